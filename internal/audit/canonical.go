@@ -1,0 +1,240 @@
+package audit
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// ErrNotCanonical means that a value has no RFC 8785 form: a type that is not JSON, a number that is not finite, an integer
+// beyond 2^53, or text that is not UTF-8. It is a mistake of the code that built the tree.
+var ErrNotCanonical = errors.New("no canonical JSON form")
+
+// Canonical is the RFC 8785 (JCS) form of a tree: map[string]any, map[string]string, []any, string, json.Number, float64, int,
+// int64, bool and nil. Equal values give equal bytes on every implementation of the RFC.
+//
+// The RFC writes every number as an IEEE 754 double, so a json.Number may lose digits here; InexactNumbers names those that do.
+func Canonical(v any) ([]byte, error) {
+	return appendCanonical(nil, v)
+}
+
+func appendCanonical(out []byte, v any) ([]byte, error) {
+	switch v := v.(type) {
+	case nil:
+		return append(out, "null"...), nil
+	case bool:
+		return strconv.AppendBool(out, v), nil
+	case string:
+		return appendCanonicalString(out, v)
+	case int:
+		return appendCanonicalInteger(out, int64(v))
+	case int64:
+		return appendCanonicalInteger(out, v)
+	case float64:
+		return appendCanonicalNumber(out, v)
+	case json.Number:
+		f, err := strconv.ParseFloat(v.String(), 64)
+		if err != nil {
+			return nil, fmt.Errorf("number: %w", ErrNotCanonical)
+		}
+		return appendCanonicalNumber(out, f)
+	case []any:
+		return appendCanonicalArray(out, v)
+	case map[string]any:
+		return appendCanonicalObject(out, v)
+	case map[string]string:
+		return appendCanonicalObject(out, v)
+	default:
+		return nil, fmt.Errorf("%T: %w", v, ErrNotCanonical)
+	}
+}
+
+func appendCanonicalArray(out []byte, list []any) ([]byte, error) {
+	var err error
+	out = append(out, '[')
+	for i, item := range list {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		if out, err = appendCanonical(out, item); err != nil {
+			return nil, err
+		}
+	}
+	return append(out, ']'), nil
+}
+
+func appendCanonicalObject[V any](out []byte, members map[string]V) ([]byte, error) {
+	var err error
+	out = append(out, '{')
+	for i, key := range slices.SortedFunc(maps.Keys(members), compareUTF16) {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		if out, err = appendCanonicalString(out, key); err != nil {
+			return nil, err
+		}
+		if out, err = appendCanonical(append(out, ':'), members[key]); err != nil {
+			return nil, err
+		}
+	}
+	return append(out, '}'), nil
+}
+
+// compareUTF16 orders strings by their UTF-16 code units (RFC 8785, section 3.2.3). That differs from the order of code points
+// only where a surrogate pair (U+10000 and above) meets U+E000–U+FFFF.
+func compareUTF16(a, b string) int {
+	for a != "" && b != "" {
+		ra, na := utf8.DecodeRuneInString(a)
+		rb, nb := utf8.DecodeRuneInString(b)
+		if ra != rb {
+			if (ra >= 0x10000) != (rb >= 0x10000) {
+				return cmp.Compare(firstUTF16(ra), firstUTF16(rb))
+			}
+			return cmp.Compare(ra, rb)
+		}
+		a, b = a[na:], b[nb:]
+	}
+	return cmp.Compare(len(a), len(b))
+}
+
+func firstUTF16(r rune) rune {
+	if r < 0x10000 {
+		return r
+	}
+	return 0xD800 + (r-0x10000)>>10
+}
+
+// appendCanonicalString escapes what RFC 8785, section 3.2.2.2, lists and nothing else.
+func appendCanonicalString(out []byte, s string) ([]byte, error) {
+	if !utf8.ValidString(s) {
+		return nil, fmt.Errorf("string: %w", ErrNotCanonical)
+	}
+	const hex = "0123456789abcdef"
+	const short = "btn\x00fr" // \b \t \n, none for U+000B, \f \r
+	out = append(out, '"')
+	from := 0
+	for i := range len(s) {
+		c := s[i]
+		if c >= 0x20 && c != '"' && c != '\\' {
+			continue
+		}
+		out = append(append(out, s[from:i]...), '\\')
+		from = i + 1
+		switch {
+		case c >= 0x20:
+			out = append(out, c)
+		case c >= '\b' && c <= '\r' && c != '\v':
+			out = append(out, short[c-'\b'])
+		default:
+			out = append(out, 'u', '0', '0', hex[c>>4], hex[c&15])
+		}
+	}
+	return append(append(out, s[from:]...), '"'), nil
+}
+
+func appendCanonicalInteger(out []byte, n int64) ([]byte, error) {
+	if n > 1<<53 || n < -1<<53 {
+		return nil, fmt.Errorf("integer beyond 2^53: %w", ErrNotCanonical)
+	}
+	return strconv.AppendInt(out, n, 10), nil
+}
+
+// appendCanonicalNumber writes f as ECMAScript's Number.prototype.toString does (RFC 8785, section 3.2.2.3).
+func appendCanonicalNumber(out []byte, f float64) ([]byte, error) {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return nil, fmt.Errorf("number that is not finite: %w", ErrNotCanonical)
+	}
+	if f == 0 {
+		return append(out, '0'), nil // also for -0
+	}
+	if size := math.Abs(f); size >= 1e-6 && size < 1e21 {
+		return strconv.AppendFloat(out, f, 'f', -1, 64), nil
+	}
+	text := strconv.FormatFloat(f, 'e', -1, 64)
+	// Go writes at least two digits of exponent, ECMAScript as few as it can.
+	text = strings.Replace(text, "e-0", "e-", 1)
+	return append(out, text...), nil
+}
+
+// InexactNumbers names every number in a tree whose digits Canonical cannot keep: those whose exact decimal value is not that
+// of the shortest text of their float64, such as 1700000000123456789. Keys are JSON Pointers (RFC 6901), values the literals.
+// A document that carries this map beside the tree has different canonical bytes for different numbers. It is nil when all
+// numbers are exact.
+func InexactNumbers(v any) map[string]string {
+	var found map[string]string
+	walkNumbers(v, "", func(pointer, literal string) {
+		if exactNumber(literal) {
+			return
+		}
+		if found == nil {
+			found = map[string]string{}
+		}
+		found[pointer] = literal
+	})
+	return found
+}
+
+func walkNumbers(v any, pointer string, visit func(pointer, literal string)) {
+	switch v := v.(type) {
+	case json.Number:
+		visit(pointer, v.String())
+	case []any:
+		for i, item := range v {
+			walkNumbers(item, pointer+"/"+strconv.Itoa(i), visit)
+		}
+	case map[string]any:
+		for key, item := range v {
+			walkNumbers(item, pointer+"/"+pointerEscaper.Replace(key), visit)
+		}
+	}
+}
+
+var pointerEscaper = strings.NewReplacer("~", "~0", "/", "~1")
+
+func exactNumber(literal string) bool {
+	f, err := strconv.ParseFloat(literal, 64)
+	if err != nil {
+		return false
+	}
+	digits, exponent, ok := decimal(literal)
+	short, shortExponent, _ := decimal(strconv.FormatFloat(f, 'e', -1, 64))
+	return ok && digits == short && exponent == shortExponent
+}
+
+// decimal splits a JSON number into its significant digits, without zeros at either end, and the power of ten of the last one.
+// Zero is "", 0. The work grows with the length of the literal, never with its exponent. The sign is left to the caller: a
+// float64 keeps it always. It is not ok when a value other than zero has an exponent that no float64 comes near.
+func decimal(literal string) (digits string, exponent int, ok bool) {
+	mantissa, power, _ := strings.Cut(strings.ToLower(strings.TrimPrefix(literal, "-")), "e")
+	whole, fraction, _ := strings.Cut(mantissa, ".")
+	digits = strings.TrimLeft(whole+fraction, "0")
+	if digits == "" {
+		return "", 0, true
+	}
+	if power != "" {
+		var err error
+		if exponent, err = strconv.Atoi(power); err != nil {
+			return "", 0, false
+		}
+	}
+	trimmed := strings.TrimRight(digits, "0")
+	return trimmed, exponent - len(fraction) + len(digits) - len(trimmed), true
+}
+
+// LeafHash is the Merkle tree leaf hash of canonical bytes (RFC 6962, section 2.1): SHA-256(0x00 ‖ canonical).
+func LeafHash(canonical []byte) [32]byte {
+	h := sha256.New()
+	h.Write([]byte{0})
+	h.Write(canonical)
+	var sum [32]byte
+	h.Sum(sum[:0])
+	return sum
+}

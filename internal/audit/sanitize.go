@@ -1,0 +1,227 @@
+package audit
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// Action names one thing that was done to a text before it was kept. The set is closed: it becomes a metric dimension.
+type Action string
+
+// The closed set of actions.
+const (
+	ActionControlRemoved      Action = "control_removed"            // a control character taken out
+	ActionUTF8Replaced        Action = "utf8_replaced"              // a byte that is not UTF-8 turned into U+FFFD
+	ActionAWSKey              Action = "redacted_aws_key"           // an AWS access key id or secret access key
+	ActionBearer              Action = "redacted_bearer"            // bearer and other token credentials of an HTTP header
+	ActionBasic               Action = "redacted_basic"             // user:password credentials of an HTTP header or command
+	ActionPrivateKey          Action = "redacted_private_key"       // the body of a PEM private key
+	ActionConnectionString    Action = "redacted_connection_string" // the password inside a URL or connection string
+	ActionPassword            Action = "redacted_password"          // the value of something labelled a password
+	ActionToken               Action = "redacted_token"             // a token by its own shape, or by its label
+	ActionKubernetesSecret    Action = "redacted_kubernetes_secret" // one value of a Kubernetes Secret's data or stringData
+	ActionMetadataValue       Action = "redacted_metadata_value"    // a metadata value whose key names a secret
+
+
+
+)
+
+// AllActions lists the closed set, for metrics that declare their dimension values.
+func AllActions() []Action {
+	return []Action{
+		ActionControlRemoved, ActionUTF8Replaced, ActionAWSKey, ActionBearer, ActionBasic, ActionPrivateKey,
+		ActionConnectionString, ActionPassword, ActionToken, ActionKubernetesSecret, ActionMetadataValue,
+	}
+}
+
+// Actions counts what was done.
+type Actions map[Action]int
+
+// SanitizeText keeps free text as written except for three things, each counted in counts: control characters are removed, bytes
+// that are not UTF-8 become U+FFFD, and secrets become [REDACTED] with what names them left in place, so that
+// postgres://app:[REDACTED]@db/orders still says which database it was. Sanitising twice equals sanitising once. The work grows
+// with the length of the text.
+//
+// Control characters are Unicode's category Cc (C0, DEL and C1) without tab, line feed and carriage return. Others that do not
+// print, such as bidirectional marks and joiners, are part of the languages that use them and stay.
+func SanitizeText(s string, counts Actions) string {
+	s = cleanCharacters(s, counts)
+	// What stands beside a secret may only be recognised once the secret is gone; in ordinary text the second pass finds nothing.
+	for range maxRedactionPasses {
+		spans := findSecrets(s)
+		if len(spans) == 0 {
+			break
+		}
+		s = redact(s, spans, counts)
+	}
+	return s
+}
+
+// cleanCharacters removes control characters and replaces bytes that are not UTF-8.
+func cleanCharacters(s string, counts Actions) string {
+	clean := 0
+	for clean < len(s) && (s[clean] >= ' ' && s[clean] < 0x7F || s[clean] == '\n' || s[clean] == '\t' || s[clean] == '\r') {
+		clean++
+	}
+	if clean == len(s) {
+		return s
+	}
+	var out strings.Builder
+	out.Grow(len(s))
+	out.WriteString(s[:clean])
+	for rest := s[clean:]; rest != ""; {
+		r, size := utf8.DecodeRuneInString(rest)
+		switch {
+		case r == utf8.RuneError && size == 1:
+			counts[ActionUTF8Replaced]++
+			out.WriteRune(utf8.RuneError)
+		case removedControl(r):
+			counts[ActionControlRemoved]++
+		default:
+			out.WriteString(rest[:size])
+		}
+		rest = rest[size:]
+	}
+	return out.String()
+}
+
+func removedControl(r rune) bool {
+	return isControl(r) && r != '\n' && r != '\t' && r != '\r'
+}
+
+func isControl(r rune) bool {
+	return r < ' ' || r >= 0x7F && r <= 0x9F
+}
+
+// SanitizeTree is SanitizeText for every string of a tree as ParseJSON makes it, keys included; the tree itself is not changed.
+// In addition it replaces whole values:
+//
+//   - of a key whose name contains password, passwd, secret, token or api key (api_key, api-key, apikey, any case), or that
+//     SanitizeText would take for a secret's label. That includes harmless ones such as tokens_used: the rule is about names.
+//     Numbers, objects and arrays are replaced too; null, true, false and "" hide nothing and stay;
+//   - of data and stringData of an object whose kind is Secret, each member by itself;
+//   - of value beside a name that labels a secret, as in a container's env.
+//
+// Keys that sanitising makes equal get a suffix (key, key~2), so no member is lost.
+func SanitizeTree(v any, counts Actions) any {
+	switch v := v.(type) {
+	case string:
+		return SanitizeText(v, counts)
+	case []any:
+		out := make([]any, len(v))
+		for i, item := range v {
+			out[i] = SanitizeTree(item, counts)
+		}
+		return out
+	case map[string]any:
+		return sanitizeObject(v, counts)
+	default:
+		return v
+	}
+}
+
+func sanitizeObject(members map[string]any, counts Actions) map[string]any {
+	out := make(map[string]any, len(members))
+	names := sanitizedKeys(members, counts)
+	label, _ := members["name"].(string)
+	for key, value := range members {
+		var clean any
+		switch {
+		case sensitiveKey(key), key == "value" && labelClass(label) != labelNone:
+			clean = redactValue(value, ActionMetadataValue, counts)
+		case members["kind"] == "Secret" && (key == "data" || key == "stringData"):
+			clean = redactMembers(value, counts)
+		case isAuthorization(key):
+			clean = sanitizeCredentials(value, counts)
+		default:
+			clean = SanitizeTree(value, counts)
+		}
+		out[names[key]] = clean
+	}
+	return out
+}
+
+// sanitizedKeys maps each key to the name it is kept under. Keys that need no change keep theirs.
+func sanitizedKeys(members map[string]any, counts Actions) map[string]string {
+	names := make(map[string]string, len(members))
+	taken := make(map[string]bool, len(members))
+	var changed []string
+	for key := range members {
+		names[key] = SanitizeText(key, counts)
+		if names[key] == key {
+			taken[key] = true
+		} else {
+			changed = append(changed, key)
+		}
+	}
+	slices.Sort(changed)
+	for _, key := range changed {
+		names[key] = freeName(names[key], taken)
+		taken[names[key]] = true
+	}
+	return names
+}
+
+func freeName(name string, taken map[string]bool) string {
+	free := name
+	for n := 2; taken[free]; n++ {
+		free = name + "~" + strconv.Itoa(n)
+	}
+	return free
+}
+
+func redactValue(value any, action Action, counts Actions) any {
+	switch value {
+	case nil, true, false, "", redacted:
+		return value
+	}
+	counts[action]++
+	return redacted
+}
+
+func redactMembers(value any, counts Actions) any {
+	members, ok := value.(map[string]any)
+	if !ok {
+		return redactValue(value, ActionKubernetesSecret, counts)
+	}
+	out := maps.Clone(members)
+	for key := range out {
+		out[key] = redactValue(out[key], ActionKubernetesSecret, counts)
+	}
+	return out
+}
+
+// sensitiveKey holds the requirement's list of words and, beyond it, the labels that mark a secret in free text.
+func sensitiveKey(key string) bool {
+	// Upper case first folds letters such as U+017F (long s) into ASCII.
+	key = strings.ToLower(strings.ToUpper(key))
+	for _, word := range []string{"password", "passwd", "secret", "token"} {
+		if strings.Contains(key, word) {
+			return true
+		}
+	}
+	return strings.Contains(keySeparators.Replace(key), "apikey") || labelClass(key) == labelPassword
+}
+
+var keySeparators = strings.NewReplacer("_", "", "-", "", " ", "", ".", "")
+
+// IdentifierRule is the rule of ValidIdentifier, for a fault's detail.
+const IdentifierRule = "must not contain control characters, bidirectional controls, line separators, < or >"
+
+// ValidIdentifier reports whether s may be an identifier: valid UTF-8 without control characters (Cc), line and paragraph
+// separators, bidirectional embeddings, overrides and isolates (U+202A–U+202E, U+2066–U+2069), < and >, and U+FFFD, which stands
+// where bytes were not UTF-8. Everything else is somebody's language and allowed: combining marks, joiners, and the
+// bidirectional marks U+200E, U+200F and U+061C, which reorder nothing but themselves.
+func ValidIdentifier(s string) bool {
+	for _, r := range s {
+		switch {
+		case isControl(r), r == '<', r == '>', r == utf8.RuneError,
+			r >= 0x2028 && r <= 0x202E, r >= 0x2066 && r <= 0x2069:
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,22 @@
+-- +goose Up
+-- The key that signs page cursors: every function of the service reads the same one, nobody has to configure it, and a
+-- caller cannot forge a cursor. gen_random_uuid draws from the server's strong random source.
+CREATE TABLE cursor_key (
+    id smallint PRIMARY KEY CHECK (id = 1),
+    key bytea NOT NULL CHECK (octet_length(key) = 32)
+);
+
+INSERT INTO cursor_key (id, key)
+VALUES (1, sha256((gen_random_uuid()::text || gen_random_uuid()::text || gen_random_uuid()::text)::bytea));
+
+GRANT SELECT ON cursor_key TO datastorage_writer, datastorage_reader;
+
+-- The functions read the schema's version in their readiness check.
+GRANT SELECT ON schema_version TO datastorage_writer, datastorage_reader;
+
+-- No statement of the service may hold a connection of the proxy for longer.
+ALTER ROLE datastorage_writer SET statement_timeout = '15s';
+ALTER ROLE datastorage_reader SET statement_timeout = '15s';
+
+-- +goose Down
+DROP TABLE cursor_key;
