@@ -11,7 +11,10 @@ VALUES (1, sha256((gen_random_uuid()::text || gen_random_uuid()::text || gen_ran
 
 GRANT SELECT ON cursor_key TO datastorage_writer, datastorage_reader;
 
--- The functions read the schema's version in their readiness check.
+-- The functions read the schema's version in their readiness check. The table is the migration runner's.
+CREATE FUNCTION schema_applied() RETURNS bigint
+LANGUAGE sql STABLE AS 'SELECT max(version_id) FROM schema_version WHERE is_applied';
+
 GRANT SELECT ON schema_version TO datastorage_writer, datastorage_reader;
 
 -- No statement of the service may hold a connection of the proxy for longer.
@@ -20,3 +23,4 @@ ALTER ROLE datastorage_reader SET statement_timeout = '15s';
 
 -- +goose Down
 DROP TABLE cursor_key;
+DROP FUNCTION schema_applied;

@@ -33,7 +33,7 @@ func appendCanonical(out []byte, v any) ([]byte, error) {
 	case bool:
 		return strconv.AppendBool(out, v), nil
 	case string:
-		return appendCanonicalString(out, v)
+		return appendCheckedString(out, v)
 	case int:
 		return appendCanonicalInteger(out, int64(v))
 	case int64:
@@ -78,7 +78,7 @@ func appendCanonicalObject[V any](out []byte, members map[string]V) ([]byte, err
 		if i > 0 {
 			out = append(out, ',')
 		}
-		if out, err = appendCanonicalString(out, key); err != nil {
+		if out, err = appendCheckedString(out, key); err != nil {
 			return nil, err
 		}
 		if out, err = appendCanonical(append(out, ':'), members[key]); err != nil {
@@ -112,11 +112,15 @@ func firstUTF16(r rune) rune {
 	return 0xD800 + (r-0x10000)>>10
 }
 
-// appendCanonicalString escapes what RFC 8785, section 3.2.2.2, lists and nothing else.
-func appendCanonicalString(out []byte, s string) ([]byte, error) {
+func appendCheckedString(out []byte, s string) ([]byte, error) {
 	if !utf8.ValidString(s) {
 		return nil, fmt.Errorf("string: %w", ErrNotCanonical)
 	}
+	return appendCanonicalString(out, s), nil
+}
+
+// appendCanonicalString escapes what RFC 8785, section 3.2.2.2, lists and nothing else. s must be valid UTF-8.
+func appendCanonicalString(out []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	const short = "btn\x00fr" // \b \t \n, none for U+000B, \f \r
 	out = append(out, '"')
@@ -137,7 +141,7 @@ func appendCanonicalString(out []byte, s string) ([]byte, error) {
 			out = append(out, 'u', '0', '0', hex[c>>4], hex[c&15])
 		}
 	}
-	return append(append(out, s[from:]...), '"'), nil
+	return append(append(out, s[from:]...), '"')
 }
 
 func appendCanonicalInteger(out []byte, n int64) ([]byte, error) {

@@ -13,19 +13,17 @@ type Action string
 
 // The closed set of actions.
 const (
-	ActionControlRemoved      Action = "control_removed"            // a control character taken out
-	ActionUTF8Replaced        Action = "utf8_replaced"              // a byte that is not UTF-8 turned into U+FFFD
-	ActionAWSKey              Action = "redacted_aws_key"           // an AWS access key id or secret access key
-	ActionBearer              Action = "redacted_bearer"            // bearer and other token credentials of an HTTP header
-	ActionBasic               Action = "redacted_basic"             // user:password credentials of an HTTP header or command
-	ActionPrivateKey          Action = "redacted_private_key"       // the body of a PEM private key
-	ActionConnectionString    Action = "redacted_connection_string" // the password inside a URL or connection string
-	ActionPassword            Action = "redacted_password"          // the value of something labelled a password
-	ActionToken               Action = "redacted_token"             // a token by its own shape, or by its label
-	ActionKubernetesSecret    Action = "redacted_kubernetes_secret" // one value of a Kubernetes Secret's data or stringData
-	ActionMetadataValue       Action = "redacted_metadata_value"    // a metadata value whose key names a secret
-
-
+	ActionControlRemoved   Action = "control_removed"            // a control character taken out
+	ActionUTF8Replaced     Action = "utf8_replaced"              // a byte that is not UTF-8 turned into U+FFFD
+	ActionAWSKey           Action = "redacted_aws_key"           // an AWS access key id or secret access key
+	ActionBearer           Action = "redacted_bearer"            // bearer and other token credentials of an HTTP header
+	ActionBasic            Action = "redacted_basic"             // user:password credentials of an HTTP header or command
+	ActionPrivateKey       Action = "redacted_private_key"       // the body of a PEM private key
+	ActionConnectionString Action = "redacted_connection_string" // the password inside a URL or connection string
+	ActionPassword         Action = "redacted_password"          // the value of something labelled a password
+	ActionToken            Action = "redacted_token"             // a token by its own shape, or by its label
+	ActionKubernetesSecret Action = "redacted_kubernetes_secret" // one value of a Kubernetes Secret's data or stringData
+	ActionMetadataValue    Action = "redacted_metadata_value"    // a metadata value whose key names a secret
 
 )
 

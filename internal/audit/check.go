@@ -1,0 +1,126 @@
+package audit
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Limits of the requirements: identifiers in characters, free texts in bytes of UTF-8.
+const (
+	MaxIdentifier    = 255
+	MaxActionType    = 100
+	MaxTarget        = 512
+	MaxErrorMessage  = 64 << 10
+	MaxWorkflowYAML  = 256 << 10
+	MaxMetadata      = 64 << 10
+	MaxMetadataDepth = 10
+	// MaxInteger is the largest integer that every JSON reader holds exactly (RFC 7493, section 2.2).
+	MaxInteger = 1<<53 - 1
+)
+
+// MinTime and MaxTime bound every time of a record: MinTime <= t < MaxTime. RFC 3339 years have four digits.
+var (
+	MinTime = time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC)
+	MaxTime = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)
+)
+
+// Checker collects the faults of one record and sanitises it on the way. A field that has a fault already, such as a wrong
+// type found while reading it, is not judged again.
+type Checker struct {
+	// Path stands before every field's name, for example "records[3]."; empty for a single record.
+	Path    string
+	Faults  *Faults
+	Actions Actions
+}
+
+func (c Checker) fault(field, code, detail string) {
+	c.Faults.Add(c.Path+field, code, detail)
+}
+
+func (c Checker) faulty(field string) bool {
+	return slices.ContainsFunc(*c.Faults, func(f Fault) bool { return f.Field == c.Path+field })
+}
+
+func (c Checker) identifier(field, value string, limit int) {
+	switch {
+	case c.faulty(field):
+	case value == "":
+		c.fault(field, CodeEmpty, "must not be empty")
+	case utf8.RuneCountInString(value) > limit:
+		c.fault(field, CodeTooLong, fmt.Sprintf("longer than %d characters", limit))
+	case !ValidIdentifier(value):
+		c.fault(field, CodeCharacters, "holds control characters, bidirectional overrides, < or >, or is not valid UTF-8")
+	}
+}
+
+func (c Checker) optionalIdentifier(field string, value *string, limit int) {
+	if value != nil {
+		c.identifier(field, *value, limit)
+	}
+}
+
+func oneOf[T ~string](c Checker, field string, value T, set []T) {
+	if c.faulty(field) || slices.Contains(set, value) {
+		return
+	}
+	words := make([]string, len(set))
+	for i, word := range set {
+		words[i] = string(word)
+	}
+	c.fault(field, CodeEnum, "must be one of "+strings.Join(words, ", "))
+}
+
+// text sanitises a free text. A text over the limit is not looked at; one that redaction makes longer than the limit is refused
+// as well, because the database would.
+func (c Checker) text(field string, value *string, limit int) *string {
+	if value == nil || c.faulty(field) {
+		return value
+	}
+	clean := *value
+	if len(clean) <= limit {
+		clean = SanitizeText(clean, c.Actions)
+	}
+	if len(clean) > limit {
+		c.fault(field, CodeTooLong, fmt.Sprintf("longer than %d KiB", limit>>10))
+	}
+	return &clean
+}
+
+func (c Checker) time(field string, value time.Time) time.Time {
+	if !c.faulty(field) && (value.Before(MinTime) || !value.Before(MaxTime)) {
+		c.fault(field, CodeRange, "must be a time from 1970 to 9999")
+	}
+	return Microseconds(value)
+}
+
+func (c Checker) span(start time.Time, end *time.Time) *time.Time {
+	if end == nil || c.faulty("start_time") || c.faulty("end_time") {
+		return end
+	}
+	kept := c.time("end_time", *end)
+	if kept.Before(start) && !c.faulty("end_time") {
+		c.fault("end_time", CodeOrder, "must not be before start_time")
+	}
+	return &kept
+}
+
+func (c Checker) count(field string, value *int64, most int64) {
+	if value != nil && !c.faulty(field) && (*value < 0 || *value > most) {
+		c.fault(field, CodeRange, fmt.Sprintf("must be from 0 to %d", most))
+	}
+}
+
+func (c Checker) fraction(field string, value *float64) {
+	if value != nil && !c.faulty(field) && (math.IsNaN(*value) || *value < 0 || *value > 1) {
+		c.fault(field, CodeRange, "must be from 0 to 1")
+	}
+}
+
+// Microseconds is t as the service keeps it: in UTC, finer digits dropped.
+func Microseconds(t time.Time) time.Time {
+	return t.UTC().Truncate(time.Microsecond)
+}

@@ -1,0 +1,62 @@
+package audit
+
+import "time"
+
+// Execution is one action that a workflow carried out.
+type Execution struct {
+	RemediationID   string
+	WorkflowID      string
+	ExecutionID     string
+	ActionType      string
+	TargetResource  *string // kind/name
+	ClusterName     *string
+	Success         bool
+	StartTime       time.Time
+	EndTime         *time.Time
+	ExecutionTimeMS *int64
+	ErrorMessage    *string
+	Metadata        Metadata
+}
+
+// StoredExecution is an execution as the service keeps it.
+type StoredExecution struct {
+	Execution
+	Actor     string
+	CreatedAt time.Time
+}
+
+// Check finds every fault of the record and sanitises it. tree is the metadata object as parsed, nil when absent.
+func (e *Execution) Check(c Checker, tree map[string]any) {
+	c.identifier("remediation_id", e.RemediationID, MaxIdentifier)
+	c.identifier("workflow_id", e.WorkflowID, MaxIdentifier)
+	c.identifier("execution_id", e.ExecutionID, MaxIdentifier)
+	c.identifier("action_type", e.ActionType, MaxActionType)
+	c.optionalIdentifier("target_resource", e.TargetResource, MaxTarget)
+	c.optionalIdentifier("cluster_name", e.ClusterName, MaxIdentifier)
+	e.StartTime = c.time("start_time", e.StartTime)
+	e.EndTime = c.span(e.StartTime, e.EndTime)
+	c.count("execution_time_ms", e.ExecutionTimeMS, MaxInteger)
+	e.ErrorMessage = c.text("error_message", e.ErrorMessage, MaxErrorMessage)
+	e.Metadata = c.metadata(tree)
+}
+
+func (e *Execution) kind() Kind { return KindExecution }
+
+func (e *Execution) key() string { return e.RemediationID }
+
+func (e *Execution) metadata() Metadata { return e.Metadata }
+
+func (e *Execution) document() document {
+	d := document{}
+	d.text("workflow_id", e.WorkflowID)
+	d.text("execution_id", e.ExecutionID)
+	d.text("action_type", e.ActionType)
+	d.optional("target_resource", e.TargetResource)
+	d.optional("cluster_name", e.ClusterName)
+	d["success"] = e.Success
+	d.time("start_time", &e.StartTime)
+	d.time("end_time", e.EndTime)
+	d.integer("execution_time_ms", e.ExecutionTimeMS)
+	d.optional("error_message", e.ErrorMessage)
+	return d
+}

@@ -1,0 +1,51 @@
+package audit
+
+import "time"
+
+// Filter selects remediations: every field that is set must match (and), by any of its values (or). The zero value selects all.
+type Filter struct {
+	IDs               []int64
+	RemediationIDs    []string
+	Names             []string
+	Namespaces        []string
+	Phases            []string
+	Statuses          []string
+	Severities        []string
+	Environments      []string
+	ClusterNames      []string
+	ActionTypes       []string
+	AlertFingerprints []string
+	TargetResources   []string
+	SignatureIDs      []ID
+	// Since and Until bound start_time: since <= start_time < until.
+	Since *time.Time
+	Until *time.Time
+}
+
+// Position is a place in the order of a list: behind the row with this time and number.
+type Position struct {
+	Time time.Time
+	ID   int64
+}
+
+// Page says which part of a list is wanted.
+type Page struct {
+	// Limit is how many rows at most, 1 to 1000.
+	Limit int
+	// After is where the page before ended, nil on the first.
+	After *Position
+	// Offset is how many rows to skip; 0 with After.
+	Offset int
+	// Ascending orders oldest first.
+	Ascending bool
+	// Total asks for the number of all rows that match.
+	Total bool
+}
+
+// All reports whether the filter selects everything.
+func (f Filter) All() bool {
+	return len(f.IDs) == 0 && len(f.RemediationIDs) == 0 && len(f.Names) == 0 && len(f.Namespaces) == 0 && len(f.Phases) == 0 &&
+		len(f.Statuses) == 0 && len(f.Severities) == 0 && len(f.Environments) == 0 && len(f.ClusterNames) == 0 &&
+		len(f.ActionTypes) == 0 && len(f.AlertFingerprints) == 0 && len(f.TargetResources) == 0 && len(f.SignatureIDs) == 0 &&
+		f.Since == nil && f.Until == nil
+}

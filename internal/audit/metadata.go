@@ -1,0 +1,62 @@
+package audit
+
+import (
+	"fmt"
+)
+
+// Metadata is a JSON object as it is stored: keys sorted, numbers with the digits they were sent with. Empty means {}.
+type Metadata string
+
+// EmptyMetadata is what a record without metadata holds.
+const EmptyMetadata Metadata = "{}"
+
+// metadata sanitises the tree of a metadata object and checks its size and depth. A nil tree is an absent or null field.
+func (c Checker) metadata(tree map[string]any) Metadata {
+	const field = "metadata"
+	if tree == nil || c.faulty(field) {
+		return EmptyMetadata
+	}
+	if depth(tree) > MaxMetadataDepth {
+		c.fault(field, CodeDepth, fmt.Sprintf("nested deeper than %d levels", MaxMetadataDepth))
+		return EmptyMetadata
+	}
+	text, err := FormatJSON(SanitizeTree(tree, c.Actions))
+	if err != nil {
+		c.fault(field, CodeMalformed, "cannot be written as JSON")
+		return EmptyMetadata
+	}
+	if len(text) > MaxMetadata {
+		c.fault(field, CodeTooLong, fmt.Sprintf("longer than %d KiB", MaxMetadata>>10))
+	}
+	return Metadata(text)
+}
+
+// tree is the object again; the text was made by FormatJSON and is within the limits.
+func (m Metadata) tree() (any, error) {
+	if m == "" || m == EmptyMetadata {
+		return map[string]any{}, nil
+	}
+	tree, faults := ParseJSON([]byte(m), JSONLimits{Bytes: MaxMetadata, Depth: MaxMetadataDepth}, Actions{})
+	if err := faults.Err(); err != nil {
+		return nil, fmt.Errorf("read stored metadata: %w", err)
+	}
+	return tree, nil
+}
+
+// depth counts nested objects and arrays: a scalar is 0, {} is 1. The tree was parsed under a depth limit.
+func depth(v any) int {
+	deepest := 0
+	switch v := v.(type) {
+	case map[string]any:
+		for _, member := range v {
+			deepest = max(deepest, depth(member))
+		}
+	case []any:
+		for _, item := range v {
+			deepest = max(deepest, depth(item))
+		}
+	default:
+		return 0
+	}
+	return deepest + 1
+}

@@ -1,0 +1,108 @@
+package audit
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// redacted stands where a secret stood.
+const redacted = "[REDACTED]"
+
+// maxRedactionPasses bounds how often a text is looked through again after something was redacted in it.
+const maxRedactionPasses = 8
+
+// span is one secret: text[start:end].
+type span struct {
+	start, end int
+	action     Action
+}
+
+// findSecrets returns the secrets in s, ordered and apart from one another. Each finder runs through s once, from anchor to
+// anchor (a separator, "://", a token's prefix), and looks only a bounded way around it or up to the end of the value it found.
+func findSecrets(s string) []span {
+	var found []span
+	found = findLabelled(s, found)
+	found = findTokens(s, found)
+	found = findCredentials(s, found)
+	found = findConnectionStrings(s, found)
+	found = findCommands(s, found)
+	found = findPrivateKeys(s, found)
+	found = findKubernetesSecrets(s, found)
+	return joined(found)
+}
+
+// joined orders spans and unites those that overlap; the one that starts first, and of these the longest, gives the action.
+func joined(spans []span) []span {
+	slices.SortFunc(spans, func(a, b span) int {
+		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(b.end, a.end))
+	})
+	out := spans[:0]
+	for _, next := range spans {
+		if n := len(out); n > 0 && next.start < out[n-1].end {
+			out[n-1].end = max(out[n-1].end, next.end)
+			continue
+		}
+		out = append(out, next)
+	}
+	return out
+}
+
+func redact(s string, spans []span, counts Actions) string {
+	var out strings.Builder
+	out.Grow(len(s))
+	from := 0
+	for _, secret := range spans {
+		out.WriteString(s[from:secret.start])
+		out.WriteString(redacted)
+		from = secret.end
+		counts[secret.action]++
+	}
+	out.WriteString(s[from:])
+	return out.String()
+}
+
+// add appends text[start:end] unless nothing is there or it was redacted before.
+func add(found []span, s string, start, end int, action Action) []span {
+	if start >= end || strings.HasPrefix(s[start:end], redacted) {
+		return found
+	}
+	return append(found, span{start, end, action})
+}
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+func isLower(c byte) bool { return c >= 'a' && c <= 'z' }
+func isUpper(c byte) bool { return c >= 'A' && c <= 'Z' }
+func isAlnum(c byte) bool { return isDigit(c) || isLower(c) || isUpper(c) }
+func isBlank(c byte) bool { return c == ' ' || c == '\t' }
+func isSpace(c byte) bool { return isBlank(c) || c == '\n' || c == '\r' }
+
+// isHex is true for lower and upper case digits alike.
+func isHex(c byte) bool { return isDigit(c) || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F' }
+
+// isBase64 covers the standard and the URL alphabet, with padding.
+func isBase64(c byte) bool {
+	return isAlnum(c) || c == '+' || c == '/' || c == '=' || c == '-' || c == '_'
+}
+
+// spanOf is how many bytes from the start of s satisfy is.
+func spanOf(s string, is func(byte) bool) int {
+	n := 0
+	for n < len(s) && is(s[n]) {
+		n++
+	}
+	return n
+}
+
+// lineEnd is the index of the line break that ends the line around i, or the length of s.
+func lineEnd(s string, i int) int {
+	if n := strings.IndexByte(s[i:], '\n'); n >= 0 {
+		return i + n
+	}
+	return len(s)
+}
+
+// foldPrefix reports whether s starts with the lower-case ASCII prefix in any case.
+func foldPrefix(s, prefix string) bool {
+	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
+}

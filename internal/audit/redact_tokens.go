@@ -1,0 +1,137 @@
+package audit
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+)
+
+// tokenShape is the form of credentials that their issuer marked with a prefix.
+type tokenShape struct {
+	prefixes []string
+	body     func(byte) bool // what the rest consists of
+	least    int             // bytes of the rest; fewer are something else
+	exact    bool            // exactly that many bytes
+	mixed    bool            // the rest holds a digit and an upper-case letter: the prefix also starts ordinary words
+	verify   func(string) bool
+	action   Action
+}
+
+// tokenShapes follows the issuers' own documents, in the order: AWS, Google, GitHub, GitLab, Slack, Stripe and Square, package
+// registries, e-mail and telephony, model providers, HashiCorp Vault, hosting and databases, observability, age, OpenShift.
+var tokenShapes = groupByFirstByte([]tokenShape{
+	{prefixes: []string{"AKIA", "ASIA", "ABIA"}, body: isUpperAlnum, least: 16, exact: true, action: ActionAWSKey},
+	{prefixes: []string{"AIza"}, body: isWord, least: 35, exact: true, action: ActionToken},
+	{prefixes: []string{"ya29."}, body: isDotted, least: 16, action: ActionToken},
+	{prefixes: []string{"GOCSPX-"}, body: isWord, least: 20, action: ActionToken},
+	{prefixes: []string{"ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"}, body: isWord, least: 20, action: ActionToken},
+	{prefixes: []string{"glpat-", "gldt-", "glrt-", "glcbt-", "glptt-", "glft-"}, body: isDotted, least: 20, action: ActionToken},
+	{prefixes: []string{"xoxa-", "xoxb-", "xoxe-", "xoxe.", "xoxp-", "xoxr-", "xoxs-", "xapp-"}, body: isDotted, least: 16, action: ActionToken},
+	{prefixes: []string{"sk_live_", "sk_test_", "rk_live_", "rk_test_"}, body: isWord, least: 16, action: ActionToken},
+	{prefixes: []string{"whsec_"}, body: isBase64, least: 20, action: ActionToken},
+	{prefixes: []string{"sq0atp-", "sq0csp-"}, body: isWord, least: 20, action: ActionToken},
+	{prefixes: []string{"npm_"}, body: isAlnum, least: 30, action: ActionToken},
+	{prefixes: []string{"pypi-AgE"}, body: isWord, least: 16, action: ActionToken},
+	{prefixes: []string{"dckr_pat_"}, body: isWord, least: 20, action: ActionToken},
+	{prefixes: []string{"SG."}, body: isDotted, least: 40, mixed: true, action: ActionToken},
+	{prefixes: []string{"SK", "key-"}, body: isHex, least: 32, exact: true, action: ActionToken},
+	{prefixes: []string{"sk-ant-", "sk-proj-", "sk-or-v1-"}, body: isWord, least: 20, action: ActionToken},
+	{prefixes: []string{"sk-"}, body: isWord, least: 20, mixed: true, action: ActionToken},
+	{prefixes: []string{"hf_"}, body: isAlnum, least: 30, mixed: true, action: ActionToken},
+	{prefixes: []string{"hvs.", "hvb.", "hvr."}, body: isWord, least: 20, action: ActionToken},
+	{prefixes: []string{"dop_v1_", "doo_v1_", "dor_v1_", "sbp_"}, body: isHex, least: 40, action: ActionToken},
+	{prefixes: []string{"dapi", "shpat_", "shpss_", "shpca_"}, body: isHex, least: 32, action: ActionToken},
+	{prefixes: []string{"pscale_pw_", "pscale_tkn_", "pscale_oauth_"}, body: isDotted, least: 20, action: ActionToken},
+	{prefixes: []string{"dp.pt.", "lin_api_", "ATATT3x"}, body: isBase64, least: 30, action: ActionToken},
+	{prefixes: []string{"glsa_", "glc_"}, body: isBase64, least: 30, action: ActionToken},
+	{prefixes: []string{"NRAK-"}, body: isUpperAlnum, least: 20, action: ActionToken},
+	{prefixes: []string{"AGE-SECRET-KEY-1"}, body: isUpperAlnum, least: 40, action: ActionPrivateKey},
+	{prefixes: []string{"sha256~"}, body: isWord, least: 40, action: ActionToken},
+	{prefixes: []string{"eyJ"}, body: isDotted, least: 16, verify: isJWT, action: ActionToken},
+	{prefixes: []string{"LS0tLS1CRUdJTi"}, body: isBase64, least: 20, verify: isEncodedPrivateKey, action: ActionPrivateKey},
+})
+
+func isWord(c byte) bool       { return isAlnum(c) || c == '_' || c == '-' }
+func isDotted(c byte) bool     { return isWord(c) || c == '.' }
+func isUpperAlnum(c byte) bool { return isUpper(c) || isDigit(c) }
+
+// groupByFirstByte lets the scan decide by one byte whether any shape can start there.
+func groupByFirstByte(shapes []tokenShape) (groups [256][]tokenShape) {
+	for _, shape := range shapes {
+		for _, prefix := range shape.prefixes {
+			one := shape
+			one.prefixes = []string{prefix}
+			groups[prefix[0]] = append(groups[prefix[0]], one)
+		}
+	}
+	return groups
+}
+
+// findTokens finds credentials that show what they are by their own shape, wherever they stand.
+func findTokens(s string, found []span) []span {
+	for i := 0; i < len(s); {
+		if !isAlnum(s[i]) {
+			i++
+			continue
+		}
+		start, action := i, Action("")
+		i, action = tokenAt(s, i)
+		if action != "" {
+			found = append(found, span{start, i, action})
+		}
+	}
+	return found
+}
+
+// tokenAt looks at the word that starts at i. It returns the end of the credential there and its action, or the end of the word
+// and no action.
+func tokenAt(s string, i int) (int, Action) {
+	for _, shape := range tokenShapes[s[i]] {
+		prefix := shape.prefixes[0]
+		if !strings.HasPrefix(s[i:], prefix) {
+			continue
+		}
+		body := s[i+len(prefix):]
+		n := len(strings.TrimRight(body[:spanOf(body, shape.body)], ".-"))
+		if n < shape.least || shape.exact && n != shape.least {
+			continue
+		}
+		if shape.mixed && !isMixed(body[:n]) {
+			continue
+		}
+		end := i + len(prefix) + n
+		if shape.verify == nil || shape.verify(s[i:end]) {
+			return end, shape.action
+		}
+	}
+	return i + spanOf(s[i:], isAlnum), ""
+}
+
+func isMixed(s string) bool {
+	return strings.ContainsAny(s, "0123456789") && strings.ContainsAny(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+}
+
+// isJWT holds for a JSON Web Token or a signed part of one (RFC 7519): base64url parts with dots between, of which the first
+// decodes to a JSON object with alg.
+func isJWT(s string) bool {
+	header, rest, parts := strings.Cut(s, ".")
+	if !parts || rest == "" {
+		return false
+	}
+	text, err := base64.RawURLEncoding.DecodeString(header)
+	if err != nil {
+		return false
+	}
+	var fields struct {
+		Alg *string `json:"alg"`
+	}
+	return json.Unmarshal(text, &fields) == nil && fields.Alg != nil
+}
+
+// isEncodedPrivateKey holds for base64 of a PEM private key, as kubeconfig's client-key-data has it. Certificates look the same
+// for longer than the armour's first words, and stay.
+func isEncodedPrivateKey(s string) bool {
+	const armour = 48 // base64 of the first 36 bytes, which hold the longest of the usual first lines
+	text, err := base64.StdEncoding.DecodeString(s[:min(armour, len(s)&^3)])
+	return err == nil && strings.Contains(string(text), "PRIVATE KEY")
+}

@@ -1,0 +1,85 @@
+package audit
+
+import (
+	"crypto/sha256"
+	"strings"
+	"unicode/utf8"
+)
+
+// Normalizer is the version of the rules that turn what happened into a signature's text. A change of the rules that changes any
+// text needs a new number: it goes into every signature's id.
+const Normalizer = 1
+
+// Bounds of a signature's text, in bytes. The gist of a workflow is held shorter, so that it never crowds out the error.
+const (
+	maxSignatureText = 8 << 10
+	maxGistText      = 2 << 10
+	maxNormalized    = 64 << 10 // of input; what comes later cannot tell incidents apart
+)
+
+// Signature names an incident: remediations of the same trouble have the same one, however often it returns.
+type Signature struct {
+	// ID is a version 8 UUID made from Text and Normalizer.
+	ID ID
+	// Text is what is embedded and searched: name, action, kind of target, error and the workflow's gist, a line each, with
+	// placeholders such as <ip> and <pod> for what changes between two occurrences. At most 8 KiB.
+	Text string
+	// Normalizer is the version of the rules that made Text.
+	Normalizer int
+}
+
+// SignatureParts is what a signature is made from. The parts are expected to be sanitised already.
+type SignatureParts struct {
+	Name, ActionType, TargetKind, ErrorMessage, WorkflowYAML string
+}
+
+// Sign makes the signature of an incident. Equal parts give equal signatures, everywhere and always for one Normalizer.
+func Sign(p SignatureParts) Signature {
+	var lines []string
+	for _, part := range []string{p.Name, p.ActionType, p.TargetKind, p.ErrorMessage} {
+		lines = append(lines, NormalizeText(part))
+	}
+	lines = append(lines, workflowGist(p.WorkflowYAML))
+	lines = slicesDeleteEmpty(lines)
+	text := cutText(strings.Join(lines, "\n"), maxSignatureText)
+	return Signature{ID: signatureID(text), Text: text, Normalizer: Normalizer}
+}
+
+func slicesDeleteEmpty(lines []string) []string {
+	out := lines[:0]
+	for _, line := range lines {
+		if line != "" {
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
+// signatureID is a UUID of version 8 (RFC 9562, section 5.8): the first 16 bytes of SHA-256(Normalizer ‖ text), with the version
+// and variant bits set.
+func signatureID(text string) ID {
+	sum := sha256.Sum256(append([]byte{Normalizer}, text...))
+	id := ID(sum[:16])
+	id[6] = id[6]&0x0f | 0x80
+	id[8] = id[8]&0x3f | 0x80
+	return id
+}
+
+// cutText shortens a normalised text to at most limit bytes, at a space or line break if one is near, never inside a rune or a
+// placeholder.
+func cutText(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	cut := limit
+	for cut > 0 && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	const near = 64
+	if n := strings.LastIndexAny(s[cut-min(cut, near):cut], " \n"); n >= 0 {
+		cut += n - min(cut, near)
+	} else if n := strings.LastIndexByte(s[:cut], '<'); n >= 0 && cut-n < near {
+		cut = n
+	}
+	return strings.TrimRight(s[:cut], " \n")
+}

@@ -1,0 +1,293 @@
+package audit
+
+import (
+	"bytes"
+	"strings"
+	"unicode/utf8"
+)
+
+// NormalizeText turns free text into what a signature and a query keep of it: one line per line, single spaces, and a placeholder
+// for each part that changes when the same thing happens again. Words stay as they are written. A number after a word that makes it
+// a name, as in "exit code 137" or "HTTP 503", stays too. Normalising twice equals normalising once. Only the first 64 KiB are read.
+//
+// The placeholders are <n> number, <duration>, <size>, <time>, <uuid>, <hex>, <digest>, <ip> with its port and prefix, <host>,
+// <user>, <pod> for what Kubernetes appends to a workload's name, and <id> for the rest of a numbered name.
+func NormalizeText(s string) string {
+	n := normalizer{out: make([]byte, 0, min(len(s), maxNormalized))}
+	for line := range strings.Lines(cutText(s, maxNormalized)) {
+		n.line(strings.Fields(line))
+	}
+	return string(n.out)
+}
+
+// normalizer writes normalised words one after another and remembers what it needs of those before.
+type normalizer struct {
+	out []byte
+	// label is the last word made of letters, in lower case, as long as only punctuation has followed it.
+	label string
+}
+
+func (n *normalizer) line(words []string) {
+	if len(words) == 0 {
+		return
+	}
+	if len(n.out) > 0 {
+		n.out = append(n.out, '\n')
+	}
+	n.label = ""
+	for i := 0; i < len(words); {
+		if i > 0 {
+			n.out = append(n.out, ' ')
+		}
+		i += n.words(words, i)
+	}
+}
+
+// words writes word i, or as many from there as mean one thing together, and returns how many they were.
+func (n *normalizer) words(words []string, i int) int {
+	if used := dateWords(words[i:]); used > 0 {
+		n.placeholder(phTime)
+		return used
+	}
+	if isUserName(words, i) && !n.endsWith(phUser+" ") {
+		n.userName(words[i])
+		return 1
+	}
+	n.word(words[i])
+	if i+1 < len(words) && n.joinUnit(words[i+1]) {
+		return 2
+	}
+	return 1
+}
+
+// joinUnit turns a number and the unit in the next word into one placeholder.
+func (n *normalizer) joinUnit(word string) bool {
+	end := len(n.out) - len(phNumber)
+	if !n.endsWith(phNumber) || end > 0 && (isAlnum(n.out[end-1]) || n.out[end-1] == '>') {
+		return false
+	}
+	name := strings.TrimRight(word, ".,;:)")
+	if strings.HasSuffix(name, "(s") {
+		name += ")"
+	}
+	unit := unitOf(name)
+	if unit == "" || len(name) == 1 && name != "s" && name != "B" {
+		return false
+	}
+	n.out = append(append(n.out[:end], unit...), word[len(name):]...)
+	n.label = ""
+	return true
+}
+
+// endsWith reports whether the text written so far ends so.
+func (n *normalizer) endsWith(tail string) bool {
+	return bytes.HasSuffix(n.out, []byte(tail))
+}
+
+// word cuts a word at what can only stand between names and values, and writes the pieces.
+func (n *normalizer) word(w string) {
+	from := 0
+	for i := 0; i < len(w); {
+		if w[i] == '<' {
+			if ph := placeholderAt(w[i:]); ph != "" {
+				n.piece(w[from:i])
+				n.placeholder(ph)
+				i += len(ph)
+				from = i
+				continue
+			}
+		}
+		if isOuterDelimiter(w[i]) {
+			n.piece(w[from:i])
+			n.out = append(n.out, w[i])
+			from = i + 1
+		}
+		i++
+	}
+	n.piece(w[from:])
+	if foldPrefix(w, "http/") {
+		n.label = "http"
+	}
+}
+
+func isOuterDelimiter(c byte) bool { return strings.IndexByte("=,;()[]{}\"'`<>|", c) >= 0 }
+
+// piece writes what stands between two delimiters, after the punctuation around it.
+func (n *normalizer) piece(p string) {
+	core := strings.Trim(p, ".:!?-+*&#@/\\")
+	if n.label == "rhost" && core != "" && n.endsWith("=") {
+		n.placeholder(phHost) // the peer of a PAM message, by name or by address
+		return
+	}
+	if core == "" || !strings.ContainsAny(core, "0123456789") && !isPodName(core) {
+		n.plain(p)
+		return
+	}
+	if isNumber(p) && !n.keepsNumber(core) {
+		core = p // with its sign
+	}
+	start := strings.Index(p, core)
+	n.out = append(n.out, p[:start]...)
+	n.core(core)
+	n.out = append(n.out, p[start+len(core):]...)
+}
+
+// plain writes text without anything that changes.
+func (n *normalizer) plain(p string) {
+	n.out = append(n.out, p...)
+	if letters := strings.Trim(p, ".:!?-+*&#@/\\"); letters != "" {
+		n.label = strings.ToLower(letters)
+	}
+}
+
+// core writes a piece that holds digits.
+func (n *normalizer) core(p string) {
+	if ph := n.whole(p); ph != "" {
+		n.placeholder(ph)
+		return
+	}
+	if n.keepsNumber(p) {
+		n.out = append(n.out, p...)
+		n.label = ""
+		return
+	}
+	if isVersion(p) {
+		n.out = append(n.out, p[0])
+		n.placeholder(phNumber)
+		return
+	}
+	if i := strings.IndexAny(p, "/\\:@#?&"); i >= 0 {
+		n.piece(p[:i])
+		n.out = append(n.out, p[i])
+		n.piece(p[i+1:])
+		return
+	}
+	if i := strings.IndexByte(p, '.'); i >= 0 {
+		n.piece(p[:i])
+		n.out = append(n.out, '.')
+		n.piece(p[i+1:])
+		return
+	}
+	n.atom(p)
+}
+
+// whole is the placeholder for a piece that is one changing thing from end to end.
+func (n *normalizer) whole(p string) string {
+	switch {
+	case isUUID(p):
+		return phUUID
+	case isTimestamp(p):
+		return phTime
+	case isIPAddress(p):
+		return phIP
+	case isDigestText(p):
+		return phDigest
+	case isNumber(p):
+		if n.keepsNumber(p) {
+			return ""
+		}
+		return phNumber
+	case isHexNumber(p):
+		return phHex
+	case isHostName(p):
+		return phHost
+	}
+	return quantity(p)
+}
+
+func (n *normalizer) placeholder(ph string) {
+	n.out = append(n.out, ph...)
+	n.label = ""
+}
+
+// keepsNumber holds for a short number right after a word that makes it the name of what happened.
+func (n *normalizer) keepsNumber(p string) bool {
+	const longest = 5
+	if len(p) > longest || spanOf(p, isAlnum) != len(p) || !isDigit(p[0]) {
+		return false
+	}
+	switch n.label {
+	case "code", "status", "signal", "errno", "rc", "exit", "http", "error", "sqlstate":
+		return true
+	}
+	return false
+}
+
+// atom writes a name with digits in it: letters, digits, hyphens, underscores.
+func (n *normalizer) atom(p string) {
+	if isErrorCode(p) {
+		n.plain(p)
+		return
+	}
+	if stem, ok := podStem(p); ok {
+		n.piece(stem)
+		n.placeholder(phPod)
+		return
+	}
+	if pod, rest, ok := strings.Cut(p, "_"); ok && isPodName(pod) {
+		n.atom(pod)
+		n.out = append(n.out, '_')
+		n.piece(rest)
+		return
+	}
+	if i := numberedFrom(p); i >= 0 {
+		n.piece(p[:i])
+		n.placeholder(phID)
+		return
+	}
+	n.segments(p)
+}
+
+// segments writes a name part by part.
+func (n *normalizer) segments(p string) {
+	for i := 0; i < len(p); {
+		if len(p)-i >= uuidLength && isUUID(p[i:i+uuidLength]) {
+			n.placeholder(phUUID)
+			i += uuidLength
+			continue
+		}
+		width := spanOf(p[i:], func(c byte) bool { return isAlnum(c) || c >= utf8.RuneSelf })
+		if width == 0 {
+			n.out = append(n.out, p[i])
+			i++
+			continue
+		}
+		n.segment(p[i : i+width])
+		i += width
+	}
+}
+
+// segment writes letters and digits without anything between them.
+func (n *normalizer) segment(p string) {
+	digits, runs := digitRuns(p)
+	at := strings.IndexAny(p, "0123456789")
+	switch {
+	case digits == 0 || isTechnicalWord(p) || isCamelCase(p) && runs == 1 && digits <= 2 && at+digits < len(p):
+		n.plain(p)
+	case isNumber(p):
+		n.placeholder(phNumber)
+	case isHexNumber(p):
+		n.placeholder(phHex)
+	case isOrdinal(p):
+		n.placeholder(phNumber)
+		n.plain("th")
+	case runs == 1 && at > 0 && at+digits == len(p):
+		n.plain(p[:at])
+		n.placeholder(phNumber)
+	default:
+		n.placeholder(phID)
+	}
+}
+
+// digitRuns counts digits and the runs they stand in.
+func digitRuns(p string) (digits, runs int) {
+	for i := range len(p) {
+		if isDigit(p[i]) {
+			digits++
+			if i == 0 || !isDigit(p[i-1]) {
+				runs++
+			}
+		}
+	}
+	return digits, runs
+}

@@ -1,0 +1,373 @@
+package audit
+
+import (
+	"strings"
+	"unicode"
+)
+
+// The placeholders. Each stands for itself when a text is normalised again.
+const (
+	phNumber   = "<n>"
+	phDuration = "<duration>"
+	phSize     = "<size>"
+	phTime     = "<time>"
+	phUUID     = "<uuid>"
+	phHex      = "<hex>"
+	phDigest   = "<digest>"
+	phIP       = "<ip>"
+	phHost     = "<host>"
+	phUser     = "<user>"
+	phPod      = "<pod>"
+	phID       = "<id>"
+)
+
+// placeholderAt is the placeholder at the start of s, or "".
+func placeholderAt(s string) string {
+	for _, ph := range [...]string{phNumber, phDuration, phSize, phTime, phUUID, phHex, phDigest, phIP, phHost, phUser, phPod, phID} {
+		if strings.HasPrefix(s, ph) {
+			return ph
+		}
+	}
+	return ""
+}
+
+// uuidLength is that of the 8-4-4-4-12 form.
+const uuidLength = 36
+
+func isUUID(p string) bool {
+	_, err := ParseID(p)
+	return err == nil
+}
+
+// isNumber holds for digits with at most a sign and one decimal point or comma groups.
+func isNumber(p string) bool {
+	p = strings.TrimLeft(p, "+-")
+	whole := spanOf(p, isDigit)
+	if whole == 0 {
+		return false
+	}
+	rest := p[whole:]
+	if rest == "" {
+		return true
+	}
+	return rest[0] == '.' && len(rest) > 1 && strings.Trim(rest[1:], "0123456789.") == "" && !strings.Contains(rest, "..")
+}
+
+// isVersion holds for v1.28.3 and the like; without the v it is a number.
+func isVersion(p string) bool {
+	return len(p) > 3 && (p[0] == 'v' || p[0] == 'V') && isNumber(p[1:]) && strings.Contains(p, ".")
+}
+
+// isOrdinal holds for 1st, 2nd, 3rd and 99th.
+func isOrdinal(p string) bool {
+	digits := spanOf(p, isDigit)
+	switch strings.ToLower(p[digits:]) {
+	case "st", "nd", "rd", "th":
+		return digits > 0
+	}
+	return false
+}
+
+// isCamelCase holds for words of letters in both cases, the names of classes and alerts, whose digits inside belong to them.
+func isCamelCase(p string) bool {
+	return strings.ContainsFunc(p, unicode.IsLower) && strings.ContainsFunc(p, unicode.IsUpper)
+}
+
+// isHexNumber holds for 0x… and for seven or more hexadecimal digits, as many as git abbreviates to, with both letters and figures among them.
+func isHexNumber(p string) bool {
+	if foldPrefix(p, "0x") && len(p) > 2 {
+		return spanOf(p[2:], isHex) == len(p)-2
+	}
+	return len(p) >= 7 && spanOf(p, isHex) == len(p) && strings.Trim(p, "0123456789") != "" &&
+		strings.ContainsAny(p, "0123456789")
+}
+
+func isDigestText(p string) bool {
+	_, hex, ok := strings.Cut(p, ":")
+	return ok && (foldPrefix(p, "sha256:") || foldPrefix(p, "sha512:") || foldPrefix(p, "sha1:") || foldPrefix(p, "md5:")) &&
+		len(hex) >= 12 && spanOf(hex, isHex) == len(hex)
+}
+
+// quantity is the placeholder for a number with a unit right behind it, such as 15000ms, 1h2m3.5s, 17.7GB, or "".
+func quantity(p string) string {
+	p = strings.TrimLeft(p, "+-")
+	found := ""
+	for p != "" {
+		digits := spanOf(p, isDigit)
+		if digits == 0 {
+			return ""
+		}
+		p = p[digits:]
+		if p != "" && p[0] == '.' {
+			p = p[1+spanOf(p[1:], isDigit):]
+		}
+		letters := spanOf(p, func(c byte) bool { return isLower(c) || isUpper(c) || c == '%' || c >= 0x80 })
+		unit := unitOf(p[:letters])
+		if unit == "" || found != "" && unit != found {
+			return ""
+		}
+		found, p = unit, p[letters:]
+	}
+	return found
+}
+
+// unitOf is the placeholder for a number of the given unit, or "".
+func unitOf(unit string) string {
+	switch strings.ToLower(unit) {
+	case "ns", "us", "µs", "μs", "ms", "s", "sec", "secs", "second", "seconds", "second(s", "second(s)", "m", "min", "mins", "minute", "minutes",
+		"h", "hr", "hrs", "hour", "hours", "d", "day", "days", "w", "week", "weeks", "msec", "msecs", "usec", "millis",
+		"millisecond", "milliseconds", "microseconds", "nanoseconds":
+		return phDuration
+	case "b", "byte", "bytes", "k", "kb", "kib", "ki", "mb", "mib", "mi", "g", "gb", "gib", "gi", "t", "tb", "tib", "ti":
+		return phSize
+	}
+	return ""
+}
+
+// isTimestamp holds for RFC 3339 and its relatives, for dates alone, and for times of day.
+func isTimestamp(p string) bool {
+	if len(p) >= 10 && shaped(p, "9999-99-99") || len(p) >= 10 && shaped(p, "9999/99/99") {
+		return len(p) == 10 || p[10] == 'T' || p[10] == 't' || p[10] == '_'
+	}
+	if len(p) >= 8 && shaped(p, "99:99:99") {
+		return strings.Trim(p[8:], "0123456789.,Z+-:") == ""
+	}
+	return (len(p) == 8 || len(p) == 7) && (shaped(p, "99/99/99") || shaped(p, "9/99/99"))
+}
+
+// shaped reports whether p starts like the pattern, where 9 is any digit.
+func shaped(p, pattern string) bool {
+	if len(p) < len(pattern) {
+		return false
+	}
+	for i := range len(pattern) {
+		if pattern[i] == '9' && !isDigit(p[i]) || pattern[i] != '9' && p[i] != pattern[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// dateWords is how many words from the start make up one date or time: "Jun 18 02:23:10 2005", "2026-01-01 12:00:00,123".
+func dateWords(words []string) int {
+	i := 0
+	if len(words) > 1 && isNameOf(words[0], "Mon Tue Wed Thu Fri Sat Sun") && isNameOf(words[1], monthNames) {
+		i++
+	}
+	if isNameOf(words[i], monthNames) {
+		if i++; i == len(words) || len(words[i]) > 2 || !isNumber(words[i]) {
+			return 0
+		}
+		i++
+	} else if !isTimestamp(words[0]) {
+		return 0
+	} else {
+		i++
+	}
+	for i < len(words) && (isTimestamp(words[i]) || isYear(words[i])) {
+		i++
+	}
+	return i
+}
+
+const monthNames = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec"
+
+func isNameOf(word, names string) bool {
+	return len(word) == 3 && strings.Contains(names, word)
+}
+
+func isYear(word string) bool {
+	return len(word) == 4 && (strings.HasPrefix(word, "19") || strings.HasPrefix(word, "20")) && isNumber(word)
+}
+
+// isIPAddress holds for IPv4 with optional port or prefix length, and for IPv6, also in brackets cut off, with zone or port.
+func isIPAddress(p string) bool {
+	if addr, rest, ok := strings.Cut(p, ":"); isIPv4(addr) {
+		return !ok || spanOf(rest, isDigit) == len(rest)
+	}
+	if addr, bits, ok := strings.Cut(p, "/"); ok && isIPv4(addr) {
+		return bits != "" && len(bits) <= 2 && spanOf(bits, isDigit) == len(bits)
+	}
+	return isIPv6(p)
+}
+
+func isIPv4(p string) bool {
+	groups := 0
+	for group := range strings.SplitSeq(p, ".") {
+		groups++
+		if len(group) == 0 || len(group) > 3 || spanOf(group, isDigit) != len(group) || groups > 4 {
+			return false
+		}
+	}
+	return groups == 4
+}
+
+func isIPv6(p string) bool {
+	p, _, _ = strings.Cut(p, "%")
+	p, _, _ = strings.Cut(p, "/")
+	if strings.Count(p, ":") < 4 && !strings.Contains(p, "::") || len(p) > 50 {
+		return false
+	}
+	for group := range strings.SplitSeq(p, ":") {
+		if len(group) > 5 || spanOf(group, isHex) != len(group) {
+			return false
+		}
+	}
+	return true
+}
+
+// isHostName holds for a dotted name of a machine: digits somewhere, letters only at the end, and not a file, class or module.
+func isHostName(p string) bool {
+	name, port, _ := strings.Cut(p, ":")
+	if spanOf(port, isDigit) != len(port) || spanOf(name, isDotted) != len(name) {
+		return false
+	}
+	labels := strings.Split(name, ".")
+	last := labels[len(labels)-1]
+	if len(labels) < 2 || len(last) < 2 || spanOf(last, isLower) != len(last) || isFileExtension(last) {
+		return false
+	}
+	switch labels[0] {
+	case "org", "com", "net", "io", "java", "javax", "sun", "k8s", "github", "go":
+		return false
+	}
+	return strings.ContainsAny(name, "0123456789") && !isTechnicalWord(labels[0]) && (len(labels) > 2 || !isNumber(labels[0]))
+}
+
+func isFileExtension(s string) bool {
+	switch s {
+	case "jar", "log", "yaml", "yml", "json", "so", "gz", "tar", "tgz", "zip", "py", "go", "java", "js", "ts", "sh", "conf", "cfg", "txt",
+		"xml", "html", "sock", "pid", "service", "socket", "mount", "db", "dat", "data", "tmp", "lock", "sql", "crt", "pem", "key", "img",
+		"splitmetainfo", "xml_tmp", "out", "err", "bin", "rpm", "deb", "class", "md", "csv", "properties", "dll", "exe":
+		return true
+	}
+	return false
+}
+
+// isTechnicalWord holds for words whose digits belong to their name.
+func isTechnicalWord(p string) bool {
+	switch strings.ToLower(p) {
+	case "ipv4", "ipv6", "sha1", "sha256", "sha512", "md5", "utf8", "utf16", "base64", "crc32", "x86", "x64", "i386", "i586", "i686",
+		"amd64", "arm64", "aarch64", "armv7", "s390x", "ppc64le", "h2", "h2c", "http2", "http3", "k8s", "k3s", "s3", "ec2", "ext2", "ext3",
+		"ext4", "oauth2", "log4j", "slf4j", "tls1", "ssl3", "ssh2", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32",
+		"uint64", "float32", "float64", "win32", "l4", "l7", "v1", "v2", "v3", "v1alpha1", "v1beta1", "v1beta2", "v2beta1", "v2beta2",
+		"e2e", "p99", "p95", "p50", "neo4j", "mp3", "mp4", "b64", "oom2", "x509", "rfc3339", "2xx", "3xx", "4xx", "5xx", "route53", "db2",
+		"etcd3", "python3", "nfs4", "nfsv4", "smb3", "cgroup2", "cgroupv2", "jetty6", "http1", "layer4", "layer7", "a2dp", "i2c":
+		return true
+	}
+	return false
+}
+
+// isErrorCode holds for numbered messages of products, such as ORA-00942 or TNS-12541.
+func isErrorCode(p string) bool {
+	letters := spanOf(p, isUpper)
+	rest := p[letters:]
+	return letters >= 2 && letters <= 4 && len(rest) >= 5 && len(rest) <= 6 && rest[0] == '-' && spanOf(rest[1:], isDigit) == len(rest)-1
+}
+
+// isPodHash holds for letters and digits of the alphabet that Kubernetes makes random names from (apimachinery's
+// util/rand: no vowels, so that no words come out).
+func isPodHash(p string, least, most int) bool {
+	return len(p) >= least && len(p) <= most && strings.Trim(p, "bcdfghjklmnpqrstvwxz2456789") == ""
+}
+
+// podStem is the workload's part of the name of a pod or replica set.
+func podStem(p string) (stem string, ok bool) {
+	i := strings.LastIndexByte(p, '-')
+	if i <= 0 {
+		return "", false
+	}
+	suffix := p[i+1:]
+	if isPodHash(suffix, 5, 5) {
+		if j := strings.LastIndexByte(p[:i], '-'); j > 0 && isTemplateHash(p[j+1:i]) {
+			return p[:j+1], true
+		}
+		if strings.ContainsAny(suffix, "2456789") && strings.Trim(suffix, "2456789") != "" && suffix != "html5" || !strings.ContainsAny(suffix, "2456789") && suffix != "https" && suffix != "xhtml" {
+			return p[:i+1], true
+		}
+	}
+	return p[:i+1], isTemplateHash(suffix)
+}
+
+// isTemplateHash holds for a replica set's hash: up to ten characters of the same alphabet, with a digit among them.
+func isTemplateHash(p string) bool {
+	return isPodHash(p, 6, 10) && strings.ContainsAny(p, "2456789") && strings.Trim(p, "2456789") != ""
+}
+
+// isPodName holds for a pod's name whose random part happens to have no digit.
+func isPodName(p string) bool {
+	if strings.IndexByte(p, '-') < 0 || strings.ContainsAny(p, "/:. ") {
+		return false
+	}
+	_, ok := podStem(p)
+	return ok
+}
+
+// numberedFrom is where the number of a name such as attempt_1445144423722_0020_m_000008_0 or rdd_42_3 begins: the first part
+// between underscores that is all digits, when only digits and single letters follow. It is -1 for other names.
+func numberedFrom(p string) int {
+	from, at := -1, 0
+	for part := range strings.SplitSeq(p, "_") {
+		digits := spanOf(strings.TrimPrefix(part, "-"), isDigit) == len(strings.TrimPrefix(part, "-")) && part != ""
+		switch {
+		case digits && from < 0 && at > 0:
+			from = at
+		case !digits && from >= 0 && len(part) > 1:
+			return -1
+		}
+		at += len(part) + 1
+	}
+	return from
+}
+
+// isUserName holds for word i when the words around it say that it names somebody: "invalid user bob from", "session opened for user
+// bob by", "Failed password for bob from".
+func isUserName(words []string, i int) bool {
+	name := strings.Trim(words[i], "'\"[](),.;:")
+	if i == 0 || name == "" || strings.ContainsAny(words[i], "=/<") || isUserProse(strings.ToLower(name)) {
+		return false
+	}
+	last := i+1 == len(words)
+	switch strings.ToLower(words[i-1]) {
+	case "user", "username":
+		return last || followsName(words[i+1])
+	case "for":
+		return i > 1 && isCredentialWord(strings.ToLower(words[i-2])) && (last || followsName(words[i+1]))
+	}
+	return false
+}
+
+// isUserProse holds for words that stand after "user" without being anybody's name.
+func isUserProse(word string) bool {
+	switch word {
+	case "request", "unknown", "is", "was", "not", "has", "name", "id", "account", "agent", "session", "error", "invalid", "illegal":
+		return true
+	}
+	return false
+}
+
+// isCredentialWord holds for what sshd says somebody offered, or failed at.
+func isCredentialWord(word string) bool {
+	switch word {
+	case "password", "publickey", "none", "keyboard-interactive/pam", "hostbased", "failures":
+		return true
+	}
+	return false
+}
+
+// followsName holds for the words between somebody's name and where they come from.
+func followsName(next string) bool {
+	switch strings.Trim(next, "'\"()[],.;:") {
+	case "from", "by", "preauth", "at", "on", "port", "via":
+		return true
+	}
+	return false
+}
+
+func (n *normalizer) userName(word string) {
+	name := strings.Trim(word, "'\"[](),.;:")
+	before, after, _ := strings.Cut(word, name)
+	n.out = append(n.out, before...)
+	n.placeholder(phUser)
+	n.out = append(n.out, after...)
+}

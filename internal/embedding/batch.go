@@ -1,0 +1,179 @@
+package embedding
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// batch is texts on their way to the provider, which any number of requests wait for. It runs under a context of its own, so that
+// a request that goes away takes it down only if it was the last one.
+type batch struct {
+	items   []item
+	cancel  context.CancelFunc
+	waiters int // requests that wait; guarded by Embedder.mu
+	done    chan struct{}
+	results map[key]result // written before done is closed
+}
+
+// obtain adds a result for each item: from memory, from a batch under way, or from a new one.
+func (e *Embedder) obtain(ctx context.Context, items []item, results map[key]result) {
+	if ctx.Err() != nil {
+		for _, it := range items {
+			results[it.key] = result{err: gaveUp(ctx, nil)}
+		}
+		return
+	}
+	waits := e.claim(ctx, items, results)
+	for k, b := range waits {
+		results[k] = b.wait(ctx, k)
+	}
+	e.leave(waits)
+}
+
+// claim finds or starts a batch for each item that is not remembered, and makes the caller one of its waiters.
+func (e *Embedder) claim(ctx context.Context, items []item, results map[key]result) map[key]*batch {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	waits := make(map[key]*batch, len(items))
+	var fresh []item
+	for _, it := range items {
+		if strings.TrimSpace(it.text) == "" {
+			results[it.key] = result{err: refused("the text is blank", nil)}
+		} else if known, ok := e.recallOne(it.key); ok {
+			results[it.key] = known
+		} else if b := e.pending[it.key]; b != nil {
+			e.hits.Add(1)
+			waits[it.key] = b
+		} else {
+			e.misses.Add(1)
+			fresh = append(fresh, it)
+		}
+	}
+	for part := range slices.Chunk(fresh, e.provider.MaxBatch()) {
+		b := e.start(ctx, part)
+		for _, it := range part {
+			e.pending[it.key], waits[it.key] = b, b
+		}
+	}
+	for b := range distinctBatches(waits) {
+		b.waiters++
+	}
+	return waits
+}
+
+// start runs a batch in the background. The caller holds mu.
+func (e *Embedder) start(ctx context.Context, items []item) *batch {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.cfg.Deadline)
+	b := &batch{items: items, cancel: cancel, done: make(chan struct{})}
+	go e.run(ctx, b)
+	return b
+}
+
+func (e *Embedder) run(ctx context.Context, b *batch) {
+	defer b.cancel()
+	results := make(map[key]result, len(b.items))
+	refusals := 0
+	e.embed(ctx, b.items, results, &refusals)
+
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for k, got := range results {
+		if got.err == nil {
+			e.vectors.Add(k, got.vector)
+		}
+	}
+	e.forget(b)
+	b.results = results
+	close(b.done)
+}
+
+// forget makes later requests start anew. The caller holds mu.
+func (e *Embedder) forget(b *batch) {
+	for _, it := range b.items {
+		if e.pending[it.key] == b {
+			delete(e.pending, it.key)
+		}
+	}
+}
+
+// leave takes the caller from the waiters of its batches. A batch that nobody waits for any more is stopped.
+func (e *Embedder) leave(waits map[key]*batch) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for b := range distinctBatches(waits) {
+		if b.waiters--; b.waiters == 0 {
+			e.forget(b)
+			b.cancel()
+		}
+	}
+}
+
+func distinctBatches(waits map[key]*batch) map[*batch]bool {
+	batches := make(map[*batch]bool, len(waits))
+	for _, b := range waits {
+		batches[b] = true
+	}
+	return batches
+}
+
+// wait is the result for k, or ctx's end. A result that is there is taken even then.
+func (b *batch) wait(ctx context.Context, k key) result {
+	select {
+	case <-b.done:
+	case <-ctx.Done():
+	}
+	select {
+	case <-b.done:
+		return b.results[k]
+	default:
+		return result{err: gaveUp(ctx, nil)}
+	}
+}
+
+// gaveUp is the failure of a call that a context ended, after the given failure if there was one.
+func gaveUp(ctx context.Context, last *failure) *failure {
+	clause := "gave up: " + ctx.Err().Error()
+	if last != nil {
+		clause += ", after: " + last.clause
+	}
+	return unavailable(clause, ctx.Err())
+}
+
+// maxRefusals is how many refused calls a batch may cost. One bad text among 96 costs 8 on the way to it, two cost 13 or
+// fewer; a service that refuses everything, as for a wrong model name, should not be asked for every text.
+const maxRefusals = 16
+
+// embed adds a result for each item. A refused batch is halved until the texts at fault stand alone, so that one bad text does
+// not keep the others from their vectors.
+func (e *Embedder) embed(ctx context.Context, items []item, results map[key]result, refusals *int) {
+	texts := make([]string, len(items))
+	for i, it := range items {
+		texts[i] = it.text
+	}
+	vectors, err := e.call(ctx, texts, items[0].key.input)
+	if errors.Is(err, ErrRefused) {
+		*refusals++
+	}
+	switch {
+	case err == nil:
+		for i, it := range items {
+			results[it.key] = result{vector: vectors[i]}
+		}
+	case len(items) == 1 || !errors.Is(err, ErrRefused):
+		for _, it := range items {
+			results[it.key] = result{err: err}
+		}
+	case *refusals >= maxRefusals:
+		failed := unavailable(fmt.Sprintf("stopped after %d refused calls: %s", *refusals, classified(err).clause), nil)
+		for _, it := range items {
+			results[it.key] = result{err: failed}
+		}
+	default:
+		half := len(items) / 2
+		e.embed(ctx, items[:half], results, refusals)
+		e.embed(ctx, items[half:], results, refusals)
+	}
+}

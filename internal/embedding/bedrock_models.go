@@ -1,0 +1,52 @@
+package embedding
+
+// titanRequest is the body for TitanV2 (Amazon Bedrock User Guide, "Amazon Titan Embeddings Text", V2 Request).
+type titanRequest struct {
+	InputText  string `json:"inputText"`
+	Dimensions int    `json:"dimensions"`
+	Normalize  bool   `json:"normalize"`
+}
+
+func titanRequestFor(dimensions int) func([]string, Input) any {
+	return func(texts []string, _ Input) any {
+		return titanRequest{InputText: texts[0], Dimensions: dimensions, Normalize: true}
+	}
+}
+
+func titanAnswer(body []byte) ([][]float32, error) {
+	var answer struct {
+		Embedding wireVector `json:"embedding"`
+	}
+	if err := decode(body, &answer); err != nil {
+		return nil, err
+	}
+	return [][]float32{answer.Embedding}, nil
+}
+
+// cohereRequest is the body for the Cohere models (Amazon Bedrock User Guide, "Cohere Embed models", Request). Truncate END
+// cuts what is within the limit in characters and beyond that in tokens.
+type cohereRequest struct {
+	Texts     []string `json:"texts"`
+	InputType string   `json:"input_type"`
+	Truncate  string   `json:"truncate"`
+}
+
+func cohereRequestFor(texts []string, input Input) any {
+	request := cohereRequest{Texts: texts, InputType: "search_document", Truncate: "END"}
+	if input == Query {
+		request.InputType = "search_query"
+	}
+	return request
+}
+
+// cohereAnswer reads the form of the answer that comes when no embedding_types are asked for (response_type
+// embeddings_floats).
+func cohereAnswer(body []byte) ([][]float32, error) {
+	var answer struct {
+		Embeddings []wireVector `json:"embeddings"`
+	}
+	if err := decode(body, &answer); err != nil {
+		return nil, err
+	}
+	return floats(answer.Embeddings), nil
+}

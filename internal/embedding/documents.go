@@ -1,0 +1,99 @@
+package embedding
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/datastorage-service/datastorage/internal/audit"
+)
+
+// distinct is an item for each signature, once.
+func distinct(sigs []audit.Signature) []item {
+	items := make([]item, 0, len(sigs))
+	seen := make(map[audit.ID]bool, len(sigs))
+	for _, sig := range sigs {
+		if !seen[sig.ID] {
+			seen[sig.ID] = true
+			items = append(items, item{key: documentKey(sig.ID), text: sig.Text})
+		}
+	}
+	return items
+}
+
+// recall adds to results what is remembered and returns the other items.
+func (e *Embedder) recall(items []item, results map[key]result) (unknown []item) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, it := range items {
+		if known, ok := e.recallOne(it.key); ok {
+			results[it.key] = known
+		} else {
+			unknown = append(unknown, it)
+		}
+	}
+	return unknown
+}
+
+// recallOne counts a hit when it finds something. The caller holds mu.
+func (e *Embedder) recallOne(k key) (result, bool) {
+	vector, made := e.vectors.Get(k)
+	_, stored := e.stored.Get(k)
+	if made || stored {
+		e.hits.Add(1)
+	}
+	return result{vector: vector}, made || stored
+}
+
+// lookUp asks the table for the items and returns those it does not have. The others are remembered as stored.
+func (e *Embedder) lookUp(ctx context.Context, items []item, lookup Lookup) ([]item, error) {
+	if lookup == nil || len(items) == 0 {
+		return items, nil
+	}
+	ids := make([]audit.ID, len(items))
+	for i, it := range items {
+		ids[i] = it.key.id()
+	}
+	found, err := lookup(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("look up which vectors are stored: %w", err)
+	}
+	e.Stored(found...)
+	stored := make(map[audit.ID]bool, len(found))
+	for _, id := range found {
+		stored[id] = true
+	}
+	var missing []item
+	for _, it := range items {
+		if !stored[it.key.id()] {
+			missing = append(missing, it)
+		}
+	}
+	e.hits.Add(int64(len(items) - len(missing)))
+	return missing, nil
+}
+
+// gather sorts results into the vectors to store and one error for all failures, each said once.
+func gather(items []item, results map[key]result) (map[audit.ID][]float32, error) {
+	vectors := make(map[audit.ID][]float32, len(results))
+	said := map[string]bool{}
+	var failures []error
+	var refusals RefusedError
+	for _, it := range items {
+		switch got := results[it.key]; {
+		case errors.Is(got.err, ErrRefused):
+			refusals.IDs = append(refusals.IDs, it.key.id())
+			refusals.err = cmp.Or(refusals.err, got.err)
+		case got.err != nil && !said[got.err.Error()]:
+			said[got.err.Error()] = true
+			failures = append(failures, got.err)
+		case got.vector != nil:
+			vectors[it.key.id()] = got.vector
+		}
+	}
+	if len(refusals.IDs) > 0 {
+		failures = append(failures, &refusals)
+	}
+	return vectors, errors.Join(failures...)
+}

@@ -1,0 +1,313 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// childVariable makes the test binary start a server on the directory it names, report, and wait to be killed.
+const childVariable = "DATASTORAGE_LOCAL_TEST_CHILD"
+
+func TestMain(m *testing.M) {
+	if data := os.Getenv(childVariable); data != "" {
+		p, err := StartPostgres(context.Background(), testConfig(data))
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		fmt.Println(p.PID())
+		select {}
+	}
+	os.Exit(m.Run())
+}
+
+func testConfig(data string) PostgresConfig {
+	return PostgresConfig{Data: data, Progress: os.Stderr, Settings: map[string]string{
+		"fsync": "off", "shared_buffers": "16MB", "dynamic_shared_memory_type": "mmap",
+	}}
+}
+
+func startPostgres(t *testing.T, config PostgresConfig) *Postgres {
+	t.Helper()
+	p, err := StartPostgres(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
+// ask connects as the superuser and returns the one value that the statement yields.
+func ask[T any](t *testing.T, p *Postgres, sql string) T {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), p.URL(Superuser, "postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(t.Context()) }()
+	rows, err := conn.Query(t.Context(), sql)
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, err := pgx.CollectExactlyOneRow(rows, pgx.RowTo[T])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
+
+// processesOf are those whose command names the server's data, and their children.
+func processesOf(t *testing.T, p *Postgres) []process {
+	t.Helper()
+	all, err := processes(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[int]process{}
+	for _, each := range all {
+		if strings.Contains(each.Command, p.cluster()) {
+			found[each.PID] = each
+		}
+	}
+	for _, each := range all {
+		if _, child := found[each.Parent]; child {
+			found[each.PID] = each
+		}
+	}
+	var list []process
+	for _, each := range found {
+		list = append(list, each)
+	}
+	return list
+}
+
+func TestPostgresLife(t *testing.T) {
+	t.Parallel()
+	for version, want := range map[int]string{16: "16.14", 18: "18.4"} {
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			config := testConfig(filepath.Join(t.TempDir(), "data"))
+			config.Version = version
+			p := startPostgres(t, config)
+			if got := ask[string](t, p, "SHOW server_version"); got != want {
+				t.Errorf("version is %s, want %s", got, want)
+			}
+			const vector = `WITH made AS (SELECT default_version FROM pg_available_extensions WHERE name = 'vector')
+				SELECT string_to_array(default_version, '.')::int[] >= '{0,8,2}' FROM made`
+			if !ask[bool](t, p, vector) {
+				t.Error("pgvector is older than 0.8.2")
+			}
+			if got := len(processesOf(t, p)); got < 2 {
+				t.Errorf("%d processes of a running server are found, want it and its helpers", got)
+			}
+			if err := p.Stop(); err != nil {
+				t.Error(err)
+			}
+			if got := processesOf(t, p); len(got) != 0 {
+				t.Errorf("after Stop there are %v", got)
+			}
+			if err := p.Stop(); err != nil {
+				t.Errorf("second Stop: %v", err)
+			}
+			if p.PID() != 0 {
+				t.Errorf("a stopped server has PID %d", p.PID())
+			}
+		})
+	}
+}
+
+func TestPostgresExtension(t *testing.T) {
+	t.Parallel()
+	p := startPostgres(t, testConfig(filepath.Join(t.TempDir(), "data")))
+	conn, err := pgx.Connect(t.Context(), p.URL(Superuser, "postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+	if _, err := conn.Exec(t.Context(), "CREATE EXTENSION vector"); err != nil {
+		t.Fatal(err)
+	}
+	if got := ask[float64](t, p, "SELECT '[1,0]'::halfvec <=> '[0,1]'::halfvec"); got != 1 {
+		t.Errorf("cosine distance of orthogonal vectors is %v, want 1", got)
+	}
+}
+
+func TestPostgresAccess(t *testing.T) {
+	t.Parallel()
+	p := startPostgres(t, testConfig(filepath.Join(t.TempDir(), "data")))
+	info, err := os.Stat(filepath.Join(p.config.Data, passwordFile))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("password file: %v, %v, want mode 0600", info, err)
+	}
+	wrong := strings.Replace(p.URL(Superuser, "postgres"), p.Password(), "wrong", 1)
+	if _, err := pgx.Connect(t.Context(), wrong); err == nil || !strings.Contains(err.Error(), "28P01") {
+		t.Errorf("a wrong password: %v, want SQLSTATE 28P01", err)
+	}
+	if got := ask[string](t, p, "SELECT current_setting('listen_addresses') || current_setting('unix_socket_directories')"); got != "127.0.0.1" {
+		t.Errorf("listens on %q, want 127.0.0.1 alone", got)
+	}
+}
+
+func TestPostgresKill(t *testing.T) {
+	t.Parallel()
+	p := startPostgres(t, testConfig(filepath.Join(t.TempDir(), "data")))
+	conn, err := pgx.Connect(t.Context(), p.URL(Superuser, "postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Exec(t.Context(), "CREATE TABLE kept (n int); INSERT INTO kept SELECT generate_series(1, 1000)"); err != nil {
+		t.Fatal(err)
+	}
+	// A backend that is busy does not notice by itself that its server has gone.
+	busy := make(chan error, 1)
+	go func() {
+		_, err := conn.Exec(t.Context(), "INSERT INTO kept SELECT generate_series(1, 1000000000)")
+		busy <- err
+	}()
+	for ask[int](t, p, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'INSERT INTO kept%' AND state = 'active'") == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	port, before := p.Port(), p.PID()
+	if err := p.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if got := processesOf(t, p); len(got) != 0 {
+		t.Errorf("after Kill there are %v", got)
+	}
+	if err := <-busy; err == nil {
+		t.Error("the statement of a killed server succeeded")
+	}
+	if err := p.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if p.Port() != port || p.PID() == before {
+		t.Errorf("restarted on port %d as %d, was %d as %d", p.Port(), p.PID(), port, before)
+	}
+	if got := ask[int](t, p, "SELECT count(*) FROM kept"); got != 1000 {
+		t.Errorf("%d rows are left, want the 1000 committed ones", got)
+	}
+}
+
+func TestPostgresDone(t *testing.T) {
+	t.Parallel()
+	p := startPostgres(t, testConfig(filepath.Join(t.TempDir(), "data")))
+	done := p.Done()
+	if err := syscall.Kill(p.PID(), syscall.SIGQUIT); err != nil {
+		t.Fatal(err)
+	}
+	<-done
+	if err := p.Restart(t.Context()); err != nil {
+		t.Errorf("restart of a server that ended by itself: %v", err)
+	}
+}
+
+func TestPostgresOrphan(t *testing.T) {
+	t.Parallel()
+	config := testConfig(filepath.Join(t.TempDir(), "data"))
+	first := startPostgres(t, config)
+	orphaned := first.Done()
+	// Its owner is gone when nobody holds the lock.
+	if err := first.lock.Close(); err != nil {
+		t.Fatal(err)
+	}
+	second := startPostgres(t, config)
+	<-orphaned
+	if got := ask[int](t, second, "SELECT 1"); got != 1 {
+		t.Errorf("got %d", got)
+	}
+}
+
+func TestPostgresStalePIDFile(t *testing.T) {
+	t.Parallel()
+	config := testConfig(filepath.Join(t.TempDir(), "data"))
+	p := startPostgres(t, config)
+	for name, content := range map[string]string{
+		"empty":                     "",
+		"number of another program": fmt.Sprintf("%d\n%s\n", os.Getpid(), p.cluster()),
+	} {
+		if err := p.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(p.cluster(), "postmaster.pid"), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Restart(t.Context()); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestPostgresInUse(t *testing.T) {
+	t.Parallel()
+	config := testConfig(filepath.Join(t.TempDir(), "data"))
+	first := startPostgres(t, config)
+	_, err := StartPostgres(t.Context(), config)
+	var problem *Problem
+	if !errors.As(err, &problem) || !strings.Contains(problem.What, "in use") {
+		t.Errorf("second server on the same data: %v", err)
+	}
+	if got := ask[int](t, first, "SELECT 1"); got != 1 {
+		t.Errorf("got %d", got)
+	}
+}
+
+func TestPostgresPortTaken(t *testing.T) {
+	t.Parallel()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	config := testConfig(filepath.Join(t.TempDir(), "data"))
+	config.Port = listener.Addr().(*net.TCPAddr).Port
+	_, err = StartPostgres(t.Context(), config)
+	want := fmt.Sprintf("PostgreSQL cannot listen on 127.0.0.1:%d\n", config.Port)
+	if err == nil || !strings.HasPrefix(err.Error(), want) || strings.Count(err.Error(), "\n") != 2 {
+		t.Errorf("error is %v, want three lines that begin with %q", err, want)
+	}
+	config.Port = 0
+	startPostgres(t, config)
+}
+
+func TestPostgresSettingRefused(t *testing.T) {
+	t.Parallel()
+	config := testConfig(filepath.Join(t.TempDir(), "data"))
+	config.Settings["shared_buffers"] = "nonsense"
+	_, err := StartPostgres(t.Context(), config)
+	var problem *Problem
+	if !errors.As(err, &problem) || !strings.Contains(problem.Why, `invalid value for parameter "shared_buffers"`) {
+		t.Errorf("error is %v, want PostgreSQL's own words", err)
+	}
+}
+
+func TestPostgresUnknownVersion(t *testing.T) {
+	t.Parallel()
+	if _, err := StartPostgres(t.Context(), PostgresConfig{Version: 9}); err == nil {
+		t.Error("version 9 is started")
+	}
+}
+
+func TestPostgresCanceled(t *testing.T) {
+	t.Parallel()
+	config := testConfig(filepath.Join(t.TempDir(), "data"))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := StartPostgres(ctx, config); !errors.Is(err, context.Canceled) {
+		t.Errorf("error is %v, want context.Canceled", err)
+	}
+	startPostgres(t, config)
+}

@@ -1,0 +1,80 @@
+package postgres
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/postgres/internal/dbsqlc"
+)
+
+// List reads a page of the remediations that the filter leaves, ordered by start_time and id. The page ends early when its records
+// hold PageBytes of free text; HasMore tells.
+func (s *Store) List(ctx context.Context, f audit.Filter, p audit.Page) (Page[audit.Stored], error) {
+	params := listParams(f, p)
+	return retry(ctx, "list remediations", func(ctx context.Context) (Page[audit.Stored], error) {
+		rows, err := s.queries.RemediationList(ctx, s.pool, params)
+		if err != nil {
+			return Page[audit.Stored]{}, err
+		}
+		page := firstPage(rows, p.Limit,
+			func(r dbsqlc.RemediationListRow) int64 { return r.Fetched },
+			func(r dbsqlc.RemediationListRow) audit.Stored { return stored(r.RemediationAudit) })
+		if p.Total {
+			total, err := s.queries.RemediationCount(ctx, s.pool, countParams(f, math.MaxInt64))
+			if err != nil {
+				return Page[audit.Stored]{}, err
+			}
+			page.Total = &total
+		}
+		return page, nil
+	})
+}
+
+func listParams(f audit.Filter, p audit.Page) dbsqlc.RemediationListParams {
+	params := dbsqlc.RemediationListParams{
+		Ids: f.IDs, RemediationIds: f.RemediationIDs, Names: f.Names, Namespaces: f.Namespaces, Phases: f.Phases,
+		Statuses: f.Statuses, Severities: f.Severities, Environments: f.Environments, ClusterNames: f.ClusterNames,
+		ActionTypes: f.ActionTypes, Fingerprints: f.AlertFingerprints, Targets: f.TargetResources, SignatureIds: f.SignatureIDs,
+		Since: f.Since, Until: f.Until,
+		Ascending: p.Ascending, PageSize: int64(p.Limit) + 1, Skip: int64(p.Offset), Budget: PageBytes,
+	}
+	if p.After != nil {
+		params.AfterTime, params.AfterID = &p.After.Time, &p.After.ID
+	}
+	return params
+}
+
+func countParams(f audit.Filter, most int64) dbsqlc.RemediationCountParams {
+	return dbsqlc.RemediationCountParams{
+		Ids: f.IDs, RemediationIds: f.RemediationIDs, Names: f.Names, Namespaces: f.Namespaces, Phases: f.Phases,
+		Statuses: f.Statuses, Severities: f.Severities, Environments: f.Environments, ClusterNames: f.ClusterNames,
+		ActionTypes: f.ActionTypes, Fingerprints: f.AlertFingerprints, Targets: f.TargetResources, SignatureIds: f.SignatureIDs,
+		Since: f.Since, Until: f.Until, Most: most,
+	}
+}
+
+// IncidentFilter selects rows of the incident_events view; since <= created_at < until.
+type IncidentFilter struct {
+	AlertNames, Namespaces, WorkflowStatuses []string
+	Since, Until                             *time.Time
+}
+
+// IncidentEvents reads a page of the incident_events view, newest first by created_at and id.
+func (s *Store) IncidentEvents(
+	ctx context.Context, f IncidentFilter, limit int, after *audit.Position,
+) (Page[audit.IncidentEvent], error) {
+	params := dbsqlc.IncidentEventListParams{
+		AlertNames: f.AlertNames, Namespaces: f.Namespaces, Statuses: f.WorkflowStatuses, Since: f.Since, Until: f.Until,
+		PageSize: int64(limit) + 1, Budget: PageBytes,
+	}
+	if after != nil {
+		params.AfterTime, params.AfterID = &after.Time, &after.ID
+	}
+	return retry(ctx, "list incident events", func(ctx context.Context) (Page[audit.IncidentEvent], error) {
+		rows, err := s.queries.IncidentEventList(ctx, s.pool, params)
+		return firstPage(rows, limit,
+			func(r dbsqlc.IncidentEventListRow) int64 { return r.Fetched }, incidentEvent), err
+	})
+}

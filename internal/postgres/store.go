@@ -1,0 +1,68 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/datastorage-service/datastorage/internal/postgres/internal/dbsqlc"
+)
+
+// Store is the database of the service. It is safe for concurrent use.
+type Store struct {
+	pool    *pgxpool.Pool
+	queries *dbsqlc.Queries
+	model   string
+
+	mu        sync.Mutex
+	cursorKey []byte
+	modelRow  *dbsqlc.EmbeddingModel
+}
+
+// Open validates the configuration and makes a store. It does not connect: the first use does, so a function starts, and answers
+// /health, while the database is away.
+func Open(ctx context.Context, config Config) (*Store, error) {
+	poolConfig, err := config.poolConfig()
+	if err != nil {
+		return nil, err
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, poolConfig)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: make the pool: %w", err)
+	}
+	return &Store{pool: pool, queries: dbsqlc.New(), model: config.Model}, nil
+}
+
+// Close waits for what is under way and closes every connection.
+func (s *Store) Close() { s.pool.Close() }
+
+// CursorKey is the key that signs page cursors, 32 bytes; the same for every function on this database.
+func (s *Store) CursorKey(ctx context.Context) ([]byte, error) {
+	s.mu.Lock()
+	key := s.cursorKey
+	s.mu.Unlock()
+	if key != nil {
+		return key, nil
+	}
+	key, err := retry(ctx, "read the cursor key", func(ctx context.Context) ([]byte, error) {
+		return s.queries.CursorKey(ctx, s.pool)
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cursorKey = key
+	return key, nil
+}
+
+// PartitionsAhead makes the journal's partitions of this month and the given number of months after it, and answers how many were
+// missing. It takes no lock that a writer waits for.
+func (s *Store) PartitionsAhead(ctx context.Context, months int32) (int, error) {
+	return retry(ctx, "make the journal's partitions", func(ctx context.Context) (int, error) {
+		made, err := s.queries.AuditEventPartitionsAhead(ctx, s.pool, dbsqlc.AuditEventPartitionsAheadParams{Months: months})
+		return int(made), err
+	})
+}

@@ -1,0 +1,234 @@
+// Package postgrestest gives tests a real database: one private server per test binary, and on it a fresh, migrated database
+// per test, reached as the application's own roles. It never skips a test: where no server can be had, the test fails.
+//
+// It knows how databases are made and thrown away, and nothing of what is kept in them.
+//
+//	func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
+//
+//	func TestStore(t *testing.T) {
+//		t.Parallel()
+//		db := postgrestest.New(t)
+//		pool, err := pgxpool.New(t.Context(), db.WriterURL())
+//		…
+//	}
+package postgrestest
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/gofrs/flock"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/migrations"
+)
+
+// VersionVariable selects the major version of PostgreSQL: 16, which is also the default, or 18.
+const VersionVariable = "DATASTORAGE_TEST_POSTGRES_VERSION"
+
+// The embedding model that every fresh database has, registered and active.
+const (
+	Model      = "test"
+	Dimensions = 64
+)
+
+const template = "datastorage_template"
+
+// Database is a migrated database for one test, with Model registered.
+type Database struct {
+	Server *local.Postgres
+	Name   string
+}
+
+// AdminURL connects as the database's owner, datastorage_admin.
+func (d *Database) AdminURL() string { return d.Server.URL(local.AdminRole, d.Name) }
+
+// WriterURL connects as datastorage_writer.
+func (d *Database) WriterURL() string { return d.Server.URL(local.WriterRole, d.Name) }
+
+// ReaderURL connects as datastorage_reader.
+func (d *Database) ReaderURL() string { return d.Server.URL(local.ReaderRole, d.Name) }
+
+// SuperuserURL connects as PostgreSQL's superuser, for what a test does to the server behind the application's back.
+func (d *Database) SuperuserURL() string { return d.Server.URL(local.Superuser, d.Name) }
+
+// shared is the server of this test binary. It cannot hang on a test, because it outlives each of them.
+var shared binary
+
+// Run runs the tests of a package between the start of the shared server, which the first New causes, and its end. It returns
+// the exit code.
+func Run(m *testing.M) int {
+	shared.enter()
+	code := m.Run()
+	if err := shared.leave(); err != nil {
+		_, _ = fmt.Fprintln(os.Stderr, err)
+		return max(code, 1)
+	}
+	return code
+}
+
+// New makes a database on the shared server. It is dropped when the test ends.
+func New(tb testing.TB) *Database {
+	tb.Helper()
+	server, err := shared.use()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	d := &Database{Server: server, Name: "test_" + strings.ToLower(rand.Text())}
+	name := pgx.Identifier{d.Name}.Sanitize()
+	tb.Cleanup(func() { d.exec(tb, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)") })
+	d.exec(tb, "CREATE DATABASE "+name+" OWNER "+local.AdminRole+" TEMPLATE "+template)
+	// A copy lacks the settings that belong to the database it was made from.
+	if err := migrations.Configure(tb.Context(), d.AdminURL()); err != nil {
+		tb.Fatal(err)
+	}
+	return d
+}
+
+// exec runs a statement beside the database, as the superuser; also during cleanup, when the test's context has ended.
+func (d *Database) exec(tb testing.TB, sql string) {
+	tb.Helper()
+	ctx := context.WithoutCancel(tb.Context())
+	conn, err := pgx.Connect(ctx, d.Server.URL(local.Superuser, "postgres"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	_, err = conn.Exec(ctx, sql)
+	if err := errors.Join(err, conn.Close(ctx)); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// NewServer starts a server for one test that kills, stops or fills it. It ends with the test.
+func NewServer(tb testing.TB) *local.Postgres {
+	tb.Helper()
+	server, err := start(tb.Context(), filepath.Join(tb.TempDir(), "postgres"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return server
+}
+
+// NewOn makes a database on a server of the test's own. It goes with the server.
+func NewOn(tb testing.TB, server *local.Postgres) *Database {
+	tb.Helper()
+	d := &Database{Server: server, Name: "test_" + strings.ToLower(rand.Text())}
+	if err := prepare(tb.Context(), server, d.Name); err != nil {
+		tb.Fatal(err)
+	}
+	return d
+}
+
+func prepare(ctx context.Context, server *local.Postgres, database string) error {
+	if err := server.Bootstrap(ctx, database); err != nil {
+		return err
+	}
+	return migrations.RegisterModel(ctx, server.URL(local.AdminRole, database), Model, Dimensions)
+}
+
+// start runs a server that is quick rather than safe against the machine's own failure. Acknowledged commits still survive
+// the server being killed: synchronous_commit stays on.
+func start(ctx context.Context, data string) (*local.Postgres, error) {
+	version := 0
+	if text := os.Getenv(VersionVariable); text != "" {
+		var err error
+		if version, err = strconv.Atoi(text); err != nil {
+			return nil, fmt.Errorf("read %s: %w", VersionVariable, err)
+		}
+	}
+	return local.StartPostgres(ctx, local.PostgresConfig{
+		Version:  version,
+		Data:     data,
+		Progress: os.Stderr,
+		Settings: map[string]string{
+			"fsync":           "off",
+			"max_connections": "200",
+			"shared_buffers":  "32MB",
+			// Kept in the data directory, so that a killed server leaves nothing in /dev/shm.
+			"dynamic_shared_memory_type": "mmap",
+		},
+	})
+}
+
+// binary is the server that the tests of one binary share.
+type binary struct {
+	mu      sync.Mutex
+	running bool
+	data    string
+	server  *local.Postgres
+	err     error
+}
+
+func (b *binary) enter() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.running = true
+}
+
+// use starts the server at its first call. An error is final: the second test need not wait for the same failure.
+func (b *binary) use() (*local.Postgres, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.running {
+		return nil, errors.New("postgrestest.New without postgrestest.Run in TestMain")
+	}
+	if b.server == nil && b.err == nil {
+		b.server, b.err = b.start()
+	}
+	return b.server, b.err
+}
+
+func (b *binary) start() (*local.Postgres, error) {
+	const prefix = "datastorage-test-"
+	sweep(filepath.Join(os.TempDir(), prefix))
+	b.data = filepath.Join(os.TempDir(), prefix+rand.Text())
+	server, err := start(context.Background(), b.data)
+	if err != nil {
+		return nil, err
+	}
+	return server, prepare(context.Background(), server, template)
+}
+
+func (b *binary) leave() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.running = false
+	if b.server == nil {
+		return nil
+	}
+	err := b.server.Stop()
+	return errors.Join(err, os.RemoveAll(b.data), os.Remove(b.data+".lock"))
+}
+
+// sweep removes what test binaries left that were killed. A server's lock is taken before its directory is made and held as
+// long as its process lives, so whatever can be locked has no owner. Another user's files stay.
+func sweep(prefix string) {
+	locks, err := filepath.Glob(prefix + "*.lock")
+	if err != nil {
+		return
+	}
+	for _, path := range locks {
+		lock := flock.New(path)
+		if locked, err := lock.TryLock(); err == nil && locked {
+			left, _ := filepath.Glob(strings.TrimSuffix(path, ".lock") + "*")
+			for _, entry := range left {
+				_ = os.RemoveAll(entry)
+			}
+		}
+		_ = lock.Close()
+	}
+}

@@ -1,0 +1,137 @@
+package postgrestest_test
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/postgrestest"
+	"github.com/datastorage-service/datastorage/migrations"
+)
+
+func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
+
+// query connects, asks for one row, and leaves.
+func query[T any](t *testing.T, url, sql string, args ...any) T {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+	rows, err := conn.Query(t.Context(), sql, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, err := pgx.CollectExactlyOneRow(rows, pgx.RowTo[T])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
+
+func TestRoles(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	for want, url := range map[string]string{
+		"datastorage_admin":  db.AdminURL(),
+		"datastorage_writer": db.WriterURL(),
+		"datastorage_reader": db.ReaderURL(),
+		"postgres":           db.SuperuserURL(),
+	} {
+		if got := query[string](t, url, "SELECT current_user::text"); got != want {
+			t.Errorf("connected as %s, want %s", got, want)
+		}
+	}
+}
+
+// properties is what every database must have, whichever way it was made.
+type properties struct {
+	Version                 int64
+	Model                   string
+	Owner, Encoding, Locale string
+	Iterative               string
+}
+
+func describe(t *testing.T, db *postgrestest.Database) properties {
+	t.Helper()
+	return properties{
+		Version:   query[int64](t, db.ReaderURL(), "SELECT max(version_id) FROM schema_version"),
+		Model:     query[string](t, db.ReaderURL(), "SELECT format('%s %s', name, dimensions) FROM embedding_model WHERE active"),
+		Owner:     query[string](t, db.ReaderURL(), "SELECT datdba::regrole::text FROM pg_database WHERE datname = current_database()"),
+		Encoding:  query[string](t, db.ReaderURL(), "SELECT current_setting('server_encoding')"),
+		Locale:    query[string](t, db.ReaderURL(), "SELECT upper('é') || (SELECT string_agg(c, '' ORDER BY c) FROM unnest('{a,B,b,A}'::text[]) c)"),
+		Iterative: query[string](t, db.ReaderURL(), "SELECT '[1]'::vector::text || current_setting('hnsw.iterative_scan')"),
+	}
+}
+
+func TestEveryDatabaseIsReady(t *testing.T) {
+	t.Parallel()
+	want := properties{
+		Version:   migrations.Latest(),
+		Model:     "test 64",
+		Owner:     "datastorage_admin",
+		Encoding:  "UTF8",
+		Locale:    "ÉABab",
+		Iterative: "[1]relaxed_order",
+	}
+	copied, made := postgrestest.New(t), postgrestest.NewOn(t, postgrestest.NewServer(t))
+	if diff := cmp.Diff(want, describe(t, copied)); diff != "" {
+		t.Error("copy of the template (-want +got):\n" + diff)
+	}
+	if diff := cmp.Diff(want, describe(t, made)); diff != "" {
+		t.Error("on a server of its own (-want +got):\n" + diff)
+	}
+	if copied.Server == made.Server {
+		t.Error("a test's own server is the shared one")
+	}
+}
+
+func TestDatabasesAreApart(t *testing.T) {
+	t.Parallel()
+	first, second := postgrestest.New(t), postgrestest.New(t)
+	query[int](t, first.AdminURL(), "WITH made AS (INSERT INTO embedding_model (name, dimensions) VALUES ('other', 3) RETURNING 1) SELECT 1 FROM made")
+	const count = "SELECT count(*) FROM embedding_model"
+	if got := query[int](t, first.ReaderURL(), count); got != 2 {
+		t.Errorf("the database written to has %d models, want 2", got)
+	}
+	if got := query[int](t, second.ReaderURL(), count); got != 1 {
+		t.Errorf("the other database has %d models, want 1", got)
+	}
+}
+
+func TestDatabaseIsDropped(t *testing.T) {
+	t.Parallel()
+	var used *postgrestest.Database
+	ok := t.Run("use", func(t *testing.T) { //nolint:paralleltest // its end is what the rest waits for
+		used = postgrestest.New(t)
+		// A connection that a test forgets must not keep the database alive.
+		if _, err := pgx.Connect(t.Context(), used.WriterURL()); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if !ok {
+		t.FailNow()
+	}
+	postgres := used.Server.URL(local.Superuser, "postgres")
+	if query[bool](t, postgres, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", used.Name) {
+		t.Errorf("%s is still there", used.Name)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	want := os.Getenv(postgrestest.VersionVariable)
+	if want == "" {
+		want = "16"
+	}
+	got := query[string](t, postgrestest.New(t).ReaderURL(), "SELECT current_setting('server_version')")
+	if !strings.HasPrefix(got, want+".") {
+		t.Errorf("server is %s, want %s", got, want)
+	}
+}

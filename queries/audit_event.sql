@@ -1,0 +1,30 @@
+-- name: AuditEventHistory :many
+-- AuditEventHistory answers a page of a remediation's journal, oldest first: of its first page_size entries as many as have budget
+-- bytes between them, but always one. fetched is how many there were before that. canonical is the exact text that leaf_hash was computed from.
+SELECT e.event_id, e.recorded_at, e.kind, e.actor, e.leaf_hash, convert_from(e.canonical, 'UTF8')::text AS canonical, e.fetched
+FROM (
+    SELECT
+        e.*,
+        row_number() OVER in_order AS place,
+        count(*) OVER () AS fetched,
+        sum(octet_length(e.canonical)) OVER in_order AS size
+    FROM (
+        SELECT e.event_id, e.recorded_at, e.kind, e.actor, e.leaf_hash, e.canonical
+        FROM audit_event AS e
+        WHERE e.remediation_id = @remediation_id
+            AND (
+                sqlc.narg('after_time')::timestamptz IS NULL
+                OR (e.recorded_at, e.event_id) > (sqlc.narg('after_time')::timestamptz, sqlc.narg('after_id')::uuid)
+            )
+        ORDER BY e.recorded_at, e.event_id
+        LIMIT @page_size::bigint
+    ) AS e
+    WINDOW in_order AS (ORDER BY e.recorded_at, e.event_id ROWS UNBOUNDED PRECEDING)
+) AS e
+WHERE e.place = 1 OR e.size <= @budget::bigint
+ORDER BY e.recorded_at, e.event_id;
+
+-- name: AuditEventPartitionsAhead :one
+-- AuditEventPartitionsAhead makes the journal's partitions of this month and the given number after it, and answers how many were
+-- missing.
+SELECT audit_event_partitions_ahead(@months::integer);

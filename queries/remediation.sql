@@ -1,0 +1,314 @@
+-- name: RemediationAppend :many
+-- RemediationAppend writes remediations with their signatures, the vectors that come along, and their journal entries, all in this
+-- one statement. Columns are read out of the canonical bytes, so the tables and the journal cannot disagree; metadata comes
+-- apart because RFC 8785 rounds numbers.
+--
+-- The arrays canonical, content_hash, metadata, signature_id run in parallel, one element for each remediation. new_signature_id
+-- and new_signature_text hold each signature once; vector_signature_id and vectors as in EmbeddingInsert.
+--
+-- It answers a row for every remediation it wrote and for every one that was known before, found by sent_event_id; the other
+-- columns are those of the entry that created the remediation. One that another transaction committed after this
+-- statement's snapshot, or that stands twice in the input, is neither: it has no row, and running the statement again for it
+-- finds it.
+WITH input AS MATERIALIZED (
+    SELECT
+        a.event,
+        a.canonical,
+        a.content_hash,
+        a.metadata,
+        a.signature_id,
+        (a.event ->> 'event_id')::uuid AS event_id,
+        (a.event ->> 'recorded_at')::timestamptz AS recorded_at,
+        (a.event ->> 'actor')::text AS actor,
+        (a.event -> 'content' ->> 'remediation_id')::text AS remediation_id,
+        (a.event -> 'content' -> 'record')::jsonb AS record
+    FROM (
+        SELECT
+            convert_from(u.canonical, 'UTF8')::jsonb AS event, u.canonical, u.content_hash, u.metadata, u.signature_id
+        FROM (
+            SELECT
+                unnest(@canonical::bytea[]) AS canonical,
+                unnest(@content_hash::bytea[]) AS content_hash,
+                unnest(@metadata::text[]) AS metadata,
+                unnest(@signature_id::uuid[]) AS signature_id
+        ) AS u
+    ) AS a
+),
+new_signature AS (
+    INSERT INTO signature (id, text, normalizer)
+    SELECT s.id, s.text, @normalizer::smallint
+    FROM (SELECT unnest(@new_signature_id::uuid[]) AS id, unnest(@new_signature_text::text[]) AS text) AS s
+    ORDER BY s.id
+    ON CONFLICT (id) DO NOTHING
+),
+new_embedding AS (
+    INSERT INTO embedding (model_id, signature_id, vector)
+    SELECT v.model_id, v.signature_id, v.vector
+    FROM (
+        SELECT
+            m.id AS model_id,
+            (@vector_signature_id::uuid[])[n.i] AS signature_id,
+            (@vectors::real[])[(n.i - 1) * m.dimensions + 1 : n.i * m.dimensions]::halfvec AS vector
+        FROM embedding_model AS m
+        CROSS JOIN (SELECT generate_subscripts(@vector_signature_id::uuid[], 1) AS i) AS n
+        WHERE m.name = @model::text
+    ) AS v
+    ORDER BY v.signature_id
+    ON CONFLICT (model_id, signature_id) DO NOTHING
+),
+new_remediation AS (
+    INSERT INTO remediation_audit (
+        remediation_id, name, namespace, cluster_name, environment, severity, alert_fingerprint, action_type, target_resource,
+        phase, status, start_time, end_time, duration_ms, error_message, workflow_yaml, metadata, signature_id, actor, event_id,
+        created_at, updated_at
+    )
+    SELECT
+        i.remediation_id,
+        i.record ->> 'name',
+        i.record ->> 'namespace',
+        i.record ->> 'cluster_name',
+        i.record ->> 'environment',
+        i.record ->> 'severity',
+        i.record ->> 'alert_fingerprint',
+        i.record ->> 'action_type',
+        i.record ->> 'target_resource',
+        i.record ->> 'phase',
+        i.record ->> 'status',
+        (i.record ->> 'start_time')::timestamptz,
+        (i.record ->> 'end_time')::timestamptz,
+        (i.record ->> 'duration_ms')::bigint,
+        i.record ->> 'error_message',
+        i.record ->> 'workflow_yaml',
+        i.metadata::json,
+        i.signature_id,
+        i.actor,
+        i.event_id,
+        i.recorded_at,
+        i.recorded_at
+    FROM input AS i
+    ORDER BY i.remediation_id
+    ON CONFLICT (remediation_id) DO NOTHING
+    RETURNING id, remediation_id, event_id
+),
+new_event AS (
+    INSERT INTO audit_event (event_id, recorded_at, kind, remediation_id, actor, canonical, content_hash, embedding)
+    SELECT
+        i.event_id,
+        i.recorded_at,
+        'remediation',
+        i.remediation_id,
+        i.actor,
+        i.canonical,
+        i.content_hash,
+        CASE
+            WHEN i.signature_id = ANY(@vector_signature_id::uuid[]) OR EXISTS (
+                SELECT FROM embedding AS e
+                JOIN embedding_model AS m ON m.id = e.model_id
+                WHERE m.name = @model::text AND e.signature_id = i.signature_id
+            ) THEN 'stored'
+            ELSE 'pending'
+        END
+    FROM input AS i
+    JOIN new_remediation AS r ON r.event_id = i.event_id
+    RETURNING event_id, recorded_at, leaf_hash, content_hash, embedding
+)
+SELECT
+    r.id, e.event_id AS sent_event_id, e.event_id, e.recorded_at, e.leaf_hash, e.content_hash, e.embedding::text AS embedding
+FROM new_remediation AS r
+JOIN new_event AS e ON e.event_id = r.event_id
+UNION ALL
+SELECT
+    r.id, i.event_id AS sent_event_id, e.event_id, e.recorded_at, e.leaf_hash, e.content_hash, e.embedding::text AS embedding
+FROM input AS i
+JOIN remediation_audit AS r ON r.remediation_id = i.remediation_id
+JOIN audit_event AS e ON e.recorded_at = r.created_at AND e.event_id = r.event_id;
+
+-- name: RemediationLock :many
+-- RemediationLock reads remediations and holds them against other updates until the transaction ends; children can still be
+-- written beside them. Sorted, so that two batches cannot wait for each other crosswise.
+SELECT
+    id, remediation_id, name, namespace, cluster_name, environment, severity, alert_fingerprint, action_type, target_resource,
+    phase, status, start_time, end_time, duration_ms, error_message, workflow_yaml, metadata, signature_id, actor, event_id,
+    created_at, updated_at
+FROM remediation_audit
+WHERE remediation_id = ANY(@remediation_ids::text[])
+ORDER BY remediation_id
+FOR NO KEY UPDATE;
+
+-- name: RemediationGet :one
+-- RemediationGet reads a remediation.
+SELECT
+    id, remediation_id, name, namespace, cluster_name, environment, severity, alert_fingerprint, action_type, target_resource,
+    phase, status, start_time, end_time, duration_ms, error_message, workflow_yaml, metadata, signature_id, actor, event_id,
+    created_at, updated_at
+FROM remediation_audit
+WHERE remediation_id = @remediation_id;
+
+-- name: RemediationUpdate :execrows
+-- RemediationUpdate writes the new states of locked remediations, their signatures, the vectors that come along, and the journal
+-- entries. states is a JSON array of {remediation_id, phase, status, end_time, duration_ms, error_message, workflow_yaml, metadata
+-- (as text), signature_id, updated_at}, one for each remediation; the other arrays are as in RemediationAppend, one element for each
+-- update.
+WITH input AS (
+    SELECT
+        a.canonical,
+        a.content_hash,
+        (a.event ->> 'event_id')::uuid AS event_id,
+        (a.event ->> 'recorded_at')::timestamptz AS recorded_at,
+        (a.event ->> 'actor')::text AS actor,
+        (a.event -> 'content' ->> 'remediation_id')::text AS remediation_id
+    FROM (
+        SELECT convert_from(u.canonical, 'UTF8')::jsonb AS event, u.canonical, u.content_hash
+        FROM (SELECT unnest(@canonical::bytea[]) AS canonical, unnest(@content_hash::bytea[]) AS content_hash) AS u
+    ) AS a
+),
+new_signature AS (
+    INSERT INTO signature (id, text, normalizer)
+    SELECT s.id, s.text, @normalizer::smallint
+    FROM (SELECT unnest(@new_signature_id::uuid[]) AS id, unnest(@new_signature_text::text[]) AS text) AS s
+    ORDER BY s.id
+    ON CONFLICT (id) DO NOTHING
+),
+new_embedding AS (
+    INSERT INTO embedding (model_id, signature_id, vector)
+    SELECT v.model_id, v.signature_id, v.vector
+    FROM (
+        SELECT
+            m.id AS model_id,
+            (@vector_signature_id::uuid[])[n.i] AS signature_id,
+            (@vectors::real[])[(n.i - 1) * m.dimensions + 1 : n.i * m.dimensions]::halfvec AS vector
+        FROM embedding_model AS m
+        CROSS JOIN (SELECT generate_subscripts(@vector_signature_id::uuid[], 1) AS i) AS n
+        WHERE m.name = @model::text
+    ) AS v
+    ORDER BY v.signature_id
+    ON CONFLICT (model_id, signature_id) DO NOTHING
+),
+new_event AS (
+    INSERT INTO audit_event (event_id, recorded_at, kind, remediation_id, actor, canonical, content_hash)
+    SELECT i.event_id, i.recorded_at, 'update', i.remediation_id, i.actor, i.canonical, i.content_hash
+    FROM input AS i
+)
+UPDATE remediation_audit AS r
+SET phase = s.state ->> 'phase',
+    status = s.state ->> 'status',
+    end_time = (s.state ->> 'end_time')::timestamptz,
+    duration_ms = (s.state ->> 'duration_ms')::bigint,
+    error_message = s.state ->> 'error_message',
+    workflow_yaml = s.state ->> 'workflow_yaml',
+    metadata = (s.state ->> 'metadata')::json,
+    signature_id = (s.state ->> 'signature_id')::uuid,
+    updated_at = (s.state ->> 'updated_at')::timestamptz
+FROM (SELECT jsonb_array_elements(@states::jsonb) AS state) AS s
+WHERE r.remediation_id = s.state ->> 'remediation_id';
+
+-- name: RemediationList :many
+-- RemediationList answers the first page_size of the remediations that the filters leave, ordered by start_time and id, and of those
+-- as many as have budget bytes of free text between them, but always one. fetched, the same in every row, is how many there
+-- were before that.
+--
+-- A filter that is null matches everything. Planned with the values at hand, as every unnamed statement is, the comparisons with null
+-- fall away and one branch of the order remains.
+WITH page AS (
+    (
+        SELECT r.id, r.start_time, r.error_message, r.workflow_yaml, r.metadata
+        FROM remediation_audit AS r
+        WHERE NOT @ascending::boolean
+            AND (sqlc.narg('ids')::bigint[] IS NULL OR r.id = ANY(sqlc.narg('ids')::bigint[]))
+            AND (sqlc.narg('remediation_ids')::text[] IS NULL OR r.remediation_id = ANY(sqlc.narg('remediation_ids')::text[]))
+            AND (sqlc.narg('names')::text[] IS NULL OR r.name = ANY(sqlc.narg('names')::text[]))
+            AND (sqlc.narg('namespaces')::text[] IS NULL OR r.namespace = ANY(sqlc.narg('namespaces')::text[]))
+            AND (sqlc.narg('phases')::text[] IS NULL OR r.phase = ANY(sqlc.narg('phases')::text[]))
+            AND (sqlc.narg('statuses')::text[] IS NULL OR r.status = ANY(sqlc.narg('statuses')::text[]))
+            AND (sqlc.narg('severities')::text[] IS NULL OR r.severity = ANY(sqlc.narg('severities')::text[]))
+            AND (sqlc.narg('environments')::text[] IS NULL OR r.environment = ANY(sqlc.narg('environments')::text[]))
+            AND (sqlc.narg('cluster_names')::text[] IS NULL OR r.cluster_name = ANY(sqlc.narg('cluster_names')::text[]))
+            AND (sqlc.narg('action_types')::text[] IS NULL OR r.action_type = ANY(sqlc.narg('action_types')::text[]))
+            AND (sqlc.narg('fingerprints')::text[] IS NULL OR r.alert_fingerprint = ANY(sqlc.narg('fingerprints')::text[]))
+            AND (sqlc.narg('targets')::text[] IS NULL OR r.target_resource = ANY(sqlc.narg('targets')::text[]))
+            AND (sqlc.narg('signature_ids')::uuid[] IS NULL OR r.signature_id = ANY(sqlc.narg('signature_ids')::uuid[]))
+            AND (sqlc.narg('since')::timestamptz IS NULL OR r.start_time >= sqlc.narg('since')::timestamptz)
+            AND (sqlc.narg('until')::timestamptz IS NULL OR r.start_time < sqlc.narg('until')::timestamptz)
+            AND (
+                sqlc.narg('after_time')::timestamptz IS NULL
+                OR (r.start_time, r.id) < (sqlc.narg('after_time')::timestamptz, sqlc.narg('after_id')::bigint)
+            )
+        ORDER BY r.start_time DESC, r.id DESC
+        LIMIT @page_size::bigint OFFSET @skip::bigint
+    )
+    UNION ALL
+    (
+        SELECT r.id, r.start_time, r.error_message, r.workflow_yaml, r.metadata
+        FROM remediation_audit AS r
+        WHERE @ascending::boolean
+            AND (sqlc.narg('ids')::bigint[] IS NULL OR r.id = ANY(sqlc.narg('ids')::bigint[]))
+            AND (sqlc.narg('remediation_ids')::text[] IS NULL OR r.remediation_id = ANY(sqlc.narg('remediation_ids')::text[]))
+            AND (sqlc.narg('names')::text[] IS NULL OR r.name = ANY(sqlc.narg('names')::text[]))
+            AND (sqlc.narg('namespaces')::text[] IS NULL OR r.namespace = ANY(sqlc.narg('namespaces')::text[]))
+            AND (sqlc.narg('phases')::text[] IS NULL OR r.phase = ANY(sqlc.narg('phases')::text[]))
+            AND (sqlc.narg('statuses')::text[] IS NULL OR r.status = ANY(sqlc.narg('statuses')::text[]))
+            AND (sqlc.narg('severities')::text[] IS NULL OR r.severity = ANY(sqlc.narg('severities')::text[]))
+            AND (sqlc.narg('environments')::text[] IS NULL OR r.environment = ANY(sqlc.narg('environments')::text[]))
+            AND (sqlc.narg('cluster_names')::text[] IS NULL OR r.cluster_name = ANY(sqlc.narg('cluster_names')::text[]))
+            AND (sqlc.narg('action_types')::text[] IS NULL OR r.action_type = ANY(sqlc.narg('action_types')::text[]))
+            AND (sqlc.narg('fingerprints')::text[] IS NULL OR r.alert_fingerprint = ANY(sqlc.narg('fingerprints')::text[]))
+            AND (sqlc.narg('targets')::text[] IS NULL OR r.target_resource = ANY(sqlc.narg('targets')::text[]))
+            AND (sqlc.narg('signature_ids')::uuid[] IS NULL OR r.signature_id = ANY(sqlc.narg('signature_ids')::uuid[]))
+            AND (sqlc.narg('since')::timestamptz IS NULL OR r.start_time >= sqlc.narg('since')::timestamptz)
+            AND (sqlc.narg('until')::timestamptz IS NULL OR r.start_time < sqlc.narg('until')::timestamptz)
+            AND (
+                sqlc.narg('after_time')::timestamptz IS NULL
+                OR (r.start_time, r.id) > (sqlc.narg('after_time')::timestamptz, sqlc.narg('after_id')::bigint)
+            )
+        ORDER BY r.start_time, r.id
+        LIMIT @page_size::bigint OFFSET @skip::bigint
+    )
+),
+sized AS (
+    SELECT
+        p.id,
+        row_number() OVER in_order AS place,
+        count(*) OVER () AS fetched,
+        sum(
+            coalesce(octet_length(p.error_message), 0) + coalesce(octet_length(p.workflow_yaml), 0)
+            + octet_length(p.metadata::text)
+        ) OVER in_order AS size
+    FROM page AS p
+    WINDOW in_order AS (
+        ORDER BY
+            CASE WHEN @ascending::boolean THEN p.start_time END,
+            CASE WHEN @ascending::boolean THEN p.id END,
+            p.start_time DESC,
+            p.id DESC
+        ROWS UNBOUNDED PRECEDING
+    )
+)
+SELECT sqlc.embed(r), s.fetched
+FROM sized AS s
+JOIN remediation_audit AS r ON r.id = s.id
+WHERE s.place = 1 OR s.size <= @budget::bigint
+ORDER BY s.place;
+
+-- name: RemediationCount :one
+-- RemediationCount answers how many remediations the filters leave, counting no further than most.
+SELECT count(*)
+FROM (
+    SELECT
+    FROM remediation_audit AS r
+    WHERE (sqlc.narg('ids')::bigint[] IS NULL OR r.id = ANY(sqlc.narg('ids')::bigint[]))
+        AND (sqlc.narg('remediation_ids')::text[] IS NULL OR r.remediation_id = ANY(sqlc.narg('remediation_ids')::text[]))
+        AND (sqlc.narg('names')::text[] IS NULL OR r.name = ANY(sqlc.narg('names')::text[]))
+        AND (sqlc.narg('namespaces')::text[] IS NULL OR r.namespace = ANY(sqlc.narg('namespaces')::text[]))
+        AND (sqlc.narg('phases')::text[] IS NULL OR r.phase = ANY(sqlc.narg('phases')::text[]))
+        AND (sqlc.narg('statuses')::text[] IS NULL OR r.status = ANY(sqlc.narg('statuses')::text[]))
+        AND (sqlc.narg('severities')::text[] IS NULL OR r.severity = ANY(sqlc.narg('severities')::text[]))
+        AND (sqlc.narg('environments')::text[] IS NULL OR r.environment = ANY(sqlc.narg('environments')::text[]))
+        AND (sqlc.narg('cluster_names')::text[] IS NULL OR r.cluster_name = ANY(sqlc.narg('cluster_names')::text[]))
+        AND (sqlc.narg('action_types')::text[] IS NULL OR r.action_type = ANY(sqlc.narg('action_types')::text[]))
+        AND (sqlc.narg('fingerprints')::text[] IS NULL OR r.alert_fingerprint = ANY(sqlc.narg('fingerprints')::text[]))
+        AND (sqlc.narg('targets')::text[] IS NULL OR r.target_resource = ANY(sqlc.narg('targets')::text[]))
+        AND (sqlc.narg('signature_ids')::uuid[] IS NULL OR r.signature_id = ANY(sqlc.narg('signature_ids')::uuid[]))
+        AND (sqlc.narg('since')::timestamptz IS NULL OR r.start_time >= sqlc.narg('since')::timestamptz)
+        AND (sqlc.narg('until')::timestamptz IS NULL OR r.start_time < sqlc.narg('until')::timestamptz)
+    LIMIT @most::bigint
+) AS matching;

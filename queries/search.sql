@@ -1,0 +1,136 @@
+-- name: SearchNearest :many
+-- SearchNearest answers the signatures nearest to the query vector among those with a remediation that the filters leave, nearest
+-- first; distance is the cosine distance, 0 to 2.
+--
+-- exact takes the matching signatures first and measures them all: complete, and fast when few match. Otherwise the model's HNSW
+-- index is walked from the nearest on until enough pass the filters, which is fast when many match and may end early when few do.
+-- dimensions and model_id are the model's; with the values at hand one of the branches remains of the plan.
+WITH walked AS (
+    SELECT
+        e.signature_id,
+        (embedding_as(e.vector, @dimensions::integer) <=> (@query::real[])::halfvec)::float8 AS distance
+    FROM embedding AS e
+    CROSS JOIN LATERAL (
+        SELECT
+        FROM remediation_audit AS r
+        WHERE r.signature_id = e.signature_id
+            AND (sqlc.narg('ids')::bigint[] IS NULL OR r.id = ANY(sqlc.narg('ids')::bigint[]))
+            AND (sqlc.narg('remediation_ids')::text[] IS NULL OR r.remediation_id = ANY(sqlc.narg('remediation_ids')::text[]))
+            AND (sqlc.narg('names')::text[] IS NULL OR r.name = ANY(sqlc.narg('names')::text[]))
+            AND (sqlc.narg('namespaces')::text[] IS NULL OR r.namespace = ANY(sqlc.narg('namespaces')::text[]))
+            AND (sqlc.narg('phases')::text[] IS NULL OR r.phase = ANY(sqlc.narg('phases')::text[]))
+            AND (sqlc.narg('statuses')::text[] IS NULL OR r.status = ANY(sqlc.narg('statuses')::text[]))
+            AND (sqlc.narg('severities')::text[] IS NULL OR r.severity = ANY(sqlc.narg('severities')::text[]))
+            AND (sqlc.narg('environments')::text[] IS NULL OR r.environment = ANY(sqlc.narg('environments')::text[]))
+            AND (sqlc.narg('cluster_names')::text[] IS NULL OR r.cluster_name = ANY(sqlc.narg('cluster_names')::text[]))
+            AND (sqlc.narg('action_types')::text[] IS NULL OR r.action_type = ANY(sqlc.narg('action_types')::text[]))
+            AND (sqlc.narg('fingerprints')::text[] IS NULL OR r.alert_fingerprint = ANY(sqlc.narg('fingerprints')::text[]))
+            AND (sqlc.narg('targets')::text[] IS NULL OR r.target_resource = ANY(sqlc.narg('targets')::text[]))
+            AND (sqlc.narg('signature_ids')::uuid[] IS NULL OR r.signature_id = ANY(sqlc.narg('signature_ids')::uuid[]))
+            AND (sqlc.narg('since')::timestamptz IS NULL OR r.start_time >= sqlc.narg('since')::timestamptz)
+            AND (sqlc.narg('until')::timestamptz IS NULL OR r.start_time < sqlc.narg('until')::timestamptz)
+        LIMIT 1
+    ) AS matching
+    WHERE NOT @exact::boolean AND e.model_id = @model_id::smallint
+    -- A second key here would cost the index; ties are broken below.
+    ORDER BY embedding_as(e.vector, @dimensions::integer) <=> (@query::real[])::halfvec
+    LIMIT @page_size::bigint
+),
+measured AS (
+    SELECT e.signature_id, (e.vector <=> (@query::real[])::halfvec)::float8 AS distance
+    FROM (
+        SELECT DISTINCT r.signature_id
+        FROM remediation_audit AS r
+        WHERE @exact::boolean
+            AND (sqlc.narg('ids')::bigint[] IS NULL OR r.id = ANY(sqlc.narg('ids')::bigint[]))
+            AND (sqlc.narg('remediation_ids')::text[] IS NULL OR r.remediation_id = ANY(sqlc.narg('remediation_ids')::text[]))
+            AND (sqlc.narg('names')::text[] IS NULL OR r.name = ANY(sqlc.narg('names')::text[]))
+            AND (sqlc.narg('namespaces')::text[] IS NULL OR r.namespace = ANY(sqlc.narg('namespaces')::text[]))
+            AND (sqlc.narg('phases')::text[] IS NULL OR r.phase = ANY(sqlc.narg('phases')::text[]))
+            AND (sqlc.narg('statuses')::text[] IS NULL OR r.status = ANY(sqlc.narg('statuses')::text[]))
+            AND (sqlc.narg('severities')::text[] IS NULL OR r.severity = ANY(sqlc.narg('severities')::text[]))
+            AND (sqlc.narg('environments')::text[] IS NULL OR r.environment = ANY(sqlc.narg('environments')::text[]))
+            AND (sqlc.narg('cluster_names')::text[] IS NULL OR r.cluster_name = ANY(sqlc.narg('cluster_names')::text[]))
+            AND (sqlc.narg('action_types')::text[] IS NULL OR r.action_type = ANY(sqlc.narg('action_types')::text[]))
+            AND (sqlc.narg('fingerprints')::text[] IS NULL OR r.alert_fingerprint = ANY(sqlc.narg('fingerprints')::text[]))
+            AND (sqlc.narg('targets')::text[] IS NULL OR r.target_resource = ANY(sqlc.narg('targets')::text[]))
+            AND (sqlc.narg('signature_ids')::uuid[] IS NULL OR r.signature_id = ANY(sqlc.narg('signature_ids')::uuid[]))
+            AND (sqlc.narg('since')::timestamptz IS NULL OR r.start_time >= sqlc.narg('since')::timestamptz)
+            AND (sqlc.narg('until')::timestamptz IS NULL OR r.start_time < sqlc.narg('until')::timestamptz)
+    ) AS matching
+    JOIN embedding AS e ON e.model_id = @model_id::smallint AND e.signature_id = matching.signature_id
+    ORDER BY 2, 1
+    LIMIT @page_size::bigint
+),
+nearest AS (
+    SELECT w.signature_id, w.distance FROM walked AS w
+    UNION ALL
+    SELECT m.signature_id, m.distance FROM measured AS m
+)
+SELECT n.signature_id, n.distance::float8 AS distance, s.text
+FROM nearest AS n
+JOIN signature AS s ON s.id = n.signature_id
+ORDER BY n.distance, n.signature_id;
+
+-- name: SearchOutcomes :many
+-- SearchOutcomes answers, for each of the signatures, a row with an empty action_type that counts all of its remediations the
+-- filters leave, and a row for every action among them.
+SELECT
+    r.signature_id,
+    (CASE WHEN grouping(r.action_type) = 0 THEN r.action_type ELSE '' END)::text AS action_type,
+    count(*) AS occurrences,
+    min(r.start_time)::timestamptz AS first_seen,
+    max(r.start_time)::timestamptz AS last_seen,
+    count(*) FILTER (WHERE r.status = 'success') AS success,
+    count(*) FILTER (WHERE r.status = 'failure') AS failure
+FROM remediation_audit AS r
+WHERE r.signature_id = ANY(@found::uuid[])
+    AND (sqlc.narg('ids')::bigint[] IS NULL OR r.id = ANY(sqlc.narg('ids')::bigint[]))
+    AND (sqlc.narg('remediation_ids')::text[] IS NULL OR r.remediation_id = ANY(sqlc.narg('remediation_ids')::text[]))
+    AND (sqlc.narg('names')::text[] IS NULL OR r.name = ANY(sqlc.narg('names')::text[]))
+    AND (sqlc.narg('namespaces')::text[] IS NULL OR r.namespace = ANY(sqlc.narg('namespaces')::text[]))
+    AND (sqlc.narg('phases')::text[] IS NULL OR r.phase = ANY(sqlc.narg('phases')::text[]))
+    AND (sqlc.narg('statuses')::text[] IS NULL OR r.status = ANY(sqlc.narg('statuses')::text[]))
+    AND (sqlc.narg('severities')::text[] IS NULL OR r.severity = ANY(sqlc.narg('severities')::text[]))
+    AND (sqlc.narg('environments')::text[] IS NULL OR r.environment = ANY(sqlc.narg('environments')::text[]))
+    AND (sqlc.narg('cluster_names')::text[] IS NULL OR r.cluster_name = ANY(sqlc.narg('cluster_names')::text[]))
+    AND (sqlc.narg('action_types')::text[] IS NULL OR r.action_type = ANY(sqlc.narg('action_types')::text[]))
+    AND (sqlc.narg('fingerprints')::text[] IS NULL OR r.alert_fingerprint = ANY(sqlc.narg('fingerprints')::text[]))
+    AND (sqlc.narg('targets')::text[] IS NULL OR r.target_resource = ANY(sqlc.narg('targets')::text[]))
+    AND (sqlc.narg('signature_ids')::uuid[] IS NULL OR r.signature_id = ANY(sqlc.narg('signature_ids')::uuid[]))
+    AND (sqlc.narg('since')::timestamptz IS NULL OR r.start_time >= sqlc.narg('since')::timestamptz)
+    AND (sqlc.narg('until')::timestamptz IS NULL OR r.start_time < sqlc.narg('until')::timestamptz)
+GROUP BY GROUPING SETS ((r.signature_id), (r.signature_id, r.action_type))
+ORDER BY r.signature_id, 2;
+
+-- name: SearchRemediations :many
+-- SearchRemediations answers the newest remediations of each of the signatures that the filters leave, newest first, without their
+-- long texts.
+SELECT
+    newest.signature_id, newest.id, newest.remediation_id, newest.name, newest.namespace, newest.cluster_name,
+    newest.environment, newest.severity, newest.action_type, newest.target_resource, newest.phase, newest.status,
+    newest.start_time, newest.end_time, newest.duration_ms
+FROM (SELECT unnest(@found::uuid[]) AS id) AS f
+CROSS JOIN LATERAL (
+    SELECT r.*
+    FROM remediation_audit AS r
+    WHERE r.signature_id = f.id
+        AND (sqlc.narg('ids')::bigint[] IS NULL OR r.id = ANY(sqlc.narg('ids')::bigint[]))
+        AND (sqlc.narg('remediation_ids')::text[] IS NULL OR r.remediation_id = ANY(sqlc.narg('remediation_ids')::text[]))
+        AND (sqlc.narg('names')::text[] IS NULL OR r.name = ANY(sqlc.narg('names')::text[]))
+        AND (sqlc.narg('namespaces')::text[] IS NULL OR r.namespace = ANY(sqlc.narg('namespaces')::text[]))
+        AND (sqlc.narg('phases')::text[] IS NULL OR r.phase = ANY(sqlc.narg('phases')::text[]))
+        AND (sqlc.narg('statuses')::text[] IS NULL OR r.status = ANY(sqlc.narg('statuses')::text[]))
+        AND (sqlc.narg('severities')::text[] IS NULL OR r.severity = ANY(sqlc.narg('severities')::text[]))
+        AND (sqlc.narg('environments')::text[] IS NULL OR r.environment = ANY(sqlc.narg('environments')::text[]))
+        AND (sqlc.narg('cluster_names')::text[] IS NULL OR r.cluster_name = ANY(sqlc.narg('cluster_names')::text[]))
+        AND (sqlc.narg('action_types')::text[] IS NULL OR r.action_type = ANY(sqlc.narg('action_types')::text[]))
+        AND (sqlc.narg('fingerprints')::text[] IS NULL OR r.alert_fingerprint = ANY(sqlc.narg('fingerprints')::text[]))
+        AND (sqlc.narg('targets')::text[] IS NULL OR r.target_resource = ANY(sqlc.narg('targets')::text[]))
+        AND (sqlc.narg('signature_ids')::uuid[] IS NULL OR r.signature_id = ANY(sqlc.narg('signature_ids')::uuid[]))
+        AND (sqlc.narg('since')::timestamptz IS NULL OR r.start_time >= sqlc.narg('since')::timestamptz)
+        AND (sqlc.narg('until')::timestamptz IS NULL OR r.start_time < sqlc.narg('until')::timestamptz)
+    ORDER BY r.start_time DESC, r.id DESC
+    LIMIT @per_signature::bigint
+) AS newest
+ORDER BY newest.signature_id, newest.start_time DESC, newest.id DESC;
