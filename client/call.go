@@ -16,6 +16,8 @@ import (
 // records, a remediation 1 MiB of each kind of child.
 const maxAnswer = 16 << 20
 
+var errLongAnswer = fmt.Errorf("the answer is longer than %d bytes", maxAnswer)
+
 // call is one request of the contract, not yet bound to a service.
 type call struct {
 	operation string
@@ -128,18 +130,21 @@ func (c *Client) request(ctx context.Context, method, target string, body []byte
 	return request, nil
 }
 
-func (c *Client) attempt(request *http.Request) (_ *answer, err error) {
+func (c *Client) attempt(request *http.Request) (*answer, error) {
 	response, err := c.http.Do(request)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, response.Body.Close()) }()
+	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	if err != nil {
 		return nil, fmt.Errorf("read the answer: %w", err)
 	}
+	if len(body) > maxAnswer {
+		return nil, errLongAnswer
+	}
 	answer := &answer{status: response.StatusCode, header: response.Header, body: body}
-	if len(body) > maxAnswer || answer.status/100 != 2 {
+	if answer.status/100 != 2 {
 		return answer, newError(answer)
 	}
 	return answer, nil

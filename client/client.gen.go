@@ -36,7 +36,7 @@ func (e CheckName) Valid() bool {
 // Defines values for CheckStatus.
 const (
 	CheckStatusFailed CheckStatus = "failed"
-	CheckStatusOk     CheckStatus = "ok"
+	CheckStatusOK     CheckStatus = "ok"
 )
 
 // Valid indicates whether the value is a known member of the CheckStatus enum.
@@ -44,7 +44,7 @@ func (e CheckStatus) Valid() bool {
 	switch e {
 	case CheckStatusFailed:
 		return true
-	case CheckStatusOk:
+	case CheckStatusOK:
 		return true
 	default:
 		return false

@@ -66,13 +66,14 @@ func (p RetryPolicy) ceiling(n int) time.Duration {
 	return min(ceiling, p.MaxDelay)
 }
 
-// passing reports whether the same request may fare better later. A certificate that does not verify will not.
+// passing reports whether the same request may fare better later: any broken connection may, but not a certificate that
+// does not verify.
 func passing(err error) bool {
 	if refusal, ok := errors.AsType[*Error](err); ok {
 		return refusal.passing()
 	}
 	_, distrusted := errors.AsType[*tls.CertificateVerificationError](err)
-	return !distrusted
+	return !distrusted && !errors.Is(err, errLongAnswer)
 }
 
 // wait sleeps, and returns nil when it is time for the next attempt. Its error is last, together with the context's when

@@ -124,3 +124,9 @@ func (c Checker) fraction(field string, value *float64) {
 func Microseconds(t time.Time) time.Time {
 	return t.UTC().Truncate(time.Microsecond)
 }
+
+// RemediationID judges a remediation_id that stands by itself, as in a path.
+func (c Checker) RemediationID(value string) { c.identifier("remediation_id", value, MaxIdentifier) }
+
+// Identifier judges a value by the rules of an identifier of at most limit characters, as in a filter.
+func (c Checker) Identifier(field, value string, limit int) { c.identifier(field, value, limit) }

@@ -182,6 +182,11 @@ func replacements(raw []byte, text string) int {
 	return n
 }
 
+// FieldPath is the path of a member within the value at path, as faults name it. A long or strange key is cut and quoted.
+func FieldPath(path, key string) string {
+	return string(appendPathKey([]byte(path), key))
+}
+
 // appendPathKey appends .key, or ["key"] for a key that would make the path ambiguous or unprintable.
 func appendPathKey(path []byte, key string) []byte {
 	cut := key

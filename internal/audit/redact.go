@@ -22,19 +22,20 @@ type span struct {
 // anchor (a separator, "://", a token's prefix), and looks only a bounded way around it or up to the end of the value it found.
 func findSecrets(s string) []span {
 	var found []span
-	found = findLabelled(s, found)
-	found = findTokens(s, found)
-	found = findCredentials(s, found)
-	found = findConnectionStrings(s, found)
-	found = findCommands(s, found)
-	found = findPrivateKeys(s, found)
 	found = findKubernetesSecrets(s, found)
+	found = findPrivateKeys(s, found)
+	found = findTokens(s, found)
+	found = findConnectionStrings(s, found)
+	found = findCredentials(s, found)
+	found = findLabelled(s, found)
+	found = findCommands(s, found)
 	return joined(found)
 }
 
-// joined orders spans and unites those that overlap; the one that starts first, and of these the longest, gives the action.
+// joined orders spans and unites those that overlap; the one that starts first, and of these the longest, and of these the one found
+// first, gives the action.
 func joined(spans []span) []span {
-	slices.SortFunc(spans, func(a, b span) int {
+	slices.SortStableFunc(spans, func(a, b span) int {
 		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(b.end, a.end))
 	})
 	out := spans[:0]

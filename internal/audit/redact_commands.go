@@ -84,23 +84,62 @@ func addCurlUser(found []span, s string, start, end int) []span {
 // findPhrases finds secrets after fixed words.
 func findPhrases(s string, found []span) []span {
 	for _, phrase := range []struct {
-		words  string
-		quoted bool
+		words string
+		holds func(before string, a assignment) bool
 	}{
-		{"identified by ", true}, {"with password ", true}, {"IDENTIFIED BY ", true}, {"PASSWORD ", true}, {"requirepass ", false},
-		{"masterauth ", false}, {"sshpass -p ", false}, {"sshpass -p", false},
+		{"identified by ", isQuoted},
+		{"IDENTIFIED BY ", isQuoted},
+		{"with password ", isQuoted},
+		{"PASSWORD ", isQuoted},
+		{" password ", followsLogin},
+		{"requirepass ", always},
+		{"masterauth ", always},
+		{"sshpass -p", always},
 	} {
 		for i := 0; ; {
 			n := strings.Index(s[i:], phrase.words)
 			if n < 0 {
 				break
 			}
-			i += n + len(phrase.words)
+			before := i + n
+			i = before + len(phrase.words)
 			a := assignment{}
-			if a.readValue(s, i) && (a.quoted || !phrase.quoted) && !isReference(s[a.start:a.end]) {
+			if a.readValue(s, i) && phrase.holds(s[:before], a) && !isReference(s[a.start:a.end]) {
 				found = add(found, s, a.start, a.end, ActionPassword)
 			}
 		}
 	}
-	return found
+	return findLiterals(s, found)
+}
+
+func always(string, assignment) bool       { return true }
+func isQuoted(_ string, a assignment) bool { return a.quoted }
+func followsLogin(before string, _ assignment) bool { // netrc: login NAME password WORD
+	before = before[max(0, len(before)-maxLabel):]
+	name := strings.LastIndexAny(before, " \t\n")
+	return name > 0 && strings.HasSuffix(strings.TrimRight(before[:name], " \t\n"), "login")
+}
+
+// findLiterals finds the values of kubectl create secret … --from-literal=key=value.
+func findLiterals(s string, found []span) []span {
+	const flag, command, reach = "--from-literal", "create secret", 1024
+	for i := 0; ; {
+		n := strings.Index(s[i:], flag)
+		if n < 0 {
+			return found
+		}
+		i += n + len(flag)
+		if !strings.Contains(s[max(0, i-reach):i], command) {
+			continue
+		}
+		start := min(len(s), i+1)
+		key := strings.IndexAny(s[start:], "= \n")
+		if key < 0 || s[start+key] != '=' {
+			continue
+		}
+		a := assignment{}
+		if a.readValue(s, start+key+1) && !isTemplate(s[a.start:a.end]) {
+			found = add(found, s, a.start, a.end, ActionKubernetesSecret)
+		}
+	}
 }

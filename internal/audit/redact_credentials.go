@@ -25,7 +25,11 @@ func schemeAction(word string) (Action, bool) {
 // addAuthorization redacts the credentials of an Authorization header and keeps its scheme.
 func addAuthorization(found []span, s string, a assignment) []span {
 	end := a.end
-	if !a.quoted {
+	switch {
+	case a.quoted:
+	case foldPrefix(s[a.start:], "digest "): // its parameters have quotes of their own
+		end = lineEnd(s, a.start)
+	default:
 		end = headerEnd(s, a.start)
 	}
 	return addScheme(found, s, a.start, end)
@@ -121,12 +125,19 @@ func isUserPassword(v string) bool {
 	return true
 }
 
-// sanitizeCredentials is SanitizeTree for the value of a member that is an authorization header.
+// sanitizeCredentials is SanitizeTree for the value, or the list of values, of a member that is an authorization header.
 func sanitizeCredentials(value any, counts Actions) any {
-	text, ok := value.(string)
-	if !ok {
+	switch value := value.(type) {
+	case []any:
+		out := make([]any, len(value))
+		for i, item := range value {
+			out[i] = sanitizeCredentials(item, counts)
+		}
+		return out
+	case string:
+		text := SanitizeText(value, counts)
+		return redact(text, addScheme(nil, text, 0, len(text)), counts)
+	default:
 		return SanitizeTree(value, counts)
 	}
-	text = SanitizeText(text, counts)
-	return redact(text, addScheme(nil, text, 0, len(text)), counts)
 }

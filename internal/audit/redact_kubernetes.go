@@ -2,13 +2,317 @@ package audit
 
 import "strings"
 
-// findKubernetesSecrets finds the values of data and stringData in manifests of kind Secret, in YAML and in JSON.
+// findKubernetesSecrets finds the values of data and stringData in manifests of kind Secret, in YAML and in JSON, also inside other
+// text. Their keys stay; ConfigMaps and all other kinds are not touched.
 func findKubernetesSecrets(s string, found []span) []span {
 	if !strings.Contains(s, "Secret") || !strings.Contains(s, "kind") {
 		return found
 	}
-	found = findYAMLSecrets(s, found)
-	return findJSONSecrets(s, found)
+	for _, escaped := range []bool{false, true} {
+		if escaped && !strings.Contains(s, `\n`) {
+			continue
+		}
+		y := &yamlSecrets{text: s, escaped: escaped, found: found}
+		y.scan()
+		found = y.found
+	}
+	for _, quote := range []jsonQuote{{'"', 0}, {'"', 1}, {'"', 3}, {'\'', 0}} {
+		if strings.Contains(s, quote.String()+"kind"+quote.String()) {
+			j := &jsonSecrets{text: s, quote: quote, found: found}
+			j.scan()
+			found = j.found
+		}
+	}
+	return found
 }
-func findYAMLSecrets(s string, found []span) []span { return found }
-func findJSONSecrets(s string, found []span) []span { return found }
+
+func isSecretData(key string) bool { return key == "data" || key == "stringData" }
+
+// yamlSecrets reads YAML by its indentation alone, so that a manifest is recognised inside a list, a block scalar, a here-document or
+// a log, whole or cut off.
+type yamlSecrets struct {
+	text     string
+	escaped  bool // it stands inside a quoted string: the two characters \n end lines, a quotation mark ends it
+	found    []span
+	mappings []yamlMapping // the open ones, outermost first
+}
+
+// yamlMapping is a mapping whose keys stand in one column.
+type yamlMapping struct {
+	column int
+	secret bool
+	data   []yamlLine // the lines under data and stringData
+	inData bool
+}
+
+// yamlLine is one line without its indentation, list dashes and line break.
+type yamlLine struct {
+	start, end int // in the text
+	column     int
+	item       bool // a dash stands before it
+}
+
+func (y *yamlSecrets) scan() {
+	for i := 0; i < len(y.text); {
+		line, next := y.lineAt(i)
+		i = next
+		content := y.text[line.start:line.end]
+		switch {
+		case content == "" || content[0] == '#':
+		case line.column == 0 && (strings.HasPrefix(content, "---") || content == "..."):
+			y.close(-1)
+		default:
+			y.line(line)
+		}
+	}
+	y.close(-1)
+}
+
+// lineAt cuts the line that starts at i.
+func (y *yamlSecrets) lineAt(i int) (line yamlLine, next int) {
+	line, next = y.bounds(i)
+	for line.start < line.end {
+		switch c := y.text[line.start]; {
+		case c == ' ':
+		case c == '-' && line.start+1 < line.end && y.text[line.start+1] == ' ':
+			line.item = true
+		default:
+			line.end = line.start + len(strings.TrimRight(y.text[line.start:line.end], " \t\r"))
+			return line, next
+		}
+		line.start++
+		line.column++
+	}
+	return line, next
+}
+
+func (y *yamlSecrets) bounds(i int) (line yamlLine, next int) {
+	for end := i; end < len(y.text); end++ {
+		switch c := y.text[end]; {
+		case c == '\n', y.escaped && c == '"' && backslashesBefore(y.text[i:], end-i) == 0:
+			return yamlLine{start: i, end: end}, end + 1
+		case y.escaped && c == '\\' && strings.HasPrefix(y.text[end:], `\n`):
+			return yamlLine{start: i, end: end}, end + len(`\n`)
+		}
+	}
+	return yamlLine{start: i, end: len(y.text)}, len(y.text)
+}
+
+// line puts a line into the mapping it belongs to.
+func (y *yamlSecrets) line(line yamlLine) {
+	closed := line.column
+	if line.item {
+		closed-- // an item begins a new mapping in the same column
+	}
+	y.close(closed)
+	for i := range y.mappings {
+		if m := &y.mappings[i]; m.inData && line.column > m.column {
+			m.data = append(m.data, line)
+			break
+		}
+	}
+	if n := len(y.mappings); n == 0 || y.mappings[n-1].column < line.column {
+		y.mappings = append(y.mappings, yamlMapping{column: line.column})
+	}
+	m := &y.mappings[len(y.mappings)-1]
+	key, value, _ := strings.Cut(y.text[line.start:line.end], ":")
+	key = strings.Trim(key, `"' `)
+	m.inData = isSecretData(key)
+	if value = strings.TrimSpace(value); m.inData && value != "" && value[0] == '{' {
+		line.start = line.end - len(value)
+		m.data = append(m.data, line)
+	}
+	if key == "kind" && isSecretKind(value) {
+		m.secret = true
+	}
+}
+
+// isSecretKind holds for Secret, in quotes or not, before a comment or not.
+func isSecretKind(value string) bool {
+	value, _, _ = strings.Cut(value, " #")
+	return strings.Trim(value, "\"'\\ ,") == "Secret"
+}
+
+// close ends the mappings in columns beyond the given one.
+func (y *yamlSecrets) close(column int) {
+	for n := len(y.mappings) - 1; n >= 0 && y.mappings[n].column > column; n-- {
+		if y.mappings[n].secret {
+			y.redact(y.mappings[n].data)
+		}
+		y.mappings = y.mappings[:n]
+	}
+}
+
+// redact adds the values in the lines of data: what follows the keys in the first column, and whole lines further right.
+func (y *yamlSecrets) redact(lines []yamlLine) {
+	column := -1
+	for i := 0; i < len(lines); i++ {
+		line := lines[i]
+		content := y.text[line.start:line.end]
+		if content[0] == '{' {
+			y.value(line.start+1, line.start+len(strings.TrimRight(content, "} ")))
+			continue
+		}
+		if column < 0 || line.column < column {
+			column = line.column
+		}
+		if line.column == column {
+			if key, value, ok := strings.Cut(content, ":"); ok {
+				trimmed := strings.TrimLeft(value, " \t")
+				if !isBlockIndicator(trimmed) {
+					y.value(line.start+len(key)+1+len(value)-len(trimmed), line.end)
+				}
+				continue
+			}
+		}
+		last := i
+		for last+1 < len(lines) && lines[last+1].column > column {
+			last++
+		}
+		y.value(line.start, lines[last].end)
+		i = last
+	}
+}
+
+// isBlockIndicator holds for the | and > that begin a block scalar, with their modifiers.
+func isBlockIndicator(value string) bool {
+	return value != "" && (value[0] == '|' || value[0] == '>') && strings.Trim(value[1:], "+-0123456789") == ""
+}
+
+// value adds one value without the quotes around it, unless it is a template or was redacted before.
+func (y *yamlSecrets) value(start, end int) {
+	v := y.text[start:end]
+	if quote := quoteAt(v); quote != "" && strings.HasSuffix(v[len(quote):], quote) {
+		start, end = start+len(quote), end-len(quote)
+	}
+	if v = y.text[start:end]; !isTemplate(v) {
+		y.found = add(y.found, y.text, start, end, ActionKubernetesSecret)
+	}
+}
+
+// isTemplate holds for what a templating tool or a shell puts the value in for.
+func isTemplate(v string) bool {
+	return strings.HasPrefix(v, "{{") || strings.HasPrefix(v, "${") || strings.HasPrefix(v, "$(") || v == "null" || v == "~" ||
+		strings.HasPrefix(v, "<") && strings.HasSuffix(v, ">")
+}
+
+// jsonQuote is the quotation mark of a JSON text, with the backslashes before it when that text stands inside strings of others:
+// none, one and three. Single quotes are how Python prints such objects.
+type jsonQuote struct {
+	mark        byte
+	backslashes int
+}
+
+func (q jsonQuote) String() string { return strings.Repeat(`\`, q.backslashes) + string(q.mark) }
+
+// jsonSecrets reads objects loosely: any text around them, and an end cut off, does no harm.
+type jsonSecrets struct {
+	text  string
+	quote jsonQuote
+	found []span
+	open  []jsonObject // and arrays, outermost first
+}
+
+type jsonObject struct {
+	key    string // of the member being read
+	secret bool
+	inData bool   // it is the value of data or stringData, or inside one
+	values []span // inside data and stringData
+}
+
+func (j *jsonSecrets) scan() {
+	for i := 0; i < len(j.text); i++ {
+		switch c := j.text[i]; c {
+		case '{', '[':
+			j.push()
+		case '}', ']':
+			j.pop()
+		case ',':
+			if n := len(j.open); n > 0 {
+				j.open[n-1].key = ""
+			}
+		case j.quote.mark:
+			i = j.mark(i)
+		}
+	}
+	for len(j.open) > 0 {
+		j.pop()
+	}
+}
+
+func (j *jsonSecrets) push() {
+	inData := false
+	if n := len(j.open); n > 0 {
+		inData = j.open[n-1].inData || isSecretData(j.open[n-1].key)
+	}
+	j.open = append(j.open, jsonObject{inData: inData})
+}
+
+func (j *jsonSecrets) pop() {
+	n := len(j.open) - 1
+	if n < 0 {
+		return
+	}
+	last := j.open[n]
+	j.open = j.open[:n]
+	switch {
+	case last.secret:
+		j.found = append(j.found, last.values...)
+	case n > 0 && last.inData:
+		j.open[n-1].values = append(j.open[n-1].values, last.values...)
+	}
+}
+
+// mark reads the string that the quotation mark at i begins and returns where it ends.
+func (j *jsonSecrets) mark(i int) int {
+	n := len(j.open) - 1
+	if n < 0 {
+		return i
+	}
+	if have := backslashesBefore(j.text, i); have != j.quote.backslashes {
+		if have < j.quote.backslashes { // the string around this JSON text ends
+			for len(j.open) > 0 {
+				j.pop()
+			}
+		}
+		return i
+	}
+	start := i + 1
+	end, next := j.closing(start)
+	text := j.text[start:end]
+	if strings.HasPrefix(strings.TrimLeft(j.text[next:], " \t\r\n"), ":") {
+		j.open[n].key = text
+		return next - 1
+	}
+	if j.open[n].key == "kind" && text == "Secret" {
+		j.open[n].secret = true
+	}
+	if j.open[n].inData && !isTemplate(text) {
+		j.open[n].values = add(j.open[n].values, j.text, start, end, ActionKubernetesSecret)
+	}
+	return next - 1
+}
+
+// closing is where the string that begins at i ends, and where the text goes on behind its quotation mark. A string that is not closed
+// ends with the line.
+func (j *jsonSecrets) closing(i int) (end, next int) {
+	for end = i; end < len(j.text) && j.text[end] != '\n'; end++ {
+		if j.text[end] == j.quote.mark && j.delimits(backslashesBefore(j.text[i:], end-i)) {
+			return end - j.quote.backslashes, end + 1
+		}
+	}
+	return end, end
+}
+
+// delimits reports whether a quotation mark after so many backslashes ends a string; escaped backslashes may stand before it.
+func (j *jsonSecrets) delimits(backslashes int) bool {
+	return backslashes%(2*j.quote.backslashes+2) == j.quote.backslashes
+}
+
+func backslashesBefore(s string, i int) int {
+	n := 0
+	for n < i && s[i-1-n] == '\\' {
+		n++
+	}
+	return n
+}

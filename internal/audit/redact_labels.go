@@ -86,6 +86,7 @@ func lastWord(label string) string {
 type assignment struct {
 	label      string
 	before     string // the word before the label, on the same line
+	joined     bool   // a colon stands right before the label
 	lineStart  bool   // nothing but indentation, a list dash or a quote stands before the label
 	separator  byte   // one of = : >
 	start, end int    // of the value, without its quotes
@@ -120,25 +121,51 @@ func addAssignment(found []span, s string, a assignment) []span {
 	if isAuthorization(a.label) {
 		return addAuthorization(found, s, a)
 	}
-	kind := labelClass(a.label)
-	if strings.EqualFold(a.label, "key") {
-		kind = labelClass(a.before + a.label)
-	}
+	kind := a.class(s)
 	if kind == labelNone {
-		return found
+		return addDockerAuth(found, s, a)
 	}
 	value := s[a.start:a.end]
-	if isReference(value) || !a.quoted && isCode(value) || isProse(s, a, kind) {
+	if strings.HasPrefix(value, "-----BEGIN") || isReference(value) || !a.quoted && isCode(value) || isProse(s, a, kind) {
 		return found
 	}
 	if kind == labelSecret && (isObjectName(a, value) || isCounter(value)) {
 		return found
 	}
-	action := ActionToken
-	if kind == labelPassword {
-		action = ActionPassword
-	} else if strings.HasSuffix(squeeze(a.label), "accesskey") {
-		action = ActionAWSKey
+	return add(found, s, a.start, a.end, labelAction(kind, a.label))
+}
+
+// class is what the label says, with the word before it where one word is not enough.
+func (a assignment) class(s string) class {
+	switch strings.ToLower(a.label) {
+	case "key":
+		return labelClass(a.before + a.label)
+	case "sig": // of a shared access signature, which is long
+		const shortest = 40
+		if a.end-a.start >= shortest && a.separator == '=' {
+			return labelSecret
+		}
 	}
-	return add(found, s, a.start, a.end, action)
+	if a.joined && a.separator == ':' { // a part of a name such as arn:aws:…:secret:db
+		return labelNone
+	}
+	return labelClass(a.label)
+}
+
+func labelAction(kind class, label string) Action {
+	if kind == labelPassword {
+		return ActionPassword
+	}
+	if letters := squeeze(label); strings.HasSuffix(letters, "secretaccesskey") || strings.HasSuffix(letters, "awssecretkey") {
+		return ActionAWSKey
+	}
+	return ActionToken
+}
+
+// addDockerAuth redacts the auth of a container registry's configuration: base64 of user:password.
+func addDockerAuth(found []span, s string, a assignment) []span {
+	if a.label == "auth" && a.quoted && isUserPassword(s[a.start:a.end]) {
+		return add(found, s, a.start, a.end, ActionBasic)
+	}
+	return found
 }

@@ -53,14 +53,15 @@ func privateKeyLength(s string) int {
 
 // keyLine cuts the first line off s, at a line break or the characters \n, and says how far the next one is.
 func keyLine(s string) (line string, width int) {
-	real, escaped := strings.IndexByte(s, '\n'), strings.Index(s, `\n`)
-	switch {
-	case real < 0 && escaped < 0:
-		return s, len(s)
-	case escaped < 0 || real >= 0 && real < escaped:
-		return strings.TrimSuffix(s[:real], "\r"), real + 1
+	for i := range len(s) {
+		switch {
+		case s[i] == '\n':
+			return strings.TrimSuffix(s[:i], "\r"), i + 1
+		case s[i] == '\\' && strings.HasPrefix(s[i:], `\n`):
+			return strings.TrimSuffix(s[:i], `\r`), i + len(`\n`)
+		}
 	}
-	return strings.TrimSuffix(s[:escaped], `\r`), escaped + 2
+	return s, len(s)
 }
 
 func isKeyLine(line string) bool {

@@ -17,6 +17,7 @@ func assignmentAt(s string, i int) (a assignment, ok bool) {
 		return a, false
 	}
 	a.label = s[start:end]
+	a.joined = start > 0 && s[start-1] == ':'
 	a.before, a.lineStart = contextBefore(s, start)
 	return a, a.readValue(s, i+1)
 }
@@ -221,12 +222,14 @@ func isProse(s string, a assignment, kind class) bool {
 			return true
 		}
 	}
-	if a.quoted || a.lineStart || a.separator != ':' {
+	value, rest := s[a.start:a.end], s[a.end:lineEnd(s, a.end)]
+	if a.quoted || a.separator != ':' || len(rest) < 2 || rest[0] != ' ' {
 		return false
 	}
-	letters := spanOf(s[a.start:a.end], isLower) == a.end-a.start
-	rest := s[a.end:lineEnd(s, a.end)]
-	return letters && len(rest) > 2 && rest[0] == ' ' && isLower(rest[1])
+	if spanOf(value, isDigit) == len(value) {
+		return strings.HasPrefix(rest, " byte") || strings.HasPrefix(rest, " char")
+	}
+	return spanOf(value, isLower) == len(value) && (kind == labelSecret || !a.lineStart && isLower(rest[1]))
 }
 
 // isObjectName holds for the names that stand where a secret could: of a Kubernetes Secret after secret= or tlsSecret:, and single

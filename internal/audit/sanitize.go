@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -180,14 +179,15 @@ func redactValue(value any, action Action, counts Actions) any {
 	return redacted
 }
 
+// redactMembers replaces each member of a Kubernetes Secret's data and keeps their keys.
 func redactMembers(value any, counts Actions) any {
 	members, ok := value.(map[string]any)
 	if !ok {
 		return redactValue(value, ActionKubernetesSecret, counts)
 	}
-	out := maps.Clone(members)
-	for key := range out {
-		out[key] = redactValue(out[key], ActionKubernetesSecret, counts)
+	out := make(map[string]any, len(members))
+	for key, name := range sanitizedKeys(members, counts) {
+		out[name] = redactValue(members[key], ActionKubernetesSecret, counts)
 	}
 	return out
 }
@@ -195,13 +195,13 @@ func redactMembers(value any, counts Actions) any {
 // sensitiveKey holds the requirement's list of words and, beyond it, the labels that mark a secret in free text.
 func sensitiveKey(key string) bool {
 	// Upper case first folds letters such as U+017F (long s) into ASCII.
-	key = strings.ToLower(strings.ToUpper(key))
+	folded := strings.ToLower(strings.ToUpper(key))
 	for _, word := range []string{"password", "passwd", "secret", "token"} {
-		if strings.Contains(key, word) {
+		if strings.Contains(folded, word) {
 			return true
 		}
 	}
-	return strings.Contains(keySeparators.Replace(key), "apikey") || labelClass(key) == labelPassword
+	return strings.Contains(keySeparators.Replace(folded), "apikey") || labelClass(key) != labelNone
 }
 
 var keySeparators = strings.NewReplacer("_", "", "-", "", " ", "", ".", "")

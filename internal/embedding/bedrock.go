@@ -73,14 +73,9 @@ func bedrockModelOf(c BedrockConfig) (bedrockModel, error) {
 	return bedrockModel{}, fmt.Errorf("%s must be %s, %s or %s", "Model", TitanV2, CohereEnglish, CohereMultilingual)
 }
 
-// invoker is the part of *bedrockruntime.Client that is used.
-type invoker interface {
-	InvokeModel(context.Context, *bedrockruntime.InvokeModelInput, ...func(*bedrockruntime.Options)) (*bedrockruntime.InvokeModelOutput, error)
-}
-
 // Bedrock embeds by a model of Amazon Bedrock.
 type Bedrock struct {
-	client invoker
+	client *bedrockruntime.Client
 	cfg    BedrockConfig
 	model  bedrockModel
 }
@@ -132,7 +127,7 @@ func bedrockFailure(err error) *failure {
 	var response *smithyhttp.ResponseError
 	var api smithy.APIError
 	if !errors.As(err, &response) || !errors.As(err, &api) {
-		return passing(bounded(err.Error()), err)
+		return passing(reason(err), err)
 	}
 	status := response.HTTPStatusCode()
 	clause := fmt.Sprintf("answered status %d, %s: %s", status, bounded(api.ErrorCode()), bounded(api.ErrorMessage()))

@@ -38,12 +38,15 @@ func (e *Embedder) recall(items []item, results map[key]result) (unknown []item)
 
 // recallOne counts a hit when it finds something. The caller holds mu.
 func (e *Embedder) recallOne(k key) (result, bool) {
-	vector, made := e.vectors.Get(k)
-	_, stored := e.stored.Get(k)
-	if made || stored {
+	if _, ok := e.stored.Get(k); ok {
+		e.hits.Add(1)
+		return result{}, true
+	}
+	vector, ok := e.vectors.Get(k)
+	if ok {
 		e.hits.Add(1)
 	}
-	return result{vector: vector}, made || stored
+	return result{vector: vector}, ok
 }
 
 // lookUp asks the table for the items and returns those it does not have. The others are remembered as stored.

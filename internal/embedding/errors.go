@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -82,7 +83,7 @@ func classified(err error) *failure {
 	if errors.As(err, &known) {
 		return known
 	}
-	return passing(bounded(err.Error()), err)
+	return passing(reason(err), err)
 }
 
 // httpFailure classifies an HTTP answer that is not a success by its status (RFC 9110, section 15; RFC 6585 for 429).
@@ -109,6 +110,15 @@ func retryAfter(header http.Header) time.Duration {
 		return max(0, time.Until(date))
 	}
 	return 0
+}
+
+// reason is what an error of the network says, without the method and the address around it.
+func reason(err error) string {
+	var sending *url.Error
+	if errors.As(err, &sending) {
+		err = sending.Err
+	}
+	return bounded(err.Error())
 }
 
 // maxClause bounds what an error repeats of another's words, in runes.

@@ -22,7 +22,7 @@ func (e *Embedder) call(ctx context.Context, texts []string, input Input) ([][]f
 	switch {
 	case err == nil:
 		return vectors, nil
-	case ctx.Err() != nil:
+	case last.passing && ctx.Err() != nil:
 		return nil, gaveUp(ctx, last)
 	}
 	return nil, last

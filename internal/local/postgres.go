@@ -80,7 +80,11 @@ func StartPostgres(ctx context.Context, config PostgresConfig) (*Postgres, error
 		programs: filepath.Join(installed, folder),
 		lock:     flock.New(config.Data + ".lock"),
 	}
-	if p.identity, err = findIdentity(ctx, p.Bin("postgres")); err != nil {
+	parent := filepath.Dir(config.Data)
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return nil, explain("start PostgreSQL", err, parent)
+	}
+	if p.identity, err = findIdentity(ctx, p.Bin("postgres"), parent); err != nil {
 		return nil, err
 	}
 	if err := p.Restart(ctx); err != nil {
@@ -220,7 +224,7 @@ func (p *Postgres) Restart(ctx context.Context) error {
 	defer p.mu.Unlock()
 	err := p.restart(ctx)
 	if err != nil {
-		err = errors.Join(explain("start PostgreSQL", err, p.config.Data), p.stop(), p.lock.Close())
+		err = errors.Join(explain("start PostgreSQL", err, filepath.Dir(p.config.Data)), p.stop(), p.lock.Close())
 	}
 	return err
 }
@@ -248,9 +252,6 @@ func (p *Postgres) restart(ctx context.Context) error {
 
 // own makes sure that Data exists, is ours alone, and that no server runs on it.
 func (p *Postgres) own(ctx context.Context) error {
-	if err := os.MkdirAll(filepath.Dir(p.config.Data), 0o755); err != nil {
-		return err
-	}
 	locked, err := p.lock.TryLock()
 	if err != nil {
 		return err
@@ -321,6 +322,9 @@ func (p *Postgres) awaitReady(ctx context.Context, log *serverLog) error {
 func startProblem(config PostgresConfig, tail string) error {
 	if strings.Contains(tail, "could not bind") {
 		return portProblem(config.Port, errors.New(lastLines(tail, 3)))
+	}
+	if err := said(tail); errors.Is(err, syscall.ENOSPC) {
+		return err
 	}
 	return &Problem{
 		What: "PostgreSQL did not start",

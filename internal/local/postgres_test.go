@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -35,6 +36,23 @@ func testConfig(data string) PostgresConfig {
 	return PostgresConfig{Data: data, Progress: os.Stderr, Settings: map[string]string{
 		"fsync": "off", "shared_buffers": "16MB", "dynamic_shared_memory_type": "mmap",
 	}}
+}
+
+// dataDir is a new place for a server's data. Its parent lets every user pass, as t.TempDir does not: root's server may have to
+// run as nobody.
+func dataDir(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(os.TempDir(), "datastorage-test-"+rand.Text())
+	t.Cleanup(func() {
+		left, err := filepath.Glob(dir + "*")
+		for _, path := range left {
+			err = errors.Join(err, os.RemoveAll(path))
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }
 
 func startPostgres(t *testing.T, config PostgresConfig) *Postgres {
@@ -100,7 +118,7 @@ func TestPostgresLife(t *testing.T) {
 	for version, want := range map[int]string{16: "16.14", 18: "18.4"} {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()
-			config := testConfig(filepath.Join(t.TempDir(), "data"))
+			config := testConfig(dataDir(t))
 			config.Version = version
 			p := startPostgres(t, config)
 			if got := ask[string](t, p, "SHOW server_version"); got != want {
@@ -132,7 +150,7 @@ func TestPostgresLife(t *testing.T) {
 
 func TestPostgresExtension(t *testing.T) {
 	t.Parallel()
-	p := startPostgres(t, testConfig(filepath.Join(t.TempDir(), "data")))
+	p := startPostgres(t, testConfig(dataDir(t)))
 	conn, err := pgx.Connect(t.Context(), p.URL(Superuser, "postgres"))
 	if err != nil {
 		t.Fatal(err)
@@ -148,7 +166,7 @@ func TestPostgresExtension(t *testing.T) {
 
 func TestPostgresAccess(t *testing.T) {
 	t.Parallel()
-	p := startPostgres(t, testConfig(filepath.Join(t.TempDir(), "data")))
+	p := startPostgres(t, testConfig(dataDir(t)))
 	info, err := os.Stat(filepath.Join(p.config.Data, passwordFile))
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("password file: %v, %v, want mode 0600", info, err)
@@ -164,7 +182,7 @@ func TestPostgresAccess(t *testing.T) {
 
 func TestPostgresKill(t *testing.T) {
 	t.Parallel()
-	p := startPostgres(t, testConfig(filepath.Join(t.TempDir(), "data")))
+	p := startPostgres(t, testConfig(dataDir(t)))
 	conn, err := pgx.Connect(t.Context(), p.URL(Superuser, "postgres"))
 	if err != nil {
 		t.Fatal(err)
@@ -179,7 +197,11 @@ func TestPostgresKill(t *testing.T) {
 		busy <- err
 	}()
 	for ask[int](t, p, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'INSERT INTO kept%' AND state = 'active'") == 0 {
-		time.Sleep(time.Millisecond)
+		select {
+		case err := <-busy:
+			t.Fatalf("the long statement ended: %v", err)
+		case <-time.After(time.Millisecond):
+		}
 	}
 	port, before := p.Port(), p.PID()
 	if err := p.Kill(); err != nil {
@@ -204,7 +226,7 @@ func TestPostgresKill(t *testing.T) {
 
 func TestPostgresDone(t *testing.T) {
 	t.Parallel()
-	p := startPostgres(t, testConfig(filepath.Join(t.TempDir(), "data")))
+	p := startPostgres(t, testConfig(dataDir(t)))
 	done := p.Done()
 	if err := syscall.Kill(p.PID(), syscall.SIGQUIT); err != nil {
 		t.Fatal(err)
@@ -217,7 +239,7 @@ func TestPostgresDone(t *testing.T) {
 
 func TestPostgresOrphan(t *testing.T) {
 	t.Parallel()
-	config := testConfig(filepath.Join(t.TempDir(), "data"))
+	config := testConfig(dataDir(t))
 	first := startPostgres(t, config)
 	orphaned := first.Done()
 	// Its owner is gone when nobody holds the lock.
@@ -233,7 +255,7 @@ func TestPostgresOrphan(t *testing.T) {
 
 func TestPostgresStalePIDFile(t *testing.T) {
 	t.Parallel()
-	config := testConfig(filepath.Join(t.TempDir(), "data"))
+	config := testConfig(dataDir(t))
 	p := startPostgres(t, config)
 	for name, content := range map[string]string{
 		"empty":                     "",
@@ -253,7 +275,7 @@ func TestPostgresStalePIDFile(t *testing.T) {
 
 func TestPostgresInUse(t *testing.T) {
 	t.Parallel()
-	config := testConfig(filepath.Join(t.TempDir(), "data"))
+	config := testConfig(dataDir(t))
 	first := startPostgres(t, config)
 	_, err := StartPostgres(t.Context(), config)
 	var problem *Problem
@@ -272,7 +294,7 @@ func TestPostgresPortTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = listener.Close() }()
-	config := testConfig(filepath.Join(t.TempDir(), "data"))
+	config := testConfig(dataDir(t))
 	config.Port = listener.Addr().(*net.TCPAddr).Port
 	_, err = StartPostgres(t.Context(), config)
 	want := fmt.Sprintf("PostgreSQL cannot listen on 127.0.0.1:%d\n", config.Port)
@@ -285,7 +307,7 @@ func TestPostgresPortTaken(t *testing.T) {
 
 func TestPostgresSettingRefused(t *testing.T) {
 	t.Parallel()
-	config := testConfig(filepath.Join(t.TempDir(), "data"))
+	config := testConfig(dataDir(t))
 	config.Settings["shared_buffers"] = "nonsense"
 	_, err := StartPostgres(t.Context(), config)
 	var problem *Problem
@@ -303,7 +325,7 @@ func TestPostgresUnknownVersion(t *testing.T) {
 
 func TestPostgresCanceled(t *testing.T) {
 	t.Parallel()
-	config := testConfig(filepath.Join(t.TempDir(), "data"))
+	config := testConfig(dataDir(t))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := StartPostgres(ctx, config); !errors.Is(err, context.Canceled) {

@@ -24,9 +24,9 @@ func (p *Problem) Error() string {
 // Unwrap is the cause.
 func (p *Problem) Unwrap() error { return p.Err }
 
-// explain makes a Problem of a full disk, leaves a Problem as it is, and wraps every other error in what was being done. A child process reports a full disk only in its words, hence the search in the text.
+// explain makes a Problem of a full disk, leaves a Problem as it is, and wraps every other error in what was being done.
 func explain(act string, err error, dir string) error {
-	if errors.Is(err, syscall.ENOSPC) || strings.Contains(strings.ToLower(err.Error()), syscall.ENOSPC.Error()) {
+	if errors.Is(err, syscall.ENOSPC) {
 		return &Problem{
 			What: act + ": the disk is full",
 			Why:  "no space is left on the device that holds " + dir,
@@ -38,4 +38,27 @@ func explain(act string, err error, dir string) error {
 		return err
 	}
 	return fmt.Errorf("%s: %w", act, err)
+}
+
+// said makes an error of what a program printed before it gave up. A full disk it reports in words only: those of the system,
+// or PostgreSQL's hint after a write that stopped half-way.
+func said(out string) error {
+	words := strings.ToLower(out)
+	if strings.Contains(words, syscall.ENOSPC.Error()) || strings.Contains(words, "hint:  check free disk space") {
+		return fmt.Errorf("%w: %s", syscall.ENOSPC, lastLines(out, 4))
+	}
+	return errors.New(lastLines(out, 4))
+}
+
+// lastLines is the end of a program's output, on one line.
+func lastLines(out string, n int) string {
+	lines := strings.FieldsFunc(out, func(r rune) bool { return r == '\n' })
+	lines = lines[max(0, len(lines)-n):]
+	for at, line := range lines {
+		lines[at] = strings.TrimSpace(line)
+	}
+	if len(lines) == 0 {
+		return "it said nothing"
+	}
+	return strings.Join(lines, " · ")
 }

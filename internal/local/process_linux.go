@@ -77,17 +77,18 @@ func (i identity) attr() *syscall.SysProcAttr {
 	return &attr
 }
 
-// findIdentity finds a user as whom program can run. An ordinary user stays what he is. Root becomes nobody in a user
+// findIdentity finds a user as whom program can run and who can enter dir. An ordinary user stays what he is. Root becomes nobody in a user
 // namespace of the child's own, where nobody's files are root's outside, so nothing need be given away; where the kernel
 // refuses that, root truly becomes nobody. Both are tried out by asking program for its version.
-func findIdentity(ctx context.Context, program string) (identity, error) {
+func findIdentity(ctx context.Context, program, dir string) (identity, error) {
+	try := func(i identity) error { return i.try(ctx, program, dir) }
 	if os.Geteuid() != 0 {
-		return identity{}, identity{}.try(ctx, program)
+		return identity{}, try(identity{})
 	}
-	return rootIdentity(ctx, program, identity.try)
+	return rootIdentity(dir, try)
 }
 
-func rootIdentity(ctx context.Context, program string, try func(identity, context.Context, string) error) (identity, error) {
+func rootIdentity(dir string, try func(identity) error) (identity, error) {
 	uid, gid, err := nobody()
 	if err != nil {
 		return identity{}, err
@@ -97,19 +98,19 @@ func rootIdentity(ctx context.Context, program string, try func(identity, contex
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: uid, HostID: 0, Size: 1}},
 		GidMappings: []syscall.SysProcIDMap{{ContainerID: gid, HostID: 0, Size: 1}},
 	}}
-	namespaceErr := try(mapped, ctx, program)
+	namespaceErr := try(mapped)
 	if namespaceErr == nil {
 		return mapped, nil
 	}
 	other := identity{chown: true, uid: uid, gid: gid, attributes: syscall.SysProcAttr{
 		Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)},
 	}}
-	if err := try(other, ctx, program); err != nil {
+	if err := try(other); err != nil {
 		return identity{}, &Problem{
 			What: "PostgreSQL cannot run here as root",
-			Why: fmt.Sprintf("it refuses root; the kernel refuses a user namespace (%v), and the user nobody cannot run %s (%v)",
-				namespaceErr, program, err),
-			Next: "run this as an ordinary user, or from a directory whose parents every user may enter (chmod a+x)",
+			Why: fmt.Sprintf("it refuses root; a user namespace is refused (%v), and so is the user nobody, who must be able to enter %s (%v)",
+				namespaceErr, dir, err),
+			Next: "run this as an ordinary user, or in a directory that every user may enter (chmod a+x, its parents too)",
 			Err:  errors.Join(namespaceErr, err),
 		}
 	}
@@ -131,14 +132,16 @@ func nobody() (uid, gid int, err error) {
 }
 
 // try runs program --version, which PostgreSQL's programs answer before they look who asks.
-func (i identity) try(ctx context.Context, program string) error {
+func (i identity) try(ctx context.Context, program, dir string) error {
 	cmd := exec.CommandContext(ctx, program, "--version")
+	cmd.Dir = dir
 	cmd.SysProcAttr = i.attr()
 	cmd.SysProcAttr.Pdeathsig = 0 // it ends by itself
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("run %s: %w: %s", program, err, lastLines(string(out), 2))
+	out, err := cmd.CombinedOutput()
+	if err == nil || len(out) == 0 {
+		return err
 	}
-	return nil
+	return fmt.Errorf("%w: %s", err, lastLines(string(out), 2))
 }
 
 // give makes everything under dir belong to the identity.

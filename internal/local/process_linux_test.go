@@ -2,7 +2,6 @@ package local
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -39,7 +38,7 @@ func kill(t *testing.T, cmd *exec.Cmd) {
 
 func TestPostgresEndsWithItsOwner(t *testing.T) {
 	t.Parallel()
-	data := filepath.Join(t.TempDir(), "data")
+	data := dataDir(t)
 	cmd, out := owner(t, data)
 	line, err := out.ReadString('\n')
 	if err != nil {
@@ -61,8 +60,13 @@ func TestPostgresEndsWithItsOwner(t *testing.T) {
 
 func TestPostgresKilledInSetUp(t *testing.T) {
 	t.Parallel()
-	data := filepath.Join(t.TempDir(), "data")
-	cmd, _ := owner(t, data)
+	data := dataDir(t)
+	cmd, out := owner(t, data)
+	ready := make(chan string)
+	go func() {
+		line, _ := out.ReadString('\n')
+		ready <- line
+	}()
 	for {
 		half, err := filepath.Glob(data + ".unfinished-*/data/cluster/base")
 		if err != nil {
@@ -71,9 +75,14 @@ func TestPostgresKilledInSetUp(t *testing.T) {
 		if len(half) > 0 {
 			break
 		}
-		time.Sleep(time.Millisecond)
+		select {
+		case line := <-ready:
+			t.Fatalf("it came to its end: %s", line)
+		case <-time.After(time.Millisecond):
+		}
 	}
 	kill(t, cmd)
+	<-ready
 	if _, err := os.Stat(data); !os.IsNotExist(err) {
 		t.Errorf("a run killed in initdb left data: %v", err)
 	}
@@ -85,24 +94,24 @@ func TestPostgresKilledInSetUp(t *testing.T) {
 
 func TestRootIdentity(t *testing.T) {
 	t.Parallel()
-	refused := func(identity, context.Context, string) error { return syscall.EPERM }
-	granted := func(identity, context.Context, string) error { return nil }
-	namespaceRefused := func(i identity, ctx context.Context, program string) error {
+	refused := func(identity) error { return syscall.EPERM }
+	granted := func(identity) error { return nil }
+	namespaceRefused := func(i identity) error {
 		if i.attributes.Cloneflags != 0 {
-			return refused(i, ctx, program)
+			return syscall.EPERM
 		}
 		return nil
 	}
 
-	mapped, err := rootIdentity(t.Context(), "postgres", granted)
+	mapped, err := rootIdentity("/data", granted)
 	if err != nil || mapped.attributes.Cloneflags != syscall.CLONE_NEWUSER || mapped.chown {
 		t.Errorf("with namespaces: %+v, %v", mapped, err)
 	}
-	other, err := rootIdentity(t.Context(), "postgres", namespaceRefused)
+	other, err := rootIdentity("/data", namespaceRefused)
 	if err != nil || other.attributes.Credential == nil || other.attributes.Credential.Uid == 0 || !other.chown {
 		t.Errorf("without namespaces: %+v, %v", other, err)
 	}
-	_, err = rootIdentity(t.Context(), "postgres", refused)
+	_, err = rootIdentity("/data", refused)
 	var problem *Problem
 	if !errors.As(err, &problem) || !errors.Is(err, syscall.EPERM) {
 		t.Errorf("with neither: %v", err)

@@ -43,7 +43,7 @@ type identity struct{}
 func (identity) attr() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
 // findIdentity refuses root, as PostgreSQL does.
-func findIdentity(ctx context.Context, program string) (identity, error) {
+func findIdentity(ctx context.Context, program, _ string) (identity, error) {
 	if os.Geteuid() == 0 {
 		return identity{}, &Problem{
 			What: "PostgreSQL cannot run here as root",

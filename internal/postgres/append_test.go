@@ -1,6 +1,10 @@
 package postgres_test
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,74 +15,563 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
-func open(tb testing.TB, url string) *postgres.Store {
-	tb.Helper()
-	store, err := postgres.Open(tb.Context(), postgres.Config{URL: url, Model: postgrestest.Model})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(store.Close)
-	return store
-}
-
-func pointer[T any](v T) *T { return &v }
-
-func sample(id string) *audit.Remediation {
-	return &audit.Remediation{
-		RemediationID: id, Name: "KubePodCrashLooping", Namespace: "shop", ActionType: "restart_pod", Severity: "high",
-		TargetResource: pointer("pod/api-1"), Phase: audit.PhaseCompleted, Status: "success",
-		StartTime: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), EndTime: pointer(time.Date(2026, 1, 2, 3, 5, 5, 0, time.UTC)),
-		DurationMS: pointer(int64(60000)), ErrorMessage: pointer("back-off restarting failed container"),
-		Metadata: `{"a":1700000000123456789}`,
-	}
-}
-
-func entry(tb testing.TB, record audit.Record) audit.Entry {
-	tb.Helper()
-	e, err := audit.NewEntry(record, "tester", time.Now())
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return e
-}
-
-func TestAppendThenRead(t *testing.T) {
+func TestAppendKeepsEveryFieldOfARemediation(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
 	store := open(t, db.WriterURL())
-	e := entry(t, sample("r1"))
-	vector := make([]float32, postgrestest.Dimensions)
-	vector[3] = 1
-	written, err := store.Append(t.Context(), []audit.Entry{e}, postgres.Vectors{e.Signature.ID: vector})
-	if err != nil || written[0].Err != nil {
-		t.Fatal(err, written)
+	empty := minimal("empty texts")
+	empty.ErrorMessage, empty.WorkflowYAML, empty.Metadata = pointer(""), pointer(""), "{}"
+	unended := full("duration without an end")
+	unended.EndTime, unended.DurationMS = nil, pointer(int64(1<<53-1))
+	longest := full(strings.Repeat("💾", 255))
+	longest.TargetResource = pointer(strings.Repeat("k", 255) + "/" + strings.Repeat("磁", 256))
+	longest.ErrorMessage, longest.WorkflowYAML = pointer(strings.Repeat("e", 64<<10)), pointer(strings.Repeat("y", 256<<10))
+	early := minimal("first and last moment")
+	early.StartTime, early.EndTime = audit.MinTime, pointer(audit.MaxTime.Add(-time.Microsecond))
+	for _, want := range []*audit.Remediation{minimal("minimal"), full("full"), empty, unended, longest, early} {
+		t.Run(want.RemediationID[:min(len(want.RemediationID), 24)], func(t *testing.T) {
+			t.Parallel()
+			e := entry(t, want)
+			written, err := store.Append(t.Context(), []audit.Entry{e}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := store.Remediation(t.Context(), want.RemediationID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			kept := audit.Stored{
+				Remediation: *want, ID: written[0].ID, SignatureID: e.Signature.ID, Actor: "tester",
+				CreatedAt: e.RecordedAt, UpdatedAt: e.RecordedAt,
+			}
+			if diff := cmp.Diff(kept, got); diff != "" || got.ID <= 0 {
+				t.Errorf("read back with id %d (-sent +got):\n%s", got.ID, diff)
+			}
+			receipt := audit.Receipt{
+				EventID: e.EventID, RecordedAt: e.RecordedAt, LeafHash: audit.LeafHash(e.Canonical()), Embedding: audit.EmbeddingPending,
+			}
+			if diff := cmp.Diff(postgres.Written{ID: got.ID, Receipt: receipt}, written[0]); diff != "" {
+				t.Errorf("answer (-want +got):\n%s", diff)
+			}
+		})
 	}
-	got, err := store.Remediation(t.Context(), "r1")
+	t.Cleanup(func() {
+		if !t.Failed() {
+			t.Log("journal checked in TestAppendKeepsEveryFieldOfAChild, too")
+		}
+	})
+}
+
+func TestAppendKeepsEveryFieldOfAChild(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	store := open(t, db.WriterURL())
+	store.mustAppend(t, nil, full("r"), minimal("other"))
+	sent := entries(t, analysis("r", "a1"), fullAnalysis("r", "a2 💾"), workflow("r", "w1"), fullWorkflow("r", "w2 磁盘"),
+		execution("r", "w1", "e1"), fullExecution("r", "w1", "e2"), fullExecution("r", "w2", "e2"), fullExecution("other", "w1", "e1"))
+	written, err := store.Append(t.Context(), sent, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(*sample("r1"), got.Remediation); diff != "" {
-		t.Error(diff)
+	var want postgres.Children
+	for i, e := range sent {
+		receipt := audit.Receipt{EventID: e.EventID, RecordedAt: e.RecordedAt, LeafHash: audit.LeafHash(e.Canonical())}
+		if diff := cmp.Diff(postgres.Written{ID: written[i].ID, Receipt: receipt}, written[i]); diff != "" || written[i].ID <= 0 {
+			t.Errorf("answer %d (-want +got):\n%s", i, diff)
+		}
+		if e.RemediationID == "r" {
+			addChild(&want, e)
+		}
 	}
-	history, err := store.History(t.Context(), "r1", 10, nil)
-	t.Log(history, err, written)
-	up := &audit.Update{RemediationID: "r1", Phase: pointer(audit.PhaseCompleted), Status: pointer(audit.Status("failure"))}
-	w, err := store.Append(t.Context(), []audit.Entry{entry(t, up)}, nil)
-	t.Log(w, err)
-	e2 := entry(t, &audit.AIAnalysis{RemediationID: "r1", AnalysisID: "a", Provider: "p", Model: "m", Metadata: "{}", ConfidenceScore: pointer(0.25)})
-	w, err = store.Append(t.Context(), []audit.Entry{e2}, nil)
-	t.Log(w, err)
-	ch, err := store.Children(t.Context(), "r1")
-	t.Log(ch, err)
-	l, err := store.List(t.Context(), audit.Filter{Namespaces: []string{"shop"}}, audit.Page{Limit: 10, Total: true})
-	t.Log(l, err)
-	n, err := store.Nearest(t.Context(), vector, audit.Filter{}, 5)
-	t.Log(n, err)
-	o, err := store.Occurrences(t.Context(), []audit.ID{e.Signature.ID}, audit.Filter{}, 3)
-	t.Log(o[e.Signature.ID], err)
-	ie, err := store.IncidentEvents(t.Context(), postgres.IncidentFilter{}, 5, nil)
-	t.Log(ie, err)
-	t.Log(store.Ready(t.Context(), 7))
-	t.Log(store.PartitionsAhead(t.Context(), 5))
-	t.Log(store.CursorKey(t.Context()))
+	got, err := store.Children(t.Context(), "r")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("read back (-sent +got):\n%s", diff)
+	}
+	checkJournal(t, db)
+}
+
+func addChild(children *postgres.Children, e audit.Entry) {
+	switch record := e.Record.(type) {
+	case *audit.AIAnalysis:
+		children.AIAnalyses = append(children.AIAnalyses,
+			audit.StoredAIAnalysis{AIAnalysis: *record, Actor: e.Actor, CreatedAt: e.RecordedAt})
+	case *audit.Workflow:
+		children.Workflows = append(children.Workflows,
+			audit.StoredWorkflow{Workflow: *record, Actor: e.Actor, CreatedAt: e.RecordedAt})
+	case *audit.Execution:
+		children.Executions = append(children.Executions,
+			audit.StoredExecution{Execution: *record, Actor: e.Actor, CreatedAt: e.RecordedAt})
+	}
+}
+
+func TestAppendOfNothing(t *testing.T) {
+	t.Parallel()
+	store := open(t, postgrestest.New(t).WriterURL())
+	written, err := store.Append(t.Context(), nil, nil)
+	if err != nil || written != nil || store.Tap.RoundTrips() != 0 {
+		t.Errorf("%v, %v after %d round trips, want nothing", written, err, store.Tap.RoundTrips())
+	}
+}
+
+func TestAppendRoundTrips(t *testing.T) {
+	t.Parallel()
+	const most = 500
+	for kind, c := range map[string]struct {
+		make func(id string) audit.Record
+		want int
+	}{
+		"remediation": {func(id string) audit.Record { return full(id) }, 1},
+		"ai_analysis": {func(id string) audit.Record { return fullAnalysis("parent", id) }, 1},
+		"workflow":    {func(id string) audit.Record { return fullWorkflow("parent", id) }, 1},
+		"execution":   {func(id string) audit.Record { return fullExecution("parent", "w", id) }, 1},
+		// begin, lock, write, commit.
+		"update": {func(id string) audit.Record {
+			return &audit.Update{RemediationID: strings.Replace(id, "update", "known", 1), Status: pointer(audit.Status("running"))}
+		}, 4},
+	} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			db := postgrestest.New(t)
+			store := open(t, db.WriterURL())
+			store.mustAppend(t, nil, minimal("parent"))
+			vectors := postgres.Vectors{entry(t, full("")).Signature.ID: vector(1)}
+			batch := 0
+			for _, n := range []int{1, 1, 10, most} {
+				batch++
+				if kind == "update" {
+					store.mustAppend(t, nil, many(n, func(id string) audit.Record { return minimal(fmt.Sprint("known", batch, id)) })...)
+				}
+				records := many(n, func(id string) audit.Record { return c.make(fmt.Sprint(kind, batch, id)) })
+				before := counts(t, db)["audit_event"]
+				store.Tap.Reset()
+				store.mustAppend(t, vectors, records...)
+				// The first time on a connection each statement is described before it is executed.
+				if got := store.Tap.RoundTrips(); batch > 1 && got != c.want {
+					t.Errorf("%d records took %d round trips, want %d", n, got, c.want)
+				}
+				if got := counts(t, db)["audit_event"] - before; got != n {
+					t.Errorf("%d records made %d journal entries", n, got)
+				}
+			}
+		})
+	}
+}
+
+func TestReplayAnswersTheFirstReceipt(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		make func() audit.Record
+		// first comes with the first write, later is stored before the second.
+		first, later bool
+		want         audit.EmbeddingState
+	}{
+		{"remediation, pending", func() audit.Record { return full("r") }, false, false, audit.EmbeddingPending},
+		{"remediation, stored", func() audit.Record { return full("r") }, true, false, audit.EmbeddingStored},
+		{"remediation, pending and stored since", func() audit.Record { return full("r") }, false, true, audit.EmbeddingPending},
+		{"ai_analysis", func() audit.Record { return fullAnalysis("parent", "a") }, false, false, ""},
+		{"workflow", func() audit.Record { return fullWorkflow("parent", "w") }, false, false, ""},
+		{"execution", func() audit.Record { return fullExecution("parent", "w", "e") }, false, false, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			db := postgrestest.New(t)
+			store := open(t, db.WriterURL())
+			store.mustAppend(t, nil, minimal("parent"))
+			vectors := postgres.Vectors{entry(t, full("")).Signature.ID: vector(1)}
+			var with postgres.Vectors
+			if c.first {
+				with = vectors
+			}
+			first := store.mustAppend(t, with, c.make())[0]
+			if first.Replayed || first.Receipt.Embedding != c.want {
+				t.Errorf("first answer: replayed %v, embedding %q, want %q", first.Replayed, first.Receipt.Embedding, c.want)
+			}
+			if c.later {
+				if added, err := store.AddVectors(t.Context(), vectors); added != 1 || err != nil {
+					t.Fatal(added, err)
+				}
+			}
+			before := counts(t, db)
+			want := first
+			want.Replayed = true
+			if diff := cmp.Diff(want, store.mustAppend(t, with, c.make())[0]); diff != "" {
+				t.Errorf("second answer (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(before, counts(t, db)); diff != "" {
+				t.Errorf("rows (-before +after the replay):\n%s", diff)
+			}
+			checkJournal(t, db)
+		})
+	}
+}
+
+func TestReplayByAnotherActorLater(t *testing.T) {
+	t.Parallel()
+	store := open(t, postgrestest.New(t).WriterURL())
+	first := store.mustAppend(t, nil, full("r"))[0]
+	again := full("r")
+	_ = entry(t, again) // checks it
+	e, err := audit.NewEntry(again, "somebody else", time.Now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	written, err := store.Append(t.Context(), []audit.Entry{e}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.Replayed = true
+	if diff := cmp.Diff(first, written[0]); diff != "" {
+		t.Errorf("answer (-want +got):\n%s", diff)
+	}
+}
+
+func TestSameKeyWithOtherContentIsAConflict(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	store := open(t, db.WriterURL())
+	store.mustAppend(t, nil, full("r"), fullAnalysis("r", "a"), fullWorkflow("r", "w"), fullExecution("r", "w", "e"))
+	before := counts(t, db)
+	remediation, ai, flow, run := full("r"), fullAnalysis("r", "a"), fullWorkflow("r", "w"), fullExecution("r", "w", "e")
+	// A digit that RFC 8785 cannot keep, a field left out, a number, a moment.
+	remediation.Metadata = audit.Metadata(strings.Replace(string(remediation.Metadata), "456789", "456788", 1))
+	ai.TokensUsed = nil
+	flow.CompletedSteps--
+	run.StartTime = run.StartTime.Add(-time.Microsecond)
+	written, err := store.Append(t.Context(), entries(t, remediation, ai, flow, run), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, w := range written {
+		if !errors.Is(w.Err, audit.ErrConflict) || w.ID != 0 || w.Replayed {
+			t.Errorf("answer %d is %+v, want a conflict", i, w)
+		}
+	}
+	if diff := cmp.Diff(before, counts(t, db)); diff != "" {
+		t.Errorf("rows (-before +after):\n%s", diff)
+	}
+	checkJournal(t, db)
+}
+
+// The first of a batch wins, wherever the two stand and however large the batch is.
+func TestSameKeyTwiceInABatch(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{2, 20, 500} {
+		for _, same := range []bool{true, false} {
+			t.Run(fmt.Sprint(n, " same content ", same), func(t *testing.T) {
+				t.Parallel()
+				db := postgrestest.New(t)
+				store := open(t, db.WriterURL())
+				// Every record is there twice; the second half comes in the opposite order.
+				records := many(n, full)
+				for i := n - 1; i >= 0; i-- {
+					again := full(fmt.Sprintf("r%05d", i))
+					if !same {
+						again.Severity = "low"
+					}
+					records = append(records, again)
+				}
+				written, err := store.Append(t.Context(), entries(t, records...), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				checkTwice(t, written, same)
+				if got := counts(t, db); got["remediation_audit"] != n || got["audit_event"] != n || got["signature"] != 1 {
+					t.Errorf("rows %v, want %d remediations", got, n)
+				}
+				checkJournal(t, db)
+			})
+		}
+	}
+}
+
+func checkTwice(t *testing.T, written []postgres.Written, same bool) {
+	t.Helper()
+	for i, first := range written[:len(written)/2] {
+		second := written[len(written)-1-i]
+		if first.Err != nil || first.Replayed {
+			t.Fatalf("the first of pair %d is %+v", i, first)
+		}
+		if !same {
+			if !errors.Is(second.Err, audit.ErrConflict) {
+				t.Fatalf("the second of pair %d is %+v, want a conflict", i, second)
+			}
+			continue
+		}
+		first.Replayed = true
+		if diff := cmp.Diff(first, second); diff != "" {
+			t.Fatalf("pair %d (-want +got):\n%s", i, diff)
+		}
+	}
+}
+
+func TestMixedKindsInOneAppend(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	store := open(t, db.WriterURL())
+	store.mustAppend(t, nil, minimal("known"))
+	// Children stand before their parents, kinds are shuffled, and one child has no parent.
+	batch := entries(t,
+		fullExecution("new", "w", "e"),
+		&audit.Update{RemediationID: "known", Phase: pointer(audit.PhaseProcessing)},
+		fullAnalysis("new", "a"),
+		full("new"),
+		fullWorkflow("unknown", "w"),
+		fullWorkflow("known", "w"),
+		&audit.Update{RemediationID: "unknown", Phase: pointer(audit.PhaseProcessing)},
+		full("another"),
+	)
+	store.Tap.Reset()
+	written, err := store.Append(t.Context(), batch, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, w := range written {
+		if orphan := batch[i].RemediationID == "unknown"; orphan != errors.Is(w.Err, audit.ErrNotFound) || !orphan && w.Err != nil {
+			t.Errorf("answer %d: %v", i, w.Err)
+		}
+	}
+	want := map[string]int{
+		"signature": 2, "embedding": 0, "remediation_audit": 3, "ai_analysis_audit": 1, "workflow_audit": 1, "execution_audit": 1,
+		"audit_event": 7,
+	}
+	if diff := cmp.Diff(want, counts(t, db)); diff != "" {
+		t.Errorf("rows (-want +got):\n%s", diff)
+	}
+	var transactions []string
+	for _, statement := range store.Tap.Statements() {
+		if statement.Name() == "" {
+			transactions = append(transactions, statement.SQL)
+		}
+	}
+	if diff := cmp.Diff([]string{"begin", "commit"}, transactions); diff != "" {
+		t.Errorf("transactions (-want +got):\n%s", diff)
+	}
+	checkJournal(t, db)
+}
+
+func TestChildOfAnUnknownParent(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	store := open(t, db.WriterURL())
+	for _, record := range []audit.Record{
+		fullAnalysis("nobody", "a"), fullWorkflow("nobody", "w"), fullExecution("nobody", "w", "e"),
+		&audit.Update{RemediationID: "nobody", Phase: pointer(audit.PhaseFailed)},
+	} {
+		written, err := store.Append(t.Context(), entries(t, record), nil)
+		if err != nil || !errors.Is(written[0].Err, audit.ErrNotFound) {
+			t.Errorf("%T: %v %+v, want audit.ErrNotFound", record, err, written)
+		}
+	}
+	for table, n := range counts(t, db) {
+		if n != 0 {
+			t.Errorf("%s has %d rows", table, n)
+		}
+	}
+}
+
+// One signature costs one row and one vector, however many remediations share it.
+func TestSignaturesAreSharedAndVectorsStoredOnce(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	store := open(t, db.WriterURL())
+	signature := entry(t, full("")).Signature
+	written := store.mustAppend(t, postgres.Vectors{signature.ID: vector(1)}, many(100, full)...)
+	// Known by now: another vector for it changes nothing, and without one it is stored all the same.
+	written = append(written, store.mustAppend(t, postgres.Vectors{signature.ID: vector(2)}, full("with another vector"))...)
+	written = append(written, store.mustAppend(t, nil, full("without a vector"))...)
+	for i, w := range written {
+		if w.Receipt.Embedding != audit.EmbeddingStored {
+			t.Errorf("answer %d says %q", i, w.Receipt.Embedding)
+		}
+	}
+	if got := counts(t, db); got["signature"] != 1 || got["embedding"] != 1 || got["remediation_audit"] != 102 {
+		t.Errorf("rows %v", got)
+	}
+	if got := one[string](t, db.ReaderURL(), "SELECT text FROM signature"); got != signature.Text {
+		t.Errorf("text %q, want %q", got, signature.Text)
+	}
+	kept := one[[]float32](t, db.ReaderURL(), "SELECT vector::vector::real[] FROM embedding")
+	if diff := cmp.Diff(halfPrecision(vector(1)), kept); diff != "" {
+		t.Errorf("vector (-sent +kept):\n%s", diff)
+	}
+}
+
+// halfPrecision is what of vector's values a halfvec keeps: 0.8 and 0.6 rounded to 11 significant bits.
+func halfPrecision(v []float32) []float32 {
+	for i, x := range v {
+		switch x {
+		case 0.8:
+			v[i] = 1638.0 / 2048
+		case 0.6:
+			v[i] = 1229.0 / 2048
+		}
+	}
+	return v
+}
+
+// A vector per signature of a batch, each in its place.
+func TestVectorsGoWithTheirSignatures(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	store := open(t, db.WriterURL())
+	vectors := postgres.Vectors{}
+	var batch []audit.Entry
+	for i := range 50 {
+		record := minimal(fmt.Sprint(i))
+		record.Name = strings.Repeat("x", i+1)
+		e := entry(t, record)
+		batch = append(batch, e)
+		if i%5 != 0 {
+			vectors[e.Signature.ID] = vector(i)
+		}
+	}
+	written, err := store.Append(t.Context(), batch, vectors)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []audit.ID
+	for i, e := range batch {
+		ids = append(ids, e.Signature.ID)
+		want := audit.EmbeddingStored
+		if i%5 == 0 {
+			want = audit.EmbeddingPending
+		}
+		if written[i].Receipt.Embedding != want {
+			t.Errorf("answer %d says %q, want %q", i, written[i].Receipt.Embedding, want)
+		}
+		kept := rows[[]float32](t, db.ReaderURL(), "SELECT vector::vector::real[] FROM embedding WHERE signature_id = $1", e.Signature.ID.String())
+		if want == audit.EmbeddingStored && (len(kept) != 1 || !cmp.Equal(halfPrecision(vector(i)), kept[0])) {
+			t.Errorf("signature %d has the vectors %v", i, kept)
+		}
+	}
+	stored, err := store.SignaturesStored(t.Context(), ids)
+	if err != nil || len(stored) != 40 {
+		t.Errorf("%d signatures are said to be stored, want 40 (%v)", len(stored), err)
+	}
+	checkPending(t, store, batch, vectors)
+}
+
+// checkPending walks the queue of signatures without a vector, and empties it.
+func checkPending(t *testing.T, store tapped, batch []audit.Entry, vectors postgres.Vectors) {
+	t.Helper()
+	var after audit.ID
+	missing := postgres.Vectors{}
+	for {
+		page, err := store.SignaturesPending(t.Context(), after, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		for _, signature := range page {
+			if _, has := vectors[signature.ID]; has || bytes.Compare(signature.ID[:], after[:]) <= 0 {
+				t.Errorf("%s is pending after %s", signature.ID, after)
+			}
+			after = signature.ID
+			missing[signature.ID] = vector(1)
+		}
+	}
+	if len(missing) != len(batch)-len(vectors) {
+		t.Errorf("%d signatures are pending, want %d", len(missing), len(batch)-len(vectors))
+	}
+	for _, want := range []int64{int64(len(missing)), 0} {
+		if added, err := store.AddVectors(t.Context(), missing); added != want || err != nil {
+			t.Errorf("%d vectors added, want %d (%v)", added, want, err)
+		}
+	}
+	if left, err := store.SignaturesPending(t.Context(), audit.ID{}, 3); len(left) != 0 || err != nil {
+		t.Errorf("%d signatures are still pending (%v)", len(left), err)
+	}
+}
+
+func TestPoisonIsSingledOut(t *testing.T) {
+	t.Parallel()
+	for _, poisoned := range [][]int{{0}, {99}, {41}, {3, 50, 51}} {
+		t.Run(fmt.Sprint(poisoned), func(t *testing.T) {
+			t.Parallel()
+			db := postgrestest.New(t)
+			store := open(t, db.WriterURL())
+			run(t, db.AdminURL(), "ALTER TABLE remediation_audit ADD CHECK (namespace <> 'poison')")
+			records := many(100, full)
+			for _, i := range poisoned {
+				records[i].(*audit.Remediation).Namespace = "poison"
+			}
+			written, err := store.Append(t.Context(), entries(t, records...), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			refused := map[int]bool{}
+			for _, i := range poisoned {
+				refused[i] = true
+			}
+			for i, w := range written {
+				if refused[i] != errors.Is(w.Err, audit.ErrRefused) || !refused[i] && (w.Err != nil || w.Replayed) {
+					t.Errorf("answer %d is %+v", i, w)
+				}
+			}
+			if got, want := counts(t, db)["remediation_audit"], 100-len(poisoned); got != want {
+				t.Errorf("%d stored, want %d", got, want)
+			}
+			checkJournal(t, db)
+		})
+	}
+}
+
+// Splitting a batch must not part a child from a parent that came after it.
+func TestPoisonLeavesParentsAndChildrenTogether(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	store := open(t, db.WriterURL())
+	run(t, db.AdminURL(), "ALTER TABLE remediation_audit ADD CHECK (namespace <> 'poison')")
+	store.mustAppend(t, nil, minimal("known"))
+	poison := full("poison")
+	poison.Namespace = "poison"
+	written, err := store.Append(t.Context(), entries(t,
+		fullAnalysis("r", "a"), fullWorkflow("r", "w"), fullAnalysis("poison", "a"),
+		&audit.Update{RemediationID: "known", Phase: pointer(audit.PhaseProcessing)},
+		fullExecution("r", "w", "e"), poison, full("r"),
+		&audit.Update{RemediationID: "known", Phase: pointer(audit.PhaseCompleted)},
+	), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []error{nil, nil, audit.ErrNotFound, nil, nil, audit.ErrRefused, nil, nil}
+	for i, w := range written {
+		if !errors.Is(w.Err, want[i]) {
+			t.Errorf("answer %d is %v, want %v", i, w.Err, want[i])
+		}
+	}
+	checkJournal(t, db)
+}
+
+// Identifiers that are as long as they may be, in the longest characters there are, do not fit an index of three of them. The
+// database's refusal must hit that record alone.
+func TestIdentifiersTooLongForAnIndex(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	store := open(t, db.WriterURL())
+	long := make([]string, 3)
+	for i := range long {
+		var id strings.Builder
+		for j := range 255 {
+			id.WriteRune(rune(0x20000 + (i*255+j)*37%40000)) // no two alike: it cannot be compressed
+		}
+		long[i] = id.String()
+	}
+	store.mustAppend(t, nil, full(long[0]))
+	written, err := store.Append(t.Context(), entries(t, fullExecution(long[0], "w", "e"), fullExecution(long[0], long[1], long[2])), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if written[0].Err != nil {
+		t.Errorf("the short one: %v", written[0].Err)
+	}
+	if written[1].Err != nil && !errors.Is(written[1].Err, audit.ErrRefused) {
+		t.Errorf("the long one: %v", written[1].Err)
+	}
 }

@@ -62,7 +62,7 @@ func (d *Database) ReaderURL() string { return d.Server.URL(local.ReaderRole, d.
 func (d *Database) SuperuserURL() string { return d.Server.URL(local.Superuser, d.Name) }
 
 // shared is the server of this test binary. It cannot hang on a test, because it outlives each of them.
-var shared binary
+var shared sharedServer
 
 // Run runs the tests of a package between the start of the shared server, which the first New causes, and its end. It returns
 // the exit code.
@@ -111,12 +111,13 @@ func (d *Database) exec(tb testing.TB, sql string) {
 // NewServer starts a server for one test that kills, stops or fills it. It ends with the test.
 func NewServer(tb testing.TB) *local.Postgres {
 	tb.Helper()
-	server, err := start(tb.Context(), filepath.Join(tb.TempDir(), "postgres"))
+	data := newDataDir()
+	server, err := start(tb.Context(), data)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() {
-		if err := server.Stop(); err != nil {
+		if err := errors.Join(server.Stop(), removeDataDir(data)); err != nil {
 			tb.Error(err)
 		}
 	})
@@ -164,8 +165,8 @@ func start(ctx context.Context, data string) (*local.Postgres, error) {
 	})
 }
 
-// binary is the server that the tests of one binary share.
-type binary struct {
+// sharedServer is the server that the tests of one binary share.
+type sharedServer struct {
 	mu      sync.Mutex
 	running bool
 	data    string
@@ -173,51 +174,59 @@ type binary struct {
 	err     error
 }
 
-func (b *binary) enter() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.running = true
+func (s *sharedServer) enter() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running = true
 }
 
 // use starts the server at its first call. An error is final: the second test need not wait for the same failure.
-func (b *binary) use() (*local.Postgres, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.running {
+func (s *sharedServer) use() (*local.Postgres, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.running {
 		return nil, errors.New("postgrestest.New without postgrestest.Run in TestMain")
 	}
-	if b.server == nil && b.err == nil {
-		b.server, b.err = b.start()
+	if s.server == nil && s.err == nil {
+		s.server, s.err = s.start()
 	}
-	return b.server, b.err
+	return s.server, s.err
 }
 
-func (b *binary) start() (*local.Postgres, error) {
-	const prefix = "datastorage-test-"
-	sweep(filepath.Join(os.TempDir(), prefix))
-	b.data = filepath.Join(os.TempDir(), prefix+rand.Text())
-	server, err := start(context.Background(), b.data)
+func (s *sharedServer) start() (*local.Postgres, error) {
+	sweep()
+	s.data = newDataDir()
+	server, err := start(context.Background(), s.data)
 	if err != nil {
 		return nil, err
 	}
 	return server, prepare(context.Background(), server, template)
 }
 
-func (b *binary) leave() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.running = false
-	if b.server == nil {
+func (s *sharedServer) leave() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running = false
+	if s.server == nil {
 		return nil
 	}
-	err := b.server.Stop()
-	return errors.Join(err, os.RemoveAll(b.data), os.Remove(b.data+".lock"))
+	return errors.Join(s.server.Stop(), removeDataDir(s.data))
+}
+
+const dataPrefix = "datastorage-test-"
+
+// newDataDir names a server's directory. It stands directly in the folder for temporary files, which every user may enter, as
+// those of testing.T are not: when root runs the tests, the server may have to run as nobody.
+func newDataDir() string { return filepath.Join(os.TempDir(), dataPrefix+rand.Text()) }
+
+func removeDataDir(data string) error {
+	return errors.Join(os.RemoveAll(data), os.Remove(data+".lock"))
 }
 
 // sweep removes what test binaries left that were killed. A server's lock is taken before its directory is made and held as
 // long as its process lives, so whatever can be locked has no owner. Another user's files stay.
-func sweep(prefix string) {
-	locks, err := filepath.Glob(prefix + "*.lock")
+func sweep() {
+	locks, err := filepath.Glob(filepath.Join(os.TempDir(), dataPrefix+"*.lock"))
 	if err != nil {
 		return
 	}

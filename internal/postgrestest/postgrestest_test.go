@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -133,5 +134,36 @@ func TestVersion(t *testing.T) {
 	got := query[string](t, postgrestest.New(t).ReaderURL(), "SELECT current_setting('server_version')")
 	if !strings.HasPrefix(got, want+".") {
 		t.Errorf("server is %s, want %s", got, want)
+	}
+}
+
+func TestKilledServerKeepsWhatItAcknowledged(t *testing.T) {
+	t.Parallel()
+	server := postgrestest.NewServer(t)
+	db := postgrestest.NewOn(t, server)
+	const insert = "WITH made AS (INSERT INTO embedding_model (name, dimensions) VALUES ('kept', 3) RETURNING 1) SELECT 1 FROM made"
+	query[int](t, db.AdminURL(), insert)
+	if err := server.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := query[int](t, db.ReaderURL(), "SELECT count(*) FROM embedding_model WHERE name = 'kept'"); got != 1 {
+		t.Errorf("%d rows, want the acknowledged one", got)
+	}
+}
+
+func TestNewOnTheSameServerAtOnce(t *testing.T) {
+	t.Parallel()
+	server := postgrestest.NewServer(t)
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() { postgrestest.NewOn(t, server) })
+	}
+	group.Wait()
+	const count = "SELECT count(*) FROM pg_database WHERE datname LIKE 'test%'"
+	if got := query[int](t, server.URL(local.Superuser, "postgres"), count); got != 4 {
+		t.Errorf("%d databases, want 4", got)
 	}
 }

@@ -1,0 +1,136 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/datastorage-service/datastorage/client"
+)
+
+func TestNewNamesTheBadSetting(t *testing.T) {
+	t.Parallel()
+	good := "http://127.0.0.1:3000"
+	tests := []struct {
+		name   string
+		url    string
+		option client.Option
+		want   string
+	}{
+		{"empty URL", "", client.WithUserAgent("x"), "base URL"},
+		{"no scheme", "127.0.0.1:3000", client.WithUserAgent("x"), "base URL"},
+		{"other scheme", "ftp://host", client.WithUserAgent("x"), "base URL"},
+		{"no host", "http://", client.WithUserAgent("x"), "base URL"},
+		{"not a URL", "http://host:port", client.WithUserAgent("x"), "base URL"},
+		{"query", "http://host?a=b", client.WithUserAgent("x"), "base URL"},
+		{"credentials", "http://user:hunter2@host", client.WithUserAgent("x"), "base URL"},
+		{"nil option", good, nil, "option 0"},
+		{"nil HTTP client", good, client.WithHTTPClient(nil), "WithHTTPClient"},
+		{"nil signer", good, client.WithSigner(nil), "WithSigner"},
+		{"no attempts", good, client.WithRetry(client.RetryPolicy{}), "Attempts"},
+		{"no base delay", good, client.WithRetry(client.RetryPolicy{Attempts: 2}), "BaseDelay"},
+		{"max below base", good, client.WithRetry(client.RetryPolicy{Attempts: 2, BaseDelay: 2, MaxDelay: 1}), "MaxDelay"},
+		{"empty agent", good, client.WithUserAgent(""), "WithUserAgent"},
+		{"agent with a line break", good, client.WithUserAgent("a\r\nb"), "WithUserAgent"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			c, err := client.New(test.url, test.option)
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Fatalf("New = %v, %v; want an error naming %s", c, err, test.want)
+			}
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("the error shows the password: %v", err)
+			}
+		})
+	}
+}
+
+func TestBaseURLMayHaveAPath(t *testing.T) {
+	t.Parallel()
+	for _, suffix := range []string{"/prod", "/prod/"} {
+		s := serve(t, ok(`{"status":"alive"}`))
+		c, err := client.New(s.URL+suffix, client.WithUserAgent("controller/1.2"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Health(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		seen := s.requests()[0]
+		if got := seen.target + " " + seen.header.Get("User-Agent"); got != "/prod/health controller/1.2" {
+			t.Errorf("the server saw %q", got)
+		}
+	}
+}
+
+func TestSignerSeesEveryAttempt(t *testing.T) {
+	t.Parallel()
+	type contextKey struct{}
+	s := serve(t, cut, problem(503, `{"type":"about:blank","title":"x","status":503}`), ok(receipt))
+	var bodies []string
+	c := s.client(t, client.WithSigner(func(ctx context.Context, r *http.Request, body []byte) error {
+		bodies = append(bodies, string(body))
+		r.Header.Set("Authorization", ctx.Value(contextKey{}).(string)+strings.Repeat("!", len(bodies)))
+		return nil
+	}))
+	ctx := context.WithValue(t.Context(), contextKey{}, "Bearer t")
+	if _, err := c.CreateExecution(ctx, "r-1", client.ExecutionInput{ExecutionID: "e"}); err != nil {
+		t.Fatal(err)
+	}
+	var signed, sent []string
+	for _, r := range s.requests() {
+		signed, sent = append(signed, r.header.Get("Authorization")), append(sent, r.body)
+	}
+	if diff := cmp.Diff([]string{"Bearer t!", "Bearer t!!", "Bearer t!!!"}, signed); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(sent, bodies); diff != "" {
+		t.Errorf("the signer saw other bodies than the server: %s", diff)
+	}
+}
+
+func TestSignerErrorEndsTheCall(t *testing.T) {
+	t.Parallel()
+	s := serve(t, ok(receipt))
+	expired := errors.New("token expired")
+	calls := 0
+	c := s.client(t, client.WithSigner(func(context.Context, *http.Request, []byte) error {
+		calls++
+		return expired
+	}))
+	_, err := c.Search(t.Context(), client.SearchInput{Query: "x"})
+	if !errors.Is(err, expired) || calls != 1 || len(s.requests()) != 0 {
+		t.Errorf("error %v, signed %d times, sent %d requests", err, calls, len(s.requests()))
+	}
+}
+
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	t.Parallel()
+	elsewhere := serve(t, ok(receipt))
+	s := serve(t, answer(307, "text/html", "", "Location", elsewhere.URL))
+	_, err := s.client(t).CreateRemediation(t.Context(), client.RemediationInput{})
+	refusal, _ := errors.AsType[*client.Error](err)
+	if refusal == nil || refusal.StatusCode != 307 || len(elsewhere.requests()) != 0 {
+		t.Errorf("error %v, and %d requests went elsewhere", err, len(elsewhere.requests()))
+	}
+}
+
+func TestInjectedHTTPClientIsUsed(t *testing.T) {
+	t.Parallel()
+	s := serve(t, stall)
+	c := s.client(t, client.WithHTTPClient(&http.Client{Timeout: 10 * time.Millisecond}))
+	_, err := c.GetRemediation(t.Context(), "r-1")
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v, want the injected client's timeout", err)
+	}
+	if got := len(s.requests()); got != 4 {
+		t.Errorf("%d requests; an attempt that timed out is made again, 4 times in all", got)
+	}
+}

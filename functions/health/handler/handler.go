@@ -1,0 +1,87 @@
+// Package handler answers /health and /ready. It knows which dependencies a write and a query need, and nothing of what they do.
+package handler
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/datastorage-service/datastorage/internal/api"
+	"github.com/datastorage-service/datastorage/internal/embedding"
+	"github.com/datastorage-service/datastorage/internal/postgres"
+)
+
+// checkTimeout bounds each check of /ready.
+const checkTimeout = time.Second
+
+// Config are the parts of a health function. All are required.
+type Config struct {
+	Store    *postgres.Store
+	Embedder *embedding.Embedder
+	Log      *slog.Logger
+	// Timeout bounds a request.
+	Timeout time.Duration
+	// Schema is the version of the schema that this build was written for.
+	Schema int64
+}
+
+// New makes the function's front; an error names the part that is missing.
+func New(config Config) (*api.Front, error) {
+	if config.Store == nil {
+		return nil, errors.New("health: Store must be set")
+	}
+	if config.Embedder == nil {
+		return nil, errors.New("health: Embedder must be set")
+	}
+	if config.Schema <= 0 {
+		return nil, errors.New("health: Schema must be set")
+	}
+	h := handler{config}
+	return api.NewFront(api.Routes{
+		"GET /health": {Scope: api.ScopePublic, Handle: h.health},
+		"GET /ready":  {Scope: api.ScopeRead, Handle: h.ready},
+	}, api.Options{Timeout: config.Timeout, Log: config.Log})
+}
+
+type handler struct{ Config }
+
+func (handler) health(context.Context, *api.Request) (*api.Answer, error) {
+	return api.AnswerHealth(), nil
+}
+
+// ready asks the database and the embedding provider side by side.
+func (h handler) ready(ctx context.Context, r *api.Request) (*api.Answer, error) {
+	if err := r.NoParameters(); err != nil {
+		return nil, err
+	}
+	embedded := make(chan api.Check, 1)
+	go func() { embedded <- h.embedding(ctx) }()
+	checks := h.database(ctx)
+	return api.AnswerReady(append(checks, <-embedded)), nil
+}
+
+func (h handler) database(ctx context.Context) []api.Check {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	started := time.Now()
+	found := h.Store.Ready(ctx, h.Schema)
+	took := time.Since(started)
+	checks := make([]api.Check, len(found))
+	for i, check := range found {
+		checks[i] = api.Check{Name: check.Name, Err: check.Err, Took: took}
+	}
+	return checks
+}
+
+func (h handler) embedding(ctx context.Context) api.Check {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	started := time.Now()
+	err := h.Embedder.Probe(ctx)
+	if err != nil {
+		h.Log.WarnContext(ctx, "embedding provider", slog.Any("error", err))
+		err = errors.New("does not answer as configured")
+	}
+	return api.Check{Name: "embedding", Err: err, Took: time.Since(started), Optional: true}
+}

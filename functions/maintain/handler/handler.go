@@ -1,0 +1,101 @@
+// Package handler is the scheduled upkeep: it makes the embeddings that are missing and the journal's partitions ahead. It is safe to run
+// at any time, twice at once, and while writers write.
+package handler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/embedding"
+	"github.com/datastorage-service/datastorage/internal/postgres"
+)
+
+// page is how many signatures are read, embedded and stored at a time.
+const page = 200
+
+// Config are the parts of a maintain function. All are required.
+type Config struct {
+	Store    *postgres.Store
+	Embedder *embedding.Embedder
+	Log      *slog.Logger
+	// PartitionsAhead is how many months of journal partitions there shall be after this one.
+	PartitionsAhead int32
+}
+
+// Done is what a run did; it is also the answer of the function.
+type Done struct {
+	// Embedded counts the vectors that were missing and are there now.
+	Embedded int64 `json:"embedded"`
+	// Refused counts the signatures that the provider has no vector for.
+	Refused int64 `json:"refused"`
+	// Partitions counts the journal partitions that were made.
+	Partitions int `json:"partitions"`
+}
+
+// Handler runs the upkeep.
+type Handler struct{ config Config }
+
+// New makes the handler; an error names the part that is missing.
+func New(config Config) (*Handler, error) {
+	switch {
+	case config.Store == nil:
+		return nil, errors.New("maintain: Store must be set")
+	case config.Embedder == nil:
+		return nil, errors.New("maintain: Embedder must be set")
+	case config.Log == nil:
+		return nil, errors.New("maintain: Log must be set")
+	case config.PartitionsAhead < 1:
+		return nil, errors.New("maintain: PartitionsAhead must be positive")
+	}
+	return &Handler{config}, nil
+}
+
+// Invoke does one run. It goes on until nothing is missing or the context ends; what is left waits for the next run. With an error it
+// still answers what was done.
+func (h *Handler) Invoke(ctx context.Context) (Done, error) {
+	var done Done
+	partitions, partitionsErr := h.config.Store.PartitionsAhead(ctx, h.config.PartitionsAhead)
+	done.Partitions = partitions
+	err := errors.Join(partitionsErr, h.backfill(ctx, &done))
+	h.config.Log.InfoContext(ctx, "maintained", slog.Int64("embedded", done.Embedded), slog.Int64("refused", done.Refused),
+		slog.Int("partitions", done.Partitions), slog.Any("error", err))
+	return done, err
+}
+
+// backfill walks the signatures without a vector in the order of their ids and makes the vectors.
+func (h *Handler) backfill(ctx context.Context, done *Done) error {
+	var after audit.ID
+	for {
+		pending, err := h.config.Store.SignaturesPending(ctx, after, page)
+		if err != nil || len(pending) == 0 {
+			return err
+		}
+		if err := h.embed(ctx, pending, done); err != nil {
+			return err
+		}
+		after = pending[len(pending)-1].ID
+	}
+}
+
+func (h *Handler) embed(ctx context.Context, pending []audit.Signature, done *Done) error {
+	// Nothing was found in the table a moment ago, so it is not asked again; a vector that a writer adds meanwhile wins.
+	vectors, embedErr := h.config.Embedder.Documents(ctx, pending, nil)
+	if len(vectors) > 0 {
+		added, err := h.config.Store.AddVectors(ctx, vectors)
+		if err != nil {
+			return fmt.Errorf("store %d vectors: %w", len(vectors), err)
+		}
+		done.Embedded += added
+	}
+	var refused *embedding.RefusedError
+	if errors.As(embedErr, &refused) {
+		done.Refused += int64(len(refused.IDs))
+	}
+	if errors.Is(embedErr, embedding.ErrUnavailable) {
+		return embedErr
+	}
+	return nil
+}

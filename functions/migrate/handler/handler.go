@@ -1,0 +1,67 @@
+// Package handler brings the database to the schema that this build was written for: migrations, settings, and the embedding model. It
+// connects as the schema's owner and is safe to run again and twice at once.
+package handler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/datastorage-service/datastorage/internal/embedding"
+	"github.com/datastorage-service/datastorage/migrations"
+)
+
+// Config are the parts of a migrate function. All are required.
+type Config struct {
+	// DatabaseURL connects as datastorage_admin, directly, not through a proxy. A secret.
+	DatabaseURL string
+	// Model is the embedding model that the other functions are configured for.
+	Model embedding.Model
+	Log   *slog.Logger
+}
+
+// Done is the answer of the function.
+type Done struct {
+	// Applied are the names of the migrations that were applied, oldest first.
+	Applied []string `json:"applied"`
+	// Version is the schema's version now.
+	Version int64 `json:"version"`
+}
+
+// Handler runs the migrations.
+type Handler struct{ config Config }
+
+// New makes the handler; an error names the part that is missing.
+func New(config Config) (*Handler, error) {
+	switch {
+	case config.DatabaseURL == "":
+		return nil, errors.New("migrate: DatabaseURL must be set")
+	case config.Model.Name == "":
+		return nil, errors.New("migrate: Model must be set")
+	case config.Log == nil:
+		return nil, errors.New("migrate: Log must be set")
+	}
+	return &Handler{config}, nil
+}
+
+// Invoke migrates. An error fails the deployment that asked for it.
+func (h *Handler) Invoke(ctx context.Context) (Done, error) {
+	applied, err := migrations.Up(ctx, h.config.DatabaseURL)
+	done := Done{Applied: make([]string, 0, len(applied)), Version: migrations.Latest()}
+	for _, migration := range applied {
+		done.Applied = append(done.Applied, migration.Name)
+	}
+	if err != nil {
+		return done, err
+	}
+	if err := migrations.Configure(ctx, h.config.DatabaseURL); err != nil {
+		return done, err
+	}
+	model := h.config.Model
+	if err := migrations.RegisterModel(ctx, h.config.DatabaseURL, model.Name, model.Dimensions); err != nil {
+		return done, fmt.Errorf("migrate: %w", err)
+	}
+	h.config.Log.InfoContext(ctx, "migrated", slog.Any("applied", done.Applied), slog.Int64("version", done.Version))
+	return done, nil
+}

@@ -1,0 +1,41 @@
+// Command migrate is the Lambda function that brings the database to the schema of this build, as a part of a deployment.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"github.com/datastorage-service/datastorage/functions/migrate/handler"
+	"github.com/datastorage-service/datastorage/internal/config"
+	"github.com/datastorage-service/datastorage/internal/embedding"
+)
+
+func main() {
+	if err := run(context.Background(), os.Getenv); err != nil {
+		slog.Error("init failed", slog.Any("error", err))
+		os.Exit(1)
+	}
+}
+
+// run wires the function and serves it; it returns only when wiring fails.
+func run(ctx context.Context, getenv func(string) string) error {
+	settings, err := config.Load(getenv)
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: settings.LogLevel}))
+	embedder, err := embedding.Open(ctx, embedding.Settings(settings.Embedding))
+	if err != nil {
+		return err
+	}
+	migrate, err := handler.New(handler.Config{DatabaseURL: settings.DatabaseURL, Model: embedder.Model(), Log: log})
+	if err != nil {
+		return fmt.Errorf("wire the function: %w", err)
+	}
+	lambda.StartWithOptions(migrate.Invoke, lambda.WithContext(ctx))
+	return nil
+}

@@ -1,0 +1,185 @@
+// Package handler answers the query function's events: it reads what a request asks for, asks the store, and answers. It writes
+// nothing and knows no SQL.
+package handler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/datastorage-service/datastorage/internal/api"
+	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/embedding"
+	"github.com/datastorage-service/datastorage/internal/postgres"
+)
+
+// Config are the parts of a query function. All are required but Now.
+type Config struct {
+	Store    *postgres.Store
+	Embedder *embedding.Embedder
+	Log      *slog.Logger
+	// Timeout bounds a request.
+	Timeout time.Duration
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// New makes the function's front; an error names the part that is missing.
+func New(config Config) (*api.Front, error) {
+	if config.Store == nil {
+		return nil, errors.New("query: Store must be set")
+	}
+	if config.Embedder == nil {
+		return nil, errors.New("query: Embedder must be set")
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	h := handler{config}
+	return api.NewFront(api.Routes{
+		"GET /v1/remediations":                          {Scope: api.ScopeRead, Handle: h.list},
+		"GET /v1/remediations/{remediation_id}":         {Scope: api.ScopeRead, Handle: h.get},
+		"GET /v1/remediations/{remediation_id}/history": {Scope: api.ScopeRead, Handle: h.history},
+		"GET /v1/incident-events":                       {Scope: api.ScopeRead, Handle: h.incidentEvents},
+		"POST /v1/search":                               {Scope: api.ScopeRead, Handle: h.search},
+	}, api.Options{Timeout: config.Timeout, Log: config.Log})
+}
+
+type handler struct{ Config }
+
+func (h handler) list(ctx context.Context, r *api.Request) (*api.Answer, error) {
+	query, err := r.ListQuery(ctx, h.Store.CursorKey, h.Now())
+	if err != nil {
+		return nil, err
+	}
+	page, err := h.Store.List(ctx, query.Filter, query.Page)
+	if err != nil {
+		return nil, err
+	}
+	return query.Answer(api.Rows[audit.Stored](page))
+}
+
+func (h handler) get(ctx context.Context, r *api.Request) (*api.Answer, error) {
+	id, err := r.RemediationID()
+	if err != nil {
+		return nil, err
+	}
+	if err := r.NoParameters(); err != nil {
+		return nil, err
+	}
+	remediation, err := h.Store.Remediation(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	children, err := h.Store.Children(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return api.AnswerDetail(api.Detail{
+		Remediation: remediation,
+		AIAnalyses:  children.AIAnalyses,
+		Workflows:   children.Workflows,
+		Executions:  children.Executions,
+		Truncated:   children.Truncated,
+	}), nil
+}
+
+func (h handler) history(ctx context.Context, r *api.Request) (*api.Answer, error) {
+	id, err := r.RemediationID()
+	if err != nil {
+		return nil, err
+	}
+	paging, err := r.HistoryQuery(ctx, h.Store.CursorKey)
+	if err != nil {
+		return nil, err
+	}
+	var after *postgres.HistoryAfter
+	if at, event, ok := paging.Entry(); ok {
+		after = &postgres.HistoryAfter{RecordedAt: at, EventID: event}
+	}
+	page, err := h.Store.History(ctx, id, paging.Limit, after)
+	if err != nil {
+		return nil, err
+	}
+	return paging.AnswerHistory(api.Rows[audit.HistoryEntry](page))
+}
+
+func (h handler) incidentEvents(ctx context.Context, r *api.Request) (*api.Answer, error) {
+	query, err := r.IncidentQuery(ctx, h.Store.CursorKey, h.Now())
+	if err != nil {
+		return nil, err
+	}
+	filter := postgres.IncidentFilter{
+		AlertNames: query.AlertNames, Namespaces: query.Namespaces, WorkflowStatuses: query.WorkflowStatuses,
+		Since: query.Since, Until: query.Until,
+	}
+	page, err := h.Store.IncidentEvents(ctx, filter, query.Limit, query.Position())
+	if err != nil {
+		return nil, err
+	}
+	return query.Answer(api.Rows[audit.IncidentEvent](page))
+}
+
+func (h handler) search(ctx context.Context, r *api.Request) (*api.Answer, error) {
+	query, err := r.SearchQuery(audit.Actions{}, h.Now())
+	if err != nil {
+		return nil, err
+	}
+	vector, err := h.Embedder.Query(ctx, query.Text)
+	if err != nil {
+		return nil, fmt.Errorf("embed the query: %w: %w", audit.ErrUnavailable, err)
+	}
+	nearest, err := h.Store.Nearest(ctx, vector, query.Filter, query.Limit)
+	if err != nil {
+		return nil, err
+	}
+	found, err := h.found(ctx, query, nearest)
+	if err != nil {
+		return nil, err
+	}
+	return query.Answer(found, h.Embedder.Model().Name), nil
+}
+
+// found adds to each near signature what the filter leaves of its remediations.
+func (h handler) found(ctx context.Context, query *api.SearchQuery, nearest []postgres.Nearest) ([]api.Found, error) {
+	var ids []audit.ID
+	for _, near := range nearest {
+		if 1-near.Distance >= query.MinScore {
+			ids = append(ids, near.SignatureID)
+		}
+	}
+	if ids == nil {
+		return nil, nil
+	}
+	occurrences, err := h.Store.Occurrences(ctx, ids, query.Filter, query.PerSignature)
+	if err != nil {
+		return nil, err
+	}
+	var found []api.Found
+	for _, near := range nearest[:len(ids)] {
+		// A signature whose last matching remediation was updated in between has no occurrences any more.
+		if of := occurrences[near.SignatureID]; of != nil {
+			found = append(found, join(near, of))
+		}
+	}
+	return found, nil
+}
+
+func join(near postgres.Nearest, of *postgres.Occurrences) api.Found {
+	found := api.Found{
+		SignatureID: near.SignatureID,
+		Text:        near.Text,
+		Score:       1 - near.Distance,
+		Occurrences: of.Total,
+		FirstSeen:   of.FirstSeen,
+		LastSeen:    of.LastSeen,
+		Outcome:     of.Outcome,
+		Newest:      of.Newest,
+	}
+	for _, action := range of.Actions {
+		found.Actions = append(found.Actions, api.FoundAction{ActionType: action.ActionType, Outcome: action.Outcome})
+	}
+	return found
+}

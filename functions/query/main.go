@@ -1,0 +1,51 @@
+// Command query is the Lambda function that reads remediations, their history, and searches.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"github.com/datastorage-service/datastorage/functions/query/handler"
+	"github.com/datastorage-service/datastorage/internal/config"
+	"github.com/datastorage-service/datastorage/internal/embedding"
+	"github.com/datastorage-service/datastorage/internal/postgres"
+)
+
+func main() {
+	if err := run(context.Background(), os.Getenv); err != nil {
+		slog.Error("init failed", slog.Any("error", err))
+		os.Exit(1)
+	}
+}
+
+// run wires the function and serves it; it returns only when wiring fails.
+func run(ctx context.Context, getenv func(string) string) error {
+	settings, err := config.Load(getenv)
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: settings.LogLevel}))
+	embedder, err := embedding.Open(ctx, embedding.Settings(settings.Embedding))
+	if err != nil {
+		return err
+	}
+	store, err := postgres.Open(ctx, postgres.Config{
+		URL: settings.DatabaseURL, MaxConns: settings.DatabaseMaxConns, Model: embedder.Model().Name,
+		ApplicationName: "datastorage-query",
+	})
+	if err != nil {
+		return err
+	}
+	front, err := handler.New(handler.Config{
+		Store: store, Embedder: embedder, Log: log, Timeout: settings.RequestTimeout,
+	})
+	if err != nil {
+		return fmt.Errorf("wire the function: %w", err)
+	}
+	lambda.StartWithOptions(front.Invoke, lambda.WithContext(ctx), lambda.WithEnableSIGTERM(store.Close))
+	return nil
+}

@@ -1,0 +1,197 @@
+// Package handler answers the write function's events: it decodes, makes the vectors that are missing, appends, and answers. It knows
+// neither SQL nor how vectors are made.
+package handler
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/datastorage-service/datastorage/internal/api"
+	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/embedding"
+	"github.com/datastorage-service/datastorage/internal/postgres"
+)
+
+// Config are the parts of a write function. All are required but Now.
+type Config struct {
+	Store    *postgres.Store
+	Embedder *embedding.Embedder
+	Log      *slog.Logger
+	// Timeout bounds a request.
+	Timeout time.Duration
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// New makes the function's front; an error names the part that is missing.
+func New(config Config) (*api.Front, error) {
+	if config.Store == nil {
+		return nil, errors.New("write: Store must be set")
+	}
+	if config.Embedder == nil {
+		return nil, errors.New("write: Embedder must be set")
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	h := handler{config}
+	return api.NewFront(api.Routes{
+		"POST /v1/remediations":                              {Scope: api.ScopeWrite, Handle: h.create},
+		"POST /v1/remediations/batch":                        {Scope: api.ScopeWrite, Handle: h.createBatch},
+		"PATCH /v1/remediations/{remediation_id}":            {Scope: api.ScopeWrite, Handle: h.update},
+		"POST /v1/remediations/{remediation_id}/ai-analyses": {Scope: api.ScopeWrite, Handle: child(h, (*api.Request).AIAnalysis)},
+		"POST /v1/remediations/{remediation_id}/workflows":   {Scope: api.ScopeWrite, Handle: child(h, (*api.Request).Workflow)},
+		"POST /v1/remediations/{remediation_id}/executions":  {Scope: api.ScopeWrite, Handle: child(h, (*api.Request).Execution)},
+	}, api.Options{Timeout: config.Timeout, Log: config.Log})
+}
+
+type handler struct{ Config }
+
+func (h handler) create(ctx context.Context, r *api.Request) (*api.Answer, error) {
+	remediation, err := r.Remediation(audit.Actions{})
+	if err != nil {
+		return nil, err
+	}
+	written, err := h.write(ctx, r.Actor(), remediation)
+	if err != nil {
+		return nil, err
+	}
+	return api.AnswerCreated(remediation.RemediationID, written[0])
+}
+
+func (h handler) createBatch(ctx context.Context, r *api.Request) (*api.Answer, error) {
+	batch, err := r.Batch(audit.Actions{})
+	if err != nil {
+		return nil, err
+	}
+	var good []audit.Record
+	var places []int
+	results := make([]api.Written, len(batch))
+	for i, one := range batch {
+		if results[i].Err = one.Err; one.Err == nil {
+			good = append(good, one.Remediation)
+			places = append(places, i)
+		}
+	}
+	written, err := h.write(ctx, r.Actor(), good...)
+	if err != nil {
+		return nil, err
+	}
+	for i, place := range places {
+		results[place] = written[i]
+	}
+	return r.AnswerBatch(batch, results), nil
+}
+
+// child is the handler of a record that belongs to the path's remediation.
+func child[R audit.Record](
+	h handler, decode func(*api.Request, audit.Actions) (R, error),
+) func(context.Context, *api.Request) (*api.Answer, error) {
+	return func(ctx context.Context, r *api.Request) (*api.Answer, error) {
+		record, err := decode(r, audit.Actions{})
+		if err != nil {
+			return nil, err
+		}
+		id, err := r.RemediationID()
+		if err != nil {
+			return nil, err
+		}
+		written, err := h.write(ctx, r.Actor(), record)
+		if err != nil {
+			return nil, err
+		}
+		return api.AnswerCreated(id, written[0])
+	}
+}
+
+func (h handler) update(ctx context.Context, r *api.Request) (*api.Answer, error) {
+	update, err := r.Update(audit.Actions{})
+	if err != nil {
+		return nil, err
+	}
+	entry, err := audit.NewEntry(update, r.Actor(), h.Now())
+	if err != nil {
+		return nil, err
+	}
+	signatures, err := h.signatureAfter(ctx, update)
+	if err != nil {
+		return nil, err
+	}
+	written, err := h.append(ctx, []audit.Entry{entry}, signatures)
+	if err != nil {
+		return nil, err
+	}
+	var faults audit.Faults
+	if errors.As(written[0].Err, &faults) {
+		return nil, api.Unprocessable{Faults: faults}
+	}
+	if written[0].Err != nil {
+		return nil, written[0].Err
+	}
+	return api.AnswerUpdated(*written[0].Remediation, written[0].Replayed), nil
+}
+
+// signatureAfter is the signature that the remediation will have, if the update touches what signatures are made of: its vector is
+// made before the row is locked. An update that overtakes this one leaves the vector to the maintain function.
+func (h handler) signatureAfter(ctx context.Context, update *audit.Update) ([]audit.Signature, error) {
+	if !update.ErrorMessage.Set && !update.WorkflowYAML.Set {
+		return nil, nil
+	}
+	stored, err := h.Store.Remediation(ctx, update.RemediationID)
+	if err != nil {
+		return nil, err
+	}
+	next, changed, err := update.Apply(stored)
+	if err != nil || !changed {
+		return nil, nil //nolint:nilerr // the store judges the update again, under the lock
+	}
+	return []audit.Signature{next.Signature()}, nil
+}
+
+// write appends records that the actor sent.
+func (h handler) write(ctx context.Context, actor string, records ...audit.Record) ([]api.Written, error) {
+	now := h.Now()
+	entries := make([]audit.Entry, len(records))
+	var signatures []audit.Signature
+	for i, record := range records {
+		entry, err := audit.NewEntry(record, actor, now)
+		if err != nil {
+			return nil, err
+		}
+		entries[i] = entry
+		if entry.Kind == audit.KindRemediation {
+			signatures = append(signatures, entry.Signature)
+		}
+	}
+	written, err := h.append(ctx, entries, signatures)
+	results := make([]api.Written, len(written))
+	for i, w := range written {
+		results[i] = api.Written{Err: w.Err, Replayed: w.Replayed, ID: w.ID, Receipt: w.Receipt}
+	}
+	return results, err
+}
+
+// append stores entries with the vectors that their signatures lack. No vector is waited for longer than the embedder's deadline, and
+// none is worth losing the record: without it the record is stored and the vector is pending.
+func (h handler) append(ctx context.Context, entries []audit.Entry, signatures []audit.Signature) ([]postgres.Written, error) {
+	var vectors map[audit.ID][]float32
+	if len(signatures) > 0 {
+		var err error
+		vectors, err = h.Embedder.Documents(ctx, signatures, h.Store.SignaturesStored)
+		if err != nil {
+			h.Log.WarnContext(ctx, "embedding pending", slog.Int("signatures", len(signatures)), slog.Any("error", err))
+		}
+	}
+	written, err := h.Store.Append(ctx, entries, vectors)
+	if err != nil {
+		return nil, err
+	}
+	for i, w := range written {
+		if id := entries[i].Signature.ID; w.Err == nil && vectors[id] != nil {
+			h.Embedder.Stored(id)
+		}
+	}
+	return written, nil
+}

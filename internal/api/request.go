@@ -1,0 +1,100 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"mime"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/datastorage-service/datastorage/internal/audit"
+)
+
+// MaxBody is the largest request body, in bytes: Lambda's own limit for an invocation's payload.
+const MaxBody = 6_000_000
+
+// maxDepth lets the deepest metadata stand in a record of a batch: metadata itself is held to its own limit with a better fault.
+const maxDepth = audit.MaxMetadataDepth + 6
+
+// Request is one API Gateway event on its way in.
+type Request struct {
+	event events.APIGatewayV2HTTPRequest
+	actor string
+}
+
+// Actor is who sent the request: the subject of the JWT or the ARN of the IAM principal, as the gateway authenticated it.
+func (r *Request) Actor() string { return r.actor }
+
+// Path is the path that was asked for.
+func (r *Request) Path() string { return r.event.RawPath }
+
+// ID is the gateway's id of the request.
+func (r *Request) ID() string { return r.event.RequestContext.RequestID }
+
+func (r *Request) method() string { return r.event.RequestContext.HTTP.Method }
+
+func (r *Request) header(name string) string {
+	for key, value := range r.event.Headers {
+		if strings.EqualFold(key, name) {
+			return value
+		}
+	}
+	return ""
+}
+
+// authorize takes the actor from the identity that the gateway put into the event, and checks what it may do: a JWT by its scopes; an
+// IAM principal may what its policy let through the gateway.
+func (r *Request) authorize(scope Scope) error {
+	if scope == ScopePublic {
+		return nil
+	}
+	authorizer := r.event.RequestContext.Authorizer
+	switch {
+	case authorizer != nil && authorizer.JWT != nil && authorizer.JWT.Claims["sub"] != "":
+		scopes := append(strings.Fields(authorizer.JWT.Claims["scope"]), authorizer.JWT.Scopes...)
+		if !slices.Contains(scopes, string(scope)) {
+			return fmt.Errorf("%w: the token lacks the scope %s", errForbidden, scope)
+		}
+		r.actor = authorizer.JWT.Claims["sub"]
+	case authorizer != nil && authorizer.IAM != nil && authorizer.IAM.UserARN != "":
+		r.actor = authorizer.IAM.UserARN
+	default:
+		return errUnauthenticated
+	}
+	if !audit.ValidIdentifier(r.actor) {
+		return errUnauthenticated
+	}
+	return nil
+}
+
+// RemediationID is the path's parameter, held to the rules of the field.
+func (r *Request) RemediationID() (string, error) {
+	id := r.event.PathParameters["remediation_id"]
+	var faults audit.Faults
+	audit.Checker{Faults: &faults, Actions: audit.Actions{}}.RemediationID(id)
+	return id, faults.Err()
+}
+
+// json parses the body as JSON. What was replaced in it is counted in actions.
+func (r *Request) json(actions audit.Actions) (any, error) {
+	media, parameters, err := mime.ParseMediaType(r.header("Content-Type"))
+	if err != nil || media != "application/json" && media != "application/merge-patch+json" {
+		return nil, errMediaType
+	}
+	if charset := parameters["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return nil, errMediaType
+	}
+	if len(r.event.Body) > MaxBody {
+		return nil, errTooLarge
+	}
+	tree, faults := audit.ParseJSON([]byte(r.event.Body), audit.JSONLimits{Bytes: MaxBody, Depth: maxDepth}, actions)
+	return tree, faults.Err()
+}
+
+// expired reports whether a dependency's failure is the end of the request's own time.
+func expired(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+}

@@ -1,0 +1,102 @@
+package api
+
+import (
+	"encoding/hex"
+	"net/http"
+	"net/url"
+
+	"github.com/datastorage-service/datastorage/client"
+	"github.com/datastorage-service/datastorage/internal/audit"
+)
+
+// Written is what became of a record that was sent.
+type Written struct {
+	Err      error
+	Replayed bool
+	ID       int64
+	Receipt  audit.Receipt
+}
+
+// AnswerCreated answers a record that was sent by itself: 201, or 200 with the body of the first answer for a replay.
+func AnswerCreated(remediationID string, w Written) (*Answer, error) {
+	if w.Err != nil {
+		return nil, w.Err
+	}
+	answer := NewAnswer(createdStatus(w), client.Receipt{
+		ID:            w.ID,
+		RemediationID: remediationID,
+		CreatedAt:     w.Receipt.RecordedAt.UTC(),
+		Embedding:     client.EmbeddingState(w.Receipt.Embedding),
+		EventID:       w.Receipt.EventID.String(),
+		LeafHash:      hex.EncodeToString(w.Receipt.LeafHash[:]),
+	})
+	answer.header("Location", "/v1/remediations/"+url.PathEscape(remediationID))
+	return replay(answer, w.Replayed), nil
+}
+
+func createdStatus(w Written) int {
+	if w.Replayed {
+		return http.StatusOK
+	}
+	return http.StatusCreated
+}
+
+func replay(answer *Answer, replayed bool) *Answer {
+	if replayed {
+		answer.header("Idempotency-Replayed", "true")
+	}
+	return answer
+}
+
+// AnswerBatch answers a batch: one result for each record, in their order.
+func (r *Request) AnswerBatch(batch []Batched, written []Written) *Answer {
+	results := make([]client.BatchResult, len(written))
+	for i, w := range written {
+		results[i] = client.BatchResult{Index: i, Status: createdStatus(w)}
+		if batch[i].Remediation != nil {
+			results[i].RemediationID = batch[i].Remediation.RemediationID
+		}
+		if w.Err != nil {
+			results[i].Problem = problemOf(r, w.Err)
+			results[i].Status = results[i].Problem.Status
+			continue
+		}
+		results[i].ID = w.ID
+		results[i].EventID = w.Receipt.EventID.String()
+		results[i].LeafHash = hex.EncodeToString(w.Receipt.LeafHash[:])
+		results[i].Embedding = client.EmbeddingState(w.Receipt.Embedding)
+	}
+	return NewAnswer(http.StatusOK, client.BatchResults{Results: results})
+}
+
+// AnswerUpdated answers an update with the remediation as it is now.
+func AnswerUpdated(remediation audit.Stored, replayed bool) *Answer {
+	return replay(NewAnswer(http.StatusOK, wireRemediation(remediation)), replayed)
+}
+
+// Detail is a remediation with its children. Truncated names the kinds of which there are more.
+type Detail struct {
+	Remediation audit.Stored
+	AIAnalyses  []audit.StoredAIAnalysis
+	Workflows   []audit.StoredWorkflow
+	Executions  []audit.StoredExecution
+	Truncated   []audit.Kind
+}
+
+// AnswerDetail answers a remediation with its children.
+func AnswerDetail(d Detail) *Answer {
+	children := client.RemediationChildren{
+		AIAnalyses: mapped(d.AIAnalyses, wireAIAnalysis),
+		Workflows:  mapped(d.Workflows, wireWorkflow),
+		Executions: mapped(d.Executions, wireExecution),
+	}
+	plural := map[audit.Kind]client.ChildKind{
+		audit.KindAIAnalysis: "ai_analyses", audit.KindWorkflow: "workflows", audit.KindExecution: "executions",
+	}
+	for _, kind := range d.Truncated {
+		children.Truncated = append(children.Truncated, plural[kind])
+	}
+	return NewAnswer(http.StatusOK, client.RemediationDetail{
+		Remediation: wireRemediation(d.Remediation), RemediationChildren: children,
+	})
+}

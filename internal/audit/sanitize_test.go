@@ -1,0 +1,241 @@
+package audit
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestSanitizeText(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, in, want string
+		counts         Actions
+	}{
+		{"empty", "", "", Actions{}},
+		{"plain", "pod api-0 restarted\r\n\tdone", "pod api-0 restarted\r\n\tdone", Actions{}},
+		{"nul", "a\x00b\x00", "ab", Actions{ActionControlRemoved: 2}},
+		{"escape sequence", "\x1b[31mred\x1b[0m", "[31mred[0m", Actions{ActionControlRemoved: 2}},
+		{"delete and c1", "a\x7fb\u0085c\u009f", "abc", Actions{ActionControlRemoved: 3}},
+		{"invalid utf-8", "a\xff\xfeb", "a\uFFFD\uFFFDb", Actions{ActionUTF8Replaced: 2}},
+		{"surrogate half in utf-8", "\xed\xa0\x80", "\uFFFD\uFFFD\uFFFD", Actions{ActionUTF8Replaced: 3}},
+		{"replacement character stays", "a\uFFFDb", "a\uFFFDb", Actions{}},
+		{"bidi and joiners stay", "فشل \u202Eabc\u202C 👩‍🚒 ที่", "فشل \u202Eabc\u202C 👩‍🚒 ที่", Actions{}},
+		{"sql words stay", "my-app-delete-jobs; DROP TABLE x", "my-app-delete-jobs; DROP TABLE x", Actions{}},
+		{"control characters inside a secret", "pass\x00word=hun\x00ter2", "password=[REDACTED]", Actions{ActionControlRemoved: 2, ActionPassword: 1}},
+		{"meaning is kept", "psql postgres://app:s3cr3t@db:5432/orders: refused", "psql postgres://app:[REDACTED]@db:5432/orders: refused", Actions{ActionConnectionString: 1}},
+		{"header keeps its scheme", `-H "Authorization: Bearer abc.def" x`, `-H "Authorization: Bearer [REDACTED]" x`, Actions{ActionBearer: 1}},
+		{"assignment keeps its label", "password=hunter2 user=bob", "password=[REDACTED] user=bob", Actions{ActionPassword: 1}},
+		{"json stays json", `{"password":"a\"b","n":1}`, `{"password":"[REDACTED]","n":1}`, Actions{ActionPassword: 1}},
+		{"armour stays", "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n", "-----BEGIN PRIVATE KEY-----[REDACTED]-----END PRIVATE KEY-----\n", Actions{ActionPrivateKey: 1}},
+		{"two secrets", "password=a1b2 token=abcdef123456", "password=[REDACTED] token=[REDACTED]", Actions{ActionPassword: 1, ActionToken: 1}},
+		{
+			"manifest keeps its keys", "kind: Secret\ndata:\n  user: YQ==\n  cert: |\n    YQ==\n    Yg==\ntype: Opaque",
+			"kind: Secret\ndata:\n  user: [REDACTED]\n  cert: |\n    [REDACTED]\ntype: Opaque",
+			Actions{ActionKubernetesSecret: 2},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			counts := Actions{}
+			got := SanitizeText(tt.in, counts)
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("text (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.counts, counts); diff != "" {
+				t.Errorf("counts (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestSanitizeTree(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, in, want string
+		counts         Actions
+	}{
+		{"scalars stay", `{"a":1.50,"b":true,"c":null,"d":"x"}`, `{"a":1.50,"b":true,"c":null,"d":"x"}`, Actions{}},
+		{
+			"each of the requirement's names", `{"password":"a","Passwd":"b","client_secret":"c","tokens_used":5,"API Key":"d","x-api-key":"e","apiKey":"f","api.key":"g"}`,
+			`{"API Key":"[REDACTED]","Passwd":"[REDACTED]","api.key":"[REDACTED]","apiKey":"[REDACTED]","client_secret":"[REDACTED]","password":"[REDACTED]","tokens_used":"[REDACTED]","x-api-key":"[REDACTED]"}`,
+			Actions{ActionMetadataValue: 8},
+		},
+		{"folded letters", `{"\u017fecret":"a","to\u212Aen":"b"}`, `{"to` + "\u212A" + `en":"[REDACTED]","` + "\u017f" + `ecret":"[REDACTED]"}`, Actions{ActionMetadataValue: 2}},
+		{"whole subtrees", `{"secrets":{"a":["b"]},"tokens":[1,2]}`, `{"secrets":"[REDACTED]","tokens":"[REDACTED]"}`, Actions{ActionMetadataValue: 2}},
+		{"what hides nothing stays", `{"token":null,"secret_rotated":true,"password":""}`, `{"password":"","secret_rotated":true,"token":null}`, Actions{}},
+		{"nested", `{"a":[{"b":{"db_password":"x"}}]}`, `{"a":[{"b":{"db_password":"[REDACTED]"}}]}`, Actions{ActionMetadataValue: 1}},
+		{"strings are sanitised", `{"log":"token=abc123def456\u0000"}`, `{"log":"token=[REDACTED]"}`, Actions{ActionControlRemoved: 1, ActionToken: 1}},
+		{"labels beyond the list", `{"pgPass":"x","PGPASSPHRASE":"y"}`, `{"PGPASSPHRASE":"[REDACTED]","pgPass":"[REDACTED]"}`, Actions{ActionMetadataValue: 2}},
+		{"environment pairs", `[{"name":"DB_PASSWORD","value":"x"},{"name":"LOG","value":"debug"}]`, `[{"name":"DB_PASSWORD","value":"[REDACTED]"},{"name":"LOG","value":"debug"}]`, Actions{ActionMetadataValue: 1}},
+		{"kubernetes secret", `{"kind":"Secret","data":{"a":"YQ==","b":1},"stringData":{"c\u0000":"d"}}`, `{"data":{"a":"[REDACTED]","b":"[REDACTED]"},"kind":"Secret","stringData":{"c":"[REDACTED]"}}`, Actions{ActionKubernetesSecret: 3, ActionControlRemoved: 1}},
+		{"config map", `{"kind":"ConfigMap","data":{"a":"YQ=="}}`, `{"data":{"a":"YQ=="},"kind":"ConfigMap"}`, Actions{}},
+		{"authorization header", `{"Authorization":"Bearer abc","proxy-authorization":["Basic YTpi"]}`, `{"Authorization":"Bearer [REDACTED]","proxy-authorization":["Basic [REDACTED]"]}`, Actions{ActionBearer: 1, ActionBasic: 1}},
+		{"keys are cleaned and stay apart", `{"a":1,"a\u0000":2,"\u0000a":3}`, `{"a":1,"a~2":3,"a~3":2}`, Actions{ActionControlRemoved: 2}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			counts := Actions{}
+			tree := parse(t, tt.in)
+			once := SanitizeTree(tree, counts)
+			got, err := FormatJSON(once)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, string(got)); diff != "" {
+				t.Errorf("tree (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.counts, counts); diff != "" {
+				t.Errorf("counts (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(parse(t, tt.in), tree); diff != "" {
+				t.Errorf("the argument was changed (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(once, SanitizeTree(once, Actions{})); diff != "" {
+				t.Errorf("sanitised twice (-once +twice):\n%s", diff)
+			}
+		})
+	}
+}
+
+func parse(t testing.TB, text string) any {
+	t.Helper()
+	tree, faults := ParseJSON([]byte(text), JSONLimits{Bytes: 1 << 20, Depth: 64}, Actions{})
+	if err := faults.Err(); err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return tree
+}
+
+func TestValidIdentifier(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, in string
+		want     bool
+	}{
+		{"empty is judged elsewhere", "", true},
+		{"kubernetes name", "deployment/my-app-delete-jobs", true},
+		{"punctuation", `a "b" 'c' & d; -- /*e*/ \ % _`, true},
+		{"arabic", "فشل-التشغيل", true},
+		{"chinese", "磁盘空间不足", true},
+		{"thai combining marks", "ที่เก็บข้อมูล", true},
+		{"emoji joined with zero-width joiner", "👩‍🚒-🇪🇺", true},
+		{"bidirectional marks", "a\u200Eb\u200Fc\u061C", true},
+		{"nul", "a\x00", false},
+		{"newline", "a\nb", false},
+		{"tab", "a\tb", false},
+		{"delete", "a\x7f", false},
+		{"c1", "a\u0085", false},
+		{"right-to-left override", "a\u202Eb", false},
+		{"left-to-right embedding", "a\u202Ab", false},
+		{"isolate", "a\u2066b", false},
+		{"pop isolate", "a\u2069b", false},
+		{"line separator", "a\u2028b", false},
+		{"less than", "a<b", false},
+		{"greater than", "a>b", false},
+		{"invalid utf-8", "a\xffb", false},
+		{"what invalid utf-8 became", "a\uFFFDb", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := ValidIdentifier(tt.in); got != tt.want {
+				t.Errorf("ValidIdentifier(%q) = %t, want %t", tt.in, got, tt.want)
+			}
+		})
+	}
+}
+
+func TestAllActionsAreDistinct(t *testing.T) {
+	t.Parallel()
+	seen := map[Action]bool{}
+	for _, action := range AllActions() {
+		if seen[action] {
+			t.Errorf("%s is listed twice", action)
+		}
+		seen[action] = true
+	}
+	for _, s := range readSamples(t, "secrets.jsonl") {
+		if !seen[s.Action] {
+			t.Errorf("%s: %s is not listed", s.Name, s.Action)
+		}
+	}
+}
+
+func FuzzSanitizeText(f *testing.F) {
+	for _, name := range []string{"secrets.jsonl", "innocents.jsonl"} {
+		for _, s := range readSamples(f, name) {
+			f.Add(s.Text)
+		}
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		counts := Actions{}
+		once := SanitizeText(s, counts)
+		if !utf8.ValidString(once) {
+			t.Errorf("not UTF-8: %q", once)
+		}
+		if strings.ContainsFunc(once, removedControl) {
+			t.Errorf("control character left: %q", once)
+		}
+		if len(counts) == 0 && once != s {
+			t.Errorf("changed without a count: %q to %q", s, once)
+		}
+		again := Actions{}
+		if twice := SanitizeText(once, again); twice != once || len(again) > 0 {
+			t.Errorf("not idempotent, %v:\n%q\n%q", again, once, twice)
+		}
+	})
+}
+
+func FuzzSanitizeTree(f *testing.F) {
+	f.Add(`{"kind":"Secret","data":{"a":"b"},"token":[1],"x":"password=1","name":"TOKEN","value":"v"}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		tree, faults := ParseJSON([]byte(text), JSONLimits{Bytes: 1 << 16, Depth: 16}, Actions{})
+		if faults.Err() != nil {
+			return
+		}
+		once := SanitizeTree(tree, Actions{})
+		if diff := cmp.Diff(once, SanitizeTree(once, Actions{})); diff != "" {
+			t.Errorf("sanitised twice (-once +twice):\n%s", diff)
+		}
+		out, err := FormatJSON(once)
+		if err != nil || !json.Valid(out) {
+			t.Errorf("not JSON: %v: %s", err, out)
+		}
+	})
+}
+
+// noisyText is 64 KiB of log lines and manifests with a secret in every tenth line, about the worst that is ordinary.
+func noisyText(size int) string {
+	var text strings.Builder
+	for n := 0; text.Len() < size; n++ {
+		text.WriteString("2026-01-01T00:00:00Z level=error msg=\"dial tcp 10.0.0.5:5432: connection refused\" pod=api-5d8f9c7b6d-x2k4j\n")
+		if n%10 == 0 {
+			text.WriteString("env: DB_PASSWORD=hunter2 url=postgres://app:hunter2@db/orders\n")
+		}
+	}
+	return text.String()[:size]
+}
+
+func BenchmarkSanitizeText(b *testing.B) {
+	for name, text := range map[string]string{
+		"log 64KiB":    noisyText(64 << 10),
+		"log 256KiB":   noisyText(256 << 10),
+		"prose 64KiB":  strings.Repeat("the deployment was rolled back because its pods kept crashing ", 1100)[:64<<10],
+		"base64 64KiB": strings.Repeat("c29tZSBjb25maWd1cmF0aW9uIHRoYXQgaXMgbm90IHNlY3JldA", 1500)[:64<<10],
+		"colons 64KiB": strings.Repeat(":", 64<<10),
+		"quotes 64KiB": strings.Repeat(`{"kind":"Secret","data":{`, 3000)[:64<<10],
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				SanitizeText(text, Actions{})
+			}
+		})
+	}
+}

@@ -1,0 +1,176 @@
+// Package config reads a function's settings from its environment: each with its default, validated, all faults at once. It knows the
+// settings' names and ranges, and nothing of what is built from them.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Settings are what the environment says.
+type Settings struct {
+	// DatabaseURL is DATASTORAGE_DATABASE_URL: how the function reaches PostgreSQL. Required. A secret.
+	DatabaseURL string
+	// DatabaseMaxConns is DATASTORAGE_DATABASE_MAX_CONNS: connections of one sandbox, 1 to 100. Default 2.
+	DatabaseMaxConns int32
+	// RequestTimeout is DATASTORAGE_REQUEST_TIMEOUT: from the arrival of a request to its answer, 100 ms to 29 s. Default 10 s.
+	RequestTimeout time.Duration
+	// PartitionsAhead is DATASTORAGE_PARTITIONS_AHEAD: months for which maintain makes journal partitions, 1 to 120. Default 3.
+	PartitionsAhead int32
+	// LogLevel is DATASTORAGE_LOG_LEVEL: debug, info, warn or error. Default info.
+	LogLevel slog.Level
+	// Embedding says who makes vectors.
+	Embedding Embedding
+}
+
+// Embedding are the settings of the embedding provider.
+type Embedding struct {
+	// Provider is DATASTORAGE_EMBEDDING_PROVIDER: hashing, openai or bedrock. Default hashing.
+	Provider string
+	// Model is DATASTORAGE_EMBEDDING_MODEL: the model's name for openai (required) and bedrock (default
+	// amazon.titan-embed-text-v2:0); hashing has none.
+	Model string
+	// Dimensions is DATASTORAGE_EMBEDDING_DIMENSIONS: the length of the vectors, 1 to 4000. Default 512 for hashing, 1024 for bedrock;
+	// openai has none.
+	Dimensions int
+	// URL is DATASTORAGE_EMBEDDING_URL: the address before /embeddings, for openai. Required there.
+	URL string
+	// APIKey is DATASTORAGE_EMBEDDING_API_KEY: the bearer token, for openai. Default none. A secret.
+	APIKey string
+	// Deadline is DATASTORAGE_EMBEDDING_DEADLINE: how long a request waits for vectors, 1 ms to 15 min. Default 2 s; maintain 1 min.
+	Deadline time.Duration
+	// Batch is DATASTORAGE_EMBEDDING_BATCH: texts in one call, for openai, 1 to 2048. Default 64.
+	Batch int
+	// InFlight is DATASTORAGE_EMBEDDING_IN_FLIGHT: calls under way at a time, 1 to 1000. Default 4.
+	InFlight int
+}
+
+// Load reads the settings by getenv. The error names every variable that is missing or wrong and never repeats a secret.
+func Load(getenv func(string) string) (Settings, error) {
+	r := reader{getenv: getenv}
+	s := Settings{
+		DatabaseURL:      r.required("DATASTORAGE_DATABASE_URL"),
+		DatabaseMaxConns: int32(r.integer("DATASTORAGE_DATABASE_MAX_CONNS", 2, 1, 100)), //nolint:gosec // at most 100
+		RequestTimeout:   r.duration("DATASTORAGE_REQUEST_TIMEOUT", 10*time.Second, 100*time.Millisecond, 29*time.Second),
+		PartitionsAhead:  int32(r.integer("DATASTORAGE_PARTITIONS_AHEAD", 3, 1, 120)), //nolint:gosec // at most 120
+		LogLevel:         r.level("DATASTORAGE_LOG_LEVEL"),
+	}
+	s.Embedding = r.embedding()
+	return s, errors.Join(r.faults...)
+}
+
+// LoadEmbedding reads the embedding provider's settings alone.
+func LoadEmbedding(getenv func(string) string) (Embedding, error) {
+	r := reader{getenv: getenv}
+	e := r.embedding()
+	return e, errors.Join(r.faults...)
+}
+
+func (r *reader) embedding() Embedding {
+	e := Embedding{
+		Provider: r.word("DATASTORAGE_EMBEDDING_PROVIDER", "hashing", "openai", "bedrock"),
+		Model:    r.getenv("DATASTORAGE_EMBEDDING_MODEL"),
+		URL:      r.getenv("DATASTORAGE_EMBEDDING_URL"),
+		APIKey:   r.getenv("DATASTORAGE_EMBEDDING_API_KEY"),
+		Deadline: r.duration("DATASTORAGE_EMBEDDING_DEADLINE", 0, time.Millisecond, 15*time.Minute),
+		Batch:    r.integer("DATASTORAGE_EMBEDDING_BATCH", 64, 1, 2048),
+		InFlight: r.integer("DATASTORAGE_EMBEDDING_IN_FLIGHT", 4, 1, 1000),
+	}
+	e.Dimensions = r.integer("DATASTORAGE_EMBEDDING_DIMENSIONS", map[string]int{"hashing": 512, "bedrock": 1024}[e.Provider], 1, 4000)
+	if e.Provider == "openai" {
+		r.required("DATASTORAGE_EMBEDDING_URL")
+		r.required("DATASTORAGE_EMBEDDING_MODEL")
+		r.required("DATASTORAGE_EMBEDDING_DIMENSIONS")
+	}
+	return e
+}
+
+// String hides the secrets.
+func (s Settings) String() string {
+	return fmt.Sprintf("{DatabaseURL:[REDACTED] DatabaseMaxConns:%d RequestTimeout:%v PartitionsAhead:%d LogLevel:%v Embedding:%v}",
+		s.DatabaseMaxConns, s.RequestTimeout, s.PartitionsAhead, s.LogLevel, s.Embedding)
+}
+
+// GoString hides the secrets.
+func (s Settings) GoString() string { return s.String() }
+
+// String hides the secret.
+func (e Embedding) String() string {
+	return fmt.Sprintf("{Provider:%s Model:%s Dimensions:%d URL:%s APIKey:[REDACTED]}", e.Provider, e.Model, e.Dimensions, e.URL)
+}
+
+// GoString hides the secret.
+func (e Embedding) GoString() string { return e.String() }
+
+// reader reads variables one by one and gathers their faults.
+type reader struct {
+	getenv func(string) string
+	faults []error
+}
+
+func (r *reader) fault(name, reason string) {
+	r.faults = append(r.faults, fmt.Errorf("%s %s", name, reason))
+}
+
+func (r *reader) required(name string) string {
+	value := r.getenv(name)
+	if value == "" {
+		r.fault(name, "must be set")
+	}
+	return value
+}
+
+func (r *reader) integer(name string, fallback, low, high int) int {
+	text := r.getenv(name)
+	if text == "" {
+		return fallback
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < low || n > high {
+		r.fault(name, fmt.Sprintf("must be a whole number from %d to %d", low, high))
+	}
+	return n
+}
+
+func (r *reader) duration(name string, fallback, low, high time.Duration) time.Duration {
+	text := r.getenv(name)
+	if text == "" {
+		return fallback
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < low || d > high {
+		r.fault(name, fmt.Sprintf("must be a duration such as 5s, from %v to %v", low, high))
+	}
+	return d
+}
+
+// word reads one of a set; the first is the default.
+func (r *reader) word(name string, set ...string) string {
+	text := r.getenv(name)
+	if text == "" {
+		return set[0]
+	}
+	for _, word := range set {
+		if text == word {
+			return word
+		}
+	}
+	r.fault(name, "must be one of "+strings.Join(set, ", "))
+	return text
+}
+
+func (r *reader) level(name string) slog.Level {
+	var level slog.Level
+	text := r.getenv(name)
+	if text == "" {
+		return slog.LevelInfo
+	}
+	if err := level.UnmarshalText([]byte(text)); err != nil {
+		r.fault(name, "must be debug, info, warn or error")
+	}
+	return level
+}

@@ -1,0 +1,618 @@
+package embedding_test
+
+import (
+	"context"
+	"errors"
+	"math"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/embedding"
+)
+
+// unit is what the service's vector for a text is after normalisation.
+func unit(text string) []float32 {
+	vector := vectorOf(text)
+	var square float64
+	for _, x := range vector {
+		square += float64(x) * float64(x)
+	}
+	for i, x := range vector {
+		vector[i] = float32(float64(x) / math.Sqrt(square))
+	}
+	return vector
+}
+
+// units are the vectors of signatures.
+func units(sigs ...audit.Signature) map[audit.ID][]float32 {
+	vectors := map[audit.ID][]float32{}
+	for _, sig := range sigs {
+		vectors[sig.ID] = unit(sig.Text)
+	}
+	return vectors
+}
+
+var sameVectors = cmp.Options{cmpopts.EquateApprox(0, 1e-6), cmpopts.EquateEmpty()}
+
+// A signature's vector is made once: it is remembered until it is stored, and that it is stored is remembered after.
+func TestDocumentsRemembers(t *testing.T) {
+	t.Parallel()
+	s := serve(t, embed)
+	e := newEmbedder(t, s, patient())
+	sigs := signatures(2)
+	for range 2 { // the second time as if the first transaction had failed
+		vectors, err := e.Documents(t.Context(), sigs, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(units(sigs...), vectors, sameVectors); diff != "" {
+			t.Errorf("vectors (-want +got):\n%s", diff)
+		}
+	}
+	e.Stored(sigs[0].ID)
+	vectors, err := e.Documents(t.Context(), sigs, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(units(sigs[1]), vectors, sameVectors); diff != "" {
+		t.Errorf("vectors after one is stored (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(embedding.Counts{Hits: 4, Misses: 2, Calls: 1}, e.Counts()); diff != "" {
+		t.Errorf("counts (-want +got):\n%s", diff)
+	}
+}
+
+// The table is asked for what is not remembered, each id once, and what it has is not asked for again.
+func TestDocumentsLooksUp(t *testing.T) {
+	t.Parallel()
+	s := serve(t, embed)
+	e := newEmbedder(t, s, patient())
+	sigs := signatures(3)
+	var asked [][]audit.ID
+	lookup := func(_ context.Context, ids []audit.ID) ([]audit.ID, error) {
+		asked = append(asked, slices.Clone(ids))
+		return []audit.ID{sigs[0].ID}, nil
+	}
+	twice := append(slices.Clone(sigs), sigs...)
+	for range 2 {
+		vectors, err := e.Documents(t.Context(), twice, lookup)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(units(sigs[1:]...), vectors, sameVectors); diff != "" {
+			t.Errorf("vectors (-want +got):\n%s", diff)
+		}
+	}
+	if diff := cmp.Diff([][]audit.ID{{sigs[0].ID, sigs[1].ID, sigs[2].ID}}, asked); diff != "" {
+		t.Errorf("looked up (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{sigs[1].Text, sigs[2].Text}, s.texts()); diff != "" {
+		t.Errorf("sent (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(embedding.Counts{Hits: 4, Misses: 2, Calls: 1}, e.Counts()); diff != "" {
+		t.Errorf("counts (-want +got):\n%s", diff)
+	}
+}
+
+func TestDocumentsLookupFails(t *testing.T) {
+	t.Parallel()
+	s := serve(t, embed)
+	e := newEmbedder(t, s, patient())
+	sigs := signatures(2)
+	if _, err := e.Documents(t.Context(), sigs[:1], nil); err != nil {
+		t.Fatal(err)
+	}
+	broken := errors.New("no table")
+	vectors, err := e.Documents(t.Context(), sigs, func(context.Context, []audit.ID) ([]audit.ID, error) { return nil, broken })
+	if !errors.Is(err, broken) || errors.Is(err, embedding.ErrUnavailable) {
+		t.Errorf("error is %v, want the look-up's alone", err)
+	}
+	if diff := cmp.Diff(units(sigs[0]), vectors, sameVectors); diff != "" {
+		t.Errorf("vectors (-want +got):\n%s", diff)
+	}
+	if n := len(s.asked()); n != 1 {
+		t.Errorf("the service was asked %d times, want once", n)
+	}
+}
+
+// Between the look-up and the call another request may have stored the vector.
+func TestDocumentsStoredMeanwhile(t *testing.T) {
+	t.Parallel()
+	s := serve(t, embed)
+	e := newEmbedder(t, s, patient())
+	sigs := signatures(1)
+	vectors, err := e.Documents(t.Context(), sigs, func(context.Context, []audit.ID) ([]audit.ID, error) {
+		e.Stored(sigs[0].ID)
+		return nil, nil
+	})
+	if err != nil || len(vectors) != 0 || len(s.asked()) != 0 {
+		t.Errorf("Documents = %v, %v after %d calls; want nothing, nil, none", vectors, err, len(s.asked()))
+	}
+}
+
+func TestQueryRemembers(t *testing.T) {
+	t.Parallel()
+	s := serve(t, embed)
+	e := newEmbedder(t, s, patient())
+	for _, text := range []string{"what broke", "what broke", "what else broke", "what broke"} {
+		got, err := e.Query(t.Context(), text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(unit(text), got, sameVectors); diff != "" {
+			t.Errorf("vector of %q (-want +got):\n%s", text, diff)
+		}
+	}
+	if diff := cmp.Diff(embedding.Counts{Hits: 2, Misses: 2, Calls: 2}, e.Counts()); diff != "" {
+		t.Errorf("counts (-want +got):\n%s", diff)
+	}
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	t.Parallel()
+	s := serve(t, embed)
+	cfg := patient()
+	cfg.Vectors, cfg.StoredMarks = 1, 1
+	e := newEmbedder(t, s, cfg)
+	for _, text := range []string{"a", "b", "b", "a"} {
+		if _, err := e.Query(t.Context(), text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff([]string{"a", "b", "a"}, s.texts()); diff != "" {
+		t.Errorf("sent (-want +got):\n%s", diff)
+	}
+	sigs := signatures(2)
+	e.Stored(sigs[0].ID, sigs[1].ID)
+	var asked []audit.ID
+	_, err := e.Documents(t.Context(), sigs, func(_ context.Context, ids []audit.ID) ([]audit.ID, error) {
+		asked = ids
+		return ids, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]audit.ID{sigs[0].ID}, asked); diff != "" {
+		t.Errorf("looked up (-want +got):\n%s", diff)
+	}
+}
+
+func TestDocumentsBatches(t *testing.T) {
+	t.Parallel()
+	s := serve(t, embed)
+	e := newEmbedder(t, s, patient(), batchSize(64))
+	sigs := signatures(150)
+	vectors, err := e.Documents(t.Context(), sigs, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(units(sigs...), vectors, sameVectors); diff != "" {
+		t.Errorf("vectors (-want +got):\n%s", diff)
+	}
+	var sizes []int
+	for _, req := range s.asked() {
+		sizes = append(sizes, len(req.Input))
+	}
+	slices.Sort(sizes)
+	if diff := cmp.Diff([]int{22, 64, 64}, sizes); diff != "" {
+		t.Errorf("batches (-want +got):\n%s", diff)
+	}
+}
+
+func TestSharedCall(t *testing.T) {
+	t.Parallel()
+	const requests = 20
+	sig := signature("the same trouble")
+	tests := []struct {
+		name string
+		ask  func(context.Context, *embedding.Embedder) ([]float32, error)
+		want []float32
+	}{
+		{"documents", func(ctx context.Context, e *embedding.Embedder) ([]float32, error) {
+			vectors, err := e.Documents(ctx, []audit.Signature{sig}, nil)
+			return vectors[sig.ID], err
+		}, unit(sig.Text)},
+		{"queries", func(ctx context.Context, e *embedding.Embedder) ([]float32, error) {
+			return e.Query(ctx, "why")
+		}, unit("why")},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			release := make(chan struct{})
+			e := newEmbedder(t, serve(t, held(release)), patient())
+			var all sync.WaitGroup
+			for range requests {
+				all.Go(func() {
+					got, err := tt.ask(t.Context(), e)
+					if diff := cmp.Diff(tt.want, got, sameVectors); err != nil || diff != "" {
+						t.Errorf("error %v, vector (-want +got):\n%s", err, diff)
+					}
+				})
+			}
+			eventually(t, "all but one request share its call", func() bool { return e.Counts().Hits == requests-1 })
+			close(release)
+			all.Wait()
+			if diff := cmp.Diff(embedding.Counts{Hits: requests - 1, Misses: 1, Calls: 1}, e.Counts()); diff != "" {
+				t.Errorf("counts (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// held answers properly once released.
+func held(release <-chan struct{}) answering {
+	return func(n int, w http.ResponseWriter, r *http.Request, req request) {
+		select {
+		case <-release:
+			embed(n, w, r, req)
+		case <-r.Context().Done():
+		}
+	}
+}
+
+// A shared call goes on when the request that began it goes away.
+func TestSharedCallOutlivesFirst(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	s := serve(t, held(release))
+	e := newEmbedder(t, s, patient())
+	first, cancel := context.WithCancel(t.Context())
+	firstErr := make(chan error, 1)
+	go func() {
+		_, err := e.Query(first, "why")
+		firstErr <- err
+	}()
+	eventually(t, "the call began", func() bool { return len(s.asked()) == 1 })
+	second := make(chan error, 1)
+	go func() {
+		_, err := e.Query(t.Context(), "why")
+		second <- err
+	}()
+	eventually(t, "the second request joined", func() bool { return e.Counts().Hits == 1 })
+	cancel()
+	if err := <-firstErr; !errors.Is(err, context.Canceled) || !errors.Is(err, embedding.ErrUnavailable) {
+		t.Errorf("the cancelled request got %v, want Canceled and ErrUnavailable", err)
+	}
+	close(release)
+	if err := <-second; err != nil {
+		t.Errorf("the other request got %v", err)
+	}
+	if n := len(s.asked()); n != 1 {
+		t.Errorf("the service was asked %d times, want once", n)
+	}
+}
+
+// A call that nobody waits for any more is cancelled at the service, and nobody can join it.
+func TestAbandonedCallIsCancelled(t *testing.T) {
+	t.Parallel()
+	gone := make(chan struct{})
+	s := serve(t, func(n int, w http.ResponseWriter, r *http.Request, req request) {
+		if n == 1 {
+			<-r.Context().Done()
+			close(gone)
+			return
+		}
+		embed(n, w, r, req)
+	})
+	e := newEmbedder(t, s, patient())
+	ctx, cancel := context.WithCancel(t.Context())
+	abandoned := make(chan error, 1)
+	go func() {
+		_, err := e.Documents(ctx, signatures(1), nil)
+		abandoned <- err
+	}()
+	eventually(t, "the call began", func() bool { return len(s.asked()) == 1 })
+	cancel()
+	if err := <-abandoned; !errors.Is(err, context.Canceled) {
+		t.Errorf("error is %v, want Canceled", err)
+	}
+	vectors, err := e.Documents(t.Context(), signatures(1), nil)
+	if err != nil || len(vectors) != 1 {
+		t.Errorf("the next request got %v, %v; want a vector", vectors, err)
+	}
+	<-gone
+}
+
+func TestInFlightLimit(t *testing.T) {
+	t.Parallel()
+	const limit, texts = 3, 30
+	var now, peak, arrived atomic.Int64
+	s := serve(t, func(n int, w http.ResponseWriter, r *http.Request, req request) {
+		for high, current := peak.Load(), now.Add(1); current > high && !peak.CompareAndSwap(high, current); {
+			high = peak.Load()
+		}
+		// Each call waits for its group of limit to be complete, so the limit must be reached for the test to end.
+		place := arrived.Add(1)
+		for arrived.Load() < (place+limit-1)/limit*limit {
+			time.Sleep(time.Millisecond)
+		}
+		now.Add(-1)
+		embed(n, w, r, req)
+	})
+	cfg := patient()
+	cfg.InFlight = limit
+	e := newEmbedder(t, s, cfg, batchSize(1))
+	vectors, err := e.Documents(t.Context(), signatures(texts), nil)
+	if err != nil || len(vectors) != texts {
+		t.Fatalf("%d vectors, %v; want %d", len(vectors), err, texts)
+	}
+	if got := peak.Load(); got != limit {
+		t.Errorf("%d calls at a time, want %d", got, limit)
+	}
+}
+
+func TestEndedContexts(t *testing.T) {
+	t.Parallel()
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	expired, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+	t.Cleanup(cancel)
+	tests := []struct {
+		name string
+		ctx  context.Context
+		want error
+	}{
+		{"cancelled", cancelled, context.Canceled},
+		{"expired", expired, context.DeadlineExceeded},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, embed)
+			e := newEmbedder(t, s, patient())
+			_, err := e.Query(tt.ctx, "why")
+			if !errors.Is(err, tt.want) || !errors.Is(err, embedding.ErrUnavailable) {
+				t.Errorf("Query: error is %v, want %v and ErrUnavailable", err, tt.want)
+			}
+			_, err = e.Documents(tt.ctx, signatures(3), nil)
+			if !errors.Is(err, tt.want) || !errors.Is(err, embedding.ErrUnavailable) {
+				t.Errorf("Documents: error is %v, want %v and ErrUnavailable", err, tt.want)
+			}
+			if err := e.Probe(tt.ctx); !errors.Is(err, tt.want) || !errors.Is(err, embedding.ErrUnavailable) {
+				t.Errorf("Probe: error is %v, want %v and ErrUnavailable", err, tt.want)
+			}
+			if n := len(s.asked()); n != 0 {
+				t.Errorf("the service was asked %d times, want never", n)
+			}
+		})
+	}
+}
+
+// When the deadline comes, what is done is returned, the rest is not waited for, and its calls are stopped.
+func TestDeadline(t *testing.T) {
+	t.Parallel()
+	sigs := signatures(3)
+	gone := make(chan struct{})
+	s := serve(t, func(n int, w http.ResponseWriter, r *http.Request, req request) {
+		if req.Input[0] == sigs[1].Text {
+			<-r.Context().Done()
+			close(gone)
+			return
+		}
+		embed(n, w, r, req)
+	})
+	cfg := patient()
+	cfg.Deadline = 300 * time.Millisecond
+	e := newEmbedder(t, s, cfg, batchSize(1))
+	vectors, err := e.Documents(t.Context(), sigs, nil)
+	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, embedding.ErrUnavailable) {
+		t.Errorf("error is %v, want DeadlineExceeded and ErrUnavailable", err)
+	}
+	if diff := cmp.Diff(units(sigs[0], sigs[2]), vectors, sameVectors); diff != "" {
+		t.Errorf("vectors (-want +got):\n%s", diff)
+	}
+	<-gone
+}
+
+func TestPassingFailureIsRetried(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(n int, w http.ResponseWriter, r *http.Request, req request) {
+		if n < 3 {
+			status(http.StatusTooManyRequests)(n, w, r, req)
+			return
+		}
+		embed(n, w, r, req)
+	})
+	e := newEmbedder(t, s, patient())
+	got, err := e.Query(t.Context(), "why")
+	if diff := cmp.Diff(unit("why"), got, sameVectors); err != nil || diff != "" {
+		t.Errorf("error %v, vector (-want +got):\n%s", err, diff)
+	}
+	if diff := cmp.Diff(embedding.Counts{Misses: 1, Calls: 3, Failures: 2}, e.Counts()); diff != "" {
+		t.Errorf("counts (-want +got):\n%s", diff)
+	}
+}
+
+// One batch fails, the others' vectors are returned all the same; a failure is not remembered.
+func TestPartialSuccess(t *testing.T) {
+	t.Parallel()
+	sigs := signatures(4)
+	var healthy atomic.Bool
+	s := serve(t, func(n int, w http.ResponseWriter, r *http.Request, req request) {
+		if !healthy.Load() && req.Input[0] == sigs[2].Text {
+			status(http.StatusServiceUnavailable)(n, w, r, req)
+			return
+		}
+		embed(n, w, r, req)
+	})
+	e := newEmbedder(t, s, patient(), batchSize(1))
+	vectors, err := e.Documents(t.Context(), sigs, nil)
+	if !errors.Is(err, embedding.ErrUnavailable) || errors.Is(err, embedding.ErrRefused) {
+		t.Errorf("error is %v, want ErrUnavailable alone", err)
+	}
+	if diff := cmp.Diff(units(sigs[0], sigs[1], sigs[3]), vectors, sameVectors); diff != "" {
+		t.Errorf("vectors (-want +got):\n%s", diff)
+	}
+	healthy.Store(true)
+	vectors, err = e.Documents(t.Context(), sigs, nil)
+	if diff := cmp.Diff(units(sigs...), vectors, sameVectors); err != nil || diff != "" {
+		t.Errorf("error %v, vectors (-want +got):\n%s", err, diff)
+	}
+}
+
+// A text that the service refuses is found by halving its batch, and named.
+func TestRefusedTextStandsAlone(t *testing.T) {
+	t.Parallel()
+	sigs := signatures(8)
+	s := serve(t, func(n int, w http.ResponseWriter, r *http.Request, req request) {
+		if slices.Contains(req.Input, sigs[5].Text) {
+			status(http.StatusBadRequest)(n, w, r, req)
+			return
+		}
+		embed(n, w, r, req)
+	})
+	e := newEmbedder(t, s, patient())
+	vectors, err := e.Documents(t.Context(), sigs, nil)
+	var refused *embedding.RefusedError
+	if !errors.As(err, &refused) || !errors.Is(err, embedding.ErrRefused) || errors.Is(err, embedding.ErrUnavailable) {
+		t.Fatalf("error is %v, want a RefusedError", err)
+	}
+	if diff := cmp.Diff([]audit.ID{sigs[5].ID}, refused.IDs); diff != "" {
+		t.Errorf("refused (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(units(slices.Delete(sigs, 5, 6)...), vectors, sameVectors); diff != "" {
+		t.Errorf("vectors (-want +got):\n%s", diff)
+	}
+	if n := len(s.asked()); n != 7 { // 8; 4 and 4; 2 and 2; 1 and 1
+		t.Errorf("the service was asked %d times, want 7", n)
+	}
+}
+
+// A service that refuses whatever it is sent is not asked for every text of a large batch.
+func TestRefusesEverything(t *testing.T) {
+	t.Parallel()
+	s := serve(t, status(http.StatusBadRequest))
+	e := newEmbedder(t, s, patient(), batchSize(64))
+	vectors, err := e.Documents(t.Context(), signatures(64), nil)
+	if !errors.Is(err, embedding.ErrRefused) || !errors.Is(err, embedding.ErrUnavailable) || len(vectors) != 0 {
+		t.Errorf("%d vectors, %v; want none, and both kinds of error", len(vectors), err)
+	}
+	if n := len(s.asked()); n > 24 {
+		t.Errorf("the service was asked %d times, want 24 at most", n)
+	}
+	if lines := strings.Count(err.Error(), "\n") + 1; lines > 2 {
+		t.Errorf("the error has %d lines, want one for each kind:\n%v", lines, err)
+	}
+}
+
+func TestBlankTextIsRefused(t *testing.T) {
+	t.Parallel()
+	s := serve(t, embed)
+	e := newEmbedder(t, s, patient())
+	if _, err := e.Query(t.Context(), " \n\t"); !errors.Is(err, embedding.ErrRefused) {
+		t.Errorf("Query: error is %v, want ErrRefused", err)
+	}
+	blank := audit.Signature{ID: audit.ID{1}, Text: ""}
+	good := signature("trouble")
+	vectors, err := e.Documents(t.Context(), []audit.Signature{blank, good}, nil)
+	var refused *embedding.RefusedError
+	if !errors.As(err, &refused) || !slices.Equal(refused.IDs, []audit.ID{blank.ID}) {
+		t.Errorf("Documents: error is %v, want a RefusedError for the blank one", err)
+	}
+	if diff := cmp.Diff(units(good), vectors, sameVectors); diff != "" {
+		t.Errorf("vectors (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{good.Text}, s.texts()); diff != "" {
+		t.Errorf("sent (-want +got):\n%s", diff)
+	}
+}
+
+func TestProbe(t *testing.T) {
+	t.Parallel()
+	var healthy atomic.Bool
+	s := serve(t, func(n int, w http.ResponseWriter, r *http.Request, req request) {
+		if healthy.Load() {
+			embed(n, w, r, req)
+			return
+		}
+		status(http.StatusServiceUnavailable)(n, w, r, req)
+	})
+	e := newEmbedder(t, s, patient())
+	if err := e.Probe(t.Context()); !errors.Is(err, embedding.ErrUnavailable) {
+		t.Errorf("error is %v, want ErrUnavailable", err)
+	}
+	healthy.Store(true)
+	for range 2 {
+		if err := e.Probe(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if diff := cmp.Diff(embedding.Counts{Calls: 3, Failures: 1}, e.Counts()); diff != "" {
+		t.Errorf("counts (-want +got):\n%s", diff)
+	}
+}
+
+// Writers that know an incident already cost neither a look-up nor a call, from however many goroutines.
+func TestConcurrentDocuments(t *testing.T) {
+	t.Parallel()
+	s := serve(t, embed)
+	e := newEmbedder(t, s, patient(), batchSize(7))
+	sigs := signatures(40)
+	var all sync.WaitGroup
+	for worker := range 16 {
+		all.Go(func() {
+			for i := range sigs {
+				sig := sigs[(i+worker*5)%len(sigs)]
+				vectors, err := e.Documents(t.Context(), []audit.Signature{sig}, nil)
+				if err != nil {
+					t.Error(err)
+				}
+				for id := range vectors {
+					e.Stored(id)
+				}
+			}
+		})
+	}
+	all.Wait()
+	texts := s.texts()
+	slices.Sort(texts)
+	if len(texts) != len(sigs) || len(slices.Compact(texts)) != len(sigs) {
+		t.Errorf("%d texts sent, want each of %d once", len(texts), len(sigs))
+	}
+	if got := e.Counts(); got.Misses != int64(len(sigs)) || got.Hits != int64(15*len(sigs)) {
+		t.Errorf("counts are %+v, want %d misses and %d hits", got, len(sigs), 15*len(sigs))
+	}
+}
+
+func TestConfig(t *testing.T) {
+	t.Parallel()
+	h, err := embedding.NewHashing(embedding.DefaultHashingConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name   string
+		change func(*embedding.Config)
+		want   []string
+	}{
+		{"default", func(*embedding.Config) {}, nil},
+		{"zero", func(c *embedding.Config) { *c = embedding.Config{} },
+			[]string{"Deadline", "CallTimeout", "Attempts", "RetryBase", "RetryMax", "InFlight", "StoredMarks", "Vectors"}},
+		{"too much", func(c *embedding.Config) { c.Deadline, c.Attempts, c.InFlight = time.Hour, 11, 1001 },
+			[]string{"Deadline", "Attempts", "InFlight"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := embedding.DefaultConfig()
+			tt.change(&cfg)
+			_, err := embedding.New(h, cfg)
+			if diff := cmp.Diff(tt.want, fieldsNamed(err), cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("fields named by %v (-want +got):\n%s", err, diff)
+			}
+		})
+	}
+	if _, err := embedding.New(nil, embedding.DefaultConfig()); err == nil {
+		t.Error("a nil provider was accepted")
+	}
+}

@@ -1,0 +1,411 @@
+package embedding_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/datastorage-service/datastorage/internal/embedding"
+)
+
+func TestOpenAIRequest(t *testing.T) {
+	t.Parallel()
+	four := dimensions
+	tests := []struct {
+		name   string
+		change func(*embedding.OpenAIConfig)
+		texts  []string
+		want   request
+	}{
+		{
+			name: "plain", change: func(*embedding.OpenAIConfig) {}, texts: []string{"pod <id> is down", "b"},
+			want: request{Input: []string{"pod <id> is down", "b"}, EncodingFormat: "float"},
+		},
+		{
+			name: "with every option", texts: []string{"a"},
+			change: func(c *embedding.OpenAIConfig) {
+				c.Base64, c.SendDimensions, c.Key = true, true, embedding.NewSecret("sk-123")
+				c.BaseURL += "/"
+			},
+			want: request{Input: []string{"a"}, EncodingFormat: "base64", Dimensions: &four, authorization: "Bearer sk-123"},
+		},
+		{
+			name: "long text", texts: []string{"  alpha beta gamma delta", strings.Repeat("é", 30)},
+			change: func(c *embedding.OpenAIConfig) { c.MaxInput = 18 },
+			want:   request{Input: []string{"alpha beta gamma", strings.Repeat("é", 18)}, EncodingFormat: "float"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, embed)
+			cfg := openAIConfig(s)
+			tt.change(&cfg)
+			p, err := embedding.NewOpenAI(&http.Client{}, cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := p.Embed(t.Context(), tt.texts, embedding.Query); err != nil {
+				t.Fatal(err)
+			}
+			tt.want.Model, tt.want.path, tt.want.contentType = "test-model", "/v1/embeddings", "application/json"
+			if diff := cmp.Diff([]request{tt.want}, s.asked(), cmp.AllowUnexported(request{})); diff != "" {
+				t.Errorf("requests (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestOpenAIAnswer(t *testing.T) {
+	t.Parallel()
+	encode := func(vector []float32) string {
+		var raw []byte
+		for _, x := range vector {
+			raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(x))
+		}
+		return base64.StdEncoding.EncodeToString(raw)
+	}
+	tests := []struct{ name, answer string }{
+		{"in order", `{"data": [{"index": 0, "embedding": [1, -2.5, 3e-2, 4]}, {"index": 1, "embedding": [5, 6, 7, 8]}]}`},
+		{"out of order", `{"data": [{"index": 1, "embedding": [5, 6, 7, 8]}, {"index": 0, "embedding": [1, -2.5, 0.03, 4]}]}`},
+		{"base64", fmt.Sprintf(`{"data": [{"index": 0, "embedding": %q}, {"index": 1, "embedding": %q}]}`,
+			encode([]float32{1, -2.5, 0.03, 4}), encode([]float32{5, 6, 7, 8}))},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			p, err := embedding.NewOpenAI(&http.Client{}, openAIConfig(serve(t, body(tt.answer))))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := p.Embed(t.Context(), []string{"a", "b"}, embedding.Document)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff([][]float32{{1, -2.5, 0.03, 4}, {5, 6, 7, 8}}, got); diff != "" {
+				t.Errorf("vectors (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Every way for a service to fail, as the Embedder reports it for one text, and how often it was asked.
+func TestOpenAIFailures(t *testing.T) {
+	t.Parallel()
+	one := func(vector string) answering {
+		return body(fmt.Sprintf(`{"data": [{"index": 0, "embedding": %s}]}`, vector))
+	}
+	const attempts = 3
+	tests := []struct {
+		name   string
+		answer answering
+		want   error
+		calls  int
+	}{
+		{"throttled", status(429), embedding.ErrUnavailable, attempts},
+		{"request timeout", status(408), embedding.ErrUnavailable, attempts},
+		{"internal error", status(500), embedding.ErrUnavailable, attempts},
+		{"bad gateway", status(502), embedding.ErrUnavailable, attempts},
+		{"overloaded", status(503), embedding.ErrUnavailable, attempts},
+		{"gateway timeout", status(504), embedding.ErrUnavailable, attempts},
+		{"no such method", status(501), embedding.ErrUnavailable, 1},
+		{"bad key", status(401), embedding.ErrUnavailable, 1},
+		{"not allowed", status(403), embedding.ErrUnavailable, 1},
+		{"no such model", status(404), embedding.ErrUnavailable, 1},
+		{"no content", status(204), embedding.ErrUnavailable, 1},
+		{"bad request", status(400), embedding.ErrRefused, 1},
+		{"text too long", status(413), embedding.ErrRefused, 1},
+		{"validation", status(422), embedding.ErrRefused, 1},
+		{"redirect", redirect, embedding.ErrUnavailable, 1},
+		{"connection closed", closeConnection, embedding.ErrUnavailable, attempts},
+		{"body cut by the connection", cutBody, embedding.ErrUnavailable, attempts},
+		{"body cut", body(`{"data": [{"index": 0, "embedding": [1, 2`), embedding.ErrUnavailable, attempts},
+		{"empty body", body(""), embedding.ErrUnavailable, attempts},
+		{"not JSON", body("<html>welcome</html>"), embedding.ErrUnavailable, attempts},
+		{"two values", body(`{"data": []} {"data": []}`), embedding.ErrUnavailable, attempts},
+		{"JSON of another shape", body(`{"data": {"embedding": [1, 2, 3, 4]}}`), embedding.ErrUnavailable, 1},
+		{"an array", body(`[[1, 2, 3, 4]]`), embedding.ErrUnavailable, 1},
+		{"huge body", hugeBody, embedding.ErrUnavailable, 1},
+		{"no vector", body(`{"data": []}`), embedding.ErrUnavailable, 1},
+		{"no data", body(`{}`), embedding.ErrUnavailable, 1},
+		{"more vectors than texts", body(`{"data": [{"index": 0, "embedding": [1,2,3,4]}, {"index": 1, "embedding": [1,2,3,4]}]}`), embedding.ErrUnavailable, 1},
+		{"index out of range", body(`{"data": [{"index": 1, "embedding": [1,2,3,4]}]}`), embedding.ErrUnavailable, 1},
+		{"negative index", body(`{"data": [{"index": -1, "embedding": [1,2,3,4]}]}`), embedding.ErrUnavailable, 1},
+		{"too few dimensions", one("[1, 2, 3]"), embedding.ErrUnavailable, 1},
+		{"too many dimensions", one("[1, 2, 3, 4, 5]"), embedding.ErrUnavailable, 1},
+		{"empty vector", one("[]"), embedding.ErrUnavailable, 1},
+		{"base64 of too few dimensions", one(`"AACAPw=="`), embedding.ErrUnavailable, 1},
+		{"NaN as null", one("[1, null, 3, 4]"), embedding.ErrRefused, 1},
+		{"NaN as a token", one("[1, NaN, 3, 4]"), embedding.ErrRefused, 1},
+		{"infinity as a token", one("[1, -Infinity, 3, 4]"), embedding.ErrRefused, 1},
+		{"infinity as a number beyond float32", one("[1, 1e39, 3, 4]"), embedding.ErrRefused, 1},
+		{"NaN as a string", one(`[1, "NaN", 3, 4]`), embedding.ErrRefused, 1},
+		{"NaN in base64", one(`"AACAPwAAwH8AAIA/AACAPw=="`), embedding.ErrRefused, 1},
+		{"infinity in base64", one(`"AACAPwAAgH8AAIA/AACAPw=="`), embedding.ErrRefused, 1},
+		{"zero vector", one("[0, 0, 0, 0]"), embedding.ErrRefused, 1},
+		{"null vector", one("null"), embedding.ErrRefused, 1},
+		{"base64 cut", one(`"AACAPwA"`), embedding.ErrRefused, 1},
+		{"base64 of half a number", one(`"AACA"`), embedding.ErrRefused, 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, tt.answer)
+			e := newEmbedder(t, s, patient())
+			got, err := e.Query(t.Context(), "some text")
+			if !errors.Is(err, tt.want) || got != nil {
+				t.Errorf("Query = %v, %v; want no vector and %v", got, err, tt.want)
+			}
+			if errors.Is(err, embedding.ErrRefused) && errors.Is(err, embedding.ErrUnavailable) {
+				t.Errorf("%v is of both kinds", err)
+			}
+			want := embedding.Counts{Misses: 1, Calls: int64(tt.calls), Failures: int64(tt.calls)}
+			if diff := cmp.Diff(want, e.Counts()); diff != "" {
+				t.Errorf("counts (-want +got):\n%s", diff)
+			}
+			// The transport repeats a request by itself when a kept connection turns out to be dead, so a failing
+			// connection may show the service more requests than calls, never fewer.
+			if n := len(s.asked()); n < tt.calls {
+				t.Errorf("the service was asked %d times, want %d", n, tt.calls)
+			}
+		})
+	}
+}
+
+func redirect(n int, w http.ResponseWriter, r *http.Request, req request) {
+	if n == 1 {
+		http.Redirect(w, r, "/v1/embeddings", http.StatusTemporaryRedirect)
+		return
+	}
+	embed(n, w, r, req)
+}
+
+func closeConnection(_ int, w http.ResponseWriter, _ *http.Request, _ request) {
+	conn, _, err := w.(http.Hijacker).Hijack()
+	if err == nil {
+		_ = conn.Close()
+	}
+}
+
+func cutBody(_ int, w http.ResponseWriter, _ *http.Request, _ request) {
+	w.Header().Set("Content-Length", "1000")
+	_, _ = io.WriteString(w, `{"data": [{"index": 0, "embedding": [1, 2`)
+}
+
+func hugeBody(_ int, w http.ResponseWriter, _ *http.Request, _ request) {
+	_, _ = io.WriteString(w, `{"data": [{"index": 0, "embedding": [1, 2, 3, 4]}]`+strings.Repeat(" ", 1<<20)+`}`)
+}
+
+// In a batch, the same index twice leaves a text without its vector.
+func TestOpenAIBatchFailures(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ name, answer string }{
+		{"same index twice", `{"data": [{"index": 0, "embedding": [1,2,3,4]}, {"index": 0, "embedding": [5,6,7,8]}]}`},
+		{"no index", `{"data": [{"embedding": [1,2,3,4]}, {"embedding": [5,6,7,8]}]}`},
+		{"fewer vectors than texts", `{"data": [{"index": 0, "embedding": [1,2,3,4]}]}`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, body(tt.answer))
+			e := newEmbedder(t, s, patient())
+			vectors, err := e.Documents(t.Context(), signatures(2), nil)
+			if !errors.Is(err, embedding.ErrUnavailable) || len(vectors) != 0 {
+				t.Errorf("Documents = %v, %v; want nothing and ErrUnavailable", vectors, err)
+			}
+			if n := len(s.asked()); n != 1 {
+				t.Errorf("the service was asked %d times, want once", n)
+			}
+		})
+	}
+}
+
+func TestOpenAIStall(t *testing.T) {
+	t.Parallel()
+	s := serve(t, stall)
+	cfg := patient()
+	cfg.CallTimeout, cfg.Attempts = 20*time.Millisecond, 2
+	e := newEmbedder(t, s, cfg)
+	_, err := e.Query(t.Context(), "some text")
+	if !errors.Is(err, embedding.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error is %v, want ErrUnavailable and DeadlineExceeded", err)
+	}
+	if got := e.Counts().Calls; got != 2 {
+		t.Errorf("%d calls, want 2", got)
+	}
+}
+
+// stall answers nothing until the client goes away.
+func stall(_ int, _ http.ResponseWriter, r *http.Request, _ request) {
+	<-r.Context().Done()
+}
+
+func TestOpenAIConnectionRefused(t *testing.T) {
+	t.Parallel()
+	s := serve(t, embed)
+	e := newEmbedder(t, s, patient(), func(c *embedding.OpenAIConfig) { c.BaseURL = "http://127.0.0.1:1/v1" })
+	_, err := e.Query(t.Context(), "some text")
+	if !errors.Is(err, embedding.ErrUnavailable) || e.Counts().Calls != 3 {
+		t.Errorf("error is %v after %d calls, want ErrUnavailable after 3", err, e.Counts().Calls)
+	}
+}
+
+// An error says what the service said, in one bounded line without the key.
+func TestOpenAIErrorText(t *testing.T) {
+	t.Parallel()
+	const key = "sk-live-4242"
+	long := strings.Repeat("word ", 500)
+	tests := []struct {
+		name, body, want string
+		status           int
+	}{
+		{"OpenAI", `{"error": {"message": "maximum context\nlength is 8192", "type": "x"}}`, "answered status 400: maximum context length is 8192", 400},
+		{"Ollama", `{"error": "model \"x\" not found"}`, `answered status 404: model "x" not found`, 404},
+		{"vLLM", `{"object": "error", "message": "too long", "code": 400}`, "answered status 400: too long", 400},
+		{"key quoted", `{"error": "your key ` + key + ` is odd"}`, "answered status 400: your key [redacted] is odd", 400},
+		{"key quoted in part", `{"error": {"message": "Incorrect API key provided: sk-live-**42"}}`, "answered status 401", 401},
+		{"long", `{"error": "` + long + `"}`, "answered status 400: " + strings.TrimSpace(long[:160]), 400},
+		{"not JSON", `<html>` + long, "answered status 404", 404},
+		{"control characters", "{\"error\": \"a\\u0000b\\u202ec\"}", "answered status 400: a b c", 400},
+		{"of another shape", `{"error": [1], "message": ""}`, "answered status 404", 404},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request, _ request) {
+				w.WriteHeader(tt.status)
+				_, _ = io.WriteString(w, tt.body)
+			})
+			e := newEmbedder(t, s, patient(), func(c *embedding.OpenAIConfig) { c.Key = embedding.NewSecret(key) })
+			_, err := e.Query(t.Context(), "some text")
+			kind := embedding.ErrUnavailable
+			if tt.status == 400 {
+				kind = embedding.ErrRefused
+			}
+			if want := kind.Error() + ": " + tt.want; err == nil || err.Error() != want {
+				t.Errorf("error is %q, want %q", err, want)
+			}
+		})
+	}
+}
+
+func TestOpenAIConfig(t *testing.T) {
+	t.Parallel()
+	valid := embedding.DefaultOpenAIConfig()
+	valid.BaseURL, valid.Model, valid.Dimensions = "https://example.org/v1", "m", 384
+	tests := []struct {
+		name   string
+		change func(*embedding.OpenAIConfig)
+		want   []string // fields that the error names
+	}{
+		{"valid", func(*embedding.OpenAIConfig) {}, nil},
+		{"defaults alone", func(c *embedding.OpenAIConfig) { *c = embedding.DefaultOpenAIConfig() }, []string{"BaseURL", "Model", "Dimensions"}},
+		{"zero", func(c *embedding.OpenAIConfig) { *c = embedding.OpenAIConfig{} }, []string{"BaseURL", "Model", "Dimensions", "BatchSize", "MaxInput"}},
+		{"no scheme", func(c *embedding.OpenAIConfig) { c.BaseURL = "example.org/v1" }, []string{"BaseURL"}},
+		{"another scheme", func(c *embedding.OpenAIConfig) { c.BaseURL = "file:///etc/passwd" }, []string{"BaseURL"}},
+		{"not a URL", func(c *embedding.OpenAIConfig) { c.BaseURL = "http://u:hunter2@[" }, []string{"BaseURL"}},
+		{"credentials", func(c *embedding.OpenAIConfig) { c.BaseURL = "http://u:hunter2@example.org" }, []string{"BaseURL"}},
+		{"query", func(c *embedding.OpenAIConfig) { c.BaseURL = "http://example.org/?key=hunter2" }, []string{"BaseURL"}},
+		{"long name", func(c *embedding.OpenAIConfig) { c.Model = strings.Repeat("m", 256) }, []string{"Model"}},
+		{"dimensions", func(c *embedding.OpenAIConfig) { c.Dimensions = 16001 }, []string{"Dimensions"}},
+		{"batch size", func(c *embedding.OpenAIConfig) { c.BatchSize = 2049 }, []string{"BatchSize"}},
+		{"max input", func(c *embedding.OpenAIConfig) { c.MaxInput = 0 }, []string{"MaxInput"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := valid
+			tt.change(&cfg)
+			_, err := embedding.NewOpenAI(&http.Client{}, cfg)
+			if diff := cmp.Diff(tt.want, fieldsNamed(err), cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("fields named by %v (-want +got):\n%s", err, diff)
+			}
+			if err != nil && strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("the error quotes a secret: %v", err)
+			}
+		})
+	}
+	if _, err := embedding.NewOpenAI(nil, valid); err == nil {
+		t.Error("a nil client was accepted")
+	}
+}
+
+// fieldsNamed are the first words of the lines of a configuration error, without what leads to it.
+func fieldsNamed(err error) []string {
+	if err == nil {
+		return nil
+	}
+	_, text, _ := strings.Cut(err.Error(), ": ")
+	var fields []string
+	for line := range strings.Lines(text) {
+		fields = append(fields, strings.Fields(line)[0])
+	}
+	return fields
+}
+
+// What is sent is what the API's documentation shows, key by key.
+func TestOpenAIRequestJSON(t *testing.T) {
+	t.Parallel()
+	raw := make(chan map[string]any, 1)
+	client := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		var decoded map[string]any
+		if err := json.NewDecoder(r.Body).Decode(&decoded); err != nil {
+			return nil, err
+		}
+		raw <- decoded
+		return &http.Response{StatusCode: 418, Body: http.NoBody}, nil
+	})}
+	p, err := embedding.NewOpenAI(client, openAIConfig(&service{url: "http://example.org/v1"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Embed(t.Context(), []string{"a"}, embedding.Document); !errors.Is(err, embedding.ErrUnavailable) {
+		t.Errorf("error is %v, want ErrUnavailable", err)
+	}
+	want := map[string]any{"model": "test-model", "input": []any{"a"}, "encoding_format": "float"}
+	if diff := cmp.Diff(want, <-raw); diff != "" {
+		t.Errorf("body (-want +got):\n%s", diff)
+	}
+}
+
+// roundTripper is a transport without a network.
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestModelNames(t *testing.T) {
+	t.Parallel()
+	p, err := embedding.NewOpenAI(&http.Client{}, openAIConfig(&service{url: "http://example.org/v1"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []embedding.Model{p.Model()}
+	for _, cfg := range []embedding.HashingConfig{{Dimensions: 64}, embedding.DefaultHashingConfig()} {
+		h, err := embedding.NewHashing(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, h.Model())
+	}
+	want := []embedding.Model{
+		{Name: "test-model", Dimensions: dimensions},
+		{Name: "hash-word-char35-v1-64", Dimensions: 64},
+		{Name: "hash-word-char35-v1-512", Dimensions: 512},
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("models are %v, want %v", got, want)
+	}
+}

@@ -1,0 +1,134 @@
+package embedding_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/datastorage-service/datastorage/internal/embedding"
+)
+
+// transcript is a service without a network, for tests on a fake clock: it answers each request with the next of its answers
+// and notes when it was asked.
+type transcript struct {
+	answers []func() *http.Response
+	asked   []time.Time
+}
+
+func (s *transcript) RoundTrip(r *http.Request) (*http.Response, error) {
+	s.asked = append(s.asked, time.Now())
+	if len(s.asked) > len(s.answers) {
+		<-r.Context().Done() // stalls
+		return nil, r.Context().Err()
+	}
+	return s.answers[len(s.asked)-1](), nil
+}
+
+func throttled(header, value string) func() *http.Response {
+	return func() *http.Response {
+		return &http.Response{StatusCode: 429, Header: http.Header{header: {value}}, Body: http.NoBody}
+	}
+}
+
+func answered() *http.Response {
+	text, _ := json.Marshal(map[string]any{"data": []any{map[string]any{"index": 0, "embedding": []float32{1, 2, 3, 4}}}})
+	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(string(text)))}
+}
+
+func (s *transcript) embedder(t *testing.T, cfg embedding.Config) *embedding.Embedder {
+	t.Helper()
+	p, err := embedding.NewOpenAI(&http.Client{Transport: s}, openAIConfig(&service{url: "http://example.org/v1"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := embedding.New(p, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// The clock in these tests is synctest's: it stands still until every goroutine waits, so waits are exact.
+func TestRetryAfterIsHonoured(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		inFive := time.Now().Add(5 * time.Second).UTC().Format(http.TimeFormat)
+		s := &transcript{answers: []func() *http.Response{throttled("Retry-After", "2"), throttled("Retry-After", inFive), answered}}
+		cfg := embedding.DefaultConfig()
+		cfg.Deadline = time.Minute
+		start := time.Now()
+		if _, err := s.embedder(t, cfg).Query(t.Context(), "why"); err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range []time.Duration{0, 2 * time.Second, 5 * time.Second} {
+			if got := s.asked[i].Sub(start); got != want {
+				t.Errorf("call %d came after %v, want %v", i+1, got, want)
+			}
+		}
+	})
+}
+
+// A wait that leads beyond the deadline is not begun: the write goes on at once.
+func TestRetryAfterBeyondDeadline(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &transcript{answers: []func() *http.Response{throttled("Retry-After", "30")}}
+		start := time.Now()
+		_, err := s.embedder(t, embedding.DefaultConfig()).Query(t.Context(), "why")
+		if !errors.Is(err, embedding.ErrUnavailable) || len(s.asked) != 1 {
+			t.Errorf("error is %v after %d calls, want ErrUnavailable after 1", err, len(s.asked))
+		}
+		if waited := time.Since(start); waited != 0 {
+			t.Errorf("waited %v, want not at all", waited)
+		}
+	})
+}
+
+// Without Retry-After the waits are random below a bound that doubles and stops at RetryMax.
+func TestFullJitter(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		none := throttled("Retry-After", "soon")
+		s := &transcript{answers: []func() *http.Response{none, none, none, none, none}}
+		cfg := embedding.DefaultConfig()
+		cfg.Deadline, cfg.Attempts = time.Minute, 5
+		cfg.RetryBase, cfg.RetryMax = 100*time.Millisecond, 300*time.Millisecond
+		_, err := s.embedder(t, cfg).Query(t.Context(), "why")
+		if !errors.Is(err, embedding.ErrUnavailable) || len(s.asked) != 5 {
+			t.Fatalf("error is %v after %d calls, want ErrUnavailable after 5", err, len(s.asked))
+		}
+		waits := map[time.Duration]bool{}
+		for i, bound := range []time.Duration{100, 200, 300, 300} {
+			wait := s.asked[i+1].Sub(s.asked[i])
+			if wait < 0 || wait > bound*time.Millisecond+time.Nanosecond {
+				t.Errorf("wait %d is %v, want %v ms at most", i+1, wait, int(bound))
+			}
+			waits[wait] = true
+		}
+		if len(waits) == 1 {
+			t.Errorf("every wait was the same: %v", waits)
+		}
+	})
+}
+
+// A stalled service costs a write its deadline and no more.
+func TestDeadlineIsExact(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &transcript{}
+		start := time.Now()
+		_, err := s.embedder(t, embedding.DefaultConfig()).Query(t.Context(), "why")
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, embedding.ErrUnavailable) {
+			t.Errorf("error is %v, want DeadlineExceeded and ErrUnavailable", err)
+		}
+		if waited, want := time.Since(start), embedding.DefaultConfig().Deadline; waited != want {
+			t.Errorf("waited %v, want %v", waited, want)
+		}
+	})
+}

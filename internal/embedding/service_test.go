@@ -1,0 +1,177 @@
+package embedding_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/embedding"
+)
+
+// dimensions of the service's vectors.
+const dimensions = 4
+
+// request is one request that the service got, decoded as the OpenAI API has it.
+type request struct {
+	Model          string   `json:"model"`
+	Input          []string `json:"input"`
+	EncodingFormat string   `json:"encoding_format"`
+	Dimensions     *int     `json:"dimensions"`
+
+	path          string
+	authorization string
+	contentType   string
+}
+
+// service is a local embedding service that speaks the OpenAI API and remembers what it was asked.
+type service struct {
+	url string
+
+	mu       sync.Mutex
+	requests []request
+}
+
+// answering decides what the service does with a request; n counts them from 1.
+type answering func(n int, w http.ResponseWriter, r *http.Request, req request)
+
+func serve(t *testing.T, answer answering) *service {
+	t.Helper()
+	s := &service{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		req := request{path: r.URL.Path, authorization: r.Header.Get("Authorization"), contentType: r.Header.Get("Content-Type")}
+		if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
+			t.Errorf("the service got a request that is not JSON: %v", err)
+		}
+		// Only after the body is read does net/http watch for the client going away.
+		_, _ = io.Copy(io.Discard, r.Body)
+		s.mu.Lock()
+		s.requests = append(s.requests, req)
+		n := len(s.requests)
+		s.mu.Unlock()
+		answer(n, w, r, req)
+	}))
+	t.Cleanup(server.Close)
+	s.url = server.URL + "/v1"
+	return s
+}
+
+// asked is what the service was asked so far.
+func (s *service) asked() []request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.requests)
+}
+
+// texts are the texts of all requests.
+func (s *service) texts() []string {
+	var texts []string
+	for _, req := range s.asked() {
+		texts = append(texts, req.Input...)
+	}
+	return texts
+}
+
+// vectorOf is the service's vector for a text, not of unit length.
+func vectorOf(text string) []float32 {
+	sum := 0
+	for i, b := range []byte(text) {
+		sum += (i + 1) * int(b)
+	}
+	return []float32{float32(len(text)), float32(sum % 97), -3, 0.5}
+}
+
+// embed answers a request properly.
+func embed(_ int, w http.ResponseWriter, _ *http.Request, req request) {
+	type entry struct {
+		Object    string    `json:"object"`
+		Index     int       `json:"index"`
+		Embedding []float32 `json:"embedding"`
+	}
+	data := make([]entry, len(req.Input))
+	for i, text := range req.Input {
+		data[i] = entry{Object: "embedding", Index: i, Embedding: vectorOf(text)}
+	}
+	_ = json.NewEncoder(w).Encode(map[string]any{
+		"object": "list", "data": data, "model": req.Model, "usage": map[string]int{"prompt_tokens": 1, "total_tokens": 1},
+	})
+}
+
+// status answers an error as the OpenAI API does.
+func status(code int) answering {
+	return func(_ int, w http.ResponseWriter, _ *http.Request, _ request) {
+		w.WriteHeader(code)
+		_, _ = io.WriteString(w, `{"error": {"message": "no can do", "type": "some_error", "param": null, "code": null}}`)
+	}
+}
+
+// body answers 200 with these bytes.
+func body(text string) answering {
+	return func(_ int, w http.ResponseWriter, _ *http.Request, _ request) {
+		_, _ = io.WriteString(w, text)
+	}
+}
+
+func openAIConfig(s *service) embedding.OpenAIConfig {
+	cfg := embedding.DefaultOpenAIConfig()
+	cfg.BaseURL, cfg.Model, cfg.Dimensions = s.url, "test-model", dimensions
+	return cfg
+}
+
+// patient is a policy under which nothing ends for want of time, and retries do not wait long.
+func patient() embedding.Config {
+	cfg := embedding.DefaultConfig()
+	cfg.Deadline, cfg.CallTimeout = time.Minute, time.Minute
+	cfg.RetryBase, cfg.RetryMax = time.Millisecond, time.Millisecond
+	return cfg
+}
+
+func newEmbedder(t *testing.T, s *service, cfg embedding.Config, change ...func(*embedding.OpenAIConfig)) *embedding.Embedder {
+	t.Helper()
+	providerConfig := openAIConfig(s)
+	for _, c := range change {
+		c(&providerConfig)
+	}
+	provider, err := embedding.NewOpenAI(&http.Client{}, providerConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := embedding.New(provider, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func batchSize(n int) func(*embedding.OpenAIConfig) {
+	return func(c *embedding.OpenAIConfig) { c.BatchSize = n }
+}
+
+// signatures are n distinct ones.
+func signatures(n int) []audit.Signature {
+	sigs := make([]audit.Signature, n)
+	for i := range sigs {
+		sigs[i] = signature(fmt.Sprintf("incident number %d", i))
+	}
+	return sigs
+}
+
+func signature(text string) audit.Signature {
+	return audit.Sign(audit.SignatureParts{ErrorMessage: text})
+}
+
+// eventually waits until a condition holds that other goroutines bring about.
+func eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !condition(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("never happened: %s", what)
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package embedding
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
+)
+
+// Settings choose a provider and its policy by plain values, as a function's environment gives them. Zero values mean defaults.
+type Settings struct {
+	// Provider is hashing, openai or bedrock.
+	Provider string
+	// Model and Dimensions are the model's; see HashingConfig, OpenAIConfig and BedrockConfig.
+	Model      string
+	Dimensions int
+	// URL and APIKey are for openai. APIKey is a secret.
+	URL    string
+	APIKey string
+	// Deadline is Config.Deadline.
+	Deadline time.Duration
+	// Batch is OpenAIConfig.BatchSize.
+	Batch int
+	// InFlight is Config.InFlight.
+	InFlight int
+}
+
+// Open makes the provider that the settings name and the policy around it. It calls nobody. For bedrock it takes region and
+// credentials from the environment, as the AWS SDK does.
+func Open(ctx context.Context, s Settings) (*Embedder, error) {
+	p, err := s.provider(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("embedding provider %s: %w", s.Provider, err)
+	}
+	config := DefaultConfig()
+	if s.Deadline != 0 {
+		config.Deadline = s.Deadline
+	}
+	if s.InFlight != 0 {
+		config.InFlight = s.InFlight
+	}
+	return New(p, config)
+}
+
+func (s Settings) provider(ctx context.Context) (provider, error) {
+	switch s.Provider {
+	case "hashing":
+		config := DefaultHashingConfig()
+		if s.Dimensions != 0 {
+			config.Dimensions = s.Dimensions
+		}
+		return NewHashing(config)
+	case "openai":
+		config := DefaultOpenAIConfig()
+		config.BaseURL, config.Model, config.Dimensions, config.Key = s.URL, s.Model, s.Dimensions, NewSecret(s.APIKey)
+		if s.Batch != 0 {
+			config.BatchSize = s.Batch
+		}
+		return NewOpenAI(http.DefaultClient, config)
+	case "bedrock":
+		config := DefaultBedrockConfig()
+		if s.Model != "" {
+			config.Model = s.Model
+		}
+		if s.Dimensions != 0 {
+			config.Dimensions = s.Dimensions
+		}
+		sdk, err := awsconfig.LoadDefaultConfig(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("read the AWS configuration: %w", err)
+		}
+		// Retries are this package's policy.
+		sdk.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
+		return NewBedrock(bedrockruntime.NewFromConfig(sdk), config)
+	default:
+		return nil, fmt.Errorf("must be hashing, openai or bedrock")
+	}
+}

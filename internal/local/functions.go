@@ -1,0 +1,120 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	health "github.com/datastorage-service/datastorage/functions/health/handler"
+	maintain "github.com/datastorage-service/datastorage/functions/maintain/handler"
+	query "github.com/datastorage-service/datastorage/functions/query/handler"
+	write "github.com/datastorage-service/datastorage/functions/write/handler"
+	"github.com/datastorage-service/datastorage/internal/config"
+	"github.com/datastorage-service/datastorage/internal/embedding"
+	"github.com/datastorage-service/datastorage/internal/postgres"
+	"github.com/datastorage-service/datastorage/migrations"
+)
+
+// Functions are the service's functions as the gateway calls them, by their logical ids in template.yaml.
+type Functions struct {
+	Handlers map[string]lambda.Handler
+	// Maintain does one run of the scheduled upkeep.
+	Maintain *maintain.Handler
+	// Embedder is what write and query share here; in a deployment each function has its own.
+	Embedder *embedding.Embedder
+	stores   []*postgres.Store
+}
+
+// Close waits for the requests under way and closes the connections.
+func (f *Functions) Close() {
+	for _, store := range f.stores {
+		store.Close()
+	}
+}
+
+// NewFunctions wires the functions as their main.go do, from the same environment, but in this process. writerURL and readerURL take the
+// place of DATASTORAGE_DATABASE_URL, which in a deployment differs between the functions.
+func NewFunctions(
+	ctx context.Context, getenv func(string) string, writerURL, readerURL string, log *slog.Logger,
+) (*Functions, error) {
+	settings, err := config.Load(func(name string) string {
+		if name == "DATASTORAGE_DATABASE_URL" {
+			return writerURL
+		}
+		return getenv(name)
+	})
+	if err != nil {
+		return nil, err
+	}
+	embedder, err := embedding.Open(ctx, embedding.Settings(settings.Embedding))
+	if err != nil {
+		return nil, err
+	}
+	f := &Functions{Embedder: embedder}
+	writer, writerErr := f.open(ctx, settings, writerURL)
+	reader, readerErr := f.open(ctx, settings, readerURL)
+	if err := errors.Join(writerErr, readerErr); err != nil {
+		f.Close()
+		return nil, err
+	}
+	if err := f.wire(settings, writer, reader, log); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("wire the functions: %w", err)
+	}
+	return f, nil
+}
+
+func (f *Functions) open(ctx context.Context, settings config.Settings, url string) (*postgres.Store, error) {
+	store, err := postgres.Open(ctx, postgres.Config{
+		URL: url, MaxConns: settings.DatabaseMaxConns, Model: f.Embedder.Model().Name,
+	})
+	if err == nil {
+		f.stores = append(f.stores, store)
+	}
+	return store, err
+}
+
+func (f *Functions) wire(settings config.Settings, writer, reader *postgres.Store, log *slog.Logger) error {
+	writing, writeErr := write.New(write.Config{
+		Store: writer, Embedder: f.Embedder, Log: log, Timeout: settings.RequestTimeout,
+	})
+	querying, queryErr := query.New(query.Config{
+		Store: reader, Embedder: f.Embedder, Log: log, Timeout: settings.RequestTimeout,
+	})
+	health, healthErr := health.New(health.Config{
+		Store: reader, Embedder: f.Embedder, Log: log, Timeout: settings.RequestTimeout, Schema: migrations.Latest(),
+	})
+	upkeep, maintainErr := maintain.New(maintain.Config{
+		Store: writer, Embedder: f.Embedder, Log: log, PartitionsAhead: settings.PartitionsAhead,
+	})
+	if err := errors.Join(writeErr, queryErr, healthErr, maintainErr); err != nil {
+		return err
+	}
+	f.Maintain = upkeep
+	f.Handlers = map[string]lambda.Handler{
+		"WriteFunction":    lambda.NewHandler(writing.Invoke),
+		"QueryFunction":    lambda.NewHandler(querying.Invoke),
+		"HealthFunction":   lambda.NewHandler(health.Invoke),
+		"MaintainFunction": lambda.NewHandler(upkeep.Invoke),
+	}
+	return nil
+}
+
+// MaintainEvery runs the upkeep at the interval until the context ends, as the schedule does in a deployment.
+func (f *Functions) MaintainEvery(ctx context.Context, interval time.Duration) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			// What goes wrong is in the log, and the next run goes on from there.
+			_, _ = f.Maintain.Invoke(ctx)
+		}
+	}
+}

@@ -1,0 +1,262 @@
+package postgres_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/postgres"
+	"github.com/datastorage-service/datastorage/internal/postgrestest"
+)
+
+// tapped is a store whose every message goes through a tap, which fails the test for what RDS Proxy would pin on.
+type tapped struct {
+	*postgres.Store
+	Tap *postgrestest.Tap
+}
+
+func open(tb testing.TB, url string) tapped {
+	tb.Helper()
+	return openWith(tb, postgres.Config{URL: url, Model: postgrestest.Model})
+}
+
+func openWith(tb testing.TB, config postgres.Config) tapped {
+	tb.Helper()
+	tap := postgrestest.NewTap(tb, config.URL)
+	config.URL = tap.URL()
+	store, err := postgres.Open(tb.Context(), config)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(store.Close)
+	return tapped{Store: store, Tap: tap}
+}
+
+// mustAppend appends records and fails the test when one of them is not stored.
+func (s tapped) mustAppend(tb testing.TB, vectors postgres.Vectors, records ...audit.Record) []postgres.Written {
+	tb.Helper()
+	written, err := s.Append(tb.Context(), entries(tb, records...), vectors)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for i, w := range written {
+		if w.Err != nil {
+			tb.Fatalf("record %d: %v", i, w.Err)
+		}
+	}
+	return written
+}
+
+// connect opens a connection of its own, beside the store.
+func connect(tb testing.TB, url string) *pgx.Conn {
+	tb.Helper()
+	conn, err := pgx.Connect(tb.Context(), url)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = conn.Close(context.WithoutCancel(tb.Context())) })
+	return conn
+}
+
+// run executes statements beside the store.
+func run(tb testing.TB, url string, statements ...string) {
+	tb.Helper()
+	conn := connect(tb, url)
+	for _, sql := range statements {
+		if _, err := conn.Exec(tb.Context(), sql); err != nil {
+			tb.Fatalf("%s: %v", sql, err)
+		}
+	}
+	if err := conn.Close(tb.Context()); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// rows asks for rows of one column beside the store.
+func rows[T any](tb testing.TB, url, sql string, args ...any) []T {
+	tb.Helper()
+	conn := connect(tb, url)
+	found, err := conn.Query(tb.Context(), sql, args...)
+	if err != nil {
+		tb.Fatalf("%s: %v", sql, err)
+	}
+	all, err := pgx.CollectRows(found, pgx.RowTo[T])
+	if err != nil {
+		tb.Fatalf("%s: %v", sql, err)
+	}
+	if err := conn.Close(tb.Context()); err != nil {
+		tb.Fatal(err)
+	}
+	return all
+}
+
+// one asks for one value beside the store.
+func one[T any](tb testing.TB, url, sql string, args ...any) T {
+	tb.Helper()
+	all := rows[T](tb, url, sql, args...)
+	if len(all) != 1 {
+		tb.Fatalf("%s: %d rows, want 1", sql, len(all))
+	}
+	return all[0]
+}
+
+// counts answers how many rows each table holds that a write may add to.
+func counts(tb testing.TB, db *postgrestest.Database) map[string]int {
+	tb.Helper()
+	counted := map[string]int{}
+	for _, table := range []string{
+		"signature", "embedding", "remediation_audit", "ai_analysis_audit", "workflow_audit", "execution_audit", "audit_event",
+	} {
+		counted[table] = one[int](tb, db.ReaderURL(), "SELECT count(*) FROM "+table)
+	}
+	return counted
+}
+
+func pointer[T any](v T) *T { return &v }
+
+// unicode is text in the scripts that requirements name, and what JSON, SQL and COPY treat in a way of their own.
+const unicode = `قرص ممتلئ 磁盘已满 ดิสก์เต็ม 💾🔥 'quoted' "doubled" \back\slash {brace,null} $1 %s`
+
+// start is when the remediations of the fixtures begin.
+var start = time.Date(2026, 1, 2, 3, 4, 5, 123456000, time.UTC)
+
+// minimal has the fields that are required, and no more.
+func minimal(id string) *audit.Remediation {
+	return &audit.Remediation{
+		RemediationID: id, Name: "KubePodCrashLooping", Namespace: "shop", ActionType: "restart_pod",
+		Phase: audit.PhasePending, Status: "pending", StartTime: start,
+	}
+}
+
+// full has every field.
+func full(id string) *audit.Remediation {
+	return &audit.Remediation{
+		RemediationID: id, Name: unicode, Namespace: "متجر", ClusterName: pointer("集群-1"),
+		Environment: pointer(audit.Environment("production")), Severity: "critical", AlertFingerprint: pointer("f00d🔥"),
+		ActionType: "รีสตาร์ท", TargetResource: pointer("deployment/api 💾"), Phase: audit.PhaseCompleted, Status: "success",
+		StartTime: start, EndTime: pointer(start.Add(61*time.Second + 999*time.Microsecond)), DurationMS: pointer(int64(61000)),
+		ErrorMessage: pointer(unicode + "\n\ttabs and\r\nlines " + strings.Repeat("é", 1000)),
+		WorkflowYAML: pointer("steps:\n  - name: " + unicode + "\n"),
+		Metadata:     audit.Metadata(`{"big":1700000000123456789,"list":[1.10,null,true,"` + `قرص 磁盘 ดิสก์ 💾` + `"],"nested":{"e":1e-7,"z":0.10}}`),
+	}
+}
+
+func analysis(remediation, id string) *audit.AIAnalysis {
+	return &audit.AIAnalysis{RemediationID: remediation, AnalysisID: id, Provider: "anthropic", Model: "claude"}
+}
+
+func fullAnalysis(remediation, id string) *audit.AIAnalysis {
+	return &audit.AIAnalysis{
+		RemediationID: remediation, AnalysisID: id, Provider: "مزود", Model: "模型 💾", ConfidenceScore: pointer(0.1 + 0.2),
+		TokensUsed: pointer(int64(1<<53 - 1)), AnalysisDurationMS: pointer(int64(0)), Metadata: `{"a":12345678901234567890.5}`,
+	}
+}
+
+func workflow(remediation, id string) *audit.Workflow {
+	return &audit.Workflow{RemediationID: remediation, WorkflowID: id, Phase: "planning", StartTime: start}
+}
+
+func fullWorkflow(remediation, id string) *audit.Workflow {
+	return &audit.Workflow{
+		RemediationID: remediation, WorkflowID: id, Phase: "completed", TotalSteps: math.MaxInt32, CompletedSteps: math.MaxInt32,
+		StartTime: start, EndTime: pointer(start), Metadata: `{"ดิสก์":["💾",1.50]}`,
+	}
+}
+
+func execution(remediation, workflow, id string) *audit.Execution {
+	return &audit.Execution{
+		RemediationID: remediation, WorkflowID: workflow, ExecutionID: id, ActionType: "restart_pod", StartTime: start,
+	}
+}
+
+func fullExecution(remediation, workflow, id string) *audit.Execution {
+	return &audit.Execution{
+		RemediationID: remediation, WorkflowID: workflow, ExecutionID: id, ActionType: "إعادة", TargetResource: pointer("pod/磁盘"),
+		ClusterName: pointer("คลัสเตอร์"), Success: true, StartTime: start, EndTime: pointer(start.Add(time.Hour)),
+		ExecutionTimeMS: pointer(int64(3_600_000)), ErrorMessage: pointer(unicode), Metadata: `{"n":-0.0,"💾":{}}`,
+	}
+}
+
+// entry checks a record as a request is checked, and makes its entry.
+func entry(tb testing.TB, record audit.Record) audit.Entry {
+	tb.Helper()
+	return entryAt(tb, record, time.Now())
+}
+
+func entryAt(tb testing.TB, record audit.Record, at time.Time) audit.Entry {
+	tb.Helper()
+	var faults audit.Faults
+	checker := audit.Checker{Faults: &faults, Actions: audit.Actions{}}
+	switch record := record.(type) {
+	case *audit.Remediation:
+		record.Check(checker, tree(tb, record.Metadata))
+	case *audit.AIAnalysis:
+		record.Check(checker, tree(tb, record.Metadata))
+	case *audit.Workflow:
+		record.Check(checker, tree(tb, record.Metadata))
+	case *audit.Execution:
+		record.Check(checker, tree(tb, record.Metadata))
+	case *audit.Update:
+		var metadata audit.Metadata
+		if record.Metadata != nil {
+			metadata = *record.Metadata
+		}
+		record.Check(checker, tree(tb, metadata))
+	}
+	if err := faults.Err(); err != nil {
+		tb.Fatal(err)
+	}
+	if len(checker.Actions) > 0 {
+		tb.Fatalf("sanitising changed the fixture: %v", checker.Actions)
+	}
+	made, err := audit.NewEntry(record, "tester", at)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return made
+}
+
+func tree(tb testing.TB, metadata audit.Metadata) map[string]any {
+	tb.Helper()
+	if metadata == "" {
+		return nil
+	}
+	parsed, faults := audit.ParseJSON([]byte(metadata), audit.JSONLimits{Bytes: audit.MaxMetadata, Depth: 10}, audit.Actions{})
+	members, ok := parsed.(map[string]any)
+	if !ok {
+		tb.Fatal(faults)
+	}
+	return members
+}
+
+func entries(tb testing.TB, records ...audit.Record) []audit.Entry {
+	tb.Helper()
+	made := make([]audit.Entry, len(records))
+	for i, record := range records {
+		made[i] = entry(tb, record)
+	}
+	return made
+}
+
+// vector is a unit vector of the test model that differs for every n up to Dimensions squared.
+func vector(n int) []float32 {
+	v := make([]float32, postgrestest.Dimensions)
+	v[n%postgrestest.Dimensions] = 0.8
+	v[(n+1+n/postgrestest.Dimensions)%postgrestest.Dimensions] += 0.6
+	return v
+}
+
+// many makes records with numbered ids.
+func many[R audit.Record](n int, make_ func(id string) R) []audit.Record {
+	records := make([]audit.Record, n)
+	for i := range records {
+		records[i] = make_(fmt.Sprintf("r%05d", i))
+	}
+	return records
+}

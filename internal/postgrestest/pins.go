@@ -1,0 +1,47 @@
+package postgrestest
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// maxStatement is the longest statement text, in bytes, that RDS Proxy does not pin on.
+const maxStatement = 16 << 10
+
+// startupParameters are, in lower case, those that RDS Proxy takes from a client.
+func startupParameters() []string {
+	return []string{
+		"user", "database", "application_name", "client_encoding", "datestyle", "timezone", "extra_float_digits", "search_path",
+	}
+}
+
+// What is no code in a statement's text: comments, and what stands in quotes or dollar signs. A comment in a comment is rare
+// enough not to be understood.
+var quoted = regexp.MustCompile(`(?s)--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$\$.*?\$\$`)
+
+var (
+	sessionCommand  = regexp.MustCompile(`(?i)^\s*(SET|PREPARE|EXECUTE|DEALLOCATE|DISCARD|DECLARE|LISTEN|LOAD)\b`)
+	sessionFunction = regexp.MustCompile(`(?i)\b(set_config|nextval|setval|pg_(?:try_)?advisory_(?:un)?lock\w*)\s*\(`)
+	temporary       = regexp.MustCompile(`(?i)\b(?:CREATE|INTO)\s+(?:(?:OR\s+REPLACE|LOCAL|GLOBAL)\s+)*(TEMP|TEMPORARY)\b|\bpg_temp\b`)
+)
+
+// pins answers why RDS Proxy would pin a connection that sends this text.
+func pins(sql string) []string {
+	var reasons []string
+	if len(sql) > maxStatement {
+		reasons = append(reasons, fmt.Sprintf("text of %d bytes", len(sql)))
+	}
+	for statement := range strings.SplitSeq(quoted.ReplaceAllString(sql, " "), ";") {
+		if word := sessionCommand.FindString(statement); word != "" {
+			reasons = append(reasons, strings.ToUpper(strings.TrimSpace(word)))
+		}
+		if call := sessionFunction.FindStringSubmatch(statement); call != nil {
+			reasons = append(reasons, strings.ToLower(call[1]))
+		}
+		if temporary.MatchString(statement) {
+			reasons = append(reasons, "temporary object")
+		}
+	}
+	return reasons
+}

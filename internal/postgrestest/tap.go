@@ -1,0 +1,419 @@
+package postgrestest
+
+import (
+	"bufio"
+	endian "encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+// Tap stands between a client and PostgreSQL and reads every message the client sends. It counts round trips, keeps the
+// statements, breaks connections where a test asks for it, and fails the test on anything for which RDS Proxy would pin the
+// connection or refuse it ("Avoiding pinning an RDS Proxy" in the Amazon RDS User Guide). Its methods may be called
+// concurrently.
+type Tap struct {
+	listener net.Listener
+	server   string
+	url      url.URL
+	// done is closed at the end of the test and lets go of what stalls.
+	done  chan struct{}
+	links sync.WaitGroup
+
+	mu         sync.Mutex
+	open       map[net.Conn]bool
+	violations []string
+	statements []Statement
+	roundTrips int
+	traps      []*trap
+}
+
+// Statement is one execution of a statement, with its parameters as they went over the wire.
+type Statement struct {
+	SQL string
+	// OIDs, Formats and Values have an element for each parameter; a nil value is NULL.
+	OIDs    []uint32
+	Formats []int16
+	Values  [][]byte
+}
+
+// Name is the name that sqlc gave the statement, empty for others.
+func (s Statement) Name() string {
+	rest, found := strings.CutPrefix(s.SQL, "-- name: ")
+	if !found {
+		return ""
+	}
+	name, _, _ := strings.Cut(rest, " ")
+	return name
+}
+
+// trap is a fault that waits for its statement.
+type trap struct {
+	text string
+	skip int
+	// spring tells whether the request goes on to the server.
+	spring func(*link) bool
+}
+
+// NewTap makes a tap in front of the database that databaseURL leads to, without TLS. It ends with the test, and then reports
+// pins, and faults that were asked for and never came to pass.
+func NewTap(tb testing.TB, databaseURL string) *Tap {
+	tb.Helper()
+	target, err := url.Parse(databaseURL)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	listener, err := new(net.ListenConfig).Listen(tb.Context(), "tcp4", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	t := &Tap{listener: listener, server: target.Host, url: *target, done: make(chan struct{}), open: map[net.Conn]bool{}}
+	t.url.Host = listener.Addr().String()
+	t.links.Go(t.accept)
+	tb.Cleanup(func() {
+		t.close()
+		for _, violation := range t.violations {
+			tb.Errorf("RDS Proxy would pin or refuse: %s", violation)
+		}
+		for _, armed := range t.traps {
+			tb.Errorf("no statement met the fault set for %q", armed.text)
+		}
+	})
+	return t
+}
+
+// URL is the way to the database through the tap, for the same role.
+func (t *Tap) URL() string { return t.url.String() }
+
+// Statements answers what was executed since the beginning or the last Reset, in the order it was sent, without the pool's
+// pings.
+func (t *Tap) Statements() []Statement {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.statements)
+}
+
+// RoundTrips answers how often a client sent something and had to wait for the server to be ready again, since the beginning
+// or the last Reset; connecting and the pool's pings are not counted.
+func (t *Tap) RoundTrips() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.roundTrips
+}
+
+// Reset forgets statements and round trips.
+func (t *Tap) Reset() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.statements, t.roundTrips = nil, 0
+}
+
+// CutBefore cuts the connection instead of sending on the next request that executes a statement with the given text, after
+// skip such requests have passed. It happens once, as do the other faults.
+func (t *Tap) CutBefore(text string, skip int) {
+	t.arm(text, skip, func(*link) bool { return false })
+}
+
+// CutAfter lets the server execute the request to its end, and then cuts the connection in place of the answer: the outcome,
+// a commit for example, stays unknown to the client.
+func (t *Tap) CutAfter(text string, skip int) {
+	t.arm(text, skip, func(l *link) bool {
+		l.swallow.Store(true)
+		return true
+	})
+}
+
+// Stall keeps the request from the server and leaves the connection open, until the client gives up or the test ends.
+func (t *Tap) Stall(text string, skip int) {
+	t.arm(text, skip, func(*link) bool {
+		<-t.done
+		return false
+	})
+}
+
+// Before calls do before it sends the request on.
+func (t *Tap) Before(text string, skip int, do func()) {
+	t.arm(text, skip, func(*link) bool {
+		do()
+		return true
+	})
+}
+
+func (t *Tap) arm(text string, skip int, spring func(*link) bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.traps = append(t.traps, &trap{text: text, skip: skip, spring: spring})
+}
+
+func (t *Tap) close() {
+	close(t.done)
+	_ = t.listener.Close()
+	t.CutAll()
+	t.links.Wait()
+}
+
+// CutAll cuts every connection there is now, as when the proxy or the network fails.
+func (t *Tap) CutAll() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for conn := range t.open {
+		_ = conn.Close()
+	}
+}
+
+func (t *Tap) accept() {
+	for {
+		client, err := t.listener.Accept()
+		if err != nil {
+			return
+		}
+		t.links.Go(func() { t.serve(client) })
+	}
+}
+
+// hold keeps a connection in the set of those to be cut at the end. It is false when the end has come already.
+func (t *Tap) hold(conn net.Conn) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	select {
+	case <-t.done:
+		_ = conn.Close()
+		return false
+	default:
+		t.open[conn] = true
+		return true
+	}
+}
+
+func (t *Tap) release(conn net.Conn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.open, conn)
+	_ = conn.Close()
+}
+
+func (t *Tap) serve(client net.Conn) {
+	if !t.hold(client) {
+		return
+	}
+	defer t.release(client)
+	server, err := net.Dial("tcp4", t.server) //nolint:noctx // cut by close like every connection of the tap
+	if err != nil || !t.hold(server) {
+		return
+	}
+	defer t.release(server)
+	l := &link{tap: t, client: client, server: server, texts: map[string]*pgproto3.Parse{}}
+	if !l.start() {
+		return
+	}
+	t.links.Go(l.answers)
+	l.requests()
+}
+
+func (t *Tap) violation(format string, args ...any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.violations = append(t.violations, fmt.Sprintf(format, args...))
+}
+
+// record notes a request and answers the trap that it springs, if any.
+func (t *Tap) record(statements []Statement) *trap {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(statements) == 1 && statements[0].SQL == "-- ping" {
+		return nil
+	}
+	t.roundTrips++
+	t.statements = append(t.statements, statements...)
+	for i, armed := range t.traps {
+		if !slices.ContainsFunc(statements, func(s Statement) bool { return strings.Contains(s.SQL, armed.text) }) {
+			continue
+		}
+		if armed.skip--; armed.skip < 0 {
+			t.traps = slices.Delete(t.traps, i, i+1)
+			return armed
+		}
+	}
+	return nil
+}
+
+// link is one connection from a client through to the server.
+type link struct {
+	tap            *Tap
+	client, server net.Conn
+	// swallow keeps the server's answer from the client.
+	swallow atomic.Bool
+
+	// The request that is being read: its bytes, and what it executes.
+	bytes      []byte
+	statements []Statement
+	texts      map[string]*pgproto3.Parse // by statement name
+	bound      Statement
+}
+
+// cancelRequest stands in place of the protocol's version ("Canceling Requests in Progress", PostgreSQL documentation).
+const cancelRequest = 80877102
+
+// start passes on the startup message, and tells whether a session follows.
+func (l *link) start() bool {
+	var length [4]byte
+	if _, err := io.ReadFull(l.client, length[:]); err != nil {
+		return false
+	}
+	body := make([]byte, max(0, int(endian.BigEndian.Uint32(length[:]))-len(length)))
+	if _, err := io.ReadFull(l.client, body); err != nil || len(body) < 4 {
+		return false
+	}
+	if _, err := l.server.Write(append(length[:], body...)); err != nil {
+		return false
+	}
+	if endian.BigEndian.Uint32(body) == cancelRequest {
+		// The server says that it took note by closing the connection.
+		_, _ = io.Copy(io.Discard, l.server)
+		return false
+	}
+	var startup pgproto3.StartupMessage
+	if err := startup.Decode(body); err != nil {
+		l.tap.violation("startup message: %v", err)
+		return false
+	}
+	for name := range startup.Parameters {
+		if !slices.Contains(startupParameters(), strings.ToLower(name)) {
+			l.tap.violation("startup parameter %s", name)
+		}
+	}
+	return true
+}
+
+// requests passes on what the client sends, a whole request at a time.
+func (l *link) requests() {
+	defer l.cut()
+	reader := bufio.NewReader(l.client)
+	for {
+		message, err := readMessage(reader)
+		if err != nil {
+			return
+		}
+		l.bytes = append(l.bytes, message...)
+		if err := l.note(message[0], message[5:]); err != nil {
+			l.tap.violation("message %q: %v", message[0], err)
+			return
+		}
+		if strings.IndexByte("PBDEC", message[0]) >= 0 {
+			continue
+		}
+		if (message[0] == 'Q' || message[0] == 'S') && !l.finish() {
+			return
+		}
+		if _, err := l.server.Write(l.bytes); err != nil {
+			return
+		}
+		l.bytes = nil
+	}
+}
+
+// finish records a request that is complete, and tells whether it goes on.
+func (l *link) finish() bool {
+	sprung := l.tap.record(l.statements)
+	l.statements = nil
+	return sprung == nil || sprung.spring(l)
+}
+
+// note looks at one message of the client.
+func (l *link) note(kind byte, body []byte) error {
+	// Decode keeps parts of its argument.
+	body = slices.Clone(body)
+	switch kind {
+	case 'Q':
+		var query pgproto3.Query
+		if err := query.Decode(body); err != nil {
+			return err
+		}
+		l.check(query.String)
+		l.statements = append(l.statements, Statement{SQL: query.String})
+	case 'P':
+		var parse pgproto3.Parse
+		if err := parse.Decode(body); err != nil {
+			return err
+		}
+		if parse.Name != "" {
+			l.tap.violation("named prepared statement %s", parse.Name)
+		}
+		l.check(parse.Query)
+		l.texts[parse.Name] = &parse
+	case 'B':
+		var bind pgproto3.Bind
+		if err := bind.Decode(body); err != nil {
+			return err
+		}
+		l.bind(bind)
+	case 'E':
+		l.statements = append(l.statements, l.bound)
+	}
+	return nil
+}
+
+func (l *link) bind(bind pgproto3.Bind) {
+	l.bound = Statement{Formats: bind.ParameterFormatCodes, Values: bind.Parameters}
+	if parse := l.texts[bind.PreparedStatement]; parse != nil {
+		l.bound.SQL, l.bound.OIDs = parse.Query, parse.ParameterOIDs
+	}
+}
+
+func (l *link) check(sql string) {
+	for _, reason := range pins(sql) {
+		l.tap.violation("%s in %.120q", reason, sql)
+	}
+}
+
+// answers passes on what the server sends.
+func (l *link) answers() {
+	defer l.cut()
+	reader, writer := bufio.NewReader(l.server), bufio.NewWriter(l.client)
+	for {
+		message, err := readMessage(reader)
+		if err != nil {
+			return
+		}
+		if l.swallow.Load() {
+			if message[0] == 'Z' {
+				return
+			}
+			continue
+		}
+		if _, err := writer.Write(message); err != nil {
+			return
+		}
+		if reader.Buffered() == 0 && writer.Flush() != nil {
+			return
+		}
+	}
+}
+
+func (l *link) cut() {
+	_ = l.client.Close()
+	_ = l.server.Close()
+}
+
+// readMessage reads a message whole: its type, its length, its body.
+func readMessage(r io.Reader) ([]byte, error) {
+	message := make([]byte, 5)
+	if _, err := io.ReadFull(r, message); err != nil {
+		return nil, err
+	}
+	length := endian.BigEndian.Uint32(message[1:])
+	if length < 4 || length > 1<<30 {
+		return nil, fmt.Errorf("message %q of %d bytes", message[0], length)
+	}
+	message = append(message, make([]byte, length-4)...)
+	_, err := io.ReadFull(r, message[5:])
+	return message, err
+}
