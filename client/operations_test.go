@@ -94,12 +94,12 @@ func writes() []operation {
 		},
 		{
 			id: "createRemediations", method: "POST", target: "/v1/remediations/batch",
-			body: `{"records":[{"remediation_id":"a","new_field":12345678901234567890.10},{}]}`,
+			body: `{"records":[{"remediation_id":"<a&>","new_field":12345678901234567890.10},{}]}`,
 			answer: `{"results":[{"index":0,"status":200,"id":7},{"index":1,"status":422,` +
 				`"problem":{"type":"/problems/invalid","title":"Invalid","status":422}}]}`,
 			do: func(ctx context.Context, c *client.Client) (any, error) {
 				return c.CreateRemediationsJSON(ctx, []json.RawMessage{
-					json.RawMessage(`{"remediation_id":"a", "new_field": 12345678901234567890.10}`), json.RawMessage(`{}`),
+					json.RawMessage(`{"remediation_id":"<a&>", "new_field": 12345678901234567890.10}`), json.RawMessage(`{}`),
 				})
 			},
 			want: []client.BatchResult{{Index: 0, Status: 200, ID: 7}, {

@@ -14,9 +14,9 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 )
 
-// LocalIdentity is the caller that the local stack's requests come from: subject "local" with the scopes to read and to
+// Authorizer is the caller that the local stack's requests come from: subject "local" with the scopes to read and to
 // write, in the shape that a JWT authorizer hands to a function.
-func LocalIdentity() *events.APIGatewayV2HTTPRequestContextAuthorizerDescription {
+func Authorizer() *events.APIGatewayV2HTTPRequestContextAuthorizerDescription {
 	scopes := []string{"datastorage/read", "datastorage/write"}
 	return &events.APIGatewayV2HTTPRequestContextAuthorizerDescription{
 		JWT: &events.APIGatewayV2HTTPRequestContextAuthorizerJWTDescription{
@@ -46,7 +46,7 @@ func newEvent(r *http.Request, body []byte, id string, matched route, variables 
 			Stage:        "$default",
 			RequestID:    id,
 			APIID:        "local",
-			DomainName:   r.Host,
+			DomainName:   hostname(r.Host),
 			DomainPrefix: "local",
 			Time:         now.UTC().Format("02/Jan/2006:15:04:05 -0700"),
 			TimeEpoch:    now.UnixMilli(),
@@ -54,7 +54,7 @@ func newEvent(r *http.Request, body []byte, id string, matched route, variables 
 				Method:    r.Method,
 				Path:      r.URL.Path,
 				Protocol:  r.Proto,
-				SourceIP:  sourceIP(r),
+				SourceIP:  hostname(r.RemoteAddr),
 				UserAgent: r.UserAgent(),
 			},
 		},
@@ -86,9 +86,8 @@ func headers(r *http.Request) map[string]string {
 	}
 	all["host"] = r.Host
 	all["content-length"] = strconv.FormatInt(max(r.ContentLength, 0), 10)
-	all["x-forwarded-for"] = sourceIP(r)
-	all["x-forwarded-port"] = "443"
-	all["x-forwarded-proto"] = "https"
+	all["x-forwarded-for"] = hostname(r.RemoteAddr)
+	all["x-forwarded-proto"] = "http"
 	return all
 }
 
@@ -121,10 +120,11 @@ func unescape(text string) string {
 	return decoded
 }
 
-func sourceIP(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
+// hostname is an address without its port.
+func hostname(address string) string {
+	host, _, err := net.SplitHostPort(address)
 	if err != nil {
-		return r.RemoteAddr
+		return address
 	}
 	return host
 }

@@ -9,10 +9,10 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
-	health "github.com/datastorage-service/datastorage/functions/health/handler"
-	maintain "github.com/datastorage-service/datastorage/functions/maintain/handler"
-	query "github.com/datastorage-service/datastorage/functions/query/handler"
-	write "github.com/datastorage-service/datastorage/functions/write/handler"
+	healthfunction "github.com/datastorage-service/datastorage/functions/health/handler"
+	maintainfunction "github.com/datastorage-service/datastorage/functions/maintain/handler"
+	queryfunction "github.com/datastorage-service/datastorage/functions/query/handler"
+	writefunction "github.com/datastorage-service/datastorage/functions/write/handler"
 	"github.com/datastorage-service/datastorage/internal/config"
 	"github.com/datastorage-service/datastorage/internal/embedding"
 	"github.com/datastorage-service/datastorage/internal/postgres"
@@ -23,7 +23,7 @@ import (
 type Functions struct {
 	Handlers map[string]lambda.Handler
 	// Maintain does one run of the scheduled upkeep.
-	Maintain *maintain.Handler
+	Maintain *maintainfunction.Handler
 	// Embedder is what write and query share here; in a deployment each function has its own.
 	Embedder *embedding.Embedder
 	stores   []*postgres.Store
@@ -79,16 +79,16 @@ func (f *Functions) open(ctx context.Context, settings config.Settings, url stri
 }
 
 func (f *Functions) wire(settings config.Settings, writer, reader *postgres.Store, log *slog.Logger) error {
-	writing, writeErr := write.New(write.Config{
+	writing, writeErr := writefunction.New(writefunction.Config{
 		Store: writer, Embedder: f.Embedder, Log: log, Timeout: settings.RequestTimeout,
 	})
-	querying, queryErr := query.New(query.Config{
+	querying, queryErr := queryfunction.New(queryfunction.Config{
 		Store: reader, Embedder: f.Embedder, Log: log, Timeout: settings.RequestTimeout,
 	})
-	health, healthErr := health.New(health.Config{
+	health, healthErr := healthfunction.New(healthfunction.Config{
 		Store: reader, Embedder: f.Embedder, Log: log, Timeout: settings.RequestTimeout, Schema: migrations.Latest(),
 	})
-	upkeep, maintainErr := maintain.New(maintain.Config{
+	upkeep, maintainErr := maintainfunction.New(maintainfunction.Config{
 		Store: writer, Embedder: f.Embedder, Log: log, PartitionsAhead: settings.PartitionsAhead,
 	})
 	if err := errors.Join(writeErr, queryErr, healthErr, maintainErr); err != nil {

@@ -26,14 +26,6 @@ const (
 	maxPayload         = 6_291_556
 )
 
-// The gateway's own answers; every body is {"message": the status's text}.
-const (
-	statusNotFound    = http.StatusNotFound
-	statusTooLarge    = http.StatusRequestEntityTooLarge
-	statusFailed      = http.StatusInternalServerError
-	statusUnavailable = http.StatusServiceUnavailable
-)
-
 // GatewayConfig says what stands behind the front.
 type GatewayConfig struct {
 	// Template is an AWS SAM template, from which the routes and the functions' timeouts are read.
@@ -103,14 +95,18 @@ type target struct {
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := uuid.NewString()
 	w.Header().Set("Apigw-Requestid", id)
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
-	if err != nil {
-		refuse(w, statusTooLarge)
-		return
-	}
 	target, variables, found := g.find(r.Method, r.URL.Path)
 	if !found {
-		refuse(w, statusNotFound)
+		refuse(w, http.StatusNotFound)
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
+	if errors.As(err, new(*http.MaxBytesError)) {
+		refuse(w, http.StatusRequestEntityTooLarge)
+		return
+	}
+	if err != nil {
+		refuse(w, http.StatusBadRequest) // the caller broke off
 		return
 	}
 	event := newEvent(r, body, id, target.route, variables)
@@ -119,7 +115,7 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	payload, err := json.Marshal(event)
 	if err != nil || len(payload) > maxPayload {
-		refuse(w, statusTooLarge)
+		refuse(w, http.StatusRequestEntityTooLarge)
 		return
 	}
 	g.answer(w, r, target, payload, id)
@@ -145,21 +141,18 @@ func (g *gateway) find(method, path string) (target, map[string]string, bool) {
 // answer invokes the function and writes what comes of it.
 func (g *gateway) answer(w http.ResponseWriter, r *http.Request, t target, payload []byte, id string) {
 	response, err := g.invoke(r.Context(), t, payload)
-	var written events.APIGatewayV2HTTPResponse
-	var body []byte
 	if err == nil {
-		written, body, err = readResponse(response)
+		err = write(w, response)
 	}
 	if err == nil {
-		write(w, written, body)
 		return
 	}
-	g.config.Log.Error("invocation failed", "function", t.function.ID, "route", t.route.key(), "request_id", id, "error", err.Error())
+	g.config.Log.ErrorContext(r.Context(), "invocation failed", "function", t.function.ID, "route", t.route.key(), "request_id", id, "error", err.Error())
 	if errors.Is(err, errIntegrationTimeout) {
-		refuse(w, statusUnavailable)
+		refuse(w, http.StatusServiceUnavailable)
 		return
 	}
-	refuse(w, statusFailed)
+	refuse(w, http.StatusInternalServerError)
 }
 
 var (
@@ -188,17 +181,12 @@ func (g *gateway) invoke(ctx context.Context, t target, payload []byte) ([]byte,
 	select {
 	case o := <-done:
 		return o.response, o.err
-	case <-time.After(g.config.Timeout):
+	case <-time.After(min(g.config.Timeout, t.function.Timeout)):
+	}
+	if g.config.Timeout <= t.function.Timeout {
 		return nil, fmt.Errorf("%w after %s", errIntegrationTimeout, g.config.Timeout)
-	case <-ctx.Done():
 	}
-	// Both may have become ready at once; an answer given in time counts.
-	select {
-	case o := <-done:
-		return o.response, o.err
-	default:
-		return nil, fmt.Errorf("%w after %s", errFunctionTimeout, t.function.Timeout)
-	}
+	return nil, fmt.Errorf("%w after %s", errFunctionTimeout, t.function.Timeout)
 }
 
 // invoke turns a panic into the error it would be to Lambda.
@@ -211,23 +199,37 @@ func invoke(ctx context.Context, handler lambda.Handler, payload []byte) (respon
 	return handler.Invoke(ctx, payload)
 }
 
-// readResponse reads what a function returned. Without a statusCode the whole of it is the body of a 200 (API Gateway's guide,
+// write answers with what a function returned; an error means that nothing was written.
+func write(w http.ResponseWriter, payload []byte) error {
+	response, body, err := readResponse(payload)
+	if err != nil {
+		return err
+	}
+	header := w.Header()
+	header.Set("Content-Type", "text/plain;charset=UTF-8") // what HTTP APIs say when the function does not
+	for name, value := range response.Headers {
+		header.Set(name, value)
+	}
+	for _, cookie := range response.Cookies {
+		header.Add("Set-Cookie", cookie)
+	}
+	w.WriteHeader(response.StatusCode)
+	_, _ = w.Write(body) // a caller who left is nobody's error
+	return nil
+}
+
+// readResponse reads what a function returned and decodes its body. Without a statusCode the whole of it is the body of a 200 (API Gateway's guide,
 // "Format of the Lambda function response").
 func readResponse(payload []byte) (events.APIGatewayV2HTTPResponse, []byte, error) {
 	var response events.APIGatewayV2HTTPResponse
 	if len(payload) > maxPayload {
 		return response, nil, fmt.Errorf("response of %d bytes exceeds the maximum of %d", len(payload), maxPayload)
 	}
-	var given struct {
-		StatusCode *int `json:"statusCode"`
-	}
-	if err := json.Unmarshal(payload, &given); err != nil || given.StatusCode == nil {
-		if !json.Valid(payload) {
-			return response, nil, errors.New("response is not JSON")
-		}
-		response.StatusCode = http.StatusOK
-		response.Headers = map[string]string{"content-type": "application/json"}
-		return response, payload, nil
+	if !hasStatus(payload) {
+		return events.APIGatewayV2HTTPResponse{
+			StatusCode: http.StatusOK,
+			Headers:    map[string]string{"content-type": "application/json"},
+		}, payload, nil
 	}
 	if err := json.Unmarshal(payload, &response); err != nil {
 		return response, nil, fmt.Errorf("read response: %w", err)
@@ -245,20 +247,11 @@ func readResponse(payload []byte) (events.APIGatewayV2HTTPResponse, []byte, erro
 	return response, body, nil
 }
 
-func write(w http.ResponseWriter, response events.APIGatewayV2HTTPResponse, body []byte) {
-	header := w.Header()
-	header.Set("Content-Type", "text/plain;charset=UTF-8") // what HTTP APIs say when the function does not
-	for name, value := range response.Headers {
-		header.Set(name, value)
+func hasStatus(payload []byte) bool {
+	var given struct {
+		StatusCode json.RawMessage `json:"statusCode"`
 	}
-	for name, values := range response.MultiValueHeaders {
-		header[http.CanonicalHeaderKey(name)] = values
-	}
-	for _, cookie := range response.Cookies {
-		header.Add("Set-Cookie", cookie)
-	}
-	w.WriteHeader(response.StatusCode)
-	_, _ = w.Write(body) // a caller who left is nobody's error
+	return json.Unmarshal(payload, &given) == nil && given.StatusCode != nil
 }
 
 // refuse is an answer of the gateway's own.

@@ -75,40 +75,32 @@ func (r route) match(method, path string) (map[string]string, bool) {
 }
 
 // before tells whether the route goes before the other when both match: whole paths before greedy ones and those before the
-// default route (API Gateway's guide, "Create routes for HTTP APIs"); among equals, the one whose text is fixed for longer, and
-// last a named method before ANY.
-func (r route) before(other route) bool {
-	mine, theirs := r.rank(), other.rank()
-	for at := range mine {
-		if mine[at] != theirs[at] {
-			return mine[at] < theirs[at]
-		}
-	}
-	return false
-}
+// default route (API Gateway's guide, "Create routes for HTTP APIs"); among equals, the one with fixed text where the other has
+// a variable, and last a named method before ANY.
+func (r route) before(other route) bool { return r.rank() < other.rank() }
 
-// rank orders routes: class of path, where the first variable stands (later is better), class of method.
-func (r route) rank() [3]int {
+// rank spells that order out, so that the lesser text goes first.
+func (r route) rank() string {
 	if r.Path == defaultKey {
-		return [3]int{2, 0, 0}
+		return "default"
 	}
-	rank := [3]int{0, -len(r.segments), 0}
-	for at, segment := range r.segments {
+	const fixed, single, rest = "0", "1", "2"
+	class, text := "0 whole ", ""
+	for _, segment := range r.segments {
 		name, greedy := variable(segment)
-		if name == "" {
-			continue
-		}
-		if rank[1] == -len(r.segments) {
-			rank[1] = -at
-		}
-		if greedy {
-			rank[0] = 1
+		switch {
+		case greedy:
+			class, text = "1 greedy ", text+rest
+		case name != "":
+			text += single
+		default:
+			text += fixed
 		}
 	}
 	if r.Method == "ANY" {
-		rank[2] = 1
+		return class + text + " 1"
 	}
-	return rank
+	return class + text + " 0"
 }
 
 // variable is the name inside {name} or {name+}, empty for fixed text.

@@ -1,0 +1,211 @@
+package bulk
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/datastorage-service/datastorage/client"
+)
+
+// maxRequest bounds the bytes of the records of one request. Lambda takes 6 MB, in which API Gateway wraps the body as a
+// JSON string, every quotation mark two bytes long.
+const maxRequest = 4_000_000
+
+// Sender records a batch and returns one result for each record, in their order.
+type Sender func(ctx context.Context, records []json.RawMessage) ([]client.BatchResult, error)
+
+// Config is how an import is done. Every field is needed.
+type Config struct {
+	Send Sender
+	// InFlight is how many batches may be under way at once, 1 or more.
+	InFlight int
+	// Refused is given every refused record, in the order of the input. Its error ends the import.
+	Refused func(Refusal) error
+	// Progress is told after every batch, in the order of the input.
+	Progress func(Progress)
+}
+
+func (c Config) validate() error {
+	switch {
+	case c.Send == nil:
+		return errors.New("bulk: Send is nil")
+	case c.InFlight < 1:
+		return fmt.Errorf("bulk: InFlight is %d, and must be 1 or more", c.InFlight)
+	case c.Refused == nil:
+		return errors.New("bulk: Refused is nil")
+	case c.Progress == nil:
+		return errors.New("bulk: Progress is nil")
+	}
+	return nil
+}
+
+// Refusal is a record that was not stored, and why.
+type Refusal struct {
+	Line int64 `json:"line"`
+	// Record is the line as it was; as a JSON string when it is not JSON; null when it was too long to keep.
+	Record  json.RawMessage `json:"record"`
+	Problem client.Problem  `json:"problem"`
+}
+
+// Summary counts records by what became of them.
+type Summary struct {
+	Records      int64 `json:"records"`
+	Stored       int64 `json:"stored"`
+	AlreadyThere int64 `json:"already_there"`
+	Refused      int64 `json:"refused"`
+}
+
+// Progress is how far an import has come.
+type Progress struct {
+	Summary
+	// Bytes of the input that are done with.
+	Bytes int64
+}
+
+// outcome is what became of one line: refused with a problem, stored before, or stored.
+type outcome struct {
+	problem *client.Problem
+	replay  bool
+}
+
+// batch is lines that travel together. Its outcomes arrive when it is done.
+type batch struct {
+	lines []line
+	done  chan result
+}
+
+type result struct {
+	outcomes []outcome
+	err      error
+}
+
+// Import sends every line of input. The summary counts what is known to be stored, also when there is an error; after one,
+// the same input can be imported again.
+func Import(ctx context.Context, input io.Reader, config Config) (Summary, error) {
+	if err := config.validate(); err != nil {
+		return Summary{}, err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	// The collector waits for one batch, and this one is not yet under way when it cannot be queued.
+	queue := make(chan batch, config.InFlight-1)
+	group.Go(func() error {
+		defer close(queue)
+		return produce(ctx, group, newLines(input), config.Send, queue)
+	})
+	var progress Progress
+	group.Go(func() error { return collect(ctx, queue, config, &progress) })
+	err := group.Wait()
+	return progress.Summary, err
+}
+
+// produce queues batches in the order of the input, and starts each when there is room for it.
+func produce(ctx context.Context, group *errgroup.Group, input *lines, send Sender, queue chan<- batch) error {
+	cutter := cutter{input: input}
+	for {
+		lines, err := cutter.next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read the input: %w", err)
+		}
+		next := batch{lines: lines, done: make(chan result, 1)}
+		select {
+		case queue <- next:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		group.Go(func() error {
+			outcomes, err := deliver(ctx, send, next.lines)
+			next.done <- result{outcomes, err}
+			return nil
+		})
+	}
+}
+
+// collect takes the results in the order of the input.
+func collect(ctx context.Context, queue <-chan batch, config Config, progress *Progress) error {
+	for batch := range queue {
+		var result result
+		select {
+		case result = <-batch.done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if result.err != nil {
+			return fmt.Errorf("send lines %d to %d: %w", batch.lines[0].number, batch.lines[len(batch.lines)-1].number, result.err)
+		}
+		for i, line := range batch.lines {
+			if err := progress.count(line, result.outcomes[i], config.Refused); err != nil {
+				return err
+			}
+		}
+		config.Progress(*progress)
+	}
+	return nil
+}
+
+func (p *Progress) count(line line, outcome outcome, refused func(Refusal) error) error {
+	p.Records++
+	p.Bytes += line.size
+	switch {
+	case outcome.problem != nil:
+		p.Refused++
+		if err := refused(Refusal{Line: line.number, Record: line.record(), Problem: *outcome.problem}); err != nil {
+			return fmt.Errorf("keep the refused line %d: %w", line.number, err)
+		}
+	case outcome.replay:
+		p.AlreadyThere++
+	default:
+		p.Stored++
+	}
+	return nil
+}
+
+// record is the line as a JSON value.
+func (l line) record() json.RawMessage {
+	if l.text == nil || json.Valid(l.text) {
+		return l.text
+	}
+	text, err := json.Marshal(string(l.text))
+	if err != nil {
+		return nil
+	}
+	return text
+}
+
+// cutter cuts the input into batches that fit into a request.
+type cutter struct {
+	input *lines
+	// left is a line that did not fit into the batch before.
+	left *line
+}
+
+// next is the next batch, or io.EOF.
+func (c *cutter) next() ([]line, error) {
+	var batch []line
+	size := 0
+	if c.left != nil {
+		batch, size, c.left = append(batch, *c.left), len(c.left.text), nil
+	}
+	for len(batch) < client.MaxBatch {
+		line, err := c.input.next()
+		if errors.Is(err, io.EOF) && len(batch) > 0 {
+			return batch, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if size += len(line.text) + 1; size > maxRequest && len(batch) > 0 {
+			c.left = &line
+			return batch, nil
+		}
+		batch = append(batch, line)
+	}
+	return batch, nil
+}

@@ -1,0 +1,68 @@
+package bulk
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+)
+
+// maxLine bounds the bytes of one record. The largest that the service takes holds 384 KiB of texts, each character six
+// bytes long at worst, where JSON escapes it.
+const maxLine = 3_000_000
+
+// line is one line of the input that is not blank.
+type line struct {
+	// number counts from 1.
+	number int64
+	// text is without the line break; nil when it was longer than maxLine.
+	text []byte
+	// size is the bytes read for it, blank lines before it included.
+	size int64
+}
+
+// lines reads an input line by line, holding one line at a time.
+type lines struct {
+	reader *bufio.Reader
+	number int64
+}
+
+func newLines(input io.Reader) *lines {
+	return &lines{reader: bufio.NewReaderSize(input, 64<<10)}
+}
+
+// next is the next line that is not blank, or io.EOF.
+func (l *lines) next() (line, error) {
+	var size int64
+	for {
+		text, read, err := l.read()
+		size += read
+		if err != nil && (!errors.Is(err, io.EOF) || read == 0) {
+			return line{}, err
+		}
+		l.number++
+		if l.number == 1 {
+			text = bytes.TrimPrefix(text, []byte("\ufeff"))
+		}
+		if text == nil || len(bytes.TrimSpace(text)) > 0 {
+			return line{number: l.number, text: text, size: size}, nil
+		}
+	}
+}
+
+// read reads up to the next line break, and drops what is longer than maxLine.
+func (l *lines) read() (text []byte, size int64, err error) {
+	text = []byte{}
+	for {
+		part, err := l.reader.ReadSlice('\n')
+		size += int64(len(part))
+		if size > maxLine {
+			text = nil
+		} else {
+			text = append(text, part...)
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return bytes.TrimSuffix(text, []byte("\n")), size, err
+		}
+	}
+}

@@ -1,0 +1,161 @@
+// Package endtoend stands up the service for tests that speak to it as a user does: a fresh database, the functions, and the gateway in
+// front, on a loopback port. It knows no test.
+package endtoend
+
+import (
+	"context"
+	"log/slog"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/datastorage-service/datastorage/client"
+	"github.com/datastorage-service/datastorage/internal/config"
+	"github.com/datastorage-service/datastorage/internal/embedding"
+	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/postgrestest"
+	"github.com/datastorage-service/datastorage/migrations"
+)
+
+// Stack is one running service.
+type Stack struct {
+	// URL is the address of the API.
+	URL string
+	// Client speaks to it.
+	Client *client.Client
+	// Database is the stack's own.
+	Database *postgrestest.Database
+	// Functions are what the gateway calls.
+	Functions *local.Functions
+}
+
+// Options change what New stands up.
+type Options struct {
+	// Server is where the database is made; nil means the test binary's shared one.
+	Server *local.Postgres
+	// Env are the functions' settings.
+	Env map[string]string
+	// Identity is who the requests come from; nil means the local stack's own.
+	Identity *events.APIGatewayV2HTTPRequestContextAuthorizerDescription
+	// Anonymous requests carry no identity.
+	Anonymous bool
+	// Through is an address by which the functions reach the database, given its own; nil means directly.
+	Through func(url string) string
+	// Log gets the functions' log; nil means nothing does.
+	Log *slog.Logger
+}
+
+// New stands up a stack that ends with the test.
+func New(tb testing.TB, options Options) *Stack {
+	tb.Helper()
+	database := newDatabase(tb, options.Server)
+	getenv := func(name string) string { return options.Env[name] }
+	registerModel(tb, database, getenv)
+	through := options.Through
+	if through == nil {
+		through = func(url string) string { return url }
+	}
+	log := options.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	functions, err := local.NewFunctions(
+		context.Background(), getenv, through(database.WriterURL()), through(database.ReaderURL()), log)
+	if err != nil {
+		tb.Fatalf("wire the functions: %v", err)
+	}
+	tb.Cleanup(functions.Close)
+	server := serve(tb, functions, options)
+	api, err := client.New(server.URL)
+	if err != nil {
+		tb.Fatalf("make the client: %v", err)
+	}
+	return &Stack{URL: server.URL, Client: api, Database: database, Functions: functions}
+}
+
+func newDatabase(tb testing.TB, server *local.Postgres) *postgrestest.Database {
+	tb.Helper()
+	if server == nil {
+		return postgrestest.New(tb)
+	}
+	return postgrestest.NewOn(tb, server)
+}
+
+func registerModel(tb testing.TB, database *postgrestest.Database, getenv func(string) string) {
+	tb.Helper()
+	settings, err := config.LoadEmbedding(getenv)
+	if err != nil {
+		tb.Fatalf("embedding settings: %v", err)
+	}
+	embedder, err := embedding.Open(tb.Context(), embedding.Settings(settings))
+	if err != nil {
+		tb.Fatalf("embedding provider: %v", err)
+	}
+	model := embedder.Model()
+	if err := migrations.RegisterModel(tb.Context(), database.AdminURL(), model.Name, model.Dimensions); err != nil {
+		tb.Fatalf("register the model: %v", err)
+	}
+	activate(tb, database, model.Name)
+}
+
+// activate makes the model the one that incident_events shows; a test database comes with another.
+func activate(tb testing.TB, database *postgrestest.Database, model string) {
+	tb.Helper()
+	conn, err := pgx.Connect(tb.Context(), database.AdminURL())
+	if err != nil {
+		tb.Fatalf("connect as the owner: %v", err)
+	}
+	defer func() { _ = conn.Close(context.Background()) }()
+	for _, statement := range []string{
+		"UPDATE embedding_model SET active = false",
+		"UPDATE embedding_model SET active = true WHERE name = '" + model + "'",
+	} {
+		if _, err := conn.Exec(tb.Context(), statement); err != nil {
+			tb.Fatalf("activate the model: %v", err)
+		}
+	}
+}
+
+func serve(tb testing.TB, functions *local.Functions, options Options) *httptest.Server {
+	tb.Helper()
+	template, err := os.ReadFile(filepath.Join(Root(tb), "template.yaml"))
+	if err != nil {
+		tb.Fatalf("read the template: %v", err)
+	}
+	authorizer := options.Identity
+	if authorizer == nil && !options.Anonymous {
+		authorizer = local.Authorizer()
+	}
+	gateway, err := local.NewGateway(local.GatewayConfig{
+		Template: template, Functions: functions.Handlers, Authorizer: authorizer,
+	})
+	if err != nil {
+		tb.Fatalf("make the gateway: %v", err)
+	}
+	server := httptest.NewServer(gateway)
+	tb.Cleanup(server.Close)
+	return server
+}
+
+// Root is the folder of go.mod.
+func Root(tb testing.TB) string {
+	tb.Helper()
+	folder, err := os.Getwd()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(folder, "go.mod")); err == nil {
+			return folder
+		}
+		parent := filepath.Dir(folder)
+		if parent == folder {
+			tb.Fatal("no go.mod above the working directory")
+		}
+		folder = parent
+	}
+}
