@@ -26,18 +26,18 @@ type place struct {
 
 func rowPlace(t time.Time, id int64) place {
 	p := place{time: t}
-	binary.BigEndian.PutUint64(p.key[8:], uint64(id)) //nolint:gosec // the bits, not the value
+	binary.BigEndian.PutUint64(p.key[8:], uint64(id))
 	return p
 }
 
 func (p place) position() *audit.Position {
-	return &audit.Position{Time: p.time, ID: int64(binary.BigEndian.Uint64(p.key[8:]))} //nolint:gosec // the bits, not the value
+	return &audit.Position{Time: p.time, ID: int64(binary.BigEndian.Uint64(p.key[8:]))}
 }
 
 func sealCursor(key []byte, binding string, p place) string {
 	raw := make([]byte, 0, cursorPayload+cursorMAC)
 	raw = append(raw, cursorVersion)
-	raw = binary.BigEndian.AppendUint64(raw, uint64(p.time.UnixMicro())) //nolint:gosec // the bits, not the value
+	raw = binary.BigEndian.AppendUint64(raw, uint64(p.time.UnixMicro()))
 	raw = append(raw, p.key[:]...)
 	raw = append(raw, cursorSum(key, binding, raw)...)
 	return base64.RawURLEncoding.EncodeToString(raw)
@@ -53,7 +53,7 @@ func openCursor(key []byte, binding, cursor string) (place, bool) {
 	if !hmac.Equal(sum, cursorSum(key, binding, payload)) {
 		return place{}, false
 	}
-	micros := int64(binary.BigEndian.Uint64(payload[1:9])) //nolint:gosec // the bits, not the value
+	micros := int64(binary.BigEndian.Uint64(payload[1:9]))
 	return place{time: time.UnixMicro(micros).UTC(), key: audit.ID(payload[9:])}, true
 }
 

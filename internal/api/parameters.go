@@ -196,7 +196,7 @@ func back(value string, now time.Time) (time.Time, error) {
 	if n > uint64(100*365*24*time.Hour/unit) {
 		return audit.MinTime, nil
 	}
-	return now.Add(-time.Duration(n) * unit), nil //nolint:gosec // n is at most a century
+	return now.Add(-time.Duration(n) * unit), nil
 }
 
 func (p *parameters) window(now time.Time) (since, until *time.Time) {

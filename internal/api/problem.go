@@ -38,9 +38,6 @@ type Unprocessable struct{ Faults audit.Faults }
 
 func (u Unprocessable) Error() string { return u.Faults.Error() }
 
-// Overloaded marks an error as "too many requests at once": 429.
-var Overloaded = errors.New("too many requests at once")
-
 // row is one kind of problem. Its type is a URN, stable, for programs; the title never changes with the occurrence (RFC 9457).
 type row struct {
 	status int
@@ -76,8 +73,6 @@ func status(err error) row {
 		return row{http.StatusUnsupportedMediaType, "unsupported-media-type", "The content type is not supported"}
 	case errors.Is(err, audit.ErrRefused):
 		return row{http.StatusUnprocessableEntity, "refused", "The record breaks a rule of the database"}
-	case errors.Is(err, Overloaded):
-		return row{http.StatusTooManyRequests, "overloaded", "Too many requests at once"}
 	case errors.Is(err, audit.ErrUnavailable), expired(err):
 		return row{http.StatusServiceUnavailable, "unavailable", "Temporarily unavailable"}
 	default:
@@ -89,7 +84,7 @@ func tooLarge(faults audit.Faults) bool {
 	return slices.ContainsFunc(faults, func(f audit.Fault) bool { return f.Code == audit.CodeSize && f.Field == "" })
 }
 
-// retryAfter is the wait that is asked for with 429 and 503, in seconds: as long as a database fail-over's first moments, short
+// retryAfter is the wait that is asked for with 503, in seconds: as long as a database fail-over's first moments, short
 // enough for a caller that waits.
 const retryAfter = "2"
 
@@ -101,7 +96,7 @@ func problemAnswer(r *Request, err error) *Answer {
 	switch {
 	case errors.As(err, &method):
 		answer.header("Allow", strings.Join(method.allow, ", "))
-	case problem.Status == http.StatusServiceUnavailable, problem.Status == http.StatusTooManyRequests:
+	case problem.Status == http.StatusServiceUnavailable:
 		answer.header("Retry-After", retryAfter)
 	case problem.Status == http.StatusUnauthorized:
 		answer.header("WWW-Authenticate", "Bearer")

@@ -87,8 +87,8 @@ func wireWorkflow(w audit.StoredWorkflow) client.Workflow {
 	return client.Workflow{
 		WorkflowID:     w.WorkflowID,
 		Phase:          client.WorkflowPhase(w.Phase),
-		TotalSteps:     int32(w.TotalSteps),     //nolint:gosec // checked when it was written
-		CompletedSteps: int32(w.CompletedSteps), //nolint:gosec // checked when it was written
+		TotalSteps:     int32(w.TotalSteps),
+		CompletedSteps: int32(w.CompletedSteps),
 		StartTime:      w.StartTime,
 		EndTime:        w.EndTime,
 		Metadata:       wireMetadata(w.Metadata),

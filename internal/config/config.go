@@ -54,9 +54,9 @@ func Load(getenv func(string) string) (Settings, error) {
 	r := reader{getenv: getenv}
 	s := Settings{
 		DatabaseURL:      r.required("DATASTORAGE_DATABASE_URL"),
-		DatabaseMaxConns: int32(r.integer("DATASTORAGE_DATABASE_MAX_CONNS", 2, 1, 100)), //nolint:gosec // at most 100
+		DatabaseMaxConns: int32(r.integer("DATASTORAGE_DATABASE_MAX_CONNS", 2, 1, 100)),
 		RequestTimeout:   r.duration("DATASTORAGE_REQUEST_TIMEOUT", 10*time.Second, 100*time.Millisecond, 29*time.Second),
-		PartitionsAhead:  int32(r.integer("DATASTORAGE_PARTITIONS_AHEAD", 3, 1, 120)), //nolint:gosec // at most 120
+		PartitionsAhead:  int32(r.integer("DATASTORAGE_PARTITIONS_AHEAD", 3, 1, 120)),
 		LogLevel:         r.level("DATASTORAGE_LOG_LEVEL"),
 	}
 	s.Embedding = r.embedding()

@@ -19,7 +19,7 @@ func (s *Store) SignaturesStored(ctx context.Context, ids []audit.ID) ([]audit.I
 func (s *Store) SignaturesPending(ctx context.Context, after audit.ID, limit int) ([]audit.Signature, error) {
 	return retry(ctx, "look for signatures without a vector", func(ctx context.Context) ([]audit.Signature, error) {
 		rows, err := s.queries.SignaturePending(ctx, s.pool, dbsqlc.SignaturePendingParams{
-			Model: s.model, After: after, PageSize: int32(limit), //nolint:gosec // a page of the maintain function, hundreds
+			Model: s.model, After: after, PageSize: int32(limit),
 		})
 		signatures := make([]audit.Signature, len(rows))
 		for i, row := range rows {

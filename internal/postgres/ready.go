@@ -33,7 +33,8 @@ func (s *Store) Ready(ctx context.Context, schema int64) []Check {
 	case err == nil:
 	case errors.As(err, &server) && server.Code == "42883":
 		return []Check{
-			{Name: "postgresql"}, {Name: "pgvector"},
+			{Name: "postgresql"},
+			{Name: "pgvector"},
 			{Name: "schema", Err: fmt.Errorf("older than version %d; run the migrations", schema)},
 		}
 	default:

@@ -1,0 +1,49 @@
+# Every tool is pinned in tools/go.mod and built without cgo; everything that is downloaded lies under .local/.
+TOOL := CGO_ENABLED=0 go tool -modfile=tools/go.mod
+ADDR ?= 127.0.0.1:3000
+BENCH ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup generate verify lint test race bench build run clean
+
+help: ## List the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+
+setup: ## Download what building and testing need
+	go mod download
+	cd tools && go mod download
+
+generate: ## Make the generated code from queries/, migrations/ and openapi.yaml
+	$(TOOL) sqlc generate
+	$(TOOL) oapi-codegen -config client/oapi-codegen.yaml openapi.yaml
+
+verify: generate lint ## Regenerate, lint, and demand that nothing differs
+	go mod tidy -diff
+	@git diff --exit-code --stat -- . || { echo "generated files differ from what is committed: commit the result of make generate" >&2; exit 1; }
+	@test -z "$$(git ls-files --others --exclude-standard)" || { git ls-files --others --exclude-standard >&2; echo "files that are neither committed nor ignored" >&2; exit 1; }
+
+lint: ## Run the linters
+	go vet ./...
+	$(TOOL) golangci-lint run
+
+test: ## Run every test with the race detector, on PostgreSQL 16; the store's on 18 too
+	go test -race -timeout 40m -coverprofile=coverage.out -coverpkg=./... ./...
+	DATASTORAGE_TEST_POSTGRES_VERSION=18 go test -race -timeout 20m ./internal/postgres/... ./migrations/...
+	@go tool cover -func=coverage.out | tail -n 1
+
+race: test ## The same as test
+
+bench: ## Print each benchmark's result beside its floor (BENCH="-run write" for one of them)
+	go run ./internal/bench $(BENCH)
+
+build: ## Build the functions for Lambda (arm64) and the command line
+	@for f in write query health migrate maintain; do \
+		GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build -trimpath -tags lambda.norpc -ldflags='-s -w' -o bin/$$f/bootstrap ./functions/$$f || exit 1; \
+	done
+	go build -trimpath -o bin/datastorage ./cmd/datastorage
+
+run: ## Serve the API on http://$(ADDR) against a PostgreSQL of its own
+	@go run ./cmd/datastorage dev --addr $(ADDR)
+
+clean: ## Remove everything that was downloaded, built or stored here
+	rm -rf .local bin coverage.out

@@ -1,0 +1,212 @@
+// Package datastorage_test holds the house to its plan: which room may import which, and that every room says what it is for.
+package datastorage_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/datastorage-service/datastorage"
+
+// rooms lists what each room may import of this module; a room is a folder, the longest prefix counts. A new room is added here with
+// its reason.
+var rooms = map[string][]string{
+	"internal/audit":     {},
+	"client":             {},
+	"internal/telemetry": {},
+	"internal/config":    {},
+	"migrations":         {},
+	"internal/embedding": {"internal/audit", "internal/telemetry"},
+	"internal/postgres":  {"internal/audit", "internal/telemetry", "internal/postgres/internal/dbsqlc"},
+	"internal/api":       {"internal/audit", "client"},
+	"functions/write":    {"internal/api", "internal/audit", "internal/config", "internal/embedding", "internal/postgres", "internal/telemetry", "functions/write"},
+	"functions/query":    {"internal/api", "internal/audit", "internal/config", "internal/embedding", "internal/postgres", "internal/telemetry", "functions/query"},
+	"functions/health":   {"internal/api", "internal/config", "internal/embedding", "internal/postgres", "internal/telemetry", "functions/health", "migrations"},
+	"functions/migrate":  {"internal/config", "internal/embedding", "internal/telemetry", "functions/migrate", "migrations"},
+	"functions/maintain": {"internal/audit", "internal/config", "internal/embedding", "internal/postgres", "internal/telemetry", "functions/maintain"},
+
+	// What stands around the functions may use all of them.
+	"internal/local":        nil,
+	"cmd":                   nil,
+	"internal/postgrestest": nil,
+	// endtoend stands the service up for the tests that speak to it as a user does: several rooms' tests need the same stack.
+	"internal/endtoend": nil,
+	// bench prints each measured figure beside its floor; it is a program, so that a run needs no test framework's timing.
+	"internal/bench": nil,
+}
+
+// notShipped are packages that a function must never link.
+var notShipped = []string{
+	"testing", "github.com/spf13/cobra", "github.com/schollz/progressbar/v3", "github.com/rogpeppe/go-internal", "github.com/google/go-cmp",
+}
+
+type file struct {
+	path string // from the module's root
+	ast  *ast.File
+}
+
+func parse(t *testing.T) []file {
+	t.Helper()
+	var files []file
+	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := entry.Name()
+		if entry.IsDir() {
+			if path != "." && (strings.HasPrefix(name, ".") || name == "testdata" || name == "tools" || name == "bin") {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(name, ".go") {
+			return nil
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
+		files = append(files, file{path: filepath.ToSlash(path), ast: parsed})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func roomOf(path string) (string, bool) {
+	for folder := path; folder != "."; folder = filepath.ToSlash(filepath.Dir(folder)) {
+		if _, ok := rooms[folder]; ok {
+			return folder, true
+		}
+	}
+	return "", false
+}
+
+func imports(t *testing.T, f file) []string {
+	t.Helper()
+	var paths []string
+	for _, spec := range f.ast.Imports {
+		path, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, path)
+	}
+	return paths
+}
+
+func TestImports(t *testing.T) {
+	t.Parallel()
+	checked := 0
+	for _, f := range parse(t) {
+		if strings.HasSuffix(f.path, "_test.go") {
+			continue
+		}
+		room, ok := roomOf(f.path)
+		if !ok {
+			t.Errorf("%s: its room is not in the plan", f.path)
+			continue
+		}
+		for _, path := range imports(t, f) {
+			checked++
+			own, inModule := strings.CutPrefix(path, module+"/")
+			if !inModule || rooms[room] == nil || strings.HasPrefix(own+"/", room+"/") {
+				continue
+			}
+			if !slices.ContainsFunc(rooms[room], func(allowed string) bool { return strings.HasPrefix(own+"/", allowed+"/") }) {
+				t.Errorf("%s: %s may not import %s", f.path, room, own)
+			}
+		}
+	}
+	if checked < 100 {
+		t.Fatalf("looked at %d imports only: the walk is wrong", checked)
+	}
+}
+
+func TestAuditIsStandardLibraryOnly(t *testing.T) {
+	t.Parallel()
+	for _, f := range parse(t) {
+		if !strings.HasPrefix(f.path, "internal/audit/") || strings.HasSuffix(f.path, "_test.go") {
+			continue
+		}
+		for _, path := range imports(t, f) {
+			if first, _, _ := strings.Cut(path, "/"); strings.Contains(first, ".") {
+				t.Errorf("%s imports %s", f.path, path)
+			}
+		}
+	}
+}
+
+func TestFunctionsLinkNoTestsOrTools(t *testing.T) {
+	t.Parallel()
+	for _, f := range parse(t) {
+		room, _ := roomOf(f.path)
+		if strings.HasSuffix(f.path, "_test.go") || rooms[room] == nil {
+			continue
+		}
+		for _, path := range imports(t, f) {
+			if slices.Contains(notShipped, path) {
+				t.Errorf("%s imports %s", f.path, path)
+			}
+		}
+	}
+}
+
+func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
+	t.Parallel()
+	comments := map[string]int{}
+	for _, f := range parse(t) {
+		if strings.HasSuffix(f.path, "_test.go") {
+			continue
+		}
+		folder := filepath.Dir(f.path)
+		comments[folder] += 0
+		if f.ast.Doc != nil && !strings.Contains(folder, "dbsqlc") && len(strings.Fields(f.ast.Doc.Text())) > 5 {
+			comments[folder]++
+		}
+	}
+	for folder, n := range comments {
+		if n != 1 && !strings.HasSuffix(folder, "dbsqlc") {
+			t.Errorf("%s has %d package comments, wanted one", folder, n)
+		}
+	}
+}
+
+// TestFilterPredicateIsOneText holds the copies of the filters in queries/ to each other: a list, its total and a search must select
+// by the same rules.
+func TestFilterPredicateIsOneText(t *testing.T) {
+	t.Parallel()
+	const first, last = "(sqlc.narg('ids')", "r.start_time < sqlc.narg('until')::timestamptz)"
+	var predicates []string
+	for _, name := range []string{"queries/remediation.sql", "queries/search.sql"} {
+		content, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rest := string(content)
+		for {
+			start := strings.Index(rest, first)
+			if start < 0 {
+				break
+			}
+			end := strings.Index(rest[start:], last)
+			predicates = append(predicates, strings.Join(strings.Fields(rest[start:start+end]), " "))
+			rest = rest[start+end:]
+		}
+	}
+	if len(predicates) != 7 {
+		t.Errorf("found %d copies of the filters, wanted 7", len(predicates))
+	}
+	for i, predicate := range predicates {
+		if predicate != predicates[0] {
+			t.Errorf("copy %d of the filters differs from the first:\n%s\n%s", i, predicate, predicates[0])
+		}
+	}
+}
