@@ -682,7 +682,7 @@ type RemediationInput struct {
 	// Phase How far a remediation has come.
 	Phase Phase `json:"phase"`
 
-	// RemediationID The caller's key; unique.
+	// RemediationID The caller's key; unique. No slash: it is a part of paths.
 	RemediationID string `json:"remediation_id"`
 
 	// Severity unknown when absent.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/datastorage-service/datastorage/client"
@@ -59,9 +60,9 @@ func newPaging(ctx context.Context, r *Request, p *parameters, key CursorKey, of
 	return paging, nil
 }
 
-// binding is what a cursor belongs to: the path, the filters and the order, not the size of the page.
+// binding is what a cursor belongs to: the path, the filters and the order, not the size of the page or how it was reached.
 func (p *Paging) binding() string {
-	return p.path + "?" + p.parameters.encode("cursor", "limit", "include_total")
+	return p.path + "?" + p.parameters.encode("cursor", "offset", "limit", "include_total")
 }
 
 // Position is where the page before ended, nil on the first page.
@@ -117,28 +118,18 @@ func answerPage[T, W any](p *Paging, rows Rows[T], wire func(T) W, at func(T) pl
 		body.Pagination.Offset = &p.Offset
 	}
 	if rows.HasMore {
-		next := p.next(len(body.Data), at(rows.Data[len(body.Data)-1]))
-		if !p.byOffset {
-			body.Pagination.NextCursor = next
-		}
-		answer.header("Link", p.link(next))
+		body.Pagination.NextCursor = sealCursor(p.key, p.binding(), at(rows.Data[len(body.Data)-1]))
+		answer.header("Link", p.link(body.Pagination.NextCursor, len(body.Data)))
 	}
 	answer.Body = body
 	return answer, nil
 }
 
-// next is the value of cursor, or of offset, that continues behind the last row of a page.
-func (p *Paging) next(rows int, last place) string {
-	if p.byOffset {
-		return fmt.Sprint(p.Offset + rows)
+// link is the request for the page behind this one: by offset if this one was and offsets go so far, else by cursor.
+func (p *Paging) link(cursor string, rows int) string {
+	query := p.parameters.with("cursor", cursor)
+	if next := p.Offset + rows; p.byOffset && next <= MaxOffset {
+		query = p.parameters.with("offset", strconv.Itoa(next))
 	}
-	return sealCursor(p.key, p.binding(), last)
-}
-
-func (p *Paging) link(next string) string {
-	name := "cursor"
-	if p.byOffset {
-		name = "offset"
-	}
-	return "<" + p.path + "?" + p.parameters.with(name, next) + `>; rel="next"`
+	return "<" + p.path + "?" + query + `>; rel="next"`
 }

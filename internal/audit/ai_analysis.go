@@ -23,7 +23,7 @@ type StoredAIAnalysis struct {
 
 // Check finds every fault of the record and sanitises it. tree is the metadata object as parsed, nil when absent.
 func (a *AIAnalysis) Check(c Checker, tree map[string]any) {
-	c.identifier("remediation_id", a.RemediationID, MaxIdentifier)
+	c.RemediationID(a.RemediationID)
 	c.identifier("analysis_id", a.AnalysisID, MaxIdentifier)
 	c.identifier("provider", a.Provider, MaxIdentifier)
 	c.identifier("model", a.Model, MaxIdentifier)

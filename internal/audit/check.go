@@ -125,8 +125,15 @@ func Microseconds(t time.Time) time.Time {
 	return t.UTC().Truncate(time.Microsecond)
 }
 
-// RemediationID judges a remediation_id that stands by itself, as in a path.
-func (c Checker) RemediationID(value string) { c.identifier("remediation_id", value, MaxIdentifier) }
+// RemediationID judges a remediation_id. It stands in paths, where API Gateway takes even an encoded slash for the end of a segment: a
+// record with a slash in its id could be written but neither read nor updated.
+func (c Checker) RemediationID(value string) {
+	const field = "remediation_id"
+	c.identifier(field, value, MaxIdentifier)
+	if strings.Contains(value, "/") && !c.faulty(field) {
+		c.fault(field, CodeCharacters, "must not hold a slash: it is a part of the record's path")
+	}
+}
 
 // Identifier judges a value by the rules of an identifier of at most limit characters, as in a filter.
 func (c Checker) Identifier(field, value string, limit int) { c.identifier(field, value, limit) }

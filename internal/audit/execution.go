@@ -27,7 +27,7 @@ type StoredExecution struct {
 
 // Check finds every fault of the record and sanitises it. tree is the metadata object as parsed, nil when absent.
 func (e *Execution) Check(c Checker, tree map[string]any) {
-	c.identifier("remediation_id", e.RemediationID, MaxIdentifier)
+	c.RemediationID(e.RemediationID)
 	c.identifier("workflow_id", e.WorkflowID, MaxIdentifier)
 	c.identifier("execution_id", e.ExecutionID, MaxIdentifier)
 	c.identifier("action_type", e.ActionType, MaxActionType)

@@ -13,64 +13,63 @@ func findCommands(s string, found []span) []span {
 // findFlags finds the values of flags whose name labels a secret.
 func findFlags(s string, found []span) []span {
 	for i := 0; ; {
-		n := strings.Index(s[i:], "-")
+		n := strings.IndexByte(s[i:], '-')
 		if n < 0 {
 			return found
 		}
-		i += n
-		dash := i
-		i += spanOf(s[i:], func(c byte) bool { return c == '-' })
+		dash := i + n
+		i = dash + spanOf(s[dash:], func(c byte) bool { return c == '-' })
 		if dash > 0 && !isSpace(s[dash-1]) && strings.IndexByte("\"'`([,", s[dash-1]) < 0 {
 			continue
 		}
-		end := i + spanOf(s[i:], isWord)
-		if end == len(s) || !isBlank(s[end]) {
-			i = end
+		name := i
+		i += spanOf(s[i:], isWord)
+		if i == len(s) || !isBlank(s[i]) {
 			continue
 		}
-		if kind := labelClass(s[i:end]); kind != labelNone {
-			found = addFlagValue(found, s, end, kind)
+		a := assignment{label: s[name:i], separator: ':', class: labelClass(s[name:i])}
+		if a.class != labelNone && a.readValue(s, i) && (a.quoted || s[a.start] != '-') {
+			found = addFlag(found, s, a)
+			i = a.end
 		}
-		i = end
 	}
 }
 
-func addFlagValue(found []span, s string, i int, kind class) []span {
-	a := assignment{separator: '='}
-	if !a.readValue(s, i) {
-		return found
-	}
+func addFlag(found []span, s string, a assignment) []span {
 	value := s[a.start:a.end]
-	if value[0] == '-' && !a.quoted || isReference(value) || kind == labelSecret && isObjectName(assignment{separator: ':'}, value) {
+	if isReference(value) || a.class == labelSecret && isObjectName(a, value) {
 		return found
 	}
-	action := ActionToken
-	if kind == labelPassword {
-		action = ActionPassword
-	}
-	return add(found, s, a.start, a.end, action)
+	return add(found, s, a.start, a.end, labelAction(a.class, a.label))
 }
 
 // findCurlUsers finds the password in curl's -u user:password.
 func findCurlUsers(s string, found []span) []span {
-	for i := 0; ; {
-		n := strings.Index(s[i:], "curl ")
-		if n < 0 {
-			return found
+	const command = "curl "
+	for i := strings.Index(s, command); i >= 0; {
+		i += len(command)
+		next := strings.Index(s[i:], command)
+		end := len(s)
+		if next >= 0 {
+			end = i + next
 		}
-		i += n + len("curl ")
-		found = addCurlUser(found, s, i, lineEnd(s, i))
+		found = addCurlUser(found, s[:lineEnd(s[:end], i)], i-1)
+		if next < 0 {
+			break
+		}
+		i = end
 	}
+	return found
 }
 
-func addCurlUser(found []span, s string, start, end int) []span {
-	for _, flag := range []string{" -u ", " -u", " --user ", " --user=", " --proxy-user ", " -U "} {
-		n := strings.Index(s[start-1:end], flag)
+func addCurlUser(found []span, s string, start int) []span {
+	for _, flag := range []string{" -u", " --user ", " --user=", " --proxy-user ", " -U "} {
+		n := strings.Index(s[start:], flag)
 		if n < 0 {
 			continue
 		}
 		a := assignment{}
-		if !a.readValue(s, start-1+n+len(flag)) {
+		if !a.readValue(s, start+n+len(flag)) {
 			continue
 		}
 		user, password, ok := strings.Cut(s[a.start:a.end], ":")

@@ -11,7 +11,11 @@ func findConnectionStrings(s string, found []span) []span {
 			break
 		}
 		i += n + len("://")
-		found = addUserinfo(found, s, i)
+		end := len(s)
+		if next := strings.Index(s[i:], "://"); next >= 0 {
+			end = i + next
+		}
+		found = addUserinfo(found, s, i, end)
 	}
 	for _, anchor := range []string{"@tcp(", "@unix("} {
 		for i := 0; ; {
@@ -30,7 +34,8 @@ func findConnectionStrings(s string, found []span) []span {
 			break
 		}
 		i += n + len(thin)
-		if at := strings.IndexByte(s[i:i+spanOf(s[i:], isAuthority)], '@'); at > 0 {
+		word := s[i:min(len(s), i+4*maxLabel)]
+		if at := strings.IndexByte(word[:spanOf(word, isAuthority)], '@'); at > 0 {
 			found = addBeforeAt(found, s, i, i+at, '/')
 		}
 	}
@@ -40,13 +45,10 @@ func findConnectionStrings(s string, found []span) []span {
 // isAuthority is what may stand in a URL before its end in running text.
 func isAuthority(c byte) bool { return !isSpace(c) && strings.IndexByte("\"'`<>|", c) < 0 }
 
-// addUserinfo redacts the password of the URL whose authority starts at i. Passwords are often written with / ? # unescaped, so an
+// addUserinfo redacts the password of the URL whose authority starts at i, reading no further than end. Passwords are often written with / ? # unescaped, so an
 // authority whose port is not a number is read on to the next @.
-func addUserinfo(found []span, s string, i int) []span {
-	word := s[i : i+spanOf(s[i:], isAuthority)]
-	if next := strings.Index(word, "://"); next >= 0 {
-		word = word[:next]
-	}
+func addUserinfo(found []span, s string, i, end int) []span {
+	word := s[i : i+spanOf(s[i:end], isAuthority)]
 	authority := word
 	if n := strings.IndexAny(word, "/?#"); n >= 0 {
 		authority = word[:n]

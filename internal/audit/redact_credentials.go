@@ -6,12 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// isAuthorization holds for the headers that carry credentials (RFC 9110, sections 11.6.2 and 11.7.2).
-func isAuthorization(label string) bool {
-	return strings.EqualFold(label, "authorization") || strings.EqualFold(label, "proxy-authorization")
-}
-
-// schemes of HTTP authentication whose credentials are one word (IANA registry, and those that services made up).
+// schemeAction knows the schemes of HTTP authentication (RFC 9110, section 11; IANA's registry, and those that services made up).
 func schemeAction(word string) (Action, bool) {
 	switch strings.ToLower(word) {
 	case "basic":
@@ -24,52 +19,40 @@ func schemeAction(word string) (Action, bool) {
 
 // addAuthorization redacts the credentials of an Authorization header and keeps its scheme.
 func addAuthorization(found []span, s string, a assignment) []span {
-	end := a.end
-	switch {
-	case a.quoted:
-	case foldPrefix(s[a.start:], "digest "): // its parameters have quotes of their own
-		end = lineEnd(s, a.start)
-	default:
-		end = headerEnd(s, a.start)
+	if a.quoted {
+		return addScheme(found, s, a.start, a.end)
 	}
-	return addScheme(found, s, a.start, end)
-}
-
-// headerEnd is where a header value without quotes of its own ends: at the quote that closes the whole header, or the line.
-func headerEnd(s string, start int) int {
-	end := lineEnd(s, start)
-	if n := strings.IndexAny(s[start:end], "\"'`\\"); n >= 0 {
-		end = start + n
-	}
-	return end
+	return addScheme(found, s, a.start, len(s))
 }
 
 func addScheme(found []span, s string, start, end int) []span {
 	value := s[start:end]
-	word := spanOf(value, isWord)
+	word := spanOf(value[:min(len(value), maxLabel)], isWord)
 	action, known := schemeAction(value[:word])
-	rest := strings.TrimLeft(value[word:], " \t")
 	if !known {
-		if looksRandom(value[:bareLength(value)]) {
-			return add(found, s, start, start+bareLength(value), ActionBearer)
+		if n := spanOf(value, isCredential); looksRandom(value[:n]) {
+			return add(found, s, start, start+n, ActionBearer)
 		}
 		return found
 	}
-	from := end - len(rest)
+	from := start + word + spanOf(value[word:], isBlank)
 	if strings.EqualFold(value[:word], "digest") {
-		return add(found, s, from, end, action)
+		return add(found, s, from, min(end, lineEnd(s, from)), action) // its parameters have quotes of their own
 	}
-	length := bareLength(rest)
-	if isReference(rest[:length]) {
+	to := from + bareLength(s[from:end])
+	if isReference(s[from:to]) {
 		return found
 	}
-	return add(found, s, from, from+length, action)
+	return add(found, s, from, to, action)
 }
+
+// isCredential is the alphabet of token68 (RFC 9110, section 11.2).
+func isCredential(c byte) bool { return isBase64(c) || c == '.' || c == '~' }
 
 // looksRandom holds for a word that nobody wrote by hand: long, with digits and letters.
 func looksRandom(v string) bool {
 	const shortest = 16
-	return len(v) >= shortest && spanOf(v, func(c byte) bool { return isBase64(c) || c == '.' || c == '~' }) == len(v) &&
+	return len(v) >= shortest && spanOf(v, isCredential) == len(v) &&
 		strings.ContainsAny(v, "0123456789") && strings.ContainsAny(strings.ToLower(v), "abcdefghijklmnopqrstuvwxyz")
 }
 
@@ -96,7 +79,7 @@ func findCredentials(s string, found []span) []span {
 }
 
 func addBare(found []span, s string, start int, scheme string) []span {
-	end := start + spanOf(s[start:], func(c byte) bool { return isBase64(c) || c == '.' || c == '~' })
+	end := start + spanOf(s[start:], isCredential)
 	value := strings.TrimRight(s[start:end], ".")
 	end = start + len(value)
 	if scheme == "basic " {

@@ -207,17 +207,18 @@ func (q jsonQuote) String() string { return strings.Repeat(`\`, q.backslashes) +
 
 // jsonSecrets reads objects loosely: any text around them, and an end cut off, does no harm.
 type jsonSecrets struct {
-	text  string
-	quote jsonQuote
-	found []span
-	open  []jsonObject // and arrays, outermost first
+	text   string
+	quote  jsonQuote
+	found  []span
+	values []span       // inside data and stringData of objects still open
+	open   []jsonObject // and arrays, outermost first
 }
 
 type jsonObject struct {
 	key    string // of the member being read
 	secret bool
-	inData bool   // it is the value of data or stringData, or inside one
-	values []span // inside data and stringData
+	inData bool // it is the value of data or stringData, or inside one
+	values int  // how many values there were when it began
 }
 
 func (j *jsonSecrets) scan() {
@@ -245,7 +246,7 @@ func (j *jsonSecrets) push() {
 	if n := len(j.open); n > 0 {
 		inData = j.open[n-1].inData || isSecretData(j.open[n-1].key)
 	}
-	j.open = append(j.open, jsonObject{inData: inData})
+	j.open = append(j.open, jsonObject{inData: inData, values: len(j.values)})
 }
 
 func (j *jsonSecrets) pop() {
@@ -255,11 +256,11 @@ func (j *jsonSecrets) pop() {
 	}
 	last := j.open[n]
 	j.open = j.open[:n]
-	switch {
-	case last.secret:
-		j.found = append(j.found, last.values...)
-	case n > 0 && last.inData:
-		j.open[n-1].values = append(j.open[n-1].values, last.values...)
+	if last.secret {
+		j.found = append(j.found, j.values[last.values:]...)
+	}
+	if last.secret || !last.inData || n == 0 {
+		j.values = j.values[:last.values]
 	}
 }
 
@@ -288,7 +289,7 @@ func (j *jsonSecrets) mark(i int) int {
 		j.open[n].secret = true
 	}
 	if j.open[n].inData && !isTemplate(text) {
-		j.open[n].values = add(j.open[n].values, j.text, start, end, ActionKubernetesSecret)
+		j.values = add(j.values, j.text, start, end, ActionKubernetesSecret)
 	}
 	return next - 1
 }

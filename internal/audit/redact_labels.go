@@ -1,58 +1,60 @@
 package audit
 
-import (
-	"strings"
-)
+import "strings"
 
 // class is what a label says about its value.
 type class int
 
 const (
-	labelNone     class = iota
-	labelPassword       // whatever stands there is one, unless it is a reference or prose
-	labelSecret         // secret, token, api key: also names of objects and words of errors stand there
+	labelNone          class = iota
+	labelPassword            // whatever stands there is one, unless it is a reference or prose
+	labelSecret              // secret, token, api key: also names of objects and words of errors stand there
+	labelAuthorization       // a header's credentials
+	labelDockerAuth          // user:password in base64
+	labelName                // the name of what "value" is next to it
 )
 
 // maxLabel is how many bytes before a separator are read as its label.
 const maxLabel = 64
 
 // labelClass decides by the last words of a label: client_secret and DB_PASSWORD_2 hold secrets, secretName, passwordSecretRef and
-// token_ttl do not.
+// token_ttl do not. It answers labelPassword, labelSecret or labelNone.
 func labelClass(label string) class {
 	label = strings.TrimRight(label, "0123456789_-")
-	if label == "" || len(label) > maxLabel {
+	if label == "" || len(label) > maxLabel || strings.IndexByte("dDeEsSwWtTnNyY", label[len(label)-1]) < 0 {
 		return labelNone
 	}
 	letters := squeeze(label)
-	for _, suffix := range []string{"password", "passwd", "passphrase", "keypass", "storepass"} {
-		if strings.HasSuffix(letters, suffix) {
-			return labelPassword
-		}
+	if hasAnySuffix(letters, "password", "passwd", "passphrase", "keypass", "storepass") || isShortPassword(label) {
+		return labelPassword
 	}
-	switch lastWord(label) {
-	case "pass", "pw":
-		if len(letters) > len("pass") {
-			return labelPassword
-		}
-	case "pwd":
-		if label != "PWD" { // the shell's working directory
-			return labelPassword
-		}
-	}
-	for _, suffix := range secretSuffixes() {
-		if strings.HasSuffix(letters, suffix) {
-			return labelSecret
-		}
+	// A bare "key" is a map's, a table's or a public one.
+	if hasAnySuffix(letters, "secret", "token", "apikey", "accesskey", "secretkey", "privatekey", "accountkey", "authkey", "encryptionkey",
+		"signingkey", "masterkey", "storagekey", "subscriptionkey", "sharedkey") {
+		return labelSecret
 	}
 	return labelNone
 }
 
-// secretSuffixes ends the squeezed labels of secrets that are not passwords. A bare "key" is a map's, a table's or a public one.
-func secretSuffixes() []string {
-	return []string{
-		"secret", "token", "apikey", "accesskey", "secretkey", "privatekey", "accountkey", "authkey", "encryptionkey",
-		"signingkey", "masterkey", "storagekey", "subscriptionkey", "sharedkey", "amzsignature", "googsignature",
+// isShortPassword holds for labels such as DB_PASS, pgPass and pwd, but not for PWD, the shell's working directory, nor for the word
+// "pass", which counts tests.
+func isShortPassword(label string) bool {
+	switch lastWord(label) {
+	case "pass", "pw":
+		return len(label) > len("pass")
+	case "pwd":
+		return label != "PWD"
 	}
+	return false
+}
+
+func hasAnySuffix(s string, suffixes ...string) bool {
+	for _, suffix := range suffixes {
+		if strings.HasSuffix(s, suffix) {
+			return true
+		}
+	}
+	return false
 }
 
 // squeeze is a label in lower case without what joins its words.
@@ -82,90 +84,92 @@ func lastWord(label string) string {
 	return strings.ToLower(label[start:])
 }
 
-// assignment is one label, separator and value: password=…, "token": "…", <secret>…</secret>, and "value: …" after "name: TOKEN".
-type assignment struct {
-	label      string
-	before     string // the word before the label, on the same line
-	joined     bool   // a colon stands right before the label
-	lineStart  bool   // nothing but indentation, a list dash or a quote stands before the label
-	separator  byte   // one of = : >
-	start, end int    // of the value, without its quotes
-	quoted     bool
-}
-
-// findLabelled finds values by the labels before them.
+// findLabelled finds values by the labels before them: password=…, "token": "…", <secret>…</secret>, and the value beside a name in
+// name: TOKEN, value: ….
 func findLabelled(s string, found []span) []span {
-	var name string // the value of the last assignment if its label was "name"
-	for i := strings.IndexAny(s, "=:>"); i < len(s) && i >= 0; {
-		next := i + 1
-		if a, ok := assignmentAt(s, i); ok {
-			if strings.EqualFold(a.label, "value") && name != "" {
-				a.label = name
-			}
-			name = ""
-			if strings.EqualFold(a.label, "name") {
-				name = s[a.start:a.end]
-			}
-			found = addAssignment(found, s, a)
+	name := "" // the value of the assignment before, if its label was "name"
+	for i := nextSeparator(s, 0); i < len(s); i = nextSeparator(s, i) {
+		a, ok := labelAt(s, i)
+		i++
+		if !ok {
+			continue
 		}
-		n := strings.IndexAny(s[next:], "=:>")
-		if n < 0 {
-			break
+		a.classify(s, name)
+		name = ""
+		if a.class == labelNone || !a.readValue(s, i) {
+			continue
 		}
-		i = next + n
+		if a.class == labelName {
+			name = s[a.start:min(a.end, a.start+maxLabel)]
+			continue
+		}
+		found = addAssignment(found, s, a)
+		i = a.end // so that no value is read twice
 	}
 	return found
 }
 
-func addAssignment(found []span, s string, a assignment) []span {
-	if isAuthorization(a.label) {
-		return addAuthorization(found, s, a)
+// nextSeparator is the index of the next = : or > from i on.
+func nextSeparator(s string, i int) int {
+	for i < len(s) && s[i] != '=' && s[i] != ':' && s[i] != '>' {
+		i++
 	}
-	kind := a.class(s)
-	if kind == labelNone {
-		return addDockerAuth(found, s, a)
-	}
-	value := s[a.start:a.end]
-	if strings.HasPrefix(value, "-----BEGIN") || isReference(value) || !a.quoted && isCode(value) || isProse(s, a, kind) {
-		return found
-	}
-	if kind == labelSecret && (isObjectName(a, value) || isCounter(value)) {
-		return found
-	}
-	return add(found, s, a.start, a.end, labelAction(kind, a.label))
+	return i
 }
 
-// class is what the label says, with the word before it where one word is not enough.
-func (a assignment) class(s string) class {
+// classify sets the class of an assignment, given the value of a "name" right before it.
+func (a *assignment) classify(s, name string) {
 	switch strings.ToLower(a.label) {
+	case "name":
+		a.class = labelName
+	case "value":
+		a.class = labelClass(name)
+	case "authorization", "proxy-authorization":
+		a.class = labelAuthorization
+	case "auth":
+		a.class = labelDockerAuth
 	case "key":
-		return labelClass(a.before + a.label)
-	case "sig": // of a shared access signature, which is long
-		const shortest = 40
-		if a.end-a.start >= shortest && a.separator == '=' {
-			return labelSecret
+		before, _ := contextBefore(s, a.labelStart)
+		a.class = labelClass(before + a.label)
+	case "sig", "x-amz-signature", "x-goog-signature": // of a URL that is itself the credential
+		if a.separator == '=' {
+			a.class = labelSecret
+		}
+	default:
+		// A part of a name such as arn:aws:…:secret:db is no label.
+		if a.separator != ':' || a.labelStart == 0 || s[a.labelStart-1] != ':' {
+			a.class = labelClass(a.label)
 		}
 	}
-	if a.joined && a.separator == ':' { // a part of a name such as arn:aws:…:secret:db
-		return labelNone
+}
+
+func addAssignment(found []span, s string, a assignment) []span {
+	value := s[a.start:a.end]
+	switch a.class {
+	case labelAuthorization:
+		return addAuthorization(found, s, a)
+	case labelDockerAuth:
+		if a.quoted && isUserPassword(value) {
+			return add(found, s, a.start, a.end, ActionBasic)
+		}
+		return found
+	case labelSecret:
+		if isObjectName(a, value) || isCounter(value) {
+			return found
+		}
 	}
-	return labelClass(a.label)
+	if isReference(value) || isProse(s, a) {
+		return found
+	}
+	return add(found, s, a.start, a.end, labelAction(a.class, a.label))
 }
 
 func labelAction(kind class, label string) Action {
 	if kind == labelPassword {
 		return ActionPassword
 	}
-	if letters := squeeze(label); strings.HasSuffix(letters, "secretaccesskey") || strings.HasSuffix(letters, "awssecretkey") {
+	if hasAnySuffix(squeeze(label), "secretaccesskey", "awssecretkey") {
 		return ActionAWSKey
 	}
 	return ActionToken
-}
-
-// addDockerAuth redacts the auth of a container registry's configuration: base64 of user:password.
-func addDockerAuth(found []span, s string, a assignment) []span {
-	if a.label == "auth" && a.quoted && isUserPassword(s[a.start:a.end]) {
-		return add(found, s, a.start, a.end, ActionBasic)
-	}
-	return found
 }

@@ -9,11 +9,11 @@ import (
 // tokenShape is the form of credentials that their issuer marked with a prefix.
 type tokenShape struct {
 	prefixes []string
-	body     func(byte) bool // what the rest consists of
-	least    int             // bytes of the rest; fewer are something else
-	exact    bool            // exactly that many bytes
-	mixed    bool            // the rest holds a digit and an upper-case letter: the prefix also starts ordinary words
-	verify   func(string) bool
+	body     func(byte) bool         // what the rest consists of
+	least    int                     // bytes of the rest; fewer are something else
+	exact    bool                    // exactly that many bytes
+	mixed    bool                    // the rest holds a digit and an upper-case letter: the prefix also starts ordinary words
+	verify   func(token string) bool // more that must hold, or nil
 	action   Action
 }
 
@@ -69,42 +69,43 @@ func groupByFirstByte(shapes []tokenShape) (groups [256][]tokenShape) {
 
 // findTokens finds credentials that show what they are by their own shape, wherever they stand.
 func findTokens(s string, found []span) []span {
+	failed := map[string]int{} // by prefix, up to where its last candidate reached: no part of that is read again for it
 	for i := 0; i < len(s); {
 		if !isAlnum(s[i]) {
 			i++
 			continue
 		}
-		start, action := i, Action("")
-		i, action = tokenAt(s, i)
-		if action != "" {
-			found = append(found, span{start, i, action})
+		if end, action := tokenAt(s, i, failed); action != "" {
+			found = append(found, span{i, end, action})
+			i = end
+			continue
 		}
+		i += spanOf(s[i:], isAlnum)
 	}
 	return found
 }
 
-// tokenAt looks at the word that starts at i. It returns the end of the credential there and its action, or the end of the word
-// and no action.
-func tokenAt(s string, i int) (int, Action) {
+// tokenAt is the end of the credential that starts at i and its action, or no action.
+func tokenAt(s string, i int, failed map[string]int) (int, Action) {
 	for _, shape := range tokenShapes[s[i]] {
 		prefix := shape.prefixes[0]
-		if !strings.HasPrefix(s[i:], prefix) {
+		if !strings.HasPrefix(s[i:], prefix) || i < failed[prefix] {
 			continue
 		}
-		body := s[i+len(prefix):]
-		n := len(strings.TrimRight(body[:spanOf(body, shape.body)], ".-"))
-		if n < shape.least || shape.exact && n != shape.least {
-			continue
+		start := i + len(prefix)
+		end := start + spanOf(s[start:], shape.body)
+		body := strings.TrimRight(s[start:end], ".-")
+		if stop := start + len(body); shape.holds(body, s[i:stop]) {
+			return stop, shape.action
 		}
-		if shape.mixed && !isMixed(body[:n]) {
-			continue
-		}
-		end := i + len(prefix) + n
-		if shape.verify == nil || shape.verify(s[i:end]) {
-			return end, shape.action
-		}
+		failed[prefix] = end
 	}
-	return i + spanOf(s[i:], isAlnum), ""
+	return i, ""
+}
+
+func (shape tokenShape) holds(body, token string) bool {
+	return len(body) >= shape.least && (!shape.exact || len(body) == shape.least) && (!shape.mixed || isMixed(body)) &&
+		(shape.verify == nil || shape.verify(token))
 }
 
 func isMixed(s string) bool {

@@ -2,24 +2,29 @@ package audit
 
 import "strings"
 
-// assignmentAt reads the assignment around the separator at i. It is not ok when no label stands before it or nothing after it.
-func assignmentAt(s string, i int) (a assignment, ok bool) {
+// assignment is a label, a separator and a value.
+type assignment struct {
+	label      string
+	labelStart int
+	separator  byte // one of = : >
+	class      class
+	start, end int // of the value, without its quotes
+	quoted     bool
+}
+
+// labelAt reads the label before the separator at i. It is not ok when none stands there.
+func labelAt(s string, i int) (a assignment, ok bool) {
 	a.separator = s[i]
-	labelStop := i
+	stop := i
 	if s[i] == '=' && i > 0 && s[i-1] == ':' {
-		labelStop-- // label := value
+		stop-- // label := value
 	}
 	if a.separator == '>' && !closesTag(s, i) {
 		return a, false
 	}
-	start, end := labelBefore(s, labelStop)
-	if start == end {
-		return a, false
-	}
-	a.label = s[start:end]
-	a.joined = start > 0 && s[start-1] == ':'
-	a.before, a.lineStart = contextBefore(s, start)
-	return a, a.readValue(s, i+1)
+	start, end := labelBefore(s, stop)
+	a.label, a.labelStart = s[start:end], start
+	return a, start < end
 }
 
 // closesTag reports whether the > at i ends <label> or </label>.
@@ -60,9 +65,10 @@ func contextBefore(s string, label int) (before string, lineStart bool) {
 	return s[start:end], false
 }
 
-// readValue sets the value's bounds, starting to look at i, which follows the separator.
+// readValue sets the value's bounds, starting to look at i, which follows the separator. It is not ok when nothing stands there that
+// could be a secret, which is seen from how it begins.
 func (a *assignment) readValue(s string, i int) bool {
-	if i < len(s) && (s[i] == '=' || s[i] == ':' || s[i] == '/' && strings.HasPrefix(s[i:], "//")) {
+	if i < len(s) && (s[i] == '=' || s[i] == ':' || strings.HasPrefix(s[i:], "//")) {
 		return false // ==, ::, :=, ://
 	}
 	if i < len(s) && s[i] == '>' { // =>
@@ -75,14 +81,18 @@ func (a *assignment) readValue(s string, i int) bool {
 	if i >= len(s) || s[i] == '\n' || s[i] == '\r' {
 		return false
 	}
-	if quote := quoteAt(s[i:]); quote != "" {
-		a.quoted = true
-		a.start = i + len(quote)
-		a.end = a.start + quotedLength(s[a.start:], quote)
-		return a.start < a.end
+	quote := quoteAt(s[i:])
+	a.quoted = quote != ""
+	a.start = i + len(quote)
+	rest := s[a.start:]
+	if a.class != labelName && (beginsReference(rest) || !a.quoted && beginsCall(rest)) {
+		return false
 	}
-	a.start = i
-	a.end = i + bareLength(s[i:])
+	if a.quoted {
+		a.end = a.start + quotedLength(rest, quote)
+	} else {
+		a.end = a.start + bareLength(rest)
+	}
 	return a.start < a.end
 }
 
@@ -145,29 +155,49 @@ func delimits(rest string) bool {
 	return n == 0 || n == len(rest) || isSpace(rest[0]) || strings.IndexByte("=:&,;", rest[n]) >= 0
 }
 
-// isReference holds for values that stand in place of a secret: variables, templates, tags, masks, paths and addresses of secret
-// stores, and words such as null and required.
+// beginsReference holds for values that stand in place of a secret, as their first characters show: variables, templates, nested
+// structures, PEM armour (whose body is found by itself), and addresses of secret stores.
+func beginsReference(v string) bool {
+	if v == "" || v[0] == '{' || v[0] == '<' {
+		return true
+	}
+	return hasAnyPrefix(v, redacted, "${", "$(", "-----BEGIN", "arn:", "vault:", "ref+", "op://", "file:", "env:", "ssm:", "secretsmanager:",
+		"projects/", "ENC[", "sops:", "http://", "https://", "gcp:", "azurekeyvault:", "secretRef", "valueFrom", "secretKeyRef",
+		"!Ref", "!Sub", "!GetAtt", "!vault")
+}
+
+func hasAnyPrefix(s string, prefixes ...string) bool {
+	for _, prefix := range prefixes {
+		if strings.HasPrefix(s, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// beginsCall holds for code such as os.Getenv("X"), whose result is not in the text.
+func beginsCall(v string) bool {
+	n := spanOf(v[:min(len(v), maxLabel)], func(c byte) bool { return isAlnum(c) || c == '_' || c == '.' })
+	return n > 0 && n < len(v) && v[n] == '(' && !isDigit(v[0])
+}
+
+// isReference holds for the other values that stand in place of a secret: shell and Windows variables, format verbs, YAML aliases,
+// masks, paths, and words such as null and required.
 func isReference(v string) bool {
-	if v == "" || strings.HasPrefix(v, redacted) || strings.Trim(v, "*xX•.") == "" {
+	if beginsReference(v) || strings.Trim(v, "*xX•.") == "" {
 		return true
 	}
 	switch v[0] {
 	case '$':
-		return strings.HasPrefix(v, "${") || strings.HasPrefix(v, "$(") || spanOf(v[1:], isDottedColon) == len(v)-1
-	case '{':
-		return true
+		return spanOf(v[1:], isDottedColon) == len(v)-1
 	case '%':
 		return len(v) <= 6 && spanOf(v[1:], isAlnumBracket) == len(v)-1 || len(v) > 2 && v[len(v)-1] == '%'
-	case '<':
-		return v[len(v)-1] == '>'
 	case '*', '&':
 		return spanOf(v[1:], func(c byte) bool { return isLower(c) || c == '_' || c == '-' }) == len(v)-1
-	case '!':
-		return strings.HasPrefix(v, "!Ref") || strings.HasPrefix(v, "!Sub") || strings.HasPrefix(v, "!GetAtt") || strings.HasPrefix(v, "!vault")
 	case '/', '.', '~':
 		return isPath(v)
 	}
-	return hasReferencePrefix(v) || isPlainWord(v)
+	return isPlainWord(v)
 }
 
 func isDottedColon(c byte) bool  { return isDotted(c) || c == ':' }
@@ -178,18 +208,6 @@ func isPath(v string) bool {
 	n := spanOf(v, func(c byte) bool { return isLower(c) || isDigit(c) || strings.IndexByte("/._-~", c) >= 0 })
 	return n == len(v) && strings.Count(v, "/") > 0 || strings.HasPrefix(v, "/run/") || strings.HasPrefix(v, "/var/") ||
 		strings.HasPrefix(v, "/etc/") || strings.HasPrefix(v, "./") || strings.HasPrefix(v, "~/")
-}
-
-func hasReferencePrefix(v string) bool {
-	for _, prefix := range []string{
-		"arn:", "vault:", "ref+", "op://", "file:", "env:", "ssm:", "secretsmanager:", "projects/", "ENC[", "sops:", "http://",
-		"https://", "aws:", "gcp:", "azurekeyvault:", "secretRef", "valueFrom", "secretKeyRef",
-	} {
-		if strings.HasPrefix(v, prefix) {
-			return true
-		}
-	}
-	return false
 }
 
 // isPlainWord holds for what programs and people write after a label when they speak about the secret.
@@ -208,28 +226,23 @@ func isPlainWord(v string) bool {
 	return false
 }
 
-// isCode holds for a call such as os.Getenv("X"), whose result is not in the text.
-func isCode(v string) bool {
-	n := spanOf(v, func(c byte) bool { return isAlnum(c) || c == '_' || c == '.' })
-	return n > 0 && n < len(v) && v[n] == '(' && !isDigit(v[0])
-}
-
 // isProse holds for a sentence about a secret: "unexpected token: identifier", "password: does not match the policy".
-func isProse(s string, a assignment, kind class) bool {
-	switch strings.ToLower(a.before) {
+func isProse(s string, a assignment) bool {
+	before, lineStart := contextBefore(s, a.labelStart)
+	switch strings.ToLower(before) {
 	case "unexpected", "expected", "illegal", "unknown", "invalid", "bad", "missing", "next", "unrecognized":
-		if kind == labelSecret {
+		if a.class == labelSecret {
 			return true
 		}
 	}
-	value, rest := s[a.start:a.end], s[a.end:lineEnd(s, a.end)]
-	if a.quoted || a.separator != ':' || len(rest) < 2 || rest[0] != ' ' {
+	value, rest := s[a.start:a.end], s[a.end:min(len(s), a.end+len(" bytes"))]
+	if a.quoted || a.separator != ':' || len(rest) < 2 || rest[0] != ' ' || rest[1] == '\n' {
 		return false
 	}
 	if spanOf(value, isDigit) == len(value) {
 		return strings.HasPrefix(rest, " byte") || strings.HasPrefix(rest, " char")
 	}
-	return spanOf(value, isLower) == len(value) && (kind == labelSecret || !a.lineStart && isLower(rest[1]))
+	return spanOf(value, isLower) == len(value) && (a.class == labelSecret || !lineStart && isLower(rest[1]))
 }
 
 // isObjectName holds for the names that stand where a secret could: of a Kubernetes Secret after secret= or tlsSecret:, and single

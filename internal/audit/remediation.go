@@ -93,7 +93,7 @@ type Stored struct {
 // Check finds every fault of the record, and sanitises and completes it: times to the microsecond, the duration, the severity.
 // tree is the metadata object as parsed, nil when absent.
 func (r *Remediation) Check(c Checker, tree map[string]any) {
-	c.identifier("remediation_id", r.RemediationID, MaxIdentifier)
+	c.RemediationID(r.RemediationID)
 	c.identifier("name", r.Name, MaxIdentifier)
 	c.identifier("namespace", r.Namespace, MaxIdentifier)
 	c.optionalIdentifier("cluster_name", r.ClusterName, MaxIdentifier)

@@ -131,7 +131,7 @@ func sanitizeObject(members map[string]any, counts Actions) map[string]any {
 			clean = redactValue(value, ActionMetadataValue, counts)
 		case members["kind"] == "Secret" && (key == "data" || key == "stringData"):
 			clean = redactMembers(value, counts)
-		case isAuthorization(key):
+		case strings.EqualFold(key, "authorization"), strings.EqualFold(key, "proxy-authorization"):
 			clean = sanitizeCredentials(value, counts)
 		default:
 			clean = SanitizeTree(value, counts)

@@ -24,7 +24,7 @@ type Update struct {
 
 // Check finds every fault of the update and sanitises it. tree is the metadata object as parsed, nil when absent.
 func (u *Update) Check(c Checker, tree map[string]any) {
-	c.identifier("remediation_id", u.RemediationID, MaxIdentifier)
+	c.RemediationID(u.RemediationID)
 	if u.Phase != nil {
 		oneOf(c, "phase", *u.Phase, Phases())
 	}

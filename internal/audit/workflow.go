@@ -34,7 +34,7 @@ type StoredWorkflow struct {
 
 // Check finds every fault of the record and sanitises it. tree is the metadata object as parsed, nil when absent.
 func (w *Workflow) Check(c Checker, tree map[string]any) {
-	c.identifier("remediation_id", w.RemediationID, MaxIdentifier)
+	c.RemediationID(w.RemediationID)
 	c.identifier("workflow_id", w.WorkflowID, MaxIdentifier)
 	oneOf(c, "phase", w.Phase, WorkflowPhases())
 	c.count("total_steps", &w.TotalSteps, math.MaxInt32)

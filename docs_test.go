@@ -1,0 +1,109 @@
+package datastorage_test
+
+import (
+	"go/ast"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+// TestMatrix holds docs/testing.md to the code: every test it names exists in the package it names, and every business requirement has
+// at least one.
+func TestMatrix(t *testing.T) {
+	t.Parallel()
+	tests := map[string]bool{}
+	for _, f := range parse(t) {
+		if !strings.HasSuffix(f.path, "_test.go") {
+			continue
+		}
+		for _, decl := range f.ast.Decls {
+			if fn, ok := decl.(*ast.FuncDecl); ok && fn.Recv == nil {
+				tests[filepath.ToSlash(filepath.Dir(f.path))+" "+fn.Name.Name] = true
+			}
+		}
+	}
+	matrix := read(t, "docs/testing.md")
+	cited := regexp.MustCompile("`([a-z0-9_./]+) ((?:Test|Fuzz|Example|Benchmark)[A-Za-z0-9_]*)`").FindAllStringSubmatch(matrix, -1)
+	if len(cited) < 40 {
+		t.Errorf("the matrix names %d tests only", len(cited))
+	}
+	for _, cite := range cited {
+		if !tests[cite[1]+" "+cite[2]] {
+			t.Errorf("docs/testing.md names %s in %s, which does not exist", cite[2], cite[1])
+		}
+	}
+	for _, id := range requirementIDs() {
+		row := regexp.MustCompile(`(?m)^\| ` + id + ` \|.*$`).FindString(matrix)
+		if !strings.Contains(row, "`") && !strings.Contains(row, "not yet") {
+			t.Errorf("docs/testing.md has no test for %s", id)
+		}
+	}
+}
+
+// requirementIDs are the business requirements, BR-STORAGE-001 to 035 without the numbers that were never given.
+func requirementIDs() []string {
+	var ids []string
+	for n := 1; n <= 35; n++ {
+		if n != 29 {
+			ids = append(ids, "BR-STORAGE-0"+string(rune('0'+n/10))+string(rune('0'+n%10)))
+		}
+	}
+	return ids
+}
+
+// TestSettingsAreDocumented holds docs/configuration.md to what internal/config reads.
+func TestSettingsAreDocumented(t *testing.T) {
+	t.Parallel()
+	name := regexp.MustCompile(`DATASTORAGE_[A-Z_]+`)
+	documented := name.FindAllString(read(t, "docs/configuration.md"), -1)
+	for _, setting := range name.FindAllString(read(t, "internal/config/config.go"), -1) {
+		if !slices.Contains(documented, setting) {
+			t.Errorf("docs/configuration.md does not have %s", setting)
+		}
+	}
+	var code strings.Builder
+	for _, f := range parse(t) {
+		code.WriteString(read(t, f.path))
+	}
+	for _, setting := range documented {
+		if !strings.Contains(code.String(), setting) {
+			t.Errorf("docs/configuration.md has %s, which nothing reads", setting)
+		}
+	}
+}
+
+// TestLinks finds links between documents that lead nowhere.
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	pages, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	decisions, err := filepath.Glob("docs/decisions/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := regexp.MustCompile(`\]\(([^)#]+)(?:#[^)]*)?\)`)
+	for _, page := range append(append(pages, decisions...), "README.md", "CONTRIBUTING.md", "CHANGELOG.md") {
+		for _, match := range link.FindAllStringSubmatch(read(t, page), -1) {
+			if strings.Contains(match[1], "://") {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(filepath.Dir(page), match[1])); err != nil {
+				t.Errorf("%s links to %s, which does not exist", page, match[1])
+			}
+		}
+	}
+}
