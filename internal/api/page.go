@@ -127,9 +127,9 @@ func answerPage[T, W any](p *Paging, rows Rows[T], wire func(T) W, at func(T) pl
 
 // link is the request for the page behind this one: by offset if this one was and offsets go so far, else by cursor.
 func (p *Paging) link(cursor string, rows int) string {
-	query := p.parameters.with("cursor", cursor)
+	query := p.parameters.with("cursor", cursor, "offset")
 	if next := p.Offset + rows; p.byOffset && next <= MaxOffset {
-		query = p.parameters.with("offset", strconv.Itoa(next))
+		query = p.parameters.with("offset", strconv.Itoa(next), "cursor")
 	}
 	return "<" + p.path + "?" + query + `>; rel="next"`
 }

@@ -248,11 +248,11 @@ func (p *parameters) encode(without ...string) string {
 	return values.Encode()
 }
 
-// with is encode with one value changed.
-func (p *parameters) with(name, value string) string {
+// with is encode with one value changed and another left out.
+func (p *parameters) with(name, value, without string) string {
 	changed := parameters{values: maps.Clone(p.values)}
 	changed.values[name] = value
-	return changed.encode()
+	return changed.encode(without)
 }
 
 // NoParameters faults every query parameter, for a route that has none.

@@ -44,7 +44,11 @@ func gistOfLine(text string, taking bool) (told string, opens bool) {
 	if !isTellingKey(key) {
 		return "", false
 	}
-	return strings.Trim(value, " |>+-\"'"), true
+	value = strings.TrimSpace(value)
+	if isBlockIndicator(value) {
+		return "", true
+	}
+	return strings.Trim(value, "\"'"), value == "" && isCommandKey(key)
 }
 
 func isFieldName(key string) bool {
@@ -55,9 +59,17 @@ func isFieldName(key string) bool {
 // isTellingKey holds for the fields of workflow formats (Argo, Tekton, GitHub Actions, Ansible, plain scripts) that say what is done.
 func isTellingKey(key string) bool {
 	switch strings.ToLower(strings.Trim(key, "\"'")) {
-	case "name", "title", "description", "summary", "message", "reason", "run", "command", "cmd", "args", "script", "shell", "exec",
-		"action", "step", "task", "uses", "operation", "verb", "strategy", "runbook", "note", "kind", "steps", "tasks", "actions",
-		"source", "when", "if", "query", "expr":
+	case "name", "title", "description", "summary", "message", "reason", "action", "step", "task", "uses", "operation", "verb", "strategy",
+		"runbook", "note", "kind", "when", "if", "query", "expr":
+		return true
+	}
+	return isCommandKey(key)
+}
+
+// isCommandKey holds for those that hold a command line, or a list of its words.
+func isCommandKey(key string) bool {
+	switch strings.ToLower(strings.Trim(key, "\"'")) {
+	case "run", "command", "cmd", "args", "script", "shell", "exec", "source":
 		return true
 	}
 	return false

@@ -84,27 +84,26 @@ func (n *normalizer) endsWith(tail string) bool {
 	return bytes.HasSuffix(n.out, []byte(tail))
 }
 
-// word cuts a word at what can only stand between names and values, and writes the pieces.
+// word cuts a word at what can only stand between names and values, and writes the pieces. What touches a placeholder was normalised
+// with it and stays.
 func (n *normalizer) word(w string) {
-	from := 0
+	from, write := 0, n.piece
 	for i := 0; i < len(w); {
-		if w[i] == '<' {
-			if ph := placeholderAt(w[i:]); ph != "" {
-				n.piece(w[from:i])
-				n.placeholder(ph)
-				i += len(ph)
-				from = i
-				continue
-			}
+		if ph := placeholderAt(w[i:]); ph != "" {
+			n.plain(w[from:i])
+			n.placeholder(ph)
+			i += len(ph)
+			from, write = i, n.plain
+			continue
 		}
 		if isOuterDelimiter(w[i]) {
-			n.piece(w[from:i])
+			write(w[from:i])
 			n.out = append(n.out, w[i])
-			from = i + 1
+			from, write = i+1, n.piece
 		}
 		i++
 	}
-	n.piece(w[from:])
+	write(w[from:])
 	if foldPrefix(w, "http/") {
 		n.label = "http"
 	}
@@ -112,21 +111,28 @@ func (n *normalizer) word(w string) {
 
 func isOuterDelimiter(c byte) bool { return strings.IndexByte("=,;()[]{}\"'`<>|", c) >= 0 }
 
+// outerPunctuation stands around names and values without being part of them.
+const outerPunctuation = ".:!?-+*&#@/\\"
+
 // piece writes what stands between two delimiters, after the punctuation around it.
 func (n *normalizer) piece(p string) {
-	core := strings.Trim(p, ".:!?-+*&#@/\\")
+	if strings.HasPrefix(p, "::") && isIPv6(p) {
+		n.placeholder(phIP)
+		return
+	}
+	core := strings.Trim(p, outerPunctuation)
 	if n.label == "rhost" && core != "" && n.endsWith("=") {
 		n.placeholder(phHost) // the peer of a PAM message, by name or by address
 		return
 	}
-	if core == "" || !strings.ContainsAny(core, "0123456789") && !isPodName(core) {
+	if core == "" || len(core) <= maxWhole && !strings.ContainsAny(core, "0123456789") && !isPodName(core) {
 		n.plain(p)
 		return
 	}
 	if isNumber(p) && !n.keepsNumber(core) {
 		core = p // with its sign
 	}
-	start := strings.Index(p, core)
+	start := strings.IndexByte(p, core[0])
 	n.out = append(n.out, p[:start]...)
 	n.core(core)
 	n.out = append(n.out, p[start+len(core):]...)
@@ -135,8 +141,8 @@ func (n *normalizer) piece(p string) {
 // plain writes text without anything that changes.
 func (n *normalizer) plain(p string) {
 	n.out = append(n.out, p...)
-	if letters := strings.Trim(p, ".:!?-+*&#@/\\"); letters != "" {
-		n.label = strings.ToLower(letters)
+	if word := lastWord(strings.TrimRight(p, outerPunctuation)); word != "" {
+		n.label = word
 	}
 }
 
@@ -156,24 +162,27 @@ func (n *normalizer) core(p string) {
 		n.placeholder(phNumber)
 		return
 	}
-	if i := strings.IndexAny(p, "/\\:@#?&"); i >= 0 {
-		n.piece(p[:i])
-		n.out = append(n.out, p[i])
-		n.piece(p[i+1:])
+	i := strings.IndexAny(p[:min(len(p), maxWhole)], "/\\:@#?&")
+	if i < 0 {
+		i = strings.IndexByte(p[:min(len(p), maxWhole)], '.')
+	}
+	if i < 0 {
+		n.atom(p)
 		return
 	}
-	if i := strings.IndexByte(p, '.'); i >= 0 {
-		n.piece(p[:i])
-		n.out = append(n.out, '.')
-		n.piece(p[i+1:])
-		return
-	}
-	n.atom(p)
+	n.piece(p[:i])
+	n.out = append(n.out, p[i])
+	n.piece(p[i+1:])
 }
+
+// maxWhole is more than the longest host name with its port and the longest digest take.
+const maxWhole = 300
 
 // whole is the placeholder for a piece that is one changing thing from end to end.
 func (n *normalizer) whole(p string) string {
 	switch {
+	case len(p) > maxWhole:
+		return ""
 	case isUUID(p):
 		return phUUID
 	case isTimestamp(p):
@@ -215,7 +224,7 @@ func (n *normalizer) keepsNumber(p string) bool {
 
 // atom writes a name with digits in it: letters, digits, hyphens, underscores.
 func (n *normalizer) atom(p string) {
-	if isErrorCode(p) {
+	if isErrorCode(p) || isTechnicalWord(p) {
 		n.plain(p)
 		return
 	}
@@ -262,12 +271,14 @@ func (n *normalizer) segment(p string) {
 	digits, runs := digitRuns(p)
 	at := strings.IndexAny(p, "0123456789")
 	switch {
-	case digits == 0 || isTechnicalWord(p) || isCamelCase(p) && runs == 1 && digits <= 2 && at+digits < len(p):
+	case digits == 0 || isTechnicalWord(p):
 		n.plain(p)
 	case isNumber(p):
 		n.placeholder(phNumber)
 	case isHexNumber(p):
 		n.placeholder(phHex)
+	case isCamelCase(p) && runs == 1 && digits <= 2 && at > 0 && at+digits < len(p):
+		n.plain(p)
 	case isOrdinal(p):
 		n.placeholder(phNumber)
 		n.plain("th")

@@ -23,6 +23,9 @@ const (
 
 // placeholderAt is the placeholder at the start of s, or "".
 func placeholderAt(s string) string {
+	if s[0] != '<' {
+		return ""
+	}
 	for _, ph := range [...]string{phNumber, phDuration, phSize, phTime, phUUID, phHex, phDigest, phIP, phHost, phUser, phPod, phID} {
 		if strings.HasPrefix(s, ph) {
 			return ph
@@ -55,7 +58,7 @@ func isNumber(p string) bool {
 
 // isVersion holds for v1.28.3 and the like; without the v it is a number.
 func isVersion(p string) bool {
-	return len(p) > 3 && (p[0] == 'v' || p[0] == 'V') && isNumber(p[1:]) && strings.Contains(p, ".")
+	return len(p) > 3 && len(p) < maxWhole && (p[0] == 'v' || p[0] == 'V') && isNumber(p[1:]) && strings.Contains(p, ".")
 }
 
 // isOrdinal holds for 1st, 2nd, 3rd and 99th.
@@ -205,7 +208,7 @@ func isIPv4(p string) bool {
 func isIPv6(p string) bool {
 	p, _, _ = strings.Cut(p, "%")
 	p, _, _ = strings.Cut(p, "/")
-	if strings.Count(p, ":") < 4 && !strings.Contains(p, "::") || len(p) > 50 {
+	if strings.Count(p, ":") < 4 && !strings.Contains(p, "::") || len(p) > 50 || !strings.ContainsAny(p, "0123456789") {
 		return false
 	}
 	for group := range strings.SplitSeq(p, ":") {
@@ -247,7 +250,7 @@ func isFileExtension(s string) bool {
 // isTechnicalWord holds for words whose digits belong to their name.
 func isTechnicalWord(p string) bool {
 	switch strings.ToLower(p) {
-	case "ipv4", "ipv6", "sha1", "sha256", "sha512", "md5", "utf8", "utf16", "base64", "crc32", "x86", "x64", "i386", "i586", "i686",
+	case "ipv4", "ipv6", "sha1", "sha256", "sha512", "md5", "utf8", "utf16", "base64", "crc32", "x86", "x86_64", "x64", "i386", "i586", "i686",
 		"amd64", "arm64", "aarch64", "armv7", "s390x", "ppc64le", "h2", "h2c", "http2", "http3", "k8s", "k3s", "s3", "ec2", "ext2", "ext3",
 		"ext4", "oauth2", "log4j", "slf4j", "tls1", "ssl3", "ssh2", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32",
 		"uint64", "float32", "float64", "win32", "l4", "l7", "v1", "v2", "v3", "v1alpha1", "v1beta1", "v1beta2", "v2beta1", "v2beta2",

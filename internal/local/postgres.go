@@ -236,21 +236,25 @@ func (p *Postgres) restart(ctx context.Context) error {
 	if err := p.own(ctx); err != nil {
 		return err
 	}
-	if p.config.Port != 0 {
-		if err := checkPort(ctx, p.config.Port); err != nil {
-			return err
-		}
-		return p.start(ctx)
-	}
-	port, err := freePort(ctx)
-	if err != nil {
+	if err := p.choosePort(ctx); err != nil {
 		return err
 	}
-	p.config.Port = port
+	if err := p.ensureCluster(ctx); err != nil {
+		return err
+	}
 	return p.start(ctx)
 }
 
-// own makes sure that Data exists, is ours alone, and that no server runs on it.
+// choosePort takes a free port, or finds out that the wanted one is.
+func (p *Postgres) choosePort(ctx context.Context) (err error) {
+	if p.config.Port != 0 {
+		return checkPort(ctx, p.config.Port)
+	}
+	p.config.Port, err = freePort(ctx)
+	return err
+}
+
+// own makes sure that Data is ours alone and that no server runs on it.
 func (p *Postgres) own(ctx context.Context) error {
 	locked, err := p.lock.TryLock()
 	if err != nil {
@@ -262,9 +266,6 @@ func (p *Postgres) own(ctx context.Context) error {
 			Why:  "another process runs a server on it and holds " + p.lock.Path(),
 			Next: "stop that process, or choose another directory",
 		}
-	}
-	if err := p.ensureCluster(ctx); err != nil {
-		return err
 	}
 	return p.endOrphan(ctx)
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -29,7 +30,52 @@ func TestMain(m *testing.M) {
 		fmt.Println(p.PID())
 		select {}
 	}
-	os.Exit(m.Run())
+	if dir := os.Getenv(stackVariable); dir != "" {
+		runChildStack(dir)
+	}
+	code := m.Run()
+	if err := errors.Join(os.RemoveAll(seedPath()), os.RemoveAll(seedPath()+".lock")); err != nil {
+		fmt.Println(err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func seedPath() string {
+	return filepath.Join(os.TempDir(), fmt.Sprintf("datastorage-seed-%d", os.Getpid()))
+}
+
+// seed fills the new directory dir with the data of a server that was made for all tests: making one takes a second, copying it
+// much less.
+func seed(t *testing.T, dir string) {
+	t.Helper()
+	err := makeOnce(t.Context(), seedPath(), func(staging string) (string, error) {
+		data := filepath.Join(staging, "data")
+		if err := os.Chmod(staging, 0o755); err != nil { //nolint:gosec // root's server may have to pass as nobody
+			return "", err
+		}
+		p, err := StartPostgres(t.Context(), testConfig(data))
+		if err != nil {
+			return "", err
+		}
+		return data, p.Stop()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = os.CopyFS(dir, os.DirFS(seedPath()))
+	// A copy is readable for all, which PostgreSQL refuses.
+	if err := errors.Join(err, os.Chmod(filepath.Join(dir, clusterDir), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// seededDir is a dataDir with data in it.
+func seededDir(t *testing.T) string {
+	t.Helper()
+	dir := dataDir(t)
+	seed(t, dir)
+	return dir
 }
 
 func testConfig(data string) PostgresConfig {
@@ -124,11 +170,8 @@ func TestPostgresLife(t *testing.T) {
 			if got := ask[string](t, p, "SHOW server_version"); got != want {
 				t.Errorf("version is %s, want %s", got, want)
 			}
-			const vector = `WITH made AS (SELECT default_version FROM pg_available_extensions WHERE name = 'vector')
-				SELECT string_to_array(default_version, '.')::int[] >= '{0,8,2}' FROM made`
-			if !ask[bool](t, p, vector) {
-				t.Error("pgvector is older than 0.8.2")
-			}
+			vectorWorks(t, p)
+			onlyWithPassword(t, p)
 			if got := len(processesOf(t, p)); got < 2 {
 				t.Errorf("%d processes of a running server are found, want it and its helpers", got)
 			}
@@ -148,25 +191,26 @@ func TestPostgresLife(t *testing.T) {
 	}
 }
 
-func TestPostgresExtension(t *testing.T) {
-	t.Parallel()
-	p := startPostgres(t, testConfig(dataDir(t)))
+func vectorWorks(t *testing.T, p *Postgres) {
+	t.Helper()
 	conn, err := pgx.Connect(t.Context(), p.URL(Superuser, "postgres"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+	defer func() { _ = conn.Close(t.Context()) }()
 	if _, err := conn.Exec(t.Context(), "CREATE EXTENSION vector"); err != nil {
 		t.Fatal(err)
+	}
+	if !ask[bool](t, p, "SELECT string_to_array(extversion, '.')::int[] >= '{0,8,2}' FROM pg_extension WHERE extname = 'vector'") {
+		t.Error("pgvector is older than 0.8.2")
 	}
 	if got := ask[float64](t, p, "SELECT '[1,0]'::halfvec <=> '[0,1]'::halfvec"); got != 1 {
 		t.Errorf("cosine distance of orthogonal vectors is %v, want 1", got)
 	}
 }
 
-func TestPostgresAccess(t *testing.T) {
-	t.Parallel()
-	p := startPostgres(t, testConfig(dataDir(t)))
+func onlyWithPassword(t *testing.T, p *Postgres) {
+	t.Helper()
 	info, err := os.Stat(filepath.Join(p.config.Data, passwordFile))
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("password file: %v, %v, want mode 0600", info, err)
@@ -182,7 +226,7 @@ func TestPostgresAccess(t *testing.T) {
 
 func TestPostgresKill(t *testing.T) {
 	t.Parallel()
-	p := startPostgres(t, testConfig(dataDir(t)))
+	p := startPostgres(t, testConfig(seededDir(t)))
 	conn, err := pgx.Connect(t.Context(), p.URL(Superuser, "postgres"))
 	if err != nil {
 		t.Fatal(err)
@@ -226,7 +270,7 @@ func TestPostgresKill(t *testing.T) {
 
 func TestPostgresDone(t *testing.T) {
 	t.Parallel()
-	p := startPostgres(t, testConfig(dataDir(t)))
+	p := startPostgres(t, testConfig(seededDir(t)))
 	done := p.Done()
 	if err := syscall.Kill(p.PID(), syscall.SIGQUIT); err != nil {
 		t.Fatal(err)
@@ -239,7 +283,7 @@ func TestPostgresDone(t *testing.T) {
 
 func TestPostgresOrphan(t *testing.T) {
 	t.Parallel()
-	config := testConfig(dataDir(t))
+	config := testConfig(seededDir(t))
 	first := startPostgres(t, config)
 	orphaned := first.Done()
 	// Its owner is gone when nobody holds the lock.
@@ -255,7 +299,7 @@ func TestPostgresOrphan(t *testing.T) {
 
 func TestPostgresStalePIDFile(t *testing.T) {
 	t.Parallel()
-	config := testConfig(dataDir(t))
+	config := testConfig(seededDir(t))
 	p := startPostgres(t, config)
 	for name, content := range map[string]string{
 		"empty":                     "",
@@ -275,7 +319,7 @@ func TestPostgresStalePIDFile(t *testing.T) {
 
 func TestPostgresInUse(t *testing.T) {
 	t.Parallel()
-	config := testConfig(dataDir(t))
+	config := testConfig(seededDir(t))
 	first := startPostgres(t, config)
 	_, err := StartPostgres(t.Context(), config)
 	var problem *Problem
@@ -301,13 +345,14 @@ func TestPostgresPortTaken(t *testing.T) {
 	if err == nil || !strings.HasPrefix(err.Error(), want) || strings.Count(err.Error(), "\n") != 2 {
 		t.Errorf("error is %v, want three lines that begin with %q", err, want)
 	}
-	config.Port = 0
-	startPostgres(t, config)
+	if got := names(t, filepath.Dir(config.Data)); slices.Contains(got, filepath.Base(config.Data)) {
+		t.Error("it made a cluster first")
+	}
 }
 
 func TestPostgresSettingRefused(t *testing.T) {
 	t.Parallel()
-	config := testConfig(dataDir(t))
+	config := testConfig(seededDir(t))
 	config.Settings["shared_buffers"] = "nonsense"
 	_, err := StartPostgres(t.Context(), config)
 	var problem *Problem

@@ -5,7 +5,12 @@ import (
 	"fmt"
 	"strings"
 	"syscall"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
+
+// sqlstateDiskFull is PostgreSQL's code for a write that found no space (its manual, appendix A).
+const sqlstateDiskFull = "53100"
 
 // Problem is an error that a person can mend: what does not work, why, and the next thing to type.
 type Problem struct {
@@ -24,9 +29,12 @@ func (p *Problem) Error() string {
 // Unwrap is the cause.
 func (p *Problem) Unwrap() error { return p.Err }
 
-// explain makes a Problem of a full disk, leaves a Problem as it is, and wraps every other error in what was being done.
+// explain makes a Problem of a full disk, leaves another Problem as it is, and wraps every other error in what was being done.
 func explain(act string, err error, dir string) error {
-	if errors.Is(err, syscall.ENOSPC) {
+	if errors.As(err, new(*Problem)) && !errors.Is(err, syscall.ENOSPC) {
+		return err
+	}
+	if diskFull(err) || nearlyFull(dir) {
 		return &Problem{
 			What: act + ": the disk is full",
 			Why:  "no space is left on the device that holds " + dir,
@@ -34,10 +42,23 @@ func explain(act string, err error, dir string) error {
 			Err:  err,
 		}
 	}
-	if errors.As(err, new(*Problem)) {
-		return err
-	}
 	return fmt.Errorf("%s: %w", act, err)
+}
+
+func diskFull(err error) bool {
+	var answer *pgconn.PgError
+	return errors.Is(err, syscall.ENOSPC) || errors.As(err, &answer) && answer.Code == sqlstateDiskFull
+}
+
+// nearlyFull tells whether the device of dir has less room than PostgreSQL takes in one go, a segment of its log: 16 MiB. Many
+// of its errors on a full disk do not say what they come from.
+func nearlyFull(dir string) bool {
+	var device syscall.Statfs_t
+	if err := syscall.Statfs(dir, &device); err != nil {
+		return false
+	}
+	const segment = 16 << 20
+	return uint64(device.Bavail)*uint64(device.Bsize) < segment //nolint:gosec,unconvert // signs and sizes differ between systems
 }
 
 // said makes an error of what a program printed before it gave up. A full disk it reports in words only: those of the system,

@@ -1,0 +1,117 @@
+package audit_test
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/gowebpki/jcs"
+
+	"github.com/datastorage-service/datastorage/internal/audit"
+)
+
+func entry(t *testing.T, record audit.Record, actor string, now time.Time) audit.Entry {
+	t.Helper()
+	e, err := audit.NewEntry(record, actor, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// TestCanonicalIsRFC8785 holds the bytes of every kind of entry to another implementation of RFC 8785.
+func TestCanonicalIsRFC8785(t *testing.T) {
+	t.Parallel()
+	record := valid()
+	record.ErrorMessage = ptr("naïve \"quoted\" <tag> \u2028 تعليق 😀\n")
+	record.Metadata = `{"big":1700000000123456789,"e":1e21,"f":1.50,"z":-0.0,"é":[null,true,{"a":1}]}`
+	records := []audit.Record{
+		&record,
+		&audit.Update{
+			RemediationID: "r-1", Phase: ptr(audit.PhaseFailed), ErrorMessage: audit.Optional[string]{Set: true},
+			EndTime: audit.Optional[time.Time]{Set: true, Value: ptr(start)},
+		},
+		&audit.AIAnalysis{RemediationID: "r-1", AnalysisID: "a", Provider: "p", Model: "m", ConfidenceScore: ptr(0.1), TokensUsed: ptr(int64(7)), Metadata: "{}"},
+		&audit.Workflow{RemediationID: "r-1", WorkflowID: "w", Phase: "completed", TotalSteps: 3, CompletedSteps: 2, StartTime: start, Metadata: "{}"},
+		&audit.Execution{RemediationID: "r-1", WorkflowID: "w", ExecutionID: "e", ActionType: "a", Success: true, StartTime: start, Metadata: "{}"},
+	}
+	for _, record := range records {
+		canonical := entry(t, record, "arn:aws:iam::1:role/\"x\"", start).Canonical()
+		again, err := jcs.Transform(canonical)
+		if err != nil {
+			t.Fatalf("%s: %v", canonical, err)
+		}
+		if diff := cmp.Diff(string(again), string(canonical)); diff != "" {
+			t.Errorf("%T: %s", record, diff)
+		}
+	}
+}
+
+func TestCanonicalKeepsDigitsApart(t *testing.T) {
+	t.Parallel()
+	one, other := valid(), valid()
+	one.Metadata, other.Metadata = `{"n":9007199254740993}`, `{"n":9007199254740992}`
+	first, second := entry(t, &one, "a", start), entry(t, &other, "a", start)
+	if first.ContentHash == second.ContentHash {
+		t.Error("two numbers that a float64 cannot tell apart have one hash")
+	}
+	var document struct {
+		Content struct {
+			ExactNumbers map[string]string `json:"exact_numbers"`
+		} `json:"content"`
+	}
+	if err := json.Unmarshal(first.Canonical(), &document); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"/metadata/n": "9007199254740993"}
+	if diff := cmp.Diff(want, document.Content.ExactNumbers); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestContentHashIsOfTheContentAlone(t *testing.T) {
+	t.Parallel()
+	record := valid()
+	first := entry(t, &record, "a", start)
+	later := entry(t, &record, "b", start.Add(time.Hour))
+	if first.ContentHash != later.ContentHash {
+		t.Error("the same content by another actor at another time has another hash")
+	}
+	if string(first.Canonical()) == string(later.Canonical()) || first.EventID == later.EventID {
+		t.Error("two entries have the same bytes or the same id")
+	}
+	changed := valid()
+	changed.Namespace = "shop2"
+	if entry(t, &changed, "a", start).ContentHash == first.ContentHash {
+		t.Error("other content has the same hash")
+	}
+	if want := sha256.Sum256(append([]byte{0}, first.Canonical()...)); audit.LeafHash(first.Canonical()) != want {
+		t.Error("the leaf hash is not SHA-256 of a zero byte and the bytes")
+	}
+}
+
+func TestNewIDSortsByTime(t *testing.T) {
+	t.Parallel()
+	seen := map[audit.ID]bool{}
+	last := ""
+	for i := range 1000 {
+		id := audit.NewID(start.Add(time.Duration(i) * time.Millisecond))
+		text := id.String()
+		if text <= last || seen[id] || text[14] != '7' || (text[19] != '8' && text[19] != '9' && text[19] != 'a' && text[19] != 'b') {
+			t.Fatalf("id %s after %s", text, last)
+		}
+		back, err := audit.ParseID(text)
+		if err != nil || back != id {
+			t.Fatalf("%s reads as %s, %v", text, back, err)
+		}
+		seen[id], last = true, text
+	}
+	for _, text := range []string{"", "x", last + "0", last[:35] + "g", "0123456789012345678901234567890123456"} {
+		if _, err := audit.ParseID(text); !errors.Is(err, audit.ErrID) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}

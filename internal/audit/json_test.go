@@ -1,0 +1,201 @@
+package audit
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestParseJSON(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, in string
+		want     any
+		counts   Actions
+	}{
+		{"scalars", ` [null, true, false, "x", 1] `, []any{nil, true, false, "x", json.Number("1")}, Actions{}},
+		{"empty containers are not nil", `{"a":{},"b":[]}`, map[string]any{"a": map[string]any{}, "b": []any{}}, Actions{}},
+		{
+			"numbers as written", `[1.10, -0, 1E5, 1700000000123456789, 0.1000000000000000055, 1e-400]`,
+			[]any{json.Number("1.10"), json.Number("-0"), json.Number("1E5"), json.Number("1700000000123456789"), json.Number("0.1000000000000000055"), json.Number("1e-400")},
+			Actions{},
+		},
+		{"keys are case-sensitive", `{"a":1,"A":2}`, map[string]any{"a": json.Number("1"), "A": json.Number("2")}, Actions{}},
+		{"escapes", `"\u00e9\n\ud83d\ude00\u0000"`, "é\n😀\x00", Actions{}},
+		{"depth at the limit", `{"a":[[1]]}`, map[string]any{"a": []any{[]any{json.Number("1")}}}, Actions{}},
+		{"invalid utf-8", "[\"a\xffb\",\"\xc3\"]", []any{"a\uFFFDb", "\uFFFD"}, Actions{ActionUTF8Replaced: 2}},
+		{"invalid utf-8 in a key", "{\"\xff\":1}", map[string]any{"\uFFFD": json.Number("1")}, Actions{ActionUTF8Replaced: 1}},
+		{"lone surrogates", `["\ud800","\udc00x","\ud800\ud800"]`, []any{"\uFFFD", "\uFFFDx", "\uFFFD\uFFFD"}, Actions{ActionUTF8Replaced: 4}},
+		{"replacement characters that were sent", `["\uFFFD","\\\ufffd","` + "\uFFFD" + `","\\ufffd"]`, []any{"\uFFFD", "\\\uFFFD", "\uFFFD", `\ufffd`}, Actions{}},
+		{"sent and made", "\"\\ufffd\xff\uFFFD\"", "\uFFFD\uFFFD\uFFFD", Actions{ActionUTF8Replaced: 1}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			counts := Actions{}
+			got, faults := ParseJSON([]byte(tt.in), JSONLimits{Bytes: 1000, Depth: 3}, counts)
+			if err := faults.Err(); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("tree (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.counts, counts); diff != "" {
+				t.Errorf("counts (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestParseJSONRefuses(t *testing.T) {
+	t.Parallel()
+	one := func(field, code string) []Fault { return []Fault{{Field: field, Code: code}} }
+	tests := []struct {
+		name, in string
+		want     []Fault // without details
+	}{
+		{"nothing", "", one("", CodeEmpty)},
+		{"white space", " \t\r\n", one("", CodeEmpty)},
+		{"over the size", `"` + strings.Repeat("x", 1000) + `"`, one("", CodeSize)},
+		{"words", "hello", one("", CodeMalformed)},
+		{"cut off", `{"a":[1,`, one("", CodeMalformed)},
+		{"cut off in a string", `{"a":"b`, one("", CodeMalformed)},
+		{"byte order mark", "\uFEFF{}", one("", CodeMalformed)},
+		{"trailing comma", `[1,]`, one("", CodeMalformed)},
+		{"trailing comma in an object", `{"a":1,}`, one("", CodeMalformed)},
+		{"missing comma", `[1 2]`, one("", CodeMalformed)},
+		{"missing colon", `{"a" 1}`, one("", CodeMalformed)},
+		{"key without quotes", `{a:1}`, one("", CodeMalformed)},
+		{"key that is a number", `{1:1}`, one("", CodeMalformed)},
+		{"brackets crossed", `[1}`, one("", CodeMalformed)},
+		{"single quotes", `{'a':1}`, one("", CodeMalformed)},
+		{"comment", `{} // x`, one("", CodeMalformed)},
+		{"leading zero", `01`, one("", CodeMalformed)},
+		{"plus sign", `+1`, one("", CodeMalformed)},
+		{"hexadecimal", `0x10`, one("", CodeMalformed)},
+		{"not a number", `NaN`, one("", CodeMalformed)},
+		{"line break in a string", "\"a\nb\"", one("", CodeMalformed)},
+		{"bad escape", `"\x41"`, one("", CodeMalformed)},
+		{"invalid utf-8 outside a string", "\xff{}", one("", CodeMalformed)},
+		{"second value", `{} {}`, one("", CodeMalformed)},
+		{"second scalar", `1 2`, one("", CodeMalformed)},
+		{"closing bracket too many", `[]]`, one("", CodeMalformed)},
+		{"duplicate key", `{"a":1,"b":{"c":2,"c":3}}`, one("b.c", CodeDuplicate)},
+		{"duplicate after unescaping", `{"a":1,"\u0061":2}`, one("a", CodeDuplicate)},
+		{"duplicate after replacement", "{\"\xff\":1,\"\xfe\":2}", one(`["\ufffd"]`, CodeDuplicate)},
+		{"too deep", `{"a":[[[1]]]}`, one("a[0][0]", CodeDepth)},
+		{"path through records", `{"records":[{},{"a":1e400}]}`, one("records[1].a", CodeRange)},
+		{"numbers too large", `{"a":1e400,"b":[-1e999]}`, []Fault{{Field: "a", Code: CodeRange}, {Field: "b[0]", Code: CodeRange}}},
+		{"odd keys are quoted", `{"a.b":{"c d":1e400}}`, one(`["a.b"]["c d"]`, CodeRange)},
+		{"letters of any script are not", `{"größe":1e400}`, one("größe", CodeRange)},
+		{"empty key", `{"":1e400}`, one(`[""]`, CodeRange)},
+		{"long keys are cut", `{"` + strings.Repeat("k", 100) + `":1e400}`, one(strings.Repeat("k", 64)+"…", CodeRange)},
+		{"every fault before the end", `{"a":1,"a":1e400} x`, []Fault{{Field: "a", Code: CodeDuplicate}, {Field: "a", Code: CodeRange}, {Code: CodeMalformed}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			tree, faults := ParseJSON([]byte(tt.in), JSONLimits{Bytes: 1000, Depth: 3}, Actions{})
+			if tree != nil {
+				t.Errorf("a tree in spite of faults: %v", tree)
+			}
+			var got []Fault
+			for _, fault := range faults {
+				if fault.Detail == "" {
+					t.Errorf("no detail for %s", fault.Code)
+				}
+				got = append(got, Fault{Field: fault.Field, Code: fault.Code})
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("faults (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestParseJSONBoundsFaults(t *testing.T) {
+	t.Parallel()
+	text := "[" + strings.Repeat("1e400,", 5000) + "1]"
+	_, faults := ParseJSON([]byte(text), JSONLimits{Bytes: 1 << 20, Depth: 3}, Actions{})
+	if len(faults) != maxJSONFaults {
+		t.Errorf("%d faults, want %d", len(faults), maxJSONFaults)
+	}
+}
+
+func TestParseJSONBoundsDepth(t *testing.T) {
+	t.Parallel()
+	for _, open := range []string{"[", `{"a":`} {
+		_, faults := ParseJSON([]byte(strings.Repeat(open, 1<<20)), JSONLimits{Bytes: 1 << 30, Depth: 10}, Actions{})
+		if len(faults) != 1 || faults[0].Code != CodeDepth {
+			t.Errorf("%s: %v, want one fault of depth", open, faults)
+		}
+	}
+}
+
+func TestFormatJSON(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ name, in, want string }{
+		{"keys sorted", `{"b":1,"a":{"d":[],"c":{}}}`, `{"a":{"c":{},"d":[]},"b":1}`},
+		{"numbers as written", `[1.10,-0,1E5,1700000000123456789]`, `[1.10,-0,1E5,1700000000123456789]`},
+		{"nothing escaped for html", `"<a href='x'>&</a>"`, `"<a href='x'>&</a>"`},
+		{"white space dropped", " [ 1 , 2 ] ", "[1,2]"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := FormatJSON(parse(t, tt.in))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, string(got)); diff != "" {
+				t.Errorf("text (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func FuzzParseJSON(f *testing.F) {
+	for _, seed := range []string{
+		`{"a":[1,2.5e3,"x",null,true]}`, `{"a":1,"\u0061":2}`, `[[[[]]]]`, `"\ud800\ufffd"`, "\"\xff\"", `1e400`, `{} {}`, `[1,]`, `-0.0`,
+	} {
+		f.Add([]byte(seed))
+	}
+	limits := JSONLimits{Bytes: 1 << 16, Depth: 8}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		tree, faults := ParseJSON(data, limits, Actions{})
+		if faults.Err() != nil {
+			if tree != nil || len(faults) > maxJSONFaults {
+				t.Errorf("tree %v with %d faults", tree, len(faults))
+			}
+			return
+		}
+		if !json.Valid(data) {
+			t.Errorf("accepted what is not JSON: %q", data)
+		}
+		text, err := FormatJSON(tree)
+		if err != nil {
+			t.Fatalf("%q: %v", data, err)
+		}
+		again, faults := ParseJSON(text, JSONLimits{Bytes: 8 * limits.Bytes, Depth: limits.Depth}, Actions{})
+		if err := faults.Err(); err != nil {
+			t.Fatalf("%q became %q: %v", data, text, err)
+		}
+		if diff := cmp.Diff(tree, again); diff != "" {
+			t.Errorf("read again (-first +second):\n%s", diff)
+		}
+	})
+}
+
+func BenchmarkParseJSON(b *testing.B) {
+	record := `{"remediation_id":"r-1","name":"KubePodCrashLooping","metadata":{"a":1.5,"b":["x","y"],"c":{"d":null}},"error_message":"` +
+		strings.Repeat("connection refused ", 20) + `"},`
+	data := []byte("[" + strings.Repeat(record, 500) + "1]")
+	b.SetBytes(int64(len(data)))
+	for b.Loop() {
+		if _, faults := ParseJSON(data, JSONLimits{Bytes: 1 << 30, Depth: 10}, Actions{}); faults != nil {
+			b.Fatal(faults)
+		}
+	}
+}

@@ -1,0 +1,213 @@
+package audit
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestNormalizeText(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ name, in, want string }{
+		{"empty", "", ""},
+		{"blank lines and spaces", "  a   b \r\n\n\t c ", "a b\nc"},
+		{"words stay as they are", "OOMKilled: container exceeded its memory limit", "OOMKilled: container exceeded its memory limit"},
+		{"other scripts", "磁盘 空间不足 🚒 ที่เก็บ", "磁盘 空间不足 🚒 ที่เก็บ"},
+		{"uuid", "volume pvc-3f2b8c1e-9a4d-4c7b-8e21-0f5a6b7c8d9e (3F2B8C1E-9A4D-4C7B-8E21-0F5A6B7C8D9E)", "volume pvc-<uuid> (<uuid>)"},
+		{"ipv4", "dial tcp 10.0.0.5:5432: connect: connection refused from 10.1.2.3, 10.0.0.0/16", "dial tcp <ip>: connect: connection refused from <ip>, <ip>"},
+		{"ipv6", "listen [fd00::1]:8080 and fe80::1%eth0 and ::1 and 2001:db8:0:0:0:0:0:1", "listen [<ip>]:<n> and <ip> and <ip> and <ip>"},
+		{"deployment's pod", "pod api-gateway-7d9f8b6c5d-x2k4j is not ready", "pod api-gateway-<pod> is not ready"},
+		{"pod with namespace and uid", `Back-off restarting app in pod web-5d8f9c7b6d-x2k4j_shop(3f2b8c1e-9a4d-4c7b-8e21-0f5a6b7c8d9e)`, "Back-off restarting app in pod web-<pod>_shop(<uuid>)"},
+		{"replica set", "replicaset/api-7d9f8b6c5d scaled", "replicaset/api-<pod> scaled"},
+		{"daemon set's pod", "node-exporter-8xk2v evicted", "node-exporter-<pod> evicted"},
+		{"pod without digits", "api-7d9f8b6c5d-zzqjp restarted", "api-<pod> restarted"},
+		{"stateful set's pod", "redis-master-0 lost quorum with redis-replica-12", "redis-master-<n> lost quorum with redis-replica-<n>"},
+		{"ordinary hyphenated words", "kube-state-metrics and cert-manager-webhook and ingress-nginx and rolling-update", "kube-state-metrics and cert-manager-webhook and ingress-nginx and rolling-update"},
+		{"digest", "nginx@sha256:" + strings.Repeat("0a", 32) + " and sha256:" + strings.Repeat("1b", 32), "nginx@<digest> and <digest>"},
+		{"image", `Failed to pull image "registry.example.com:5000/team/app:v1.2.3"`, `Failed to pull image "registry.example.com:<n>/team/app:v<n>"`},
+		{"hex", "session 0x24f0557806a0020 commit a1b2c3d4e5f6 A1B2C3D4E5F6", "session <hex> commit <hex> <hex>"},
+		{"durations", "took 5.2s, 1h2m3s, 250ms; waited 15000 milliseconds, 10 second(s) and 3 days", "took <duration>, <duration>, <duration>; waited <duration>, <duration> and <duration>"},
+		{"sizes", "used 17.7GB of 512Mi, free 319.6 KB, 4096 bytes", "used <size> of <size>, free <size>, <size>"},
+		{"percent and plain numbers", "disk 91% full, 3 of 5 replicas, load 0.75, delta -12", "disk <n>% full, <n> of <n> replicas, load <n>, delta <n>"},
+		{"exit code", "command terminated with exit code 137", "command terminated with exit code 137"},
+		{"exit code after a colon", "exit code: 1, exit status 2, signal 9, errno=111", "exit code: 1, exit status 2, signal 9, errno=111"},
+		{"http status", "HTTP 503 and HTTP/1.1 502 and status=404, status code: 429, took 35 ms", "HTTP 503 and HTTP/<n> 502 and status=404, status code: 429, took <duration>"},
+		{"only the first number after the word", "status 200 35", "status 200 <n>"},
+		{"a long number is no code", "status 1700000000", "status <n>"},
+		{"database error codes", "ERROR 1045 (28000): ORA-00942 SQLSTATE 42P01", "ERROR 1045 (<n>): ORA-00942 SQLSTATE 42P01"},
+		{"timestamps", "2026-01-02T03:04:05.678Z 2026-01-02 03:04:05,678 at 03:04:05", "<time> at <time>"},
+		{"syslog time", "Jun 18 02:23:10 combo and Sat Jun 18 02:23:10 2005 done", "<time> combo and <time> done"},
+		{"may is also a word", "this may 5 times", "this may <n> times"},
+		{"url", "GET https://api.example.com/v1/users/12345/orders?id=9f8e7d6c5b4a&page=2", "GET https://api.example.com/v1/users/<n>/orders?id=<hex>&page=<n>"},
+		{"path", "no space left on /var/lib/kubelet/pods/3f2b8c1e-9a4d-4c7b-8e21-0f5a6b7c8d9e/volumes", "no space left on /var/lib/kubelet/pods/<uuid>/volumes"},
+		{"windows path", `open C:\data\run42\out.log`, `open C:\data\run<n>\out.log`},
+		{"numbered names", "container_1445144423722_0020_01_000008 and attempt_1445144423722_0020_m_000008_0 and rdd_42_3", "container_<id> and attempt_<id> and rdd_<id>"},
+		{"hosts", "node ip-10-0-3-17.ec2.internal and db-3.prod.example.com:5432", "node <host> and <host>"},
+		{"host names without digits stay", "redis.prod.svc.cluster.local", "redis.prod.svc.cluster.local"},
+		{"classes are no hosts", "org.apache.hadoop.mapreduce.v2.app.MRAppMaster", "org.apache.hadoop.mapreduce.v2.app.MRAppMaster"},
+		{"files are no hosts", "slf4j-api-1.7.jar app-42.log", "slf4j-api-<n>.<n>.jar app-<n>.log"},
+		{"user names", "Failed password for invalid user bob from 10.0.0.1 port 22 ssh2", "Failed password for invalid user <user> from <ip> port <n> ssh2"},
+		{"user without more", "session opened for user root by (uid=0)", "session opened for user <user> by (uid=<n>)"},
+		{"user in prose", "user not found; user agent mozilla; by user request", "user not found; user agent mozilla; by user request"},
+		{"for is not enough", "waiting for response from server", "waiting for response from server"},
+		{"technical words", "TLS1 IPv4 ext4 s3 k8s x86_64 utf8 HTTP2", "TLS1 IPv4 ext4 s3 k8s x86_64 utf8 HTTP2"},
+		{"class names", "Log4jLogger and Http2Server", "Log4jLogger and Http2Server"},
+		{"numbered things", "eth0 worker12 thread-7", "eth<n> worker<n> thread-<n>"},
+		{"ordinals", "the 99th percentile", "the <n>th percentile"},
+		{"key=value", "replicas=3 ready=false node=worker-2", "replicas=<n> ready=false node=worker-<n>"},
+		{"placeholders stay", "<ip> <n> deploy-<pod> rdd_<id> <duration>", "<ip> <n> deploy-<pod> rdd_<id> <duration>"},
+		{"other angle brackets", "<none> <b>5</b> Vec<u8>", "<none> <b><n></b> Vec<u<n>>"},
+		{"redacted stays", "password=[REDACTED] at 10.0.0.1", "password=[REDACTED] at <ip>"},
+		{"json", `{"code":500,"reason":"x","pods":["a-5d8f9c7b6d-x2k4j"],"n":12}`, `{"code":500,"reason":"x","pods":["a-<pod>"],"n":<n>}`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := NormalizeText(tt.in)
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(got, NormalizeText(got)); diff != "" {
+				t.Errorf("normalised twice (-once +twice):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestSignFolds holds pairs of the same incident, which must have one signature, and pairs of different ones, which must not.
+func TestSignFolds(t *testing.T) {
+	t.Parallel()
+	parts := func(message string) SignatureParts {
+		return SignatureParts{Name: "KubePodCrashLooping", ActionType: "restart_pod", TargetKind: "deployment", ErrorMessage: message}
+	}
+	tests := []struct {
+		name, a, b string
+		same       bool
+	}{
+		{"other pod", "pod api-7d9f8b6c5d-x2k4j OOMKilled, exit code 137", "pod api-5c4d8f7b9f-zz9qp OOMKilled, exit code 137", true},
+		{"other case of hex", "block 0xDEADBEEF1 bad", "block 0xdeadbeef2 bad", true},
+		{"other unit", "timeout after 900 ms", "timeout after 2 minutes", true},
+		{"other white space", "a  b\n\nc", "a b\nc", true},
+		{"other exit code", "exit code 137", "exit code 1", false},
+		{"other status", "upstream returned HTTP 503", "upstream returned HTTP 401", false},
+		{"other workload", "pod api-7d9f8b6c5d-x2k4j crashed", "pod db-7d9f8b6c5d-x2k4j crashed", false},
+		{"other word", "connection refused by 10.0.0.1", "connection reset by 10.0.0.1", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			a, b := Sign(parts(tt.a)), Sign(parts(tt.b))
+			if same := a == b; same != tt.same {
+				t.Errorf("same = %t, want %t:\n%s\n%s", same, tt.same, a.Text, b.Text)
+			}
+		})
+	}
+}
+
+func TestSign(t *testing.T) {
+	t.Parallel()
+	got := Sign(SignatureParts{
+		Name:         "KubePodCrashLooping",
+		ActionType:   "restart_pod",
+		TargetKind:   "deployment",
+		ErrorMessage: "pod api-7d9f8b6c5d-x2k4j: exit code 137",
+		WorkflowYAML: "apiVersion: v1\nsteps:\n- name: restart the pod\n  run: kubectl delete pod api-7d9f8b6c5d-x2k4j\n  timeout: 30s\n",
+	})
+	want := "KubePodCrashLooping\nrestart_pod\ndeployment\npod api-<pod>: exit code 137\nrestart the pod\nkubectl delete pod api-<pod>"
+	if diff := cmp.Diff(want, got.Text); diff != "" {
+		t.Errorf("text (-want +got):\n%s", diff)
+	}
+	// From: printf '\001<the text above>' | sha256sum, first 16 bytes, version nibble 8, variant bits 10.
+	if diff := cmp.Diff("7894ee65-96d2-84bd-8cbe-af9626f85326", got.ID.String()); diff != "" {
+		t.Errorf("id (-want +got):\n%s", diff)
+	}
+	if got.Normalizer != Normalizer {
+		t.Errorf("normalizer %d, want %d", got.Normalizer, Normalizer)
+	}
+}
+
+func TestSignIsBounded(t *testing.T) {
+	t.Parallel()
+	for name, word := range map[string]string{"words": "words and more ", "no spaces": "日本語", "placeholders": "10.0.0.1;"} {
+		long := strings.Repeat(word, 20_000)
+		got := Sign(SignatureParts{Name: "n", ActionType: "a", TargetKind: "k", ErrorMessage: long, WorkflowYAML: long})
+		if len(got.Text) > maxSignatureText || len(got.Text) < maxSignatureText/2 || !utf8.ValidString(got.Text) {
+			t.Errorf("%s: %d bytes, valid UTF-8 %t", name, len(got.Text), utf8.ValidString(got.Text))
+		}
+		if again := NormalizeText(got.Text); again != got.Text {
+			t.Errorf("%s: the cut text changes when normalised: …%q to …%q", name, got.Text[len(got.Text)-20:], again[len(again)-20:])
+		}
+		gist := workflowGist(long)
+		if len(gist) > maxGistText || !utf8.ValidString(gist) {
+			t.Errorf("%s: gist of %d bytes", name, len(gist))
+		}
+	}
+}
+
+func TestWorkflowGist(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ name, in, want string }{
+		{"empty", "", ""},
+		{"argo", "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata:\n  generateName: fix-\n  labels:\n    team: shop\nspec:\n  templates:\n  - name: drain\n    container:\n      image: bitnami/kubectl:1.30\n      command: [kubectl, drain, worker-2]\n",
+			"Workflow\ndrain\n[kubectl, drain, worker-<n>]"},
+		{"block scalar", "steps:\n- name: clean up\n  run: |\n    # remove old logs\n    find /var/log -mtime +7 -delete\n  env:\n    A: b\n", "clean up\nremove old logs\nfind /var/log -mtime <n> -delete"},
+		{"comments", "# Scale out when the queue is long\nreplicas: 5 # more\n", "Scale out when the queue is long"},
+		{"running text", "Check the events.\n\n```shell\nkubectl get events -n shop\n```\n- Restart it.", "Check the events.\nshell\nkubectl get events -n shop\nRestart it."},
+		{"url is no field", "https://runbooks.example.com/x", "https://runbooks.example.com/x"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(tt.want, workflowGist(tt.in)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func FuzzSign(f *testing.F) {
+	for _, seed := range []string{
+		"pod api-7d9f8b6c5d-x2k4j_shop(3f2b8c1e-9a4d-4c7b-8e21-0f5a6b7c8d9e) exit code 137", "Sat Jun 18 02:23:10 2005 10 second(s)",
+		"<n> ms <ip>:80 <pod>-x", "HTTP/1.1 503 v1.2.3 0x1f -12 +7 1e5 99th", "Failed password for invalid user user from ::1 port 22",
+		"rhost=10.0.0.1 a@b:c/d.e_f-g", "nginx:1.25@sha256:0123456789abcdef", "2026-01-02T03:04:05Z 12:00:00 5 s.",
+	} {
+		f.Add(seed)
+	}
+	for _, name := range []string{"secrets.jsonl", "innocents.jsonl"} {
+		for _, s := range readSamples(f, name) {
+			f.Add(s.Text)
+		}
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		s = SanitizeText(s, Actions{})
+		once := NormalizeText(s)
+		if twice := NormalizeText(once); twice != once {
+			t.Errorf("not idempotent:\n%q\n%q\n%q", s, once, twice)
+		}
+		parts := SignatureParts{Name: "n", ActionType: "a", TargetKind: "k", ErrorMessage: s, WorkflowYAML: s}
+		signature := Sign(parts)
+		if signature != Sign(parts) {
+			t.Errorf("two signatures of %q", s)
+		}
+		if !utf8.ValidString(signature.Text) || len(signature.Text) > maxSignatureText {
+			t.Errorf("text of %d bytes: %q", len(signature.Text), signature.Text)
+		}
+		if signature.ID[6]>>4 != 8 || signature.ID[8]>>6 != 2 {
+			t.Errorf("%s is not a UUID of version 8", signature.ID)
+		}
+	})
+}
+
+func BenchmarkSign(b *testing.B) {
+	for name, size := range map[string]int{"300B": 300, "64KiB": 64 << 10} {
+		parts := SignatureParts{Name: "KubePodCrashLooping", ActionType: "restart_pod", TargetKind: "deployment", ErrorMessage: noisyText(size)}
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(size))
+			for b.Loop() {
+				Sign(parts)
+			}
+		})
+	}
+}

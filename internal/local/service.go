@@ -1,0 +1,67 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/datastorage-service/datastorage/internal/config"
+	"github.com/datastorage-service/datastorage/internal/embedding"
+	"github.com/datastorage-service/datastorage/migrations"
+)
+
+// upkeepInterval is how often the local stack makes what is missing; the template's schedule is slower, nobody waits there.
+const upkeepInterval = 30 * time.Second
+
+// localMaxConns stands in for DATASTORAGE_DATABASE_MAX_CONNS when that is not set: a sandbox in the cloud serves one request at
+// a time, this process serves all of them.
+const localMaxConns = "10"
+
+// Service wires the service itself for Run, from the environment that deployed functions get: it registers the embedding model
+// of the settings, makes the functions, and runs the upkeep at an interval.
+func Service(getenv func(string) string, log *slog.Logger) func(context.Context, Databases) (Wired, error) {
+	env := func(name string) string {
+		value := getenv(name)
+		if value == "" && name == "DATASTORAGE_DATABASE_MAX_CONNS" {
+			return localMaxConns
+		}
+		return value
+	}
+	return func(ctx context.Context, databases Databases) (Wired, error) {
+		if err := registerModel(ctx, env, databases.Admin); err != nil {
+			return Wired{}, err
+		}
+		functions, err := NewFunctions(ctx, env, databases.Writer, databases.Reader, log)
+		if err != nil {
+			return Wired{}, err
+		}
+		upkeep, stop := context.WithCancel(context.WithoutCancel(ctx))
+		var running sync.WaitGroup
+		running.Go(func() {
+			// What goes wrong is in the log, and the next run goes on from there.
+			_, _ = functions.Maintain.Invoke(upkeep)
+			functions.MaintainEvery(upkeep, upkeepInterval)
+		})
+		return Wired{Handlers: functions.Handlers, Close: func() {
+			stop()
+			running.Wait()
+			functions.Close()
+		}}, nil
+	}
+}
+
+// registerModel makes the embedding model of the settings known to the database.
+func registerModel(ctx context.Context, getenv func(string) string, adminURL string) error {
+	settings, err := config.LoadEmbedding(getenv)
+	if err != nil {
+		return err
+	}
+	embedder, err := embedding.Open(ctx, embedding.Settings(settings))
+	if err != nil {
+		return fmt.Errorf("open the embedding provider: %w", err)
+	}
+	model := embedder.Model()
+	return migrations.RegisterModel(ctx, adminURL, model.Name, model.Dimensions)
+}

@@ -1,0 +1,80 @@
+package local
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// curls are the requests of the curl commands in a text, of the shape that the banner has.
+func curls(t *testing.T, text string) []*http.Request {
+	t.Helper()
+	var all []*http.Request
+	for _, match := range regexp.MustCompile(`curl -s (\S+)(?: -H '([^']*)' -d '([^']*)')?\n`).FindAllStringSubmatch(text, -1) {
+		url, header, body := match[1], match[2], match[3]
+		r := request(t, http.MethodGet, url, "")
+		if body != "" {
+			r = request(t, http.MethodPost, url, body)
+			name, value, _ := strings.Cut(header, ": ")
+			r.Header.Set(name, value)
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+// The banner's commands work as pasted, also when they are pasted again.
+func TestStackBanner(t *testing.T) {
+	t.Parallel()
+	dir := stackDir(t)
+	root, err := DefaultDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	template, err := os.ReadFile(filepath.Join(filepath.Dir(root), "template.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	service := Service(func(string) string { return "" }, slog.New(slog.DiscardHandler))
+	for run, created := range []int{http.StatusCreated, http.StatusOK} {
+		r := start(t, StackConfig{Dir: dir, Template: template, Functions: service})
+		commands := curls(t, r.out.String())
+		if len(commands) != 3 {
+			t.Fatalf("the banner has %d commands, want 3: %s", len(commands), r.out)
+		}
+		for at, status := range []int{created, http.StatusOK, http.StatusOK} {
+			response, body := do(t, commands[at])
+			if response.StatusCode != status {
+				t.Errorf("run %d: %s %s: %d %s, want %d", run, commands[at].Method, commands[at].URL, response.StatusCode, body, status)
+			}
+			if at == 2 {
+				found(t, body, "KubePodCrashLooping")
+			}
+		}
+		get(t, r.api+"/ready")
+		r.stop(t)
+	}
+	nothingRuns(t, dir)
+}
+
+// found checks that a search names what was recorded.
+func found(t *testing.T, body, name string) {
+	t.Helper()
+	var answer struct {
+		Data []struct {
+			Text        string
+			Occurrences int
+		}
+	}
+	if err := json.Unmarshal([]byte(body), &answer); err != nil {
+		t.Fatal(err)
+	}
+	if len(answer.Data) != 1 || answer.Data[0].Occurrences != 1 || !strings.Contains(strings.ToLower(answer.Data[0].Text), strings.ToLower(name)) {
+		t.Errorf("search answers %s, want the one remediation", body)
+	}
+}
