@@ -38,7 +38,7 @@ func run(ctx context.Context, getenv func(string) string) error {
 		return err
 	}
 	store, err := postgres.Open(ctx, postgres.Config{
-		URL: settings.DatabaseURL, MaxConns: settings.DatabaseMaxConns, Model: embedder.Model().Name,
+		URL: settings.DatabaseURL, MaxConns: settings.DatabaseMaxConns, Model: embedder.Model().String(),
 		ApplicationName: "datastorage-maintain",
 	})
 	if err != nil {

@@ -12,11 +12,11 @@ const MaxBatch = 500
 
 // Remediation reads the body as a remediation, checked and sanitised; what was done to it is counted in actions.
 func (r *Request) Remediation(actions audit.Actions) (*audit.Remediation, error) {
-	tree, err := r.json(actions)
+	f, err := r.fields(actions)
 	if err != nil {
 		return nil, err
 	}
-	return readRemediation(tree, "", actions)
+	return readRemediation(f, actions)
 }
 
 // Batched is one record of a batch: the remediation, or why it cannot be one.
@@ -27,30 +27,27 @@ type Batched struct {
 
 // Batch reads the body as a batch of remediations. The error is about the batch as a whole.
 func (r *Request) Batch(actions audit.Actions) ([]Batched, error) {
-	tree, err := r.json(actions)
+	f, err := r.fields(actions)
 	if err != nil {
 		return nil, err
 	}
-	var faults audit.Faults
-	f := newFields(tree, "", &faults)
 	list := orZero(as[[]any](f, "records", f.required("records"), "an array of remediations"))
 	f.finish()
 	if list != nil && (len(list) == 0 || len(list) > MaxBatch) {
-		faults.Add("records", audit.CodeSize, fmt.Sprintf("must hold 1 to %d remediations", MaxBatch))
+		f.fault("records", audit.CodeSize, fmt.Sprintf("must hold 1 to %d remediations", MaxBatch))
 	}
-	if err := faults.Err(); err != nil {
+	if err := f.faults.Err(); err != nil {
 		return nil, err
 	}
 	batch := make([]Batched, len(list))
 	for i, item := range list {
-		batch[i].Remediation, batch[i].Err = readRemediation(item, fmt.Sprintf("records[%d].", i), actions)
+		f := newFields(item, fmt.Sprintf("records[%d].", i), new(audit.Faults))
+		batch[i].Remediation, batch[i].Err = readRemediation(f, actions)
 	}
 	return batch, nil
 }
 
-func readRemediation(tree any, path string, actions audit.Actions) (*audit.Remediation, error) {
-	var faults audit.Faults
-	f := newFields(tree, path, &faults)
+func readRemediation(f *fields, actions audit.Actions) (*audit.Remediation, error) {
 	record := &audit.Remediation{
 		RemediationID:    f.text("remediation_id"),
 		Name:             f.text("name"),
@@ -83,12 +80,10 @@ func readSeverity(f *fields) audit.Severity {
 
 // Update reads the body as an update of the path's remediation.
 func (r *Request) Update(actions audit.Actions) (*audit.Update, error) {
-	tree, err := r.json(actions)
+	f, err := r.fields(actions)
 	if err != nil {
 		return nil, err
 	}
-	var faults audit.Faults
-	f := newFields(tree, "", &faults)
 	update := &audit.Update{
 		RemediationID: r.event.PathParameters["remediation_id"],
 		Phase:         (*audit.Phase)(f.unclearable("phase")),
@@ -103,9 +98,9 @@ func (r *Request) Update(actions audit.Actions) (*audit.Update, error) {
 	}
 	f.finish()
 	if f.members != nil {
-		update.Check(audit.Checker{Faults: &faults, Actions: actions}, metadata)
+		update.Check(audit.Checker{Faults: f.faults, Actions: actions}, metadata)
 	}
-	return update, faults.Err()
+	return update, f.faults.Err()
 }
 
 // unclearable reads a text that may be left out but not null.
@@ -118,12 +113,10 @@ func (f *fields) unclearable(name string) *string {
 
 // AIAnalysis reads the body as an AI analysis of the path's remediation.
 func (r *Request) AIAnalysis(actions audit.Actions) (*audit.AIAnalysis, error) {
-	tree, err := r.json(actions)
+	f, err := r.fields(actions)
 	if err != nil {
 		return nil, err
 	}
-	var faults audit.Faults
-	f := newFields(tree, "", &faults)
 	record := &audit.AIAnalysis{
 		RemediationID:      r.event.PathParameters["remediation_id"],
 		AnalysisID:         f.text("analysis_id"),
@@ -138,12 +131,10 @@ func (r *Request) AIAnalysis(actions audit.Actions) (*audit.AIAnalysis, error) {
 
 // Workflow reads the body as a workflow of the path's remediation.
 func (r *Request) Workflow(actions audit.Actions) (*audit.Workflow, error) {
-	tree, err := r.json(actions)
+	f, err := r.fields(actions)
 	if err != nil {
 		return nil, err
 	}
-	var faults audit.Faults
-	f := newFields(tree, "", &faults)
 	record := &audit.Workflow{
 		RemediationID:  r.event.PathParameters["remediation_id"],
 		WorkflowID:     f.text("workflow_id"),
@@ -158,12 +149,10 @@ func (r *Request) Workflow(actions audit.Actions) (*audit.Workflow, error) {
 
 // Execution reads the body as an execution of the path's remediation.
 func (r *Request) Execution(actions audit.Actions) (*audit.Execution, error) {
-	tree, err := r.json(actions)
+	f, err := r.fields(actions)
 	if err != nil {
 		return nil, err
 	}
-	var faults audit.Faults
-	f := newFields(tree, "", &faults)
 	record := &audit.Execution{
 		RemediationID:   r.event.PathParameters["remediation_id"],
 		WorkflowID:      f.text("workflow_id"),

@@ -2,9 +2,11 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/datastorage-service/datastorage/internal/audit"
@@ -98,12 +100,21 @@ func (f *fields) parseTime(name string, text *string) *time.Time {
 	if text == nil {
 		return nil
 	}
-	t, err := time.Parse(time.RFC3339Nano, *text)
+	t, err := parseRFC3339(*text)
 	if err != nil {
 		f.fault(name, audit.CodeFormat, "must be an RFC 3339 time such as 2026-01-31T12:00:00Z")
 		return nil
 	}
 	return &t
+}
+
+// parseRFC3339 is strict, as time.Parse is not: that takes hours of one digit and commas before fractions (go.dev/issue/54580).
+func parseRFC3339(text string) (time.Time, error) {
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err == nil && (text[len("2006-01-02T15")] != ':' || strings.Contains(text, ",")) {
+		err = errors.New("not RFC 3339")
+	}
+	return t, err
 }
 
 func (f *fields) integer(name string) int64 { return orZero(f.parseInteger(name, f.required(name))) }

@@ -53,16 +53,17 @@ func ascending(p *parameters) bool {
 	return false
 }
 
-// HistoryQuery reads the parameters of a history.
-func (r *Request) HistoryQuery(ctx context.Context, key CursorKey) (*Paging, error) {
+// HistoryQuery reads whose history is asked for, and the parameters of its page.
+func (r *Request) HistoryQuery(ctx context.Context, key CursorKey) (string, *Paging, error) {
 	var faults audit.Faults
+	id := r.remediationID(&faults)
 	p := queryParameters(r.event.RawQueryString, &faults)
 	paging, err := newPaging(ctx, r, p, key, false)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	p.finish()
-	return paging, faults.Err()
+	return id, paging, faults.Err()
 }
 
 // AnswerHistory writes a page of a journal.

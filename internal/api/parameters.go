@@ -165,7 +165,7 @@ func (p *parameters) moment(name string, now time.Time) *time.Time {
 		return nil
 	}
 	// A plus sign that was not percent-encoded arrives as a space.
-	t, err := time.Parse(time.RFC3339Nano, strings.ReplaceAll(value, " ", "+"))
+	t, err := parseRFC3339(strings.ReplaceAll(value, " ", "+"))
 	if err != nil {
 		t, err = back(value, now)
 	}
@@ -253,11 +253,4 @@ func (p *parameters) with(name, value, without string) string {
 	changed := parameters{values: maps.Clone(p.values)}
 	changed.values[name] = value
 	return changed.encode(without)
-}
-
-// NoParameters faults every query parameter, for a route that has none.
-func (r *Request) NoParameters() error {
-	var faults audit.Faults
-	queryParameters(r.event.RawQueryString, &faults).finish()
-	return faults.Err()
 }

@@ -70,12 +70,44 @@ func (r *Request) authorize(scope Scope) error {
 	return nil
 }
 
-// RemediationID is the path's parameter, held to the rules of the field.
+// RemediationID is the path's parameter, held to the rules of the field, on a route without query parameters.
 func (r *Request) RemediationID() (string, error) {
-	id := r.event.PathParameters["remediation_id"]
 	var faults audit.Faults
-	audit.Checker{Faults: &faults, Actions: audit.Actions{}}.RemediationID(id)
+	id := r.remediationID(&faults)
+	r.noParameters(&faults)
 	return id, faults.Err()
+}
+
+func (r *Request) remediationID(faults *audit.Faults) string {
+	id := r.event.PathParameters["remediation_id"]
+	audit.Checker{Faults: faults, Actions: audit.Actions{}}.RemediationID(id)
+	return id
+}
+
+// NoParameters faults every query parameter, for a route that has none.
+func (r *Request) NoParameters() error {
+	var faults audit.Faults
+	r.noParameters(&faults)
+	return faults.Err()
+}
+
+func (r *Request) noParameters(faults *audit.Faults) {
+	queryParameters(r.event.RawQueryString, faults).finish()
+}
+
+// fields begins to read the body, which is to be an object, on a route without query parameters.
+func (r *Request) fields(actions audit.Actions) (*fields, error) {
+	faults := new(audit.Faults)
+	r.noParameters(faults)
+	tree, err := r.json(actions)
+	var malformed audit.Faults
+	if errors.As(err, &malformed) {
+		return nil, append(*faults, malformed...)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return newFields(tree, "", faults), nil
 }
 
 // json parses the body as JSON. What was replaced in it is counted in actions.

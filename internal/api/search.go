@@ -36,12 +36,10 @@ type SearchQuery struct {
 
 // SearchQuery reads the body of a search; what was done to the query's text is counted in actions.
 func (r *Request) SearchQuery(actions audit.Actions, now time.Time) (*SearchQuery, error) {
-	tree, err := r.json(actions)
+	f, err := r.fields(actions)
 	if err != nil {
 		return nil, err
 	}
-	var faults audit.Faults
-	f := newFields(tree, "", &faults)
 	query := &SearchQuery{
 		Text:         f.searchText(actions),
 		Limit:        f.bounded("limit", 1, maxSignatures, defaultSignatures),
@@ -52,7 +50,7 @@ func (r *Request) SearchQuery(actions audit.Actions, now time.Time) (*SearchQuer
 	f.mode()
 	query.Filter = f.filters(now)
 	f.finish()
-	return query, faults.Err()
+	return query, f.faults.Err()
 }
 
 func (f *fields) searchText(actions audit.Actions) string {

@@ -129,7 +129,7 @@ func (n *normalizer) piece(p string) {
 		n.plain(p)
 		return
 	}
-	if isNumber(p) && !n.keepsNumber(core) {
+	if len(p) <= maxWhole && isNumber(p) && !n.keepsNumber(core) {
 		core = p // with its sign
 	}
 	start := strings.IndexByte(p, core[0])

@@ -249,13 +249,17 @@ func isFileExtension(s string) bool {
 
 // isTechnicalWord holds for words whose digits belong to their name.
 func isTechnicalWord(p string) bool {
+	const longest = 8
+	if len(p) > longest {
+		return false
+	}
 	switch strings.ToLower(p) {
 	case "ipv4", "ipv6", "sha1", "sha256", "sha512", "md5", "utf8", "utf16", "base64", "crc32", "x86", "x86_64", "x64", "i386", "i586", "i686",
 		"amd64", "arm64", "aarch64", "armv7", "s390x", "ppc64le", "h2", "h2c", "http2", "http3", "k8s", "k3s", "s3", "ec2", "ext2", "ext3",
 		"ext4", "oauth2", "log4j", "slf4j", "tls1", "ssl3", "ssh2", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32",
 		"uint64", "float32", "float64", "win32", "l4", "l7", "v1", "v2", "v3", "v1alpha1", "v1beta1", "v1beta2", "v2beta1", "v2beta2",
-		"e2e", "p99", "p95", "p50", "neo4j", "mp3", "mp4", "b64", "oom2", "x509", "rfc3339", "2xx", "3xx", "4xx", "5xx", "route53", "db2",
-		"etcd3", "python3", "nfs4", "nfsv4", "smb3", "cgroup2", "cgroupv2", "jetty6", "http1", "layer4", "layer7", "a2dp", "i2c":
+		"e2e", "p99", "p95", "p50", "neo4j", "b64", "x509", "rfc3339", "2xx", "3xx", "4xx", "5xx", "route53", "db2",
+		"etcd3", "python3", "nfs4", "nfsv4", "smb3", "cgroup2", "cgroupv2", "http1", "layer4", "layer7", "i2c":
 		return true
 	}
 	return false

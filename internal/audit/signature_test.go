@@ -150,8 +150,10 @@ func TestWorkflowGist(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, in, want string }{
 		{"empty", "", ""},
-		{"argo", "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata:\n  generateName: fix-\n  labels:\n    team: shop\nspec:\n  templates:\n  - name: drain\n    container:\n      image: bitnami/kubectl:1.30\n      command: [kubectl, drain, worker-2]\n",
-			"Workflow\ndrain\n[kubectl, drain, worker-<n>]"},
+		{
+			"argo", "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata:\n  generateName: fix-\n  labels:\n    team: shop\nspec:\n  templates:\n  - name: drain\n    container:\n      image: bitnami/kubectl:1.30\n      command: [kubectl, drain, worker-2]\n",
+			"Workflow\ndrain\n[kubectl, drain, worker-<n>]",
+		},
 		{"block scalar", "steps:\n- name: clean up\n  run: |\n    # remove old logs\n    find /var/log -mtime +7 -delete\n  env:\n    A: b\n", "clean up\nremove old logs\nfind /var/log -mtime <n> -delete"},
 		{"comments", "# Scale out when the queue is long\nreplicas: 5 # more\n", "Scale out when the queue is long"},
 		{"running text", "Check the events.\n\n```shell\nkubectl get events -n shop\n```\n- Restart it.", "Check the events.\nshell\nkubectl get events -n shop\nRestart it."},

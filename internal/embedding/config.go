@@ -11,7 +11,8 @@ type Config struct {
 	// between them; the context may end it sooner. 1 ms to 15 min. Default 2 s, so that a write answers in time without its
 	// vector; work that nobody waits for wants more.
 	Deadline time.Duration
-	// CallTimeout bounds one call of the provider. 1 ms to 15 min. Default 1 s.
+	// CallTimeout bounds one call of the provider. Up to 15 min; 0 stands for half of Deadline, so that a call that stalls leaves
+	// time for another. Default 0.
 	CallTimeout time.Duration
 	// Attempts is how often a call is made altogether when it fails in passing. 1 to 10; 1 means no retries. Default 3.
 	Attempts int
@@ -24,7 +25,7 @@ type Config struct {
 	// InFlight is how many calls of the provider are under way at most at any time. 1 to 1,000. Default 4.
 	InFlight int
 	// StoredMarks is how many signatures are remembered to have their vector in the table, the most recently used. 1 to
-	// 10,000,000, about 150 bytes each. Default 10,000.
+	// 10,000,000, about 190 bytes each. Default 10,000.
 	StoredMarks int
 	// Vectors is how many vectors are remembered: of signatures until they are stored, and of queries. 1 to 1,000,000, 4 bytes
 	// per dimension each. Default 1,000. A vector that falls out before it is stored is made again.
@@ -35,7 +36,6 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Deadline:    2 * time.Second,
-		CallTimeout: time.Second,
 		Attempts:    3,
 		RetryBase:   100 * time.Millisecond,
 		RetryMax:    time.Second,
@@ -49,7 +49,7 @@ func DefaultConfig() Config {
 func (c Config) Validate() error {
 	return errors.Join(
 		between("Deadline", c.Deadline, time.Millisecond, 15*time.Minute),
-		between("CallTimeout", c.CallTimeout, time.Millisecond, 15*time.Minute),
+		between("CallTimeout", c.CallTimeout, 0, 15*time.Minute),
 		between("Attempts", c.Attempts, 1, 10),
 		between("RetryBase", c.RetryBase, time.Millisecond, time.Minute),
 		between("RetryMax", c.RetryMax, time.Millisecond, time.Minute),
@@ -57,4 +57,12 @@ func (c Config) Validate() error {
 		between("StoredMarks", c.StoredMarks, 1, 10_000_000),
 		between("Vectors", c.Vectors, 1, 1_000_000),
 	)
+}
+
+// callTimeout is CallTimeout, or what stands for 0.
+func (c Config) callTimeout() time.Duration {
+	if c.CallTimeout == 0 {
+		return c.Deadline / 2
+	}
+	return c.CallTimeout
 }

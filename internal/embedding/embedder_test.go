@@ -3,8 +3,10 @@ package embedding_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -388,32 +390,6 @@ func TestEndedContexts(t *testing.T) {
 	}
 }
 
-// When the deadline comes, what is done is returned, the rest is not waited for, and its calls are stopped.
-func TestDeadline(t *testing.T) {
-	t.Parallel()
-	sigs := signatures(3)
-	gone := make(chan struct{})
-	s := serve(t, func(n int, w http.ResponseWriter, r *http.Request, req request) {
-		if req.Input[0] == sigs[1].Text {
-			<-r.Context().Done()
-			close(gone)
-			return
-		}
-		embed(n, w, r, req)
-	})
-	cfg := patient()
-	cfg.Deadline = 300 * time.Millisecond
-	e := newEmbedder(t, s, cfg, batchSize(1))
-	vectors, err := e.Documents(t.Context(), sigs, nil)
-	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, embedding.ErrUnavailable) {
-		t.Errorf("error is %v, want DeadlineExceeded and ErrUnavailable", err)
-	}
-	if diff := cmp.Diff(units(sigs[0], sigs[2]), vectors, sameVectors); diff != "" {
-		t.Errorf("vectors (-want +got):\n%s", diff)
-	}
-	<-gone
-}
-
 func TestPassingFailureIsRetried(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(n int, w http.ResponseWriter, r *http.Request, req request) {
@@ -497,8 +473,8 @@ func TestRefusesEverything(t *testing.T) {
 	if !errors.Is(err, embedding.ErrRefused) || !errors.Is(err, embedding.ErrUnavailable) || len(vectors) != 0 {
 		t.Errorf("%d vectors, %v; want none, and both kinds of error", len(vectors), err)
 	}
-	if n := len(s.asked()); n > 24 {
-		t.Errorf("the service was asked %d times, want 24 at most", n)
+	if n := len(s.asked()); n != 16 {
+		t.Errorf("the service was asked %d times, want 16", n)
 	}
 	if lines := strings.Count(err.Error(), "\n") + 1; lines > 2 {
 		t.Errorf("the error has %d lines, want one for each kind:\n%v", lines, err)
@@ -597,7 +573,8 @@ func TestConfig(t *testing.T) {
 	}{
 		{"default", func(*embedding.Config) {}, nil},
 		{"zero", func(c *embedding.Config) { *c = embedding.Config{} },
-			[]string{"Deadline", "CallTimeout", "Attempts", "RetryBase", "RetryMax", "InFlight", "StoredMarks", "Vectors"}},
+			[]string{"Deadline", "Attempts", "RetryBase", "RetryMax", "InFlight", "StoredMarks", "Vectors"}},
+		{"negative", func(c *embedding.Config) { c.CallTimeout, c.Vectors = -1, -1 }, []string{"CallTimeout", "Vectors"}},
 		{"too much", func(c *embedding.Config) { c.Deadline, c.Attempts, c.InFlight = time.Hour, 11, 1001 },
 			[]string{"Deadline", "Attempts", "InFlight"}},
 	}
@@ -612,7 +589,72 @@ func TestConfig(t *testing.T) {
 			}
 		})
 	}
+	if e, err := embedding.New(h, embedding.DefaultConfig()); err != nil || e.Model() != h.Model() {
+		t.Errorf("the model is not the provider's: %v", err)
+	}
 	if _, err := embedding.New(nil, embedding.DefaultConfig()); err == nil {
 		t.Error("a nil provider was accepted")
 	}
+}
+
+// A write of a known incident asks the embedder and nobody else: this is what that costs.
+func BenchmarkDocumentsStored(b *testing.B) {
+	h := newHashing(b, 512)
+	e, err := embedding.New(h, embedding.DefaultConfig())
+	if err != nil {
+		b.Fatal(err)
+	}
+	sigs := signatures(1)
+	e.Stored(sigs[0].ID)
+	b.ReportAllocs()
+	for b.Loop() {
+		if vectors, err := e.Documents(context.Background(), sigs, nil); err != nil || len(vectors) != 0 {
+			b.Fatal(vectors, err)
+		}
+	}
+}
+
+// What the memory holds at its default bounds, when full, per entry.
+func BenchmarkMemory(b *testing.B) {
+	cfg := embedding.DefaultConfig()
+	for _, dims := range []int{512, 1024} {
+		b.Run(fmt.Sprintf("vectors/%d", dims), func(b *testing.B) {
+			sigs := signatures(cfg.Vectors)
+			for b.Loop() {
+				e, err := embedding.New(newHashing(b, dims), cfg)
+				if err != nil {
+					b.Fatal(err)
+				}
+				before := heap()
+				if _, err := e.Documents(context.Background(), sigs, nil); err != nil {
+					b.Fatal(err)
+				}
+				b.ReportMetric(float64(heap()-before)/float64(len(sigs)), "B/entry")
+				runtime.KeepAlive(e)
+			}
+		})
+	}
+	b.Run("stored", func(b *testing.B) {
+		sigs := signatures(cfg.StoredMarks)
+		for b.Loop() {
+			e, err := embedding.New(newHashing(b, 512), cfg)
+			if err != nil {
+				b.Fatal(err)
+			}
+			before := heap()
+			for _, sig := range sigs {
+				e.Stored(sig.ID)
+			}
+			b.ReportMetric(float64(heap()-before)/float64(len(sigs)), "B/entry")
+			runtime.KeepAlive(e)
+		}
+	})
+}
+
+// heap is the bytes in use after a collection.
+func heap() uint64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
 }

@@ -15,6 +15,11 @@ type Model struct {
 	Dimensions int
 }
 
+// String is what vectors of the model are stored under, such as amazon.titan-embed-text-v2:0@512.
+func (m Model) String() string {
+	return fmt.Sprintf("%s@%d", m.Name, m.Dimensions)
+}
+
 // Input is what a text is for. Models that embed questions otherwise than what answers them need to know.
 type Input int
 

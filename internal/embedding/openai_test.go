@@ -102,19 +102,22 @@ func TestOpenAIAnswer(t *testing.T) {
 	}
 }
 
-// Every way for a service to fail, as the Embedder reports it for one text, and how often it was asked.
-func TestOpenAIFailures(t *testing.T) {
-	t.Parallel()
+// attempts of a call that fails in passing, under the policy of the tests.
+const attempts = 3
+
+// openAIFailure is a way for a service to fail, as the Embedder reports it for one text, and how often it calls.
+type openAIFailure struct {
+	name   string
+	answer answering
+	want   error
+	calls  int
+}
+
+func openAIFailures() []openAIFailure {
 	one := func(vector string) answering {
 		return body(fmt.Sprintf(`{"data": [{"index": 0, "embedding": %s}]}`, vector))
 	}
-	const attempts = 3
-	tests := []struct {
-		name   string
-		answer answering
-		want   error
-		calls  int
-	}{
+	return []openAIFailure{
 		{"throttled", status(429), embedding.ErrUnavailable, attempts},
 		{"request timeout", status(408), embedding.ErrUnavailable, attempts},
 		{"internal error", status(500), embedding.ErrUnavailable, attempts},
@@ -160,7 +163,11 @@ func TestOpenAIFailures(t *testing.T) {
 		{"base64 cut", one(`"AACAPwA"`), embedding.ErrRefused, 1},
 		{"base64 of half a number", one(`"AACA"`), embedding.ErrRefused, 1},
 	}
-	for _, tt := range tests {
+}
+
+func TestOpenAIFailures(t *testing.T) {
+	t.Parallel()
+	for _, tt := range openAIFailures() {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, tt.answer)
@@ -402,8 +409,8 @@ func TestModelNames(t *testing.T) {
 	}
 	want := []embedding.Model{
 		{Name: "test-model", Dimensions: dimensions},
-		{Name: "hash-word-char35-v1-64", Dimensions: 64},
-		{Name: "hash-word-char35-v1-512", Dimensions: 512},
+		{Name: "hash-word-char35-v1", Dimensions: 64},
+		{Name: "hash-word-char35-v1", Dimensions: 512},
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("models are %v, want %v", got, want)

@@ -34,7 +34,7 @@ func (e *Embedder) attempt(ctx context.Context, texts []string, input Input) ([]
 		return nil, unavailable("wait for a free slot", err)
 	}
 	defer e.slots.Release(1)
-	ctx, cancel := context.WithTimeout(ctx, e.cfg.CallTimeout)
+	ctx, cancel := context.WithTimeout(ctx, e.cfg.callTimeout())
 	defer cancel()
 	e.calls.Add(1)
 	vectors, err := e.provider.Embed(ctx, texts, input)

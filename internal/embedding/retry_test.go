@@ -43,15 +43,7 @@ func answered() *http.Response {
 
 func (s *transcript) embedder(t *testing.T, cfg embedding.Config) *embedding.Embedder {
 	t.Helper()
-	p, err := embedding.NewOpenAI(&http.Client{Transport: s}, openAIConfig(&service{url: "http://example.org/v1"}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := embedding.New(p, cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return e
+	return embedderWith(t, &http.Client{Transport: s}, cfg)
 }
 
 // The clock in these tests is synctest's: it stands still until every goroutine waits, so waits are exact.
@@ -130,5 +122,33 @@ func TestDeadlineIsExact(t *testing.T) {
 		if waited, want := time.Since(start), embedding.DefaultConfig().Deadline; waited != want {
 			t.Errorf("waited %v, want %v", waited, want)
 		}
+	})
+}
+
+// When the deadline comes, what is done is returned, the rest is not waited for, and its calls are stopped.
+func TestDeadlineKeepsWhatIsDone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		sigs := signatures(3)
+		stopped := make(chan struct{})
+		client := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			if text, _ := io.ReadAll(r.Body); !strings.Contains(string(text), sigs[1].Text) {
+				return answered(), nil
+			}
+			<-r.Context().Done()
+			close(stopped)
+			return nil, r.Context().Err()
+		})}
+		e := embedderWith(t, client, embedding.DefaultConfig(), batchSize(1))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		vectors, err := e.Documents(ctx, sigs, nil)
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, embedding.ErrUnavailable) {
+			t.Errorf("error is %v, want DeadlineExceeded and ErrUnavailable", err)
+		}
+		if len(vectors) != 2 || vectors[sigs[0].ID] == nil || vectors[sigs[2].ID] == nil {
+			t.Errorf("vectors are %v, want those of the first and the last", vectors)
+		}
+		<-stopped
 	})
 }

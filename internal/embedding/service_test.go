@@ -48,7 +48,8 @@ func serve(t *testing.T, answer answering) *service {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		req := request{path: r.URL.Path, authorization: r.Header.Get("Authorization"), contentType: r.Header.Get("Content-Type")}
 		if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
-			t.Errorf("the service got a request that is not JSON: %v", err)
+			http.Error(w, "not JSON", http.StatusBadRequest) // or the client went away while sending
+			return
 		}
 		// Only after the body is read does net/http watch for the client going away.
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -135,11 +136,20 @@ func patient() embedding.Config {
 
 func newEmbedder(t *testing.T, s *service, cfg embedding.Config, change ...func(*embedding.OpenAIConfig)) *embedding.Embedder {
 	t.Helper()
-	providerConfig := openAIConfig(s)
+	atService := func(c *embedding.OpenAIConfig) { c.BaseURL = s.url }
+	return embedderWith(t, &http.Client{}, cfg, append([]func(*embedding.OpenAIConfig){atService}, change...)...)
+}
+
+// embedderWith sends by the given client, to nowhere in particular unless a change says where.
+func embedderWith(
+	t *testing.T, client *http.Client, cfg embedding.Config, change ...func(*embedding.OpenAIConfig),
+) *embedding.Embedder {
+	t.Helper()
+	providerConfig := openAIConfig(&service{url: "http://example.org/v1"})
 	for _, c := range change {
 		c(&providerConfig)
 	}
-	provider, err := embedding.NewOpenAI(&http.Client{}, providerConfig)
+	provider, err := embedding.NewOpenAI(client, providerConfig)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,6 +46,25 @@ func Open(ctx context.Context, s Settings) (*Embedder, error) {
 	return New(p, config)
 }
 
+// transport keeps as many connections open as calls may be under way; the default keeps two.
+func (s Settings) transport() http.RoundTripper {
+	transport, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		return http.DefaultTransport
+	}
+	own := transport.Clone()
+	own.MaxIdleConnsPerHost = max(s.InFlight, DefaultConfig().InFlight)
+	return own
+}
+
+// String hides the secret.
+func (s Settings) String() string {
+	return fmt.Sprintf("{Provider:%s Model:%s Dimensions:%d URL:%s APIKey:%v}", s.Provider, s.Model, s.Dimensions, s.URL, NewSecret(s.APIKey))
+}
+
+// GoString hides the secret.
+func (s Settings) GoString() string { return s.String() }
+
 func (s Settings) provider(ctx context.Context) (provider, error) {
 	switch s.Provider {
 	case "hashing":
@@ -60,7 +79,7 @@ func (s Settings) provider(ctx context.Context) (provider, error) {
 		if s.Batch != 0 {
 			config.BatchSize = s.Batch
 		}
-		return NewOpenAI(http.DefaultClient, config)
+		return NewOpenAI(&http.Client{Transport: s.transport()}, config)
 	case "bedrock":
 		config := DefaultBedrockConfig()
 		if s.Model != "" {

@@ -58,8 +58,10 @@ func (p *Postgres) initdb(ctx context.Context, staging string) (string, error) {
 	if err := p.identity.give(staging); err != nil {
 		return "", err
 	}
-	args := []string{"-D", filepath.Join(data, clusterDir), "-U", Superuser, "--pwfile=" + password,
-		"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-instructions"}
+	args := []string{
+		"-D", filepath.Join(data, clusterDir), "-U", Superuser, "--pwfile=" + password,
+		"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-instructions",
+	}
 	if p.config.Settings["fsync"] == "off" {
 		args = append(args, "--no-sync")
 	}

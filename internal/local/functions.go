@@ -70,7 +70,7 @@ func NewFunctions(
 
 func (f *Functions) open(ctx context.Context, settings config.Settings, url string) (*postgres.Store, error) {
 	store, err := postgres.Open(ctx, postgres.Config{
-		URL: url, MaxConns: settings.DatabaseMaxConns, Model: f.Embedder.Model().Name,
+		URL: url, MaxConns: settings.DatabaseMaxConns, Model: f.Embedder.Model().String(),
 	})
 	if err == nil {
 		f.stores = append(f.stores, store)

@@ -197,12 +197,18 @@ func TestExplain(t *testing.T) {
 		err  error
 		want string
 	}{
-		{name: "full disk by number", err: fmt.Errorf("write: %w", syscall.ENOSPC),
-			want: "act: the disk is full\n  why: no space is left on the device that holds /dir\n  try: df -h /dir"},
-		{name: "full disk in a program's words", err: said("PANIC: could not write: No space left on device\none\ntwo\nthree\nfour"),
-			want: "act: the disk is full\n  why: no space is left on the device that holds /dir\n  try: df -h /dir"},
-		{name: "full disk in PostgreSQL's hint", err: said("FATAL:  wrote only 4096 of 8192 bytes\nHINT:  Check free disk space.\n"),
-			want: "act: the disk is full\n  why: no space is left on the device that holds /dir\n  try: df -h /dir"},
+		{
+			name: "full disk by number", err: fmt.Errorf("write: %w", syscall.ENOSPC),
+			want: "act: the disk is full\n  why: no space is left on the device that holds /dir\n  try: df -h /dir",
+		},
+		{
+			name: "full disk in a program's words", err: said("PANIC: could not write: No space left on device\none\ntwo\nthree\nfour"),
+			want: "act: the disk is full\n  why: no space is left on the device that holds /dir\n  try: df -h /dir",
+		},
+		{
+			name: "full disk in PostgreSQL's hint", err: said("FATAL:  wrote only 4096 of 8192 bytes\nHINT:  Check free disk space.\n"),
+			want: "act: the disk is full\n  why: no space is left on the device that holds /dir\n  try: df -h /dir",
+		},
 		{name: "problem", err: mendable, want: "what\n  why: why\n  try: next"},
 		{name: "anything else", err: errors.New("odd"), want: "act: odd"},
 	}

@@ -63,5 +63,5 @@ func registerModel(ctx context.Context, getenv func(string) string, adminURL str
 		return fmt.Errorf("open the embedding provider: %w", err)
 	}
 	model := embedder.Model()
-	return migrations.RegisterModel(ctx, adminURL, model.Name, model.Dimensions)
+	return migrations.RegisterModel(ctx, adminURL, model.String(), model.Dimensions)
 }

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 
 	"github.com/datastorage-service/datastorage/internal/audit"
 	"github.com/datastorage-service/datastorage/internal/embedding"
@@ -88,14 +90,14 @@ func (h *Handler) embed(ctx context.Context, pending []audit.Signature, done *Do
 		if err != nil {
 			return fmt.Errorf("store %d vectors: %w", len(vectors), err)
 		}
+		h.config.Embedder.Stored(slices.Collect(maps.Keys(vectors))...)
 		done.Embedded += added
 	}
 	var refused *embedding.RefusedError
 	if errors.As(embedErr, &refused) {
+		// Texts without a vector must not keep those behind them from having theirs.
 		done.Refused += int64(len(refused.IDs))
+		return nil
 	}
-	if errors.Is(embedErr, embedding.ErrUnavailable) {
-		return embedErr
-	}
-	return nil
+	return embedErr
 }

@@ -59,7 +59,7 @@ func (h *Handler) Invoke(ctx context.Context) (Done, error) {
 		return done, err
 	}
 	model := h.config.Model
-	if err := migrations.RegisterModel(ctx, h.config.DatabaseURL, model.Name, model.Dimensions); err != nil {
+	if err := migrations.RegisterModel(ctx, h.config.DatabaseURL, model.String(), model.Dimensions); err != nil {
 		return done, fmt.Errorf("migrate: %w", err)
 	}
 	h.config.Log.InfoContext(ctx, "migrated", slog.Any("applied", done.Applied), slog.Int64("version", done.Version))

@@ -66,9 +66,6 @@ func (h handler) get(ctx context.Context, r *api.Request) (*api.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.NoParameters(); err != nil {
-		return nil, err
-	}
 	remediation, err := h.Store.Remediation(ctx, id)
 	if err != nil {
 		return nil, err
@@ -87,11 +84,7 @@ func (h handler) get(ctx context.Context, r *api.Request) (*api.Answer, error) {
 }
 
 func (h handler) history(ctx context.Context, r *api.Request) (*api.Answer, error) {
-	id, err := r.RemediationID()
-	if err != nil {
-		return nil, err
-	}
-	paging, err := r.HistoryQuery(ctx, h.Store.CursorKey)
+	id, paging, err := r.HistoryQuery(ctx, h.Store.CursorKey)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +121,10 @@ func (h handler) search(ctx context.Context, r *api.Request) (*api.Answer, error
 		return nil, err
 	}
 	vector, err := h.Embedder.Query(ctx, query.Text)
-	if err != nil {
+	switch {
+	case errors.Is(err, embedding.ErrRefused):
+		return nil, audit.Faults{{Field: "query", Code: audit.CodeUnsupported, Detail: "is refused by the embedding model"}}
+	case err != nil:
 		return nil, fmt.Errorf("embed the query: %w: %w", audit.ErrUnavailable, err)
 	}
 	nearest, err := h.Store.Nearest(ctx, vector, query.Filter, query.Limit)
@@ -139,7 +135,7 @@ func (h handler) search(ctx context.Context, r *api.Request) (*api.Answer, error
 	if err != nil {
 		return nil, err
 	}
-	return query.Answer(found, h.Embedder.Model().Name), nil
+	return query.Answer(found, h.Embedder.Model().String()), nil
 }
 
 // found adds to each near signature what the filter leaves of its remediations.

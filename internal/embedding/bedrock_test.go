@@ -1,0 +1,343 @@
+package embedding_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/datastorage-service/datastorage/internal/embedding"
+)
+
+// bedrock is a local server that speaks the wire format of the Bedrock runtime, and the SDK's own client pointed at it.
+type bedrock struct {
+	client *bedrockruntime.Client
+
+	mu    sync.Mutex
+	paths []string
+	sent  []map[string]any
+}
+
+func serveBedrock(t *testing.T, answer func(n int, w http.ResponseWriter, r *http.Request, sent map[string]any)) *bedrock {
+	t.Helper()
+	b := &bedrock{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var sent map[string]any
+		if err := json.NewDecoder(r.Body).Decode(&sent); err != nil {
+			http.Error(w, "not JSON", http.StatusBadRequest) // or the client went away while sending
+			return
+		}
+		_, _ = io.Copy(io.Discard, r.Body)
+		if !strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 ") {
+			t.Errorf("the request is not signed: %q", r.Header.Get("Authorization"))
+		}
+		b.mu.Lock()
+		b.paths = append(b.paths, r.Method+" "+r.URL.EscapedPath())
+		b.sent = append(b.sent, sent)
+		n := len(b.sent)
+		b.mu.Unlock()
+		answer(n, w, r, sent)
+	}))
+	t.Cleanup(server.Close)
+	b.client = bedrockruntime.New(bedrockruntime.Options{
+		Region:       "eu-central-1",
+		BaseEndpoint: aws.String(server.URL),
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "AKID", SecretAccessKey: "SECRET"}, nil
+		}),
+	})
+	return b
+}
+
+func (b *bedrock) calls() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.sent)
+}
+
+func (b *bedrock) embedder(t *testing.T, cfg embedding.BedrockConfig, policy embedding.Config) *embedding.Embedder {
+	t.Helper()
+	p, err := embedding.NewBedrock(b.client, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := embedding.New(p, policy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// wide is a vector of n dimensions in the direction of the first.
+func wide(n int) []float32 {
+	vector := make([]float32, n)
+	vector[0] = 2
+	return vector
+}
+
+// titan answers as Amazon Titan Text Embeddings V2 does.
+func titan(_ int, w http.ResponseWriter, _ *http.Request, sent map[string]any) {
+	vector := wide(int(sent["dimensions"].(float64)))
+	_ = json.NewEncoder(w).Encode(map[string]any{
+		"embedding": vector, "inputTextTokenCount": 3, "embeddingsByType": map[string]any{"float": vector},
+	})
+}
+
+// cohere answers as the Cohere Embed models do.
+func cohere(_ int, w http.ResponseWriter, _ *http.Request, sent map[string]any) {
+	texts := sent["texts"].([]any)
+	vectors := make([][]float32, len(texts))
+	for i := range texts {
+		vectors[i] = wide(1024)
+	}
+	_ = json.NewEncoder(w).Encode(map[string]any{
+		"embeddings": vectors, "id": "0f1e", "response_type": "embeddings_floats", "texts": texts,
+	})
+}
+
+func TestTitan(t *testing.T) {
+	t.Parallel()
+	b := serveBedrock(t, titan)
+	p, err := embedding.NewBedrock(b.client, embedding.BedrockConfig{Model: embedding.TitanV2, Dimensions: 256})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := p.Embed(t.Context(), []string{strings.Repeat("long ", 10_000)}, embedding.Document)
+	if diff := cmp.Diff([][]float32{wide(256)}, got); err != nil || diff != "" {
+		t.Errorf("error %v, vectors (-want +got):\n%s", err, diff)
+	}
+	want := []map[string]any{{
+		"inputText": strings.TrimSpace(strings.Repeat("long ", 8192/5)), "dimensions": 256.0, "normalize": true,
+	}}
+	if diff := cmp.Diff(want, b.sent); diff != "" {
+		t.Errorf("sent (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"POST /model/amazon.titan-embed-text-v2%3A0/invoke"}, b.paths); diff != "" {
+		t.Errorf("paths (-want +got):\n%s", diff)
+	}
+}
+
+func TestCohere(t *testing.T) {
+	t.Parallel()
+	for input, name := range map[embedding.Input]string{embedding.Document: "search_document", embedding.Query: "search_query"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := serveBedrock(t, cohere)
+			p, err := embedding.NewBedrock(b.client, embedding.BedrockConfig{Model: embedding.CohereMultilingual, Dimensions: 1024})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := p.Embed(t.Context(), []string{"a", strings.Repeat("ü", 3000)}, input)
+			if diff := cmp.Diff([][]float32{wide(1024), wide(1024)}, got); err != nil || diff != "" {
+				t.Errorf("error %v, vectors (-want +got):\n%s", err, diff)
+			}
+			want := []map[string]any{{"texts": []any{"a", strings.Repeat("ü", 2048)}, "input_type": name, "truncate": "END"}}
+			if diff := cmp.Diff(want, b.sent); diff != "" {
+				t.Errorf("sent (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff([]string{"POST /model/cohere.embed-multilingual-v3/invoke"}, b.paths); diff != "" {
+				t.Errorf("paths (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Titan takes one text a call, Cohere 96.
+func TestBedrockBatches(t *testing.T) {
+	t.Parallel()
+	t.Run("titan", func(t *testing.T) {
+		t.Parallel()
+		b := serveBedrock(t, titan)
+		vectors, err := b.embedder(t, embedding.DefaultBedrockConfig(), patient()).Documents(t.Context(), signatures(5), nil)
+		if err != nil || len(vectors) != 5 || b.calls() != 5 {
+			t.Errorf("%d vectors, %v, %d calls; want 5, nil, 5", len(vectors), err, b.calls())
+		}
+	})
+	t.Run("cohere", func(t *testing.T) {
+		t.Parallel()
+		b := serveBedrock(t, cohere)
+		e := b.embedder(t, embedding.BedrockConfig{Model: embedding.CohereEnglish, Dimensions: 1024}, patient())
+		vectors, err := e.Documents(t.Context(), signatures(200), nil)
+		if err != nil || len(vectors) != 200 {
+			t.Errorf("%d vectors, %v; want 200, nil", len(vectors), err)
+		}
+		var sizes []int
+		for _, sent := range b.sent {
+			sizes = append(sizes, len(sent["texts"].([]any)))
+		}
+		slices.Sort(sizes)
+		if diff := cmp.Diff([]int{8, 96, 96}, sizes); diff != "" {
+			t.Errorf("batches (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// Every error of InvokeModel, in the wire form of the REST-JSON protocol, and how often the call was made: the SDK's own retries
+// are off.
+func TestBedrockFailures(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		code   string
+		status int
+		want   error
+		calls  int
+	}{
+		{"ThrottlingException", 429, embedding.ErrUnavailable, attempts},
+		{"ModelNotReadyException", 429, embedding.ErrUnavailable, attempts},
+		{"ModelTimeoutException", 408, embedding.ErrUnavailable, attempts},
+		{"ModelErrorException", 424, embedding.ErrUnavailable, attempts},
+		{"InternalServerException", 500, embedding.ErrUnavailable, attempts},
+		{"ServiceUnavailableException", 503, embedding.ErrUnavailable, attempts},
+		{"ValidationException", 400, embedding.ErrRefused, 1},
+		{"ServiceQuotaExceededException", 400, embedding.ErrUnavailable, 1},
+		{"AccessDeniedException", 403, embedding.ErrUnavailable, 1},
+		{"ResourceNotFoundException", 404, embedding.ErrUnavailable, 1},
+		{"SomethingNewException", 418, embedding.ErrUnavailable, 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.code, func(t *testing.T) {
+			t.Parallel()
+			long := strings.Repeat("words ", 1000)
+			b := serveBedrock(t, func(_ int, w http.ResponseWriter, _ *http.Request, _ map[string]any) {
+				w.Header().Set("Content-Type", "application/json")
+				w.Header().Set("X-Amzn-Errortype", tt.code+":http://internal.amazon.com/coral/com.amazon.bedrock/")
+				w.WriteHeader(tt.status)
+				_ = json.NewEncoder(w).Encode(map[string]string{"message": long})
+			})
+			e := b.embedder(t, embedding.DefaultBedrockConfig(), patient())
+			_, err := e.Query(t.Context(), "why")
+			if !errors.Is(err, tt.want) || errors.Is(err, embedding.ErrRefused) != (tt.want == embedding.ErrRefused) {
+				t.Errorf("error is %v, want %v alone", err, tt.want)
+			}
+			if got := b.calls(); got != tt.calls {
+				t.Errorf("%d calls, want %d", got, tt.calls)
+			}
+			said := fmt.Sprintf("answered status %d, %s: words words", tt.status, tt.code)
+			if err == nil || !strings.Contains(err.Error(), said) || len(err.Error()) > 300 {
+				t.Errorf("error %q does not say %q in 300 bytes", err, said)
+			}
+		})
+	}
+}
+
+func TestBedrockBadAnswers(t *testing.T) {
+	t.Parallel()
+	text := func(body string) func(int, http.ResponseWriter, *http.Request, map[string]any) {
+		return func(_ int, w http.ResponseWriter, _ *http.Request, _ map[string]any) { _, _ = io.WriteString(w, body) }
+	}
+	tests := []struct {
+		name   string
+		model  string
+		answer func(int, http.ResponseWriter, *http.Request, map[string]any)
+		want   error
+		calls  int
+	}{
+		{"titan: wrong dimensions", embedding.TitanV2, text(`{"embedding": [1, 2]}`), embedding.ErrUnavailable, 1},
+		{"titan: no embedding", embedding.TitanV2, text(`{}`), embedding.ErrUnavailable, 1},
+		{"titan: null", embedding.TitanV2, text(`{"embedding": [1, null]}`), embedding.ErrRefused, 1},
+		{"titan: cut", embedding.TitanV2, text(`{"embedding": [1, `), embedding.ErrUnavailable, 3},
+		{"titan: empty", embedding.TitanV2, text(``), embedding.ErrUnavailable, 3},
+		{"cohere: no vectors", embedding.CohereEnglish, text(`{"embeddings": []}`), embedding.ErrUnavailable, 1},
+		{"cohere: by type", embedding.CohereEnglish, text(`{"embeddings": {"float": [[1, 2]]}}`), embedding.ErrUnavailable, 1},
+		{"cohere: wrong dimensions", embedding.CohereEnglish, text(`{"embeddings": [[1, 2]]}`), embedding.ErrUnavailable, 1},
+		{"cohere: overflow", embedding.CohereEnglish, text(`{"embeddings": [[1, 1e39]]}`), embedding.ErrRefused, 1},
+		{"connection closed", embedding.TitanV2, func(_ int, w http.ResponseWriter, r *http.Request, _ map[string]any) {
+			closeConnection(0, w, r, request{})
+		}, embedding.ErrUnavailable, 3},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			b := serveBedrock(t, tt.answer)
+			e := b.embedder(t, embedding.BedrockConfig{Model: tt.model, Dimensions: 1024}, patient())
+			if _, err := e.Query(t.Context(), "why"); !errors.Is(err, tt.want) {
+				t.Errorf("error is %v, want %v", err, tt.want)
+			}
+			if got := e.Counts().Calls; got != int64(tt.calls) {
+				t.Errorf("%d calls, want %d", got, tt.calls)
+			}
+		})
+	}
+}
+
+// A stalled call times out and is made again; a cancelled one is cancelled at the service.
+func TestBedrockStall(t *testing.T) {
+	t.Parallel()
+	stalled := func(_ int, _ http.ResponseWriter, r *http.Request, _ map[string]any) { <-r.Context().Done() }
+	t.Run("timeout", func(t *testing.T) {
+		t.Parallel()
+		policy := patient()
+		policy.CallTimeout, policy.Attempts = 20*time.Millisecond, 2
+		e := serveBedrock(t, stalled).embedder(t, embedding.DefaultBedrockConfig(), policy)
+		_, err := e.Query(t.Context(), "why")
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, embedding.ErrUnavailable) || e.Counts().Calls != 2 {
+			t.Errorf("error is %v after %d calls, want DeadlineExceeded and ErrUnavailable after 2", err, e.Counts().Calls)
+		}
+	})
+	t.Run("cancelled", func(t *testing.T) {
+		t.Parallel()
+		gone := make(chan struct{})
+		b := serveBedrock(t, func(n int, w http.ResponseWriter, r *http.Request, sent map[string]any) {
+			stalled(n, w, r, sent)
+			close(gone)
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		e := b.embedder(t, embedding.DefaultBedrockConfig(), patient())
+		go func() {
+			_, err := e.Query(ctx, "why")
+			ended <- err
+		}()
+		eventually(t, "the call began", func() bool { return b.calls() == 1 })
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) || !errors.Is(err, embedding.ErrUnavailable) {
+			t.Errorf("error is %v, want Canceled and ErrUnavailable", err)
+		}
+		<-gone
+	})
+}
+
+func TestBedrockConfig(t *testing.T) {
+	t.Parallel()
+	client := bedrockruntime.New(bedrockruntime.Options{Region: "eu-central-1"})
+	tests := []struct {
+		cfg  embedding.BedrockConfig
+		want []string
+	}{
+		{embedding.DefaultBedrockConfig(), nil},
+		{embedding.BedrockConfig{Model: embedding.TitanV2, Dimensions: 512}, nil},
+		{embedding.BedrockConfig{Model: embedding.CohereEnglish, Dimensions: 1024}, nil},
+		{embedding.BedrockConfig{Model: embedding.TitanV2, Dimensions: 384}, []string{"Dimensions"}},
+		{embedding.BedrockConfig{Model: embedding.CohereEnglish, Dimensions: 512}, []string{"Dimensions"}},
+		{embedding.BedrockConfig{Model: "amazon.titan-embed-text-v1", Dimensions: 1024}, []string{"Model"}},
+		{embedding.BedrockConfig{}, []string{"Model"}},
+	}
+	for _, tt := range tests {
+		t.Run(fmt.Sprintf("%s/%d", tt.cfg.Model, tt.cfg.Dimensions), func(t *testing.T) {
+			t.Parallel()
+			p, err := embedding.NewBedrock(client, tt.cfg)
+			if diff := cmp.Diff(tt.want, fieldsNamed(err), cmpopts.EquateEmpty()); diff != "" {
+				t.Fatalf("fields named by %v (-want +got):\n%s", err, diff)
+			}
+			if err == nil && p.Model() != (embedding.Model{Name: tt.cfg.Model, Dimensions: tt.cfg.Dimensions}) {
+				t.Errorf("model is %v", p.Model())
+			}
+		})
+	}
+	if _, err := embedding.NewBedrock(nil, embedding.DefaultBedrockConfig()); err == nil {
+		t.Error("a nil client was accepted")
+	}
+}

@@ -1,0 +1,217 @@
+package embedding_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/datastorage-service/datastorage/internal/embedding"
+)
+
+func newHashing(tb testing.TB, dimensions int) *embedding.Hashing {
+	tb.Helper()
+	h, err := embedding.NewHashing(embedding.HashingConfig{Dimensions: dimensions})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return h
+}
+
+func hash(tb testing.TB, h *embedding.Hashing, text string) []float32 {
+	tb.Helper()
+	vectors, err := h.Embed(context.Background(), []string{text}, embedding.Document)
+	if err != nil || len(vectors) != 1 {
+		tb.Fatalf("Embed = %d vectors, %v", len(vectors), err)
+	}
+	return vectors[0]
+}
+
+func cosine(a, b []float32) float64 {
+	var sum float64
+	for i := range a {
+		sum += float64(a[i]) * float64(b[i])
+	}
+	return sum
+}
+
+// The vectors are part of what is stored, so they may not change under the same model name. The fingerprints hold
+// on any machine.
+func TestHashingIsStable(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		text        string
+		dimensions  int
+		fingerprint string
+	}{
+		{"KubePodCrashLooping\nrestart_pod\npod\nback-off <duration> restarting failed container=api pod=<pod>", 512, "8ad1834a6da4f8d9"},
+		{"disk disk disk disk disk full full full", 384, "db67761ca64c61f7"},
+		{"قرص ممتلئ · 磁盘已满 · ดิสก์เต็ม · 💾", 1024, "2399f05409558efe"},
+		{"", 64, "5b087b14648115e4"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.text, func(t *testing.T) {
+			t.Parallel()
+			sum := fnv.New64a()
+			for _, x := range hash(t, newHashing(t, tt.dimensions), tt.text) {
+				_, _ = fmt.Fprintf(sum, "%08x", math.Float32bits(x))
+			}
+			if got := fmt.Sprintf("%016x", sum.Sum64()); got != tt.fingerprint {
+				t.Errorf("fingerprint is %s, want %s", got, tt.fingerprint)
+			}
+		})
+	}
+}
+
+// Texts that say the same are nearer than texts that do not.
+func TestHashingNearness(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ name, text, near, far string }{
+		{"words in another order", "disk full on node", "node disk full", "certificate expired for host"},
+		{"inflection", "container restarted", "containers restarting", "certificates expire"},
+		{"misspelling", "deployment rollout stuck", "deploymnet rolout stuck", "volume claim pending"},
+		{"joined words", "KubePodCrashLooping", "pod is crash looping", "node memory pressure"},
+		{"joined abbreviation", "HTTPServerDown", "http server is down", "node memory pressure"},
+		{"case", "OOMKILLED", "oomkilled", "evicted"},
+		{"function words", "the pod was not ready for a while", "pod not ready", "the node was for a while in the"},
+		{"placeholders", "<ip> refused <num>", "refused", "<ip> dropped <num>"},
+		{"Chinese", "磁盘空间已满请清理", "磁盘空间已满", "证书已过期请更新"},
+		{"Arabic", "القرص ممتلئ", "قرص ممتلئ", "انتهت الشهادة"},
+		{"Thai", "ดิสก์เต็มแล้ว", "ดิสก์เต็ม", "ใบรับรองหมดอายุ"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			h := newHashing(t, 512)
+			text := hash(t, h, tt.text)
+			near, far := cosine(text, hash(t, h, tt.near)), cosine(text, hash(t, h, tt.far))
+			if near < 0.3 || near < far+0.2 {
+				t.Errorf("%q is %.2f from %q and %.2f from %q", tt.text, near, tt.near, far, tt.far)
+			}
+		})
+	}
+}
+
+// What differs between two texts only in case, space, punctuation, placeholders and function words makes no difference.
+func TestHashingIgnores(t *testing.T) {
+	t.Parallel()
+	h := newHashing(t, 512)
+	want := hash(t, h, "pod crash looping")
+	for _, text := range []string{
+		"Pod CRASH looping", "pod\ncrash\tlooping!", "the pod <id> is (crash) looping on <ip>", "pod <num> crash-looping",
+	} {
+		if diff := cmp.Diff(want, hash(t, h, text), cmpopts.EquateApprox(0, 1e-6)); diff != "" {
+			t.Errorf("%q differs:\n%s", text, diff)
+		}
+	}
+	if cosine(want, hash(t, h, "crash looping")) > 0.999 {
+		t.Error("a word made no difference")
+	}
+}
+
+// A text without features has a vector of its own: the same for all such texts, of unit length.
+func TestHashingWithoutFeatures(t *testing.T) {
+	t.Parallel()
+	h := newHashing(t, 512)
+	want := hash(t, h, "")
+	for _, text := range []string{" ", "\n\t", "the", "... !!!", "<num> <ip>", "\xff\xfe", "💾"} {
+		if diff := cmp.Diff(want, hash(t, h, text)); diff != "" {
+			t.Errorf("%q has another vector:\n%s", text, diff)
+		}
+	}
+	if length := cosine(want, want); length != 1 {
+		t.Errorf("the squared length is %v", length)
+	}
+	if near := cosine(want, hash(t, h, "disk full")); math.Abs(near) > 0.2 {
+		t.Errorf("it is %.2f from a text with features", near)
+	}
+}
+
+func TestHashingConfig(t *testing.T) {
+	t.Parallel()
+	for dimensions, valid := range map[int]bool{63: false, 64: true, 4000: true, 4001: false, 0: false, -1: false} {
+		_, err := embedding.NewHashing(embedding.HashingConfig{Dimensions: dimensions})
+		if (err == nil) != valid || err != nil && !strings.Contains(err.Error(), "Dimensions") {
+			t.Errorf("%d dimensions: error is %v, want one naming the field: %v", dimensions, err, !valid)
+		}
+	}
+}
+
+func TestHashingStopsWithItsContext(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := newHashing(t, 512).Embed(ctx, []string{"a"}, embedding.Query); !errors.Is(err, context.Canceled) {
+		t.Errorf("error is %v, want Canceled", err)
+	}
+}
+
+// A document and a question in the same words have the same vector, so a text finds itself.
+func TestHashingThroughTheEmbedder(t *testing.T) {
+	t.Parallel()
+	e, err := embedding.New(newHashing(t, 512), embedding.DefaultConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sigs := signatures(100)
+	vectors, err := e.Documents(t.Context(), sigs, nil)
+	if err != nil || len(vectors) != len(sigs) {
+		t.Fatalf("%d vectors, %v; want %d", len(vectors), err, len(sigs))
+	}
+	for _, sig := range sigs {
+		query, err := e.Query(t.Context(), sig.Text)
+		if diff := cmp.Diff(vectors[sig.ID], query); err != nil || diff != "" {
+			t.Errorf("%q: error %v, document and query differ:\n%s", sig.Text, err, diff)
+		}
+	}
+}
+
+func FuzzHashing(f *testing.F) {
+	for _, seed := range []string{"", "a", "KubePodCrashLooping", "<num> <", "HTTPServer2XX", "磁盘已满", "\xff<\xc3", "ǅungla İstanbul ß"} {
+		f.Add(seed, 512)
+	}
+	f.Fuzz(func(t *testing.T, text string, dimensions int) {
+		h := newHashing(t, 64+max(0, dimensions)%(4000-64))
+		first := hash(t, h, text)
+		if square := cosine(first, first); math.Abs(square-1) > 1e-4 {
+			t.Errorf("the squared length is %v", square)
+		}
+		if !slices.Equal(first, hash(t, h, text)) {
+			t.Error("the second time differs")
+		}
+	})
+}
+
+func BenchmarkHashing(b *testing.B) {
+	sentence := "KubePodCrashLooping restart_pod pod back-off <duration> restarting failed container in namespace payments; "
+	for _, size := range []int{100, 1_000, 10_000, 100_000} {
+		text := strings.Repeat(sentence, size/len(sentence)+1)[:size]
+		b.Run(fmt.Sprintf("repeated/%d", size), func(b *testing.B) { benchmarkHashing(b, text) })
+		b.Run(fmt.Sprintf("distinct/%d", size), func(b *testing.B) { benchmarkHashing(b, distinctWords(size)) })
+	}
+}
+
+// distinctWords is a text of words that do not repeat, the costliest for its size.
+func distinctWords(size int) string {
+	var text strings.Builder
+	for i := uint64(1); text.Len() < size; i++ {
+		_, _ = fmt.Fprintf(&text, "%x ", i*0x9e3779b97f4a7c15>>24)
+	}
+	return text.String()[:size]
+}
+
+func benchmarkHashing(b *testing.B, text string) {
+	h := newHashing(b, 512)
+	b.SetBytes(int64(len(text)))
+	b.ReportAllocs()
+	for b.Loop() {
+		hash(b, h, text)
+	}
+}

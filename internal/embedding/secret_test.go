@@ -1,0 +1,53 @@
+package embedding_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/datastorage-service/datastorage/internal/embedding"
+)
+
+// However a secret is printed, alone or inside something, exported or not, it does not show.
+func TestSecretNeverPrints(t *testing.T) {
+	t.Parallel()
+	const text = "hunter2"
+	secret := embedding.NewSecret(text)
+	cfg := embedding.DefaultOpenAIConfig()
+	cfg.Key = secret
+	hidden := struct{ cfg embedding.OpenAIConfig }{cfg}
+	for _, value := range []any{secret, &secret, cfg, &cfg, hidden, []embedding.Secret{secret}} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t", "%p"} {
+			printed := fmt.Sprintf(verb, value)
+			if strings.Contains(printed, text) || strings.Contains(strings.ToLower(printed), fmt.Sprintf("%x", text)) {
+				t.Errorf("%s of %T prints the secret: %s", verb, value, printed)
+			}
+		}
+		encoded, err := json.Marshal(value)
+		if err != nil || strings.Contains(string(encoded), text) {
+			t.Errorf("JSON of %T: %s, %v", value, encoded, err)
+		}
+		var log bytes.Buffer
+		slog.New(slog.NewJSONHandler(&log, nil)).Info("m", "value", value)
+		slog.New(slog.NewTextHandler(&log, nil)).Info("m", "value", value)
+		if strings.Contains(log.String(), text) {
+			t.Errorf("slog of %T prints the secret: %s", value, log.String())
+		}
+	}
+}
+
+func TestSecretSaysWhetherItIsSet(t *testing.T) {
+	t.Parallel()
+	for secret, want := range map[embedding.Secret]string{
+		embedding.NewSecret("x"): "[redacted]",
+		embedding.NewSecret(""):  "",
+		{}:                       "",
+	} {
+		if got := fmt.Sprintf("%v|%s|%d|", secret, secret, secret) + secret.GoString(); got != strings.Join([]string{want, want, want, want}, "|") {
+			t.Errorf("prints %q, want four times %q", got, want)
+		}
+	}
+}
