@@ -2,6 +2,7 @@ package audit
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"strings"
 )
@@ -26,6 +27,7 @@ func findSecrets(s string) []span {
 	found = findPrivateKeys(s, found)
 	found = findTokens(s, found)
 	found = findConnectionStrings(s, found)
+	found = findWebhooks(s, found)
 	found = findCredentials(s, found)
 	found = findLabelled(s, found)
 	found = findCommands(s, found)
@@ -69,6 +71,22 @@ func add(found []span, s string, start, end int, action Action) []span {
 		return found
 	}
 	return append(found, span{start, end, action})
+}
+
+// after yields the index behind each occurrence of anchor.
+func after(s, anchor string) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for i := 0; ; {
+			n := strings.Index(s[i:], anchor)
+			if n < 0 {
+				return
+			}
+			i += n + len(anchor)
+			if !yield(i) {
+				return
+			}
+		}
+	}
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }

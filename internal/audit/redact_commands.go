@@ -6,8 +6,15 @@ import "strings"
 // IDENTIFIED BY 'X', login L password X.
 func findCommands(s string, found []span) []span {
 	found = findFlags(s, found)
-	found = findCurlUsers(s, found)
-	return findPhrases(s, found)
+	if strings.Contains(s, " -") { // no short flag without
+		for _, c := range commands {
+			found = c.find(s, found)
+		}
+	}
+	for _, p := range phrases {
+		found = p.find(s, found)
+	}
+	return findLiterals(s, found)
 }
 
 // findFlags finds the values of flags whose name labels a secret.
@@ -24,15 +31,31 @@ func findFlags(s string, found []span) []span {
 		}
 		name := i
 		i += spanOf(s[i:], isWord)
-		if i == len(s) || !isBlank(s[i]) {
+		a := assignment{label: s[name:i], separator: ':', class: labelClass(s[name:i])}
+		if a.class == labelNone {
 			continue
 		}
-		a := assignment{label: s[name:i], separator: ':', class: labelClass(s[name:i])}
-		if a.class != labelNone && a.readValue(s, i) && (a.quoted || s[a.start] != '-') {
+		if gap := argumentGap(s[i:]); gap > 0 && a.readValue(s, i+gap) && (a.quoted || s[a.start] != '-') {
 			found = addFlag(found, s, a)
 			i = a.end
 		}
 	}
+}
+
+// argumentGap is how far the next argument of a command is from the end of a flag: behind blanks, behind quote and comma in a JSON
+// list, or on the next line of a YAML list. It is 0 when no argument follows.
+func argumentGap(s string) int {
+	if n := spanOf(s, isBlank); n > 0 {
+		return n
+	}
+	if quote := quoteAt(s); quote != "" && strings.HasPrefix(s[len(quote):], ",") {
+		return len(quote) + 1 + spanOf(s[len(quote)+1:], isSpace)
+	}
+	n := spanOf(s, isSpace)
+	if n > 0 && strings.HasPrefix(s[n:], "- ") {
+		return n + len("- ")
+	}
+	return 0
 }
 
 func addFlag(found []span, s string, a assignment) []span {
@@ -43,17 +66,52 @@ func addFlag(found []span, s string, a assignment) []span {
 	return add(found, s, a.start, a.end, labelAction(a.class, a.label))
 }
 
-// findCurlUsers finds the password in curl's -u user:password.
-func findCurlUsers(s string, found []span) []span {
-	const command = "curl "
-	for i := strings.Index(s, command); i >= 0; {
-		i += len(command)
-		next := strings.Index(s[i:], command)
+// command is a program and the short flags of its that take a secret.
+type command struct {
+	name  string
+	flags []string
+	form  argumentForm
+}
+
+type argumentForm int
+
+const (
+	separateArgument argumentForm = iota // -a X
+	attachedArgument                     // -pX, because -p X means something else
+	userPassword                         // -u user:X
+)
+
+// commands follows the manuals of the programs. Flags whose name is a label, such as --password, need no entry.
+var commands = []command{
+	{"curl ", []string{" -u", " --user ", " --user=", " --proxy-user ", " -U "}, userPassword},
+	{"etcdctl ", []string{" --user ", " --user="}, userPassword},
+	{"skopeo ", []string{" --creds ", " --src-creds ", " --dest-creds ", " --creds=", " --src-creds=", " --dest-creds="}, userPassword},
+	{"mysql", []string{" -p"}, attachedArgument},
+	{"mariadb", []string{" -p"}, attachedArgument},
+	{"redis-cli", []string{" -a "}, separateArgument},
+	{"docker login", []string{" -p "}, separateArgument},
+	{"podman login", []string{" -p "}, separateArgument},
+	{"registry login", []string{" -p "}, separateArgument},
+	{"az login", []string{" -p "}, separateArgument},
+	{"mongo", []string{" -p "}, separateArgument},
+	{"ldap", []string{" -w "}, separateArgument},
+	{"sqlcmd", []string{" -P "}, separateArgument},
+	{"sshpass", []string{" -p", " -p "}, separateArgument},
+	{"openssl", []string{" -passin pass:", " -passout pass:", " -pass pass:"}, separateArgument},
+}
+
+func (c command) find(s string, found []span) []span {
+	for i := strings.Index(s, c.name); i >= 0; {
+		i += len(c.name)
+		next := strings.Index(s[i:], c.name)
 		end := len(s)
 		if next >= 0 {
 			end = i + next
 		}
-		found = addCurlUser(found, s[:lineEnd(s[:end], i)], i-1)
+		line := s[:commandEnd(s[:end], i)]
+		for _, flag := range c.flags {
+			found = c.argument(line, i-1, flag, found)
+		}
 		if next < 0 {
 			break
 		}
@@ -62,72 +120,92 @@ func findCurlUsers(s string, found []span) []span {
 	return found
 }
 
-func addCurlUser(found []span, s string, start int) []span {
-	for _, flag := range []string{" -u", " --user ", " --user=", " --proxy-user ", " -U "} {
-		n := strings.Index(s[start:], flag)
-		if n < 0 {
-			continue
-		}
-		a := assignment{}
-		if !a.readValue(s, start+n+len(flag)) {
-			continue
-		}
-		user, password, ok := strings.Cut(s[a.start:a.end], ":")
-		if ok && !isReference(password) {
-			return add(found, s, a.start+len(user)+1, a.end, ActionBasic)
-		}
+// commandEnd is the end of the line around i, or of the last line that a backslash continues it on.
+func commandEnd(s string, i int) int {
+	end := lineEnd(s, i)
+	for end < len(s) && s[end-1] == '\\' {
+		end = lineEnd(s, end+1)
 	}
-	return found
+	return end
 }
 
-// findPhrases finds secrets after fixed words.
-func findPhrases(s string, found []span) []span {
-	for _, phrase := range []struct {
-		words string
-		holds func(before string, a assignment) bool
-	}{
-		{"identified by ", isQuoted},
-		{"IDENTIFIED BY ", isQuoted},
-		{"with password ", isQuoted},
-		{"PASSWORD ", isQuoted},
-		{" password ", followsLogin},
-		{"requirepass ", always},
-		{"masterauth ", always},
-		{"sshpass -p", always},
-	} {
-		for i := 0; ; {
-			n := strings.Index(s[i:], phrase.words)
-			if n < 0 {
-				break
-			}
-			before := i + n
-			i = before + len(phrase.words)
-			a := assignment{}
-			if a.readValue(s, i) && phrase.holds(s[:before], a) && !isReference(s[a.start:a.end]) {
-				found = add(found, s, a.start, a.end, ActionPassword)
-			}
-		}
+func (c command) argument(line string, from int, flag string, found []span) []span {
+	n := strings.Index(line[from:], flag)
+	if n < 0 {
+		return found
 	}
-	return findLiterals(s, found)
+	i := from + n + len(flag)
+	a := assignment{}
+	if c.form == attachedArgument && (i == len(line) || isSpace(line[i])) || !a.readValue(line, i) {
+		return found
+	}
+	value := line[a.start:a.end]
+	if c.form != userPassword {
+		if isReference(value) || value[0] == '-' {
+			return found
+		}
+		return add(found, line, a.start, a.end, ActionPassword)
+	}
+	user, password, ok := strings.Cut(value, ":")
+	if !ok || isReference(password) {
+		return found
+	}
+	return add(found, line, a.start+len(user)+1, a.end, ActionBasic)
 }
 
-func always(string, assignment) bool       { return true }
-func isQuoted(_ string, a assignment) bool { return a.quoted }
-func followsLogin(before string, _ assignment) bool { // netrc: login NAME password WORD
+// phrase is words that a secret follows, if it also holds what stands before them and how the secret looks.
+type phrase struct {
+	words  string
+	holds  func(before string, a assignment, value string) bool
+	action Action
+}
+
+var phrases = []phrase{
+	{"identified by ", isQuoted, ActionPassword},
+	{"IDENTIFIED BY ", isQuoted, ActionPassword},
+	{"with password ", isQuoted, ActionPassword},
+	{"PASSWORD ", isQuoted, ActionPassword},
+	{"ConvertTo-SecureString ", isQuoted, ActionPassword},
+	{" password ", followsLogin, ActionPassword},
+	{"requirepass ", isAnything, ActionPassword},
+	{"masterauth ", isAnything, ActionPassword},
+	{"bindpw ", isAnything, ActionPassword},
+	{"assword is ", isHandmade, ActionPassword},
+	{"assword was ", isHandmade, ActionPassword},
+	{"aws_secret_access_key ", isRandom, ActionAWSKey},
+}
+
+func isAnything(string, assignment, string) bool         { return true }
+func isQuoted(_ string, a assignment, _ string) bool     { return a.quoted }
+func isRandom(_ string, _ assignment, value string) bool { return looksRandom(value) }
+func isHandmade(_ string, _ assignment, value string) bool {
+	return isMixed(value) && !strings.Contains(value, "-")
+}
+
+// followsLogin holds for netrc's login NAME password WORD.
+func followsLogin(before string, _ assignment, _ string) bool {
 	before = before[max(0, len(before)-maxLabel):]
 	name := strings.LastIndexAny(before, " \t\n")
 	return name > 0 && strings.HasSuffix(strings.TrimRight(before[:name], " \t\n"), "login")
 }
 
+func (p phrase) find(s string, found []span) []span {
+	for i := range after(s, p.words) {
+		a := assignment{}
+		if !a.readValue(s, i) {
+			continue
+		}
+		if value := s[a.start:a.end]; p.holds(s[:i-len(p.words)], a, value) && !isReference(value) {
+			found = add(found, s, a.start, a.end, p.action)
+		}
+	}
+	return found
+}
+
 // findLiterals finds the values of kubectl create secret … --from-literal=key=value.
 func findLiterals(s string, found []span) []span {
-	const flag, command, reach = "--from-literal", "create secret", 1024
-	for i := 0; ; {
-		n := strings.Index(s[i:], flag)
-		if n < 0 {
-			return found
-		}
-		i += n + len(flag)
+	const command, reach = "create secret", 1024
+	for i := range after(s, "--from-literal") {
 		if !strings.Contains(s[max(0, i-reach):i], command) {
 			continue
 		}
@@ -141,4 +219,5 @@ func findLiterals(s string, found []span) []span {
 			found = add(found, s, a.start, a.end, ActionKubernetesSecret)
 		}
 	}
+	return found
 }

@@ -5,12 +5,7 @@ import "strings"
 // findConnectionStrings finds passwords in URLs (RFC 3986 userinfo), in Go's MySQL form user:password@tcp(host), and in Oracle's
 // thin form user/password@.
 func findConnectionStrings(s string, found []span) []span {
-	for i := 0; ; {
-		n := strings.Index(s[i:], "://")
-		if n < 0 {
-			break
-		}
-		i += n + len("://")
+	for i := range after(s, "://") {
 		end := len(s)
 		if next := strings.Index(s[i:], "://"); next >= 0 {
 			end = i + next
@@ -18,25 +13,32 @@ func findConnectionStrings(s string, found []span) []span {
 		found = addUserinfo(found, s, i, end)
 	}
 	for _, anchor := range []string{"@tcp(", "@unix("} {
-		for i := 0; ; {
-			n := strings.Index(s[i:], anchor)
-			if n < 0 {
-				break
-			}
-			found = addBeforeAt(found, s, i, i+n, ':')
-			i += n + len(anchor)
+		for i := range after(s, anchor) {
+			found = addBeforeAt(found, s, 0, i-len(anchor), ':')
 		}
 	}
-	const thin = "oracle:thin:"
-	for i := 0; ; {
-		n := strings.Index(s[i:], thin)
-		if n < 0 {
-			break
-		}
-		i += n + len(thin)
-		word := s[i:min(len(s), i+4*maxLabel)]
+	for i := range after(s, "oracle:thin:") {
+		word := s[i:min(len(s), i+maxUserPassword)]
 		if at := strings.IndexByte(word[:spanOf(word, isAuthority)], '@'); at > 0 {
 			found = addBeforeAt(found, s, i, i+at, '/')
+		}
+	}
+	return found
+}
+
+// maxUserPassword is how far before an @ a user's name is looked for where nothing else marks its beginning.
+const maxUserPassword = 256
+
+// findWebhooks finds the secret paths of chat services' incoming webhooks.
+func findWebhooks(s string, found []span) []span {
+	for _, anchor := range []string{
+		"hooks.slack.com/services/", "discord.com/api/webhooks/", "discordapp.com/api/webhooks/", "api.telegram.org/bot",
+	} {
+		for i := range after(s, anchor) {
+			end := i + spanOf(s[i:], func(c byte) bool { return isWord(c) || c == '/' || c == ':' })
+			if looksRandom(strings.ReplaceAll(s[i:end], ":", "")) {
+				found = add(found, s, i, end, ActionToken)
+			}
 		}
 	}
 	return found
@@ -45,8 +47,8 @@ func findConnectionStrings(s string, found []span) []span {
 // isAuthority is what may stand in a URL before its end in running text.
 func isAuthority(c byte) bool { return !isSpace(c) && strings.IndexByte("\"'`<>|", c) < 0 }
 
-// addUserinfo redacts the password of the URL whose authority starts at i, reading no further than end. Passwords are often written with / ? # unescaped, so an
-// authority whose port is not a number is read on to the next @.
+// addUserinfo redacts the password of the URL whose authority starts at i, reading no further than end. Passwords are often
+// written with / ? # unescaped, so an authority whose port is not a number is read on to the next @.
 func addUserinfo(found []span, s string, i, end int) []span {
 	word := s[i : i+spanOf(s[i:end], isAuthority)]
 	authority := word
@@ -79,7 +81,7 @@ func isDigest(s string) bool {
 // addBeforeAt redacts what stands between the separator and the @ at index at, looking back to from at most.
 func addBeforeAt(found []span, s string, from, at int, separator byte) []span {
 	start := at
-	for start > from && isAuthority(s[start-1]) && at-start < 4*maxLabel {
+	for start > from && isAuthority(s[start-1]) && at-start < maxUserPassword {
 		start--
 	}
 	colon := strings.IndexByte(s[start:at], separator)

@@ -61,17 +61,11 @@ func findCredentials(s string, found []span) []span {
 	for _, scheme := range []string{"bearer ", "basic "} {
 		tail := scheme[1:]
 		for _, anchor := range []string{tail, strings.ToUpper(tail)} {
-			for i := 0; ; {
-				n := strings.Index(s[i:], anchor)
-				if n < 0 {
-					break
-				}
-				i += n + len(anchor)
+			for i := range after(s, anchor) {
 				start := i - len(scheme)
-				if start < 0 || s[start]|0x20 != scheme[0] || start > 0 && isAlnum(s[start-1]) {
-					continue
+				if start >= 0 && s[start]|0x20 == scheme[0] && (start == 0 || !isAlnum(s[start-1])) {
+					found = addBare(found, s, i, scheme)
 				}
-				found = addBare(found, s, i, scheme)
 			}
 		}
 	}

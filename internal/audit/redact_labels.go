@@ -25,15 +25,25 @@ func labelClass(label string) class {
 		return labelNone
 	}
 	letters := squeeze(label)
-	if hasAnySuffix(letters, "password", "passwd", "passphrase", "keypass", "storepass") || isShortPassword(label) {
+	if hasAnySuffix(letters, "password", "passwd", "passphrase", "keypass", "storepass", "bindpw") || isShortPassword(label) {
 		return labelPassword
 	}
-	// A bare "key" is a map's, a table's or a public one.
-	if hasAnySuffix(letters, "secret", "token", "apikey", "accesskey", "secretkey", "privatekey", "accountkey", "authkey", "encryptionkey",
-		"signingkey", "masterkey", "storagekey", "subscriptionkey", "sharedkey") {
+	if isSecretLabel(letters) {
 		return labelSecret
 	}
 	return labelNone
+}
+
+// isSecretLabel holds for the squeezed labels of secrets other than passwords. A bare "key" is a map's, a table's or a public one, and
+// some tokens only say where a list goes on, or that a request is the same.
+func isSecretLabel(letters string) bool {
+	if hasAnySuffix(letters, "pagetoken", "nexttoken", "continuetoken", "continuationtoken", "requesttoken", "idempotencytoken", "clienttoken",
+		"fencingtoken", "stoptoken") {
+		return false
+	}
+	return hasAnySuffix(letters, "secret", "token", "apikey", "appkey", "applicationkey", "accesskey", "secretkey", "secretkeybase",
+		"privatekey", "accountkey", "authkey", "encryptionkey", "signingkey", "masterkey", "storagekey", "subscriptionkey", "sharedkey",
+		"licensekey", "functionskey", "hmackey", "dockerconfigjson")
 }
 
 // isShortPassword holds for labels such as DB_PASS, pgPass and pwd, but not for PWD, the shell's working directory, nor for the word
@@ -120,9 +130,9 @@ func nextSeparator(s string, i int) int {
 // classify sets the class of an assignment, given the value of a "name" right before it.
 func (a *assignment) classify(s, name string) {
 	switch strings.ToLower(a.label) {
-	case "name":
+	case "name", "parameterkey":
 		a.class = labelName
-	case "value":
+	case "value", "parametervalue":
 		a.class = labelClass(name)
 	case "authorization", "proxy-authorization":
 		a.class = labelAuthorization
@@ -130,7 +140,9 @@ func (a *assignment) classify(s, name string) {
 		a.class = labelDockerAuth
 	case "key":
 		before, _ := contextBefore(s, a.labelStart)
-		a.class = labelClass(before + a.label)
+		if a.class = labelClass(before + a.label); a.class == labelNone {
+			a.class = labelName
+		}
 	case "sig", "x-amz-signature", "x-goog-signature": // of a URL that is itself the credential
 		if a.separator == '=' {
 			a.class = labelSecret
@@ -154,7 +166,7 @@ func addAssignment(found []span, s string, a assignment) []span {
 		}
 		return found
 	case labelSecret:
-		if isObjectName(a, value) || isCounter(value) {
+		if isObjectName(a, value) || isCounter(value) || strings.EqualFold(a.label, "key") && !a.quoted && !looksRandom(value) {
 			return found
 		}
 	}

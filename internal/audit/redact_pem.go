@@ -5,13 +5,7 @@ import "strings"
 // findPrivateKeys finds the bodies of PEM private keys (RFC 7468), of PGP and SSH2 ones, and of those cut off before their end.
 // Line breaks may be written as the two characters \n.
 func findPrivateKeys(s string, found []span) []span {
-	const begin = "-BEGIN "
-	for i := 0; ; {
-		n := strings.Index(s[i:], begin)
-		if n < 0 {
-			return found
-		}
-		i += n + len(begin)
+	for i := range after(s, "-BEGIN ") {
 		armour := s[i:min(len(s), i+maxLabel)]
 		title := strings.Index(armour, "-----")
 		if title < 0 || !strings.Contains(armour[:title], "PRIVATE KEY") {
@@ -22,8 +16,8 @@ func findPrivateKeys(s string, found []span) []span {
 		if strings.TrimSpace(unbreak(s[start:end])) != redacted {
 			found = add(found, s, start, end, ActionPrivateKey)
 		}
-		i = start
 	}
+	return found
 }
 
 func unbreak(s string) string {
@@ -39,16 +33,36 @@ func privateKeyLength(s string) int {
 	if next < 0 {
 		next = len(s)
 	}
-	// No end: take lines as long as they look like a key's body or its headers.
-	n := 0
-	for n < next {
-		line, width := keyLine(s[n:next])
-		if strings.Trim(line, " \t\"'+,|>") != "" && !isKeyLine(strings.Trim(line, " \t\"'+,|>")) {
-			break
+	return cutKeyLength(s[:next])
+}
+
+// cutKeyLength is how much of s is a key's body whose end is missing: headers, lines of base64, and one shorter line behind such.
+func cutKeyLength(s string) int {
+	const short = 24 // fewer characters may be a word
+	end, longBefore := 0, false
+	for i := 0; i < len(s); {
+		line, width := keyLine(s[i:])
+		start := i + spanOf(line, func(c byte) bool { return isBlank(c) || strings.IndexByte("\"'+,|>", c) >= 0 })
+		line = line[start-i:]
+		i += width
+		body := spanOf(line, isBase64)
+		switch {
+		case line == "", isKeyHeader(line):
+			continue
+		case body < short && !longBefore:
+			return end
 		}
-		n += width
+		end = start + body
+		if longBefore = body >= short; !longBefore || body < len(line) {
+			return end
+		}
 	}
-	return n
+	return end
+}
+
+// isKeyHeader holds for the headers of an encrypted key (RFC 1421).
+func isKeyHeader(line string) bool {
+	return strings.HasPrefix(line, "Proc-Type:") || strings.HasPrefix(line, "DEK-Info:")
 }
 
 // keyLine cuts the first line off s, at a line break or the characters \n, and says how far the next one is.
@@ -62,11 +76,4 @@ func keyLine(s string) (line string, width int) {
 		}
 	}
 	return s, len(s)
-}
-
-func isKeyLine(line string) bool {
-	if strings.HasPrefix(line, "Proc-Type:") || strings.HasPrefix(line, "DEK-Info:") {
-		return true
-	}
-	return spanOf(line, isBase64) >= min(len(line), 24)
 }

@@ -34,7 +34,7 @@ var tokenShapes = groupByFirstByte([]tokenShape{
 	{prefixes: []string{"pypi-AgE"}, body: isWord, least: 16, action: ActionToken},
 	{prefixes: []string{"dckr_pat_"}, body: isWord, least: 20, action: ActionToken},
 	{prefixes: []string{"SG."}, body: isDotted, least: 40, mixed: true, action: ActionToken},
-	{prefixes: []string{"SK", "key-"}, body: isHex, least: 32, exact: true, action: ActionToken},
+	{prefixes: []string{"SK"}, body: isHex, least: 32, exact: true, action: ActionToken},
 	{prefixes: []string{"sk-ant-", "sk-proj-", "sk-or-v1-"}, body: isWord, least: 20, action: ActionToken},
 	{prefixes: []string{"sk-"}, body: isWord, least: 20, mixed: true, action: ActionToken},
 	{prefixes: []string{"hf_"}, body: isAlnum, least: 30, mixed: true, action: ActionToken},

@@ -23,16 +23,7 @@ const (
 	ActionToken            Action = "redacted_token"             // a token by its own shape, or by its label
 	ActionKubernetesSecret Action = "redacted_kubernetes_secret" // one value of a Kubernetes Secret's data or stringData
 	ActionMetadataValue    Action = "redacted_metadata_value"    // a metadata value whose key names a secret
-
 )
-
-// AllActions lists the closed set, for metrics that declare their dimension values.
-func AllActions() []Action {
-	return []Action{
-		ActionControlRemoved, ActionUTF8Replaced, ActionAWSKey, ActionBearer, ActionBasic, ActionPrivateKey,
-		ActionConnectionString, ActionPassword, ActionToken, ActionKubernetesSecret, ActionMetadataValue,
-	}
-}
 
 // Actions counts what was done.
 type Actions map[Action]int
@@ -100,7 +91,7 @@ func isControl(r rune) bool {
 //     SanitizeText would take for a secret's label. That includes harmless ones such as tokens_used: the rule is about names.
 //     Numbers, objects and arrays are replaced too; null, true, false and "" hide nothing and stay;
 //   - of data and stringData of an object whose kind is Secret, each member by itself;
-//   - of value beside a name that labels a secret, as in a container's env.
+//   - of value beside a name or key that labels a secret, as in a container's env.
 //
 // Keys that sanitising makes equal get a suffix (key, key~2), so no member is lost.
 func SanitizeTree(v any, counts Actions) any {
@@ -123,7 +114,10 @@ func SanitizeTree(v any, counts Actions) any {
 func sanitizeObject(members map[string]any, counts Actions) map[string]any {
 	out := make(map[string]any, len(members))
 	names := sanitizedKeys(members, counts)
-	label, _ := members["name"].(string)
+	label, ok := members["name"].(string)
+	if !ok {
+		label, _ = members["key"].(string)
+	}
 	for key, value := range members {
 		var clean any
 		switch {

@@ -285,15 +285,13 @@ func podStem(p string) (stem string, ok bool) {
 		return "", false
 	}
 	suffix := p[i+1:]
-	if isPodHash(suffix, 5, 5) {
-		if j := strings.LastIndexByte(p[:i], '-'); j > 0 && isTemplateHash(p[j+1:i]) {
-			return p[:j+1], true
-		}
-		if strings.ContainsAny(suffix, "2456789") && strings.Trim(suffix, "2456789") != "" && suffix != "html5" || !strings.ContainsAny(suffix, "2456789") && suffix != "https" && suffix != "xhtml" {
-			return p[:i+1], true
-		}
+	if !isPodHash(suffix, 5, 5) {
+		return p[:i+1], isTemplateHash(suffix)
 	}
-	return p[:i+1], isTemplateHash(suffix)
+	if j := strings.LastIndexByte(p[:i], '-'); j > 0 && isTemplateHash(p[j+1:i]) {
+		return p[:j+1], true
+	}
+	return p[:i+1], suffix != "https" && suffix != "xhtml" && suffix != "html5" && strings.Trim(suffix, "2456789") != ""
 }
 
 // isTemplateHash holds for a replica set's hash: up to ten characters of the same alphabet, with a digit among them.

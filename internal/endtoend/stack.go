@@ -4,7 +4,9 @@ package endtoend
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -25,8 +27,10 @@ import (
 type Stack struct {
 	// URL is the address of the API.
 	URL string
-	// Client speaks to it.
+	// Client speaks to it. Every exchange is held to the contract.
 	Client *client.Client
+	// HTTP speaks to it, too; only answers are held to the contract.
+	HTTP *http.Client
 	// Database is the stack's own.
 	Database *postgrestest.Database
 	// Functions are what the gateway calls.
@@ -47,6 +51,8 @@ type Options struct {
 	Through func(url string) string
 	// Log gets the functions' log; nil means nothing does.
 	Log *slog.Logger
+	// Retry is the client's; the zero value means that it asks once.
+	Retry client.RetryPolicy
 }
 
 // New stands up a stack that ends with the test.
@@ -69,12 +75,34 @@ func New(tb testing.TB, options Options) *Stack {
 		tb.Fatalf("wire the functions: %v", err)
 	}
 	tb.Cleanup(functions.Close)
-	server := serve(tb, functions, options)
-	api, err := client.New(server.URL)
+	stack := &Stack{URL: serve(tb, functions, options).URL, Database: database, Functions: functions}
+	stack.HTTP = checked(tb, false)
+	stack.Client = newClient(tb, stack.URL, options.Retry)
+	return stack
+}
+
+func newClient(tb testing.TB, url string, retry client.RetryPolicy) *client.Client {
+	tb.Helper()
+	if retry.Attempts == 0 {
+		retry.Attempts = 1
+	}
+	api, err := client.New(url, client.WithHTTPClient(checked(tb, true)), client.WithRetry(retry))
 	if err != nil {
 		tb.Fatalf("make the client: %v", err)
 	}
-	return &Stack{URL: server.URL, Client: api, Database: database, Functions: functions}
+	return api
+}
+
+// checked is an HTTP client whose answers are held to the contract, and its requests as well where they are to be valid.
+func checked(tb testing.TB, requests bool) *http.Client {
+	tb.Helper()
+	contract, err := LoadContract()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	transport := &http.Transport{MaxIdleConnsPerHost: 100}
+	tb.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: &checker{tb: tb, contract: contract, next: transport, requests: requests}}
 }
 
 func newDatabase(tb testing.TB, server *local.Postgres) *postgrestest.Database {
@@ -96,10 +124,10 @@ func registerModel(tb testing.TB, database *postgrestest.Database, getenv func(s
 		tb.Fatalf("embedding provider: %v", err)
 	}
 	model := embedder.Model()
-	if err := migrations.RegisterModel(tb.Context(), database.AdminURL(), model.Name, model.Dimensions); err != nil {
+	if err := migrations.RegisterModel(tb.Context(), database.AdminURL(), model.String(), model.Dimensions); err != nil {
 		tb.Fatalf("register the model: %v", err)
 	}
-	activate(tb, database, model.Name)
+	activate(tb, database, model.String())
 }
 
 // activate makes the model the one that incident_events shows; a test database comes with another.
@@ -144,17 +172,25 @@ func serve(tb testing.TB, functions *local.Functions, options Options) *httptest
 // Root is the folder of go.mod.
 func Root(tb testing.TB) string {
 	tb.Helper()
-	folder, err := os.Getwd()
+	folder, err := root()
 	if err != nil {
 		tb.Fatal(err)
 	}
+	return folder
+}
+
+func root() (string, error) {
+	folder, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
 	for {
 		if _, err := os.Stat(filepath.Join(folder, "go.mod")); err == nil {
-			return folder
+			return folder, nil
 		}
 		parent := filepath.Dir(folder)
 		if parent == folder {
-			tb.Fatal("no go.mod above the working directory")
+			return "", errors.New("no go.mod above the working directory")
 		}
 		folder = parent
 	}

@@ -96,10 +96,10 @@ func (f *Functions) wire(settings config.Settings, writer, reader *postgres.Stor
 	}
 	f.Maintain = upkeep
 	f.Handlers = map[string]lambda.Handler{
-		"WriteFunction":    lambda.NewHandler(writing.Invoke),
-		"QueryFunction":    lambda.NewHandler(querying.Invoke),
-		"HealthFunction":   lambda.NewHandler(health.Invoke),
-		"MaintainFunction": lambda.NewHandler(upkeep.Invoke),
+		"WriteFunction":    newSandboxes(writing.Invoke),
+		"QueryFunction":    newSandboxes(querying.Invoke),
+		"HealthFunction":   newSandboxes(health.Invoke),
+		"MaintainFunction": newSandboxes(upkeep.Invoke),
 	}
 	return nil
 }

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/datastorage-service/datastorage/client"
+	"github.com/datastorage-service/datastorage/cmd/datastorage/internal/console"
+)
+
+// defaultURL is where the local stack listens, the address of sam local start-api.
+const defaultURL = "http://127.0.0.1:3000"
+
+// app is what the commands share.
+type app struct {
+	in *os.File
+	// out takes data, talk everything that is said about it.
+	out, talk *console.Stream
+	getenv    func(string) string
+
+	// url and json are flags of every command.
+	url  string
+	json bool
+	// started is set once the command line is understood.
+	started bool
+}
+
+// run executes a command line and returns its exit code.
+func (a *app) run(ctx context.Context, args []string) int {
+	root := newRoot(a)
+	root.SetArgs(args)
+	command, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitDone
+	}
+	failure := a.failure(ctx, command, err)
+	a.talk.Line("datastorage: %s", failure.Error())
+	return failure.code
+}
+
+// baseURL is the service's address: the flag, else DATASTORAGE_URL, else the local stack's.
+func (a *app) baseURL() string {
+	for _, url := range []string{a.url, a.getenv("DATASTORAGE_URL")} {
+		if url != "" {
+			return url
+		}
+	}
+	return defaultURL
+}
+
+// connect makes a client of the service.
+func (a *app) connect(options ...client.Option) (*client.Client, error) {
+	options = append(options, client.WithUserAgent("datastorage-cli"))
+	if token := a.getenv("DATASTORAGE_TOKEN"); token != "" {
+		options = append(options, client.WithSigner(bearer(token)))
+	}
+	api, err := client.New(a.baseURL(), options...)
+	if err != nil {
+		return nil, failed(exitUsage, "the service's address is not one", err, "datastorage list --url "+defaultURL)
+	}
+	return api, nil
+}
+
+func bearer(token string) client.Signer {
+	return func(_ context.Context, request *http.Request, _ []byte) error {
+		request.Header.Set("Authorization", "Bearer "+token)
+		return nil
+	}
+}
+
+// requestTimeout bounds one attempt: API Gateway answers for a silent function after 30 s.
+const requestTimeout = 35 * time.Second
+
+// tape keeps the body of the last answer, so that --json can print it as it came. It is for one call at a time.
+type tape struct{ body bytes.Buffer }
+
+// recorded makes a client put its answers on the tape.
+func (t *tape) recorded() client.Option {
+	return client.WithHTTPClient(&http.Client{
+		Transport:     t,
+		Timeout:       requestTimeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	})
+}
+
+// RoundTrip copies what is read of the answer.
+func (t *tape) RoundTrip(request *http.Request) (*http.Response, error) {
+	t.body.Reset()
+	response, err := http.DefaultTransport.RoundTrip(request)
+	if err == nil {
+		response.Body = taped{io.TeeReader(response.Body, &t.body), response.Body}
+	}
+	return response, err
+}
+
+type taped struct {
+	io.Reader
+	io.Closer
+}
+
+// show prints the last answer: as it came with --json, else as print does.
+func (a *app) show(tape *tape, print func() error) error {
+	if a.json {
+		return a.out.JSON(tape.body.Bytes())
+	}
+	return print()
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/datastorage-service/datastorage/client"
+	"github.com/datastorage-service/datastorage/cmd/datastorage/internal/bulk"
+	"github.com/datastorage-service/datastorage/internal/local"
+)
+
+func newDev(a *app) *cobra.Command {
+	var addr string
+	command := &cobra.Command{
+		Use:   "dev",
+		Short: "Run the local stack: the API against a PostgreSQL of its own",
+		Long: `Run the local stack until it is interrupted: a private PostgreSQL under .local, the service's functions, and API Gateway's part,
+with the routes of template.yaml. Its data stays; the first time, sample remediations are loaded.
+
+DATASTORAGE_DATABASE_URL names a PostgreSQL to use instead. The functions take their settings from the environment, as in a
+deployment. Their log goes to standard output, a line of JSON each; with --json, a line {"url":…} says that the API answers.
+
+Ctrl-C is its proper end, with code 0.`,
+		Example: `  datastorage dev
+  datastorage dev --addr 127.0.0.1:3001
+  DATASTORAGE_DATABASE_URL=postgres://me@127.0.0.1/datastorage datastorage dev`,
+		Args:              cobra.NoArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return a.dev(cmd.Context(), addr) },
+	}
+	command.Flags().StringVar(&addr, "addr", local.DefaultAddr, "address to serve the API on, on the loopback interface")
+	return command
+}
+
+func (a *app) dev(ctx context.Context, addr string) error {
+	if _, port, err := net.SplitHostPort(addr); err != nil || port == "0" || port == "" {
+		return failed(exitUsage, "no address to serve on", fmt.Errorf("--addr %q is not host:port", addr), "datastorage dev --addr "+local.DefaultAddr)
+	}
+	folder, err := local.DefaultDir()
+	if err != nil {
+		return err
+	}
+	template, err := os.ReadFile(filepath.Join(filepath.Dir(folder), "template.yaml"))
+	if err != nil {
+		return failed(exitUsage, "the local stack's routes are not here", err, "cd to the repository, where template.yaml is")
+	}
+	log, err := a.log()
+	if err != nil {
+		return err
+	}
+	if a.json {
+		go a.announce(ctx, addr)
+	}
+	return local.Run(ctx, local.StackConfig{
+		Addr:        addr,
+		Dir:         folder,
+		DatabaseURL: a.getenv("DATASTORAGE_DATABASE_URL"),
+		Template:    template,
+		Functions:   local.Service(a.getenv, log),
+		Samples:     loadSamples,
+		Out:         a.talk,
+		Log:         log,
+	})
+}
+
+// log writes the functions' log to standard output, as their runtime would collect it.
+func (a *app) log() (*slog.Logger, error) {
+	var level slog.Level
+	if text := a.getenv("DATASTORAGE_LOG_LEVEL"); text != "" {
+		if err := level.UnmarshalText([]byte(text)); err != nil {
+			return nil, failed(exitUsage, "DATASTORAGE_LOG_LEVEL is wrong", err, "export DATASTORAGE_LOG_LEVEL=info   # or debug, warn, error")
+		}
+	}
+	return slog.New(slog.NewJSONHandler(a.out, &slog.HandlerOptions{Level: level})), nil
+}
+
+// announce prints the address of the API once it answers.
+func (a *app) announce(ctx context.Context, addr string) {
+	url := "http://" + addr
+	api, err := client.New(url)
+	if err != nil {
+		return
+	}
+	for ctx.Err() == nil {
+		if _, err := api.Health(ctx); err == nil {
+			_ = a.printJSON(map[string]string{"url": url})
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// loadSamples imports the samples as anybody would.
+func loadSamples(ctx context.Context, url string) (int, error) {
+	api, err := client.New(url)
+	if err != nil {
+		return 0, err
+	}
+	summary, err := bulk.Import(ctx, bytes.NewReader(local.Samples), bulk.Config{
+		Send:     api.CreateRemediationsJSON,
+		InFlight: 1,
+		Refused: func(refusal bulk.Refusal) error {
+			text, _ := json.Marshal(refusal.Problem)
+			return errors.New("sample refused: " + string(text))
+		},
+		Progress: func(bulk.Progress) {},
+	})
+	return int(summary.Records), err
+}

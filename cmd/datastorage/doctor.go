@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/datastorage-service/datastorage/cmd/datastorage/internal/console"
+	"github.com/datastorage-service/datastorage/cmd/datastorage/internal/doctor"
+	"github.com/datastorage-service/datastorage/internal/local"
+)
+
+func newDoctor(a *app) *cobra.Command {
+	var addr string
+	command := &cobra.Command{
+		Use:   "doctor",
+		Short: "Look for what the local stack needs, and say how to mend what is missing",
+		Long: `Look for each part that the local stack needs: ok is there, later comes by itself with make run, missing has to be mended, by
+the line beside it. Something missing ends the command with code 1.`,
+		Example: `  datastorage doctor
+  datastorage doctor --json | jq '.checks[] | select(.state != "ok")'`,
+		Args:              cobra.NoArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return a.doctor(cmd.Context(), addr) },
+	}
+	command.Flags().StringVar(&addr, "addr", local.DefaultAddr, "where the local stack would listen")
+	return command
+}
+
+func (a *app) doctor(ctx context.Context, addr string) error {
+	folder, err := local.DefaultDir()
+	if err != nil {
+		return err
+	}
+	findings := doctor.Machine{
+		Root: filepath.Dir(folder), Local: folder, Addr: addr, URL: a.baseURL(), DatabaseURL: a.getenv("DATASTORAGE_DATABASE_URL"),
+	}.Examine(ctx)
+	if err := a.findings(findings); err != nil {
+		return err
+	}
+	var lacking []string
+	var mend string
+	for _, finding := range findings {
+		if finding.State == doctor.Missing {
+			lacking = append(lacking, finding.Part)
+			mend = finding.Mend
+		}
+	}
+	if lacking != nil {
+		return failed(exitFailed, fmt.Sprintf("%d parts need mending", len(lacking)), errors.New(strings.Join(lacking, "; ")), mend)
+	}
+	return nil
+}
+
+func (a *app) findings(findings []doctor.Finding) error {
+	if a.json {
+		return a.printJSON(map[string][]doctor.Finding{"checks": findings})
+	}
+	columns := []console.Column{{Title: "PART"}, {Title: "STATE"}, {Title: "FOUND"}, {Title: "MEND"}}
+	rows := make([][]string, len(findings))
+	for i, finding := range findings {
+		rows[i] = []string{finding.Part, string(finding.State), finding.Found, finding.Mend}
+	}
+	return a.out.Table(columns, rows)
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/datastorage-service/datastorage/client"
+	"github.com/datastorage-service/datastorage/cmd/datastorage/internal/console"
+)
+
+func newGet(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "get ID",
+		Short: "Show one remediation with its analyses, workflows and executions",
+		Example: `  datastorage get rem-2026-0001
+  datastorage get rem-2026-0001 --json | jq .executions`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.get(cmd.Context(), args[0]) },
+	}
+}
+
+func (a *app) get(ctx context.Context, id string) error {
+	tape := new(tape)
+	api, err := a.connect(tape.recorded())
+	if err != nil {
+		return err
+	}
+	remediation, err := api.GetRemediation(ctx, id)
+	if err != nil {
+		return refused(fmt.Sprintf("cannot show remediation %q", id), err, "datastorage list")
+	}
+	return a.show(tape, func() error { return a.detail(remediation) })
+}
+
+func (a *app) detail(r *client.RemediationDetail) error {
+	if err := a.out.Record(a.fields(r.Remediation)); err != nil {
+		return err
+	}
+	for _, children := range []struct {
+		columns []console.Column
+		rows    [][]string
+	}{
+		{analysisColumns(), a.analyses(r.AIAnalyses)},
+		{workflowColumns(), a.workflows(r.Workflows)},
+		{executionColumns(), a.executions(r.Executions)},
+	} {
+		if len(children.rows) == 0 {
+			continue
+		}
+		if a.out.Terminal {
+			_, _ = fmt.Fprintln(a.out)
+		}
+		if err := a.out.Table(children.columns, children.rows); err != nil {
+			return err
+		}
+	}
+	for _, kind := range r.Truncated {
+		a.talk.Line("not all %s are shown: there are too many for one answer", kind)
+	}
+	return nil
+}
+
+func (a *app) fields(r client.Remediation) []console.Field {
+	return []console.Field{
+		{Name: "remediation", Value: r.RemediationID},
+		{Name: "id", Value: strconv.FormatInt(r.ID, 10)},
+		{Name: "name", Value: r.Name},
+		{Name: "namespace", Value: r.Namespace},
+		{Name: "cluster", Value: r.ClusterName},
+		{Name: "environment", Value: string(r.Environment)},
+		{Name: "severity", Value: string(r.Severity)},
+		{Name: "fingerprint", Value: r.AlertFingerprint},
+		{Name: "action", Value: r.ActionType},
+		{Name: "target", Value: r.TargetResource},
+		{Name: "phase", Value: string(r.Phase)},
+		{Name: "status", Value: string(r.Status)},
+		{Name: "started", Value: a.at(r.StartTime)},
+		{Name: "ended", Value: a.atOptional(r.EndTime)},
+		{Name: "took", Value: milliseconds(r.DurationMS)},
+		{Name: "signature", Value: r.SignatureID},
+		{Name: "actor", Value: r.Actor},
+		{Name: "created", Value: a.at(r.CreatedAt)},
+		{Name: "updated", Value: a.at(r.UpdatedAt)},
+		{Name: "metadata", Value: string(r.Metadata)},
+		{Name: "error", Value: text(r.ErrorMessage)},
+		{Name: "workflow", Value: text(r.WorkflowYAML)},
+	}
+}
+
+func analysisColumns() []console.Column {
+	return []console.Column{
+		{Title: "KIND"},
+		{Title: "ANALYSIS"},
+		{Title: "RECORDED (UTC)"},
+		{Title: "PROVIDER"},
+		{Title: "MODEL"},
+		{Title: "CONFIDENCE"},
+		{Title: "TOKENS"},
+		{Title: "TOOK"},
+	}
+}
+
+func (a *app) analyses(analyses []client.AIAnalysis) [][]string {
+	rows := make([][]string, len(analyses))
+	for i, c := range analyses {
+		confidence := ""
+		if c.ConfidenceScore != nil {
+			confidence = strconv.FormatFloat(*c.ConfidenceScore, 'g', -1, 64)
+		}
+		rows[i] = []string{
+			"ai_analysis", c.AnalysisID, a.at(c.CreatedAt), c.Provider, c.Model, confidence, number(c.TokensUsed),
+			milliseconds(c.AnalysisDurationMS),
+		}
+	}
+	return rows
+}
+
+func workflowColumns() []console.Column {
+	return []console.Column{
+		{Title: "KIND"}, {Title: "WORKFLOW"}, {Title: "STARTED (UTC)"}, {Title: "ENDED (UTC)"}, {Title: "PHASE"}, {Title: "STEPS"},
+	}
+}
+
+func (a *app) workflows(workflows []client.Workflow) [][]string {
+	rows := make([][]string, len(workflows))
+	for i, c := range workflows {
+		steps := fmt.Sprintf("%d of %d", c.CompletedSteps, c.TotalSteps)
+		rows[i] = []string{"workflow", c.WorkflowID, a.at(c.StartTime), a.atOptional(c.EndTime), string(c.Phase), steps}
+	}
+	return rows
+}
+
+func executionColumns() []console.Column {
+	return []console.Column{
+		{Title: "KIND"},
+		{Title: "EXECUTION"},
+		{Title: "STARTED (UTC)"},
+		{Title: "WORKFLOW"},
+		{Title: "ACTION"},
+		{Title: "TARGET"},
+		{Title: "STATUS"},
+		{Title: "TOOK"},
+		{Title: "ERROR", Most: 60},
+	}
+}
+
+func (a *app) executions(executions []client.Execution) [][]string {
+	rows := make([][]string, len(executions))
+	for i, c := range executions {
+		status := client.StatusFailure
+		if c.Success {
+			status = client.StatusSuccess
+		}
+		rows[i] = []string{
+			"execution", c.ExecutionID, a.at(c.StartTime), c.WorkflowID, c.ActionType, c.TargetResource, string(status),
+			milliseconds(c.ExecutionTimeMS), text(c.ErrorMessage),
+		}
+	}
+	return rows
+}

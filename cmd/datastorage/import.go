@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/datastorage-service/datastorage/client"
+	"github.com/datastorage-service/datastorage/cmd/datastorage/internal/bulk"
+)
+
+// inFlight is how many batches are under way when nobody says otherwise: enough to hide the way to the service, few enough
+// for the connections of a small database.
+const inFlight = 4
+
+func newImport(a *app) *cobra.Command {
+	var jobs int
+	command := &cobra.Command{
+		Use:   "import FILE|-",
+		Short: "Record every line of an NDJSON file",
+		Long: `Record every line of a file, or of standard input, as a remediation: one JSON object on each line, as the API takes it.
+
+Records that the service refuses go to FILE.rejected (stdin.rejected), a line each: {"line":…,"record":…,"problem":…}. It is
+safe to repeat: what is stored already stays as it is.
+
+Exit code 5 says that some records were refused or that the import broke off after some were stored; 2, that all were refused.`,
+		Example: `  datastorage import records.ndjson
+  zcat records.ndjson.gz | datastorage import -
+  datastorage import records.ndjson --json | jq .refused`,
+		Args: cobra.ExactArgs(1),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return []string{"ndjson", "jsonl"}, cobra.ShellCompDirectiveFilterFileExt
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return a.importFile(cmd.Context(), args[0], jobs) },
+	}
+	command.Flags().IntVar(&jobs, "jobs", inFlight, "batches under way at once, 1 to 64")
+	return command
+}
+
+// imported is what --json prints.
+type imported struct {
+	bulk.Summary
+	RejectedFile string `json:"rejected_file,omitempty"`
+}
+
+func (a *app) importFile(ctx context.Context, name string, jobs int) (err error) {
+	if jobs < 1 || jobs > 64 {
+		return failed(exitUsage, "cannot import", errors.New("--jobs must be 1 to 64"), "datastorage import --help")
+	}
+	input, err := a.open(name)
+	if err != nil {
+		return failed(exitUsage, "cannot read "+name, err, "ls -l "+name)
+	}
+	defer func() { _ = input.Close() }()
+	rejects := &rejects{name: rejectsName(name)}
+	defer func() { err = errors.Join(err, rejects.close()) }()
+	summary, err := a.send(ctx, input, rejects, jobs)
+	a.talk.Line("%d records: %d stored, %d already there, %d refused", summary.Records, summary.Stored, summary.AlreadyThere,
+		summary.Refused)
+	if a.json {
+		if err := a.printJSON(imported{summary, rejects.written()}); err != nil {
+			return err
+		}
+	}
+	return a.importEnd(name, summary, rejects, err)
+}
+
+func (a *app) open(name string) (*os.File, error) {
+	if name == "-" {
+		return a.in, nil
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := file.Stat(); err == nil && info.IsDir() {
+		return nil, errors.Join(errors.New("it is a folder"), file.Close())
+	}
+	return file, nil
+}
+
+// send imports the whole input. A service that restarts meanwhile is waited for, one that is not there to begin with is not.
+func (a *app) send(ctx context.Context, input *os.File, rejects *rejects, jobs int) (bulk.Summary, error) {
+	patience := client.WithRetry(client.RetryPolicy{Attempts: 8, BaseDelay: 200 * time.Millisecond, MaxDelay: 20 * time.Second})
+	api, err := a.connect(patience)
+	if err != nil {
+		return bulk.Summary{}, err
+	}
+	if _, err := api.Health(ctx); err != nil {
+		return bulk.Summary{}, err
+	}
+	progress := newProgress(a.talk, sizeOf(input))
+	defer progress.end()
+	return bulk.Import(ctx, interruptible(ctx, input), bulk.Config{
+		Send: api.CreateRemediationsJSON, InFlight: jobs, Refused: rejects.keep, Progress: progress.show,
+	})
+}
+
+// interruptible reads an input until the context ends, also while the input itself is waiting for somebody to type.
+func interruptible(ctx context.Context, input io.Reader) io.Reader {
+	reader, writer := io.Pipe()
+	go func() {
+		_, err := io.Copy(writer, input)
+		_ = writer.CloseWithError(err)
+	}()
+	context.AfterFunc(ctx, func() { _ = reader.CloseWithError(ctx.Err()) })
+	return reader
+}
+
+// importEnd gives an import its exit code.
+func (a *app) importEnd(name string, summary bulk.Summary, rejects *rejects, err error) error {
+	kept := summary.Stored + summary.AlreadyThere
+	switch {
+	case err != nil:
+		code := exitCode(err)
+		if kept > 0 {
+			code = exitPartly
+		}
+		return refusedWith(code, "not all of "+name+" is imported", err, "datastorage import "+name+"   # again: it goes on")
+	case summary.Refused == 0:
+		return nil
+	}
+	code := exitPartly
+	if kept == 0 {
+		code = exitUsage
+	}
+	why := fmt.Errorf("%d of %d records break a rule of the service; each is kept with its problem", summary.Refused, summary.Records)
+	return failed(code, "not every record is stored", why, "head -3 "+rejects.name)
+}
+
+// rejects is the file of refused records, made when there is one.
+type rejects struct {
+	name string
+	file *os.File
+}
+
+func rejectsName(name string) string {
+	if name == "-" {
+		return "stdin.rejected"
+	}
+	return name + ".rejected"
+}
+
+// keep writes a refusal. The file may hold secrets that the service would have redacted: only its owner reads it.
+func (r *rejects) keep(refusal bulk.Refusal) error {
+	if r.file == nil {
+		file, err := os.OpenFile(r.name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+		if err != nil {
+			return fmt.Errorf("make the file of refused records: %w", err)
+		}
+		r.file = file
+	}
+	encoder := json.NewEncoder(r.file)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(refusal)
+}
+
+func (r *rejects) written() string {
+	if r.file == nil {
+		return ""
+	}
+	return r.name
+}
+
+// close ends the file. Where nothing was refused, a file of an earlier import would lie: it goes.
+func (r *rejects) close() error {
+	if r.file != nil {
+		return r.file.Close()
+	}
+	if err := os.Remove(r.name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// sizeOf is how many bytes an input holds, or 0 when nobody knows.
+func sizeOf(input *os.File) int64 {
+	info, err := input.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return 0
+	}
+	at, err := input.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return 0
+	}
+	return info.Size() - at
+}

@@ -1,0 +1,18 @@
+//go:build linux || darwin
+
+package doctor
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// freeSpace is how many bytes an ordinary user may still write in a folder.
+func freeSpace(folder string) (uint64, error) {
+	var stat unix.Statfs_t
+	if err := unix.Statfs(folder, &stat); err != nil {
+		return 0, fmt.Errorf("ask for the free space of %s: %w", folder, err)
+	}
+	return stat.Bavail * uint64(stat.Bsize), nil //nolint:unconvert,gosec // its type differs between systems; it is never negative
+}

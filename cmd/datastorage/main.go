@@ -1,0 +1,24 @@
+// Command datastorage is the Data Storage Service on the command line: it runs the local stack, brings a database to the
+// schema, imports records, and asks the API. It knows the API through package client only.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/datastorage-service/datastorage/cmd/datastorage/internal/console"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // A second Ctrl-C ends the process at once.
+	a := &app{
+		in:     os.Stdin,
+		out:    console.Open(os.Stdout, os.Getenv),
+		talk:   console.Open(os.Stderr, os.Getenv),
+		getenv: os.Getenv,
+	}
+	os.Exit(a.run(ctx, os.Args[1:]))
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"github.com/datastorage-service/datastorage/functions/migrate/handler"
+	"github.com/datastorage-service/datastorage/internal/config"
+	"github.com/datastorage-service/datastorage/internal/embedding"
+	"github.com/datastorage-service/datastorage/migrations"
+)
+
+const migrateURLVariable = "DATASTORAGE_MIGRATE_DATABASE_URL"
+
+func newMigrate(a *app) *cobra.Command {
+	var databaseURL string
+	var dryRun bool
+	command := &cobra.Command{
+		Use:   "migrate",
+		Short: "Bring a database to the schema of this version",
+		Long: `Apply the migrations that a database lacks, set what belongs to the database, and register the embedding model that the
+DATASTORAGE_EMBEDDING_… variables name. Run again, it changes nothing; two at once wait for each other.
+
+It connects as the schema's owner, datastorage_admin, directly and not through a proxy.`,
+		Example: `  datastorage migrate --dry-run
+  DATASTORAGE_MIGRATE_DATABASE_URL=postgres://datastorage_admin@db/datastorage datastorage migrate`,
+		Args:              cobra.NoArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			url := cmp.Or(databaseURL, a.getenv(migrateURLVariable))
+			switch {
+			case url == "":
+				return failed(exitUsage, "no database is named", errors.New("neither --database-url nor "+migrateURLVariable+" is set"),
+					"datastorage migrate --database-url postgres://datastorage_admin@127.0.0.1/datastorage")
+			case dryRun:
+				return a.pending(cmd.Context(), url)
+			}
+			return a.migrate(cmd.Context(), url)
+		},
+	}
+	flags := command.Flags()
+	flags.StringVar(&databaseURL, "database-url", "", "the database (default "+migrateURLVariable+"; a password is better there)")
+	flags.BoolVar(&dryRun, "dry-run", false, "print the SQL that would be run, and change nothing")
+	return command
+}
+
+// pending prints the SQL of the migrations that the database lacks.
+func (a *app) pending(ctx context.Context, url string) error {
+	lacking, err := migrations.Pending(ctx, url)
+	if err != nil {
+		return failed(exitFailed, "cannot see what the database lacks", err, "psql, with the same URL")
+	}
+	done := handler.Done{Applied: []string{}, Version: migrations.Latest()}
+	for _, migration := range lacking {
+		done.Applied = append(done.Applied, migration.Name)
+	}
+	a.talk.Line("%d migrations would bring the database to version %d", len(lacking), done.Version)
+	if a.json {
+		return a.printJSON(struct {
+			Pending []string `json:"pending"`
+			Version int64    `json:"version"`
+		}{done.Applied, done.Version})
+	}
+	for _, migration := range lacking {
+		if _, err := fmt.Fprintf(a.out, "-- %s\n%s\n", migration.Name, migration.SQL); err != nil {
+			return fmt.Errorf("print the SQL: %w", err)
+		}
+	}
+	return nil
+}
+
+func (a *app) migrate(ctx context.Context, url string) error {
+	migrate, err := a.migrator(ctx, url)
+	if err != nil {
+		return failed(exitUsage, "the embedding model's settings do not hold", err, "env | grep DATASTORAGE_EMBEDDING")
+	}
+	done, err := migrate.Invoke(ctx)
+	if err != nil {
+		return failed(exitFailed, fmt.Sprintf("the database is not migrated (%d migrations were applied)", len(done.Applied)), err,
+			"datastorage migrate --dry-run")
+	}
+	a.talk.Line("%d migrations applied: the database is at version %d", len(done.Applied), done.Version)
+	if a.json {
+		return a.printJSON(done)
+	}
+	for _, name := range done.Applied {
+		if _, err := fmt.Fprintln(a.out, name); err != nil {
+			return fmt.Errorf("print the migrations: %w", err)
+		}
+	}
+	return nil
+}
+
+func (a *app) migrator(ctx context.Context, url string) (*handler.Handler, error) {
+	settings, err := config.LoadEmbedding(a.getenv)
+	if err != nil {
+		return nil, err
+	}
+	embedder, err := embedding.Open(ctx, embedding.Settings(settings))
+	if err != nil {
+		return nil, err
+	}
+	return handler.New(handler.Config{DatabaseURL: url, Model: embedder.Model(), Log: slog.New(slog.DiscardHandler)})
+}

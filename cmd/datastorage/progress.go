@@ -1,0 +1,91 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+
+	"github.com/datastorage-service/datastorage/cmd/datastorage/internal/bulk"
+	"github.com/datastorage-service/datastorage/cmd/datastorage/internal/console"
+)
+
+// lineEvery is how often progress is told where it cannot be redrawn.
+const lineEvery = 5 * time.Second
+
+// progress tells how far an import has come: count, rate and time left.
+type progress interface {
+	show(bulk.Progress)
+	end()
+}
+
+// newProgress draws a bar where lines can be drawn over, and else tells a line now and then. size is the input's bytes, 0
+// when unknown.
+func newProgress(talk *console.Stream, size int64) progress {
+	if !talk.Redraws {
+		now := time.Now()
+		return &lines{talk: talk, size: size, started: now, told: now}
+	}
+	// The bar counts records; how many there will be is estimated from the bytes so far.
+	return bar{size, progressbar.NewOptions64(-1,
+		progressbar.OptionSetWriter(talk),
+		progressbar.OptionSetDescription("importing"),
+		progressbar.OptionSetItsString("records"),
+		progressbar.OptionShowIts(),
+		progressbar.OptionShowCount(),
+		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionSetPredictTime(true),
+		progressbar.OptionClearOnFinish(),
+	)}
+}
+
+type bar struct {
+	size int64
+	bar  *progressbar.ProgressBar
+}
+
+func (b bar) show(p bulk.Progress) {
+	if total := estimate(p, b.size); total > 0 {
+		b.bar.ChangeMax64(total)
+	}
+	// A bar that cannot be drawn is no reason to stop.
+	_ = b.bar.Set64(p.Records)
+}
+
+func (b bar) end() { _ = b.bar.Clear() }
+
+type lines struct {
+	talk          *console.Stream
+	size          int64
+	started, told time.Time
+}
+
+func (l *lines) show(p bulk.Progress) {
+	if time.Since(l.told) < lineEvery {
+		return
+	}
+	l.told = time.Now()
+	l.talk.Line("%s", progressLine(p, l.size, time.Since(l.started)))
+}
+
+func (l *lines) end() {}
+
+// progressLine is one line of progress after some time.
+func progressLine(p bulk.Progress, size int64, elapsed time.Duration) string {
+	rate := float64(p.Records) / elapsed.Seconds()
+	line := fmt.Sprintf("%d records, %.0f a second", p.Records, rate)
+	if total := estimate(p, size); total > 0 && rate > 0 {
+		left := time.Duration(float64(total-p.Records) / rate * float64(time.Second))
+		line = fmt.Sprintf("%d of about %d records, %.0f a second, %s left", p.Records, total, rate, left.Round(time.Second))
+	}
+	return line
+}
+
+// estimate is how many records the whole input holds when they go on as so far, or 0 when nobody knows.
+func estimate(p bulk.Progress, size int64) int64 {
+	if size == 0 || p.Bytes == 0 {
+		return 0
+	}
+	return int64(math.Ceil(float64(p.Records) * float64(size) / float64(p.Bytes)))
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+const rootLong = `The Data Storage Service keeps the audit trail of automated remediation, and answers: has this happened before, and what
+fixed it?
+
+Data goes to standard output, everything said about it to standard error. On a terminal, data is a table; into a pipe it is
+separated by tabs, without titles, times as RFC 3339. --json prints what the API answered.
+
+Exit codes: 0 done, 1 failed, 2 bad usage or input, 3 not found, 4 not allowed, 5 partly done, 130 interrupted.
+
+Environment: DATASTORAGE_URL is the service's address, DATASTORAGE_TOKEN a bearer token for it; NO_COLOR and TERM=dumb ask
+for a terminal without redrawing.`
+
+const rootExample = `  datastorage dev                                    # the local stack
+  datastorage import records.ndjson
+  datastorage search pod killed, out of memory
+  datastorage list --status failure --since 7d
+  datastorage get rem-2026-0001`
+
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "datastorage",
+		Short:         "Ask and feed the audit trail of automated remediation",
+		Long:          rootLong,
+		Example:       rootExample,
+		Version:       version(),
+		Args:          cobra.NoArgs,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRun: func(*cobra.Command, []string) {
+			a.started = true
+		},
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.talk)
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.url, "url", "", "address of the service (default DATASTORAGE_URL, else "+defaultURL+")")
+	flags.BoolVar(&a.json, "json", false, "print the answer as JSON, unchanged")
+	root.AddCommand(
+		newDev(a), newMigrate(a), newImport(a), newSearch(a), newGet(a), newList(a), newHistory(a), newDoctor(a), newCompletion(a))
+	describeHelp(root)
+	completeNothingElse(root)
+	return root
+}
+
+// describeHelp gives cobra's own command what the others have.
+func describeHelp(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	for _, command := range root.Commands() {
+		if command.Name() == "help" {
+			command.Example = "  datastorage help search"
+		}
+	}
+}
+
+// completeNothingElse keeps shells from offering files for flags that take none.
+func completeNothingElse(root *cobra.Command) {
+	commands := append(root.Commands(), root)
+	for _, command := range commands {
+		command.LocalFlags().VisitAll(func(flag *pflag.Flag) {
+			if _, has := command.GetFlagCompletionFunc(flag.Name); !has {
+				// Its only error is that the flag has a completion already.
+				_ = command.RegisterFlagCompletionFunc(flag.Name, cobra.NoFileCompletions)
+			}
+		})
+	}
+}
+
+// version is the module's, as the build recorded it.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "unknown"
+	}
+	return info.Main.Version
+}

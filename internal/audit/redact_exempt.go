@@ -1,0 +1,161 @@
+package audit
+
+import "strings"
+
+// beginsReference holds for values that stand in place of a secret, as their first characters show: variables, templates, nested
+// structures, PEM armour (whose body is found by itself), and addresses of secret stores.
+func beginsReference(v string) bool {
+	if v == "" || v[0] == '{' || v[0] == '<' {
+		return true
+	}
+	return hasAnyPrefix(v, redacted, "${", "$(", "-----BEGIN", "arn:", "vault:", "ref+", "op://", "file:", "env:", "ssm:", "secretsmanager:",
+		"projects/", "alias/", "ENC[", "sops:", "http://", "https://", "gcp:", "azurekeyvault:", "secretRef", "valueFrom", "secretKeyRef",
+		"!Ref", "!Sub", "!GetAtt", "!vault")
+}
+
+func hasAnyPrefix(s string, prefixes ...string) bool {
+	for _, prefix := range prefixes {
+		if strings.HasPrefix(s, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// beginsCode holds for an expression such as os.Getenv("X"), settings["x"] or &Token{, whose result is not in the text.
+func beginsCode(v string) bool {
+	v = strings.TrimPrefix(v, "&")
+	n := spanOf(v[:min(len(v), maxLabel)], func(c byte) bool { return isAlnum(c) || c == '_' || c == '.' })
+	if n == 0 || n == len(v) || isDigit(v[0]) {
+		return false
+	}
+	return v[n] == '(' || v[n] == '{' && !strings.ContainsAny(v[:n], "0123456789") || strings.HasPrefix(v[n:], `["`)
+}
+
+// isReference holds for the other values that stand in place of a secret: shell and Windows variables, format verbs, YAML aliases,
+// masks, fillers, paths, and words such as null and required.
+func isReference(v string) bool {
+	if beginsReference(v) || strings.Trim(v, "*xX•.") == "" {
+		return true
+	}
+	switch v[0] {
+	case '$':
+		return spanOf(v[1:], isDottedColon) == len(v)-1
+	case '%':
+		return len(v) <= 6 && spanOf(v[1:], isAlnumBracket) == len(v)-1 || len(v) > 2 && v[len(v)-1] == '%'
+	case '(': // "(sensitive value)", "(known after apply)"
+		return spanOf(strings.TrimRight(v[1:], ")"), isLower) >= len(v)-2
+	case '*', '&':
+		return spanOf(v[1:], func(c byte) bool { return isLower(c) || c == '_' || c == '-' }) == len(v)-1
+	case '/', '.', '~':
+		return isPath(v)
+	}
+	return foldPrefix(v, "your_") || foldPrefix(v, "your-") || isPlainWord(v)
+}
+
+func isDottedColon(c byte) bool  { return isDotted(c) || c == ':' }
+func isAlnumBracket(c byte) bool { return isAlnum(c) || c == '[' || c == ']' || c == '+' || c == '#' }
+
+// isPath holds for file names; base64 that happens to start with a slash has upper-case letters early.
+func isPath(v string) bool {
+	n := spanOf(v, func(c byte) bool { return isLower(c) || isDigit(c) || strings.IndexByte("/._-~", c) >= 0 })
+	return n == len(v) && strings.Contains(v, "/") || hasAnyPrefix(v, "/run/", "/var/", "/etc/", "./", "~/")
+}
+
+// isPlainWord holds for what programs and people write after a label when they speak about the secret.
+func isPlainWord(v string) bool {
+	const longest = 16
+	if len(v) > longest {
+		return false
+	}
+	switch strings.ToLower(strings.Trim(v, "!?()[]")) {
+	case "null", "nil", "none", "true", "false", "yes", "no", "on", "off", "empty", "unset", "set", "undefined", "n/a", "default", // states
+		"redacted", "masked", "hidden", "sensitive", "filtered", "omitted", "removed", "censored", "obfuscated", "changeme", "replace_me",
+		"string", "str", "text", "bytes", "byte", "object", "integer", "int", "array", "token", // types
+		"optional", "required", "enabled", "disabled", "expired", "expiring", "invalid", "missing", "revoked", "unknown", "incorrect", // reports
+		"wrong", "valid", "ok", "failed", "denied", "unauthorized", "forbidden", "rejected", "accepted", "rotated", "refreshed", "renewed",
+		"created", "updated", "deleted", "changed", "unchanged", "generated", "validated", "verified", "present", "absent", "stale",
+		"active", "inactive", "pending", "provided", "configured", "skipped", "mismatch",
+		"not", "is", "was", "must", "cannot", "could", "should", "has", "for", "the", "a", "an", "and", "or", "to", "from", "with", // prose
+		"in", "of", "at", "by", "authentication", "authorization", "access", "permission", "unexpected", "expected", "error", "failure",
+		"timeout", "eof", "found", "unable", "too", "please", "check", "user", "flag", "option", "file", "path", "stdin", "prompt":
+		return true
+	}
+	return false
+}
+
+// isProse holds for a sentence about a secret, such as "unexpected token: identifier", "create secret: Post …" or "password:  16 bytes".
+func isProse(s string, a assignment) bool {
+	value, rest := s[a.start:a.end], s[a.end:min(len(s), a.end+len(" bytes"))]
+	before, lineStart := contextBefore(s, a.labelStart)
+	if a.class == labelSecret && isParserWord(strings.ToLower(before)) {
+		return true
+	}
+	if a.quoted || a.separator != ':' {
+		return false
+	}
+	letters := spanOf(value, func(c byte) bool { return isLower(c) || isUpper(c) }) == len(value)
+	if rest == "" || rest[0] != ' ' { // the last word: an error's name behind the verb of what failed
+		return letters && a.class == labelSecret && before != "" && isUpper(value[0])
+	}
+	if spanOf(value, isDigit) == len(value) {
+		return strings.HasPrefix(rest, " byte") || strings.HasPrefix(rest, " char")
+	}
+	goesOn := len(rest) > 1 && rest[1] != '\n'
+	return letters && goesOn && (a.class == labelSecret || !lineStart && isLower(rest[1]|0x20))
+}
+
+// isParserWord holds for what stands before "token" in the complaints of parsers.
+func isParserWord(word string) bool {
+	switch word {
+	case "unexpected", "expected", "illegal", "unknown", "invalid", "bad", "missing", "next", "unrecognized":
+		return true
+	}
+	return false
+}
+
+// isObjectName holds for the names that stand where a secret could: of a Kubernetes Secret after secret= or tlsSecret:, of a key after
+// signing-key:, and single words of prose or structure after a colon.
+func isObjectName(a assignment, v string) bool {
+	name := spanOf(v, func(c byte) bool { return isLower(c) || isDigit(c) || strings.IndexByte("-_./", c) >= 0 }) == len(v)
+	if !name {
+		return false
+	}
+	const longestWord = 10
+	if a.separator == ':' && len(v) <= longestWord && spanOf(v, isLower) == len(v) {
+		return true
+	}
+	return namesObject(a.label) && strings.ContainsAny(v, "-/._") && isDictionary(v)
+}
+
+// namesObject holds for labels whose value is usually the name of an object rather than a secret.
+func namesObject(label string) bool {
+	letters := squeeze(label)
+	if hasAnySuffix(letters, "clientsecret", "appsecret", "webhooksecret", "sharedsecret", "consumersecret", "jwtsecret", "sessionsecret",
+		"cookiesecret", "signingsecret", "apikey", "appkey", "accesskey", "secretkey") {
+		return false
+	}
+	return hasAnySuffix(letters, "secret", "key")
+}
+
+// isDictionary holds when each part of a name is letters, a short number, or made up by Kubernetes, as people and it name things.
+func isDictionary(v string) bool {
+	parts, words := 0, 0
+	for part := range strings.FieldsFuncSeq(v, func(r rune) bool { return strings.ContainsRune("-/._", r) }) {
+		parts++
+		letters := len(strings.TrimRight(part, "0123456789"))
+		switch {
+		case spanOf(part, isLower) == letters && len(part)-letters <= 4:
+			words++
+		case !isPodHash(part, 4, 10):
+			return false
+		}
+	}
+	return 2*words > parts
+}
+
+// isCounter holds for small numbers: tokens are counted, too.
+func isCounter(v string) bool {
+	const longestCount = 5
+	return len(v) <= longestCount && spanOf(v, isDigit) == len(v)
+}

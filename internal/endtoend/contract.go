@@ -1,0 +1,206 @@
+package endtoend
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/pb33f/libopenapi"
+	validator "github.com/pb33f/libopenapi-validator"
+	"github.com/pb33f/libopenapi-validator/config"
+	"github.com/pb33f/libopenapi-validator/errors"
+	"github.com/pb33f/libopenapi-validator/paths"
+	v3 "github.com/pb33f/libopenapi/datamodel/high/v3"
+)
+
+// Contract is openapi.yaml, against which messages are checked. It counts what it has seen. Its methods may be called concurrently.
+type Contract struct {
+	model     *v3.Document
+	requests  validator.Validator
+	responses validator.Validator
+	options   *config.ValidationOptions
+
+	mu   sync.Mutex
+	seen map[string]map[int]int
+}
+
+// LoadContract reads the contract, once in a process.
+var LoadContract = sync.OnceValues(func() (*Contract, error) {
+	root, err := root()
+	if err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(filepath.Join(root, "openapi.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	document, err := libopenapi.NewDocument(text)
+	if err != nil {
+		return nil, fmt.Errorf("read openapi.yaml: %w", err)
+	}
+	model, err := document.BuildV3Model()
+	if err != nil {
+		return nil, fmt.Errorf("read openapi.yaml: %w", err)
+	}
+	// Who the caller is, a signature or a token says, and the gateway has checked that: it is no part of these messages.
+	options := []config.Option{config.WithFormatAssertions(), config.WithoutSecurityValidation()}
+	// Answers hold nothing that is not documented. These headers belong to HTTP and to the gateway.
+	strict := append(options, config.WithStrictMode(), config.WithStrictIgnorePaths("$.body.**.metadata.**", "$.body.metadata.**"), config.WithStrictIgnoredHeadersExtra(
+		"Allow", "Apigw-Requestid", "Cache-Control", "Www-Authenticate", "X-Content-Type-Options"))
+	return &Contract{
+		model:     &model.Model,
+		requests:  validator.NewValidatorFromV3Model(&model.Model, options...),
+		responses: validator.NewValidatorFromV3Model(&model.Model, strict...),
+		options:   config.NewValidationOptions(options...),
+		seen:      map[string]map[int]int{},
+	}, nil
+})
+
+// Operations lists the contract's operations, as "GET /health", each with the statuses that it documents; default is not one.
+func (c *Contract) Operations() map[string][]string {
+	all := map[string][]string{}
+	for path, item := range c.model.Paths.PathItems.FromOldest() {
+		for method, operation := range item.GetOperations().FromOldest() {
+			key := strings.ToUpper(method) + " " + path
+			all[key] = slices.Collect(maps.Keys(maps.Collect(operation.Responses.Codes.FromOldest())))
+		}
+	}
+	return all
+}
+
+// Seen answers how often each status of each operation has been checked; the empty operation stands for paths and methods that the
+// contract does not have.
+func (c *Contract) Seen() map[string]map[int]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	seen := map[string]map[int]int{}
+	for operation, statuses := range c.seen {
+		seen[operation] = maps.Clone(statuses)
+	}
+	return seen
+}
+
+// Request answers what is wrong with a request; its body is left to be read again.
+func (c *Contract) Request(r *http.Request) error {
+	_, faults := c.requests.ValidateHttpRequestSync(r)
+	return joined("request", r, faults)
+}
+
+// Response answers what is wrong with the response to a request: its status, headers and body must be among those that the operation
+// documents. On a path or with a method that there is not, it must be a problem. The body is left to be read again.
+func (c *Contract) Response(r *http.Request, response *http.Response) error {
+	operation := c.operation(r)
+	c.count(operation, response.StatusCode)
+	if operation == "" {
+		if response.StatusCode != http.StatusNotFound && response.StatusCode != http.StatusMethodNotAllowed {
+			return fmt.Errorf("%s %s: status %d on no operation of the contract", r.Method, r.URL.Path, response.StatusCode)
+		}
+		// Every operation documents the same problem.
+		r, _ = http.NewRequestWithContext(r.Context(), http.MethodGet, "http://localhost/health", nil)
+	}
+	_, faults := c.responses.ValidateHttpResponse(r, response)
+	return joined(fmt.Sprintf("response %d", response.StatusCode), r, faults)
+}
+
+func (c *Contract) operation(r *http.Request) string {
+	item, faults, path := paths.FindPath(r, c.model, c.options)
+	if item == nil || len(faults) > 0 {
+		return ""
+	}
+	for method := range item.GetOperations().FromOldest() {
+		if strings.EqualFold(method, r.Method) {
+			return r.Method + " " + path
+		}
+	}
+	return ""
+}
+
+func (c *Contract) count(operation string, status int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.seen[operation] == nil {
+		c.seen[operation] = map[int]int{}
+	}
+	c.seen[operation][status]++
+}
+
+func joined(what string, r *http.Request, faults []*errors.ValidationError) error {
+	if len(faults) == 0 {
+		return nil
+	}
+	var lines []string
+	for _, fault := range faults {
+		lines = append(lines, fault.Message+": "+fault.Reason)
+		for _, cause := range fault.SchemaValidationErrors {
+			lines = append(lines, "  "+cause.FieldPath+" "+cause.Reason)
+		}
+	}
+	return fmt.Errorf("%s of %s %s breaks the contract:\n%s", what, r.Method, r.URL.Path, strings.Join(lines, "\n"))
+}
+
+// checker holds every exchange to the contract.
+type checker struct {
+	tb       testing.TB
+	contract *Contract
+	next     http.RoundTripper
+	// requests says whether requests are to be valid, too.
+	requests bool
+}
+
+// RoundTrip reports what breaks the contract as errors of the test.
+func (c *checker) RoundTrip(r *http.Request) (*http.Response, error) {
+	asked, sent, err := twice(r)
+	if err != nil {
+		return nil, err
+	}
+	if c.requests {
+		if err := c.contract.Request(asked); err != nil {
+			c.tb.Error(err)
+		}
+	}
+	response, err := c.next.RoundTrip(sent)
+	if err != nil {
+		return nil, err
+	}
+	if err := buffer(response); err != nil {
+		return nil, err
+	}
+	if err := c.contract.Response(asked, response); err != nil {
+		c.tb.Error(err)
+	}
+	return response, nil
+}
+
+// twice makes two of a request, since a body can be read only once.
+func twice(r *http.Request) (_, _ *http.Request, err error) {
+	var body []byte
+	if r.Body != nil {
+		if body, err = io.ReadAll(r.Body); err != nil {
+			return nil, nil, err
+		}
+		_ = r.Body.Close()
+	}
+	first, second := r.Clone(r.Context()), r.Clone(r.Context())
+	for _, one := range []*http.Request{first, second} {
+		one.Body, one.GetBody = http.NoBody, nil
+		if len(body) > 0 {
+			one.Body = io.NopCloser(bytes.NewReader(body))
+		}
+	}
+	return first, second, nil
+}
+
+func buffer(response *http.Response) error {
+	body, err := io.ReadAll(response.Body)
+	_ = response.Body.Close()
+	response.Body = io.NopCloser(bytes.NewReader(body))
+	return err
+}

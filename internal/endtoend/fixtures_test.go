@@ -1,0 +1,236 @@
+package endtoend_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/datastorage-service/datastorage/client"
+	"github.com/datastorage-service/datastorage/internal/endtoend"
+)
+
+func pointer[T any](v T) *T { return &v }
+
+// start is when the remediations of the fixtures begin, with digits down to the microsecond.
+var start = time.Date(2026, 1, 2, 3, 4, 5, 123456000, time.UTC)
+
+// unicode is text in the scripts that the requirements name, and what JSON, SQL and HTML treat in a way of their own.
+const unicode = `قرص ممتلئ 磁盘已满 ดิสก์เต็ม 💾🔥 'quoted' "doubled" \back\slash {brace,null} & $1 %s -- DROP TABLE x;`
+
+// minimal has the fields that are required, and no more.
+func minimal(id string) client.RemediationInput {
+	return client.RemediationInput{
+		RemediationID: id, Name: "KubePodCrashLooping", Namespace: "shop", ActionType: "restart_pod",
+		Phase: client.PhasePending, Status: client.StatusPending, StartTime: start,
+	}
+}
+
+// full has every field.
+func full(id string) client.RemediationInput {
+	return client.RemediationInput{
+		RemediationID: id, Name: strings.ReplaceAll(unicode, `"`, "'"), Namespace: "متجر", ClusterName: pointer("集群-1"),
+		Environment: pointer(client.EnvironmentProduction), Severity: pointer(client.SeverityCritical),
+		AlertFingerprint: pointer("f00d🔥"), ActionType: "รีสตาร์ท", TargetResource: pointer("pod/api 💾"),
+		Phase: client.PhaseProcessing, Status: client.StatusRunning, StartTime: start,
+		EndTime: pointer(start.Add(61*time.Second + 999*time.Microsecond)), DurationMS: pointer(int64(61000)),
+		ErrorMessage: pointer(unicode + "\n\ttabs and\r\nlines <b>bold</b>"),
+		WorkflowYAML: pointer("steps:\n  - name: " + unicode + "\n"),
+		Metadata:     client.Metadata(`{"big":1700000000123456789,"list":[1.10,null,true,"` + `قرص 磁盘 ดิสก์ 💾` + `"],"nested":{"e":1e-7,"z":0.10}}`),
+	}
+}
+
+// create stores a remediation and fails the test when it is not stored now.
+func create(tb testing.TB, stack *endtoend.Stack, record client.RemediationInput) *client.Written {
+	tb.Helper()
+	written, err := stack.Client.CreateRemediation(tb.Context(), record)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if written.Replayed {
+		tb.Fatalf("%s was stored before", record.RemediationID)
+	}
+	return written
+}
+
+// createAll stores remediations, 500 in a request.
+func createAll(tb testing.TB, stack *endtoend.Stack, records []client.RemediationInput) {
+	tb.Helper()
+	for part := range slices.Chunk(records, client.MaxBatch) {
+		results, err := stack.Client.CreateRemediations(tb.Context(), part)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		for _, result := range results {
+			if result.Status != 201 {
+				tb.Fatalf("record %d: %d %v", result.Index, result.Status, result.Err())
+			}
+		}
+	}
+}
+
+// many makes records by their numbers.
+func many(n int, record func(i int) client.RemediationInput) []client.RemediationInput {
+	records := make([]client.RemediationInput, n)
+	for i := range records {
+		records[i] = record(i)
+	}
+	return records
+}
+
+// object writes a JSON object of members that are JSON already, by their sorted names; what is no JSON stays as it is.
+func object(members map[string]string) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		parts = append(parts, fmt.Sprintf("%q:%s", name, members[name]))
+	}
+	return "{" + strings.Join(parts, ",") + "}"
+}
+
+// quote is text as JSON.
+func quote(text string) string {
+	quoted, err := json.Marshal(text)
+	if err != nil {
+		panic(err)
+	}
+	return string(quoted)
+}
+
+// connect opens a connection of its own, beside the service.
+func connect(tb testing.TB, url string) *pgx.Conn {
+	tb.Helper()
+	conn, err := pgx.Connect(tb.Context(), url)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = conn.Close(context.WithoutCancel(tb.Context())) })
+	return conn
+}
+
+// run executes statements beside the service.
+func run(tb testing.TB, url string, statements ...string) {
+	tb.Helper()
+	conn := connect(tb, url)
+	for _, sql := range statements {
+		if _, err := conn.Exec(tb.Context(), sql); err != nil {
+			tb.Fatalf("%s: %v", sql, err)
+		}
+	}
+	if err := conn.Close(tb.Context()); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// rows asks for rows of one column beside the service.
+func rows[T any](tb testing.TB, url, sql string, args ...any) []T {
+	tb.Helper()
+	conn := connect(tb, url)
+	found, err := conn.Query(tb.Context(), sql, args...)
+	if err != nil {
+		tb.Fatalf("%s: %v", sql, err)
+	}
+	all, err := pgx.CollectRows(found, pgx.RowTo[T])
+	if err != nil {
+		tb.Fatalf("%s: %v", sql, err)
+	}
+	if err := conn.Close(tb.Context()); err != nil {
+		tb.Fatal(err)
+	}
+	return all
+}
+
+// one asks for one value beside the service.
+func one[T any](tb testing.TB, url, sql string, args ...any) T {
+	tb.Helper()
+	all := rows[T](tb, url, sql, args...)
+	if len(all) != 1 {
+		tb.Fatalf("%s: %d rows, want 1", sql, len(all))
+	}
+	return all[0]
+}
+
+// contents answers, for every table, how many rows it holds and a checksum of them all.
+func contents(tb testing.TB, stack *endtoend.Stack) map[string]string {
+	tb.Helper()
+	url := stack.Database.SuperuserURL()
+	held := map[string]string{}
+	for _, table := range rows[string](tb, url, `SELECT relname::text FROM pg_class
+		WHERE relkind IN ('r', 'p') AND NOT relispartition AND relnamespace = 'public'::regnamespace`) {
+		held[table] = one[string](tb, url, fmt.Sprintf(
+			`SELECT format('%%s rows, %%s', count(*), md5(coalesce(string_agg(t::text, E'\n' ORDER BY t::text), ''))) FROM %s AS t`, table))
+	}
+	return held
+}
+
+// countJournal counts the journal, also when the test has ended.
+func countJournal(stack *endtoend.Stack) int {
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, stack.Database.ReaderURL())
+	if err != nil {
+		return -1
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	var n int
+	if err := conn.QueryRow(ctx, "SELECT count(*) FROM audit_event").Scan(&n); err != nil {
+		return -1
+	}
+	return n
+}
+
+// lockedBuffer is a buffer that several goroutines write to.
+type lockedBuffer struct {
+	mu     sync.Mutex
+	buffer strings.Builder
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.String()
+}
+
+// pick answers one of the values by a number.
+func pick[T any](i int, values ...T) T { return values[i%len(values)] }
+
+// numbered is a remediation whose every filterable field depends on its number, in another rhythm each. Two neighbours share a
+// start_time, so that orders need their tie-break.
+func numbered(i int) client.RemediationInput {
+	return client.RemediationInput{
+		RemediationID:    fmt.Sprintf("r-%05d", i),
+		Name:             pick(i, "KubePodCrashLooping", "قرص ممتلئ", "磁盘已满", "ดิสก์เต็ม", "Disk 💾"),
+		Namespace:        pick(i/2, "shop", "متجر", "支付"),
+		ClusterName:      pick(i, nil, pointer("eu-1"), pointer("us-1")),
+		Environment:      pick(i/3, nil, pointer(client.EnvironmentProduction), pointer(client.EnvironmentTest)),
+		Severity:         pick(i/5, nil, pointer(client.SeverityCritical), pointer(client.SeverityLow)),
+		AlertFingerprint: pick(i, nil, pointer("f00d"), pointer("beef"), pointer("cafe")),
+		ActionType:       pick(i/7, "restart_pod", "scale_up"),
+		TargetResource:   pick(i, nil, pointer("pod/api"), pointer("node/n1")),
+		Phase:            pick(i, client.PhasePending, client.PhaseProcessing, client.PhaseCompleted, client.PhaseFailed),
+		Status:           pick(i/4, client.StatusPending, client.StatusRunning, client.StatusSuccess, client.StatusFailure),
+		StartTime:        start.Add(time.Duration(i/2) * time.Minute),
+		ErrorMessage:     pick(i/11, nil, pointer("disk is full"), pointer("certificate has expired"), pointer("back-off restarting failed container")),
+	}
+}
+
+// search asks and answers what was found.
+func search(tb testing.TB, stack *endtoend.Stack, input client.SearchInput) []client.SearchResult {
+	tb.Helper()
+	results, err := stack.Client.Search(tb.Context(), input)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return results.Data
+}
