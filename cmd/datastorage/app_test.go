@@ -237,6 +237,7 @@ func TestInterruptedReads(t *testing.T) {
 			defer cancel()
 			service := serve(t, func(_ http.ResponseWriter, r *http.Request) {
 				cancel()
+				_, _ = io.Copy(io.Discard, r.Body) // Only then does net/http notice that the caller has gone.
 				<-r.Context().Done()
 			})
 			if strings.HasPrefix(line, "migrate") {

@@ -44,7 +44,8 @@ Ctrl-C is its proper end, with code 0.`,
 
 func (a *app) dev(ctx context.Context, addr string) error {
 	if _, port, err := net.SplitHostPort(addr); err != nil || port == "0" || port == "" {
-		return failed(exitUsage, "no address to serve on", fmt.Errorf("--addr %q is not host:port", addr), "datastorage dev --addr "+local.DefaultAddr)
+		return failed(exitUsage, "no address to serve on", fmt.Errorf("--addr %q is not host:port", addr),
+			"datastorage dev --addr "+local.DefaultAddr)
 	}
 	folder, err := local.DefaultDir()
 	if err != nil {
@@ -78,7 +79,8 @@ func (a *app) log() (*slog.Logger, error) {
 	var level slog.Level
 	if text := a.getenv("DATASTORAGE_LOG_LEVEL"); text != "" {
 		if err := level.UnmarshalText([]byte(text)); err != nil {
-			return nil, failed(exitUsage, "DATASTORAGE_LOG_LEVEL is wrong", err, "export DATASTORAGE_LOG_LEVEL=info   # or debug, warn, error")
+			return nil, failed(exitUsage, "DATASTORAGE_LOG_LEVEL is wrong", err,
+				"export DATASTORAGE_LOG_LEVEL=info   # or debug, warn, error")
 		}
 	}
 	return slog.New(slog.NewJSONHandler(a.out, &slog.HandlerOptions{Level: level})), nil

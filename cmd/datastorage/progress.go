@@ -35,6 +35,8 @@ func newProgress(talk *console.Stream, size int64) progress {
 		progressbar.OptionShowIts(),
 		progressbar.OptionShowCount(),
 		progressbar.OptionThrottle(100*time.Millisecond),
+		// Its spinner turns in a goroutine of its own, which reads the bar's state without a lock (v3.19.1).
+		progressbar.OptionSetSpinnerChangeInterval(0),
 		progressbar.OptionSetPredictTime(true),
 		progressbar.OptionClearOnFinish(),
 	)}

