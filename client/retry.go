@@ -37,7 +37,7 @@ func DefaultRetry() RetryPolicy {
 func (p RetryPolicy) validate() error {
 	switch {
 	case p.Attempts < 1:
-		return fmt.Errorf("Attempts is %d, and must be 1 or more", p.Attempts)
+		return fmt.Errorf("%s is %d, and must be 1 or more", "Attempts", p.Attempts)
 	case p.Attempts > 1 && p.BaseDelay <= 0:
 		return fmt.Errorf("BaseDelay is %v, and must be positive", p.BaseDelay)
 	case p.Attempts > 1 && p.MaxDelay < p.BaseDelay:

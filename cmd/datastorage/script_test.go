@@ -74,7 +74,7 @@ func setup(env *testscript.Env) error {
 }
 
 func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // nothing is waited for
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}
@@ -97,7 +97,7 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 // terminal runs a program on a terminal of 200 columns, where it must succeed, and keeps what the terminal got in the file
 // "terminal".
 func terminal(ts *testscript.TestScript, _ bool, args []string) {
-	command := exec.Command(args[0], args[1:]...) //nolint:noctx // the script's own time limit ends it
+	command := exec.Command(args[0], args[1:]...)
 	command.Dir = ts.MkAbs(".")
 	for _, name := range []string{"DATASTORAGE_URL", "PATH", "NO_COLOR", "TERM", "HOME"} {
 		command.Env = append(command.Env, name+"="+ts.Getenv(name))
@@ -197,7 +197,7 @@ func until(ts *testscript.TestScript, _ bool, args []string) {
 	pattern, err := regexp.Compile(args[0])
 	ts.Check(err)
 	for range 600 {
-		command := exec.Command(args[1], args[2:]...) //nolint:noctx // it is asked often and answers at once
+		command := exec.Command(args[1], args[2:]...)
 		command.Env = append(os.Environ(), "DATASTORAGE_URL="+ts.Getenv("DATASTORAGE_URL"))
 		if said, err := command.Output(); err == nil && pattern.Match(said) {
 			return

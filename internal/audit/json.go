@@ -134,7 +134,7 @@ func (p *jsonParser) object() (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		key := token.(string) // the decoder refuses any other token here
+		key, _ := token.(string) // the decoder refuses any other token here
 		p.path = appendPathKey(p.path, key)
 		if _, twice := members[key]; twice {
 			p.fault(CodeDuplicate, "the same key twice in one object")

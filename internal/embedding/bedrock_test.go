@@ -219,7 +219,7 @@ func TestBedrockFailures(t *testing.T) {
 			})
 			e := b.embedder(t, embedding.DefaultBedrockConfig(), patient())
 			_, err := e.Query(t.Context(), "why")
-			if !errors.Is(err, tt.want) || errors.Is(err, embedding.ErrRefused) != (tt.want == embedding.ErrRefused) {
+			if !errors.Is(err, tt.want) || errors.Is(err, embedding.ErrRefused) != errors.Is(tt.want, embedding.ErrRefused) {
 				t.Errorf("error is %v, want %v alone", err, tt.want)
 			}
 			if got := b.calls(); got != tt.calls {

@@ -572,11 +572,15 @@ func TestConfig(t *testing.T) {
 		want   []string
 	}{
 		{"default", func(*embedding.Config) {}, nil},
-		{"zero", func(c *embedding.Config) { *c = embedding.Config{} },
-			[]string{"Deadline", "Attempts", "RetryBase", "RetryMax", "InFlight", "StoredMarks", "Vectors"}},
+		{
+			"zero", func(c *embedding.Config) { *c = embedding.Config{} },
+			[]string{"Deadline", "Attempts", "RetryBase", "RetryMax", "InFlight", "StoredMarks", "Vectors"},
+		},
 		{"negative", func(c *embedding.Config) { c.CallTimeout, c.Vectors = -1, -1 }, []string{"CallTimeout", "Vectors"}},
-		{"too much", func(c *embedding.Config) { c.Deadline, c.Attempts, c.InFlight = time.Hour, 11, 1001 },
-			[]string{"Deadline", "Attempts", "InFlight"}},
+		{
+			"too much", func(c *embedding.Config) { c.Deadline, c.Attempts, c.InFlight = time.Hour, 11, 1001 },
+			[]string{"Deadline", "Attempts", "InFlight"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -128,7 +128,7 @@ func (o *OpenAI) Embed(ctx context.Context, texts []string, _ Input) ([][]float3
 	if err != nil {
 		return nil, fmt.Errorf("send the texts: %w", err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }() // the answer has been read or given up by then
 	limit := o.responseLimit(len(texts))
 	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	switch {

@@ -222,7 +222,7 @@ func TestStack(t *testing.T) {
 		}
 		r.stop(t)
 		nothingRuns(t, dir)
-		if _, err := http.DefaultTransport.RoundTrip(request(t, http.MethodGet, r.api, "")); err == nil { //nolint:bodyclose // there is no response
+		if _, err := http.DefaultTransport.RoundTrip(request(t, http.MethodGet, r.api, "")); err == nil {
 			t.Errorf("run %d still answers", run)
 		}
 	}
