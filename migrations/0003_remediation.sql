@@ -29,7 +29,8 @@ CREATE TABLE remediation_audit (
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL CHECK (updated_at >= created_at),
     CONSTRAINT remediation_audit_duration CHECK (
-        end_time IS NULL OR duration_ms = floor(extract(epoch FROM end_time - start_time) * 1000)
+        end_time IS NULL
+        OR duration_ms IS NOT NULL AND duration_ms = floor(extract(epoch FROM end_time - start_time) * 1000)
     )
 );
 

@@ -17,9 +17,23 @@ LANGUAGE sql STABLE AS 'SELECT max(version_id) FROM schema_version WHERE is_appl
 
 GRANT SELECT ON schema_version TO datastorage_writer, datastorage_reader;
 
--- No statement of the service may hold a connection of the proxy for longer.
-ALTER ROLE datastorage_writer SET statement_timeout = '15s';
-ALTER ROLE datastorage_reader SET statement_timeout = '15s';
+-- No statement of the service may hold a connection of the proxy for longer. Where another database of the server is being
+-- migrated at this moment, it sets the same, and one of the two fails with "tuple concurrently updated" or a second row.
+-- +goose StatementBegin
+DO $$
+DECLARE
+    service_role text;
+BEGIN
+    FOREACH service_role IN ARRAY ARRAY['datastorage_writer', 'datastorage_reader'] LOOP
+        BEGIN
+            EXECUTE format('ALTER ROLE %I SET statement_timeout = %L', service_role, '15s');
+        EXCEPTION WHEN internal_error OR unique_violation THEN
+            NULL;
+        END;
+    END LOOP;
+END
+$$;
+-- +goose StatementEnd
 
 -- +goose Down
 DROP TABLE cursor_key;

@@ -89,22 +89,34 @@ func UpTo(ctx context.Context, adminURL string, version int64) ([]Migration, err
 	return applied, err
 }
 
-// Pending returns the migrations that Up would apply, oldest first, and changes no table of the service.
+// Pending returns the migrations that Up would apply, oldest first, and changes nothing.
 func Pending(ctx context.Context, adminURL string) ([]Migration, error) {
-	var pending []Migration
-	err := withProvider(adminURL, func(p *goose.Provider) error {
-		current, err := p.GetDBVersion(ctx)
-		if err != nil {
-			return fmt.Errorf("read the schema version: %w", err)
-		}
-		for _, migration := range All() {
-			if migration.Version > current {
-				pending = append(pending, migration)
-			}
-		}
-		return nil
+	var current int64
+	err := withConn(ctx, adminURL, func(conn *pgx.Conn) (err error) {
+		current, err = version(ctx, conn)
+		return err
 	})
-	return pending, err
+	if err != nil {
+		return nil, fmt.Errorf("read the schema version: %w", err)
+	}
+	var pending []Migration
+	for _, migration := range All() {
+		if migration.Version > current {
+			pending = append(pending, migration)
+		}
+	}
+	return pending, nil
+}
+
+// version is the newest that was applied. The runner would make its table to find out.
+func version(ctx context.Context, conn *pgx.Conn) (current int64, err error) {
+	var begun bool
+	err = conn.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", VersionTable).Scan(&begun)
+	if err != nil || !begun {
+		return 0, err
+	}
+	err = conn.QueryRow(ctx, "SELECT coalesce(max(version_id), 0) FROM "+VersionTable+" WHERE is_applied").Scan(&current)
+	return current, err
 }
 
 // Configure sets what belongs to the database rather than to its tables and is not copied with them: how HNSW indexes are

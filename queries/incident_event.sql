@@ -16,22 +16,22 @@ FROM (
             + coalesce(10 * vector_dims(v.embedding_vector), 0)
         ) OVER in_order AS size
     FROM (
-        SELECT
-            v.id, v.remediation_id, v.alert_name, v.namespace, v.pod_name, v.workflow_status, v.workflow_yaml, v.error_message,
-            v.created_at, v.updated_at, v.embedding_vector
-        FROM incident_events AS v
-        WHERE (sqlc.narg('alert_names')::text[] IS NULL OR v.alert_name = ANY(sqlc.narg('alert_names')::text[]))
-            AND (sqlc.narg('namespaces')::text[] IS NULL OR v.namespace = ANY(sqlc.narg('namespaces')::text[]))
-            AND (sqlc.narg('statuses')::text[] IS NULL OR v.workflow_status = ANY(sqlc.narg('statuses')::text[]))
-            AND (sqlc.narg('since')::timestamptz IS NULL OR v.created_at >= sqlc.narg('since')::timestamptz)
-            AND (sqlc.narg('until')::timestamptz IS NULL OR v.created_at < sqlc.narg('until')::timestamptz)
+        -- The page first, from the table beneath the view: the view's vectors would be joined to every row that matches.
+        SELECT r.id
+        FROM remediation_audit AS r
+        WHERE (sqlc.narg('alert_names')::text[] IS NULL OR r.name = ANY(sqlc.narg('alert_names')::text[]))
+            AND (sqlc.narg('namespaces')::text[] IS NULL OR r.namespace = ANY(sqlc.narg('namespaces')::text[]))
+            AND (sqlc.narg('statuses')::text[] IS NULL OR r.status = ANY(sqlc.narg('statuses')::text[]))
+            AND (sqlc.narg('since')::timestamptz IS NULL OR r.created_at >= sqlc.narg('since')::timestamptz)
+            AND (sqlc.narg('until')::timestamptz IS NULL OR r.created_at < sqlc.narg('until')::timestamptz)
             AND (
                 sqlc.narg('after_time')::timestamptz IS NULL
-                OR (v.created_at, v.id) < (sqlc.narg('after_time')::timestamptz, sqlc.narg('after_id')::bigint)
+                OR (r.created_at, r.id) < (sqlc.narg('after_time')::timestamptz, sqlc.narg('after_id')::bigint)
             )
-        ORDER BY v.created_at DESC, v.id DESC
+        ORDER BY r.created_at DESC, r.id DESC
         LIMIT @page_size::bigint
-    ) AS v
+    ) AS p
+    JOIN incident_events AS v ON v.id = p.id
     WINDOW in_order AS (ORDER BY v.created_at DESC, v.id DESC ROWS UNBOUNDED PRECEDING)
 ) AS i
 WHERE i.place = 1 OR i.size <= @budget::bigint

@@ -6,17 +6,15 @@
 -- The arrays canonical, content_hash, metadata, signature_id run in parallel, one element for each remediation. new_signature_id
 -- and new_signature_text hold each signature once; vector_signature_id and vectors as in EmbeddingInsert.
 --
--- It answers a row for every remediation it wrote and for every one that was known before, found by sent_event_id; the other
--- columns are those of the entry that created the remediation. One that another transaction committed after this
--- statement's snapshot, or that stands twice in the input, is neither: it has no row, and running the statement again for it
--- finds it.
+-- It answers a row for every remediation it wrote. One that was known before, or that stands twice in the input, has none:
+-- RemediationReceipts finds it. Looking for it here would open every partition of the journal for each write.
 WITH input AS MATERIALIZED (
     SELECT
-        a.event,
         a.canonical,
         a.content_hash,
         a.metadata,
         a.signature_id,
+        a.place,
         (a.event ->> 'event_id')::uuid AS event_id,
         (a.event ->> 'recorded_at')::timestamptz AS recorded_at,
         (a.event ->> 'actor')::text AS actor,
@@ -24,14 +22,17 @@ WITH input AS MATERIALIZED (
         (a.event -> 'content' -> 'record')::jsonb AS record
     FROM (
         SELECT
-            convert_from(u.canonical, 'UTF8')::jsonb AS event, u.canonical, u.content_hash, u.metadata, u.signature_id
+            convert_from(u.canonical, 'UTF8')::jsonb AS event, u.canonical, u.content_hash, u.metadata, u.signature_id, u.place
         FROM (
             SELECT
                 unnest(@canonical::bytea[]) AS canonical,
                 unnest(@content_hash::bytea[]) AS content_hash,
                 unnest(@metadata::text[]) AS metadata,
-                unnest(@signature_id::uuid[]) AS signature_id
+                unnest(@signature_id::uuid[]) AS signature_id,
+                generate_series(1, cardinality(@canonical::bytea[])) AS place
         ) AS u
+        -- A fence: without it the text is parsed again for everything that is taken out of it.
+        OFFSET 0
     ) AS a
 ),
 new_signature AS (
@@ -86,7 +87,8 @@ new_remediation AS (
         i.recorded_at,
         i.recorded_at
     FROM input AS i
-    ORDER BY i.remediation_id
+    -- Sorted, so that two batches cannot wait for each other crosswise; of two of one id the first is written.
+    ORDER BY i.remediation_id, i.place
     ON CONFLICT (remediation_id) DO NOTHING
     RETURNING id, remediation_id, event_id
 ),
@@ -101,10 +103,12 @@ new_event AS (
         i.canonical,
         i.content_hash,
         CASE
-            WHEN i.signature_id = ANY(@vector_signature_id::uuid[]) OR EXISTS (
-                SELECT FROM embedding AS e
+            WHEN NOT EXISTS (SELECT FROM embedding_model WHERE name = @model::text) THEN 'pending'
+            WHEN i.signature_id = ANY(@vector_signature_id::uuid[]) OR i.signature_id IN (
+                SELECT e.signature_id
+                FROM embedding AS e
                 JOIN embedding_model AS m ON m.id = e.model_id
-                WHERE m.name = @model::text AND e.signature_id = i.signature_id
+                WHERE m.name = @model::text AND e.signature_id = ANY(@signature_id::uuid[])
             ) THEN 'stored'
             ELSE 'pending'
         END
@@ -115,11 +119,21 @@ new_event AS (
 SELECT
     r.id, e.event_id AS sent_event_id, e.event_id, e.recorded_at, e.leaf_hash, e.content_hash, e.embedding::text AS embedding
 FROM new_remediation AS r
-JOIN new_event AS e ON e.event_id = r.event_id
-UNION ALL
+JOIN new_event AS e ON e.event_id = r.event_id;
+
+-- name: RemediationReceipts :many
+-- RemediationReceipts answers a row for every entry of canonical whose remediation is stored, whoever wrote it, found by
+-- sent_event_id; the other columns are those of the entry that created the remediation.
 SELECT
     r.id, i.event_id AS sent_event_id, e.event_id, e.recorded_at, e.leaf_hash, e.content_hash, e.embedding::text AS embedding
-FROM input AS i
+FROM (
+    SELECT (a.event ->> 'event_id')::uuid AS event_id, (a.event -> 'content' ->> 'remediation_id')::text AS remediation_id
+    FROM (
+        SELECT convert_from(u.canonical, 'UTF8')::jsonb AS event
+        FROM (SELECT unnest(@canonical::bytea[]) AS canonical) AS u
+        OFFSET 0
+    ) AS a
+) AS i
 JOIN remediation_audit AS r ON r.remediation_id = i.remediation_id
 JOIN audit_event AS e ON e.recorded_at = r.created_at AND e.event_id = r.event_id;
 
@@ -160,6 +174,7 @@ WITH input AS (
     FROM (
         SELECT convert_from(u.canonical, 'UTF8')::jsonb AS event, u.canonical, u.content_hash
         FROM (SELECT unnest(@canonical::bytea[]) AS canonical, unnest(@content_hash::bytea[]) AS content_hash) AS u
+        OFFSET 0
     ) AS a
 ),
 new_signature AS (

@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -53,7 +53,7 @@ var LoadContract = sync.OnceValues(func() (*Contract, error) {
 	// Who the caller is, a signature or a token says, and the gateway has checked that: it is no part of these messages.
 	options := []config.Option{config.WithFormatAssertions(), config.WithoutSecurityValidation()}
 	// Answers hold nothing that is not documented. These headers belong to HTTP and to the gateway.
-	strict := append(options, config.WithStrictMode(), config.WithStrictIgnorePaths("$.body.**.metadata.**", "$.body.metadata.**"), config.WithStrictIgnoredHeadersExtra(
+	strict := append(options, config.WithStrictMode(), config.WithStrictIgnorePaths("$.body.**.metadata.**"), config.WithStrictIgnoredHeadersExtra(
 		"Allow", "Apigw-Requestid", "Cache-Control", "Www-Authenticate", "X-Content-Type-Options"))
 	return &Contract{
 		model:     &model.Model,
@@ -65,12 +65,17 @@ var LoadContract = sync.OnceValues(func() (*Contract, error) {
 })
 
 // Operations lists the contract's operations, as "GET /health", each with the statuses that it documents; default is not one.
-func (c *Contract) Operations() map[string][]string {
-	all := map[string][]string{}
+func (c *Contract) Operations() map[string][]int {
+	all := map[string][]int{}
 	for path, item := range c.model.Paths.PathItems.FromOldest() {
 		for method, operation := range item.GetOperations().FromOldest() {
 			key := strings.ToUpper(method) + " " + path
-			all[key] = slices.Collect(maps.Keys(maps.Collect(operation.Responses.Codes.FromOldest())))
+			all[key] = []int{}
+			for status := range operation.Responses.Codes.KeysFromOldest() {
+				if code, err := strconv.Atoi(status); err == nil {
+					all[key] = append(all[key], code)
+				}
+			}
 		}
 	}
 	return all

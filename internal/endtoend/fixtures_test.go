@@ -156,6 +156,21 @@ func one[T any](tb testing.TB, url, sql string, args ...any) T {
 	return all[0]
 }
 
+// structs asks for rows of several columns beside the service.
+func structs[T any](tb testing.TB, url, sql string) []T {
+	tb.Helper()
+	conn := connect(tb, url)
+	found, err := conn.Query(tb.Context(), sql)
+	if err != nil {
+		tb.Fatalf("%s: %v", sql, err)
+	}
+	all, err := pgx.CollectRows(found, pgx.RowToStructByName[T])
+	if err != nil {
+		tb.Fatalf("%s: %v", sql, err)
+	}
+	return all
+}
+
 // contents answers, for every table, how many rows it holds and a checksum of them all.
 func contents(tb testing.TB, stack *endtoend.Stack) map[string]string {
 	tb.Helper()
@@ -233,4 +248,31 @@ func search(tb testing.TB, stack *endtoend.Stack, input client.SearchInput) []cl
 		tb.Fatal(err)
 	}
 	return results.Data
+}
+
+func mustExec(tb testing.TB, conn *pgx.Conn, sql string) {
+	tb.Helper()
+	if _, err := conn.Exec(tb.Context(), sql); err != nil {
+		tb.Fatalf("%s: %v", sql, err)
+	}
+}
+
+// awaitWaiting returns when so many sessions of the stack's database wait for a lock, and fails when more do.
+func awaitWaiting(tb testing.TB, stack *endtoend.Stack, want int) {
+	tb.Helper()
+	conn := connect(tb, stack.Database.SuperuserURL())
+	for {
+		var n int
+		err := conn.QueryRow(tb.Context(), `SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&n)
+		switch {
+		case err != nil:
+			tb.Fatal(err)
+		case n > want:
+			tb.Fatalf("%d sessions wait, want %d", n, want)
+		case n == want:
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
 }

@@ -41,6 +41,8 @@ type Stack struct {
 type Options struct {
 	// Server is where the database is made; nil means the test binary's shared one.
 	Server *local.Postgres
+	// Database is that of another stack, so that the two are sandboxes of the same functions; nil means a fresh one.
+	Database *postgrestest.Database
 	// Env are the functions' settings.
 	Env map[string]string
 	// Identity is who the requests come from; nil means the local stack's own.
@@ -58,9 +60,12 @@ type Options struct {
 // New stands up a stack that ends with the test.
 func New(tb testing.TB, options Options) *Stack {
 	tb.Helper()
-	database := newDatabase(tb, options.Server)
 	getenv := func(name string) string { return options.Env[name] }
-	registerModel(tb, database, getenv)
+	database := options.Database
+	if database == nil {
+		database = newDatabase(tb, options.Server)
+		registerModel(tb, database, getenv)
+	}
 	through := options.Through
 	if through == nil {
 		through = func(url string) string { return url }

@@ -10,195 +10,221 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/datastorage-service/datastorage/client"
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 	"github.com/datastorage-service/datastorage/internal/local"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
+// The size of the stress: of the writes, every tenth repeats another one, which may be under way at the same time.
 const (
 	stressWriters    = 64
 	stressWrites     = 20_000
-	stressSignatures = 200
+	stressDistinct   = 18_000
+	stressSignatures = 500
 	stressKills      = 5
+	stressBatch      = 25
 )
 
-// stressRecord is the i-th distinct record: the same content however often it is sent.
-func stressRecord(i int) client.RemediationInput {
-	record := minimal(fmt.Sprintf("stress-%05d", i))
-	record.ErrorMessage = pointer(fmt.Sprintf("stress kind %s of trouble", word(i%stressSignatures)))
-	return record
-}
-
-// word spells a number in letters, which signatures keep apart.
-func word(n int) string {
-	letters := ""
-	for ; n >= 0; n = n/26 - 1 {
-		letters = string(rune('a'+n%26)) + letters
-	}
-	return "q" + letters + "x"
-}
-
-// TestStressWhilePostgresIsKilled lets 64 writers make 20,000 writes, a tenth of them again what was or is being written, while
-// PostgreSQL is killed and started again five times. Every write that was acknowledged must be there once.
-func TestStressWhilePostgresIsKilled(t *testing.T) {
+// TestStressUnderFaults has 64 writers send 20,000 records, alone and in batches, while PostgreSQL is killed and restarted five times.
+// What was acknowledged is there, once, in the table and in the journal, as the acknowledgement says; what was not is there once or
+// not at all; every signature has its one vector; nobody was chosen as the victim of a deadlock.
+func TestStressUnderFaults(t *testing.T) {
 	t.Parallel()
 	server := postgrestest.NewServer(t)
-	stack := endtoend.New(t, endtoend.Options{Server: server, Env: map[string]string{
-		"DATASTORAGE_DATABASE_MAX_CONNS": "16", "DATASTORAGE_REQUEST_TIMEOUT": "5s",
-	}})
-	acknowledged := &receipts{byID: map[string]string{}}
-	var done atomic.Int64
-	killed := make(chan []error, 1)
-	go func() { killed <- killRepeatedly(t.Context(), server, stack.Database, &done) }()
+	stack := endtoend.New(t, endtoend.Options{Server: server, Env: map[string]string{"DATASTORAGE_DATABASE_MAX_CONNS": "16"}})
+	s := &stress{t: t, stack: stack, api: persistent(t, stack), acknowledged: map[string]acknowledgement{}}
 	started := time.Now()
-	gaveUp := writeAll(t, stack.URL, acknowledged, &done)
-	for _, err := range <-killed {
-		t.Error(err)
+	work := s.work()
+	var running sync.WaitGroup
+	for range stressWriters {
+		running.Go(func() { s.write(work) })
 	}
-	t.Logf("%d writes by %d writers in %v through %d kills; %d were given up by the client",
-		stressWrites, stressWriters, time.Since(started).Round(time.Millisecond), stressKills, gaveUp)
-	checkStress(t, stack.Database, acknowledged)
+	s.kill(server)
+	running.Wait()
+	t.Logf("%d writes in %v: %d records acknowledged, %d requests given up, %d kills, %d requests sent",
+		stressWrites, time.Since(started).Round(time.Millisecond), len(s.acknowledged), s.givenUp.Load(), stressKills, s.requests.Load())
+	s.noDeadlocks()
+	s.everythingIsThereOnce()
 }
 
-// receipts are what the client was promised.
-type receipts struct {
-	mu   sync.Mutex
-	byID map[string]string // remediation id → event id
-}
-
-// add reports whether the receipt agrees with an earlier one for the same record.
-func (r *receipts) add(written *client.Written) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	event, known := r.byID[written.RemediationID]
-	r.byID[written.RemediationID] = written.EventID
-	return !known || event == written.EventID
-}
-
-func writeAll(t *testing.T, url string, acknowledged *receipts, done *atomic.Int64) (gaveUp int64) {
+// persistent is a client that outlasts a restart of the database, if it can.
+func persistent(t *testing.T, stack *endtoend.Stack) *client.Client {
 	t.Helper()
 	transport := &http.Transport{MaxIdleConnsPerHost: stressWriters}
-	defer transport.CloseIdleConnections()
-	api, err := client.New(url, client.WithHTTPClient(&http.Client{Transport: transport}),
-		client.WithRetry(client.RetryPolicy{Attempts: 12, BaseDelay: 50 * time.Millisecond, MaxDelay: 2 * time.Second}))
+	t.Cleanup(transport.CloseIdleConnections)
+	api, err := client.New(stack.URL, client.WithHTTPClient(&http.Client{Transport: transport}),
+		client.WithRetry(client.RetryPolicy{Attempts: 4, BaseDelay: 50 * time.Millisecond, MaxDelay: 3 * time.Second}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	jobs := make(chan int)
-	var failed atomic.Int64
-	var writers sync.WaitGroup
-	for range stressWriters {
-		writers.Go(func() {
-			for i := range jobs {
-				written, err := api.CreateRemediation(t.Context(), stressRecord(i))
-				done.Add(1)
-				switch {
-				case err != nil:
-					failed.Add(1)
-				case !acknowledged.add(written):
-					t.Errorf("%s was acknowledged with two events", written.RemediationID)
-				}
-			}
-		})
+	return api
+}
+
+// stress is what the writers share.
+type stress struct {
+	t     *testing.T
+	stack *endtoend.Stack
+	api   *client.Client
+
+	written, givenUp, requests atomic.Int64
+
+	mu           sync.Mutex
+	acknowledged map[string]acknowledgement
+}
+
+// acknowledgement is what the answers to one record said.
+type acknowledgement struct {
+	eventID, leafHash string
+	// created counts the answers that did not say "replayed".
+	created int
+}
+
+// work hands out the numbers of the records: alone, or several at once for a batch. A repetition follows closely on its original.
+func (s *stress) work() <-chan []int {
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same order every time
+	var numbers []int
+	for i, number := range random.Perm(stressDistinct) {
+		numbers = append(numbers, number)
+		if i%9 == 8 {
+			numbers = append(numbers, numbers[len(numbers)-1-random.IntN(min(len(numbers), stressWriters))])
+		}
 	}
-	for i := range stressWrites {
-		sent := i - i/10
-		if i%10 == 9 {
-			jobs <- rand.IntN(sent) // one that was sent before and may still be under way
+	work := make(chan []int)
+	go func() {
+		defer close(work)
+		for size := 1; len(numbers) > 0; size = pick(random.IntN(50), stressBatch, 1, 1, 1, 1, 1, 1, 1, 1, 1) {
+			size = min(size, len(numbers))
+			work <- numbers[:size]
+			numbers = numbers[size:]
+		}
+	}()
+	return work
+}
+
+// stressRecord is the record of a number.
+func stressRecord(number int) client.RemediationInput {
+	record := numbered(number)
+	record.RemediationID = fmt.Sprintf("stress-%d", number)
+	record.ErrorMessage = pointer("trouble with " + letters(number%stressSignatures))
+	record.Name, record.ActionType, record.TargetResource = "Stress", "restart_pod", nil
+	return record
+}
+
+// write sends work until there is none, and notes what is acknowledged.
+func (s *stress) write(work <-chan []int) {
+	for numbers := range work {
+		var records []client.RemediationInput
+		for _, number := range numbers {
+			records = append(records, stressRecord(number))
+		}
+		s.requests.Add(1)
+		if err := s.send(records); err != nil {
+			s.givenUp.Add(1)
+		}
+		s.written.Add(int64(len(numbers)))
+	}
+}
+
+func (s *stress) send(records []client.RemediationInput) error {
+	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
+	defer cancel()
+	if len(records) == 1 {
+		written, err := s.api.CreateRemediation(ctx, records[0])
+		if err == nil {
+			s.acknowledge(records[0].RemediationID, written.EventID, written.LeafHash, written.Replayed)
+		}
+		return err
+	}
+	results, err := s.api.CreateRemediations(ctx, records)
+	for _, result := range results {
+		if result.Status > 201 {
+			s.t.Errorf("record %s of a batch: %d %v", result.RemediationID, result.Status, result.Err())
 			continue
 		}
-		jobs <- sent
-	}
-	close(jobs)
-	writers.Wait()
-	return failed.Load()
-}
-
-// killRepeatedly kills the server each time another sixth of the writes is done, and starts it again a moment later. Before each kill
-// it asks for deadlocks, because a crash forgets them.
-func killRepeatedly(ctx context.Context, server *local.Postgres, database *postgrestest.Database, done *atomic.Int64) []error {
-	var faults []error
-	for kill := range stressKills {
-		for done.Load() < int64(stressWrites/(stressKills+1)*(kill+1)) && ctx.Err() == nil {
-			time.Sleep(5 * time.Millisecond)
-		}
-		if err := noDeadlocks(ctx, database); err != nil {
-			faults = append(faults, err)
-		}
-		if err := server.Kill(); err != nil {
-			faults = append(faults, fmt.Errorf("kill %d: %w", kill, err))
-		}
-		time.Sleep(100 * time.Millisecond)
-		if err := server.Restart(ctx); err != nil {
-			return append(faults, fmt.Errorf("restart %d: %w", kill, err))
-		}
-	}
-	return faults
-}
-
-func noDeadlocks(ctx context.Context, database *postgrestest.Database) error {
-	conn, err := pgx.Connect(ctx, database.AdminURL())
-	if err != nil {
-		return fmt.Errorf("ask for deadlocks: %w", err)
-	}
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	var deadlocks int
-	err = conn.QueryRow(ctx, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()").Scan(&deadlocks)
-	if err == nil && deadlocks > 0 {
-		err = fmt.Errorf("%d deadlocks", deadlocks)
+		s.acknowledge(result.RemediationID, result.EventID, result.LeafHash, result.Replayed())
 	}
 	return err
 }
 
-func checkStress(t *testing.T, database *postgrestest.Database, acknowledged *receipts) {
-	t.Helper()
-	if err := noDeadlocks(t.Context(), database); err != nil {
-		t.Error(err)
+func (s *stress) acknowledge(id, eventID, leafHash string, replayed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before, again := s.acknowledged[id]
+	if again && (before.eventID != eventID || before.leafHash != leafHash) {
+		s.t.Errorf("%s is acknowledged as %s and as %s", id, before.eventID, eventID)
 	}
-	conn, err := pgx.Connect(t.Context(), database.AdminURL())
-	if err != nil {
-		t.Fatal(err)
+	created := before.created
+	if !replayed {
+		created++
 	}
-	defer func() { _ = conn.Close(context.Background()) }()
-	rows, err := conn.Query(t.Context(), `
-		SELECT r.remediation_id, r.event_id::text, count(e.event_id), count(DISTINCT e.event_id)
-		FROM remediation_audit r LEFT JOIN audit_event e ON e.remediation_id = r.remediation_id AND e.event_id = r.event_id
-		GROUP BY r.remediation_id, r.event_id`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	there := map[string]string{}
-	for rows.Next() {
-		var id, event string
-		var entries, distinct int
-		if err := rows.Scan(&id, &event, &entries, &distinct); err != nil {
-			t.Fatal(err)
+	s.acknowledged[id] = acknowledgement{eventID, leafHash, created}
+}
+
+// kill ends the server without warning when the writers are so far, and starts it again, several times.
+func (s *stress) kill(server *local.Postgres) {
+	for kill := range stressKills {
+		for s.written.Load() < int64((kill+1)*stressWrites/(stressKills+1)) {
+			time.Sleep(time.Millisecond)
 		}
-		if there[id] != "" || entries != 1 || distinct != 1 {
-			t.Errorf("%s: %d journal entries", id, entries)
+		s.noDeadlocks()
+		if err := server.Kill(); err != nil {
+			s.t.Error(err)
 		}
-		there[id] = event
-	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
-	}
-	for id, event := range acknowledged.byID {
-		if there[id] != event {
-			t.Errorf("%s was acknowledged with event %s; there is %q", id, event, there[id])
+		if err := server.Restart(s.t.Context()); err != nil {
+			s.t.Error(err)
 		}
 	}
-	var journal, signatures, vectors int
-	err = conn.QueryRow(t.Context(), "SELECT (SELECT count(*) FROM audit_event), (SELECT count(*) FROM signature), (SELECT count(*) FROM embedding)").
-		Scan(&journal, &signatures, &vectors)
-	if err != nil {
-		t.Fatal(err)
+}
+
+// noDeadlocks asks this life of the server. Its log is begun anew and its statistics are lost when it is killed.
+func (s *stress) noDeadlocks() {
+	url := s.stack.Database.SuperuserURL()
+	counted := one[int](s.t, url, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+	logged := one[int](s.t, url, `SELECT count(*) FROM regexp_matches(pg_read_file('../postgres.log'), 'deadlock detected', 'g')`)
+	if counted+logged > 0 {
+		s.t.Errorf("deadlocks: %d counted, %d in the log", counted, logged)
 	}
-	if journal != len(there) || signatures != stressSignatures || vectors > signatures {
-		t.Errorf("%d records, %d journal entries, %d signatures, %d vectors", len(there), journal, signatures, vectors)
+}
+
+// stored is a remediation with what the journal has for it.
+type stored struct {
+	ID, EventID, LeafHash string
+	Entries               int
+}
+
+func (s *stress) everythingIsThereOnce() {
+	url := s.stack.Database.SuperuserURL()
+	found := map[string]stored{}
+	for _, row := range structs[stored](s.t, url, `
+		SELECT r.remediation_id AS id, max(e.event_id::text) AS event_id, max(encode(e.leaf_hash, 'hex')) AS leaf_hash, count(e.event_id)::int AS entries
+		FROM remediation_audit AS r
+		LEFT JOIN audit_event AS e ON e.remediation_id = r.remediation_id
+		GROUP BY r.id, r.remediation_id`) {
+		if _, twice := found[row.ID]; twice || row.Entries != 1 {
+			s.t.Errorf("%s: %d journal entries, doubled is %v", row.ID, row.Entries, twice)
+		}
+		found[row.ID] = row
 	}
-	t.Logf("%d acknowledged, %d there, %d journal entries, %d signatures, %d vectors",
-		len(acknowledged.byID), len(there), journal, signatures, vectors)
+	for id, acknowledged := range s.acknowledged {
+		if row := found[id]; row.EventID != acknowledged.eventID || row.LeafHash != acknowledged.leafHash {
+			s.t.Errorf("%s is acknowledged as %+v, and stored as %+v", id, acknowledged, row)
+		}
+		if acknowledged.created > 1 {
+			s.t.Errorf("%s was created %d times", id, acknowledged.created)
+		}
+	}
+	lost := stressDistinct - len(s.acknowledged)
+	if len(found) < len(s.acknowledged) || len(found) > stressDistinct || int64(lost) > s.givenUp.Load()*stressBatch {
+		s.t.Errorf("%d stored, %d acknowledged, %d sent", len(found), len(s.acknowledged), stressDistinct)
+	}
+	for what, sql := range map[string]string{
+		"journal entries of nothing": `SELECT count(*) FROM audit_event AS e WHERE NOT EXISTS (SELECT FROM remediation_audit AS r WHERE r.event_id = e.event_id)`,
+		"signatures without the one vector": fmt.Sprintf(`SELECT count(*) - %d + abs((SELECT count(*) FROM embedding) - count(*))
+			FROM signature AS s JOIN embedding AS e ON e.signature_id = s.id`, stressSignatures),
+	} {
+		if n := one[int](s.t, url, sql); n != 0 {
+			s.t.Errorf("%d %s", n, what)
+		}
+	}
 }

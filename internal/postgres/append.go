@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -14,6 +15,19 @@ import (
 
 // Vectors are the vectors of signatures, each as long as the store's model has dimensions.
 type Vectors map[audit.ID][]float32
+
+// check refuses vectors of different lengths: laid end to end they would be cut in the wrong places. Their length itself is judged
+// by the database.
+func (v Vectors) check() error {
+	length := -1
+	for id, vector := range v {
+		if length >= 0 && len(vector) != length {
+			return fmt.Errorf("the vector of signature %s has %d dimensions, another has %d", id, len(vector), length)
+		}
+		length = len(vector)
+	}
+	return nil
+}
 
 // Written is what became of one entry.
 type Written struct {
@@ -31,7 +45,7 @@ type Written struct {
 }
 
 // Append writes entries in one transaction: records, signatures, the vectors given, and the journal, whatever the kinds and
-// however many. Entries of one kind take one round trip; updates lock and read their rows first. A signature without a vector in
+// however many. New entries of one kind take one round trip, known ones a second; updates lock and read their rows first. A signature without a vector in
 // vectors is stored without one unless the table has it.
 //
 // The results are in the order of the entries. With an error nothing is stored, or, when the connection broke at the worst
@@ -40,6 +54,9 @@ type Written struct {
 func (s *Store) Append(ctx context.Context, entries []audit.Entry, vectors Vectors) ([]Written, error) {
 	if len(entries) == 0 {
 		return nil, nil
+	}
+	if err := vectors.check(); err != nil {
+		return nil, err
 	}
 	written, err := retry(ctx, "append", func(ctx context.Context) ([]Written, error) {
 		return s.append(ctx, entries, vectors)
@@ -50,96 +67,134 @@ func (s *Store) Append(ctx context.Context, entries []audit.Entry, vectors Vecto
 	if len(entries) == 1 {
 		return []Written{{Err: err}}, nil
 	}
-	half := len(entries) / 2
-	first, err := s.Append(ctx, entries[:half], vectors)
-	if err != nil {
-		return nil, err
-	}
-	second, err := s.Append(ctx, entries[half:], vectors)
-	return append(first, second...), err
+	return s.appendHalves(ctx, entries, vectors)
 }
 
-// append is one attempt.
+// appendHalves splits a batch in the order in which one transaction writes it, so that no child is tried before its parent.
+func (s *Store) appendHalves(ctx context.Context, entries []audit.Entry, vectors Vectors) ([]Written, error) {
+	written := make([]Written, len(entries))
+	order := slices.Concat(group(entries)...)
+	for half := range slices.Chunk(order, (len(order)+1)/2) {
+		part := make([]audit.Entry, len(half))
+		for i, place := range half {
+			part[i] = entries[place]
+		}
+		became, err := s.Append(ctx, part, vectors)
+		if err != nil {
+			return nil, err
+		}
+		for i, place := range half {
+			written[place] = became[i]
+		}
+	}
+	return written, nil
+}
+
+// attempt is one try at writing entries, in one transaction.
+type attempt struct {
+	store   *Store
+	db      dbsqlc.DBTX
+	entries []audit.Entry
+	vectors Vectors
+	written []Written
+	changes changes
+}
+
 func (s *Store) append(ctx context.Context, entries []audit.Entry, vectors Vectors) ([]Written, error) {
 	groups := group(entries)
-	written := make([]Written, len(entries))
+	a := attempt{store: s, db: s.pool, entries: entries, vectors: vectors, written: make([]Written, len(entries))}
 	if len(groups) == 1 && entries[0].Kind != audit.KindUpdate {
 		// One statement is a transaction by itself.
-		return written, s.appendGroup(ctx, s.pool, entries, groups[0], vectors, written)
+		return a.written, a.append(ctx, groups[0])
 	}
 	err := pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
-		for _, places := range groups {
-			if err := s.appendGroup(ctx, tx, entries, places, vectors, written); err != nil {
-				return err
-			}
-		}
-		return nil
+		a.db = tx
+		return a.appendAll(ctx, groups)
 	})
-	return written, err
+	return a.written, err
 }
 
-// group answers the places of the entries by kind: updates first, because their locks come before any insertion, then parents
-// before their children.
+// appendAll writes the groups in one transaction. What other writers may wait for is taken in the same order by each of them,
+// each sorted: locks of updates, new remediations, vectors, signatures, children. So the updates are worked out first and
+// written later, and their signatures go in with those of the new remediations.
+func (a *attempt) appendAll(ctx context.Context, groups [][]int) error {
+	if err := a.applyUpdates(ctx); err != nil {
+		return err
+	}
+	for _, places := range groups {
+		write := a.append
+		if a.entries[places[0]].Kind == audit.KindUpdate {
+			write = a.writeChanges
+		}
+		if err := write(ctx, places); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// group answers the places of the entries by kind, in the order in which they are written: parents before their children.
 func group(entries []audit.Entry) [][]int {
 	var groups [][]int
 	for _, kind := range []audit.Kind{
-		audit.KindUpdate, audit.KindRemediation, audit.KindAIAnalysis, audit.KindWorkflow, audit.KindExecution,
+		audit.KindRemediation, audit.KindUpdate, audit.KindAIAnalysis, audit.KindWorkflow, audit.KindExecution,
 	} {
-		var places []int
-		for place, entry := range entries {
-			if entry.Kind == kind {
-				places = append(places, place)
-			}
-		}
-		if places != nil {
+		if places := placesOf(kind, entries); places != nil {
 			groups = append(groups, places)
 		}
 	}
 	return groups
 }
 
-func (s *Store) appendGroup(
-	ctx context.Context, db dbsqlc.DBTX, entries []audit.Entry, places []int, vectors Vectors, written []Written,
-) error {
-	if entries[places[0]].Kind == audit.KindUpdate {
-		return s.appendUpdates(ctx, db, entries, places, vectors, written)
+func placesOf(kind audit.Kind, entries []audit.Entry) []int {
+	var places []int
+	for place, entry := range entries {
+		if entry.Kind == kind {
+			places = append(places, place)
+		}
 	}
-	missing, err := s.appendOnce(ctx, db, entries, places, vectors, written)
-	if err != nil || len(missing) == 0 {
-		return err
-	}
-	// Missing are those that lost a race against a transaction that has committed by now, those that stand twice in the batch, and
-	// children without a parent. A second look sees the first two.
-	missing, err = s.appendOnce(ctx, db, entries, missing, vectors, written)
-	for _, place := range missing {
-		written[place].Err = audit.ErrNotFound
-	}
-	return err
+	return places
 }
 
-// appendOnce runs the statement of the entries' kind, fills in what became of them, and answers the places it says nothing about.
-func (s *Store) appendOnce(
-	ctx context.Context, db dbsqlc.DBTX, entries []audit.Entry, places []int, vectors Vectors, written []Written,
-) ([]int, error) {
-	batch := newBatch(entries, places)
-	rows, err := s.insert(ctx, db, entries[places[0]].Kind, batch, vectors)
-	if err != nil {
-		return nil, err
+// append writes the entries at the places, all of one kind.
+func (a *attempt) append(ctx context.Context, places []int) error {
+	// Those that the statement says nothing about were known before, or stand twice in the batch, or lost a race against a
+	// transaction that has committed by now: the journal has their receipts. What is left are children without a parent, unless it
+	// has come in the meantime.
+	for _, look := range []look{a.insert, a.receipts, a.insert} {
+		rows, err := look(ctx, a.entries[places[0]].Kind, newBatch(a.entries, places))
+		if err != nil {
+			return err
+		}
+		if places = a.take(places, rows); len(places) == 0 {
+			return nil
+		}
 	}
+	for _, place := range places {
+		a.written[place].Err = audit.ErrNotFound
+	}
+	return nil
+}
+
+// look runs a statement for entries of one kind.
+type look func(context.Context, audit.Kind, batch) ([]dbsqlc.RemediationAppendRow, error)
+
+// take fills in what became of the entries at the places, and answers the places that the rows say nothing about.
+func (a *attempt) take(places []int, rows []dbsqlc.RemediationAppendRow) []int {
 	byEvent := make(map[audit.ID]dbsqlc.RemediationAppendRow, len(rows))
 	for _, row := range rows {
 		byEvent[row.SentEventID] = row
 	}
 	var missing []int
 	for _, place := range places {
-		row, ok := byEvent[entries[place].EventID]
+		row, ok := byEvent[a.entries[place].EventID]
 		if !ok {
 			missing = append(missing, place)
 			continue
 		}
-		written[place] = outcome(entries[place], row)
+		a.written[place] = outcome(a.entries[place], row)
 	}
-	return missing, nil
+	return missing
 }
 
 // outcome compares what was sent with what stands in the journal. The same event is this very write, though it may have needed a
@@ -180,29 +235,53 @@ func newBatch(entries []audit.Entry, places []int) batch {
 	return b
 }
 
-func (s *Store) insert(
-	ctx context.Context, db dbsqlc.DBTX, kind audit.Kind, b batch, vectors Vectors,
-) ([]dbsqlc.RemediationAppendRow, error) {
+func (a *attempt) insert(ctx context.Context, kind audit.Kind, b batch) ([]dbsqlc.RemediationAppendRow, error) {
+	queries, db := a.store.queries, a.db
 	switch kind {
 	case audit.KindRemediation:
-		return s.insertRemediations(ctx, db, b, vectors)
+		return a.insertRemediations(ctx, b)
 	case audit.KindAIAnalysis:
-		rows, err := s.queries.AIAnalysisAppend(ctx, db, dbsqlc.AIAnalysisAppendParams{
+		rows, err := queries.AIAnalysisAppend(ctx, db, dbsqlc.AIAnalysisAppendParams{
 			Canonical: b.canonical, ContentHash: b.contentHash, Metadata: b.metadata,
 		})
 		return common(rows, func(r dbsqlc.AIAnalysisAppendRow) childRow { return childRow(r) }), err
 	case audit.KindWorkflow:
-		rows, err := s.queries.WorkflowAppend(ctx, db, dbsqlc.WorkflowAppendParams{
+		rows, err := queries.WorkflowAppend(ctx, db, dbsqlc.WorkflowAppendParams{
 			Canonical: b.canonical, ContentHash: b.contentHash, Metadata: b.metadata,
 		})
 		return common(rows, func(r dbsqlc.WorkflowAppendRow) childRow { return childRow(r) }), err
 	case audit.KindExecution:
-		rows, err := s.queries.ExecutionAppend(ctx, db, dbsqlc.ExecutionAppendParams{
+		rows, err := queries.ExecutionAppend(ctx, db, dbsqlc.ExecutionAppendParams{
 			Canonical: b.canonical, ContentHash: b.contentHash, Metadata: b.metadata,
 		})
 		return common(rows, func(r dbsqlc.ExecutionAppendRow) childRow { return childRow(r) }), err
 	default:
 		return nil, fmt.Errorf("append an entry of unknown kind %q", kind)
+	}
+}
+
+// receipts answers what is stored under the keys of entries of one kind.
+func (a *attempt) receipts(ctx context.Context, kind audit.Kind, b batch) ([]dbsqlc.RemediationAppendRow, error) {
+	queries, db := a.store.queries, a.db
+	switch kind {
+	case audit.KindRemediation:
+		rows, err := queries.RemediationReceipts(ctx, db, dbsqlc.RemediationReceiptsParams{Canonical: b.canonical})
+		out := make([]dbsqlc.RemediationAppendRow, len(rows))
+		for i, row := range rows {
+			out[i] = dbsqlc.RemediationAppendRow(row)
+		}
+		return out, err
+	case audit.KindAIAnalysis:
+		rows, err := queries.AIAnalysisReceipts(ctx, db, dbsqlc.AIAnalysisReceiptsParams{Canonical: b.canonical})
+		return common(rows, func(r dbsqlc.AIAnalysisReceiptsRow) childRow { return childRow(r) }), err
+	case audit.KindWorkflow:
+		rows, err := queries.WorkflowReceipts(ctx, db, dbsqlc.WorkflowReceiptsParams{Canonical: b.canonical})
+		return common(rows, func(r dbsqlc.WorkflowReceiptsRow) childRow { return childRow(r) }), err
+	case audit.KindExecution:
+		rows, err := queries.ExecutionReceipts(ctx, db, dbsqlc.ExecutionReceiptsParams{Canonical: b.canonical})
+		return common(rows, func(r dbsqlc.ExecutionReceiptsRow) childRow { return childRow(r) }), err
+	default:
+		return nil, fmt.Errorf("look for an entry of unknown kind %q", kind)
 	}
 }
 
@@ -221,17 +300,15 @@ func common[T any](rows []T, as func(T) childRow) []dbsqlc.RemediationAppendRow 
 	return out
 }
 
-func (s *Store) insertRemediations(
-	ctx context.Context, db dbsqlc.DBTX, b batch, vectors Vectors,
-) ([]dbsqlc.RemediationAppendRow, error) {
-	signatures := make([]audit.Signature, len(b.entries))
+func (a *attempt) insertRemediations(ctx context.Context, b batch) ([]dbsqlc.RemediationAppendRow, error) {
+	signatures := a.changes.signatures()
 	ids := make([]audit.ID, len(b.entries))
 	for i, entry := range b.entries {
-		signatures[i] = entry.Signature
+		signatures = append(signatures, entry.Signature)
 		ids[i] = entry.Signature.ID
 	}
-	distinct := newSignatureArrays(signatures, vectors)
-	return s.queries.RemediationAppend(ctx, db, dbsqlc.RemediationAppendParams{
+	distinct := newSignatureArrays(signatures, a.vectors)
+	return a.store.queries.RemediationAppend(ctx, a.db, dbsqlc.RemediationAppendParams{
 		Canonical:         b.canonical,
 		ContentHash:       b.contentHash,
 		Metadata:          b.metadata,
@@ -241,7 +318,7 @@ func (s *Store) insertRemediations(
 		NewSignatureText:  distinct.texts,
 		VectorSignatureID: distinct.vectorIDs,
 		Vectors:           distinct.vectors,
-		Model:             s.model,
+		Model:             a.store.model,
 	})
 }
 

@@ -29,37 +29,35 @@ func TestAppendKeepsEveryFieldOfARemediation(t *testing.T) {
 	early := minimal("first and last moment")
 	early.StartTime, early.EndTime = audit.MinTime, pointer(audit.MaxTime.Add(-time.Microsecond))
 	for _, want := range []*audit.Remediation{minimal("minimal"), full("full"), empty, unended, longest, early} {
-		t.Run(want.RemediationID[:min(len(want.RemediationID), 24)], func(t *testing.T) {
-			t.Parallel()
-			e := entry(t, want)
-			written, err := store.Append(t.Context(), []audit.Entry{e}, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, err := store.Remediation(t.Context(), want.RemediationID)
-			if err != nil {
-				t.Fatal(err)
-			}
-			kept := audit.Stored{
-				Remediation: *want, ID: written[0].ID, SignatureID: e.Signature.ID, Actor: "tester",
-				CreatedAt: e.RecordedAt, UpdatedAt: e.RecordedAt,
-			}
-			if diff := cmp.Diff(kept, got); diff != "" || got.ID <= 0 {
-				t.Errorf("read back with id %d (-sent +got):\n%s", got.ID, diff)
-			}
-			receipt := audit.Receipt{
-				EventID: e.EventID, RecordedAt: e.RecordedAt, LeafHash: audit.LeafHash(e.Canonical()), Embedding: audit.EmbeddingPending,
-			}
-			if diff := cmp.Diff(postgres.Written{ID: got.ID, Receipt: receipt}, written[0]); diff != "" {
-				t.Errorf("answer (-want +got):\n%s", diff)
-			}
-		})
+		checkKept(t, store, want)
 	}
-	t.Cleanup(func() {
-		if !t.Failed() {
-			t.Log("journal checked in TestAppendKeepsEveryFieldOfAChild, too")
-		}
-	})
+	checkJournal(t, db)
+}
+
+func checkKept(t *testing.T, store tapped, want *audit.Remediation) {
+	t.Helper()
+	e := entry(t, want)
+	written, err := store.Append(t.Context(), []audit.Entry{e}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := store.Remediation(t.Context(), want.RemediationID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := audit.Stored{
+		Remediation: *want, ID: written[0].ID, SignatureID: e.Signature.ID, Actor: "tester",
+		CreatedAt: e.RecordedAt, UpdatedAt: e.RecordedAt,
+	}
+	if diff := cmp.Diff(kept, got); diff != "" || got.ID <= 0 {
+		t.Errorf("read back with id %d (-sent +got):\n%s", got.ID, diff)
+	}
+	receipt := audit.Receipt{
+		EventID: e.EventID, RecordedAt: e.RecordedAt, LeafHash: audit.LeafHash(e.Canonical()), Embedding: audit.EmbeddingPending,
+	}
+	if diff := cmp.Diff(postgres.Written{ID: got.ID, Receipt: receipt}, written[0]); diff != "" {
+		t.Errorf("answer (-want +got):\n%s", diff)
+	}
 }
 
 func TestAppendKeepsEveryFieldOfAChild(t *testing.T) {
@@ -137,7 +135,7 @@ func TestAppendRoundTrips(t *testing.T) {
 			db := postgrestest.New(t)
 			store := open(t, db.WriterURL())
 			store.mustAppend(t, nil, minimal("parent"))
-			vectors := postgres.Vectors{entry(t, full("")).Signature.ID: vector(1)}
+			vectors := postgres.Vectors{entry(t, full("x")).Signature.ID: vector(1)}
 			batch := 0
 			for _, n := range []int{1, 1, 10, most} {
 				batch++
@@ -181,7 +179,7 @@ func TestReplayAnswersTheFirstReceipt(t *testing.T) {
 			db := postgrestest.New(t)
 			store := open(t, db.WriterURL())
 			store.mustAppend(t, nil, minimal("parent"))
-			vectors := postgres.Vectors{entry(t, full("")).Signature.ID: vector(1)}
+			vectors := postgres.Vectors{entry(t, full("x")).Signature.ID: vector(1)}
 			var with postgres.Vectors
 			if c.first {
 				with = vectors
@@ -378,7 +376,7 @@ func TestSignaturesAreSharedAndVectorsStoredOnce(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
 	store := open(t, db.WriterURL())
-	signature := entry(t, full("")).Signature
+	signature := entry(t, full("x")).Signature
 	written := store.mustAppend(t, postgres.Vectors{signature.ID: vector(1)}, many(100, full)...)
 	// Known by now: another vector for it changes nothing, and without one it is stored all the same.
 	written = append(written, store.mustAppend(t, postgres.Vectors{signature.ID: vector(2)}, full("with another vector"))...)
@@ -453,6 +451,38 @@ func TestVectorsGoWithTheirSignatures(t *testing.T) {
 		t.Errorf("%d signatures are said to be stored, want 40 (%v)", len(stored), err)
 	}
 	checkPending(t, store, batch, vectors)
+}
+
+func TestVectorsThatDoNotFit(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	store := open(t, db.WriterURL())
+	first, second := entry(t, minimal("r1")), entry(t, full("r2"))
+	batch := []audit.Entry{first, second}
+	// Two that are as long together as two right ones.
+	uneven := postgres.Vectors{first.Signature.ID: make([]float32, 63), second.Signature.ID: make([]float32, 65)}
+	if written, err := store.Append(t.Context(), batch, uneven); err == nil || kindsOf(err) != nil {
+		t.Errorf("of different lengths: %+v, %v", written, err)
+	}
+	if added, err := store.AddVectors(t.Context(), uneven); err == nil || kindsOf(err) != nil {
+		t.Errorf("of different lengths: %d, %v", added, err)
+	}
+	short := postgres.Vectors{first.Signature.ID: {1, 2, 3}, second.Signature.ID: {1, 2, 3}}
+	written, err := store.Append(t.Context(), batch, short)
+	if err != nil || !errors.Is(written[0].Err, audit.ErrRefused) || !errors.Is(written[1].Err, audit.ErrRefused) {
+		t.Errorf("too short: %+v, %v", written, err)
+	}
+	for table, n := range counts(t, db) {
+		if n != 0 {
+			t.Errorf("%s has %d rows", table, n)
+		}
+	}
+	// Under a model that nobody registered nothing can be stored, and nothing is said to be.
+	other := openWith(t, postgres.Config{URL: db.WriterURL(), Model: "unknown"})
+	pending := other.mustAppend(t, postgres.Vectors{first.Signature.ID: vector(1)}, minimal("r1"))
+	if got := pending[0].Receipt.Embedding; got != audit.EmbeddingPending || counts(t, db)["embedding"] != 0 {
+		t.Errorf("under an unknown model: %s, %v", got, counts(t, db))
+	}
 }
 
 // checkPending walks the queue of signatures without a vector, and empties it.

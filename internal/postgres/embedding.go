@@ -32,6 +32,9 @@ func (s *Store) SignaturesPending(ctx context.Context, after audit.ID, limit int
 // AddVectors stores vectors of signatures that are known, and answers how many were missing until then. It waits for no writer and
 // no writer waits for it longer than for another write of the same signature.
 func (s *Store) AddVectors(ctx context.Context, vectors Vectors) (int64, error) {
+	if err := vectors.check(); err != nil {
+		return 0, err
+	}
 	ids := make([]audit.ID, 0, len(vectors))
 	var flat []float32
 	for id, vector := range vectors {

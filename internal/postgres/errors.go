@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net"
 	"strings"
 	"time"
 
@@ -14,7 +16,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 )
 
-// A transient fault is tried again this often, with the same ids, after a pause that doubles from retryBase and is drawn at random
+// A passing fault is tried again this often, with the same ids, after a pause that doubles from retryBase and is drawn at random
 // up to that bound ("full jitter": AWS Architecture Blog, Exponential Backoff And Jitter, 2015). Together the pauses end before
 // a caller with two seconds gives up.
 const (
@@ -31,7 +33,7 @@ func retry[T any](ctx context.Context, act string, do func(context.Context) (T, 
 			return result, nil
 		}
 		err = translate(ctx, act, err)
-		if !errors.Is(err, audit.ErrUnavailable) || attempt == attempts-1 {
+		if !passing(err) || attempt == attempts-1 {
 			return result, err
 		}
 		select {
@@ -50,7 +52,7 @@ func translate(ctx context.Context, act string, err error) error {
 		return err
 	case ctx.Err() != nil:
 		// The context ended: whatever the driver says is a consequence.
-		return fmt.Errorf("%s: %w: %w", act, audit.ErrUnavailable, context.Cause(ctx))
+		return fmt.Errorf("%s: %w: %w", act, audit.ErrUnavailable, ended(ctx))
 	case errors.Is(err, pgx.ErrNoRows):
 		return fmt.Errorf("%s: %w", act, audit.ErrNotFound)
 	case errors.As(err, &server):
@@ -60,6 +62,15 @@ func translate(ctx context.Context, act string, err error) error {
 	default:
 		return fmt.Errorf("%s: %w", act, err)
 	}
+}
+
+// ended is why the context ended. A cause that somebody gave it does not hide which of the two kinds of end it was.
+func ended(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if errors.Is(cause, err) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", err, cause)
 }
 
 func domain(err error) bool {
@@ -77,34 +88,39 @@ func meaning(code string) error {
 	case code == "40001", code == "40P01", // serialization failure, deadlock
 		code == "53300",                  // too many connections
 		code == "55P03", code == "57014", // lock not available, statement timeout
-		code == "25006",                                   // read-only: a fail-over is under way
-		strings.HasPrefix(code, "08"),                     // connection exception
-		strings.HasPrefix(code, "57P0"),                   // shutdown, crash, cannot connect now
+		code == "25006",                                // read-only: a fail-over is under way
+		strings.HasPrefix(code, "08"),                  // connection exception
+		strings.HasPrefix(code, "57P0"),                // shutdown, crash, cannot connect now
+		strings.HasPrefix(code, "28"), code == "3D000", // access denied, no such database: a password that changes, a set-up under way
 		code == "53100", code == "53200", code == "58030": // disk full, out of memory, I/O error
 		return audit.ErrUnavailable
-	case strings.HasPrefix(code, "22"), strings.HasPrefix(code, "23"): // data exception, constraint violation
+	case strings.HasPrefix(code, "22"), strings.HasPrefix(code, "23"), // data exception, constraint violation
+		strings.HasPrefix(code, "54"): // program limit exceeded: a key too long for its index
 		return audit.ErrRefused
 	default:
 		return errServer
 	}
 }
 
+// passing reports whether the same may succeed in a moment: a lost connection, a server that starts or stops, a deadlock, too many
+// connections. A statement that ran into its timeout would run into it again, and a full disk stays full: the caller shall wait.
+func passing(err error) bool {
+	var server *pgconn.PgError
+	if !errors.As(err, &server) {
+		return errors.Is(err, audit.ErrUnavailable)
+	}
+	return server.Code == "40001" || server.Code == "40P01" || server.Code == "53300" ||
+		strings.HasPrefix(server.Code, "08") || strings.HasPrefix(server.Code, "57P0")
+}
+
 func timedOut(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || pgconn.Timeout(err)
 }
 
-// broken reports a connection that could not be made or was cut: the driver has no sentinel for those, but every error of the server
-// or of the values sent is of another type.
+// broken reports a connection that could not be made, was cut, or is closed already.
 func broken(err error) bool {
 	var connect *pgconn.ConnectError
-	if errors.As(err, &connect) || pgconn.SafeToRetry(err) {
-		return true
-	}
-	text := err.Error()
-	for _, sign := range []string{"unexpected EOF", "EOF", "connection reset", "broken pipe", "conn closed", "closed network connection"} {
-		if strings.HasSuffix(text, sign) {
-			return true
-		}
-	}
-	return false
+	var network net.Error
+	return errors.As(err, &connect) || errors.As(err, &network) || pgconn.SafeToRetry(err) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
 }

@@ -106,14 +106,21 @@ func one[T any](tb testing.TB, url, sql string, args ...any) T {
 	return all[0]
 }
 
-// counts answers how many rows each table holds that a write may add to.
+// tables are those that a write may add to.
+var tables = []string{
+	"signature", "embedding", "remediation_audit", "ai_analysis_audit", "workflow_audit", "execution_audit", "audit_event",
+}
+
+// counts answers how many rows each table holds.
 func counts(tb testing.TB, db *postgrestest.Database) map[string]int {
 	tb.Helper()
+	parts := make([]string, len(tables))
+	for i, table := range tables {
+		parts[i] = "SELECT count(*) FROM " + table
+	}
 	counted := map[string]int{}
-	for _, table := range []string{
-		"signature", "embedding", "remediation_audit", "ai_analysis_audit", "workflow_audit", "execution_audit", "audit_event",
-	} {
-		counted[table] = one[int](tb, db.ReaderURL(), "SELECT count(*) FROM "+table)
+	for i, n := range rows[int](tb, db.ReaderURL(), strings.Join(parts, " UNION ALL ")) {
+		counted[tables[i]] = n
 	}
 	return counted
 }
@@ -253,10 +260,10 @@ func vector(n int) []float32 {
 }
 
 // many makes records with numbered ids.
-func many[R audit.Record](n int, make_ func(id string) R) []audit.Record {
+func many[R audit.Record](n int, build func(id string) R) []audit.Record {
 	records := make([]audit.Record, n)
 	for i := range records {
-		records[i] = make_(fmt.Sprintf("r%05d", i))
+		records[i] = build(fmt.Sprintf("r%05d", i))
 	}
 	return records
 }

@@ -38,7 +38,8 @@ func (s *Store) Ready(ctx context.Context, schema int64) []Check {
 			{Name: "schema", Err: fmt.Errorf("older than version %d; run the migrations", schema)},
 		}
 	default:
-		err = translate(ctx, "ask for versions", err)
+		// Whatever it is, nothing can be done with this database now; the reason is for the log.
+		err = fmt.Errorf("%w: %w", audit.ErrUnavailable, translate(ctx, "ask for versions", err))
 		unknown := errors.New("not checked")
 		return []Check{{Name: "postgresql", Err: err}, {Name: "pgvector", Err: unknown}, {Name: "schema", Err: unknown}}
 	}

@@ -10,39 +10,36 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgres/internal/dbsqlc"
 )
 
-// appendUpdates locks and reads the remediations, lets the domain apply the updates, and writes all that changed in one statement.
-// Several updates of one remediation apply one after the other.
-func (s *Store) appendUpdates(
-	ctx context.Context, db dbsqlc.DBTX, entries []audit.Entry, places []int, vectors Vectors, written []Written,
-) error {
-	states, err := s.lock(ctx, db, entries, places)
+// applyUpdates locks and reads the remediations that are to be updated, and lets the domain apply the updates. Several updates of one
+// remediation apply one after the other.
+func (a *attempt) applyUpdates(ctx context.Context) error {
+	places := placesOf(audit.KindUpdate, a.entries)
+	if len(places) == 0 {
+		return nil
+	}
+	states, err := a.lock(ctx, places)
 	if err != nil {
 		return err
 	}
-	changes := changes{signatures: map[string]audit.Signature{}, order: nil}
+	a.changes = changes{states: states, signed: map[string]audit.Signature{}}
 	for _, place := range places {
-		entry := entries[place]
+		entry := a.entries[place]
 		state, known := states[entry.RemediationID]
 		if !known {
-			written[place] = Written{Err: audit.ErrNotFound}
+			a.written[place] = Written{Err: audit.ErrNotFound}
 			continue
 		}
-		written[place] = changes.apply(entry, state)
+		a.written[place] = a.changes.apply(entry, state)
 	}
-	if len(changes.entries) == 0 {
-		return nil
-	}
-	return s.writeChanges(ctx, db, changes, states, vectors)
+	return nil
 }
 
-func (s *Store) lock(
-	ctx context.Context, db dbsqlc.DBTX, entries []audit.Entry, places []int,
-) (map[string]*audit.Stored, error) {
+func (a *attempt) lock(ctx context.Context, places []int) (map[string]*audit.Stored, error) {
 	ids := make([]string, len(places))
 	for i, place := range places {
-		ids[i] = entries[place].RemediationID
+		ids[i] = a.entries[place].RemediationID
 	}
-	rows, err := s.queries.RemediationLock(ctx, db, dbsqlc.RemediationLockParams{RemediationIds: ids})
+	rows, err := a.store.queries.RemediationLock(ctx, a.db, dbsqlc.RemediationLockParams{RemediationIds: ids})
 	if err != nil {
 		return nil, err
 	}
@@ -56,9 +53,19 @@ func (s *Store) lock(
 
 // changes gathers what a batch of updates changes: the journal entries, and the remediations with their new signatures.
 type changes struct {
-	entries    []audit.Entry
-	order      []string
-	signatures map[string]audit.Signature
+	entries []audit.Entry
+	order   []string
+	states  map[string]*audit.Stored
+	signed  map[string]audit.Signature
+}
+
+// signatures are those of the changed remediations.
+func (c *changes) signatures() []audit.Signature {
+	signatures := make([]audit.Signature, len(c.order))
+	for i, id := range c.order {
+		signatures[i] = c.signed[id]
+	}
+	return signatures
 }
 
 // apply lets an update change the state in place. The entry's time is moved behind the state's, so that a remediation's journal is
@@ -73,7 +80,8 @@ func (c *changes) apply(entry audit.Entry, state *audit.Stored) Written {
 		return Written{Err: err}
 	}
 	if !changed {
-		return Written{Replayed: true, ID: state.ID, Remediation: state}
+		now := *state
+		return Written{Replayed: true, ID: state.ID, Remediation: &now}
 	}
 	if !entry.RecordedAt.After(state.UpdatedAt) {
 		entry.RecordedAt = state.UpdatedAt.Add(time.Microsecond)
@@ -82,10 +90,10 @@ func (c *changes) apply(entry audit.Entry, state *audit.Stored) Written {
 	next.SignatureID, next.UpdatedAt = signature.ID, entry.RecordedAt
 	*state = next
 	c.entries = append(c.entries, entry)
-	if _, again := c.signatures[entry.RemediationID]; !again {
+	if _, again := c.signed[entry.RemediationID]; !again {
 		c.order = append(c.order, entry.RemediationID)
 	}
-	c.signatures[entry.RemediationID] = signature
+	c.signed[entry.RemediationID] = signature
 	after := next
 	return Written{ID: state.ID, Remediation: &after, Receipt: audit.Receipt{
 		EventID: entry.EventID, RecordedAt: entry.RecordedAt, LeafHash: audit.LeafHash(entry.Canonical()),
@@ -106,14 +114,15 @@ type state struct {
 	UpdatedAt     time.Time      `json:"updated_at"`
 }
 
-func (s *Store) writeChanges(
-	ctx context.Context, db dbsqlc.DBTX, c changes, states map[string]*audit.Stored, vectors Vectors,
-) error {
+// writeChanges writes all that the updates change in one statement.
+func (a *attempt) writeChanges(ctx context.Context, _ []int) error {
+	c := a.changes
+	if len(c.entries) == 0 {
+		return nil
+	}
 	rows := make([]state, len(c.order))
-	signatures := make([]audit.Signature, len(c.order))
 	for i, id := range c.order {
-		now := states[id]
-		signatures[i] = c.signatures[id]
+		now := c.states[id]
 		rows[i] = state{
 			RemediationID: id, Phase: now.Phase, Status: now.Status, EndTime: now.EndTime, DurationMS: now.DurationMS,
 			ErrorMessage: now.ErrorMessage, WorkflowYAML: now.WorkflowYAML, Metadata: now.Metadata,
@@ -124,13 +133,9 @@ func (s *Store) writeChanges(
 	if err != nil {
 		return fmt.Errorf("write the new states: %w", err)
 	}
-	places := make([]int, len(c.entries))
-	for i := range places {
-		places[i] = i
-	}
-	b := newBatch(c.entries, places)
-	distinct := newSignatureArrays(signatures, vectors)
-	_, err = s.queries.RemediationUpdate(ctx, db, dbsqlc.RemediationUpdateParams{
+	b := newBatch(c.entries, placesOf(audit.KindUpdate, c.entries))
+	distinct := newSignatureArrays(c.signatures(), a.vectors)
+	_, err = a.store.queries.RemediationUpdate(ctx, a.db, dbsqlc.RemediationUpdateParams{
 		Canonical:         b.canonical,
 		ContentHash:       b.contentHash,
 		Normalizer:        audit.Normalizer,
@@ -138,7 +143,7 @@ func (s *Store) writeChanges(
 		NewSignatureText:  distinct.texts,
 		VectorSignatureID: distinct.vectorIDs,
 		Vectors:           distinct.vectors,
-		Model:             s.model,
+		Model:             a.store.model,
 		States:            encoded,
 	})
 	return err

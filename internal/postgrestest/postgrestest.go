@@ -18,6 +18,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -219,8 +220,13 @@ const dataPrefix = "datastorage-test-"
 // those of testing.T are not: when root runs the tests, the server may have to run as nobody.
 func newDataDir() string { return filepath.Join(os.TempDir(), dataPrefix+rand.Text()) }
 
+// removeDataDir may find that another test binary has swept the directory meanwhile: the server has let go of its lock.
 func removeDataDir(data string) error {
-	return errors.Join(os.RemoveAll(data), os.Remove(data+".lock"))
+	err := os.Remove(data + ".lock")
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return errors.Join(os.RemoveAll(data), err)
 }
 
 // sweep removes what test binaries left that were killed. A server's lock is taken before its directory is made and held as

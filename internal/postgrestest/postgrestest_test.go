@@ -109,7 +109,7 @@ func TestDatabasesAreApart(t *testing.T) {
 func TestDatabaseIsDropped(t *testing.T) {
 	t.Parallel()
 	var used *postgrestest.Database
-	ok := t.Run("use", func(t *testing.T) { //nolint:paralleltest // its end is what the rest waits for
+	ok := t.Run("use", func(t *testing.T) {
 		used = postgrestest.New(t)
 		// A connection that a test forgets must not keep the database alive.
 		if _, err := pgx.Connect(t.Context(), used.WriterURL()); err != nil {

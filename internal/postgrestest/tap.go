@@ -24,7 +24,7 @@ type Tap struct {
 	listener net.Listener
 	server   string
 	url      url.URL
-	// done is closed at the end of the test and lets go of what stalls.
+	// done is closed at the end of the test.
 	done  chan struct{}
 	links sync.WaitGroup
 
@@ -133,8 +133,9 @@ func (t *Tap) CutAfter(text string, skip int) {
 
 // Stall keeps the request from the server and leaves the connection open, until the client gives up or the test ends.
 func (t *Tap) Stall(text string, skip int) {
-	t.arm(text, skip, func(*link) bool {
-		<-t.done
+	t.arm(text, skip, func(l *link) bool {
+		// Who gives up says goodbye.
+		_, _ = readMessage(l.reader)
 		return false
 	})
 }
@@ -210,7 +211,7 @@ func (t *Tap) serve(client net.Conn) {
 		return
 	}
 	defer t.release(server)
-	l := &link{tap: t, client: client, server: server, texts: map[string]*pgproto3.Parse{}}
+	l := &link{tap: t, client: client, server: server, reader: bufio.NewReader(client), texts: map[string]*pgproto3.Parse{}}
 	if !l.start() {
 		return
 	}
@@ -249,6 +250,7 @@ func (t *Tap) record(statements []Statement) *trap {
 type link struct {
 	tap            *Tap
 	client, server net.Conn
+	reader         *bufio.Reader // of what the client sends
 	// swallow keeps the server's answer from the client.
 	swallow atomic.Bool
 
@@ -265,11 +267,11 @@ const cancelRequest = 80877102
 // start passes on the startup message, and tells whether a session follows.
 func (l *link) start() bool {
 	var length [4]byte
-	if _, err := io.ReadFull(l.client, length[:]); err != nil {
+	if _, err := io.ReadFull(l.reader, length[:]); err != nil {
 		return false
 	}
 	body := make([]byte, max(0, int(endian.BigEndian.Uint32(length[:]))-len(length)))
-	if _, err := io.ReadFull(l.client, body); err != nil || len(body) < 4 {
+	if _, err := io.ReadFull(l.reader, body); err != nil || len(body) < 4 {
 		return false
 	}
 	if _, err := l.server.Write(append(length[:], body...)); err != nil {
@@ -296,9 +298,8 @@ func (l *link) start() bool {
 // requests passes on what the client sends, a whole request at a time.
 func (l *link) requests() {
 	defer l.cut()
-	reader := bufio.NewReader(l.client)
 	for {
-		message, err := readMessage(reader)
+		message, err := readMessage(l.reader)
 		if err != nil {
 			return
 		}

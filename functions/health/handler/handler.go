@@ -69,6 +69,9 @@ func (h handler) database(ctx context.Context) []api.Check {
 	took := time.Since(started)
 	checks := make([]api.Check, len(found))
 	for i, check := range found {
+		if check.Err != nil {
+			h.Log.WarnContext(ctx, "database", slog.String("check", check.Name), slog.Any("error", check.Err))
+		}
 		checks[i] = api.Check{Name: check.Name, Err: check.Err, Took: took}
 	}
 	return checks

@@ -15,8 +15,12 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgres"
 )
 
-// page is how many signatures are read, embedded and stored at a time.
-const page = 200
+// page is how many signatures are read and embedded at a time. Of their vectors, chunk are stored in a transaction: a writer of one of
+// these signatures waits for it, some 2 ms a vector.
+const (
+	page  = 200
+	chunk = 10
+)
 
 // Config are the parts of a maintain function. All are required.
 type Config struct {
@@ -85,13 +89,8 @@ func (h *Handler) backfill(ctx context.Context, done *Done) error {
 func (h *Handler) embed(ctx context.Context, pending []audit.Signature, done *Done) error {
 	// Nothing was found in the table a moment ago, so it is not asked again; a vector that a writer adds meanwhile wins.
 	vectors, embedErr := h.config.Embedder.Documents(ctx, pending, nil)
-	if len(vectors) > 0 {
-		added, err := h.config.Store.AddVectors(ctx, vectors)
-		if err != nil {
-			return fmt.Errorf("store %d vectors: %w", len(vectors), err)
-		}
-		h.config.Embedder.Stored(slices.Collect(maps.Keys(vectors))...)
-		done.Embedded += added
+	if err := h.store(ctx, vectors, done); err != nil {
+		return err
 	}
 	var refused *embedding.RefusedError
 	if errors.As(embedErr, &refused) {
@@ -100,4 +99,21 @@ func (h *Handler) embed(ctx context.Context, pending []audit.Signature, done *Do
 		return nil
 	}
 	return embedErr
+}
+
+// store adds vectors, chunk by chunk: what is stored stays so when a later chunk fails.
+func (h *Handler) store(ctx context.Context, vectors postgres.Vectors, done *Done) error {
+	for ids := range slices.Chunk(slices.Collect(maps.Keys(vectors)), chunk) {
+		part := make(postgres.Vectors, chunk)
+		for _, id := range ids {
+			part[id] = vectors[id]
+		}
+		added, err := h.config.Store.AddVectors(ctx, part)
+		if err != nil {
+			return fmt.Errorf("store %d vectors: %w", len(part), err)
+		}
+		h.config.Embedder.Stored(ids...)
+		done.Embedded += added
+	}
+	return nil
 }

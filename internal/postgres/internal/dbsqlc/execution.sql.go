@@ -18,19 +18,23 @@ WITH input AS MATERIALIZED (
         a.canonical,
         a.content_hash,
         a.metadata,
+        a.place,
         (a.event ->> 'event_id')::uuid AS event_id,
         (a.event ->> 'recorded_at')::timestamptz AS recorded_at,
         (a.event ->> 'actor')::text AS actor,
         (a.event -> 'content' ->> 'remediation_id')::text AS remediation_id,
         (a.event -> 'content' -> 'record')::jsonb AS record
     FROM (
-        SELECT convert_from(u.canonical, 'UTF8')::jsonb AS event, u.canonical, u.content_hash, u.metadata
+        SELECT convert_from(u.canonical, 'UTF8')::jsonb AS event, u.canonical, u.content_hash, u.metadata, u.place
         FROM (
             SELECT
                 unnest($1::bytea[]) AS canonical,
                 unnest($2::bytea[]) AS content_hash,
-                unnest($3::text[]) AS metadata
+                unnest($3::text[]) AS metadata,
+                generate_series(1, cardinality($1::bytea[])) AS place
         ) AS u
+        -- A fence: without it the text is parsed again for everything that is taken out of it.
+        OFFSET 0
     ) AS a
 ),
 new_row AS (
@@ -63,7 +67,7 @@ new_row AS (
         i.metadata::json, i.actor, i.event_id, i.recorded_at
     FROM input AS i
     JOIN remediation_audit AS parent ON parent.remediation_id = i.remediation_id
-    ORDER BY i.remediation_id, i.record ->> 'workflow_id', i.record ->> 'execution_id'
+    ORDER BY i.remediation_id, i.record ->> 'workflow_id', i.record ->> 'execution_id', i.place
     ON CONFLICT (remediation_id, workflow_id, execution_id) DO NOTHING
     RETURNING id, remediation_id, event_id
 ),
@@ -77,11 +81,6 @@ new_event AS (
 SELECT r.id, e.event_id AS sent_event_id, e.event_id, e.recorded_at, e.leaf_hash, e.content_hash
 FROM new_row AS r
 JOIN new_event AS e ON e.event_id = r.event_id
-UNION ALL
-SELECT c.id, i.event_id AS sent_event_id, e.event_id, e.recorded_at, e.leaf_hash, e.content_hash
-FROM input AS i
-JOIN execution_audit AS c ON c.remediation_id = i.remediation_id AND c.workflow_id = i.record ->> 'workflow_id' AND c.execution_id = i.record ->> 'execution_id'
-JOIN audit_event AS e ON e.recorded_at = c.created_at AND e.event_id = c.event_id
 `
 
 type ExecutionAppendParams struct {
@@ -100,8 +99,8 @@ type ExecutionAppendRow struct {
 }
 
 // ExecutionAppend writes executions and their journal entries in one statement, as RemediationAppend does. It answers a row for every
-// one it wrote and every one known before. One whose remediation is not there has no row; nor has one that another
-// transaction committed after this statement's snapshot, which running the statement again finds.
+// one it wrote. One that was known before, that stands twice in the input, or whose remediation is not there, has none: ExecutionReceipts
+// finds the first two.
 func (q *Queries) ExecutionAppend(ctx context.Context, db DBTX, arg ExecutionAppendParams) ([]ExecutionAppendRow, error) {
 	rows, err := db.Query(ctx, executionAppend, arg.Canonical, arg.ContentHash, arg.Metadata)
 	if err != nil {
@@ -200,6 +199,64 @@ func (q *Queries) ExecutionList(ctx context.Context, db DBTX, arg ExecutionListP
 			&i.EventID,
 			&i.CreatedAt,
 			&i.Fetched,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const executionReceipts = `-- name: ExecutionReceipts :many
+SELECT c.id, i.event_id AS sent_event_id, e.event_id, e.recorded_at, e.leaf_hash, e.content_hash
+FROM (
+    SELECT
+        (a.event ->> 'event_id')::uuid AS event_id,
+        (a.event -> 'content' ->> 'remediation_id')::text AS remediation_id,
+        (a.event -> 'content' -> 'record')::jsonb AS record
+    FROM (
+        SELECT convert_from(u.canonical, 'UTF8')::jsonb AS event
+        FROM (SELECT unnest($1::bytea[]) AS canonical) AS u
+        OFFSET 0
+    ) AS a
+) AS i
+JOIN execution_audit AS c ON c.remediation_id = i.remediation_id AND c.workflow_id = i.record ->> 'workflow_id' AND c.execution_id = i.record ->> 'execution_id'
+JOIN audit_event AS e ON e.recorded_at = c.created_at AND e.event_id = c.event_id
+`
+
+type ExecutionReceiptsParams struct {
+	Canonical [][]byte
+}
+
+type ExecutionReceiptsRow struct {
+	ID          int64
+	SentEventID audit.ID
+	EventID     audit.ID
+	RecordedAt  time.Time
+	LeafHash    []byte
+	ContentHash []byte
+}
+
+// ExecutionReceipts answers a row for every entry of canonical that is stored, whoever wrote it, as RemediationReceipts does.
+func (q *Queries) ExecutionReceipts(ctx context.Context, db DBTX, arg ExecutionReceiptsParams) ([]ExecutionReceiptsRow, error) {
+	rows, err := db.Query(ctx, executionReceipts, arg.Canonical)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ExecutionReceiptsRow
+	for rows.Next() {
+		var i ExecutionReceiptsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.SentEventID,
+			&i.EventID,
+			&i.RecordedAt,
+			&i.LeafHash,
+			&i.ContentHash,
 		); err != nil {
 			return nil, err
 		}

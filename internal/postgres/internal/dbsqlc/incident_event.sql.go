@@ -25,22 +25,22 @@ FROM (
             + coalesce(10 * vector_dims(v.embedding_vector), 0)
         ) OVER in_order AS size
     FROM (
-        SELECT
-            v.id, v.remediation_id, v.alert_name, v.namespace, v.pod_name, v.workflow_status, v.workflow_yaml, v.error_message,
-            v.created_at, v.updated_at, v.embedding_vector
-        FROM incident_events AS v
-        WHERE ($1::text[] IS NULL OR v.alert_name = ANY($1::text[]))
-            AND ($2::text[] IS NULL OR v.namespace = ANY($2::text[]))
-            AND ($3::text[] IS NULL OR v.workflow_status = ANY($3::text[]))
-            AND ($4::timestamptz IS NULL OR v.created_at >= $4::timestamptz)
-            AND ($5::timestamptz IS NULL OR v.created_at < $5::timestamptz)
+        -- The page first, from the table beneath the view: the view's vectors would be joined to every row that matches.
+        SELECT r.id
+        FROM remediation_audit AS r
+        WHERE ($1::text[] IS NULL OR r.name = ANY($1::text[]))
+            AND ($2::text[] IS NULL OR r.namespace = ANY($2::text[]))
+            AND ($3::text[] IS NULL OR r.status = ANY($3::text[]))
+            AND ($4::timestamptz IS NULL OR r.created_at >= $4::timestamptz)
+            AND ($5::timestamptz IS NULL OR r.created_at < $5::timestamptz)
             AND (
                 $6::timestamptz IS NULL
-                OR (v.created_at, v.id) < ($6::timestamptz, $7::bigint)
+                OR (r.created_at, r.id) < ($6::timestamptz, $7::bigint)
             )
-        ORDER BY v.created_at DESC, v.id DESC
+        ORDER BY r.created_at DESC, r.id DESC
         LIMIT $8::bigint
-    ) AS v
+    ) AS p
+    JOIN incident_events AS v ON v.id = p.id
     WINDOW in_order AS (ORDER BY v.created_at DESC, v.id DESC ROWS UNBOUNDED PRECEDING)
 ) AS i
 WHERE i.place = 1 OR i.size <= $9::bigint

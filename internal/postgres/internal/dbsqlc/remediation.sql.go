@@ -15,11 +15,11 @@ import (
 const remediationAppend = `-- name: RemediationAppend :many
 WITH input AS MATERIALIZED (
     SELECT
-        a.event,
         a.canonical,
         a.content_hash,
         a.metadata,
         a.signature_id,
+        a.place,
         (a.event ->> 'event_id')::uuid AS event_id,
         (a.event ->> 'recorded_at')::timestamptz AS recorded_at,
         (a.event ->> 'actor')::text AS actor,
@@ -27,14 +27,17 @@ WITH input AS MATERIALIZED (
         (a.event -> 'content' -> 'record')::jsonb AS record
     FROM (
         SELECT
-            convert_from(u.canonical, 'UTF8')::jsonb AS event, u.canonical, u.content_hash, u.metadata, u.signature_id
+            convert_from(u.canonical, 'UTF8')::jsonb AS event, u.canonical, u.content_hash, u.metadata, u.signature_id, u.place
         FROM (
             SELECT
                 unnest($1::bytea[]) AS canonical,
                 unnest($2::bytea[]) AS content_hash,
                 unnest($3::text[]) AS metadata,
-                unnest($4::uuid[]) AS signature_id
+                unnest($4::uuid[]) AS signature_id,
+                generate_series(1, cardinality($1::bytea[])) AS place
         ) AS u
+        -- A fence: without it the text is parsed again for everything that is taken out of it.
+        OFFSET 0
     ) AS a
 ),
 new_signature AS (
@@ -89,7 +92,8 @@ new_remediation AS (
         i.recorded_at,
         i.recorded_at
     FROM input AS i
-    ORDER BY i.remediation_id
+    -- Sorted, so that two batches cannot wait for each other crosswise; of two of one id the first is written.
+    ORDER BY i.remediation_id, i.place
     ON CONFLICT (remediation_id) DO NOTHING
     RETURNING id, remediation_id, event_id
 ),
@@ -104,10 +108,12 @@ new_event AS (
         i.canonical,
         i.content_hash,
         CASE
-            WHEN i.signature_id = ANY($8::uuid[]) OR EXISTS (
-                SELECT FROM embedding AS e
+            WHEN NOT EXISTS (SELECT FROM embedding_model WHERE name = $10::text) THEN 'pending'
+            WHEN i.signature_id = ANY($8::uuid[]) OR i.signature_id IN (
+                SELECT e.signature_id
+                FROM embedding AS e
                 JOIN embedding_model AS m ON m.id = e.model_id
-                WHERE m.name = $10::text AND e.signature_id = i.signature_id
+                WHERE m.name = $10::text AND e.signature_id = ANY($4::uuid[])
             ) THEN 'stored'
             ELSE 'pending'
         END
@@ -119,12 +125,6 @@ SELECT
     r.id, e.event_id AS sent_event_id, e.event_id, e.recorded_at, e.leaf_hash, e.content_hash, e.embedding::text AS embedding
 FROM new_remediation AS r
 JOIN new_event AS e ON e.event_id = r.event_id
-UNION ALL
-SELECT
-    r.id, i.event_id AS sent_event_id, e.event_id, e.recorded_at, e.leaf_hash, e.content_hash, e.embedding::text AS embedding
-FROM input AS i
-JOIN remediation_audit AS r ON r.remediation_id = i.remediation_id
-JOIN audit_event AS e ON e.recorded_at = r.created_at AND e.event_id = r.event_id
 `
 
 type RemediationAppendParams struct {
@@ -157,10 +157,8 @@ type RemediationAppendRow struct {
 // The arrays canonical, content_hash, metadata, signature_id run in parallel, one element for each remediation. new_signature_id
 // and new_signature_text hold each signature once; vector_signature_id and vectors as in EmbeddingInsert.
 //
-// It answers a row for every remediation it wrote and for every one that was known before, found by sent_event_id; the other
-// columns are those of the entry that created the remediation. One that another transaction committed after this
-// statement's snapshot, or that stands twice in the input, is neither: it has no row, and running the statement again for it
-// finds it.
+// It answers a row for every remediation it wrote. One that was known before, or that stands twice in the input, has none:
+// RemediationReceipts finds it. Looking for it here would open every partition of the journal for each write.
 func (q *Queries) RemediationAppend(ctx context.Context, db DBTX, arg RemediationAppendParams) ([]RemediationAppendRow, error) {
 	rows, err := db.Query(ctx, remediationAppend,
 		arg.Canonical,
@@ -558,6 +556,65 @@ func (q *Queries) RemediationLock(ctx context.Context, db DBTX, arg RemediationL
 	return items, nil
 }
 
+const remediationReceipts = `-- name: RemediationReceipts :many
+SELECT
+    r.id, i.event_id AS sent_event_id, e.event_id, e.recorded_at, e.leaf_hash, e.content_hash, e.embedding::text AS embedding
+FROM (
+    SELECT (a.event ->> 'event_id')::uuid AS event_id, (a.event -> 'content' ->> 'remediation_id')::text AS remediation_id
+    FROM (
+        SELECT convert_from(u.canonical, 'UTF8')::jsonb AS event
+        FROM (SELECT unnest($1::bytea[]) AS canonical) AS u
+        OFFSET 0
+    ) AS a
+) AS i
+JOIN remediation_audit AS r ON r.remediation_id = i.remediation_id
+JOIN audit_event AS e ON e.recorded_at = r.created_at AND e.event_id = r.event_id
+`
+
+type RemediationReceiptsParams struct {
+	Canonical [][]byte
+}
+
+type RemediationReceiptsRow struct {
+	ID          int64
+	SentEventID audit.ID
+	EventID     audit.ID
+	RecordedAt  time.Time
+	LeafHash    []byte
+	ContentHash []byte
+	Embedding   string
+}
+
+// RemediationReceipts answers a row for every entry of canonical whose remediation is stored, whoever wrote it, found by
+// sent_event_id; the other columns are those of the entry that created the remediation.
+func (q *Queries) RemediationReceipts(ctx context.Context, db DBTX, arg RemediationReceiptsParams) ([]RemediationReceiptsRow, error) {
+	rows, err := db.Query(ctx, remediationReceipts, arg.Canonical)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RemediationReceiptsRow
+	for rows.Next() {
+		var i RemediationReceiptsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.SentEventID,
+			&i.EventID,
+			&i.RecordedAt,
+			&i.LeafHash,
+			&i.ContentHash,
+			&i.Embedding,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const remediationUpdate = `-- name: RemediationUpdate :execrows
 WITH input AS (
     SELECT
@@ -570,6 +627,7 @@ WITH input AS (
     FROM (
         SELECT convert_from(u.canonical, 'UTF8')::jsonb AS event, u.canonical, u.content_hash
         FROM (SELECT unnest($2::bytea[]) AS canonical, unnest($3::bytea[]) AS content_hash) AS u
+        OFFSET 0
     ) AS a
 ),
 new_signature AS (

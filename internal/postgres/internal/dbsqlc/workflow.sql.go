@@ -18,19 +18,23 @@ WITH input AS MATERIALIZED (
         a.canonical,
         a.content_hash,
         a.metadata,
+        a.place,
         (a.event ->> 'event_id')::uuid AS event_id,
         (a.event ->> 'recorded_at')::timestamptz AS recorded_at,
         (a.event ->> 'actor')::text AS actor,
         (a.event -> 'content' ->> 'remediation_id')::text AS remediation_id,
         (a.event -> 'content' -> 'record')::jsonb AS record
     FROM (
-        SELECT convert_from(u.canonical, 'UTF8')::jsonb AS event, u.canonical, u.content_hash, u.metadata
+        SELECT convert_from(u.canonical, 'UTF8')::jsonb AS event, u.canonical, u.content_hash, u.metadata, u.place
         FROM (
             SELECT
                 unnest($1::bytea[]) AS canonical,
                 unnest($2::bytea[]) AS content_hash,
-                unnest($3::text[]) AS metadata
+                unnest($3::text[]) AS metadata,
+                generate_series(1, cardinality($1::bytea[])) AS place
         ) AS u
+        -- A fence: without it the text is parsed again for everything that is taken out of it.
+        OFFSET 0
     ) AS a
 ),
 new_row AS (
@@ -55,7 +59,7 @@ new_row AS (
         i.metadata::json, i.actor, i.event_id, i.recorded_at
     FROM input AS i
     JOIN remediation_audit AS parent ON parent.remediation_id = i.remediation_id
-    ORDER BY i.remediation_id, i.record ->> 'workflow_id'
+    ORDER BY i.remediation_id, i.record ->> 'workflow_id', i.place
     ON CONFLICT (remediation_id, workflow_id) DO NOTHING
     RETURNING id, remediation_id, event_id
 ),
@@ -69,11 +73,6 @@ new_event AS (
 SELECT r.id, e.event_id AS sent_event_id, e.event_id, e.recorded_at, e.leaf_hash, e.content_hash
 FROM new_row AS r
 JOIN new_event AS e ON e.event_id = r.event_id
-UNION ALL
-SELECT c.id, i.event_id AS sent_event_id, e.event_id, e.recorded_at, e.leaf_hash, e.content_hash
-FROM input AS i
-JOIN workflow_audit AS c ON c.remediation_id = i.remediation_id AND c.workflow_id = i.record ->> 'workflow_id'
-JOIN audit_event AS e ON e.recorded_at = c.created_at AND e.event_id = c.event_id
 `
 
 type WorkflowAppendParams struct {
@@ -92,8 +91,8 @@ type WorkflowAppendRow struct {
 }
 
 // WorkflowAppend writes workflows and their journal entries in one statement, as RemediationAppend does. It answers a row for every
-// one it wrote and every one known before. One whose remediation is not there has no row; nor has one that another
-// transaction committed after this statement's snapshot, which running the statement again finds.
+// one it wrote. One that was known before, that stands twice in the input, or whose remediation is not there, has none: WorkflowReceipts
+// finds the first two.
 func (q *Queries) WorkflowAppend(ctx context.Context, db DBTX, arg WorkflowAppendParams) ([]WorkflowAppendRow, error) {
 	rows, err := db.Query(ctx, workflowAppend, arg.Canonical, arg.ContentHash, arg.Metadata)
 	if err != nil {
@@ -184,6 +183,64 @@ func (q *Queries) WorkflowList(ctx context.Context, db DBTX, arg WorkflowListPar
 			&i.EventID,
 			&i.CreatedAt,
 			&i.Fetched,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const workflowReceipts = `-- name: WorkflowReceipts :many
+SELECT c.id, i.event_id AS sent_event_id, e.event_id, e.recorded_at, e.leaf_hash, e.content_hash
+FROM (
+    SELECT
+        (a.event ->> 'event_id')::uuid AS event_id,
+        (a.event -> 'content' ->> 'remediation_id')::text AS remediation_id,
+        (a.event -> 'content' -> 'record')::jsonb AS record
+    FROM (
+        SELECT convert_from(u.canonical, 'UTF8')::jsonb AS event
+        FROM (SELECT unnest($1::bytea[]) AS canonical) AS u
+        OFFSET 0
+    ) AS a
+) AS i
+JOIN workflow_audit AS c ON c.remediation_id = i.remediation_id AND c.workflow_id = i.record ->> 'workflow_id'
+JOIN audit_event AS e ON e.recorded_at = c.created_at AND e.event_id = c.event_id
+`
+
+type WorkflowReceiptsParams struct {
+	Canonical [][]byte
+}
+
+type WorkflowReceiptsRow struct {
+	ID          int64
+	SentEventID audit.ID
+	EventID     audit.ID
+	RecordedAt  time.Time
+	LeafHash    []byte
+	ContentHash []byte
+}
+
+// WorkflowReceipts answers a row for every entry of canonical that is stored, whoever wrote it, as RemediationReceipts does.
+func (q *Queries) WorkflowReceipts(ctx context.Context, db DBTX, arg WorkflowReceiptsParams) ([]WorkflowReceiptsRow, error) {
+	rows, err := db.Query(ctx, workflowReceipts, arg.Canonical)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []WorkflowReceiptsRow
+	for rows.Next() {
+		var i WorkflowReceiptsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.SentEventID,
+			&i.EventID,
+			&i.RecordedAt,
+			&i.LeafHash,
+			&i.ContentHash,
 		); err != nil {
 			return nil, err
 		}

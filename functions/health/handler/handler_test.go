@@ -1,0 +1,68 @@
+package handler_test
+
+import (
+	"flag"
+	"log/slog"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"github.com/datastorage-service/datastorage/functions/health/handler"
+	"github.com/datastorage-service/datastorage/internal/embedding"
+	"github.com/datastorage-service/datastorage/internal/endtoend"
+	"github.com/datastorage-service/datastorage/internal/postgres"
+	"github.com/datastorage-service/datastorage/internal/postgrestest"
+	"github.com/datastorage-service/datastorage/migrations"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
+
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	endtoend.Golden(t, *update, []string{"health", "ready"}, func(t *testing.T) lambda.Handler {
+		front, err := handler.New(parts(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return lambda.NewHandler(front.Invoke)
+	})
+}
+
+// parts are those of a function on a fresh database.
+func parts(t *testing.T) handler.Config {
+	t.Helper()
+	store, err := postgres.Open(t.Context(), postgres.Config{URL: postgrestest.New(t).ReaderURL(), Model: postgrestest.Model})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(store.Close)
+	embedder, err := embedding.Open(t.Context(), embedding.Settings{Provider: "hashing", Dimensions: postgrestest.Dimensions})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return handler.Config{
+		Store: store, Embedder: embedder, Log: slog.New(slog.DiscardHandler), Timeout: 10 * time.Second, Schema: migrations.Latest(),
+	}
+}
+
+// TestNewNamesWhatIsMissing shows that a handler without one of its parts cannot be made.
+func TestNewNamesWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	for want, without := range map[string]func(*handler.Config){
+		"health: Store must be set":            func(c *handler.Config) { c.Store = nil },
+		"health: Embedder must be set":         func(c *handler.Config) { c.Embedder = nil },
+		"health: Schema must be set":           func(c *handler.Config) { c.Schema = 0 },
+		"api: Log must be set":                 func(c *handler.Config) { c.Log = nil },
+		"api: Timeout must be positive, is 0s": func(c *handler.Config) { c.Timeout = 0 },
+	} {
+		config := parts(t)
+		without(&config)
+		if _, err := handler.New(config); err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}

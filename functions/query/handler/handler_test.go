@@ -1,0 +1,112 @@
+package handler_test
+
+import (
+	"encoding/json"
+	"flag"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"github.com/datastorage-service/datastorage/functions/query/handler"
+	writehandler "github.com/datastorage-service/datastorage/functions/write/handler"
+	"github.com/datastorage-service/datastorage/internal/embedding"
+	"github.com/datastorage-service/datastorage/internal/endtoend"
+	"github.com/datastorage-service/datastorage/internal/postgres"
+	"github.com/datastorage-service/datastorage/internal/postgrestest"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
+
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	samples := []string{"get", "history", "list", "search", "incident-events"}
+	endtoend.Golden(t, *update, samples, func(t *testing.T) lambda.Handler {
+		database := postgrestest.New(t)
+		record(t, database)
+		front, err := handler.New(parts(t, database))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return lambda.NewHandler(front.Invoke)
+	})
+}
+
+// now is when everything happens: ten past three.
+func now() time.Time { return time.Date(2026, 1, 2, 3, 4, 10, 0, time.UTC) }
+
+// parts are those of a function on a database.
+func parts(t *testing.T, database *postgrestest.Database) handler.Config {
+	t.Helper()
+	return handler.Config{
+		Store: store(t, database.ReaderURL()), Embedder: embedder(t), Log: slog.New(slog.DiscardHandler), Timeout: 10 * time.Second, Now: now,
+	}
+}
+
+// record sends the write function's sample events, so that there is something to read.
+func record(t *testing.T, database *postgrestest.Database) {
+	t.Helper()
+	clock := now()
+	front, err := writehandler.New(writehandler.Config{
+		Store: store(t, database.WriterURL()), Embedder: embedder(t), Log: slog.New(slog.DiscardHandler), Timeout: 10 * time.Second,
+		Now: func() time.Time { clock = clock.Add(time.Second); return clock },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"batch", "ai-analysis", "workflow", "execution", "update"} {
+		text, err := os.ReadFile(filepath.Join(endtoend.Root(t), "events", name+".json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var event events.APIGatewayV2HTTPRequest
+		if err := json.Unmarshal(text, &event); err != nil {
+			t.Fatal(err)
+		}
+		if answer, err := front.Invoke(t.Context(), event); err != nil || answer.StatusCode >= 300 {
+			t.Fatalf("%s: %d %s %v", name, answer.StatusCode, answer.Body, err)
+		}
+	}
+}
+
+func store(t *testing.T, url string) *postgres.Store {
+	t.Helper()
+	opened, err := postgres.Open(t.Context(), postgres.Config{URL: url, Model: postgrestest.Model})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(opened.Close)
+	return opened
+}
+
+func embedder(t *testing.T) *embedding.Embedder {
+	t.Helper()
+	made, err := embedding.Open(t.Context(), embedding.Settings{Provider: "hashing", Dimensions: postgrestest.Dimensions})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+// TestNewNamesWhatIsMissing shows that a handler without one of its parts cannot be made.
+func TestNewNamesWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	for want, without := range map[string]func(*handler.Config){
+		"query: Store must be set":             func(c *handler.Config) { c.Store = nil },
+		"query: Embedder must be set":          func(c *handler.Config) { c.Embedder = nil },
+		"api: Log must be set":                 func(c *handler.Config) { c.Log = nil },
+		"api: Timeout must be positive, is 0s": func(c *handler.Config) { c.Timeout = 0 },
+	} {
+		config := parts(t, postgrestest.New(t))
+		without(&config)
+		if _, err := handler.New(config); err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}

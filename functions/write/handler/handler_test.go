@@ -1,0 +1,73 @@
+package handler_test
+
+import (
+	"flag"
+	"log/slog"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"github.com/datastorage-service/datastorage/functions/write/handler"
+	"github.com/datastorage-service/datastorage/internal/embedding"
+	"github.com/datastorage-service/datastorage/internal/endtoend"
+	"github.com/datastorage-service/datastorage/internal/postgres"
+	"github.com/datastorage-service/datastorage/internal/postgrestest"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
+
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	endtoend.Golden(t, *update, []string{"create", "batch"}, func(t *testing.T) lambda.Handler {
+		front, err := handler.New(parts(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return lambda.NewHandler(front.Invoke)
+	})
+}
+
+// parts are those of a function on a fresh database, at ten past three.
+func parts(t *testing.T) handler.Config {
+	t.Helper()
+	database := postgrestest.New(t)
+	store, err := postgres.Open(t.Context(), postgres.Config{URL: database.WriterURL(), Model: postgrestest.Model})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(store.Close)
+	return handler.Config{
+		Store: store, Embedder: embedder(t), Log: slog.New(slog.DiscardHandler), Timeout: 10 * time.Second,
+		Now: func() time.Time { return time.Date(2026, 1, 2, 3, 4, 10, 0, time.UTC) },
+	}
+}
+
+func embedder(t *testing.T) *embedding.Embedder {
+	t.Helper()
+	made, err := embedding.Open(t.Context(), embedding.Settings{Provider: "hashing", Dimensions: postgrestest.Dimensions})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+// TestNewNamesWhatIsMissing shows that a handler without one of its parts cannot be made.
+func TestNewNamesWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	for want, without := range map[string]func(*handler.Config){
+		"write: Store must be set":             func(c *handler.Config) { c.Store = nil },
+		"write: Embedder must be set":          func(c *handler.Config) { c.Embedder = nil },
+		"api: Log must be set":                 func(c *handler.Config) { c.Log = nil },
+		"api: Timeout must be positive, is 0s": func(c *handler.Config) { c.Timeout = 0 },
+	} {
+		config := parts(t)
+		without(&config)
+		if _, err := handler.New(config); err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}

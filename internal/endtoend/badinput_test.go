@@ -1,0 +1,179 @@
+package endtoend_test
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/datastorage-service/datastorage/client"
+	"github.com/datastorage-service/datastorage/internal/endtoend"
+)
+
+// secret stands in bad requests where a careless service would repeat it.
+const secret = "hunter2-is-my-Passw0rd"
+
+// fault is a field of the answer's errors with its code.
+type fault struct{ Field, Code string }
+
+func faults(pairs ...string) []fault {
+	var list []fault
+	for pair := range slices.Chunk(pairs, 2) {
+		list = append(list, fault{Field: pair[0], Code: pair[1]})
+	}
+	return list
+}
+
+// bad is a request that is refused.
+type bad struct {
+	name, method string
+	// path is decoded, query is as it is sent.
+	path, query string
+	body        string
+	contentType string // application/json where there is a body, if empty
+	status      int
+	kind        string // the last part of the problem's type
+	allow       string
+	faults      []fault
+}
+
+func (b bad) send(t *testing.T, stack *endtoend.Stack) (*http.Response, []byte) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), b.method, stack.URL, strings.NewReader(b.body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.URL = &url.URL{Scheme: request.URL.Scheme, Host: request.URL.Host, Path: b.path, RawQuery: b.query}
+	if b.contentType != "none" && (b.body != "" || b.contentType != "") {
+		request.Header.Set("Content-Type", cmp.Or(b.contentType, "application/json"))
+	}
+	response, err := stack.HTTP.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response, body
+}
+
+// TestBadInput sends everything that a caller can do wrong. Every answer is the documented problem and names every fault of the request
+// and nothing else; the database is as it was.
+func TestBadInput(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{})
+	seed(t, stack)
+	table := slices.Concat(
+		badBodies(), badRecords(), badTimes(), badTexts(), badUpdates(), badAnalyses(), badWorkflows(), badExecutions(), badBatches(),
+		badSearches(), badFilters(), badPages(), badParameters(), badCursors(t, stack), badPaths(), badMethods(),
+	)
+	before := contents(t, stack)
+	t.Run("requests", func(t *testing.T) { //nolint:paralleltest // its end is what the rest waits for
+		names := map[string]bool{}
+		for _, row := range table {
+			if names[row.title()] {
+				t.Errorf("%s stands twice in the table", row.title())
+			}
+			names[row.title()] = true
+			t.Run(row.title(), func(t *testing.T) {
+				t.Parallel()
+				refused(t, stack, row)
+			})
+		}
+	})
+	if diff := gocmp.Diff(before, contents(t, stack)); diff != "" {
+		t.Errorf("the database changed (-before +after):\n%s", diff)
+	}
+	t.Logf("%d bad requests", len(table))
+}
+
+func (b bad) title() string {
+	return strings.ToValidUTF8(fmt.Sprintf("%s %.40s?%.120s %s", b.method, b.path, b.query, b.name), "?")
+}
+
+func refused(t *testing.T, stack *endtoend.Stack, row bad) {
+	t.Helper()
+	response, body := row.send(t, stack)
+	if response.StatusCode != row.status {
+		t.Fatalf("status %d, want %d: %s", response.StatusCode, row.status, body)
+	}
+	var problem client.Problem
+	if err := json.Unmarshal(body, &problem); err != nil {
+		t.Fatal(err)
+	}
+	headers := map[string]string{"Content-Type": "application/problem+json", "X-Content-Type-Options": "nosniff", "Allow": row.allow}
+	for name, want := range headers {
+		if got := response.Header.Get(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	if problem.Title == "" || problem.Detail == "" {
+		t.Errorf("title %q, detail %q", problem.Title, problem.Detail)
+	}
+	got := client.Problem{Type: problem.Type, Status: problem.Status, Instance: problem.Instance, RequestID: problem.RequestID}
+	want := client.Problem{
+		Type: "urn:datastorage:problem:" + row.kind, Status: row.status,
+		Instance: strings.ToValidUTF8(row.path, "\uFFFD"), RequestID: response.Header.Get("Apigw-Requestid"),
+	}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Errorf("problem (-want +got):\n%s", diff)
+	}
+	namesFaults(t, row.faults, problem.Errors)
+	leaksNothing(t, string(body))
+}
+
+func namesFaults(t *testing.T, want []fault, named []client.FieldError) {
+	t.Helper()
+	order := func(a, b fault) int {
+		return cmp.Or(strings.Compare(a.Field, b.Field), strings.Compare(a.Code, b.Code))
+	}
+	var got []fault
+	for _, one := range named {
+		if one.Detail == "" {
+			t.Errorf("%s has no detail", one.Field)
+		}
+		got = append(got, fault{one.Field, one.Code})
+	}
+	if diff := gocmp.Diff(slices.SortedFunc(slices.Values(want), order), slices.SortedFunc(slices.Values(got), order)); diff != "" {
+		t.Errorf("faults (-want +got):\n%s", diff)
+	}
+}
+
+// leaksNothing looks for what the service keeps to itself.
+func leaksNothing(t *testing.T, body string) {
+	t.Helper()
+	for _, inside := range []string{
+		secret, "SQLSTATE", "pgx", "pgconn", "postgres:", "remediation_audit", "audit_event", "INSERT ", "SELECT ", "goroutine", ".go:",
+		"panic", "runtime error", "unmarshal", "127.0.0.1",
+	} {
+		if strings.Contains(body, inside) {
+			t.Errorf("%q in the answer %s", inside, body)
+		}
+	}
+}
+
+// seed stores what bad requests could change: a remediation that has begun, one that has ended, and enough of both for pages.
+func seed(t *testing.T, stack *endtoend.Stack) {
+	t.Helper()
+	begun := minimal("begun")
+	begun.Phase, begun.Status = client.PhaseProcessing, client.StatusRunning
+	create(t, stack, begun)
+	ended := minimal("ended")
+	ended.Phase, ended.Status = client.PhaseCompleted, client.StatusSuccess
+	create(t, stack, ended)
+	for _, id := range []string{"a", "b", "c"} {
+		create(t, stack, minimal(id))
+		if _, err := stack.Client.CreateAIAnalysis(t.Context(), "begun", client.AIAnalysisInput{AnalysisID: id, Provider: "p", Model: "m"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

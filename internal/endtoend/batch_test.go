@@ -1,0 +1,149 @@
+package endtoend_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/datastorage-service/datastorage/client"
+	"github.com/datastorage-service/datastorage/internal/endtoend"
+)
+
+// became is what a batch says of one record.
+type became struct {
+	Status int
+	ID     string
+	Faults []fault
+}
+
+// TestBatch mixes good records with all that can be wrong with one: the good are stored, each of the others is named with its problem.
+func TestBatch(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{})
+	create(t, stack, minimal("known"))
+	known := quoteRecord(t, minimal("known"))
+	records := []struct {
+		json string
+		want became
+	}{
+		{changed(record(), "remediation_id", `"one"`), became{201, "one", nil}},
+		{changed(record(), "remediation_id", `"two"`, "name", "1", "surplus", "1"), became{400, "two", faults("records[1].name", "type", "records[1].surplus", "unknown_field")}},
+		{known, became{200, "known", nil}},
+		{changed(record(), "remediation_id", `"known"`), became{409, "known", nil}},
+		{"null", became{400, "", faults("records[4]", "type")}},
+		{`"text"`, became{400, "", faults("records[5]", "type")}},
+		{changed(record(), "remediation_id", `"one"`), became{200, "one", nil}},
+		{changed(record(), "remediation_id", `"one"`, "namespace", `"other"`), became{409, "one", nil}},
+		{changed(record(), "remediation_id", `"<"`, "metadata", `{"a":[]`+`}`), became{400, "<", faults("records[8].remediation_id", "characters")}},
+		{"{}", became{400, "", faults(
+			"records[9].remediation_id", "required", "records[9].name", "required", "records[9].namespace", "required", "records[9].action_type", "required",
+			"records[9].phase", "required", "records[9].status", "required", "records[9].start_time", "required")}},
+		{changed(record(), "remediation_id", `"last"`), became{201, "last", nil}},
+	}
+	var want []became
+	var raw []json.RawMessage
+	for _, one := range records {
+		raw = append(raw, json.RawMessage(one.json))
+		want = append(want, one.want)
+	}
+	body := struct {
+		Records []json.RawMessage `json:"records"`
+	}{raw}
+	text, err := json.Marshal(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, answer := post(t, stack, "/v1/remediations/batch", string(text))
+	var results client.BatchResults
+	if err := json.Unmarshal([]byte(answer), &results); err != nil || response.StatusCode != 200 {
+		t.Fatalf("%d %s", response.StatusCode, answer)
+	}
+	leaksNothing(t, answer)
+	var got []became
+	for i, result := range results.Results {
+		if result.Index != i {
+			t.Errorf("result %d has index %d", i, result.Index)
+		}
+		got = append(got, inspect(t, result))
+	}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if n := countJournal(stack); n != 3 {
+		t.Errorf("%d journal entries, want those of known, one and last", n)
+	}
+	if first, again := results.Results[0], results.Results[6]; first.ID != again.ID || first.EventID != again.EventID || first.LeafHash != again.LeafHash {
+		t.Errorf("the same twice in a batch: %+v and %+v", first, again)
+	}
+}
+
+func quoteRecord(t *testing.T, record client.RemediationInput) string {
+	t.Helper()
+	text, err := json.Marshal(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// inspect holds a result to itself: it has either the parts of a receipt or a problem.
+func inspect(t *testing.T, result client.BatchResult) became {
+	t.Helper()
+	stored := result.ID > 0 && result.EventID != "" && len(result.LeafHash) == 64 && result.Embedding != ""
+	if failed := result.Err(); stored == (failed != nil) {
+		t.Errorf("%+v is neither stored nor refused, or both", result)
+	}
+	one := became{Status: result.Status, ID: result.RemediationID}
+	if result.Problem == nil {
+		return one
+	}
+	if result.Problem.Status != result.Status || result.Problem.Type == "" || result.Problem.Title == "" {
+		t.Errorf("problem %+v", result.Problem)
+	}
+	for _, named := range result.Problem.Errors {
+		one.Faults = append(one.Faults, fault{named.Field, named.Code})
+	}
+	return one
+}
+
+// TestLargeBatch stores 500 records in one request, twice.
+func TestLargeBatch(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{})
+	list := many(client.MaxBatch, numbered)
+	createAll(t, stack, list)
+	before := contents(t, stack)
+	results, err := stack.Client.CreateRemediations(t.Context(), list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, result := range results {
+		if !result.Replayed() {
+			t.Errorf("record %d: %d %v", result.Index, result.Status, result.Err())
+		}
+	}
+	if diff := gocmp.Diff(before, contents(t, stack)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestBatchOfOnlyBadRecords stores nothing and says so of each.
+func TestBatchOfOnlyBadRecords(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{})
+	before := contents(t, stack)
+	response, answer := post(t, stack, "/v1/remediations/batch", `{"records":[`+changed(record(), "phase", `"done"`)+`,{}]}`)
+	var results client.BatchResults
+	if err := json.Unmarshal([]byte(answer), &results); err != nil || response.StatusCode != 200 || len(results.Results) != 2 {
+		t.Fatalf("%d %s", response.StatusCode, answer)
+	}
+	for _, result := range results.Results {
+		if result.Status != 400 {
+			t.Errorf("record %d: %d", result.Index, result.Status)
+		}
+	}
+	if diff := gocmp.Diff(before, contents(t, stack)); diff != "" {
+		t.Error(diff)
+	}
+}

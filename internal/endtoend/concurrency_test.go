@@ -1,0 +1,275 @@
+package endtoend_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/datastorage-service/datastorage/client"
+	"github.com/datastorage-service/datastorage/internal/endtoend"
+)
+
+// writers is how many callers there are at once.
+const writers = 56
+
+// tally counts what callers were answered, by what they asked for.
+type tally struct {
+	mu     sync.Mutex
+	counts map[string]map[string]int
+}
+
+func newTally() *tally { return &tally{counts: map[string]map[string]int{}} }
+
+func (t *tally) add(asked, answered string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.counts[asked] == nil {
+		t.counts[asked] = map[string]int{}
+	}
+	t.counts[asked][answered]++
+}
+
+func outcome(written *client.Written, err error) string {
+	switch {
+	case errors.Is(err, client.ErrConflict):
+		return "conflict"
+	case err != nil:
+		return err.Error()
+	case written.Replayed:
+		return "replayed"
+	default:
+		return "created"
+	}
+}
+
+// atOnce runs callers that start together.
+func atOnce(callers int, call func(caller int)) {
+	start := make(chan struct{})
+	var running sync.WaitGroup
+	for caller := range callers {
+		running.Go(func() {
+			<-start
+			call(caller)
+		})
+	}
+	close(start)
+	running.Wait()
+}
+
+// manyConns let the writers meet in the database instead of in the pool.
+func manyConns() map[string]string {
+	return map[string]string{"DATASTORAGE_DATABASE_MAX_CONNS": "24", "DATASTORAGE_REQUEST_TIMEOUT": "25s"}
+}
+
+// TestSameRecordFromManyWriters has every writer send the same records, in an order of its own: each is created for one of them.
+func TestSameRecordFromManyWriters(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{Env: manyConns()})
+	const records = 12
+	answers := newTally()
+	atOnce(writers, func(caller int) {
+		for _, number := range rand.New(rand.NewPCG(uint64(caller), 0)).Perm(records) {
+			record := numbered(number)
+			answers.add(record.RemediationID, outcome(stack.Client.CreateRemediation(t.Context(), record)))
+		}
+	})
+	want := map[string]map[string]int{}
+	for number := range records {
+		want[numbered(number).RemediationID] = map[string]int{"created": 1, "replayed": writers - 1}
+	}
+	if diff := gocmp.Diff(want, answers.counts); diff != "" {
+		t.Error(diff)
+	}
+	if n := countJournal(stack); n != records {
+		t.Errorf("%d journal entries, want %d", n, records)
+	}
+}
+
+// TestRivalsForOneID has two parties send other content under the same ids: one party gets each, the other is refused.
+func TestRivalsForOneID(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{Env: manyConns()})
+	const records = 12
+	answers := newTally()
+	atOnce(writers, func(caller int) {
+		party := pick(caller, "red", "blue")
+		for number := range records {
+			record := numbered(number)
+			record.Namespace = party
+			answers.add(record.RemediationID+" "+party, outcome(stack.Client.CreateRemediation(t.Context(), record)))
+		}
+	})
+	for number := range records {
+		id := numbered(number).RemediationID
+		got, err := stack.Client.GetRemediation(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		loser := map[string]string{"red": "blue", "blue": "red"}[got.Namespace]
+		wonBy, lostBy := answers.counts[id+" "+got.Namespace], answers.counts[id+" "+loser]
+		if diff := gocmp.Diff(map[string]int{"created": 1, "replayed": writers/2 - 1}, wonBy); diff != "" {
+			t.Errorf("%s, stored for %s:\n%s", id, got.Namespace, diff)
+		}
+		if diff := gocmp.Diff(map[string]int{"conflict": writers / 2}, lostBy); diff != "" {
+			t.Errorf("%s, refused to %s:\n%s", id, loser, diff)
+		}
+	}
+}
+
+// TestOverlappingBatches sends batches that share their records, each in another order, so that they would wait for each other crosswise.
+func TestOverlappingBatches(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{Env: manyConns()})
+	const records = 100
+	answers := newTally()
+	atOnce(writers, func(caller int) {
+		var batch []client.RemediationInput
+		for _, number := range rand.New(rand.NewPCG(uint64(caller), 1)).Perm(records) {
+			batch = append(batch, numbered(number))
+		}
+		results, err := stack.Client.CreateRemediations(t.Context(), batch)
+		if err != nil {
+			t.Errorf("writer %d: %v", caller, err)
+		}
+		for _, result := range results {
+			answers.add(result.RemediationID, fmt.Sprint(result.Status))
+		}
+	})
+	want := map[string]map[string]int{}
+	for number := range records {
+		want[numbered(number).RemediationID] = map[string]int{"201": 1, "200": writers - 1}
+	}
+	if diff := gocmp.Diff(want, answers.counts); diff != "" {
+		t.Error(diff)
+	}
+	noDeadlocksYet(t, stack)
+}
+
+func noDeadlocksYet(t *testing.T, stack *endtoend.Stack) {
+	t.Helper()
+	if n := one[int](t, stack.Database.SuperuserURL(), "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"); n != 0 {
+		t.Errorf("%d deadlocks", n)
+	}
+}
+
+// TestSameChildFromManyWriters has every writer send the same children.
+func TestSameChildFromManyWriters(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{Env: manyConns()})
+	create(t, stack, minimal("r"))
+	answers := newTally()
+	atOnce(writers, func(int) {
+		answers.add("analysis", outcome(stack.Client.CreateAIAnalysis(t.Context(), "r", fullAnalysis("a"))))
+		answers.add("workflow", outcome(stack.Client.CreateWorkflow(t.Context(), "r", fullWorkflow("w"))))
+		answers.add("execution", outcome(stack.Client.CreateExecution(t.Context(), "r", fullExecution("e"))))
+	})
+	each := map[string]int{"created": 1, "replayed": writers - 1}
+	if diff := gocmp.Diff(map[string]map[string]int{"analysis": each, "workflow": each, "execution": each}, answers.counts); diff != "" {
+		t.Error(diff)
+	}
+	wantJournal(t, stack, "r", 4)
+}
+
+// TestRacingUpdates moves remediations on from all sides at once. Whoever comes first, each ends once, never moves back, and its journal
+// tells exactly the changes that were acknowledged, in the order in which they happened.
+func TestRacingUpdates(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{Env: manyConns()})
+	ids := []string{"a", "b", "c"}
+	for _, id := range ids {
+		create(t, stack, minimal(id))
+	}
+	answers := newTally()
+	atOnce(writers, func(caller int) {
+		for i := range ids {
+			id := ids[(caller+i)%len(ids)]
+			phase := pick(caller, client.PhaseProcessing, client.PhaseCompleted, client.PhaseProcessing, client.PhaseFailed)
+			updated, err := stack.Client.UpdateRemediation(t.Context(), id, client.RemediationUpdate{Phase: &phase})
+			var written *client.Written
+			if updated != nil {
+				written = &client.Written{Replayed: updated.Replayed}
+			}
+			answers.add(id+" "+string(phase), outcome(written, err))
+		}
+	})
+	for _, id := range ids {
+		counts := answers.counts
+		processing := counts[id+" processing"]["created"]
+		completed, failed := counts[id+" completed"]["created"], counts[id+" failed"]["created"]
+		if processing > 1 || completed+failed != 1 {
+			t.Errorf("%s became processing %d times, completed %d, failed %d", id, processing, completed, failed)
+		}
+		wantJournal(t, stack, id, 1+processing+1)
+		phasesInOrder(t, stack, id)
+	}
+	for asked, answered := range answers.counts {
+		if answered["created"]+answered["replayed"]+answered["conflict"] != writers/map[bool]int{true: 2, false: 4}[asked[2:] == "processing"] {
+			t.Errorf("%s: %v", asked, answered)
+		}
+	}
+	noDeadlocksYet(t, stack)
+}
+
+// phasesInOrder reads the journal of a remediation: its phases only go forward, and the last one is what it is now.
+func phasesInOrder(t *testing.T, stack *endtoend.Stack, id string) {
+	t.Helper()
+	history, err := stack.Client.History(t.Context(), id, client.GetHistoryParams{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	order := map[any]int{"pending": 0, "processing": 1, "completed": 2, "failed": 2}
+	last, phase := -1, any(nil)
+	for _, entry := range history.Data {
+		phase = canonical(t, entry).Content.Record["phase"]
+		if order[phase] <= last {
+			t.Errorf("%s: %v comes after what it precedes", id, phase)
+		}
+		last = order[phase]
+	}
+	if now, err := stack.Client.GetRemediation(t.Context(), id); err != nil || string(now.Phase) != phase {
+		t.Errorf("%s is %v %v, the journal ends with %v", id, now.Phase, err, phase)
+	}
+}
+
+// TestEveryKindOfWriteAtOnce mixes creates, batches, updates that change the signature, and children of the same few remediations, the
+// orders of whose locks would cross.
+func TestEveryKindOfWriteAtOnce(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{Env: manyConns()})
+	const parents = 8
+	createAll(t, stack, many(parents, func(i int) client.RemediationInput { return minimal(fmt.Sprint("parent-", i)) }))
+	atOnce(writers, func(caller int) {
+		random := rand.New(rand.NewPCG(uint64(caller), 2))
+		for round := range 6 {
+			var err error
+			id := fmt.Sprint("parent-", random.IntN(parents))
+			message := "trouble with " + letters(random.IntN(10))
+			switch (caller + round) % 4 {
+			case 0:
+				_, err = stack.Client.UpdateRemediation(t.Context(), id, client.RemediationUpdate{ErrorMessage: client.Set(message)})
+			case 1:
+				_, err = stack.Client.CreateExecution(t.Context(), id, fullExecution(fmt.Sprintf("e-%d-%d", caller, round)))
+			case 2:
+				var batch []client.RemediationInput
+				for i := range 10 {
+					batch = append(batch, incident(fmt.Sprintf("batch-%d-%d-%d", caller, round, i), "trouble with "+letters(random.IntN(10))))
+				}
+				_, err = stack.Client.CreateRemediations(t.Context(), batch)
+			default:
+				_, err = stack.Client.CreateRemediation(t.Context(), incident(fmt.Sprintf("one-%d-%d", caller, round), message))
+			}
+			if err != nil {
+				t.Errorf("writer %d, round %d: %v", caller, round, err)
+			}
+		}
+	})
+	noDeadlocksYet(t, stack)
+	url := stack.Database.ReaderURL()
+	if signatures, vectors := one[int](t, url, "SELECT count(*) FROM signature"), one[int](t, url, "SELECT count(*) FROM embedding"); signatures != vectors || vectors != 11 {
+		t.Errorf("%d signatures, %d vectors, want 11 of each", signatures, vectors)
+	}
+}

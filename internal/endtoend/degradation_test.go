@@ -1,0 +1,338 @@
+package endtoend_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/datastorage-service/datastorage/client"
+	"github.com/datastorage-service/datastorage/internal/endtoend"
+)
+
+// TestProviderFails shows for each way of failing: writes are stored with their embedding pending, reads go on, search says to come
+// back, and readiness says degraded. When the provider is well again, upkeep makes what is missing and search finds it.
+func TestProviderFails(t *testing.T) {
+	t.Parallel()
+	for name, fail := range failures() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			provider := newProvider(t)
+			stack := endtoend.New(t, endtoend.Options{Env: provider.env()})
+			provider.break_(fail)
+			first, body := post(t, stack, "/v1/remediations", changed(record()))
+			if first.StatusCode != 201 {
+				t.Fatalf("%d %s", first.StatusCode, body)
+			}
+			writesArePending(t, stack)
+			searchSaysComeBack(t, stack)
+			wantReadiness(t, stack, client.ReadinessStatusDegraded, map[client.CheckName]client.CheckStatus{
+				"postgresql": "ok", "pgvector": "ok", "schema": "ok", "embedding": "failed",
+			})
+			provider.break_(nil)
+			done, err := stack.Functions.Maintain.Invoke(t.Context())
+			if err != nil || done.Embedded != 3 || done.Refused != 0 {
+				t.Errorf("upkeep did %+v, %v; want 3 vectors", done, err)
+			}
+			wantVectors(t, stack, 3)
+			if found := search(t, stack, client.SearchInput{Query: "disk is full"}); len(found) != 3 {
+				t.Errorf("found %d, want 3", len(found))
+			}
+			wantReadiness(t, stack, client.ReadinessStatusReady, map[client.CheckName]client.CheckStatus{
+				"postgresql": "ok", "pgvector": "ok", "schema": "ok", "embedding": "ok",
+			})
+			again, repeated := post(t, stack, "/v1/remediations", changed(record()))
+			if again.StatusCode != 200 || repeated != body {
+				t.Errorf("the replay answers %d %s, the first answer was %s", again.StatusCode, repeated, body)
+			}
+		})
+	}
+}
+
+// writesArePending writes in every way that makes a signature.
+func writesArePending(t *testing.T, stack *endtoend.Stack) {
+	t.Helper()
+	results, err := stack.Client.CreateRemediations(t.Context(), []client.RemediationInput{incident("a", "disk is full"), incident("b", "disk is full")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, result := range results {
+		if result.Status != 201 || result.Embedding != client.EmbeddingStatePending {
+			t.Errorf("record %d: %d, embedding %s", result.Index, result.Status, result.Embedding)
+		}
+	}
+	updated, err := stack.Client.UpdateRemediation(t.Context(), "b", client.RemediationUpdate{ErrorMessage: client.Set("disk is nearly full")})
+	if err != nil || updated.Replayed {
+		t.Errorf("update: %+v %v", updated, err)
+	}
+	if _, err := stack.Client.CreateAIAnalysis(t.Context(), "a", client.AIAnalysisInput{AnalysisID: "a", Provider: "p", Model: "m"}); err != nil {
+		t.Error(err)
+	}
+	page, err := stack.Client.IncidentEvents(t.Context(), client.ListIncidentEventsParams{})
+	if err != nil || len(page.Data) != 3 || page.Data[0].EmbeddingVector != nil {
+		t.Errorf("incident events: %+v %v", page, err)
+	}
+	wantVectors(t, stack, 0)
+}
+
+func searchSaysComeBack(t *testing.T, stack *endtoend.Stack) {
+	t.Helper()
+	_, err := stack.Client.Search(t.Context(), client.SearchInput{Query: "disk is full"})
+	var refusal *client.Error
+	if !errors.As(err, &refusal) || !errors.Is(err, client.ErrUnavailable) || refusal.RetryAfter <= 0 {
+		t.Errorf("search: %v", err)
+		return
+	}
+	leaksNothing(t, fmt.Sprintf("%+v", refusal.Problem))
+}
+
+func wantReadiness(t *testing.T, stack *endtoend.Stack, status client.ReadinessStatus, checks map[client.CheckName]client.CheckStatus) {
+	t.Helper()
+	ready, err := stack.Client.Ready(t.Context())
+	if unavailable := errors.Is(err, client.ErrUnavailable); ready == nil || unavailable != (status == client.ReadinessStatusUnavailable) {
+		t.Fatalf("ready: %+v %v", ready, err)
+	}
+	got := map[client.CheckName]client.CheckStatus{}
+	for _, check := range ready.Checks {
+		got[check.Name] = check.Status
+		leaksNothing(t, check.Detail)
+	}
+	if diff := gocmp.Diff(checks, got); diff != "" || ready.Status != status {
+		t.Errorf("status %s, want %s; checks:\n%s", ready.Status, status, diff)
+	}
+}
+
+func wantVectors(t *testing.T, stack *endtoend.Stack, want int) {
+	t.Helper()
+	if n := one[int](t, stack.Database.ReaderURL(), "SELECT count(*) FROM embedding"); n != want {
+		t.Errorf("%d vectors, want %d", n, want)
+	}
+}
+
+// TestUpkeepTwiceAtOnce fills in hundreds of vectors by two runs side by side while writers write: none is counted twice, none missing.
+func TestUpkeepTwiceAtOnce(t *testing.T) {
+	t.Parallel()
+	provider := newProvider(t)
+	stack := endtoend.New(t, endtoend.Options{Env: provider.env()})
+	provider.break_(failures()["throttles"])
+	createAll(t, stack, many(450, func(i int) client.RemediationInput {
+		return incident(fmt.Sprint("pending-", i), "trouble with "+letters(i))
+	}))
+	provider.break_(nil)
+	var embedded atomic.Int64
+	var running sync.WaitGroup
+	for range 2 {
+		running.Go(func() {
+			done, err := stack.Functions.Maintain.Invoke(t.Context())
+			if err != nil {
+				t.Errorf("upkeep: %v", err)
+			}
+			embedded.Add(done.Embedded)
+		})
+	}
+	for writer := range 4 {
+		running.Go(func() {
+			for i := range 25 {
+				known := incident(fmt.Sprintf("known-%d-%d", writer, i), "trouble with "+letters(i))
+				fresh := incident(fmt.Sprintf("fresh-%d-%d", writer, i), fmt.Sprintf("grief with %s", letters(1000*writer+i)))
+				for _, record := range []client.RemediationInput{known, fresh} {
+					if _, err := stack.Client.CreateRemediation(t.Context(), record); err != nil {
+						t.Errorf("write: %v", err)
+					}
+				}
+			}
+		})
+	}
+	running.Wait()
+	wantVectors(t, stack, 450+100)
+	if n := one[int](t, stack.Database.ReaderURL(), "SELECT count(*) FROM signature"); n != 450+100 {
+		t.Errorf("%d signatures, want 550", n)
+	}
+	if n := embedded.Load(); n > 450 {
+		t.Errorf("upkeep counts %d vectors, 450 were missing", n)
+	}
+	if done, err := stack.Functions.Maintain.Invoke(t.Context()); err != nil || done.Embedded != 0 {
+		t.Errorf("a further run did %+v, %v", done, err)
+	}
+}
+
+// TestUpkeepHoldsNobodyUp stops a run of the upkeep in the middle of its transaction: writers of the same signature, of others, updates
+// and children go on without waiting for it.
+func TestUpkeepHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	provider := newProvider(t)
+	stack := endtoend.New(t, endtoend.Options{Env: provider.env()})
+	provider.break_(failures()["fails"])
+	create(t, stack, incident("a", "disk is full"))
+	provider.break_(nil)
+	gate := connect(t, stack.Database.SuperuserURL())
+	run(t, stack.Database.AdminURL(), `CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$
+		BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END $$`,
+		"CREATE TRIGGER hold AFTER INSERT ON embedding FOR EACH ROW EXECUTE FUNCTION hold()")
+	mustExec(t, gate, "SELECT pg_advisory_lock(1)")
+	ended := make(chan error, 1)
+	go func() {
+		done, err := stack.Functions.Maintain.Invoke(t.Context())
+		if err == nil && done.Embedded != 2 {
+			err = fmt.Errorf("upkeep did %+v", done)
+		}
+		ended <- err
+	}()
+	awaitWaiting(t, stack, 1)
+	provider.break_(failures()["fails"])
+	// Another sandbox, since this one would remember the vector that the upkeep has made.
+	writer := endtoend.New(t, endtoend.Options{Env: provider.env(), Database: stack.Database}).Client
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	for _, record := range []client.RemediationInput{incident("b", "disk is full"), incident("c", "certificate has expired")} {
+		if written, err := writer.CreateRemediation(ctx, record); err != nil || written.Embedding != client.EmbeddingStatePending {
+			t.Errorf("write beside the upkeep: %+v %v", written, err)
+		}
+	}
+	if _, err := writer.UpdateRemediation(ctx, "a", client.RemediationUpdate{Phase: pointer(client.PhaseFailed)}); err != nil {
+		t.Errorf("update beside the upkeep: %v", err)
+	}
+	if _, err := writer.CreateAIAnalysis(ctx, "a", client.AIAnalysisInput{AnalysisID: "a", Provider: "p", Model: "m"}); err != nil {
+		t.Errorf("child beside the upkeep: %v", err)
+	}
+	awaitWaiting(t, stack, 1)
+	provider.break_(nil)
+	mustExec(t, gate, "SELECT pg_advisory_unlock(1)")
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	wantVectors(t, stack, 2)
+}
+
+// TestSameTextCostsOneCall counts the provider's work: a text is embedded once, whoever writes it, how often, and at the same time.
+func TestSameTextCostsOneCall(t *testing.T) {
+	t.Parallel()
+	provider := newProvider(t)
+	stack := endtoend.New(t, endtoend.Options{Env: provider.env()})
+	step := func(name string, wantCalls, wantTexts int) {
+		t.Helper()
+		calls, texts, different := provider.counts()
+		if calls != wantCalls || texts != wantTexts || different != wantTexts {
+			t.Errorf("after %s: %d calls for %d texts, %d different; want %d calls for %d", name, calls, texts, different, wantCalls, wantTexts)
+		}
+	}
+	create(t, stack, incident("a", "disk is full"))
+	create(t, stack, incident("b", "disk is full"))
+	_, _ = post(t, stack, "/v1/remediations", quoteRecord(t, incident("a", "disk is full")))
+	step("the same text twice and a replay", 1, 1)
+	createAll(t, stack, many(200, func(i int) client.RemediationInput {
+		return incident(fmt.Sprint("batch-", i), "trouble with "+letters(i%20))
+	}))
+	step("a batch of 200 with 20 new texts", 2, 21)
+	var writing sync.WaitGroup
+	for i := range 32 {
+		writing.Go(func() {
+			if _, err := stack.Client.CreateRemediation(t.Context(), incident(fmt.Sprint("at-once-", i), "certificate has expired")); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	writing.Wait()
+	step("32 writers of one new text at once", 3, 22)
+	other := endtoend.New(t, endtoend.Options{Env: provider.env(), Database: stack.Database})
+	create(t, other, incident("other", "certificate has expired"))
+	createAll(t, other, many(20, func(i int) client.RemediationInput {
+		return incident(fmt.Sprint("other-", i), "trouble with "+letters(i))
+	}))
+	step("known texts from another sandbox", 3, 22)
+	for range 3 {
+		search(t, stack, client.SearchInput{Query: "why are there no pods"})
+	}
+	step("a question three times", 4, 23)
+	for range 2 {
+		if _, err := stack.Client.UpdateRemediation(t.Context(), "a", client.RemediationUpdate{ErrorMessage: client.Set("disk is gone")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := stack.Client.UpdateRemediation(t.Context(), "b", client.RemediationUpdate{ErrorMessage: client.Set("disk is gone")}); err != nil {
+		t.Fatal(err)
+	}
+	step("updates to one new text", 5, 24)
+	wantVectors(t, stack, 23)
+}
+
+// TestThrottledProviderIsAskedAgain shows that a passing refusal costs a retry, not the vector.
+func TestThrottledProviderIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	provider := newProvider(t)
+	env := provider.env()
+	env["DATASTORAGE_EMBEDDING_DEADLINE"] = "10s"
+	stack := endtoend.New(t, endtoend.Options{Env: env})
+	var refusals atomic.Int64
+	provider.break_(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusTooManyRequests)
+		if refusals.Add(1) == 2 {
+			provider.break_(nil)
+		}
+	})
+	written := create(t, stack, incident("a", "disk is full"))
+	if calls, _, _ := provider.counts(); written.Embedding != client.EmbeddingStateStored || calls != 3 {
+		t.Errorf("embedding %s after %d calls", written.Embedding, calls)
+	}
+}
+
+// TestTextThatTheProviderRefuses is stored without a vector and does not keep others from theirs; as a question it is the caller's fault.
+func TestTextThatTheProviderRefuses(t *testing.T) {
+	t.Parallel()
+	provider := newProvider(t)
+	stack := endtoend.New(t, endtoend.Options{Env: provider.env()})
+	provider.refuse("unspeakable")
+	results, err := stack.Client.CreateRemediations(t.Context(), []client.RemediationInput{
+		incident("a", "disk is full"), incident("b", "unspeakable trouble"), incident("c", "certificate has expired"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var states []client.EmbeddingState
+	for _, result := range results {
+		states = append(states, result.Embedding)
+	}
+	if diff := gocmp.Diff([]client.EmbeddingState{"stored", "pending", "stored"}, states); diff != "" {
+		t.Error(diff)
+	}
+	if done, err := stack.Functions.Maintain.Invoke(t.Context()); err != nil || done.Embedded != 0 || done.Refused != 1 {
+		t.Errorf("upkeep did %+v, %v", done, err)
+	}
+	_, err = stack.Client.Search(t.Context(), client.SearchInput{Query: "unspeakable"})
+	var refusal *client.Error
+	if !errors.As(err, &refusal) || refusal.StatusCode != 400 {
+		t.Fatalf("search: %v", err)
+	}
+	if len(refusal.Problem.Errors) != 1 || refusal.Problem.Errors[0].Field != "query" {
+		t.Errorf("faults %+v", refusal.Problem.Errors)
+	}
+}
+
+// TestEmbeddingIsOfTheSignature shows what the provider is told: neither ids nor times nor secrets.
+func TestEmbeddingIsOfTheSignature(t *testing.T) {
+	t.Parallel()
+	provider := newProvider(t)
+	stack := endtoend.New(t, endtoend.Options{Env: provider.env()})
+	record := full("id-of-the-caller")
+	record.ErrorMessage = pointer("pod api-5d8f9c7b6d-x2k4j at 10.1.2.3 failed 17 times, password=" + secret)
+	create(t, stack, record)
+	provider.mu.Lock()
+	defer provider.mu.Unlock()
+	if len(provider.texts) != 1 {
+		t.Fatalf("the provider was told %v", provider.texts)
+	}
+	for text := range provider.texts {
+		leaksNothing(t, text)
+		stored := rows[string](t, stack.Database.ReaderURL(), "SELECT text FROM signature")
+		if diff := gocmp.Diff([]string{text}, stored, cmpopts.EquateEmpty()); diff != "" {
+			t.Error(diff)
+		}
+	}
+}

@@ -1,0 +1,224 @@
+package endtoend_test
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/datastorage-service/datastorage/client"
+	"github.com/datastorage-service/datastorage/internal/endtoend"
+)
+
+// filterCase is a filter and what it is to leave.
+type filterCase struct {
+	params client.ListRemediationsParams
+	match  func(client.Remediation) bool
+}
+
+// filterCases are every filter with one and with several values, and several filters at once. all is everything that is stored.
+func filterCases(all []client.Remediation) []filterCase {
+	type params = client.ListRemediationsParams
+	type stored = client.Remediation
+	in := func(value string, list string) bool { return slices.Contains(strings.Split(list, ","), value) }
+	one, other := all[100], all[200]
+	since, until := start.Add(30*time.Minute), start.Add(90*time.Minute)
+	return []filterCase{
+		{params{}, func(stored) bool { return true }},
+		{params{ID: fmt.Sprint(one.ID)}, func(r stored) bool { return r.ID == one.ID }},
+		{params{ID: fmt.Sprintf("%d,%d,999999", one.ID, other.ID)}, func(r stored) bool { return r.ID == one.ID || r.ID == other.ID }},
+		{params{RemediationID: "r-00007,r-00008,nobody"}, func(r stored) bool { return in(r.RemediationID, "r-00007,r-00008") }},
+		{params{Name: "قرص ممتلئ"}, func(r stored) bool { return r.Name == "قرص ممتلئ" }},
+		{params{Name: "磁盘已满,ดิสก์เต็ม,Disk 💾"}, func(r stored) bool { return in(r.Name, "磁盘已满,ดิสก์เต็ม,Disk 💾") }},
+		{params{Name: "disk 💾"}, func(stored) bool { return false }},
+		{params{Name: "Disk%"}, func(stored) bool { return false }},
+		{params{Namespace: "متجر"}, func(r stored) bool { return r.Namespace == "متجر" }},
+		{params{Namespace: "shop,支付"}, func(r stored) bool { return in(r.Namespace, "shop,支付") }},
+		{params{Namespace: "' OR '1'='1"}, func(stored) bool { return false }},
+		{params{Phase: "pending"}, func(r stored) bool { return r.Phase == "pending" }},
+		{params{Phase: "completed,failed"}, func(r stored) bool { return in(string(r.Phase), "completed,failed") }},
+		{params{Status: "success"}, func(r stored) bool { return r.Status == "success" }},
+		{params{Status: "running,failure"}, func(r stored) bool { return in(string(r.Status), "running,failure") }},
+		{params{Severity: "unknown"}, func(r stored) bool { return r.Severity == "unknown" }},
+		{params{Severity: "critical,low,info"}, func(r stored) bool { return in(string(r.Severity), "critical,low") }},
+		{params{Environment: "production"}, func(r stored) bool { return r.Environment == "production" }},
+		{params{Environment: "production,test,staging"}, func(r stored) bool { return r.Environment != "" }},
+		{params{ClusterName: "eu-1"}, func(r stored) bool { return r.ClusterName == "eu-1" }},
+		{params{ClusterName: "eu-1,us-1"}, func(r stored) bool { return r.ClusterName != "" }},
+		{params{ActionType: "scale_up"}, func(r stored) bool { return r.ActionType == "scale_up" }},
+		{params{ActionType: "scale_up,restart_pod"}, func(stored) bool { return true }},
+		{params{AlertFingerprint: "beef"}, func(r stored) bool { return r.AlertFingerprint == "beef" }},
+		{params{AlertFingerprint: "beef,cafe"}, func(r stored) bool { return in(r.AlertFingerprint, "beef,cafe") }},
+		{params{TargetResource: "pod/api"}, func(r stored) bool { return r.TargetResource == "pod/api" }},
+		{params{TargetResource: "pod/api,node/n1"}, func(r stored) bool { return r.TargetResource != "" }},
+		{params{SignatureID: one.SignatureID}, func(r stored) bool { return r.SignatureID == one.SignatureID }},
+		{params{SignatureID: strings.ToUpper(one.SignatureID) + "," + other.SignatureID}, func(r stored) bool { return in(r.SignatureID, one.SignatureID+","+other.SignatureID) }},
+		{params{Since: since.Format(time.RFC3339Nano)}, func(r stored) bool { return !r.StartTime.Before(since) }},
+		{params{Until: until.Format(time.RFC3339Nano)}, func(r stored) bool { return r.StartTime.Before(until) }},
+		{params{Since: since.In(time.FixedZone("", 3600)).Format(time.RFC3339Nano), Until: until.Format(time.RFC3339Nano)}, func(r stored) bool { return !r.StartTime.Before(since) && r.StartTime.Before(until) }},
+		{params{Since: "1s"}, func(stored) bool { return false }},
+		{params{Since: "100000d", Until: "0s"}, func(stored) bool { return true }},
+		{params{Namespace: "shop", Phase: "failed"}, func(r stored) bool { return r.Namespace == "shop" && r.Phase == "failed" }},
+		{
+			params{Namespace: "shop,متجر", Status: "success,failure", Severity: "critical,low", ActionType: "restart_pod"},
+			func(r stored) bool {
+				return in(r.Namespace, "shop,متجر") && in(string(r.Status), "success,failure") && in(string(r.Severity), "critical,low") && r.ActionType == "restart_pod"
+			},
+		},
+		{
+			params{
+				RemediationID: one.RemediationID, Name: one.Name, Namespace: one.Namespace, Phase: string(one.Phase), Status: string(one.Status),
+				Severity: string(one.Severity), ActionType: one.ActionType, SignatureID: one.SignatureID, ID: fmt.Sprint(one.ID), Since: "100000d", Until: "1s",
+			},
+			func(r stored) bool { return r.ID == one.ID },
+		},
+		{params{Name: one.Name, SignatureID: one.SignatureID, ClusterName: "nowhere"}, func(stored) bool { return false }},
+	}
+}
+
+// TestFilters holds every filter of the list, and the same of search, to what a loop over all records says.
+func TestFilters(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{})
+	createAll(t, stack, many(700, numbered))
+	all := list(t, stack, client.ListRemediationsParams{})
+	for _, c := range filterCases(all) {
+		t.Run(fmt.Sprintf("%+v", c.params), func(t *testing.T) {
+			t.Parallel()
+			var want []client.Remediation
+			for _, remediation := range all {
+				if c.match(remediation) {
+					want = append(want, remediation)
+				}
+			}
+			if diff := gocmp.Diff(want, list(t, stack, c.params)); diff != "" {
+				t.Errorf("list:\n%s", diff)
+			}
+			searchesWithin(t, stack, c.params, want)
+		})
+	}
+}
+
+// list answers all pages of a list and holds the total to their number.
+func list(t *testing.T, stack *endtoend.Stack, params client.ListRemediationsParams) []client.Remediation {
+	t.Helper()
+	params.Limit, params.IncludeTotal = 300, true
+	first, err := stack.Client.ListRemediations(t.Context(), params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []client.Remediation
+	for remediation, err := range stack.Client.AllRemediations(t.Context(), params) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, remediation)
+	}
+	if *first.Pagination.Total != int64(len(all)) {
+		t.Errorf("total %d, and %d records", *first.Pagination.Total, len(all))
+	}
+	newestFirst := func(a, b client.Remediation) int {
+		return cmp.Or(b.StartTime.Compare(a.StartTime), cmp.Compare(b.ID, a.ID))
+	}
+	if !slices.IsSortedFunc(all, newestFirst) {
+		t.Error("not newest first")
+	}
+	return all
+}
+
+// searchesWithin holds what search finds and counts under a filter to the remediations that the filter is to leave.
+func searchesWithin(t *testing.T, stack *endtoend.Stack, params client.ListRemediationsParams, left []client.Remediation) {
+	t.Helper()
+	bySignature := map[string][]client.Remediation{}
+	for _, remediation := range left {
+		bySignature[remediation.SignatureID] = append(bySignature[remediation.SignatureID], remediation)
+	}
+	found := search(t, stack, client.SearchInput{Query: "disk is full", Limit: pointer(100), PerSignature: pointer(2), Filters: asFilters(params)})
+	if want := min(100, len(bySignature)); len(found) != want {
+		t.Errorf("found %d signatures, want %d", len(found), want)
+	}
+	for _, result := range found {
+		within := bySignature[result.SignatureID]
+		delete(bySignature, result.SignatureID) // so that a second time has none
+		holds(t, result, within)
+	}
+}
+
+// holds compares a result with the remediations, newest first, that it is to be about.
+func holds(t *testing.T, result client.SearchResult, within []client.Remediation) {
+	t.Helper()
+	if result.Occurrences != int64(len(within)) || len(within) == 0 {
+		t.Errorf("%s: %d occurrences, want %d", result.SignatureID, result.Occurrences, len(within))
+		return
+	}
+	var outcome client.Rate
+	for _, remediation := range within {
+		switch remediation.Status {
+		case client.StatusSuccess:
+			outcome.Success++
+		case client.StatusFailure:
+			outcome.Failure++
+		}
+	}
+	if result.SuccessRate.Success != outcome.Success || result.SuccessRate.Failure != outcome.Failure {
+		t.Errorf("%s: success rate %+v, want %+v", result.SignatureID, result.SuccessRate, outcome)
+	}
+	if !result.LastSeen.Equal(within[0].StartTime) || !result.FirstSeen.Equal(within[len(within)-1].StartTime) {
+		t.Errorf("%s: seen from %v to %v", result.SignatureID, result.FirstSeen, result.LastSeen)
+	}
+	var shown, newest []string
+	for _, remediation := range result.Remediations {
+		shown = append(shown, remediation.RemediationID)
+	}
+	for _, remediation := range within[:min(2, len(within))] {
+		newest = append(newest, remediation.RemediationID)
+	}
+	if diff := gocmp.Diff(newest, shown); diff != "" {
+		t.Errorf("%s shows:\n%s", result.SignatureID, diff)
+	}
+}
+
+// asFilters are a list's filters as a search takes them.
+func asFilters(p client.ListRemediationsParams) *client.SearchFilters {
+	given := func(value string) *string {
+		if value == "" {
+			return nil
+		}
+		return &value
+	}
+	return &client.SearchFilters{
+		ID: given(p.ID), RemediationID: given(p.RemediationID), Name: given(p.Name), Namespace: given(p.Namespace), Phase: given(p.Phase),
+		Status: given(p.Status), Severity: given(p.Severity), Environment: given(p.Environment), ClusterName: given(p.ClusterName),
+		ActionType: given(p.ActionType), AlertFingerprint: given(p.AlertFingerprint), TargetResource: given(p.TargetResource),
+		SignatureID: given(p.SignatureID), Since: given(p.Since), Until: given(p.Until),
+	}
+}
+
+// TestSpansBackFromNow shows that 24h and 7d count from now, half-open.
+func TestSpansBackFromNow(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{})
+	now := time.Now()
+	for id, ago := range map[string]time.Duration{"minutes": time.Minute, "hours": 5 * time.Hour, "days": 3 * 24 * time.Hour, "weeks": 20 * 24 * time.Hour, "tomorrow": -24 * time.Hour} {
+		record := minimal(id)
+		record.StartTime = now.Add(-ago)
+		create(t, stack, record)
+	}
+	for params, want := range map[[2]string][]string{
+		{"2h", ""}: {"tomorrow", "minutes"}, {"24h", ""}: {"tomorrow", "minutes", "hours"}, {"7d", ""}: {"tomorrow", "minutes", "hours", "days"},
+		{"3w", ""}: {"tomorrow", "minutes", "hours", "days", "weeks"}, {"7d", "24h"}: {"days"}, {"", "600s"}: {"hours", "days", "weeks"},
+		{"400m", "0s"}: {"minutes", "hours"},
+	} {
+		var got []string
+		for _, remediation := range list(t, stack, client.ListRemediationsParams{Since: params[0], Until: params[1]}) {
+			got = append(got, remediation.RemediationID)
+		}
+		if diff := gocmp.Diff(want, got); diff != "" {
+			t.Errorf("since %s until %s:\n%s", params[0], params[1], diff)
+		}
+	}
+}

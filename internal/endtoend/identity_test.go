@@ -1,0 +1,168 @@
+package endtoend_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+
+	"github.com/aws/aws-lambda-go/events"
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/datastorage-service/datastorage/client"
+	"github.com/datastorage-service/datastorage/internal/endtoend"
+)
+
+type identity = events.APIGatewayV2HTTPRequestContextAuthorizerDescription
+
+// token is what the gateway hands over of a JWT. Authorizers give the scopes as a list, a claim, or both.
+func token(subject, claim string, scopes ...string) *identity {
+	return &identity{JWT: &events.APIGatewayV2HTTPRequestContextAuthorizerJWTDescription{
+		Claims: map[string]string{"sub": subject, "scope": claim, "iss": "https://issuer.example"}, Scopes: scopes,
+	}}
+}
+
+// signed is what the gateway hands over of a SigV4 signature.
+func signed(arn string) *identity {
+	return &identity{IAM: &events.APIGatewayV2HTTPRequestContextAuthorizerIAMDescription{
+		AccessKey: "AKIAIOSFODNN7EXAMPLE", AccountID: "123456789012", CallerID: "AIDA", UserARN: arn, UserID: "AIDA",
+	}}
+}
+
+const (
+	reading = "datastorage/read"
+	writing = "datastorage/write"
+	role    = "arn:aws:sts::123456789012:assumed-role/controller/session"
+)
+
+// TestIdentity asks for every operation as each kind of caller.
+func TestIdentity(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		identity    *identity
+		read, write int // the status of a refusal, 0 when it is served
+	}{
+		"both scopes as a list":     {token("controller", "", reading, writing), 0, 0},
+		"both scopes as a claim":    {token("controller", "openid "+reading+" "+writing), 0, 0},
+		"read only":                 {token("dashboard", reading), 0, 403},
+		"write only":                {token("controller", "", writing), 403, 0},
+		"another scope":             {token("stranger", "datastorage", "datastorage/reading"), 403, 403},
+		"no scope":                  {token("stranger", ""), 403, 403},
+		"no subject":                {token("", reading+" "+writing), 401, 401},
+		"a subject of no character": {token("a\nb", reading+" "+writing), 401, 401},
+		"a signature":               {signed(role), 0, 0},
+		"a signature of nobody":     {signed(""), 401, 401},
+		"an empty authorizer":       {&identity{}, 401, 401},
+		"a Lambda authorizer":       {&identity{Lambda: map[string]any{"sub": "x", "scope": reading}}, 401, 401},
+		"nobody":                    {nil, 401, 401},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			stack := endtoend.New(t, endtoend.Options{Identity: c.identity, Anonymous: c.identity == nil})
+			if c.read == 0 && c.write == 0 {
+				wantServed(t, stack)
+				return
+			}
+			for operation, ask := range allOperations(stack.Client) {
+				want := c.read
+				if mutates(operation) {
+					want = c.write
+				}
+				wantStatus(t, operation, ask(t.Context()), want)
+			}
+			if n := countJournal(stack); c.write != 0 && n != 0 {
+				t.Errorf("%d journal entries", n)
+			}
+			if _, err := stack.Client.Health(t.Context()); err != nil {
+				t.Errorf("health: %v", err)
+			}
+		})
+	}
+}
+
+func allOperations(api *client.Client) map[string]func(context.Context) error {
+	all := operations(api)
+	all["ready"] = func(ctx context.Context) error {
+		_, err := api.Ready(ctx)
+		return err
+	}
+	return all
+}
+
+func mutates(operation string) bool {
+	switch operation {
+	case "create", "batch", "update", "analysis", "workflow", "execution":
+		return true
+	}
+	return false
+}
+
+// wantStatus holds a refusal to its status. A caller who may ask is told of what there is not: nothing is stored here.
+func wantStatus(t *testing.T, operation string, err error, want int) {
+	t.Helper()
+	var refusal *client.Error
+	if want == 0 {
+		if err != nil && !errors.Is(err, client.ErrNotFound) {
+			t.Errorf("%s: %v", operation, err)
+		}
+		return
+	}
+	if !errors.As(err, &refusal) || refusal.StatusCode != want {
+		t.Errorf("%s: %v, want %d", operation, err, want)
+		return
+	}
+	kinds := map[int]string{401: "urn:datastorage:problem:unauthenticated", 403: "urn:datastorage:problem:forbidden"}
+	if refusal.Problem.Type != kinds[want] || refusal.Problem.RequestID == "" {
+		t.Errorf("%s: problem %+v", operation, refusal.Problem)
+	}
+}
+
+// TestUnauthenticatedIsToldHow shows the header that RFC 9110 asks of a 401, and that a bad request tells strangers nothing.
+func TestUnauthenticatedIsToldHow(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{Anonymous: true})
+	response, body := post(t, stack, "/v1/remediations", `{"name":1`)
+	if response.StatusCode != http.StatusUnauthorized || response.Header.Get("WWW-Authenticate") == "" {
+		t.Errorf("%d %v %s", response.StatusCode, response.Header, body)
+	}
+}
+
+// TestActor shows that the actor is who the gateway says, in the record, its children and the journal, and never who the body says.
+func TestActor(t *testing.T) {
+	t.Parallel()
+	first := endtoend.New(t, endtoend.Options{Identity: token("controller-ü", reading+" "+writing)})
+	second := endtoend.New(t, endtoend.Options{Identity: signed(role), Database: first.Database})
+	response, body := post(t, first, "/v1/remediations", changed(record(), "actor", `"root"`))
+	if response.StatusCode != 400 {
+		t.Errorf("an actor in the body: %d %s", response.StatusCode, body)
+	}
+	create(t, first, minimal("r"))
+	again, err := second.Client.CreateRemediation(t.Context(), minimal("r"))
+	if err != nil || !again.Replayed {
+		t.Errorf("the same by another actor: %+v %v", again, err)
+	}
+	if _, err := second.Client.CreateAIAnalysis(t.Context(), "r", fullAnalysis("a")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := second.Client.UpdateRemediation(t.Context(), "r", client.RemediationUpdate{Phase: pointer(client.PhaseFailed)}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := first.Client.GetRemediation(t.Context(), "r")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Actor != "controller-ü" || got.AIAnalyses[0].Actor != role {
+		t.Errorf("recorded by %s, analysed by %s", got.Actor, got.AIAnalyses[0].Actor)
+	}
+	history, err := first.Client.History(t.Context(), "r", client.GetHistoryParams{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var actors []string
+	for _, entry := range history.Data {
+		actors = append(actors, entry.Actor, canonical(t, entry).Actor)
+	}
+	if diff := gocmp.Diff([]string{"controller-ü", "controller-ü", role, role, role, role}, actors); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -1,0 +1,178 @@
+package endtoend_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/datastorage-service/datastorage/client"
+	"github.com/datastorage-service/datastorage/internal/endtoend"
+	"github.com/datastorage-service/datastorage/internal/local"
+)
+
+// sampleRecords is how many records come with the product.
+const sampleRecords = 60
+
+// TestImport loads the records that come with the product: each is there once, a recurring incident costs one vector, and every field
+// comes back as it was sent.
+func TestImport(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{})
+	samples := readLines(t, local.Samples)
+	if len(samples) != sampleRecords {
+		t.Fatalf("%d samples, want %d", len(samples), sampleRecords)
+	}
+	for i, result := range importAll(t, stack, samples, 25) {
+		if result.Status != http.StatusCreated || result.Embedding != client.EmbeddingStateStored {
+			t.Errorf("sample %d: %d, embedding %q, %v", i, result.Status, result.Embedding, result.Err())
+		}
+	}
+	incidents := countIncidents(t, samples)
+	got := map[string]int{}
+	for name, sql := range map[string]string{
+		"remediations":       "SELECT count(*) FROM remediation_audit",
+		"journal entries":    "SELECT count(*) FROM audit_event",
+		"entries of records": "SELECT count(*) FROM audit_event AS e JOIN remediation_audit AS r USING (event_id, remediation_id)",
+		"signatures":         "SELECT count(*) FROM signature",
+		"vectors":            "SELECT count(*) FROM embedding",
+		"embedded":           "SELECT count(DISTINCT s.id) FROM signature AS s JOIN embedding AS e ON e.signature_id = s.id",
+	} {
+		got[name] = one[int](t, stack.Database.ReaderURL(), sql)
+	}
+	want := map[string]int{
+		"remediations": sampleRecords, "journal entries": sampleRecords, "entries of records": sampleRecords,
+		"signatures": incidents, "vectors": incidents, "embedded": incidents,
+	}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Errorf("rows (-want +got):\n%s", diff)
+	}
+	for _, sample := range samples {
+		readsBack(t, stack, sample)
+	}
+}
+
+// TestImportAgain loads the same records a second time, cut into other batches and the last first: every answer is that of the first
+// time, and no row of any table changes.
+func TestImportAgain(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{})
+	samples := readLines(t, local.Samples)
+	first := importAll(t, stack, samples, 25)
+	before := contents(t, stack)
+	slices.Reverse(samples)
+	again := importAll(t, stack, samples, 7)
+	slices.Reverse(again)
+	for i, result := range again {
+		if !result.Replayed() {
+			t.Errorf("sample %d: %d %v", i, result.Status, result.Err())
+		}
+		// The place in the batch and the status are those of this time, all else is the first answer's.
+		again[i].Index, again[i].Status = first[i].Index, first[i].Status
+	}
+	if diff := gocmp.Diff(first, again); diff != "" {
+		t.Errorf("answers (-first +again):\n%s", diff)
+	}
+	if diff := gocmp.Diff(before, contents(t, stack)); diff != "" {
+		t.Errorf("the database changed (-before +after):\n%s", diff)
+	}
+}
+
+// readLines reads one JSON text a line.
+func readLines(t *testing.T, text []byte) []json.RawMessage {
+	t.Helper()
+	var lines []json.RawMessage
+	for line := range bytes.Lines(text) {
+		if line = bytes.TrimSpace(line); len(line) > 0 {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// countIncidents counts what the samples are about without knowing how texts are normalised: they repeat the same alert, action and
+// workflow, if they have one, and differ only in pods, nodes, addresses and figures.
+func countIncidents(t *testing.T, samples []json.RawMessage) int {
+	t.Helper()
+	type kind struct {
+		name, action any
+		planned      bool
+	}
+	distinct := map[kind]bool{}
+	for _, sample := range samples {
+		said := members(t, sample)
+		distinct[kind{said["name"], said["action_type"], said["workflow_yaml"] != nil}] = true
+	}
+	return len(distinct)
+}
+
+// importAll sends records as they are, so many in a request, and answers what became of each.
+func importAll(t *testing.T, stack *endtoend.Stack, records []json.RawMessage, batch int) []client.BatchResult {
+	t.Helper()
+	var all []client.BatchResult
+	for part := range slices.Chunk(records, batch) {
+		results, err := stack.Client.CreateRemediationsJSON(t.Context(), part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, results...)
+	}
+	return all
+}
+
+// readsBack compares what the service answers with what was sent, JSON with JSON: every field that was sent, and no other than those
+// that the service adds.
+func readsBack(t *testing.T, stack *endtoend.Stack, sent json.RawMessage) {
+	t.Helper()
+	want := members(t, sent)
+	id, _ := want["remediation_id"].(string)
+	got := members(t, fetch(t, stack, "/v1/remediations/"+url.PathEscape(id)))
+	for _, added := range []string{
+		"id", "actor", "created_at", "updated_at", "signature_id", "duration_ms", "ai_analyses", "workflows", "executions",
+	} {
+		if _, ok := got[added]; !ok {
+			t.Errorf("%s has no %s", id, added)
+		}
+		delete(got, added)
+	}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Errorf("%s (-sent +got), members %v:\n%s", id, slices.Sorted(maps.Keys(got)), diff)
+	}
+}
+
+// members are those of a JSON object, their numbers as they are written.
+func members(t *testing.T, text []byte) map[string]any {
+	t.Helper()
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	var object map[string]any
+	if err := decoder.Decode(&object); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	return object
+}
+
+// fetch is the body that the service answers with, as it is.
+func fetch(t *testing.T, stack *endtoend.Stack, path string) []byte {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, stack.URL+path, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := stack.HTTP.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %d %s %v", path, response.StatusCode, body, err)
+	}
+	return body
+}

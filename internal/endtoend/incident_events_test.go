@@ -1,0 +1,106 @@
+package endtoend_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/datastorage-service/datastorage/client"
+	"github.com/datastorage-service/datastorage/internal/endtoend"
+)
+
+// TestIncidentEvents reads the view: each field, a pod's name only where the target is a pod, and the very vector of the signature.
+func TestIncidentEvents(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{})
+	record := full("r")
+	record.TargetResource = pointer("Pod/shop/api-1")
+	written := create(t, stack, record)
+	node := minimal("node")
+	node.TargetResource = pointer("node/n1")
+	create(t, stack, node)
+	page, err := stack.Client.IncidentEvents(t.Context(), client.ListIncidentEventsParams{Namespace: record.Namespace})
+	if err != nil || len(page.Data) != 1 {
+		t.Fatal(page, err)
+	}
+	want := client.IncidentEvent{
+		ID: written.ID, RemediationID: "r", AlertName: record.Name, Namespace: record.Namespace, PodName: "shop/api-1", WorkflowStatus: record.Status,
+		WorkflowYAML: record.WorkflowYAML, ErrorMessage: record.ErrorMessage, CreatedAt: written.CreatedAt, UpdatedAt: written.CreatedAt,
+	}
+	if diff := gocmp.Diff(want, page.Data[0], cmpopts.IgnoreFields(client.IncidentEvent{}, "EmbeddingVector")); diff != "" {
+		t.Error(diff)
+	}
+	stored := one[[]float32](t, stack.Database.ReaderURL(), `SELECT e.vector::vector::real[] FROM embedding AS e
+		JOIN remediation_audit AS r USING (signature_id) WHERE r.remediation_id = 'r'`)
+	if !slices.Equal(stored, page.Data[0].EmbeddingVector) || len(stored) == 0 {
+		t.Errorf("a vector of %d numbers, want the stored one of %d", len(page.Data[0].EmbeddingVector), len(stored))
+	}
+	all, err := stack.Client.IncidentEvents(t.Context(), client.ListIncidentEventsParams{})
+	if err != nil || len(all.Data) != 2 || all.Data[0].RemediationID != "node" || all.Data[0].PodName != "" {
+		t.Errorf("newest first: %+v %v", all, err)
+	}
+}
+
+// TestIncidentEventFilters holds each filter of the view to a loop, and walks its pages.
+func TestIncidentEventFilters(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{})
+	createAll(t, stack, many(100, numbered))
+	middle := time.Now()
+	createAll(t, stack, many(300, func(i int) client.RemediationInput { return numbered(100 + i) }))
+	var all []client.IncidentEvent
+	for event, err := range stack.Client.AllIncidentEvents(t.Context(), client.ListIncidentEventsParams{Limit: 1000}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, event)
+	}
+	if len(all) != 400 {
+		t.Fatalf("%d events, want 400", len(all))
+	}
+	type event = client.IncidentEvent
+	in := func(value string, list string) bool { return slices.Contains(strings.Split(list, ","), value) }
+	for _, c := range []struct {
+		params client.ListIncidentEventsParams
+		match  func(event) bool
+	}{
+		{client.ListIncidentEventsParams{AlertName: "قرص ممتلئ"}, func(e event) bool { return e.AlertName == "قرص ممتلئ" }},
+		{client.ListIncidentEventsParams{AlertName: "Disk 💾,磁盘已满"}, func(e event) bool { return in(e.AlertName, "Disk 💾,磁盘已满") }},
+		{client.ListIncidentEventsParams{Namespace: "shop"}, func(e event) bool { return e.Namespace == "shop" }},
+		{client.ListIncidentEventsParams{WorkflowStatus: "success,failure"}, func(e event) bool { return in(string(e.WorkflowStatus), "success,failure") }},
+		{client.ListIncidentEventsParams{Since: middle.Format(time.RFC3339Nano)}, func(e event) bool { return !e.CreatedAt.Before(middle) }},
+		{client.ListIncidentEventsParams{Until: middle.Format(time.RFC3339Nano)}, func(e event) bool { return e.CreatedAt.Before(middle) }},
+		{client.ListIncidentEventsParams{Since: "1h", Until: "30m"}, func(event) bool { return false }},
+		{
+			client.ListIncidentEventsParams{Namespace: "shop,支付", WorkflowStatus: "running", AlertName: "KubePodCrashLooping", Since: "1h"},
+			func(e event) bool {
+				return in(e.Namespace, "shop,支付") && e.WorkflowStatus == "running" && e.AlertName == "KubePodCrashLooping"
+			},
+		},
+	} {
+		t.Run(fmt.Sprintf("%+v", c.params), func(t *testing.T) {
+			t.Parallel()
+			var want, got []string
+			for _, event := range all {
+				if c.match(event) {
+					want = append(want, event.RemediationID)
+				}
+			}
+			c.params.Limit = 23
+			for event, err := range stack.Client.AllIncidentEvents(t.Context(), c.params) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, event.RemediationID)
+			}
+			if diff := gocmp.Diff(want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}

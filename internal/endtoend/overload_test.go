@@ -1,0 +1,220 @@
+package endtoend_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/datastorage-service/datastorage/client"
+	"github.com/datastorage-service/datastorage/internal/endtoend"
+	"github.com/datastorage-service/datastorage/internal/local"
+)
+
+// samples are the sample events with the function that each is for.
+func samples(t *testing.T) map[string][]byte {
+	t.Helper()
+	all := map[string][]byte{}
+	files, err := filepath.Glob(filepath.Join(endtoend.Root(t), "events", "*.json"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[strings.TrimSuffix(filepath.Base(file), ".json")] = text
+	}
+	return all
+}
+
+func functionOf(sample string) string {
+	switch sample {
+	case "health", "ready":
+		return "HealthFunction"
+	case "get", "list", "history", "search", "incident-events":
+		return "QueryFunction"
+	}
+	return "WriteFunction"
+}
+
+// TestEndedContexts invokes every route with a context that has ended already, that ends at once, and that leaves no time to answer: 503
+// with Retry-After, nothing stored. Only /health, which waits for nothing, answers.
+func TestEndedContexts(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{})
+	before := contents(t, stack)
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	expired, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+	defer cancel()
+	short, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond) // less than the front keeps back to answer
+	defer cancel()
+	for kind, ctx := range map[string]context.Context{"cancelled": cancelled, "expired": expired, "short": short} {
+		for name, event := range samples(t) {
+			payload, err := stack.Functions.Handlers[functionOf(name)].Invoke(ctx, event)
+			if err != nil {
+				t.Errorf("%s context, %s: the invocation fails: %v", kind, name, err)
+				continue
+			}
+			var answer events.APIGatewayV2HTTPResponse
+			if err := json.Unmarshal(payload, &answer); err != nil {
+				t.Fatal(err)
+			}
+			want := 503
+			if name == "health" {
+				want = 200
+			}
+			if answer.StatusCode != want || want == 503 && answer.Headers["Retry-After"] == "" {
+				t.Errorf("%s context, %s: %d %v %s", kind, name, answer.StatusCode, answer.Headers, answer.Body)
+			}
+			leaksNothing(t, answer.Body)
+		}
+	}
+	if _, err := stack.Functions.Maintain.Invoke(cancelled); !errors.Is(err, context.Canceled) {
+		t.Errorf("upkeep: %v, want context.Canceled", err)
+	}
+	if diff := gocmp.Diff(before, contents(t, stack)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestClientGivesUp shows that the errors of the client say why the caller's context ended, whether before or while the service works.
+func TestClientGivesUp(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{Env: shortly()})
+	create(t, stack, minimal("r"))
+	locker := connect(t, stack.Database.AdminURL())
+	mustExec(t, locker, "BEGIN")
+	mustExec(t, locker, "LOCK TABLE remediation_audit, audit_event IN ACCESS EXCLUSIVE MODE")
+	for name, operation := range operations(stack.Client) {
+		cancelled, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := operation(cancelled); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v, want context.Canceled", name, err)
+		}
+		expiring, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		if err := operation(expiring); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: %v, want context.DeadlineExceeded", name, err)
+		}
+		cancel()
+	}
+	mustExec(t, locker, "ROLLBACK")
+	awaitIdle(t, stack, 0)
+}
+
+// awaitIdle returns when the service's sessions have nothing left to do; own is how many of the test's work under the same roles.
+func awaitIdle(t *testing.T, stack *endtoend.Stack, own int) {
+	t.Helper()
+	conn := connect(t, stack.Database.SuperuserURL())
+	for busy := own + 1; busy > own; time.Sleep(5 * time.Millisecond) {
+		if err := conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND usename LIKE 'datastorage%' AND state <> 'idle'`).Scan(&busy); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestDatabaseIsSlow locks every table, so that nothing can be read or written: every operation says to come back within its time, takes
+// its statement back from the server, and succeeds when asked again.
+func TestDatabaseIsSlow(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{Env: shortly()})
+	create(t, stack, minimal("r"))
+	locker := connect(t, stack.Database.AdminURL())
+	mustExec(t, locker, "BEGIN")
+	mustExec(t, locker, "LOCK TABLE remediation_audit, audit_event, embedding_model, cursor_key, ai_analysis_audit, workflow_audit, execution_audit IN ACCESS EXCLUSIVE MODE")
+	wantUnavailable(t, stack)
+	awaitIdle(t, stack, 1)
+	mustExec(t, locker, "ROLLBACK")
+	wantServed(t, stack)
+	wantJournal(t, stack, "r", 5)
+}
+
+// TestWritesAreSlow makes the last part of every write sleep: the write is taken back as a whole, and reads go on beside it.
+func TestWritesAreSlow(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{Env: shortly()})
+	create(t, stack, minimal("before"))
+	run(t, stack.Database.AdminURL(), `CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); RETURN NULL; END $$`,
+		"CREATE TRIGGER dawdle AFTER INSERT ON audit_event FOR EACH ROW EXECUTE FUNCTION dawdle()")
+	before := contents(t, stack)
+	slow := make(chan error, 1)
+	go func() {
+		_, err := stack.Client.CreateRemediation(t.Context(), minimal("slow"))
+		slow <- err
+	}()
+	for name, operation := range operations(stack.Client) {
+		if mutates(name) {
+			continue
+		}
+		if err := operation(t.Context()); err != nil && !errors.Is(err, client.ErrNotFound) {
+			t.Errorf("%s beside a slow write: %v", name, err)
+		}
+	}
+	if err := <-slow; !errors.Is(err, client.ErrUnavailable) {
+		t.Errorf("slow write: %v", err)
+	}
+	awaitIdle(t, stack, 0)
+	if diff := gocmp.Diff(before, contents(t, stack)); diff != "" {
+		t.Error(diff)
+	}
+	run(t, stack.Database.AdminURL(), "DROP TRIGGER dawdle ON audit_event")
+	create(t, stack, minimal("slow"))
+}
+
+// TestPoolIsExhausted holds the only connection of the writers in a lock: the next writers say to come back within their time, readers do
+// not notice, and the one that was held up is served when the lock goes.
+func TestPoolIsExhausted(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{Env: map[string]string{"DATASTORAGE_DATABASE_MAX_CONNS": "1", "DATASTORAGE_REQUEST_TIMEOUT": "5s"}})
+	create(t, stack, minimal("r"))
+	locker := connect(t, stack.Database.AdminURL())
+	mustExec(t, locker, "BEGIN")
+	mustExec(t, locker, "SELECT FROM remediation_audit FOR UPDATE")
+	held := make(chan error, 1)
+	go func() {
+		_, err := stack.Client.UpdateRemediation(t.Context(), "r", client.RemediationUpdate{Phase: pointer(client.PhaseFailed)})
+		held <- err
+	}()
+	awaitWaiting(t, stack, 1)
+	if _, err := stack.Client.GetRemediation(t.Context(), "r"); err != nil {
+		t.Errorf("read: %v", err)
+	}
+	// The deadline of the function ends this one sooner than the one that holds the connection.
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	payload, err := stack.Functions.Handlers["WriteFunction"].Invoke(ctx, samples(t)["create"])
+	if err != nil || !strings.Contains(string(payload), `"statusCode":503`) || !strings.Contains(string(payload), "Retry-After") {
+		t.Errorf("write without a connection: %s %v", payload, err)
+	}
+	mustExec(t, locker, "ROLLBACK")
+	if err := <-held; err != nil {
+		t.Errorf("the write that was held up: %v", err)
+	}
+	create(t, stack, minimal("afterwards"))
+}
+
+// TestTooManyConnections makes the server refuse connections beyond those of the test.
+func TestTooManyConnections(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{Env: shortly()})
+	limit := func(n int) string {
+		return fmt.Sprintf("ALTER DATABASE %s CONNECTION LIMIT %d", stack.Database.Name, n)
+	}
+	url := stack.Database.Server.URL(local.Superuser, "postgres")
+	run(t, url, limit(0))
+	wantReadiness(t, stack, client.ReadinessStatusUnavailable, down())
+	wantUnavailable(t, stack)
+	run(t, url, limit(-1))
+	wantServed(t, stack)
+}

@@ -1,0 +1,136 @@
+package endtoend_test
+
+import (
+	"encoding/json"
+	"hash/fnv"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+)
+
+const dimensions = 32
+
+// provider is an embedding service that speaks OpenAI's format, counts what it is asked, and fails in the ways that a test asks for.
+type provider struct {
+	url string
+
+	mu    sync.Mutex
+	fail  http.HandlerFunc // nil when it works
+	bad   string           // requests that hold it are refused
+	calls int
+	texts map[string]int // how often each was embedded
+}
+
+func newProvider(tb testing.TB) *provider {
+	tb.Helper()
+	p := &provider{texts: map[string]int{}}
+	server := httptest.NewServer(p)
+	tb.Cleanup(server.Close)
+	p.url = server.URL + "/v1"
+	return p
+}
+
+// env are the settings that lead to the provider. The deadline is short, so that tests of its silence are.
+func (p *provider) env() map[string]string {
+	return map[string]string{
+		"DATASTORAGE_EMBEDDING_PROVIDER": "openai", "DATASTORAGE_EMBEDDING_URL": p.url, "DATASTORAGE_EMBEDDING_MODEL": "made-up",
+		"DATASTORAGE_EMBEDDING_DIMENSIONS": "32", "DATASTORAGE_EMBEDDING_DEADLINE": "300ms", "DATASTORAGE_EMBEDDING_API_KEY": secret,
+	}
+}
+
+// break_ makes the provider fail from now on; nil mends it.
+func (p *provider) break_(fail http.HandlerFunc) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fail = fail
+}
+
+// refuse makes the provider refuse requests with a text that holds the given one.
+func (p *provider) refuse(bad string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.bad = bad
+}
+
+// counts answers the calls so far, and how many texts were embedded in them, and how many of those were different.
+func (p *provider) counts() (calls, texts, different int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, times := range p.texts {
+		texts += times
+	}
+	return p.calls, texts, len(p.texts)
+}
+
+// ServeHTTP answers POST /v1/embeddings.
+func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	p.calls++
+	fail := p.fail
+	p.mu.Unlock()
+	if fail != nil {
+		fail(w, r)
+		return
+	}
+	var asked struct{ Input []string }
+	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil || r.Header.Get("Authorization") != "Bearer "+secret {
+		http.Error(w, "bad request", http.StatusBadRequest)
+		return
+	}
+	type entry struct {
+		Index     int       `json:"index"`
+		Embedding []float32 `json:"embedding"`
+	}
+	var answer struct {
+		Data []entry `json:"data"`
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.bad != "" && strings.Contains(strings.Join(asked.Input, "\n"), p.bad) {
+		http.Error(w, `{"error":{"message":"not this"}}`, http.StatusBadRequest)
+		return
+	}
+	for i, text := range asked.Input {
+		p.texts[text]++
+		answer.Data = append(answer.Data, entry{i, bagOfWords(text)})
+	}
+	_ = json.NewEncoder(w).Encode(answer)
+}
+
+// bagOfWords puts every word of a text into one of the dimensions.
+func bagOfWords(text string) []float32 {
+	vector := make([]float32, dimensions)
+	for word := range strings.FieldsSeq(strings.ToLower(text)) {
+		hash := fnv.New32a()
+		_, _ = hash.Write([]byte(word))
+		vector[hash.Sum32()%dimensions]++
+	}
+	return vector
+}
+
+// failures are the ways in which a provider is known to fail.
+func failures() map[string]http.HandlerFunc {
+	return map[string]http.HandlerFunc{
+		"hangs up": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"stalls": func(_ http.ResponseWriter, r *http.Request) {
+			// The server notices that the caller has left once the body is read.
+			_ = json.NewDecoder(r.Body).Decode(new(any))
+			<-r.Context().Done()
+		},
+		"throttles": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", "1")
+			w.WriteHeader(http.StatusTooManyRequests)
+		},
+		"fails": func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, `{"error":{"message":"`+secret+`"}}`, http.StatusInternalServerError)
+		},
+		"refuses the key": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) },
+		"babbles":         func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`<html>` + secret)) },
+		"answers too few": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"data":[]}`)) },
+		"answers too short": func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write([]byte(`{"data":[{"index":0,"embedding":[1]}]}`))
+		},
+	}
+}

@@ -1,0 +1,191 @@
+package endtoend_test
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/datastorage-service/datastorage/client"
+	"github.com/datastorage-service/datastorage/internal/endtoend"
+)
+
+// incident is a remediation of its own signature, about the error.
+func incident(id, message string) client.RemediationInput {
+	record := minimal(id)
+	record.ErrorMessage = &message
+	return record
+}
+
+// TestSearchOrder asks in the words of each of several incidents: that one comes first, scores fall, and explain says the same.
+func TestSearchOrder(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{})
+	messages := []string{
+		"disk is full on volume data", "certificate of the ingress has expired", "out of memory while sorting", "connection to the database was refused",
+		"image cannot be pulled from the registry", "磁盘已满", "قرص ممتلئ", "ดิสก์เต็ม",
+	}
+	for i, message := range messages {
+		create(t, stack, incident(fmt.Sprint(i), message))
+	}
+	for i, message := range messages {
+		found := search(t, stack, client.SearchInput{Query: message, Explain: pointer(true)})
+		if len(found) != len(messages) {
+			t.Errorf("%s: found %d, want all %d", message, len(found), len(messages))
+		}
+		if found[0].Remediations[0].RemediationID != fmt.Sprint(i) {
+			t.Errorf("%s: first is %s", message, found[0].Text)
+		}
+		for rank, result := range found {
+			leg := result.Explain.Semantic
+			if leg.Rank != rank+1 || leg.Score != result.Score || result.Score < -1 || result.Score > 1 {
+				t.Errorf("%s: explained as %+v at %d with score %v", message, leg, rank, result.Score)
+			}
+		}
+		if !slices.IsSortedFunc(found, func(a, b client.SearchResult) int { return cmp.Compare(b.Score, a.Score) }) {
+			t.Errorf("%s: not best first", message)
+		}
+	}
+}
+
+// TestSearchLimits shows limit, per_signature and min_score at work.
+func TestSearchLimits(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{})
+	createAll(t, stack, many(60, func(i int) client.RemediationInput {
+		record := incident(fmt.Sprintf("r-%02d", i), fmt.Sprintf("trouble with %c%c%c", 'a'+i%15, 'f'+i%15, 'k'+i%15))
+		record.StartTime = start.Add(time.Duration(i) * time.Minute)
+		return record
+	}))
+	all := search(t, stack, client.SearchInput{Query: "trouble with afk", Limit: pointer(100), PerSignature: pointer(100)})
+	if len(all) != 15 {
+		t.Fatalf("found %d, want 15", len(all))
+	}
+	if n := len(search(t, stack, client.SearchInput{Query: "trouble with afk"})); n != 10 {
+		t.Errorf("found %d without a limit, want 10", n)
+	}
+	for _, limit := range []int{1, 7, 15} {
+		found := search(t, stack, client.SearchInput{Query: "trouble with afk", Limit: &limit, PerSignature: pointer(100)})
+		if diff := gocmp.Diff(all[:limit], found); diff != "" {
+			t.Errorf("limit %d:\n%s", limit, diff)
+		}
+	}
+	for _, shown := range []int{0, 1, 3, 4, 100} {
+		for _, result := range search(t, stack, client.SearchInput{Query: "trouble with afk", PerSignature: &shown}) {
+			if len(result.Remediations) != min(shown, 4) || result.Occurrences != 4 {
+				t.Errorf("per_signature %d shows %d of %d", shown, len(result.Remediations), result.Occurrences)
+			}
+		}
+	}
+	for cut, result := range all {
+		found := search(t, stack, client.SearchInput{Query: "trouble with afk", Limit: pointer(100), MinScore: pointer(result.Score)})
+		if len(found) < cut+1 || found[len(found)-1].Score < result.Score {
+			t.Errorf("min_score %v: %d results", result.Score, len(found))
+		}
+	}
+	if found := search(t, stack, client.SearchInput{Query: "trouble with afk", MinScore: pointer(1.0)}); len(found) > 1 {
+		t.Errorf("%d results of score 1", len(found))
+	}
+}
+
+// TestSearchIsNotStarvedByFilters puts fifteen matching signatures far away behind two thousand near ones.
+func TestSearchIsNotStarvedByFilters(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{})
+	createAll(t, stack, many(2000, func(i int) client.RemediationInput {
+		return incident(fmt.Sprintf("near-%d", i), fmt.Sprintf("disk is full %s %s", letters(i), letters(i*7)))
+	}))
+	createAll(t, stack, many(15, func(i int) client.RemediationInput {
+		record := incident(fmt.Sprintf("far-%d", i), fmt.Sprintf("certificate has expired %s", letters(i)))
+		record.Namespace = "rare"
+		return record
+	}))
+	for _, limit := range []int{1, 10, 15, 100} {
+		found := search(t, stack, client.SearchInput{Query: "disk is full", Limit: &limit, Filters: &client.SearchFilters{Namespace: pointer("rare")}})
+		if len(found) != min(limit, 15) {
+			t.Errorf("limit %d: found %d, want %d", limit, len(found), min(limit, 15))
+		}
+	}
+	if found := search(t, stack, client.SearchInput{Query: "disk is full", Limit: pointer(100)}); len(found) != 100 {
+		t.Errorf("found %d without a filter, want 100", len(found))
+	}
+}
+
+// letters spells a number without digits, which signatures leave out.
+func letters(n int) string {
+	text := ""
+	for range 4 {
+		text += string(rune('a' + n%26))
+		n /= 26
+	}
+	return text
+}
+
+// TestSearchOutcomes shows how often an incident's actions helped: the best is the one that surely helps, not the one that helped once.
+func TestSearchOutcomes(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{})
+	var list []client.RemediationInput
+	add := func(action string, status client.Status, times int) {
+		for range times {
+			record := incident(fmt.Sprintf("r-%03d", len(list)), "pods are pending")
+			record.ActionType, record.Status = action, status
+			list = append(list, record)
+		}
+	}
+	// Numbers are no part of a signature, so these are actions of the same incident.
+	add("scale to 2", client.StatusSuccess, 1)
+	add("scale to 5", client.StatusSuccess, 48)
+	add("scale to 5", client.StatusFailure, 2)
+	add("scale to 7", client.StatusFailure, 3)
+	add("scale to 9", client.StatusRunning, 4)
+	createAll(t, stack, list)
+	found := search(t, stack, client.SearchInput{Query: "pods are pending", PerSignature: pointer(0)})
+	if len(found) != 1 {
+		t.Fatalf("found %d signatures, want 1", len(found))
+	}
+	var order []string
+	for _, action := range found[0].Actions {
+		order = append(order, fmt.Sprintf("%s %d/%d", action.ActionType, action.Success, action.Success+action.Failure))
+	}
+	if diff := gocmp.Diff([]string{"scale to 5 48/50", "scale to 2 1/1", "scale to 7 0/3", "scale to 9 0/0"}, order); diff != "" {
+		t.Error(diff)
+	}
+	// The Wilson score interval of 49 of 54 at 95 %, worked out apart.
+	rate := found[0].SuccessRate
+	if found[0].Occurrences != 58 || rate.Success != 49 || rate.Failure != 5 {
+		t.Errorf("%d occurrences, %+v", found[0].Occurrences, rate)
+	}
+	for name, c := range map[string]struct{ got, want float64 }{
+		"rate": {*rate.Rate, 0.907407}, "low": {*rate.Low, 0.800901}, "high": {*rate.High, 0.959799},
+	} {
+		if math.Abs(c.got-c.want) > 1e-6 {
+			t.Errorf("%s is %v, want %v", name, c.got, c.want)
+		}
+	}
+	if last := found[0].Actions[3]; last.Rate != nil || last.Low != nil || last.High != nil {
+		t.Errorf("a rate of nothing: %+v", last)
+	}
+}
+
+// TestSearchFindsAtOnce shows that a search sees a write at once, and says what it searched with.
+func TestSearchFindsAtOnce(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{})
+	if found := search(t, stack, client.SearchInput{Query: "anything"}); len(found) != 0 {
+		t.Errorf("found %+v in an empty database", found)
+	}
+	create(t, stack, incident("r", "disk is full"))
+	results, err := stack.Client.Search(t.Context(), client.SearchInput{Query: "DISK is full!", Mode: pointer(client.SearchModeSemantic)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := client.SearchInfo{Mode: client.SearchModeSemantic, Model: one[string](t, stack.Database.ReaderURL(), "SELECT name FROM embedding_model WHERE active")}
+	if diff := gocmp.Diff(want, results.Search); diff != "" || len(results.Data) != 1 {
+		t.Errorf("%d results:\n%s", len(results.Data), diff)
+	}
+}

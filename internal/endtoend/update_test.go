@@ -1,0 +1,190 @@
+package endtoend_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/datastorage-service/datastorage/client"
+	"github.com/datastorage-service/datastorage/internal/endtoend"
+)
+
+// TestPhases tries every transition. Skipping forward is allowed, going back is not, and what has ended changes no more.
+func TestPhases(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{})
+	const changed, replayed, conflict = "changed", "replayed", "conflict"
+	for from, ways := range map[client.Phase]map[client.Phase]string{
+		client.PhasePending: {
+			client.PhasePending: replayed, client.PhaseProcessing: changed, client.PhaseCompleted: changed, client.PhaseFailed: changed,
+		},
+		client.PhaseProcessing: {
+			client.PhasePending: conflict, client.PhaseProcessing: replayed, client.PhaseCompleted: changed, client.PhaseFailed: changed,
+		},
+		client.PhaseCompleted: {
+			client.PhasePending: conflict, client.PhaseProcessing: conflict, client.PhaseCompleted: replayed, client.PhaseFailed: conflict,
+		},
+		client.PhaseFailed: {
+			client.PhasePending: conflict, client.PhaseProcessing: conflict, client.PhaseCompleted: conflict, client.PhaseFailed: replayed,
+		},
+	} {
+		for to, want := range ways {
+			t.Run(fmt.Sprintf("%s to %s", from, to), func(t *testing.T) {
+				t.Parallel()
+				record := minimal(fmt.Sprintf("%s to %s", from, to))
+				record.Phase = from
+				create(t, stack, record)
+				updated, err := stack.Client.UpdateRemediation(t.Context(), record.RemediationID, client.RemediationUpdate{Phase: &to})
+				got, phase := changed, to
+				switch {
+				case errors.Is(err, client.ErrConflict):
+					got, phase = conflict, from
+				case err != nil:
+					t.Fatal(err)
+				case updated.Replayed:
+					got = replayed
+				}
+				if got != want {
+					t.Errorf("%s, want %s", got, want)
+				}
+				wantJournal(t, stack, record.RemediationID, map[string]int{changed: 2}[got]+map[string]int{replayed: 1, conflict: 1}[got])
+				if now, err := stack.Client.GetRemediation(t.Context(), record.RemediationID); err != nil || now.Phase != phase {
+					t.Errorf("phase %s %v, want %s", now.Phase, err, phase)
+				}
+			})
+		}
+	}
+}
+
+func wantJournal(t *testing.T, stack *endtoend.Stack, id string, want int) {
+	t.Helper()
+	history, err := stack.Client.History(t.Context(), id, client.GetHistoryParams{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(history.Data) != want {
+		t.Errorf("%d journal entries, want %d", len(history.Data), want)
+	}
+}
+
+// TestUpdateFields changes each field by itself: what was not named stays, null clears, and the same again is a replay that is not
+// journaled.
+func TestUpdateFields(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{})
+	end := start.Add(90*time.Second + 500*time.Microsecond)
+	for name, c := range map[string]struct {
+		update client.RemediationUpdate
+		want   func(*client.Remediation)
+	}{
+		"status": {client.RemediationUpdate{Status: pointer(client.StatusFailure)}, func(r *client.Remediation) { r.Status = client.StatusFailure }},
+		"end_time": {client.RemediationUpdate{EndTime: client.Set(end)}, func(r *client.Remediation) {
+			r.EndTime, r.DurationMS = &end, pointer(int64(90_000))
+		}},
+		"end_time cleared":      {client.RemediationUpdate{EndTime: client.Null[time.Time]()}, func(r *client.Remediation) { r.EndTime, r.DurationMS = nil, nil }},
+		"error_message":         {client.RemediationUpdate{ErrorMessage: client.Set(unicode)}, func(r *client.Remediation) { r.ErrorMessage = pointer(unicode) }},
+		"error_message emptied": {client.RemediationUpdate{ErrorMessage: client.Set("")}, func(r *client.Remediation) { r.ErrorMessage = pointer("") }},
+		"error_message cleared": {client.RemediationUpdate{ErrorMessage: client.Null[string]()}, func(r *client.Remediation) { r.ErrorMessage = nil }},
+		"workflow_yaml":         {client.RemediationUpdate{WorkflowYAML: client.Set("steps: []\n")}, func(r *client.Remediation) { r.WorkflowYAML = pointer("steps: []\n") }},
+		"workflow_yaml cleared": {client.RemediationUpdate{WorkflowYAML: client.Null[string]()}, func(r *client.Remediation) { r.WorkflowYAML = nil }},
+		"metadata": {client.RemediationUpdate{Metadata: client.Metadata(`{"n":0.100}`)}, func(r *client.Remediation) {
+			r.Metadata = client.Metadata(`{"n":0.100}`)
+		}},
+		"metadata emptied": {client.RemediationUpdate{Metadata: client.Metadata(`{}`)}, func(r *client.Remediation) { r.Metadata = client.Metadata(`{}`) }},
+		"all": {
+			client.RemediationUpdate{
+				Phase: pointer(client.PhaseCompleted), Status: pointer(client.StatusSuccess), EndTime: client.Set(end),
+				ErrorMessage: client.Null[string](), WorkflowYAML: client.Set("x"), Metadata: client.Metadata(`{"done":true}`),
+			},
+			func(r *client.Remediation) {
+				r.Phase, r.Status, r.EndTime, r.DurationMS = client.PhaseCompleted, client.StatusSuccess, &end, pointer(int64(90_000))
+				r.ErrorMessage, r.WorkflowYAML, r.Metadata = nil, pointer("x"), client.Metadata(`{"done":true}`)
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			record := full(name)
+			want := kept(record, create(t, stack, record).Receipt)
+			c.want(&want)
+			updated, err := stack.Client.UpdateRemediation(t.Context(), name, c.update)
+			if err != nil || updated.Replayed {
+				t.Fatal(updated, err)
+			}
+			if !updated.UpdatedAt.After(updated.CreatedAt) {
+				t.Errorf("updated_at %v is not after created_at %v", updated.UpdatedAt, updated.CreatedAt)
+			}
+			want.UpdatedAt = updated.UpdatedAt
+			if diff := gocmp.Diff(want, updated.Remediation, sameMetadata(), ignoreSignature()); diff != "" {
+				t.Errorf("answer:\n%s", diff)
+			}
+			again, err := stack.Client.UpdateRemediation(t.Context(), name, c.update)
+			if err != nil || !again.Replayed {
+				t.Fatalf("the same again: %+v %v", again, err)
+			}
+			got, err := stack.Client.GetRemediation(t.Context(), name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := gocmp.Diff(updated.Remediation, got.Remediation, sameMetadata()); diff != "" {
+				t.Errorf("read afterwards:\n%s", diff)
+			}
+			if diff := gocmp.Diff(updated.Remediation, again.Remediation, sameMetadata()); diff != "" {
+				t.Errorf("answer to the same again:\n%s", diff)
+			}
+			wantJournal(t, stack, name, 2)
+		})
+	}
+}
+
+// TestUpdateMovesToAnotherSignature shows that a new error message makes it another incident: with a vector, and found by search.
+func TestUpdateMovesToAnotherSignature(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{})
+	record := minimal("r")
+	record.ErrorMessage = pointer("disk is full")
+	create(t, stack, record)
+	before, err := stack.Client.GetRemediation(t.Context(), "r")
+	if err != nil {
+		t.Fatal(err)
+	}
+	updated, err := stack.Client.UpdateRemediation(t.Context(), "r", client.RemediationUpdate{ErrorMessage: client.Set("certificate has expired")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if updated.SignatureID == before.SignatureID {
+		t.Error("the signature is the same")
+	}
+	found := search(t, stack, client.SearchInput{Query: "certificate has expired"})
+	if len(found) != 1 || found[0].SignatureID != updated.SignatureID || found[0].Occurrences != 1 {
+		t.Errorf("found %+v, want the new signature alone", found)
+	}
+	if n := one[int](t, stack.Database.ReaderURL(), "SELECT count(*) FROM embedding"); n != 2 {
+		t.Errorf("%d vectors, want one for each signature", n)
+	}
+}
+
+// TestReplayAfterUpdate shows that a create is still a replay of the first when the remediation has moved on.
+func TestReplayAfterUpdate(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{})
+	first := create(t, stack, minimal("r"))
+	if _, err := stack.Client.UpdateRemediation(t.Context(), "r", client.RemediationUpdate{Phase: pointer(client.PhaseFailed)}); err != nil {
+		t.Fatal(err)
+	}
+	again, err := stack.Client.CreateRemediation(t.Context(), minimal("r"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := *first
+	want.Replayed = true
+	if diff := gocmp.Diff(&want, again); diff != "" {
+		t.Error(diff)
+	}
+	if now, err := stack.Client.GetRemediation(t.Context(), "r"); err != nil || now.Phase != client.PhaseFailed {
+		t.Errorf("%v %v", now, err)
+	}
+}

@@ -1,0 +1,299 @@
+package postgres_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/postgres"
+	"github.com/datastorage-service/datastorage/internal/postgrestest"
+)
+
+// everything is a batch of every kind, which touches every table, and the vectors for it.
+func everything(tb testing.TB, id, known string) ([]audit.Entry, postgres.Vectors) {
+	tb.Helper()
+	created := full(id)
+	created.ErrorMessage = pointer("trouble of " + letters(id))
+	batch := entries(tb, created, toError(known, "trouble with "+letters(id)), fullAnalysis(id, "a"), fullWorkflow(id, "w"),
+		fullExecution(id, "w", "e"))
+	changed := *minimal(known)
+	changed.ErrorMessage = pointer("trouble with " + letters(id))
+	return batch, postgres.Vectors{batch[0].Signature.ID: vector(1), changed.Signature().ID: vector(2)}
+}
+
+// letters spells an id without digits, which a signature leaves out.
+func letters(id string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return 'a' + r - '0'
+		}
+		return r
+	}, id)
+}
+
+// state is what a database holds, as far as a failed write could have changed it.
+func state(tb testing.TB, db *postgrestest.Database) []string {
+	tb.Helper()
+	parts := make([]string, len(tables))
+	for i, table := range tables {
+		parts[i] = fmt.Sprintf("SELECT '%[1]s ' || row_to_json(t)::text FROM %[1]s AS t", table)
+	}
+	return rows[string](tb, db.ReaderURL(), strings.Join(parts, " UNION ALL ")+" ORDER BY 1")
+}
+
+// A trigger fails each part of a write in turn, before and after the row is there: nothing of the write remains, and the same
+// write succeeds when the trigger is gone.
+func TestAllOrNothingWhenATableRefuses(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	store := open(t, db.WriterURL())
+	store.mustAppend(t, nil, minimal("known"))
+	run(t, db.AdminURL(), `CREATE FUNCTION injected() RETURNS trigger LANGUAGE plpgsql AS
+		$$ BEGIN RAISE EXCEPTION 'injected' USING ERRCODE = TG_ARGV[0]; END $$`)
+	month := one[string](t, db.ReaderURL(), "SELECT to_char(now() AT TIME ZONE 'UTC', '\"audit_event_\"YYYY_MM')")
+	cases := 0
+	for _, c := range []struct {
+		table string
+		// kinds are those of the batch that touch the table.
+		kinds []audit.Kind
+	}{
+		{"signature", []audit.Kind{audit.KindRemediation, audit.KindUpdate}},
+		{"embedding_1", []audit.Kind{audit.KindRemediation, audit.KindUpdate}},
+		{"remediation_audit", []audit.Kind{audit.KindRemediation, audit.KindUpdate}},
+		{"ai_analysis_audit", []audit.Kind{audit.KindAIAnalysis}},
+		{"workflow_audit", []audit.Kind{audit.KindWorkflow}},
+		{"execution_audit", []audit.Kind{audit.KindExecution}},
+		{month, []audit.Kind{audit.KindRemediation, audit.KindUpdate, audit.KindAIAnalysis, audit.KindWorkflow, audit.KindExecution}},
+	} {
+		for _, moment := range []string{"BEFORE", "AFTER"} {
+			for _, code := range []string{"XX000", "23514"} {
+				cases++
+				name := fmt.Sprintf("%s %s %s", moment, c.table, code)
+				run(t, db.AdminURL(), fmt.Sprintf("CREATE TRIGGER injected %s INSERT OR UPDATE ON %s FOR EACH ROW EXECUTE FUNCTION injected(%q)",
+					moment, c.table, code))
+				batch, vectors := everything(t, fmt.Sprint("created ", cases), "known")
+				before := state(t, db)
+				if code == "XX000" {
+					// A fault that is not of the data: the batch fails as a whole.
+					checkFails(t, name, store, batch, vectors)
+				}
+				checkAlone(t, name, store, batch, vectors, c.kinds, code)
+				if diff := cmp.Diff(before, state(t, db)); diff != "" {
+					t.Errorf("%s: (-before +after)\n%.2000s", name, diff)
+				}
+				run(t, db.AdminURL(), "DROP TRIGGER injected ON "+c.table)
+				written, err := store.Append(t.Context(), batch, vectors)
+				if err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+				for i, w := range written {
+					if w.Err != nil || w.Replayed || w.Receipt.EventID != batch[i].EventID {
+						t.Errorf("%s: %s afterwards: %+v", name, batch[i].Kind, w)
+					}
+				}
+			}
+		}
+	}
+	checkJournal(t, db)
+}
+
+func checkFails(t *testing.T, name string, store tapped, batch []audit.Entry, vectors postgres.Vectors) {
+	t.Helper()
+	if _, err := store.Append(t.Context(), batch, vectors); err == nil || errors.Is(err, audit.ErrRefused) || errors.Is(err, audit.ErrUnavailable) {
+		t.Errorf("%s: %v, want a fault of the service", name, err)
+	}
+}
+
+// checkAlone writes those of the batch that touch the failing table, each by itself.
+func checkAlone(
+	t *testing.T, name string, store tapped, batch []audit.Entry, vectors postgres.Vectors, kinds []audit.Kind, code string,
+) {
+	t.Helper()
+	touching := map[audit.Kind]bool{}
+	for _, kind := range kinds {
+		touching[kind] = true
+	}
+	for _, e := range batch {
+		if !touching[e.Kind] {
+			continue
+		}
+		if e.Kind != audit.KindUpdate && e.Kind != audit.KindRemediation {
+			// The parent of the batch is not there yet.
+			e = entry(t, onKnown(e.Record))
+		}
+		if code == "XX000" {
+			checkFails(t, name, store, []audit.Entry{e}, vectors)
+			continue
+		}
+		written, err := store.Append(t.Context(), []audit.Entry{e}, vectors)
+		if err != nil || !errors.Is(written[0].Err, audit.ErrRefused) {
+			t.Errorf("%s: %s: %v %+v, want audit.ErrRefused", name, e.Kind, err, written)
+		}
+	}
+}
+
+func onKnown(record audit.Record) audit.Record {
+	switch record := record.(type) {
+	case *audit.AIAnalysis:
+		moved := *record
+		moved.RemediationID = "known"
+		return &moved
+	case *audit.Workflow:
+		moved := *record
+		moved.RemediationID = "known"
+		return &moved
+	case *audit.Execution:
+		moved := *record
+		moved.RemediationID = "known"
+		return &moved
+	}
+	return record
+}
+
+// The connection breaks before the server sees the commit, or after it has committed and before the client knows. A single
+// statement is its own commit.
+func TestConnectionCut(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	for name, c := range map[string]struct {
+		// statement is the one that commits.
+		statement string
+		batch     func(store tapped) ([]audit.Entry, postgres.Vectors)
+	}{
+		"remediation": {"RemediationAppend", func(tapped) ([]audit.Entry, postgres.Vectors) {
+			batch, vectors := everything(t, "alone", "none")
+			return batch[:1], vectors
+		}},
+		"500 remediations": {"RemediationAppend", func(tapped) ([]audit.Entry, postgres.Vectors) {
+			return entries(t, many(500, full)...), nil
+		}},
+		"ai_analysis": {"AIAnalysisAppend", func(store tapped) ([]audit.Entry, postgres.Vectors) {
+			store.mustAppend(t, nil, minimal("parent a"))
+			return entries(t, fullAnalysis("parent a", "a")), nil
+		}},
+		"workflow": {"WorkflowAppend", func(store tapped) ([]audit.Entry, postgres.Vectors) {
+			store.mustAppend(t, nil, minimal("parent w"))
+			return entries(t, fullWorkflow("parent w", "w")), nil
+		}},
+		"execution": {"ExecutionAppend", func(store tapped) ([]audit.Entry, postgres.Vectors) {
+			store.mustAppend(t, nil, minimal("parent e"))
+			return entries(t, fullExecution("parent e", "w", "e")), nil
+		}},
+		"update": {"commit", func(store tapped) ([]audit.Entry, postgres.Vectors) {
+			store.mustAppend(t, nil, minimal("updated"))
+			return entries(t, toError("updated", "disk full")), nil
+		}},
+		"everything": {"commit", func(store tapped) ([]audit.Entry, postgres.Vectors) {
+			store.mustAppend(t, nil, minimal("known"))
+			return everything(t, "all", "known")
+		}},
+	} {
+		for _, moment := range []string{"before", "after"} {
+			t.Run(name+" "+moment, func(t *testing.T) {
+				t.Parallel()
+				db := db
+				if moment == "after" || name == "500 remediations" {
+					db = postgrestest.New(t)
+				}
+				store := open(t, db.WriterURL())
+				batch, vectors := c.batch(store)
+				checkCut(t, db, store, batch, vectors, c.statement, moment)
+			})
+		}
+	}
+}
+
+func checkCut(
+	t *testing.T, db *postgrestest.Database, store tapped, batch []audit.Entry, vectors postgres.Vectors, statement, moment string,
+) {
+	t.Helper()
+	ids := make([]string, len(batch))
+	for i, e := range batch {
+		ids[i] = e.EventID.String()
+	}
+	journaled := func() int {
+		return one[int](t, db.ReaderURL(), "SELECT count(*) FROM audit_event WHERE event_id = ANY($1::uuid[])", ids)
+	}
+	want := 0
+	if moment == "before" {
+		store.Tap.CutBefore(statement, 0)
+	} else {
+		store.Tap.CutAfter(statement, 0)
+		want = len(batch)
+	}
+	// What stands there when the store tries again.
+	store.Tap.Before(statement, 0, func() {
+		if got := journaled(); got != want {
+			t.Errorf("%d journal entries after the connection was cut, want %d", got, want)
+		}
+	})
+	written, err := store.Append(t.Context(), batch, vectors)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, w := range written {
+		e := batch[i]
+		if e.Kind == audit.KindUpdate && moment == "after" {
+			// Its state is there already: to the second attempt that is a replay.
+			if w.Err != nil || !w.Replayed || *w.Remediation.ErrorMessage != *e.Record.(*audit.Update).ErrorMessage.Value {
+				t.Errorf("update: %+v", w)
+			}
+			continue
+		}
+		if w.Err != nil || w.Replayed || w.Receipt.EventID != e.EventID || w.Receipt.LeafHash != audit.LeafHash(e.Canonical()) {
+			t.Errorf("%s %d: %+v", e.Kind, i, w)
+		}
+	}
+	if got := journaled(); got != len(batch) {
+		t.Errorf("%d journal entries, want %d", got, len(batch))
+	}
+}
+
+// The server is killed in the middle of a write, and comes back on the same port.
+func TestServerKilled(t *testing.T) {
+	t.Parallel()
+	server := postgrestest.NewServer(t)
+	db := postgrestest.NewOn(t, server)
+	store := open(t, db.WriterURL())
+	store.mustAppend(t, nil, minimal("known"))
+	for i, statement := range []string{"RemediationAppend", "AIAnalysisAppend", "commit"} {
+		batch, vectors := everything(t, fmt.Sprint("killed before ", i), "known")
+		var restarting sync.WaitGroup
+		store.Tap.Before(statement, 0, func() {
+			if err := server.Kill(); err != nil {
+				t.Error(err)
+			}
+			restarting.Go(func() {
+				if err := server.Restart(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+		written, err := store.Append(t.Context(), batch, vectors)
+		restarting.Wait()
+		if err != nil {
+			// It was away for longer than the attempts of one call: the caller sends the same again.
+			if !errors.Is(err, audit.ErrUnavailable) {
+				t.Errorf("%s: %v, want audit.ErrUnavailable", statement, err)
+			}
+			written, err = store.Append(t.Context(), batch, vectors)
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+		for j, w := range written {
+			if w.Err != nil || w.Replayed {
+				t.Errorf("%s: %s: %+v", statement, batch[j].Kind, w)
+			}
+		}
+	}
+	if got, want := counts(t, db)["audit_event"], 1+3*5; got != want {
+		t.Errorf("%d journal entries, want %d", got, want)
+	}
+	checkJournal(t, db)
+}

@@ -1,0 +1,236 @@
+package postgres_test
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/postgres"
+	"github.com/datastorage-service/datastorage/internal/postgrestest"
+)
+
+// corpus is a database of random remediations, and what the tests know about it by themselves.
+type corpus struct {
+	tapped
+	db *postgrestest.Database
+	// stored is in the order of lists: start_time descending, id descending.
+	stored []audit.Stored
+	// vectors are those of the signatures that have one; texts of all.
+	vectors postgres.Vectors
+	texts   map[audit.ID]string
+}
+
+// pick draws one of the words; the first is the most frequent, the last is rare.
+func pick[T any](random *rand.Rand, words ...T) T {
+	n := float64(len(words))
+	return words[min(len(words)-1, int(n*random.Float64()*random.Float64()))]
+}
+
+func maybe[T any](random *rand.Rand, value T) *T {
+	if random.IntN(4) == 0 {
+		return nil
+	}
+	return &value
+}
+
+func randomRemediation(random *rand.Rand, i int) *audit.Remediation {
+	// So few moments that many remediations share one.
+	begin := start.Add(time.Duration(random.IntN(200)) * time.Hour)
+	return &audit.Remediation{
+		RemediationID:    fmt.Sprintf("r%05d 磁盘", i),
+		Name:             pick(random, "PodCrashLooping", "DiskFull", "قرص ممتلئ", "NodeNotReady", "Latency, high", "rare alert"),
+		Namespace:        pick(random, "shop", "payments", "متجر", "ดิสก์", "%", "rare namespace"),
+		ClusterName:      maybe(random, pick(random, "eu-1", "us-1", "ap-1", "rare cluster")),
+		Environment:      maybe(random, pick(random, audit.Environments()...)),
+		Severity:         pick(random, audit.Severities()...),
+		AlertFingerprint: maybe(random, fmt.Sprintf("print %d 💾", pick(random, 1, 2, 3, 4, 5, 6, 7, 8))),
+		ActionType:       pick(random, "restart_pod", "scale_up", "drain", "delete_jobs", "rare action"),
+		TargetResource:   maybe(random, pick(random, "pod/a", "deployment/b", "node/c", "pvc/d")),
+		Phase:            pick(random, audit.Phases()...),
+		Status:           pick(random, audit.Statuses()...),
+		StartTime:        begin,
+		EndTime:          maybe(random, begin.Add(time.Minute)),
+		ErrorMessage:     maybe(random, pick(random, "out of memory", "no space left", "connection refused", "it's broken; DROP TABLE")),
+	}
+}
+
+func newCorpus(tb testing.TB, n int) *corpus {
+	tb.Helper()
+	db := postgrestest.New(tb)
+	random := rand.New(rand.NewPCG(1, 2))
+	c := &corpus{tapped: open(tb, db.WriterURL()), db: db, vectors: postgres.Vectors{}, texts: map[audit.ID]string{}}
+	for begin := 0; begin < n; begin += 500 {
+		var batch []audit.Entry
+		for i := begin; i < min(begin+500, n); i++ {
+			batch = append(batch, entry(tb, randomRemediation(random, i)))
+		}
+		c.add(tb, random, batch)
+	}
+	slices.SortFunc(c.stored, func(a, b audit.Stored) int {
+		return cmp.Or(b.StartTime.Compare(a.StartTime), cmp.Compare(b.ID, a.ID))
+	})
+	return c
+}
+
+func (c *corpus) add(tb testing.TB, random *rand.Rand, batch []audit.Entry) {
+	tb.Helper()
+	for _, e := range batch {
+		// One in twenty waits for its vector.
+		if _, known := c.texts[e.Signature.ID]; !known && random.IntN(20) > 0 {
+			c.vectors[e.Signature.ID] = randomVector(random)
+		}
+		c.texts[e.Signature.ID] = e.Signature.Text
+	}
+	written, err := c.Append(tb.Context(), batch, c.vectors)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for i, w := range written {
+		if w.Err != nil {
+			tb.Fatal(w.Err)
+		}
+		c.stored = append(c.stored, audit.Stored{
+			Remediation: *batch[i].Record.(*audit.Remediation), ID: w.ID, SignatureID: batch[i].Signature.ID, Actor: "tester",
+			CreatedAt: batch[i].RecordedAt, UpdatedAt: batch[i].RecordedAt,
+		})
+	}
+}
+
+// randomVector has eighths for its elements, which half precision keeps as they are.
+func randomVector(random *rand.Rand) []float32 {
+	v := make([]float32, postgrestest.Dimensions)
+	for i := range v {
+		v[i] = float32(random.IntN(33)-16) / 8
+	}
+	return v
+}
+
+// filterFields are the fields of a filter: what they are of a remediation, and how a filter names values.
+func filterFields() []filterField {
+	text := func(value func(audit.Stored) *string, field func(*audit.Filter) *[]string) filterField {
+		return filterField{
+			has: func(f audit.Filter) bool { return *field(&f) != nil },
+			matches: func(f audit.Filter, s audit.Stored) bool {
+				v := value(s)
+				return v != nil && slices.Contains(*field(&f), *v)
+			},
+			add: func(f *audit.Filter, s audit.Stored) {
+				v := "no such value"
+				if of := value(s); of != nil {
+					v = *of
+				}
+				*field(f) = append(*field(f), v)
+			},
+		}
+	}
+	return []filterField{
+		text(func(s audit.Stored) *string { return &s.RemediationID }, func(f *audit.Filter) *[]string { return &f.RemediationIDs }),
+		text(func(s audit.Stored) *string { return &s.Name }, func(f *audit.Filter) *[]string { return &f.Names }),
+		text(func(s audit.Stored) *string { return &s.Namespace }, func(f *audit.Filter) *[]string { return &f.Namespaces }),
+		text(func(s audit.Stored) *string { return (*string)(&s.Phase) }, func(f *audit.Filter) *[]string { return &f.Phases }),
+		text(func(s audit.Stored) *string { return (*string)(&s.Status) }, func(f *audit.Filter) *[]string { return &f.Statuses }),
+		text(func(s audit.Stored) *string { return (*string)(&s.Severity) }, func(f *audit.Filter) *[]string { return &f.Severities }),
+		text(func(s audit.Stored) *string { return (*string)(s.Environment) }, func(f *audit.Filter) *[]string { return &f.Environments }),
+		text(func(s audit.Stored) *string { return s.ClusterName }, func(f *audit.Filter) *[]string { return &f.ClusterNames }),
+		text(func(s audit.Stored) *string { return &s.ActionType }, func(f *audit.Filter) *[]string { return &f.ActionTypes }),
+		text(func(s audit.Stored) *string { return s.AlertFingerprint }, func(f *audit.Filter) *[]string { return &f.AlertFingerprints }),
+		text(func(s audit.Stored) *string { return s.TargetResource }, func(f *audit.Filter) *[]string { return &f.TargetResources }),
+		{
+			has:     func(f audit.Filter) bool { return f.IDs != nil },
+			matches: func(f audit.Filter, s audit.Stored) bool { return slices.Contains(f.IDs, s.ID) },
+			add:     func(f *audit.Filter, s audit.Stored) { f.IDs = append(f.IDs, s.ID) },
+		},
+		{
+			has:     func(f audit.Filter) bool { return f.SignatureIDs != nil },
+			matches: func(f audit.Filter, s audit.Stored) bool { return slices.Contains(f.SignatureIDs, s.SignatureID) },
+			add:     func(f *audit.Filter, s audit.Stored) { f.SignatureIDs = append(f.SignatureIDs, s.SignatureID) },
+		},
+		{
+			has:     func(f audit.Filter) bool { return f.Since != nil },
+			matches: func(f audit.Filter, s audit.Stored) bool { return !s.StartTime.Before(*f.Since) },
+			add:     func(f *audit.Filter, s audit.Stored) { f.Since = &s.StartTime },
+		},
+		{
+			has:     func(f audit.Filter) bool { return f.Until != nil },
+			matches: func(f audit.Filter, s audit.Stored) bool { return s.StartTime.Before(*f.Until) },
+			add:     func(f *audit.Filter, s audit.Stored) { f.Until = &s.StartTime },
+		},
+	}
+}
+
+type filterField struct {
+	has     func(audit.Filter) bool
+	matches func(audit.Filter, audit.Stored) bool
+	// add makes the filter match the remediation, where it has a value.
+	add func(*audit.Filter, audit.Stored)
+}
+
+// matching are the remediations that a filter leaves, in the order of lists.
+func (c *corpus) matching(f audit.Filter) []audit.Stored {
+	var left []audit.Stored
+	for _, s := range c.stored {
+		if !slices.ContainsFunc(filterFields(), func(field filterField) bool { return field.has(f) && !field.matches(f, s) }) {
+			left = append(left, s)
+		}
+	}
+	return left
+}
+
+// filters are every field alone with one value and with three, every two fields, and random combinations.
+func (c *corpus) filters(random *rand.Rand, combinations int) []audit.Filter {
+	one := func() audit.Stored { return c.stored[random.IntN(len(c.stored))] }
+	filters := []audit.Filter{{}}
+	fields := filterFields()
+	for i, field := range fields {
+		var single, several audit.Filter
+		field.add(&single, one())
+		for range 3 {
+			field.add(&several, one())
+		}
+		filters = append(filters, single, several)
+		for _, second := range fields[i+1:] {
+			// Of one remediation, so that at least that one is left.
+			var pair audit.Filter
+			s := one()
+			field.add(&pair, s)
+			second.add(&pair, s)
+			filters = append(filters, pair)
+		}
+	}
+	for range combinations {
+		var f audit.Filter
+		s := one()
+		for _, i := range random.Perm(len(fields))[:3+random.IntN(3)] {
+			fields[i].add(&f, s)
+			fields[i].add(&f, one())
+		}
+		filters = append(filters, f)
+	}
+	return filters
+}
+
+// walk reads page after page from after on.
+func walk(ctx context.Context, c *corpus, f audit.Filter, p audit.Page, between func(page int)) ([]audit.Stored, error) {
+	var all []audit.Stored
+	for n := 0; ; n++ {
+		page, err := c.List(ctx, f, p)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Data...)
+		if !page.HasMore {
+			return all, nil
+		}
+		if len(page.Data) == 0 {
+			return nil, fmt.Errorf("page %d is empty and says that there is more", n)
+		}
+		last := page.Data[len(page.Data)-1]
+		p.After = &audit.Position{Time: last.StartTime, ID: last.ID}
+		between(n)
+	}
+}

@@ -1,0 +1,368 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/postgres"
+	"github.com/datastorage-service/datastorage/internal/postgrestest"
+)
+
+// sentinels are all that a caller tells apart.
+var sentinels = map[string]error{
+	"unavailable": audit.ErrUnavailable, "refused": audit.ErrRefused, "not found": audit.ErrNotFound, "conflict": audit.ErrConflict,
+	"canceled": context.Canceled, "deadline": context.DeadlineExceeded,
+}
+
+func kindsOf(err error) []string {
+	var kinds []string
+	for _, name := range []string{"unavailable", "refused", "not found", "conflict", "canceled", "deadline"} {
+		if errors.Is(err, sentinels[name]) {
+			kinds = append(kinds, name)
+		}
+	}
+	return kinds
+}
+
+func TestTranslate(t *testing.T) {
+	t.Parallel()
+	unavailable := []string{"unavailable"}
+	server := func(code string) error { return &pgconn.PgError{Code: code, Message: "secret text"} }
+	for _, c := range []struct {
+		name string
+		err  error
+		want []string
+		// again is whether the store itself tries once more.
+		again bool
+	}{
+		{"serialization failure", server("40001"), unavailable, true},
+		{"deadlock", server("40P01"), unavailable, true},
+		{"too many connections", server("53300"), unavailable, true},
+		{"connection exception", server("08006"), unavailable, true},
+		{"protocol violation", server("08P01"), unavailable, true},
+		{"admin shutdown", server("57P01"), unavailable, true},
+		{"crash shutdown", server("57P02"), unavailable, true},
+		{"cannot connect now", server("57P03"), unavailable, true},
+		{"statement timeout", server("57014"), unavailable, false},
+		{"lock not available", server("55P03"), unavailable, false},
+		{"read-only transaction", server("25006"), unavailable, false},
+		{"disk full", server("53100"), unavailable, false},
+		{"out of memory", server("53200"), unavailable, false},
+		{"I/O error", server("58030"), unavailable, false},
+		{"not null", server("23502"), []string{"refused"}, false},
+		{"foreign key", server("23503"), []string{"refused"}, false},
+		{"unique", server("23505"), []string{"refused"}, false},
+		{"check", server("23514"), []string{"refused"}, false},
+		{"out of range", server("22003"), []string{"refused"}, false},
+		{"bad text", server("22021"), []string{"refused"}, false},
+		{"key too long for an index", server("54000"), []string{"refused"}, false},
+		{"no such table", server("42P01"), nil, false},
+		{"no privilege", server("42501"), nil, false},
+		{"wrong password", server("28P01"), nil, false},
+		{"internal", server("XX000"), nil, false},
+		{"raised", server("P0001"), nil, false},
+		{"no rows", pgx.ErrNoRows, []string{"not found"}, false},
+		{"unexpected end", fmt.Errorf("receive message failed: %w", io.ErrUnexpectedEOF), unavailable, true},
+		{"reset", fmt.Errorf("read: %w", &net.OpError{Op: "read", Err: syscall.ECONNRESET}), unavailable, true},
+		{"broken pipe", fmt.Errorf("write: %w", &net.OpError{Op: "write", Err: syscall.EPIPE}), unavailable, true},
+		{"closed", fmt.Errorf("write: %w", net.ErrClosed), unavailable, true},
+		{"timeout inside", fmt.Errorf("connect: %w", context.DeadlineExceeded), []string{"unavailable", "deadline"}, true},
+		{"something else", errors.New("cannot encode"), nil, false},
+		{"faults", audit.Faults{{Field: "x"}}, nil, false},
+		{"conflict", audit.Conflict("changed"), []string{"conflict"}, false},
+		{"not found", audit.ErrNotFound, []string{"not found"}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			err := postgres.Translate(t.Context(), "do it", fmt.Errorf("wrapped: %w", c.err))
+			if diff := cmp.Diff(c.want, kindsOf(err)); diff != "" || !errors.Is(err, c.err) && !errors.As(err, new(audit.Faults)) && !errors.Is(err, audit.ErrNotFound) {
+				t.Errorf("%v (-want +got):\n%s", err, diff)
+			}
+			if got := postgres.Passing(err); got != c.again {
+				t.Errorf("tried again: %v, want %v", got, c.again)
+			}
+		})
+	}
+}
+
+func TestTranslateNamesTheEndOfTheContext(t *testing.T) {
+	t.Parallel()
+	reason := errors.New("terminated by a signal")
+	cancelled, cancel := context.WithCancelCause(context.Background())
+	cancel(reason)
+	plain, stop := context.WithCancel(context.Background())
+	stop()
+	expired, end := context.WithDeadlineCause(context.Background(), time.Unix(0, 0), reason)
+	defer end()
+	for name, c := range map[string]struct {
+		ctx  context.Context
+		want []string
+	}{
+		"cancelled with a cause": {cancelled, []string{"unavailable", "canceled"}},
+		"cancelled":              {plain, []string{"unavailable", "canceled"}},
+		"expired with a cause":   {expired, []string{"unavailable", "deadline"}},
+	} {
+		for _, err := range []error{io.ErrUnexpectedEOF, &pgconn.PgError{Code: "57014"}, &pgconn.PgError{Code: "XX000"}} {
+			got := postgres.Translate(c.ctx, "do it", err)
+			if diff := cmp.Diff(c.want, kindsOf(got)); diff != "" {
+				t.Errorf("%s: %v (-want +got):\n%s", name, got, diff)
+			}
+			if c.ctx != plain && !errors.Is(got, reason) {
+				t.Errorf("%s: %v hides the reason", name, got)
+			}
+		}
+	}
+}
+
+// calls are all ways into the store that reach the database.
+func calls(tb testing.TB) map[string]func(context.Context, tapped) error {
+	tb.Helper()
+	remediation, update := entries(tb, full("new")), entries(tb, toPhase("r", audit.PhaseProcessing))
+	child, mixed := entries(tb, fullWorkflow("r", "w")), entries(tb, full("mixed"), fullAnalysis("r", "a"))
+	ids := []audit.ID{remediation[0].Signature.ID}
+	vectors := postgres.Vectors{ids[0]: vector(1)}
+	appending := func(batch []audit.Entry) func(context.Context, tapped) error {
+		return func(ctx context.Context, s tapped) error {
+			_, err := s.Append(ctx, batch, vectors)
+			return err
+		}
+	}
+	return map[string]func(context.Context, tapped) error{
+		"append a remediation": appending(remediation),
+		"append an update":     appending(update),
+		"append a child":       appending(child),
+		"append several kinds": appending(mixed),
+		"read":                 func(ctx context.Context, s tapped) error { _, err := s.Remediation(ctx, "r"); return err },
+		"children":             func(ctx context.Context, s tapped) error { _, err := s.Children(ctx, "r"); return err },
+		"history":              func(ctx context.Context, s tapped) error { _, err := s.History(ctx, "r", 10, nil); return err },
+		"list": func(ctx context.Context, s tapped) error {
+			_, err := s.List(ctx, audit.Filter{}, audit.Page{Limit: 10, Total: true})
+			return err
+		},
+		"incident events": func(ctx context.Context, s tapped) error {
+			_, err := s.IncidentEvents(ctx, postgres.IncidentFilter{}, 10, nil)
+			return err
+		},
+		"nearest": func(ctx context.Context, s tapped) error {
+			_, err := s.Nearest(ctx, vector(1), audit.Filter{Names: []string{"x"}}, 10)
+			return err
+		},
+		"occurrences": func(ctx context.Context, s tapped) error {
+			_, err := s.Occurrences(ctx, ids, audit.Filter{}, 3)
+			return err
+		},
+		"stored signatures": func(ctx context.Context, s tapped) error { _, err := s.SignaturesStored(ctx, ids); return err },
+		"pending signatures": func(ctx context.Context, s tapped) error {
+			_, err := s.SignaturesPending(ctx, audit.ID{}, 10)
+			return err
+		},
+		"add vectors": func(ctx context.Context, s tapped) error { _, err := s.AddVectors(ctx, vectors); return err },
+		"cursor key":  func(ctx context.Context, s tapped) error { _, err := s.CursorKey(ctx); return err },
+		"partitions":  func(ctx context.Context, s tapped) error { _, err := s.PartitionsAhead(ctx, 6); return err },
+		"ready":       func(ctx context.Context, s tapped) error { return s.Ready(ctx, 1)[0].Err },
+	}
+}
+
+// checkEnds makes every call at once under a context made by limit, and wants errors of those kinds.
+func checkEnds(t *testing.T, store tapped, limit func() (context.Context, context.CancelFunc), want ...string) {
+	t.Helper()
+	var group sync.WaitGroup
+	for name, call := range calls(t) {
+		group.Go(func() {
+			ctx, cancel := limit()
+			defer cancel()
+			err := call(ctx, store)
+			if diff := cmp.Diff(want, kindsOf(err)); diff != "" {
+				t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
+			}
+		})
+	}
+	group.Wait()
+}
+
+// checkWorks makes every call once more, now that nothing is in its way.
+func checkWorks(t *testing.T, store tapped) {
+	t.Helper()
+	for name, call := range calls(t) {
+		if err := call(t.Context(), store); err != nil {
+			t.Errorf("%s afterwards: %v", name, err)
+		}
+	}
+}
+
+func soon(t *testing.T) func() (context.Context, context.CancelFunc) {
+	t.Helper()
+	return func() (context.Context, context.CancelFunc) {
+		return context.WithTimeout(t.Context(), 100*time.Millisecond)
+	}
+}
+
+func TestContextEndedBefore(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	store := open(t, db.WriterURL())
+	store.mustAppend(t, nil, minimal("r"), full("known"))
+	before := counts(t, db)
+	checkEnds(t, store, func() (context.Context, context.CancelFunc) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		return ctx, cancel
+	}, "unavailable", "canceled")
+	checkEnds(t, store, func() (context.Context, context.CancelFunc) {
+		return context.WithDeadline(t.Context(), time.Unix(0, 0))
+	}, "unavailable", "deadline")
+	if diff := cmp.Diff(before, counts(t, db)); diff != "" {
+		t.Errorf("rows (-before +after):\n%s", diff)
+	}
+	checkWorks(t, store)
+}
+
+// locked holds every table against everybody until the test releases it.
+func locked(t *testing.T, db *postgrestest.Database) (release func()) {
+	t.Helper()
+	tx, err := connect(t, db.AdminURL()).Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = tx.Exec(t.Context(), `LOCK TABLE signature, embedding, embedding_model, remediation_audit, ai_analysis_audit, workflow_audit,
+		execution_audit, audit_event, cursor_key, schema_version`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := tx.Rollback(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestSlowDatabase(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	store := writers(t, db, 20)
+	store.mustAppend(t, nil, minimal("r"), full("known"))
+	before := counts(t, db)
+	release := locked(t, db)
+	checkEnds(t, store, soon(t), "unavailable", "deadline")
+
+	ctx, cancel := context.WithCancel(t.Context())
+	var waiting sync.WaitGroup
+	waiting.Go(func() {
+		await(t, db, len(calls(t)), "wait_event_type = 'Lock'")
+		cancel()
+	})
+	checkEnds(t, store, func() (context.Context, context.CancelFunc) { return ctx, func() {} }, "unavailable", "canceled")
+	waiting.Wait()
+	release()
+	// The server was told to stop what nobody waits for any more.
+	await(t, db, 0, "wait_event_type = 'Lock'")
+	if diff := cmp.Diff(before, counts(t, db)); diff != "" {
+		t.Errorf("rows (-before +after):\n%s", diff)
+	}
+	checkWorks(t, store)
+}
+
+// A role's statement_timeout is an answer, not a reason to ask the busy database four more times.
+func TestStatementTimeout(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	open(t, db.WriterURL()).mustAppend(t, nil, minimal("r"), full("known"))
+	run(t, db.SuperuserURL(), fmt.Sprintf("ALTER ROLE datastorage_writer IN DATABASE %s SET statement_timeout = '50ms'", db.Name))
+	store := open(t, db.WriterURL())
+	release := locked(t, db)
+	checkEnds(t, store, func() (context.Context, context.CancelFunc) { return t.Context(), func() {} }, "unavailable")
+	if got, most := len(store.Tap.Statements()), 2*len(calls(t)); got > most {
+		t.Errorf("%d statements, want at most %d", got, most)
+	}
+	release()
+}
+
+func TestPoolExhausted(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	store := writers(t, db, 1)
+	store.mustAppend(t, nil, minimal("r"), full("known"))
+	release := locked(t, db)
+	holding := store.appendLater(t, entry(t, minimal("holds the connection")))
+	await(t, db, 1, "wait_event_type = 'Lock'")
+	checkEnds(t, store, soon(t), "unavailable", "deadline")
+	release()
+	if got := <-holding; got.err != nil || got.written[0].Err != nil {
+		t.Error(got)
+	}
+	checkWorks(t, store)
+}
+
+// The connection stands, and nothing comes back.
+func TestSilentNetwork(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	var group sync.WaitGroup
+	for name, call := range calls(t) {
+		store := open(t, db.WriterURL())
+		store.mustAppend(t, nil, minimal("r"))
+		store.Tap.Stall("", 0)
+		group.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			err := call(ctx, store)
+			if diff := cmp.Diff([]string{"unavailable", "deadline"}, kindsOf(err)); diff != "" {
+				t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
+			}
+		})
+	}
+	group.Wait()
+}
+
+func TestServerStopped(t *testing.T) {
+	t.Parallel()
+	server := postgrestest.NewServer(t)
+	db := postgrestest.NewOn(t, server)
+	through := open(t, db.WriterURL())
+	direct, err := postgres.Open(t.Context(), postgres.Config{URL: db.WriterURL(), Model: postgrestest.Model})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer direct.Close()
+	for _, store := range []tapped{through, {Store: direct}} {
+		store.mustAppend(t, nil, minimal("r"), full("known"))
+	}
+	if err := server.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	unlimited := func() (context.Context, context.CancelFunc) { return t.Context(), func() {} }
+	for _, store := range []tapped{through, {Store: direct}} {
+		checkEnds(t, store, unlimited, "unavailable")
+	}
+	if err := server.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	checkWorks(t, through)
+	checkWorks(t, tapped{Store: direct})
+}
+
+// A frozen sandbox wakes up with connections that died meanwhile: none of them fails a request.
+func TestDeadConnectionsFailNoRequest(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	store := open(t, db.WriterURL())
+	store.mustAppend(t, nil, minimal("r"), full("known"))
+	for name, call := range calls(t) {
+		store.Tap.CutAll()
+		if err := call(t.Context(), store); err != nil && name != "ready" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,381 @@
+package postgres_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/postgres"
+	"github.com/datastorage-service/datastorage/internal/postgrestest"
+)
+
+func idsOf(stored []audit.Stored) []string {
+	ids := make([]string, len(stored))
+	for i, s := range stored {
+		ids[i] = s.RemediationID
+	}
+	return ids
+}
+
+// Lists, searches and counts with every filter, alone and combined, against the same done in Go.
+func TestQueriesAgainstBruteForce(t *testing.T) {
+	t.Parallel()
+	c := newCorpus(t, 2000)
+	c.checkFilters(t)
+	c.checkCursor(t)
+	c.checkOffset(t)
+	c.checkIncidentEvents(t)
+	c.checkNearest(t)
+	c.checkOccurrences(t)
+	// Comes last: it adds to the corpus.
+	c.checkCursorUnderWrites(t)
+}
+
+func (c *corpus) checkFilters(t *testing.T) {
+	t.Helper()
+	random := rand.New(rand.NewPCG(3, 4))
+	empty := 0
+	for _, f := range c.filters(random, 150) {
+		want := c.matching(f)
+		if len(want) == 0 {
+			empty++
+		}
+		limit := 1 + random.IntN(1000)
+		page, err := c.List(t.Context(), f, audit.Page{Limit: limit, Total: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := want[:min(limit, len(want))]
+		if diff := cmp.Diff(first, page.Data, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%+v (-want +got):\n%.2000s", f, diff)
+		}
+		if *page.Total != int64(len(want)) || page.HasMore != (len(want) > limit) {
+			t.Errorf("%+v: total %d, has more %v, want %d of %d", f, *page.Total, page.HasMore, limit, len(want))
+		}
+	}
+	if empty > 100 {
+		t.Errorf("%d filters leave nothing: the test tests too little", empty)
+	}
+}
+
+// Pages of any size, in both directions, hold every row once, in order, though many rows share a start_time.
+func (c *corpus) checkCursor(t *testing.T) {
+	t.Helper()
+	few := audit.Filter{Severities: []string{"critical"}, Phases: []string{"pending"}, Namespaces: []string{"payments"}}
+	for _, step := range []struct {
+		filter audit.Filter
+		limits []int
+	}{
+		{audit.Filter{}, []int{37, 1000}}, {audit.Filter{Namespaces: []string{"shop", "%"}}, []int{7, 999}}, {few, []int{1, 2, 10}},
+	} {
+		for _, limit := range step.limits {
+			for _, ascending := range []bool{false, true} {
+				want := c.matching(step.filter)
+				if ascending {
+					slices.Reverse(want)
+				}
+				got, err := walk(t.Context(), c, step.filter, audit.Page{Limit: limit, Ascending: ascending}, func(int) {})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(idsOf(want), idsOf(got)); diff != "" || len(want) == 0 {
+					t.Errorf("%+v ascending %v by %d (-want +got):\n%.2000s", step.filter, ascending, limit, diff)
+				}
+			}
+		}
+	}
+}
+
+func (c *corpus) checkOffset(t *testing.T) {
+	t.Helper()
+	for _, ascending := range []bool{false, true} {
+		want := c.matching(audit.Filter{})
+		if ascending {
+			slices.Reverse(want)
+		}
+		var got []audit.Stored
+		for offset := 0; ; offset += 99 {
+			page, err := c.List(t.Context(), audit.Filter{}, audit.Page{Limit: 99, Offset: offset, Ascending: ascending})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, page.Data...)
+			if !page.HasMore {
+				break
+			}
+		}
+		if diff := cmp.Diff(idsOf(want), idsOf(got)); diff != "" {
+			t.Errorf("ascending %v (-want +got):\n%.2000s", ascending, diff)
+		}
+	}
+	for _, offset := range []int{2000, 1 << 40} {
+		page, err := c.List(t.Context(), audit.Filter{}, audit.Page{Limit: 99, Offset: offset, Total: true})
+		if err != nil || len(page.Data) != 0 || page.HasMore || *page.Total != 2000 {
+			t.Errorf("behind the end at %d: %d rows, %+v (%v)", offset, len(page.Data), page, err)
+		}
+	}
+}
+
+// New rows come in before the first page while the pages are read: nothing is missed and nothing comes twice.
+func (c *corpus) checkCursorUnderWrites(t *testing.T) {
+	t.Helper()
+	for _, ascending := range []bool{false, true} {
+		want := idsOf(c.matching(audit.Filter{}))
+		if ascending {
+			slices.Reverse(want)
+		}
+		before, n := time.Hour*1000, 0
+		if ascending {
+			before = -before
+		}
+		got, err := walk(t.Context(), c, audit.Filter{}, audit.Page{Limit: 100, Ascending: ascending}, func(page int) {
+			for range 5 {
+				record := minimal(fmt.Sprint("new ", ascending, n))
+				record.StartTime = start.Add(before)
+				n++
+				c.mustAppend(t, nil, record)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n < 50 {
+			t.Errorf("%d rows came in between, want 5 a page", n)
+		}
+		if ascending {
+			// What came in at the other end before is a part of the list now.
+			got = slices.DeleteFunc(got, func(s audit.Stored) bool { return strings.HasPrefix(s.RemediationID, "new") })
+		}
+		if diff := cmp.Diff(want, idsOf(got)); diff != "" {
+			t.Errorf("ascending %v (-want +got):\n%.2000s", ascending, diff)
+		}
+	}
+}
+
+func (c *corpus) checkIncidentEvents(t *testing.T) {
+	t.Helper()
+	random := rand.New(rand.NewPCG(5, 6))
+	newest := slices.Clone(c.stored)
+	slices.SortFunc(newest, func(a, b audit.Stored) int {
+		if by := b.CreatedAt.Compare(a.CreatedAt); by != 0 {
+			return by
+		}
+		return int(b.ID - a.ID)
+	})
+	for range 20 {
+		a, b := newest[random.IntN(len(newest))], newest[random.IntN(len(newest))]
+		f := postgres.IncidentFilter{}
+		if random.IntN(2) == 0 {
+			f.AlertNames = []string{a.Name, b.Name}
+		}
+		if random.IntN(2) == 0 {
+			f.Namespaces = []string{a.Namespace}
+		}
+		if random.IntN(2) == 0 {
+			f.WorkflowStatuses = []string{string(a.Status), string(b.Status)}
+		}
+		if random.IntN(2) == 0 {
+			f.Since = &a.CreatedAt
+		}
+		if random.IntN(2) == 0 {
+			f.Until = &b.CreatedAt
+		}
+		var want []audit.IncidentEvent
+		for _, s := range newest {
+			if incidentMatches(f, s) {
+				want = append(want, c.incidentEvent(s))
+			}
+		}
+		if diff := cmp.Diff(want, c.incidentEvents(t, f), cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%+v (-want +got):\n%.2000s", f, diff)
+		}
+	}
+}
+
+func incidentMatches(f postgres.IncidentFilter, s audit.Stored) bool {
+	return (f.AlertNames == nil || slices.Contains(f.AlertNames, s.Name)) &&
+		(f.Namespaces == nil || slices.Contains(f.Namespaces, s.Namespace)) &&
+		(f.WorkflowStatuses == nil || slices.Contains(f.WorkflowStatuses, string(s.Status))) &&
+		(f.Since == nil || !s.CreatedAt.Before(*f.Since)) && (f.Until == nil || s.CreatedAt.Before(*f.Until))
+}
+
+func (c *corpus) incidentEvent(s audit.Stored) audit.IncidentEvent {
+	event := audit.IncidentEvent{
+		ID: s.ID, RemediationID: s.RemediationID, AlertName: s.Name, Namespace: s.Namespace, WorkflowStatus: s.Status,
+		WorkflowYAML: s.WorkflowYAML, ErrorMessage: s.ErrorMessage, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt,
+		Embedding: c.vectors[s.SignatureID],
+	}
+	if s.TargetResource != nil {
+		if pod, is := strings.CutPrefix(*s.TargetResource, "pod/"); is {
+			event.PodName = &pod
+		}
+	}
+	return event
+}
+
+// incidentEvents walks all pages.
+func (c *corpus) incidentEvents(t *testing.T, f postgres.IncidentFilter) []audit.IncidentEvent {
+	t.Helper()
+	var all []audit.IncidentEvent
+	var after *audit.Position
+	for {
+		page, err := c.IncidentEvents(t.Context(), f, 250, after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, page.Data...)
+		if !page.HasMore {
+			return all
+		}
+		last := page.Data[len(page.Data)-1]
+		after = &audit.Position{Time: last.CreatedAt, ID: last.ID}
+	}
+}
+
+// Pages end early when their records hold 4 MiB of text; nothing is lost between them.
+func TestPagesAreBoundedInBytes(t *testing.T) {
+	t.Parallel()
+	const n, size = 50, 200 << 10
+	db := postgrestest.New(t)
+	c := &corpus{tapped: open(t, db.WriterURL()), db: db}
+	var want []string
+	for i := range n {
+		record := minimal(fmt.Sprintf("r%02d", i))
+		record.StartTime = start.Add(time.Duration(i) * time.Second)
+		record.WorkflowYAML = pointer(strings.Repeat("y", size))
+		c.mustAppend(t, nil, record)
+		want = append(want, record.RemediationID)
+	}
+	for _, ascending := range []bool{true, false} {
+		got, err := walk(t.Context(), c, audit.Filter{}, audit.Page{Limit: 30, Ascending: ascending}, func(int) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, idsOf(got)); diff != "" {
+			t.Errorf("ascending %v (-want +got):\n%s", ascending, diff)
+		}
+		page, err := c.List(t.Context(), audit.Filter{}, audit.Page{Limit: 30, Ascending: ascending, Total: true})
+		if err != nil || len(page.Data) != postgres.PageBytes/size || !page.HasMore || *page.Total != n {
+			t.Errorf("the first page has %d records, more %v (%v)", len(page.Data), page.HasMore, err)
+		}
+		slices.Reverse(want)
+	}
+	events := c.incidentEvents(t, postgres.IncidentFilter{})
+	if len(events) != n {
+		t.Errorf("%d incident events, want %d", len(events), n)
+	}
+	first, err := c.IncidentEvents(t.Context(), postgres.IncidentFilter{}, 30, nil)
+	if err != nil || len(first.Data) != postgres.PageBytes/size || !first.HasMore {
+		t.Errorf("the first page has %d incident events, more %v (%v)", len(first.Data), first.HasMore, err)
+	}
+}
+
+func TestHistoryPages(t *testing.T) {
+	t.Parallel()
+	store := open(t, postgrestest.New(t).WriterURL())
+	var want []audit.HistoryEntry
+	write := func(record audit.Record) {
+		e := entry(t, record)
+		written, err := store.Append(t.Context(), []audit.Entry{e}, nil)
+		if err != nil || written[0].Err != nil {
+			t.Fatal(err, written)
+		}
+		want = append(want, audit.HistoryEntry{
+			Kind: e.Kind, Actor: e.Actor, EventID: e.EventID, RecordedAt: e.RecordedAt, LeafHash: audit.LeafHash(e.Canonical()),
+			Canonical: string(e.Canonical()),
+		})
+	}
+	write(minimal("r"))
+	for i := range 20 {
+		update := toError("r", unicode+fmt.Sprint(i))
+		update.WorkflowYAML = audit.Optional[string]{Set: true, Value: pointer(strings.Repeat("y", 250<<10))}
+		write(update)
+	}
+	write(fullAnalysis("r", "a"))
+	write(fullWorkflow("r", "w"))
+	write(fullExecution("r", "w", "e"))
+	store.mustAppend(t, nil, full("another"))
+	for _, limit := range []int{1, 5, 100} {
+		var got []audit.HistoryEntry
+		var after *postgres.HistoryAfter
+		for {
+			page, err := store.History(t.Context(), "r", limit, after)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, page.Data...)
+			if len(page.Data) == 0 || limit == 100 && after == nil && (!page.HasMore || len(page.Data) > 17) {
+				t.Fatalf("a page of %d entries, more %v", len(page.Data), page.HasMore)
+			}
+			if !page.HasMore {
+				break
+			}
+			last := page.Data[len(page.Data)-1]
+			after = &postgres.HistoryAfter{RecordedAt: last.RecordedAt, EventID: last.EventID}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("by %d (-want +got):\n%.2000s", limit, diff)
+		}
+	}
+}
+
+func TestChildrenAreBounded(t *testing.T) {
+	t.Parallel()
+	store := open(t, postgrestest.New(t).WriterURL())
+	store.mustAppend(t, nil, minimal("few"), minimal("many"), minimal("large"))
+	var records []audit.Record
+	for i := range postgres.ChildLimit + 1 {
+		records = append(records, analysis("many", fmt.Sprint(i)))
+	}
+	store.mustAppend(t, nil, records...)
+	for i := range 20 {
+		child := execution("large", "w", fmt.Sprintf("%02d", i))
+		child.ErrorMessage = pointer(strings.Repeat("e", 64<<10))
+		store.mustAppend(t, nil, child, workflow("large", fmt.Sprint(i)))
+	}
+	for id, want := range map[string]struct {
+		analyses, workflows, executions int
+		truncated                       []audit.Kind
+	}{
+		"few": {}, "nobody": {}, "many": {analyses: postgres.ChildLimit, truncated: []audit.Kind{audit.KindAIAnalysis}},
+		"large": {workflows: 20, executions: 15, truncated: []audit.Kind{audit.KindExecution}},
+	} {
+		got, err := store.Children(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got.AIAnalyses) != want.analyses || len(got.Workflows) != want.workflows || len(got.Executions) != want.executions ||
+			!slices.Equal(got.Truncated, want.truncated) {
+			t.Errorf("%s: %d, %d, %d, truncated %v, want %+v", id, len(got.AIAnalyses), len(got.Workflows), len(got.Executions),
+				got.Truncated, want)
+		}
+	}
+}
+
+func TestWhatIsNotThere(t *testing.T) {
+	t.Parallel()
+	store := open(t, postgrestest.New(t).WriterURL())
+	if _, err := store.Remediation(t.Context(), "nobody"); !cmp.Equal([]string{"not found"}, kindsOf(err)) {
+		t.Errorf("a remediation: %v", err)
+	}
+	if _, err := store.History(t.Context(), "nobody", 10, nil); !cmp.Equal([]string{"not found"}, kindsOf(err)) {
+		t.Errorf("a history: %v", err)
+	}
+	page, err := store.List(t.Context(), audit.Filter{}, audit.Page{Limit: 10, Total: true})
+	if err != nil || page.Data == nil || len(page.Data) != 0 || page.HasMore || *page.Total != 0 {
+		t.Errorf("a list: %+v (%v)", page, err)
+	}
+	if nearest, err := store.Nearest(t.Context(), vector(1), audit.Filter{}, 10); err != nil || len(nearest) != 0 {
+		t.Errorf("a search: %+v (%v)", nearest, err)
+	}
+	if found, err := store.Occurrences(t.Context(), []audit.ID{{1}}, audit.Filter{}, 3); err != nil || len(found) != 0 {
+		t.Errorf("occurrences: %+v (%v)", found, err)
+	}
+}

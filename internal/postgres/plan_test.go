@@ -1,0 +1,411 @@
+package postgres_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/postgres"
+	"github.com/datastorage-service/datastorage/internal/postgrestest"
+)
+
+// What the plans are made for.
+const (
+	planRemediations = 200_000
+	planSignatures   = 20_000
+	planChildren     = 20_000 // and journal entries
+)
+
+// fill makes remediations as an installation of a year would have them: a few names, namespaces and clusters make up the most,
+// some values are rare, nearly all remediations are done. Indexes are made afterwards, which is faster.
+func fill(tb testing.TB, db *postgrestest.Database) {
+	tb.Helper()
+	const of = ` FROM pg_index WHERE indrelid IN ('remediation_audit'::regclass, 'embedding_1'::regclass) AND NOT indisunique`
+	create := rows[string](tb, db.AdminURL(), "SELECT pg_get_indexdef(indexrelid)"+of)
+	drop := rows[string](tb, db.AdminURL(), "SELECT 'DROP INDEX ' || indexrelid::regclass"+of)
+	if len(create) < 10 {
+		tb.Fatalf("the tables have the indexes %q", create)
+	}
+	run(tb, db.SuperuserURL(), slices.Concat(drop, data(), create, []string{"ANALYZE"})...)
+}
+
+func data() []string {
+	return []string{
+		"SELECT setseed(0.5)",
+		"SET maintenance_work_mem = '256MB'",
+		// Foreign keys hold by construction.
+		"SET session_replication_role = replica",
+		fmt.Sprintf(`INSERT INTO signature (id, text, normalizer)
+			SELECT md5('s' || s)::uuid, 'signature ' || s, 1 FROM generate_series(1, %d) AS s`, planSignatures),
+		fmt.Sprintf(`INSERT INTO embedding (model_id, signature_id, vector)
+			SELECT 1, md5('s' || s)::uuid, ARRAY(SELECT random() - 0.5 + 0 * s FROM generate_series(1, %d))::real[]::vector::halfvec
+			FROM generate_series(1, %d) AS s`, postgrestest.Dimensions, planSignatures),
+		fmt.Sprintf(`INSERT INTO remediation_audit (remediation_id, name, namespace, cluster_name, environment, severity, alert_fingerprint,
+			action_type, target_resource, phase, status, start_time, signature_id, actor, event_id, created_at, updated_at)
+		SELECT 'r' || i, 'name ' || floor(50 * power(random(), 3)), 'namespace ' || floor(200 * power(random(), 3)),
+			'cluster ' || floor(20 * power(random(), 2)),
+			(ARRAY['production', 'staging', 'development', 'test'])[1 + floor(4 * power(random(), 2))],
+			(ARRAY['medium', 'high', 'low', 'critical', 'info', 'unknown'])[1 + floor(6 * power(random(), 2))],
+			'print ' || floor(5000 * random()), 'action ' || floor(15 * power(random(), 2)), 'pod/' || floor(2000 * power(random(), 2)),
+			(ARRAY['completed', 'completed', 'completed', 'completed', 'completed', 'failed', 'processing', 'pending'])[1 + floor(8 * power(random(), 2))],
+			(ARRAY['success', 'success', 'success', 'failure', 'running', 'pending'])[1 + floor(6 * power(random(), 2))],
+			'2026-01-01'::timestamptz + random() * interval '365 days', md5('s' || 1 + floor(%d * power(random(), 2)))::uuid,
+			'a', gen_random_uuid(), now(), now()
+		FROM generate_series(1, %d) AS i`, planSignatures, planRemediations),
+		fmt.Sprintf(`INSERT INTO audit_event (event_id, recorded_at, kind, remediation_id, actor, canonical, content_hash)
+			SELECT gen_random_uuid(), now() + i * interval '1 minute', 'update', 'r' || i / 3, 'a', '{}', sha256('')
+			FROM generate_series(1, %d) AS i`, planChildren),
+		fmt.Sprintf(`INSERT INTO ai_analysis_audit (remediation_id, analysis_id, provider, model, actor, event_id, created_at)
+			SELECT 'r' || i / 3, i, 'p', 'm', 'a', gen_random_uuid(), now() FROM generate_series(1, %d) AS i`, planChildren),
+		fmt.Sprintf(`INSERT INTO workflow_audit (remediation_id, workflow_id, phase, total_steps, completed_steps, start_time, actor, event_id, created_at)
+			SELECT 'r' || i / 3, i, 'planning', 0, 0, now(), 'a', gen_random_uuid(), now() FROM generate_series(1, %d) AS i`, planChildren),
+		fmt.Sprintf(`INSERT INTO execution_audit (remediation_id, workflow_id, execution_id, action_type, success, start_time, actor, event_id, created_at)
+			SELECT 'r' || i / 3, 'w', i, 'a', true, now(), 'a', gen_random_uuid(), now() FROM generate_series(1, %d) AS i`, planChildren),
+	}
+}
+
+// planFilters are filters by one field each, of a common value and of a rare one.
+func planFilters(tb testing.TB, db *postgrestest.Database) map[string][]audit.Filter {
+	tb.Helper()
+	ids := func(of string) []audit.ID {
+		id, err := audit.ParseID(one[string](tb, db.ReaderURL(), "SELECT md5($1)::uuid::text", of))
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return []audit.ID{id}
+	}
+	day := func(n int) *time.Time { return pointer(time.Date(2026, 1, 1+n, 0, 0, 0, 0, time.UTC)) }
+	return map[string][]audit.Filter{
+		"id":                {{IDs: []int64{5, 77777}}},
+		"remediation_id":    {{RemediationIDs: []string{"r5", "r77777"}}},
+		"name":              {{Names: []string{"name 0"}}, {Names: []string{"name 48", "name 49"}}},
+		"namespace":         {{Namespaces: []string{"namespace 0"}}, {Namespaces: []string{"namespace 199"}}},
+		"phase":             {{Phases: []string{"completed"}}, {Phases: []string{"pending"}}},
+		"status":            {{Statuses: []string{"success"}}, {Statuses: []string{"pending", "running"}}},
+		"severity":          {{Severities: []string{"medium"}}, {Severities: []string{"unknown"}}},
+		"environment":       {{Environments: []string{"production"}}, {Environments: []string{"test"}}},
+		"cluster_name":      {{ClusterNames: []string{"cluster 0"}}, {ClusterNames: []string{"cluster 19"}}},
+		"action_type":       {{ActionTypes: []string{"action 0"}}, {ActionTypes: []string{"action 13", "action 14"}}},
+		"alert_fingerprint": {{AlertFingerprints: []string{"print 1"}}},
+		"target_resource":   {{TargetResources: []string{"pod/0"}}, {TargetResources: []string{"pod/1999"}}},
+		"signature_id":      {{SignatureIDs: ids("s1")}, {SignatureIDs: ids("s19999")}},
+		"since":             {{Since: day(1)}, {Since: day(364)}},
+		"until":             {{Until: day(364)}, {Until: day(1)}},
+		"between":           {{Since: day(100), Until: day(101)}},
+	}
+}
+
+func merged(filters ...audit.Filter) audit.Filter {
+	var all audit.Filter
+	for _, f := range filters {
+		all.IDs = append(all.IDs, f.IDs...)
+		all.RemediationIDs = append(all.RemediationIDs, f.RemediationIDs...)
+		all.Names = append(all.Names, f.Names...)
+		all.Namespaces = append(all.Namespaces, f.Namespaces...)
+		all.Phases = append(all.Phases, f.Phases...)
+		all.Statuses = append(all.Statuses, f.Statuses...)
+		all.Severities = append(all.Severities, f.Severities...)
+		all.Environments = append(all.Environments, f.Environments...)
+		all.ClusterNames = append(all.ClusterNames, f.ClusterNames...)
+		all.ActionTypes = append(all.ActionTypes, f.ActionTypes...)
+		all.AlertFingerprints = append(all.AlertFingerprints, f.AlertFingerprints...)
+		all.TargetResources = append(all.TargetResources, f.TargetResources...)
+		all.SignatureIDs = append(all.SignatureIDs, f.SignatureIDs...)
+		if f.Since != nil {
+			all.Since = f.Since
+		}
+		if f.Until != nil {
+			all.Until = f.Until
+		}
+	}
+	return all
+}
+
+// planner explains what a store has sent.
+type planner struct {
+	tapped
+	conn *pgx.Conn
+	URL  string
+}
+
+// node is a node of a plan as EXPLAIN (FORMAT JSON) writes it.
+type node struct {
+	Type     string `json:"Node Type"`
+	Relation string `json:"Relation Name"`
+	Index    string `json:"Index Name"`
+	Plans    []node
+}
+
+func (n node) all() []node {
+	nodes := []node{n}
+	for _, child := range n.Plans {
+		nodes = append(nodes, child.all()...)
+	}
+	return nodes
+}
+
+// plan explains the last statement of the name with the very parameters that it was sent with, unnamed like it.
+func (p planner) plan(tb testing.TB, name string) []node {
+	tb.Helper()
+	for _, s := range slices.Backward(p.Tap.Statements()) {
+		if s.Name() != name {
+			continue
+		}
+		result := p.conn.PgConn().ExecParams(tb.Context(), "EXPLAIN (FORMAT JSON) "+s.SQL, s.Values, s.OIDs, s.Formats, nil).Read()
+		if result.Err != nil {
+			tb.Fatal(result.Err)
+		}
+		var plans []struct{ Plan node }
+		if err := json.Unmarshal(result.Rows[0][0], &plans); err != nil {
+			tb.Fatal(err)
+		}
+		return plans[0].Plan.all()
+	}
+	tb.Fatalf("no %s was sent", name)
+	return nil
+}
+
+// large are the tables that fill fills.
+var large = []string{
+	"remediation_audit", "signature", "embedding_1", "ai_analysis_audit", "workflow_audit", "execution_audit",
+	time.Now().UTC().AddDate(0, 0, 1).Format("audit_event_2006_01"),
+}
+
+// check fails the test for a plan that reads a large table from end to end.
+func (p planner) check(tb testing.TB, statement, what string) {
+	tb.Helper()
+	nodes := p.plan(tb, statement)
+	for _, n := range nodes {
+		if n.Type == "Seq Scan" && slices.Contains(large, n.Relation) {
+			tb.Errorf("%s, %s: %s", statement, what, access(nodes))
+		}
+	}
+}
+
+// access is how a plan comes to its rows.
+func access(nodes []node) string {
+	var used []string
+	for _, n := range nodes {
+		if n.Relation+n.Index != "" {
+			used = append(used, strings.Join(strings.Fields(n.Type+" "+n.Relation+" "+n.Index), " "))
+		}
+	}
+	return strings.Join(used, ", ")
+}
+
+// Every statement over a large table has a plan that uses its indexes, whatever the filters. Not looked at here, because to read
+// the table from end to end is right: the total of a filter that leaves a large part of it; a page that is larger than what
+// columns without an index of their own (phase, status, severity, environment) leave together; and SignaturePending, which
+// compares all signatures with all vectors.
+func TestPlans(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	fill(t, db)
+	p := planner{tapped: open(t, db.WriterURL()), conn: connect(t, db.WriterURL()), URL: db.WriterURL()}
+	fields := planFilters(t, db)
+	p.checkLists(t, fields)
+	p.checkCounts(t, fields)
+	p.checkSearches(t, fields)
+	p.checkReads(t)
+	p.checkWrites(t)
+}
+
+func (p planner) checkLists(t *testing.T, fields map[string][]audit.Filter) {
+	t.Helper()
+	middle := &audit.Position{Time: time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC), ID: 100_000}
+	pages := []audit.Page{
+		{Limit: 100}, {Limit: 100, Ascending: true}, {Limit: 100, After: middle}, {Limit: 100, After: middle, Ascending: true},
+		{Limit: 100, Offset: 100},
+	}
+	combinations := combine(fields)
+	if len(combinations) < 400 {
+		t.Errorf("only %d combinations of filters", len(combinations))
+	}
+	for i, name := range slices.Sorted(maps.Keys(combinations)) {
+		// Every page with filters of one field; with combinations they take turns.
+		these := pages
+		if strings.Contains(name, " and ") {
+			these = pages[i%len(pages):][:1]
+		}
+		for _, page := range these {
+			p.Tap.Reset()
+			if _, err := p.List(t.Context(), combinations[name], page); err != nil {
+				t.Fatal(err)
+			}
+			p.check(t, "RemediationList", fmt.Sprintf("%s, %+v", name, page))
+		}
+	}
+}
+
+// selective are filters that leave a small part of the table, each by an index of its own.
+func selective(fields map[string][]audit.Filter) map[string]audit.Filter {
+	filters := map[string]audit.Filter{}
+	for _, name := range []string{
+		"id", "remediation_id", "namespace", "cluster_name", "alert_fingerprint", "target_resource", "signature_id", "since", "until",
+		"between",
+	} {
+		few := fields[name]
+		filters[name] = few[len(few)-1]
+		filters[name+" and status"] = merged(few[len(few)-1], fields["status"][0])
+	}
+	return filters
+}
+
+func (p planner) checkCounts(t *testing.T, fields map[string][]audit.Filter) {
+	t.Helper()
+	for name, f := range selective(fields) {
+		p.Tap.Reset()
+		if _, err := p.List(t.Context(), f, audit.Page{Limit: 1, Total: true}); err != nil {
+			t.Fatal(err)
+		}
+		p.check(t, "RemediationCount", name)
+	}
+}
+
+// checkSearches looks at both routes: along the HNSW index where nothing or little is filtered, else from the remediations to
+// the vectors.
+func (p planner) checkSearches(t *testing.T, fields map[string][]audit.Filter) {
+	t.Helper()
+	broad := map[string]audit.Filter{
+		"nothing": {}, "name": fields["name"][0], "status": fields["status"][0], "two": merged(fields["phase"][0], fields["severity"][0]),
+		"since": fields["since"][0], "environment": fields["environment"][1],
+	}
+	for name, f := range broad {
+		p.Tap.Reset()
+		if found, err := p.Nearest(t.Context(), vector(1), f, 10); err != nil || len(found) != 10 {
+			t.Fatal(len(found), err)
+		}
+		nodes := p.plan(t, "SearchNearest")
+		if got := access(nodes); !strings.Contains(got, "Index Scan embedding_1 embedding_1_hnsw") || strings.Contains(got, "Seq Scan") {
+			t.Errorf("a search filtered by %s: %s", name, got)
+		}
+	}
+	for name, f := range selective(fields) {
+		p.Tap.Reset()
+		found, err := p.Nearest(t.Context(), vector(1), f, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		nodes := p.plan(t, "SearchNearest")
+		if got := access(nodes); strings.Contains(got, "hnsw") || strings.Contains(got, "Seq Scan remediation_audit") {
+			t.Errorf("a search filtered by %s: %s", name, got)
+		}
+		var signatures []audit.ID
+		for _, n := range found {
+			signatures = append(signatures, n.SignatureID)
+		}
+		for filtered, g := range map[string]audit.Filter{"nothing": {}, name: f} {
+			if _, err := p.Occurrences(t.Context(), signatures, g, 3); err != nil {
+				t.Fatal(err)
+			}
+			p.check(t, "SearchOutcomes", filtered)
+			p.check(t, "SearchRemediations", filtered)
+		}
+	}
+}
+func (p planner) checkReads(t *testing.T) {
+	t.Helper()
+	id := one[string](t, p.URL, "SELECT min(signature_id::text) FROM remediation_audit")
+	signature, err := audit.ParseID(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []postgres.IncidentFilter{
+		{}, {AlertNames: []string{"name 0"}}, {Namespaces: []string{"namespace 150"}}, {WorkflowStatuses: []string{"pending"}},
+		{Since: pointer(time.Unix(0, 0)), Until: pointer(time.Now())},
+	} {
+		for _, after := range []*audit.Position{nil, {Time: time.Now(), ID: 1000}} {
+			if _, err := p.IncidentEvents(t.Context(), f, 100, after); err != nil {
+				t.Fatal(err)
+			}
+			p.check(t, "IncidentEventList", fmt.Sprintf("%+v after %v", f, after))
+		}
+	}
+	_, get := p.Remediation(t.Context(), "r77")
+	_, children := p.Children(t.Context(), "r77")
+	_, history := p.History(t.Context(), "r77", 100, &postgres.HistoryAfter{RecordedAt: time.Now()})
+	_, stored := p.SignaturesStored(t.Context(), []audit.ID{signature})
+	for statement, err := range map[string]error{
+		"RemediationGet": get, "AIAnalysisList": children, "WorkflowList": children, "ExecutionList": children,
+		"AuditEventHistory": history, "SignatureStored": stored,
+	} {
+		if err != nil {
+			t.Errorf("%s: %v", statement, err)
+		}
+		p.check(t, statement, "a read")
+	}
+}
+
+// checkWrites looks at batches of what is new and of what is there. A batch may rightly read a table from end to end that is not
+// many times larger than itself, so they are small.
+func (p planner) checkWrites(t *testing.T) {
+	t.Helper()
+	pending := rows[string](t, p.URL, "SELECT remediation_id FROM remediation_audit WHERE phase = 'pending' ORDER BY id LIMIT 51")
+	for _, n := range []int{1, 50} {
+		var batch []audit.Entry
+		vectors := postgres.Vectors{}
+		for i := range n {
+			created, known := minimal(fmt.Sprint("created ", n, i)), pending[len(pending)-n+i]
+			created.Name = strings.Repeat("x", 1+i%200)
+			e := entry(t, created)
+			vectors[e.Signature.ID] = vector(i)
+			batch = append(batch, e)
+			batch = append(batch, entries(t, toError(known, "changed"), analysis(known, "new"), workflow(known, "new"),
+				execution(known, "w", "new"))...)
+		}
+		p.Tap.Reset()
+		for range 2 {
+			written, err := p.Append(t.Context(), batch, vectors)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, w := range written {
+				if w.Err != nil {
+					t.Fatal(batch[i].Kind, w.Err)
+				}
+			}
+		}
+		if _, err := p.AddVectors(t.Context(), vectors); err != nil {
+			t.Fatal(err)
+		}
+		for _, statement := range []string{
+			"RemediationAppend", "RemediationReceipts", "RemediationLock", "RemediationUpdate", "AIAnalysisAppend", "AIAnalysisReceipts",
+			"WorkflowAppend", "WorkflowReceipts", "ExecutionAppend", "ExecutionReceipts", "EmbeddingInsert",
+		} {
+			p.check(t, statement, fmt.Sprint("a batch of ", n))
+		}
+	}
+}
+
+// combine makes filters of one, of every two, and of some three fields.
+func combine(fields map[string][]audit.Filter) map[string]audit.Filter {
+	names := make([]string, 0, len(fields))
+	for name := range fields {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	all := map[string]audit.Filter{"nothing": {}}
+	for i, first := range names {
+		for a, f := range fields[first] {
+			all[fmt.Sprint(first, a)] = f
+			for j, second := range names[i+1:] {
+				for b, g := range fields[second] {
+					pair := fmt.Sprint(first, a, " and ", second, b)
+					all[pair] = merged(f, g)
+					third := names[(i+j*7+3)%len(names)]
+					if third != first && third != second && (a+b)%2 == 0 {
+						all[pair+" and "+third] = merged(f, g, fields[third][0])
+					}
+				}
+			}
+		}
+	}
+	return all
+}

@@ -1,0 +1,387 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/postgres"
+	"github.com/datastorage-service/datastorage/internal/postgres/internal/dbsqlc"
+	"github.com/datastorage-service/datastorage/internal/postgrestest"
+)
+
+// checkNoDeadlock closes the store and asks the server whether it ever had to break a deadlock in the database.
+func checkNoDeadlock(t *testing.T, db *postgrestest.Database, store tapped) {
+	t.Helper()
+	// A session's counts are there when it has ended, at the latest.
+	store.Close()
+	await(t, db, 0, "usename = 'datastorage_writer'")
+	if n := one[int](t, db.SuperuserURL(), "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"); n != 0 {
+		t.Errorf("%d deadlocks", n)
+	}
+}
+
+// await waits until so many sessions of the database are as the condition says.
+func await(tb testing.TB, db *postgrestest.Database, sessions int, condition string) {
+	tb.Helper()
+	conn := connect(tb, db.SuperuserURL())
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		var n int
+		err := conn.QueryRow(tb.Context(), "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "+condition).Scan(&n)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if n == sessions {
+			return
+		}
+		if time.Now().After(deadline) {
+			tb.Fatalf("%d sessions have %s, want %d", n, condition, sessions)
+		}
+	}
+}
+
+// appendIn writes an entry in somebody else's transaction, which then decides what becomes of it.
+func appendIn(t *testing.T, tx pgx.Tx, e audit.Entry) {
+	t.Helper()
+	canonical, hash, metadata := [][]byte{e.Canonical()}, [][]byte{e.ContentHash[:]}, []string{string(e.Metadata)}
+	var n int
+	var err error
+	switch queries := dbsqlc.New(); e.Kind {
+	case audit.KindRemediation:
+		var rows []dbsqlc.RemediationAppendRow
+		rows, err = queries.RemediationAppend(t.Context(), tx, dbsqlc.RemediationAppendParams{
+			Canonical: canonical, ContentHash: hash, Metadata: metadata, SignatureID: []audit.ID{e.Signature.ID},
+			Normalizer: audit.Normalizer, NewSignatureID: []audit.ID{e.Signature.ID}, NewSignatureText: []string{e.Signature.Text},
+			VectorSignatureID: []audit.ID{}, Vectors: []float32{}, Model: postgrestest.Model,
+		})
+		n = len(rows)
+	case audit.KindAIAnalysis:
+		var rows []dbsqlc.AIAnalysisAppendRow
+		rows, err = queries.AIAnalysisAppend(t.Context(), tx, dbsqlc.AIAnalysisAppendParams{
+			Canonical: canonical, ContentHash: hash, Metadata: metadata,
+		})
+		n = len(rows)
+	case audit.KindWorkflow:
+		var rows []dbsqlc.WorkflowAppendRow
+		rows, err = queries.WorkflowAppend(t.Context(), tx, dbsqlc.WorkflowAppendParams{
+			Canonical: canonical, ContentHash: hash, Metadata: metadata,
+		})
+		n = len(rows)
+	case audit.KindExecution:
+		var rows []dbsqlc.ExecutionAppendRow
+		rows, err = queries.ExecutionAppend(t.Context(), tx, dbsqlc.ExecutionAppendParams{
+			Canonical: canonical, ContentHash: hash, Metadata: metadata,
+		})
+		n = len(rows)
+	}
+	if err != nil || n != 1 {
+		t.Fatal(n, err)
+	}
+}
+
+// answer is what Append came back with.
+type answer struct {
+	written []postgres.Written
+	err     error
+}
+
+func (s tapped) appendLater(t *testing.T, e ...audit.Entry) <-chan answer {
+	t.Helper()
+	answers := make(chan answer, 1)
+	go func() {
+		written, err := s.Append(t.Context(), e, nil)
+		answers <- answer{written, err}
+	}()
+	return answers
+}
+
+// The other transaction commits after the statement's snapshot was taken: its row is neither inserted nor visible to the
+// statement.
+func TestLostRaces(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	store := open(t, db.WriterURL())
+	store.mustAppend(t, nil, minimal("parent"))
+	for kind, build := range map[string]func(id string) audit.Record{
+		"remediation": func(id string) audit.Record { return full(id) },
+		"ai_analysis": func(id string) audit.Record { return fullAnalysis("parent", id) },
+		"workflow":    func(id string) audit.Record { return fullWorkflow("parent", id) },
+		"execution":   func(id string) audit.Record { return fullExecution("parent", "w", id) },
+	} {
+		for _, outcome := range []string{"same content", "other content", "rolled back"} {
+			ours := entry(t, build(kind+outcome))
+			theirs := build(kind + outcome)
+			if outcome == "other content" {
+				withMetadata(theirs, `{"other":1}`)
+			}
+			loseRace(t, db, store, ours, entry(t, theirs), outcome)
+		}
+	}
+	checkJournal(t, db)
+}
+
+func withMetadata(record audit.Record, metadata audit.Metadata) {
+	switch record := record.(type) {
+	case *audit.Remediation:
+		record.Metadata = metadata
+	case *audit.AIAnalysis:
+		record.Metadata = metadata
+	case *audit.Workflow:
+		record.Metadata = metadata
+	case *audit.Execution:
+		record.Metadata = metadata
+	}
+}
+
+func loseRace(t *testing.T, db *postgrestest.Database, store tapped, ours, theirs audit.Entry, outcome string) {
+	t.Helper()
+	tx, err := connect(t, db.WriterURL()).Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	appendIn(t, tx, theirs)
+	// Beside it goes one that nobody else writes.
+	answers := store.appendLater(t, ours)
+	await(t, db, 1, "wait_event_type = 'Lock'")
+	if outcome == "rolled back" {
+		err = tx.Rollback(t.Context())
+	} else {
+		err = tx.Commit(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := <-answers
+	if got.err != nil {
+		t.Fatal(got.err)
+	}
+	w := got.written[0]
+	ok := false
+	switch outcome {
+	case "same content":
+		ok = w.Err == nil && w.Replayed && w.Receipt.EventID == theirs.EventID &&
+			w.Receipt.LeafHash == audit.LeafHash(theirs.Canonical())
+	case "other content":
+		ok = errors.Is(w.Err, audit.ErrConflict)
+	case "rolled back":
+		ok = w.Err == nil && !w.Replayed && w.Receipt.EventID == ours.EventID
+	}
+	if !ok {
+		t.Errorf("%s, %s: %+v", ours.Kind, outcome, w)
+	}
+}
+
+// A parent that is committed between the first look and the second is found by the second.
+func TestChildWhoseParentComesInTheMiddle(t *testing.T) {
+	t.Parallel()
+	for name, child := range map[string]audit.Record{
+		"AIAnalysisAppend": fullAnalysis("r", "a"), "WorkflowAppend": fullWorkflow("r", "w"),
+		"ExecutionAppend": fullExecution("r", "w", "e"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := postgrestest.New(t)
+			store, other := open(t, db.WriterURL()), open(t, db.WriterURL())
+			parent := entries(t, full("r"))
+			store.Tap.Before(name, 1, func() {
+				if _, err := other.Append(t.Context(), parent, nil); err != nil {
+					t.Error(err)
+				}
+			})
+			store.mustAppend(t, nil, child)
+			checkJournal(t, db)
+		})
+	}
+}
+
+// Somebody reads the journal for long while the next months' partitions are made: nobody else waits for either.
+func TestPartitionsAheadHoldNobodyUp(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	store := writers(t, db, 20)
+	store.mustAppend(t, nil, minimal("r"), full("known"))
+	reading, err := connect(t, db.ReaderURL()).Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := reading.Exec(t.Context(), "SELECT count(*) FROM audit_event"); err != nil {
+		t.Fatal(err)
+	}
+	made := make(chan error, 1)
+	go func() {
+		_, err := store.PartitionsAhead(t.Context(), 5)
+		made <- err
+	}()
+	await(t, db, 1, "query LIKE '%PartitionsAhead%' AND wait_event_type = 'Lock'")
+	for name, call := range calls(t) {
+		if name == "partitions" {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		if err := call(ctx, store); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		cancel()
+	}
+	select {
+	case err := <-made:
+		if !errors.Is(err, audit.ErrUnavailable) {
+			t.Errorf("partitions: %v, want audit.ErrUnavailable", err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("making partitions waits for the reader without end")
+	}
+	if err := reading.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := store.PartitionsAhead(t.Context(), 5); n != 2 || err != nil {
+		t.Errorf("%d partitions made afterwards, want 2 (%v)", n, err)
+	}
+}
+
+func writers(t *testing.T, db *postgrestest.Database, n int) tapped {
+	t.Helper()
+	return openWith(t, postgres.Config{URL: db.WriterURL(), Model: postgrestest.Model, MaxConns: int32(n)})
+}
+
+// Everybody writes the same remediations, with the same signatures and vectors, in an order of their own.
+func TestConcurrentAppendsOfTheSame(t *testing.T) {
+	t.Parallel()
+	const goroutines, ids, rounds = 12, 40, 4
+	db := postgrestest.New(t)
+	store := writers(t, db, goroutines)
+	build := func(round, i int) *audit.Remediation {
+		record := full(fmt.Sprintf("round %d id %d", round, i))
+		// A signature for every other two.
+		record.ErrorMessage = pointer("trouble of kind " + string(rune('a'+i/2)))
+		return record
+	}
+	vectors := postgres.Vectors{}
+	for i := range ids {
+		vectors[entry(t, build(0, i)).Signature.ID] = vector(i / 2)
+	}
+	var created [rounds][ids]atomic.Int32
+	var group sync.WaitGroup
+	for range goroutines {
+		group.Go(func() {
+			for round := range rounds {
+				order := rand.Perm(ids)
+				var batch []audit.Entry
+				for _, i := range order {
+					batch = append(batch, entry(t, build(round, i)))
+				}
+				written, err := store.Append(t.Context(), batch, vectors)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				for place, w := range written {
+					if w.Err != nil {
+						t.Error(w.Err)
+					}
+					if !w.Replayed {
+						created[round][order[place]].Add(1)
+					}
+				}
+			}
+		})
+	}
+	group.Wait()
+	for round := range rounds {
+		for i := range ids {
+			if n := created[round][i].Load(); n != 1 {
+				t.Errorf("round %d, id %d was said to be created %d times", round, i, n)
+			}
+		}
+	}
+	want := map[string]int{
+		"signature": ids / 2, "embedding": ids / 2, "remediation_audit": ids * rounds, "audit_event": ids * rounds,
+		"ai_analysis_audit": 0, "workflow_audit": 0, "execution_audit": 0,
+	}
+	if diff := cmp.Diff(want, counts(t, db)); diff != "" {
+		t.Errorf("rows (-want +got):\n%s", diff)
+	}
+	checkJournal(t, db)
+	checkNoDeadlock(t, db, store)
+}
+
+// Creations, updates that change signatures, and children of the same few remediations, alone and mixed in one batch, and
+// vectors that are made up for beside them.
+func TestConcurrentAppendsOfEverything(t *testing.T) {
+	t.Parallel()
+	const goroutines, rounds, ids = 12, 12, 6
+	db := postgrestest.New(t)
+	store := writers(t, db, goroutines)
+	known := []audit.Record{}
+	for i := range ids {
+		known = append(known, minimal(fmt.Sprint("known ", i)))
+	}
+	store.mustAppend(t, nil, known...)
+	var group sync.WaitGroup
+	for writer := range goroutines {
+		group.Go(func() {
+			for round := range rounds {
+				batch, vectors := mixture(t, writer, round, ids)
+				written, err := store.Append(t.Context(), batch, vectors)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				for i, w := range written {
+					if w.Err != nil {
+						t.Errorf("%s of %s: %v", batch[i].Kind, batch[i].RemediationID, w.Err)
+					}
+				}
+				if _, err := store.AddVectors(t.Context(), vectors); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	if got, want := counts(t, db)["remediation_audit"], ids+rounds*ids; got != want {
+		t.Errorf("%d remediations, want %d", got, want)
+	}
+	checkJournal(t, db)
+	checkNoDeadlock(t, db, store)
+}
+
+// mixture is a batch of what all writers of a round want to write, in any order: some of it alone, some together.
+func mixture(t *testing.T, writer, round, ids int) ([]audit.Entry, postgres.Vectors) {
+	t.Helper()
+	letters := func(n int) string { return string(rune('a'+n%26)) + string(rune('a'+n/26%26)) }
+	var batch []audit.Entry
+	for i := range ids {
+		id := fmt.Sprintf("round %d id %d", round, i)
+		created := minimal(id)
+		created.ErrorMessage = pointer("trouble " + letters(round*ids+i))
+		batch = append(batch, entry(t, created))
+		// The same signatures as those that others create.
+		batch = append(batch, entry(t, toError(fmt.Sprint("known ", i), "trouble "+letters(round*ids+(i+writer)%ids))))
+		batch = append(batch, entry(t, analysis(id, "a")), entry(t, workflow(id, "w")), entry(t, execution(id, "w", "e")))
+	}
+	vectors := postgres.Vectors{}
+	for i, e := range batch {
+		if e.Kind == audit.KindRemediation && i%2 == 0 {
+			vectors[e.Signature.ID] = vector(i)
+		}
+	}
+	rand.Shuffle(len(batch), func(i, j int) { batch[i], batch[j] = batch[j], batch[i] })
+	if writer%3 == 0 {
+		batch = slices.DeleteFunc(batch, func(e audit.Entry) bool { return e.Kind != audit.KindRemediation })
+	}
+	if writer%3 == 1 {
+		batch = slices.DeleteFunc(batch, func(e audit.Entry) bool { return e.Kind != audit.KindUpdate })
+	}
+	return batch, vectors
+}

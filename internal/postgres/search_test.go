@@ -1,0 +1,186 @@
+package postgres_test
+
+import (
+	"cmp"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/postgres"
+	"github.com/datastorage-service/datastorage/internal/postgrestest"
+)
+
+func cosineDistance(a, b []float32) float64 {
+	var dot, aa, bb float64
+	for i := range a {
+		dot += float64(a[i]) * float64(b[i])
+		aa += float64(a[i]) * float64(a[i])
+		bb += float64(b[i]) * float64(b[i])
+	}
+	return 1 - dot/math.Sqrt(aa*bb)
+}
+
+// nearest measures every signature that the filter leaves.
+func (c *corpus) nearest(query []float32, f audit.Filter) []postgres.Nearest {
+	var all []postgres.Nearest
+	seen := map[audit.ID]bool{}
+	for _, s := range c.matching(f) {
+		if v, has := c.vectors[s.SignatureID]; has && !seen[s.SignatureID] {
+			seen[s.SignatureID] = true
+			all = append(all, postgres.Nearest{SignatureID: s.SignatureID, Text: c.texts[s.SignatureID], Distance: cosineDistance(query, v)})
+		}
+	}
+	slices.SortFunc(all, func(a, b postgres.Nearest) int {
+		return cmp.Or(cmp.Compare(a.Distance, b.Distance), slices.Compare(a.SignatureID[:], b.SignatureID[:]))
+	})
+	return all
+}
+
+// checkNearest compares searches with a measurement of everything: a filter leaves few enough remediations here that the store
+// measures everything as well, and answers exactly the same; without a filter it walks the index.
+func (c *corpus) checkNearest(t *testing.T) {
+	t.Helper()
+	random := rand.New(rand.NewPCG(7, 8))
+	found, all := 0, 0
+	sizes := map[int]int{}
+	for _, f := range c.filters(random, 60) {
+		query := randomVector(random)
+		limit := 1 + random.IntN(20)
+		want := c.nearest(query, f)
+		sizes[min(len(want), 30)/10]++
+		want = want[:min(limit, len(want))]
+		got, err := c.Nearest(t.Context(), query, f, limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !f.All() {
+			if diff := gocmp.Diff(want, got, cmpopts.EquateApprox(0, 1e-6), cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("%+v (-want +got):\n%.2000s", f, diff)
+			}
+			continue
+		}
+		if len(got) != len(want) {
+			t.Errorf("%d found, want %d", len(got), len(want))
+		}
+		found += common(want, got)
+		all += len(want)
+	}
+	for range 30 {
+		query := randomVector(random)
+		want := c.nearest(query, audit.Filter{})[:10]
+		got, err := c.Nearest(t.Context(), query, audit.Filter{}, 10)
+		if err != nil || len(got) != 10 {
+			t.Fatalf("%d found (%v), want 10", len(got), err)
+		}
+		if !slices.IsSortedFunc(got, func(a, b postgres.Nearest) int { return cmp.Compare(a.Distance, b.Distance) }) {
+			t.Errorf("not nearest first: %+v", got)
+		}
+		found += common(want, got)
+		all += len(want)
+	}
+	if recall := float64(found) / float64(all); recall < 0.97 {
+		t.Errorf("recall %.3f along the index, want 0.97", recall)
+	}
+	if len(sizes) != 4 {
+		t.Errorf("signatures left, in tens: %v; want filters of every selectivity", sizes)
+	}
+}
+
+func common(want, got []postgres.Nearest) int {
+	n := 0
+	for _, w := range want {
+		if slices.ContainsFunc(got, func(g postgres.Nearest) bool { return g.SignatureID == w.SignatureID }) {
+			n++
+		}
+	}
+	return n
+}
+
+func (c *corpus) checkOccurrences(t *testing.T) {
+	t.Helper()
+	random := rand.New(rand.NewPCG(9, 10))
+	var signatures []audit.ID
+	for id := range c.texts {
+		signatures = append(signatures, id)
+	}
+	slices.SortFunc(signatures, func(a, b audit.ID) int { return slices.Compare(a[:], b[:]) })
+	for _, f := range c.filters(random, 40) {
+		var asked []audit.ID
+		for _, i := range random.Perm(len(signatures))[:20] {
+			asked = append(asked, signatures[i])
+		}
+		newest := random.IntN(5)
+		got, err := c.Occurrences(t.Context(), asked, f, newest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[audit.ID]*postgres.Occurrences{}
+		for _, s := range c.matching(f) {
+			if slices.Contains(asked, s.SignatureID) {
+				countIn(want, s, newest)
+			}
+		}
+		for _, of := range want {
+			slices.SortFunc(of.Actions, func(a, b postgres.ActionCounts) int { return cmp.Compare(a.ActionType, b.ActionType) })
+		}
+		if diff := gocmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%+v (-want +got):\n%.3000s", f, diff)
+		}
+	}
+}
+
+// countIn counts a remediation; they come newest first.
+func countIn(all map[audit.ID]*postgres.Occurrences, s audit.Stored, newest int) {
+	of := all[s.SignatureID]
+	if of == nil {
+		of = &postgres.Occurrences{}
+		all[s.SignatureID] = of
+	}
+	of.Counts = counted(of.Counts, s)
+	i := slices.IndexFunc(of.Actions, func(a postgres.ActionCounts) bool { return a.ActionType == s.ActionType })
+	if i < 0 {
+		i = len(of.Actions)
+		of.Actions = append(of.Actions, postgres.ActionCounts{ActionType: s.ActionType})
+	}
+	of.Actions[i].Counts = counted(of.Actions[i].Counts, s)
+	if len(of.Newest) < newest {
+		// A summary: without the long texts and what nobody shows in a search.
+		s.ErrorMessage, s.WorkflowYAML, s.Metadata, s.AlertFingerprint, s.Actor = nil, nil, "", nil, ""
+		s.CreatedAt, s.UpdatedAt = time.Time{}, time.Time{}
+		of.Newest = append(of.Newest, s)
+	}
+}
+
+func counted(c postgres.Counts, s audit.Stored) postgres.Counts {
+	if c.Total == 0 {
+		c.LastSeen = s.StartTime
+	}
+	c.Total++
+	c.FirstSeen = s.StartTime
+	switch s.Status {
+	case audit.StatusSuccess:
+		c.Outcome.Success++
+	case audit.StatusFailure:
+		c.Outcome.Failure++
+	}
+	return c
+}
+
+func TestNearestNeedsTheModel(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	store := open(t, db.WriterURL())
+	if _, err := store.Nearest(t.Context(), []float32{1, 2, 3}, audit.Filter{}, 10); err == nil || kindsOf(err) != nil {
+		t.Errorf("a query of three dimensions: %v", err)
+	}
+	other := openWith(t, postgres.Config{URL: db.WriterURL(), Model: "other"})
+	if _, err := other.Nearest(t.Context(), vector(1), audit.Filter{}, 10); err == nil || kindsOf(err) != nil {
+		t.Errorf("an unknown model: %v", err)
+	}
+}

@@ -1,0 +1,311 @@
+package postgres_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/postgres"
+	"github.com/datastorage-service/datastorage/internal/postgrestest"
+)
+
+func toPhase(id string, phase audit.Phase) *audit.Update {
+	return &audit.Update{RemediationID: id, Phase: &phase}
+}
+
+func toError(id, message string) *audit.Update {
+	return &audit.Update{RemediationID: id, ErrorMessage: audit.Optional[string]{Set: true, Value: &message}}
+}
+
+func TestPhasesMoveForward(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	store := open(t, db.WriterURL())
+	const (
+		ok       = "changed"
+		replay   = "replayed"
+		conflict = "conflict"
+	)
+	for from, targets := range map[audit.Phase]map[audit.Phase]string{
+		"pending":    {"pending": replay, "processing": ok, "completed": ok, "failed": ok},
+		"processing": {"pending": conflict, "processing": replay, "completed": ok, "failed": ok},
+		"completed":  {"pending": conflict, "processing": conflict, "completed": replay, "failed": conflict},
+		"failed":     {"pending": conflict, "processing": conflict, "completed": conflict, "failed": replay},
+	} {
+		for to, want := range targets {
+			record := minimal(fmt.Sprint(from, " to ", to))
+			record.Phase = from
+			store.mustAppend(t, nil, record)
+			written, err := store.Append(t.Context(), entries(t, toPhase(record.RemediationID, to)), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := ok
+			switch w := written[0]; {
+			case errors.Is(w.Err, audit.ErrConflict):
+				got = conflict
+			case w.Replayed:
+				got = replay
+			}
+			if got != want {
+				t.Errorf("%s: %s (%v), want %s", record.RemediationID, got, written[0].Err, want)
+			}
+		}
+	}
+	checkJournal(t, db)
+}
+
+func TestTerminalRemediationsChangeNoMore(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	store := open(t, db.WriterURL())
+	store.mustAppend(t, nil, full("r"))
+	before := counts(t, db)
+	for name, update := range map[string]*audit.Update{
+		"status":   {RemediationID: "r", Status: pointer(audit.Status("failure"))},
+		"end":      {RemediationID: "r", EndTime: audit.Optional[time.Time]{Set: true}},
+		"error":    toError("r", "another"),
+		"workflow": {RemediationID: "r", WorkflowYAML: audit.Optional[string]{Set: true}},
+		"metadata": {RemediationID: "r", Metadata: pointer(audit.Metadata(`{"a":1}`))},
+	} {
+		written, err := store.Append(t.Context(), entries(t, update), nil)
+		if err != nil || !errors.Is(written[0].Err, audit.ErrConflict) {
+			t.Errorf("%s: %v, %+v, want a conflict", name, err, written)
+		}
+	}
+	if diff := cmp.Diff(before, counts(t, db)); diff != "" {
+		t.Errorf("rows (-before +after):\n%s", diff)
+	}
+}
+
+func TestEndBeforeTheStoredStart(t *testing.T) {
+	t.Parallel()
+	store := open(t, postgrestest.New(t).WriterURL())
+	store.mustAppend(t, nil, minimal("r"))
+	update := &audit.Update{RemediationID: "r", EndTime: audit.Optional[time.Time]{Set: true, Value: pointer(start.Add(-time.Microsecond))}}
+	written, err := store.Append(t.Context(), entries(t, update), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var faults audit.Faults
+	if !errors.As(written[0].Err, &faults) || faults[0].Field != "end_time" {
+		t.Errorf("%v, want a fault of end_time", written[0].Err)
+	}
+}
+
+// Every field that an update can change is changed, cleared, and read back.
+func TestUpdateKeepsEveryField(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	store := open(t, db.WriterURL())
+	created := store.mustAppend(t, nil, minimal("r"))[0]
+	want := audit.Stored{
+		Remediation: *minimal("r"), ID: created.ID, Actor: "tester", CreatedAt: created.Receipt.RecordedAt,
+	}
+	want.Severity, want.Metadata = audit.SeverityUnknown, "{}"
+	end := start.Add(90 * time.Second)
+	for _, step := range []struct {
+		update *audit.Update
+		change func(*audit.Stored)
+	}{
+		{&audit.Update{Phase: pointer(audit.PhaseProcessing), Status: pointer(audit.Status("running"))}, func(s *audit.Stored) {
+			s.Phase, s.Status = audit.PhaseProcessing, "running"
+		}},
+		{&audit.Update{ErrorMessage: audit.Optional[string]{Set: true, Value: pointer(unicode)}}, func(s *audit.Stored) {
+			s.ErrorMessage = pointer(unicode)
+		}},
+		{&audit.Update{WorkflowYAML: audit.Optional[string]{Set: true, Value: pointer("a: " + unicode)}}, func(s *audit.Stored) {
+			s.WorkflowYAML = pointer("a: " + unicode)
+		}},
+		{&audit.Update{Metadata: pointer(audit.Metadata(`{"n":1700000000123456789}`))}, func(s *audit.Stored) {
+			s.Metadata = `{"n":1700000000123456789}`
+		}},
+		{&audit.Update{EndTime: audit.Optional[time.Time]{Set: true, Value: &end}}, func(s *audit.Stored) {
+			s.EndTime, s.DurationMS = &end, pointer(int64(90_000))
+		}},
+		{&audit.Update{
+			EndTime: audit.Optional[time.Time]{Set: true}, ErrorMessage: audit.Optional[string]{Set: true},
+			WorkflowYAML: audit.Optional[string]{Set: true}, Metadata: pointer(audit.EmptyMetadata),
+		}, func(s *audit.Stored) {
+			s.EndTime, s.DurationMS, s.ErrorMessage, s.WorkflowYAML, s.Metadata = nil, nil, nil, nil, "{}"
+		}},
+		{toPhase("r", audit.PhaseFailed), func(s *audit.Stored) { s.Phase = audit.PhaseFailed }},
+	} {
+		step.update.RemediationID = "r"
+		e := entry(t, step.update)
+		written, err := store.Append(t.Context(), []audit.Entry{e}, nil)
+		if err != nil || written[0].Err != nil {
+			t.Fatal(err, written)
+		}
+		step.change(&want)
+		want.UpdatedAt, want.SignatureID = e.RecordedAt, want.Signature().ID
+		checkUpdated(t, store, e, want, written[0])
+	}
+	checkJournal(t, db)
+}
+
+func checkUpdated(t *testing.T, store tapped, e audit.Entry, want audit.Stored, written postgres.Written) {
+	t.Helper()
+	got, err := store.Remediation(t.Context(), want.RemediationID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("read back (-want +got):\n%s", diff)
+	}
+	answer := postgres.Written{ID: want.ID, Remediation: &want, Receipt: audit.Receipt{
+		EventID: e.EventID, RecordedAt: e.RecordedAt, LeafHash: audit.LeafHash(e.Canonical()),
+	}}
+	if diff := cmp.Diff(answer, written); diff != "" {
+		t.Errorf("answer (-want +got):\n%s", diff)
+	}
+}
+
+func TestSeveralUpdatesOfOneRemediationInABatch(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	store := open(t, db.WriterURL())
+	store.mustAppend(t, nil, minimal("r"), minimal("other"))
+	before := counts(t, db)["audit_event"]
+	written, err := store.Append(t.Context(), entries(t,
+		toPhase("r", audit.PhasePending),
+		toPhase("r", audit.PhaseProcessing),
+		toError("other", "first"),
+		toError("r", "disk full"),
+		toPhase("r", audit.PhaseProcessing),
+		toPhase("r", audit.PhasePending),
+		toError("other", "second"),
+		toPhase("r", audit.PhaseCompleted),
+		toError("r", "too late"),
+	), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type answer struct {
+		Replayed, Conflict bool
+		Phase              audit.Phase
+		Error              string
+	}
+	var got []answer
+	for _, w := range written {
+		a := answer{Replayed: w.Replayed, Conflict: errors.Is(w.Err, audit.ErrConflict)}
+		if w.Remediation != nil {
+			a.Phase = w.Remediation.Phase
+			if w.Remediation.ErrorMessage != nil {
+				a.Error = *w.Remediation.ErrorMessage
+			}
+		}
+		got = append(got, a)
+	}
+	want := []answer{
+		{Replayed: true, Phase: "pending"}, {Phase: "processing"}, {Phase: "pending", Error: "first"},
+		{Phase: "processing", Error: "disk full"}, {Replayed: true, Phase: "processing", Error: "disk full"}, {Conflict: true},
+		{Phase: "pending", Error: "second"}, {Phase: "completed", Error: "disk full"}, {Conflict: true},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+	if made := counts(t, db)["audit_event"] - before; made != 5 {
+		t.Errorf("%d journal entries, want 5", made)
+	}
+	checkJournal(t, db)
+}
+
+func TestUpdateChangesTheSignature(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	store := open(t, db.WriterURL())
+	first := entry(t, minimal("r"))
+	changed := *minimal("r")
+	changed.ErrorMessage = pointer("disk full")
+	second := changed.Signature()
+	if first.Signature.ID == second.ID {
+		t.Fatal("the fixture's signature does not depend on the error message")
+	}
+	if _, err := store.Append(t.Context(), []audit.Entry{first}, postgres.Vectors{first.Signature.ID: vector(1)}); err != nil {
+		t.Fatal(err)
+	}
+	store.mustAppend(t, postgres.Vectors{second.ID: vector(2)}, toError("r", "disk full"))
+	got, err := store.Remediation(t.Context(), "r")
+	if err != nil || got.SignatureID != second.ID {
+		t.Errorf("signature %s, want %s (%v)", got.SignatureID, second.ID, err)
+	}
+	nearest, err := store.Nearest(t.Context(), vector(2), audit.Filter{}, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Nothing has the first signature any more.
+	if len(nearest) != 1 || nearest[0].SignatureID != second.ID || nearest[0].Text != second.Text {
+		t.Errorf("nearest %+v, want %s alone", nearest, second.ID)
+	}
+	if got := counts(t, db); got["signature"] != 2 || got["embedding"] != 2 {
+		t.Errorf("rows %v", got)
+	}
+}
+
+// The clocks of two functions differ; the journal tells the order of the changes nevertheless.
+func TestUpdateByAClockThatIsBehind(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	store := open(t, db.WriterURL())
+	created := store.mustAppend(t, nil, minimal("r"))[0].Receipt.RecordedAt
+	last := created
+	for i, behind := range []time.Duration{time.Hour, 0, time.Nanosecond} {
+		e := entryAt(t, toError("r", fmt.Sprint(i)), last.Add(-behind))
+		written, err := store.Append(t.Context(), []audit.Entry{e}, nil)
+		if err != nil || written[0].Err != nil {
+			t.Fatal(err, written)
+		}
+		receipt, now := written[0].Receipt, written[0].Remediation
+		if want := last.Add(time.Microsecond); !receipt.RecordedAt.Equal(want) || !now.UpdatedAt.Equal(want) {
+			t.Errorf("recorded at %s, updated at %s, want %s", receipt.RecordedAt, now.UpdatedAt, want)
+		}
+		last = receipt.RecordedAt
+	}
+	checkJournal(t, db)
+}
+
+func TestConcurrentUpdatesAreJournaledInTheOrderOfChanges(t *testing.T) {
+	t.Parallel()
+	const writers, each = 8, 10
+	db := postgrestest.New(t)
+	store := openWith(t, postgres.Config{URL: db.WriterURL(), Model: postgrestest.Model, MaxConns: writers})
+	store.mustAppend(t, nil, minimal("a"), minimal("b"), minimal("c"))
+	var group sync.WaitGroup
+	for writer := range writers {
+		group.Go(func() {
+			for i := range each {
+				// In two orders, of which the store makes one.
+				ids := []string{"a", "b", "c"}
+				if writer%2 == 1 {
+					ids = []string{"c", "b", "a"}
+				}
+				var batch []audit.Entry
+				for _, id := range ids {
+					batch = append(batch, entry(t, toError(id, fmt.Sprint("error ", writer, " of round ", i))))
+				}
+				written, err := store.Append(t.Context(), batch, nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				for _, w := range written {
+					if w.Err != nil {
+						t.Error(w.Err)
+					}
+				}
+			}
+		})
+	}
+	group.Wait()
+	if got, want := counts(t, db)["audit_event"], 3+3*writers*each; got != want {
+		t.Errorf("%d journal entries, want %d", got, want)
+	}
+	checkJournal(t, db)
+	checkNoDeadlock(t, db, store)
+}

@@ -1,0 +1,398 @@
+package migrations_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/datastorage-service/datastorage/internal/postgrestest"
+)
+
+// The SQLSTATEs that are expected (PostgreSQL documentation, appendix A).
+const (
+	accepted     = ""
+	dataInvalid  = "22000"
+	badText      = "22P02"
+	notNull      = "23502"
+	foreignKey   = "23503"
+	unique       = "23505"
+	check        = "23514"
+	generated    = "428C9"
+	notPermitted = "42501"
+)
+
+// row is a row to be inserted: SQL expressions by column.
+type row map[string]string
+
+func (r row) with(changes row) row {
+	merged := maps.Clone(r)
+	maps.Copy(merged, changes)
+	return merged
+}
+
+func (r row) insert(table string) string {
+	columns := slices.Sorted(maps.Keys(r))
+	values := make([]string, len(columns))
+	for i, column := range columns {
+		values[i] = r[column]
+	}
+	return fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", table, strings.Join(columns, ", "), strings.Join(values, ", "))
+}
+
+const (
+	known  = "'00000000-0000-8000-8000-000000000001'" // a signature with a vector and a remediation
+	spare  = "'00000000-0000-8000-8000-000000000002'" // a signature without either
+	vector = "array_fill(0.5, ARRAY[64])::vector::halfvec"
+)
+
+// valid answers, for each table, a row that is accepted.
+func valid() map[string]row {
+	child := row{
+		"remediation_id": "'known'", "actor": "'a'", "event_id": "gen_random_uuid()", "created_at": "now()",
+	}
+	return map[string]row{
+		"signature":       {"id": "gen_random_uuid()", "text": "'x'", "normalizer": "1"},
+		"embedding_model": {"name": "'another'", "dimensions": "3"},
+		"embedding":       {"model_id": "1", "signature_id": spare, "vector": vector},
+		"remediation_audit": {
+			"remediation_id": "'r'", "name": "'n'", "namespace": "'ns'", "action_type": "'t'", "phase": "'pending'",
+			"status": "'pending'", "start_time": "'2026-01-01T00:00:00Z'", "signature_id": known, "actor": "'a'",
+			"event_id": "gen_random_uuid()", "created_at": "'2026-01-02T00:00:00Z'", "updated_at": "'2026-01-02T00:00:00Z'",
+		},
+		"ai_analysis_audit": child.with(row{"analysis_id": "'c'", "provider": "'p'", "model": "'m'"}),
+		"workflow_audit": child.with(row{
+			"workflow_id": "'c'", "phase": "'planning'", "total_steps": "2", "completed_steps": "1", "start_time": "now()",
+		}),
+		"execution_audit": child.with(row{
+			"workflow_id": "'c'", "execution_id": "'c'", "action_type": "'t'", "success": "true", "start_time": "now()",
+		}),
+		"audit_event": {
+			"event_id": "gen_random_uuid()", "recorded_at": "now()", "kind": "'remediation'", "remediation_id": "'r'", "actor": "'a'",
+			"canonical": "'{}'", "content_hash": "sha256('')",
+		},
+		"cursor_key": {"id": "1", "key": "sha256('')"},
+	}
+}
+
+// schema makes a database in which every foreign key of the valid rows leads somewhere.
+func schema(tb testing.TB) (*postgrestest.Database, *pgx.Conn) {
+	tb.Helper()
+	db := postgrestest.New(tb)
+	rows := valid()
+	exec(tb, db.AdminURL(),
+		"DELETE FROM cursor_key",
+		rows["signature"].with(row{"id": known}).insert("signature"),
+		rows["signature"].with(row{"id": spare}).insert("signature"),
+		rows["embedding"].with(row{"signature_id": known}).insert("embedding"),
+		rows["remediation_audit"].with(row{"remediation_id": "'known'"}).insert("remediation_audit"),
+	)
+	return db, connect(tb, db.AdminURL())
+}
+
+func TestValidRowsAreAccepted(t *testing.T) {
+	t.Parallel()
+	_, conn := schema(t)
+	for table, r := range valid() {
+		if err := try(t, conn, r.insert(table)); err != nil {
+			t.Errorf("%s: %v", table, err)
+		}
+	}
+}
+
+// required are the columns of each table that a row must have.
+func required() map[string][]string {
+	child := []string{"id", "remediation_id", "metadata", "actor", "event_id", "created_at"}
+	return map[string][]string{
+		"signature":       {"id", "text", "normalizer", "created_at"},
+		"embedding_model": {"id", "name", "dimensions", "active"},
+		"embedding":       {"model_id", "signature_id", "vector"},
+		"remediation_audit": {
+			"id", "remediation_id", "name", "namespace", "severity", "action_type", "phase", "status", "start_time", "metadata",
+			"signature_id", "actor", "event_id", "created_at", "updated_at",
+		},
+		"ai_analysis_audit": append(slices.Clone(child), "analysis_id", "provider", "model"),
+		"workflow_audit":    append(slices.Clone(child), "workflow_id", "phase", "total_steps", "completed_steps", "start_time"),
+		"execution_audit":   append(slices.Clone(child), "workflow_id", "execution_id", "action_type", "success", "start_time"),
+		"audit_event": {
+			"event_id", "recorded_at", "kind", "remediation_id", "actor", "canonical", "leaf_hash", "content_hash",
+		},
+		"cursor_key": {"id", "key"},
+	}
+}
+
+func TestColumnsThatMayNotBeNull(t *testing.T) {
+	t.Parallel()
+	db, conn := schema(t)
+	for table, columns := range required() {
+		found := rows[string](t, db.AdminURL(),
+			"SELECT attname::text FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND attnotnull ORDER BY 1", table)
+		if diff := cmp.Diff(slices.Sorted(slices.Values(columns)), found); diff != "" {
+			t.Errorf("%s (-want +in the catalogue):\n%s", table, diff)
+		}
+		for _, column := range columns {
+			into := table
+			switch {
+			case column == "leaf_hash":
+				// Nobody can give it a value, NULL or other: see TestConstraints.
+				continue
+			case column == "model_id":
+				// Without a model a row has no partition; in a partition the rule is the same as elsewhere.
+				into = "embedding_1"
+			case column == "recorded_at":
+				into = "audit_event_default"
+			}
+			err := try(t, conn, valid()[table].with(row{column: "NULL"}).insert(into))
+			if code(err) != notNull || err.ColumnName != column {
+				t.Errorf("%s.%s: %v, want SQLSTATE %s", table, column, err, notNull)
+			}
+		}
+	}
+}
+
+func repeat(text string, n int) string { return fmt.Sprintf("repeat('%s', %d)", text, n) }
+
+// violation is a row, made from the valid one of its table, that one constraint refuses; or that is just within it.
+type violation struct {
+	table      string
+	change     row
+	want       string
+	constraint string
+}
+
+// lengths are the rows that meet both ends of the identifiers' lengths, which count characters.
+func lengths() []violation {
+	var all []violation
+	for table, columns := range map[string]map[string]int{
+		"remediation_audit": {
+			"remediation_id": 255, "name": 255, "namespace": 255, "cluster_name": 255, "alert_fingerprint": 255, "action_type": 100,
+			"target_resource": 512,
+		},
+		"ai_analysis_audit": {"analysis_id": 255, "provider": 255, "model": 255},
+		"workflow_audit":    {"workflow_id": 255},
+		"execution_audit": {
+			"workflow_id": 255, "execution_id": 255, "action_type": 100, "target_resource": 512, "cluster_name": 255,
+		},
+		"audit_event": {"remediation_id": 255},
+	} {
+		for column, most := range columns {
+			constraint := fmt.Sprintf("%s_%s_check", table, column)
+			all = append(all,
+				violation{table, row{column: repeat("💾", most)}, accepted, ""},
+				violation{table, row{column: repeat("x", most+1)}, check, constraint},
+				violation{table, row{column: "''"}, check, constraint},
+			)
+		}
+	}
+	return all
+}
+
+// sets are the rows that meet the closed sets of words.
+func sets() []violation {
+	var all []violation
+	for _, s := range []struct {
+		table, column string
+		words         []string
+	}{
+		{"remediation_audit", "environment", []string{"production", "staging", "development", "test"}},
+		{"remediation_audit", "severity", []string{"critical", "high", "medium", "low", "info", "unknown"}},
+		{"remediation_audit", "phase", []string{"pending", "processing", "completed", "failed"}},
+		{"remediation_audit", "status", []string{"pending", "running", "success", "failure"}},
+		{"workflow_audit", "phase", []string{"planning", "executing", "completed", "failed"}},
+		{"audit_event", "kind", []string{"remediation", "update", "ai_analysis", "workflow", "execution"}},
+		{"audit_event", "embedding", []string{"stored", "pending"}},
+	} {
+		for _, word := range s.words {
+			all = append(all, violation{s.table, row{s.column: "'" + word + "'"}, accepted, ""})
+		}
+		for _, word := range []string{"", "other", strings.ToUpper(s.words[0]), s.words[0] + " "} {
+			all = append(all, violation{s.table, row{s.column: "'" + word + "'"}, check, fmt.Sprintf("%s_%s_check", s.table, s.column)})
+		}
+	}
+	return all
+}
+
+// common are the rows that break what several tables share.
+func common() []violation {
+	var all []violation
+	for _, table := range []string{"remediation_audit", "ai_analysis_audit", "workflow_audit", "execution_audit"} {
+		all = append(all,
+			violation{table, row{"metadata": "'[]'"}, check, table + "_metadata_check"},
+			violation{table, row{"metadata": "'null'"}, check, table + "_metadata_check"},
+			violation{table, row{"metadata": "('{\"a\":\"' || repeat('x', 65528) || '\"}')::json"}, accepted, ""},
+			violation{table, row{"metadata": "('{\"a\":\"' || repeat('x', 65529) || '\"}')::json"}, check, table + "_metadata_check"},
+			violation{table, row{"metadata": "'{'"}, badText, ""},
+			violation{table, row{"actor": "''"}, check, table + "_actor_check"},
+		)
+		if table != "remediation_audit" {
+			all = append(all, violation{table, row{"remediation_id": "'nobody'"}, foreignKey, table + "_remediation_id_fkey"})
+		}
+		if table != "ai_analysis_audit" {
+			ends := row{"start_time": "'2026-01-01T00:00:00Z'", "end_time": "'2025-12-31T23:59:59.999999Z'"}
+			same := row{"start_time": "'2026-01-01T00:00:00Z'", "end_time": "'2026-01-01T00:00:00Z'"}
+			constraint := table + "_check"
+			switch table {
+			case "remediation_audit":
+				ends["duration_ms"], same["duration_ms"] = "0", "0"
+			case "workflow_audit":
+				constraint = "workflow_audit_check1" // the second that is of two columns
+			}
+			all = append(all, violation{table, ends, check, constraint}, violation{table, same, accepted, ""})
+		}
+	}
+	return all
+}
+
+// others are the rows that break a rule of one table.
+func others() []violation {
+	span := func(end, duration string) row {
+		return row{"start_time": "'2026-01-01T00:00:00Z'", "end_time": "'" + end + "'", "duration_ms": duration}
+	}
+	return []violation{
+		{"signature", row{"text": "''"}, check, "signature_text_check"},
+		{"signature", row{"normalizer": "0"}, check, "signature_normalizer_check"},
+		{"signature", row{"id": known}, unique, "signature_pkey"},
+		{"embedding_model", row{"name": "''"}, check, "embedding_model_name_check"},
+		{"embedding_model", row{"name": "'test'"}, unique, "embedding_model_name_key"},
+		{"embedding_model", row{"id": "1"}, unique, "embedding_model_pkey"},
+		{"embedding_model", row{"dimensions": "0"}, check, "embedding_model_dimensions_check"},
+		{"embedding_model", row{"dimensions": "4001"}, check, "embedding_model_dimensions_check"},
+		{"embedding_model", row{"dimensions": "4000"}, accepted, ""},
+		{"embedding_model", row{"active": "true"}, unique, "embedding_model_one_active"},
+		{"embedding", row{"signature_id": known}, unique, "embedding_1_pkey"},
+		{"embedding", row{"signature_id": "gen_random_uuid()"}, foreignKey, "embedding_signature_id_fkey"},
+		{"embedding", row{"model_id": "9"}, check, ""}, // no partition
+		{"embedding", row{"vector": "'[1,2,3]'"}, check, "embedding_1_dimensions"},
+		{"embedding", row{"vector": "array_fill(0.5, ARRAY[65])::vector::halfvec"}, check, "embedding_1_dimensions"},
+		{"embedding", row{"vector": "'[NaN]'"}, dataInvalid, ""},
+		{"remediation_audit", row{"remediation_id": "'known'"}, unique, "remediation_audit_remediation_id_key"},
+		{"remediation_audit", row{"id": "1"}, unique, "remediation_audit_pkey"},
+		{"remediation_audit", row{"id": "0"}, check, "remediation_audit_id_check"},
+		{"remediation_audit", row{"signature_id": "gen_random_uuid()"}, foreignKey, "remediation_audit_signature_id_fkey"},
+		{"remediation_audit", row{"duration_ms": "-1"}, check, "remediation_audit_duration_ms_check"},
+		{"remediation_audit", row{"duration_ms": "7"}, accepted, ""},
+		{"remediation_audit", span("2026-01-01T00:00:01.0019Z", "1001"), accepted, ""},
+		{"remediation_audit", span("2026-01-01T00:00:01.0019Z", "1002"), check, "remediation_audit_duration"},
+		{"remediation_audit", span("9999-12-31T23:59:59.999999Z", "251635075199999"), accepted, ""},
+		{"remediation_audit", row{"end_time": "now()"}, check, "remediation_audit_duration"},
+		{"remediation_audit", row{"error_message": repeat("é", 32768)}, accepted, ""},
+		{"remediation_audit", row{"error_message": repeat("é", 32769)}, check, "remediation_audit_error_message_check"},
+		{"remediation_audit", row{"workflow_yaml": repeat("é", 131072)}, accepted, ""},
+		{"remediation_audit", row{"workflow_yaml": repeat("é", 131073)}, check, "remediation_audit_workflow_yaml_check"},
+		{"remediation_audit", row{"updated_at": "'2026-01-01T23:59:59Z'"}, check, "remediation_audit_check1"},
+		{"ai_analysis_audit", row{"confidence_score": "1.0000001"}, check, "ai_analysis_audit_confidence_score_check"},
+		{"ai_analysis_audit", row{"confidence_score": "-0.0000001"}, check, "ai_analysis_audit_confidence_score_check"},
+		{"ai_analysis_audit", row{"confidence_score": "'NaN'"}, check, "ai_analysis_audit_confidence_score_check"},
+		{"ai_analysis_audit", row{"confidence_score": "0"}, accepted, ""},
+		{"ai_analysis_audit", row{"confidence_score": "1"}, accepted, ""},
+		{"ai_analysis_audit", row{"tokens_used": "-1"}, check, "ai_analysis_audit_tokens_used_check"},
+		{"ai_analysis_audit", row{"analysis_duration_ms": "-1"}, check, "ai_analysis_audit_analysis_duration_ms_check"},
+		{"workflow_audit", row{"total_steps": "-1", "completed_steps": "-1"}, check, ""},
+		{"workflow_audit", row{"total_steps": "-1", "completed_steps": "0"}, check, ""},
+		{"workflow_audit", row{"total_steps": "2", "completed_steps": "3"}, check, "workflow_audit_check"},
+		{"workflow_audit", row{"total_steps": "0", "completed_steps": "0"}, accepted, ""},
+		{"execution_audit", row{"execution_time_ms": "-1"}, check, "execution_audit_execution_time_ms_check"},
+		{"execution_audit", row{"error_message": repeat("é", 32769)}, check, "execution_audit_error_message_check"},
+		{"audit_event", row{"actor": "''"}, check, "audit_event_actor_check"},
+		{"audit_event", row{"content_hash": "'short'"}, check, "audit_event_content_hash_check"},
+		{"audit_event", row{"leaf_hash": "sha256('')"}, generated, ""},
+		{"cursor_key", row{"id": "2"}, check, "cursor_key_id_check"},
+		{"cursor_key", row{"key": "'short'"}, check, "cursor_key_key_check"},
+	}
+}
+
+// The database refuses every row that breaks a rule, whoever writes it, and takes those that are just within it.
+func TestConstraints(t *testing.T) {
+	t.Parallel()
+	_, conn := schema(t)
+	for _, v := range slices.Concat(lengths(), sets(), common(), others()) {
+		err := try(t, conn, valid()[v.table].with(v.change).insert(v.table))
+		if code(err) != v.want || err != nil && v.constraint != "" && err.ConstraintName != v.constraint {
+			t.Errorf("%s %.80v: %v, want SQLSTATE %q by %s", v.table, v.change, err, v.want, v.constraint)
+		}
+	}
+}
+
+// What a single row cannot break: keys met twice, and rows that others lead to.
+func TestConstraintsBetweenRows(t *testing.T) {
+	t.Parallel()
+	_, conn := schema(t)
+	type statements []string
+	for constraint, c := range map[string]struct {
+		do   statements
+		want string
+	}{
+		"ai_analysis_audit_remediation_id_analysis_id_key":            {twice("ai_analysis_audit", nil), unique},
+		"workflow_audit_remediation_id_workflow_id_key":               {twice("workflow_audit", nil), unique},
+		"execution_audit_remediation_id_workflow_id_execution_id_key": {twice("execution_audit", nil), unique},
+		"ai_analysis_audit_pkey":                                      {twice("ai_analysis_audit", row{"id": "7", "analysis_id": "gen_random_uuid()"}), unique},
+		"workflow_audit_pkey":                                         {twice("workflow_audit", row{"id": "7", "workflow_id": "gen_random_uuid()"}), unique},
+		"execution_audit_pkey":                                        {twice("execution_audit", row{"id": "7", "workflow_id": "gen_random_uuid()"}), unique},
+		"cursor_key_pkey":                                             {twice("cursor_key", nil), unique},
+		"audit_event_default_pkey":                                    {twice("audit_event", row{"event_id": known, "recorded_at": "'1999-01-01'"}), unique},
+		"embedding_model_id_fkey":                                     {statements{"DELETE FROM embedding_model"}, foreignKey},
+		"embedding_signature_id_fkey":                                 {statements{"DELETE FROM remediation_audit", "DELETE FROM signature"}, foreignKey},
+		"remediation_audit_signature_id_fkey":                         {statements{"DELETE FROM embedding", "DELETE FROM signature"}, foreignKey},
+		"ai_analysis_audit_remediation_id_fkey":                       {statements{valid()["ai_analysis_audit"].insert("ai_analysis_audit"), "DELETE FROM remediation_audit"}, foreignKey},
+		"workflow_audit_remediation_id_fkey":                          {statements{valid()["workflow_audit"].insert("workflow_audit"), "DELETE FROM remediation_audit"}, foreignKey},
+		"execution_audit_remediation_id_fkey":                         {statements{valid()["execution_audit"].insert("execution_audit"), "DELETE FROM remediation_audit"}, foreignKey},
+		"remediation_audit_remediation_id_key":                        {twice("remediation_audit", nil), unique},
+	} {
+		if err := try(t, conn, c.do...); code(err) != c.want || err.ConstraintName != constraint {
+			t.Errorf("%s: %v, want SQLSTATE %s", constraint, err, c.want)
+		}
+	}
+}
+
+func twice(table string, change row) []string {
+	insert := valid()[table].with(change).insert(table)
+	return []string{insert, insert}
+}
+
+// Every constraint that the catalogue knows is met by a case of this file.
+func TestEveryConstraintHasACase(t *testing.T) {
+	t.Parallel()
+	db, conn := schema(t)
+	met := map[string]bool{
+		// By TestConstraintsBetweenRows.
+		"ai_analysis_audit_pkey": true, "workflow_audit_pkey": true, "execution_audit_pkey": true, "cursor_key_pkey": true,
+		"ai_analysis_audit_remediation_id_analysis_id_key": true, "workflow_audit_remediation_id_workflow_id_key": true,
+		"execution_audit_remediation_id_workflow_id_execution_id_key": true, "embedding_model_id_fkey": true,
+		// There under the names of a partition's.
+		"embedding_pkey": true, "audit_event_pkey": true,
+		// Nothing can break it alone: completed_steps would have to lie between 0 and a negative number.
+		"workflow_audit_total_steps_check": true,
+	}
+	for _, v := range slices.Concat(lengths(), sets(), common(), others()) {
+		if err := try(t, conn, valid()[v.table].with(v.change).insert(v.table)); err != nil {
+			met[err.ConstraintName] = true
+		}
+	}
+	constraints := rows[string](t, db.AdminURL(), `SELECT conname::text FROM pg_constraint
+		WHERE connamespace = 'public'::regnamespace AND contype IN ('c', 'f', 'p', 'u') AND coninhcount = 0 AND conparentid = 0
+			AND conrelid <> 'schema_version'::regclass
+		ORDER BY 1`)
+	for _, constraint := range constraints {
+		if !met[constraint] {
+			t.Errorf("no case violates %s", constraint)
+		}
+	}
+	if len(constraints) < 60 {
+		t.Errorf("%d constraints in the catalogue: the query misses some", len(constraints))
+	}
+}
+
+func TestLeafHashIsComputedByTheDatabase(t *testing.T) {
+	t.Parallel()
+	db, _ := schema(t)
+	exec(t, db.WriterURL(), valid()["audit_event"].with(row{"canonical": "'abc'"}).insert("audit_event"))
+	// printf '\0abc' | sha256sum
+	const want = "609f6e36d2405585188d5cfd761f407c7cc46a7d3f314c88270469dde315fcd1"
+	if got := one[string](t, db.ReaderURL(), "SELECT encode(leaf_hash, 'hex') FROM audit_event"); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
