@@ -39,11 +39,13 @@ CREATE TRIGGER audit_event_no_truncate BEFORE TRUNCATE ON audit_event_default
     FOR EACH STATEMENT EXECUTE FUNCTION audit_event_refuse_change();
 
 -- Makes the partitions of this month and the given number of months after it, and answers how many were missing. A new
--- partition is built apart and then attached, which takes no lock that a writer waits for. A month whose rows already lie
--- in the default partition is left there.
+-- partition is built apart and then attached, which needs the default partition for itself for a moment: whoever reads the
+-- journal holds that up, and whoever comes after waits behind it, so it gives up after a second and may be called again. A
+-- month whose rows already lie in the default partition is left there.
 -- +goose StatementBegin
 CREATE FUNCTION audit_event_partitions_ahead(months integer) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+    SET timezone = 'UTC' SET lock_timeout = '1s' AS $$
 DECLARE
     first_day timestamptz;
     next_month timestamptz;

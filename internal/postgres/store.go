@@ -59,7 +59,7 @@ func (s *Store) CursorKey(ctx context.Context) ([]byte, error) {
 }
 
 // PartitionsAhead makes the journal's partitions of this month and the given number of months after it, and answers how many were
-// missing. It takes no lock that a writer waits for.
+// missing. Nobody waits for it longer than a second: where somebody reads the journal for so long, it is audit.ErrUnavailable.
 func (s *Store) PartitionsAhead(ctx context.Context, months int32) (int, error) {
 	return retry(ctx, "make the journal's partitions", func(ctx context.Context) (int, error) {
 		made, err := s.queries.AuditEventPartitionsAhead(ctx, s.pool, dbsqlc.AuditEventPartitionsAheadParams{Months: months})
