@@ -136,14 +136,14 @@ func TestColumnsThatMayNotBeNull(t *testing.T) {
 		}
 		for _, column := range columns {
 			into := table
-			switch {
-			case column == "leaf_hash":
+			switch column {
+			case "leaf_hash":
 				// Nobody can give it a value, NULL or other: see TestConstraints.
 				continue
-			case column == "model_id":
+			case "model_id":
 				// Without a model a row has no partition; in a partition the rule is the same as elsewhere.
 				into = "embedding_1"
-			case column == "recorded_at":
+			case "recorded_at":
 				into = "audit_event_default"
 			}
 			err := try(t, conn, valid()[table].with(row{column: "NULL"}).insert(into))

@@ -78,7 +78,7 @@ func goodRecords() []good {
 	stored("longest duration", "duration_ms", "9007199254740991")
 	stored("integer as a float", "duration_ms", "1.5e3")
 	stored("words of SQL", "remediation_id", quote("my-app-delete-jobs'; DROP TABLE remediation_audit; --"), "namespace", quote("select * from users"))
-	stored("joiners and marks", "name", quote("می‌خواهم \u200eabc\u200f é́"))
+	stored("joiners and marks", "name", quote("می\u200cخواهم \u200eabc\u200f é́"))
 	whole := changed(record(), "remediation_id", `"limit-body"`)
 	return append(rows, good{"6,000,000 bytes", "POST", "/v1/remediations", whole + strings.Repeat(" ", 6_000_000-len(whole)), 201})
 }

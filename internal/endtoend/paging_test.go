@@ -25,7 +25,8 @@ func TestPagingWhileWritesGoOn(t *testing.T) {
 	list := many(3000, numbered)
 	createAll(t, stack, list)
 	for _, sort := range []client.Sort{client.SortOldestFirst, client.SortNewestFirst} {
-		t.Run("sort "+string(sort), func(t *testing.T) { //nolint:paralleltest // two writers at once are enough
+		t.Run("sort "+string(sort), func(t *testing.T) {
+			t.Parallel()
 			want := ids(list)
 			if sort == client.SortNewestFirst {
 				slices.Reverse(want)

@@ -1,6 +1,8 @@
 package postgres_test
 
 import (
+	"cmp"
+	"crypto/md5"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -72,15 +74,8 @@ func data() []string {
 }
 
 // planFilters are filters by one field each, of a common value and of a rare one.
-func planFilters(tb testing.TB, db *postgrestest.Database) map[string][]audit.Filter {
-	tb.Helper()
-	ids := func(of string) []audit.ID {
-		id, err := audit.ParseID(one[string](tb, db.ReaderURL(), "SELECT md5($1)::uuid::text", of))
-		if err != nil {
-			tb.Fatal(err)
-		}
-		return []audit.ID{id}
-	}
+func planFilters() map[string][]audit.Filter {
+	ids := func(of string) []audit.ID { return []audit.ID{audit.ID(md5.Sum([]byte(of)))} }
 	day := func(n int) *time.Time { return pointer(time.Date(2026, 1, 1+n, 0, 0, 0, 0, time.UTC)) }
 	return map[string][]audit.Filter{
 		"id":                {{IDs: []int64{5, 77777}}},
@@ -209,10 +204,11 @@ func TestPlans(t *testing.T) {
 	db := postgrestest.New(t)
 	fill(t, db)
 	p := planner{tapped: open(t, db.WriterURL()), conn: connect(t, db.WriterURL()), URL: db.WriterURL()}
-	fields := planFilters(t, db)
+	fields := planFilters()
 	p.checkLists(t, fields)
 	p.checkCounts(t, fields)
 	p.checkSearches(t, fields)
+	p.checkFewOfMany(t)
 	p.checkReads(t)
 	p.checkWrites(t)
 }
@@ -221,7 +217,10 @@ func (p planner) checkLists(t *testing.T, fields map[string][]audit.Filter) {
 	t.Helper()
 	middle := &audit.Position{Time: time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC), ID: 100_000}
 	pages := []audit.Page{
-		{Limit: 100}, {Limit: 100, Ascending: true}, {Limit: 100, After: middle}, {Limit: 100, After: middle, Ascending: true},
+		{Limit: 100},
+		{Limit: 100, Ascending: true},
+		{Limit: 100, After: middle},
+		{Limit: 100, After: middle, Ascending: true},
 		{Limit: 100, Offset: 100},
 	}
 	combinations := combine(fields)
@@ -310,6 +309,36 @@ func (p planner) checkSearches(t *testing.T, fields map[string][]audit.Filter) {
 		}
 	}
 }
+
+// checkFewOfMany searches with a filter that leaves so many remediations that the index is walked, and so few signatures, none
+// of them near, that the walk does not find them all.
+func (p planner) checkFewOfMany(t *testing.T) {
+	t.Helper()
+	const signatures = 60
+	var f audit.Filter
+	for i := range signatures {
+		f.SignatureIDs = append(f.SignatureIDs, audit.ID(md5.Sum(fmt.Append(nil, "s", i+1))))
+	}
+	page, err := p.List(t.Context(), f, audit.Page{Limit: 1, Total: true})
+	if err != nil || *page.Total <= 10_000 {
+		t.Fatalf("the filter leaves %d remediations (%v)", *page.Total, err)
+	}
+	for _, limit := range []int{10, signatures, signatures + 10} {
+		found, err := p.Nearest(t.Context(), vector(7), f, limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := map[audit.ID]bool{}
+		for _, n := range found {
+			seen[n.SignatureID] = slices.Contains(f.SignatureIDs, n.SignatureID)
+		}
+		ordered := slices.IsSortedFunc(found, func(a, b postgres.Nearest) int { return cmp.Compare(a.Distance, b.Distance) })
+		if want := min(limit, signatures); len(found) != want || len(seen) != want || !ordered {
+			t.Errorf("%d found, %d of them different, ordered %v, want %d", len(found), len(seen), ordered, want)
+		}
+	}
+}
+
 func (p planner) checkReads(t *testing.T) {
 	t.Helper()
 	id := one[string](t, p.URL, "SELECT min(signature_id::text) FROM remediation_audit")
@@ -318,7 +347,10 @@ func (p planner) checkReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range []postgres.IncidentFilter{
-		{}, {AlertNames: []string{"name 0"}}, {Namespaces: []string{"namespace 150"}}, {WorkflowStatuses: []string{"pending"}},
+		{},
+		{AlertNames: []string{"name 0"}},
+		{Namespaces: []string{"namespace 150"}},
+		{WorkflowStatuses: []string{"pending"}},
 		{Since: pointer(time.Unix(0, 0)), Until: pointer(time.Now())},
 	} {
 		for _, after := range []*audit.Position{nil, {Time: time.Now(), ID: 1000}} {

@@ -203,9 +203,15 @@ func TestSeveralUpdatesOfOneRemediationInABatch(t *testing.T) {
 		got = append(got, a)
 	}
 	want := []answer{
-		{Replayed: true, Phase: "pending"}, {Phase: "processing"}, {Phase: "pending", Error: "first"},
-		{Phase: "processing", Error: "disk full"}, {Replayed: true, Phase: "processing", Error: "disk full"}, {Conflict: true},
-		{Phase: "pending", Error: "second"}, {Phase: "completed", Error: "disk full"}, {Conflict: true},
+		{Replayed: true, Phase: "pending"},
+		{Phase: "processing"},
+		{Phase: "pending", Error: "first"},
+		{Phase: "processing", Error: "disk full"},
+		{Replayed: true, Phase: "processing", Error: "disk full"},
+		{Conflict: true},
+		{Phase: "pending", Error: "second"},
+		{Phase: "completed", Error: "disk full"},
+		{Conflict: true},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("answers (-want +got):\n%s", diff)

@@ -1,0 +1,138 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/datastorage-service/datastorage/client"
+	"github.com/datastorage-service/datastorage/internal/audit"
+)
+
+// inside is what a dependency's error says, and no caller may read.
+var errInside = errors.New("dial tcp 10.0.0.7:5432: password authentication failed for user app (SQLSTATE 28P01)")
+
+// TestProblems holds the answer to every kind of error: its status, its type, its headers, and that it tells nothing from inside.
+func TestProblems(t *testing.T) {
+	t.Parallel()
+	faults := audit.Faults{{Field: "name", Code: audit.CodeEmpty, Detail: "must not be empty"}}
+	for name, c := range map[string]struct {
+		err     error
+		status  int
+		kind    string
+		headers map[string]string
+		faults  int
+	}{
+		"faults":                 {fmt.Errorf("read: %w", faults), 400, "invalid", nil, 1},
+		"a body too large":       {errTooLarge, 413, "too-large", nil, 0},
+		"a body found too large": {audit.Faults{{Code: audit.CodeSize, Detail: "larger"}}, 413, "too-large", nil, 1},
+		"an answer too large":    {errAnswerTooLarge, 400, "answer-too-large", nil, 0},
+		"nobody":                 {errUnauthenticated, 401, "unauthenticated", map[string]string{"Www-Authenticate": "Bearer"}, 0},
+		"a lacking scope":        {fmt.Errorf("%w: the token lacks the scope x", errForbidden), 403, "forbidden", nil, 0},
+		"no path":                {errRoute, 404, "not-found", nil, 0},
+		"no remediation":         {fmt.Errorf("%w: %w", errInside, audit.ErrNotFound), 404, "not-found", nil, 0},
+		"a wrong method":         {methodError{[]string{"GET", "POST"}}, 405, "method-not-allowed", map[string]string{"Allow": "GET, POST"}, 0},
+		"a conflict":             {fmt.Errorf("append: %w", audit.Conflict("stored already")), 409, "conflict", nil, 0},
+		"a media type":           {errMediaType, 415, "unsupported-media-type", nil, 0},
+		"a stored contradiction": {Unprocessable{faults}, 422, "unprocessable", nil, 1},
+		"refused":                {fmt.Errorf("append: %w: %w", audit.ErrRefused, errInside), 422, "refused", nil, 0},
+		"unavailable":            {fmt.Errorf("append: %w: %w", audit.ErrUnavailable, errInside), 503, "unavailable", map[string]string{"Retry-After": "2"}, 0},
+		"out of time":            {fmt.Errorf("%w: %w", errInside, context.DeadlineExceeded), 503, "unavailable", map[string]string{"Retry-After": "2"}, 0},
+		"cancelled":              {context.Canceled, 503, "unavailable", map[string]string{"Retry-After": "2"}, 0},
+		"anything else":          {errInside, 500, "internal", nil, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			request := &Request{event: events.APIGatewayV2HTTPRequest{RawPath: "/v1/x"}}
+			request.event.RequestContext.RequestID = "id"
+			answer := problemAnswer(request, c.err).event(request)
+			var problem client.Problem
+			if err := json.Unmarshal([]byte(answer.Body), &problem); err != nil {
+				t.Fatal(err)
+			}
+			headers := map[string]string{
+				"Content-Type": "application/problem+json", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store",
+			}
+			for name, value := range c.headers {
+				headers[name] = value
+			}
+			if diff := cmp.Diff(headers, answer.Headers); diff != "" {
+				t.Errorf("headers:\n%s", diff)
+			}
+			want := client.Problem{Type: "urn:datastorage:problem:" + c.kind, Status: c.status, Instance: "/v1/x", RequestID: "id"}
+			got := problem
+			got.Title, got.Detail, got.Errors = "", "", nil
+			if diff := cmp.Diff(want, got); diff != "" || answer.StatusCode != c.status {
+				t.Errorf("status %d, problem:\n%s", answer.StatusCode, diff)
+			}
+			if problem.Title == "" || problem.Detail == "" || len(problem.Errors) != c.faults {
+				t.Errorf("problem %+v", problem)
+			}
+			if strings.Contains(answer.Body, "10.0.0.7") || strings.Contains(answer.Body, "SQLSTATE") {
+				t.Errorf("the answer tells %s", answer.Body)
+			}
+		})
+	}
+}
+
+// TestPanicIsAnAnswer shows that a fault of the service is a 500 that says nothing of it, with the reason in the log.
+func TestPanicIsAnAnswer(t *testing.T) {
+	t.Parallel()
+	var logged strings.Builder
+	front, err := NewFront(Routes{"GET /health": {Handle: func(context.Context, *Request) (*Answer, error) { panic(errInside) }}},
+		Options{Timeout: time.Second, Log: slog.New(slog.NewJSONHandler(&logged, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	event := events.APIGatewayV2HTTPRequest{RouteKey: "GET /health", RawPath: "/health"}
+	event.RequestContext.RequestID = "the-id"
+	answer, err := front.Invoke(t.Context(), event)
+	if err != nil || answer.StatusCode != 500 {
+		t.Fatalf("%d %v", answer.StatusCode, err)
+	}
+	if strings.Contains(answer.Body, "10.0.0.7") || strings.Contains(answer.Body, "goroutine") || !strings.Contains(answer.Body, "the-id") {
+		t.Errorf("the answer is %s", answer.Body)
+	}
+	if text := logged.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "10.0.0.7") || !strings.Contains(text, "the-id") {
+		t.Errorf("the log is %s", text)
+	}
+}
+
+// TestFrontRefusesBadParts shows that a front that could not work cannot be made.
+func TestFrontRefusesBadParts(t *testing.T) {
+	t.Parallel()
+	fine := func(context.Context, *Request) (*Answer, error) { return AnswerHealth(), nil }
+	log := slog.New(slog.DiscardHandler)
+	for want, c := range map[string]struct {
+		routes  Routes
+		options Options
+	}{
+		"api: Timeout must be positive, is 0s":                      {Routes{"GET /health": {Handle: fine}}, Options{Log: log}},
+		"api: Log must be set":                                      {Routes{"GET /health": {Handle: fine}}, Options{Timeout: 1}},
+		"api: route GET /health has no handler":                     {Routes{"GET /health": {}}, Options{Timeout: 1, Log: log}},
+		"api: route POST /health is not in the catalogue":           {Routes{"POST /health": {Handle: fine}}, Options{Timeout: 1, Log: log}},
+		"api: route GET /v1/remediations/x is not in the catalogue": {Routes{"GET /v1/remediations/x": {Handle: fine}}, Options{Timeout: 1, Log: log}},
+	} {
+		if _, err := NewFront(c.routes, c.options); err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
+// TestAnswerTooLarge shows what becomes of an answer that Lambda would not pass on.
+func TestAnswerTooLarge(t *testing.T) {
+	t.Parallel()
+	request := &Request{event: events.APIGatewayV2HTTPRequest{RawPath: "/v1/x"}}
+	answer := NewAnswer(200, strings.Repeat("x", maxAnswer)).event(request)
+	if answer.StatusCode != 400 || !strings.Contains(answer.Body, "answer-too-large") || len(answer.Body) > 1000 {
+		t.Errorf("%d, %d bytes", answer.StatusCode, len(answer.Body))
+	}
+}
