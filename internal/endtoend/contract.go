@@ -53,7 +53,7 @@ var LoadContract = sync.OnceValues(func() (*Contract, error) {
 	// Who the caller is, a signature or a token says, and the gateway has checked that: it is no part of these messages.
 	options := []config.Option{config.WithFormatAssertions(), config.WithoutSecurityValidation()}
 	// Answers hold nothing that is not documented. These headers belong to HTTP and to the gateway.
-	strict := append(options, config.WithStrictMode(), config.WithStrictIgnorePaths("$.body.**.metadata.**"), config.WithStrictIgnoredHeadersExtra(
+	strict := append(options, config.WithStrictMode(), config.WithStrictIgnorePaths("$.body.metadata.**", "$.body.**.metadata.**"), config.WithStrictIgnoredHeadersExtra(
 		"Allow", "Apigw-Requestid", "Cache-Control", "Www-Authenticate", "X-Content-Type-Options"))
 	return &Contract{
 		model:     &model.Model,

@@ -172,9 +172,10 @@ type filterField struct {
 
 // matching are the remediations that a filter leaves, in the order of lists.
 func (c *corpus) matching(f audit.Filter) []audit.Stored {
+	fields := slices.DeleteFunc(filterFields(), func(field filterField) bool { return !field.has(f) })
 	var left []audit.Stored
 	for _, s := range c.stored {
-		if !slices.ContainsFunc(filterFields(), func(field filterField) bool { return field.has(f) && !field.matches(f, s) }) {
+		if !slices.ContainsFunc(fields, func(field filterField) bool { return !field.matches(f, s) }) {
 			left = append(left, s)
 		}
 	}

@@ -47,7 +47,7 @@ func (c *corpus) checkFilters(t *testing.T) {
 		if len(want) == 0 {
 			empty++
 		}
-		limit := 1 + random.IntN(1000)
+		limit := 1 + random.IntN(100)
 		page, err := c.List(t.Context(), f, audit.Page{Limit: limit, Total: true})
 		if err != nil {
 			t.Fatal(err)
@@ -169,7 +169,7 @@ func (c *corpus) checkIncidentEvents(t *testing.T) {
 		}
 		return int(b.ID - a.ID)
 	})
-	for range 20 {
+	for range 10 {
 		a, b := newest[random.IntN(len(newest))], newest[random.IntN(len(newest))]
 		f := postgres.IncidentFilter{}
 		if random.IntN(2) == 0 {
@@ -193,8 +193,14 @@ func (c *corpus) checkIncidentEvents(t *testing.T) {
 				want = append(want, c.incidentEvent(s))
 			}
 		}
-		if diff := cmp.Diff(want, c.incidentEvents(t, f), cmpopts.EquateEmpty()); diff != "" {
+		got := c.incidentEvents(t, f)
+		const whole = 30 // To compare a vector takes time.
+		if diff := cmp.Diff(want[:min(whole, len(want))], got[:min(whole, len(got))], cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("%+v (-want +got):\n%.2000s", f, diff)
+		}
+		same := func(a, b audit.IncidentEvent) bool { return a.ID == b.ID }
+		if !slices.EqualFunc(want, got, same) {
+			t.Errorf("%+v: %d events, want %d, or others", f, len(got), len(want))
 		}
 	}
 }

@@ -30,6 +30,7 @@ type Tap struct {
 
 	mu         sync.Mutex
 	open       map[net.Conn]bool
+	checked    map[string]bool
 	violations []string
 	statements []Statement
 	roundTrips int
@@ -75,7 +76,8 @@ func NewTap(tb testing.TB, databaseURL string) *Tap {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	t := &Tap{listener: listener, server: target.Host, url: *target, done: make(chan struct{}), open: map[net.Conn]bool{}}
+	t := &Tap{listener: listener, server: target.Host, url: *target, done: make(chan struct{})}
+	t.open, t.checked = map[net.Conn]bool{}, map[string]bool{}
 	t.url.Host = listener.Addr().String()
 	t.links.Go(t.accept)
 	tb.Cleanup(func() {
@@ -219,6 +221,20 @@ func (t *Tap) serve(client net.Conn) {
 	l.requests()
 }
 
+// check looks at a statement's text, once.
+func (t *Tap) check(sql string) {
+	t.mu.Lock()
+	known := t.checked[sql]
+	t.checked[sql] = true
+	t.mu.Unlock()
+	if known {
+		return
+	}
+	for _, reason := range pins(sql) {
+		t.violation("%s in %.120q", reason, sql)
+	}
+}
+
 func (t *Tap) violation(format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -338,7 +354,7 @@ func (l *link) note(kind byte, body []byte) error {
 		if err := query.Decode(body); err != nil {
 			return err
 		}
-		l.check(query.String)
+		l.tap.check(query.String)
 		l.statements = append(l.statements, Statement{SQL: query.String})
 	case 'P':
 		var parse pgproto3.Parse
@@ -348,7 +364,7 @@ func (l *link) note(kind byte, body []byte) error {
 		if parse.Name != "" {
 			l.tap.violation("named prepared statement %s", parse.Name)
 		}
-		l.check(parse.Query)
+		l.tap.check(parse.Query)
 		l.texts[parse.Name] = &parse
 	case 'B':
 		var bind pgproto3.Bind
@@ -366,12 +382,6 @@ func (l *link) bind(bind pgproto3.Bind) {
 	l.bound = Statement{Formats: bind.ParameterFormatCodes, Values: bind.Parameters}
 	if parse := l.texts[bind.PreparedStatement]; parse != nil {
 		l.bound.SQL, l.bound.OIDs = parse.Query, parse.ParameterOIDs
-	}
-}
-
-func (l *link) check(sql string) {
-	for _, reason := range pins(sql) {
-		l.tap.violation("%s in %.120q", reason, sql)
 	}
 }
 
