@@ -25,7 +25,7 @@ func TestProviderFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			provider := newProvider(t)
-			stack := endtoend.New(t, endtoend.Options{Env: provider.env()})
+			stack := endtoend.New(t, endtoend.Options{Env: provider.impatient()})
 			provider.break_(fail)
 			first, body := post(t, stack, "/v1/remediations", changed(record()))
 			if first.StatusCode != 201 {
@@ -37,6 +37,7 @@ func TestProviderFails(t *testing.T) {
 				"postgresql": "ok", "pgvector": "ok", "schema": "ok", "embedding": "failed",
 			})
 			provider.break_(nil)
+			stack = endtoend.New(t, endtoend.Options{Env: provider.env(), Database: stack.Database})
 			done, err := stack.Functions.Maintain.Invoke(t.Context())
 			if err != nil || done.Embedded != 3 || done.Refused != 0 {
 				t.Errorf("upkeep did %+v, %v; want 3 vectors", done, err)
@@ -121,7 +122,7 @@ func TestUpkeepTwiceAtOnce(t *testing.T) {
 	t.Parallel()
 	provider := newProvider(t)
 	stack := endtoend.New(t, endtoend.Options{Env: provider.env()})
-	provider.break_(failures()["throttles"])
+	provider.break_(failures()["refuses the key"])
 	createAll(t, stack, many(450, func(i int) client.RemediationInput {
 		return incident(fmt.Sprint("pending-", i), "trouble with "+letters(i))
 	}))
@@ -169,7 +170,7 @@ func TestUpkeepHoldsNobodyUp(t *testing.T) {
 	t.Parallel()
 	provider := newProvider(t)
 	stack := endtoend.New(t, endtoend.Options{Env: provider.env()})
-	provider.break_(failures()["fails"])
+	provider.break_(failures()["refuses the key"])
 	create(t, stack, incident("a", "disk is full"))
 	provider.break_(nil)
 	gate := connect(t, stack.Database.SuperuserURL())
@@ -186,7 +187,7 @@ func TestUpkeepHoldsNobodyUp(t *testing.T) {
 		ended <- err
 	}()
 	awaitWaiting(t, stack, 1)
-	provider.break_(failures()["fails"])
+	provider.break_(failures()["refuses the key"])
 	// Another sandbox, since this one would remember the vector that the upkeep has made.
 	writer := endtoend.New(t, endtoend.Options{Env: provider.env(), Database: stack.Database}).Client
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
@@ -267,9 +268,7 @@ func TestSameTextCostsOneCall(t *testing.T) {
 func TestThrottledProviderIsAskedAgain(t *testing.T) {
 	t.Parallel()
 	provider := newProvider(t)
-	env := provider.env()
-	env["DATASTORAGE_EMBEDDING_DEADLINE"] = "10s"
-	stack := endtoend.New(t, endtoend.Options{Env: env})
+	stack := endtoend.New(t, endtoend.Options{Env: provider.env()})
 	var refusals atomic.Int64
 	provider.break_(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusTooManyRequests)

@@ -84,7 +84,7 @@ func filterCases(all []client.Remediation) []filterCase {
 func TestFilters(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
-	createAll(t, stack, many(700, numbered))
+	createAll(t, stack, many(400, numbered))
 	all := list(t, stack, client.ListRemediationsParams{})
 	for _, c := range filterCases(all) {
 		t.Run(fmt.Sprintf("%+v", c.params), func(t *testing.T) {

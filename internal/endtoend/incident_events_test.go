@@ -49,10 +49,10 @@ func TestIncidentEvents(t *testing.T) {
 // TestIncidentEventFilters holds each filter of the view to a loop, and walks its pages.
 func TestIncidentEventFilters(t *testing.T) {
 	t.Parallel()
-	stack := endtoend.New(t, endtoend.Options{})
+	stack := endtoend.New(t, endtoend.Options{Env: map[string]string{"DATASTORAGE_EMBEDDING_DIMENSIONS": "64"}})
 	createAll(t, stack, many(100, numbered))
 	middle := time.Now()
-	createAll(t, stack, many(300, func(i int) client.RemediationInput { return numbered(100 + i) }))
+	createAll(t, stack, many(200, func(i int) client.RemediationInput { return numbered(100 + i) }))
 	var all []client.IncidentEvent
 	for event, err := range stack.Client.AllIncidentEvents(t.Context(), client.ListIncidentEventsParams{Limit: 1000}) {
 		if err != nil {
@@ -60,8 +60,8 @@ func TestIncidentEventFilters(t *testing.T) {
 		}
 		all = append(all, event)
 	}
-	if len(all) != 400 {
-		t.Fatalf("%d events, want 400", len(all))
+	if len(all) != 300 {
+		t.Fatalf("%d events, want 300", len(all))
 	}
 	type event = client.IncidentEvent
 	in := func(value string, list string) bool { return slices.Contains(strings.Split(list, ","), value) }

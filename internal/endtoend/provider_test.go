@@ -32,12 +32,20 @@ func newProvider(tb testing.TB) *provider {
 	return p
 }
 
-// env are the settings that lead to the provider. The deadline is short, so that tests of its silence are.
+// env are the settings that lead to the provider.
 func (p *provider) env() map[string]string {
 	return map[string]string{
 		"DATASTORAGE_EMBEDDING_PROVIDER": "openai", "DATASTORAGE_EMBEDDING_URL": p.url, "DATASTORAGE_EMBEDDING_MODEL": "made-up",
-		"DATASTORAGE_EMBEDDING_DIMENSIONS": "32", "DATASTORAGE_EMBEDDING_DEADLINE": "300ms", "DATASTORAGE_EMBEDDING_API_KEY": secret,
+		"DATASTORAGE_EMBEDDING_DIMENSIONS": "32", "DATASTORAGE_EMBEDDING_DEADLINE": "10s", "DATASTORAGE_EMBEDDING_API_KEY": secret,
+		"DATASTORAGE_REQUEST_TIMEOUT": "20s",
 	}
+}
+
+// impatient are the same, for a caller that soon goes on without the provider.
+func (p *provider) impatient() map[string]string {
+	env := p.env()
+	env["DATASTORAGE_EMBEDDING_DEADLINE"] = "200ms"
+	return env
 }
 
 // break_ makes the provider fail from now on; nil mends it.

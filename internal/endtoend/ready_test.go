@@ -105,7 +105,7 @@ func wantServed(t *testing.T, stack *endtoend.Stack) {
 }
 
 // shortly is a request timeout that tests of silence can wait for.
-func shortly() map[string]string { return map[string]string{"DATASTORAGE_REQUEST_TIMEOUT": "1500ms"} }
+func shortly() map[string]string { return map[string]string{"DATASTORAGE_REQUEST_TIMEOUT": "2500ms"} }
 
 func down() checks {
 	return checks{"postgresql": "failed", "pgvector": "failed", "schema": "failed", "embedding": "ok"}

@@ -3,6 +3,7 @@
 package endtoend
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -57,10 +58,15 @@ type Options struct {
 	Retry client.RetryPolicy
 }
 
+// patient are the settings of a test that says nothing of time: a machine that is busy with other tests is slow, and that is no fault.
+func patient() map[string]string {
+	return map[string]string{"DATASTORAGE_REQUEST_TIMEOUT": "29s", "DATASTORAGE_EMBEDDING_DEADLINE": "20s"}
+}
+
 // New stands up a stack that ends with the test.
 func New(tb testing.TB, options Options) *Stack {
 	tb.Helper()
-	getenv := func(name string) string { return options.Env[name] }
+	getenv := func(name string) string { return cmp.Or(options.Env[name], patient()[name]) }
 	database := options.Database
 	if database == nil {
 		database = newDatabase(tb, options.Server)

@@ -118,7 +118,7 @@ func (t samTemplate) timeout(node *yaml.Node, out *time.Duration) error {
 	}
 	var seconds int
 	if err := node.Decode(&seconds); err != nil || seconds <= 0 {
-		return fmt.Errorf("timeout %q is not a positive number of seconds", node.Value)
+		return fmt.Errorf("%s %q is not a positive number of seconds", "Timeout", node.Value)
 	}
 	*out = time.Duration(seconds) * time.Second
 	return nil

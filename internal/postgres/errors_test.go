@@ -71,6 +71,7 @@ func TestTranslate(t *testing.T) {
 		{"no such table", server("42P01"), nil, false},
 		{"no privilege", server("42501"), nil, false},
 		{"wrong password", server("28P01"), unavailable, false},
+		{"no such database", server("3D000"), unavailable, false},
 		{"internal", server("XX000"), nil, false},
 		{"raised", server("P0001"), nil, false},
 		{"no rows", pgx.ErrNoRows, []string{"not found"}, false},
