@@ -232,15 +232,7 @@ func TestSameTextCostsOneCall(t *testing.T) {
 		return incident(fmt.Sprint("batch-", i), "trouble with "+letters(i%20))
 	}))
 	step("a batch of 200 with 20 new texts", 2, 21)
-	var writing sync.WaitGroup
-	for i := range 32 {
-		writing.Go(func() {
-			if _, err := stack.Client.CreateRemediation(t.Context(), incident(fmt.Sprint("at-once-", i), "certificate has expired")); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	writing.Wait()
+	writeAtOnce(t, stack, provider)
 	step("32 writers of one new text at once", 3, 22)
 	other := endtoend.New(t, endtoend.Options{Env: provider.env(), Database: stack.Database})
 	create(t, other, incident("other", "certificate has expired"))
@@ -262,6 +254,27 @@ func TestSameTextCostsOneCall(t *testing.T) {
 	}
 	step("updates to one new text", 5, 24)
 	wantVectors(t, stack, 23)
+}
+
+// writeAtOnce has 32 writers of one new text meet while the provider is busy with it.
+func writeAtOnce(t *testing.T, stack *endtoend.Stack, provider *provider) {
+	t.Helper()
+	release := provider.hold()
+	asked := func() int64 { counts := stack.Functions.Embedder.Counts(); return counts.Hits + counts.Misses }
+	before := asked()
+	var writing sync.WaitGroup
+	for i := range 32 {
+		writing.Go(func() {
+			if _, err := stack.Client.CreateRemediation(t.Context(), incident(fmt.Sprint("at-once-", i), "certificate has expired")); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for asked() < before+32 {
+		time.Sleep(time.Millisecond)
+	}
+	release()
+	writing.Wait()
 }
 
 // TestThrottledProviderIsAskedAgain shows that a passing refusal costs a retry, not the vector.

@@ -19,6 +19,7 @@ type provider struct {
 	mu    sync.Mutex
 	fail  http.HandlerFunc // nil when it works
 	bad   string           // requests that hold it are refused
+	gate  chan struct{}    // answers wait until it is closed
 	calls int
 	texts map[string]int // how often each was embedded
 }
@@ -62,6 +63,15 @@ func (p *provider) refuse(bad string) {
 	p.bad = bad
 }
 
+// hold makes answers wait until release is called.
+func (p *provider) hold() (release func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	gate := make(chan struct{})
+	p.gate = gate
+	return func() { close(gate) }
+}
+
 // counts answers the calls so far, and how many texts were embedded in them, and how many of those were different.
 func (p *provider) counts() (calls, texts, different int) {
 	p.mu.Lock()
@@ -76,8 +86,11 @@ func (p *provider) counts() (calls, texts, different int) {
 func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	p.calls++
-	fail := p.fail
+	fail, gate := p.fail, p.gate
 	p.mu.Unlock()
+	if gate != nil {
+		<-gate
+	}
 	if fail != nil {
 		fail(w, r)
 		return

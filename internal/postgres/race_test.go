@@ -315,6 +315,78 @@ func TestConcurrentAppendsOfTheSame(t *testing.T) {
 	checkNoDeadlock(t, db, store)
 }
 
+// Everybody writes remediations of their own, by creations, by updates and by both in one batch, of incidents that are new to all
+// of them at the same time: signatures and vectors are what they meet at.
+func TestConcurrentAppendsOfTheSameSignatures(t *testing.T) {
+	t.Parallel()
+	const goroutines, rounds, signatures = 12, 24, 16
+	db := postgrestest.New(t)
+	store := writers(t, db, goroutines)
+	for writer := range goroutines {
+		store.mustAppend(t, nil, many(signatures, func(id string) *audit.Remediation { return minimal(fmt.Sprint(writer, id)) })...)
+	}
+	// Rounds begin together.
+	start := make([]sync.WaitGroup, rounds)
+	for round := range rounds {
+		start[round].Add(goroutines)
+	}
+	var group sync.WaitGroup
+	for writer := range goroutines {
+		group.Go(func() {
+			for round := range rounds {
+				batch, vectors := newIncidents(t, writer, round, rand.Perm(signatures))
+				start[round].Done()
+				start[round].Wait()
+				written, err := store.Append(t.Context(), batch, vectors)
+				if err != nil {
+					t.Error(err)
+				}
+				for _, w := range written {
+					if w.Err != nil || w.Replayed {
+						t.Errorf("%+v", w)
+					}
+				}
+			}
+		})
+	}
+	group.Wait()
+	if got, want := counts(t, db), 1+rounds*signatures; got["signature"] != want || got["embedding"] != (want-1)/2 {
+		t.Errorf("rows %v, want %d signatures, and vectors for half of them", got, want)
+	}
+	checkJournal(t, db)
+	checkNoDeadlock(t, db, store)
+}
+
+// newIncidents is a batch of a writer, in the given order of the round's signatures. There are rounds of creations, of updates, of
+// both in each batch, and of all three beside each other; and each with vectors and, as when the provider is down, without.
+func newIncidents(t *testing.T, writer, round int, order []int) ([]audit.Entry, postgres.Vectors) {
+	t.Helper()
+	kind := round % 4
+	if kind == 3 {
+		kind = writer % 3
+	}
+	var batch []audit.Entry
+	vectors := postgres.Vectors{}
+	for place, i := range order {
+		trouble := "trouble " + spelled(round) + " " + spelled(i)
+		created := minimal(fmt.Sprintf("writer %d round %d id %d", writer, round, i))
+		created.ErrorMessage = &trouble
+		e := entry(t, created)
+		if round%8 < 4 {
+			vectors[e.Signature.ID] = vector(i)
+		}
+		if kind == 0 || kind == 1 && place%2 == 0 {
+			batch = append(batch, e)
+			continue
+		}
+		batch = append(batch, entry(t, toError(fmt.Sprintf("%dr%05d", writer, i), trouble)))
+	}
+	return batch, vectors
+}
+
+// spelled is a number in letters: a signature leaves digits out.
+func spelled(n int) string { return string(rune('a'+n/26%26)) + string(rune('a'+n%26)) }
+
 // Creations, updates that change signatures, and children of the same few remediations, alone and mixed in one batch, and
 // vectors that are made up for beside them.
 func TestConcurrentAppendsOfEverything(t *testing.T) {
@@ -359,15 +431,14 @@ func TestConcurrentAppendsOfEverything(t *testing.T) {
 // mixture is a batch of what all writers of a round want to write, in any order: some of it alone, some together.
 func mixture(t *testing.T, writer, round, ids int) ([]audit.Entry, postgres.Vectors) {
 	t.Helper()
-	letters := func(n int) string { return string(rune('a'+n%26)) + string(rune('a'+n/26%26)) }
 	var batch []audit.Entry
 	for i := range ids {
 		id := fmt.Sprintf("round %d id %d", round, i)
 		created := minimal(id)
-		created.ErrorMessage = pointer("trouble " + letters(round*ids+i))
+		created.ErrorMessage = pointer("trouble " + spelled(round*ids+i))
 		batch = append(batch, entry(t, created))
 		// The same signatures as those that others create.
-		batch = append(batch, entry(t, toError(fmt.Sprint("known ", i), "trouble "+letters(round*ids+(i+writer)%ids))))
+		batch = append(batch, entry(t, toError(fmt.Sprint("known ", i), "trouble "+spelled(round*ids+(i+writer)%ids))))
 		batch = append(batch, entry(t, analysis(id, "a")), entry(t, workflow(id, "w")), entry(t, execution(id, "w", "e")))
 	}
 	vectors := postgres.Vectors{}

@@ -1,0 +1,234 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	pgvectorpgx "github.com/pgvector/pgvector-go/pgx"
+
+	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/embedding"
+	"github.com/datastorage-service/datastorage/internal/postgres"
+)
+
+// bulkRecords is how many records a bulk write holds.
+const bulkRecords = 1000
+
+// benchBulk measures Store.Append of many records against COPY of the rows it makes, into the same tables with their indexes,
+// constraints and foreign keys.
+func benchBulk(ctx context.Context, e *env) (lines []line, err error) {
+	b, err := newBulk(ctx, e, "bench_bulk")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, b.close(ctx)) }()
+	for _, c := range []struct {
+		what string
+		// of says which incident a record is about.
+		of func(n int) int
+	}{
+		{"signatures known", func(n int) int { return n % bulkKnown }},
+		{"signatures all new, with vectors (HNSW)", func(n int) int { return bulkKnown + n }},
+	} {
+		measured, err := b.measure(ctx, c.what, c.of)
+		if err != nil {
+			return lines, err
+		}
+		lines = append(lines, measured)
+	}
+	return lines, nil
+}
+
+// bulkKnown is how many incidents are known beforehand.
+const bulkKnown = 1000
+
+// bulk is a database with known incidents, a store on it, and a connection for the floor.
+type bulk struct {
+	*stand
+	store    *postgres.Store
+	embedder *embedding.Embedder
+	model    int16
+	copier   *pgx.Conn
+	serial   int
+}
+
+func newBulk(ctx context.Context, e *env, database string) (*bulk, error) {
+	s, err := e.open(ctx, database)
+	if err != nil {
+		return nil, err
+	}
+	b := &bulk{stand: s, embedder: s.functions.Embedder}
+	if err := b.know(ctx, bulkKnown); err != nil {
+		return nil, err
+	}
+	if err := b.fill(ctx, e.options.size(100_000, 1000)); err != nil {
+		return nil, err
+	}
+	b.store, err = postgres.Open(ctx, postgres.Config{URL: s.writerURL(), MaxConns: clients, Model: b.embedder.Model().String()})
+	if err != nil {
+		return nil, err
+	}
+	if b.copier, err = pgx.Connect(ctx, s.writerURL()); err != nil {
+		return nil, err
+	}
+	if err := pgvectorpgx.RegisterTypes(ctx, b.copier); err != nil {
+		return nil, fmt.Errorf("register the types of vectors: %w", err)
+	}
+	model := b.embedder.Model().String()
+	return b, b.copier.QueryRow(ctx, "SELECT id FROM embedding_model WHERE name = $1", model).Scan(&b.model)
+}
+
+func (b *bulk) close(ctx context.Context) error {
+	b.store.Close()
+	return errors.Join(b.copier.Close(context.WithoutCancel(ctx)), b.stand.close(ctx))
+}
+
+func (b *bulk) measure(ctx context.Context, what string, of func(int) int) (line, error) {
+	figures, err := alternate(ctx, b.options.rounds, sides{
+		func(ctx context.Context) (float64, error) { return b.timedLoad(ctx, of, b.byAppend) },
+		func(ctx context.Context) (float64, error) { return b.timedLoad(ctx, of, b.byCopy) },
+	})
+	if err != nil {
+		return line{}, err
+	}
+	return line{
+		what:   fmt.Sprintf("bulk: %d records, %s", bulkRecords, what),
+		result: perSecond(bulkRecords, figures[0]), floor: perSecond(bulkRecords, figures[1]),
+		ratio: 1 / ratio(figures), goal: goal{least: 0.5},
+	}, nil
+}
+
+func perSecond(records int, times []float64) string {
+	return fmt.Sprintf("%.0f records/s", float64(records)/median(times))
+}
+
+// load is what one bulk write holds.
+type load struct {
+	entries []audit.Entry
+	// fresh are the signatures that the database does not have, vectors theirs.
+	fresh   []audit.Signature
+	vectors postgres.Vectors
+}
+
+func (b *bulk) newLoad(ctx context.Context, of func(int) int) (l load, err error) {
+	if l.entries, err = entries("bulk", b.serial, bulkRecords, of); err != nil {
+		return l, err
+	}
+	b.serial += bulkRecords
+	signatures := make([]audit.Signature, len(l.entries))
+	for i, entry := range l.entries {
+		signatures[i] = entry.Signature
+	}
+	if l.vectors, err = b.embedder.Documents(ctx, signatures, b.store.SignaturesStored); err != nil {
+		return l, err
+	}
+	for _, signature := range signatures {
+		if l.vectors[signature.ID] != nil {
+			l.fresh = append(l.fresh, signature)
+		}
+	}
+	return l, nil
+}
+
+// timedLoad answers how many seconds a way took to store a new load, and checks that it did.
+func (b *bulk) timedLoad(ctx context.Context, of func(int) int, way func(context.Context, load) (float64, error)) (float64, error) {
+	l, err := b.newLoad(ctx, of)
+	if err != nil {
+		return 0, err
+	}
+	before, err := b.rows(ctx)
+	if err != nil {
+		return 0, err
+	}
+	took, err := way(ctx, l)
+	if err != nil {
+		return 0, err
+	}
+	after, err := b.rows(ctx)
+	want := before
+	want.remediations += len(l.entries)
+	want.events += len(l.entries)
+	want.vectors += len(l.fresh)
+	if err == nil && after != want {
+		err = fmt.Errorf("the rows are %+v, want %+v", after, want)
+	}
+	return took, err
+}
+
+// rows counts the rows of the tables that a load goes to.
+type rows struct{ remediations, events, vectors int }
+
+func (s *stand) rows(ctx context.Context) (r rows, err error) {
+	err = s.superuser(ctx, func(conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, `SELECT (SELECT count(*) FROM remediation_audit), (SELECT count(*) FROM audit_event),
+			(SELECT count(*) FROM embedding)`).Scan(&r.remediations, &r.events, &r.vectors)
+	})
+	return r, err
+}
+
+func (b *bulk) byAppend(ctx context.Context, l load) (float64, error) {
+	return timed(func() error { return b.append(ctx, l) })
+}
+
+func (b *bulk) append(ctx context.Context, l load) error {
+	written, err := b.store.Append(ctx, l.entries, l.vectors)
+	for _, w := range written {
+		err = errors.Join(err, w.Err)
+	}
+	return err
+}
+
+// appendEntries is append of entries whose vectors are stored.
+func (b *bulk) appendEntries(ctx context.Context, entries []audit.Entry) error {
+	return b.append(ctx, load{entries: entries})
+}
+
+func (b *bulk) byCopy(ctx context.Context, l load) (float64, error) {
+	copies := b.copies(l)
+	return timed(func() error {
+		return pgx.BeginFunc(ctx, b.copier, func(tx pgx.Tx) error {
+			for _, c := range copies {
+				if _, err := tx.CopyFrom(ctx, pgx.Identifier{c.table}, c.columns, pgx.CopyFromRows(c.rows)); err != nil {
+					return fmt.Errorf("copy into %s: %w", c.table, err)
+				}
+			}
+			return nil
+		})
+	})
+}
+
+// copied is what COPY puts into one table.
+type copied struct {
+	table   string
+	columns []string
+	rows    [][]any
+}
+
+// copies are the rows that Append makes of a load.
+func (b *bulk) copies(l load) []copied {
+	remediation := copied{table: "remediation_audit", columns: []string{
+		"remediation_id", "name", "namespace", "cluster_name", "environment", "severity", "alert_fingerprint", "action_type",
+		"target_resource", "phase", "status", "start_time", "end_time", "duration_ms", "error_message", "workflow_yaml", "metadata",
+		"signature_id", "actor", "event_id", "created_at", "updated_at",
+	}}
+	event := copied{table: "audit_event", columns: []string{
+		"event_id", "recorded_at", "kind", "remediation_id", "actor", "canonical", "content_hash", "embedding",
+	}}
+	for _, e := range l.entries {
+		r := e.Record.(*audit.Remediation)
+		remediation.rows = append(remediation.rows, []any{
+			r.RemediationID, r.Name, r.Namespace, r.ClusterName, (*string)(r.Environment), string(r.Severity), r.AlertFingerprint,
+			r.ActionType, r.TargetResource, string(r.Phase), string(r.Status), r.StartTime, r.EndTime, r.DurationMS, r.ErrorMessage,
+			r.WorkflowYAML, []byte(r.Metadata), e.Signature.ID, e.Actor, e.EventID, e.RecordedAt, e.RecordedAt,
+		})
+		event.rows = append(event.rows, []any{
+			e.EventID, e.RecordedAt, string(e.Kind), e.RemediationID, e.Actor, e.Canonical(), e.ContentHash[:], "stored",
+		})
+	}
+	if len(l.fresh) == 0 {
+		return []copied{remediation, event}
+	}
+	return append(vectorCopies(b.model, l.fresh, l.vectors), remediation, event)
+}

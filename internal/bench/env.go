@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/datastorage-service/datastorage/internal/local"
+)
+
+// env is what every benchmark works in: the options, and a server of its own.
+type env struct {
+	options  options
+	progress io.Writer
+	started  time.Time
+	server   *local.Postgres
+	dir      string
+}
+
+func newEnv(ctx context.Context, o options, progress io.Writer) (*env, error) {
+	if o.dir == "" {
+		root, err := local.DefaultDir()
+		if err != nil {
+			return nil, err
+		}
+		o.dir = filepath.Join(root, "bench")
+	}
+	dir, err := filepath.Abs(o.dir)
+	if err != nil {
+		return nil, err
+	}
+	e := &env{options: o, progress: progress, started: time.Now(), dir: dir}
+	if err := os.MkdirAll(e.dir, 0o755); err != nil {
+		return nil, fmt.Errorf("make the benchmark's directory: %w", err)
+	}
+	e.server, err = local.StartPostgres(ctx, local.PostgresConfig{
+		Data: filepath.Join(e.dir, "server"), Settings: e.settings(), Progress: progress,
+	})
+	return e, err
+}
+
+// settings are PostgreSQL's defaults but for memory, which the defaults set for a machine of 1 GB, and checkpoints, which would fall
+// into some rounds and not into others.
+func (e *env) settings() map[string]string {
+	settings := map[string]string{
+		"shared_buffers":             "1GB",
+		"maintenance_work_mem":       "1GB",
+		"max_wal_size":               "4GB",
+		"checkpoint_timeout":         "1h",
+		"max_connections":            "50",
+		"dynamic_shared_memory_type": "mmap",
+	}
+	if !e.options.fsync {
+		settings["fsync"] = "off"
+	}
+	return settings
+}
+
+// close stops the server and removes its data, unless they are to be kept.
+func (e *env) close() error {
+	err := e.server.Stop()
+	if e.options.keep {
+		return err
+	}
+	return errors.Join(err, os.RemoveAll(e.dir))
+}
+
+func (e *env) logf(format string, args ...any) {
+	_, _ = fmt.Fprintf(e.progress, "%6.1fs  %s\n", time.Since(e.started).Seconds(), fmt.Sprintf(format, args...))
+}
+
+// machine says what the figures were measured with.
+func (e *env) machine(ctx context.Context) (string, error) {
+	var server, pgvector string
+	err := e.with(ctx, "postgres", func(conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, `SELECT current_setting('server_version'),
+			(SELECT default_version FROM pg_available_extensions WHERE name = 'vector')`).Scan(&server, &pgvector)
+	})
+	if err != nil {
+		return "", fmt.Errorf("ask for versions: %w", err)
+	}
+	return fmt.Sprintf("%s · %d cores, %s/%s, %s · PostgreSQL %s, pgvector %s, fsync %v · load %s",
+		time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), server, pgvector,
+		e.options.fsync, loadAverage()), nil
+}
+
+// with works on one connection of the superuser.
+func (e *env) with(ctx context.Context, database string, do func(*pgx.Conn) error) (err error) {
+	conn, err := pgx.Connect(ctx, e.server.URL(local.Superuser, database))
+	if err != nil {
+		return fmt.Errorf("connect to %s: %w", database, err)
+	}
+	defer func() { err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))) }()
+	return do(conn)
+}

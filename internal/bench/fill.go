@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/datastorage-service/datastorage/internal/audit"
+)
+
+//go:embed fill.sql
+var fillSQL string
+
+// fill stores count remediations of the signatures there are, by SQL, and leaves the tables as they are after a vacuum. No journal
+// entries come with them.
+func (s *stand) fill(ctx context.Context, count int) error {
+	return s.superuser(ctx, func(conn *pgx.Conn) error {
+		ids, err := collect[audit.ID](ctx, conn, "SELECT id FROM signature ORDER BY id")
+		if err != nil {
+			return err
+		}
+		if len(ids) == 0 {
+			return errors.New("there are no signatures to fill with")
+		}
+		err = withoutIndexes(ctx, conn, "remediation_audit", func() error { return s.insert(ctx, ids, count) })
+		if err != nil {
+			return err
+		}
+		_, err = conn.Exec(ctx, "VACUUM (ANALYZE) remediation_audit, signature, embedding")
+		return err
+	})
+}
+
+// insert divides the work between two connections. They check no foreign keys: the ids were read from the table.
+func (s *stand) insert(ctx context.Context, ids []audit.ID, count int) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, part := range [][2]int{{1, count / 2}, {count/2 + 1, count}} {
+		group.Go(func() error {
+			return s.superuser(ctx, func(conn *pgx.Conn) error {
+				if _, err := conn.Exec(ctx, "SET session_replication_role = replica"); err != nil {
+					return err
+				}
+				_, err := conn.Exec(ctx, fillSQL, part[0], part[1], ids)
+				return err
+			})
+		})
+	}
+	return group.Wait()
+}
+
+// withoutIndexes drops the indexes of a table that hold no constraint, does what is to be done, and makes them again as they were.
+func withoutIndexes(ctx context.Context, conn *pgx.Conn, table string, do func() error) error {
+	definitions, err := collect[string](ctx, conn, `SELECT pg_get_indexdef(i.indexrelid) FROM pg_index AS i
+		WHERE i.indrelid = $1::regclass AND NOT EXISTS (SELECT FROM pg_constraint AS c WHERE c.conindid = i.indexrelid)`, table)
+	if err != nil {
+		return err
+	}
+	names, err := collect[string](ctx, conn, `SELECT i.indexrelid::regclass::text FROM pg_index AS i
+		WHERE i.indrelid = $1::regclass AND NOT EXISTS (SELECT FROM pg_constraint AS c WHERE c.conindid = i.indexrelid)`, table)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if _, err := conn.Exec(ctx, "DROP INDEX "+name); err != nil {
+			return err
+		}
+	}
+	if err := do(); err != nil {
+		return err
+	}
+	for _, definition := range definitions {
+		if _, err := conn.Exec(ctx, definition); err != nil {
+			return fmt.Errorf("make an index again: %w", err)
+		}
+	}
+	return nil
+}
+
+// collect reads a column.
+func collect[T any](ctx context.Context, conn *pgx.Conn, sql string, args ...any) ([]T, error) {
+	rows, err := conn.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[T])
+}

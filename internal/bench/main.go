@@ -1,0 +1,172 @@
+// Command bench measures the service beside what it stands on: each result is printed with the floor that the same machine reached
+// in the same run, in rounds that alternate between the two. It asserts counts, so that nothing is measured that did not happen, and
+// never a time.
+//
+// It runs the functions as the local stack does, on a private server of its own that is removed at the end, and knows
+// nothing of the store's statements: what the floors execute is recorded from the functions' own connections.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/pprof"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// benchmark is one group of lines of the table.
+type benchmark struct {
+	name  string
+	about string
+	run   func(context.Context, *env) ([]line, error)
+}
+
+// benchmarks are in the order in which they run: memory first, while the process is still small.
+func benchmarks() []benchmark {
+	return []benchmark{
+		{"memory", "memory of the process while records go in through the handler", benchMemory},
+		{"write", "one write through the handler; floor: pgbench with the same SQL", benchWrite},
+		{"bulk", "1,000 records through Store.Append; floor: COPY of the same rows", benchBulk},
+		{"append", "one statement against a pipelined batch of statements", benchAppend},
+		{"vectors", "forms in which vectors travel to the server", benchVectors},
+		{"search", "semantic query through the handler; floor: its statements", benchSearch},
+		{"list", "page n of a long list through the handler; floor: page 1", benchList},
+	}
+}
+
+func run(ctx context.Context, args []string, out, progress io.Writer) error {
+	options, err := parseOptions(args, progress)
+	if err != nil {
+		return err
+	}
+	e, err := newEnv(ctx, options, progress)
+	if err != nil {
+		return err
+	}
+	err = measure(ctx, e, out)
+	return errors.Join(err, e.close())
+}
+
+// measure runs the benchmarks that were asked for and prints the table, also that of a run that was broken off.
+func measure(ctx context.Context, e *env, out io.Writer) error {
+	machine, err := e.machine(ctx)
+	if err != nil {
+		return err
+	}
+	var lines []line
+	for _, b := range benchmarks() {
+		if !e.options.wants(b.name) {
+			continue
+		}
+		e.logf("%s: %s", b.name, b.about)
+		started := time.Now()
+		measured, benchErr := b.run(ctx, e)
+		lines = append(lines, measured...)
+		if benchErr != nil {
+			err = fmt.Errorf("%s: %w", b.name, benchErr)
+			break
+		}
+		e.logf("%s: done in %v", b.name, time.Since(started).Round(time.Second))
+	}
+	return errors.Join(err, printTable(out, machine, lines))
+}
+
+// options are the flags.
+type options struct {
+	only   []string
+	short  bool
+	rows   int
+	rounds int
+	fsync  bool
+	keep   bool
+	dir    string
+	prof   string
+}
+
+func parseOptions(args []string, progress io.Writer) (options, error) {
+	var o options
+	var only string
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(progress)
+	flags.StringVar(&only, "run", "", "run these alone, separated by commas: "+strings.Join(names(), ", "))
+	flags.BoolVar(&o.short, "short", false, "small sizes and few rounds: whether it works, not how fast it is")
+	flags.IntVar(&o.rows, "rows", 10_000_000, "rows of the list")
+	flags.IntVar(&o.rounds, "rounds", 7, "rounds, each of which measures the result and its floor in turn")
+	flags.BoolVar(&o.fsync, "fsync", false, "wait for the disk at each commit; without it the figures are the processor's")
+	flags.BoolVar(&o.keep, "keep", false, "keep the server's data and use it again in the next run")
+	flags.StringVar(&o.dir, "dir", "", "where the server's data lie while it runs (default .local/bench)")
+	flags.StringVar(&o.prof, "cpuprofile", "", "write a CPU profile of the handler's rounds of write to this file")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if only != "" {
+		o.only = strings.Split(only, ",")
+	}
+	for _, name := range o.only {
+		if !slices.Contains(names(), name) {
+			return o, fmt.Errorf("no benchmark %q; there are %s", name, strings.Join(names(), ", "))
+		}
+	}
+	if o.short {
+		o.rows, o.rounds = min(o.rows, 20_000), min(o.rounds, 2)
+	}
+	if o.rows < 1000 || o.rounds < 1 {
+		return o, errors.New("-rows must be at least 1000, -rounds at least 1")
+	}
+	return o, nil
+}
+
+func names() []string {
+	var all []string
+	for _, b := range benchmarks() {
+		all = append(all, b.name)
+	}
+	return all
+}
+
+func (o options) wants(name string) bool { return o.only == nil || slices.Contains(o.only, name) }
+
+// size is full, or the small one of -short.
+func (o options) size(full, small int) int {
+	if o.short {
+		return small
+	}
+	return full
+}
+
+// profiled runs do under the CPU profiler if a profile was asked for.
+func (o options) profiled(do func() error) (err error) {
+	if o.prof == "" {
+		return do()
+	}
+	file, err := os.Create(o.prof)
+	if err != nil {
+		return fmt.Errorf("make the profile: %w", err)
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	if err := pprof.StartCPUProfile(file); err != nil {
+		return fmt.Errorf("start the profile: %w", err)
+	}
+	defer pprof.StopCPUProfile()
+	return do()
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+)
+
+// benchMemory lets records go in, a batch to a request, and looks at the process after a tenth, a half and all of them. It is this
+// process's memory, the benchmark's own part of it included.
+func benchMemory(ctx context.Context, e *env) (lines []line, err error) {
+	s, err := e.open(ctx, "bench_memory")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.close(ctx)) }()
+	total := e.options.size(20_000, 2000)
+	for _, c := range []struct {
+		prefix, what string
+		of           func(n int) int
+	}{
+		{"again", "of 1,000 incidents", func(n int) int { return n % 1000 }},
+		{"fresh", "each of another incident", func(n int) int { return 1000 + n }},
+	} {
+		marks, err := s.growth(ctx, c.prefix, total, c.of)
+		if err != nil {
+			return lines, err
+		}
+		lines = append(lines, line{
+			what:   fmt.Sprintf("memory: heap after %d, %d and %d records %s", total/10, total/2, total, c.what),
+			result: fmt.Sprintf("%s, resident %s", marks[2].heap, marks[2].resident),
+			floor:  fmt.Sprintf("%s, %s; resident %s, %s", marks[0].heap, marks[1].heap, marks[0].resident, marks[1].resident),
+			ratio:  float64(marks[2].heap) / float64(marks[1].heap),
+		})
+	}
+	return lines, nil
+}
+
+// mark is the size of the process at one point.
+type mark struct{ heap, resident bytesize }
+
+// bytesize is a number of bytes; 0 means that the system does not tell.
+type bytesize int64
+
+func (b bytesize) String() string {
+	if b == 0 {
+		return "unknown"
+	}
+	return fmt.Sprintf("%.1f MB", float64(b)/1e6)
+}
+
+// growth sends total records and answers the marks after a tenth, a half and all of them.
+func (s *stand) growth(ctx context.Context, prefix string, total int, of func(int) int) ([]mark, error) {
+	const batch = 100
+	var marks []mark
+	for sent := 0; sent < total; {
+		size := min(5*batch, total/10, total-sent)
+		request, err := batchEvent(prefix, sent, size, of)
+		if err != nil {
+			return nil, err
+		}
+		if err := invoke(ctx, s.writer(), request, 200); err != nil {
+			return nil, err
+		}
+		sent += size
+		if sent == total/10 || sent == total/2 || sent == total {
+			marks = append(marks, takeMark())
+		}
+	}
+	return marks, nil
+}
+
+// takeMark looks at what lives after a collection.
+func takeMark() mark {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return mark{heap: bytesize(stats.HeapAlloc), resident: residentSize()}
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// pgbench runs scripts of one statement each, drawn at random, with the extended protocol: the statement is sent as text with
+// parameters, parsed, bound and executed in one round trip under no name, as the store's driver does it (pgbench's -M extended;
+// -M prepared would name it, and -M simple would put the values into the text).
+type pgbench struct {
+	program   string
+	database  *url.URL
+	scripts   []string
+	variables map[string]string
+}
+
+func (s *stand) newPgbench(scripts []string, variables map[string]string) (*pgbench, error) {
+	database, err := url.Parse(s.writerURL())
+	return &pgbench{program: s.server.Bin("pgbench"), database: database, scripts: scripts, variables: variables}, err
+}
+
+// run answers how many transactions were executed, and how many a second.
+func (p *pgbench) run(ctx context.Context, clients int, while time.Duration, base int) (count int, perSecond float64, err error) {
+	password, _ := p.database.User.Password()
+	args := []string{
+		"--no-vacuum", "--protocol=extended", "--host=" + p.database.Hostname(), "--port=" + p.database.Port(),
+		"--username=" + p.database.User.Username(), "--client=" + strconv.Itoa(clients),
+		"--jobs=" + strconv.Itoa(min(clients, runtime.NumCPU())), fmt.Sprintf("--time=%d", int(while.Seconds())),
+		"--define=base=" + strconv.Itoa(base), "--define=n=0",
+	}
+	for name, value := range p.variables {
+		args = append(args, "--define="+name+"="+value)
+	}
+	for _, script := range p.scripts {
+		args = append(args, "--file="+script)
+	}
+	cmd := exec.CommandContext(ctx, p.program, append(args, strings.TrimPrefix(p.database.Path, "/"))...)
+	cmd.Env = append(os.Environ(), "PGPASSWORD="+password)
+	output, err := cmd.CombinedOutput()
+	if err != nil {
+		return 0, 0, fmt.Errorf("run pgbench: %w: %s", err, tail(output))
+	}
+	return pgbenchResult(string(output))
+}
+
+var (
+	pgbenchCount = regexp.MustCompile(`number of transactions actually processed: (\d+)`)
+	pgbenchRate  = regexp.MustCompile(`tps = ([0-9.]+) \(without initial connection time\)`)
+)
+
+func pgbenchResult(output string) (count int, perSecond float64, err error) {
+	counted, rated := pgbenchCount.FindStringSubmatch(output), pgbenchRate.FindStringSubmatch(output)
+	if counted == nil || rated == nil {
+		return 0, 0, fmt.Errorf("read pgbench's report: %q", output)
+	}
+	if count, err = strconv.Atoi(counted[1]); err != nil {
+		return 0, 0, err
+	}
+	perSecond, err = strconv.ParseFloat(rated[1], 64)
+	return count, perSecond, err
+}
+
+// tail is the end of what a program said.
+func tail(output []byte) []byte { return output[max(0, len(output)-1000):] }

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+// statement is one execution as it went over the wire: executing it again is the same work for the server, to the byte.
+type statement struct {
+	sql     string
+	oids    []uint32
+	values  [][]byte
+	formats []int16
+	results []int16
+}
+
+// name is the one that the query file gives the statement.
+func (s statement) name() string {
+	_, after, _ := strings.Cut(s.sql, "-- name: ")
+	name, _, _ := strings.Cut(after, " ")
+	return name
+}
+
+// replay executes the statement by the bare driver: parse, bind, describe and execute in one round trip. The rows are read and thrown
+// away.
+func (s statement) replay(ctx context.Context, conn *pgconn.PgConn) error {
+	result := conn.ExecParams(ctx, s.sql, s.values, s.oids, s.formats, s.results)
+	for result.NextRow() {
+	}
+	_, err := result.Close()
+	return err
+}
+
+// texts answers the parameters in text form, as the server writes them; NULL is the empty text.
+func (s statement) texts(ctx context.Context, conn *pgconn.PgConn) ([]string, error) {
+	columns := make([]string, len(s.values))
+	for i := range columns {
+		columns[i] = fmt.Sprintf("$%d::text", i+1)
+	}
+	result := conn.ExecParams(ctx, "SELECT "+strings.Join(columns, ", "), s.values, s.oids, s.formats, nil).Read()
+	if result.Err != nil {
+		return nil, fmt.Errorf("write the parameters as text: %w", result.Err)
+	}
+	texts := make([]string, len(s.values))
+	for i, value := range result.Rows[0] {
+		texts[i] = string(value)
+	}
+	return texts, nil
+}
+
+// recorder stands between a function and the server and keeps what is executed. It is for learning what a floor has to do, never in
+// the way of a measurement.
+type recorder struct {
+	listener net.Listener
+	server   string
+	links    sync.WaitGroup
+
+	mu         sync.Mutex
+	statements []statement
+}
+
+func newRecorder(ctx context.Context, port int) (*recorder, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp4", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("listen for the recorder: %w", err)
+	}
+	r := &recorder{listener: listener, server: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
+	r.links.Go(func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			r.links.Go(func() { r.link(client) })
+		}
+	})
+	return r, nil
+}
+
+// through is the way to the same database by the recorder.
+func (r *recorder) through(direct string) string {
+	u, err := url.Parse(direct)
+	if err != nil {
+		return direct
+	}
+	u.Host = r.listener.Addr().String()
+	return u.String()
+}
+
+// take answers what was executed since the last take.
+func (r *recorder) take() []statement {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	taken := r.statements
+	r.statements = nil
+	return taken
+}
+
+// close ends the recorder after its clients have gone.
+func (r *recorder) close() {
+	_ = r.listener.Close()
+	r.links.Wait()
+}
+
+func (r *recorder) link(client net.Conn) {
+	defer func() { _ = client.Close() }()
+	server, err := net.Dial("tcp4", r.server) //nolint:noctx // the other end is on this machine and is ours
+	if err != nil {
+		return
+	}
+	defer func() { _ = server.Close() }()
+	r.links.Go(func() {
+		_, _ = io.Copy(client, server)
+		_ = client.Close()
+	})
+	r.read(bufio.NewReader(io.TeeReader(client, server)))
+}
+
+// read follows the client's messages: the startup message has no type, every other one does (PostgreSQL's documentation, "Message
+// Formats").
+func (r *recorder) read(client *bufio.Reader) {
+	if _, err := readMessage(client); err != nil {
+		return
+	}
+	var parsed statement
+	for {
+		kind, err := client.ReadByte()
+		if err != nil {
+			return
+		}
+		body, err := readMessage(client)
+		if err != nil {
+			return
+		}
+		switch kind {
+		case 'P':
+			var parse pgproto3.Parse
+			if parse.Decode(body) == nil {
+				parsed = statement{sql: parse.Query, oids: parse.ParameterOIDs}
+			}
+		case 'B':
+			r.bound(parsed, body)
+		}
+	}
+}
+
+func (r *recorder) bound(parsed statement, body []byte) {
+	var bind pgproto3.Bind
+	if bind.Decode(body) != nil || parsed.name() == "" {
+		return
+	}
+	parsed.values, parsed.formats, parsed.results = bind.Parameters, bind.ParameterFormatCodes, bind.ResultFormatCodes
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.statements = append(r.statements, parsed)
+}
+
+func readMessage(from io.Reader) ([]byte, error) {
+	var length [4]byte
+	if _, err := io.ReadFull(from, length[:]); err != nil {
+		return nil, err
+	}
+	body := make([]byte, binary.BigEndian.Uint32(length[:])-4)
+	_, err := io.ReadFull(from, body)
+	return body, err
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// sides are the two things that alternate, the measured one first.
+type sides [2]func(context.Context) (float64, error)
+
+// alternate runs both sides once in each round, in turn and turning the order about, so that what the machine does besides falls on
+// both alike. It answers the figures of each side.
+func alternate(ctx context.Context, rounds int, s sides) (figures [2][]float64, err error) {
+	for round := range rounds {
+		once, err := alternateOnce(ctx, round, s)
+		if err != nil {
+			return figures, err
+		}
+		figures[0], figures[1] = append(figures[0], once[0]), append(figures[1], once[1])
+	}
+	return figures, nil
+}
+
+// alternateOnce is one round; in odd ones the second side goes first.
+func alternateOnce(ctx context.Context, round int, s sides) (figures [2]float64, err error) {
+	for turn := range 2 {
+		side := (round + turn) % 2
+		if figures[side], err = s[side](ctx); err != nil {
+			return figures, err
+		}
+	}
+	return figures, nil
+}
+
+// ratio is the median of the rounds' ratios: each round's two figures stood next to each other in time.
+func ratio(figures [2][]float64) float64 {
+	ratios := make([]float64, len(figures[0]))
+	for i := range ratios {
+		ratios[i] = figures[0][i] / figures[1][i]
+	}
+	return median(ratios)
+}
+
+func median(figures []float64) float64 { return quantile(figures, 0.5) }
+
+// quantile is the nearest rank's figure, or between two of them for the median of an even number.
+func quantile(figures []float64, q float64) float64 {
+	sorted := slices.Sorted(slices.Values(figures))
+	if len(sorted) == 0 {
+		return 0
+	}
+	at := q * float64(len(sorted)-1)
+	low := int(at)
+	high := min(low+1, len(sorted)-1)
+	return sorted[low] + (at-float64(low))*(sorted[high]-sorted[low])
+}
+
+// drive lets clients call do for a while, each one call after the other, and answers how many calls a second succeeded. The first
+// failure ends it.
+func drive(ctx context.Context, clients int, while time.Duration, do func(ctx context.Context, client int) error) (int, float64, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var done atomic.Int64
+	var group sync.WaitGroup
+	started := time.Now()
+	for client := range clients {
+		group.Go(func() {
+			for time.Since(started) < while && ctx.Err() == nil {
+				if err := do(ctx, client); err != nil {
+					cancel(err)
+					return
+				}
+				done.Add(1)
+			}
+		})
+	}
+	group.Wait()
+	return int(done.Load()), float64(done.Load()) / time.Since(started).Seconds(), context.Cause(ctx)
+}
+
+// timed answers how long do took, in seconds.
+func timed(do func() error) (float64, error) {
+	started := time.Now()
+	err := do()
+	return time.Since(started).Seconds(), err
+}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/datastorage-service/datastorage/client"
+	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/local"
+)
+
+// incident is a kind of trouble: incidents with different numbers have different signatures.
+type incident struct{ alert, action, service, failure string }
+
+func sampleIncident(k int) incident {
+	alerts := []string{
+		"KubePodCrashLooping", "KubeDeploymentReplicasMismatch", "HighErrorRate", "PersistentVolumeFillingUp", "NodeMemoryPressure",
+	}
+	actions := []string{"restart_pod", "rollback_deployment", "scale_up", "expand_volume", "drain_node"}
+	services := []string{
+		"checkout", "payment", "inventory", "search", "identity", "gateway", "ledger", "shipping", "notification", "catalogue",
+		"pricing", "reporting",
+	}
+	failures := []string{
+		"connection refused", "deadline exceeded", "certificate has expired", "out of memory", "no space left on device",
+		"too many open files", "unknown host", "permission denied", "checksum mismatch", "leader election lost",
+		"schema version conflict", "queue is full", "image pull backoff", "liveness probe failed", "disk quota exceeded",
+		"authentication rejected",
+	}
+	part, rest := k%5, k/5
+	return incident{
+		alert:   alerts[part],
+		action:  actions[part],
+		service: services[rest%12] + "-" + dependency(rest/12/16),
+		failure: failures[rest/12%16],
+	}
+}
+
+// dependency is one of sixty names.
+func dependency(k int) string {
+	kinds := []string{"kafka", "redis", "postgres", "rabbitmq", "elasticsearch", "consul", "vault", "nginx", "envoy", "minio"}
+	parts := []string{"primary", "replica", "proxy", "worker", "exporter", "operator"}
+	return kinds[k%10] + "-" + parts[k/10%6]
+}
+
+// text is what the remediation's error says; numbers, hosts and pods change from one time to the next without making another incident.
+func (i incident) text() string {
+	return fmt.Sprintf("%s: %s while %s was talking to 10.12.4.7:9092 (attempt 5 of 5, after 30s)\n"+
+		"back-off restarting failed container %s in pod %s-7d9c5b8f6d-x2k4j: exit code 137", i.alert, i.failure, i.service, i.service, i.service)
+}
+
+func (i incident) workflow() string {
+	return fmt.Sprintf("apiVersion: v1\nkind: Workflow\nsteps:\n- name: collect logs\n  run: kubectl logs deploy/%s --previous\n"+
+		"- name: %s\n  run: kubectl rollout restart deploy/%s\n- name: verify\n  run: kubectl rollout status deploy/%s --timeout=120s\n",
+		i.service, i.action, i.service, i.service)
+}
+
+const sampleMetadata = `{"attempt": 1, "cpu": 0.75, "labels": ["team:platform", "tier:1"], "replicas": {"after": 5, "before": 3},
+	"runbook": "https://runbooks.example.com/KubePodCrashLooping"}`
+
+// record is a remediation of incident k as a caller sends it, about 1.4 kB.
+func record(id string, k int) client.RemediationInput {
+	i := sampleIncident(k)
+	start := time.Date(2026, 1, 2, 3, 4, 5, 123456000, time.UTC)
+	return client.RemediationInput{
+		RemediationID: id, Name: i.alert, Namespace: fmt.Sprintf("team-%d", k%50), ClusterName: new("eu-central-1-a"),
+		Environment: new(client.EnvironmentProduction), Severity: new(client.SeverityHigh),
+		AlertFingerprint: new(fmt.Sprintf("%016x", k)), ActionType: i.action, TargetResource: new("deployment/" + i.service),
+		Phase: client.PhaseCompleted, Status: client.StatusSuccess, StartTime: start, EndTime: new(start.Add(time.Minute)),
+		ErrorMessage: new(i.text()), WorkflowYAML: new(i.workflow()), Metadata: json.RawMessage(sampleMetadata),
+	}
+}
+
+// event is what API Gateway hands to the function for a request, as the function gets it.
+func event(route, path, query, body string) ([]byte, error) {
+	method, _, _ := strings.Cut(route, " ")
+	return json.Marshal(events.APIGatewayV2HTTPRequest{
+		Version: "2.0", RouteKey: route, RawPath: path, RawQueryString: query, Body: body,
+		Headers: map[string]string{
+			"content-type": "application/json", "accept": "application/json", "host": "api.example.com",
+			"user-agent": "datastorage-client", "x-forwarded-for": "203.0.113.7", "x-forwarded-proto": "https",
+			"authorization": "Bearer eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJsb2NhbCJ9.c2lnbmF0dXJl",
+		},
+		RequestContext: events.APIGatewayV2HTTPRequestContext{
+			RouteKey: route, AccountID: "123456789012", Stage: "$default", RequestID: "JKJaXmPLvHcESHA=", APIID: "api",
+			DomainName: "api.example.com", TimeEpoch: time.Now().UnixMilli(), Authorizer: local.Authorizer(),
+			HTTP: events.APIGatewayV2HTTPRequestContextHTTPDescription{Method: method, Path: path},
+		},
+	})
+}
+
+// postEvent is the event of a POST with a body in JSON.
+func postEvent(path string, body any) ([]byte, error) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	return event("POST "+path, path, "", string(text))
+}
+
+// pattern is an event with a gap for the remediation's id.
+type pattern struct{ before, after []byte }
+
+func newPattern(k int) (pattern, error) {
+	const gap = "REMEDIATION-ID"
+	whole, err := postEvent("/v1/remediations", record(gap, k))
+	before, after, _ := bytes.Cut(whole, []byte(gap))
+	return pattern{before, after}, err
+}
+
+func (p pattern) with(id string) []byte {
+	whole := make([]byte, 0, len(p.before)+len(id)+len(p.after))
+	return append(append(append(whole, p.before...), id...), p.after...)
+}
+
+// batchEvent is the event of a batch of records with the given numbers; incidentOf says which incident each is about.
+func batchEvent(prefix string, first, count int, incidentOf func(int) int) ([]byte, error) {
+	records := make([]client.RemediationInput, count)
+	for i := range records {
+		records[i] = record(fmt.Sprintf("%s-%d", prefix, first+i), incidentOf(first+i))
+	}
+	return postEvent("/v1/remediations/batch", client.BatchInput{Records: records})
+}
+
+// entries are journal entries of records, as the write function makes them.
+func entries(prefix string, first, count int, incidentOf func(int) int) ([]audit.Entry, error) {
+	made := make([]audit.Entry, count)
+	for i := range made {
+		remediation, err := remediation(fmt.Sprintf("%s-%d", prefix, first+i), incidentOf(first+i))
+		if err != nil {
+			return nil, err
+		}
+		if made[i], err = audit.NewEntry(remediation, "bench", time.Now()); err != nil {
+			return nil, err
+		}
+	}
+	return made, nil
+}
+
+// remediation is record as the domain has it, checked.
+func remediation(id string, k int) (*audit.Remediation, error) {
+	in := record(id, k)
+	tree, faults := audit.ParseJSON(in.Metadata, audit.JSONLimits{Bytes: audit.MaxMetadata, Depth: audit.MaxMetadataDepth}, audit.Actions{})
+	metadata, _ := tree.(map[string]any)
+	out := &audit.Remediation{
+		RemediationID: in.RemediationID, Name: in.Name, Namespace: in.Namespace, ClusterName: in.ClusterName,
+		Environment: (*audit.Environment)(in.Environment), Severity: audit.Severity(*in.Severity),
+		AlertFingerprint: in.AlertFingerprint, ActionType: in.ActionType, TargetResource: in.TargetResource,
+		Phase: audit.Phase(in.Phase), Status: audit.Status(in.Status), StartTime: in.StartTime, EndTime: in.EndTime,
+		ErrorMessage: in.ErrorMessage, WorkflowYAML: in.WorkflowYAML,
+	}
+	out.Check(audit.Checker{Faults: &faults, Actions: audit.Actions{}}, metadata)
+	return out, faults.Err()
+}

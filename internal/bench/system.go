@@ -1,0 +1,57 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+)
+
+// freeDisk is how many bytes an ordinary user may still write where path lies.
+func freeDisk(path string) (int64, error) {
+	var stat syscall.Statfs_t
+	if err := syscall.Statfs(path, &stat); err != nil {
+		return 0, fmt.Errorf("ask for the free disk: %w", err)
+	}
+	// The types of both differ between systems.
+	return int64(stat.Bavail) * int64(stat.Bsize), nil
+}
+
+// processorTime is how many seconds of a processor this process has used, or all of the programs that it ran to their end.
+func processorTime(who int) (float64, error) {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(who, &usage); err != nil {
+		return 0, fmt.Errorf("ask for the processor time: %w", err)
+	}
+	total := usage.Utime.Nano() + usage.Stime.Nano()
+	return float64(total) / 1e9, nil
+}
+
+// loadAverage is the machine's, as Linux tells it.
+func loadAverage() string {
+	content, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	figures := strings.Fields(string(content))
+	return strings.Join(figures[:min(len(figures), 3)], " ")
+}
+
+// residentSize is VmRSS of /proc/self/status, as Linux tells it; else 0.
+func residentSize() bytesize {
+	file, err := os.Open("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	defer func() { _ = file.Close() }()
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		var kilobytes int64
+		if rest, ok := strings.CutPrefix(lines.Text(), "VmRSS:"); ok {
+			if _, err := fmt.Sscan(rest, &kilobytes); err == nil {
+				return bytesize(kilobytes << 10)
+			}
+		}
+	}
+	return 0
+}

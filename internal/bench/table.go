@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+)
+
+// line is one line of the table. A line without a goal is there for comparison.
+type line struct {
+	what, result, floor string
+	// ratio is the result over the floor.
+	ratio float64
+	goal  goal
+}
+
+// goal is the bound of a ratio, from the design's budgets; one of the two is set, or none.
+type goal struct{ least, most float64 }
+
+func (g goal) String() string {
+	switch {
+	case g.least > 0:
+		return fmt.Sprintf("≥ %.1f", g.least)
+	case g.most > 0:
+		return fmt.Sprintf("≤ %.1f", g.most)
+	default:
+		return ""
+	}
+}
+
+func (g goal) verdict(ratio float64) string {
+	switch {
+	case g == goal{}:
+		return ""
+	case g.least > 0 && ratio < g.least, g.most > 0 && ratio > g.most:
+		return "missed"
+	default:
+		return "met"
+	}
+}
+
+func printTable(out io.Writer, machine string, lines []line) error {
+	if _, err := fmt.Fprintln(out, machine); err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(table, "what\tresult\tfloor\tratio\tgoal\t") // Flush tells
+	for _, l := range lines {
+		ratio := ""
+		if l.ratio > 0 {
+			ratio = fmt.Sprintf("%.2f", l.ratio)
+		}
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", l.what, l.result, l.floor, ratio, l.goal, l.goal.verdict(l.ratio))
+	}
+	return table.Flush()
+}

@@ -1,0 +1,300 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/jackc/pgx/v5"
+)
+
+// recurring is how many incidents the single writes are about: pgbench takes at most 128 scripts, and each is about one incident.
+const recurring = 100
+
+// benchWrite measures single writes of known incidents, by the handler and by pgbench with the statement that the handler executes.
+func benchWrite(ctx context.Context, e *env) (lines []line, err error) {
+	s, err := e.open(ctx, "bench_write")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.close(ctx)) }()
+	w, err := newWriting(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	err = e.options.profiled(func() error {
+		for _, clients := range []int{1, clients} {
+			measured, err := w.measure(ctx, clients)
+			if err != nil {
+				return err
+			}
+			lines = append(lines, measured...)
+		}
+		return nil
+	})
+	return lines, err
+}
+
+// writing is a database with known incidents and the two ways to write more about them.
+type writing struct {
+	*stand
+	patterns []pattern
+	floor    *pgbench
+	serial   atomic.Int64
+	stored   int
+}
+
+func newWriting(ctx context.Context, s *stand) (*writing, error) {
+	const known = 1000
+	w := &writing{stand: s}
+	if err := s.know(ctx, known); err != nil {
+		return nil, err
+	}
+	if err := s.fill(ctx, s.options.size(100_000, 1000)); err != nil {
+		return nil, err
+	}
+	for k := range recurring {
+		p, err := newPattern(k)
+		if err != nil {
+			return nil, err
+		}
+		w.patterns = append(w.patterns, p)
+	}
+	statements, err := w.record(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if w.floor, err = w.scripts(ctx, statements); err != nil {
+		return nil, err
+	}
+	w.stored, err = s.remediations(ctx)
+	return w, err
+}
+
+// know writes one remediation of each of the first count incidents.
+func (s *stand) know(ctx context.Context, count int) error {
+	const batch = 500
+	for first := 0; first < count; first += batch {
+		request, err := batchEvent("known", first, min(batch, count-first), func(n int) int { return n })
+		if err != nil {
+			return err
+		}
+		if err := invoke(ctx, s.writer(), request, 200); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// invoke calls a function and demands the status of its answer.
+func invoke(ctx context.Context, function lambda.Handler, request []byte, status int) error {
+	answer, err := function.Invoke(ctx, request)
+	if err != nil {
+		return err
+	}
+	if !bytes.HasPrefix(answer, []byte(`{"statusCode":`+strconv.Itoa(status)+",")) {
+		return fmt.Errorf("the answer is not %d: %.300s", status, answer)
+	}
+	return nil
+}
+
+// record writes one remediation of each recurring incident and answers what was executed, the incidents being known to the
+// function: one statement each.
+func (w *writing) record(ctx context.Context) ([]statement, error) {
+	functions, err := w.newFunctions(ctx, w.recorder.through)
+	if err != nil {
+		return nil, err
+	}
+	defer functions.Close()
+	for pass := range 2 {
+		w.recorder.take()
+		for k, p := range w.patterns {
+			request := p.with(fmt.Sprintf("recorded-%d-%d", pass, k))
+			if err := invoke(ctx, functions.Handlers["WriteFunction"], request, 201); err != nil {
+				return nil, err
+			}
+		}
+	}
+	statements := w.recorder.take()
+	if len(statements) != len(w.patterns) {
+		return nil, fmt.Errorf("%d writes of known incidents took %d statements", len(w.patterns), len(statements))
+	}
+	return statements, nil
+}
+
+func (w *writing) measure(ctx context.Context, clients int) ([]line, error) {
+	while := time.Duration(w.options.size(4, 1)) * time.Second
+	var used [2]spent
+	figures, err := alternate(ctx, w.options.rounds, sides{
+		func(ctx context.Context) (float64, error) {
+			return used[0].count(syscall.RUSAGE_SELF, func() (int, float64, error) { return w.byHandler(ctx, clients, while) })
+		},
+		func(ctx context.Context) (float64, error) {
+			return used[1].count(syscall.RUSAGE_CHILDREN, func() (int, float64, error) { return w.byPgbench(ctx, clients, while) })
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := w.check(ctx, used[0].writes+used[1].writes); err != nil {
+		return nil, err
+	}
+	return []line{
+		{
+			what:   fmt.Sprintf("write: one known incident, %s", plural(clients, "client")),
+			result: fmt.Sprintf("%.0f/s", median(figures[0])), floor: fmt.Sprintf("%.0f/s", median(figures[1])),
+			ratio: ratio(figures), goal: goal{least: 0.8},
+		},
+		{
+			what:   fmt.Sprintf("write: processor time of a write on the client's side, %s", plural(clients, "client")),
+			result: microseconds(used[0].each()), floor: microseconds(used[1].each()),
+		},
+	}, nil
+}
+
+// spent adds up the processor time that writes took in this process or in pgbench; the server's is not in it.
+type spent struct {
+	writes  int
+	seconds float64
+}
+
+func (s *spent) each() float64 { return s.seconds / float64(s.writes) }
+
+func (s *spent) count(who int, write func() (int, float64, error)) (rate float64, err error) {
+	before, err := processorTime(who)
+	if err != nil {
+		return 0, err
+	}
+	writes, rate, err := write()
+	if err != nil {
+		return 0, err
+	}
+	after, err := processorTime(who)
+	s.writes += writes
+	s.seconds += after - before
+	return rate, err
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+func (w *writing) byHandler(ctx context.Context, clients int, while time.Duration) (int, float64, error) {
+	return drive(ctx, clients, while, func(ctx context.Context, _ int) error {
+		n := w.serial.Add(1)
+		request := w.patterns[n%recurring].with(fmt.Sprintf("handler-%012d", n))
+		return invoke(ctx, w.writer(), request, 201)
+	})
+}
+
+func (w *writing) byPgbench(ctx context.Context, clients int, while time.Duration) (int, float64, error) {
+	return w.floor.run(ctx, clients, while, int(w.serial.Add(1)%10_000)*100_000_000)
+}
+
+// check demands that every write of either side is there.
+func (w *writing) check(ctx context.Context, written int) error {
+	w.stored += written
+	stored, err := w.remediations(ctx)
+	if err == nil && stored != w.stored {
+		err = fmt.Errorf("%d remediations are stored, %d were written", stored, w.stored)
+	}
+	return err
+}
+
+// scripts makes a pgbench script of each recorded write. A script gets the parameters as variables; only the identities are made anew
+// each time: the remediation's and the entry's, and the time, which stand in the entry's canonical text.
+func (w *writing) scripts(ctx context.Context, statements []statement) (*pgbench, error) {
+	variables := map[string]string{"clock": clock}
+	var paths []string
+	err := w.superuser(ctx, func(conn *pgx.Conn) error {
+		for k, recorded := range statements {
+			values, err := recorded.texts(ctx, conn.PgConn())
+			if err != nil {
+				return err
+			}
+			path, err := w.script(k, recorded.sql, values, variables)
+			if err != nil {
+				return err
+			}
+			paths = append(paths, path)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the pgbench scripts: %w", err)
+	}
+	return w.newPgbench(paths, variables)
+}
+
+// Marks in the canonical text: twelve digits that make identities, and the time.
+const (
+	idMark   = "~id~"
+	timeMark = "~time~"
+)
+
+// canonicalSQL is the canonical text with its marks filled in, as the statement's first parameter. :id is the script's.
+const canonicalSQL = `ARRAY[convert_to(replace(replace(:%s, '` + idMark + `', lpad(:id::text, 12, '0')), '` + timeMark + `',
+	to_char(clock_timestamp(), :clock)), 'UTF8')]`
+
+// clock is the form of a time in canonical text. It is a variable because pgbench takes every colon for the start of one.
+const clock = `YYYY-MM-DD"T"HH24:MI:SS.US"Z"`
+
+var parameter = regexp.MustCompile(`\$(\d+)`)
+
+func (w *writing) script(k int, sql string, values []string, variables map[string]string) (path string, err error) {
+	canonical, err := marked(values[0])
+	if err != nil {
+		return "", err
+	}
+	values[0] = canonical
+	for i, value := range values {
+		variables[variable(i+1, k)] = value
+	}
+	sql = parameter.ReplaceAllStringFunc(sql, func(found string) string {
+		n, _ := strconv.Atoi(found[1:])
+		if n == 1 {
+			return fmt.Sprintf(canonicalSQL, variable(n, k))
+		}
+		return ":" + variable(n, k)
+	})
+	path = filepath.Join(w.dir, fmt.Sprintf("write-%d.sql", k))
+	text := "\\set n :n + 1\n\\set id :base + :client_id * 1000000 + :n\n" + sql + ";\n"
+	return path, os.WriteFile(path, []byte(text), 0o600)
+}
+
+func variable(n, k int) string { return fmt.Sprintf("p%d_%d", n, k) }
+
+// marked puts the marks into a canonical text, which comes as the text form of an array of one bytea.
+func marked(array string) (string, error) {
+	canonical, err := hex.DecodeString(strings.TrimSuffix(strings.TrimPrefix(array, `{"\\x`), `"}`))
+	if err != nil {
+		return "", fmt.Errorf("read the canonical text: %w", err)
+	}
+	text := string(canonical)
+	for _, field := range []struct{ pattern, with string }{
+		{`("event_id":"[0-9a-f-]{24})[0-9a-f]{12}`, "${1}" + idMark},
+		{`("recorded_at":")[^"]*`, "${1}" + timeMark},
+		{`("remediation_id":")[^"]*`, "${1}pgbench-" + idMark},
+	} {
+		pattern := regexp.MustCompile(field.pattern)
+		if len(pattern.FindAllString(text, -1)) != 1 {
+			return "", fmt.Errorf("the canonical text does not hold %s once", field.pattern)
+		}
+		text = pattern.ReplaceAllString(text, field.with)
+	}
+	return text, nil
+}
