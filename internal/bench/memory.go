@@ -15,7 +15,7 @@ func benchMemory(ctx context.Context, e *env) (lines []line, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.close(ctx)) }()
-	total := e.options.size(20_000, 2000)
+	total := e.options.size(20_000, 500)
 	for _, c := range []struct {
 		prefix, what string
 		of           func(n int) int

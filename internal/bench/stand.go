@@ -72,12 +72,13 @@ func (s *stand) wire(ctx context.Context) error {
 
 // newFunctions wires the functions; through says how they reach the database, given the direct way.
 func (s *stand) newFunctions(ctx context.Context, through func(string) string) (*local.Functions, error) {
-	getenv := func(name string) string {
-		if name == "DATASTORAGE_DATABASE_MAX_CONNS" {
-			return strconv.Itoa(clients)
-		}
-		return ""
+	// Patient, so that a busy machine gives slow figures and not none.
+	settings := map[string]string{
+		"DATASTORAGE_DATABASE_MAX_CONNS": strconv.Itoa(clients),
+		"DATASTORAGE_REQUEST_TIMEOUT":    "29s",
+		"DATASTORAGE_EMBEDDING_DEADLINE": "20s",
 	}
+	getenv := func(name string) string { return settings[name] }
 	log := slog.New(slog.DiscardHandler)
 	return local.NewFunctions(ctx, getenv, through(s.writerURL()), through(s.readerURL()), log)
 }
