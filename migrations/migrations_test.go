@@ -225,7 +225,10 @@ func TestPendingChangesNothing(t *testing.T) {
 func TestUpNeedsTheOwner(t *testing.T) {
 	t.Parallel()
 	db := empty(t)
-	for name, url := range map[string]string{"reader": db.ReaderURL(), "nonsense": "postgres://%", "nobody": strings.Replace(db.AdminURL(), "datastorage_admin", "nobody", 1)} {
+	for name, url := range map[string]string{
+		"reader": db.ReaderURL(), "nonsense": "postgres://%",
+		"nobody": strings.Replace(db.AdminURL(), "datastorage_admin", "nobody", 1),
+	} {
 		if got, err := migrations.Up(t.Context(), url); err == nil || len(got) != 0 {
 			t.Errorf("%s: applied %v (%v)", name, versions(got), err)
 		}
@@ -423,7 +426,8 @@ func TestUpOfSeveralDatabasesAtOnce(t *testing.T) {
 	}
 	group.Wait()
 	for _, role := range []string{"datastorage_writer", "datastorage_reader"} {
-		got := one[string](t, databases[0].AdminURL(), "SELECT setconfig[1] FROM pg_db_role_setting WHERE setdatabase = 0 AND setrole = $1::regrole", role)
+		got := one[string](t, databases[0].AdminURL(),
+			"SELECT setconfig[1] FROM pg_db_role_setting WHERE setdatabase = 0 AND setrole = $1::regrole", role)
 		if got != "statement_timeout=15s" {
 			t.Errorf("%s has %s", role, got)
 		}

@@ -321,26 +321,31 @@ func TestConstraints(t *testing.T) {
 func TestConstraintsBetweenRows(t *testing.T) {
 	t.Parallel()
 	_, conn := schema(t)
-	type statements []string
+	orphaned := func(table, from string) []string {
+		return []string{valid()[table].insert(table), "DELETE FROM " + from}
+	}
+	again := func(table, key string) []string { return twice(table, row{"id": "7", key: "gen_random_uuid()"}) }
 	for constraint, c := range map[string]struct {
-		do   statements
+		do   []string
 		want string
 	}{
+		"remediation_audit_remediation_id_key":                        {twice("remediation_audit", nil), unique},
 		"ai_analysis_audit_remediation_id_analysis_id_key":            {twice("ai_analysis_audit", nil), unique},
 		"workflow_audit_remediation_id_workflow_id_key":               {twice("workflow_audit", nil), unique},
 		"execution_audit_remediation_id_workflow_id_execution_id_key": {twice("execution_audit", nil), unique},
-		"ai_analysis_audit_pkey":                                      {twice("ai_analysis_audit", row{"id": "7", "analysis_id": "gen_random_uuid()"}), unique},
-		"workflow_audit_pkey":                                         {twice("workflow_audit", row{"id": "7", "workflow_id": "gen_random_uuid()"}), unique},
-		"execution_audit_pkey":                                        {twice("execution_audit", row{"id": "7", "workflow_id": "gen_random_uuid()"}), unique},
+		"ai_analysis_audit_pkey":                                      {again("ai_analysis_audit", "analysis_id"), unique},
+		"workflow_audit_pkey":                                         {again("workflow_audit", "workflow_id"), unique},
+		"execution_audit_pkey":                                        {again("execution_audit", "workflow_id"), unique},
 		"cursor_key_pkey":                                             {twice("cursor_key", nil), unique},
-		"audit_event_default_pkey":                                    {twice("audit_event", row{"event_id": known, "recorded_at": "'1999-01-01'"}), unique},
-		"embedding_model_id_fkey":                                     {statements{"DELETE FROM embedding_model"}, foreignKey},
-		"embedding_signature_id_fkey":                                 {statements{"DELETE FROM remediation_audit", "DELETE FROM signature"}, foreignKey},
-		"remediation_audit_signature_id_fkey":                         {statements{"DELETE FROM embedding", "DELETE FROM signature"}, foreignKey},
-		"ai_analysis_audit_remediation_id_fkey":                       {statements{valid()["ai_analysis_audit"].insert("ai_analysis_audit"), "DELETE FROM remediation_audit"}, foreignKey},
-		"workflow_audit_remediation_id_fkey":                          {statements{valid()["workflow_audit"].insert("workflow_audit"), "DELETE FROM remediation_audit"}, foreignKey},
-		"execution_audit_remediation_id_fkey":                         {statements{valid()["execution_audit"].insert("execution_audit"), "DELETE FROM remediation_audit"}, foreignKey},
-		"remediation_audit_remediation_id_key":                        {twice("remediation_audit", nil), unique},
+		"audit_event_default_pkey": {
+			twice("audit_event", row{"event_id": known, "recorded_at": "'1999-01-01'"}), unique,
+		},
+		"embedding_model_id_fkey":               {[]string{"DELETE FROM embedding_model"}, foreignKey},
+		"embedding_signature_id_fkey":           {[]string{"DELETE FROM remediation_audit", "DELETE FROM signature"}, foreignKey},
+		"remediation_audit_signature_id_fkey":   {[]string{"DELETE FROM embedding", "DELETE FROM signature"}, foreignKey},
+		"ai_analysis_audit_remediation_id_fkey": {orphaned("ai_analysis_audit", "remediation_audit"), foreignKey},
+		"workflow_audit_remediation_id_fkey":    {orphaned("workflow_audit", "remediation_audit"), foreignKey},
+		"execution_audit_remediation_id_fkey":   {orphaned("execution_audit", "remediation_audit"), foreignKey},
 	} {
 		if err := try(t, conn, c.do...); code(err) != c.want || err.ConstraintName != constraint {
 			t.Errorf("%s: %v, want SQLSTATE %s", constraint, err, c.want)

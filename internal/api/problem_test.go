@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -61,9 +62,7 @@ func TestProblems(t *testing.T) {
 			headers := map[string]string{
 				"Content-Type": "application/problem+json", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store",
 			}
-			for name, value := range c.headers {
-				headers[name] = value
-			}
+			maps.Copy(headers, c.headers)
 			if diff := cmp.Diff(headers, answer.Headers); diff != "" {
 				t.Errorf("headers:\n%s", diff)
 			}

@@ -172,7 +172,7 @@ func seed(t *testing.T, stack *endtoend.Stack) {
 	create(t, stack, ended)
 	for _, id := range []string{"a", "b", "c"} {
 		create(t, stack, minimal(id))
-		if _, err := stack.Client.CreateAIAnalysis(t.Context(), "begun", client.AIAnalysisInput{AnalysisID: id, Provider: "p", Model: "m"}); err != nil {
+		if _, err := stack.Client.CreateAIAnalysis(t.Context(), "begun", analysis(id)); err != nil {
 			t.Fatal(err)
 		}
 	}

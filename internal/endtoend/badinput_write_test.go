@@ -65,7 +65,8 @@ func badBodies() []bad {
 		badCreate("null", "null", "", "type"),
 		badCreate("key twice", strings.TrimSuffix(whole, "}")+`,"name":"other"}`, "name", "duplicate"),
 		badCreate("key twice, once escaped", strings.TrimSuffix(whole, "}")+`,"n\u0061me":"other"}`, "name", "duplicate"),
-		badCreate("two keys twice", strings.TrimSuffix(whole, "}")+`,"name":"a","phase":"failed"}`, "name", "duplicate", "phase", "duplicate"),
+		badCreate("two keys twice", strings.TrimSuffix(whole, "}")+`,"name":"a","phase":"failed"}`, "name", "duplicate", "phase",
+			"duplicate"),
 		badCreate("key twice in metadata", changed(record(), "metadata", `{"a":{"b":1,"b":1}}`), "metadata.a.b", "duplicate"),
 		badCreate("too deep", changed(record(), "metadata", deep), "metadata"+strings.Repeat(".a", 15), "too_deep"),
 		badCreate("very deep", strings.Repeat("[", 100_000), strings.Repeat("[0]", 16), "too_deep"),
@@ -100,7 +101,8 @@ func badRecords() []bad {
 	}
 	return append(rows,
 		badField("phase", `"done"`, "not_in_set"), badField("phase", `"Pending"`, "not_in_set"), badField("status", `"ok"`, "not_in_set"),
-		badField("status", `""`, "not_in_set"), badField("environment", `"prod"`, "not_in_set"), badField("environment", `""`, "not_in_set"),
+		badField("status", `""`, "not_in_set"), badField("environment", `"prod"`, "not_in_set"),
+		badField("environment", `""`, "not_in_set"),
 		badField("severity", `"fatal"`, "not_in_set"), badField("severity", `""`, "empty"),
 		badField("duration_ms", `"5"`, "type"), badField("duration_ms", "1.5", "type"), badField("duration_ms", "-1", "out_of_range"),
 		badField("duration_ms", "9007199254740992", "out_of_range"), badField("duration_ms", "99999999999999999999", "out_of_range"),
@@ -125,27 +127,34 @@ func badTimes() []bad {
 	var rows []bad
 	for value, code := range map[string]string{
 		"2026-01-02": "format", "2026-01-02T03:04:05": "format", "2026-01-02 03:04:05Z": "format", "2026-02-30T00:00:00Z": "format",
-		"2026-13-01T00:00:00Z": "format", "2026-01-02T24:00:00Z": "format", "2026-01-02T03:60:00Z": "format", "2016-12-31T23:59:60Z": "format",
-		"2026-01-02T3:04:05Z": "format", "2026-01-02T03:04:05,5Z": "format", "2026-01-02T03:04:05+25:00": "format",
+		"2026-13-01T00:00:00Z": "format", "2026-01-02T24:00:00Z": "format", "2026-01-02T03:60:00Z": "format",
+		"2016-12-31T23:59:60Z": "format",
+		"2026-01-02T3:04:05Z":  "format", "2026-01-02T03:04:05,5Z": "format", "2026-01-02T03:04:05+25:00": "format",
 		"10000-01-01T00:00:00Z": "format", "": "format", "1767323045": "format", "yesterday": "format",
-		"0000-01-01T00:00:00Z": "out_of_range", "1969-12-31T23:59:59.999999Z": "out_of_range", "9999-12-31T23:59:59-01:00": "out_of_range",
+		"0000-01-01T00:00:00Z": "out_of_range", "1969-12-31T23:59:59.999999Z": "out_of_range",
+		"9999-12-31T23:59:59-01:00": "out_of_range",
 	} {
 		rows = append(rows, badField("start_time", quote(value), code))
 	}
 	return append(rows,
 		badField("end_time", `"2026-01-02T03:04:04.999999Z"`, "order"), badField("end_time", `"0001-01-01T00:00:00Z"`, "out_of_range"),
 		badField("end_time", `"2026-01-02T04:04:04+01:00"`, "order"), badField("end_time", `"never"`, "format"),
-		badCreate("duration contradicts", changed(record(), "end_time", `"2026-01-02T03:04:06Z"`, "duration_ms", "999"), "duration_ms", "order"),
-		badCreate("both times are wrong", changed(record(), "start_time", `"x"`, "end_time", `"y"`), "start_time", "format", "end_time", "format"),
+		badCreate("duration contradicts", changed(record(), "end_time", `"2026-01-02T03:04:06Z"`, "duration_ms", "999"), "duration_ms",
+			"order"),
+		badCreate("both times are wrong", changed(record(), "start_time", `"x"`, "end_time", `"y"`), "start_time", "format", "end_time",
+			"format"),
 	)
 }
 
 // badTexts are identifiers of characters that identifiers refuse, and texts that are too long.
 func badTexts() []bad {
 	rows := []bad{
-		badField("remediation_id", quote(strings.Repeat("💾", 256)), "too_long"), badField("name", quote(strings.Repeat("é", 256)), "too_long"),
-		badField("namespace", quote(strings.Repeat("x", 256)), "too_long"), badField("action_type", quote(strings.Repeat("磁", 101)), "too_long"),
-		badField("cluster_name", quote(strings.Repeat("x", 256)), "too_long"), badField("target_resource", quote(strings.Repeat("ด", 513)), "too_long"),
+		badField("remediation_id", quote(strings.Repeat("💾", 256)), "too_long"),
+		badField("name", quote(strings.Repeat("é", 256)), "too_long"),
+		badField("namespace", quote(strings.Repeat("x", 256)), "too_long"),
+		badField("action_type", quote(strings.Repeat("磁", 101)), "too_long"),
+		badField("cluster_name", quote(strings.Repeat("x", 256)), "too_long"),
+		badField("target_resource", quote(strings.Repeat("ด", 513)), "too_long"),
 		badField("alert_fingerprint", quote(strings.Repeat("x", 256)), "too_long"),
 		badField("error_message", quote(strings.Repeat("é", 32<<10)+"x"), "too_long"),
 		badField("workflow_yaml", quote(strings.Repeat("x", 256<<10+1)), "too_long"),
@@ -154,7 +163,8 @@ func badTexts() []bad {
 		rows = append(rows, badField(field, `""`, "empty"), badField(field, quote("<script>"+secret), "characters"))
 	}
 	for _, value := range []string{
-		`"a\u0000b"`, `"a\nb"`, `"a\tb"`, `"a\u007fb"`, `"a\u0085b"`, `"a\u202eb"`, `"a\u2066b"`, `"a\u2028b"`, `"a\ud800b"`, `"a>b"`, `"a\u003cb"`, `"a\ufffdb"`,
+		`"a\u0000b"`, `"a\nb"`, `"a\tb"`, `"a\u007fb"`, `"a\u0085b"`, `"a\u202eb"`, `"a\u2066b"`, `"a\u2028b"`, `"a\ud800b"`, `"a>b"`,
+		`"a\u003cb"`, `"a\ufffdb"`,
 		"\"a\xffb\"", "\"\xed\xa0\x80\"",
 	} {
 		rows = append(rows, badCreate(fmt.Sprintf("name %q", value), changed(record(), "name", value), "name", "characters"))
@@ -171,26 +181,39 @@ func badUpdates() []bad {
 		return bad{name: name, method: "PATCH", path: "/v1/remediations/" + id, body: body, status: 409, kind: "conflict"}
 	}
 	rows := []bad{
-		badUpdate("nothing", "{}", "", "empty"), badUpdate("null", "null", "", "type"), badUpdate("truncated", `{"phase":`, "", "malformed_json"),
+		badUpdate("nothing", "{}", "", "empty"), badUpdate("null", "null", "", "type"),
+		badUpdate("truncated", `{"phase":`, "", "malformed_json"),
 		badUpdate("phase is null", `{"phase":null}`, "phase", "type"), badUpdate("status is null", `{"status":null}`, "status", "type"),
-		badUpdate("metadata is null", `{"metadata":null}`, "metadata", "type"), badUpdate("phase", `{"phase":"done"}`, "phase", "not_in_set"),
+		badUpdate("metadata is null", `{"metadata":null}`, "metadata", "type"),
+		badUpdate("phase", `{"phase":"done"}`, "phase", "not_in_set"),
 		badUpdate("status", `{"status":1}`, "status", "type"), badUpdate("end_time", `{"end_time":"x"}`, "end_time", "format"),
 		badUpdate("end_time of last century", `{"end_time":"1969-12-31T00:00:00Z"}`, "end_time", "out_of_range"),
 		badUpdate("error_message", `{"error_message":[]}`, "error_message", "type"),
 		badUpdate("long error_message", `{"error_message":`+quote(strings.Repeat("x", 64<<10+1))+`}`, "error_message", "too_long"),
-		badUpdate("workflow_yaml", `{"workflow_yaml":{}}`, "workflow_yaml", "type"), badUpdate("metadata", `{"metadata":[]}`, "metadata", "type"),
+		badUpdate("workflow_yaml", `{"workflow_yaml":{}}`, "workflow_yaml", "type"),
+		badUpdate("metadata", `{"metadata":[]}`, "metadata", "type"),
 		badUpdate("fields that do not change", `{"name":"x","start_time":"2026-01-02T03:04:05Z","remediation_id":"x","duration_ms":1,"actor":"x"}`,
 			"name", "unknown_field", "start_time", "unknown_field", "remediation_id", "unknown_field", "duration_ms", "unknown_field", "actor", "read_only"),
 		conflict("phase goes back", "begun", `{"phase":"pending"}`), conflict("ended", "ended", `{"phase":"failed"}`),
-		conflict("ended changes no text", "ended", `{"error_message":"x"}`), conflict("ended changes no metadata", "ended", `{"metadata":{"a":1}}`),
+		conflict("ended changes no text", "ended", `{"error_message":"x"}`),
+		conflict("ended changes no metadata", "ended", `{"metadata":{"a":1}}`),
 		{name: "unknown", method: "PATCH", path: "/v1/remediations/nobody", body: `{"phase":"failed"}`, status: 404, kind: "not-found"},
-		{name: "unknown with a text", method: "PATCH", path: "/v1/remediations/nobody", body: `{"error_message":"x"}`, status: 404, kind: "not-found"},
+		{
+			name: "unknown with a text", method: "PATCH", path: "/v1/remediations/nobody", body: `{"error_message":"x"}`, status: 404,
+			kind: "not-found",
+		},
 		{
 			name: "end before the stored start", method: "PATCH", path: "/v1/remediations/begun", body: `{"end_time":"2026-01-02T03:04:05.123455Z"}`,
 			status: 422, kind: "unprocessable", faults: faults("end_time", "order"),
 		},
-		{name: "bad id", method: "PATCH", path: "/v1/remediations/<x>", body: `{"phase":1}`, status: 400, kind: "invalid", faults: faults("remediation_id", "characters", "phase", "type")},
-		{name: "long id", method: "PATCH", path: "/v1/remediations/" + strings.Repeat("é", 256), body: `{"phase":"failed"}`, status: 400, kind: "invalid", faults: faults("remediation_id", "too_long")},
+		{
+			name: "bad id", method: "PATCH", path: "/v1/remediations/<x>", body: `{"phase":1}`, status: 400, kind: "invalid",
+			faults: faults("remediation_id", "characters", "phase", "type"),
+		},
+		{
+			name: "long id", method: "PATCH", path: "/v1/remediations/" + strings.Repeat("é", 256), body: `{"phase":"failed"}`,
+			status: 400, kind: "invalid", faults: faults("remediation_id", "too_long"),
+		},
 	}
 	for _, contentType := range []string{"none", "text/json"} {
 		row := badUpdate("content type "+contentType, `{"phase":"failed"}`)
@@ -206,14 +229,30 @@ func badChildren(route string, record map[string]string, required []string) []ba
 	whole := object(record)
 	rows := []bad{
 		{name: "unknown remediation", path: "/v1/remediations/nobody/" + route, body: whole, status: 404, kind: "not-found"},
-		{name: "bad id", path: "/v1/remediations/a\u202eb/" + route, body: changed(record, "surplus", "1"), status: 400, kind: "invalid", faults: faults("remediation_id", "characters", "surplus", "unknown_field")},
+		{
+			name: "bad id", path: "/v1/remediations/a\u202eb/" + route, body: changed(record, "surplus", "1"), status: 400,
+			kind: "invalid", faults: faults("remediation_id", "characters", "surplus", "unknown_field"),
+		},
 		{name: "content type", path: path, body: whole, contentType: "text/plain", status: 415, kind: "unsupported-media-type"},
 		{name: "malformed", path: path, body: whole[1:], status: 400, kind: "invalid", faults: faults("", "malformed_json")},
 		{name: "array", path: path, body: "[]", status: 400, kind: "invalid", faults: faults("", "type")},
-		{name: "read only", path: path, body: changed(record, "id", "1", "created_at", "1"), status: 400, kind: "invalid", faults: faults("id", "read_only", "created_at", "read_only")},
-		{name: "remediation_id in the body", path: path, body: changed(record, "remediation_id", `"begun"`), status: 400, kind: "invalid", faults: faults("remediation_id", "unknown_field")},
-		{name: "metadata", path: path, body: changed(record, "metadata", quote(secret)), status: 400, kind: "invalid", faults: faults("metadata", "type")},
-		{name: "deep metadata", path: path, body: changed(record, "metadata", strings.Repeat(`{"a":`, 10)+"[]"+strings.Repeat("}", 10)), status: 400, kind: "invalid", faults: faults("metadata", "too_deep")},
+		{
+			name: "read only", path: path, body: changed(record, "id", "1", "created_at", "1"), status: 400, kind: "invalid",
+			faults: faults("id", "read_only", "created_at", "read_only"),
+		},
+		{
+			name: "remediation_id in the body", path: path, body: changed(record, "remediation_id", `"begun"`), status: 400,
+			kind: "invalid", faults: faults("remediation_id", "unknown_field"),
+		},
+		{
+			name: "metadata", path: path, body: changed(record, "metadata", quote(secret)), status: 400, kind: "invalid",
+			faults: faults("metadata", "type"),
+		},
+		{
+			name: "deep metadata", path: path,
+			body: changed(record, "metadata", strings.Repeat(`{"a":`, 10)+"[]"+strings.Repeat("}", 10)), status: 400, kind: "invalid",
+			faults: faults("metadata", "too_deep"),
+		},
 	}
 	var missing []string
 	for _, field := range required {
@@ -247,7 +286,8 @@ func badAnalyses() []bad {
 		"provider", `""`, "empty", "model", "{}", "type",
 		"confidence_score", "1.0001", "out_of_range", "confidence_score", "-0.1", "out_of_range", "confidence_score", `"high"`, "type",
 		"confidence_score", "1e400", "out_of_range", "tokens_used", "-1", "out_of_range", "tokens_used", "0.5", "type",
-		"tokens_used", "9007199254740992", "out_of_range", "analysis_duration_ms", "-1", "out_of_range", "analysis_duration_ms", `"1s"`, "type",
+		"tokens_used", "9007199254740992", "out_of_range", "analysis_duration_ms", "-1", "out_of_range", "analysis_duration_ms", `"1s"`,
+		"type",
 	)...)
 	return append(rows, bad{
 		name: "same id, other content", method: "POST", path: "/v1/remediations/begun/ai-analyses",
@@ -263,21 +303,27 @@ func badWorkflows() []bad {
 	return append(rows, badChildField("workflows", record,
 		"workflow_id", `"a\u0000"`, "characters", "phase", `"pending"`, "not_in_set", "phase", "0", "type",
 		"total_steps", "-1", "out_of_range", "total_steps", "2147483648", "out_of_range", "total_steps", "1e400", "out_of_range",
-		"total_steps", `"3"`, "type", "total_steps", "2.5", "type", "completed_steps", "4", "order", "completed_steps", "-1", "out_of_range",
-		"start_time", `"x"`, "format", "start_time", `"1969-01-01T00:00:00Z"`, "out_of_range", "end_time", `"2026-01-02T03:04:04Z"`, "order",
+		"total_steps", `"3"`, "type", "total_steps", "2.5", "type", "completed_steps", "4", "order", "completed_steps", "-1",
+		"out_of_range",
+		"start_time", `"x"`, "format", "start_time", `"1969-01-01T00:00:00Z"`, "out_of_range", "end_time", `"2026-01-02T03:04:04Z"`,
+		"order",
 		"end_time", "false", "type",
 	)...)
 }
 
 func badExecutions() []bad {
 	record := map[string]string{
-		"workflow_id": `"w"`, "execution_id": `"new"`, "action_type": `"restart_pod"`, "success": "true", "start_time": `"2026-01-02T03:04:05Z"`,
+		"workflow_id": `"w"`, "execution_id": `"new"`, "action_type": `"restart_pod"`, "success": "true",
+		"start_time": `"2026-01-02T03:04:05Z"`,
 	}
 	rows := badChildren("executions", record, []string{"workflow_id", "execution_id", "action_type", "success", "start_time"})
 	return append(rows, badChildField("executions", record,
-		"workflow_id", `""`, "empty", "execution_id", `"\u2069"`, "characters", "action_type", quote(strings.Repeat("x", 101)), "too_long",
-		"target_resource", quote(strings.Repeat("x", 513)), "too_long", "cluster_name", `"a>b"`, "characters", "success", `"true"`, "type",
-		"success", "1", "type", "success", "null", "required", "execution_time_ms", "-1", "out_of_range", "execution_time_ms", "1.5", "type",
+		"workflow_id", `""`, "empty", "execution_id", `"\u2069"`, "characters", "action_type", quote(strings.Repeat("x", 101)),
+		"too_long",
+		"target_resource", quote(strings.Repeat("x", 513)), "too_long", "cluster_name", `"a>b"`, "characters", "success", `"true"`,
+		"type",
+		"success", "1", "type", "success", "null", "required", "execution_time_ms", "-1", "out_of_range", "execution_time_ms", "1.5",
+		"type",
 		"error_message", quote(strings.Repeat("x", 64<<10+1)), "too_long", "end_time", `"2026-01-02T03:04:04Z"`, "order",
 		"start_time", `"2026-02-29T00:00:00Z"`, "format",
 	)...)

@@ -17,33 +17,47 @@ type became struct {
 	Faults []fault
 }
 
-// TestBatch mixes good records with all that can be wrong with one: the good are stored, each of the others is named with its problem.
-func TestBatch(t *testing.T) {
-	t.Parallel()
-	stack := endtoend.New(t, endtoend.Options{})
-	create(t, stack, minimal("known"))
-	known := quoteRecord(t, minimal("known"))
-	records := []struct {
-		json string
-		want became
-	}{
+// mixedRecord is a record of a batch and what is to become of it.
+type mixedRecord struct {
+	json string
+	want became
+}
+
+// mixed are good records among all that can be wrong with one. known is stored already.
+func mixed(t *testing.T) []mixedRecord {
+	t.Helper()
+	return []mixedRecord{
 		{changed(record(), "remediation_id", `"one"`), became{201, "one", nil}},
-		{changed(record(), "remediation_id", `"two"`, "name", "1", "surplus", "1"), became{400, "two", faults("records[1].name", "type", "records[1].surplus", "unknown_field")}},
-		{known, became{200, "known", nil}},
+		{
+			changed(record(), "remediation_id", `"two"`, "name", "1", "surplus", "1"),
+			became{400, "two", faults("records[1].name", "type", "records[1].surplus", "unknown_field")},
+		},
+		{quoteRecord(t, minimal("known")), became{200, "known", nil}},
 		{changed(record(), "remediation_id", `"known"`), became{409, "known", nil}},
 		{"null", became{400, "", faults("records[4]", "type")}},
 		{`"text"`, became{400, "", faults("records[5]", "type")}},
 		{changed(record(), "remediation_id", `"one"`), became{200, "one", nil}},
 		{changed(record(), "remediation_id", `"one"`, "namespace", `"other"`), became{409, "one", nil}},
-		{changed(record(), "remediation_id", `"<"`, "metadata", `{"a":[]`+`}`), became{400, "<", faults("records[8].remediation_id", "characters")}},
+		{
+			changed(record(), "remediation_id", `"<"`, "metadata", `{"a":[]}`),
+			became{400, "<", faults("records[8].remediation_id", "characters")},
+		},
 		{"{}", became{400, "", faults(
-			"records[9].remediation_id", "required", "records[9].name", "required", "records[9].namespace", "required", "records[9].action_type", "required",
+			"records[9].remediation_id", "required", "records[9].name", "required", "records[9].namespace", "required",
+			"records[9].action_type", "required",
 			"records[9].phase", "required", "records[9].status", "required", "records[9].start_time", "required")}},
 		{changed(record(), "remediation_id", `"last"`), became{201, "last", nil}},
 	}
+}
+
+// TestBatch mixes good records with all that can be wrong with one: the good are stored, each of the others is named with its problem.
+func TestBatch(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{})
+	create(t, stack, minimal("known"))
 	var want []became
 	var raw []json.RawMessage
-	for _, one := range records {
+	for _, one := range mixed(t) {
 		raw = append(raw, json.RawMessage(one.json))
 		want = append(want, one.want)
 	}
@@ -73,7 +87,8 @@ func TestBatch(t *testing.T) {
 	if n := countJournal(stack); n != 3 {
 		t.Errorf("%d journal entries, want those of known, one and last", n)
 	}
-	if first, again := results.Results[0], results.Results[6]; first.ID != again.ID || first.EventID != again.EventID || first.LeafHash != again.LeafHash {
+	first, again := results.Results[0], results.Results[6]
+	if first.ID != again.ID || first.EventID != again.EventID || first.LeafHash != again.LeafHash {
 		t.Errorf("the same twice in a batch: %+v and %+v", first, again)
 	}
 }

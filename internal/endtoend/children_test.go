@@ -43,7 +43,7 @@ func TestChildren(t *testing.T) {
 	stack := endtoend.New(t, endtoend.Options{})
 	create(t, stack, minimal("r"))
 	create(t, stack, minimal("other"))
-	leastAnalysis := client.AIAnalysisInput{AnalysisID: "a", Provider: "p", Model: "m"}
+	leastAnalysis := analysis("a")
 	leastWorkflow := client.WorkflowInput{WorkflowID: "w", Phase: client.WorkflowPhasePlanning, StartTime: start}
 	leastExecution := client.ExecutionInput{WorkflowID: "w", ExecutionID: "e", ActionType: "x", StartTime: start}
 	for _, id := range []string{"r", "other"} {

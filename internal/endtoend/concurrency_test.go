@@ -250,7 +250,7 @@ func TestEveryKindOfWriteAtOnce(t *testing.T) {
 			message := "trouble with " + letters(random.IntN(10))
 			switch (caller + round) % 4 {
 			case 0:
-				_, err = stack.Client.UpdateRemediation(t.Context(), id, client.RemediationUpdate{ErrorMessage: client.Set(message)})
+				_, err = stack.Client.UpdateRemediation(t.Context(), id, newMessage(message))
 			case 1:
 				_, err = stack.Client.CreateExecution(t.Context(), id, fullExecution(fmt.Sprintf("e-%d-%d", caller, round)))
 			case 2:

@@ -20,7 +20,7 @@ type filterCase struct {
 	match  func(client.Remediation) bool
 }
 
-// filterCases are every filter with one and with several values, and several filters at once. all is everything that is stored.
+// filterCases are every filter with one and with several values. all is everything that is stored.
 func filterCases(all []client.Remediation) []filterCase {
 	type params = client.ListRemediationsParams
 	type stored = client.Remediation
@@ -56,17 +56,33 @@ func filterCases(all []client.Remediation) []filterCase {
 		{params{TargetResource: "pod/api"}, func(r stored) bool { return r.TargetResource == "pod/api" }},
 		{params{TargetResource: "pod/api,node/n1"}, func(r stored) bool { return r.TargetResource != "" }},
 		{params{SignatureID: one.SignatureID}, func(r stored) bool { return r.SignatureID == one.SignatureID }},
-		{params{SignatureID: strings.ToUpper(one.SignatureID) + "," + other.SignatureID}, func(r stored) bool { return in(r.SignatureID, one.SignatureID+","+other.SignatureID) }},
+		{
+			params{SignatureID: strings.ToUpper(one.SignatureID) + "," + other.SignatureID},
+			func(r stored) bool { return in(r.SignatureID, one.SignatureID+","+other.SignatureID) },
+		},
 		{params{Since: since.Format(time.RFC3339Nano)}, func(r stored) bool { return !r.StartTime.Before(since) }},
 		{params{Until: until.Format(time.RFC3339Nano)}, func(r stored) bool { return r.StartTime.Before(until) }},
-		{params{Since: since.In(time.FixedZone("", 3600)).Format(time.RFC3339Nano), Until: until.Format(time.RFC3339Nano)}, func(r stored) bool { return !r.StartTime.Before(since) && r.StartTime.Before(until) }},
+		{
+			params{Since: since.In(time.FixedZone("", 3600)).Format(time.RFC3339Nano), Until: until.Format(time.RFC3339Nano)},
+			func(r stored) bool { return !r.StartTime.Before(since) && r.StartTime.Before(until) },
+		},
 		{params{Since: "1s"}, func(stored) bool { return false }},
 		{params{Since: "100000d", Until: "0s"}, func(stored) bool { return true }},
+	}
+}
+
+// combinedCases are several filters at once.
+func combinedCases(one client.Remediation) []filterCase {
+	type params = client.ListRemediationsParams
+	type stored = client.Remediation
+	in := func(value string, list string) bool { return slices.Contains(strings.Split(list, ","), value) }
+	return []filterCase{
 		{params{Namespace: "shop", Phase: "failed"}, func(r stored) bool { return r.Namespace == "shop" && r.Phase == "failed" }},
 		{
 			params{Namespace: "shop,متجر", Status: "success,failure", Severity: "critical,low", ActionType: "restart_pod"},
 			func(r stored) bool {
-				return in(r.Namespace, "shop,متجر") && in(string(r.Status), "success,failure") && in(string(r.Severity), "critical,low") && r.ActionType == "restart_pod"
+				return in(r.Namespace, "shop,متجر") && in(string(r.Status), "success,failure") &&
+					in(string(r.Severity), "critical,low") && r.ActionType == "restart_pod"
 			},
 		},
 		{
@@ -86,7 +102,7 @@ func TestFilters(t *testing.T) {
 	stack := endtoend.New(t, endtoend.Options{})
 	createAll(t, stack, many(400, numbered))
 	all := list(t, stack, client.ListRemediationsParams{})
-	for _, c := range filterCases(all) {
+	for _, c := range append(filterCases(all), combinedCases(all[100])...) {
 		t.Run(fmt.Sprintf("%+v", c.params), func(t *testing.T) {
 			t.Parallel()
 			var want []client.Remediation
@@ -209,7 +225,8 @@ func TestSpansBackFromNow(t *testing.T) {
 		create(t, stack, record)
 	}
 	for params, want := range map[[2]string][]string{
-		{"2h", ""}: {"tomorrow", "minutes"}, {"24h", ""}: {"tomorrow", "minutes", "hours"}, {"7d", ""}: {"tomorrow", "minutes", "hours", "days"},
+		{"2h", ""}: {"tomorrow", "minutes"}, {"24h", ""}: {"tomorrow", "minutes", "hours"},
+		{"7d", ""}: {"tomorrow", "minutes", "hours", "days"},
 		{"3w", ""}: {"tomorrow", "minutes", "hours", "days", "weeks"}, {"7d", "24h"}: {"days"}, {"", "600s"}: {"hours", "days", "weeks"},
 		{"400m", "0s"}: {"minutes", "hours"},
 	} {

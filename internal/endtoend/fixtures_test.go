@@ -47,6 +47,21 @@ func full(id string) client.RemediationInput {
 	}
 }
 
+// newPhase is an update of the phase alone.
+func newPhase(phase client.Phase) client.RemediationUpdate {
+	return client.RemediationUpdate{Phase: &phase}
+}
+
+// newMessage is an update of the error message alone.
+func newMessage(message string) client.RemediationUpdate {
+	return client.RemediationUpdate{ErrorMessage: client.Set(message)}
+}
+
+// analysis has the fields that are required, and no more.
+func analysis(id string) client.AIAnalysisInput {
+	return client.AIAnalysisInput{AnalysisID: id, Provider: "p", Model: "m"}
+}
+
 // create stores a remediation and fails the test when it is not stored now.
 func create(tb testing.TB, stack *endtoend.Stack, record client.RemediationInput) *client.Written {
 	tb.Helper()

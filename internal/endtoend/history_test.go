@@ -115,7 +115,7 @@ func TestHistoryPages(t *testing.T) {
 	want := []string{"remediation"}
 	for i := range 60 {
 		id := fmt.Sprintf("a%02d", i)
-		if _, err := stack.Client.CreateAIAnalysis(t.Context(), "r", client.AIAnalysisInput{AnalysisID: id, Provider: "p", Model: "m"}); err != nil {
+		if _, err := stack.Client.CreateAIAnalysis(t.Context(), "r", analysis(id)); err != nil {
 			t.Fatal(err)
 		}
 		want = append(want, id)

@@ -144,7 +144,7 @@ func TestActor(t *testing.T) {
 	if _, err := second.Client.CreateAIAnalysis(t.Context(), "r", fullAnalysis("a")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := second.Client.UpdateRemediation(t.Context(), "r", client.RemediationUpdate{Phase: pointer(client.PhaseFailed)}); err != nil {
+	if _, err := second.Client.UpdateRemediation(t.Context(), "r", newPhase(client.PhaseFailed)); err != nil {
 		t.Fatal(err)
 	}
 	got, err := first.Client.GetRemediation(t.Context(), "r")

@@ -46,6 +46,43 @@ func TestIncidentEvents(t *testing.T) {
 	}
 }
 
+// eventCase is a filter of the view and what it is to leave.
+type eventCase struct {
+	params client.ListIncidentEventsParams
+	match  func(client.IncidentEvent) bool
+}
+
+// eventCases are every filter with one and with several values, and several filters at once.
+func eventCases(middle time.Time) []eventCase {
+	type event = client.IncidentEvent
+	type params = client.ListIncidentEventsParams
+	in := func(value string, list string) bool { return slices.Contains(strings.Split(list, ","), value) }
+	return []eventCase{
+		{params{AlertName: "قرص ممتلئ"}, func(e event) bool { return e.AlertName == "قرص ممتلئ" }},
+		{params{AlertName: "Disk 💾,磁盘已满"}, func(e event) bool { return in(e.AlertName, "Disk 💾,磁盘已满") }},
+		{params{Namespace: "shop"}, func(e event) bool { return e.Namespace == "shop" }},
+		{
+			params{WorkflowStatus: "success,failure"},
+			func(e event) bool { return in(string(e.WorkflowStatus), "success,failure") },
+		},
+		{
+			params{Since: middle.Format(time.RFC3339Nano)},
+			func(e event) bool { return !e.CreatedAt.Before(middle) },
+		},
+		{
+			params{Until: middle.Format(time.RFC3339Nano)},
+			func(e event) bool { return e.CreatedAt.Before(middle) },
+		},
+		{params{Since: "1h", Until: "30m"}, func(event) bool { return false }},
+		{
+			params{Namespace: "shop,支付", WorkflowStatus: "running", AlertName: "KubePodCrashLooping", Since: "1h"},
+			func(e event) bool {
+				return in(e.Namespace, "shop,支付") && e.WorkflowStatus == "running" && e.AlertName == "KubePodCrashLooping"
+			},
+		},
+	}
+}
+
 // TestIncidentEventFilters holds each filter of the view to a loop, and walks its pages.
 func TestIncidentEventFilters(t *testing.T) {
 	t.Parallel()
@@ -63,26 +100,7 @@ func TestIncidentEventFilters(t *testing.T) {
 	if len(all) != 300 {
 		t.Fatalf("%d events, want 300", len(all))
 	}
-	type event = client.IncidentEvent
-	in := func(value string, list string) bool { return slices.Contains(strings.Split(list, ","), value) }
-	for _, c := range []struct {
-		params client.ListIncidentEventsParams
-		match  func(event) bool
-	}{
-		{client.ListIncidentEventsParams{AlertName: "قرص ممتلئ"}, func(e event) bool { return e.AlertName == "قرص ممتلئ" }},
-		{client.ListIncidentEventsParams{AlertName: "Disk 💾,磁盘已满"}, func(e event) bool { return in(e.AlertName, "Disk 💾,磁盘已满") }},
-		{client.ListIncidentEventsParams{Namespace: "shop"}, func(e event) bool { return e.Namespace == "shop" }},
-		{client.ListIncidentEventsParams{WorkflowStatus: "success,failure"}, func(e event) bool { return in(string(e.WorkflowStatus), "success,failure") }},
-		{client.ListIncidentEventsParams{Since: middle.Format(time.RFC3339Nano)}, func(e event) bool { return !e.CreatedAt.Before(middle) }},
-		{client.ListIncidentEventsParams{Until: middle.Format(time.RFC3339Nano)}, func(e event) bool { return e.CreatedAt.Before(middle) }},
-		{client.ListIncidentEventsParams{Since: "1h", Until: "30m"}, func(event) bool { return false }},
-		{
-			client.ListIncidentEventsParams{Namespace: "shop,支付", WorkflowStatus: "running", AlertName: "KubePodCrashLooping", Since: "1h"},
-			func(e event) bool {
-				return in(e.Namespace, "shop,支付") && e.WorkflowStatus == "running" && e.AlertName == "KubePodCrashLooping"
-			},
-		},
-	} {
+	for _, c := range eventCases(middle) {
 		t.Run(fmt.Sprintf("%+v", c.params), func(t *testing.T) {
 			t.Parallel()
 			var want, got []string

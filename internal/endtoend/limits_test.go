@@ -1,6 +1,7 @@
 package endtoend_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -58,7 +59,8 @@ func goodRecords() []good {
 		rows = append(rows, good{name, "POST", "/v1/remediations", changed(record(), pairs...), 201})
 	}
 	for field, limit := range map[string]int{
-		"remediation_id": 255, "name": 255, "namespace": 255, "cluster_name": 255, "alert_fingerprint": 255, "action_type": 100, "target_resource": 512,
+		"remediation_id": 255, "name": 255, "namespace": 255, "cluster_name": 255, "alert_fingerprint": 255, "action_type": 100,
+		"target_resource": 512,
 	} {
 		stored(fmt.Sprintf("%d characters of %s", limit, field), field, quote(strings.Repeat("💾", limit)))
 	}
@@ -88,9 +90,20 @@ func goodChildren() []good {
 	workflow := `{"workflow_id":%q,"phase":"failed","total_steps":%d,"completed_steps":%[2]d,"start_time":"1970-01-01T00:00:00Z","end_time":null,"metadata":null}`
 	long := strings.Repeat("ด", 255)
 	return []good{
-		{"least", "POST", analyses, `{"analysis_id":"l1","provider":"p","model":"m","confidence_score":0,"tokens_used":0,"analysis_duration_ms":0}`, 201},
-		{"most", "POST", analyses, `{"analysis_id":"l2","provider":"` + long + `","model":"m","confidence_score":1.0,"tokens_used":9007199254740991,"analysis_duration_ms":9007199254740991}`, 201},
-		{"nulls", "POST", analyses, `{"analysis_id":"l3","provider":"p","model":"m","confidence_score":null,"tokens_used":null,"analysis_duration_ms":null,"metadata":null}`, 201},
+		{
+			"least", "POST", analyses,
+			`{"analysis_id":"l1","provider":"p","model":"m","confidence_score":0,"tokens_used":0,"analysis_duration_ms":0}`, 201,
+		},
+		{
+			"most", "POST", analyses,
+			`{"analysis_id":"l2","provider":"` + long + `","model":"m","confidence_score":1.0,"tokens_used":9007199254740991,"analysis_duration_ms":9007199254740991}`,
+			201,
+		},
+		{
+			"nulls", "POST", analyses,
+			`{"analysis_id":"l3","provider":"p","model":"m","confidence_score":null,"tokens_used":null,"analysis_duration_ms":null,"metadata":null}`,
+			201,
+		},
 		{"no steps", "POST", workflows, fmt.Sprintf(workflow, "l1", 0), 201},
 		{"most steps", "POST", workflows, fmt.Sprintf(workflow, "l2", 2147483647), 201},
 		{"longest id", "POST", workflows, fmt.Sprintf(workflow, long, 1), 201},
@@ -112,16 +125,46 @@ func goodQuestions() []good {
 		{"a plus sign as it is", "GET", "/v1/remediations?sort=+start_time&since=2026-01-02T03:04:05+00:00", "", 200},
 		{"most", "GET", "/v1/remediations?limit=1000&offset=1000000&include_total=true&sort=-start_time", "", 200},
 		{"100 values", "GET", "/v1/remediations?id=" + hundred + "&name=" + hundred, "", 200},
-		{"longest values", "GET", "/v1/remediations?action_type=" + strings.Repeat("x", 100) + "&target_resource=" + strings.Repeat("%F0%9F%92%BE", 512), "", 200},
+		{
+			"longest values", "GET",
+			"/v1/remediations?action_type=" + strings.Repeat("x", 100) + "&target_resource=" + strings.Repeat("%F0%9F%92%BE", 512), "",
+			200,
+		},
 		{"edges of time", "GET", "/v1/remediations?since=1970-01-01T00:00:00Z&until=9999-12-31T23:59:59Z", "", 200},
 		{"spans", "GET", "/v1/remediations?since=99999d&until=0s", "", 200},
 		{"pairs that are empty", "GET", "/v1/remediations?&limit=5&&", "", 200},
 		{"longest id", "GET", "/v1/remediations/" + strings.Repeat("%F0%9F%92%BD", 255), "", 404},
 		{"history", "GET", "/v1/remediations/begun/history?limit=1000", "", 200},
 		{"view", "GET", "/v1/incident-events?limit=1000&since=1w", "", 200},
-		{"8 KiB", "POST", "/v1/search", `{"query":` + quote(strings.Repeat("wort ", 8<<10/5)+"xx") + `,"limit":100,"per_signature":100,"min_score":1}`, 200},
-		{"least", "POST", "/v1/search", `{"query":"x","limit":1,"per_signature":0,"min_score":-1,"mode":"semantic","explain":false,"filters":{}}`, 200},
-		{"nulls", "POST", "/v1/search", `{"query":"x","limit":null,"per_signature":null,"min_score":null,"mode":null,"explain":null,"filters":null}`, 200},
+		{
+			"8 KiB", "POST", "/v1/search",
+			`{"query":` + quote(strings.Repeat("wort ", 8<<10/5)+"xx") + `,"limit":100,"per_signature":100,"min_score":1}`, 200,
+		},
+		{
+			"least", "POST", "/v1/search",
+			`{"query":"x","limit":1,"per_signature":0,"min_score":-1,"mode":"semantic","explain":false,"filters":{}}`, 200,
+		},
+		{
+			"nulls", "POST", "/v1/search",
+			`{"query":"x","limit":null,"per_signature":null,"min_score":null,"mode":null,"explain":null,"filters":null}`, 200,
+		},
 		{"parameters of /health", "GET", "/health?probe=1", "", 200},
+	}
+}
+
+// TestGatewayRefusesWhatLambdaCannotTake shows the one refusal that is not the service's: beyond Lambda's payload the gateway answers.
+func TestGatewayRefusesWhatLambdaCannotTake(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{})
+	api, err := client.New(stack.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := minimal("r")
+	record.WorkflowYAML = pointer(strings.Repeat("x", 6_300_000))
+	_, err = api.CreateRemediation(t.Context(), record)
+	var refusal *client.Error
+	if !errors.As(err, &refusal) || !errors.Is(err, client.ErrTooLarge) || refusal.Problem.Type != "" {
+		t.Errorf("%v", err)
 	}
 }

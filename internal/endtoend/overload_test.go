@@ -183,7 +183,7 @@ func TestPoolIsExhausted(t *testing.T) {
 	mustExec(t, locker, "SELECT FROM remediation_audit FOR UPDATE")
 	held := make(chan error, 1)
 	go func() {
-		_, err := stack.Client.UpdateRemediation(t.Context(), "r", client.RemediationUpdate{Phase: pointer(client.PhaseFailed)})
+		_, err := stack.Client.UpdateRemediation(t.Context(), "r", newPhase(client.PhaseFailed))
 		held <- err
 	}()
 	awaitWaiting(t, stack, 1)

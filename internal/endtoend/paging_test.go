@@ -115,7 +115,7 @@ func TestLinks(t *testing.T) {
 	createAll(t, stack, list)
 	create(t, stack, minimal("again"))
 	for i := range 30 {
-		if _, err := stack.Client.UpdateRemediation(t.Context(), "again", client.RemediationUpdate{ErrorMessage: client.Set(fmt.Sprint(i))}); err != nil {
+		if _, err := stack.Client.UpdateRemediation(t.Context(), "again", newMessage(fmt.Sprint(i))); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -49,12 +49,15 @@ func (p *provider) impatient() map[string]string {
 	return env
 }
 
-// break_ makes the provider fail from now on; nil mends it.
-func (p *provider) break_(fail http.HandlerFunc) {
+// failWith makes the provider answer so from now on.
+func (p *provider) failWith(fail http.HandlerFunc) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.fail = fail
 }
+
+// mend makes it work again.
+func (p *provider) mend() { p.failWith(nil) }
 
 // refuse makes the provider refuse requests with a text that holds the given one.
 func (p *provider) refuse(bad string) {

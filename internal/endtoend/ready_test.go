@@ -2,6 +2,7 @@ package endtoend_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/datastorage-service/datastorage/client"
 	"github.com/datastorage-service/datastorage/internal/endtoend"
+	"github.com/datastorage-service/datastorage/internal/local"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 	"github.com/datastorage-service/datastorage/migrations"
 )
@@ -123,17 +125,18 @@ func TestDatabaseStops(t *testing.T) {
 	stack := endtoend.New(t, endtoend.Options{Server: server, Env: shortly()})
 	wantServed(t, stack)
 	for name, end := range map[string]func() error{"stopped": server.Stop, "killed": server.Kill} {
-		if err := end(); err != nil {
-			t.Fatal(err)
-		}
-		t.Log(name)
-		wantReadiness(t, stack, client.ReadinessStatusUnavailable, down())
-		wantUnavailable(t, stack)
-		if err := server.Restart(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		wantServed(t, stack)
-		wantReadiness(t, stack, client.ReadinessStatusReady, up())
+		t.Run(name, func(t *testing.T) { //nolint:paralleltest // one after the other, on the same server
+			if err := end(); err != nil {
+				t.Fatal(err)
+			}
+			wantReadiness(t, stack, client.ReadinessStatusUnavailable, down())
+			wantUnavailable(t, stack)
+			if err := server.Restart(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			wantServed(t, stack)
+			wantReadiness(t, stack, client.ReadinessStatusReady, up())
+		})
 	}
 }
 
@@ -218,8 +221,8 @@ func TestPgvectorIsMissing(t *testing.T) {
 func TestSchemaIsOld(t *testing.T) {
 	t.Parallel()
 	server := postgrestest.New(t).Server
-	database := &postgrestest.Database{Server: server, Name: "old_schema"}
-	run(t, server.URL("postgres", "postgres"), "CREATE DATABASE old_schema OWNER datastorage_admin TEMPLATE template0 ENCODING 'UTF8'")
+	database := &postgrestest.Database{Server: server, Name: "old_" + strings.ToLower(rand.Text())}
+	run(t, server.URL(local.Superuser, "postgres"), "CREATE DATABASE "+database.Name+" OWNER datastorage_admin TEMPLATE template0 ENCODING 'UTF8'")
 	run(t, database.SuperuserURL(), "CREATE EXTENSION vector")
 	stack := endtoend.New(t, endtoend.Options{Database: database, Env: shortly()})
 	old := checks{"postgresql": "ok", "pgvector": "ok", "schema": "failed", "embedding": "ok"}

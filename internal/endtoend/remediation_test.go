@@ -126,7 +126,8 @@ func TestIdentifiersInPaths(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
 	for _, id := range []string{
-		".", "..", "a b", "a%2Fb", "a?b#c", "a&b=c", "a+b", "a;b", "a:b@c", "'", `"`, "`", `\`, "é", "e\u0301", "قرص", "磁盘", "ดิสก์", "💾", "%", "~", "{remediation_id}", "null",
+		".", "..", "a b", "a%2Fb", "a?b#c", "a&b=c", "a+b", "a;b", "a:b@c", "'", `"`, "`", `\`, "é", "e\u0301", "قرص", "磁盘", "ดิสก์", "💾",
+		"%", "~", "{remediation_id}", "null",
 	} {
 		t.Run(id, func(t *testing.T) {
 			t.Parallel()
@@ -192,11 +193,13 @@ func TestReplay(t *testing.T) {
 			`{"model":"m","provider":"p","analysis_id":"a","confidence_score":5e-1,"tokens_used":null,"metadata":{}}`,
 		},
 		"workflow": {
-			"/v1/remediations/parent/workflows", `{"workflow_id":"w","phase":"planning","total_steps":3,"completed_steps":0,"start_time":"2026-01-02T03:04:05Z"}`,
+			"/v1/remediations/parent/workflows",
+			`{"workflow_id":"w","phase":"planning","total_steps":3,"completed_steps":0,"start_time":"2026-01-02T03:04:05Z"}`,
 			`{"workflow_id":"w","phase":"planning","total_steps":3.0,"completed_steps":0,"start_time":"2026-01-02T03:04:05.000Z","end_time":null}`,
 		},
 		"execution": {
-			"/v1/remediations/parent/executions", `{"workflow_id":"w","execution_id":"e","action_type":"a","success":false,"start_time":"2026-01-02T03:04:05Z"}`,
+			"/v1/remediations/parent/executions",
+			`{"workflow_id":"w","execution_id":"e","action_type":"a","success":false,"start_time":"2026-01-02T03:04:05Z"}`,
 			`{"start_time":"2026-01-02T03:04:05+00:00","success":false,"action_type":"a","execution_id":"e","workflow_id":"w","error_message":null}`,
 		},
 	} {
@@ -286,7 +289,7 @@ func TestSecretsAreNotKept(t *testing.T) {
 	record.WorkflowYAML = pointer("env:\n  - name: DB_PASSWORD\n    value: " + secret + "\n")
 	record.Metadata = client.Metadata(`{"api_key":"` + secret + `","list":[{"note":"Authorization: Bearer ` + strings.Repeat(secret, 2) + `"}],"user":"app"}`)
 	create(t, stack, record)
-	if _, err := stack.Client.UpdateRemediation(t.Context(), "r", client.RemediationUpdate{ErrorMessage: client.Set("password=" + secret)}); err != nil {
+	if _, err := stack.Client.UpdateRemediation(t.Context(), "r", newMessage("password="+secret)); err != nil {
 		t.Fatal(err)
 	}
 	_, _ = post(t, stack, "/v1/search", `{"query":"password=`+secret+`"}`)

@@ -26,7 +26,8 @@ func TestSearchOrder(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
 	messages := []string{
-		"disk is full on volume data", "certificate of the ingress has expired", "out of memory while sorting", "connection to the database was refused",
+		"disk is full on volume data", "certificate of the ingress has expired", "out of memory while sorting",
+		"connection to the database was refused",
 		"image cannot be pulled from the registry", "磁盘已满", "قرص ممتلئ", "ดิสก์เต็ม",
 	}
 	for i, message := range messages {

@@ -25,10 +25,12 @@ func TestPhases(t *testing.T) {
 			client.PhasePending: conflict, client.PhaseProcessing: replayed, client.PhaseCompleted: changed, client.PhaseFailed: changed,
 		},
 		client.PhaseCompleted: {
-			client.PhasePending: conflict, client.PhaseProcessing: conflict, client.PhaseCompleted: replayed, client.PhaseFailed: conflict,
+			client.PhasePending: conflict, client.PhaseProcessing: conflict, client.PhaseCompleted: replayed,
+			client.PhaseFailed: conflict,
 		},
 		client.PhaseFailed: {
-			client.PhasePending: conflict, client.PhaseProcessing: conflict, client.PhaseCompleted: conflict, client.PhaseFailed: replayed,
+			client.PhasePending: conflict, client.PhaseProcessing: conflict, client.PhaseCompleted: conflict,
+			client.PhaseFailed: replayed,
 		},
 	} {
 		for to, want := range ways {
@@ -70,41 +72,47 @@ func wantJournal(t *testing.T, stack *endtoend.Stack, id string, want int) {
 	}
 }
 
-// TestUpdateFields changes each field by itself: what was not named stays, null clears, and the same again is a replay that is not
-// journaled.
+// updateCase is an update and what it does to the fields of a remediation.
+type updateCase struct {
+	update client.RemediationUpdate
+	want   func(*client.Remediation)
+}
+
+// updateCases change each field by itself, and all at once.
+func updateCases() map[string]updateCase {
+	type update = client.RemediationUpdate
+	type stored = client.Remediation
+	end := start.Add(90*time.Second + 500*time.Microsecond)
+	none := client.Null[string]()
+	return map[string]updateCase{
+		"status":                {update{Status: pointer(client.StatusFailure)}, func(r *stored) { r.Status = client.StatusFailure }},
+		"end_time":              {update{EndTime: client.Set(end)}, func(r *stored) { r.EndTime, r.DurationMS = &end, pointer(int64(90_000)) }},
+		"end_time cleared":      {update{EndTime: client.Null[time.Time]()}, func(r *stored) { r.EndTime, r.DurationMS = nil, nil }},
+		"error_message":         {newMessage(unicode), func(r *stored) { r.ErrorMessage = pointer(unicode) }},
+		"error_message emptied": {newMessage(""), func(r *stored) { r.ErrorMessage = pointer("") }},
+		"error_message cleared": {update{ErrorMessage: none}, func(r *stored) { r.ErrorMessage = nil }},
+		"workflow_yaml":         {update{WorkflowYAML: client.Set("steps: []\n")}, func(r *stored) { r.WorkflowYAML = pointer("steps: []\n") }},
+		"workflow_yaml cleared": {update{WorkflowYAML: none}, func(r *stored) { r.WorkflowYAML = nil }},
+		"metadata":              {update{Metadata: []byte(`{"n":0.100}`)}, func(r *stored) { r.Metadata = []byte(`{"n":0.100}`) }},
+		"metadata emptied":      {update{Metadata: []byte(`{}`)}, func(r *stored) { r.Metadata = []byte(`{}`) }},
+		"all": {
+			update{
+				Phase: pointer(client.PhaseCompleted), Status: pointer(client.StatusSuccess), EndTime: client.Set(end),
+				ErrorMessage: none, WorkflowYAML: client.Set("x"), Metadata: []byte(`{"done":true}`),
+			},
+			func(r *stored) {
+				r.Phase, r.Status, r.EndTime, r.DurationMS = client.PhaseCompleted, client.StatusSuccess, &end, pointer(int64(90_000))
+				r.ErrorMessage, r.WorkflowYAML, r.Metadata = nil, pointer("x"), []byte(`{"done":true}`)
+			},
+		},
+	}
+}
+
+// TestUpdateFields shows that what was not named stays, that null clears, and that the same again is a replay that is not journaled.
 func TestUpdateFields(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
-	end := start.Add(90*time.Second + 500*time.Microsecond)
-	for name, c := range map[string]struct {
-		update client.RemediationUpdate
-		want   func(*client.Remediation)
-	}{
-		"status": {client.RemediationUpdate{Status: pointer(client.StatusFailure)}, func(r *client.Remediation) { r.Status = client.StatusFailure }},
-		"end_time": {client.RemediationUpdate{EndTime: client.Set(end)}, func(r *client.Remediation) {
-			r.EndTime, r.DurationMS = &end, pointer(int64(90_000))
-		}},
-		"end_time cleared":      {client.RemediationUpdate{EndTime: client.Null[time.Time]()}, func(r *client.Remediation) { r.EndTime, r.DurationMS = nil, nil }},
-		"error_message":         {client.RemediationUpdate{ErrorMessage: client.Set(unicode)}, func(r *client.Remediation) { r.ErrorMessage = pointer(unicode) }},
-		"error_message emptied": {client.RemediationUpdate{ErrorMessage: client.Set("")}, func(r *client.Remediation) { r.ErrorMessage = pointer("") }},
-		"error_message cleared": {client.RemediationUpdate{ErrorMessage: client.Null[string]()}, func(r *client.Remediation) { r.ErrorMessage = nil }},
-		"workflow_yaml":         {client.RemediationUpdate{WorkflowYAML: client.Set("steps: []\n")}, func(r *client.Remediation) { r.WorkflowYAML = pointer("steps: []\n") }},
-		"workflow_yaml cleared": {client.RemediationUpdate{WorkflowYAML: client.Null[string]()}, func(r *client.Remediation) { r.WorkflowYAML = nil }},
-		"metadata": {client.RemediationUpdate{Metadata: client.Metadata(`{"n":0.100}`)}, func(r *client.Remediation) {
-			r.Metadata = client.Metadata(`{"n":0.100}`)
-		}},
-		"metadata emptied": {client.RemediationUpdate{Metadata: client.Metadata(`{}`)}, func(r *client.Remediation) { r.Metadata = client.Metadata(`{}`) }},
-		"all": {
-			client.RemediationUpdate{
-				Phase: pointer(client.PhaseCompleted), Status: pointer(client.StatusSuccess), EndTime: client.Set(end),
-				ErrorMessage: client.Null[string](), WorkflowYAML: client.Set("x"), Metadata: client.Metadata(`{"done":true}`),
-			},
-			func(r *client.Remediation) {
-				r.Phase, r.Status, r.EndTime, r.DurationMS = client.PhaseCompleted, client.StatusSuccess, &end, pointer(int64(90_000))
-				r.ErrorMessage, r.WorkflowYAML, r.Metadata = nil, pointer("x"), client.Metadata(`{"done":true}`)
-			},
-		},
-	} {
+	for name, c := range updateCases() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			record := full(name)
@@ -121,22 +129,28 @@ func TestUpdateFields(t *testing.T) {
 			if diff := gocmp.Diff(want, updated.Remediation, sameMetadata(), ignoreSignature()); diff != "" {
 				t.Errorf("answer:\n%s", diff)
 			}
-			again, err := stack.Client.UpdateRemediation(t.Context(), name, c.update)
-			if err != nil || !again.Replayed {
-				t.Fatalf("the same again: %+v %v", again, err)
-			}
-			got, err := stack.Client.GetRemediation(t.Context(), name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := gocmp.Diff(updated.Remediation, got.Remediation, sameMetadata()); diff != "" {
-				t.Errorf("read afterwards:\n%s", diff)
-			}
-			if diff := gocmp.Diff(updated.Remediation, again.Remediation, sameMetadata()); diff != "" {
-				t.Errorf("answer to the same again:\n%s", diff)
-			}
+			replays(t, stack, c.update, updated.Remediation)
 			wantJournal(t, stack, name, 2)
 		})
+	}
+}
+
+// replays sends an update again, and reads what it left.
+func replays(t *testing.T, stack *endtoend.Stack, update client.RemediationUpdate, updated client.Remediation) {
+	t.Helper()
+	again, err := stack.Client.UpdateRemediation(t.Context(), updated.RemediationID, update)
+	if err != nil || !again.Replayed {
+		t.Fatalf("the same again: %+v %v", again, err)
+	}
+	if diff := gocmp.Diff(updated, again.Remediation, sameMetadata()); diff != "" {
+		t.Errorf("answer to the same again:\n%s", diff)
+	}
+	got, err := stack.Client.GetRemediation(t.Context(), updated.RemediationID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := gocmp.Diff(updated, got.Remediation, sameMetadata()); diff != "" {
+		t.Errorf("read afterwards:\n%s", diff)
 	}
 }
 
@@ -151,7 +165,7 @@ func TestUpdateMovesToAnotherSignature(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	updated, err := stack.Client.UpdateRemediation(t.Context(), "r", client.RemediationUpdate{ErrorMessage: client.Set("certificate has expired")})
+	updated, err := stack.Client.UpdateRemediation(t.Context(), "r", newMessage("certificate has expired"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +186,7 @@ func TestReplayAfterUpdate(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
 	first := create(t, stack, minimal("r"))
-	if _, err := stack.Client.UpdateRemediation(t.Context(), "r", client.RemediationUpdate{Phase: pointer(client.PhaseFailed)}); err != nil {
+	if _, err := stack.Client.UpdateRemediation(t.Context(), "r", newPhase(client.PhaseFailed)); err != nil {
 		t.Fatal(err)
 	}
 	again, err := stack.Client.CreateRemediation(t.Context(), minimal("r"))

@@ -163,45 +163,41 @@ func TestConnectionCut(t *testing.T) {
 	for name, c := range map[string]struct {
 		// statement is the one that commits.
 		statement string
-		batch     func(store tapped) ([]audit.Entry, postgres.Vectors)
+		batch     func(store tapped, id string) ([]audit.Entry, postgres.Vectors)
 	}{
-		"remediation": {"RemediationAppend", func(tapped) ([]audit.Entry, postgres.Vectors) {
-			batch, vectors := everything(t, "alone", "none")
+		"remediation": {"RemediationAppend", func(_ tapped, id string) ([]audit.Entry, postgres.Vectors) {
+			batch, vectors := everything(t, id, "none")
 			return batch[:1], vectors
 		}},
-		"500 remediations": {"RemediationAppend", func(tapped) ([]audit.Entry, postgres.Vectors) {
-			return entries(t, many(500, full)...), nil
+		"500 remediations": {"RemediationAppend", func(_ tapped, id string) ([]audit.Entry, postgres.Vectors) {
+			return entries(t, many(500, func(n string) *audit.Remediation { return full(id + n) })...), nil
 		}},
-		"ai_analysis": {"AIAnalysisAppend", func(store tapped) ([]audit.Entry, postgres.Vectors) {
-			store.mustAppend(t, nil, minimal("parent a"))
-			return entries(t, fullAnalysis("parent a", "a")), nil
+		"ai_analysis": {"AIAnalysisAppend", func(store tapped, id string) ([]audit.Entry, postgres.Vectors) {
+			store.mustAppend(t, nil, minimal(id))
+			return entries(t, fullAnalysis(id, "a")), nil
 		}},
-		"workflow": {"WorkflowAppend", func(store tapped) ([]audit.Entry, postgres.Vectors) {
-			store.mustAppend(t, nil, minimal("parent w"))
-			return entries(t, fullWorkflow("parent w", "w")), nil
+		"workflow": {"WorkflowAppend", func(store tapped, id string) ([]audit.Entry, postgres.Vectors) {
+			store.mustAppend(t, nil, minimal(id))
+			return entries(t, fullWorkflow(id, "w")), nil
 		}},
-		"execution": {"ExecutionAppend", func(store tapped) ([]audit.Entry, postgres.Vectors) {
-			store.mustAppend(t, nil, minimal("parent e"))
-			return entries(t, fullExecution("parent e", "w", "e")), nil
+		"execution": {"ExecutionAppend", func(store tapped, id string) ([]audit.Entry, postgres.Vectors) {
+			store.mustAppend(t, nil, minimal(id))
+			return entries(t, fullExecution(id, "w", "e")), nil
 		}},
-		"update": {"commit", func(store tapped) ([]audit.Entry, postgres.Vectors) {
-			store.mustAppend(t, nil, minimal("updated"))
-			return entries(t, toError("updated", "disk full")), nil
+		"update": {"commit", func(store tapped, id string) ([]audit.Entry, postgres.Vectors) {
+			store.mustAppend(t, nil, minimal(id))
+			return entries(t, toError(id, "disk full")), nil
 		}},
-		"everything": {"commit", func(store tapped) ([]audit.Entry, postgres.Vectors) {
-			store.mustAppend(t, nil, minimal("known"))
-			return everything(t, "all", "known")
+		"everything": {"commit", func(store tapped, id string) ([]audit.Entry, postgres.Vectors) {
+			store.mustAppend(t, nil, minimal("known "+id))
+			return everything(t, id, "known "+id)
 		}},
 	} {
 		for _, moment := range []string{"before", "after"} {
 			t.Run(name+" "+moment, func(t *testing.T) {
 				t.Parallel()
-				db := db
-				if moment == "after" || name == "500 remediations" {
-					db = postgrestest.New(t)
-				}
 				store := open(t, db.WriterURL())
-				batch, vectors := c.batch(store)
+				batch, vectors := c.batch(store, name+" "+moment)
 				checkCut(t, db, store, batch, vectors, c.statement, moment)
 			})
 		}

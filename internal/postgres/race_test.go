@@ -184,24 +184,22 @@ func loseRace(t *testing.T, db *postgrestest.Database, store tapped, ours, their
 // A parent that is committed between the first look and the second is found by the second.
 func TestChildWhoseParentComesInTheMiddle(t *testing.T) {
 	t.Parallel()
-	for name, child := range map[string]audit.Record{
-		"AIAnalysisAppend": fullAnalysis("r", "a"), "WorkflowAppend": fullWorkflow("r", "w"),
-		"ExecutionAppend": fullExecution("r", "w", "e"),
+	db := postgrestest.New(t)
+	store, other := open(t, db.WriterURL()), open(t, db.WriterURL())
+	for statement, child := range map[string]audit.Record{
+		"AIAnalysisAppend": fullAnalysis("r1", "a"), "WorkflowAppend": fullWorkflow("r2", "w"),
+		"ExecutionAppend": fullExecution("r3", "w", "e"),
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			db := postgrestest.New(t)
-			store, other := open(t, db.WriterURL()), open(t, db.WriterURL())
-			parent := entries(t, full("r"))
-			store.Tap.Before(name, 1, func() {
-				if _, err := other.Append(t.Context(), parent, nil); err != nil {
-					t.Error(err)
-				}
-			})
-			store.mustAppend(t, nil, child)
-			checkJournal(t, db)
+		e := entry(t, child)
+		parent := entries(t, full(e.RemediationID))
+		store.Tap.Before(statement, 1, func() {
+			if _, err := other.Append(t.Context(), parent, nil); err != nil {
+				t.Error(err)
+			}
 		})
+		store.mustAppend(t, nil, child)
 	}
+	checkJournal(t, db)
 }
 
 // Somebody reads the journal for long while the next months' partitions are made: nobody else waits for either.

@@ -1,0 +1,99 @@
+package handler_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/datastorage-service/datastorage/functions/maintain/handler"
+	"github.com/datastorage-service/datastorage/internal/embedding"
+	"github.com/datastorage-service/datastorage/internal/postgres"
+	"github.com/datastorage-service/datastorage/internal/postgrestest"
+)
+
+func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
+
+func parts(t *testing.T, database *postgrestest.Database) handler.Config {
+	t.Helper()
+	store, err := postgres.Open(t.Context(), postgres.Config{URL: database.WriterURL(), Model: postgrestest.Model})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(store.Close)
+	embedder, err := embedding.Open(t.Context(), embedding.Settings{Provider: "hashing", Dimensions: postgrestest.Dimensions})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return handler.Config{Store: store, Embedder: embedder, Log: slog.New(slog.DiscardHandler), PartitionsAhead: 5}
+}
+
+// TestInvoke makes what is missing of vectors and partitions, more vectors than it reads at a time, and then finds nothing to do.
+func TestInvoke(t *testing.T) {
+	t.Parallel()
+	database := postgrestest.New(t)
+	conn, err := pgx.Connect(t.Context(), database.AdminURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+	if _, err := conn.Exec(t.Context(), `INSERT INTO signature (id, text, normalizer)
+		SELECT gen_random_uuid(), 'trouble ' || i, 1 FROM generate_series(1, 450) AS i`); err != nil {
+		t.Fatal(err)
+	}
+	upkeep, err := handler.New(parts(t, database))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A fresh database has the partitions of this month and three more.
+	for _, want := range []handler.Done{{Embedded: 450, Partitions: 2}, {}} {
+		done, err := upkeep.Invoke(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, done); diff != "" {
+			t.Error(diff)
+		}
+	}
+	var vectors int
+	if err := conn.QueryRow(t.Context(), "SELECT count(*) FROM embedding").Scan(&vectors); err != nil || vectors != 450 {
+		t.Errorf("%d vectors %v, want 450", vectors, err)
+	}
+}
+
+// TestInvokeStops shows that a run ends with its context, and says so.
+func TestInvokeStops(t *testing.T) {
+	t.Parallel()
+	upkeep, err := handler.New(parts(t, postgrestest.New(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if done, err := upkeep.Invoke(ctx); !errors.Is(err, context.Canceled) || done != (handler.Done{}) {
+		t.Errorf("%+v %v, want context.Canceled", done, err)
+	}
+}
+
+// TestNewNamesWhatIsMissing shows that a handler without one of its parts cannot be made.
+func TestNewNamesWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	complete := parts(t, postgrestest.New(t))
+	for part, without := range map[string]func(*handler.Config){
+		"Store must be set":                func(c *handler.Config) { c.Store = nil },
+		"Embedder must be set":             func(c *handler.Config) { c.Embedder = nil },
+		"Log must be set":                  func(c *handler.Config) { c.Log = nil },
+		"PartitionsAhead must be positive": func(c *handler.Config) { c.PartitionsAhead = 0 },
+	} {
+		config := complete
+		without(&config)
+		if _, err := handler.New(config); err == nil || err.Error() != fmt.Sprint("maintain: ", part) {
+			t.Errorf("%v, want %s", err, part)
+		}
+	}
+}

@@ -1,0 +1,101 @@
+package handler_test
+
+import (
+	"crypto/rand"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/datastorage-service/datastorage/functions/migrate/handler"
+	"github.com/datastorage-service/datastorage/internal/embedding"
+	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/postgrestest"
+	"github.com/datastorage-service/datastorage/migrations"
+)
+
+func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
+
+// empty makes a database as a deployment finds it at first: with the extension, and without a table.
+func empty(t *testing.T) *postgrestest.Database {
+	t.Helper()
+	database := &postgrestest.Database{Server: postgrestest.New(t).Server, Name: "empty_" + strings.ToLower(rand.Text())}
+	exec(t, database.Server.URL(local.Superuser, "postgres"), "CREATE DATABASE "+database.Name+" OWNER "+local.AdminRole+" TEMPLATE template0")
+	exec(t, database.SuperuserURL(), "CREATE EXTENSION vector")
+	return database
+}
+
+func exec(t *testing.T, url, sql string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Exec(t.Context(), sql); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	if err := conn.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func parts(url string) handler.Config {
+	return handler.Config{
+		DatabaseURL: url, Model: embedding.Model{Name: "made-up", Dimensions: 8}, Log: slog.New(slog.DiscardHandler),
+	}
+}
+
+// TestInvoke migrates an empty database, and then one that is up to date.
+func TestInvoke(t *testing.T) {
+	t.Parallel()
+	database := empty(t)
+	migrate, err := handler.New(parts(database.AdminURL()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := []string{}
+	for _, migration := range migrations.All() {
+		all = append(all, migration.Name)
+	}
+	for _, want := range []handler.Done{{Applied: all, Version: migrations.Latest()}, {Applied: []string{}, Version: migrations.Latest()}} {
+		done, err := migrate.Invoke(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, done); diff != "" {
+			t.Error(diff)
+		}
+	}
+	exec(t, database.ReaderURL(), "SELECT 1 / (SELECT count(*) FROM embedding_model WHERE name = 'made-up@8' AND active)")
+}
+
+// TestInvokeFails shows that a deployment is told, and not the password.
+func TestInvokeFails(t *testing.T) {
+	t.Parallel()
+	migrate, err := handler.New(parts(strings.Replace(postgrestest.New(t).AdminURL(), "@", "-is-wrong@", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := migrate.Invoke(t.Context()); err == nil || strings.Contains(err.Error(), "-is-wrong") {
+		t.Errorf("migrate with a wrong password: %v", err)
+	}
+}
+
+// TestNewNamesWhatIsMissing shows that a handler without one of its parts cannot be made.
+func TestNewNamesWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	for want, without := range map[string]func(*handler.Config){
+		"migrate: DatabaseURL must be set": func(c *handler.Config) { c.DatabaseURL = "" },
+		"migrate: Model must be set":       func(c *handler.Config) { c.Model.Name = "" },
+		"migrate: Log must be set":         func(c *handler.Config) { c.Log = nil },
+	} {
+		config := parts("postgres://localhost/x")
+		without(&config)
+		if _, err := handler.New(config); err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
