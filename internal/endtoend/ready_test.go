@@ -124,8 +124,8 @@ func TestDatabaseStops(t *testing.T) {
 	server := postgrestest.NewServer(t)
 	stack := endtoend.New(t, endtoend.Options{Server: server, Env: shortly()})
 	wantServed(t, stack)
-	for name, end := range map[string]func() error{"stopped": server.Stop, "killed": server.Kill} {
-		t.Run(name, func(t *testing.T) { //nolint:paralleltest // one after the other, on the same server
+	for name, end := range map[string]func() error{"stopped": server.Stop, "killed": server.Kill} { //nolint:paralleltest // one after the other, on the same server
+		t.Run(name, func(t *testing.T) {
 			if err := end(); err != nil {
 				t.Fatal(err)
 			}
