@@ -195,10 +195,9 @@ func access(nodes []node) string {
 	return strings.Join(used, ", ")
 }
 
-// Every statement over a large table has a plan that uses its indexes, whatever the filters. Not looked at here, because to read
-// the table from end to end is right: the total of a filter that leaves a large part of it; a page that is larger than what
-// columns without an index of their own (phase, status, severity, environment) leave together; and SignaturePending, which
-// compares all signatures with all vectors.
+// Every statement over a large table has a plan that uses its indexes, whatever the filters and the page. Not looked at here,
+// because to read the table from end to end is right: the total of a filter that leaves a large part of it, and
+// SignaturePending, which compares all signatures with all vectors.
 func TestPlans(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
@@ -222,18 +221,15 @@ func (p planner) checkLists(t *testing.T, fields map[string][]audit.Filter) {
 		{Limit: 100, After: middle},
 		{Limit: 100, After: middle, Ascending: true},
 		{Limit: 100, Offset: 100},
+		{Limit: 1000},
+		{Limit: 1000, Offset: 1000},
 	}
 	combinations := combine(fields)
 	if len(combinations) < 400 {
 		t.Errorf("only %d combinations of filters", len(combinations))
 	}
-	for i, name := range slices.Sorted(maps.Keys(combinations)) {
-		// Every page with filters of one field; with combinations they take turns.
-		these := pages
-		if strings.Contains(name, " and ") {
-			these = pages[i%len(pages):][:1]
-		}
-		for _, page := range these {
+	for _, name := range slices.Sorted(maps.Keys(combinations)) {
+		for _, page := range pages {
 			p.Tap.Reset()
 			if _, err := p.List(t.Context(), combinations[name], page); err != nil {
 				t.Fatal(err)

@@ -40,28 +40,6 @@ WITH input AS MATERIALIZED (
         OFFSET 0
     ) AS a
 ),
-new_signature AS (
-    INSERT INTO signature (id, text, normalizer)
-    SELECT s.id, s.text, $5::smallint
-    FROM (SELECT unnest($6::uuid[]) AS id, unnest($7::text[]) AS text) AS s
-    ORDER BY s.id
-    ON CONFLICT (id) DO NOTHING
-),
-new_embedding AS (
-    INSERT INTO embedding (model_id, signature_id, vector)
-    SELECT v.model_id, v.signature_id, v.vector
-    FROM (
-        SELECT
-            m.id AS model_id,
-            ($8::uuid[])[n.i] AS signature_id,
-            ($9::real[])[(n.i - 1) * m.dimensions + 1 : n.i * m.dimensions]::halfvec AS vector
-        FROM embedding_model AS m
-        CROSS JOIN (SELECT generate_subscripts($8::uuid[], 1) AS i) AS n
-        WHERE m.name = $10::text
-    ) AS v
-    ORDER BY v.signature_id
-    ON CONFLICT (model_id, signature_id) DO NOTHING
-),
 new_remediation AS (
     INSERT INTO remediation_audit (
         remediation_id, name, namespace, cluster_name, environment, severity, alert_fingerprint, action_type, target_resource,
@@ -95,7 +73,35 @@ new_remediation AS (
     -- Sorted, so that two batches cannot wait for each other crosswise; of two of one id the first is written.
     ORDER BY i.remediation_id, i.place
     ON CONFLICT (remediation_id) DO NOTHING
-    RETURNING id, remediation_id, event_id
+    RETURNING id, event_id, signature_id
+),
+new_signature AS (
+    INSERT INTO signature (id, text, normalizer)
+    SELECT s.id, s.text, $5::smallint
+    FROM (SELECT unnest($6::uuid[]) AS id, unnest($7::text[]) AS text) AS s
+    -- A remediation that is not written leaves nothing behind; what belongs to none of them belongs to an update.
+    WHERE s.id IN (SELECT signature_id FROM new_remediation) OR s.id <> ALL($4::uuid[])
+    ORDER BY s.id
+    ON CONFLICT (id) DO NOTHING
+),
+new_embedding AS (
+    INSERT INTO embedding (model_id, signature_id, vector)
+    SELECT v.model_id, v.signature_id, v.vector
+    FROM (
+        SELECT
+            m.id AS model_id,
+            ($8::uuid[])[n.i] AS signature_id,
+            ($9::real[])[(n.i - 1) * m.dimensions + 1 : n.i * m.dimensions]::halfvec AS vector
+        FROM embedding_model AS m
+        CROSS JOIN (SELECT generate_subscripts($8::uuid[], 1) AS i) AS n
+        WHERE m.name = $10::text
+    ) AS v
+    -- The vector of a signature that is there already is kept: it was paid for.
+    WHERE v.signature_id IN (SELECT signature_id FROM new_remediation)
+        OR v.signature_id <> ALL($4::uuid[])
+        OR v.signature_id IN (SELECT s.id FROM signature AS s WHERE s.id = ANY($8::uuid[]))
+    ORDER BY v.signature_id
+    ON CONFLICT (model_id, signature_id) DO NOTHING
 ),
 new_event AS (
     INSERT INTO audit_event (event_id, recorded_at, kind, remediation_id, actor, canonical, content_hash, embedding)
