@@ -2,6 +2,8 @@
 TOOL := CGO_ENABLED=0 go tool -modfile=tools/go.mod
 ADDR ?= 127.0.0.1:3000
 BENCH ?=
+# The garbage collector as the functions are deployed with it.
+GOGC := $(shell sed -n 's/.* GOGC: "\([0-9]*\)"/\1/p' template.yaml)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup generate verify lint test race bench build run clean
@@ -34,7 +36,7 @@ test: ## Run every test with the race detector, on PostgreSQL 16; the store's on
 race: test ## The same as test
 
 bench: ## Print each benchmark's result beside its floor (BENCH="-run write" for one of them)
-	go run ./internal/bench $(BENCH)
+	@mkdir -p bin && go build -o bin/bench ./internal/bench && GOGC=$(GOGC) ./bin/bench $(BENCH)
 
 build: ## Build the functions for Lambda (arm64) and the command line
 	@for f in write query health migrate maintain; do \

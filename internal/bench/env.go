@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -86,9 +87,9 @@ func (e *env) machine(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("ask for versions: %w", err)
 	}
-	return fmt.Sprintf("%s · %d cores, %s/%s, %s · PostgreSQL %s, pgvector %s, fsync %v · load %s",
+	return fmt.Sprintf("%s · %d cores, %s/%s, %s · PostgreSQL %s, pgvector %s, fsync %v · GOGC %s · load %s",
 		time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), server, pgvector,
-		e.options.fsync, loadAverage()), nil
+		e.options.fsync, cmp.Or(os.Getenv("GOGC"), "100"), loadAverage()), nil
 }
 
 // with works on one connection of the superuser.

@@ -47,6 +47,7 @@ func benchmarks() []benchmark {
 		{"memory", "memory of the process while records go in through the handler", benchMemory},
 		{"write", "one write through the handler; floor: pgbench with the same SQL", benchWrite},
 		{"bulk", "1,000 records through Store.Append; floor: COPY of the same rows", benchBulk},
+		{"update", "inserts and updates with the indexes of rare values; floor: without them", benchUpdate},
 		{"append", "one statement against a pipelined batch of statements", benchAppend},
 		{"vectors", "forms in which vectors travel to the server", benchVectors},
 		{"search", "semantic query through the handler; floor: its statements", benchSearch},

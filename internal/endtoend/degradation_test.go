@@ -164,6 +164,10 @@ func TestUpkeepTwiceAtOnce(t *testing.T) {
 	if n := one[int](t, stack.Database.ReaderURL(), "SELECT count(*) FROM signature"); n != 450+100 {
 		t.Errorf("%d signatures, want 550", n)
 	}
+	// A row's xmin is the transaction that wrote it: a writer of the same signature waits for ten vectors at the most.
+	if n := one[int](t, stack.Database.ReaderURL(), `SELECT max(n) FROM (SELECT count(*) AS n FROM embedding GROUP BY xmin::text) AS t`); n != 10 {
+		t.Errorf("up to %d vectors in one transaction, want 10", n)
+	}
 	if n := embedded.Load(); n > 450 {
 		t.Errorf("upkeep counts %d vectors, 450 were missing", n)
 	}

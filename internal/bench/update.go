@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/datastorage-service/datastorage/internal/audit"
+)
+
+// benchUpdate measures what the indexes of rare values cost (DD-STORAGE-010): bulk inserts, and bulk updates of the phase, which an index
+// of open remediations keeps from being heap-only. The floor is a database without these indexes.
+func benchUpdate(ctx context.Context, e *env) (lines []line, err error) {
+	var databases [2]*bulk
+	for side, name := range []string{"bench_update", "bench_update_floor"} {
+		b, err := newBulk(ctx, e, name)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, b.close(ctx)) }()
+		databases[side] = b
+	}
+	if err := databases[1].exec(ctx, "DROP INDEX remediation_audit_open, remediation_audit_severity, remediation_audit_environment"); err != nil {
+		return nil, err
+	}
+	var updates [2][]float64
+	side := func(n int) func(context.Context) (float64, error) {
+		return func(ctx context.Context) (float64, error) {
+			insert, update, err := databases[n].lives(ctx)
+			updates[n] = append(updates[n], update)
+			return insert, err
+		}
+	}
+	inserts, err := alternate(ctx, e.options.rounds, sides{side(0), side(1)})
+	if err != nil {
+		return nil, err
+	}
+	return []line{updateLine("inserts", inserts), updateLine("updates of the phase", updates)}, nil
+}
+
+func updateLine(what string, figures [2][]float64) line {
+	return line{
+		what:   "update: " + what + ", 1000 at once; floor: without the indexes of rare values",
+		result: perSecond(bulkRecords, figures[0]), floor: perSecond(bulkRecords, figures[1]), ratio: 1 / ratio(figures),
+	}
+}
+
+// lives stores remediations that have just begun and moves them on, and answers how many seconds each took.
+func (b *bulk) lives(ctx context.Context) (insert, update float64, err error) {
+	var begun, moved []audit.Entry
+	loaded, err := b.newLoad(ctx, func(n int) int { return n % bulkKnown })
+	if err != nil {
+		return 0, 0, err
+	}
+	processing := audit.PhaseProcessing
+	for _, e := range loaded.entries {
+		r := *e.Record.(*audit.Remediation)
+		r.Phase, r.Status, r.EndTime, r.DurationMS = audit.PhasePending, "pending", nil, nil
+		for entries, record := range map[*[]audit.Entry]audit.Record{
+			&begun: &r,
+			&moved: &audit.Update{RemediationID: r.RemediationID, Phase: &processing},
+		} {
+			entry, err := audit.NewEntry(record, "bench", time.Now())
+			if err != nil {
+				return 0, 0, err
+			}
+			*entries = append(*entries, entry)
+		}
+	}
+	if insert, err = timed(func() error { return b.appendEntries(ctx, begun) }); err != nil {
+		return 0, 0, err
+	}
+	update, err = timed(func() error { return b.appendEntries(ctx, moved) })
+	return insert, update, err
+}
