@@ -2,11 +2,12 @@
 TOOL := CGO_ENABLED=0 go tool -modfile=tools/go.mod
 ADDR ?= 127.0.0.1:3000
 BENCH ?=
+EVAL ?=
 # The garbage collector as the functions are deployed with it.
 GOGC := $(shell sed -n 's/.* GOGC: "\([0-9]*\)"/\1/p' template.yaml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup generate verify lint test race bench build run clean
+.PHONY: help setup generate verify lint test race bench eval build run clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -37,6 +38,9 @@ race: test ## The same as test
 
 bench: ## Print each benchmark's result beside its floor (BENCH="-run write" for one of them)
 	@mkdir -p bin && go build -o bin/bench ./internal/bench && GOGC=$(GOGC) ./bin/bench $(BENCH)
+
+eval: ## Print how well search ranks, on the set or the folder of sets DIR (EVAL="-mode semantic" for one mode)
+	@mkdir -p bin && go build -o bin/eval ./internal/eval && ./bin/eval -dir "$(DIR)" $(EVAL)
 
 build: ## Build the functions for Lambda (arm64) and the command line
 	@for f in write query health migrate maintain; do \

@@ -41,6 +41,8 @@ var rooms = map[string][]string{
 	"internal/endtoend": nil,
 	// bench prints each measured figure beside its floor; it is a program, so that a run needs no test framework's timing.
 	"internal/bench": nil,
+	// eval measures how well search ranks, through the API; a program too, because its sets are not part of the repository.
+	"internal/eval": nil,
 }
 
 // notShipped are packages that a function must never link.

@@ -1,0 +1,98 @@
+// Command eval measures how well search ranks, on retrieval test collections that are not part of the repository: it loads each into a
+// fresh database through the API, asks the collection's queries through the API, and prints how good the answers were, for every
+// mode of search and every provider, and how well signatures fold repetitions together.
+//
+// It runs the functions as the local stack does, on a private server of its own that is removed at the end, and knows nothing of how
+// search works. It asserts no figure.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/datastorage-service/datastorage/client"
+	"github.com/datastorage-service/datastorage/internal/local"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "eval:", err)
+		os.Exit(1)
+	}
+}
+
+// run prints what was measured, also that of a run that was broken off. The embedding provider is getenv's, as a function's is.
+func run(ctx context.Context, args []string, getenv func(string) string, out, progress io.Writer) (err error) {
+	options, err := parseOptions(args, progress)
+	if err != nil {
+		return err
+	}
+	sets, err := readSets(options.dir)
+	if err != nil {
+		return err
+	}
+	root, err := local.DefaultDir()
+	if err != nil {
+		return err
+	}
+	// A folder of its own: what a killed run left behind is not measured again.
+	data := filepath.Join(root, "eval-"+rand.Text())
+	defer func() { err = errors.Join(err, os.RemoveAll(data)) }()
+	server, err := local.StartPostgres(ctx, local.PostgresConfig{
+		Data: filepath.Join(data, "server"), Settings: map[string]string{"fsync": "off"}, Progress: progress,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, server.Stop()) }()
+	e := &evaluation{server: server, modes: options.modes, progress: progress}
+	err = e.all(ctx, sets, providers(getenv))
+	_, _ = fmt.Fprintf(out, "%s · %d cores, %s/%s, %s\n", // printing goes on, and tells then
+		time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
+	return errors.Join(err, printRankings(out, e.rankings), printFoldings(out, e.foldings))
+}
+
+// options are the flags.
+type options struct {
+	dir   string
+	modes []client.SearchMode
+}
+
+func parseOptions(args []string, progress io.Writer) (options, error) {
+	var o options
+	var modes string
+	flags := flag.NewFlagSet("eval", flag.ContinueOnError)
+	flags.SetOutput(progress)
+	flags.StringVar(&o.dir, "dir", "", "a set, which is a folder with docs.jsonl, queries.jsonl and qrels.jsonl, or a folder of sets")
+	flags.StringVar(&modes, "mode", "semantic,lexical,hybrid", "modes of search, separated by commas")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if o.dir == "" {
+		return o, errors.New("no sets to measure: make eval DIR=folder")
+	}
+	for mode := range strings.SplitSeq(modes, ",") {
+		if !client.SearchMode(mode).Valid() {
+			return o, fmt.Errorf("no mode %q; there are semantic, lexical, hybrid", mode)
+		}
+		o.modes = append(o.modes, client.SearchMode(mode))
+	}
+	return o, nil
+}

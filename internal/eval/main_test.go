@@ -1,0 +1,141 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/datastorage-service/datastorage/client"
+)
+
+// The figures follow from testdata. Incidents: the second query's one document is the older of the two of its signature, so it comes
+// second; i-3 and i-4 have one signature and two templates, i-5 and i-6 the other way round.
+func TestRun(t *testing.T) {
+	t.Parallel()
+	got, err := evaluate(t, nil, "-dir", "testdata", "-mode", "semantic")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"set model mode queries nDCG@10 MRR@10 hit@1 hit@5 median ms",
+		"incidents hash-word-char35-v1@512 semantic 2 0.815 0.750 0.500 1.000 TIME",
+		"plain hash-word-char35-v1@512 semantic 2 1.000 1.000 1.000 1.000 TIME",
+		"incidents: 1.25 signatures per judged template, 16.67 % of documents wrongly merged (4 templates, 6 documents)",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("output (-want +got):\n%s", diff)
+	}
+}
+
+// Without its embeddings a set would be measured on what was embedded in time. The embedded provider is measured before, and printed.
+func TestProviderIsDown(t *testing.T) {
+	t.Parallel()
+	got, err := evaluate(t, map[string]string{
+		"DATASTORAGE_EMBEDDING_PROVIDER": "openai", "DATASTORAGE_EMBEDDING_URL": "http://127.0.0.1:1/v1",
+		"DATASTORAGE_EMBEDDING_MODEL": "absent", "DATASTORAGE_EMBEDDING_DIMENSIONS": "8",
+	}, "-dir", "testdata/plain", "-mode", "semantic")
+	if err == nil || !strings.Contains(err.Error(), "set plain: make the pending embeddings: ") {
+		t.Errorf("error %v, want that of the pending embeddings", err)
+	}
+	want := []string{
+		"set model mode queries nDCG@10 MRR@10 hit@1 hit@5 median ms",
+		"plain hash-word-char35-v1@512 semantic 2 1.000 1.000 1.000 1.000 TIME",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("output (-want +got):\n%s", diff)
+	}
+}
+
+// evaluate answers the lines printed after the machine's, with single spaces and without the times.
+func evaluate(t *testing.T, env map[string]string, args ...string) ([]string, error) {
+	t.Helper()
+	var out, progress bytes.Buffer
+	err := run(t.Context(), args, func(name string) string { return env[name] }, &out, &progress)
+	t.Logf("%s%s", progress.String(), out.String())
+	var lines []string
+	for line := range strings.Lines(out.String()) {
+		line = strings.Join(strings.Fields(line), " ")
+		lines = append(lines, regexp.MustCompile(`(semantic \d.*) \d+\.\d$`).ReplaceAllString(line, "$1 TIME"))
+	}
+	if len(lines) == 0 {
+		t.Fatal("nothing was printed")
+	}
+	return lines[1:], err
+}
+
+func TestOptions(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		args string
+		want options
+		ok   bool
+	}{
+		{"-dir a", options{dir: "a", modes: []client.SearchMode{"semantic", "lexical", "hybrid"}}, true},
+		{"-dir a -mode hybrid", options{dir: "a", modes: []client.SearchMode{"hybrid"}}, true},
+		{"", options{}, false},
+		{"-dir a -mode sematic", options{}, false},
+		{"-dir a -nonsense", options{}, false},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			t.Parallel()
+			got, err := parseOptions(strings.Fields(c.args), &bytes.Buffer{})
+			if (err == nil) != c.ok {
+				t.Fatalf("error %v, want one: %v", err, !c.ok)
+			}
+			if diff := cmp.Diff(c.want, got, cmp.AllowUnexported(options{})); c.ok && diff != "" {
+				t.Errorf("options (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestProviders(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		env  map[string]string
+		want []string // provider and dimensions
+	}{
+		{"none named", nil, []string{" "}},
+		{"the embedded one, with its dimensions", map[string]string{"PROVIDER": "hashing", "DIMENSIONS": "1024"}, []string{"hashing 1024"}},
+		{"another", map[string]string{"PROVIDER": "openai", "DIMENSIONS": "384"}, []string{" ", "openai 384"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			const prefix = "DATASTORAGE_EMBEDDING_"
+			var got []string
+			for _, env := range providers(func(name string) string { return c.env[strings.TrimPrefix(name, prefix)] }) {
+				got = append(got, env(prefix+"PROVIDER")+" "+env(prefix+"DIMENSIONS"))
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("providers (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestUnserved(t *testing.T) {
+	t.Parallel()
+	refusal := func(status int, field string) error {
+		return &client.Error{StatusCode: status, Problem: client.Problem{Errors: []client.FieldError{{Field: field}}}}
+	}
+	for _, c := range []struct {
+		name string
+		err  error
+		want bool
+	}{
+		{"no error", nil, false},
+		{"the mode", refusal(400, "mode"), true},
+		{"another field", refusal(400, "query"), false},
+		{"another status", refusal(503, "mode"), false},
+		{"no answer", errors.New("connection refused"), false},
+	} {
+		if got := isUnserved(c.err); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/datastorage-service/datastorage/client"
+	"github.com/datastorage-service/datastorage/internal/config"
+	"github.com/datastorage-service/datastorage/internal/embedding"
+	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/migrations"
+)
+
+// provider is the environment of the functions with one embedding provider.
+type provider func(name string) string
+
+// providers are the embedded one, which needs nothing, and that of the environment if it names another.
+func providers(getenv func(string) string) []provider {
+	// Patient, so that a busy machine or a slow model gives slow answers and not none.
+	patient := func(embedding func(string) string) provider {
+		return func(name string) string {
+			switch name {
+			case "DATASTORAGE_REQUEST_TIMEOUT":
+				return "29s"
+			case "DATASTORAGE_EMBEDDING_DEADLINE":
+				return "20s"
+			default:
+				return embedding(name)
+			}
+		}
+	}
+	named := getenv("DATASTORAGE_EMBEDDING_PROVIDER")
+	if named == "" || named == "hashing" {
+		return []provider{patient(getenv)}
+	}
+	return []provider{patient(func(string) string { return "" }), patient(getenv)}
+}
+
+// service is the API on a loopback port, with a database of its own.
+type service struct {
+	api       *client.Client
+	model     string
+	functions *local.Functions
+	front     *http.Server
+}
+
+// serve makes a database and stands the service up on it.
+func serve(ctx context.Context, server *local.Postgres, database string, env provider, log io.Writer) (*service, error) {
+	if err := server.Bootstrap(ctx, database); err != nil {
+		return nil, err
+	}
+	model, err := registerModel(ctx, server.URL(local.AdminRole, database), env)
+	if err != nil {
+		return nil, err
+	}
+	functions, err := local.NewFunctions(ctx, env,
+		server.URL(local.WriterRole, database), server.URL(local.ReaderRole, database),
+		slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	if err != nil {
+		return nil, err
+	}
+	s := &service{model: model, functions: functions}
+	if err := s.listen(ctx); err != nil {
+		functions.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func registerModel(ctx context.Context, adminURL string, env provider) (string, error) {
+	settings, err := config.LoadEmbedding(env)
+	if err != nil {
+		return "", err
+	}
+	embedder, err := embedding.Open(ctx, embedding.Settings(settings))
+	if err != nil {
+		return "", err
+	}
+	model := embedder.Model()
+	return model.String(), migrations.RegisterModel(ctx, adminURL, model.String(), model.Dimensions)
+}
+
+// listen puts the gateway in front.
+func (s *service) listen(ctx context.Context) error {
+	root, err := local.DefaultDir()
+	if err != nil {
+		return err
+	}
+	template, err := os.ReadFile(filepath.Join(filepath.Dir(root), "template.yaml"))
+	if err != nil {
+		return fmt.Errorf("read the routes: %w", err)
+	}
+	gateway, err := local.NewGateway(local.GatewayConfig{
+		Template: template, Functions: s.functions.Handlers, Authorizer: local.Authorizer(),
+	})
+	if err != nil {
+		return err
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	if s.api, err = client.New("http://" + listener.Addr().String()); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	s.front = &http.Server{Handler: gateway, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = s.front.Serve(listener) }() // a request that finds nobody tells
+	return nil
+}
+
+// embedRest makes the embeddings that are still pending, as the schedule does in a deployment, for as long as any can be made.
+func (s *service) embedRest(ctx context.Context) error {
+	for {
+		done, err := s.functions.Maintain.Invoke(ctx)
+		switch {
+		case done.Refused > 0:
+			return fmt.Errorf("the embedding provider refuses %d texts", done.Refused)
+		case err == nil:
+			return nil
+		case done.Embedded == 0:
+			return fmt.Errorf("make the pending embeddings: %w", err)
+		}
+	}
+}
+
+func (s *service) close() error {
+	err := s.front.Close()
+	s.functions.Close()
+	return err
+}
