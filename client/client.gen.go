@@ -470,16 +470,36 @@ type ExecutionInput struct {
 	WorkflowID     string    `json:"workflow_id"`
 }
 
-// Explain Where a result stood on each leg of the search.
+// Explain Why a result stands where it does. The scores of the legs add up to the result's score.
 type Explain struct {
-	// Semantic A result on one leg of the search.
+	// Filters The filters that applied.
+	Filters []string `json:"filters"`
+
+	// Lexical What one leg found of a result. raw is BM25 on the lexical leg and the cosine similarity on the semantic one; normalized is what that is worth between 0 and 1 (in mode semantic it is raw); score is weight times normalized. rank counts the results that the leg looked at, best first; it is absent where the leg found nothing of this one.
+	Lexical *ExplainLeg `json:"lexical,omitempty"`
+
+	// Semantic What one leg found of a result. raw is BM25 on the lexical leg and the cosine similarity on the semantic one; normalized is what that is worth between 0 and 1 (in mode semantic it is raw); score is weight times normalized. rank counts the results that the leg looked at, best first; it is absent where the leg found nothing of this one.
 	Semantic *ExplainLeg `json:"semantic,omitempty"`
 }
 
-// ExplainLeg A result on one leg of the search.
+// ExplainLeg What one leg found of a result. raw is BM25 on the lexical leg and the cosine similarity on the semantic one; normalized is what that is worth between 0 and 1 (in mode semantic it is raw); score is weight times normalized. rank counts the results that the leg looked at, best first; it is absent where the leg found nothing of this one.
 type ExplainLeg struct {
-	Rank  int     `json:"rank"`
+	// Model Semantic leg; what made the vectors.
+	Model      *string `json:"model,omitempty"`
+	Normalized float64 `json:"normalized"`
+	Rank       *int    `json:"rank,omitempty"`
+	Raw        float64 `json:"raw"`
+	Score      float64 `json:"score"`
+
+	// Terms Lexical leg; the words, and pairs of words, that matched, weightiest first. Their scores add up to raw.
+	Terms  []ExplainTerm `json:"terms,omitempty"`
+	Weight float64       `json:"weight"`
+}
+
+// ExplainTerm A term of the query that a result holds.
+type ExplainTerm struct {
 	Score float64 `json:"score"`
+	Term  string  `json:"term"`
 }
 
 // FieldError One fault of the request.
@@ -773,8 +793,10 @@ type SearchInfo struct {
 	Degraded []SearchLeg `json:"degraded,omitempty"`
 
 	// Mode By meaning, by words, or both.
-	Mode  SearchMode `json:"mode"`
-	Model string     `json:"model"`
+	Mode SearchMode `json:"mode"`
+
+	// Model What made the vectors of the semantic leg; empty where there was no such leg.
+	Model string `json:"model"`
 }
 
 // SearchInput What to look for.
@@ -809,7 +831,7 @@ type SearchResult struct {
 	// Actions Best first by low.
 	Actions []ActionRate `json:"actions"`
 
-	// Explain Where a result stood on each leg of the search.
+	// Explain Why a result stands where it does. The scores of the legs add up to the result's score.
 	Explain     *Explain  `json:"explain,omitempty"`
 	FirstSeen   time.Time `json:"first_seen"`
 	LastSeen    time.Time `json:"last_seen"`
@@ -818,7 +840,7 @@ type SearchResult struct {
 	// Remediations Newest first.
 	Remediations []RemediationSummary `json:"remediations"`
 
-	// Score Cosine similarity
+	// Score From 0 to 1; in mode semantic the cosine similarity, from -1 to 1.
 	Score       float64 `json:"score"`
 	SignatureID string  `json:"signature_id"`
 

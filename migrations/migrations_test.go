@@ -1,7 +1,11 @@
 package migrations_test
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -103,9 +107,13 @@ func catalogue(tb testing.TB, db *postgrestest.Database) []string {
 // data are rows that the schema of each version can hold, as an installation of that version would.
 func data() map[int64][]string {
 	valid := valid()
+	signature := valid["signature"]
+	for _, since9 := range []string{"terms", "counts", "length", "analyzer"} {
+		delete(signature, since9)
+	}
 	return map[int64][]string{
 		2: {
-			valid["signature"].with(row{"id": known}).insert("signature"),
+			signature.with(row{"id": known}).insert("signature"),
 			"SELECT embedding_model_register('test', 64)",
 			valid["embedding"].with(row{"signature_id": known}).insert("embedding"),
 		},
@@ -149,7 +157,7 @@ func TestUpFromEveryVersion(t *testing.T) {
 			}
 			now := contents(t, db)
 			for table, rows := range before {
-				if diff := cmp.Diff(rows, now[table]); diff != "" {
+				if diff := cmp.Diff(rows, without(t, now[table], rows)); diff != "" {
 					t.Errorf("%s (-before +after):\n%s", table, diff)
 				}
 			}
@@ -158,6 +166,27 @@ func TestUpFromEveryVersion(t *testing.T) {
 			}
 		})
 	}
+}
+
+// without are rows without the columns that those before did not have; every value of a table stands for itself.
+func without(t *testing.T, now, before []string) []string {
+	t.Helper()
+	if len(now) != len(before) {
+		return now
+	}
+	reduced := make([]string, len(now))
+	for i := range now {
+		var had, has map[string]json.RawMessage
+		if err := errors.Join(json.Unmarshal([]byte(before[i]), &had), json.Unmarshal([]byte(now[i]), &has)); err != nil {
+			t.Fatal(err)
+		}
+		maps.DeleteFunc(has, func(column string, _ json.RawMessage) bool { return had[column] == nil })
+		reduced[i] = before[i]
+		if !maps.EqualFunc(had, has, func(a, b json.RawMessage) bool { return bytes.Equal(a, b) }) {
+			reduced[i] = now[i]
+		}
+	}
+	return reduced
 }
 
 // contents are all rows of all tables of the service.

@@ -56,9 +56,14 @@ func valid() map[string]row {
 		"remediation_id": "'known'", "actor": "'a'", "event_id": "gen_random_uuid()", "created_at": "now()",
 	}
 	return map[string]row{
-		"signature":       {"id": "gen_random_uuid()", "text": "'x'", "normalizer": "1"},
-		"embedding_model": {"name": "'another'", "dimensions": "3"},
-		"embedding":       {"model_id": "1", "signature_id": spare, "vector": vector},
+		"signature": {
+			"id": "gen_random_uuid()", "text": "'x'", "normalizer": "1", "terms": "'{1,2}'", "counts": "'{1,1}'", "length": "2", "analyzer": "1",
+		},
+		"signature_term":    {"term": "1", "signature_id": "gen_random_uuid()", "count": "1", "length": "1"},
+		"lexical_statistic": {"id": "1", "signatures": "0", "mean_length": "0", "counted_at": "now()"},
+		"lexical_term":      {"term": "1", "signatures": "1"},
+		"embedding_model":   {"name": "'another'", "dimensions": "3"},
+		"embedding":         {"model_id": "1", "signature_id": spare, "vector": vector},
 		"remediation_audit": {
 			"remediation_id": "'r'", "name": "'n'", "namespace": "'ns'", "action_type": "'t'", "phase": "'pending'",
 			"status": "'pending'", "start_time": "'2026-01-01T00:00:00Z'", "signature_id": known, "actor": "'a'",
@@ -108,9 +113,12 @@ func TestValidRowsAreAccepted(t *testing.T) {
 func required() map[string][]string {
 	child := []string{"id", "remediation_id", "metadata", "actor", "event_id", "created_at"}
 	return map[string][]string{
-		"signature":       {"id", "text", "normalizer", "created_at"},
-		"embedding_model": {"id", "name", "dimensions", "active"},
-		"embedding":       {"model_id", "signature_id", "vector"},
+		"signature":         {"id", "text", "normalizer", "created_at", "terms", "counts", "length", "analyzer"},
+		"signature_term":    {"term", "signature_id", "count", "length"},
+		"lexical_statistic": {"id", "signatures", "mean_length", "counted_at"},
+		"lexical_term":      {"term", "signatures"},
+		"embedding_model":   {"id", "name", "dimensions", "active"},
+		"embedding":         {"model_id", "signature_id", "vector"},
 		"remediation_audit": {
 			"id", "remediation_id", "name", "namespace", "severity", "action_type", "phase", "status", "start_time", "metadata",
 			"signature_id", "actor", "event_id", "created_at", "updated_at",
@@ -300,6 +308,15 @@ func others() []violation {
 		{"audit_event", row{"actor": "''"}, check, "audit_event_actor_check"},
 		{"audit_event", row{"content_hash": "'short'"}, check, "audit_event_content_hash_check"},
 		{"audit_event", row{"leaf_hash": "sha256('')"}, generated, ""},
+		{"signature", row{"length": "-1"}, check, "signature_length_check"},
+		{"signature", row{"analyzer": "-1"}, check, "signature_analyzer_check"},
+		{"signature", row{"terms": "'{1}'"}, check, "signature_counts"},
+		{"signature_term", row{"count": "0"}, check, "signature_term_count_check"},
+		{"signature_term", row{"length": "0"}, check, "signature_term_length_check"},
+		{"lexical_statistic", row{"id": "2"}, check, "lexical_statistic_id_check"},
+		{"lexical_statistic", row{"signatures": "-1"}, check, "lexical_statistic_signatures_check"},
+		{"lexical_statistic", row{"mean_length": "-1"}, check, "lexical_statistic_mean_length_check"},
+		{"lexical_term", row{"signatures": "0"}, check, "lexical_term_signatures_check"},
 		{"cursor_key", row{"id": "2"}, check, "cursor_key_id_check"},
 		{"cursor_key", row{"key": "'short'"}, check, "cursor_key_key_check"},
 	}
@@ -337,6 +354,9 @@ func TestConstraintsBetweenRows(t *testing.T) {
 		"workflow_audit_pkey":                                         {again("workflow_audit", "workflow_id"), unique},
 		"execution_audit_pkey":                                        {again("execution_audit", "workflow_id"), unique},
 		"cursor_key_pkey":                                             {twice("cursor_key", nil), unique},
+		"signature_term_pkey":                                         {twice("signature_term", row{"signature_id": known, "term": "7"}), unique},
+		"lexical_statistic_pkey":                                      {twice("lexical_statistic", nil), unique},
+		"lexical_term_pkey":                                           {twice("lexical_term", nil), unique},
 		"audit_event_default_pkey": {
 			twice("audit_event", row{"event_id": known, "recorded_at": "'1999-01-01'"}), unique,
 		},
@@ -365,6 +385,7 @@ func TestEveryConstraintHasACase(t *testing.T) {
 	met := map[string]bool{
 		// By TestConstraintsBetweenRows.
 		"ai_analysis_audit_pkey": true, "workflow_audit_pkey": true, "execution_audit_pkey": true, "cursor_key_pkey": true,
+		"signature_term_pkey": true, "lexical_statistic_pkey": true, "lexical_term_pkey": true,
 		"ai_analysis_audit_remediation_id_analysis_id_key": true, "workflow_audit_remediation_id_workflow_id_key": true,
 		"execution_audit_remediation_id_workflow_id_execution_id_key": true, "embedding_model_id_fkey": true,
 		// There under the names of a partition's.

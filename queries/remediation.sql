@@ -4,7 +4,7 @@
 -- apart because RFC 8785 rounds numbers.
 --
 -- The arrays canonical, content_hash, metadata, signature_id run in parallel, one element for each remediation. new_signature_id
--- and new_signature_text hold each signature once; vector_signature_id and vectors as in EmbeddingInsert.
+-- and the other new_signature arrays hold each signature once, its terms and counts as arrays in text; vector_signature_id and vectors as in EmbeddingInsert.
 --
 -- It answers a row for every remediation it wrote. One that was known before, or that stands twice in the input, has none:
 -- RemediationReceipts finds it. Looking for it here would open every partition of the journal for each write.
@@ -71,9 +71,16 @@ new_remediation AS (
     RETURNING id, event_id, signature_id
 ),
 new_signature AS (
-    INSERT INTO signature (id, text, normalizer)
-    SELECT s.id, s.text, @normalizer::smallint
-    FROM (SELECT unnest(@new_signature_id::uuid[]) AS id, unnest(@new_signature_text::text[]) AS text) AS s
+    INSERT INTO signature (id, text, normalizer, terms, counts, length, analyzer)
+    SELECT s.id, s.text, @normalizer::smallint, s.terms::bigint[], s.counts::smallint[], s.length, @analyzer::smallint
+    FROM (
+        SELECT
+            unnest(@new_signature_id::uuid[]) AS id,
+            unnest(@new_signature_text::text[]) AS text,
+            unnest(@new_signature_terms::text[]) AS terms,
+            unnest(@new_signature_counts::text[]) AS counts,
+            unnest(@new_signature_length::integer[]) AS length
+    ) AS s
     -- A remediation that is not written leaves nothing behind; what belongs to none of them belongs to an update.
     WHERE s.id IN (SELECT signature_id FROM new_remediation) OR s.id <> ALL(@signature_id::uuid[])
     ORDER BY s.id
@@ -184,9 +191,16 @@ WITH input AS (
     ) AS a
 ),
 new_signature AS (
-    INSERT INTO signature (id, text, normalizer)
-    SELECT s.id, s.text, @normalizer::smallint
-    FROM (SELECT unnest(@new_signature_id::uuid[]) AS id, unnest(@new_signature_text::text[]) AS text) AS s
+    INSERT INTO signature (id, text, normalizer, terms, counts, length, analyzer)
+    SELECT s.id, s.text, @normalizer::smallint, s.terms::bigint[], s.counts::smallint[], s.length, @analyzer::smallint
+    FROM (
+        SELECT
+            unnest(@new_signature_id::uuid[]) AS id,
+            unnest(@new_signature_text::text[]) AS text,
+            unnest(@new_signature_terms::text[]) AS terms,
+            unnest(@new_signature_counts::text[]) AS counts,
+            unnest(@new_signature_length::integer[]) AS length
+    ) AS s
     ORDER BY s.id
     ON CONFLICT (id) DO NOTHING
 ),

@@ -72,6 +72,81 @@ FROM nearest AS n
 JOIN signature AS s ON s.id = n.signature_id
 ORDER BY n.distance, n.signature_id;
 
+-- name: SearchLexical :many
+-- SearchLexical answers the signatures that hold the most of the weighted terms among those with a remediation that the filters leave,
+-- best first. score is BM25's sum but for the constant factor k1 + 1; flat and slope dampen a count by the text's length.
+--
+-- exact takes the matching signatures first and scores them alone, which is fast when few match; otherwise all that hold a term are
+-- scored and looked at from the best on until enough pass the filters.
+WITH matching AS (
+    SELECT DISTINCT r.signature_id
+    FROM remediation_audit AS r
+    WHERE @exact::boolean
+        AND (sqlc.narg('ids')::bigint[] IS NULL OR r.id = ANY(sqlc.narg('ids')::bigint[]))
+        AND (sqlc.narg('remediation_ids')::text[] IS NULL OR r.remediation_id = ANY(sqlc.narg('remediation_ids')::text[]))
+        AND (sqlc.narg('names')::text[] IS NULL OR r.name = ANY(sqlc.narg('names')::text[]))
+        AND (sqlc.narg('namespaces')::text[] IS NULL OR r.namespace = ANY(sqlc.narg('namespaces')::text[]))
+        AND (sqlc.narg('phases')::text[] IS NULL OR r.phase = ANY(sqlc.narg('phases')::text[]))
+        AND (sqlc.narg('statuses')::text[] IS NULL OR r.status = ANY(sqlc.narg('statuses')::text[]))
+        AND (sqlc.narg('severities')::text[] IS NULL OR r.severity = ANY(sqlc.narg('severities')::text[]))
+        AND (sqlc.narg('environments')::text[] IS NULL OR r.environment = ANY(sqlc.narg('environments')::text[]))
+        AND (sqlc.narg('cluster_names')::text[] IS NULL OR r.cluster_name = ANY(sqlc.narg('cluster_names')::text[]))
+        AND (sqlc.narg('action_types')::text[] IS NULL OR r.action_type = ANY(sqlc.narg('action_types')::text[]))
+        AND (sqlc.narg('fingerprints')::text[] IS NULL OR r.alert_fingerprint = ANY(sqlc.narg('fingerprints')::text[]))
+        AND (sqlc.narg('targets')::text[] IS NULL OR r.target_resource = ANY(sqlc.narg('targets')::text[]))
+        AND (sqlc.narg('signature_ids')::uuid[] IS NULL OR r.signature_id = ANY(sqlc.narg('signature_ids')::uuid[]))
+        AND (sqlc.narg('since')::timestamptz IS NULL OR r.start_time >= sqlc.narg('since')::timestamptz)
+        AND (sqlc.narg('until')::timestamptz IS NULL OR r.start_time < sqlc.narg('until')::timestamptz)
+),
+scored AS (
+    SELECT
+        t.signature_id,
+        sum(a.weight * t.count / (t.count + p.flat + p.slope * t.length))::float8 AS score
+    FROM (SELECT @flat::float8 AS flat, @slope::float8 AS slope) AS p
+    CROSS JOIN (SELECT unnest(@terms::bigint[]) AS term, unnest(@weights::float8[]) AS weight) AS a
+    JOIN signature_term AS t ON t.term = a.term
+    WHERE NOT @exact::boolean OR t.signature_id IN (SELECT m.signature_id FROM matching AS m)
+    GROUP BY t.signature_id
+    -- Sorted here, so that the filters are asked one by one from the best on.
+    ORDER BY score DESC, t.signature_id
+)
+SELECT s.signature_id, s.score
+FROM scored AS s
+CROSS JOIN LATERAL (
+    SELECT
+    FROM remediation_audit AS r
+    WHERE r.signature_id = s.signature_id
+        AND (sqlc.narg('ids')::bigint[] IS NULL OR r.id = ANY(sqlc.narg('ids')::bigint[]))
+        AND (sqlc.narg('remediation_ids')::text[] IS NULL OR r.remediation_id = ANY(sqlc.narg('remediation_ids')::text[]))
+        AND (sqlc.narg('names')::text[] IS NULL OR r.name = ANY(sqlc.narg('names')::text[]))
+        AND (sqlc.narg('namespaces')::text[] IS NULL OR r.namespace = ANY(sqlc.narg('namespaces')::text[]))
+        AND (sqlc.narg('phases')::text[] IS NULL OR r.phase = ANY(sqlc.narg('phases')::text[]))
+        AND (sqlc.narg('statuses')::text[] IS NULL OR r.status = ANY(sqlc.narg('statuses')::text[]))
+        AND (sqlc.narg('severities')::text[] IS NULL OR r.severity = ANY(sqlc.narg('severities')::text[]))
+        AND (sqlc.narg('environments')::text[] IS NULL OR r.environment = ANY(sqlc.narg('environments')::text[]))
+        AND (sqlc.narg('cluster_names')::text[] IS NULL OR r.cluster_name = ANY(sqlc.narg('cluster_names')::text[]))
+        AND (sqlc.narg('action_types')::text[] IS NULL OR r.action_type = ANY(sqlc.narg('action_types')::text[]))
+        AND (sqlc.narg('fingerprints')::text[] IS NULL OR r.alert_fingerprint = ANY(sqlc.narg('fingerprints')::text[]))
+        AND (sqlc.narg('targets')::text[] IS NULL OR r.target_resource = ANY(sqlc.narg('targets')::text[]))
+        AND (sqlc.narg('signature_ids')::uuid[] IS NULL OR r.signature_id = ANY(sqlc.narg('signature_ids')::uuid[]))
+        AND (sqlc.narg('since')::timestamptz IS NULL OR r.start_time >= sqlc.narg('since')::timestamptz)
+        AND (sqlc.narg('until')::timestamptz IS NULL OR r.start_time < sqlc.narg('until')::timestamptz)
+    LIMIT 1
+) AS passing
+ORDER BY s.score DESC, s.signature_id
+LIMIT @page_size::bigint;
+
+-- name: SearchCandidates :many
+-- SearchCandidates answers what is needed to score signatures on every leg: their terms, and their cosine distance from the query vector,
+-- 2, which is as far as can be, where they have no vector of the model or there is no query vector.
+SELECT
+    s.id, s.text, s.terms, s.counts, s.length,
+    coalesce(e.vector <=> (sqlc.narg('query')::real[])::halfvec, 2)::float8 AS distance
+FROM signature AS s
+LEFT JOIN embedding AS e ON e.model_id = @model_id::smallint AND e.signature_id = s.id AND sqlc.narg('query')::real[] IS NOT NULL
+WHERE s.id = ANY(@ids::uuid[])
+ORDER BY s.id;
+
 -- name: SearchOutcomes :many
 -- SearchOutcomes answers, for each of the signatures, a row with an empty action_type that counts all of its remediations the
 -- filters leave, and a row for every action among them.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -42,12 +41,12 @@ often it occurred, what was done about it and how often that helped. Filters are
 	}
 	filterFlags(command, &options.filters)
 	flags := command.Flags()
-	flags.StringVar(&options.mode, "mode", string(client.SearchModeSemantic), "semantic (lexical and hybrid: not in this version)")
+	flags.StringVar(&options.mode, "mode", string(client.SearchModeHybrid), "hybrid, lexical (by words) or semantic (by meaning)")
 	flags.IntVar(&options.limit, "limit", 10, "incidents, 1 to 100")
 	flags.IntVar(&options.perSignature, "per-signature", 3, "remediations shown for each incident, 0 to 100")
 	flags.Float64Var(&options.minScore, "min-score", -1, "incidents less alike are left out, -1 to 1")
 	flags.BoolVar(&options.explain, "explain", false, "show the rank and score that led to the order")
-	completeWords(command, "mode", words(client.SearchModeSemantic))
+	completeWords(command, "mode", words(client.SearchModeHybrid, client.SearchModeLexical, client.SearchModeSemantic))
 	return command
 }
 
@@ -88,7 +87,7 @@ func (a *app) found(results []client.SearchResult, explain bool) error {
 		{Title: "INCIDENT", Most: 70},
 	}
 	if explain {
-		columns = append([]console.Column{{Title: "RANK"}}, columns...)
+		columns = append([]console.Column{{Title: "WORDS"}, {Title: "MEANING"}, {Title: "MATCHED", Most: 40}}, columns...)
 	}
 	rows := make([][]string, len(results))
 	for i, result := range results {
@@ -97,7 +96,7 @@ func (a *app) found(results []client.SearchResult, explain bool) error {
 			share(result.SuccessRate.Success, result.SuccessRate.Failure), bestAction(result), shownIDs(result), oneLine(result.Text),
 		}
 		if explain {
-			rows[i] = append([]string{rank(result)}, rows[i]...)
+			rows[i] = append(explained(result.Explain), rows[i]...)
 		}
 	}
 	return a.out.Table(columns, rows)
@@ -120,11 +119,30 @@ func shownIDs(result client.SearchResult) string {
 	return strings.Join(ids, ",")
 }
 
-func rank(result client.SearchResult) string {
-	if result.Explain == nil || result.Explain.Semantic == nil {
+// explained is what each leg added to the score, and the terms that matched.
+func explained(explain *client.Explain) []string {
+	if explain == nil {
+		return []string{"", "", ""}
+	}
+	return []string{part(explain.Lexical), part(explain.Semantic), matched(explain.Lexical)}
+}
+
+func part(leg *client.ExplainLeg) string {
+	if leg == nil {
 		return ""
 	}
-	return fmt.Sprintf("%d", result.Explain.Semantic.Rank)
+	return strconv.FormatFloat(leg.Score, 'f', 3, 64)
+}
+
+func matched(leg *client.ExplainLeg) string {
+	if leg == nil {
+		return ""
+	}
+	terms := make([]string, len(leg.Terms))
+	for i, term := range leg.Terms {
+		terms[i] = term.Term
+	}
+	return strings.Join(terms, ", ")
 }
 
 // oneLine folds the lines and spaces of a text.

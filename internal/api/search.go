@@ -22,14 +22,25 @@ const (
 	defaultPerSignature = 3
 )
 
+// Mode is the way a search looks: by words, by meaning, or both.
+type Mode = client.SearchMode
+
+// The modes.
+const (
+	ModeHybrid   = client.SearchModeHybrid
+	ModeLexical  = client.SearchModeLexical
+	ModeSemantic = client.SearchModeSemantic
+)
+
 // SearchQuery is a parsed POST /v1/search.
 type SearchQuery struct {
+	Mode Mode
 	// Text is the query, sanitised and normalised as signatures are.
 	Text         string
 	Filter       audit.Filter
 	Limit        int
 	PerSignature int
-	// MinScore is the least cosine similarity, -1 when all are wanted.
+	// MinScore is the least score, -1 when all are wanted.
 	MinScore float64
 	Explain  bool
 }
@@ -46,8 +57,8 @@ func (r *Request) SearchQuery(actions audit.Actions, now time.Time) (*SearchQuer
 		PerSignature: f.bounded("per_signature", 0, maxPerSignature, defaultPerSignature),
 		MinScore:     f.score("min_score"),
 		Explain:      f.optionalBoolean("explain"),
+		Mode:         f.mode(),
 	}
-	f.mode()
 	query.Filter = f.filters(now)
 	f.finish()
 	return query, f.faults.Err()
@@ -95,15 +106,16 @@ func (f *fields) score(name string) float64 {
 	return *x
 }
 
-func (f *fields) mode() {
-	mode := f.optionalText("mode")
-	switch {
-	case mode == nil, *mode == "semantic":
-	case *mode == "lexical", *mode == "hybrid":
-		f.fault("mode", audit.CodeUnsupported, "is not served by this version; semantic is")
-	default:
-		f.fault("mode", audit.CodeEnum, "must be semantic")
+func (f *fields) mode() Mode {
+	text := f.optionalText("mode")
+	if text == nil {
+		return ModeHybrid
 	}
+	mode := Mode(*text)
+	if !mode.Valid() {
+		f.fault("mode", audit.CodeEnum, "must be semantic, lexical or hybrid")
+	}
+	return mode
 }
 
 func (f *fields) filters(now time.Time) audit.Filter {
@@ -133,6 +145,40 @@ type Found struct {
 	Outcome             audit.Outcome
 	Actions             []FoundAction
 	Newest              []audit.Stored
+	// Lexical and Semantic say what each leg of the search found; nil for a leg that was not searched.
+	Lexical, Semantic *Leg
+}
+
+// Leg is what one leg of a search found of a signature.
+type Leg struct {
+	// Rank is the place on this leg from 1 on, 0 for what it did not find.
+	Rank int
+	// Raw is BM25 or the cosine similarity, Normalized what that is worth between 0 and 1, Weight what the leg is worth in the score.
+	Raw, Normalized, Weight float64
+	// Terms are the terms that matched; they add up to Raw. Of the lexical leg alone.
+	Terms []LegTerm
+}
+
+// LegTerm is a term that matched.
+type LegTerm struct {
+	Text  string
+	Score float64
+}
+
+// Score is what the leg adds to the signature's score; nothing if there is no leg.
+func (l *Leg) Score() float64 {
+	if l == nil {
+		return 0
+	}
+	return l.Weight * l.Normalized
+}
+
+// How says how a search was done.
+type How struct {
+	// Model made the vectors, of the semantic leg.
+	Model string
+	// Degraded says that a hybrid search had to do without its semantic leg.
+	Degraded bool
 }
 
 // FoundAction is an action that was tried for a signature.
@@ -141,20 +187,40 @@ type FoundAction struct {
 	Outcome    audit.Outcome
 }
 
-// Answer writes what was found, best first, made by the model.
-func (q *SearchQuery) Answer(found []Found, model string) *Answer {
+// Answer writes what was found, best first, and how.
+func (q *SearchQuery) Answer(found []Found, how How) *Answer {
 	results := client.SearchResults{
 		Data:   make([]client.SearchResult, 0, len(found)),
-		Search: client.SearchInfo{Mode: "semantic", Model: model},
+		Search: client.SearchInfo{Mode: q.Mode, Model: how.Model},
 	}
-	for rank, one := range found {
+	if how.Degraded {
+		results.Search.Degraded = []client.SearchLeg{client.SearchLegSemantic}
+	}
+	for _, one := range found {
 		result := wireFound(one)
 		if q.Explain {
-			result.Explain = &client.Explain{Semantic: &client.ExplainLeg{Rank: rank + 1, Score: one.Score}}
+			result.Explain = &client.Explain{Lexical: wireLeg(one.Lexical, ""), Semantic: wireLeg(one.Semantic, how.Model), Filters: q.Filter.Fields()}
 		}
 		results.Data = append(results.Data, result)
 	}
 	return NewAnswer(http.StatusOK, results)
+}
+
+func wireLeg(leg *Leg, model string) *client.ExplainLeg {
+	if leg == nil {
+		return nil
+	}
+	wire := &client.ExplainLeg{Raw: leg.Raw, Normalized: leg.Normalized, Weight: leg.Weight, Score: leg.Score()}
+	if leg.Rank > 0 {
+		wire.Rank = &leg.Rank
+	}
+	if model != "" {
+		wire.Model = &model
+	}
+	for _, term := range leg.Terms {
+		wire.Terms = append(wire.Terms, client.ExplainTerm{Term: term.Text, Score: term.Score})
+	}
+	return wire
 }
 
 func wireFound(found Found) client.SearchResult {

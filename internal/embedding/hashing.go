@@ -65,9 +65,14 @@ func NewHashing(cfg HashingConfig) (*Hashing, error) {
 	return &Hashing{dimensions: cfg.Dimensions}, nil
 }
 
+const hashingName = "hash-word-char35-v1"
+
+// Hashed reports whether the model's vectors are hashed words: near to each other where texts share words, whatever those mean.
+func (m Model) Hashed() bool { return m.Name == hashingName }
+
 // Model is named after what the vectors are made of.
 func (h *Hashing) Model() Model {
-	return Model{Name: "hash-word-char35-v1", Dimensions: h.dimensions}
+	return Model{Name: hashingName, Dimensions: h.dimensions}
 }
 
 // MaxBatch is small enough that a large batch spreads over the processors and stops soon after it is cancelled.

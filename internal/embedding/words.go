@@ -3,124 +3,25 @@ package embedding
 import (
 	"iter"
 	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/datastorage-service/datastorage/internal/lexical"
 )
 
 // words yields the words of a text in lower case: runs of letters, marks and digits that are not stop words. A word that a
 // change of case joins together comes in its parts and whole: KubePodCrashLooping is kube, pod, crash, looping and
-// kubepodcrashlooping. Placeholders of a normalised text, such as <num>, say nothing about it and are left out.
+// kubepodcrashlooping. A change of this is a new version of the hashing model.
 func words(text string) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for rest := text; rest != ""; {
-			var run string
-			run, rest = nextRun(rest)
-			if !yieldParts(run, yield) || !yieldWord(run, yield) {
+		for run := range lexical.Runs(text) {
+			whole := strings.ToLower(run)
+			for part := range lexical.Parts(run) {
+				if part != whole && !lexical.StopWord(part) && !yield(part) {
+					return
+				}
+			}
+			if !lexical.StopWord(whole) && !yield(whole) {
 				return
 			}
 		}
 	}
-}
-
-// nextRun cuts the first run of word runes from a text; the run is empty if none is left.
-func nextRun(text string) (run, rest string) {
-	for text != "" {
-		if n := placeholder(text); n > 0 {
-			text = text[n:]
-			continue
-		}
-		if n := prefix(text, isWordRune); n > 0 {
-			return text[:n], text[n:]
-		}
-		_, size := utf8.DecodeRuneInString(text)
-		text = text[size:]
-	}
-	return "", ""
-}
-
-// maxPlaceholder bounds the search for the end of a placeholder, in bytes with its brackets.
-const maxPlaceholder = 16
-
-// placeholder is the length of the <placeholder> that a text begins with: lower-case ASCII letters in angle brackets; 0 if
-// it begins with none.
-func placeholder(text string) int {
-	if text[0] != '<' {
-		return 0
-	}
-	name := text[1:min(len(text), maxPlaceholder)]
-	n := prefix(name, func(r rune) bool { return 'a' <= r && r <= 'z' })
-	if n == 0 || n == len(name) || name[n] != '>' {
-		return 0
-	}
-	return n + len("<>")
-}
-
-// prefix is the length in bytes of the runes in the class that a text begins with.
-func prefix(text string, class func(rune) bool) int {
-	if n := strings.IndexFunc(text, func(r rune) bool { return !class(r) }); n >= 0 {
-		return n
-	}
-	return len(text)
-}
-
-func isWordRune(r rune) bool {
-	return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r)
-}
-
-// yieldParts yields the parts of a run in mixed case; nothing if it has but one.
-func yieldParts(run string, yield func(string) bool) bool {
-	start := 0
-	for i := nextPart(run); i < len(run); i = start + nextPart(run[start:]) {
-		if !yieldWord(run[start:i], yield) {
-			return false
-		}
-		start = i
-	}
-	return start == 0 || yieldWord(run[start:], yield)
-}
-
-// nextPart is the length of a run's first part. A part begins where an upper-case letter follows another kind of rune
-// (pod|Crash), or is followed by a lower-case one (HTTP|Server).
-func nextPart(run string) int {
-	afterUpper := true
-	for i, r := range run {
-		upper := unicode.IsUpper(r)
-		if i > 0 && upper && (!afterUpper || lowerFollows(run[i:])) {
-			return i
-		}
-		afterUpper = upper
-	}
-	return len(run)
-}
-
-// lowerFollows tells whether the second rune of a text is a lower-case letter.
-func lowerFollows(text string) bool {
-	_, size := utf8.DecodeRuneInString(text)
-	next, _ := utf8.DecodeRuneInString(text[size:])
-	return unicode.IsLower(next)
-}
-
-func yieldWord(word string, yield func(string) bool) bool {
-	word = strings.ToLower(word)
-	if word == "" || stopWord(word) {
-		return true
-	}
-	return yield(word)
-}
-
-// stopWord tells the English function words, which say how a text is put and not what it is about. Words that tell
-// incidents apart although they are frequent, such as no, not, up, down, out and off, are not among them.
-func stopWord(word string) bool {
-	switch word {
-	case "a", "about", "above", "after", "again", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be",
-		"because", "been", "before", "being", "below", "between", "both", "but", "by", "can", "could", "did", "do", "does",
-		"doing", "during", "each", "few", "for", "from", "further", "had", "has", "have", "having", "he", "her", "here",
-		"hers", "him", "his", "how", "i", "if", "in", "into", "is", "it", "its", "itself", "just", "me", "more", "most",
-		"my", "nor", "now", "of", "on", "once", "only", "or", "other", "our", "ours", "own", "same", "she", "should", "so",
-		"some", "such", "than", "that", "the", "their", "theirs", "them", "then", "there", "these", "they", "this",
-		"those", "through", "to", "too", "until", "very", "was", "we", "were", "what", "when", "where", "which", "while",
-		"who", "whom", "why", "will", "with", "would", "you", "your", "yours":
-		return true
-	}
-	return false
 }

@@ -27,7 +27,7 @@ func badSearches() []bad {
 		search("array", "[]", "", "type"),
 		with("query", `""`, "empty"), with("query", `" \n\t "`, "empty"), with("query", "null", "required"), with("query", "1", "type"),
 		search("long query", `{"query":`+quote(strings.Repeat("x", 8<<10+1))+`}`, "query", "too_long"),
-		with("mode", `"lexical"`, "unsupported"), with("mode", `"hybrid"`, "unsupported"), with("mode", `"fuzzy"`, "not_in_set"),
+		with("mode", `"Lexical"`, "not_in_set"), with("mode", `""`, "not_in_set"), with("mode", `"fuzzy"`, "not_in_set"),
 		with("mode", "1", "type"),
 		with("limit", "0", "out_of_range"), with("limit", "101", "out_of_range"), with("limit", "-1", "out_of_range"),
 		with("limit", "1e9", "out_of_range"),
@@ -48,8 +48,8 @@ func badSearches() []bad {
 		filter("cluster_name", quote(strings.Repeat("x", 256)), "too_long"),
 		filter("action_type", quote(strings.Repeat("x,", 100)+"x"), "too_large"),
 		search("until before since", `{"query":"x","filters":{"since":"1h","until":"2h"}}`, "filters.until", "order"),
-		search("every fault at once", `{"mode":"hybrid","limit":0,"min_score":9,"filters":{"phase":"x","x":"y"},"z":1}`, "query", "required",
-			"mode", "unsupported", "limit", "out_of_range", "min_score", "out_of_range", "filters.phase", "not_in_set", "filters.x", "unknown_field", "z", "unknown_field"),
+		search("every fault at once", `{"mode":"both","limit":0,"min_score":9,"filters":{"phase":"x","x":"y"},"z":1}`, "query", "required",
+			"mode", "not_in_set", "limit", "out_of_range", "min_score", "out_of_range", "filters.phase", "not_in_set", "filters.x", "unknown_field", "z", "unknown_field"),
 	}
 }
 

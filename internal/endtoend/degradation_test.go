@@ -83,9 +83,20 @@ func writesArePending(t *testing.T, stack *endtoend.Stack) {
 	wantVectors(t, stack, 0)
 }
 
+// searchSaysComeBack asks by meaning alone, which cannot be answered, and by both, where the words answer and say that they are alone.
 func searchSaysComeBack(t *testing.T, stack *endtoend.Stack) {
 	t.Helper()
-	_, err := stack.Client.Search(t.Context(), client.SearchInput{Query: "disk is full"})
+	found, err := stack.Client.Search(t.Context(), client.SearchInput{Query: "disk is nearly full", Explain: pointer(true)})
+	if err != nil || len(found.Data) != 2 || found.Data[0].Remediations[0].RemediationID != "b" {
+		t.Fatalf("search by both: %+v %v", found, err)
+	}
+	if diff := gocmp.Diff(client.SearchInfo{Mode: "hybrid", Degraded: []client.SearchLeg{"semantic"}}, found.Search); diff != "" {
+		t.Error(diff)
+	}
+	if found.Data[0].Explain.Semantic != nil || found.Data[0].Explain.Lexical.Score != found.Data[0].Score {
+		t.Errorf("explained as %+v", found.Data[0].Explain)
+	}
+	_, err = stack.Client.Search(t.Context(), client.SearchInput{Query: "disk is full", Mode: pointer(client.SearchModeSemantic)})
 	var refusal *client.Error
 	if !errors.As(err, &refusal) || !errors.Is(err, client.ErrUnavailable) || refusal.RetryAfter <= 0 {
 		t.Errorf("search: %v", err)
@@ -329,7 +340,7 @@ func TestTextThatTheProviderRefuses(t *testing.T) {
 	if done, err := stack.Functions.Maintain.Invoke(t.Context()); err != nil || done.Embedded != 0 || done.Refused != 1 {
 		t.Errorf("upkeep did %+v, %v", done, err)
 	}
-	_, err = stack.Client.Search(t.Context(), client.SearchInput{Query: "unspeakable"})
+	_, err = stack.Client.Search(t.Context(), client.SearchInput{Query: "unspeakable", Mode: pointer(client.SearchModeSemantic)})
 	var refusal *client.Error
 	if !errors.As(err, &refusal) || refusal.StatusCode != 400 {
 		t.Fatalf("search: %v", err)

@@ -34,7 +34,7 @@ func TestSearchOrder(t *testing.T) {
 		create(t, stack, incident(fmt.Sprint(i), message))
 	}
 	for i, message := range messages {
-		found := search(t, stack, client.SearchInput{Query: message, Explain: pointer(true)})
+		found := search(t, stack, client.SearchInput{Query: message, Mode: pointer(client.SearchModeSemantic), Explain: pointer(true)})
 		if len(found) != len(messages) {
 			t.Errorf("%s: found %d, want all %d", message, len(found), len(messages))
 		}
@@ -43,7 +43,7 @@ func TestSearchOrder(t *testing.T) {
 		}
 		for rank, result := range found {
 			leg := result.Explain.Semantic
-			if leg.Rank != rank+1 || leg.Score != result.Score || result.Score < -1 || result.Score > 1 {
+			if *leg.Rank != rank+1 || leg.Score != result.Score || result.Score < -1 || result.Score > 1 {
 				t.Errorf("%s: explained as %+v at %d with score %v", message, leg, rank, result.Score)
 			}
 		}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"slices"
 	"time"
 
@@ -31,8 +30,6 @@ type ranking struct {
 	scores     scores
 	// median is of the time a search took through the gateway.
 	median time.Duration
-	// served is false when this version of the service refuses the mode.
-	served bool
 }
 
 func (e *evaluation) all(ctx context.Context, sets []set, providers []provider) error {
@@ -96,16 +93,12 @@ func (s *service) load(ctx context.Context, records []json.RawMessage) error {
 
 // rank asks the set's queries one after another.
 func (s *service) rank(ctx context.Context, of set, mode client.SearchMode) (ranking, error) {
-	r := ranking{set: of.name, model: s.model, mode: mode, queries: len(of.queries), served: true}
+	r := ranking{set: of.name, model: s.model, mode: mode, queries: len(of.queries)}
 	var judged []scores
 	var took []time.Duration
 	for _, q := range of.queries {
 		started := time.Now()
 		found, err := s.search(ctx, q.Text, mode)
-		if isUnserved(err) {
-			r.served = false
-			return r, nil
-		}
 		if err != nil {
 			return r, fmt.Errorf("query %s: %w", q.ID, err)
 		}
@@ -134,13 +127,6 @@ func (s *service) search(ctx context.Context, text string, mode client.SearchMod
 		}
 	}
 	return found, nil
-}
-
-// isUnserved is whether the service refuses the mode itself.
-func isUnserved(err error) bool {
-	var refused *client.Error
-	return errors.As(err, &refused) && refused.StatusCode == http.StatusBadRequest &&
-		slices.ContainsFunc(refused.Problem.Errors, func(f client.FieldError) bool { return f.Field == "mode" })
 }
 
 // fold reads back which signature each document was given.

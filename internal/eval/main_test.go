@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"regexp"
 	"strings"
 	"testing"
@@ -115,27 +114,5 @@ func TestProviders(t *testing.T) {
 				t.Errorf("providers (-want +got):\n%s", diff)
 			}
 		})
-	}
-}
-
-func TestUnserved(t *testing.T) {
-	t.Parallel()
-	refusal := func(status int, field string) error {
-		return &client.Error{StatusCode: status, Problem: client.Problem{Errors: []client.FieldError{{Field: field}}}}
-	}
-	for _, c := range []struct {
-		name string
-		err  error
-		want bool
-	}{
-		{"no error", nil, false},
-		{"the mode", refusal(400, "mode"), true},
-		{"another field", refusal(400, "query"), false},
-		{"another status", refusal(503, "mode"), false},
-		{"no answer", errors.New("connection refused"), false},
-	} {
-		if got := isUnserved(c.err); got != c.want {
-			t.Errorf("%s: %v, want %v", c.name, got, c.want)
-		}
 	}
 }

@@ -11,12 +11,7 @@ func printRankings(out io.Writer, rankings []ranking) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(table, "set\tmodel\tmode\tqueries\tnDCG@10\tMRR@10\thit@1\thit@5\tmedian ms") // Flush tells
 	for _, r := range rankings {
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t", r.set, r.model, r.mode)
-		if !r.served {
-			_, _ = fmt.Fprintln(table, "not served\t\t\t\t\t")
-			continue
-		}
-		_, _ = fmt.Fprintf(table, "%d\t%.3f\t%.3f\t%.3f\t%.3f\t%.1f\n", r.queries,
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%.3f\t%.3f\t%.3f\t%.3f\t%.1f\n", r.set, r.model, r.mode, r.queries,
 			r.scores.ndcg, r.scores.mrr, r.scores.hit1, r.scores.hit5, float64(r.median)/float64(time.Millisecond))
 	}
 	return table.Flush()

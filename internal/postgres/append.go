@@ -8,8 +8,10 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/lexical"
 	"github.com/datastorage-service/datastorage/internal/postgres/internal/dbsqlc"
 )
 
@@ -58,9 +60,12 @@ func (s *Store) Append(ctx context.Context, entries []audit.Entry, vectors Vecto
 	if err := vectors.check(); err != nil {
 		return nil, err
 	}
-	written, err := retry(ctx, "append", func(ctx context.Context) ([]Written, error) {
-		return s.append(ctx, entries, vectors)
-	})
+	written, err := s.try(ctx, entries, vectors)
+	if unknownSignature(err) {
+		// The database is another one than before: restored, or made anew.
+		s.known.Purge()
+		written, err = s.try(ctx, entries, vectors)
+	}
 	if !errors.Is(err, audit.ErrRefused) {
 		return written, err
 	}
@@ -68,6 +73,28 @@ func (s *Store) Append(ctx context.Context, entries []audit.Entry, vectors Vecto
 		return []Written{{Err: err}}, nil
 	}
 	return s.appendHalves(ctx, entries, vectors)
+}
+
+// try writes entries in one transaction, or none of them.
+func (s *Store) try(ctx context.Context, entries []audit.Entry, vectors Vectors) ([]Written, error) {
+	written, err := retry(ctx, "append", func(ctx context.Context) ([]Written, error) {
+		return s.append(ctx, entries, vectors)
+	})
+	if err != nil {
+		return written, err
+	}
+	for i, entry := range entries {
+		if entry.Kind == audit.KindRemediation && written[i].Err == nil {
+			s.known.Add(entry.Signature.ID, struct{}{})
+		}
+	}
+	return written, nil
+}
+
+// unknownSignature reports a remediation whose signature is not stored.
+func unknownSignature(err error) bool {
+	var server *pgconn.PgError
+	return errors.As(err, &server) && server.ConstraintName == "remediation_audit_signature_id_fkey"
 }
 
 // appendHalves splits a batch in the order in which one transaction writes it, so that no child is tried before its parent.
@@ -307,44 +334,65 @@ func (a *attempt) insertRemediations(ctx context.Context, b batch) ([]dbsqlc.Rem
 		signatures = append(signatures, entry.Signature)
 		ids[i] = entry.Signature.ID
 	}
-	distinct := newSignatureArrays(signatures, a.vectors)
+	distinct := newSignatureArrays(signatures, a.vectors, a.store.known.Contains)
 	return a.store.queries.RemediationAppend(ctx, a.db, dbsqlc.RemediationAppendParams{
-		Canonical:         b.canonical,
-		ContentHash:       b.contentHash,
-		Metadata:          b.metadata,
-		SignatureID:       ids,
-		Normalizer:        audit.Normalizer,
-		NewSignatureID:    distinct.ids,
-		NewSignatureText:  distinct.texts,
-		VectorSignatureID: distinct.vectorIDs,
-		Vectors:           distinct.vectors,
-		Model:             a.store.model,
+		Canonical:          b.canonical,
+		ContentHash:        b.contentHash,
+		Metadata:           b.metadata,
+		SignatureID:        ids,
+		Normalizer:         audit.Normalizer,
+		Analyzer:           lexical.Analyzer,
+		NewSignatureID:     distinct.ids,
+		NewSignatureText:   distinct.texts,
+		NewSignatureTerms:  distinct.terms,
+		NewSignatureCounts: distinct.counts,
+		NewSignatureLength: distinct.lengths,
+		VectorSignatureID:  distinct.vectorIDs,
+		Vectors:            distinct.vectors,
+		Model:              a.store.model,
 	})
 }
 
-// signatureArrays holds each signature of a batch once, and the vectors there are for them, one after the other.
+// signatureArrays holds each signature of a batch once, those that are known to be stored left out, and the vectors there are for all of
+// them, one after the other.
 type signatureArrays struct {
 	ids       []audit.ID
 	texts     []string
+	terms     []string
+	counts    []string
+	lengths   []int32
 	vectorIDs []audit.ID
 	vectors   []float32
 }
 
-func newSignatureArrays(signatures []audit.Signature, vectors Vectors) signatureArrays {
+func newSignatureArrays(signatures []audit.Signature, vectors Vectors, known func(audit.ID) bool) signatureArrays {
 	// Empty arrays, not null: the statements take the length of them.
-	arrays := signatureArrays{ids: []audit.ID{}, texts: []string{}, vectorIDs: []audit.ID{}, vectors: []float32{}}
+	arrays := signatureArrays{
+		ids: []audit.ID{}, texts: []string{}, terms: []string{}, counts: []string{}, lengths: []int32{}, vectorIDs: []audit.ID{},
+		vectors: []float32{},
+	}
 	seen := make(map[audit.ID]bool, len(signatures))
 	for _, signature := range signatures {
 		if seen[signature.ID] {
 			continue
 		}
 		seen[signature.ID] = true
-		arrays.ids = append(arrays.ids, signature.ID)
-		arrays.texts = append(arrays.texts, signature.Text)
+		if !known(signature.ID) {
+			arrays.add(signature)
+		}
 		if vector, ok := vectors[signature.ID]; ok {
 			arrays.vectorIDs = append(arrays.vectorIDs, signature.ID)
 			arrays.vectors = append(arrays.vectors, vector...)
 		}
 	}
 	return arrays
+}
+
+func (a *signatureArrays) add(signature audit.Signature) {
+	document := lexical.Analyze(signature.Text)
+	a.ids = append(a.ids, signature.ID)
+	a.texts = append(a.texts, signature.Text)
+	a.terms = append(a.terms, arrayText(document.Terms))
+	a.counts = append(a.counts, arrayText(document.Counts))
+	a.lengths = append(a.lengths, document.Length)
 }

@@ -605,3 +605,18 @@ func TestIdentifiersTooLongForAnIndex(t *testing.T) {
 		t.Errorf("the long one: %v", written[1].Err)
 	}
 }
+
+// A store that remembers a signature which the database has lost, as after a restore, stores it again.
+func TestRememberedSignatureIsGone(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	store := open(t, db.WriterURL())
+	first, second := minimal("first"), minimal("second")
+	store.mustAppend(t, nil, first)
+	run(t, db.SuperuserURL(), "SET session_replication_role = replica", "DELETE FROM remediation_audit", "DELETE FROM signature",
+		"DELETE FROM signature_term")
+	store.mustAppend(t, nil, second)
+	if n := one[int](t, db.ReaderURL(), "SELECT count(*) FROM signature AS s JOIN signature_term AS t ON t.signature_id = s.id"); n == 0 {
+		t.Error("the signature is not there, or without its terms")
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/lexical"
 	"github.com/datastorage-service/datastorage/internal/postgres"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
@@ -35,7 +36,7 @@ func fill(tb testing.TB, db *postgrestest.Database) {
 	if len(create) < 10 {
 		tb.Fatalf("the tables have the indexes %q", create)
 	}
-	run(tb, db.SuperuserURL(), slices.Concat(drop, data(), create, []string{"ANALYZE"})...)
+	run(tb, db.SuperuserURL(), slices.Concat(drop, data(), create, []string{"VACUUM ANALYZE"})...)
 }
 
 func data() []string {
@@ -44,8 +45,14 @@ func data() []string {
 		"SET maintenance_work_mem = '256MB'",
 		// Foreign keys hold by construction.
 		"SET session_replication_role = replica",
-		fmt.Sprintf(`INSERT INTO signature (id, text, normalizer)
-			SELECT md5('s' || s)::uuid, 'signature ' || s, 1 FROM generate_series(1, %d) AS s`, planSignatures),
+		// Triggers do not fire here either.
+		fmt.Sprintf(`INSERT INTO signature (id, text, normalizer, length, analyzer)
+			SELECT md5('s' || s)::uuid, 'signature ' || s, 1, 10, 1 FROM generate_series(1, %d) AS s`, planSignatures),
+		postings("signature", 1), postings("word5", 5), postings("77", 1000),
+		// And the words that nobody asks for, as a text has them.
+		fmt.Sprintf(`INSERT INTO signature_term (term, signature_id, count, length)
+			SELECT 100 * w + floor(100 * random() * random()), md5('s' || s)::uuid, 1, 10
+			FROM generate_series(1, %d) AS s, generate_series(1, 30) AS w`, planSignatures),
 		fmt.Sprintf(`INSERT INTO embedding (model_id, signature_id, vector)
 			SELECT 1, md5('s' || s)::uuid, ARRAY(SELECT random() - 0.5 + 0 * s FROM generate_series(1, %d))::real[]::vector::halfvec
 			FROM generate_series(1, %d) AS s`, postgrestest.Dimensions, planSignatures),
@@ -71,6 +78,12 @@ func data() []string {
 		fmt.Sprintf(`INSERT INTO execution_audit (remediation_id, workflow_id, execution_id, action_type, success, start_time, actor, event_id, created_at)
 			SELECT 'r' || i / 3, 'w', i, 'a', true, now(), 'a', gen_random_uuid(), now() FROM generate_series(1, %d) AS i`, planChildren),
 	}
+}
+
+// postings makes one of so many signatures hold a word.
+func postings(word string, of int) string {
+	return fmt.Sprintf(`INSERT INTO signature_term (term, signature_id, count, length)
+		SELECT %d, md5('s' || s)::uuid, 1, 10 FROM generate_series(1, %d, %d) AS s`, lexical.Analyze(word).Terms[0], planSignatures, of)
 }
 
 // planFilters are filters by one field each, of a common value and of a rare one.
@@ -169,7 +182,7 @@ func (p planner) plan(tb testing.TB, name string) []node {
 
 // large are the tables that fill fills.
 var large = []string{
-	"remediation_audit", "signature", "embedding_1", "ai_analysis_audit", "workflow_audit", "execution_audit",
+	"remediation_audit", "signature", "signature_term", "embedding_1", "ai_analysis_audit", "workflow_audit", "execution_audit",
 	time.Now().UTC().AddDate(0, 0, 1).Format("audit_event_2006_01"),
 }
 
@@ -207,6 +220,7 @@ func TestPlans(t *testing.T) {
 	p.checkLists(t, fields)
 	p.checkCounts(t, fields)
 	p.checkSearches(t, fields)
+	p.checkLexical(t, fields)
 	p.checkReads(t)
 	p.checkWrites(t)
 	checkFewOfMany(t, db)
@@ -303,6 +317,35 @@ func (p planner) checkSearches(t *testing.T, fields map[string][]audit.Filter) {
 			p.check(t, "SearchOutcomes", filtered)
 			p.check(t, "SearchRemediations", filtered)
 		}
+	}
+}
+
+// checkLexical looks at a search by words: a frequent one and a rare one, under every kind of filter.
+func (p planner) checkLexical(t *testing.T, fields map[string][]audit.Filter) {
+	t.Helper()
+	filters := selective(fields)
+	filters["nothing"], filters["status"] = audit.Filter{}, fields["status"][0]
+	for name, f := range filters {
+		p.Tap.Reset()
+		scorer, statistics, err := p.Weigh(t.Context(), lexical.Parse("signature 77 word5"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, err := p.Lexical(t.Context(), scorer, statistics, f, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name == "nothing" && len(found) != 10 {
+			t.Errorf("%d found, want 10", len(found))
+		}
+		p.check(t, "LexicalFrequencies", name)
+		if got := access(p.plan(t, "SearchLexical")); strings.Contains(got, "Seq Scan") {
+			t.Errorf("a search by words filtered by %s: %s", name, got)
+		}
+		if _, err := p.Candidates(t.Context(), append(found, audit.ID(md5.Sum([]byte("s5")))), vector(1)); err != nil {
+			t.Fatal(err)
+		}
+		p.check(t, "SearchCandidates", name)
 	}
 }
 

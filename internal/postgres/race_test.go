@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/lexical"
 	"github.com/datastorage-service/datastorage/internal/postgres"
 	"github.com/datastorage-service/datastorage/internal/postgres/internal/dbsqlc"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
@@ -62,6 +63,7 @@ func appendIn(t *testing.T, tx pgx.Tx, e audit.Entry) {
 		rows, err = queries.RemediationAppend(t.Context(), tx, dbsqlc.RemediationAppendParams{
 			Canonical: canonical, ContentHash: hash, Metadata: metadata, SignatureID: []audit.ID{e.Signature.ID},
 			Normalizer: audit.Normalizer, NewSignatureID: []audit.ID{e.Signature.ID}, NewSignatureText: []string{e.Signature.Text},
+			Analyzer: lexical.Analyzer, NewSignatureTerms: []string{"{}"}, NewSignatureCounts: []string{"{}"}, NewSignatureLength: []int32{0},
 			VectorSignatureID: []audit.ID{}, Vectors: []float32{}, Model: postgrestest.Model,
 		})
 		n = len(rows)

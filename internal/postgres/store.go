@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"sync"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/datastorage-service/datastorage/internal/audit"
 	"github.com/datastorage-service/datastorage/internal/postgres/internal/dbsqlc"
 )
 
@@ -15,11 +17,16 @@ type Store struct {
 	pool    *pgxpool.Pool
 	queries *dbsqlc.Queries
 	model   string
+	// known are signatures that are stored, so that their terms need not be made and sent again.
+	known *lru.Cache[audit.ID, struct{}]
 
 	mu        sync.Mutex
 	cursorKey []byte
 	modelRow  *dbsqlc.EmbeddingModel
 }
+
+// rememberedSignatures is how many signatures a store remembers to be stored; some 100 bytes each.
+const rememberedSignatures = 1 << 15
 
 // Open validates the configuration and makes a store. It does not connect: the first use does, so a function starts, and answers
 // /health, while the database is away.
@@ -32,7 +39,11 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("postgres: make the pool: %w", err)
 	}
-	return &Store{pool: pool, queries: dbsqlc.New(), model: config.Model}, nil
+	known, err := lru.New[audit.ID, struct{}](rememberedSignatures)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: remember signatures: %w", err)
+	}
+	return &Store{pool: pool, queries: dbsqlc.New(), model: config.Model, known: known}, nil
 }
 
 // Close waits for what is under way and closes every connection.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/lexical"
 	"github.com/datastorage-service/datastorage/internal/postgres/internal/dbsqlc"
 )
 
@@ -134,17 +135,21 @@ func (a *attempt) writeChanges(ctx context.Context, _ []int) error {
 		return fmt.Errorf("write the new states: %w", err)
 	}
 	b := newBatch(c.entries, placesOf(audit.KindUpdate, c.entries))
-	distinct := newSignatureArrays(c.signatures(), a.vectors)
+	distinct := newSignatureArrays(c.signatures(), a.vectors, a.store.known.Contains)
 	_, err = a.store.queries.RemediationUpdate(ctx, a.db, dbsqlc.RemediationUpdateParams{
-		Canonical:         b.canonical,
-		ContentHash:       b.contentHash,
-		Normalizer:        audit.Normalizer,
-		NewSignatureID:    distinct.ids,
-		NewSignatureText:  distinct.texts,
-		VectorSignatureID: distinct.vectorIDs,
-		Vectors:           distinct.vectors,
-		Model:             a.store.model,
-		States:            encoded,
+		Canonical:          b.canonical,
+		ContentHash:        b.contentHash,
+		Normalizer:         audit.Normalizer,
+		Analyzer:           lexical.Analyzer,
+		NewSignatureID:     distinct.ids,
+		NewSignatureText:   distinct.texts,
+		NewSignatureTerms:  distinct.terms,
+		NewSignatureCounts: distinct.counts,
+		NewSignatureLength: distinct.lengths,
+		VectorSignatureID:  distinct.vectorIDs,
+		Vectors:            distinct.vectors,
+		Model:              a.store.model,
+		States:             encoded,
 	})
 	return err
 }

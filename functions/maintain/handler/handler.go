@@ -37,6 +37,8 @@ type Done struct {
 	Embedded int64 `json:"embedded"`
 	// Refused counts the signatures that the provider has no vector for.
 	Refused int64 `json:"refused"`
+	// Analyzed counts the signatures whose terms were missing or of an older analyzer.
+	Analyzed int64 `json:"analyzed"`
 	// Partitions counts the journal partitions that were made.
 	Partitions int `json:"partitions"`
 }
@@ -65,10 +67,29 @@ func (h *Handler) Invoke(ctx context.Context) (Done, error) {
 	var done Done
 	partitions, partitionsErr := h.config.Store.PartitionsAhead(ctx, h.config.PartitionsAhead)
 	done.Partitions = partitions
-	err := errors.Join(partitionsErr, h.backfill(ctx, &done))
+	err := errors.Join(partitionsErr, h.backfill(ctx, &done), h.analyze(ctx, &done))
 	h.config.Log.InfoContext(ctx, "maintained", slog.Int64("embedded", done.Embedded), slog.Int64("refused", done.Refused),
-		slog.Int("partitions", done.Partitions), slog.Any("error", err))
+		slog.Int64("analyzed", done.Analyzed), slog.Int("partitions", done.Partitions), slog.Any("error", err))
 	return done, err
+}
+
+// analyze makes the terms of signatures that have none, or those of an older analyzer, and counts what searches weigh them by.
+func (h *Handler) analyze(ctx context.Context, done *Done) error {
+	for {
+		old, err := h.config.Store.Unanalyzed(ctx, page)
+		if err != nil {
+			return err
+		}
+		if len(old) == 0 {
+			_, err := h.config.Store.CountTerms(ctx)
+			return err
+		}
+		analyzed, err := h.config.Store.Analyze(ctx, old)
+		if err != nil {
+			return err
+		}
+		done.Analyzed += analyzed
+	}
 }
 
 // backfill walks the signatures without a vector in the order of their ids and makes the vectors.

@@ -51,7 +51,7 @@ func TestInvoke(t *testing.T) {
 		t.Fatal(err)
 	}
 	// A fresh database has the partitions of this month and three more.
-	for _, want := range []handler.Done{{Embedded: 450, Partitions: 2}, {}} {
+	for _, want := range []handler.Done{{Embedded: 450, Analyzed: 450, Partitions: 2}, {}} {
 		done, err := upkeep.Invoke(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -63,6 +63,12 @@ func TestInvoke(t *testing.T) {
 	var vectors int
 	if err := conn.QueryRow(t.Context(), "SELECT count(*) FROM embedding").Scan(&vectors); err != nil || vectors != 450 {
 		t.Errorf("%d vectors %v, want 450", vectors, err)
+	}
+	// Each text is a word, a number and the pair of them.
+	var terms, counted int
+	err = conn.QueryRow(t.Context(), "SELECT (SELECT count(*) FROM signature_term), (SELECT signatures FROM lexical_statistic)").Scan(&terms, &counted)
+	if err != nil || terms != 3*450 || counted != 450 {
+		t.Errorf("%d terms, %d signatures counted, %v", terms, counted, err)
 	}
 }
 

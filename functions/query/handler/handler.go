@@ -5,7 +5,6 @@ package handler
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -113,69 +112,4 @@ func (h handler) incidentEvents(ctx context.Context, r *api.Request) (*api.Answe
 		return nil, err
 	}
 	return query.Answer(api.Rows[audit.IncidentEvent](page))
-}
-
-func (h handler) search(ctx context.Context, r *api.Request) (*api.Answer, error) {
-	query, err := r.SearchQuery(audit.Actions{}, h.Now())
-	if err != nil {
-		return nil, err
-	}
-	vector, err := h.Embedder.Query(ctx, query.Text)
-	switch {
-	case errors.Is(err, embedding.ErrRefused):
-		return nil, audit.Faults{{Field: "query", Code: audit.CodeUnsupported, Detail: "is refused by the embedding model"}}
-	case err != nil:
-		return nil, fmt.Errorf("embed the query: %w: %w", audit.ErrUnavailable, err)
-	}
-	nearest, err := h.Store.Nearest(ctx, vector, query.Filter, query.Limit)
-	if err != nil {
-		return nil, err
-	}
-	found, err := h.found(ctx, query, nearest)
-	if err != nil {
-		return nil, err
-	}
-	return query.Answer(found, h.Embedder.Model().String()), nil
-}
-
-// found adds to each near signature what the filter leaves of its remediations.
-func (h handler) found(ctx context.Context, query *api.SearchQuery, nearest []postgres.Nearest) ([]api.Found, error) {
-	var ids []audit.ID
-	for _, near := range nearest {
-		if 1-near.Distance >= query.MinScore {
-			ids = append(ids, near.SignatureID)
-		}
-	}
-	if ids == nil {
-		return nil, nil
-	}
-	occurrences, err := h.Store.Occurrences(ctx, ids, query.Filter, query.PerSignature)
-	if err != nil {
-		return nil, err
-	}
-	var found []api.Found
-	for _, near := range nearest[:len(ids)] {
-		// A signature whose last matching remediation was updated in between has no occurrences any more.
-		if of := occurrences[near.SignatureID]; of != nil {
-			found = append(found, join(near, of))
-		}
-	}
-	return found, nil
-}
-
-func join(near postgres.Nearest, of *postgres.Occurrences) api.Found {
-	found := api.Found{
-		SignatureID: near.SignatureID,
-		Text:        near.Text,
-		Score:       1 - near.Distance,
-		Occurrences: of.Total,
-		FirstSeen:   of.FirstSeen,
-		LastSeen:    of.LastSeen,
-		Outcome:     of.Outcome,
-		Newest:      of.Newest,
-	}
-	for _, action := range of.Actions {
-		found.Actions = append(found.Actions, api.FoundAction{ActionType: action.ActionType, Outcome: action.Outcome})
-	}
-	return found
 }

@@ -12,6 +12,196 @@ import (
 	audit "github.com/datastorage-service/datastorage/internal/audit"
 )
 
+const searchCandidates = `-- name: SearchCandidates :many
+SELECT
+    s.id, s.text, s.terms, s.counts, s.length,
+    coalesce(e.vector <=> ($1::real[])::halfvec, 2)::float8 AS distance
+FROM signature AS s
+LEFT JOIN embedding AS e ON e.model_id = $2::smallint AND e.signature_id = s.id AND $1::real[] IS NOT NULL
+WHERE s.id = ANY($3::uuid[])
+ORDER BY s.id
+`
+
+type SearchCandidatesParams struct {
+	Query   []float32
+	ModelID int16
+	Ids     []audit.ID
+}
+
+type SearchCandidatesRow struct {
+	ID       audit.ID
+	Text     string
+	Terms    []int64
+	Counts   []int16
+	Length   int32
+	Distance float64
+}
+
+// SearchCandidates answers what is needed to score signatures on every leg: their terms, and their cosine distance from the query vector,
+// 2, which is as far as can be, where they have no vector of the model or there is no query vector.
+func (q *Queries) SearchCandidates(ctx context.Context, db DBTX, arg SearchCandidatesParams) ([]SearchCandidatesRow, error) {
+	rows, err := db.Query(ctx, searchCandidates, arg.Query, arg.ModelID, arg.Ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SearchCandidatesRow
+	for rows.Next() {
+		var i SearchCandidatesRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Text,
+			&i.Terms,
+			&i.Counts,
+			&i.Length,
+			&i.Distance,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const searchLexical = `-- name: SearchLexical :many
+WITH matching AS (
+    SELECT DISTINCT r.signature_id
+    FROM remediation_audit AS r
+    WHERE $17::boolean
+        AND ($1::bigint[] IS NULL OR r.id = ANY($1::bigint[]))
+        AND ($2::text[] IS NULL OR r.remediation_id = ANY($2::text[]))
+        AND ($3::text[] IS NULL OR r.name = ANY($3::text[]))
+        AND ($4::text[] IS NULL OR r.namespace = ANY($4::text[]))
+        AND ($5::text[] IS NULL OR r.phase = ANY($5::text[]))
+        AND ($6::text[] IS NULL OR r.status = ANY($6::text[]))
+        AND ($7::text[] IS NULL OR r.severity = ANY($7::text[]))
+        AND ($8::text[] IS NULL OR r.environment = ANY($8::text[]))
+        AND ($9::text[] IS NULL OR r.cluster_name = ANY($9::text[]))
+        AND ($10::text[] IS NULL OR r.action_type = ANY($10::text[]))
+        AND ($11::text[] IS NULL OR r.alert_fingerprint = ANY($11::text[]))
+        AND ($12::text[] IS NULL OR r.target_resource = ANY($12::text[]))
+        AND ($13::uuid[] IS NULL OR r.signature_id = ANY($13::uuid[]))
+        AND ($14::timestamptz IS NULL OR r.start_time >= $14::timestamptz)
+        AND ($15::timestamptz IS NULL OR r.start_time < $15::timestamptz)
+),
+scored AS (
+    SELECT
+        t.signature_id,
+        sum(a.weight * t.count / (t.count + p.flat + p.slope * t.length))::float8 AS score
+    FROM (SELECT $18::float8 AS flat, $19::float8 AS slope) AS p
+    CROSS JOIN (SELECT unnest($20::bigint[]) AS term, unnest($21::float8[]) AS weight) AS a
+    JOIN signature_term AS t ON t.term = a.term
+    WHERE NOT $17::boolean OR t.signature_id IN (SELECT m.signature_id FROM matching AS m)
+    GROUP BY t.signature_id
+    -- Sorted here, so that the filters are asked one by one from the best on.
+    ORDER BY score DESC, t.signature_id
+)
+SELECT s.signature_id, s.score
+FROM scored AS s
+CROSS JOIN LATERAL (
+    SELECT
+    FROM remediation_audit AS r
+    WHERE r.signature_id = s.signature_id
+        AND ($1::bigint[] IS NULL OR r.id = ANY($1::bigint[]))
+        AND ($2::text[] IS NULL OR r.remediation_id = ANY($2::text[]))
+        AND ($3::text[] IS NULL OR r.name = ANY($3::text[]))
+        AND ($4::text[] IS NULL OR r.namespace = ANY($4::text[]))
+        AND ($5::text[] IS NULL OR r.phase = ANY($5::text[]))
+        AND ($6::text[] IS NULL OR r.status = ANY($6::text[]))
+        AND ($7::text[] IS NULL OR r.severity = ANY($7::text[]))
+        AND ($8::text[] IS NULL OR r.environment = ANY($8::text[]))
+        AND ($9::text[] IS NULL OR r.cluster_name = ANY($9::text[]))
+        AND ($10::text[] IS NULL OR r.action_type = ANY($10::text[]))
+        AND ($11::text[] IS NULL OR r.alert_fingerprint = ANY($11::text[]))
+        AND ($12::text[] IS NULL OR r.target_resource = ANY($12::text[]))
+        AND ($13::uuid[] IS NULL OR r.signature_id = ANY($13::uuid[]))
+        AND ($14::timestamptz IS NULL OR r.start_time >= $14::timestamptz)
+        AND ($15::timestamptz IS NULL OR r.start_time < $15::timestamptz)
+    LIMIT 1
+) AS passing
+ORDER BY s.score DESC, s.signature_id
+LIMIT $16::bigint
+`
+
+type SearchLexicalParams struct {
+	Ids            []int64
+	RemediationIds []string
+	Names          []string
+	Namespaces     []string
+	Phases         []string
+	Statuses       []string
+	Severities     []string
+	Environments   []string
+	ClusterNames   []string
+	ActionTypes    []string
+	Fingerprints   []string
+	Targets        []string
+	SignatureIds   []audit.ID
+	Since          *time.Time
+	Until          *time.Time
+	PageSize       int64
+	Exact          bool
+	Flat           float64
+	Slope          float64
+	Terms          []int64
+	Weights        []float64
+}
+
+type SearchLexicalRow struct {
+	SignatureID audit.ID
+	Score       float64
+}
+
+// SearchLexical answers the signatures that hold the most of the weighted terms among those with a remediation that the filters leave,
+// best first. score is BM25's sum but for the constant factor k1 + 1; flat and slope dampen a count by the text's length.
+//
+// exact takes the matching signatures first and scores them alone, which is fast when few match; otherwise all that hold a term are
+// scored and looked at from the best on until enough pass the filters.
+func (q *Queries) SearchLexical(ctx context.Context, db DBTX, arg SearchLexicalParams) ([]SearchLexicalRow, error) {
+	rows, err := db.Query(ctx, searchLexical,
+		arg.Ids,
+		arg.RemediationIds,
+		arg.Names,
+		arg.Namespaces,
+		arg.Phases,
+		arg.Statuses,
+		arg.Severities,
+		arg.Environments,
+		arg.ClusterNames,
+		arg.ActionTypes,
+		arg.Fingerprints,
+		arg.Targets,
+		arg.SignatureIds,
+		arg.Since,
+		arg.Until,
+		arg.PageSize,
+		arg.Exact,
+		arg.Flat,
+		arg.Slope,
+		arg.Terms,
+		arg.Weights,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SearchLexicalRow
+	for rows.Next() {
+		var i SearchLexicalRow
+		if err := rows.Scan(&i.SignatureID, &i.Score); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const searchNearest = `-- name: SearchNearest :many
 WITH walked AS (
     SELECT

@@ -1,0 +1,187 @@
+package lexical_test
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/datastorage-service/datastorage/internal/lexical"
+)
+
+// texts are what a query's terms were written as, in the order of the alphabet.
+func texts(q lexical.Query) []string {
+	var all []string
+	for _, term := range q {
+		all = append(all, term.Text)
+	}
+	slices.Sort(all)
+	return all
+}
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, query string
+		want        []string
+	}{
+		{"nothing", "the of and", nil},
+		{"words and pairs", "Disk is full", []string{"disk", "disk full", "full"}},
+		{"one term for one stem", "pod pods", []string{"pod", "pod pods"}},
+		{"camel case", "CrashLoopBackOff", []string{"back", "back off", "crash", "crash loop", "loop", "loop back", "off"}},
+		{"a compound", "crashloopbackoff", []string{"back", "back off", "crash", "crash loop", "loop", "loop back", "off"}},
+		{"an abbreviation", "PVC", []string{"claim", "persistent", "persistent volume", "pvc", "pvc persistent", "volume", "volume claim"}},
+		{"placeholders", "<n> errors on <ip>", []string{"errors"}},
+		{"no pair across lines", "disk\nfull", []string{"disk", "full"}},
+		{"other scripts", "磁盘 已满", []string{"已满", "磁盘", "磁盘 已满"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(tt.want, texts(lexical.Parse(tt.query)), cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("terms (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Abbreviations and compounds meet their plain forms, whichever of the two was stored.
+func TestPlainFormsMeet(t *testing.T) {
+	t.Parallel()
+	for short, long := range map[string]string{
+		"OOMKilled": "killed, out of memory", "oom": "out of memory", "PVC": "PersistentVolumeClaim", "hpa": "horizontal pod autoscaler",
+		"statefulset": "StatefulSet", "ImagePullBackOff": "image pull back-off", "k8s": "Kubernetes", "KubePodCrashLooping": "pod is crashlooping",
+	} {
+		for query, document := range map[string]string{short: long, long: short} {
+			if got := score(query, document, "certificate expired", "disk full"); got <= 0 {
+				t.Errorf("%q finds nothing in %q", query, document)
+			}
+		}
+	}
+}
+
+// score is the first document's for the query in a collection of all documents.
+func score(query string, documents ...string) float64 {
+	scorer := lexical.NewScorer(lexical.Parse(query), statistics(documents...))
+	got, _ := scorer.Score(lexical.Analyze(documents[0]))
+	return got
+}
+
+func statistics(documents ...string) lexical.Statistics {
+	s := lexical.Statistics{Signatures: int64(len(documents)), Holding: map[lexical.Term]int64{}}
+	for _, document := range documents {
+		d := lexical.Analyze(document)
+		s.MeanLength += float64(d.Length) / float64(len(documents))
+		for _, term := range d.Terms {
+			s.Holding[term]++
+		}
+	}
+	return s
+}
+
+func TestAnalyze(t *testing.T) {
+	t.Parallel()
+	// The first line's words count twice and its pairs once: disk 2+1, full 2, error 1, and the pairs "disk full" and "error disk".
+	d := lexical.Analyze("DiskFull\nerror: <n> disk")
+	if d.Length != 6 || len(d.Terms) != 5 {
+		t.Errorf("%d words, %d terms; want 6, 5", d.Length, len(d.Terms))
+	}
+	counts := slices.Sorted(slices.Values(d.Counts))
+	if diff := cmp.Diff([]int16{1, 1, 1, 2, 3}, counts); diff != "" {
+		t.Errorf("counts (-want +got):\n%s", diff)
+	}
+	if !slices.IsSorted(d.Terms) || len(slices.Compact(slices.Clone(d.Terms))) != len(d.Terms) {
+		t.Errorf("the terms %v are not sorted and distinct", d.Terms)
+	}
+}
+
+// TestScore works BM25 out by hand: k1 1.5, b 0.75, four documents of which one holds disk and two hold full.
+func TestScore(t *testing.T) {
+	t.Parallel()
+	collection := []string{"x\ndisk full full", "y\nqueue full", "z\nlost", "w\nlost"}
+	s := statistics(collection...)
+	scorer := lexical.NewScorer(lexical.Parse("disk, full"), s)
+	d := lexical.Analyze(collection[0])
+	if d.Length != 5 || s.MeanLength != (5+4+3+3)/4.0 {
+		t.Fatalf("length %d, mean %v", d.Length, s.MeanLength)
+	}
+	idf := func(holding float64) float64 { return math.Log(1 + (4-holding+0.5)/(holding+0.5)) }
+	damping := 1.5 * (1 - 0.75 + 0.75*5/3.75)
+	part := func(weight, count float64) float64 { return weight * count * 2.5 / (count + damping) }
+	want := part(idf(1), 1) + part(idf(2), 2) + part(0.3*idf(1), 1)
+	score, raw := scorer.Score(d)
+	if math.Abs(raw-want) > 1e-9 {
+		t.Errorf("raw score %v, want %v", raw, want)
+	}
+	if best := 2.5 * (idf(1) + idf(2) + 0.3*idf(1)); math.Abs(score-want/best) > 1e-9 {
+		t.Errorf("score %v, want %v", score, want/best)
+	}
+	var sum float64
+	parts := scorer.Parts(d)
+	for _, p := range parts {
+		sum += p.Score
+	}
+	if len(parts) != 3 || math.Abs(sum-raw) > 1e-9 || parts[2].Text != "disk full" {
+		t.Errorf("parts %+v add up to %v, want %v", parts, sum, raw)
+	}
+}
+
+// A word of an instance's name counts half of what it counts elsewhere.
+func TestInstanceNamesCountHalf(t *testing.T) {
+	t.Parallel()
+	weight := func(query string) float64 {
+		for _, term := range lexical.Parse(query) {
+			if term.Text == "api" {
+				return term.Weight
+			}
+		}
+		return 0
+	}
+	if plain, instance := weight("api is down"), weight("api-<hex>-<pod> is down"); plain != 1 || instance != 0.5 {
+		t.Errorf("weights %v and %v, want 1 and 0.5", plain, instance)
+	}
+}
+
+func TestNothingInCommon(t *testing.T) {
+	t.Parallel()
+	if got := score("database locked", "disk full"); got != 0 {
+		t.Errorf("score %v", got)
+	}
+	if got := score("the", "disk full"); got != 0 {
+		t.Errorf("score of a query without terms %v", got)
+	}
+}
+
+// Whatever the texts are: terms are distinct, sorted, as many as counts; the score lies between 0 and 1; a text finds itself.
+func FuzzAnalyze(f *testing.F) {
+	for _, seed := range []string{"", "disk full", "KubePodCrashLooping\nrestart_pod\nOOMKilled <n> times", "x\xff<", "磁盘 已满", strings.Repeat("a b ", 3000)} {
+		f.Add(seed, "disk full")
+	}
+	f.Fuzz(func(t *testing.T, text, query string) {
+		d := lexical.Analyze(text)
+		if len(d.Terms) != len(d.Counts) || !slices.IsSorted(d.Terms) || len(slices.Compact(slices.Clone(d.Terms))) != len(d.Terms) {
+			t.Fatalf("%+v", d)
+		}
+		for _, count := range d.Counts {
+			if count < 1 {
+				t.Fatalf("%+v", d)
+			}
+		}
+		if (len(d.Terms) == 0) != (d.Length == 0) {
+			t.Fatalf("%d terms, length %d", len(d.Terms), d.Length)
+		}
+		for _, q := range []string{query, text} {
+			scorer := lexical.NewScorer(lexical.Parse(q), statistics(text, "something else"))
+			got, raw := scorer.Score(d)
+			if got < 0 || got > 1 || math.IsNaN(raw) {
+				t.Fatalf("score %v, raw %v", got, raw)
+			}
+		}
+		if own := score(text, text, "something else"); d.Length > 0 && own <= 0 {
+			t.Fatalf("%q does not find itself", text)
+		}
+	})
+}

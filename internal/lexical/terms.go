@@ -1,0 +1,91 @@
+package lexical
+
+import (
+	"iter"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/blevesearch/snowballstem"
+	"github.com/blevesearch/snowballstem/english"
+	"github.com/cespare/xxhash/v2"
+)
+
+// Analyzer is the version of the rules that turn a text into terms. A change that changes any term of any text needs a new number: stored
+// terms of an older one are made again by the maintain function.
+const Analyzer = 1
+
+// maxTerms bounds the distinct terms of a document and of a query; what is cut off comes last in the text.
+const maxTerms = 2048
+
+// Term is the identity of a word's stem, or of two stems that follow each other: the XXH64 of the stem, or of both with a space between.
+type Term int64
+
+func newTerm(stems ...string) Term {
+	return Term(xxhash.Sum64String(strings.Join(stems, " "))) //nolint:gosec // the bits are what counts
+}
+
+// Document is a signature's text as the index holds it: Counts[i] is how often Terms[i] occurs. Terms are distinct and sorted.
+type Document struct {
+	Terms  []Term
+	Counts []int16
+	// Length is how many words the text has, stop words aside.
+	Length int32
+}
+
+// Analyze makes the terms of a signature's text. The first line, the alert's name, counts twice: it says in a few words what the rest
+// tells at length.
+func Analyze(text string) Document {
+	counts := map[Term]int{}
+	length := 0
+	for line := range strings.Lines(text) {
+		weight := 1
+		if length == 0 {
+			weight = 2
+		}
+		last := ""
+		for word := range stems(line) {
+			length += weight
+			add(counts, newTerm(word), weight)
+			if last != "" {
+				add(counts, newTerm(last, word), 1)
+			}
+			last = word
+		}
+	}
+	d := Document{Terms: slices.Sorted(maps.Keys(counts)), Length: int32(min(length, math.MaxInt32))} //nolint:gosec // bounded
+	for _, term := range d.Terms {
+		d.Counts = append(d.Counts, int16(min(counts[term], math.MaxInt16))) //nolint:gosec // bounded
+	}
+	return d
+}
+
+func add(counts map[Term]int, term Term, n int) {
+	if counts[term] > 0 || len(counts) < maxTerms {
+		counts[term] += n
+	}
+}
+
+// stems yields the stem of each of a line's words that is not a stop word, and the word, in their order. A compound or an abbreviation
+// of the field is followed by what it stands for.
+func stems(line string) iter.Seq2[string, string] {
+	return func(yield func(stem, word string) bool) {
+		for run := range Runs(line) {
+			for word := range Parts(run) {
+				for _, plain := range plainForms(word) {
+					if !StopWord(plain) && !yield(stem(plain), plain) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// stem cuts an English word to its stem (Porter, "The English (Porter2) stemming algorithm", 2001). Words of other scripts stay.
+func stem(word string) string {
+	env := snowballstem.NewEnv(word)
+	english.Stem(env)
+	return env.Current()
+}
