@@ -72,6 +72,36 @@ func (e ChildKind) Valid() bool {
 	}
 }
 
+// Defines values for Dimension.
+const (
+	DimensionActionType  Dimension = "action_type"
+	DimensionClusterName Dimension = "cluster_name"
+	DimensionEnvironment Dimension = "environment"
+	DimensionName        Dimension = "name"
+	DimensionNamespace   Dimension = "namespace"
+	DimensionSeverity    Dimension = "severity"
+)
+
+// Valid indicates whether the value is a known member of the Dimension enum.
+func (e Dimension) Valid() bool {
+	switch e {
+	case DimensionActionType:
+		return true
+	case DimensionClusterName:
+		return true
+	case DimensionEnvironment:
+		return true
+	case DimensionName:
+		return true
+	case DimensionNamespace:
+		return true
+	case DimensionSeverity:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for EmbeddingState.
 const (
 	EmbeddingStatePending EmbeddingState = "pending"
@@ -150,6 +180,27 @@ const (
 func (e HealthStatus) Valid() bool {
 	switch e {
 	case HealthStatusAlive:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Interval.
+const (
+	IntervalDay  Interval = "day"
+	IntervalHour Interval = "hour"
+	IntervalWeek Interval = "week"
+)
+
+// Valid indicates whether the value is a known member of the Interval enum.
+func (e Interval) Valid() bool {
+	switch e {
+	case IntervalDay:
+		return true
+	case IntervalHour:
+		return true
+	case IntervalWeek:
 		return true
 	default:
 		return false
@@ -423,6 +474,9 @@ type CheckStatus string
 // ChildKind A kind of child of a remediation.
 type ChildKind string
 
+// Dimension A field by whose values success is counted.
+type Dimension string
+
 // EmbeddingState pending when the vector could not be made in time; the service makes it later.
 type EmbeddingState string
 
@@ -569,6 +623,9 @@ type IncidentEventList struct {
 	// Pagination Where a page stands; total only when asked for, offset only when paged by it.
 	Pagination Pagination `json:"pagination"`
 }
+
+// Interval The length of a bucket by the clock of a time zone.
+type Interval string
 
 // Metadata At most 64 KiB and 10 levels deep, this object being the first. Numbers keep every digit.
 type Metadata = json.RawMessage
@@ -866,6 +923,65 @@ type Sort string
 // Status How a remediation ended, or that it has not.
 type Status string
 
+// SuccessRate The remediations of one value. low and high are the Wilson 95 % interval of success among those that ended; rate, low and high are
+// absent when none ended.
+type SuccessRate struct {
+	Failure int64    `json:"failure"`
+	High    *float64 `json:"high,omitempty"`
+
+	// Key The value; empty for remediations that have none.
+	Key     string   `json:"key"`
+	Low     *float64 `json:"low,omitempty"`
+	Rate    *float64 `json:"rate,omitempty"`
+	Success int64    `json:"success"`
+	Total   int64    `json:"total"`
+}
+
+// SuccessRateInfo What was counted; has_more when there are more rows than limit.
+type SuccessRateInfo struct {
+	// GroupBy A field by whose values success is counted.
+	GroupBy    Dimension `json:"group_by"`
+	HasMore    bool      `json:"has_more"`
+	Limit      int       `json:"limit"`
+	MinSamples int       `json:"min_samples"`
+}
+
+// SuccessRates How often remediations succeeded, best first.
+type SuccessRates struct {
+	Data []SuccessRate `json:"data"`
+
+	// Stats What was counted; has_more when there are more rows than limit.
+	Stats SuccessRateInfo `json:"stats"`
+}
+
+// Trend Remediations by the time they began, oldest first.
+type Trend struct {
+	Data []TrendBucket `json:"data"`
+
+	// Stats What was counted.
+	Stats TrendInfo `json:"stats"`
+}
+
+// TrendBucket What began from start on and before end; both are written with the time zone's offset of that moment.
+type TrendBucket struct {
+	End     time.Time `json:"end"`
+	Failure int64     `json:"failure"`
+	Pending int64     `json:"pending"`
+	Running int64     `json:"running"`
+	Start   time.Time `json:"start"`
+	Success int64     `json:"success"`
+	Total   int64     `json:"total"`
+}
+
+// TrendInfo What was counted.
+type TrendInfo struct {
+	// Interval The length of a bucket by the clock of a time zone.
+	Interval Interval  `json:"interval"`
+	Since    time.Time `json:"since"`
+	TimeZone string    `json:"time_zone"`
+	Until    time.Time `json:"until"`
+}
+
 // Workflow A plan and how far it came, as recorded.
 type Workflow struct {
 	Actor          string     `json:"actor"`
@@ -962,6 +1078,70 @@ type GetHistoryParams struct {
 	Limit int
 	// next_cursor of the page before, with the same filters and order. Opaque.
 	Cursor string
+}
+
+// GetSuccessRateParams are the query parameters of getSuccessRate. A zero value is not sent, and means the default.
+type GetSuccessRateParams struct {
+	// The field by whose values to count.
+	GroupBy Dimension
+	// Leave out what has ended less often.
+	MinSamples int
+	// The service's numbers, separated by commas. In every filter, commas mean or, and several filters mean and.
+	ID            string
+	RemediationID string
+	Name          string
+	Namespace     string
+	// Of pending, processing, completed, failed.
+	Phase string
+	// Of pending, running, success, failure.
+	Status string
+	// Of critical, high, medium, low, info, unknown.
+	Severity string
+	// Of production, staging, development, test.
+	Environment      string
+	ClusterName      string
+	ActionType       string
+	AlertFingerprint string
+	TargetResource   string
+	// UUIDs of signatures.
+	SignatureID string
+	// From this time on, inclusive: RFC 3339, or a span back from now such as 24h or 7d (units s, m, h, d, w).
+	Since string
+	// Before this time, exclusive; written as since.
+	Until string
+	// Rows in the answer at most; has_more says that there are others.
+	Limit int
+}
+
+// GetTrendParams are the query parameters of getTrend. A zero value is not sent, and means the default.
+type GetTrendParams struct {
+	// The length of a bucket; a week begins on Monday.
+	Interval Interval
+	// A name of the IANA time zone database, such as Europe/Berlin; UTC when absent.
+	TimeZone string
+	// The service's numbers, separated by commas. In every filter, commas mean or, and several filters mean and.
+	ID            string
+	RemediationID string
+	Name          string
+	Namespace     string
+	// Of pending, processing, completed, failed.
+	Phase string
+	// Of pending, running, success, failure.
+	Status string
+	// Of critical, high, medium, low, info, unknown.
+	Severity string
+	// Of production, staging, development, test.
+	Environment      string
+	ClusterName      string
+	ActionType       string
+	AlertFingerprint string
+	TargetResource   string
+	// UUIDs of signatures.
+	SignatureID string
+	// As elsewhere; when absent, 48 hours, 30 days or 26 weeks before until. At most 1,000 buckets lie between the two.
+	Since string
+	// As elsewhere; now when absent.
+	Until string
 }
 
 // getHealthCall is GET /health.
@@ -1139,4 +1319,69 @@ func searchCall(body SearchInput) call {
 		path:      "/v1/search",
 		body:      body,
 	}
+}
+
+// getSuccessRateCall is GET /v1/stats/success-rate.
+func getSuccessRateCall(params GetSuccessRateParams) call {
+	return call{
+		operation: "getSuccessRate",
+		method:    http.MethodGet,
+		path:      "/v1/stats/success-rate",
+		query:     params.query(),
+	}
+}
+
+func (p GetSuccessRateParams) query() url.Values {
+	values := url.Values{}
+	addParam(values, "group_by", p.GroupBy)
+	addParam(values, "min_samples", p.MinSamples)
+	addParam(values, "id", p.ID)
+	addParam(values, "remediation_id", p.RemediationID)
+	addParam(values, "name", p.Name)
+	addParam(values, "namespace", p.Namespace)
+	addParam(values, "phase", p.Phase)
+	addParam(values, "status", p.Status)
+	addParam(values, "severity", p.Severity)
+	addParam(values, "environment", p.Environment)
+	addParam(values, "cluster_name", p.ClusterName)
+	addParam(values, "action_type", p.ActionType)
+	addParam(values, "alert_fingerprint", p.AlertFingerprint)
+	addParam(values, "target_resource", p.TargetResource)
+	addParam(values, "signature_id", p.SignatureID)
+	addParam(values, "since", p.Since)
+	addParam(values, "until", p.Until)
+	addParam(values, "limit", p.Limit)
+	return values
+}
+
+// getTrendCall is GET /v1/stats/trend.
+func getTrendCall(params GetTrendParams) call {
+	return call{
+		operation: "getTrend",
+		method:    http.MethodGet,
+		path:      "/v1/stats/trend",
+		query:     params.query(),
+	}
+}
+
+func (p GetTrendParams) query() url.Values {
+	values := url.Values{}
+	addParam(values, "interval", p.Interval)
+	addParam(values, "time_zone", p.TimeZone)
+	addParam(values, "id", p.ID)
+	addParam(values, "remediation_id", p.RemediationID)
+	addParam(values, "name", p.Name)
+	addParam(values, "namespace", p.Namespace)
+	addParam(values, "phase", p.Phase)
+	addParam(values, "status", p.Status)
+	addParam(values, "severity", p.Severity)
+	addParam(values, "environment", p.Environment)
+	addParam(values, "cluster_name", p.ClusterName)
+	addParam(values, "action_type", p.ActionType)
+	addParam(values, "alert_fingerprint", p.AlertFingerprint)
+	addParam(values, "target_resource", p.TargetResource)
+	addParam(values, "signature_id", p.SignatureID)
+	addParam(values, "since", p.Since)
+	addParam(values, "until", p.Until)
+	return values
 }

@@ -61,6 +61,39 @@ func operations() []operation {
 			},
 		},
 		{
+			id: "getSuccessRate", method: "GET",
+			target: "/v1/stats/success-rate?group_by=action_type&limit=5&min_samples=10&namespace=prod&since=7d",
+			answer: `{"data":[{"key":"restart","total":3,"success":2,"failure":0,"rate":1,"low":0.25,"high":1},
+				{"key":"","total":1,"success":0,"failure":0}],
+				"stats":{"group_by":"action_type","min_samples":10,"limit":5,"has_more":true}}`,
+			do: func(ctx context.Context, c *client.Client) (any, error) {
+				return c.SuccessRate(ctx, client.GetSuccessRateParams{
+					GroupBy: client.DimensionActionType, MinSamples: 10, Namespace: "prod", Since: "7d", Limit: 5,
+				})
+			},
+			want: &client.SuccessRates{
+				Data: []client.SuccessRate{
+					{Key: "restart", Total: 3, Success: 2, Rate: new(1.0), Low: new(0.25), High: new(1.0)}, {Total: 1},
+				},
+				Stats: client.SuccessRateInfo{GroupBy: client.DimensionActionType, MinSamples: 10, Limit: 5, HasMore: true},
+			},
+		},
+		{
+			id: "getTrend", method: "GET", target: "/v1/stats/trend?interval=day&since=7d&time_zone=Europe%2FBerlin",
+			answer: `{"data":[{"start":"2026-03-01T10:00:00.123456Z","end":"2026-03-01T10:00:00.123456Z","total":10,"pending":1,"running":2,
+				"success":3,"failure":4}],"stats":{"interval":"day","time_zone":"Europe/Berlin","since":"2026-03-01T10:00:00.123456Z",
+				"until":"2026-03-01T10:00:00.123456Z"}}`,
+			do: func(ctx context.Context, c *client.Client) (any, error) {
+				return c.Trend(ctx, client.GetTrendParams{Interval: client.IntervalDay, TimeZone: "Europe/Berlin", Since: "7d"})
+			},
+			want: &client.Trend{
+				Data: []client.TrendBucket{{
+					Start: start, End: start, Total: 10, Pending: 1, Running: 2, Success: 3, Failure: 4,
+				}},
+				Stats: client.TrendInfo{Interval: client.IntervalDay, TimeZone: "Europe/Berlin", Since: start, Until: start},
+			},
+		},
+		{
 			id: "getHealth", method: "GET", target: "/health", answer: `{"status":"alive"}`,
 			do:   func(ctx context.Context, c *client.Client) (any, error) { return c.Health(ctx) },
 			want: &client.Health{Status: client.HealthStatusAlive},

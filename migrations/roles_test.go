@@ -75,6 +75,8 @@ func TestWriterIsRefused(t *testing.T) {
 		valid["signature"].insert("signature")+" ON CONFLICT (id) DO UPDATE SET text = 'x'",
 		valid["embedding_model"].insert("embedding_model"),
 		valid["cursor_key"].insert("cursor_key"),
+		valid["stats_daily"].insert("stats_daily"),
+		valid["stats_quarter_hour"].insert("stats_quarter_hour"),
 		"INSERT INTO schema_version (version_id, is_applied) VALUES (99, true)",
 		"SELECT embedding_model_register('more', 3)",
 	)
@@ -117,7 +119,7 @@ func TestReaderIsRefused(t *testing.T) {
 		checkRefused(t, conn, r.insert(table))
 	}
 	checkRefused(t, conn, "UPDATE remediation_audit SET phase = 'failed'", "SELECT audit_event_partitions_ahead(1)",
-		"SELECT embedding_model_register('more', 3)")
+		"SELECT embedding_model_register('more', 3)", "SELECT stats_roll_up('2026-01-01')")
 	checkRefused(t, conn, definitions()...)
 }
 
@@ -151,7 +153,7 @@ func TestRolesMayDoTheirWork(t *testing.T) {
 	db := filled(t)
 	writer, reader := connect(t, db.WriterURL()), connect(t, db.ReaderURL())
 	valid := valid()
-	for _, table := range []string{"signature", "embedding", "remediation_audit", "audit_event"} {
+	for _, table := range []string{"signature", "embedding", "remediation_audit", "audit_event", "stats_changed"} {
 		checkAllowed(t, writer, valid[table].insert(table))
 	}
 	for _, table := range []string{"ai_analysis_audit", "workflow_audit", "execution_audit"} {
@@ -163,10 +165,10 @@ func TestRolesMayDoTheirWork(t *testing.T) {
 	} {
 		checkAllowed(t, writer, fmt.Sprintf("UPDATE remediation_audit SET %[1]s = %[1]s", column))
 	}
-	checkAllowed(t, writer, "SELECT audit_event_partitions_ahead(7)")
+	checkAllowed(t, writer, "SELECT audit_event_partitions_ahead(7)", "SELECT stats_roll_up('2026-01-01')")
 	for _, table := range []string{
 		"signature", "embedding", "embedding_model", "remediation_audit", "ai_analysis_audit", "workflow_audit", "execution_audit",
-		"audit_event", "incident_events", "cursor_key", "schema_version",
+		"audit_event", "incident_events", "cursor_key", "schema_version", "stats_changed", "stats_daily", "stats_quarter_hour",
 	} {
 		checkAllowed(t, writer, "SELECT * FROM "+table)
 		checkAllowed(t, reader, "SELECT * FROM "+table)

@@ -80,7 +80,14 @@ func valid() map[string]row {
 			"event_id": "gen_random_uuid()", "recorded_at": "now()", "kind": "'remediation'", "remediation_id": "'r'", "actor": "'a'",
 			"canonical": "'{}'", "content_hash": "sha256('')",
 		},
-		"cursor_key": {"id": "1", "key": "sha256('')"},
+		"cursor_key":    {"id": "1", "key": "sha256('')"},
+		"stats_changed": {"day": "'2026-01-01'"},
+		"stats_daily": {
+			"dimension": "'name'", "day": "'2026-01-01'", "key": "'n'", "total": "3", "success": "1", "failure": "2",
+		},
+		"stats_quarter_hour": {
+			"start_time": "'2026-01-01T00:15:00Z'", "pending": "0", "running": "0", "success": "1", "failure": "0",
+		},
 	}
 }
 
@@ -129,7 +136,10 @@ func required() map[string][]string {
 		"audit_event": {
 			"event_id", "recorded_at", "kind", "remediation_id", "actor", "canonical", "leaf_hash", "content_hash",
 		},
-		"cursor_key": {"id", "key"},
+		"cursor_key":         {"id", "key"},
+		"stats_changed":      {"day"},
+		"stats_daily":        {"dimension", "day", "key", "total", "success", "failure"},
+		"stats_quarter_hour": {"start_time", "pending", "running", "success", "failure"},
 	}
 }
 
@@ -213,6 +223,7 @@ func sets() []violation {
 		{"workflow_audit", "phase", []string{"planning", "executing", "completed", "failed"}},
 		{"audit_event", "kind", []string{"remediation", "update", "ai_analysis", "workflow", "execution"}},
 		{"audit_event", "embedding", []string{"stored", "pending"}},
+		{"stats_daily", "dimension", []string{"name", "action_type", "namespace", "severity", "cluster_name", "environment"}},
 	} {
 		for _, word := range s.words {
 			all = append(all, violation{s.table, row{s.column: "'" + word + "'"}, accepted, ""})
@@ -319,6 +330,16 @@ func others() []violation {
 		{"lexical_term", row{"signatures": "0"}, check, "lexical_term_signatures_check"},
 		{"cursor_key", row{"id": "2"}, check, "cursor_key_id_check"},
 		{"cursor_key", row{"key": "'short'"}, check, "cursor_key_key_check"},
+		{"stats_daily", row{"total": "2"}, check, "stats_daily_counts"},
+		{"stats_daily", row{"success": "-1"}, check, "stats_daily_counts"},
+		{"stats_daily", row{"failure": "-1"}, check, "stats_daily_counts"},
+		{"stats_daily", row{"total": "0", "success": "0", "failure": "0"}, check, "stats_daily_counts"},
+		{"stats_daily", row{"key": "''", "total": "4"}, accepted, ""},
+		{"stats_quarter_hour", row{"start_time": "'2026-01-01T00:15:00.000001Z'"}, check, "stats_quarter_hour_start_time_check"},
+		{"stats_quarter_hour", row{"success": "0"}, check, "stats_quarter_hour_counts"},
+		{"stats_quarter_hour", row{"pending": "-1"}, check, "stats_quarter_hour_counts"},
+		{"stats_quarter_hour", row{"running": "-1"}, check, "stats_quarter_hour_counts"},
+		{"stats_quarter_hour", row{"failure": "-1"}, check, "stats_quarter_hour_counts"},
 	}
 }
 
@@ -357,6 +378,8 @@ func TestConstraintsBetweenRows(t *testing.T) {
 		"signature_term_pkey":                                         {twice("signature_term", row{"signature_id": known, "term": "7"}), unique},
 		"lexical_statistic_pkey":                                      {twice("lexical_statistic", nil), unique},
 		"lexical_term_pkey":                                           {twice("lexical_term", nil), unique},
+		"stats_daily_pkey":                                            {twice("stats_daily", nil), unique},
+		"stats_quarter_hour_pkey":                                     {twice("stats_quarter_hour", nil), unique},
 		"audit_event_default_pkey": {
 			twice("audit_event", row{"event_id": known, "recorded_at": "'1999-01-01'"}), unique,
 		},
@@ -386,6 +409,7 @@ func TestEveryConstraintHasACase(t *testing.T) {
 		// By TestConstraintsBetweenRows.
 		"ai_analysis_audit_pkey": true, "workflow_audit_pkey": true, "execution_audit_pkey": true, "cursor_key_pkey": true,
 		"signature_term_pkey": true, "lexical_statistic_pkey": true, "lexical_term_pkey": true,
+		"stats_daily_pkey": true, "stats_quarter_hour_pkey": true,
 		"ai_analysis_audit_remediation_id_analysis_id_key": true, "workflow_audit_remediation_id_workflow_id_key": true,
 		"execution_audit_remediation_id_workflow_id_execution_id_key": true, "embedding_model_id_fkey": true,
 		// There under the names of a partition's.

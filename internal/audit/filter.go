@@ -74,3 +74,9 @@ func (f Filter) Fields() []string {
 	}
 	return fields
 }
+
+// OnlyTime reports whether the filter selects by time alone, or everything.
+func (f Filter) OnlyTime() bool {
+	f.Since, f.Until = nil, nil
+	return f.All()
+}

@@ -22,5 +22,13 @@ func (o Outcome) Rate() (rate, low, high float64, ok bool) {
 	z2 := wilsonZ * wilsonZ
 	centre := (p + z2/(2*n)) / (1 + z2/n)
 	half := wilsonZ / (1 + z2/n) * math.Sqrt(p*(1-p)/n+z2/(4*n*n))
-	return p, max(0, centre-half), min(1, centre+half), true
+	low, high = max(0, centre-half), min(1, centre+half)
+	// Exact at the ends, where rounding is not.
+	if o.Success == 0 {
+		low = 0
+	}
+	if o.Failure == 0 {
+		high = 1
+	}
+	return p, low, high, true
 }

@@ -128,6 +128,40 @@ func badPages() []bad {
 	)
 }
 
+func badStatistics() []bad {
+	const rate, trend = "/v1/stats/success-rate", "/v1/stats/trend"
+	rows := []bad{
+		get(rate, "", "group_by", "required"), get(rate, "group_by=", "group_by", "empty"), get(rate, "group_by=phase", "group_by", "not_in_set"),
+		get(rate, "group_by=name,namespace", "group_by", "not_in_set"), get(rate, "group_by=Name", "group_by", "not_in_set"),
+		get(rate, "group_by=name&group_by=name", "group_by", "not_repeatable"),
+		get(rate, "group_by=name&cursor=x&interval=day", "cursor", "unknown_field", "interval", "unknown_field"),
+		get(rate, "min_samples=-1&limit=0&since=soon&phase=x&foo=1", "group_by", "required", "min_samples", "out_of_range", "limit", "out_of_range",
+			"since", "format", "phase", "not_in_set", "foo", "unknown_field"),
+		get(trend, "", "interval", "required"), get(trend, "interval=", "interval", "empty"), get(trend, "interval=month", "interval", "not_in_set"),
+		get(trend, "interval=hour,day", "interval", "not_in_set"), get(trend, "interval=day&limit=5", "limit", "unknown_field"),
+		get(trend, "interval=day&since=2026-01-02T00:00:00Z&until=2026-01-02T00:00:00Z", "until", "order"),
+		get(trend, "interval=day&since=9999-01-01T00:00:00Z", "since", "order"),
+		get(trend, "interval=hour&since=1970-01-01T00:00:00Z&until=9999-01-01T00:00:00Z", "since", "out_of_range"),
+		get(trend, "interval=hour&since=2026-01-01T00:00:00Z&until=2026-02-11T16:00:00.000001Z", "since", "out_of_range"),
+		get(trend, "interval=week&since=1990-01-01T00:00:00Z&until=2026-01-01T00:00:00Z", "since", "out_of_range"),
+		get(trend, "interval=year&time_zone=x&since=1h&until=2h&name=", "interval", "not_in_set", "time_zone", "not_in_set", "until", "order",
+			"name", "empty"),
+	}
+	for _, value := range []string{"-1", "1000000001", "99999999999999999999"} {
+		rows = append(rows, get(rate, "group_by=name&min_samples="+value, "min_samples", "out_of_range"))
+	}
+	for _, value := range []string{"many", "1.5", "1e3"} {
+		rows = append(rows, get(rate, "group_by=name&min_samples="+value, "min_samples", "format"))
+	}
+	for _, value := range []string{"0", "1001", "-1"} {
+		rows = append(rows, get(rate, "group_by=name&limit="+value, "limit", "out_of_range"))
+	}
+	for _, value := range []string{"Local", "Mars/Olympus", "../etc/passwd", "/etc/passwd", "europe%5Cberlin", "%00", "%2B02:00", secret} {
+		rows = append(rows, get(trend, "interval=day&time_zone="+value, "time_zone", "not_in_set"))
+	}
+	return append(rows, get(trend, "interval=day&time_zone=", "time_zone", "empty"))
+}
+
 func badParameters() []bad {
 	const list = "/v1/remediations"
 	rows := []bad{
@@ -230,7 +264,8 @@ func badPaths() []bad {
 	for _, path := range []string{
 		"/", "/v1", "/v1/", "/v2/remediations", "/v1/remediation", "/V1/Remediations", "/v1/remediations/", "//v1/remediations",
 		"/v1//remediations",
-		"/v1/remediations/begun/", "/v1/remediations/begun/similar", "/v1/remediations/begun/history/1", "/v1/stats/success-rate",
+		"/v1/remediations/begun/", "/v1/remediations/begun/similar", "/v1/remediations/begun/history/1", "/v1/stats",
+		"/v1/stats/success-rates",
 		"/metrics",
 		"/health/", "/health/live", "/openapi.yaml", "/v1/incident-events/1", "/v1/remediations//history",
 	} {

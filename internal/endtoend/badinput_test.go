@@ -74,7 +74,7 @@ func TestBadInput(t *testing.T) {
 	seed(t, stack)
 	table := slices.Concat(
 		badBodies(), badRecords(), badTimes(), badTexts(), badUpdates(), badAnalyses(), badWorkflows(), badExecutions(), badBatches(),
-		badSearches(), badFilters(), badPages(), badParameters(), badCursors(t, stack), badPaths(), badMethods(),
+		badSearches(), badFilters(), badPages(), badStatistics(), badParameters(), badCursors(t, stack), badPaths(), badMethods(),
 	)
 	before := contents(t, stack)
 	t.Run("requests", func(t *testing.T) {

@@ -1,5 +1,5 @@
-// Package handler is the scheduled upkeep: it makes the embeddings that are missing and the journal's partitions ahead. It is safe to run
-// at any time, twice at once, and while writers write.
+// Package handler is the scheduled upkeep: it makes the embeddings that are missing, the counts of the days that changed, and the journal's
+// partitions ahead. It is safe to run at any time, twice at once, and while writers write.
 package handler
 
 import (
@@ -41,6 +41,8 @@ type Done struct {
 	Analyzed int64 `json:"analyzed"`
 	// Partitions counts the journal partitions that were made.
 	Partitions int `json:"partitions"`
+	// Days counts the days whose counts were made anew.
+	Days int `json:"days"`
 }
 
 // Handler runs the upkeep.
@@ -67,9 +69,10 @@ func (h *Handler) Invoke(ctx context.Context) (Done, error) {
 	var done Done
 	partitions, partitionsErr := h.config.Store.PartitionsAhead(ctx, h.config.PartitionsAhead)
 	done.Partitions = partitions
-	err := errors.Join(partitionsErr, h.backfill(ctx, &done), h.analyze(ctx, &done))
+	err := errors.Join(partitionsErr, h.backfill(ctx, &done), h.analyze(ctx, &done), h.rollUp(ctx, &done))
 	h.config.Log.InfoContext(ctx, "maintained", slog.Int64("embedded", done.Embedded), slog.Int64("refused", done.Refused),
-		slog.Int64("analyzed", done.Analyzed), slog.Int("partitions", done.Partitions), slog.Any("error", err))
+		slog.Int64("analyzed", done.Analyzed), slog.Int("partitions", done.Partitions), slog.Int("days", done.Days),
+		slog.Any("error", err))
 	return done, err
 }
 
@@ -90,6 +93,29 @@ func (h *Handler) analyze(ctx context.Context, done *Done) error {
 		}
 		done.Analyzed += analyzed
 	}
+}
+
+// rollUp counts the days that changed. One that fails stays marked, and keeps none of the others from being counted; the first error is
+// answered.
+func (h *Handler) rollUp(ctx context.Context, done *Done) error {
+	days, err := h.config.Store.ChangedDays(ctx)
+	if err != nil {
+		return err
+	}
+	var first error
+	for _, day := range days {
+		counted, err := h.config.Store.RollUp(ctx, day)
+		if first == nil {
+			first = err
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		if counted {
+			done.Days++
+		}
+	}
+	return first
 }
 
 // backfill walks the signatures without a vector in the order of their ids and makes the vectors.

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"log/slog"
 	"time"
+	// Lambda's provided.al2023 has no time zone files.
+	_ "time/tzdata"
 
 	"github.com/datastorage-service/datastorage/internal/api"
 	"github.com/datastorage-service/datastorage/internal/audit"
@@ -42,6 +44,8 @@ func New(config Config) (*api.Front, error) {
 		"GET /v1/remediations/{remediation_id}":         {Scope: api.ScopeRead, Handle: h.get},
 		"GET /v1/remediations/{remediation_id}/history": {Scope: api.ScopeRead, Handle: h.history},
 		"GET /v1/incident-events":                       {Scope: api.ScopeRead, Handle: h.incidentEvents},
+		"GET /v1/stats/success-rate":                    {Scope: api.ScopeRead, Handle: h.successRate},
+		"GET /v1/stats/trend":                           {Scope: api.ScopeRead, Handle: h.trend},
 		"POST /v1/search":                               {Scope: api.ScopeRead, Handle: h.search},
 	}, api.Options{Timeout: config.Timeout, Log: config.Log})
 }
@@ -112,4 +116,28 @@ func (h handler) incidentEvents(ctx context.Context, r *api.Request) (*api.Answe
 		return nil, err
 	}
 	return query.Answer(api.Rows[audit.IncidentEvent](page))
+}
+
+func (h handler) successRate(ctx context.Context, r *api.Request) (*api.Answer, error) {
+	query, err := r.RateQuery(h.Now())
+	if err != nil {
+		return nil, err
+	}
+	rates, hasMore, err := h.Store.SuccessRates(ctx, query.Dimension, query.Filter, query.MinSamples, query.Limit)
+	if err != nil {
+		return nil, err
+	}
+	return query.Answer(rates, hasMore), nil
+}
+
+func (h handler) trend(ctx context.Context, r *api.Request) (*api.Answer, error) {
+	query, err := r.TrendQuery(h.Now())
+	if err != nil {
+		return nil, err
+	}
+	counts, err := h.Store.Trend(ctx, query.Starts, query.Filter)
+	if err != nil {
+		return nil, err
+	}
+	return query.Answer(counts), nil
 }

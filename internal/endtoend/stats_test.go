@@ -1,0 +1,164 @@
+package endtoend_test
+
+import (
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/datastorage-service/datastorage/client"
+	"github.com/datastorage-service/datastorage/internal/endtoend"
+)
+
+// ended is a remediation that has ended, begun at a time.
+func ended(id, action string, status client.Status, at time.Time) client.RemediationInput {
+	record := minimal(id)
+	record.ActionType, record.Phase, record.Status, record.StartTime = action, client.PhaseCompleted, status, at
+	return record
+}
+
+// aroundUpkeep checks before the upkeep has counted anything, after it has, and after that was undone by a change.
+func aroundUpkeep(t *testing.T, stack *endtoend.Stack, check func()) {
+	t.Helper()
+	check()
+	for _, counted := range []bool{true, false} {
+		done, err := stack.Functions.Maintain.Invoke(t.Context())
+		if err != nil || (done.Days > 0) != counted {
+			t.Errorf("upkeep counted %d days (%v)", done.Days, err)
+		}
+		check()
+	}
+}
+
+// TestSuccessRate asks for the rates of actions: best first by the lower bound, an action of which none has ended last, and what
+// min_samples, a filter, a range of time and a limit leave.
+func TestSuccessRate(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{})
+	records := many(50, func(i int) client.RemediationInput {
+		status := client.StatusSuccess
+		if i < 2 {
+			status = client.StatusFailure
+		}
+		return ended(numbered(i).RemediationID, "drain", status, start)
+	})
+	other := ended("other", "once", client.StatusSuccess, start.AddDate(0, 0, 1))
+	other.Namespace = "other"
+	records = append(records, other, ended("never", "never", client.StatusFailure, start), minimal("begun"))
+	createAll(t, stack, records)
+	none := client.SuccessRate{Key: "restart_pod", Total: 1}
+	never := client.SuccessRate{Key: "never", Total: 1, Failure: 1, Rate: pointer(0.0), Low: pointer(0.0), High: pointer(0.793)}
+	once := client.SuccessRate{Key: "once", Total: 1, Success: 1, Rate: pointer(1.0), Low: pointer(0.207), High: pointer(1.0)}
+	drain := client.SuccessRate{Key: "drain", Total: 50, Success: 48, Failure: 2, Rate: pointer(0.96), Low: pointer(0.865), High: pointer(0.989)}
+	by := client.DimensionActionType
+	aroundUpkeep(t, stack, func() {
+		t.Helper()
+		for _, c := range []struct {
+			params client.GetSuccessRateParams
+			want   []client.SuccessRate
+			more   bool
+		}{
+			{client.GetSuccessRateParams{GroupBy: by}, []client.SuccessRate{drain, once, never, none}, false},
+			{client.GetSuccessRateParams{GroupBy: by, Limit: 2}, []client.SuccessRate{drain, once}, true},
+			{client.GetSuccessRateParams{GroupBy: by, MinSamples: 1}, []client.SuccessRate{drain, once, never}, false},
+			{client.GetSuccessRateParams{GroupBy: by, MinSamples: 50}, []client.SuccessRate{drain}, false},
+			{client.GetSuccessRateParams{GroupBy: by, MinSamples: 51}, []client.SuccessRate{}, false},
+			{client.GetSuccessRateParams{GroupBy: by, Namespace: "other"}, []client.SuccessRate{once}, false},
+			{client.GetSuccessRateParams{GroupBy: by, Since: start.Add(time.Hour).Format(time.RFC3339)}, []client.SuccessRate{once}, false},
+			{
+				client.GetSuccessRateParams{GroupBy: by, Until: start.Add(time.Hour).Format(time.RFC3339)},
+				[]client.SuccessRate{drain, never, none},
+				false,
+			},
+			{client.GetSuccessRateParams{GroupBy: by, Status: "pending", ActionType: "restart_pod,drain"}, []client.SuccessRate{none}, false},
+		} {
+			got, err := stack.Client.SuccessRate(t.Context(), c.params)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := gocmp.Diff(c.want, got.Data, cmpopts.EquateApprox(0, 0.0005)); diff != "" || got.Stats.HasMore != c.more {
+				t.Errorf("%+v: has_more %v (-want +got):\n%s", c.params, got.Stats.HasMore, diff)
+			}
+		}
+		rates, err := stack.Client.SuccessRate(t.Context(), client.GetSuccessRateParams{GroupBy: client.DimensionClusterName, MinSamples: 2})
+		if err != nil || len(rates.Data) != 1 || rates.Data[0].Key != "" || rates.Data[0].Total != 53 {
+			t.Errorf("remediations without a cluster: %+v %v", rates, err)
+		}
+	})
+}
+
+// TestTrend asks for hours and days around the change of offset of 25 October 2026 in Berlin, and for the default range.
+func TestTrend(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{})
+	at := func(text string) time.Time {
+		t.Helper()
+		parsed, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return parsed
+	}
+	recent := minimal("recent")
+	recent.StartTime = time.Now().Add(-time.Minute)
+	createAll(t, stack, []client.RemediationInput{
+		ended("before", "a", client.StatusSuccess, at("2026-10-25T01:59:59+02:00")),
+		ended("first", "a", client.StatusSuccess, at("2026-10-25T02:30:00+02:00")),
+		ended("second", "b", client.StatusFailure, at("2026-10-25T02:30:00+01:00")),
+		ended("late", "a", client.StatusRunning, at("2026-10-25T23:59:59+01:00")), recent,
+	})
+	type bucket = client.TrendBucket
+	ask := func(params client.GetTrendParams) *client.Trend {
+		t.Helper()
+		trend, err := stack.Client.Trend(t.Context(), params)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return trend
+	}
+	hours := client.GetTrendParams{
+		Interval: client.IntervalHour, TimeZone: "Europe/Berlin", Since: "2026-10-24T23:30:00Z", Until: "2026-10-25T02:30:00Z",
+	}
+	aroundUpkeep(t, stack, func() {
+		t.Helper()
+		want := []bucket{
+			{Start: at("2026-10-25T01:00:00+02:00"), End: at("2026-10-25T02:00:00+02:00"), Total: 1, Success: 1},
+			{Start: at("2026-10-25T02:00:00+02:00"), End: at("2026-10-25T02:00:00+01:00"), Total: 1, Success: 1},
+			{Start: at("2026-10-25T02:00:00+01:00"), End: at("2026-10-25T03:00:00+01:00"), Total: 1, Failure: 1},
+			{Start: at("2026-10-25T03:00:00+01:00"), End: at("2026-10-25T04:00:00+01:00")},
+		}
+		if diff := gocmp.Diff(want, ask(hours).Data); diff != "" {
+			t.Errorf("hours (-want +got):\n%s", diff)
+		}
+		filtered := hours
+		filtered.ActionType = "b"
+		want[0], want[1] = bucket{Start: want[0].Start, End: want[0].End}, bucket{Start: want[1].Start, End: want[1].End}
+		if diff := gocmp.Diff(want, ask(filtered).Data); diff != "" {
+			t.Errorf("hours of one action (-want +got):\n%s", diff)
+		}
+		days := ask(client.GetTrendParams{
+			Interval: client.IntervalDay, TimeZone: "Europe/Berlin", Since: "2026-10-24T22:00:00Z", Until: "2026-10-25T23:00:00Z",
+		})
+		day := bucket{
+			Start: at("2026-10-25T00:00:00+02:00"), End: at("2026-10-26T00:00:00+01:00"), Total: 4, Running: 1, Success: 2, Failure: 1,
+		}
+		if diff := gocmp.Diff([]bucket{day}, days.Data); diff != "" || day.End.Sub(day.Start) != 25*time.Hour {
+			t.Errorf("a day of 25 hours (-want +got):\n%s", diff)
+		}
+		week := ask(client.GetTrendParams{Interval: client.IntervalWeek, Since: "2026-10-20T00:00:00Z", Until: "2026-10-26T00:00:00Z"})
+		if len(week.Data) != 1 || week.Data[0].Start.Weekday() != time.Monday || week.Data[0].Total != 4 {
+			t.Errorf("a week: %+v", week)
+		}
+		for interval, least := range map[client.Interval]int{client.IntervalHour: 48, client.IntervalDay: 30, client.IntervalWeek: 26} {
+			trend := ask(client.GetTrendParams{Interval: interval})
+			last := trend.Data[len(trend.Data)-1]
+			if n := len(trend.Data); n < least || n > least+1 || trend.Stats.TimeZone != "UTC" {
+				t.Errorf("by default %d buckets of a %s, %+v", n, interval, trend.Stats)
+			}
+			if interval != client.IntervalHour && last.Pending != 1 {
+				t.Errorf("the last %s is %+v, want one pending", interval, last)
+			}
+		}
+	})
+}
