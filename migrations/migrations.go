@@ -141,17 +141,6 @@ $$`)
 	})
 }
 
-// RegisterModel makes the partition and the index of an embedding model. The first model registered becomes the active
-// one; registering a known model again changes nothing.
-func RegisterModel(ctx context.Context, adminURL, name string, dimensions int) error {
-	return withConn(ctx, adminURL, func(conn *pgx.Conn) error {
-		if _, err := conn.Exec(ctx, "SELECT embedding_model_register($1, $2)", name, dimensions); err != nil {
-			return fmt.Errorf("register embedding model %s: %w", name, err)
-		}
-		return nil
-	})
-}
-
 func withProvider(adminURL string, do func(*goose.Provider) error) (err error) {
 	config, err := pgx.ParseConfig(adminURL)
 	if err != nil {

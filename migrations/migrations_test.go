@@ -401,7 +401,7 @@ func TestRegisterModel(t *testing.T) {
 		if err := register("second", 3); err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff([]string{"1 test 64 t", "2 second 3 f"}, models()); diff != "" {
+		if diff := cmp.Diff([]string{"1 " + postgrestest.Model + " 64 t", "2 second 3 f"}, models()); diff != "" {
 			t.Errorf("models (-want +got):\n%s", diff)
 		}
 	}
@@ -410,7 +410,7 @@ func TestRegisterModel(t *testing.T) {
 			t.Errorf("%q with %d dimensions was registered", name, dimensions)
 		}
 	}
-	if diff := cmp.Diff([]string{"1 test 64 t", "2 second 3 f"}, models()); diff != "" {
+	if diff := cmp.Diff([]string{"1 " + postgrestest.Model + " 64 t", "2 second 3 f"}, models()); diff != "" {
 		t.Errorf("models (-want +got):\n%s", diff)
 	}
 	indexes := rows[string](t, db.ReaderURL(), "SELECT indexdef FROM pg_indexes WHERE indexname LIKE '%hnsw' ORDER BY indexname")

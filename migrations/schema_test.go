@@ -276,7 +276,7 @@ func others() []violation {
 		{"signature", row{"normalizer": "0"}, check, "signature_normalizer_check"},
 		{"signature", row{"id": known}, unique, "signature_pkey"},
 		{"embedding_model", row{"name": "''"}, check, "embedding_model_name_check"},
-		{"embedding_model", row{"name": "'test'"}, unique, "embedding_model_name_key"},
+		{"embedding_model", row{"name": "'" + postgrestest.Model + "'"}, unique, "embedding_model_name_key"},
 		{"embedding_model", row{"id": "1"}, unique, "embedding_model_pkey"},
 		{"embedding_model", row{"dimensions": "0"}, check, "embedding_model_dimensions_check"},
 		{"embedding_model", row{"dimensions": "4001"}, check, "embedding_model_dimensions_check"},

@@ -1,3 +1,12 @@
--- name: EmbeddingModelByName :one
--- EmbeddingModelByName reads a registered model.
-SELECT id, name, dimensions, active FROM embedding_model WHERE name = @name;
+-- name: EmbeddingModelList :many
+-- EmbeddingModelList reads the registered models, the active one first.
+SELECT id, name, dimensions, active FROM embedding_model ORDER BY active DESC, id;
+
+-- name: EmbeddingModelProgress :many
+-- EmbeddingModelProgress is EmbeddingModelList with how many signatures there are and how many of them have a vector of the model.
+SELECT
+    m.name, m.dimensions, m.active,
+    (SELECT count(*) FROM embedding AS e WHERE e.model_id = m.id) AS vectors,
+    (SELECT count(*) FROM signature) AS signatures
+FROM embedding_model AS m
+ORDER BY m.active DESC, m.id;

@@ -7,15 +7,12 @@ WHERE m.name = @model::text AND e.signature_id = ANY(@signature_ids::uuid[]);
 
 -- name: SignaturePending :many
 -- SignaturePending answers signatures without a vector of the model, in the order of their ids, after the given id. The gap is
--- the queue: nothing is locked, and two readers may get the same rows.
+-- the queue: nothing is locked, and two readers may get the same rows. A model that is not registered lacks nothing.
 SELECT s.id, s.text
 FROM signature AS s
+JOIN embedding_model AS m ON m.name = @model::text
 WHERE s.id > @after::uuid
-    AND NOT EXISTS (
-        SELECT FROM embedding AS e
-        JOIN embedding_model AS m ON m.id = e.model_id
-        WHERE m.name = @model::text AND e.signature_id = s.id
-    )
+    AND NOT EXISTS (SELECT FROM embedding AS e WHERE e.model_id = m.id AND e.signature_id = s.id)
 ORDER BY s.id
 LIMIT @page_size;
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -58,12 +59,10 @@ func TestEveryCommandIsComplete(t *testing.T) {
 }
 
 func anyHasFlag(root *cobra.Command, name string) bool {
-	for _, command := range append(root.Commands(), root) {
-		if command.Flags().Lookup(name) != nil || command.InheritedFlags().Lookup(name) != nil {
-			return true
-		}
+	if root.Flags().Lookup(name) != nil || root.InheritedFlags().Lookup(name) != nil {
+		return true
 	}
-	return false
+	return slices.ContainsFunc(root.Commands(), func(command *cobra.Command) bool { return anyHasFlag(command, name) })
 }
 
 // ran is what a command line left behind.

@@ -23,7 +23,7 @@ func newMigrate(a *app) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "migrate",
 		Short: "Bring a database to the schema of this version",
-		Long: `Apply the migrations that a database lacks, set what belongs to the database, and register the embedding model that the
+		Long: `Apply the migrations that a database lacks, set what belongs to the database, and register the embedding models that the
 DATASTORAGE_EMBEDDING_… variables name. Run again, it changes nothing; two at once wait for each other.
 
 It connects as the schema's owner, datastorage_admin, directly and not through a proxy.`,
@@ -97,13 +97,13 @@ func (a *app) migrate(ctx context.Context, url string) error {
 }
 
 func (a *app) migrator(ctx context.Context, url string) (*handler.Handler, error) {
-	settings, err := config.LoadEmbedding(a.getenv)
+	first, next, err := config.LoadEmbedding(a.getenv)
 	if err != nil {
 		return nil, err
 	}
-	embedder, err := embedding.Open(ctx, embedding.Settings(settings))
+	models, err := embedding.OpenModels(ctx, embedding.Settings(first), embedding.Settings(next))
 	if err != nil {
 		return nil, err
 	}
-	return handler.New(handler.Config{DatabaseURL: url, Model: embedder.Model(), Log: slog.New(slog.DiscardHandler)})
+	return handler.New(handler.Config{DatabaseURL: url, Models: models, Log: slog.New(slog.DiscardHandler)})
 }

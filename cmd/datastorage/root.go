@@ -47,7 +47,7 @@ func newRoot(a *app) *cobra.Command {
 	flags.StringVar(&a.url, "url", "", "address of the service (default DATASTORAGE_URL, else "+defaultURL+")")
 	flags.BoolVar(&a.json, "json", false, "print the answer as JSON, unchanged")
 	root.AddCommand(
-		newDev(a), newMigrate(a), newImport(a), newSearch(a), newGet(a), newList(a), newHistory(a), newDoctor(a), newCompletion(a))
+		newDev(a), newMigrate(a), newModels(a), newImport(a), newSearch(a), newGet(a), newList(a), newHistory(a), newDoctor(a), newCompletion(a))
 	describeHelp(root)
 	completeNothingElse(root)
 	return root
@@ -65,15 +65,15 @@ func describeHelp(root *cobra.Command) {
 
 // completeNothingElse keeps shells from offering files for flags that take none.
 func completeNothingElse(root *cobra.Command) {
-	commands := append(root.Commands(), root)
-	for _, command := range commands {
-		command.LocalFlags().VisitAll(func(flag *pflag.Flag) {
-			if _, has := command.GetFlagCompletionFunc(flag.Name); !has {
-				// Its only error is that the flag has a completion already.
-				_ = command.RegisterFlagCompletionFunc(flag.Name, cobra.NoFileCompletions)
-			}
-		})
+	for _, command := range root.Commands() {
+		completeNothingElse(command)
 	}
+	root.LocalFlags().VisitAll(func(flag *pflag.Flag) {
+		if _, has := root.GetFlagCompletionFunc(flag.Name); !has {
+			// Its only error is that the flag has a completion already.
+			_ = root.RegisterFlagCompletionFunc(flag.Name, cobra.NoFileCompletions)
+		}
+	})
 }
 
 // version is the module's, as the build recorded it.

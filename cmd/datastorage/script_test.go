@@ -45,6 +45,7 @@ func TestScripts(t *testing.T) {
 			"exits":    exits,
 			"terminal": terminal,
 			"database": database,
+			"incident": incident,
 			"folder":   folder,
 			"children": children,
 			"generate": generate,
@@ -132,6 +133,11 @@ func execute(ts *testscript.TestScript, url, sql string) {
 	ts.Check(err)
 	_, err = connection.Exec(ctx, sql)
 	ts.Check(errors.Join(err, connection.Close(ctx)))
+}
+
+// incident stores a signature that has no vector: incident $URL.
+func incident(ts *testscript.TestScript, _ bool, args []string) {
+	execute(ts, args[0], "INSERT INTO signature (id, text, normalizer) VALUES (gen_random_uuid(), 'disk is full', 1)")
 }
 
 // children records one child of each kind: children rem-1.

@@ -30,19 +30,18 @@ func run(ctx context.Context, getenv func(string) string) error {
 		return err
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: settings.LogLevel}))
-	embedder, err := embedding.Open(ctx, embedding.Settings(settings.Embedding))
+	models, err := embedding.OpenModels(ctx, embedding.Settings(settings.Embedding), embedding.Settings(settings.EmbeddingNext))
 	if err != nil {
 		return err
 	}
 	store, err := postgres.Open(ctx, postgres.Config{
-		URL: settings.DatabaseURL, MaxConns: settings.DatabaseMaxConns, Model: embedder.Model().String(),
-		ApplicationName: "datastorage-health",
+		URL: settings.DatabaseURL, MaxConns: settings.DatabaseMaxConns, ApplicationName: "datastorage-health",
 	})
 	if err != nil {
 		return err
 	}
 	front, err := handler.New(handler.Config{
-		Store: store, Embedder: embedder, Log: log, Timeout: settings.RequestTimeout, Schema: migrations.Latest(),
+		Store: store, Models: models, Log: log, Timeout: settings.RequestTimeout, Schema: migrations.Latest(),
 	})
 	if err != nil {
 		return fmt.Errorf("wire the function: %w", err)

@@ -29,23 +29,24 @@ func run(ctx context.Context, getenv func(string) string) error {
 	if err != nil {
 		return err
 	}
-	if settings.Embedding.Deadline == 0 {
-		settings.Embedding.Deadline = time.Minute // nobody waits for this function
+	for _, embedding := range []*config.Embedding{&settings.Embedding, &settings.EmbeddingNext} {
+		if embedding.Provider != "" && embedding.Deadline == 0 {
+			embedding.Deadline = time.Minute // nobody waits for this function
+		}
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: settings.LogLevel}))
-	embedder, err := embedding.Open(ctx, embedding.Settings(settings.Embedding))
+	models, err := embedding.OpenModels(ctx, embedding.Settings(settings.Embedding), embedding.Settings(settings.EmbeddingNext))
 	if err != nil {
 		return err
 	}
 	store, err := postgres.Open(ctx, postgres.Config{
-		URL: settings.DatabaseURL, MaxConns: settings.DatabaseMaxConns, Model: embedder.Model().String(),
-		ApplicationName: "datastorage-maintain",
+		URL: settings.DatabaseURL, MaxConns: settings.DatabaseMaxConns, ApplicationName: "datastorage-maintain",
 	})
 	if err != nil {
 		return err
 	}
 	upkeep, err := handler.New(handler.Config{
-		Store: store, Embedder: embedder, Log: log, PartitionsAhead: settings.PartitionsAhead,
+		Store: store, Models: models, Log: log, PartitionsAhead: settings.PartitionsAhead,
 	})
 	if err != nil {
 		return fmt.Errorf("wire the function: %w", err)

@@ -28,11 +28,11 @@ func run(ctx context.Context, getenv func(string) string) error {
 		return err
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: settings.LogLevel}))
-	embedder, err := embedding.Open(ctx, embedding.Settings(settings.Embedding))
+	models, err := embedding.OpenModels(ctx, embedding.Settings(settings.Embedding), embedding.Settings(settings.EmbeddingNext))
 	if err != nil {
 		return err
 	}
-	migrate, err := handler.New(handler.Config{DatabaseURL: settings.DatabaseURL, Model: embedder.Model(), Log: log})
+	migrate, err := handler.New(handler.Config{DatabaseURL: settings.DatabaseURL, Models: models, Log: log})
 	if err != nil {
 		return fmt.Errorf("wire the function: %w", err)
 	}

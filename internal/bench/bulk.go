@@ -59,7 +59,7 @@ func newBulk(ctx context.Context, e *env, database string) (*bulk, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bulk{stand: s, embedder: s.functions.Embedder}
+	b := &bulk{stand: s, embedder: s.functions.Models[0]}
 	if err := b.know(ctx, bulkKnown); err != nil {
 		return nil, err
 	}

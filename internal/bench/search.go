@@ -70,7 +70,7 @@ func (s *stand) learn(ctx context.Context, count int) error {
 		var model int16
 		var partition string
 		err := conn.QueryRow(ctx, "SELECT id, 'embedding_' || id FROM embedding_model WHERE name = $1",
-			s.functions.Embedder.Model().String()).Scan(&model, &partition)
+			s.functions.Models[0].Model().String()).Scan(&model, &partition)
 		if err != nil {
 			return err
 		}
@@ -95,7 +95,7 @@ func (s *stand) learnChunk(ctx context.Context, conn *pgx.Conn, model int16, fir
 		}
 		signatures[i] = r.Signature()
 	}
-	vectors, err := s.functions.Embedder.Documents(ctx, signatures, nil)
+	vectors, err := s.functions.Models[0].Documents(ctx, signatures, nil)
 	if err != nil {
 		return err
 	}

@@ -126,7 +126,7 @@ func (s *stand) remediations(ctx context.Context) (n int, err error) {
 
 // openEmbedder makes the embedded provider as the functions have it by default.
 func openEmbedder(ctx context.Context) (*embedding.Embedder, error) {
-	settings, err := config.LoadEmbedding(func(string) string { return "" })
+	settings, _, err := config.LoadEmbedding(func(string) string { return "" })
 	if err != nil {
 		return nil, fmt.Errorf("embedding settings: %w", err)
 	}

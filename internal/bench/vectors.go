@@ -39,7 +39,7 @@ func benchVectors(ctx context.Context, e *env) (lines []line, err error) {
 func (s *stand) sampleVectors(ctx context.Context, count int) ([][]float32, error) {
 	var vectors [][]float32
 	for k := range count {
-		vector, err := s.functions.Embedder.Query(ctx, sampleIncident(k).text())
+		vector, err := s.functions.Models[0].Query(ctx, sampleIncident(k).text())
 		if err != nil {
 			return nil, err
 		}

@@ -25,9 +25,13 @@ type Settings struct {
 	LogLevel slog.Level
 	// Embedding says who makes vectors.
 	Embedding Embedding
+	// EmbeddingNext says who makes the vectors of the model that is to follow. The zero value means that none is: then
+	// DATASTORAGE_EMBEDDING_NEXT_PROVIDER is not set.
+	EmbeddingNext Embedding
 }
 
-// Embedding are the settings of the embedding provider.
+// Embedding are the settings of an embedding provider. Those of the next model are named alike, DATASTORAGE_EMBEDDING_NEXT_… with the
+// same ranges and defaults, except that DATASTORAGE_EMBEDDING_NEXT_PROVIDER has none.
 type Embedding struct {
 	// Provider is DATASTORAGE_EMBEDDING_PROVIDER: hashing, openai or bedrock. Default hashing.
 	Provider string
@@ -59,40 +63,53 @@ func Load(getenv func(string) string) (Settings, error) {
 		PartitionsAhead:  int32(r.integer("DATASTORAGE_PARTITIONS_AHEAD", 3, 1, 120)),
 		LogLevel:         r.level("DATASTORAGE_LOG_LEVEL"),
 	}
-	s.Embedding = r.embedding()
+	s.Embedding, s.EmbeddingNext = r.embeddings()
 	return s, errors.Join(r.faults...)
 }
 
-// LoadEmbedding reads the embedding provider's settings alone.
-func LoadEmbedding(getenv func(string) string) (Embedding, error) {
+// LoadEmbedding reads the settings of the embedding providers alone: as Settings.Embedding and Settings.EmbeddingNext.
+func LoadEmbedding(getenv func(string) string) (first, next Embedding, err error) {
 	r := reader{getenv: getenv}
-	e := r.embedding()
-	return e, errors.Join(r.faults...)
+	first, next = r.embeddings()
+	return first, next, errors.Join(r.faults...)
 }
 
-func (r *reader) embedding() Embedding {
-	e := Embedding{
-		Provider: r.word("DATASTORAGE_EMBEDDING_PROVIDER", "hashing", "openai", "bedrock"),
-		Model:    r.getenv("DATASTORAGE_EMBEDDING_MODEL"),
-		URL:      r.getenv("DATASTORAGE_EMBEDDING_URL"),
-		APIKey:   r.getenv("DATASTORAGE_EMBEDDING_API_KEY"),
-		Deadline: r.duration("DATASTORAGE_EMBEDDING_DEADLINE", 0, time.Millisecond, 15*time.Minute),
-		Batch:    r.integer("DATASTORAGE_EMBEDDING_BATCH", 64, 1, 2048),
-		InFlight: r.integer("DATASTORAGE_EMBEDDING_IN_FLIGHT", 4, 1, 1000),
+func (r *reader) embeddings() (first, next Embedding) {
+	const nextPrefix = "DATASTORAGE_EMBEDDING_NEXT_"
+	first = r.embedding("DATASTORAGE_EMBEDDING_")
+	switch {
+	case r.getenv(nextPrefix+"PROVIDER") != "":
+		next = r.embedding(nextPrefix)
+	case r.getenv(nextPrefix+"MODEL") != "", r.getenv(nextPrefix+"DIMENSIONS") != "", r.getenv(nextPrefix+"URL") != "":
+		r.required(nextPrefix + "PROVIDER")
 	}
-	e.Dimensions = r.integer("DATASTORAGE_EMBEDDING_DIMENSIONS", map[string]int{"hashing": 512, "bedrock": 1024}[e.Provider], 1, 4000)
+	return first, next
+}
+
+// embedding reads the settings whose names begin with the prefix.
+func (r *reader) embedding(prefix string) Embedding {
+	e := Embedding{
+		Provider: r.word(prefix+"PROVIDER", "hashing", "openai", "bedrock"),
+		Model:    r.getenv(prefix + "MODEL"),
+		URL:      r.getenv(prefix + "URL"),
+		APIKey:   r.getenv(prefix + "API_KEY"),
+		Deadline: r.duration(prefix+"DEADLINE", 0, time.Millisecond, 15*time.Minute),
+		Batch:    r.integer(prefix+"BATCH", 64, 1, 2048),
+		InFlight: r.integer(prefix+"IN_FLIGHT", 4, 1, 1000),
+	}
+	e.Dimensions = r.integer(prefix+"DIMENSIONS", map[string]int{"hashing": 512, "bedrock": 1024}[e.Provider], 1, 4000)
 	if e.Provider == "openai" {
-		r.required("DATASTORAGE_EMBEDDING_URL")
-		r.required("DATASTORAGE_EMBEDDING_MODEL")
-		r.required("DATASTORAGE_EMBEDDING_DIMENSIONS")
+		r.required(prefix + "URL")
+		r.required(prefix + "MODEL")
+		r.required(prefix + "DIMENSIONS")
 	}
 	return e
 }
 
 // String hides the secrets.
 func (s Settings) String() string {
-	return fmt.Sprintf("{DatabaseURL:[REDACTED] DatabaseMaxConns:%d RequestTimeout:%v PartitionsAhead:%d LogLevel:%v Embedding:%v}",
-		s.DatabaseMaxConns, s.RequestTimeout, s.PartitionsAhead, s.LogLevel, s.Embedding)
+	return fmt.Sprintf("{DatabaseURL:[REDACTED] DatabaseMaxConns:%d RequestTimeout:%v PartitionsAhead:%d LogLevel:%v Embedding:%v EmbeddingNext:%v}",
+		s.DatabaseMaxConns, s.RequestTimeout, s.PartitionsAhead, s.LogLevel, s.Embedding, s.EmbeddingNext)
 }
 
 // GoString hides the secrets.

@@ -74,3 +74,35 @@ func TestLoadNamesEveryFault(t *testing.T) {
 		}
 	}
 }
+
+func TestNextEmbedding(t *testing.T) {
+	t.Parallel()
+	first, next, err := config.LoadEmbedding(env(
+		"DATASTORAGE_EMBEDDING_NEXT_PROVIDER=openai", "DATASTORAGE_EMBEDDING_NEXT_URL=http://h/v1", "DATASTORAGE_EMBEDDING_NEXT_MODEL=m",
+		"DATASTORAGE_EMBEDDING_NEXT_DIMENSIONS=8", "DATASTORAGE_EMBEDDING_NEXT_API_KEY=secret", "DATASTORAGE_EMBEDDING_NEXT_DEADLINE=3s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (config.Embedding{Provider: "hashing", Dimensions: 512, Batch: 64, InFlight: 4}); first != want {
+		t.Errorf("first %+v, want %+v", first, want)
+	}
+	want := config.Embedding{
+		Provider: "openai", Model: "m", Dimensions: 8, URL: "http://h/v1", APIKey: "secret", Deadline: 3 * time.Second, Batch: 64, InFlight: 4,
+	}
+	if next != want {
+		t.Errorf("next %+v, want %+v", next, want)
+	}
+	if text := fmt.Sprintf("%#v", config.Settings{EmbeddingNext: next}); strings.Contains(text, "secret") {
+		t.Errorf("a secret is printed: %s", text)
+	}
+	for setting, named := range map[string]string{
+		"DATASTORAGE_EMBEDDING_NEXT_MODEL=m":         "DATASTORAGE_EMBEDDING_NEXT_PROVIDER",
+		"DATASTORAGE_EMBEDDING_NEXT_DIMENSIONS=64":   "DATASTORAGE_EMBEDDING_NEXT_PROVIDER",
+		"DATASTORAGE_EMBEDDING_NEXT_PROVIDER=openai": "DATASTORAGE_EMBEDDING_NEXT_URL",
+		"DATASTORAGE_EMBEDDING_NEXT_PROVIDER=none":   "DATASTORAGE_EMBEDDING_NEXT_PROVIDER",
+	} {
+		if _, _, err := config.LoadEmbedding(env(setting)); err == nil || !strings.Contains(err.Error(), named) {
+			t.Errorf("%s: %v", setting, err)
+		}
+	}
+}

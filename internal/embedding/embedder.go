@@ -150,6 +150,16 @@ func (e *Embedder) Stored(ids ...audit.ID) {
 	}
 }
 
+// Forget says that the vectors of these signatures are not in the table, whatever Stored has said: a model that was dropped and is
+// registered again has none of them.
+func (e *Embedder) Forget(ids ...audit.ID) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, id := range ids {
+		e.stored.Remove(documentKey(id))
+	}
+}
+
 // Probe makes one call of the provider for a fixed word, bypassing memory and retries, to tell whether it answers as
 // configured. It waits for a free slot like any call; bound it by ctx.
 func (e *Embedder) Probe(ctx context.Context) error {

@@ -14,7 +14,6 @@ import (
 	"testing"
 
 	"github.com/aws/aws-lambda-go/events"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/datastorage-service/datastorage/client"
 	"github.com/datastorage-service/datastorage/internal/config"
@@ -70,7 +69,7 @@ func New(tb testing.TB, options Options) *Stack {
 	database := options.Database
 	if database == nil {
 		database = newDatabase(tb, options.Server)
-		registerModel(tb, database, getenv)
+		registerModels(tb, database, getenv)
 	}
 	through := options.Through
 	if through == nil {
@@ -124,37 +123,29 @@ func newDatabase(tb testing.TB, server *local.Postgres) *postgrestest.Database {
 	return postgrestest.NewOn(tb, server)
 }
 
-func registerModel(tb testing.TB, database *postgrestest.Database, getenv func(string) string) {
+// registerModels does what a deployment does. The first model becomes the active one, and takes the place of the test database's own.
+func registerModels(tb testing.TB, database *postgrestest.Database, getenv func(string) string) {
 	tb.Helper()
-	settings, err := config.LoadEmbedding(getenv)
+	first, next, err := config.LoadEmbedding(getenv)
 	if err != nil {
 		tb.Fatalf("embedding settings: %v", err)
 	}
-	embedder, err := embedding.Open(tb.Context(), embedding.Settings(settings))
+	models, err := embedding.OpenModels(tb.Context(), embedding.Settings(first), embedding.Settings(next))
 	if err != nil {
-		tb.Fatalf("embedding provider: %v", err)
+		tb.Fatalf("embedding providers: %v", err)
 	}
-	model := embedder.Model()
-	if err := migrations.RegisterModel(tb.Context(), database.AdminURL(), model.String(), model.Dimensions); err != nil {
-		tb.Fatalf("register the model: %v", err)
+	for _, embedder := range models {
+		model := embedder.Model()
+		if err := migrations.RegisterModel(tb.Context(), database.AdminURL(), model.String(), model.Dimensions); err != nil {
+			tb.Fatalf("register a model: %v", err)
+		}
 	}
-	activate(tb, database, model.String())
-}
-
-// activate makes the model the one that incident_events shows; a test database comes with another.
-func activate(tb testing.TB, database *postgrestest.Database, model string) {
-	tb.Helper()
-	conn, err := pgx.Connect(tb.Context(), database.AdminURL())
-	if err != nil {
-		tb.Fatalf("connect as the owner: %v", err)
+	if _, err := migrations.ActivateModel(tb.Context(), database.AdminURL(), models[0].Model().String(), false); err != nil {
+		tb.Fatalf("activate the model: %v", err)
 	}
-	defer func() { _ = conn.Close(context.Background()) }()
-	for _, statement := range []string{
-		"UPDATE embedding_model SET active = false",
-		"UPDATE embedding_model SET active = true WHERE name = '" + model + "'",
-	} {
-		if _, err := conn.Exec(tb.Context(), statement); err != nil {
-			tb.Fatalf("activate the model: %v", err)
+	if models.Of(postgrestest.Model) == nil {
+		if err := migrations.DropModel(tb.Context(), database.AdminURL(), postgrestest.Model); err != nil {
+			tb.Fatalf("drop the test database's own model: %v", err)
 		}
 	}
 }

@@ -76,7 +76,7 @@ func serve(ctx context.Context, server *local.Postgres, database string, env pro
 }
 
 func registerModel(ctx context.Context, adminURL string, env provider) (string, error) {
-	settings, err := config.LoadEmbedding(env)
+	settings, _, err := config.LoadEmbedding(env)
 	if err != nil {
 		return "", err
 	}

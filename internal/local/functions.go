@@ -24,9 +24,9 @@ type Functions struct {
 	Handlers map[string]lambda.Handler
 	// Maintain does one run of the scheduled upkeep.
 	Maintain *maintainfunction.Handler
-	// Embedder is what write and query share here; in a deployment each function has its own.
-	Embedder *embedding.Embedder
-	stores   []*postgres.Store
+	// Models are what write and query share here; in a deployment each function has its own.
+	Models embedding.Models
+	stores []*postgres.Store
 }
 
 // Close waits for the requests under way and closes the connections.
@@ -50,11 +50,11 @@ func NewFunctions(
 	if err != nil {
 		return nil, err
 	}
-	embedder, err := embedding.Open(ctx, embedding.Settings(settings.Embedding))
+	models, err := embedding.OpenModels(ctx, embedding.Settings(settings.Embedding), embedding.Settings(settings.EmbeddingNext))
 	if err != nil {
 		return nil, err
 	}
-	f := &Functions{Embedder: embedder}
+	f := &Functions{Models: models}
 	writer, writerErr := f.open(ctx, settings, writerURL)
 	reader, readerErr := f.open(ctx, settings, readerURL)
 	if err := errors.Join(writerErr, readerErr); err != nil {
@@ -69,9 +69,7 @@ func NewFunctions(
 }
 
 func (f *Functions) open(ctx context.Context, settings config.Settings, url string) (*postgres.Store, error) {
-	store, err := postgres.Open(ctx, postgres.Config{
-		URL: url, MaxConns: settings.DatabaseMaxConns, Model: f.Embedder.Model().String(),
-	})
+	store, err := postgres.Open(ctx, postgres.Config{URL: url, MaxConns: settings.DatabaseMaxConns})
 	if err == nil {
 		f.stores = append(f.stores, store)
 	}
@@ -80,16 +78,16 @@ func (f *Functions) open(ctx context.Context, settings config.Settings, url stri
 
 func (f *Functions) wire(settings config.Settings, writer, reader *postgres.Store, log *slog.Logger) error {
 	writing, writeErr := writefunction.New(writefunction.Config{
-		Store: writer, Embedder: f.Embedder, Log: log, Timeout: settings.RequestTimeout,
+		Store: writer, Models: f.Models, Log: log, Timeout: settings.RequestTimeout,
 	})
 	querying, queryErr := queryfunction.New(queryfunction.Config{
-		Store: reader, Embedder: f.Embedder, Log: log, Timeout: settings.RequestTimeout,
+		Store: reader, Models: f.Models, Log: log, Timeout: settings.RequestTimeout,
 	})
 	health, healthErr := healthfunction.New(healthfunction.Config{
-		Store: reader, Embedder: f.Embedder, Log: log, Timeout: settings.RequestTimeout, Schema: migrations.Latest(),
+		Store: reader, Models: f.Models, Log: log, Timeout: settings.RequestTimeout, Schema: migrations.Latest(),
 	})
 	upkeep, maintainErr := maintainfunction.New(maintainfunction.Config{
-		Store: writer, Embedder: f.Embedder, Log: log, PartitionsAhead: settings.PartitionsAhead,
+		Store: writer, Models: f.Models, Log: log, PartitionsAhead: settings.PartitionsAhead,
 	})
 	if err := errors.Join(writeErr, queryErr, healthErr, maintainErr); err != nil {
 		return err

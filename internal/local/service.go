@@ -30,7 +30,7 @@ func Service(getenv func(string) string, log *slog.Logger) func(context.Context,
 		return value
 	}
 	return func(ctx context.Context, databases Databases) (Wired, error) {
-		if err := registerModel(ctx, env, databases.Admin); err != nil {
+		if err := registerModels(ctx, env, databases.Admin); err != nil {
 			return Wired{}, err
 		}
 		functions, err := NewFunctions(ctx, env, databases.Writer, databases.Reader, log)
@@ -52,16 +52,21 @@ func Service(getenv func(string) string, log *slog.Logger) func(context.Context,
 	}
 }
 
-// registerModel makes the embedding model of the settings known to the database.
-func registerModel(ctx context.Context, getenv func(string) string, adminURL string) error {
-	settings, err := config.LoadEmbedding(getenv)
+// registerModels makes the embedding models of the settings known to the database.
+func registerModels(ctx context.Context, getenv func(string) string, adminURL string) error {
+	first, next, err := config.LoadEmbedding(getenv)
 	if err != nil {
 		return err
 	}
-	embedder, err := embedding.Open(ctx, embedding.Settings(settings))
+	models, err := embedding.OpenModels(ctx, embedding.Settings(first), embedding.Settings(next))
 	if err != nil {
 		return fmt.Errorf("open the embedding provider: %w", err)
 	}
-	model := embedder.Model()
-	return migrations.RegisterModel(ctx, adminURL, model.String(), model.Dimensions)
+	for _, embedder := range models {
+		model := embedder.Model()
+		if err := migrations.RegisterModel(ctx, adminURL, model.String(), model.Dimensions); err != nil {
+			return err
+		}
+	}
+	return nil
 }

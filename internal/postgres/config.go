@@ -22,7 +22,8 @@ type Config struct {
 	PingTimeout time.Duration
 	// MaxConnIdleTime closes connections idle for longer; keep it under the proxy's. 0 means 5 min.
 	MaxConnIdleTime time.Duration
-	// Model is the name of the embedding model that vectors are written and searched under.
+	// Model is the name of the embedding model that vectors are written and searched under; Store.WithModel chooses another. Empty
+	// means none: what is written has its vector pending.
 	Model string
 	// ApplicationName shows in pg_stat_activity. Empty means datastorage.
 	ApplicationName string
@@ -32,9 +33,6 @@ type Config struct {
 func (c Config) poolConfig() (*pgxpool.Config, error) {
 	if c.URL == "" {
 		return nil, errors.New("postgres: URL must be set")
-	}
-	if c.Model == "" {
-		return nil, errors.New("postgres: Model must be set")
 	}
 	if c.MaxConns < 0 || c.ConnectTimeout < 0 || c.PingTimeout < 0 || c.MaxConnIdleTime < 0 {
 		return nil, errors.New("postgres: MaxConns, ConnectTimeout, PingTimeout and MaxConnIdleTime must not be negative")

@@ -107,7 +107,7 @@ func meaning(code string) error {
 func passing(err error) bool {
 	var server *pgconn.PgError
 	if !errors.As(err, &server) {
-		return errors.Is(err, audit.ErrUnavailable)
+		return errors.Is(err, audit.ErrUnavailable) && !errors.Is(err, ErrModelUnknown)
 	}
 	return server.Code == "40001" || server.Code == "40P01" || server.Code == "53300" ||
 		strings.HasPrefix(server.Code, "08") || strings.HasPrefix(server.Code, "57P0")

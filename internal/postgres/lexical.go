@@ -117,11 +117,15 @@ type Candidate struct {
 // Candidates reads signatures, in the order of their ids. vector may be nil.
 func (s *Store) Candidates(ctx context.Context, signatures []audit.ID, vector []float32) ([]Candidate, error) {
 	return retry(ctx, "read candidates", func(ctx context.Context) ([]Candidate, error) {
-		model, err := s.loadModel(ctx)
-		if err != nil {
-			return nil, err
+		params := dbsqlc.SearchCandidatesParams{Query: vector, Ids: signatures}
+		if vector != nil {
+			model, err := s.registered(ctx)
+			if err != nil {
+				return nil, err
+			}
+			params.ModelID = model.ID
 		}
-		rows, err := s.queries.SearchCandidates(ctx, s.pool, dbsqlc.SearchCandidatesParams{Query: vector, ModelID: model.ID, Ids: signatures})
+		rows, err := s.queries.SearchCandidates(ctx, s.pool, params)
 		candidates := make([]Candidate, len(rows))
 		for i, row := range rows {
 			document := lexical.Document{Counts: row.Counts, Length: row.Length}

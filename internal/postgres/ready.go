@@ -81,5 +81,3 @@ func olderVersion(have, want string) bool {
 	}
 	return false
 }
-
-func notFound(err error) bool { return errors.Is(err, audit.ErrNotFound) }

@@ -108,7 +108,6 @@ func TestOpenChecksItsConfiguration(t *testing.T) {
 		field  string
 	}{
 		"no URL":          {postgres.Config{Model: "m"}, "URL"},
-		"no model":        {postgres.Config{URL: url}, "Model"},
 		"not a URL":       {postgres.Config{URL: "postgres://user:secret@host:port/", Model: "m"}, "URL"},
 		"connections":     {postgres.Config{URL: url, Model: "m", MaxConns: -1}, "MaxConns"},
 		"time to connect": {postgres.Config{URL: url, Model: "m", ConnectTimeout: -1}, "ConnectTimeout"},

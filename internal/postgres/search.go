@@ -21,10 +21,11 @@ type Nearest struct {
 }
 
 // Nearest answers the signatures nearest to a unit vector of the store's model among those with a remediation that the filter
-// leaves, nearest first: limit of them whenever so many have a vector.
+// leaves, nearest first: limit of them whenever so many have a vector. If the model is not, or not any more, in the database, it is
+// ErrModelUnknown.
 func (s *Store) Nearest(ctx context.Context, vector []float32, f audit.Filter, limit int) ([]Nearest, error) {
 	return retry(ctx, "search", func(ctx context.Context) ([]Nearest, error) {
-		model, err := s.loadModel(ctx)
+		model, err := s.registered(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -43,6 +44,10 @@ func (s *Store) Nearest(ctx context.Context, vector []float32, f audit.Filter, l
 			params.Exact = true
 			rows, err = s.queries.SearchNearest(ctx, s.pool, params)
 		}
+		if err == nil && len(rows) == 0 {
+			// Nothing is also what there is of a model that was dropped a moment ago.
+			err = s.stillRegistered(ctx, model)
+		}
 		nearest := make([]Nearest, len(rows))
 		for i, row := range rows {
 			nearest[i] = Nearest{SignatureID: row.SignatureID, Text: row.Text, Distance: row.Distance}
@@ -58,27 +63,6 @@ func (s *Store) fewMatch(ctx context.Context, f audit.Filter) (bool, error) {
 	}
 	count, err := s.queries.RemediationCount(ctx, s.pool, countParams(f, exactBelow+1))
 	return count <= exactBelow, err
-}
-
-func (s *Store) loadModel(ctx context.Context) (dbsqlc.EmbeddingModel, error) {
-	s.mu.Lock()
-	known := s.modelRow
-	s.mu.Unlock()
-	if known != nil {
-		return *known, nil
-	}
-	model, err := s.queries.EmbeddingModelByName(ctx, s.pool, dbsqlc.EmbeddingModelByNameParams{Name: s.model})
-	if err != nil {
-		err = translate(ctx, "read the embedding model", err)
-		if notFound(err) {
-			return model, fmt.Errorf("embedding model %s is not registered in the database", s.model)
-		}
-		return model, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.modelRow = &model
-	return model, nil
 }
 
 func nearestParams(model dbsqlc.EmbeddingModel, vector []float32, f audit.Filter, limit int) dbsqlc.SearchNearestParams {

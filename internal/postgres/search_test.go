@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"cmp"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 	"github.com/datastorage-service/datastorage/internal/postgres"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
+	"github.com/datastorage-service/datastorage/migrations"
 )
 
 func cosineDistance(a, b []float32) float64 {
@@ -180,7 +182,44 @@ func TestNearestNeedsTheModel(t *testing.T) {
 		t.Errorf("a query of three dimensions: %v", err)
 	}
 	other := openWith(t, postgres.Config{URL: db.WriterURL(), Model: "other"})
-	if _, err := other.Nearest(t.Context(), vector(1), audit.Filter{}, 10); err == nil || kindsOf(err) != nil {
+	if _, err := other.Nearest(t.Context(), vector(1), audit.Filter{}, 10); !errors.Is(err, postgres.ErrModelUnknown) {
 		t.Errorf("an unknown model: %v", err)
+	}
+}
+
+// TestNearestNoticesADroppedModel drops the model that a store remembers, and registers it again: what is gone is not answered as nothing.
+func TestNearestNoticesADroppedModel(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	store := open(t, db.WriterURL())
+	first := minimal("r1")
+	store.mustAppend(t, postgres.Vectors{entry(t, first).Signature.ID: vector(1)}, first)
+	nearest := func() ([]postgres.Nearest, error) { return store.Nearest(t.Context(), vector(1), audit.Filter{}, 10) }
+	if found, err := nearest(); err != nil || len(found) != 1 {
+		t.Fatalf("found %d, %v", len(found), err)
+	}
+	for _, change := range []func() error{
+		func() error { return migrations.RegisterModel(t.Context(), db.AdminURL(), "other", 64) },
+		func() error {
+			_, err := migrations.ActivateModel(t.Context(), db.AdminURL(), "other", true)
+			return err
+		},
+		func() error { return migrations.DropModel(t.Context(), db.AdminURL(), postgrestest.Model) },
+		func() error {
+			return migrations.RegisterModel(t.Context(), db.AdminURL(), postgrestest.Model, postgrestest.Dimensions)
+		},
+	} {
+		if err := change(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := nearest(); !errors.Is(err, postgres.ErrModelUnknown) {
+		t.Errorf("a model that is another now: %v", err)
+	}
+	if active, err := store.ActiveModel(t.Context()); err != nil || active != "other" {
+		t.Errorf("active is %s, %v", active, err)
+	}
+	if found, err := nearest(); err != nil || len(found) != 0 {
+		t.Errorf("found %d in the new model, %v", len(found), err)
 	}
 }

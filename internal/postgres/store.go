@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -18,11 +19,16 @@ type Store struct {
 	queries *dbsqlc.Queries
 	model   string
 	// known are signatures that are stored, so that their terms need not be made and sent again.
-	known *lru.Cache[audit.ID, struct{}]
+	known  *lru.Cache[audit.ID, struct{}]
+	memory *memory
+}
 
+// memory is what is remembered of the database, also by the same store for other models.
+type memory struct {
 	mu        sync.Mutex
 	cursorKey []byte
-	modelRow  *dbsqlc.EmbeddingModel
+	models    []dbsqlc.EmbeddingModel
+	modelsAt  time.Time
 }
 
 // rememberedSignatures is how many signatures a store remembers to be stored; some 100 bytes each.
@@ -43,7 +49,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("postgres: remember signatures: %w", err)
 	}
-	return &Store{pool: pool, queries: dbsqlc.New(), model: config.Model, known: known}, nil
+	return &Store{pool: pool, queries: dbsqlc.New(), model: config.Model, known: known, memory: new(memory)}, nil
 }
 
 // Close waits for what is under way and closes every connection.
@@ -51,9 +57,9 @@ func (s *Store) Close() { s.pool.Close() }
 
 // CursorKey is the key that signs page cursors, 32 bytes; the same for every function on this database.
 func (s *Store) CursorKey(ctx context.Context) ([]byte, error) {
-	s.mu.Lock()
-	key := s.cursorKey
-	s.mu.Unlock()
+	s.memory.mu.Lock()
+	key := s.memory.cursorKey
+	s.memory.mu.Unlock()
 	if key != nil {
 		return key, nil
 	}
@@ -63,9 +69,9 @@ func (s *Store) CursorKey(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.cursorKey = key
+	s.memory.mu.Lock()
+	defer s.memory.mu.Unlock()
+	s.memory.cursorKey = key
 	return key, nil
 }
 

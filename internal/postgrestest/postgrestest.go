@@ -36,9 +36,9 @@ import (
 // VersionVariable selects the major version of PostgreSQL: 16, which is also the default, or 18.
 const VersionVariable = "DATASTORAGE_TEST_POSTGRES_VERSION"
 
-// The embedding model that every fresh database has, registered and active.
+// The embedding model that every fresh database has, registered and active: feature hashing, as short as it can be.
 const (
-	Model      = "test"
+	Model      = "hash-word-char35-v1@64"
 	Dimensions = 64
 )
 

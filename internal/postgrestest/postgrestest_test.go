@@ -75,7 +75,7 @@ func TestEveryDatabaseIsReady(t *testing.T) {
 	t.Parallel()
 	want := properties{
 		Version:   migrations.Latest(),
-		Model:     "test 64",
+		Model:     postgrestest.Model + " 64",
 		Owner:     "datastorage_admin",
 		Encoding:  "UTF8",
 		Locale:    "ÉABab",

@@ -4,6 +4,7 @@ package handler
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -17,9 +18,9 @@ const checkTimeout = time.Second
 
 // Config are the parts of a health function. All are required.
 type Config struct {
-	Store    *postgres.Store
-	Embedder *embedding.Embedder
-	Log      *slog.Logger
+	Store  *postgres.Store
+	Models embedding.Models
+	Log    *slog.Logger
 	// Timeout bounds a request.
 	Timeout time.Duration
 	// Schema is the version of the schema that this build was written for.
@@ -31,8 +32,8 @@ func New(config Config) (*api.Front, error) {
 	if config.Store == nil {
 		return nil, errors.New("health: Store must be set")
 	}
-	if config.Embedder == nil {
-		return nil, errors.New("health: Embedder must be set")
+	if err := config.Models.Validate(); err != nil {
+		return nil, fmt.Errorf("health: %w", err)
 	}
 	if config.Schema <= 0 {
 		return nil, errors.New("health: Schema must be set")
@@ -78,13 +79,28 @@ func (h handler) database(ctx context.Context) []api.Check {
 }
 
 func (h handler) embedding(ctx context.Context) api.Check {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
 	started := time.Now()
-	err := h.Embedder.Probe(ctx)
+	embedder, err := h.active(ctx)
+	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+		defer cancel()
+		err = embedder.Probe(ctx)
+	}
 	if err != nil {
 		h.Log.WarnContext(ctx, "embedding provider", slog.Any("error", err))
 		err = errors.New("does not answer as configured")
 	}
 	return api.Check{Name: "embedding", Err: err, Took: time.Since(started), Optional: true}
+}
+
+// active is the embedder of the active model, or the first one where the database does not say: that is the database's fault, and told
+// by its own checks.
+func (h handler) active(ctx context.Context) (*embedding.Embedder, error) {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	embedder, err := h.Models.Active(ctx, h.Store.ActiveModel)
+	if err != nil && !errors.Is(err, embedding.ErrUnavailable) {
+		return h.Models[0], nil
+	}
+	return embedder, err
 }

@@ -35,17 +35,17 @@ func TestGolden(t *testing.T) {
 // parts are those of a function on a fresh database.
 func parts(t *testing.T) handler.Config {
 	t.Helper()
-	store, err := postgres.Open(t.Context(), postgres.Config{URL: postgrestest.New(t).ReaderURL(), Model: postgrestest.Model})
+	store, err := postgres.Open(t.Context(), postgres.Config{URL: postgrestest.New(t).ReaderURL()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(store.Close)
-	embedder, err := embedding.Open(t.Context(), embedding.Settings{Provider: "hashing", Dimensions: postgrestest.Dimensions})
+	models, err := embedding.OpenModels(t.Context(), embedding.Settings{Provider: "hashing", Dimensions: postgrestest.Dimensions}, embedding.Settings{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return handler.Config{
-		Store: store, Embedder: embedder, Log: slog.New(slog.DiscardHandler), Timeout: 10 * time.Second, Schema: migrations.Latest(),
+		Store: store, Models: models, Log: slog.New(slog.DiscardHandler), Timeout: 10 * time.Second, Schema: migrations.Latest(),
 	}
 }
 
@@ -54,7 +54,7 @@ func TestNewNamesWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	for want, without := range map[string]func(*handler.Config){
 		"health: Store must be set":            func(c *handler.Config) { c.Store = nil },
-		"health: Embedder must be set":         func(c *handler.Config) { c.Embedder = nil },
+		"health: Models must be set":           func(c *handler.Config) { c.Models = nil },
 		"health: Schema must be set":           func(c *handler.Config) { c.Schema = 0 },
 		"api: Log must be set":                 func(c *handler.Config) { c.Log = nil },
 		"api: Timeout must be positive, is 0s": func(c *handler.Config) { c.Timeout = 0 },

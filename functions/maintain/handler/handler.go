@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/datastorage-service/datastorage/internal/audit"
 	"github.com/datastorage-service/datastorage/internal/embedding"
@@ -22,27 +23,42 @@ const (
 	chunk = 10
 )
 
+// tellEvery is how often a long run says how far it has come.
+const tellEvery = time.Minute
+
 // Config are the parts of a maintain function. All are required.
 type Config struct {
-	Store    *postgres.Store
-	Embedder *embedding.Embedder
-	Log      *slog.Logger
+	Store *postgres.Store
+	// Models make the vectors. A registered model that is not among them is left as it is.
+	Models embedding.Models
+	Log    *slog.Logger
 	// PartitionsAhead is how many months of journal partitions there shall be after this one.
 	PartitionsAhead int32
 }
 
 // Done is what a run did; it is also the answer of the function.
 type Done struct {
-	// Embedded counts the vectors that were missing and are there now.
+	// Embedded counts the vectors that were missing and are there now, of all models.
 	Embedded int64 `json:"embedded"`
-	// Refused counts the signatures that the provider has no vector for.
+	// Refused counts the signatures that the providers have no vector for, of all models.
 	Refused int64 `json:"refused"`
+	// Models are all that are registered, the active one first.
+	Models []Model `json:"models"`
 	// Analyzed counts the signatures whose terms were missing or of an older analyzer.
 	Analyzed int64 `json:"analyzed"`
 	// Partitions counts the journal partitions that were made.
 	Partitions int `json:"partitions"`
 	// Days counts the days whose counts were made anew.
 	Days int `json:"days"`
+}
+
+// Model is how far a model is filled in after a run.
+type Model struct {
+	Name   string `json:"name"`
+	Active bool   `json:"active"`
+	// Stored counts the signatures with a vector of the model, Missing those without.
+	Stored  int64 `json:"stored"`
+	Missing int64 `json:"missing"`
 }
 
 // Handler runs the upkeep.
@@ -53,8 +69,8 @@ func New(config Config) (*Handler, error) {
 	switch {
 	case config.Store == nil:
 		return nil, errors.New("maintain: Store must be set")
-	case config.Embedder == nil:
-		return nil, errors.New("maintain: Embedder must be set")
+	case config.Models.Validate() != nil:
+		return nil, fmt.Errorf("maintain: %w", config.Models.Validate())
 	case config.Log == nil:
 		return nil, errors.New("maintain: Log must be set")
 	case config.PartitionsAhead < 1:
@@ -69,10 +85,10 @@ func (h *Handler) Invoke(ctx context.Context) (Done, error) {
 	var done Done
 	partitions, partitionsErr := h.config.Store.PartitionsAhead(ctx, h.config.PartitionsAhead)
 	done.Partitions = partitions
-	err := errors.Join(partitionsErr, h.backfill(ctx, &done), h.analyze(ctx, &done), h.rollUp(ctx, &done))
+	err := errors.Join(partitionsErr, h.fillIn(ctx, &done), h.analyze(ctx, &done), h.rollUp(ctx, &done))
 	h.config.Log.InfoContext(ctx, "maintained", slog.Int64("embedded", done.Embedded), slog.Int64("refused", done.Refused),
-		slog.Int64("analyzed", done.Analyzed), slog.Int("partitions", done.Partitions), slog.Int("days", done.Days),
-		slog.Any("error", err))
+		slog.Any("models", done.Models), slog.Int64("analyzed", done.Analyzed), slog.Int("partitions", done.Partitions),
+		slog.Int("days", done.Days), slog.Any("error", err))
 	return done, err
 }
 
@@ -118,49 +134,93 @@ func (h *Handler) rollUp(ctx context.Context, done *Done) error {
 	return first
 }
 
-// backfill walks the signatures without a vector in the order of their ids and makes the vectors.
-func (h *Handler) backfill(ctx context.Context, done *Done) error {
+// fillIn makes the missing vectors of every model that a provider is configured for, those of the active one first. A provider that
+// fails does not keep another model from its vectors.
+func (h *Handler) fillIn(ctx context.Context, done *Done) error {
+	registered, err := h.config.Store.Models(ctx)
+	if err != nil {
+		return err
+	}
+	var failures []error
+	for _, model := range registered {
+		if embedder := h.config.Models.Of(model.Name); embedder != nil {
+			b := backfill{
+				store: h.config.Store.WithModel(model.Name), embedder: embedder, done: done, told: time.Now(),
+				log: h.config.Log.With(slog.String("model", model.Name), slog.Int64("missing", model.Missing())),
+			}
+			if err := b.run(ctx); err != nil {
+				failures = append(failures, fmt.Errorf("fill in %s: %w", model.Name, err))
+			}
+		}
+	}
+	registered, err = h.config.Store.Models(ctx)
+	for _, model := range registered {
+		done.Models = append(done.Models, Model{Name: model.Name, Active: model.Active, Stored: model.Vectors, Missing: model.Missing()})
+	}
+	return errors.Join(append(failures, err)...)
+}
+
+// backfill fills in one model.
+type backfill struct {
+	store    *postgres.Store
+	embedder *embedding.Embedder
+	log      *slog.Logger
+	done     *Done
+	told     time.Time
+}
+
+// run walks the signatures without a vector in the order of their ids and makes the vectors.
+func (b *backfill) run(ctx context.Context) error {
 	var after audit.ID
+	before := b.done.Embedded
 	for {
-		pending, err := h.config.Store.SignaturesPending(ctx, after, page)
+		pending, err := b.store.SignaturesPending(ctx, after, page)
 		if err != nil || len(pending) == 0 {
 			return err
 		}
-		if err := h.embed(ctx, pending, done); err != nil {
+		if err := b.embed(ctx, pending); err != nil {
 			return err
 		}
 		after = pending[len(pending)-1].ID
+		if time.Since(b.told) > tellEvery {
+			b.told = time.Now()
+			b.log.InfoContext(ctx, "filling in", slog.Int64("embedded", b.done.Embedded-before))
+		}
 	}
 }
 
-func (h *Handler) embed(ctx context.Context, pending []audit.Signature, done *Done) error {
+func (b *backfill) embed(ctx context.Context, pending []audit.Signature) error {
+	for _, signature := range pending {
+		// The table knows better: the model may have been dropped and registered again since this sandbox stored the vector.
+		b.embedder.Forget(signature.ID)
+	}
 	// Nothing was found in the table a moment ago, so it is not asked again; a vector that a writer adds meanwhile wins.
-	vectors, embedErr := h.config.Embedder.Documents(ctx, pending, nil)
-	if err := h.store(ctx, vectors, done); err != nil {
+	vectors, embedErr := b.embedder.Documents(ctx, pending, nil)
+	if err := b.add(ctx, vectors); err != nil {
 		return err
 	}
 	var refused *embedding.RefusedError
 	if errors.As(embedErr, &refused) {
 		// Texts without a vector must not keep those behind them from having theirs.
-		done.Refused += int64(len(refused.IDs))
+		b.done.Refused += int64(len(refused.IDs))
 		return nil
 	}
 	return embedErr
 }
 
-// store adds vectors, chunk by chunk: what is stored stays so when a later chunk fails.
-func (h *Handler) store(ctx context.Context, vectors postgres.Vectors, done *Done) error {
+// add stores vectors, chunk by chunk: what is stored stays so when a later chunk fails.
+func (b *backfill) add(ctx context.Context, vectors postgres.Vectors) error {
 	for ids := range slices.Chunk(slices.Collect(maps.Keys(vectors)), chunk) {
 		part := make(postgres.Vectors, chunk)
 		for _, id := range ids {
 			part[id] = vectors[id]
 		}
-		added, err := h.config.Store.AddVectors(ctx, part)
+		added, err := b.store.AddVectors(ctx, part)
 		if err != nil {
 			return fmt.Errorf("store %d vectors: %w", len(part), err)
 		}
-		h.config.Embedder.Stored(ids...)
-		done.Embedded += added
+		b.embedder.Stored(ids...)
+		b.done.Embedded += added
 	}
 	return nil
 }

@@ -21,16 +21,16 @@ func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
 
 func parts(t *testing.T, database *postgrestest.Database) handler.Config {
 	t.Helper()
-	store, err := postgres.Open(t.Context(), postgres.Config{URL: database.WriterURL(), Model: postgrestest.Model})
+	store, err := postgres.Open(t.Context(), postgres.Config{URL: database.WriterURL()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(store.Close)
-	embedder, err := embedding.Open(t.Context(), embedding.Settings{Provider: "hashing", Dimensions: postgrestest.Dimensions})
+	models, err := embedding.OpenModels(t.Context(), embedding.Settings{Provider: "hashing", Dimensions: postgrestest.Dimensions}, embedding.Settings{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return handler.Config{Store: store, Embedder: embedder, Log: slog.New(slog.DiscardHandler), PartitionsAhead: 5}
+	return handler.Config{Store: store, Models: models, Log: slog.New(slog.DiscardHandler), PartitionsAhead: 5}
 }
 
 // TestInvoke makes what is missing of vectors and partitions, more vectors than it reads at a time, and then finds nothing to do.
@@ -51,7 +51,8 @@ func TestInvoke(t *testing.T) {
 		t.Fatal(err)
 	}
 	// A fresh database has the partitions of this month and three more.
-	for _, want := range []handler.Done{{Embedded: 450, Analyzed: 450, Partitions: 2}, {}} {
+	filled := []handler.Model{{Name: postgrestest.Model, Active: true, Stored: 450}}
+	for _, want := range []handler.Done{{Embedded: 450, Analyzed: 450, Models: filled, Partitions: 2}, {Models: filled}} {
 		done, err := upkeep.Invoke(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -81,7 +82,7 @@ func TestInvokeStops(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if done, err := upkeep.Invoke(ctx); !errors.Is(err, context.Canceled) || done != (handler.Done{}) {
+	if done, err := upkeep.Invoke(ctx); !errors.Is(err, context.Canceled) || !cmp.Equal(done, handler.Done{}) {
 		t.Errorf("%+v %v, want context.Canceled", done, err)
 	}
 }
@@ -92,7 +93,7 @@ func TestNewNamesWhatIsMissing(t *testing.T) {
 	complete := parts(t, postgrestest.New(t))
 	for part, without := range map[string]func(*handler.Config){
 		"Store must be set":                func(c *handler.Config) { c.Store = nil },
-		"Embedder must be set":             func(c *handler.Config) { c.Embedder = nil },
+		"Models must be set":               func(c *handler.Config) { c.Models = nil },
 		"Log must be set":                  func(c *handler.Config) { c.Log = nil },
 		"PartitionsAhead must be positive": func(c *handler.Config) { c.PartitionsAhead = 0 },
 	} {

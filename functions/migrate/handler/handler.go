@@ -1,4 +1,4 @@
-// Package handler brings the database to the schema that this build was written for: migrations, settings, and the embedding model. It
+// Package handler brings the database to the schema that this build was written for: migrations, settings, and the embedding models. It
 // connects as the schema's owner and is safe to run again and twice at once.
 package handler
 
@@ -16,9 +16,9 @@ import (
 type Config struct {
 	// DatabaseURL connects as datastorage_admin, directly, not through a proxy. A secret.
 	DatabaseURL string
-	// Model is the embedding model that the other functions are configured for.
-	Model embedding.Model
-	Log   *slog.Logger
+	// Models are the embedding models that the other functions are configured for, the active one of a new database first.
+	Models embedding.Models
+	Log    *slog.Logger
 }
 
 // Done is the answer of the function.
@@ -37,8 +37,8 @@ func New(config Config) (*Handler, error) {
 	switch {
 	case config.DatabaseURL == "":
 		return nil, errors.New("migrate: DatabaseURL must be set")
-	case config.Model.Name == "":
-		return nil, errors.New("migrate: Model must be set")
+	case config.Models.Validate() != nil:
+		return nil, fmt.Errorf("migrate: %w", config.Models.Validate())
 	case config.Log == nil:
 		return nil, errors.New("migrate: Log must be set")
 	}
@@ -58,9 +58,11 @@ func (h *Handler) Invoke(ctx context.Context) (Done, error) {
 	if err := migrations.Configure(ctx, h.config.DatabaseURL); err != nil {
 		return done, err
 	}
-	model := h.config.Model
-	if err := migrations.RegisterModel(ctx, h.config.DatabaseURL, model.String(), model.Dimensions); err != nil {
-		return done, fmt.Errorf("migrate: %w", err)
+	for _, embedder := range h.config.Models {
+		model := embedder.Model()
+		if err := migrations.RegisterModel(ctx, h.config.DatabaseURL, model.String(), model.Dimensions); err != nil {
+			return done, fmt.Errorf("migrate: %w", err)
+		}
 	}
 	h.config.Log.InfoContext(ctx, "migrated", slog.Any("applied", done.Applied), slog.Int64("version", done.Version))
 	return done, nil

@@ -42,17 +42,21 @@ func exec(t *testing.T, url, sql string) {
 	}
 }
 
-func parts(url string) handler.Config {
-	return handler.Config{
-		DatabaseURL: url, Model: embedding.Model{Name: "made-up", Dimensions: 8}, Log: slog.New(slog.DiscardHandler),
+func parts(t *testing.T, url string) handler.Config {
+	t.Helper()
+	models, err := embedding.OpenModels(t.Context(), embedding.Settings{Provider: "hashing", Dimensions: 512},
+		embedding.Settings{Provider: "hashing", Dimensions: 64})
+	if err != nil {
+		t.Fatal(err)
 	}
+	return handler.Config{DatabaseURL: url, Models: models, Log: slog.New(slog.DiscardHandler)}
 }
 
 // TestInvoke migrates an empty database, and then one that is up to date.
 func TestInvoke(t *testing.T) {
 	t.Parallel()
 	database := empty(t)
-	migrate, err := handler.New(parts(database.AdminURL()))
+	migrate, err := handler.New(parts(t, database.AdminURL()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,13 +73,14 @@ func TestInvoke(t *testing.T) {
 			t.Error(diff)
 		}
 	}
-	exec(t, database.ReaderURL(), "SELECT 1 / (SELECT count(*) FROM embedding_model WHERE name = 'made-up@8' AND active)")
+	exec(t, database.ReaderURL(), `SELECT 1 / (string_agg(name || ' ' || active, ', ' ORDER BY id) =
+		'hash-word-char35-v1@512 true, hash-word-char35-v1@64 false')::integer FROM embedding_model`)
 }
 
 // TestInvokeFails shows that a deployment is told, and not the password.
 func TestInvokeFails(t *testing.T) {
 	t.Parallel()
-	migrate, err := handler.New(parts(strings.Replace(postgrestest.New(t).AdminURL(), "@", "-is-wrong@", 1)))
+	migrate, err := handler.New(parts(t, strings.Replace(postgrestest.New(t).AdminURL(), "@", "-is-wrong@", 1)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,10 +94,10 @@ func TestNewNamesWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	for want, without := range map[string]func(*handler.Config){
 		"migrate: DatabaseURL must be set": func(c *handler.Config) { c.DatabaseURL = "" },
-		"migrate: Model must be set":       func(c *handler.Config) { c.Model.Name = "" },
+		"migrate: Models must be set":      func(c *handler.Config) { c.Models = nil },
 		"migrate: Log must be set":         func(c *handler.Config) { c.Log = nil },
 	} {
-		config := parts("postgres://localhost/x")
+		config := parts(t, "postgres://localhost/x")
 		without(&config)
 		if _, err := handler.New(config); err == nil || err.Error() != want {
 			t.Errorf("%v, want %s", err, want)

@@ -5,6 +5,7 @@ package handler
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 	// Lambda's provided.al2023 has no time zone files.
@@ -18,9 +19,9 @@ import (
 
 // Config are the parts of a query function. All are required but Now.
 type Config struct {
-	Store    *postgres.Store
-	Embedder *embedding.Embedder
-	Log      *slog.Logger
+	Store  *postgres.Store
+	Models embedding.Models
+	Log    *slog.Logger
 	// Timeout bounds a request.
 	Timeout time.Duration
 	// Now is the clock; nil means time.Now.
@@ -32,8 +33,8 @@ func New(config Config) (*api.Front, error) {
 	if config.Store == nil {
 		return nil, errors.New("query: Store must be set")
 	}
-	if config.Embedder == nil {
-		return nil, errors.New("query: Embedder must be set")
+	if err := config.Models.Validate(); err != nil {
+		return nil, fmt.Errorf("query: %w", err)
 	}
 	if config.Now == nil {
 		config.Now = time.Now

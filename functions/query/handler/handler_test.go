@@ -45,7 +45,7 @@ func now() time.Time { return time.Date(2026, 1, 2, 3, 4, 10, 0, time.UTC) }
 func parts(t *testing.T, database *postgrestest.Database) handler.Config {
 	t.Helper()
 	return handler.Config{
-		Store: store(t, database.ReaderURL()), Embedder: embedder(t), Log: slog.New(slog.DiscardHandler), Timeout: 10 * time.Second, Now: now,
+		Store: store(t, database.ReaderURL()), Models: models(t), Log: slog.New(slog.DiscardHandler), Timeout: 10 * time.Second, Now: now,
 	}
 }
 
@@ -54,7 +54,7 @@ func record(t *testing.T, database *postgrestest.Database) {
 	t.Helper()
 	clock := now()
 	front, err := writehandler.New(writehandler.Config{
-		Store: store(t, database.WriterURL()), Embedder: embedder(t), Log: slog.New(slog.DiscardHandler), Timeout: 10 * time.Second,
+		Store: store(t, database.WriterURL()), Models: models(t), Log: slog.New(slog.DiscardHandler), Timeout: 10 * time.Second,
 		Now: func() time.Time { clock = clock.Add(time.Second); return clock },
 	})
 	if err != nil {
@@ -77,7 +77,7 @@ func record(t *testing.T, database *postgrestest.Database) {
 
 func store(t *testing.T, url string) *postgres.Store {
 	t.Helper()
-	opened, err := postgres.Open(t.Context(), postgres.Config{URL: url, Model: postgrestest.Model})
+	opened, err := postgres.Open(t.Context(), postgres.Config{URL: url})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,9 +85,9 @@ func store(t *testing.T, url string) *postgres.Store {
 	return opened
 }
 
-func embedder(t *testing.T) *embedding.Embedder {
+func models(t *testing.T) embedding.Models {
 	t.Helper()
-	made, err := embedding.Open(t.Context(), embedding.Settings{Provider: "hashing", Dimensions: postgrestest.Dimensions})
+	made, err := embedding.OpenModels(t.Context(), embedding.Settings{Provider: "hashing", Dimensions: postgrestest.Dimensions}, embedding.Settings{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestNewNamesWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	for want, without := range map[string]func(*handler.Config){
 		"query: Store must be set":             func(c *handler.Config) { c.Store = nil },
-		"query: Embedder must be set":          func(c *handler.Config) { c.Embedder = nil },
+		"query: Models must be set":            func(c *handler.Config) { c.Models = nil },
 		"api: Log must be set":                 func(c *handler.Config) { c.Log = nil },
 		"api: Timeout must be positive, is 0s": func(c *handler.Config) { c.Timeout = 0 },
 	} {

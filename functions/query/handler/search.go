@@ -48,36 +48,58 @@ func (h handler) rank(ctx context.Context, query *api.SearchQuery) ([]api.Found,
 		found, err := h.byWords(ctx, query)
 		return found, api.How{}, err
 	}
-	how := api.How{Model: h.Embedder.Model().String()}
-	vector, err := h.vector(ctx, query.Text)
+	found, how, err := h.withMeaning(ctx, query)
+	if errors.Is(err, postgres.ErrModelUnknown) {
+		// The model was dropped a moment ago, and another is the active one.
+		return h.withMeaning(ctx, query)
+	}
+	return found, how, err
+}
+
+// withMeaning ranks by the active model, and by words beside it if the mode is hybrid.
+func (h handler) withMeaning(ctx context.Context, query *api.SearchQuery) ([]api.Found, api.How, error) {
+	m, err := h.meaning(ctx, query.Text)
 	switch {
 	case err != nil && query.Mode == api.ModeHybrid && ctx.Err() == nil:
 		h.Log.WarnContext(ctx, "search without its semantic leg", slog.Any("error", err))
 		found, err := h.byWords(ctx, query)
 		return found, api.How{Degraded: true}, err
 	case err != nil:
-		return nil, how, err
-	case query.Mode == api.ModeSemantic:
-		found, err := h.byMeaning(ctx, query, vector)
-		return found, how, err
+		return nil, api.How{}, err
 	}
-	found, err := h.byBoth(ctx, query, vector)
-	return found, how, err
+	by := h.byBoth
+	if query.Mode == api.ModeSemantic {
+		by = h.byMeaning
+	}
+	found, err := by(ctx, query, m)
+	return found, api.How{Model: m.model.String()}, err
 }
 
-func (h handler) vector(ctx context.Context, text string) ([]float32, error) {
-	vector, err := h.Embedder.Query(ctx, text)
+// meaning is a query's vector, the model that made it, and the store of that model's vectors.
+type meaning struct {
+	vector []float32
+	model  embedding.Model
+	store  *postgres.Store
+}
+
+func (h handler) meaning(ctx context.Context, text string) (meaning, error) {
+	embedder, err := h.Models.Active(ctx, h.Store.ActiveModel)
+	if err != nil {
+		return meaning{}, fmt.Errorf("%w: %w", audit.ErrUnavailable, err)
+	}
+	vector, err := embedder.Query(ctx, text)
 	switch {
 	case errors.Is(err, embedding.ErrRefused):
-		return nil, audit.Faults{{Field: "query", Code: audit.CodeUnsupported, Detail: "is refused by the embedding model"}}
+		return meaning{}, audit.Faults{{Field: "query", Code: audit.CodeUnsupported, Detail: "is refused by the embedding model"}}
 	case err != nil:
-		return nil, fmt.Errorf("embed the query: %w: %w", audit.ErrUnavailable, err)
+		return meaning{}, fmt.Errorf("embed the query: %w: %w", audit.ErrUnavailable, err)
 	}
-	return vector, nil
+	model := embedder.Model()
+	return meaning{vector: vector, model: model, store: h.Store.WithModel(model.String())}, nil
 }
 
-func (h handler) byMeaning(ctx context.Context, query *api.SearchQuery, vector []float32) ([]api.Found, error) {
-	nearest, err := h.Store.Nearest(ctx, vector, query.Filter, query.Limit)
+func (h handler) byMeaning(ctx context.Context, query *api.SearchQuery, m meaning) ([]api.Found, error) {
+	nearest, err := m.store.Nearest(ctx, m.vector, query.Filter, query.Limit)
 	found := make([]api.Found, len(nearest))
 	for i, near := range nearest {
 		similarity := 1 - near.Distance
@@ -103,8 +125,8 @@ func (h handler) byWords(ctx context.Context, query *api.SearchQuery) ([]api.Fou
 	return best(query, found), err
 }
 
-func (h handler) byBoth(ctx context.Context, query *api.SearchQuery, vector []float32) ([]api.Found, error) {
-	nearest, err := h.Store.Nearest(ctx, vector, query.Filter, max(depth, query.Limit))
+func (h handler) byBoth(ctx context.Context, query *api.SearchQuery, m meaning) ([]api.Found, error) {
+	nearest, err := m.store.Nearest(ctx, m.vector, query.Filter, max(depth, query.Limit))
 	if err != nil {
 		return nil, err
 	}
@@ -115,9 +137,9 @@ func (h handler) byBoth(ctx context.Context, query *api.SearchQuery, vector []fl
 	for _, near := range nearest {
 		ids = append(ids, near.SignatureID)
 	}
-	candidates, err := h.Store.Candidates(ctx, distinct(ids), vector)
+	candidates, err := m.store.Candidates(ctx, distinct(ids), m.vector)
 	share := trainedShare
-	if h.Embedder.Model().Hashed() {
+	if m.model.Hashed() {
 		share = hashedShare
 	}
 	found := make([]api.Found, len(candidates))

@@ -5,6 +5,7 @@ package handler
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -16,9 +17,9 @@ import (
 
 // Config are the parts of a write function. All are required but Now.
 type Config struct {
-	Store    *postgres.Store
-	Embedder *embedding.Embedder
-	Log      *slog.Logger
+	Store  *postgres.Store
+	Models embedding.Models
+	Log    *slog.Logger
 	// Timeout bounds a request.
 	Timeout time.Duration
 	// Now is the clock; nil means time.Now.
@@ -30,8 +31,8 @@ func New(config Config) (*api.Front, error) {
 	if config.Store == nil {
 		return nil, errors.New("write: Store must be set")
 	}
-	if config.Embedder == nil {
-		return nil, errors.New("write: Embedder must be set")
+	if err := config.Models.Validate(); err != nil {
+		return nil, fmt.Errorf("write: %w", err)
 	}
 	if config.Now == nil {
 		config.Now = time.Now
@@ -176,21 +177,29 @@ func (h handler) write(ctx context.Context, actor string, records ...audit.Recor
 // append stores entries with the vectors that their signatures lack. No vector is waited for longer than the embedder's deadline, and
 // none is worth losing the record: without it the record is stored and the vector is pending.
 func (h handler) append(ctx context.Context, entries []audit.Entry, signatures []audit.Signature) ([]postgres.Written, error) {
-	var vectors map[audit.ID][]float32
-	if len(signatures) > 0 {
-		var err error
-		vectors, err = h.Embedder.Documents(ctx, signatures, h.Store.SignaturesStored)
-		if err != nil {
-			h.Log.WarnContext(ctx, "embedding pending", slog.Int("signatures", len(signatures)), slog.Any("error", err))
-		}
+	if len(signatures) == 0 {
+		return h.Store.Append(ctx, entries, nil)
 	}
-	written, err := h.Store.Append(ctx, entries, vectors)
+	pending := func(err error) {
+		h.Log.WarnContext(ctx, "embedding pending", slog.Int("signatures", len(signatures)), slog.Any("error", err))
+	}
+	embedder, err := h.Models.Active(ctx, h.Store.ActiveModel)
+	if err != nil {
+		pending(err)
+		return h.Store.Append(ctx, entries, nil)
+	}
+	store := h.Store.WithModel(embedder.Model().String())
+	vectors, err := embedder.Documents(ctx, signatures, store.SignaturesStored)
+	if err != nil {
+		pending(err)
+	}
+	written, err := store.Append(ctx, entries, vectors)
 	if err != nil {
 		return nil, err
 	}
 	for i, w := range written {
 		if id := entries[i].Signature.ID; w.Err == nil && vectors[id] != nil {
-			h.Embedder.Stored(id)
+			embedder.Stored(id)
 		}
 	}
 	return written, nil

@@ -35,20 +35,20 @@ func TestGolden(t *testing.T) {
 func parts(t *testing.T) handler.Config {
 	t.Helper()
 	database := postgrestest.New(t)
-	store, err := postgres.Open(t.Context(), postgres.Config{URL: database.WriterURL(), Model: postgrestest.Model})
+	store, err := postgres.Open(t.Context(), postgres.Config{URL: database.WriterURL()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(store.Close)
 	return handler.Config{
-		Store: store, Embedder: embedder(t), Log: slog.New(slog.DiscardHandler), Timeout: 10 * time.Second,
+		Store: store, Models: models(t), Log: slog.New(slog.DiscardHandler), Timeout: 10 * time.Second,
 		Now: func() time.Time { return time.Date(2026, 1, 2, 3, 4, 10, 0, time.UTC) },
 	}
 }
 
-func embedder(t *testing.T) *embedding.Embedder {
+func models(t *testing.T) embedding.Models {
 	t.Helper()
-	made, err := embedding.Open(t.Context(), embedding.Settings{Provider: "hashing", Dimensions: postgrestest.Dimensions})
+	made, err := embedding.OpenModels(t.Context(), embedding.Settings{Provider: "hashing", Dimensions: postgrestest.Dimensions}, embedding.Settings{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func TestNewNamesWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	for want, without := range map[string]func(*handler.Config){
 		"write: Store must be set":             func(c *handler.Config) { c.Store = nil },
-		"write: Embedder must be set":          func(c *handler.Config) { c.Embedder = nil },
+		"write: Models must be set":            func(c *handler.Config) { c.Models = nil },
 		"api: Log must be set":                 func(c *handler.Config) { c.Log = nil },
 		"api: Timeout must be positive, is 0s": func(c *handler.Config) { c.Timeout = 0 },
 	} {

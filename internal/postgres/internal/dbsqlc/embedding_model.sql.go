@@ -9,23 +9,76 @@ import (
 	"context"
 )
 
-const embeddingModelByName = `-- name: EmbeddingModelByName :one
-SELECT id, name, dimensions, active FROM embedding_model WHERE name = $1
+const embeddingModelList = `-- name: EmbeddingModelList :many
+SELECT id, name, dimensions, active FROM embedding_model ORDER BY active DESC, id
 `
 
-type EmbeddingModelByNameParams struct {
-	Name string
+// EmbeddingModelList reads the registered models, the active one first.
+func (q *Queries) EmbeddingModelList(ctx context.Context, db DBTX) ([]EmbeddingModel, error) {
+	rows, err := db.Query(ctx, embeddingModelList)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []EmbeddingModel
+	for rows.Next() {
+		var i EmbeddingModel
+		if err := rows.Scan(
+			&i.ID,
+			&i.Name,
+			&i.Dimensions,
+			&i.Active,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
-// EmbeddingModelByName reads a registered model.
-func (q *Queries) EmbeddingModelByName(ctx context.Context, db DBTX, arg EmbeddingModelByNameParams) (EmbeddingModel, error) {
-	row := db.QueryRow(ctx, embeddingModelByName, arg.Name)
-	var i EmbeddingModel
-	err := row.Scan(
-		&i.ID,
-		&i.Name,
-		&i.Dimensions,
-		&i.Active,
-	)
-	return i, err
+const embeddingModelProgress = `-- name: EmbeddingModelProgress :many
+SELECT
+    m.name, m.dimensions, m.active,
+    (SELECT count(*) FROM embedding AS e WHERE e.model_id = m.id) AS vectors,
+    (SELECT count(*) FROM signature) AS signatures
+FROM embedding_model AS m
+ORDER BY m.active DESC, m.id
+`
+
+type EmbeddingModelProgressRow struct {
+	Name       string
+	Dimensions int32
+	Active     bool
+	Vectors    int64
+	Signatures int64
+}
+
+// EmbeddingModelProgress is EmbeddingModelList with how many signatures there are and how many of them have a vector of the model.
+func (q *Queries) EmbeddingModelProgress(ctx context.Context, db DBTX) ([]EmbeddingModelProgressRow, error) {
+	rows, err := db.Query(ctx, embeddingModelProgress)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []EmbeddingModelProgressRow
+	for rows.Next() {
+		var i EmbeddingModelProgressRow
+		if err := rows.Scan(
+			&i.Name,
+			&i.Dimensions,
+			&i.Active,
+			&i.Vectors,
+			&i.Signatures,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

@@ -46,19 +46,16 @@ func (q *Queries) EmbeddingInsert(ctx context.Context, db DBTX, arg EmbeddingIns
 const signaturePending = `-- name: SignaturePending :many
 SELECT s.id, s.text
 FROM signature AS s
-WHERE s.id > $1::uuid
-    AND NOT EXISTS (
-        SELECT FROM embedding AS e
-        JOIN embedding_model AS m ON m.id = e.model_id
-        WHERE m.name = $2::text AND e.signature_id = s.id
-    )
+JOIN embedding_model AS m ON m.name = $1::text
+WHERE s.id > $2::uuid
+    AND NOT EXISTS (SELECT FROM embedding AS e WHERE e.model_id = m.id AND e.signature_id = s.id)
 ORDER BY s.id
 LIMIT $3
 `
 
 type SignaturePendingParams struct {
-	After    audit.ID
 	Model    string
+	After    audit.ID
 	PageSize int32
 }
 
@@ -68,9 +65,9 @@ type SignaturePendingRow struct {
 }
 
 // SignaturePending answers signatures without a vector of the model, in the order of their ids, after the given id. The gap is
-// the queue: nothing is locked, and two readers may get the same rows.
+// the queue: nothing is locked, and two readers may get the same rows. A model that is not registered lacks nothing.
 func (q *Queries) SignaturePending(ctx context.Context, db DBTX, arg SignaturePendingParams) ([]SignaturePendingRow, error) {
-	rows, err := db.Query(ctx, signaturePending, arg.After, arg.Model, arg.PageSize)
+	rows, err := db.Query(ctx, signaturePending, arg.Model, arg.After, arg.PageSize)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,197 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/datastorage-service/datastorage/cmd/datastorage/internal/console"
+	"github.com/datastorage-service/datastorage/internal/embedding"
+	"github.com/datastorage-service/datastorage/internal/postgres"
+	"github.com/datastorage-service/datastorage/migrations"
+)
+
+func newModels(a *app) *cobra.Command {
+	var databaseURL string
+	command := &cobra.Command{
+		Use:   "models",
+		Short: "Change the embedding model without downtime",
+		Long: `See which embedding models a database has, and change from one to another while writes and searches go on:
+
+  1. configure the functions with the next model as well, by DATASTORAGE_EMBEDDING_NEXT_…, and register it (migrate does that);
+  2. the maintain function fills it in beside the old one: list shows how far it is;
+  3. activate it: within seconds searches are answered with it. Activating the old one again is the way back;
+  4. drop the old one, once the functions are configured with the new one alone.
+
+It connects as the schema's owner, datastorage_admin, directly and not through a proxy.`,
+		Example: `  datastorage models list
+  datastorage models activate text-embedding-3-small@1536`,
+		Args:              cobra.NoArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	command.PersistentFlags().StringVar(&databaseURL, "database-url", "",
+		"the database (default "+migrateURLVariable+"; a password is better there)")
+	// on gives a command the database's URL.
+	var on onDatabase = func(do func(context.Context, string, []string) error) func(*cobra.Command, []string) error {
+		return func(cmd *cobra.Command, args []string) error {
+			url := cmp.Or(databaseURL, a.getenv(migrateURLVariable))
+			if url == "" {
+				return failed(exitUsage, "no database is named", errors.New("neither --database-url nor "+migrateURLVariable+" is set"),
+					"datastorage models list --database-url postgres://datastorage_admin@127.0.0.1/datastorage")
+			}
+			return do(cmd.Context(), url, args)
+		}
+	}
+	command.AddCommand(newModelsList(a, on), newModelsRegister(a, on), newModelsActivate(a, on), newModelsDrop(a, on))
+	return command
+}
+
+// onDatabase gives a command the database's URL.
+type onDatabase func(do func(ctx context.Context, url string, args []string) error) func(*cobra.Command, []string) error
+
+func newModelsList(a *app, on onDatabase) *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "List the models: dimensions, active or not, and how many signatures have their vector",
+		Example: `  datastorage models list
+  datastorage models list --json | jq '.data[] | select(.active)'`,
+		Args:              cobra.NoArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              on(func(ctx context.Context, url string, _ []string) error { return a.models(ctx, url) }),
+	}
+}
+
+func newModelsRegister(a *app, on onDatabase) *cobra.Command {
+	return &cobra.Command{
+		Use:   "register NAME DIMENSIONS",
+		Short: "Register a model, so that maintain fills it in",
+		Long: `Make the place for a model's vectors, under NAME@DIMENSIONS. Registering a known model changes nothing. The first model of a
+database becomes the active one.`,
+		Example:           `  datastorage models register text-embedding-3-small 1536`,
+		Args:              cobra.ExactArgs(2),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: on(func(ctx context.Context, url string, args []string) error {
+			dimensions, err := strconv.Atoi(args[1])
+			if err != nil || args[0] == "" || dimensions < 1 || dimensions > maxDimensions {
+				return failed(exitUsage, "this is no model", fmt.Errorf("DIMENSIONS must be a whole number from 1 to %d", maxDimensions),
+					"datastorage models register --help")
+			}
+			model := embedding.Model{Name: args[0], Dimensions: dimensions}
+			err = migrations.RegisterModel(ctx, url, model.String(), dimensions)
+			return a.changed(err, model.String(), "is registered: maintain fills it in", map[string]any{"name": model.String()})
+		}),
+	}
+}
+
+// maxDimensions is what the database takes.
+const maxDimensions = 4000
+
+func newModelsActivate(a *app, on onDatabase) *cobra.Command {
+	var force bool
+	command := &cobra.Command{
+		Use:   "activate NAME",
+		Short: "Write and search with a model from now on",
+		Long: `Make a model the one that is written and searched with, in one transaction; functions notice within 5 seconds. It is refused as
+long as signatures lack a vector of the model: searches would not find them. With --force, maintain makes those later.`,
+		Example: `  datastorage models activate text-embedding-3-small@1536
+  datastorage models activate text-embedding-3-small@1536 --force`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: on(func(ctx context.Context, url string, args []string) error {
+			missing, err := migrations.ActivateModel(ctx, url, args[0], force)
+			if errors.Is(err, migrations.ErrModelIncomplete) {
+				err = fmt.Errorf("%w: %d signatures", migrations.ErrModelIncomplete, missing)
+			}
+			said := fmt.Sprintf("is active: %d signatures lack its vector", missing)
+			return a.changed(err, args[0], said, map[string]any{"name": args[0], "missing": missing})
+		}),
+	}
+	command.Flags().BoolVar(&force, "force", false, "also when signatures lack a vector of the model")
+	return command
+}
+
+func newModelsDrop(a *app, on onDatabase) *cobra.Command {
+	return &cobra.Command{
+		Use:   "drop NAME",
+		Short: "Drop a model that is not active, with its vectors",
+		Long: `Drop a model with its vectors and its index. It waits for statements under way that use signatures or vectors, a tenth of a
+second at a time and for a minute altogether, and lets all others go on in between.`,
+		Example:           `  datastorage models drop text-embedding-ada-002@1536`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: on(func(ctx context.Context, url string, args []string) error {
+			err := migrations.DropModel(ctx, url, args[0])
+			return a.changed(err, args[0], "is dropped", map[string]any{"name": args[0]})
+		}),
+	}
+}
+
+// changed tells what became of a change of a model.
+func (a *app) changed(err error, model, said string, answer any) error {
+	code, next := exitFailed, "datastorage models list"
+	switch {
+	case errors.Is(err, migrations.ErrModelUnknown):
+		code = exitNotFound
+	case errors.Is(err, migrations.ErrBusy):
+		next = "the same again, when less is going on"
+	}
+	if err != nil {
+		return failed(code, "nothing is changed for "+model, err, next)
+	}
+	a.talk.Line("%s %s", model, said)
+	if a.json {
+		return a.printJSON(answer)
+	}
+	return nil
+}
+
+// modelLine is a model as --json prints it.
+type modelLine struct {
+	Name       string `json:"name"`
+	Dimensions int    `json:"dimensions"`
+	Active     bool   `json:"active"`
+	Vectors    int64  `json:"vectors"`
+	Signatures int64  `json:"signatures"`
+}
+
+func (a *app) models(ctx context.Context, url string) error {
+	store, err := postgres.Open(ctx, postgres.Config{URL: url, ApplicationName: "datastorage-cli"})
+	if err != nil {
+		return failed(exitUsage, "the database's URL is not one", err, "datastorage models list --help")
+	}
+	defer store.Close()
+	models, err := store.Models(ctx)
+	if err != nil {
+		return failed(exitFailed, "cannot list the models", err, "datastorage migrate --dry-run")
+	}
+	lines, rows := make([]modelLine, len(models)), make([][]string, len(models))
+	for i, m := range models {
+		lines[i] = modelLine{m.Name, m.Dimensions, m.Active, m.Vectors, m.Signatures}
+		active := "no"
+		if m.Active {
+			active = "yes"
+		}
+		rows[i] = []string{
+			m.Name, strconv.Itoa(m.Dimensions), active, strconv.FormatInt(m.Vectors, 10), strconv.FormatInt(m.Signatures, 10), filled(m),
+		}
+	}
+	if a.json {
+		return a.printJSON(map[string][]modelLine{"data": lines})
+	}
+	return a.out.Table([]console.Column{
+		{Title: "MODEL"}, {Title: "DIMENSIONS"}, {Title: "ACTIVE"}, {Title: "VECTORS"}, {Title: "SIGNATURES"}, {Title: "FILLED"},
+	}, rows)
+}
+
+// filled is the share of signatures with a vector, rounded down: 100 % means all.
+func filled(m postgres.Model) string {
+	if m.Signatures == 0 {
+		return "100 %"
+	}
+	return fmt.Sprintf("%d %%", m.Vectors*100/m.Signatures)
+}

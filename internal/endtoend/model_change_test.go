@@ -1,0 +1,260 @@
+package endtoend_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/datastorage-service/datastorage/client"
+	"github.com/datastorage-service/datastorage/internal/endtoend"
+	"github.com/datastorage-service/datastorage/migrations"
+)
+
+// The models of these tests; they differ in their dimensions.
+const (
+	oldModel = "hash-word-char35-v1@512"
+	newModel = "hash-word-char35-v1@1024"
+)
+
+// changing is a stack that is configured for both models, the old one active.
+func changing(t *testing.T) *endtoend.Stack {
+	t.Helper()
+	return endtoend.New(t, endtoend.Options{Env: map[string]string{
+		"DATASTORAGE_EMBEDDING_NEXT_PROVIDER": "hashing", "DATASTORAGE_EMBEDDING_NEXT_DIMENSIONS": "1024",
+		"DATASTORAGE_EMBEDDING_NEXT_DEADLINE": "20s", "DATASTORAGE_DATABASE_MAX_CONNS": "8",
+	}})
+}
+
+// progress is "name active stored missing" of every model after a run of the upkeep.
+func progress(t *testing.T, stack *endtoend.Stack) []string {
+	t.Helper()
+	done, err := stack.Functions.Maintain.Invoke(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for _, model := range done.Models {
+		lines = append(lines, fmt.Sprint(model.Name, " ", model.Active, " ", model.Stored, " ", model.Missing))
+	}
+	return lines
+}
+
+// switchTo activates a model, and returns when searches are answered with it: the functions look every few seconds.
+func switchTo(t *testing.T, stack *endtoend.Stack, model string, force bool) {
+	t.Helper()
+	if _, err := migrations.ActivateModel(t.Context(), stack.Database.AdminURL(), model, force); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		results, err := stack.Client.Search(t.Context(), client.SearchInput{Query: "trouble"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if results.Search.Model == model {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// TestModelChangeUnderLoad changes to a model of other dimensions, back, and forth again, and drops the old one, while writers write and
+// searchers search: every write is accepted, every search is answered by one of the two models, and nothing is missing afterwards.
+func TestModelChangeUnderLoad(t *testing.T) {
+	t.Parallel()
+	stack := changing(t)
+	createAll(t, stack, many(300, func(i int) client.RemediationInput {
+		return incident(fmt.Sprint("before-", i), "trouble with "+letters(i))
+	}))
+	ctx, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	var written, searched atomic.Int64
+	var models sync.Map
+	for worker := range 2 {
+		running.Go(func() {
+			for i := 0; ctx.Err() == nil; i++ {
+				record := incident(fmt.Sprintf("during-%d-%d", worker, i), fmt.Sprintf("trouble with %s", letters(1000*(worker+1)+i)))
+				if _, err := stack.Client.CreateRemediation(t.Context(), record); err != nil {
+					t.Errorf("write: %v", err)
+				}
+				written.Add(1)
+			}
+		})
+		running.Go(func() {
+			for ctx.Err() == nil {
+				results, err := stack.Client.Search(t.Context(), client.SearchInput{Query: "trouble with aaaa", Limit: pointer(100)})
+				if err != nil {
+					t.Errorf("search: %v", err)
+					continue
+				}
+				if len(results.Data) != 100 {
+					t.Errorf("found %d with %s, want 100", len(results.Data), results.Search.Model)
+				}
+				models.Store(results.Search.Model, true)
+				searched.Add(1)
+			}
+		})
+	}
+	progress(t, stack)
+	switchTo(t, stack, newModel, true) // Forced: a writer may have come between.
+	progress(t, stack)
+	switchTo(t, stack, oldModel, true)
+	progress(t, stack)
+	switchTo(t, stack, newModel, true)
+	if err := migrations.DropModel(t.Context(), stack.Database.AdminURL(), oldModel); err != nil {
+		t.Error(err)
+	}
+	before := written.Load()
+	for written.Load() < before+20 {
+		time.Sleep(10 * time.Millisecond)
+	}
+	stop()
+	running.Wait()
+	t.Logf("%d writes, %d searches", written.Load(), searched.Load())
+	_, sawOld := models.Load(oldModel)
+	_, sawNew := models.Load(newModel)
+	models.Delete(oldModel)
+	models.Delete(newModel)
+	models.Range(func(model, _ any) bool { t.Errorf("a search was answered with %v", model); return true })
+	if !sawOld || !sawNew {
+		t.Errorf("searches saw the old model: %v, the new one: %v", sawOld, sawNew)
+	}
+	everySignatureIsFound(t, stack, 300+int(written.Load()))
+}
+
+// everySignatureIsFound shows that after a run of the upkeep the new model alone is there, with a vector of every signature.
+func everySignatureIsFound(t *testing.T, stack *endtoend.Stack, signatures int) {
+	t.Helper()
+	want := []string{fmt.Sprintf("%s true %d 0", newModel, signatures)}
+	if got := progress(t, stack); !slices.Equal(got, want) {
+		t.Errorf("models %q, want %q", got, want)
+	}
+	wantVectors(t, stack, signatures)
+	if n := one[int](t, stack.Database.ReaderURL(), "SELECT count(*) FROM embedding WHERE vector_dims(vector) = 1024"); n != signatures {
+		t.Errorf("%d vectors of 1024 dimensions, want %d", n, signatures)
+	}
+	for _, i := range []int{0, 17, 299} {
+		message := "trouble with " + letters(i)
+		found := search(t, stack, client.SearchInput{Query: message, Limit: pointer(1)})
+		if len(found) != 1 || found[0].Remediations[0].RemediationID != fmt.Sprint("before-", i) {
+			t.Errorf("%s: found %+v", message, found)
+		}
+	}
+}
+
+// TestModelChangeIsInterrupted cancels the upkeep half way: what it had stored stays, a switch is refused and says how much is missing,
+// and the next run goes on from there: nothing is doubled, nothing is missing.
+func TestModelChangeIsInterrupted(t *testing.T) {
+	t.Parallel()
+	stack := changing(t)
+	const signatures = 600
+	createAll(t, stack, many(signatures, func(i int) client.RemediationInput {
+		return incident(fmt.Sprint("r-", i), "trouble with "+letters(i))
+	}))
+	const filled = "SELECT count(*) FROM embedding AS e JOIN embedding_model AS m ON m.id = e.model_id WHERE m.name = $1"
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		_, err := stack.Functions.Maintain.Invoke(ctx)
+		ended <- err
+	}()
+	for one[int](t, stack.Database.ReaderURL(), filled, newModel) < 50 {
+		time.Sleep(time.Millisecond)
+	}
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Fatalf("the run ended with %v", err)
+	}
+	half := one[int](t, stack.Database.ReaderURL(), filled, newModel)
+	if half < 50 || half >= signatures {
+		t.Fatalf("%d vectors when it was cancelled, want some of %d", half, signatures)
+	}
+	missing, err := migrations.ActivateModel(t.Context(), stack.Database.AdminURL(), newModel, false)
+	if !errors.Is(err, migrations.ErrModelIncomplete) || missing != int64(signatures-half) {
+		t.Errorf("switch half way: %d missing, %v; want %d", missing, err, signatures-half)
+	}
+	results, err := stack.Client.Search(t.Context(), client.SearchInput{Query: "trouble", Limit: pointer(100)})
+	if err != nil || results.Search.Model != oldModel || len(results.Data) != 100 {
+		t.Errorf("half way a search answers %+v, %v", results, err)
+	}
+	want := []string{fmt.Sprintf("%s true %d 0", oldModel, signatures), fmt.Sprintf("%s false %d 0", newModel, signatures)}
+	if got := progress(t, stack); !slices.Equal(got, want) {
+		t.Errorf("models %q, want %q", got, want)
+	}
+	wantVectors(t, stack, 2*signatures)
+	switchTo(t, stack, newModel, false)
+}
+
+// TestModelWithoutProvider activates a model that the functions have no provider for: writes are stored with their vector pending, search
+// says to come back and the log says why; back on the old model nothing is missing.
+func TestModelWithoutProvider(t *testing.T) {
+	t.Parallel()
+	var log lockedBuffer
+	stack := endtoend.New(t, endtoend.Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	admin := stack.Database.AdminURL()
+	if err := migrations.RegisterModel(t.Context(), admin, "elsewhere@8", 8); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := migrations.ActivateModel(t.Context(), admin, "elsewhere@8", false); err != nil {
+		t.Fatal(err)
+	}
+	written, err := stack.Client.CreateRemediation(t.Context(), incident("a", "disk is full"))
+	if err != nil || written.Embedding != client.EmbeddingStatePending {
+		t.Errorf("write: %+v %v", written, err)
+	}
+	searchSaysComeBack(t, stack, "a")
+	if !strings.Contains(log.String(), "elsewhere@8 is the active model, but no provider is configured for it, only for "+oldModel) {
+		t.Errorf("the log does not say why: %s", log.String())
+	}
+	if _, err := migrations.ActivateModel(t.Context(), admin, oldModel, false); !errors.Is(err, migrations.ErrModelIncomplete) {
+		t.Errorf("back before the upkeep: %v", err)
+	}
+	progress(t, stack)
+	// A sandbox that starts now knows at once.
+	if _, err := migrations.ActivateModel(t.Context(), admin, oldModel, false); err != nil {
+		t.Fatal(err)
+	}
+	other := endtoend.New(t, endtoend.Options{Database: stack.Database})
+	if found := search(t, other, client.SearchInput{Query: "disk is full"}); len(found) != 1 {
+		t.Errorf("found %d, want 1", len(found))
+	}
+}
+
+// TestModelDropWaitsForNobodyLong holds a table of the model: the drop waits, writers do not, and it succeeds once the table is free.
+func TestModelDropWaitsForNobodyLong(t *testing.T) {
+	t.Parallel()
+	stack := changing(t)
+	create(t, stack, incident("a", "disk is full"))
+	reader := connect(t, stack.Database.ReaderURL())
+	mustExec(t, reader, "BEGIN")
+	mustExec(t, reader, "SELECT count(*) FROM embedding")
+	dropped := make(chan error, 1)
+	go func() { dropped <- migrations.DropModel(t.Context(), stack.Database.AdminURL(), newModel) }()
+	awaitWaiting(t, stack, 1)
+	for i := range 20 {
+		create(t, stack, incident(fmt.Sprint("b-", i), "trouble with "+letters(i)))
+	}
+	select {
+	case err := <-dropped:
+		t.Fatalf("the drop ended beside a reader: %v", err)
+	default:
+	}
+	mustExec(t, reader, "COMMIT")
+	if err := <-dropped; err != nil {
+		t.Error(err)
+	}
+	for name, want := range map[string]error{oldModel: migrations.ErrModelActive, newModel: migrations.ErrModelUnknown} {
+		if err := migrations.DropModel(t.Context(), stack.Database.AdminURL(), name); !errors.Is(err, want) {
+			t.Errorf("drop %s: %v, want %v", name, err, want)
+		}
+	}
+	if got := one[int](t, stack.Database.AdminURL(), "SELECT count(*) FROM pg_class WHERE relname LIKE 'embedding\\_%hnsw'"); got != 1 {
+		t.Errorf("%d vector indexes are left, want that of the old model", got)
+	}
+}
