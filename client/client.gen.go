@@ -917,6 +917,17 @@ type SearchResults struct {
 // Severity The alert's severity.
 type Severity string
 
+// SimilarResults What is like a remediation. recurrence is absent where the incident came once.
+type SimilarResults struct {
+	Data []SearchResult `json:"data"`
+
+	// Recurrence One incident (signature) and what was done about it.
+	Recurrence *SearchResult `json:"recurrence,omitempty"`
+
+	// Search How the search was done; degraded names the legs that did not answer.
+	Search SearchInfo `json:"search"`
+}
+
 // Sort By start_time, then id; - is newest first.
 type Sort string
 
@@ -1078,6 +1089,41 @@ type GetHistoryParams struct {
 	Limit int
 	// next_cursor of the page before, with the same filters and order. Opaque.
 	Cursor string
+}
+
+// FindSimilarParams are the query parameters of findSimilar. A zero value is not sent, and means the default.
+type FindSimilarParams struct {
+	// hybrid when absent: by words and by meaning.
+	Mode SearchMode
+	// Signatures.
+	Limit int
+	// Remediations shown for each.
+	PerSignature int
+	// Say why each was found.
+	Explain bool
+	// The service's numbers, separated by commas. In every filter, commas mean or, and several filters mean and.
+	ID            string
+	RemediationID string
+	Name          string
+	Namespace     string
+	// Of pending, processing, completed, failed.
+	Phase string
+	// Of pending, running, success, failure.
+	Status string
+	// Of critical, high, medium, low, info, unknown.
+	Severity string
+	// Of production, staging, development, test.
+	Environment      string
+	ClusterName      string
+	ActionType       string
+	AlertFingerprint string
+	TargetResource   string
+	// UUIDs of signatures.
+	SignatureID string
+	// From this time on, inclusive: RFC 3339, or a span back from now such as 24h or 7d (units s, m, h, d, w).
+	Since string
+	// Before this time, exclusive; written as since.
+	Until string
 }
 
 // GetSuccessRateParams are the query parameters of getSuccessRate. A zero value is not sent, and means the default.
@@ -1297,6 +1343,41 @@ func (p GetHistoryParams) query() url.Values {
 	values := url.Values{}
 	addParam(values, "limit", p.Limit)
 	addParam(values, "cursor", p.Cursor)
+	return values
+}
+
+// findSimilarCall is GET /v1/remediations/{remediation_id}/similar.
+func findSimilarCall(remediationID string, params FindSimilarParams) call {
+	return call{
+		operation: "findSimilar",
+		method:    http.MethodGet,
+		path:      "/v1/remediations/{remediation_id}/similar",
+		key:       &remediationID,
+		query:     params.query(),
+	}
+}
+
+func (p FindSimilarParams) query() url.Values {
+	values := url.Values{}
+	addParam(values, "mode", p.Mode)
+	addParam(values, "limit", p.Limit)
+	addParam(values, "per_signature", p.PerSignature)
+	addParam(values, "explain", p.Explain)
+	addParam(values, "id", p.ID)
+	addParam(values, "remediation_id", p.RemediationID)
+	addParam(values, "name", p.Name)
+	addParam(values, "namespace", p.Namespace)
+	addParam(values, "phase", p.Phase)
+	addParam(values, "status", p.Status)
+	addParam(values, "severity", p.Severity)
+	addParam(values, "environment", p.Environment)
+	addParam(values, "cluster_name", p.ClusterName)
+	addParam(values, "action_type", p.ActionType)
+	addParam(values, "alert_fingerprint", p.AlertFingerprint)
+	addParam(values, "target_resource", p.TargetResource)
+	addParam(values, "signature_id", p.SignatureID)
+	addParam(values, "since", p.Since)
+	addParam(values, "until", p.Until)
 	return values
 }
 

@@ -44,6 +44,14 @@ const storedJSON = `"id":7,"remediation_id":"r-1","name":"PodCrash","namespace":
 func operations() []operation {
 	return slices.Concat(writes(), reads(), []operation{
 		{
+			id: "findSimilar", method: "GET", target: "/v1/remediations/r-1/similar?limit=2&mode=lexical&namespace=prod",
+			answer: `{"data":[],"search":{"mode":"lexical","model":""}}`,
+			do: func(ctx context.Context, c *client.Client) (any, error) {
+				return c.Similar(ctx, "r-1", client.FindSimilarParams{Mode: client.SearchModeLexical, Limit: 2, Namespace: "prod"})
+			},
+			want: &client.SimilarResults{Data: []client.SearchResult{}, Search: client.SearchInfo{Mode: client.SearchModeLexical}},
+		},
+		{
 			id: "search", method: "POST", target: "/v1/search", body: `{"filters":{"namespace":"prod"},"limit":2,"query":"oom"}`,
 			answer: `{"data":[{"signature_id":"s","text":"oom","score":0.5,"occurrences":3,"actions":[],"remediations":[],
 				"success_rate":{"success":0,"failure":0}}],"search":{"mode":"semantic","model":"hash"}}`,

@@ -98,17 +98,22 @@ WITH matching AS (
         AND (sqlc.narg('since')::timestamptz IS NULL OR r.start_time >= sqlc.narg('since')::timestamptz)
         AND (sqlc.narg('until')::timestamptz IS NULL OR r.start_time < sqlc.narg('until')::timestamptz)
 ),
-scored AS (
-    SELECT
-        t.signature_id,
-        sum(a.weight * t.count / (t.count + p.flat + p.slope * t.length))::float8 AS score
+held AS NOT MATERIALIZED (
+    SELECT t.signature_id, a.weight * t.count / (t.count + p.flat + p.slope * t.length) AS part
     FROM (SELECT @flat::float8 AS flat, @slope::float8 AS slope) AS p
     CROSS JOIN (SELECT unnest(@terms::bigint[]) AS term, unnest(@weights::float8[]) AS weight) AS a
     JOIN signature_term AS t ON t.term = a.term
-    WHERE NOT @exact::boolean OR t.signature_id IN (SELECT m.signature_id FROM matching AS m)
-    GROUP BY t.signature_id
+),
+scored AS (
+    SELECT h.signature_id, sum(h.part)::float8 AS score
+    FROM (
+        SELECT h.signature_id, h.part FROM held AS h WHERE NOT @exact::boolean
+        UNION ALL
+        SELECT h.signature_id, h.part FROM held AS h JOIN matching AS m ON m.signature_id = h.signature_id WHERE @exact::boolean
+    ) AS h
+    GROUP BY h.signature_id
     -- Sorted here, so that the filters are asked one by one from the best on.
-    ORDER BY score DESC, t.signature_id
+    ORDER BY score DESC, h.signature_id
 )
 SELECT s.signature_id, s.score
 FROM scored AS s
@@ -149,7 +154,7 @@ ORDER BY s.id;
 
 -- name: SearchOutcomes :many
 -- SearchOutcomes answers, for each of the signatures, a row with an empty action_type that counts all of its remediations the
--- filters leave, and a row for every action among them.
+-- filters leave, except one, and a row for every action among them.
 SELECT
     r.signature_id,
     (CASE WHEN grouping(r.action_type) = 0 THEN r.action_type ELSE '' END)::text AS action_type,
@@ -175,12 +180,13 @@ WHERE r.signature_id = ANY(@found::uuid[])
     AND (sqlc.narg('signature_ids')::uuid[] IS NULL OR r.signature_id = ANY(sqlc.narg('signature_ids')::uuid[]))
     AND (sqlc.narg('since')::timestamptz IS NULL OR r.start_time >= sqlc.narg('since')::timestamptz)
     AND (sqlc.narg('until')::timestamptz IS NULL OR r.start_time < sqlc.narg('until')::timestamptz)
+    AND r.remediation_id IS DISTINCT FROM sqlc.narg('except')::text
 GROUP BY GROUPING SETS ((r.signature_id), (r.signature_id, r.action_type))
 ORDER BY r.signature_id, 2;
 
 -- name: SearchRemediations :many
--- SearchRemediations answers the newest remediations of each of the signatures that the filters leave, newest first, without their
--- long texts.
+-- SearchRemediations answers the newest remediations of each of the signatures that the filters leave, except one, newest first, without
+-- their long texts.
 SELECT
     newest.signature_id, newest.id, newest.remediation_id, newest.name, newest.namespace, newest.cluster_name,
     newest.environment, newest.severity, newest.action_type, newest.target_resource, newest.phase, newest.status,
@@ -205,6 +211,7 @@ CROSS JOIN LATERAL (
         AND (sqlc.narg('signature_ids')::uuid[] IS NULL OR r.signature_id = ANY(sqlc.narg('signature_ids')::uuid[]))
         AND (sqlc.narg('since')::timestamptz IS NULL OR r.start_time >= sqlc.narg('since')::timestamptz)
         AND (sqlc.narg('until')::timestamptz IS NULL OR r.start_time < sqlc.narg('until')::timestamptz)
+        AND r.remediation_id IS DISTINCT FROM sqlc.narg('except')::text
     ORDER BY r.start_time DESC, r.id DESC
     LIMIT @per_signature::bigint
 ) AS newest

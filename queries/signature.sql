@@ -32,3 +32,9 @@ FROM (
 ) AS v
 ORDER BY v.signature_id
 ON CONFLICT (model_id, signature_id) DO NOTHING;
+
+-- name: EmbeddingGet :one
+-- EmbeddingGet reads the vector of a signature.
+SELECT (e.vector::vector)::real[] AS vector
+FROM embedding AS e
+WHERE e.model_id = @model_id::smallint AND e.signature_id = @signature_id::uuid;

@@ -47,7 +47,7 @@ func newRoot(a *app) *cobra.Command {
 	flags.StringVar(&a.url, "url", "", "address of the service (default DATASTORAGE_URL, else "+defaultURL+")")
 	flags.BoolVar(&a.json, "json", false, "print the answer as JSON, unchanged")
 	root.AddCommand(
-		newDev(a), newMigrate(a), newModels(a), newImport(a), newSearch(a), newGet(a), newList(a), newHistory(a), newDoctor(a), newCompletion(a))
+		newDev(a), newMigrate(a), newModels(a), newImport(a), newSearch(a), newSimilar(a), newGet(a), newList(a), newHistory(a), newDoctor(a), newCompletion(a))
 	describeHelp(root)
 	completeNothingElse(root)
 	return root

@@ -45,7 +45,7 @@ often it occurred, what was done about it and how often that helped. Filters are
 	flags.IntVar(&options.limit, "limit", 10, "incidents, 1 to 100")
 	flags.IntVar(&options.perSignature, "per-signature", 3, "remediations shown for each incident, 0 to 100")
 	flags.Float64Var(&options.minScore, "min-score", -1, "incidents less alike are left out, -1 to 1")
-	flags.BoolVar(&options.explain, "explain", false, "show the rank and score that led to the order")
+	flags.BoolVar(&options.explain, "explain", false, "show what the words and the meaning add to the score")
 	completeWords(command, "mode", words(client.SearchModeHybrid, client.SearchModeLexical, client.SearchModeSemantic))
 	return command
 }
@@ -67,13 +67,17 @@ func (a *app) search(ctx context.Context, input client.SearchInput) error {
 	if err != nil {
 		return refused("cannot search", err, "datastorage search --help")
 	}
-	for _, leg := range found.Search.Degraded {
-		a.talk.Line("the %s part of the search did not answer: this is what the rest found", leg)
-	}
+	a.degraded(found.Search)
 	if len(found.Data) == 0 {
 		a.talk.Line("nothing like it was found")
 	}
 	return a.show(tape, func() error { return a.found(found.Data, *input.Explain) })
+}
+
+func (a *app) degraded(how client.SearchInfo) {
+	for _, leg := range how.Degraded {
+		a.talk.Line("the %s part of the search did not answer: this is what the rest found", leg)
+	}
 }
 
 func (a *app) found(results []client.SearchResult, explain bool) error {

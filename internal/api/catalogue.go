@@ -16,6 +16,7 @@ func catalogue() map[string][]string {
 		"/v1/remediations/{remediation_id}/workflows":   {"POST"},
 		"/v1/remediations/{remediation_id}/executions":  {"POST"},
 		"/v1/remediations/{remediation_id}/history":     {"GET"},
+		"/v1/remediations/{remediation_id}/similar":     {"GET"},
 		"/v1/search":             {"POST"},
 		"/v1/incident-events":    {"GET"},
 		"/v1/stats/success-rate": {"GET"},

@@ -43,6 +43,8 @@ type SearchQuery struct {
 	// MinScore is the least score, -1 when all are wanted.
 	MinScore float64
 	Explain  bool
+	// Example is the remediation that is searched by, nil when a text is.
+	Example *audit.Stored
 }
 
 // SearchQuery reads the body of a search; what was done to the query's text is counted in actions.
@@ -62,6 +64,35 @@ func (r *Request) SearchQuery(actions audit.Actions, now time.Time) (*SearchQuer
 	query.Filter = f.filters(now)
 	f.finish()
 	return query, f.faults.Err()
+}
+
+// SimilarQuery reads the path's remediation and the parameters of a search by that example; Text and Example are the caller's to fill in.
+func (r *Request) SimilarQuery(now time.Time) (string, *SearchQuery, error) {
+	var faults audit.Faults
+	id := r.remediationID(&faults)
+	p := queryParameters(r.event.RawQueryString, &faults)
+	query := &SearchQuery{
+		Mode:         p.mode(),
+		Limit:        p.number("limit", 1, maxSignatures, defaultSignatures),
+		PerSignature: p.number("per_signature", 1, maxPerSignature, defaultPerSignature),
+		Explain:      p.flag("explain"),
+		MinScore:     -1,
+		Filter:       p.filter(now),
+	}
+	p.finish()
+	return id, query, faults.Err()
+}
+
+func (p *parameters) mode() Mode {
+	word, ok := p.get("mode")
+	if !ok {
+		return ModeHybrid
+	}
+	mode := Mode(word)
+	if !mode.Valid() {
+		p.fault("mode", audit.CodeEnum, "must be semantic, lexical or hybrid")
+	}
+	return mode
 }
 
 func (f *fields) searchText(actions audit.Actions) string {
@@ -189,21 +220,39 @@ type FoundAction struct {
 
 // Answer writes what was found, best first, and how.
 func (q *SearchQuery) Answer(found []Found, how How) *Answer {
-	results := client.SearchResults{
-		Data:   make([]client.SearchResult, 0, len(found)),
-		Search: client.SearchInfo{Mode: q.Mode, Model: how.Model},
-	}
-	if how.Degraded {
-		results.Search.Degraded = []client.SearchLeg{client.SearchLegSemantic}
-	}
+	return NewAnswer(http.StatusOK, client.SearchResults{Data: mapped(found, q.wire(how)), Search: q.info(how)})
+}
+
+// AnswerSimilar writes what was found by example: the example's own incident apart from the others.
+func (q *SearchQuery) AnswerSimilar(found []Found, how How) *Answer {
+	results := client.SimilarResults{Data: []client.SearchResult{}, Search: q.info(how)}
 	for _, one := range found {
-		result := wireFound(one)
-		if q.Explain {
-			result.Explain = &client.Explain{Lexical: wireLeg(one.Lexical, ""), Semantic: wireLeg(one.Semantic, how.Model), Filters: q.Filter.Fields()}
+		result := q.wire(how)(one)
+		if one.SignatureID == q.Example.SignatureID {
+			results.Recurrence = &result
+			continue
 		}
 		results.Data = append(results.Data, result)
 	}
 	return NewAnswer(http.StatusOK, results)
+}
+
+func (q *SearchQuery) info(how How) client.SearchInfo {
+	info := client.SearchInfo{Mode: q.Mode, Model: how.Model}
+	if how.Degraded {
+		info.Degraded = []client.SearchLeg{client.SearchLegSemantic}
+	}
+	return info
+}
+
+func (q *SearchQuery) wire(how How) func(Found) client.SearchResult {
+	return func(one Found) client.SearchResult {
+		result := wireFound(one)
+		if q.Explain {
+			result.Explain = &client.Explain{Lexical: wireLeg(one.Lexical, ""), Semantic: wireLeg(one.Semantic, how.Model), Filters: q.Filter.Fields()}
+		}
+		return result
+	}
 }
 
 func wireLeg(leg *Leg, model string) *client.ExplainLeg {

@@ -163,8 +163,12 @@ func badStatistics() []bad {
 }
 
 func badParameters() []bad {
-	const list = "/v1/remediations"
+	const list, similar = "/v1/remediations", "/v1/remediations/r/similar"
 	rows := []bad{
+		get(similar, "mode=fuzzy", "mode", "not_in_set"), get(similar, "mode=", "mode", "empty"), get(similar, "limit=0", "limit", "out_of_range"),
+		get(similar, "limit=101", "limit", "out_of_range"), get(similar, "per_signature=0", "per_signature", "out_of_range"),
+		get(similar, "per_signature=101", "per_signature", "out_of_range"), get(similar, "explain=yes", "explain", "not_in_set"),
+		get(similar, "query=x", "query", "unknown_field"), get(similar, "cursor=x&since=soon", "cursor", "unknown_field", "since", "format"),
 		get(list, "foo=1", "foo", "unknown_field"), get(list, "Name=x", "Name", "unknown_field"),
 		get(list, "name[]=x", `["name[]"]`, "unknown_field"),
 		get(list, "limit", "limit", "empty"), get(list, "=x", `[""]`, "unknown_field"), get(list, "%00=x", `["\x00"]`, "unknown_field"),
@@ -264,7 +268,7 @@ func badPaths() []bad {
 	for _, path := range []string{
 		"/", "/v1", "/v1/", "/v2/remediations", "/v1/remediation", "/V1/Remediations", "/v1/remediations/", "//v1/remediations",
 		"/v1//remediations",
-		"/v1/remediations/begun/", "/v1/remediations/begun/similar", "/v1/remediations/begun/history/1", "/v1/stats",
+		"/v1/remediations/begun/", "/v1/remediations/begun/same", "/v1/remediations/begun/history/1", "/v1/stats",
 		"/v1/stats/success-rates",
 		"/metrics",
 		"/health/", "/health/live", "/openapi.yaml", "/v1/incident-events/1", "/v1/remediations//history",

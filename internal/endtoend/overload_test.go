@@ -41,7 +41,7 @@ func functionOf(sample string) string {
 	switch sample {
 	case "health", "ready":
 		return "HealthFunction"
-	case "get", "list", "history", "search", "incident-events", "success-rate", "trend":
+	case "get", "list", "history", "search", "similar", "incident-events", "success-rate", "trend":
 		return "QueryFunction"
 	}
 	return "WriteFunction"

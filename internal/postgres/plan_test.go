@@ -48,7 +48,7 @@ func data() []string {
 		// Triggers do not fire here either.
 		fmt.Sprintf(`INSERT INTO signature (id, text, normalizer, length, analyzer)
 			SELECT md5('s' || s)::uuid, 'signature ' || s, 1, 10, 1 FROM generate_series(1, %d) AS s`, planSignatures),
-		postings("signature", 1), postings("word5", 5), postings("77", 1000),
+		postings("signature", 3), postings("word5", 10), postings("77", 1000),
 		// And the words that nobody asks for, as a text has them.
 		fmt.Sprintf(`INSERT INTO signature_term (term, signature_id, count, length)
 			SELECT 100 * w + floor(100 * random() * random()), md5('s' || s)::uuid, 1, 10
@@ -311,7 +311,7 @@ func (p planner) checkSearches(t *testing.T, fields map[string][]audit.Filter) {
 			signatures = append(signatures, n.SignatureID)
 		}
 		for filtered, g := range map[string]audit.Filter{"nothing": {}, name: f} {
-			if _, err := p.Occurrences(t.Context(), signatures, g, 3); err != nil {
+			if _, err := p.Occurrences(t.Context(), signatures, g, 3, nil); err != nil {
 				t.Fatal(err)
 			}
 			p.check(t, "SearchOutcomes", filtered)

@@ -97,13 +97,14 @@ type ActionCounts struct {
 	Counts
 }
 
-// Occurrences answers, for each of the signatures, its remediations that the filter leaves: counted, and the newest of them.
+// Occurrences answers, for each of the signatures, its remediations that the filter leaves: counted, and the newest of them. The
+// remediation except, if it is not nil, is in neither.
 func (s *Store) Occurrences(
-	ctx context.Context, signatures []audit.ID, f audit.Filter, newest int,
+	ctx context.Context, signatures []audit.ID, f audit.Filter, newest int, except *string,
 ) (map[audit.ID]*Occurrences, error) {
 	return retry(ctx, "count the occurrences", func(ctx context.Context) (map[audit.ID]*Occurrences, error) {
 		found := make(map[audit.ID]*Occurrences, len(signatures))
-		counts, err := s.queries.SearchOutcomes(ctx, s.pool, outcomesParams(signatures, f))
+		counts, err := s.queries.SearchOutcomes(ctx, s.pool, outcomesParams(signatures, f, except))
 		if err != nil {
 			return nil, err
 		}
@@ -123,14 +124,12 @@ func (s *Store) Occurrences(
 		if newest == 0 {
 			return found, nil
 		}
-		return found, s.newest(ctx, signatures, f, newest, found)
+		return found, s.newest(ctx, newestParams(signatures, f, newest, except), found)
 	})
 }
 
-func (s *Store) newest(
-	ctx context.Context, signatures []audit.ID, f audit.Filter, newest int, found map[audit.ID]*Occurrences,
-) error {
-	rows, err := s.queries.SearchRemediations(ctx, s.pool, newestParams(signatures, f, newest))
+func (s *Store) newest(ctx context.Context, params dbsqlc.SearchRemediationsParams, found map[audit.ID]*Occurrences) error {
+	rows, err := s.queries.SearchRemediations(ctx, s.pool, params)
 	if err != nil {
 		return err
 	}
@@ -143,21 +142,21 @@ func (s *Store) newest(
 	return nil
 }
 
-func outcomesParams(signatures []audit.ID, f audit.Filter) dbsqlc.SearchOutcomesParams {
+func outcomesParams(signatures []audit.ID, f audit.Filter, except *string) dbsqlc.SearchOutcomesParams {
 	return dbsqlc.SearchOutcomesParams{
 		Ids: f.IDs, RemediationIds: f.RemediationIDs, Names: f.Names, Namespaces: f.Namespaces, Phases: f.Phases,
 		Statuses: f.Statuses, Severities: f.Severities, Environments: f.Environments, ClusterNames: f.ClusterNames,
 		ActionTypes: f.ActionTypes, Fingerprints: f.AlertFingerprints, Targets: f.TargetResources, SignatureIds: f.SignatureIDs,
-		Since: f.Since, Until: f.Until, Found: signatures,
+		Since: f.Since, Until: f.Until, Found: signatures, Except: except,
 	}
 }
 
-func newestParams(signatures []audit.ID, f audit.Filter, newest int) dbsqlc.SearchRemediationsParams {
+func newestParams(signatures []audit.ID, f audit.Filter, newest int, except *string) dbsqlc.SearchRemediationsParams {
 	return dbsqlc.SearchRemediationsParams{
 		Ids: f.IDs, RemediationIds: f.RemediationIDs, Names: f.Names, Namespaces: f.Namespaces, Phases: f.Phases,
 		Statuses: f.Statuses, Severities: f.Severities, Environments: f.Environments, ClusterNames: f.ClusterNames,
 		ActionTypes: f.ActionTypes, Fingerprints: f.AlertFingerprints, Targets: f.TargetResources, SignatureIds: f.SignatureIDs,
-		Since: f.Since, Until: f.Until, Found: signatures, PerSignature: int64(newest),
+		Since: f.Since, Until: f.Until, Found: signatures, Except: except, PerSignature: int64(newest),
 	}
 }
 

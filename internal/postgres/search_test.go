@@ -118,7 +118,7 @@ func (c *corpus) checkOccurrences(t *testing.T) {
 			asked = append(asked, signatures[i])
 		}
 		newest := random.IntN(5)
-		got, err := c.Occurrences(t.Context(), asked, f, newest)
+		got, err := c.Occurrences(t.Context(), asked, f, newest, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

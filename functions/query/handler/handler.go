@@ -44,6 +44,7 @@ func New(config Config) (*api.Front, error) {
 		"GET /v1/remediations":                          {Scope: api.ScopeRead, Handle: h.list},
 		"GET /v1/remediations/{remediation_id}":         {Scope: api.ScopeRead, Handle: h.get},
 		"GET /v1/remediations/{remediation_id}/history": {Scope: api.ScopeRead, Handle: h.history},
+		"GET /v1/remediations/{remediation_id}/similar": {Scope: api.ScopeRead, Handle: h.similar},
 		"GET /v1/incident-events":                       {Scope: api.ScopeRead, Handle: h.incidentEvents},
 		"GET /v1/stats/success-rate":                    {Scope: api.ScopeRead, Handle: h.successRate},
 		"GET /v1/stats/trend":                           {Scope: api.ScopeRead, Handle: h.trend},

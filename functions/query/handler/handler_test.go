@@ -26,7 +26,7 @@ func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
 
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	samples := []string{"get", "history", "list", "search", "incident-events", "success-rate", "trend"}
+	samples := []string{"get", "history", "list", "search", "similar", "incident-events", "success-rate", "trend"}
 	endtoend.Golden(t, *update, samples, func(t *testing.T) lambda.Handler {
 		database := postgrestest.New(t)
 		record(t, database)

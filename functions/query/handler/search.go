@@ -42,6 +42,33 @@ func (h handler) search(ctx context.Context, r *api.Request) (*api.Answer, error
 	return query.Answer(found, how), nil
 }
 
+// similar searches by a remediation. Its own signature, which is the nearest, comes on top of the limit.
+func (h handler) similar(ctx context.Context, r *api.Request) (*api.Answer, error) {
+	id, query, err := r.SimilarQuery(h.Now())
+	if err != nil {
+		return nil, err
+	}
+	example, err := h.Store.Remediation(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	limit := query.Limit
+	query.Example, query.Text, query.Limit = &example, example.Signature().Text, limit+1
+	ranked, how, err := h.rank(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	found, err := h.complete(ctx, query, ranked)
+	if err != nil {
+		return nil, err
+	}
+	isOwn := func(f api.Found) bool { return f.SignatureID == example.SignatureID }
+	if len(found) > limit && !slices.ContainsFunc(found, isOwn) {
+		found = found[:limit]
+	}
+	return query.AnswerSimilar(found, how), nil
+}
+
 // rank answers the best signatures for the query by its mode, best first.
 func (h handler) rank(ctx context.Context, query *api.SearchQuery) ([]api.Found, api.How, error) {
 	if query.Mode == api.ModeLexical {
@@ -58,7 +85,7 @@ func (h handler) rank(ctx context.Context, query *api.SearchQuery) ([]api.Found,
 
 // withMeaning ranks by the active model, and by words beside it if the mode is hybrid.
 func (h handler) withMeaning(ctx context.Context, query *api.SearchQuery) ([]api.Found, api.How, error) {
-	m, err := h.meaning(ctx, query.Text)
+	m, err := h.meaning(ctx, query)
 	switch {
 	case err != nil && query.Mode == api.ModeHybrid && ctx.Err() == nil:
 		h.Log.WarnContext(ctx, "search without its semantic leg", slog.Any("error", err))
@@ -82,20 +109,28 @@ type meaning struct {
 	store  *postgres.Store
 }
 
-func (h handler) meaning(ctx context.Context, text string) (meaning, error) {
+// meaning takes an example's vector from the table, where it is once the vector of its signature is made; a text's is made.
+func (h handler) meaning(ctx context.Context, query *api.SearchQuery) (meaning, error) {
 	embedder, err := h.Models.Active(ctx, h.Store.ActiveModel)
 	if err != nil {
 		return meaning{}, fmt.Errorf("%w: %w", audit.ErrUnavailable, err)
 	}
-	vector, err := embedder.Query(ctx, text)
+	model := embedder.Model()
+	m := meaning{model: model, store: h.Store.WithModel(model.String())}
+	if query.Example != nil {
+		m.vector, err = m.store.Vector(ctx, query.Example.SignatureID)
+		if !errors.Is(err, audit.ErrNotFound) {
+			return m, err
+		}
+	}
+	m.vector, err = embedder.Query(ctx, query.Text)
 	switch {
 	case errors.Is(err, embedding.ErrRefused):
-		return meaning{}, audit.Faults{{Field: "query", Code: audit.CodeUnsupported, Detail: "is refused by the embedding model"}}
+		return m, audit.Faults{{Field: "query", Code: audit.CodeUnsupported, Detail: "is refused by the embedding model"}}
 	case err != nil:
-		return meaning{}, fmt.Errorf("embed the query: %w: %w", audit.ErrUnavailable, err)
+		return m, fmt.Errorf("embed the query: %w: %w", audit.ErrUnavailable, err)
 	}
-	model := embedder.Model()
-	return meaning{vector: vector, model: model, store: h.Store.WithModel(model.String())}, nil
+	return m, nil
 }
 
 func (h handler) byMeaning(ctx context.Context, query *api.SearchQuery, m meaning) ([]api.Found, error) {
@@ -221,7 +256,11 @@ func (h handler) complete(ctx context.Context, query *api.SearchQuery, ranked []
 	for i, one := range ranked {
 		ids[i] = one.SignatureID
 	}
-	occurrences, err := h.Store.Occurrences(ctx, ids, query.Filter, query.PerSignature)
+	var except *string
+	if query.Example != nil {
+		except = &query.Example.RemediationID
+	}
+	occurrences, err := h.Store.Occurrences(ctx, ids, query.Filter, query.PerSignature, except)
 	if err != nil {
 		return nil, err
 	}

@@ -87,17 +87,22 @@ WITH matching AS (
         AND ($14::timestamptz IS NULL OR r.start_time >= $14::timestamptz)
         AND ($15::timestamptz IS NULL OR r.start_time < $15::timestamptz)
 ),
-scored AS (
-    SELECT
-        t.signature_id,
-        sum(a.weight * t.count / (t.count + p.flat + p.slope * t.length))::float8 AS score
+held AS NOT MATERIALIZED (
+    SELECT t.signature_id, a.weight * t.count / (t.count + p.flat + p.slope * t.length) AS part
     FROM (SELECT $18::float8 AS flat, $19::float8 AS slope) AS p
     CROSS JOIN (SELECT unnest($20::bigint[]) AS term, unnest($21::float8[]) AS weight) AS a
     JOIN signature_term AS t ON t.term = a.term
-    WHERE NOT $17::boolean OR t.signature_id IN (SELECT m.signature_id FROM matching AS m)
-    GROUP BY t.signature_id
+),
+scored AS (
+    SELECT h.signature_id, sum(h.part)::float8 AS score
+    FROM (
+        SELECT h.signature_id, h.part FROM held AS h WHERE NOT $17::boolean
+        UNION ALL
+        SELECT h.signature_id, h.part FROM held AS h JOIN matching AS m ON m.signature_id = h.signature_id WHERE $17::boolean
+    ) AS h
+    GROUP BY h.signature_id
     -- Sorted here, so that the filters are asked one by one from the best on.
-    ORDER BY score DESC, t.signature_id
+    ORDER BY score DESC, h.signature_id
 )
 SELECT s.signature_id, s.score
 FROM scored AS s
@@ -373,6 +378,7 @@ WHERE r.signature_id = ANY($1::uuid[])
     AND ($14::uuid[] IS NULL OR r.signature_id = ANY($14::uuid[]))
     AND ($15::timestamptz IS NULL OR r.start_time >= $15::timestamptz)
     AND ($16::timestamptz IS NULL OR r.start_time < $16::timestamptz)
+    AND r.remediation_id IS DISTINCT FROM $17::text
 GROUP BY GROUPING SETS ((r.signature_id), (r.signature_id, r.action_type))
 ORDER BY r.signature_id, 2
 `
@@ -394,6 +400,7 @@ type SearchOutcomesParams struct {
 	SignatureIds   []audit.ID
 	Since          *time.Time
 	Until          *time.Time
+	Except         *string
 }
 
 type SearchOutcomesRow struct {
@@ -407,7 +414,7 @@ type SearchOutcomesRow struct {
 }
 
 // SearchOutcomes answers, for each of the signatures, a row with an empty action_type that counts all of its remediations the
-// filters leave, and a row for every action among them.
+// filters leave, except one, and a row for every action among them.
 func (q *Queries) SearchOutcomes(ctx context.Context, db DBTX, arg SearchOutcomesParams) ([]SearchOutcomesRow, error) {
 	rows, err := db.Query(ctx, searchOutcomes,
 		arg.Found,
@@ -426,6 +433,7 @@ func (q *Queries) SearchOutcomes(ctx context.Context, db DBTX, arg SearchOutcome
 		arg.SignatureIds,
 		arg.Since,
 		arg.Until,
+		arg.Except,
 	)
 	if err != nil {
 		return nil, err
@@ -478,8 +486,9 @@ CROSS JOIN LATERAL (
         AND ($14::uuid[] IS NULL OR r.signature_id = ANY($14::uuid[]))
         AND ($15::timestamptz IS NULL OR r.start_time >= $15::timestamptz)
         AND ($16::timestamptz IS NULL OR r.start_time < $16::timestamptz)
+        AND r.remediation_id IS DISTINCT FROM $17::text
     ORDER BY r.start_time DESC, r.id DESC
-    LIMIT $17::bigint
+    LIMIT $18::bigint
 ) AS newest
 ORDER BY newest.signature_id, newest.start_time DESC, newest.id DESC
 `
@@ -501,6 +510,7 @@ type SearchRemediationsParams struct {
 	SignatureIds   []audit.ID
 	Since          *time.Time
 	Until          *time.Time
+	Except         *string
 	PerSignature   int64
 }
 
@@ -522,8 +532,8 @@ type SearchRemediationsRow struct {
 	DurationMs     *int64
 }
 
-// SearchRemediations answers the newest remediations of each of the signatures that the filters leave, newest first, without their
-// long texts.
+// SearchRemediations answers the newest remediations of each of the signatures that the filters leave, except one, newest first, without
+// their long texts.
 func (q *Queries) SearchRemediations(ctx context.Context, db DBTX, arg SearchRemediationsParams) ([]SearchRemediationsRow, error) {
 	rows, err := db.Query(ctx, searchRemediations,
 		arg.Found,
@@ -542,6 +552,7 @@ func (q *Queries) SearchRemediations(ctx context.Context, db DBTX, arg SearchRem
 		arg.SignatureIds,
 		arg.Since,
 		arg.Until,
+		arg.Except,
 		arg.PerSignature,
 	)
 	if err != nil {

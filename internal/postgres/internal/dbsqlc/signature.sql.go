@@ -11,6 +11,25 @@ import (
 	audit "github.com/datastorage-service/datastorage/internal/audit"
 )
 
+const embeddingGet = `-- name: EmbeddingGet :one
+SELECT (e.vector::vector)::real[] AS vector
+FROM embedding AS e
+WHERE e.model_id = $1::smallint AND e.signature_id = $2::uuid
+`
+
+type EmbeddingGetParams struct {
+	ModelID     int16
+	SignatureID audit.ID
+}
+
+// EmbeddingGet reads the vector of a signature.
+func (q *Queries) EmbeddingGet(ctx context.Context, db DBTX, arg EmbeddingGetParams) ([]float32, error) {
+	row := db.QueryRow(ctx, embeddingGet, arg.ModelID, arg.SignatureID)
+	var vector []float32
+	err := row.Scan(&vector)
+	return vector, err
+}
+
 const embeddingInsert = `-- name: EmbeddingInsert :execrows
 INSERT INTO embedding (model_id, signature_id, vector)
 SELECT v.model_id, v.signature_id, v.vector

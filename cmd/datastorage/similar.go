@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/datastorage-service/datastorage/client"
+)
+
+func newSimilar(a *app) *cobra.Command {
+	var options searchOptions
+	command := &cobra.Command{
+		Use:   "similar ID",
+		Short: "Show what was like a remediation: the same incident at other times, and others",
+		Long: `Show what was like a remediation. The first row, marked same, is its own incident at other times, if there were any; the others are
+the incidents most like it. The remediation itself is not counted. Filters are those of list.`,
+		Example: `  datastorage similar rem-2026-0001
+  datastorage similar rem-2026-0001 --environment production --explain`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.similar(cmd.Context(), args[0], options) },
+	}
+	filterFlags(command, &options.filters)
+	flags := command.Flags()
+	flags.StringVar(&options.mode, "mode", string(client.SearchModeHybrid), "hybrid, lexical (by words) or semantic (by meaning)")
+	flags.IntVar(&options.limit, "limit", 10, "other incidents, 1 to 100")
+	flags.IntVar(&options.perSignature, "per-signature", 3, "remediations shown for each incident, 1 to 100")
+	flags.BoolVar(&options.explain, "explain", false, "show what the words and the meaning add to the score")
+	completeWords(command, "mode", words(client.SearchModeHybrid, client.SearchModeLexical, client.SearchModeSemantic))
+	return command
+}
+
+func (a *app) similar(ctx context.Context, id string, options searchOptions) error {
+	tape := new(tape)
+	api, err := a.connect(tape.recorded())
+	if err != nil {
+		return err
+	}
+	f := options.filters
+	similar, err := api.Similar(ctx, id, client.FindSimilarParams{
+		Mode: client.SearchMode(options.mode), Limit: options.limit, PerSignature: options.perSignature, Explain: options.explain,
+		ID: f.ID, RemediationID: f.RemediationID, Name: f.Name, Namespace: f.Namespace, Phase: f.Phase, Status: f.Status,
+		Severity: f.Severity, Environment: f.Environment, ClusterName: f.ClusterName, ActionType: f.ActionType,
+		AlertFingerprint: f.AlertFingerprint, TargetResource: f.TargetResource, SignatureID: f.SignatureID, Since: f.Since, Until: f.Until,
+	})
+	if err != nil {
+		return refused(fmt.Sprintf("cannot show what is like remediation %q", id), err, "datastorage list")
+	}
+	a.degraded(similar.Search)
+	results := similar.Data
+	if similar.Recurrence != nil {
+		same := *similar.Recurrence
+		same.Text = "same: " + same.Text
+		results = append([]client.SearchResult{same}, results...)
+	}
+	if len(results) == 0 {
+		a.talk.Line("nothing like it was found")
+	}
+	return a.show(tape, func() error { return a.found(results, options.explain) })
+}
