@@ -79,7 +79,7 @@ func TestModelChangeUnderLoad(t *testing.T) {
 	for worker := range 2 {
 		running.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
-				record := incident(fmt.Sprintf("during-%d-%d", worker, i), fmt.Sprintf("trouble with %s", letters(1000*(worker+1)+i)))
+				record := incident(fmt.Sprintf("during-%d-%d", worker, i), fmt.Sprintf("trouble with %s", letters(100_000*(worker+1)+i)))
 				if _, err := stack.Client.CreateRemediation(t.Context(), record); err != nil {
 					t.Errorf("write: %v", err)
 				}

@@ -92,9 +92,11 @@ func TestSimilarUnderFilters(t *testing.T) {
 func TestSimilarWhileTheProviderIsOut(t *testing.T) {
 	t.Parallel()
 	provider := newProvider(t)
-	stack := endtoend.New(t, endtoend.Options{Env: provider.impatient()})
+	// Patient: the provider must not be given up on before it is broken, however busy the machine is.
+	stack := endtoend.New(t, endtoend.Options{Env: provider.env()})
 	create(t, stack, incident("a", "disk is full"))
 	create(t, stack, incident("b", "disk is nearly full"))
+	wantVectors(t, stack, 2)
 	provider.failWith(failures()["refuses the key"])
 	found, err := stack.Client.Similar(t.Context(), "a", client.FindSimilarParams{Mode: client.SearchModeSemantic})
 	if err != nil || len(found.Data) != 1 || len(found.Search.Degraded) != 0 {
