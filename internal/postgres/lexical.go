@@ -108,6 +108,7 @@ func lexicalParams(scorer *lexical.Scorer, terms []lexical.QueryTerm, f audit.Fi
 // Candidate is a signature with what it takes to score it on every leg.
 type Candidate struct {
 	SignatureID audit.ID
+	IncidentID  audit.ID
 	Text        string
 	Document    lexical.Document
 	// Distance is the cosine distance from the query vector, 2 when there is no vector on either side.
@@ -132,7 +133,9 @@ func (s *Store) Candidates(ctx context.Context, signatures []audit.ID, vector []
 			for _, term := range row.Terms {
 				document.Terms = append(document.Terms, lexical.Term(term))
 			}
-			candidates[i] = Candidate{SignatureID: row.ID, Text: row.Text, Document: document, Distance: row.Distance}
+			candidates[i] = Candidate{
+				SignatureID: row.ID, IncidentID: row.IncidentID, Text: row.Text, Document: document, Distance: row.Distance,
+			}
 		}
 		return candidates, err
 	})
