@@ -113,7 +113,7 @@ func (s *stand) learnChunk(ctx context.Context, conn *pgx.Conn, model int16, fir
 
 // vectorCopies are the rows of signatures, with their terms, and of their vectors.
 func vectorCopies(model int16, signatures []audit.Signature, vectors map[audit.ID][]float32) []copied {
-	texts := copied{table: "signature", columns: []string{"id", "text", "normalizer", "terms", "counts", "length", "analyzer"}}
+	texts := copied{table: "signature", columns: []string{"id", "incident_id", "text", "normalizer", "terms", "counts", "length", "analyzer"}}
 	embeddings := copied{table: "embedding", columns: []string{"model_id", "signature_id", "vector"}}
 	for _, s := range signatures {
 		document := lexical.Analyze(s.Text)
@@ -121,7 +121,9 @@ func vectorCopies(model int16, signatures []audit.Signature, vectors map[audit.I
 		for i, term := range document.Terms {
 			terms[i] = int64(term)
 		}
-		texts.rows = append(texts.rows, []any{s.ID, s.Text, s.Normalizer, terms, document.Counts, document.Length, lexical.Analyzer})
+		texts.rows = append(texts.rows, []any{
+			s.ID, s.IncidentID, s.Text, s.Normalizer, terms, document.Counts, document.Length, lexical.Analyzer,
+		})
 		embeddings.rows = append(embeddings.rows, []any{model, s.ID, pgvector.NewHalfVector(vectors[s.ID])})
 	}
 	return []copied{texts, embeddings}

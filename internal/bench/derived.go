@@ -8,7 +8,7 @@ import (
 )
 
 // benchDerived measures what writes pay for that which search and statistics keep up: the terms of signatures, the marks of days, and the
-// index by signature. The floor is a database without these. The vectors' index, which only a new signature touches, both have.
+// indexes by signature and incident. The floor is a database without these. The vectors' index, which only a new signature touches, both have.
 func benchDerived(ctx context.Context, e *env) (lines []line, err error) {
 	var databases [2]*bulk
 	for side, name := range []string{"bench_derived", "bench_derived_floor"} {
@@ -41,7 +41,7 @@ func (s *stand) underive(ctx context.Context) error {
 		"DROP TRIGGER signature_terms ON signature",
 		"DROP TRIGGER stats_mark_insert ON remediation_audit",
 		"DROP TRIGGER stats_mark_update ON remediation_audit",
-		"DROP INDEX signature_length, signature_analyzer, remediation_audit_signature",
+		"DROP INDEX signature_length, signature_analyzer, signature_incident, remediation_audit_signature",
 	} {
 		if err := s.exec(ctx, sql); err != nil {
 			return err
