@@ -161,15 +161,12 @@ func (h handler) byWords(ctx context.Context, query *api.SearchQuery) ([]api.Fou
 }
 
 func (h handler) byBoth(ctx context.Context, query *api.SearchQuery, m meaning) ([]api.Found, error) {
-	nearest, err := m.store.Nearest(ctx, m.vector, query.Filter, max(depth, query.Limit))
+	legs, err := m.store.Legs(ctx, m.vector, lexical.Parse(query.Text), query.Filter, max(depth, query.Limit))
 	if err != nil {
 		return nil, err
 	}
-	scorer, ids, err := h.lexical(ctx, query, max(depth, query.Limit))
-	if err != nil {
-		return nil, err
-	}
-	for _, near := range nearest {
+	ids := legs.Lexical
+	for _, near := range legs.Nearest {
 		ids = append(ids, near.SignatureID)
 	}
 	candidates, err := m.store.Candidates(ctx, distinct(ids), m.vector)
@@ -179,7 +176,7 @@ func (h handler) byBoth(ctx context.Context, query *api.SearchQuery, m meaning) 
 	}
 	found := make([]api.Found, len(candidates))
 	for i, candidate := range candidates {
-		found[i] = scored(query, candidate, scorer, 1-share)
+		found[i] = scored(query, candidate, legs.Scorer, 1-share)
 		similarity := 1 - candidate.Distance
 		found[i].Semantic = &api.Leg{Raw: similarity, Normalized: max(similarity, 0), Weight: share}
 	}
