@@ -24,6 +24,15 @@ type Nearest struct {
 // leaves, nearest first: limit of them whenever so many have a vector. If the model is not, or not any more, in the database, it is
 // ErrModelUnknown.
 func (s *Store) Nearest(ctx context.Context, vector []float32, f audit.Filter, limit int) ([]Nearest, error) {
+	exact, err := s.fewMatch(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	return s.nearest(ctx, vector, f, exact, limit)
+}
+
+// nearest is Nearest by the exact route or by the index.
+func (s *Store) nearest(ctx context.Context, vector []float32, f audit.Filter, exact bool, limit int) ([]Nearest, error) {
 	return retry(ctx, "search", func(ctx context.Context) ([]Nearest, error) {
 		model, err := s.registered(ctx)
 		if err != nil {
@@ -31,10 +40,6 @@ func (s *Store) Nearest(ctx context.Context, vector []float32, f audit.Filter, l
 		}
 		if len(vector) != int(model.Dimensions) {
 			return nil, fmt.Errorf("the query vector has %d dimensions, model %s has %d", len(vector), model.Name, model.Dimensions)
-		}
-		exact, err := s.fewMatch(ctx, f)
-		if err != nil {
-			return nil, err
 		}
 		params := nearestParams(model, vector, f, limit)
 		params.Exact = exact
@@ -61,8 +66,10 @@ func (s *Store) fewMatch(ctx context.Context, f audit.Filter) (bool, error) {
 	if f.All() {
 		return false, nil
 	}
-	count, err := s.queries.RemediationCount(ctx, s.pool, countParams(f, exactBelow+1))
-	return count <= exactBelow, err
+	return retry(ctx, "count what matches", func(ctx context.Context) (bool, error) {
+		count, err := s.queries.RemediationCount(ctx, s.pool, countParams(f, exactBelow+1))
+		return count <= exactBelow, err
+	})
 }
 
 func nearestParams(model dbsqlc.EmbeddingModel, vector []float32, f audit.Filter, limit int) dbsqlc.SearchNearestParams {

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/lexical"
 	"github.com/datastorage-service/datastorage/internal/postgres"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 	"github.com/datastorage-service/datastorage/migrations"
@@ -103,6 +104,29 @@ func common(want, got []postgres.Nearest) int {
 		}
 	}
 	return n
+}
+
+// checkLegs demands of both legs at once what each answers alone.
+func (c *corpus) checkLegs(t *testing.T) {
+	t.Helper()
+	random := rand.New(rand.NewPCG(11, 12))
+	query := lexical.Parse("restart the pod: out of memory, connection refused, 磁盘")
+	for _, f := range c.filters(random, 20) {
+		vector, limit := randomVector(random), 1+random.IntN(20)
+		got, err := c.Legs(t.Context(), vector, query, f, limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		nearest, nearestErr := c.Nearest(t.Context(), vector, f, limit)
+		scorer, statistics, weighErr := c.Weigh(t.Context(), query)
+		byWords, lexicalErr := c.Lexical(t.Context(), scorer, statistics, f, limit)
+		if err := errors.Join(nearestErr, weighErr, lexicalErr); err != nil {
+			t.Fatal(err)
+		}
+		if diff := gocmp.Diff(postgres.Legs{Nearest: nearest, Lexical: byWords, Scorer: scorer}, got, gocmp.AllowUnexported(lexical.Scorer{})); diff != "" {
+			t.Errorf("%+v (-each alone +both):\n%.2000s", f, diff)
+		}
+	}
 }
 
 func (c *corpus) checkIncidents(t *testing.T) {

@@ -173,22 +173,18 @@ func (h handler) byWords(ctx context.Context, query *api.SearchQuery) ([]api.Fou
 
 func (h handler) byBoth(ctx context.Context, query *api.SearchQuery, m meaning) ([]api.Found, error) {
 	return gather(query, depth, func(limit int) ([]api.Found, bool, error) {
-		nearest, err := m.store.Nearest(ctx, m.vector, query.Filter, limit)
+		legs, err := m.store.Legs(ctx, m.vector, lexical.Parse(query.Text), query.Filter, limit)
 		if err != nil {
 			return nil, false, err
 		}
-		scorer, ids, err := h.lexical(ctx, query, limit)
-		if err != nil {
-			return nil, false, err
-		}
-		all := len(nearest) < limit && len(ids) < limit
-		for _, near := range nearest {
+		ids, all := legs.Lexical, len(legs.Nearest) < limit && len(legs.Lexical) < limit
+		for _, near := range legs.Nearest {
 			ids = append(ids, near.SignatureID)
 		}
 		candidates, err := m.store.Candidates(ctx, distinct(ids), m.vector)
 		found := make([]api.Found, len(candidates))
 		for i, candidate := range candidates {
-			found[i] = scored(query, candidate, scorer, 1-m.share())
+			found[i] = scored(query, candidate, legs.Scorer, 1-m.share())
 			similarity := 1 - candidate.Distance
 			found[i].Semantic = &api.Leg{Raw: similarity, Normalized: max(similarity, 0), Weight: m.share()}
 		}
