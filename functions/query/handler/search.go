@@ -157,7 +157,7 @@ func (h handler) byWords(ctx context.Context, query *api.SearchQuery) ([]api.Fou
 		found[i] = scored(query, candidate, scorer, 1)
 	}
 	rank(found, lexicalLeg)
-	return best(query, found), err
+	return located(query, best(query, found), scorer), err
 }
 
 func (h handler) byBoth(ctx context.Context, query *api.SearchQuery, m meaning) ([]api.Found, error) {
@@ -185,7 +185,7 @@ func (h handler) byBoth(ctx context.Context, query *api.SearchQuery, m meaning) 
 	}
 	rank(found, lexicalLeg)
 	rank(found, semanticLeg)
-	return best(query, found), err
+	return located(query, best(query, found), scorer), err
 }
 
 func (h handler) lexical(ctx context.Context, query *api.SearchQuery, limit int) (*lexical.Scorer, []audit.ID, error) {
@@ -210,10 +210,26 @@ func scored(query *api.SearchQuery, candidate postgres.Candidate, scorer *lexica
 	leg := &api.Leg{Raw: raw, Normalized: score, Weight: weight}
 	if query.Explain {
 		for _, part := range scorer.Parts(candidate.Document) {
-			leg.Terms = append(leg.Terms, api.LegTerm(part))
+			leg.Terms = append(leg.Terms, api.LegTerm{Text: part.Text, Score: part.Score})
 		}
 	}
 	return api.Found{SignatureID: candidate.SignatureID, Text: candidate.Text, Lexical: leg}
+}
+
+// located adds to the terms that matched where each text has them.
+func located(query *api.SearchQuery, found []api.Found, scorer *lexical.Scorer) []api.Found {
+	if !query.Explain {
+		return found
+	}
+	for _, one := range found {
+		spans := scorer.Spans(one.Text)
+		for i, term := range one.Lexical.Terms {
+			for _, span := range spans[term.Text] {
+				one.Lexical.Terms[i].Spans = append(one.Lexical.Terms[i].Spans, api.LegSpan(span))
+			}
+		}
+	}
+	return found
 }
 
 func lexicalLeg(f *api.Found) *api.Leg  { return f.Lexical }
