@@ -550,10 +550,13 @@ type ExplainLeg struct {
 	Weight float64       `json:"weight"`
 }
 
-// ExplainTerm A term of the query that a result holds.
+// ExplainTerm A term of the query that a result holds, in the plain form of the query's words.
 type ExplainTerm struct {
 	Score float64 `json:"score"`
-	Term  string  `json:"term"`
+
+	// Spans Where the result's text has it, also in another form (OOMKilled has memory); of a pair of words, from the first to the second.
+	Spans []TextSpan `json:"spans"`
+	Term  string     `json:"term"`
 }
 
 // FieldError One fault of the request.
@@ -984,6 +987,12 @@ type SuccessRates struct {
 
 	// Stats What was counted; has_more when there are more rows than limit.
 	Stats SuccessRateInfo `json:"stats"`
+}
+
+// TextSpan The characters (Unicode code points) of a text from start on and before end, counted from 0.
+type TextSpan struct {
+	End   int `json:"end"`
+	Start int `json:"start"`
 }
 
 // Trend Remediations by the time they began, oldest first.

@@ -126,7 +126,8 @@ func TestHostileAnswersDoNotReachTheTerminal(t *testing.T) {
 		"/v1/remediations":         `{"data":[{` + remediation + `}],"pagination":{"has_more":true,"next_cursor":"` + evil + `"}}`,
 		"/v1/remediations/x":       `{` + remediation + `}`,
 		"/v1/remediations/history": `{"data":[{"event_id":"` + evil + `","kind":"` + evil + `"}],"pagination":{}}`,
-		"/v1/search": `{"data":[{"text":"` + evil + `","actions":[{"action_type":"` + evil + `"}],"remediations":[{"remediation_id":"` +
+		"/v1/search": `{"data":[{"explain":{"lexical":{"terms":[{"term":"` + evil + `","spans":[{"start":-5,"end":-2},{"start":9,"end":2},` +
+			`{"start":5,"end":99999}]}]}},"text":"` + evil + `","actions":[{"action_type":"` + evil + `"}],"remediations":[{"remediation_id":"` +
 			evil + `"}]}],"search":{"degraded":["` + evil + `"]}}`,
 	}
 	service := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -143,7 +144,7 @@ func TestHostileAnswersDoNotReachTheTerminal(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, body)
 	})
-	for _, line := range []string{"list", "get x", "history x", "search x", "get refused"} {
+	for _, line := range []string{"list", "get x", "history x", "search x", "search x --explain", "get refused"} {
 		for _, json := range []string{"", " --json"} {
 			t.Run(line+json, func(t *testing.T) {
 				t.Parallel()

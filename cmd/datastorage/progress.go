@@ -23,7 +23,7 @@ type progress interface {
 // newProgress draws a bar where lines can be drawn over, and else tells a line now and then. size is the input's bytes, 0
 // when unknown.
 func newProgress(talk *console.Stream, size int64) progress {
-	if !talk.Redraws {
+	if !talk.Escapes {
 		now := time.Now()
 		return &lines{talk: talk, size: size, started: now, told: now}
 	}

@@ -16,7 +16,7 @@ separated by tabs, without titles, times as RFC 3339. --json prints what the API
 Exit codes: 0 done, 1 failed, 2 bad usage or input, 3 not found, 4 not allowed, 5 partly done, 130 interrupted.
 
 Environment: DATASTORAGE_URL is the service's address, DATASTORAGE_TOKEN a bearer token for it; NO_COLOR and TERM=dumb ask
-for a terminal without redrawing.`
+for a terminal without bold and without redrawing.`
 
 const rootExample = `  datastorage dev                                    # the local stack
   datastorage import records.ndjson

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +27,8 @@ func newSearch(a *app) *cobra.Command {
 		Use:   "search WORDS…",
 		Short: "Ask whether something has happened before, and what fixed it",
 		Long: `Ask in plain words, or with an alert or a line of a log, whether something has happened before. Each answer is an incident: how
-often it occurred, what was done about it and how often that helped. Filters are those of list.`,
+often it occurred, what was done about it and how often that helped. On a terminal the words that matched are bold, also where the
+incident has them in another form. Filters are those of list.`,
 		Example: `  datastorage search pod killed, out of memory
   datastorage search "connection refused" --environment production --limit 3
   kubectl logs api-0 | tail -1 | xargs -0 datastorage search --json`,
@@ -36,7 +39,7 @@ often it occurred, what was done about it and how often that helped. Filters are
 			if cmd.Flags().Changed("min-score") {
 				input.MinScore = &options.minScore
 			}
-			return a.search(cmd.Context(), input)
+			return a.search(cmd.Context(), input, options.explain)
 		},
 	}
 	filterFlags(command, &options.filters)
@@ -53,16 +56,17 @@ often it occurred, what was done about it and how often that helped. Filters are
 func (o searchOptions) input(query string) client.SearchInput {
 	return client.SearchInput{
 		Query: query, Mode: new(client.SearchMode(o.mode)), Filters: searchFilters(o.filters), Limit: &o.limit,
-		PerSignature: &o.perSignature, Explain: &o.explain,
+		PerSignature: &o.perSignature,
 	}
 }
 
-func (a *app) search(ctx context.Context, input client.SearchInput) error {
+func (a *app) search(ctx context.Context, input client.SearchInput, explain bool) error {
 	tape := new(tape)
 	api, err := a.connect(tape.recorded())
 	if err != nil {
 		return err
 	}
+	input.Explain = new(explain || a.highlights())
 	found, err := api.Search(ctx, input)
 	if err != nil {
 		return refused("cannot search", err, "datastorage search --help")
@@ -71,14 +75,20 @@ func (a *app) search(ctx context.Context, input client.SearchInput) error {
 	if len(found.Data) == 0 {
 		a.talk.Line("nothing like it was found")
 	}
-	return a.show(tape, func() error { return a.found(found.Data, *input.Explain) })
+	return a.show(tape, func() error { return a.found(found.Data, explain) })
 }
+
+// highlights reports whether matched words will stand out: only the service can say which they are.
+func (a *app) highlights() bool { return a.out.Escapes && !a.json }
 
 func (a *app) degraded(how client.SearchInfo) {
 	for _, leg := range how.Degraded {
 		a.talk.Line("the %s part of the search did not answer: this is what the rest found", leg)
 	}
 }
+
+// textLines is how many lines of an incident's text are shown at most; the longest texts have a hundred.
+const textLines = 3
 
 func (a *app) found(results []client.SearchResult, explain bool) error {
 	columns := []console.Column{
@@ -87,23 +97,50 @@ func (a *app) found(results []client.SearchResult, explain bool) error {
 		{Title: "LAST (UTC)"},
 		{Title: "SOLVED"},
 		{Title: "BEST ACTION", Most: 40},
-		{Title: "REMEDIATIONS"},
-		{Title: "INCIDENT", Most: 70},
+		{Title: "REMEDIATIONS", Most: 60},
+		{Below: textLines},
 	}
 	if explain {
-		columns = append([]console.Column{{Title: "WORDS"}, {Title: "MEANING"}, {Title: "MATCHED", Most: 40}}, columns...)
+		columns = append([]console.Column{{Title: "WORDS"}, {Title: "MEANING"}}, columns...)
+		columns = append(columns, console.Column{Title: "matched", Below: textLines})
 	}
-	rows := make([][]string, len(results))
+	rows := make([][]console.Cell, len(results))
 	for i, result := range results {
-		rows[i] = []string{
+		rows[i] = append(console.Cells(
 			strconv.FormatFloat(result.Score, 'f', 3, 64), strconv.FormatInt(result.Occurrences, 10), a.at(result.LastSeen),
-			share(result.SuccessRate.Success, result.SuccessRate.Failure), bestAction(result), shownIDs(result), oneLine(result.Text),
-		}
+			share(result.SuccessRate.Success, result.SuccessRate.Failure), bestAction(result), shownIDs(result),
+		), incidentText(result))
 		if explain {
-			rows[i] = append(explained(result.Explain), rows[i]...)
+			rows[i] = explained(rows[i], result)
 		}
 	}
-	return a.out.Table(columns, rows)
+	return a.out.StyledTable(columns, rows)
+}
+
+// incidentText is the incident's text on one line; what matched stands out.
+func incidentText(result client.SearchResult) console.Cell {
+	cell := console.Cell{Text: strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return ' '
+		}
+		return r
+	}, result.Text)}
+	for _, term := range terms(result) {
+		if strings.Contains(term.Term, " ") {
+			continue // The two words of a pair stand out by themselves, without what is between them.
+		}
+		for _, span := range term.Spans {
+			cell.Strong = append(cell.Strong, console.Span{Start: span.Start, End: span.End})
+		}
+	}
+	return cell
+}
+
+func terms(result client.SearchResult) []client.ExplainTerm {
+	if result.Explain == nil || result.Explain.Lexical == nil {
+		return nil
+	}
+	return result.Explain.Lexical.Terms
 }
 
 // bestAction is the action that helped most surely; the service gives it first.
@@ -123,12 +160,14 @@ func shownIDs(result client.SearchResult) string {
 	return strings.Join(ids, ",")
 }
 
-// explained is what each leg added to the score, and the terms that matched.
-func explained(explain *client.Explain) []string {
+// explained adds to a row what each leg added to the score, and the terms that matched with what they weigh.
+func explained(row []console.Cell, result client.SearchResult) []console.Cell {
+	explain := result.Explain
 	if explain == nil {
-		return []string{"", "", ""}
+		explain = &client.Explain{}
 	}
-	return []string{part(explain.Lexical), part(explain.Semantic), matched(explain.Lexical)}
+	row = append(console.Cells(part(explain.Lexical), part(explain.Semantic)), row...)
+	return append(row, console.Cell{Text: matched(result)})
 }
 
 func part(leg *client.ExplainLeg) string {
@@ -138,16 +177,26 @@ func part(leg *client.ExplainLeg) string {
 	return strconv.FormatFloat(leg.Score, 'f', 3, 64)
 }
 
-func matched(leg *client.ExplainLeg) string {
-	if leg == nil {
-		return ""
+// matched are the terms, weightiest first; where the incident has other words for one, these are named.
+func matched(result client.SearchResult) string {
+	text := []rune(result.Text)
+	var all []string
+	for _, term := range terms(result) {
+		told := term.Term + " " + strconv.FormatFloat(term.Score, 'f', 2, 64)
+		var others []string
+		for _, span := range term.Spans {
+			// A service may answer anything.
+			start := min(max(span.Start, 0), len(text))
+			end := min(max(span.End, start), len(text))
+			other := strings.Join(strings.Fields(string(text[start:end])), " ")
+			if !strings.EqualFold(other, term.Term) && !slices.Contains(others, other) {
+				others = append(others, other)
+			}
+		}
+		if len(others) > 0 {
+			told += " (" + strings.Join(others, ", ") + ")"
+		}
+		all = append(all, told)
 	}
-	terms := make([]string, len(leg.Terms))
-	for i, term := range leg.Terms {
-		terms[i] = term.Term
-	}
-	return strings.Join(terms, ", ")
+	return strings.Join(all, "; ")
 }
-
-// oneLine folds the lines and spaces of a text.
-func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

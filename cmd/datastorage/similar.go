@@ -15,7 +15,8 @@ func newSimilar(a *app) *cobra.Command {
 		Use:   "similar ID",
 		Short: "Show what was like a remediation: the same incident at other times, and others",
 		Long: `Show what was like a remediation. The first row, marked same, is its own incident at other times, if there were any; the others are
-the incidents most like it. The remediation itself is not counted. Filters are those of list.`,
+the incidents most like it. The remediation itself is not counted. On a terminal the words that others share with it are bold. Filters
+are those of list.`,
 		Example: `  datastorage similar rem-2026-0001
   datastorage similar rem-2026-0001 --environment production --explain`,
 		Args:              cobra.ExactArgs(1),
@@ -40,7 +41,7 @@ func (a *app) similar(ctx context.Context, id string, options searchOptions) err
 	}
 	f := options.filters
 	similar, err := api.Similar(ctx, id, client.FindSimilarParams{
-		Mode: client.SearchMode(options.mode), Limit: options.limit, PerSignature: options.perSignature, Explain: options.explain,
+		Mode: client.SearchMode(options.mode), Limit: options.limit, PerSignature: options.perSignature, Explain: options.explain || a.highlights(),
 		ID: f.ID, RemediationID: f.RemediationID, Name: f.Name, Namespace: f.Namespace, Phase: f.Phase, Status: f.Status,
 		Severity: f.Severity, Environment: f.Environment, ClusterName: f.ClusterName, ActionType: f.ActionType,
 		AlertFingerprint: f.AlertFingerprint, TargetResource: f.TargetResource, SignatureID: f.SignatureID, Since: f.Since, Until: f.Until,
@@ -51,12 +52,20 @@ func (a *app) similar(ctx context.Context, id string, options searchOptions) err
 	a.degraded(similar.Search)
 	results := similar.Data
 	if similar.Recurrence != nil {
-		same := *similar.Recurrence
-		same.Text = "same: " + same.Text
-		results = append([]client.SearchResult{same}, results...)
+		results = append([]client.SearchResult{marked(*similar.Recurrence)}, results...)
 	}
 	if len(results) == 0 {
 		a.talk.Line("nothing like it was found")
 	}
 	return a.show(tape, func() error { return a.found(results, options.explain) })
+}
+
+// marked says in the text that the incident is the example's own; all of it matches, so nothing of it stands out.
+func marked(result client.SearchResult) client.SearchResult {
+	result.Text = "same: " + result.Text
+	all := terms(result)
+	for i := range all {
+		all[i].Spans = nil
+	}
+	return result
 }

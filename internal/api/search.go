@@ -199,7 +199,12 @@ type Leg struct {
 type LegTerm struct {
 	Text  string
 	Score float64
+	// Spans are where the signature's text has it.
+	Spans []LegSpan
 }
+
+// LegSpan are the characters (Unicode code points) from Start on and before End, counted from 0.
+type LegSpan struct{ Start, End int }
 
 // Score is what the leg adds to the signature's score; nothing if there is no leg.
 func (l *Leg) Score() float64 {
@@ -277,7 +282,9 @@ func wireLeg(leg *Leg, model string) *client.ExplainLeg {
 		wire.Model = &model
 	}
 	for _, term := range leg.Terms {
-		wire.Terms = append(wire.Terms, client.ExplainTerm{Term: term.Text, Score: term.Score})
+		wire.Terms = append(wire.Terms, client.ExplainTerm{
+			Term: term.Text, Score: term.Score, Spans: mapped(term.Spans, func(s LegSpan) client.TextSpan { return client.TextSpan{Start: s.Start, End: s.End} }),
+		})
 	}
 	return wire
 }

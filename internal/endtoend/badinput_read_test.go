@@ -2,7 +2,9 @@ package endtoend_test
 
 import (
 	"encoding/base64"
+	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,47 +12,76 @@ import (
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 )
 
+func badSearch(name, body string, named ...string) bad {
+	return bad{name: name, method: "POST", path: "/v1/search", body: body, status: 400, kind: "invalid", faults: faults(named...)}
+}
+
+// badSearchWith is a good search with one field more.
+func badSearchWith(field, value, code string) bad {
+	return badSearch(field+" "+value, changed(map[string]string{"query": `"x"`}, field, value), field, code)
+}
+
+func badSearchFilter(field, value, code string) bad {
+	name := fmt.Sprintf("filter %s %.40s of %d", field, value, len(value))
+	return badSearch(name, `{"query":"x","filters":{`+quote(field)+`:`+value+`}}`, "filters."+field, code)
+}
+
 func badSearches() []bad {
-	search := func(name, body string, named ...string) bad {
-		return bad{name: name, method: "POST", path: "/v1/search", body: body, status: 400, kind: "invalid", faults: faults(named...)}
-	}
-	with := func(field, value, code string) bad {
-		return search(field+" "+value, changed(map[string]string{"query": `"x"`}, field, value), field, code)
-	}
-	filter := func(field, value, code string) bad {
-		return search("filter "+field+" "+value[:min(len(value), 40)], `{"query":"x","filters":{`+quote(field)+`:`+value+`}}`, "filters."+field, code)
-	}
+	search, with, filter := badSearch, badSearchWith, badSearchFilter
 	text := search("content type", `{"query":"x"}`)
 	text.contentType, text.status, text.kind = "text/plain", 415, "unsupported-media-type"
 	return []bad{
 		text, search("nothing", "{}", "query", "required"), search("malformed", `{"query":`+secret, "", "malformed_json"),
-		search("array", "[]", "", "type"),
+		search("array", "[]", "", "type"), search("null", "null", "", "type"), search("text", `"x"`, "", "type"),
+		search("trailing", `{"query":"x"}{}`, "", "malformed_json"),
 		with("query", `""`, "empty"), with("query", `" \n\t "`, "empty"), with("query", "null", "required"), with("query", "1", "type"),
+		with("query", `["x"]`, "type"), with("query", "{}", "type"), with("query", `"\u0000\u0007"`, "empty"),
 		search("long query", `{"query":`+quote(strings.Repeat("x", 8<<10+1))+`}`, "query", "too_long"),
+		search("long query of another script", `{"query":`+quote(strings.Repeat("漢", 8<<10/3+1))+`}`, "query", "too_long"),
 		with("mode", `"Lexical"`, "not_in_set"), with("mode", `""`, "not_in_set"), with("mode", `"fuzzy"`, "not_in_set"),
-		with("mode", "1", "type"),
-		with("limit", "0", "out_of_range"), with("limit", "101", "out_of_range"), with("limit", "-1", "out_of_range"),
-		with("limit", "1e9", "out_of_range"),
-		with("limit", "99999999999999999999", "out_of_range"), with("limit", `"10"`, "type"), with("limit", "1.5", "type"),
-		with("limit", "1e400", "out_of_range"),
-		with("per_signature", "-1", "out_of_range"), with("per_signature", "101", "out_of_range"), with("per_signature", "true", "type"),
+		with("mode", `"lexical,semantic"`, "not_in_set"), with("mode", "1", "type"), with("mode", `["hybrid"]`, "type"),
 		with("min_score", "2", "out_of_range"), with("min_score", "-1.01", "out_of_range"), with("min_score", `"1"`, "type"),
-		with("explain", `"yes"`, "type"), with("explain", "1", "type"), with("filters", "[]", "type"),
-		with("filters", `"namespace=shop"`, "type"),
-		with("offset", "1", "unknown_field"), with("cursor", quote(secret), "unknown_field"),
-		filter("color", `"red"`, "unknown_field"), filter("limit", `"1"`, "unknown_field"), filter("namespace", `["a"]`, "type"),
-		filter("namespace", `""`, "empty"), filter("namespace", `"a,,b"`, "empty"), filter("name", `"<"`, "characters"),
-		filter("phase", `"done"`, "not_in_set"),
-		filter("status", `"ok"`, "not_in_set"), filter("severity", `"fatal,high"`, "not_in_set"),
-		filter("environment", `"prod"`, "not_in_set"),
-		filter("id", `"x"`, "format"), filter("id", "1", "type"), filter("signature_id", `"x"`, "format"),
-		filter("since", `"tomorrow"`, "format"),
-		filter("cluster_name", quote(strings.Repeat("x", 256)), "too_long"),
-		filter("action_type", quote(strings.Repeat("x,", 100)+"x"), "too_large"),
+		with("min_score", "1.0000001", "out_of_range"), with("min_score", "1e400", "out_of_range"), with("min_score", `"NaN"`, "type"),
+		with("min_score", "true", "type"), search("min_score NaN", `{"query":"x","min_score":NaN}`, "", "malformed_json"),
+		search("min_score Infinity", `{"query":"x","min_score":-Infinity}`, "", "malformed_json"),
+		with("explain", `"yes"`, "type"), with("explain", `"true"`, "type"), with("explain", "1", "type"), with("filters", "[]", "type"),
+		with("filters", `"namespace=shop"`, "type"), with("filters", "true", "type"),
+		with("offset", "1", "unknown_field"), with("cursor", quote(secret), "unknown_field"), with("Query", `"x"`, "unknown_field"),
+		filter("color", `"red"`, "unknown_field"), filter("limit", `"1"`, "unknown_field"), filter("Name", `"x"`, "unknown_field"),
+		search("query twice", `{"query":"x","query":"y"}`, "query", "duplicate"),
+		search("filter twice", `{"query":"x","filters":{"name":"a","name":"a"}}`, "filters.name", "duplicate"),
 		search("until before since", `{"query":"x","filters":{"since":"1h","until":"2h"}}`, "filters.until", "order"),
 		search("every fault at once", `{"mode":"both","limit":0,"min_score":9,"filters":{"phase":"x","x":"y"},"z":1}`, "query", "required",
 			"mode", "not_in_set", "limit", "out_of_range", "min_score", "out_of_range", "filters.phase", "not_in_set", "filters.x", "unknown_field", "z", "unknown_field"),
 	}
+}
+
+// badSearchValues has every field and every filter in each way in which it can be wrong.
+func badSearchValues() []bad {
+	var rows []bad
+	for _, field := range []string{"limit", "per_signature"} {
+		for value, code := range map[string]string{
+			"101": "out_of_range", "-1": "out_of_range", "1e9": "out_of_range", "99999999999999999999": "out_of_range", "1e400": "out_of_range",
+			`"10"`: "type", "1.5": "type", "true": "type", "[]": "type",
+		} {
+			rows = append(rows, badSearchWith(field, value, code))
+		}
+	}
+	rows = append(rows, badSearchWith("limit", "0", "out_of_range"))
+	for field, value := range map[string]string{
+		"mode": `"hybrid"`, "limit": "1", "per_signature": "1", "min_score": "0", "explain": "true", "filters": "{}",
+	} {
+		rows = append(rows, badSearch(field+" twice", `{"query":"x",`+quote(field)+":"+value+","+quote(field)+":"+value+"}", field, "duplicate"))
+	}
+	for _, w := range wrongFilters() {
+		rows = append(rows, badSearchFilter(w.field, quote(w.value), w.code))
+	}
+	for _, field := range filterNames() {
+		for _, value := range []string{"1", "true", `["a"]`, "{}"} {
+			rows = append(rows, badSearchFilter(field, value, "type"))
+		}
+	}
+	return rows
 }
 
 // get is a refused GET with one or several faults of its query.
@@ -58,45 +89,142 @@ func get(path, query string, named ...string) bad {
 	return bad{method: "GET", path: path, query: query, status: 400, kind: "invalid", faults: faults(named...)}
 }
 
+// wrong is a value that a parameter refuses, and as what.
+type wrong struct{ field, value, code string }
+
+// filterNames are the filters that list, search, similar and the statistics share.
+func filterNames() []string {
+	return []string{
+		"id", "remediation_id", "name", "namespace", "phase", "status", "severity", "environment", "cluster_name", "action_type",
+		"alert_fingerprint", "target_resource", "signature_id", "since", "until",
+	}
+}
+
+// wrongFilters are the values that they refuse.
+func wrongFilters() []wrong {
+	rows := append(wrongTimes("since"), wrongTimes("until")...)
+	for _, value := range []string{"0", "-1", "abc", "1,,2", "9223372036854775808", "1.0", "1e3", "٣", "1 2", "1,"} {
+		rows = append(rows, wrong{"id", value, "format"})
+	}
+	for _, value := range []string{"xyz", "01890a5d-ac96-774b-bcce-b302099a805", "01890a5d-ac96-774b-bcce-b302099a8057,", secret} {
+		rows = append(rows, wrong{"signature_id", value, "format"})
+	}
+	rows = append(rows, wrong{"id", "", "empty"}, wrong{"signature_id", "", "empty"}, tooMany("id", "1"), tooMany("signature_id", "x"))
+	rows = append(rows, wrongWords("phase", "pending")...)
+	rows = append(rows, wrongWords("status", "success")...)
+	rows = append(rows, wrongWords("severity", "high")...)
+	rows = append(rows, wrongWords("environment", "test")...)
+	for field, limit := range map[string]int{
+		"remediation_id": 255, "name": 255, "namespace": 255, "cluster_name": 255, "action_type": 100, "alert_fingerprint": 255, "target_resource": 512,
+	} {
+		rows = append(rows, wrongIdentifiers(field, limit)...)
+	}
+	return rows
+}
+
+func tooMany(field, value string) wrong {
+	return wrong{field, strings.TrimSuffix(strings.Repeat(value+",", 101), ","), "too_large"}
+}
+
+// wrongWords are wrong for a parameter of one or several words of a set; one of them is good.
+func wrongWords(field, good string) []wrong {
+	return append(wrongWord(field, good), tooMany(field, good))
+}
+
+// wrongWord are wrong for a parameter of one word too.
+func wrongWord(field, good string) []wrong {
+	rows := []wrong{{field, "", "empty"}}
+	for _, value := range []string{"done", good + ",done", strings.ToUpper(good), good + ",", " " + good, secret, strings.Repeat("x", 5000)} {
+		rows = append(rows, wrong{field, value, "not_in_set"})
+	}
+	return rows
+}
+
+func wrongIdentifiers(field string, limit int) []wrong {
+	rows := []wrong{
+		{field, "", "empty"},
+		{field, "a,,b", "empty"},
+		{field, "a,", "empty"},
+		{field, "<script>", "characters"},
+		{field, "good,a>b", "characters"},
+		{field, strings.Repeat("x", limit+1), "too_long"},
+		{field, "good," + strings.Repeat("é", limit+1), "too_long"},
+		tooMany(field, "a"),
+	}
+	for _, value := range []string{"\x00", "a\nb", "\u202e", "\ufffd", "a\u0085b", "\u2066"} {
+		rows = append(rows, wrong{field, value, "characters"})
+	}
+	return rows
+}
+
+func wrongTimes(field string) []wrong {
+	rows := []wrong{{field, "", "empty"}, {field, "1969-12-31T23:59:59Z", "out_of_range"}}
+	for _, value := range []string{
+		"yesterday", "24", "-5h", "h", "5y", "1.5h", "1h30m", "2026-01-02", "2026-02-30T00:00:00Z", "10000-01-01T00:00:00Z",
+		"99999999999999999999h", "1h,2h",
+	} {
+		rows = append(rows, wrong{field, value, "format"})
+	}
+	return rows
+}
+
+// refuses makes rows of a good query with one more parameter, for each wrong value; and with every parameter given twice.
+func refuses(path, query string, wrongs []wrong, twice ...string) []bad {
+	prefix := strings.TrimPrefix(query+"&", "&")
+	var rows []bad
+	for _, w := range wrongs {
+		row := get(path, prefix+w.field+"="+url.QueryEscape(w.value), w.field, w.code)
+		row.name = fmt.Sprintf("%d bytes", len(w.value))
+		rows = append(rows, row)
+	}
+	for _, field := range twice {
+		row := get(path, prefix+field+"=1&"+field+"=1", field, "not_repeatable")
+		if faults := firstFaults(field); faults != "" {
+			row.faults = append(row.faults, fault{field, faults})
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// firstFaults is as what the first of two values of "1" is refused.
+func firstFaults(field string) string {
+	switch field {
+	case "phase", "status", "severity", "environment", "workflow_status", "mode", "explain", "group_by", "interval", "time_zone":
+		return "not_in_set"
+	case "signature_id", "since", "until":
+		return "format"
+	case "cursor":
+		return "mismatch"
+	}
+	return ""
+}
+
 func badFilters() []bad {
-	const list = "/v1/remediations"
-	many := strings.TrimSuffix(strings.Repeat("1,", 101), ",")
-	rows := []bad{
-		get(list, "phase=done", "phase", "not_in_set"), get(list, "phase=pending,done", "phase", "not_in_set"),
-		get(list, "phase=PENDING", "phase", "not_in_set"),
-		get(list, "status=ok", "status", "not_in_set"), get(list, "severity=fatal", "severity", "not_in_set"),
-		get(list, "environment=prod", "environment", "not_in_set"),
-		get(list, "phase=pending,", "phase", "not_in_set"), get(list, "id=0", "id", "format"), get(list, "id=-1", "id", "format"),
-		get(list, "id=abc", "id", "format"),
-		get(list, "id=1,,2", "id", "format"), get(list, "id=9223372036854775808", "id", "format"), get(list, "id=1.0", "id", "format"),
-		get(list, "signature_id=xyz", "signature_id", "format"),
-		get(list, "signature_id=01890a5d-ac96-774b-bcce-b302099a805", "signature_id", "format"),
-		get(list, "id="+many, "id", "too_large"), get(list, "name="+many, "name", "too_large"),
-		get(list, "since=yesterday", "since", "format"), get(list, "since=24", "since", "format"),
-		get(list, "since=-5h", "since", "format"), get(list, "since=h", "since", "format"),
-		get(list, "since=5y", "since", "format"), get(list, "since=1969-12-31T23:59:59Z", "since", "out_of_range"),
-		get(list, "until=10000-01-01T00:00:00Z", "until", "format"),
-		get(list, "since=2026-01-02T00:00:00Z&until=2026-01-02T00:00:00Z", "until", "order"),
-		get(list, "since=1h&until=2h", "until", "order"),
-		get(list, "since=2026-02-30T00:00:00Z&until=x", "since", "format", "until", "format"),
+	const list, view, similar, rate, trend = "/v1/remediations", "/v1/incident-events", "/v1/remediations/a/similar", "/v1/stats/success-rate", "/v1/stats/trend"
+	var rows []bad
+	for path, query := range map[string]string{list: "", similar: "", rate: "group_by=name", trend: "interval=day"} {
+		rows = append(rows, refuses(path, query, wrongFilters(), filterNames()...)...)
 	}
-	for _, field := range []string{"remediation_id", "name", "namespace", "cluster_name", "action_type", "alert_fingerprint", "target_resource"} {
+	events := slices.Concat(wrongIdentifiers("alert_name", 255), wrongIdentifiers("namespace", 255), wrongWords("workflow_status", "success"),
+		wrongTimes("since"), wrongTimes("until"))
+	rows = append(rows, refuses(view, "", events, "alert_name", "namespace", "workflow_status", "since", "until", "cursor")...)
+	for _, value := range []string{"%ff", "%ED%A0%80", "%C0%AF"} {
+		rows = append(rows, get(list, "name="+value, "name", "characters"), get(view, "alert_name="+value, "alert_name", "characters"))
+	}
+	for path, query := range map[string]string{list: "", view: "", similar: "", rate: "group_by=name&", trend: "interval=day&"} {
 		rows = append(rows,
-			get(list, field+"=", field, "empty"), get(list, field+"=a,,b", field, "empty"),
-			get(list, field+"=%3Cscript%3E", field, "characters"),
-			get(list, field+"="+strings.Repeat("x", 513), field, "too_long"))
+			get(path, query+"since=2026-01-02T00:00:00Z&until=2026-01-02T00:00:00Z", "until", "order"),
+			get(path, query+"since=1h&until=2h", "until", "order"),
+			get(path, query+"since=2026-02-30T00:00:00Z&until=x", "since", "format", "until", "format"),
+		)
 	}
-	for _, value := range []string{"%00", "a%0Ab", "%E2%80%AE", "%ff", "%ED%A0%80", "%C0%AF", "%EF%BF%BD"} {
-		rows = append(rows, get(list, "name="+value, "name", "characters"))
-	}
-	const view = "/v1/incident-events"
 	return append(rows,
-		get(view, "workflow_status=ok", "workflow_status", "not_in_set"), get(view, "alert_name=", "alert_name", "empty"),
-		get(view, "alert_name=%3E", "alert_name", "characters"),
-		get(view, "namespace="+strings.Repeat("x", 256), "namespace", "too_long"), get(view, "since=soon", "since", "format"),
-		get(view, "until=1h&since=1m", "until", "order"),
 		get(view, "name=x&severity=high&offset=1", "name", "unknown_field", "severity", "unknown_field", "offset", "unknown_field"),
-		get(view, "alert_name="+many, "alert_name", "too_large"),
+		get(view, "status=success&sort=created_at&include_total=true", "status", "unknown_field", "sort", "unknown_field",
+			"include_total", "unknown_field"),
+		get(view, "alert_name=&workflow_status=x&since=soon&limit=0&cursor=x&foo=1", "alert_name", "empty", "workflow_status", "not_in_set",
+			"since", "format", "limit", "out_of_range", "cursor", "mismatch", "foo", "unknown_field"),
 	)
 }
 
@@ -128,47 +256,75 @@ func badPages() []bad {
 	)
 }
 
+// wrongNumbers are wrong for a whole number from low to high.
+func wrongNumbers(field string, low, high int) []wrong {
+	rows := []wrong{{field, "", "empty"}}
+	for _, value := range []string{"-1", fmt.Sprint(low - 1), fmt.Sprint(high + 1), "99999999999999999999"} {
+		rows = append(rows, wrong{field, value, "out_of_range"})
+	}
+	for _, value := range []string{"many", "1.5", "1e1", "0x10", "٣", "1,2", " 1", "NaN", "true"} {
+		rows = append(rows, wrong{field, value, "format"})
+	}
+	return slices.Compact(rows) // low - 1 may be -1
+}
+
 func badStatistics() []bad {
-	const rate, trend = "/v1/stats/success-rate", "/v1/stats/trend"
-	rows := []bad{
-		get(rate, "", "group_by", "required"), get(rate, "group_by=", "group_by", "empty"), get(rate, "group_by=phase", "group_by", "not_in_set"),
-		get(rate, "group_by=name,namespace", "group_by", "not_in_set"), get(rate, "group_by=Name", "group_by", "not_in_set"),
-		get(rate, "group_by=name&group_by=name", "group_by", "not_repeatable"),
-		get(rate, "group_by=name&cursor=x&interval=day", "cursor", "unknown_field", "interval", "unknown_field"),
-		get(rate, "min_samples=-1&limit=0&since=soon&phase=x&foo=1", "group_by", "required", "min_samples", "out_of_range", "limit", "out_of_range",
-			"since", "format", "phase", "not_in_set", "foo", "unknown_field"),
-		get(trend, "", "interval", "required"), get(trend, "interval=", "interval", "empty"), get(trend, "interval=month", "interval", "not_in_set"),
-		get(trend, "interval=hour,day", "interval", "not_in_set"), get(trend, "interval=day&limit=5", "limit", "unknown_field"),
-		get(trend, "interval=day&since=2026-01-02T00:00:00Z&until=2026-01-02T00:00:00Z", "until", "order"),
-		get(trend, "interval=day&since=9999-01-01T00:00:00Z", "since", "order"),
-		get(trend, "interval=hour&since=1970-01-01T00:00:00Z&until=9999-01-01T00:00:00Z", "since", "out_of_range"),
-		get(trend, "interval=hour&since=2026-01-01T00:00:00Z&until=2026-02-11T16:00:00.000001Z", "since", "out_of_range"),
-		get(trend, "interval=week&since=1990-01-01T00:00:00Z&until=2026-01-01T00:00:00Z", "since", "out_of_range"),
-		get(trend, "interval=year&time_zone=x&since=1h&until=2h&name=", "interval", "not_in_set", "time_zone", "not_in_set", "until", "order",
-			"name", "empty"),
+	const rate, trend, good = "/v1/stats/success-rate", "/v1/stats/trend", "interval=day"
+	rows := slices.Concat(
+		refuses(rate, "", append(wrongWord("group_by", "name"), wrong{"group_by", "name,namespace", "not_in_set"}), "group_by"),
+		refuses(rate, "group_by=name", slices.Concat(wrongNumbers("min_samples", 0, 1_000_000_000), wrongNumbers("limit", 1, 1000)), "min_samples", "limit"),
+		refuses(trend, "", append(wrongWord("interval", "day"), wrong{"interval", "hour,day", "not_in_set"}), "interval"),
+		refuses(trend, good, []wrong{{"time_zone", "", "empty"}}, "time_zone"),
+		[]bad{
+			get(rate, "", "group_by", "required"), get(rate, "group_by=phase", "group_by", "not_in_set"),
+			get(rate, "group_by", "group_by", "empty"),
+			get(rate, "group_by=name&cursor=x&interval=day", "cursor", "unknown_field", "interval", "unknown_field"),
+			get(rate, "group_by=name&offset=0&sort=rate&time_zone=UTC", "offset", "unknown_field", "sort", "unknown_field", "time_zone", "unknown_field"),
+			get(rate, "min_samples=-1&limit=0&since=soon&phase=x&foo=1", "group_by", "required", "min_samples", "out_of_range", "limit", "out_of_range",
+				"since", "format", "phase", "not_in_set", "foo", "unknown_field"),
+			get(trend, "", "interval", "required"), get(trend, "interval=month", "interval", "not_in_set"),
+			get(trend, good+"&limit=5&group_by=name&min_samples=1", "limit", "unknown_field", "group_by", "unknown_field", "min_samples", "unknown_field"),
+			get(trend, good+"&since=9999-01-01T00:00:00Z", "since", "order"),
+			get(trend, "interval=year&time_zone=x&since=1h&until=2h&name=", "interval", "not_in_set", "time_zone", "not_in_set", "until", "order",
+				"name", "empty"),
+		},
+	)
+	// A thousand buckets are the most: one more is too many, also where it is cut off.
+	for _, query := range []string{
+		"interval=hour&since=1970-01-01T00:00:00Z&until=9999-01-01T00:00:00Z", "interval=hour&since=2026-01-01T00:00:00Z&until=2026-02-11T16:00:00.000001Z",
+		"interval=day&since=2020-01-01T00:00:00Z&until=2022-09-27T00:00:00.000001Z",
+		"interval=day&time_zone=Asia/Kathmandu&since=2020-01-01T00:00:00Z&until=2022-09-27T00:00:00Z",
+		"interval=week&since=1990-01-01T00:00:00Z&until=2026-01-01T00:00:00Z", "interval=hour&since=42d",
+	} {
+		rows = append(rows, get(trend, query, "since", "out_of_range"))
 	}
-	for _, value := range []string{"-1", "1000000001", "99999999999999999999"} {
-		rows = append(rows, get(rate, "group_by=name&min_samples="+value, "min_samples", "out_of_range"))
+	for _, value := range []string{
+		"Local", "Mars/Olympus", "../etc/passwd", "/etc/passwd", "europe\\berlin", "\x00", "+02:00", "Europe/Berlin,UTC", " UTC", ".", "Europe",
+		strings.Repeat("x", 5000), secret,
+	} {
+		rows = append(rows, get(trend, good+"&time_zone="+url.QueryEscape(value), "time_zone", "not_in_set"))
 	}
-	for _, value := range []string{"many", "1.5", "1e3"} {
-		rows = append(rows, get(rate, "group_by=name&min_samples="+value, "min_samples", "format"))
-	}
-	for _, value := range []string{"0", "1001", "-1"} {
-		rows = append(rows, get(rate, "group_by=name&limit="+value, "limit", "out_of_range"))
-	}
-	for _, value := range []string{"Local", "Mars/Olympus", "../etc/passwd", "/etc/passwd", "europe%5Cberlin", "%00", "%2B02:00", secret} {
-		rows = append(rows, get(trend, "interval=day&time_zone="+value, "time_zone", "not_in_set"))
-	}
-	return append(rows, get(trend, "interval=day&time_zone=", "time_zone", "empty"))
+	return rows
+}
+
+func badSimilar() []bad {
+	const similar = "/v1/remediations/a/similar"
+	return append(
+		refuses(similar, "", slices.Concat(
+			wrongNumbers("limit", 1, 100), wrongNumbers("per_signature", 1, 100), wrongWord("mode", "hybrid"),
+			wrongWord("explain", "true"), []wrong{{"explain", "1", "not_in_set"}, {"explain", "yes", "not_in_set"}},
+		), "limit", "per_signature", "mode", "explain"),
+		get(similar, "query=x&min_score=0", "query", "unknown_field", "min_score", "unknown_field"),
+		get(similar, "cursor=x&offset=1&since=soon", "cursor", "unknown_field", "offset", "unknown_field", "since", "format"),
+		get("/v1/remediations/<x>/similar", "mode=x", "remediation_id", "characters", "mode", "not_in_set"),
+		get("/v1/remediations/"+strings.Repeat("é", 256)+"/similar", "", "remediation_id", "too_long"),
+		bad{method: "GET", path: "/v1/remediations/nobody/similar", status: 404, kind: "not-found"},
+	)
 }
 
 func badParameters() []bad {
-	const list, similar = "/v1/remediations", "/v1/remediations/r/similar"
+	const list = "/v1/remediations"
 	rows := []bad{
-		get(similar, "mode=fuzzy", "mode", "not_in_set"), get(similar, "mode=", "mode", "empty"), get(similar, "limit=0", "limit", "out_of_range"),
-		get(similar, "limit=101", "limit", "out_of_range"), get(similar, "per_signature=0", "per_signature", "out_of_range"),
-		get(similar, "per_signature=101", "per_signature", "out_of_range"), get(similar, "explain=yes", "explain", "not_in_set"),
-		get(similar, "query=x", "query", "unknown_field"), get(similar, "cursor=x&since=soon", "cursor", "unknown_field", "since", "format"),
 		get(list, "foo=1", "foo", "unknown_field"), get(list, "Name=x", "Name", "unknown_field"),
 		get(list, "name[]=x", `["name[]"]`, "unknown_field"),
 		get(list, "limit", "limit", "empty"), get(list, "=x", `[""]`, "unknown_field"), get(list, "%00=x", `["\x00"]`, "unknown_field"),
@@ -215,7 +371,11 @@ func badCursors(t *testing.T, stack *endtoend.Stack) []bad {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cursor, entry := page.Pagination.NextCursor, entries.Pagination.NextCursor
+	events, err := stack.Client.IncidentEvents(t.Context(), client.ListIncidentEventsParams{Namespace: "shop", Limit: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cursor, entry, event := page.Pagination.NextCursor, entries.Pagination.NextCursor, events.Pagination.NextCursor
 	raw, err := base64.RawURLEncoding.DecodeString(cursor)
 	if err != nil {
 		t.Fatal(err)
@@ -233,7 +393,12 @@ func badCursors(t *testing.T, stack *endtoend.Stack) []bad {
 		get(list, "namespace=other&cursor="+cursor, "cursor", "mismatch"),
 		get(list, "namespace=shop&phase=pending&cursor="+cursor, "cursor", "mismatch"),
 		get(list, "namespace=shop&sort=start_time&cursor="+cursor, "cursor", "mismatch"),
-		get(view, "namespace=shop&cursor="+cursor, "cursor", "mismatch"),
+		get(view, "namespace=shop&cursor="+cursor, "cursor", "mismatch"), get(list, "namespace=shop&cursor="+event, "cursor", "mismatch"),
+		get(view, "cursor="+event, "cursor", "mismatch"), get(view, "namespace=other&cursor="+event, "cursor", "mismatch"),
+		get(view, "namespace=shop&workflow_status=pending&cursor="+event, "cursor", "mismatch"),
+		get(view, "namespace=shop&since=2020-01-01T00:00:00Z&cursor="+event, "cursor", "mismatch"),
+		get(view, "namespace=shop&cursor="+event[:len(event)-1], "cursor", "mismatch"), get(view, "namespace=shop&cursor="+event+"A", "cursor", "mismatch"),
+		get(view, "namespace=shop&cursor="+strings.ToUpper(event), "cursor", "mismatch"), get(view, "namespace=shop&cursor="+strings.Repeat("A", 10_000), "cursor", "mismatch"),
 		get("/v1/remediations/a/history", "cursor="+entry, "cursor", "mismatch"), get(history, "cursor="+cursor, "cursor", "mismatch"),
 		get(list, "cursor="+entry, "cursor", "mismatch"),
 		get(list, "namespace=shop&cursor="+foreign(t), "cursor", "mismatch"),
@@ -291,7 +456,8 @@ func badMethods() []bad {
 		"/v1/remediations": "GET, POST", "/v1/remediations/begun": "GET, PATCH", "/v1/remediations/begun/ai-analyses": "POST",
 		"/v1/remediations/begun/workflows":  "POST",
 		"/v1/remediations/begun/executions": "POST", "/v1/remediations/begun/history": "GET", "/v1/search": "POST",
-		"/v1/incident-events": "GET", "/health": "GET", "/ready": "GET",
+		"/v1/incident-events": "GET", "/v1/remediations/begun/similar": "GET", "/v1/stats/success-rate": "GET", "/v1/stats/trend": "GET",
+		"/health": "GET", "/ready": "GET",
 	} {
 		for _, method := range []string{"DELETE", "PUT", "OPTIONS"} {
 			rows = append(rows, bad{method: method, path: path, status: 405, kind: "method-not-allowed", allow: allow})

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/datastorage-service/datastorage/client"
 	"github.com/datastorage-service/datastorage/internal/endtoend"
@@ -42,61 +44,173 @@ func TestHybridFindsOtherWords(t *testing.T) {
 	}
 }
 
-// TestHybridExplains adds the parts up, for every result of every mode: terms to the raw score of the words, legs to the score.
+// explaining are filters and what an explanation is to name of them; they leave every incident.
+func explaining() map[string]client.SearchFilters {
+	return map[string]client.SearchFilters{
+		"":          {},
+		"namespace": {Namespace: pointer("shop,other")},
+		"name phase severity environment since until": {
+			Name: pointer("KubePodCrashLooping"), Phase: pointer("pending,failed"), Severity: pointer("unknown"), Environment: pointer("test"),
+			Since: pointer("2020-01-01T00:00:00Z"), Until: pointer("9999-01-01T00:00:00Z"),
+		},
+	}
+}
+
+// TestHybridExplains adds the parts up, for every result of every mode, also of a search by example: terms to the raw score of the words,
+// legs to the score. It names the model and the filters, and each leg's ranks are those of that leg alone.
 func TestHybridExplains(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
 	for i, trouble := range troubles() {
-		create(t, stack, incident(fmt.Sprint(i), trouble))
+		record := incident(fmt.Sprint(i), trouble)
+		record.Environment = pointer(client.EnvironmentTest)
+		create(t, stack, record)
 	}
-	for _, mode := range []client.SearchMode{client.SearchModeHybrid, client.SearchModeLexical, client.SearchModeSemantic} {
-		found := search(t, stack, client.SearchInput{
-			Query: "database of the pod is full", Mode: &mode, Explain: pointer(true), Filters: &client.SearchFilters{Namespace: pointer("shop")},
-		})
-		if len(found) < 3 {
-			t.Errorf("%s: only %d found", mode, len(found))
-		}
-		ordered := slices.IsSortedFunc(found, func(a, b client.SearchResult) int { return cmp.Compare(b.Score, a.Score) })
-		if !ordered {
-			t.Errorf("%s: not best first", mode)
-		}
-		for _, result := range found {
-			explainsItself(t, mode, result)
+	for filters, filter := range explaining() {
+		alone := map[client.SearchLeg]map[string]int{}
+		for _, mode := range []client.SearchMode{client.SearchModeLexical, client.SearchModeSemantic, client.SearchModeHybrid} {
+			found, err := stack.Client.Search(t.Context(), client.SearchInput{
+				Query: "database of the pod is full", Mode: &mode, Explain: pointer(true), Filters: &filter,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			explainsItself(t, found.Search, found.Data, strings.Fields(filters))
+			legsStandAlone(t, alone, mode, found.Data)
+			similar, err := stack.Client.Similar(t.Context(), "0", client.FindSimilarParams{
+				Mode: mode, Explain: true, Namespace: text(filter.Namespace), Name: text(filter.Name), Phase: text(filter.Phase),
+				Severity: text(filter.Severity), Environment: text(filter.Environment), Since: text(filter.Since), Until: text(filter.Until),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			explainsItself(t, similar.Search, similar.Data, strings.Fields(filters))
 		}
 	}
 }
 
-func explainsItself(t *testing.T, mode client.SearchMode, result client.SearchResult) {
-	t.Helper()
-	explain := result.Explain
-	if (explain.Lexical != nil) != (mode != client.SearchModeSemantic) || (explain.Semantic != nil) != (mode != client.SearchModeLexical) {
-		t.Errorf("%s explains the legs %+v", mode, explain)
+func text(s *string) string {
+	if s == nil {
+		return ""
 	}
+	return *s
+}
+
+// TestDegradedSearchExplains asks by words and by meaning while the provider is out: the words have the whole score, and say so.
+func TestDegradedSearchExplains(t *testing.T) {
+	t.Parallel()
+	provider := newProvider(t)
+	stack := endtoend.New(t, endtoend.Options{Env: provider.env()})
+	for i, trouble := range troubles() {
+		create(t, stack, incident(fmt.Sprint(i), trouble))
+	}
+	provider.failWith(failures()["refuses the key"])
+	found, err := stack.Client.Search(t.Context(), client.SearchInput{Query: "database is full", Explain: pointer(true)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := client.SearchInfo{Mode: client.SearchModeHybrid, Degraded: []client.SearchLeg{client.SearchLegSemantic}}
+	if diff := gocmp.Diff(want, found.Search); diff != "" {
+		t.Errorf("search (-want +got):\n%s", diff)
+	}
+	explainsItself(t, found.Search, found.Data, nil)
+	byWords := search(t, stack, client.SearchInput{Query: "database is full", Mode: pointer(client.SearchModeLexical), Explain: pointer(true)})
+	if diff := gocmp.Diff(byWords, found.Data); diff != "" {
+		t.Errorf("not what the words alone find:\n%s", diff)
+	}
+}
+
+// legsStandAlone notes the order in which a leg alone finds, and holds the ranks that both legs explain to it.
+func legsStandAlone(t *testing.T, alone map[client.SearchLeg]map[string]int, mode client.SearchMode, found []client.SearchResult) {
+	t.Helper()
+	if mode != client.SearchModeHybrid {
+		ranks := map[string]int{}
+		for i, result := range found {
+			ranks[result.SignatureID] = i + 1
+		}
+		alone[client.SearchLeg(mode)] = ranks
+	}
+	for _, result := range found {
+		for leg, explained := range map[client.SearchLeg]*client.ExplainLeg{
+			client.SearchLegLexical: result.Explain.Lexical, client.SearchLegSemantic: result.Explain.Semantic,
+		} {
+			got := 0
+			if explained != nil && explained.Rank != nil {
+				got = *explained.Rank
+			}
+			if want := alone[leg][result.SignatureID]; explained != nil && got != want {
+				t.Errorf("%s: rank %d of the %s leg, alone it has it at %d: %s", mode, got, leg, want, result.Text)
+			}
+		}
+	}
+}
+
+func explainsItself(t *testing.T, how client.SearchInfo, found []client.SearchResult, filters []string) {
+	t.Helper()
+	if len(found) < 3 {
+		t.Errorf("%s: only %d found", how.Mode, len(found))
+	}
+	if !slices.IsSortedFunc(found, func(a, b client.SearchResult) int { return cmp.Compare(b.Score, a.Score) }) {
+		t.Errorf("%s: not best first", how.Mode)
+	}
+	for _, result := range found {
+		explain := result.Explain
+		if (explain.Lexical != nil) != (how.Mode != client.SearchModeSemantic) || (explain.Semantic != nil) != (how.Model != "") ||
+			(how.Model == "") != (how.Mode == client.SearchModeLexical || len(how.Degraded) > 0) {
+			t.Errorf("%+v explains the legs %+v", how, explain)
+		}
+		legsAddUp(t, how, result)
+		termsAddUp(t, result)
+		if diff := gocmp.Diff(filters, explain.Filters, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("filters (-want +got):\n%s", diff)
+		}
+	}
+}
+
+func legsAddUp(t *testing.T, how client.SearchInfo, result client.SearchResult) {
+	t.Helper()
 	var sum, weights float64
-	for _, leg := range []*client.ExplainLeg{explain.Lexical, explain.Semantic} {
+	for _, leg := range []*client.ExplainLeg{result.Explain.Lexical, result.Explain.Semantic} {
 		if leg == nil {
 			continue
 		}
 		sum += leg.Score
 		weights += leg.Weight
-		if !near(leg.Score, leg.Weight*leg.Normalized) || leg.Rank == nil && leg.Normalized > 0 {
-			t.Errorf("%s: leg %+v", mode, leg)
+		model := ""
+		if leg == result.Explain.Semantic {
+			model = how.Model
+		}
+		if !near(leg.Score, leg.Weight*leg.Normalized) || (leg.Rank != nil) != (leg.Normalized > 0) || text(leg.Model) != model {
+			t.Errorf("%+v: leg %+v", how, leg)
 		}
 	}
 	if !near(sum, result.Score) || !near(weights, 1) {
-		t.Errorf("%s: the legs add up to %v with weights of %v, the score is %v", mode, sum, weights, result.Score)
+		t.Errorf("%+v: the legs add up to %v with weights of %v, the score is %v", how, sum, weights, result.Score)
 	}
-	if leg := explain.Lexical; leg != nil {
-		var raw float64
-		for _, term := range leg.Terms {
-			raw += term.Score
+}
+
+// termsAddUp also sees that the terms are where the text is said to have them.
+func termsAddUp(t *testing.T, result client.SearchResult) {
+	t.Helper()
+	leg := result.Explain.Lexical
+	if leg == nil {
+		return
+	}
+	var raw float64
+	for _, term := range leg.Terms {
+		raw += term.Score
+		for _, span := range term.Spans {
+			first, _, _ := strings.Cut(term.Term, " ")
+			if got := strings.ToLower(string([]rune(result.Text)[span.Start:span.End])); !strings.HasPrefix(got, first[:2]) {
+				t.Errorf("%q is said to be %q in %q", term.Term, got, result.Text)
+			}
 		}
-		if !near(raw, leg.Raw) {
-			t.Errorf("%s: the terms %+v add up to %v, not %v", mode, leg.Terms, raw, leg.Raw)
+		if len(term.Spans) == 0 {
+			t.Errorf("%q is nowhere in %q", term.Term, result.Text)
 		}
 	}
-	if diff := gocmp.Diff([]string{"namespace"}, explain.Filters); diff != "" {
-		t.Error(diff)
+	if !near(raw, leg.Raw) {
+		t.Errorf("the terms %+v add up to %v, not %v", leg.Terms, raw, leg.Raw)
 	}
 }
 

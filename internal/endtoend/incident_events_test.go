@@ -1,6 +1,7 @@
 package endtoend_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -39,6 +40,12 @@ func TestIncidentEvents(t *testing.T) {
 		JOIN remediation_audit AS r USING (signature_id) WHERE r.remediation_id = 'r'`)
 	if !slices.Equal(stored, page.Data[0].EmbeddingVector) || len(stored) == 0 {
 		t.Errorf("a vector of %d numbers, want the stored one of %d", len(page.Data[0].EmbeddingVector), len(stored))
+	}
+	// A reader that knows SQL alone gets the vector as text.
+	text := one[string](t, stack.Database.ReaderURL(), "SELECT embedding_vector::text FROM incident_events WHERE remediation_id = 'r'")
+	var read []float32
+	if err := json.Unmarshal([]byte(text), &read); err != nil || !slices.Equal(read, stored) {
+		t.Errorf("%v: the text %.60s… is not the stored vector", err, text)
 	}
 	all, err := stack.Client.IncidentEvents(t.Context(), client.ListIncidentEventsParams{})
 	if err != nil || len(all.Data) != 2 || all.Data[0].RemediationID != "node" || all.Data[0].PodName != "" {

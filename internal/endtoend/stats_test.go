@@ -1,6 +1,9 @@
 package endtoend_test
 
 import (
+	"fmt"
+	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -161,4 +164,154 @@ func TestTrend(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestSuccessRateByEveryField groups the same remediations by each field, and works the interval out apart: the roots of
+// (p − x)² = z² x (1 − x) / n.
+func TestSuccessRateByEveryField(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{})
+	createAll(t, stack, many(90, func(i int) client.RemediationInput {
+		record := ended(numbered(i).RemediationID, pick(i, "a", "a", "b"), client.StatusSuccess, start.Add(time.Duration(i)*time.Hour))
+		record.Name, record.Namespace = pick(i, "N", "N", "ن"), pick(i, "n", "n", "支付")
+		record.Severity = pointer(pick(i, client.SeverityHigh, client.SeverityHigh, client.SeverityLow))
+		record.ClusterName = pointer(pick(i, "c1", "c1", "c2"))
+		record.Environment = pointer(pick(i, client.EnvironmentTest, client.EnvironmentTest, client.EnvironmentProduction))
+		if i%5 == 0 {
+			record.Status = client.StatusFailure
+		}
+		return record
+	}))
+	keys := map[client.Dimension][]string{
+		client.DimensionName: {"N", "ن"}, client.DimensionActionType: {"a", "b"}, client.DimensionNamespace: {"n", "支付"},
+		client.DimensionSeverity: {"high", "low"}, client.DimensionClusterName: {"c1", "c2"}, client.DimensionEnvironment: {"test", "production"},
+	}
+	// Of 60 of the first, 12 have failed; of the 30 others, 6.
+	want := func(keys []string) []client.SuccessRate {
+		var rates []client.SuccessRate
+		for i, n := range []float64{60, 30} {
+			const p, z = 0.8, 1.959963985
+			root := z * math.Sqrt(z*z+4*n*p*(1-p))
+			low, high := (2*n*p+z*z-root)/(2*(n+z*z)), (2*n*p+z*z+root)/(2*(n+z*z))
+			rates = append(rates, client.SuccessRate{
+				Key: keys[i], Total: int64(n), Success: int64(p * n), Failure: int64(n) - int64(p*n), Rate: pointer(p), Low: &low, High: &high,
+			})
+		}
+		return rates
+	}
+	aroundUpkeep(t, stack, func() {
+		t.Helper()
+		for by, keys := range keys {
+			got, err := stack.Client.SuccessRate(t.Context(), client.GetSuccessRateParams{GroupBy: by})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := gocmp.Diff(want(keys), got.Data, cmpopts.EquateApprox(0, 1e-6)); diff != "" || got.Stats.GroupBy != by {
+				t.Errorf("by %s (-want +got):\n%s", by, diff)
+			}
+		}
+	})
+}
+
+// zoneDays are days around a change of offset, or none, with how long the day of the change is.
+func zoneDays() map[string]map[string]time.Duration {
+	return map[string]map[string]time.Duration{
+		"Europe/Berlin":       {"2026-03-29": 23 * time.Hour, "2026-10-25": 25 * time.Hour},
+		"America/New_York":    {"2026-03-08": 23 * time.Hour, "2026-11-01": 25 * time.Hour},
+		"Australia/Lord_Howe": {"2026-04-05": 24*time.Hour + 30*time.Minute, "2026-10-04": 23*time.Hour + 30*time.Minute},
+		"Asia/Kathmandu":      {"2026-03-29": 24 * time.Hour},
+		"UTC":                 {"2026-03-29": 24 * time.Hour},
+	}
+}
+
+// TestTrendInTimeZones counts by hand, on the clock of each zone: remediations begin every 25 minutes of the days before, of and after a
+// change of offset, but on every third date none. Buckets follow each other without a gap and those in which nothing began are there.
+func TestTrendInTimeZones(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{})
+	var began []time.Time
+	for _, days := range zoneDays() {
+		for date := range days {
+			noon, err := time.Parse(time.DateOnly, date)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for at := noon.AddDate(0, 0, -2); at.Before(noon.AddDate(0, 0, 3)); at = at.Add(25 * time.Minute) {
+				if at.Day()%3 > 0 {
+					began = append(began, at)
+				}
+			}
+		}
+	}
+	for chunk := range slices.Chunk(began, 400) {
+		createAll(t, stack, many(len(chunk), func(i int) client.RemediationInput {
+			return ended(fmt.Sprint(chunk[0].Unix(), "-", i, "-", chunk[i].Unix()), "a", client.StatusSuccess, chunk[i])
+		}))
+	}
+	aroundUpkeep(t, stack, func() {
+		t.Helper()
+		for name, days := range zoneDays() {
+			for date, long := range days {
+				countsByClock(t, stack, began, name, date, long)
+			}
+		}
+	})
+}
+
+func countsByClock(t *testing.T, stack *endtoend.Stack, began []time.Time, name, date string, long time.Duration) {
+	t.Helper()
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	day, err := time.ParseInLocation(time.DateOnly, date, zone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	since, until := day.AddDate(0, 0, -1).Add(10*time.Minute), day.AddDate(0, 0, 2).Add(-10*time.Minute)
+	for interval, label := range map[client.Interval]string{
+		client.IntervalHour: "2006-01-02T15-07:00", client.IntervalDay: time.DateOnly, client.IntervalWeek: "week",
+	} {
+		trend, err := stack.Client.Trend(t.Context(), client.GetTrendParams{
+			Interval: interval, TimeZone: name, Since: since.Format(time.RFC3339), Until: until.Format(time.RFC3339),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, got := map[string]int64{}, map[string]int64{}
+		for _, at := range began {
+			if !at.Before(since) && at.Before(until) {
+				want[shownAs(at.In(zone), label)]++
+			}
+		}
+		empty := 0
+		for i, bucket := range trend.Data {
+			if i > 0 && !bucket.Start.Equal(trend.Data[i-1].End) {
+				t.Errorf("%s by %s: a gap before %v", name, interval, bucket.Start)
+			}
+			if bucket.Total > 0 {
+				got[shownAs(bucket.Start.In(zone), label)] += bucket.Total
+			} else {
+				empty++
+			}
+			if interval == client.IntervalDay && bucket.Start.Equal(day) && bucket.End.Sub(bucket.Start) != long {
+				t.Errorf("%s: %s lasts %v, want %v", name, date, bucket.End.Sub(bucket.Start), long)
+			}
+		}
+		if diff := gocmp.Diff(want, got); diff != "" {
+			t.Errorf("%s by %s around %s (-want +got):\n%s", name, interval, date, diff)
+		}
+		if interval == client.IntervalDay && len(trend.Data) != 3 || interval == client.IntervalHour && empty == 0 {
+			t.Errorf("%s by %s around %s: %d buckets, %d of them empty", name, interval, date, len(trend.Data), empty)
+		}
+	}
+}
+
+// shownAs is what tells the bucket of a time from others; an hour that the clock shows twice differs in its offset.
+func shownAs(t time.Time, label string) string {
+	if label == "week" {
+		year, week := t.ISOWeek()
+		return fmt.Sprint(year, " ", week)
+	}
+	return t.Format(label)
 }

@@ -1,10 +1,12 @@
 package lexical_test
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -145,6 +147,24 @@ func TestInstanceNamesCountHalf(t *testing.T) {
 	}
 }
 
+// Spans count characters, of whatever length in bytes; a compound's words all stand where it does, a pair from its first word to its second.
+func TestSpans(t *testing.T) {
+	t.Parallel()
+	const text = "KubePodOOMKilled\nرفض <pod> “killed”: 漢字 out of\nmemory"
+	query := lexical.Parse("pods killed, out of memory 漢字")
+	got := lexical.NewScorer(query, statistics(text)).Spans(text)
+	want := map[string][]lexical.Span{
+		"pods": {{4, 7}}, "killed": {{10, 16}, {28, 34}}, "漢字": {{37, 39}}, "out": {{7, 10}, {40, 43}}, "memory": {{7, 10}, {47, 53}},
+		"out memory": {{7, 10}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("spans (-want +got):\n%s", diff)
+	}
+	if len(lexical.NewScorer(query, statistics(text)).Spans("")) != 0 {
+		t.Error("an empty text has terms")
+	}
+}
+
 func TestNothingInCommon(t *testing.T) {
 	t.Parallel()
 	if got := score("database locked", "disk full"); got != 0 {
@@ -152,6 +172,26 @@ func TestNothingInCommon(t *testing.T) {
 	}
 	if got := score("the", "disk full"); got != 0 {
 		t.Errorf("score of a query without terms %v", got)
+	}
+}
+
+// spansOfParts holds the spans to the terms that match: those have spans, others have none, and all lie in the text.
+func spansOfParts(t *testing.T, scorer *lexical.Scorer, text string) {
+	t.Helper()
+	var want []string
+	for _, part := range scorer.Parts(lexical.Analyze(text)) {
+		want = append(want, part.Text)
+	}
+	spans := scorer.Spans(text)
+	if len(lexical.Analyze(text).Terms) < 2048 && !slices.Equal(slices.Sorted(maps.Keys(spans)), slices.Sorted(slices.Values(want))) {
+		t.Fatalf("spans of %v, parts %v", spans, want)
+	}
+	for term, all := range spans {
+		for i, span := range all {
+			if span.Start < 0 || span.End <= span.Start || span.End > utf8.RuneCountInString(text) || i > 0 && span.Start < all[i-1].Start {
+				t.Fatalf("%q: spans %v", term, all)
+			}
+		}
 	}
 }
 
@@ -179,6 +219,7 @@ func FuzzAnalyze(f *testing.F) {
 			if got < 0 || got > 1 || math.IsNaN(raw) {
 				t.Fatalf("score %v, raw %v", got, raw)
 			}
+			spansOfParts(t, scorer, text)
 		}
 		if own := score(text, text, "something else"); d.Length > 0 && own <= 0 {
 			t.Fatalf("%q does not find itself", text)

@@ -48,12 +48,12 @@ func Parse(text string) Query {
 			if hasPlaceholder(field) {
 				weight = instanceWeight
 			}
-			for stem, word := range stems(field) {
-				note(newTerm(stem), word, weight)
+			for word := range words(field) {
+				note(newTerm(word.stem), word.plain, weight)
 				if last != "" {
-					note(newTerm(last, stem), lastWord+" "+word, pairWeight)
+					note(newTerm(last, word.stem), lastWord+" "+word.plain, pairWeight)
 				}
-				last, lastWord = stem, word
+				last, lastWord = word.stem, word.plain
 			}
 		}
 	}

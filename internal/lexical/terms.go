@@ -45,13 +45,13 @@ func Analyze(text string) Document {
 			weight = 2
 		}
 		last := ""
-		for word := range stems(line) {
+		for word := range words(line) {
 			length += weight
-			add(counts, newTerm(word), weight)
+			add(counts, newTerm(word.stem), weight)
 			if last != "" {
-				add(counts, newTerm(last, word), 1)
+				add(counts, newTerm(last, word.stem), 1)
 			}
-			last = word
+			last = word.stem
 		}
 	}
 	d := Document{Terms: slices.Sorted(maps.Keys(counts)), Length: int32(min(length, math.MaxInt32))} //nolint:gosec // bounded
@@ -67,17 +67,28 @@ func add(counts map[Term]int, term Term, n int) {
 	}
 }
 
-// stems yields the stem of each of a line's words that is not a stop word, and the word, in their order. A compound or an abbreviation
-// of the field is followed by what it stands for.
-func stems(line string) iter.Seq2[string, string] {
-	return func(yield func(stem, word string) bool) {
-		for run := range Runs(line) {
-			for word := range Parts(run) {
-				for _, plain := range plainForms(word) {
-					if !StopWord(plain) && !yield(stem(plain), plain) {
+// word is a word of a line: plain in lower case, its stem, and where the line has it, in bytes. What an abbreviation or a compound stands
+// for is where that is.
+type word struct {
+	plain, stem string
+	start, end  int
+}
+
+// words yields a line's words that are no stop words, in their order. A compound or an abbreviation of the field is followed by what it
+// stands for.
+func words(line string) iter.Seq[word] {
+	return func(yield func(word) bool) {
+		for rest := line; rest != ""; {
+			var run string
+			run, rest = nextRun(rest)
+			for at := len(line) - len(rest) - len(run); run != ""; {
+				n := nextPart(run)
+				for _, plain := range plainForms(strings.ToLower(run[:n])) {
+					if !StopWord(plain) && !yield(word{plain: plain, stem: stem(plain), start: at, end: at + n}) {
 						return
 					}
 				}
+				run, at = run[n:], at+n
 			}
 		}
 	}

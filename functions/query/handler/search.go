@@ -156,9 +156,10 @@ func (h handler) byMeaning(ctx context.Context, query *api.SearchQuery, m meanin
 }
 
 func (h handler) byWords(ctx context.Context, query *api.SearchQuery) ([]api.Found, error) {
-	return gather(query, depth, func(limit int) ([]api.Found, bool, error) {
-		scorer, ids, err := h.lexical(ctx, query, limit)
-		if err != nil || len(ids) == 0 {
+	var scorer *lexical.Scorer
+	best, err := gather(query, depth, func(limit int) (_ []api.Found, _ bool, err error) {
+		var ids []audit.ID
+		if scorer, ids, err = h.lexical(ctx, query, limit); err != nil || len(ids) == 0 {
 			return nil, true, err
 		}
 		candidates, err := h.Store.Candidates(ctx, ids, nil)
@@ -169,14 +170,17 @@ func (h handler) byWords(ctx context.Context, query *api.SearchQuery) ([]api.Fou
 		rank(found, lexicalLeg)
 		return found, len(ids) < limit, err
 	})
+	return located(query, best, scorer), err
 }
 
 func (h handler) byBoth(ctx context.Context, query *api.SearchQuery, m meaning) ([]api.Found, error) {
-	return gather(query, depth, func(limit int) ([]api.Found, bool, error) {
+	var scorer *lexical.Scorer
+	best, err := gather(query, depth, func(limit int) ([]api.Found, bool, error) {
 		legs, err := m.store.Legs(ctx, m.vector, lexical.Parse(query.Text), query.Filter, limit)
 		if err != nil {
 			return nil, false, err
 		}
+		scorer = legs.Scorer
 		ids, all := legs.Lexical, len(legs.Nearest) < limit && len(legs.Lexical) < limit
 		for _, near := range legs.Nearest {
 			ids = append(ids, near.SignatureID)
@@ -184,7 +188,7 @@ func (h handler) byBoth(ctx context.Context, query *api.SearchQuery, m meaning) 
 		candidates, err := m.store.Candidates(ctx, distinct(ids), m.vector)
 		found := make([]api.Found, len(candidates))
 		for i, candidate := range candidates {
-			found[i] = scored(query, candidate, legs.Scorer, 1-m.share())
+			found[i] = scored(query, candidate, scorer, 1-m.share())
 			similarity := 1 - candidate.Distance
 			found[i].Semantic = &api.Leg{Raw: similarity, Normalized: max(similarity, 0), Weight: m.share()}
 		}
@@ -192,6 +196,7 @@ func (h handler) byBoth(ctx context.Context, query *api.SearchQuery, m meaning) 
 		rank(found, semanticLeg)
 		return found, all, err
 	})
+	return located(query, best, scorer), err
 }
 
 // gather looks for signatures until there are enough incidents among them, or all were found: an incident has a signature for every way
@@ -231,10 +236,26 @@ func scored(query *api.SearchQuery, candidate postgres.Candidate, scorer *lexica
 	leg := &api.Leg{Raw: raw, Normalized: score, Weight: weight}
 	if query.Explain {
 		for _, part := range scorer.Parts(candidate.Document) {
-			leg.Terms = append(leg.Terms, api.LegTerm(part))
+			leg.Terms = append(leg.Terms, api.LegTerm{Text: part.Text, Score: part.Score})
 		}
 	}
 	return api.Found{SignatureID: candidate.SignatureID, IncidentID: candidate.IncidentID, Text: candidate.Text, Lexical: leg}
+}
+
+// located adds to the terms that matched where each text has them.
+func located(query *api.SearchQuery, found []api.Found, scorer *lexical.Scorer) []api.Found {
+	if !query.Explain {
+		return found
+	}
+	for _, one := range found {
+		spans := scorer.Spans(one.Text)
+		for i, term := range one.Lexical.Terms {
+			for _, span := range spans[term.Text] {
+				one.Lexical.Terms[i].Spans = append(one.Lexical.Terms[i].Spans, api.LegSpan(span))
+			}
+		}
+	}
+	return found
 }
 
 func lexicalLeg(f *api.Found) *api.Leg  { return f.Lexical }

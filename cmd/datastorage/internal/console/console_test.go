@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -58,9 +59,63 @@ func TestTable(t *testing.T) {
 	if diff := cmp.Diff("a\\tb\t1234567\nlonger name\t\n漢字漢字漢字\tx\n", write(t, false, table)); diff != "" {
 		t.Errorf("pipe: %s", diff)
 	}
-	want := "NAME   ID\na\\tb   1234567\nlong…  \n漢字漢字…  x\n"
+	want := "NAME   ID\na\\tb   1234567\nlong…  \n漢字…  x\n"
 	if diff := cmp.Diff(want, write(t, true, table)); diff != "" {
 		t.Errorf("terminal: %s", diff)
+	}
+}
+
+// styled is a row with a cell below it, of which three words stand out: two spans overlap, and one reaches too far.
+func styled(s *console.Stream) error {
+	return s.StyledTable([]console.Column{{Title: "N"}, {Title: "IDS"}, {Below: 2}, {Title: "said", Below: 1}}, [][]console.Cell{
+		{
+			{Text: "漢", Strong: []console.Span{{0, 1}}},
+			{Text: "id-000000001,id-000000002"},
+			{Text: "disk \x1b[7m of 漢字漢字 is nearly full today", Strong: []console.Span{{0, 3}, {2, 4}, {33, 99}}},
+			{Text: "x"},
+		},
+		console.Cells("12", "", "", ""),
+	})
+}
+
+func TestStyledTable(t *testing.T) {
+	t.Parallel()
+	const bold, plain = "\x1b[1m", "\x1b[22m"
+	want := "N   IDS\n" +
+		bold + "漢" + plain + "  id-000000001,…\n" +
+		"    " + bold + "disk" + plain + " \\x1b[7m\n" +
+		"    …full " + bold + "today" + plain + "\n" +
+		"    said: x\n" +
+		"12  \n"
+	for _, c := range []struct {
+		name   string
+		stream console.Stream
+		want   string
+	}{
+		{"terminal", console.Stream{Terminal: true, Escapes: true, Columns: 18}, want},
+		{"terminal without escapes", console.Stream{Terminal: true, Columns: 18}, strings.NewReplacer(bold, "", plain, "").Replace(want)},
+		{
+			"terminal of unknown size",
+			console.Stream{Terminal: true},
+			"N   IDS\n漢  id-000000001,id-000000002\n    disk \\x1b[7m of 漢字漢字 is nearly full today\n    said: x\n12  \n",
+		},
+		{
+			"pipe",
+			console.Stream{Columns: 18},
+			"漢\tid-000000001,id-000000002\tdisk \\x1b[7m of 漢字漢字 is nearly full today\tx\n12\t\t\t\n",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			var out bytes.Buffer
+			c.stream.Writer = &out
+			if err := styled(&c.stream); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, out.String()); diff != "" {
+				t.Error(diff)
+			}
+		})
 	}
 }
 
@@ -106,7 +161,7 @@ func TestPipesAreNoTerminals(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = errors.Join(reader.Close(), writer.Close()) })
 	s := console.Open(writer, func(string) string { return "" })
-	if s.Terminal || s.Redraws {
+	if s.Terminal || s.Escapes {
 		t.Errorf("%+v", s)
 	}
 }

@@ -1,41 +1,147 @@
 package console
 
 import (
+	"cmp"
 	"fmt"
+	"io"
 	"strings"
-	"text/tabwriter"
 )
 
 // Column is a column of a table.
 type Column struct {
 	Title string
-	// Most is how many characters of a cell are shown on a terminal; 0 shows all.
+	// Most is how many columns of a terminal a cell takes at most; 0 is no limit.
 	Most int
+	// Below puts a cell on a terminal under its row, after the title if there is one, as wide as the terminal and on so many lines at
+	// most; 0 puts it into the row.
+	Below int
 }
 
-// Table writes rows: on a terminal aligned under titles, into a pipe separated by tabs and without titles, whole.
+// gap stands between columns.
+const gap = "  "
+
+// indent stands before what is below a row.
+const indent = "    "
+
+// without a known size a terminal is taken for one of 80 columns.
+const defaultColumns = 80
+
+// leastLast is how far the last column is cut to make a row fit the terminal.
+const leastLast = 12
+
+// Table writes rows: on a terminal aligned under titles, the last column cut where the terminal ends, into a pipe separated by tabs and without titles, whole.
 func (s *Stream) Table(columns []Column, rows [][]string) error {
+	cells := make([][]Cell, len(rows))
+	for i, row := range rows {
+		cells[i] = Cells(row...)
+	}
+	return s.StyledTable(columns, cells)
+}
+
+// StyledTable is Table of cells in which something stands out.
+func (s *Stream) StyledTable(columns []Column, rows [][]Cell) error {
 	if !s.Terminal {
-		return s.separated(rows)
+		return s.separated(plain(rows))
 	}
-	table := tabwriter.NewWriter(s, 0, 0, 2, ' ', 0)
-	titles := make([]string, len(columns))
+	titles := make([]Cell, len(columns))
 	for i, column := range columns {
-		titles[i] = column.Title
+		titles[i].Text = column.Title
 	}
-	// A tabwriter keeps its first error for Flush.
-	_, _ = fmt.Fprintln(table, strings.Join(titles, "\t"))
+	lines := [][][]glyph{cells(columns, titles)}
 	for _, row := range rows {
-		cells := safe(row)
-		for i := range cells {
-			cells[i] = cut(cells[i], columns[i].Most)
-		}
-		_, _ = fmt.Fprintln(table, strings.Join(cells, "\t"))
+		lines = append(lines, cells(columns, row))
 	}
-	if err := table.Flush(); err != nil {
+	var text strings.Builder
+	widths := widths(lines)
+	s.cutLast(lines, widths)
+	for i, line := range lines {
+		text.WriteString(s.aligned(line, widths) + "\n")
+		if i > 0 {
+			s.below(&text, columns, rows[i-1])
+		}
+	}
+	if _, err := io.WriteString(s, text.String()); err != nil {
 		return fmt.Errorf("write the table: %w", err)
 	}
 	return nil
+}
+
+// cells are those that stand in the row.
+func cells(columns []Column, row []Cell) [][]glyph {
+	var line [][]glyph
+	for i, cell := range row {
+		if columns[i].Below == 0 {
+			line = append(line, cut(cell.glyphs(), columns[i].Most))
+		}
+	}
+	return line
+}
+
+func widths(lines [][][]glyph) []int {
+	widths := make([]int, len(lines[0]))
+	for _, line := range lines {
+		for i, cell := range line {
+			widths[i] = max(widths[i], width(cell))
+		}
+	}
+	return widths
+}
+
+// cutLast makes the rows fit the terminal.
+func (s *Stream) cutLast(lines [][][]glyph, widths []int) {
+	last := len(widths) - 1
+	room := s.Columns
+	for _, width := range widths[:last] {
+		room -= width + len(gap)
+	}
+	if s.Columns == 0 || room >= widths[last] {
+		return
+	}
+	for _, line := range lines {
+		line[last] = cut(line[last], max(room, leastLast))
+	}
+}
+
+func (s *Stream) aligned(line [][]glyph, widths []int) string {
+	var text strings.Builder
+	for i, cell := range line {
+		if i > 0 {
+			text.WriteString(gap)
+		}
+		text.WriteString(s.line(cell))
+		if i < len(line)-1 {
+			text.WriteString(strings.Repeat(" ", widths[i]-width(cell)))
+		}
+	}
+	return text.String()
+}
+
+// below writes the cells that stand under their row.
+func (s *Stream) below(text *strings.Builder, columns []Column, row []Cell) {
+	// Two columns stay free for the ellipses of an excerpt.
+	room := max(cmp.Or(s.Columns, defaultColumns)-len(indent)-2, 1)
+	for i, cell := range row {
+		if columns[i].Below == 0 {
+			continue
+		}
+		all := cell.glyphs()
+		if title := columns[i].Title; title != "" && len(all) > 0 {
+			all = append(Cell{Text: title + ": "}.glyphs(), all...)
+		}
+		for _, line := range excerpt(wrap(all, room), columns[i].Below) {
+			text.WriteString(indent + s.line(line) + "\n")
+		}
+	}
+}
+
+func plain(rows [][]Cell) [][]string {
+	texts := make([][]string, len(rows))
+	for i, row := range rows {
+		for _, cell := range row {
+			texts[i] = append(texts[i], cell.Text)
+		}
+	}
+	return texts
 }
 
 // Field is a named value.
@@ -56,8 +162,8 @@ func (s *Stream) Record(fields []Field) error {
 		return s.separated(rows)
 	}
 	for _, row := range rows {
-		indent := "\n" + strings.Repeat(" ", widest+2)
-		value := strings.ReplaceAll(Lines(strings.TrimRight(row[1], "\n")), "\n", indent)
+		hanging := "\n" + strings.Repeat(" ", widest+2)
+		value := strings.ReplaceAll(Lines(strings.TrimRight(row[1], "\n")), "\n", hanging)
 		if _, err := fmt.Fprintf(s, "%-*s  %s\n", widest, row[0], value); err != nil {
 			return fmt.Errorf("write the record: %w", err)
 		}
@@ -95,12 +201,4 @@ func safe(cells []string) []string {
 		safe[i] = Text(cell)
 	}
 	return safe
-}
-
-func cut(cell string, most int) string {
-	runes := []rune(cell)
-	if most == 0 || len(runes) <= most {
-		return cell
-	}
-	return string(runes[:most-1]) + "…"
 }

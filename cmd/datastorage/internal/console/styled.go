@@ -1,0 +1,173 @@
+package console
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/rivo/uniseg"
+)
+
+// Span are the characters (Unicode code points) of a cell from Start on and before End, counted from 0.
+type Span struct{ Start, End int }
+
+// Cell is a cell of a table.
+type Cell struct {
+	Text string
+	// Strong are the parts to stand out, where the stream can show that: bold on a terminal, not at all into a pipe.
+	Strong []Span
+}
+
+// Cells are cells of which nothing stands out.
+func Cells(texts ...string) []Cell {
+	cells := make([]Cell, len(texts))
+	for i, text := range texts {
+		cells[i].Text = text
+	}
+	return cells
+}
+
+// glyph is what a terminal shows as one character: a grapheme cluster, made safe, and how many columns it takes.
+type glyph struct {
+	text   string
+	width  int
+	strong bool
+}
+
+// glyphs are those of a cell's text on one line.
+func (c Cell) glyphs() []glyph {
+	var all []glyph
+	runes := []rune(c.Text)
+	for _, part := range c.parts(len(runes)) {
+		text := Text(string(runes[part.Start:part.End]))
+		for state := -1; text != ""; {
+			g := glyph{strong: part.strong}
+			g.text, text, g.width, state = uniseg.FirstGraphemeClusterInString(text, state)
+			all = append(all, g)
+		}
+	}
+	return all
+}
+
+type part struct {
+	Span
+	strong bool
+}
+
+// parts divides a text of so many characters by what stands out; spans may overlap, and reach too far.
+func (c Cell) parts(length int) []part {
+	spans := slices.Clone(c.Strong)
+	slices.SortFunc(spans, func(a, b Span) int { return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.End, b.End)) })
+	var parts []part
+	at := 0
+	for _, span := range spans {
+		start, end := max(span.Start, at), min(span.End, length)
+		if start >= end {
+			continue
+		}
+		parts = append(parts, part{Span: Span{at, start}}, part{Span{start, end}, true})
+		at = end
+	}
+	return append(parts, part{Span: Span{at, length}})
+}
+
+func width(glyphs []glyph) int {
+	n := 0
+	for _, g := range glyphs {
+		n += g.width
+	}
+	return n
+}
+
+// fit is how many of the glyphs go into so many columns.
+func fit(glyphs []glyph, columns int) int {
+	for i, g := range glyphs {
+		if columns -= g.width; columns < 0 {
+			return i
+		}
+	}
+	return len(glyphs)
+}
+
+var ellipsis = glyph{text: "…", width: 1}
+
+// cut shortens a line to so many columns, 0 being no limit.
+func cut(line []glyph, columns int) []glyph {
+	if columns == 0 || width(line) <= columns {
+		return line
+	}
+	return slices.Concat(line[:fit(line, columns-1)], []glyph{ellipsis})
+}
+
+// wrap breaks a text into lines of so many columns, between words where it can.
+func wrap(text []glyph, columns int) [][]glyph {
+	var lines [][]glyph
+	for len(text) > 0 {
+		n := max(fit(text, columns), 1)
+		next := n
+		if n < len(text) {
+			for at := n; at > 0; at-- {
+				if text[at].text == " " {
+					n, next = at, at+1
+					break
+				}
+			}
+		}
+		lines = append(lines, text[:n])
+		text = text[next:]
+	}
+	return lines
+}
+
+// excerpt is what of the lines is shown if it may be so many: the first, and those in a row where the most stands out, the earliest of
+// several.
+func excerpt(lines [][]glyph, most int) [][]glyph {
+	if len(lines) <= most {
+		return lines
+	}
+	best, bestStrong := 1, -1
+	for at := 1; at+most-1 <= len(lines); at++ {
+		strong := 0
+		for _, g := range slices.Concat(lines[at : at+most-1]...) {
+			if g.strong {
+				strong++
+			}
+		}
+		if strong > bestStrong {
+			best, bestStrong = at, strong
+		}
+	}
+	shown := slices.Concat(lines[:1], lines[best:best+most-1])
+	if best > 1 {
+		shown[1] = slices.Concat([]glyph{ellipsis}, shown[1])
+	}
+	if last := len(shown) - 1; best+most-1 < len(lines) {
+		shown[last] = slices.Concat(shown[last], []glyph{ellipsis})
+	}
+	return shown
+}
+
+// Bold and its end (ECMA-48, SGR 1 and 22).
+const strongOn, strongOff = "\x1b[1m", "\x1b[22m"
+
+// line is the text of glyphs, with what stands out in bold if the stream shows it.
+func (s *Stream) line(glyphs []glyph) string {
+	var text strings.Builder
+	strong := false
+	turn := func(to bool) {
+		switch {
+		case strong == to || !s.Escapes:
+		case to:
+			text.WriteString(strongOn)
+		default:
+			text.WriteString(strongOff)
+		}
+		strong = to
+	}
+	for _, g := range glyphs {
+		turn(g.strong)
+		text.WriteString(g.text)
+	}
+	turn(false)
+	return text.String()
+}
