@@ -164,6 +164,11 @@ func TestUpFromEveryVersion(t *testing.T) {
 			if diff := cmp.Diff(want, catalogue(t, db)); diff != "" {
 				t.Errorf("the schema (-want +got):\n%s", diff)
 			}
+			for _, index := range rows[string](t, db.AdminURL(), "SELECT indexdef FROM pg_indexes WHERE indexname LIKE '%hnsw'") {
+				if !strings.Contains(index, "(ef_construction='200')") {
+					t.Errorf("an index as a version before made it: %s", index)
+				}
+			}
 		})
 	}
 }

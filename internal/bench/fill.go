@@ -25,14 +25,11 @@ func (s *stand) fill(ctx context.Context, count int) error {
 // fillEvery is fill with another time from three remediations to the next.
 func (s *stand) fillEvery(ctx context.Context, step time.Duration, count int) error {
 	return s.superuser(ctx, func(conn *pgx.Conn) error {
-		ids, err := collect[audit.ID](ctx, conn, "SELECT id FROM signature ORDER BY id")
+		known, err := knownSignatures(ctx, conn)
 		if err != nil {
 			return err
 		}
-		if len(ids) == 0 {
-			return errors.New("there are no signatures to fill with")
-		}
-		err = withoutIndexes(ctx, conn, "remediation_audit", func() error { return s.insert(ctx, ids, step, count) })
+		err = withoutIndexes(ctx, conn, "remediation_audit", func() error { return s.insert(ctx, known, step, count) })
 		if err != nil {
 			return err
 		}
@@ -41,8 +38,37 @@ func (s *stand) fillEvery(ctx context.Context, step time.Duration, count int) er
 	})
 }
 
+// signatures are those that there are, and the number of each one's alert among the alerts, from 1.
+type signatures struct {
+	ids     []audit.ID
+	alerts  []string
+	alertOf []int32
+}
+
+func knownSignatures(ctx context.Context, conn *pgx.Conn) (known signatures, err error) {
+	rows, err := conn.Query(ctx, "SELECT id, split_part(text, E'\n', 1) FROM signature ORDER BY id")
+	if err != nil {
+		return known, err
+	}
+	var id audit.ID
+	var alert string
+	numbers := map[string]int32{}
+	_, err = pgx.ForEachRow(rows, []any{&id, &alert}, func() error {
+		if numbers[alert] == 0 {
+			known.alerts = append(known.alerts, alert)
+			numbers[alert] = int32(len(known.alerts)) //nolint:gosec // there are a few
+		}
+		known.ids, known.alertOf = append(known.ids, id), append(known.alertOf, numbers[alert])
+		return nil
+	})
+	if err == nil && len(known.ids) == 0 {
+		err = errors.New("there are no signatures to fill with")
+	}
+	return known, err
+}
+
 // insert divides the work between two connections. They check no foreign keys: the ids were read from the table.
-func (s *stand) insert(ctx context.Context, ids []audit.ID, step time.Duration, count int) error {
+func (s *stand) insert(ctx context.Context, known signatures, step time.Duration, count int) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, part := range [][2]int{{1, count / 2}, {count/2 + 1, count}} {
 		group.Go(func() error {
@@ -50,7 +76,7 @@ func (s *stand) insert(ctx context.Context, ids []audit.ID, step time.Duration, 
 				if _, err := conn.Exec(ctx, "SET session_replication_role = replica"); err != nil {
 					return err
 				}
-				_, err := conn.Exec(ctx, fillSQL, part[0], part[1], ids, step)
+				_, err := conn.Exec(ctx, fillSQL, part[0], part[1], known.ids, step, known.alerts, known.alertOf)
 				return err
 			})
 		})

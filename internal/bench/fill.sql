@@ -1,13 +1,14 @@
 -- Remediations as the service stores them, about 350 bytes each, numbers $1 to $2: $4 apart in threes, so that there are ties in
 -- time; the signatures recur in turn. Of a hundred namespaces shop-0 has a fifth of all remediations, rare has one in 2,000. The clusters
--- named one-in-n, that and those of larger n together, have one in n.
+-- named one-in-n, that and those of larger n together, have one in n. The name is the signature's alert: of the
+-- alerts $5, $6 has the number for each signature in $3 (the elements of an array of texts have to be counted off).
 INSERT INTO remediation_audit (
     remediation_id, name, namespace, cluster_name, environment, severity, alert_fingerprint, action_type, target_resource, phase, status,
     start_time, end_time, duration_ms, error_message, metadata, signature_id, actor, event_id, created_at, updated_at
 )
 SELECT
     'fill-' || i,
-    'Alert' || i % 40,
+    ($5::text[])[($6::integer[])[1 + i % cardinality($3::uuid[])]],
     CASE WHEN i % 2000 = 7 THEN 'rare' WHEN i % 5 = 0 THEN 'shop-0' ELSE 'shop-' || i % 97 + 1 END,
     CASE
         WHEN i % 10 <> 3 THEN 'cluster-' || i % 5

@@ -35,7 +35,7 @@ func benchRecall(ctx context.Context, e *env) (lines []line, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.close(ctx)) }()
-	for _, f := range r.filters() {
+	for _, f := range recallFilters() {
 		measured, err := r.measure(ctx, f)
 		if err != nil {
 			return lines, fmt.Errorf("%s: %w", f.what, err)
@@ -51,18 +51,25 @@ type recall struct {
 	store   *postgres.Store
 	model   int16
 	exact   *pgx.Conn
-	queries [][]float32
+	queries []recallQuery
+}
+
+// recallQuery is a query's vector, and the name of an alert that it is not about.
+type recallQuery struct {
+	vector []float32
+	other  string
 }
 
 func newRecall(ctx context.Context, s *stand) (*recall, error) {
 	r := &recall{stand: s}
 	for q := range s.options.size(50, 10) {
-		i := sampleIncident(q * 1009 % s.options.size(100_000, 1000))
+		k := q * 1009 % s.options.size(100_000, 1000)
+		i := sampleIncident(k)
 		vector, err := s.functions.Models[0].Query(ctx, fmt.Sprintf("%s of %s: %s", i.alert, i.service, i.failure))
 		if err != nil {
 			return nil, err
 		}
-		r.queries = append(r.queries, vector)
+		r.queries = append(r.queries, recallQuery{vector, sampleIncident(k + 1).alert})
 	}
 	var err error
 	if r.exact, err = pgx.Connect(ctx, s.server.URL("postgres", s.database)); err != nil {
@@ -87,14 +94,14 @@ func (r *recall) close(ctx context.Context) error {
 // recallFilter makes the filter of a query.
 type recallFilter struct {
 	what string
-	of   func(ctx context.Context, query []float32) (audit.Filter, error)
+	of   func(recallQuery) audit.Filter
 }
 
-// filters: the clusters are spread evenly over the signatures. The last filter leaves signatures that are all far from the query, which is
+// recallFilters: the clusters are spread evenly over the signatures. The last filter leaves none of those nearest to the query, which is
 // what a walk from the nearest on finds hardest.
-func (r *recall) filters() []recallFilter {
-	clusters := func(names ...string) func(context.Context, []float32) (audit.Filter, error) {
-		return func(context.Context, []float32) (audit.Filter, error) { return audit.Filter{ClusterNames: names}, nil }
+func recallFilters() []recallFilter {
+	clusters := func(names ...string) func(recallQuery) audit.Filter {
+		return func(recallQuery) audit.Filter { return audit.Filter{ClusterNames: names} }
 	}
 	nested := []string{"one-in-10000", "one-in-1000", "one-in-100", "one-in-50", "one-in-10"}
 	return []recallFilter{
@@ -104,14 +111,10 @@ func (r *recall) filters() []recallFilter {
 		{"1 %", clusters(nested[:3]...)},
 		{"0.1 %", clusters(nested[:2]...)},
 		{"0.01 %", clusters(nested[:1]...)},
-		{"10 %, the farthest from the query", r.farthest},
+		{"2 %, all of another alert than the query", func(q recallQuery) audit.Filter {
+			return audit.Filter{ClusterNames: nested, Names: []string{q.other}}
+		}},
 	}
-}
-
-func (r *recall) farthest(ctx context.Context, query []float32) (audit.Filter, error) {
-	ids, err := collect[audit.ID](ctx, r.exact, `SELECT signature_id FROM embedding WHERE model_id = $1
-		ORDER BY vector <=> $2::halfvec DESC, signature_id LIMIT (SELECT count(*) / 10 FROM signature)`, r.model, pgvector.NewHalfVector(query))
-	return audit.Filter{SignatureIDs: ids}, err
 }
 
 // found is what one side found: the distances, nearest first.
@@ -125,14 +128,11 @@ func (r *recall) measure(ctx context.Context, f recallFilter) ([]line, error) {
 	var times [2][]float64
 	fewest := nearestCount
 	for n, query := range r.queries {
-		filter, err := f.of(ctx, query)
-		if err != nil {
-			return nil, err
-		}
+		var err error
 		var sides [2]found
 		for turn := range 2 * 2 { // the first time of each warms up
 			side := (n + turn) % 2
-			if sides[side], err = r.find(ctx, side, query, filter); err != nil {
+			if sides[side], err = r.find(ctx, side, query.vector, f.of(query)); err != nil {
 				return nil, err
 			}
 		}
@@ -184,14 +184,10 @@ func (r *recall) find(ctx context.Context, side int, query []float32, filter aud
 
 // scan measures every vector: without the cast that its index is on, an order by distance cannot use the index.
 func (r *recall) scan(ctx context.Context, query []float32, f audit.Filter) ([]float64, error) {
-	ids := make([][16]byte, len(f.SignatureIDs))
-	for i, id := range f.SignatureIDs {
-		ids[i] = id
-	}
 	return collect[float64](ctx, r.exact, `SELECT e.vector <=> $2::halfvec FROM embedding AS e
 		WHERE e.model_id = $1 AND EXISTS (
 			SELECT FROM remediation_audit AS r
 			WHERE r.signature_id = e.signature_id AND ($3::text[] IS NULL OR r.cluster_name = ANY($3))
-				AND (cardinality($4::uuid[]) = 0 OR r.signature_id = ANY($4)))
-		ORDER BY 1 LIMIT $5`, r.model, pgvector.NewHalfVector(query), f.ClusterNames, ids, nearestCount)
+				AND ($4::text[] IS NULL OR r.name = ANY($4)))
+		ORDER BY 1 LIMIT $5`, r.model, pgvector.NewHalfVector(query), f.ClusterNames, f.Names, nearestCount)
 }

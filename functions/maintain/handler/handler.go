@@ -17,7 +17,7 @@ import (
 )
 
 // page is how many signatures are read and embedded at a time. Of their vectors, chunk are stored in a transaction: a writer of one of
-// these signatures waits for it, some 2 ms a vector.
+// these signatures waits for it, some milliseconds a vector.
 const (
 	page  = 200
 	chunk = 10
