@@ -190,7 +190,7 @@ func TestFilterPredicateIsOneText(t *testing.T) {
 	t.Parallel()
 	const first, last = "(sqlc.narg('ids')", "r.start_time < sqlc.narg('until')::timestamptz)"
 	var predicates []string
-	for _, name := range []string{"queries/remediation.sql", "queries/search.sql", "queries/stats.sql"} {
+	for _, name := range []string{"queries/remediation.sql", "queries/search.sql", "queries/incident.sql", "queries/stats.sql"} {
 		content, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
@@ -206,8 +206,8 @@ func TestFilterPredicateIsOneText(t *testing.T) {
 			rest = rest[start+end:]
 		}
 	}
-	if len(predicates) != 11 {
-		t.Errorf("found %d copies of the filters, wanted 11", len(predicates))
+	if len(predicates) != 12 {
+		t.Errorf("found %d copies of the filters, wanted 12", len(predicates))
 	}
 	for i, predicate := range predicates {
 		if predicate != predicates[0] {

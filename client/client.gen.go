@@ -630,6 +630,14 @@ type IncidentEventList struct {
 // Interval The length of a bucket by the clock of a time zone.
 type Interval string
 
+// LastSuccess The newest remediation of the incident that succeeded. workflow_yaml is absent where it had none, or where the workflows of the results before it are 2 MiB already; read it by remediation_id then.
+type LastSuccess struct {
+	ActionType    string    `json:"action_type"`
+	RemediationID string    `json:"remediation_id"`
+	StartTime     time.Time `json:"start_time"`
+	WorkflowYAML  *string   `json:"workflow_yaml,omitempty"`
+}
+
 // Metadata At most 64 KiB and 10 levels deep, this object being the first. Numbers keep every digit.
 type Metadata = json.RawMessage
 
@@ -886,27 +894,40 @@ type SearchLeg string
 // SearchMode By meaning, by words, or both.
 type SearchMode string
 
-// SearchResult One incident (signature) and what was done about it.
+// SearchResult One incident and what was done about it. All counts are of what the filters leave.
 type SearchResult struct {
 	// Actions Best first by low.
 	Actions []ActionRate `json:"actions"`
 
 	// Explain Why a result stands where it does. The scores of the legs add up to the result's score.
-	Explain     *Explain  `json:"explain,omitempty"`
-	FirstSeen   time.Time `json:"first_seen"`
-	LastSeen    time.Time `json:"last_seen"`
-	Occurrences int64     `json:"occurrences"`
+	Explain   *Explain  `json:"explain,omitempty"`
+	FirstSeen time.Time `json:"first_seen"`
+
+	// IncidentID What was wrong: remediations of one alert name, kind of target and error have the same.
+	IncidentID string    `json:"incident_id"`
+	LastSeen   time.Time `json:"last_seen"`
+
+	// LastSuccess The newest remediation of the incident that succeeded. workflow_yaml is absent where it had none, or where the workflows of the results before it are 2 MiB already; read it by remediation_id then.
+	LastSuccess *LastSuccess `json:"last_success,omitempty"`
+	Occurrences int64        `json:"occurrences"`
 
 	// Remediations Newest first.
 	Remediations []RemediationSummary `json:"remediations"`
 
 	// Score From 0 to 1; in mode semantic the cosine similarity, from -1 to 1.
-	Score       float64 `json:"score"`
-	SignatureID string  `json:"signature_id"`
+	Score float64 `json:"score"`
+
+	// SignatureID The incident's signature that suits the query best: what was wrong and what was done.
+	SignatureID string `json:"signature_id"`
+
+	// SignatureIds The signatures of the incident, the most frequent first; as the filter signature_id of a list they give its remediations.
+	SignatureIds []string `json:"signature_ids"`
 
 	// SuccessRate Of the remediations that ended; low and high are the Wilson 95 % interval. rate, low and high are absent when none ended.
-	SuccessRate Rate   `json:"success_rate"`
-	Text        string `json:"text"`
+	SuccessRate Rate `json:"success_rate"`
+
+	// Text The text of signature_id.
+	Text string `json:"text"`
 }
 
 // SearchResults The nearest incidents, best first.
@@ -924,7 +945,7 @@ type Severity string
 type SimilarResults struct {
 	Data []SearchResult `json:"data"`
 
-	// Recurrence One incident (signature) and what was done about it.
+	// Recurrence One incident and what was done about it. All counts are of what the filters leave.
 	Recurrence *SearchResult `json:"recurrence,omitempty"`
 
 	// Search How the search was done; degraded names the legs that did not answer.

@@ -71,11 +71,12 @@ new_remediation AS (
     RETURNING id, event_id, signature_id
 ),
 new_signature AS (
-    INSERT INTO signature (id, text, normalizer, terms, counts, length, analyzer)
-    SELECT s.id, s.text, @normalizer::smallint, s.terms::bigint[], s.counts::smallint[], s.length, @analyzer::smallint
+    INSERT INTO signature (id, incident_id, text, normalizer, terms, counts, length, analyzer)
+    SELECT s.id, s.incident_id, s.text, @normalizer::smallint, s.terms::bigint[], s.counts::smallint[], s.length, @analyzer::smallint
     FROM (
         SELECT
             unnest(@new_signature_id::uuid[]) AS id,
+            unnest(@new_signature_incident::uuid[]) AS incident_id,
             unnest(@new_signature_text::text[]) AS text,
             unnest(@new_signature_terms::text[]) AS terms,
             unnest(@new_signature_counts::text[]) AS counts,
@@ -191,11 +192,12 @@ WITH input AS (
     ) AS a
 ),
 new_signature AS (
-    INSERT INTO signature (id, text, normalizer, terms, counts, length, analyzer)
-    SELECT s.id, s.text, @normalizer::smallint, s.terms::bigint[], s.counts::smallint[], s.length, @analyzer::smallint
+    INSERT INTO signature (id, incident_id, text, normalizer, terms, counts, length, analyzer)
+    SELECT s.id, s.incident_id, s.text, @normalizer::smallint, s.terms::bigint[], s.counts::smallint[], s.length, @analyzer::smallint
     FROM (
         SELECT
             unnest(@new_signature_id::uuid[]) AS id,
+            unnest(@new_signature_incident::uuid[]) AS incident_id,
             unnest(@new_signature_text::text[]) AS text,
             unnest(@new_signature_terms::text[]) AS terms,
             unnest(@new_signature_counts::text[]) AS counts,

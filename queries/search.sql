@@ -67,7 +67,7 @@ nearest AS (
     UNION ALL
     SELECT m.signature_id, m.distance FROM measured AS m
 )
-SELECT n.signature_id, n.distance::float8 AS distance, s.text
+SELECT n.signature_id, coalesce(s.incident_id, s.id)::uuid AS incident_id, n.distance::float8 AS distance, s.text
 FROM nearest AS n
 JOIN signature AS s ON s.id = n.signature_id
 ORDER BY n.distance, n.signature_id;
@@ -145,74 +145,9 @@ LIMIT @page_size::bigint;
 -- SearchCandidates answers what is needed to score signatures on every leg: their terms, and their cosine distance from the query vector,
 -- 2, which is as far as can be, where they have no vector of the model or there is no query vector.
 SELECT
-    s.id, s.text, s.terms, s.counts, s.length,
+    s.id, coalesce(s.incident_id, s.id)::uuid AS incident_id, s.text, s.terms, s.counts, s.length,
     coalesce(e.vector <=> (sqlc.narg('query')::real[])::halfvec, 2)::float8 AS distance
 FROM signature AS s
 LEFT JOIN embedding AS e ON e.model_id = @model_id::smallint AND e.signature_id = s.id AND sqlc.narg('query')::real[] IS NOT NULL
 WHERE s.id = ANY(@ids::uuid[])
 ORDER BY s.id;
-
--- name: SearchOutcomes :many
--- SearchOutcomes answers, for each of the signatures, a row with an empty action_type that counts all of its remediations the
--- filters leave, except one, and a row for every action among them.
-SELECT
-    r.signature_id,
-    (CASE WHEN grouping(r.action_type) = 0 THEN r.action_type ELSE '' END)::text AS action_type,
-    count(*) AS occurrences,
-    min(r.start_time)::timestamptz AS first_seen,
-    max(r.start_time)::timestamptz AS last_seen,
-    count(*) FILTER (WHERE r.status = 'success') AS success,
-    count(*) FILTER (WHERE r.status = 'failure') AS failure
-FROM remediation_audit AS r
-WHERE r.signature_id = ANY(@found::uuid[])
-    AND (sqlc.narg('ids')::bigint[] IS NULL OR r.id = ANY(sqlc.narg('ids')::bigint[]))
-    AND (sqlc.narg('remediation_ids')::text[] IS NULL OR r.remediation_id = ANY(sqlc.narg('remediation_ids')::text[]))
-    AND (sqlc.narg('names')::text[] IS NULL OR r.name = ANY(sqlc.narg('names')::text[]))
-    AND (sqlc.narg('namespaces')::text[] IS NULL OR r.namespace = ANY(sqlc.narg('namespaces')::text[]))
-    AND (sqlc.narg('phases')::text[] IS NULL OR r.phase = ANY(sqlc.narg('phases')::text[]))
-    AND (sqlc.narg('statuses')::text[] IS NULL OR r.status = ANY(sqlc.narg('statuses')::text[]))
-    AND (sqlc.narg('severities')::text[] IS NULL OR r.severity = ANY(sqlc.narg('severities')::text[]))
-    AND (sqlc.narg('environments')::text[] IS NULL OR r.environment = ANY(sqlc.narg('environments')::text[]))
-    AND (sqlc.narg('cluster_names')::text[] IS NULL OR r.cluster_name = ANY(sqlc.narg('cluster_names')::text[]))
-    AND (sqlc.narg('action_types')::text[] IS NULL OR r.action_type = ANY(sqlc.narg('action_types')::text[]))
-    AND (sqlc.narg('fingerprints')::text[] IS NULL OR r.alert_fingerprint = ANY(sqlc.narg('fingerprints')::text[]))
-    AND (sqlc.narg('targets')::text[] IS NULL OR r.target_resource = ANY(sqlc.narg('targets')::text[]))
-    AND (sqlc.narg('signature_ids')::uuid[] IS NULL OR r.signature_id = ANY(sqlc.narg('signature_ids')::uuid[]))
-    AND (sqlc.narg('since')::timestamptz IS NULL OR r.start_time >= sqlc.narg('since')::timestamptz)
-    AND (sqlc.narg('until')::timestamptz IS NULL OR r.start_time < sqlc.narg('until')::timestamptz)
-    AND r.remediation_id IS DISTINCT FROM sqlc.narg('except')::text
-GROUP BY GROUPING SETS ((r.signature_id), (r.signature_id, r.action_type))
-ORDER BY r.signature_id, 2;
-
--- name: SearchRemediations :many
--- SearchRemediations answers the newest remediations of each of the signatures that the filters leave, except one, newest first, without
--- their long texts.
-SELECT
-    newest.signature_id, newest.id, newest.remediation_id, newest.name, newest.namespace, newest.cluster_name,
-    newest.environment, newest.severity, newest.action_type, newest.target_resource, newest.phase, newest.status,
-    newest.start_time, newest.end_time, newest.duration_ms
-FROM (SELECT unnest(@found::uuid[]) AS id) AS f
-CROSS JOIN LATERAL (
-    SELECT r.*
-    FROM remediation_audit AS r
-    WHERE r.signature_id = f.id
-        AND (sqlc.narg('ids')::bigint[] IS NULL OR r.id = ANY(sqlc.narg('ids')::bigint[]))
-        AND (sqlc.narg('remediation_ids')::text[] IS NULL OR r.remediation_id = ANY(sqlc.narg('remediation_ids')::text[]))
-        AND (sqlc.narg('names')::text[] IS NULL OR r.name = ANY(sqlc.narg('names')::text[]))
-        AND (sqlc.narg('namespaces')::text[] IS NULL OR r.namespace = ANY(sqlc.narg('namespaces')::text[]))
-        AND (sqlc.narg('phases')::text[] IS NULL OR r.phase = ANY(sqlc.narg('phases')::text[]))
-        AND (sqlc.narg('statuses')::text[] IS NULL OR r.status = ANY(sqlc.narg('statuses')::text[]))
-        AND (sqlc.narg('severities')::text[] IS NULL OR r.severity = ANY(sqlc.narg('severities')::text[]))
-        AND (sqlc.narg('environments')::text[] IS NULL OR r.environment = ANY(sqlc.narg('environments')::text[]))
-        AND (sqlc.narg('cluster_names')::text[] IS NULL OR r.cluster_name = ANY(sqlc.narg('cluster_names')::text[]))
-        AND (sqlc.narg('action_types')::text[] IS NULL OR r.action_type = ANY(sqlc.narg('action_types')::text[]))
-        AND (sqlc.narg('fingerprints')::text[] IS NULL OR r.alert_fingerprint = ANY(sqlc.narg('fingerprints')::text[]))
-        AND (sqlc.narg('targets')::text[] IS NULL OR r.target_resource = ANY(sqlc.narg('targets')::text[]))
-        AND (sqlc.narg('signature_ids')::uuid[] IS NULL OR r.signature_id = ANY(sqlc.narg('signature_ids')::uuid[]))
-        AND (sqlc.narg('since')::timestamptz IS NULL OR r.start_time >= sqlc.narg('since')::timestamptz)
-        AND (sqlc.narg('until')::timestamptz IS NULL OR r.start_time < sqlc.narg('until')::timestamptz)
-        AND r.remediation_id IS DISTINCT FROM sqlc.narg('except')::text
-    ORDER BY r.start_time DESC, r.id DESC
-    LIMIT @per_signature::bigint
-) AS newest
-ORDER BY newest.signature_id, newest.start_time DESC, newest.id DESC;

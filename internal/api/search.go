@@ -166,16 +166,21 @@ func (f *fields) filters(now time.Time) audit.Filter {
 	return filter
 }
 
-// Found is one signature that a search found.
+// Found is one incident that a search found, by the best of its signatures.
 type Found struct {
-	SignatureID         audit.ID
-	Text                string
-	Score               float64
+	SignatureID audit.ID
+	IncidentID  audit.ID
+	Text        string
+	Score       float64
+	// Signatures are all of the incident's signatures.
+	Signatures          []audit.ID
 	Occurrences         int64
 	FirstSeen, LastSeen time.Time
 	Outcome             audit.Outcome
 	Actions             []FoundAction
 	Newest              []audit.Stored
+	// Solved is the newest remediation that succeeded.
+	Solved *audit.Stored
 	// Lexical and Semantic say what each leg of the search found; nil for a leg that was not searched.
 	Lexical, Semantic *Leg
 }
@@ -233,13 +238,18 @@ func (q *SearchQuery) AnswerSimilar(found []Found, how How) *Answer {
 	results := client.SimilarResults{Data: []client.SearchResult{}, Search: q.info(how)}
 	for _, one := range found {
 		result := q.wire(how)(one)
-		if one.SignatureID == q.Example.SignatureID {
+		if q.IsExample(one) {
 			results.Recurrence = &result
 			continue
 		}
 		results.Data = append(results.Data, result)
 	}
 	return NewAnswer(http.StatusOK, results)
+}
+
+// IsExample holds for the incident of the example. A signature of normalizer 1 is an incident of its own.
+func (q *SearchQuery) IsExample(found Found) bool {
+	return found.IncidentID == q.Example.SignatureID || found.IncidentID == q.Example.Signature().IncidentID
 }
 
 func (q *SearchQuery) info(how How) client.SearchInfo {
@@ -281,7 +291,9 @@ func wireLeg(leg *Leg, model string) *client.ExplainLeg {
 
 func wireFound(found Found) client.SearchResult {
 	result := client.SearchResult{
+		IncidentID:   found.IncidentID.String(),
 		SignatureID:  found.SignatureID.String(),
+		SignatureIds: mapped(found.Signatures, audit.ID.String),
 		Text:         found.Text,
 		Score:        found.Score,
 		Occurrences:  found.Occurrences,
@@ -290,6 +302,11 @@ func wireFound(found Found) client.SearchResult {
 		SuccessRate:  wireRate(found.Outcome),
 		Actions:      make([]client.ActionRate, 0, len(found.Actions)),
 		Remediations: mapped(found.Newest, wireSummary),
+	}
+	if s := found.Solved; s != nil {
+		result.LastSuccess = &client.LastSuccess{
+			RemediationID: s.RemediationID, ActionType: s.ActionType, StartTime: s.StartTime, WorkflowYAML: s.WorkflowYAML,
+		}
 	}
 	for _, action := range found.Actions {
 		rate := wireRate(action.Outcome)

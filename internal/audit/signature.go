@@ -2,13 +2,14 @@ package audit
 
 import (
 	"crypto/sha256"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
 
-// Normalizer is the version of the rules that turn what happened into a signature's text. A change of the rules that changes any
-// text needs a new number: it goes into every signature's id.
-const Normalizer = 1
+// Normalizer is the version of the rules that turn what happened into a signature. A change of the rules that changes any text needs a
+// new number: it goes into every signature's id, and the upkeep signs older records anew. 2 tells the incident from its remedy.
+const Normalizer = 2
 
 // Bounds of a signature's text, in bytes. The gist of a workflow is held shorter, so that it never crowds out the error.
 const (
@@ -17,10 +18,14 @@ const (
 	maxNormalized    = 64 << 10 // of input; what comes later cannot tell incidents apart
 )
 
-// Signature names an incident: remediations of the same trouble have the same one, however often it returns.
+// Signature names an incident and its remedy: remediations that did the same about the same trouble have the same one, however often it
+// returns.
 type Signature struct {
-	// ID is a version 8 UUID made from Text and Normalizer.
+	// ID is a version 8 UUID made from Normalizer, IncidentID and Text.
 	ID ID
+	// IncidentID names the incident alone: it is made as ID is, from name, kind of target and error, so that remediations of the same
+	// trouble have the same one whatever was done about it.
+	IncidentID ID
 	// Text is what is embedded and searched: name, action, kind of target, error and the workflow's gist, a line each, with
 	// placeholders such as <ip> and <pod> for what changes between two occurrences. At most 8 KiB.
 	Text string
@@ -35,30 +40,18 @@ type SignatureParts struct {
 
 // Sign makes the signature of an incident. Equal parts give equal signatures, everywhere and always for one Normalizer.
 func Sign(p SignatureParts) Signature {
-	var lines []string
-	for _, part := range []string{p.Name, p.ActionType, p.TargetKind, p.ErrorMessage} {
-		lines = append(lines, NormalizeText(part))
-	}
-	lines = append(lines, workflowGist(p.WorkflowYAML))
-	lines = slicesDeleteEmpty(lines)
+	name, kind, trouble := NormalizeText(p.Name), NormalizeText(p.TargetKind), NormalizeText(p.ErrorMessage)
+	lines := []string{name, NormalizeText(p.ActionType), kind, trouble, workflowGist(p.WorkflowYAML)}
+	lines = slices.DeleteFunc(lines, func(line string) bool { return line == "" })
 	text := cutText(strings.Join(lines, "\n"), maxSignatureText)
-	return Signature{ID: signatureID(text), Text: text, Normalizer: Normalizer}
+	incident := contentID(name, kind, trouble)
+	return Signature{ID: contentID(string(incident[:]), text), IncidentID: incident, Text: text, Normalizer: Normalizer}
 }
 
-func slicesDeleteEmpty(lines []string) []string {
-	out := lines[:0]
-	for _, line := range lines {
-		if line != "" {
-			out = append(out, line)
-		}
-	}
-	return out
-}
-
-// signatureID is a UUID of version 8 (RFC 9562, section 5.8): the first 16 bytes of SHA-256(Normalizer ‖ text), with the version
-// and variant bits set.
-func signatureID(text string) ID {
-	sum := sha256.Sum256(append([]byte{Normalizer}, text...))
+// contentID is a UUID of version 8 (RFC 9562, section 5.8): the first 16 bytes of SHA-256(Normalizer ‖ parts, a zero byte between two), with
+// the version and variant bits set.
+func contentID(parts ...string) ID {
+	sum := sha256.Sum256(append([]byte{Normalizer}, strings.Join(parts, "\x00")...))
 	id := ID(sum[:16])
 	id[6] = id[6]&0x0f | 0x80
 	id[8] = id[8]&0x3f | 0x80

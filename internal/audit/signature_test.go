@@ -119,12 +119,50 @@ func TestSign(t *testing.T) {
 	if diff := cmp.Diff(want, got.Text); diff != "" {
 		t.Errorf("text (-want +got):\n%s", diff)
 	}
-	// From: printf '\001<the text above>' | sha256sum, first 16 bytes, version nibble 8, variant bits 10.
-	if diff := cmp.Diff("7894ee65-96d2-84bd-8cbe-af9626f85326", got.ID.String()); diff != "" {
+	// Made apart from this code: printf '\002<name>\0<kind>\0<error>' | sha256sum, first 16 bytes, version nibble 8, variant bits 10; then
+	// the same of '\002<those 16 bytes>\0<the text above>'.
+	if diff := cmp.Diff("a644cede-9f18-8897-bf34-f118054179c7", got.IncidentID.String()); diff != "" {
+		t.Errorf("incident (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff("d104fb07-e474-84df-b7b8-e323e31c631c", got.ID.String()); diff != "" {
 		t.Errorf("id (-want +got):\n%s", diff)
 	}
 	if got.Normalizer != Normalizer {
 		t.Errorf("normalizer %d, want %d", got.Normalizer, Normalizer)
+	}
+}
+
+// TestSignTellsTheIncidentFromItsRemedy: what was done makes another signature of the same incident, what was wrong another incident.
+func TestSignTellsTheIncidentFromItsRemedy(t *testing.T) {
+	t.Parallel()
+	first := SignatureParts{Name: "DiskFull", ActionType: "resize", TargetKind: "pvc", ErrorMessage: "91% used", WorkflowYAML: "run: resize it"}
+	tests := []struct {
+		name                    string
+		change                  func(*SignatureParts)
+		sameIncident, identical bool
+	}{
+		{"other numbers", func(p *SignatureParts) { p.ErrorMessage = "97% used" }, true, true},
+		{"other action", func(p *SignatureParts) { p.ActionType = "clean_up" }, true, false},
+		{"other workflow", func(p *SignatureParts) { p.WorkflowYAML = "run: clean it up" }, true, false},
+		{"no workflow", func(p *SignatureParts) { p.WorkflowYAML = "" }, true, false},
+		{"other alert", func(p *SignatureParts) { p.Name = "DiskSlow" }, false, false},
+		{"other kind of target", func(p *SignatureParts) { p.TargetKind = "node" }, false, false},
+		{"other error", func(p *SignatureParts) { p.ErrorMessage = "91% of inodes used" }, false, false},
+		{"a word of the error as the kind", func(p *SignatureParts) { p.TargetKind, p.ErrorMessage = "", "pvc\n91% used" }, false, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			other := first
+			tt.change(&other)
+			a, b := Sign(first), Sign(other)
+			if same := a.IncidentID == b.IncidentID; same != tt.sameIncident {
+				t.Errorf("same incident = %t", same)
+			}
+			if same := a.ID == b.ID; same != tt.identical {
+				t.Errorf("same signature = %t:\n%s\n%s", same, a.Text, b.Text)
+			}
+		})
 	}
 }
 

@@ -29,8 +29,8 @@ func benchBulk(ctx context.Context, e *env) (lines []line, err error) {
 		// of says which incident a record is about.
 		of func(n int) int
 	}{
-		{"signatures known", func(n int) int { return n % bulkKnown }},
-		{"signatures all new, with vectors (HNSW)", func(n int) int { return bulkKnown + n }},
+		{"signatures known", b.recurring},
+		{"signatures all new, with vectors (HNSW)", b.fresh},
 	} {
 		measured, err := b.measure(ctx, c.what, c.of)
 		if err != nil {
@@ -41,12 +41,11 @@ func benchBulk(ctx context.Context, e *env) (lines []line, err error) {
 	return lines, nil
 }
 
-// bulkKnown is how many incidents are known beforehand.
-const bulkKnown = 1000
-
 // bulk is a database with known incidents, a store on it, and a connection for the floor.
 type bulk struct {
 	*stand
+	// known is how many incidents are known beforehand.
+	known    int
 	store    *postgres.Store
 	embedder *embedding.Embedder
 	model    int16
@@ -59,8 +58,8 @@ func newBulk(ctx context.Context, e *env, database string) (*bulk, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bulk{stand: s, embedder: s.functions.Models[0]}
-	if err := b.know(ctx, bulkKnown); err != nil {
+	b := &bulk{stand: s, known: e.options.size(1000, 200), embedder: s.functions.Models[0]}
+	if err := b.know(ctx, b.known); err != nil {
 		return nil, err
 	}
 	if err := b.fill(ctx, e.options.size(100_000, 1000)); err != nil {
@@ -84,6 +83,10 @@ func (b *bulk) close(ctx context.Context) error {
 	b.store.Close()
 	return errors.Join(b.copier.Close(context.WithoutCancel(ctx)), b.stand.close(ctx))
 }
+
+// recurring says which known incident the nth record is about, fresh which new one.
+func (b *bulk) recurring(n int) int { return n % b.known }
+func (b *bulk) fresh(n int) int     { return b.known + n }
 
 func (b *bulk) measure(ctx context.Context, what string, of func(int) int) (line, error) {
 	figures, err := alternate(ctx, b.options.rounds, sides{
@@ -138,6 +141,11 @@ func (b *bulk) timedLoad(ctx context.Context, of func(int) int, way func(context
 	if err != nil {
 		return 0, err
 	}
+	return b.timedWay(ctx, l, way)
+}
+
+// timedWay is timedLoad of a load that is made.
+func (b *bulk) timedWay(ctx context.Context, l load, way func(context.Context, load) (float64, error)) (float64, error) {
 	before, err := b.rows(ctx)
 	if err != nil {
 		return 0, err

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
@@ -15,9 +16,14 @@ import (
 //go:embed fill.sql
 var fillSQL string
 
-// fill stores count remediations of the signatures there are, by SQL, and leaves the tables as they are after a vacuum. No journal
-// entries come with them.
+// fill stores count remediations of the signatures there are, by SQL, three a second, and leaves the tables as they are after a vacuum. No
+// journal entries come with them.
 func (s *stand) fill(ctx context.Context, count int) error {
+	return s.fillEvery(ctx, time.Second, count)
+}
+
+// fillEvery is fill with another time from three remediations to the next.
+func (s *stand) fillEvery(ctx context.Context, step time.Duration, count int) error {
 	return s.superuser(ctx, func(conn *pgx.Conn) error {
 		ids, err := collect[audit.ID](ctx, conn, "SELECT id FROM signature ORDER BY id")
 		if err != nil {
@@ -26,7 +32,7 @@ func (s *stand) fill(ctx context.Context, count int) error {
 		if len(ids) == 0 {
 			return errors.New("there are no signatures to fill with")
 		}
-		err = withoutIndexes(ctx, conn, "remediation_audit", func() error { return s.insert(ctx, ids, count) })
+		err = withoutIndexes(ctx, conn, "remediation_audit", func() error { return s.insert(ctx, ids, step, count) })
 		if err != nil {
 			return err
 		}
@@ -36,7 +42,7 @@ func (s *stand) fill(ctx context.Context, count int) error {
 }
 
 // insert divides the work between two connections. They check no foreign keys: the ids were read from the table.
-func (s *stand) insert(ctx context.Context, ids []audit.ID, count int) error {
+func (s *stand) insert(ctx context.Context, ids []audit.ID, step time.Duration, count int) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, part := range [][2]int{{1, count / 2}, {count/2 + 1, count}} {
 		group.Go(func() error {
@@ -44,7 +50,7 @@ func (s *stand) insert(ctx context.Context, ids []audit.ID, count int) error {
 				if _, err := conn.Exec(ctx, "SET session_replication_role = replica"); err != nil {
 					return err
 				}
-				_, err := conn.Exec(ctx, fillSQL, part[0], part[1], ids)
+				_, err := conn.Exec(ctx, fillSQL, part[0], part[1], ids, step)
 				return err
 			})
 		})

@@ -1,5 +1,6 @@
--- Remediations as the service stores them, about 350 bytes each, numbers $1 to $2: a second apart in threes, so that there are ties
--- in time; the signatures recur in turn. Of a hundred namespaces shop-0 has a fifth of all remediations, rare has one in 2,000.
+-- Remediations as the service stores them, about 350 bytes each, numbers $1 to $2: $4 apart in threes, so that there are ties in
+-- time; the signatures recur in turn. Of a hundred namespaces shop-0 has a fifth of all remediations, rare has one in 2,000. The clusters
+-- named one-in-n, that and those of larger n together, have one in n.
 INSERT INTO remediation_audit (
     remediation_id, name, namespace, cluster_name, environment, severity, alert_fingerprint, action_type, target_resource, phase, status,
     start_time, end_time, duration_ms, error_message, metadata, signature_id, actor, event_id, created_at, updated_at
@@ -8,7 +9,14 @@ SELECT
     'fill-' || i,
     'Alert' || i % 40,
     CASE WHEN i % 2000 = 7 THEN 'rare' WHEN i % 5 = 0 THEN 'shop-0' ELSE 'shop-' || i % 97 + 1 END,
-    'cluster-' || i % 5,
+    CASE
+        WHEN i % 10 <> 3 THEN 'cluster-' || i % 5
+        WHEN i % 10000 = 3 THEN 'one-in-10000'
+        WHEN i % 1000 = 3 THEN 'one-in-1000'
+        WHEN i % 100 = 3 THEN 'one-in-100'
+        WHEN i % 50 = 3 THEN 'one-in-50'
+        ELSE 'one-in-10'
+    END,
     (ARRAY['production', 'staging', 'development', 'test'])[1 + i % 4],
     'high',
     lpad(to_hex(i % 5000), 16, '0'),
@@ -22,4 +30,4 @@ SELECT
     ($3::uuid[])[1 + i % cardinality($3::uuid[])],
     'bench', gen_random_uuid(), t.at, t.at
 FROM generate_series($1::bigint, $2::bigint) AS i
-CROSS JOIN LATERAL (SELECT timestamptz '2015-01-01 00:00:00Z' + i / 3 * interval '1 second' AS at) AS t
+CROSS JOIN LATERAL (SELECT timestamptz '2015-01-01 00:00:00Z' + i / 3 * $4::interval AS at) AS t

@@ -27,7 +27,7 @@ func benchList(ctx context.Context, e *env) (lines []line, err error) {
 	if err := e.checkDisk(int64(e.options.rows)*diskPerRow + diskSpare); err != nil {
 		return nil, err
 	}
-	s, err := e.reopen(ctx, "bench_list")
+	s, err := e.reopen(ctx, "bench_list", 0)
 	if err != nil {
 		return nil, err
 	}

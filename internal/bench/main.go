@@ -50,7 +50,10 @@ func benchmarks() []benchmark {
 		{"update", "inserts and updates with the indexes of rare values; floor: without them", benchUpdate},
 		{"append", "one statement against a pipelined batch of statements", benchAppend},
 		{"vectors", "forms in which vectors travel to the server", benchVectors},
-		{"search", "semantic query through the handler; floor: its statements", benchSearch},
+		{"derived", "writes with what search and statistics keep up; floor: without", benchDerived},
+		{"search", "semantic and hybrid queries through the handler; floor: the statements of their legs", benchSearch},
+		{"recall", "how many of the 10 nearest a filtered search finds; floor: an exact scan", benchRecall},
+		{"stats", "success rates and trends through the handler; floor: a sequential aggregate", benchStats},
 		{"list", "page n of a long list through the handler; floor: page 1", benchList},
 	}
 }
@@ -116,7 +119,7 @@ func parseOptions(args []string, progress io.Writer) (options, error) {
 	flags.BoolVar(&o.fsync, "fsync", false, "wait for the disk at each commit; without it the figures are the processor's")
 	flags.BoolVar(&o.keep, "keep", false, "keep the server's data and use it again in the next run")
 	flags.StringVar(&o.dir, "dir", "", "where the server's data lie while it runs (default .local/bench)")
-	flags.StringVar(&o.prof, "cpuprofile", "", "write a CPU profile of the handler's rounds of write to this file")
+	flags.StringVar(&o.prof, "cpuprofile", "", "write a CPU profile of the rounds of write or of search to this file")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}

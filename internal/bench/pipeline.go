@@ -99,7 +99,7 @@ func (b *bulk) compareWays(ctx context.Context, p *pipeline, clients, records, a
 func (b *bulk) appendAll(
 	ctx context.Context, clients, records, appends int, way func(context.Context, []audit.Entry) error,
 ) (float64, error) {
-	made, err := entries("way", b.serial, records*appends, func(n int) int { return n % bulkKnown })
+	made, err := entries("way", b.serial, records*appends, b.recurring)
 	if err != nil {
 		return 0, err
 	}

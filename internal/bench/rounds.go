@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // sides are the two things that alternate, the measured one first.
@@ -79,6 +81,25 @@ func drive(ctx context.Context, clients int, while time.Duration, do func(ctx co
 	}
 	group.Wait()
 	return int(done.Load()), float64(done.Load()) / time.Since(started).Seconds(), context.Cause(ctx)
+}
+
+// shared divides tasks among clients, each of which takes the next when it has done one, and answers how many seconds each took.
+func shared[T any](ctx context.Context, clients int, tasks []T, do func(ctx context.Context, client int, task T) error) ([]float64, error) {
+	took := make([]float64, len(tasks))
+	var next atomic.Int64
+	group, ctx := errgroup.WithContext(ctx)
+	for client := range clients {
+		group.Go(func() error {
+			for n := int(next.Add(1)) - 1; n < len(tasks); n = int(next.Add(1)) - 1 {
+				var err error
+				if took[n], err = timed(func() error { return do(ctx, client, tasks[n]) }); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return took, group.Wait()
 }
 
 // timed answers how long do took, in seconds.

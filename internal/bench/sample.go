@@ -41,11 +41,12 @@ func sampleIncident(k int) incident {
 	}
 }
 
-// dependency is one of sixty names.
+// dependency is one of 240 names.
 func dependency(k int) string {
 	kinds := []string{"kafka", "redis", "postgres", "rabbitmq", "elasticsearch", "consul", "vault", "nginx", "envoy", "minio"}
 	parts := []string{"primary", "replica", "proxy", "worker", "exporter", "operator"}
-	return kinds[k%10] + "-" + parts[k/10%6]
+	tiers := []string{"", "-blue", "-canary", "-legacy"}
+	return kinds[k%10] + "-" + parts[k/10%6] + tiers[k/60%4]
 }
 
 // text is what the remediation's error says; numbers, hosts and pods change from one time to the next without making another incident.
@@ -111,6 +112,18 @@ func newPattern(k int) (pattern, error) {
 	whole, err := postEvent("/v1/remediations", record(gap, k))
 	before, after, _ := bytes.Cut(whole, []byte(gap))
 	return pattern{before, after}, err
+}
+
+// newPatterns are those of the recurring incidents.
+func newPatterns() (all []pattern, err error) {
+	for k := range recurring {
+		p, err := newPattern(k)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	return all, nil
 }
 
 func (p pattern) with(id string) []byte {

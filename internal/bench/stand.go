@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -22,9 +23,11 @@ const clients = 8
 // though to nowhere.
 type stand struct {
 	*env
-	database  string
-	functions *local.Functions
-	recorder  *recorder
+	database string
+	// dimensions are those of the vectors; 0 means the default.
+	dimensions int
+	functions  *local.Functions
+	recorder   *recorder
 }
 
 // open makes a new database and wires the functions to it.
@@ -36,11 +39,11 @@ func (e *env) open(ctx context.Context, database string) (*stand, error) {
 	if err != nil {
 		return nil, err
 	}
-	return e.reopen(ctx, database)
+	return e.reopen(ctx, database, 0)
 }
 
 // reopen is open for a database that may be there from an earlier run.
-func (e *env) reopen(ctx context.Context, database string) (*stand, error) {
+func (e *env) reopen(ctx context.Context, database string, dimensions int) (*stand, error) {
 	if err := e.server.Bootstrap(ctx, database); err != nil {
 		return nil, err
 	}
@@ -48,7 +51,7 @@ func (e *env) reopen(ctx context.Context, database string) (*stand, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &stand{env: e, database: database, recorder: recorder}
+	s := &stand{env: e, database: database, dimensions: dimensions, recorder: recorder}
 	if err := s.wire(ctx); err != nil {
 		recorder.close()
 		return nil, err
@@ -57,11 +60,10 @@ func (e *env) reopen(ctx context.Context, database string) (*stand, error) {
 }
 
 func (s *stand) wire(ctx context.Context) error {
-	embedder, err := openEmbedder(ctx)
+	model, err := s.model(ctx)
 	if err != nil {
 		return err
 	}
-	model := embedder.Model()
 	admin := s.server.URL(local.AdminRole, s.database)
 	if err := migrations.RegisterModel(ctx, admin, model.String(), model.Dimensions); err != nil {
 		return err
@@ -78,9 +80,17 @@ func (s *stand) newFunctions(ctx context.Context, through func(string) string) (
 		"DATASTORAGE_REQUEST_TIMEOUT":    "29s",
 		"DATASTORAGE_EMBEDDING_DEADLINE": "20s",
 	}
-	getenv := func(name string) string { return settings[name] }
+	getenv := func(name string) string { return cmp.Or(settings[name], s.getenv(name)) }
 	log := slog.New(slog.DiscardHandler)
 	return local.NewFunctions(ctx, getenv, through(s.writerURL()), through(s.readerURL()), log)
+}
+
+// getenv has the settings of the embedding provider.
+func (s *stand) getenv(name string) string {
+	if name == "DATASTORAGE_EMBEDDING_DIMENSIONS" && s.dimensions > 0 {
+		return strconv.Itoa(s.dimensions)
+	}
+	return ""
 }
 
 func (s *stand) writerURL() string { return s.server.URL(local.WriterRole, s.database) }
@@ -124,11 +134,15 @@ func (s *stand) remediations(ctx context.Context) (n int, err error) {
 	return n, err
 }
 
-// openEmbedder makes the embedded provider as the functions have it by default.
-func openEmbedder(ctx context.Context) (*embedding.Embedder, error) {
-	settings, _, err := config.LoadEmbedding(func(string) string { return "" })
+// model is that of the embedded provider as the functions have it.
+func (s *stand) model(ctx context.Context) (embedding.Model, error) {
+	settings, _, err := config.LoadEmbedding(s.getenv)
 	if err != nil {
-		return nil, fmt.Errorf("embedding settings: %w", err)
+		return embedding.Model{}, fmt.Errorf("embedding settings: %w", err)
 	}
-	return embedding.Open(ctx, embedding.Settings(settings))
+	embedder, err := embedding.Open(ctx, embedding.Settings(settings))
+	if err != nil {
+		return embedding.Model{}, err
+	}
+	return embedder.Model(), nil
 }

@@ -20,9 +20,9 @@ type goal struct{ least, most float64 }
 func (g goal) String() string {
 	switch {
 	case g.least > 0:
-		return fmt.Sprintf("≥ %.1f", g.least)
+		return fmt.Sprintf("≥ %v", g.least)
 	case g.most > 0:
-		return fmt.Sprintf("≤ %.1f", g.most)
+		return fmt.Sprintf("≤ %v", g.most)
 	default:
 		return ""
 	}

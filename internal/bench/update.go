@@ -48,7 +48,7 @@ func updateLine(what string, figures [2][]float64) line {
 // lives stores remediations that have just begun and moves them on, and answers how many seconds each took.
 func (b *bulk) lives(ctx context.Context) (insert, update float64, err error) {
 	var begun, moved []audit.Entry
-	loaded, err := b.newLoad(ctx, func(n int) int { return n % bulkKnown })
+	loaded, err := b.newLoad(ctx, b.recurring)
 	if err != nil {
 		return 0, 0, err
 	}

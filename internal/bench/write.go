@@ -56,20 +56,16 @@ type writing struct {
 }
 
 func newWriting(ctx context.Context, s *stand) (*writing, error) {
-	const known = 1000
 	w := &writing{stand: s}
-	if err := s.know(ctx, known); err != nil {
+	if err := s.know(ctx, s.options.size(1000, recurring)); err != nil {
 		return nil, err
 	}
 	if err := s.fill(ctx, s.options.size(100_000, 1000)); err != nil {
 		return nil, err
 	}
-	for k := range recurring {
-		p, err := newPattern(k)
-		if err != nil {
-			return nil, err
-		}
-		w.patterns = append(w.patterns, p)
+	var err error
+	if w.patterns, err = newPatterns(); err != nil {
+		return nil, err
 	}
 	statements, err := w.record(ctx)
 	if err != nil {

@@ -3,6 +3,7 @@ package endtoend_test
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/datastorage-service/datastorage/client"
+	"github.com/datastorage-service/datastorage/internal/audit"
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 )
 
@@ -149,19 +151,26 @@ func list(t *testing.T, stack *endtoend.Stack, params client.ListRemediationsPar
 // searchesWithin holds what search finds and counts under a filter to the remediations that the filter is to leave.
 func searchesWithin(t *testing.T, stack *endtoend.Stack, params client.ListRemediationsParams, left []client.Remediation) {
 	t.Helper()
-	bySignature := map[string][]client.Remediation{}
+	byIncident := map[string][]client.Remediation{}
 	for _, remediation := range left {
-		bySignature[remediation.SignatureID] = append(bySignature[remediation.SignatureID], remediation)
+		id := incidentOf(remediation)
+		byIncident[id] = append(byIncident[id], remediation)
 	}
 	found := search(t, stack, client.SearchInput{Query: "disk is full", Limit: pointer(100), PerSignature: pointer(2), Filters: asFilters(params)})
-	if want := min(100, len(bySignature)); len(found) != want {
-		t.Errorf("found %d signatures, want %d", len(found), want)
+	if want := min(100, len(byIncident)); len(found) != want {
+		t.Errorf("found %d incidents, want %d", len(found), want)
 	}
 	for _, result := range found {
-		within := bySignature[result.SignatureID]
-		delete(bySignature, result.SignatureID) // so that a second time has none
+		within := byIncident[result.IncidentID]
+		delete(byIncident, result.IncidentID) // so that a second time has none
 		holds(t, result, within)
 	}
+}
+
+// incidentOf is what search groups a remediation by.
+func incidentOf(remediation client.Remediation) string {
+	record := audit.Remediation{Name: remediation.Name, TargetResource: &remediation.TargetResource, ErrorMessage: remediation.ErrorMessage}
+	return record.Signature().IncidentID.String()
 }
 
 // holds compares a result with the remediations, newest first, that it is to be about.
@@ -195,6 +204,14 @@ func holds(t *testing.T, result client.SearchResult, within []client.Remediation
 	}
 	if diff := gocmp.Diff(newest, shown); diff != "" {
 		t.Errorf("%s shows:\n%s", result.SignatureID, diff)
+	}
+	signatures := map[string]bool{}
+	for _, remediation := range within {
+		signatures[remediation.SignatureID] = true
+	}
+	if diff := gocmp.Diff(slices.Sorted(maps.Keys(signatures)), slices.Sorted(slices.Values(result.SignatureIds))); diff != "" ||
+		!slices.Contains(result.SignatureIds, result.SignatureID) {
+		t.Errorf("%s has the signatures:\n%s", result.SignatureID, diff)
 	}
 }
 

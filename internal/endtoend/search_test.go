@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -138,23 +139,26 @@ func TestSearchOutcomes(t *testing.T) {
 			list = append(list, record)
 		}
 	}
-	// Numbers are no part of a signature, so these are actions of the same incident.
-	add("scale to 2", client.StatusSuccess, 1)
-	add("scale to 5", client.StatusSuccess, 48)
-	add("scale to 5", client.StatusFailure, 2)
-	add("scale to 7", client.StatusFailure, 3)
-	add("scale to 9", client.StatusRunning, 4)
+	add("restart_pod", client.StatusSuccess, 1)
+	add("add_node", client.StatusSuccess, 48)
+	add("add_node", client.StatusFailure, 2)
+	add("delete_pod", client.StatusFailure, 3)
+	add("notify", client.StatusRunning, 4)
 	createAll(t, stack, list)
 	found := search(t, stack, client.SearchInput{Query: "pods are pending", PerSignature: pointer(0)})
-	if len(found) != 1 {
-		t.Fatalf("found %d signatures, want 1", len(found))
+	if len(found) != 1 || len(found[0].SignatureIds) != 4 {
+		t.Fatalf("found %+v, want one incident of 4 signatures", found)
 	}
 	var order []string
 	for _, action := range found[0].Actions {
 		order = append(order, fmt.Sprintf("%s %d/%d", action.ActionType, action.Success, action.Success+action.Failure))
 	}
-	if diff := gocmp.Diff([]string{"scale to 5 48/50", "scale to 2 1/1", "scale to 7 0/3", "scale to 9 0/0"}, order); diff != "" {
+	if diff := gocmp.Diff([]string{"add_node 48/50", "restart_pod 1/1", "delete_pod 0/3", "notify 0/0"}, order); diff != "" {
 		t.Error(diff)
+	}
+	listed, err := stack.Client.ListRemediations(t.Context(), client.ListRemediationsParams{SignatureID: strings.Join(found[0].SignatureIds, ","), Limit: 100})
+	if err != nil || int64(len(listed.Data)) != found[0].Occurrences {
+		t.Errorf("a list of its signatures has %+v %v", listed, err)
 	}
 	// The Wilson score interval of 49 of 54 at 95 %, worked out apart.
 	rate := found[0].SuccessRate
@@ -170,6 +174,79 @@ func TestSearchOutcomes(t *testing.T) {
 	}
 	if last := found[0].Actions[3]; last.Rate != nil || last.Low != nil || last.High != nil {
 		t.Errorf("a rate of nothing: %+v", last)
+	}
+}
+
+// TestSearchTellsWhatFixedIt shows the workflow of the newest success that the filters leave, whatever was tried since.
+func TestSearchTellsWhatFixedIt(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{})
+	for i, tried := range []struct {
+		action, workflow, namespace string
+		status                      client.Status
+	}{
+		{"add_node", "run: first", "shop", client.StatusSuccess},
+		{"add_node", "run: second", "shop", client.StatusSuccess},
+		{"resize", "run: third", "payments", client.StatusSuccess},
+		{"restart_pod", "run: fourth", "shop", client.StatusFailure},
+	} {
+		record := incident(fmt.Sprint("r-", i), "pods are pending")
+		record.ActionType, record.WorkflowYAML, record.Namespace, record.Status = tried.action, &tried.workflow, tried.namespace, tried.status
+		record.StartTime = start.Add(time.Duration(i) * time.Hour)
+		create(t, stack, record)
+	}
+	for filter, want := range map[string]*client.LastSuccess{
+		"":         {RemediationID: "r-2", ActionType: "resize", StartTime: start.Add(2 * time.Hour), WorkflowYAML: pointer("run: third")},
+		"shop":     {RemediationID: "r-1", ActionType: "add_node", StartTime: start.Add(time.Hour), WorkflowYAML: pointer("run: second")},
+		"payments": {RemediationID: "r-2", ActionType: "resize", StartTime: start.Add(2 * time.Hour), WorkflowYAML: pointer("run: third")},
+	} {
+		input := client.SearchInput{Query: "pods are pending"}
+		if filter != "" {
+			input.Filters = &client.SearchFilters{Namespace: &filter}
+		}
+		found := search(t, stack, input)
+		if len(found) != 1 {
+			t.Fatalf("found %+v, want one incident", found)
+		}
+		if diff := gocmp.Diff(want, found[0].LastSuccess); diff != "" {
+			t.Errorf("in %q (-want +got):\n%s", filter, diff)
+		}
+	}
+	input := client.SearchInput{Query: "pods are pending", Filters: &client.SearchFilters{Status: pointer("failure")}}
+	if found := search(t, stack, input); len(found) != 1 || found[0].LastSuccess != nil {
+		t.Errorf("of failures: %+v", found)
+	}
+}
+
+// TestSearchOfManyWorkflows has one incident with a workflow of its own for every remediation, near the query, and eleven other incidents
+// behind it: they are not crowded out, and long workflows do not make the answer longer than a function may answer.
+func TestSearchOfManyWorkflows(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{})
+	createAll(t, stack, many(500, func(i int) client.RemediationInput {
+		record := incident(fmt.Sprint("same-", i), "disk is full")
+		record.WorkflowYAML, record.Status = pointer("run: clean up "+letters(i)), client.StatusSuccess
+		return record
+	}))
+	createAll(t, stack, many(11, func(i int) client.RemediationInput {
+		record := incident(fmt.Sprint("other-", i), "disk of the node has failed, "+letters(i))
+		record.WorkflowYAML, record.Status = pointer("# "+letters(i)+strings.Repeat("x", 250<<10)), client.StatusSuccess
+		return record
+	}))
+	for _, mode := range []client.SearchMode{client.SearchModeHybrid, client.SearchModeLexical, client.SearchModeSemantic} {
+		found := search(t, stack, client.SearchInput{Query: "disk is full", Mode: &mode, Limit: pointer(12)})
+		if len(found) != 12 || found[0].Occurrences != 500 || len(found[0].SignatureIds) != 100 {
+			t.Fatalf("%s: found %d, the first %+v", mode, len(found), found[0])
+		}
+		withWorkflow := 0
+		for _, result := range found {
+			if result.LastSuccess != nil && result.LastSuccess.WorkflowYAML != nil {
+				withWorkflow++
+			}
+		}
+		if withWorkflow != 9 {
+			t.Errorf("%s: %d workflows, want the short one and eight of 250 KiB", mode, withWorkflow)
+		}
 	}
 }
 

@@ -39,8 +39,10 @@ func peaked(peak int, steepness float64) []float64 {
 func TestLeaveOneSetOut(t *testing.T) {
 	t.Parallel()
 	all := []reweighing{
-		{set: "x", model: "m", shipped: point{0.11, 0.91}, curve: peaked(20, 1)}, {set: "y", model: "m", curve: peaked(30, 0.5)},
-		{set: "z", model: "m", curve: peaked(60, 0.9)}, {set: "x", model: "alone", curve: peaked(90, 1)},
+		{set: "x", model: "m", shipped: point{0.11, 0.91}, curve: peaked(20, 1)},
+		{set: "y", model: "m", curve: peaked(30, 0.5)},
+		{set: "z", model: "m", curve: peaked(60, 0.9)},
+		{set: "x", model: "alone", curve: peaked(90, 1)},
 	}
 	var out bytes.Buffer
 	if err := printReweighings(&out, all); err != nil {

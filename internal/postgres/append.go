@@ -336,20 +336,21 @@ func (a *attempt) insertRemediations(ctx context.Context, b batch) ([]dbsqlc.Rem
 	}
 	distinct := newSignatureArrays(signatures, a.vectors, a.store.known.Contains)
 	return a.store.queries.RemediationAppend(ctx, a.db, dbsqlc.RemediationAppendParams{
-		Canonical:          b.canonical,
-		ContentHash:        b.contentHash,
-		Metadata:           b.metadata,
-		SignatureID:        ids,
-		Normalizer:         audit.Normalizer,
-		Analyzer:           lexical.Analyzer,
-		NewSignatureID:     distinct.ids,
-		NewSignatureText:   distinct.texts,
-		NewSignatureTerms:  distinct.terms,
-		NewSignatureCounts: distinct.counts,
-		NewSignatureLength: distinct.lengths,
-		VectorSignatureID:  distinct.vectorIDs,
-		Vectors:            distinct.vectors,
-		Model:              a.store.model,
+		Canonical:            b.canonical,
+		ContentHash:          b.contentHash,
+		Metadata:             b.metadata,
+		SignatureID:          ids,
+		Normalizer:           audit.Normalizer,
+		Analyzer:             lexical.Analyzer,
+		NewSignatureID:       distinct.ids,
+		NewSignatureIncident: distinct.incidents,
+		NewSignatureText:     distinct.texts,
+		NewSignatureTerms:    distinct.terms,
+		NewSignatureCounts:   distinct.counts,
+		NewSignatureLength:   distinct.lengths,
+		VectorSignatureID:    distinct.vectorIDs,
+		Vectors:              distinct.vectors,
+		Model:                a.store.model,
 	})
 }
 
@@ -357,6 +358,7 @@ func (a *attempt) insertRemediations(ctx context.Context, b batch) ([]dbsqlc.Rem
 // them, one after the other.
 type signatureArrays struct {
 	ids       []audit.ID
+	incidents []audit.ID
 	texts     []string
 	terms     []string
 	counts    []string
@@ -368,7 +370,7 @@ type signatureArrays struct {
 func newSignatureArrays(signatures []audit.Signature, vectors Vectors, known func(audit.ID) bool) signatureArrays {
 	// Empty arrays, not null: the statements take the length of them.
 	arrays := signatureArrays{
-		ids: []audit.ID{}, texts: []string{}, terms: []string{}, counts: []string{}, lengths: []int32{}, vectorIDs: []audit.ID{},
+		ids: []audit.ID{}, incidents: []audit.ID{}, texts: []string{}, terms: []string{}, counts: []string{}, lengths: []int32{}, vectorIDs: []audit.ID{},
 		vectors: []float32{},
 	}
 	seen := make(map[audit.ID]bool, len(signatures))
@@ -391,6 +393,7 @@ func newSignatureArrays(signatures []audit.Signature, vectors Vectors, known fun
 func (a *signatureArrays) add(signature audit.Signature) {
 	document := lexical.Analyze(signature.Text)
 	a.ids = append(a.ids, signature.ID)
+	a.incidents = append(a.incidents, signature.IncidentID)
 	a.texts = append(a.texts, signature.Text)
 	a.terms = append(a.terms, arrayText(document.Terms))
 	a.counts = append(a.counts, arrayText(document.Counts))

@@ -20,9 +20,10 @@ type corpus struct {
 	db *postgrestest.Database
 	// stored is in the order of lists: start_time descending, id descending.
 	stored []audit.Stored
-	// vectors are those of the signatures that have one; texts of all.
-	vectors postgres.Vectors
-	texts   map[audit.ID]string
+	// vectors are those of the signatures that have one; texts of all. incidents are those of the signatures.
+	vectors   postgres.Vectors
+	texts     map[audit.ID]string
+	incidents map[audit.ID]bool
 }
 
 // pick draws one of the words; the first is the most frequent, the last is rare.
@@ -56,6 +57,7 @@ func randomRemediation(random *rand.Rand, i int) *audit.Remediation {
 		StartTime:        begin,
 		EndTime:          maybe(random, begin.Add(time.Minute)),
 		ErrorMessage:     maybe(random, pick(random, "out of memory", "no space left", "connection refused", "it's broken; DROP TABLE")),
+		WorkflowYAML:     maybe(random, pick(random, "run: delete the jobs", "run: restart it", "# nothing to do")),
 	}
 }
 
@@ -63,7 +65,7 @@ func newCorpus(tb testing.TB, n int) *corpus {
 	tb.Helper()
 	db := postgrestest.New(tb)
 	random := rand.New(rand.NewPCG(1, 2))
-	c := &corpus{tapped: open(tb, db.WriterURL()), db: db, vectors: postgres.Vectors{}, texts: map[audit.ID]string{}}
+	c := &corpus{tapped: open(tb, db.WriterURL()), db: db, vectors: postgres.Vectors{}, texts: map[audit.ID]string{}, incidents: map[audit.ID]bool{}}
 	for begin := 0; begin < n; begin += 500 {
 		var batch []audit.Entry
 		for i := begin; i < min(begin+500, n); i++ {
@@ -85,6 +87,7 @@ func (c *corpus) add(tb testing.TB, random *rand.Rand, batch []audit.Entry) {
 			c.vectors[e.Signature.ID] = randomVector(random)
 		}
 		c.texts[e.Signature.ID] = e.Signature.Text
+		c.incidents[e.Signature.IncidentID] = true
 	}
 	written, err := c.Append(tb.Context(), batch, c.vectors)
 	if err != nil {

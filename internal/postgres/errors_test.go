@@ -165,7 +165,7 @@ func calls(tb testing.TB) map[string]func(context.Context, tapped) error {
 			return err
 		},
 		"occurrences": func(ctx context.Context, s tapped) error {
-			_, err := s.Occurrences(ctx, ids, audit.Filter{}, 3, nil)
+			_, err := s.Incidents(ctx, ids, audit.Filter{}, 3, nil)
 			return err
 		},
 		"stored signatures": func(ctx context.Context, s tapped) error { _, err := s.SignaturesStored(ctx, ids); return err },

@@ -2,8 +2,11 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strconv"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/datastorage-service/datastorage/internal/audit"
 	"github.com/datastorage-service/datastorage/internal/lexical"
@@ -51,14 +54,21 @@ func numbers(terms []lexical.Term) []int64 {
 func (s *Store) Lexical(
 	ctx context.Context, scorer *lexical.Scorer, statistics lexical.Statistics, f audit.Filter, limit int,
 ) ([]audit.ID, error) {
+	exact, err := s.fewMatch(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	return s.lexical(ctx, scorer, statistics, f, exact, limit)
+}
+
+// lexical is Lexical by the exact route or by the inverted index.
+func (s *Store) lexical(
+	ctx context.Context, scorer *lexical.Scorer, statistics lexical.Statistics, f audit.Filter, exact bool, limit int,
+) ([]audit.ID, error) {
 	if len(scorer.Terms) == 0 {
 		return nil, nil
 	}
 	return retry(ctx, "search by words", func(ctx context.Context) ([]audit.ID, error) {
-		exact, err := s.fewMatch(ctx, f)
-		if err != nil {
-			return nil, err
-		}
 		few := rarest(scorer.Terms, statistics.Holding)
 		params := lexicalParams(scorer, few, f, limit)
 		params.Exact = exact
@@ -74,6 +84,38 @@ func (s *Store) Lexical(
 		}
 		return found, err
 	})
+}
+
+// Legs is what the legs of a hybrid search find.
+type Legs struct {
+	// Nearest is the semantic leg's.
+	Nearest []Nearest
+	// Lexical is the lexical leg's; Scorer has weighed the query's terms.
+	Lexical []audit.ID
+	Scorer  *lexical.Scorer
+}
+
+// Legs asks for limit signatures by Nearest and by Weigh and Lexical, at the same time as far as there are connections. What the filter
+// leaves is counted once for both.
+func (s *Store) Legs(ctx context.Context, vector []float32, query lexical.Query, f audit.Filter, limit int) (found Legs, err error) {
+	var exact bool
+	var statistics lexical.Statistics
+	// Neither ends the other when it fails: a query that is broken off costs a connection.
+	var first, second errgroup.Group
+	first.Go(func() (err error) {
+		exact, err = s.fewMatch(ctx, f)
+		return err
+	})
+	found.Scorer, statistics, err = s.Weigh(ctx, query)
+	if err := errors.Join(err, first.Wait()); err != nil {
+		return Legs{}, err
+	}
+	second.Go(func() (err error) {
+		found.Nearest, err = s.nearest(ctx, vector, f, exact, limit)
+		return err
+	})
+	found.Lexical, err = s.lexical(ctx, found.Scorer, statistics, f, exact, limit)
+	return found, errors.Join(err, second.Wait())
 }
 
 // rarest are the rarest of the terms, as many as have postings entries between them, but at least one.
@@ -108,6 +150,7 @@ func lexicalParams(scorer *lexical.Scorer, terms []lexical.QueryTerm, f audit.Fi
 // Candidate is a signature with what it takes to score it on every leg.
 type Candidate struct {
 	SignatureID audit.ID
+	IncidentID  audit.ID
 	Text        string
 	Document    lexical.Document
 	// Distance is the cosine distance from the query vector, 2 when there is no vector on either side.
@@ -132,7 +175,9 @@ func (s *Store) Candidates(ctx context.Context, signatures []audit.ID, vector []
 			for _, term := range row.Terms {
 				document.Terms = append(document.Terms, lexical.Term(term))
 			}
-			candidates[i] = Candidate{SignatureID: row.ID, Text: row.Text, Document: document, Distance: row.Distance}
+			candidates[i] = Candidate{
+				SignatureID: row.ID, IncidentID: row.IncidentID, Text: row.Text, Document: document, Distance: row.Distance,
+			}
 		}
 		return candidates, err
 	})

@@ -33,7 +33,8 @@ func TestQueriesAgainstBruteForce(t *testing.T) {
 	c.checkOffset(t)
 	c.checkIncidentEvents(t)
 	c.checkNearest(t)
-	c.checkOccurrences(t)
+	c.checkLegs(t)
+	c.checkIncidents(t)
 	// Comes last: it adds to the corpus.
 	c.checkCursorUnderWrites(t)
 }
@@ -381,7 +382,7 @@ func TestWhatIsNotThere(t *testing.T) {
 	if nearest, err := store.Nearest(t.Context(), vector(1), audit.Filter{}, 10); err != nil || len(nearest) != 0 {
 		t.Errorf("a search: %+v (%v)", nearest, err)
 	}
-	if found, err := store.Occurrences(t.Context(), []audit.ID{{1}}, audit.Filter{}, 3, nil); err != nil || len(found) != 0 {
+	if found, err := store.Incidents(t.Context(), []audit.ID{{1}}, audit.Filter{}, 3, nil); err != nil || len(found) != 0 {
 		t.Errorf("occurrences: %+v (%v)", found, err)
 	}
 }

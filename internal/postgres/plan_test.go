@@ -306,16 +306,16 @@ func (p planner) checkSearches(t *testing.T, fields map[string][]audit.Filter) {
 		if got := access(nodes); strings.Contains(got, "hnsw") || strings.Contains(got, "Seq Scan remediation_audit") {
 			t.Errorf("a search filtered by %s: %s", name, got)
 		}
-		var signatures []audit.ID
+		var incidents []audit.ID
 		for _, n := range found {
-			signatures = append(signatures, n.SignatureID)
+			incidents = append(incidents, n.IncidentID)
 		}
 		for filtered, g := range map[string]audit.Filter{"nothing": {}, name: f} {
-			if _, err := p.Occurrences(t.Context(), signatures, g, 3, nil); err != nil {
+			if _, err := p.Incidents(t.Context(), incidents, g, 3, nil); err != nil {
 				t.Fatal(err)
 			}
-			p.check(t, "SearchOutcomes", filtered)
-			p.check(t, "SearchRemediations", filtered)
+			p.check(t, "IncidentOutcomes", filtered)
+			p.check(t, "IncidentRemediations", filtered)
 		}
 	}
 }

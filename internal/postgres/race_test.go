@@ -62,7 +62,8 @@ func appendIn(t *testing.T, tx pgx.Tx, e audit.Entry) {
 		var rows []dbsqlc.RemediationAppendRow
 		rows, err = queries.RemediationAppend(t.Context(), tx, dbsqlc.RemediationAppendParams{
 			Canonical: canonical, ContentHash: hash, Metadata: metadata, SignatureID: []audit.ID{e.Signature.ID},
-			Normalizer: audit.Normalizer, NewSignatureID: []audit.ID{e.Signature.ID}, NewSignatureText: []string{e.Signature.Text},
+			Normalizer: audit.Normalizer, NewSignatureID: []audit.ID{e.Signature.ID},
+			NewSignatureIncident: []audit.ID{e.Signature.IncidentID}, NewSignatureText: []string{e.Signature.Text},
 			Analyzer: lexical.Analyzer, NewSignatureTerms: []string{"{}"}, NewSignatureCounts: []string{"{}"}, NewSignatureLength: []int32{0},
 			VectorSignatureID: []audit.ID{}, Vectors: []float32{}, Model: postgrestest.Model,
 		})

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"cmp"
 	"errors"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/lexical"
 	"github.com/datastorage-service/datastorage/internal/postgres"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 	"github.com/datastorage-service/datastorage/migrations"
@@ -35,7 +37,7 @@ func (c *corpus) nearest(query []float32, f audit.Filter) []postgres.Nearest {
 	for _, s := range c.matching(f) {
 		if v, has := c.vectors[s.SignatureID]; has && !seen[s.SignatureID] {
 			seen[s.SignatureID] = true
-			all = append(all, postgres.Nearest{SignatureID: s.SignatureID, Text: c.texts[s.SignatureID], Distance: cosineDistance(query, v)})
+			all = append(all, postgres.Nearest{SignatureID: s.SignatureID, IncidentID: s.Remediation.Signature().IncidentID, Text: c.texts[s.SignatureID], Distance: cosineDistance(query, v)})
 		}
 	}
 	slices.SortFunc(all, func(a, b postgres.Nearest) int {
@@ -104,58 +106,109 @@ func common(want, got []postgres.Nearest) int {
 	return n
 }
 
-func (c *corpus) checkOccurrences(t *testing.T) {
+// checkLegs demands of both legs at once what each answers alone.
+func (c *corpus) checkLegs(t *testing.T) {
 	t.Helper()
-	random := rand.New(rand.NewPCG(9, 10))
-	var signatures []audit.ID
-	for id := range c.texts {
-		signatures = append(signatures, id)
-	}
-	slices.SortFunc(signatures, func(a, b audit.ID) int { return slices.Compare(a[:], b[:]) })
-	for _, f := range c.filters(random, 40) {
-		var asked []audit.ID
-		for _, i := range random.Perm(len(signatures))[:20] {
-			asked = append(asked, signatures[i])
-		}
-		newest := random.IntN(5)
-		got, err := c.Occurrences(t.Context(), asked, f, newest, nil)
+	random := rand.New(rand.NewPCG(11, 12))
+	query := lexical.Parse("restart the pod: out of memory, connection refused, 磁盘")
+	for _, f := range c.filters(random, 20) {
+		vector, limit := randomVector(random), 1+random.IntN(20)
+		got, err := c.Legs(t.Context(), vector, query, f, limit)
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := map[audit.ID]*postgres.Occurrences{}
-		for _, s := range c.matching(f) {
-			if slices.Contains(asked, s.SignatureID) {
-				countIn(want, s, newest)
-			}
+		nearest, nearestErr := c.Nearest(t.Context(), vector, f, limit)
+		scorer, statistics, weighErr := c.Weigh(t.Context(), query)
+		byWords, lexicalErr := c.Lexical(t.Context(), scorer, statistics, f, limit)
+		if err := errors.Join(nearestErr, weighErr, lexicalErr); err != nil {
+			t.Fatal(err)
 		}
-		for _, of := range want {
-			slices.SortFunc(of.Actions, func(a, b postgres.ActionCounts) int { return cmp.Compare(a.ActionType, b.ActionType) })
-		}
-		if diff := gocmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
-			t.Errorf("%+v (-want +got):\n%.3000s", f, diff)
+		if diff := gocmp.Diff(postgres.Legs{Nearest: nearest, Lexical: byWords, Scorer: scorer}, got, gocmp.AllowUnexported(lexical.Scorer{})); diff != "" {
+			t.Errorf("%+v (-each alone +both):\n%.2000s", f, diff)
 		}
 	}
 }
 
-// countIn counts a remediation; they come newest first.
-func countIn(all map[audit.ID]*postgres.Occurrences, s audit.Stored, newest int) {
-	of := all[s.SignatureID]
+func (c *corpus) checkIncidents(t *testing.T) {
+	t.Helper()
+	random := rand.New(rand.NewPCG(9, 10))
+	incidents := slices.SortedFunc(maps.Keys(c.incidents), func(a, b audit.ID) int { return slices.Compare(a[:], b[:]) })
+	several := 0
+	for _, f := range c.filters(random, 40) {
+		var asked []audit.ID
+		for _, i := range random.Perm(len(incidents))[:20] {
+			asked = append(asked, incidents[i])
+		}
+		newest := random.IntN(5)
+		got, err := c.Incidents(t.Context(), asked, f, newest, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[audit.ID]*postgres.Incident{}
+		for _, s := range c.matching(f) {
+			if incident := s.Remediation.Signature().IncidentID; slices.Contains(asked, incident) {
+				countIn(want, incident, s, newest)
+			}
+		}
+		for id, of := range want {
+			slices.SortFunc(of.Actions, func(a, b postgres.ActionCounts) int { return cmp.Compare(a.ActionType, b.ActionType) })
+			if len(of.Signatures) > 1 {
+				several++
+			}
+			c.mostFrequentFirst(t, f, got[id])
+		}
+		byID := cmpopts.SortSlices(func(a, b audit.ID) bool { return slices.Compare(a[:], b[:]) < 0 })
+		if diff := gocmp.Diff(want, got, cmpopts.EquateEmpty(), byID); diff != "" {
+			t.Errorf("%+v (-want +got):\n%.3000s", f, diff)
+		}
+	}
+	if several == 0 {
+		t.Error("no incident of several signatures was asked for")
+	}
+}
+
+// mostFrequentFirst checks the order of an incident's signatures.
+func (c *corpus) mostFrequentFirst(t *testing.T, f audit.Filter, of *postgres.Incident) {
+	t.Helper()
 	if of == nil {
-		of = &postgres.Occurrences{}
-		all[s.SignatureID] = of
+		return
+	}
+	times := map[audit.ID]int{}
+	for _, s := range c.matching(f) {
+		times[s.SignatureID]++
+	}
+	if !slices.IsSortedFunc(of.Signatures, func(a, b audit.ID) int { return cmp.Compare(times[b], times[a]) }) {
+		t.Errorf("%+v: signatures %v are not in the order of how often they come: %v", f, of.Signatures, times)
+	}
+}
+
+// countIn counts a remediation; they come newest first.
+func countIn(all map[audit.ID]*postgres.Incident, incident audit.ID, s audit.Stored, newest int) {
+	of := all[incident]
+	if of == nil {
+		of = &postgres.Incident{}
+		all[incident] = of
 	}
 	of.Counts = counted(of.Counts, s)
+	if !slices.Contains(of.Signatures, s.SignatureID) {
+		of.Signatures = append(of.Signatures, s.SignatureID)
+	}
 	i := slices.IndexFunc(of.Actions, func(a postgres.ActionCounts) bool { return a.ActionType == s.ActionType })
 	if i < 0 {
 		i = len(of.Actions)
 		of.Actions = append(of.Actions, postgres.ActionCounts{ActionType: s.ActionType})
 	}
 	of.Actions[i].Counts = counted(of.Actions[i].Counts, s)
+	// A summary: without the long texts and what nobody shows in a search.
+	workflow := s.WorkflowYAML
+	s.ErrorMessage, s.WorkflowYAML, s.Metadata, s.AlertFingerprint, s.Actor = nil, nil, "", nil, ""
+	s.CreatedAt, s.UpdatedAt = time.Time{}, time.Time{}
 	if len(of.Newest) < newest {
-		// A summary: without the long texts and what nobody shows in a search.
-		s.ErrorMessage, s.WorkflowYAML, s.Metadata, s.AlertFingerprint, s.Actor = nil, nil, "", nil, ""
-		s.CreatedAt, s.UpdatedAt = time.Time{}, time.Time{}
 		of.Newest = append(of.Newest, s)
+	}
+	if of.Solved == nil && s.Status == audit.StatusSuccess {
+		s.WorkflowYAML = workflow
+		of.Solved = &s
 	}
 }
 

@@ -137,19 +137,20 @@ func (a *attempt) writeChanges(ctx context.Context, _ []int) error {
 	b := newBatch(c.entries, placesOf(audit.KindUpdate, c.entries))
 	distinct := newSignatureArrays(c.signatures(), a.vectors, a.store.known.Contains)
 	_, err = a.store.queries.RemediationUpdate(ctx, a.db, dbsqlc.RemediationUpdateParams{
-		Canonical:          b.canonical,
-		ContentHash:        b.contentHash,
-		Normalizer:         audit.Normalizer,
-		Analyzer:           lexical.Analyzer,
-		NewSignatureID:     distinct.ids,
-		NewSignatureText:   distinct.texts,
-		NewSignatureTerms:  distinct.terms,
-		NewSignatureCounts: distinct.counts,
-		NewSignatureLength: distinct.lengths,
-		VectorSignatureID:  distinct.vectorIDs,
-		Vectors:            distinct.vectors,
-		Model:              a.store.model,
-		States:             encoded,
+		Canonical:            b.canonical,
+		ContentHash:          b.contentHash,
+		Normalizer:           audit.Normalizer,
+		Analyzer:             lexical.Analyzer,
+		NewSignatureID:       distinct.ids,
+		NewSignatureIncident: distinct.incidents,
+		NewSignatureText:     distinct.texts,
+		NewSignatureTerms:    distinct.terms,
+		NewSignatureCounts:   distinct.counts,
+		NewSignatureLength:   distinct.lengths,
+		VectorSignatureID:    distinct.vectorIDs,
+		Vectors:              distinct.vectors,
+		Model:                a.store.model,
+		States:               encoded,
 	})
 	return err
 }

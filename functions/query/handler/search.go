@@ -16,7 +16,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgres"
 )
 
-// depth is how many signatures each leg of a hybrid search contributes at the least; all of them are scored on both legs.
+// depth is how many signatures each leg of a search by words contributes at the least; all of them are scored on every leg.
 const depth = 100
 
 // What the semantic leg counts in a hybrid score, the lexical leg having the rest (docs/decisions/011-hybrid-search.md). Hashed vectors
@@ -42,7 +42,7 @@ func (h handler) search(ctx context.Context, r *api.Request) (*api.Answer, error
 	return query.Answer(found, how), nil
 }
 
-// similar searches by a remediation. Its own signature, which is the nearest, comes on top of the limit.
+// similar searches by a remediation. Its own incident, which is the nearest, comes on top of the limit.
 func (h handler) similar(ctx context.Context, r *api.Request) (*api.Answer, error) {
 	id, query, err := r.SimilarQuery(h.Now())
 	if err != nil {
@@ -62,14 +62,13 @@ func (h handler) similar(ctx context.Context, r *api.Request) (*api.Answer, erro
 	if err != nil {
 		return nil, err
 	}
-	isOwn := func(f api.Found) bool { return f.SignatureID == example.SignatureID }
-	if len(found) > limit && !slices.ContainsFunc(found, isOwn) {
+	if len(found) > limit && !slices.ContainsFunc(found, query.IsExample) {
 		found = found[:limit]
 	}
 	return query.AnswerSimilar(found, how), nil
 }
 
-// rank answers the best signatures for the query by its mode, best first.
+// rank answers the best incidents for the query by its mode, best first.
 func (h handler) rank(ctx context.Context, query *api.SearchQuery) ([]api.Found, api.How, error) {
 	if query.Mode == api.ModeLexical {
 		found, err := h.byWords(ctx, query)
@@ -133,59 +132,81 @@ func (h handler) meaning(ctx context.Context, query *api.SearchQuery) (meaning, 
 	return m, nil
 }
 
-func (h handler) byMeaning(ctx context.Context, query *api.SearchQuery, m meaning) ([]api.Found, error) {
-	nearest, err := m.store.Nearest(ctx, m.vector, query.Filter, query.Limit)
-	found := make([]api.Found, len(nearest))
-	for i, near := range nearest {
-		similarity := 1 - near.Distance
-		found[i] = api.Found{
-			SignatureID: near.SignatureID, Text: near.Text,
-			Semantic: &api.Leg{Rank: i + 1, Raw: similarity, Normalized: similarity, Weight: 1},
-		}
+// share is what the semantic leg counts in a hybrid score.
+func (m meaning) share() float64 {
+	if m.model.Hashed() {
+		return hashedShare
 	}
-	return best(query, found), err
+	return trainedShare
+}
+
+func (h handler) byMeaning(ctx context.Context, query *api.SearchQuery, m meaning) ([]api.Found, error) {
+	return gather(query, 0, func(limit int) ([]api.Found, bool, error) {
+		nearest, err := m.store.Nearest(ctx, m.vector, query.Filter, limit)
+		found := make([]api.Found, len(nearest))
+		for i, near := range nearest {
+			similarity := 1 - near.Distance
+			found[i] = api.Found{
+				SignatureID: near.SignatureID, IncidentID: near.IncidentID, Text: near.Text,
+				Semantic: &api.Leg{Rank: i + 1, Raw: similarity, Normalized: similarity, Weight: 1},
+			}
+		}
+		return found, len(nearest) < limit, err
+	})
 }
 
 func (h handler) byWords(ctx context.Context, query *api.SearchQuery) ([]api.Found, error) {
-	scorer, ids, err := h.lexical(ctx, query, max(depth, query.Limit))
-	if err != nil || len(ids) == 0 {
-		return nil, err
-	}
-	candidates, err := h.Store.Candidates(ctx, ids, nil)
-	found := make([]api.Found, len(candidates))
-	for i, candidate := range candidates {
-		found[i] = scored(query, candidate, scorer, 1)
-	}
-	rank(found, lexicalLeg)
-	return located(query, best(query, found), scorer), err
+	return gather(query, depth, func(limit int) ([]api.Found, bool, error) {
+		scorer, ids, err := h.lexical(ctx, query, limit)
+		if err != nil || len(ids) == 0 {
+			return nil, true, err
+		}
+		candidates, err := h.Store.Candidates(ctx, ids, nil)
+		found := make([]api.Found, len(candidates))
+		for i, candidate := range candidates {
+			found[i] = scored(query, candidate, scorer, 1)
+		}
+		rank(found, lexicalLeg)
+		return found, len(ids) < limit, err
+	})
 }
 
 func (h handler) byBoth(ctx context.Context, query *api.SearchQuery, m meaning) ([]api.Found, error) {
-	nearest, err := m.store.Nearest(ctx, m.vector, query.Filter, max(depth, query.Limit))
-	if err != nil {
-		return nil, err
+	return gather(query, depth, func(limit int) ([]api.Found, bool, error) {
+		legs, err := m.store.Legs(ctx, m.vector, lexical.Parse(query.Text), query.Filter, limit)
+		if err != nil {
+			return nil, false, err
+		}
+		ids, all := legs.Lexical, len(legs.Nearest) < limit && len(legs.Lexical) < limit
+		for _, near := range legs.Nearest {
+			ids = append(ids, near.SignatureID)
+		}
+		candidates, err := m.store.Candidates(ctx, distinct(ids), m.vector)
+		found := make([]api.Found, len(candidates))
+		for i, candidate := range candidates {
+			found[i] = scored(query, candidate, legs.Scorer, 1-m.share())
+			similarity := 1 - candidate.Distance
+			found[i].Semantic = &api.Leg{Raw: similarity, Normalized: max(similarity, 0), Weight: m.share()}
+		}
+		rank(found, lexicalLeg)
+		rank(found, semanticLeg)
+		return found, all, err
+	})
+}
+
+// gather looks for signatures until there are enough incidents among them, or all were found: an incident has a signature for every way
+// it was dealt with. least is how many signatures are looked for at the least.
+func gather(query *api.SearchQuery, least int, look func(limit int) (found []api.Found, all bool, err error)) ([]api.Found, error) {
+	for limit := max(least, 2*query.Limit); ; limit *= 4 {
+		found, all, err := look(limit)
+		if err != nil {
+			return nil, err
+		}
+		incidents := bestOfEach(found)
+		if all || len(incidents) >= query.Limit {
+			return cut(query, incidents), nil
+		}
 	}
-	scorer, ids, err := h.lexical(ctx, query, max(depth, query.Limit))
-	if err != nil {
-		return nil, err
-	}
-	for _, near := range nearest {
-		ids = append(ids, near.SignatureID)
-	}
-	candidates, err := m.store.Candidates(ctx, distinct(ids), m.vector)
-	share := trainedShare
-	if m.model.Hashed() {
-		share = hashedShare
-	}
-	found := make([]api.Found, len(candidates))
-	for i, candidate := range candidates {
-		found[i] = scored(query, candidate, scorer, 1-share)
-		similarity := 1 - candidate.Distance
-		found[i].Semantic = &api.Leg{Raw: similarity, Normalized: max(similarity, 0), Weight: share}
-	}
-	rank(found, lexicalLeg)
-	rank(found, semanticLeg)
-	return located(query, best(query, found), scorer), err
 }
 
 func (h handler) lexical(ctx context.Context, query *api.SearchQuery, limit int) (*lexical.Scorer, []audit.ID, error) {
@@ -213,23 +234,7 @@ func scored(query *api.SearchQuery, candidate postgres.Candidate, scorer *lexica
 			leg.Terms = append(leg.Terms, api.LegTerm{Text: part.Text, Score: part.Score})
 		}
 	}
-	return api.Found{SignatureID: candidate.SignatureID, Text: candidate.Text, Lexical: leg}
-}
-
-// located adds to the terms that matched where each text has them.
-func located(query *api.SearchQuery, found []api.Found, scorer *lexical.Scorer) []api.Found {
-	if !query.Explain {
-		return found
-	}
-	for _, one := range found {
-		spans := scorer.Spans(one.Text)
-		for i, term := range one.Lexical.Terms {
-			for _, span := range spans[term.Text] {
-				one.Lexical.Terms[i].Spans = append(one.Lexical.Terms[i].Spans, api.LegSpan(span))
-			}
-		}
-	}
-	return found
+	return api.Found{SignatureID: candidate.SignatureID, IncidentID: candidate.IncidentID, Text: candidate.Text, Lexical: leg}
 }
 
 func lexicalLeg(f *api.Found) *api.Leg  { return f.Lexical }
@@ -251,48 +256,80 @@ func rank(found []api.Found, leg func(*api.Found) *api.Leg) {
 	}
 }
 
-// best adds the legs up and keeps what the query asked for, best first.
-func best(query *api.SearchQuery, found []api.Found) []api.Found {
+// bestOfEach adds the legs up and keeps the best signature of each incident, best first.
+func bestOfEach(found []api.Found) []api.Found {
 	for i := range found {
 		found[i].Score = found[i].Lexical.Score() + found[i].Semantic.Score()
 	}
-	found = slices.DeleteFunc(found, func(f api.Found) bool { return f.Score < query.MinScore })
 	slices.SortFunc(found, func(a, b api.Found) int {
 		return cmp.Or(cmp.Compare(b.Score, a.Score), byID(a.SignatureID, b.SignatureID))
 	})
-	return found[:min(len(found), query.Limit)]
+	seen := make(map[audit.ID]bool, len(found))
+	return slices.DeleteFunc(found, func(f api.Found) bool {
+		known := seen[f.IncidentID]
+		seen[f.IncidentID] = true
+		return known
+	})
 }
 
-// complete adds to each signature what the filter leaves of its remediations.
+// cut keeps what the query asked for.
+func cut(query *api.SearchQuery, found []api.Found) []api.Found {
+	found = slices.DeleteFunc(found, func(f api.Found) bool { return f.Score < query.MinScore })
+	found = found[:min(len(found), query.Limit)]
+	for _, one := range found {
+		locate(one)
+	}
+	return found
+}
+
+// locate adds to the terms that matched where the text has them.
+func locate(found api.Found) {
+	if found.Lexical == nil {
+		return
+	}
+	terms := found.Lexical.Terms
+	texts := make([]string, len(terms))
+	for i, term := range terms {
+		texts[i] = term.Text
+	}
+	for i, spans := range lexical.Spans(found.Text, texts) {
+		for _, span := range spans {
+			terms[i].Spans = append(terms[i].Spans, api.LegSpan(span))
+		}
+	}
+}
+
+// complete adds to each incident what the filter leaves of its remediations.
 func (h handler) complete(ctx context.Context, query *api.SearchQuery, ranked []api.Found) ([]api.Found, error) {
 	if len(ranked) == 0 {
 		return nil, nil
 	}
 	ids := make([]audit.ID, len(ranked))
 	for i, one := range ranked {
-		ids[i] = one.SignatureID
+		ids[i] = one.IncidentID
 	}
 	var except *string
 	if query.Example != nil {
 		except = &query.Example.RemediationID
 	}
-	occurrences, err := h.Store.Occurrences(ctx, ids, query.Filter, query.PerSignature, except)
+	incidents, err := h.Store.Incidents(ctx, ids, query.Filter, query.PerSignature, except)
 	if err != nil {
 		return nil, err
 	}
 	found := ranked[:0]
 	for _, one := range ranked {
-		// A signature whose last matching remediation was updated in between has no occurrences any more.
-		if of := occurrences[one.SignatureID]; of != nil {
+		// An incident whose last matching remediation was updated in between has none any more.
+		if of := incidents[one.IncidentID]; of != nil {
 			found = append(found, completed(one, of))
 		}
 	}
 	return found, nil
 }
 
-func completed(found api.Found, of *postgres.Occurrences) api.Found {
+func completed(found api.Found, of *postgres.Incident) api.Found {
+	found.Signatures = of.Signatures
 	found.Occurrences, found.FirstSeen, found.LastSeen = of.Total, of.FirstSeen, of.LastSeen
-	found.Outcome, found.Newest = of.Outcome, of.Newest
+	found.Outcome, found.Newest, found.Solved = of.Outcome, of.Newest, of.Solved
 	for _, action := range of.Actions {
 		found.Actions = append(found.Actions, api.FoundAction{ActionType: action.ActionType, Outcome: action.Outcome})
 	}

@@ -76,15 +76,16 @@ new_remediation AS (
     RETURNING id, event_id, signature_id
 ),
 new_signature AS (
-    INSERT INTO signature (id, text, normalizer, terms, counts, length, analyzer)
-    SELECT s.id, s.text, $5::smallint, s.terms::bigint[], s.counts::smallint[], s.length, $6::smallint
+    INSERT INTO signature (id, incident_id, text, normalizer, terms, counts, length, analyzer)
+    SELECT s.id, s.incident_id, s.text, $5::smallint, s.terms::bigint[], s.counts::smallint[], s.length, $6::smallint
     FROM (
         SELECT
             unnest($7::uuid[]) AS id,
-            unnest($8::text[]) AS text,
-            unnest($9::text[]) AS terms,
-            unnest($10::text[]) AS counts,
-            unnest($11::integer[]) AS length
+            unnest($8::uuid[]) AS incident_id,
+            unnest($9::text[]) AS text,
+            unnest($10::text[]) AS terms,
+            unnest($11::text[]) AS counts,
+            unnest($12::integer[]) AS length
     ) AS s
     -- A remediation that is not written leaves nothing behind; what belongs to none of them belongs to an update.
     WHERE s.id IN (SELECT signature_id FROM new_remediation) OR s.id <> ALL($4::uuid[])
@@ -97,16 +98,16 @@ new_embedding AS (
     FROM (
         SELECT
             m.id AS model_id,
-            ($12::uuid[])[n.i] AS signature_id,
-            ($13::real[])[(n.i - 1) * m.dimensions + 1 : n.i * m.dimensions]::halfvec AS vector
+            ($13::uuid[])[n.i] AS signature_id,
+            ($14::real[])[(n.i - 1) * m.dimensions + 1 : n.i * m.dimensions]::halfvec AS vector
         FROM embedding_model AS m
-        CROSS JOIN (SELECT generate_subscripts($12::uuid[], 1) AS i) AS n
-        WHERE m.name = $14::text
+        CROSS JOIN (SELECT generate_subscripts($13::uuid[], 1) AS i) AS n
+        WHERE m.name = $15::text
     ) AS v
     -- The vector of a signature that is there already is kept: it was paid for.
     WHERE v.signature_id IN (SELECT signature_id FROM new_remediation)
         OR v.signature_id <> ALL($4::uuid[])
-        OR v.signature_id IN (SELECT s.id FROM signature AS s WHERE s.id = ANY($12::uuid[]))
+        OR v.signature_id IN (SELECT s.id FROM signature AS s WHERE s.id = ANY($13::uuid[]))
     ORDER BY v.signature_id
     ON CONFLICT (model_id, signature_id) DO NOTHING
 ),
@@ -121,12 +122,12 @@ new_event AS (
         i.canonical,
         i.content_hash,
         CASE
-            WHEN NOT EXISTS (SELECT FROM embedding_model WHERE name = $14::text) THEN 'pending'
-            WHEN i.signature_id = ANY($12::uuid[]) OR i.signature_id IN (
+            WHEN NOT EXISTS (SELECT FROM embedding_model WHERE name = $15::text) THEN 'pending'
+            WHEN i.signature_id = ANY($13::uuid[]) OR i.signature_id IN (
                 SELECT e.signature_id
                 FROM embedding AS e
                 JOIN embedding_model AS m ON m.id = e.model_id
-                WHERE m.name = $14::text AND e.signature_id = ANY($4::uuid[])
+                WHERE m.name = $15::text AND e.signature_id = ANY($4::uuid[])
             ) THEN 'stored'
             ELSE 'pending'
         END
@@ -141,20 +142,21 @@ JOIN new_event AS e ON e.event_id = r.event_id
 `
 
 type RemediationAppendParams struct {
-	Canonical          [][]byte
-	ContentHash        [][]byte
-	Metadata           []string
-	SignatureID        []audit.ID
-	Normalizer         int16
-	Analyzer           int16
-	NewSignatureID     []audit.ID
-	NewSignatureText   []string
-	NewSignatureTerms  []string
-	NewSignatureCounts []string
-	NewSignatureLength []int32
-	VectorSignatureID  []audit.ID
-	Vectors            []float32
-	Model              string
+	Canonical            [][]byte
+	ContentHash          [][]byte
+	Metadata             []string
+	SignatureID          []audit.ID
+	Normalizer           int16
+	Analyzer             int16
+	NewSignatureID       []audit.ID
+	NewSignatureIncident []audit.ID
+	NewSignatureText     []string
+	NewSignatureTerms    []string
+	NewSignatureCounts   []string
+	NewSignatureLength   []int32
+	VectorSignatureID    []audit.ID
+	Vectors              []float32
+	Model                string
 }
 
 type RemediationAppendRow struct {
@@ -185,6 +187,7 @@ func (q *Queries) RemediationAppend(ctx context.Context, db DBTX, arg Remediatio
 		arg.Normalizer,
 		arg.Analyzer,
 		arg.NewSignatureID,
+		arg.NewSignatureIncident,
 		arg.NewSignatureText,
 		arg.NewSignatureTerms,
 		arg.NewSignatureCounts,
@@ -652,15 +655,16 @@ WITH input AS (
     ) AS a
 ),
 new_signature AS (
-    INSERT INTO signature (id, text, normalizer, terms, counts, length, analyzer)
-    SELECT s.id, s.text, $4::smallint, s.terms::bigint[], s.counts::smallint[], s.length, $5::smallint
+    INSERT INTO signature (id, incident_id, text, normalizer, terms, counts, length, analyzer)
+    SELECT s.id, s.incident_id, s.text, $4::smallint, s.terms::bigint[], s.counts::smallint[], s.length, $5::smallint
     FROM (
         SELECT
             unnest($6::uuid[]) AS id,
-            unnest($7::text[]) AS text,
-            unnest($8::text[]) AS terms,
-            unnest($9::text[]) AS counts,
-            unnest($10::integer[]) AS length
+            unnest($7::uuid[]) AS incident_id,
+            unnest($8::text[]) AS text,
+            unnest($9::text[]) AS terms,
+            unnest($10::text[]) AS counts,
+            unnest($11::integer[]) AS length
     ) AS s
     ORDER BY s.id
     ON CONFLICT (id) DO NOTHING
@@ -671,11 +675,11 @@ new_embedding AS (
     FROM (
         SELECT
             m.id AS model_id,
-            ($11::uuid[])[n.i] AS signature_id,
-            ($12::real[])[(n.i - 1) * m.dimensions + 1 : n.i * m.dimensions]::halfvec AS vector
+            ($12::uuid[])[n.i] AS signature_id,
+            ($13::real[])[(n.i - 1) * m.dimensions + 1 : n.i * m.dimensions]::halfvec AS vector
         FROM embedding_model AS m
-        CROSS JOIN (SELECT generate_subscripts($11::uuid[], 1) AS i) AS n
-        WHERE m.name = $13::text
+        CROSS JOIN (SELECT generate_subscripts($12::uuid[], 1) AS i) AS n
+        WHERE m.name = $14::text
     ) AS v
     ORDER BY v.signature_id
     ON CONFLICT (model_id, signature_id) DO NOTHING
@@ -700,19 +704,20 @@ WHERE r.remediation_id = s.state ->> 'remediation_id'
 `
 
 type RemediationUpdateParams struct {
-	States             []byte
-	Canonical          [][]byte
-	ContentHash        [][]byte
-	Normalizer         int16
-	Analyzer           int16
-	NewSignatureID     []audit.ID
-	NewSignatureText   []string
-	NewSignatureTerms  []string
-	NewSignatureCounts []string
-	NewSignatureLength []int32
-	VectorSignatureID  []audit.ID
-	Vectors            []float32
-	Model              string
+	States               []byte
+	Canonical            [][]byte
+	ContentHash          [][]byte
+	Normalizer           int16
+	Analyzer             int16
+	NewSignatureID       []audit.ID
+	NewSignatureIncident []audit.ID
+	NewSignatureText     []string
+	NewSignatureTerms    []string
+	NewSignatureCounts   []string
+	NewSignatureLength   []int32
+	VectorSignatureID    []audit.ID
+	Vectors              []float32
+	Model                string
 }
 
 // RemediationUpdate writes the new states of locked remediations, their signatures, the vectors that come along, and the journal
@@ -727,6 +732,7 @@ func (q *Queries) RemediationUpdate(ctx context.Context, db DBTX, arg Remediatio
 		arg.Normalizer,
 		arg.Analyzer,
 		arg.NewSignatureID,
+		arg.NewSignatureIncident,
 		arg.NewSignatureText,
 		arg.NewSignatureTerms,
 		arg.NewSignatureCounts,

@@ -14,7 +14,7 @@ import (
 
 const searchCandidates = `-- name: SearchCandidates :many
 SELECT
-    s.id, s.text, s.terms, s.counts, s.length,
+    s.id, coalesce(s.incident_id, s.id)::uuid AS incident_id, s.text, s.terms, s.counts, s.length,
     coalesce(e.vector <=> ($1::real[])::halfvec, 2)::float8 AS distance
 FROM signature AS s
 LEFT JOIN embedding AS e ON e.model_id = $2::smallint AND e.signature_id = s.id AND $1::real[] IS NOT NULL
@@ -29,12 +29,13 @@ type SearchCandidatesParams struct {
 }
 
 type SearchCandidatesRow struct {
-	ID       audit.ID
-	Text     string
-	Terms    []int64
-	Counts   []int16
-	Length   int32
-	Distance float64
+	ID         audit.ID
+	IncidentID audit.ID
+	Text       string
+	Terms      []int64
+	Counts     []int16
+	Length     int32
+	Distance   float64
 }
 
 // SearchCandidates answers what is needed to score signatures on every leg: their terms, and their cosine distance from the query vector,
@@ -50,6 +51,7 @@ func (q *Queries) SearchCandidates(ctx context.Context, db DBTX, arg SearchCandi
 		var i SearchCandidatesRow
 		if err := rows.Scan(
 			&i.ID,
+			&i.IncidentID,
 			&i.Text,
 			&i.Terms,
 			&i.Counts,
@@ -270,7 +272,7 @@ nearest AS (
     UNION ALL
     SELECT m.signature_id, m.distance FROM measured AS m
 )
-SELECT n.signature_id, n.distance::float8 AS distance, s.text
+SELECT n.signature_id, coalesce(s.incident_id, s.id)::uuid AS incident_id, n.distance::float8 AS distance, s.text
 FROM nearest AS n
 JOIN signature AS s ON s.id = n.signature_id
 ORDER BY n.distance, n.signature_id
@@ -301,6 +303,7 @@ type SearchNearestParams struct {
 
 type SearchNearestRow struct {
 	SignatureID audit.ID
+	IncidentID  audit.ID
 	Distance    float64
 	Text        string
 }
@@ -341,243 +344,11 @@ func (q *Queries) SearchNearest(ctx context.Context, db DBTX, arg SearchNearestP
 	var items []SearchNearestRow
 	for rows.Next() {
 		var i SearchNearestRow
-		if err := rows.Scan(&i.SignatureID, &i.Distance, &i.Text); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const searchOutcomes = `-- name: SearchOutcomes :many
-SELECT
-    r.signature_id,
-    (CASE WHEN grouping(r.action_type) = 0 THEN r.action_type ELSE '' END)::text AS action_type,
-    count(*) AS occurrences,
-    min(r.start_time)::timestamptz AS first_seen,
-    max(r.start_time)::timestamptz AS last_seen,
-    count(*) FILTER (WHERE r.status = 'success') AS success,
-    count(*) FILTER (WHERE r.status = 'failure') AS failure
-FROM remediation_audit AS r
-WHERE r.signature_id = ANY($1::uuid[])
-    AND ($2::bigint[] IS NULL OR r.id = ANY($2::bigint[]))
-    AND ($3::text[] IS NULL OR r.remediation_id = ANY($3::text[]))
-    AND ($4::text[] IS NULL OR r.name = ANY($4::text[]))
-    AND ($5::text[] IS NULL OR r.namespace = ANY($5::text[]))
-    AND ($6::text[] IS NULL OR r.phase = ANY($6::text[]))
-    AND ($7::text[] IS NULL OR r.status = ANY($7::text[]))
-    AND ($8::text[] IS NULL OR r.severity = ANY($8::text[]))
-    AND ($9::text[] IS NULL OR r.environment = ANY($9::text[]))
-    AND ($10::text[] IS NULL OR r.cluster_name = ANY($10::text[]))
-    AND ($11::text[] IS NULL OR r.action_type = ANY($11::text[]))
-    AND ($12::text[] IS NULL OR r.alert_fingerprint = ANY($12::text[]))
-    AND ($13::text[] IS NULL OR r.target_resource = ANY($13::text[]))
-    AND ($14::uuid[] IS NULL OR r.signature_id = ANY($14::uuid[]))
-    AND ($15::timestamptz IS NULL OR r.start_time >= $15::timestamptz)
-    AND ($16::timestamptz IS NULL OR r.start_time < $16::timestamptz)
-    AND r.remediation_id IS DISTINCT FROM $17::text
-GROUP BY GROUPING SETS ((r.signature_id), (r.signature_id, r.action_type))
-ORDER BY r.signature_id, 2
-`
-
-type SearchOutcomesParams struct {
-	Found          []audit.ID
-	Ids            []int64
-	RemediationIds []string
-	Names          []string
-	Namespaces     []string
-	Phases         []string
-	Statuses       []string
-	Severities     []string
-	Environments   []string
-	ClusterNames   []string
-	ActionTypes    []string
-	Fingerprints   []string
-	Targets        []string
-	SignatureIds   []audit.ID
-	Since          *time.Time
-	Until          *time.Time
-	Except         *string
-}
-
-type SearchOutcomesRow struct {
-	SignatureID audit.ID
-	ActionType  string
-	Occurrences int64
-	FirstSeen   time.Time
-	LastSeen    time.Time
-	Success     int64
-	Failure     int64
-}
-
-// SearchOutcomes answers, for each of the signatures, a row with an empty action_type that counts all of its remediations the
-// filters leave, except one, and a row for every action among them.
-func (q *Queries) SearchOutcomes(ctx context.Context, db DBTX, arg SearchOutcomesParams) ([]SearchOutcomesRow, error) {
-	rows, err := db.Query(ctx, searchOutcomes,
-		arg.Found,
-		arg.Ids,
-		arg.RemediationIds,
-		arg.Names,
-		arg.Namespaces,
-		arg.Phases,
-		arg.Statuses,
-		arg.Severities,
-		arg.Environments,
-		arg.ClusterNames,
-		arg.ActionTypes,
-		arg.Fingerprints,
-		arg.Targets,
-		arg.SignatureIds,
-		arg.Since,
-		arg.Until,
-		arg.Except,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []SearchOutcomesRow
-	for rows.Next() {
-		var i SearchOutcomesRow
 		if err := rows.Scan(
 			&i.SignatureID,
-			&i.ActionType,
-			&i.Occurrences,
-			&i.FirstSeen,
-			&i.LastSeen,
-			&i.Success,
-			&i.Failure,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const searchRemediations = `-- name: SearchRemediations :many
-SELECT
-    newest.signature_id, newest.id, newest.remediation_id, newest.name, newest.namespace, newest.cluster_name,
-    newest.environment, newest.severity, newest.action_type, newest.target_resource, newest.phase, newest.status,
-    newest.start_time, newest.end_time, newest.duration_ms
-FROM (SELECT unnest($1::uuid[]) AS id) AS f
-CROSS JOIN LATERAL (
-    SELECT r.id, r.remediation_id, r.name, r.namespace, r.cluster_name, r.environment, r.severity, r.alert_fingerprint, r.action_type, r.target_resource, r.phase, r.status, r.start_time, r.end_time, r.duration_ms, r.error_message, r.workflow_yaml, r.metadata, r.signature_id, r.actor, r.event_id, r.created_at, r.updated_at
-    FROM remediation_audit AS r
-    WHERE r.signature_id = f.id
-        AND ($2::bigint[] IS NULL OR r.id = ANY($2::bigint[]))
-        AND ($3::text[] IS NULL OR r.remediation_id = ANY($3::text[]))
-        AND ($4::text[] IS NULL OR r.name = ANY($4::text[]))
-        AND ($5::text[] IS NULL OR r.namespace = ANY($5::text[]))
-        AND ($6::text[] IS NULL OR r.phase = ANY($6::text[]))
-        AND ($7::text[] IS NULL OR r.status = ANY($7::text[]))
-        AND ($8::text[] IS NULL OR r.severity = ANY($8::text[]))
-        AND ($9::text[] IS NULL OR r.environment = ANY($9::text[]))
-        AND ($10::text[] IS NULL OR r.cluster_name = ANY($10::text[]))
-        AND ($11::text[] IS NULL OR r.action_type = ANY($11::text[]))
-        AND ($12::text[] IS NULL OR r.alert_fingerprint = ANY($12::text[]))
-        AND ($13::text[] IS NULL OR r.target_resource = ANY($13::text[]))
-        AND ($14::uuid[] IS NULL OR r.signature_id = ANY($14::uuid[]))
-        AND ($15::timestamptz IS NULL OR r.start_time >= $15::timestamptz)
-        AND ($16::timestamptz IS NULL OR r.start_time < $16::timestamptz)
-        AND r.remediation_id IS DISTINCT FROM $17::text
-    ORDER BY r.start_time DESC, r.id DESC
-    LIMIT $18::bigint
-) AS newest
-ORDER BY newest.signature_id, newest.start_time DESC, newest.id DESC
-`
-
-type SearchRemediationsParams struct {
-	Found          []audit.ID
-	Ids            []int64
-	RemediationIds []string
-	Names          []string
-	Namespaces     []string
-	Phases         []string
-	Statuses       []string
-	Severities     []string
-	Environments   []string
-	ClusterNames   []string
-	ActionTypes    []string
-	Fingerprints   []string
-	Targets        []string
-	SignatureIds   []audit.ID
-	Since          *time.Time
-	Until          *time.Time
-	Except         *string
-	PerSignature   int64
-}
-
-type SearchRemediationsRow struct {
-	SignatureID    audit.ID
-	ID             int64
-	RemediationID  string
-	Name           string
-	Namespace      string
-	ClusterName    *string
-	Environment    *string
-	Severity       string
-	ActionType     string
-	TargetResource *string
-	Phase          string
-	Status         string
-	StartTime      time.Time
-	EndTime        *time.Time
-	DurationMs     *int64
-}
-
-// SearchRemediations answers the newest remediations of each of the signatures that the filters leave, except one, newest first, without
-// their long texts.
-func (q *Queries) SearchRemediations(ctx context.Context, db DBTX, arg SearchRemediationsParams) ([]SearchRemediationsRow, error) {
-	rows, err := db.Query(ctx, searchRemediations,
-		arg.Found,
-		arg.Ids,
-		arg.RemediationIds,
-		arg.Names,
-		arg.Namespaces,
-		arg.Phases,
-		arg.Statuses,
-		arg.Severities,
-		arg.Environments,
-		arg.ClusterNames,
-		arg.ActionTypes,
-		arg.Fingerprints,
-		arg.Targets,
-		arg.SignatureIds,
-		arg.Since,
-		arg.Until,
-		arg.Except,
-		arg.PerSignature,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []SearchRemediationsRow
-	for rows.Next() {
-		var i SearchRemediationsRow
-		if err := rows.Scan(
-			&i.SignatureID,
-			&i.ID,
-			&i.RemediationID,
-			&i.Name,
-			&i.Namespace,
-			&i.ClusterName,
-			&i.Environment,
-			&i.Severity,
-			&i.ActionType,
-			&i.TargetResource,
-			&i.Phase,
-			&i.Status,
-			&i.StartTime,
-			&i.EndTime,
-			&i.DurationMs,
+			&i.IncidentID,
+			&i.Distance,
+			&i.Text,
 		); err != nil {
 			return nil, err
 		}
