@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -99,6 +100,8 @@ func (a *app) found(results []client.SearchResult, explain bool) error {
 		{Title: "BEST ACTION", Most: 40},
 		{Title: "REMEDIATIONS", Most: 60},
 		{Below: textLines},
+		{Title: "tried", Below: 2},
+		{Title: "last success", Below: 1},
 	}
 	if explain {
 		columns = append([]console.Column{{Title: "WORDS"}, {Title: "MEANING"}}, columns...)
@@ -109,7 +112,7 @@ func (a *app) found(results []client.SearchResult, explain bool) error {
 		rows[i] = append(console.Cells(
 			strconv.FormatFloat(result.Score, 'f', 3, 64), strconv.FormatInt(result.Occurrences, 10), a.at(result.LastSeen),
 			share(result.SuccessRate.Success, result.SuccessRate.Failure), bestAction(result), shownIDs(result),
-		), incidentText(result))
+		), incidentText(result), console.Cell{Text: tried(result)}, console.Cell{Text: lastSuccess(result)})
 		if explain {
 			rows[i] = explained(rows[i], result)
 		}
@@ -148,8 +151,32 @@ func bestAction(result client.SearchResult) string {
 	if len(result.Actions) == 0 {
 		return ""
 	}
-	best := result.Actions[0]
-	return strings.TrimSpace(best.ActionType + " " + share(best.Success, best.Failure))
+	return action(result.Actions[0])
+}
+
+func action(a client.ActionRate) string {
+	return strings.TrimSpace(a.ActionType + " " + share(a.Success, a.Failure))
+}
+
+// tried are all actions, best first, where there is more than the best one.
+func tried(result client.SearchResult) string {
+	if len(result.Actions) < 2 {
+		return ""
+	}
+	all := make([]string, len(result.Actions))
+	for i, one := range result.Actions {
+		all[i] = action(one)
+	}
+	return strings.Join(all, ", ")
+}
+
+// lastSuccess is the remediation whose workflow to look at: datastorage get shows it.
+func lastSuccess(result client.SearchResult) string {
+	last := result.LastSuccess
+	if last == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s (%s)", last.RemediationID, last.ActionType)
 }
 
 func shownIDs(result client.SearchResult) string {
@@ -185,6 +212,9 @@ func matched(result client.SearchResult) string {
 		told := term.Term + " " + strconv.FormatFloat(term.Score, 'f', 2, 64)
 		var others []string
 		for _, span := range term.Spans {
+			if strings.Contains(term.Term, " ") {
+				break // The words of a pair are told one by one.
+			}
 			// A service may answer anything.
 			start := min(max(span.Start, 0), len(text))
 			end := min(max(span.End, start), len(text))

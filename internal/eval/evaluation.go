@@ -18,8 +18,11 @@ type evaluation struct {
 	server   *local.Postgres
 	modes    []client.SearchMode
 	progress io.Writer
-	rankings []ranking
-	foldings []folding
+	// shares asks for reweighings as well.
+	shares      bool
+	rankings    []ranking
+	reweighings []reweighing
+	foldings    []folding
 }
 
 // ranking is how well one mode of search with one model ranked one set.
@@ -61,6 +64,13 @@ func (e *evaluation) one(ctx context.Context, s set, database string, env provid
 			return fmt.Errorf("%s search: %w", mode, err)
 		}
 		e.rankings = append(e.rankings, measured)
+	}
+	if e.shares {
+		measured, err := service.reweigh(ctx, s)
+		if err != nil {
+			return fmt.Errorf("shares of hybrid search: %w", err)
+		}
+		e.reweighings = append(e.reweighings, measured)
 	}
 	// Signatures know no model: the first provider's are everybody's.
 	if s.templates == nil || slices.ContainsFunc(e.foldings, func(f folding) bool { return f.set == s.name }) {

@@ -8,19 +8,37 @@ import (
 // Span is where a text has a term: the characters (Unicode code points) from Start on and before End, counted from 0.
 type Span struct{ Start, End int }
 
-// Spans are where a text has the query's terms, by QueryTerm.Text; of a pair of words, from the first to the second. The text is one
-// that Analyze takes.
-func (s *Scorer) Spans(text string) map[string][]Span {
-	texts := make(map[Term]string, len(s.Terms))
-	for _, term := range s.Terms {
-		texts[term.Term] = term.Text
+// Spans are where a text has each of some terms, which are QueryTerm.Text: words, or pairs of words, then from the first to the second.
+// The text is one that Analyze takes.
+func Spans(text string, terms []string) [][]Span {
+	spans := make([][]Span, len(terms))
+	if len(terms) == 0 {
+		return spans
 	}
-	spans := map[string][]Span{}
+	places := make(map[Term]int, len(terms))
+	for i, term := range terms {
+		var stemmed []string
+		for word := range strings.FieldsSeq(term) {
+			stemmed = append(stemmed, stem(word))
+		}
+		places[newTerm(stemmed...)] = i
+	}
 	note := func(term Term, span Span) {
-		if text, ok := texts[term]; ok {
-			spans[text] = append(spans[text], span)
+		if at, ok := places[term]; ok {
+			spans[at] = append(spans[at], span)
 		}
 	}
+	eachWord(text, func(w, last word, span, pair Span) {
+		note(newTerm(w.stem), span)
+		if last.stem != "" {
+			note(newTerm(last.stem, w.stem), pair)
+		}
+	})
+	return spans
+}
+
+// eachWord calls yield for each word of a text with where it is, and with the word before it on its line and where both are.
+func eachWord(text string, yield func(w, last word, span, pair Span)) {
 	start := 0
 	for line := range strings.Lines(text) {
 		var last word
@@ -31,13 +49,9 @@ func (s *Scorer) Spans(text string) map[string][]Span {
 			counted = word.start
 			from := start + characters
 			to := from + utf8.RuneCountInString(line[word.start:word.end])
-			note(newTerm(word.stem), Span{from, to})
-			if last.stem != "" {
-				note(newTerm(last.stem, word.stem), Span{lastStart, to})
-			}
+			yield(word, last, Span{from, to}, Span{lastStart, to})
 			last, lastStart = word, from
 		}
 		start += utf8.RuneCountInString(line)
 	}
-	return spans
 }

@@ -156,10 +156,9 @@ func (h handler) byMeaning(ctx context.Context, query *api.SearchQuery, m meanin
 }
 
 func (h handler) byWords(ctx context.Context, query *api.SearchQuery) ([]api.Found, error) {
-	var scorer *lexical.Scorer
-	best, err := gather(query, depth, func(limit int) (_ []api.Found, _ bool, err error) {
-		var ids []audit.ID
-		if scorer, ids, err = h.lexical(ctx, query, limit); err != nil || len(ids) == 0 {
+	return gather(query, depth, func(limit int) ([]api.Found, bool, error) {
+		scorer, ids, err := h.lexical(ctx, query, limit)
+		if err != nil || len(ids) == 0 {
 			return nil, true, err
 		}
 		candidates, err := h.Store.Candidates(ctx, ids, nil)
@@ -170,17 +169,14 @@ func (h handler) byWords(ctx context.Context, query *api.SearchQuery) ([]api.Fou
 		rank(found, lexicalLeg)
 		return found, len(ids) < limit, err
 	})
-	return located(query, best, scorer), err
 }
 
 func (h handler) byBoth(ctx context.Context, query *api.SearchQuery, m meaning) ([]api.Found, error) {
-	var scorer *lexical.Scorer
-	best, err := gather(query, depth, func(limit int) ([]api.Found, bool, error) {
+	return gather(query, depth, func(limit int) ([]api.Found, bool, error) {
 		legs, err := m.store.Legs(ctx, m.vector, lexical.Parse(query.Text), query.Filter, limit)
 		if err != nil {
 			return nil, false, err
 		}
-		scorer = legs.Scorer
 		ids, all := legs.Lexical, len(legs.Nearest) < limit && len(legs.Lexical) < limit
 		for _, near := range legs.Nearest {
 			ids = append(ids, near.SignatureID)
@@ -188,7 +184,7 @@ func (h handler) byBoth(ctx context.Context, query *api.SearchQuery, m meaning) 
 		candidates, err := m.store.Candidates(ctx, distinct(ids), m.vector)
 		found := make([]api.Found, len(candidates))
 		for i, candidate := range candidates {
-			found[i] = scored(query, candidate, scorer, 1-m.share())
+			found[i] = scored(query, candidate, legs.Scorer, 1-m.share())
 			similarity := 1 - candidate.Distance
 			found[i].Semantic = &api.Leg{Raw: similarity, Normalized: max(similarity, 0), Weight: m.share()}
 		}
@@ -196,7 +192,6 @@ func (h handler) byBoth(ctx context.Context, query *api.SearchQuery, m meaning) 
 		rank(found, semanticLeg)
 		return found, all, err
 	})
-	return located(query, best, scorer), err
 }
 
 // gather looks for signatures until there are enough incidents among them, or all were found: an incident has a signature for every way
@@ -242,22 +237,6 @@ func scored(query *api.SearchQuery, candidate postgres.Candidate, scorer *lexica
 	return api.Found{SignatureID: candidate.SignatureID, IncidentID: candidate.IncidentID, Text: candidate.Text, Lexical: leg}
 }
 
-// located adds to the terms that matched where each text has them.
-func located(query *api.SearchQuery, found []api.Found, scorer *lexical.Scorer) []api.Found {
-	if !query.Explain {
-		return found
-	}
-	for _, one := range found {
-		spans := scorer.Spans(one.Text)
-		for i, term := range one.Lexical.Terms {
-			for _, span := range spans[term.Text] {
-				one.Lexical.Terms[i].Spans = append(one.Lexical.Terms[i].Spans, api.LegSpan(span))
-			}
-		}
-	}
-	return found
-}
-
 func lexicalLeg(f *api.Found) *api.Leg  { return f.Lexical }
 func semanticLeg(f *api.Found) *api.Leg { return f.Semantic }
 
@@ -296,7 +275,28 @@ func bestOfEach(found []api.Found) []api.Found {
 // cut keeps what the query asked for.
 func cut(query *api.SearchQuery, found []api.Found) []api.Found {
 	found = slices.DeleteFunc(found, func(f api.Found) bool { return f.Score < query.MinScore })
-	return found[:min(len(found), query.Limit)]
+	found = found[:min(len(found), query.Limit)]
+	for _, one := range found {
+		locate(one)
+	}
+	return found
+}
+
+// locate adds to the terms that matched where the text has them.
+func locate(found api.Found) {
+	if found.Lexical == nil {
+		return
+	}
+	terms := found.Lexical.Terms
+	texts := make([]string, len(terms))
+	for i, term := range terms {
+		texts[i] = term.Text
+	}
+	for i, spans := range lexical.Spans(found.Text, texts) {
+		for _, span := range spans {
+			terms[i].Spans = append(terms[i].Spans, api.LegSpan(span))
+		}
+	}
 }
 
 // complete adds to each incident what the filter leaves of its remediations.
