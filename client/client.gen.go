@@ -529,14 +529,14 @@ type Explain struct {
 	// Filters The filters that applied.
 	Filters []string `json:"filters"`
 
-	// Lexical What one leg found of a result. raw is BM25 on the lexical leg and the cosine similarity on the semantic one; normalized is what that is worth between 0 and 1 (in mode semantic it is raw); score is weight times normalized. rank counts the results that the leg looked at, best first; it is absent where the leg found nothing of this one.
+	// Lexical What one leg found of a result. raw is BM25 on the lexical leg and the cosine similarity on the semantic one; normalized is what that is worth between 0 and 1 (in mode semantic it is raw); score is weight times normalized. rank counts the signatures that the leg looked at, best first; it is absent where the leg found nothing of this one.
 	Lexical *ExplainLeg `json:"lexical,omitempty"`
 
-	// Semantic What one leg found of a result. raw is BM25 on the lexical leg and the cosine similarity on the semantic one; normalized is what that is worth between 0 and 1 (in mode semantic it is raw); score is weight times normalized. rank counts the results that the leg looked at, best first; it is absent where the leg found nothing of this one.
+	// Semantic What one leg found of a result. raw is BM25 on the lexical leg and the cosine similarity on the semantic one; normalized is what that is worth between 0 and 1 (in mode semantic it is raw); score is weight times normalized. rank counts the signatures that the leg looked at, best first; it is absent where the leg found nothing of this one.
 	Semantic *ExplainLeg `json:"semantic,omitempty"`
 }
 
-// ExplainLeg What one leg found of a result. raw is BM25 on the lexical leg and the cosine similarity on the semantic one; normalized is what that is worth between 0 and 1 (in mode semantic it is raw); score is weight times normalized. rank counts the results that the leg looked at, best first; it is absent where the leg found nothing of this one.
+// ExplainLeg What one leg found of a result. raw is BM25 on the lexical leg and the cosine similarity on the semantic one; normalized is what that is worth between 0 and 1 (in mode semantic it is raw); score is weight times normalized. rank counts the signatures that the leg looked at, best first; it is absent where the leg found nothing of this one.
 type ExplainLeg struct {
 	// Model Semantic leg; what made the vectors.
 	Model      *string `json:"model,omitempty"`
