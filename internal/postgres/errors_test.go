@@ -65,6 +65,12 @@ func translations() []translation {
 		{"I/O error", server("58030"), unavailable, false},
 		{"not null", server("23502"), []string{"refused"}, false},
 		{"foreign key", server("23503"), []string{"refused"}, false},
+		{
+			"no such signature", &pgconn.PgError{Code: "23503", ConstraintName: "remediation_audit_signature_id_fkey"},
+			unavailable, true,
+		},
+		{"no such signature", &pgconn.PgError{Code: "23503", ConstraintName: "embedding_signature_id_fkey"}, unavailable, true},
+		{"no such parent", &pgconn.PgError{Code: "23503", ConstraintName: "workflow_audit_remediation_id_fkey"}, []string{"refused"}, false},
 		{"unique", server("23505"), []string{"refused"}, false},
 		{"check", server("23514"), []string{"refused"}, false},
 		{"out of range", server("22003"), []string{"refused"}, false},
