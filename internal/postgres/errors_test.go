@@ -180,9 +180,30 @@ func calls(tb testing.TB) map[string]func(context.Context, tapped) error {
 			return err
 		},
 		"add vectors": func(ctx context.Context, s tapped) error { _, err := s.AddVectors(ctx, vectors); return err },
+		"resign":      resigning(ids[0]),
 		"cursor key":  func(ctx context.Context, s tapped) error { _, err := s.CursorKey(ctx); return err },
 		"partitions":  func(ctx context.Context, s tapped) error { _, err := s.PartitionsAhead(ctx, 6); return err },
 		"ready":       func(ctx context.Context, s tapped) error { return s.Ready(ctx, 1)[0].Err },
+	}
+}
+
+// resigning makes the calls that sign anew, until one fails.
+func resigning(id audit.ID) func(context.Context, tapped) error {
+	return func(ctx context.Context, s tapped) error {
+		for _, err := range s.OldSignatures(ctx, true) {
+			if err != nil {
+				return err
+			}
+		}
+		for _, err := range s.SignedAs(ctx, id) {
+			if err != nil {
+				return err
+			}
+		}
+		_, resign := s.Resign(ctx, id, []postgres.Resigned{{ID: 1, SignatureID: id}}, func(audit.ID) bool { return true })
+		_, left := s.ToResign(ctx)
+		_, drop := s.DropSignatures(ctx, []audit.ID{id})
+		return errors.Join(s.ResignBeside(ctx, id, nil), s.ResignIncident(ctx, id, id), resign, left, drop)
 	}
 }
 
