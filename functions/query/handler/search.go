@@ -31,11 +31,7 @@ func (h handler) search(ctx context.Context, r *api.Request) (*api.Answer, error
 	if err != nil {
 		return nil, err
 	}
-	ranked, how, err := h.rank(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	found, err := h.complete(ctx, query, ranked)
+	found, how, err := h.find(ctx, query)
 	if err != nil {
 		return nil, err
 	}
@@ -54,11 +50,7 @@ func (h handler) similar(ctx context.Context, r *api.Request) (*api.Answer, erro
 	}
 	limit := query.Limit
 	query.Example, query.Text, query.Limit = &example, example.Signature().Text, limit+1
-	ranked, how, err := h.rank(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	found, err := h.complete(ctx, query, ranked)
+	found, how, err := h.find(ctx, query)
 	if err != nil {
 		return nil, err
 	}
@@ -66,6 +58,24 @@ func (h handler) similar(ctx context.Context, r *api.Request) (*api.Answer, erro
 		found = found[:limit]
 	}
 	return query.AnswerSimilar(found, how), nil
+}
+
+// errMoved says that a signature was found and is gone: its remediations have another one now.
+var errMoved = fmt.Errorf("%w: what was found is signed anew", audit.ErrUnavailable)
+
+// find ranks incidents and adds their remediations. Between the statements of a search remediations may be updated or signed anew, so that what
+// the first has found the next does not: then all is asked again, a few times.
+func (h handler) find(ctx context.Context, query *api.SearchQuery) (found []api.Found, how api.How, err error) {
+	for range 3 {
+		var moved bool
+		if found, how, err = h.rank(ctx, query); err == nil {
+			found, moved, err = h.complete(ctx, query, found)
+		}
+		if moved = moved || errors.Is(err, errMoved); !moved {
+			break
+		}
+	}
+	return found, how, err
 }
 
 // rank answers the best incidents for the query by its mode, best first.
@@ -161,7 +171,7 @@ func (h handler) byWords(ctx context.Context, query *api.SearchQuery) ([]api.Fou
 		if err != nil || len(ids) == 0 {
 			return nil, true, err
 		}
-		candidates, err := h.Store.Candidates(ctx, ids, nil)
+		candidates, err := candidates(ctx, h.Store, ids, nil)
 		found := make([]api.Found, len(candidates))
 		for i, candidate := range candidates {
 			found[i] = scored(query, candidate, scorer, 1)
@@ -181,7 +191,7 @@ func (h handler) byBoth(ctx context.Context, query *api.SearchQuery, m meaning) 
 		for _, near := range legs.Nearest {
 			ids = append(ids, near.SignatureID)
 		}
-		candidates, err := m.store.Candidates(ctx, distinct(ids), m.vector)
+		candidates, err := candidates(ctx, m.store, distinct(ids), m.vector)
 		found := make([]api.Found, len(candidates))
 		for i, candidate := range candidates {
 			found[i] = scored(query, candidate, legs.Scorer, 1-m.share())
@@ -192,6 +202,14 @@ func (h handler) byBoth(ctx context.Context, query *api.SearchQuery, m meaning) 
 		rank(found, semanticLeg)
 		return found, all, err
 	})
+}
+
+func candidates(ctx context.Context, store *postgres.Store, ids []audit.ID, vector []float32) ([]postgres.Candidate, error) {
+	found, err := store.Candidates(ctx, ids, vector)
+	if err == nil && len(found) < len(ids) {
+		err = errMoved
+	}
+	return found, err
 }
 
 // gather looks for signatures until there are enough incidents among them, or all were found: an incident has a signature for every way
@@ -299,10 +317,11 @@ func locate(found api.Found) {
 	}
 }
 
-// complete adds to each incident what the filter leaves of its remediations.
-func (h handler) complete(ctx context.Context, query *api.SearchQuery, ranked []api.Found) ([]api.Found, error) {
+// complete adds to each incident what the filter leaves of its remediations. Incidents without any are left out; moved reports whether there
+// is one that had some when it was found.
+func (h handler) complete(ctx context.Context, query *api.SearchQuery, ranked []api.Found) (found []api.Found, moved bool, err error) {
 	if len(ranked) == 0 {
-		return nil, nil
+		return nil, false, nil
 	}
 	ids := make([]audit.ID, len(ranked))
 	for i, one := range ranked {
@@ -314,16 +333,20 @@ func (h handler) complete(ctx context.Context, query *api.SearchQuery, ranked []
 	}
 	incidents, err := h.Store.Incidents(ctx, ids, query.Filter, query.PerSignature, except)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	found := ranked[:0]
+	found = ranked[:0]
 	for _, one := range ranked {
-		// An incident whose last matching remediation was updated in between has none any more.
-		if of := incidents[one.IncidentID]; of != nil {
-			found = append(found, completed(one, of))
+		of := incidents[one.IncidentID]
+		if of == nil {
+			// The example alone is not counted in its incident.
+			moved = moved || query.Example == nil || !query.IsExample(one)
+			continue
 		}
+		moved = moved || len(of.Newest) == 0 && query.PerSignature > 0
+		found = append(found, completed(one, of))
 	}
-	return found, nil
+	return found, moved, nil
 }
 
 func completed(found api.Found, of *postgres.Incident) api.Found {
