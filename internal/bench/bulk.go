@@ -14,7 +14,7 @@ import (
 )
 
 // bulkRecords is how many records a bulk write holds.
-const bulkRecords = 1000
+func (o options) bulkRecords() int { return o.size(1000, 100) }
 
 // benchBulk measures Store.Append of many records against COPY of the rows it makes, into the same tables with their indexes,
 // constraints and foreign keys.
@@ -96,9 +96,10 @@ func (b *bulk) measure(ctx context.Context, what string, of func(int) int) (line
 	if err != nil {
 		return line{}, err
 	}
+	records := b.options.bulkRecords()
 	return line{
-		what:   fmt.Sprintf("bulk: %d records, %s", bulkRecords, what),
-		result: perSecond(bulkRecords, figures[0]), floor: perSecond(bulkRecords, figures[1]),
+		what:   fmt.Sprintf("bulk: %d records, %s", records, what),
+		result: perSecond(records, figures[0]), floor: perSecond(records, figures[1]),
 		ratio: 1 / ratio(figures), goal: goal{least: 0.5},
 	}, nil
 }
@@ -116,10 +117,11 @@ type load struct {
 }
 
 func (b *bulk) newLoad(ctx context.Context, of func(int) int) (l load, err error) {
-	if l.entries, err = entries("bulk", b.serial, bulkRecords, of); err != nil {
+	records := b.options.bulkRecords()
+	if l.entries, err = entries("bulk", b.serial, records, of); err != nil {
 		return l, err
 	}
-	b.serial += bulkRecords
+	b.serial += records
 	signatures := make([]audit.Signature, len(l.entries))
 	for i, entry := range l.entries {
 		signatures[i] = entry.Signature

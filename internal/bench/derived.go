@@ -135,6 +135,7 @@ func compareLoads(ctx context.Context, databases [2]*bulk, l derivedLoad) (line,
 	if err != nil {
 		return line{}, err
 	}
-	return derivedLine(fmt.Sprintf("%d records, %s", bulkRecords, l.what),
-		perSecond(bulkRecords, figures[0]), perSecond(bulkRecords, figures[1]), 1/ratio(figures), l.isGoal), nil
+	records := options.bulkRecords()
+	return derivedLine(fmt.Sprintf("%d records, %s", records, l.what),
+		perSecond(records, figures[0]), perSecond(records, figures[1]), 1/ratio(figures), l.isGoal), nil
 }

@@ -38,7 +38,7 @@ func benchAppend(ctx context.Context, e *env) (lines []line, err error) {
 	}
 	defer p.pool.Close()
 	for _, c := range []struct{ clients, records, appends int }{
-		{1, 1, e.options.size(2000, 100)}, {clients, 1, e.options.size(4000, 100)}, {1, bulkRecords, 1},
+		{1, 1, e.options.size(2000, 100)}, {clients, 1, e.options.size(4000, 100)}, {1, e.options.bulkRecords(), 1},
 	} {
 		measured, err := b.compareWays(ctx, p, c.clients, c.records, c.appends)
 		if err != nil {

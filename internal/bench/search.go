@@ -62,7 +62,7 @@ type searchLeg struct {
 // terms' weights, the best hundred, their terms and the completing of the best ten take, and what the semantic leg executes to find a
 // hundred. It does not contain that the candidates of both legs are scored on both.
 func searchKinds() (all []searchKind) {
-	const depth = 100
+	const half = 50 // for each incident that it is to find, a semantic search asks for two signatures
 	for _, f := range []struct{ what, filters string }{
 		{"unfiltered", `{}`},
 		{"filter that a fifth passes", `{"namespace":"shop-0"}`},
@@ -73,7 +73,7 @@ func searchKinds() (all []searchKind) {
 			legs: []searchLeg{{client.SearchModeSemantic, 10, ""}},
 		}, searchKind{
 			what: "hybrid, " + f.what, filters: f.filters, mode: client.SearchModeHybrid,
-			legs: []searchLeg{{client.SearchModeSemantic, depth, "SearchNearest"}, {client.SearchModeLexical, 10, ""}},
+			legs: []searchLeg{{client.SearchModeSemantic, half, "SearchNearest"}, {client.SearchModeLexical, 10, ""}},
 		})
 	}
 	return all
@@ -102,7 +102,7 @@ func (s *stand) rehearse(ctx context.Context, k searchKind) ([]searched, error) 
 			if err != nil {
 				return nil, err
 			}
-			statements, err := s.rehearsed(ctx, functions.Handlers["QueryFunction"], request, leg.until)
+			statements, err := s.rehearsed(ctx, functions.Handlers["QueryFunction"], request, leg)
 			if err != nil {
 				return nil, err
 			}
@@ -126,26 +126,30 @@ func searchEvent(query string, mode client.SearchMode, limit int, filters string
 	})
 }
 
-// rehearsed answers what a search executes, as far as the statement of that name.
-func (s *stand) rehearsed(ctx context.Context, function lambda.Handler, request []byte, until string) ([]statement, error) {
+// rehearsed answers what a leg's search executes as far as it counts.
+func (s *stand) rehearsed(ctx context.Context, function lambda.Handler, request []byte, leg searchLeg) ([]statement, error) {
+	want := 10
+	if leg.mode == client.SearchModeLexical {
+		want = 1 // what holds no word of the query is not found
+	}
 	for range 2 { // the first describes the statements
 		s.recorder.take()
-		if err := finds(ctx, function, request, 10); err != nil {
+		if err := finds(ctx, function, request, want); err != nil {
 			return nil, err
 		}
 	}
 	statements := s.recorder.take()
-	if until == "" {
+	if leg.until == "" {
 		return statements, nil
 	}
 	last := -1
 	for i, statement := range statements {
-		if statement.name() == until {
+		if statement.name() == leg.until {
 			last = i
 		}
 	}
 	if last < 0 {
-		return nil, fmt.Errorf("a search executes %s, and no %s", statementNames(statements), until)
+		return nil, fmt.Errorf("a search executes %s, and no %s", statementNames(statements), leg.until)
 	}
 	return statements[:last+1], nil
 }

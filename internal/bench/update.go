@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/datastorage-service/datastorage/internal/audit"
@@ -35,13 +36,14 @@ func benchUpdate(ctx context.Context, e *env) (lines []line, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return []line{updateLine("inserts", inserts), updateLine("updates of the phase", updates)}, nil
+	records := e.options.bulkRecords()
+	return []line{updateLine("inserts", records, inserts), updateLine("updates of the phase", records, updates)}, nil
 }
 
-func updateLine(what string, figures [2][]float64) line {
+func updateLine(what string, records int, figures [2][]float64) line {
 	return line{
-		what:   "update: " + what + ", 1000 at once; floor: without the indexes of rare values",
-		result: perSecond(bulkRecords, figures[0]), floor: perSecond(bulkRecords, figures[1]), ratio: 1 / ratio(figures),
+		what:   fmt.Sprintf("update: %s, %d at once; floor: without the indexes of rare values", what, records),
+		result: perSecond(records, figures[0]), floor: perSecond(records, figures[1]), ratio: 1 / ratio(figures),
 	}
 }
 
