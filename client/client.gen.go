@@ -524,21 +524,24 @@ type ExecutionInput struct {
 	WorkflowID     string    `json:"workflow_id"`
 }
 
-// Explain Why a result stands where it does. The scores of the legs add up to the result's score.
+// Explain Why a result stands where it does. The scores of the legs, and of the feedback, add up to the result's score.
 type Explain struct {
+	// Feedback What one leg found of a result. raw is BM25 on the lexical leg, the cosine similarity to the query on the semantic one, and that to the best result of both legs for the feedback of mode hybrid; normalized is what that is worth between 0 and 1 (in mode semantic it is raw); score is weight times normalized. rank counts the signatures that the leg looked at, best first; it is absent where the leg found nothing of this one.
+	Feedback *ExplainLeg `json:"feedback,omitempty"`
+
 	// Filters The filters that applied.
 	Filters []string `json:"filters"`
 
-	// Lexical What one leg found of a result. raw is BM25 on the lexical leg and the cosine similarity on the semantic one; normalized is what that is worth between 0 and 1 (in mode semantic it is raw); score is weight times normalized. rank counts the signatures that the leg looked at, best first; it is absent where the leg found nothing of this one.
+	// Lexical What one leg found of a result. raw is BM25 on the lexical leg, the cosine similarity to the query on the semantic one, and that to the best result of both legs for the feedback of mode hybrid; normalized is what that is worth between 0 and 1 (in mode semantic it is raw); score is weight times normalized. rank counts the signatures that the leg looked at, best first; it is absent where the leg found nothing of this one.
 	Lexical *ExplainLeg `json:"lexical,omitempty"`
 
-	// Semantic What one leg found of a result. raw is BM25 on the lexical leg and the cosine similarity on the semantic one; normalized is what that is worth between 0 and 1 (in mode semantic it is raw); score is weight times normalized. rank counts the signatures that the leg looked at, best first; it is absent where the leg found nothing of this one.
+	// Semantic What one leg found of a result. raw is BM25 on the lexical leg, the cosine similarity to the query on the semantic one, and that to the best result of both legs for the feedback of mode hybrid; normalized is what that is worth between 0 and 1 (in mode semantic it is raw); score is weight times normalized. rank counts the signatures that the leg looked at, best first; it is absent where the leg found nothing of this one.
 	Semantic *ExplainLeg `json:"semantic,omitempty"`
 }
 
-// ExplainLeg What one leg found of a result. raw is BM25 on the lexical leg and the cosine similarity on the semantic one; normalized is what that is worth between 0 and 1 (in mode semantic it is raw); score is weight times normalized. rank counts the signatures that the leg looked at, best first; it is absent where the leg found nothing of this one.
+// ExplainLeg What one leg found of a result. raw is BM25 on the lexical leg, the cosine similarity to the query on the semantic one, and that to the best result of both legs for the feedback of mode hybrid; normalized is what that is worth between 0 and 1 (in mode semantic it is raw); score is weight times normalized. rank counts the signatures that the leg looked at, best first; it is absent where the leg found nothing of this one.
 type ExplainLeg struct {
-	// Model Semantic leg; what made the vectors.
+	// Model Semantic leg and feedback; what made the vectors.
 	Model      *string `json:"model,omitempty"`
 	Normalized float64 `json:"normalized"`
 	Rank       *int    `json:"rank,omitempty"`
@@ -899,7 +902,7 @@ type SearchResult struct {
 	// Actions Best first by low.
 	Actions []ActionRate `json:"actions"`
 
-	// Explain Why a result stands where it does. The scores of the legs add up to the result's score.
+	// Explain Why a result stands where it does. The scores of the legs, and of the feedback, add up to the result's score.
 	Explain   *Explain  `json:"explain,omitempty"`
 	FirstSeen time.Time `json:"first_seen"`
 

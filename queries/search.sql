@@ -151,3 +151,11 @@ FROM signature AS s
 LEFT JOIN embedding AS e ON e.model_id = @model_id::smallint AND e.signature_id = s.id AND sqlc.narg('query')::real[] IS NOT NULL
 WHERE s.id = ANY(@ids::uuid[])
 ORDER BY s.id;
+
+-- name: SearchAlike :many
+-- SearchAlike answers the cosine distances of signatures' vectors of the model from one signature's; those without a vector are left out.
+SELECT e.signature_id, (e.vector <=> example.vector)::float8 AS distance
+FROM embedding AS example
+JOIN embedding AS e ON e.model_id = example.model_id AND e.signature_id = ANY(@ids::uuid[])
+WHERE example.model_id = @model_id::smallint AND example.signature_id = @example::uuid
+ORDER BY e.signature_id;

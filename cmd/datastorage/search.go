@@ -104,7 +104,7 @@ func (a *app) found(results []client.SearchResult, explain bool) error {
 		{Title: "last success", Below: 1},
 	}
 	if explain {
-		columns = append([]console.Column{{Title: "WORDS"}, {Title: "MEANING"}}, columns...)
+		columns = append([]console.Column{{Title: "WORDS"}, {Title: "MEANING"}, {Title: "LIKE BEST"}}, columns...)
 		columns = append(columns, console.Column{Title: "matched", Below: textLines})
 	}
 	rows := make([][]console.Cell, len(results))
@@ -187,13 +187,13 @@ func shownIDs(result client.SearchResult) string {
 	return strings.Join(ids, ",")
 }
 
-// explained adds to a row what each leg added to the score, and the terms that matched with what they weigh.
+// explained adds to a row what each leg and the feedback added to the score, and the terms that matched with what they weigh.
 func explained(row []console.Cell, result client.SearchResult) []console.Cell {
 	explain := result.Explain
 	if explain == nil {
 		explain = &client.Explain{}
 	}
-	row = append(console.Cells(part(explain.Lexical), part(explain.Semantic)), row...)
+	row = append(console.Cells(part(explain.Lexical), part(explain.Semantic), part(explain.Feedback)), row...)
 	return append(row, console.Cell{Text: matched(result)})
 }
 

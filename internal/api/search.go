@@ -181,15 +181,16 @@ type Found struct {
 	Newest              []audit.Stored
 	// Solved is the newest remediation that succeeded.
 	Solved *audit.Stored
-	// Lexical and Semantic say what each leg of the search found; nil for a leg that was not searched.
-	Lexical, Semantic *Leg
+	// Lexical and Semantic say what each leg of the search found, and Feedback how much it is like the best that they found together; nil
+	// for what was not done.
+	Lexical, Semantic, Feedback *Leg
 }
 
 // Leg is what one leg of a search found of a signature.
 type Leg struct {
 	// Rank is the place on this leg from 1 on, 0 for what it did not find.
 	Rank int
-	// Raw is BM25 or the cosine similarity, Normalized what that is worth between 0 and 1, Weight what the leg is worth in the score.
+	// Raw is BM25 or a cosine similarity, Normalized what that is worth between 0 and 1, Weight what the leg is worth in the score.
 	Raw, Normalized, Weight float64
 	// Terms are the terms that matched; they add up to Raw. Of the lexical leg alone.
 	Terms []LegTerm
@@ -264,7 +265,10 @@ func (q *SearchQuery) wire(how How) func(Found) client.SearchResult {
 	return func(one Found) client.SearchResult {
 		result := wireFound(one)
 		if q.Explain {
-			result.Explain = &client.Explain{Lexical: wireLeg(one.Lexical, ""), Semantic: wireLeg(one.Semantic, how.Model), Filters: q.Filter.Fields()}
+			result.Explain = &client.Explain{
+				Lexical: wireLeg(one.Lexical, ""), Semantic: wireLeg(one.Semantic, how.Model), Feedback: wireLeg(one.Feedback, how.Model),
+				Filters: q.Filter.Fields(),
+			}
 		}
 		return result
 	}

@@ -89,6 +89,38 @@ func TestHybridExplains(t *testing.T) {
 	}
 }
 
+// TestFeedback holds the feedback to what a search by example says of the best result of both legs: how much each is like it.
+func TestFeedback(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{})
+	for i, trouble := range troubles() {
+		create(t, stack, incident(fmt.Sprint(i), trouble))
+	}
+	found := search(t, stack, client.SearchInput{Query: "database of the pod is full", Explain: pointer(true)})
+	best := slices.MaxFunc(found, func(a, b client.SearchResult) int {
+		return cmp.Compare(a.Explain.Lexical.Score+a.Explain.Semantic.Score, b.Explain.Lexical.Score+b.Explain.Semantic.Score)
+	})
+	similar, err := stack.Client.Similar(t.Context(), best.Remediations[0].RemediationID, client.FindSimilarParams{
+		Mode: client.SearchModeSemantic, Explain: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]float64{best.SignatureID: 1}
+	for _, result := range similar.Data {
+		want[result.SignatureID] = result.Explain.Semantic.Raw
+	}
+	for _, result := range found {
+		// Vectors are stored in halves, with eleven bits.
+		if got := result.Explain.Feedback.Raw; math.Abs(got-want[result.SignatureID]) > 2e-3 {
+			t.Errorf("%s: %v like the best, by example %v", result.Text, got, want[result.SignatureID])
+		}
+	}
+	if len(found) < 8 || len(want) < len(found) {
+		t.Errorf("%d found, %d by example", len(found), len(want))
+	}
+}
+
 func text(s *string) string {
 	if s == nil {
 		return ""
@@ -156,7 +188,8 @@ func explainsItself(t *testing.T, how client.SearchInfo, found []client.SearchRe
 	for _, result := range found {
 		explain := result.Explain
 		if (explain.Lexical != nil) != (how.Mode != client.SearchModeSemantic) || (explain.Semantic != nil) != (how.Model != "") ||
-			(how.Model == "") != (how.Mode == client.SearchModeLexical || len(how.Degraded) > 0) {
+			(how.Model == "") != (how.Mode == client.SearchModeLexical || len(how.Degraded) > 0) ||
+			(explain.Feedback != nil) != (how.Mode == client.SearchModeHybrid && how.Model != "") {
 			t.Errorf("%+v explains the legs %+v", how, explain)
 		}
 		legsAddUp(t, how, result)
@@ -170,14 +203,14 @@ func explainsItself(t *testing.T, how client.SearchInfo, found []client.SearchRe
 func legsAddUp(t *testing.T, how client.SearchInfo, result client.SearchResult) {
 	t.Helper()
 	var sum, weights float64
-	for _, leg := range []*client.ExplainLeg{result.Explain.Lexical, result.Explain.Semantic} {
+	for _, leg := range []*client.ExplainLeg{result.Explain.Lexical, result.Explain.Semantic, result.Explain.Feedback} {
 		if leg == nil {
 			continue
 		}
 		sum += leg.Score
 		weights += leg.Weight
 		model := ""
-		if leg == result.Explain.Semantic {
+		if leg != result.Explain.Lexical {
 			model = how.Model
 		}
 		if !near(leg.Score, leg.Weight*leg.Normalized) || (leg.Rank != nil) != (leg.Normalized > 0) || text(leg.Model) != model {

@@ -452,9 +452,9 @@ func TestSigningAnewWaitsForVectors(t *testing.T) {
 // first has found are no more, and the search finds all the same.
 func TestSearchesFollowWhatIsSignedAnew(t *testing.T) {
 	t.Parallel()
-	for _, statement := range []string{"SearchCandidates", "IncidentOutcomes", "IncidentRemediations"} {
+	for _, statement := range []string{"SearchCandidates", "SearchAlike", "IncidentOutcomes", "IncidentRemediations"} {
 		for _, mode := range []client.SearchMode{"semantic", "lexical", "hybrid"} {
-			if statement == "SearchCandidates" && mode == "semantic" {
+			if statement == "SearchCandidates" && mode == "semantic" || statement == "SearchAlike" && mode != "hybrid" {
 				continue // It needs none.
 			}
 			t.Run(fmt.Sprint(statement, " ", mode), func(t *testing.T) {

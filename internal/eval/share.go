@@ -23,8 +23,9 @@ const candidates = 100
 // candidate is an incident that a hybrid search found.
 type candidate struct {
 	signature string
-	// lexical and semantic are what the legs found it worth, from 0 to 1.
-	lexical, semantic float64
+	// lexical and semantic are what the legs found it worth, from 0 to 1; of the score they have together the part legs, and feedback is the
+	// other part. That is what it is worth to be like the best by the share that the service has.
+	lexical, semantic, legs, feedback float64
 	// remediations are its newest first.
 	remediations []string
 }
@@ -62,7 +63,7 @@ func (s *service) reweigh(ctx context.Context, of set) (reweighing, error) {
 	return r, nil
 }
 
-// explained answers what a hybrid search found, and the share of the semantic leg.
+// explained answers what a hybrid search found, and the share of the semantic leg beside the lexical one.
 func (s *service) explained(ctx context.Context, text string) (found []candidate, share float64, err error) {
 	groups, each := candidates, depth
 	answer, err := s.api.Search(ctx, client.SearchInput{
@@ -75,13 +76,17 @@ func (s *service) explained(ctx context.Context, text string) (found []candidate
 		if result.Explain == nil || result.Explain.Lexical == nil || result.Explain.Semantic == nil {
 			return nil, 0, errors.New("a result explains no more than one leg")
 		}
+		lexical, semantic, feedback := result.Explain.Lexical, result.Explain.Semantic, result.Explain.Feedback
 		c := candidate{
-			signature: result.SignatureID, lexical: result.Explain.Lexical.Normalized, semantic: result.Explain.Semantic.Normalized,
+			signature: result.SignatureID, lexical: lexical.Normalized, semantic: semantic.Normalized, legs: lexical.Weight + semantic.Weight,
+		}
+		if feedback != nil {
+			c.feedback = feedback.Score
 		}
 		for _, remediation := range result.Remediations {
 			c.remediations = append(c.remediations, remediation.RemediationID)
 		}
-		found, share = append(found, c), result.Explain.Semantic.Weight
+		found, share = append(found, c), semantic.Weight/c.legs
 	}
 	return found, share, nil
 }
@@ -91,7 +96,7 @@ func shareAt(step int) float64 { return float64(step) / shareSteps }
 // ranked are the first remediations of the candidates with a share, in the service's order: of equal scores the lesser signature first.
 func ranked(found []candidate, share float64) []string {
 	order := slices.Clone(found)
-	value := func(c candidate) float64 { return (1-share)*c.lexical + share*c.semantic }
+	value := func(c candidate) float64 { return c.legs*((1-share)*c.lexical+share*c.semantic) + c.feedback }
 	slices.SortFunc(order, func(a, b candidate) int {
 		return cmp.Or(cmp.Compare(value(b), value(a)), cmp.Compare(a.signature, b.signature))
 	})

@@ -10,13 +10,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Words find a, meaning finds b; they meet where 0.6 (1 − w) + 0.2 w = 0.1 (1 − w) + 0.9 w, at w = 5/12.
+// Words find a, meaning finds b; they meet where ¾ (0.6 (1 − w) + 0.2 w) + 0.03 = ¾ (0.1 (1 − w) + 0.9 w), at w = 0.45.
 func TestRanked(t *testing.T) {
 	t.Parallel()
 	found := []candidate{
-		{"s-b", 0.1, 0.9, []string{"b-2", "b-1"}}, {"s-a", 0.6, 0.2, []string{"a"}}, {"s-d", 0, 0, []string{"d"}}, {"s-c", 0, 0, []string{"c"}},
+		{"s-b", 0.1, 0.9, 0.75, 0, []string{"b-2", "b-1"}},
+		{"s-a", 0.6, 0.2, 0.75, 0.03, []string{"a"}},
+		{"s-d", 0, 0, 0.75, 0, []string{"d"}},
+		{"s-c", 0, 0, 0.75, 0, []string{"c"}},
 	}
-	for share, want := range map[float64]string{0: "a b-2 b-1 c d", 0.41: "a b-2 b-1 c d", 0.42: "b-2 b-1 a c d", 1: "b-2 b-1 a c d"} {
+	for share, want := range map[float64]string{0: "a b-2 b-1 c d", 0.44: "a b-2 b-1 c d", 0.46: "b-2 b-1 a c d", 1: "b-2 b-1 a c d"} {
 		if got := strings.Join(ranked(found, share), " "); got != want {
 			t.Errorf("share %v: %s, want %s", share, got, want)
 		}

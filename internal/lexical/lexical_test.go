@@ -1,12 +1,14 @@
 package lexical_test
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
@@ -96,6 +98,32 @@ func TestAnalyze(t *testing.T) {
 	}
 	if !slices.IsSorted(d.Terms) || len(slices.Compact(slices.Clone(d.Terms))) != len(d.Terms) {
 		t.Errorf("the terms %v are not sorted and distinct", d.Terms)
+	}
+}
+
+// A URL's words are found by, and count less than what the text says.
+func TestURLs(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]map[string]int16{
+		"x\nsee http://web.example.com/web/web, or web http://web.example.com": {"web": 2, "exampl": 1, "see": 1, "see http": 0, "com": 1},
+		"x\nGet \"https://api.github.com/x\": dial tcp":                        {"github": 1, "api github": 0, "dial tcp": 1, "get": 1},
+		"x\nhttp://<ip>:<n>/healthz healthz":                                   {"healthz": 2},
+		"x\n:// web web ://web a:// b":                                         {"web": 3, "b": 1},
+		"x\n漢http://web web web":                                               {"web": 3},
+	} {
+		d := lexical.Analyze(text)
+		got := map[string]int16{}
+		for i, term := range d.Terms {
+			for stems := range want {
+				if lexical.Term(xxhash.Sum64String(stems)) == term {
+					got[stems] = d.Counts[i]
+				}
+			}
+		}
+		maps.DeleteFunc(want, func(_ string, n int16) bool { return n == 0 })
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", text, diff)
+		}
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 
 // Analyzer is the version of the rules that turn a text into terms. A change that changes any term of any text needs a new number: stored
 // terms of an older one are made again by the maintain function.
-const Analyzer = 1
+const Analyzer = 2
 
 // maxTerms bounds the distinct terms of a document and of a query; what is cut off comes last in the text.
 const maxTerms = 2048
@@ -35,7 +35,8 @@ type Document struct {
 }
 
 // Analyze makes the terms of a signature's text. The first line, the alert's name, counts twice: it says in a few words what the rest
-// tells at length.
+// tells at length. A word of a URL counts once, and only if the text did not have it before: a URL says where to read on, and its words
+// are there to be found by, not to outweigh what is told.
 func Analyze(text string) Document {
 	counts := map[Term]int{}
 	length := 0
@@ -45,7 +46,16 @@ func Analyze(text string) Document {
 			weight = 2
 		}
 		last := ""
+		links := urls(line)
 		for word := range words(line) {
+			var linked bool
+			if links, linked = passed(links, word); linked {
+				if last = ""; counts[newTerm(word.stem)] == 0 {
+					length++
+					add(counts, newTerm(word.stem), 1)
+				}
+				continue
+			}
 			length += weight
 			add(counts, newTerm(word.stem), weight)
 			if last != "" {

@@ -183,6 +183,23 @@ func (s *Store) Candidates(ctx context.Context, signatures []audit.ID, vector []
 	})
 }
 
+// Alike answers the cosine distances of signatures from an example, one of them, in the store's model; those without a vector are left
+// out. There are none if the example has no vector any more.
+func (s *Store) Alike(ctx context.Context, example audit.ID, signatures []audit.ID) (map[audit.ID]float64, error) {
+	return retry(ctx, "compare candidates", func(ctx context.Context) (map[audit.ID]float64, error) {
+		model, err := s.registered(ctx)
+		if err != nil {
+			return nil, err
+		}
+		rows, err := s.queries.SearchAlike(ctx, s.pool, dbsqlc.SearchAlikeParams{ModelID: model.ID, Example: example, Ids: signatures})
+		distances := make(map[audit.ID]float64, len(rows))
+		for _, row := range rows {
+			distances[row.SignatureID] = row.Distance
+		}
+		return distances, err
+	})
+}
+
 // Unanalyzed reads signatures that have no terms, or terms of an older analyzer.
 func (s *Store) Unanalyzed(ctx context.Context, limit int) ([]audit.Signature, error) {
 	return retry(ctx, "look for signatures without terms", func(ctx context.Context) ([]audit.Signature, error) {

@@ -350,6 +350,11 @@ func (p planner) checkLexical(t *testing.T, fields map[string][]audit.Filter) {
 			t.Fatal(err)
 		}
 		p.check(t, "SearchCandidates", name)
+		example := audit.ID(md5.Sum([]byte("s5")))
+		if alike, err := p.Alike(t.Context(), example, append(found, example)); err != nil || len(alike) != len(found)+1 || alike[example] > 1e-3 {
+			t.Errorf("alike are %v %v", alike, err)
+		}
+		p.check(t, "SearchAlike", name)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/datastorage-service/datastorage/internal/api"
 	"github.com/datastorage-service/datastorage/internal/audit"
@@ -16,12 +17,15 @@ import (
 // depth is how many signatures each leg of a search by words contributes at the least; all of them are scored on every leg.
 const depth = 100
 
-// What the semantic leg counts in a hybrid score, the lexical leg having the rest (docs/decisions/011-hybrid-search.md). Hashed vectors
+// What the semantic leg counts beside the lexical leg, which has the rest (docs/decisions/011-hybrid-search.md). Hashed vectors
 // tell again which words two texts share, trained ones what the lexical leg cannot know.
 const (
 	hashedShare  = 0.11
 	trainedShare = 0.39
 )
+
+// feedbackShare is what being like the best of the candidates counts in a hybrid score, whichever the model; the legs have the rest.
+const feedbackShare = 0.25
 
 // rank answers the best incidents for the query by its mode, best first.
 func (h handler) rank(ctx context.Context, query *api.SearchQuery) ([]api.Found, api.How, error) {
@@ -87,7 +91,7 @@ func (h handler) meaning(ctx context.Context, query *api.SearchQuery) (meaning, 
 	return m, nil
 }
 
-// share is what the semantic leg counts in a hybrid score.
+// share is what the semantic leg counts beside the lexical one.
 func (m meaning) share() float64 {
 	if m.model.Hashed() {
 		return hashedShare
@@ -143,11 +147,49 @@ func (h handler) byBoth(ctx context.Context, query *api.SearchQuery, m meaning) 
 			similarity := 1 - candidate.Distance
 			found[i].Semantic = &api.Leg{Raw: similarity, Normalized: max(similarity, 0), Weight: m.share()}
 		}
+		if err == nil {
+			err = m.feedBack(ctx, found)
+		}
 		rank(found, lexicalLeg)
 		rank(found, semanticLeg)
+		rank(found, feedbackLeg)
 		return found, all, err
 	})
 }
+
+// feedBack adds to candidates how much they are like the best of them, by their vectors: pseudo-relevance feedback (Manning, Raghavan and
+// Schütze, "Introduction to Information Retrieval", 2008, section 9.1.6). Where none has a vector there is none.
+func (m meaning) feedBack(ctx context.Context, found []api.Found) error {
+	measured := slices.DeleteFunc(slices.Clone(found), func(f api.Found) bool { return f.Semantic.Raw <= unmeasured })
+	if len(measured) == 0 {
+		return nil
+	}
+	ids := make([]audit.ID, len(measured))
+	for i, one := range measured {
+		ids[i] = one.SignatureID
+	}
+	distances, err := m.store.Alike(ctx, bestOfEach(measured)[0].SignatureID, ids)
+	if err != nil {
+		return err
+	}
+	if len(distances) < len(ids) {
+		return errMoved
+	}
+	for i := range found {
+		one := &found[i]
+		similarity := float64(unmeasured)
+		if distance, ok := distances[one.SignatureID]; ok {
+			similarity = 1 - distance
+		}
+		one.Lexical.Weight *= 1 - feedbackShare
+		one.Semantic.Weight *= 1 - feedbackShare
+		one.Feedback = &api.Leg{Raw: similarity, Normalized: max(similarity, 0), Weight: feedbackShare}
+	}
+	return nil
+}
+
+// unmeasured is the similarity of a signature that has no vector.
+const unmeasured = -1
 
 func candidates(ctx context.Context, store *postgres.Store, ids []audit.ID, vector []float32) ([]postgres.Candidate, error) {
 	found, err := store.Candidates(ctx, ids, vector)

@@ -32,12 +32,13 @@ func scored(query *api.SearchQuery, candidate postgres.Candidate, scorer *lexica
 
 func lexicalLeg(f *api.Found) *api.Leg  { return f.Lexical }
 func semanticLeg(f *api.Found) *api.Leg { return f.Semantic }
+func feedbackLeg(f *api.Found) *api.Leg { return f.Feedback }
 
 // rank numbers what a leg found, best first.
 func rank(found []api.Found, leg func(*api.Found) *api.Leg) {
 	order := make([]*api.Found, 0, len(found))
 	for i := range found {
-		if leg(&found[i]).Normalized > 0 {
+		if l := leg(&found[i]); l != nil && l.Normalized > 0 {
 			order = append(order, &found[i])
 		}
 	}
@@ -52,7 +53,7 @@ func rank(found []api.Found, leg func(*api.Found) *api.Leg) {
 // bestOfEach adds the legs up and keeps the best signature of each incident, best first.
 func bestOfEach(found []api.Found) []api.Found {
 	for i := range found {
-		found[i].Score = found[i].Lexical.Score() + found[i].Semantic.Score()
+		found[i].Score = found[i].Lexical.Score() + found[i].Semantic.Score() + found[i].Feedback.Score()
 	}
 	slices.SortFunc(found, func(a, b api.Found) int {
 		return cmp.Or(cmp.Compare(b.Score, a.Score), byID(a.SignatureID, b.SignatureID))

@@ -12,6 +12,46 @@ import (
 	audit "github.com/datastorage-service/datastorage/internal/audit"
 )
 
+const searchAlike = `-- name: SearchAlike :many
+SELECT e.signature_id, (e.vector <=> example.vector)::float8 AS distance
+FROM embedding AS example
+JOIN embedding AS e ON e.model_id = example.model_id AND e.signature_id = ANY($1::uuid[])
+WHERE example.model_id = $2::smallint AND example.signature_id = $3::uuid
+ORDER BY e.signature_id
+`
+
+type SearchAlikeParams struct {
+	Ids     []audit.ID
+	ModelID int16
+	Example audit.ID
+}
+
+type SearchAlikeRow struct {
+	SignatureID audit.ID
+	Distance    float64
+}
+
+// SearchAlike answers the cosine distances of signatures' vectors of the model from one signature's; those without a vector are left out.
+func (q *Queries) SearchAlike(ctx context.Context, db DBTX, arg SearchAlikeParams) ([]SearchAlikeRow, error) {
+	rows, err := db.Query(ctx, searchAlike, arg.Ids, arg.ModelID, arg.Example)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SearchAlikeRow
+	for rows.Next() {
+		var i SearchAlikeRow
+		if err := rows.Scan(&i.SignatureID, &i.Distance); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const searchCandidates = `-- name: SearchCandidates :many
 SELECT
     s.id, coalesce(s.incident_id, s.id)::uuid AS incident_id, s.text, s.terms, s.counts, s.length,
