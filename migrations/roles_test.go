@@ -80,6 +80,9 @@ func TestWriterIsRefused(t *testing.T) {
 		"INSERT INTO schema_version (version_id, is_applied) VALUES (99, true)",
 		"SELECT embedding_model_register('more', 3)",
 	)
+	for _, column := range []string{"id", "text", "normalizer", "created_at"} {
+		checkRefused(t, conn, fmt.Sprintf("UPDATE signature SET %[1]s = %[1]s", column))
+	}
 	checkRefused(t, conn, definitions()...)
 }
 
@@ -119,7 +122,7 @@ func TestReaderIsRefused(t *testing.T) {
 		checkRefused(t, conn, r.insert(table))
 	}
 	checkRefused(t, conn, "UPDATE remediation_audit SET phase = 'failed'", "SELECT audit_event_partitions_ahead(1)",
-		"SELECT embedding_model_register('more', 3)", "SELECT stats_roll_up('2026-01-01')")
+		"SELECT embedding_model_register('more', 3)", "SELECT stats_roll_up('2026-01-01')", "SELECT signature_drop('{}', 1::smallint)")
 	checkRefused(t, conn, definitions()...)
 }
 
@@ -165,7 +168,8 @@ func TestRolesMayDoTheirWork(t *testing.T) {
 	} {
 		checkAllowed(t, writer, fmt.Sprintf("UPDATE remediation_audit SET %[1]s = %[1]s", column))
 	}
-	checkAllowed(t, writer, "SELECT audit_event_partitions_ahead(7)", "SELECT stats_roll_up('2026-01-01')")
+	checkAllowed(t, writer, "SELECT audit_event_partitions_ahead(7)", "SELECT stats_roll_up('2026-01-01')",
+		"SELECT signature_drop('{}', 1::smallint)", "UPDATE signature SET incident_id = incident_id")
 	for _, table := range []string{
 		"signature", "embedding", "embedding_model", "remediation_audit", "ai_analysis_audit", "workflow_audit", "execution_audit",
 		"audit_event", "incident_events", "cursor_key", "schema_version", "stats_changed", "stats_daily", "stats_quarter_hour",
@@ -198,4 +202,41 @@ func firstColumn(tb testing.TB, db *postgrestest.Database, table string) string 
 	column := one[string](tb, db.ReaderURL(),
 		"SELECT attname::text FROM pg_attribute WHERE attrelid = $1::regclass AND attnum = 1", table)
 	return fmt.Sprintf("%[1]s = %[1]s", column)
+}
+
+// The one way in which the writer removes something: signatures of an older normalizer that no remediation has, with what belongs to them.
+func TestWriterDropsOldSignaturesOnly(t *testing.T) {
+	t.Parallel()
+	db, _ := schema(t)
+	const current, absent = "'00000000-0000-8000-8000-000000000003'", "'00000000-0000-8000-8000-000000000004'"
+	exec(t, db.AdminURL(),
+		valid()["embedding"].insert("embedding"),
+		valid()["signature"].with(row{"id": current, "normalizer": "2"}).insert("signature"))
+	drop := fmt.Sprintf("SELECT signature_drop(ARRAY[%s, %s, %s, %s]::uuid[], $1::smallint)", known, spare, current, absent)
+	const left = `SELECT (SELECT count(*) FROM signature) || ' signatures, ' || (SELECT count(*) FROM embedding) || ' vectors, '
+		|| (SELECT count(*) FROM signature_term) || ' terms'`
+	for _, step := range []struct {
+		normalizer, dropped int
+		left                string
+	}{
+		{1, 0, "3 signatures, 2 vectors, 6 terms"},
+		{2, 1, "2 signatures, 1 vectors, 4 terms"},
+		{2, 0, "2 signatures, 1 vectors, 4 terms"},
+		{3, 1, "1 signatures, 1 vectors, 2 terms"},
+	} {
+		if dropped := one[int](t, db.WriterURL(), drop, step.normalizer); dropped != step.dropped {
+			t.Errorf("%d dropped that are older than %d, want %d", dropped, step.normalizer, step.dropped)
+		}
+		if got := one[string](t, db.ReaderURL(), left); got != step.left {
+			t.Errorf("left are %s, want %s", got, step.left)
+		}
+	}
+	if id := one[string](t, db.ReaderURL(), "SELECT id::text FROM signature"); "'"+id+"'" != known {
+		t.Errorf("signature %s is left, want the one with a remediation", id)
+	}
+	// Whoever calls it cannot put something of their own in the way of what it means.
+	if got := one[string](t, db.ReaderURL(), "SELECT proconfig::text FROM pg_proc WHERE proname = 'signature_drop' AND prosecdef"); got !=
+		`{"search_path=pg_catalog, public, pg_temp"}` {
+		t.Errorf("signature_drop has %s", got)
+	}
 }

@@ -239,6 +239,67 @@ SET phase = s.state ->> 'phase',
 FROM (SELECT jsonb_array_elements(@states::jsonb) AS state) AS s
 WHERE r.remediation_id = s.state ->> 'remediation_id';
 
+-- name: RemediationSigned :many
+-- RemediationSigned answers what the signatures of a signature's remediations are made of: of the first page_size after the given position,
+-- newest first, as many as have budget bytes of text between them, but always one. fetched, the same in every row, is how many there were
+-- before that.
+WITH page AS (
+    SELECT r.id, r.start_time, r.error_message, r.workflow_yaml
+    FROM remediation_audit AS r
+    WHERE r.signature_id = @signature_id::uuid
+        AND (
+            sqlc.narg('after_time')::timestamptz IS NULL
+            OR (r.start_time, r.id) < (sqlc.narg('after_time')::timestamptz, sqlc.narg('after_id')::bigint)
+        )
+    ORDER BY r.start_time DESC, r.id DESC
+    LIMIT @page_size::bigint
+),
+sized AS (
+    SELECT
+        p.id,
+        row_number() OVER in_order AS place,
+        count(*) OVER () AS fetched,
+        sum(coalesce(octet_length(p.error_message), 0) + coalesce(octet_length(p.workflow_yaml), 0)) OVER in_order AS size
+    FROM page AS p
+    WINDOW in_order AS (ORDER BY p.start_time DESC, p.id DESC ROWS UNBOUNDED PRECEDING)
+)
+SELECT
+    r.id, r.name, r.action_type, r.target_resource, r.error_message, r.workflow_yaml, r.start_time, r.updated_at, s.fetched
+FROM sized AS s
+JOIN remediation_audit AS r ON r.id = s.id
+WHERE s.place = 1 OR s.size <= @budget::bigint
+ORDER BY s.place;
+
+-- name: RemediationSignAnew :execrows
+-- RemediationSignAnew gives remediations of a signature their new ones. The arrays run in parallel. A remediation that has another signature
+-- by now, or was updated since the given time, is left as it is. Locked in the order of RemediationLock, so that this and an update cannot
+-- wait for each other crosswise.
+WITH input AS (
+    SELECT
+        unnest(@ids::bigint[]) AS id,
+        unnest(@updated::timestamptz[]) AS updated_at,
+        unnest(@signature_ids::uuid[]) AS signature_id
+),
+locked AS MATERIALIZED (
+    SELECT r.id, i.signature_id
+    FROM input AS i
+    JOIN remediation_audit AS r ON r.id = i.id
+    WHERE r.signature_id = @old::uuid AND r.updated_at = i.updated_at
+    ORDER BY r.remediation_id
+    FOR NO KEY UPDATE OF r
+)
+UPDATE remediation_audit AS r
+SET signature_id = l.signature_id
+FROM locked AS l
+WHERE r.id = l.id;
+
+-- name: RemediationCountOld :one
+-- RemediationCountOld answers how many remediations have a signature of a normalizer older than the given one.
+SELECT count(*)
+FROM signature AS s
+JOIN remediation_audit AS r ON r.signature_id = s.id
+WHERE s.normalizer < @normalizer::smallint;
+
 -- name: RemediationList :many
 -- RemediationList answers the first page_size of the remediations that the filters leave, ordered by start_time and id, and of those
 -- as many as have budget bytes of free text between them, but always one. fetched, the same in every row, is how many there

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -74,12 +75,16 @@ func setup(env *testscript.Env) error {
 	return nil
 }
 
+// freeAddress is below the ports that systems give to whoever asks for any (from 32768 on Linux, from 49152 elsewhere): another test's server
+// must not come to listen there, nor one of PostgreSQL's, which take ports below 30000.
 func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	for range 100 {
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(30_000+rand.IntN(2_700)))
+		if listener, err := net.Listen("tcp", address); err == nil {
+			return address, listener.Close()
+		}
 	}
-	return listener.Addr().String(), listener.Close()
+	return "", errors.New("a hundred ports from 30000 to 32699 are taken")
 }
 
 // exits runs a program that must end with the code: exits 3 datastorage get nothing.

@@ -82,6 +82,12 @@ func (u *Update) Apply(stored Stored) (Stored, bool, error) {
 	return next, true, nil
 }
 
+// SameTexts reports whether an update left alone what a remediation's signature is made of and updates can change. Then its signature stays
+// as it is, of whichever normalizer.
+func (s *Stored) SameTexts(as *Stored) bool {
+	return equal(s.ErrorMessage, as.ErrorMessage) && equal(s.WorkflowYAML, as.WorkflowYAML)
+}
+
 func set[T any](field *T, value *T) {
 	if value != nil {
 		*field = *value

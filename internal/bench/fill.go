@@ -84,15 +84,17 @@ func (s *stand) insert(ctx context.Context, known signatures, step time.Duration
 	return group.Wait()
 }
 
-// withoutIndexes drops the indexes of a table that hold no constraint, does what is to be done, and makes them again as they were.
+// withoutIndexes drops the indexes of a table that hold no constraint and are its own, not its parent's, does what is to be done, and makes them again as they were.
 func withoutIndexes(ctx context.Context, conn *pgx.Conn, table string, do func() error) error {
 	definitions, err := collect[string](ctx, conn, `SELECT pg_get_indexdef(i.indexrelid) FROM pg_index AS i
-		WHERE i.indrelid = $1::regclass AND NOT EXISTS (SELECT FROM pg_constraint AS c WHERE c.conindid = i.indexrelid)`, table)
+		WHERE i.indrelid = $1::regclass AND NOT EXISTS (SELECT FROM pg_constraint AS c WHERE c.conindid = i.indexrelid)
+			AND NOT EXISTS (SELECT FROM pg_inherits AS h WHERE h.inhrelid = i.indexrelid)`, table)
 	if err != nil {
 		return err
 	}
 	names, err := collect[string](ctx, conn, `SELECT i.indexrelid::regclass::text FROM pg_index AS i
-		WHERE i.indrelid = $1::regclass AND NOT EXISTS (SELECT FROM pg_constraint AS c WHERE c.conindid = i.indexrelid)`, table)
+		WHERE i.indrelid = $1::regclass AND NOT EXISTS (SELECT FROM pg_constraint AS c WHERE c.conindid = i.indexrelid)
+			AND NOT EXISTS (SELECT FROM pg_inherits AS h WHERE h.inhrelid = i.indexrelid)`, table)
 	if err != nil {
 		return err
 	}

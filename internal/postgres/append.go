@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/datastorage-service/datastorage/internal/audit"
 	"github.com/datastorage-service/datastorage/internal/lexical"
@@ -67,11 +66,6 @@ func (s *Store) appendOrSplit(ctx context.Context, entries []audit.Entry, vector
 		return nil, err
 	}
 	written, err := s.try(ctx, entries, vectors)
-	if unknownSignature(err) {
-		// The database is another one than before: restored, or made anew.
-		s.known.Purge()
-		written, err = s.try(ctx, entries, vectors)
-	}
 	if !errors.Is(err, audit.ErrRefused) {
 		return written, err
 	}
@@ -95,12 +89,6 @@ func (s *Store) try(ctx context.Context, entries []audit.Entry, vectors Vectors)
 		}
 	}
 	return written, nil
-}
-
-// unknownSignature reports a remediation whose signature is not stored.
-func unknownSignature(err error) bool {
-	var server *pgconn.PgError
-	return errors.As(err, &server) && server.ConstraintName == "remediation_audit_signature_id_fkey"
 }
 
 // appendHalves splits a batch in the order in which one transaction writes it, so that no child is tried before its parent.
@@ -134,17 +122,34 @@ type attempt struct {
 }
 
 func (s *Store) append(ctx context.Context, entries []audit.Entry, vectors Vectors) ([]Written, error) {
-	groups := group(entries)
 	a := attempt{store: s, db: s.pool, entries: entries, vectors: vectors, written: make([]Written, len(entries))}
-	if len(groups) == 1 && entries[0].Kind != audit.KindUpdate {
-		// One statement is a transaction by itself.
-		return a.written, a.append(ctx, groups[0])
+	err := a.run(ctx)
+	if signatureGone(err) {
+		a.forget()
 	}
-	err := pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
+	return a.written, err
+}
+
+func (a *attempt) run(ctx context.Context) error {
+	groups := group(a.entries)
+	if len(groups) == 1 && a.entries[0].Kind != audit.KindUpdate {
+		// One statement is a transaction by itself.
+		return a.append(ctx, groups[0])
+	}
+	return pgx.BeginTxFunc(ctx, a.store.pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
 		a.db = tx
 		return a.appendAll(ctx, groups)
 	})
-	return a.written, err
+}
+
+// forget makes the next attempt send all signatures.
+func (a *attempt) forget() {
+	for _, signature := range a.changes.signatures() {
+		a.store.known.Remove(signature.ID)
+	}
+	for _, entry := range a.entries {
+		a.store.known.Remove(entry.Signature.ID)
+	}
 }
 
 // appendAll writes the groups in one transaction. What other writers may wait for is taken in the same order by each of them,

@@ -56,7 +56,7 @@ func translate(ctx context.Context, act string, err error) error {
 	case errors.Is(err, pgx.ErrNoRows):
 		return fmt.Errorf("%s: %w", act, audit.ErrNotFound)
 	case errors.As(err, &server):
-		return fmt.Errorf("%s: %w: %w", act, meaning(server.Code), err)
+		return fmt.Errorf("%s: %w: %w", act, meaning(server), err)
 	case timedOut(err), broken(err):
 		return fmt.Errorf("%s: %w: %w", act, audit.ErrUnavailable, err)
 	default:
@@ -83,9 +83,10 @@ func domain(err error) bool {
 var errServer = errors.New("the database reports a fault")
 
 // meaning maps an SQLSTATE (PostgreSQL documentation, appendix A) to what a caller can do about it.
-func meaning(code string) error {
-	switch {
-	case code == "40001", code == "40P01", // serialization failure, deadlock
+func meaning(server *pgconn.PgError) error {
+	switch code := server.Code; {
+	case signatureGone(server),
+		code == "40001", code == "40P01", // serialization failure, deadlock
 		code == "53300",                  // too many connections
 		code == "55P03", code == "57014", // lock not available, statement timeout
 		code == "25006",                                // read-only: a fail-over is under way
@@ -102,14 +103,22 @@ func meaning(code string) error {
 	}
 }
 
+// signatureGone reports a write of something that belongs to a signature which was dropped at that moment, or before, when it was remembered
+// to be stored; or the database is another one than before, restored or made anew. The same write is to be sent again, with the signature.
+func signatureGone(err error) bool {
+	var server *pgconn.PgError
+	return errors.As(err, &server) && server.Code == "23503" &&
+		(server.ConstraintName == "remediation_audit_signature_id_fkey" || server.ConstraintName == "embedding_signature_id_fkey")
+}
+
 // passing reports whether the same may succeed in a moment: a lost connection, a server that starts or stops, a deadlock, too many
-// connections. A statement that ran into its timeout would run into it again, and a full disk stays full: the caller shall wait.
+// connections, a signature that is gone. A statement that ran into its timeout would run into it again, and a full disk stays full: the caller shall wait.
 func passing(err error) bool {
 	var server *pgconn.PgError
 	if !errors.As(err, &server) {
 		return errors.Is(err, audit.ErrUnavailable) && !errors.Is(err, ErrModelUnknown)
 	}
-	return server.Code == "40001" || server.Code == "40P01" || server.Code == "53300" ||
+	return signatureGone(server) || server.Code == "40001" || server.Code == "40P01" || server.Code == "53300" ||
 		strings.HasPrefix(server.Code, "08") || strings.HasPrefix(server.Code, "57P0")
 }
 

@@ -65,6 +65,12 @@ func translations() []translation {
 		{"I/O error", server("58030"), unavailable, false},
 		{"not null", server("23502"), []string{"refused"}, false},
 		{"foreign key", server("23503"), []string{"refused"}, false},
+		{
+			"no such signature", &pgconn.PgError{Code: "23503", ConstraintName: "remediation_audit_signature_id_fkey"},
+			unavailable, true,
+		},
+		{"no such signature", &pgconn.PgError{Code: "23503", ConstraintName: "embedding_signature_id_fkey"}, unavailable, true},
+		{"no such parent", &pgconn.PgError{Code: "23503", ConstraintName: "workflow_audit_remediation_id_fkey"}, []string{"refused"}, false},
 		{"unique", server("23505"), []string{"refused"}, false},
 		{"check", server("23514"), []string{"refused"}, false},
 		{"out of range", server("22003"), []string{"refused"}, false},
@@ -174,9 +180,30 @@ func calls(tb testing.TB) map[string]func(context.Context, tapped) error {
 			return err
 		},
 		"add vectors": func(ctx context.Context, s tapped) error { _, err := s.AddVectors(ctx, vectors); return err },
+		"resign":      resigning(ids[0]),
 		"cursor key":  func(ctx context.Context, s tapped) error { _, err := s.CursorKey(ctx); return err },
 		"partitions":  func(ctx context.Context, s tapped) error { _, err := s.PartitionsAhead(ctx, 6); return err },
 		"ready":       func(ctx context.Context, s tapped) error { return s.Ready(ctx, 1)[0].Err },
+	}
+}
+
+// resigning makes the calls that sign anew, until one fails.
+func resigning(id audit.ID) func(context.Context, tapped) error {
+	return func(ctx context.Context, s tapped) error {
+		for _, err := range s.OldSignatures(ctx, true) {
+			if err != nil {
+				return err
+			}
+		}
+		for _, err := range s.SignedAs(ctx, id) {
+			if err != nil {
+				return err
+			}
+		}
+		_, resign := s.Resign(ctx, id, []postgres.Resigned{{ID: 1, SignatureID: id}}, func(audit.ID) bool { return true })
+		_, left := s.ToResign(ctx)
+		_, drop := s.DropSignatures(ctx, []audit.ID{id})
+		return errors.Join(s.ResignBeside(ctx, id, nil), s.ResignIncident(ctx, id, id), resign, left, drop)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/md5"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -30,7 +31,9 @@ const (
 // some values are rare, nearly all remediations are done. Indexes are made afterwards, which is faster.
 func fill(tb testing.TB, db *postgrestest.Database) {
 	tb.Helper()
-	const of = ` FROM pg_index WHERE indrelid IN ('remediation_audit'::regclass, 'embedding_1'::regclass) AND NOT indisunique`
+	// Those of the partitioned table are not to be dropped in a partition.
+	const of = ` FROM pg_index WHERE indrelid IN ('remediation_audit'::regclass, 'embedding_1'::regclass) AND NOT indisunique
+		AND indexrelid NOT IN (SELECT inhrelid FROM pg_inherits)`
 	create := rows[string](tb, db.AdminURL(), "SELECT pg_get_indexdef(indexrelid)"+of)
 	drop := rows[string](tb, db.AdminURL(), "SELECT 'DROP INDEX ' || indexrelid::regclass"+of)
 	if len(create) < 10 {
@@ -47,7 +50,7 @@ func data() []string {
 		"SET session_replication_role = replica",
 		// Triggers do not fire here either.
 		fmt.Sprintf(`INSERT INTO signature (id, text, normalizer, length, analyzer)
-			SELECT md5('s' || s)::uuid, 'signature ' || s, 1, 10, 1 FROM generate_series(1, %d) AS s`, planSignatures),
+			SELECT md5('s' || s)::uuid, 'signature ' || s, %d, 10, 1 FROM generate_series(1, %d) AS s`, audit.Normalizer, planSignatures),
 		postings("signature", 3), postings("word5", 10), postings("77", 1000),
 		// And the words that nobody asks for, as a text has them.
 		fmt.Sprintf(`INSERT INTO signature_term (term, signature_id, count, length)
@@ -139,8 +142,8 @@ func merged(filters ...audit.Filter) audit.Filter {
 // planner explains what a store has sent.
 type planner struct {
 	tapped
-	conn *pgx.Conn
-	URL  string
+	conn          *pgx.Conn
+	URL, AdminURL string
 }
 
 // node is a node of a plan as EXPLAIN (FORMAT JSON) writes it.
@@ -215,7 +218,7 @@ func TestPlans(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
 	fill(t, db)
-	p := planner{tapped: open(t, db.WriterURL()), conn: connect(t, db.WriterURL()), URL: db.WriterURL()}
+	p := planner{tapped: open(t, db.WriterURL()), conn: connect(t, db.WriterURL()), URL: db.WriterURL(), AdminURL: db.AdminURL()}
 	fields := planFilters()
 	p.checkLists(t, fields)
 	p.checkCounts(t, fields)
@@ -223,6 +226,7 @@ func TestPlans(t *testing.T) {
 	p.checkLexical(t, fields)
 	p.checkReads(t)
 	p.checkWrites(t)
+	p.checkResigning(t)
 	checkFewOfMany(t, db)
 }
 
@@ -460,6 +464,58 @@ func (p planner) checkWrites(t *testing.T) {
 		} {
 			p.check(t, statement, fmt.Sprint("a batch of ", n))
 		}
+	}
+}
+
+// checkResigning looks for old signatures where there are none, where there are some, and where all are old.
+func (p planner) checkResigning(t *testing.T) {
+	t.Helper()
+	for _, old := range []string{"false", "random() < 0.01", "true"} {
+		run(t, p.AdminURL, "UPDATE signature SET normalizer = 1 WHERE "+old, "VACUUM ANALYZE signature")
+		p.Tap.Reset()
+		for _, used := range []bool{false, true} {
+			for id, err := range p.OldSignatures(t.Context(), used) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if old == "true" {
+					p.resign(t, id)
+					break
+				}
+			}
+			p.check(t, "SignatureOld", fmt.Sprintf("old are %s, used %v", old, used))
+		}
+		if _, err := p.ToResign(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if old == "false" {
+			p.check(t, "RemediationCountOld", "nothing is old")
+		}
+	}
+}
+
+// resign looks at how the remediations of one signature are signed anew.
+func (p planner) resign(t *testing.T, old audit.ID) {
+	t.Helper()
+	var all []postgres.Resigned
+	for remediation, err := range p.SignedAs(t.Context(), old) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, postgres.Resigned{ID: remediation.ID, UpdatedAt: remediation.UpdatedAt, SignatureID: remediation.Signature().ID})
+	}
+	made := entry(t, minimal("made")).Signature
+	_, resign := p.Resign(t.Context(), old, all, func(audit.ID) bool { return true })
+	_, drop := p.DropSignatures(t.Context(), []audit.ID{old})
+	if err := errors.Join(p.ResignBeside(t.Context(), old, []audit.Signature{made}), p.ResignIncident(t.Context(), old, made.IncidentID),
+		resign, drop); err != nil {
+		t.Fatal(err)
+	}
+	for _, statement := range []string{"SignatureBeside", "SignatureSetIncident", "SignatureReady"} {
+		p.check(t, statement, "signing anew")
+	}
+	if len(all) > 0 {
+		p.check(t, "RemediationSigned", "signing anew")
 	}
 }
 

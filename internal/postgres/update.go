@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/datastorage-service/datastorage/internal/audit"
@@ -22,7 +24,7 @@ func (a *attempt) applyUpdates(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.changes = changes{states: states, signed: map[string]audit.Signature{}}
+	a.changes = changes{states: states, seen: map[string]bool{}, signed: map[string]audit.Signature{}}
 	for _, place := range places {
 		entry := a.entries[place]
 		state, known := states[entry.RemediationID]
@@ -52,22 +54,17 @@ func (a *attempt) lock(ctx context.Context, places []int) (map[string]*audit.Sto
 	return states, nil
 }
 
-// changes gathers what a batch of updates changes: the journal entries, and the remediations with their new signatures.
+// changes gathers what a batch of updates changes: the journal entries, the remediations, and the signatures of those that got a new one.
 type changes struct {
 	entries []audit.Entry
 	order   []string
+	seen    map[string]bool
 	states  map[string]*audit.Stored
 	signed  map[string]audit.Signature
 }
 
-// signatures are those of the changed remediations.
-func (c *changes) signatures() []audit.Signature {
-	signatures := make([]audit.Signature, len(c.order))
-	for i, id := range c.order {
-		signatures[i] = c.signed[id]
-	}
-	return signatures
-}
+// signatures are the new ones.
+func (c *changes) signatures() []audit.Signature { return slices.Collect(maps.Values(c.signed)) }
 
 // apply lets an update change the state in place. The entry's time is moved behind the state's, so that a remediation's journal is
 // in the order in which its changes happened, whatever the clocks of two functions say.
@@ -87,14 +84,17 @@ func (c *changes) apply(entry audit.Entry, state *audit.Stored) Written {
 	if !entry.RecordedAt.After(state.UpdatedAt) {
 		entry.RecordedAt = state.UpdatedAt.Add(time.Microsecond)
 	}
-	signature := next.Signature()
-	next.SignatureID, next.UpdatedAt = signature.ID, entry.RecordedAt
+	if !next.SameTexts(state) {
+		signature := next.Signature()
+		next.SignatureID, c.signed[entry.RemediationID] = signature.ID, signature
+	}
+	next.UpdatedAt = entry.RecordedAt
 	*state = next
 	c.entries = append(c.entries, entry)
-	if _, again := c.signed[entry.RemediationID]; !again {
+	if !c.seen[entry.RemediationID] {
+		c.seen[entry.RemediationID] = true
 		c.order = append(c.order, entry.RemediationID)
 	}
-	c.signed[entry.RemediationID] = signature
 	after := next
 	return Written{ID: state.ID, Remediation: &after, Receipt: audit.Receipt{
 		EventID: entry.EventID, RecordedAt: entry.RecordedAt, LeafHash: audit.LeafHash(entry.Canonical()),

@@ -1,5 +1,5 @@
-// Package handler is the scheduled upkeep: it makes the embeddings that are missing, the counts of the days that changed, and the journal's
-// partitions ahead. It is safe to run at any time, twice at once, and while writers write.
+// Package handler is the scheduled upkeep: it makes the embeddings that are missing, signs anew what an older normalizer signed, and makes
+// the counts of the days that changed, and the journal's partitions ahead. It is safe to run at any time, twice at once, and while writers write.
 package handler
 
 import (
@@ -47,6 +47,12 @@ type Done struct {
 	Refused int64 `json:"refused"`
 	// Models are all that are registered, the active one first.
 	Models []Model `json:"models"`
+	// Resigned counts the remediations that had a signature of an older normalizer and have one of this, ToResign those that still have an
+	// older one: they wait for the vector of their new signature, or the run ended before.
+	Resigned int64 `json:"resigned"`
+	ToResign int64 `json:"to_resign"`
+	// Dropped counts the older signatures that no remediation had any more and that are removed.
+	Dropped int64 `json:"dropped"`
 	// Analyzed counts the signatures whose terms were missing or of an older analyzer.
 	Analyzed int64 `json:"analyzed"`
 	// Partitions counts the journal partitions that were made.
@@ -103,11 +109,26 @@ func (h *Handler) run(ctx context.Context) (Done, error) {
 	var done Done
 	partitions, partitionsErr := h.config.Store.PartitionsAhead(ctx, h.config.PartitionsAhead)
 	done.Partitions = partitions
-	err := errors.Join(partitionsErr, h.fillIn(ctx, &done), h.analyze(ctx, &done), h.rollUp(ctx, &done))
+	signing := resigning{store: h.config.Store, log: h.config.Log, done: &done, refused: map[audit.ID]bool{}, told: time.Now()}
+	// Most have their vector at once, a copy; the others have it when it is made.
+	err := errors.Join(partitionsErr, signing.run(ctx), h.fillIn(ctx, &done, signing.refused), h.analyze(ctx, &done), signing.run(ctx),
+		signing.drop(ctx), h.rollUp(ctx, &done), h.count(ctx, &done))
 	h.config.Log.InfoContext(ctx, "maintained", slog.Int64("embedded", done.Embedded), slog.Int64("refused", done.Refused),
-		slog.Any("models", done.Models), slog.Int64("analyzed", done.Analyzed), slog.Int("partitions", done.Partitions),
+		slog.Any("models", done.Models), slog.Int64("resigned", done.Resigned), slog.Int64("to_resign", done.ToResign),
+		slog.Int64("dropped", done.Dropped), slog.Int64("analyzed", done.Analyzed), slog.Int("partitions", done.Partitions),
 		slog.Int("days", done.Days), slog.Any("error", err))
 	return done, err
+}
+
+// count tells what is left to do.
+func (h *Handler) count(ctx context.Context, done *Done) error {
+	registered, modelsErr := h.config.Store.Models(ctx)
+	for _, model := range registered {
+		done.Models = append(done.Models, Model{Name: model.Name, Active: model.Active, Stored: model.Vectors, Missing: model.Missing()})
+	}
+	left, err := h.config.Store.ToResign(ctx)
+	done.ToResign = left
+	return errors.Join(modelsErr, err)
 }
 
 // analyze makes the terms of signatures that have none, or those of an older analyzer, and counts what searches weigh them by.
@@ -153,8 +174,8 @@ func (h *Handler) rollUp(ctx context.Context, done *Done) error {
 }
 
 // fillIn makes the missing vectors of every model that a provider is configured for, those of the active one first. A provider that
-// fails does not keep another model from its vectors.
-func (h *Handler) fillIn(ctx context.Context, done *Done) error {
+// fails does not keep another model from its vectors. The signatures that the active one refuses go to refused.
+func (h *Handler) fillIn(ctx context.Context, done *Done, refused map[audit.ID]bool) error {
 	registered, err := h.config.Store.Models(ctx)
 	if err != nil {
 		return err
@@ -166,16 +187,15 @@ func (h *Handler) fillIn(ctx context.Context, done *Done) error {
 				store: h.config.Store.WithModel(model.Name), embedder: embedder, done: done, told: time.Now(),
 				log: h.config.Log.With(slog.String("model", model.Name), slog.Int64("missing", model.Missing())),
 			}
+			if model.Active {
+				b.refused = refused
+			}
 			if err := b.run(ctx); err != nil {
 				failures = append(failures, fmt.Errorf("fill in %s: %w", model.Name, err))
 			}
 		}
 	}
-	registered, err = h.config.Store.Models(ctx)
-	for _, model := range registered {
-		done.Models = append(done.Models, Model{Name: model.Name, Active: model.Active, Stored: model.Vectors, Missing: model.Missing()})
-	}
-	return errors.Join(append(failures, err)...)
+	return errors.Join(failures...)
 }
 
 // backfill fills in one model.
@@ -185,6 +205,7 @@ type backfill struct {
 	log      *slog.Logger
 	done     *Done
 	told     time.Time
+	refused  map[audit.ID]bool // gets what the provider refuses, if it is not nil
 }
 
 // run walks the signatures without a vector in the order of their ids and makes the vectors.
@@ -221,6 +242,11 @@ func (b *backfill) embed(ctx context.Context, pending []audit.Signature) error {
 	if errors.As(embedErr, &refused) {
 		// Texts without a vector must not keep those behind them from having theirs.
 		b.done.Refused += int64(len(refused.IDs))
+		if b.refused != nil {
+			for _, id := range refused.IDs {
+				b.refused[id] = true
+			}
+		}
 		return nil
 	}
 	return embedErr

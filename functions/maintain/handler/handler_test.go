@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/datastorage-service/datastorage/functions/maintain/handler"
+	"github.com/datastorage-service/datastorage/internal/audit"
 	"github.com/datastorage-service/datastorage/internal/embedding"
 	"github.com/datastorage-service/datastorage/internal/postgres"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
@@ -43,7 +44,7 @@ func TestInvoke(t *testing.T) {
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
 	if _, err := conn.Exec(t.Context(), `INSERT INTO signature (id, text, normalizer)
-		SELECT gen_random_uuid(), 'trouble ' || i, 1 FROM generate_series(1, 450) AS i`); err != nil {
+		SELECT gen_random_uuid(), 'trouble ' || i, $1 FROM generate_series(1, 450) AS i`, audit.Normalizer); err != nil {
 		t.Fatal(err)
 	}
 	upkeep, err := handler.New(parts(t, database))

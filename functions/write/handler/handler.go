@@ -150,7 +150,7 @@ func (h handler) signatureAfter(ctx context.Context, update *audit.Update) ([]au
 		return nil, err
 	}
 	next, changed, err := update.Apply(stored)
-	if err != nil || !changed {
+	if err != nil || !changed || next.SameTexts(&stored) {
 		return nil, nil //nolint:nilerr // the store judges the update again, under the lock
 	}
 	return []audit.Signature{next.Signature()}, nil
@@ -203,8 +203,12 @@ func (h handler) append(ctx context.Context, entries []audit.Entry, signatures [
 		return nil, err
 	}
 	for i, w := range written {
-		if id := entries[i].Signature.ID; w.Err == nil && vectors[id] != nil {
+		switch id := entries[i].Signature.ID; {
+		case w.Err == nil && vectors[id] != nil:
 			embedder.Stored(id)
+		case w.Receipt.Embedding == audit.EmbeddingPending:
+			// What this sandbox remembered to be stored may have been dropped since.
+			embedder.Forget(id)
 		}
 	}
 	return written, nil

@@ -290,6 +290,25 @@ func (q *Queries) RemediationCount(ctx context.Context, db DBTX, arg Remediation
 	return count, err
 }
 
+const remediationCountOld = `-- name: RemediationCountOld :one
+SELECT count(*)
+FROM signature AS s
+JOIN remediation_audit AS r ON r.signature_id = s.id
+WHERE s.normalizer < $1::smallint
+`
+
+type RemediationCountOldParams struct {
+	Normalizer int16
+}
+
+// RemediationCountOld answers how many remediations have a signature of a normalizer older than the given one.
+func (q *Queries) RemediationCountOld(ctx context.Context, db DBTX, arg RemediationCountOldParams) (int64, error) {
+	row := db.QueryRow(ctx, remediationCountOld, arg.Normalizer)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const remediationGet = `-- name: RemediationGet :one
 SELECT
     id, remediation_id, name, namespace, cluster_name, environment, severity, alert_fingerprint, action_type, target_resource,
@@ -628,6 +647,138 @@ func (q *Queries) RemediationReceipts(ctx context.Context, db DBTX, arg Remediat
 			&i.LeafHash,
 			&i.ContentHash,
 			&i.Embedding,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const remediationSignAnew = `-- name: RemediationSignAnew :execrows
+WITH input AS (
+    SELECT
+        unnest($1::bigint[]) AS id,
+        unnest($2::timestamptz[]) AS updated_at,
+        unnest($3::uuid[]) AS signature_id
+),
+locked AS MATERIALIZED (
+    SELECT r.id, i.signature_id
+    FROM input AS i
+    JOIN remediation_audit AS r ON r.id = i.id
+    WHERE r.signature_id = $4::uuid AND r.updated_at = i.updated_at
+    ORDER BY r.remediation_id
+    FOR NO KEY UPDATE OF r
+)
+UPDATE remediation_audit AS r
+SET signature_id = l.signature_id
+FROM locked AS l
+WHERE r.id = l.id
+`
+
+type RemediationSignAnewParams struct {
+	Ids          []int64
+	Updated      []time.Time
+	SignatureIds []audit.ID
+	Old          audit.ID
+}
+
+// RemediationSignAnew gives remediations of a signature their new ones. The arrays run in parallel. A remediation that has another signature
+// by now, or was updated since the given time, is left as it is. Locked in the order of RemediationLock, so that this and an update cannot
+// wait for each other crosswise.
+func (q *Queries) RemediationSignAnew(ctx context.Context, db DBTX, arg RemediationSignAnewParams) (int64, error) {
+	result, err := db.Exec(ctx, remediationSignAnew,
+		arg.Ids,
+		arg.Updated,
+		arg.SignatureIds,
+		arg.Old,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const remediationSigned = `-- name: RemediationSigned :many
+WITH page AS (
+    SELECT r.id, r.start_time, r.error_message, r.workflow_yaml
+    FROM remediation_audit AS r
+    WHERE r.signature_id = $2::uuid
+        AND (
+            $3::timestamptz IS NULL
+            OR (r.start_time, r.id) < ($3::timestamptz, $4::bigint)
+        )
+    ORDER BY r.start_time DESC, r.id DESC
+    LIMIT $5::bigint
+),
+sized AS (
+    SELECT
+        p.id,
+        row_number() OVER in_order AS place,
+        count(*) OVER () AS fetched,
+        sum(coalesce(octet_length(p.error_message), 0) + coalesce(octet_length(p.workflow_yaml), 0)) OVER in_order AS size
+    FROM page AS p
+    WINDOW in_order AS (ORDER BY p.start_time DESC, p.id DESC ROWS UNBOUNDED PRECEDING)
+)
+SELECT
+    r.id, r.name, r.action_type, r.target_resource, r.error_message, r.workflow_yaml, r.start_time, r.updated_at, s.fetched
+FROM sized AS s
+JOIN remediation_audit AS r ON r.id = s.id
+WHERE s.place = 1 OR s.size <= $1::bigint
+ORDER BY s.place
+`
+
+type RemediationSignedParams struct {
+	Budget      int64
+	SignatureID audit.ID
+	AfterTime   *time.Time
+	AfterID     *int64
+	PageSize    int64
+}
+
+type RemediationSignedRow struct {
+	ID             int64
+	Name           string
+	ActionType     string
+	TargetResource *string
+	ErrorMessage   *string
+	WorkflowYaml   *string
+	StartTime      time.Time
+	UpdatedAt      time.Time
+	Fetched        int64
+}
+
+// RemediationSigned answers what the signatures of a signature's remediations are made of: of the first page_size after the given position,
+// newest first, as many as have budget bytes of text between them, but always one. fetched, the same in every row, is how many there were
+// before that.
+func (q *Queries) RemediationSigned(ctx context.Context, db DBTX, arg RemediationSignedParams) ([]RemediationSignedRow, error) {
+	rows, err := db.Query(ctx, remediationSigned,
+		arg.Budget,
+		arg.SignatureID,
+		arg.AfterTime,
+		arg.AfterID,
+		arg.PageSize,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RemediationSignedRow
+	for rows.Next() {
+		var i RemediationSignedRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Name,
+			&i.ActionType,
+			&i.TargetResource,
+			&i.ErrorMessage,
+			&i.WorkflowYaml,
+			&i.StartTime,
+			&i.UpdatedAt,
+			&i.Fetched,
 		); err != nil {
 			return nil, err
 		}

@@ -42,6 +42,7 @@ FROM (
     CROSS JOIN (SELECT generate_subscripts($1::uuid[], 1) AS i) AS n
     WHERE m.name = $3::text
 ) AS v
+WHERE EXISTS (SELECT FROM signature AS s WHERE s.id = v.signature_id)
 ORDER BY v.signature_id
 ON CONFLICT (model_id, signature_id) DO NOTHING
 `
@@ -53,7 +54,8 @@ type EmbeddingInsertParams struct {
 }
 
 // EmbeddingInsert adds vectors of signatures that have none. vectors holds the vectors one after the other, each as long as the
-// model has dimensions, in the order of signature_ids. Sorted by id, so that two writers cannot wait for each other crosswise.
+// model has dimensions, in the order of signature_ids. Sorted by id, so that two writers cannot wait for each other crosswise. Signatures
+// that are gone are left out.
 func (q *Queries) EmbeddingInsert(ctx context.Context, db DBTX, arg EmbeddingInsertParams) (int64, error) {
 	result, err := db.Exec(ctx, embeddingInsert, arg.SignatureIds, arg.Vectors, arg.Model)
 	if err != nil {
@@ -62,20 +64,148 @@ func (q *Queries) EmbeddingInsert(ctx context.Context, db DBTX, arg EmbeddingIns
 	return result.RowsAffected(), nil
 }
 
+const signatureBeside = `-- name: SignatureBeside :exec
+WITH input AS MATERIALIZED (
+    SELECT
+        unnest($2::uuid[]) AS id,
+        unnest($3::uuid[]) AS incident_id,
+        unnest($4::text[]) AS text,
+        unnest($5::text[]) AS terms,
+        unnest($6::text[]) AS counts,
+        unnest($7::integer[]) AS length
+),
+new_signature AS (
+    INSERT INTO signature (id, incident_id, text, normalizer, terms, counts, length, analyzer)
+    SELECT i.id, i.incident_id, i.text, $8::smallint, i.terms::bigint[], i.counts::smallint[], i.length, $9::smallint
+    FROM input AS i
+    ORDER BY i.id
+    ON CONFLICT (id) DO NOTHING
+)
+INSERT INTO embedding (model_id, signature_id, vector)
+SELECT e.model_id, i.id, e.vector
+FROM input AS i
+JOIN signature AS s ON s.id = $1::uuid AND s.text = i.text
+CROSS JOIN embedding_model AS m
+JOIN embedding AS e ON e.model_id = m.id AND e.signature_id = s.id
+ORDER BY e.model_id, i.id
+ON CONFLICT (model_id, signature_id) DO NOTHING
+`
+
+type SignatureBesideParams struct {
+	Old        audit.ID
+	Ids        []audit.ID
+	Incidents  []audit.ID
+	Texts      []string
+	Terms      []string
+	Counts     []string
+	Lengths    []int32
+	Normalizer int16
+	Analyzer   int16
+}
+
+// SignatureBeside stores signatures that no remediation has yet beside the one that they are to take the place of. Those of the same text
+// get its vectors, of all models. The arrays hold each signature once, its terms and counts as arrays in text. As in every write, vectors go
+// in before signatures, each sorted.
+func (q *Queries) SignatureBeside(ctx context.Context, db DBTX, arg SignatureBesideParams) error {
+	_, err := db.Exec(ctx, signatureBeside,
+		arg.Old,
+		arg.Ids,
+		arg.Incidents,
+		arg.Texts,
+		arg.Terms,
+		arg.Counts,
+		arg.Lengths,
+		arg.Normalizer,
+		arg.Analyzer,
+	)
+	return err
+}
+
+const signatureDrop = `-- name: SignatureDrop :one
+SELECT signature_drop($1::uuid[], $2::smallint)::bigint AS dropped
+`
+
+type SignatureDropParams struct {
+	Ids        []audit.ID
+	Normalizer int16
+}
+
+// SignatureDrop removes those of the signatures that an older normalizer made and that no remediation has, and answers how many.
+func (q *Queries) SignatureDrop(ctx context.Context, db DBTX, arg SignatureDropParams) (int64, error) {
+	row := db.QueryRow(ctx, signatureDrop, arg.Ids, arg.Normalizer)
+	var dropped int64
+	err := row.Scan(&dropped)
+	return dropped, err
+}
+
+const signatureOld = `-- name: SignatureOld :many
+SELECT s.id, s.normalizer, EXISTS (SELECT FROM remediation_audit AS r WHERE r.signature_id = s.id)::boolean AS used
+FROM (
+    SELECT o.id, o.normalizer
+    FROM signature AS o
+    WHERE o.normalizer < $1::smallint AND (o.normalizer, o.id) > ($2::smallint, $3::uuid)
+    ORDER BY o.normalizer, o.id
+    LIMIT $4::bigint
+) AS s
+ORDER BY s.normalizer, s.id
+`
+
+type SignatureOldParams struct {
+	Normalizer      int16
+	AfterNormalizer int16
+	AfterID         audit.ID
+	PageSize        int64
+}
+
+type SignatureOldRow struct {
+	ID         audit.ID
+	Normalizer int16
+	Used       bool
+}
+
+// SignatureOld answers signatures of normalizers older than the given one, after the given position, in the order of normalizer and id, and
+// whether a remediation has them.
+func (q *Queries) SignatureOld(ctx context.Context, db DBTX, arg SignatureOldParams) ([]SignatureOldRow, error) {
+	rows, err := db.Query(ctx, signatureOld,
+		arg.Normalizer,
+		arg.AfterNormalizer,
+		arg.AfterID,
+		arg.PageSize,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SignatureOldRow
+	for rows.Next() {
+		var i SignatureOldRow
+		if err := rows.Scan(&i.ID, &i.Normalizer, &i.Used); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const signaturePending = `-- name: SignaturePending :many
 SELECT s.id, s.text
 FROM signature AS s
 JOIN embedding_model AS m ON m.name = $1::text
 WHERE s.id > $2::uuid
+    AND s.normalizer >= $3::smallint
     AND NOT EXISTS (SELECT FROM embedding AS e WHERE e.model_id = m.id AND e.signature_id = s.id)
 ORDER BY s.id
-LIMIT $3
+LIMIT $4
 `
 
 type SignaturePendingParams struct {
-	Model    string
-	After    audit.ID
-	PageSize int32
+	Model      string
+	After      audit.ID
+	Normalizer int16
+	PageSize   int32
 }
 
 type SignaturePendingRow struct {
@@ -84,9 +214,15 @@ type SignaturePendingRow struct {
 }
 
 // SignaturePending answers signatures without a vector of the model, in the order of their ids, after the given id. The gap is
-// the queue: nothing is locked, and two readers may get the same rows. A model that is not registered lacks nothing.
+// the queue: nothing is locked, and two readers may get the same rows. A model that is not registered lacks nothing, nor do signatures of
+// normalizers older than the given one, whose remediations are signed anew.
 func (q *Queries) SignaturePending(ctx context.Context, db DBTX, arg SignaturePendingParams) ([]SignaturePendingRow, error) {
-	rows, err := db.Query(ctx, signaturePending, arg.Model, arg.After, arg.PageSize)
+	rows, err := db.Query(ctx, signaturePending,
+		arg.Model,
+		arg.After,
+		arg.Normalizer,
+		arg.PageSize,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -103,6 +239,66 @@ func (q *Queries) SignaturePending(ctx context.Context, db DBTX, arg SignaturePe
 		return nil, err
 	}
 	return items, nil
+}
+
+const signatureReady = `-- name: SignatureReady :many
+SELECT s.id
+FROM signature AS s
+WHERE s.id = ANY($1::uuid[])
+    AND (
+        s.id = ANY($2::uuid[])
+        OR NOT EXISTS (SELECT FROM embedding_model AS m WHERE m.active)
+        OR EXISTS (
+            SELECT FROM embedding_model AS m
+            JOIN embedding AS e ON e.model_id = m.id
+            WHERE m.active AND e.signature_id = s.id
+        )
+    )
+`
+
+type SignatureReadyParams struct {
+	Ids     []audit.ID
+	Refused []audit.ID
+}
+
+// SignatureReady answers which of the signatures are stored and found by meaning as soon as a remediation has them: those with a vector of
+// the active model, those that refused names, and all of them if no model is active.
+func (q *Queries) SignatureReady(ctx context.Context, db DBTX, arg SignatureReadyParams) ([]audit.ID, error) {
+	rows, err := db.Query(ctx, signatureReady, arg.Ids, arg.Refused)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []audit.ID
+	for rows.Next() {
+		var id audit.ID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const signatureSetIncident = `-- name: SignatureSetIncident :exec
+UPDATE signature
+SET incident_id = $1::uuid
+WHERE id = $2::uuid AND normalizer < $3::smallint AND incident_id IS DISTINCT FROM $1::uuid
+`
+
+type SignatureSetIncidentParams struct {
+	IncidentID audit.ID
+	ID         audit.ID
+	Normalizer int16
+}
+
+// SignatureSetIncident says which incident a signature of an older normalizer belongs to.
+func (q *Queries) SignatureSetIncident(ctx context.Context, db DBTX, arg SignatureSetIncidentParams) error {
+	_, err := db.Exec(ctx, signatureSetIncident, arg.IncidentID, arg.ID, arg.Normalizer)
+	return err
 }
 
 const signatureStored = `-- name: SignatureStored :many

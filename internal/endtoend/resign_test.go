@@ -1,0 +1,492 @@
+package endtoend_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/datastorage-service/datastorage/client"
+	"github.com/datastorage-service/datastorage/functions/maintain/handler"
+	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/endtoend"
+	"github.com/datastorage-service/datastorage/internal/postgrestest"
+)
+
+// signByVersion1 makes all that is stored as normalizer 1 left it: the same texts, their ids made from them alone, and no incidents. The
+// stack's functions remember other signatures, so what follows is asked of another sandbox, which it answers.
+func signByVersion1(tb testing.TB, stack *endtoend.Stack, env map[string]string) *endtoend.Stack {
+	tb.Helper()
+	run(tb, stack.Database.AdminURL(),
+		`CREATE TEMP TABLE renamed AS
+			SELECT s.id AS now, encode(set_byte(set_byte(substring(h.sum FOR 16), 6, get_byte(h.sum, 6) & 15 | 128),
+				8, get_byte(h.sum, 8) & 63 | 128), 'hex')::uuid AS was
+			FROM signature AS s CROSS JOIN LATERAL (SELECT sha256('\x01'::bytea || convert_to(s.text, 'UTF8')) AS sum) AS h
+			WHERE s.normalizer > 1`,
+		`INSERT INTO signature (id, text, normalizer, terms, counts, length, analyzer)
+			SELECT DISTINCT ON (r.was) r.was, s.text, 1, s.terms, s.counts, s.length, s.analyzer
+			FROM renamed AS r JOIN signature AS s ON s.id = r.now`,
+		`INSERT INTO embedding (model_id, signature_id, vector)
+			SELECT DISTINCT ON (e.model_id, r.was) e.model_id, r.was, e.vector FROM renamed AS r JOIN embedding AS e ON e.signature_id = r.now`,
+		`UPDATE remediation_audit AS a SET signature_id = r.was FROM renamed AS r WHERE a.signature_id = r.now`,
+		`DELETE FROM embedding WHERE signature_id IN (SELECT now FROM renamed)`,
+		`DELETE FROM signature WHERE id IN (SELECT now FROM renamed)`,
+	)
+	return endtoend.New(tb, endtoend.Options{Env: env, Database: stack.Database})
+}
+
+// upkeep runs the maintain function and fails the test when it fails.
+func upkeep(tb testing.TB, stack *endtoend.Stack) handler.Done {
+	tb.Helper()
+	done, err := stack.Functions.Maintain.Invoke(tb.Context())
+	if err != nil {
+		tb.Fatalf("upkeep: %v", err)
+	}
+	return done
+}
+
+// signedRecord is a remediation with its signature, as stored.
+type signedRecord struct {
+	RemediationID, Name, ActionType            string
+	TargetResource, ErrorMessage, WorkflowYAML *string
+	SignatureID                                audit.ID
+	Text                                       string
+	IncidentID                                 *audit.ID
+	Normalizer                                 int16
+	Vectors                                    int
+}
+
+// wrongly answers the remediations whose signature is not the one that their fields give now or, if older ones are allowed, gave before.
+func wrongly(tb testing.TB, stack *endtoend.Stack, older bool) []string {
+	tb.Helper()
+	conn := connect(tb, stack.Database.ReaderURL())
+	found, err := conn.Query(tb.Context(), `SELECT r.remediation_id, r.name, r.action_type, r.target_resource, r.error_message, r.workflow_yaml,
+			r.signature_id, s.text, s.incident_id, s.normalizer,
+			(SELECT count(*) FROM embedding AS e JOIN embedding_model AS m ON m.id = e.model_id WHERE m.active AND e.signature_id = s.id)
+		FROM remediation_audit AS r JOIN signature AS s ON s.id = r.signature_id`)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	all, err := pgx.CollectRows(found, pgx.RowToStructByPos[signedRecord])
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var wrong []string
+	for _, r := range all {
+		remediation := audit.Remediation{
+			Name: r.Name, ActionType: r.ActionType, TargetResource: r.TargetResource, ErrorMessage: r.ErrorMessage, WorkflowYAML: r.WorkflowYAML,
+		}
+		want := remediation.Signature()
+		now := r.SignatureID == want.ID && r.IncidentID != nil && *r.IncidentID == want.IncidentID && int(r.Normalizer) == want.Normalizer
+		before := older && r.Normalizer == 1 && (r.IncidentID == nil || *r.IncidentID == want.IncidentID)
+		if r.Text != want.Text || !now && !before {
+			wrong = append(wrong, fmt.Sprintf("%s is signed by normalizer %d as %q", r.RemediationID, r.Normalizer, r.Text))
+		}
+		if r.Vectors != 1 {
+			wrong = append(wrong, fmt.Sprintf("%s has %d vectors", r.RemediationID, r.Vectors))
+		}
+	}
+	return wrong
+}
+
+// allSignedAnew shows that every remediation has the signature that its fields give, that no other is left, and that what belongs to
+// signatures does so exactly.
+func allSignedAnew(tb testing.TB, stack *endtoend.Stack, remediations int) {
+	tb.Helper()
+	url := stack.Database.ReaderURL()
+	if wrong := wrongly(tb, stack, false); len(wrong) > 0 {
+		tb.Errorf("%d are signed wrongly, such as %s", len(wrong), strings.Join(wrong[:min(len(wrong), 5)], "; "))
+	}
+	if n := one[int](tb, url, "SELECT count(*) FROM remediation_audit"); n != remediations {
+		tb.Errorf("%d remediations, want %d", n, remediations)
+	}
+	for what, sql := range map[string]string{
+		"signatures of an older normalizer": "SELECT count(*) FROM signature WHERE normalizer < 2",
+		"vectors of no signature":           "SELECT count(*) FROM embedding AS e WHERE NOT EXISTS (SELECT FROM signature AS s WHERE s.id = e.signature_id)",
+		"terms that differ from the signatures'": `SELECT count(*) FROM (SELECT unnest(terms) AS term, id FROM signature) AS s
+			FULL JOIN signature_term AS t ON t.term = s.term AND t.signature_id = s.id WHERE s.id IS NULL OR t.term IS NULL`,
+	} {
+		if n := one[int](tb, url, sql); n != 0 {
+			tb.Errorf("%d %s", n, what)
+		}
+	}
+}
+
+// noDeadlock asks the server whether it had to break one.
+func noDeadlock(tb testing.TB, stack *endtoend.Stack) {
+	tb.Helper()
+	if n := one[int](tb, stack.Database.SuperuserURL(), "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"); n != 0 {
+		tb.Errorf("%d deadlocks", n)
+	}
+}
+
+// untouched is all that signing anew must leave as it is, in lines.
+func untouched(tb testing.TB, stack *endtoend.Stack) []string {
+	tb.Helper()
+	url := stack.Database.SuperuserURL()
+	lines := rows[string](tb, url, "SELECT (to_jsonb(r) - 'signature_id')::text FROM remediation_audit AS r ORDER BY r.id")
+	lines = append(lines, rows[string](tb, url, "SELECT e::text FROM audit_event AS e ORDER BY e.recorded_at, e.event_id")...)
+	return append(lines, rows[string](tb, url, "SELECT s::text FROM stats_daily AS s ORDER BY 1")...)
+}
+
+// anyTroubles are remediations of so many incidents; one has enough of them for several transactions.
+func anyTroubles(n, incidents int) []client.RemediationInput {
+	return many(n, func(i int) client.RemediationInput {
+		of := 0
+		if i%2 == 0 {
+			of = i / 2 % incidents
+		}
+		record := incident(fmt.Sprintf("before-%05d", i), fmt.Sprintf("trouble with %s, attempt %d", letters(of), i))
+		record.StartTime = start.Add(time.Duration(i/3) * time.Hour)
+		record.TargetResource = pointer(fmt.Sprint("pod/p-", i))
+		return record
+	})
+}
+
+// TestSigningAnew signs anew what normalizer 1 signed: each remediation gets the signature that its fields give, with the vector of the old one
+// and no call of the provider; its journal, its updated_at and the statistics stay as they were, and searches find the same.
+func TestSigningAnew(t *testing.T) {
+	t.Parallel()
+	provider := newProvider(t)
+	env := provider.env()
+	env["DATASTORAGE_EMBEDDING_NEXT_PROVIDER"], env["DATASTORAGE_EMBEDDING_NEXT_DIMENSIONS"] = "hashing", "64"
+	stack := endtoend.New(t, endtoend.Options{Env: env})
+	createAll(t, stack, anyTroubles(1300, 30))
+	// Two incidents that normalizer 1 took for one.
+	one1, one2 := minimal("split-1"), minimal("split-2")
+	one1.TargetResource, one2.ErrorMessage = pointer("crash/x"), pointer("crash")
+	long := incident("long", "trouble with much")
+	long.WorkflowYAML = pointer("steps:\n" + strings.Repeat("  - name: restart\n", 12_000))
+	createAll(t, stack, []client.RemediationInput{one1, one2, long, full("full")})
+	for i := range 20 {
+		if _, err := stack.Client.UpdateRemediation(t.Context(), fmt.Sprintf("before-%05d", i), newPhase(client.PhaseProcessing)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	upkeep(t, stack)
+	stack = signByVersion1(t, stack, env)
+	const total = 1304
+	signatures := one[int](t, stack.Database.ReaderURL(), "SELECT count(*) FROM signature")
+	before, found := untouched(t, stack), foundNow(t, stack)
+	calls, _, _ := provider.counts()
+
+	done := upkeep(t, stack)
+	if done.Resigned != total || done.ToResign != 0 || done.Embedded != 0 || done.Dropped != int64(signatures) || done.Days != 0 {
+		t.Errorf("the run did %+v, want %d dropped", done, signatures)
+	}
+	if diff := gocmp.Diff(before, untouched(t, stack)); diff != "" {
+		t.Errorf("what should not change did (-before +after):\n%s", diff)
+	}
+	allSignedAnew(t, stack, total)
+	wantVectors(t, stack, 2*(signatures+1))
+	if again, _, _ := provider.counts(); again != calls {
+		t.Errorf("%d calls of the provider", again-calls)
+	}
+	if diff := gocmp.Diff(found, foundNow(t, stack)); diff != "" {
+		t.Errorf("searches find something else (-before +after):\n%s", diff)
+	}
+	got, err := stack.Client.GetRemediation(t.Context(), "split-2")
+	const stored = "SELECT signature_id::text FROM remediation_audit WHERE remediation_id = 'split-2'"
+	if err != nil || got.SignatureID != one[string](t, stack.Database.ReaderURL(), stored) {
+		t.Errorf("%+v %v", got, err)
+	}
+	done = upkeep(t, stack)
+	done.Models = nil
+	if diff := gocmp.Diff(handler.Done{}, done); diff != "" {
+		t.Errorf("a further run found something to do:\n%s", diff)
+	}
+}
+
+// foundNow is "mode query: remediation, occurrences" of what some searches find first. Scores are not in it, since how rare a word is depends
+// on how many signatures there are.
+func foundNow(tb testing.TB, stack *endtoend.Stack) []string {
+	tb.Helper()
+	var lines []string
+	for _, mode := range []client.SearchMode{"semantic", "lexical", "hybrid"} {
+		for _, query := range []string{"trouble with baaa", "trouble with much", unicode} {
+			found := search(tb, stack, client.SearchInput{Query: query, Mode: &mode, Limit: pointer(1)})
+			for _, result := range found {
+				lines = append(lines, fmt.Sprintf("%s %s: %s, %d", mode, query, result.Remediations[0].RemediationID, result.Occurrences))
+			}
+		}
+	}
+	return lines
+}
+
+// load writes and searches until it is stopped.
+type load struct {
+	t                          *testing.T
+	stack                      *endtoend.Stack
+	created, updated, searched atomic.Int64
+	ctx                        context.Context
+	stop                       context.CancelFunc
+	running                    sync.WaitGroup
+}
+
+// startLoad begins with creations of known and of new incidents, batches, updates of texts and of metadata of the n remediations of anyTroubles,
+// and searches in a namespace in which there is nothing but signing anew, so that each must find its ten.
+func startLoad(t *testing.T, stack *endtoend.Stack, n int) *load {
+	t.Helper()
+	l := &load{t: t, stack: stack}
+	l.ctx, l.stop = context.WithCancel(t.Context())
+	for worker := range 2 {
+		l.each(func(i int) error {
+			_, err := stack.Client.CreateRemediation(t.Context(), incident(fmt.Sprintf("known-%d-%d", worker, i), "trouble with "+letters(i%150)))
+			l.created.Add(1)
+			return err
+		})
+		l.each(func(i int) error {
+			// Those of two workers overlap.
+			id := fmt.Sprintf("before-%05d", (7*i+3*worker)%n)
+			_, err := stack.Client.UpdateRemediation(t.Context(), id, newMessage(fmt.Sprintf("trouble with %s", letters(i%200))))
+			l.updated.Add(1)
+			return err
+		})
+		l.each(func(int) error {
+			mode := []client.SearchMode{"semantic", "lexical", "hybrid"}[rand.IntN(3)]
+			results, err := stack.Client.Search(t.Context(), client.SearchInput{
+				Query: "trouble with aaaa", Mode: &mode, Limit: pointer(10), Filters: &client.SearchFilters{Namespace: pointer("quiet")},
+			})
+			if err == nil && (len(results.Data) != 10 || len(results.Search.Degraded) > 0) {
+				err = fmt.Errorf("found %d by %s, without %v", len(results.Data), mode, results.Search.Degraded)
+			}
+			l.searched.Add(1)
+			return err
+		})
+	}
+	l.each(func(i int) error {
+		results, err := stack.Client.CreateRemediations(t.Context(), many(20, func(j int) client.RemediationInput {
+			return incident(fmt.Sprintf("batch-%d-%d", i, j), "trouble with "+letters(100*i+j))
+		}))
+		for _, result := range results {
+			err = errors.Join(err, result.Err())
+		}
+		l.created.Add(20)
+		return err
+	})
+	l.each(func(i int) error {
+		_, err := stack.Client.UpdateRemediation(t.Context(), fmt.Sprintf("before-%05d", 11*i%n), client.RemediationUpdate{
+			Metadata: client.Metadata(fmt.Sprintf(`{"n":%d}`, i)),
+		})
+		l.updated.Add(1)
+		return err
+	})
+	return l
+}
+
+// each does something again and again until the load ends.
+func (l *load) each(do func(i int) error) {
+	l.running.Go(func() {
+		for i := 0; l.ctx.Err() == nil; i++ {
+			if err := do(i); err != nil {
+				l.t.Error(err)
+			}
+		}
+	})
+}
+
+func (l *load) end() {
+	l.stop()
+	l.running.Wait()
+	l.t.Logf("%d created, %d updated, %d searches", l.created.Load(), l.updated.Load(), l.searched.Load())
+}
+
+// TestSigningAnewUnderLoad signs anew while writers create, change texts, change other things, and write batches, and searchers search: every
+// write is accepted, every search finds what it should, and afterwards each remediation is signed by what it is then.
+func TestSigningAnewUnderLoad(t *testing.T) {
+	t.Parallel()
+	const total, quiet = 900, 200
+	env := map[string]string{"DATASTORAGE_DATABASE_MAX_CONNS": "12"}
+	stack := endtoend.New(t, endtoend.Options{Env: env})
+	createAll(t, stack, anyTroubles(total, 150))
+	createAll(t, stack, many(quiet, func(i int) client.RemediationInput {
+		record := incident(fmt.Sprint("quiet-", i), "trouble with "+letters(i%20))
+		record.Namespace = "quiet"
+		return record
+	}))
+	stack = signByVersion1(t, stack, env)
+	l := startLoad(t, stack, total)
+	var resigned int64
+	for {
+		done := upkeep(t, stack)
+		resigned += done.Resigned
+		if done.ToResign == 0 && done.Dropped == 0 {
+			break
+		}
+	}
+	l.end()
+	if resigned < total/10 {
+		t.Errorf("the upkeep signed %d anew, the writers all others", resigned)
+	}
+	upkeep(t, stack)
+	allSignedAnew(t, stack, total+quiet+int(l.created.Load()))
+	noDeadlock(t, stack)
+}
+
+// TestSigningAnewIsKilled ends runs at any moment, by their context or by their sessions: what is half done is right as far as it goes, nothing
+// is lost to semantic search, and a last run ends it.
+func TestSigningAnewIsKilled(t *testing.T) {
+	t.Parallel()
+	const total = 1500
+	stack := endtoend.New(t, endtoend.Options{})
+	createAll(t, stack, anyTroubles(total, 400))
+	stack = signByVersion1(t, stack, nil)
+	before := untouched(t, stack)
+	killer := connect(t, stack.Database.SuperuserURL())
+	killed := 0
+	for round := range 40 {
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() {
+			_, err := stack.Functions.Maintain.Invoke(ctx)
+			ended <- err
+		}()
+		for range round % 3 {
+			time.Sleep(rand.N(50 * time.Millisecond))
+			mustExec(t, killer, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+				WHERE datname = current_database() AND usename = 'datastorage_writer'`)
+		}
+		time.Sleep(rand.N(100 * time.Millisecond))
+		cancel()
+		err := <-ended
+		if wrong := wrongly(t, stack, true); len(wrong) > 0 {
+			t.Fatalf("round %d: %d are signed wrongly, such as %s", round, len(wrong), wrong[0])
+		}
+		if err == nil {
+			break
+		}
+		killed++
+	}
+	if killed < 3 {
+		t.Errorf("only %d runs were killed", killed)
+	}
+	upkeep(t, stack)
+	allSignedAnew(t, stack, total)
+	if diff := gocmp.Diff(before[:total], untouched(t, stack)[:total]); diff != "" {
+		t.Errorf("what should not change did (-before +after):\n%s", diff)
+	}
+}
+
+// TestSigningAnewTwiceAtOnce runs two sandboxes' upkeep side by side: each remediation is signed anew by one of them.
+func TestSigningAnewTwiceAtOnce(t *testing.T) {
+	t.Parallel()
+	const total = 1200
+	stack := endtoend.New(t, endtoend.Options{})
+	createAll(t, stack, anyTroubles(total, 100))
+	stack = signByVersion1(t, stack, nil)
+	stacks := []*endtoend.Stack{stack, endtoend.New(t, endtoend.Options{Database: stack.Database})}
+	for round := range 2 {
+		var resigned, dropped, left atomic.Int64
+		var running sync.WaitGroup
+		for _, s := range stacks {
+			running.Go(func() {
+				done := upkeep(t, s)
+				resigned.Add(done.Resigned)
+				dropped.Add(done.Dropped)
+				left.Store(done.ToResign)
+			})
+		}
+		running.Wait()
+		if want := int64(total * (1 - round)); resigned.Load() != want || left.Load() != 0 {
+			t.Errorf("round %d: %d signed anew, %d left, want %d and none", round, resigned.Load(), left.Load(), want)
+		}
+	}
+	upkeep(t, stack)
+	allSignedAnew(t, stack, total)
+	noDeadlock(t, stack)
+}
+
+// TestSigningAnewWaitsForVectors has new signatures whose vectors must be made: while the provider is out their remediations keep the old
+// ones, which are found; then they follow. A text that the provider refuses does not wait for ever.
+func TestSigningAnewWaitsForVectors(t *testing.T) {
+	t.Parallel()
+	provider := newProvider(t)
+	stack := endtoend.New(t, endtoend.Options{Env: provider.env()})
+	createAll(t, stack, many(60, func(i int) client.RemediationInput {
+		return incident(fmt.Sprint("r-", i), pick(i, "disk is full", "certificate has expired", "unspeakable trouble"))
+	}))
+	stack = signByVersion1(t, stack, provider.env())
+	// As if the older normalizer had left another text: its vector is not the new one's.
+	run(t, stack.Database.AdminURL(), "UPDATE signature SET text = text || ' as it was' WHERE text NOT LIKE '%full%'")
+	provider.failWith(failures()["refuses the key"])
+	for range 2 {
+		done, err := stack.Functions.Maintain.Invoke(t.Context())
+		if err == nil || done.ToResign != 40 {
+			t.Errorf("with the provider out upkeep did %+v, %v; want 40 left and its error", done, err)
+		}
+	}
+	moved := rows[string](t, stack.Database.ReaderURL(), `SELECT DISTINCT r.error_message FROM remediation_audit AS r
+		JOIN signature AS s ON s.id = r.signature_id WHERE s.normalizer > 1`)
+	if !slices.Equal(moved, []string{"disk is full"}) {
+		t.Errorf("signed anew are %q", moved)
+	}
+	if n := one[int](t, stack.Database.ReaderURL(), `SELECT count(*) FROM remediation_audit AS r
+		WHERE NOT EXISTS (SELECT FROM embedding AS e WHERE e.signature_id = r.signature_id)`); n != 0 {
+		t.Errorf("%d are lost to semantic search", n)
+	}
+	provider.mend()
+	provider.refuse("unspeakable")
+	done := upkeep(t, stack)
+	if done.Resigned != 40 || done.ToResign != 0 || done.Embedded != 1 || done.Refused != 1 {
+		t.Errorf("with the provider well again upkeep did %+v", done)
+	}
+	found := search(t, stack, client.SearchInput{Query: "certificate has expired", Mode: pointer(client.SearchModeSemantic), Limit: pointer(1)})
+	if len(found) != 1 || found[0].Occurrences != 20 {
+		t.Errorf("found %+v", found)
+	}
+	if wrong := wrongly(t, stack, false); len(wrong) != 20 || !strings.HasSuffix(wrong[0], "has 0 vectors") {
+		t.Errorf("wrong are %q, want that the refused have no vectors", wrong)
+	}
+}
+
+// TestSearchesFollowWhatIsSignedAnew has a whole run of the upkeep come between any two statements of a search: the old signatures that the
+// first has found are no more, and the search finds all the same.
+func TestSearchesFollowWhatIsSignedAnew(t *testing.T) {
+	t.Parallel()
+	for _, statement := range []string{"SearchCandidates", "IncidentOutcomes", "IncidentRemediations"} {
+		for _, mode := range []client.SearchMode{"semantic", "lexical", "hybrid"} {
+			if statement == "SearchCandidates" && mode == "semantic" {
+				continue // It needs none.
+			}
+			t.Run(fmt.Sprint(statement, " ", mode), func(t *testing.T) {
+				t.Parallel()
+				before := endtoend.New(t, endtoend.Options{})
+				createAll(t, before, anyTroubles(40, 5))
+				other := signByVersion1(t, before, nil)
+				var tap *postgrestest.Tap
+				stack := endtoend.New(t, endtoend.Options{Database: before.Database, Through: func(url string) string {
+					if !strings.Contains(url, "reader") {
+						return url
+					}
+					tap = postgrestest.NewTap(t, url)
+					return tap.URL()
+				}})
+				tap.Before(statement, 0, func() {
+					if done := upkeep(t, other); done.Resigned != 40 || done.Dropped != 5 {
+						t.Errorf("the upkeep did %+v", done)
+					}
+				})
+				found := search(t, stack, client.SearchInput{Query: "trouble with aaaa", Mode: &mode})
+				occurrences := int64(0)
+				for _, result := range found {
+					occurrences += result.Occurrences
+					if len(result.Remediations) == 0 {
+						t.Errorf("none of the remediations of %s", result.IncidentID)
+					}
+				}
+				if len(found) != 5 || occurrences != 40 {
+					t.Errorf("found %d incidents with %d remediations, want 5 with 40", len(found), occurrences)
+				}
+			})
+		}
+	}
+}
