@@ -29,7 +29,9 @@ var rooms = map[string][]string{
 	"internal/lexical":   {},
 	"internal/embedding": {"internal/audit", "internal/lexical", "internal/telemetry"},
 	"internal/postgres":  {"internal/audit", "internal/lexical", "internal/telemetry", "internal/postgres/internal/dbsqlc"},
-	"internal/api":       {"internal/audit", "client"},
+	// api begins and ends an invocation's telemetry: it alone sees every request arrive and every answer leave, and knows the faults
+	// that an answer names.
+	"internal/api":       {"internal/audit", "internal/telemetry", "client"},
 	"functions/write":    {"internal/api", "internal/audit", "internal/config", "internal/embedding", "internal/postgres", "internal/telemetry", "functions/write"},
 	"functions/query":    {"internal/api", "internal/audit", "internal/config", "internal/embedding", "internal/lexical", "internal/postgres", "internal/telemetry", "functions/query"},
 	"functions/health":   {"internal/api", "internal/config", "internal/embedding", "internal/postgres", "internal/telemetry", "functions/health", "migrations"},

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
 func read(t *testing.T, path string) string {
@@ -80,6 +82,35 @@ func TestSettingsAreDocumented(t *testing.T) {
 	for _, setting := range documented {
 		if !strings.Contains(code.String(), setting) {
 			t.Errorf("docs/configuration.md has %s, which nothing reads", setting)
+		}
+	}
+}
+
+// TestMetricsAreDocumented holds docs/observability.md to the metrics: name, dimensions, unit, and the closed sets that are not
+// openapi.yaml's.
+func TestMetricsAreDocumented(t *testing.T) {
+	t.Parallel()
+	page := read(t, "docs/observability.md")
+	rows := regexp.MustCompile("(?m)^\\| `datastorage_.*$").FindAllString(page, -1)
+	if len(rows) != len(telemetry.Metrics()) {
+		t.Errorf("docs/observability.md has %d metrics, the code %d", len(rows), len(telemetry.Metrics()))
+	}
+	for _, metric := range telemetry.Metrics() {
+		start := "| `" + metric.Name()
+		if dimensions := metric.Dimensions(); len(dimensions) > 0 {
+			start += "{" + strings.Join(dimensions, ",") + "}"
+		}
+		at := slices.IndexFunc(rows, func(row string) bool { return strings.HasPrefix(row, start+"` | "+metric.Unit()+" | ") })
+		if at < 0 {
+			t.Errorf("docs/observability.md has no row %s` | %s", start, metric.Unit())
+			continue
+		}
+		for _, dimension := range []string{"status", "reason", "action"} {
+			for _, value := range metric.ClosedSet(dimension) {
+				if !strings.Contains(rows[at], "`"+value+"`") {
+					t.Errorf("docs/observability.md: %s has no %s %s", metric.Name(), dimension, value)
+				}
+			}
 		}
 	}
 }

@@ -17,10 +17,11 @@ import (
 	"github.com/datastorage-service/datastorage/client"
 	"github.com/datastorage-service/datastorage/cmd/datastorage/internal/bulk"
 	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
 func newDev(a *app) *cobra.Command {
-	var addr string
+	var addr, metrics string
 	command := &cobra.Command{
 		Use:   "dev",
 		Short: "Run the local stack: the API against a PostgreSQL of its own",
@@ -36,13 +37,14 @@ Ctrl-C is its proper end, with code 0.`,
   DATASTORAGE_DATABASE_URL=postgres://me@127.0.0.1/datastorage datastorage dev`,
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              func(cmd *cobra.Command, _ []string) error { return a.dev(cmd.Context(), addr) },
+		RunE:              func(cmd *cobra.Command, _ []string) error { return a.dev(cmd.Context(), addr, metrics) },
 	}
 	command.Flags().StringVar(&addr, "addr", local.DefaultAddr, "address to serve the API on, on the loopback interface")
+	command.Flags().StringVar(&metrics, "metrics", "", "file to write the functions' metrics to (default: they are not written)")
 	return command
 }
 
-func (a *app) dev(ctx context.Context, addr string) error {
+func (a *app) dev(ctx context.Context, addr, metrics string) (err error) {
 	if _, port, err := net.SplitHostPort(addr); err != nil || port == "0" || port == "" {
 		return failed(exitUsage, "no address to serve on", fmt.Errorf("--addr %q is not host:port", addr),
 			"datastorage dev --addr "+local.DefaultAddr)
@@ -59,6 +61,11 @@ func (a *app) dev(ctx context.Context, addr string) error {
 	if err != nil {
 		return err
 	}
+	told, closeMetrics, err := a.telemetry(metrics)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeMetrics()) }()
 	if a.json {
 		go a.announce(ctx, addr)
 	}
@@ -67,7 +74,7 @@ func (a *app) dev(ctx context.Context, addr string) error {
 		Dir:         folder,
 		DatabaseURL: a.getenv("DATASTORAGE_DATABASE_URL"),
 		Template:    template,
-		Functions:   local.Service(a.getenv, log),
+		Functions:   local.Service(a.getenv, log, told),
 		Samples:     loadSamples,
 		Out:         a.talk,
 		Log:         log,
@@ -84,6 +91,27 @@ func (a *app) log() (*slog.Logger, error) {
 		}
 	}
 	return slog.New(slog.NewJSONHandler(a.out, &slog.HandlerOptions{Level: level})), nil
+}
+
+// telemetry writes the functions' metrics to the file, anew, and sends their traces where AWS_XRAY_DAEMON_ADDRESS says, as in a deployment.
+func (a *app) telemetry(metrics string) (*telemetry.Telemetry, func() error, error) {
+	config := telemetry.Config{Daemon: a.getenv("AWS_XRAY_DAEMON_ADDRESS")}
+	closeFile := func() error { return nil }
+	if metrics != "" {
+		file, err := os.Create(metrics)
+		if err != nil {
+			return nil, nil, failed(exitUsage, "the metrics cannot be written", err, "datastorage dev --metrics metrics.jsonl")
+		}
+		config.Metrics, closeFile = file, file.Close
+	}
+	told, err := telemetry.New(config)
+	if err != nil {
+		return nil, nil, failed(exitUsage, "the traces have no place to go", err, "unset AWS_XRAY_DAEMON_ADDRESS")
+	}
+	return told, func() error {
+		told.Close()
+		return closeFile()
+	}, nil
 }
 
 // announce prints the address of the API once it answers.

@@ -14,6 +14,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/config"
 	"github.com/datastorage-service/datastorage/internal/embedding"
 	"github.com/datastorage-service/datastorage/internal/postgres"
+	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
 func main() {
@@ -35,6 +36,10 @@ func run(ctx context.Context, getenv func(string) string) error {
 		}
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: settings.LogLevel}))
+	told, err := telemetry.New(telemetry.Config{Metrics: os.Stdout, Daemon: settings.TraceDaemon})
+	if err != nil {
+		return err
+	}
 	models, err := embedding.OpenModels(ctx, embedding.Settings(settings.Embedding), embedding.Settings(settings.EmbeddingNext))
 	if err != nil {
 		return err
@@ -46,11 +51,11 @@ func run(ctx context.Context, getenv func(string) string) error {
 		return err
 	}
 	upkeep, err := handler.New(handler.Config{
-		Store: store, Models: models, Log: log, PartitionsAhead: settings.PartitionsAhead,
+		Store: store, Models: models, Log: log, Telemetry: told, PartitionsAhead: settings.PartitionsAhead,
 	})
 	if err != nil {
 		return fmt.Errorf("wire the function: %w", err)
 	}
-	lambda.StartWithOptions(upkeep.Invoke, lambda.WithContext(ctx), lambda.WithEnableSIGTERM(store.Close))
+	lambda.StartWithOptions(upkeep.Invoke, lambda.WithContext(ctx), lambda.WithEnableSIGTERM(store.Close, told.Close))
 	return nil
 }

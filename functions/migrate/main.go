@@ -12,6 +12,7 @@ import (
 	"github.com/datastorage-service/datastorage/functions/migrate/handler"
 	"github.com/datastorage-service/datastorage/internal/config"
 	"github.com/datastorage-service/datastorage/internal/embedding"
+	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
 func main() {
@@ -28,14 +29,18 @@ func run(ctx context.Context, getenv func(string) string) error {
 		return err
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: settings.LogLevel}))
+	told, err := telemetry.New(telemetry.Config{Metrics: os.Stdout, Daemon: settings.TraceDaemon})
+	if err != nil {
+		return err
+	}
 	models, err := embedding.OpenModels(ctx, embedding.Settings(settings.Embedding), embedding.Settings(settings.EmbeddingNext))
 	if err != nil {
 		return err
 	}
-	migrate, err := handler.New(handler.Config{DatabaseURL: settings.DatabaseURL, Models: models, Log: log})
+	migrate, err := handler.New(handler.Config{DatabaseURL: settings.DatabaseURL, Models: models, Log: log, Telemetry: told})
 	if err != nil {
 		return fmt.Errorf("wire the function: %w", err)
 	}
-	lambda.StartWithOptions(migrate.Invoke, lambda.WithContext(ctx))
+	lambda.StartWithOptions(migrate.Invoke, lambda.WithContext(ctx), lambda.WithEnableSIGTERM(told.Close))
 	return nil
 }

@@ -1,44 +1,46 @@
 package api
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
 
-// catalogue is every path of the API with its methods; a test holds it to openapi.yaml and template.yaml. A function answers some of
-// them, and uses the rest to tell a wrong method from a wrong path.
-func catalogue() map[string][]string {
-	return map[string][]string{
-		"/v1/remediations":                              {"GET", "POST"},
-		"/v1/remediations/batch":                        {"POST"},
-		"/v1/remediations/{remediation_id}":             {"GET", "PATCH"},
-		"/v1/remediations/{remediation_id}/ai-analyses": {"POST"},
-		"/v1/remediations/{remediation_id}/workflows":   {"POST"},
-		"/v1/remediations/{remediation_id}/executions":  {"POST"},
-		"/v1/remediations/{remediation_id}/history":     {"GET"},
-		"/v1/remediations/{remediation_id}/similar":     {"GET"},
-		"/v1/search":             {"POST"},
-		"/v1/incident-events":    {"GET"},
-		"/v1/stats/success-rate": {"GET"},
-		"/v1/stats/trend":        {"GET"},
-		"/health":                {"GET"},
-		"/ready":                 {"GET"},
+// catalogue is every path of the API with its methods and their operation ids; a test holds it to openapi.yaml and template.yaml. A
+// function answers some of them, and uses the rest to tell a wrong method from a wrong path.
+func catalogue() map[string]map[string]string {
+	return map[string]map[string]string{
+		"/v1/remediations":                              {"GET": "listRemediations", "POST": "createRemediation"},
+		"/v1/remediations/batch":                        {"POST": "createRemediations"},
+		"/v1/remediations/{remediation_id}":             {"GET": "getRemediation", "PATCH": "updateRemediation"},
+		"/v1/remediations/{remediation_id}/ai-analyses": {"POST": "createAIAnalysis"},
+		"/v1/remediations/{remediation_id}/workflows":   {"POST": "createWorkflow"},
+		"/v1/remediations/{remediation_id}/executions":  {"POST": "createExecution"},
+		"/v1/remediations/{remediation_id}/history":     {"GET": "getHistory"},
+		"/v1/remediations/{remediation_id}/similar":     {"GET": "findSimilar"},
+		"/v1/search":             {"POST": "search"},
+		"/v1/incident-events":    {"GET": "listIncidentEvents"},
+		"/v1/stats/success-rate": {"GET": "getSuccessRate"},
+		"/v1/stats/trend":        {"GET": "getTrend"},
+		"/health":                {"GET": "getHealth"},
+		"/ready":                 {"GET": "getReady"},
 	}
 }
 
-func known(routeKey string) bool {
+// operation is the id of a route key, such as "GET /health"; empty for a route that is none of the API's.
+func operation(routeKey string) string {
 	method, path, _ := strings.Cut(routeKey, " ")
-	return slices.Contains(catalogue()[path], method)
+	return catalogue()[path][method]
 }
 
 // allowed answers the methods that a path has, none when there is no such path.
 func allowed(path string) []string {
 	if methods, ok := catalogue()[path]; ok {
-		return methods
+		return slices.Sorted(maps.Keys(methods))
 	}
 	for template, methods := range catalogue() {
 		if matches(template, path) {
-			return methods
+			return slices.Sorted(maps.Keys(methods))
 		}
 	}
 	return nil

@@ -15,7 +15,7 @@ import (
 func routes() []string {
 	var all []string
 	for path, methods := range catalogue() {
-		for _, method := range methods {
+		for method := range methods {
 			all = append(all, method+" "+path)
 		}
 	}

@@ -16,7 +16,9 @@ func (r *Request) Remediation(actions audit.Actions) (*audit.Remediation, error)
 	if err != nil {
 		return nil, err
 	}
-	return readRemediation(f, actions)
+	record, err := readRemediation(f, actions)
+	r.about(record.RemediationID)
+	return record, err
 }
 
 // Batched is one record of a batch: the remediation, or why it cannot be one.

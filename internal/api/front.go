@@ -1,15 +1,18 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
 // Scope is what a route lets its caller do.
@@ -37,6 +40,8 @@ type Options struct {
 	Timeout time.Duration
 	// Log gets one line for every request.
 	Log *slog.Logger
+	// Telemetry gets every request's metrics and trace; nil means that nothing does.
+	Telemetry *telemetry.Telemetry
 }
 
 // answerMargin is kept back from the function's deadline, so that an answer that says so can still be sent.
@@ -44,8 +49,9 @@ const answerMargin = 500 * time.Millisecond
 
 // Front answers API Gateway events of one function.
 type Front struct {
-	routes  Routes
-	options Options
+	routes     Routes
+	operations map[string]string // their ids by route key
+	options    Options
 }
 
 // NewFront validates its parts: every route has a handler and is in the catalogue, the timeout is positive, the log is there.
@@ -56,29 +62,53 @@ func NewFront(routes Routes, options Options) (*Front, error) {
 	if options.Log == nil {
 		return nil, fmt.Errorf("api: Log must be set")
 	}
+	options.Log = telemetry.Logger(options.Log)
+	operations := make(map[string]string, len(routes))
 	for key, route := range routes {
 		if route.Handle == nil {
 			return nil, fmt.Errorf("api: route %s has no handler", key)
 		}
-		if !known(key) {
+		if operations[key] = operation(key); operations[key] == "" {
 			return nil, fmt.Errorf("api: route %s is not in the catalogue", key)
 		}
 	}
-	return &Front{routes: routes, options: options}, nil
+	return &Front{routes: routes, operations: operations, options: options}, nil
 }
 
 // Invoke answers one event. The error is always nil: what goes wrong is an answer.
 func (f *Front) Invoke(ctx context.Context, event events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
-	started := time.Now()
+	request := &Request{event: event, actions: audit.Actions{}}
+	ctx, request.invocation = f.options.Telemetry.Begin(ctx, telemetry.Call{
+		RequestID:   request.ID(),
+		Operation:   cmp.Or(f.operations[event.RouteKey], telemetry.Other),
+		TraceHeader: request.header("X-Amzn-Trace-Id"),
+	})
+	status := telemetry.Failure
+	defer func() { request.invocation.End(status) }()
+	request.about(event.PathParameters["remediation_id"])
 	ctx, cancel := f.deadline(ctx)
 	defer cancel()
-	request := &Request{event: event}
 	answer, err := f.answer(ctx, request)
 	if err != nil {
 		answer = problemAnswer(request, err)
 	}
-	f.log(ctx, request, answer.Status, err, time.Since(started))
-	return answer.event(request), nil
+	response := answer.event(request)
+	f.log(ctx, request, response.StatusCode, err)
+	request.report()
+	status = outcome(response.StatusCode)
+	return response, nil
+}
+
+// outcome is a status as the operation's metric has it.
+func outcome(status int) string {
+	switch {
+	case status >= 500:
+		return telemetry.Failure
+	case status >= 400:
+		return telemetry.Rejected
+	default:
+		return telemetry.Success
+	}
 }
 
 func (f *Front) deadline(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -112,22 +142,16 @@ func (f *Front) answer(ctx context.Context, request *Request) (answer *Answer, e
 	return route.Handle(ctx, request)
 }
 
-func (f *Front) log(ctx context.Context, request *Request, status int, err error, took time.Duration) {
-	attributes := []slog.Attr{
-		slog.String("request_id", request.event.RequestContext.RequestID),
-		slog.String("operation", request.event.RouteKey),
-		slog.Int("status", status),
-		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
-	}
-	if id := request.event.PathParameters["remediation_id"]; id != "" {
-		attributes = append(attributes, slog.String("remediation_id", id))
-	}
+// log writes the request's last line. What identifies the request, and its duration, the logger knows from the context.
+func (f *Front) log(ctx context.Context, request *Request, status int, err error) {
+	attributes := []slog.Attr{slog.String("route", request.event.RouteKey), slog.Int("status", status)}
 	level := slog.LevelInfo
 	switch {
 	case status >= 500:
 		level = slog.LevelError
 		if err != nil {
-			attributes = append(attributes, slog.String("error", strings.ToValidUTF8(err.Error(), "?")))
+			// A dependency may quote what it was sent.
+			attributes = append(attributes, slog.String("error", audit.SanitizeText(err.Error(), audit.Actions{})))
 		}
 	case status >= 400:
 		level = slog.LevelWarn

@@ -111,6 +111,7 @@ func problemOf(r *Request, err error) *client.Problem {
 		Instance: r.Path(), RequestID: r.ID(), Detail: detail(row.status, err),
 	}
 	if faults := faultsOf(err); faults != nil {
+		r.reportFaults(faults)
 		problem.Errors = mapped(faults, func(f audit.Fault) client.FieldError {
 			return client.FieldError{Field: f.Field, Code: f.Code, Detail: f.Detail}
 		})

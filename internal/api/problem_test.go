@@ -16,6 +16,7 @@ import (
 
 	"github.com/datastorage-service/datastorage/client"
 	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
 // inside is what a dependency's error says, and no caller may read.
@@ -82,12 +83,17 @@ func TestProblems(t *testing.T) {
 	}
 }
 
-// TestPanicIsAnAnswer shows that a fault of the service is a 500 that says nothing of it, with the reason in the log.
+// TestPanicIsAnAnswer shows that a fault of the service is a 500 that says nothing of it, with the reason in the log, and is
+// counted.
 func TestPanicIsAnAnswer(t *testing.T) {
 	t.Parallel()
-	var logged strings.Builder
+	var logged, measured strings.Builder
+	told, err := telemetry.New(telemetry.Config{Metrics: &measured})
+	if err != nil {
+		t.Fatal(err)
+	}
 	front, err := NewFront(Routes{"GET /health": {Handle: func(context.Context, *Request) (*Answer, error) { panic(errInside) }}},
-		Options{Timeout: time.Second, Log: slog.New(slog.NewJSONHandler(&logged, nil))})
+		Options{Timeout: time.Second, Log: slog.New(slog.NewJSONHandler(&logged, nil)), Telemetry: told})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,6 +108,9 @@ func TestPanicIsAnAnswer(t *testing.T) {
 	}
 	if text := logged.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "10.0.0.7") || !strings.Contains(text, "the-id") {
 		t.Errorf("the log is %s", text)
+	}
+	if text := measured.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, `"operation":"getHealth","status":"failure"`) {
+		t.Errorf("the metrics are %s", text)
 	}
 }
 

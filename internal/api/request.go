@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
 // MaxBody is the largest request body, in bytes: Lambda's own limit for an invocation's payload.
@@ -21,8 +22,52 @@ const maxDepth = audit.MaxMetadataDepth + 6
 
 // Request is one API Gateway event on its way in.
 type Request struct {
-	event events.APIGatewayV2HTTPRequest
-	actor string
+	event      events.APIGatewayV2HTTPRequest
+	actor      string
+	invocation *telemetry.Invocation
+	actions    audit.Actions
+}
+
+// Actions counts what was done to the request's texts; the Front reports it.
+func (r *Request) Actions() audit.Actions { return r.actions }
+
+// maxIdentifierBytes is what an identifier of 255 characters may take in UTF-8.
+const maxIdentifierBytes = 4 * 255
+
+// about says which remediation the request is about. An id is no free text and is kept as it is sent, but a log is no place for the
+// secret that somebody made one of.
+func (r *Request) about(remediationID string) {
+	if len(remediationID) <= maxIdentifierBytes && audit.ValidIdentifier(remediationID) {
+		r.invocation.About(audit.SanitizeText(remediationID, audit.Actions{}))
+	}
+}
+
+// report reports what was done to the request's texts.
+func (r *Request) report() {
+	for action, times := range r.actions {
+		r.invocation.Add(telemetry.Sanitizations, times, string(action))
+	}
+}
+
+// reportFaults counts faults that an answer names, each by its field.
+func (r *Request) reportFaults(faults audit.Faults) {
+	for _, fault := range faults {
+		r.invocation.Add(telemetry.ValidationFailures, 1, faultField(fault.Field))
+	}
+}
+
+// faultField is the name of the field that a fault's path leads to: records[3].metadata.note is about metadata.
+func faultField(path string) string {
+	if rest, inBatch := strings.CutPrefix(path, "records["); inBatch {
+		if _, inRecord, found := strings.Cut(rest, "]."); found {
+			path = inRecord
+		}
+	}
+	path = strings.TrimPrefix(path, "filters.")
+	if path == "" {
+		return telemetry.WholeRequest
+	}
+	return path[:len(path)-len(strings.TrimLeft(path, "abcdefghijklmnopqrstuvwxyz_"))]
 }
 
 // Actor is who sent the request: the subject of the JWT or the ARN of the IAM principal, as the gateway authenticated it.

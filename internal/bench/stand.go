@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"strconv"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/config"
 	"github.com/datastorage-service/datastorage/internal/embedding"
 	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/telemetry"
 	"github.com/datastorage-service/datastorage/migrations"
 )
 
@@ -82,7 +84,11 @@ func (s *stand) newFunctions(ctx context.Context, through func(string) string) (
 	}
 	getenv := func(name string) string { return cmp.Or(settings[name], s.getenv(name)) }
 	log := slog.New(slog.DiscardHandler)
-	return local.NewFunctions(ctx, getenv, through(s.writerURL()), through(s.readerURL()), log)
+	told, err := telemetry.New(telemetry.Config{Metrics: io.Discard})
+	if err != nil {
+		return nil, err
+	}
+	return local.NewFunctions(ctx, getenv, through(s.writerURL()), through(s.readerURL()), log, told)
 }
 
 // getenv has the settings of the embedding provider.

@@ -23,6 +23,8 @@ type Settings struct {
 	PartitionsAhead int32
 	// LogLevel is DATASTORAGE_LOG_LEVEL: debug, info, warn or error. Default info.
 	LogLevel slog.Level
+	// TraceDaemon is AWS_XRAY_DAEMON_ADDRESS, which Lambda sets: where traces go. Default none: there are no traces.
+	TraceDaemon string
 	// Embedding says who makes vectors.
 	Embedding Embedding
 	// EmbeddingNext says who makes the vectors of the model that is to follow. The zero value means that none is: then
@@ -62,6 +64,7 @@ func Load(getenv func(string) string) (Settings, error) {
 		RequestTimeout:   r.duration("DATASTORAGE_REQUEST_TIMEOUT", 10*time.Second, 100*time.Millisecond, 29*time.Second),
 		PartitionsAhead:  int32(r.integer("DATASTORAGE_PARTITIONS_AHEAD", 3, 1, 120)),
 		LogLevel:         r.level("DATASTORAGE_LOG_LEVEL"),
+		TraceDaemon:      r.getenv("AWS_XRAY_DAEMON_ADDRESS"),
 	}
 	s.Embedding, s.EmbeddingNext = r.embeddings()
 	return s, errors.Join(r.faults...)

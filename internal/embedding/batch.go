@@ -40,13 +40,13 @@ func (e *Embedder) claim(ctx context.Context, items []item, results map[key]resu
 	for _, it := range items {
 		if strings.TrimSpace(it.text) == "" {
 			results[it.key] = result{err: refused("the text is blank", nil)}
-		} else if known, ok := e.recallOne(it.key); ok {
+		} else if known, ok := e.recallOne(ctx, it.key); ok {
 			results[it.key] = known
 		} else if b := e.pending[it.key]; b != nil {
-			e.hits.Add(1)
+			e.hit(ctx, 1)
 			waits[it.key] = b
 		} else {
-			e.misses.Add(1)
+			e.miss(ctx)
 			fresh = append(fresh, it)
 		}
 	}
@@ -75,6 +75,7 @@ func (e *Embedder) run(ctx context.Context, b *batch) {
 	results := make(map[key]result, len(b.items))
 	refusals := 0
 	e.embed(ctx, b.items, results, &refusals)
+	reportGenerated(ctx, results)
 
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -23,11 +23,11 @@ func distinct(sigs []audit.Signature) []item {
 }
 
 // recall adds to results what is remembered and returns the other items.
-func (e *Embedder) recall(items []item, results map[key]result) (unknown []item) {
+func (e *Embedder) recall(ctx context.Context, items []item, results map[key]result) (unknown []item) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, it := range items {
-		if known, ok := e.recallOne(it.key); ok {
+		if known, ok := e.recallOne(ctx, it.key); ok {
 			results[it.key] = known
 		} else {
 			unknown = append(unknown, it)
@@ -37,14 +37,14 @@ func (e *Embedder) recall(items []item, results map[key]result) (unknown []item)
 }
 
 // recallOne counts a hit when it finds something. The caller holds mu.
-func (e *Embedder) recallOne(k key) (result, bool) {
+func (e *Embedder) recallOne(ctx context.Context, k key) (result, bool) {
 	if _, ok := e.stored.Get(k); ok {
-		e.hits.Add(1)
+		e.hit(ctx, 1)
 		return result{}, true
 	}
 	vector, ok := e.vectors.Get(k)
 	if ok {
-		e.hits.Add(1)
+		e.hit(ctx, 1)
 	}
 	return result{vector: vector}, ok
 }
@@ -73,7 +73,7 @@ func (e *Embedder) lookUp(ctx context.Context, items []item, lookup Lookup) ([]i
 			missing = append(missing, it)
 		}
 	}
-	e.hits.Add(int64(len(items) - len(missing)))
+	e.hit(ctx, len(items)-len(missing))
 	return missing, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
 // Embedder is a provider with the policy around it. It remembers which signatures have their vector in the table, and the
@@ -20,6 +21,7 @@ import (
 type Embedder struct {
 	provider provider
 	model    Model
+	name     string // the model's
 	cfg      Config
 	slots    *semaphore.Weighted
 
@@ -82,7 +84,7 @@ func New(p provider, cfg Config) (*Embedder, error) {
 		return nil, fmt.Errorf("make the memory of vectors: %w", err)
 	}
 	return &Embedder{
-		provider: p, model: p.Model(), cfg: cfg, slots: semaphore.NewWeighted(int64(cfg.InFlight)),
+		provider: p, model: p.Model(), name: p.Model().String(), cfg: cfg, slots: semaphore.NewWeighted(int64(cfg.InFlight)),
 		stored: stored, vectors: vectors, pending: map[key]*batch{},
 	}, nil
 }
@@ -119,9 +121,10 @@ type Lookup func(ctx context.Context, ids []audit.ID) ([]audit.ID, error)
 func (e *Embedder) Documents(ctx context.Context, sigs []audit.Signature, lookup Lookup) (map[audit.ID][]float32, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.cfg.Deadline)
 	defer cancel()
+	telemetry.From(ctx).Uses(e.name)
 	items := distinct(sigs)
 	results := make(map[key]result, len(items))
-	unknown := e.recall(items, results)
+	unknown := e.recall(ctx, items, results)
 	unknown, err := e.lookUp(ctx, unknown, lookup)
 	if err == nil {
 		e.obtain(ctx, unknown, results)
@@ -134,6 +137,7 @@ func (e *Embedder) Documents(ctx context.Context, sigs []audit.Signature, lookup
 func (e *Embedder) Query(ctx context.Context, text string) ([]float32, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.cfg.Deadline)
 	defer cancel()
+	telemetry.From(ctx).Uses(e.name)
 	asked := item{key: queryKey(text), text: text}
 	results := make(map[key]result, 1)
 	e.obtain(ctx, []item{asked}, results)

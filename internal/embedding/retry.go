@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+
+	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
 // call asks the provider for vectors, again after passing failures while attempts and time last. The error is a *failure.
@@ -37,10 +39,12 @@ func (e *Embedder) attempt(ctx context.Context, texts []string, input Input) ([]
 	ctx, cancel := context.WithTimeout(ctx, e.cfg.callTimeout())
 	defer cancel()
 	e.calls.Add(1)
+	span := telemetry.StartProviderCall(ctx, e.name, !e.model.Hashed())
 	vectors, err := e.provider.Embed(ctx, texts, input)
 	if err == nil {
 		err = checkVectors(vectors, len(texts), e.model)
 	}
+	span.End(err)
 	if err != nil {
 		e.failures.Add(1)
 		return nil, err

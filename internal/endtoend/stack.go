@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -20,6 +21,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/embedding"
 	"github.com/datastorage-service/datastorage/internal/local"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
+	"github.com/datastorage-service/datastorage/internal/telemetry"
 	"github.com/datastorage-service/datastorage/migrations"
 )
 
@@ -53,6 +55,10 @@ type Options struct {
 	Through func(url string) string
 	// Log gets the functions' log; nil means nothing does.
 	Log *slog.Logger
+	// Metrics gets the functions' metrics; nil means that nothing does.
+	Metrics io.Writer
+	// TraceDaemon is where their traces go; empty means nowhere.
+	TraceDaemon string
 	// Retry is the client's; the zero value means that it asks once.
 	Retry client.RetryPolicy
 }
@@ -79,8 +85,13 @@ func New(tb testing.TB, options Options) *Stack {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
+	told, err := telemetry.New(telemetry.Config{Metrics: options.Metrics, Daemon: options.TraceDaemon})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(told.Close)
 	functions, err := local.NewFunctions(
-		context.Background(), getenv, through(database.WriterURL()), through(database.ReaderURL()), log)
+		context.Background(), getenv, through(database.WriterURL()), through(database.ReaderURL()), log, told)
 	if err != nil {
 		tb.Fatalf("wire the functions: %v", err)
 	}

@@ -63,7 +63,7 @@ func serve(ctx context.Context, server *local.Postgres, database string, env pro
 	}
 	functions, err := local.NewFunctions(ctx, env,
 		server.URL(local.WriterRole, database), server.URL(local.ReaderRole, database),
-		slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn})))
+		slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn})), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/config"
 	"github.com/datastorage-service/datastorage/internal/embedding"
 	"github.com/datastorage-service/datastorage/internal/postgres"
+	"github.com/datastorage-service/datastorage/internal/telemetry"
 	"github.com/datastorage-service/datastorage/migrations"
 )
 
@@ -37,9 +38,9 @@ func (f *Functions) Close() {
 }
 
 // NewFunctions wires the functions as their main.go do, from the same environment, but in this process. writerURL and readerURL take the
-// place of DATASTORAGE_DATABASE_URL, which in a deployment differs between the functions.
+// place of DATASTORAGE_DATABASE_URL, which in a deployment differs between the functions. They share told, which may be nil.
 func NewFunctions(
-	ctx context.Context, getenv func(string) string, writerURL, readerURL string, log *slog.Logger,
+	ctx context.Context, getenv func(string) string, writerURL, readerURL string, log *slog.Logger, told *telemetry.Telemetry,
 ) (*Functions, error) {
 	settings, err := config.Load(func(name string) string {
 		if name == "DATASTORAGE_DATABASE_URL" {
@@ -61,7 +62,7 @@ func NewFunctions(
 		f.Close()
 		return nil, err
 	}
-	if err := f.wire(settings, writer, reader, log); err != nil {
+	if err := f.wire(settings, writer, reader, log, told); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("wire the functions: %w", err)
 	}
@@ -76,18 +77,18 @@ func (f *Functions) open(ctx context.Context, settings config.Settings, url stri
 	return store, err
 }
 
-func (f *Functions) wire(settings config.Settings, writer, reader *postgres.Store, log *slog.Logger) error {
+func (f *Functions) wire(settings config.Settings, writer, reader *postgres.Store, log *slog.Logger, told *telemetry.Telemetry) error {
 	writing, writeErr := writefunction.New(writefunction.Config{
-		Store: writer, Models: f.Models, Log: log, Timeout: settings.RequestTimeout,
+		Store: writer, Models: f.Models, Log: log, Telemetry: told, Timeout: settings.RequestTimeout,
 	})
 	querying, queryErr := queryfunction.New(queryfunction.Config{
-		Store: reader, Models: f.Models, Log: log, Timeout: settings.RequestTimeout,
+		Store: reader, Models: f.Models, Log: log, Telemetry: told, Timeout: settings.RequestTimeout,
 	})
 	health, healthErr := healthfunction.New(healthfunction.Config{
-		Store: reader, Models: f.Models, Log: log, Timeout: settings.RequestTimeout, Schema: migrations.Latest(),
+		Store: reader, Models: f.Models, Log: log, Telemetry: told, Timeout: settings.RequestTimeout, Schema: migrations.Latest(),
 	})
 	upkeep, maintainErr := maintainfunction.New(maintainfunction.Config{
-		Store: writer, Models: f.Models, Log: log, PartitionsAhead: settings.PartitionsAhead,
+		Store: writer, Models: f.Models, Log: log, Telemetry: told, PartitionsAhead: settings.PartitionsAhead,
 	})
 	if err := errors.Join(writeErr, queryErr, healthErr, maintainErr); err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/datastorage-service/datastorage/internal/config"
 	"github.com/datastorage-service/datastorage/internal/embedding"
+	"github.com/datastorage-service/datastorage/internal/telemetry"
 	"github.com/datastorage-service/datastorage/migrations"
 )
 
@@ -21,7 +22,7 @@ const localMaxConns = "10"
 
 // Service wires the service itself for Run, from the environment that deployed functions get: it registers the embedding model
 // of the settings, makes the functions, and runs the upkeep at an interval.
-func Service(getenv func(string) string, log *slog.Logger) func(context.Context, Databases) (Wired, error) {
+func Service(getenv func(string) string, log *slog.Logger, told *telemetry.Telemetry) func(context.Context, Databases) (Wired, error) {
 	env := func(name string) string {
 		value := getenv(name)
 		if value == "" && name == "DATASTORAGE_DATABASE_MAX_CONNS" {
@@ -33,7 +34,7 @@ func Service(getenv func(string) string, log *slog.Logger) func(context.Context,
 		if err := registerModels(ctx, env, databases.Admin); err != nil {
 			return Wired{}, err
 		}
-		functions, err := NewFunctions(ctx, env, databases.Writer, databases.Reader, log)
+		functions, err := NewFunctions(ctx, env, databases.Writer, databases.Reader, log, told)
 		if err != nil {
 			return Wired{}, err
 		}

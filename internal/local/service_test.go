@@ -40,7 +40,7 @@ func TestStackBanner(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	service := Service(func(string) string { return "" }, slog.New(slog.DiscardHandler))
+	service := Service(func(string) string { return "" }, slog.New(slog.DiscardHandler), nil)
 	for run, created := range []int{http.StatusCreated, http.StatusOK} {
 		r := start(t, StackConfig{Dir: dir, Template: template, Functions: service})
 		commands := curls(t, r.out.String())

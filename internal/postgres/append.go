@@ -56,6 +56,12 @@ func (s *Store) Append(ctx context.Context, entries []audit.Entry, vectors Vecto
 	if len(entries) == 0 {
 		return nil, nil
 	}
+	written, err := s.appendOrSplit(ctx, entries, vectors)
+	reportDualWrites(ctx, entries, written, err)
+	return written, err
+}
+
+func (s *Store) appendOrSplit(ctx context.Context, entries []audit.Entry, vectors Vectors) ([]Written, error) {
 	if err := vectors.check(); err != nil {
 		return nil, err
 	}
@@ -94,7 +100,7 @@ func (s *Store) appendHalves(ctx context.Context, entries []audit.Entry, vectors
 		for i, place := range half {
 			part[i] = entries[place]
 		}
-		became, err := s.Append(ctx, part, vectors)
+		became, err := s.appendOrSplit(ctx, part, vectors)
 		if err != nil {
 			return nil, err
 		}
@@ -340,6 +346,7 @@ func (a *attempt) insertRemediations(ctx context.Context, b batch) ([]dbsqlc.Rem
 		ids[i] = entry.Signature.ID
 	}
 	distinct := newSignatureArrays(signatures, a.vectors, a.store.known.Contains)
+	defer timeVectors(ctx, distinct.vectorIDs)()
 	return a.store.queries.RemediationAppend(ctx, a.db, dbsqlc.RemediationAppendParams{
 		Canonical:            b.canonical,
 		ContentHash:          b.contentHash,

@@ -45,6 +45,7 @@ func (c Config) poolConfig() (*pgxpool.Config, error) {
 	// Unnamed statements, described once a connection: one round trip each, binary values, a plan made for the values at hand,
 	// and nothing that would pin a connection of RDS Proxy.
 	pool.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+	pool.ConnConfig.Tracer = tracer{}
 	pool.ConnConfig.ConnectTimeout = or(c.ConnectTimeout, 2*time.Second)
 	pool.ConnConfig.RuntimeParams["application_name"] = or(c.ApplicationName, "datastorage")
 	pool.MaxConns = or(c.MaxConns, 4)

@@ -136,6 +136,7 @@ func (a *attempt) writeChanges(ctx context.Context, _ []int) error {
 	}
 	b := newBatch(c.entries, placesOf(audit.KindUpdate, c.entries))
 	distinct := newSignatureArrays(c.signatures(), a.vectors, a.store.known.Contains)
+	defer timeVectors(ctx, distinct.vectorIDs)()
 	_, err = a.store.queries.RemediationUpdate(ctx, a.db, dbsqlc.RemediationUpdateParams{
 		Canonical:            b.canonical,
 		ContentHash:          b.contentHash,

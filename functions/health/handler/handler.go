@@ -11,12 +11,13 @@ import (
 	"github.com/datastorage-service/datastorage/internal/api"
 	"github.com/datastorage-service/datastorage/internal/embedding"
 	"github.com/datastorage-service/datastorage/internal/postgres"
+	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
 // checkTimeout bounds each check of /ready.
 const checkTimeout = time.Second
 
-// Config are the parts of a health function. All are required.
+// Config are the parts of a health function. All are required but Telemetry.
 type Config struct {
 	Store  *postgres.Store
 	Models embedding.Models
@@ -25,6 +26,8 @@ type Config struct {
 	Timeout time.Duration
 	// Schema is the version of the schema that this build was written for.
 	Schema int64
+	// Telemetry gets metrics and traces; nil means that nothing does.
+	Telemetry *telemetry.Telemetry
 }
 
 // New makes the function's front; an error names the part that is missing.
@@ -38,11 +41,12 @@ func New(config Config) (*api.Front, error) {
 	if config.Schema <= 0 {
 		return nil, errors.New("health: Schema must be set")
 	}
+	config.Log = telemetry.Logger(config.Log)
 	h := handler{config}
 	return api.NewFront(api.Routes{
 		"GET /health": {Scope: api.ScopePublic, Handle: h.health},
 		"GET /ready":  {Scope: api.ScopeRead, Handle: h.ready},
-	}, api.Options{Timeout: config.Timeout, Log: config.Log})
+	}, api.Options{Timeout: config.Timeout, Log: config.Log, Telemetry: config.Telemetry})
 }
 
 type handler struct{ Config }

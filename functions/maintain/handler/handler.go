@@ -14,6 +14,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 	"github.com/datastorage-service/datastorage/internal/embedding"
 	"github.com/datastorage-service/datastorage/internal/postgres"
+	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
 // page is how many signatures are read and embedded at a time. Of their vectors, chunk are stored in a transaction: a writer of one of
@@ -26,7 +27,7 @@ const (
 // tellEvery is how often a long run says how far it has come.
 const tellEvery = time.Minute
 
-// Config are the parts of a maintain function. All are required.
+// Config are the parts of a maintain function. All are required but Telemetry.
 type Config struct {
 	Store *postgres.Store
 	// Models make the vectors. A registered model that is not among them is left as it is.
@@ -34,6 +35,8 @@ type Config struct {
 	Log    *slog.Logger
 	// PartitionsAhead is how many months of journal partitions there shall be after this one.
 	PartitionsAhead int32
+	// Telemetry gets metrics and traces; nil means that nothing does.
+	Telemetry *telemetry.Telemetry
 }
 
 // Done is what a run did; it is also the answer of the function.
@@ -82,12 +85,27 @@ func New(config Config) (*Handler, error) {
 	case config.PartitionsAhead < 1:
 		return nil, errors.New("maintain: PartitionsAhead must be positive")
 	}
+	config.Log = telemetry.Logger(config.Log)
 	return &Handler{config}, nil
 }
 
 // Invoke does one run. It goes on until nothing is missing or the context ends; what is left waits for the next run. With an error it
 // still answers what was done.
-func (h *Handler) Invoke(ctx context.Context) (Done, error) {
+func (h *Handler) Invoke(ctx context.Context) (done Done, err error) {
+	ctx, invocation := h.config.Telemetry.Begin(ctx, telemetry.Call{Operation: "maintain"})
+	status := telemetry.Failure
+	defer func() { invocation.End(status) }()
+	done, err = h.run(ctx)
+	for _, model := range done.Models {
+		if model.Active {
+			invocation.Observe(telemetry.EmbeddingsPending, float64(model.Missing))
+		}
+	}
+	status = telemetry.Outcome(err)
+	return done, err
+}
+
+func (h *Handler) run(ctx context.Context) (Done, error) {
 	var done Done
 	partitions, partitionsErr := h.config.Store.PartitionsAhead(ctx, h.config.PartitionsAhead)
 	done.Partitions = partitions

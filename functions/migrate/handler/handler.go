@@ -9,16 +9,19 @@ import (
 	"log/slog"
 
 	"github.com/datastorage-service/datastorage/internal/embedding"
+	"github.com/datastorage-service/datastorage/internal/telemetry"
 	"github.com/datastorage-service/datastorage/migrations"
 )
 
-// Config are the parts of a migrate function. All are required.
+// Config are the parts of a migrate function. All are required but Telemetry.
 type Config struct {
 	// DatabaseURL connects as datastorage_admin, directly, not through a proxy. A secret.
 	DatabaseURL string
 	// Models are the embedding models that the other functions are configured for, the active one of a new database first.
 	Models embedding.Models
 	Log    *slog.Logger
+	// Telemetry gets metrics and traces; nil means that nothing does.
+	Telemetry *telemetry.Telemetry
 }
 
 // Done is the answer of the function.
@@ -42,11 +45,21 @@ func New(config Config) (*Handler, error) {
 	case config.Log == nil:
 		return nil, errors.New("migrate: Log must be set")
 	}
+	config.Log = telemetry.Logger(config.Log)
 	return &Handler{config}, nil
 }
 
 // Invoke migrates. An error fails the deployment that asked for it.
-func (h *Handler) Invoke(ctx context.Context) (Done, error) {
+func (h *Handler) Invoke(ctx context.Context) (done Done, err error) {
+	ctx, invocation := h.config.Telemetry.Begin(ctx, telemetry.Call{Operation: "migrate"})
+	status := telemetry.Failure
+	defer func() { invocation.End(status) }()
+	done, err = h.run(ctx)
+	status = telemetry.Outcome(err)
+	return done, err
+}
+
+func (h *Handler) run(ctx context.Context) (Done, error) {
 	applied, err := migrations.Up(ctx, h.config.DatabaseURL)
 	done := Done{Applied: make([]string, 0, len(applied)), Version: migrations.Latest()}
 	for _, migration := range applied {

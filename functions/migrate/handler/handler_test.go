@@ -1,6 +1,7 @@
 package handler_test
 
 import (
+	"bytes"
 	"crypto/rand"
 	"log/slog"
 	"os"
@@ -12,8 +13,10 @@ import (
 
 	"github.com/datastorage-service/datastorage/functions/migrate/handler"
 	"github.com/datastorage-service/datastorage/internal/embedding"
+	"github.com/datastorage-service/datastorage/internal/endtoend"
 	"github.com/datastorage-service/datastorage/internal/local"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
+	"github.com/datastorage-service/datastorage/internal/telemetry"
 	"github.com/datastorage-service/datastorage/migrations"
 )
 
@@ -75,6 +78,31 @@ func TestInvoke(t *testing.T) {
 	}
 	exec(t, database.ReaderURL(), `SELECT 1 / (string_agg(name || ' ' || active, ', ' ORDER BY id) =
 		'hash-word-char35-v1@512 true, hash-word-char35-v1@64 false')::integer FROM embedding_model`)
+}
+
+// TestMetrics shows that a run and a failed one are told apart.
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	told, err := telemetry.New(telemetry.Config{Metrics: &out})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, url := range []string{postgrestest.New(t).AdminURL(), "postgres://127.0.0.1:1/nowhere"} {
+		config := parts(t, url)
+		config.Telemetry = told
+		migrate, err := handler.New(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = migrate.Invoke(t.Context())
+	}
+	figures := endtoend.Figures(endtoend.ReadMetrics(t, out.String()))
+	for _, status := range []string{"success", "failure"} {
+		if got := figures["datastorage_operations_total{operation=migrate,status="+status+"}"]; len(got) != 1 || got[0] != 1 {
+			t.Errorf("%s: %v", status, got)
+		}
+	}
 }
 
 // TestInvokeFails shows that a deployment is told, and not the password.

@@ -15,15 +15,18 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 	"github.com/datastorage-service/datastorage/internal/embedding"
 	"github.com/datastorage-service/datastorage/internal/postgres"
+	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
-// Config are the parts of a query function. All are required but Now.
+// Config are the parts of a query function. All are required but Telemetry and Now.
 type Config struct {
 	Store  *postgres.Store
 	Models embedding.Models
 	Log    *slog.Logger
 	// Timeout bounds a request.
 	Timeout time.Duration
+	// Telemetry gets metrics and traces; nil means that nothing does.
+	Telemetry *telemetry.Telemetry
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -39,6 +42,7 @@ func New(config Config) (*api.Front, error) {
 	if config.Now == nil {
 		config.Now = time.Now
 	}
+	config.Log = telemetry.Logger(config.Log)
 	h := handler{config}
 	return api.NewFront(api.Routes{
 		"GET /v1/remediations":                          {Scope: api.ScopeRead, Handle: h.list},
@@ -49,7 +53,7 @@ func New(config Config) (*api.Front, error) {
 		"GET /v1/stats/success-rate":                    {Scope: api.ScopeRead, Handle: h.successRate},
 		"GET /v1/stats/trend":                           {Scope: api.ScopeRead, Handle: h.trend},
 		"POST /v1/search":                               {Scope: api.ScopeRead, Handle: h.search},
-	}, api.Options{Timeout: config.Timeout, Log: config.Log})
+	}, api.Options{Timeout: config.Timeout, Log: config.Log, Telemetry: config.Telemetry})
 }
 
 type handler struct{ Config }

@@ -13,15 +13,18 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 	"github.com/datastorage-service/datastorage/internal/embedding"
 	"github.com/datastorage-service/datastorage/internal/postgres"
+	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
-// Config are the parts of a write function. All are required but Now.
+// Config are the parts of a write function. All are required but Telemetry and Now.
 type Config struct {
 	Store  *postgres.Store
 	Models embedding.Models
 	Log    *slog.Logger
 	// Timeout bounds a request.
 	Timeout time.Duration
+	// Telemetry gets metrics and traces; nil means that nothing does.
+	Telemetry *telemetry.Telemetry
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -37,6 +40,7 @@ func New(config Config) (*api.Front, error) {
 	if config.Now == nil {
 		config.Now = time.Now
 	}
+	config.Log = telemetry.Logger(config.Log)
 	h := handler{config}
 	return api.NewFront(api.Routes{
 		"POST /v1/remediations":                              {Scope: api.ScopeWrite, Handle: h.create},
@@ -45,13 +49,13 @@ func New(config Config) (*api.Front, error) {
 		"POST /v1/remediations/{remediation_id}/ai-analyses": {Scope: api.ScopeWrite, Handle: child(h, (*api.Request).AIAnalysis)},
 		"POST /v1/remediations/{remediation_id}/workflows":   {Scope: api.ScopeWrite, Handle: child(h, (*api.Request).Workflow)},
 		"POST /v1/remediations/{remediation_id}/executions":  {Scope: api.ScopeWrite, Handle: child(h, (*api.Request).Execution)},
-	}, api.Options{Timeout: config.Timeout, Log: config.Log})
+	}, api.Options{Timeout: config.Timeout, Log: config.Log, Telemetry: config.Telemetry})
 }
 
 type handler struct{ Config }
 
 func (h handler) create(ctx context.Context, r *api.Request) (*api.Answer, error) {
-	remediation, err := r.Remediation(audit.Actions{})
+	remediation, err := r.Remediation(r.Actions())
 	if err != nil {
 		return nil, err
 	}
@@ -63,10 +67,11 @@ func (h handler) create(ctx context.Context, r *api.Request) (*api.Answer, error
 }
 
 func (h handler) createBatch(ctx context.Context, r *api.Request) (*api.Answer, error) {
-	batch, err := r.Batch(audit.Actions{})
+	batch, err := r.Batch(r.Actions())
 	if err != nil {
 		return nil, err
 	}
+	telemetry.Observe(ctx, telemetry.BatchSize, float64(len(batch)))
 	var good []audit.Record
 	var places []int
 	results := make([]api.Written, len(batch))
@@ -91,7 +96,7 @@ func child[R audit.Record](
 	h handler, decode func(*api.Request, audit.Actions) (R, error),
 ) func(context.Context, *api.Request) (*api.Answer, error) {
 	return func(ctx context.Context, r *api.Request) (*api.Answer, error) {
-		record, err := decode(r, audit.Actions{})
+		record, err := decode(r, r.Actions())
 		if err != nil {
 			return nil, err
 		}
@@ -108,7 +113,7 @@ func child[R audit.Record](
 }
 
 func (h handler) update(ctx context.Context, r *api.Request) (*api.Answer, error) {
-	update, err := r.Update(audit.Actions{})
+	update, err := r.Update(r.Actions())
 	if err != nil {
 		return nil, err
 	}

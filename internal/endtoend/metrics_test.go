@@ -1,0 +1,275 @@
+package endtoend_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/datastorage-service/datastorage/client"
+	"github.com/datastorage-service/datastorage/internal/endtoend"
+	"github.com/datastorage-service/datastorage/internal/telemetry"
+)
+
+// meter reads the metrics of one step after the other.
+type meter struct {
+	out  lockedBuffer
+	read int
+	seen map[string]bool // names of the metrics
+}
+
+// step runs do and answers what CloudWatch would add up for it, series by series. Of durations it checks that they are some.
+func (m *meter) step(t *testing.T, do func()) map[string]float64 {
+	t.Helper()
+	do()
+	text := m.out.String()
+	figures := endtoend.Figures(endtoend.ReadMetrics(t, text[m.read:]))
+	m.read = len(text)
+	endtoend.ClosedSets(t, figures)
+	sums := map[string]float64{}
+	for series, values := range figures {
+		name, _, _ := strings.Cut(series, "{")
+		m.seen[name] = true
+		if !strings.HasSuffix(name, "_seconds") {
+			for _, value := range values {
+				sums[series] += value
+			}
+			continue
+		}
+		for _, seconds := range values {
+			if seconds <= 0 || seconds > 60 {
+				t.Errorf("%s is %v", series, seconds)
+			}
+		}
+	}
+	return sums
+}
+
+// ran is what every invocation reports.
+func ran(operation, status string) string {
+	return fmt.Sprintf("datastorage_operations_total{operation=%s,status=%s}", operation, status)
+}
+
+const (
+	cacheHits   = "datastorage_embedding_cache_hits_total{}"
+	cacheMisses = "datastorage_embedding_cache_misses_total{}"
+	batchSize   = "datastorage_batch_size{}"
+)
+
+func generated(status string) string {
+	return "datastorage_embedding_generation_total{status=" + status + "}"
+}
+
+func dualWrite(status string) string { return "datastorage_dualwrite_total{status=" + status + "}" }
+
+func notWritten(reason string) string {
+	return "datastorage_dualwrite_failures_total{reason=" + reason + "}"
+}
+
+func faulted(field string) string {
+	return "datastorage_validation_failures_total{field=" + field + "}"
+}
+
+func sanitized(action string) string { return "datastorage_sanitization_total{action=" + action + "}" }
+
+// TestMetrics drives every operation and holds each metric to its exact count.
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	m := &meter{seen: map[string]bool{}}
+	provider := newProvider(t)
+	stack := endtoend.New(t, endtoend.Options{Env: provider.env(), Metrics: &m.out})
+	type counts map[string]float64
+	for _, step := range []struct {
+		name string
+		do   func() error
+		want counts
+	}{
+		{"the first create", func() error { return createOne(t, stack, minimal("r-1")) }, counts{
+			"datastorage_cold_starts_total{}": 1, ran("createRemediation", "success"): 1,
+			dualWrite("success"): 1, cacheMisses: 1, generated("success"): 1,
+		}},
+		{"the same incident again", func() error { return createOne(t, stack, minimal("r-2")) }, counts{
+			ran("createRemediation", "success"): 1, dualWrite("success"): 1, cacheHits: 1,
+		}},
+		{"a replay", func() error { return createOne(t, stack, minimal("r-2")) }, counts{
+			ran("createRemediation", "success"): 1, dualWrite("replayed"): 1, cacheHits: 1,
+		}},
+		{"a conflict", func() error { return createOne(t, stack, inNamespace("r-2", "elsewhere")) }, counts{
+			ran("createRemediation", "rejected"): 1, dualWrite("failure"): 1, notWritten("conflict"): 1, cacheHits: 1,
+		}},
+		{"a batch with a bad record", func() error {
+			return createBatch(t, stack, minimal("b-1"), minimal(""), withMessage("b-2", "disk is full"), inNamespace("r-2", "elsewhere"))
+		}, counts{
+			ran("createRemediations", "success"): 1, batchSize: 4, faulted("remediation_id"): 1, dualWrite("success"): 2,
+			dualWrite("failure"): 1, notWritten("conflict"): 1, cacheHits: 1, cacheMisses: 1, generated("success"): 1,
+		}},
+		{"secrets", func() error { return createOne(t, stack, withMessage("s-1", "password=a1b2 \x00 token=abcdef123456")) }, counts{
+			ran("createRemediation", "success"): 1, dualWrite("success"): 1, cacheMisses: 1, generated("success"): 1,
+			sanitized("redacted_password"): 1, sanitized("redacted_token"): 1, sanitized("control_removed"): 1,
+		}},
+		{"a provider that is down", func() error {
+			provider.failWith(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
+			defer provider.mend()
+			return createOne(t, stack, withMessage("p-1", "certificate has expired"))
+		}, counts{
+			ran("createRemediation", "success"): 1, dualWrite("pending"): 1, cacheMisses: 1, generated("failure"): 1,
+		}},
+		{"the upkeep", func() error {
+			_, err := stack.Functions.Maintain.Invoke(t.Context())
+			return err
+		}, counts{
+			ran("maintain", "success"): 1, cacheMisses: 1, generated("success"): 1, "datastorage_embeddings_pending{}": 0,
+		}},
+		{"a bad request", func() error {
+			_, _ = post(t, stack, "/v1/remediations?made=up", `{"name":"","phase":"x","metadata":{"a":1},"unheard":1}`)
+			return nil
+		}, counts{
+			ran("createRemediation", "rejected"): 1, faulted("other"): 2, faulted("name"): 1, faulted("phase"): 1,
+			faulted("remediation_id"): 1, faulted("namespace"): 1, faulted("action_type"): 1, faulted("status"): 1, faulted("start_time"): 1,
+		}},
+		{"no route", func() error {
+			_, _ = post(t, stack, "/v1/nowhere", `{}`)
+			return nil
+		}, counts{ran("other", "rejected"): 1}},
+		{"an update", func() error {
+			_, err := stack.Client.UpdateRemediation(t.Context(), "r-1", newMessage("disk is full"))
+			return err
+		}, counts{ran("updateRemediation", "success"): 1, cacheHits: 1}},
+		{"a search", func() error {
+			_, err := stack.Client.Search(t.Context(), client.SearchInput{Query: "disk"})
+			return err
+		}, counts{ran("search", "success"): 1, cacheMisses: 1, generated("success"): 1}},
+		{"the search again", func() error {
+			_, err := stack.Client.Search(t.Context(), client.SearchInput{Query: "disk"})
+			return err
+		}, counts{ran("search", "success"): 1, cacheHits: 1}},
+		{"readiness", func() error {
+			_, err := stack.Client.Ready(t.Context())
+			return err
+		}, counts{ran("getReady", "success"): 1}},
+		{"health", func() error {
+			_, err := stack.Client.Health(t.Context())
+			return err
+		}, counts{ran("getHealth", "success"): 1}},
+	} {
+		got := m.step(t, func() {
+			if err := step.do(); err != nil {
+				t.Fatalf("%s: %v", step.name, err)
+			}
+		})
+		if diff := gocmp.Diff(map[string]float64(step.want), got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", step.name, diff)
+		}
+	}
+	for _, metric := range telemetry.Metrics() {
+		if !m.seen[metric.Name()] {
+			t.Errorf("no step reported %s", metric.Name())
+		}
+	}
+	m.everyOperation(t, stack)
+}
+
+// everyOperation shows that each operation of the API reports itself under its id, and its duration.
+func (m *meter) everyOperation(t *testing.T, stack *endtoend.Stack) {
+	t.Helper()
+	m.step(t, func() {
+		all := allOperations(stack.Client)
+		all["similar"] = func(ctx context.Context) error {
+			_, err := stack.Client.Similar(ctx, "r-1", client.FindSimilarParams{})
+			return err
+		}
+		all["success rate"] = func(ctx context.Context) error {
+			_, err := stack.Client.SuccessRate(ctx, client.GetSuccessRateParams{GroupBy: "name"})
+			return err
+		}
+		all["trend"] = func(ctx context.Context) error {
+			_, err := stack.Client.Trend(ctx, client.GetTrendParams{Interval: "day"})
+			return err
+		}
+		for operation, ask := range all {
+			if err := ask(t.Context()); err != nil {
+				t.Logf("%s: %v", operation, err) // about remediations that are not there
+			}
+		}
+	})
+	text := m.out.String()
+	for _, operation := range telemetry.Operations.ClosedSet("operation") {
+		if operation != "migrate" && !strings.Contains(text, `"operation":"`+operation+`"`) {
+			t.Errorf("no line of %s", operation)
+		}
+	}
+}
+
+func createOne(t *testing.T, stack *endtoend.Stack, record client.RemediationInput) error {
+	t.Helper()
+	_, err := stack.Client.CreateRemediation(t.Context(), record)
+	var refusal *client.Error
+	if errors.As(err, &refusal) && refusal.StatusCode == http.StatusConflict {
+		return nil
+	}
+	return err
+}
+
+// createBatch sends records as they are, also those that the contract does not allow.
+func createBatch(t *testing.T, stack *endtoend.Stack, records ...client.RemediationInput) error {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{"records": records})
+	if err != nil {
+		return err
+	}
+	if response, answer := post(t, stack, "/v1/remediations/batch", string(body)); response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%d %s", response.StatusCode, answer)
+	}
+	return nil
+}
+
+func inNamespace(id, namespace string) client.RemediationInput {
+	record := minimal(id)
+	record.Namespace = namespace
+	return record
+}
+
+func withMessage(id, message string) client.RemediationInput {
+	record := minimal(id)
+	record.ErrorMessage = &message
+	return record
+}
+
+// TestMetricsOfBadInput sends everything that a caller can do wrong: every fault that an answer names is counted once, and no caller makes
+// a value of a dimension.
+func TestMetricsOfBadInput(t *testing.T) {
+	t.Parallel()
+	m := &meter{seen: map[string]bool{}}
+	stack := endtoend.New(t, endtoend.Options{Metrics: &m.out})
+	seed(t, stack)
+	named := 0
+	got := m.step(t, func() {
+		for _, row := range slices.Concat(
+			badBodies(), badRecords(), badTimes(), badTexts(), badUpdates(), badAnalyses(), badWorkflows(), badExecutions(), badBatches(),
+			badSearches(), badFilters(), badPages(), badStatistics(), badParameters(), badCursors(t, stack), badPaths(), badMethods(),
+		) {
+			var problem client.Problem
+			_, body := row.send(t, stack)
+			if err := json.Unmarshal(body, &problem); err != nil {
+				t.Fatalf("%s: %v", row.title(), err)
+			}
+			named += len(problem.Errors)
+		}
+	})
+	counted := 0.0
+	for series, times := range got {
+		if strings.HasPrefix(series, telemetry.ValidationFailures.Name()) {
+			counted += times
+		}
+	}
+	if counted != float64(named) || named < 100 {
+		t.Errorf("%v faults are counted, %d were named", counted, named)
+	}
+	t.Logf("%d faults, %d series", named, len(got))
+}

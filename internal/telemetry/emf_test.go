@@ -1,0 +1,243 @@
+package telemetry_test
+
+import (
+	"bytes"
+	"context"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/datastorage-service/datastorage/internal/endtoend"
+	"github.com/datastorage-service/datastorage/internal/telemetry"
+)
+
+// newTelemetry writes to the buffer, and has its cold start behind it.
+func newTelemetry(tb testing.TB, out *bytes.Buffer) *telemetry.Telemetry {
+	tb.Helper()
+	told, err := telemetry.New(telemetry.Config{Metrics: out})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	_, first := told.Begin(context.Background(), telemetry.Call{Operation: "getHealth"})
+	first.End(telemetry.Success)
+	out.Reset()
+	return told
+}
+
+// without leaves out what differs every time.
+func without(read map[string][]float64, names ...string) map[string][]float64 {
+	for series := range read {
+		if slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(series, name) }) {
+			delete(read, series)
+		}
+	}
+	return read
+}
+
+// TestOneLine shows an invocation on one line, with dimensions where they belong and the rest as properties.
+func TestOneLine(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	told := newTelemetry(t, &out)
+	ctx, invocation := told.Begin(t.Context(), telemetry.Call{
+		RequestID: `a"b`, Operation: "createRemediation", TraceHeader: "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0",
+	})
+	invocation.About("rr-<1>")
+	invocation.Uses("m@8")
+	telemetry.Add(ctx, telemetry.EmbeddingCacheHits, 2)
+	telemetry.Add(ctx, telemetry.EmbeddingCacheHits, 3)
+	telemetry.Observe(ctx, telemetry.PostgresLatency, 0.25)
+	telemetry.Observe(ctx, telemetry.PostgresLatency, 1e-7)
+	telemetry.Add(ctx, telemetry.DualWrites, 1, telemetry.Success)
+	telemetry.Add(ctx, telemetry.EmbeddingCacheMisses, 0)
+	invocation.End(telemetry.Success)
+	all := endtoend.ReadMetrics(t, out.String())
+	if len(all) != 1 {
+		t.Fatalf("%d lines:\n%s", len(all), out.String())
+	}
+	want := map[string][]float64{
+		"datastorage_embedding_cache_hits_total{}":                                 {5},
+		"datastorage_postgres_latency_seconds{}":                                   {0.25, 1e-7},
+		"datastorage_dualwrite_total{status=success}":                              {1},
+		"datastorage_operations_total{operation=createRemediation,status=success}": {1},
+		"datastorage_operation_duration_seconds{operation=createRemediation}":      {0},
+	}
+	got := endtoend.Figures(all)
+	for _, duration := range got["datastorage_operation_duration_seconds{operation=createRemediation}"] {
+		if duration <= 0 || duration > 60 {
+			t.Errorf("it took %v s", duration)
+		}
+	}
+	got["datastorage_operation_duration_seconds{operation=createRemediation}"] = []float64{0}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("figures (-want +got):\n%s", diff)
+	}
+	for name, value := range map[string]string{
+		"request_id": `a"b`, "trace_id": "1-5759e988-bd862e3fe1be46a994272793", "remediation_id": "rr-<1>", "model": "m@8",
+	} {
+		if all[0][name] != value {
+			t.Errorf("%s is %v, want %s", name, all[0][name], value)
+		}
+	}
+}
+
+// TestSeriesShareNoLine shows that series which cannot share a line get one each, and share it with everything else.
+func TestSeriesShareNoLine(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	told := newTelemetry(t, &out)
+	_, invocation := told.Begin(t.Context(), telemetry.Call{Operation: "createRemediations"})
+	for _, field := range []string{"name", "phase", "name", "made up", "another"} {
+		invocation.Add(telemetry.ValidationFailures, 1, field)
+	}
+	invocation.Add(telemetry.DualWrites, 2, telemetry.Success)
+	invocation.Add(telemetry.EmbeddingGenerations, 1, telemetry.Failure)
+	invocation.Add(telemetry.Sanitizations, 7, "redacted_token")
+	invocation.End(telemetry.Success)
+	all := endtoend.ReadMetrics(t, out.String())
+	if len(all) != 3 {
+		t.Errorf("%d lines:\n%s", len(all), out.String())
+	}
+	want := map[string][]float64{
+		"datastorage_validation_failures_total{field=name}":                         {2},
+		"datastorage_validation_failures_total{field=phase}":                        {1},
+		"datastorage_validation_failures_total{field=other}":                        {2},
+		"datastorage_dualwrite_total{status=success}":                               {2},
+		"datastorage_embedding_generation_total{status=failure}":                    {1},
+		"datastorage_sanitization_total{action=redacted_token}":                     {7},
+		"datastorage_operations_total{operation=createRemediations,status=success}": {1},
+	}
+	if diff := cmp.Diff(want, without(endtoend.Figures(all), "datastorage_operation_duration")); diff != "" {
+		t.Errorf("figures (-want +got):\n%s", diff)
+	}
+}
+
+// TestManyValues shows that no value is lost to the limit of an array.
+func TestManyValues(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	told := newTelemetry(t, &out)
+	_, invocation := told.Begin(t.Context(), telemetry.Call{Operation: "maintain"})
+	var want []float64
+	for i := range 250 {
+		want = append(want, float64(i))
+		invocation.Observe(telemetry.PostgresLatency, float64(i))
+	}
+	invocation.End(telemetry.Success)
+	all := endtoend.ReadMetrics(t, out.String())
+	if got := endtoend.Figures(all)["datastorage_postgres_latency_seconds{}"]; len(all) != 3 || !slices.Equal(got, want) {
+		t.Errorf("%d lines with %d values", len(all), len(got))
+	}
+}
+
+// TestNumbersCloudWatchRefuses shows that a number which would cost the line is left out of it.
+func TestNumbersCloudWatchRefuses(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	told := newTelemetry(t, &out)
+	_, invocation := told.Begin(t.Context(), telemetry.Call{Operation: "search"})
+	for _, number := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), math.MaxFloat64, 3} {
+		invocation.Observe(telemetry.BatchSize, number)
+	}
+	invocation.End(telemetry.Success)
+	if got := endtoend.Figures(endtoend.ReadMetrics(t, out.String()))["datastorage_batch_size{}"]; !slices.Equal(got, []float64{3}) {
+		t.Errorf("values %v", got)
+	}
+}
+
+// FuzzLines reports anything of anything, and every line is to be valid, its dimensions in their closed sets.
+func FuzzLines(f *testing.F) {
+	f.Add(0, 1.5, "createRemediation", "success", "id")
+	f.Add(9, 1e300, "\x00<\u2028", "\xff", `"`)
+	f.Fuzz(func(t *testing.T, metric int, value float64, first, second, id string) {
+		var out bytes.Buffer
+		told := newTelemetry(t, &out)
+		_, invocation := told.Begin(t.Context(), telemetry.Call{RequestID: id, Operation: first, TraceHeader: second})
+		invocation.About(id)
+		invocation.Uses(second)
+		all := telemetry.Metrics()
+		invocation.Observe(all[(metric%len(all)+len(all))%len(all)], value, first, second)
+		invocation.End(second)
+		endtoend.ClosedSets(t, endtoend.Figures(endtoend.ReadMetrics(t, out.String())))
+	})
+}
+
+// TestLateReports shows that what is reported after the end of its invocation is written with the next one's lines, without its names, or by
+// Close.
+func TestLateReports(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	told := newTelemetry(t, &out)
+	ctx, first := told.Begin(t.Context(), telemetry.Call{RequestID: "first", Operation: "search"})
+	first.End(telemetry.Success)
+	first.End(telemetry.Failure)
+	out.Reset()
+	telemetry.Add(ctx, telemetry.EmbeddingGenerations, 1, telemetry.Failure)
+	_, second := told.Begin(t.Context(), telemetry.Call{RequestID: "second", Operation: "search"})
+	second.End(telemetry.Success)
+	all := endtoend.ReadMetrics(t, out.String())
+	if len(all) != 2 || all[0]["request_id"] != "second" || all[1]["request_id"] != nil {
+		t.Errorf("lines\n%s", out.String())
+	}
+	if got := endtoend.Figures(all[1:])["datastorage_embedding_generation_total{status=failure}"]; !slices.Equal(got, []float64{1}) {
+		t.Errorf("late is %v", got)
+	}
+	out.Reset()
+	telemetry.Add(ctx, telemetry.EmbeddingGenerations, 1, telemetry.Success)
+	told.Close()
+	if got := endtoend.Figures(endtoend.ReadMetrics(t, out.String())); len(got) != 1 {
+		t.Errorf("closed with %v", got)
+	}
+}
+
+// TestDeadline shows that an invocation that does not end is reported before the function's time is up, once.
+func TestDeadline(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		told := newTelemetry(t, &out)
+		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
+		defer cancel()
+		ctx, invocation := told.Begin(ctx, telemetry.Call{Operation: "maintain"})
+		telemetry.Add(ctx, telemetry.EmbeddingGenerations, 4, telemetry.Success)
+		time.Sleep(15*time.Minute - 150*time.Millisecond)
+		synctest.Wait()
+		want := map[string][]float64{
+			"datastorage_embedding_generation_total{status=success}":          {4},
+			"datastorage_operations_total{operation=maintain,status=timeout}": {1},
+			"datastorage_operation_duration_seconds{operation=maintain}":      {899.8},
+		}
+		if diff := cmp.Diff(want, endtoend.Figures(endtoend.ReadMetrics(t, out.String()))); diff != "" {
+			t.Errorf("before its end (-want +got):\n%s", diff)
+		}
+		out.Reset()
+		invocation.End(telemetry.Success)
+		if out.Len() > 0 {
+			t.Errorf("at its end it wrote %s", out.String())
+		}
+	})
+}
+
+// TestNobodyListens shows that reports without an invocation, and invocations without telemetry, do nothing.
+func TestNobodyListens(t *testing.T) {
+	t.Parallel()
+	telemetry.Add(t.Context(), telemetry.EmbeddingCacheHits, 1)
+	var none *telemetry.Telemetry
+	ctx, invocation := none.Begin(t.Context(), telemetry.Call{Operation: "search"})
+	telemetry.Add(ctx, telemetry.EmbeddingCacheHits, 1)
+	telemetry.StartStatement(ctx, "RemediationGet").End(nil)
+	invocation.End(telemetry.Success)
+	none.Close()
+	told, err := telemetry.New(telemetry.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, invocation = told.Begin(t.Context(), telemetry.Call{Operation: "search"})
+	invocation.End(telemetry.Success)
+	told.Close()
+}

@@ -1,0 +1,160 @@
+package telemetry
+
+import "slices"
+
+// Namespace is the CloudWatch namespace of every metric.
+const Namespace = "DataStorage"
+
+// Metric is one of the service's metrics.
+type Metric int
+
+// The metrics; docs/observability.md says what each of them counts.
+const (
+	Operations           Metric = iota // by operation and status: invocations
+	OperationDuration                  // by operation: from the event's arrival to its answer
+	DualWrites                         // by status: remediations written with their vector
+	DualWriteFailures                  // by reason: those that were not stored
+	PostgresLatency                    // of each statement
+	VectorDBLatency                    // of each statement that reads, compares or stores vectors; counted in PostgresLatency as well
+	EmbeddingGenerations               // by status: texts that a provider was asked for
+	EmbeddingCacheHits                 // texts that needed no call of a provider
+	EmbeddingCacheMisses               // texts that needed one
+	ValidationFailures                 // by field: faults that answers name
+	Sanitizations                      // by action: what was done to texts before they were kept
+	BatchSize                          // records sent at once
+	EmbeddingsPending                  // signatures without a vector of the active model, after a run of the upkeep
+	ColdStarts                         // first invocations of a sandbox
+	metrics                            // how many there are
+)
+
+// The values of the dimension status.
+const (
+	Success  = "success"
+	Rejected = "rejected" // the caller's fault: an answer of 4xx
+	Failure  = "failure"
+	Timeout  = "timeout"  // the function's time ended first
+	Pending  = "pending"  // stored, its vector is to follow
+	Replayed = "replayed" // stored before
+	Refused  = "refused"  // the provider has no vector for the text, now or later
+)
+
+// The values of the dimension reason.
+const (
+	ReasonConflict    = "conflict"    // the key is taken by other content
+	ReasonRefused     = "refused"     // a rule of the database
+	ReasonUnavailable = "unavailable" // the database did not answer
+	ReasonTimeout     = "timeout"     // the deadline ended first
+	ReasonCanceled    = "canceled"    // the caller gave up
+	ReasonInternal    = "internal"    // a fault of the service
+)
+
+// Other stands for every value outside a dimension's closed set.
+const Other = "other"
+
+// dimension is a name with its closed set.
+type dimension struct {
+	name   string
+	values []string
+}
+
+func (d dimension) closed(value string) string {
+	if slices.Contains(d.values, value) {
+		return value
+	}
+	return Other
+}
+
+// definition is what CloudWatch needs to know of a metric. Of counters the sum is reported, of others every value.
+type definition struct {
+	name       string
+	unit       string
+	counter    bool
+	dimensions []dimension
+}
+
+const (
+	unitCount   = "Count"
+	unitSeconds = "Seconds"
+)
+
+// definitions is the one table of metrics and closed sets.
+var definitions = [metrics]definition{
+	Operations: {"datastorage_operations_total", unitCount, true, []dimension{operation, {"status", []string{
+		Success, Rejected, Failure, Timeout,
+	}}}},
+	OperationDuration: {"datastorage_operation_duration_seconds", unitSeconds, false, []dimension{operation}},
+	DualWrites:        {"datastorage_dualwrite_total", unitCount, true, []dimension{{"status", []string{Success, Pending, Replayed, Failure}}}},
+	DualWriteFailures: {"datastorage_dualwrite_failures_total", unitCount, true, []dimension{{"reason", []string{
+		ReasonConflict, ReasonRefused, ReasonUnavailable, ReasonTimeout, ReasonCanceled, ReasonInternal,
+	}}}},
+	PostgresLatency:      {"datastorage_postgres_latency_seconds", unitSeconds, false, nil},
+	VectorDBLatency:      {"datastorage_vectordb_latency_seconds", unitSeconds, false, nil},
+	EmbeddingGenerations: {"datastorage_embedding_generation_total", unitCount, true, []dimension{{"status", []string{Success, Failure, Refused}}}},
+	EmbeddingCacheHits:   {"datastorage_embedding_cache_hits_total", unitCount, true, nil},
+	EmbeddingCacheMisses: {"datastorage_embedding_cache_misses_total", unitCount, true, nil},
+	ValidationFailures:   {"datastorage_validation_failures_total", unitCount, true, []dimension{field}},
+	Sanitizations:        {"datastorage_sanitization_total", unitCount, true, []dimension{action}},
+	BatchSize:            {"datastorage_batch_size", unitCount, false, nil},
+	EmbeddingsPending:    {"datastorage_embeddings_pending", unitCount, false, nil},
+	ColdStarts:           {"datastorage_cold_starts_total", unitCount, true, nil},
+}
+
+// operation has the ids of openapi.yaml and the functions that nobody calls by the API.
+var operation = dimension{"operation", []string{
+	"createRemediation", "createRemediations", "updateRemediation", "createAIAnalysis", "createWorkflow", "createExecution",
+	"listRemediations", "getRemediation", "getHistory", "search", "findSimilar", "listIncidentEvents", "getSuccessRate", "getTrend",
+	"getHealth", "getReady", "maintain", "migrate",
+}}
+
+// WholeRequest is the value of the dimension field for a fault of the request as a whole.
+const WholeRequest = "request"
+
+// field has the names of openapi.yaml's request fields and parameters, at any depth.
+var field = dimension{"field", []string{
+	WholeRequest, "action_type", "alert_fingerprint", "alert_name", "analysis_duration_ms", "analysis_id", "cluster_name", "completed_steps",
+	"confidence_score", "cursor", "duration_ms", "end_time", "environment", "error_message", "execution_id", "execution_time_ms", "explain",
+	"filters", "group_by", "id", "include_total", "interval", "limit", "metadata", "min_samples", "min_score", "mode", "model", "name",
+	"namespace", "offset", "per_signature", "phase", "provider", "query", "records", "remediation_id", "severity", "signature_id", "since",
+	"sort", "start_time", "status", "success", "target_resource", "time_zone", "tokens_used", "total_steps", "until", "workflow_id",
+	"workflow_status", "workflow_yaml",
+}}
+
+// action has the domain's sanitisation actions.
+var action = dimension{"action", []string{
+	"control_removed", "utf8_replaced", "redacted_aws_key", "redacted_bearer", "redacted_basic", "redacted_private_key",
+	"redacted_connection_string", "redacted_password", "redacted_token", "redacted_kubernetes_secret", "redacted_metadata_value",
+}}
+
+// Name is the metric's name in CloudWatch.
+func (m Metric) Name() string { return definitions[m].name }
+
+// Unit is the metric's unit in CloudWatch: Count or Seconds.
+func (m Metric) Unit() string { return definitions[m].unit }
+
+// Dimensions are the names of the metric's dimensions.
+func (m Metric) Dimensions() []string {
+	names := make([]string, len(definitions[m].dimensions))
+	for i, d := range definitions[m].dimensions {
+		names[i] = d.name
+	}
+	return names
+}
+
+// ClosedSet is every value that a metric's dimension may take beside Other.
+func (m Metric) ClosedSet(dimension string) []string {
+	for _, d := range definitions[m].dimensions {
+		if d.name == dimension {
+			return slices.Clone(d.values)
+		}
+	}
+	return nil
+}
+
+// Metrics are all of them.
+func Metrics() []Metric {
+	all := make([]Metric, metrics)
+	for i := range all {
+		all[i] = Metric(i)
+	}
+	return all
+}
