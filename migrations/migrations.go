@@ -123,7 +123,8 @@ func version(ctx context.Context, conn *pgx.Conn) (current int64, err error) {
 // searched. It needs the vector extension, so it runs after Up. New connections see the settings.
 //
 // relaxed_order lets a filtered search go on until enough rows pass the filter (pgvector's documentation, "Iterative Index
-// Scans"); the service sorts what comes back.
+// Scans"); the service sorts what comes back. max_scan_tuples ends a walk that finds little, where measuring all that pass is as fast and
+// misses none (docs/decisions/007).
 func Configure(ctx context.Context, adminURL string) error {
 	return withConn(ctx, adminURL, func(conn *pgx.Conn) error {
 		// The first use of the type loads the extension's library, without which its settings may not be named here.
@@ -132,6 +133,7 @@ BEGIN
 	PERFORM '[1]'::vector;
 	EXECUTE format('ALTER DATABASE %I SET hnsw.iterative_scan = relaxed_order', current_database());
 	EXECUTE format('ALTER DATABASE %I SET hnsw.ef_search = 100', current_database());
+	EXECUTE format('ALTER DATABASE %I SET hnsw.max_scan_tuples = 5000', current_database());
 END
 $$`)
 		if err != nil {

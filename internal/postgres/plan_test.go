@@ -363,7 +363,7 @@ func (p planner) checkLexical(t *testing.T, fields map[string][]audit.Filter) {
 func checkFewOfMany(t *testing.T, db *postgrestest.Database) {
 	t.Helper()
 	const signatures = 60
-	// By default it ends after 20,000, which is all there are here.
+	// The service has it end after 5,000.
 	run(t, db.SuperuserURL(), "LOAD 'vector'", "ALTER DATABASE "+db.Name+" SET hnsw.max_scan_tuples = 500")
 	store := open(t, db.WriterURL())
 	var f audit.Filter

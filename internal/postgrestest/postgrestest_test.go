@@ -56,30 +56,32 @@ type properties struct {
 	Version                 int64
 	Model                   string
 	Owner, Encoding, Locale string
-	Iterative               string
+	Walk                    string
 }
 
 func describe(t *testing.T, db *postgrestest.Database) properties {
 	t.Helper()
 	return properties{
-		Version:   query[int64](t, db.ReaderURL(), "SELECT max(version_id) FROM schema_version"),
-		Model:     query[string](t, db.ReaderURL(), "SELECT format('%s %s', name, dimensions) FROM embedding_model WHERE active"),
-		Owner:     query[string](t, db.ReaderURL(), "SELECT datdba::regrole::text FROM pg_database WHERE datname = current_database()"),
-		Encoding:  query[string](t, db.ReaderURL(), "SELECT current_setting('server_encoding')"),
-		Locale:    query[string](t, db.ReaderURL(), "SELECT upper('é') || (SELECT string_agg(c, '' ORDER BY c) FROM unnest('{a,B,b,A}'::text[]) c)"),
-		Iterative: query[string](t, db.ReaderURL(), "SELECT '[1]'::vector::text || current_setting('hnsw.iterative_scan')"),
+		Version:  query[int64](t, db.ReaderURL(), "SELECT max(version_id) FROM schema_version"),
+		Model:    query[string](t, db.ReaderURL(), "SELECT format('%s %s', name, dimensions) FROM embedding_model WHERE active"),
+		Owner:    query[string](t, db.ReaderURL(), "SELECT datdba::regrole::text FROM pg_database WHERE datname = current_database()"),
+		Encoding: query[string](t, db.ReaderURL(), "SELECT current_setting('server_encoding')"),
+		Locale:   query[string](t, db.ReaderURL(), "SELECT upper('é') || (SELECT string_agg(c, '' ORDER BY c) FROM unnest('{a,B,b,A}'::text[]) c)"),
+		// The type's first use loads the library that has the settings.
+		Walk: query[string](t, db.ReaderURL(), "SELECT '[1]'::vector::text || concat_ws(' ', current_setting('hnsw.iterative_scan'),"+
+			" current_setting('hnsw.ef_search'), current_setting('hnsw.max_scan_tuples'))"),
 	}
 }
 
 func TestEveryDatabaseIsReady(t *testing.T) {
 	t.Parallel()
 	want := properties{
-		Version:   migrations.Latest(),
-		Model:     postgrestest.Model + " 64",
-		Owner:     "datastorage_admin",
-		Encoding:  "UTF8",
-		Locale:    "ÉABab",
-		Iterative: "[1]relaxed_order",
+		Version:  migrations.Latest(),
+		Model:    postgrestest.Model + " 64",
+		Owner:    "datastorage_admin",
+		Encoding: "UTF8",
+		Locale:   "ÉABab",
+		Walk:     "[1]relaxed_order 100 5000",
 	}
 	copied, made := postgrestest.New(t), postgrestest.NewOn(t, postgrestest.NewServer(t))
 	if diff := cmp.Diff(want, describe(t, copied)); diff != "" {
