@@ -53,10 +53,8 @@ type LocalStack struct {
 	endpoint string
 	scratch  string
 	server   *exec.Cmd
-	// alive is held open: its end tells the server that we are gone.
-	alive io.Closer
-	ended <-chan struct{}
-	close func() error
+	ended    <-chan struct{}
+	close    func() error
 }
 
 // StartLocalStack installs LocalStack if it is missing, starts it on a free port and returns once it answers. What a person can mend is a
@@ -150,7 +148,8 @@ func launchLocalStack(ctx context.Context, python string, config LocalStackConfi
 	l.server.Dir = scratch
 	l.server.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	l.server.Stdout, l.server.Stderr = log, log
-	if l.alive, err = l.server.StdinPipe(); err == nil {
+	// Our end of the pipe stays open as long as we are there, and nobody writes to it.
+	if _, err = l.server.StdinPipe(); err == nil {
 		l.ended, err = spawn(l.server)
 	}
 	if err != nil {
@@ -211,19 +210,12 @@ func (l *LocalStack) healthy(ctx context.Context) error {
 	return nil
 }
 
-// stop asks the server to end, and kills it with all that it started when it does not.
+// stop kills the server with all that it started: it has nothing to save.
 func (l *LocalStack) stop() error {
-	group := -l.server.Process.Pid
-	_ = syscall.Kill(group, syscall.SIGTERM)
-	select {
-	case <-l.ended:
-	case <-time.After(5 * time.Second):
-	}
-	if err := syscall.Kill(group, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) && !errors.Is(err, syscall.EPERM) {
+	if err := syscall.Kill(-l.server.Process.Pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("kill LocalStack: %w", err)
 	}
 	<-l.ended
-	_ = l.alive.Close()
 	return os.RemoveAll(l.scratch)
 }
 
