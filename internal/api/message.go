@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"mime"
 	"runtime/debug"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/datastorage-service/datastorage/internal/audit"
@@ -227,6 +229,41 @@ func ReportMessageFaults(ctx context.Context, err error) {
 	for _, fault := range faultsOf(err) {
 		telemetry.Add(ctx, telemetry.ValidationFailures, 1, messageField(fault.Field))
 	}
+}
+
+// Reason is the error of a message's record for the log: faults without the names that the sender made up, which may be secrets, and
+// what a dependency says without the secrets that it may quote.
+func Reason(err error) string {
+	faults := faultsOf(err)
+	if faults == nil {
+		return audit.SanitizeText(err.Error(), audit.Actions{})
+	}
+	parts := make([]string, len(faults))
+	for i, fault := range faults {
+		parts[i] = strings.TrimPrefix(knownPath(fault.Field)+": "+fault.Detail, ": ")
+	}
+	return strings.Join(parts, "; ")
+}
+
+// envelope has the names of what is around a message's record.
+var envelope = []string{"data", "data_base64", "datacontenttype", "id", "kind", "record", "source", "specversion", "type"}
+
+// knownPath is a field's path as far as it consists of this service's names and of numbers.
+func knownPath(path string) string {
+	known := telemetry.ValidationFailures.ClosedSet("field")
+	for at := 0; at < len(path); {
+		part := path[at:]
+		if end := strings.IndexAny(part[1:], ".["); end >= 0 {
+			part = part[:end+1]
+		}
+		name := strings.Trim(part, ".[]")
+		_, err := strconv.Atoi(name)
+		if err != nil && !slices.Contains(known, name) && !slices.Contains(envelope, name) {
+			return path[:at] + "…"
+		}
+		at += len(part)
+	}
+	return path
 }
 
 func messageField(path string) string {

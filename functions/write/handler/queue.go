@@ -99,7 +99,7 @@ func newDelivery(q queue, event events.SQSEvent) *delivery {
 func (d *delivery) run(ctx context.Context) {
 	defer func() {
 		if fault := recover(); fault != nil {
-			d.Log.ErrorContext(ctx, "panic", slog.String("error", clean(fmt.Errorf("panic: %v\n%s", fault, debug.Stack()))))
+			d.Log.ErrorContext(ctx, "panic", slog.String("error", api.Reason(fmt.Errorf("panic: %v\n%s", fault, debug.Stack()))))
 		}
 	}()
 	ctx, cancel := withMargin(ctx)
@@ -207,7 +207,7 @@ func (d *delivery) write(ctx context.Context, round []*message) {
 	}
 	written, err := d.appendRound(ctx, entries)
 	if err != nil {
-		d.Log.ErrorContext(ctx, "round not stored", slog.Int("records", len(entries)), slog.String("error", clean(err)))
+		d.Log.ErrorContext(ctx, "round not stored", slog.Int("records", len(entries)), slog.String("error", api.Reason(err)))
 	}
 	for i, record := range places {
 		if err != nil {
@@ -323,7 +323,7 @@ func (d *delivery) settle(ctx context.Context, m *message) {
 	}
 	if err := d.reject(ctx, m); err != nil {
 		m.status = telemetry.Failure
-		d.Log.ErrorContext(ctx, "rejects not sent", slog.String("message_id", m.MessageId), slog.String("error", clean(err)))
+		d.Log.ErrorContext(ctx, "rejects not sent", slog.String("message_id", m.MessageId), slog.String("error", api.Reason(err)))
 	} else {
 		m.status = telemetry.Rejected
 	}
@@ -374,11 +374,8 @@ func (d *delivery) tell(ctx context.Context, m *message, index int, err error) {
 		level = slog.LevelError
 	}
 	d.Log.LogAttrs(ctx, level, "record not stored", slog.String("message_id", m.MessageId), slog.String("queue", m.EventSourceARN),
-		slog.Int("index", index), slog.String("reason", fate(err)), slog.String("error", clean(err)))
+		slog.Int("index", index), slog.String("reason", fate(err)), slog.String("error", api.Reason(err)))
 }
-
-// clean is an error's text for the log: a dependency may quote what it was sent.
-func clean(err error) string { return audit.SanitizeText(err.Error(), audit.Actions{}) }
 
 // report counts the messages and writes the invocation's last line.
 func (d *delivery) report(ctx context.Context) {
