@@ -35,22 +35,33 @@ type queue struct{ handler }
 // invoke answers an event with the messages that are to come again. Everything that it does not name has been committed, or was sent to
 // the rejects queue.
 func (q queue) invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	ctx, invocation := q.Telemetry.Begin(ctx, telemetry.Call{Operation: operation})
+	status := telemetry.Failure
+	defer func() { invocation.End(status) }()
+	event, err := readEvent(payload)
+	if err != nil {
+		q.Log.ErrorContext(ctx, "no queue event", slog.Any("error", err))
+		return nil, err
+	}
+	d := newDelivery(q, event)
+	d.run(ctx)
+	d.report(ctx)
+	status = d.status()
+	return json.Marshal(d.response())
+}
+
+// readEvent refuses an event of another service, and one with a message that has no id: it could not be reported alone.
+func readEvent(payload []byte) (events.SQSEvent, error) {
 	var event events.SQSEvent
 	if err := json.Unmarshal(payload, &event); err != nil {
-		return nil, fmt.Errorf("read the SQS event: %w", err)
+		return event, fmt.Errorf("read the SQS event: %w", err)
 	}
 	for i, message := range event.Records {
 		if message.EventSource != "aws:sqs" || message.MessageId == "" {
-			// Without an id there is no way to report it alone.
-			return nil, fmt.Errorf("record %d of the event is no message of SQS", i)
+			return event, fmt.Errorf("record %d of the event is no message of SQS", i)
 		}
 	}
-	ctx, invocation := q.Telemetry.Begin(ctx, telemetry.Call{Operation: operation})
-	d := newDelivery(q, event)
-	defer func() { invocation.End(d.status()) }()
-	d.run(ctx)
-	d.report(ctx)
-	return json.Marshal(d.response())
+	return event, nil
 }
 
 // delivery is one event under way.
@@ -60,6 +71,8 @@ type delivery struct {
 	actions  audit.Actions
 	// stuck are the message groups of which a message was not stored.
 	stuck map[string]bool
+	// away is why the rejects queue could not be reached, so that only one message waits for it.
+	away error
 }
 
 // message is one message of the event.

@@ -69,6 +69,9 @@ func (d *delivery) reject(ctx context.Context, m *message) error {
 	if d.Rejects == nil {
 		return errNoRejects
 	}
+	if d.away != nil {
+		return d.away
+	}
 	actor, err := m.actor()
 	if err != nil {
 		return err
@@ -88,7 +91,8 @@ func (d *delivery) reject(ctx context.Context, m *message) error {
 		}
 		bodies = append(bodies, body)
 	}
-	return d.Rejects.send(ctx, bodies)
+	d.away = d.Rejects.send(ctx, bodies)
+	return d.away
 }
 
 // encode leaves the message's characters as they are, so that it does not grow.
