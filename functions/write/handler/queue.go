@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -90,7 +93,8 @@ type message struct {
 
 // queued is one record of a message.
 type queued struct {
-	text  json.RawMessage
+	item  api.MessageItem
+	actor string
 	entry audit.Entry
 	err   error
 }
@@ -117,10 +121,7 @@ func (d *delivery) run(ctx context.Context) {
 	}()
 	ctx, cancel := withMargin(ctx)
 	defer cancel()
-	now := d.Now()
-	for _, m := range d.messages {
-		m.read(d.actions, now)
-	}
+	d.decode(d.Now())
 	for rest := d.messages; len(rest) > 0; {
 		var round []*message
 		round, rest = d.next(rest)
@@ -136,25 +137,63 @@ func withMargin(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithDeadline(ctx, deadline.Add(-queueMargin))
 }
 
-// read decodes the message and makes the entries of its good records.
-func (m *message) read(actions audit.Actions, now time.Time) {
+// decode opens the messages and makes the entries of their good records, on as many processors as there are: that is half the work of
+// an event.
+func (d *delivery) decode(now time.Time) {
+	var work []*queued
+	for _, m := range d.messages {
+		m.open()
+		for i := range m.records {
+			work = append(work, &m.records[i])
+		}
+	}
+	var next atomic.Int64
+	var mu sync.Mutex
+	var running sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(work)/worthATask+1) {
+		running.Go(func() {
+			actions := audit.Actions{}
+			for i := next.Add(1) - 1; i < int64(len(work)); i = next.Add(1) - 1 {
+				work[i].decode(now, actions)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for action, times := range actions {
+				d.actions[action] += times
+			}
+		})
+	}
+	running.Wait()
+}
+
+// worthATask is how many records another goroutine is worth.
+const worthATask = 20
+
+// open finds the message's records.
+func (m *message) open() {
 	actor, err := m.actor()
 	if err != nil {
 		m.err = err
 		return
 	}
-	decoded, err := api.DecodeMessage(m.Body, actions)
-	if err != nil {
-		m.err = err
-		return
+	opened, err := api.OpenMessage(m.Body)
+	m.array, m.err = opened.Array, err
+	m.records = make([]queued, len(opened.Items))
+	for i, item := range opened.Items {
+		m.records[i] = queued{item: item, actor: actor}
 	}
-	m.array = decoded.Array
-	m.records = make([]queued, len(decoded.Records))
-	for i, record := range decoded.Records {
-		m.records[i] = queued{text: record.Text, err: record.Err}
-		if record.Err == nil {
-			m.records[i].entry, m.records[i].err = audit.NewEntry(record.Record, actor, now)
+}
+
+// decode makes the record's entry. A panic is the record's error, so that no other record suffers from it.
+func (r *queued) decode(now time.Time, actions audit.Actions) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			r.err = fmt.Errorf("panic: %v\n%s", fault, debug.Stack())
 		}
+	}()
+	var record audit.Record
+	if record, r.err = r.item.Decode(actions); r.err == nil {
+		r.entry, r.err = audit.NewEntry(record, r.actor, now)
 	}
 }
 

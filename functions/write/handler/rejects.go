@@ -72,19 +72,15 @@ func (d *delivery) reject(ctx context.Context, m *message) error {
 	if d.away != nil {
 		return d.away
 	}
-	actor, err := m.actor()
-	if err != nil {
-		return err
-	}
 	var bodies []string
 	for i, record := range m.records {
 		if record.err == nil {
 			continue
 		}
-		sum := sha256.Sum256(record.text)
+		sum := sha256.Sum256(record.item.Text)
 		body, err := encode(reject{
-			ID: hex.EncodeToString(sum[:]), Queue: m.EventSourceARN, MessageID: m.MessageId, Index: i, Actor: actor,
-			Problem: api.Problem(record.err), Message: record.text,
+			ID: hex.EncodeToString(sum[:]), Queue: m.EventSourceARN, MessageID: m.MessageId, Index: i, Actor: record.actor,
+			Problem: api.Problem(record.err), Message: record.item.Text,
 		})
 		if err != nil {
 			return err
