@@ -363,10 +363,12 @@ func (d *delivery) forgive(ctx context.Context, entries []audit.Entry, written [
 // settle decides what becomes of a message, now that this is known of its records.
 func (d *delivery) settle(ctx context.Context, m *message) {
 	m.status = m.fate()
+	d.tell(ctx, m, m.err)
 	for i, record := range m.records {
-		d.tell(ctx, m, i, record.err)
+		if record.err != nil {
+			d.tell(ctx, m, record.err, record.attributes(i)...)
+		}
 	}
-	d.tell(ctx, m, 0, m.err)
 	if m.status == telemetry.Failure && ctx.Err() != nil {
 		m.status = telemetry.Late
 	}
@@ -416,7 +418,7 @@ func fate(err error) string {
 func (m *message) done() bool { return m.status == telemetry.Stored || m.status == telemetry.Rejected }
 
 // tell counts and logs why a record, or a whole message, is not stored.
-func (d *delivery) tell(ctx context.Context, m *message, index int, err error) {
+func (d *delivery) tell(ctx context.Context, m *message, err error, attributes ...slog.Attr) {
 	if err == nil || errors.Is(err, errRound) {
 		return
 	}
@@ -425,8 +427,17 @@ func (d *delivery) tell(ctx context.Context, m *message, index int, err error) {
 	if fate(err) == telemetry.Failure {
 		level = slog.LevelError
 	}
-	d.Log.LogAttrs(ctx, level, "record not stored", slog.String("message_id", m.MessageId), slog.String("queue", m.EventSourceARN),
-		slog.Int("index", index), slog.String("reason", fate(err)), slog.String("error", api.Reason(err)))
+	d.Log.LogAttrs(ctx, level, "record not stored", append(attributes, slog.String("message_id", m.MessageId),
+		slog.String("queue", m.EventSourceARN), slog.String("reason", fate(err)), slog.String("error", api.Reason(err)))...)
+}
+
+// attributes are what a line about the record has.
+func (r *queued) attributes(index int) []slog.Attr {
+	attributes := []slog.Attr{slog.Int("index", index)}
+	if id := r.entry.RemediationID; id != "" {
+		attributes = append(attributes, slog.String("remediation_id", audit.SanitizeText(id, audit.Actions{})))
+	}
+	return attributes
 }
 
 // report counts the messages and writes the invocation's last line.
