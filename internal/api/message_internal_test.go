@@ -1,0 +1,43 @@
+package api
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/datastorage-service/datastorage/internal/audit"
+)
+
+// TestMessageField shows which field a fault of a message counts for.
+func TestMessageField(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]string{
+		"": "request", "kind": "request", "[3].kind": "request", "data": "request", "record.name": "name", "data[3].record.metadata.a": "metadata",
+	} {
+		if got := messageField(path); got != want {
+			t.Errorf("%s is of %q, want %q", path, got, want)
+		}
+	}
+}
+
+// TestReasonHasNoMadeUpNames shows what a fault's line in the log says, and that the rest of a path stays out of it.
+func TestReasonHasNoMadeUpNames(t *testing.T) {
+	t.Parallel()
+	for field, want := range map[string]string{
+		"":                               "must not",
+		"kind":                           "kind: must not",
+		"[12].record.metadata":           "[12].record.metadata: must not",
+		"data[3].record.metadata.hunter": "data[3].record.metadata…: must not",
+		"data.record.hunter":             "data.record…: must not",
+		`["hunter 2"].record`:            "…: must not",
+		`record.metadata["a.record.b"]`:  "record.metadata…: must not",
+		"hunter[2].name":                 "…: must not",
+	} {
+		if got := Reason(audit.Faults{{Field: field, Code: audit.CodeUnknown, Detail: "must not"}}); got != want {
+			t.Errorf("%s: %q, want %q", field, got, want)
+		}
+	}
+	if got := Reason(errors.New("password=hunter2xyz")); strings.Contains(got, "hunter2xyz") {
+		t.Errorf("a dependency's words are %q", got)
+	}
+}
