@@ -1,6 +1,7 @@
 # Every tool is pinned in tools/go.mod and built without cgo; everything that is downloaded lies under .local/.
 TOOL := CGO_ENABLED=0 go tool -modfile=tools/go.mod
 ADDR ?= 127.0.0.1:3000
+QUEUE ?=
 BENCH ?=
 EVAL ?=
 # The garbage collector as the functions are deployed with it.
@@ -48,8 +49,8 @@ build: ## Build the functions for Lambda (arm64) and the command line
 	done
 	go build -trimpath -o bin/datastorage ./cmd/datastorage
 
-run: ## Serve the API on http://$(ADDR) against a PostgreSQL of its own
-	@go run ./cmd/datastorage dev --addr $(ADDR)
+run: ## Serve the API on http://$(ADDR) against a PostgreSQL of its own (QUEUE=1: a queue too)
+	@go run ./cmd/datastorage dev --addr $(ADDR) $(if $(QUEUE),--queue)
 
 clean: ## Remove everything that was downloaded, built or stored here
 	rm -rf .local bin coverage.out

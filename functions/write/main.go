@@ -1,4 +1,4 @@
-// Command write is the Lambda function that records remediations, their updates and their children.
+// Command write is the Lambda function that records remediations, their updates and their children, from HTTP requests and from a queue.
 package main
 
 import (
@@ -43,12 +43,13 @@ func run(ctx context.Context, getenv func(string) string) error {
 	if err != nil {
 		return err
 	}
-	front, err := handler.New(handler.Config{
+	function, err := handler.New(handler.Config{
 		Store: stores.Writer, Models: models, Log: log, Telemetry: told, Timeout: settings.RequestTimeout,
+		Rejects: handler.NewRejects(settings.RejectsQueueURL),
 	})
 	if err != nil {
 		return fmt.Errorf("wire the function: %w", err)
 	}
-	lambda.StartWithOptions(front.Invoke, lambda.WithContext(ctx), lambda.WithEnableSIGTERM(stores.Close, told.Close))
+	lambda.StartWithOptions(function, lambda.WithContext(ctx), lambda.WithEnableSIGTERM(stores.Close, told.Close))
 	return nil
 }

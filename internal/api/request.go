@@ -147,8 +147,11 @@ func (r *Request) RemediationID() (string, error) {
 	return id, faults.Err()
 }
 
+// remediation is the path's parameter as it is.
+func (r *Request) remediation() string { return r.event.PathParameters["remediation_id"] }
+
 func (r *Request) remediationID(faults *audit.Faults) string {
-	id := r.event.PathParameters["remediation_id"]
+	id := r.remediation()
 	audit.Checker{Faults: faults, Actions: audit.Actions{}}.RemediationID(id)
 	return id
 }

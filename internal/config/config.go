@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +20,9 @@ type Settings struct {
 	RequestTimeout time.Duration
 	// PartitionsAhead is DATASTORAGE_PARTITIONS_AHEAD: months for which maintain makes journal partitions, 1 to 120. Default 3.
 	PartitionsAhead int32
+	// RejectsQueueURL is DATASTORAGE_REJECTS_QUEUE_URL: the standard SQS queue that gets the bad records of array messages. Default none:
+	// such messages are reported whole.
+	RejectsQueueURL string
 	// LogLevel is DATASTORAGE_LOG_LEVEL: debug, info, warn or error. Default info.
 	LogLevel slog.Level
 	// TraceDaemon is AWS_XRAY_DAEMON_ADDRESS, which Lambda sets: where traces go. Default none: there are no traces.
@@ -79,6 +83,7 @@ func Load(getenv func(string) string) (Settings, error) {
 		Database:        r.database(),
 		RequestTimeout:  r.duration("DATASTORAGE_REQUEST_TIMEOUT", 10*time.Second, 100*time.Millisecond, 29*time.Second),
 		PartitionsAhead: int32(r.integer("DATASTORAGE_PARTITIONS_AHEAD", 3, 1, 120)),
+		RejectsQueueURL: r.queue("DATASTORAGE_REJECTS_QUEUE_URL"),
 		LogLevel:        r.level("DATASTORAGE_LOG_LEVEL"),
 		TraceDaemon:     r.getenv("AWS_XRAY_DAEMON_ADDRESS"),
 	}
@@ -216,6 +221,19 @@ func (r *reader) word(name string, set ...string) string {
 		}
 	}
 	r.fault(name, "must be one of "+strings.Join(set, ", "))
+	return text
+}
+
+// queue reads the URL of a standard queue; a FIFO queue's would ask for groups.
+func (r *reader) queue(name string) string {
+	text := r.getenv(name)
+	if text == "" {
+		return ""
+	}
+	address, err := url.Parse(text)
+	if err != nil || address.Scheme != "https" && address.Scheme != "http" || address.Host == "" || strings.HasSuffix(text, ".fifo") {
+		r.fault(name, "must be the URL of a standard SQS queue, https://…")
+	}
 	return text
 }
 

@@ -50,6 +50,7 @@ func TestLoadNamesEveryFault(t *testing.T) {
 		{"DATASTORAGE_DATABASE_AUTH", []string{"IAM", "token", "none"}},
 		{"DATASTORAGE_REQUEST_TIMEOUT", []string{"10", "30s", "1ms", "-1s"}},
 		{"DATASTORAGE_PARTITIONS_AHEAD", []string{"0", "121"}},
+		{"DATASTORAGE_REJECTS_QUEUE_URL", []string{"rejects", "https://", "ftp://h/q", "https://sqs.eu-west-1.amazonaws.com/1/q.fifo", "https://h/\x00"}},
 		{"DATASTORAGE_LOG_LEVEL", []string{"loud"}},
 		{"DATASTORAGE_EMBEDDING_PROVIDER", []string{"openAI", "random"}},
 		{"DATASTORAGE_EMBEDDING_DIMENSIONS", []string{"0", "4001", "many"}},

@@ -86,6 +86,7 @@ func (f *Functions) open(ctx context.Context, settings config.Settings, url stri
 func (f *Functions) wire(settings config.Settings, writer, reader postgres.Stores, log *slog.Logger, told *telemetry.Telemetry) error {
 	writing, writeErr := writefunction.New(writefunction.Config{
 		Store: writer.Writer, Models: f.Models, Log: log, Telemetry: told, Timeout: settings.RequestTimeout,
+		Rejects: Rejects(settings.RejectsQueueURL),
 	})
 	querying, queryErr := queryfunction.New(queryfunction.Config{
 		Store: reader.Reader, Strong: reader.Writer, Models: f.Models, Log: log, Telemetry: told, Timeout: settings.RequestTimeout,
@@ -101,7 +102,7 @@ func (f *Functions) wire(settings config.Settings, writer, reader postgres.Store
 	}
 	f.Maintain = upkeep
 	f.Handlers = map[string]lambda.Handler{
-		"WriteFunction":    newSandboxes(writing.Invoke),
+		"WriteFunction":    newSandboxes(writing),
 		"QueryFunction":    newSandboxes(querying.Invoke),
 		"HealthFunction":   newSandboxes(health.Invoke),
 		"MaintainFunction": newSandboxes(upkeep.Invoke),

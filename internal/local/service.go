@@ -34,6 +34,9 @@ func Service(getenv func(string) string, log *slog.Logger, told *telemetry.Telem
 		if err := registerModels(ctx, env, databases.Admin); err != nil {
 			return Wired{}, err
 		}
+		if databases.RejectsQueue != "" {
+			env = with(env, "DATASTORAGE_REJECTS_QUEUE_URL", databases.RejectsQueue)
+		}
 		functions, err := NewFunctions(ctx, env, databases.Writer, databases.Reader, log, told)
 		if err != nil {
 			return Wired{}, err
@@ -50,6 +53,16 @@ func Service(getenv func(string) string, log *slog.Logger, told *telemetry.Telem
 			running.Wait()
 			functions.Close()
 		}}, nil
+	}
+}
+
+// with is an environment with one variable set.
+func with(getenv func(string) string, variable, value string) func(string) string {
+	return func(name string) string {
+		if name == variable {
+			return value
+		}
+		return getenv(name)
 	}
 }
 

@@ -24,6 +24,7 @@ const (
 	BatchSize                          // records sent at once
 	EmbeddingsPending                  // signatures without a vector of the active model, after a run of the upkeep
 	ColdStarts                         // first invocations of a sandbox
+	QueueMessages                      // by status: messages of the queue
 	metrics                            // how many there are
 )
 
@@ -36,6 +37,11 @@ const (
 	Pending  = "pending"  // stored, its vector is to follow
 	Replayed = "replayed" // stored before
 	Refused  = "refused"  // the provider has no vector for the text, now or later
+	Stored   = "stored"   // all of a message's records are stored
+	Poison   = "poison"   // a message that can never be stored
+	Early    = "early"    // a message that came before what it belongs to
+	Blocked  = "blocked"  // a message behind one of its group that was not stored
+	Late     = "late"     // a message that the function's time did not suffice for
 )
 
 // The values of the dimension reason.
@@ -97,13 +103,16 @@ var definitions = [metrics]definition{
 	BatchSize:            {"datastorage_batch_size", unitCount, false, nil},
 	EmbeddingsPending:    {"datastorage_embeddings_pending", unitCount, false, nil},
 	ColdStarts:           {"datastorage_cold_starts_total", unitCount, true, nil},
+	QueueMessages: {"datastorage_queue_messages_total", unitCount, true, []dimension{{"status", []string{
+		Stored, Rejected, Poison, Early, Blocked, Late, Failure,
+	}}}},
 }
 
 // operation has the ids of openapi.yaml and the functions that nobody calls by the API.
 var operation = dimension{"operation", []string{
 	"createRemediation", "createRemediations", "updateRemediation", "createAIAnalysis", "createWorkflow", "createExecution",
 	"listRemediations", "getRemediation", "getHistory", "search", "findSimilar", "listIncidentEvents", "getSuccessRate", "getTrend",
-	"getHealth", "getReady", "maintain", "migrate",
+	"getHealth", "getReady", "consumeQueue", "maintain", "migrate",
 }}
 
 // WholeRequest is the value of the dimension field for a fault of the request as a whole.

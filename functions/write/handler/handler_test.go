@@ -22,12 +22,13 @@ func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
 
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	endtoend.Golden(t, *update, []string{"create", "batch"}, func(t *testing.T) lambda.Handler {
-		front, err := handler.New(parts(t))
+	samples := []string{"create", "batch", "sqs-record", "sqs-array", "sqs-cloudevent"}
+	endtoend.Golden(t, *update, samples, func(t *testing.T) lambda.Handler {
+		function, err := handler.New(parts(t))
 		if err != nil {
 			t.Fatal(err)
 		}
-		return lambda.NewHandler(front.Invoke)
+		return lambda.NewHandler(function)
 	})
 }
 
