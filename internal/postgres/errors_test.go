@@ -78,7 +78,7 @@ func translations() []translation {
 		{"key too long for an index", server("54000"), []string{"refused"}, false},
 		{"no such table", server("42P01"), nil, false},
 		{"no privilege", server("42501"), nil, false},
-		{"wrong password", server("28P01"), unavailable, false},
+		{"wrong password", server("28P01"), unavailable, true},
 		{"no such database", server("3D000"), unavailable, false},
 		{"internal", server("XX000"), nil, false},
 		{"raised", server("P0001"), nil, false},
