@@ -386,8 +386,10 @@ func TestServerStopped(t *testing.T) {
 		t.Fatal(err)
 	}
 	unlimited := func() (context.Context, context.CancelFunc) { return t.Context(), func() {} }
-	for _, store := range []tapped{through, {Store: direct}} {
-		checkEnds(t, store, unlimited, "unavailable")
+	checkEnds(t, tapped{Store: direct}, unlimited, "unavailable")
+	if !postgrestest.Pooled() {
+		// A pooler holds its clients back while it has no server: that takes minutes.
+		checkEnds(t, through, unlimited, "unavailable")
 	}
 	if err := server.Restart(t.Context()); err != nil {
 		t.Fatal(err)

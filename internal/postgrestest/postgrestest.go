@@ -118,7 +118,7 @@ func NewServer(tb testing.TB) *local.Postgres {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() {
-		if err := errors.Join(server.Stop(), removeDataDir(data)); err != nil {
+		if err := errors.Join(stopWithPooler(server), removeDataDir(data)); err != nil {
 			tb.Error(err)
 		}
 	})
@@ -152,7 +152,7 @@ func start(ctx context.Context, data string) (*local.Postgres, error) {
 			return nil, fmt.Errorf("read %s: %w", VersionVariable, err)
 		}
 	}
-	return local.StartPostgres(ctx, local.PostgresConfig{
+	server, err := local.StartPostgres(ctx, local.PostgresConfig{
 		Version:  version,
 		Data:     data,
 		Progress: os.Stderr,
@@ -164,6 +164,10 @@ func start(ctx context.Context, data string) (*local.Postgres, error) {
 			"dynamic_shared_memory_type": "mmap",
 		},
 	})
+	if err == nil {
+		servePooler(server)
+	}
+	return server, err
 }
 
 // sharedServer is the server that the tests of one binary share.
@@ -211,7 +215,7 @@ func (s *sharedServer) leave() error {
 	if s.server == nil {
 		return nil
 	}
-	return errors.Join(s.server.Stop(), removeDataDir(s.data))
+	return errors.Join(stopWithPooler(s.server), removeDataDir(s.data))
 }
 
 const dataPrefix = "datastorage-test-"

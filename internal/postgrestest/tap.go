@@ -78,7 +78,7 @@ func NewTap(tb testing.TB, databaseURL string) *Tap {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	t := &Tap{listener: listener, server: target.Host, url: *target, done: make(chan struct{})}
+	t := &Tap{listener: listener, server: pooled(tb, target.Host), url: *target, done: make(chan struct{})}
 	t.open, t.checked = map[net.Conn]bool{}, map[string]bool{}
 	t.url.Host = listener.Addr().String()
 	t.links.Go(t.accept)
