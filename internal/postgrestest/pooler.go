@@ -3,6 +3,7 @@ package postgrestest
 import (
 	"errors"
 	"net"
+	"net/url"
 	"os"
 	"strconv"
 	"sync"
@@ -50,6 +51,17 @@ func pooled(tb testing.TB, host string) string {
 		poolers.running[host] = pooler
 	}
 	return poolers.running[host].Address()
+}
+
+// ThroughPooler is the way to a database of a private server through the pooler, where one is asked for.
+func ThroughPooler(tb testing.TB, databaseURL string) string {
+	tb.Helper()
+	target, err := url.Parse(databaseURL)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	target.Host = pooled(tb, target.Host)
+	return target.String()
 }
 
 func servePooler(server *local.Postgres) {
