@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/datastorage-service/datastorage/internal/access"
 	"github.com/datastorage-service/datastorage/internal/audit"
 )
 
@@ -112,13 +113,13 @@ func signatureGone(err error) bool {
 }
 
 // passing reports whether the same may succeed in a moment: a lost connection, a server that starts or stops, a deadlock, too many
-// connections, a signature that is gone. A statement that ran into its timeout would run into it again, and a full disk stays full: the caller shall wait.
+// connections, a signature that is gone, a password that is being changed: the next connection comes with another. A statement that ran into its timeout would run into it again, and a full disk stays full: the caller shall wait.
 func passing(err error) bool {
 	var server *pgconn.PgError
 	if !errors.As(err, &server) {
 		return errors.Is(err, audit.ErrUnavailable) && !errors.Is(err, ErrModelUnknown)
 	}
-	return signatureGone(server) || server.Code == "40001" || server.Code == "40P01" || server.Code == "53300" ||
+	return signatureGone(server) || access.Refused(server) || server.Code == "40001" || server.Code == "40P01" || server.Code == "53300" ||
 		strings.HasPrefix(server.Code, "08") || strings.HasPrefix(server.Code, "57P0")
 }
 

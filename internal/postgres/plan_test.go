@@ -364,7 +364,9 @@ func checkFewOfMany(t *testing.T, db *postgrestest.Database) {
 	t.Helper()
 	const signatures = 60
 	// The service has it end after 5,000.
-	run(t, db.SuperuserURL(), "LOAD 'vector'", "ALTER DATABASE "+db.Name+" SET hnsw.max_scan_tuples = 500")
+	run(t, db.SuperuserURL(), "LOAD 'vector'", "ALTER DATABASE "+db.Name+" SET hnsw.max_scan_tuples = 500",
+		// The sessions of a pooler are older than the setting.
+		"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'datastorage_writer' AND datname = current_database()")
 	store := open(t, db.WriterURL())
 	var f audit.Filter
 	for i := range signatures {

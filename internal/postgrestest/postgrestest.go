@@ -25,6 +25,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/jackc/pgx/v5"
@@ -118,11 +119,35 @@ func NewServer(tb testing.TB) *local.Postgres {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() {
-		if err := errors.Join(server.Stop(), removeDataDir(data)); err != nil {
+		if err := errors.Join(stopWithPooler(server), removeDataDir(data)); err != nil {
 			tb.Error(err)
 		}
 	})
 	return server
+}
+
+// NewReplica starts a streaming replica of a server of the test's own, which stays behind it by the delay until CatchUp. It ends with the test.
+func NewReplica(tb testing.TB, primary *local.Postgres, delay time.Duration) *local.Postgres {
+	tb.Helper()
+	data := newDataDir()
+	replica, err := local.StartReplica(tb.Context(), primary, local.PostgresConfig{Data: data, Settings: settings()}, delay)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := errors.Join(replica.Stop(), removeDataDir(data)); err != nil {
+			tb.Error(err)
+		}
+	})
+	return replica
+}
+
+// CatchUp lets a replica apply at once what it receives.
+func CatchUp(tb testing.TB, replica *local.Postgres) {
+	tb.Helper()
+	d := &Database{Server: replica}
+	d.exec(tb, "ALTER SYSTEM SET recovery_min_apply_delay = 0")
+	d.exec(tb, "SELECT pg_reload_conf()")
 }
 
 // NewOn makes a database on a server of the test's own. It goes with the server.
@@ -152,18 +177,26 @@ func start(ctx context.Context, data string) (*local.Postgres, error) {
 			return nil, fmt.Errorf("read %s: %w", VersionVariable, err)
 		}
 	}
-	return local.StartPostgres(ctx, local.PostgresConfig{
+	server, err := local.StartPostgres(ctx, local.PostgresConfig{
 		Version:  version,
 		Data:     data,
 		Progress: os.Stderr,
-		Settings: map[string]string{
-			"fsync":           "off",
-			"max_connections": "200",
-			"shared_buffers":  "32MB",
-			// Kept in the data directory, so that a killed server leaves nothing in /dev/shm.
-			"dynamic_shared_memory_type": "mmap",
-		},
+		Settings: settings(),
 	})
+	if err == nil {
+		servePooler(server)
+	}
+	return server, err
+}
+
+func settings() map[string]string {
+	return map[string]string{
+		"fsync":           "off",
+		"max_connections": "200",
+		"shared_buffers":  "32MB",
+		// Kept in the data directory, so that a killed server leaves nothing in /dev/shm.
+		"dynamic_shared_memory_type": "mmap",
+	}
 }
 
 // sharedServer is the server that the tests of one binary share.
@@ -211,7 +244,7 @@ func (s *sharedServer) leave() error {
 	if s.server == nil {
 		return nil
 	}
-	return errors.Join(s.server.Stop(), removeDataDir(s.data))
+	return errors.Join(stopWithPooler(s.server), removeDataDir(s.data))
 }
 
 const dataPrefix = "datastorage-test-"

@@ -121,7 +121,7 @@ const WholeRequest = "request"
 // field has the names of openapi.yaml's request fields and parameters, at any depth.
 var field = dimension{"field", []string{
 	WholeRequest, "action_type", "alert_fingerprint", "alert_name", "analysis_duration_ms", "analysis_id", "cluster_name", "completed_steps",
-	"confidence_score", "cursor", "duration_ms", "end_time", "environment", "error_message", "execution_id", "execution_time_ms", "explain",
+	"confidence_score", "consistency", "cursor", "duration_ms", "end_time", "environment", "error_message", "execution_id", "execution_time_ms", "explain",
 	"filters", "group_by", "id", "include_total", "interval", "limit", "metadata", "min_samples", "min_score", "mode", "model", "name",
 	"namespace", "offset", "per_signature", "phase", "provider", "query", "records", "remediation_id", "severity", "signature_id", "since",
 	"sort", "start_time", "status", "success", "target_resource", "time_zone", "tokens_used", "total_steps", "until", "workflow_id",
