@@ -28,7 +28,7 @@ const operation = "consumeQueue"
 // queueMargin is kept back from the function's deadline: what is not committed by then is reported, in time for Lambda to read it.
 const queueMargin = time.Second
 
-// maxRound is how many records are written in one transaction, unless a single message has more: an event of ten thousand would keep
+// maxRound is how many records are written in one transaction, and how many a message may have: an event of ten thousand would keep
 // one open for seconds, and would get nothing done in a time that is short of them.
 const maxRound = 1000
 
@@ -248,8 +248,8 @@ func (d *delivery) store(ctx context.Context, round []*message) {
 	}
 }
 
-// errRound is the error of every record of a round that was not written; the reason is in the log once.
-var errRound = errors.New("the transaction did not commit")
+// errRound is the error of every record of a round of which it is not known that it was written; the reason is in the log once.
+var errRound = errors.New("the round may not have been committed")
 
 // write appends the good records of a round and notes what became of each.
 func (d *delivery) write(ctx context.Context, round []*message) {
