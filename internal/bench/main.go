@@ -46,7 +46,7 @@ func benchmarks() []benchmark {
 	return []benchmark{
 		{"memory", "memory of the process while records go in through the handler", benchMemory},
 		{"write", "one write through the handler; floor: pgbench with the same SQL", benchWrite},
-		{"bulk", "1,000 records through Store.Append; floor: COPY of the same rows", benchBulk},
+		{"bulk", "1,000 records through Store.Append, and as an SQS event through the handler; floor: COPY of the same rows", benchBulk},
 		{"update", "inserts and updates with the indexes of rare values; floor: without them", benchUpdate},
 		{"append", "one statement against a pipelined batch of statements", benchAppend},
 		{"vectors", "forms in which vectors travel to the server", benchVectors},

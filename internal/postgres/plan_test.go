@@ -417,9 +417,10 @@ func (p planner) checkReads(t *testing.T) {
 	_, children := p.Children(t.Context(), "r77")
 	_, history := p.History(t.Context(), "r77", 100, &postgres.HistoryAfter{RecordedAt: time.Now()})
 	_, stored := p.SignaturesStored(t.Context(), []audit.ID{signature})
+	_, accepted := p.UpdatesAccepted(t.Context(), []audit.Entry{entry(t, toPhase("r77", audit.PhaseFailed))})
 	for statement, err := range map[string]error{
 		"RemediationGet": get, "AIAnalysisList": children, "WorkflowList": children, "ExecutionList": children,
-		"AuditEventHistory": history, "SignatureStored": stored,
+		"AuditEventHistory": history, "SignatureStored": stored, "AuditEventUpdatesAccepted": accepted,
 	} {
 		if err != nil {
 			t.Errorf("%s: %v", statement, err)
