@@ -67,8 +67,11 @@ func checkToken(token, host, user string, now time.Time) error {
 			return fmt.Errorf("%s is %q, want %q", name, got, want)
 		}
 	}
-	if err != nil || parsed.Host != host || now.Sub(made) < 0 || now.Sub(made) > 5*time.Second {
-		return fmt.Errorf("for %s, made at %v, %v", parsed.Host, made, err)
+	if err != nil {
+		return err
+	}
+	if age := now.Sub(made); parsed.Host != host || age < 0 || age > 30*time.Second {
+		return fmt.Errorf("for %s, made %v ago", parsed.Host, age)
 	}
 	signature := query.Get("X-Amz-Signature")
 	query.Del("X-Amz-Signature")

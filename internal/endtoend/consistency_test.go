@@ -40,9 +40,15 @@ func sights(api *client.Client) map[string]func(context.Context) (bool, error) {
 		}
 	}
 	return map[string]func(context.Context) (bool, error){
-		"get":     func(ctx context.Context) (bool, error) { _, err := api.GetRemediation(ctx, "news"); return found(err) },
-		"history": func(ctx context.Context) (bool, error) { _, err := api.History(ctx, "news", client.GetHistoryParams{}); return found(err) },
-		"similar": func(ctx context.Context) (bool, error) { _, err := api.Similar(ctx, "news", client.FindSimilarParams{}); return found(err) },
+		"get": func(ctx context.Context) (bool, error) { _, err := api.GetRemediation(ctx, "news"); return found(err) },
+		"history": func(ctx context.Context) (bool, error) {
+			_, err := api.History(ctx, "news", client.GetHistoryParams{})
+			return found(err)
+		},
+		"similar": func(ctx context.Context) (bool, error) {
+			_, err := api.Similar(ctx, "news", client.FindSimilarParams{})
+			return found(err)
+		},
 		"list": func(ctx context.Context) (bool, error) {
 			page, err := api.ListRemediations(ctx, client.ListRemediationsParams{Name: name})
 			return err == nil && len(page.Data) == 1, err

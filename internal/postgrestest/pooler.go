@@ -12,7 +12,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/local"
 )
 
-// PoolerVariable, set to pgbouncer, puts PgBouncer in transaction mode between every Tap and its server.
+// PoolerVariable selects a pooler: pgbouncer puts PgBouncer in transaction mode between every Tap and its server.
 const PoolerVariable = "DATASTORAGE_TEST_POOLER"
 
 // Pooled tells whether taps lead through a pooler, for tests of what a pooler does not have: a server process of each connection's own.
@@ -25,7 +25,9 @@ var poolers = struct {
 	running map[string]*local.PgBouncer
 }{servers: map[string]*local.Postgres{}, running: map[string]*local.PgBouncer{}}
 
-func address(server *local.Postgres) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(server.Port())) }
+func address(server *local.Postgres) string {
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(server.Port()))
+}
 
 // pooled is the address that stands for a server's: the pooler's where one is asked for.
 func pooled(tb testing.TB, host string) string {
