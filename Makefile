@@ -3,6 +3,9 @@ TOOL := CGO_ENABLED=0 go tool -modfile=tools/go.mod
 ADDR ?= 127.0.0.1:3000
 BENCH ?=
 EVAL ?=
+# How a function is built: without RPC, paths of this machine, and symbols.
+FUNCTION_GOFLAGS := -trimpath -tags=lambda.norpc '-ldflags=-s -w'
+STAGE ?= dev
 # The garbage collector as the functions are deployed with it.
 GOGC := $(shell sed -n 's/.* GOGC: "\([0-9]*\)"/\1/p' template.yaml)
 
@@ -44,7 +47,7 @@ eval: ## Print how well search ranks, on the set or the folder of sets DIR (EVAL
 
 build: ## Build the functions for Lambda (arm64) and the command line
 	@for f in write query health migrate maintain; do \
-		GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build -trimpath -tags lambda.norpc -ldflags='-s -w' -o bin/$$f/bootstrap ./functions/$$f || exit 1; \
+		GOFLAGS="$(FUNCTION_GOFLAGS)" GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build -o bin/$$f/bootstrap ./functions/$$f || exit 1; \
 	done
 	go build -trimpath -o bin/datastorage ./cmd/datastorage
 
