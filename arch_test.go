@@ -24,19 +24,22 @@ var rooms = map[string][]string{
 	"internal/telemetry": {},
 	"internal/config":    {},
 	"migrations":         {},
+	// access says who lets a function into its database, and by what: migrate needs it without the store. Its faults are the domain's, since to a
+	// caller they are a database that cannot be reached.
+	"internal/access": {"internal/audit"},
 	// lexical makes the terms that the write stores and the search compares: both the store and the query function need it, and the
 	// hashing model takes its words from it.
 	"internal/lexical":   {},
 	"internal/embedding": {"internal/audit", "internal/lexical", "internal/telemetry"},
-	"internal/postgres":  {"internal/audit", "internal/lexical", "internal/telemetry", "internal/postgres/internal/dbsqlc"},
+	"internal/postgres":  {"internal/access", "internal/audit", "internal/lexical", "internal/telemetry", "internal/postgres/internal/dbsqlc"},
 	// api begins and ends an invocation's telemetry: it alone sees every request arrive and every answer leave, and knows the faults
 	// that an answer names.
 	"internal/api":       {"internal/audit", "internal/telemetry", "client"},
-	"functions/write":    {"internal/api", "internal/audit", "internal/config", "internal/embedding", "internal/postgres", "internal/telemetry", "functions/write"},
-	"functions/query":    {"internal/api", "internal/audit", "internal/config", "internal/embedding", "internal/lexical", "internal/postgres", "internal/telemetry", "functions/query"},
-	"functions/health":   {"internal/api", "internal/config", "internal/embedding", "internal/postgres", "internal/telemetry", "functions/health", "migrations"},
-	"functions/migrate":  {"internal/config", "internal/embedding", "internal/telemetry", "functions/migrate", "migrations"},
-	"functions/maintain": {"internal/audit", "internal/config", "internal/embedding", "internal/postgres", "internal/telemetry", "functions/maintain"},
+	"functions/write":    {"internal/api", "internal/audit", "internal/access", "internal/config", "internal/embedding", "internal/postgres", "internal/telemetry", "functions/write"},
+	"functions/query":    {"internal/api", "internal/audit", "internal/access", "internal/config", "internal/embedding", "internal/lexical", "internal/postgres", "internal/telemetry", "functions/query"},
+	"functions/health":   {"internal/api", "internal/access", "internal/config", "internal/embedding", "internal/postgres", "internal/telemetry", "functions/health", "migrations"},
+	"functions/migrate":  {"internal/access", "internal/config", "internal/embedding", "internal/telemetry", "functions/migrate", "migrations"},
+	"functions/maintain": {"internal/audit", "internal/access", "internal/config", "internal/embedding", "internal/postgres", "internal/telemetry", "functions/maintain"},
 
 	// What stands around the functions may use all of them.
 	"internal/local":        nil,

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -265,7 +266,7 @@ func TestFunctionSettings(t *testing.T) {
 			checked++
 			// The settings of the next model are named alike (config.Embedding).
 			known := strings.Replace(name, "DATASTORAGE_EMBEDDING_NEXT_", "DATASTORAGE_EMBEDDING_", 1)
-			if slices.Contains(runtimeSettings, name) || strings.Contains(config, known) || slices.Contains(settingsOfAccess, name) {
+			if slices.Contains(runtimeSettings, name) || strings.Contains(config, known) {
 				continue
 			}
 			t.Errorf("template.yaml sets %s, which internal/config does not know", name)
@@ -274,11 +275,6 @@ func TestFunctionSettings(t *testing.T) {
 	if checked < 20 {
 		t.Errorf("looked at %d settings only", checked)
 	}
-}
-
-// settingsOfAccess are read by code that is merged apart from this template.
-var settingsOfAccess = []string{
-	"DATASTORAGE_DATABASE_AUTH", "DATASTORAGE_DATABASE_SECRET", "DATASTORAGE_DATABASE_READER_URL", "DATASTORAGE_REJECTS_QUEUE_URL",
 }
 
 // TestMetricsOfAlarms shows that alarms and dashboard look at metrics that are emitted, under the dimensions and values that they have, and
@@ -336,14 +332,11 @@ func TestMetricsOfAlarms(t *testing.T) {
 		check("Dashboard", metric[0], dimensionsOf(metric[1:]))
 	}
 	for name := range metrics {
-		if !seen[name] && !slices.Contains(metricsOfQueue, name) {
+		if !seen[name] {
 			t.Errorf("the dashboard does not show %s", name)
 		}
 	}
 }
-
-// metricsOfQueue are emitted by code that is merged apart from this template.
-var metricsOfQueue = []string{"datastorage_queue_messages_total"}
 
 func dimensionsOf(names []string) map[string]string {
 	dimensions := map[string]string{}
@@ -537,4 +530,33 @@ func TestLogs(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestEventsAreSent shows that every sample event is sent to its function, in process and in the emulator, by the tests beside the handlers.
+func TestEventsAreSent(t *testing.T) {
+	t.Parallel()
+	var sent strings.Builder
+	for _, pattern := range []string{"functions/*/handler/handler_test.go", "functions/*/handler/testdata/*.in.json"} {
+		for _, path := range glob(t, pattern) {
+			sent.WriteString(read(t, path))
+		}
+	}
+	all := glob(t, "events/*.json")
+	for _, path := range all {
+		if name := strings.TrimSuffix(filepath.Base(path), ".json"); !strings.Contains(sent.String(), `"`+name+`"`) {
+			t.Errorf("nothing sends %s", path)
+		}
+	}
+	if len(all) < 16 {
+		t.Errorf("%d events only", len(all))
+	}
+}
+
+func glob(t *testing.T, pattern string) []string {
+	t.Helper()
+	paths, err := filepath.Glob(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return paths
 }

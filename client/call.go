@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -27,6 +28,8 @@ type call struct {
 	// key is the remediation's; nil where the path has none.
 	key   *string
 	query url.Values
+	// consistent is set on reads that may ask for what was written a moment ago.
+	consistent bool
 	// body is sent as JSON; nil where there is none.
 	body any
 	// once is set where only the answer of this moment counts.
@@ -95,8 +98,13 @@ func (c *Client) target(call call) (string, error) {
 		path = strings.Replace(path, "{remediation_id}", segment, 1)
 	}
 	target := strings.TrimSuffix(c.base.String(), "/") + path
-	if len(call.query) > 0 {
-		target += "?" + call.query.Encode()
+	query := url.Values{}
+	maps.Copy(query, call.query)
+	if c.strong && call.consistent {
+		query.Set("consistency", "strong")
+	}
+	if len(query) > 0 {
+		target += "?" + query.Encode()
 	}
 	return target, nil
 }

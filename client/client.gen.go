@@ -72,6 +72,24 @@ func (e ChildKind) Valid() bool {
 	}
 }
 
+// Defines values for Consistency.
+const (
+	ConsistencyEventual Consistency = "eventual"
+	ConsistencyStrong   Consistency = "strong"
+)
+
+// Valid indicates whether the value is a known member of the Consistency enum.
+func (e Consistency) Valid() bool {
+	switch e {
+	case ConsistencyEventual:
+		return true
+	case ConsistencyStrong:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Dimension.
 const (
 	DimensionActionType  Dimension = "action_type"
@@ -473,6 +491,9 @@ type CheckStatus string
 
 // ChildKind A kind of child of a remediation.
 type ChildKind string
+
+// Consistency What a read sees; eventual when absent.
+type Consistency string
 
 // Dimension A field by whose values success is counted.
 type Dimension string
@@ -1241,10 +1262,11 @@ func getReadyCall() call {
 // listIncidentEventsCall is GET /v1/incident-events.
 func listIncidentEventsCall(params ListIncidentEventsParams) call {
 	return call{
-		operation: "listIncidentEvents",
-		method:    http.MethodGet,
-		path:      "/v1/incident-events",
-		query:     params.query(),
+		operation:  "listIncidentEvents",
+		method:     http.MethodGet,
+		path:       "/v1/incident-events",
+		query:      params.query(),
+		consistent: true,
 	}
 }
 
@@ -1263,10 +1285,11 @@ func (p ListIncidentEventsParams) query() url.Values {
 // listRemediationsCall is GET /v1/remediations.
 func listRemediationsCall(params ListRemediationsParams) call {
 	return call{
-		operation: "listRemediations",
-		method:    http.MethodGet,
-		path:      "/v1/remediations",
-		query:     params.query(),
+		operation:  "listRemediations",
+		method:     http.MethodGet,
+		path:       "/v1/remediations",
+		query:      params.query(),
+		consistent: true,
 	}
 }
 
@@ -1318,10 +1341,11 @@ func createRemediationsCall(body BatchInput) call {
 // getRemediationCall is GET /v1/remediations/{remediation_id}.
 func getRemediationCall(remediationID string) call {
 	return call{
-		operation: "getRemediation",
-		method:    http.MethodGet,
-		path:      "/v1/remediations/{remediation_id}",
-		key:       &remediationID,
+		operation:  "getRemediation",
+		method:     http.MethodGet,
+		path:       "/v1/remediations/{remediation_id}",
+		key:        &remediationID,
+		consistent: true,
 	}
 }
 
@@ -1361,11 +1385,12 @@ func createExecutionCall(remediationID string, body ExecutionInput) call {
 // getHistoryCall is GET /v1/remediations/{remediation_id}/history.
 func getHistoryCall(remediationID string, params GetHistoryParams) call {
 	return call{
-		operation: "getHistory",
-		method:    http.MethodGet,
-		path:      "/v1/remediations/{remediation_id}/history",
-		key:       &remediationID,
-		query:     params.query(),
+		operation:  "getHistory",
+		method:     http.MethodGet,
+		path:       "/v1/remediations/{remediation_id}/history",
+		key:        &remediationID,
+		query:      params.query(),
+		consistent: true,
 	}
 }
 
@@ -1379,11 +1404,12 @@ func (p GetHistoryParams) query() url.Values {
 // findSimilarCall is GET /v1/remediations/{remediation_id}/similar.
 func findSimilarCall(remediationID string, params FindSimilarParams) call {
 	return call{
-		operation: "findSimilar",
-		method:    http.MethodGet,
-		path:      "/v1/remediations/{remediation_id}/similar",
-		key:       &remediationID,
-		query:     params.query(),
+		operation:  "findSimilar",
+		method:     http.MethodGet,
+		path:       "/v1/remediations/{remediation_id}/similar",
+		key:        &remediationID,
+		query:      params.query(),
+		consistent: true,
 	}
 }
 
@@ -1425,20 +1451,22 @@ func createWorkflowCall(remediationID string, body WorkflowInput) call {
 // searchCall is POST /v1/search.
 func searchCall(body SearchInput) call {
 	return call{
-		operation: "search",
-		method:    http.MethodPost,
-		path:      "/v1/search",
-		body:      body,
+		operation:  "search",
+		method:     http.MethodPost,
+		path:       "/v1/search",
+		consistent: true,
+		body:       body,
 	}
 }
 
 // getSuccessRateCall is GET /v1/stats/success-rate.
 func getSuccessRateCall(params GetSuccessRateParams) call {
 	return call{
-		operation: "getSuccessRate",
-		method:    http.MethodGet,
-		path:      "/v1/stats/success-rate",
-		query:     params.query(),
+		operation:  "getSuccessRate",
+		method:     http.MethodGet,
+		path:       "/v1/stats/success-rate",
+		query:      params.query(),
+		consistent: true,
 	}
 }
 
@@ -1468,10 +1496,11 @@ func (p GetSuccessRateParams) query() url.Values {
 // getTrendCall is GET /v1/stats/trend.
 func getTrendCall(params GetTrendParams) call {
 	return call{
-		operation: "getTrend",
-		method:    http.MethodGet,
-		path:      "/v1/stats/trend",
-		query:     params.query(),
+		operation:  "getTrend",
+		method:     http.MethodGet,
+		path:       "/v1/stats/trend",
+		query:      params.query(),
+		consistent: true,
 	}
 }
 

@@ -22,6 +22,8 @@ type Client struct {
 	sign  Signer
 	retry RetryPolicy
 	agent string
+	// strong is what Strong sets.
+	strong bool
 }
 
 // Option is a setting of New.
@@ -49,6 +51,14 @@ func New(baseURL string, options ...Option) (*Client, error) {
 		}
 	}
 	return c, nil
+}
+
+// Strong is the same client for reads that must see every write acknowledged before them, one's own above all. Without it, a deployment that has
+// replicas may read from one that is a little behind. Pages may be begun with one client and gone on with by the other.
+func (c *Client) Strong() *Client {
+	strong := *c
+	strong.strong = true
+	return &strong
 }
 
 // WithHTTPClient sends through the given client instead of one that waits 35 s for an answer and follows no redirect.

@@ -24,6 +24,22 @@ FROM (
 WHERE e.place = 1 OR e.size <= @budget::bigint
 ORDER BY e.recorded_at, e.event_id;
 
+-- name: AuditEventUpdatesAccepted :many
+-- AuditEventUpdatesAccepted answers the event ids of those updates whose content the journal has, be it from another event. The arrays
+-- are parallel.
+SELECT sent.event_id::uuid AS event_id
+FROM (
+    SELECT
+        unnest(@event_id::uuid[]) AS event_id,
+        unnest(@remediation_id::text[]) AS remediation_id,
+        unnest(@content_hash::bytea[]) AS content_hash
+) AS sent
+WHERE EXISTS (
+    SELECT FROM audit_event AS e
+    WHERE e.remediation_id = sent.remediation_id AND e.kind = 'update' AND e.content_hash = sent.content_hash
+)
+ORDER BY sent.event_id;
+
 -- name: AuditEventPartitionsAhead :one
 -- AuditEventPartitionsAhead makes the journal's partitions of this month and the given number after it, and answers how many were
 -- missing.

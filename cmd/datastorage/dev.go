@@ -20,33 +20,44 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
+// devOptions are the flags of dev.
+type devOptions struct {
+	addr, metrics string
+	queue         bool
+}
+
 func newDev(a *app) *cobra.Command {
-	var addr, metrics string
+	var options devOptions
 	command := &cobra.Command{
 		Use:   "dev",
 		Short: "Run the local stack: the API against a PostgreSQL of its own",
 		Long: `Run the local stack until it is interrupted: a private PostgreSQL under .local, the service's functions, and API Gateway's part,
 with the routes of template.yaml. Its data stays; the first time, sample remediations are loaded.
 
-DATASTORAGE_DATABASE_URL names a PostgreSQL to use instead. The functions take their settings from the environment, as in a
+With --queue, also LocalStack's SQS with a queue of records, its dead-letter queue and that of rejected records, and a poller that invokes
+the write function as Lambda does. It needs Python 3.13, and its messages go with it.
+
+DATASTORAGE_DATABASE_URL names a PostgreSQL to use instead, DATASTORAGE_LOCALSTACK_URL a LocalStack. The functions take their settings from the environment, as in a
 deployment. Their log goes to standard output, a line of JSON each; with --json, a line {"url":…} says that the API answers.
 
 Ctrl-C is its proper end, with code 0.`,
 		Example: `  datastorage dev
   datastorage dev --addr 127.0.0.1:3001
+  datastorage dev --queue
   DATASTORAGE_DATABASE_URL=postgres://me@127.0.0.1/datastorage datastorage dev`,
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              func(cmd *cobra.Command, _ []string) error { return a.dev(cmd.Context(), addr, metrics) },
+		RunE:              func(cmd *cobra.Command, _ []string) error { return a.dev(cmd.Context(), options) },
 	}
-	command.Flags().StringVar(&addr, "addr", local.DefaultAddr, "address to serve the API on, on the loopback interface")
-	command.Flags().StringVar(&metrics, "metrics", "", "file to write the functions' metrics to (default: they are not written)")
+	command.Flags().StringVar(&options.addr, "addr", local.DefaultAddr, "address to serve the API on, on the loopback interface")
+	command.Flags().StringVar(&options.metrics, "metrics", "", "file to write the functions' metrics to (default: they are not written)")
+	command.Flags().BoolVar(&options.queue, "queue", false, "add a queue (LocalStack's SQS) that records can be sent to")
 	return command
 }
 
-func (a *app) dev(ctx context.Context, addr, metrics string) (err error) {
-	if _, port, err := net.SplitHostPort(addr); err != nil || port == "0" || port == "" {
-		return failed(exitUsage, "no address to serve on", fmt.Errorf("--addr %q is not host:port", addr),
+func (a *app) dev(ctx context.Context, options devOptions) (err error) {
+	if _, port, err := net.SplitHostPort(options.addr); err != nil || port == "0" || port == "" {
+		return failed(exitUsage, "no address to serve on", fmt.Errorf("--addr %q is not host:port", options.addr),
 			"datastorage dev --addr "+local.DefaultAddr)
 	}
 	folder, err := local.DefaultDir()
@@ -61,23 +72,25 @@ func (a *app) dev(ctx context.Context, addr, metrics string) (err error) {
 	if err != nil {
 		return err
 	}
-	told, closeMetrics, err := a.telemetry(metrics)
+	told, closeMetrics, err := a.telemetry(options.metrics)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeMetrics()) }()
 	if a.json {
-		go a.announce(ctx, addr)
+		go a.announce(ctx, options.addr)
 	}
 	return local.Run(ctx, local.StackConfig{
-		Addr:        addr,
-		Dir:         folder,
-		DatabaseURL: a.getenv("DATASTORAGE_DATABASE_URL"),
-		Template:    template,
-		Functions:   local.Service(a.getenv, log, told),
-		Samples:     loadSamples,
-		Out:         a.talk,
-		Log:         log,
+		Addr:          options.addr,
+		Dir:           folder,
+		DatabaseURL:   a.getenv("DATASTORAGE_DATABASE_URL"),
+		Template:      template,
+		Queue:         options.queue,
+		LocalStackURL: a.getenv("DATASTORAGE_LOCALSTACK_URL"),
+		Functions:     local.Service(a.getenv, log, told),
+		Samples:       loadSamples,
+		Out:           a.talk,
+		Log:           log,
 	})
 }
 

@@ -105,5 +105,10 @@ func (a *app) migrator(ctx context.Context, url string) (*handler.Handler, error
 	if err != nil {
 		return nil, err
 	}
-	return handler.New(handler.Config{DatabaseURL: url, Models: models, Log: slog.New(slog.DiscardHandler)})
+	return handler.New(handler.Config{DatabaseURL: databaseAt(url), Models: models, Log: slog.New(slog.DiscardHandler)})
+}
+
+// databaseAt is what the migrate function asks for the database's address.
+func databaseAt(url string) func(context.Context) (string, error) {
+	return func(context.Context) (string, error) { return url, nil }
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/datastorage-service/datastorage/functions/maintain/handler"
+	"github.com/datastorage-service/datastorage/internal/access"
 	"github.com/datastorage-service/datastorage/internal/config"
 	"github.com/datastorage-service/datastorage/internal/embedding"
 	"github.com/datastorage-service/datastorage/internal/postgres"
@@ -44,18 +45,16 @@ func run(ctx context.Context, getenv func(string) string) error {
 	if err != nil {
 		return err
 	}
-	store, err := postgres.Open(ctx, postgres.Config{
-		URL: settings.DatabaseURL, MaxConns: settings.DatabaseMaxConns, ApplicationName: "datastorage-maintain",
-	})
+	stores, err := postgres.OpenFunction(ctx, access.Settings(settings.Database), "datastorage-maintain")
 	if err != nil {
 		return err
 	}
 	upkeep, err := handler.New(handler.Config{
-		Store: store, Models: models, Log: log, Telemetry: told, PartitionsAhead: settings.PartitionsAhead,
+		Store: stores.Writer, Models: models, Log: log, Telemetry: told, PartitionsAhead: settings.PartitionsAhead,
 	})
 	if err != nil {
 		return fmt.Errorf("wire the function: %w", err)
 	}
-	lambda.StartWithOptions(upkeep.Invoke, lambda.WithContext(ctx), lambda.WithEnableSIGTERM(store.Close, told.Close))
+	lambda.StartWithOptions(upkeep.Invoke, lambda.WithContext(ctx), lambda.WithEnableSIGTERM(stores.Close, told.Close))
 	return nil
 }

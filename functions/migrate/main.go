@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/datastorage-service/datastorage/functions/migrate/handler"
+	"github.com/datastorage-service/datastorage/internal/access"
 	"github.com/datastorage-service/datastorage/internal/config"
 	"github.com/datastorage-service/datastorage/internal/embedding"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
@@ -37,7 +38,11 @@ func run(ctx context.Context, getenv func(string) string) error {
 	if err != nil {
 		return err
 	}
-	migrate, err := handler.New(handler.Config{DatabaseURL: settings.DatabaseURL, Models: models, Log: log, Telemetry: told})
+	databases, err := access.Open(ctx, access.Settings(settings.Database))
+	if err != nil {
+		return fmt.Errorf("reach the database: %w", err)
+	}
+	migrate, err := handler.New(handler.Config{DatabaseURL: databases.Writer.URL, Models: models, Log: log, Telemetry: told})
 	if err != nil {
 		return fmt.Errorf("wire the function: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/datastorage-service/datastorage/functions/query/handler"
+	"github.com/datastorage-service/datastorage/internal/access"
 	"github.com/datastorage-service/datastorage/internal/config"
 	"github.com/datastorage-service/datastorage/internal/embedding"
 	"github.com/datastorage-service/datastorage/internal/postgres"
@@ -38,18 +39,16 @@ func run(ctx context.Context, getenv func(string) string) error {
 	if err != nil {
 		return err
 	}
-	store, err := postgres.Open(ctx, postgres.Config{
-		URL: settings.DatabaseURL, MaxConns: settings.DatabaseMaxConns, ApplicationName: "datastorage-query",
-	})
+	stores, err := postgres.OpenFunction(ctx, access.Settings(settings.Database), "datastorage-query")
 	if err != nil {
 		return err
 	}
 	front, err := handler.New(handler.Config{
-		Store: store, Models: models, Log: log, Telemetry: told, Timeout: settings.RequestTimeout,
+		Store: stores.Reader, Strong: stores.Writer, Models: models, Log: log, Telemetry: told, Timeout: settings.RequestTimeout,
 	})
 	if err != nil {
 		return fmt.Errorf("wire the function: %w", err)
 	}
-	lambda.StartWithOptions(front.Invoke, lambda.WithContext(ctx), lambda.WithEnableSIGTERM(store.Close, told.Close))
+	lambda.StartWithOptions(front.Invoke, lambda.WithContext(ctx), lambda.WithEnableSIGTERM(stores.Close, told.Close))
 	return nil
 }

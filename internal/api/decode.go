@@ -86,8 +86,12 @@ func (r *Request) Update(actions audit.Actions) (*audit.Update, error) {
 	if err != nil {
 		return nil, err
 	}
+	return readUpdate(f, r.remediation(), actions)
+}
+
+func readUpdate(f *fields, remediationID string, actions audit.Actions) (*audit.Update, error) {
 	update := &audit.Update{
-		RemediationID: r.event.PathParameters["remediation_id"],
+		RemediationID: remediationID,
 		Phase:         (*audit.Phase)(f.unclearable("phase")),
 		Status:        (*audit.Status)(f.unclearable("status")),
 		EndTime:       audit.Optional[time.Time]{Set: f.has("end_time"), Value: f.optionalTime("end_time")},
@@ -100,7 +104,7 @@ func (r *Request) Update(actions audit.Actions) (*audit.Update, error) {
 	}
 	f.finish()
 	if f.members != nil {
-		update.Check(audit.Checker{Faults: f.faults, Actions: actions}, metadata)
+		update.Check(audit.Checker{Path: f.path, Faults: f.faults, Actions: actions}, metadata)
 	}
 	return update, f.faults.Err()
 }
@@ -119,8 +123,12 @@ func (r *Request) AIAnalysis(actions audit.Actions) (*audit.AIAnalysis, error) {
 	if err != nil {
 		return nil, err
 	}
+	return readAIAnalysis(f, r.remediation(), actions)
+}
+
+func readAIAnalysis(f *fields, remediationID string, actions audit.Actions) (*audit.AIAnalysis, error) {
 	record := &audit.AIAnalysis{
-		RemediationID:      r.event.PathParameters["remediation_id"],
+		RemediationID:      remediationID,
 		AnalysisID:         f.text("analysis_id"),
 		Provider:           f.text("provider"),
 		Model:              f.text("model"),
@@ -137,8 +145,12 @@ func (r *Request) Workflow(actions audit.Actions) (*audit.Workflow, error) {
 	if err != nil {
 		return nil, err
 	}
+	return readWorkflow(f, r.remediation(), actions)
+}
+
+func readWorkflow(f *fields, remediationID string, actions audit.Actions) (*audit.Workflow, error) {
 	record := &audit.Workflow{
-		RemediationID:  r.event.PathParameters["remediation_id"],
+		RemediationID:  remediationID,
 		WorkflowID:     f.text("workflow_id"),
 		Phase:          audit.WorkflowPhase(f.text("phase")),
 		TotalSteps:     f.integer("total_steps"),
@@ -155,8 +167,12 @@ func (r *Request) Execution(actions audit.Actions) (*audit.Execution, error) {
 	if err != nil {
 		return nil, err
 	}
+	return readExecution(f, r.remediation(), actions)
+}
+
+func readExecution(f *fields, remediationID string, actions audit.Actions) (*audit.Execution, error) {
 	record := &audit.Execution{
-		RemediationID:   r.event.PathParameters["remediation_id"],
+		RemediationID:   remediationID,
 		WorkflowID:      f.text("workflow_id"),
 		ExecutionID:     f.text("execution_id"),
 		ActionType:      f.text("action_type"),

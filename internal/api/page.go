@@ -42,6 +42,7 @@ func newPaging(ctx context.Context, r *Request, p *parameters, key CursorKey, of
 		paging.byOffset = true
 		paging.Offset = p.number("offset", 0, MaxOffset, 0)
 	}
+	p.consistency()
 	cursor, given := p.get("cursor")
 	if given && paging.byOffset {
 		p.fault("offset", audit.CodeOrder, "cannot go with cursor")
@@ -60,9 +61,9 @@ func newPaging(ctx context.Context, r *Request, p *parameters, key CursorKey, of
 	return paging, nil
 }
 
-// binding is what a cursor belongs to: the path, the filters and the order, not the size of the page or how it was reached.
+// binding is what a cursor belongs to: the path, the filters and the order, not the size of the page, how it was reached or where it is read.
 func (p *Paging) binding() string {
-	return p.path + "?" + p.parameters.encode("cursor", "offset", "limit", "include_total")
+	return p.path + "?" + p.parameters.encode("cursor", "offset", "limit", "include_total", "consistency")
 }
 
 // Position is where the page before ended, nil on the first page.

@@ -105,13 +105,19 @@ func problemAnswer(r *Request, err error) *Answer {
 }
 
 func problemOf(r *Request, err error) *client.Problem {
+	r.reportFaults(faultsOf(err))
+	problem := Problem(err)
+	problem.Instance, problem.RequestID = r.Path(), r.ID()
+	return problem
+}
+
+// Problem is an error as the service tells it: nothing of a driver, of SQL or of the values that were sent.
+func Problem(err error) *client.Problem {
 	row := status(err)
 	problem := &client.Problem{
-		Type: "urn:datastorage:problem:" + row.name, Title: row.title, Status: row.status,
-		Instance: r.Path(), RequestID: r.ID(), Detail: detail(row.status, err),
+		Type: "urn:datastorage:problem:" + row.name, Title: row.title, Status: row.status, Detail: detail(row.status, err),
 	}
 	if faults := faultsOf(err); faults != nil {
-		r.reportFaults(faults)
 		problem.Errors = mapped(faults, func(f audit.Fault) client.FieldError {
 			return client.FieldError{Field: f.Field, Code: f.Code, Detail: f.Detail}
 		})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"github.com/datastorage-service/datastorage/client"
 	"github.com/datastorage-service/datastorage/internal/audit"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
@@ -115,6 +116,29 @@ func (r *Request) authorize(scope Scope) error {
 	return nil
 }
 
+// Strong reports whether a read asks to see everything that was acknowledged before it. Any other value than the two is a fault, which the
+// query's own reader names.
+func (r *Request) Strong() bool {
+	return queryParameters(r.event.RawQueryString, new(audit.Faults)).values["consistency"] == string(client.ConsistencyStrong)
+}
+
+// consistency faults a wrong value; Strong reads it.
+func (p *parameters) consistency() {
+	if value, ok := p.get("consistency"); ok && !client.Consistency(value).Valid() {
+		p.fault("consistency", audit.CodeEnum, "must be eventual or strong")
+	}
+}
+
+// GetQuery is RemediationID of a read.
+func (r *Request) GetQuery() (string, error) {
+	var faults audit.Faults
+	id := r.remediationID(&faults)
+	p := queryParameters(r.event.RawQueryString, &faults)
+	p.consistency()
+	p.finish()
+	return id, faults.Err()
+}
+
 // RemediationID is the path's parameter, held to the rules of the field, on a route without query parameters.
 func (r *Request) RemediationID() (string, error) {
 	var faults audit.Faults
@@ -123,8 +147,11 @@ func (r *Request) RemediationID() (string, error) {
 	return id, faults.Err()
 }
 
+// remediation is the path's parameter as it is.
+func (r *Request) remediation() string { return r.event.PathParameters["remediation_id"] }
+
 func (r *Request) remediationID(faults *audit.Faults) string {
-	id := r.event.PathParameters["remediation_id"]
+	id := r.remediation()
 	audit.Checker{Faults: faults, Actions: audit.Actions{}}.RemediationID(id)
 	return id
 }
@@ -142,8 +169,15 @@ func (r *Request) noParameters(faults *audit.Faults) {
 
 // fields begins to read the body, which is to be an object, on a route without query parameters.
 func (r *Request) fields(actions audit.Actions) (*fields, error) {
+	return r.fieldsBeside(actions, func(*parameters) {})
+}
+
+// fieldsBeside is fields on a route with the query parameters that read reads.
+func (r *Request) fieldsBeside(actions audit.Actions, read func(*parameters)) (*fields, error) {
 	faults := new(audit.Faults)
-	r.noParameters(faults)
+	p := queryParameters(r.event.RawQueryString, faults)
+	read(p)
+	p.finish()
 	tree, err := r.json(actions)
 	var malformed audit.Faults
 	if errors.As(err, &malformed) {

@@ -49,7 +49,7 @@ type SearchQuery struct {
 
 // SearchQuery reads the body of a search; what was done to the query's text is counted in actions.
 func (r *Request) SearchQuery(actions audit.Actions, now time.Time) (*SearchQuery, error) {
-	f, err := r.fields(actions)
+	f, err := r.fieldsBeside(actions, (*parameters).consistency)
 	if err != nil {
 		return nil, err
 	}
@@ -79,6 +79,7 @@ func (r *Request) SimilarQuery(now time.Time) (string, *SearchQuery, error) {
 		MinScore:     -1,
 		Filter:       p.filter(now),
 	}
+	p.consistency()
 	p.finish()
 	return id, query, faults.Err()
 }

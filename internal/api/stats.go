@@ -35,6 +35,7 @@ func (r *Request) RateQuery(now time.Time) (*RateQuery, error) {
 		Filter:     p.filter(now),
 		Limit:      p.number("limit", 1, MaxPage, defaultPage),
 	}
+	p.consistency()
 	p.finish()
 	return query, faults.Err()
 }
@@ -85,6 +86,7 @@ func (r *Request) TrendQuery(now time.Time) (*TrendQuery, error) {
 	var faults audit.Faults
 	p := queryParameters(r.event.RawQueryString, &faults)
 	query := &TrendQuery{interval: requiredWord(p, "interval", audit.Intervals()), zone: p.zone("time_zone"), Filter: p.filter(now)}
+	p.consistency()
 	p.finish()
 	if len(faults) == 0 {
 		query.divide(p, now)

@@ -37,8 +37,13 @@ type Checker struct {
 	Actions Actions
 }
 
+// fault names the field, or, without one, the record.
 func (c Checker) fault(field, code, detail string) {
-	c.Faults.Add(c.Path+field, code, detail)
+	path := c.Path + field
+	if field == "" {
+		path = strings.TrimSuffix(path, ".")
+	}
+	c.Faults.Add(path, code, detail)
 }
 
 func (c Checker) faulty(field string) bool {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -13,14 +14,15 @@ import (
 
 // Settings are what the environment says.
 type Settings struct {
-	// DatabaseURL is DATASTORAGE_DATABASE_URL: how the function reaches PostgreSQL. Required. A secret.
-	DatabaseURL string
-	// DatabaseMaxConns is DATASTORAGE_DATABASE_MAX_CONNS: connections of one sandbox, 1 to 100. Default 2.
-	DatabaseMaxConns int32
+	// Database says how the function reaches PostgreSQL.
+	Database Database
 	// RequestTimeout is DATASTORAGE_REQUEST_TIMEOUT: from the arrival of a request to its answer, 100 ms to 29 s. Default 10 s.
 	RequestTimeout time.Duration
 	// PartitionsAhead is DATASTORAGE_PARTITIONS_AHEAD: months for which maintain makes journal partitions, 1 to 120. Default 3.
 	PartitionsAhead int32
+	// RejectsQueueURL is DATASTORAGE_REJECTS_QUEUE_URL: the standard SQS queue that gets the bad records of array messages. Default none:
+	// such messages are reported whole.
+	RejectsQueueURL string
 	// LogLevel is DATASTORAGE_LOG_LEVEL: debug, info, warn or error. Default info.
 	LogLevel slog.Level
 	// TraceDaemon is AWS_XRAY_DAEMON_ADDRESS, which Lambda sets: where traces go. Default none: there are no traces.
@@ -30,6 +32,25 @@ type Settings struct {
 	// EmbeddingNext says who makes the vectors of the model that is to follow. The zero value means that none is: then
 	// DATASTORAGE_EMBEDDING_NEXT_PROVIDER is not set.
 	EmbeddingNext Embedding
+}
+
+// Database are the settings of the way into the database.
+type Database struct {
+	// URL is DATASTORAGE_DATABASE_URL: where PostgreSQL is, and as whom to connect. Required. A secret.
+	URL string
+	// ReaderURL is DATASTORAGE_DATABASE_READER_URL: where queries read that may see what was written a little late. Default URL. A secret.
+	ReaderURL string
+	// MaxConns is DATASTORAGE_DATABASE_MAX_CONNS: connections of one sandbox to each of the two, 1 to 100. Default 2.
+	MaxConns int32
+	// Auth is DATASTORAGE_DATABASE_AUTH: password or iam. Default password.
+	Auth string
+	// Secret is DATASTORAGE_DATABASE_SECRET: ARN or name of the secret of AWS Secrets Manager that holds user name and password. Default none:
+	// they are in the URL.
+	Secret string
+	// CA is DATASTORAGE_DATABASE_CA: a file of PEM certificates to which the server's must lead, or system. Default system.
+	CA string
+	// Region is AWS_REGION, which Lambda sets.
+	Region string
 }
 
 // Embedding are the settings of an embedding provider. Those of the next model are named alike, DATASTORAGE_EMBEDDING_NEXT_… with the
@@ -59,15 +80,27 @@ type Embedding struct {
 func Load(getenv func(string) string) (Settings, error) {
 	r := reader{getenv: getenv}
 	s := Settings{
-		DatabaseURL:      r.required("DATASTORAGE_DATABASE_URL"),
-		DatabaseMaxConns: int32(r.integer("DATASTORAGE_DATABASE_MAX_CONNS", 2, 1, 100)),
-		RequestTimeout:   r.duration("DATASTORAGE_REQUEST_TIMEOUT", 10*time.Second, 100*time.Millisecond, 29*time.Second),
-		PartitionsAhead:  int32(r.integer("DATASTORAGE_PARTITIONS_AHEAD", 3, 1, 120)),
-		LogLevel:         r.level("DATASTORAGE_LOG_LEVEL"),
-		TraceDaemon:      r.getenv("AWS_XRAY_DAEMON_ADDRESS"),
+		Database:        r.database(),
+		RequestTimeout:  r.duration("DATASTORAGE_REQUEST_TIMEOUT", 10*time.Second, 100*time.Millisecond, 29*time.Second),
+		PartitionsAhead: int32(r.integer("DATASTORAGE_PARTITIONS_AHEAD", 3, 1, 120)),
+		RejectsQueueURL: r.queue("DATASTORAGE_REJECTS_QUEUE_URL"),
+		LogLevel:        r.level("DATASTORAGE_LOG_LEVEL"),
+		TraceDaemon:     r.getenv("AWS_XRAY_DAEMON_ADDRESS"),
 	}
 	s.Embedding, s.EmbeddingNext = r.embeddings()
 	return s, errors.Join(r.faults...)
+}
+
+func (r *reader) database() Database {
+	return Database{
+		URL:       r.required("DATASTORAGE_DATABASE_URL"),
+		ReaderURL: r.getenv("DATASTORAGE_DATABASE_READER_URL"),
+		MaxConns:  int32(r.integer("DATASTORAGE_DATABASE_MAX_CONNS", 2, 1, 100)),
+		Auth:      r.word("DATASTORAGE_DATABASE_AUTH", "password", "iam"),
+		Secret:    r.getenv("DATASTORAGE_DATABASE_SECRET"),
+		CA:        r.getenv("DATASTORAGE_DATABASE_CA"),
+		Region:    r.getenv("AWS_REGION"),
+	}
 }
 
 // LoadEmbedding reads the settings of the embedding providers alone: as Settings.Embedding and Settings.EmbeddingNext.
@@ -111,12 +144,20 @@ func (r *reader) embedding(prefix string) Embedding {
 
 // String hides the secrets.
 func (s Settings) String() string {
-	return fmt.Sprintf("{DatabaseURL:[REDACTED] DatabaseMaxConns:%d RequestTimeout:%v PartitionsAhead:%d LogLevel:%v Embedding:%v EmbeddingNext:%v}",
-		s.DatabaseMaxConns, s.RequestTimeout, s.PartitionsAhead, s.LogLevel, s.Embedding, s.EmbeddingNext)
+	return fmt.Sprintf("{Database:%v RequestTimeout:%v PartitionsAhead:%d LogLevel:%v Embedding:%v EmbeddingNext:%v}",
+		s.Database, s.RequestTimeout, s.PartitionsAhead, s.LogLevel, s.Embedding, s.EmbeddingNext)
 }
 
 // GoString hides the secrets.
 func (s Settings) GoString() string { return s.String() }
+
+// String hides the secrets.
+func (d Database) String() string {
+	return fmt.Sprintf("{URL:[REDACTED] ReaderURL:[REDACTED] MaxConns:%d Auth:%s Secret:%s CA:%s Region:%s}", d.MaxConns, d.Auth, d.Secret, d.CA, d.Region)
+}
+
+// GoString hides the secrets.
+func (d Database) GoString() string { return d.String() }
 
 // String hides the secret.
 func (e Embedding) String() string {
@@ -180,6 +221,19 @@ func (r *reader) word(name string, set ...string) string {
 		}
 	}
 	r.fault(name, "must be one of "+strings.Join(set, ", "))
+	return text
+}
+
+// queue reads the URL of a standard queue; a FIFO queue's would ask for groups.
+func (r *reader) queue(name string) string {
+	text := r.getenv(name)
+	if text == "" {
+		return ""
+	}
+	address, err := url.Parse(text)
+	if err != nil || address.Scheme != "https" && address.Scheme != "http" || address.Host == "" || strings.HasSuffix(text, ".fifo") {
+		r.fault(name, "must be the URL of a standard SQS queue, https://…")
+	}
 	return text
 }
 

@@ -27,7 +27,7 @@ func TestLoadDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := config.Settings{
-		DatabaseURL: "postgres://x:secret@h/d", DatabaseMaxConns: 2, RequestTimeout: 10 * time.Second, PartitionsAhead: 3,
+		Database: config.Database{URL: "postgres://x:secret@h/d", MaxConns: 2, Auth: "password"}, RequestTimeout: 10 * time.Second, PartitionsAhead: 3,
 		Embedding: config.Embedding{Provider: "hashing", Dimensions: 512, Batch: 64, InFlight: 4},
 	}
 	if s != want {
@@ -47,8 +47,10 @@ func TestLoadNamesEveryFault(t *testing.T) {
 		values  []string
 	}{
 		{"DATASTORAGE_DATABASE_MAX_CONNS", []string{"0", "101", "x", "1.5"}},
+		{"DATASTORAGE_DATABASE_AUTH", []string{"IAM", "token", "none"}},
 		{"DATASTORAGE_REQUEST_TIMEOUT", []string{"10", "30s", "1ms", "-1s"}},
 		{"DATASTORAGE_PARTITIONS_AHEAD", []string{"0", "121"}},
+		{"DATASTORAGE_REJECTS_QUEUE_URL", []string{"rejects", "https://", "ftp://h/q", "https://sqs.eu-west-1.amazonaws.com/1/q.fifo", "https://h/\x00"}},
 		{"DATASTORAGE_LOG_LEVEL", []string{"loud"}},
 		{"DATASTORAGE_EMBEDDING_PROVIDER", []string{"openAI", "random"}},
 		{"DATASTORAGE_EMBEDDING_DIMENSIONS", []string{"0", "4001", "many"}},

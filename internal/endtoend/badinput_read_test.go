@@ -190,7 +190,7 @@ func refuses(path, query string, wrongs []wrong, twice ...string) []bad {
 // firstFaults is as what the first of two values of "1" is refused.
 func firstFaults(field string) string {
 	switch field {
-	case "phase", "status", "severity", "environment", "workflow_status", "mode", "explain", "group_by", "interval", "time_zone":
+	case "phase", "status", "severity", "environment", "workflow_status", "mode", "explain", "group_by", "interval", "time_zone", "consistency":
 		return "not_in_set"
 	case "signature_id", "since", "until":
 		return "format"
@@ -320,6 +320,35 @@ func badSimilar() []bad {
 		get("/v1/remediations/"+strings.Repeat("é", 256)+"/similar", "", "remediation_id", "too_long"),
 		bad{method: "GET", path: "/v1/remediations/nobody/similar", status: 404, kind: "not-found"},
 	)
+}
+
+// badConsistency are wrong for every read; a write has no such parameter.
+func badConsistency() []bad {
+	var rows []bad
+	for path, query := range map[string]string{
+		"/v1/remediations": "", "/v1/remediations/begun": "", "/v1/remediations/begun/history": "", "/v1/remediations/begun/similar": "",
+		"/v1/incident-events": "", "/v1/stats/success-rate": "group_by=name", "/v1/stats/trend": "interval=day",
+	} {
+		rows = append(rows, refuses(path, query, append(wrongWord("consistency", "strong"), wrong{"consistency", "strong,eventual", "not_in_set"}), "consistency")...)
+	}
+	for query, named := range map[string][]string{
+		"consistency=weak":                        {"consistency", "not_in_set"},
+		"consistency=":                            {"consistency", "empty"},
+		"Consistency=strong":                      {"Consistency", "unknown_field"},
+		"consistency=strong&consistency=eventual": {"consistency", "not_repeatable"},
+		"consistency=%zz&limit=5":                 {"consistency", "format", "limit", "unknown_field"},
+	} {
+		row := badSearch("", `{"query":"x"}`, named...)
+		row.query = query
+		rows = append(rows, row)
+	}
+	both := badSearch("and the body", `{"query":""}`, "consistency", "not_in_set", "query", "empty")
+	both.query = "consistency=weak"
+	write := badCreate("consistency", changed(record()), "consistency", "unknown_field")
+	write.query = "consistency=strong"
+	return append(rows, both, write, get("/ready", "consistency=strong", "consistency", "unknown_field"),
+		get("/v1/remediations/<x>", "consistency=x", "remediation_id", "characters", "consistency", "not_in_set"),
+		bad{method: "GET", path: "/v1/remediations/nobody", query: "consistency=strong", status: 404, kind: "not-found"})
 }
 
 func badParameters() []bad {

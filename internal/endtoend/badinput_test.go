@@ -74,7 +74,7 @@ func TestBadInput(t *testing.T) {
 	seed(t, stack)
 	table := slices.Concat(
 		badBodies(), badRecords(), badTimes(), badTexts(), badUpdates(), badAnalyses(), badWorkflows(), badExecutions(), badBatches(),
-		badSearches(), badSearchValues(), badFilters(), badPages(), badStatistics(), badSimilar(), badParameters(), badCursors(t, stack), badPaths(), badMethods(),
+		badSearches(), badSearchValues(), badFilters(), badPages(), badStatistics(), badSimilar(), badConsistency(), badParameters(), badCursors(t, stack), badPaths(), badMethods(),
 	)
 	before := contents(t, stack)
 	t.Run("requests", func(t *testing.T) {

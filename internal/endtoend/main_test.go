@@ -16,8 +16,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if url := os.Getenv(writerVariable); url != "" {
+		runWriter(url)
+	}
 	code := postgrestest.Run(m)
-	for _, check := range []func() error{nothingLeaks, everyOperationSeen} {
+	for _, check := range []func() error{localStack.close, nothingLeaks, everyOperationSeen} {
 		if err := check(); err != nil && code == 0 {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1

@@ -13,6 +13,7 @@ import (
 	maintainfunction "github.com/datastorage-service/datastorage/functions/maintain/handler"
 	queryfunction "github.com/datastorage-service/datastorage/functions/query/handler"
 	writefunction "github.com/datastorage-service/datastorage/functions/write/handler"
+	"github.com/datastorage-service/datastorage/internal/access"
 	"github.com/datastorage-service/datastorage/internal/config"
 	"github.com/datastorage-service/datastorage/internal/embedding"
 	"github.com/datastorage-service/datastorage/internal/postgres"
@@ -27,7 +28,7 @@ type Functions struct {
 	Maintain *maintainfunction.Handler
 	// Models are what write and query share here; in a deployment each function has its own.
 	Models embedding.Models
-	stores []*postgres.Store
+	stores []postgres.Stores
 }
 
 // Close waits for the requests under way and closes the connections.
@@ -43,8 +44,11 @@ func NewFunctions(
 	ctx context.Context, getenv func(string) string, writerURL, readerURL string, log *slog.Logger, told *telemetry.Telemetry,
 ) (*Functions, error) {
 	settings, err := config.Load(func(name string) string {
-		if name == "DATASTORAGE_DATABASE_URL" {
+		switch name {
+		case "DATASTORAGE_DATABASE_URL":
 			return writerURL
+		case "DATASTORAGE_DATABASE_READER_URL":
+			return "" // the query function's alone
 		}
 		return getenv(name)
 	})
@@ -57,6 +61,7 @@ func NewFunctions(
 	}
 	f := &Functions{Models: models}
 	writer, writerErr := f.open(ctx, settings, writerURL)
+	settings.Database.ReaderURL = getenv("DATASTORAGE_DATABASE_READER_URL")
 	reader, readerErr := f.open(ctx, settings, readerURL)
 	if err := errors.Join(writerErr, readerErr); err != nil {
 		f.Close()
@@ -69,33 +74,35 @@ func NewFunctions(
 	return f, nil
 }
 
-func (f *Functions) open(ctx context.Context, settings config.Settings, url string) (*postgres.Store, error) {
-	store, err := postgres.Open(ctx, postgres.Config{URL: url, MaxConns: settings.DatabaseMaxConns})
+func (f *Functions) open(ctx context.Context, settings config.Settings, url string) (postgres.Stores, error) {
+	settings.Database.URL = url
+	stores, err := postgres.OpenFunction(ctx, access.Settings(settings.Database), "datastorage")
 	if err == nil {
-		f.stores = append(f.stores, store)
+		f.stores = append(f.stores, stores)
 	}
-	return store, err
+	return stores, err
 }
 
-func (f *Functions) wire(settings config.Settings, writer, reader *postgres.Store, log *slog.Logger, told *telemetry.Telemetry) error {
+func (f *Functions) wire(settings config.Settings, writer, reader postgres.Stores, log *slog.Logger, told *telemetry.Telemetry) error {
 	writing, writeErr := writefunction.New(writefunction.Config{
-		Store: writer, Models: f.Models, Log: log, Telemetry: told, Timeout: settings.RequestTimeout,
+		Store: writer.Writer, Models: f.Models, Log: log, Telemetry: told, Timeout: settings.RequestTimeout,
+		Rejects: Rejects(settings.RejectsQueueURL),
 	})
 	querying, queryErr := queryfunction.New(queryfunction.Config{
-		Store: reader, Models: f.Models, Log: log, Telemetry: told, Timeout: settings.RequestTimeout,
+		Store: reader.Reader, Strong: reader.Writer, Models: f.Models, Log: log, Telemetry: told, Timeout: settings.RequestTimeout,
 	})
 	health, healthErr := healthfunction.New(healthfunction.Config{
-		Store: reader, Models: f.Models, Log: log, Telemetry: told, Timeout: settings.RequestTimeout, Schema: migrations.Latest(),
+		Store: reader.Writer, Models: f.Models, Log: log, Telemetry: told, Timeout: settings.RequestTimeout, Schema: migrations.Latest(),
 	})
 	upkeep, maintainErr := maintainfunction.New(maintainfunction.Config{
-		Store: writer, Models: f.Models, Log: log, Telemetry: told, PartitionsAhead: settings.PartitionsAhead,
+		Store: writer.Writer, Models: f.Models, Log: log, Telemetry: told, PartitionsAhead: settings.PartitionsAhead,
 	})
 	if err := errors.Join(writeErr, queryErr, healthErr, maintainErr); err != nil {
 		return err
 	}
 	f.Maintain = upkeep
 	f.Handlers = map[string]lambda.Handler{
-		"WriteFunction":    newSandboxes(writing.Invoke),
+		"WriteFunction":    newSandboxes(writing),
 		"QueryFunction":    newSandboxes(querying.Invoke),
 		"HealthFunction":   newSandboxes(health.Invoke),
 		"MaintainFunction": newSandboxes(upkeep.Invoke),

@@ -30,6 +30,9 @@ func TestMain(m *testing.M) {
 		fmt.Println(p.PID())
 		select {}
 	}
+	if os.Getenv(localStackVariable) != "" {
+		runChildLocalStack()
+	}
 	if dir := os.Getenv(stackVariable); dir != "" {
 		runChildStack(dir)
 	}

@@ -16,8 +16,14 @@ import (
 // owner starts this test binary as the owner of a server on data.
 func owner(t *testing.T, data string) (*exec.Cmd, *bufio.Reader) {
 	t.Helper()
+	return ownerOf(t, childVariable+"="+data)
+}
+
+// ownerOf starts this test binary as the owner of what the variable says.
+func ownerOf(t *testing.T, variable string) (*exec.Cmd, *bufio.Reader) {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), childVariable+"="+data)
+	cmd.Env = append(os.Environ(), variable)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -115,5 +121,27 @@ func TestRootIdentity(t *testing.T) {
 	var problem *Problem
 	if !errors.As(err, &problem) || !errors.Is(err, syscall.EPERM) {
 		t.Errorf("with neither: %v", err)
+	}
+}
+
+// TestLocalStackEndsWithItsOwner shows that a LocalStack does not outlive a process that was killed.
+func TestLocalStackEndsWithItsOwner(t *testing.T) {
+	t.Parallel()
+	cmd, out := ownerOf(t, localStackVariable+"=1")
+	line, err := out.ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	endpoint, scratch, _ := strings.Cut(strings.TrimSpace(line), " ")
+	t.Cleanup(func() { _ = os.RemoveAll(scratch) })
+	l := &LocalStack{endpoint: endpoint}
+	if err := l.healthy(t.Context()); err != nil {
+		t.Fatalf("%s: %v", line, err)
+	}
+	kill(t, cmd)
+	for deadline := time.Now().Add(30 * time.Second); l.healthy(t.Context()) == nil; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it outlives its owner")
+		}
 	}
 }

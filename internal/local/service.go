@@ -31,8 +31,11 @@ func Service(getenv func(string) string, log *slog.Logger, told *telemetry.Telem
 		return value
 	}
 	return func(ctx context.Context, databases Databases) (Wired, error) {
-		if err := registerModels(ctx, env, databases.Admin); err != nil {
+		if err := RegisterModels(ctx, env, databases.Admin); err != nil {
 			return Wired{}, err
+		}
+		if databases.RejectsQueue != "" {
+			env = with(env, "DATASTORAGE_REJECTS_QUEUE_URL", databases.RejectsQueue)
 		}
 		functions, err := NewFunctions(ctx, env, databases.Writer, databases.Reader, log, told)
 		if err != nil {
@@ -53,8 +56,18 @@ func Service(getenv func(string) string, log *slog.Logger, told *telemetry.Telem
 	}
 }
 
-// registerModels makes the embedding models of the settings known to the database.
-func registerModels(ctx context.Context, getenv func(string) string, adminURL string) error {
+// with is an environment with one variable set.
+func with(getenv func(string) string, variable, value string) func(string) string {
+	return func(name string) string {
+		if name == variable {
+			return value
+		}
+		return getenv(name)
+	}
+}
+
+// RegisterModels makes the embedding models of the settings known to the database.
+func RegisterModels(ctx context.Context, getenv func(string) string, adminURL string) error {
 	first, next, err := config.LoadEmbedding(getenv)
 	if err != nil {
 		return err

@@ -31,9 +31,11 @@ const drainTime = 10 * time.Second
 // maxHeader is the quota of HTTP APIs on request line and header values together, in bytes.
 const maxHeader = 10_240
 
-// Databases are the connection strings of the service's roles.
+// Databases are the connection strings of the service's roles, and what else functions are wired to.
 type Databases struct {
 	Admin, Writer, Reader string
+	// RejectsQueue is the URL of the queue for rejects; empty without a queue.
+	RejectsQueue string
 }
 
 // Wired are functions that are ready to be invoked.
@@ -55,6 +57,11 @@ type StackConfig struct {
 	DatabaseURL string
 	// Template is the AWS SAM template with the routes.
 	Template []byte
+	// Queue adds a queue of records in LocalStack, with its dead-letter queue and that of the rejects, and invokes WriteFunction with what is
+	// sent there.
+	Queue bool
+	// LocalStackURL is a LocalStack to use in place of a private one.
+	LocalStackURL string
 	// Functions wires the functions, once the database is there and migrated.
 	Functions func(context.Context, Databases) (Wired, error)
 	// Samples loads sample records through the API at the given address and returns how many. It is called on the first run
@@ -108,6 +115,7 @@ type stack struct {
 	ends     []func() error
 	listener net.Listener
 	postgres *Postgres // nil with a database of the caller's own
+	queue    *stackQueue
 	served   chan error
 }
 
@@ -143,6 +151,12 @@ func (s *stack) bringUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if s.Queue {
+		if err := s.makeQueues(ctx); err != nil {
+			return err
+		}
+		databases.RejectsQueue = s.queue.Rejects
+	}
 	wired, err := s.Functions(ctx, databases)
 	if err != nil {
 		return explain("wire the functions", err, s.Dir)
@@ -158,6 +172,11 @@ func (s *stack) bringUp(ctx context.Context) error {
 		return err
 	}
 	s.serve(gateway)
+	if s.queue != nil {
+		if err := s.poll(ctx, wired.Handlers[queueFunction]); err != nil {
+			return err
+		}
+	}
 	s.samples(ctx)
 	return ctx.Err()
 }
@@ -307,9 +326,12 @@ func (s *stack) samples(ctx context.Context) {
 
 // wait ends with the context, or with the first part that ends by itself.
 func (s *stack) wait(ctx context.Context) error {
-	var postgresEnded <-chan struct{}
+	var postgresEnded, localStackEnded <-chan struct{}
 	if s.postgres != nil {
 		postgresEnded = s.postgres.Done()
+	}
+	if s.queue != nil {
+		localStackEnded = s.queue.server.Done()
 	}
 	select {
 	case <-ctx.Done():
@@ -322,6 +344,8 @@ func (s *stack) wait(ctx context.Context) error {
 			Why:  "somebody stopped it, or it gave up",
 			Next: "tail " + filepath.Join(s.postgres.config.Data, logFile),
 		}
+	case <-localStackEnded:
+		return &Problem{What: "LocalStack ended by itself", Why: "somebody stopped it, or it gave up", Next: "make run QUEUE=1   # its messages are lost"}
 	}
 }
 
@@ -339,4 +363,7 @@ Record a remediation, read it back, ask what happened before:
 
   curl -s %[1]s/v1/search -H 'Content-Type: application/json' -d '{"query":"pod keeps crashing, out of memory","mode":"semantic","limit":3}'
 `, api)
+	if s.queue != nil {
+		s.queue.banner(s.say)
+	}
 }

@@ -7,12 +7,16 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/datastorage-service/datastorage/internal/access"
 )
 
 // Config says how to reach the database.
 type Config struct {
 	// URL is a PostgreSQL connection string: postgres://user:password@host:port/database?sslmode=verify-full. It is a secret.
 	URL string
+	// Database is the way into the database where there is more to say than a URL does; URL is empty then.
+	Database *access.Database
 	// MaxConns is how many connections the pool may hold. 0 means 4. In Lambda a sandbox serves one request at a time: 2 do.
 	MaxConns int32
 	// ConnectTimeout bounds one attempt to connect. 0 means 2 s.
@@ -31,16 +35,15 @@ type Config struct {
 
 // poolConfig validates c and fills in its defaults. Errors name the field and never repeat the URL.
 func (c Config) poolConfig() (*pgxpool.Config, error) {
-	if c.URL == "" {
-		return nil, errors.New("postgres: URL must be set")
+	if (c.URL == "") == (c.Database == nil) {
+		return nil, errors.New("postgres: URL or Database must be set")
 	}
 	if c.MaxConns < 0 || c.ConnectTimeout < 0 || c.PingTimeout < 0 || c.MaxConnIdleTime < 0 {
 		return nil, errors.New("postgres: MaxConns, ConnectTimeout, PingTimeout and MaxConnIdleTime must not be negative")
 	}
-	pool, err := pgxpool.ParseConfig(c.URL)
+	pool, err := c.way()
 	if err != nil {
-		// The driver's message can hold parts of the URL.
-		return nil, errors.New("postgres: URL is not a PostgreSQL connection string")
+		return nil, err
 	}
 	// Unnamed statements, described once a connection: one round trip each, binary values, a plan made for the values at hand,
 	// and nothing that would pin a connection of RDS Proxy.
@@ -52,6 +55,18 @@ func (c Config) poolConfig() (*pgxpool.Config, error) {
 	pool.MinConns = 0
 	pool.PingTimeout = or(c.PingTimeout, time.Second)
 	pool.MaxConnIdleTime = or(c.MaxConnIdleTime, 5*time.Minute)
+	return pool, nil
+}
+
+func (c Config) way() (*pgxpool.Config, error) {
+	if c.Database != nil {
+		return c.Database.Pool()
+	}
+	pool, err := pgxpool.ParseConfig(c.URL)
+	if err != nil {
+		// The driver's message can hold parts of the URL.
+		return nil, errors.New("postgres: URL is not a PostgreSQL connection string")
+	}
 	return pool, nil
 }
 

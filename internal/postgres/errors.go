@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/datastorage-service/datastorage/internal/access"
 	"github.com/datastorage-service/datastorage/internal/audit"
 )
 
@@ -26,14 +27,19 @@ const (
 
 // retry runs do until it succeeds, fails for good, or the attempts or the context end; the error is translated. do must be safe to
 // repeat after an unknown outcome: every write of this package is, because it carries its ids.
+//
+// A connection that was refused for its password is tried once more: the password may have been changed, and the next is made with the new one.
 func retry[T any](ctx context.Context, act string, do func(context.Context) (T, error)) (T, error) {
+	refused := false
 	for attempt := 0; ; attempt++ {
 		result, err := do(ctx)
 		if err == nil {
 			return result, nil
 		}
 		err = translate(ctx, act, err)
-		if !passing(err) || attempt == attempts-1 {
+		again := passing(err) || access.Refused(err) && !refused
+		refused = refused || access.Refused(err)
+		if !again || attempt == attempts-1 {
 			return result, err
 		}
 		select {

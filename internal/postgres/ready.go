@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/datastorage-service/datastorage/internal/access"
 	"github.com/datastorage-service/datastorage/internal/audit"
 )
 
@@ -25,9 +26,13 @@ type Check struct {
 }
 
 // Ready checks, in one round trip, the server and its version, pgvector and its version, and whether the schema is at least the one
-// this build was written for. It tries once, so that the answer is about now.
+// this build was written for. It tries once, so that the answer is about now;
+// twice where the password is refused, because a request would too.
 func (s *Store) Ready(ctx context.Context, schema int64) []Check {
 	version, err := s.queries.Version(ctx, s.pool)
+	if access.Refused(err) {
+		version, err = s.queries.Version(ctx, s.pool)
+	}
 	var server *pgconn.PgError
 	switch {
 	case err == nil:

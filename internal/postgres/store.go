@@ -9,6 +9,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/datastorage-service/datastorage/internal/access"
 	"github.com/datastorage-service/datastorage/internal/audit"
 	"github.com/datastorage-service/datastorage/internal/postgres/internal/dbsqlc"
 )
@@ -50,6 +51,43 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 		return nil, fmt.Errorf("postgres: remember signatures: %w", err)
 	}
 	return &Store{pool: pool, queries: dbsqlc.New(), model: config.Model, known: known, memory: new(memory)}, nil
+}
+
+// Stores are those of one function. Reader, for reads that may see what was written a little late, is Writer itself where the settings name
+// no other endpoint.
+type Stores struct{ Writer, Reader *Store }
+
+// OpenFunction makes the stores of a function as its settings say; name shows in pg_stat_activity. Like Open, it does not connect.
+func OpenFunction(ctx context.Context, settings access.Settings, name string) (Stores, error) {
+	databases, err := access.Open(ctx, settings)
+	if err != nil {
+		return Stores{}, fmt.Errorf("reach the database: %w", err)
+	}
+	return OpenDatabases(ctx, databases, Config{MaxConns: settings.MaxConns, ApplicationName: name})
+}
+
+// OpenDatabases makes the stores of two ways into the database, for the rest with the same configuration.
+func OpenDatabases(ctx context.Context, databases access.Databases, config Config) (Stores, error) {
+	config.Database = databases.Writer
+	writer, err := Open(ctx, config)
+	if err != nil || databases.Reader == databases.Writer {
+		return Stores{Writer: writer, Reader: writer}, err
+	}
+	config.Database = databases.Reader
+	reader, err := Open(ctx, config)
+	if err != nil {
+		writer.Close()
+		return Stores{}, err
+	}
+	return Stores{Writer: writer, Reader: reader}, nil
+}
+
+// Close closes both.
+func (s Stores) Close() {
+	s.Writer.Close()
+	if s.Reader != s.Writer {
+		s.Reader.Close()
+	}
 }
 
 // Close waits for what is under way and closes every connection.

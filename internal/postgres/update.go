@@ -37,6 +37,28 @@ func (a *attempt) applyUpdates(ctx context.Context) error {
 	return nil
 }
 
+// UpdatesAccepted answers by their event ids which of the updates are in the journal, with the same content, whatever the remediations
+// have become since.
+func (s *Store) UpdatesAccepted(ctx context.Context, updates []audit.Entry) (map[audit.ID]bool, error) {
+	if len(updates) == 0 {
+		return nil, nil
+	}
+	var params dbsqlc.AuditEventUpdatesAcceptedParams
+	for _, update := range updates {
+		params.EventID = append(params.EventID, update.EventID)
+		params.RemediationID = append(params.RemediationID, update.RemediationID)
+		params.ContentHash = append(params.ContentHash, update.ContentHash[:])
+	}
+	return retry(ctx, "look for updates in the journal", func(ctx context.Context) (map[audit.ID]bool, error) {
+		found, err := s.queries.AuditEventUpdatesAccepted(ctx, s.pool, params)
+		accepted := make(map[audit.ID]bool, len(found))
+		for _, id := range found {
+			accepted[id] = true
+		}
+		return accepted, err
+	})
+}
+
 func (a *attempt) lock(ctx context.Context, places []int) (map[string]*audit.Stored, error) {
 	ids := make([]string, len(places))
 	for i, place := range places {

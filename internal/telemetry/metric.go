@@ -24,6 +24,7 @@ const (
 	BatchSize                          // records sent at once
 	EmbeddingsPending                  // signatures without a vector of the active model, after a run of the upkeep
 	ColdStarts                         // first invocations of a sandbox
+	QueueMessages                      // by status: messages of the queue
 	metrics                            // how many there are
 )
 
@@ -36,6 +37,11 @@ const (
 	Pending  = "pending"  // stored, its vector is to follow
 	Replayed = "replayed" // stored before
 	Refused  = "refused"  // the provider has no vector for the text, now or later
+	Stored   = "stored"   // all of a message's records are stored
+	Poison   = "poison"   // a message that can never be stored
+	Early    = "early"    // a message that came before what it belongs to
+	Blocked  = "blocked"  // a message behind one of its group that was not stored
+	Late     = "late"     // a message that the function's time did not suffice for
 )
 
 // The values of the dimension reason.
@@ -97,13 +103,16 @@ var definitions = [metrics]definition{
 	BatchSize:            {"datastorage_batch_size", unitCount, false, nil},
 	EmbeddingsPending:    {"datastorage_embeddings_pending", unitCount, false, nil},
 	ColdStarts:           {"datastorage_cold_starts_total", unitCount, true, nil},
+	QueueMessages: {"datastorage_queue_messages_total", unitCount, true, []dimension{{"status", []string{
+		Stored, Rejected, Poison, Early, Blocked, Late, Failure,
+	}}}},
 }
 
 // operation has the ids of openapi.yaml and the functions that nobody calls by the API.
 var operation = dimension{"operation", []string{
 	"createRemediation", "createRemediations", "updateRemediation", "createAIAnalysis", "createWorkflow", "createExecution",
 	"listRemediations", "getRemediation", "getHistory", "search", "findSimilar", "listIncidentEvents", "getSuccessRate", "getTrend",
-	"getHealth", "getReady", "maintain", "migrate",
+	"getHealth", "getReady", "consumeQueue", "maintain", "migrate",
 }}
 
 // WholeRequest is the value of the dimension field for a fault of the request as a whole.
@@ -112,7 +121,7 @@ const WholeRequest = "request"
 // field has the names of openapi.yaml's request fields and parameters, at any depth.
 var field = dimension{"field", []string{
 	WholeRequest, "action_type", "alert_fingerprint", "alert_name", "analysis_duration_ms", "analysis_id", "cluster_name", "completed_steps",
-	"confidence_score", "cursor", "duration_ms", "end_time", "environment", "error_message", "execution_id", "execution_time_ms", "explain",
+	"confidence_score", "consistency", "cursor", "duration_ms", "end_time", "environment", "error_message", "execution_id", "execution_time_ms", "explain",
 	"filters", "group_by", "id", "include_total", "interval", "limit", "metadata", "min_samples", "min_score", "mode", "model", "name",
 	"namespace", "offset", "per_signature", "phase", "provider", "query", "records", "remediation_id", "severity", "signature_id", "since",
 	"sort", "start_time", "status", "success", "target_resource", "time_zone", "tokens_used", "total_steps", "until", "workflow_id",

@@ -16,8 +16,8 @@ import (
 
 // Config are the parts of a migrate function. All are required but Telemetry.
 type Config struct {
-	// DatabaseURL connects as datastorage_admin, directly, not through a proxy. A secret.
-	DatabaseURL string
+	// DatabaseURL answers how to connect, now, as datastorage_admin, directly, not through a proxy. A secret.
+	DatabaseURL func(context.Context) (string, error)
 	// Models are the embedding models that the other functions are configured for, the active one of a new database first.
 	Models embedding.Models
 	Log    *slog.Logger
@@ -45,7 +45,7 @@ type Handler struct{ config Config }
 // New makes the handler; an error names the part that is missing.
 func New(config Config) (*Handler, error) {
 	switch {
-	case config.DatabaseURL == "":
+	case config.DatabaseURL == nil:
 		return nil, errors.New("migrate: DatabaseURL must be set")
 	case config.Models.Validate() != nil:
 		return nil, fmt.Errorf("migrate: %w", config.Models.Validate())
@@ -67,7 +67,11 @@ func (h *Handler) Migrate(ctx context.Context, order Order) (done Done, err erro
 }
 
 func (h *Handler) run(ctx context.Context, order Order) (Done, error) {
-	applied, err := migrations.Up(ctx, h.config.DatabaseURL)
+	url, err := h.config.DatabaseURL(ctx)
+	if err != nil {
+		return Done{}, fmt.Errorf("migrate: %w", err)
+	}
+	applied, err := migrations.Up(ctx, url)
 	done := Done{Applied: make([]string, 0, len(applied)), Version: migrations.Latest()}
 	for _, migration := range applied {
 		done.Applied = append(done.Applied, migration.Name)
@@ -75,17 +79,17 @@ func (h *Handler) run(ctx context.Context, order Order) (Done, error) {
 	if err != nil {
 		return done, err
 	}
-	if err := migrations.Configure(ctx, h.config.DatabaseURL); err != nil {
+	if err := migrations.Configure(ctx, url); err != nil {
 		return done, err
 	}
 	if order.Login == "iam" {
-		if err := migrations.LoginByIAM(ctx, h.config.DatabaseURL); err != nil {
+		if err := migrations.LoginByIAM(ctx, url); err != nil {
 			return done, fmt.Errorf("migrate: %w", err)
 		}
 	}
 	for _, embedder := range h.config.Models {
 		model := embedder.Model()
-		if err := migrations.RegisterModel(ctx, h.config.DatabaseURL, model.String(), model.Dimensions); err != nil {
+		if err := migrations.RegisterModel(ctx, url, model.String(), model.Dimensions); err != nil {
 			return done, fmt.Errorf("migrate: %w", err)
 		}
 	}

@@ -54,7 +54,7 @@ func parts(t *testing.T, url string) handler.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return handler.Config{DatabaseURL: url, Models: models, Log: slog.New(slog.DiscardHandler)}
+	return handler.Config{DatabaseURL: func(context.Context) (string, error) { return url, nil }, Models: models, Log: slog.New(slog.DiscardHandler)}
 }
 
 // TestInvoke migrates an empty database, and then one that is up to date.
@@ -123,7 +123,7 @@ func TestInvokeFails(t *testing.T) {
 func TestNewNamesWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	for want, without := range map[string]func(*handler.Config){
-		"migrate: DatabaseURL must be set": func(c *handler.Config) { c.DatabaseURL = "" },
+		"migrate: DatabaseURL must be set": func(c *handler.Config) { c.DatabaseURL = nil },
 		"migrate: Models must be set":      func(c *handler.Config) { c.Models = nil },
 		"migrate: Log must be set":         func(c *handler.Config) { c.Log = nil },
 	} {

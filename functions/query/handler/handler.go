@@ -18,9 +18,12 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
-// Config are the parts of a query function. All are required but Telemetry and Now.
+// Config are the parts of a query function. All are required but Strong, Telemetry and Now.
 type Config struct {
-	Store  *postgres.Store
+	// Store answers reads; it may be a replica that is a little behind.
+	Store *postgres.Store
+	// Strong answers the reads that ask for consistency=strong: it is behind nothing that was acknowledged. Nil means Store.
+	Strong *postgres.Store
 	Models embedding.Models
 	Log    *slog.Logger
 	// Timeout bounds a request.
@@ -39,24 +42,40 @@ func New(config Config) (*api.Front, error) {
 	if err := config.Models.Validate(); err != nil {
 		return nil, fmt.Errorf("query: %w", err)
 	}
+	if config.Strong == nil {
+		config.Strong = config.Store
+	}
 	if config.Now == nil {
 		config.Now = time.Now
 	}
 	config.Log = telemetry.Logger(config.Log)
 	h := handler{config}
 	return api.NewFront(api.Routes{
-		"GET /v1/remediations":                          {Scope: api.ScopeRead, Handle: h.list},
-		"GET /v1/remediations/{remediation_id}":         {Scope: api.ScopeRead, Handle: h.get},
-		"GET /v1/remediations/{remediation_id}/history": {Scope: api.ScopeRead, Handle: h.history},
-		"GET /v1/remediations/{remediation_id}/similar": {Scope: api.ScopeRead, Handle: h.similar},
-		"GET /v1/incident-events":                       {Scope: api.ScopeRead, Handle: h.incidentEvents},
-		"GET /v1/stats/success-rate":                    {Scope: api.ScopeRead, Handle: h.successRate},
-		"GET /v1/stats/trend":                           {Scope: api.ScopeRead, Handle: h.trend},
-		"POST /v1/search":                               {Scope: api.ScopeRead, Handle: h.search},
+		"GET /v1/remediations":                          {Scope: api.ScopeRead, Handle: h.consistent(handler.list)},
+		"GET /v1/remediations/{remediation_id}":         {Scope: api.ScopeRead, Handle: h.consistent(handler.get)},
+		"GET /v1/remediations/{remediation_id}/history": {Scope: api.ScopeRead, Handle: h.consistent(handler.history)},
+		"GET /v1/remediations/{remediation_id}/similar": {Scope: api.ScopeRead, Handle: h.consistent(handler.similar)},
+		"GET /v1/incident-events":                       {Scope: api.ScopeRead, Handle: h.consistent(handler.incidentEvents)},
+		"GET /v1/stats/success-rate":                    {Scope: api.ScopeRead, Handle: h.consistent(handler.successRate)},
+		"GET /v1/stats/trend":                           {Scope: api.ScopeRead, Handle: h.consistent(handler.trend)},
+		"POST /v1/search":                               {Scope: api.ScopeRead, Handle: h.consistent(handler.search)},
 	}, api.Options{Timeout: config.Timeout, Log: config.Log, Telemetry: config.Telemetry})
 }
 
 type handler struct{ Config }
+
+// consistent lets a route read from the store that the request asks for.
+func (h handler) consistent(
+	answer func(handler, context.Context, *api.Request) (*api.Answer, error),
+) func(context.Context, *api.Request) (*api.Answer, error) {
+	return func(ctx context.Context, r *api.Request) (*api.Answer, error) {
+		from := h
+		if r.Strong() {
+			from.Store = h.Strong
+		}
+		return answer(from, ctx, r)
+	}
+}
 
 func (h handler) list(ctx context.Context, r *api.Request) (*api.Answer, error) {
 	query, err := r.ListQuery(ctx, h.Store.CursorKey, h.Now())
@@ -71,7 +90,7 @@ func (h handler) list(ctx context.Context, r *api.Request) (*api.Answer, error) 
 }
 
 func (h handler) get(ctx context.Context, r *api.Request) (*api.Answer, error) {
-	id, err := r.RemediationID()
+	id, err := r.GetQuery()
 	if err != nil {
 		return nil, err
 	}

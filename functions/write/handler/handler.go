@@ -1,13 +1,17 @@
-// Package handler answers the write function's events: it decodes, makes the vectors that are missing, appends, and answers. It knows
-// neither SQL nor how vectors are made.
+// Package handler answers the write function's events, API Gateway's and SQS's: it decodes, makes the vectors that are missing, appends,
+// and answers. It knows neither SQL nor how vectors are made.
 package handler
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/datastorage-service/datastorage/internal/api"
 	"github.com/datastorage-service/datastorage/internal/audit"
@@ -16,21 +20,23 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
-// Config are the parts of a write function. All are required but Telemetry and Now.
+// Config are the parts of a write function. All are required but Rejects, Telemetry and Now.
 type Config struct {
 	Store  *postgres.Store
 	Models embedding.Models
 	Log    *slog.Logger
-	// Timeout bounds a request.
+	// Timeout bounds a request. What is read from a queue has the function's own time.
 	Timeout time.Duration
+	// Rejects gets the bad records of messages whose other records are stored; nil means that such messages are reported instead.
+	Rejects *Rejects
 	// Telemetry gets metrics and traces; nil means that nothing does.
 	Telemetry *telemetry.Telemetry
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
 
-// New makes the function's front; an error names the part that is missing.
-func New(config Config) (*api.Front, error) {
+// New makes the function; an error names the part that is missing.
+func New(config Config) (*Function, error) {
 	if config.Store == nil {
 		return nil, errors.New("write: Store must be set")
 	}
@@ -42,7 +48,7 @@ func New(config Config) (*api.Front, error) {
 	}
 	config.Log = telemetry.Logger(config.Log)
 	h := handler{config}
-	return api.NewFront(api.Routes{
+	front, err := api.NewFront(api.Routes{
 		"POST /v1/remediations":                              {Scope: api.ScopeWrite, Handle: h.create},
 		"POST /v1/remediations/batch":                        {Scope: api.ScopeWrite, Handle: h.createBatch},
 		"PATCH /v1/remediations/{remediation_id}":            {Scope: api.ScopeWrite, Handle: h.update},
@@ -50,6 +56,41 @@ func New(config Config) (*api.Front, error) {
 		"POST /v1/remediations/{remediation_id}/workflows":   {Scope: api.ScopeWrite, Handle: child(h, (*api.Request).Workflow)},
 		"POST /v1/remediations/{remediation_id}/executions":  {Scope: api.ScopeWrite, Handle: child(h, (*api.Request).Execution)},
 	}, api.Options{Timeout: config.Timeout, Log: config.Log, Telemetry: config.Telemetry})
+	if err != nil {
+		return nil, err
+	}
+	return &Function{front: front, queue: queue{h}}, nil
+}
+
+// Function answers both kinds of events. It is a lambda.Handler, safe for concurrent use.
+type Function struct {
+	front *api.Front
+	queue queue
+}
+
+// Invoke answers one event, told apart by its shape. An error makes the platform count the invocation as failed: of the queue, every
+// message comes again.
+func (f *Function) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	if fromQueue(payload) {
+		return f.queue.invoke(ctx, payload)
+	}
+	var event events.APIGatewayV2HTTPRequest
+	if err := json.Unmarshal(payload, &event); err != nil {
+		return nil, fmt.Errorf("read the event: %w", err)
+	}
+	response, err := f.front.Invoke(ctx, event)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(response)
+}
+
+// fromQueue looks at the beginning of the event: Lambda's events of queues have the one member Records, API Gateway's have none of the
+// name.
+func fromQueue(payload []byte) bool {
+	const space = " \t\r\n"
+	members, isObject := bytes.CutPrefix(bytes.TrimLeft(payload, space), []byte("{"))
+	return isObject && bytes.HasPrefix(bytes.TrimLeft(members, space), []byte(`"Records"`))
 }
 
 type handler struct{ Config }

@@ -107,3 +107,46 @@ func (q *Queries) AuditEventPartitionsAhead(ctx context.Context, db DBTX, arg Au
 	err := row.Scan(&audit_event_partitions_ahead)
 	return audit_event_partitions_ahead, err
 }
+
+const auditEventUpdatesAccepted = `-- name: AuditEventUpdatesAccepted :many
+SELECT sent.event_id::uuid AS event_id
+FROM (
+    SELECT
+        unnest($1::uuid[]) AS event_id,
+        unnest($2::text[]) AS remediation_id,
+        unnest($3::bytea[]) AS content_hash
+) AS sent
+WHERE EXISTS (
+    SELECT FROM audit_event AS e
+    WHERE e.remediation_id = sent.remediation_id AND e.kind = 'update' AND e.content_hash = sent.content_hash
+)
+ORDER BY sent.event_id
+`
+
+type AuditEventUpdatesAcceptedParams struct {
+	EventID       []audit.ID
+	RemediationID []string
+	ContentHash   [][]byte
+}
+
+// AuditEventUpdatesAccepted answers the event ids of those updates whose content the journal has, be it from another event. The arrays
+// are parallel.
+func (q *Queries) AuditEventUpdatesAccepted(ctx context.Context, db DBTX, arg AuditEventUpdatesAcceptedParams) ([]audit.ID, error) {
+	rows, err := db.Query(ctx, auditEventUpdatesAccepted, arg.EventID, arg.RemediationID, arg.ContentHash)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []audit.ID
+	for rows.Next() {
+		var event_id audit.ID
+		if err := rows.Scan(&event_id); err != nil {
+			return nil, err
+		}
+		items = append(items, event_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}

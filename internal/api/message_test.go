@@ -1,0 +1,169 @@
+package api_test
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/datastorage-service/datastorage/internal/api"
+	"github.com/datastorage-service/datastorage/internal/audit"
+)
+
+var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// kinds are a record of every kind, as short as it may be.
+func kinds() map[string]string {
+	return map[string]string{
+		"remediation": `{"kind":"remediation","record":{"remediation_id":"r","name":"n","namespace":"s","action_type":"a","phase":"pending","status":"pending","start_time":"2026-01-02T03:04:05Z"}}`,
+		"update":      `{"kind":"update","record":{"remediation_id":"r","error_message":null}}`,
+		"ai_analysis": `{"kind":"ai_analysis","record":{"remediation_id":"r","analysis_id":"a","provider":"p","model":"m"}}`,
+		"workflow":    `{"kind":"workflow","record":{"remediation_id":"r","workflow_id":"w","phase":"planning","total_steps":1,"completed_steps":0,"start_time":"2026-01-02T03:04:05Z"}}`,
+		"execution":   `{"kind":"execution","record":{"remediation_id":"r","workflow_id":"w","execution_id":"e","action_type":"a","success":false,"start_time":"2026-01-02T03:04:05Z"}}`,
+	}
+}
+
+func event(data string) string {
+	return `{"specversion":"1.0","id":"1","source":"s","type":"t","data":` + data + `}`
+}
+
+// TestDecodeMessage shows that every kind is read, in each of the forms, as the same record.
+func TestDecodeMessage(t *testing.T) {
+	t.Parallel()
+	for kind, text := range kinds() {
+		for form, body := range map[string]string{
+			"record": text, "array": " [" + text + "]", "event": event(text), "event of an array": event("[" + text + "]"),
+		} {
+			message, err := api.DecodeMessage(body, audit.Actions{})
+			if err != nil || len(message.Records) != 1 || message.Records[0].Err != nil {
+				t.Errorf("%s as %s: %+v, %v", kind, form, message, err)
+				continue
+			}
+			entry, err := audit.NewEntry(message.Records[0].Record, "a", start)
+			if err != nil || string(entry.Kind) != kind || entry.RemediationID != "r" {
+				t.Errorf("%s as %s is %s of %q, %v", kind, form, entry.Kind, entry.RemediationID, err)
+			}
+			if message.Array != strings.Contains(form, "array") || string(message.Records[0].Text) != text {
+				t.Errorf("%s as %s: array is %v, text %s", kind, form, message.Array, message.Records[0].Text)
+			}
+		}
+	}
+}
+
+// TestDecodeMessageFaults shows which field each fault names, and that it concerns its record alone.
+func TestDecodeMessageFaults(t *testing.T) {
+	t.Parallel()
+	good := kinds()["remediation"]
+	for _, c := range []struct {
+		body string
+		// want are the faults of the message as a whole, or else of its last record.
+		want []string
+	}{
+		{``, []string{" empty"}},
+		{`{`, []string{" malformed_json"}},
+		{`[1,]`, []string{" malformed_json"}},
+		{`1`, []string{" type"}},
+		{`[]`, []string{" too_large"}},
+		{event(`[]`), []string{"data too_large"}},
+		{`{"kind":"a","kind":"b","record":{}}`, []string{"kind duplicate"}},
+		{`{"kind":1,"record":[],"x y":1}`, []string{"kind type", `["x y"] unknown_field`}},
+		{`{}`, []string{"kind required", "record required"}},
+		{`{"kind":"remedy","record":{}}`, []string{"kind not_in_set"}},
+		{`[` + good + `,{"kind":"remedy","record":{}}]`, []string{"[1].kind not_in_set"}},
+		{`[` + good + `,2]`, []string{"[1] type"}},
+		{`[` + good + `,{"kind":"update","record":{"remediation_id":"r","phase":"x","a":{"b":1}}}]`, []string{"[1].record.a unknown_field", "[1].record.phase not_in_set"}},
+		{`[` + good + `,{"kind":"update","record":{"remediation_id":"r"}}]`, []string{"[1].record empty"}},
+		{`[` + good + `,{"kind":"update","record":{"remediation_id":"r","remediation_id":"s"}}]`, []string{"[1].record.remediation_id duplicate"}},
+		{event(`{"kind":"workflow","record":{"remediation_id":"a/b"}}`), []string{
+			"data.record.workflow_id required", "data.record.phase required", "data.record.total_steps required", "data.record.completed_steps required",
+			"data.record.start_time required", "data.record.remediation_id characters",
+		}},
+		{event(`[` + good + `,{"kind":"execution","record":7}]`), []string{"data[1].record type"}},
+		{`{"specversion":"0.3","id":"","source":1,"data":{}}`, []string{"id empty", "source type", "type required", "specversion unsupported"}},
+		{`{"specversion":"1.0","id":"1","source":"s","type":"t","datacontenttype":"application/xml","data_base64":""}`, []string{
+			"datacontenttype unsupported", "data_base64 unsupported",
+		}},
+		{`{"specversion":"1.0","id":"1","id":"2","source":"s","type":"t","data":{}}`, []string{"id duplicate"}},
+		{strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000), []string{strings.Repeat("[0]", 16) + " too_deep"}},
+	} {
+		message, err := api.DecodeMessage(c.body, audit.Actions{})
+		if err == nil {
+			for _, record := range message.Records[:len(message.Records)-1] {
+				if record.Err != nil {
+					t.Errorf("%.100s: another record suffers: %v", c.body, record.Err)
+				}
+			}
+			err = message.Records[len(message.Records)-1].Err
+		}
+		var faults audit.Faults
+		if !errors.As(err, &faults) {
+			t.Errorf("%.100s: %v", c.body, err)
+			continue
+		}
+		var got []string
+		for _, fault := range faults {
+			got = append(got, fault.Field+" "+fault.Code)
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%.100s (-want +got):\n%s", c.body, diff)
+		}
+	}
+}
+
+// TestDecodeMessageSanitizes shows that texts are redacted as those of requests are, and that it is counted.
+func TestDecodeMessageSanitizes(t *testing.T) {
+	t.Parallel()
+	actions := audit.Actions{}
+	message, err := api.DecodeMessage(strings.Replace(kinds()["update"], "null", `"password=hunter2xyz \u0000"`, 1), actions)
+	if err != nil || message.Records[0].Err != nil {
+		t.Fatalf("%+v, %v", message, err)
+	}
+	update, ok := message.Records[0].Record.(*audit.Update)
+	if !ok || strings.Contains(*update.ErrorMessage.Value, "hunter2xyz") || actions[audit.ActionControlRemoved] != 1 {
+		t.Errorf("%v is left, counted %v", *update.ErrorMessage.Value, actions)
+	}
+}
+
+// FuzzDecodeMessage holds whatever arrives to the rules: a record is there or its error is, its text is what was sent, and a record that
+// is taken makes an entry.
+func FuzzDecodeMessage(f *testing.F) {
+	for _, text := range kinds() {
+		f.Add(text)
+		f.Add("[" + text + "," + text + "]")
+		f.Add(event(text))
+		f.Add(event("[" + text + ",{}]"))
+	}
+	f.Add(`{"specversion":"1.0"}`)
+	f.Add("[\xff\"\\ud800\"]")
+	f.Fuzz(func(t *testing.T, body string) {
+		message, err := api.DecodeMessage(body, audit.Actions{})
+		var faults audit.Faults
+		if err != nil {
+			if !errors.As(err, &faults) || len(message.Records) > 0 {
+				t.Errorf("%v with %d records", err, len(message.Records))
+			}
+			return
+		}
+		if n := len(message.Records); n == 0 || !message.Array && n != 1 || n > api.MaxMessageRecords {
+			t.Errorf("%d records, array is %v", n, message.Array)
+		}
+		for _, record := range message.Records {
+			if !json.Valid(record.Text) || !strings.Contains(body, string(record.Text)) {
+				t.Errorf("the text of a record is %q", record.Text)
+			}
+			switch {
+			case record.Err != nil:
+				if !errors.As(record.Err, &faults) || record.Record != nil {
+					t.Errorf("the error is %v, with %v", record.Err, record.Record)
+				}
+			default:
+				if _, err := audit.NewEntry(record.Record, "a", start); err != nil {
+					t.Errorf("no entry of %s: %v", record.Text, err)
+				}
+			}
+		}
+	})
+}
