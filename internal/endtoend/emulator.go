@@ -1,8 +1,10 @@
 package endtoend
 
 import (
+	"encoding/pem"
 	"io"
 	"maps"
+	"net/http/httptest"
 	"os"
 	"strconv"
 	"sync"
@@ -69,4 +71,13 @@ func NewEmulator(tb testing.TB, bootstrap, databaseURL string, log io.Writer, mo
 		}
 	})
 	return emulator
+}
+
+// Certificate is a certificate of nobody's, as PEM.
+func Certificate(tb testing.TB) string {
+	tb.Helper()
+	server := httptest.NewUnstartedServer(nil)
+	server.StartTLS()
+	defer server.Close()
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
 }
