@@ -60,7 +60,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, ta
 		}
 		url = urlOf(*function, databases)
 	}
-	bootstrap, err := local.BuildFunction(ctx, filepath.Dir(folder), *function, filepath.Join(folder, "functions"))
+	bootstrap, err := local.BuildFunction(ctx, filepath.Dir(folder), "functions/"+*function, runtime.GOARCH, filepath.Join(folder, "functions"))
 	if err != nil {
 		return err
 	}

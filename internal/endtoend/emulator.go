@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http/httptest"
 	"os"
+	"runtime"
 	"strconv"
 	"sync"
 	"testing"
@@ -39,7 +40,7 @@ func Bootstrap(tb testing.TB, function string) string {
 		delete(built.paths, function)
 		_ = os.RemoveAll(dir)
 	})
-	path, err := local.BuildFunction(tb.Context(), Root(tb), function, dir)
+	path, err := local.BuildFunction(tb.Context(), Root(tb), "functions/"+function, runtime.GOARCH, dir)
 	if err != nil {
 		tb.Fatal(err)
 	}
