@@ -85,6 +85,9 @@ func goFlags(t *testing.T) string {
 	if match == nil {
 		t.Fatal("the Makefile does not say how functions are built")
 	}
+	if match[1] != local.FunctionGOFLAGS {
+		t.Errorf("the Makefile builds functions with %s, the tests with %s", match[1], local.FunctionGOFLAGS)
+	}
 	return match[1]
 }
 
