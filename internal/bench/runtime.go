@@ -106,7 +106,12 @@ func (s *sandbox) invoke(event []byte, status int) (float64, error) {
 	case err := <-s.ended:
 		return 0, fmt.Errorf("the function ended: %w", err)
 	}
-	a := <-s.answers
+	var a answered
+	select {
+	case a = <-s.answers:
+	case err := <-s.ended:
+		return 0, fmt.Errorf("the function ended: %w", err)
+	}
 	if a.failed || status != 0 && !strings.Contains(string(a.body), fmt.Sprintf(`"statusCode":%d`, status)) {
 		return 0, fmt.Errorf("the function answered %.300s", a.body)
 	}
@@ -124,7 +129,6 @@ func (s *sandbox) resident() (now, most bytesize) {
 
 func (s *sandbox) close() error {
 	_ = s.cmd.Process.Kill()
-	<-s.ended
 	return s.server.Close()
 }
 

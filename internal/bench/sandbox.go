@@ -4,12 +4,15 @@ import (
 	"archive/zip"
 	"compress/flate"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"runtime"
+
+	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/datastorage-service/datastorage/client"
 	"github.com/datastorage-service/datastorage/internal/local"
@@ -47,24 +50,44 @@ func (f *functionBench) settings(url string) map[string]string {
 	return settings
 }
 
-// called is a function with an event for each number, and the status of its answers.
+// called is a function with an event for each number, what that asks for, and the status of its answers.
 type called struct {
 	name   string
+	what   string
 	url    string
 	event  func(n int) ([]byte, error)
 	status int
 }
 
-func (f *functionBench) calls() []called {
+// calls are a write of a known incident, a search in the given mode, and a look at a remediation.
+func (f *functionBench) calls(mode client.SearchMode) []called {
 	return []called{
-		{"write", f.writerURL(), func(n int) ([]byte, error) {
+		{"write", "write", f.writerURL(), func(n int) ([]byte, error) {
 			return postEvent("/v1/remediations", record(fmt.Sprintf("sandbox-%d", n), n%recurring))
 		}, 201},
-		{"query", f.readerURL(), func(n int) ([]byte, error) {
+		{"query", string(mode) + " search", f.readerURL(), func(n int) ([]byte, error) {
 			i := sampleIncident(n % recurring)
-			return searchEvent(i.alert+" "+i.failure, client.SearchModeHybrid, 10, "{}")
+			return searchEvent(i.alert+" "+i.failure, mode, 10, "{}")
+		}, 200},
+		{"query", "one remediation", f.readerURL(), func(n int) ([]byte, error) {
+			return getEvent(fmt.Sprintf("known-%d", n%recurring))
 		}, 200},
 	}
+}
+
+// getEvent asks for a remediation.
+func getEvent(id string) ([]byte, error) {
+	const route = "GET /v1/remediations/{remediation_id}"
+	text, err := event(route, "/v1/remediations/"+id, "", "")
+	if err != nil {
+		return nil, err
+	}
+	var request events.APIGatewayV2HTTPRequest
+	if err := json.Unmarshal(text, &request); err != nil {
+		return nil, err
+	}
+	request.PathParameters = map[string]string{"remediation_id": id}
+	return json.Marshal(request)
 }
 
 // benchColdStart measures how long a function takes from its execution to its first poll of the Runtime API, and to its first answer, for
@@ -84,7 +107,7 @@ func benchColdStart(ctx context.Context, e *env) (lines []line, err error) {
 	}
 	runs := s.options.size(20, 2)
 	serial := 0
-	for _, c := range f.calls() {
+	for _, c := range f.calls(client.SearchModeHybrid) {
 		bootstrap, err := f.build(ctx, "functions/"+c.name, runtime.GOARCH)
 		if err != nil {
 			return lines, err
@@ -104,7 +127,7 @@ func benchColdStart(ctx context.Context, e *env) (lines []line, err error) {
 				polls[side], answers[side] = append(polls[side], poll), append(answers[side], answer)
 			}
 		}
-		lines = append(lines, coldLine(c.name+", to its first poll", polls, 15), coldLine(c.name+", to its first answer, with connecting", answers, 40))
+		lines = append(lines, coldLine(c.name+", to its first poll", polls, 15), coldLine(c.name+", to its first answer ("+c.what+"), with connecting", answers, 40))
 	}
 	return lines, nil
 }
@@ -157,11 +180,11 @@ func benchSandbox(ctx context.Context, e *env) (lines []line, err error) {
 	if lines, err = f.weights(ctx); err != nil {
 		return lines, err
 	}
-	floor, err := f.serve(ctx, f.empty, called{event: f.calls()[0].event}, nil)
+	floor, err := f.serve(ctx, f.empty, called{event: f.calls(client.SearchModeSemantic)[0].event}, nil)
 	if err != nil {
 		return lines, err
 	}
-	for _, c := range f.calls() {
+	for _, c := range f.calls(client.SearchModeSemantic) {
 		bootstrap, err := f.build(ctx, "functions/"+c.name, runtime.GOARCH)
 		if err != nil {
 			return lines, err
@@ -171,7 +194,7 @@ func benchSandbox(ctx context.Context, e *env) (lines []line, err error) {
 			return lines, fmt.Errorf("%s: %w", c.name, err)
 		}
 		lines = append(lines, line{
-			what:   fmt.Sprintf("sandbox: resident size of %s after %d requests, and the most it was", c.name, f.requests()),
+			what:   fmt.Sprintf("sandbox: resident size of %s after %d requests (%s), and the most it was", c.name, f.requests(), c.what),
 			result: size.String(), floor: "an empty function: " + floor.String(),
 			ratio: float64(size.most) / 1e6, goal: goal{most: 64, unit: "MB"},
 		})
