@@ -4,14 +4,19 @@ ADDR ?= 127.0.0.1:3000
 QUEUE ?=
 BENCH ?=
 EVAL ?=
+# How a function is built: without RPC, paths of this machine, and symbols.
+FUNCTION_GOFLAGS := -trimpath -tags=lambda.norpc '-ldflags=-s -w'
+STAGE ?= dev
+FUNCTION ?= write
+EVENT ?= events/create.json
 # The garbage collector as the functions are deployed with it.
 GOGC := $(shell sed -n 's/.* GOGC: "\([0-9]*\)"/\1/p' template.yaml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup generate verify lint test race bench eval build run clean
+.PHONY: help setup generate verify lint test race bench eval build certificates package deploy invoke run clean
 
 help: ## List the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
 setup: ## Download what building and testing need
 	go mod download
@@ -46,9 +51,23 @@ eval: ## Print how well search ranks, on the set or the folder of sets DIR (EVAL
 
 build: ## Build the functions for Lambda (arm64) and the command line
 	@for f in write query health migrate maintain; do \
-		GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build -trimpath -tags lambda.norpc -ldflags='-s -w' -o bin/$$f/bootstrap ./functions/$$f || exit 1; \
+		GOFLAGS="$(FUNCTION_GOFLAGS)" GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build -o bin/$$f/bootstrap ./functions/$$f || exit 1; \
 	done
 	go build -trimpath -o bin/datastorage ./cmd/datastorage
+
+certificates: ## Fetch the certificates of RDS that migrate needs, for package
+	@test -s functions/migrate/certificates/rds.pem || curl --fail --silent --show-error --proto =https --tlsv1.2 \
+		-o functions/migrate/certificates/rds.pem https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem
+	@grep -q 'BEGIN CERTIFICATE' functions/migrate/certificates/rds.pem || { rm functions/migrate/certificates/rds.pem; echo "that was no certificate" >&2; exit 1; }
+
+package: certificates ## Build what sam deploy uploads, into .aws-sam
+	GOFLAGS="$(FUNCTION_GOFLAGS)" CGO_ENABLED=0 go run ./cmd/sam build --config-env $(STAGE)
+
+deploy: package ## Deploy to STAGE (dev or prod) with the account that the AWS CLI has
+	go run ./cmd/sam deploy --config-env $(STAGE)
+
+invoke: ## Run a built function on an event, as Lambda does (FUNCTION=write EVENT=events/create.json)
+	@go run ./cmd/invoke -function "$(FUNCTION)" -event "$(EVENT)"
 
 run: ## Serve the API on http://$(ADDR) against a PostgreSQL of its own (QUEUE=1: a queue too)
 	@go run ./cmd/datastorage dev --addr $(ADDR) $(if $(QUEUE),--queue)

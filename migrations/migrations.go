@@ -143,6 +143,27 @@ $$`)
 	})
 }
 
+// ErrNoIAM means that the server does not know logins by IAM token: it is not one of RDS.
+var ErrNoIAM = errors.New("the database has no role rds_iam")
+
+// LoginByIAM lets the service's two roles log in with IAM tokens, which they need behind a proxy that authenticates so, and no longer
+// with passwords (RDS's guide, "Creating a database account using IAM authentication"). It needs the roles, so it runs after Up.
+func LoginByIAM(ctx context.Context, adminURL string) error {
+	return withConn(ctx, adminURL, func(conn *pgx.Conn) error {
+		var known bool
+		if err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = 'rds_iam')").Scan(&known); err != nil {
+			return fmt.Errorf("look for rds_iam: %w", err)
+		}
+		if !known {
+			return ErrNoIAM
+		}
+		if _, err := conn.Exec(ctx, "GRANT rds_iam TO datastorage_writer, datastorage_reader"); err != nil {
+			return fmt.Errorf("let the service's roles log in by IAM: %w", err)
+		}
+		return nil
+	})
+}
+
 func withProvider(adminURL string, do func(*goose.Provider) error) (err error) {
 	config, err := pgx.ParseConfig(adminURL)
 	if err != nil {

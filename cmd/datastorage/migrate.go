@@ -79,7 +79,7 @@ func (a *app) migrate(ctx context.Context, url string) error {
 	if err != nil {
 		return failed(exitUsage, "the embedding model's settings do not hold", err, "env | grep DATASTORAGE_EMBEDDING")
 	}
-	done, err := migrate.Invoke(ctx)
+	done, err := migrate.Migrate(ctx, handler.Order{})
 	if err != nil {
 		return failed(exitFailed, fmt.Sprintf("the database is not migrated (%d migrations were applied)", len(done.Applied)), err,
 			"datastorage migrate --dry-run")

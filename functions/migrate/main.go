@@ -18,7 +18,7 @@ import (
 
 func main() {
 	if err := run(context.Background(), os.Getenv); err != nil {
-		slog.Error("init failed", slog.Any("error", err))
+		slog.New(slog.NewJSONHandler(os.Stderr, nil)).Error("init failed", slog.Any("error", err))
 		os.Exit(1)
 	}
 }

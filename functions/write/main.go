@@ -19,7 +19,7 @@ import (
 
 func main() {
 	if err := run(context.Background(), os.Getenv); err != nil {
-		slog.Error("init failed", slog.Any("error", err))
+		slog.New(slog.NewJSONHandler(os.Stderr, nil)).Error("init failed", slog.Any("error", err))
 		os.Exit(1)
 	}
 }
@@ -50,6 +50,6 @@ func run(ctx context.Context, getenv func(string) string) error {
 	if err != nil {
 		return fmt.Errorf("wire the function: %w", err)
 	}
-	lambda.StartWithOptions(function, lambda.WithContext(ctx), lambda.WithEnableSIGTERM(stores.Close, told.Close))
+	lambda.StartWithOptions(function, lambda.WithContext(ctx), lambda.WithEnableSIGTERM(told.Close, stores.Close))
 	return nil
 }

@@ -45,6 +45,8 @@ type benchmark struct {
 func benchmarks() []benchmark {
 	return []benchmark{
 		{"memory", "memory of the process while records go in through the handler", benchMemory},
+		{"cold", "cold starts of the built functions; floor: an empty function", benchColdStart},
+		{"sandbox", "zips of the functions, and their memory while they serve; floor: an empty function", benchSandbox},
 		{"write", "one write through the handler; floor: pgbench with the same SQL", benchWrite},
 		{"bulk", "1,000 records through Store.Append, and as an SQS event through the handler; floor: COPY of the same rows", benchBulk},
 		{"update", "inserts and updates with the indexes of rare values; floor: without them", benchUpdate},

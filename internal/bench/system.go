@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
 	"os"
 	"strings"
@@ -40,14 +39,18 @@ func loadAverage() string {
 
 // residentSize is VmRSS of /proc/self/status, as Linux tells it; else 0.
 func residentSize() bytesize {
-	file, err := os.Open("/proc/self/status")
+	text, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		return 0
 	}
-	defer func() { _ = file.Close() }()
-	for lines := bufio.NewScanner(file); lines.Scan(); {
+	return statusSize(string(text), "VmRSS:")
+}
+
+// statusSize is a size in /proc/<pid>/status, or 0.
+func statusSize(text, name string) bytesize {
+	for line := range strings.Lines(text) {
 		var kilobytes int64
-		if rest, ok := strings.CutPrefix(lines.Text(), "VmRSS:"); ok {
+		if rest, ok := strings.CutPrefix(line, name); ok {
 			if _, err := fmt.Sscan(rest, &kilobytes); err == nil {
 				return bytesize(kilobytes << 10)
 			}

@@ -3,26 +3,30 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 )
 
 // line is one line of the table. A line without a goal is there for comparison.
 type line struct {
 	what, result, floor string
-	// ratio is the result over the floor.
+	// ratio is the result over the floor, or what the goal's unit says.
 	ratio float64
 	goal  goal
 }
 
-// goal is the bound of a ratio, from the design's budgets; one of the two is set, or none.
-type goal struct{ least, most float64 }
+// goal is the bound of a ratio, from the design's budgets; one of the two is set, or none. With a unit, it is the bound of a figure.
+type goal struct {
+	least, most float64
+	unit        string
+}
 
 func (g goal) String() string {
 	switch {
 	case g.least > 0:
 		return fmt.Sprintf("≥ %v", g.least)
 	case g.most > 0:
-		return fmt.Sprintf("≤ %v", g.most)
+		return strings.TrimSpace(fmt.Sprintf("≤ %v %s", g.most, g.unit))
 	default:
 		return ""
 	}
@@ -48,7 +52,7 @@ func printTable(out io.Writer, machine string, lines []line) error {
 	for _, l := range lines {
 		ratio := ""
 		if l.ratio > 0 {
-			ratio = fmt.Sprintf("%.2f", l.ratio)
+			ratio = strings.TrimSpace(fmt.Sprintf("%.2f %s", l.ratio, l.goal.unit))
 		}
 		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", l.what, l.result, l.floor, ratio, l.goal, l.goal.verdict(l.ratio))
 	}

@@ -93,10 +93,11 @@ func (p *Postgres) runInitdb(ctx context.Context, args []string) error {
 // pidFile is what a server writes about itself into postmaster.pid.
 type pidFile struct {
 	pid    int
+	port   int
 	status string
 }
 
-// readPIDFile reads the first and the eighth line, the latter empty while the server starts (pg_ctl reads them likewise; the
+// readPIDFile reads the first, the fourth and the eighth line, the last empty while the server starts (pg_ctl reads them likewise; the
 // order of lines is in PostgreSQL's src/include/utils/pidfile.h).
 func readPIDFile(cluster string) (pidFile, error) {
 	content, err := os.ReadFile(filepath.Join(cluster, "postmaster.pid"))
@@ -111,6 +112,9 @@ func readPIDFile(cluster string) (pidFile, error) {
 	file := pidFile{pid: pid}
 	if len(lines) >= 8 {
 		file.status = strings.TrimSpace(lines[7])
+		if file.port, err = strconv.Atoi(lines[3]); err != nil {
+			return pidFile{}, fmt.Errorf("read the port in postmaster.pid: %w", err)
+		}
 	}
 	return file, nil
 }

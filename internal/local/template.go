@@ -12,7 +12,8 @@ import (
 )
 
 // samTemplate is the part of an AWS SAM template that concerns the front. What stands elsewhere in it is not looked at, so
-// intrinsic functions (!Sub, !GetAtt, …) may stand there in any shape.
+// intrinsic functions (!Sub, !GetAtt, …) may stand there in any shape. Routes and their functions are the functions' events; whether a
+// route needs an identity is in the API's definition.
 type samTemplate struct {
 	Parameters map[string]struct {
 		Default yaml.Node `yaml:"Default"`
@@ -38,10 +39,17 @@ type samEvent struct {
 	Properties struct {
 		Path   string `yaml:"Path"`
 		Method string `yaml:"Method"`
-		Auth   struct {
-			Authorizer string `yaml:"Authorizer"`
-		} `yaml:"Auth"`
 	} `yaml:"Properties"`
+}
+
+// samAPI is an AWS::Serverless::HttpApi.
+type samAPI struct {
+	DefinitionBody struct {
+		// Paths by path and lower-case method; an operation whose security is the empty list takes everybody.
+		Paths map[string]map[string]struct {
+			Security *[]yaml.Node `yaml:"security"`
+		} `yaml:"paths"`
+	} `yaml:"DefinitionBody"`
 }
 
 // function is what the front needs to know of an AWS::Serverless::Function.
@@ -61,6 +69,10 @@ func parseTemplate(text []byte) ([]function, error) {
 	if err := yaml.Unmarshal(text, &template); err != nil {
 		return nil, fmt.Errorf("read template: %w", err)
 	}
+	anonymous, err := template.anonymous()
+	if err != nil {
+		return nil, fmt.Errorf("read the API of template: %w", err)
+	}
 	var functions []function
 	for _, id := range slices.Sorted(maps.Keys(template.Resources)) {
 		resource := template.Resources[id]
@@ -70,6 +82,9 @@ func parseTemplate(text []byte) ([]function, error) {
 		f, err := template.function(id, &resource.Properties)
 		if err != nil {
 			return nil, fmt.Errorf("read function %s of template: %w", id, err)
+		}
+		for at, r := range f.Routes {
+			f.Routes[at].Anonymous = anonymous[r.key()]
 		}
 		functions = append(functions, f)
 	}
@@ -101,10 +116,31 @@ func (t samTemplate) function(id string, properties *yaml.Node) (function, error
 		if err != nil {
 			return function{}, fmt.Errorf("event %s: %w", name, err)
 		}
-		r.Anonymous = strings.EqualFold(event.Properties.Auth.Authorizer, "NONE")
 		f.Routes = append(f.Routes, r)
 	}
 	return f, nil
+}
+
+// anonymous are the keys of the routes that need no identity.
+func (t samTemplate) anonymous() (map[string]bool, error) {
+	open := map[string]bool{}
+	for _, resource := range t.Resources {
+		if resource.Type != "AWS::Serverless::HttpApi" || resource.Properties.IsZero() {
+			continue
+		}
+		var api samAPI
+		if err := resource.Properties.Decode(&api); err != nil {
+			return nil, err
+		}
+		for path, operations := range api.DefinitionBody.Paths {
+			for method, operation := range operations {
+				if operation.Security != nil && len(*operation.Security) == 0 {
+					open[strings.ToUpper(method)+" "+path] = true
+				}
+			}
+		}
+	}
+	return open, nil
 }
 
 // timeout reads a number of seconds, or a !Ref to a parameter with a default; an absent node leaves out as it is.

@@ -195,6 +195,31 @@ func TestLateReports(t *testing.T) {
 	}
 }
 
+// TestCloseWaits shows a function that is shut down with two invocations under way: the one that ends soon is counted as it ended, the other
+// as timed out, before the half second is over that Lambda leaves.
+func TestCloseWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		told := newTelemetry(t, &out)
+		_, short := told.Begin(t.Context(), telemetry.Call{Operation: "search"})
+		_, long := told.Begin(t.Context(), telemetry.Call{Operation: "maintain"})
+		time.AfterFunc(200*time.Millisecond, func() { short.End(telemetry.Success) })
+		started := time.Now()
+		told.Close()
+		if took := time.Since(started); took > 400*time.Millisecond {
+			t.Errorf("closing took %v", took)
+		}
+		long.End(telemetry.Success)
+		figures := endtoend.Figures(endtoend.ReadMetrics(t, out.String()))
+		for _, of := range []string{"operation=search,status=success", "operation=maintain,status=timeout"} {
+			if got := figures["datastorage_operations_total{"+of+"}"]; !slices.Equal(got, []float64{1}) {
+				t.Errorf("%s: %v in\n%s", of, got, out.String())
+			}
+		}
+	})
+}
+
 // TestDeadline shows that an invocation that does not end is reported before the function's time is up, once.
 func TestDeadline(t *testing.T) {
 	t.Parallel()

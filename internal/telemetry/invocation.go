@@ -78,6 +78,7 @@ func (i *Invocation) End(status string) {
 	}
 	i.report(status)
 	i.send(segment)
+	i.telemetry.ended(i)
 }
 
 // expire reports an invocation that will not end in time.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,6 +28,8 @@ type Telemetry struct {
 	mu      sync.Mutex // guards what follows
 	metrics io.Writer
 	warm    bool
+	// running are the invocations that have begun and not ended.
+	running map[*Invocation]bool
 	// late is what was reported after its invocation had ended; it is written with the next one's lines, and by Close.
 	late collector
 	// lines is the memory of the last write.
@@ -38,16 +42,59 @@ func New(config Config) (*Telemetry, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Telemetry{metrics: config.Metrics, daemon: daemon}, nil
+	return &Telemetry{metrics: config.Metrics, daemon: daemon, running: map[*Invocation]bool{}}, nil
 }
 
-// Close writes what came late and lets go of the daemon.
+// drainPatience is how long Close waits for invocations under way. Lambda leaves a function half a second between SIGTERM and SIGKILL
+// (aws-lambda-go, WithEnableSIGTERM), and connections are still to be closed after this.
+const drainPatience = 300 * time.Millisecond
+
+// Close waits a moment for the invocations under way, reports those that do not end as timed out, writes what came late, and lets go of the
+// daemon. It is what a function does first when it is shut down.
 func (t *Telemetry) Close() {
 	if t == nil {
 		return
 	}
+	t.drain()
 	t.write(nil, nil)
 	t.daemon.close()
+}
+
+func (t *Telemetry) drain() {
+	for until := time.Now().Add(drainPatience); ; time.Sleep(2 * time.Millisecond) {
+		running := t.underWay()
+		if len(running) == 0 {
+			return
+		}
+		if time.Now().After(until) {
+			for _, i := range running {
+				i.expire()
+			}
+			return
+		}
+	}
+}
+
+func (t *Telemetry) underWay() []*Invocation {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Collect(maps.Keys(t.running))
+}
+
+// begun and ended keep count of an invocation.
+func (t *Telemetry) begun(i *Invocation) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.running[i] = true
+}
+
+func (t *Telemetry) ended(i *Invocation) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.running, i)
 }
 
 // Call is what identifies an invocation.
@@ -74,6 +121,9 @@ func (t *Telemetry) Begin(ctx context.Context, call Call) (context.Context, *Inv
 		i.call.TraceHeader = header
 	}
 	i.trace = parseTrace(i.call.TraceHeader)
+	if t != nil {
+		t.begun(i)
+	}
 	if t.collects() {
 		if t.firstTime() {
 			i.Add(ColdStarts, 1)

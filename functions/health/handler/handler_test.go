@@ -21,6 +21,12 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
 
+// TestEmulated sends the events to the function as it is deployed.
+func TestEmulated(t *testing.T) {
+	t.Parallel()
+	endtoend.Emulated(t, "health", []string{"health", "ready"}, func(t *testing.T) string { return postgrestest.New(t).ReaderURL() })
+}
+
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	endtoend.Golden(t, *update, []string{"health", "ready"}, func(t *testing.T) lambda.Handler {

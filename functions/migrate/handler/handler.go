@@ -1,5 +1,6 @@
-// Package handler brings the database to the schema that this build was written for: migrations, settings, and the embedding models. It
-// connects as the schema's owner and is safe to run again and twice at once.
+// Package handler brings the database to the schema that this build was written for: migrations, settings, logins, and the embedding
+// models. It connects as the schema's owner and is safe to run again and twice at once. A deployment runs it as a custom resource of
+// CloudFormation's, a person by invoking it.
 package handler
 
 import (
@@ -22,6 +23,12 @@ type Config struct {
 	Log    *slog.Logger
 	// Telemetry gets metrics and traces; nil means that nothing does.
 	Telemetry *telemetry.Telemetry
+}
+
+// Order is what the function is asked for beside the migrations.
+type Order struct {
+	// Login is "iam" where the service's roles are to log in with IAM tokens; anything else leaves their logins as they are.
+	Login string `json:"login"`
 }
 
 // Done is the answer of the function.
@@ -49,17 +56,17 @@ func New(config Config) (*Handler, error) {
 	return &Handler{config}, nil
 }
 
-// Invoke migrates. An error fails the deployment that asked for it.
-func (h *Handler) Invoke(ctx context.Context) (done Done, err error) {
+// Migrate migrates. It is safe to be repeated, and after a failure goes on where that happened.
+func (h *Handler) Migrate(ctx context.Context, order Order) (done Done, err error) {
 	ctx, invocation := h.config.Telemetry.Begin(ctx, telemetry.Call{Operation: "migrate"})
 	status := telemetry.Failure
 	defer func() { invocation.End(status) }()
-	done, err = h.run(ctx)
+	done, err = h.run(ctx, order)
 	status = telemetry.Outcome(err)
 	return done, err
 }
 
-func (h *Handler) run(ctx context.Context) (Done, error) {
+func (h *Handler) run(ctx context.Context, order Order) (Done, error) {
 	url, err := h.config.DatabaseURL(ctx)
 	if err != nil {
 		return Done{}, fmt.Errorf("migrate: %w", err)
@@ -74,6 +81,11 @@ func (h *Handler) run(ctx context.Context) (Done, error) {
 	}
 	if err := migrations.Configure(ctx, url); err != nil {
 		return done, err
+	}
+	if order.Login == "iam" {
+		if err := migrations.LoginByIAM(ctx, url); err != nil {
+			return done, fmt.Errorf("migrate: %w", err)
+		}
 	}
 	for _, embedder := range h.config.Models {
 		model := embedder.Model()

@@ -34,14 +34,15 @@ func empty(t *testing.T) *postgrestest.Database {
 
 func exec(t *testing.T, url, sql string) {
 	t.Helper()
-	conn, err := pgx.Connect(t.Context(), url)
+	ctx := context.WithoutCancel(t.Context()) // also at the test's end
+	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := conn.Exec(t.Context(), sql); err != nil {
+	if _, err := conn.Exec(ctx, sql); err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}
-	if err := conn.Close(t.Context()); err != nil {
+	if err := conn.Close(ctx); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -69,7 +70,7 @@ func TestInvoke(t *testing.T) {
 		all = append(all, migration.Name)
 	}
 	for _, want := range []handler.Done{{Applied: all, Version: migrations.Latest()}, {Applied: []string{}, Version: migrations.Latest()}} {
-		done, err := migrate.Invoke(t.Context())
+		done, err := migrate.Migrate(t.Context(), handler.Order{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,7 +97,7 @@ func TestMetrics(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, _ = migrate.Invoke(t.Context())
+		_, _ = migrate.Migrate(t.Context(), handler.Order{})
 	}
 	figures := endtoend.Figures(endtoend.ReadMetrics(t, out.String()))
 	for _, status := range []string{"success", "failure"} {
@@ -113,7 +114,7 @@ func TestInvokeFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := migrate.Invoke(t.Context()); err == nil || strings.Contains(err.Error(), "-is-wrong") {
+	if _, err := migrate.Migrate(t.Context(), handler.Order{}); err == nil || strings.Contains(err.Error(), "-is-wrong") {
 		t.Errorf("migrate with a wrong password: %v", err)
 	}
 }

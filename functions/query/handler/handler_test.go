@@ -24,10 +24,23 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
 
+func samples() []string {
+	return []string{"get", "history", "list", "search", "similar", "incident-events", "success-rate", "trend"}
+}
+
+// TestEmulated sends the events to the function as it is deployed.
+func TestEmulated(t *testing.T) {
+	t.Parallel()
+	endtoend.Emulated(t, "query", samples(), func(t *testing.T) string {
+		database := postgrestest.New(t)
+		record(t, database)
+		return database.ReaderURL()
+	})
+}
+
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	samples := []string{"get", "history", "list", "search", "similar", "incident-events", "success-rate", "trend"}
-	endtoend.Golden(t, *update, samples, func(t *testing.T) lambda.Handler {
+	endtoend.Golden(t, *update, samples(), func(t *testing.T) lambda.Handler {
 		database := postgrestest.New(t)
 		record(t, database)
 		front, err := handler.New(parts(t, database))

@@ -20,10 +20,20 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
 
+// samples are the events that are sent by themselves; the others are sent within a case.
+func samples() []string {
+	return []string{"create", "batch", "sqs-record", "sqs-array", "sqs-cloudevent"}
+}
+
+// TestEmulated sends the events to the function as it is deployed.
+func TestEmulated(t *testing.T) {
+	t.Parallel()
+	endtoend.Emulated(t, "write", samples(), func(t *testing.T) string { return postgrestest.New(t).WriterURL() })
+}
+
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	samples := []string{"create", "batch", "sqs-record", "sqs-array", "sqs-cloudevent"}
-	endtoend.Golden(t, *update, samples, func(t *testing.T) lambda.Handler {
+	endtoend.Golden(t, *update, samples(), func(t *testing.T) lambda.Handler {
 		function, err := handler.New(parts(t))
 		if err != nil {
 			t.Fatal(err)

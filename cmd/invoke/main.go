@@ -1,0 +1,136 @@
+// Command invoke runs a function of functions/, as it is deployed, on one event: on Linux in AWS's Runtime Interface Emulator, elsewhere in
+// the container of sam local invoke. The database is DATASTORAGE_DATABASE_URL, or the local stack's, which is made if it is not there.
+// The answer goes to standard output, the function's log and metrics to standard error.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/datastorage-service/datastorage/internal/local"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, getenv func(string) string, out, talk io.Writer) (err error) {
+	flags := flag.NewFlagSet("invoke", flag.ContinueOnError)
+	flags.SetOutput(talk)
+	function := flags.String("function", "write", "a folder of functions/")
+	path := flags.String("event", "events/create.json", "the file of the event")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	event, err := os.ReadFile(*path)
+	if err != nil {
+		return fmt.Errorf("read the event: %w", err)
+	}
+	folder, err := local.DefaultDir()
+	if err != nil {
+		return err
+	}
+	url := getenv("DATASTORAGE_DATABASE_URL")
+	if runtime.GOOS != "linux" {
+		return inContainer(ctx, *function, *path, url, out, talk)
+	}
+	if url == "" {
+		databases, end, err := local.LocalDatabases(ctx, folder, talk)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, end()) }()
+		if err := local.RegisterModels(ctx, getenv, databases.Admin); err != nil {
+			return err
+		}
+		url = urlOf(*function, databases)
+	}
+	bootstrap, err := local.BuildFunction(ctx, filepath.Dir(folder), "functions/"+*function, runtime.GOARCH, filepath.Join(folder, "functions"))
+	if err != nil {
+		return err
+	}
+	return invoke(ctx, bootstrap, settings(url), event, out, talk)
+}
+
+// urlOf is the database as the function's role.
+func urlOf(function string, databases local.Databases) string {
+	switch function {
+	case "query", "health":
+		return databases.Reader
+	case "migrate":
+		return databases.Admin
+	default:
+		return databases.Writer
+	}
+}
+
+// settings are this environment's, as far as they are the function's, with the database.
+func settings(url string) map[string]string {
+	all := map[string]string{"DATASTORAGE_DATABASE_URL": url}
+	for _, variable := range os.Environ() {
+		name, value, _ := strings.Cut(variable, "=")
+		if strings.HasPrefix(name, "DATASTORAGE_") && name != "DATASTORAGE_DATABASE_URL" || strings.HasPrefix(name, "AWS_") {
+			all[name] = value
+		}
+	}
+	return all
+}
+
+func invoke(ctx context.Context, bootstrap string, settings map[string]string, event []byte, out, talk io.Writer) (err error) {
+	const timeout = 5 * time.Minute
+	emulator, err := local.StartEmulator(ctx, local.EmulatorConfig{Bootstrap: bootstrap, Settings: settings, Timeout: timeout, Progress: talk, Log: talk})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, emulator.Stop()) }()
+	answer, err := emulator.Invoke(ctx, event)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "%s\n", answer)
+	return err
+}
+
+// inContainer leaves it to SAM CLI, which asks for a Docker engine if there is none. A container does not reach what listens on this
+// machine's loopback interface alone, so the database has to be given.
+func inContainer(ctx context.Context, function, event, url string, out, talk io.Writer) (err error) {
+	if url == "" {
+		return errors.New("set DATASTORAGE_DATABASE_URL to a database that a container reaches, for example on host.docker.internal")
+	}
+	tool, err := local.InstallSAM(ctx, "", talk)
+	if err != nil {
+		return err
+	}
+	id := strings.ToUpper(function[:1]) + function[1:] + "Function"
+	file, err := os.CreateTemp("", "datastorage-invoke-*.json")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.Remove(file.Name())) }()
+	if err := errors.Join(json.NewEncoder(file).Encode(map[string]any{id: settings(url)}), file.Close()); err != nil {
+		return err
+	}
+	for _, args := range [][]string{{"build", id}, {"local", "invoke", id, "--event", event, "--env-vars", file.Name()}} {
+		cmd := tool.Command(ctx, args...)
+		cmd.Stdout, cmd.Stderr = out, talk
+		if err := cmd.Run(); err != nil {
+			return fmt.Errorf("sam %s: %w", args[0], err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,281 @@
+package main
+
+import (
+	"archive/zip"
+	"compress/flate"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/datastorage-service/datastorage/client"
+	"github.com/datastorage-service/datastorage/internal/local"
+)
+
+// deployed are the settings of template.yaml that the runtime itself reads.
+func deployed() map[string]string { return map[string]string{"GOGC": "400", "GOMEMLIMIT": "200MiB"} }
+
+// functionBench is the built functions of a stand, beside the empty one.
+type functionBench struct {
+	*stand
+	dir   string
+	empty string
+}
+
+func newFunctionBench(ctx context.Context, s *stand) (*functionBench, error) {
+	f := &functionBench{stand: s, dir: filepath.Join(s.dir, "functions")}
+	var err error
+	f.empty, err = f.build(ctx, "internal/bench/empty", runtime.GOARCH)
+	return f, err
+}
+
+func (f *functionBench) build(ctx context.Context, folder, arch string) (string, error) {
+	root, err := local.DefaultDir()
+	if err != nil {
+		return "", err
+	}
+	return local.BuildFunction(ctx, filepath.Dir(root), folder, arch, filepath.Join(f.dir, arch))
+}
+
+// settings lead a function to the stand's database.
+func (f *functionBench) settings(url string) map[string]string {
+	settings := deployed()
+	settings["DATASTORAGE_DATABASE_URL"] = url
+	return settings
+}
+
+// called is a function with an event for each number, what that asks for, and the status of its answers.
+type called struct {
+	name   string
+	what   string
+	url    string
+	event  func(n int) ([]byte, error)
+	status int
+}
+
+// calls are a write of a known incident, a search in the given mode, and a look at a remediation.
+func (f *functionBench) calls(mode client.SearchMode) []called {
+	return []called{
+		{"write", "write", f.writerURL(), func(n int) ([]byte, error) {
+			return postEvent("/v1/remediations", record(fmt.Sprintf("sandbox-%d", n), n%recurring))
+		}, 201},
+		{"query", string(mode) + " search", f.readerURL(), func(n int) ([]byte, error) {
+			i := sampleIncident(n % recurring)
+			return searchEvent(i.alert+" "+i.failure, mode, 10, "{}")
+		}, 200},
+		{"query", "one remediation", f.readerURL(), func(n int) ([]byte, error) {
+			return getEvent(fmt.Sprintf("known-%d", n%recurring))
+		}, 200},
+	}
+}
+
+// getEvent asks for a remediation.
+func getEvent(id string) ([]byte, error) {
+	const route = "GET /v1/remediations/{remediation_id}"
+	text, err := event(route, "/v1/remediations/"+id, "", "")
+	if err != nil {
+		return nil, err
+	}
+	var request events.APIGatewayV2HTTPRequest
+	if err := json.Unmarshal(text, &request); err != nil {
+		return nil, err
+	}
+	request.PathParameters = map[string]string{"remediation_id": id}
+	return json.Marshal(request)
+}
+
+// benchColdStart measures how long a function takes from its execution to its first poll of the Runtime API, and to its first answer, for
+// which it has to connect to the database; the floor is a function that does nothing.
+func benchColdStart(ctx context.Context, e *env) (lines []line, err error) {
+	s, err := e.open(ctx, "bench_cold")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.close(ctx)) }()
+	if err := s.know(ctx, recurring); err != nil {
+		return nil, err
+	}
+	f, err := newFunctionBench(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	runs := s.options.size(20, 2)
+	serial := 0
+	for _, c := range f.calls(client.SearchModeHybrid) {
+		bootstrap, err := f.build(ctx, "functions/"+c.name, runtime.GOARCH)
+		if err != nil {
+			return lines, err
+		}
+		var polls, answers [2][]float64
+		for range runs {
+			serial++
+			event, err := c.event(serial)
+			if err != nil {
+				return lines, err
+			}
+			for side, start := range [2]cold{{f.empty, nil, 0}, {bootstrap, f.settings(c.url), c.status}} {
+				poll, answer, err := start.run(ctx, event)
+				if err != nil {
+					return lines, fmt.Errorf("%s: %w", c.name, err)
+				}
+				polls[side], answers[side] = append(polls[side], poll), append(answers[side], answer)
+			}
+		}
+		lines = append(lines, coldLine(c.name+", to its first poll", polls, 15), coldLine(c.name+", to its first answer ("+c.what+"), with connecting", answers, 40))
+	}
+	return lines, nil
+}
+
+// cold is a function that is not running yet.
+type cold struct {
+	bootstrap string
+	settings  map[string]string
+	status    int
+}
+
+// run starts it, sends one event, and answers the milliseconds from the start to the first poll and to the answer.
+func (c cold) run(ctx context.Context, event []byte) (poll, answer float64, err error) {
+	s, err := startSandbox(ctx, c.bootstrap, c.settings)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	if poll, err = s.firstPoll(); err != nil {
+		return 0, 0, err
+	}
+	answer, err = s.invoke(event, c.status)
+	return poll, answer, err
+}
+
+func coldLine(what string, figures [2][]float64, most float64) line {
+	text := func(side int) string {
+		return fmt.Sprintf("%.1f · %.1f ms", median(figures[side]), quantile(figures[side], 0.95))
+	}
+	return line{
+		what: "cold: " + what + ", median · p95", result: text(1), floor: "an empty function: " + text(0),
+		ratio: median(figures[1]) - median(figures[0]), goal: goal{most: most, unit: "ms more"},
+	}
+}
+
+// benchSandbox measures what a function weighs, zipped for arm64, and what it holds in memory after many requests.
+func benchSandbox(ctx context.Context, e *env) (lines []line, err error) {
+	s, err := e.open(ctx, "bench_sandbox")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.close(ctx)) }()
+	if err := s.know(ctx, recurring); err != nil {
+		return nil, err
+	}
+	f, err := newFunctionBench(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	if lines, err = f.weights(ctx); err != nil {
+		return lines, err
+	}
+	floor, err := f.serve(ctx, f.empty, called{event: f.calls(client.SearchModeSemantic)[0].event}, nil)
+	if err != nil {
+		return lines, err
+	}
+	for _, c := range f.calls(client.SearchModeSemantic) {
+		bootstrap, err := f.build(ctx, "functions/"+c.name, runtime.GOARCH)
+		if err != nil {
+			return lines, err
+		}
+		size, err := f.serve(ctx, bootstrap, c, f.settings(c.url))
+		if err != nil {
+			return lines, fmt.Errorf("%s: %w", c.name, err)
+		}
+		lines = append(lines, line{
+			what:   fmt.Sprintf("sandbox: resident size of %s after %d requests (%s), and the most it was", c.name, f.requests(), c.what),
+			result: size.String(), floor: "an empty function: " + floor.String(),
+			ratio: float64(size.most) / 1e6, goal: goal{most: 64, unit: "MB"},
+		})
+	}
+	return lines, nil
+}
+
+func (f *functionBench) requests() int { return f.options.size(10_000, 20) }
+
+// memory is a process's.
+type memory struct{ now, most bytesize }
+
+func (m memory) String() string { return fmt.Sprintf("%v, %v", m.now, m.most) }
+
+// serve sends the requests one after the other, as a sandbox gets them.
+func (f *functionBench) serve(ctx context.Context, bootstrap string, c called, settings map[string]string) (m memory, err error) {
+	s, err := startSandbox(ctx, bootstrap, settings)
+	if err != nil {
+		return m, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	if _, err := s.firstPoll(); err != nil {
+		return m, err
+	}
+	for n := range f.requests() {
+		event, err := c.event(n)
+		if err != nil {
+			return m, err
+		}
+		if _, err := s.invoke(event, c.status); err != nil {
+			return m, err
+		}
+	}
+	m.now, m.most = s.resident()
+	return m, nil
+}
+
+// weights are the zips of every function.
+func (f *functionBench) weights(ctx context.Context) (lines []line, err error) {
+	empty, err := f.weight(ctx, "internal/bench/empty")
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"write", "query", "health", "migrate", "maintain"} {
+		size, err := f.weight(ctx, "functions/"+name)
+		if err != nil {
+			return lines, err
+		}
+		lines = append(lines, line{
+			what: "sandbox: zip of " + name + ", arm64", result: size.String(), floor: "an empty function: " + empty.String(),
+			ratio: float64(size) / 1e6, goal: goal{most: 6, unit: "MB"},
+		})
+	}
+	return lines, nil
+}
+
+func (f *functionBench) weight(ctx context.Context, folder string) (bytesize, error) {
+	path, err := f.build(ctx, folder, "arm64")
+	if err != nil {
+		return 0, err
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = file.Close() }()
+	var size bytesize
+	archive := zip.NewWriter(&size)
+	archive.RegisterCompressor(zip.Deflate, func(out io.Writer) (io.WriteCloser, error) { return flate.NewWriter(out, flate.BestCompression) })
+	entry, err := archive.Create("bootstrap")
+	if err != nil {
+		return 0, err
+	}
+	if _, err := io.Copy(entry, file); err != nil {
+		return 0, err
+	}
+	return size, archive.Close()
+}
+
+// Write counts what it is given.
+func (b *bytesize) Write(p []byte) (int, error) {
+	*b += bytesize(len(p))
+	return len(p), nil
+}

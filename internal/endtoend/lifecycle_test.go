@@ -1,0 +1,257 @@
+package endtoend_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/datastorage-service/datastorage/internal/endtoend"
+	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/postgrestest"
+)
+
+// The tests of this file run functions as they are deployed, in Lambda's emulator, and look at the process: at what it prints, and at what
+// the database knows of it.
+
+// printed is what the function and the emulator print.
+type printed struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (p *printed) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.Write(b)
+}
+
+func (p *printed) String() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.String()
+}
+
+// lines are those that hold all of the words.
+func (p *printed) lines(words ...string) []string {
+	var found []string
+	for line := range strings.Lines(p.String()) {
+		has := true
+		for _, word := range words {
+			has = has && strings.Contains(line, word)
+		}
+		if has {
+			found = append(found, line)
+		}
+	}
+	return found
+}
+
+// sample is an event of events/.
+func sample(t *testing.T, name string) []byte {
+	t.Helper()
+	event, err := os.ReadFile(filepath.Join(endtoend.Root(t), "events", name+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return event
+}
+
+func put(t *testing.T, emulator *local.Emulator, event []byte) string {
+	t.Helper()
+	answer, err := emulator.Invoke(t.Context(), event)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(answer)
+}
+
+// terminate does what Lambda does before it takes a sandbox down.
+func terminate(t *testing.T, emulator *local.Emulator) {
+	t.Helper()
+	functions, err := emulator.Functions(t.Context())
+	if err != nil || len(functions) != 1 {
+		t.Fatalf("processes %v: %v", functions, err)
+	}
+	if err := syscall.Kill(functions[0], syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// eventually waits for what must come.
+func eventually(t *testing.T, what string, come func() bool) {
+	t.Helper()
+	for until := time.Now().Add(30 * time.Second); !come(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatalf("still waiting for %s", what)
+		}
+	}
+}
+
+// connections are how many the database has from a function, as it shows itself.
+func connections(t *testing.T, database *postgrestest.Database, name string) int {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	conn, err := pgx.Connect(ctx, database.SuperuserURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	var n int
+	err = conn.QueryRow(ctx, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1", name).Scan(&n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// TestSIGTERM shows that a function that is shut down leaves no connection behind.
+func TestSIGTERM(t *testing.T) {
+	t.Parallel()
+	for function, event := range map[string]string{"write": "create", "query": "list", "health": "ready"} {
+		t.Run(function, func(t *testing.T) {
+			t.Parallel()
+			database, name := postgrestest.New(t), "datastorage-"+function
+			emulator := endtoend.NewEmulator(t, endtoend.Bootstrap(t, function), database.WriterURL(), nil)
+			if answer := put(t, emulator, sample(t, event)); !strings.Contains(answer, `"statusCode":20`) {
+				t.Fatalf("answer %s", answer)
+			}
+			if n := connections(t, database, name); n == 0 {
+				t.Fatal("the function has no connection")
+			}
+			terminate(t, emulator)
+			eventually(t, "the connections to be closed", func() bool { return connections(t, database, name) == 0 })
+		})
+	}
+}
+
+// TestSIGTERMDuringWork shows a function that is shut down with a request under way, which waits for a table: if the table is free soon, the
+// request is answered and counted; if not, it is reported before the process may be killed.
+func TestSIGTERMDuringWork(t *testing.T) {
+	t.Parallel()
+	for status, freed := range map[string]bool{"success": true, "timeout": false} {
+		t.Run(status, func(t *testing.T) {
+			t.Parallel()
+			database := postgrestest.New(t)
+			var out printed
+			emulator := endtoend.NewEmulator(t, endtoend.Bootstrap(t, "write"), database.WriterURL(), &out)
+			put(t, emulator, sample(t, "workflow")) // a 404: the function is warm
+			free := lockTable(t, database, "remediation_audit")
+			answered := make(chan string, 1)
+			go func() {
+				answer, err := emulator.Invoke(context.WithoutCancel(t.Context()), sample(t, "create"))
+				answered <- fmt.Sprint(string(answer), err)
+			}()
+			eventually(t, "the request to wait", func() bool { return waiting(t, database) > 0 })
+			terminate(t, emulator)
+			if freed {
+				free()
+			}
+			eventually(t, "the request's metric", func() bool {
+				return len(out.lines("_aws", "datastorage_operations_total", `"operation":"createRemediation"`, `"status":"`+status+`"`)) == 1
+			})
+			free()
+			if answer := <-answered; !strings.Contains(answer, `"statusCode":201`) {
+				t.Errorf("answer %s", answer)
+			}
+			eventually(t, "the connections to be closed", func() bool { return connections(t, database, "datastorage-write") == 0 })
+			if n := len(out.lines("_aws", "datastorage_operations_total", `"operation":"createRemediation"`)); n != 1 {
+				t.Errorf("the request is counted %d times:\n%s", n, out.String())
+			}
+		})
+	}
+}
+
+// lockTable keeps everybody out of a table until free is called.
+func lockTable(t *testing.T, database *postgrestest.Database, table string) (free func()) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	conn, err := pgx.Connect(ctx, database.SuperuserURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Exec(ctx, "BEGIN; LOCK TABLE "+table); err != nil {
+		t.Fatal(err)
+	}
+	free = sync.OnceFunc(func() { _ = conn.Close(ctx) })
+	t.Cleanup(free)
+	return free
+}
+
+// waiting are the statements that wait for a lock.
+func waiting(t *testing.T, database *postgrestest.Database) int {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), database.SuperuserURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+	var n int
+	err = conn.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Scan(&n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// TestInitFails shows a function whose settings do not hold: one line says so, the invocation fails, and the next one starts it anew and finds
+// the cause mended.
+func TestInitFails(t *testing.T) {
+	t.Parallel()
+	certificates := filepath.Join(t.TempDir(), "rds.pem")
+	url := strings.Replace(postgrestest.New(t).ReaderURL(), "sslmode=disable", "sslmode=verify-full", 1)
+	var out printed
+	emulator := endtoend.NewEmulator(t, endtoend.Bootstrap(t, "health"), url, &out, map[string]string{"DATASTORAGE_DATABASE_CA": certificates})
+	if answer := put(t, emulator, sample(t, "health")); strings.Contains(answer, "statusCode") {
+		t.Errorf("answer %s", answer)
+	}
+	eventually(t, "a line", func() bool { return len(out.lines("init failed")) > 0 })
+	failed := out.lines("init failed")
+	if !strings.Contains(failed[0], "DATASTORAGE_DATABASE_CA") || !strings.HasPrefix(failed[0], `{"time":`) {
+		t.Fatalf("log %q", failed)
+	}
+	if err := os.WriteFile(certificates, []byte(endtoend.Certificate(t)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if answer := put(t, emulator, sample(t, "health")); !strings.Contains(answer, `"statusCode":200`) {
+		t.Errorf("answer %s\n%s", answer, out.String())
+	}
+}
+
+// TestInitFailsInOneLine shows that all faults of the settings are told at once.
+func TestInitFailsInOneLine(t *testing.T) {
+	t.Parallel()
+	for _, function := range []string{"write", "query", "health", "migrate", "maintain"} {
+		t.Run(function, func(t *testing.T) {
+			t.Parallel()
+			var out printed
+			emulator := endtoend.NewEmulator(t, endtoend.Bootstrap(t, function), "", &out, map[string]string{"DATASTORAGE_LOG_LEVEL": "loud"})
+			put(t, emulator, []byte("{}"))
+			eventually(t, "a line", func() bool { return len(out.lines("init failed")) > 0 })
+			for _, line := range out.lines("init failed") {
+				if !strings.Contains(line, "DATASTORAGE_DATABASE_URL must be set") || !strings.Contains(line, "DATASTORAGE_LOG_LEVEL must be") {
+					t.Errorf("log %q", line)
+				}
+			}
+		})
+	}
+}
+
+// TestLazyConnect shows that a function starts and is alive without its database, and says that it is not ready.
+func TestLazyConnect(t *testing.T) {
+	t.Parallel()
+	emulator := endtoend.NewEmulator(t, endtoend.Bootstrap(t, "health"), "postgres://datastorage_reader@127.0.0.1:1/nowhere", nil)
+	for event, want := range map[string]string{"health": `"statusCode":200`, "ready": `"statusCode":503`} {
+		if answer := put(t, emulator, sample(t, event)); !strings.Contains(answer, want) {
+			t.Errorf("%s: %s", event, answer)
+		}
+	}
+}

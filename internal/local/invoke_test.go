@@ -1,0 +1,53 @@
+package local
+
+import (
+	"context"
+	"io"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// TestLocalDatabases finds the databases of a server that runs, and starts one where none does.
+func TestLocalDatabases(t *testing.T) {
+	t.Parallel()
+	dir := stackDir(t)
+	server, err := StartPostgres(t.Context(), PostgresConfig{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, running := range []bool{true, false} {
+		found, end, err := LocalDatabases(t.Context(), dir, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, url := range []string{found.Admin, found.Writer, found.Reader} {
+			answers(t, url)
+		}
+		if err := end(); err != nil {
+			t.Fatal(err)
+		}
+		if running {
+			answers(t, server.URL(AdminRole, databaseName)) // it was not ours to stop
+			if err := server.Stop(); err != nil {
+				t.Fatal(err)
+			}
+		} else if conn, err := pgx.Connect(t.Context(), found.Admin); err == nil {
+			_ = conn.Close(t.Context())
+			t.Error("the server that was started for the purpose still runs")
+		}
+	}
+}
+
+// answers demands that the database has the service's tables.
+func answers(t *testing.T, url string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+	if _, err := conn.Exec(t.Context(), "SELECT schema_applied()"); err != nil {
+		t.Error(err)
+	}
+}

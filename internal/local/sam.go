@@ -1,0 +1,104 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// samRequirements are SAM CLI's packages, with their hashes.
+//
+//go:embed sam/requirements.txt
+var samRequirements []byte
+
+// SAM is AWS's SAM CLI with cfn-lint: what checks and builds template.yaml.
+type SAM struct {
+	python string
+	dir    string
+}
+
+// InstallSAM returns SAM CLI, downloading it under dir if it is not there yet; an empty dir is DefaultDir. It needs Python 3.10 or later.
+// Progress receives a line for the download. What a person can mend is a *Problem.
+func InstallSAM(ctx context.Context, dir string, progress io.Writer) (*SAM, error) {
+	var err error
+	if dir == "" {
+		if dir, err = DefaultDir(); err != nil {
+			return nil, err
+		}
+	}
+	i := installer{Dir: dir, Python: "python3", Progress: progress}
+	// Some of the packages are compiled for one version of Python.
+	version, err := i.run(ctx, i.Python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
+	if err != nil {
+		return nil, &Problem{
+			What: "Python 3 is missing", Why: "SAM CLI is written in it, and " + i.Python + " does not run: " + lastLines(version, 1),
+			Next: "apt-get install python3-pip   # Debian, Ubuntu; macOS: xcode-select --install", Err: err,
+		}
+	}
+	path := filepath.Join(dir, "aws-sam-cli-"+emulatorWheel().Version+"-python"+strings.TrimSpace(version))
+	if err := makeOnce(ctx, path, func(staging string) (string, error) { return i.fetchSAM(ctx, staging) }); err != nil {
+		return nil, explain("set up SAM CLI", err, dir)
+	}
+	python, err := exec.LookPath(i.Python)
+	return &SAM{python: python, dir: path}, err
+}
+
+// fetchSAM installs the packages into a folder inside staging, to be found by PYTHONPATH: unlike a virtual environment, a folder can be
+// moved.
+func (i installer) fetchSAM(ctx context.Context, staging string) (string, error) {
+	started := time.Now()
+	_, _ = fmt.Fprint(i.Progress, "Downloading SAM CLI and cfn-lint (90 MB) … ")
+	packages := filepath.Join(staging, "packages")
+	requirements := filepath.Join(staging, "requirements.txt")
+	pip, err := i.pip(ctx, staging)
+	if err == nil {
+		err = os.WriteFile(requirements, samRequirements, 0o600)
+	}
+	if err == nil {
+		args := append(pip[1:], "install", "--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:", "--no-cache-dir", "--no-compile",
+			"--root-user-action=ignore", "--target="+packages, "--requirement="+requirements)
+		var out string
+		if out, err = i.run(ctx, pip[0], append(args, i.Options...)...); err != nil {
+			err = &Problem{
+				What: "installing SAM CLI with pip did not work", Why: lastLines(out, 4),
+				Next: "python3 --version   # 3.10 or later is needed; pip reaches its index?", Err: errors.Join(err, said(out)),
+			}
+		}
+	}
+	if err != nil {
+		_, _ = fmt.Fprintln(i.Progress, "failed")
+		return "", err
+	}
+	_, _ = fmt.Fprintf(i.Progress, "done in %ds\n", int(time.Since(started).Seconds()+0.5))
+	return packages, nil
+}
+
+// Command is sam with its arguments. It sends nothing about its use, and asks AWS nothing.
+func (s *SAM) Command(ctx context.Context, args ...string) *exec.Cmd {
+	return s.command(ctx, append([]string{"-m", "samcli"}, args...))
+}
+
+// Lint runs cfn-lint on a template and returns what it found, one line each, or nothing.
+func (s *SAM) Lint(ctx context.Context, template string, regions ...string) (string, error) {
+	args := append([]string{filepath.Join(s.dir, "bin", "cfn-lint"), "--format=parseable", "--template", template, "--regions"}, regions...)
+	out, err := s.command(ctx, args).CombinedOutput()
+	if found := bytes.TrimSpace(out); err != nil && len(found) > 0 && errors.As(err, new(*exec.ExitError)) {
+		return string(found), nil
+	}
+	return "", err
+}
+
+func (s *SAM) command(ctx context.Context, args []string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, s.python, args...)
+	cmd.Env = append(os.Environ(), "PYTHONPATH="+s.dir, "PYTHONDONTWRITEBYTECODE=1", "SAM_CLI_TELEMETRY=0", "SAM_CLI_CHECK_FOR_UPDATES=0",
+		"AWS_EC2_METADATA_DISABLED=true", "AWS_DEFAULT_REGION=eu-central-1")
+	return cmd
+}
