@@ -134,3 +134,37 @@ func TestInjectedHTTPClientIsUsed(t *testing.T) {
 		t.Errorf("%d requests; an attempt that timed out is made again, 4 times in all", got)
 	}
 }
+
+// TestStrong shows that every read of a strong client asks for it, beside its own parameters, and that nothing else does.
+func TestStrong(t *testing.T) {
+	t.Parallel()
+	server := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("{}")) })
+	api := server.client(t)
+	ctx, strong := t.Context(), api.Strong()
+	reads := func(api *client.Client) []error {
+		_, get := api.GetRemediation(ctx, "r")
+		_, list := api.ListRemediations(ctx, client.ListRemediationsParams{Name: "x", Limit: 5})
+		_, history := api.History(ctx, "r", client.GetHistoryParams{})
+		_, events := api.IncidentEvents(ctx, client.ListIncidentEventsParams{})
+		_, search := api.Search(ctx, client.SearchInput{Query: "x"})
+		_, similar := api.Similar(ctx, "r", client.FindSimilarParams{})
+		_, rate := api.SuccessRate(ctx, client.GetSuccessRateParams{GroupBy: client.DimensionName})
+		_, trend := api.Trend(ctx, client.GetTrendParams{Interval: client.IntervalDay})
+		return []error{get, list, history, events, search, similar, rate, trend}
+	}
+	_, write := strong.CreateRemediation(ctx, client.RemediationInput{})
+	_, health := strong.Health(ctx)
+	eventual := reads(api)
+	if err := errors.Join(append(append(eventual, write, health), reads(strong)...)...); err != nil {
+		t.Fatal(err)
+	}
+	seen := server.requests()
+	for i, r := range seen {
+		if asks := strings.Contains(r.target, "consistency=strong"); asks != (i >= len(seen)-len(eventual)) {
+			t.Errorf("%s %s", r.method, r.target)
+		}
+	}
+	if got := seen[len(seen)-len(eventual)+1].target; got != "/v1/remediations?consistency=strong&limit=5&name=x" {
+		t.Errorf("a list: %s", got)
+	}
+}

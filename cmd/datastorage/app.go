@@ -22,9 +22,9 @@ type app struct {
 	out, talk *console.Stream
 	getenv    func(string) string
 
-	// url and json are flags of every command.
-	url  string
-	json bool
+	// url, json and strong are flags of every command.
+	url          string
+	json, strong bool
 	// started is set once the command line is understood.
 	started bool
 }
@@ -61,6 +61,9 @@ func (a *app) connect(options ...client.Option) (*client.Client, error) {
 	api, err := client.New(a.baseURL(), options...)
 	if err != nil {
 		return nil, failed(exitUsage, "the service's address is not one", err, "datastorage list --url "+defaultURL)
+	}
+	if a.strong {
+		api = api.Strong()
 	}
 	return api, nil
 }

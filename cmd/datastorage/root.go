@@ -46,6 +46,7 @@ func newRoot(a *app) *cobra.Command {
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.url, "url", "", "address of the service (default DATASTORAGE_URL, else "+defaultURL+")")
 	flags.BoolVar(&a.json, "json", false, "print the answer as JSON, unchanged")
+	flags.BoolVar(&a.strong, "strong", false, "read what was written a moment ago, not from a replica that may be behind")
 	root.AddCommand(
 		newDev(a), newMigrate(a), newModels(a), newImport(a), newSearch(a), newSimilar(a), newGet(a), newList(a), newHistory(a), newDoctor(a), newCompletion(a))
 	describeHelp(root)

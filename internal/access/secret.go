@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,12 +18,10 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 )
 
-// The stages of a secret's versions. A rotation first gives the role the password of the pending version and then makes that the current one
-// (AWS Secrets Manager User Guide, "Lambda rotation functions"): between the two only the pending one opens.
-const (
-	current = "AWSCURRENT"
-	pending = "AWSPENDING"
-)
+// stages are those of a secret's versions, in the order in which they are tried. A rotation first gives the role the password of the pending version and
+// then makes that the current one (AWS Secrets Manager User Guide, "Lambda rotation functions"): between the two only the pending one opens. Who
+// changes the secret first and the role then leaves a moment in which only the previous one does.
+func stages() []string { return []string{"AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"} }
 
 // readTimeout bounds the reading of a secret, with the SDK's own retries.
 const readTimeout = 3 * time.Second
@@ -35,8 +34,8 @@ type secret struct {
 	mu sync.Mutex
 	// known is what the next connection introduces itself by; the zero login is none.
 	known login
-	// refused is what the server refused last.
-	refused login
+	// refused are what the server refused last, at most one less than there are stages.
+	refused []login
 }
 
 // login is the part of a secret that counts, as RDS writes it. Host, port and database are the URL's: a secret names the cluster, which is not
@@ -47,7 +46,8 @@ type login struct {
 }
 
 func newSecret(id string, sdk aws.Config) *secret {
-	return &secret{client: secretsmanager.NewFromConfig(sdk), id: id}
+	// The store tries again, too.
+	return &secret{id: id, client: secretsmanager.NewFromConfig(sdk, func(o *secretsmanager.Options) { o.RetryMaxAttempts = 2 })}
 }
 
 func (s *secret) introduce(ctx context.Context, conn *pgx.ConnConfig) error {
@@ -74,17 +74,25 @@ func (s *secret) login(ctx context.Context) (login, error) {
 	if s.known != (login{}) {
 		return s.known, nil
 	}
-	by, err := s.read(ctx, current)
+	by, err := s.read(ctx, stages()[0])
 	if err != nil {
 		return login{}, err
 	}
-	if by == s.refused {
-		if next, err := s.read(ctx, pending); err == nil {
-			by = next
+	s.known = s.unless(ctx, by)
+	return s.known, nil
+}
+
+// unless answers the login of the first stage that the server has not just refused, and the current one when it has refused all.
+func (s *secret) unless(ctx context.Context, now login) login {
+	if !slices.Contains(s.refused, now) {
+		return now
+	}
+	for _, stage := range stages()[1:] {
+		if by, err := s.read(ctx, stage); err == nil && !slices.Contains(s.refused, by) {
+			return by
 		}
 	}
-	s.known = by
-	return by, nil
+	return now
 }
 
 // forget makes the next connection read the secret anew, unless another one has seen to that.
@@ -92,7 +100,8 @@ func (s *secret) forget(by login) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.known == by {
-		s.known, s.refused = login{}, by
+		s.known, s.refused = login{}, append(s.refused, by)
+		s.refused = s.refused[max(0, len(s.refused)-len(stages())+1):]
 	}
 }
 

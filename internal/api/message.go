@@ -6,7 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"mime"
-	"runtime/debug"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/datastorage-service/datastorage/internal/audit"
@@ -21,22 +22,21 @@ const MaxMessageRecords = 1000
 
 // Message is what an SQS message holds.
 type Message struct {
-	// Array says that the records came as an array: each of them stands for itself. Else there is one.
-	Array   bool
-	Records []MessageRecord
+	// Array says that the items came as an array: each of them stands for itself. Else there is one.
+	Array bool
+	Items []MessageItem
 }
 
-// MessageRecord is one record of a message, checked and sanitised, or why it cannot be one.
-type MessageRecord struct {
-	Record audit.Record
-	Err    error
+// MessageItem is one record of a message, not yet decoded.
+type MessageItem struct {
 	// Text is the record with its kind, as it was sent: secrets included.
 	Text json.RawMessage
+	path string
 }
 
-// DecodeMessage reads the body of an SQS message: a record {"kind", "record"}, an array of these, or a CloudEvent in structured mode
-// (specversion 1.0) with either as its data. What was done to texts is counted in actions. The error is about the message as a whole.
-func DecodeMessage(body string, actions audit.Actions) (Message, error) {
+// OpenMessage finds the records in the body of an SQS message: a record {"kind", "record"}, an array of these, or a CloudEvent in
+// structured mode (specversion 1.0) with either as its data. The error is about the message as a whole.
+func OpenMessage(body string) (Message, error) {
 	text := []byte(body)
 	if len(text) > MaxMessage {
 		return Message{}, audit.Faults{{Code: audit.CodeSize, Detail: fmt.Sprintf("larger than %d bytes", MaxMessage)}}
@@ -49,9 +49,31 @@ func DecodeMessage(body string, actions audit.Actions) (Message, error) {
 		return Message{}, err
 	}
 	if !isArray(data) {
-		return Message{Records: []MessageRecord{decodeRecord(data, path, actions)}}, nil
+		return Message{Items: []MessageItem{{Text: data, path: path}}}, nil
 	}
-	return decodeArray(data, path, actions)
+	return openArray(data, path)
+}
+
+// Decode reads the record, checked and sanitised. What was done to its texts is counted in actions.
+func (i MessageItem) Decode(actions audit.Actions) (audit.Record, error) {
+	tree, faults := audit.ParseJSON(i.Text, audit.JSONLimits{Bytes: MaxMessage, Depth: maxDepth}, actions)
+	if faults != nil {
+		for at := range faults {
+			faults[at].Field = below(i.path, faults[at].Field)
+		}
+		return nil, faults
+	}
+	f := newFields(tree, below(i.path, "."), &faults)
+	kind, record := f.text("kind"), f.required("record")
+	f.finish()
+	if record == nil || faults != nil {
+		return nil, faults.Err()
+	}
+	decoded, err := readKind(audit.Kind(kind), newFields(record, f.path+"record.", &faults), actions)
+	if err != nil {
+		return nil, err
+	}
+	return decoded, nil
 }
 
 // malformed says what is wrong with a text that is no JSON.
@@ -69,7 +91,7 @@ func isObject(text []byte) bool { return bytes.HasPrefix(bytes.TrimLeft(text, " 
 
 // openCloudEvent answers the data of a CloudEvent and its path, and any other JSON as it is.
 func openCloudEvent(text []byte) (data []byte, path string, err error) {
-	if !isObject(text) {
+	if !isObject(text) || !bytes.Contains(text, []byte(`"specversion"`)) {
 		return text, "", nil
 	}
 	members, err := members(text)
@@ -143,53 +165,56 @@ func isJSON(contentType string) bool {
 	return err == nil && (media == "application/json" || strings.HasSuffix(media, "+json"))
 }
 
-// decodeArray reads each record by itself, so that a bad one leaves the others alone.
-func decodeArray(text []byte, path string, actions audit.Actions) (Message, error) {
-	var items []json.RawMessage
-	if err := json.Unmarshal(text, &items); err != nil {
-		return Message{}, fmt.Errorf("split an array: %w", err)
-	}
+func openArray(text []byte, path string) (Message, error) {
+	items := split(text)
 	if len(items) == 0 || len(items) > MaxMessageRecords {
 		return Message{}, audit.Faults{{
 			Field: path, Code: audit.CodeSize, Detail: fmt.Sprintf("must hold 1 to %d records", MaxMessageRecords),
 		}}
 	}
-	message := Message{Array: true, Records: make([]MessageRecord, len(items))}
+	message := Message{Array: true, Items: make([]MessageItem, len(items))}
 	for i, item := range items {
-		message.Records[i] = decodeRecord(item, fmt.Sprintf("%s[%d]", path, i), actions)
+		message.Items[i] = MessageItem{Text: item, path: fmt.Sprintf("%s[%d]", path, i)}
 	}
 	return message, nil
 }
 
-// decodeRecord reads {"kind", "record"}. A panic is the record's error, so that the other records do not suffer from it.
-func decodeRecord(text []byte, path string, actions audit.Actions) (decoded MessageRecord) {
-	defer func() {
-		if fault := recover(); fault != nil {
-			decoded = MessageRecord{Text: text, Err: fmt.Errorf("panic: %v\n%s", fault, debug.Stack())}
+// split cuts an array, which must be valid JSON, into the texts of its items. encoding/json would look at every byte twice more.
+func split(array []byte) (items []json.RawMessage) {
+	depth, begin := 0, 0
+	for at := 0; at < len(array); at++ {
+		switch array[at] {
+		case '"':
+			at = closingQuote(array, at)
+		case '[', '{':
+			if depth++; depth == 1 {
+				begin = at + 1
+			}
+		case ']', '}':
+			depth--
+			if item := bytes.TrimSpace(array[begin:at]); depth == 0 && len(item) > 0 {
+				items = append(items, item)
+			}
+		case ',':
+			if depth == 1 {
+				items = append(items, bytes.TrimSpace(array[begin:at]))
+				begin = at + 1
+			}
 		}
-	}()
-	record, err := readMessageRecord(text, path, actions)
-	if err != nil {
-		return MessageRecord{Text: text, Err: err}
 	}
-	return MessageRecord{Text: text, Record: record}
+	return items
 }
 
-func readMessageRecord(text []byte, path string, actions audit.Actions) (audit.Record, error) {
-	tree, faults := audit.ParseJSON(text, audit.JSONLimits{Bytes: MaxMessage, Depth: maxDepth}, actions)
-	if faults != nil {
-		for i := range faults {
-			faults[i].Field = below(path, faults[i].Field)
+// closingQuote is the place of the quote that ends the text which begins at open.
+func closingQuote(text []byte, open int) int {
+	for at := open + 1; ; at++ {
+		switch text[at] {
+		case '"':
+			return at
+		case '\\':
+			at++
 		}
-		return nil, faults
 	}
-	f := newFields(tree, below(path, "."), &faults)
-	kind, record := f.text("kind"), f.required("record")
-	f.finish()
-	if record == nil || faults != nil {
-		return nil, faults.Err()
-	}
-	return readKind(audit.Kind(kind), newFields(record, f.path+"record.", &faults), actions)
 }
 
 // below is the path of a field under another path; "." for what is to stand before the names of fields.
@@ -227,6 +252,41 @@ func ReportMessageFaults(ctx context.Context, err error) {
 	for _, fault := range faultsOf(err) {
 		telemetry.Add(ctx, telemetry.ValidationFailures, 1, messageField(fault.Field))
 	}
+}
+
+// Reason is the error of a message's record for the log: faults without the names that the sender made up, which may be secrets, and
+// what a dependency says without the secrets that it may quote.
+func Reason(err error) string {
+	faults := faultsOf(err)
+	if faults == nil {
+		return audit.SanitizeText(err.Error(), audit.Actions{})
+	}
+	parts := make([]string, len(faults))
+	for i, fault := range faults {
+		parts[i] = strings.TrimPrefix(knownPath(fault.Field)+": "+fault.Detail, ": ")
+	}
+	return strings.Join(parts, "; ")
+}
+
+// envelope has the names of what is around a message's record.
+var envelope = []string{"data", "data_base64", "datacontenttype", "id", "kind", "record", "source", "specversion", "type"}
+
+// knownPath is a field's path as far as it consists of this service's names and of numbers.
+func knownPath(path string) string {
+	known := telemetry.ValidationFailures.ClosedSet("field")
+	for at := 0; at < len(path); {
+		part := path[at:]
+		if end := strings.IndexAny(part[1:], ".["); end >= 0 {
+			part = part[:end+1]
+		}
+		name := strings.Trim(part, ".[]")
+		_, err := strconv.Atoi(name)
+		if err != nil && !slices.Contains(known, name) && !slices.Contains(envelope, name) {
+			return path[:at] + "…"
+		}
+		at += len(part)
+	}
+	return path
 }
 
 func messageField(path string) string {

@@ -1,29 +1,12 @@
 package api
 
 import (
+	"errors"
 	"strings"
 	"testing"
-)
 
-// TestPanicConcernsOneRecord shows what becomes of a panic while a record is read: writing to nil actions is one.
-func TestPanicConcernsOneRecord(t *testing.T) {
-	t.Parallel()
-	good := `{"kind":"update","record":{"remediation_id":"r","phase":"completed"}}`
-	bad := strings.Replace(good, `"phase":"completed"`, `"error_message":"\u0000"`, 1)
-	message, err := DecodeMessage("["+bad+","+good+"]", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := message.Records[0].Err; err == nil || !strings.HasPrefix(err.Error(), "panic: ") || message.Records[0].Record != nil {
-		t.Errorf("the first is %+v", message.Records[0])
-	}
-	if message.Records[1].Err != nil {
-		t.Errorf("the second is %v", message.Records[1].Err)
-	}
-	if got := status(message.Records[0].Err); got.status != 500 {
-		t.Errorf("a panic is a %d", got.status)
-	}
-}
+	"github.com/datastorage-service/datastorage/internal/audit"
+)
 
 // TestMessageField shows which field a fault of a message counts for.
 func TestMessageField(t *testing.T) {
@@ -34,5 +17,27 @@ func TestMessageField(t *testing.T) {
 		if got := messageField(path); got != want {
 			t.Errorf("%s is of %q, want %q", path, got, want)
 		}
+	}
+}
+
+// TestReasonHasNoMadeUpNames shows what a fault's line in the log says, and that the rest of a path stays out of it.
+func TestReasonHasNoMadeUpNames(t *testing.T) {
+	t.Parallel()
+	for field, want := range map[string]string{
+		"":                               "must not",
+		"kind":                           "kind: must not",
+		"[12].record.metadata":           "[12].record.metadata: must not",
+		"data[3].record.metadata.hunter": "data[3].record.metadata…: must not",
+		"data.record.hunter":             "data.record…: must not",
+		`["hunter 2"].record`:            "…: must not",
+		`record.metadata["a.record.b"]`:  "record.metadata…: must not",
+		"hunter[2].name":                 "…: must not",
+	} {
+		if got := Reason(audit.Faults{{Field: field, Code: audit.CodeUnknown, Detail: "must not"}}); got != want {
+			t.Errorf("%s: %q, want %q", field, got, want)
+		}
+	}
+	if got := Reason(errors.New("password=hunter2xyz")); strings.Contains(got, "hunter2xyz") {
+		t.Errorf("a dependency's words are %q", got)
 	}
 }

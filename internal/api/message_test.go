@@ -26,18 +26,40 @@ func kinds() map[string]string {
 	}
 }
 
+// decoded is a message whose records are decoded.
+type decoded struct {
+	Array   bool
+	Records []decodedRecord
+}
+
+type decodedRecord struct {
+	Record audit.Record
+	Err    error
+	Text   json.RawMessage
+}
+
+func decode(body string, actions audit.Actions) (decoded, error) {
+	message, err := api.OpenMessage(body)
+	all := decoded{Array: message.Array}
+	for _, item := range message.Items {
+		record, err := item.Decode(actions)
+		all.Records = append(all.Records, decodedRecord{record, err, item.Text})
+	}
+	return all, err
+}
+
 func event(data string) string {
 	return `{"specversion":"1.0","id":"1","source":"s","type":"t","data":` + data + `}`
 }
 
-// TestDecodeMessage shows that every kind is read, in each of the forms, as the same record.
-func TestDecodeMessage(t *testing.T) {
+// TestMessage shows that every kind is read, in each of the forms, as the same record.
+func TestMessage(t *testing.T) {
 	t.Parallel()
 	for kind, text := range kinds() {
 		for form, body := range map[string]string{
 			"record": text, "array": " [" + text + "]", "event": event(text), "event of an array": event("[" + text + "]"),
 		} {
-			message, err := api.DecodeMessage(body, audit.Actions{})
+			message, err := decode(body, audit.Actions{})
 			if err != nil || len(message.Records) != 1 || message.Records[0].Err != nil {
 				t.Errorf("%s as %s: %+v, %v", kind, form, message, err)
 				continue
@@ -53,8 +75,8 @@ func TestDecodeMessage(t *testing.T) {
 	}
 }
 
-// TestDecodeMessageFaults shows which field each fault names, and that it concerns its record alone.
-func TestDecodeMessageFaults(t *testing.T) {
+// TestMessageFaults shows which field each fault names, and that it concerns its record alone.
+func TestMessageFaults(t *testing.T) {
 	t.Parallel()
 	good := kinds()["remediation"]
 	for _, c := range []struct {
@@ -89,7 +111,7 @@ func TestDecodeMessageFaults(t *testing.T) {
 		{`{"specversion":"1.0","id":"1","id":"2","source":"s","type":"t","data":{}}`, []string{"id duplicate"}},
 		{strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000), []string{strings.Repeat("[0]", 16) + " too_deep"}},
 	} {
-		message, err := api.DecodeMessage(c.body, audit.Actions{})
+		message, err := decode(c.body, audit.Actions{})
 		if err == nil {
 			for _, record := range message.Records[:len(message.Records)-1] {
 				if record.Err != nil {
@@ -113,11 +135,11 @@ func TestDecodeMessageFaults(t *testing.T) {
 	}
 }
 
-// TestDecodeMessageSanitizes shows that texts are redacted as those of requests are, and that it is counted.
-func TestDecodeMessageSanitizes(t *testing.T) {
+// TestMessageIsSanitized shows that texts are redacted as those of requests are, and that it is counted.
+func TestMessageIsSanitized(t *testing.T) {
 	t.Parallel()
 	actions := audit.Actions{}
-	message, err := api.DecodeMessage(strings.Replace(kinds()["update"], "null", `"password=hunter2xyz \u0000"`, 1), actions)
+	message, err := decode(strings.Replace(kinds()["update"], "null", `"password=hunter2xyz \u0000"`, 1), actions)
 	if err != nil || message.Records[0].Err != nil {
 		t.Fatalf("%+v, %v", message, err)
 	}
@@ -127,9 +149,9 @@ func TestDecodeMessageSanitizes(t *testing.T) {
 	}
 }
 
-// FuzzDecodeMessage holds whatever arrives to the rules: a record is there or its error is, its text is what was sent, and a record that
+// FuzzMessage holds whatever arrives to the rules: a record is there or its error is, its text is what was sent, and a record that
 // is taken makes an entry.
-func FuzzDecodeMessage(f *testing.F) {
+func FuzzMessage(f *testing.F) {
 	for _, text := range kinds() {
 		f.Add(text)
 		f.Add("[" + text + "," + text + "]")
@@ -137,9 +159,10 @@ func FuzzDecodeMessage(f *testing.F) {
 		f.Add(event("[" + text + ",{}]"))
 	}
 	f.Add(`{"specversion":"1.0"}`)
+	f.Add(`[1 , "a\\",]\\\"" ,{"b":[{}]},[ ] ]`)
 	f.Add("[\xff\"\\ud800\"]")
 	f.Fuzz(func(t *testing.T, body string) {
-		message, err := api.DecodeMessage(body, audit.Actions{})
+		message, err := decode(body, audit.Actions{})
 		var faults audit.Faults
 		if err != nil {
 			if !errors.As(err, &faults) || len(message.Records) > 0 {
@@ -149,6 +172,17 @@ func FuzzDecodeMessage(f *testing.F) {
 		}
 		if n := len(message.Records); n == 0 || !message.Array && n != 1 || n > api.MaxMessageRecords {
 			t.Errorf("%d records, array is %v", n, message.Array)
+		}
+		if message.Array && !strings.Contains(body, "specversion") {
+			var items []json.RawMessage
+			if err := json.Unmarshal([]byte(body), &items); err != nil || len(items) != len(message.Records) {
+				t.Fatalf("%d items are split into %d", len(items), len(message.Records))
+			}
+			for i, item := range items {
+				if string(item) != string(message.Records[i].Text) {
+					t.Errorf("item %d is %q, not %q", i, item, message.Records[i].Text)
+				}
+			}
 		}
 		for _, record := range message.Records {
 			if !json.Valid(record.Text) || !strings.Contains(body, string(record.Text)) {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -99,21 +100,46 @@ func (r *Request) authorize(scope Scope) error {
 	}
 	authorizer := r.event.RequestContext.Authorizer
 	switch {
-	case authorizer != nil && authorizer.JWT != nil && authorizer.JWT.Claims["sub"] != "":
-		scopes := append(strings.Fields(authorizer.JWT.Claims["scope"]), authorizer.JWT.Scopes...)
-		if !slices.Contains(scopes, string(scope)) {
-			return fmt.Errorf("%w: the token lacks the scope %s", errForbidden, scope)
-		}
-		r.actor = authorizer.JWT.Claims["sub"]
-	case authorizer != nil && authorizer.IAM != nil && authorizer.IAM.UserARN != "":
+	case authorizer == nil:
+	case authorizer.JWT != nil:
+		r.actor = subject(authorizer.JWT.Claims)
+	case authorizer.IAM != nil:
 		r.actor = authorizer.IAM.UserARN
-	default:
+	}
+	if strings.TrimSpace(r.actor) == "" || !audit.ValidIdentifier(r.actor) {
+		r.actor = ""
 		return errUnauthenticated
 	}
-	if !audit.ValidIdentifier(r.actor) {
-		return errUnauthenticated
+	if authorizer.JWT != nil && !slices.Contains(scopes(authorizer.JWT), string(scope)) {
+		return fmt.Errorf("%w: the token lacks the scope %s", errForbidden, scope)
 	}
 	return nil
+}
+
+// subject is who a token is about. Some issuers leave sub out of a token that a client got for itself; then it is the client, by client_id (RFC 9068)
+// or azp (OpenID Connect), and marked as one, so that no client can pass for the user of the same name.
+func subject(claims map[string]string) string {
+	if claims["sub"] != "" {
+		return claims["sub"]
+	}
+	if id := cmp.Or(claims["client_id"], claims["azp"]); id != "" {
+		return "client:" + id
+	}
+	return ""
+}
+
+// scopes are what a token was granted: in the claim scope or scp, as API Gateway looks for them, separated by spaces, or a list, which it
+// writes as [a b]; and in the list beside the claims.
+func scopes(jwt *events.APIGatewayV2HTTPRequestContextAuthorizerJWTDescription) []string {
+	granted := jwt.Scopes
+	for _, claim := range []string{"scope", "scp"} {
+		text := jwt.Claims[claim]
+		if list, ok := strings.CutPrefix(text, "["); ok {
+			text = strings.TrimSuffix(list, "]")
+		}
+		granted = append(granted, strings.Fields(text)...)
+	}
+	return granted
 }
 
 // Strong reports whether a read asks to see everything that was acknowledged before it. Any other value than the two is a fault, which the

@@ -173,6 +173,9 @@ func appendCanonicalNumber(out []byte, f float64) ([]byte, error) {
 // A document that carries this map beside the tree has different canonical bytes for different numbers. It is nil when all
 // numbers are exact.
 func InexactNumbers(v any) map[string]string {
+	if !holdsInexact(v) {
+		return nil
+	}
 	var found map[string]string
 	walkNumbers(v, "", func(pointer, literal string) {
 		if exactNumber(literal) {
@@ -184,6 +187,23 @@ func InexactNumbers(v any) map[string]string {
 		found[pointer] = literal
 	})
 	return found
+}
+
+// holdsInexact spares nearly every document the pointers to its numbers.
+func holdsInexact(v any) bool {
+	switch v := v.(type) {
+	case json.Number:
+		return !exactNumber(v.String())
+	case []any:
+		return slices.ContainsFunc(v, holdsInexact)
+	case map[string]any:
+		for _, item := range v {
+			if holdsInexact(item) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func walkNumbers(v any, pointer string, visit func(pointer, literal string)) {
@@ -204,6 +224,9 @@ func walkNumbers(v any, pointer string, visit func(pointer, literal string)) {
 var pointerEscaper = strings.NewReplacer("~", "~0", "/", "~1")
 
 func exactNumber(literal string) bool {
+	if len(literal) <= 15 && strings.Trim(literal, "0123456789") == "" {
+		return true // a whole number below 2^53
+	}
 	f, err := strconv.ParseFloat(literal, 64)
 	if err != nil {
 		return false

@@ -40,6 +40,14 @@ func ParseJSON(data []byte, limits JSONLimits, counts Actions) (any, Faults) {
 	if len(bytes.TrimLeft(data, " \t\r\n")) == 0 {
 		return nil, Faults{{Code: CodeEmpty, Detail: "must not be empty"}}
 	}
+	if tree, ok := readJSON(data, limits.Depth, counts); ok {
+		return tree, nil
+	}
+	return parseTokens(data, limits, counts)
+}
+
+// parseTokens is ParseJSON of a text within the limit of bytes that may have any fault.
+func parseTokens(data []byte, limits JSONLimits, counts Actions) (any, Faults) {
 	p := &jsonParser{data: data, decoder: json.NewDecoder(bytes.NewReader(data)), limits: limits, counts: counts}
 	p.decoder.UseNumber()
 	tree, err := p.document()

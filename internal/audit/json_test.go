@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -159,12 +160,20 @@ func TestFormatJSON(t *testing.T) {
 func FuzzParseJSON(f *testing.F) {
 	for _, seed := range []string{
 		`{"a":[1,2.5e3,"x",null,true]}`, `{"a":1,"\u0061":2}`, `[[[[]]]]`, `"\ud800\ufffd"`, "\"\xff\"", `1e400`, `{} {}`, `[1,]`, `-0.0`,
+		` {"a\\\"b" : [ 1e5 , -0 , "\\" ,"\u00e9\n" , { } ] , "" : [ ] }`, "[\"\\ud800\",\"\xff\",\"\\ufffd\"]", `{"a":{"b":1,"b":2}}`, `[[[[[[[[[1]]]]]]]]]`,
 	} {
 		f.Add([]byte(seed))
 	}
 	limits := JSONLimits{Bytes: 1 << 16, Depth: 8}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		tree, faults := ParseJSON(data, limits, Actions{})
+		counts, countsByTokens := Actions{}, Actions{}
+		tree, faults := ParseJSON(data, limits, counts)
+		if len(data) <= limits.Bytes && len(bytes.TrimSpace(data)) > 0 {
+			treeByTokens, faultsByTokens := parseTokens(data, limits, countsByTokens)
+			if diff := cmp.Diff([]any{treeByTokens, faultsByTokens, countsByTokens}, []any{tree, faults, counts}); diff != "" {
+				t.Errorf("%q (-token by token +at once):\n%s", data, diff)
+			}
+		}
 		if faults.Err() != nil {
 			if tree != nil || len(faults) > maxJSONFaults {
 				t.Errorf("tree %v with %d faults", tree, len(faults))

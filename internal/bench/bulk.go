@@ -16,29 +16,35 @@ import (
 // bulkRecords is how many records a bulk write holds.
 const bulkRecords = 1000
 
-// benchBulk measures Store.Append of many records against COPY of the rows it makes, into the same tables with their indexes,
-// constraints and foreign keys.
+// benchBulk measures many records, by Store.Append and by an event of the queue through the handler, against COPY of the rows that they
+// make, into the same tables with their indexes, constraints and foreign keys.
 func benchBulk(ctx context.Context, e *env) (lines []line, err error) {
 	b, err := newBulk(ctx, e, "bench_bulk")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, b.close(ctx)) }()
-	for _, c := range []struct {
-		what string
-		// of says which incident a record is about.
-		of func(n int) int
-	}{
-		{"signatures known", b.recurring},
-		{"signatures all new, with vectors (HNSW)", b.fresh},
+	for _, c := range []bulkCase{
+		{"signatures known", b.recurring, b.byAppend},
+		{"signatures all new, with vectors (HNSW)", b.fresh, b.byAppend},
+		{"an SQS event through the handler, signatures known", b.recurring, b.byEvent},
 	} {
-		measured, err := b.measure(ctx, c.what, c.of)
+		measured, err := b.measure(ctx, c)
 		if err != nil {
 			return lines, err
 		}
 		lines = append(lines, measured)
 	}
 	return lines, nil
+}
+
+// bulkCase is one line.
+type bulkCase struct {
+	what string
+	// of says which incident a record is about.
+	of func(n int) int
+	// way is what is measured.
+	way func(context.Context, load) (float64, error)
 }
 
 // bulk is a database with known incidents, a store on it, and a connection for the floor.
@@ -88,16 +94,16 @@ func (b *bulk) close(ctx context.Context) error {
 func (b *bulk) recurring(n int) int { return n % b.known }
 func (b *bulk) fresh(n int) int     { return b.known + n }
 
-func (b *bulk) measure(ctx context.Context, what string, of func(int) int) (line, error) {
+func (b *bulk) measure(ctx context.Context, c bulkCase) (line, error) {
 	figures, err := alternate(ctx, b.options.rounds, sides{
-		func(ctx context.Context) (float64, error) { return b.timedLoad(ctx, of, b.byAppend) },
-		func(ctx context.Context) (float64, error) { return b.timedLoad(ctx, of, b.byCopy) },
+		func(ctx context.Context) (float64, error) { return b.timedLoad(ctx, c.of, c.way) },
+		func(ctx context.Context) (float64, error) { return b.timedLoad(ctx, c.of, b.byCopy) },
 	})
 	if err != nil {
 		return line{}, err
 	}
 	return line{
-		what:   fmt.Sprintf("bulk: %d records, %s", bulkRecords, what),
+		what:   fmt.Sprintf("bulk: %d records, %s", bulkRecords, c.what),
 		result: perSecond(bulkRecords, figures[0]), floor: perSecond(bulkRecords, figures[1]),
 		ratio: 1 / ratio(figures), goal: goal{least: 0.5},
 	}, nil
@@ -110,6 +116,8 @@ func perSecond(records int, times []float64) string {
 // load is what one bulk write holds.
 type load struct {
 	entries []audit.Entry
+	// event has the same records, in ten messages of the queue.
+	event []byte
 	// fresh are the signatures that the database does not have, vectors theirs.
 	fresh   []audit.Signature
 	vectors postgres.Vectors
@@ -117,6 +125,9 @@ type load struct {
 
 func (b *bulk) newLoad(ctx context.Context, of func(int) int) (l load, err error) {
 	if l.entries, err = entries("bulk", b.serial, bulkRecords, of); err != nil {
+		return l, err
+	}
+	if l.event, err = queueEvent("bulk", b.serial, bulkRecords, of); err != nil {
 		return l, err
 	}
 	b.serial += bulkRecords
@@ -178,6 +189,16 @@ func (s *stand) rows(ctx context.Context) (r rows, err error) {
 
 func (b *bulk) byAppend(ctx context.Context, l load) (float64, error) {
 	return timed(func() error { return b.append(ctx, l) })
+}
+
+func (b *bulk) byEvent(ctx context.Context, l load) (float64, error) {
+	return timed(func() error {
+		answer, err := b.writer().Invoke(ctx, l.event)
+		if err == nil && string(answer) != `{"batchItemFailures":[]}` {
+			err = fmt.Errorf("the answer is %.300s", answer)
+		}
+		return err
+	})
 }
 
 func (b *bulk) append(ctx context.Context, l load) error {

@@ -48,7 +48,7 @@ func benchmarks() []benchmark {
 		{"cold", "cold starts of the built functions; floor: an empty function", benchColdStart},
 		{"sandbox", "zips of the functions, and their memory while they serve; floor: an empty function", benchSandbox},
 		{"write", "one write through the handler; floor: pgbench with the same SQL", benchWrite},
-		{"bulk", "1,000 records through Store.Append; floor: COPY of the same rows", benchBulk},
+		{"bulk", "1,000 records through Store.Append, and as an SQS event through the handler; floor: COPY of the same rows", benchBulk},
 		{"update", "inserts and updates with the indexes of rare values; floor: without them", benchUpdate},
 		{"append", "one statement against a pipelined batch of statements", benchAppend},
 		{"vectors", "forms in which vectors travel to the server", benchVectors},

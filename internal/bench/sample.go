@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -138,6 +139,30 @@ func batchEvent(prefix string, first, count int, incidentOf func(int) int) ([]by
 		records[i] = record(fmt.Sprintf("%s-%d", prefix, first+i), incidentOf(first+i))
 	}
 	return postEvent("/v1/remediations/batch", client.BatchInput{Records: records})
+}
+
+// queueEvent is what Lambda hands to the function for ten messages, each an array of a tenth of the records.
+func queueEvent(prefix string, first, count int, incidentOf func(int) int) ([]byte, error) {
+	type item struct {
+		Kind   string                  `json:"kind"`
+		Record client.RemediationInput `json:"record"`
+	}
+	items := make([]item, count)
+	for i := range items {
+		items[i] = item{"remediation", record(fmt.Sprintf("%s-%d", prefix, first+i), incidentOf(first+i))}
+	}
+	var event events.SQSEvent
+	for part := range slices.Chunk(items, count/10) {
+		body, err := json.Marshal(part)
+		if err != nil {
+			return nil, err
+		}
+		event.Records = append(event.Records, events.SQSMessage{
+			MessageId: fmt.Sprint("message-", len(event.Records)), Body: string(body), EventSource: "aws:sqs",
+			EventSourceARN: "arn:aws:sqs:eu-west-1:123456789012:records", Attributes: map[string]string{"SenderId": "AROAEXAMPLE:bench"},
+		})
+	}
+	return json.Marshal(event)
 }
 
 // entries are journal entries of records, as the write function makes them.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -29,6 +31,15 @@ func signed(arn string) *identity {
 	}}
 }
 
+// claims is what the gateway hands over of a JWT with these claims and no list of scopes.
+func claims(pairs ...string) *identity {
+	all := map[string]string{"iss": "https://issuer.example", "aud": "datastorage"}
+	for pair := range slices.Chunk(pairs, 2) {
+		all[pair[0]] = pair[1]
+	}
+	return &identity{JWT: &events.APIGatewayV2HTTPRequestContextAuthorizerJWTDescription{Claims: all}}
+}
+
 const (
 	reading = "datastorage/read"
 	writing = "datastorage/write"
@@ -42,19 +53,41 @@ func TestIdentity(t *testing.T) {
 		identity    *identity
 		read, write int // the status of a refusal, 0 when it is served
 	}{
-		"both scopes as a list":     {token("controller", "", reading, writing), 0, 0},
-		"both scopes as a claim":    {token("controller", "openid "+reading+" "+writing), 0, 0},
-		"read only":                 {token("dashboard", reading), 0, 403},
-		"write only":                {token("controller", "", writing), 403, 0},
-		"another scope":             {token("stranger", "datastorage", "datastorage/reading"), 403, 403},
-		"no scope":                  {token("stranger", ""), 403, 403},
-		"no subject":                {token("", reading+" "+writing), 401, 401},
-		"a subject of no character": {token("a\nb", reading+" "+writing), 401, 401},
-		"a signature":               {signed(role), 0, 0},
-		"a signature of nobody":     {signed(""), 401, 401},
-		"an empty authorizer":       {&identity{}, 401, 401},
-		"a Lambda authorizer":       {&identity{Lambda: map[string]any{"sub": "x", "scope": reading}}, 401, 401},
-		"nobody":                    {nil, 401, 401},
+		"both scopes as a list":      {token("controller", "", reading, writing), 0, 0},
+		"both scopes as a claim":     {token("controller", "openid "+reading+" "+writing), 0, 0},
+		"read only":                  {token("dashboard", reading), 0, 403},
+		"write only":                 {token("controller", "", writing), 403, 0},
+		"another scope":              {token("stranger", "datastorage", "datastorage/reading"), 403, 403},
+		"no scope":                   {token("stranger", ""), 403, 403},
+		"no subject":                 {token("", reading+" "+writing), 401, 401},
+		"a subject of no character":  {token("a\nb", reading+" "+writing), 401, 401},
+		"a subject of a space":       {token(" ", reading+" "+writing), 401, 401},
+		"a subject turned around":    {token("root\u202egpj", reading+" "+writing), 401, 401},
+		"a subject in tags":          {token("<script>", reading+" "+writing), 401, 401},
+		"no claims":                  {&identity{JWT: &events.APIGatewayV2HTTPRequestContextAuthorizerJWTDescription{}}, 401, 401},
+		"no claims but scopes":       {&identity{JWT: &events.APIGatewayV2HTTPRequestContextAuthorizerJWTDescription{Scopes: []string{reading, writing}}}, 401, 401},
+		"scopes as a list claim":     {claims("sub", "controller", "scope", "["+reading+" "+writing+"]"), 0, 0},
+		"scp as a claim":             {claims("sub", "controller", "scp", reading+" "+writing), 0, 0},
+		"scp as a list":              {claims("sub", "controller", "scp", "[openid "+reading+"]"), 0, 403},
+		"a scope in another claim":   {claims("sub", "stranger", "permissions", reading+" "+writing, "roles", writing), 403, 403},
+		"a scope that begins so":     {claims("sub", "stranger", "scope", reading+"x "+writing+"/own"), 403, 403},
+		"scopes in capitals":         {claims("sub", "stranger", "scope", "DATASTORAGE/READ DataStorage/Write"), 403, 403},
+		"scopes with commas":         {claims("sub", "stranger", "scope", reading+","+writing), 403, 403},
+		"a client of Cognito":        {claims("client_id", "1example23456789", "token_use", "access", "scope", reading+" "+writing), 0, 0},
+		"an authorized party":        {claims("azp", "robot", "scp", reading), 0, 403},
+		"a client without scope":     {claims("client_id", "robot"), 403, 403},
+		"a client of no character":   {claims("client_id", "a\x00b", "scope", reading+" "+writing), 401, 401},
+		"a user's name for a client": {claims("username", "root", "cognito:username", "root", "email", "root@example.com", "scope", reading+" "+writing), 401, 401},
+		"a signature":                {signed(role), 0, 0},
+		"a user's signature":         {signed("arn:aws:iam::123456789012:user/ops/ann"), 0, 0},
+		"a signature of nobody":      {signed(""), 401, 401},
+		"a signature of a space":     {signed("  "), 401, 401},
+		"an ARN of two lines":        {signed(role + "\nactor: root"), 401, 401},
+		"an ARN turned around":       {signed(role + "\u2066"), 401, 401},
+		"an ARN that ends in NUL":    {signed(role + "\x00"), 401, 401},
+		"an empty authorizer":        {&identity{}, 401, 401},
+		"a Lambda authorizer":        {&identity{Lambda: map[string]any{"sub": "x", "scope": reading}}, 401, 401},
+		"nobody":                     {nil, 401, 401},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -164,5 +197,67 @@ func TestActor(t *testing.T) {
 	}
 	if diff := gocmp.Diff([]string{"controller-ü", "controller-ü", role, role, role, role}, actors); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestActorOfEachIdentity shows what each kind of caller is called in the journal.
+func TestActorOfEachIdentity(t *testing.T) {
+	t.Parallel()
+	first := endtoend.New(t, endtoend.Options{})
+	const both = reading + " " + writing
+	for want, caller := range map[string]*identity{
+		"user-1":                                 claims("sub", "user-1", "client_id", "app", "azp", "app", "username", "root", "scope", both),
+		"client:1example23456789":                claims("client_id", "1example23456789", "scope", both),
+		"client:robot":                           claims("azp", "robot", "scope", both),
+		"client:app":                             claims("client_id", "app", "azp", "other", "scope", both),
+		"arn:aws:iam::123456789012:user/ops/ann": signed("arn:aws:iam::123456789012:user/ops/ann"),
+		"arn:aws:iam::123456789012:root":         signed("arn:aws:iam::123456789012:root"),
+		role:                                     signed(role),
+		"arn:aws:sts::123456789012:federated-user/Ünïcødé-名前": signed("arn:aws:sts::123456789012:federated-user/Ünïcødé-名前"),
+	} {
+		stack := endtoend.New(t, endtoend.Options{Identity: caller, Database: first.Database})
+		id := "by " + strings.ReplaceAll(want, "/", "|")
+		create(t, stack, minimal(id))
+		got, err := stack.Client.GetRemediation(t.Context(), id)
+		if err != nil || got.Actor != want {
+			t.Errorf("recorded by %q, want %q: %v", got.Actor, want, err)
+		}
+		history, err := stack.Client.History(t.Context(), id, client.GetHistoryParams{})
+		if err != nil || len(history.Data) != 1 || history.Data[0].Actor != want {
+			t.Errorf("journal of %q: %+v %v", want, history, err)
+		}
+	}
+}
+
+// TestForgedActor sends an actor with every write, in every place where a careless service would take it from. As a field it is refused like
+// every field that there is not, in a header or in metadata it is nobody; nothing of what is refused is written.
+func TestForgedActor(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{Identity: token("controller", reading+" "+writing)})
+	create(t, stack, minimal("begun"))
+	before := contents(t, stack)
+	const forged = `"actor":"root"`
+	for path, body := range map[string]string{
+		"/v1/remediations":                   changed(record(), "actor", `"root"`),
+		"/v1/remediations/begun/ai-analyses": `{"analysis_id":"new","provider":"p","model":"m",` + forged + `}`,
+		"/v1/remediations/begun/workflows":   `{"workflow_id":"new","phase":"planning","total_steps":0,"completed_steps":0,"start_time":"2026-01-02T03:04:05Z",` + forged + `}`,
+		"/v1/remediations/begun/executions":  `{"workflow_id":"new","execution_id":"new","action_type":"a","success":true,"start_time":"2026-01-02T03:04:05Z",` + forged + `}`,
+	} {
+		if response, answer := post(t, stack, path, body); response.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s: %d %s", path, response.StatusCode, answer)
+		}
+	}
+	batch, answer := post(t, stack, "/v1/remediations/batch", `{"records":[`+changed(record(), "actor", `"root"`)+`],`+forged+`}`)
+	if batch.StatusCode != http.StatusBadRequest {
+		t.Errorf("batch: %d %s", batch.StatusCode, answer)
+	}
+	if diff := gocmp.Diff(before, contents(t, stack)); diff != "" {
+		t.Errorf("the database changed (-before +after):\n%s", diff)
+	}
+	aside := minimal("aside")
+	aside.Metadata = client.Metadata(`{"actor":"root","sub":"root"}`)
+	create(t, stack, aside)
+	if got, err := stack.Client.GetRemediation(t.Context(), "aside"); err != nil || got.Actor != "controller" {
+		t.Errorf("recorded by %q: %v", got.Actor, err)
 	}
 }

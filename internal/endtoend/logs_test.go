@@ -167,7 +167,21 @@ func withText(text string) []call {
 	}
 }
 
-// TestSecretsAreNotTold sends the corpus of secrets through every operation, with a provider that repeats what it is sent and, in the end,
+// messagesWithText are messages of the queue with the text wherever one can stand.
+func messagesWithText(text string) []string {
+	quoted := quote(text)
+	message := func(kind, record string) string { return `{"kind":` + kind + `,"record":` + record + `}` }
+	return []string{
+		text, quoted, message(quoted, `{}`), `{` + quoted + `:1}`, `[{` + quoted + `:{}},` + quoted + `]`,
+		message(`"remediation"`, changed(record(), "remediation_id", quote("q "+text), "error_message", quoted, "workflow_yaml", quoted)),
+		message(`"remediation"`, changed(record(), "name", quoted, "phase", quoted, "metadata", `{"note":`+quoted+`}`)),
+		message(`"update"`, `{"remediation_id":`+quoted+`,"error_message":`+quoted+`}`),
+		message(`"workflow"`, `{"remediation_id":`+quoted+`,`+quoted+`:1}`),
+		`{"specversion":` + quoted + `,"id":` + quoted + `,"source":` + quoted + `,"type":"t","datacontenttype":` + quoted + `,"data":` + quoted + `}`,
+	}
+}
+
+// TestSecretsAreNotTold sends the corpus of secrets through every operation and the queue, with a provider that repeats what it is sent and, in the end,
 // a database that is not there, and looks for each secret in every line of the log, every line of metrics and every trace.
 func TestSecretsAreNotTold(t *testing.T) {
 	t.Parallel()
@@ -191,6 +205,7 @@ func TestSecretsAreNotTold(t *testing.T) {
 		case len(samples) - 10:
 			stack.Functions.Close()
 		}
+		consume(t, stack, messagesWithText(sample.Text)...)
 		for _, c := range withText(sample.Text) {
 			status, _ := c.send(t, stack)
 			statuses[status]++

@@ -68,6 +68,8 @@ func generated(status string) string {
 
 func dualWrite(status string) string { return "datastorage_dualwrite_total{status=" + status + "}" }
 
+func queued(status string) string { return "datastorage_queue_messages_total{status=" + status + "}" }
+
 func notWritten(reason string) string {
 	return "datastorage_dualwrite_failures_total{reason=" + reason + "}"
 }
@@ -141,6 +143,15 @@ func TestMetrics(t *testing.T) {
 			_, err := stack.Client.UpdateRemediation(t.Context(), "r-1", newMessage("disk is full"))
 			return err
 		}, counts{ran("updateRemediation", "success"): 1, cacheHits: 1}},
+		{"an event of the queue", func() error {
+			stored, _ := queueRecord("remediation", "queued", "")
+			early, _ := queueRecord("ai_analysis", "nobody", "a")
+			consume(t, stack, stored, `{}`, early, strings.Replace(stored, "Queued", "", 1))
+			return nil
+		}, counts{
+			ran("consumeQueue", "rejected"): 1, batchSize: 2, queued("stored"): 1, queued("poison"): 2, queued("early"): 1,
+			faulted("request"): 2, faulted("name"): 1, dualWrite("success"): 1, cacheMisses: 1, generated("success"): 1,
+		}},
 		{"a search", func() error {
 			_, err := stack.Client.Search(t.Context(), client.SearchInput{Query: "disk"})
 			return err

@@ -142,7 +142,7 @@ func newQueueRun(t *testing.T) *queueRun {
 	for name, queues := range map[string]*local.Queues{"singles": &q.singles, "bulk": &q.bulk} {
 		var err error
 		// Good messages come again after each kill, poison always.
-		*queues, err = local.MakeQueues(t.Context(), q.client, local.QueuesConfig{Name: name, Visibility: 5 * time.Second, MaxReceives: 5})
+		*queues, err = local.MakeQueues(t.Context(), q.client, local.QueuesConfig{Name: name, Visibility: 6 * time.Second, MaxReceives: 6})
 		if err != nil {
 			t.Fatal(err)
 		}

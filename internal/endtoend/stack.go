@@ -51,7 +51,8 @@ type Options struct {
 	Identity *events.APIGatewayV2HTTPRequestContextAuthorizerDescription
 	// Anonymous requests carry no identity.
 	Anonymous bool
-	// Through is an address by which the functions reach the database, given its own; nil means directly.
+	// Through is an address by which the functions reach the database, given its own; nil means directly, or
+	// through the pooler where the tests run with one.
 	Through func(url string) string
 	// Log gets the functions' log; nil means nothing does.
 	Log *slog.Logger
@@ -79,7 +80,7 @@ func New(tb testing.TB, options Options) *Stack {
 	}
 	through := options.Through
 	if through == nil {
-		through = func(url string) string { return url }
+		through = func(url string) string { return postgrestest.ThroughPooler(tb, url) }
 	}
 	log := options.Log
 	if log == nil {

@@ -306,7 +306,8 @@ func (p *Postgres) arguments() []string {
 func (p *Postgres) awaitReady(ctx context.Context, log *serverLog) error {
 	for {
 		file, err := readPIDFile(p.cluster())
-		if err == nil && file.pid == p.server.Process.Pid && file.status == "ready" {
+		// A replica that takes connections says standby.
+		if err == nil && file.pid == p.server.Process.Pid && (file.status == "ready" || file.status == "standby") {
 			return nil
 		}
 		select {

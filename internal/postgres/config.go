@@ -52,10 +52,19 @@ func (c Config) poolConfig() (*pgxpool.Config, error) {
 	pool.ConnConfig.ConnectTimeout = or(c.ConnectTimeout, 2*time.Second)
 	pool.ConnConfig.RuntimeParams["application_name"] = or(c.ApplicationName, "datastorage")
 	pool.MaxConns = or(c.MaxConns, 4)
+	pool.BeforeClose = hangUp
 	pool.MinConns = 0
 	pool.PingTimeout = or(c.PingTimeout, time.Second)
 	pool.MaxConnIdleTime = or(c.MaxConnIdleTime, 5*time.Minute)
 	return pool, nil
+}
+
+// hangUp closes a broken connection at once. The driver would wait up to 15 s for the other end to say goodbye, and keep its place in the pool for so
+// long: a sandbox that wakes up with all of its connections dead would have none for its next request.
+func hangUp(conn *pgx.Conn) {
+	if conn.IsClosed() {
+		_ = conn.PgConn().Conn().Close()
+	}
 }
 
 func (c Config) way() (*pgxpool.Config, error) {

@@ -27,19 +27,14 @@ const (
 
 // retry runs do until it succeeds, fails for good, or the attempts or the context end; the error is translated. do must be safe to
 // repeat after an unknown outcome: every write of this package is, because it carries its ids.
-//
-// A connection that was refused for its password is tried once more: the password may have been changed, and the next is made with the new one.
 func retry[T any](ctx context.Context, act string, do func(context.Context) (T, error)) (T, error) {
-	refused := false
 	for attempt := 0; ; attempt++ {
 		result, err := do(ctx)
 		if err == nil {
 			return result, nil
 		}
 		err = translate(ctx, act, err)
-		again := passing(err) || access.Refused(err) && !refused
-		refused = refused || access.Refused(err)
-		if !again || attempt == attempts-1 {
+		if !passing(err) || attempt == attempts-1 {
 			return result, err
 		}
 		select {
@@ -118,13 +113,13 @@ func signatureGone(err error) bool {
 }
 
 // passing reports whether the same may succeed in a moment: a lost connection, a server that starts or stops, a deadlock, too many
-// connections, a signature that is gone. A statement that ran into its timeout would run into it again, and a full disk stays full: the caller shall wait.
+// connections, a signature that is gone, a password that is being changed: the next connection comes with another. A statement that ran into its timeout would run into it again, and a full disk stays full: the caller shall wait.
 func passing(err error) bool {
 	var server *pgconn.PgError
 	if !errors.As(err, &server) {
 		return errors.Is(err, audit.ErrUnavailable) && !errors.Is(err, ErrModelUnknown)
 	}
-	return signatureGone(server) || server.Code == "40001" || server.Code == "40P01" || server.Code == "53300" ||
+	return signatureGone(server) || access.Refused(server) || server.Code == "40001" || server.Code == "40P01" || server.Code == "53300" ||
 		strings.HasPrefix(server.Code, "08") || strings.HasPrefix(server.Code, "57P0")
 }
 

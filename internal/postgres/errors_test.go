@@ -78,7 +78,7 @@ func translations() []translation {
 		{"key too long for an index", server("54000"), []string{"refused"}, false},
 		{"no such table", server("42P01"), nil, false},
 		{"no privilege", server("42501"), nil, false},
-		{"wrong password", server("28P01"), unavailable, false},
+		{"wrong password", server("28P01"), unavailable, true},
 		{"no such database", server("3D000"), unavailable, false},
 		{"internal", server("XX000"), nil, false},
 		{"raised", server("P0001"), nil, false},
@@ -386,8 +386,10 @@ func TestServerStopped(t *testing.T) {
 		t.Fatal(err)
 	}
 	unlimited := func() (context.Context, context.CancelFunc) { return t.Context(), func() {} }
-	for _, store := range []tapped{through, {Store: direct}} {
-		checkEnds(t, store, unlimited, "unavailable")
+	checkEnds(t, tapped{Store: direct}, unlimited, "unavailable")
+	if !postgrestest.Pooled() {
+		// A pooler holds its clients back while it has no server: that takes minutes.
+		checkEnds(t, through, unlimited, "unavailable")
 	}
 	if err := server.Restart(t.Context()); err != nil {
 		t.Fatal(err)

@@ -359,7 +359,9 @@ func checkFewOfMany(t *testing.T, db *postgrestest.Database) {
 	t.Helper()
 	const signatures = 60
 	// By default it ends after 20,000, which is all there are here.
-	run(t, db.SuperuserURL(), "LOAD 'vector'", "ALTER DATABASE "+db.Name+" SET hnsw.max_scan_tuples = 500")
+	run(t, db.SuperuserURL(), "LOAD 'vector'", "ALTER DATABASE "+db.Name+" SET hnsw.max_scan_tuples = 500",
+		// The sessions of a pooler are older than the setting.
+		"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'datastorage_writer' AND datname = current_database()")
 	store := open(t, db.WriterURL())
 	var f audit.Filter
 	for i := range signatures {
@@ -415,9 +417,10 @@ func (p planner) checkReads(t *testing.T) {
 	_, children := p.Children(t.Context(), "r77")
 	_, history := p.History(t.Context(), "r77", 100, &postgres.HistoryAfter{RecordedAt: time.Now()})
 	_, stored := p.SignaturesStored(t.Context(), []audit.ID{signature})
+	_, accepted := p.UpdatesAccepted(t.Context(), []audit.Entry{entry(t, toPhase("r77", audit.PhaseFailed))})
 	for statement, err := range map[string]error{
 		"RemediationGet": get, "AIAnalysisList": children, "WorkflowList": children, "ExecutionList": children,
-		"AuditEventHistory": history, "SignatureStored": stored,
+		"AuditEventHistory": history, "SignatureStored": stored, "AuditEventUpdatesAccepted": accepted,
 	} {
 		if err != nil {
 			t.Errorf("%s: %v", statement, err)

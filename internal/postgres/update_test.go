@@ -315,3 +315,45 @@ func TestConcurrentUpdatesAreJournaledInTheOrderOfChanges(t *testing.T) {
 	checkJournal(t, db)
 	checkNoDeadlock(t, db, store)
 }
+
+// TestUpdatesAccepted shows that an accepted update is known by its content, whoever sends it and whatever has followed, and no other is.
+func TestUpdatesAccepted(t *testing.T) {
+	t.Parallel()
+	store := open(t, postgrestest.New(t).WriterURL())
+	for _, id := range []string{"a", "b"} {
+		record := minimal(id)
+		record.Phase = audit.PhasePending
+		store.mustAppend(t, nil, record)
+	}
+	store.mustAppend(t, nil, toPhase("a", audit.PhaseProcessing))
+	store.mustAppend(t, nil, toPhase("a", audit.PhaseCompleted))
+	var sent []audit.Entry
+	var want []bool
+	for _, c := range []struct {
+		update   *audit.Update
+		accepted bool
+	}{
+		{toPhase("a", audit.PhaseProcessing), true},
+		{toPhase("a", audit.PhaseProcessing), true},
+		{toPhase("b", audit.PhaseProcessing), false},
+		{toPhase("a", audit.PhaseFailed), false},
+		{toPhase("nobody", audit.PhaseProcessing), false},
+		{toPhase("a", audit.PhaseCompleted), true},
+	} {
+		sent, want = append(sent, entry(t, c.update)), append(want, c.accepted)
+	}
+	accepted, err := store.UpdatesAccepted(t.Context(), sent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []bool
+	for _, e := range sent {
+		got = append(got, accepted[e.EventID])
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("accepted (-want +got):\n%s", diff)
+	}
+	if none, err := store.UpdatesAccepted(t.Context(), nil); err != nil || len(none) > 0 {
+		t.Errorf("of none: %v, %v", none, err)
+	}
+}

@@ -35,6 +35,8 @@ type Tap struct {
 	statements []Statement
 	roundTrips int
 	traps      []*trap
+	// generation is how often Forget was called.
+	generation int
 }
 
 // Statement is one execution of a statement, with its parameters as they went over the wire.
@@ -76,7 +78,7 @@ func NewTap(tb testing.TB, databaseURL string) *Tap {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	t := &Tap{listener: listener, server: target.Host, url: *target, done: make(chan struct{})}
+	t := &Tap{listener: listener, server: pooled(tb, target.Host), url: *target, done: make(chan struct{})}
 	t.open, t.checked = map[net.Conn]bool{}, map[string]bool{}
 	t.url.Host = listener.Addr().String()
 	t.links.Go(t.accept)
@@ -172,6 +174,20 @@ func (t *Tap) CutAll() {
 	}
 }
 
+// Forget makes every connection there is now a dead one that does not know it, as when the network between two ends drops it while one of them is
+// frozen: whatever either end sends is lost, and neither hears of it. New connections live.
+func (t *Tap) Forget() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.generation++
+}
+
+func (t *Tap) forgotten(l *link) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return l.generation != t.generation
+}
+
 func (t *Tap) accept() {
 	for {
 		client, err := t.listener.Accept()
@@ -213,7 +229,10 @@ func (t *Tap) serve(client net.Conn) {
 		return
 	}
 	defer t.release(server)
-	l := &link{tap: t, client: client, server: server, reader: bufio.NewReader(client), texts: map[string]*pgproto3.Parse{}}
+	t.mu.Lock()
+	generation := t.generation
+	t.mu.Unlock()
+	l := &link{tap: t, generation: generation, client: client, server: server, reader: bufio.NewReader(client), texts: map[string]*pgproto3.Parse{}}
 	if !l.start() {
 		return
 	}
@@ -265,6 +284,7 @@ func (t *Tap) record(statements []Statement) *trap {
 // link is one connection from a client through to the server.
 type link struct {
 	tap            *Tap
+	generation     int
 	client, server net.Conn
 	reader         *bufio.Reader // of what the client sends
 	// swallow keeps the server's answer from the client.
@@ -318,6 +338,9 @@ func (l *link) requests() {
 		message, err := readMessage(l.reader)
 		if err != nil {
 			return
+		}
+		if l.tap.forgotten(l) {
+			continue
 		}
 		l.bytes = append(l.bytes, message...)
 		if err := l.note(message[0], message[5:]); err != nil {
@@ -393,6 +416,9 @@ func (l *link) answers() {
 		message, err := readMessage(reader)
 		if err != nil {
 			return
+		}
+		if l.tap.forgotten(l) {
+			continue
 		}
 		if l.swallow.Load() {
 			if message[0] == 'Z' {

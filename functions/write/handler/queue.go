@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -25,7 +28,7 @@ const operation = "consumeQueue"
 // queueMargin is kept back from the function's deadline: what is not committed by then is reported, in time for Lambda to read it.
 const queueMargin = time.Second
 
-// maxRound is how many records are written in one transaction, unless a single message has more: an event of ten thousand would keep
+// maxRound is how many records are written in one transaction, and how many a message may have: an event of ten thousand would keep
 // one open for seconds, and would get nothing done in a time that is short of them.
 const maxRound = 1000
 
@@ -35,22 +38,33 @@ type queue struct{ handler }
 // invoke answers an event with the messages that are to come again. Everything that it does not name has been committed, or was sent to
 // the rejects queue.
 func (q queue) invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	ctx, invocation := q.Telemetry.Begin(ctx, telemetry.Call{Operation: operation})
+	status := telemetry.Failure
+	defer func() { invocation.End(status) }()
+	event, err := readEvent(payload)
+	if err != nil {
+		q.Log.ErrorContext(ctx, "no queue event", slog.Any("error", err))
+		return nil, err
+	}
+	d := newDelivery(q, event)
+	d.run(ctx)
+	d.report(ctx)
+	status = d.status()
+	return json.Marshal(d.response())
+}
+
+// readEvent refuses an event of another service, and one with a message that has no id: it could not be reported alone.
+func readEvent(payload []byte) (events.SQSEvent, error) {
 	var event events.SQSEvent
 	if err := json.Unmarshal(payload, &event); err != nil {
-		return nil, fmt.Errorf("read the SQS event: %w", err)
+		return event, fmt.Errorf("read the SQS event: %w", err)
 	}
 	for i, message := range event.Records {
 		if message.EventSource != "aws:sqs" || message.MessageId == "" {
-			// Without an id there is no way to report it alone.
-			return nil, fmt.Errorf("record %d of the event is no message of SQS", i)
+			return event, fmt.Errorf("record %d of the event is no message of SQS", i)
 		}
 	}
-	ctx, invocation := q.Telemetry.Begin(ctx, telemetry.Call{Operation: operation})
-	d := newDelivery(q, event)
-	defer func() { invocation.End(d.status()) }()
-	d.run(ctx)
-	d.report(ctx)
-	return json.Marshal(d.response())
+	return event, nil
 }
 
 // delivery is one event under way.
@@ -60,6 +74,8 @@ type delivery struct {
 	actions  audit.Actions
 	// stuck are the message groups of which a message was not stored.
 	stuck map[string]bool
+	// away is why the rejects queue could not be reached, so that only one message waits for it.
+	away error
 }
 
 // message is one message of the event.
@@ -77,7 +93,8 @@ type message struct {
 
 // queued is one record of a message.
 type queued struct {
-	text  json.RawMessage
+	item  api.MessageItem
+	actor string
 	entry audit.Entry
 	err   error
 }
@@ -99,15 +116,12 @@ func newDelivery(q queue, event events.SQSEvent) *delivery {
 func (d *delivery) run(ctx context.Context) {
 	defer func() {
 		if fault := recover(); fault != nil {
-			d.Log.ErrorContext(ctx, "panic", slog.String("error", clean(fmt.Errorf("panic: %v\n%s", fault, debug.Stack()))))
+			d.Log.ErrorContext(ctx, "panic", slog.String("error", api.Reason(fmt.Errorf("panic: %v\n%s", fault, debug.Stack()))))
 		}
 	}()
 	ctx, cancel := withMargin(ctx)
 	defer cancel()
-	now := d.Now()
-	for _, m := range d.messages {
-		m.read(d.actions, now)
-	}
+	d.decode(d.Now())
 	for rest := d.messages; len(rest) > 0; {
 		var round []*message
 		round, rest = d.next(rest)
@@ -123,25 +137,63 @@ func withMargin(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithDeadline(ctx, deadline.Add(-queueMargin))
 }
 
-// read decodes the message and makes the entries of its good records.
-func (m *message) read(actions audit.Actions, now time.Time) {
+// decode opens the messages and makes the entries of their good records, on as many processors as there are: that is half the work of
+// an event.
+func (d *delivery) decode(now time.Time) {
+	var work []*queued
+	for _, m := range d.messages {
+		m.open()
+		for i := range m.records {
+			work = append(work, &m.records[i])
+		}
+	}
+	var next atomic.Int64
+	var mu sync.Mutex
+	var running sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(work)/worthATask+1) {
+		running.Go(func() {
+			actions := audit.Actions{}
+			for i := next.Add(1) - 1; i < int64(len(work)); i = next.Add(1) - 1 {
+				work[i].decode(now, actions)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for action, times := range actions {
+				d.actions[action] += times
+			}
+		})
+	}
+	running.Wait()
+}
+
+// worthATask is how many records another goroutine is worth.
+const worthATask = 20
+
+// open finds the message's records.
+func (m *message) open() {
 	actor, err := m.actor()
 	if err != nil {
 		m.err = err
 		return
 	}
-	decoded, err := api.DecodeMessage(m.Body, actions)
-	if err != nil {
-		m.err = err
-		return
+	opened, err := api.OpenMessage(m.Body)
+	m.array, m.err = opened.Array, err
+	m.records = make([]queued, len(opened.Items))
+	for i, item := range opened.Items {
+		m.records[i] = queued{item: item, actor: actor}
 	}
-	m.array = decoded.Array
-	m.records = make([]queued, len(decoded.Records))
-	for i, record := range decoded.Records {
-		m.records[i] = queued{text: record.Text, err: record.Err}
-		if record.Err == nil {
-			m.records[i].entry, m.records[i].err = audit.NewEntry(record.Record, actor, now)
+}
+
+// decode makes the record's entry. A panic is the record's error, so that no other record suffers from it.
+func (r *queued) decode(now time.Time, actions audit.Actions) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			r.err = fmt.Errorf("panic: %v\n%s", fault, debug.Stack())
 		}
+	}()
+	var record audit.Record
+	if record, r.err = r.item.Decode(actions); r.err == nil {
+		r.entry, r.err = audit.NewEntry(record, r.actor, now)
 	}
 }
 
@@ -196,8 +248,8 @@ func (d *delivery) store(ctx context.Context, round []*message) {
 	}
 }
 
-// errRound is the error of every record of a round that was not written; the reason is in the log once.
-var errRound = errors.New("the transaction did not commit")
+// errRound is the error of every record of a round of which it is not known that it was written; the reason is in the log once.
+var errRound = errors.New("the round may not have been committed")
 
 // write appends the good records of a round and notes what became of each.
 func (d *delivery) write(ctx context.Context, round []*message) {
@@ -207,7 +259,7 @@ func (d *delivery) write(ctx context.Context, round []*message) {
 	}
 	written, err := d.appendRound(ctx, entries)
 	if err != nil {
-		d.Log.ErrorContext(ctx, "round not stored", slog.Int("records", len(entries)), slog.String("error", clean(err)))
+		d.Log.ErrorContext(ctx, "round not stored", slog.Int("records", len(entries)), slog.String("error", api.Reason(err)))
 	}
 	for i, record := range places {
 		if err != nil {
@@ -311,10 +363,12 @@ func (d *delivery) forgive(ctx context.Context, entries []audit.Entry, written [
 // settle decides what becomes of a message, now that this is known of its records.
 func (d *delivery) settle(ctx context.Context, m *message) {
 	m.status = m.fate()
+	d.tell(ctx, m, m.err)
 	for i, record := range m.records {
-		d.tell(ctx, m, i, record.err)
+		if record.err != nil {
+			d.tell(ctx, m, record.err, record.attributes(i)...)
+		}
 	}
-	d.tell(ctx, m, 0, m.err)
 	if m.status == telemetry.Failure && ctx.Err() != nil {
 		m.status = telemetry.Late
 	}
@@ -323,7 +377,7 @@ func (d *delivery) settle(ctx context.Context, m *message) {
 	}
 	if err := d.reject(ctx, m); err != nil {
 		m.status = telemetry.Failure
-		d.Log.ErrorContext(ctx, "rejects not sent", slog.String("message_id", m.MessageId), slog.String("error", clean(err)))
+		d.Log.ErrorContext(ctx, "rejects not sent", slog.String("message_id", m.MessageId), slog.String("error", api.Reason(err)))
 	} else {
 		m.status = telemetry.Rejected
 	}
@@ -364,7 +418,7 @@ func fate(err error) string {
 func (m *message) done() bool { return m.status == telemetry.Stored || m.status == telemetry.Rejected }
 
 // tell counts and logs why a record, or a whole message, is not stored.
-func (d *delivery) tell(ctx context.Context, m *message, index int, err error) {
+func (d *delivery) tell(ctx context.Context, m *message, err error, attributes ...slog.Attr) {
 	if err == nil || errors.Is(err, errRound) {
 		return
 	}
@@ -373,12 +427,18 @@ func (d *delivery) tell(ctx context.Context, m *message, index int, err error) {
 	if fate(err) == telemetry.Failure {
 		level = slog.LevelError
 	}
-	d.Log.LogAttrs(ctx, level, "record not stored", slog.String("message_id", m.MessageId), slog.String("queue", m.EventSourceARN),
-		slog.Int("index", index), slog.String("reason", fate(err)), slog.String("error", clean(err)))
+	d.Log.LogAttrs(ctx, level, "record not stored", append(attributes, slog.String("message_id", m.MessageId),
+		slog.String("queue", m.EventSourceARN), slog.String("reason", fate(err)), slog.String("error", api.Reason(err)))...)
 }
 
-// clean is an error's text for the log: a dependency may quote what it was sent.
-func clean(err error) string { return audit.SanitizeText(err.Error(), audit.Actions{}) }
+// attributes are what a line about the record has.
+func (r *queued) attributes(index int) []slog.Attr {
+	attributes := []slog.Attr{slog.Int("index", index)}
+	if id := r.entry.RemediationID; id != "" {
+		attributes = append(attributes, slog.String("remediation_id", audit.SanitizeText(id, audit.Actions{})))
+	}
+	return attributes
+}
 
 // report counts the messages and writes the invocation's last line.
 func (d *delivery) report(ctx context.Context) {

@@ -69,26 +69,26 @@ func (d *delivery) reject(ctx context.Context, m *message) error {
 	if d.Rejects == nil {
 		return errNoRejects
 	}
-	actor, err := m.actor()
-	if err != nil {
-		return err
+	if d.away != nil {
+		return d.away
 	}
 	var bodies []string
 	for i, record := range m.records {
 		if record.err == nil {
 			continue
 		}
-		sum := sha256.Sum256(record.text)
+		sum := sha256.Sum256(record.item.Text)
 		body, err := encode(reject{
-			ID: hex.EncodeToString(sum[:]), Queue: m.EventSourceARN, MessageID: m.MessageId, Index: i, Actor: actor,
-			Problem: api.Problem(record.err), Message: record.text,
+			ID: hex.EncodeToString(sum[:]), Queue: m.EventSourceARN, MessageID: m.MessageId, Index: i, Actor: record.actor,
+			Problem: api.Problem(record.err), Message: record.item.Text,
 		})
 		if err != nil {
 			return err
 		}
 		bodies = append(bodies, body)
 	}
-	return d.Rejects.send(ctx, bodies)
+	d.away = d.Rejects.send(ctx, bodies)
+	return d.away
 }
 
 // encode leaves the message's characters as they are, so that it does not grow.

@@ -1,0 +1,81 @@
+package access_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/datastorage-service/datastorage/internal/access"
+	"github.com/datastorage-service/datastorage/internal/postgrestest"
+)
+
+// TestNewNamesTheFault shows that settings which cannot work are refused at the start, by name and without their secrets.
+func TestNewNamesTheFault(t *testing.T) {
+	t.Parallel()
+	ca := postgrestest.NewAuthority(t).File
+	empty := filepath.Join(t.TempDir(), "empty.pem")
+	if err := os.WriteFile(empty, []byte("hunter2"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const full = "postgres://w@h:5432/d?sslmode=verify-full"
+	for name, c := range map[string]struct {
+		settings access.Settings
+		want     string // the names in the error; empty: none
+	}{
+		"nothing":                         {access.Settings{}, "DATASTORAGE_DATABASE_URL"},
+		"a URL":                           {access.Settings{URL: "postgres://w:hunter2@h/d"}, ""},
+		"a URL without a password":        {access.Settings{URL: full}, ""},
+		"no URL":                          {access.Settings{URL: "://hunter2"}, "DATASTORAGE_DATABASE_URL"},
+		"a reader that is no URL":         {access.Settings{URL: full, ReaderURL: "://hunter2"}, "DATASTORAGE_DATABASE_READER_URL"},
+		"iam":                             {access.Settings{URL: full, Auth: "iam", Region: "eu-west-1"}, ""},
+		"iam with roots":                  {access.Settings{URL: full, Auth: "iam", Region: "eu-west-1", CA: ca}, ""},
+		"iam without a region":            {access.Settings{URL: full, Auth: "iam"}, "AWS_REGION"},
+		"iam without TLS":                 {access.Settings{URL: "postgres://w@h/d?sslmode=disable", Auth: "iam", Region: "r"}, "DATASTORAGE_DATABASE_URL DATASTORAGE_DATABASE_AUTH verify-full"},
+		"iam with TLS of any kind":        {access.Settings{URL: "postgres://w@h/d?sslmode=require", Auth: "iam", Region: "r"}, "DATASTORAGE_DATABASE_URL verify-full"},
+		"iam with TLS if there is some":   {access.Settings{URL: "postgres://w@h/d", Auth: "iam", Region: "r"}, "DATASTORAGE_DATABASE_URL verify-full"},
+		"iam to any name":                 {access.Settings{URL: "postgres://w@h/d?sslmode=verify-ca", Auth: "iam", Region: "r"}, "DATASTORAGE_DATABASE_URL verify-full"},
+		"iam with a password":             {access.Settings{URL: "postgres://w:hunter2@h/d?sslmode=verify-full", Auth: "iam", Region: "r"}, "DATASTORAGE_DATABASE_URL password"},
+		"iam as nobody":                   {access.Settings{URL: "postgres://h/d?sslmode=verify-full", Auth: "iam", Region: "r"}, "DATASTORAGE_DATABASE_URL user"},
+		"iam for two hosts":               {access.Settings{URL: "postgres://w@h,i/d?sslmode=verify-full", Auth: "iam", Region: "r"}, "DATASTORAGE_DATABASE_URL one host"},
+		"iam and a reader without TLS":    {access.Settings{URL: full, ReaderURL: "postgres://w@h/d", Auth: "iam", Region: "r"}, "DATASTORAGE_DATABASE_READER_URL verify-full"},
+		"iam and a secret":                {access.Settings{URL: full, Auth: "iam", Region: "r", Secret: "s"}, "DATASTORAGE_DATABASE_SECRET DATASTORAGE_DATABASE_AUTH"},
+		"iam without a URL":               {access.Settings{URL: "host=h user=w sslmode=verify-full", Auth: "iam", Region: "r"}, "DATASTORAGE_DATABASE_URL must be a URL"},
+		"another way":                     {access.Settings{URL: full, Auth: "hunter3"}, "DATASTORAGE_DATABASE_AUTH"},
+		"a secret":                        {access.Settings{URL: "postgres://h/d", Secret: "s"}, ""},
+		"a secret and a password":         {access.Settings{URL: "postgres://w:hunter2@h/d", Secret: "s"}, "DATASTORAGE_DATABASE_URL DATASTORAGE_DATABASE_SECRET"},
+		"roots":                           {access.Settings{URL: full, CA: ca}, ""},
+		"the system's roots":              {access.Settings{URL: full, CA: "system"}, ""},
+		"roots that are not there":        {access.Settings{URL: full, CA: "/nowhere.pem"}, "DATASTORAGE_DATABASE_CA /nowhere.pem"},
+		"roots that are none":             {access.Settings{URL: full, CA: empty}, "DATASTORAGE_DATABASE_CA PEM"},
+		"roots that nobody would look at": {access.Settings{URL: "postgres://w:hunter2@h/d?sslmode=require", CA: ca}, "DATASTORAGE_DATABASE_URL DATASTORAGE_DATABASE_CA verify-full"},
+	} {
+		_, err := access.New(c.settings, aws.Config{})
+		if (err == nil) != (c.want == "") {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		for word := range strings.FieldsSeq(c.want) {
+			if !strings.Contains(err.Error(), word) || strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("%s: %v, want %s", name, err, word)
+			}
+		}
+	}
+}
+
+func TestSecretsAreNotPrinted(t *testing.T) {
+	t.Parallel()
+	settings := access.Settings{URL: "postgres://w:hunter2@h/d", ReaderURL: "postgres://w:hunter2@i/d"}
+	databases, err := access.New(settings, aws.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+		if text := fmt.Sprintf(verb+verb+verb, settings, databases, databases.Writer); strings.Contains(text, "hunter2") {
+			t.Errorf("%s: %s", verb, text)
+		}
+	}
+}

@@ -1,0 +1,75 @@
+package access_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/datastorage-service/datastorage/internal/access"
+	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/postgres"
+	"github.com/datastorage-service/datastorage/internal/postgrestest"
+)
+
+func TestMain(m *testing.M) {
+	code := postgrestest.Run(m)
+	if err := secrets.close(); err != nil {
+		_, _ = fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// secrets is the LocalStack of this test binary, started by the first test that needs it.
+var secrets secretsManager
+
+type secretsManager struct {
+	once   sync.Once
+	server *local.LocalStack
+	err    error
+}
+
+func (s *secretsManager) config(tb testing.TB) aws.Config {
+	tb.Helper()
+	s.once.Do(func() {
+		s.server, s.err = local.StartLocalStack(context.Background(), local.LocalStackConfig{
+			Services: []string{"secretsmanager"}, URL: os.Getenv("DATASTORAGE_LOCALSTACK_URL"), Progress: os.Stderr,
+		})
+	})
+	if s.err != nil {
+		tb.Fatal(s.err)
+	}
+	return s.server.Config()
+}
+
+func (s *secretsManager) close() error {
+	if s.server == nil {
+		return nil
+	}
+	return s.server.Close()
+}
+
+func open(tb testing.TB, settings access.Settings, sdk aws.Config) *postgres.Store {
+	tb.Helper()
+	databases, err := access.New(settings, sdk)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	stores, err := postgres.OpenDatabases(tb.Context(), databases, postgres.Config{Model: postgrestest.Model, MaxConns: 2})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(stores.Close)
+	return stores.Writer
+}
+
+// ask makes one read that finds nothing.
+func ask(ctx context.Context, store *postgres.Store) error {
+	_, err := store.List(ctx, audit.Filter{}, audit.Page{Limit: 1})
+	return err
+}

@@ -1,0 +1,346 @@
+package access_test
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/datastorage-service/datastorage/internal/access"
+	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/postgres"
+	"github.com/datastorage-service/datastorage/internal/postgrestest"
+	"github.com/datastorage-service/datastorage/migrations"
+)
+
+// vault is Secrets Manager with one secret, behind a front that counts what reads it and can be closed.
+type vault struct {
+	t      *testing.T
+	client *secretsmanager.Client
+	id     string
+	sdk    aws.Config // through the front
+	reads  atomic.Int32
+	away   atomic.Bool
+}
+
+func newVault(t *testing.T, value string) *vault {
+	t.Helper()
+	v := &vault{t: t, sdk: secrets.config(t)}
+	v.client = secretsmanager.NewFromConfig(v.sdk)
+	made, err := v.client.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{
+		Name: aws.String("database/" + rand.Text()), SecretString: &value,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.id = *made.ARN
+	target, err := url.Parse(*v.sdk.BaseEndpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	behind := httputil.NewSingleHostReverseProxy(target)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v.reads.Add(1)
+		if v.away.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		behind.ServeHTTP(w, r)
+	}))
+	t.Cleanup(front.Close)
+	v.sdk.BaseEndpoint = &front.URL
+	return v
+}
+
+// put adds a version and makes it the given stage.
+func (v *vault) put(value, stage string) (version string) {
+	v.t.Helper()
+	made, err := v.client.PutSecretValue(v.t.Context(), &secretsmanager.PutSecretValueInput{
+		SecretId: &v.id, SecretString: &value, VersionStages: []string{stage},
+	})
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return *made.VersionId
+}
+
+// promote makes the pending version the current one, the last step of a rotation.
+func (v *vault) promote(version string) {
+	v.t.Helper()
+	before, err := v.client.GetSecretValue(v.t.Context(), &secretsmanager.GetSecretValueInput{SecretId: &v.id})
+	if err == nil {
+		_, err = v.client.UpdateSecretVersionStage(v.t.Context(), &secretsmanager.UpdateSecretVersionStageInput{
+			SecretId: &v.id, VersionStage: aws.String("AWSCURRENT"), MoveToVersionId: &version, RemoveFromVersionId: before.VersionId,
+		})
+	}
+	if err != nil {
+		v.t.Fatal(err)
+	}
+}
+
+// managed is what RDS writes into a secret that it manages, with a host that must not be connected to.
+func managed(user, password string) string {
+	value, _ := json.Marshal(map[string]any{
+		"username": user, "password": password, "engine": "postgres", "host": "cluster.invalid", "port": 1, "dbname": "other",
+	})
+	return string(value)
+}
+
+// login is a role of one test that may what the writer may.
+type login struct {
+	t    *testing.T
+	db   *postgrestest.Database
+	name string
+	// password is the one that is good now.
+	password string
+}
+
+func newLogin(t *testing.T, db *postgrestest.Database) *login {
+	t.Helper()
+	l := &login{t: t, db: db, name: "rotating_" + strings.ToLower(rand.Text()), password: rand.Text()}
+	l.exec(fmt.Sprintf("CREATE ROLE %s LOGIN PASSWORD '%s' IN ROLE %s", l.name, l.password, local.WriterRole))
+	return l
+}
+
+func (l *login) exec(sql string) {
+	l.t.Helper()
+	conn, err := pgx.Connect(l.t.Context(), l.db.SuperuserURL())
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	_, err = conn.Exec(l.t.Context(), sql)
+	if err := errors.Join(err, conn.Close(l.t.Context())); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// change gives the role another password.
+func (l *login) change(password string) {
+	l.t.Helper()
+	l.password = password
+	l.exec(fmt.Sprintf("ALTER ROLE %s PASSWORD '%s'", l.name, password))
+}
+
+// disconnect ends the role's sessions.
+func (l *login) disconnect() {
+	l.t.Helper()
+	l.exec(fmt.Sprintf("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '%s'", l.name))
+}
+
+// url names no password, and a user that is not the secret's.
+func (l *login) url() string {
+	l.t.Helper()
+	target, err := url.Parse(l.db.WriterURL())
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	target.User = url.User("somebody")
+	return target.String()
+}
+
+// TestSecret shows a secret that is read at the first connection, once for all of them, and that Secrets Manager may be away before.
+func TestSecret(t *testing.T) {
+	t.Parallel()
+	user := newLogin(t, postgrestest.New(t))
+	vault := newVault(t, managed(user.name, user.password))
+	vault.away.Store(true)
+	settings := access.Settings{URL: user.url(), Secret: vault.id, Region: "us-east-1"}
+	store := open(t, settings, vault.sdk)
+	if err := ask(t.Context(), store); !errors.Is(err, audit.ErrUnavailable) || vault.reads.Load() == 0 {
+		t.Errorf("without Secrets Manager: %v", err)
+	}
+	vault.away.Store(false)
+	vault.reads.Store(0)
+	for range 3 {
+		if err := ask(t.Context(), store); err != nil {
+			t.Fatal(err)
+		}
+		user.disconnect()
+	}
+	if n := vault.reads.Load(); n != 1 {
+		t.Errorf("the secret was read %d times", n)
+	}
+	vault.away.Store(true)
+	if err := ask(t.Context(), store); err != nil {
+		t.Errorf("a new connection while Secrets Manager is away: %v", err)
+	}
+}
+
+// TestSecretForOneCaller shows the address that migrate connects by.
+func TestSecretForOneCaller(t *testing.T) {
+	t.Parallel()
+	db, authority := postgrestest.New(t), postgrestest.NewAuthority(t)
+	user := newLogin(t, db)
+	vault := newVault(t, managed(user.name, user.password))
+	proxy := postgrestest.NewProxy(t, postgrestest.ProxyConfig{
+		Target: db.AdminURL(), Certificate: authority.Certificate(t, "localhost"),
+		Admit: func(name, password string) bool { return name == user.name && password == user.password },
+	})
+	databases, err := access.New(access.Settings{
+		URL: proxy.URL(t, local.AdminRole, "verify-full"), Secret: vault.id, CA: authority.File,
+	}, vault.sdk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		address, err := databases.Writer.URL(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if pending, err := migrations.Pending(t.Context(), address); err != nil || len(pending) != 0 {
+			t.Errorf("%v, %v", pending, err)
+		}
+	}
+}
+
+// TestSecretIsWrong shows secrets that hold no login. What they hold is not told.
+func TestSecretIsWrong(t *testing.T) {
+	t.Parallel()
+	user := newLogin(t, postgrestest.New(t))
+	for _, value := range []string{"hunter2", `{"username":"hunter2"}`, `{"password":"hunter2"}`, `["hunter2"]`, `{"username":1,"password":"hunter2"}`} {
+		vault := newVault(t, value)
+		err := ask(t.Context(), open(t, access.Settings{URL: user.url(), Secret: vault.id}, vault.sdk))
+		if !errors.Is(err, audit.ErrUnavailable) || !strings.Contains(err.Error(), vault.id) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", value, err)
+		}
+	}
+	vault := newVault(t, managed(user.name, "not "+user.password))
+	err := ask(t.Context(), open(t, access.Settings{URL: user.url(), Secret: vault.id}, vault.sdk))
+	if !errors.Is(err, audit.ErrUnavailable) || !access.Refused(err) || strings.Contains(err.Error(), user.password) {
+		t.Errorf("a password that is wrong: %v", err)
+	}
+	missing := access.Settings{URL: user.url(), Secret: "nobody's"}
+	if err := ask(t.Context(), open(t, missing, vault.sdk)); !errors.Is(err, audit.ErrUnavailable) || !strings.Contains(err.Error(), "nobody's") {
+		t.Errorf("a secret that is not there: %v", err)
+	}
+}
+
+// traffic writes and reads on several stores, as several sandboxes do, until it is stopped.
+type traffic struct {
+	stop    chan struct{}
+	group   sync.WaitGroup
+	written []atomic.Int32 // by each
+}
+
+func startTraffic(t *testing.T, stores []*postgres.Store) *traffic {
+	t.Helper()
+	all := &traffic{stop: make(chan struct{}), written: make([]atomic.Int32, len(stores))}
+	for i, store := range stores {
+		all.group.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-all.stop:
+					return
+				default:
+				}
+				if err := write(t.Context(), store, fmt.Sprintf("sandbox-%d-%d", i, n)); err != nil {
+					t.Errorf("write %d of sandbox %d: %v", n, i, err)
+				}
+				all.written[i].Add(1)
+				if err := ask(t.Context(), store); err != nil {
+					t.Errorf("read %d of sandbox %d: %v", n, i, err)
+				}
+			}
+		})
+	}
+	return all
+}
+
+// settle waits until each store has written a few times more.
+func (f *traffic) settle(t *testing.T) {
+	t.Helper()
+	for i := range f.written {
+		until := f.written[i].Load() + 5
+		for deadline := time.Now().Add(time.Minute); f.written[i].Load() < until; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("the traffic stands still")
+			}
+		}
+	}
+}
+
+func (f *traffic) end() (written int32) {
+	close(f.stop)
+	f.group.Wait()
+	for i := range f.written {
+		written += f.written[i].Load()
+	}
+	return written
+}
+
+func write(ctx context.Context, store *postgres.Store, id string) error {
+	entry, err := audit.NewEntry(&audit.Remediation{
+		RemediationID: id, Name: "KubePodCrashLooping", Namespace: "shop", ActionType: "restart_pod", Severity: "unknown",
+		Phase: audit.PhasePending, Status: "pending", Metadata: "{}", StartTime: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+	}, "tester", time.Now())
+	if err != nil {
+		return err
+	}
+	written, err := store.Append(ctx, []audit.Entry{entry}, nil)
+	if err == nil && written[0].Replayed {
+		err = errors.New("was there already")
+	}
+	return errors.Join(err, func() error {
+		if len(written) == 1 {
+			return written[0].Err
+		}
+		return nil
+	}())
+}
+
+// TestRotation changes the password under four sandboxes at work, in the order of a rotation function and in the one of a person who changes
+// first the one and then the other, and ends all sessions in between: no request fails and no write is doubled or lost.
+func TestRotation(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	user := newLogin(t, db)
+	vault := newVault(t, managed(user.name, user.password))
+	stores := make([]*postgres.Store, 4)
+	for i := range stores {
+		stores[i] = open(t, access.Settings{URL: user.url(), Secret: vault.id}, vault.sdk)
+	}
+	all := startTraffic(t, stores)
+	all.settle(t)
+	for range 3 {
+		next := rand.Text()
+		version := vault.put(managed(user.name, next), "AWSPENDING")
+		user.change(next)
+		user.disconnect()
+		all.settle(t) // by the pending version
+		vault.promote(version)
+		user.disconnect()
+		all.settle(t)
+	}
+	next := rand.Text()
+	vault.put(managed(user.name, next), "AWSCURRENT")
+	user.change(next)
+	user.disconnect()
+	all.settle(t)
+	sent := all.end()
+	conn, err := pgx.Connect(t.Context(), db.ReaderURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+	var records, journal int32
+	err = conn.QueryRow(t.Context(), "SELECT (SELECT count(*) FROM remediation_audit), (SELECT count(*) FROM audit_event)").Scan(&records, &journal)
+	if err != nil || records != sent || journal != sent {
+		t.Errorf("%d records and %d journal entries of %d writes: %v", records, journal, sent, err)
+	}
+	t.Logf("%d writes, the secret was read %d times", sent, vault.reads.Load())
+}

@@ -1,0 +1,165 @@
+package endtoend_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/datastorage-service/datastorage/client"
+	"github.com/datastorage-service/datastorage/internal/endtoend"
+	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/postgrestest"
+)
+
+// news is what is written while the replica is behind.
+func news() client.RemediationInput {
+	record := minimal("news")
+	record.Name, record.ErrorMessage = "VolumeFull", pointer("no space is left on the volume")
+	return record
+}
+
+// sights tell, for every read, whether it sees news.
+func sights(api *client.Client) map[string]func(context.Context) (bool, error) {
+	const name = "VolumeFull"
+	found := func(err error) (bool, error) {
+		if errors.Is(err, client.ErrNotFound) {
+			return false, nil
+		}
+		return err == nil, err
+	}
+	search := func(mode client.SearchMode) func(context.Context) (bool, error) {
+		return func(ctx context.Context) (bool, error) {
+			found, err := api.Search(ctx, client.SearchInput{Query: "no space is left on the volume", Mode: &mode})
+			return err == nil && slices.ContainsFunc(found.Data, func(r client.SearchResult) bool {
+				return slices.ContainsFunc(r.Remediations, func(s client.RemediationSummary) bool { return s.RemediationID == "news" })
+			}), err
+		}
+	}
+	return map[string]func(context.Context) (bool, error){
+		"get": func(ctx context.Context) (bool, error) { _, err := api.GetRemediation(ctx, "news"); return found(err) },
+		"history": func(ctx context.Context) (bool, error) {
+			_, err := api.History(ctx, "news", client.GetHistoryParams{})
+			return found(err)
+		},
+		"similar": func(ctx context.Context) (bool, error) {
+			_, err := api.Similar(ctx, "news", client.FindSimilarParams{})
+			return found(err)
+		},
+		"list": func(ctx context.Context) (bool, error) {
+			page, err := api.ListRemediations(ctx, client.ListRemediationsParams{Name: name})
+			return err == nil && len(page.Data) == 1, err
+		},
+		"incident events": func(ctx context.Context) (bool, error) {
+			page, err := api.IncidentEvents(ctx, client.ListIncidentEventsParams{AlertName: name})
+			return err == nil && len(page.Data) == 1, err
+		},
+		"search by words": search(client.SearchModeLexical), "search by meaning": search(client.SearchModeSemantic), "search": search(client.SearchModeHybrid),
+		"success rate": func(ctx context.Context) (bool, error) {
+			rates, err := api.SuccessRate(ctx, client.GetSuccessRateParams{GroupBy: client.DimensionName, Name: name})
+			return err == nil && len(rates.Data) == 1, err
+		},
+		"trend": func(ctx context.Context) (bool, error) {
+			trend, err := api.Trend(ctx, client.GetTrendParams{
+				Interval: client.IntervalDay, Name: name, Since: "2026-01-01T00:00:00Z", Until: "2026-01-04T00:00:00Z",
+			})
+			return err == nil && slices.ContainsFunc(trend.Data, func(b client.TrendBucket) bool { return b.Total == 1 }), err
+		},
+	}
+}
+
+func wantSight(t *testing.T, what string, api *client.Client, want bool) {
+	t.Helper()
+	for operation, sees := range sights(api) {
+		if saw, err := sees(t.Context()); saw != want || err != nil {
+			t.Errorf("%s, %s: sees what was just written: %v, %v", what, operation, saw, err)
+		}
+	}
+}
+
+// behind is a stack whose query function reads from a streaming replica an hour behind, which has three remediations.
+func behind(t *testing.T) (*endtoend.Stack, *local.Postgres) {
+	t.Helper()
+	server := postgrestest.NewServer(t)
+	before := endtoend.New(t, endtoend.Options{Server: server})
+	for _, id := range []string{"a", "b", "c"} {
+		create(t, before, minimal(id))
+	}
+	replica := postgrestest.NewReplica(t, server, time.Hour)
+	return endtoend.New(t, endtoend.Options{Database: before.Database, Env: map[string]string{
+		"DATASTORAGE_DATABASE_READER_URL": replica.URL(local.ReaderRole, before.Database.Name),
+	}}), replica
+}
+
+// TestConsistency reads one's own write, with each operation, from a primary and from a replica that is behind; and while the replica is away.
+func TestConsistency(t *testing.T) {
+	t.Parallel()
+	stack, replica := behind(t)
+	create(t, stack, news())
+	wantSight(t, "eventual", stack.Client, false)
+	wantSight(t, "strong", stack.Client.Strong(), true)
+	postgrestest.CatchUp(t, replica)
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		if _, err := stack.Client.GetRemediation(t.Context(), "news"); err == nil {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+	wantSight(t, "eventual, when the replica has caught up", stack.Client, true)
+	if err := replica.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	wantSight(t, "strong, without the replica", stack.Client.Strong(), true)
+	for operation, sees := range sights(stack.Client) {
+		if _, err := sees(t.Context()); !errors.Is(err, client.ErrUnavailable) {
+			t.Errorf("eventual, without the replica: %s: %v", operation, err)
+		}
+	}
+}
+
+// TestPagesOfEitherConsistency goes on with the pages of one kind of read by the other: the place is the same.
+func TestPagesOfEitherConsistency(t *testing.T) {
+	t.Parallel()
+	stack, _ := behind(t)
+	create(t, stack, news())
+	for name, c := range map[string]struct{ first, then *client.Client }{
+		"strong, then eventual": {stack.Client.Strong(), stack.Client},
+		"eventual, then strong": {stack.Client, stack.Client.Strong()},
+	} {
+		var ids []string
+		params := client.ListRemediationsParams{Namespace: "shop", Name: "KubePodCrashLooping", Limit: 1}
+		api := c.first
+		for {
+			page, err := api.ListRemediations(t.Context(), params)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			for _, r := range page.Data {
+				ids = append(ids, r.RemediationID)
+			}
+			if !page.Pagination.HasMore {
+				break
+			}
+			params.Cursor, api = page.Pagination.NextCursor, c.then
+		}
+		if got := strings.Join(ids, ""); got != "cba" {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, stack.URL+"/v1/remediations?limit=1&consistency=strong", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := stack.HTTP.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer page.Body.Close()
+	if link := page.Header.Get("Link"); !strings.Contains(link, "consistency=strong") {
+		t.Errorf("the next page of a strong read: %s", link)
+	}
+}

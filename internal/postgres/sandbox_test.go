@@ -1,0 +1,186 @@
+package postgres_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/postgres"
+	"github.com/datastorage-service/datastorage/internal/postgrestest"
+)
+
+// sandboxVariable makes this test binary a function's process: it holds the database's URL.
+const sandboxVariable = "DATASTORAGE_TEST_SANDBOX"
+
+// runSandbox writes a remediation for each id on its standard input, and answers each with a line: "stored", or why not.
+func runSandbox(ctx context.Context, url string, in io.Reader, out io.Writer) error {
+	store, err := postgres.Open(ctx, postgres.Config{URL: url, MaxConns: 2})
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	for lines := bufio.NewScanner(in); lines.Scan(); {
+		answer := "stored"
+		if err := writeAlone(ctx, store, lines.Text()); err != nil {
+			answer = strings.ReplaceAll(err.Error(), "\n", " ")
+		}
+		if _, err := fmt.Fprintln(out, answer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeAlone(ctx context.Context, store *postgres.Store, id string) error {
+	var faults audit.Faults
+	record := minimal(id)
+	record.Check(audit.Checker{Faults: &faults, Actions: audit.Actions{}}, nil)
+	made, err := audit.NewEntry(record, "sandbox", time.Now())
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second) // as a request has
+	defer cancel()
+	written, err := store.Append(ctx, []audit.Entry{made}, nil)
+	if err != nil {
+		return err
+	}
+	return written[0].Err
+}
+
+// sandbox is such a process.
+type sandbox struct {
+	t       *testing.T
+	process *exec.Cmd
+	in      io.WriteCloser
+	out     *bufio.Reader
+}
+
+func startSandbox(t *testing.T, url string) *sandbox {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &sandbox{t: t, process: exec.CommandContext(t.Context(), self)}
+	s.process.Env = append(os.Environ(), sandboxVariable+"="+url)
+	s.process.Stderr = os.Stderr
+	out, err := s.process.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.out = bufio.NewReader(out)
+	if s.in, err = s.process.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = s.in.Close()
+		if err := s.process.Wait(); err != nil && t.Context().Err() == nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func (s *sandbox) write(id string) string {
+	s.t.Helper()
+	if _, err := fmt.Fprintln(s.in, id); err != nil {
+		s.t.Fatal(err)
+	}
+	answer, err := s.out.ReadString('\n')
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return strings.TrimSpace(answer)
+}
+
+func (s *sandbox) signal(signal os.Signal) {
+	s.t.Helper()
+	if err := s.process.Process.Signal(signal); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// TestFrozenSandbox stops a process between two requests, as Lambda freezes a sandbox, and does to its connections what can happen meanwhile.
+// It wakes up without knowing: the next request is answered, and nothing is written twice.
+func TestFrozenSandbox(t *testing.T) {
+	t.Parallel()
+	for name, happens := range map[string]func(*testing.T, *postgrestest.Tap, *postgrestest.Database){
+		"nothing":             func(*testing.T, *postgrestest.Tap, *postgrestest.Database) {},
+		"the network forgets": func(_ *testing.T, tap *postgrestest.Tap, _ *postgrestest.Database) { tap.Forget() },
+		"the proxy closes":    func(_ *testing.T, tap *postgrestest.Tap, _ *postgrestest.Database) { tap.CutAll() },
+		"the server ends the sessions": func(t *testing.T, _ *postgrestest.Tap, db *postgrestest.Database) {
+			t.Helper()
+			run(t, db.SuperuserURL(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'datastorage_writer' AND datname = current_database()")
+		},
+		"the server starts anew": func(t *testing.T, _ *postgrestest.Tap, db *postgrestest.Database) {
+			t.Helper()
+			if err := db.Server.Restart(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := postgrestest.NewOn(t, postgrestest.NewServer(t))
+			tap := postgrestest.NewTap(t, db.WriterURL())
+			s := startSandbox(t, tap.URL())
+			const rounds = 3
+			for n := range rounds {
+				if answer := s.write(fmt.Sprint("before ", n)); answer != "stored" {
+					t.Errorf("before: %s", answer)
+				}
+				s.signal(syscall.SIGSTOP)
+				happens(t, tap, db)
+				time.Sleep(1500 * time.Millisecond) // longer than a connection is trusted without a ping
+				s.signal(syscall.SIGCONT)
+				if answer := s.write(fmt.Sprint("after ", n)); answer != "stored" {
+					t.Errorf("after: %s", answer)
+				}
+			}
+			for table, n := range counts(t, db) {
+				if want := map[string]int{"signature": 1, "remediation_audit": 2 * rounds, "audit_event": 2 * rounds}[table]; n != want {
+					t.Errorf("%d rows in %s, want %d", n, table, want)
+				}
+			}
+		})
+	}
+}
+
+// TestForgottenConnections is the same for every call of the store, with all of its connections dead.
+func TestForgottenConnections(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	var group sync.WaitGroup
+	for name, call := range calls(t) {
+		store := openWith(t, postgres.Config{URL: db.WriterURL(), Model: postgrestest.Model, MaxConns: 2})
+		store.mustAppend(t, nil, minimal("r"), full("known"))
+		group.Go(func() {
+			var both sync.WaitGroup
+			for range 2 {
+				both.Go(func() { _, _ = store.SignaturesStored(t.Context(), nil) })
+			}
+			both.Wait()
+			store.Tap.Forget()
+			time.Sleep(1500 * time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			if err := call(ctx, store); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+	}
+	group.Wait()
+}

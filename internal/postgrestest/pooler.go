@@ -1,0 +1,87 @@
+package postgrestest
+
+import (
+	"errors"
+	"net"
+	"net/url"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/datastorage-service/datastorage/internal/local"
+)
+
+// PoolerVariable selects a pooler: pgbouncer puts PgBouncer in transaction mode between every Tap and its server.
+const PoolerVariable = "DATASTORAGE_TEST_POOLER"
+
+// Pooled tells whether taps lead through a pooler, for tests of what a pooler does not have: a server process of each connection's own.
+func Pooled() bool { return os.Getenv(PoolerVariable) != "" }
+
+// poolers are those of this test binary, by the server's address. They end with their servers.
+var poolers = struct {
+	sync.Mutex
+	servers map[string]*local.Postgres
+	running map[string]*local.PgBouncer
+}{servers: map[string]*local.Postgres{}, running: map[string]*local.PgBouncer{}}
+
+func address(server *local.Postgres) string {
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(server.Port()))
+}
+
+// pooled is the address that stands for a server's: the pooler's where one is asked for.
+func pooled(tb testing.TB, host string) string {
+	tb.Helper()
+	switch os.Getenv(PoolerVariable) {
+	case "":
+		return host
+	case "pgbouncer":
+	default:
+		tb.Fatalf("%s must be pgbouncer", PoolerVariable)
+	}
+	poolers.Lock()
+	defer poolers.Unlock()
+	server := poolers.servers[host]
+	if server == nil {
+		return host // another tap, or a door
+	}
+	if poolers.running[host] == nil {
+		pooler, err := local.StartPgBouncer(tb.Context(), local.PgBouncerConfig{Server: server, Data: newDataDir(), Progress: os.Stderr})
+		if err != nil {
+			tb.Fatal(err)
+		}
+		poolers.running[host] = pooler
+	}
+	return poolers.running[host].Address()
+}
+
+// ThroughPooler is the way to a database of a private server through the pooler, where one is asked for.
+func ThroughPooler(tb testing.TB, databaseURL string) string {
+	tb.Helper()
+	target, err := url.Parse(databaseURL)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	target.Host = pooled(tb, target.Host)
+	return target.String()
+}
+
+func servePooler(server *local.Postgres) {
+	poolers.Lock()
+	defer poolers.Unlock()
+	poolers.servers[address(server)] = server
+}
+
+// stopWithPooler stops a server and what was put in front of it.
+func stopWithPooler(server *local.Postgres) error {
+	poolers.Lock()
+	defer poolers.Unlock()
+	pooler := poolers.running[address(server)]
+	delete(poolers.servers, address(server))
+	delete(poolers.running, address(server))
+	var err error
+	if pooler != nil {
+		err = errors.Join(pooler.Stop(), removeDataDir(pooler.Data()))
+	}
+	return errors.Join(err, server.Stop())
+}
