@@ -77,6 +77,9 @@ func (b *PgBouncer) URL(user, database string) string {
 	return u.String()
 }
 
+// Data is the directory of its files.
+func (b *PgBouncer) Data() string { return b.data }
+
 // Stop ends the pooler and removes its files. Stopping twice is no error.
 func (b *PgBouncer) Stop() error {
 	err := b.process.Process.Signal(syscall.SIGTERM)

@@ -81,7 +81,7 @@ func stopWithPooler(server *local.Postgres) error {
 	delete(poolers.running, address(server))
 	var err error
 	if pooler != nil {
-		err = pooler.Stop()
+		err = errors.Join(pooler.Stop(), removeDataDir(pooler.Data()))
 	}
 	return errors.Join(err, server.Stop())
 }

@@ -249,34 +249,58 @@ func (s *sharedServer) leave() error {
 
 const dataPrefix = "datastorage-test-"
 
+// owned are the locks that say that this process still needs a directory, also while the server in it is stopped and has let go of its own.
+var owned sync.Map
+
 // newDataDir names a server's directory. It stands directly in the folder for temporary files, which every user may enter, as
 // those of testing.T are not: when root runs the tests, the server may have to run as nobody.
-func newDataDir() string { return filepath.Join(os.TempDir(), dataPrefix+rand.Text()) }
-
-// removeDataDir may find that another test binary has swept the directory meanwhile: the server has let go of its lock.
-func removeDataDir(data string) error {
-	err := os.Remove(data + ".lock")
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	}
-	return errors.Join(os.RemoveAll(data), err)
+func newDataDir() string {
+	data := filepath.Join(os.TempDir(), dataPrefix+rand.Text())
+	owner := flock.New(data + ".owner")
+	// Without its lock, the directory would merely not survive a stop of its server.
+	_ = owner.Lock()
+	owned.Store(data, owner)
+	return data
 }
 
-// sweep removes what test binaries left that were killed. A server's lock is taken before its directory is made and held as
-// long as its process lives, so whatever can be locked has no owner. Another user's files stay.
+func removeDataDir(data string) error {
+	errs := []error{os.RemoveAll(data), remove(data + ".lock"), remove(data + ".owner")}
+	if owner, ok := owned.LoadAndDelete(data); ok {
+		if lock, ok := owner.(*flock.Flock); ok {
+			errs = append(errs, lock.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func remove(path string) error {
+	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// sweep removes what test binaries left that were killed: nobody holds the lock of such a directory's owner, nor that of its server, which
+// may live for a moment longer. Another user's files stay.
 func sweep() {
-	locks, err := filepath.Glob(filepath.Join(os.TempDir(), dataPrefix+"*.lock"))
+	owners, err := filepath.Glob(filepath.Join(os.TempDir(), dataPrefix+"*.owner"))
 	if err != nil {
 		return
 	}
-	for _, path := range locks {
-		lock := flock.New(path)
-		if locked, err := lock.TryLock(); err == nil && locked {
-			left, _ := filepath.Glob(strings.TrimSuffix(path, ".lock") + "*")
+	for _, path := range owners {
+		data := strings.TrimSuffix(path, ".owner")
+		owner, server := flock.New(path), flock.New(data+".lock")
+		if take(owner) && take(server) {
+			left, _ := filepath.Glob(data + "*")
 			for _, entry := range left {
 				_ = os.RemoveAll(entry)
 			}
 		}
-		_ = lock.Close()
+		_, _ = server.Close(), owner.Close()
 	}
+}
+
+func take(lock *flock.Flock) bool {
+	locked, err := lock.TryLock()
+	return err == nil && locked
 }

@@ -169,3 +169,20 @@ func TestNewOnTheSameServerAtOnce(t *testing.T) {
 		t.Errorf("%d databases, want 4", got)
 	}
 }
+
+// TestStoppedServerIsNotSwept stops a server while another test binary, as it begins, removes what killed ones left.
+func TestStoppedServerIsNotSwept(t *testing.T) {
+	t.Parallel()
+	server := postgrestest.NewServer(t)
+	db := postgrestest.NewOn(t, server)
+	if err := server.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	postgrestest.Sweep()
+	if err := server.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := query[int](t, db.ReaderURL(), "SELECT count(*) FROM embedding_model"); got != 1 {
+		t.Errorf("%d models, want 1", got)
+	}
+}

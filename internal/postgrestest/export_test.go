@@ -1,0 +1,4 @@
+package postgrestest
+
+// Sweep is what a test binary does first.
+var Sweep = sweep
