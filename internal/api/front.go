@@ -127,6 +127,10 @@ func (f *Front) answer(ctx context.Context, request *Request) (answer *Answer, e
 	}()
 	route, ok := f.routes[request.event.RouteKey]
 	if !ok {
+		// Nor does anybody unknown learn which paths there are.
+		if err := request.identify(); err != nil {
+			return nil, err
+		}
 		return nil, noRoute(request.method(), request.Path())
 	}
 	if err := request.authorize(route.Scope); err != nil {

@@ -92,12 +92,22 @@ func (r *Request) header(name string) string {
 	return ""
 }
 
-// authorize takes the actor from the identity that the gateway put into the event, and checks what it may do: a JWT by its scopes; an
-// IAM principal may what its policy let through the gateway.
+// authorize checks what the actor may do: a JWT by its scopes; an IAM principal may what its policy let through the gateway.
 func (r *Request) authorize(scope Scope) error {
 	if scope == ScopePublic {
 		return nil
 	}
+	if err := r.identify(); err != nil {
+		return err
+	}
+	if jwt := r.event.RequestContext.Authorizer.JWT; jwt != nil && !slices.Contains(scopes(jwt), string(scope)) {
+		return fmt.Errorf("%w: the token lacks the scope %s", errForbidden, scope)
+	}
+	return nil
+}
+
+// identify takes the actor from the identity that the gateway put into the event.
+func (r *Request) identify() error {
 	authorizer := r.event.RequestContext.Authorizer
 	switch {
 	case authorizer == nil:
@@ -109,9 +119,6 @@ func (r *Request) authorize(scope Scope) error {
 	if strings.TrimSpace(r.actor) == "" || !audit.ValidIdentifier(r.actor) {
 		r.actor = ""
 		return errUnauthenticated
-	}
-	if authorizer.JWT != nil && !slices.Contains(scopes(authorizer.JWT), string(scope)) {
-		return fmt.Errorf("%w: the token lacks the scope %s", errForbidden, scope)
 	}
 	return nil
 }

@@ -96,6 +96,11 @@ func TestIdentity(t *testing.T) {
 				wantServed(t, stack)
 				return
 			}
+			nowhere := http.StatusNotFound
+			if c.read == 401 && c.write == 401 {
+				nowhere = http.StatusUnauthorized
+			}
+			wantNowhere(t, stack, nowhere)
 			for operation, ask := range allOperations(stack.Client) {
 				want := c.read
 				if mutates(operation) {
@@ -110,6 +115,22 @@ func TestIdentity(t *testing.T) {
 				t.Errorf("health: %v", err)
 			}
 		})
+	}
+}
+
+// wantNowhere asks for a path that there is not.
+func wantNowhere(t *testing.T, stack *endtoend.Stack, want int) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, stack.URL+"/v1/nowhere", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := response.Body.Close(); err != nil || response.StatusCode != want {
+		t.Errorf("nowhere: %d %v, want %d", response.StatusCode, err, want)
 	}
 }
 
