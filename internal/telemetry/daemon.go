@@ -5,20 +5,21 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"syscall"
 	"time"
 )
 
 // daemon is the way to the X-Ray daemon: datagrams, which nobody waits for. Nil has nobody at its end.
-type daemon struct{ conn net.Conn }
+type daemon struct {
+	conn net.Conn
+	raw  syscall.RawConn
+}
 
 // daemonHeader goes before each document (X-Ray developer guide, "Sending segment documents to the X-Ray daemon").
 const daemonHeader = `{"format": "json", "version": 1}` + "\n"
 
-// daemonTime bounds the look-up of a daemon's name, and how long a full socket may hold up an invocation.
-const (
-	lookupTime = 500 * time.Millisecond
-	sendTime   = 10 * time.Millisecond
-)
+// lookupTime bounds the look-up of a daemon's name.
+const lookupTime = 500 * time.Millisecond
 
 // newDaemon reads an address. One that cannot be reached is as good as none.
 func newDaemon(address string) (*daemon, error) {
@@ -37,13 +38,25 @@ func newDaemon(address string) (*daemon, error) {
 	if err != nil {
 		return nil, nil //nolint:nilnil,nilerr // traces are not worth a function that does not start
 	}
-	return &daemon{conn: conn}, nil
+	socket, ok := conn.(syscall.Conn)
+	if !ok {
+		return nil, errors.New("the X-Ray daemon's connection has no socket")
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return nil, fmt.Errorf("the X-Ray daemon's socket: %w", err)
+	}
+	return &daemon{conn: conn, raw: raw}, nil
 }
 
-// send gives a document away. That nobody takes it is no fault: the next one may be taken.
+// send gives a document away, at once or not at all: a full socket holds nobody up. That nobody takes it is no fault: the next one may be
+// taken. A deadline would do that too, but it also drops what a busy processor comes to only after it.
 func (d *daemon) send(document []byte) {
-	_ = d.conn.SetWriteDeadline(time.Now().Add(sendTime))
-	_, _ = d.conn.Write(append([]byte(daemonHeader), document...))
+	datagram := append([]byte(daemonHeader), document...)
+	_ = d.raw.Write(func(socket uintptr) bool {
+		_, _ = syscall.Write(int(socket), datagram)
+		return true
+	})
 }
 
 func (d *daemon) close() {
