@@ -3,7 +3,6 @@ package api
 import (
 	"encoding/json"
 	"errors"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,7 +25,7 @@ func newFields(tree any, path string, faults *audit.Faults) *fields {
 	if !ok {
 		faults.Add(trimDot(path), audit.CodeType, "must be an object")
 	}
-	return &fields{members: members, path: path, faults: faults, read: map[string]bool{}}
+	return &fields{members: members, path: path, faults: faults, read: make(map[string]bool, len(members))}
 }
 
 func trimDot(path string) string {
@@ -163,12 +162,17 @@ func (f *fields) object(name string) map[string]any {
 
 // finish names every member that nobody read.
 func (f *fields) finish() {
-	for _, name := range slices.Sorted(maps.Keys(f.members)) {
-		switch {
-		case f.read[name]:
-		case slices.Contains(setByService, name):
+	var unread []string
+	for name := range f.members {
+		if !f.read[name] {
+			unread = append(unread, name)
+		}
+	}
+	slices.Sort(unread)
+	for _, name := range unread {
+		if slices.Contains(setByService, name) {
 			f.fault(name, audit.CodeReadOnly, "is set by the service and cannot be sent")
-		default:
+		} else {
 			f.faults.Add(audit.FieldPath(trimDot(f.path), name), audit.CodeUnknown, "no such field")
 		}
 	}

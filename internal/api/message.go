@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"mime"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/datastorage-service/datastorage/internal/audit"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
@@ -41,14 +45,14 @@ func OpenMessage(body string) (Message, error) {
 	if len(text) > MaxMessage {
 		return Message{}, audit.Faults{{Code: audit.CodeSize, Detail: fmt.Sprintf("larger than %d bytes", MaxMessage)}}
 	}
-	if !json.Valid(text) {
-		return Message{}, malformed(text)
-	}
 	data, path, err := openCloudEvent(text)
 	if err != nil {
 		return Message{}, err
 	}
 	if !isArray(data) {
+		if !jsontext.Value(data).IsValid(lenient...) {
+			return Message{}, malformed(text)
+		}
 		return Message{Items: []MessageItem{{Text: data, path: path}}}, nil
 	}
 	return openArray(data, path)
@@ -108,25 +112,48 @@ func openCloudEvent(text []byte) (data []byte, path string, err error) {
 func members(text []byte) (map[string]json.RawMessage, error) {
 	var faults audit.Faults
 	all := map[string]json.RawMessage{}
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	_, err := decoder.Token() // the brace
-	for err == nil && decoder.More() {
-		var key json.Token
-		var value json.RawMessage
-		if key, err = decoder.Token(); err != nil {
+	decoder := newDecoder(text)
+	_, err := decoder.ReadToken() // the brace
+	for err == nil && decoder.PeekKind() != jsontext.KindEndObject {
+		var name jsontext.Token
+		if name, err = decoder.ReadToken(); err != nil {
 			break
 		}
-		err = decoder.Decode(&value)
-		name, _ := key.(string)
-		if _, twice := all[name]; twice {
-			faults.Add(audit.FieldPath("", name), audit.CodeDuplicate, "the same key twice in one object")
+		key := name.String()
+		if _, twice := all[key]; twice {
+			faults.Add(audit.FieldPath("", key), audit.CodeDuplicate, "the same key twice in one object")
 		}
-		all[name] = value
+		all[key], err = readValue(decoder, text)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read the members of an object: %w", err)
+	if err = errors.Join(err, finish(decoder)); err != nil {
+		return nil, malformed(text)
 	}
 	return all, faults.Err()
+}
+
+// lenient leaves to audit.ParseJSON what that makes faults of, or replaces.
+var lenient = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
+
+func newDecoder(text []byte) *jsontext.Decoder {
+	return jsontext.NewDecoder(bytes.NewBuffer(text), lenient...)
+}
+
+// readValue is the text of the decoder's next value within the text that it reads.
+func readValue(decoder *jsontext.Decoder, text []byte) (json.RawMessage, error) {
+	value, err := decoder.ReadValue()
+	end := decoder.InputOffset()
+	return text[end-int64(len(value)) : end], err
+}
+
+// finish reads the end of the outermost array or object, and that nothing is behind it.
+func finish(decoder *jsontext.Decoder) error {
+	if _, err := decoder.ReadToken(); err != nil {
+		return err
+	}
+	if _, err := decoder.ReadToken(); !errors.Is(err, io.EOF) {
+		return errors.New("something stands behind the value")
+	}
+	return nil
 }
 
 // checkCloudEvent holds an envelope to what CloudEvents 1.0.2 requires of it. Other attributes may have any name and value.
@@ -166,55 +193,23 @@ func isJSON(contentType string) bool {
 }
 
 func openArray(text []byte, path string) (Message, error) {
-	items := split(text)
-	if len(items) == 0 || len(items) > MaxMessageRecords {
+	message := Message{Array: true}
+	decoder := newDecoder(text)
+	_, err := decoder.ReadToken() // the bracket
+	for err == nil && decoder.PeekKind() != jsontext.KindEndArray {
+		var item json.RawMessage
+		item, err = readValue(decoder, text)
+		message.Items = append(message.Items, MessageItem{Text: item, path: fmt.Sprintf("%s[%d]", path, len(message.Items))})
+	}
+	if err = errors.Join(err, finish(decoder)); err != nil {
+		return Message{}, malformed(text)
+	}
+	if len(message.Items) == 0 || len(message.Items) > MaxMessageRecords {
 		return Message{}, audit.Faults{{
 			Field: path, Code: audit.CodeSize, Detail: fmt.Sprintf("must hold 1 to %d records", MaxMessageRecords),
 		}}
 	}
-	message := Message{Array: true, Items: make([]MessageItem, len(items))}
-	for i, item := range items {
-		message.Items[i] = MessageItem{Text: item, path: fmt.Sprintf("%s[%d]", path, i)}
-	}
 	return message, nil
-}
-
-// split cuts an array, which must be valid JSON, into the texts of its items. encoding/json would look at every byte twice more.
-func split(array []byte) (items []json.RawMessage) {
-	depth, begin := 0, 0
-	for at := 0; at < len(array); at++ {
-		switch array[at] {
-		case '"':
-			at = closingQuote(array, at)
-		case '[', '{':
-			if depth++; depth == 1 {
-				begin = at + 1
-			}
-		case ']', '}':
-			depth--
-			if item := bytes.TrimSpace(array[begin:at]); depth == 0 && len(item) > 0 {
-				items = append(items, item)
-			}
-		case ',':
-			if depth == 1 {
-				items = append(items, bytes.TrimSpace(array[begin:at]))
-				begin = at + 1
-			}
-		}
-	}
-	return items
-}
-
-// closingQuote is the place of the quote that ends the text which begins at open.
-func closingQuote(text []byte, open int) int {
-	for at := open + 1; ; at++ {
-		switch text[at] {
-		case '"':
-			return at
-		case '\\':
-			at++
-		}
-	}
 }
 
 // below is the path of a field under another path; "." for what is to stand before the names of fields.

@@ -39,13 +39,12 @@ func (a *AIAnalysis) key() string { return a.RemediationID }
 
 func (a *AIAnalysis) metadata() Metadata { return a.Metadata }
 
-func (a *AIAnalysis) document() document {
-	d := document{}
-	d.text("analysis_id", a.AnalysisID)
-	d.text("provider", a.Provider)
-	d.text("model", a.Model)
-	d.number("confidence_score", a.ConfidenceScore)
-	d.integer("tokens_used", a.TokensUsed)
+func (a *AIAnalysis) document(d *document) {
 	d.integer("analysis_duration_ms", a.AnalysisDurationMS)
-	return d
+	d.text("analysis_id", a.AnalysisID)
+	d.number("confidence_score", a.ConfidenceScore)
+	d.metadata(a.metadata())
+	d.text("model", a.Model)
+	d.text("provider", a.Provider)
+	d.integer("tokens_used", a.TokensUsed)
 }

@@ -18,15 +18,16 @@ import (
 // beyond 2^53, or text that is not UTF-8. It is a mistake of the code that built the tree.
 var ErrNotCanonical = errors.New("no canonical JSON form")
 
-// Canonical is the RFC 8785 (JCS) form of a tree: map[string]any, map[string]string, []any, string, json.Number, float64, int,
-// int64, bool and nil. Equal values give equal bytes on every implementation of the RFC.
+// Canonical is the RFC 8785 (JCS) form of a tree as ParseJSON makes it, and of map[string]string. Equal values give equal bytes on every
+// implementation of the RFC.
 //
 // The RFC writes every number as an IEEE 754 double, so a json.Number may lose digits here; InexactNumbers names those that do.
-func Canonical(v any) ([]byte, error) {
-	return appendCanonical(nil, v)
+func Canonical(tree any) ([]byte, error) {
+	return appendTree(nil, tree, appendCanonicalLiteral)
 }
 
-func appendCanonical(out []byte, v any) ([]byte, error) {
+// appendTree writes a tree with its keys in the order of RFC 8785, and its numbers as told.
+func appendTree(out []byte, v any, number func([]byte, json.Number) ([]byte, error)) ([]byte, error) {
 	switch v := v.(type) {
 	case nil:
 		return append(out, "null"...), nil
@@ -34,82 +35,65 @@ func appendCanonical(out []byte, v any) ([]byte, error) {
 		return strconv.AppendBool(out, v), nil
 	case string:
 		return appendCheckedString(out, v)
-	case int:
-		return appendCanonicalInteger(out, int64(v))
-	case int64:
-		return appendCanonicalInteger(out, v)
-	case float64:
-		return appendCanonicalNumber(out, v)
 	case json.Number:
-		f, err := strconv.ParseFloat(v.String(), 64)
-		if err != nil {
-			return nil, fmt.Errorf("number: %w", ErrNotCanonical)
-		}
-		return appendCanonicalNumber(out, f)
+		return number(out, v)
 	case []any:
-		return appendCanonicalArray(out, v)
+		return appendArray(out, v, number)
 	case map[string]any:
-		return appendCanonicalObject(out, v)
+		return appendObject(out, v, number)
 	case map[string]string:
-		return appendCanonicalObject(out, v)
+		return appendObject(out, v, number)
 	default:
 		return nil, fmt.Errorf("%T: %w", v, ErrNotCanonical)
 	}
 }
 
-func appendCanonicalArray(out []byte, list []any) ([]byte, error) {
+func appendArray(out []byte, list []any, number func([]byte, json.Number) ([]byte, error)) ([]byte, error) {
 	var err error
 	out = append(out, '[')
 	for i, item := range list {
 		if i > 0 {
 			out = append(out, ',')
 		}
-		if out, err = appendCanonical(out, item); err != nil {
+		if out, err = appendTree(out, item, number); err != nil {
 			return nil, err
 		}
 	}
 	return append(out, ']'), nil
 }
 
-func appendCanonicalObject[V any](out []byte, members map[string]V) ([]byte, error) {
+func appendObject[V any](out []byte, members map[string]V, number func([]byte, json.Number) ([]byte, error)) ([]byte, error) {
 	var err error
+	keys := slices.AppendSeq(make([]string, 0, len(members)), maps.Keys(members))
+	slices.SortFunc(keys, compareUTF16)
 	out = append(out, '{')
-	for i, key := range slices.SortedFunc(maps.Keys(members), compareUTF16) {
+	for i, key := range keys {
 		if i > 0 {
 			out = append(out, ',')
 		}
 		if out, err = appendCheckedString(out, key); err != nil {
 			return nil, err
 		}
-		if out, err = appendCanonical(append(out, ':'), members[key]); err != nil {
+		if out, err = appendTree(append(out, ':'), members[key], number); err != nil {
 			return nil, err
 		}
 	}
 	return append(out, '}'), nil
 }
 
-// compareUTF16 orders strings by their UTF-16 code units (RFC 8785, section 3.2.3). That differs from the order of code points
-// only where a surrogate pair (U+10000 and above) meets U+E000–U+FFFF.
+// compareUTF16 orders UTF-8 strings by their UTF-16 code units (RFC 8785, section 3.2.3). Bytes have the same order but where a character
+// beyond U+FFFF (a first byte from F0) meets one from U+E000 to U+FFFF (EE or EF): surrogates, D800 to DFFF, come before those.
 func compareUTF16(a, b string) int {
-	for a != "" && b != "" {
-		ra, na := utf8.DecodeRuneInString(a)
-		rb, nb := utf8.DecodeRuneInString(b)
-		if ra != rb {
-			if (ra >= 0x10000) != (rb >= 0x10000) {
-				return cmp.Compare(firstUTF16(ra), firstUTF16(rb))
-			}
-			return cmp.Compare(ra, rb)
+	for i := range min(len(a), len(b)) {
+		if a[i] == b[i] {
+			continue
 		}
-		a, b = a[na:], b[nb:]
+		if low, high := min(a[i], b[i]), max(a[i], b[i]); low >= 0xEE && low < 0xF0 && high >= 0xF0 {
+			return cmp.Compare(b[i], a[i])
+		}
+		return cmp.Compare(a[i], b[i])
 	}
 	return cmp.Compare(len(a), len(b))
-}
-
-func firstUTF16(r rune) rune {
-	if r < 0x10000 {
-		return r
-	}
-	return 0xD800 + (r-0x10000)>>10
 }
 
 func appendCheckedString(out []byte, s string) ([]byte, error) {
@@ -149,6 +133,15 @@ func appendCanonicalInteger(out []byte, n int64) ([]byte, error) {
 		return nil, fmt.Errorf("integer beyond 2^53: %w", ErrNotCanonical)
 	}
 	return strconv.AppendInt(out, n, 10), nil
+}
+
+// appendCanonicalLiteral writes a number of a tree.
+func appendCanonicalLiteral(out []byte, literal json.Number) ([]byte, error) {
+	f, err := strconv.ParseFloat(literal.String(), 64)
+	if err != nil {
+		return nil, fmt.Errorf("number: %w", ErrNotCanonical)
+	}
+	return appendCanonicalNumber(out, f)
 }
 
 // appendCanonicalNumber writes f as ECMAScript's Number.prototype.toString does (RFC 8785, section 3.2.2.3).

@@ -50,7 +50,7 @@ func TestCanonicalNumbers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := Canonical(math.Float64frombits(bits))
+			got, err := appendCanonicalNumber(nil, math.Float64frombits(bits))
 			if err != nil || string(got) != tt.want {
 				t.Errorf("got %s, %v, want %s", got, err, tt.want)
 			}
@@ -92,23 +92,41 @@ func TestCanonical(t *testing.T) {
 	}
 }
 
-func TestCanonicalGoValues(t *testing.T) {
+func TestNotCanonical(t *testing.T) {
 	t.Parallel()
-	got, err := Canonical(map[string]any{"i": 1, "j": int64(-1 << 53), "f": 0.5, "m": map[string]string{"b": "x", "a": "y"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(`{"f":0.5,"i":1,"j":-9007199254740992,"m":{"a":"y","b":"x"}}`, string(got)); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
 	for name, value := range map[string]any{
-		"struct": struct{}{}, "nan": math.NaN(), "infinity": math.Inf(-1), "int64 beyond 2^53": int64(1<<53 + 1),
-		"number beyond float64": json.Number("1e400"), "word as a number": json.Number("x"), "invalid utf-8": "\xff",
-		"invalid utf-8 in a key": map[string]any{"\xff": 1}, "nested": []any{map[string]any{"a": make(chan int)}},
+		"struct": struct{}{}, "float64": 0.5, "number beyond float64": json.Number("1e400"), "word as a number": json.Number("x"),
+		"invalid utf-8": "\xff", "invalid utf-8 in a key": map[string]any{"\xff": "x"}, "nested": []any{map[string]any{"a": make(chan int)}},
 	} {
 		if out, err := Canonical(value); !errors.Is(err, ErrNotCanonical) || out != nil {
 			t.Errorf("%s: got %s, %v, want ErrNotCanonical", name, out, err)
 		}
+	}
+}
+
+// TestDocument shows what a record's fields are refused for: what has no canonical form, and another order than that of their names.
+func TestDocument(t *testing.T) {
+	t.Parallel()
+	for name, write := range map[string]func(*document){
+		"not a number":    func(d *document) { d.number("a", new(math.NaN())) },
+		"infinity":        func(d *document) { d.number("a", new(math.Inf(-1))) },
+		"integer too far": func(d *document) { d.integer("a", new(int64(1<<53+1))) },
+		"invalid utf-8":   func(d *document) { d.text("a", "\xff") },
+		"order":           func(d *document) { d.text("b", ""); d.text("a", "") },
+		"twice":           func(d *document) { d.null("a"); d.null("a") },
+	} {
+		var d document
+		if write(&d); !errors.Is(d.err, ErrNotCanonical) {
+			t.Errorf("%s: %v", name, d.err)
+		}
+	}
+	var d document
+	d.boolean("a", true)
+	d.integer("b", new(int64(-1<<53)))
+	d.number("c", new(0.5))
+	d.null("d")
+	if got := string(d.out); d.err != nil || got != `"a":true,"b":-9007199254740992,"c":0.5,"d":null` {
+		t.Errorf("%s, %v", got, d.err)
 	}
 }
 

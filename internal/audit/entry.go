@@ -2,7 +2,6 @@ package audit
 
 import (
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
@@ -25,7 +24,8 @@ type Record interface {
 	kind() Kind
 	key() string
 	metadata() Metadata
-	document() document
+	// document writes the fields that were sent.
+	document(d *document)
 }
 
 // Entry is one write on its way to the journal. Its canonical bytes are the RFC 8785 text of
@@ -78,7 +78,7 @@ func NewEntry(record Record, actor string, now time.Time) (Entry, error) {
 
 // Canonical is the bytes that the journal keeps and hashes.
 func (e Entry) Canonical() []byte {
-	out := append([]byte(nil), `{"actor":`...)
+	out := append(make([]byte, 0, len(e.content)+len(e.Actor)+128), `{"actor":`...)
 	out = appendCanonicalString(out, e.Actor)
 	out = append(append(out, `,"content":`...), e.content...)
 	out = append(append(append(out, `,"event_id":"`...), e.EventID.String()...), `","recorded_at":"`...)
@@ -86,74 +86,132 @@ func (e Entry) Canonical() []byte {
 }
 
 func canonicalContent(record Record) ([]byte, error) {
-	fields := record.document()
-	if metadata := record.metadata(); metadata != "" {
-		tree, err := metadata.tree()
+	fields := document{out: make([]byte, 0, 1024)}
+	record.document(&fields)
+	if fields.err != nil {
+		return nil, fmt.Errorf("write the canonical form: %w", fields.err)
+	}
+	out := make([]byte, 0, len(fields.out)+256)
+	out = append(out, '{')
+	if len(fields.inexact) > 0 {
+		exact, err := Canonical(fields.inexact)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("write the exact numbers: %w", err)
 		}
-		fields["metadata"] = tree
+		out = append(append(append(out, `"exact_numbers":`...), exact...), ',')
 	}
-	content := map[string]any{
-		"kind":           string(record.kind()),
-		"record":         map[string]any(fields),
-		"remediation_id": record.key(),
-	}
-	if exact := InexactNumbers(map[string]any(fields)); len(exact) > 0 {
-		content["exact_numbers"] = asTree(exact)
-	}
-	canonical, err := Canonical(content)
-	if err != nil {
-		return nil, fmt.Errorf("write the canonical form: %w", err)
-	}
-	return canonical, nil
-}
-
-func asTree(texts map[string]string) map[string]any {
-	tree := make(map[string]any, len(texts))
-	for key, text := range texts {
-		tree[key] = text
-	}
-	return tree
+	out = appendCanonicalString(append(out, `"kind":`...), string(record.kind()))
+	out = append(append(append(out, `,"record":{`...), fields.out...), '}')
+	out, err := appendCheckedString(append(out, `,"remediation_id":`...), record.key())
+	return append(out, '}'), err
 }
 
 // FormatTime is how times are written wherever the service writes them: RFC 3339 in UTC with six digits.
 func FormatTime(t time.Time) string {
-	return t.UTC().Format("2006-01-02T15:04:05.000000Z")
+	return t.UTC().Format(timeLayout)
 }
 
-// document is a record's fields as a JSON tree; absent fields have no member.
-type document map[string]any
+const timeLayout = "2006-01-02T15:04:05.000000Z"
 
-func (d document) text(field, value string) { d[field] = value }
+// document writes a record's fields as the members of a JSON object in canonical form, so they must come in the order of their names.
+// Absent fields have no member.
+type document struct {
+	out  []byte
+	last string // field
+	// inexact are the numbers of the metadata that the canonical form changes, by their place in the record.
+	inexact map[string]string
+	err     error
+}
 
-func (d document) optional(field string, value *string) {
+// name begins a field.
+func (d *document) name(field string) {
+	if d.last != "" {
+		d.out = append(d.out, ',')
+	}
+	if field <= d.last {
+		d.err = fmt.Errorf("%s behind %s: %w", field, d.last, ErrNotCanonical)
+	}
+	d.last = field
+	d.out = append(appendCanonicalString(d.out, field), ':')
+}
+
+// value ends a field with what the text is now, or with an error.
+func (d *document) value(out []byte, err error) {
+	if err != nil {
+		d.err = err
+		return
+	}
+	d.out = out
+}
+
+func (d *document) text(field, value string) {
+	d.name(field)
+	d.value(appendCheckedString(d.out, value))
+}
+
+func (d *document) optional(field string, value *string) {
 	if value != nil {
-		d[field] = *value
+		d.text(field, *value)
 	}
 }
 
-func (d document) null(field string, is bool) {
-	if is {
-		d[field] = nil
+// clearable is a field of an update: one that is cleared is null.
+func (d *document) clearable(field string, value Optional[string]) {
+	d.optional(field, value.Value)
+	if value.Set && value.Value == nil {
+		d.null(field)
 	}
 }
 
-func (d document) time(field string, t *time.Time) {
+func (d *document) null(field string) {
+	d.name(field)
+	d.out = append(d.out, "null"...)
+}
+
+func (d *document) boolean(field string, value bool) {
+	d.name(field)
+	d.out = strconv.AppendBool(d.out, value)
+}
+
+func (d *document) time(field string, t *time.Time) {
 	if t != nil {
-		d[field] = FormatTime(*t)
+		d.name(field)
+		d.out = append(t.UTC().AppendFormat(append(d.out, '"'), timeLayout), '"')
 	}
 }
 
-func (d document) integer(field string, n *int64) {
+func (d *document) integer(field string, n *int64) {
 	if n != nil {
-		d[field] = json.Number(strconv.FormatInt(*n, 10))
+		d.name(field)
+		d.value(appendCanonicalInteger(d.out, *n))
 	}
 }
 
-func (d document) number(field string, f *float64) {
+func (d *document) number(field string, f *float64) {
 	if f != nil {
-		d[field] = json.Number(strconv.FormatFloat(*f, 'g', -1, 64))
+		d.name(field)
+		d.value(appendCanonicalNumber(d.out, *f))
+	}
+}
+
+// metadata writes the field of that name, unless an update leaves it alone.
+func (d *document) metadata(m Metadata) {
+	const field = "metadata"
+	if m == "" {
+		return
+	}
+	tree, err := m.tree()
+	if err != nil {
+		d.err = err
+		return
+	}
+	d.name(field)
+	d.value(appendTree(d.out, tree, appendCanonicalLiteral))
+	for pointer, literal := range InexactNumbers(tree) {
+		if d.inexact == nil {
+			d.inexact = map[string]string{}
+		}
+		d.inexact["/"+field+pointer] = literal
 	}
 }
 

@@ -46,17 +46,16 @@ func (e *Execution) key() string { return e.RemediationID }
 
 func (e *Execution) metadata() Metadata { return e.Metadata }
 
-func (e *Execution) document() document {
-	d := document{}
-	d.text("workflow_id", e.WorkflowID)
-	d.text("execution_id", e.ExecutionID)
+func (e *Execution) document(d *document) {
 	d.text("action_type", e.ActionType)
-	d.optional("target_resource", e.TargetResource)
 	d.optional("cluster_name", e.ClusterName)
-	d["success"] = e.Success
-	d.time("start_time", &e.StartTime)
 	d.time("end_time", e.EndTime)
-	d.integer("execution_time_ms", e.ExecutionTimeMS)
 	d.optional("error_message", e.ErrorMessage)
-	return d
+	d.text("execution_id", e.ExecutionID)
+	d.integer("execution_time_ms", e.ExecutionTimeMS)
+	d.metadata(e.metadata())
+	d.time("start_time", &e.StartTime)
+	d.boolean("success", e.Success)
+	d.optional("target_resource", e.TargetResource)
+	d.text("workflow_id", e.WorkflowID)
 }

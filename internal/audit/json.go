@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // JSONLimits bounds what ParseJSON reads. Both must be positive.
@@ -40,19 +42,11 @@ func ParseJSON(data []byte, limits JSONLimits, counts Actions) (any, Faults) {
 	if len(bytes.TrimLeft(data, " \t\r\n")) == 0 {
 		return nil, Faults{{Code: CodeEmpty, Detail: "must not be empty"}}
 	}
-	if tree, ok := readJSON(data, limits.Depth, counts); ok {
-		return tree, nil
-	}
-	return parseTokens(data, limits, counts)
-}
-
-// parseTokens is ParseJSON of a text within the limit of bytes that may have any fault.
-func parseTokens(data []byte, limits JSONLimits, counts Actions) (any, Faults) {
-	p := &jsonParser{data: data, decoder: json.NewDecoder(bytes.NewReader(data)), limits: limits, counts: counts}
-	p.decoder.UseNumber()
+	p := &jsonParser{data: data, limits: limits, counts: counts}
+	p.decoder = jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	tree, err := p.document()
 	if err != nil && !errors.Is(err, errEnough) {
-		p.faults.Add("", CodeMalformed, malformedDetail(err, p.decoder.InputOffset()))
+		p.faults.Add("", CodeMalformed, malformedDetail(err))
 	}
 	if len(p.faults) > 0 {
 		return nil, p.faults
@@ -65,12 +59,30 @@ var errEnough = errors.New("enough faults")
 
 type jsonParser struct {
 	data    []byte
-	decoder *json.Decoder
+	decoder *jsontext.Decoder
 	limits  JSONLimits
 	counts  Actions
 	faults  Faults
-	path    []byte // of the value being read
-	depth   int
+	steps   []step // to the value that is being read, one for each container around it
+}
+
+// step is one step from a value into it: to the member with a key, or to the item with an index.
+type step struct {
+	key    string
+	index  int
+	member bool
+}
+
+// path names the value that is being read.
+func (p *jsonParser) path() (path []byte) {
+	for _, step := range p.steps {
+		if step.member {
+			path = appendPathKey(path, step.key)
+		} else {
+			path = append(strconv.AppendInt(append(path, '['), int64(step.index), 10), ']')
+		}
+	}
+	return path
 }
 
 func (p *jsonParser) document() (any, error) {
@@ -78,41 +90,57 @@ func (p *jsonParser) document() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := p.decoder.Token(); !errors.Is(err, io.EOF) {
+	if _, err := p.decoder.ReadToken(); !errors.Is(err, io.EOF) {
 		p.fault(CodeMalformed, "must be one JSON value with nothing after it")
 	}
 	return tree, nil
 }
 
 func (p *jsonParser) fault(code, detail string) {
-	p.faults.Add(string(p.path), code, detail)
+	p.faults.Add(string(p.path()), code, detail)
 }
 
 // value reads the next value. It recurses at most limits.Depth deep.
 func (p *jsonParser) value() (any, error) {
-	token, err := p.token()
+	if len(p.faults) >= maxJSONFaults {
+		return nil, errEnough
+	}
+	switch p.decoder.PeekKind() {
+	case jsontext.KindBeginObject, jsontext.KindBeginArray:
+		return p.container()
+	case jsontext.KindString:
+		return p.text()
+	}
+	token, err := p.decoder.ReadToken()
 	if err != nil {
 		return nil, err
 	}
-	switch token := token.(type) {
-	case json.Delim:
-		return p.container(token)
-	case json.Number:
-		if _, err := strconv.ParseFloat(token.String(), 64); err != nil {
+	switch token.Kind() {
+	case jsontext.KindTrue, jsontext.KindFalse:
+		return token.Bool(), nil
+	case jsontext.KindNumber:
+		number := token.String()
+		if _, err := strconv.ParseFloat(number, 64); err != nil {
 			p.fault(CodeRange, "larger than a 64-bit floating-point number can be")
 		}
+		return json.Number(number), nil
+	default:
+		return nil, nil
 	}
-	return token, nil
 }
 
-func (p *jsonParser) container(open json.Delim) (any, error) {
-	if p.depth == p.limits.Depth {
+func (p *jsonParser) container() (any, error) {
+	if len(p.steps) == p.limits.Depth {
 		p.fault(CodeDepth, fmt.Sprintf("nested deeper than %d levels", p.limits.Depth))
 		return nil, errEnough
 	}
-	p.depth++
-	defer func() { p.depth-- }()
-	if open == '[' {
+	open, err := p.decoder.ReadToken()
+	if err != nil {
+		return nil, err
+	}
+	p.steps = append(p.steps, step{})
+	defer func() { p.steps = p.steps[:len(p.steps)-1] }()
+	if open.Kind() == jsontext.KindBeginArray {
 		return p.array()
 	}
 	return p.object()
@@ -120,55 +148,49 @@ func (p *jsonParser) container(open json.Delim) (any, error) {
 
 func (p *jsonParser) array() (any, error) {
 	list := []any{}
-	base := len(p.path)
-	for p.decoder.More() {
-		p.path = append(strconv.AppendInt(append(p.path, '['), int64(len(list)), 10), ']')
+	for p.decoder.PeekKind() != jsontext.KindEndArray {
+		p.steps[len(p.steps)-1] = step{index: len(list)}
 		item, err := p.value()
 		if err != nil {
 			return nil, err
 		}
 		list = append(list, item)
-		p.path = p.path[:base]
 	}
-	_, err := p.token()
+	_, err := p.decoder.ReadToken()
 	return list, err
 }
 
 func (p *jsonParser) object() (any, error) {
 	members := map[string]any{}
-	base := len(p.path)
-	for p.decoder.More() {
-		token, err := p.token()
+	for p.decoder.PeekKind() != jsontext.KindEndObject {
+		key, err := p.text()
 		if err != nil {
 			return nil, err
 		}
-		key, _ := token.(string) // the decoder refuses any other token here
-		p.path = appendPathKey(p.path, key)
+		p.steps[len(p.steps)-1] = step{key: key, member: true}
 		if _, twice := members[key]; twice {
 			p.fault(CodeDuplicate, "the same key twice in one object")
 		}
 		if members[key], err = p.value(); err != nil {
 			return nil, err
 		}
-		p.path = p.path[:base]
 	}
-	_, err := p.token()
+	_, err := p.decoder.ReadToken()
 	return members, err
 }
 
-// token reads one token and counts the characters that the decoder replaced in it.
-func (p *jsonParser) token() (json.Token, error) {
-	if len(p.faults) >= maxJSONFaults {
-		return nil, errEnough
-	}
+// text reads a string and counts the characters that the decoder replaced in it. Where a key must stand, the decoder refuses all else.
+func (p *jsonParser) text() (string, error) {
 	start := p.decoder.InputOffset()
-	token, err := p.decoder.Token()
-	if text, ok := token.(string); ok {
-		if n := replacements(p.data[start:p.decoder.InputOffset()], text); n > 0 {
-			p.counts[ActionUTF8Replaced] += n
-		}
+	token, err := p.decoder.ReadToken()
+	if err != nil {
+		return "", err
 	}
-	return token, err
+	text := token.String()
+	if n := replacements(p.data[start:p.decoder.InputOffset()], text); n > 0 {
+		p.counts[ActionUTF8Replaced] += n
+	}
+	return text, nil
 }
 
 // replacements is how many U+FFFD the decoder put into text by itself: those that raw, the literal, does not spell out.
@@ -220,24 +242,15 @@ func plainKey(key string) bool {
 }
 
 // malformedDetail says where the text stops being JSON without repeating any of it.
-func malformedDetail(err error, offset int64) string {
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
-		offset = syntax.Offset
-	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+func malformedDetail(err error) string {
+	var syntax *jsontext.SyntacticError
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || !errors.As(err, &syntax) {
 		return "not valid JSON: it ends too early"
 	}
-	return fmt.Sprintf("not valid JSON near byte %d", offset)
+	return fmt.Sprintf("not valid JSON near byte %d", syntax.ByteOffset)
 }
 
 // FormatJSON writes a tree as ParseJSON makes it, with keys sorted and numbers as they were written.
 func FormatJSON(tree any) ([]byte, error) {
-	var out bytes.Buffer
-	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(tree); err != nil {
-		return nil, fmt.Errorf("write JSON: %w", err)
-	}
-	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
+	return appendTree(nil, tree, func(out []byte, number json.Number) ([]byte, error) { return append(out, number...), nil })
 }

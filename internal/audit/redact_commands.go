@@ -4,17 +4,17 @@ import "strings"
 
 // findCommands finds secrets that stand after a flag or a fixed phrase, with a space between: --password X, curl -u user:X,
 // IDENTIFIED BY 'X', login L password X.
-func findCommands(s string, found []span) []span {
+func findCommands(s string, held *pairs, found []span) []span {
 	found = findFlags(s, found)
-	if strings.Contains(s, " -") { // no short flag without
-		for _, c := range commands {
+	for _, c := range commands {
+		if !held.lack(c.name) {
 			found = c.find(s, found)
 		}
 	}
 	for _, p := range phrases {
-		found = p.find(s, found)
+		found = p.find(s, held, found)
 	}
-	return findLiterals(s, found)
+	return findLiterals(s, held, found)
 }
 
 // findFlags finds the values of flags whose name labels a secret.
@@ -189,8 +189,8 @@ func followsLogin(before string, _ assignment, _ string) bool {
 	return name > 0 && strings.HasSuffix(strings.TrimRight(before[:name], " \t\n"), "login")
 }
 
-func (p phrase) find(s string, found []span) []span {
-	for i := range after(s, p.words) {
+func (p phrase) find(s string, held *pairs, found []span) []span {
+	for i := range after(s, held, p.words) {
 		a := assignment{}
 		if !a.readValue(s, i) {
 			continue
@@ -203,9 +203,9 @@ func (p phrase) find(s string, found []span) []span {
 }
 
 // findLiterals finds the values of kubectl create secret … --from-literal=key=value.
-func findLiterals(s string, found []span) []span {
+func findLiterals(s string, held *pairs, found []span) []span {
 	const command, reach = "create secret", 1024
-	for i := range after(s, "--from-literal") {
+	for i := range after(s, held, "--from-literal") {
 		if !strings.Contains(s[max(0, i-reach):i], command) {
 			continue
 		}

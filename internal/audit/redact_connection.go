@@ -4,8 +4,8 @@ import "strings"
 
 // findConnectionStrings finds passwords in URLs (RFC 3986 userinfo), in Go's MySQL form user:password@tcp(host), and in Oracle's
 // thin form user/password@.
-func findConnectionStrings(s string, found []span) []span {
-	for i := range after(s, "://") {
+func findConnectionStrings(s string, held *pairs, found []span) []span {
+	for i := range after(s, held, "://") {
 		end := len(s)
 		if next := strings.Index(s[i:], "://"); next >= 0 {
 			end = i + next
@@ -13,11 +13,11 @@ func findConnectionStrings(s string, found []span) []span {
 		found = addUserinfo(found, s, i, end)
 	}
 	for _, anchor := range []string{"@tcp(", "@unix("} {
-		for i := range after(s, anchor) {
+		for i := range after(s, held, anchor) {
 			found = addBeforeAt(found, s, 0, i-len(anchor), ':')
 		}
 	}
-	for i := range after(s, "oracle:thin:") {
+	for i := range after(s, held, "oracle:thin:") {
 		word := s[i:min(len(s), i+maxUserPassword)]
 		if at := strings.IndexByte(word[:spanOf(word, isAuthority)], '@'); at > 0 {
 			found = addBeforeAt(found, s, i, i+at, '/')
@@ -30,11 +30,11 @@ func findConnectionStrings(s string, found []span) []span {
 const maxUserPassword = 256
 
 // findWebhooks finds the secret paths of chat services' incoming webhooks.
-func findWebhooks(s string, found []span) []span {
+func findWebhooks(s string, held *pairs, found []span) []span {
 	for _, anchor := range []string{
 		"hooks.slack.com/services/", "discord.com/api/webhooks/", "discordapp.com/api/webhooks/", "api.telegram.org/bot",
 	} {
-		for i := range after(s, anchor) {
+		for i := range after(s, held, anchor) {
 			end := i + spanOf(s[i:], func(c byte) bool { return isWord(c) || c == '/' || c == ':' })
 			if looksRandom(strings.ReplaceAll(s[i:end], ":", "")) {
 				found = add(found, s, i, end, ActionToken)

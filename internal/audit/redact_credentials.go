@@ -57,26 +57,23 @@ func looksRandom(v string) bool {
 }
 
 // findCredentials finds "Bearer …" and "Basic …" that stand without the name of their header.
-func findCredentials(s string, found []span) []span {
-	for _, scheme := range []string{"bearer ", "basic "} {
-		tail := scheme[1:]
-		for _, anchor := range []string{tail, strings.ToUpper(tail)} {
-			for i := range after(s, anchor) {
-				start := i - len(scheme)
-				if start >= 0 && s[start]|0x20 == scheme[0] && (start == 0 || !isAlnum(s[start-1])) {
-					found = addBare(found, s, i, scheme)
-				}
+func findCredentials(s string, held *pairs, found []span) []span {
+	for _, anchor := range [...]string{"earer ", "EARER ", "asic ", "ASIC "} {
+		for i := range after(s, held, anchor) {
+			start := i - len(anchor) - 1
+			if start >= 0 && s[start]|0x20 == 'b' && (start == 0 || !isAlnum(s[start-1])) {
+				found = addBare(found, s, i, len(anchor) == len("asic "))
 			}
 		}
 	}
 	return found
 }
 
-func addBare(found []span, s string, start int, scheme string) []span {
+func addBare(found []span, s string, start int, basic bool) []span {
 	end := start + spanOf(s[start:], isCredential)
 	value := strings.TrimRight(s[start:end], ".")
 	end = start + len(value)
-	if scheme == "basic " {
+	if basic {
 		if isUserPassword(value) {
 			return add(found, s, start, end, ActionBasic)
 		}

@@ -4,8 +4,8 @@ import "strings"
 
 // findPrivateKeys finds the bodies of PEM private keys (RFC 7468), of PGP and SSH2 ones, and of those cut off before their end.
 // Line breaks may be written as the two characters \n.
-func findPrivateKeys(s string, found []span) []span {
-	for i := range after(s, "-BEGIN ") {
+func findPrivateKeys(s string, held *pairs, found []span) []span {
+	for i := range after(s, held, "-BEGIN ") {
 		armour := s[i:min(len(s), i+maxLabel)]
 		title := strings.Index(armour, "-----")
 		if title < 0 || !strings.Contains(armour[:title], "PRIVATE KEY") {

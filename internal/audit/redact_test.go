@@ -64,3 +64,36 @@ func TestRedactionCorpus(t *testing.T) {
 	}
 	t.Logf("secrets redacted %d/%d, innocents unchanged %d/%d", redactedCount, len(secrets), unchanged, len(innocents))
 }
+
+// TestPairs shows that no anchor which is in a text is ever passed over, and that most of those are which are not.
+func TestPairs(t *testing.T) {
+	t.Parallel()
+	text := "Warning: réplica 2 of 5 answered 503; curl -u admin:hunter2 https://10.0.0.1/health?x=\x00\xff"
+	held := pairsOf(text)
+	for from := range len(text) {
+		for to := from; to <= len(text); to++ {
+			if held.lack(text[from:to]) {
+				t.Fatalf("%q is said to be missing", text[from:to])
+			}
+		}
+	}
+	passed := 0
+	for _, c := range commands {
+		if held.lack(c.name) {
+			passed++
+		} else if !strings.Contains(text, c.name) {
+			t.Logf("%q is looked for in vain", c.name)
+		}
+	}
+	if passed < len(commands)/2 {
+		t.Errorf("%d of %d anchors are passed over", passed, len(commands))
+	}
+}
+
+// TestShortestToken holds the texts that are not looked through to be too short for any credential.
+func TestShortestToken(t *testing.T) {
+	t.Parallel()
+	if token := "AKIA" + strings.Repeat("A", 16); len(findSecrets(token)) != 1 || shortestToken > len(token) {
+		t.Errorf("the shortest token has %d characters, and %s is found %d times", shortestToken, token, len(findSecrets(token)))
+	}
+}

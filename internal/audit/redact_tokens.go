@@ -3,6 +3,7 @@ package audit
 import (
 	"encoding/base64"
 	"encoding/json"
+	"math"
 	"strings"
 )
 
@@ -66,6 +67,17 @@ func groupByFirstByte(shapes []tokenShape) (groups [256][]tokenShape) {
 	}
 	return groups
 }
+
+// shortestToken is how long a credential is at least that shows what it is by its own shape.
+var shortestToken = func() int {
+	least := math.MaxInt
+	for _, shapes := range tokenShapes {
+		for _, shape := range shapes {
+			least = min(least, len(shape.prefixes[0])+shape.least)
+		}
+	}
+	return least
+}()
 
 // findTokens finds credentials that show what they are by their own shape, wherever they stand.
 func findTokens(s string, found []span) []span {

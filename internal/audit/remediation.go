@@ -168,22 +168,21 @@ func (r *Remediation) key() string { return r.RemediationID }
 
 func (r *Remediation) metadata() Metadata { return r.Metadata }
 
-func (r *Remediation) document() document {
-	d := document{}
+func (r *Remediation) document(d *document) {
+	d.text("action_type", r.ActionType)
+	d.optional("alert_fingerprint", r.AlertFingerprint)
+	d.optional("cluster_name", r.ClusterName)
+	d.integer("duration_ms", r.DurationMS)
+	d.time("end_time", r.EndTime)
+	d.optional("environment", (*string)(r.Environment))
+	d.optional("error_message", r.ErrorMessage)
+	d.metadata(r.metadata())
 	d.text("name", r.Name)
 	d.text("namespace", r.Namespace)
-	d.optional("cluster_name", r.ClusterName)
-	d.optional("environment", (*string)(r.Environment))
-	d.text("severity", string(r.Severity))
-	d.optional("alert_fingerprint", r.AlertFingerprint)
-	d.text("action_type", r.ActionType)
-	d.optional("target_resource", r.TargetResource)
 	d.text("phase", string(r.Phase))
-	d.text("status", string(r.Status))
+	d.text("severity", string(r.Severity))
 	d.time("start_time", &r.StartTime)
-	d.time("end_time", r.EndTime)
-	d.integer("duration_ms", r.DurationMS)
-	d.optional("error_message", r.ErrorMessage)
+	d.text("status", string(r.Status))
+	d.optional("target_resource", r.TargetResource)
 	d.optional("workflow_yaml", r.WorkflowYAML)
-	return d
 }

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -113,7 +114,7 @@ func SanitizeTree(v any, counts Actions) any {
 
 func sanitizeObject(members map[string]any, counts Actions) map[string]any {
 	out := make(map[string]any, len(members))
-	names := sanitizedKeys(members, counts)
+	names := renamedKeys(members, counts)
 	label, ok := members["name"].(string)
 	if !ok {
 		label, _ = members["key"].(string)
@@ -130,30 +131,45 @@ func sanitizeObject(members map[string]any, counts Actions) map[string]any {
 		default:
 			clean = SanitizeTree(value, counts)
 		}
-		out[names[key]] = clean
+		out[names.of(key)] = clean
 	}
 	return out
 }
 
-// sanitizedKeys maps each key to the name it is kept under. Keys that need no change keep theirs.
-func sanitizedKeys(members map[string]any, counts Actions) map[string]string {
-	names := make(map[string]string, len(members))
-	taken := make(map[string]bool, len(members))
-	var changed []string
+// renamed maps the keys that sanitising changes to the names they are kept under. It is nil, nearly always, when there are none.
+type renamed map[string]string
+
+func renamedKeys(members map[string]any, counts Actions) renamed {
+	var names renamed
 	for key := range members {
-		names[key] = SanitizeText(key, counts)
-		if names[key] == key {
-			taken[key] = true
-		} else {
-			changed = append(changed, key)
+		if clean := SanitizeText(key, counts); clean != key {
+			if names == nil {
+				names = renamed{}
+			}
+			names[key] = clean
 		}
 	}
-	slices.Sort(changed)
-	for _, key := range changed {
+	if names == nil {
+		return nil
+	}
+	taken := make(map[string]bool, len(members))
+	for key := range members {
+		_, changed := names[key]
+		taken[key] = !changed
+	}
+	for _, key := range slices.Sorted(maps.Keys(names)) {
 		names[key] = freeName(names[key], taken)
 		taken[names[key]] = true
 	}
 	return names
+}
+
+// of is the name that a key is kept under.
+func (names renamed) of(key string) string {
+	if name, changed := names[key]; changed {
+		return name
+	}
+	return key
 }
 
 func freeName(name string, taken map[string]bool) string {
@@ -180,22 +196,26 @@ func redactMembers(value any, counts Actions) any {
 		return redactValue(value, ActionKubernetesSecret, counts)
 	}
 	out := make(map[string]any, len(members))
-	for key, name := range sanitizedKeys(members, counts) {
-		out[name] = redactValue(members[key], ActionKubernetesSecret, counts)
+	names := renamedKeys(members, counts)
+	for key, value := range members {
+		out[names.of(key)] = redactValue(value, ActionKubernetesSecret, counts)
 	}
 	return out
 }
 
 // sensitiveKey holds the requirement's list of words and, beyond it, the labels that mark a secret in free text.
 func sensitiveKey(key string) bool {
-	// Upper case first folds letters such as U+017F (long s) into ASCII.
-	folded := strings.ToLower(strings.ToUpper(key))
+	folded := strings.ToLower(key)
+	if strings.IndexFunc(key, func(r rune) bool { return r >= utf8.RuneSelf }) >= 0 {
+		folded = strings.ToLower(strings.ToUpper(key)) // upper case first folds letters such as U+017F (long s) into ASCII
+	}
 	for _, word := range []string{"password", "passwd", "secret", "token"} {
 		if strings.Contains(folded, word) {
 			return true
 		}
 	}
-	return strings.Contains(keySeparators.Replace(folded), "apikey") || labelClass(key) != labelNone
+	isAPIKey := strings.IndexByte(folded, 'k') >= 0 && strings.Contains(keySeparators.Replace(folded), "apikey")
+	return isAPIKey || labelClass(key) != labelNone
 }
 
 var keySeparators = strings.NewReplacer("_", "", "-", "", " ", "", ".", "")

@@ -52,7 +52,18 @@ func Sign(p SignatureParts) Signature {
 // contentID is a UUID of version 8 (RFC 9562, section 5.8): the first 16 bytes of SHA-256(Normalizer ‖ parts, a zero byte between two), with
 // the version and variant bits set.
 func contentID(parts ...string) ID {
-	sum := sha256.Sum256(append([]byte{Normalizer}, strings.Join(parts, "\x00")...))
+	size := len(parts)
+	for _, part := range parts {
+		size += len(part)
+	}
+	text := append(make([]byte, 0, size), Normalizer)
+	for i, part := range parts {
+		if i > 0 {
+			text = append(text, 0)
+		}
+		text = append(text, part...)
+	}
+	sum := sha256.Sum256(text)
 	id := ID(sum[:16])
 	id[6] = id[6]&0x0f | 0x80
 	id[8] = id[8]&0x3f | 0x80

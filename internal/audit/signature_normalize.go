@@ -96,7 +96,7 @@ func (n *normalizer) word(w string) {
 			from, write = i, n.plain
 			continue
 		}
-		if isOuterDelimiter(w[i]) {
+		if outerDelimiters[w[i]] {
 			write(w[from:i])
 			n.out = append(n.out, w[i])
 			from, write = i+1, n.piece
@@ -109,10 +109,12 @@ func (n *normalizer) word(w string) {
 	}
 }
 
-func isOuterDelimiter(c byte) bool { return strings.IndexByte("=,;()[]{}\"'`<>|", c) >= 0 }
-
-// outerPunctuation stands around names and values without being part of them.
-const outerPunctuation = ".:!?-+*&#@/\\"
+// outerDelimiters stand between names and values, outerPunctuation around them without being part of them, and innerDelimiters within.
+var (
+	outerDelimiters  = bytesOf("=,;()[]{}\"'`<>|")
+	outerPunctuation = bytesOf(".:!?-+*&#@/\\")
+	innerDelimiters  = bytesOf("/\\:@#?&")
+)
 
 // piece writes what stands between two delimiters, after the punctuation around it.
 func (n *normalizer) piece(p string) {
@@ -120,12 +122,12 @@ func (n *normalizer) piece(p string) {
 		n.placeholder(phIP)
 		return
 	}
-	core := strings.Trim(p, outerPunctuation)
+	core := outerPunctuation.trim(p)
 	if n.label == "rhost" && core != "" && n.endsWith("=") {
 		n.placeholder(phHost) // the peer of a PAM message, by name or by address
 		return
 	}
-	if core == "" || len(core) <= maxWhole && !strings.ContainsAny(core, "0123456789") && !isPodName(core) {
+	if core == "" || len(core) <= maxWhole && decimals.index(core) < 0 && !isPodName(core) {
 		n.plain(p)
 		return
 	}
@@ -141,7 +143,7 @@ func (n *normalizer) piece(p string) {
 // plain writes text without anything that changes.
 func (n *normalizer) plain(p string) {
 	n.out = append(n.out, p...)
-	if word := lastWord(strings.TrimRight(p, outerPunctuation)); word != "" {
+	if word := lastWord(outerPunctuation.trimRight(p)); word != "" {
 		n.label = word
 	}
 }
@@ -162,7 +164,7 @@ func (n *normalizer) core(p string) {
 		n.placeholder(phNumber)
 		return
 	}
-	i := strings.IndexAny(p[:min(len(p), maxWhole)], "/\\:@#?&")
+	i := innerDelimiters.index(p[:min(len(p), maxWhole)])
 	if i < 0 {
 		i = strings.IndexByte(p[:min(len(p), maxWhole)], '.')
 	}
@@ -269,7 +271,7 @@ func (n *normalizer) segments(p string) {
 // segment writes letters and digits without anything between them.
 func (n *normalizer) segment(p string) {
 	digits, runs := digitRuns(p)
-	at := strings.IndexAny(p, "0123456789")
+	at := decimals.index(p)
 	switch {
 	case digits == 0 || isTechnicalWord(p):
 		n.plain(p)

@@ -81,8 +81,7 @@ func isHexNumber(p string) bool {
 	if foldPrefix(p, "0x") && len(p) > 2 {
 		return spanOf(p[2:], isHex) == len(p)-2
 	}
-	return len(p) >= 7 && spanOf(p, isHex) == len(p) && strings.Trim(p, "0123456789") != "" &&
-		strings.ContainsAny(p, "0123456789")
+	return len(p) >= 7 && spanOf(p, isHex) == len(p) && !decimals.only(p) && decimals.index(p) >= 0
 }
 
 func isDigestText(p string) bool {
@@ -208,7 +207,7 @@ func isIPv4(p string) bool {
 func isIPv6(p string) bool {
 	p, _, _ = strings.Cut(p, "%")
 	p, _, _ = strings.Cut(p, "/")
-	if strings.Count(p, ":") < 4 && !strings.Contains(p, "::") || len(p) > 50 || !strings.ContainsAny(p, "0123456789") {
+	if strings.Count(p, ":") < 4 && !strings.Contains(p, "::") || len(p) > 50 || decimals.index(p) < 0 {
 		return false
 	}
 	for group := range strings.SplitSeq(p, ":") {
@@ -234,7 +233,7 @@ func isHostName(p string) bool {
 	case "org", "com", "net", "io", "java", "javax", "sun", "k8s", "github", "go":
 		return false
 	}
-	return strings.ContainsAny(name, "0123456789") && !isTechnicalWord(labels[0]) && (len(labels) > 2 || !isNumber(labels[0]))
+	return decimals.index(name) >= 0 && !isTechnicalWord(labels[0]) && (len(labels) > 2 || !isNumber(labels[0]))
 }
 
 func isFileExtension(s string) bool {
@@ -272,10 +271,12 @@ func isErrorCode(p string) bool {
 	return letters >= 2 && letters <= 4 && len(rest) >= 5 && len(rest) <= 6 && rest[0] == '-' && spanOf(rest[1:], isDigit) == len(rest)-1
 }
 
-// isPodHash holds for letters and digits of the alphabet that Kubernetes makes random names from (apimachinery's
-// util/rand: no vowels, so that no words come out).
+// podAlphabet is what Kubernetes makes random names from (apimachinery's util/rand: no vowels, so that no words come out).
+var podAlphabet, podDigits = bytesOf("bcdfghjklmnpqrstvwxz2456789"), bytesOf("2456789")
+
+// isPodHash holds for letters and digits of that alphabet.
 func isPodHash(p string, least, most int) bool {
-	return len(p) >= least && len(p) <= most && strings.Trim(p, "bcdfghjklmnpqrstvwxz2456789") == ""
+	return len(p) >= least && len(p) <= most && podAlphabet.only(p)
 }
 
 // podStem is the workload's part of the name of a pod or replica set.
@@ -291,17 +292,20 @@ func podStem(p string) (stem string, ok bool) {
 	if j := strings.LastIndexByte(p[:i], '-'); j > 0 && isTemplateHash(p[j+1:i]) {
 		return p[:j+1], true
 	}
-	return p[:i+1], suffix != "https" && suffix != "xhtml" && suffix != "html5" && strings.Trim(suffix, "2456789") != ""
+	return p[:i+1], suffix != "https" && suffix != "xhtml" && suffix != "html5" && !podDigits.only(suffix)
 }
 
 // isTemplateHash holds for a replica set's hash: up to ten characters of the same alphabet, with a digit among them.
 func isTemplateHash(p string) bool {
-	return isPodHash(p, 6, 10) && strings.ContainsAny(p, "2456789") && strings.Trim(p, "2456789") != ""
+	return isPodHash(p, 6, 10) && podDigits.index(p) >= 0 && !podDigits.only(p)
 }
+
+// nameEnds are not part of a Kubernetes object's name.
+var nameEnds = bytesOf("/:. ")
 
 // isPodName holds for a pod's name whose random part happens to have no digit.
 func isPodName(p string) bool {
-	if strings.IndexByte(p, '-') < 0 || strings.ContainsAny(p, "/:. ") {
+	if strings.IndexByte(p, '-') < 0 || nameEnds.index(p) >= 0 {
 		return false
 	}
 	_, ok := podStem(p)
@@ -328,16 +332,24 @@ func numberedFrom(p string) int {
 // isUserName holds for word i when the words around it say that it names somebody: "invalid user bob from", "session opened for user
 // bob by", "Failed password for bob from".
 func isUserName(words []string, i int) bool {
-	name := strings.Trim(words[i], "'\"[](),.;:")
-	if i == 0 || name == "" || strings.ContainsAny(words[i], "=/<") || isUserProse(strings.ToLower(name)) {
+	if i == 0 || !precedesName(words[:i]) || i+1 < len(words) && !followsName(words[i+1]) {
 		return false
 	}
-	last := i+1 == len(words)
-	switch strings.ToLower(words[i-1]) {
+	name := nameQuotes.trim(words[i])
+	return name != "" && !strings.ContainsAny(words[i], "=/<") && !isUserProse(strings.ToLower(name))
+}
+
+// nameQuotes stand around somebody's name.
+var nameQuotes = bytesOf("'\"[](),.;:")
+
+// precedesName holds for the words before somebody's name.
+func precedesName(words []string) bool {
+	last := len(words) - 1
+	switch strings.ToLower(words[last]) {
 	case "user", "username":
-		return last || followsName(words[i+1])
+		return true
 	case "for":
-		return i > 1 && isCredentialWord(strings.ToLower(words[i-2])) && (last || followsName(words[i+1]))
+		return last > 0 && isCredentialWord(strings.ToLower(words[last-1]))
 	}
 	return false
 }
@@ -362,7 +374,7 @@ func isCredentialWord(word string) bool {
 
 // followsName holds for the words between somebody's name and where they come from.
 func followsName(next string) bool {
-	switch strings.Trim(next, "'\"()[],.;:") {
+	switch nameQuotes.trim(next) {
 	case "from", "by", "preauth", "at", "on", "port", "via":
 		return true
 	}
@@ -370,7 +382,7 @@ func followsName(next string) bool {
 }
 
 func (n *normalizer) userName(word string) {
-	name := strings.Trim(word, "'\"[](),.;:")
+	name := nameQuotes.trim(word)
 	before, after, _ := strings.Cut(word, name)
 	n.out = append(n.out, before...)
 	n.placeholder(phUser)

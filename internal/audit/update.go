@@ -120,15 +120,14 @@ func (u *Update) key() string { return u.RemediationID }
 func (u *Update) metadata() Metadata { return value(u.Metadata) }
 
 // document holds the fields that were sent; a field that is cleared is null.
-func (u *Update) document() document {
-	d := document{}
+func (u *Update) document(d *document) {
+	d.time("end_time", u.EndTime.Value)
+	if u.EndTime.Set && u.EndTime.Value == nil {
+		d.null("end_time")
+	}
+	d.clearable("error_message", u.ErrorMessage)
+	d.metadata(u.metadata())
 	d.optional("phase", (*string)(u.Phase))
 	d.optional("status", (*string)(u.Status))
-	d.time("end_time", u.EndTime.Value)
-	d.optional("error_message", u.ErrorMessage.Value)
-	d.optional("workflow_yaml", u.WorkflowYAML.Value)
-	d.null("end_time", u.EndTime.Set && u.EndTime.Value == nil)
-	d.null("error_message", u.ErrorMessage.Set && u.ErrorMessage.Value == nil)
-	d.null("workflow_yaml", u.WorkflowYAML.Set && u.WorkflowYAML.Value == nil)
-	return d
+	d.clearable("workflow_yaml", u.WorkflowYAML)
 }

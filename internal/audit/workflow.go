@@ -53,13 +53,12 @@ func (w *Workflow) key() string { return w.RemediationID }
 
 func (w *Workflow) metadata() Metadata { return w.Metadata }
 
-func (w *Workflow) document() document {
-	d := document{}
-	d.text("workflow_id", w.WorkflowID)
-	d.text("phase", string(w.Phase))
-	d.integer("total_steps", &w.TotalSteps)
+func (w *Workflow) document(d *document) {
 	d.integer("completed_steps", &w.CompletedSteps)
-	d.time("start_time", &w.StartTime)
 	d.time("end_time", w.EndTime)
-	return d
+	d.metadata(w.metadata())
+	d.text("phase", string(w.Phase))
+	d.time("start_time", &w.StartTime)
+	d.integer("total_steps", &w.TotalSteps)
+	d.text("workflow_id", w.WorkflowID)
 }

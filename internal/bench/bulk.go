@@ -26,8 +26,8 @@ func benchBulk(ctx context.Context, e *env) (lines []line, err error) {
 	defer func() { err = errors.Join(err, b.close(ctx)) }()
 	for _, c := range []bulkCase{
 		{"signatures known", b.recurring, b.byAppend},
-		{"signatures all new, with vectors (HNSW)", b.fresh, b.byAppend},
 		{"an SQS event through the handler, signatures known", b.recurring, b.byEvent},
+		{"signatures all new, with vectors (HNSW)", b.fresh, b.byAppend},
 	} {
 		measured, err := b.measure(ctx, c)
 		if err != nil {

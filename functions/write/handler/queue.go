@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/datastorage-service/datastorage/internal/api"
 	"github.com/datastorage-service/datastorage/internal/audit"
@@ -56,7 +58,7 @@ func (q queue) invoke(ctx context.Context, payload []byte) ([]byte, error) {
 // readEvent refuses an event of another service, and one with a message that has no id: it could not be reported alone.
 func readEvent(payload []byte) (events.SQSEvent, error) {
 	var event events.SQSEvent
-	if err := json.Unmarshal(payload, &event); err != nil {
+	if err := jsonv2.Unmarshal(payload, &event, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)); err != nil {
 		return event, fmt.Errorf("read the SQS event: %w", err)
 	}
 	for i, message := range event.Records {
@@ -137,8 +139,8 @@ func withMargin(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithDeadline(ctx, deadline.Add(-queueMargin))
 }
 
-// decode opens the messages and makes the entries of their good records, on as many processors as there are: that is half the work of
-// an event.
+// decode opens the messages and makes the entries of their good records, on as many processors as there are: the database waits for
+// it.
 func (d *delivery) decode(now time.Time) {
 	var work []*queued
 	for _, m := range d.messages {
