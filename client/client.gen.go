@@ -14,6 +14,7 @@ const (
 	CheckNameEmbedding  CheckName = "embedding"
 	CheckNamePgvector   CheckName = "pgvector"
 	CheckNamePostgresql CheckName = "postgresql"
+	CheckNameReader     CheckName = "reader"
 	CheckNameSchema     CheckName = "schema"
 )
 
@@ -25,6 +26,8 @@ func (e CheckName) Valid() bool {
 	case CheckNamePgvector:
 		return true
 	case CheckNamePostgresql:
+		return true
+	case CheckNameReader:
 		return true
 	case CheckNameSchema:
 		return true
@@ -477,13 +480,15 @@ type BatchResults struct {
 
 // Check One part that the service needs, looked at now.
 type Check struct {
-	Detail    string      `json:"detail,omitempty"`
-	LatencyMS float64     `json:"latency_ms"`
-	Name      CheckName   `json:"name"`
-	Status    CheckStatus `json:"status"`
+	Detail    string  `json:"detail,omitempty"`
+	LatencyMS float64 `json:"latency_ms"`
+
+	// Name reader is there where reads go to a database of their own.
+	Name   CheckName   `json:"name"`
+	Status CheckStatus `json:"status"`
 }
 
-// CheckName defines model for Check.Name.
+// CheckName reader is there where reads go to a database of their own.
 type CheckName string
 
 // CheckStatus defines model for Check.Status.

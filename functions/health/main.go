@@ -40,12 +40,14 @@ func run(ctx context.Context, getenv func(string) string) error {
 	if err != nil {
 		return err
 	}
-	stores, err := postgres.OpenFunction(ctx, access.Settings(settings.Database), "datastorage-health")
+	stores, err := postgres.OpenFunction(ctx, access.Settings(settings.Database), postgres.Config{
+		ApplicationName: "datastorage-health", PingTimeout: handler.PingTimeout,
+	})
 	if err != nil {
 		return err
 	}
 	front, err := handler.New(handler.Config{
-		Store: stores.Writer, Models: models, Log: log, Telemetry: told, Timeout: settings.RequestTimeout, Schema: migrations.Latest(),
+		Stores: stores, Models: models, Log: log, Telemetry: told, Timeout: settings.RequestTimeout, Schema: migrations.Latest(),
 	})
 	if err != nil {
 		return fmt.Errorf("wire the function: %w", err)

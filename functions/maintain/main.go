@@ -45,7 +45,7 @@ func run(ctx context.Context, getenv func(string) string) error {
 	if err != nil {
 		return err
 	}
-	stores, err := postgres.OpenFunction(ctx, access.Settings(settings.Database), "datastorage-maintain")
+	stores, err := postgres.OpenFunction(ctx, access.Settings(settings.Database), postgres.Config{ApplicationName: "datastorage-maintain"})
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func run(ctx context.Context, getenv func(string) string) error {
 	if err != nil {
 		return err
 	}
-	stores, err := postgres.OpenFunction(ctx, access.Settings(settings.Database), "datastorage-query")
+	stores, err := postgres.OpenFunction(ctx, access.Settings(settings.Database), postgres.Config{ApplicationName: "datastorage-query"})
 	if err != nil {
 		return err
 	}

@@ -101,6 +101,9 @@ func TestConsistency(t *testing.T) {
 	create(t, stack, news())
 	wantSight(t, "eventual", stack.Client, false)
 	wantSight(t, "strong", stack.Client.Strong(), true)
+	ready := up()
+	ready["reader"] = "ok"
+	wantReadiness(t, stack, client.ReadinessStatusReady, ready)
 	postgrestest.CatchUp(t, replica)
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		if _, err := stack.Client.GetRemediation(t.Context(), "news"); err == nil {
@@ -113,6 +116,8 @@ func TestConsistency(t *testing.T) {
 	if err := replica.Stop(); err != nil {
 		t.Fatal(err)
 	}
+	ready["reader"] = "failed"
+	wantReadiness(t, stack, client.ReadinessStatusUnavailable, ready)
 	wantSight(t, "strong, without the replica", stack.Client.Strong(), true)
 	for operation, sees := range sights(stack.Client) {
 		if _, err := sees(t.Context()); !errors.Is(err, client.ErrUnavailable) {

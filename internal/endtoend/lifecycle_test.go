@@ -77,11 +77,16 @@ func put(t *testing.T, emulator *local.Emulator, event []byte) string {
 // terminate does what Lambda does before it takes a sandbox down.
 func terminate(t *testing.T, emulator *local.Emulator) {
 	t.Helper()
+	signal(t, emulator, syscall.SIGTERM)
+}
+
+func signal(t *testing.T, emulator *local.Emulator, signal syscall.Signal) {
+	t.Helper()
 	functions, err := emulator.Functions(t.Context())
 	if err != nil || len(functions) != 1 {
 		t.Fatalf("processes %v: %v", functions, err)
 	}
-	if err := syscall.Kill(functions[0], syscall.SIGTERM); err != nil {
+	if err := syscall.Kill(functions[0], signal); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -167,6 +172,50 @@ func TestSIGTERMDuringWork(t *testing.T) {
 				t.Errorf("the request is counted %d times:\n%s", n, out.String())
 			}
 		})
+	}
+}
+
+// TestFrozenForMinutes stops functions between two requests for minutes, as Lambda
+// freezes a sandbox that nobody asks for anything, and does to their connections what can happen meanwhile. The next request of each is
+// answered, and the same event is the same write.
+func TestFrozenForMinutes(t *testing.T) {
+	t.Parallel()
+	const frozen = 130 * time.Second
+	type function struct {
+		what     string
+		emulator *local.Emulator
+		event    []byte
+		answer   string
+	}
+	var all []function
+	for name, meanwhile := range map[string]func(*postgrestest.Tap){
+		"nothing happens":     func(*postgrestest.Tap) {},
+		"the network forgets": (*postgrestest.Tap).Forget,
+		"the proxy closes":    (*postgrestest.Tap).CutAll,
+	} {
+		database := postgrestest.New(t)
+		for _, of := range []struct{ function, event, url, answer string }{
+			{"write", "create", database.WriterURL(), `"statusCode":200`}, // not 201: it was stored before
+			{"query", "list", database.ReaderURL(), `"statusCode":200`},
+			{"health", "ready", database.ReaderURL(), `"statusCode":200`},
+		} {
+			tap := postgrestest.NewTap(t, of.url)
+			emulator := endtoend.NewEmulator(t, endtoend.Bootstrap(t, of.function), tap.URL(), nil)
+			f := function{what: of.function + ", " + name, emulator: emulator, event: sample(t, of.event), answer: of.answer}
+			if answer := put(t, emulator, f.event); !strings.Contains(answer, `"statusCode":20`) {
+				t.Fatalf("%s: before: %s", f.what, answer)
+			}
+			signal(t, emulator, syscall.SIGSTOP)
+			meanwhile(tap)
+			all = append(all, f)
+		}
+	}
+	time.Sleep(frozen)
+	for _, f := range all {
+		signal(t, f.emulator, syscall.SIGCONT)
+		if answer := put(t, f.emulator, f.event); !strings.Contains(answer, f.answer) {
+			t.Errorf("%s: after: %s", f.what, answer)
+		}
 	}
 }
 

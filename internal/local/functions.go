@@ -76,7 +76,7 @@ func NewFunctions(
 
 func (f *Functions) open(ctx context.Context, settings config.Settings, url string) (postgres.Stores, error) {
 	settings.Database.URL = url
-	stores, err := postgres.OpenFunction(ctx, access.Settings(settings.Database), "datastorage")
+	stores, err := postgres.OpenFunction(ctx, access.Settings(settings.Database), postgres.Config{ApplicationName: "datastorage"})
 	if err == nil {
 		f.stores = append(f.stores, stores)
 	}
@@ -92,7 +92,7 @@ func (f *Functions) wire(settings config.Settings, writer, reader postgres.Store
 		Store: reader.Reader, Strong: reader.Writer, Models: f.Models, Log: log, Telemetry: told, Timeout: settings.RequestTimeout,
 	})
 	health, healthErr := healthfunction.New(healthfunction.Config{
-		Store: reader.Writer, Models: f.Models, Log: log, Telemetry: told, Timeout: settings.RequestTimeout, Schema: migrations.Latest(),
+		Stores: reader, Models: f.Models, Log: log, Telemetry: told, Timeout: settings.RequestTimeout, Schema: migrations.Latest(),
 	})
 	upkeep, maintainErr := maintainfunction.New(maintainfunction.Config{
 		Store: writer.Writer, Models: f.Models, Log: log, Telemetry: told, PartitionsAhead: settings.PartitionsAhead,

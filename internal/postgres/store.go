@@ -57,13 +57,14 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 // no other endpoint.
 type Stores struct{ Writer, Reader *Store }
 
-// OpenFunction makes the stores of a function as its settings say; name shows in pg_stat_activity. Like Open, it does not connect.
-func OpenFunction(ctx context.Context, settings access.Settings, name string) (Stores, error) {
+// OpenFunction makes the stores of a function as its settings say, for the rest as config does. Like Open, it does not connect.
+func OpenFunction(ctx context.Context, settings access.Settings, config Config) (Stores, error) {
 	databases, err := access.Open(ctx, settings)
 	if err != nil {
 		return Stores{}, fmt.Errorf("reach the database: %w", err)
 	}
-	return OpenDatabases(ctx, databases, Config{MaxConns: settings.MaxConns, ApplicationName: name})
+	config.MaxConns = settings.MaxConns
+	return OpenDatabases(ctx, databases, config)
 }
 
 // OpenDatabases makes the stores of two ways into the database, for the rest with the same configuration.

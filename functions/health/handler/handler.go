@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/datastorage-service/datastorage/internal/api"
@@ -17,9 +19,13 @@ import (
 // checkTimeout bounds each check of /ready.
 const checkTimeout = time.Second
 
+// PingTimeout is how long a connection that was idle may take to show that it is alive: a sandbox that was frozen may find all of its
+// connections dead, and a check is to have time for a new one.
+const PingTimeout = checkTimeout / 4
+
 // Config are the parts of a health function. All are required but Telemetry.
 type Config struct {
-	Store  *postgres.Store
+	Stores postgres.Stores
 	Models embedding.Models
 	Log    *slog.Logger
 	// Timeout bounds a request.
@@ -32,8 +38,8 @@ type Config struct {
 
 // New makes the function's front; an error names the part that is missing.
 func New(config Config) (*api.Front, error) {
-	if config.Store == nil {
-		return nil, errors.New("health: Store must be set")
+	if config.Stores.Writer == nil || config.Stores.Reader == nil {
+		return nil, errors.New("health: Stores must be set")
 	}
 	if err := config.Models.Validate(); err != nil {
 		return nil, fmt.Errorf("health: %w", err)
@@ -55,31 +61,49 @@ func (handler) health(context.Context, *api.Request) (*api.Answer, error) {
 	return api.AnswerHealth(), nil
 }
 
-// ready asks the database and the embedding provider side by side.
+// ready asks the database, the one to read from where that is another, and the embedding provider side by side.
 func (h handler) ready(ctx context.Context, r *api.Request) (*api.Answer, error) {
 	if err := r.NoParameters(); err != nil {
 		return nil, err
 	}
-	embedded := make(chan api.Check, 1)
-	go func() { embedded <- h.embedding(ctx) }()
-	checks := h.database(ctx)
-	return api.AnswerReady(append(checks, <-embedded)), nil
+	var written, read, embedded []api.Check
+	var asked sync.WaitGroup
+	asked.Go(func() { written = h.database(ctx, h.Stores.Writer, "database") })
+	asked.Go(func() { embedded = []api.Check{h.embedding(ctx)} })
+	if h.Stores.Reader != h.Stores.Writer {
+		asked.Go(func() { read = []api.Check{h.reader(ctx)} })
+	}
+	asked.Wait()
+	return api.AnswerReady(slices.Concat(written, read, embedded)), nil
 }
 
-func (h handler) database(ctx context.Context) []api.Check {
+// database checks one way into the database; what is wrong with it is logged under its name.
+func (h handler) database(ctx context.Context, store *postgres.Store, name string) []api.Check {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	started := time.Now()
-	found := h.Store.Ready(ctx, h.Schema)
+	found := store.Ready(ctx, h.Schema)
 	took := time.Since(started)
 	checks := make([]api.Check, len(found))
 	for i, check := range found {
 		if check.Err != nil {
-			h.Log.WarnContext(ctx, "database", slog.String("check", check.Name), slog.Any("error", check.Err))
+			h.Log.WarnContext(ctx, name, slog.String("check", check.Name), slog.Any("error", check.Err))
 		}
 		checks[i] = api.Check{Name: check.Name, Err: check.Err, Took: took}
 	}
 	return checks
+}
+
+// reader is one check of all that a query needs of the database that it reads from.
+func (h handler) reader(ctx context.Context) api.Check {
+	reader := api.Check{Name: "reader"}
+	for _, check := range h.database(ctx, h.Stores.Reader, "reader") {
+		reader.Took = check.Took
+		if reader.Err == nil && check.Err != nil {
+			reader.Err = fmt.Errorf("%s: %w", check.Name, check.Err)
+		}
+	}
+	return reader
 }
 
 func (h handler) embedding(ctx context.Context) api.Check {
@@ -102,7 +126,7 @@ func (h handler) embedding(ctx context.Context) api.Check {
 func (h handler) active(ctx context.Context) (*embedding.Embedder, error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	embedder, err := h.Models.Active(ctx, h.Store.ActiveModel)
+	embedder, err := h.Models.Active(ctx, h.Stores.Writer.ActiveModel)
 	if err != nil && !errors.Is(err, embedding.ErrUnavailable) {
 		return h.Models[0], nil
 	}

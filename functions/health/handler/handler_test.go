@@ -51,7 +51,7 @@ func parts(t *testing.T) handler.Config {
 		t.Fatal(err)
 	}
 	return handler.Config{
-		Store: store, Models: models, Log: slog.New(slog.DiscardHandler), Timeout: 10 * time.Second, Schema: migrations.Latest(),
+		Stores: postgres.Stores{Writer: store, Reader: store}, Models: models, Log: slog.New(slog.DiscardHandler), Timeout: 10 * time.Second, Schema: migrations.Latest(),
 	}
 }
 
@@ -59,7 +59,7 @@ func parts(t *testing.T) handler.Config {
 func TestNewNamesWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	for want, without := range map[string]func(*handler.Config){
-		"health: Store must be set":            func(c *handler.Config) { c.Store = nil },
+		"health: Stores must be set":           func(c *handler.Config) { c.Stores.Reader = nil },
 		"health: Models must be set":           func(c *handler.Config) { c.Models = nil },
 		"health: Schema must be set":           func(c *handler.Config) { c.Schema = 0 },
 		"api: Log must be set":                 func(c *handler.Config) { c.Log = nil },
