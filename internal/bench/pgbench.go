@@ -21,6 +21,7 @@ type pgbench struct {
 	database  *url.URL
 	scripts   []string
 	variables map[string]string
+	runs      int
 }
 
 func (s *stand) newPgbench(scripts []string, variables map[string]string) (*pgbench, error) {
@@ -28,14 +29,18 @@ func (s *stand) newPgbench(scripts []string, variables map[string]string) (*pgbe
 	return &pgbench{program: s.server.Bin("pgbench"), database: database, scripts: scripts, variables: variables}, err
 }
 
-// run answers how many transactions were executed, and how many a second.
-func (p *pgbench) run(ctx context.Context, clients int, while time.Duration, base int) (count int, perSecond float64, err error) {
+// keysOfARun is more than a run has transactions.
+const keysOfARun = 100_000_000
+
+// run answers how many transactions were executed, and how many a second. No two runs have a key in common.
+func (p *pgbench) run(ctx context.Context, clients int, while time.Duration) (count int, perSecond float64, err error) {
+	p.runs++
 	password, _ := p.database.User.Password()
 	args := []string{
 		"--no-vacuum", "--protocol=extended", "--host=" + p.database.Hostname(), "--port=" + p.database.Port(),
 		"--username=" + p.database.User.Username(), "--client=" + strconv.Itoa(clients),
 		"--jobs=" + strconv.Itoa(min(clients, runtime.NumCPU())), fmt.Sprintf("--time=%d", int(while.Seconds())),
-		"--define=base=" + strconv.Itoa(base), "--define=n=0",
+		"--define=base=" + strconv.Itoa(p.runs*keysOfARun), "--define=n=0",
 	}
 	for name, value := range p.variables {
 		args = append(args, "--define="+name+"="+value)

@@ -198,7 +198,7 @@ func (w *writing) byHandler(ctx context.Context, clients int, while time.Duratio
 }
 
 func (w *writing) byPgbench(ctx context.Context, clients int, while time.Duration) (int, float64, error) {
-	return w.floor.run(ctx, clients, while, int(w.serial.Add(1)%10_000)*100_000_000)
+	return w.floor.run(ctx, clients, while)
 }
 
 // check demands that every write of either side is there.
