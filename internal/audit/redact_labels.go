@@ -17,10 +17,13 @@ const (
 // maxLabel is how many bytes before a separator are read as its label.
 const maxLabel = 64
 
+// labelEnd are what may follow a label's last word.
+var labelEnd = bytesOf("0123456789_-")
+
 // labelClass decides by the last words of a label: client_secret and DB_PASSWORD_2 hold secrets, secretName, passwordSecretRef and
 // token_ttl do not. It answers labelPassword, labelSecret or labelNone.
 func labelClass(label string) class {
-	label = strings.TrimRight(label, "0123456789_-")
+	label = labelEnd.trimRight(label)
 	if label == "" || len(label) > maxLabel || strings.IndexByte("dDeEsSwWtTnNyY", label[len(label)-1]) < 0 {
 		return labelNone
 	}

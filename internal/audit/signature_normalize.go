@@ -23,7 +23,7 @@ func NormalizeText(s string) string {
 // normalizer writes normalised words one after another and remembers what it needs of those before.
 type normalizer struct {
 	out []byte
-	// label is the last word made of letters, in lower case, as long as only punctuation has followed it.
+	// label ends in the last word made of letters, as long as only punctuation has followed it.
 	label string
 }
 
@@ -87,23 +87,23 @@ func (n *normalizer) endsWith(tail string) bool {
 // word cuts a word at what can only stand between names and values, and writes the pieces. What touches a placeholder was normalised
 // with it and stays.
 func (n *normalizer) word(w string) {
-	from, write := 0, n.piece
+	from, write := 0, (*normalizer).piece
 	for i := 0; i < len(w); {
 		if ph := placeholderAt(w[i:]); ph != "" {
 			n.plain(w[from:i])
 			n.placeholder(ph)
 			i += len(ph)
-			from, write = i, n.plain
+			from, write = i, (*normalizer).plain
 			continue
 		}
 		if outerDelimiters[w[i]] {
-			write(w[from:i])
+			write(n, w[from:i])
 			n.out = append(n.out, w[i])
-			from, write = i+1, n.piece
+			from, write = i+1, (*normalizer).piece
 		}
 		i++
 	}
-	write(w[from:])
+	write(n, w[from:])
 	if foldPrefix(w, "http/") {
 		n.label = "http"
 	}
@@ -123,7 +123,7 @@ func (n *normalizer) piece(p string) {
 		return
 	}
 	core := outerPunctuation.trim(p)
-	if n.label == "rhost" && core != "" && n.endsWith("=") {
+	if n.endsWith("=") && lastWord(n.label) == "rhost" && core != "" {
 		n.placeholder(phHost) // the peer of a PAM message, by name or by address
 		return
 	}
@@ -143,7 +143,7 @@ func (n *normalizer) piece(p string) {
 // plain writes text without anything that changes.
 func (n *normalizer) plain(p string) {
 	n.out = append(n.out, p...)
-	if word := lastWord(outerPunctuation.trimRight(p)); word != "" {
+	if word := outerPunctuation.trimRight(p); word != "" && isAlnum(word[len(word)-1]) {
 		n.label = word
 	}
 }
@@ -217,7 +217,7 @@ func (n *normalizer) keepsNumber(p string) bool {
 	if len(p) > longest || spanOf(p, isAlnum) != len(p) || !isDigit(p[0]) {
 		return false
 	}
-	switch n.label {
+	switch lastWord(n.label) {
 	case "code", "status", "signal", "errno", "rc", "exit", "http", "error", "sqlstate":
 		return true
 	}
