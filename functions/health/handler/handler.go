@@ -68,7 +68,7 @@ func (h handler) ready(ctx context.Context, r *api.Request) (*api.Answer, error)
 	}
 	var written, read, embedded []api.Check
 	var asked sync.WaitGroup
-	asked.Go(func() { written = h.database(ctx, h.Stores.Writer, "database") })
+	asked.Go(func() { written = h.database(ctx, h.Stores.Writer, "writer") })
 	asked.Go(func() { embedded = []api.Check{h.embedding(ctx)} })
 	if h.Stores.Reader != h.Stores.Writer {
 		asked.Go(func() { read = []api.Check{h.reader(ctx)} })
@@ -77,8 +77,8 @@ func (h handler) ready(ctx context.Context, r *api.Request) (*api.Answer, error)
 	return api.AnswerReady(slices.Concat(written, read, embedded)), nil
 }
 
-// database checks one way into the database; what is wrong with it is logged under its name.
-func (h handler) database(ctx context.Context, store *postgres.Store, name string) []api.Check {
+// database checks one way into the database; what is wrong with it is logged with its name.
+func (h handler) database(ctx context.Context, store *postgres.Store, endpoint string) []api.Check {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	started := time.Now()
@@ -87,7 +87,7 @@ func (h handler) database(ctx context.Context, store *postgres.Store, name strin
 	checks := make([]api.Check, len(found))
 	for i, check := range found {
 		if check.Err != nil {
-			h.Log.WarnContext(ctx, name, slog.String("check", check.Name), slog.Any("error", check.Err))
+			h.Log.WarnContext(ctx, "database", slog.String("endpoint", endpoint), slog.String("check", check.Name), slog.Any("error", check.Err))
 		}
 		checks[i] = api.Check{Name: check.Name, Err: check.Err, Took: took}
 	}
