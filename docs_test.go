@@ -1,11 +1,13 @@
 package datastorage_test
 
 import (
+	"fmt"
 	"go/ast"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -25,6 +27,49 @@ func read(t *testing.T, path string) string {
 // at least one.
 func TestMatrix(t *testing.T) {
 	t.Parallel()
+	matrix := citesTests(t, "docs/testing.md", 40)
+	for _, id := range requirementIDs() {
+		row := regexp.MustCompile(`(?m)^\| ` + id + ` \|.*$`).FindString(matrix)
+		if !strings.Contains(row, "`") && !strings.Contains(row, "not yet") {
+			t.Errorf("docs/testing.md has no test for %s", id)
+		}
+	}
+}
+
+// TestReadiness holds docs/production-readiness.md to its numbers: as many points as the requirements ask for in each part, each shown by
+// a test, a command or a document, or marked as a gap.
+func TestReadiness(t *testing.T) {
+	t.Parallel()
+	const page = "docs/production-readiness.md"
+	text := citesTests(t, page, 150)
+	points := regexp.MustCompile(`(?m)^\| (\d+) \| (.+) \| (.+) \|$`)
+	for _, group := range strings.Split(text, "\n### ")[1:] {
+		title, rows, _ := strings.Cut(group, "\n")
+		if n := len(points.FindAllString(rows, -1)); !strings.HasSuffix(title, fmt.Sprintf("(%d)", n)) {
+			t.Errorf("%s has %d points", title, n)
+		}
+	}
+	var gaps []string
+	all := points.FindAllStringSubmatch(text, -1)
+	for i, point := range all {
+		if point[1] != strconv.Itoa(i+1) {
+			t.Errorf("point %s stands at %d", point[1], i+1)
+		}
+		if strings.HasPrefix(point[3], "gap: ") {
+			gaps = append(gaps, point[1])
+		} else if !strings.Contains(point[3], "`") && !strings.Contains(point[3], "](") {
+			t.Errorf("point %s is shown by nothing", point[1])
+		}
+	}
+	counted := fmt.Sprintf("%d are shown, %d are gaps: %s.", len(all)-len(gaps), len(gaps), strings.Join(gaps, ", "))
+	if len(all) != 109 || !strings.Contains(text, counted) {
+		t.Errorf("%d points; the page does not say %q", len(all), counted)
+	}
+}
+
+// citesTests reads a page that names tests, as many as least or more, and demands that they exist.
+func citesTests(t *testing.T, page string, least int) string {
+	t.Helper()
 	tests := map[string]bool{}
 	for _, f := range parse(t) {
 		if !strings.HasSuffix(f.path, "_test.go") {
@@ -36,22 +81,17 @@ func TestMatrix(t *testing.T) {
 			}
 		}
 	}
-	matrix := read(t, "docs/testing.md")
-	cited := regexp.MustCompile("`([a-z0-9_./]+) ((?:Test|Fuzz|Example|Benchmark)[A-Za-z0-9_]*)`").FindAllStringSubmatch(matrix, -1)
-	if len(cited) < 40 {
-		t.Errorf("the matrix names %d tests only", len(cited))
+	text := read(t, page)
+	cited := regexp.MustCompile("`([a-z0-9_./]+) ((?:Test|Fuzz|Example|Benchmark)[A-Za-z0-9_]*)`").FindAllStringSubmatch(text, -1)
+	if len(cited) < least {
+		t.Errorf("%s names %d tests only", page, len(cited))
 	}
 	for _, cite := range cited {
 		if !tests[cite[1]+" "+cite[2]] {
-			t.Errorf("docs/testing.md names %s in %s, which does not exist", cite[2], cite[1])
+			t.Errorf("%s names %s in %s, which does not exist", page, cite[2], cite[1])
 		}
 	}
-	for _, id := range requirementIDs() {
-		row := regexp.MustCompile(`(?m)^\| ` + id + ` \|.*$`).FindString(matrix)
-		if !strings.Contains(row, "`") && !strings.Contains(row, "not yet") {
-			t.Errorf("docs/testing.md has no test for %s", id)
-		}
-	}
+	return text
 }
 
 // requirementIDs are the business requirements, BR-STORAGE-001 to 035 without the numbers that were never given.
