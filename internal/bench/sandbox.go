@@ -28,11 +28,20 @@ type functionBench struct {
 	empty string
 }
 
-func newFunctionBench(ctx context.Context, s *stand) (*functionBench, error) {
+// newFunctionBench opens a stand, to be closed, whose database knows the incidents.
+func newFunctionBench(ctx context.Context, e *env, database string) (*functionBench, error) {
+	s, err := e.open(ctx, database)
+	if err != nil {
+		return nil, err
+	}
 	f := &functionBench{stand: s, dir: filepath.Join(s.dir, "functions")}
-	var err error
-	f.empty, err = f.build(ctx, "internal/bench/empty", runtime.GOARCH)
-	return f, err
+	if err = s.know(ctx, recurring); err == nil {
+		f.empty, err = f.build(ctx, "internal/bench/empty", runtime.GOARCH)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.close(ctx))
+	}
+	return f, nil
 }
 
 func (f *functionBench) build(ctx context.Context, folder, arch string) (string, error) {
@@ -93,19 +102,12 @@ func getEvent(id string) ([]byte, error) {
 // benchColdStart measures how long a function takes from its execution to its first poll of the Runtime API, and to its first answer, for
 // which it has to connect to the database; the floor is a function that does nothing.
 func benchColdStart(ctx context.Context, e *env) (lines []line, err error) {
-	s, err := e.open(ctx, "bench_cold")
+	f, err := newFunctionBench(ctx, e, "bench_cold")
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, s.close(ctx)) }()
-	if err := s.know(ctx, recurring); err != nil {
-		return nil, err
-	}
-	f, err := newFunctionBench(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	runs := s.options.size(20, 2)
+	defer func() { err = errors.Join(err, f.close(ctx)) }()
+	runs := f.options.size(20, 2)
 	serial := 0
 	for _, c := range f.calls(client.SearchModeHybrid) {
 		bootstrap, err := f.build(ctx, "functions/"+c.name, runtime.GOARCH)
@@ -165,18 +167,11 @@ func coldLine(what string, figures [2][]float64, most float64) line {
 
 // benchSandbox measures what a function weighs, zipped for arm64, and what it holds in memory after many requests.
 func benchSandbox(ctx context.Context, e *env) (lines []line, err error) {
-	s, err := e.open(ctx, "bench_sandbox")
+	f, err := newFunctionBench(ctx, e, "bench_sandbox")
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, s.close(ctx)) }()
-	if err := s.know(ctx, recurring); err != nil {
-		return nil, err
-	}
-	f, err := newFunctionBench(ctx, s)
-	if err != nil {
-		return nil, err
-	}
+	defer func() { err = errors.Join(err, f.close(ctx)) }()
 	if lines, err = f.weights(ctx); err != nil {
 		return lines, err
 	}
