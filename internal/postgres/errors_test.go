@@ -308,9 +308,9 @@ func TestSlowDatabase(t *testing.T) {
 	})
 	checkCallsEnd(t, patient, store, func() (context.Context, context.CancelFunc) { return ctx, func() {} }, "unavailable", "canceled")
 	waiting.Wait()
-	release()
-	// The server was told to stop what nobody waits for any more.
+	// The server was told to stop what nobody waits for any more, and has, before the tables are free.
 	await(t, db, 0, "wait_event_type = 'Lock'")
+	release()
 	if diff := cmp.Diff(before, counts(t, db)); diff != "" {
 		t.Errorf("rows (-before +after):\n%s", diff)
 	}
