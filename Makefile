@@ -70,7 +70,7 @@ invoke: ## Run a built function on an event, as Lambda does (FUNCTION=write EVEN
 	@go run ./cmd/invoke -function "$(FUNCTION)" -event "$(EVENT)"
 
 run: ## Serve the API on http://$(ADDR) against a PostgreSQL of its own (QUEUE=1: a queue too)
-	@go run ./cmd/datastorage dev --addr $(ADDR) $(if $(QUEUE),--queue)
+	@mkdir -p bin && go build -o bin/datastorage ./cmd/datastorage && exec ./bin/datastorage dev --addr $(ADDR) $(if $(QUEUE),--queue)
 
 clean: ## Remove everything that was downloaded, built or stored here
 	rm -rf .local bin coverage.out
