@@ -38,34 +38,6 @@ func findSecrets(s string) []span {
 	return joined(found)
 }
 
-// pairs is the set of the pairs of neighbouring bytes in a text, hashed into 1,024 bits. One look over the text answers of most anchors
-// that they are not in it.
-type pairs [16]uint64
-
-func pairsOf(s string) (held pairs) {
-	for i := 1; i < len(s); i++ {
-		word, bit := pairBit(s[i-1], s[i])
-		held[word] |= bit
-	}
-	return held
-}
-
-// pairBit is where a pair of bytes stands in the set.
-func pairBit(a, b byte) (word int, bit uint64) {
-	hash := (uint32(a)<<8 | uint32(b)) * 0x9E3779B1 >> 22
-	return int(hash >> 6), 1 << (hash & 63)
-}
-
-// lack is true only if the text does not hold the anchor.
-func (held *pairs) lack(anchor string) bool {
-	for i := 1; i < len(anchor); i++ {
-		if word, bit := pairBit(anchor[i-1], anchor[i]); held[word]&bit == 0 {
-			return true
-		}
-	}
-	return false
-}
-
 // joined orders spans and unites those that overlap; the one that starts first, and of these the longest, and of these the one found
 // first, gives the action.
 func joined(spans []span) []span {
@@ -147,55 +119,6 @@ func spanOf(s string, is func(byte) bool) int {
 	}
 	return n
 }
-
-// byteSet is a set of ASCII characters. The strings package makes one anew for each call of Trim or IndexAny, which takes longer than
-// short words do.
-type byteSet [256]bool
-
-func bytesOf(chars string) (set byteSet) {
-	for i := range len(chars) {
-		set[chars[i]] = true
-	}
-	return set
-}
-
-// index is the place of the first of the characters in s, or -1.
-func (set *byteSet) index(s string) int {
-	for i := range len(s) {
-		if set[s[i]] {
-			return i
-		}
-	}
-	return -1
-}
-
-// only reports whether s holds nothing else.
-func (set *byteSet) only(s string) bool {
-	for i := range len(s) {
-		if !set[s[i]] {
-			return false
-		}
-	}
-	return true
-}
-
-// trim takes the characters off both ends of s.
-func (set *byteSet) trim(s string) string {
-	for s != "" && set[s[0]] {
-		s = s[1:]
-	}
-	return set.trimRight(s)
-}
-
-func (set *byteSet) trimRight(s string) string {
-	for s != "" && set[s[len(s)-1]] {
-		s = s[:len(s)-1]
-	}
-	return s
-}
-
-// decimals are the digits.
-var decimals = bytesOf("0123456789")
 
 // lineEnd is the index of the line break that ends the line around i, or the length of s.
 func lineEnd(s string, i int) int {
