@@ -44,10 +44,10 @@ test: ## Run every test with the race detector, on PostgreSQL 16; the store's on
 race: test ## The same as test
 
 bench: ## Print each benchmark's result beside its floor (BENCH="-run write" for one of them)
-	@mkdir -p bin && go build -o bin/bench ./internal/bench && GOGC=$(GOGC) ./bin/bench $(BENCH)
+	@mkdir -p bin && go build -o bin/bench ./cmd/bench && GOGC=$(GOGC) ./bin/bench $(BENCH)
 
 eval: ## Print how well search ranks, on the set or the folder of sets DIR (EVAL="-mode semantic" for one mode)
-	@mkdir -p bin && go build -o bin/eval ./internal/eval && ./bin/eval -dir "$(DIR)" $(EVAL)
+	@mkdir -p bin && go build -o bin/eval ./cmd/eval && ./bin/eval -dir "$(DIR)" $(EVAL)
 
 build: ## Build the functions for Lambda (arm64) and the command line
 	@for f in write query health migrate maintain; do \

@@ -34,12 +34,15 @@ var rooms = map[string][]string{
 	"internal/postgres":  {"internal/access", "internal/audit", "internal/lexical", "internal/telemetry", "internal/postgres/internal/dbsqlc"},
 	// api begins and ends an invocation's telemetry: it alone sees every request arrive and every answer leave, and knows the faults
 	// that an answer names.
-	"internal/api":       {"internal/audit", "internal/telemetry", "client"},
-	"functions/write":    {"internal/api", "internal/audit", "internal/access", "internal/config", "internal/embedding", "internal/postgres", "internal/telemetry", "functions/write"},
-	"functions/query":    {"internal/api", "internal/audit", "internal/access", "internal/config", "internal/embedding", "internal/lexical", "internal/postgres", "internal/telemetry", "functions/query"},
-	"functions/health":   {"internal/api", "internal/access", "internal/config", "internal/embedding", "internal/postgres", "internal/telemetry", "functions/health", "migrations"},
-	"functions/migrate":  {"internal/access", "internal/config", "internal/embedding", "internal/telemetry", "functions/migrate", "migrations"},
-	"functions/maintain": {"internal/audit", "internal/access", "internal/config", "internal/embedding", "internal/postgres", "internal/telemetry", "functions/maintain"},
+	"internal/api":      {"internal/audit", "internal/telemetry", "client"},
+	"internal/write":    {"internal/api", "internal/audit", "internal/access", "internal/config", "internal/embedding", "internal/postgres", "internal/telemetry"},
+	"internal/query":    {"internal/api", "internal/audit", "internal/access", "internal/config", "internal/embedding", "internal/lexical", "internal/postgres", "internal/telemetry"},
+	"internal/health":   {"internal/api", "internal/access", "internal/config", "internal/embedding", "internal/postgres", "internal/telemetry", "migrations"},
+	"internal/migrate":  {"internal/access", "internal/config", "internal/embedding", "internal/telemetry", "migrations"},
+	"internal/maintain": {"internal/audit", "internal/access", "internal/config", "internal/embedding", "internal/postgres", "internal/telemetry"},
+
+	// A function's main package wires what the function does, which is internal/ and its name.
+	"functions": {"internal", "migrations"},
 
 	// What stands around the functions may use all of them.
 	"internal/local":        nil,
@@ -47,10 +50,6 @@ var rooms = map[string][]string{
 	"internal/postgrestest": nil,
 	// endtoend stands the service up for the tests that speak to it as a user does: several rooms' tests need the same stack.
 	"internal/endtoend": nil,
-	// bench prints each measured figure beside its floor; it is a program, so that a run needs no test framework's timing.
-	"internal/bench": nil,
-	// eval measures how well search ranks, through the API; a program too, because its sets are not part of the repository.
-	"internal/eval": nil,
 }
 
 // notShipped are packages that a function must never link.

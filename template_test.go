@@ -536,7 +536,7 @@ func TestLogs(t *testing.T) {
 func TestEventsAreSent(t *testing.T) {
 	t.Parallel()
 	var sent strings.Builder
-	for _, pattern := range []string{"functions/*/handler/handler_test.go", "functions/*/handler/testdata/*.in.json"} {
+	for _, pattern := range []string{"internal/*/handler_test.go", "internal/*/testdata/*.in.json"} {
 		for _, path := range glob(t, pattern) {
 			sent.WriteString(read(t, path))
 		}

@@ -9,9 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/datastorage-service/datastorage/functions/migrate/handler"
 	"github.com/datastorage-service/datastorage/internal/config"
 	"github.com/datastorage-service/datastorage/internal/embedding"
+	"github.com/datastorage-service/datastorage/internal/migrate"
 	"github.com/datastorage-service/datastorage/migrations"
 )
 
@@ -55,7 +55,7 @@ func (a *app) pending(ctx context.Context, url string) error {
 	if err != nil {
 		return failed(exitFailed, "cannot see what the database lacks", err, "psql, with the same URL")
 	}
-	done := handler.Done{Applied: []string{}, Version: migrations.Latest()}
+	done := migrate.Done{Applied: []string{}, Version: migrations.Latest()}
 	for _, migration := range lacking {
 		done.Applied = append(done.Applied, migration.Name)
 	}
@@ -75,11 +75,11 @@ func (a *app) pending(ctx context.Context, url string) error {
 }
 
 func (a *app) migrate(ctx context.Context, url string) error {
-	migrate, err := a.migrator(ctx, url)
+	migrator, err := a.migrator(ctx, url)
 	if err != nil {
 		return failed(exitUsage, "the embedding model's settings do not hold", err, "env | grep DATASTORAGE_EMBEDDING")
 	}
-	done, err := migrate.Migrate(ctx, handler.Order{})
+	done, err := migrator.Migrate(ctx, migrate.Order{})
 	if err != nil {
 		return failed(exitFailed, fmt.Sprintf("the database is not migrated (%d migrations were applied)", len(done.Applied)), err,
 			"datastorage migrate --dry-run")
@@ -96,7 +96,7 @@ func (a *app) migrate(ctx context.Context, url string) error {
 	return nil
 }
 
-func (a *app) migrator(ctx context.Context, url string) (*handler.Handler, error) {
+func (a *app) migrator(ctx context.Context, url string) (*migrate.Handler, error) {
 	first, next, err := config.LoadEmbedding(a.getenv)
 	if err != nil {
 		return nil, err
@@ -105,7 +105,7 @@ func (a *app) migrator(ctx context.Context, url string) (*handler.Handler, error
 	if err != nil {
 		return nil, err
 	}
-	return handler.New(handler.Config{DatabaseURL: databaseAt(url), Models: models, Log: slog.New(slog.DiscardHandler)})
+	return migrate.New(migrate.Config{DatabaseURL: databaseAt(url), Models: models, Log: slog.New(slog.DiscardHandler)})
 }
 
 // databaseAt is what the migrate function asks for the database's address.

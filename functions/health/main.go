@@ -9,10 +9,10 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
-	"github.com/datastorage-service/datastorage/functions/health/handler"
 	"github.com/datastorage-service/datastorage/internal/access"
 	"github.com/datastorage-service/datastorage/internal/config"
 	"github.com/datastorage-service/datastorage/internal/embedding"
+	"github.com/datastorage-service/datastorage/internal/health"
 	"github.com/datastorage-service/datastorage/internal/postgres"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 	"github.com/datastorage-service/datastorage/migrations"
@@ -41,12 +41,12 @@ func run(ctx context.Context, getenv func(string) string) error {
 		return err
 	}
 	stores, err := postgres.OpenFunction(ctx, access.Settings(settings.Database), postgres.Config{
-		ApplicationName: "datastorage-health", PingTimeout: handler.PingTimeout,
+		ApplicationName: "datastorage-health", PingTimeout: health.PingTimeout,
 	})
 	if err != nil {
 		return err
 	}
-	front, err := handler.New(handler.Config{
+	front, err := health.New(health.Config{
 		Stores: stores, Models: models, Log: log, Telemetry: told, Timeout: settings.RequestTimeout, Schema: migrations.Latest(),
 	})
 	if err != nil {

@@ -10,10 +10,10 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
-	"github.com/datastorage-service/datastorage/functions/maintain/handler"
 	"github.com/datastorage-service/datastorage/internal/access"
 	"github.com/datastorage-service/datastorage/internal/config"
 	"github.com/datastorage-service/datastorage/internal/embedding"
+	"github.com/datastorage-service/datastorage/internal/maintain"
 	"github.com/datastorage-service/datastorage/internal/postgres"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
@@ -49,7 +49,7 @@ func run(ctx context.Context, getenv func(string) string) error {
 	if err != nil {
 		return err
 	}
-	upkeep, err := handler.New(handler.Config{
+	upkeep, err := maintain.New(maintain.Config{
 		Store: stores.Writer, Models: models, Log: log, Telemetry: told, PartitionsAhead: settings.PartitionsAhead,
 	})
 	if err != nil {

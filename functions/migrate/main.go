@@ -9,10 +9,10 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
-	"github.com/datastorage-service/datastorage/functions/migrate/handler"
 	"github.com/datastorage-service/datastorage/internal/access"
 	"github.com/datastorage-service/datastorage/internal/config"
 	"github.com/datastorage-service/datastorage/internal/embedding"
+	"github.com/datastorage-service/datastorage/internal/migrate"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
@@ -42,7 +42,7 @@ func run(ctx context.Context, getenv func(string) string) error {
 	if err != nil {
 		return fmt.Errorf("reach the database: %w", err)
 	}
-	migrate, err := handler.New(handler.Config{DatabaseURL: databases.Writer.URL, Models: models, Log: log, Telemetry: told})
+	migrate, err := migrate.New(migrate.Config{DatabaseURL: databases.Writer.URL, Models: models, Log: log, Telemetry: told})
 	if err != nil {
 		return fmt.Errorf("wire the function: %w", err)
 	}

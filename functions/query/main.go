@@ -9,11 +9,11 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
-	"github.com/datastorage-service/datastorage/functions/query/handler"
 	"github.com/datastorage-service/datastorage/internal/access"
 	"github.com/datastorage-service/datastorage/internal/config"
 	"github.com/datastorage-service/datastorage/internal/embedding"
 	"github.com/datastorage-service/datastorage/internal/postgres"
+	"github.com/datastorage-service/datastorage/internal/query"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
@@ -43,7 +43,7 @@ func run(ctx context.Context, getenv func(string) string) error {
 	if err != nil {
 		return err
 	}
-	front, err := handler.New(handler.Config{
+	front, err := query.New(query.Config{
 		Store: stores.Reader, Strong: stores.Writer, Models: models, Log: log, Telemetry: told, Timeout: settings.RequestTimeout,
 	})
 	if err != nil {

@@ -9,12 +9,12 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
-	"github.com/datastorage-service/datastorage/functions/write/handler"
 	"github.com/datastorage-service/datastorage/internal/access"
 	"github.com/datastorage-service/datastorage/internal/config"
 	"github.com/datastorage-service/datastorage/internal/embedding"
 	"github.com/datastorage-service/datastorage/internal/postgres"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
+	"github.com/datastorage-service/datastorage/internal/write"
 )
 
 func main() {
@@ -43,9 +43,9 @@ func run(ctx context.Context, getenv func(string) string) error {
 	if err != nil {
 		return err
 	}
-	function, err := handler.New(handler.Config{
+	function, err := write.New(write.Config{
 		Store: stores.Writer, Models: models, Log: log, Telemetry: told, Timeout: settings.RequestTimeout,
-		Rejects: handler.NewRejects(settings.RejectsQueueURL),
+		Rejects: write.NewRejects(settings.RejectsQueueURL),
 	})
 	if err != nil {
 		return fmt.Errorf("wire the function: %w", err)

@@ -16,9 +16,9 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/datastorage-service/datastorage/client"
-	"github.com/datastorage-service/datastorage/functions/maintain/handler"
 	"github.com/datastorage-service/datastorage/internal/audit"
 	"github.com/datastorage-service/datastorage/internal/endtoend"
+	"github.com/datastorage-service/datastorage/internal/maintain"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
@@ -45,7 +45,7 @@ func signByVersion1(tb testing.TB, stack *endtoend.Stack, env map[string]string)
 }
 
 // upkeep runs the maintain function and fails the test when it fails.
-func upkeep(tb testing.TB, stack *endtoend.Stack) handler.Done {
+func upkeep(tb testing.TB, stack *endtoend.Stack) maintain.Done {
 	tb.Helper()
 	done, err := stack.Functions.Maintain.Invoke(tb.Context())
 	if err != nil {
@@ -201,7 +201,7 @@ func TestSigningAnew(t *testing.T) {
 	}
 	done = upkeep(t, stack)
 	done.Models = nil
-	if diff := gocmp.Diff(handler.Done{}, done); diff != "" {
+	if diff := gocmp.Diff(maintain.Done{}, done); diff != "" {
 		t.Errorf("a further run found something to do:\n%s", diff)
 	}
 }

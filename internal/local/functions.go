@@ -9,15 +9,15 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
-	healthfunction "github.com/datastorage-service/datastorage/functions/health/handler"
-	maintainfunction "github.com/datastorage-service/datastorage/functions/maintain/handler"
-	queryfunction "github.com/datastorage-service/datastorage/functions/query/handler"
-	writefunction "github.com/datastorage-service/datastorage/functions/write/handler"
 	"github.com/datastorage-service/datastorage/internal/access"
 	"github.com/datastorage-service/datastorage/internal/config"
 	"github.com/datastorage-service/datastorage/internal/embedding"
+	"github.com/datastorage-service/datastorage/internal/health"
+	"github.com/datastorage-service/datastorage/internal/maintain"
 	"github.com/datastorage-service/datastorage/internal/postgres"
+	"github.com/datastorage-service/datastorage/internal/query"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
+	"github.com/datastorage-service/datastorage/internal/write"
 	"github.com/datastorage-service/datastorage/migrations"
 )
 
@@ -25,7 +25,7 @@ import (
 type Functions struct {
 	Handlers map[string]lambda.Handler
 	// Maintain does one run of the scheduled upkeep.
-	Maintain *maintainfunction.Handler
+	Maintain *maintain.Handler
 	// Models are what write and query share here; in a deployment each function has its own.
 	Models embedding.Models
 	stores []postgres.Stores
@@ -84,17 +84,17 @@ func (f *Functions) open(ctx context.Context, settings config.Settings, url stri
 }
 
 func (f *Functions) wire(settings config.Settings, writer, reader postgres.Stores, log *slog.Logger, told *telemetry.Telemetry) error {
-	writing, writeErr := writefunction.New(writefunction.Config{
+	writing, writeErr := write.New(write.Config{
 		Store: writer.Writer, Models: f.Models, Log: log, Telemetry: told, Timeout: settings.RequestTimeout,
 		Rejects: Rejects(settings.RejectsQueueURL),
 	})
-	querying, queryErr := queryfunction.New(queryfunction.Config{
+	querying, queryErr := query.New(query.Config{
 		Store: reader.Reader, Strong: reader.Writer, Models: f.Models, Log: log, Telemetry: told, Timeout: settings.RequestTimeout,
 	})
-	health, healthErr := healthfunction.New(healthfunction.Config{
+	health, healthErr := health.New(health.Config{
 		Stores: reader, Models: f.Models, Log: log, Telemetry: told, Timeout: settings.RequestTimeout, Schema: migrations.Latest(),
 	})
-	upkeep, maintainErr := maintainfunction.New(maintainfunction.Config{
+	upkeep, maintainErr := maintain.New(maintain.Config{
 		Store: writer.Writer, Models: f.Models, Log: log, Telemetry: told, PartitionsAhead: settings.PartitionsAhead,
 	})
 	if err := errors.Join(writeErr, queryErr, healthErr, maintainErr); err != nil {

@@ -142,7 +142,7 @@ func (g *gateway) find(method, path string) (target, map[string]string, bool) {
 func (g *gateway) answer(w http.ResponseWriter, r *http.Request, t target, payload []byte, id string) {
 	response, err := g.invoke(r.Context(), t, payload)
 	if err == nil {
-		err = write(w, response)
+		err = writeResponse(w, response)
 	}
 	if err == nil {
 		return
@@ -199,8 +199,8 @@ func invoke(ctx context.Context, handler lambda.Handler, payload []byte) (respon
 	return handler.Invoke(ctx, payload)
 }
 
-// write answers with what a function returned; an error means that nothing was written.
-func write(w http.ResponseWriter, payload []byte) error {
+// writeResponse answers with what a function returned; an error means that nothing was written.
+func writeResponse(w http.ResponseWriter, payload []byte) error {
 	response, body, err := readResponse(payload)
 	if err != nil {
 		return err

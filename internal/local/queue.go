@@ -20,16 +20,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
-	writefunction "github.com/datastorage-service/datastorage/functions/write/handler"
+	"github.com/datastorage-service/datastorage/internal/write"
 )
 
 // Rejects is the write function's rejects queue. LocalStack's, on the loopback interface, is reached with LocalStack's own credentials.
-func Rejects(queueURL string) *writefunction.Rejects {
+func Rejects(queueURL string) *write.Rejects {
 	address, err := url.Parse(queueURL)
 	if err != nil || address.Hostname() != "127.0.0.1" {
-		return writefunction.NewRejects(queueURL)
+		return write.NewRejects(queueURL)
 	}
-	return writefunction.NewRejects(queueURL, awsconfig.WithRegion(LocalRegion),
+	return write.NewRejects(queueURL, awsconfig.WithRegion(LocalRegion),
 		awsconfig.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(localKey, localKey, "")))
 }
 

@@ -1,6 +1,6 @@
-// Package handler answers the query function's events: it reads what a request asks for, asks the store, and answers. It writes
+// Package query answers the query function's events: it reads what a request asks for, asks the store, and answers. It writes
 // nothing and knows no SQL.
-package handler
+package query
 
 import (
 	"context"

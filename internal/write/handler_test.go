@@ -1,4 +1,4 @@
-package handler_test
+package write_test
 
 import (
 	"flag"
@@ -9,11 +9,11 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
-	"github.com/datastorage-service/datastorage/functions/write/handler"
 	"github.com/datastorage-service/datastorage/internal/embedding"
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 	"github.com/datastorage-service/datastorage/internal/postgres"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
+	"github.com/datastorage-service/datastorage/internal/write"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -34,7 +34,7 @@ func TestEmulated(t *testing.T) {
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	endtoend.Golden(t, *update, samples(), func(t *testing.T) lambda.Handler {
-		function, err := handler.New(parts(t))
+		function, err := write.New(parts(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,7 +43,7 @@ func TestGolden(t *testing.T) {
 }
 
 // parts are those of a function on a fresh database, at ten past three.
-func parts(t *testing.T) handler.Config {
+func parts(t *testing.T) write.Config {
 	t.Helper()
 	database := postgrestest.New(t)
 	store, err := postgres.Open(t.Context(), postgres.Config{URL: database.WriterURL()})
@@ -51,7 +51,7 @@ func parts(t *testing.T) handler.Config {
 		t.Fatal(err)
 	}
 	t.Cleanup(store.Close)
-	return handler.Config{
+	return write.Config{
 		Store: store, Models: models(t), Log: slog.New(slog.DiscardHandler), Timeout: 10 * time.Second,
 		Now: func() time.Time { return time.Date(2026, 1, 2, 3, 4, 10, 0, time.UTC) },
 	}
@@ -69,15 +69,15 @@ func models(t *testing.T) embedding.Models {
 // TestNewNamesWhatIsMissing shows that a handler without one of its parts cannot be made.
 func TestNewNamesWhatIsMissing(t *testing.T) {
 	t.Parallel()
-	for want, without := range map[string]func(*handler.Config){
-		"write: Store must be set":             func(c *handler.Config) { c.Store = nil },
-		"write: Models must be set":            func(c *handler.Config) { c.Models = nil },
-		"api: Log must be set":                 func(c *handler.Config) { c.Log = nil },
-		"api: Timeout must be positive, is 0s": func(c *handler.Config) { c.Timeout = 0 },
+	for want, without := range map[string]func(*write.Config){
+		"write: Store must be set":             func(c *write.Config) { c.Store = nil },
+		"write: Models must be set":            func(c *write.Config) { c.Models = nil },
+		"api: Log must be set":                 func(c *write.Config) { c.Log = nil },
+		"api: Timeout must be positive, is 0s": func(c *write.Config) { c.Timeout = 0 },
 	} {
 		config := parts(t)
 		without(&config)
-		if _, err := handler.New(config); err == nil || err.Error() != want {
+		if _, err := write.New(config); err == nil || err.Error() != want {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}

@@ -1,6 +1,6 @@
-// Package handler is the scheduled upkeep: it makes the embeddings that are missing, signs anew what an older normalizer signed, and makes
+// Package maintain is the scheduled upkeep: it makes the embeddings that are missing, signs anew what an older normalizer signed, and makes
 // the counts of the days that changed, and the journal's partitions ahead. It is safe to run at any time, twice at once, and while writers write.
-package handler
+package maintain
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package handler_test
+package query_test
 
 import (
 	"encoding/json"
@@ -12,12 +12,12 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda"
 
-	"github.com/datastorage-service/datastorage/functions/query/handler"
-	writehandler "github.com/datastorage-service/datastorage/functions/write/handler"
 	"github.com/datastorage-service/datastorage/internal/embedding"
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 	"github.com/datastorage-service/datastorage/internal/postgres"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
+	"github.com/datastorage-service/datastorage/internal/query"
+	"github.com/datastorage-service/datastorage/internal/write"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -43,7 +43,7 @@ func TestGolden(t *testing.T) {
 	endtoend.Golden(t, *update, samples(), func(t *testing.T) lambda.Handler {
 		database := postgrestest.New(t)
 		record(t, database)
-		front, err := handler.New(parts(t, database))
+		front, err := query.New(parts(t, database))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -55,9 +55,9 @@ func TestGolden(t *testing.T) {
 func now() time.Time { return time.Date(2026, 1, 2, 3, 4, 10, 0, time.UTC) }
 
 // parts are those of a function on a database.
-func parts(t *testing.T, database *postgrestest.Database) handler.Config {
+func parts(t *testing.T, database *postgrestest.Database) query.Config {
 	t.Helper()
-	return handler.Config{
+	return query.Config{
 		Store: store(t, database.ReaderURL()), Models: models(t), Log: slog.New(slog.DiscardHandler), Timeout: 10 * time.Second, Now: now,
 	}
 }
@@ -66,7 +66,7 @@ func parts(t *testing.T, database *postgrestest.Database) handler.Config {
 func record(t *testing.T, database *postgrestest.Database) {
 	t.Helper()
 	clock := now()
-	function, err := writehandler.New(writehandler.Config{
+	function, err := write.New(write.Config{
 		Store: store(t, database.WriterURL()), Models: models(t), Log: slog.New(slog.DiscardHandler), Timeout: 10 * time.Second,
 		Now: func() time.Time { clock = clock.Add(time.Second); return clock },
 	})
@@ -111,15 +111,15 @@ func models(t *testing.T) embedding.Models {
 // TestNewNamesWhatIsMissing shows that a handler without one of its parts cannot be made.
 func TestNewNamesWhatIsMissing(t *testing.T) {
 	t.Parallel()
-	for want, without := range map[string]func(*handler.Config){
-		"query: Store must be set":             func(c *handler.Config) { c.Store = nil },
-		"query: Models must be set":            func(c *handler.Config) { c.Models = nil },
-		"api: Log must be set":                 func(c *handler.Config) { c.Log = nil },
-		"api: Timeout must be positive, is 0s": func(c *handler.Config) { c.Timeout = 0 },
+	for want, without := range map[string]func(*query.Config){
+		"query: Store must be set":             func(c *query.Config) { c.Store = nil },
+		"query: Models must be set":            func(c *query.Config) { c.Models = nil },
+		"api: Log must be set":                 func(c *query.Config) { c.Log = nil },
+		"api: Timeout must be positive, is 0s": func(c *query.Config) { c.Timeout = 0 },
 	} {
 		config := parts(t, postgrestest.New(t))
 		without(&config)
-		if _, err := handler.New(config); err == nil || err.Error() != want {
+		if _, err := query.New(config); err == nil || err.Error() != want {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}

@@ -1,6 +1,6 @@
-// Package handler answers the write function's events, API Gateway's and SQS's: it decodes, makes the vectors that are missing, appends,
+// Package write answers the write function's events, API Gateway's and SQS's: it decodes, makes the vectors that are missing, appends,
 // and answers. It knows neither SQL nor how vectors are made.
-package handler
+package write
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package handler_test
+package write_test
 
 import (
 	"bytes"
@@ -15,25 +15,25 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/datastorage-service/datastorage/functions/write/handler"
 	"github.com/datastorage-service/datastorage/internal/api"
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 	"github.com/datastorage-service/datastorage/internal/local"
 	"github.com/datastorage-service/datastorage/internal/postgres"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
+	"github.com/datastorage-service/datastorage/internal/write"
 )
 
 // consumer is a write function that is sent SQS events, on a database of its own.
 type consumer struct {
 	t        *testing.T
 	database *postgrestest.Database
-	function *handler.Function
+	function *write.Function
 	log      bytes.Buffer
 	metrics  bytes.Buffer
 }
 
-func newConsumer(t *testing.T, server *local.Postgres, change func(*handler.Config)) *consumer {
+func newConsumer(t *testing.T, server *local.Postgres, change func(*write.Config)) *consumer {
 	t.Helper()
 	c := &consumer{t: t}
 	if server == nil {
@@ -50,13 +50,13 @@ func newConsumer(t *testing.T, server *local.Postgres, change func(*handler.Conf
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := handler.Config{
+	config := write.Config{
 		Store: store, Models: models(t), Log: slog.New(slog.NewJSONHandler(&c.log, nil)), Timeout: 10 * time.Second, Telemetry: told,
 	}
 	if change != nil {
 		change(&config)
 	}
-	if c.function, err = handler.New(config); err != nil {
+	if c.function, err = write.New(config); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -262,7 +262,7 @@ func TestQueueDuplicates(t *testing.T) {
 // TestQueueOutOfOrder shows that what comes before what it belongs to is reported until that is there.
 func TestQueueOutOfOrder(t *testing.T) {
 	t.Parallel()
-	c := newConsumer(t, nil, func(config *handler.Config) { config.Rejects = away(t) })
+	c := newConsumer(t, nil, func(config *write.Config) { config.Rejects = away(t) })
 	early := bodies(
 		analysis("r1", "a1"), progress("r1", "completed", "success"),
 		// A bad record in the array is nothing to send while the array comes again.
@@ -307,8 +307,8 @@ func pseudo(seed uint32) string {
 // TestQueueArrays shows that the good records of an array are stored though it is reported, as long as nobody takes its bad ones.
 func TestQueueArrays(t *testing.T) {
 	t.Parallel()
-	for name, rejects := range map[string]*handler.Rejects{"none": nil, "away": away(t)} {
-		c := newConsumer(t, nil, func(config *handler.Config) { config.Rejects = rejects })
+	for name, rejects := range map[string]*write.Rejects{"none": nil, "away": away(t)} {
+		c := newConsumer(t, nil, func(config *write.Config) { config.Rejects = rejects })
 		c.want(name, c.consume(t.Context(), bodies(
 			array(remediation("r1"), `{"kind":"remediation","record":{"remediation_id":"bad"}}`, remediation("r2")), remediation("r3"))...), "m0")
 		c.count(records, 3)
@@ -317,7 +317,7 @@ func TestQueueArrays(t *testing.T) {
 }
 
 // away is a rejects queue that nobody answers for.
-func away(t *testing.T) *handler.Rejects {
+func away(t *testing.T) *write.Rejects {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -434,7 +434,7 @@ func TestQueueDatabaseAway(t *testing.T) {
 // TestQueuePanic shows that a panic reports what is not known to be stored, and says so.
 func TestQueuePanic(t *testing.T) {
 	t.Parallel()
-	c := newConsumer(t, nil, func(config *handler.Config) { config.Now = func() time.Time { panic("no clock") } })
+	c := newConsumer(t, nil, func(config *write.Config) { config.Now = func() time.Time { panic("no clock") } })
 	c.want("a panic", c.consume(t.Context(), bodies(remediation("r1"), remediation("r2"))...), "m0", "m1")
 	if text := c.log.String(); !strings.Contains(text, "panic: no clock") || !strings.Contains(text, `"level":"ERROR"`) {
 		t.Errorf("the log is %s", text)

@@ -36,7 +36,7 @@ func newFunctionBench(ctx context.Context, e *env, database string) (*functionBe
 	}
 	f := &functionBench{stand: s, dir: filepath.Join(s.dir, "functions")}
 	if err = s.know(ctx, recurring); err == nil {
-		f.empty, err = f.build(ctx, "internal/bench/empty", runtime.GOARCH)
+		f.empty, err = f.build(ctx, "cmd/bench/empty", runtime.GOARCH)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.close(ctx))
@@ -229,7 +229,7 @@ func (f *functionBench) serve(ctx context.Context, bootstrap string, c called, s
 
 // weights are the zips of every function.
 func (f *functionBench) weights(ctx context.Context) (lines []line, err error) {
-	empty, err := f.weight(ctx, "internal/bench/empty")
+	empty, err := f.weight(ctx, "cmd/bench/empty")
 	if err != nil {
 		return nil, err
 	}

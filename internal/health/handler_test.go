@@ -1,4 +1,4 @@
-package handler_test
+package health_test
 
 import (
 	"flag"
@@ -9,9 +9,9 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
-	"github.com/datastorage-service/datastorage/functions/health/handler"
 	"github.com/datastorage-service/datastorage/internal/embedding"
 	"github.com/datastorage-service/datastorage/internal/endtoend"
+	"github.com/datastorage-service/datastorage/internal/health"
 	"github.com/datastorage-service/datastorage/internal/postgres"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 	"github.com/datastorage-service/datastorage/migrations"
@@ -30,7 +30,7 @@ func TestEmulated(t *testing.T) {
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	endtoend.Golden(t, *update, []string{"health", "ready"}, func(t *testing.T) lambda.Handler {
-		front, err := handler.New(parts(t))
+		front, err := health.New(parts(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -39,7 +39,7 @@ func TestGolden(t *testing.T) {
 }
 
 // parts are those of a function on a fresh database.
-func parts(t *testing.T) handler.Config {
+func parts(t *testing.T) health.Config {
 	t.Helper()
 	store, err := postgres.Open(t.Context(), postgres.Config{URL: postgrestest.New(t).ReaderURL()})
 	if err != nil {
@@ -50,7 +50,7 @@ func parts(t *testing.T) handler.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return handler.Config{
+	return health.Config{
 		Stores: postgres.Stores{Writer: store, Reader: store}, Models: models, Log: slog.New(slog.DiscardHandler), Timeout: 10 * time.Second, Schema: migrations.Latest(),
 	}
 }
@@ -58,16 +58,16 @@ func parts(t *testing.T) handler.Config {
 // TestNewNamesWhatIsMissing shows that a handler without one of its parts cannot be made.
 func TestNewNamesWhatIsMissing(t *testing.T) {
 	t.Parallel()
-	for want, without := range map[string]func(*handler.Config){
-		"health: Stores must be set":           func(c *handler.Config) { c.Stores.Reader = nil },
-		"health: Models must be set":           func(c *handler.Config) { c.Models = nil },
-		"health: Schema must be set":           func(c *handler.Config) { c.Schema = 0 },
-		"api: Log must be set":                 func(c *handler.Config) { c.Log = nil },
-		"api: Timeout must be positive, is 0s": func(c *handler.Config) { c.Timeout = 0 },
+	for want, without := range map[string]func(*health.Config){
+		"health: Stores must be set":           func(c *health.Config) { c.Stores.Reader = nil },
+		"health: Models must be set":           func(c *health.Config) { c.Models = nil },
+		"health: Schema must be set":           func(c *health.Config) { c.Schema = 0 },
+		"api: Log must be set":                 func(c *health.Config) { c.Log = nil },
+		"api: Timeout must be positive, is 0s": func(c *health.Config) { c.Timeout = 0 },
 	} {
 		config := parts(t)
 		without(&config)
-		if _, err := handler.New(config); err == nil || err.Error() != want {
+		if _, err := health.New(config); err == nil || err.Error() != want {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}

@@ -1,4 +1,4 @@
-package handler_test
+package migrate_test
 
 import (
 	"context"
@@ -14,8 +14,8 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/datastorage-service/datastorage/functions/migrate/handler"
 	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/migrate"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 	"github.com/datastorage-service/datastorage/migrations"
 )
@@ -63,9 +63,9 @@ func (c *cloudFormation) want(status cfn.StatusType, physicalID string, data map
 }
 
 // invoke is an invocation as Lambda makes it.
-func invoke(ctx context.Context, t *testing.T, config handler.Config, payload string) (string, error) {
+func invoke(ctx context.Context, t *testing.T, config migrate.Config, payload string) (string, error) {
 	t.Helper()
-	migrate, err := handler.New(config)
+	migrate, err := migrate.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}

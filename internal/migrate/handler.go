@@ -1,7 +1,7 @@
-// Package handler brings the database to the schema that this build was written for: migrations, settings, logins, and the embedding
+// Package migrate brings the database to the schema that this build was written for: migrations, settings, logins, and the embedding
 // models. It connects as the schema's owner and is safe to run again and twice at once. A deployment runs it as a custom resource of
 // CloudFormation's, a person by invoking it.
-package handler
+package migrate
 
 import (
 	"context"

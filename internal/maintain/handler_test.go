@@ -1,4 +1,4 @@
-package handler_test
+package maintain_test
 
 import (
 	"context"
@@ -11,16 +11,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/datastorage-service/datastorage/functions/maintain/handler"
 	"github.com/datastorage-service/datastorage/internal/audit"
 	"github.com/datastorage-service/datastorage/internal/embedding"
+	"github.com/datastorage-service/datastorage/internal/maintain"
 	"github.com/datastorage-service/datastorage/internal/postgres"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
 func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
 
-func parts(t *testing.T, database *postgrestest.Database) handler.Config {
+func parts(t *testing.T, database *postgrestest.Database) maintain.Config {
 	t.Helper()
 	store, err := postgres.Open(t.Context(), postgres.Config{URL: database.WriterURL()})
 	if err != nil {
@@ -31,7 +31,7 @@ func parts(t *testing.T, database *postgrestest.Database) handler.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return handler.Config{Store: store, Models: models, Log: slog.New(slog.DiscardHandler), PartitionsAhead: 5}
+	return maintain.Config{Store: store, Models: models, Log: slog.New(slog.DiscardHandler), PartitionsAhead: 5}
 }
 
 // TestInvoke makes what is missing of vectors and partitions, more vectors than it reads at a time, and then finds nothing to do.
@@ -47,13 +47,13 @@ func TestInvoke(t *testing.T) {
 		SELECT gen_random_uuid(), 'trouble ' || i, $1 FROM generate_series(1, 450) AS i`, audit.Normalizer); err != nil {
 		t.Fatal(err)
 	}
-	upkeep, err := handler.New(parts(t, database))
+	upkeep, err := maintain.New(parts(t, database))
 	if err != nil {
 		t.Fatal(err)
 	}
 	// A fresh database has the partitions of this month and three more.
-	filled := []handler.Model{{Name: postgrestest.Model, Active: true, Stored: 450}}
-	for _, want := range []handler.Done{{Embedded: 450, Analyzed: 450, Models: filled, Partitions: 2}, {Models: filled}} {
+	filled := []maintain.Model{{Name: postgrestest.Model, Active: true, Stored: 450}}
+	for _, want := range []maintain.Done{{Embedded: 450, Analyzed: 450, Models: filled, Partitions: 2}, {Models: filled}} {
 		done, err := upkeep.Invoke(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -77,13 +77,13 @@ func TestInvoke(t *testing.T) {
 // TestInvokeStops shows that a run ends with its context, and says so.
 func TestInvokeStops(t *testing.T) {
 	t.Parallel()
-	upkeep, err := handler.New(parts(t, postgrestest.New(t)))
+	upkeep, err := maintain.New(parts(t, postgrestest.New(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if done, err := upkeep.Invoke(ctx); !errors.Is(err, context.Canceled) || !cmp.Equal(done, handler.Done{}) {
+	if done, err := upkeep.Invoke(ctx); !errors.Is(err, context.Canceled) || !cmp.Equal(done, maintain.Done{}) {
 		t.Errorf("%+v %v, want context.Canceled", done, err)
 	}
 }
@@ -92,15 +92,15 @@ func TestInvokeStops(t *testing.T) {
 func TestNewNamesWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	complete := parts(t, postgrestest.New(t))
-	for part, without := range map[string]func(*handler.Config){
-		"Store must be set":                func(c *handler.Config) { c.Store = nil },
-		"Models must be set":               func(c *handler.Config) { c.Models = nil },
-		"Log must be set":                  func(c *handler.Config) { c.Log = nil },
-		"PartitionsAhead must be positive": func(c *handler.Config) { c.PartitionsAhead = 0 },
+	for part, without := range map[string]func(*maintain.Config){
+		"Store must be set":                func(c *maintain.Config) { c.Store = nil },
+		"Models must be set":               func(c *maintain.Config) { c.Models = nil },
+		"Log must be set":                  func(c *maintain.Config) { c.Log = nil },
+		"PartitionsAhead must be positive": func(c *maintain.Config) { c.PartitionsAhead = 0 },
 	} {
 		config := complete
 		without(&config)
-		if _, err := handler.New(config); err == nil || err.Error() != fmt.Sprint("maintain: ", part) {
+		if _, err := maintain.New(config); err == nil || err.Error() != fmt.Sprint("maintain: ", part) {
 			t.Errorf("%v, want %s", err, part)
 		}
 	}

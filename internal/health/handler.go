@@ -1,5 +1,5 @@
-// Package handler answers /health and /ready. It knows which dependencies a write and a query need, and nothing of what they do.
-package handler
+// Package health answers /health and /ready. It knows which dependencies a write and a query need, and nothing of what they do.
+package health
 
 import (
 	"context"

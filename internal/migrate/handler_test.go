@@ -1,4 +1,4 @@
-package handler_test
+package migrate_test
 
 import (
 	"bytes"
@@ -12,10 +12,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/datastorage-service/datastorage/functions/migrate/handler"
 	"github.com/datastorage-service/datastorage/internal/embedding"
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/migrate"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 	"github.com/datastorage-service/datastorage/migrations"
@@ -47,21 +47,21 @@ func exec(t *testing.T, url, sql string) {
 	}
 }
 
-func parts(t *testing.T, url string) handler.Config {
+func parts(t *testing.T, url string) migrate.Config {
 	t.Helper()
 	models, err := embedding.OpenModels(t.Context(), embedding.Settings{Provider: "hashing", Dimensions: 512},
 		embedding.Settings{Provider: "hashing", Dimensions: 64})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return handler.Config{DatabaseURL: func(context.Context) (string, error) { return url, nil }, Models: models, Log: slog.New(slog.DiscardHandler)}
+	return migrate.Config{DatabaseURL: func(context.Context) (string, error) { return url, nil }, Models: models, Log: slog.New(slog.DiscardHandler)}
 }
 
 // TestInvoke migrates an empty database, and then one that is up to date.
 func TestInvoke(t *testing.T) {
 	t.Parallel()
 	database := empty(t)
-	migrate, err := handler.New(parts(t, database.AdminURL()))
+	migrator, err := migrate.New(parts(t, database.AdminURL()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,8 +69,8 @@ func TestInvoke(t *testing.T) {
 	for _, migration := range migrations.All() {
 		all = append(all, migration.Name)
 	}
-	for _, want := range []handler.Done{{Applied: all, Version: migrations.Latest()}, {Applied: []string{}, Version: migrations.Latest()}} {
-		done, err := migrate.Migrate(t.Context(), handler.Order{})
+	for _, want := range []migrate.Done{{Applied: all, Version: migrations.Latest()}, {Applied: []string{}, Version: migrations.Latest()}} {
+		done, err := migrator.Migrate(t.Context(), migrate.Order{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,11 +93,11 @@ func TestMetrics(t *testing.T) {
 	for _, url := range []string{postgrestest.New(t).AdminURL(), "postgres://127.0.0.1:1/nowhere"} {
 		config := parts(t, url)
 		config.Telemetry = told
-		migrate, err := handler.New(config)
+		migrator, err := migrate.New(config)
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, _ = migrate.Migrate(t.Context(), handler.Order{})
+		_, _ = migrator.Migrate(t.Context(), migrate.Order{})
 	}
 	figures := endtoend.Figures(endtoend.ReadMetrics(t, out.String()))
 	for _, status := range []string{"success", "failure"} {
@@ -110,11 +110,11 @@ func TestMetrics(t *testing.T) {
 // TestInvokeFails shows that a deployment is told, and not the password.
 func TestInvokeFails(t *testing.T) {
 	t.Parallel()
-	migrate, err := handler.New(parts(t, strings.Replace(postgrestest.New(t).AdminURL(), "@", "-is-wrong@", 1)))
+	migrator, err := migrate.New(parts(t, strings.Replace(postgrestest.New(t).AdminURL(), "@", "-is-wrong@", 1)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := migrate.Migrate(t.Context(), handler.Order{}); err == nil || strings.Contains(err.Error(), "-is-wrong") {
+	if _, err := migrator.Migrate(t.Context(), migrate.Order{}); err == nil || strings.Contains(err.Error(), "-is-wrong") {
 		t.Errorf("migrate with a wrong password: %v", err)
 	}
 }
@@ -122,14 +122,14 @@ func TestInvokeFails(t *testing.T) {
 // TestNewNamesWhatIsMissing shows that a handler without one of its parts cannot be made.
 func TestNewNamesWhatIsMissing(t *testing.T) {
 	t.Parallel()
-	for want, without := range map[string]func(*handler.Config){
-		"migrate: DatabaseURL must be set": func(c *handler.Config) { c.DatabaseURL = nil },
-		"migrate: Models must be set":      func(c *handler.Config) { c.Models = nil },
-		"migrate: Log must be set":         func(c *handler.Config) { c.Log = nil },
+	for want, without := range map[string]func(*migrate.Config){
+		"migrate: DatabaseURL must be set": func(c *migrate.Config) { c.DatabaseURL = nil },
+		"migrate: Models must be set":      func(c *migrate.Config) { c.Models = nil },
+		"migrate: Log must be set":         func(c *migrate.Config) { c.Log = nil },
 	} {
 		config := parts(t, "postgres://localhost/x")
 		without(&config)
-		if _, err := handler.New(config); err == nil || err.Error() != want {
+		if _, err := migrate.New(config); err == nil || err.Error() != want {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}
