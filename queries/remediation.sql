@@ -270,8 +270,8 @@ JOIN remediation_audit AS r ON r.id = s.id
 WHERE s.place = 1 OR s.size <= @budget::bigint
 ORDER BY s.place;
 
--- name: RemediationSignAnew :execrows
--- RemediationSignAnew gives remediations of a signature their new ones. The arrays run in parallel. A remediation that has another signature
+-- name: RemediationRenormalize :execrows
+-- RemediationRenormalize gives remediations of a signature their new ones. The arrays run in parallel. A remediation that has another signature
 -- by now, or was updated since the given time, is left as it is. Locked in the order of RemediationLock, so that this and an update cannot
 -- wait for each other crosswise.
 WITH input AS (

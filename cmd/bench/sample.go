@@ -192,6 +192,6 @@ func remediation(id string, k int) (*audit.Remediation, error) {
 		Phase: audit.Phase(in.Phase), Status: audit.Status(in.Status), StartTime: in.StartTime, EndTime: in.EndTime,
 		ErrorMessage: in.ErrorMessage, WorkflowYAML: in.WorkflowYAML,
 	}
-	out.Check(audit.Checker{Faults: &faults, Actions: audit.Actions{}}, metadata)
+	out.Check(audit.Checker{Errors: &faults, Actions: audit.Actions{}}, metadata)
 	return out, faults.Err()
 }

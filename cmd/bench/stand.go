@@ -84,11 +84,11 @@ func (s *stand) newFunctions(ctx context.Context, through func(string) string) (
 	}
 	getenv := func(name string) string { return cmp.Or(settings[name], s.getenv(name)) }
 	log := slog.New(slog.DiscardHandler)
-	told, err := telemetry.New(telemetry.Config{Metrics: io.Discard})
+	tel, err := telemetry.New(telemetry.Config{Metrics: io.Discard})
 	if err != nil {
 		return nil, err
 	}
-	return local.NewFunctions(ctx, getenv, through(s.writerURL()), through(s.readerURL()), log, told)
+	return local.NewFunctions(ctx, getenv, through(s.writerURL()), through(s.readerURL()), log, tel)
 }
 
 // getenv has the settings of the embedding provider.

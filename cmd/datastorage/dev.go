@@ -72,7 +72,7 @@ func (a *app) dev(ctx context.Context, options devOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	told, closeMetrics, err := a.telemetry(options.metrics)
+	tel, closeMetrics, err := a.telemetry(options.metrics)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (a *app) dev(ctx context.Context, options devOptions) (err error) {
 		Template:      template,
 		Queue:         options.queue,
 		LocalStackURL: a.getenv("DATASTORAGE_LOCALSTACK_URL"),
-		Functions:     local.Service(a.getenv, log, told),
+		Functions:     local.Service(a.getenv, log, tel),
 		Samples:       loadSamples,
 		Out:           a.talk,
 		Log:           log,
@@ -117,12 +117,12 @@ func (a *app) telemetry(metrics string) (*telemetry.Telemetry, func() error, err
 		}
 		config.Metrics, closeFile = file, file.Close
 	}
-	told, err := telemetry.New(config)
+	tel, err := telemetry.New(config)
 	if err != nil {
 		return nil, nil, failed(exitUsage, "the traces have no place to go", err, "unset AWS_XRAY_DAEMON_ADDRESS")
 	}
-	return told, func() error {
-		told.Close()
+	return tel, func() error {
+		tel.Close()
 		return closeFile()
 	}, nil
 }

@@ -25,7 +25,7 @@ type progress interface {
 func newProgress(talk *console.Stream, size int64) progress {
 	if !talk.Escapes {
 		now := time.Now()
-		return &lines{talk: talk, size: size, started: now, told: now}
+		return &lines{talk: talk, size: size, started: now, lastLine: now}
 	}
 	// The bar counts records; how many there will be is estimated from the bytes so far.
 	return bar{size, progressbar.NewOptions64(-1,
@@ -58,16 +58,16 @@ func (b bar) show(p bulk.Progress) {
 func (b bar) end() { _ = b.bar.Clear() }
 
 type lines struct {
-	talk          *console.Stream
-	size          int64
-	started, told time.Time
+	talk              *console.Stream
+	size              int64
+	started, lastLine time.Time
 }
 
 func (l *lines) show(p bulk.Progress) {
-	if time.Since(l.told) < lineEvery {
+	if time.Since(l.lastLine) < lineEvery {
 		return
 	}
-	l.told = time.Now()
+	l.lastLine = time.Now()
 	l.talk.Line("%s", progressLine(p, l.size, time.Since(l.started)))
 }
 

@@ -209,7 +209,7 @@ func matched(result client.SearchResult) string {
 	text := []rune(result.Text)
 	var all []string
 	for _, term := range terms(result) {
-		told := term.Term + " " + strconv.FormatFloat(term.Score, 'f', 2, 64)
+		described := term.Term + " " + strconv.FormatFloat(term.Score, 'f', 2, 64)
 		var others []string
 		for _, span := range term.Spans {
 			if strings.Contains(term.Term, " ") {
@@ -224,9 +224,9 @@ func matched(result client.SearchResult) string {
 			}
 		}
 		if len(others) > 0 {
-			told += " (" + strings.Join(others, ", ") + ")"
+			described += " (" + strings.Join(others, ", ") + ")"
 		}
-		all = append(all, told)
+		all = append(all, described)
 	}
 	return strings.Join(all, "; ")
 }

@@ -37,7 +37,7 @@ func run(ctx context.Context, getenv func(string) string) error {
 		}
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: settings.LogLevel}))
-	told, err := telemetry.New(telemetry.Config{Metrics: os.Stdout, Daemon: settings.TraceDaemon})
+	tel, err := telemetry.New(telemetry.Config{Metrics: os.Stdout, Daemon: settings.TraceDaemon})
 	if err != nil {
 		return err
 	}
@@ -50,11 +50,11 @@ func run(ctx context.Context, getenv func(string) string) error {
 		return err
 	}
 	upkeep, err := maintain.New(maintain.Config{
-		Store: stores.Writer, Models: models, Log: log, Telemetry: told, PartitionsAhead: settings.PartitionsAhead,
+		Store: stores.Writer, Models: models, Log: log, Telemetry: tel, PartitionsAhead: settings.PartitionsAhead,
 	})
 	if err != nil {
 		return fmt.Errorf("wire the function: %w", err)
 	}
-	lambda.StartWithOptions(upkeep.Invoke, lambda.WithContext(ctx), lambda.WithEnableSIGTERM(told.Close, stores.Close))
+	lambda.StartWithOptions(upkeep.Invoke, lambda.WithContext(ctx), lambda.WithEnableSIGTERM(tel.Close, stores.Close))
 	return nil
 }

@@ -30,7 +30,7 @@ func run(ctx context.Context, getenv func(string) string) error {
 		return err
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: settings.LogLevel}))
-	told, err := telemetry.New(telemetry.Config{Metrics: os.Stdout, Daemon: settings.TraceDaemon})
+	tel, err := telemetry.New(telemetry.Config{Metrics: os.Stdout, Daemon: settings.TraceDaemon})
 	if err != nil {
 		return err
 	}
@@ -42,10 +42,10 @@ func run(ctx context.Context, getenv func(string) string) error {
 	if err != nil {
 		return fmt.Errorf("reach the database: %w", err)
 	}
-	migrate, err := migrate.New(migrate.Config{DatabaseURL: databases.Writer.URL, Models: models, Log: log, Telemetry: told})
+	migrate, err := migrate.New(migrate.Config{DatabaseURL: databases.Writer.URL, Models: models, Log: log, Telemetry: tel})
 	if err != nil {
 		return fmt.Errorf("wire the function: %w", err)
 	}
-	lambda.StartWithOptions(migrate.Invoke, lambda.WithContext(ctx), lambda.WithEnableSIGTERM(told.Close))
+	lambda.StartWithOptions(migrate.Invoke, lambda.WithContext(ctx), lambda.WithEnableSIGTERM(tel.Close))
 	return nil
 }

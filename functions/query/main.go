@@ -31,7 +31,7 @@ func run(ctx context.Context, getenv func(string) string) error {
 		return err
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: settings.LogLevel}))
-	told, err := telemetry.New(telemetry.Config{Metrics: os.Stdout, Daemon: settings.TraceDaemon})
+	tel, err := telemetry.New(telemetry.Config{Metrics: os.Stdout, Daemon: settings.TraceDaemon})
 	if err != nil {
 		return err
 	}
@@ -44,11 +44,11 @@ func run(ctx context.Context, getenv func(string) string) error {
 		return err
 	}
 	front, err := query.New(query.Config{
-		Store: stores.Reader, Strong: stores.Writer, Models: models, Log: log, Telemetry: told, Timeout: settings.RequestTimeout,
+		Store: stores.Reader, Strong: stores.Writer, Models: models, Log: log, Telemetry: tel, Timeout: settings.RequestTimeout,
 	})
 	if err != nil {
 		return fmt.Errorf("wire the function: %w", err)
 	}
-	lambda.StartWithOptions(front.Invoke, lambda.WithContext(ctx), lambda.WithEnableSIGTERM(told.Close, stores.Close))
+	lambda.StartWithOptions(front.Invoke, lambda.WithContext(ctx), lambda.WithEnableSIGTERM(tel.Close, stores.Close))
 	return nil
 }

@@ -31,7 +31,7 @@ func run(ctx context.Context, getenv func(string) string) error {
 		return err
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: settings.LogLevel}))
-	told, err := telemetry.New(telemetry.Config{Metrics: os.Stdout, Daemon: settings.TraceDaemon})
+	tel, err := telemetry.New(telemetry.Config{Metrics: os.Stdout, Daemon: settings.TraceDaemon})
 	if err != nil {
 		return err
 	}
@@ -44,12 +44,12 @@ func run(ctx context.Context, getenv func(string) string) error {
 		return err
 	}
 	function, err := write.New(write.Config{
-		Store: stores.Writer, Models: models, Log: log, Telemetry: told, Timeout: settings.RequestTimeout,
+		Store: stores.Writer, Models: models, Log: log, Telemetry: tel, Timeout: settings.RequestTimeout,
 		Rejects: write.NewRejects(settings.RejectsQueueURL),
 	})
 	if err != nil {
 		return fmt.Errorf("wire the function: %w", err)
 	}
-	lambda.StartWithOptions(function, lambda.WithContext(ctx), lambda.WithEnableSIGTERM(told.Close, stores.Close))
+	lambda.StartWithOptions(function, lambda.WithContext(ctx), lambda.WithEnableSIGTERM(tel.Close, stores.Close))
 	return nil
 }

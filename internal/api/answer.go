@@ -10,8 +10,8 @@ import (
 // maxAnswer is the largest answer, in bytes: Lambda's limit of 6 MB for a payload, less what the envelope around it takes.
 const maxAnswer = 5_500_000
 
-// Answer is what goes back.
-type Answer struct {
+// Response is what goes back.
+type Response struct {
 	Status  int
 	Body    any
 	Headers map[string]string
@@ -20,11 +20,11 @@ type Answer struct {
 }
 
 // NewAnswer is an answer in JSON.
-func NewAnswer(status int, body any) *Answer {
-	return &Answer{Status: status, Body: body, contentType: "application/json"}
+func NewAnswer(status int, body any) *Response {
+	return &Response{Status: status, Body: body, contentType: "application/json"}
 }
 
-func (a *Answer) header(name, value string) *Answer {
+func (a *Response) header(name, value string) *Response {
 	if a.Headers == nil {
 		a.Headers = map[string]string{}
 	}
@@ -33,7 +33,7 @@ func (a *Answer) header(name, value string) *Answer {
 }
 
 // event writes the answer for the gateway. encoding/json escapes <, > and &, so a body is harmless even where it is taken for HTML.
-func (a *Answer) event(r *Request) events.APIGatewayV2HTTPResponse {
+func (a *Response) event(r *Request) events.APIGatewayV2HTTPResponse {
 	body, err := json.Marshal(a.Body)
 	if err == nil && len(body) > maxAnswer {
 		err = errAnswerTooLarge

@@ -43,7 +43,7 @@ func (r *Request) Batch(actions audit.Actions) ([]Batched, error) {
 	}
 	batch := make([]Batched, len(list))
 	for i, item := range list {
-		f := newFields(item, fmt.Sprintf("records[%d].", i), new(audit.Faults))
+		f := newFields(item, fmt.Sprintf("records[%d].", i), new(audit.ValidationErrors))
 		batch[i].Remediation, batch[i].Err = readRemediation(f, actions)
 	}
 	return batch, nil
@@ -104,7 +104,7 @@ func readUpdate(f *fields, remediationID string, actions audit.Actions) (*audit.
 	}
 	f.finish()
 	if f.members != nil {
-		update.Check(audit.Checker{Path: f.path, Faults: f.faults, Actions: actions}, metadata)
+		update.Check(audit.Checker{Path: f.path, Errors: f.faults, Actions: actions}, metadata)
 	}
 	return update, f.faults.Err()
 }
@@ -194,7 +194,7 @@ func check(f *fields, record interface {
 ) error {
 	metadata := f.object("metadata")
 	if f.members != nil {
-		record.Check(audit.Checker{Path: f.path, Faults: f.faults, Actions: actions}, metadata)
+		record.Check(audit.Checker{Path: f.path, Errors: f.faults, Actions: actions}, metadata)
 	}
 	f.finish()
 	return f.faults.Err()

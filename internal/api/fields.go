@@ -15,12 +15,12 @@ import (
 type fields struct {
 	members map[string]any
 	path    string
-	faults  *audit.Faults
+	faults  *audit.ValidationErrors
 	read    map[string]bool
 }
 
 // newFields starts reading an object; path stands before each name, for example "records[3].". Anything but an object is a fault.
-func newFields(tree any, path string, faults *audit.Faults) *fields {
+func newFields(tree any, path string, faults *audit.ValidationErrors) *fields {
 	members, ok := tree.(map[string]any)
 	if !ok {
 		faults.Add(trimDot(path), audit.CodeType, "must be an object")

@@ -28,13 +28,13 @@ const (
 // Route is what happens on a method and path.
 type Route struct {
 	Scope  Scope
-	Handle func(context.Context, *Request) (*Answer, error)
+	Handle func(context.Context, *Request) (*Response, error)
 }
 
 // Routes are the routes of a function by API Gateway's route key, for example "GET /v1/remediations/{remediation_id}".
 type Routes map[string]Route
 
-// Options of a Front.
+// Options of a Router.
 type Options struct {
 	// Timeout bounds a request from its arrival to its answer; the function's own deadline may end it sooner.
 	Timeout time.Duration
@@ -47,15 +47,15 @@ type Options struct {
 // answerMargin is kept back from the function's deadline, so that an answer that says so can still be sent.
 const answerMargin = 500 * time.Millisecond
 
-// Front answers API Gateway events of one function.
-type Front struct {
+// Router answers API Gateway events of one function.
+type Router struct {
 	routes     Routes
 	operations map[string]string // their ids by route key
 	options    Options
 }
 
-// NewFront validates its parts: every route has a handler and is in the catalogue, the timeout is positive, the log is there.
-func NewFront(routes Routes, options Options) (*Front, error) {
+// NewRouter validates its parts: every route has a handler and is in the catalogue, the timeout is positive, the log is there.
+func NewRouter(routes Routes, options Options) (*Router, error) {
 	if options.Timeout <= 0 {
 		return nil, fmt.Errorf("api: Timeout must be positive, is %v", options.Timeout)
 	}
@@ -72,11 +72,11 @@ func NewFront(routes Routes, options Options) (*Front, error) {
 			return nil, fmt.Errorf("api: route %s is not in the catalogue", key)
 		}
 	}
-	return &Front{routes: routes, operations: operations, options: options}, nil
+	return &Router{routes: routes, operations: operations, options: options}, nil
 }
 
 // Invoke answers one event. The error is always nil: what goes wrong is an answer.
-func (f *Front) Invoke(ctx context.Context, event events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+func (f *Router) Invoke(ctx context.Context, event events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
 	request := &Request{event: event, actions: audit.Actions{}}
 	ctx, request.invocation = f.options.Telemetry.Begin(ctx, telemetry.Call{
 		RequestID:   request.ID(),
@@ -111,7 +111,7 @@ func outcome(status int) string {
 	}
 }
 
-func (f *Front) deadline(ctx context.Context) (context.Context, context.CancelFunc) {
+func (f *Router) deadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	until := time.Now().Add(f.options.Timeout)
 	if function, ok := ctx.Deadline(); ok && function.Add(-answerMargin).Before(until) {
 		until = function.Add(-answerMargin)
@@ -119,7 +119,7 @@ func (f *Front) deadline(ctx context.Context) (context.Context, context.CancelFu
 	return context.WithDeadline(ctx, until)
 }
 
-func (f *Front) answer(ctx context.Context, request *Request) (answer *Answer, err error) {
+func (f *Router) answer(ctx context.Context, request *Request) (answer *Response, err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			err = fmt.Errorf("panic: %v\n%s", fault, debug.Stack())
@@ -147,7 +147,7 @@ func (f *Front) answer(ctx context.Context, request *Request) (answer *Answer, e
 }
 
 // log writes the request's last line. What identifies the request, and its duration, the logger knows from the context.
-func (f *Front) log(ctx context.Context, request *Request, status int, err error) {
+func (f *Router) log(ctx context.Context, request *Request, status int, err error) {
 	attributes := []slog.Attr{slog.String("route", request.event.RouteKey), slog.Int("status", status)}
 	level := slog.LevelInfo
 	switch {

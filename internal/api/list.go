@@ -17,7 +17,7 @@ type ListQuery struct {
 
 // ListQuery reads the parameters of the list.
 func (r *Request) ListQuery(ctx context.Context, key CursorKey, now time.Time) (*ListQuery, error) {
-	var faults audit.Faults
+	var faults audit.ValidationErrors
 	p := queryParameters(r.event.RawQueryString, &faults)
 	query := &ListQuery{Filter: p.filter(now)}
 	query.Page.Ascending = ascending(p)
@@ -32,8 +32,8 @@ func (r *Request) ListQuery(ctx context.Context, key CursorKey, now time.Time) (
 	return query, faults.Err()
 }
 
-// Answer writes the page that the query asked for.
-func (q *ListQuery) Answer(rows Rows[audit.Stored]) (*Answer, error) {
+// Respond writes the page that the query asked for.
+func (q *ListQuery) Respond(rows Rows[audit.Stored]) (*Response, error) {
 	return answerPage(q.paging, rows, wireRemediation, func(s audit.Stored) place { return rowPlace(s.StartTime, s.ID) })
 }
 
@@ -55,7 +55,7 @@ func ascending(p *parameters) bool {
 
 // HistoryQuery reads whose history is asked for, and the parameters of its page.
 func (r *Request) HistoryQuery(ctx context.Context, key CursorKey) (string, *Paging, error) {
-	var faults audit.Faults
+	var faults audit.ValidationErrors
 	id := r.remediationID(&faults)
 	p := queryParameters(r.event.RawQueryString, &faults)
 	paging, err := newPaging(ctx, r, p, key, false)
@@ -66,8 +66,8 @@ func (r *Request) HistoryQuery(ctx context.Context, key CursorKey) (string, *Pag
 	return id, paging, faults.Err()
 }
 
-// AnswerHistory writes a page of a journal.
-func (p *Paging) AnswerHistory(rows Rows[audit.HistoryEntry]) (*Answer, error) {
+// RespondHistory writes a page of a journal.
+func (p *Paging) RespondHistory(rows Rows[audit.HistoryEntry]) (*Response, error) {
 	return answerPage(p, rows, wireHistoryEntry, func(e audit.HistoryEntry) place {
 		return place{time: e.RecordedAt, key: e.EventID}
 	})
@@ -82,7 +82,7 @@ type IncidentQuery struct {
 
 // IncidentQuery reads the parameters of the view's list.
 func (r *Request) IncidentQuery(ctx context.Context, key CursorKey, now time.Time) (*IncidentQuery, error) {
-	var faults audit.Faults
+	var faults audit.ValidationErrors
 	p := queryParameters(r.event.RawQueryString, &faults)
 	query := &IncidentQuery{
 		AlertNames:       p.identifiers("alert_name", audit.MaxIdentifier),
@@ -98,7 +98,7 @@ func (r *Request) IncidentQuery(ctx context.Context, key CursorKey, now time.Tim
 	return query, faults.Err()
 }
 
-// Answer writes the page that the query asked for.
-func (q *IncidentQuery) Answer(rows Rows[audit.IncidentEvent]) (*Answer, error) {
+// Respond writes the page that the query asked for.
+func (q *IncidentQuery) Respond(rows Rows[audit.IncidentEvent]) (*Response, error) {
 	return answerPage(q.Paging, rows, wireIncidentEvent, func(e audit.IncidentEvent) place { return rowPlace(e.CreatedAt, e.ID) })
 }

@@ -43,7 +43,7 @@ type MessageItem struct {
 func OpenMessage(body string) (Message, error) {
 	text := []byte(body)
 	if len(text) > MaxMessage {
-		return Message{}, audit.Faults{{Code: audit.CodeSize, Detail: fmt.Sprintf("larger than %d bytes", MaxMessage)}}
+		return Message{}, audit.ValidationErrors{{Code: audit.CodeSize, Detail: fmt.Sprintf("larger than %d bytes", MaxMessage)}}
 	}
 	data, path, err := openCloudEvent(text)
 	if err != nil {
@@ -110,7 +110,7 @@ func openCloudEvent(text []byte) (data []byte, path string, err error) {
 
 // members are the members of a JSON object, by name, as they were sent.
 func members(text []byte) (map[string]json.RawMessage, error) {
-	var faults audit.Faults
+	var faults audit.ValidationErrors
 	all := map[string]json.RawMessage{}
 	decoder := newDecoder(text)
 	_, err := decoder.ReadToken() // the brace
@@ -157,8 +157,8 @@ func finish(decoder *jsontext.Decoder) error {
 }
 
 // checkCloudEvent holds an envelope to what CloudEvents 1.0.2 requires of it. Other attributes may have any name and value.
-func checkCloudEvent(members map[string]json.RawMessage) audit.Faults {
-	var faults audit.Faults
+func checkCloudEvent(members map[string]json.RawMessage) audit.ValidationErrors {
+	var faults audit.ValidationErrors
 	attributes := map[string]any{}
 	for name, text := range members {
 		var value any
@@ -205,7 +205,7 @@ func openArray(text []byte, path string) (Message, error) {
 		return Message{}, malformed(text)
 	}
 	if len(message.Items) == 0 || len(message.Items) > MaxMessageRecords {
-		return Message{}, audit.Faults{{
+		return Message{}, audit.ValidationErrors{{
 			Field: path, Code: audit.CodeSize, Detail: fmt.Sprintf("must hold 1 to %d records", MaxMessageRecords),
 		}}
 	}
@@ -238,12 +238,12 @@ func readKind(kind audit.Kind, f *fields, actions audit.Actions) (audit.Record, 
 		return readExecution(f, f.text("remediation_id"), actions)
 	default:
 		path := strings.TrimSuffix(f.path, "record.") + "kind"
-		return nil, audit.Faults{{Field: path, Code: audit.CodeEnum, Detail: "must be one of remediation, update, ai_analysis, workflow, execution"}}
+		return nil, audit.ValidationErrors{{Field: path, Code: audit.CodeEnum, Detail: "must be one of remediation, update, ai_analysis, workflow, execution"}}
 	}
 }
 
-// ReportMessageFaults counts the faults of a message's record, each by its field, and those of what is around it as the whole's.
-func ReportMessageFaults(ctx context.Context, err error) {
+// ReportMessageErrors counts the faults of a message's record, each by its field, and those of what is around it as the whole's.
+func ReportMessageErrors(ctx context.Context, err error) {
 	for _, fault := range faultsOf(err) {
 		telemetry.Add(ctx, telemetry.ValidationFailures, 1, messageField(fault.Field))
 	}

@@ -33,7 +33,7 @@ func TestReasonHasNoMadeUpNames(t *testing.T) {
 		`record.metadata["a.record.b"]`:  "record.metadata…: must not",
 		"hunter[2].name":                 "…: must not",
 	} {
-		if got := Reason(audit.Faults{{Field: field, Code: audit.CodeUnknown, Detail: "must not"}}); got != want {
+		if got := Reason(audit.ValidationErrors{{Field: field, Code: audit.CodeUnknown, Detail: "must not"}}); got != want {
 			t.Errorf("%s: %q, want %q", field, got, want)
 		}
 	}

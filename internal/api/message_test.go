@@ -120,7 +120,7 @@ func TestMessageFaults(t *testing.T) {
 			}
 			err = message.Records[len(message.Records)-1].Err
 		}
-		var faults audit.Faults
+		var faults audit.ValidationErrors
 		if !errors.As(err, &faults) {
 			t.Errorf("%.100s: %v", c.body, err)
 			continue
@@ -163,7 +163,7 @@ func FuzzMessage(f *testing.F) {
 	f.Add("[\xff\"\\ud800\"]")
 	f.Fuzz(func(t *testing.T, body string) {
 		message, err := decode(body, audit.Actions{})
-		var faults audit.Faults
+		var faults audit.ValidationErrors
 		if err != nil {
 			if !errors.As(err, &faults) || len(message.Records) > 0 {
 				t.Errorf("%v with %d records", err, len(message.Records))

@@ -99,7 +99,7 @@ const pageMargin = 10_000
 
 // answerPage writes a page. One whose records would make it too large to be sent ends before them: escaping can make a text several
 // times as long as it is stored.
-func answerPage[T, W any](p *Paging, rows Rows[T], wire func(T) W, at func(T) place) (*Answer, error) {
+func answerPage[T, W any](p *Paging, rows Rows[T], wire func(T) W, at func(T) place) (*Response, error) {
 	body := pageBody{Data: make([]json.RawMessage, 0, len(rows.Data))}
 	size := pageMargin
 	for _, row := range rows.Data {

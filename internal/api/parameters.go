@@ -17,12 +17,12 @@ import (
 type parameters struct {
 	values map[string]string
 	path   string // stands before each name in a fault
-	faults *audit.Faults
+	faults *audit.ValidationErrors
 	read   map[string]bool
 }
 
 // queryParameters parses the query string by itself: the gateway joins a parameter given twice with a comma, which would read as "or".
-func queryParameters(raw string, faults *audit.Faults) *parameters {
+func queryParameters(raw string, faults *audit.ValidationErrors) *parameters {
 	p := &parameters{values: map[string]string{}, faults: faults, read: map[string]bool{}}
 	if raw == "" {
 		return p
@@ -84,7 +84,7 @@ func (p *parameters) identifiers(name string, limit int) []string {
 	values := p.list(name)
 	for _, value := range values {
 		if len(*p.faults) == before {
-			audit.Checker{Path: p.path, Faults: p.faults}.Identifier(name, value, limit)
+			audit.Checker{Path: p.path, Errors: p.faults}.Identifier(name, value, limit)
 		}
 	}
 	return values

@@ -34,9 +34,9 @@ func noRoute(method, path string) error {
 }
 
 // Unprocessable marks faults that lie between a valid request and the stored record: 422 instead of 400.
-type Unprocessable struct{ Faults audit.Faults }
+type Unprocessable struct{ Errors audit.ValidationErrors }
 
-func (u Unprocessable) Error() string { return u.Faults.Error() }
+func (u Unprocessable) Error() string { return u.Errors.Error() }
 
 // row is one kind of problem. Its type is a URN, stable, for programs; the title never changes with the occurrence (RFC 9457).
 type row struct {
@@ -47,7 +47,7 @@ type row struct {
 
 // status is the table: every error of the service, the first that fits.
 func status(err error) row {
-	var faults audit.Faults
+	var faults audit.ValidationErrors
 	var unprocessable Unprocessable
 	var method methodError
 	switch {
@@ -80,8 +80,8 @@ func status(err error) row {
 	}
 }
 
-func tooLarge(faults audit.Faults) bool {
-	return slices.ContainsFunc(faults, func(f audit.Fault) bool { return f.Code == audit.CodeSize && f.Field == "" })
+func tooLarge(faults audit.ValidationErrors) bool {
+	return slices.ContainsFunc(faults, func(f audit.ValidationError) bool { return f.Code == audit.CodeSize && f.Field == "" })
 }
 
 // retryAfter is the wait that is asked for with 503, in seconds: as long as a database fail-over's first moments, short
@@ -89,9 +89,9 @@ func tooLarge(faults audit.Faults) bool {
 const retryAfter = "2"
 
 // problemAnswer turns an error into an RFC 9457 answer.
-func problemAnswer(r *Request, err error) *Answer {
+func problemAnswer(r *Request, err error) *Response {
 	problem := problemOf(r, err)
-	answer := &Answer{Status: problem.Status, Body: problem, contentType: "application/problem+json"}
+	answer := &Response{Status: problem.Status, Body: problem, contentType: "application/problem+json"}
 	var method methodError
 	switch {
 	case errors.As(err, &method):
@@ -118,19 +118,19 @@ func Problem(err error) *client.Problem {
 		Type: "urn:datastorage:problem:" + row.name, Title: row.title, Status: row.status, Detail: detail(row.status, err),
 	}
 	if faults := faultsOf(err); faults != nil {
-		problem.Errors = mapped(faults, func(f audit.Fault) client.FieldError {
+		problem.Errors = mapped(faults, func(f audit.ValidationError) client.FieldError {
 			return client.FieldError{Field: f.Field, Code: f.Code, Detail: f.Detail}
 		})
 	}
 	return problem
 }
 
-func faultsOf(err error) audit.Faults {
+func faultsOf(err error) audit.ValidationErrors {
 	var unprocessable Unprocessable
 	if errors.As(err, &unprocessable) {
-		return unprocessable.Faults
+		return unprocessable.Errors
 	}
-	var faults audit.Faults
+	var faults audit.ValidationErrors
 	errors.As(err, &faults)
 	return faults
 }

@@ -25,7 +25,7 @@ var errInside = errors.New("dial tcp 10.0.0.7:5432: password authentication fail
 // TestProblems holds the answer to every kind of error: its status, its type, its headers, and that it tells nothing from inside.
 func TestProblems(t *testing.T) {
 	t.Parallel()
-	faults := audit.Faults{{Field: "name", Code: audit.CodeEmpty, Detail: "must not be empty"}}
+	faults := audit.ValidationErrors{{Field: "name", Code: audit.CodeEmpty, Detail: "must not be empty"}}
 	for name, c := range map[string]struct {
 		err     error
 		status  int
@@ -35,7 +35,7 @@ func TestProblems(t *testing.T) {
 	}{
 		"faults":                 {fmt.Errorf("read: %w", faults), 400, "invalid", nil, 1},
 		"a body too large":       {errTooLarge, 413, "too-large", nil, 0},
-		"a body found too large": {audit.Faults{{Code: audit.CodeSize, Detail: "larger"}}, 413, "too-large", nil, 1},
+		"a body found too large": {audit.ValidationErrors{{Code: audit.CodeSize, Detail: "larger"}}, 413, "too-large", nil, 1},
 		"an answer too large":    {errAnswerTooLarge, 400, "answer-too-large", nil, 0},
 		"nobody":                 {errUnauthenticated, 401, "unauthenticated", map[string]string{"Www-Authenticate": "Bearer"}, 0},
 		"a lacking scope":        {fmt.Errorf("%w: the token lacks the scope x", errForbidden), 403, "forbidden", nil, 0},
@@ -88,12 +88,12 @@ func TestProblems(t *testing.T) {
 func TestPanicIsAnAnswer(t *testing.T) {
 	t.Parallel()
 	var logged, measured strings.Builder
-	told, err := telemetry.New(telemetry.Config{Metrics: &measured})
+	tel, err := telemetry.New(telemetry.Config{Metrics: &measured})
 	if err != nil {
 		t.Fatal(err)
 	}
-	front, err := NewFront(Routes{"GET /health": {Handle: func(context.Context, *Request) (*Answer, error) { panic(errInside) }}},
-		Options{Timeout: time.Second, Log: slog.New(slog.NewJSONHandler(&logged, nil)), Telemetry: told})
+	front, err := NewRouter(Routes{"GET /health": {Handle: func(context.Context, *Request) (*Response, error) { panic(errInside) }}},
+		Options{Timeout: time.Second, Log: slog.New(slog.NewJSONHandler(&logged, nil)), Telemetry: tel})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestPanicIsAnAnswer(t *testing.T) {
 // TestFrontRefusesBadParts shows that a front that could not work cannot be made.
 func TestFrontRefusesBadParts(t *testing.T) {
 	t.Parallel()
-	fine := func(context.Context, *Request) (*Answer, error) { return AnswerHealth(), nil }
+	fine := func(context.Context, *Request) (*Response, error) { return RespondHealth(), nil }
 	log := slog.New(slog.DiscardHandler)
 	for want, c := range map[string]struct {
 		routes  Routes
@@ -129,7 +129,7 @@ func TestFrontRefusesBadParts(t *testing.T) {
 		"api: route POST /health is not in the catalogue":           {Routes{"POST /health": {Handle: fine}}, Options{Timeout: 1, Log: log}},
 		"api: route GET /v1/remediations/x is not in the catalogue": {Routes{"GET /v1/remediations/x": {Handle: fine}}, Options{Timeout: 1, Log: log}},
 	} {
-		if _, err := NewFront(c.routes, c.options); err == nil || err.Error() != want {
+		if _, err := NewRouter(c.routes, c.options); err == nil || err.Error() != want {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}

@@ -16,13 +16,13 @@ type Check struct {
 	Optional bool
 }
 
-// AnswerHealth answers that the function is alive.
-func AnswerHealth() *Answer {
+// RespondHealth answers that the function is alive.
+func RespondHealth() *Response {
 	return NewAnswer(http.StatusOK, client.Health{Status: "alive"})
 }
 
-// AnswerReady answers 200 when a write and a query can succeed, degraded when only what is optional is out, else 503.
-func AnswerReady(checks []Check) *Answer {
+// RespondReady answers 200 when a write and a query can succeed, degraded when only what is optional is out, else 503.
+func RespondReady(checks []Check) *Response {
 	ready := client.Readiness{Status: "ready"}
 	for _, check := range checks {
 		wire := client.Check{

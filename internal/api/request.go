@@ -30,7 +30,7 @@ type Request struct {
 	actions    audit.Actions
 }
 
-// Actions counts what was done to the request's texts; the Front reports it.
+// Actions counts what was done to the request's texts; the Router reports it.
 func (r *Request) Actions() audit.Actions { return r.actions }
 
 // maxIdentifierBytes is what an identifier of 255 characters may take in UTF-8.
@@ -52,7 +52,7 @@ func (r *Request) report() {
 }
 
 // reportFaults counts faults that an answer names, each by its field.
-func (r *Request) reportFaults(faults audit.Faults) {
+func (r *Request) reportFaults(faults audit.ValidationErrors) {
 	for _, fault := range faults {
 		r.invocation.Add(telemetry.ValidationFailures, 1, faultField(fault.Field))
 	}
@@ -152,7 +152,7 @@ func scopes(jwt *events.APIGatewayV2HTTPRequestContextAuthorizerJWTDescription) 
 // Strong reports whether a read asks to see everything that was acknowledged before it. Any other value than the two is a fault, which the
 // query's own reader names.
 func (r *Request) Strong() bool {
-	return queryParameters(r.event.RawQueryString, new(audit.Faults)).values["consistency"] == string(client.ConsistencyStrong)
+	return queryParameters(r.event.RawQueryString, new(audit.ValidationErrors)).values["consistency"] == string(client.ConsistencyStrong)
 }
 
 // consistency faults a wrong value; Strong reads it.
@@ -164,7 +164,7 @@ func (p *parameters) consistency() {
 
 // GetQuery is RemediationID of a read.
 func (r *Request) GetQuery() (string, error) {
-	var faults audit.Faults
+	var faults audit.ValidationErrors
 	id := r.remediationID(&faults)
 	p := queryParameters(r.event.RawQueryString, &faults)
 	p.consistency()
@@ -174,7 +174,7 @@ func (r *Request) GetQuery() (string, error) {
 
 // RemediationID is the path's parameter, held to the rules of the field, on a route without query parameters.
 func (r *Request) RemediationID() (string, error) {
-	var faults audit.Faults
+	var faults audit.ValidationErrors
 	id := r.remediationID(&faults)
 	r.noParameters(&faults)
 	return id, faults.Err()
@@ -183,20 +183,20 @@ func (r *Request) RemediationID() (string, error) {
 // remediation is the path's parameter as it is.
 func (r *Request) remediation() string { return r.event.PathParameters["remediation_id"] }
 
-func (r *Request) remediationID(faults *audit.Faults) string {
+func (r *Request) remediationID(faults *audit.ValidationErrors) string {
 	id := r.remediation()
-	audit.Checker{Faults: faults, Actions: audit.Actions{}}.RemediationID(id)
+	audit.Checker{Errors: faults, Actions: audit.Actions{}}.RemediationID(id)
 	return id
 }
 
 // NoParameters faults every query parameter, for a route that has none.
 func (r *Request) NoParameters() error {
-	var faults audit.Faults
+	var faults audit.ValidationErrors
 	r.noParameters(&faults)
 	return faults.Err()
 }
 
-func (r *Request) noParameters(faults *audit.Faults) {
+func (r *Request) noParameters(faults *audit.ValidationErrors) {
 	queryParameters(r.event.RawQueryString, faults).finish()
 }
 
@@ -207,12 +207,12 @@ func (r *Request) fields(actions audit.Actions) (*fields, error) {
 
 // fieldsBeside is fields on a route with the query parameters that read reads.
 func (r *Request) fieldsBeside(actions audit.Actions, read func(*parameters)) (*fields, error) {
-	faults := new(audit.Faults)
+	faults := new(audit.ValidationErrors)
 	p := queryParameters(r.event.RawQueryString, faults)
 	read(p)
 	p.finish()
 	tree, err := r.json(actions)
-	var malformed audit.Faults
+	var malformed audit.ValidationErrors
 	if errors.As(err, &malformed) {
 		return nil, append(*faults, malformed...)
 	}

@@ -68,7 +68,7 @@ func (r *Request) SearchQuery(actions audit.Actions, now time.Time) (*SearchQuer
 
 // SimilarQuery reads the path's remediation and the parameters of a search by that example; Text and Example are the caller's to fill in.
 func (r *Request) SimilarQuery(now time.Time) (string, *SearchQuery, error) {
-	var faults audit.Faults
+	var faults audit.ValidationErrors
 	id := r.remediationID(&faults)
 	p := queryParameters(r.event.RawQueryString, &faults)
 	query := &SearchQuery{
@@ -230,13 +230,13 @@ type FoundAction struct {
 	Outcome    audit.Outcome
 }
 
-// Answer writes what was found, best first, and how.
-func (q *SearchQuery) Answer(found []Found, how How) *Answer {
+// Respond writes what was found, best first, and how.
+func (q *SearchQuery) Respond(found []Found, how How) *Response {
 	return NewAnswer(http.StatusOK, client.SearchResults{Data: mapped(found, q.wire(how)), Search: q.info(how)})
 }
 
-// AnswerSimilar writes what was found by example: the example's own incident apart from the others.
-func (q *SearchQuery) AnswerSimilar(found []Found, how How) *Answer {
+// RespondSimilar writes what was found by example: the example's own incident apart from the others.
+func (q *SearchQuery) RespondSimilar(found []Found, how How) *Response {
 	results := client.SimilarResults{Data: []client.SearchResult{}, Search: q.info(how)}
 	for _, one := range found {
 		result := q.wire(how)(one)

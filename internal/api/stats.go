@@ -27,7 +27,7 @@ type RateQuery struct {
 
 // RateQuery reads the parameters of the success rates.
 func (r *Request) RateQuery(now time.Time) (*RateQuery, error) {
-	var faults audit.Faults
+	var faults audit.ValidationErrors
 	p := queryParameters(r.event.RawQueryString, &faults)
 	query := &RateQuery{
 		Dimension:  requiredWord(p, "group_by", audit.Dimensions()),
@@ -52,8 +52,8 @@ func requiredWord[T ~string](p *parameters, name string, set []T) T {
 	return T(word)
 }
 
-// Answer writes the rates, best first, of which there may be more.
-func (q *RateQuery) Answer(rates []audit.SuccessRate, hasMore bool) *Answer {
+// Respond writes the rates, best first, of which there may be more.
+func (q *RateQuery) Respond(rates []audit.SuccessRate, hasMore bool) *Response {
 	return NewAnswer(http.StatusOK, client.SuccessRates{
 		Data: mapped(rates, wireSuccessRate),
 		Stats: client.SuccessRateInfo{
@@ -83,7 +83,7 @@ type TrendQuery struct {
 
 // TrendQuery reads the parameters of a trend.
 func (r *Request) TrendQuery(now time.Time) (*TrendQuery, error) {
-	var faults audit.Faults
+	var faults audit.ValidationErrors
 	p := queryParameters(r.event.RawQueryString, &faults)
 	query := &TrendQuery{interval: requiredWord(p, "interval", audit.Intervals()), zone: p.zone("time_zone"), Filter: p.filter(now)}
 	p.consistency()
@@ -143,8 +143,8 @@ func (q *TrendQuery) divide(p *parameters, now time.Time) {
 	}
 }
 
-// Answer writes the counts of each bucket.
-func (q *TrendQuery) Answer(counts []audit.StatusCounts) *Answer {
+// Respond writes the counts of each bucket.
+func (q *TrendQuery) Respond(counts []audit.StatusCounts) *Response {
 	ends := append(slices.Clone(q.Starts[1:]), q.end)
 	trend := client.Trend{
 		Data: make([]client.TrendBucket, len(counts)),

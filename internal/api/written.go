@@ -17,8 +17,8 @@ type Written struct {
 	Receipt  audit.Receipt
 }
 
-// AnswerCreated answers a record that was sent by itself: 201, or 200 with the body of the first answer for a replay.
-func AnswerCreated(remediationID string, w Written) (*Answer, error) {
+// RespondCreated answers a record that was sent by itself: 201, or 200 with the body of the first answer for a replay.
+func RespondCreated(remediationID string, w Written) (*Response, error) {
 	if w.Err != nil {
 		return nil, w.Err
 	}
@@ -41,15 +41,15 @@ func createdStatus(w Written) int {
 	return http.StatusCreated
 }
 
-func replay(answer *Answer, replayed bool) *Answer {
+func replay(answer *Response, replayed bool) *Response {
 	if replayed {
 		answer.header("Idempotency-Replayed", "true")
 	}
 	return answer
 }
 
-// AnswerBatch answers a batch: one result for each record, in their order.
-func (r *Request) AnswerBatch(batch []Batched, written []Written) *Answer {
+// RespondBatch answers a batch: one result for each record, in their order.
+func (r *Request) RespondBatch(batch []Batched, written []Written) *Response {
 	results := make([]client.BatchResult, len(written))
 	for i, w := range written {
 		results[i] = client.BatchResult{Index: i, Status: createdStatus(w)}
@@ -69,8 +69,8 @@ func (r *Request) AnswerBatch(batch []Batched, written []Written) *Answer {
 	return NewAnswer(http.StatusOK, client.BatchResults{Results: results})
 }
 
-// AnswerUpdated answers an update with the remediation as it is now.
-func AnswerUpdated(remediation audit.Stored, replayed bool) *Answer {
+// RespondUpdated answers an update with the remediation as it is now.
+func RespondUpdated(remediation audit.Stored, replayed bool) *Response {
 	return replay(NewAnswer(http.StatusOK, wireRemediation(remediation)), replayed)
 }
 
@@ -83,8 +83,8 @@ type Detail struct {
 	Truncated   []audit.Kind
 }
 
-// AnswerDetail answers a remediation with its children.
-func AnswerDetail(d Detail) *Answer {
+// RespondDetail answers a remediation with its children.
+func RespondDetail(d Detail) *Response {
 	children := client.RemediationChildren{
 		AIAnalyses: mapped(d.AIAnalyses, wireAIAnalysis),
 		Workflows:  mapped(d.Workflows, wireWorkflow),

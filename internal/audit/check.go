@@ -33,7 +33,7 @@ var (
 type Checker struct {
 	// Path stands before every field's name, for example "records[3]."; empty for a single record.
 	Path    string
-	Faults  *Faults
+	Errors  *ValidationErrors
 	Actions Actions
 }
 
@@ -43,11 +43,11 @@ func (c Checker) fault(field, code, detail string) {
 	if field == "" {
 		path = strings.TrimSuffix(path, ".")
 	}
-	c.Faults.Add(path, code, detail)
+	c.Errors.Add(path, code, detail)
 }
 
 func (c Checker) faulty(field string) bool {
-	return slices.ContainsFunc(*c.Faults, func(f Fault) bool { return f.Field == c.Path+field })
+	return slices.ContainsFunc(*c.Errors, func(f ValidationError) bool { return f.Field == c.Path+field })
 }
 
 func (c Checker) identifier(field, value string, limit int) {

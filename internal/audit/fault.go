@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Fault is one thing wrong with an input.
-type Fault struct {
+// ValidationError is one thing wrong with an input.
+type ValidationError struct {
 	// Field is the path of the offending value as the caller wrote it, for example records[3].metadata.note; empty when the
 	// fault is of the whole input.
 	Field string
@@ -39,12 +39,12 @@ const (
 	CodeNotRepeatable = "not_repeatable" // a parameter that may appear once appears several times
 )
 
-// Faults is every fault of one input, in the order they were found. As an error it means: the caller must change the input;
+// ValidationErrors is every fault of one input, in the order they were found. As an error it means: the caller must change the input;
 // sending it again unchanged cannot succeed.
-type Faults []Fault
+type ValidationErrors []ValidationError
 
 // Error lists the faults in one line.
-func (f Faults) Error() string {
+func (f ValidationErrors) Error() string {
 	parts := make([]string, len(f))
 	for i, fault := range f {
 		parts[i] = strings.TrimPrefix(fmt.Sprintf("%s: %s", fault.Field, fault.Detail), ": ")
@@ -53,12 +53,12 @@ func (f Faults) Error() string {
 }
 
 // Add appends a fault.
-func (f *Faults) Add(field, code, detail string) {
-	*f = append(*f, Fault{Field: field, Code: code, Detail: detail})
+func (f *ValidationErrors) Add(field, code, detail string) {
+	*f = append(*f, ValidationError{Field: field, Code: code, Detail: detail})
 }
 
 // Err is the faults as an error, or nil when there are none.
-func (f Faults) Err() error {
+func (f ValidationErrors) Err() error {
 	if len(f) == 0 {
 		return nil
 	}

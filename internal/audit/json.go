@@ -35,12 +35,12 @@ const maxPathKey = 64
 //
 // Bytes that are not UTF-8 and lone surrogates inside strings are not refused: each becomes U+FFFD and is counted in counts as
 // ActionUTF8Replaced, which must not be nil.
-func ParseJSON(data []byte, limits JSONLimits, counts Actions) (any, Faults) {
+func ParseJSON(data []byte, limits JSONLimits, counts Actions) (any, ValidationErrors) {
 	if len(data) > limits.Bytes {
-		return nil, Faults{{Code: CodeSize, Detail: fmt.Sprintf("larger than %d bytes", limits.Bytes)}}
+		return nil, ValidationErrors{{Code: CodeSize, Detail: fmt.Sprintf("larger than %d bytes", limits.Bytes)}}
 	}
 	if len(bytes.TrimLeft(data, " \t\r\n")) == 0 {
-		return nil, Faults{{Code: CodeEmpty, Detail: "must not be empty"}}
+		return nil, ValidationErrors{{Code: CodeEmpty, Detail: "must not be empty"}}
 	}
 	p := &jsonParser{data: data, limits: limits, counts: counts}
 	p.decoder = jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
@@ -62,7 +62,7 @@ type jsonParser struct {
 	decoder *jsontext.Decoder
 	limits  JSONLimits
 	counts  Actions
-	faults  Faults
+	faults  ValidationErrors
 	steps   []step // to the value that is being read, one for each container around it
 }
 

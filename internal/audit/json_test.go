@@ -53,10 +53,10 @@ func TestParseJSON(t *testing.T) {
 
 func TestParseJSONRefuses(t *testing.T) {
 	t.Parallel()
-	one := func(field, code string) []Fault { return []Fault{{Field: field, Code: code}} }
+	one := func(field, code string) []ValidationError { return []ValidationError{{Field: field, Code: code}} }
 	tests := []struct {
 		name, in string
-		want     []Fault // without details
+		want     []ValidationError // without details
 	}{
 		{"nothing", "", one("", CodeEmpty)},
 		{"white space", " \t\r\n", one("", CodeEmpty)},
@@ -89,12 +89,12 @@ func TestParseJSONRefuses(t *testing.T) {
 		{"duplicate after replacement", "{\"\xff\":1,\"\xfe\":2}", one(`["\ufffd"]`, CodeDuplicate)},
 		{"too deep", `{"a":[[[1]]]}`, one("a[0][0]", CodeDepth)},
 		{"path through records", `{"records":[{},{"a":1e400}]}`, one("records[1].a", CodeRange)},
-		{"numbers too large", `{"a":1e400,"b":[-1e999]}`, []Fault{{Field: "a", Code: CodeRange}, {Field: "b[0]", Code: CodeRange}}},
+		{"numbers too large", `{"a":1e400,"b":[-1e999]}`, []ValidationError{{Field: "a", Code: CodeRange}, {Field: "b[0]", Code: CodeRange}}},
 		{"odd keys are quoted", `{"a.b":{"c d":1e400}}`, one(`["a.b"]["c d"]`, CodeRange)},
 		{"letters of any script are not", `{"größe":1e400}`, one("größe", CodeRange)},
 		{"empty key", `{"":1e400}`, one(`[""]`, CodeRange)},
 		{"long keys are cut", `{"` + strings.Repeat("k", 100) + `":1e400}`, one(strings.Repeat("k", 64)+"…", CodeRange)},
-		{"every fault before the end", `{"a":1,"a":1e400} x`, []Fault{{Field: "a", Code: CodeDuplicate}, {Field: "a", Code: CodeRange}, {Code: CodeMalformed}}},
+		{"every fault before the end", `{"a":1,"a":1e400} x`, []ValidationError{{Field: "a", Code: CodeDuplicate}, {Field: "a", Code: CodeRange}, {Code: CodeMalformed}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -103,12 +103,12 @@ func TestParseJSONRefuses(t *testing.T) {
 			if tree != nil {
 				t.Errorf("a tree in spite of faults: %v", tree)
 			}
-			var got []Fault
+			var got []ValidationError
 			for _, fault := range faults {
 				if fault.Detail == "" {
 					t.Errorf("no detail for %s", fault.Code)
 				}
-				got = append(got, Fault{Field: fault.Field, Code: fault.Code})
+				got = append(got, ValidationError{Field: fault.Field, Code: fault.Code})
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("faults (-want +got):\n%s", diff)
@@ -168,7 +168,7 @@ func FuzzParseJSON(f *testing.F) {
 	limits := JSONLimits{Bytes: 1 << 16, Depth: 8}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		tree, faults := ParseJSON(data, limits, Actions{})
-		if json.Valid(data) && slices.ContainsFunc(faults, func(f Fault) bool { return f.Code == CodeMalformed }) {
+		if json.Valid(data) && slices.ContainsFunc(faults, func(f ValidationError) bool { return f.Code == CodeMalformed }) {
 			t.Errorf("%q is JSON, but %v", data, faults)
 		}
 		if faults.Err() != nil {

@@ -61,8 +61,8 @@ func TestRemediationCheckFindsEveryFault(t *testing.T) {
 			t.Parallel()
 			record := valid()
 			test.change(&record)
-			var faults audit.Faults
-			record.Check(audit.Checker{Path: "records[3].", Faults: &faults, Actions: audit.Actions{}}, nil)
+			var faults audit.ValidationErrors
+			record.Check(audit.Checker{Path: "records[3].", Errors: &faults, Actions: audit.Actions{}}, nil)
 			if len(faults) != 1 || faults[0].Field+" "+faults[0].Code != "records[3]."+test.want {
 				t.Errorf("faults %v, wanted %s", faults, test.want)
 			}
@@ -76,9 +76,9 @@ func TestRemediationCheckCompletes(t *testing.T) {
 	record.StartTime = start.Add(1999 * time.Nanosecond).In(time.FixedZone("CET", 3600))
 	record.EndTime = ptr(start.Add(1500 * time.Millisecond))
 	record.ErrorMessage = ptr("password=hunter2hunter2\x00")
-	var faults audit.Faults
+	var faults audit.ValidationErrors
 	actions := audit.Actions{}
-	record.Check(audit.Checker{Faults: &faults, Actions: actions}, map[string]any{"api_token": "abc", "n": json.Number("1.50")})
+	record.Check(audit.Checker{Errors: &faults, Actions: actions}, map[string]any{"api_token": "abc", "n": json.Number("1.50")})
 	want := valid()
 	want.Severity = audit.SeverityUnknown
 	want.StartTime = start.Add(time.Microsecond)
@@ -118,8 +118,8 @@ func TestMetadataLimits(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			record := valid()
-			var faults audit.Faults
-			record.Check(audit.Checker{Faults: &faults, Actions: audit.Actions{}}, test.tree)
+			var faults audit.ValidationErrors
+			record.Check(audit.Checker{Errors: &faults, Actions: audit.Actions{}}, test.tree)
 			got := ""
 			if len(faults) > 0 {
 				got = faults[0].Code

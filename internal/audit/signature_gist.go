@@ -13,12 +13,12 @@ func workflowGist(workflow string) string {
 		if taking && text != "" && indent <= outer {
 			taking = false
 		}
-		told, opens := gistOfLine(text, taking)
+		tel, opens := gistOfLine(text, taking)
 		if opens {
 			taking, outer = true, indent
 		}
-		if told != "" {
-			kept.WriteString(told)
+		if tel != "" {
+			kept.WriteString(tel)
 			kept.WriteByte('\n')
 		}
 		if kept.Len() > 4*maxGistText {
@@ -29,7 +29,7 @@ func workflowGist(workflow string) string {
 }
 
 // gistOfLine is what one line tells, and whether the lines indented under it tell as well.
-func gistOfLine(text string, taking bool) (told string, opens bool) {
+func gistOfLine(text string, taking bool) (tel string, opens bool) {
 	text = strings.TrimLeft(text, "- ")
 	if comment, ok := strings.CutPrefix(text, "#"); ok {
 		return strings.TrimLeft(comment, "# "), false

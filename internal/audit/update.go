@@ -41,7 +41,7 @@ func (u *Update) Check(c Checker, tree map[string]any) {
 		metadata := c.metadata(tree)
 		u.Metadata = &metadata
 	}
-	if u.empty() && len(*c.Faults) == 0 {
+	if u.empty() && len(*c.Errors) == 0 {
 		c.fault("", CodeEmpty, "must name at least one field to change")
 	}
 }
@@ -51,7 +51,7 @@ func (u *Update) empty() bool {
 }
 
 // Apply answers what the stored remediation becomes, and whether that differs from what it is; it changes neither argument.
-// UpdatedAt and SignatureID are the store's to set. A *Conflict means that the stored record forbids the change; Faults, that
+// UpdatedAt and SignatureID are the store's to set. A *Conflict means that the stored record forbids the change; ValidationErrors, that
 // the change contradicts a stored field.
 func (u *Update) Apply(stored Stored) (Stored, bool, error) {
 	next := stored
@@ -66,7 +66,7 @@ func (u *Update) Apply(stored Stored) (Stored, bool, error) {
 	}
 	if next.EndTime != nil {
 		if next.EndTime.Before(next.StartTime) {
-			return stored, false, Faults{{Field: "end_time", Code: CodeOrder, Detail: "must not be before the stored start_time"}}
+			return stored, false, ValidationErrors{{Field: "end_time", Code: CodeOrder, Detail: "must not be before the stored start_time"}}
 		}
 		derived := milliseconds(next.StartTime, *next.EndTime)
 		next.DurationMS = &derived

@@ -61,7 +61,7 @@ func TestUpdateApply(t *testing.T) {
 		{
 			name: "end before the stored start", from: audit.PhaseProcessing,
 			update: audit.Update{EndTime: audit.Optional[time.Time]{Set: true, Value: ptr(start.Add(-time.Second))}},
-			err:    audit.Faults{{Field: "end_time", Code: audit.CodeOrder}},
+			err:    audit.ValidationErrors{{Field: "end_time", Code: audit.CodeOrder}},
 		},
 	}
 	for _, test := range tests {
@@ -70,9 +70,9 @@ func TestUpdateApply(t *testing.T) {
 			before := stored()
 			before.Phase = test.from
 			next, changed, err := test.update.Apply(before)
-			var faults audit.Faults
+			var faults audit.ValidationErrors
 			if errors.As(test.err, &faults) {
-				var got audit.Faults
+				var got audit.ValidationErrors
 				if !errors.As(err, &got) || got[0].Field != faults[0].Field || got[0].Code != faults[0].Code {
 					t.Errorf("error %v, wanted %v", err, test.err)
 				}
@@ -95,8 +95,8 @@ func TestUpdateApply(t *testing.T) {
 
 func TestUpdateMustChangeSomething(t *testing.T) {
 	t.Parallel()
-	var faults audit.Faults
-	(&audit.Update{RemediationID: "r-1"}).Check(audit.Checker{Faults: &faults, Actions: audit.Actions{}}, nil)
+	var faults audit.ValidationErrors
+	(&audit.Update{RemediationID: "r-1"}).Check(audit.Checker{Errors: &faults, Actions: audit.Actions{}}, nil)
 	if len(faults) != 1 || faults[0].Code != audit.CodeEmpty || faults[0].Field != "" {
 		t.Errorf("faults %v", faults)
 	}

@@ -88,19 +88,19 @@ func TestEveryLineNamesItsRequest(t *testing.T) {
 		{call{"other", "POST", "/v1/nowhere", "", ""}, nil, 1},
 	} {
 		status, answer := c.send(t, stack)
-		told := lines()
-		if len(told) != c.lines {
-			t.Errorf("%s: %d lines, want %d: %v", c.path, len(told), c.lines, told)
+		tel := lines()
+		if len(tel) != c.lines {
+			t.Errorf("%s: %d lines, want %d: %v", c.path, len(tel), c.lines, tel)
 		}
 		ids := map[any]bool{}
-		for _, line := range told {
+		for _, line := range tel {
 			ids[line["request_id"]] = true
 			duration, _ := line["duration_ms"].(float64)
 			if line["operation"] != c.operation || line["trace_id"] != traceRoot || line["remediation_id"] != c.remediation || duration <= 0 {
 				t.Errorf("%s: line %v", c.path, line)
 			}
 		}
-		last := told[len(told)-1]
+		last := tel[len(tel)-1]
 		if last["msg"] != "request" || last["status"] != float64(status) || last["route"] == "" {
 			t.Errorf("%s: last line %v, answer %d %s", c.path, last, status, answer)
 		}
@@ -215,8 +215,8 @@ func TestSecretsAreNotTold(t *testing.T) {
 			}
 		}
 	}
-	told := map[string]string{"log": logged.String(), "metrics": measured.String(), "traces": traced.String()}
-	for where, text := range told {
+	tel := map[string]string{"log": logged.String(), "metrics": measured.String(), "traces": traced.String()}
+	for where, text := range tel {
 		for _, sample := range samples {
 			if strings.Contains(text, sample.Secret) || strings.Contains(text, strings.Trim(quote(sample.Secret), `"`)) {
 				t.Errorf("%s: the %s", sample.Name, where)

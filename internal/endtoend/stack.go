@@ -86,13 +86,13 @@ func New(tb testing.TB, options Options) *Stack {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	told, err := telemetry.New(telemetry.Config{Metrics: options.Metrics, Daemon: options.TraceDaemon})
+	tel, err := telemetry.New(telemetry.Config{Metrics: options.Metrics, Daemon: options.TraceDaemon})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(told.Close)
+	tb.Cleanup(tel.Close)
 	functions, err := local.NewFunctions(
-		context.Background(), getenv, through(database.WriterURL()), through(database.ReaderURL()), log, told)
+		context.Background(), getenv, through(database.WriterURL()), through(database.ReaderURL()), log, tel)
 	if err != nil {
 		tb.Fatalf("wire the functions: %v", err)
 	}

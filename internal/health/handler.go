@@ -37,7 +37,7 @@ type Config struct {
 }
 
 // New makes the function's front; an error names the part that is missing.
-func New(config Config) (*api.Front, error) {
+func New(config Config) (*api.Router, error) {
 	if config.Stores.Writer == nil || config.Stores.Reader == nil {
 		return nil, errors.New("health: Stores must be set")
 	}
@@ -49,7 +49,7 @@ func New(config Config) (*api.Front, error) {
 	}
 	config.Log = telemetry.Logger(config.Log)
 	h := handler{config}
-	return api.NewFront(api.Routes{
+	return api.NewRouter(api.Routes{
 		"GET /health": {Scope: api.ScopePublic, Handle: h.health},
 		"GET /ready":  {Scope: api.ScopeRead, Handle: h.ready},
 	}, api.Options{Timeout: config.Timeout, Log: config.Log, Telemetry: config.Telemetry})
@@ -57,12 +57,12 @@ func New(config Config) (*api.Front, error) {
 
 type handler struct{ Config }
 
-func (handler) health(context.Context, *api.Request) (*api.Answer, error) {
-	return api.AnswerHealth(), nil
+func (handler) health(context.Context, *api.Request) (*api.Response, error) {
+	return api.RespondHealth(), nil
 }
 
 // ready asks the database, the one to read from where that is another, and the embedding provider side by side.
-func (h handler) ready(ctx context.Context, r *api.Request) (*api.Answer, error) {
+func (h handler) ready(ctx context.Context, r *api.Request) (*api.Response, error) {
 	if err := r.NoParameters(); err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func (h handler) ready(ctx context.Context, r *api.Request) (*api.Answer, error)
 		asked.Go(func() { read = []api.Check{h.reader(ctx)} })
 	}
 	asked.Wait()
-	return api.AnswerReady(slices.Concat(written, read, embedded)), nil
+	return api.RespondReady(slices.Concat(written, read, embedded)), nil
 }
 
 // database checks one way into the database; what is wrong with it is logged with its name.

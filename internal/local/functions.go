@@ -41,7 +41,7 @@ func (f *Functions) Close() {
 // NewFunctions wires the functions as their main.go do, from the same environment, but in this process. writerURL and readerURL take the
 // place of DATASTORAGE_DATABASE_URL, which in a deployment differs between the functions. They share told, which may be nil.
 func NewFunctions(
-	ctx context.Context, getenv func(string) string, writerURL, readerURL string, log *slog.Logger, told *telemetry.Telemetry,
+	ctx context.Context, getenv func(string) string, writerURL, readerURL string, log *slog.Logger, tel *telemetry.Telemetry,
 ) (*Functions, error) {
 	settings, err := config.Load(func(name string) string {
 		switch name {
@@ -67,7 +67,7 @@ func NewFunctions(
 		f.Close()
 		return nil, err
 	}
-	if err := f.wire(settings, writer, reader, log, told); err != nil {
+	if err := f.wire(settings, writer, reader, log, tel); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("wire the functions: %w", err)
 	}
@@ -83,19 +83,19 @@ func (f *Functions) open(ctx context.Context, settings config.Settings, url stri
 	return stores, err
 }
 
-func (f *Functions) wire(settings config.Settings, writer, reader postgres.Stores, log *slog.Logger, told *telemetry.Telemetry) error {
+func (f *Functions) wire(settings config.Settings, writer, reader postgres.Stores, log *slog.Logger, tel *telemetry.Telemetry) error {
 	writing, writeErr := write.New(write.Config{
-		Store: writer.Writer, Models: f.Models, Log: log, Telemetry: told, Timeout: settings.RequestTimeout,
+		Store: writer.Writer, Models: f.Models, Log: log, Telemetry: tel, Timeout: settings.RequestTimeout,
 		Rejects: Rejects(settings.RejectsQueueURL),
 	})
 	querying, queryErr := query.New(query.Config{
-		Store: reader.Reader, Strong: reader.Writer, Models: f.Models, Log: log, Telemetry: told, Timeout: settings.RequestTimeout,
+		Store: reader.Reader, Strong: reader.Writer, Models: f.Models, Log: log, Telemetry: tel, Timeout: settings.RequestTimeout,
 	})
 	health, healthErr := health.New(health.Config{
-		Stores: reader, Models: f.Models, Log: log, Telemetry: told, Timeout: settings.RequestTimeout, Schema: migrations.Latest(),
+		Stores: reader, Models: f.Models, Log: log, Telemetry: tel, Timeout: settings.RequestTimeout, Schema: migrations.Latest(),
 	})
 	upkeep, maintainErr := maintain.New(maintain.Config{
-		Store: writer.Writer, Models: f.Models, Log: log, Telemetry: told, PartitionsAhead: settings.PartitionsAhead,
+		Store: writer.Writer, Models: f.Models, Log: log, Telemetry: tel, PartitionsAhead: settings.PartitionsAhead,
 	})
 	if err := errors.Join(writeErr, queryErr, healthErr, maintainErr); err != nil {
 		return err

@@ -22,7 +22,7 @@ const localMaxConns = "10"
 
 // Service wires the service itself for Run, from the environment that deployed functions get: it registers the embedding model
 // of the settings, makes the functions, and runs the upkeep at an interval.
-func Service(getenv func(string) string, log *slog.Logger, told *telemetry.Telemetry) func(context.Context, Databases) (Wired, error) {
+func Service(getenv func(string) string, log *slog.Logger, tel *telemetry.Telemetry) func(context.Context, Databases) (Wired, error) {
 	env := func(name string) string {
 		value := getenv(name)
 		if value == "" && name == "DATASTORAGE_DATABASE_MAX_CONNS" {
@@ -37,7 +37,7 @@ func Service(getenv func(string) string, log *slog.Logger, told *telemetry.Telem
 		if databases.RejectsQueue != "" {
 			env = with(env, "DATASTORAGE_REJECTS_QUEUE_URL", databases.RejectsQueue)
 		}
-		functions, err := NewFunctions(ctx, env, databases.Writer, databases.Reader, log, told)
+		functions, err := NewFunctions(ctx, env, databases.Writer, databases.Reader, log, tel)
 		if err != nil {
 			return Wired{}, err
 		}

@@ -47,10 +47,10 @@ type Done struct {
 	Refused int64 `json:"refused"`
 	// Models are all that are registered, the active one first.
 	Models []Model `json:"models"`
-	// Resigned counts the remediations that had a signature of an older normalizer and have one of this, ToResign those that still have an
+	// Renormalized counts the remediations that had a signature of an older normalizer and have one of this, ToRenormalize those that still have an
 	// older one: they wait for the vector of their new signature, or the run ended before.
-	Resigned int64 `json:"resigned"`
-	ToResign int64 `json:"to_resign"`
+	Renormalized  int64 `json:"renormalized"`
+	ToRenormalize int64 `json:"to_renormalize"`
 	// Dropped counts the older signatures that no remediation had any more and that are removed.
 	Dropped int64 `json:"dropped"`
 	// Analyzed counts the signatures whose terms were missing or of an older analyzer.
@@ -109,12 +109,12 @@ func (h *Handler) run(ctx context.Context) (Done, error) {
 	var done Done
 	partitions, partitionsErr := h.config.Store.PartitionsAhead(ctx, h.config.PartitionsAhead)
 	done.Partitions = partitions
-	signing := resigning{store: h.config.Store, log: h.config.Log, done: &done, refused: map[audit.ID]bool{}, told: time.Now()}
+	signing := renormalizing{store: h.config.Store, log: h.config.Log, done: &done, refused: map[audit.ID]bool{}, lastProgress: time.Now()}
 	// Most have their vector at once, a copy; the others have it when it is made.
 	err := errors.Join(partitionsErr, signing.run(ctx), h.fillIn(ctx, &done, signing.refused), h.analyze(ctx, &done), signing.run(ctx),
 		signing.drop(ctx), h.rollUp(ctx, &done), h.count(ctx, &done))
 	h.config.Log.InfoContext(ctx, "maintained", slog.Int64("embedded", done.Embedded), slog.Int64("refused", done.Refused),
-		slog.Any("models", done.Models), slog.Int64("resigned", done.Resigned), slog.Int64("to_resign", done.ToResign),
+		slog.Any("models", done.Models), slog.Int64("renormalized", done.Renormalized), slog.Int64("to_renormalize", done.ToRenormalize),
 		slog.Int64("dropped", done.Dropped), slog.Int64("analyzed", done.Analyzed), slog.Int("partitions", done.Partitions),
 		slog.Int("days", done.Days), slog.Any("error", err))
 	return done, err
@@ -126,8 +126,8 @@ func (h *Handler) count(ctx context.Context, done *Done) error {
 	for _, model := range registered {
 		done.Models = append(done.Models, Model{Name: model.Name, Active: model.Active, Stored: model.Vectors, Missing: model.Missing()})
 	}
-	left, err := h.config.Store.ToResign(ctx)
-	done.ToResign = left
+	left, err := h.config.Store.ToRenormalize(ctx)
+	done.ToRenormalize = left
 	return errors.Join(modelsErr, err)
 }
 
@@ -184,7 +184,7 @@ func (h *Handler) fillIn(ctx context.Context, done *Done, refused map[audit.ID]b
 	for _, model := range registered {
 		if embedder := h.config.Models.Of(model.Name); embedder != nil {
 			b := backfill{
-				store: h.config.Store.WithModel(model.Name), embedder: embedder, done: done, told: time.Now(),
+				store: h.config.Store.WithModel(model.Name), embedder: embedder, done: done, lastProgress: time.Now(),
 				log: h.config.Log.With(slog.String("model", model.Name), slog.Int64("missing", model.Missing())),
 			}
 			if model.Active {
@@ -200,12 +200,12 @@ func (h *Handler) fillIn(ctx context.Context, done *Done, refused map[audit.ID]b
 
 // backfill fills in one model.
 type backfill struct {
-	store    *postgres.Store
-	embedder *embedding.Embedder
-	log      *slog.Logger
-	done     *Done
-	told     time.Time
-	refused  map[audit.ID]bool // gets what the provider refuses, if it is not nil
+	store        *postgres.Store
+	embedder     *embedding.Embedder
+	log          *slog.Logger
+	done         *Done
+	lastProgress time.Time
+	refused      map[audit.ID]bool // gets what the provider refuses, if it is not nil
 }
 
 // run walks the signatures without a vector in the order of their ids and makes the vectors.
@@ -221,8 +221,8 @@ func (b *backfill) run(ctx context.Context) error {
 			return err
 		}
 		after = pending[len(pending)-1].ID
-		if time.Since(b.told) > tellEvery {
-			b.told = time.Now()
+		if time.Since(b.lastProgress) > tellEvery {
+			b.lastProgress = time.Now()
 			b.log.InfoContext(ctx, "filling in", slog.Int64("embedded", b.done.Embedded-before))
 		}
 	}

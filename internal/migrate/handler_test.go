@@ -86,13 +86,13 @@ func TestInvoke(t *testing.T) {
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	told, err := telemetry.New(telemetry.Config{Metrics: &out})
+	tel, err := telemetry.New(telemetry.Config{Metrics: &out})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, url := range []string{postgrestest.New(t).AdminURL(), "postgres://127.0.0.1:1/nowhere"} {
 		config := parts(t, url)
-		config.Telemetry = told
+		config.Telemetry = tel
 		migrator, err := migrate.New(config)
 		if err != nil {
 			t.Fatal(err)

@@ -33,7 +33,7 @@ func (v Vectors) check() error {
 // Written is what became of one entry.
 type Written struct {
 	// Err is nil when the entry is stored, now or before. Else it is the reason, which concerns this entry alone: a
-	// audit.Conflict, audit.ErrNotFound for a child or an update of an unknown remediation, audit.Faults, or audit.ErrRefused.
+	// audit.Conflict, audit.ErrNotFound for a child or an update of an unknown remediation, audit.ValidationErrors, or audit.ErrRefused.
 	Err error
 	// Replayed says that the same content had been accepted before; the fields below are those of the first time.
 	Replayed bool

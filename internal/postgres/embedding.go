@@ -15,7 +15,7 @@ func (s *Store) SignaturesStored(ctx context.Context, ids []audit.ID) ([]audit.I
 }
 
 // SignaturesPending answers up to limit signatures that have no vector of the store's model, in the order of their ids, from after the
-// given one on (the zero ID is before all). Those of older normalizers are left out: ResignBeside makes others in their place.
+// given one on (the zero ID is before all). Those of older normalizers are left out: RenormalizeAlongside makes others in their place.
 func (s *Store) SignaturesPending(ctx context.Context, after audit.ID, limit int) ([]audit.Signature, error) {
 	return retry(ctx, "look for signatures without a vector", func(ctx context.Context) ([]audit.Signature, error) {
 		rows, err := s.queries.SignaturePending(ctx, s.pool, dbsqlc.SignaturePendingParams{

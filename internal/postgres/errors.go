@@ -75,7 +75,7 @@ func ended(ctx context.Context) error {
 }
 
 func domain(err error) bool {
-	var faults audit.Faults
+	var faults audit.ValidationErrors
 	return errors.As(err, &faults) || errors.Is(err, audit.ErrConflict) || errors.Is(err, audit.ErrNotFound) ||
 		errors.Is(err, audit.ErrUnavailable) || errors.Is(err, audit.ErrRefused)
 }

@@ -89,7 +89,7 @@ func translations() []translation {
 		{"closed", fmt.Errorf("write: %w", net.ErrClosed), unavailable, true},
 		{"timeout inside", fmt.Errorf("connect: %w", context.DeadlineExceeded), []string{"unavailable", "deadline"}, true},
 		{"something else", errors.New("cannot encode"), nil, false},
-		{"faults", audit.Faults{{Field: "x"}}, nil, false},
+		{"faults", audit.ValidationErrors{{Field: "x"}}, nil, false},
 		{"conflict", audit.Conflict("changed"), []string{"conflict"}, false},
 		{"not found", audit.ErrNotFound, []string{"not found"}, false},
 	}
@@ -200,10 +200,10 @@ func resigning(id audit.ID) func(context.Context, tapped) error {
 				return err
 			}
 		}
-		_, resign := s.Resign(ctx, id, []postgres.Resigned{{ID: 1, SignatureID: id}}, func(audit.ID) bool { return true })
-		_, left := s.ToResign(ctx)
+		_, resign := s.Renormalize(ctx, id, []postgres.Renormalized{{ID: 1, SignatureID: id}}, func(audit.ID) bool { return true })
+		_, left := s.ToRenormalize(ctx)
 		_, drop := s.DropSignatures(ctx, []audit.ID{id})
-		return errors.Join(s.ResignBeside(ctx, id, nil), s.ResignIncident(ctx, id, id), resign, left, drop)
+		return errors.Join(s.RenormalizeAlongside(ctx, id, nil), s.RenormalizeIncident(ctx, id, id), resign, left, drop)
 	}
 }
 

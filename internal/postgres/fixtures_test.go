@@ -198,8 +198,8 @@ func entry(tb testing.TB, record audit.Record) audit.Entry {
 
 func entryAt(tb testing.TB, record audit.Record, at time.Time) audit.Entry {
 	tb.Helper()
-	var faults audit.Faults
-	checker := audit.Checker{Faults: &faults, Actions: audit.Actions{}}
+	var faults audit.ValidationErrors
+	checker := audit.Checker{Errors: &faults, Actions: audit.Actions{}}
 	switch record := record.(type) {
 	case *audit.Remediation:
 		record.Check(checker, tree(tb, record.Metadata))

@@ -493,7 +493,7 @@ func (p planner) checkResigning(t *testing.T) {
 			}
 			p.check(t, "SignatureOld", fmt.Sprintf("old are %s, used %v", old, used))
 		}
-		if _, err := p.ToResign(t.Context()); err != nil {
+		if _, err := p.ToRenormalize(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if old == "false" {
@@ -505,17 +505,17 @@ func (p planner) checkResigning(t *testing.T) {
 // resign looks at how the remediations of one signature are signed anew.
 func (p planner) resign(t *testing.T, old audit.ID) {
 	t.Helper()
-	var all []postgres.Resigned
+	var all []postgres.Renormalized
 	for remediation, err := range p.SignedAs(t.Context(), old) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, postgres.Resigned{ID: remediation.ID, UpdatedAt: remediation.UpdatedAt, SignatureID: remediation.Signature().ID})
+		all = append(all, postgres.Renormalized{ID: remediation.ID, UpdatedAt: remediation.UpdatedAt, SignatureID: remediation.Signature().ID})
 	}
 	made := entry(t, minimal("made")).Signature
-	_, resign := p.Resign(t.Context(), old, all, func(audit.ID) bool { return true })
+	_, resign := p.Renormalize(t.Context(), old, all, func(audit.ID) bool { return true })
 	_, drop := p.DropSignatures(t.Context(), []audit.ID{old})
-	if err := errors.Join(p.ResignBeside(t.Context(), old, []audit.Signature{made}), p.ResignIncident(t.Context(), old, made.IncidentID),
+	if err := errors.Join(p.RenormalizeAlongside(t.Context(), old, []audit.Signature{made}), p.RenormalizeIncident(t.Context(), old, made.IncidentID),
 		resign, drop); err != nil {
 		t.Fatal(err)
 	}

@@ -41,9 +41,9 @@ func runSandbox(ctx context.Context, url string, in io.Reader, out io.Writer) er
 }
 
 func writeAlone(ctx context.Context, store *postgres.Store, id string) error {
-	var faults audit.Faults
+	var faults audit.ValidationErrors
 	record := minimal(id)
-	record.Check(audit.Checker{Faults: &faults, Actions: audit.Actions{}}, nil)
+	record.Check(audit.Checker{Errors: &faults, Actions: audit.Actions{}}, nil)
 	made, err := audit.NewEntry(record, "sandbox", time.Now())
 	if err != nil {
 		return err

@@ -92,7 +92,7 @@ func TestEndBeforeTheStoredStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var faults audit.Faults
+	var faults audit.ValidationErrors
 	if !errors.As(written[0].Err, &faults) || faults[0].Field != "end_time" {
 		t.Errorf("%v, want a fault of end_time", written[0].Err)
 	}

@@ -35,7 +35,7 @@ type Config struct {
 }
 
 // New makes the function's front; an error names the part that is missing.
-func New(config Config) (*api.Front, error) {
+func New(config Config) (*api.Router, error) {
 	if config.Store == nil {
 		return nil, errors.New("query: Store must be set")
 	}
@@ -50,7 +50,7 @@ func New(config Config) (*api.Front, error) {
 	}
 	config.Log = telemetry.Logger(config.Log)
 	h := handler{config}
-	return api.NewFront(api.Routes{
+	return api.NewRouter(api.Routes{
 		"GET /v1/remediations":                          {Scope: api.ScopeRead, Handle: h.consistent(handler.list)},
 		"GET /v1/remediations/{remediation_id}":         {Scope: api.ScopeRead, Handle: h.consistent(handler.get)},
 		"GET /v1/remediations/{remediation_id}/history": {Scope: api.ScopeRead, Handle: h.consistent(handler.history)},
@@ -66,9 +66,9 @@ type handler struct{ Config }
 
 // consistent lets a route read from the store that the request asks for.
 func (h handler) consistent(
-	answer func(handler, context.Context, *api.Request) (*api.Answer, error),
-) func(context.Context, *api.Request) (*api.Answer, error) {
-	return func(ctx context.Context, r *api.Request) (*api.Answer, error) {
+	answer func(handler, context.Context, *api.Request) (*api.Response, error),
+) func(context.Context, *api.Request) (*api.Response, error) {
+	return func(ctx context.Context, r *api.Request) (*api.Response, error) {
 		from := h
 		if r.Strong() {
 			from.Store = h.Strong
@@ -77,7 +77,7 @@ func (h handler) consistent(
 	}
 }
 
-func (h handler) list(ctx context.Context, r *api.Request) (*api.Answer, error) {
+func (h handler) list(ctx context.Context, r *api.Request) (*api.Response, error) {
 	query, err := r.ListQuery(ctx, h.Store.CursorKey, h.Now())
 	if err != nil {
 		return nil, err
@@ -86,10 +86,10 @@ func (h handler) list(ctx context.Context, r *api.Request) (*api.Answer, error) 
 	if err != nil {
 		return nil, err
 	}
-	return query.Answer(api.Rows[audit.Stored](page))
+	return query.Respond(api.Rows[audit.Stored](page))
 }
 
-func (h handler) get(ctx context.Context, r *api.Request) (*api.Answer, error) {
+func (h handler) get(ctx context.Context, r *api.Request) (*api.Response, error) {
 	id, err := r.GetQuery()
 	if err != nil {
 		return nil, err
@@ -102,7 +102,7 @@ func (h handler) get(ctx context.Context, r *api.Request) (*api.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return api.AnswerDetail(api.Detail{
+	return api.RespondDetail(api.Detail{
 		Remediation: remediation,
 		AIAnalyses:  children.AIAnalyses,
 		Workflows:   children.Workflows,
@@ -111,7 +111,7 @@ func (h handler) get(ctx context.Context, r *api.Request) (*api.Answer, error) {
 	}), nil
 }
 
-func (h handler) history(ctx context.Context, r *api.Request) (*api.Answer, error) {
+func (h handler) history(ctx context.Context, r *api.Request) (*api.Response, error) {
 	id, paging, err := r.HistoryQuery(ctx, h.Store.CursorKey)
 	if err != nil {
 		return nil, err
@@ -124,10 +124,10 @@ func (h handler) history(ctx context.Context, r *api.Request) (*api.Answer, erro
 	if err != nil {
 		return nil, err
 	}
-	return paging.AnswerHistory(api.Rows[audit.HistoryEntry](page))
+	return paging.RespondHistory(api.Rows[audit.HistoryEntry](page))
 }
 
-func (h handler) incidentEvents(ctx context.Context, r *api.Request) (*api.Answer, error) {
+func (h handler) incidentEvents(ctx context.Context, r *api.Request) (*api.Response, error) {
 	query, err := r.IncidentQuery(ctx, h.Store.CursorKey, h.Now())
 	if err != nil {
 		return nil, err
@@ -140,10 +140,10 @@ func (h handler) incidentEvents(ctx context.Context, r *api.Request) (*api.Answe
 	if err != nil {
 		return nil, err
 	}
-	return query.Answer(api.Rows[audit.IncidentEvent](page))
+	return query.Respond(api.Rows[audit.IncidentEvent](page))
 }
 
-func (h handler) successRate(ctx context.Context, r *api.Request) (*api.Answer, error) {
+func (h handler) successRate(ctx context.Context, r *api.Request) (*api.Response, error) {
 	query, err := r.RateQuery(h.Now())
 	if err != nil {
 		return nil, err
@@ -152,10 +152,10 @@ func (h handler) successRate(ctx context.Context, r *api.Request) (*api.Answer, 
 	if err != nil {
 		return nil, err
 	}
-	return query.Answer(rates, hasMore), nil
+	return query.Respond(rates, hasMore), nil
 }
 
-func (h handler) trend(ctx context.Context, r *api.Request) (*api.Answer, error) {
+func (h handler) trend(ctx context.Context, r *api.Request) (*api.Response, error) {
 	query, err := r.TrendQuery(h.Now())
 	if err != nil {
 		return nil, err
@@ -164,5 +164,5 @@ func (h handler) trend(ctx context.Context, r *api.Request) (*api.Answer, error)
 	if err != nil {
 		return nil, err
 	}
-	return query.Answer(counts), nil
+	return query.Respond(counts), nil
 }

@@ -84,7 +84,7 @@ func (h handler) meaning(ctx context.Context, query *api.SearchQuery) (meaning, 
 	m.vector, err = embedder.Query(ctx, query.Text)
 	switch {
 	case errors.Is(err, embedding.ErrRefused):
-		return m, audit.Faults{{Field: "query", Code: audit.CodeUnsupported, Detail: "is refused by the embedding model"}}
+		return m, audit.ValidationErrors{{Field: "query", Code: audit.CodeUnsupported, Detail: "is refused by the embedding model"}}
 	case err != nil:
 		return m, fmt.Errorf("embed the query: %w: %w", audit.ErrUnavailable, err)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgres"
 )
 
-func (h handler) search(ctx context.Context, r *api.Request) (*api.Answer, error) {
+func (h handler) search(ctx context.Context, r *api.Request) (*api.Response, error) {
 	query, err := r.SearchQuery(r.Actions(), h.Now())
 	if err != nil {
 		return nil, err
@@ -20,11 +20,11 @@ func (h handler) search(ctx context.Context, r *api.Request) (*api.Answer, error
 	if err != nil {
 		return nil, err
 	}
-	return query.Answer(found, how), nil
+	return query.Respond(found, how), nil
 }
 
 // similar searches by a remediation. Its own incident, which is the nearest, comes on top of the limit.
-func (h handler) similar(ctx context.Context, r *api.Request) (*api.Answer, error) {
+func (h handler) similar(ctx context.Context, r *api.Request) (*api.Response, error) {
 	id, query, err := r.SimilarQuery(h.Now())
 	if err != nil {
 		return nil, err
@@ -42,7 +42,7 @@ func (h handler) similar(ctx context.Context, r *api.Request) (*api.Answer, erro
 	if len(found) > limit && !slices.ContainsFunc(found, query.IsExample) {
 		found = found[:limit]
 	}
-	return query.AnswerSimilar(found, how), nil
+	return query.RespondSimilar(found, how), nil
 }
 
 // errMoved says that a signature was found and is gone: its remediations have another one now.

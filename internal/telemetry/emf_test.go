@@ -19,14 +19,14 @@ import (
 // newTelemetry writes to the buffer, and has its cold start behind it.
 func newTelemetry(tb testing.TB, out *bytes.Buffer) *telemetry.Telemetry {
 	tb.Helper()
-	told, err := telemetry.New(telemetry.Config{Metrics: out})
+	tel, err := telemetry.New(telemetry.Config{Metrics: out})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	_, first := told.Begin(context.Background(), telemetry.Call{Operation: "getHealth"})
+	_, first := tel.Begin(context.Background(), telemetry.Call{Operation: "getHealth"})
 	first.End(telemetry.Success)
 	out.Reset()
-	return told
+	return tel
 }
 
 // without leaves out what differs every time.
@@ -43,8 +43,8 @@ func without(read map[string][]float64, names ...string) map[string][]float64 {
 func TestOneLine(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	told := newTelemetry(t, &out)
-	ctx, invocation := told.Begin(t.Context(), telemetry.Call{
+	tel := newTelemetry(t, &out)
+	ctx, invocation := tel.Begin(t.Context(), telemetry.Call{
 		RequestID: `a"b`, Operation: "createRemediation", TraceHeader: "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0",
 	})
 	invocation.About("rr-<1>")
@@ -90,8 +90,8 @@ func TestOneLine(t *testing.T) {
 func TestSeriesShareNoLine(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	told := newTelemetry(t, &out)
-	_, invocation := told.Begin(t.Context(), telemetry.Call{Operation: "createRemediations"})
+	tel := newTelemetry(t, &out)
+	_, invocation := tel.Begin(t.Context(), telemetry.Call{Operation: "createRemediations"})
 	for _, field := range []string{"name", "phase", "name", "made up", "another"} {
 		invocation.Add(telemetry.ValidationFailures, 1, field)
 	}
@@ -121,8 +121,8 @@ func TestSeriesShareNoLine(t *testing.T) {
 func TestManyValues(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	told := newTelemetry(t, &out)
-	_, invocation := told.Begin(t.Context(), telemetry.Call{Operation: "maintain"})
+	tel := newTelemetry(t, &out)
+	_, invocation := tel.Begin(t.Context(), telemetry.Call{Operation: "maintain"})
 	var want []float64
 	for i := range 250 {
 		want = append(want, float64(i))
@@ -139,8 +139,8 @@ func TestManyValues(t *testing.T) {
 func TestNumbersCloudWatchRefuses(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	told := newTelemetry(t, &out)
-	_, invocation := told.Begin(t.Context(), telemetry.Call{Operation: "search"})
+	tel := newTelemetry(t, &out)
+	_, invocation := tel.Begin(t.Context(), telemetry.Call{Operation: "search"})
 	for _, number := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), math.MaxFloat64, 3} {
 		invocation.Observe(telemetry.BatchSize, number)
 	}
@@ -156,8 +156,8 @@ func FuzzLines(f *testing.F) {
 	f.Add(9, 1e300, "\x00<\u2028", "\xff", `"`)
 	f.Fuzz(func(t *testing.T, metric int, value float64, first, second, id string) {
 		var out bytes.Buffer
-		told := newTelemetry(t, &out)
-		_, invocation := told.Begin(t.Context(), telemetry.Call{RequestID: id, Operation: first, TraceHeader: second})
+		tel := newTelemetry(t, &out)
+		_, invocation := tel.Begin(t.Context(), telemetry.Call{RequestID: id, Operation: first, TraceHeader: second})
 		invocation.About(id)
 		invocation.Uses(second)
 		all := telemetry.Metrics()
@@ -172,13 +172,13 @@ func FuzzLines(f *testing.F) {
 func TestLateReports(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	told := newTelemetry(t, &out)
-	ctx, first := told.Begin(t.Context(), telemetry.Call{RequestID: "first", Operation: "search"})
+	tel := newTelemetry(t, &out)
+	ctx, first := tel.Begin(t.Context(), telemetry.Call{RequestID: "first", Operation: "search"})
 	first.End(telemetry.Success)
 	first.End(telemetry.Failure)
 	out.Reset()
 	telemetry.Add(ctx, telemetry.EmbeddingGenerations, 1, telemetry.Failure)
-	_, second := told.Begin(t.Context(), telemetry.Call{RequestID: "second", Operation: "search"})
+	_, second := tel.Begin(t.Context(), telemetry.Call{RequestID: "second", Operation: "search"})
 	second.End(telemetry.Success)
 	all := endtoend.ReadMetrics(t, out.String())
 	if len(all) != 2 || all[0]["request_id"] != "second" || all[1]["request_id"] != nil {
@@ -189,7 +189,7 @@ func TestLateReports(t *testing.T) {
 	}
 	out.Reset()
 	telemetry.Add(ctx, telemetry.EmbeddingGenerations, 1, telemetry.Success)
-	told.Close()
+	tel.Close()
 	if got := endtoend.Figures(endtoend.ReadMetrics(t, out.String())); len(got) != 1 {
 		t.Errorf("closed with %v", got)
 	}
@@ -201,12 +201,12 @@ func TestCloseWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		told := newTelemetry(t, &out)
-		_, short := told.Begin(t.Context(), telemetry.Call{Operation: "search"})
-		_, long := told.Begin(t.Context(), telemetry.Call{Operation: "maintain"})
+		tel := newTelemetry(t, &out)
+		_, short := tel.Begin(t.Context(), telemetry.Call{Operation: "search"})
+		_, long := tel.Begin(t.Context(), telemetry.Call{Operation: "maintain"})
 		time.AfterFunc(200*time.Millisecond, func() { short.End(telemetry.Success) })
 		started := time.Now()
-		told.Close()
+		tel.Close()
 		if took := time.Since(started); took > 400*time.Millisecond {
 			t.Errorf("closing took %v", took)
 		}
@@ -225,10 +225,10 @@ func TestDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		told := newTelemetry(t, &out)
+		tel := newTelemetry(t, &out)
 		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 		defer cancel()
-		ctx, invocation := told.Begin(ctx, telemetry.Call{Operation: "maintain"})
+		ctx, invocation := tel.Begin(ctx, telemetry.Call{Operation: "maintain"})
 		telemetry.Add(ctx, telemetry.EmbeddingGenerations, 4, telemetry.Success)
 		time.Sleep(15*time.Minute - 150*time.Millisecond)
 		synctest.Wait()
@@ -258,11 +258,11 @@ func TestNobodyListens(t *testing.T) {
 	telemetry.StartStatement(ctx, "RemediationGet").End(nil)
 	invocation.End(telemetry.Success)
 	none.Close()
-	told, err := telemetry.New(telemetry.Config{})
+	tel, err := telemetry.New(telemetry.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, invocation = told.Begin(t.Context(), telemetry.Call{Operation: "search"})
+	_, invocation = tel.Begin(t.Context(), telemetry.Call{Operation: "search"})
 	invocation.End(telemetry.Success)
-	told.Close()
+	tel.Close()
 }

@@ -21,8 +21,8 @@ import (
 func TestSegmentsAreTheSDKs(t *testing.T) {
 	t.Parallel()
 	daemon := endtoend.NewTraceDaemon(t)
-	told := tracing(t, daemon.Address)
-	ctx, invocation := told.Begin(t.Context(), telemetry.Call{RequestID: "id", Operation: "search", TraceHeader: sampled})
+	tel := tracing(t, daemon.Address)
+	ctx, invocation := tel.Begin(t.Context(), telemetry.Call{RequestID: "id", Operation: "search", TraceHeader: sampled})
 	telemetry.StartStatement(ctx, "SearchNearest").End(nil)
 	telemetry.StartProviderCall(ctx, "model@8", true).End(errors.New("down"))
 	invocation.End(telemetry.Failure)

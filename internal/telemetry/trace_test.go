@@ -22,8 +22,8 @@ const (
 func TestSegments(t *testing.T) {
 	t.Parallel()
 	daemon := endtoend.NewTraceDaemon(t)
-	told := tracing(t, daemon.Address)
-	ctx, invocation := told.Begin(t.Context(), telemetry.Call{RequestID: "id", Operation: "createRemediation", TraceHeader: sampled})
+	tel := tracing(t, daemon.Address)
+	ctx, invocation := tel.Begin(t.Context(), telemetry.Call{RequestID: "id", Operation: "createRemediation", TraceHeader: sampled})
 	invocation.About("rr-1")
 	telemetry.Add(ctx, telemetry.EmbeddingCacheHits, 3)
 	telemetry.Add(ctx, telemetry.EmbeddingCacheMisses, 1)
@@ -58,16 +58,16 @@ func TestSegments(t *testing.T) {
 func TestUntraced(t *testing.T) {
 	t.Parallel()
 	daemon := endtoend.NewTraceDaemon(t)
-	told := tracing(t, daemon.Address)
+	tel := tracing(t, daemon.Address)
 	for _, header := range []string{
 		"", "Root=" + traceID, "Root=" + traceID + ";Parent=" + parent, "Root=" + traceID + ";Parent=" + parent + ";Sampled=0",
 		"Root=" + traceID + ";Parent=" + parent + ";Sampled=?", "Root=" + traceID + ";Sampled=1", "Parent=" + parent + ";Sampled=1", "nonsense",
 	} {
-		ctx, invocation := told.Begin(t.Context(), telemetry.Call{Operation: "search", TraceHeader: header})
+		ctx, invocation := tel.Begin(t.Context(), telemetry.Call{Operation: "search", TraceHeader: header})
 		telemetry.StartStatement(ctx, "SearchNearest").End(nil)
 		invocation.End(telemetry.Success)
 	}
-	_, last := told.Begin(t.Context(), telemetry.Call{Operation: "getHealth", TraceHeader: sampled})
+	_, last := tel.Begin(t.Context(), telemetry.Call{Operation: "getHealth", TraceHeader: sampled})
 	last.End(telemetry.Success)
 	if first := daemon.Next(t); first.Name != "getHealth" {
 		t.Errorf("%s was sent", first.Name)
@@ -78,8 +78,8 @@ func TestUntraced(t *testing.T) {
 func TestManySpans(t *testing.T) {
 	t.Parallel()
 	daemon := endtoend.NewTraceDaemon(t)
-	told := tracing(t, daemon.Address)
-	ctx, invocation := told.Begin(t.Context(), telemetry.Call{Operation: "maintain", TraceHeader: sampled})
+	tel := tracing(t, daemon.Address)
+	ctx, invocation := tel.Begin(t.Context(), telemetry.Call{Operation: "maintain", TraceHeader: sampled})
 	const spans = 600
 	for i := range spans {
 		telemetry.StartStatement(ctx, fmt.Sprintf("Statement%d", i)).End(nil)
@@ -109,11 +109,11 @@ func TestNoDaemon(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, address := range []string{"", address, "daemon.invalid:2000"} {
-		told := tracing(t, address)
+		tel := tracing(t, address)
 		started := time.Now()
 		const invocations = 1000
 		for range invocations {
-			ctx, invocation := told.Begin(t.Context(), telemetry.Call{Operation: "search", TraceHeader: sampled})
+			ctx, invocation := tel.Begin(t.Context(), telemetry.Call{Operation: "search", TraceHeader: sampled})
 			telemetry.StartStatement(ctx, "SearchNearest").End(nil)
 			invocation.End(telemetry.Success)
 		}
@@ -131,10 +131,10 @@ func TestNoDaemon(t *testing.T) {
 
 func tracing(tb testing.TB, address string) *telemetry.Telemetry {
 	tb.Helper()
-	told, err := telemetry.New(telemetry.Config{Daemon: address})
+	tel, err := telemetry.New(telemetry.Config{Daemon: address})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(told.Close)
-	return told
+	tb.Cleanup(tel.Close)
+	return tel
 }

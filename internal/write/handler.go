@@ -48,7 +48,7 @@ func New(config Config) (*Function, error) {
 	}
 	config.Log = telemetry.Logger(config.Log)
 	h := handler{config}
-	front, err := api.NewFront(api.Routes{
+	front, err := api.NewRouter(api.Routes{
 		"POST /v1/remediations":                              {Scope: api.ScopeWrite, Handle: h.create},
 		"POST /v1/remediations/batch":                        {Scope: api.ScopeWrite, Handle: h.createBatch},
 		"PATCH /v1/remediations/{remediation_id}":            {Scope: api.ScopeWrite, Handle: h.update},
@@ -64,7 +64,7 @@ func New(config Config) (*Function, error) {
 
 // Function answers both kinds of events. It is a lambda.Handler, safe for concurrent use.
 type Function struct {
-	front *api.Front
+	front *api.Router
 	queue queue
 }
 
@@ -95,7 +95,7 @@ func fromQueue(payload []byte) bool {
 
 type handler struct{ Config }
 
-func (h handler) create(ctx context.Context, r *api.Request) (*api.Answer, error) {
+func (h handler) create(ctx context.Context, r *api.Request) (*api.Response, error) {
 	remediation, err := r.Remediation(r.Actions())
 	if err != nil {
 		return nil, err
@@ -104,10 +104,10 @@ func (h handler) create(ctx context.Context, r *api.Request) (*api.Answer, error
 	if err != nil {
 		return nil, err
 	}
-	return api.AnswerCreated(remediation.RemediationID, written[0])
+	return api.RespondCreated(remediation.RemediationID, written[0])
 }
 
-func (h handler) createBatch(ctx context.Context, r *api.Request) (*api.Answer, error) {
+func (h handler) createBatch(ctx context.Context, r *api.Request) (*api.Response, error) {
 	batch, err := r.Batch(r.Actions())
 	if err != nil {
 		return nil, err
@@ -129,14 +129,14 @@ func (h handler) createBatch(ctx context.Context, r *api.Request) (*api.Answer, 
 	for i, place := range places {
 		results[place] = written[i]
 	}
-	return r.AnswerBatch(batch, results), nil
+	return r.RespondBatch(batch, results), nil
 }
 
 // child is the handler of a record that belongs to the path's remediation.
 func child[R audit.Record](
 	h handler, decode func(*api.Request, audit.Actions) (R, error),
-) func(context.Context, *api.Request) (*api.Answer, error) {
-	return func(ctx context.Context, r *api.Request) (*api.Answer, error) {
+) func(context.Context, *api.Request) (*api.Response, error) {
+	return func(ctx context.Context, r *api.Request) (*api.Response, error) {
 		record, err := decode(r, r.Actions())
 		if err != nil {
 			return nil, err
@@ -149,11 +149,11 @@ func child[R audit.Record](
 		if err != nil {
 			return nil, err
 		}
-		return api.AnswerCreated(id, written[0])
+		return api.RespondCreated(id, written[0])
 	}
 }
 
-func (h handler) update(ctx context.Context, r *api.Request) (*api.Answer, error) {
+func (h handler) update(ctx context.Context, r *api.Request) (*api.Response, error) {
 	update, err := r.Update(r.Actions())
 	if err != nil {
 		return nil, err
@@ -170,14 +170,14 @@ func (h handler) update(ctx context.Context, r *api.Request) (*api.Answer, error
 	if err != nil {
 		return nil, err
 	}
-	var faults audit.Faults
+	var faults audit.ValidationErrors
 	if errors.As(written[0].Err, &faults) {
-		return nil, api.Unprocessable{Faults: faults}
+		return nil, api.Unprocessable{Errors: faults}
 	}
 	if written[0].Err != nil {
 		return nil, written[0].Err
 	}
-	return api.AnswerUpdated(*written[0].Remediation, written[0].Replayed), nil
+	return api.RespondUpdated(*written[0].Remediation, written[0].Replayed), nil
 }
 
 // signatureAfter is the signature that the remediation will have, if the update touches what signatures are made of: its vector is

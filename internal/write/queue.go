@@ -269,14 +269,14 @@ func (d *delivery) write(ctx context.Context, round []*message) {
 			continue
 		}
 		record.err = written[i].Err
-		if faults := (audit.Faults{}); errors.As(record.err, &faults) {
-			record.err = api.Unprocessable{Faults: ofRecord(faults)}
+		if faults := (audit.ValidationErrors{}); errors.As(record.err, &faults) {
+			record.err = api.Unprocessable{Errors: ofRecord(faults)}
 		}
 	}
 }
 
 // ofRecord names the fields of faults as decoding does.
-func ofRecord(faults audit.Faults) audit.Faults {
+func ofRecord(faults audit.ValidationErrors) audit.ValidationErrors {
 	named := slices.Clone(faults)
 	for i := range named {
 		named[i].Field = "record." + named[i].Field
@@ -401,7 +401,7 @@ func (m *message) fate() string {
 
 // fate is what an error means for a message that holds nothing else.
 func fate(err error) string {
-	var faults audit.Faults
+	var faults audit.ValidationErrors
 	var unprocessable api.Unprocessable
 	switch {
 	case err == nil:
@@ -424,7 +424,7 @@ func (d *delivery) tell(ctx context.Context, m *message, err error, attributes .
 	if err == nil || errors.Is(err, errRound) {
 		return
 	}
-	api.ReportMessageFaults(ctx, err)
+	api.ReportMessageErrors(ctx, err)
 	level := slog.LevelWarn
 	if fate(err) == telemetry.Failure {
 		level = slog.LevelError

@@ -46,12 +46,12 @@ func newConsumer(t *testing.T, server *local.Postgres, change func(*write.Config
 		t.Fatal(err)
 	}
 	t.Cleanup(store.Close)
-	told, err := telemetry.New(telemetry.Config{Metrics: &c.metrics})
+	tel, err := telemetry.New(telemetry.Config{Metrics: &c.metrics})
 	if err != nil {
 		t.Fatal(err)
 	}
 	config := write.Config{
-		Store: store, Models: models(t), Log: slog.New(slog.NewJSONHandler(&c.log, nil)), Timeout: 10 * time.Second, Telemetry: told,
+		Store: store, Models: models(t), Log: slog.New(slog.NewJSONHandler(&c.log, nil)), Timeout: 10 * time.Second, Telemetry: tel,
 	}
 	if change != nil {
 		change(&config)

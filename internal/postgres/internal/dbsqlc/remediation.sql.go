@@ -658,7 +658,7 @@ func (q *Queries) RemediationReceipts(ctx context.Context, db DBTX, arg Remediat
 	return items, nil
 }
 
-const remediationSignAnew = `-- name: RemediationSignAnew :execrows
+const remediationRenormalize = `-- name: RemediationRenormalize :execrows
 WITH input AS (
     SELECT
         unnest($1::bigint[]) AS id,
@@ -679,18 +679,18 @@ FROM locked AS l
 WHERE r.id = l.id
 `
 
-type RemediationSignAnewParams struct {
+type RemediationRenormalizeParams struct {
 	Ids          []int64
 	Updated      []time.Time
 	SignatureIds []audit.ID
 	Old          audit.ID
 }
 
-// RemediationSignAnew gives remediations of a signature their new ones. The arrays run in parallel. A remediation that has another signature
+// RemediationRenormalize gives remediations of a signature their new ones. The arrays run in parallel. A remediation that has another signature
 // by now, or was updated since the given time, is left as it is. Locked in the order of RemediationLock, so that this and an update cannot
 // wait for each other crosswise.
-func (q *Queries) RemediationSignAnew(ctx context.Context, db DBTX, arg RemediationSignAnewParams) (int64, error) {
-	result, err := db.Exec(ctx, remediationSignAnew,
+func (q *Queries) RemediationRenormalize(ctx context.Context, db DBTX, arg RemediationRenormalizeParams) (int64, error) {
+	result, err := db.Exec(ctx, remediationRenormalize,
 		arg.Ids,
 		arg.Updated,
 		arg.SignatureIds,

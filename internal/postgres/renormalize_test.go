@@ -185,15 +185,15 @@ func TestDropBesideVectors(t *testing.T) {
 }
 
 // read are all remediations of a signature, with the signature that they are to have.
-func (s tapped) read(tb testing.TB, old, next audit.ID) []postgres.Resigned {
+func (s tapped) read(tb testing.TB, old, next audit.ID) []postgres.Renormalized {
 	tb.Helper()
-	var all []postgres.Resigned
+	var all []postgres.Renormalized
 	for remediation, err := range s.SignedAs(tb.Context(), old) {
 		if err != nil {
 			tb.Error(err)
 			return nil
 		}
-		all = append(all, postgres.Resigned{ID: remediation.ID, UpdatedAt: remediation.UpdatedAt, SignatureID: next})
+		all = append(all, postgres.Renormalized{ID: remediation.ID, UpdatedAt: remediation.UpdatedAt, SignatureID: next})
 	}
 	return all
 }
@@ -207,9 +207,9 @@ func TestResign(t *testing.T) {
 	old, next := entry(t, about("1", "falls apart")).Signature, entry(t, about("n", "works")).Signature
 	store.mustAppend(t, nil, about("n", "works"), about("1", "falls apart"), about("2", "falls apart"), about("3", "falls apart"))
 	never, always := func(audit.ID) bool { return false }, func(audit.ID) bool { return true }
-	check := func(what string, want postgres.ResignCounts, remediations []postgres.Resigned, refused func(audit.ID) bool) {
+	check := func(what string, want postgres.RenormalizeCounts, remediations []postgres.Renormalized, refused func(audit.ID) bool) {
 		t.Helper()
-		got, err := store.Resign(t.Context(), old.ID, remediations, refused)
+		got, err := store.Renormalize(t.Context(), old.ID, remediations, refused)
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
 			t.Errorf("%s: %v %s", what, err, diff)
 		}
@@ -218,14 +218,14 @@ func TestResign(t *testing.T) {
 	if len(all) != 3 {
 		t.Fatalf("read %+v", all)
 	}
-	check("no vector", postgres.ResignCounts{Waiting: 1}, all, never)
-	check("not stored", postgres.ResignCounts{Waiting: 1}, store.read(t, old.ID, audit.ID{1}), always)
+	check("no vector", postgres.RenormalizeCounts{Waiting: 1}, all, never)
+	check("not stored", postgres.RenormalizeCounts{Waiting: 1}, store.read(t, old.ID, audit.ID{1}), always)
 	store.mustAppend(t, nil, toPhase("1", audit.PhaseProcessing))
-	check("refused, one updated", postgres.ResignCounts{Resigned: 2, Overtaken: 1}, all, always)
+	check("refused, one updated", postgres.RenormalizeCounts{Renormalized: 2, Overtaken: 1}, all, always)
 	if _, err := store.AddVectors(t.Context(), postgres.Vectors{next.ID: vector(1)}); err != nil {
 		t.Fatal(err)
 	}
-	check("again", postgres.ResignCounts{Overtaken: 3}, all, never)
+	check("again", postgres.RenormalizeCounts{Overtaken: 3}, all, never)
 	all = store.read(t, old.ID, next.ID)
 	tx, err := connect(t, db.WriterURL()).Begin(t.Context())
 	if err != nil {
@@ -237,14 +237,14 @@ func TestResign(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		check("beside an update", postgres.ResignCounts{Overtaken: 1}, all, never)
+		check("beside an update", postgres.RenormalizeCounts{Overtaken: 1}, all, never)
 	}()
 	await(t, db, 1, "wait_event_type = 'Lock'")
 	if err := tx.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	<-done
-	check("read again", postgres.ResignCounts{Resigned: 1}, store.read(t, old.ID, next.ID), never)
+	check("read again", postgres.RenormalizeCounts{Renormalized: 1}, store.read(t, old.ID, next.ID), never)
 }
 
 // Batches of updates, in any order, meet remediations that are signed anew there and back by several at once: nobody has to be sacrificed.
@@ -263,9 +263,9 @@ func TestConcurrentResigning(t *testing.T) {
 				var err error
 				switch worker % 4 {
 				case 0:
-					_, err = store.Resign(t.Context(), here, store.read(t, here, there), func(audit.ID) bool { return true })
+					_, err = store.Renormalize(t.Context(), here, store.read(t, here, there), func(audit.ID) bool { return true })
 				case 1:
-					_, err = store.Resign(t.Context(), there, store.read(t, there, here), func(audit.ID) bool { return true })
+					_, err = store.Renormalize(t.Context(), there, store.read(t, there, here), func(audit.ID) bool { return true })
 				default:
 					err = updateAll(t, store, rand.Perm(ids), audit.Metadata(fmt.Sprintf(`{"worker":%d,"round":%d}`, worker, round)))
 				}
@@ -305,7 +305,7 @@ func TestDaysStayCounted(t *testing.T) {
 	store.mustAppend(t, nil, about("1", "falls apart"), about("n", "works"))
 	store.rollUp(t, 1)
 	old, next := entry(t, about("1", "falls apart")).Signature.ID, entry(t, about("n", "works")).Signature.ID
-	if _, err := store.Resign(t.Context(), old, store.read(t, old, next), func(audit.ID) bool { return true }); err != nil {
+	if _, err := store.Renormalize(t.Context(), old, store.read(t, old, next), func(audit.ID) bool { return true }); err != nil {
 		t.Fatal(err)
 	}
 	store.mustAppend(t, nil, toPhase("1", audit.PhaseProcessing), toError("1", "fails"))

@@ -77,9 +77,9 @@ func signedRow(signature audit.ID, row dbsqlc.RemediationSignedRow) audit.Stored
 	}
 }
 
-// ResignBeside stores signatures that are to take the place of an old one, in one transaction. Those of its text get its vectors. No search
+// RenormalizeAlongside stores signatures that are to take the place of an old one, in one transaction. Those of its text get its vectors. No search
 // finds them until a remediation has them.
-func (s *Store) ResignBeside(ctx context.Context, old audit.ID, signatures []audit.Signature) error {
+func (s *Store) RenormalizeAlongside(ctx context.Context, old audit.ID, signatures []audit.Signature) error {
 	var arrays signatureArrays
 	for _, signature := range signatures {
 		arrays.add(signature)
@@ -94,9 +94,9 @@ func (s *Store) ResignBeside(ctx context.Context, old audit.ID, signatures []aud
 	return err
 }
 
-// ResignIncident says which incident an old signature's remediations belong to, so that they are found together with those that have their
+// RenormalizeIncident says which incident an old signature's remediations belong to, so that they are found together with those that have their
 // new signature already.
-func (s *Store) ResignIncident(ctx context.Context, old, incident audit.ID) error {
+func (s *Store) RenormalizeIncident(ctx context.Context, old, incident audit.ID) error {
 	_, err := retry(ctx, "set the incident of an old signature", func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, s.queries.SignatureSetIncident(ctx, s.pool, dbsqlc.SignatureSetIncidentParams{
 			ID: old, Normalizer: audit.Normalizer, IncidentID: incident,
@@ -105,18 +105,18 @@ func (s *Store) ResignIncident(ctx context.Context, old, incident audit.ID) erro
 	return err
 }
 
-// Resigned is a remediation and the signature that it is to have.
-type Resigned struct {
+// Renormalized is a remediation and the signature that it is to have.
+type Renormalized struct {
 	ID int64
 	// UpdatedAt is the remediation's when it was signed.
 	UpdatedAt   time.Time
 	SignatureID audit.ID
 }
 
-// ResignCounts is what became of remediations that were to have new signatures.
-type ResignCounts struct {
-	// Resigned have theirs.
-	Resigned int
+// RenormalizeCounts is what became of remediations that were to have new signatures.
+type RenormalizeCounts struct {
+	// Renormalized have theirs.
+	Renormalized int
 	// Overtaken were updated or signed since they were read.
 	Overtaken int
 	// Waiting counts the new signatures that have no vector of the active model yet. Their remediations stay as they are until then, as
@@ -124,16 +124,16 @@ type ResignCounts struct {
 	Waiting int
 }
 
-// Resign gives remediations their new signatures in place of an old one, in one transaction. A signature that refused names will not have a
+// Renormalize gives remediations their new signatures in place of an old one, in one transaction. A signature that refused names will not have a
 // vector, and is not waited for. Of what else the remediations have, UpdatedAt included, nothing changes, and the journal has no entry of it.
-func (s *Store) Resign(
-	ctx context.Context, old audit.ID, remediations []Resigned, refused func(audit.ID) bool,
-) (ResignCounts, error) {
+func (s *Store) Renormalize(
+	ctx context.Context, old audit.ID, remediations []Renormalized, refused func(audit.ID) bool,
+) (RenormalizeCounts, error) {
 	ready, waiting, err := s.readyToHave(ctx, remediations, refused)
 	if err != nil {
-		return ResignCounts{}, err
+		return RenormalizeCounts{}, err
 	}
-	params := dbsqlc.RemediationSignAnewParams{Old: old}
+	params := dbsqlc.RemediationRenormalizeParams{Old: old}
 	for _, r := range remediations {
 		if ready[r.SignatureID] {
 			params.Ids = append(params.Ids, r.ID)
@@ -141,20 +141,20 @@ func (s *Store) Resign(
 			params.SignatureIds = append(params.SignatureIds, r.SignatureID)
 		}
 	}
-	counts := ResignCounts{Waiting: waiting}
+	counts := RenormalizeCounts{Waiting: waiting}
 	if len(params.Ids) == 0 {
 		return counts, nil
 	}
 	resigned, err := retry(ctx, "sign anew", func(ctx context.Context) (int64, error) {
-		return s.queries.RemediationSignAnew(ctx, s.pool, params)
+		return s.queries.RemediationRenormalize(ctx, s.pool, params)
 	})
-	counts.Resigned, counts.Overtaken = int(resigned), len(params.Ids)-int(resigned)
+	counts.Renormalized, counts.Overtaken = int(resigned), len(params.Ids)-int(resigned)
 	return counts, err
 }
 
 // readyToHave are the signatures that the remediations may have now, and how many others there are.
 func (s *Store) readyToHave(
-	ctx context.Context, remediations []Resigned, refused func(audit.ID) bool,
+	ctx context.Context, remediations []Renormalized, refused func(audit.ID) bool,
 ) (ready map[audit.ID]bool, waiting int, err error) {
 	var params dbsqlc.SignatureReadyParams
 	seen := map[audit.ID]bool{}
@@ -178,8 +178,8 @@ func (s *Store) readyToHave(
 	return ready, len(seen) - len(found), err
 }
 
-// ToResign counts the remediations whose signature is an old one.
-func (s *Store) ToResign(ctx context.Context) (int64, error) {
+// ToRenormalize counts the remediations whose signature is an old one.
+func (s *Store) ToRenormalize(ctx context.Context) (int64, error) {
 	return retry(ctx, "count what is to be signed anew", func(ctx context.Context) (int64, error) {
 		return s.queries.RemediationCountOld(ctx, s.pool, dbsqlc.RemediationCountOldParams{Normalizer: audit.Normalizer})
 	})

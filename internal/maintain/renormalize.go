@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// resignChunk is how many remediations get their new signatures in a transaction: a writer that updates one of them waits for it.
-	resignChunk = 500
+	// renormalizeChunk is how many remediations get their new signatures in a transaction: a writer that updates one of them waits for it.
+	renormalizeChunk = 500
 	// dropChunk is how many signatures are removed in a transaction: a writer of older code that writes one of them waits for it.
 	dropChunk = 20
 	// mostWaiting is from how many signatures on that wait for their vector a walk makes no more of them: these are filled in and given to
@@ -23,20 +23,20 @@ const (
 	passes = 3
 )
 
-// resigning signs anew the remediations that an older normalizer signed (docs/decisions/014). It is safe to stop at any time, and beside
+// renormalizing signs anew the remediations that an older normalizer signed (docs/decisions/014). It is safe to stop at any time, and beside
 // another: what is done is not done again.
-type resigning struct {
+type renormalizing struct {
 	store *postgres.Store
 	log   *slog.Logger
 	done  *Done
 	// refused are signatures that the provider of the active model has no vector for.
-	refused map[audit.ID]bool
-	told    time.Time
+	refused      map[audit.ID]bool
+	lastProgress time.Time
 }
 
 // run walks the older signatures and signs their remediations anew, but for those whose new signature lacks its vector. An older signature that
 // fails keeps none of the others from being replaced, unless the database is away; the first error is answered.
-func (r *resigning) run(ctx context.Context) error {
+func (r *renormalizing) run(ctx context.Context) error {
 	var first error
 	waiting := 0
 	for old, err := range r.store.OldSignatures(ctx, true) {
@@ -50,9 +50,9 @@ func (r *resigning) run(ctx context.Context) error {
 		if waiting += wait; waiting >= mostWaiting || errors.Is(err, audit.ErrUnavailable) {
 			break
 		}
-		if time.Since(r.told) > tellEvery {
-			r.told = time.Now()
-			r.log.InfoContext(ctx, "signing anew", slog.Int64("resigned", r.done.Resigned), slog.Int("waiting", waiting))
+		if time.Since(r.lastProgress) > tellEvery {
+			r.lastProgress = time.Now()
+			r.log.InfoContext(ctx, "signing anew", slog.Int64("renormalized", r.done.Renormalized), slog.Int("waiting", waiting))
 		}
 	}
 	return first
@@ -60,7 +60,7 @@ func (r *resigning) run(ctx context.Context) error {
 
 // replace makes the new signatures of a signature's remediations beside it, and then gives them to the remediations; it answers how many have to
 // wait for their vectors.
-func (r *resigning) replace(ctx context.Context, old audit.ID) (waiting int, err error) {
+func (r *renormalizing) replace(ctx context.Context, old audit.ID) (waiting int, err error) {
 	if err := r.beside(ctx, old); err != nil {
 		return 0, err
 	}
@@ -74,7 +74,7 @@ func (r *resigning) replace(ctx context.Context, old audit.ID) (waiting int, err
 }
 
 // beside stores the new signatures of a signature's remediations, and the incident, if it is one, with the old signature.
-func (r *resigning) beside(ctx context.Context, old audit.ID) error {
+func (r *renormalizing) beside(ctx context.Context, old audit.ID) error {
 	seen, incidents := map[audit.ID]bool{}, map[audit.ID]bool{}
 	sign := func(remediation audit.Stored) (audit.Signature, bool) {
 		signature := remediation.Signature()
@@ -85,34 +85,34 @@ func (r *resigning) beside(ctx context.Context, old audit.ID) error {
 	}
 	// Each may come with vectors, and a writer of one of these signatures waits for them.
 	err := inChunks(chunk, r.store.SignedAs(ctx, old), sign, func(signatures []audit.Signature) error {
-		return r.store.ResignBeside(ctx, old, signatures)
+		return r.store.RenormalizeAlongside(ctx, old, signatures)
 	})
 	if err != nil || len(incidents) != 1 {
 		return err
 	}
 	for incident := range incidents {
-		err = r.store.ResignIncident(ctx, old, incident)
+		err = r.store.RenormalizeIncident(ctx, old, incident)
 	}
 	return err
 }
 
 // switchOver gives a signature's remediations their new ones, as far as these have their vectors.
-func (r *resigning) switchOver(ctx context.Context, old audit.ID) (total postgres.ResignCounts, err error) {
-	sign := func(remediation audit.Stored) (postgres.Resigned, bool) {
-		return postgres.Resigned{ID: remediation.ID, UpdatedAt: remediation.UpdatedAt, SignatureID: remediation.Signature().ID}, true
+func (r *renormalizing) switchOver(ctx context.Context, old audit.ID) (total postgres.RenormalizeCounts, err error) {
+	sign := func(remediation audit.Stored) (postgres.Renormalized, bool) {
+		return postgres.Renormalized{ID: remediation.ID, UpdatedAt: remediation.UpdatedAt, SignatureID: remediation.Signature().ID}, true
 	}
-	err = inChunks(resignChunk, r.store.SignedAs(ctx, old), sign, func(remediations []postgres.Resigned) error {
-		counts, err := r.store.Resign(ctx, old, remediations, func(id audit.ID) bool { return r.refused[id] })
+	err = inChunks(renormalizeChunk, r.store.SignedAs(ctx, old), sign, func(remediations []postgres.Renormalized) error {
+		counts, err := r.store.Renormalize(ctx, old, remediations, func(id audit.ID) bool { return r.refused[id] })
 		total.Overtaken += counts.Overtaken
 		total.Waiting += counts.Waiting
-		r.done.Resigned += int64(counts.Resigned)
+		r.done.Renormalized += int64(counts.Renormalized)
 		return err
 	})
 	return total, err
 }
 
 // drop removes the older signatures that no remediation has any more.
-func (r *resigning) drop(ctx context.Context) error {
+func (r *renormalizing) drop(ctx context.Context) error {
 	all := func(id audit.ID) (audit.ID, bool) { return id, true }
 	return inChunks(dropChunk, r.store.OldSignatures(ctx, false), all, func(ids []audit.ID) error {
 		dropped, err := r.store.DropSignatures(ctx, ids)

@@ -180,7 +180,7 @@ func TestSigningAnew(t *testing.T) {
 	calls, _, _ := provider.counts()
 
 	done := upkeep(t, stack)
-	if done.Resigned != total || done.ToResign != 0 || done.Embedded != 0 || done.Dropped != int64(signatures) || done.Days != 0 {
+	if done.Renormalized != total || done.ToRenormalize != 0 || done.Embedded != 0 || done.Dropped != int64(signatures) || done.Days != 0 {
 		t.Errorf("the run did %+v, want %d dropped", done, signatures)
 	}
 	if diff := gocmp.Diff(before, untouched(t, stack)); diff != "" {
@@ -318,8 +318,8 @@ func TestSigningAnewUnderLoad(t *testing.T) {
 	var resigned int64
 	for {
 		done := upkeep(t, stack)
-		resigned += done.Resigned
-		if done.ToResign == 0 && done.Dropped == 0 {
+		resigned += done.Renormalized
+		if done.ToRenormalize == 0 && done.Dropped == 0 {
 			break
 		}
 	}
@@ -390,9 +390,9 @@ func TestSigningAnewTwiceAtOnce(t *testing.T) {
 		for _, s := range stacks {
 			running.Go(func() {
 				done := upkeep(t, s)
-				resigned.Add(done.Resigned)
+				resigned.Add(done.Renormalized)
 				dropped.Add(done.Dropped)
-				left.Store(done.ToResign)
+				left.Store(done.ToRenormalize)
 			})
 		}
 		running.Wait()
@@ -420,7 +420,7 @@ func TestSigningAnewWaitsForVectors(t *testing.T) {
 	provider.failWith(failures()["refuses the key"])
 	for range 2 {
 		done, err := stack.Functions.Maintain.Invoke(t.Context())
-		if err == nil || done.ToResign != 40 {
+		if err == nil || done.ToRenormalize != 40 {
 			t.Errorf("with the provider out upkeep did %+v, %v; want 40 left and its error", done, err)
 		}
 	}
@@ -436,7 +436,7 @@ func TestSigningAnewWaitsForVectors(t *testing.T) {
 	provider.mend()
 	provider.refuse("unspeakable")
 	done := upkeep(t, stack)
-	if done.Resigned != 40 || done.ToResign != 0 || done.Embedded != 1 || done.Refused != 1 {
+	if done.Renormalized != 40 || done.ToRenormalize != 0 || done.Embedded != 1 || done.Refused != 1 {
 		t.Errorf("with the provider well again upkeep did %+v", done)
 	}
 	found := search(t, stack, client.SearchInput{Query: "certificate has expired", Mode: pointer(client.SearchModeSemantic), Limit: pointer(1)})
@@ -471,7 +471,7 @@ func TestSearchesFollowWhatIsSignedAnew(t *testing.T) {
 					return tap.URL()
 				}})
 				tap.Before(statement, 0, func() {
-					if done := upkeep(t, other); done.Resigned != 40 || done.Dropped != 5 {
+					if done := upkeep(t, other); done.Renormalized != 40 || done.Dropped != 5 {
 						t.Errorf("the upkeep did %+v", done)
 					}
 				})
