@@ -10,34 +10,33 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 )
 
 // The contents of PostgresConfig.Data.
 const (
-	clusterDir   = "cluster"
-	passwordFile = "password"
-	logFile      = "postgres.log"
+	ClusterDir   = "cluster"
+	PasswordFile = "password"
+	LogFile      = "postgres.log"
 )
 
-func (p *Postgres) cluster() string { return filepath.Join(p.config.Data, clusterDir) }
+func (p *Postgres) cluster() string { return filepath.Join(p.config.Data, ClusterDir) }
 
 // ensureCluster makes Data if it is missing, whole or not at all, and reads its password.
 func (p *Postgres) ensureCluster(ctx context.Context) error {
-	made, err := exists(p.config.Data)
+	made, err := Exists(p.config.Data)
 	if err != nil {
 		return err
 	}
 	if !made {
-		err := replace(p.config.Data, func(staging string) (string, error) { return p.initdb(ctx, staging) })
+		err := Replace(p.config.Data, func(staging string) (string, error) { return p.initdb(ctx, staging) })
 		if err != nil {
 			return err
 		}
 	}
-	if err := p.identity.give(p.config.Data); err != nil || p.password != "" {
+	if err := p.Chown(p.config.Data); err != nil || p.password != "" {
 		return err
 	}
-	password, err := os.ReadFile(filepath.Join(p.config.Data, passwordFile))
+	password, err := os.ReadFile(filepath.Join(p.config.Data, PasswordFile))
 	if err != nil {
 		return fmt.Errorf("read the superuser's password: %w", err)
 	}
@@ -51,15 +50,15 @@ func (p *Postgres) initdb(ctx context.Context, staging string) (string, error) {
 	if err := os.Mkdir(data, 0o700); err != nil {
 		return "", err
 	}
-	password := filepath.Join(data, passwordFile)
+	password := filepath.Join(data, PasswordFile)
 	if err := os.WriteFile(password, []byte(rand.Text()), 0o600); err != nil {
 		return "", err
 	}
-	if err := p.identity.give(staging); err != nil {
+	if err := p.Chown(staging); err != nil {
 		return "", err
 	}
 	args := []string{
-		"-D", filepath.Join(data, clusterDir), "-U", Superuser, "--pwfile=" + password,
+		"-D", filepath.Join(data, ClusterDir), "-U", Superuser, "--pwfile=" + password,
 		"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-instructions",
 	}
 	if p.config.Settings["fsync"] == "off" {
@@ -74,9 +73,9 @@ func (p *Postgres) initdb(ctx context.Context, staging string) (string, error) {
 func (p *Postgres) runInitdb(ctx context.Context, args []string) error {
 	var out strings.Builder
 	cmd := exec.CommandContext(ctx, p.Bin("initdb"), args...)
-	cmd.SysProcAttr = p.identity.attr()
+	p.RunAsUser(cmd)
 	cmd.Stdout, cmd.Stderr = &out, &out
-	ended, err := spawn(cmd)
+	ended, err := Spawn(cmd)
 	if err != nil {
 		return err
 	}
@@ -85,7 +84,7 @@ func (p *Postgres) runInitdb(ctx context.Context, args []string) error {
 		return ctx.Err()
 	}
 	if !cmd.ProcessState.Success() {
-		return fmt.Errorf("%s: %w", cmd.ProcessState, said(out.String()))
+		return fmt.Errorf("%s: %w", cmd.ProcessState, OutputError(out.String()))
 	}
 	return nil
 }
@@ -119,42 +118,14 @@ func readPIDFile(cluster string) (pidFile, error) {
 	return file, nil
 }
 
-// serverLog passes on what a server logs and remembers the end of it.
-type serverLog struct {
-	out   io.Writer
-	close func() error
-
-	mu   sync.Mutex
-	last []byte
-}
-
-func (p *Postgres) openLog() (*serverLog, error) {
+// openLog returns where the server's output goes and how that is closed.
+func (p *Postgres) openLog() (io.Writer, func() error, error) {
 	if p.config.Log != nil {
-		return &serverLog{out: p.config.Log, close: func() error { return nil }}, nil
+		return p.config.Log, func() error { return nil }, nil
 	}
-	file, err := os.Create(filepath.Join(p.config.Data, logFile))
+	file, err := os.Create(filepath.Join(p.config.Data, LogFile))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return &serverLog{out: file, close: file.Close}, nil
-}
-
-// Write never fails: a log that cannot be kept must not stop the server that writes it.
-func (l *serverLog) Write(b []byte) (int, error) {
-	const remembered = 4096
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.last = append(l.last, b...)
-	l.last = l.last[max(0, len(l.last)-remembered):]
-	_, _ = l.out.Write(b)
-	return len(b), nil
-}
-
-// Close is called when the server and everything that could still write has ended.
-func (l *serverLog) Close() error { return l.close() }
-
-func (l *serverLog) tail() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return string(l.last)
+	return file, file.Close, nil
 }

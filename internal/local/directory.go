@@ -29,8 +29,8 @@ func DefaultDir() (string, error) {
 	}
 }
 
-// exists tells whether anything has that name.
-func exists(path string) (bool, error) {
+// Exists tells whether anything has that name.
+func Exists(path string) (bool, error) {
 	_, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -38,11 +38,11 @@ func exists(path string) (bool, error) {
 	return err == nil, err
 }
 
-// makeOnce makes the directory path with fill, which is handed a fresh directory to work in and returns the one inside it that
+// Once makes the directory path with fill, which is handed a fresh directory to work in and returns the one inside it that
 // shall become path. Whoever comes second, in this process or in another, waits for the first and finds the work done. Killed at
 // any point, it leaves either no path or a whole one: what a killed run left over is swept by the next.
-func makeOnce(ctx context.Context, path string, fill func(staging string) (string, error)) error {
-	if done, err := exists(path); done || err != nil {
+func Once(ctx context.Context, path string, fill func(staging string) (string, error)) error {
+	if done, err := Exists(path); done || err != nil {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -53,14 +53,14 @@ func makeOnce(ctx context.Context, path string, fill func(staging string) (strin
 		return fmt.Errorf("wait for %s: %w", lock.Path(), err)
 	}
 	defer func() { _ = lock.Close() }()
-	if done, err := exists(path); done || err != nil {
+	if done, err := Exists(path); done || err != nil {
 		return err
 	}
-	return replace(path, fill)
+	return Replace(path, fill)
 }
 
-// replace is makeOnce under its lock.
-func replace(path string, fill func(staging string) (string, error)) error {
+// Replace is Once under its lock.
+func Replace(path string, fill func(staging string) (string, error)) error {
 	pattern := filepath.Base(path) + ".unfinished-*"
 	stale, err := filepath.Glob(filepath.Join(filepath.Dir(path), pattern))
 	if err != nil {

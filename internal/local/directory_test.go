@@ -44,7 +44,7 @@ func TestMakeOnce(t *testing.T) {
 	var group sync.WaitGroup
 	for range 8 {
 		group.Go(func() {
-			err := makeOnce(t.Context(), path, func(staging string) (string, error) {
+			err := Once(t.Context(), path, func(staging string) (string, error) {
 				fills.Add(1)
 				return fillWith("whole")(staging)
 			})
@@ -73,14 +73,14 @@ func TestMakeOnceAfterFailure(t *testing.T) {
 		t.Fatal(err)
 	}
 	broken := errors.New("broken")
-	err := makeOnce(t.Context(), path, func(string) (string, error) { return "", broken })
+	err := Once(t.Context(), path, func(string) (string, error) { return "", broken })
 	if !errors.Is(err, broken) {
 		t.Errorf("error is %v, want the one of the work", err)
 	}
 	if got := names(t, filepath.Dir(path)); len(got) != 0 {
 		t.Errorf("a failure left %v", got)
 	}
-	if err := makeOnce(t.Context(), path, fillWith("second")); err != nil {
+	if err := Once(t.Context(), path, fillWith("second")); err != nil {
 		t.Errorf("second attempt: %v", err)
 	}
 }
@@ -91,7 +91,7 @@ func TestMakeOnceCanceled(t *testing.T) {
 	inside, done := make(chan struct{}), make(chan error)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
-		done <- makeOnce(t.Context(), path, func(staging string) (string, error) {
+		done <- Once(t.Context(), path, func(staging string) (string, error) {
 			close(inside)
 			<-ctx.Done()
 			return fillWith("first")(staging)
@@ -100,7 +100,7 @@ func TestMakeOnceCanceled(t *testing.T) {
 	<-inside
 	expired, stop := context.WithCancel(t.Context())
 	stop()
-	err := makeOnce(expired, path, fillWith("second"))
+	err := Once(expired, path, fillWith("second"))
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("waiting with a canceled context: %v", err)
 	}

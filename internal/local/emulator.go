@@ -13,8 +13,12 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"syscall"
 	"time"
 )
+
+// defaultTimeout is the timeout of a function that has none configured.
+const defaultTimeout = 30 * time.Second
 
 // EmulatorConfig says which function StartEmulator shall run.
 type EmulatorConfig struct {
@@ -37,7 +41,7 @@ type EmulatorConfig struct {
 type Emulator struct {
 	url   string
 	cmd   *exec.Cmd
-	log   *serverLog
+	log   *Output
 	ended <-chan struct{}
 }
 
@@ -47,7 +51,7 @@ func StartEmulator(ctx context.Context, config EmulatorConfig) (*Emulator, error
 	if err := config.complete(); err != nil {
 		return nil, err
 	}
-	installed, err := installer{Dir: config.Dir, Python: "python3", Progress: config.Progress}.install(ctx, emulatorWheel())
+	installed, err := Installer{Dir: config.Dir, Python: "python3", Progress: config.Progress}.Install(ctx, emulatorWheel())
 	if err != nil {
 		return nil, err
 	}
@@ -55,22 +59,22 @@ func StartEmulator(ctx context.Context, config EmulatorConfig) (*Emulator, error
 	if err := os.Chmod(program, 0o755); err != nil { //nolint:gosec // the wheel does not say that it is a program
 		return nil, err
 	}
-	port, err := freePort(ctx)
+	port, err := FreePort(ctx)
 	if err != nil {
 		return nil, err
 	}
-	runtimePort, err := freePort(ctx)
+	runtimePort, err := FreePort(ctx)
 	if err != nil {
 		return nil, err
 	}
 	address, runtimeAPI := net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), net.JoinHostPort("127.0.0.1", strconv.Itoa(runtimePort))
-	e := &Emulator{url: "http://" + address + "/2015-03-31/functions/function/invocations", log: &serverLog{out: config.Log}}
+	e := &Emulator{url: "http://" + address + "/2015-03-31/functions/function/invocations", log: &Output{Writer: config.Log}}
 	e.cmd = exec.CommandContext(context.WithoutCancel(ctx), program,
 		"--runtime-interface-emulator-address", address, "--runtime-api-address", runtimeAPI, config.Bootstrap)
 	e.cmd.Env = config.environment()
 	e.cmd.Stdout, e.cmd.Stderr = e.log, e.log
-	e.cmd.SysProcAttr = identity{}.attr()
-	if e.ended, err = spawn(e.cmd); err != nil {
+	e.cmd.SysProcAttr = ChildAttr(syscall.SysProcAttr{})
+	if e.ended, err = Spawn(e.cmd); err != nil {
 		return nil, err
 	}
 	if err := e.awaitReady(ctx, address); err != nil {
@@ -98,7 +102,7 @@ func (c *EmulatorConfig) complete() (err error) {
 		c.Log = io.Discard
 	}
 	if c.Timeout == 0 {
-		c.Timeout = integrationTimeout
+		c.Timeout = defaultTimeout
 	}
 	return nil
 }
@@ -124,7 +128,7 @@ func (e *Emulator) awaitReady(ctx context.Context, address string) error {
 		}
 		select {
 		case <-e.ended:
-			return &Problem{What: "Lambda's emulator did not start", Why: lastLines(e.log.tail(), 3), Next: "rm -r .local/aws-sam-cli-*   # and try again", Err: err}
+			return &Problem{What: "Lambda's emulator did not start", Why: LastLines(e.log.End(), 3), Next: "rm -r .local/aws-sam-cli-*   # and try again", Err: err}
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(5 * time.Millisecond):
@@ -148,7 +152,7 @@ func (e *Emulator) Invoke(ctx context.Context, event []byte) (answer []byte, err
 
 // Functions are the process ids of the function: one, or none before the first invocation.
 func (e *Emulator) Functions(ctx context.Context) ([]int, error) {
-	return children(ctx, e.cmd.Process.Pid)
+	return Children(ctx, e.cmd.Process.Pid)
 }
 
 // Stop kills the emulator and its function.
@@ -158,11 +162,7 @@ func (e *Emulator) Stop() error {
 		return nil
 	default:
 	}
-	functions, err := children(context.Background(), e.cmd.Process.Pid)
-	if err != nil {
-		return err
-	}
-	if err := killAll(append([]int{e.cmd.Process.Pid}, functions...)); err != nil {
+	if err := KillTree(context.Background(), e.cmd.Process.Pid); err != nil {
 		return fmt.Errorf("stop Lambda's emulator: %w", err)
 	}
 	<-e.ended

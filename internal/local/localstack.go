@@ -62,7 +62,7 @@ type LocalStack struct {
 func StartLocalStack(ctx context.Context, config LocalStackConfig) (*LocalStack, error) {
 	if config.URL != "" {
 		l := &LocalStack{endpoint: strings.TrimSuffix(config.URL, "/"), close: func() error { return nil }}
-		return l, l.awaitReady(ctx, &serverLog{out: io.Discard})
+		return l, l.awaitReady(ctx, &Output{Writer: io.Discard})
 	}
 	if config.Progress == nil {
 		config.Progress = io.Discard
@@ -82,7 +82,7 @@ func StartLocalStack(ctx context.Context, config LocalStackConfig) (*LocalStack,
 	}
 	l, err := launchLocalStack(ctx, python, config)
 	if err != nil {
-		return nil, explain("start LocalStack", err, config.Dir)
+		return nil, Explain("start LocalStack", err, config.Dir)
 	}
 	return l, nil
 }
@@ -128,7 +128,7 @@ runpy.run_module("localstack.runtime.main", run_name="__main__")
 `
 
 func launchLocalStack(ctx context.Context, python string, config LocalStackConfig) (*LocalStack, error) {
-	port, err := freePort(ctx)
+	port, err := FreePort(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -136,9 +136,9 @@ func launchLocalStack(ctx context.Context, python string, config LocalStackConfi
 	if err != nil {
 		return nil, err
 	}
-	log := &serverLog{out: config.Log}
-	if log.out == nil {
-		log.out = io.Discard
+	log := &Output{Writer: config.Log}
+	if log.Writer == nil {
+		log.Writer = io.Discard
 	}
 	l := &LocalStack{endpoint: "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), scratch: scratch}
 	l.close = sync.OnceValue(l.stop)
@@ -150,7 +150,7 @@ func launchLocalStack(ctx context.Context, python string, config LocalStackConfi
 	l.server.Stdout, l.server.Stderr = log, log
 	// Our end of the pipe stays open as long as we are there, and nobody writes to it.
 	if _, err = l.server.StdinPipe(); err == nil {
-		l.ended, err = spawn(l.server)
+		l.ended, err = Spawn(l.server)
 	}
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(scratch))
@@ -175,7 +175,7 @@ func localStackEnvironment(port int, scratch string, services []string) []string
 // localStackStart is how long a start may take on a machine that is busy with others: it takes some 3 s on one that is not.
 const localStackStart = 90 * time.Second
 
-func (l *LocalStack) awaitReady(ctx context.Context, log *serverLog) error {
+func (l *LocalStack) awaitReady(ctx context.Context, log *Output) error {
 	ctx, cancel := context.WithTimeout(ctx, localStackStart)
 	defer cancel()
 	for {
@@ -185,7 +185,7 @@ func (l *LocalStack) awaitReady(ctx context.Context, log *serverLog) error {
 		}
 		select {
 		case <-l.ended:
-			return &Problem{What: "LocalStack did not start", Why: lastLines(log.tail(), 4), Next: "rm -r .local/localstack-" + localStackVersion + "   # and try again"}
+			return &Problem{What: "LocalStack did not start", Why: LastLines(log.End(), 4), Next: "rm -r .local/localstack-" + localStackVersion + "   # and try again"}
 		case <-ctx.Done():
 			return fmt.Errorf("LocalStack at %s does not answer: %w", l.endpoint, errors.Join(ctx.Err(), err))
 		case <-time.After(50 * time.Millisecond):
@@ -222,7 +222,7 @@ func (l *LocalStack) stop() error {
 // installLocalStack makes a virtual environment that holds LocalStack, and answers its interpreter.
 func installLocalStack(ctx context.Context, config LocalStackConfig) (string, error) {
 	path := filepath.Join(config.Dir, "localstack-"+localStackVersion)
-	err := makeOnce(ctx, path, func(staging string) (string, error) {
+	err := Once(ctx, path, func(staging string) (string, error) {
 		started := time.Now()
 		_, _ = fmt.Fprintf(config.Progress, "Downloading LocalStack %s (%d MB) … ", localStackVersion, localStackMegabytes)
 		environment, err := fetchLocalStack(ctx, staging)
@@ -234,7 +234,7 @@ func installLocalStack(ctx context.Context, config LocalStackConfig) (string, er
 		return environment, nil
 	})
 	if err != nil {
-		return "", explain("set up LocalStack", err, config.Dir)
+		return "", Explain("set up LocalStack", err, config.Dir)
 	}
 	return filepath.Join(path, "bin", "python3"), nil
 }
@@ -250,11 +250,11 @@ func fetchLocalStack(ctx context.Context, staging string) (string, error) {
 		return "", err
 	}
 	environment := filepath.Join(staging, "environment")
-	i := installer{Python: python}
-	if out, err := i.run(ctx, python, "-m", "venv", environment); err != nil {
+	i := Installer{Python: python}
+	if out, err := i.Run(ctx, python, "-m", "venv", environment); err != nil {
 		return "", &Problem{
 			What: "Python " + localStackPython + " cannot make a virtual environment",
-			Why:  lastLines(out, 2), Next: "apt-get install python3-venv   # Debian, Ubuntu", Err: err,
+			Why:  LastLines(out, 2), Next: "apt-get install python3-venv   # Debian, Ubuntu", Err: err,
 		}
 	}
 	for name, requirements := range map[string][]byte{"all.txt": localStackRequirements, "setuptools.txt": requirement("setuptools")} {
@@ -263,13 +263,13 @@ func fetchLocalStack(ctx context.Context, staging string) (string, error) {
 		}
 	}
 	for _, name := range []string{"setuptools.txt", "all.txt"} {
-		out, err := i.run(ctx, filepath.Join(environment, "bin", "python3"), "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes",
+		out, err := i.Run(ctx, filepath.Join(environment, "bin", "python3"), "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes",
 			"--no-build-isolation", "--no-cache-dir", "--retries=2", "--requirement="+filepath.Join(staging, name))
 		if err != nil {
 			return "", &Problem{
 				What: "downloading LocalStack " + localStackVersion + " with pip did not work",
-				Why:  lastLines(out, 4), Next: python + " -m pip download --no-deps localstack==" + localStackVersion + "   # shows pip's own view",
-				Err: errors.Join(err, said(out)),
+				Why:  LastLines(out, 4), Next: python + " -m pip download --no-deps localstack==" + localStackVersion + "   # shows pip's own view",
+				Err: errors.Join(err, OutputError(out)),
 			}
 		}
 	}
@@ -297,7 +297,7 @@ func findPython(ctx context.Context) (string, error) {
 		candidates = append(candidates, pyenv...)
 	}
 	for _, candidate := range candidates {
-		out, err := installer{}.run(ctx, candidate, "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
+		out, err := Installer{}.Run(ctx, candidate, "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
 		if err == nil && strings.TrimSpace(out) == localStackPython {
 			return candidate, nil
 		}

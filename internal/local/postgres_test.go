@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 			fmt.Println(err)
 			os.Exit(1)
 		}
-		fmt.Println(p.PID())
+		fmt.Println(pid(p))
 		select {}
 	}
 	if os.Getenv(localStackVariable) != "" {
@@ -52,7 +52,7 @@ func seedPath() string {
 // much less.
 func seed(t *testing.T, dir string) {
 	t.Helper()
-	err := makeOnce(t.Context(), seedPath(), func(staging string) (string, error) {
+	err := Once(t.Context(), seedPath(), func(staging string) (string, error) {
 		data := filepath.Join(staging, "data")
 		if err := os.Chmod(staging, 0o755); err != nil { //nolint:gosec // root's server may have to pass as nobody
 			return "", err
@@ -68,7 +68,7 @@ func seed(t *testing.T, dir string) {
 	}
 	err = os.CopyFS(dir, os.DirFS(seedPath()))
 	// A copy is readable for all, which PostgreSQL refuses.
-	if err := errors.Join(err, os.Chmod(filepath.Join(dir, clusterDir), 0o700)); err != nil {
+	if err := errors.Join(err, os.Chmod(filepath.Join(dir, ClusterDir), 0o700)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -138,13 +138,13 @@ func ask[T any](t *testing.T, p *Postgres, sql string) T {
 }
 
 // processesOf are those whose command names the server's data, and their children.
-func processesOf(t *testing.T, p *Postgres) []process {
+func processesOf(t *testing.T, p *Postgres) []Process {
 	t.Helper()
-	all, err := processes(t.Context())
+	all, err := Processes(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := map[int]process{}
+	found := map[int]Process{}
 	for _, each := range all {
 		if strings.Contains(each.Command, p.cluster()) {
 			found[each.PID] = each
@@ -155,7 +155,7 @@ func processesOf(t *testing.T, p *Postgres) []process {
 			found[each.PID] = each
 		}
 	}
-	var list []process
+	var list []Process
 	for _, each := range found {
 		list = append(list, each)
 	}
@@ -187,8 +187,8 @@ func TestPostgresLife(t *testing.T) {
 			if err := p.Stop(); err != nil {
 				t.Errorf("second Stop: %v", err)
 			}
-			if p.PID() != 0 {
-				t.Errorf("a stopped server has PID %d", p.PID())
+			if pid(p) != 0 {
+				t.Errorf("a stopped server has PID %d", pid(p))
 			}
 		})
 	}
@@ -214,11 +214,11 @@ func vectorWorks(t *testing.T, p *Postgres) {
 
 func onlyWithPassword(t *testing.T, p *Postgres) {
 	t.Helper()
-	info, err := os.Stat(filepath.Join(p.config.Data, passwordFile))
+	info, err := os.Stat(filepath.Join(p.config.Data, PasswordFile))
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("password file: %v, %v, want mode 0600", info, err)
 	}
-	wrong := strings.Replace(p.URL(Superuser, "postgres"), p.Password(), "wrong", 1)
+	wrong := strings.Replace(p.URL(Superuser, "postgres"), p.password, "wrong", 1)
 	if _, err := pgx.Connect(t.Context(), wrong); err == nil || !strings.Contains(err.Error(), "28P01") {
 		t.Errorf("a wrong password: %v, want SQLSTATE 28P01", err)
 	}
@@ -250,8 +250,8 @@ func TestPostgresKill(t *testing.T) {
 		case <-time.After(time.Millisecond):
 		}
 	}
-	port, before := p.Port(), p.PID()
-	if err := p.Kill(); err != nil {
+	port, before := p.Port(), pid(p)
+	if err := kill(p); err != nil {
 		t.Fatal(err)
 	}
 	if got := processesOf(t, p); len(got) != 0 {
@@ -263,8 +263,8 @@ func TestPostgresKill(t *testing.T) {
 	if err := p.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if p.Port() != port || p.PID() == before {
-		t.Errorf("restarted on port %d as %d, was %d as %d", p.Port(), p.PID(), port, before)
+	if p.Port() != port || pid(p) == before {
+		t.Errorf("restarted on port %d as %d, was %d as %d", p.Port(), pid(p), port, before)
 	}
 	if got := ask[int](t, p, "SELECT count(*) FROM kept"); got != 1000 {
 		t.Errorf("%d rows are left, want the 1000 committed ones", got)
@@ -275,7 +275,7 @@ func TestPostgresDone(t *testing.T) {
 	t.Parallel()
 	p := startPostgres(t, testConfig(seededDir(t)))
 	done := p.Done()
-	if err := syscall.Kill(p.PID(), syscall.SIGQUIT); err != nil {
+	if err := syscall.Kill(pid(p), syscall.SIGQUIT); err != nil {
 		t.Fatal(err)
 	}
 	<-done
@@ -380,4 +380,21 @@ func TestPostgresCanceled(t *testing.T) {
 		t.Errorf("error is %v, want context.Canceled", err)
 	}
 	startPostgres(t, config)
+}
+
+// pid is the process id of the server, 0 when it does not run.
+func pid(p *Postgres) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.server == nil {
+		return 0
+	}
+	return p.server.Process.Pid
+}
+
+// kill ends the server as a crash does and returns when all its processes have ended.
+func kill(p *Postgres) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.kill()
 }

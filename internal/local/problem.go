@@ -29,8 +29,8 @@ func (p *Problem) Error() string {
 // Unwrap is the cause.
 func (p *Problem) Unwrap() error { return p.Err }
 
-// explain makes a Problem of a full disk, leaves another Problem as it is, and wraps every other error in what was being done.
-func explain(act string, err error, dir string) error {
+// Explain makes a Problem of a full disk, leaves another Problem as it is, and wraps every other error in what was being done.
+func Explain(act string, err error, dir string) error {
 	if errors.As(err, new(*Problem)) && !errors.Is(err, syscall.ENOSPC) {
 		return err
 	}
@@ -61,18 +61,18 @@ func nearlyFull(dir string) bool {
 	return uint64(device.Bavail)*uint64(device.Bsize) < segment //nolint:gosec,unconvert // signs and sizes differ between systems
 }
 
-// said makes an error of what a program printed before it gave up. A full disk it reports in words only: those of the system,
+// OutputError makes an error of what a program printed before it gave up. A full disk it reports in words only: those of the system,
 // or PostgreSQL's hint after a write that stopped half-way.
-func said(out string) error {
+func OutputError(out string) error {
 	words := strings.ToLower(out)
 	if strings.Contains(words, syscall.ENOSPC.Error()) || strings.Contains(words, "hint:  check free disk space") {
-		return fmt.Errorf("%w: %s", syscall.ENOSPC, lastLines(out, 4))
+		return fmt.Errorf("%w: %s", syscall.ENOSPC, LastLines(out, 4))
 	}
-	return errors.New(lastLines(out, 4))
+	return errors.New(LastLines(out, 4))
 }
 
-// lastLines is the end of a program's output, on one line.
-func lastLines(out string, n int) string {
+// LastLines is the end of a program's output, on one line.
+func LastLines(out string, n int) string {
 	lines := strings.FieldsFunc(out, func(r rune) bool { return r == '\n' })
 	lines = lines[max(0, len(lines)-n):]
 	for at, line := range lines {

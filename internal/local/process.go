@@ -10,16 +10,16 @@ import (
 	"time"
 )
 
-// process is a row of the process table.
-type process struct {
+// Process is a row of the process table.
+type Process struct {
 	PID, Parent int
 	// Command is the program and its arguments, as far as the process has not rewritten them.
 	Command string
 }
 
-// children are the processes that pid started and that still run.
-func children(ctx context.Context, pid int) ([]int, error) {
-	all, err := processes(ctx)
+// Children are the processes that pid started and that still run.
+func Children(ctx context.Context, pid int) ([]int, error) {
+	all, err := Processes(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -32,10 +32,10 @@ func children(ctx context.Context, pid int) ([]int, error) {
 	return found, nil
 }
 
-// runs tells whether pid is a running process whose command holds words, so that a number the system gave to another program
+// Runs tells whether pid is a running process whose command holds words, so that a number the system gave to another program
 // in the meantime is not taken for it.
-func runs(ctx context.Context, pid int, words string) (bool, error) {
-	all, err := processes(ctx)
+func Runs(ctx context.Context, pid int, words string) (bool, error) {
+	all, err := Processes(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -47,12 +47,12 @@ func runs(ctx context.Context, pid int, words string) (bool, error) {
 	return false, nil
 }
 
-// awaitExit waits until pid no longer runs, at most for the given time, and tells whether it is gone.
-func awaitExit(ctx context.Context, pid int, words string, atMost time.Duration) (bool, error) {
+// AwaitExit waits until pid no longer runs, at most for the given time, and tells whether it is gone.
+func AwaitExit(ctx context.Context, pid int, words string, atMost time.Duration) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, atMost)
 	defer cancel()
 	for {
-		alive, err := runs(context.WithoutCancel(ctx), pid, words)
+		alive, err := Runs(context.WithoutCancel(ctx), pid, words)
 		if err != nil || !alive {
 			return err == nil, err
 		}
@@ -64,22 +64,27 @@ func awaitExit(ctx context.Context, pid int, words string, atMost time.Duration)
 	}
 }
 
-// killAll sends SIGKILL to each; one that is gone already is no error.
-func killAll(pids []int) error {
-	for _, pid := range pids {
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+// KillTree sends SIGKILL to pid and to the processes that it started. A process that has already ended is not an error.
+func KillTree(ctx context.Context, pid int) error {
+	started, err := Children(ctx, pid)
+	if err != nil {
+		return err
+	}
+	// The parent first: PostgreSQL would take the death of a backend for a crash and restart.
+	for _, each := range append([]int{pid}, started...) {
+		if err := syscall.Kill(each, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 			return err
 		}
 	}
 	return nil
 }
 
-// spawn starts cmd and returns once it runs. The channel is closed after it has ended and everybody has closed its output;
+// Spawn starts cmd and returns once it runs. The channel is closed after it has ended and everybody has closed its output;
 // cmd.ProcessState is set by then.
 //
 // Linux sends the parent-death signal when the thread that forked ends, not the process, so that thread is held until the
 // child has ended.
-func spawn(cmd *exec.Cmd) (<-chan struct{}, error) {
+func Spawn(cmd *exec.Cmd) (<-chan struct{}, error) {
 	started, ended := make(chan error, 1), make(chan struct{})
 	go func() {
 		runtime.LockOSThread()

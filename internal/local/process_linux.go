@@ -7,21 +7,19 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
-	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 )
 
-// processes reads the process table from /proc. Processes that have ended but were not waited for are left out.
-func processes(context.Context) ([]process, error) {
+// Processes reads the process table from /proc. Processes that have ended but were not waited for are left out.
+func Processes(context.Context) ([]Process, error) {
 	entries, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		return nil, err
 	}
-	var all []process
+	var all []Process
 	for _, entry := range entries {
 		p, err := readProcess(entry)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
@@ -35,124 +33,35 @@ func processes(context.Context) ([]process, error) {
 	return all, nil
 }
 
-func readProcess(entry string) (process, error) {
+func readProcess(entry string) (Process, error) {
 	pid, err := strconv.Atoi(filepath.Base(entry))
 	if err != nil {
-		return process{}, err
+		return Process{}, err
 	}
 	stat, err := os.ReadFile(filepath.Join(entry, "stat"))
 	if err != nil {
-		return process{}, err
+		return Process{}, err
 	}
 	// "pid (name) state parent …"; the name may hold spaces and parentheses (proc(5)).
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	if len(fields) < 2 || fields[0] == "Z" || fields[0] == "X" {
-		return process{}, fs.ErrNotExist
+		return Process{}, fs.ErrNotExist
 	}
 	parent, err := strconv.Atoi(fields[1])
 	if err != nil {
-		return process{}, err
+		return Process{}, err
 	}
 	command, err := os.ReadFile(filepath.Join(entry, "cmdline"))
 	if err != nil {
-		return process{}, err
+		return Process{}, err
 	}
-	return process{PID: pid, Parent: parent, Command: string(bytes.ReplaceAll(command, []byte{0}, []byte{' '}))}, nil
+	return Process{PID: pid, Parent: parent, Command: string(bytes.ReplaceAll(command, []byte{0}, []byte{' '}))}, nil
 }
 
-// identity is the user that PostgreSQL runs as. It refuses to be root.
-type identity struct {
-	attributes syscall.SysProcAttr
-	// chown is set when files must belong to uid and gid rather than to the caller.
-	chown    bool
-	uid, gid int
-}
-
-// attr is how a process of this identity is started: in a process group of its own, so that Ctrl-C on a terminal reaches it
-// only through us, and with a fast shutdown (SIGINT) should we die first.
-func (i identity) attr() *syscall.SysProcAttr {
-	attr := i.attributes
+// ChildAttr completes the attributes of a child process: it gets a process group of its own, so that Ctrl-C on a terminal
+// reaches it only through its parent, and SIGINT when its parent dies.
+func ChildAttr(attr syscall.SysProcAttr) *syscall.SysProcAttr {
 	attr.Setpgid = true
 	attr.Pdeathsig = syscall.SIGINT
 	return &attr
-}
-
-// findIdentity finds a user as whom program can run and who can enter dir. An ordinary user stays what he is. Root becomes nobody in a user
-// namespace of the child's own, where nobody's files are root's outside, so nothing need be given away; where the kernel
-// refuses that, root truly becomes nobody. Both are tried out by asking program for its version.
-func findIdentity(ctx context.Context, program, dir string) (identity, error) {
-	try := func(i identity) error { return i.try(ctx, program, dir) }
-	if os.Geteuid() != 0 {
-		return identity{}, try(identity{})
-	}
-	return rootIdentity(dir, try)
-}
-
-func rootIdentity(dir string, try func(identity) error) (identity, error) {
-	uid, gid, err := nobody()
-	if err != nil {
-		return identity{}, err
-	}
-	mapped := identity{attributes: syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: uid, HostID: 0, Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{ContainerID: gid, HostID: 0, Size: 1}},
-	}}
-	namespaceErr := try(mapped)
-	if namespaceErr == nil {
-		return mapped, nil
-	}
-	other := identity{chown: true, uid: uid, gid: gid, attributes: syscall.SysProcAttr{
-		Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)},
-	}}
-	if err := try(other); err != nil {
-		return identity{}, &Problem{
-			What: "PostgreSQL cannot run here as root",
-			Why: fmt.Sprintf("it refuses root; a user namespace is refused (%v), and so is the user nobody, who must be able to enter %s (%v)",
-				namespaceErr, dir, err),
-			Next: "run this as an ordinary user, or in a directory that every user may enter (chmod a+x, its parents too)",
-			Err:  errors.Join(namespaceErr, err),
-		}
-	}
-	return other, nil
-}
-
-// nobody is the uid and gid of the user without rights. initdb demands that its user has a name, so the number must be known
-// to the system.
-func nobody() (uid, gid int, err error) {
-	u, err := user.Lookup("nobody")
-	if err != nil {
-		return 0, 0, fmt.Errorf("find a user other than root to run PostgreSQL: %w", err)
-	}
-	if uid, err = strconv.Atoi(u.Uid); err != nil {
-		return 0, 0, err
-	}
-	gid, err = strconv.Atoi(u.Gid)
-	return uid, gid, err
-}
-
-// try runs program --version, which PostgreSQL's programs answer before they look who asks.
-func (i identity) try(ctx context.Context, program, dir string) error {
-	cmd := exec.CommandContext(ctx, program, "--version")
-	cmd.Dir = dir
-	cmd.SysProcAttr = i.attr()
-	cmd.SysProcAttr.Pdeathsig = 0 // it ends by itself
-	out, err := cmd.CombinedOutput()
-	if err == nil || len(out) == 0 {
-		return err
-	}
-	return fmt.Errorf("%w: %s", err, lastLines(string(out), 2))
-}
-
-// give makes everything under dir belong to the identity.
-func (i identity) give(dir string) error {
-	if !i.chown {
-		return nil
-	}
-	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		return os.Lchown(path, i.uid, i.gid)
-	})
 }

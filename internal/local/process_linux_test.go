@@ -34,7 +34,7 @@ func ownerOf(t *testing.T, variable string) (*exec.Cmd, *bufio.Reader) {
 	return cmd, bufio.NewReader(out)
 }
 
-func kill(t *testing.T, cmd *exec.Cmd) {
+func killOwner(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -54,11 +54,11 @@ func TestPostgresEndsWithItsOwner(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if alive, err := runs(t.Context(), pid, data); err != nil || !alive {
+	if alive, err := Runs(t.Context(), pid, data); err != nil || !alive {
 		t.Fatalf("process %d is not the server: %v", pid, err)
 	}
-	kill(t, cmd)
-	if gone, err := awaitExit(t.Context(), pid, data, 30*time.Second); err != nil || !gone {
+	killOwner(t, cmd)
+	if gone, err := AwaitExit(t.Context(), pid, data, 30*time.Second); err != nil || !gone {
 		t.Errorf("the server outlives its owner: %v", err)
 	}
 	startPostgres(t, testConfig(data))
@@ -87,7 +87,7 @@ func TestPostgresKilledInSetUp(t *testing.T) {
 		case <-time.After(time.Millisecond):
 		}
 	}
-	kill(t, cmd)
+	killOwner(t, cmd)
 	<-ready
 	if _, err := os.Stat(data); !os.IsNotExist(err) {
 		t.Errorf("a run killed in initdb left data: %v", err)
@@ -138,7 +138,7 @@ func TestLocalStackEndsWithItsOwner(t *testing.T) {
 	if err := l.healthy(t.Context()); err != nil {
 		t.Fatalf("%s: %v", line, err)
 	}
-	kill(t, cmd)
+	killOwner(t, cmd)
 	for deadline := time.Now().Add(30 * time.Second); l.healthy(t.Context()) == nil; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("it outlives its owner")

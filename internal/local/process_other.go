@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -35,27 +34,9 @@ func processes(ctx context.Context) ([]process, error) {
 	return all, nil
 }
 
-// identity is the user that PostgreSQL runs as: here always the caller.
-type identity struct{}
-
-// attr is how a process of this identity is started: in a process group of its own, so that Ctrl-C on a terminal reaches it
-// only through us.
-func (identity) attr() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
-
-// findIdentity refuses root, as PostgreSQL does.
-func findIdentity(ctx context.Context, program, _ string) (identity, error) {
-	if os.Geteuid() == 0 {
-		return identity{}, &Problem{
-			What: "PostgreSQL cannot run here as root",
-			Why:  "it refuses root, and this system has no user namespaces",
-			Next: "run this as an ordinary user",
-		}
-	}
-	if out, err := exec.CommandContext(ctx, program, "--version").CombinedOutput(); err != nil {
-		return identity{}, fmt.Errorf("run %s: %w: %s", program, err, lastLines(string(out), 2))
-	}
-	return identity{}, nil
+// ChildAttr completes the attributes of a child process: it gets a process group of its own, so that Ctrl-C on a terminal
+// reaches it only through its parent.
+func ChildAttr(attr syscall.SysProcAttr) *syscall.SysProcAttr {
+	attr.Setpgid = true
+	return &attr
 }
-
-// give has nothing to do: files belong to the caller already.
-func (identity) give(string) error { return nil }

@@ -101,6 +101,9 @@ func QueueARN(ctx context.Context, client *sqs.Client, queueURL string) (string,
 	return got.Attributes[string(name)], nil
 }
 
+// pollerTimeout is the timeout of a function that has none configured.
+const pollerTimeout = 30 * time.Second
+
 // The bounds of SQS and Lambda: messages of a call, seconds of a long poll, and bytes of an event.
 const (
 	maxReceive = 10
@@ -140,7 +143,7 @@ func NewPoller(ctx context.Context, config PollerConfig) (*Poller, error) {
 		return nil, errors.New("queue poller: Client, Queue and Function are required")
 	}
 	if config.Timeout == 0 {
-		config.Timeout = defaultFunctionTimeout
+		config.Timeout = pollerTimeout
 	}
 	if config.BatchSize == 0 {
 		config.BatchSize = maxReceive

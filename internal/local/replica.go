@@ -4,41 +4,51 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 )
 
 // StartReplica copies a running server and starts the copy as its streaming replica, which applies what it receives no sooner than the delay
-// after it was committed. Data of the configuration is required and must not be there yet; the version is the primary's.
+// after it was committed. Data of the configuration is required and must not be there yet, Version must be the primary's.
 func StartReplica(ctx context.Context, primary *Postgres, config PostgresConfig, delay time.Duration) (*Postgres, error) {
 	if err := os.Mkdir(config.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("make the replica's directory: %w", err)
 	}
-	if err := primary.copyTo(ctx, config.Data, delay); err != nil {
+	if err := copyTo(ctx, primary, config.Data, delay); err != nil {
 		return nil, errors.Join(fmt.Errorf("copy the primary: %w", err), os.RemoveAll(config.Data))
 	}
-	config.Version = primary.config.Version
 	return StartPostgres(ctx, config)
 }
 
-func (p *Postgres) copyTo(ctx context.Context, data string, delay time.Duration) error {
-	if err := os.WriteFile(filepath.Join(data, passwordFile), []byte(p.Password()), 0o600); err != nil {
+func copyTo(ctx context.Context, p *Postgres, data string, delay time.Duration) error {
+	password, err := passwordOf(p)
+	if err != nil {
 		return err
 	}
-	if err := p.identity.give(data); err != nil {
+	if err := os.WriteFile(filepath.Join(data, PasswordFile), []byte(password), 0o600); err != nil {
 		return err
 	}
-	cluster := filepath.Join(data, clusterDir)
+	if err := p.Chown(data); err != nil {
+		return err
+	}
+	cluster := filepath.Join(data, ClusterDir)
 	cmd := exec.CommandContext(ctx, p.Bin("pg_basebackup"), "--pgdata="+cluster, "--write-recovery-conf", "--checkpoint=fast", "--no-sync",
 		"--host=127.0.0.1", "--port="+strconv.Itoa(p.Port()), "--username="+Superuser)
-	cmd.SysProcAttr = p.identity.attr()
-	cmd.SysProcAttr.Pdeathsig = 0 // it ends by itself
-	cmd.Env = append(os.Environ(), "PGPASSWORD="+p.Password(), "LC_ALL=C")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("run pg_basebackup: %w: %s", err, lastLines(string(out), 3))
+	p.RunAsUser(cmd)
+	cmd.Env = append(os.Environ(), "PGPASSWORD="+password, "LC_ALL=C")
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	ended, err := Spawn(cmd)
+	if err != nil {
+		return fmt.Errorf("run pg_basebackup: %w", err)
+	}
+	if <-ended; !cmd.ProcessState.Success() {
+		return fmt.Errorf("run pg_basebackup: %s: %s", cmd.ProcessState, LastLines(out.String(), 3))
 	}
 	// Where ALTER SYSTEM can change it.
 	settings, err := os.OpenFile(filepath.Join(cluster, "postgresql.auto.conf"), os.O_APPEND|os.O_WRONLY, 0)
@@ -47,4 +57,14 @@ func (p *Postgres) copyTo(ctx context.Context, data string, delay time.Duration)
 	}
 	_, err = fmt.Fprintf(settings, "recovery_min_apply_delay = %d\n", delay.Milliseconds())
 	return errors.Join(err, settings.Close())
+}
+
+// passwordOf is the password that every role of the server has.
+func passwordOf(p *Postgres) (string, error) {
+	parsed, err := url.Parse(p.URL(Superuser, "postgres"))
+	if err != nil {
+		return "", err
+	}
+	password, _ := parsed.User.Password()
+	return password, nil
 }

@@ -34,18 +34,18 @@ func InstallSAM(ctx context.Context, dir string, progress io.Writer) (*SAM, erro
 			return nil, err
 		}
 	}
-	i := installer{Dir: dir, Python: "python3", Progress: progress}
+	i := Installer{Dir: dir, Python: "python3", Progress: progress}
 	// Some of the packages are compiled for one version of Python.
-	version, err := i.run(ctx, i.Python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
+	version, err := i.Run(ctx, i.Python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
 	if err != nil {
 		return nil, &Problem{
-			What: "Python 3 is missing", Why: "SAM CLI is written in it, and " + i.Python + " does not run: " + lastLines(version, 1),
+			What: "Python 3 is missing", Why: "SAM CLI is written in it, and " + i.Python + " does not run: " + LastLines(version, 1),
 			Next: "apt-get install python3-pip   # Debian, Ubuntu; macOS: xcode-select --install", Err: err,
 		}
 	}
 	path := filepath.Join(dir, "aws-sam-cli-"+emulatorWheel().Version+"-python"+strings.TrimSpace(version))
-	if err := makeOnce(ctx, path, func(staging string) (string, error) { return i.fetchSAM(ctx, staging) }); err != nil {
-		return nil, explain("set up SAM CLI", err, dir)
+	if err := Once(ctx, path, func(staging string) (string, error) { return i.fetchSAM(ctx, staging) }); err != nil {
+		return nil, Explain("set up SAM CLI", err, dir)
 	}
 	python, err := exec.LookPath(i.Python)
 	return &SAM{python: python, dir: path}, err
@@ -53,12 +53,12 @@ func InstallSAM(ctx context.Context, dir string, progress io.Writer) (*SAM, erro
 
 // fetchSAM installs the packages into a folder inside staging, to be found by PYTHONPATH: unlike a virtual environment, a folder can be
 // moved.
-func (i installer) fetchSAM(ctx context.Context, staging string) (string, error) {
+func (i Installer) fetchSAM(ctx context.Context, staging string) (string, error) {
 	started := time.Now()
 	_, _ = fmt.Fprint(i.Progress, "Downloading SAM CLI and cfn-lint (90 MB) … ")
 	packages := filepath.Join(staging, "packages")
 	requirements := filepath.Join(staging, "requirements.txt")
-	pip, err := i.pip(ctx, staging)
+	pip, err := i.Pip(ctx, staging)
 	if err == nil {
 		err = os.WriteFile(requirements, samRequirements, 0o600)
 	}
@@ -66,10 +66,10 @@ func (i installer) fetchSAM(ctx context.Context, staging string) (string, error)
 		args := append(pip[1:], "install", "--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:", "--no-cache-dir", "--no-compile",
 			"--root-user-action=ignore", "--target="+packages, "--requirement="+requirements)
 		var out string
-		if out, err = i.run(ctx, pip[0], append(args, i.Options...)...); err != nil {
+		if out, err = i.Run(ctx, pip[0], append(args, i.Options...)...); err != nil {
 			err = &Problem{
-				What: "installing SAM CLI with pip did not work", Why: lastLines(out, 4),
-				Next: "python3 --version   # 3.10 or later is needed; pip reaches its index?", Err: errors.Join(err, said(out)),
+				What: "installing SAM CLI with pip did not work", Why: LastLines(out, 4),
+				Next: "python3 --version   # 3.10 or later is needed; pip reaches its index?", Err: errors.Join(err, OutputError(out)),
 			}
 		}
 	}

@@ -159,7 +159,7 @@ func (s *stack) bringUp(ctx context.Context) error {
 	}
 	wired, err := s.Functions(ctx, databases)
 	if err != nil {
-		return explain("wire the functions", err, s.Dir)
+		return Explain("wire the functions", err, s.Dir)
 	}
 	s.atEnd(func() error {
 		wired.Close()
@@ -184,7 +184,7 @@ func (s *stack) bringUp(ctx context.Context) error {
 // lock makes this process the only one that runs a stack in the directory.
 func (s *stack) lock() error {
 	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
-		return explain("make "+s.Dir, err, filepath.Dir(s.Dir))
+		return Explain("make "+s.Dir, err, filepath.Dir(s.Dir))
 	}
 	lock := flock.New(s.lockPath())
 	locked, err := lock.TryLock()
@@ -243,7 +243,7 @@ func (s *stack) listen(ctx context.Context) error {
 	})
 	owner := fmt.Sprintf("%d %s", os.Getpid(), listener.Addr())
 	if err := os.WriteFile(s.lockPath(), []byte(owner), 0o600); err != nil {
-		return explain("write "+s.lockPath(), err, s.Dir)
+		return Explain("write "+s.lockPath(), err, s.Dir)
 	}
 	return nil
 }
@@ -260,7 +260,7 @@ func (s *stack) database(ctx context.Context) (Databases, error) {
 	s.postgres = postgres
 	s.atEnd(postgres.Stop)
 	if err := postgres.Bootstrap(ctx, databaseName); err != nil {
-		return Databases{}, explain("migrate the private database", err, s.Dir)
+		return Databases{}, Explain("migrate the private database", err, s.Dir)
 	}
 	return Databases{
 		Admin:  postgres.URL(AdminRole, databaseName),
@@ -306,8 +306,8 @@ func (s *stack) samples(ctx context.Context) {
 	if s.Samples == nil || s.postgres == nil {
 		return
 	}
-	marker := filepath.Join(s.postgres.config.Data, "samples-loaded")
-	if loaded, err := exists(marker); loaded || err != nil {
+	marker := filepath.Join(s.postgres.Data(), "samples-loaded")
+	if loaded, err := Exists(marker); loaded || err != nil {
 		return
 	}
 	count, err := s.Samples(ctx, s.url())
@@ -342,7 +342,7 @@ func (s *stack) wait(ctx context.Context) error {
 		return &Problem{
 			What: "PostgreSQL ended by itself",
 			Why:  "somebody stopped it, or it gave up",
-			Next: "tail " + filepath.Join(s.postgres.config.Data, logFile),
+			Next: "tail " + filepath.Join(s.postgres.Data(), LogFile),
 		}
 	case <-localStackEnded:
 		return &Problem{What: "LocalStack ended by itself", Why: "somebody stopped it, or it gave up", Next: "make run QUEUE=1   # its messages are lost"}

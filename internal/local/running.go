@@ -1,0 +1,30 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+)
+
+// UseOrStart returns the server that runs on the configuration's Data, of this or of another process, or starts one. end stops
+// a server that was started here and leaves any other running.
+func UseOrStart(ctx context.Context, config PostgresConfig) (server *Postgres, end func() error, err error) {
+	if config, err = config.withDefaults(); err != nil {
+		return nil, nil, err
+	}
+	p := &Postgres{config: config}
+	if file, err := readPIDFile(p.cluster()); err == nil && file.status == "ready" {
+		password, passwordErr := os.ReadFile(filepath.Join(config.Data, PasswordFile))
+		alive, err := Runs(ctx, file.pid, p.cluster())
+		if alive && errors.Join(err, passwordErr) == nil {
+			p.password, p.config.Port = string(password), file.port
+			return p, func() error { return nil }, nil
+		}
+	}
+	p, err = StartPostgres(ctx, config)
+	if err != nil {
+		return nil, nil, err
+	}
+	return p, p.Stop, nil
+}
