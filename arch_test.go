@@ -44,10 +44,19 @@ var rooms = map[string][]string{
 	// A function's main package wires what the function does, which is internal/ and its name.
 	"functions": {"internal", "migrations"},
 
-	// What stands around the functions may use all of them.
-	"internal/local":        nil,
-	"cmd":                   nil,
-	"internal/postgrestest": nil,
+	// program installs and runs what is not written here: PostgreSQL, LocalStack and SAM CLI are installed, started and ended alike, and
+	// none of the three needs another.
+	"internal/program":    {},
+	"internal/pgserver":   {"internal/program", "migrations"},
+	"internal/localstack": {"internal/program"},
+	"internal/sam":        {"internal/program"},
+	"internal/gateway":    {},
+	// postgrestest kills servers and starts PgBouncer, for which it needs program.
+	"internal/postgrestest": {"internal/pgserver", "internal/program", "migrations"},
+
+	// The stack of one machine, and programs, may use everything.
+	"internal/local": nil,
+	"cmd":            nil,
 	// endtoend stands the service up for the tests that speak to it as a user does: several rooms' tests need the same stack.
 	"internal/endtoend": nil,
 }
@@ -111,6 +120,47 @@ func imports(t *testing.T, f file) []string {
 	return paths
 }
 
+// TestStoreTestsDoNotLinkTheFunctions follows the imports of these packages and of their tests: go test runs them again whenever
+// a package that they link has changed.
+func TestStoreTestsDoNotLinkTheFunctions(t *testing.T) {
+	t.Parallel()
+	shipped, tests := map[string][]string{}, map[string][]string{}
+	for _, f := range parse(t) {
+		graph := shipped
+		if strings.HasSuffix(f.path, "_test.go") {
+			graph = tests
+		}
+		folder := filepath.ToSlash(filepath.Dir(f.path))
+		for _, path := range imports(t, f) {
+			if own, inModule := strings.CutPrefix(path, module+"/"); inModule {
+				graph[folder] = append(graph[folder], own)
+			}
+		}
+	}
+	for _, tested := range []string{"migrations", "internal/access", "internal/postgres"} {
+		linked := map[string]bool{}
+		follow(shipped, append(tests[tested], tested), linked)
+		if len(linked) < 4 {
+			t.Fatalf("the tests of %s link %v only: the walk is wrong", tested, linked)
+		}
+		for _, foreign := range []string{"client", "functions", "internal/api", "internal/local", "internal/query", "internal/write"} {
+			if linked[foreign] {
+				t.Errorf("the tests of %s link %s", tested, foreign)
+			}
+		}
+	}
+}
+
+// follow marks the folders and all that they import.
+func follow(graph map[string][]string, folders []string, linked map[string]bool) {
+	for _, folder := range folders {
+		if !linked[folder] {
+			linked[folder] = true
+			follow(graph, graph[folder], linked)
+		}
+	}
+}
+
 func TestImports(t *testing.T) {
 	t.Parallel()
 	checked := 0
@@ -160,7 +210,7 @@ func TestFunctionsLinkNoTestsOrTools(t *testing.T) {
 	t.Parallel()
 	for _, f := range parse(t) {
 		room, _ := roomOf(f.path)
-		if strings.HasSuffix(f.path, "_test.go") || rooms[room] == nil {
+		if strings.HasSuffix(f.path, "_test.go") || room == "internal/postgrestest" || rooms[room] == nil {
 			continue
 		}
 		for _, path := range imports(t, f) {

@@ -10,15 +10,15 @@ import (
 	"regexp"
 	"testing"
 
-	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/sam"
 )
 
 // maxZip is what a function may weigh, zipped.
 const maxZip = 6_000_000
 
-func sam(t *testing.T) *local.SAM {
+func samCLI(t *testing.T) *sam.CLI {
 	t.Helper()
-	tool, err := local.InstallSAM(t.Context(), "", os.Stderr)
+	tool, err := sam.Install(t.Context(), "", os.Stderr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func sam(t *testing.T) *local.SAM {
 // TestLint shows that cfn-lint finds nothing: in a region of the first rank, and in one with fewer kinds of resources.
 func TestLint(t *testing.T) {
 	t.Parallel()
-	tool := sam(t)
+	tool := samCLI(t)
 	found, err := tool.Lint(t.Context(), "template.yaml", "us-east-1", "eu-central-1", "eu-west-3")
 	if err != nil || found != "" {
 		t.Errorf("cfn-lint: %v\n%s", err, found)
@@ -47,7 +47,7 @@ func TestLint(t *testing.T) {
 // TestSAMValidate is sam validate --lint.
 func TestSAMValidate(t *testing.T) {
 	t.Parallel()
-	if out, err := sam(t).Command(t.Context(), "validate", "--lint", "--template", "template.yaml").CombinedOutput(); err != nil {
+	if out, err := samCLI(t).Command(t.Context(), "validate", "--lint", "--template", "template.yaml").CombinedOutput(); err != nil {
 		t.Errorf("sam validate: %v\n%s", err, out)
 	}
 }
@@ -56,7 +56,7 @@ func TestSAMValidate(t *testing.T) {
 func TestSAMBuild(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	build := sam(t).Command(t.Context(), "build", "--parallel", "--build-dir", dir, "--template", "template.yaml")
+	build := samCLI(t).Command(t.Context(), "build", "--parallel", "--build-dir", dir, "--template", "template.yaml")
 	build.Env = append(build.Env, "CGO_ENABLED=0", "GOFLAGS="+goFlags(t))
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("sam build: %v\n%s", err, out)
@@ -85,8 +85,8 @@ func goFlags(t *testing.T) string {
 	if match == nil {
 		t.Fatal("the Makefile does not say how functions are built")
 	}
-	if match[1] != local.FunctionGOFLAGS {
-		t.Errorf("the Makefile builds functions with %s, the tests with %s", match[1], local.FunctionGOFLAGS)
+	if match[1] != sam.FunctionGOFLAGS {
+		t.Errorf("the Makefile builds functions with %s, the tests with %s", match[1], sam.FunctionGOFLAGS)
 	}
 	return match[1]
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/pgserver"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
@@ -23,11 +23,13 @@ func empty(tb testing.TB) *postgrestest.Database {
 	return emptyOn(tb, postgrestest.New(tb).Server)
 }
 
-func emptyOn(tb testing.TB, server *local.Postgres) *postgrestest.Database {
+func emptyOn(tb testing.TB, server *pgserver.Server) *postgrestest.Database {
 	tb.Helper()
 	db := &postgrestest.Database{Server: server, Name: "empty_" + strings.ToLower(rand.Text())}
-	exec(tb, server.URL(local.Superuser, "postgres"), "CREATE DATABASE "+db.Name+" OWNER "+local.AdminRole+" TEMPLATE template0")
-	tb.Cleanup(func() { exec(tb, db.Server.URL(local.Superuser, "postgres"), "DROP DATABASE "+db.Name+" WITH (FORCE)") })
+	exec(tb, server.URL(pgserver.Superuser, "postgres"), "CREATE DATABASE "+db.Name+" OWNER "+pgserver.AdminRole+" TEMPLATE template0")
+	tb.Cleanup(func() {
+		exec(tb, db.Server.URL(pgserver.Superuser, "postgres"), "DROP DATABASE "+db.Name+" WITH (FORCE)")
+	})
 	exec(tb, db.SuperuserURL(), "CREATE EXTENSION vector")
 	return db
 }

@@ -13,7 +13,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/pgserver"
+	"github.com/datastorage-service/datastorage/internal/program"
 )
 
 // env is what every benchmark works in: the options, and a server of its own.
@@ -21,13 +22,13 @@ type env struct {
 	options  options
 	progress io.Writer
 	started  time.Time
-	server   *local.Postgres
+	server   *pgserver.Server
 	dir      string
 }
 
 func newEnv(ctx context.Context, o options, progress io.Writer) (*env, error) {
 	if o.dir == "" {
-		root, err := local.DefaultDir()
+		root, err := program.DefaultDir()
 		if err != nil {
 			return nil, err
 		}
@@ -41,7 +42,7 @@ func newEnv(ctx context.Context, o options, progress io.Writer) (*env, error) {
 	if err := os.MkdirAll(e.dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make the benchmark's directory: %w", err)
 	}
-	e.server, err = local.StartPostgres(ctx, local.PostgresConfig{
+	e.server, err = pgserver.Start(ctx, pgserver.Config{
 		Data: filepath.Join(e.dir, "server"), Settings: e.settings(), Progress: progress,
 	})
 	return e, err
@@ -94,7 +95,7 @@ func (e *env) machine(ctx context.Context) (string, error) {
 
 // with works on one connection of the superuser.
 func (e *env) with(ctx context.Context, database string, do func(*pgx.Conn) error) (err error) {
-	conn, err := pgx.Connect(ctx, e.server.URL(local.Superuser, database))
+	conn, err := pgx.Connect(ctx, e.server.URL(pgserver.Superuser, database))
 	if err != nil {
 		return fmt.Errorf("connect to %s: %w", database, err)
 	}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/datastorage-service/datastorage/client"
 	"github.com/datastorage-service/datastorage/internal/audit"
-	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/gateway"
 )
 
 // incident is a kind of trouble: incidents with different numbers have different signatures.
@@ -90,7 +90,7 @@ func event(route, path, query, body string) ([]byte, error) {
 		},
 		RequestContext: events.APIGatewayV2HTTPRequestContext{
 			RouteKey: route, AccountID: "123456789012", Stage: "$default", RequestID: "JKJaXmPLvHcESHA=", APIID: "api",
-			DomainName: "api.example.com", TimeEpoch: time.Now().UnixMilli(), Authorizer: local.Authorizer(),
+			DomainName: "api.example.com", TimeEpoch: time.Now().UnixMilli(), Authorizer: gateway.Authorizer(),
 			HTTP: events.APIGatewayV2HTTPRequestContextHTTPDescription{Method: method, Path: path},
 		},
 	})

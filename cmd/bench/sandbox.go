@@ -15,7 +15,8 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/datastorage-service/datastorage/client"
-	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/program"
+	"github.com/datastorage-service/datastorage/internal/sam"
 )
 
 // deployed are the settings of template.yaml that the runtime itself reads.
@@ -45,11 +46,11 @@ func newFunctionBench(ctx context.Context, e *env, database string) (*functionBe
 }
 
 func (f *functionBench) build(ctx context.Context, folder, arch string) (string, error) {
-	root, err := local.DefaultDir()
+	root, err := program.DefaultDir()
 	if err != nil {
 		return "", err
 	}
-	return local.BuildFunction(ctx, filepath.Dir(root), folder, arch, filepath.Join(f.dir, arch))
+	return sam.BuildFunction(ctx, filepath.Dir(root), folder, arch, filepath.Join(f.dir, arch))
 }
 
 // settings lead a function to the stand's database.

@@ -14,6 +14,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/config"
 	"github.com/datastorage-service/datastorage/internal/embedding"
 	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/pgserver"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 	"github.com/datastorage-service/datastorage/migrations"
 )
@@ -66,7 +67,7 @@ func (s *stand) wire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	admin := s.server.URL(local.AdminRole, s.database)
+	admin := s.server.URL(pgserver.AdminRole, s.database)
 	if err := migrations.RegisterModel(ctx, admin, model.String(), model.Dimensions); err != nil {
 		return err
 	}
@@ -99,9 +100,9 @@ func (s *stand) getenv(name string) string {
 	return ""
 }
 
-func (s *stand) writerURL() string { return s.server.URL(local.WriterRole, s.database) }
+func (s *stand) writerURL() string { return s.server.URL(pgserver.WriterRole, s.database) }
 
-func (s *stand) readerURL() string { return s.server.URL(local.ReaderRole, s.database) }
+func (s *stand) readerURL() string { return s.server.URL(pgserver.ReaderRole, s.database) }
 
 func (s *stand) writer() lambda.Handler { return s.functions.Handlers["WriteFunction"] }
 

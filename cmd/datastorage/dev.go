@@ -17,6 +17,7 @@ import (
 	"github.com/datastorage-service/datastorage/client"
 	"github.com/datastorage-service/datastorage/cmd/datastorage/internal/bulk"
 	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/program"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
@@ -60,7 +61,7 @@ func (a *app) dev(ctx context.Context, options devOptions) (err error) {
 		return failed(exitUsage, "no address to serve on", fmt.Errorf("--addr %q is not host:port", options.addr),
 			"datastorage dev --addr "+local.DefaultAddr)
 	}
-	folder, err := local.DefaultDir()
+	folder, err := program.DefaultDir()
 	if err != nil {
 		return err
 	}

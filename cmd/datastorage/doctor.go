@@ -12,6 +12,7 @@ import (
 	"github.com/datastorage-service/datastorage/cmd/datastorage/internal/console"
 	"github.com/datastorage-service/datastorage/cmd/datastorage/internal/doctor"
 	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/program"
 )
 
 func newDoctor(a *app) *cobra.Command {
@@ -32,7 +33,7 @@ the line beside it. Something missing ends the command with code 1.`,
 }
 
 func (a *app) doctor(ctx context.Context, addr string) error {
-	folder, err := local.DefaultDir()
+	folder, err := program.DefaultDir()
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/datastorage-service/datastorage/client"
-	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/program"
 )
 
 // The exit codes, as the help of the root command tells them.
@@ -26,7 +26,7 @@ const (
 // failure is an error with the exit code that it ends the process with.
 type failure struct {
 	code    int
-	problem *local.Problem
+	problem *program.Problem
 }
 
 // Error is three lines: what, why, and what to do next.
@@ -37,7 +37,7 @@ func (f *failure) Unwrap() error { return f.problem }
 
 // failed is a failure with its code.
 func failed(code int, what string, err error, next string) error {
-	return &failure{code, &local.Problem{What: what, Why: reason(err), Next: next, Err: err}}
+	return &failure{code, &program.Problem{What: what, Why: reason(err), Next: next, Err: err}}
 }
 
 // refused is a failure of a call of the API. next is for errors that say nothing better.
@@ -90,10 +90,10 @@ func reason(err error) string {
 // failure gives any error of a command its code and its three lines.
 func (a *app) failure(ctx context.Context, command *cobra.Command, err error) *failure {
 	known, ok := errors.AsType[*failure](err)
-	problem, mendable := errors.AsType[*local.Problem](err)
+	problem, mendable := errors.AsType[*program.Problem](err)
 	switch {
 	case ctx.Err() != nil:
-		return &failure{exitInterrupted, &local.Problem{
+		return &failure{exitInterrupted, &program.Problem{
 			What: "interrupted", Why: "asked to stop", Next: command.CommandPath() + "   # again: it is safe to repeat", Err: err,
 		}}
 	case ok:
@@ -101,11 +101,11 @@ func (a *app) failure(ctx context.Context, command *cobra.Command, err error) *f
 	case mendable:
 		return &failure{exitFailed, problem}
 	case !a.started:
-		return &failure{exitUsage, &local.Problem{
+		return &failure{exitUsage, &program.Problem{
 			What: "the command line is not understood", Why: err.Error(), Next: command.CommandPath() + " --help", Err: err,
 		}}
 	default:
-		return &failure{exitFailed, &local.Problem{
+		return &failure{exitFailed, &program.Problem{
 			What: command.CommandPath() + " did not work", Why: err.Error(), Next: "datastorage doctor", Err: err,
 		}}
 	}

@@ -22,7 +22,7 @@ import (
 
 	"github.com/datastorage-service/datastorage/client"
 	"github.com/datastorage-service/datastorage/internal/endtoend"
-	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/pgserver"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
@@ -126,10 +126,10 @@ func database(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	server := postgrestest.New(tb).Server
 	name := fmt.Sprintf("empty_%d", time.Now().UnixNano())
-	execute(ts, server.URL(local.Superuser, "postgres"), "CREATE DATABASE "+name+" OWNER "+local.AdminRole+" TEMPLATE template0")
-	execute(ts, server.URL(local.Superuser, name), "CREATE EXTENSION vector")
-	ts.Defer(func() { execute(ts, server.URL(local.Superuser, "postgres"), "DROP DATABASE "+name+" WITH (FORCE)") })
-	ts.Setenv(args[0], server.URL(local.AdminRole, name))
+	execute(ts, server.URL(pgserver.Superuser, "postgres"), "CREATE DATABASE "+name+" OWNER "+pgserver.AdminRole+" TEMPLATE template0")
+	execute(ts, server.URL(pgserver.Superuser, name), "CREATE EXTENSION vector")
+	ts.Defer(func() { execute(ts, server.URL(pgserver.Superuser, "postgres"), "DROP DATABASE "+name+" WITH (FORCE)") })
+	ts.Setenv(args[0], server.URL(pgserver.AdminRole, name))
 }
 
 func execute(ts *testscript.TestScript, url, sql string) {

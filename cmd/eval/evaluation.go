@@ -10,12 +10,12 @@ import (
 	"time"
 
 	"github.com/datastorage-service/datastorage/client"
-	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/pgserver"
 )
 
 // evaluation is one run and what it has measured so far.
 type evaluation struct {
-	server   *local.Postgres
+	server   *pgserver.Server
 	modes    []client.SearchMode
 	progress io.Writer
 	// shares asks for reweighings as well.

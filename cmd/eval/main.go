@@ -22,7 +22,8 @@ import (
 	"time"
 
 	"github.com/datastorage-service/datastorage/client"
-	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/pgserver"
+	"github.com/datastorage-service/datastorage/internal/program"
 )
 
 func main() {
@@ -48,14 +49,14 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, pr
 	if err != nil {
 		return err
 	}
-	root, err := local.DefaultDir()
+	root, err := program.DefaultDir()
 	if err != nil {
 		return err
 	}
 	// A folder of its own: what a killed run left behind is not measured again.
 	data := filepath.Join(root, "eval-"+rand.Text())
 	defer func() { err = errors.Join(err, os.RemoveAll(data)) }()
-	server, err := local.StartPostgres(ctx, local.PostgresConfig{
+	server, err := pgserver.Start(ctx, pgserver.Config{
 		Data: filepath.Join(data, "server"), Settings: map[string]string{"fsync": "off"}, Progress: progress,
 	})
 	if err != nil {

@@ -15,7 +15,10 @@ import (
 	"github.com/datastorage-service/datastorage/client"
 	"github.com/datastorage-service/datastorage/internal/config"
 	"github.com/datastorage-service/datastorage/internal/embedding"
+	"github.com/datastorage-service/datastorage/internal/gateway"
 	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/pgserver"
+	"github.com/datastorage-service/datastorage/internal/program"
 	"github.com/datastorage-service/datastorage/migrations"
 )
 
@@ -53,16 +56,16 @@ type service struct {
 }
 
 // serve makes a database and stands the service up on it.
-func serve(ctx context.Context, server *local.Postgres, database string, env provider, log io.Writer) (*service, error) {
+func serve(ctx context.Context, server *pgserver.Server, database string, env provider, log io.Writer) (*service, error) {
 	if err := server.Bootstrap(ctx, database); err != nil {
 		return nil, err
 	}
-	model, err := registerModel(ctx, server.URL(local.AdminRole, database), env)
+	model, err := registerModel(ctx, server.URL(pgserver.AdminRole, database), env)
 	if err != nil {
 		return nil, err
 	}
 	functions, err := local.NewFunctions(ctx, env,
-		server.URL(local.WriterRole, database), server.URL(local.ReaderRole, database),
+		server.URL(pgserver.WriterRole, database), server.URL(pgserver.ReaderRole, database),
 		slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn})), nil)
 	if err != nil {
 		return nil, err
@@ -90,7 +93,7 @@ func registerModel(ctx context.Context, adminURL string, env provider) (string, 
 
 // listen puts the gateway in front.
 func (s *service) listen(ctx context.Context) error {
-	root, err := local.DefaultDir()
+	root, err := program.DefaultDir()
 	if err != nil {
 		return err
 	}
@@ -98,8 +101,8 @@ func (s *service) listen(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the routes: %w", err)
 	}
-	gateway, err := local.NewGateway(local.GatewayConfig{
-		Template: template, Functions: s.functions.Handlers, Authorizer: local.Authorizer(),
+	gateway, err := gateway.New(gateway.Config{
+		Template: template, Functions: s.functions.Handlers, Authorizer: gateway.Authorizer(),
 	})
 	if err != nil {
 		return err

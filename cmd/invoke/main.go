@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/program"
+	"github.com/datastorage-service/datastorage/internal/sam"
 )
 
 func main() {
@@ -41,7 +43,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, ta
 	if err != nil {
 		return fmt.Errorf("read the event: %w", err)
 	}
-	folder, err := local.DefaultDir()
+	folder, err := program.DefaultDir()
 	if err != nil {
 		return err
 	}
@@ -60,7 +62,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, ta
 		}
 		url = urlOf(*function, databases)
 	}
-	bootstrap, err := local.BuildFunction(ctx, filepath.Dir(folder), "functions/"+*function, runtime.GOARCH, filepath.Join(folder, "functions"))
+	bootstrap, err := sam.BuildFunction(ctx, filepath.Dir(folder), "functions/"+*function, runtime.GOARCH, filepath.Join(folder, "functions"))
 	if err != nil {
 		return err
 	}
@@ -93,7 +95,7 @@ func settings(url string) map[string]string {
 
 func invoke(ctx context.Context, bootstrap string, settings map[string]string, event []byte, out, talk io.Writer) (err error) {
 	const timeout = 5 * time.Minute
-	emulator, err := local.StartEmulator(ctx, local.EmulatorConfig{Bootstrap: bootstrap, Settings: settings, Timeout: timeout, Progress: talk, Log: talk})
+	emulator, err := sam.StartEmulator(ctx, sam.EmulatorConfig{Bootstrap: bootstrap, Settings: settings, Timeout: timeout, Progress: talk, Log: talk})
 	if err != nil {
 		return err
 	}
@@ -112,7 +114,7 @@ func inContainer(ctx context.Context, function, event, url string, out, talk io.
 	if url == "" {
 		return errors.New("set DATASTORAGE_DATABASE_URL to a database that a container reaches, for example on host.docker.internal")
 	}
-	tool, err := local.InstallSAM(ctx, "", talk)
+	tool, err := sam.Install(ctx, "", talk)
 	if err != nil {
 		return err
 	}

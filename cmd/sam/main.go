@@ -9,7 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 
-	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/sam"
 )
 
 func main() {
@@ -27,7 +27,7 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) error {
-	tool, err := local.InstallSAM(ctx, "", os.Stderr)
+	tool, err := sam.Install(ctx, "", os.Stderr)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ import (
 
 	"github.com/datastorage-service/datastorage/internal/access"
 	"github.com/datastorage-service/datastorage/internal/audit"
-	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/pgserver"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
@@ -107,7 +107,7 @@ func TestTokens(t *testing.T) {
 	})
 	gate.host = fmt.Sprintf("localhost:%d", proxy.Port)
 	store := open(t, access.Settings{
-		URL: proxy.URL(t, local.WriterRole, "verify-full"), Auth: "iam", Region: region, CA: authority.File,
+		URL: proxy.URL(t, pgserver.WriterRole, "verify-full"), Auth: "iam", Region: region, CA: authority.File,
 	}, role())
 	const connections = 3
 	for range connections {
@@ -138,7 +138,7 @@ func TestTokenIsRefused(t *testing.T) {
 		Target: db.WriterURL(), Certificate: authority.Certificate(t, "localhost"),
 		Admit: func(string, string) bool { asked.Add(1); return false },
 	})
-	settings := access.Settings{URL: proxy.URL(t, local.WriterRole, "verify-full"), Auth: "iam", Region: region, CA: authority.File}
+	settings := access.Settings{URL: proxy.URL(t, pgserver.WriterRole, "verify-full"), Auth: "iam", Region: region, CA: authority.File}
 	if err := ask(t.Context(), open(t, settings, role())); !errors.Is(err, audit.ErrUnavailable) || asked.Load() != 5 {
 		t.Errorf("%v, asked %d times", err, asked.Load())
 	}
@@ -162,7 +162,7 @@ func TestTLS(t *testing.T) {
 	}
 	right, other := proxy("localhost"), proxy("elsewhere.example")
 	with := func(p *postgrestest.Proxy, sslmode string) string {
-		return strings.Replace(p.URL(t, local.WriterRole, sslmode), "@", ":right@", 1)
+		return strings.Replace(p.URL(t, pgserver.WriterRole, sslmode), "@", ":right@", 1)
 	}
 	for name, c := range map[string]struct {
 		url, ca, want string // want in the error; empty: it gets in

@@ -11,7 +11,7 @@ import (
 
 	"github.com/datastorage-service/datastorage/internal/access"
 	"github.com/datastorage-service/datastorage/internal/audit"
-	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/localstack"
 	"github.com/datastorage-service/datastorage/internal/postgres"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
@@ -30,14 +30,14 @@ var secrets secretsManager
 
 type secretsManager struct {
 	once   sync.Once
-	server *local.LocalStack
+	server *localstack.Server
 	err    error
 }
 
 func (s *secretsManager) config(tb testing.TB) aws.Config {
 	tb.Helper()
 	s.once.Do(func() {
-		s.server, s.err = local.StartLocalStack(context.Background(), local.LocalStackConfig{
+		s.server, s.err = localstack.Start(context.Background(), localstack.Config{
 			Services: []string{"secretsmanager"}, URL: os.Getenv("DATASTORAGE_LOCALSTACK_URL"), Progress: os.Stderr,
 		})
 	})

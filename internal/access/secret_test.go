@@ -22,7 +22,7 @@ import (
 
 	"github.com/datastorage-service/datastorage/internal/access"
 	"github.com/datastorage-service/datastorage/internal/audit"
-	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/pgserver"
 	"github.com/datastorage-service/datastorage/internal/postgres"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 	"github.com/datastorage-service/datastorage/migrations"
@@ -113,7 +113,7 @@ type login struct {
 func newLogin(t *testing.T, db *postgrestest.Database) *login {
 	t.Helper()
 	l := &login{t: t, db: db, name: "rotating_" + strings.ToLower(rand.Text()), password: rand.Text()}
-	l.exec(fmt.Sprintf("CREATE ROLE %s LOGIN PASSWORD '%s' IN ROLE %s", l.name, l.password, local.WriterRole))
+	l.exec(fmt.Sprintf("CREATE ROLE %s LOGIN PASSWORD '%s' IN ROLE %s", l.name, l.password, pgserver.WriterRole))
 	return l
 }
 
@@ -192,7 +192,7 @@ func TestSecretForOneCaller(t *testing.T) {
 		Admit: func(name, password string) bool { return name == user.name && password == user.password },
 	})
 	databases, err := access.New(access.Settings{
-		URL: proxy.URL(t, local.AdminRole, "verify-full"), Secret: vault.id, CA: authority.File,
+		URL: proxy.URL(t, pgserver.AdminRole, "verify-full"), Secret: vault.id, CA: authority.File,
 	}, vault.sdk)
 	if err != nil {
 		t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 
 	"github.com/datastorage-service/datastorage/client"
 	"github.com/datastorage-service/datastorage/internal/endtoend"
-	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/pgserver"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
@@ -81,7 +81,7 @@ func wantSight(t *testing.T, what string, api *client.Client, want bool) {
 }
 
 // behind is a stack whose query function reads from a streaming replica an hour behind, which has three remediations.
-func behind(t *testing.T) (*endtoend.Stack, *local.Postgres) {
+func behind(t *testing.T) (*endtoend.Stack, *pgserver.Server) {
 	t.Helper()
 	server := postgrestest.NewServer(t)
 	before := endtoend.New(t, endtoend.Options{Server: server})
@@ -90,7 +90,7 @@ func behind(t *testing.T) (*endtoend.Stack, *local.Postgres) {
 	}
 	replica := postgrestest.NewReplica(t, server, time.Hour)
 	return endtoend.New(t, endtoend.Options{Database: before.Database, Env: map[string]string{
-		"DATASTORAGE_DATABASE_READER_URL": replica.URL(local.ReaderRole, before.Database.Name),
+		"DATASTORAGE_DATABASE_READER_URL": replica.URL(pgserver.ReaderRole, before.Database.Name),
 	}}), replica
 }
 

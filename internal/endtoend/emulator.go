@@ -11,8 +11,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/datastorage-service/datastorage/internal/local"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
+	"github.com/datastorage-service/datastorage/internal/sam"
 )
 
 // built are the functions that this test binary has built, by folder.
@@ -40,7 +40,7 @@ func Bootstrap(tb testing.TB, function string) string {
 		delete(built.paths, function)
 		_ = os.RemoveAll(dir)
 	})
-	path, err := local.BuildFunction(tb.Context(), Root(tb), "functions/"+function, runtime.GOARCH, dir)
+	path, err := sam.BuildFunction(tb.Context(), Root(tb), "functions/"+function, runtime.GOARCH, dir)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func Bootstrap(tb testing.TB, function string) string {
 
 // NewEmulator runs a built function in the emulator, with the settings of the test databases' model, until the test ends. Log gets what it
 // prints; nil means that nobody does.
-func NewEmulator(tb testing.TB, bootstrap, databaseURL string, log io.Writer, more ...map[string]string) *local.Emulator {
+func NewEmulator(tb testing.TB, bootstrap, databaseURL string, log io.Writer, more ...map[string]string) *sam.Emulator {
 	tb.Helper()
 	settings := map[string]string{
 		"DATASTORAGE_DATABASE_URL": databaseURL, "DATASTORAGE_EMBEDDING_DIMENSIONS": strconv.Itoa(postgrestest.Dimensions),
@@ -62,7 +62,7 @@ func NewEmulator(tb testing.TB, bootstrap, databaseURL string, log io.Writer, mo
 	for _, other := range more {
 		maps.Copy(settings, other)
 	}
-	emulator, err := local.StartEmulator(tb.Context(), local.EmulatorConfig{Bootstrap: bootstrap, Settings: settings, Log: log})
+	emulator, err := sam.StartEmulator(tb.Context(), sam.EmulatorConfig{Bootstrap: bootstrap, Settings: settings, Log: log})
 	if err != nil {
 		tb.Fatal(err)
 	}

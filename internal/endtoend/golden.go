@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/sam"
 )
 
 // Golden invokes a function's handler with the events of every testdata/<case>.in.json, and of every sample event named, and compares
@@ -61,7 +61,7 @@ func Emulated(t *testing.T, function string, samples []string, newURL func(*test
 }
 
 // Sandbox is a function in the emulator, as a handler.
-type Sandbox struct{ *local.Emulator }
+type Sandbox struct{ *sam.Emulator }
 
 // Invoke sends one event.
 func (s *Sandbox) Invoke(ctx context.Context, event []byte) ([]byte, error) {

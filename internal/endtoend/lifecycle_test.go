@@ -15,8 +15,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/datastorage-service/datastorage/internal/endtoend"
-	"github.com/datastorage-service/datastorage/internal/local"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
+	"github.com/datastorage-service/datastorage/internal/sam"
 )
 
 // The tests of this file run functions as they are deployed, in Lambda's emulator, and look at the process: at what it prints, and at what
@@ -65,7 +65,7 @@ func sample(t *testing.T, name string) []byte {
 	return event
 }
 
-func put(t *testing.T, emulator *local.Emulator, event []byte) string {
+func put(t *testing.T, emulator *sam.Emulator, event []byte) string {
 	t.Helper()
 	answer, err := emulator.Invoke(t.Context(), event)
 	if err != nil {
@@ -75,12 +75,12 @@ func put(t *testing.T, emulator *local.Emulator, event []byte) string {
 }
 
 // terminate does what Lambda does before it takes a sandbox down.
-func terminate(t *testing.T, emulator *local.Emulator) {
+func terminate(t *testing.T, emulator *sam.Emulator) {
 	t.Helper()
 	signal(t, emulator, syscall.SIGTERM)
 }
 
-func signal(t *testing.T, emulator *local.Emulator, signal syscall.Signal) {
+func signal(t *testing.T, emulator *sam.Emulator, signal syscall.Signal) {
 	t.Helper()
 	functions, err := emulator.Functions(t.Context())
 	if err != nil || len(functions) != 1 {
@@ -183,7 +183,7 @@ func TestFrozenForMinutes(t *testing.T) {
 	const frozen = 130 * time.Second
 	type function struct {
 		what     string
-		emulator *local.Emulator
+		emulator *sam.Emulator
 		event    []byte
 		answer   string
 	}

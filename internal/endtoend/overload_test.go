@@ -16,7 +16,7 @@ import (
 
 	"github.com/datastorage-service/datastorage/client"
 	"github.com/datastorage-service/datastorage/internal/endtoend"
-	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/pgserver"
 )
 
 // samples are the sample events with the function that each is for.
@@ -217,7 +217,7 @@ func TestTooManyConnections(t *testing.T) {
 	limit := func(n int) string {
 		return fmt.Sprintf("ALTER DATABASE %s CONNECTION LIMIT %d", stack.Database.Name, n)
 	}
-	url := stack.Database.Server.URL(local.Superuser, "postgres")
+	url := stack.Database.Server.URL(pgserver.Superuser, "postgres")
 	run(t, url, limit(0))
 	wantReadiness(t, stack, client.ReadinessStatusUnavailable, down())
 	wantUnavailable(t, stack)

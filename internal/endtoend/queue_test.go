@@ -21,6 +21,7 @@ import (
 
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/localstack"
 )
 
 // localStack is the one of this test binary, started by the first test that needs it and closed by TestMain.
@@ -28,14 +29,14 @@ var localStack sharedLocalStack
 
 type sharedLocalStack struct {
 	once   sync.Once
-	server *local.LocalStack
+	server *localstack.Server
 	err    error
 }
 
 func (s *sharedLocalStack) client(tb testing.TB) *sqs.Client {
 	tb.Helper()
 	s.once.Do(func() {
-		s.server, s.err = local.StartLocalStack(context.Background(), local.LocalStackConfig{
+		s.server, s.err = localstack.Start(context.Background(), localstack.Config{
 			Services: []string{"sqs"}, URL: os.Getenv("DATASTORAGE_LOCALSTACK_URL"), Progress: os.Stderr,
 		})
 	})

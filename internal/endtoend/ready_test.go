@@ -13,7 +13,7 @@ import (
 
 	"github.com/datastorage-service/datastorage/client"
 	"github.com/datastorage-service/datastorage/internal/endtoend"
-	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/pgserver"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 	"github.com/datastorage-service/datastorage/migrations"
 )
@@ -124,7 +124,8 @@ func TestDatabaseStops(t *testing.T) {
 	server := postgrestest.NewServer(t)
 	stack := endtoend.New(t, endtoend.Options{Server: server, Env: shortly()})
 	wantServed(t, stack)
-	for name, end := range map[string]func() error{"stopped": server.Stop, "killed": server.Kill} { //nolint:paralleltest // one after the other, on the same server
+	kill := func() error { return postgrestest.Kill(t.Context(), server) }
+	for name, end := range map[string]func() error{"stopped": server.Stop, "killed": kill} { //nolint:paralleltest // one after the other, on the same server
 		t.Run(name, func(t *testing.T) {
 			if err := end(); err != nil {
 				t.Fatal(err)
@@ -222,7 +223,7 @@ func TestSchemaIsOld(t *testing.T) {
 	t.Parallel()
 	server := postgrestest.New(t).Server
 	database := &postgrestest.Database{Server: server, Name: "old_" + strings.ToLower(rand.Text())}
-	run(t, server.URL(local.Superuser, "postgres"), "CREATE DATABASE "+database.Name+" OWNER datastorage_admin TEMPLATE template0 ENCODING 'UTF8'")
+	run(t, server.URL(pgserver.Superuser, "postgres"), "CREATE DATABASE "+database.Name+" OWNER datastorage_admin TEMPLATE template0 ENCODING 'UTF8'")
 	run(t, database.SuperuserURL(), "CREATE EXTENSION vector")
 	stack := endtoend.New(t, endtoend.Options{Database: database, Env: shortly()})
 	old := checks{"postgresql": "ok", "pgvector": "ok", "schema": "failed", "embedding": "ok"}

@@ -19,7 +19,9 @@ import (
 	"github.com/datastorage-service/datastorage/client"
 	"github.com/datastorage-service/datastorage/internal/config"
 	"github.com/datastorage-service/datastorage/internal/embedding"
+	"github.com/datastorage-service/datastorage/internal/gateway"
 	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/pgserver"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 	"github.com/datastorage-service/datastorage/migrations"
@@ -42,7 +44,7 @@ type Stack struct {
 // Options change what New stands up.
 type Options struct {
 	// Server is where the database is made; nil means the test binary's shared one.
-	Server *local.Postgres
+	Server *pgserver.Server
 	// Database is that of another stack, so that the two are sandboxes of the same functions; nil means a fresh one.
 	Database *postgrestest.Database
 	// Env are the functions' settings.
@@ -127,7 +129,7 @@ func checked(tb testing.TB, requests bool) *http.Client {
 	return &http.Client{Transport: &checker{tb: tb, contract: contract, next: transport, requests: requests}}
 }
 
-func newDatabase(tb testing.TB, server *local.Postgres) *postgrestest.Database {
+func newDatabase(tb testing.TB, server *pgserver.Server) *postgrestest.Database {
 	tb.Helper()
 	if server == nil {
 		return postgrestest.New(tb)
@@ -170,9 +172,9 @@ func serve(tb testing.TB, functions *local.Functions, options Options) *httptest
 	}
 	authorizer := options.Identity
 	if authorizer == nil && !options.Anonymous {
-		authorizer = local.Authorizer()
+		authorizer = gateway.Authorizer()
 	}
-	gateway, err := local.NewGateway(local.GatewayConfig{
+	gateway, err := gateway.New(gateway.Config{
 		Template: template, Functions: functions.Handlers, Authorizer: authorizer,
 	})
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 
 	"github.com/datastorage-service/datastorage/client"
 	"github.com/datastorage-service/datastorage/internal/endtoend"
-	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/pgserver"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
@@ -162,13 +162,13 @@ func (s *stress) acknowledge(id, eventID, leafHash string, replayed bool) {
 }
 
 // kill ends the server without warning when the writers are so far, and starts it again, several times.
-func (s *stress) kill(server *local.Postgres) {
+func (s *stress) kill(server *pgserver.Server) {
 	for kill := range stressKills {
 		for s.written.Load() < int64((kill+1)*stressWrites/(stressKills+1)) {
 			time.Sleep(time.Millisecond)
 		}
 		s.noDeadlocks()
-		if err := server.Kill(); err != nil {
+		if err := postgrestest.Kill(s.t.Context(), server); err != nil {
 			s.t.Error(err)
 		}
 		if err := server.Restart(s.t.Context()); err != nil {

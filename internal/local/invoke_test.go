@@ -6,13 +6,15 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/datastorage-service/datastorage/internal/pgserver"
 )
 
 // TestLocalDatabases finds the databases of a server that runs, and starts one where none does.
 func TestLocalDatabases(t *testing.T) {
 	t.Parallel()
 	dir := stackDir(t)
-	server, err := StartPostgres(t.Context(), PostgresConfig{Dir: dir})
+	server, err := pgserver.Start(t.Context(), pgserver.Config{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +30,7 @@ func TestLocalDatabases(t *testing.T) {
 			t.Fatal(err)
 		}
 		if running {
-			answers(t, server.URL(AdminRole, databaseName)) // it was not ours to stop
+			answers(t, server.URL(pgserver.AdminRole, databaseName)) // it was not ours to stop
 			if err := server.Stop(); err != nil {
 				t.Fatal(err)
 			}

@@ -16,10 +16,10 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"github.com/datastorage-service/datastorage/internal/localstack"
 	"github.com/datastorage-service/datastorage/internal/write"
 )
 
@@ -29,8 +29,8 @@ func Rejects(queueURL string) *write.Rejects {
 	if err != nil || address.Hostname() != "127.0.0.1" {
 		return write.NewRejects(queueURL)
 	}
-	return write.NewRejects(queueURL, awsconfig.WithRegion(LocalRegion),
-		awsconfig.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(localKey, localKey, "")))
+	return write.NewRejects(queueURL, awsconfig.WithRegion(localstack.Region),
+		awsconfig.WithCredentialsProvider(localstack.Credentials()))
 }
 
 // Queues are the queues of a deployment, by their URLs.

@@ -23,6 +23,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/datastorage-service/datastorage/internal/localstack"
+	"github.com/datastorage-service/datastorage/internal/program"
 )
 
 // polled is a function that is polled for: it notes the bodies of each event and answers what the test says.
@@ -58,7 +61,7 @@ func messages(t *testing.T, client *sqs.Client, queue string) int {
 	return waiting + received
 }
 
-func send(t *testing.T, client *sqs.Client, queue string, bodies ...string) {
+func sendMessages(t *testing.T, client *sqs.Client, queue string, bodies ...string) {
 	t.Helper()
 	for _, body := range bodies {
 		if _, err := client.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: aws.String(queue), MessageBody: aws.String(body)}); err != nil {
@@ -112,7 +115,7 @@ func TestPoller(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			send(t, client, queues.Records, "a", "b", "c")
+			sendMessages(t, client, queues.Records, "a", "b", "c")
 			function := &polled{answer: c.answer}
 			poller, err := NewPoller(t.Context(), PollerConfig{
 				Client: client, Queue: queues.Records, Function: function, Timeout: time.Second, BatchSize: 100, Window: 2 * time.Second,
@@ -129,8 +132,8 @@ func TestPoller(t *testing.T) {
 				t.Fatalf("the function got %v", function.events)
 			}
 			first := function.events[0].Records[0]
-			if first.EventSource != "aws:sqs" || first.AWSRegion != LocalRegion || first.Body == "" || first.Attributes["SenderId"] == "" ||
-				first.EventSourceARN != "arn:aws:sqs:"+LocalRegion+":000000000000:"+strings.ReplaceAll(name, " ", "-") {
+			if first.EventSource != "aws:sqs" || first.AWSRegion != localstack.Region || first.Body == "" || first.Attributes["SenderId"] == "" ||
+				first.EventSourceARN != "arn:aws:sqs:"+localstack.Region+":000000000000:"+strings.ReplaceAll(name, " ", "-") {
 				t.Errorf("a message of an event is %+v", first)
 			}
 		})
@@ -193,7 +196,7 @@ func TestPollerValidates(t *testing.T) {
 func TestStackQueue(t *testing.T) {
 	t.Parallel()
 	server := startLocalStack(t)
-	root, err := DefaultDir()
+	root, err := program.DefaultDir()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +214,7 @@ func TestStackQueue(t *testing.T) {
 	post := func(body string) {
 		form := request(t, http.MethodPost, banner[1], "Action=SendMessage&MessageBody="+url.QueryEscape(body))
 		form.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		if response, text := do(t, form); response.StatusCode != http.StatusOK {
+		if response, text := send(t, form); response.StatusCode != http.StatusOK {
 			t.Fatalf("send: %d %s", response.StatusCode, text)
 		}
 	}
@@ -219,7 +222,7 @@ func TestStackQueue(t *testing.T) {
 	post(banner[4])
 	for _, id := range []string{"by-queue", "by-array"} {
 		eventually(t, id+" is not in the API", func() bool {
-			response, _ := do(t, request(t, http.MethodGet, r.api+"/v1/remediations/"+id, ""))
+			response, _ := send(t, request(t, http.MethodGet, r.api+"/v1/remediations/"+id, ""))
 			return response.StatusCode == http.StatusOK
 		})
 	}

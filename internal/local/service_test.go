@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/datastorage-service/datastorage/internal/program"
 )
 
 // curls are the requests of the curl commands in a text, of the shape that the banner has.
@@ -32,7 +34,7 @@ func curls(t *testing.T, text string) []*http.Request {
 func TestStackBanner(t *testing.T) {
 	t.Parallel()
 	dir := stackDir(t)
-	root, err := DefaultDir()
+	root, err := program.DefaultDir()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +50,7 @@ func TestStackBanner(t *testing.T) {
 			t.Fatalf("the banner has %d commands, want 3: %s", len(commands), r.out)
 		}
 		for at, status := range []int{created, http.StatusOK, http.StatusOK} {
-			response, body := do(t, commands[at])
+			response, body := send(t, commands[at])
 			if response.StatusCode != status {
 				t.Errorf("run %d: %s %s: %d %s, want %d", run, commands[at].Method, commands[at].URL, response.StatusCode, body, status)
 			}

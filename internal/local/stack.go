@@ -15,6 +15,9 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/gofrs/flock"
 
+	"github.com/datastorage-service/datastorage/internal/gateway"
+	"github.com/datastorage-service/datastorage/internal/pgserver"
+	"github.com/datastorage-service/datastorage/internal/program"
 	"github.com/datastorage-service/datastorage/migrations"
 )
 
@@ -101,7 +104,7 @@ func (c *StackConfig) complete() error {
 	}
 	var err error
 	if c.Dir == "" {
-		if c.Dir, err = DefaultDir(); err != nil {
+		if c.Dir, err = program.DefaultDir(); err != nil {
 			return err
 		}
 	}
@@ -114,7 +117,7 @@ type stack struct {
 	StackConfig
 	ends     []func() error
 	listener net.Listener
-	postgres *Postgres // nil with a database of the caller's own
+	postgres *pgserver.Server // nil with a database of the caller's own
 	queue    *stackQueue
 	served   chan error
 }
@@ -159,14 +162,14 @@ func (s *stack) bringUp(ctx context.Context) error {
 	}
 	wired, err := s.Functions(ctx, databases)
 	if err != nil {
-		return Explain("wire the functions", err, s.Dir)
+		return program.Explain("wire the functions", err, s.Dir)
 	}
 	s.atEnd(func() error {
 		wired.Close()
 		return nil
 	})
-	gateway, err := NewGateway(GatewayConfig{
-		Template: s.Template, Functions: wired.Handlers, Authorizer: Authorizer(), Log: s.Log,
+	gateway, err := gateway.New(gateway.Config{
+		Template: s.Template, Functions: wired.Handlers, Authorizer: gateway.Authorizer(), Log: s.Log,
 	})
 	if err != nil {
 		return err
@@ -184,7 +187,7 @@ func (s *stack) bringUp(ctx context.Context) error {
 // lock makes this process the only one that runs a stack in the directory.
 func (s *stack) lock() error {
 	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
-		return Explain("make "+s.Dir, err, filepath.Dir(s.Dir))
+		return program.Explain("make "+s.Dir, err, filepath.Dir(s.Dir))
 	}
 	lock := flock.New(s.lockPath())
 	locked, err := lock.TryLock()
@@ -209,14 +212,14 @@ func alreadyRunning(path string) error {
 		_, err = fmt.Sscanf(string(content), "%d %s", &pid, &addr)
 	}
 	if err != nil {
-		return &Problem{
+		return &program.Problem{
 			What: "the local stack runs already",
 			Why:  "another process holds " + path + " and is starting or stopping",
 			Next: "wait a moment and try again",
 			Err:  err,
 		}
 	}
-	return &Problem{
+	return &program.Problem{
 		What: fmt.Sprintf("the local stack runs already: process %d on http://%s", pid, addr),
 		Why:  "one stack at a time can use " + filepath.Dir(path),
 		Next: fmt.Sprintf("curl http://%s/health   # or stop it: kill %d", addr, pid),
@@ -227,7 +230,7 @@ func alreadyRunning(path string) error {
 func (s *stack) listen(ctx context.Context) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.Addr)
 	if err != nil {
-		return &Problem{
+		return &program.Problem{
 			What: "the local stack cannot listen on " + s.Addr,
 			Why:  err.Error(),
 			Next: "make run ADDR=127.0.0.1:3001   # any free port",
@@ -243,7 +246,7 @@ func (s *stack) listen(ctx context.Context) error {
 	})
 	owner := fmt.Sprintf("%d %s", os.Getpid(), listener.Addr())
 	if err := os.WriteFile(s.lockPath(), []byte(owner), 0o600); err != nil {
-		return Explain("write "+s.lockPath(), err, s.Dir)
+		return program.Explain("write "+s.lockPath(), err, s.Dir)
 	}
 	return nil
 }
@@ -253,19 +256,19 @@ func (s *stack) database(ctx context.Context) (Databases, error) {
 	if s.DatabaseURL != "" {
 		return s.ownDatabase(ctx)
 	}
-	postgres, err := StartPostgres(ctx, PostgresConfig{Dir: s.Dir, Progress: s.Out})
+	postgres, err := pgserver.Start(ctx, pgserver.Config{Dir: s.Dir, Progress: s.Out})
 	if err != nil {
 		return Databases{}, err
 	}
 	s.postgres = postgres
 	s.atEnd(postgres.Stop)
 	if err := postgres.Bootstrap(ctx, databaseName); err != nil {
-		return Databases{}, Explain("migrate the private database", err, s.Dir)
+		return Databases{}, program.Explain("migrate the private database", err, s.Dir)
 	}
 	return Databases{
-		Admin:  postgres.URL(AdminRole, databaseName),
-		Writer: postgres.URL(WriterRole, databaseName),
-		Reader: postgres.URL(ReaderRole, databaseName),
+		Admin:  postgres.URL(pgserver.AdminRole, databaseName),
+		Writer: postgres.URL(pgserver.WriterRole, databaseName),
+		Reader: postgres.URL(pgserver.ReaderRole, databaseName),
 	}, nil
 }
 
@@ -275,7 +278,7 @@ func (s *stack) ownDatabase(ctx context.Context) (Databases, error) {
 		err = migrations.Configure(ctx, s.DatabaseURL)
 	}
 	if err != nil && ctx.Err() == nil {
-		return Databases{}, &Problem{
+		return Databases{}, &program.Problem{
 			What: "the database of DATASTORAGE_DATABASE_URL cannot be used",
 			Why:  err.Error(),
 			Next: `psql "$DATASTORAGE_DATABASE_URL" -c 'CREATE EXTENSION IF NOT EXISTS vector'   # needs its owner, pgvector 0.8.2 or later`,
@@ -307,7 +310,7 @@ func (s *stack) samples(ctx context.Context) {
 		return
 	}
 	marker := filepath.Join(s.postgres.Data(), "samples-loaded")
-	if loaded, err := Exists(marker); loaded || err != nil {
+	if loaded, err := program.Exists(marker); loaded || err != nil {
 		return
 	}
 	count, err := s.Samples(ctx, s.url())
@@ -339,13 +342,13 @@ func (s *stack) wait(ctx context.Context) error {
 	case err := <-s.served:
 		return fmt.Errorf("serve %s: %w", s.Addr, err)
 	case <-postgresEnded:
-		return &Problem{
+		return &program.Problem{
 			What: "PostgreSQL ended by itself",
 			Why:  "somebody stopped it, or it gave up",
-			Next: "tail " + filepath.Join(s.postgres.Data(), LogFile),
+			Next: "tail " + filepath.Join(s.postgres.Data(), pgserver.LogFile),
 		}
 	case <-localStackEnded:
-		return &Problem{What: "LocalStack ended by itself", Why: "somebody stopped it, or it gave up", Next: "make run QUEUE=1   # its messages are lost"}
+		return &program.Problem{What: "LocalStack ended by itself", Why: "somebody stopped it, or it gave up", Next: "make run QUEUE=1   # its messages are lost"}
 	}
 }
 

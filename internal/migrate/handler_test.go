@@ -14,8 +14,8 @@ import (
 
 	"github.com/datastorage-service/datastorage/internal/embedding"
 	"github.com/datastorage-service/datastorage/internal/endtoend"
-	"github.com/datastorage-service/datastorage/internal/local"
 	"github.com/datastorage-service/datastorage/internal/migrate"
+	"github.com/datastorage-service/datastorage/internal/pgserver"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 	"github.com/datastorage-service/datastorage/migrations"
@@ -27,7 +27,7 @@ func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
 func empty(t *testing.T) *postgrestest.Database {
 	t.Helper()
 	database := &postgrestest.Database{Server: postgrestest.New(t).Server, Name: "empty_" + strings.ToLower(rand.Text())}
-	exec(t, database.Server.URL(local.Superuser, "postgres"), "CREATE DATABASE "+database.Name+" OWNER "+local.AdminRole+" TEMPLATE template0")
+	exec(t, database.Server.URL(pgserver.Superuser, "postgres"), "CREATE DATABASE "+database.Name+" OWNER "+pgserver.AdminRole+" TEMPLATE template0")
 	exec(t, database.SuperuserURL(), "CREATE EXTENSION vector")
 	return database
 }

@@ -261,7 +261,7 @@ func TestServerKilled(t *testing.T) {
 		batch, vectors := everything(t, fmt.Sprint("killed before ", i), "known")
 		var restarting sync.WaitGroup
 		store.Tap.Before(statement, 0, func() {
-			if err := server.Kill(); err != nil {
+			if err := postgrestest.Kill(t.Context(), server); err != nil {
 				t.Error(err)
 			}
 			restarting.Go(func() {

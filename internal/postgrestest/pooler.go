@@ -9,10 +9,10 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/pgserver"
 )
 
-// PoolerVariable selects a pooler: pgbouncer puts PgBouncer in transaction mode between every Tap and its server.
+// PoolerVariable selects a pooler: pgbouncer puts pgBouncer in transaction mode between every Tap and its server.
 const PoolerVariable = "DATASTORAGE_TEST_POOLER"
 
 // Pooled tells whether taps lead through a pooler, for tests of what a pooler does not have: a server process of each connection's own.
@@ -21,11 +21,11 @@ func Pooled() bool { return os.Getenv(PoolerVariable) != "" }
 // poolers are those of this test binary, by the server's address. They end with their servers.
 var poolers = struct {
 	sync.Mutex
-	servers map[string]*local.Postgres
-	running map[string]*local.PgBouncer
-}{servers: map[string]*local.Postgres{}, running: map[string]*local.PgBouncer{}}
+	servers map[string]*pgserver.Server
+	running map[string]*pgBouncer
+}{servers: map[string]*pgserver.Server{}, running: map[string]*pgBouncer{}}
 
-func address(server *local.Postgres) string {
+func address(server *pgserver.Server) string {
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(server.Port()))
 }
 
@@ -46,7 +46,7 @@ func pooled(tb testing.TB, host string) string {
 		return host // another tap, or a door
 	}
 	if poolers.running[host] == nil {
-		pooler, err := local.StartPgBouncer(tb.Context(), local.PgBouncerConfig{Server: server, Data: newDataDir(), Progress: os.Stderr})
+		pooler, err := startPgBouncer(tb.Context(), pgBouncerConfig{Server: server, Data: newDataDir(), Progress: os.Stderr})
 		if err != nil {
 			tb.Fatal(err)
 		}
@@ -66,14 +66,14 @@ func ThroughPooler(tb testing.TB, databaseURL string) string {
 	return target.String()
 }
 
-func servePooler(server *local.Postgres) {
+func servePooler(server *pgserver.Server) {
 	poolers.Lock()
 	defer poolers.Unlock()
 	poolers.servers[address(server)] = server
 }
 
 // stopWithPooler stops a server and what was put in front of it.
-func stopWithPooler(server *local.Postgres) error {
+func stopWithPooler(server *pgserver.Server) error {
 	poolers.Lock()
 	defer poolers.Unlock()
 	pooler := poolers.running[address(server)]

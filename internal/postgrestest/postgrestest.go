@@ -30,7 +30,7 @@ import (
 	"github.com/gofrs/flock"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/pgserver"
 	"github.com/datastorage-service/datastorage/migrations"
 )
 
@@ -47,21 +47,21 @@ const template = "datastorage_template"
 
 // Database is a migrated database for one test, with Model registered.
 type Database struct {
-	Server *local.Postgres
+	Server *pgserver.Server
 	Name   string
 }
 
 // AdminURL connects as the database's owner, datastorage_admin.
-func (d *Database) AdminURL() string { return d.Server.URL(local.AdminRole, d.Name) }
+func (d *Database) AdminURL() string { return d.Server.URL(pgserver.AdminRole, d.Name) }
 
 // WriterURL connects as datastorage_writer.
-func (d *Database) WriterURL() string { return d.Server.URL(local.WriterRole, d.Name) }
+func (d *Database) WriterURL() string { return d.Server.URL(pgserver.WriterRole, d.Name) }
 
 // ReaderURL connects as datastorage_reader.
-func (d *Database) ReaderURL() string { return d.Server.URL(local.ReaderRole, d.Name) }
+func (d *Database) ReaderURL() string { return d.Server.URL(pgserver.ReaderRole, d.Name) }
 
 // SuperuserURL connects as PostgreSQL's superuser, for what a test does to the server behind the application's back.
-func (d *Database) SuperuserURL() string { return d.Server.URL(local.Superuser, d.Name) }
+func (d *Database) SuperuserURL() string { return d.Server.URL(pgserver.Superuser, d.Name) }
 
 // shared is the server of this test binary. It cannot hang on a test, because it outlives each of them.
 var shared sharedServer
@@ -88,7 +88,7 @@ func New(tb testing.TB) *Database {
 	d := &Database{Server: server, Name: "test_" + strings.ToLower(rand.Text())}
 	name := pgx.Identifier{d.Name}.Sanitize()
 	tb.Cleanup(func() { d.exec(tb, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)") })
-	d.exec(tb, "CREATE DATABASE "+name+" OWNER "+local.AdminRole+" TEMPLATE "+template)
+	d.exec(tb, "CREATE DATABASE "+name+" OWNER "+pgserver.AdminRole+" TEMPLATE "+template)
 	// A copy lacks the settings that belong to the database it was made from.
 	if err := migrations.Configure(tb.Context(), d.AdminURL()); err != nil {
 		tb.Fatal(err)
@@ -100,7 +100,7 @@ func New(tb testing.TB) *Database {
 func (d *Database) exec(tb testing.TB, sql string) {
 	tb.Helper()
 	ctx := context.WithoutCancel(tb.Context())
-	conn, err := pgx.Connect(ctx, d.Server.URL(local.Superuser, "postgres"))
+	conn, err := pgx.Connect(ctx, d.Server.URL(pgserver.Superuser, "postgres"))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func (d *Database) exec(tb testing.TB, sql string) {
 }
 
 // NewServer starts a server for one test that kills, stops or fills it. It ends with the test.
-func NewServer(tb testing.TB) *local.Postgres {
+func NewServer(tb testing.TB) *pgserver.Server {
 	tb.Helper()
 	data := newDataDir()
 	server, err := start(tb.Context(), data)
@@ -127,10 +127,15 @@ func NewServer(tb testing.TB) *local.Postgres {
 }
 
 // NewReplica starts a streaming replica of a server of the test's own, which stays behind it by the delay until CatchUp. It ends with the test.
-func NewReplica(tb testing.TB, primary *local.Postgres, delay time.Duration) *local.Postgres {
+func NewReplica(tb testing.TB, primary *pgserver.Server, delay time.Duration) *pgserver.Server {
 	tb.Helper()
 	data := newDataDir()
-	replica, err := local.StartReplica(tb.Context(), primary, local.PostgresConfig{Data: data, Settings: settings()}, delay)
+	version, err := version()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	config := pgserver.Config{Version: version, Data: data, Settings: settings()}
+	replica, err := startReplica(tb.Context(), primary, config, delay)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -143,7 +148,7 @@ func NewReplica(tb testing.TB, primary *local.Postgres, delay time.Duration) *lo
 }
 
 // CatchUp lets a replica apply at once what it receives.
-func CatchUp(tb testing.TB, replica *local.Postgres) {
+func CatchUp(tb testing.TB, replica *pgserver.Server) {
 	tb.Helper()
 	d := &Database{Server: replica}
 	d.exec(tb, "ALTER SYSTEM SET recovery_min_apply_delay = 0")
@@ -151,7 +156,7 @@ func CatchUp(tb testing.TB, replica *local.Postgres) {
 }
 
 // NewOn makes a database on a server of the test's own. It goes with the server.
-func NewOn(tb testing.TB, server *local.Postgres) *Database {
+func NewOn(tb testing.TB, server *pgserver.Server) *Database {
 	tb.Helper()
 	d := &Database{Server: server, Name: "test_" + strings.ToLower(rand.Text())}
 	if err := prepare(tb.Context(), server, d.Name); err != nil {
@@ -160,24 +165,21 @@ func NewOn(tb testing.TB, server *local.Postgres) *Database {
 	return d
 }
 
-func prepare(ctx context.Context, server *local.Postgres, database string) error {
+func prepare(ctx context.Context, server *pgserver.Server, database string) error {
 	if err := server.Bootstrap(ctx, database); err != nil {
 		return err
 	}
-	return migrations.RegisterModel(ctx, server.URL(local.AdminRole, database), Model, Dimensions)
+	return migrations.RegisterModel(ctx, server.URL(pgserver.AdminRole, database), Model, Dimensions)
 }
 
 // start runs a server that is quick rather than safe against the machine's own failure. Acknowledged commits still survive
 // the server being killed: synchronous_commit stays on.
-func start(ctx context.Context, data string) (*local.Postgres, error) {
-	version := 0
-	if text := os.Getenv(VersionVariable); text != "" {
-		var err error
-		if version, err = strconv.Atoi(text); err != nil {
-			return nil, fmt.Errorf("read %s: %w", VersionVariable, err)
-		}
+func start(ctx context.Context, data string) (*pgserver.Server, error) {
+	version, err := version()
+	if err != nil {
+		return nil, err
 	}
-	server, err := local.StartPostgres(ctx, local.PostgresConfig{
+	server, err := pgserver.Start(ctx, pgserver.Config{
 		Version:  version,
 		Data:     data,
 		Progress: os.Stderr,
@@ -187,6 +189,19 @@ func start(ctx context.Context, data string) (*local.Postgres, error) {
 		servePooler(server)
 	}
 	return server, err
+}
+
+// version is the major version that VersionVariable selects, 0 for the default.
+func version() (int, error) {
+	selected := os.Getenv(VersionVariable)
+	if selected == "" {
+		return 0, nil
+	}
+	version, err := strconv.Atoi(selected)
+	if err != nil {
+		return 0, fmt.Errorf("read %s: %w", VersionVariable, err)
+	}
+	return version, nil
 }
 
 func settings() map[string]string {
@@ -204,7 +219,7 @@ type sharedServer struct {
 	mu      sync.Mutex
 	running bool
 	data    string
-	server  *local.Postgres
+	server  *pgserver.Server
 	err     error
 }
 
@@ -215,7 +230,7 @@ func (s *sharedServer) enter() {
 }
 
 // use starts the server at its first call. An error is final: the second test need not wait for the same failure.
-func (s *sharedServer) use() (*local.Postgres, error) {
+func (s *sharedServer) use() (*pgserver.Server, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.running {
@@ -227,7 +242,7 @@ func (s *sharedServer) use() (*local.Postgres, error) {
 	return s.server, s.err
 }
 
-func (s *sharedServer) start() (*local.Postgres, error) {
+func (s *sharedServer) start() (*pgserver.Server, error) {
 	sweep()
 	s.data = newDataDir()
 	server, err := start(context.Background(), s.data)

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/pgserver"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 	"github.com/datastorage-service/datastorage/migrations"
 )
@@ -121,7 +121,7 @@ func TestDatabaseIsDropped(t *testing.T) {
 	if !ok {
 		t.FailNow()
 	}
-	postgres := used.Server.URL(local.Superuser, "postgres")
+	postgres := used.Server.URL(pgserver.Superuser, "postgres")
 	if query[bool](t, postgres, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", used.Name) {
 		t.Errorf("%s is still there", used.Name)
 	}
@@ -145,7 +145,7 @@ func TestKilledServerKeepsWhatItAcknowledged(t *testing.T) {
 	db := postgrestest.NewOn(t, server)
 	const insert = "WITH made AS (INSERT INTO embedding_model (name, dimensions) VALUES ('kept', 3) RETURNING 1) SELECT 1 FROM made"
 	query[int](t, db.AdminURL(), insert)
-	if err := server.Kill(); err != nil {
+	if err := postgrestest.Kill(t.Context(), server); err != nil {
 		t.Fatal(err)
 	}
 	if err := server.Restart(t.Context()); err != nil {
@@ -165,7 +165,7 @@ func TestNewOnTheSameServerAtOnce(t *testing.T) {
 	}
 	group.Wait()
 	const count = "SELECT count(*) FROM pg_database WHERE datname LIKE 'test%'"
-	if got := query[int](t, server.URL(local.Superuser, "postgres"), count); got != 4 {
+	if got := query[int](t, server.URL(pgserver.Superuser, "postgres"), count); got != 4 {
 		t.Errorf("%d databases, want 4", got)
 	}
 }

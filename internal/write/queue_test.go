@@ -18,6 +18,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/api"
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/pgserver"
 	"github.com/datastorage-service/datastorage/internal/postgres"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
@@ -33,7 +34,7 @@ type consumer struct {
 	metrics  bytes.Buffer
 }
 
-func newConsumer(t *testing.T, server *local.Postgres, change func(*write.Config)) *consumer {
+func newConsumer(t *testing.T, server *pgserver.Server, change func(*write.Config)) *consumer {
 	t.Helper()
 	c := &consumer{t: t}
 	if server == nil {
@@ -415,7 +416,7 @@ func TestQueueDatabaseAway(t *testing.T) {
 	server := postgrestest.NewServer(t)
 	c := newConsumer(t, server, nil)
 	messages := bodies(append(many(20, func(i int) string { return remediation(fmt.Sprint("r", i)) }), `{}`)...)
-	if err := server.Kill(); err != nil {
+	if err := postgrestest.Kill(t.Context(), server); err != nil {
 		t.Fatal(err)
 	}
 	var all []string

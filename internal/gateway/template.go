@@ -1,0 +1,161 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// samTemplate is the part of an AWS SAM template that concerns the front. What stands elsewhere in it is not looked at, so
+// intrinsic functions (!Sub, !GetAtt, …) may stand there in any shape. Routes and their functions are the functions' events; whether a
+// route needs an identity is in the API's definition.
+type samTemplate struct {
+	Parameters map[string]struct {
+		Default yaml.Node `yaml:"Default"`
+	} `yaml:"Parameters"`
+	Globals struct {
+		Function struct {
+			Timeout yaml.Node `yaml:"Timeout"`
+		} `yaml:"Function"`
+	} `yaml:"Globals"`
+	Resources map[string]struct {
+		Type       string    `yaml:"Type"`
+		Properties yaml.Node `yaml:"Properties"`
+	} `yaml:"Resources"`
+}
+
+type samFunction struct {
+	Timeout yaml.Node           `yaml:"Timeout"`
+	Events  map[string]samEvent `yaml:"Events"`
+}
+
+type samEvent struct {
+	Type       string `yaml:"Type"`
+	Properties struct {
+		Path   string `yaml:"Path"`
+		Method string `yaml:"Method"`
+	} `yaml:"Properties"`
+}
+
+// samAPI is an AWS::Serverless::HttpApi.
+type samAPI struct {
+	DefinitionBody struct {
+		// Paths by path and lower-case method; an operation whose security is the empty list takes everybody.
+		Paths map[string]map[string]struct {
+			Security *[]yaml.Node `yaml:"security"`
+		} `yaml:"paths"`
+	} `yaml:"DefinitionBody"`
+}
+
+// function is what the front needs to know of an AWS::Serverless::Function.
+type function struct {
+	// ID is the logical id in the template.
+	ID      string
+	Timeout time.Duration
+	Routes  []route
+}
+
+// defaultFunctionTimeout stands in for a Timeout that the template leaves out: as long as the gateway waits.
+const defaultFunctionTimeout = integrationTimeout
+
+// parseTemplate finds the functions of a template and their HTTP API events, ordered by logical id and event name.
+func parseTemplate(text []byte) ([]function, error) {
+	var template samTemplate
+	if err := yaml.Unmarshal(text, &template); err != nil {
+		return nil, fmt.Errorf("read template: %w", err)
+	}
+	anonymous, err := template.anonymous()
+	if err != nil {
+		return nil, fmt.Errorf("read the API of template: %w", err)
+	}
+	var functions []function
+	for _, id := range slices.Sorted(maps.Keys(template.Resources)) {
+		resource := template.Resources[id]
+		if resource.Type != "AWS::Serverless::Function" {
+			continue
+		}
+		f, err := template.function(id, &resource.Properties)
+		if err != nil {
+			return nil, fmt.Errorf("read function %s of template: %w", id, err)
+		}
+		for at, r := range f.Routes {
+			f.Routes[at].Anonymous = anonymous[r.key()]
+		}
+		functions = append(functions, f)
+	}
+	if len(functions) == 0 {
+		return nil, errors.New("read template: it has no AWS::Serverless::Function")
+	}
+	return functions, nil
+}
+
+func (t samTemplate) function(id string, properties *yaml.Node) (function, error) {
+	var sam samFunction
+	if !properties.IsZero() {
+		if err := properties.Decode(&sam); err != nil {
+			return function{}, err
+		}
+	}
+	f := function{ID: id, Timeout: defaultFunctionTimeout}
+	for _, node := range []*yaml.Node{&t.Globals.Function.Timeout, &sam.Timeout} {
+		if err := t.timeout(node, &f.Timeout); err != nil {
+			return function{}, err
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(sam.Events)) {
+		event := sam.Events[name]
+		if event.Type != "HttpApi" {
+			continue
+		}
+		r, err := newRoute(event.Properties.Method, event.Properties.Path)
+		if err != nil {
+			return function{}, fmt.Errorf("event %s: %w", name, err)
+		}
+		f.Routes = append(f.Routes, r)
+	}
+	return f, nil
+}
+
+// anonymous are the keys of the routes that need no identity.
+func (t samTemplate) anonymous() (map[string]bool, error) {
+	open := map[string]bool{}
+	for _, resource := range t.Resources {
+		if resource.Type != "AWS::Serverless::HttpApi" || resource.Properties.IsZero() {
+			continue
+		}
+		var api samAPI
+		if err := resource.Properties.Decode(&api); err != nil {
+			return nil, err
+		}
+		for path, operations := range api.DefinitionBody.Paths {
+			for method, operation := range operations {
+				if operation.Security != nil && len(*operation.Security) == 0 {
+					open[strings.ToUpper(method)+" "+path] = true
+				}
+			}
+		}
+	}
+	return open, nil
+}
+
+// timeout reads a number of seconds, or a !Ref to a parameter with a default; an absent node leaves out as it is.
+func (t samTemplate) timeout(node *yaml.Node, out *time.Duration) error {
+	if node.Tag == "!Ref" {
+		parameter := t.Parameters[node.Value]
+		node = &parameter.Default
+	}
+	if node.IsZero() {
+		return nil
+	}
+	var seconds int
+	if err := node.Decode(&seconds); err != nil || seconds <= 0 {
+		return fmt.Errorf("%s %q is not a positive number of seconds", "Timeout", node.Value)
+	}
+	*out = time.Duration(seconds) * time.Second
+	return nil
+}

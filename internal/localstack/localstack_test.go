@@ -1,0 +1,170 @@
+package localstack
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/datastorage-service/datastorage/internal/program"
+)
+
+// localStackVariable makes the test binary start a Server, report, and wait to be killed.
+const localStackVariable = "DATASTORAGE_LOCAL_TEST_LOCALSTACK"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(localStackVariable) != "" {
+		runChildLocalStack()
+	}
+	os.Exit(m.Run())
+}
+
+func runChildLocalStack() {
+	l, err := Start(context.Background(), Config{Services: []string{"sqs"}})
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	fmt.Println(l.Endpoint(), l.scratch)
+	select {}
+}
+
+func startLocalStack(t *testing.T) *Server {
+	t.Helper()
+	l, err := Start(t.Context(), Config{Services: []string{"sqs"}, Progress: os.Stderr})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+// TestLocalStack shows that it serves on the loopback interface alone, that a second one can use the first, and that nothing of it stays.
+func TestLocalStack(t *testing.T) {
+	t.Parallel()
+	l := startLocalStack(t)
+	made, err := sqs.NewFromConfig(l.Config()).CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("q")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(aws.ToString(made.QueueUrl), l.Endpoint()+"/") {
+		t.Errorf("the queue is %s, the server %s", aws.ToString(made.QueueUrl), l.Endpoint())
+	}
+	address, err := url.Parse(l.Endpoint())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Were it bound on every interface, all of 127/8 would reach it.
+	if conn, err := net.DialTimeout("tcp", net.JoinHostPort("127.0.0.2", address.Port()), time.Second); err == nil {
+		_ = conn.Close()
+		t.Error("it listens on more than 127.0.0.1")
+	}
+	other, err := Start(t.Context(), Config{URL: l.Endpoint() + "/"})
+	if err != nil || other.Endpoint() != l.Endpoint() {
+		t.Errorf("used as one that runs: %v, %v", other, err)
+	}
+	if err := errors.Join(other.Close(), l.healthy(t.Context()), l.Close(), l.Close()); err != nil {
+		t.Error(err)
+	}
+	if err := l.healthy(t.Context()); err == nil {
+		t.Error("it answers after its end")
+	}
+	if _, err := os.Stat(l.scratch); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("its files are there after its end: %v", err)
+	}
+}
+
+// TestLocalStackNeedsItsPython shows what a person is told on a machine without the right Python.
+func TestLocalStackNeedsItsPython(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	t.Setenv("HOME", t.TempDir())
+	var progress bytes.Buffer
+	_, err := Start(t.Context(), Config{Dir: t.TempDir(), Services: []string{"sqs"}, Progress: &progress})
+	var problem *program.Problem
+	if !errors.As(err, &problem) || !strings.Contains(problem.What, localStackPython) || !strings.Contains(problem.Next, "DATASTORAGE_LOCALSTACK_URL") {
+		t.Errorf("%v", err)
+	}
+	if !strings.HasSuffix(progress.String(), "failed\n") {
+		t.Errorf("progress is %q", progress.String())
+	}
+}
+
+// TestLocalStackThatIsNotThere shows that the wait for one ends with the context.
+func TestLocalStackThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if _, err := Start(ctx, Config{URL: "http://127.0.0.1:1"}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestLocalStackIsPinned holds compose.yaml's image and the requirements to the version, and every package to a hash.
+func TestLocalStackIsPinned(t *testing.T) {
+	t.Parallel()
+	compose, err := os.ReadFile(filepath.Join("..", "..", "compose.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if image := "localstack/localstack:" + localStackVersion; !bytes.Contains(compose, []byte(image)) {
+		t.Errorf("compose.yaml has no %s", image)
+	}
+	for _, name := range []string{"localstack", "localstack-core", "setuptools"} {
+		if text := string(requirement(name)); !strings.Contains(text, "--hash=sha256:") || strings.Count(text, "==") != 1 {
+			t.Errorf("%s: %s", name, text)
+		}
+	}
+	if !bytes.Contains(localStackRequirements, []byte("\nlocalstack-core=="+localStackVersion)) {
+		t.Errorf("the requirements have no localstack-core %s", localStackVersion)
+	}
+}
+
+// TestLocalStackEndsWithItsOwner shows that a Server does not outlive a process that was killed.
+func TestLocalStackEndsWithItsOwner(t *testing.T) {
+	t.Parallel()
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), localStackVariable+"=1")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	endpoint, scratch, _ := strings.Cut(strings.TrimSpace(line), " ")
+	t.Cleanup(func() { _ = os.RemoveAll(scratch) })
+	l := &Server{endpoint: endpoint}
+	if err := l.healthy(t.Context()); err != nil {
+		t.Fatalf("%s: %v", line, err)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // it was killed
+	for deadline := time.Now().Add(30 * time.Second); l.healthy(t.Context()) == nil; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it outlives its owner")
+		}
+	}
+}

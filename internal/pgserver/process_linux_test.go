@@ -1,0 +1,121 @@
+package pgserver
+
+import (
+	"bufio"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/datastorage-service/datastorage/internal/program"
+)
+
+// owner starts this test binary as the owner of a server on data.
+func owner(t *testing.T, data string) (*exec.Cmd, *bufio.Reader) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), childVariable+"="+data)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return cmd, bufio.NewReader(out)
+}
+
+func killOwner(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // it was killed; that is known
+}
+
+func TestPostgresEndsWithItsOwner(t *testing.T) {
+	t.Parallel()
+	data := dataDir(t)
+	cmd, out := owner(t, data)
+	line, err := out.ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(line))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if alive, err := program.Runs(t.Context(), pid, data); err != nil || !alive {
+		t.Fatalf("process %d is not the server: %v", pid, err)
+	}
+	killOwner(t, cmd)
+	if gone, err := program.AwaitExit(t.Context(), pid, data, 30*time.Second); err != nil || !gone {
+		t.Errorf("the server outlives its owner: %v", err)
+	}
+	startPostgres(t, testConfig(data))
+}
+
+func TestPostgresKilledInSetUp(t *testing.T) {
+	t.Parallel()
+	data := dataDir(t)
+	cmd, out := owner(t, data)
+	ready := make(chan string)
+	go func() {
+		line, _ := out.ReadString('\n')
+		ready <- line
+	}()
+	for {
+		half, err := filepath.Glob(data + ".unfinished-*/data/cluster/base")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(half) > 0 {
+			break
+		}
+		select {
+		case line := <-ready:
+			t.Fatalf("it came to its end: %s", line)
+		case <-time.After(time.Millisecond):
+		}
+	}
+	killOwner(t, cmd)
+	<-ready
+	if _, err := os.Stat(data); !os.IsNotExist(err) {
+		t.Errorf("a run killed in initdb left data: %v", err)
+	}
+	p := startPostgres(t, testConfig(data))
+	if got := ask[int](t, p, "SELECT 1"); got != 1 {
+		t.Errorf("got %d", got)
+	}
+}
+
+func TestRootIdentity(t *testing.T) {
+	t.Parallel()
+	refused := func(identity) error { return syscall.EPERM }
+	granted := func(identity) error { return nil }
+	namespaceRefused := func(i identity) error {
+		if i.attributes.Cloneflags != 0 {
+			return syscall.EPERM
+		}
+		return nil
+	}
+
+	mapped, err := rootIdentity("/data", granted)
+	if err != nil || mapped.attributes.Cloneflags != syscall.CLONE_NEWUSER || mapped.chown {
+		t.Errorf("with namespaces: %+v, %v", mapped, err)
+	}
+	other, err := rootIdentity("/data", namespaceRefused)
+	if err != nil || other.attributes.Credential == nil || other.attributes.Credential.Uid == 0 || !other.chown {
+		t.Errorf("without namespaces: %+v, %v", other, err)
+	}
+	_, err = rootIdentity("/data", refused)
+	var problem *program.Problem
+	if !errors.As(err, &problem) || !errors.Is(err, syscall.EPERM) {
+		t.Errorf("with neither: %v", err)
+	}
+}

@@ -1,0 +1,122 @@
+package program
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// fillWith makes a directory that holds one file.
+func fillWith(content string) func(string) (string, error) {
+	return func(staging string) (string, error) {
+		made := filepath.Join(staging, "made")
+		if err := os.Mkdir(made, 0o755); err != nil {
+			return "", err
+		}
+		return made, os.WriteFile(filepath.Join(made, "file"), []byte(content), 0o600)
+	}
+}
+
+// names lists a directory, without the locks that stay.
+func names(t *testing.T, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, entry := range entries {
+		if filepath.Ext(entry.Name()) != ".lock" {
+			all = append(all, entry.Name())
+		}
+	}
+	return all
+}
+
+func TestMakeOnce(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "deep", "path")
+	var fills atomic.Int32
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			err := Once(t.Context(), path, func(staging string) (string, error) {
+				fills.Add(1)
+				return fillWith("whole")(staging)
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	if got := fills.Load(); got != 1 {
+		t.Errorf("filled %d times, want once", got)
+	}
+	if got, err := os.ReadFile(filepath.Join(path, "file")); err != nil || string(got) != "whole" {
+		t.Errorf("file holds %q, %v", got, err)
+	}
+	if got := names(t, filepath.Dir(path)); len(got) != 1 {
+		t.Errorf("left %v", got)
+	}
+}
+
+func TestMakeOnceAfterFailure(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "path")
+	// What a killed run leaves: a staging directory that nobody removed.
+	if err := os.MkdirAll(path+".unfinished-123/made", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	broken := errors.New("broken")
+	err := Once(t.Context(), path, func(string) (string, error) { return "", broken })
+	if !errors.Is(err, broken) {
+		t.Errorf("error is %v, want the one of the work", err)
+	}
+	if got := names(t, filepath.Dir(path)); len(got) != 0 {
+		t.Errorf("a failure left %v", got)
+	}
+	if err := Once(t.Context(), path, fillWith("second")); err != nil {
+		t.Errorf("second attempt: %v", err)
+	}
+}
+
+func TestMakeOnceCanceled(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "path")
+	inside, done := make(chan struct{}), make(chan error)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		done <- Once(t.Context(), path, func(staging string) (string, error) {
+			close(inside)
+			<-ctx.Done()
+			return fillWith("first")(staging)
+		})
+	}()
+	<-inside
+	expired, stop := context.WithCancel(t.Context())
+	stop()
+	err := Once(expired, path, fillWith("second"))
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("waiting with a canceled context: %v", err)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDefaultDir(t *testing.T) {
+	t.Parallel()
+	dir, err := DefaultDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(filepath.Dir(dir), "go.mod")); err != nil || filepath.Base(dir) != ".local" {
+		t.Errorf("%s is not .local beside go.mod: %v", dir, err)
+	}
+}

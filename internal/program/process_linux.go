@@ -1,0 +1,67 @@
+package program
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// Processes reads the process table from /proc. Processes that have ended but were not waited for are left out.
+func Processes(context.Context) ([]Process, error) {
+	entries, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		return nil, err
+	}
+	var all []Process
+	for _, entry := range entries {
+		p, err := readProcess(entry)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+			continue // ended since the listing
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read process table: %w", err)
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
+func readProcess(entry string) (Process, error) {
+	pid, err := strconv.Atoi(filepath.Base(entry))
+	if err != nil {
+		return Process{}, err
+	}
+	stat, err := os.ReadFile(filepath.Join(entry, "stat"))
+	if err != nil {
+		return Process{}, err
+	}
+	// "pid (name) state parent …"; the name may hold spaces and parentheses (proc(5)).
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if len(fields) < 2 || fields[0] == "Z" || fields[0] == "X" {
+		return Process{}, fs.ErrNotExist
+	}
+	parent, err := strconv.Atoi(fields[1])
+	if err != nil {
+		return Process{}, err
+	}
+	command, err := os.ReadFile(filepath.Join(entry, "cmdline"))
+	if err != nil {
+		return Process{}, err
+	}
+	return Process{PID: pid, Parent: parent, Command: string(bytes.ReplaceAll(command, []byte{0}, []byte{' '}))}, nil
+}
+
+// ChildAttr completes the attributes of a child process: it gets a process group of its own, so that Ctrl-C on a terminal
+// reaches it only through its parent, and SIGINT when its parent dies.
+func ChildAttr(attr syscall.SysProcAttr) *syscall.SysProcAttr {
+	attr.Setpgid = true
+	attr.Pdeathsig = syscall.SIGINT
+	return &attr
+}

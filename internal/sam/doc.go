@@ -1,0 +1,5 @@
+// Package sam installs the CLI CLI of AWS with the Lambda emulator that is part of it, and builds functions as they are
+// deployed.
+//
+// It does not know what the functions do.
+package sam

@@ -1,0 +1,172 @@
+package sam
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/datastorage-service/datastorage/internal/program"
+)
+
+// defaultTimeout is the timeout of a function that has none configured.
+const defaultTimeout = 30 * time.Second
+
+// EmulatorConfig says which function StartEmulator shall run.
+type EmulatorConfig struct {
+	// Bootstrap is the built function, for this machine. Required.
+	Bootstrap string
+	// Settings are the function's environment, beside what Lambda sets.
+	Settings map[string]string
+	// Timeout is the function's. Zero: 30 s.
+	Timeout time.Duration
+	// Dir receives the downloaded emulator. Empty: DefaultDir.
+	Dir string
+	// Progress receives a line for the download. Nil: nobody.
+	Progress io.Writer
+	// Log receives what the function and the emulator print, the function's metrics included. Nil: nobody.
+	Log io.Writer
+}
+
+// Emulator is AWS's Runtime Interface Emulator with one function in it, which it starts at the first invocation, and again after it has
+// ended. It takes one invocation at a time. It ends when we do.
+type Emulator struct {
+	url   string
+	cmd   *exec.Cmd
+	log   *program.Output
+	ended <-chan struct{}
+}
+
+// StartEmulator installs the emulator if it is missing and returns once it takes invocations. It is a program for Linux. What a person can
+// mend is a *Problem.
+func StartEmulator(ctx context.Context, config EmulatorConfig) (*Emulator, error) {
+	if err := config.complete(); err != nil {
+		return nil, err
+	}
+	installed, err := program.Installer{Dir: config.Dir, Python: "python3", Progress: config.Progress}.Install(ctx, emulatorWheel())
+	if err != nil {
+		return nil, err
+	}
+	executable := filepath.Join(installed, emulatorProgram()[runtime.GOARCH])
+	if err := os.Chmod(executable, 0o755); err != nil { //nolint:gosec // the wheel does not say that it is a program
+		return nil, err
+	}
+	port, err := program.FreePort(ctx)
+	if err != nil {
+		return nil, err
+	}
+	runtimePort, err := program.FreePort(ctx)
+	if err != nil {
+		return nil, err
+	}
+	address, runtimeAPI := net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), net.JoinHostPort("127.0.0.1", strconv.Itoa(runtimePort))
+	e := &Emulator{url: "http://" + address + "/2015-03-31/functions/function/invocations", log: &program.Output{Writer: config.Log}}
+	e.cmd = exec.CommandContext(context.WithoutCancel(ctx), executable,
+		"--runtime-interface-emulator-address", address, "--runtime-api-address", runtimeAPI, config.Bootstrap)
+	e.cmd.Env = config.environment()
+	e.cmd.Stdout, e.cmd.Stderr = e.log, e.log
+	e.cmd.SysProcAttr = program.ChildAttr(syscall.SysProcAttr{})
+	if e.ended, err = program.Spawn(e.cmd); err != nil {
+		return nil, err
+	}
+	if err := e.awaitReady(ctx, address); err != nil {
+		return nil, errors.Join(err, e.Stop())
+	}
+	return e, nil
+}
+
+func (c *EmulatorConfig) complete() (err error) {
+	if c.Bootstrap == "" {
+		return errors.New("emulator: Bootstrap must be set")
+	}
+	if c.Bootstrap, err = filepath.Abs(c.Bootstrap); err != nil {
+		return err
+	}
+	if c.Dir == "" {
+		if c.Dir, err = program.DefaultDir(); err != nil {
+			return err
+		}
+	}
+	if c.Progress == nil {
+		c.Progress = io.Discard
+	}
+	if c.Log == nil {
+		c.Log = io.Discard
+	}
+	if c.Timeout == 0 {
+		c.Timeout = defaultTimeout
+	}
+	return nil
+}
+
+// environment has nothing of ours but what is the function's: in Lambda, too, it gets what it is configured with.
+func (c *EmulatorConfig) environment() []string {
+	env := []string{
+		"PATH=" + os.Getenv("PATH"), "AWS_LAMBDA_FUNCTION_NAME=" + filepath.Base(filepath.Dir(c.Bootstrap)),
+		"AWS_LAMBDA_FUNCTION_TIMEOUT=" + strconv.Itoa(int(c.Timeout.Seconds())), "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=256",
+	}
+	for name, value := range c.Settings {
+		env = append(env, name+"="+value)
+	}
+	return env
+}
+
+// awaitReady waits until somebody listens.
+func (e *Emulator) awaitReady(ctx context.Context, address string) error {
+	for {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+		if err == nil {
+			return conn.Close()
+		}
+		select {
+		case <-e.ended:
+			return &program.Problem{What: "Lambda's emulator did not start", Why: program.LastLines(e.log.End(), 3), Next: "rm -r .local/aws-sam-cli-*   # and try again", Err: err}
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// Invoke sends an event and returns the function's answer, which for a failed invocation is a JSON object with errorType and errorMessage.
+func (e *Emulator) Invoke(ctx context.Context, event []byte) (answer []byte, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, e.url, bytes.NewReader(event))
+	if err != nil {
+		return nil, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("invoke the emulator's function: %w", err)
+	}
+	defer func() { err = errors.Join(err, response.Body.Close()) }()
+	return io.ReadAll(response.Body)
+}
+
+// Functions are the process ids of the function: one, or none before the first invocation.
+func (e *Emulator) Functions(ctx context.Context) ([]int, error) {
+	return program.Children(ctx, e.cmd.Process.Pid)
+}
+
+// Stop kills the emulator and its function.
+func (e *Emulator) Stop() error {
+	select {
+	case <-e.ended:
+		return nil
+	default:
+	}
+	if err := program.KillTree(context.Background(), e.cmd.Process.Pid); err != nil {
+		return fmt.Errorf("stop Lambda's emulator: %w", err)
+	}
+	<-e.ended
+	return nil
+}
