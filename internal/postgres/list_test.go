@@ -33,7 +33,7 @@ func TestQueriesAgainstBruteForce(t *testing.T) {
 	c.checkOffset(t)
 	c.checkIncidentEvents(t)
 	c.checkNearest(t)
-	c.checkLegs(t)
+	c.checkRetrieve(t)
 	c.checkIncidents(t)
 	// Comes last: it adds to the corpus.
 	c.checkCursorUnderWrites(t)
