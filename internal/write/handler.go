@@ -96,7 +96,7 @@ func fromQueue(payload []byte) bool {
 type handler struct{ Config }
 
 func (h handler) create(ctx context.Context, r *api.Request) (*api.Response, error) {
-	remediation, err := r.Remediation(r.Actions())
+	remediation, err := r.Remediation()
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func (h handler) create(ctx context.Context, r *api.Request) (*api.Response, err
 }
 
 func (h handler) createBatch(ctx context.Context, r *api.Request) (*api.Response, error) {
-	batch, err := r.Batch(r.Actions())
+	batch, err := r.Batch()
 	if err != nil {
 		return nil, err
 	}
@@ -134,10 +134,10 @@ func (h handler) createBatch(ctx context.Context, r *api.Request) (*api.Response
 
 // child is the handler of a record that belongs to the path's remediation.
 func child[R audit.Record](
-	h handler, decode func(*api.Request, audit.Actions) (R, error),
+	h handler, decode func(*api.Request) (R, error),
 ) func(context.Context, *api.Request) (*api.Response, error) {
 	return func(ctx context.Context, r *api.Request) (*api.Response, error) {
-		record, err := decode(r, r.Actions())
+		record, err := decode(r)
 		if err != nil {
 			return nil, err
 		}
@@ -154,7 +154,7 @@ func child[R audit.Record](
 }
 
 func (h handler) update(ctx context.Context, r *api.Request) (*api.Response, error) {
-	update, err := r.Update(r.Actions())
+	update, err := r.Update()
 	if err != nil {
 		return nil, err
 	}
