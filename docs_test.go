@@ -67,8 +67,28 @@ func TestReadiness(t *testing.T) {
 	}
 }
 
+// testCitation is a test named in a document, as `package TestName`.
+var testCitation = regexp.MustCompile("`([a-z0-9_./]+) ((?:Test|Fuzz|Example|Benchmark)[A-Za-z0-9_]*)`")
+
 // citesTests reads a page that names tests, as many as least or more, and demands that they exist.
 func citesTests(t *testing.T, page string, least int) string {
+	t.Helper()
+	tests := testsByPackage(t)
+	text := read(t, page)
+	cited := testCitation.FindAllStringSubmatch(text, -1)
+	if len(cited) < least {
+		t.Errorf("%s names %d tests only", page, len(cited))
+	}
+	for _, cite := range cited {
+		if !tests[cite[1]+" "+cite[2]] {
+			t.Errorf("%s names %s in %s, which does not exist", page, cite[2], cite[1])
+		}
+	}
+	return text
+}
+
+// testsByPackage holds every test as "package TestName", the package by its folder.
+func testsByPackage(t *testing.T) map[string]bool {
 	t.Helper()
 	tests := map[string]bool{}
 	for _, f := range parse(t) {
@@ -81,17 +101,7 @@ func citesTests(t *testing.T, page string, least int) string {
 			}
 		}
 	}
-	text := read(t, page)
-	cited := regexp.MustCompile("`([a-z0-9_./]+) ((?:Test|Fuzz|Example|Benchmark)[A-Za-z0-9_]*)`").FindAllStringSubmatch(text, -1)
-	if len(cited) < least {
-		t.Errorf("%s names %d tests only", page, len(cited))
-	}
-	for _, cite := range cited {
-		if !tests[cite[1]+" "+cite[2]] {
-			t.Errorf("%s names %s in %s, which does not exist", page, cite[2], cite[1])
-		}
-	}
-	return text
+	return tests
 }
 
 // requirementIDs are the business requirements, BR-STORAGE-001 to 035 without the numbers that were never given.

@@ -70,6 +70,6 @@ func open(tb testing.TB, settings access.Settings, sdk aws.Config) *postgres.Sto
 
 // ask makes one read that finds nothing.
 func ask(ctx context.Context, store *postgres.Store) error {
-	_, err := store.List(ctx, audit.Filter{}, audit.Page{Limit: 1})
+	_, err := store.List(ctx, audit.Filter{}, audit.PageRequest{Limit: 1})
 	return err
 }

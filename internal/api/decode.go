@@ -10,13 +10,13 @@ import (
 // MaxBatch is how many records a batch may hold.
 const MaxBatch = 500
 
-// Remediation reads the body as a remediation, checked and sanitised; what was done to it is counted in actions.
-func (r *Request) Remediation(actions audit.Actions) (*audit.Remediation, error) {
-	f, err := r.fields(actions)
+// Remediation reads the body as a remediation, checked and sanitised.
+func (r *Request) Remediation() (*audit.Remediation, error) {
+	f, err := r.fields()
 	if err != nil {
 		return nil, err
 	}
-	record, err := readRemediation(f, actions)
+	record, err := readRemediation(f, r.actions)
 	r.about(record.RemediationID)
 	return record, err
 }
@@ -28,8 +28,8 @@ type Batched struct {
 }
 
 // Batch reads the body as a batch of remediations. The error is about the batch as a whole.
-func (r *Request) Batch(actions audit.Actions) ([]Batched, error) {
-	f, err := r.fields(actions)
+func (r *Request) Batch() ([]Batched, error) {
+	f, err := r.fields()
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func (r *Request) Batch(actions audit.Actions) ([]Batched, error) {
 	batch := make([]Batched, len(list))
 	for i, item := range list {
 		f := newFields(item, fmt.Sprintf("records[%d].", i), new(audit.ValidationErrors))
-		batch[i].Remediation, batch[i].Err = readRemediation(f, actions)
+		batch[i].Remediation, batch[i].Err = readRemediation(f, r.actions)
 	}
 	return batch, nil
 }
@@ -81,12 +81,12 @@ func readSeverity(f *fields) audit.Severity {
 }
 
 // Update reads the body as an update of the path's remediation.
-func (r *Request) Update(actions audit.Actions) (*audit.Update, error) {
-	f, err := r.fields(actions)
+func (r *Request) Update() (*audit.Update, error) {
+	f, err := r.fields()
 	if err != nil {
 		return nil, err
 	}
-	return readUpdate(f, r.remediation(), actions)
+	return readUpdate(f, r.remediation(), r.actions)
 }
 
 func readUpdate(f *fields, remediationID string, actions audit.Actions) (*audit.Update, error) {
@@ -118,12 +118,12 @@ func (f *fields) unclearable(name string) *string {
 }
 
 // AIAnalysis reads the body as an AI analysis of the path's remediation.
-func (r *Request) AIAnalysis(actions audit.Actions) (*audit.AIAnalysis, error) {
-	f, err := r.fields(actions)
+func (r *Request) AIAnalysis() (*audit.AIAnalysis, error) {
+	f, err := r.fields()
 	if err != nil {
 		return nil, err
 	}
-	return readAIAnalysis(f, r.remediation(), actions)
+	return readAIAnalysis(f, r.remediation(), r.actions)
 }
 
 func readAIAnalysis(f *fields, remediationID string, actions audit.Actions) (*audit.AIAnalysis, error) {
@@ -140,12 +140,12 @@ func readAIAnalysis(f *fields, remediationID string, actions audit.Actions) (*au
 }
 
 // Workflow reads the body as a workflow of the path's remediation.
-func (r *Request) Workflow(actions audit.Actions) (*audit.Workflow, error) {
-	f, err := r.fields(actions)
+func (r *Request) Workflow() (*audit.Workflow, error) {
+	f, err := r.fields()
 	if err != nil {
 		return nil, err
 	}
-	return readWorkflow(f, r.remediation(), actions)
+	return readWorkflow(f, r.remediation(), r.actions)
 }
 
 func readWorkflow(f *fields, remediationID string, actions audit.Actions) (*audit.Workflow, error) {
@@ -162,12 +162,12 @@ func readWorkflow(f *fields, remediationID string, actions audit.Actions) (*audi
 }
 
 // Execution reads the body as an execution of the path's remediation.
-func (r *Request) Execution(actions audit.Actions) (*audit.Execution, error) {
-	f, err := r.fields(actions)
+func (r *Request) Execution() (*audit.Execution, error) {
+	f, err := r.fields()
 	if err != nil {
 		return nil, err
 	}
-	return readExecution(f, r.remediation(), actions)
+	return readExecution(f, r.remediation(), r.actions)
 }
 
 func readExecution(f *fields, remediationID string, actions audit.Actions) (*audit.Execution, error) {

@@ -11,7 +11,7 @@ import (
 // ListQuery is a parsed GET /v1/remediations.
 type ListQuery struct {
 	Filter audit.Filter
-	Page   audit.Page
+	Page   audit.PageRequest
 	paging *Paging
 }
 
@@ -33,7 +33,7 @@ func (r *Request) ListQuery(ctx context.Context, key CursorKey, now time.Time) (
 }
 
 // Respond writes the page that the query asked for.
-func (q *ListQuery) Respond(rows Rows[audit.Stored]) (*Response, error) {
+func (q *ListQuery) Respond(rows audit.Page[audit.Stored]) (*Response, error) {
 	return answerPage(q.paging, rows, wireRemediation, func(s audit.Stored) place { return rowPlace(s.StartTime, s.ID) })
 }
 
@@ -67,7 +67,7 @@ func (r *Request) HistoryQuery(ctx context.Context, key CursorKey) (string, *Pag
 }
 
 // RespondHistory writes a page of a journal.
-func (p *Paging) RespondHistory(rows Rows[audit.HistoryEntry]) (*Response, error) {
+func (p *Paging) RespondHistory(rows audit.Page[audit.HistoryEntry]) (*Response, error) {
 	return answerPage(p, rows, wireHistoryEntry, func(e audit.HistoryEntry) place {
 		return place{time: e.RecordedAt, key: e.EventID}
 	})
@@ -99,6 +99,6 @@ func (r *Request) IncidentQuery(ctx context.Context, key CursorKey, now time.Tim
 }
 
 // Respond writes the page that the query asked for.
-func (q *IncidentQuery) Respond(rows Rows[audit.IncidentEvent]) (*Response, error) {
+func (q *IncidentQuery) Respond(rows audit.Page[audit.IncidentEvent]) (*Response, error) {
 	return answerPage(q.Paging, rows, wireIncidentEvent, func(e audit.IncidentEvent) place { return rowPlace(e.CreatedAt, e.ID) })
 }

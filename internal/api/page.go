@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/datastorage-service/datastorage/client"
 	"github.com/datastorage-service/datastorage/internal/audit"
@@ -74,19 +73,12 @@ func (p *Paging) Position() *audit.Position {
 	return p.after.position()
 }
 
-// Entry is where the page before ended in a journal: the time and the id of its last entry; false on the first page.
-func (p *Paging) Entry() (time.Time, audit.ID, bool) {
+// HistoryPosition is where the previous page of a journal ended, nil on the first page.
+func (p *Paging) HistoryPosition() *audit.HistoryPosition {
 	if p.after == nil {
-		return time.Time{}, audit.ID{}, false
+		return nil
 	}
-	return p.after.time, p.after.key, true
-}
-
-// Rows is what a store answered for a page.
-type Rows[T any] struct {
-	Data    []T
-	HasMore bool
-	Total   *int64
+	return &audit.HistoryPosition{RecordedAt: p.after.time, EventID: p.after.key}
 }
 
 type pageBody struct {
@@ -99,7 +91,7 @@ const pageMargin = 10_000
 
 // answerPage writes a page. One whose records would make it too large to be sent ends before them: escaping can make a text several
 // times as long as it is stored.
-func answerPage[T, W any](p *Paging, rows Rows[T], wire func(T) W, at func(T) place) (*Response, error) {
+func answerPage[T, W any](p *Paging, rows audit.Page[T], wire func(T) W, at func(T) place) (*Response, error) {
 	body := pageBody{Data: make([]json.RawMessage, 0, len(rows.Data))}
 	size := pageMargin
 	for _, row := range rows.Data {

@@ -27,11 +27,9 @@ type Request struct {
 	event      events.APIGatewayV2HTTPRequest
 	actor      string
 	invocation *telemetry.Invocation
-	actions    audit.Actions
+	// actions counts what was done to the request's texts.
+	actions audit.Actions
 }
-
-// Actions counts what was done to the request's texts; the Router reports it.
-func (r *Request) Actions() audit.Actions { return r.actions }
 
 // maxIdentifierBytes is what an identifier of 255 characters may take in UTF-8.
 const maxIdentifierBytes = 4 * 255
@@ -201,17 +199,17 @@ func (r *Request) noParameters(faults *audit.ValidationErrors) {
 }
 
 // fields begins to read the body, which is to be an object, on a route without query parameters.
-func (r *Request) fields(actions audit.Actions) (*fields, error) {
-	return r.fieldsBeside(actions, func(*parameters) {})
+func (r *Request) fields() (*fields, error) {
+	return r.fieldsBeside(func(*parameters) {})
 }
 
 // fieldsBeside is fields on a route with the query parameters that read reads.
-func (r *Request) fieldsBeside(actions audit.Actions, read func(*parameters)) (*fields, error) {
+func (r *Request) fieldsBeside(read func(*parameters)) (*fields, error) {
 	faults := new(audit.ValidationErrors)
 	p := queryParameters(r.event.RawQueryString, faults)
 	read(p)
 	p.finish()
-	tree, err := r.json(actions)
+	tree, err := r.json()
 	var malformed audit.ValidationErrors
 	if errors.As(err, &malformed) {
 		return nil, append(*faults, malformed...)
@@ -222,8 +220,8 @@ func (r *Request) fieldsBeside(actions audit.Actions, read func(*parameters)) (*
 	return newFields(tree, "", faults), nil
 }
 
-// json parses the body as JSON. What was replaced in it is counted in actions.
-func (r *Request) json(actions audit.Actions) (any, error) {
+// json parses the body as JSON.
+func (r *Request) json() (any, error) {
 	media, parameters, err := mime.ParseMediaType(r.header("Content-Type"))
 	if err != nil || media != "application/json" && media != "application/merge-patch+json" {
 		return nil, errMediaType
@@ -234,7 +232,7 @@ func (r *Request) json(actions audit.Actions) (any, error) {
 	if len(r.event.Body) > MaxBody {
 		return nil, errTooLarge
 	}
-	tree, faults := audit.ParseJSON([]byte(r.event.Body), audit.JSONLimits{Bytes: MaxBody, Depth: maxDepth}, actions)
+	tree, faults := audit.ParseJSON([]byte(r.event.Body), audit.JSONLimits{Bytes: MaxBody, Depth: maxDepth}, r.actions)
 	return tree, faults.Err()
 }
 

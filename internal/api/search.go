@@ -48,13 +48,13 @@ type SearchQuery struct {
 }
 
 // SearchQuery reads the body of a search; what was done to the query's text is counted in actions.
-func (r *Request) SearchQuery(actions audit.Actions, now time.Time) (*SearchQuery, error) {
-	f, err := r.fieldsBeside(actions, (*parameters).consistency)
+func (r *Request) SearchQuery(now time.Time) (*SearchQuery, error) {
+	f, err := r.fieldsBeside((*parameters).consistency)
 	if err != nil {
 		return nil, err
 	}
 	query := &SearchQuery{
-		Text:         f.searchText(actions),
+		Text:         f.searchText(r.actions),
 		Limit:        f.bounded("limit", 1, maxSignatures, defaultSignatures),
 		PerSignature: f.bounded("per_signature", 0, maxPerSignature, defaultPerSignature),
 		MinScore:     f.score("min_score"),

@@ -9,16 +9,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 )
 
-// Written is what became of a record that was sent.
-type Written struct {
-	Err      error
-	Replayed bool
-	ID       int64
-	Receipt  audit.Receipt
-}
-
 // RespondCreated answers a record that was sent by itself: 201, or 200 with the body of the first answer for a replay.
-func RespondCreated(remediationID string, w Written) (*Response, error) {
+func RespondCreated(remediationID string, w audit.Written) (*Response, error) {
 	if w.Err != nil {
 		return nil, w.Err
 	}
@@ -34,7 +26,7 @@ func RespondCreated(remediationID string, w Written) (*Response, error) {
 	return replay(answer, w.Replayed), nil
 }
 
-func createdStatus(w Written) int {
+func createdStatus(w audit.Written) int {
 	if w.Replayed {
 		return http.StatusOK
 	}
@@ -49,7 +41,7 @@ func replay(answer *Response, replayed bool) *Response {
 }
 
 // RespondBatch answers a batch: one result for each record, in their order.
-func (r *Request) RespondBatch(batch []Batched, written []Written) *Response {
+func (r *Request) RespondBatch(batch []Batched, written []audit.Written) *Response {
 	results := make([]client.BatchResult, len(written))
 	for i, w := range written {
 		results[i] = client.BatchResult{Index: i, Status: createdStatus(w)}
@@ -74,29 +66,20 @@ func RespondUpdated(remediation audit.Stored, replayed bool) *Response {
 	return replay(NewAnswer(http.StatusOK, wireRemediation(remediation)), replayed)
 }
 
-// Detail is a remediation with its children. Truncated names the kinds of which there are more.
-type Detail struct {
-	Remediation audit.Stored
-	AIAnalyses  []audit.StoredAIAnalysis
-	Workflows   []audit.StoredWorkflow
-	Executions  []audit.StoredExecution
-	Truncated   []audit.Kind
-}
-
 // RespondDetail answers a remediation with its children.
-func RespondDetail(d Detail) *Response {
-	children := client.RemediationChildren{
-		AIAnalyses: mapped(d.AIAnalyses, wireAIAnalysis),
-		Workflows:  mapped(d.Workflows, wireWorkflow),
-		Executions: mapped(d.Executions, wireExecution),
+func RespondDetail(remediation audit.Stored, children audit.Children) *Response {
+	body := client.RemediationChildren{
+		AIAnalyses: mapped(children.AIAnalyses, wireAIAnalysis),
+		Workflows:  mapped(children.Workflows, wireWorkflow),
+		Executions: mapped(children.Executions, wireExecution),
 	}
 	plural := map[audit.Kind]client.ChildKind{
 		audit.KindAIAnalysis: "ai_analyses", audit.KindWorkflow: "workflows", audit.KindExecution: "executions",
 	}
-	for _, kind := range d.Truncated {
-		children.Truncated = append(children.Truncated, plural[kind])
+	for _, kind := range children.Truncated {
+		body.Truncated = append(body.Truncated, plural[kind])
 	}
 	return NewAnswer(http.StatusOK, client.RemediationDetail{
-		Remediation: wireRemediation(d.Remediation), RemediationChildren: children,
+		Remediation: wireRemediation(remediation), RemediationChildren: body,
 	})
 }

@@ -22,26 +22,6 @@ type Filter struct {
 	Until *time.Time
 }
 
-// Position is a place in the order of a list: behind the row with this time and number.
-type Position struct {
-	Time time.Time
-	ID   int64
-}
-
-// Page says which part of a list is wanted.
-type Page struct {
-	// Limit is how many rows at most, 1 to 1000.
-	Limit int
-	// After is where the page before ended, nil on the first.
-	After *Position
-	// Offset is how many rows to skip; 0 with After.
-	Offset int
-	// Ascending orders oldest first.
-	Ascending bool
-	// Total asks for the number of all rows that match.
-	Total bool
-}
-
 // All reports whether the filter selects everything.
 func (f Filter) All() bool { return len(f.Fields()) == 0 }
 

@@ -9,7 +9,7 @@ import (
 
 // Normalizer is the version of the rules that turn what happened into a signature. A change of the rules that changes any text needs a
 // new number: it goes into every signature's id. 2 tells the incident from its remedy. What an older
-// one signed, the upkeep signs anew (docs/decisions/014-signing-anew.md).
+// one signed, the upkeep signs anew (docs/decisions/014-renormalization.md).
 const Normalizer = 2
 
 // Bounds of a signature's text, in bytes. The gist of a workflow is held shorter, so that it never crowds out the error.

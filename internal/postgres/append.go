@@ -30,21 +30,6 @@ func (v Vectors) check() error {
 	return nil
 }
 
-// Written is what became of one entry.
-type Written struct {
-	// Err is nil when the entry is stored, now or before. Else it is the reason, which concerns this entry alone: a
-	// audit.Conflict, audit.ErrNotFound for a child or an update of an unknown remediation, audit.ValidationErrors, or audit.ErrRefused.
-	Err error
-	// Replayed says that the same content had been accepted before; the fields below are those of the first time.
-	Replayed bool
-	// ID is the number of the row.
-	ID int64
-	// Receipt names the journal entry; for a replayed update it is the zero value, since nothing was journaled.
-	Receipt audit.Receipt
-	// Remediation is the new state after an update, nil for other kinds.
-	Remediation *audit.Stored
-}
-
 // Append writes entries in one transaction: records, signatures, the vectors given, and the journal, whatever the kinds and
 // however many. New entries of one kind take one round trip, known ones a second; updates lock and read their rows first. A signature without a vector in
 // vectors is stored without one unless the table has it.
@@ -52,7 +37,7 @@ type Written struct {
 // The results are in the order of the entries. With an error nothing is stored, or, when the connection broke at the worst
 // moment, all of it: sending the same entries again finds out. An entry that the database refuses is stood apart by splitting the batch, and
 // only then are several transactions used.
-func (s *Store) Append(ctx context.Context, entries []audit.Entry, vectors Vectors) ([]Written, error) {
+func (s *Store) Append(ctx context.Context, entries []audit.Entry, vectors Vectors) ([]audit.Written, error) {
 	if len(entries) == 0 {
 		return nil, nil
 	}
@@ -61,7 +46,7 @@ func (s *Store) Append(ctx context.Context, entries []audit.Entry, vectors Vecto
 	return written, err
 }
 
-func (s *Store) appendOrSplit(ctx context.Context, entries []audit.Entry, vectors Vectors) ([]Written, error) {
+func (s *Store) appendOrSplit(ctx context.Context, entries []audit.Entry, vectors Vectors) ([]audit.Written, error) {
 	if err := vectors.check(); err != nil {
 		return nil, err
 	}
@@ -70,14 +55,14 @@ func (s *Store) appendOrSplit(ctx context.Context, entries []audit.Entry, vector
 		return written, err
 	}
 	if len(entries) == 1 {
-		return []Written{{Err: err}}, nil
+		return []audit.Written{{Err: err}}, nil
 	}
 	return s.appendHalves(ctx, entries, vectors)
 }
 
 // try writes entries in one transaction, or none of them.
-func (s *Store) try(ctx context.Context, entries []audit.Entry, vectors Vectors) ([]Written, error) {
-	written, err := retry(ctx, "append", func(ctx context.Context) ([]Written, error) {
+func (s *Store) try(ctx context.Context, entries []audit.Entry, vectors Vectors) ([]audit.Written, error) {
+	written, err := retry(ctx, "append", func(ctx context.Context) ([]audit.Written, error) {
 		return s.append(ctx, entries, vectors)
 	})
 	if err != nil {
@@ -92,8 +77,8 @@ func (s *Store) try(ctx context.Context, entries []audit.Entry, vectors Vectors)
 }
 
 // appendHalves splits a batch in the order in which one transaction writes it, so that no child is tried before its parent.
-func (s *Store) appendHalves(ctx context.Context, entries []audit.Entry, vectors Vectors) ([]Written, error) {
-	written := make([]Written, len(entries))
+func (s *Store) appendHalves(ctx context.Context, entries []audit.Entry, vectors Vectors) ([]audit.Written, error) {
+	written := make([]audit.Written, len(entries))
 	order := slices.Concat(group(entries)...)
 	for half := range slices.Chunk(order, (len(order)+1)/2) {
 		part := make([]audit.Entry, len(half))
@@ -117,12 +102,12 @@ type attempt struct {
 	db      dbsqlc.DBTX
 	entries []audit.Entry
 	vectors Vectors
-	written []Written
+	written []audit.Written
 	changes changes
 }
 
-func (s *Store) append(ctx context.Context, entries []audit.Entry, vectors Vectors) ([]Written, error) {
-	a := attempt{store: s, db: s.pool, entries: entries, vectors: vectors, written: make([]Written, len(entries))}
+func (s *Store) append(ctx context.Context, entries []audit.Entry, vectors Vectors) ([]audit.Written, error) {
+	a := attempt{store: s, db: s.pool, entries: entries, vectors: vectors, written: make([]audit.Written, len(entries))}
 	err := a.run(ctx)
 	if signatureGone(err) {
 		a.forget()
@@ -237,11 +222,11 @@ func (a *attempt) take(places []int, rows []dbsqlc.RemediationAppendRow) []int {
 
 // outcome compares what was sent with what stands in the journal. The same event is this very write, though it may have needed a
 // second attempt to learn so.
-func outcome(entry audit.Entry, row dbsqlc.RemediationAppendRow) Written {
+func outcome(entry audit.Entry, row dbsqlc.RemediationAppendRow) audit.Written {
 	if row.EventID != entry.EventID && !bytes.Equal(row.ContentHash, entry.ContentHash[:]) {
-		return Written{Err: audit.Conflict(fmt.Sprintf("this %s is stored already with other content", entry.Kind))}
+		return audit.Written{Err: audit.Conflict(fmt.Sprintf("this %s is stored already with other content", entry.Kind))}
 	}
-	return Written{
+	return audit.Written{
 		Replayed: row.EventID != entry.EventID,
 		ID:       row.ID,
 		Receipt: audit.Receipt{

@@ -55,7 +55,7 @@ func checkKept(t *testing.T, store tapped, want *audit.Remediation) {
 	receipt := audit.Receipt{
 		EventID: e.EventID, RecordedAt: e.RecordedAt, LeafHash: audit.LeafHash(e.Canonical()), Embedding: audit.EmbeddingPending,
 	}
-	if diff := cmp.Diff(postgres.Written{ID: got.ID, Receipt: receipt}, written[0]); diff != "" {
+	if diff := cmp.Diff(audit.Written{ID: got.ID, Receipt: receipt}, written[0]); diff != "" {
 		t.Errorf("answer (-want +got):\n%s", diff)
 	}
 }
@@ -71,10 +71,10 @@ func TestAppendKeepsEveryFieldOfAChild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var want postgres.Children
+	var want audit.Children
 	for i, e := range sent {
 		receipt := audit.Receipt{EventID: e.EventID, RecordedAt: e.RecordedAt, LeafHash: audit.LeafHash(e.Canonical())}
-		if diff := cmp.Diff(postgres.Written{ID: written[i].ID, Receipt: receipt}, written[i]); diff != "" || written[i].ID <= 0 {
+		if diff := cmp.Diff(audit.Written{ID: written[i].ID, Receipt: receipt}, written[i]); diff != "" || written[i].ID <= 0 {
 			t.Errorf("answer %d (-want +got):\n%s", i, diff)
 		}
 		if e.RemediationID == "r" {
@@ -91,7 +91,7 @@ func TestAppendKeepsEveryFieldOfAChild(t *testing.T) {
 	checkJournal(t, db)
 }
 
-func addChild(children *postgres.Children, e audit.Entry) {
+func addChild(children *audit.Children, e audit.Entry) {
 	switch record := e.Record.(type) {
 	case *audit.AIAnalysis:
 		children.AIAnalyses = append(children.AIAnalyses,
@@ -286,7 +286,7 @@ func TestSameKeyTwiceInABatch(t *testing.T) {
 	}
 }
 
-func checkTwice(t *testing.T, written []postgres.Written, same bool) {
+func checkTwice(t *testing.T, written []audit.Written, same bool) {
 	t.Helper()
 	for i, first := range written[:len(written)/2] {
 		second := written[len(written)-1-i]

@@ -219,7 +219,7 @@ func (c *corpus) filters(random *rand.Rand, combinations int) []audit.Filter {
 }
 
 // walk reads page after page from after on.
-func walk(ctx context.Context, c *corpus, f audit.Filter, p audit.Page, between func(page int)) ([]audit.Stored, error) {
+func walk(ctx context.Context, c *corpus, f audit.Filter, p audit.PageRequest, between func(page int)) ([]audit.Stored, error) {
 	var all []audit.Stored
 	for n := 0; ; n++ {
 		page, err := c.List(ctx, f, p)

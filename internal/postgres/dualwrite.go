@@ -9,7 +9,7 @@ import (
 )
 
 // reportDualWrites counts what became of the remediations among the entries. The other kinds have no vector of their own.
-func reportDualWrites(ctx context.Context, entries []audit.Entry, written []Written, err error) {
+func reportDualWrites(ctx context.Context, entries []audit.Entry, written []audit.Written, err error) {
 	invocation := telemetry.From(ctx)
 	if invocation == nil {
 		return
@@ -18,7 +18,7 @@ func reportDualWrites(ctx context.Context, entries []audit.Entry, written []Writ
 		if entry.Kind != audit.KindRemediation {
 			continue
 		}
-		became := Written{Err: err}
+		became := audit.Written{Err: err}
 		if err == nil {
 			became = written[i]
 		}
@@ -29,7 +29,7 @@ func reportDualWrites(ctx context.Context, entries []audit.Entry, written []Writ
 	}
 }
 
-func dualWriteStatus(w Written) string {
+func dualWriteStatus(w audit.Written) string {
 	switch {
 	case w.Err != nil:
 		return telemetry.Failure

@@ -159,7 +159,7 @@ func calls(tb testing.TB) map[string]func(context.Context, tapped) error {
 		"children":             func(ctx context.Context, s tapped) error { _, err := s.Children(ctx, "r"); return err },
 		"history":              func(ctx context.Context, s tapped) error { _, err := s.History(ctx, "r", 10, nil); return err },
 		"list": func(ctx context.Context, s tapped) error {
-			_, err := s.List(ctx, audit.Filter{}, audit.Page{Limit: 10, Total: true})
+			_, err := s.List(ctx, audit.Filter{}, audit.PageRequest{Limit: 10, Total: true})
 			return err
 		},
 		"incident events": func(ctx context.Context, s tapped) error {

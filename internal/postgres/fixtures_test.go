@@ -39,7 +39,7 @@ func openWith(tb testing.TB, config postgres.Config) tapped {
 }
 
 // mustAppend appends records and fails the test when one of them is not stored.
-func (s tapped) mustAppend(tb testing.TB, vectors postgres.Vectors, records ...audit.Record) []postgres.Written {
+func (s tapped) mustAppend(tb testing.TB, vectors postgres.Vectors, records ...audit.Record) []audit.Written {
 	tb.Helper()
 	written, err := s.Append(tb.Context(), entries(tb, records...), vectors)
 	if err != nil {

@@ -86,18 +86,20 @@ func (s *Store) lexical(
 	})
 }
 
-// Legs is what the legs of a hybrid search find.
-type Legs struct {
-	// Nearest is the semantic leg's.
+// Retrieved holds the signatures that the two retrievers of a hybrid search found, each best first.
+type Retrieved struct {
+	// Nearest is from the semantic retriever.
 	Nearest []Nearest
-	// Lexical is the lexical leg's; Scorer has weighed the query's terms.
+	// Lexical is from the lexical retriever; Scorer has weighed the query's terms.
 	Lexical []audit.ID
 	Scorer  *lexical.Scorer
 }
 
-// Legs asks for limit signatures by Nearest and by Weigh and Lexical, at the same time as far as there are connections. What the filter
-// leaves is counted once for both.
-func (s *Store) Legs(ctx context.Context, vector []float32, query lexical.Query, f audit.Filter, limit int) (found Legs, err error) {
+// Retrieve returns what Nearest, and Weigh and Lexical, return for the same limit. They run concurrently as far as the pool has connections;
+// what the filter matches is counted once for both.
+func (s *Store) Retrieve(
+	ctx context.Context, vector []float32, query lexical.Query, f audit.Filter, limit int,
+) (found Retrieved, err error) {
 	var exact bool
 	var statistics lexical.Statistics
 	// Neither ends the other when it fails: a query that is broken off costs a connection.
@@ -108,7 +110,7 @@ func (s *Store) Legs(ctx context.Context, vector []float32, query lexical.Query,
 	})
 	found.Scorer, statistics, err = s.Weigh(ctx, query)
 	if err := errors.Join(err, first.Wait()); err != nil {
-		return Legs{}, err
+		return Retrieved{}, err
 	}
 	second.Go(func() (err error) {
 		found.Nearest, err = s.nearest(ctx, vector, f, exact, limit)
@@ -147,7 +149,7 @@ func lexicalParams(scorer *lexical.Scorer, terms []lexical.QueryTerm, f audit.Fi
 	return params
 }
 
-// Candidate is a signature with what it takes to score it on every leg.
+// Candidate is a signature with what every retriever needs to score it.
 type Candidate struct {
 	SignatureID audit.ID
 	IncidentID  audit.ID

@@ -11,12 +11,12 @@ import (
 
 // List reads a page of the remediations that the filter leaves, ordered by start_time and id. The page ends early when its records
 // hold PageBytes of free text; HasMore tells.
-func (s *Store) List(ctx context.Context, f audit.Filter, p audit.Page) (Page[audit.Stored], error) {
+func (s *Store) List(ctx context.Context, f audit.Filter, p audit.PageRequest) (audit.Page[audit.Stored], error) {
 	params := listParams(f, p)
-	return retry(ctx, "list remediations", func(ctx context.Context) (Page[audit.Stored], error) {
+	return retry(ctx, "list remediations", func(ctx context.Context) (audit.Page[audit.Stored], error) {
 		rows, err := s.queries.RemediationList(ctx, s.pool, params)
 		if err != nil {
-			return Page[audit.Stored]{}, err
+			return audit.Page[audit.Stored]{}, err
 		}
 		page := firstPage(rows, p.Limit,
 			func(r dbsqlc.RemediationListRow) int64 { return r.Fetched },
@@ -24,7 +24,7 @@ func (s *Store) List(ctx context.Context, f audit.Filter, p audit.Page) (Page[au
 		if p.Total {
 			total, err := s.queries.RemediationCount(ctx, s.pool, countParams(f, math.MaxInt64))
 			if err != nil {
-				return Page[audit.Stored]{}, err
+				return audit.Page[audit.Stored]{}, err
 			}
 			page.Total = &total
 		}
@@ -32,7 +32,7 @@ func (s *Store) List(ctx context.Context, f audit.Filter, p audit.Page) (Page[au
 	})
 }
 
-func listParams(f audit.Filter, p audit.Page) dbsqlc.RemediationListParams {
+func listParams(f audit.Filter, p audit.PageRequest) dbsqlc.RemediationListParams {
 	params := dbsqlc.RemediationListParams{
 		Ids: f.IDs, RemediationIds: f.RemediationIDs, Names: f.Names, Namespaces: f.Namespaces, Phases: f.Phases,
 		Statuses: f.Statuses, Severities: f.Severities, Environments: f.Environments, ClusterNames: f.ClusterNames,
@@ -64,7 +64,7 @@ type IncidentFilter struct {
 // IncidentEvents reads a page of the incident_events view, newest first by created_at and id.
 func (s *Store) IncidentEvents(
 	ctx context.Context, f IncidentFilter, limit int, after *audit.Position,
-) (Page[audit.IncidentEvent], error) {
+) (audit.Page[audit.IncidentEvent], error) {
 	params := dbsqlc.IncidentEventListParams{
 		AlertNames: f.AlertNames, Namespaces: f.Namespaces, Statuses: f.WorkflowStatuses, Since: f.Since, Until: f.Until,
 		PageSize: int64(limit) + 1, Budget: PageBytes,
@@ -72,7 +72,7 @@ func (s *Store) IncidentEvents(
 	if after != nil {
 		params.AfterTime, params.AfterID = &after.Time, &after.ID
 	}
-	return retry(ctx, "list incident events", func(ctx context.Context) (Page[audit.IncidentEvent], error) {
+	return retry(ctx, "list incident events", func(ctx context.Context) (audit.Page[audit.IncidentEvent], error) {
 		rows, err := s.queries.IncidentEventList(ctx, s.pool, params)
 		return firstPage(rows, limit,
 			func(r dbsqlc.IncidentEventListRow) int64 { return r.Fetched }, incidentEvent), err

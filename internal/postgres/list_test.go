@@ -33,7 +33,7 @@ func TestQueriesAgainstBruteForce(t *testing.T) {
 	c.checkOffset(t)
 	c.checkIncidentEvents(t)
 	c.checkNearest(t)
-	c.checkLegs(t)
+	c.checkRetrieve(t)
 	c.checkIncidents(t)
 	// Comes last: it adds to the corpus.
 	c.checkCursorUnderWrites(t)
@@ -49,7 +49,7 @@ func (c *corpus) checkFilters(t *testing.T) {
 			empty++
 		}
 		limit := 1 + random.IntN(100)
-		page, err := c.List(t.Context(), f, audit.Page{Limit: limit, Total: true})
+		page, err := c.List(t.Context(), f, audit.PageRequest{Limit: limit, Total: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -82,7 +82,7 @@ func (c *corpus) checkCursor(t *testing.T) {
 				if ascending {
 					slices.Reverse(want)
 				}
-				got, err := walk(t.Context(), c, step.filter, audit.Page{Limit: limit, Ascending: ascending}, func(int) {})
+				got, err := walk(t.Context(), c, step.filter, audit.PageRequest{Limit: limit, Ascending: ascending}, func(int) {})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -103,7 +103,7 @@ func (c *corpus) checkOffset(t *testing.T) {
 		}
 		var got []audit.Stored
 		for offset := 0; ; offset += 99 {
-			page, err := c.List(t.Context(), audit.Filter{}, audit.Page{Limit: 99, Offset: offset, Ascending: ascending})
+			page, err := c.List(t.Context(), audit.Filter{}, audit.PageRequest{Limit: 99, Offset: offset, Ascending: ascending})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -117,7 +117,7 @@ func (c *corpus) checkOffset(t *testing.T) {
 		}
 	}
 	for _, offset := range []int{2000, 1 << 40} {
-		page, err := c.List(t.Context(), audit.Filter{}, audit.Page{Limit: 99, Offset: offset, Total: true})
+		page, err := c.List(t.Context(), audit.Filter{}, audit.PageRequest{Limit: 99, Offset: offset, Total: true})
 		if err != nil || len(page.Data) != 0 || page.HasMore || *page.Total != 2000 {
 			t.Errorf("behind the end at %d: %d rows, %+v (%v)", offset, len(page.Data), page, err)
 		}
@@ -136,7 +136,7 @@ func (c *corpus) checkCursorUnderWrites(t *testing.T) {
 		if ascending {
 			before = -before
 		}
-		got, err := walk(t.Context(), c, audit.Filter{}, audit.Page{Limit: 100, Ascending: ascending}, func(page int) {
+		got, err := walk(t.Context(), c, audit.Filter{}, audit.PageRequest{Limit: 100, Ascending: ascending}, func(page int) {
 			for range 5 {
 				record := minimal(fmt.Sprint("new ", ascending, n))
 				record.StartTime = start.Add(before)
@@ -261,14 +261,14 @@ func TestPagesAreBoundedInBytes(t *testing.T) {
 		want = append(want, record.RemediationID)
 	}
 	for _, ascending := range []bool{true, false} {
-		got, err := walk(t.Context(), c, audit.Filter{}, audit.Page{Limit: 30, Ascending: ascending}, func(int) {})
+		got, err := walk(t.Context(), c, audit.Filter{}, audit.PageRequest{Limit: 30, Ascending: ascending}, func(int) {})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, idsOf(got)); diff != "" {
 			t.Errorf("ascending %v (-want +got):\n%s", ascending, diff)
 		}
-		page, err := c.List(t.Context(), audit.Filter{}, audit.Page{Limit: 30, Ascending: ascending, Total: true})
+		page, err := c.List(t.Context(), audit.Filter{}, audit.PageRequest{Limit: 30, Ascending: ascending, Total: true})
 		if err != nil || len(page.Data) != postgres.PageBytes/size || !page.HasMore || *page.Total != n {
 			t.Errorf("the first page has %d records, more %v (%v)", len(page.Data), page.HasMore, err)
 		}
@@ -311,7 +311,7 @@ func TestHistoryPages(t *testing.T) {
 	store.mustAppend(t, nil, full("another"))
 	for _, limit := range []int{1, 5, 100} {
 		var got []audit.HistoryEntry
-		var after *postgres.HistoryAfter
+		var after *audit.HistoryPosition
 		for {
 			page, err := store.History(t.Context(), "r", limit, after)
 			if err != nil {
@@ -325,7 +325,7 @@ func TestHistoryPages(t *testing.T) {
 				break
 			}
 			last := page.Data[len(page.Data)-1]
-			after = &postgres.HistoryAfter{RecordedAt: last.RecordedAt, EventID: last.EventID}
+			after = &audit.HistoryPosition{RecordedAt: last.RecordedAt, EventID: last.EventID}
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("by %d (-want +got):\n%.2000s", limit, diff)
@@ -375,7 +375,7 @@ func TestWhatIsNotThere(t *testing.T) {
 	if _, err := store.History(t.Context(), "nobody", 10, nil); !cmp.Equal([]string{"not found"}, kindsOf(err)) {
 		t.Errorf("a history: %v", err)
 	}
-	page, err := store.List(t.Context(), audit.Filter{}, audit.Page{Limit: 10, Total: true})
+	page, err := store.List(t.Context(), audit.Filter{}, audit.PageRequest{Limit: 10, Total: true})
 	if err != nil || page.Data == nil || len(page.Data) != 0 || page.HasMore || *page.Total != 0 {
 		t.Errorf("a list: %+v (%v)", page, err)
 	}

@@ -233,7 +233,7 @@ func TestPlans(t *testing.T) {
 func (p planner) checkLists(t *testing.T, fields map[string][]audit.Filter) {
 	t.Helper()
 	middle := &audit.Position{Time: time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC), ID: 100_000}
-	pages := []audit.Page{
+	pages := []audit.PageRequest{
 		{Limit: 100},
 		{Limit: 100, Ascending: true},
 		{Limit: 100, After: middle},
@@ -275,7 +275,7 @@ func (p planner) checkCounts(t *testing.T, fields map[string][]audit.Filter) {
 	t.Helper()
 	for name, f := range selective(fields) {
 		p.Tap.Reset()
-		if _, err := p.List(t.Context(), f, audit.Page{Limit: 1, Total: true}); err != nil {
+		if _, err := p.List(t.Context(), f, audit.PageRequest{Limit: 1, Total: true}); err != nil {
 			t.Fatal(err)
 		}
 		p.check(t, "RemediationCount", name)
@@ -372,7 +372,7 @@ func checkFewOfMany(t *testing.T, db *postgrestest.Database) {
 	for i := range signatures {
 		f.SignatureIDs = append(f.SignatureIDs, audit.ID(md5.Sum(fmt.Append(nil, "s", i+1))))
 	}
-	page, err := store.List(t.Context(), f, audit.Page{Limit: 1, Total: true})
+	page, err := store.List(t.Context(), f, audit.PageRequest{Limit: 1, Total: true})
 	if err != nil || *page.Total <= 10_000 {
 		t.Fatalf("the filter leaves %d remediations (%v)", *page.Total, err)
 	}
@@ -420,7 +420,7 @@ func (p planner) checkReads(t *testing.T) {
 	}
 	_, get := p.Remediation(t.Context(), "r77")
 	_, children := p.Children(t.Context(), "r77")
-	_, history := p.History(t.Context(), "r77", 100, &postgres.HistoryAfter{RecordedAt: time.Now()})
+	_, history := p.History(t.Context(), "r77", 100, &audit.HistoryPosition{RecordedAt: time.Now()})
 	_, stored := p.SignaturesStored(t.Context(), []audit.ID{signature})
 	_, accepted := p.UpdatesAccepted(t.Context(), []audit.Entry{entry(t, toPhase("r77", audit.PhaseFailed))})
 	for statement, err := range map[string]error{

@@ -94,7 +94,7 @@ func appendIn(t *testing.T, tx pgx.Tx, e audit.Entry) {
 
 // answer is what Append came back with.
 type answer struct {
-	written []postgres.Written
+	written []audit.Written
 	err     error
 }
 

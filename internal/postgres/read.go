@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"time"
 
 	"github.com/datastorage-service/datastorage/internal/audit"
 	"github.com/datastorage-service/datastorage/internal/postgres/internal/dbsqlc"
@@ -25,96 +24,78 @@ func (s *Store) Remediation(ctx context.Context, remediationID string) (audit.St
 	})
 }
 
-// Children are what belongs to a remediation, oldest first. Truncated names the kinds of which there are more.
-type Children struct {
-	AIAnalyses []audit.StoredAIAnalysis
-	Workflows  []audit.StoredWorkflow
-	Executions []audit.StoredExecution
-	Truncated  []audit.Kind
-}
-
-// Children reads what belongs to a remediation, at most ChildLimit and 1 MiB of free text of each kind.
-func (s *Store) Children(ctx context.Context, remediationID string) (Children, error) {
-	return retry(ctx, "read the children of a remediation", func(ctx context.Context) (Children, error) {
-		var children Children
-		for _, read := range []func(context.Context, string, *Children) error{s.aiAnalyses, s.workflows, s.executions} {
+// Children reads what belongs to a remediation, at most ChildLimit records and 1 MiB of free text of each kind.
+func (s *Store) Children(ctx context.Context, remediationID string) (audit.Children, error) {
+	return retry(ctx, "read the children of a remediation", func(ctx context.Context) (audit.Children, error) {
+		var children audit.Children
+		for _, read := range []func(context.Context, string, *audit.Children) error{
+			s.readAIAnalyses, s.readWorkflows, s.readExecutions,
+		} {
 			if err := read(ctx, remediationID, &children); err != nil {
-				return Children{}, err
+				return audit.Children{}, err
 			}
 		}
 		return children, nil
 	})
 }
 
-func (s *Store) aiAnalyses(ctx context.Context, remediationID string, into *Children) error {
+func (s *Store) readAIAnalyses(ctx context.Context, remediationID string, into *audit.Children) error {
 	rows, err := s.queries.AIAnalysisList(ctx, s.pool, dbsqlc.AIAnalysisListParams{
 		RemediationID: remediationID, PageSize: ChildLimit + 1, Budget: childBytes,
 	})
 	page := firstPage(rows, ChildLimit, func(r dbsqlc.AIAnalysisListRow) int64 { return r.Fetched }, storedAIAnalysis)
 	into.AIAnalyses = page.Data
-	into.truncated(audit.KindAIAnalysis, page.HasMore)
+	noteTruncated(into, audit.KindAIAnalysis, page.HasMore)
 	return err
 }
 
-func (s *Store) workflows(ctx context.Context, remediationID string, into *Children) error {
+func (s *Store) readWorkflows(ctx context.Context, remediationID string, into *audit.Children) error {
 	rows, err := s.queries.WorkflowList(ctx, s.pool, dbsqlc.WorkflowListParams{
 		RemediationID: remediationID, PageSize: ChildLimit + 1, Budget: childBytes,
 	})
 	page := firstPage(rows, ChildLimit, func(r dbsqlc.WorkflowListRow) int64 { return r.Fetched }, storedWorkflow)
 	into.Workflows = page.Data
-	into.truncated(audit.KindWorkflow, page.HasMore)
+	noteTruncated(into, audit.KindWorkflow, page.HasMore)
 	return err
 }
 
-func (s *Store) executions(ctx context.Context, remediationID string, into *Children) error {
+func (s *Store) readExecutions(ctx context.Context, remediationID string, into *audit.Children) error {
 	rows, err := s.queries.ExecutionList(ctx, s.pool, dbsqlc.ExecutionListParams{
 		RemediationID: remediationID, PageSize: ChildLimit + 1, Budget: childBytes,
 	})
 	page := firstPage(rows, ChildLimit, func(r dbsqlc.ExecutionListRow) int64 { return r.Fetched }, storedExecution)
 	into.Executions = page.Data
-	into.truncated(audit.KindExecution, page.HasMore)
+	noteTruncated(into, audit.KindExecution, page.HasMore)
 	return err
 }
 
-func (c *Children) truncated(kind audit.Kind, hasMore bool) {
+func noteTruncated(children *audit.Children, kind audit.Kind, hasMore bool) {
 	if hasMore {
-		c.Truncated = append(c.Truncated, kind)
+		children.Truncated = append(children.Truncated, kind)
 	}
 }
 
-// Page is one page of a list.
-type Page[T any] struct {
-	Data    []T
-	HasMore bool
-	// Total is the number of all rows that match, where it was asked for.
-	Total *int64
-}
-
-// firstPage makes a page of at most limit of the rows. The statement was asked for one row more than the limit; fetched tells how many
-// it found before it cut them to the budget of bytes.
-func firstPage[R, T any](rows []R, limit int, fetched func(R) int64, as func(R) T) Page[T] {
-	page := Page[T]{Data: make([]T, 0, min(len(rows), limit))}
+// firstPage converts at most limit rows to a page. The statement asks for limit+1 rows; fetched is the number of rows it found before
+// cutting them to the byte budget.
+func firstPage[R, T any](rows []R, limit int, fetched func(R) int64, convert func(R) T) audit.Page[T] {
+	page := audit.Page[T]{Data: make([]T, 0, min(len(rows), limit))}
 	for _, row := range rows[:min(len(rows), limit)] {
-		page.Data = append(page.Data, as(row))
+		page.Data = append(page.Data, convert(row))
 	}
 	page.HasMore = len(rows) > 0 && fetched(rows[0]) > int64(len(page.Data))
 	return page
 }
 
-// HistoryAfter is a place in a journal: behind the entry with this time and id.
-type HistoryAfter struct {
-	RecordedAt time.Time
-	EventID    audit.ID
-}
-
-// History reads a page of a remediation's journal, from the beginning or from after a place in it. A remediation that does not exist
-// is audit.ErrNotFound.
-func (s *Store) History(ctx context.Context, remediationID string, limit int, after *HistoryAfter) (Page[audit.HistoryEntry], error) {
+// History reads a page of a remediation's journal, from the beginning or after a position. It returns audit.ErrNotFound if the
+// remediation does not exist.
+func (s *Store) History(
+	ctx context.Context, remediationID string, limit int, after *audit.HistoryPosition,
+) (audit.Page[audit.HistoryEntry], error) {
 	params := dbsqlc.AuditEventHistoryParams{RemediationID: remediationID, PageSize: int64(limit) + 1, Budget: PageBytes}
 	if after != nil {
 		params.AfterTime, params.AfterID = &after.RecordedAt, &after.EventID
 	}
-	return retry(ctx, "read the history of a remediation", func(ctx context.Context) (Page[audit.HistoryEntry], error) {
+	return retry(ctx, "read the history of a remediation", func(ctx context.Context) (audit.Page[audit.HistoryEntry], error) {
 		rows, err := s.queries.AuditEventHistory(ctx, s.pool, params)
 		if err == nil && len(rows) == 0 && after == nil {
 			err = audit.ErrNotFound

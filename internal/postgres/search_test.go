@@ -106,14 +106,14 @@ func common(want, got []postgres.Nearest) int {
 	return n
 }
 
-// checkLegs demands of both legs at once what each answers alone.
-func (c *corpus) checkLegs(t *testing.T) {
+// checkRetrieve requires of both retrievers together what each returns alone.
+func (c *corpus) checkRetrieve(t *testing.T) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(11, 12))
 	query := lexical.Parse("restart the pod: out of memory, connection refused, 磁盘")
 	for _, f := range c.filters(random, 20) {
 		vector, limit := randomVector(random), 1+random.IntN(20)
-		got, err := c.Legs(t.Context(), vector, query, f, limit)
+		got, err := c.Retrieve(t.Context(), vector, query, f, limit)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,7 +123,8 @@ func (c *corpus) checkLegs(t *testing.T) {
 		if err := errors.Join(nearestErr, weighErr, lexicalErr); err != nil {
 			t.Fatal(err)
 		}
-		if diff := gocmp.Diff(postgres.Legs{Nearest: nearest, Lexical: byWords, Scorer: scorer}, got, gocmp.AllowUnexported(lexical.Scorer{})); diff != "" {
+		want := postgres.Retrieved{Nearest: nearest, Lexical: byWords, Scorer: scorer}
+		if diff := gocmp.Diff(want, got, gocmp.AllowUnexported(lexical.Scorer{})); diff != "" {
 			t.Errorf("%+v (-each alone +both):\n%.2000s", f, diff)
 		}
 	}

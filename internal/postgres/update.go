@@ -29,7 +29,7 @@ func (a *attempt) applyUpdates(ctx context.Context) error {
 		entry := a.entries[place]
 		state, known := states[entry.RemediationID]
 		if !known {
-			a.written[place] = Written{Err: audit.ErrNotFound}
+			a.written[place] = audit.Written{Err: audit.ErrNotFound}
 			continue
 		}
 		a.written[place] = a.changes.apply(entry, state)
@@ -90,18 +90,18 @@ func (c *changes) signatures() []audit.Signature { return slices.Collect(maps.Va
 
 // apply lets an update change the state in place. The entry's time is moved behind the state's, so that a remediation's journal is
 // in the order in which its changes happened, whatever the clocks of two functions say.
-func (c *changes) apply(entry audit.Entry, state *audit.Stored) Written {
+func (c *changes) apply(entry audit.Entry, state *audit.Stored) audit.Written {
 	update, ok := entry.Record.(*audit.Update)
 	if !ok {
-		return Written{Err: fmt.Errorf("an update entry carries a %T", entry.Record)}
+		return audit.Written{Err: fmt.Errorf("an update entry carries a %T", entry.Record)}
 	}
 	next, changed, err := update.Apply(*state)
 	if err != nil {
-		return Written{Err: err}
+		return audit.Written{Err: err}
 	}
 	if !changed {
 		now := *state
-		return Written{Replayed: true, ID: state.ID, Remediation: &now}
+		return audit.Written{Replayed: true, ID: state.ID, Remediation: &now}
 	}
 	if !entry.RecordedAt.After(state.UpdatedAt) {
 		entry.RecordedAt = state.UpdatedAt.Add(time.Microsecond)
@@ -118,7 +118,7 @@ func (c *changes) apply(entry audit.Entry, state *audit.Stored) Written {
 		c.order = append(c.order, entry.RemediationID)
 	}
 	after := next
-	return Written{ID: state.ID, Remediation: &after, Receipt: audit.Receipt{
+	return audit.Written{ID: state.ID, Remediation: &after, Receipt: audit.Receipt{
 		EventID: entry.EventID, RecordedAt: entry.RecordedAt, LeafHash: audit.LeafHash(entry.Canonical()),
 	}}
 }

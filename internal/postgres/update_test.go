@@ -149,7 +149,7 @@ func TestUpdateKeepsEveryField(t *testing.T) {
 	checkJournal(t, db)
 }
 
-func checkUpdated(t *testing.T, store tapped, e audit.Entry, want audit.Stored, written postgres.Written) {
+func checkUpdated(t *testing.T, store tapped, e audit.Entry, want audit.Stored, written audit.Written) {
 	t.Helper()
 	got, err := store.Remediation(t.Context(), want.RemediationID)
 	if err != nil {
@@ -158,7 +158,7 @@ func checkUpdated(t *testing.T, store tapped, e audit.Entry, want audit.Stored, 
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("read back (-want +got):\n%s", diff)
 	}
-	answer := postgres.Written{ID: want.ID, Remediation: &want, Receipt: audit.Receipt{
+	answer := audit.Written{ID: want.ID, Remediation: &want, Receipt: audit.Receipt{
 		EventID: e.EventID, RecordedAt: e.RecordedAt, LeafHash: audit.LeafHash(e.Canonical()),
 	}}
 	if diff := cmp.Diff(answer, written); diff != "" {

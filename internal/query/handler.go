@@ -12,7 +12,6 @@ import (
 	_ "time/tzdata"
 
 	"github.com/datastorage-service/datastorage/internal/api"
-	"github.com/datastorage-service/datastorage/internal/audit"
 	"github.com/datastorage-service/datastorage/internal/embedding"
 	"github.com/datastorage-service/datastorage/internal/postgres"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
@@ -86,7 +85,7 @@ func (h handler) list(ctx context.Context, r *api.Request) (*api.Response, error
 	if err != nil {
 		return nil, err
 	}
-	return query.Respond(api.Rows[audit.Stored](page))
+	return query.Respond(page)
 }
 
 func (h handler) get(ctx context.Context, r *api.Request) (*api.Response, error) {
@@ -102,13 +101,7 @@ func (h handler) get(ctx context.Context, r *api.Request) (*api.Response, error)
 	if err != nil {
 		return nil, err
 	}
-	return api.RespondDetail(api.Detail{
-		Remediation: remediation,
-		AIAnalyses:  children.AIAnalyses,
-		Workflows:   children.Workflows,
-		Executions:  children.Executions,
-		Truncated:   children.Truncated,
-	}), nil
+	return api.RespondDetail(remediation, children), nil
 }
 
 func (h handler) history(ctx context.Context, r *api.Request) (*api.Response, error) {
@@ -116,15 +109,11 @@ func (h handler) history(ctx context.Context, r *api.Request) (*api.Response, er
 	if err != nil {
 		return nil, err
 	}
-	var after *postgres.HistoryAfter
-	if at, event, ok := paging.Entry(); ok {
-		after = &postgres.HistoryAfter{RecordedAt: at, EventID: event}
-	}
-	page, err := h.Store.History(ctx, id, paging.Limit, after)
+	page, err := h.Store.History(ctx, id, paging.Limit, paging.HistoryPosition())
 	if err != nil {
 		return nil, err
 	}
-	return paging.RespondHistory(api.Rows[audit.HistoryEntry](page))
+	return paging.RespondHistory(page)
 }
 
 func (h handler) incidentEvents(ctx context.Context, r *api.Request) (*api.Response, error) {
@@ -140,7 +129,7 @@ func (h handler) incidentEvents(ctx context.Context, r *api.Request) (*api.Respo
 	if err != nil {
 		return nil, err
 	}
-	return query.Respond(api.Rows[audit.IncidentEvent](page))
+	return query.Respond(page)
 }
 
 func (h handler) successRate(ctx context.Context, r *api.Request) (*api.Response, error) {

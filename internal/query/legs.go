@@ -132,7 +132,7 @@ func (h handler) byWords(ctx context.Context, query *api.SearchQuery) ([]api.Fou
 
 func (h handler) byBoth(ctx context.Context, query *api.SearchQuery, m meaning) ([]api.Found, error) {
 	return gather(query, depth, func(limit int) ([]api.Found, bool, error) {
-		legs, err := m.store.Legs(ctx, m.vector, lexical.Parse(query.Text), query.Filter, limit)
+		legs, err := m.store.Retrieve(ctx, m.vector, lexical.Parse(query.Text), query.Filter, limit)
 		if err != nil {
 			return nil, false, err
 		}

@@ -12,7 +12,7 @@ import (
 )
 
 func (h handler) search(ctx context.Context, r *api.Request) (*api.Response, error) {
-	query, err := r.SearchQuery(r.Actions(), h.Now())
+	query, err := r.SearchQuery(h.Now())
 	if err != nil {
 		return nil, err
 	}

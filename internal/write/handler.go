@@ -96,7 +96,7 @@ func fromQueue(payload []byte) bool {
 type handler struct{ Config }
 
 func (h handler) create(ctx context.Context, r *api.Request) (*api.Response, error) {
-	remediation, err := r.Remediation(r.Actions())
+	remediation, err := r.Remediation()
 	if err != nil {
 		return nil, err
 	}
@@ -108,14 +108,14 @@ func (h handler) create(ctx context.Context, r *api.Request) (*api.Response, err
 }
 
 func (h handler) createBatch(ctx context.Context, r *api.Request) (*api.Response, error) {
-	batch, err := r.Batch(r.Actions())
+	batch, err := r.Batch()
 	if err != nil {
 		return nil, err
 	}
 	telemetry.Observe(ctx, telemetry.BatchSize, float64(len(batch)))
 	var good []audit.Record
 	var places []int
-	results := make([]api.Written, len(batch))
+	results := make([]audit.Written, len(batch))
 	for i, one := range batch {
 		if results[i].Err = one.Err; one.Err == nil {
 			good = append(good, one.Remediation)
@@ -134,10 +134,10 @@ func (h handler) createBatch(ctx context.Context, r *api.Request) (*api.Response
 
 // child is the handler of a record that belongs to the path's remediation.
 func child[R audit.Record](
-	h handler, decode func(*api.Request, audit.Actions) (R, error),
+	h handler, decode func(*api.Request) (R, error),
 ) func(context.Context, *api.Request) (*api.Response, error) {
 	return func(ctx context.Context, r *api.Request) (*api.Response, error) {
-		record, err := decode(r, r.Actions())
+		record, err := decode(r)
 		if err != nil {
 			return nil, err
 		}
@@ -154,7 +154,7 @@ func child[R audit.Record](
 }
 
 func (h handler) update(ctx context.Context, r *api.Request) (*api.Response, error) {
-	update, err := r.Update(r.Actions())
+	update, err := r.Update()
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +198,7 @@ func (h handler) signatureAfter(ctx context.Context, update *audit.Update) ([]au
 }
 
 // write appends records that the actor sent.
-func (h handler) write(ctx context.Context, actor string, records ...audit.Record) ([]api.Written, error) {
+func (h handler) write(ctx context.Context, actor string, records ...audit.Record) ([]audit.Written, error) {
 	now := h.Now()
 	entries := make([]audit.Entry, len(records))
 	var signatures []audit.Signature
@@ -212,17 +212,12 @@ func (h handler) write(ctx context.Context, actor string, records ...audit.Recor
 			signatures = append(signatures, entry.Signature)
 		}
 	}
-	written, err := h.append(ctx, entries, signatures)
-	results := make([]api.Written, len(written))
-	for i, w := range written {
-		results[i] = api.Written{Err: w.Err, Replayed: w.Replayed, ID: w.ID, Receipt: w.Receipt}
-	}
-	return results, err
+	return h.append(ctx, entries, signatures)
 }
 
 // append stores entries with the vectors that their signatures lack. No vector is waited for longer than the embedder's deadline, and
 // none is worth losing the record: without it the record is stored and the vector is pending.
-func (h handler) append(ctx context.Context, entries []audit.Entry, signatures []audit.Signature) ([]postgres.Written, error) {
+func (h handler) append(ctx context.Context, entries []audit.Entry, signatures []audit.Signature) ([]audit.Written, error) {
 	if len(signatures) == 0 {
 		return h.Store.Append(ctx, entries, nil)
 	}

@@ -20,7 +20,6 @@ import (
 
 	"github.com/datastorage-service/datastorage/internal/api"
 	"github.com/datastorage-service/datastorage/internal/audit"
-	"github.com/datastorage-service/datastorage/internal/postgres"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
@@ -296,7 +295,7 @@ func goodRecords(round []*message) (entries []audit.Entry, places []*queued) {
 	return entries, places
 }
 
-func (d *delivery) appendRound(ctx context.Context, entries []audit.Entry) ([]postgres.Written, error) {
+func (d *delivery) appendRound(ctx context.Context, entries []audit.Entry) ([]audit.Written, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -319,7 +318,7 @@ func (d *delivery) appendRound(ctx context.Context, entries []audit.Entry) ([]po
 
 // appendUpdates appends the updates that found no remediation because it came with them: a transaction applies updates before it
 // creates. Their vectors, where they need others, are left to the maintain function.
-func (d *delivery) appendUpdates(ctx context.Context, entries []audit.Entry, written []postgres.Written) error {
+func (d *delivery) appendUpdates(ctx context.Context, entries []audit.Entry, written []audit.Written) error {
 	created := map[string]bool{}
 	for i, entry := range entries {
 		if entry.Kind == audit.KindRemediation && written[i].Err == nil {
@@ -343,7 +342,7 @@ func (d *delivery) appendUpdates(ctx context.Context, entries []audit.Entry, wri
 
 // forgive takes a conflict off an update that was accepted before and comes again, after others that moved the remediation on: a queue
 // may deliver twice.
-func (d *delivery) forgive(ctx context.Context, entries []audit.Entry, written []postgres.Written) error {
+func (d *delivery) forgive(ctx context.Context, entries []audit.Entry, written []audit.Written) error {
 	var conflicting []audit.Entry
 	for i, entry := range entries {
 		if entry.Kind == audit.KindUpdate && errors.Is(written[i].Err, audit.ErrConflict) {

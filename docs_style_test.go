@@ -1,0 +1,70 @@
+package datastorage_test
+
+import (
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// documents are the Markdown files of the repository.
+func documents(t *testing.T) []string {
+	t.Helper()
+	pages := []string{"README.md", "CONTRIBUTING.md", "CHANGELOG.md"}
+	for _, pattern := range []string{"docs/*.md", "docs/decisions/*.md"} {
+		matches, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages = append(pages, matches...)
+	}
+	return pages
+}
+
+// TestPlaceholders finds text that was to be filled in before a release.
+func TestPlaceholders(t *testing.T) {
+	t.Parallel()
+	placeholder := regexp.MustCompile(`@@|\b(TODO|TBD|XXX)\b`)
+	for _, page := range documents(t) {
+		for number, line := range strings.Split(read(t, page), "\n") {
+			if found := placeholder.FindString(line); found != "" {
+				t.Errorf("%s:%d has the placeholder %s", page, number+1, found)
+			}
+		}
+	}
+}
+
+// TestDecisions holds decision records to one form: a title with the record's number, the decision in one sentence, the context. Each record
+// cites a command or a test, and in its measurements every paragraph and table with a figure has the command or test that shows it.
+func TestDecisions(t *testing.T) {
+	t.Parallel()
+	records, err := filepath.Glob("docs/decisions/*.md")
+	if err != nil || len(records) < 18 {
+		t.Fatalf("found %d decision records: %v", len(records), err)
+	}
+	opening := regexp.MustCompile(`^# DD-STORAGE-(\d{3}): .+\n\n\*\*Decision\.\*\* (?:[^\n]+\n)+\n## Context\n`)
+	evidence := regexp.MustCompile("make (bench|eval|test|check)|go test|`[^`]*\\b(Test|Fuzz)[A-Z]\\w+`|performance\\.md|testing\\.md|_test\\.go")
+	tests := testsByPackage(t)
+	for _, record := range records {
+		text := read(t, record)
+		match := opening.FindStringSubmatch(text)
+		if match == nil || !strings.HasPrefix(filepath.Base(record), match[1]+"-") {
+			t.Errorf("%s does not open with its number and title, its decision and its context", record)
+		}
+		for _, cite := range testCitation.FindAllStringSubmatch(text, -1) {
+			if !tests[cite[1]+" "+cite[2]] {
+				t.Errorf("%s names %s in %s, which does not exist", record, cite[2], cite[1])
+			}
+		}
+		if !evidence.MatchString(text) {
+			t.Errorf("%s cites no command and no test", record)
+		}
+		_, measurements, _ := strings.Cut(text, "\n## Measurements\n")
+		measurements, _, _ = strings.Cut(measurements, "\n## ")
+		for _, paragraph := range strings.Split(strings.ReplaceAll(measurements, "\n\n|", "\n|"), "\n\n") {
+			if strings.ContainsAny(paragraph, "0123456789") && !evidence.MatchString(paragraph) {
+				t.Errorf("%s has figures without the command or test that shows them:\n%s", record, paragraph)
+			}
+		}
+	}
+}
