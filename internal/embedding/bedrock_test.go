@@ -1,4 +1,4 @@
-package embedding_test
+package embedding
 
 import (
 	"context"
@@ -18,8 +18,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-
-	"github.com/datastorage-service/datastorage/internal/embedding"
 )
 
 // bedrock is a local server that speaks the wire format of the Bedrock runtime, and the SDK's own client pointed at it.
@@ -68,13 +66,13 @@ func (b *bedrock) calls() int {
 	return len(b.sent)
 }
 
-func (b *bedrock) embedder(t *testing.T, cfg embedding.BedrockConfig, policy embedding.Config) *embedding.Embedder {
+func (b *bedrock) embedder(t *testing.T, cfg BedrockConfig, policy Config) *Embedder {
 	t.Helper()
-	p, err := embedding.NewBedrock(b.client, cfg)
+	p, err := NewBedrock(b.client, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := embedding.New(p, policy)
+	e, err := New(p, policy)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,11 +109,11 @@ func cohere(_ int, w http.ResponseWriter, _ *http.Request, sent map[string]any) 
 func TestTitan(t *testing.T) {
 	t.Parallel()
 	b := serveBedrock(t, titan)
-	p, err := embedding.NewBedrock(b.client, embedding.BedrockConfig{Model: embedding.TitanV2, Dimensions: 256})
+	p, err := NewBedrock(b.client, BedrockConfig{Model: TitanV2, Dimensions: 256})
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := p.Embed(t.Context(), []string{strings.Repeat("long ", 10_000)}, embedding.Document)
+	got, err := p.Embed(t.Context(), []string{strings.Repeat("long ", 10_000)}, Document)
 	if diff := cmp.Diff([][]float32{wide(256)}, got); err != nil || diff != "" {
 		t.Errorf("error %v, vectors (-want +got):\n%s", err, diff)
 	}
@@ -132,11 +130,11 @@ func TestTitan(t *testing.T) {
 
 func TestCohere(t *testing.T) {
 	t.Parallel()
-	for input, name := range map[embedding.Input]string{embedding.Document: "search_document", embedding.Query: "search_query"} {
+	for input, name := range map[Input]string{Document: "search_document", Query: "search_query"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := serveBedrock(t, cohere)
-			p, err := embedding.NewBedrock(b.client, embedding.BedrockConfig{Model: embedding.CohereMultilingual, Dimensions: 1024})
+			p, err := NewBedrock(b.client, BedrockConfig{Model: CohereMultilingual, Dimensions: 1024})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -161,7 +159,7 @@ func TestBedrockBatches(t *testing.T) {
 	t.Run("titan", func(t *testing.T) {
 		t.Parallel()
 		b := serveBedrock(t, titan)
-		vectors, err := b.embedder(t, embedding.DefaultBedrockConfig(), patient()).Documents(t.Context(), signatures(5), nil)
+		vectors, err := b.embedder(t, DefaultBedrockConfig(), patient()).Documents(t.Context(), signatures(5), nil)
 		if err != nil || len(vectors) != 5 || b.calls() != 5 {
 			t.Errorf("%d vectors, %v, %d calls; want 5, nil, 5", len(vectors), err, b.calls())
 		}
@@ -169,7 +167,7 @@ func TestBedrockBatches(t *testing.T) {
 	t.Run("cohere", func(t *testing.T) {
 		t.Parallel()
 		b := serveBedrock(t, cohere)
-		e := b.embedder(t, embedding.BedrockConfig{Model: embedding.CohereEnglish, Dimensions: 1024}, patient())
+		e := b.embedder(t, BedrockConfig{Model: CohereEnglish, Dimensions: 1024}, patient())
 		vectors, err := e.Documents(t.Context(), signatures(200), nil)
 		if err != nil || len(vectors) != 200 {
 			t.Errorf("%d vectors, %v; want 200, nil", len(vectors), err)
@@ -195,17 +193,17 @@ func TestBedrockFailures(t *testing.T) {
 		want   error
 		calls  int
 	}{
-		{"ThrottlingException", 429, embedding.ErrUnavailable, attempts},
-		{"ModelNotReadyException", 429, embedding.ErrUnavailable, attempts},
-		{"ModelTimeoutException", 408, embedding.ErrUnavailable, attempts},
-		{"ModelErrorException", 424, embedding.ErrUnavailable, attempts},
-		{"InternalServerException", 500, embedding.ErrUnavailable, attempts},
-		{"ServiceUnavailableException", 503, embedding.ErrUnavailable, attempts},
-		{"ValidationException", 400, embedding.ErrRefused, 1},
-		{"ServiceQuotaExceededException", 400, embedding.ErrUnavailable, 1},
-		{"AccessDeniedException", 403, embedding.ErrUnavailable, 1},
-		{"ResourceNotFoundException", 404, embedding.ErrUnavailable, 1},
-		{"SomethingNewException", 418, embedding.ErrUnavailable, 1},
+		{"ThrottlingException", 429, ErrUnavailable, attempts},
+		{"ModelNotReadyException", 429, ErrUnavailable, attempts},
+		{"ModelTimeoutException", 408, ErrUnavailable, attempts},
+		{"ModelErrorException", 424, ErrUnavailable, attempts},
+		{"InternalServerException", 500, ErrUnavailable, attempts},
+		{"ServiceUnavailableException", 503, ErrUnavailable, attempts},
+		{"ValidationException", 400, ErrRefused, 1},
+		{"ServiceQuotaExceededException", 400, ErrUnavailable, 1},
+		{"AccessDeniedException", 403, ErrUnavailable, 1},
+		{"ResourceNotFoundException", 404, ErrUnavailable, 1},
+		{"SomethingNewException", 418, ErrUnavailable, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.code, func(t *testing.T) {
@@ -217,9 +215,9 @@ func TestBedrockFailures(t *testing.T) {
 				w.WriteHeader(tt.status)
 				_ = json.NewEncoder(w).Encode(map[string]string{"message": long})
 			})
-			e := b.embedder(t, embedding.DefaultBedrockConfig(), patient())
+			e := b.embedder(t, DefaultBedrockConfig(), patient())
 			_, err := e.Query(t.Context(), "why")
-			if !errors.Is(err, tt.want) || errors.Is(err, embedding.ErrRefused) != errors.Is(tt.want, embedding.ErrRefused) {
+			if !errors.Is(err, tt.want) || errors.Is(err, ErrRefused) != errors.Is(tt.want, ErrRefused) {
 				t.Errorf("error is %v, want %v alone", err, tt.want)
 			}
 			if got := b.calls(); got != tt.calls {
@@ -245,24 +243,24 @@ func TestBedrockBadAnswers(t *testing.T) {
 		want   error
 		calls  int
 	}{
-		{"titan: wrong dimensions", embedding.TitanV2, text(`{"embedding": [1, 2]}`), embedding.ErrUnavailable, 1},
-		{"titan: no embedding", embedding.TitanV2, text(`{}`), embedding.ErrUnavailable, 1},
-		{"titan: null", embedding.TitanV2, text(`{"embedding": [1, null]}`), embedding.ErrRefused, 1},
-		{"titan: cut", embedding.TitanV2, text(`{"embedding": [1, `), embedding.ErrUnavailable, 3},
-		{"titan: empty", embedding.TitanV2, text(``), embedding.ErrUnavailable, 3},
-		{"cohere: no vectors", embedding.CohereEnglish, text(`{"embeddings": []}`), embedding.ErrUnavailable, 1},
-		{"cohere: by type", embedding.CohereEnglish, text(`{"embeddings": {"float": [[1, 2]]}}`), embedding.ErrUnavailable, 1},
-		{"cohere: wrong dimensions", embedding.CohereEnglish, text(`{"embeddings": [[1, 2]]}`), embedding.ErrUnavailable, 1},
-		{"cohere: overflow", embedding.CohereEnglish, text(`{"embeddings": [[1, 1e39]]}`), embedding.ErrRefused, 1},
-		{"connection closed", embedding.TitanV2, func(_ int, w http.ResponseWriter, r *http.Request, _ map[string]any) {
+		{"titan: wrong dimensions", TitanV2, text(`{"embedding": [1, 2]}`), ErrUnavailable, 1},
+		{"titan: no embedding", TitanV2, text(`{}`), ErrUnavailable, 1},
+		{"titan: null", TitanV2, text(`{"embedding": [1, null]}`), ErrRefused, 1},
+		{"titan: cut", TitanV2, text(`{"embedding": [1, `), ErrUnavailable, 3},
+		{"titan: empty", TitanV2, text(``), ErrUnavailable, 3},
+		{"cohere: no vectors", CohereEnglish, text(`{"embeddings": []}`), ErrUnavailable, 1},
+		{"cohere: by type", CohereEnglish, text(`{"embeddings": {"float": [[1, 2]]}}`), ErrUnavailable, 1},
+		{"cohere: wrong dimensions", CohereEnglish, text(`{"embeddings": [[1, 2]]}`), ErrUnavailable, 1},
+		{"cohere: overflow", CohereEnglish, text(`{"embeddings": [[1, 1e39]]}`), ErrRefused, 1},
+		{"connection closed", TitanV2, func(_ int, w http.ResponseWriter, r *http.Request, _ map[string]any) {
 			closeConnection(0, w, r, request{})
-		}, embedding.ErrUnavailable, 3},
+		}, ErrUnavailable, 3},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			b := serveBedrock(t, tt.answer)
-			e := b.embedder(t, embedding.BedrockConfig{Model: tt.model, Dimensions: 1024}, patient())
+			e := b.embedder(t, BedrockConfig{Model: tt.model, Dimensions: 1024}, patient())
 			if _, err := e.Query(t.Context(), "why"); !errors.Is(err, tt.want) {
 				t.Errorf("error is %v, want %v", err, tt.want)
 			}
@@ -281,9 +279,9 @@ func TestBedrockStall(t *testing.T) {
 		t.Parallel()
 		policy := patient()
 		policy.CallTimeout, policy.Attempts = 20*time.Millisecond, 2
-		e := serveBedrock(t, stalled).embedder(t, embedding.DefaultBedrockConfig(), policy)
+		e := serveBedrock(t, stalled).embedder(t, DefaultBedrockConfig(), policy)
 		_, err := e.Query(t.Context(), "why")
-		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, embedding.ErrUnavailable) || e.Counts().Calls != 2 {
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, ErrUnavailable) || e.Counts().Calls != 2 {
 			t.Errorf("error is %v after %d calls, want DeadlineExceeded and ErrUnavailable after 2", err, e.Counts().Calls)
 		}
 	})
@@ -296,14 +294,14 @@ func TestBedrockStall(t *testing.T) {
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
-		e := b.embedder(t, embedding.DefaultBedrockConfig(), patient())
+		e := b.embedder(t, DefaultBedrockConfig(), patient())
 		go func() {
 			_, err := e.Query(ctx, "why")
 			ended <- err
 		}()
 		eventually(t, "the call began", func() bool { return b.calls() == 1 })
 		cancel()
-		if err := <-ended; !errors.Is(err, context.Canceled) || !errors.Is(err, embedding.ErrUnavailable) {
+		if err := <-ended; !errors.Is(err, context.Canceled) || !errors.Is(err, ErrUnavailable) {
 			t.Errorf("error is %v, want Canceled and ErrUnavailable", err)
 		}
 		<-gone
@@ -314,30 +312,30 @@ func TestBedrockConfig(t *testing.T) {
 	t.Parallel()
 	client := bedrockruntime.New(bedrockruntime.Options{Region: "eu-central-1"})
 	tests := []struct {
-		cfg  embedding.BedrockConfig
+		cfg  BedrockConfig
 		want []string
 	}{
-		{embedding.DefaultBedrockConfig(), nil},
-		{embedding.BedrockConfig{Model: embedding.TitanV2, Dimensions: 512}, nil},
-		{embedding.BedrockConfig{Model: embedding.CohereEnglish, Dimensions: 1024}, nil},
-		{embedding.BedrockConfig{Model: embedding.TitanV2, Dimensions: 384}, []string{"Dimensions"}},
-		{embedding.BedrockConfig{Model: embedding.CohereEnglish, Dimensions: 512}, []string{"Dimensions"}},
-		{embedding.BedrockConfig{Model: "amazon.titan-embed-text-v1", Dimensions: 1024}, []string{"Model"}},
-		{embedding.BedrockConfig{}, []string{"Model"}},
+		{DefaultBedrockConfig(), nil},
+		{BedrockConfig{Model: TitanV2, Dimensions: 512}, nil},
+		{BedrockConfig{Model: CohereEnglish, Dimensions: 1024}, nil},
+		{BedrockConfig{Model: TitanV2, Dimensions: 384}, []string{"Dimensions"}},
+		{BedrockConfig{Model: CohereEnglish, Dimensions: 512}, []string{"Dimensions"}},
+		{BedrockConfig{Model: "amazon.titan-embed-text-v1", Dimensions: 1024}, []string{"Model"}},
+		{BedrockConfig{}, []string{"Model"}},
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%s/%d", tt.cfg.Model, tt.cfg.Dimensions), func(t *testing.T) {
 			t.Parallel()
-			p, err := embedding.NewBedrock(client, tt.cfg)
+			p, err := NewBedrock(client, tt.cfg)
 			if diff := cmp.Diff(tt.want, fieldsNamed(err), cmpopts.EquateEmpty()); diff != "" {
 				t.Fatalf("fields named by %v (-want +got):\n%s", err, diff)
 			}
-			if err == nil && p.Model() != (embedding.Model{Name: tt.cfg.Model, Dimensions: tt.cfg.Dimensions}) {
+			if err == nil && p.Model() != (Model{Name: tt.cfg.Model, Dimensions: tt.cfg.Dimensions}) {
 				t.Errorf("model is %v", p.Model())
 			}
 		})
 	}
-	if _, err := embedding.NewBedrock(nil, embedding.DefaultBedrockConfig()); err == nil {
+	if _, err := NewBedrock(nil, DefaultBedrockConfig()); err == nil {
 		t.Error("a nil client was accepted")
 	}
 }

@@ -1,4 +1,4 @@
-package embedding_test
+package embedding
 
 import (
 	"context"
@@ -18,7 +18,6 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/datastorage-service/datastorage/internal/audit"
-	"github.com/datastorage-service/datastorage/internal/embedding"
 )
 
 // unit is what the service's vector for a text is after normalisation.
@@ -68,7 +67,7 @@ func TestDocumentsRemembers(t *testing.T) {
 	if diff := cmp.Diff(units(sigs[1]), vectors, sameVectors); diff != "" {
 		t.Errorf("vectors after one is stored (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(embedding.Counts{Hits: 4, Misses: 2, Calls: 1}, e.Counts()); diff != "" {
+	if diff := cmp.Diff(Counts{Hits: 4, Misses: 2, Calls: 1}, e.Counts()); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
 }
@@ -100,7 +99,7 @@ func TestDocumentsLooksUp(t *testing.T) {
 	if diff := cmp.Diff([]string{sigs[1].Text, sigs[2].Text}, s.texts()); diff != "" {
 		t.Errorf("sent (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(embedding.Counts{Hits: 4, Misses: 2, Calls: 1}, e.Counts()); diff != "" {
+	if diff := cmp.Diff(Counts{Hits: 4, Misses: 2, Calls: 1}, e.Counts()); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
 }
@@ -115,7 +114,7 @@ func TestDocumentsLookupFails(t *testing.T) {
 	}
 	broken := errors.New("no table")
 	vectors, err := e.Documents(t.Context(), sigs, func(context.Context, []audit.ID) ([]audit.ID, error) { return nil, broken })
-	if !errors.Is(err, broken) || errors.Is(err, embedding.ErrUnavailable) {
+	if !errors.Is(err, broken) || errors.Is(err, ErrUnavailable) {
 		t.Errorf("error is %v, want the look-up's alone", err)
 	}
 	if diff := cmp.Diff(units(sigs[0]), vectors, sameVectors); diff != "" {
@@ -154,7 +153,7 @@ func TestQueryRemembers(t *testing.T) {
 			t.Errorf("vector of %q (-want +got):\n%s", text, diff)
 		}
 	}
-	if diff := cmp.Diff(embedding.Counts{Hits: 2, Misses: 2, Calls: 2}, e.Counts()); diff != "" {
+	if diff := cmp.Diff(Counts{Hits: 2, Misses: 2, Calls: 2}, e.Counts()); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
 }
@@ -216,14 +215,14 @@ func TestSharedCall(t *testing.T) {
 	sig := signature("the same trouble")
 	tests := []struct {
 		name string
-		ask  func(context.Context, *embedding.Embedder) ([]float32, error)
+		ask  func(context.Context, *Embedder) ([]float32, error)
 		want []float32
 	}{
-		{"documents", func(ctx context.Context, e *embedding.Embedder) ([]float32, error) {
+		{"documents", func(ctx context.Context, e *Embedder) ([]float32, error) {
 			vectors, err := e.Documents(ctx, []audit.Signature{sig}, nil)
 			return vectors[sig.ID], err
 		}, unit(sig.Text)},
-		{"queries", func(ctx context.Context, e *embedding.Embedder) ([]float32, error) {
+		{"queries", func(ctx context.Context, e *Embedder) ([]float32, error) {
 			return e.Query(ctx, "why")
 		}, unit("why")},
 	}
@@ -244,7 +243,7 @@ func TestSharedCall(t *testing.T) {
 			eventually(t, "all but one request share its call", func() bool { return e.Counts().Hits == requests-1 })
 			close(release)
 			all.Wait()
-			if diff := cmp.Diff(embedding.Counts{Hits: requests - 1, Misses: 1, Calls: 1}, e.Counts()); diff != "" {
+			if diff := cmp.Diff(Counts{Hits: requests - 1, Misses: 1, Calls: 1}, e.Counts()); diff != "" {
 				t.Errorf("counts (-want +got):\n%s", diff)
 			}
 		})
@@ -282,7 +281,7 @@ func TestSharedCallOutlivesFirst(t *testing.T) {
 	}()
 	eventually(t, "the second request joined", func() bool { return e.Counts().Hits == 1 })
 	cancel()
-	if err := <-firstErr; !errors.Is(err, context.Canceled) || !errors.Is(err, embedding.ErrUnavailable) {
+	if err := <-firstErr; !errors.Is(err, context.Canceled) || !errors.Is(err, ErrUnavailable) {
 		t.Errorf("the cancelled request got %v, want Canceled and ErrUnavailable", err)
 	}
 	close(release)
@@ -373,14 +372,14 @@ func TestEndedContexts(t *testing.T) {
 			s := serve(t, embed)
 			e := newEmbedder(t, s, patient())
 			_, err := e.Query(tt.ctx, "why")
-			if !errors.Is(err, tt.want) || !errors.Is(err, embedding.ErrUnavailable) {
+			if !errors.Is(err, tt.want) || !errors.Is(err, ErrUnavailable) {
 				t.Errorf("Query: error is %v, want %v and ErrUnavailable", err, tt.want)
 			}
 			_, err = e.Documents(tt.ctx, signatures(3), nil)
-			if !errors.Is(err, tt.want) || !errors.Is(err, embedding.ErrUnavailable) {
+			if !errors.Is(err, tt.want) || !errors.Is(err, ErrUnavailable) {
 				t.Errorf("Documents: error is %v, want %v and ErrUnavailable", err, tt.want)
 			}
-			if err := e.Probe(tt.ctx); !errors.Is(err, tt.want) || !errors.Is(err, embedding.ErrUnavailable) {
+			if err := e.Probe(tt.ctx); !errors.Is(err, tt.want) || !errors.Is(err, ErrUnavailable) {
 				t.Errorf("Probe: error is %v, want %v and ErrUnavailable", err, tt.want)
 			}
 			if n := len(s.asked()); n != 0 {
@@ -404,7 +403,7 @@ func TestPassingFailureIsRetried(t *testing.T) {
 	if diff := cmp.Diff(unit("why"), got, sameVectors); err != nil || diff != "" {
 		t.Errorf("error %v, vector (-want +got):\n%s", err, diff)
 	}
-	if diff := cmp.Diff(embedding.Counts{Misses: 1, Calls: 3, Failures: 2}, e.Counts()); diff != "" {
+	if diff := cmp.Diff(Counts{Misses: 1, Calls: 3, Failures: 2}, e.Counts()); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
 }
@@ -423,7 +422,7 @@ func TestPartialSuccess(t *testing.T) {
 	})
 	e := newEmbedder(t, s, patient(), batchSize(1))
 	vectors, err := e.Documents(t.Context(), sigs, nil)
-	if !errors.Is(err, embedding.ErrUnavailable) || errors.Is(err, embedding.ErrRefused) {
+	if !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrRefused) {
 		t.Errorf("error is %v, want ErrUnavailable alone", err)
 	}
 	if diff := cmp.Diff(units(sigs[0], sigs[1], sigs[3]), vectors, sameVectors); diff != "" {
@@ -449,8 +448,8 @@ func TestRefusedTextStandsAlone(t *testing.T) {
 	})
 	e := newEmbedder(t, s, patient())
 	vectors, err := e.Documents(t.Context(), sigs, nil)
-	var refused *embedding.RefusedError
-	if !errors.As(err, &refused) || !errors.Is(err, embedding.ErrRefused) || errors.Is(err, embedding.ErrUnavailable) {
+	var refused *RefusedError
+	if !errors.As(err, &refused) || !errors.Is(err, ErrRefused) || errors.Is(err, ErrUnavailable) {
 		t.Fatalf("error is %v, want a RefusedError", err)
 	}
 	if diff := cmp.Diff([]audit.ID{sigs[5].ID}, refused.IDs); diff != "" {
@@ -470,7 +469,7 @@ func TestRefusesEverything(t *testing.T) {
 	s := serve(t, status(http.StatusBadRequest))
 	e := newEmbedder(t, s, patient(), batchSize(64))
 	vectors, err := e.Documents(t.Context(), signatures(64), nil)
-	if !errors.Is(err, embedding.ErrRefused) || !errors.Is(err, embedding.ErrUnavailable) || len(vectors) != 0 {
+	if !errors.Is(err, ErrRefused) || !errors.Is(err, ErrUnavailable) || len(vectors) != 0 {
 		t.Errorf("%d vectors, %v; want none, and both kinds of error", len(vectors), err)
 	}
 	if n := len(s.asked()); n != 16 {
@@ -485,13 +484,13 @@ func TestBlankTextIsRefused(t *testing.T) {
 	t.Parallel()
 	s := serve(t, embed)
 	e := newEmbedder(t, s, patient())
-	if _, err := e.Query(t.Context(), " \n\t"); !errors.Is(err, embedding.ErrRefused) {
+	if _, err := e.Query(t.Context(), " \n\t"); !errors.Is(err, ErrRefused) {
 		t.Errorf("Query: error is %v, want ErrRefused", err)
 	}
 	blank := audit.Signature{ID: audit.ID{1}, Text: ""}
 	good := signature("trouble")
 	vectors, err := e.Documents(t.Context(), []audit.Signature{blank, good}, nil)
-	var refused *embedding.RefusedError
+	var refused *RefusedError
 	if !errors.As(err, &refused) || !slices.Equal(refused.IDs, []audit.ID{blank.ID}) {
 		t.Errorf("Documents: error is %v, want a RefusedError for the blank one", err)
 	}
@@ -514,7 +513,7 @@ func TestProbe(t *testing.T) {
 		status(http.StatusServiceUnavailable)(n, w, r, req)
 	})
 	e := newEmbedder(t, s, patient())
-	if err := e.Probe(t.Context()); !errors.Is(err, embedding.ErrUnavailable) {
+	if err := e.Probe(t.Context()); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("error is %v, want ErrUnavailable", err)
 	}
 	healthy.Store(true)
@@ -523,7 +522,7 @@ func TestProbe(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if diff := cmp.Diff(embedding.Counts{Calls: 3, Failures: 1}, e.Counts()); diff != "" {
+	if diff := cmp.Diff(Counts{Calls: 3, Failures: 1}, e.Counts()); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
 }
@@ -562,41 +561,41 @@ func TestConcurrentDocuments(t *testing.T) {
 
 func TestConfig(t *testing.T) {
 	t.Parallel()
-	h, err := embedding.NewHashing(embedding.DefaultHashingConfig())
+	h, err := NewHashing(DefaultHashingConfig())
 	if err != nil {
 		t.Fatal(err)
 	}
 	tests := []struct {
 		name   string
-		change func(*embedding.Config)
+		change func(*Config)
 		want   []string
 	}{
-		{"default", func(*embedding.Config) {}, nil},
+		{"default", func(*Config) {}, nil},
 		{
-			"zero", func(c *embedding.Config) { *c = embedding.Config{} },
+			"zero", func(c *Config) { *c = Config{} },
 			[]string{"Deadline", "Attempts", "RetryBase", "RetryMax", "InFlight", "StoredMarks", "Vectors"},
 		},
-		{"negative", func(c *embedding.Config) { c.CallTimeout, c.Vectors = -1, -1 }, []string{"CallTimeout", "Vectors"}},
+		{"negative", func(c *Config) { c.CallTimeout, c.Vectors = -1, -1 }, []string{"CallTimeout", "Vectors"}},
 		{
-			"too much", func(c *embedding.Config) { c.Deadline, c.Attempts, c.InFlight = time.Hour, 11, 1001 },
+			"too much", func(c *Config) { c.Deadline, c.Attempts, c.InFlight = time.Hour, 11, 1001 },
 			[]string{"Deadline", "Attempts", "InFlight"},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			cfg := embedding.DefaultConfig()
+			cfg := DefaultConfig()
 			tt.change(&cfg)
-			_, err := embedding.New(h, cfg)
+			_, err := New(h, cfg)
 			if diff := cmp.Diff(tt.want, fieldsNamed(err), cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("fields named by %v (-want +got):\n%s", err, diff)
 			}
 		})
 	}
-	if e, err := embedding.New(h, embedding.DefaultConfig()); err != nil || e.Model() != h.Model() {
+	if e, err := New(h, DefaultConfig()); err != nil || e.Model() != h.Model() {
 		t.Errorf("the model is not the provider's: %v", err)
 	}
-	if _, err := embedding.New(nil, embedding.DefaultConfig()); err == nil {
+	if _, err := New(nil, DefaultConfig()); err == nil {
 		t.Error("a nil provider was accepted")
 	}
 }
@@ -604,7 +603,7 @@ func TestConfig(t *testing.T) {
 // A write of a known incident asks the embedder and nobody else: this is what that costs.
 func BenchmarkDocumentsStored(b *testing.B) {
 	h := newHashing(b, 512)
-	e, err := embedding.New(h, embedding.DefaultConfig())
+	e, err := New(h, DefaultConfig())
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -620,12 +619,12 @@ func BenchmarkDocumentsStored(b *testing.B) {
 
 // What the memory holds at its default bounds, when full, per entry.
 func BenchmarkMemory(b *testing.B) {
-	cfg := embedding.DefaultConfig()
+	cfg := DefaultConfig()
 	for _, dims := range []int{512, 1024} {
 		b.Run(fmt.Sprintf("vectors/%d", dims), func(b *testing.B) {
 			sigs := signatures(cfg.Vectors)
 			for b.Loop() {
-				e, err := embedding.New(newHashing(b, dims), cfg)
+				e, err := New(newHashing(b, dims), cfg)
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -641,7 +640,7 @@ func BenchmarkMemory(b *testing.B) {
 	b.Run("stored", func(b *testing.B) {
 		sigs := signatures(cfg.StoredMarks)
 		for b.Loop() {
-			e, err := embedding.New(newHashing(b, 512), cfg)
+			e, err := New(newHashing(b, 512), cfg)
 			if err != nil {
 				b.Fatal(err)
 			}

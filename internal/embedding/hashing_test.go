@@ -1,4 +1,4 @@
-package embedding_test
+package embedding
 
 import (
 	"context"
@@ -12,22 +12,20 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-
-	"github.com/datastorage-service/datastorage/internal/embedding"
 )
 
-func newHashing(tb testing.TB, dimensions int) *embedding.Hashing {
+func newHashing(tb testing.TB, dimensions int) *Hashing {
 	tb.Helper()
-	h, err := embedding.NewHashing(embedding.HashingConfig{Dimensions: dimensions})
+	h, err := NewHashing(HashingConfig{Dimensions: dimensions})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return h
 }
 
-func hash(tb testing.TB, h *embedding.Hashing, text string) []float32 {
+func hash(tb testing.TB, h *Hashing, text string) []float32 {
 	tb.Helper()
-	vectors, err := h.Embed(context.Background(), []string{text}, embedding.Document)
+	vectors, err := h.Embed(context.Background(), []string{text}, Document)
 	if err != nil || len(vectors) != 1 {
 		tb.Fatalf("Embed = %d vectors, %v", len(vectors), err)
 	}
@@ -137,7 +135,7 @@ func TestHashingWithoutFeatures(t *testing.T) {
 func TestHashingConfig(t *testing.T) {
 	t.Parallel()
 	for dimensions, valid := range map[int]bool{63: false, 64: true, 4000: true, 4001: false, 0: false, -1: false} {
-		_, err := embedding.NewHashing(embedding.HashingConfig{Dimensions: dimensions})
+		_, err := NewHashing(HashingConfig{Dimensions: dimensions})
 		if (err == nil) != valid || err != nil && !strings.Contains(err.Error(), "Dimensions") {
 			t.Errorf("%d dimensions: error is %v, want one naming the field: %v", dimensions, err, !valid)
 		}
@@ -148,7 +146,7 @@ func TestHashingStopsWithItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := newHashing(t, 512).Embed(ctx, []string{"a"}, embedding.Query); !errors.Is(err, context.Canceled) {
+	if _, err := newHashing(t, 512).Embed(ctx, []string{"a"}, Query); !errors.Is(err, context.Canceled) {
 		t.Errorf("error is %v, want Canceled", err)
 	}
 }
@@ -156,7 +154,7 @@ func TestHashingStopsWithItsContext(t *testing.T) {
 // A document and a question in the same words have the same vector, so a text finds itself.
 func TestHashingThroughTheEmbedder(t *testing.T) {
 	t.Parallel()
-	e, err := embedding.New(newHashing(t, 512), embedding.DefaultConfig())
+	e, err := New(newHashing(t, 512), DefaultConfig())
 	if err != nil {
 		t.Fatal(err)
 	}

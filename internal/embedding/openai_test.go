@@ -1,4 +1,4 @@
-package embedding_test
+package embedding
 
 import (
 	"context"
@@ -17,8 +17,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-
-	"github.com/datastorage-service/datastorage/internal/embedding"
 )
 
 func TestOpenAIRequest(t *testing.T) {
@@ -26,25 +24,25 @@ func TestOpenAIRequest(t *testing.T) {
 	four := dimensions
 	tests := []struct {
 		name   string
-		change func(*embedding.OpenAIConfig)
+		change func(*OpenAIConfig)
 		texts  []string
 		want   request
 	}{
 		{
-			name: "plain", change: func(*embedding.OpenAIConfig) {}, texts: []string{"pod <id> is down", "b"},
+			name: "plain", change: func(*OpenAIConfig) {}, texts: []string{"pod <id> is down", "b"},
 			want: request{Input: []string{"pod <id> is down", "b"}, EncodingFormat: "float"},
 		},
 		{
 			name: "with every option", texts: []string{"a"},
-			change: func(c *embedding.OpenAIConfig) {
-				c.Base64, c.SendDimensions, c.Key = true, true, embedding.NewSecret("sk-123")
+			change: func(c *OpenAIConfig) {
+				c.Base64, c.SendDimensions, c.Key = true, true, NewSecret("sk-123")
 				c.BaseURL += "/"
 			},
 			want: request{Input: []string{"a"}, EncodingFormat: "base64", Dimensions: &four, authorization: "Bearer sk-123"},
 		},
 		{
 			name: "long text", texts: []string{"  alpha beta gamma delta", strings.Repeat("é", 30)},
-			change: func(c *embedding.OpenAIConfig) { c.MaxInput = 18 },
+			change: func(c *OpenAIConfig) { c.MaxInput = 18 },
 			want:   request{Input: []string{"alpha beta gamma", strings.Repeat("é", 18)}, EncodingFormat: "float"},
 		},
 	}
@@ -54,11 +52,11 @@ func TestOpenAIRequest(t *testing.T) {
 			s := serve(t, embed)
 			cfg := openAIConfig(s)
 			tt.change(&cfg)
-			p, err := embedding.NewOpenAI(&http.Client{}, cfg)
+			p, err := NewOpenAI(&http.Client{}, cfg)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := p.Embed(t.Context(), tt.texts, embedding.Query); err != nil {
+			if _, err := p.Embed(t.Context(), tt.texts, Query); err != nil {
 				t.Fatal(err)
 			}
 			tt.want.Model, tt.want.path, tt.want.contentType = "test-model", "/v1/embeddings", "application/json"
@@ -87,11 +85,11 @@ func TestOpenAIAnswer(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			p, err := embedding.NewOpenAI(&http.Client{}, openAIConfig(serve(t, body(tt.answer))))
+			p, err := NewOpenAI(&http.Client{}, openAIConfig(serve(t, body(tt.answer))))
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := p.Embed(t.Context(), []string{"a", "b"}, embedding.Document)
+			got, err := p.Embed(t.Context(), []string{"a", "b"}, Document)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -118,50 +116,50 @@ func openAIFailures() []openAIFailure {
 		return body(fmt.Sprintf(`{"data": [{"index": 0, "embedding": %s}]}`, vector))
 	}
 	return []openAIFailure{
-		{"throttled", status(429), embedding.ErrUnavailable, attempts},
-		{"request timeout", status(408), embedding.ErrUnavailable, attempts},
-		{"internal error", status(500), embedding.ErrUnavailable, attempts},
-		{"bad gateway", status(502), embedding.ErrUnavailable, attempts},
-		{"overloaded", status(503), embedding.ErrUnavailable, attempts},
-		{"gateway timeout", status(504), embedding.ErrUnavailable, attempts},
-		{"no such method", status(501), embedding.ErrUnavailable, 1},
-		{"bad key", status(401), embedding.ErrUnavailable, 1},
-		{"not allowed", status(403), embedding.ErrUnavailable, 1},
-		{"no such model", status(404), embedding.ErrUnavailable, 1},
-		{"no content", status(204), embedding.ErrUnavailable, 1},
-		{"bad request", status(400), embedding.ErrRefused, 1},
-		{"text too long", status(413), embedding.ErrRefused, 1},
-		{"validation", status(422), embedding.ErrRefused, 1},
-		{"redirect", redirect, embedding.ErrUnavailable, 1},
-		{"connection closed", closeConnection, embedding.ErrUnavailable, attempts},
-		{"body cut by the connection", cutBody, embedding.ErrUnavailable, attempts},
-		{"body cut", body(`{"data": [{"index": 0, "embedding": [1, 2`), embedding.ErrUnavailable, attempts},
-		{"empty body", body(""), embedding.ErrUnavailable, attempts},
-		{"not JSON", body("<html>welcome</html>"), embedding.ErrUnavailable, attempts},
-		{"two values", body(`{"data": []} {"data": []}`), embedding.ErrUnavailable, attempts},
-		{"JSON of another shape", body(`{"data": {"embedding": [1, 2, 3, 4]}}`), embedding.ErrUnavailable, 1},
-		{"an array", body(`[[1, 2, 3, 4]]`), embedding.ErrUnavailable, 1},
-		{"huge body", hugeBody, embedding.ErrUnavailable, 1},
-		{"no vector", body(`{"data": []}`), embedding.ErrUnavailable, 1},
-		{"no data", body(`{}`), embedding.ErrUnavailable, 1},
-		{"more vectors than texts", body(`{"data": [{"index": 0, "embedding": [1,2,3,4]}, {"index": 1, "embedding": [1,2,3,4]}]}`), embedding.ErrUnavailable, 1},
-		{"index out of range", body(`{"data": [{"index": 1, "embedding": [1,2,3,4]}]}`), embedding.ErrUnavailable, 1},
-		{"negative index", body(`{"data": [{"index": -1, "embedding": [1,2,3,4]}]}`), embedding.ErrUnavailable, 1},
-		{"too few dimensions", one("[1, 2, 3]"), embedding.ErrUnavailable, 1},
-		{"too many dimensions", one("[1, 2, 3, 4, 5]"), embedding.ErrUnavailable, 1},
-		{"empty vector", one("[]"), embedding.ErrUnavailable, 1},
-		{"base64 of too few dimensions", one(`"AACAPw=="`), embedding.ErrUnavailable, 1},
-		{"NaN as null", one("[1, null, 3, 4]"), embedding.ErrRefused, 1},
-		{"NaN as a token", one("[1, NaN, 3, 4]"), embedding.ErrRefused, 1},
-		{"infinity as a token", one("[1, -Infinity, 3, 4]"), embedding.ErrRefused, 1},
-		{"infinity as a number beyond float32", one("[1, 1e39, 3, 4]"), embedding.ErrRefused, 1},
-		{"NaN as a string", one(`[1, "NaN", 3, 4]`), embedding.ErrRefused, 1},
-		{"NaN in base64", one(`"AACAPwAAwH8AAIA/AACAPw=="`), embedding.ErrRefused, 1},
-		{"infinity in base64", one(`"AACAPwAAgH8AAIA/AACAPw=="`), embedding.ErrRefused, 1},
-		{"zero vector", one("[0, 0, 0, 0]"), embedding.ErrRefused, 1},
-		{"null vector", one("null"), embedding.ErrRefused, 1},
-		{"base64 cut", one(`"AACAPwA"`), embedding.ErrRefused, 1},
-		{"base64 of half a number", one(`"AACA"`), embedding.ErrRefused, 1},
+		{"throttled", status(429), ErrUnavailable, attempts},
+		{"request timeout", status(408), ErrUnavailable, attempts},
+		{"internal error", status(500), ErrUnavailable, attempts},
+		{"bad gateway", status(502), ErrUnavailable, attempts},
+		{"overloaded", status(503), ErrUnavailable, attempts},
+		{"gateway timeout", status(504), ErrUnavailable, attempts},
+		{"no such method", status(501), ErrUnavailable, 1},
+		{"bad key", status(401), ErrUnavailable, 1},
+		{"not allowed", status(403), ErrUnavailable, 1},
+		{"no such model", status(404), ErrUnavailable, 1},
+		{"no content", status(204), ErrUnavailable, 1},
+		{"bad request", status(400), ErrRefused, 1},
+		{"text too long", status(413), ErrRefused, 1},
+		{"validation", status(422), ErrRefused, 1},
+		{"redirect", redirect, ErrUnavailable, 1},
+		{"connection closed", closeConnection, ErrUnavailable, attempts},
+		{"body cut by the connection", cutBody, ErrUnavailable, attempts},
+		{"body cut", body(`{"data": [{"index": 0, "embedding": [1, 2`), ErrUnavailable, attempts},
+		{"empty body", body(""), ErrUnavailable, attempts},
+		{"not JSON", body("<html>welcome</html>"), ErrUnavailable, attempts},
+		{"two values", body(`{"data": []} {"data": []}`), ErrUnavailable, attempts},
+		{"JSON of another shape", body(`{"data": {"embedding": [1, 2, 3, 4]}}`), ErrUnavailable, 1},
+		{"an array", body(`[[1, 2, 3, 4]]`), ErrUnavailable, 1},
+		{"huge body", hugeBody, ErrUnavailable, 1},
+		{"no vector", body(`{"data": []}`), ErrUnavailable, 1},
+		{"no data", body(`{}`), ErrUnavailable, 1},
+		{"more vectors than texts", body(`{"data": [{"index": 0, "embedding": [1,2,3,4]}, {"index": 1, "embedding": [1,2,3,4]}]}`), ErrUnavailable, 1},
+		{"index out of range", body(`{"data": [{"index": 1, "embedding": [1,2,3,4]}]}`), ErrUnavailable, 1},
+		{"negative index", body(`{"data": [{"index": -1, "embedding": [1,2,3,4]}]}`), ErrUnavailable, 1},
+		{"too few dimensions", one("[1, 2, 3]"), ErrUnavailable, 1},
+		{"too many dimensions", one("[1, 2, 3, 4, 5]"), ErrUnavailable, 1},
+		{"empty vector", one("[]"), ErrUnavailable, 1},
+		{"base64 of too few dimensions", one(`"AACAPw=="`), ErrUnavailable, 1},
+		{"NaN as null", one("[1, null, 3, 4]"), ErrRefused, 1},
+		{"NaN as a token", one("[1, NaN, 3, 4]"), ErrRefused, 1},
+		{"infinity as a token", one("[1, -Infinity, 3, 4]"), ErrRefused, 1},
+		{"infinity as a number beyond float32", one("[1, 1e39, 3, 4]"), ErrRefused, 1},
+		{"NaN as a string", one(`[1, "NaN", 3, 4]`), ErrRefused, 1},
+		{"NaN in base64", one(`"AACAPwAAwH8AAIA/AACAPw=="`), ErrRefused, 1},
+		{"infinity in base64", one(`"AACAPwAAgH8AAIA/AACAPw=="`), ErrRefused, 1},
+		{"zero vector", one("[0, 0, 0, 0]"), ErrRefused, 1},
+		{"null vector", one("null"), ErrRefused, 1},
+		{"base64 cut", one(`"AACAPwA"`), ErrRefused, 1},
+		{"base64 of half a number", one(`"AACA"`), ErrRefused, 1},
 	}
 }
 
@@ -176,10 +174,10 @@ func TestOpenAIFailures(t *testing.T) {
 			if !errors.Is(err, tt.want) || got != nil {
 				t.Errorf("Query = %v, %v; want no vector and %v", got, err, tt.want)
 			}
-			if errors.Is(err, embedding.ErrRefused) && errors.Is(err, embedding.ErrUnavailable) {
+			if errors.Is(err, ErrRefused) && errors.Is(err, ErrUnavailable) {
 				t.Errorf("%v is of both kinds", err)
 			}
-			want := embedding.Counts{Misses: 1, Calls: int64(tt.calls), Failures: int64(tt.calls)}
+			want := Counts{Misses: 1, Calls: int64(tt.calls), Failures: int64(tt.calls)}
 			if diff := cmp.Diff(want, e.Counts()); diff != "" {
 				t.Errorf("counts (-want +got):\n%s", diff)
 			}
@@ -230,7 +228,7 @@ func TestOpenAIBatchFailures(t *testing.T) {
 			s := serve(t, body(tt.answer))
 			e := newEmbedder(t, s, patient())
 			vectors, err := e.Documents(t.Context(), signatures(2), nil)
-			if !errors.Is(err, embedding.ErrUnavailable) || len(vectors) != 0 {
+			if !errors.Is(err, ErrUnavailable) || len(vectors) != 0 {
 				t.Errorf("Documents = %v, %v; want nothing and ErrUnavailable", vectors, err)
 			}
 			if n := len(s.asked()); n != 1 {
@@ -247,7 +245,7 @@ func TestOpenAIStall(t *testing.T) {
 	cfg.CallTimeout, cfg.Attempts = 20*time.Millisecond, 2
 	e := newEmbedder(t, s, cfg)
 	_, err := e.Query(t.Context(), "some text")
-	if !errors.Is(err, embedding.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+	if !errors.Is(err, ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error is %v, want ErrUnavailable and DeadlineExceeded", err)
 	}
 	if got := e.Counts().Calls; got != 2 {
@@ -263,9 +261,9 @@ func stall(_ int, _ http.ResponseWriter, r *http.Request, _ request) {
 func TestOpenAIConnectionRefused(t *testing.T) {
 	t.Parallel()
 	s := serve(t, embed)
-	e := newEmbedder(t, s, patient(), func(c *embedding.OpenAIConfig) { c.BaseURL = "http://127.0.0.1:1/v1" })
+	e := newEmbedder(t, s, patient(), func(c *OpenAIConfig) { c.BaseURL = "http://127.0.0.1:1/v1" })
 	_, err := e.Query(t.Context(), "some text")
-	if !errors.Is(err, embedding.ErrUnavailable) || e.Counts().Calls != 3 {
+	if !errors.Is(err, ErrUnavailable) || e.Counts().Calls != 3 {
 		t.Errorf("error is %v after %d calls, want ErrUnavailable after 3", err, e.Counts().Calls)
 	}
 }
@@ -296,11 +294,11 @@ func TestOpenAIErrorText(t *testing.T) {
 				w.WriteHeader(tt.status)
 				_, _ = io.WriteString(w, tt.body)
 			})
-			e := newEmbedder(t, s, patient(), func(c *embedding.OpenAIConfig) { c.Key = embedding.NewSecret(key) })
+			e := newEmbedder(t, s, patient(), func(c *OpenAIConfig) { c.Key = NewSecret(key) })
 			_, err := e.Query(t.Context(), "some text")
-			kind := embedding.ErrUnavailable
+			kind := ErrUnavailable
 			if tt.status == 400 {
-				kind = embedding.ErrRefused
+				kind = ErrRefused
 			}
 			if want := kind.Error() + ": " + tt.want; err == nil || err.Error() != want {
 				t.Errorf("error is %q, want %q", err, want)
@@ -311,32 +309,32 @@ func TestOpenAIErrorText(t *testing.T) {
 
 func TestOpenAIConfig(t *testing.T) {
 	t.Parallel()
-	valid := embedding.DefaultOpenAIConfig()
+	valid := DefaultOpenAIConfig()
 	valid.BaseURL, valid.Model, valid.Dimensions = "https://example.org/v1", "m", 384
 	tests := []struct {
 		name   string
-		change func(*embedding.OpenAIConfig)
+		change func(*OpenAIConfig)
 		want   []string // fields that the error names
 	}{
-		{"valid", func(*embedding.OpenAIConfig) {}, nil},
-		{"defaults alone", func(c *embedding.OpenAIConfig) { *c = embedding.DefaultOpenAIConfig() }, []string{"BaseURL", "Model", "Dimensions"}},
-		{"zero", func(c *embedding.OpenAIConfig) { *c = embedding.OpenAIConfig{} }, []string{"BaseURL", "Model", "Dimensions", "BatchSize", "MaxInput"}},
-		{"no scheme", func(c *embedding.OpenAIConfig) { c.BaseURL = "example.org/v1" }, []string{"BaseURL"}},
-		{"another scheme", func(c *embedding.OpenAIConfig) { c.BaseURL = "file:///etc/passwd" }, []string{"BaseURL"}},
-		{"not a URL", func(c *embedding.OpenAIConfig) { c.BaseURL = "http://u:hunter2@[" }, []string{"BaseURL"}},
-		{"credentials", func(c *embedding.OpenAIConfig) { c.BaseURL = "http://u:hunter2@example.org" }, []string{"BaseURL"}},
-		{"query", func(c *embedding.OpenAIConfig) { c.BaseURL = "http://example.org/?key=hunter2" }, []string{"BaseURL"}},
-		{"long name", func(c *embedding.OpenAIConfig) { c.Model = strings.Repeat("m", 256) }, []string{"Model"}},
-		{"dimensions", func(c *embedding.OpenAIConfig) { c.Dimensions = 16001 }, []string{"Dimensions"}},
-		{"batch size", func(c *embedding.OpenAIConfig) { c.BatchSize = 2049 }, []string{"BatchSize"}},
-		{"max input", func(c *embedding.OpenAIConfig) { c.MaxInput = 0 }, []string{"MaxInput"}},
+		{"valid", func(*OpenAIConfig) {}, nil},
+		{"defaults alone", func(c *OpenAIConfig) { *c = DefaultOpenAIConfig() }, []string{"BaseURL", "Model", "Dimensions"}},
+		{"zero", func(c *OpenAIConfig) { *c = OpenAIConfig{} }, []string{"BaseURL", "Model", "Dimensions", "BatchSize", "MaxInput"}},
+		{"no scheme", func(c *OpenAIConfig) { c.BaseURL = "example.org/v1" }, []string{"BaseURL"}},
+		{"another scheme", func(c *OpenAIConfig) { c.BaseURL = "file:///etc/passwd" }, []string{"BaseURL"}},
+		{"not a URL", func(c *OpenAIConfig) { c.BaseURL = "http://u:hunter2@[" }, []string{"BaseURL"}},
+		{"credentials", func(c *OpenAIConfig) { c.BaseURL = "http://u:hunter2@example.org" }, []string{"BaseURL"}},
+		{"query", func(c *OpenAIConfig) { c.BaseURL = "http://example.org/?key=hunter2" }, []string{"BaseURL"}},
+		{"long name", func(c *OpenAIConfig) { c.Model = strings.Repeat("m", 256) }, []string{"Model"}},
+		{"dimensions", func(c *OpenAIConfig) { c.Dimensions = 16001 }, []string{"Dimensions"}},
+		{"batch size", func(c *OpenAIConfig) { c.BatchSize = 2049 }, []string{"BatchSize"}},
+		{"max input", func(c *OpenAIConfig) { c.MaxInput = 0 }, []string{"MaxInput"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			cfg := valid
 			tt.change(&cfg)
-			_, err := embedding.NewOpenAI(&http.Client{}, cfg)
+			_, err := NewOpenAI(&http.Client{}, cfg)
 			if diff := cmp.Diff(tt.want, fieldsNamed(err), cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("fields named by %v (-want +got):\n%s", err, diff)
 			}
@@ -345,7 +343,7 @@ func TestOpenAIConfig(t *testing.T) {
 			}
 		})
 	}
-	if _, err := embedding.NewOpenAI(nil, valid); err == nil {
+	if _, err := NewOpenAI(nil, valid); err == nil {
 		t.Error("a nil client was accepted")
 	}
 }
@@ -375,11 +373,11 @@ func TestOpenAIRequestJSON(t *testing.T) {
 		raw <- decoded
 		return &http.Response{StatusCode: 418, Body: http.NoBody}, nil
 	})}
-	p, err := embedding.NewOpenAI(client, openAIConfig(&service{url: "http://example.org/v1"}))
+	p, err := NewOpenAI(client, openAIConfig(&service{url: "http://example.org/v1"}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Embed(t.Context(), []string{"a"}, embedding.Document); !errors.Is(err, embedding.ErrUnavailable) {
+	if _, err := p.Embed(t.Context(), []string{"a"}, Document); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("error is %v, want ErrUnavailable", err)
 	}
 	want := map[string]any{"model": "test-model", "input": []any{"a"}, "encoding_format": "float"}
@@ -395,19 +393,19 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 
 func TestModelNames(t *testing.T) {
 	t.Parallel()
-	p, err := embedding.NewOpenAI(&http.Client{}, openAIConfig(&service{url: "http://example.org/v1"}))
+	p, err := NewOpenAI(&http.Client{}, openAIConfig(&service{url: "http://example.org/v1"}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := []embedding.Model{p.Model()}
-	for _, cfg := range []embedding.HashingConfig{{Dimensions: 64}, embedding.DefaultHashingConfig()} {
-		h, err := embedding.NewHashing(cfg)
+	got := []Model{p.Model()}
+	for _, cfg := range []HashingConfig{{Dimensions: 64}, DefaultHashingConfig()} {
+		h, err := NewHashing(cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
 		got = append(got, h.Model())
 	}
-	want := []embedding.Model{
+	want := []Model{
 		{Name: "test-model", Dimensions: dimensions},
 		{Name: "hash-word-char35-v1", Dimensions: 64},
 		{Name: "hash-word-char35-v1", Dimensions: 512},

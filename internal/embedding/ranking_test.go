@@ -1,4 +1,4 @@
-package embedding_test
+package embedding
 
 import (
 	"bufio"
@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"github.com/datastorage-service/datastorage/internal/audit"
-	"github.com/datastorage-service/datastorage/internal/embedding"
 )
 
 // BenchmarkHashingRanking reports how well the hash vectors rank, as nDCG@10, on retrieval test collections that are not part of
@@ -111,7 +110,7 @@ func eachLine(b *testing.B, path string, do func(line []byte) error) {
 
 // ndcg is the mean over the queries of the normalised discounted cumulative gain of the first ten documents (Järvelin and
 // Kekäläinen, 2002), with linear gains and ties in the order of the documents.
-func ndcg(b *testing.B, h *embedding.Hashing, docs []document, queries []question) float64 {
+func ndcg(b *testing.B, h *Hashing, docs []document, queries []question) float64 {
 	b.Helper()
 	vectors := make([][]float32, len(docs))
 	for i, doc := range docs {

@@ -1,4 +1,4 @@
-package embedding_test
+package embedding
 
 import (
 	"context"
@@ -10,8 +10,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/datastorage-service/datastorage/internal/embedding"
 )
 
 // transcript is a service without a network, for tests on a fake clock: it answers each request with the next of its answers
@@ -41,7 +39,7 @@ func answered() *http.Response {
 	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(string(text)))}
 }
 
-func (s *transcript) embedder(t *testing.T, cfg embedding.Config) *embedding.Embedder {
+func (s *transcript) embedder(t *testing.T, cfg Config) *Embedder {
 	t.Helper()
 	return embedderWith(t, &http.Client{Transport: s}, cfg)
 }
@@ -52,7 +50,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inFive := time.Now().Add(5 * time.Second).UTC().Format(http.TimeFormat)
 		s := &transcript{answers: []func() *http.Response{throttled("Retry-After", "2"), throttled("Retry-After", inFive), answered}}
-		cfg := embedding.DefaultConfig()
+		cfg := DefaultConfig()
 		cfg.Deadline = time.Minute
 		start := time.Now()
 		if _, err := s.embedder(t, cfg).Query(t.Context(), "why"); err != nil {
@@ -72,8 +70,8 @@ func TestRetryAfterBeyondDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &transcript{answers: []func() *http.Response{throttled("Retry-After", "30")}}
 		start := time.Now()
-		_, err := s.embedder(t, embedding.DefaultConfig()).Query(t.Context(), "why")
-		if !errors.Is(err, embedding.ErrUnavailable) || len(s.asked) != 1 {
+		_, err := s.embedder(t, DefaultConfig()).Query(t.Context(), "why")
+		if !errors.Is(err, ErrUnavailable) || len(s.asked) != 1 {
 			t.Errorf("error is %v after %d calls, want ErrUnavailable after 1", err, len(s.asked))
 		}
 		if waited := time.Since(start); waited != 0 {
@@ -88,11 +86,11 @@ func TestFullJitter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		none := throttled("Retry-After", "soon")
 		s := &transcript{answers: []func() *http.Response{none, none, none, none, none}}
-		cfg := embedding.DefaultConfig()
+		cfg := DefaultConfig()
 		cfg.Deadline, cfg.Attempts = time.Minute, 5
 		cfg.RetryBase, cfg.RetryMax = 100*time.Millisecond, 300*time.Millisecond
 		_, err := s.embedder(t, cfg).Query(t.Context(), "why")
-		if !errors.Is(err, embedding.ErrUnavailable) || len(s.asked) != 5 {
+		if !errors.Is(err, ErrUnavailable) || len(s.asked) != 5 {
 			t.Fatalf("error is %v after %d calls, want ErrUnavailable after 5", err, len(s.asked))
 		}
 		waits := map[time.Duration]bool{}
@@ -115,11 +113,11 @@ func TestDeadlineIsExact(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &transcript{}
 		start := time.Now()
-		_, err := s.embedder(t, embedding.DefaultConfig()).Query(t.Context(), "why")
-		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, embedding.ErrUnavailable) {
+		_, err := s.embedder(t, DefaultConfig()).Query(t.Context(), "why")
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, ErrUnavailable) {
 			t.Errorf("error is %v, want DeadlineExceeded and ErrUnavailable", err)
 		}
-		if waited, want := time.Since(start), embedding.DefaultConfig().Deadline; waited != want {
+		if waited, want := time.Since(start), DefaultConfig().Deadline; waited != want {
 			t.Errorf("waited %v, want %v", waited, want)
 		}
 	})
@@ -139,11 +137,11 @@ func TestDeadlineKeepsWhatIsDone(t *testing.T) {
 			close(stopped)
 			return nil, r.Context().Err()
 		})}
-		e := embedderWith(t, client, embedding.DefaultConfig(), batchSize(1))
+		e := embedderWith(t, client, DefaultConfig(), batchSize(1))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
 		vectors, err := e.Documents(ctx, sigs, nil)
-		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, embedding.ErrUnavailable) {
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, ErrUnavailable) {
 			t.Errorf("error is %v, want DeadlineExceeded and ErrUnavailable", err)
 		}
 		if len(vectors) != 2 || vectors[sigs[0].ID] == nil || vectors[sigs[2].ID] == nil {

@@ -1,4 +1,4 @@
-package embedding_test
+package embedding
 
 import (
 	"bytes"
@@ -7,19 +7,17 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
-
-	"github.com/datastorage-service/datastorage/internal/embedding"
 )
 
 // However a secret is printed, alone or inside something, exported or not, it does not show.
 func TestSecretNeverPrints(t *testing.T) {
 	t.Parallel()
 	const text = "hunter2"
-	secret := embedding.NewSecret(text)
-	cfg := embedding.DefaultOpenAIConfig()
+	secret := NewSecret(text)
+	cfg := DefaultOpenAIConfig()
 	cfg.Key = secret
-	hidden := struct{ cfg embedding.OpenAIConfig }{cfg}
-	for _, value := range []any{secret, &secret, cfg, &cfg, hidden, []embedding.Secret{secret}} {
+	hidden := struct{ cfg OpenAIConfig }{cfg}
+	for _, value := range []any{secret, &secret, cfg, &cfg, hidden, []Secret{secret}} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t", "%p"} {
 			printed := fmt.Sprintf(verb, value)
 			if strings.Contains(printed, text) || strings.Contains(strings.ToLower(printed), fmt.Sprintf("%x", text)) {
@@ -41,10 +39,10 @@ func TestSecretNeverPrints(t *testing.T) {
 
 func TestSecretSaysWhetherItIsSet(t *testing.T) {
 	t.Parallel()
-	for secret, want := range map[embedding.Secret]string{
-		embedding.NewSecret("x"): "[redacted]",
-		embedding.NewSecret(""):  "",
-		{}:                       "",
+	for secret, want := range map[Secret]string{
+		NewSecret("x"): "[redacted]",
+		NewSecret(""):  "",
+		{}:             "",
 	} {
 		if got := fmt.Sprintf("%v|%s|%d|", secret, secret, secret) + secret.GoString(); got != strings.Join([]string{want, want, want, want}, "|") {
 			t.Errorf("prints %q, want four times %q", got, want)

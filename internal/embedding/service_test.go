@@ -1,4 +1,4 @@
-package embedding_test
+package embedding
 
 import (
 	"crypto/sha256"
@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/datastorage-service/datastorage/internal/audit"
-	"github.com/datastorage-service/datastorage/internal/embedding"
 )
 
 // dimensions of the service's vectors.
@@ -120,48 +119,48 @@ func body(text string) answering {
 	}
 }
 
-func openAIConfig(s *service) embedding.OpenAIConfig {
-	cfg := embedding.DefaultOpenAIConfig()
+func openAIConfig(s *service) OpenAIConfig {
+	cfg := DefaultOpenAIConfig()
 	cfg.BaseURL, cfg.Model, cfg.Dimensions = s.url, "test-model", dimensions
 	return cfg
 }
 
 // patient is a policy under which nothing ends for want of time, and retries do not wait long.
-func patient() embedding.Config {
-	cfg := embedding.DefaultConfig()
+func patient() Config {
+	cfg := DefaultConfig()
 	cfg.Deadline, cfg.CallTimeout = time.Minute, time.Minute
 	cfg.RetryBase, cfg.RetryMax = time.Millisecond, time.Millisecond
 	return cfg
 }
 
-func newEmbedder(t *testing.T, s *service, cfg embedding.Config, change ...func(*embedding.OpenAIConfig)) *embedding.Embedder {
+func newEmbedder(t *testing.T, s *service, cfg Config, change ...func(*OpenAIConfig)) *Embedder {
 	t.Helper()
-	atService := func(c *embedding.OpenAIConfig) { c.BaseURL = s.url }
-	return embedderWith(t, &http.Client{}, cfg, append([]func(*embedding.OpenAIConfig){atService}, change...)...)
+	atService := func(c *OpenAIConfig) { c.BaseURL = s.url }
+	return embedderWith(t, &http.Client{}, cfg, append([]func(*OpenAIConfig){atService}, change...)...)
 }
 
 // embedderWith sends by the given client, to nowhere in particular unless a change says where.
 func embedderWith(
-	t *testing.T, client *http.Client, cfg embedding.Config, change ...func(*embedding.OpenAIConfig),
-) *embedding.Embedder {
+	t *testing.T, client *http.Client, cfg Config, change ...func(*OpenAIConfig),
+) *Embedder {
 	t.Helper()
 	providerConfig := openAIConfig(&service{url: "http://example.org/v1"})
 	for _, c := range change {
 		c(&providerConfig)
 	}
-	provider, err := embedding.NewOpenAI(client, providerConfig)
+	provider, err := NewOpenAI(client, providerConfig)
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := embedding.New(provider, cfg)
+	e, err := New(provider, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return e
 }
 
-func batchSize(n int) func(*embedding.OpenAIConfig) {
-	return func(c *embedding.OpenAIConfig) { c.BatchSize = n }
+func batchSize(n int) func(*OpenAIConfig) {
+	return func(c *OpenAIConfig) { c.BatchSize = n }
 }
 
 // signatures are n distinct ones.
