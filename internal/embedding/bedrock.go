@@ -15,26 +15,26 @@ import (
 
 // The models of Amazon Bedrock that this package speaks to.
 const (
-	TitanV2            = "amazon.titan-embed-text-v2:0"
-	CohereEnglish      = "cohere.embed-english-v3"
-	CohereMultilingual = "cohere.embed-multilingual-v3"
+	titanV2            = "amazon.titan-embed-text-v2:0"
+	cohereEnglish      = "cohere.embed-english-v3"
+	cohereMultilingual = "cohere.embed-multilingual-v3"
 )
 
-// BedrockConfig configures the Amazon Bedrock provider. Region, credentials and endpoint are the client's.
-type BedrockConfig struct {
-	// Model is TitanV2, CohereEnglish or CohereMultilingual. Default TitanV2.
+// bedrockConfig configures the Amazon Bedrock provider. Region, credentials and endpoint are the client's.
+type bedrockConfig struct {
+	// Model is titanV2, cohereEnglish or cohereMultilingual. Default titanV2.
 	Model string
-	// Dimensions is the length of the vectors: 256, 512 or 1024 for TitanV2, 1024 for Cohere. Default 1024.
+	// Dimensions is the length of the vectors: 256, 512 or 1024 for titanV2, 1024 for Cohere. Default 1024.
 	Dimensions int
 }
 
-// DefaultBedrockConfig is Titan V2 with 1024 dimensions.
-func DefaultBedrockConfig() BedrockConfig {
-	return BedrockConfig{Model: TitanV2, Dimensions: 1024}
+// defaultBedrockConfig is Titan V2 with 1024 dimensions.
+func defaultBedrockConfig() bedrockConfig {
+	return bedrockConfig{Model: titanV2, Dimensions: 1024}
 }
 
 // Validate names the first field that is not as the model's documentation has it.
-func (c BedrockConfig) Validate() error {
+func (c bedrockConfig) Validate() error {
 	model, err := bedrockModelOf(c)
 	if err != nil {
 		return err
@@ -50,39 +50,39 @@ type bedrockModel struct {
 	dimensions []int
 	maxBatch   int
 	maxInput   int // in runes
-	request    func(texts []string, input Input) any
+	request    func(texts []string, input inputKind) any
 	answer     func(body []byte) ([][]float32, error)
 }
 
 // bedrockModelOf holds the documented limits (Amazon Bedrock User Guide, "Amazon Titan Text Embeddings models" and "Cohere
 // Embed models"). Titan takes 8,192 tokens or 50,000 characters, whichever is less; without its tokenizer the safe bound is
 // 8,192 characters, since a token is seldom less than one.
-func bedrockModelOf(c BedrockConfig) (bedrockModel, error) {
+func bedrockModelOf(c bedrockConfig) (bedrockModel, error) {
 	switch c.Model {
-	case TitanV2:
+	case titanV2:
 		return bedrockModel{
 			dimensions: []int{256, 512, 1024}, maxBatch: 1, maxInput: 8192,
 			request: titanRequestFor(c.Dimensions), answer: titanAnswer,
 		}, nil
-	case CohereEnglish, CohereMultilingual:
+	case cohereEnglish, cohereMultilingual:
 		return bedrockModel{
 			dimensions: []int{1024}, maxBatch: 96, maxInput: 2048,
 			request: cohereRequestFor, answer: cohereAnswer,
 		}, nil
 	}
-	return bedrockModel{}, fmt.Errorf("%s must be %s, %s or %s", "Model", TitanV2, CohereEnglish, CohereMultilingual)
+	return bedrockModel{}, fmt.Errorf("%s must be %s, %s or %s", "Model", titanV2, cohereEnglish, cohereMultilingual)
 }
 
-// Bedrock embeds by a model of Amazon Bedrock.
-type Bedrock struct {
+// bedrockProvider embeds by a model of Amazon Bedrock.
+type bedrockProvider struct {
 	client *bedrockruntime.Client
-	cfg    BedrockConfig
+	cfg    bedrockConfig
 	model  bedrockModel
 }
 
-// NewBedrock makes the provider, or says what is wrong with the configuration. The client's own retries are switched off for
+// newBedrock makes the provider, or says what is wrong with the configuration. The client's own retries are switched off for
 // these calls, since the Embedder makes them and counts them.
-func NewBedrock(client *bedrockruntime.Client, cfg BedrockConfig) (*Bedrock, error) {
+func newBedrock(client *bedrockruntime.Client, cfg bedrockConfig) (*bedrockProvider, error) {
 	if client == nil {
 		return nil, errors.New("configure the Bedrock provider: client is nil")
 	}
@@ -90,21 +90,21 @@ func NewBedrock(client *bedrockruntime.Client, cfg BedrockConfig) (*Bedrock, err
 		return nil, fmt.Errorf("configure the Bedrock provider: %w", err)
 	}
 	model, err := bedrockModelOf(cfg)
-	return &Bedrock{client: client, cfg: cfg, model: model}, err
+	return &bedrockProvider{client: client, cfg: cfg, model: model}, err
 }
 
 // Model is the configured model id and dimensions.
-func (b *Bedrock) Model() Model {
+func (b *bedrockProvider) Model() Model {
 	return Model{Name: b.cfg.Model, Dimensions: b.cfg.Dimensions}
 }
 
 // MaxBatch is 1 for Titan, 96 for Cohere.
-func (b *Bedrock) MaxBatch() int {
+func (b *bedrockProvider) MaxBatch() int {
 	return b.model.maxBatch
 }
 
 // Embed makes one InvokeModel call.
-func (b *Bedrock) Embed(ctx context.Context, texts []string, input Input) ([][]float32, error) {
+func (b *bedrockProvider) Embed(ctx context.Context, texts []string, input inputKind) ([][]float32, error) {
 	body, err := json.Marshal(b.model.request(truncateAll(texts, b.model.maxInput), input))
 	if err != nil {
 		return nil, unavailable("encode the request", err)

@@ -1,14 +1,14 @@
 package embedding
 
-// titanRequest is the body for TitanV2 (Amazon Bedrock User Guide, "Amazon Titan Embeddings Text", V2 Request).
+// titanRequest is the body for titanV2 (Amazon Bedrock User Guide, "Amazon Titan Embeddings Text", V2 Request).
 type titanRequest struct {
 	InputText  string `json:"inputText"`
 	Dimensions int    `json:"dimensions"`
 	Normalize  bool   `json:"normalize"`
 }
 
-func titanRequestFor(dimensions int) func([]string, Input) any {
-	return func(texts []string, _ Input) any {
+func titanRequestFor(dimensions int) func([]string, inputKind) any {
+	return func(texts []string, _ inputKind) any {
 		return titanRequest{InputText: texts[0], Dimensions: dimensions, Normalize: true}
 	}
 }
@@ -31,9 +31,9 @@ type cohereRequest struct {
 	Truncate  string   `json:"truncate"`
 }
 
-func cohereRequestFor(texts []string, input Input) any {
+func cohereRequestFor(texts []string, input inputKind) any {
 	request := cohereRequest{Texts: texts, InputType: "search_document", Truncate: "END"}
-	if input == Query {
+	if input == queryInput {
 		request.InputType = "search_query"
 	}
 	return request

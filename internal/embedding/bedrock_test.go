@@ -66,13 +66,13 @@ func (b *bedrock) calls() int {
 	return len(b.sent)
 }
 
-func (b *bedrock) embedder(t *testing.T, cfg BedrockConfig, policy Config) *Embedder {
+func (b *bedrock) embedder(t *testing.T, cfg bedrockConfig, policy policy) *Embedder {
 	t.Helper()
-	p, err := NewBedrock(b.client, cfg)
+	p, err := newBedrock(b.client, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := New(p, policy)
+	e, err := newEmbedder(p, policy)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,11 +109,11 @@ func cohere(_ int, w http.ResponseWriter, _ *http.Request, sent map[string]any) 
 func TestTitan(t *testing.T) {
 	t.Parallel()
 	b := serveBedrock(t, titan)
-	p, err := NewBedrock(b.client, BedrockConfig{Model: TitanV2, Dimensions: 256})
+	p, err := newBedrock(b.client, bedrockConfig{Model: titanV2, Dimensions: 256})
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := p.Embed(t.Context(), []string{strings.Repeat("long ", 10_000)}, Document)
+	got, err := p.Embed(t.Context(), []string{strings.Repeat("long ", 10_000)}, documentInput)
 	if diff := cmp.Diff([][]float32{wide(256)}, got); err != nil || diff != "" {
 		t.Errorf("error %v, vectors (-want +got):\n%s", err, diff)
 	}
@@ -130,11 +130,11 @@ func TestTitan(t *testing.T) {
 
 func TestCohere(t *testing.T) {
 	t.Parallel()
-	for input, name := range map[Input]string{Document: "search_document", Query: "search_query"} {
+	for input, name := range map[inputKind]string{documentInput: "search_document", queryInput: "search_query"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := serveBedrock(t, cohere)
-			p, err := NewBedrock(b.client, BedrockConfig{Model: CohereMultilingual, Dimensions: 1024})
+			p, err := newBedrock(b.client, bedrockConfig{Model: cohereMultilingual, Dimensions: 1024})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -159,7 +159,7 @@ func TestBedrockBatches(t *testing.T) {
 	t.Run("titan", func(t *testing.T) {
 		t.Parallel()
 		b := serveBedrock(t, titan)
-		vectors, err := b.embedder(t, DefaultBedrockConfig(), patient()).Documents(t.Context(), signatures(5), nil)
+		vectors, err := b.embedder(t, defaultBedrockConfig(), patient()).Documents(t.Context(), signatures(5), nil)
 		if err != nil || len(vectors) != 5 || b.calls() != 5 {
 			t.Errorf("%d vectors, %v, %d calls; want 5, nil, 5", len(vectors), err, b.calls())
 		}
@@ -167,7 +167,7 @@ func TestBedrockBatches(t *testing.T) {
 	t.Run("cohere", func(t *testing.T) {
 		t.Parallel()
 		b := serveBedrock(t, cohere)
-		e := b.embedder(t, BedrockConfig{Model: CohereEnglish, Dimensions: 1024}, patient())
+		e := b.embedder(t, bedrockConfig{Model: cohereEnglish, Dimensions: 1024}, patient())
 		vectors, err := e.Documents(t.Context(), signatures(200), nil)
 		if err != nil || len(vectors) != 200 {
 			t.Errorf("%d vectors, %v; want 200, nil", len(vectors), err)
@@ -215,7 +215,7 @@ func TestBedrockFailures(t *testing.T) {
 				w.WriteHeader(tt.status)
 				_ = json.NewEncoder(w).Encode(map[string]string{"message": long})
 			})
-			e := b.embedder(t, DefaultBedrockConfig(), patient())
+			e := b.embedder(t, defaultBedrockConfig(), patient())
 			_, err := e.Query(t.Context(), "why")
 			if !errors.Is(err, tt.want) || errors.Is(err, ErrRefused) != errors.Is(tt.want, ErrRefused) {
 				t.Errorf("error is %v, want %v alone", err, tt.want)
@@ -243,16 +243,16 @@ func TestBedrockBadAnswers(t *testing.T) {
 		want   error
 		calls  int
 	}{
-		{"titan: wrong dimensions", TitanV2, text(`{"embedding": [1, 2]}`), ErrUnavailable, 1},
-		{"titan: no embedding", TitanV2, text(`{}`), ErrUnavailable, 1},
-		{"titan: null", TitanV2, text(`{"embedding": [1, null]}`), ErrRefused, 1},
-		{"titan: cut", TitanV2, text(`{"embedding": [1, `), ErrUnavailable, 3},
-		{"titan: empty", TitanV2, text(``), ErrUnavailable, 3},
-		{"cohere: no vectors", CohereEnglish, text(`{"embeddings": []}`), ErrUnavailable, 1},
-		{"cohere: by type", CohereEnglish, text(`{"embeddings": {"float": [[1, 2]]}}`), ErrUnavailable, 1},
-		{"cohere: wrong dimensions", CohereEnglish, text(`{"embeddings": [[1, 2]]}`), ErrUnavailable, 1},
-		{"cohere: overflow", CohereEnglish, text(`{"embeddings": [[1, 1e39]]}`), ErrRefused, 1},
-		{"connection closed", TitanV2, func(_ int, w http.ResponseWriter, r *http.Request, _ map[string]any) {
+		{"titan: wrong dimensions", titanV2, text(`{"embedding": [1, 2]}`), ErrUnavailable, 1},
+		{"titan: no embedding", titanV2, text(`{}`), ErrUnavailable, 1},
+		{"titan: null", titanV2, text(`{"embedding": [1, null]}`), ErrRefused, 1},
+		{"titan: cut", titanV2, text(`{"embedding": [1, `), ErrUnavailable, 3},
+		{"titan: empty", titanV2, text(``), ErrUnavailable, 3},
+		{"cohere: no vectors", cohereEnglish, text(`{"embeddings": []}`), ErrUnavailable, 1},
+		{"cohere: by type", cohereEnglish, text(`{"embeddings": {"float": [[1, 2]]}}`), ErrUnavailable, 1},
+		{"cohere: wrong dimensions", cohereEnglish, text(`{"embeddings": [[1, 2]]}`), ErrUnavailable, 1},
+		{"cohere: overflow", cohereEnglish, text(`{"embeddings": [[1, 1e39]]}`), ErrRefused, 1},
+		{"connection closed", titanV2, func(_ int, w http.ResponseWriter, r *http.Request, _ map[string]any) {
 			closeConnection(0, w, r, request{})
 		}, ErrUnavailable, 3},
 	}
@@ -260,7 +260,7 @@ func TestBedrockBadAnswers(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			b := serveBedrock(t, tt.answer)
-			e := b.embedder(t, BedrockConfig{Model: tt.model, Dimensions: 1024}, patient())
+			e := b.embedder(t, bedrockConfig{Model: tt.model, Dimensions: 1024}, patient())
 			if _, err := e.Query(t.Context(), "why"); !errors.Is(err, tt.want) {
 				t.Errorf("error is %v, want %v", err, tt.want)
 			}
@@ -279,7 +279,7 @@ func TestBedrockStall(t *testing.T) {
 		t.Parallel()
 		policy := patient()
 		policy.CallTimeout, policy.Attempts = 20*time.Millisecond, 2
-		e := serveBedrock(t, stalled).embedder(t, DefaultBedrockConfig(), policy)
+		e := serveBedrock(t, stalled).embedder(t, defaultBedrockConfig(), policy)
 		_, err := e.Query(t.Context(), "why")
 		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, ErrUnavailable) || e.Counts().Calls != 2 {
 			t.Errorf("error is %v after %d calls, want DeadlineExceeded and ErrUnavailable after 2", err, e.Counts().Calls)
@@ -294,7 +294,7 @@ func TestBedrockStall(t *testing.T) {
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
-		e := b.embedder(t, DefaultBedrockConfig(), patient())
+		e := b.embedder(t, defaultBedrockConfig(), patient())
 		go func() {
 			_, err := e.Query(ctx, "why")
 			ended <- err
@@ -312,21 +312,21 @@ func TestBedrockConfig(t *testing.T) {
 	t.Parallel()
 	client := bedrockruntime.New(bedrockruntime.Options{Region: "eu-central-1"})
 	tests := []struct {
-		cfg  BedrockConfig
+		cfg  bedrockConfig
 		want []string
 	}{
-		{DefaultBedrockConfig(), nil},
-		{BedrockConfig{Model: TitanV2, Dimensions: 512}, nil},
-		{BedrockConfig{Model: CohereEnglish, Dimensions: 1024}, nil},
-		{BedrockConfig{Model: TitanV2, Dimensions: 384}, []string{"Dimensions"}},
-		{BedrockConfig{Model: CohereEnglish, Dimensions: 512}, []string{"Dimensions"}},
-		{BedrockConfig{Model: "amazon.titan-embed-text-v1", Dimensions: 1024}, []string{"Model"}},
-		{BedrockConfig{}, []string{"Model"}},
+		{defaultBedrockConfig(), nil},
+		{bedrockConfig{Model: titanV2, Dimensions: 512}, nil},
+		{bedrockConfig{Model: cohereEnglish, Dimensions: 1024}, nil},
+		{bedrockConfig{Model: titanV2, Dimensions: 384}, []string{"Dimensions"}},
+		{bedrockConfig{Model: cohereEnglish, Dimensions: 512}, []string{"Dimensions"}},
+		{bedrockConfig{Model: "amazon.titan-embed-text-v1", Dimensions: 1024}, []string{"Model"}},
+		{bedrockConfig{}, []string{"Model"}},
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%s/%d", tt.cfg.Model, tt.cfg.Dimensions), func(t *testing.T) {
 			t.Parallel()
-			p, err := NewBedrock(client, tt.cfg)
+			p, err := newBedrock(client, tt.cfg)
 			if diff := cmp.Diff(tt.want, fieldsNamed(err), cmpopts.EquateEmpty()); diff != "" {
 				t.Fatalf("fields named by %v (-want +got):\n%s", err, diff)
 			}
@@ -335,7 +335,7 @@ func TestBedrockConfig(t *testing.T) {
 			}
 		})
 	}
-	if _, err := NewBedrock(nil, DefaultBedrockConfig()); err == nil {
+	if _, err := newBedrock(nil, defaultBedrockConfig()); err == nil {
 		t.Error("a nil client was accepted")
 	}
 }

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Config is the policy of an Embedder.
-type Config struct {
+// policy is the policy of an Embedder.
+type policy struct {
 	// Deadline bounds one call of Documents or Query altogether: look-up, waiting for a free slot, calls, retries and the waits
 	// between them; the context may end it sooner. 1 ms to 15 min. Default 2 s, so that a write answers in time without its
 	// vector; work that nobody waits for wants more.
@@ -32,9 +32,9 @@ type Config struct {
 	Vectors int
 }
 
-// DefaultConfig has every default.
-func DefaultConfig() Config {
-	return Config{
+// defaultPolicy has every default.
+func defaultPolicy() policy {
+	return policy{
 		Deadline:    2 * time.Second,
 		Attempts:    3,
 		RetryBase:   100 * time.Millisecond,
@@ -46,7 +46,7 @@ func DefaultConfig() Config {
 }
 
 // Validate names every field that is out of its range.
-func (c Config) Validate() error {
+func (c policy) Validate() error {
 	return errors.Join(
 		between("Deadline", c.Deadline, time.Millisecond, 15*time.Minute),
 		between("CallTimeout", c.CallTimeout, 0, 15*time.Minute),
@@ -60,7 +60,7 @@ func (c Config) Validate() error {
 }
 
 // callTimeout is CallTimeout, or what stands for 0.
-func (c Config) callTimeout() time.Duration {
+func (c policy) callTimeout() time.Duration {
 	if c.CallTimeout == 0 {
 		return c.Deadline / 2
 	}

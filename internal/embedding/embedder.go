@@ -22,7 +22,7 @@ type Embedder struct {
 	provider provider
 	model    Model
 	name     string // the model's
-	cfg      Config
+	cfg      policy
 	slots    *semaphore.Weighted
 
 	hits, misses, calls, failures atomic.Int64
@@ -35,12 +35,12 @@ type Embedder struct {
 
 // key names a text and what it is for: the signature's id for documents, the text's SHA-256 for queries.
 type key struct {
-	input Input
+	input inputKind
 	hash  [sha256.Size]byte
 }
 
 func documentKey(id audit.ID) key {
-	k := key{input: Document}
+	k := key{input: documentInput}
 	copy(k.hash[:], id[:])
 	return k
 }
@@ -51,7 +51,7 @@ func (k key) id() audit.ID {
 }
 
 func queryKey(text string) key {
-	return key{input: Query, hash: sha256.Sum256([]byte(text))}
+	return key{input: queryInput, hash: sha256.Sum256([]byte(text))}
 }
 
 // item is a text that a vector is wanted for.
@@ -66,9 +66,9 @@ type result struct {
 	err    error
 }
 
-// New puts the policy around a provider, or says which field of the configuration is wrong. The provider is one of *Hashing,
-// *OpenAI and *Bedrock.
-func New(p provider, cfg Config) (*Embedder, error) {
+// newEmbedder puts the policy around a provider, or says which field of the configuration is wrong. The provider is one of *hashingProvider,
+// *openAIProvider and *bedrockProvider.
+func newEmbedder(p provider, cfg policy) (*Embedder, error) {
 	if p == nil {
 		return nil, errors.New("configure the embedder: provider is nil")
 	}
@@ -167,7 +167,7 @@ func (e *Embedder) Forget(ids ...audit.ID) {
 // Probe makes one call of the provider for a fixed word, bypassing memory and retries, to tell whether it answers as
 // configured. It waits for a free slot like any call; bound it by ctx.
 func (e *Embedder) Probe(ctx context.Context) error {
-	if _, err := e.attempt(ctx, []string{"ready"}, Query); err != nil {
+	if _, err := e.attempt(ctx, []string{"ready"}, queryInput); err != nil {
 		return classified(err)
 	}
 	return nil

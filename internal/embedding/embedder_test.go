@@ -48,7 +48,7 @@ var sameVectors = cmp.Options{cmpopts.EquateApprox(0, 1e-6), cmpopts.EquateEmpty
 func TestDocumentsRemembers(t *testing.T) {
 	t.Parallel()
 	s := serve(t, embed)
-	e := newEmbedder(t, s, patient())
+	e := serviceEmbedder(t, s, patient())
 	sigs := signatures(2)
 	for range 2 { // the second time as if the first transaction had failed
 		vectors, err := e.Documents(t.Context(), sigs, nil)
@@ -76,7 +76,7 @@ func TestDocumentsRemembers(t *testing.T) {
 func TestDocumentsLooksUp(t *testing.T) {
 	t.Parallel()
 	s := serve(t, embed)
-	e := newEmbedder(t, s, patient())
+	e := serviceEmbedder(t, s, patient())
 	sigs := signatures(3)
 	var asked [][]audit.ID
 	lookup := func(_ context.Context, ids []audit.ID) ([]audit.ID, error) {
@@ -107,7 +107,7 @@ func TestDocumentsLooksUp(t *testing.T) {
 func TestDocumentsLookupFails(t *testing.T) {
 	t.Parallel()
 	s := serve(t, embed)
-	e := newEmbedder(t, s, patient())
+	e := serviceEmbedder(t, s, patient())
 	sigs := signatures(2)
 	if _, err := e.Documents(t.Context(), sigs[:1], nil); err != nil {
 		t.Fatal(err)
@@ -129,7 +129,7 @@ func TestDocumentsLookupFails(t *testing.T) {
 func TestDocumentsStoredMeanwhile(t *testing.T) {
 	t.Parallel()
 	s := serve(t, embed)
-	e := newEmbedder(t, s, patient())
+	e := serviceEmbedder(t, s, patient())
 	sigs := signatures(1)
 	vectors, err := e.Documents(t.Context(), sigs, func(context.Context, []audit.ID) ([]audit.ID, error) {
 		e.Stored(sigs[0].ID)
@@ -143,7 +143,7 @@ func TestDocumentsStoredMeanwhile(t *testing.T) {
 func TestQueryRemembers(t *testing.T) {
 	t.Parallel()
 	s := serve(t, embed)
-	e := newEmbedder(t, s, patient())
+	e := serviceEmbedder(t, s, patient())
 	for _, text := range []string{"what broke", "what broke", "what else broke", "what broke"} {
 		got, err := e.Query(t.Context(), text)
 		if err != nil {
@@ -163,7 +163,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	s := serve(t, embed)
 	cfg := patient()
 	cfg.Vectors, cfg.StoredMarks = 1, 1
-	e := newEmbedder(t, s, cfg)
+	e := serviceEmbedder(t, s, cfg)
 	for _, text := range []string{"a", "b", "b", "a"} {
 		if _, err := e.Query(t.Context(), text); err != nil {
 			t.Fatal(err)
@@ -190,7 +190,7 @@ func TestMemoryIsBounded(t *testing.T) {
 func TestDocumentsBatches(t *testing.T) {
 	t.Parallel()
 	s := serve(t, embed)
-	e := newEmbedder(t, s, patient(), batchSize(64))
+	e := serviceEmbedder(t, s, patient(), batchSize(64))
 	sigs := signatures(150)
 	vectors, err := e.Documents(t.Context(), sigs, nil)
 	if err != nil {
@@ -230,7 +230,7 @@ func TestSharedCall(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			release := make(chan struct{})
-			e := newEmbedder(t, serve(t, held(release)), patient())
+			e := serviceEmbedder(t, serve(t, held(release)), patient())
 			var all sync.WaitGroup
 			for range requests {
 				all.Go(func() {
@@ -266,7 +266,7 @@ func TestSharedCallOutlivesFirst(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
 	s := serve(t, held(release))
-	e := newEmbedder(t, s, patient())
+	e := serviceEmbedder(t, s, patient())
 	first, cancel := context.WithCancel(t.Context())
 	firstErr := make(chan error, 1)
 	go func() {
@@ -305,7 +305,7 @@ func TestAbandonedCallIsCancelled(t *testing.T) {
 		}
 		embed(n, w, r, req)
 	})
-	e := newEmbedder(t, s, patient())
+	e := serviceEmbedder(t, s, patient())
 	ctx, cancel := context.WithCancel(t.Context())
 	abandoned := make(chan error, 1)
 	go func() {
@@ -342,7 +342,7 @@ func TestInFlightLimit(t *testing.T) {
 	})
 	cfg := patient()
 	cfg.InFlight = limit
-	e := newEmbedder(t, s, cfg, batchSize(1))
+	e := serviceEmbedder(t, s, cfg, batchSize(1))
 	vectors, err := e.Documents(t.Context(), signatures(texts), nil)
 	if err != nil || len(vectors) != texts {
 		t.Fatalf("%d vectors, %v; want %d", len(vectors), err, texts)
@@ -370,7 +370,7 @@ func TestEndedContexts(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, embed)
-			e := newEmbedder(t, s, patient())
+			e := serviceEmbedder(t, s, patient())
 			_, err := e.Query(tt.ctx, "why")
 			if !errors.Is(err, tt.want) || !errors.Is(err, ErrUnavailable) {
 				t.Errorf("Query: error is %v, want %v and ErrUnavailable", err, tt.want)
@@ -398,7 +398,7 @@ func TestPassingFailureIsRetried(t *testing.T) {
 		}
 		embed(n, w, r, req)
 	})
-	e := newEmbedder(t, s, patient())
+	e := serviceEmbedder(t, s, patient())
 	got, err := e.Query(t.Context(), "why")
 	if diff := cmp.Diff(unit("why"), got, sameVectors); err != nil || diff != "" {
 		t.Errorf("error %v, vector (-want +got):\n%s", err, diff)
@@ -420,7 +420,7 @@ func TestPartialSuccess(t *testing.T) {
 		}
 		embed(n, w, r, req)
 	})
-	e := newEmbedder(t, s, patient(), batchSize(1))
+	e := serviceEmbedder(t, s, patient(), batchSize(1))
 	vectors, err := e.Documents(t.Context(), sigs, nil)
 	if !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrRefused) {
 		t.Errorf("error is %v, want ErrUnavailable alone", err)
@@ -446,7 +446,7 @@ func TestRefusedTextStandsAlone(t *testing.T) {
 		}
 		embed(n, w, r, req)
 	})
-	e := newEmbedder(t, s, patient())
+	e := serviceEmbedder(t, s, patient())
 	vectors, err := e.Documents(t.Context(), sigs, nil)
 	var refused *RefusedError
 	if !errors.As(err, &refused) || !errors.Is(err, ErrRefused) || errors.Is(err, ErrUnavailable) {
@@ -467,7 +467,7 @@ func TestRefusedTextStandsAlone(t *testing.T) {
 func TestRefusesEverything(t *testing.T) {
 	t.Parallel()
 	s := serve(t, status(http.StatusBadRequest))
-	e := newEmbedder(t, s, patient(), batchSize(64))
+	e := serviceEmbedder(t, s, patient(), batchSize(64))
 	vectors, err := e.Documents(t.Context(), signatures(64), nil)
 	if !errors.Is(err, ErrRefused) || !errors.Is(err, ErrUnavailable) || len(vectors) != 0 {
 		t.Errorf("%d vectors, %v; want none, and both kinds of error", len(vectors), err)
@@ -483,7 +483,7 @@ func TestRefusesEverything(t *testing.T) {
 func TestBlankTextIsRefused(t *testing.T) {
 	t.Parallel()
 	s := serve(t, embed)
-	e := newEmbedder(t, s, patient())
+	e := serviceEmbedder(t, s, patient())
 	if _, err := e.Query(t.Context(), " \n\t"); !errors.Is(err, ErrRefused) {
 		t.Errorf("Query: error is %v, want ErrRefused", err)
 	}
@@ -512,7 +512,7 @@ func TestProbe(t *testing.T) {
 		}
 		status(http.StatusServiceUnavailable)(n, w, r, req)
 	})
-	e := newEmbedder(t, s, patient())
+	e := serviceEmbedder(t, s, patient())
 	if err := e.Probe(t.Context()); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("error is %v, want ErrUnavailable", err)
 	}
@@ -531,7 +531,7 @@ func TestProbe(t *testing.T) {
 func TestConcurrentDocuments(t *testing.T) {
 	t.Parallel()
 	s := serve(t, embed)
-	e := newEmbedder(t, s, patient(), batchSize(7))
+	e := serviceEmbedder(t, s, patient(), batchSize(7))
 	sigs := signatures(40)
 	var all sync.WaitGroup
 	for worker := range 16 {
@@ -561,49 +561,49 @@ func TestConcurrentDocuments(t *testing.T) {
 
 func TestConfig(t *testing.T) {
 	t.Parallel()
-	h, err := NewHashing(DefaultHashingConfig())
+	h, err := newHashing(defaultHashingConfig())
 	if err != nil {
 		t.Fatal(err)
 	}
 	tests := []struct {
 		name   string
-		change func(*Config)
+		change func(*policy)
 		want   []string
 	}{
-		{"default", func(*Config) {}, nil},
+		{"default", func(*policy) {}, nil},
 		{
-			"zero", func(c *Config) { *c = Config{} },
+			"zero", func(c *policy) { *c = policy{} },
 			[]string{"Deadline", "Attempts", "RetryBase", "RetryMax", "InFlight", "StoredMarks", "Vectors"},
 		},
-		{"negative", func(c *Config) { c.CallTimeout, c.Vectors = -1, -1 }, []string{"CallTimeout", "Vectors"}},
+		{"negative", func(c *policy) { c.CallTimeout, c.Vectors = -1, -1 }, []string{"CallTimeout", "Vectors"}},
 		{
-			"too much", func(c *Config) { c.Deadline, c.Attempts, c.InFlight = time.Hour, 11, 1001 },
+			"too much", func(c *policy) { c.Deadline, c.Attempts, c.InFlight = time.Hour, 11, 1001 },
 			[]string{"Deadline", "Attempts", "InFlight"},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			cfg := DefaultConfig()
+			cfg := defaultPolicy()
 			tt.change(&cfg)
-			_, err := New(h, cfg)
+			_, err := newEmbedder(h, cfg)
 			if diff := cmp.Diff(tt.want, fieldsNamed(err), cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("fields named by %v (-want +got):\n%s", err, diff)
 			}
 		})
 	}
-	if e, err := New(h, DefaultConfig()); err != nil || e.Model() != h.Model() {
+	if e, err := newEmbedder(h, defaultPolicy()); err != nil || e.Model() != h.Model() {
 		t.Errorf("the model is not the provider's: %v", err)
 	}
-	if _, err := New(nil, DefaultConfig()); err == nil {
+	if _, err := newEmbedder(nil, defaultPolicy()); err == nil {
 		t.Error("a nil provider was accepted")
 	}
 }
 
 // A write of a known incident asks the embedder and nobody else: this is what that costs.
 func BenchmarkDocumentsStored(b *testing.B) {
-	h := newHashing(b, 512)
-	e, err := New(h, DefaultConfig())
+	h := hashingOf(b, 512)
+	e, err := newEmbedder(h, defaultPolicy())
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -619,12 +619,12 @@ func BenchmarkDocumentsStored(b *testing.B) {
 
 // What the memory holds at its default bounds, when full, per entry.
 func BenchmarkMemory(b *testing.B) {
-	cfg := DefaultConfig()
+	cfg := defaultPolicy()
 	for _, dims := range []int{512, 1024} {
 		b.Run(fmt.Sprintf("vectors/%d", dims), func(b *testing.B) {
 			sigs := signatures(cfg.Vectors)
 			for b.Loop() {
-				e, err := New(newHashing(b, dims), cfg)
+				e, err := newEmbedder(hashingOf(b, dims), cfg)
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -640,7 +640,7 @@ func BenchmarkMemory(b *testing.B) {
 	b.Run("stored", func(b *testing.B) {
 		sigs := signatures(cfg.StoredMarks)
 		for b.Loop() {
-			e, err := New(newHashing(b, 512), cfg)
+			e, err := newEmbedder(hashingOf(b, 512), cfg)
 			if err != nil {
 				b.Fatal(err)
 			}

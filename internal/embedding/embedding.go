@@ -20,13 +20,13 @@ func (m Model) String() string {
 	return fmt.Sprintf("%s@%d", m.Name, m.Dimensions)
 }
 
-// Input is what a text is for. Models that embed questions otherwise than what answers them need to know.
-type Input int
+// inputKind is what a text is for. Models that embed questions otherwise than what answers them need to know.
+type inputKind int
 
 // The inputs. Their values are part of no stored or sent data.
 const (
-	Document Input = iota // a text that is stored to be found
-	Query                 // a text that looks for documents
+	documentInput inputKind = iota // a text that is stored to be found
+	queryInput                     // a text that looks for documents
 )
 
 // provider is one way to make vectors. Implementations are safe for concurrent use.
@@ -37,7 +37,7 @@ type provider interface {
 	// Embed makes one vector for each text, in their order, by at most one call to the service and without retries. The texts
 	// are not blank; those that are longer than the model takes are cut. An error that is not of this package's kinds (see
 	// unavailable and refused) means a passing failure.
-	Embed(ctx context.Context, texts []string, input Input) ([][]float32, error)
+	Embed(ctx context.Context, texts []string, input inputKind) ([][]float32, error)
 }
 
 // checkVectors holds an answer to what the model promises: a vector for each text, of the model's length, finite and not zero.

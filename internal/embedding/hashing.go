@@ -9,11 +9,11 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// The range of HashingConfig.Dimensions. Below the least, unrelated texts collide more than they differ; the most is what
+// The range of hashingConfig.Dimensions. Below the least, unrelated texts collide more than they differ; the most is what
 // pgvector indexes for halfvec with HNSW (pgvector README, "HNSW", 4,000 dimensions).
 const (
-	MinHashingDimensions = 64
-	MaxHashingDimensions = 4000
+	minHashingDimensions = 64
+	maxHashingDimensions = 4000
 )
 
 // The character n-grams that are features, in runes, counted with the marker at each end of a word.
@@ -29,40 +29,40 @@ const (
 	gramWeight = 1
 )
 
-// HashingConfig configures the embedded provider.
-type HashingConfig struct {
-	// Dimensions is the length of the vectors, MinHashingDimensions to MaxHashingDimensions. Default 512. It is a part of the
+// hashingConfig configures the embedded provider.
+type hashingConfig struct {
+	// Dimensions is the length of the vectors, minHashingDimensions to maxHashingDimensions. Default 512. It is a part of the
 	// model's name: vectors of different lengths do not compare.
 	Dimensions int
 }
 
-// DefaultHashingConfig is 512 dimensions.
-func DefaultHashingConfig() HashingConfig {
-	return HashingConfig{Dimensions: 512}
+// defaultHashingConfig is 512 dimensions.
+func defaultHashingConfig() hashingConfig {
+	return hashingConfig{Dimensions: 512}
 }
 
 // Validate names the first field that is out of its range.
-func (c HashingConfig) Validate() error {
-	return between("Dimensions", c.Dimensions, MinHashingDimensions, MaxHashingDimensions)
+func (c hashingConfig) Validate() error {
+	return between("Dimensions", c.Dimensions, minHashingDimensions, maxHashingDimensions)
 }
 
-// Hashing embeds by signed feature hashing (Weinberger et al., "Feature Hashing for Large Scale Multitask Learning", 2009):
+// hashingProvider embeds by signed feature hashing (Weinberger et al., "Feature Hashing for Large Scale Multitask Learning", 2009):
 // the features are the words of a text that are not stop words, and the character n-grams of those words (Bojanowski et al.,
 // "Enriching Word Vectors with Subword Information", 2017). It needs no network and no weights, takes time in proportion to
 // the text, and tells how many words and parts of words two texts share, not what they mean.
 //
 // The vectors are the same bit for bit on every machine: sums are of integers, the rest is IEEE 754 operations that may not
 // be fused, and the hash is XXH64. A change to any of it is a new version in the model's name.
-type Hashing struct {
+type hashingProvider struct {
 	dimensions int
 }
 
-// NewHashing makes the provider, or says which field of the configuration is wrong.
-func NewHashing(cfg HashingConfig) (*Hashing, error) {
+// newHashing makes the provider, or says which field of the configuration is wrong.
+func newHashing(cfg hashingConfig) (*hashingProvider, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("configure the hashing provider: %w", err)
 	}
-	return &Hashing{dimensions: cfg.Dimensions}, nil
+	return &hashingProvider{dimensions: cfg.Dimensions}, nil
 }
 
 const hashingName = "hash-word-char35-v1"
@@ -71,17 +71,17 @@ const hashingName = "hash-word-char35-v1"
 func (m Model) Hashed() bool { return m.Name == hashingName }
 
 // Model is named after what the vectors are made of.
-func (h *Hashing) Model() Model {
+func (h *hashingProvider) Model() Model {
 	return Model{Name: hashingName, Dimensions: h.dimensions}
 }
 
 // MaxBatch is small enough that a large batch spreads over the processors and stops soon after it is cancelled.
-func (h *Hashing) MaxBatch() int {
+func (h *hashingProvider) MaxBatch() int {
 	return 32
 }
 
 // Embed makes one vector of unit length for each text. Documents and queries are embedded alike. The only error is ctx's.
-func (h *Hashing) Embed(ctx context.Context, texts []string, _ Input) ([][]float32, error) {
+func (h *hashingProvider) Embed(ctx context.Context, texts []string, _ inputKind) ([][]float32, error) {
 	vectors := make([][]float32, len(texts))
 	for i, text := range texts {
 		if err := ctx.Err(); err != nil {
@@ -95,7 +95,7 @@ func (h *Hashing) Embed(ctx context.Context, texts []string, _ Input) ([][]float
 // vector is the sum of a text's features, brought to unit length. A text without features (empty, or of stop words and
 // punctuation alone), or whose features cancel out, gets the vector of the empty word: such texts are near to each other and
 // to nothing else.
-func (h *Hashing) vector(text string) []float32 {
+func (h *hashingProvider) vector(text string) []float32 {
 	found := features{words: map[uint64]int{}, grams: map[uint64]int{}}
 	for word := range words(text) {
 		found.add(word)

@@ -14,18 +14,18 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-func newHashing(tb testing.TB, dimensions int) *Hashing {
+func hashingOf(tb testing.TB, dimensions int) *hashingProvider {
 	tb.Helper()
-	h, err := NewHashing(HashingConfig{Dimensions: dimensions})
+	h, err := newHashing(hashingConfig{Dimensions: dimensions})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return h
 }
 
-func hash(tb testing.TB, h *Hashing, text string) []float32 {
+func hash(tb testing.TB, h *hashingProvider, text string) []float32 {
 	tb.Helper()
-	vectors, err := h.Embed(context.Background(), []string{text}, Document)
+	vectors, err := h.Embed(context.Background(), []string{text}, documentInput)
 	if err != nil || len(vectors) != 1 {
 		tb.Fatalf("Embed = %d vectors, %v", len(vectors), err)
 	}
@@ -58,7 +58,7 @@ func TestHashingIsStable(t *testing.T) {
 		t.Run(tt.text, func(t *testing.T) {
 			t.Parallel()
 			sum := fnv.New64a()
-			for _, x := range hash(t, newHashing(t, tt.dimensions), tt.text) {
+			for _, x := range hash(t, hashingOf(t, tt.dimensions), tt.text) {
 				_, _ = fmt.Fprintf(sum, "%08x", math.Float32bits(x))
 			}
 			if got := fmt.Sprintf("%016x", sum.Sum64()); got != tt.fingerprint {
@@ -87,7 +87,7 @@ func TestHashingNearness(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			h := newHashing(t, 512)
+			h := hashingOf(t, 512)
 			text := hash(t, h, tt.text)
 			near, far := cosine(text, hash(t, h, tt.near)), cosine(text, hash(t, h, tt.far))
 			if near < 0.3 || near < far+0.2 {
@@ -100,7 +100,7 @@ func TestHashingNearness(t *testing.T) {
 // What differs between two texts only in case, space, punctuation, placeholders and function words makes no difference.
 func TestHashingIgnores(t *testing.T) {
 	t.Parallel()
-	h := newHashing(t, 512)
+	h := hashingOf(t, 512)
 	want := hash(t, h, "pod crash looping")
 	for _, text := range []string{
 		"Pod CRASH looping", "pod\ncrash\tlooping!", "the pod <id> is (crash) looping on <ip>", "pod <num> crash-looping",
@@ -117,7 +117,7 @@ func TestHashingIgnores(t *testing.T) {
 // A text without features has a vector of its own: the same for all such texts, of unit length.
 func TestHashingWithoutFeatures(t *testing.T) {
 	t.Parallel()
-	h := newHashing(t, 512)
+	h := hashingOf(t, 512)
 	want := hash(t, h, "")
 	for _, text := range []string{" ", "\n\t", "the", "... !!!", "<num> <ip>", "\xff\xfe", "💾"} {
 		if diff := cmp.Diff(want, hash(t, h, text)); diff != "" {
@@ -135,7 +135,7 @@ func TestHashingWithoutFeatures(t *testing.T) {
 func TestHashingConfig(t *testing.T) {
 	t.Parallel()
 	for dimensions, valid := range map[int]bool{63: false, 64: true, 4000: true, 4001: false, 0: false, -1: false} {
-		_, err := NewHashing(HashingConfig{Dimensions: dimensions})
+		_, err := newHashing(hashingConfig{Dimensions: dimensions})
 		if (err == nil) != valid || err != nil && !strings.Contains(err.Error(), "Dimensions") {
 			t.Errorf("%d dimensions: error is %v, want one naming the field: %v", dimensions, err, !valid)
 		}
@@ -146,7 +146,7 @@ func TestHashingStopsWithItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := newHashing(t, 512).Embed(ctx, []string{"a"}, Query); !errors.Is(err, context.Canceled) {
+	if _, err := hashingOf(t, 512).Embed(ctx, []string{"a"}, queryInput); !errors.Is(err, context.Canceled) {
 		t.Errorf("error is %v, want Canceled", err)
 	}
 }
@@ -154,7 +154,7 @@ func TestHashingStopsWithItsContext(t *testing.T) {
 // A document and a question in the same words have the same vector, so a text finds itself.
 func TestHashingThroughTheEmbedder(t *testing.T) {
 	t.Parallel()
-	e, err := New(newHashing(t, 512), DefaultConfig())
+	e, err := newEmbedder(hashingOf(t, 512), defaultPolicy())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func FuzzHashing(f *testing.F) {
 		f.Add(seed, 512)
 	}
 	f.Fuzz(func(t *testing.T, text string, dimensions int) {
-		h := newHashing(t, 64+max(0, dimensions)%(4000-64))
+		h := hashingOf(t, 64+max(0, dimensions)%(4000-64))
 		first := hash(t, h, text)
 		if square := cosine(first, first); math.Abs(square-1) > 1e-4 {
 			t.Errorf("the squared length is %v", square)
@@ -206,7 +206,7 @@ func distinctWords(size int) string {
 }
 
 func benchmarkHashing(b *testing.B, text string) {
-	h := newHashing(b, 512)
+	h := hashingOf(b, 512)
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
 	for b.Loop() {

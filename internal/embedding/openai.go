@@ -12,12 +12,12 @@ import (
 	"strings"
 )
 
-// MaxOpenAIBatch is how many texts the OpenAI API takes in one request (API reference, "Create embeddings", input).
-const MaxOpenAIBatch = 2048
+// maxOpenAIBatch is how many texts the OpenAI API takes in one request (API reference, "Create embeddings", input).
+const maxOpenAIBatch = 2048
 
-// OpenAIConfig configures a provider that speaks the OpenAI embeddings API, as Ollama, Text Embeddings Inference, vLLM and
+// openAIConfig configures a provider that speaks the OpenAI embeddings API, as Ollama, Text Embeddings Inference, vLLM and
 // OpenAI itself do.
-type OpenAIConfig struct {
+type openAIConfig struct {
 	// BaseURL is the address that /embeddings is appended to, http or https, without credentials, query or fragment, such as
 	// http://127.0.0.1:11434/v1. Required.
 	BaseURL string
@@ -29,12 +29,12 @@ type OpenAIConfig struct {
 	// SendDimensions asks the service for vectors of Dimensions, for models that can shorten theirs. Default false: models
 	// that cannot refuse to be asked.
 	SendDimensions bool
-	// Key is sent as a bearer token; the zero Secret sends none. Default none.
-	Key Secret
+	// Key is sent as a bearer token; the zero secret sends none. Default none.
+	Key secret
 	// Base64 asks for vectors in base64 instead of decimal numbers, a third of the bytes. Default false. Either form is read
 	// whatever was asked for.
 	Base64 bool
-	// BatchSize is the most texts in one request, 1 to MaxOpenAIBatch. Default 64; Text Embeddings Inference takes 32 unless
+	// BatchSize is the most texts in one request, 1 to maxOpenAIBatch. Default 64; Text Embeddings Inference takes 32 unless
 	// told otherwise (its --max-client-batch-size).
 	BatchSize int
 	// MaxInput is the length that longer texts are cut to, in characters. Default 8,192: a token is seldom less than a
@@ -43,18 +43,18 @@ type OpenAIConfig struct {
 	MaxInput int
 }
 
-// DefaultOpenAIConfig has every default; BaseURL, Model and Dimensions have none.
-func DefaultOpenAIConfig() OpenAIConfig {
-	return OpenAIConfig{BatchSize: 64, MaxInput: 8192}
+// defaultOpenAIConfig has every default; BaseURL, Model and Dimensions have none.
+func defaultOpenAIConfig() openAIConfig {
+	return openAIConfig{BatchSize: 64, MaxInput: 8192}
 }
 
 // Validate names every field that is missing or out of its range.
-func (c OpenAIConfig) Validate() error {
+func (c openAIConfig) Validate() error {
 	return errors.Join(
 		validateBaseURL(c.BaseURL),
 		validateName("Model", c.Model),
 		between("Dimensions", c.Dimensions, 1, 16000),
-		between("BatchSize", c.BatchSize, 1, MaxOpenAIBatch),
+		between("BatchSize", c.BatchSize, 1, maxOpenAIBatch),
 		between("MaxInput", c.MaxInput, 1, 1<<20),
 	)
 }
@@ -79,16 +79,16 @@ func validateName(field, value string) error {
 	return nil
 }
 
-// OpenAI embeds by an HTTP service that speaks the OpenAI embeddings API.
-type OpenAI struct {
+// openAIProvider embeds by an HTTP service that speaks the OpenAI embeddings API.
+type openAIProvider struct {
 	client   *http.Client
-	cfg      OpenAIConfig
+	cfg      openAIConfig
 	endpoint string
 }
 
-// NewOpenAI makes the provider, or says what is wrong with the configuration. Redirects are not followed, whatever the client
+// newOpenAI makes the provider, or says what is wrong with the configuration. Redirects are not followed, whatever the client
 // says. The client's transport should keep as many idle connections to a host as the Embedder may have calls in flight.
-func NewOpenAI(client *http.Client, cfg OpenAIConfig) (*OpenAI, error) {
+func newOpenAI(client *http.Client, cfg openAIConfig) (*openAIProvider, error) {
 	if client == nil {
 		return nil, errors.New("configure the OpenAI provider: client is nil")
 	}
@@ -97,16 +97,16 @@ func NewOpenAI(client *http.Client, cfg OpenAIConfig) (*OpenAI, error) {
 	}
 	own := *client
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &OpenAI{client: &own, cfg: cfg, endpoint: strings.TrimRight(cfg.BaseURL, "/") + "/embeddings"}, nil
+	return &openAIProvider{client: &own, cfg: cfg, endpoint: strings.TrimRight(cfg.BaseURL, "/") + "/embeddings"}, nil
 }
 
 // Model is the configured name and dimensions.
-func (o *OpenAI) Model() Model {
+func (o *openAIProvider) Model() Model {
 	return Model{Name: o.cfg.Model, Dimensions: o.cfg.Dimensions}
 }
 
 // MaxBatch is the configured BatchSize.
-func (o *OpenAI) MaxBatch() int {
+func (o *openAIProvider) MaxBatch() int {
 	return o.cfg.BatchSize
 }
 
@@ -119,7 +119,7 @@ type openAIRequest struct {
 }
 
 // Embed sends one request. The API does not tell documents from queries.
-func (o *OpenAI) Embed(ctx context.Context, texts []string, _ Input) ([][]float32, error) {
+func (o *openAIProvider) Embed(ctx context.Context, texts []string, _ inputKind) ([][]float32, error) {
 	req, err := o.request(ctx, truncateAll(texts, o.cfg.MaxInput))
 	if err != nil {
 		return nil, err
@@ -142,7 +142,7 @@ func (o *OpenAI) Embed(ctx context.Context, texts []string, _ Input) ([][]float3
 	return decodeOpenAI(body, len(texts))
 }
 
-func (o *OpenAI) request(ctx context.Context, texts []string) (*http.Request, error) {
+func (o *openAIProvider) request(ctx context.Context, texts []string) (*http.Request, error) {
 	body := openAIRequest{Model: o.cfg.Model, Input: texts, EncodingFormat: "float"}
 	if o.cfg.Base64 {
 		body.EncodingFormat = "base64"
@@ -168,7 +168,7 @@ func (o *OpenAI) request(ctx context.Context, texts []string) (*http.Request, er
 
 // responseLimit is the size in bytes beyond which an answer is not read: 64 for a number, where the longest in use have 25 and
 // an indented line adds some more, 1 KiB for what stands around a vector, and 64 KiB for what stands around all.
-func (o *OpenAI) responseLimit(texts int) int64 {
+func (o *openAIProvider) responseLimit(texts int) int64 {
 	return 64<<10 + int64(texts)*(1<<10+64*int64(o.cfg.Dimensions))
 }
 
@@ -198,7 +198,7 @@ func decodeOpenAI(body []byte, n int) ([][]float32, error) {
 
 // clause is what an error says of an answer that is not a success: the status, and a bounded line of the service's message, in
 // which the key does not occur. Messages about credentials quote parts of them, so those are left out altogether.
-func (o *OpenAI) clause(status int, body []byte) string {
+func (o *openAIProvider) clause(status int, body []byte) string {
 	text := fmt.Sprintf("answered status %d", status)
 	if status == http.StatusUnauthorized || status == http.StatusForbidden {
 		return text

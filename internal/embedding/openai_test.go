@@ -24,25 +24,25 @@ func TestOpenAIRequest(t *testing.T) {
 	four := dimensions
 	tests := []struct {
 		name   string
-		change func(*OpenAIConfig)
+		change func(*openAIConfig)
 		texts  []string
 		want   request
 	}{
 		{
-			name: "plain", change: func(*OpenAIConfig) {}, texts: []string{"pod <id> is down", "b"},
+			name: "plain", change: func(*openAIConfig) {}, texts: []string{"pod <id> is down", "b"},
 			want: request{Input: []string{"pod <id> is down", "b"}, EncodingFormat: "float"},
 		},
 		{
 			name: "with every option", texts: []string{"a"},
-			change: func(c *OpenAIConfig) {
-				c.Base64, c.SendDimensions, c.Key = true, true, NewSecret("sk-123")
+			change: func(c *openAIConfig) {
+				c.Base64, c.SendDimensions, c.Key = true, true, newSecret("sk-123")
 				c.BaseURL += "/"
 			},
 			want: request{Input: []string{"a"}, EncodingFormat: "base64", Dimensions: &four, authorization: "Bearer sk-123"},
 		},
 		{
 			name: "long text", texts: []string{"  alpha beta gamma delta", strings.Repeat("é", 30)},
-			change: func(c *OpenAIConfig) { c.MaxInput = 18 },
+			change: func(c *openAIConfig) { c.MaxInput = 18 },
 			want:   request{Input: []string{"alpha beta gamma", strings.Repeat("é", 18)}, EncodingFormat: "float"},
 		},
 	}
@@ -50,13 +50,13 @@ func TestOpenAIRequest(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, embed)
-			cfg := openAIConfig(s)
+			cfg := serviceConfig(s)
 			tt.change(&cfg)
-			p, err := NewOpenAI(&http.Client{}, cfg)
+			p, err := newOpenAI(&http.Client{}, cfg)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := p.Embed(t.Context(), tt.texts, Query); err != nil {
+			if _, err := p.Embed(t.Context(), tt.texts, queryInput); err != nil {
 				t.Fatal(err)
 			}
 			tt.want.Model, tt.want.path, tt.want.contentType = "test-model", "/v1/embeddings", "application/json"
@@ -85,11 +85,11 @@ func TestOpenAIAnswer(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			p, err := NewOpenAI(&http.Client{}, openAIConfig(serve(t, body(tt.answer))))
+			p, err := newOpenAI(&http.Client{}, serviceConfig(serve(t, body(tt.answer))))
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := p.Embed(t.Context(), []string{"a", "b"}, Document)
+			got, err := p.Embed(t.Context(), []string{"a", "b"}, documentInput)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -169,7 +169,7 @@ func TestOpenAIFailures(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, tt.answer)
-			e := newEmbedder(t, s, patient())
+			e := serviceEmbedder(t, s, patient())
 			got, err := e.Query(t.Context(), "some text")
 			if !errors.Is(err, tt.want) || got != nil {
 				t.Errorf("Query = %v, %v; want no vector and %v", got, err, tt.want)
@@ -226,7 +226,7 @@ func TestOpenAIBatchFailures(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, body(tt.answer))
-			e := newEmbedder(t, s, patient())
+			e := serviceEmbedder(t, s, patient())
 			vectors, err := e.Documents(t.Context(), signatures(2), nil)
 			if !errors.Is(err, ErrUnavailable) || len(vectors) != 0 {
 				t.Errorf("Documents = %v, %v; want nothing and ErrUnavailable", vectors, err)
@@ -243,7 +243,7 @@ func TestOpenAIStall(t *testing.T) {
 	s := serve(t, stall)
 	cfg := patient()
 	cfg.CallTimeout, cfg.Attempts = 20*time.Millisecond, 2
-	e := newEmbedder(t, s, cfg)
+	e := serviceEmbedder(t, s, cfg)
 	_, err := e.Query(t.Context(), "some text")
 	if !errors.Is(err, ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error is %v, want ErrUnavailable and DeadlineExceeded", err)
@@ -261,7 +261,7 @@ func stall(_ int, _ http.ResponseWriter, r *http.Request, _ request) {
 func TestOpenAIConnectionRefused(t *testing.T) {
 	t.Parallel()
 	s := serve(t, embed)
-	e := newEmbedder(t, s, patient(), func(c *OpenAIConfig) { c.BaseURL = "http://127.0.0.1:1/v1" })
+	e := serviceEmbedder(t, s, patient(), func(c *openAIConfig) { c.BaseURL = "http://127.0.0.1:1/v1" })
 	_, err := e.Query(t.Context(), "some text")
 	if !errors.Is(err, ErrUnavailable) || e.Counts().Calls != 3 {
 		t.Errorf("error is %v after %d calls, want ErrUnavailable after 3", err, e.Counts().Calls)
@@ -294,7 +294,7 @@ func TestOpenAIErrorText(t *testing.T) {
 				w.WriteHeader(tt.status)
 				_, _ = io.WriteString(w, tt.body)
 			})
-			e := newEmbedder(t, s, patient(), func(c *OpenAIConfig) { c.Key = NewSecret(key) })
+			e := serviceEmbedder(t, s, patient(), func(c *openAIConfig) { c.Key = newSecret(key) })
 			_, err := e.Query(t.Context(), "some text")
 			kind := ErrUnavailable
 			if tt.status == 400 {
@@ -309,32 +309,32 @@ func TestOpenAIErrorText(t *testing.T) {
 
 func TestOpenAIConfig(t *testing.T) {
 	t.Parallel()
-	valid := DefaultOpenAIConfig()
+	valid := defaultOpenAIConfig()
 	valid.BaseURL, valid.Model, valid.Dimensions = "https://example.org/v1", "m", 384
 	tests := []struct {
 		name   string
-		change func(*OpenAIConfig)
+		change func(*openAIConfig)
 		want   []string // fields that the error names
 	}{
-		{"valid", func(*OpenAIConfig) {}, nil},
-		{"defaults alone", func(c *OpenAIConfig) { *c = DefaultOpenAIConfig() }, []string{"BaseURL", "Model", "Dimensions"}},
-		{"zero", func(c *OpenAIConfig) { *c = OpenAIConfig{} }, []string{"BaseURL", "Model", "Dimensions", "BatchSize", "MaxInput"}},
-		{"no scheme", func(c *OpenAIConfig) { c.BaseURL = "example.org/v1" }, []string{"BaseURL"}},
-		{"another scheme", func(c *OpenAIConfig) { c.BaseURL = "file:///etc/passwd" }, []string{"BaseURL"}},
-		{"not a URL", func(c *OpenAIConfig) { c.BaseURL = "http://u:hunter2@[" }, []string{"BaseURL"}},
-		{"credentials", func(c *OpenAIConfig) { c.BaseURL = "http://u:hunter2@example.org" }, []string{"BaseURL"}},
-		{"query", func(c *OpenAIConfig) { c.BaseURL = "http://example.org/?key=hunter2" }, []string{"BaseURL"}},
-		{"long name", func(c *OpenAIConfig) { c.Model = strings.Repeat("m", 256) }, []string{"Model"}},
-		{"dimensions", func(c *OpenAIConfig) { c.Dimensions = 16001 }, []string{"Dimensions"}},
-		{"batch size", func(c *OpenAIConfig) { c.BatchSize = 2049 }, []string{"BatchSize"}},
-		{"max input", func(c *OpenAIConfig) { c.MaxInput = 0 }, []string{"MaxInput"}},
+		{"valid", func(*openAIConfig) {}, nil},
+		{"defaults alone", func(c *openAIConfig) { *c = defaultOpenAIConfig() }, []string{"BaseURL", "Model", "Dimensions"}},
+		{"zero", func(c *openAIConfig) { *c = openAIConfig{} }, []string{"BaseURL", "Model", "Dimensions", "BatchSize", "MaxInput"}},
+		{"no scheme", func(c *openAIConfig) { c.BaseURL = "example.org/v1" }, []string{"BaseURL"}},
+		{"another scheme", func(c *openAIConfig) { c.BaseURL = "file:///etc/passwd" }, []string{"BaseURL"}},
+		{"not a URL", func(c *openAIConfig) { c.BaseURL = "http://u:hunter2@[" }, []string{"BaseURL"}},
+		{"credentials", func(c *openAIConfig) { c.BaseURL = "http://u:hunter2@example.org" }, []string{"BaseURL"}},
+		{"query", func(c *openAIConfig) { c.BaseURL = "http://example.org/?key=hunter2" }, []string{"BaseURL"}},
+		{"long name", func(c *openAIConfig) { c.Model = strings.Repeat("m", 256) }, []string{"Model"}},
+		{"dimensions", func(c *openAIConfig) { c.Dimensions = 16001 }, []string{"Dimensions"}},
+		{"batch size", func(c *openAIConfig) { c.BatchSize = 2049 }, []string{"BatchSize"}},
+		{"max input", func(c *openAIConfig) { c.MaxInput = 0 }, []string{"MaxInput"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			cfg := valid
 			tt.change(&cfg)
-			_, err := NewOpenAI(&http.Client{}, cfg)
+			_, err := newOpenAI(&http.Client{}, cfg)
 			if diff := cmp.Diff(tt.want, fieldsNamed(err), cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("fields named by %v (-want +got):\n%s", err, diff)
 			}
@@ -343,7 +343,7 @@ func TestOpenAIConfig(t *testing.T) {
 			}
 		})
 	}
-	if _, err := NewOpenAI(nil, valid); err == nil {
+	if _, err := newOpenAI(nil, valid); err == nil {
 		t.Error("a nil client was accepted")
 	}
 }
@@ -373,11 +373,11 @@ func TestOpenAIRequestJSON(t *testing.T) {
 		raw <- decoded
 		return &http.Response{StatusCode: 418, Body: http.NoBody}, nil
 	})}
-	p, err := NewOpenAI(client, openAIConfig(&service{url: "http://example.org/v1"}))
+	p, err := newOpenAI(client, serviceConfig(&service{url: "http://example.org/v1"}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Embed(t.Context(), []string{"a"}, Document); !errors.Is(err, ErrUnavailable) {
+	if _, err := p.Embed(t.Context(), []string{"a"}, documentInput); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("error is %v, want ErrUnavailable", err)
 	}
 	want := map[string]any{"model": "test-model", "input": []any{"a"}, "encoding_format": "float"}
@@ -393,13 +393,13 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 
 func TestModelNames(t *testing.T) {
 	t.Parallel()
-	p, err := NewOpenAI(&http.Client{}, openAIConfig(&service{url: "http://example.org/v1"}))
+	p, err := newOpenAI(&http.Client{}, serviceConfig(&service{url: "http://example.org/v1"}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := []Model{p.Model()}
-	for _, cfg := range []HashingConfig{{Dimensions: 64}, DefaultHashingConfig()} {
-		h, err := NewHashing(cfg)
+	for _, cfg := range []hashingConfig{{Dimensions: 64}, defaultHashingConfig()} {
+		h, err := newHashing(cfg)
 		if err != nil {
 			t.Fatal(err)
 		}

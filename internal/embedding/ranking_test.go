@@ -25,7 +25,7 @@ func BenchmarkHashingRanking(b *testing.B) {
 		docs, queries := documents(b, dir), questions(b, dir)
 		for _, dims := range []int{256, 384, 512, 1024, 4000} {
 			b.Run(fmt.Sprintf("%s/%d", filepath.Base(dir), dims), func(b *testing.B) {
-				h := newHashing(b, dims)
+				h := hashingOf(b, dims)
 				for b.Loop() {
 					b.ReportMetric(ndcg(b, h, docs, queries), "nDCG@10")
 				}
@@ -110,7 +110,7 @@ func eachLine(b *testing.B, path string, do func(line []byte) error) {
 
 // ndcg is the mean over the queries of the normalised discounted cumulative gain of the first ten documents (Järvelin and
 // Kekäläinen, 2002), with linear gains and ties in the order of the documents.
-func ndcg(b *testing.B, h *Hashing, docs []document, queries []question) float64 {
+func ndcg(b *testing.B, h *hashingProvider, docs []document, queries []question) float64 {
 	b.Helper()
 	vectors := make([][]float32, len(docs))
 	for i, doc := range docs {

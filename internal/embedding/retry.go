@@ -11,7 +11,7 @@ import (
 )
 
 // call asks the provider for vectors, again after passing failures while attempts and time last. The error is a *failure.
-func (e *Embedder) call(ctx context.Context, texts []string, input Input) ([][]float32, error) {
+func (e *Embedder) call(ctx context.Context, texts []string, input inputKind) ([][]float32, error) {
 	var last *failure
 	vectors, err := backoff.Retry(ctx, func() ([][]float32, error) {
 		vectors, err := e.attempt(ctx, texts, input)
@@ -31,7 +31,7 @@ func (e *Embedder) call(ctx context.Context, texts []string, input Input) ([][]f
 }
 
 // attempt makes one call, when a slot is free.
-func (e *Embedder) attempt(ctx context.Context, texts []string, input Input) ([][]float32, error) {
+func (e *Embedder) attempt(ctx context.Context, texts []string, input inputKind) ([][]float32, error) {
 	if err := e.slots.Acquire(ctx, 1); err != nil {
 		return nil, unavailable("wait for a free slot", err)
 	}

@@ -39,7 +39,7 @@ func answered() *http.Response {
 	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(string(text)))}
 }
 
-func (s *transcript) embedder(t *testing.T, cfg Config) *Embedder {
+func (s *transcript) embedder(t *testing.T, cfg policy) *Embedder {
 	t.Helper()
 	return embedderWith(t, &http.Client{Transport: s}, cfg)
 }
@@ -50,7 +50,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inFive := time.Now().Add(5 * time.Second).UTC().Format(http.TimeFormat)
 		s := &transcript{answers: []func() *http.Response{throttled("Retry-After", "2"), throttled("Retry-After", inFive), answered}}
-		cfg := DefaultConfig()
+		cfg := defaultPolicy()
 		cfg.Deadline = time.Minute
 		start := time.Now()
 		if _, err := s.embedder(t, cfg).Query(t.Context(), "why"); err != nil {
@@ -70,7 +70,7 @@ func TestRetryAfterBeyondDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &transcript{answers: []func() *http.Response{throttled("Retry-After", "30")}}
 		start := time.Now()
-		_, err := s.embedder(t, DefaultConfig()).Query(t.Context(), "why")
+		_, err := s.embedder(t, defaultPolicy()).Query(t.Context(), "why")
 		if !errors.Is(err, ErrUnavailable) || len(s.asked) != 1 {
 			t.Errorf("error is %v after %d calls, want ErrUnavailable after 1", err, len(s.asked))
 		}
@@ -86,7 +86,7 @@ func TestFullJitter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		none := throttled("Retry-After", "soon")
 		s := &transcript{answers: []func() *http.Response{none, none, none, none, none}}
-		cfg := DefaultConfig()
+		cfg := defaultPolicy()
 		cfg.Deadline, cfg.Attempts = time.Minute, 5
 		cfg.RetryBase, cfg.RetryMax = 100*time.Millisecond, 300*time.Millisecond
 		_, err := s.embedder(t, cfg).Query(t.Context(), "why")
@@ -113,11 +113,11 @@ func TestDeadlineIsExact(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &transcript{}
 		start := time.Now()
-		_, err := s.embedder(t, DefaultConfig()).Query(t.Context(), "why")
+		_, err := s.embedder(t, defaultPolicy()).Query(t.Context(), "why")
 		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, ErrUnavailable) {
 			t.Errorf("error is %v, want DeadlineExceeded and ErrUnavailable", err)
 		}
-		if waited, want := time.Since(start), DefaultConfig().Deadline; waited != want {
+		if waited, want := time.Since(start), defaultPolicy().Deadline; waited != want {
 			t.Errorf("waited %v, want %v", waited, want)
 		}
 	})
@@ -137,7 +137,7 @@ func TestDeadlineKeepsWhatIsDone(t *testing.T) {
 			close(stopped)
 			return nil, r.Context().Err()
 		})}
-		e := embedderWith(t, client, DefaultConfig(), batchSize(1))
+		e := embedderWith(t, client, defaultPolicy(), batchSize(1))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
 		vectors, err := e.Documents(ctx, sigs, nil)

@@ -13,11 +13,11 @@ import (
 func TestSecretNeverPrints(t *testing.T) {
 	t.Parallel()
 	const text = "hunter2"
-	secret := NewSecret(text)
-	cfg := DefaultOpenAIConfig()
-	cfg.Key = secret
-	hidden := struct{ cfg OpenAIConfig }{cfg}
-	for _, value := range []any{secret, &secret, cfg, &cfg, hidden, []Secret{secret}} {
+	key := newSecret(text)
+	cfg := defaultOpenAIConfig()
+	cfg.Key = key
+	hidden := struct{ cfg openAIConfig }{cfg}
+	for _, value := range []any{key, &key, cfg, &cfg, hidden, []secret{key}} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t", "%p"} {
 			printed := fmt.Sprintf(verb, value)
 			if strings.Contains(printed, text) || strings.Contains(strings.ToLower(printed), fmt.Sprintf("%x", text)) {
@@ -39,12 +39,12 @@ func TestSecretNeverPrints(t *testing.T) {
 
 func TestSecretSaysWhetherItIsSet(t *testing.T) {
 	t.Parallel()
-	for secret, want := range map[Secret]string{
-		NewSecret("x"): "[redacted]",
-		NewSecret(""):  "",
+	for key, want := range map[secret]string{
+		newSecret("x"): "[redacted]",
+		newSecret(""):  "",
 		{}:             "",
 	} {
-		if got := fmt.Sprintf("%v|%s|%d|", secret, secret, secret) + secret.GoString(); got != strings.Join([]string{want, want, want, want}, "|") {
+		if got := fmt.Sprintf("%v|%s|%d|", key, key, key) + key.GoString(); got != strings.Join([]string{want, want, want, want}, "|") {
 			t.Errorf("prints %q, want four times %q", got, want)
 		}
 	}

@@ -119,48 +119,48 @@ func body(text string) answering {
 	}
 }
 
-func openAIConfig(s *service) OpenAIConfig {
-	cfg := DefaultOpenAIConfig()
+func serviceConfig(s *service) openAIConfig {
+	cfg := defaultOpenAIConfig()
 	cfg.BaseURL, cfg.Model, cfg.Dimensions = s.url, "test-model", dimensions
 	return cfg
 }
 
 // patient is a policy under which nothing ends for want of time, and retries do not wait long.
-func patient() Config {
-	cfg := DefaultConfig()
+func patient() policy {
+	cfg := defaultPolicy()
 	cfg.Deadline, cfg.CallTimeout = time.Minute, time.Minute
 	cfg.RetryBase, cfg.RetryMax = time.Millisecond, time.Millisecond
 	return cfg
 }
 
-func newEmbedder(t *testing.T, s *service, cfg Config, change ...func(*OpenAIConfig)) *Embedder {
+func serviceEmbedder(t *testing.T, s *service, cfg policy, change ...func(*openAIConfig)) *Embedder {
 	t.Helper()
-	atService := func(c *OpenAIConfig) { c.BaseURL = s.url }
-	return embedderWith(t, &http.Client{}, cfg, append([]func(*OpenAIConfig){atService}, change...)...)
+	atService := func(c *openAIConfig) { c.BaseURL = s.url }
+	return embedderWith(t, &http.Client{}, cfg, append([]func(*openAIConfig){atService}, change...)...)
 }
 
 // embedderWith sends by the given client, to nowhere in particular unless a change says where.
 func embedderWith(
-	t *testing.T, client *http.Client, cfg Config, change ...func(*OpenAIConfig),
+	t *testing.T, client *http.Client, cfg policy, change ...func(*openAIConfig),
 ) *Embedder {
 	t.Helper()
-	providerConfig := openAIConfig(&service{url: "http://example.org/v1"})
+	providerConfig := serviceConfig(&service{url: "http://example.org/v1"})
 	for _, c := range change {
 		c(&providerConfig)
 	}
-	provider, err := NewOpenAI(client, providerConfig)
+	provider, err := newOpenAI(client, providerConfig)
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := New(provider, cfg)
+	e, err := newEmbedder(provider, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return e
 }
 
-func batchSize(n int) func(*OpenAIConfig) {
-	return func(c *OpenAIConfig) { c.BatchSize = n }
+func batchSize(n int) func(*openAIConfig) {
+	return func(c *openAIConfig) { c.BatchSize = n }
 }
 
 // signatures are n distinct ones.

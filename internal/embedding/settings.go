@@ -15,17 +15,17 @@ import (
 type Settings struct {
 	// Provider is hashing, openai or bedrock.
 	Provider string
-	// Model and Dimensions are the model's; see HashingConfig, OpenAIConfig and BedrockConfig.
+	// Model and Dimensions are the model's; see hashingConfig, openAIConfig and bedrockConfig.
 	Model      string
 	Dimensions int
 	// URL and APIKey are for openai. APIKey is a secret.
 	URL    string
 	APIKey string
-	// Deadline is Config.Deadline.
+	// Deadline is policy.Deadline.
 	Deadline time.Duration
-	// Batch is OpenAIConfig.BatchSize.
+	// Batch is openAIConfig.BatchSize.
 	Batch int
-	// InFlight is Config.InFlight.
+	// InFlight is policy.InFlight.
 	InFlight int
 }
 
@@ -36,14 +36,14 @@ func Open(ctx context.Context, s Settings) (*Embedder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("embedding provider %s: %w", s.Provider, err)
 	}
-	config := DefaultConfig()
+	config := defaultPolicy()
 	if s.Deadline != 0 {
 		config.Deadline = s.Deadline
 	}
 	if s.InFlight != 0 {
 		config.InFlight = s.InFlight
 	}
-	return New(p, config)
+	return newEmbedder(p, config)
 }
 
 // transport keeps as many connections open as calls may be under way; the default keeps two.
@@ -53,13 +53,13 @@ func (s Settings) transport() http.RoundTripper {
 		return http.DefaultTransport
 	}
 	own := transport.Clone()
-	own.MaxIdleConnsPerHost = max(s.InFlight, DefaultConfig().InFlight)
+	own.MaxIdleConnsPerHost = max(s.InFlight, defaultPolicy().InFlight)
 	return own
 }
 
 // String hides the secret.
 func (s Settings) String() string {
-	return fmt.Sprintf("{Provider:%s Model:%s Dimensions:%d URL:%s APIKey:%v}", s.Provider, s.Model, s.Dimensions, s.URL, NewSecret(s.APIKey))
+	return fmt.Sprintf("{Provider:%s Model:%s Dimensions:%d URL:%s APIKey:%v}", s.Provider, s.Model, s.Dimensions, s.URL, newSecret(s.APIKey))
 }
 
 // GoString hides the secret.
@@ -68,20 +68,20 @@ func (s Settings) GoString() string { return s.String() }
 func (s Settings) provider(ctx context.Context) (provider, error) {
 	switch s.Provider {
 	case "hashing":
-		config := DefaultHashingConfig()
+		config := defaultHashingConfig()
 		if s.Dimensions != 0 {
 			config.Dimensions = s.Dimensions
 		}
-		return NewHashing(config)
+		return newHashing(config)
 	case "openai":
-		config := DefaultOpenAIConfig()
-		config.BaseURL, config.Model, config.Dimensions, config.Key = s.URL, s.Model, s.Dimensions, NewSecret(s.APIKey)
+		config := defaultOpenAIConfig()
+		config.BaseURL, config.Model, config.Dimensions, config.Key = s.URL, s.Model, s.Dimensions, newSecret(s.APIKey)
 		if s.Batch != 0 {
 			config.BatchSize = s.Batch
 		}
-		return NewOpenAI(&http.Client{Transport: s.transport()}, config)
+		return newOpenAI(&http.Client{Transport: s.transport()}, config)
 	case "bedrock":
-		config := DefaultBedrockConfig()
+		config := defaultBedrockConfig()
 		if s.Model != "" {
 			config.Model = s.Model
 		}
@@ -94,7 +94,7 @@ func (s Settings) provider(ctx context.Context) (provider, error) {
 		}
 		// Retries are this package's policy.
 		sdk.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
-		return NewBedrock(bedrockruntime.NewFromConfig(sdk), config)
+		return newBedrock(bedrockruntime.NewFromConfig(sdk), config)
 	default:
 		return nil, fmt.Errorf("must be hashing, openai or bedrock")
 	}

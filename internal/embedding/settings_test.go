@@ -19,7 +19,7 @@ func TestOpenNamesTheModel(t *testing.T) {
 		{embedding.Settings{Provider: "openai", URL: "http://127.0.0.1:1/v1", Model: "m", Dimensions: 384}, "m@384"},
 		{embedding.Settings{Provider: "bedrock"}, "amazon.titan-embed-text-v2:0@1024"},
 		{embedding.Settings{Provider: "bedrock", Dimensions: 256}, "amazon.titan-embed-text-v2:0@256"},
-		{embedding.Settings{Provider: "bedrock", Model: embedding.CohereEnglish}, "cohere.embed-english-v3@1024"},
+		{embedding.Settings{Provider: "bedrock", Model: "cohere.embed-english-v3"}, "cohere.embed-english-v3@1024"},
 	}
 	for _, test := range tests {
 		embedder, err := embedding.Open(t.Context(), test.settings)
