@@ -33,11 +33,6 @@ func noRoute(method, path string) error {
 	return methodError{allow: allow}
 }
 
-// Unprocessable marks faults that lie between a valid request and the stored record: 422 instead of 400.
-type Unprocessable struct{ Errors audit.ValidationErrors }
-
-func (u Unprocessable) Error() string { return u.Errors.Error() }
-
 // row is one kind of problem. Its type is a URN, stable, for programs; the title never changes with the occurrence (RFC 9457).
 type row struct {
 	status int
@@ -48,10 +43,10 @@ type row struct {
 // status is the table: every error of the service, the first that fits.
 func status(err error) row {
 	var faults audit.ValidationErrors
-	var unprocessable Unprocessable
+	var contradiction audit.Contradiction
 	var method methodError
 	switch {
-	case errors.As(err, &unprocessable):
+	case errors.As(err, &contradiction):
 		return row{http.StatusUnprocessableEntity, "unprocessable", "The stored record does not allow these values"}
 	case errors.As(err, &faults) && tooLarge(faults), errors.Is(err, errTooLarge):
 		return row{http.StatusRequestEntityTooLarge, "too-large", "The request is too large"}
@@ -126,10 +121,6 @@ func Problem(err error) *client.Problem {
 }
 
 func faultsOf(err error) audit.ValidationErrors {
-	var unprocessable Unprocessable
-	if errors.As(err, &unprocessable) {
-		return unprocessable.Errors
-	}
 	var faults audit.ValidationErrors
 	errors.As(err, &faults)
 	return faults

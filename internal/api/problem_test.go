@@ -44,7 +44,7 @@ func TestProblems(t *testing.T) {
 		"a wrong method":         {methodError{[]string{"GET", "POST"}}, 405, "method-not-allowed", map[string]string{"Allow": "GET, POST"}, 0},
 		"a conflict":             {fmt.Errorf("append: %w", audit.Conflict("stored already")), 409, "conflict", nil, 0},
 		"a media type":           {errMediaType, 415, "unsupported-media-type", nil, 0},
-		"a stored contradiction": {Unprocessable{faults}, 422, "unprocessable", nil, 1},
+		"a stored contradiction": {fmt.Errorf("append: %w", audit.Contradiction{Errors: faults}), 422, "unprocessable", nil, 1},
 		"refused":                {fmt.Errorf("append: %w: %w", audit.ErrRefused, errInside), 422, "refused", nil, 0},
 		"unavailable":            {fmt.Errorf("append: %w: %w", audit.ErrUnavailable, errInside), 503, "unavailable", map[string]string{"Retry-After": "2"}, 0},
 		"out of time":            {fmt.Errorf("%w: %w", errInside, context.DeadlineExceeded), 503, "unavailable", map[string]string{"Retry-After": "2"}, 0},

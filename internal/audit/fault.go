@@ -57,6 +57,15 @@ func (f *ValidationErrors) Add(field, code, detail string) {
 	*f = append(*f, ValidationError{Field: field, Code: code, Detail: detail})
 }
 
+// Contradiction is the validation errors of values that are valid alone but contradict the stored record. Sending the same values
+// again cannot succeed.
+type Contradiction struct{ Errors ValidationErrors }
+
+func (c Contradiction) Error() string { return c.Errors.Error() }
+
+// Unwrap makes the validation errors visible to errors.As.
+func (c Contradiction) Unwrap() error { return c.Errors }
+
 // Err is the faults as an error, or nil when there are none.
 func (f ValidationErrors) Err() error {
 	if len(f) == 0 {

@@ -51,8 +51,8 @@ func (u *Update) empty() bool {
 }
 
 // Apply answers what the stored remediation becomes, and whether that differs from what it is; it changes neither argument.
-// UpdatedAt and SignatureID are the store's to set. A *Conflict means that the stored record forbids the change; ValidationErrors, that
-// the change contradicts a stored field.
+// UpdatedAt and SignatureID are the store's to set. A Conflict means that the stored record forbids the change; a Contradiction,
+// that a value contradicts a stored field.
 func (u *Update) Apply(stored Stored) (Stored, bool, error) {
 	next := stored
 	set(&next.Phase, u.Phase)
@@ -66,7 +66,9 @@ func (u *Update) Apply(stored Stored) (Stored, bool, error) {
 	}
 	if next.EndTime != nil {
 		if next.EndTime.Before(next.StartTime) {
-			return stored, false, ValidationErrors{{Field: "end_time", Code: CodeOrder, Detail: "must not be before the stored start_time"}}
+			return stored, false, Contradiction{ValidationErrors{
+				{Field: "end_time", Code: CodeOrder, Detail: "must not be before the stored start_time"},
+			}}
 		}
 		derived := milliseconds(next.StartTime, *next.EndTime)
 		next.DurationMS = &derived

@@ -61,7 +61,7 @@ func TestUpdateApply(t *testing.T) {
 		{
 			name: "end before the stored start", from: audit.PhaseProcessing,
 			update: audit.Update{EndTime: audit.Optional[time.Time]{Set: true, Value: ptr(start.Add(-time.Second))}},
-			err:    audit.ValidationErrors{{Field: "end_time", Code: audit.CodeOrder}},
+			err:    audit.Contradiction{Errors: audit.ValidationErrors{{Field: "end_time", Code: audit.CodeOrder}}},
 		},
 	}
 	for _, test := range tests {
@@ -70,10 +70,9 @@ func TestUpdateApply(t *testing.T) {
 			before := stored()
 			before.Phase = test.from
 			next, changed, err := test.update.Apply(before)
-			var faults audit.ValidationErrors
-			if errors.As(test.err, &faults) {
-				var got audit.ValidationErrors
-				if !errors.As(err, &got) || got[0].Field != faults[0].Field || got[0].Code != faults[0].Code {
+			if want, ok := errors.AsType[audit.Contradiction](test.err); ok {
+				got, ok := errors.AsType[audit.Contradiction](err)
+				if !ok || got.Errors[0].Field != want.Errors[0].Field || got.Errors[0].Code != want.Errors[0].Code {
 					t.Errorf("error %v, wanted %v", err, test.err)
 				}
 				return

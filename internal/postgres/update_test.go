@@ -92,9 +92,9 @@ func TestEndBeforeTheStoredStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var faults audit.ValidationErrors
-	if !errors.As(written[0].Err, &faults) || faults[0].Field != "end_time" {
-		t.Errorf("%v, want a fault of end_time", written[0].Err)
+	contradiction, ok := errors.AsType[audit.Contradiction](written[0].Err)
+	if !ok || contradiction.Errors[0].Field != "end_time" {
+		t.Errorf("%v, want a contradiction of end_time", written[0].Err)
 	}
 }
 

@@ -170,10 +170,6 @@ func (h handler) update(ctx context.Context, r *api.Request) (*api.Response, err
 	if err != nil {
 		return nil, err
 	}
-	var faults audit.ValidationErrors
-	if errors.As(written[0].Err, &faults) {
-		return nil, api.Unprocessable{Errors: faults}
-	}
 	if written[0].Err != nil {
 		return nil, written[0].Err
 	}

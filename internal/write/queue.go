@@ -268,8 +268,8 @@ func (d *delivery) write(ctx context.Context, round []*message) {
 			continue
 		}
 		record.err = written[i].Err
-		if faults := (audit.ValidationErrors{}); errors.As(record.err, &faults) {
-			record.err = api.Unprocessable{Errors: ofRecord(faults)}
+		if contradiction, ok := errors.AsType[audit.Contradiction](record.err); ok {
+			record.err = audit.Contradiction{Errors: ofRecord(contradiction.Errors)}
 		}
 	}
 }
@@ -401,13 +401,12 @@ func (m *message) fate() string {
 // fate is what an error means for a message that holds nothing else.
 func fate(err error) string {
 	var faults audit.ValidationErrors
-	var unprocessable api.Unprocessable
 	switch {
 	case err == nil:
 		return telemetry.Stored
 	case errors.Is(err, audit.ErrNotFound):
 		return telemetry.Early
-	case errors.As(err, &faults), errors.As(err, &unprocessable), errors.Is(err, errSender),
+	case errors.As(err, &faults), errors.Is(err, errSender),
 		errors.Is(err, audit.ErrConflict), errors.Is(err, audit.ErrRefused):
 		return telemetry.Poison
 	default:
