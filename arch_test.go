@@ -32,11 +32,13 @@ var rooms = map[string][]string{
 	"internal/lexical":   {},
 	"internal/embedding": {"internal/audit", "internal/lexical", "internal/telemetry"},
 	"internal/postgres":  {"internal/access", "internal/audit", "internal/lexical", "internal/telemetry", "internal/postgres/internal/dbsqlc"},
+	// search ranks incidents: the query function finds with it, and cmd/eval ranks with it.
+	"internal/search": {"internal/audit", "internal/embedding", "internal/lexical", "internal/postgres"},
 	// api begins and ends an invocation's telemetry: it alone sees every request arrive and every answer leave, and knows the faults
 	// that an answer names.
-	"internal/api":      {"internal/audit", "internal/telemetry", "client"},
+	"internal/api":      {"internal/audit", "internal/search", "internal/telemetry", "client"},
 	"internal/write":    {"internal/api", "internal/audit", "internal/access", "internal/config", "internal/embedding", "internal/postgres", "internal/telemetry"},
-	"internal/query":    {"internal/api", "internal/audit", "internal/access", "internal/config", "internal/embedding", "internal/lexical", "internal/postgres", "internal/telemetry"},
+	"internal/query":    {"internal/api", "internal/audit", "internal/access", "internal/config", "internal/embedding", "internal/postgres", "internal/search", "internal/telemetry"},
 	"internal/health":   {"internal/api", "internal/access", "internal/config", "internal/embedding", "internal/postgres", "internal/telemetry", "migrations"},
 	"internal/migrate":  {"internal/access", "internal/config", "internal/embedding", "internal/telemetry", "migrations"},
 	"internal/maintain": {"internal/audit", "internal/access", "internal/config", "internal/embedding", "internal/postgres", "internal/telemetry"},

@@ -1,16 +1,15 @@
 package api
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/datastorage-service/datastorage/client"
 	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/search"
 )
 
 // Limits of a search.
@@ -22,78 +21,52 @@ const (
 	defaultPerSignature = 3
 )
 
-// Mode is the way a search looks: by words, by meaning, or both.
-type Mode = client.SearchMode
-
-// The modes.
-const (
-	ModeHybrid   = client.SearchModeHybrid
-	ModeLexical  = client.SearchModeLexical
-	ModeSemantic = client.SearchModeSemantic
-)
-
-// SearchQuery is a parsed POST /v1/search.
-type SearchQuery struct {
-	Mode Mode
-	// Text is the query, sanitised and normalised as signatures are.
-	Text         string
-	Filter       audit.Filter
-	Limit        int
-	PerSignature int
-	// MinScore is the least score, -1 when all are wanted.
-	MinScore float64
-	Explain  bool
-	// Example is the remediation that is searched by, nil when a text is.
-	Example *audit.Stored
-}
-
-// SearchQuery reads the body of a search; what was done to the query's text is counted in actions.
-func (r *Request) SearchQuery(now time.Time) (*SearchQuery, error) {
+// SearchQuery reads the body of POST /v1/search.
+func (r *Request) SearchQuery(now time.Time) (search.Query, error) {
 	f, err := r.fieldsBeside((*parameters).consistency)
 	if err != nil {
-		return nil, err
+		return search.Query{}, err
 	}
-	query := &SearchQuery{
-		Text:         f.searchText(r.actions),
-		Limit:        f.bounded("limit", 1, maxSignatures, defaultSignatures),
-		PerSignature: f.bounded("per_signature", 0, maxPerSignature, defaultPerSignature),
-		MinScore:     f.score("min_score"),
-		Explain:      f.optionalBoolean("explain"),
-		Mode:         f.mode(),
+	query := search.Query{
+		Text:     f.searchText(r.actions),
+		Limit:    f.bounded("limit", 1, maxSignatures, defaultSignatures),
+		Newest:   f.bounded("per_signature", 0, maxPerSignature, defaultPerSignature),
+		MinScore: f.score("min_score"),
+		Explain:  f.optionalBoolean("explain"),
+		Mode:     f.mode(),
 	}
 	query.Filter = f.filters(now)
 	f.finish()
 	return query, f.faults.Err()
 }
 
-// SimilarQuery reads the path's remediation and the parameters of a search by that example; Text and Example are the caller's to fill in.
-func (r *Request) SimilarQuery(now time.Time) (string, *SearchQuery, error) {
+// SimilarQuery reads the path's remediation and the parameters of a search for incidents like it. The caller sets Example.
+func (r *Request) SimilarQuery(now time.Time) (remediationID string, query search.Query, err error) {
 	var faults audit.ValidationErrors
 	id := r.remediationID(&faults)
 	p := queryParameters(r.event.RawQueryString, &faults)
-	query := &SearchQuery{
-		Mode:         p.mode(),
-		Limit:        p.number("limit", 1, maxSignatures, defaultSignatures),
-		PerSignature: p.number("per_signature", 1, maxPerSignature, defaultPerSignature),
-		Explain:      p.flag("explain"),
-		MinScore:     -1,
-		Filter:       p.filter(now),
+	query = search.Query{
+		Mode:     p.mode(),
+		Limit:    p.number("limit", 1, maxSignatures, defaultSignatures),
+		Newest:   p.number("per_signature", 1, maxPerSignature, defaultPerSignature),
+		Explain:  p.flag("explain"),
+		MinScore: -1,
+		Filter:   p.filter(now),
 	}
 	p.consistency()
 	p.finish()
 	return id, query, faults.Err()
 }
 
-func (p *parameters) mode() Mode {
+func (p *parameters) mode() search.Mode {
 	word, ok := p.get("mode")
 	if !ok {
-		return ModeHybrid
+		return search.Hybrid
 	}
-	mode := Mode(word)
-	if !mode.Valid() {
+	if !client.SearchMode(word).Valid() {
 		p.fault("mode", audit.CodeEnum, "must be semantic, lexical or hybrid")
 	}
-	return mode
+	return search.Mode(word)
 }
 
 func (f *fields) searchText(actions audit.Actions) string {
@@ -138,16 +111,15 @@ func (f *fields) score(name string) float64 {
 	return *x
 }
 
-func (f *fields) mode() Mode {
+func (f *fields) mode() search.Mode {
 	text := f.optionalText("mode")
 	if text == nil {
-		return ModeHybrid
+		return search.Hybrid
 	}
-	mode := Mode(*text)
-	if !mode.Valid() {
+	if !client.SearchMode(*text).Valid() {
 		f.fault("mode", audit.CodeEnum, "must be semantic, lexical or hybrid")
 	}
-	return mode
+	return search.Mode(*text)
 }
 
 func (f *fields) filters(now time.Time) audit.Filter {
@@ -167,145 +139,80 @@ func (f *fields) filters(now time.Time) audit.Filter {
 	return filter
 }
 
-// Found is one incident that a search found, by the best of its signatures.
-type Found struct {
-	SignatureID audit.ID
-	IncidentID  audit.ID
-	Text        string
-	Score       float64
-	// Signatures are all of the incident's signatures.
-	Signatures          []audit.ID
-	Occurrences         int64
-	FirstSeen, LastSeen time.Time
-	Outcome             audit.Outcome
-	Actions             []FoundAction
-	Newest              []audit.Stored
-	// Solved is the newest remediation that succeeded.
-	Solved *audit.Stored
-	// Lexical and Semantic say what each leg of the search found, and Feedback how much it is like the best that they found together; nil
-	// for what was not done.
-	Lexical, Semantic, Feedback *Leg
+// RespondSearch makes the response to a search.
+func RespondSearch(query search.Query, result search.Result) *Response {
+	return NewAnswer(http.StatusOK, client.SearchResults{Data: wireIncidents(query, result), Search: wireSearchInfo(query, result)})
 }
 
-// Leg is what one leg of a search found of a signature.
-type Leg struct {
-	// Rank is the place on this leg from 1 on, 0 for what it did not find.
-	Rank int
-	// Raw is BM25 or a cosine similarity, Normalized what that is worth between 0 and 1, Weight what the leg is worth in the score.
-	Raw, Normalized, Weight float64
-	// Terms are the terms that matched; they add up to Raw. Of the lexical leg alone.
-	Terms []LegTerm
-}
-
-// LegTerm is a term that matched.
-type LegTerm struct {
-	Text  string
-	Score float64
-	// Spans are where the signature's text has it.
-	Spans []LegSpan
-}
-
-// LegSpan are the characters (Unicode code points) from Start on and before End, counted from 0.
-type LegSpan struct{ Start, End int }
-
-// Score is what the leg adds to the signature's score; nothing if there is no leg.
-func (l *Leg) Score() float64 {
-	if l == nil {
-		return 0
+// RespondSimilar makes the response to a search by example.
+func RespondSimilar(query search.Query, result search.Result) *Response {
+	similar := client.SimilarResults{Data: wireIncidents(query, result), Search: wireSearchInfo(query, result)}
+	if result.Recurrence != nil {
+		recurrence := wireExplained(query, result.Model, *result.Recurrence)
+		similar.Recurrence = &recurrence
 	}
-	return l.Weight * l.Normalized
+	return NewAnswer(http.StatusOK, similar)
 }
 
-// How says how a search was done.
-type How struct {
-	// Model made the vectors, of the semantic leg.
-	Model string
-	// Degraded says that a hybrid search had to do without its semantic leg.
-	Degraded bool
-}
-
-// FoundAction is an action that was tried for a signature.
-type FoundAction struct {
-	ActionType string
-	Outcome    audit.Outcome
-}
-
-// Respond writes what was found, best first, and how.
-func (q *SearchQuery) Respond(found []Found, how How) *Response {
-	return NewAnswer(http.StatusOK, client.SearchResults{Data: mapped(found, q.wire(how)), Search: q.info(how)})
-}
-
-// RespondSimilar writes what was found by example: the example's own incident apart from the others.
-func (q *SearchQuery) RespondSimilar(found []Found, how How) *Response {
-	results := client.SimilarResults{Data: []client.SearchResult{}, Search: q.info(how)}
-	for _, one := range found {
-		result := q.wire(how)(one)
-		if q.IsExample(one) {
-			results.Recurrence = &result
-			continue
-		}
-		results.Data = append(results.Data, result)
-	}
-	return NewAnswer(http.StatusOK, results)
-}
-
-// IsExample holds for the incident of the example. A signature of normalizer 1 is an incident of its own.
-func (q *SearchQuery) IsExample(found Found) bool {
-	return found.IncidentID == q.Example.SignatureID || found.IncidentID == q.Example.Signature().IncidentID
-}
-
-func (q *SearchQuery) info(how How) client.SearchInfo {
-	info := client.SearchInfo{Mode: q.Mode, Model: how.Model}
-	if how.Degraded {
+func wireSearchInfo(query search.Query, result search.Result) client.SearchInfo {
+	info := client.SearchInfo{Mode: client.SearchMode(query.Mode), Model: result.Model}
+	if result.Degraded != nil {
 		info.Degraded = []client.SearchLeg{client.SearchLegSemantic}
 	}
 	return info
 }
 
-func (q *SearchQuery) wire(how How) func(Found) client.SearchResult {
-	return func(one Found) client.SearchResult {
-		result := wireFound(one)
-		if q.Explain {
-			result.Explain = &client.Explain{
-				Lexical: wireLeg(one.Lexical, ""), Semantic: wireLeg(one.Semantic, how.Model), Feedback: wireLeg(one.Feedback, how.Model),
-				Filters: q.Filter.Fields(),
-			}
-		}
-		return result
-	}
+func wireIncidents(query search.Query, result search.Result) []client.SearchResult {
+	return mapped(result.Incidents, func(found search.Incident) client.SearchResult { return wireExplained(query, result.Model, found) })
 }
 
-func wireLeg(leg *Leg, model string) *client.ExplainLeg {
-	if leg == nil {
+// wireExplained is wireIncident with an explanation if the query asks for it.
+func wireExplained(query search.Query, model string, found search.Incident) client.SearchResult {
+	result := wireIncident(found)
+	if query.Explain {
+		result.Explain = &client.Explain{
+			Lexical:  wireContribution(found.Lexical, ""),
+			Semantic: wireContribution(found.Semantic, model),
+			Feedback: wireContribution(found.Feedback, model),
+			Filters:  query.Filter.Fields(),
+		}
+	}
+	return result
+}
+
+func wireContribution(c *search.Contribution, model string) *client.ExplainLeg {
+	if c == nil {
 		return nil
 	}
-	wire := &client.ExplainLeg{Raw: leg.Raw, Normalized: leg.Normalized, Weight: leg.Weight, Score: leg.Score()}
-	if leg.Rank > 0 {
-		wire.Rank = &leg.Rank
+	wire := &client.ExplainLeg{Raw: c.Raw, Normalized: c.Normalized, Weight: c.Weight, Score: c.Score()}
+	if c.Rank > 0 {
+		wire.Rank = &c.Rank
 	}
 	if model != "" {
 		wire.Model = &model
 	}
-	for _, term := range leg.Terms {
-		wire.Terms = append(wire.Terms, client.ExplainTerm{
-			Term: term.Text, Score: term.Score, Spans: mapped(term.Spans, func(s LegSpan) client.TextSpan { return client.TextSpan{Start: s.Start, End: s.End} }),
-		})
+	for _, term := range c.Terms {
+		spans := make([]client.TextSpan, len(term.Spans))
+		for i, span := range term.Spans {
+			spans[i] = client.TextSpan{Start: span.Start, End: span.End}
+		}
+		wire.Terms = append(wire.Terms, client.ExplainTerm{Term: term.Text, Score: term.Score, Spans: spans})
 	}
 	return wire
 }
 
-func wireFound(found Found) client.SearchResult {
+func wireIncident(found search.Incident) client.SearchResult {
 	result := client.SearchResult{
 		IncidentID:   found.IncidentID.String(),
 		SignatureID:  found.SignatureID.String(),
 		SignatureIds: mapped(found.Signatures, audit.ID.String),
 		Text:         found.Text,
 		Score:        found.Score,
-		Occurrences:  found.Occurrences,
+		Occurrences:  found.Total,
 		FirstSeen:    found.FirstSeen,
 		LastSeen:     found.LastSeen,
 		SuccessRate:  wireRate(found.Outcome),
-		Actions:      make([]client.ActionRate, 0, len(found.Actions)),
+		Actions:      make([]client.ActionRate, len(found.Actions)),
 		Remediations: mapped(found.Newest, wireSummary),
 	}
 	if s := found.Solved; s != nil {
@@ -313,24 +220,12 @@ func wireFound(found Found) client.SearchResult {
 			RemediationID: s.RemediationID, ActionType: s.ActionType, StartTime: s.StartTime, WorkflowYAML: s.WorkflowYAML,
 		}
 	}
-	for _, action := range found.Actions {
+	for i, action := range found.Actions {
 		rate := wireRate(action.Outcome)
-		result.Actions = append(result.Actions, client.ActionRate{
+		result.Actions[i] = client.ActionRate{
 			ActionType: action.ActionType, Success: rate.Success, Failure: rate.Failure,
 			Rate: rate.Rate, Low: rate.Low, High: rate.High,
-		})
+		}
 	}
-	// Best first by the lower bound, so that one success of one does not beat 48 of 50; an action without an outcome comes last.
-	slices.SortStableFunc(result.Actions, func(a, b client.ActionRate) int {
-		return cmp.Or(cmp.Compare(low(b), low(a)), cmp.Compare(b.Success+b.Failure, a.Success+a.Failure),
-			strings.Compare(a.ActionType, b.ActionType))
-	})
 	return result
-}
-
-func low(a client.ActionRate) float64 {
-	if a.Low == nil {
-		return -1
-	}
-	return *a.Low
 }

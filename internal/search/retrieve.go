@@ -1,0 +1,228 @@
+package search
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/embedding"
+	"github.com/datastorage-service/datastorage/internal/lexical"
+	"github.com/datastorage-service/datastorage/internal/postgres"
+)
+
+// minCandidates is the minimum number of signatures taken from each retriever, unless the search is semantic. Every candidate is scored by
+// both retrievers.
+const minCandidates = 100
+
+// rank returns the best match of each incident, best first, and a result with how they were found.
+func (f finder) rank(ctx context.Context) (Result, []Match, error) {
+	if f.query.Mode == Lexical {
+		matches, err := f.rankLexical(ctx)
+		return Result{}, matches, err
+	}
+	result, matches, err := f.rankActive(ctx)
+	if errors.Is(err, postgres.ErrModelUnknown) {
+		// The model was dropped a moment ago, and another one is active now.
+		return f.rankActive(ctx)
+	}
+	return result, matches, err
+}
+
+// rankActive ranks with the active model.
+func (f finder) rankActive(ctx context.Context) (Result, []Match, error) {
+	v, err := f.embedQuery(ctx)
+	switch {
+	case err != nil && f.query.Mode == Hybrid && ctx.Err() == nil:
+		matches, lexicalErr := f.rankLexical(ctx)
+		return Result{Degraded: err}, matches, lexicalErr
+	case err != nil:
+		return Result{}, nil, err
+	}
+	rankVector := f.rankHybrid
+	if f.query.Mode == Semantic {
+		rankVector = f.rankSemantic
+	}
+	matches, err := rankVector(ctx, v)
+	return Result{Model: v.model.String()}, matches, err
+}
+
+// queryVector is a query's vector, the model that made it, and the store that searches the model's vectors.
+type queryVector struct {
+	vector []float32
+	model  embedding.Model
+	store  *postgres.Store
+}
+
+// embedQuery embeds the query's text. An example's vector is read from the store, unless it is pending.
+func (f finder) embedQuery(ctx context.Context) (queryVector, error) {
+	embedder, err := f.models.Active(ctx, f.store.ActiveModel)
+	if err != nil {
+		return queryVector{}, fmt.Errorf("%w: %w", audit.ErrUnavailable, err)
+	}
+	v := queryVector{model: embedder.Model(), store: f.store.WithModel(embedder.Model().String())}
+	if f.query.Example != nil {
+		v.vector, err = v.store.Vector(ctx, f.query.Example.SignatureID)
+		if !errors.Is(err, audit.ErrNotFound) {
+			return v, err
+		}
+	}
+	v.vector, err = embedder.Query(ctx, f.query.Text)
+	switch {
+	case errors.Is(err, embedding.ErrRefused):
+		return v, audit.ValidationErrors{{Field: "query", Code: audit.CodeUnsupported, Detail: "is refused by the embedding model"}}
+	case err != nil:
+		return v, fmt.Errorf("embed the query: %w: %w", audit.ErrUnavailable, err)
+	}
+	return v, nil
+}
+
+func (f finder) rankSemantic(ctx context.Context, v queryVector) ([]Match, error) {
+	return f.widen(0, func(limit int) ([]Match, bool, error) {
+		nearest, err := v.store.Nearest(ctx, v.vector, f.query.Filter, limit)
+		matches := make([]Match, len(nearest))
+		for i, near := range nearest {
+			similarity := 1 - near.Distance
+			matches[i] = Match{
+				SignatureID: near.SignatureID, IncidentID: near.IncidentID, Text: near.Text,
+				Semantic: &Contribution{Rank: i + 1, Raw: similarity, Normalized: similarity, Weight: 1},
+			}
+		}
+		return matches, len(nearest) < limit, err
+	})
+}
+
+func (f finder) rankLexical(ctx context.Context) ([]Match, error) {
+	return f.widen(minCandidates, func(limit int) ([]Match, bool, error) {
+		scorer, statistics, err := f.store.Weigh(ctx, lexical.Parse(f.query.Text))
+		if err != nil {
+			return nil, false, err
+		}
+		ids, err := f.store.Lexical(ctx, scorer, statistics, f.query.Filter, limit)
+		if err != nil || len(ids) == 0 {
+			return nil, true, err
+		}
+		candidates, err := readCandidates(ctx, f.store, ids, nil)
+		matches := make([]Match, len(candidates))
+		for i, candidate := range candidates {
+			matches[i] = f.scoreLexical(candidate, scorer)
+			matches[i].Lexical.Weight = 1
+		}
+		setRanks(matches, lexicalOf)
+		return matches, len(ids) < limit, err
+	})
+}
+
+func (f finder) rankHybrid(ctx context.Context, v queryVector) ([]Match, error) {
+	return f.widen(minCandidates, func(limit int) ([]Match, bool, error) {
+		found, err := v.store.Retrieve(ctx, v.vector, lexical.Parse(f.query.Text), f.query.Filter, limit)
+		if err != nil {
+			return nil, false, err
+		}
+		candidates, err := readCandidates(ctx, v.store, unionIDs(found), v.vector)
+		if err != nil {
+			return nil, false, err
+		}
+		matches := make([]Match, len(candidates))
+		for i, candidate := range candidates {
+			matches[i] = f.scoreLexical(candidate, found.Scorer)
+			similarity := 1 - candidate.Distance
+			matches[i].Semantic = &Contribution{Raw: similarity, Normalized: max(similarity, 0)}
+			matches[i].SetWeights(semanticWeight(v.model))
+		}
+		err = v.addFeedback(ctx, matches)
+		setRanks(matches, lexicalOf)
+		setRanks(matches, semanticOf)
+		setRanks(matches, feedbackOf)
+		return matches, len(found.Nearest) < limit && len(found.Lexical) < limit, err
+	})
+}
+
+// widen retrieves more and more signatures, at least min, until they belong to as many incidents as the query asks for or all are found: an
+// incident has one signature for each way that it was handled.
+func (f finder) widen(least int, retrieve func(limit int) (matches []Match, all bool, err error)) ([]Match, error) {
+	for limit := max(least, 2*f.query.Limit); ; limit *= 4 {
+		matches, all, err := retrieve(limit)
+		if err != nil {
+			return nil, err
+		}
+		incidents := Fuse(matches)
+		if all || len(incidents) >= f.query.Limit {
+			return f.cutMatches(incidents), nil
+		}
+	}
+}
+
+// cutMatches keeps the matches that the query asks for, and locates their terms.
+func (f finder) cutMatches(matches []Match) []Match {
+	matches = slices.DeleteFunc(matches, func(m Match) bool { return m.Score < f.query.MinScore })
+	matches = matches[:min(len(matches), f.query.Limit)]
+	for _, match := range matches {
+		locateTerms(match)
+	}
+	return matches
+}
+
+// unionIDs are the signatures that either retriever found, in the order of their ids.
+func unionIDs(found postgres.Retrieved) []audit.ID {
+	ids := slices.Clone(found.Lexical)
+	for _, near := range found.Nearest {
+		ids = append(ids, near.SignatureID)
+	}
+	slices.SortFunc(ids, compareIDs)
+	return slices.Compact(ids)
+}
+
+// readCandidates reads what it takes to score signatures; errMoved if one of them is gone.
+func readCandidates(ctx context.Context, store *postgres.Store, ids []audit.ID, vector []float32) ([]postgres.Candidate, error) {
+	candidates, err := store.Candidates(ctx, ids, vector)
+	if err == nil && len(candidates) < len(ids) {
+		err = errMoved
+	}
+	return candidates, err
+}
+
+// scoreLexical is the match of a candidate with its lexical contribution, not weighed yet.
+func (f finder) scoreLexical(candidate postgres.Candidate, scorer *lexical.Scorer) Match {
+	score, raw := scorer.Score(candidate.Document)
+	contribution := &Contribution{Raw: raw, Normalized: score}
+	if f.query.Explain {
+		for _, part := range scorer.Parts(candidate.Document) {
+			contribution.Terms = append(contribution.Terms, Term{Part: part})
+		}
+	}
+	return Match{SignatureID: candidate.SignatureID, IncidentID: candidate.IncidentID, Text: candidate.Text, Lexical: contribution}
+}
+
+// noVector is the similarity of a signature without a vector.
+const noVector = -1
+
+// addFeedback adds how similar each match is to the best of them, by their vectors: pseudo-relevance feedback (Manning, Raghavan and Schütze,
+// "Introduction to Information Retrieval", 2008, section 9.1.6). If no match has a vector, it adds nothing.
+func (v queryVector) addFeedback(ctx context.Context, matches []Match) error {
+	embedded := slices.DeleteFunc(slices.Clone(matches), func(m Match) bool { return m.Semantic.Raw <= noVector })
+	if len(embedded) == 0 {
+		return nil
+	}
+	ids := make([]audit.ID, len(embedded))
+	for i, match := range embedded {
+		ids[i] = match.SignatureID
+	}
+	distances, err := v.store.Alike(ctx, Fuse(embedded)[0].SignatureID, ids)
+	if err != nil {
+		return err
+	}
+	if len(distances) < len(ids) {
+		return errMoved
+	}
+	for i := range matches {
+		similarity := float64(noVector)
+		if distance, ok := distances[matches[i].SignatureID]; ok {
+			similarity = 1 - distance
+		}
+		matches[i].Feedback = &Contribution{Raw: similarity, Normalized: max(similarity, 0)}
+		matches[i].SetWeights(semanticWeight(v.model))
+	}
+	return nil
+}
