@@ -18,11 +18,11 @@ type evaluation struct {
 	server   *pgserver.Server
 	modes    []client.SearchMode
 	progress io.Writer
-	// shares asks for reweighings as well.
-	shares      bool
-	rankings    []ranking
-	reweighings []reweighing
-	foldings    []folding
+	// weights asks for weightings as well.
+	weights    bool
+	rankings   []ranking
+	weightings []weighting
+	foldings   []folding
 }
 
 // ranking is how well one mode of search with one model ranked one set.
@@ -65,12 +65,12 @@ func (e *evaluation) one(ctx context.Context, s set, database string, env provid
 		}
 		e.rankings = append(e.rankings, measured)
 	}
-	if e.shares {
-		measured, err := service.reweigh(ctx, s)
+	if e.weights {
+		measured, err := service.measureWeights(ctx, s)
 		if err != nil {
-			return fmt.Errorf("shares of hybrid search: %w", err)
+			return fmt.Errorf("weights of hybrid search: %w", err)
 		}
-		e.reweighings = append(e.reweighings, measured)
+		e.weightings = append(e.weightings, measured)
 	}
 	// Signatures know no model: the first provider's are everybody's.
 	if s.templates == nil || slices.ContainsFunc(e.foldings, func(f folding) bool { return f.set == s.name }) {

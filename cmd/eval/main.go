@@ -63,19 +63,19 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, pr
 		return err
 	}
 	defer func() { err = errors.Join(err, server.Stop()) }()
-	e := &evaluation{server: server, modes: options.modes, shares: options.shares, progress: progress}
+	e := &evaluation{server: server, modes: options.modes, weights: options.weights, progress: progress}
 	err = e.all(ctx, sets, providers(getenv))
 	_, _ = fmt.Fprintf(out, "%s · %d cores, %s/%s, %s\n", // printing goes on, and tells then
 		time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
-	return errors.Join(err, printRankings(out, e.rankings), printReweighings(out, e.reweighings), printFoldings(out, e.foldings))
+	return errors.Join(err, printRankings(out, e.rankings), printWeightings(out, e.weightings), printFoldings(out, e.foldings))
 }
 
 // options are the flags.
 type options struct {
 	dir   string
 	modes []client.SearchMode
-	// shares is whether other shares of the semantic leg are tried.
-	shares bool
+	// weights asks for the ranking with other weights of the semantic retriever.
+	weights bool
 }
 
 func parseOptions(args []string, progress io.Writer) (options, error) {
@@ -85,8 +85,8 @@ func parseOptions(args []string, progress io.Writer) (options, error) {
 	flags.SetOutput(progress)
 	flags.StringVar(&o.dir, "dir", "", "a set, which is a folder with docs.jsonl, queries.jsonl and qrels.jsonl, or a folder of sets")
 	flags.StringVar(&modes, "mode", "semantic,lexical,hybrid", "modes of search, separated by commas")
-	flags.BoolVar(&o.shares, "share", false,
-		"for each set, choose the share of the meaning in a hybrid score on all the other sets, and print how well the set is ranked with it")
+	flags.BoolVar(&o.weights, "weight", false,
+		"for each set, choose the weight of the semantic retriever on all the other sets, and print how well it ranks the set")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}

@@ -30,15 +30,15 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// Every query finds its documents first by words, whatever the meaning adds, but the second of incidents, whose document is the second.
-func TestRunShares(t *testing.T) {
+// The lexical retriever alone ranks every document first, but that of the second query of incidents.
+func TestRunWeights(t *testing.T) {
 	t.Parallel()
-	got, err := evaluate(t, nil, "-dir", "testdata", "-mode", "semantic", "-share")
+	got, err := evaluate(t, nil, "-dir", "testdata", "-mode", "semantic", "-weight")
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
-		"share of the meaning, nDCG@10 model as shipped best on the other sets best with hindsight",
+		"semantic weight, nDCG@10 model as shipped best on the other sets best with hindsight",
 		"incidents hash-word-char35-v1@512 0.11 0.815 0.00 0.815 0.00 0.815",
 		"plain hash-word-char35-v1@512 0.11 1.000 0.00 1.000 0.00 1.000",
 	}
@@ -91,7 +91,7 @@ func TestOptions(t *testing.T) {
 		ok   bool
 	}{
 		{"-dir a", options{dir: "a", modes: []client.SearchMode{"semantic", "lexical", "hybrid"}}, true},
-		{"-dir a -mode hybrid -share", options{dir: "a", modes: []client.SearchMode{"hybrid"}, shares: true}, true},
+		{"-dir a -mode hybrid -weight", options{dir: "a", modes: []client.SearchMode{"hybrid"}, weights: true}, true},
 		{"-dir a -mode hybrid", options{dir: "a", modes: []client.SearchMode{"hybrid"}}, true},
 		{"", options{}, false},
 		{"-dir a -mode sematic", options{}, false},
