@@ -25,6 +25,7 @@ setup: ## Download what building and testing need
 generate: ## Make the generated code from queries/, migrations/ and openapi.yaml
 	$(TOOL) sqlc generate
 	$(TOOL) oapi-codegen -config client/oapi-codegen.yaml openapi.yaml
+	go run ./cmd/contract
 
 verify: generate lint ## Regenerate, lint, and demand that nothing differs
 	go mod tidy -diff

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/datastorage-service/datastorage/internal/local"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
@@ -145,6 +146,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	if len(rows) != len(telemetry.Metrics()) {
 		t.Errorf("docs/observability.md has %d metrics, the code %d", len(rows), len(telemetry.Metrics()))
 	}
+	sets := local.ClosedSets()
 	for _, metric := range telemetry.Metrics() {
 		start := "| `" + metric.Name()
 		if dimensions := metric.Dimensions(); len(dimensions) > 0 {
@@ -156,7 +158,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 			continue
 		}
 		for _, dimension := range []string{"status", "reason", "action"} {
-			for _, value := range metric.ClosedSet(dimension) {
+			for _, value := range sets.Of(metric, dimension) {
 				if !strings.Contains(rows[at], "`"+value+"`") {
 					t.Errorf("docs/observability.md: %s has no %s %s", metric.Name(), dimension, value)
 				}

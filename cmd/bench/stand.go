@@ -85,7 +85,7 @@ func (s *stand) newFunctions(ctx context.Context, through func(string) string) (
 	}
 	getenv := func(name string) string { return cmp.Or(settings[name], s.getenv(name)) }
 	log := slog.New(slog.DiscardHandler)
-	tel, err := telemetry.New(telemetry.Config{Metrics: io.Discard})
+	tel, err := telemetry.New(telemetry.Config{Metrics: io.Discard, ClosedSets: local.ClosedSets()})
 	if err != nil {
 		return nil, err
 	}

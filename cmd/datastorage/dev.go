@@ -109,7 +109,7 @@ func (a *app) log() (*slog.Logger, error) {
 
 // telemetry writes the functions' metrics to the file, anew, and sends their traces where AWS_XRAY_DAEMON_ADDRESS says, as in a deployment.
 func (a *app) telemetry(metrics string) (*telemetry.Telemetry, func() error, error) {
-	config := telemetry.Config{Daemon: a.getenv("AWS_XRAY_DAEMON_ADDRESS")}
+	config := telemetry.Config{Daemon: a.getenv("AWS_XRAY_DAEMON_ADDRESS"), ClosedSets: local.ClosedSets()}
 	closeFile := func() error { return nil }
 	if metrics != "" {
 		file, err := os.Create(metrics)

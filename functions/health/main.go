@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/datastorage-service/datastorage/internal/access"
+	"github.com/datastorage-service/datastorage/internal/api"
 	"github.com/datastorage-service/datastorage/internal/config"
 	"github.com/datastorage-service/datastorage/internal/embedding"
 	"github.com/datastorage-service/datastorage/internal/health"
@@ -32,7 +33,9 @@ func run(ctx context.Context, getenv func(string) string) error {
 		return err
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: settings.LogLevel}))
-	tel, err := telemetry.New(telemetry.Config{Metrics: os.Stdout, Daemon: settings.TraceDaemon})
+	tel, err := telemetry.New(telemetry.Config{
+		Metrics: os.Stdout, Daemon: settings.TraceDaemon, ClosedSets: api.ClosedSets(),
+	})
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,9 @@ func run(ctx context.Context, getenv func(string) string) error {
 		}
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: settings.LogLevel}))
-	tel, err := telemetry.New(telemetry.Config{Metrics: os.Stdout, Daemon: settings.TraceDaemon})
+	tel, err := telemetry.New(telemetry.Config{
+		Metrics: os.Stdout, Daemon: settings.TraceDaemon, ClosedSets: telemetry.ClosedSets{Operations: []string{maintain.Operation}},
+	})
 	if err != nil {
 		return err
 	}

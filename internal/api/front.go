@@ -15,24 +15,11 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
-// Scope is what a route lets its caller do.
-type Scope string
+// Handler handles the requests of one operation.
+type Handler func(context.Context, *Request) (*Response, error)
 
-// The scopes, by the names a JWT carries them. Public needs no identity.
-const (
-	ScopePublic Scope = ""
-	ScopeRead   Scope = "datastorage/read"
-	ScopeWrite  Scope = "datastorage/write"
-)
-
-// Route is what happens on a method and path.
-type Route struct {
-	Scope  Scope
-	Handle func(context.Context, *Request) (*Response, error)
-}
-
-// Routes are the routes of a function by API Gateway's route key, for example "GET /v1/remediations/{remediation_id}".
-type Routes map[string]Route
+// Routes are the handlers of a function by their operation ids in openapi.yaml.
+type Routes map[string]Handler
 
 // Options of a Router.
 type Options struct {
@@ -47,14 +34,19 @@ type Options struct {
 // answerMargin is kept back from the function's deadline, so that an answer that says so can still be sent.
 const answerMargin = 500 * time.Millisecond
 
-// Router answers API Gateway events of one function.
-type Router struct {
-	routes     Routes
-	operations map[string]string // their ids by route key
-	options    Options
+// route is an operation with its handler.
+type route struct {
+	operation
+	handle Handler
 }
 
-// NewRouter validates its parts: every route has a handler and is in the catalogue, the timeout is positive, the log is there.
+// Router answers API Gateway events of one function.
+type Router struct {
+	routes  map[string]route // by API Gateway's route key
+	options Options
+}
+
+// NewRouter validates its parts: every operation has a handler and is in openapi.yaml, the timeout is positive, the log is there.
 func NewRouter(routes Routes, options Options) (*Router, error) {
 	if options.Timeout <= 0 {
 		return nil, fmt.Errorf("api: Timeout must be positive, is %v", options.Timeout)
@@ -63,16 +55,18 @@ func NewRouter(routes Routes, options Options) (*Router, error) {
 		return nil, fmt.Errorf("api: Log must be set")
 	}
 	options.Log = telemetry.Logger(options.Log)
-	operations := make(map[string]string, len(routes))
-	for key, route := range routes {
-		if route.Handle == nil {
-			return nil, fmt.Errorf("api: route %s has no handler", key)
+	router := &Router{routes: make(map[string]route, len(routes)), options: options}
+	for id, handle := range routes {
+		operation, ok := findOperation(id)
+		if !ok {
+			return nil, fmt.Errorf("api: operation %s is not in openapi.yaml", id)
 		}
-		if operations[key] = operation(key); operations[key] == "" {
-			return nil, fmt.Errorf("api: route %s is not in the catalogue", key)
+		if handle == nil {
+			return nil, fmt.Errorf("api: operation %s has no handler", id)
 		}
+		router.routes[operation.routeKey()] = route{operation, handle}
 	}
-	return &Router{routes: routes, operations: operations, options: options}, nil
+	return router, nil
 }
 
 // Invoke answers one event. The error is always nil: what goes wrong is an answer.
@@ -80,7 +74,7 @@ func (f *Router) Invoke(ctx context.Context, event events.APIGatewayV2HTTPReques
 	request := &Request{event: event, actions: audit.Actions{}}
 	ctx, request.invocation = f.options.Telemetry.Begin(ctx, telemetry.Call{
 		RequestID:   request.ID(),
-		Operation:   cmp.Or(f.operations[event.RouteKey], telemetry.Other),
+		Operation:   cmp.Or(f.routes[event.RouteKey].id, telemetry.Other),
 		TraceHeader: request.header("X-Amzn-Trace-Id"),
 	})
 	status := telemetry.Failure
@@ -133,7 +127,7 @@ func (f *Router) answer(ctx context.Context, request *Request) (answer *Response
 		}
 		return nil, noRoute(request.method(), request.Path())
 	}
-	if err := request.authorize(route.Scope); err != nil {
+	if err := request.authorize(route.scope); err != nil {
 		return nil, err
 	}
 	if request.event.IsBase64Encoded {
@@ -143,7 +137,7 @@ func (f *Router) answer(ctx context.Context, request *Request) (answer *Response
 		}
 		request.event.Body = string(body)
 	}
-	return route.Handle(ctx, request)
+	return route.handle(ctx, request)
 }
 
 // log writes the request's last line. What identifies the request, and its duration, the logger knows from the context.

@@ -268,7 +268,6 @@ var envelope = []string{"data", "data_base64", "datacontenttype", "id", "kind", 
 
 // knownPath is a field's path as far as it consists of this service's names and of numbers.
 func knownPath(path string) string {
-	known := telemetry.ValidationFailures.ClosedSet("field")
 	for at := 0; at < len(path); {
 		part := path[at:]
 		if end := strings.IndexAny(part[1:], ".["); end >= 0 {
@@ -276,7 +275,7 @@ func knownPath(path string) string {
 		}
 		name := strings.Trim(part, ".[]")
 		_, err := strconv.Atoi(name)
-		if err != nil && !slices.Contains(known, name) && !slices.Contains(envelope, name) {
+		if err != nil && !slices.Contains(requestFields, name) && !slices.Contains(envelope, name) {
 			return path[:at] + "…"
 		}
 		at += len(part)
@@ -288,5 +287,5 @@ func messageField(path string) string {
 	if _, within, found := strings.Cut(path, "record."); found {
 		return faultField(within)
 	}
-	return telemetry.WholeRequest
+	return wholeRequest
 }

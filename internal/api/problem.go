@@ -26,7 +26,7 @@ type methodError struct{ allow []string }
 func (e methodError) Error() string { return "this path has " + strings.Join(e.allow, ", ") }
 
 func noRoute(method, path string) error {
-	allow := allowed(path)
+	allow := allowedMethods(path)
 	if allow == nil || slices.Contains(allow, method) {
 		return errRoute
 	}

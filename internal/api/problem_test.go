@@ -88,11 +88,11 @@ func TestProblems(t *testing.T) {
 func TestPanicIsAnAnswer(t *testing.T) {
 	t.Parallel()
 	var logged, measured strings.Builder
-	tel, err := telemetry.New(telemetry.Config{Metrics: &measured})
+	tel, err := telemetry.New(telemetry.Config{Metrics: &measured, ClosedSets: ClosedSets()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	front, err := NewRouter(Routes{"GET /health": {Handle: func(context.Context, *Request) (*Response, error) { panic(errInside) }}},
+	front, err := NewRouter(Routes{"getHealth": func(context.Context, *Request) (*Response, error) { panic(errInside) }},
 		Options{Timeout: time.Second, Log: slog.New(slog.NewJSONHandler(&logged, nil)), Telemetry: tel})
 	if err != nil {
 		t.Fatal(err)
@@ -123,11 +123,10 @@ func TestFrontRefusesBadParts(t *testing.T) {
 		routes  Routes
 		options Options
 	}{
-		"api: Timeout must be positive, is 0s":                      {Routes{"GET /health": {Handle: fine}}, Options{Log: log}},
-		"api: Log must be set":                                      {Routes{"GET /health": {Handle: fine}}, Options{Timeout: 1}},
-		"api: route GET /health has no handler":                     {Routes{"GET /health": {}}, Options{Timeout: 1, Log: log}},
-		"api: route POST /health is not in the catalogue":           {Routes{"POST /health": {Handle: fine}}, Options{Timeout: 1, Log: log}},
-		"api: route GET /v1/remediations/x is not in the catalogue": {Routes{"GET /v1/remediations/x": {Handle: fine}}, Options{Timeout: 1, Log: log}},
+		"api: Timeout must be positive, is 0s":              {Routes{"getHealth": fine}, Options{Log: log}},
+		"api: Log must be set":                              {Routes{"getHealth": fine}, Options{Timeout: 1}},
+		"api: operation getHealth has no handler":           {Routes{"getHealth": nil}, Options{Timeout: 1, Log: log}},
+		"api: operation GET /health is not in openapi.yaml": {Routes{"GET /health": fine}, Options{Timeout: 1, Log: log}},
 	} {
 		if _, err := NewRouter(c.routes, c.options); err == nil || err.Error() != want {
 			t.Errorf("%v, want %s", err, want)

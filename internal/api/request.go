@@ -65,7 +65,7 @@ func faultField(path string) string {
 	}
 	path = strings.TrimPrefix(path, "filters.")
 	if path == "" {
-		return telemetry.WholeRequest
+		return wholeRequest
 	}
 	return path[:len(path)-len(strings.TrimLeft(path, "abcdefghijklmnopqrstuvwxyz_"))]
 }

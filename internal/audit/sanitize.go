@@ -26,6 +26,14 @@ const (
 	ActionMetadataValue    Action = "redacted_metadata_value"    // a metadata value whose key names a secret
 )
 
+// AllActions returns the closed set.
+func AllActions() []Action {
+	return []Action{
+		ActionControlRemoved, ActionUTF8Replaced, ActionAWSKey, ActionBearer, ActionBasic, ActionPrivateKey, ActionConnectionString,
+		ActionPassword, ActionToken, ActionKubernetesSecret, ActionMetadataValue,
+	}
+}
+
 // Actions counts what was done.
 type Actions map[Action]int
 

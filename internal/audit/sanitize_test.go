@@ -2,6 +2,8 @@ package audit
 
 import (
 	"encoding/json"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -148,6 +150,22 @@ func TestValidIdentifier(t *testing.T) {
 				t.Errorf("ValidIdentifier(%q) = %t, want %t", tt.in, got, tt.want)
 			}
 		})
+	}
+}
+
+// TestAllActions holds the list of actions to the constants.
+func TestAllActions(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile("sanitize.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []Action
+	for _, match := range regexp.MustCompile(`Action\w+ +Action = "(\w+)"`).FindAllStringSubmatch(string(source), -1) {
+		want = append(want, Action(match[1]))
+	}
+	if diff := cmp.Diff(want, AllActions()); diff != "" {
+		t.Errorf("actions (-constants +list):\n%s", diff)
 	}
 }
 

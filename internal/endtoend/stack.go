@@ -88,7 +88,9 @@ func New(tb testing.TB, options Options) *Stack {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	tel, err := telemetry.New(telemetry.Config{Metrics: options.Metrics, Daemon: options.TraceDaemon})
+	tel, err := telemetry.New(telemetry.Config{
+		Metrics: options.Metrics, Daemon: options.TraceDaemon, ClosedSets: local.ClosedSets(),
+	})
 	if err != nil {
 		tb.Fatal(err)
 	}

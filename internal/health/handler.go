@@ -50,8 +50,8 @@ func New(config Config) (*api.Router, error) {
 	config.Log = telemetry.Logger(config.Log)
 	h := handler{config}
 	return api.NewRouter(api.Routes{
-		"GET /health": {Scope: api.ScopePublic, Handle: h.health},
-		"GET /ready":  {Scope: api.ScopeRead, Handle: h.ready},
+		"getHealth": h.health,
+		"getReady":  h.ready,
 	}, api.Options{Timeout: config.Timeout, Log: config.Log, Telemetry: config.Telemetry})
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/datastorage-service/datastorage/internal/access"
+	"github.com/datastorage-service/datastorage/internal/api"
 	"github.com/datastorage-service/datastorage/internal/config"
 	"github.com/datastorage-service/datastorage/internal/embedding"
 	"github.com/datastorage-service/datastorage/internal/health"
@@ -72,6 +73,11 @@ func NewFunctions(
 		return nil, fmt.Errorf("wire the functions: %w", err)
 	}
 	return f, nil
+}
+
+// ClosedSets returns what the functions' metrics may have in their dimensions.
+func ClosedSets() telemetry.ClosedSets {
+	return api.ClosedSets(write.QueueOperation, maintain.Operation)
 }
 
 func (f *Functions) open(ctx context.Context, settings config.Settings, url string) (postgres.Stores, error) {

@@ -89,10 +89,13 @@ func New(config Config) (*Handler, error) {
 	return &Handler{config}, nil
 }
 
+// Operation is the operation of a run in metrics, log lines and traces.
+const Operation = "maintain"
+
 // Invoke does one run. It goes on until nothing is missing or the context ends; what is left waits for the next run. With an error it
 // still answers what was done.
 func (h *Handler) Invoke(ctx context.Context) (done Done, err error) {
-	ctx, invocation := h.config.Telemetry.Begin(ctx, telemetry.Call{Operation: "maintain"})
+	ctx, invocation := h.config.Telemetry.Begin(ctx, telemetry.Call{Operation: Operation})
 	status := telemetry.Failure
 	defer func() { invocation.End(status) }()
 	done, err = h.run(ctx)

@@ -56,9 +56,12 @@ func New(config Config) (*Handler, error) {
 	return &Handler{config}, nil
 }
 
+// Operation is the operation of a migration in metrics, log lines and traces.
+const Operation = "migrate"
+
 // Migrate migrates. It is safe to be repeated, and after a failure goes on where that happened.
 func (h *Handler) Migrate(ctx context.Context, order Order) (done Done, err error) {
-	ctx, invocation := h.config.Telemetry.Begin(ctx, telemetry.Call{Operation: "migrate"})
+	ctx, invocation := h.config.Telemetry.Begin(ctx, telemetry.Call{Operation: Operation})
 	status := telemetry.Failure
 	defer func() { invocation.End(status) }()
 	done, err = h.run(ctx, order)

@@ -86,7 +86,7 @@ func TestInvoke(t *testing.T) {
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	tel, err := telemetry.New(telemetry.Config{Metrics: &out})
+	tel, err := telemetry.New(telemetry.Config{Metrics: &out, ClosedSets: telemetry.ClosedSets{Operations: []string{migrate.Operation}}})
 	if err != nil {
 		t.Fatal(err)
 	}

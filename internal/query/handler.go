@@ -50,14 +50,14 @@ func New(config Config) (*api.Router, error) {
 	config.Log = telemetry.Logger(config.Log)
 	h := handler{config}
 	return api.NewRouter(api.Routes{
-		"GET /v1/remediations":                          {Scope: api.ScopeRead, Handle: h.consistent(handler.list)},
-		"GET /v1/remediations/{remediation_id}":         {Scope: api.ScopeRead, Handle: h.consistent(handler.get)},
-		"GET /v1/remediations/{remediation_id}/history": {Scope: api.ScopeRead, Handle: h.consistent(handler.history)},
-		"GET /v1/remediations/{remediation_id}/similar": {Scope: api.ScopeRead, Handle: h.consistent(handler.similar)},
-		"GET /v1/incident-events":                       {Scope: api.ScopeRead, Handle: h.consistent(handler.incidentEvents)},
-		"GET /v1/stats/success-rate":                    {Scope: api.ScopeRead, Handle: h.consistent(handler.successRate)},
-		"GET /v1/stats/trend":                           {Scope: api.ScopeRead, Handle: h.consistent(handler.trend)},
-		"POST /v1/search":                               {Scope: api.ScopeRead, Handle: h.consistent(handler.search)},
+		"listRemediations":   h.consistent(handler.list),
+		"getRemediation":     h.consistent(handler.get),
+		"getHistory":         h.consistent(handler.history),
+		"findSimilar":        h.consistent(handler.similar),
+		"listIncidentEvents": h.consistent(handler.incidentEvents),
+		"getSuccessRate":     h.consistent(handler.successRate),
+		"getTrend":           h.consistent(handler.trend),
+		"search":             h.consistent(handler.search),
 	}, api.Options{Timeout: config.Timeout, Log: config.Log, Telemetry: config.Telemetry})
 }
 
@@ -66,7 +66,7 @@ type handler struct{ Config }
 // consistent lets a route read from the store that the request asks for.
 func (h handler) consistent(
 	answer func(handler, context.Context, *api.Request) (*api.Response, error),
-) func(context.Context, *api.Request) (*api.Response, error) {
+) api.Handler {
 	return func(ctx context.Context, r *api.Request) (*api.Response, error) {
 		from := h
 		if r.Strong() {

@@ -11,6 +11,18 @@ type series struct {
 	values [maxDimensions]string
 }
 
+// newSeries closes the values, given in the order of the metric's dimensions.
+func newSeries(sets ClosedSets, m Metric, values []string) series {
+	s := series{metric: m}
+	for i, d := range definitions[m].dimensions {
+		s.values[i] = Other
+		if i < len(values) {
+			s.values[i] = sets.closed(d, values[i])
+		}
+	}
+	return s
+}
+
 // entry is what was reported of a series: the sum of a counter, else each value.
 type entry struct {
 	series
@@ -30,19 +42,12 @@ var largest = math.Pow(2, 360)
 
 // add takes a value. What CloudWatch does not take (NaN, infinities, numbers out of its range) is left out, for it would cost the whole
 // line.
-func (c *collector) add(m Metric, value float64, values []string) {
+func (c *collector) add(of series, value float64) {
 	if math.IsNaN(value) || math.Abs(value) > largest {
 		return
 	}
-	of := series{metric: m}
-	for i, d := range definitions[m].dimensions {
-		of.values[i] = Other
-		if i < len(values) {
-			of.values[i] = d.closed(values[i])
-		}
-	}
 	e := c.entry(of)
-	if definitions[m].counter && len(e.numbers) > 0 {
+	if definitions[of.metric].counter && len(e.numbers) > 0 {
 		e.numbers[0] += value
 		return
 	}

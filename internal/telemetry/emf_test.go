@@ -13,13 +13,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/datastorage-service/datastorage/internal/endtoend"
+	"github.com/datastorage-service/datastorage/internal/local"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
 // newTelemetry writes to the buffer, and has its cold start behind it.
 func newTelemetry(tb testing.TB, out *bytes.Buffer) *telemetry.Telemetry {
 	tb.Helper()
-	tel, err := telemetry.New(telemetry.Config{Metrics: out})
+	tel, err := telemetry.New(telemetry.Config{Metrics: out, ClosedSets: local.ClosedSets()})
 	if err != nil {
 		tb.Fatal(err)
 	}

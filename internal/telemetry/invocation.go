@@ -36,13 +36,14 @@ func (i *Invocation) Observe(m Metric, value float64, values ...string) {
 	if i == nil || i.telemetry == nil {
 		return
 	}
+	of := newSeries(i.telemetry.sets, m, values)
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.reported {
-		i.telemetry.addLate(m, value, values)
+		i.telemetry.addLate(of, value)
 		return
 	}
-	i.collected.add(m, value, values)
+	i.collected.add(of, value)
 }
 
 // About names the remediation that the invocation is about. The caller has taken secrets out of it.
@@ -86,11 +87,14 @@ func (i *Invocation) expire() { i.report(Timeout) }
 
 // report counts the operation and writes what was gathered, unless that was done before.
 func (i *Invocation) report(status string) {
+	if i.telemetry == nil {
+		return
+	}
 	i.mu.Lock()
 	before := i.reported
 	if !before {
-		i.collected.add(Operations, 1, []string{i.call.Operation, status})
-		i.collected.add(OperationDuration, time.Since(i.started).Seconds(), []string{i.call.Operation})
+		i.collected.add(newSeries(i.telemetry.sets, Operations, []string{i.call.Operation, status}), 1)
+		i.collected.add(newSeries(i.telemetry.sets, OperationDuration, []string{i.call.Operation}), time.Since(i.started).Seconds())
 	}
 	i.reported = true
 	entries, properties := i.collected.take(), i.properties()

@@ -57,18 +57,55 @@ const (
 // Other stands for every value outside a dimension's closed set.
 const Other = "other"
 
-// dimension is a name with its closed set.
+// ClosedSets are the values that the dimensions may take which other packages fill: each set is given by the package that owns the names.
+// They are identifiers: letters, digits and underscores. A value that is not in its set is reported as Other.
+type ClosedSets struct {
+	Operations, Fields, Actions []string
+}
+
+// Of returns the values that a dimension of a metric may take besides Other.
+func (s ClosedSets) Of(m Metric, name string) []string {
+	for _, d := range definitions[m].dimensions {
+		if d.name == name {
+			return slices.Clone(s.values(d))
+		}
+	}
+	return nil
+}
+
+func (s ClosedSets) values(d dimension) []string {
+	switch d.name {
+	case operation.name:
+		return s.Operations
+	case field.name:
+		return s.Fields
+	case action.name:
+		return s.Actions
+	default:
+		return d.values
+	}
+}
+
+// closed returns the value, or Other if the dimension does not have it.
+func (s ClosedSets) closed(d dimension, value string) string {
+	if slices.Contains(s.values(d), value) {
+		return value
+	}
+	return Other
+}
+
+// dimension is a name with its closed set, unless that is one of ClosedSets.
 type dimension struct {
 	name   string
 	values []string
 }
 
-func (d dimension) closed(value string) string {
-	if slices.Contains(d.values, value) {
-		return value
-	}
-	return Other
-}
+// The dimensions whose values are in ClosedSets.
+var (
+	operation = dimension{name: "operation"}
+	field     = dimension{name: "field"}
+	action    = dimension{name: "action"}
+)
 
 // definition is what CloudWatch needs to know of a metric. Of counters the sum is reported, of others every value.
 type definition struct {
@@ -83,7 +120,7 @@ const (
 	unitSeconds = "Seconds"
 )
 
-// definitions is the one table of metrics and closed sets.
+// definitions is the one table of metrics and of the closed sets that are telemetry's own.
 var definitions = [metrics]definition{
 	Operations: {"datastorage_operations_total", unitCount, true, []dimension{operation, {"status", []string{
 		Success, Rejected, Failure, Timeout,
@@ -108,32 +145,6 @@ var definitions = [metrics]definition{
 	}}}},
 }
 
-// operation has the ids of openapi.yaml and the functions that nobody calls by the API.
-var operation = dimension{"operation", []string{
-	"createRemediation", "createRemediations", "updateRemediation", "createAIAnalysis", "createWorkflow", "createExecution",
-	"listRemediations", "getRemediation", "getHistory", "search", "findSimilar", "listIncidentEvents", "getSuccessRate", "getTrend",
-	"getHealth", "getReady", "consumeQueue", "maintain", "migrate",
-}}
-
-// WholeRequest is the value of the dimension field for a fault of the request as a whole.
-const WholeRequest = "request"
-
-// field has the names of openapi.yaml's request fields and parameters, at any depth.
-var field = dimension{"field", []string{
-	WholeRequest, "action_type", "alert_fingerprint", "alert_name", "analysis_duration_ms", "analysis_id", "cluster_name", "completed_steps",
-	"confidence_score", "consistency", "cursor", "duration_ms", "end_time", "environment", "error_message", "execution_id", "execution_time_ms", "explain",
-	"filters", "group_by", "id", "include_total", "interval", "limit", "metadata", "min_samples", "min_score", "mode", "model", "name",
-	"namespace", "offset", "per_signature", "phase", "provider", "query", "records", "remediation_id", "severity", "signature_id", "since",
-	"sort", "start_time", "status", "success", "target_resource", "time_zone", "tokens_used", "total_steps", "until", "workflow_id",
-	"workflow_status", "workflow_yaml",
-}}
-
-// action has the domain's sanitisation actions.
-var action = dimension{"action", []string{
-	"control_removed", "utf8_replaced", "redacted_aws_key", "redacted_bearer", "redacted_basic", "redacted_private_key",
-	"redacted_connection_string", "redacted_password", "redacted_token", "redacted_kubernetes_secret", "redacted_metadata_value",
-}}
-
 // Name is the metric's name in CloudWatch.
 func (m Metric) Name() string { return definitions[m].name }
 
@@ -147,16 +158,6 @@ func (m Metric) Dimensions() []string {
 		names[i] = d.name
 	}
 	return names
-}
-
-// ClosedSet is every value that a metric's dimension may take beside Other.
-func (m Metric) ClosedSet(dimension string) []string {
-	for _, d := range definitions[m].dimensions {
-		if d.name == dimension {
-			return slices.Clone(d.values)
-		}
-	}
-	return nil
 }
 
 // Metrics are all of them.

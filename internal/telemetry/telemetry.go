@@ -19,11 +19,14 @@ type Config struct {
 	// Daemon is the X-Ray daemon's address as AWS_XRAY_DAEMON_ADDRESS has it: host:port, or "tcp:host:port udp:host:port". Empty: there
 	// are no traces.
 	Daemon string
+	// ClosedSets are the values of the dimensions that other packages fill.
+	ClosedSets ClosedSets
 }
 
 // Telemetry is one sandbox's. It is safe for concurrent use, and nil stands for one that goes nowhere.
 type Telemetry struct {
 	daemon *daemon
+	sets   ClosedSets
 
 	mu      sync.Mutex // guards what follows
 	metrics io.Writer
@@ -42,7 +45,7 @@ func New(config Config) (*Telemetry, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Telemetry{metrics: config.Metrics, daemon: daemon, running: map[*Invocation]bool{}}, nil
+	return &Telemetry{metrics: config.Metrics, daemon: daemon, sets: config.ClosedSets, running: map[*Invocation]bool{}}, nil
 }
 
 // drainPatience is how long Close waits for invocations under way. Lambda leaves a function half a second between SIGTERM and SIGKILL
@@ -101,7 +104,7 @@ func (t *Telemetry) ended(i *Invocation) {
 type Call struct {
 	// RequestID is the gateway's, or, if empty, Lambda's own.
 	RequestID string
-	// Operation is an id of openapi.yaml, or the name of a function that the API does not have.
+	// Operation is one of ClosedSets.
 	Operation string
 	// TraceHeader is the request's X-Amzn-Trace-Id. The one that Lambda's runtime puts into the context goes before it.
 	TraceHeader string
@@ -166,13 +169,13 @@ func (t *Telemetry) write(entries []entry, properties []property) {
 	t.lines = lines
 }
 
-func (t *Telemetry) addLate(m Metric, value float64, values []string) {
+func (t *Telemetry) addLate(of series, value float64) {
 	if !t.collects() {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.late.add(m, value, values)
+	t.late.add(of, value)
 }
 
 // scope is the context's key of the invocation.

@@ -49,12 +49,12 @@ func New(config Config) (*Function, error) {
 	config.Log = telemetry.Logger(config.Log)
 	h := handler{config}
 	front, err := api.NewRouter(api.Routes{
-		"POST /v1/remediations":                              {Scope: api.ScopeWrite, Handle: h.create},
-		"POST /v1/remediations/batch":                        {Scope: api.ScopeWrite, Handle: h.createBatch},
-		"PATCH /v1/remediations/{remediation_id}":            {Scope: api.ScopeWrite, Handle: h.update},
-		"POST /v1/remediations/{remediation_id}/ai-analyses": {Scope: api.ScopeWrite, Handle: child(h, (*api.Request).AIAnalysis)},
-		"POST /v1/remediations/{remediation_id}/workflows":   {Scope: api.ScopeWrite, Handle: child(h, (*api.Request).Workflow)},
-		"POST /v1/remediations/{remediation_id}/executions":  {Scope: api.ScopeWrite, Handle: child(h, (*api.Request).Execution)},
+		"createRemediation":  h.create,
+		"createRemediations": h.createBatch,
+		"updateRemediation":  h.update,
+		"createAIAnalysis":   child(h, (*api.Request).AIAnalysis),
+		"createWorkflow":     child(h, (*api.Request).Workflow),
+		"createExecution":    child(h, (*api.Request).Execution),
 	}, api.Options{Timeout: config.Timeout, Log: config.Log, Telemetry: config.Telemetry})
 	if err != nil {
 		return nil, err
@@ -135,7 +135,7 @@ func (h handler) createBatch(ctx context.Context, r *api.Request) (*api.Response
 // child is the handler of a record that belongs to the path's remediation.
 func child[R audit.Record](
 	h handler, decode func(*api.Request) (R, error),
-) func(context.Context, *api.Request) (*api.Response, error) {
+) api.Handler {
 	return func(ctx context.Context, r *api.Request) (*api.Response, error) {
 		record, err := decode(r)
 		if err != nil {

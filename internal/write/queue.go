@@ -23,8 +23,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
-// operation is what the invocations of a queue are called in metrics, log lines and traces.
-const operation = "consumeQueue"
+// QueueOperation is the operation of SQS events in metrics, log lines and traces.
+const QueueOperation = "consumeQueue"
 
 // queueMargin is kept back from the function's deadline: what is not committed by then is reported, in time for Lambda to read it.
 const queueMargin = time.Second
@@ -39,7 +39,7 @@ type queue struct{ handler }
 // invoke answers an event with the messages that are to come again. Everything that it does not name has been committed, or was sent to
 // the rejects queue.
 func (q queue) invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	ctx, invocation := q.Telemetry.Begin(ctx, telemetry.Call{Operation: operation})
+	ctx, invocation := q.Telemetry.Begin(ctx, telemetry.Call{Operation: QueueOperation})
 	status := telemetry.Failure
 	defer func() { invocation.End(status) }()
 	event, err := readEvent(payload)

@@ -47,7 +47,7 @@ func newConsumer(t *testing.T, server *pgserver.Server, change func(*write.Confi
 		t.Fatal(err)
 	}
 	t.Cleanup(store.Close)
-	tel, err := telemetry.New(telemetry.Config{Metrics: &c.metrics})
+	tel, err := telemetry.New(telemetry.Config{Metrics: &c.metrics, ClosedSets: api.ClosedSets(write.QueueOperation)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,62 @@
+// Command contract generates internal/api/contract.gen.go from openapi.yaml: the operations and the names of the request fields. It is
+// run by make generate, in the root of the module.
+package main
+
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+	"go/format"
+	"os"
+	"text/template"
+
+	"go.yaml.in/yaml/v3"
+)
+
+const (
+	source = "openapi.yaml"
+	target = "internal/api/contract.gen.go"
+)
+
+//go:embed contract.tmpl
+var codeTemplate string
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	document, err := os.ReadFile(source)
+	if err != nil {
+		return err
+	}
+	code, err := generate(document)
+	if err != nil {
+		return fmt.Errorf("%s: %w", source, err)
+	}
+	return os.WriteFile(target, code, 0o644)
+}
+
+// generate returns the Go code for an OpenAPI document.
+func generate(document []byte) ([]byte, error) {
+	var contract node
+	if err := yaml.Unmarshal(document, &contract); err != nil {
+		return nil, err
+	}
+	operations, err := contract.operations()
+	if err != nil {
+		return nil, err
+	}
+	var code bytes.Buffer
+	err = template.Must(template.New("contract").Parse(codeTemplate)).Execute(&code, map[string]any{
+		"Operations": operations,
+		"Fields":     contract.requestFields(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return format.Source(code.Bytes())
+}
