@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -124,15 +125,25 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 
 func TestInjectedHTTPClientIsUsed(t *testing.T) {
 	t.Parallel()
-	s := serve(t, stall)
-	c := s.client(t, client.WithHTTPClient(&http.Client{Timeout: 10 * time.Millisecond}))
-	_, err := c.GetRemediation(t.Context(), "r-1")
-	if !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("error %v, want the injected client's timeout", err)
-	}
-	if got := len(s.requests()); got != 4 {
-		t.Errorf("%d requests; an attempt that timed out is made again, 4 times in all", got)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		attempts := 0
+		silent := roundTripper(func(r *http.Request) (*http.Response, error) {
+			attempts++
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})
+		c, err := client.New("http://service", quick(4), client.WithHTTPClient(&http.Client{Transport: silent, Timeout: time.Minute}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		if _, err := c.GetRemediation(t.Context(), "r-1"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v, want the injected client's timeout", err)
+		}
+		if waited := time.Since(began); attempts != 4 || waited < 4*time.Minute {
+			t.Errorf("%d attempts in %v, want 4 of a minute each", attempts, waited)
+		}
+	})
 }
 
 // TestStrong shows that every read of a strong client asks for it, beside its own parameters, and that nothing else does.

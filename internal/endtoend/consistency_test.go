@@ -105,13 +105,10 @@ func TestConsistency(t *testing.T) {
 	ready["reader"] = "ok"
 	wantReadiness(t, stack, client.ReadinessStatusReady, ready)
 	postgrestest.CatchUp(t, replica)
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
-		if _, err := stack.Client.GetRemediation(t.Context(), "news"); err == nil {
-			break
-		} else if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-	}
+	eventually(t, "the replica to catch up", func() bool {
+		_, err := stack.Client.GetRemediation(t.Context(), "news")
+		return err == nil
+	})
 	wantSight(t, "eventual, when the replica has caught up", stack.Client, true)
 	if err := replica.Stop(); err != nil {
 		t.Fatal(err)

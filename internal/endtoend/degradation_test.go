@@ -1,7 +1,6 @@
 package endtoend_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/datastorage-service/datastorage/client"
 	"github.com/datastorage-service/datastorage/internal/endtoend"
+	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
 // TestProviderFails shows for each way of failing: writes are stored with their embedding pending, reads go on, search says to come
@@ -112,14 +112,14 @@ func searchSaysComeBack(t *testing.T, stack *endtoend.Stack, want ...string) {
 	leaksNothing(t, fmt.Sprintf("%+v", refusal.Problem))
 }
 
-// wantReadiness asks until the answer is as it is to be, some ten times at most: each check has a second by itself, which a machine that
-// is busy with other tests may take for something else.
+// wantReadiness asks until the response is the expected one: each check has a second of its own, which a machine that is busy with other
+// tests may need for something else.
 func wantReadiness(
 	t *testing.T, stack *endtoend.Stack, status client.ReadinessStatus, checks map[client.CheckName]client.CheckStatus,
 ) {
 	t.Helper()
 	var diff string
-	for range 10 {
+	for limit := time.Now().Add(time.Minute); time.Now().Before(limit); {
 		ready, err := stack.Client.Ready(t.Context())
 		if unavailable := errors.Is(err, client.ErrUnavailable); ready == nil || unavailable != (ready.Status == client.ReadinessStatusUnavailable) {
 			t.Fatalf("ready: %+v %v", ready, err)
@@ -216,12 +216,11 @@ func TestUpkeepHoldsNobodyUp(t *testing.T) {
 		}
 		ended <- err
 	}()
-	awaitWaiting(t, stack, 1)
+	stack.Database.AwaitSessions(t, 1, postgrestest.WaitsForLock)
 	provider.failWith(failures()["refuses the key"])
 	// Another sandbox, since this one would remember the vector that the upkeep has made.
 	writer := endtoend.New(t, endtoend.Options{Env: provider.env(), Database: stack.Database}).Client
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-	defer cancel()
+	ctx := t.Context()
 	for _, record := range []client.RemediationInput{incident("b", "disk is full"), incident("c", "certificate has expired")} {
 		if written, err := writer.CreateRemediation(ctx, record); err != nil || written.Embedding != client.EmbeddingStatePending {
 			t.Errorf("write beside the upkeep: %+v %v", written, err)
@@ -233,7 +232,7 @@ func TestUpkeepHoldsNobodyUp(t *testing.T) {
 	if _, err := writer.CreateAIAnalysis(ctx, "a", analysis("a")); err != nil {
 		t.Errorf("child beside the upkeep: %v", err)
 	}
-	awaitWaiting(t, stack, 1)
+	stack.Database.AwaitSessions(t, 1, postgrestest.WaitsForLock)
 	provider.mend()
 	mustExec(t, gate, "SELECT pg_advisory_unlock(1)")
 	if err := <-ended; err != nil {
@@ -300,9 +299,7 @@ func writeAtOnce(t *testing.T, stack *endtoend.Stack, provider *provider) {
 			}
 		})
 	}
-	for asked() < before+32 {
-		time.Sleep(time.Millisecond)
-	}
+	eventually(t, "32 writers to ask for the vector", func() bool { return asked() == before+32 })
 	release()
 	writing.Wait()
 }

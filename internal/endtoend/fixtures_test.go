@@ -272,22 +272,12 @@ func mustExec(tb testing.TB, conn *pgx.Conn, sql string) {
 	}
 }
 
-// awaitWaiting returns when so many sessions of the stack's database wait for a lock, and fails when more do.
-func awaitWaiting(tb testing.TB, stack *endtoend.Stack, want int) {
+// eventually polls until the condition holds. The limit is slack for a busy machine, not a budget.
+func eventually(tb testing.TB, what string, condition func() bool) {
 	tb.Helper()
-	conn := connect(tb, stack.Database.SuperuserURL())
-	for {
-		var n int
-		err := conn.QueryRow(tb.Context(), `SELECT count(*) FROM pg_stat_activity
-			WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&n)
-		switch {
-		case err != nil:
-			tb.Fatal(err)
-		case n > want:
-			tb.Fatalf("%d sessions wait, want %d", n, want)
-		case n == want:
-			return
+	for limit := time.Now().Add(5 * time.Minute); !condition(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(limit) {
+			tb.Fatalf("still waiting for %s", what)
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
 }

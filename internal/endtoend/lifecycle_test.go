@@ -91,49 +91,22 @@ func signal(t *testing.T, emulator *sam.Emulator, signal syscall.Signal) {
 	}
 }
 
-// eventually waits for what must come.
-func eventually(t *testing.T, what string, come func() bool) {
-	t.Helper()
-	for until := time.Now().Add(30 * time.Second); !come(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(until) {
-			t.Fatalf("still waiting for %s", what)
-		}
-	}
-}
-
-// connections are how many the database has from a function, as it shows itself.
-func connections(t *testing.T, database *postgrestest.Database, name string) int {
-	t.Helper()
-	ctx := context.WithoutCancel(t.Context())
-	conn, err := pgx.Connect(ctx, database.SuperuserURL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close(ctx) }()
-	var n int
-	err = conn.QueryRow(ctx, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1", name).Scan(&n)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
 // TestSIGTERM shows that a function that is shut down leaves no connection behind.
 func TestSIGTERM(t *testing.T) {
 	t.Parallel()
 	for function, event := range map[string]string{"write": "create", "query": "list", "health": "ready"} {
 		t.Run(function, func(t *testing.T) {
 			t.Parallel()
-			database, name := postgrestest.New(t), "datastorage-"+function
+			database, connections := postgrestest.New(t), "application_name = 'datastorage-"+function+"'"
 			emulator := endtoend.NewEmulator(t, endtoend.Bootstrap(t, function), database.WriterURL(), nil)
 			if answer := put(t, emulator, sample(t, event)); !strings.Contains(answer, `"statusCode":20`) {
 				t.Fatalf("answer %s", answer)
 			}
-			if n := connections(t, database, name); n == 0 {
+			if database.Sessions(t, connections) == 0 {
 				t.Fatal("the function has no connection")
 			}
 			terminate(t, emulator)
-			eventually(t, "the connections to be closed", func() bool { return connections(t, database, name) == 0 })
+			database.AwaitSessions(t, 0, connections)
 		})
 	}
 }
@@ -155,7 +128,7 @@ func TestSIGTERMDuringWork(t *testing.T) {
 				answer, err := emulator.Invoke(context.WithoutCancel(t.Context()), sample(t, "create"))
 				answered <- fmt.Sprint(string(answer), err)
 			}()
-			eventually(t, "the request to wait", func() bool { return waiting(t, database) > 0 })
+			database.AwaitSessions(t, 1, postgrestest.WaitsForLock)
 			terminate(t, emulator)
 			if freed {
 				free()
@@ -167,7 +140,7 @@ func TestSIGTERMDuringWork(t *testing.T) {
 			if answer := <-answered; !strings.Contains(answer, `"statusCode":201`) {
 				t.Errorf("answer %s", answer)
 			}
-			eventually(t, "the connections to be closed", func() bool { return connections(t, database, "datastorage-write") == 0 })
+			database.AwaitSessions(t, 0, "application_name = 'datastorage-write'")
 			if n := len(out.lines("_aws", "datastorage_operations_total", `"operation":"createRemediation"`)); n != 1 {
 				t.Errorf("the request is counted %d times:\n%s", n, out.String())
 			}
@@ -233,22 +206,6 @@ func lockTable(t *testing.T, database *postgrestest.Database, table string) (fre
 	free = sync.OnceFunc(func() { _ = conn.Close(ctx) })
 	t.Cleanup(free)
 	return free
-}
-
-// waiting are the statements that wait for a lock.
-func waiting(t *testing.T, database *postgrestest.Database) int {
-	t.Helper()
-	conn, err := pgx.Connect(t.Context(), database.SuperuserURL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
-	var n int
-	err = conn.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Scan(&n)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
 }
 
 // TestInitFails shows a function whose settings do not hold: one line says so, the invocation fails, and the next one starts it anew and finds

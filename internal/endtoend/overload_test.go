@@ -17,6 +17,7 @@ import (
 	"github.com/datastorage-service/datastorage/client"
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 	"github.com/datastorage-service/datastorage/internal/pgserver"
+	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
 // samples are the sample events with the function that each is for.
@@ -115,20 +116,11 @@ func TestClientGivesUp(t *testing.T) {
 		cancel()
 	}
 	mustExec(t, locker, "ROLLBACK")
-	awaitIdle(t, stack, 0)
+	stack.Database.AwaitSessions(t, 0, serving)
 }
 
-// awaitIdle returns when the service's sessions have nothing left to do; own is how many of the test's work under the same roles.
-func awaitIdle(t *testing.T, stack *endtoend.Stack, own int) {
-	t.Helper()
-	conn := connect(t, stack.Database.SuperuserURL())
-	for busy := own + 1; busy > own; time.Sleep(5 * time.Millisecond) {
-		if err := conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity
-			WHERE datname = current_database() AND usename LIKE 'datastorage%' AND state <> 'idle'`).Scan(&busy); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
+// serving is the condition of AwaitSessions for the service's sessions that have work, or an open transaction.
+const serving = "usename LIKE 'datastorage%' AND state <> 'idle'"
 
 // TestDatabaseIsSlow locks every table, so that nothing can be read or written: every operation says to come back within its time, takes
 // its statement back from the server, and succeeds when asked again.
@@ -140,7 +132,7 @@ func TestDatabaseIsSlow(t *testing.T) {
 	mustExec(t, locker, "BEGIN")
 	mustExec(t, locker, "LOCK TABLE remediation_audit, audit_event, embedding_model, cursor_key, ai_analysis_audit, workflow_audit, execution_audit IN ACCESS EXCLUSIVE MODE")
 	wantUnavailable(t, stack)
-	awaitIdle(t, stack, 1)
+	stack.Database.AwaitSessions(t, 1, serving)
 	mustExec(t, locker, "ROLLBACK")
 	wantServed(t, stack)
 	wantJournal(t, stack, "r", 5)
@@ -170,7 +162,7 @@ func TestWritesAreSlow(t *testing.T) {
 	if err := <-slow; !errors.Is(err, client.ErrUnavailable) {
 		t.Errorf("slow write: %v", err)
 	}
-	awaitIdle(t, stack, 0)
+	stack.Database.AwaitSessions(t, 0, serving)
 	if diff := gocmp.Diff(before, contents(t, stack)); diff != "" {
 		t.Error(diff)
 	}
@@ -182,7 +174,7 @@ func TestWritesAreSlow(t *testing.T) {
 // not notice, and the one that was held up is served when the lock goes.
 func TestPoolIsExhausted(t *testing.T) {
 	t.Parallel()
-	stack := endtoend.New(t, endtoend.Options{Env: map[string]string{"DATASTORAGE_DATABASE_MAX_CONNS": "1", "DATASTORAGE_REQUEST_TIMEOUT": "5s"}})
+	stack := endtoend.New(t, endtoend.Options{Env: map[string]string{"DATASTORAGE_DATABASE_MAX_CONNS": "1"}})
 	create(t, stack, minimal("r"))
 	locker := connect(t, stack.Database.AdminURL())
 	mustExec(t, locker, "BEGIN")
@@ -192,7 +184,7 @@ func TestPoolIsExhausted(t *testing.T) {
 		_, err := stack.Client.UpdateRemediation(t.Context(), "r", newPhase(client.PhaseFailed))
 		held <- err
 	}()
-	awaitWaiting(t, stack, 1)
+	stack.Database.AwaitSessions(t, 1, postgrestest.WaitsForLock)
 	if _, err := stack.Client.GetRemediation(t.Context(), "r"); err != nil {
 		t.Errorf("read: %v", err)
 	}

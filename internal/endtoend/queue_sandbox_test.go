@@ -142,7 +142,7 @@ func (p *process) runtimeAPI() http.Handler {
 		case event := <-p.events:
 			serial++
 			w.Header().Set("Lambda-Runtime-Aws-Request-Id", strconv.Itoa(serial))
-			w.Header().Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(time.Now().Add(30*time.Second).UnixMilli(), 10))
+			w.Header().Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(time.Now().Add(5*time.Minute).UnixMilli(), 10))
 			w.Header().Set("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:000000000000:function:write")
 			_, _ = w.Write(event)
 		case <-r.Context().Done():

@@ -79,7 +79,7 @@ const (
 func TestQueue(t *testing.T) {
 	t.Parallel()
 	q := newQueueRun(t)
-	ctx, stop := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, stop := context.WithTimeout(t.Context(), 20*time.Minute)
 	defer stop()
 	polling, stopPolling := context.WithCancel(ctx)
 	var running sync.WaitGroup

@@ -303,13 +303,13 @@ func TestSlowDatabase(t *testing.T) {
 	// Waits for a second at the most.
 	delete(patient, "partitions")
 	waiting.Go(func() {
-		await(t, db, len(patient), "wait_event_type = 'Lock'")
+		db.AwaitSessions(t, len(patient), postgrestest.WaitsForLock)
 		cancel()
 	})
 	checkCallsEnd(t, patient, store, func() (context.Context, context.CancelFunc) { return ctx, func() {} }, "unavailable", "canceled")
 	waiting.Wait()
 	// The server was told to stop what nobody waits for any more, and has, before the tables are free.
-	await(t, db, 0, "wait_event_type = 'Lock'")
+	db.AwaitSessions(t, 0, postgrestest.WaitsForLock)
 	release()
 	if diff := cmp.Diff(before, counts(t, db)); diff != "" {
 		t.Errorf("rows (-before +after):\n%s", diff)
@@ -339,7 +339,7 @@ func TestPoolExhausted(t *testing.T) {
 	store.mustAppend(t, nil, minimal("r"), full("known"))
 	release := locked(t, db)
 	holding := store.appendLater(t, entry(t, minimal("holds the connection")))
-	await(t, db, 1, "wait_event_type = 'Lock'")
+	db.AwaitSessions(t, 1, postgrestest.WaitsForLock)
 	checkEnds(t, store, soon(t), "unavailable", "deadline")
 	release()
 	if got := <-holding; got.err != nil || got.written[0].Err != nil {

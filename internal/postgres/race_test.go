@@ -26,28 +26,9 @@ func checkNoDeadlock(t *testing.T, db *postgrestest.Database, store tapped) {
 	t.Helper()
 	// A session's counts are there when it has ended, at the latest.
 	store.Close()
-	await(t, db, 0, "usename = 'datastorage_writer'")
+	db.AwaitSessions(t, 0, "usename = 'datastorage_writer'")
 	if n := one[int](t, db.SuperuserURL(), "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"); n != 0 {
 		t.Errorf("%d deadlocks", n)
-	}
-}
-
-// await waits until so many sessions of the database are as the condition says.
-func await(tb testing.TB, db *postgrestest.Database, sessions int, condition string) {
-	tb.Helper()
-	conn := connect(tb, db.SuperuserURL())
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
-		var n int
-		err := conn.QueryRow(tb.Context(), "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "+condition).Scan(&n)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		if n == sessions {
-			return
-		}
-		if time.Now().After(deadline) {
-			tb.Fatalf("%d sessions have %s, want %d", n, condition, sessions)
-		}
 	}
 }
 
@@ -155,7 +136,7 @@ func loseRace(t *testing.T, db *postgrestest.Database, store tapped, ours, their
 	appendIn(t, tx, theirs)
 	// Beside it goes one that nobody else writes.
 	answers := store.appendLater(t, ours)
-	await(t, db, 1, "wait_event_type = 'Lock'")
+	db.AwaitSessions(t, 1, postgrestest.WaitsForLock)
 	if outcome == "rolled back" {
 		err = tx.Rollback(t.Context())
 	} else {
@@ -223,12 +204,12 @@ func TestPartitionsAheadHoldNobodyUp(t *testing.T) {
 		_, err := store.PartitionsAhead(t.Context(), 5)
 		made <- err
 	}()
-	await(t, db, 1, "query LIKE '%PartitionsAhead%' AND wait_event_type = 'Lock'")
+	db.AwaitSessions(t, 1, "query LIKE '%PartitionsAhead%' AND "+postgrestest.WaitsForLock)
 	for name, call := range calls(t) {
 		if name == "partitions" {
 			continue
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		if err := call(ctx, store); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -239,7 +220,7 @@ func TestPartitionsAheadHoldNobodyUp(t *testing.T) {
 		if !errors.Is(err, audit.ErrUnavailable) {
 			t.Errorf("partitions: %v, want audit.ErrUnavailable", err)
 		}
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("making partitions waits for the reader without end")
 	}
 	if err := reading.Rollback(t.Context()); err != nil {

@@ -93,7 +93,7 @@ func dropBeside(t *testing.T, batch []audit.Entry, remembers bool, outcome strin
 		written, err := store.Append(t.Context(), batch, vectors)
 		answers <- answer{written, err}
 	}()
-	await(t, db, 1, "wait_event_type = 'Lock'")
+	db.AwaitSessions(t, 1, postgrestest.WaitsForLock)
 	if outcome == "dropped" {
 		err = tx.Commit(t.Context())
 	} else {
@@ -175,7 +175,7 @@ func TestDropBesideVectors(t *testing.T) {
 		}
 		added <- n
 	}()
-	await(t, db, 1, "wait_event_type = 'Lock'")
+	db.AwaitSessions(t, 1, postgrestest.WaitsForLock)
 	if err := tx.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +239,7 @@ func TestResign(t *testing.T) {
 		defer close(done)
 		check("beside an update", postgres.RenormalizeCounts{Overtaken: 1}, all, never)
 	}()
-	await(t, db, 1, "wait_event_type = 'Lock'")
+	db.AwaitSessions(t, 1, postgrestest.WaitsForLock)
 	if err := tx.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -48,7 +48,7 @@ func writeAlone(ctx context.Context, store *postgres.Store, id string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second) // as a request has
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	written, err := store.Append(ctx, []audit.Entry{made}, nil)
 	if err != nil {
@@ -175,7 +175,7 @@ func TestForgottenConnections(t *testing.T) {
 			both.Wait()
 			store.Tap.Forget()
 			time.Sleep(1500 * time.Millisecond)
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			if err := call(ctx, store); err != nil {
 				t.Errorf("%s: %v", name, err)

@@ -58,7 +58,7 @@ func now() time.Time { return time.Date(2026, 1, 2, 3, 4, 10, 0, time.UTC) }
 func parts(t *testing.T, database *postgrestest.Database) query.Config {
 	t.Helper()
 	return query.Config{
-		Store: store(t, database.ReaderURL()), Models: models(t), Log: slog.New(slog.DiscardHandler), Timeout: 10 * time.Second, Now: now,
+		Store: store(t, database.ReaderURL()), Models: models(t), Log: slog.New(slog.DiscardHandler), Timeout: time.Minute, Now: now,
 	}
 }
 
@@ -67,7 +67,7 @@ func record(t *testing.T, database *postgrestest.Database) {
 	t.Helper()
 	clock := now()
 	function, err := write.New(write.Config{
-		Store: store(t, database.WriterURL()), Models: models(t), Log: slog.New(slog.DiscardHandler), Timeout: 10 * time.Second,
+		Store: store(t, database.WriterURL()), Models: models(t), Log: slog.New(slog.DiscardHandler), Timeout: time.Minute,
 		Now: func() time.Time { clock = clock.Add(time.Second); return clock },
 	})
 	if err != nil {
@@ -101,7 +101,8 @@ func store(t *testing.T, url string) *postgres.Store {
 
 func models(t *testing.T) embedding.Models {
 	t.Helper()
-	made, err := embedding.OpenModels(t.Context(), embedding.Settings{Provider: "hashing", Dimensions: postgrestest.Dimensions}, embedding.Settings{})
+	hashing := embedding.Settings{Provider: "hashing", Dimensions: postgrestest.Dimensions, Deadline: time.Minute}
+	made, err := embedding.OpenModels(t.Context(), hashing, embedding.Settings{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,14 +52,15 @@ func parts(t *testing.T) write.Config {
 	}
 	t.Cleanup(store.Close)
 	return write.Config{
-		Store: store, Models: models(t), Log: slog.New(slog.DiscardHandler), Timeout: 10 * time.Second,
+		Store: store, Models: models(t), Log: slog.New(slog.DiscardHandler), Timeout: time.Minute,
 		Now: func() time.Time { return time.Date(2026, 1, 2, 3, 4, 10, 0, time.UTC) },
 	}
 }
 
 func models(t *testing.T) embedding.Models {
 	t.Helper()
-	made, err := embedding.OpenModels(t.Context(), embedding.Settings{Provider: "hashing", Dimensions: postgrestest.Dimensions}, embedding.Settings{})
+	hashing := embedding.Settings{Provider: "hashing", Dimensions: postgrestest.Dimensions, Deadline: time.Minute}
+	made, err := embedding.OpenModels(t.Context(), hashing, embedding.Settings{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,10 +1,12 @@
 package write
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -12,6 +14,27 @@ import (
 	"github.com/datastorage-service/datastorage/internal/api"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
+
+// TestMargin checks that the work on an event ends before the invocation's time is over, and that without such a time it does not end.
+func TestMargin(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		invocation, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		began := time.Now()
+		work, stop := withMargin(invocation)
+		defer stop()
+		<-work.Done()
+		if worked := time.Since(began); worked != time.Minute-queueMargin || invocation.Err() != nil {
+			t.Errorf("the work ended after %v of a minute, with a margin of %v", worked, queueMargin)
+		}
+		unlimited, stop := withMargin(t.Context())
+		defer stop()
+		if deadline, limited := unlimited.Deadline(); limited {
+			t.Errorf("without a deadline, the work ends at %v", deadline)
+		}
+	})
+}
 
 // TestPanicConcernsOneRecord shows what becomes of a panic while a record is decoded: counting in a map that is nil is one. The message is
 // reported, since nobody knows better.
