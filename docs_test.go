@@ -37,12 +37,18 @@ func TestMatrix(t *testing.T) {
 	}
 }
 
-// TestReadiness holds docs/production-readiness.md to its numbers: as many points as the requirements ask for in each part, each shown by
-// a test, a command or a document, or marked as a gap.
+// TestReadiness counts the points of docs/production-readiness.md: as many as the requirements ask for in each part, each shown by a row of
+// the test matrix, a test, a command or a document, or marked as a gap.
 func TestReadiness(t *testing.T) {
 	t.Parallel()
 	const page = "docs/production-readiness.md"
-	text := citesTests(t, page, 150)
+	text := citesTests(t, page, 40)
+	matrix := read(t, "docs/testing.md")
+	for _, row := range regexp.MustCompile(`\[([^\]]+)\]\(testing\.md\)`).FindAllStringSubmatch(text, -1) {
+		if !strings.Contains(matrix, "\n| "+row[1]+" | ") {
+			t.Errorf("%s names the row %s, which the matrix does not have", page, row[1])
+		}
+	}
 	points := regexp.MustCompile(`(?m)^\| (\d+) \| (.+) \| (.+) \|$`)
 	for _, group := range strings.Split(text, "\n### ")[1:] {
 		title, rows, _ := strings.Cut(group, "\n")
@@ -54,12 +60,12 @@ func TestReadiness(t *testing.T) {
 	all := points.FindAllStringSubmatch(text, -1)
 	for i, point := range all {
 		if point[1] != strconv.Itoa(i+1) {
-			t.Errorf("point %s stands at %d", point[1], i+1)
+			t.Errorf("point %s is at position %d", point[1], i+1)
 		}
 		if strings.HasPrefix(point[3], "gap: ") {
 			gaps = append(gaps, point[1])
 		} else if !strings.Contains(point[3], "`") && !strings.Contains(point[3], "](") {
-			t.Errorf("point %s is shown by nothing", point[1])
+			t.Errorf("point %s has no evidence", point[1])
 		}
 	}
 	counted := fmt.Sprintf("%d are shown, %d are gaps: %s.", len(all)-len(gaps), len(gaps), strings.Join(gaps, ", "))
