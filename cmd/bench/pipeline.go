@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/signature"
 )
 
 // The statements of the other way to append: RemediationAppend cut at its commas.
@@ -152,7 +153,7 @@ func (p *pipeline) append(ctx context.Context, batch []audit.Entry) error {
 		metadata = append(metadata, string(entry.Metadata))
 	}
 	var statements pgx.Batch
-	statements.Queue(pipelineSignature, signatures, texts, audit.Normalizer)
+	statements.Queue(pipelineSignature, signatures, texts, signature.Version)
 	statements.Queue(pipelineRemediation, canonical, metadata, signatures)
 	written := 0
 	statements.Queue(pipelineEvent, ids, remediations, canonical, hashes, p.model, signatures).Query(func(rows pgx.Rows) error {

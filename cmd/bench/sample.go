@@ -13,6 +13,7 @@ import (
 	"github.com/datastorage-service/datastorage/client"
 	"github.com/datastorage-service/datastorage/internal/audit"
 	"github.com/datastorage-service/datastorage/internal/gateway"
+	"github.com/datastorage-service/datastorage/internal/redact"
 )
 
 // incident is a kind of trouble: incidents with different numbers have different signatures.
@@ -183,7 +184,7 @@ func entries(prefix string, first, count int, incidentOf func(int) int) ([]audit
 // remediation is record as the domain has it, checked.
 func remediation(id string, k int) (*audit.Remediation, error) {
 	in := record(id, k)
-	tree, faults := audit.ParseJSON(in.Metadata, audit.JSONLimits{Bytes: audit.MaxMetadata, Depth: audit.MaxMetadataDepth}, audit.Actions{})
+	tree, faults := audit.ParseJSON(in.Metadata, audit.JSONLimits{Bytes: audit.MaxMetadata, Depth: audit.MaxMetadataDepth}, redact.Actions{})
 	metadata, _ := tree.(map[string]any)
 	out := &audit.Remediation{
 		RemediationID: in.RemediationID, Name: in.Name, Namespace: in.Namespace, ClusterName: in.ClusterName,
@@ -192,6 +193,6 @@ func remediation(id string, k int) (*audit.Remediation, error) {
 		Phase: audit.Phase(in.Phase), Status: audit.Status(in.Status), StartTime: in.StartTime, EndTime: in.EndTime,
 		ErrorMessage: in.ErrorMessage, WorkflowYAML: in.WorkflowYAML,
 	}
-	out.Check(audit.Checker{Errors: &faults, Actions: audit.Actions{}}, metadata)
+	out.Check(audit.Checker{Errors: &faults, Actions: redact.Actions{}}, metadata)
 	return out, faults.Err()
 }

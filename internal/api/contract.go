@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/redact"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
@@ -74,7 +74,7 @@ func ClosedSets(others ...string) telemetry.ClosedSets {
 	for _, o := range operations {
 		sets.Operations = append(sets.Operations, o.id)
 	}
-	for _, action := range audit.AllActions() {
+	for _, action := range redact.AllActions() {
 		sets.Actions = append(sets.Actions, string(action))
 	}
 	return sets

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/redact"
 )
 
 // MaxBatch is how many records a batch may hold.
@@ -49,7 +50,7 @@ func (r *Request) Batch() ([]Batched, error) {
 	return batch, nil
 }
 
-func readRemediation(f *fields, actions audit.Actions) (*audit.Remediation, error) {
+func readRemediation(f *fields, actions redact.Actions) (*audit.Remediation, error) {
 	record := &audit.Remediation{
 		RemediationID:    f.text("remediation_id"),
 		Name:             f.text("name"),
@@ -89,7 +90,7 @@ func (r *Request) Update() (*audit.Update, error) {
 	return readUpdate(f, r.remediation(), r.actions)
 }
 
-func readUpdate(f *fields, remediationID string, actions audit.Actions) (*audit.Update, error) {
+func readUpdate(f *fields, remediationID string, actions redact.Actions) (*audit.Update, error) {
 	update := &audit.Update{
 		RemediationID: remediationID,
 		Phase:         (*audit.Phase)(f.unclearable("phase")),
@@ -126,7 +127,7 @@ func (r *Request) AIAnalysis() (*audit.AIAnalysis, error) {
 	return readAIAnalysis(f, r.remediation(), r.actions)
 }
 
-func readAIAnalysis(f *fields, remediationID string, actions audit.Actions) (*audit.AIAnalysis, error) {
+func readAIAnalysis(f *fields, remediationID string, actions redact.Actions) (*audit.AIAnalysis, error) {
 	record := &audit.AIAnalysis{
 		RemediationID:      remediationID,
 		AnalysisID:         f.text("analysis_id"),
@@ -148,7 +149,7 @@ func (r *Request) Workflow() (*audit.Workflow, error) {
 	return readWorkflow(f, r.remediation(), r.actions)
 }
 
-func readWorkflow(f *fields, remediationID string, actions audit.Actions) (*audit.Workflow, error) {
+func readWorkflow(f *fields, remediationID string, actions redact.Actions) (*audit.Workflow, error) {
 	record := &audit.Workflow{
 		RemediationID:  remediationID,
 		WorkflowID:     f.text("workflow_id"),
@@ -170,7 +171,7 @@ func (r *Request) Execution() (*audit.Execution, error) {
 	return readExecution(f, r.remediation(), r.actions)
 }
 
-func readExecution(f *fields, remediationID string, actions audit.Actions) (*audit.Execution, error) {
+func readExecution(f *fields, remediationID string, actions redact.Actions) (*audit.Execution, error) {
 	record := &audit.Execution{
 		RemediationID:   remediationID,
 		WorkflowID:      f.text("workflow_id"),
@@ -190,7 +191,7 @@ func readExecution(f *fields, remediationID string, actions audit.Actions) (*aud
 // check finishes reading a record: its metadata, the domain's rules, and what nobody asked for.
 func check(f *fields, record interface {
 	Check(c audit.Checker, tree map[string]any)
-}, actions audit.Actions,
+}, actions redact.Actions,
 ) error {
 	metadata := f.object("metadata")
 	if f.members != nil {

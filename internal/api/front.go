@@ -11,7 +11,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
-	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/redact"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
@@ -71,7 +71,7 @@ func NewRouter(routes Routes, options Options) (*Router, error) {
 
 // Invoke answers one event. The error is always nil: what goes wrong is an answer.
 func (f *Router) Invoke(ctx context.Context, event events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
-	request := &Request{event: event, actions: audit.Actions{}}
+	request := &Request{event: event, actions: redact.Actions{}}
 	ctx, request.invocation = f.options.Telemetry.Begin(ctx, telemetry.Call{
 		RequestID:   request.ID(),
 		Operation:   cmp.Or(f.routes[event.RouteKey].id, telemetry.Other),
@@ -149,7 +149,7 @@ func (f *Router) log(ctx context.Context, request *Request, status int, err erro
 		level = slog.LevelError
 		if err != nil {
 			// A dependency may quote what it was sent.
-			attributes = append(attributes, slog.String("error", audit.SanitizeText(err.Error(), audit.Actions{})))
+			attributes = append(attributes, slog.String("error", redact.Text(err.Error(), redact.Actions{})))
 		}
 	case status >= 400:
 		level = slog.LevelWarn

@@ -15,6 +15,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/redact"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
@@ -59,7 +60,7 @@ func OpenMessage(body string) (Message, error) {
 }
 
 // Decode reads the record, checked and sanitised. What was done to its texts is counted in actions.
-func (i MessageItem) Decode(actions audit.Actions) (audit.Record, error) {
+func (i MessageItem) Decode(actions redact.Actions) (audit.Record, error) {
 	tree, faults := audit.ParseJSON(i.Text, audit.JSONLimits{Bytes: MaxMessage, Depth: maxDepth}, actions)
 	if faults != nil {
 		for at := range faults {
@@ -82,7 +83,7 @@ func (i MessageItem) Decode(actions audit.Actions) (audit.Record, error) {
 
 // malformed says what is wrong with a text that is no JSON.
 func malformed(text []byte) error {
-	_, faults := audit.ParseJSON(text, audit.JSONLimits{Bytes: MaxMessage, Depth: maxDepth}, audit.Actions{})
+	_, faults := audit.ParseJSON(text, audit.JSONLimits{Bytes: MaxMessage, Depth: maxDepth}, redact.Actions{})
 	if len(faults) == 0 {
 		faults.Add("", audit.CodeMalformed, "must be one JSON value")
 	}
@@ -224,7 +225,7 @@ func below(path, field string) string {
 	}
 }
 
-func readKind(kind audit.Kind, f *fields, actions audit.Actions) (audit.Record, error) {
+func readKind(kind audit.Kind, f *fields, actions redact.Actions) (audit.Record, error) {
 	switch kind {
 	case audit.KindRemediation:
 		return readRemediation(f, actions)
@@ -254,7 +255,7 @@ func ReportMessageErrors(ctx context.Context, err error) {
 func Reason(err error) string {
 	faults := faultsOf(err)
 	if faults == nil {
-		return audit.SanitizeText(err.Error(), audit.Actions{})
+		return redact.Text(err.Error(), redact.Actions{})
 	}
 	parts := make([]string, len(faults))
 	for i, fault := range faults {

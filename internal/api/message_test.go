@@ -11,6 +11,7 @@ import (
 
 	"github.com/datastorage-service/datastorage/internal/api"
 	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/redact"
 )
 
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -38,7 +39,7 @@ type decodedRecord struct {
 	Text   json.RawMessage
 }
 
-func decode(body string, actions audit.Actions) (decoded, error) {
+func decode(body string, actions redact.Actions) (decoded, error) {
 	message, err := api.OpenMessage(body)
 	all := decoded{Array: message.Array}
 	for _, item := range message.Items {
@@ -59,7 +60,7 @@ func TestMessage(t *testing.T) {
 		for form, body := range map[string]string{
 			"record": text, "array": " [" + text + "]", "event": event(text), "event of an array": event("[" + text + "]"),
 		} {
-			message, err := decode(body, audit.Actions{})
+			message, err := decode(body, redact.Actions{})
 			if err != nil || len(message.Records) != 1 || message.Records[0].Err != nil {
 				t.Errorf("%s as %s: %+v, %v", kind, form, message, err)
 				continue
@@ -111,7 +112,7 @@ func TestMessageFaults(t *testing.T) {
 		{`{"specversion":"1.0","id":"1","id":"2","source":"s","type":"t","data":{}}`, []string{"id duplicate"}},
 		{strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000), []string{strings.Repeat("[0]", 16) + " too_deep"}},
 	} {
-		message, err := decode(c.body, audit.Actions{})
+		message, err := decode(c.body, redact.Actions{})
 		if err == nil {
 			for _, record := range message.Records[:len(message.Records)-1] {
 				if record.Err != nil {
@@ -138,13 +139,13 @@ func TestMessageFaults(t *testing.T) {
 // TestMessageIsSanitized shows that texts are redacted as those of requests are, and that it is counted.
 func TestMessageIsSanitized(t *testing.T) {
 	t.Parallel()
-	actions := audit.Actions{}
+	actions := redact.Actions{}
 	message, err := decode(strings.Replace(kinds()["update"], "null", `"password=hunter2xyz \u0000"`, 1), actions)
 	if err != nil || message.Records[0].Err != nil {
 		t.Fatalf("%+v, %v", message, err)
 	}
 	update, ok := message.Records[0].Record.(*audit.Update)
-	if !ok || strings.Contains(*update.ErrorMessage.Value, "hunter2xyz") || actions[audit.ActionControlRemoved] != 1 {
+	if !ok || strings.Contains(*update.ErrorMessage.Value, "hunter2xyz") || actions[redact.ActionControlRemoved] != 1 {
 		t.Errorf("%v is left, counted %v", *update.ErrorMessage.Value, actions)
 	}
 }
@@ -162,7 +163,7 @@ func FuzzMessage(f *testing.F) {
 	f.Add(`[1 , "a\\",]\\\"" ,{"b":[{}]},[ ] ]`)
 	f.Add("[\xff\"\\ud800\"]")
 	f.Fuzz(func(t *testing.T, body string) {
-		message, err := decode(body, audit.Actions{})
+		message, err := decode(body, redact.Actions{})
 		var faults audit.ValidationErrors
 		if err != nil {
 			if !errors.As(err, &faults) || len(message.Records) > 0 {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/datastorage-service/datastorage/client"
 	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/redact"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
@@ -28,7 +29,7 @@ type Request struct {
 	actor      string
 	invocation *telemetry.Invocation
 	// actions counts what was done to the request's texts.
-	actions audit.Actions
+	actions redact.Actions
 }
 
 // maxIdentifierBytes is what an identifier of 255 characters may take in UTF-8.
@@ -38,7 +39,7 @@ const maxIdentifierBytes = 4 * 255
 // secret that somebody made one of.
 func (r *Request) about(remediationID string) {
 	if len(remediationID) <= maxIdentifierBytes && audit.ValidIdentifier(remediationID) {
-		r.invocation.About(audit.SanitizeText(remediationID, audit.Actions{}))
+		r.invocation.About(redact.Text(remediationID, redact.Actions{}))
 	}
 }
 
@@ -183,7 +184,7 @@ func (r *Request) remediation() string { return r.event.PathParameters["remediat
 
 func (r *Request) remediationID(faults *audit.ValidationErrors) string {
 	id := r.remediation()
-	audit.Checker{Errors: faults, Actions: audit.Actions{}}.RemediationID(id)
+	audit.Checker{Errors: faults, Actions: redact.Actions{}}.RemediationID(id)
 	return id
 }
 

@@ -9,7 +9,9 @@ import (
 
 	"github.com/datastorage-service/datastorage/client"
 	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/redact"
 	"github.com/datastorage-service/datastorage/internal/search"
+	"github.com/datastorage-service/datastorage/internal/signature"
 )
 
 // Limits of a search.
@@ -69,7 +71,7 @@ func (p *parameters) mode() search.Mode {
 	return search.Mode(word)
 }
 
-func (f *fields) searchText(actions audit.Actions) string {
+func (f *fields) searchText(actions redact.Actions) string {
 	text := as[string](f, "query", f.required("query"), "a text")
 	switch {
 	case text == nil:
@@ -78,7 +80,7 @@ func (f *fields) searchText(actions audit.Actions) string {
 		f.fault("query", audit.CodeTooLong, fmt.Sprintf("longer than %d KiB", maxQuery>>10))
 		return ""
 	}
-	normal := audit.NormalizeText(audit.SanitizeText(*text, actions))
+	normal := signature.Normalize(redact.Text(*text, actions))
 	if strings.TrimSpace(normal) == "" {
 		f.fault("query", audit.CodeEmpty, "must not be empty")
 	}

@@ -6,7 +6,10 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
+
+	"github.com/datastorage-service/datastorage/internal/redact"
 )
 
 // Limits of the requirements: identifiers in characters, free texts in bytes of UTF-8.
@@ -34,7 +37,7 @@ type Checker struct {
 	// Path stands before every field's name, for example "records[3]."; empty for a single record.
 	Path    string
 	Errors  *ValidationErrors
-	Actions Actions
+	Actions redact.Actions
 }
 
 // fault names the field, or, without one, the record.
@@ -87,7 +90,7 @@ func (c Checker) text(field string, value *string, limit int) *string {
 	}
 	clean := *value
 	if len(clean) <= limit {
-		clean = SanitizeText(clean, c.Actions)
+		clean = redact.Text(clean, c.Actions)
 	}
 	if len(clean) > limit {
 		c.fault(field, CodeTooLong, fmt.Sprintf("longer than %d KiB", limit>>10))
@@ -142,3 +145,18 @@ func (c Checker) RemediationID(value string) {
 
 // Identifier judges a value by the rules of an identifier of at most limit characters, as in a filter.
 func (c Checker) Identifier(field, value string, limit int) { c.identifier(field, value, limit) }
+
+// ValidIdentifier reports whether s may be an identifier: valid UTF-8 without control characters (Cc), line and paragraph
+// separators, bidirectional embeddings, overrides and isolates (U+202A–U+202E, U+2066–U+2069), < and >, and U+FFFD, which stands
+// where bytes were not UTF-8. Everything else is somebody's language and allowed: combining marks, joiners, and the
+// bidirectional marks U+200E, U+200F and U+061C, which reorder nothing but themselves.
+func ValidIdentifier(s string) bool {
+	for _, r := range s {
+		switch {
+		case unicode.IsControl(r), r == '<', r == '>', r == utf8.RuneError,
+			r >= 0x2028 && r <= 0x202E, r >= 0x2066 && r <= 0x2069:
+			return false
+		}
+	}
+	return true
+}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"github.com/datastorage-service/datastorage/internal/jcs"
 )
 
 // document writes a record's fields as the members of a JSON object in canonical form, so they must come in the order of their names.
@@ -22,10 +24,10 @@ func (d *document) name(field string) {
 		d.out = append(d.out, ',')
 	}
 	if field <= d.last {
-		d.err = fmt.Errorf("%s behind %s: %w", field, d.last, ErrNotCanonical)
+		d.err = fmt.Errorf("%s behind %s: %w", field, d.last, jcs.ErrNotCanonical)
 	}
 	d.last = field
-	d.out = append(appendCanonicalString(d.out, field), ':')
+	d.out = append(jcs.AppendQuote(d.out, field), ':')
 }
 
 // value ends a field with what the text is now, or with an error.
@@ -39,7 +41,7 @@ func (d *document) value(out []byte, err error) {
 
 func (d *document) text(field, value string) {
 	d.name(field)
-	d.value(appendCheckedString(d.out, value))
+	d.value(jcs.AppendString(d.out, value))
 }
 
 func (d *document) optional(field string, value *string) {
@@ -76,14 +78,14 @@ func (d *document) time(field string, t *time.Time) {
 func (d *document) integer(field string, n *int64) {
 	if n != nil {
 		d.name(field)
-		d.value(appendCanonicalInteger(d.out, *n))
+		d.value(jcs.AppendInteger(d.out, *n))
 	}
 }
 
 func (d *document) number(field string, f *float64) {
 	if f != nil {
 		d.name(field)
-		d.value(appendCanonicalNumber(d.out, *f))
+		d.value(jcs.AppendNumber(d.out, *f))
 	}
 }
 
@@ -99,8 +101,8 @@ func (d *document) metadata(m Metadata) {
 		return
 	}
 	d.name(field)
-	d.value(appendTree(d.out, tree, appendCanonicalLiteral))
-	for pointer, literal := range InexactNumbers(tree) {
+	d.value(jcs.Append(d.out, tree))
+	for pointer, literal := range jcs.InexactNumbers(tree) {
 		if d.inexact == nil {
 			d.inexact = map[string]string{}
 		}

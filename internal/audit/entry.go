@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"time"
+
+	"github.com/datastorage-service/datastorage/internal/jcs"
 )
 
 // Kind says what an entry of the journal is about.
@@ -78,7 +80,7 @@ func NewEntry(record Record, actor string, now time.Time) (Entry, error) {
 // Canonical is the bytes that the journal keeps and hashes.
 func (e Entry) Canonical() []byte {
 	out := append(make([]byte, 0, len(e.content)+len(e.Actor)+128), `{"actor":`...)
-	out = appendCanonicalString(out, e.Actor)
+	out = jcs.AppendQuote(out, e.Actor)
 	out = append(append(out, `,"content":`...), e.content...)
 	out = append(append(append(out, `,"event_id":"`...), e.EventID.String()...), `","recorded_at":"`...)
 	return append(append(out, FormatTime(e.RecordedAt)...), `"}`...)
@@ -93,15 +95,15 @@ func canonicalContent(record Record) ([]byte, error) {
 	out := make([]byte, 0, len(fields.out)+256)
 	out = append(out, '{')
 	if len(fields.inexact) > 0 {
-		exact, err := Canonical(fields.inexact)
+		exact, err := jcs.Append(nil, fields.inexact)
 		if err != nil {
 			return nil, fmt.Errorf("write the exact numbers: %w", err)
 		}
 		out = append(append(append(out, `"exact_numbers":`...), exact...), ',')
 	}
-	out = appendCanonicalString(append(out, `"kind":`...), string(record.kind()))
+	out = jcs.AppendQuote(append(out, `"kind":`...), string(record.kind()))
 	out = append(append(append(out, `,"record":{`...), fields.out...), '}')
-	out, err := appendCheckedString(append(out, `,"remediation_id":`...), record.key())
+	out, err := jcs.AppendString(append(out, `,"remediation_id":`...), record.key())
 	return append(out, '}'), err
 }
 
@@ -153,4 +155,14 @@ type IncidentEvent struct {
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
 	Embedding      []float32
+}
+
+// LeafHash is the Merkle tree leaf hash of canonical bytes (RFC 6962, section 2.1): SHA-256(0x00 ‖ canonical).
+func LeafHash(canonical []byte) [32]byte {
+	h := sha256.New()
+	h.Write([]byte{0})
+	h.Write(canonical)
+	var sum [32]byte
+	h.Sum(sum[:0])
+	return sum
 }

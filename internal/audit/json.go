@@ -11,6 +11,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/datastorage-service/datastorage/internal/ascii"
+	"github.com/datastorage-service/datastorage/internal/redact"
 )
 
 // JSONLimits bounds what ParseJSON reads. Both must be positive.
@@ -34,8 +37,8 @@ const maxPathKey = 64
 // tree is nil when there are faults. Numbers keep the literal as written, so no digit is lost. Keys are case-sensitive.
 //
 // Bytes that are not UTF-8 and lone surrogates inside strings are not refused: each becomes U+FFFD and is counted in counts as
-// ActionUTF8Replaced, which must not be nil.
-func ParseJSON(data []byte, limits JSONLimits, counts Actions) (any, ValidationErrors) {
+// redact.ActionUTF8Replaced, which must not be nil.
+func ParseJSON(data []byte, limits JSONLimits, counts redact.Actions) (any, ValidationErrors) {
 	if len(data) > limits.Bytes {
 		return nil, ValidationErrors{{Code: CodeSize, Detail: fmt.Sprintf("larger than %d bytes", limits.Bytes)}}
 	}
@@ -61,7 +64,7 @@ type jsonParser struct {
 	data    []byte
 	decoder *jsontext.Decoder
 	limits  JSONLimits
-	counts  Actions
+	counts  redact.Actions
 	faults  ValidationErrors
 	steps   []step // to the value that is being read, one for each container around it
 }
@@ -188,7 +191,7 @@ func (p *jsonParser) text() (string, error) {
 	}
 	text := token.String()
 	if n := replacements(p.data[start:p.decoder.InputOffset()], text); n > 0 {
-		p.counts[ActionUTF8Replaced] += n
+		p.counts[redact.ActionUTF8Replaced] += n
 	}
 	return text, nil
 }
@@ -234,7 +237,7 @@ func appendPathKey(path []byte, key string) []byte {
 
 func plainKey(key string) bool {
 	for i := range len(key) {
-		if c := key[i]; !isAlnum(c) && c != '_' && c != '-' && c < utf8.RuneSelf {
+		if c := key[i]; !ascii.IsAlnum(c) && c != '_' && c != '-' && c < utf8.RuneSelf {
 			return false
 		}
 	}
@@ -248,9 +251,4 @@ func malformedDetail(err error) string {
 		return "not valid JSON: it ends too early"
 	}
 	return fmt.Sprintf("not valid JSON near byte %d", syntax.ByteOffset)
-}
-
-// FormatJSON writes a tree as ParseJSON makes it, with keys sorted and numbers as they were written.
-func FormatJSON(tree any) ([]byte, error) {
-	return appendTree(nil, tree, func(out []byte, number json.Number) ([]byte, error) { return append(out, number...), nil })
 }

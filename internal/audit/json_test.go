@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/datastorage-service/datastorage/internal/jcs"
+	"github.com/datastorage-service/datastorage/internal/redact"
 )
 
 func TestParseJSON(t *testing.T) {
@@ -15,28 +18,28 @@ func TestParseJSON(t *testing.T) {
 	tests := []struct {
 		name, in string
 		want     any
-		counts   Actions
+		counts   redact.Actions
 	}{
-		{"scalars", ` [null, true, false, "x", 1] `, []any{nil, true, false, "x", json.Number("1")}, Actions{}},
-		{"empty containers are not nil", `{"a":{},"b":[]}`, map[string]any{"a": map[string]any{}, "b": []any{}}, Actions{}},
+		{"scalars", ` [null, true, false, "x", 1] `, []any{nil, true, false, "x", json.Number("1")}, redact.Actions{}},
+		{"empty containers are not nil", `{"a":{},"b":[]}`, map[string]any{"a": map[string]any{}, "b": []any{}}, redact.Actions{}},
 		{
 			"numbers as written", `[1.10, -0, 1E5, 1700000000123456789, 0.1000000000000000055, 1e-400]`,
 			[]any{json.Number("1.10"), json.Number("-0"), json.Number("1E5"), json.Number("1700000000123456789"), json.Number("0.1000000000000000055"), json.Number("1e-400")},
-			Actions{},
+			redact.Actions{},
 		},
-		{"keys are case-sensitive", `{"a":1,"A":2}`, map[string]any{"a": json.Number("1"), "A": json.Number("2")}, Actions{}},
-		{"escapes", `"\u00e9\n\ud83d\ude00\u0000"`, "é\n😀\x00", Actions{}},
-		{"depth at the limit", `{"a":[[1]]}`, map[string]any{"a": []any{[]any{json.Number("1")}}}, Actions{}},
-		{"invalid utf-8", "[\"a\xffb\",\"\xc3\"]", []any{"a\uFFFDb", "\uFFFD"}, Actions{ActionUTF8Replaced: 2}},
-		{"invalid utf-8 in a key", "{\"\xff\":1}", map[string]any{"\uFFFD": json.Number("1")}, Actions{ActionUTF8Replaced: 1}},
-		{"lone surrogates", `["\ud800","\udc00x","\ud800\ud800"]`, []any{"\uFFFD", "\uFFFDx", "\uFFFD\uFFFD"}, Actions{ActionUTF8Replaced: 4}},
-		{"replacement characters that were sent", `["\uFFFD","\\\ufffd","` + "\uFFFD" + `","\\ufffd"]`, []any{"\uFFFD", "\\\uFFFD", "\uFFFD", `\ufffd`}, Actions{}},
-		{"sent and made", "\"\\ufffd\xff\uFFFD\"", "\uFFFD\uFFFD\uFFFD", Actions{ActionUTF8Replaced: 1}},
+		{"keys are case-sensitive", `{"a":1,"A":2}`, map[string]any{"a": json.Number("1"), "A": json.Number("2")}, redact.Actions{}},
+		{"escapes", `"\u00e9\n\ud83d\ude00\u0000"`, "é\n😀\x00", redact.Actions{}},
+		{"depth at the limit", `{"a":[[1]]}`, map[string]any{"a": []any{[]any{json.Number("1")}}}, redact.Actions{}},
+		{"invalid utf-8", "[\"a\xffb\",\"\xc3\"]", []any{"a\uFFFDb", "\uFFFD"}, redact.Actions{redact.ActionUTF8Replaced: 2}},
+		{"invalid utf-8 in a key", "{\"\xff\":1}", map[string]any{"\uFFFD": json.Number("1")}, redact.Actions{redact.ActionUTF8Replaced: 1}},
+		{"lone surrogates", `["\ud800","\udc00x","\ud800\ud800"]`, []any{"\uFFFD", "\uFFFDx", "\uFFFD\uFFFD"}, redact.Actions{redact.ActionUTF8Replaced: 4}},
+		{"replacement characters that were sent", `["\uFFFD","\\\ufffd","` + "\uFFFD" + `","\\ufffd"]`, []any{"\uFFFD", "\\\uFFFD", "\uFFFD", `\ufffd`}, redact.Actions{}},
+		{"sent and made", "\"\\ufffd\xff\uFFFD\"", "\uFFFD\uFFFD\uFFFD", redact.Actions{redact.ActionUTF8Replaced: 1}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			counts := Actions{}
+			counts := redact.Actions{}
 			got, faults := ParseJSON([]byte(tt.in), JSONLimits{Bytes: 1000, Depth: 3}, counts)
 			if err := faults.Err(); err != nil {
 				t.Fatal(err)
@@ -99,7 +102,7 @@ func TestParseJSONRefuses(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			tree, faults := ParseJSON([]byte(tt.in), JSONLimits{Bytes: 1000, Depth: 3}, Actions{})
+			tree, faults := ParseJSON([]byte(tt.in), JSONLimits{Bytes: 1000, Depth: 3}, redact.Actions{})
 			if tree != nil {
 				t.Errorf("a tree in spite of faults: %v", tree)
 			}
@@ -120,7 +123,7 @@ func TestParseJSONRefuses(t *testing.T) {
 func TestParseJSONBoundsFaults(t *testing.T) {
 	t.Parallel()
 	text := "[" + strings.Repeat("1e400,", 5000) + "1]"
-	_, faults := ParseJSON([]byte(text), JSONLimits{Bytes: 1 << 20, Depth: 3}, Actions{})
+	_, faults := ParseJSON([]byte(text), JSONLimits{Bytes: 1 << 20, Depth: 3}, redact.Actions{})
 	if len(faults) != maxJSONFaults {
 		t.Errorf("%d faults, want %d", len(faults), maxJSONFaults)
 	}
@@ -129,32 +132,10 @@ func TestParseJSONBoundsFaults(t *testing.T) {
 func TestParseJSONBoundsDepth(t *testing.T) {
 	t.Parallel()
 	for _, open := range []string{"[", `{"a":`} {
-		_, faults := ParseJSON([]byte(strings.Repeat(open, 1<<20)), JSONLimits{Bytes: 1 << 30, Depth: 10}, Actions{})
+		_, faults := ParseJSON([]byte(strings.Repeat(open, 1<<20)), JSONLimits{Bytes: 1 << 30, Depth: 10}, redact.Actions{})
 		if len(faults) != 1 || faults[0].Code != CodeDepth {
 			t.Errorf("%s: %v, want one fault of depth", open, faults)
 		}
-	}
-}
-
-func TestFormatJSON(t *testing.T) {
-	t.Parallel()
-	tests := []struct{ name, in, want string }{
-		{"keys sorted", `{"b":1,"a":{"d":[],"c":{}}}`, `{"a":{"c":{},"d":[]},"b":1}`},
-		{"numbers as written", `[1.10,-0,1E5,1700000000123456789]`, `[1.10,-0,1E5,1700000000123456789]`},
-		{"nothing escaped for html", `"<a href='x'>&</a>"`, `"<a href='x'>&</a>"`},
-		{"white space dropped", " [ 1 , 2 ] ", "[1,2]"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			got, err := FormatJSON(parse(t, tt.in))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(tt.want, string(got)); diff != "" {
-				t.Errorf("text (-want +got):\n%s", diff)
-			}
-		})
 	}
 }
 
@@ -167,7 +148,7 @@ func FuzzParseJSON(f *testing.F) {
 	}
 	limits := JSONLimits{Bytes: 1 << 16, Depth: 8}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		tree, faults := ParseJSON(data, limits, Actions{})
+		tree, faults := ParseJSON(data, limits, redact.Actions{})
 		if json.Valid(data) && slices.ContainsFunc(faults, func(f ValidationError) bool { return f.Code == CodeMalformed }) {
 			t.Errorf("%q is JSON, but %v", data, faults)
 		}
@@ -186,11 +167,11 @@ func FuzzParseJSON(f *testing.F) {
 		if diff := cmp.Diff(want, tree); diff != "" {
 			t.Errorf("%q (-encoding/json +got):\n%s", data, diff)
 		}
-		text, err := FormatJSON(tree)
+		text, err := jcs.Format(tree)
 		if err != nil {
 			t.Fatalf("%q: %v", data, err)
 		}
-		again, faults := ParseJSON(text, JSONLimits{Bytes: 8 * limits.Bytes, Depth: limits.Depth}, Actions{})
+		again, faults := ParseJSON(text, JSONLimits{Bytes: 8 * limits.Bytes, Depth: limits.Depth}, redact.Actions{})
 		if err := faults.Err(); err != nil {
 			t.Fatalf("%q became %q: %v", data, text, err)
 		}
@@ -206,7 +187,7 @@ func BenchmarkParseJSON(b *testing.B) {
 	data := []byte("[" + strings.Repeat(record, 500) + "1]")
 	b.SetBytes(int64(len(data)))
 	for b.Loop() {
-		if _, faults := ParseJSON(data, JSONLimits{Bytes: 1 << 30, Depth: 10}, Actions{}); faults != nil {
+		if _, faults := ParseJSON(data, JSONLimits{Bytes: 1 << 30, Depth: 10}, redact.Actions{}); faults != nil {
 			b.Fatal(faults)
 		}
 	}

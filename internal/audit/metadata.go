@@ -2,6 +2,9 @@ package audit
 
 import (
 	"fmt"
+
+	"github.com/datastorage-service/datastorage/internal/jcs"
+	"github.com/datastorage-service/datastorage/internal/redact"
 )
 
 // Metadata is a JSON object as it is stored: keys sorted, numbers with the digits they were sent with. Empty means {}.
@@ -20,7 +23,7 @@ func (c Checker) metadata(tree map[string]any) Metadata {
 		c.fault(field, CodeDepth, fmt.Sprintf("nested deeper than %d levels", MaxMetadataDepth))
 		return EmptyMetadata
 	}
-	text, err := FormatJSON(SanitizeTree(tree, c.Actions))
+	text, err := jcs.Format(redact.Tree(tree, c.Actions))
 	if err != nil {
 		c.fault(field, CodeMalformed, "cannot be written as JSON")
 		return EmptyMetadata
@@ -31,12 +34,12 @@ func (c Checker) metadata(tree map[string]any) Metadata {
 	return Metadata(text)
 }
 
-// tree is the object again; the text was made by FormatJSON and is within the limits.
+// tree is the object again; the text was made by jcs.Format and is within the limits.
 func (m Metadata) tree() (any, error) {
 	if m == "" || m == EmptyMetadata {
 		return map[string]any{}, nil
 	}
-	tree, faults := ParseJSON([]byte(m), JSONLimits{Bytes: MaxMetadata, Depth: MaxMetadataDepth}, Actions{})
+	tree, faults := ParseJSON([]byte(m), JSONLimits{Bytes: MaxMetadata, Depth: MaxMetadataDepth}, redact.Actions{})
 	if err := faults.Err(); err != nil {
 		return nil, fmt.Errorf("read stored metadata: %w", err)
 	}

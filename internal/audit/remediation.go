@@ -135,17 +135,6 @@ func milliseconds(start, end time.Time) int64 {
 	return micros / 1000
 }
 
-// Signature is the signature of the incident that the remediation is about.
-func (r *Remediation) Signature() Signature {
-	return Sign(SignatureParts{
-		Name:         r.Name,
-		ActionType:   r.ActionType,
-		TargetKind:   targetKind(r.TargetResource),
-		ErrorMessage: value(r.ErrorMessage),
-		WorkflowYAML: value(r.WorkflowYAML),
-	})
-}
-
 func targetKind(target *string) string {
 	kind, _, found := strings.Cut(value(target), "/")
 	if !found {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/redact"
 )
 
 func ptr[T any](v T) *T { return &v }
@@ -62,7 +63,7 @@ func TestRemediationCheckFindsEveryFault(t *testing.T) {
 			record := valid()
 			test.change(&record)
 			var faults audit.ValidationErrors
-			record.Check(audit.Checker{Path: "records[3].", Errors: &faults, Actions: audit.Actions{}}, nil)
+			record.Check(audit.Checker{Path: "records[3].", Errors: &faults, Actions: redact.Actions{}}, nil)
 			if len(faults) != 1 || faults[0].Field+" "+faults[0].Code != "records[3]."+test.want {
 				t.Errorf("faults %v, wanted %s", faults, test.want)
 			}
@@ -77,7 +78,7 @@ func TestRemediationCheckCompletes(t *testing.T) {
 	record.EndTime = ptr(start.Add(1500 * time.Millisecond))
 	record.ErrorMessage = ptr("password=hunter2hunter2\x00")
 	var faults audit.ValidationErrors
-	actions := audit.Actions{}
+	actions := redact.Actions{}
 	record.Check(audit.Checker{Errors: &faults, Actions: actions}, map[string]any{"api_token": "abc", "n": json.Number("1.50")})
 	want := valid()
 	want.Severity = audit.SeverityUnknown
@@ -89,7 +90,7 @@ func TestRemediationCheckCompletes(t *testing.T) {
 	if diff := cmp.Diff(want, record); diff != "" || len(faults) > 0 {
 		t.Error(diff, faults)
 	}
-	wantActions := audit.Actions{audit.ActionControlRemoved: 1, audit.ActionPassword: 1, audit.ActionMetadataValue: 1}
+	wantActions := redact.Actions{redact.ActionControlRemoved: 1, redact.ActionPassword: 1, redact.ActionMetadataValue: 1}
 	if diff := cmp.Diff(wantActions, actions); diff != "" {
 		t.Error(diff)
 	}
@@ -119,7 +120,7 @@ func TestMetadataLimits(t *testing.T) {
 			t.Parallel()
 			record := valid()
 			var faults audit.ValidationErrors
-			record.Check(audit.Checker{Errors: &faults, Actions: audit.Actions{}}, test.tree)
+			record.Check(audit.Checker{Errors: &faults, Actions: redact.Actions{}}, test.tree)
 			got := ""
 			if len(faults) > 0 {
 				got = faults[0].Code

@@ -1,23 +1,6 @@
 package audit
 
-import (
-	"crypto/sha256"
-	"slices"
-	"strings"
-	"unicode/utf8"
-)
-
-// Normalizer is the version of the rules that turn what happened into a signature. A change of the rules that changes any text needs a
-// new number: it goes into every signature's id. 2 tells the incident from its remedy. What an older
-// one signed, the upkeep signs anew (docs/decisions/014-renormalization.md).
-const Normalizer = 2
-
-// Bounds of a signature's text, in bytes. The gist of a workflow is held shorter, so that it never crowds out the error.
-const (
-	maxSignatureText = 8 << 10
-	maxGistText      = 2 << 10
-	maxNormalized    = 64 << 10 // of input; what comes later cannot tell incidents apart
-)
+import "github.com/datastorage-service/datastorage/internal/signature"
 
 // Signature names an incident and its remedy: remediations that did the same about the same trouble have the same one, however often it
 // returns.
@@ -27,64 +10,20 @@ type Signature struct {
 	// IncidentID names the incident alone: it is made as ID is, from name, kind of target and error, so that remediations of the same
 	// trouble have the same one whatever was done about it.
 	IncidentID ID
-	// Text is what is embedded and searched: name, action, kind of target, error and the workflow's gist, a line each, with
-	// placeholders such as <ip> and <pod> for what changes between two occurrences. At most 8 KiB.
+	// Text is what is embedded and searched; see signature.Make.
 	Text string
 	// Normalizer is the version of the rules that made Text.
 	Normalizer int
 }
 
-// SignatureParts is what a signature is made from. The parts are expected to be sanitised already.
-type SignatureParts struct {
-	Name, ActionType, TargetKind, ErrorMessage, WorkflowYAML string
-}
-
-// Sign makes the signature of an incident. Equal parts give equal signatures, everywhere and always for one Normalizer.
-func Sign(p SignatureParts) Signature {
-	name, kind, trouble := NormalizeText(p.Name), NormalizeText(p.TargetKind), NormalizeText(p.ErrorMessage)
-	lines := []string{name, NormalizeText(p.ActionType), kind, trouble, workflowGist(p.WorkflowYAML)}
-	lines = slices.DeleteFunc(lines, func(line string) bool { return line == "" })
-	text := cutText(strings.Join(lines, "\n"), maxSignatureText)
-	incident := contentID(name, kind, trouble)
-	return Signature{ID: contentID(string(incident[:]), text), IncidentID: incident, Text: text, Normalizer: Normalizer}
-}
-
-// contentID is a UUID of version 8 (RFC 9562, section 5.8): the first 16 bytes of SHA-256(Normalizer ‖ parts, a zero byte between two), with
-// the version and variant bits set.
-func contentID(parts ...string) ID {
-	size := len(parts)
-	for _, part := range parts {
-		size += len(part)
-	}
-	text := append(make([]byte, 0, size), Normalizer)
-	for i, part := range parts {
-		if i > 0 {
-			text = append(text, 0)
-		}
-		text = append(text, part...)
-	}
-	sum := sha256.Sum256(text)
-	id := ID(sum[:16])
-	id[6] = id[6]&0x0f | 0x80
-	id[8] = id[8]&0x3f | 0x80
-	return id
-}
-
-// cutText shortens a normalised text to at most limit bytes, at a space or line break if one is near, never inside a rune or a
-// placeholder.
-func cutText(s string, limit int) string {
-	if len(s) <= limit {
-		return s
-	}
-	cut := limit
-	for cut > 0 && !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	const near = 64
-	if n := strings.LastIndexAny(s[cut-min(cut, near):cut], " \n"); n >= 0 {
-		cut += n - min(cut, near)
-	} else if n := strings.LastIndexByte(s[:cut], '<'); n >= 0 && cut-n < near {
-		cut = n
-	}
-	return strings.TrimRight(s[:cut], " \n")
+// Signature is the signature of the incident that the remediation is about.
+func (r *Remediation) Signature() Signature {
+	id, incident, text := signature.Make(signature.Parts{
+		Name:         r.Name,
+		ActionType:   r.ActionType,
+		TargetKind:   targetKind(r.TargetResource),
+		ErrorMessage: value(r.ErrorMessage),
+		WorkflowYAML: value(r.WorkflowYAML),
+	})
+	return Signature{ID: id, IncidentID: incident, Text: text, Normalizer: signature.Version}
 }

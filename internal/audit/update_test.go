@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/redact"
 )
 
 func stored() audit.Stored {
@@ -95,7 +96,7 @@ func TestUpdateApply(t *testing.T) {
 func TestUpdateMustChangeSomething(t *testing.T) {
 	t.Parallel()
 	var faults audit.ValidationErrors
-	(&audit.Update{RemediationID: "r-1"}).Check(audit.Checker{Errors: &faults, Actions: audit.Actions{}}, nil)
+	(&audit.Update{RemediationID: "r-1"}).Check(audit.Checker{Errors: &faults, Actions: redact.Actions{}}, nil)
 	if len(faults) != 1 || faults[0].Code != audit.CodeEmpty || faults[0].Field != "" {
 		t.Errorf("faults %v", faults)
 	}

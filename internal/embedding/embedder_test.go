@@ -212,7 +212,7 @@ func TestDocumentsBatches(t *testing.T) {
 func TestSharedCall(t *testing.T) {
 	t.Parallel()
 	const requests = 20
-	sig := signature("the same trouble")
+	sig := testSignature("the same trouble")
 	tests := []struct {
 		name string
 		ask  func(context.Context, *Embedder) ([]float32, error)
@@ -488,7 +488,7 @@ func TestBlankTextIsRefused(t *testing.T) {
 		t.Errorf("Query: error is %v, want ErrRefused", err)
 	}
 	blank := audit.Signature{ID: audit.ID{1}, Text: ""}
-	good := signature("trouble")
+	good := testSignature("trouble")
 	vectors, err := e.Documents(t.Context(), []audit.Signature{blank, good}, nil)
 	var refused *RefusedError
 	if !errors.As(err, &refused) || !slices.Equal(refused.IDs, []audit.ID{blank.ID}) {

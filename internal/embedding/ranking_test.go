@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/signature"
 )
 
 // BenchmarkHashingRanking reports how well the hash vectors rank, as nDCG@10, on retrieval test collections that are not part of
@@ -55,10 +55,10 @@ func documents(b *testing.B, dir string) []document {
 		}
 		err := json.Unmarshal(line, &doc)
 		kind, _, _ := strings.Cut(doc.TargetResource, "/")
-		signed := audit.Sign(audit.SignatureParts{
+		_, _, text := signature.Make(signature.Parts{
 			Name: doc.Name, ActionType: doc.ActionType, TargetKind: kind, ErrorMessage: doc.ErrorMessage, WorkflowYAML: doc.WorkflowYAML,
 		})
-		docs = append(docs, document{id: cmp.Or(doc.ID, doc.RemediationID), text: cmp.Or(doc.Text, signed.Text)})
+		docs = append(docs, document{id: cmp.Or(doc.ID, doc.RemediationID), text: cmp.Or(doc.Text, text)})
 		return err
 	})
 	return docs
@@ -83,7 +83,7 @@ func questions(b *testing.B, dir string) []question {
 	eachLine(b, filepath.Join(dir, "queries.jsonl"), func(line []byte) error {
 		var query struct{ ID, Text string }
 		err := json.Unmarshal(line, &query)
-		queries = append(queries, question{text: audit.NormalizeText(query.Text), gains: gains[query.ID]})
+		queries = append(queries, question{text: signature.Normalize(query.Text), gains: gains[query.ID]})
 		return err
 	})
 	return queries

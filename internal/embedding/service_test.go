@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/signature"
 )
 
 // dimensions of the service's vectors.
@@ -167,14 +168,14 @@ func batchSize(n int) func(*openAIConfig) {
 func signatures(n int) []audit.Signature {
 	sigs := make([]audit.Signature, n)
 	for i := range sigs {
-		sigs[i] = signature(fmt.Sprintf("incident number %d", i))
+		sigs[i] = testSignature(fmt.Sprintf("incident number %d", i))
 	}
 	return sigs
 }
 
-func signature(text string) audit.Signature {
+func testSignature(text string) audit.Signature {
 	sum := sha256.Sum256([]byte(text))
-	return audit.Signature{ID: audit.ID(sum[:16]), Text: text, Normalizer: audit.Normalizer}
+	return audit.Signature{ID: audit.ID(sum[:16]), Text: text, Normalizer: signature.Version}
 }
 
 // eventually waits until a condition holds that other goroutines bring about.

@@ -12,6 +12,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 	"github.com/datastorage-service/datastorage/internal/lexical"
 	"github.com/datastorage-service/datastorage/internal/postgres/internal/dbsqlc"
+	"github.com/datastorage-service/datastorage/internal/signature"
 )
 
 // Vectors are the vectors of signatures, each as long as the store's model has dimensions.
@@ -337,7 +338,7 @@ func (a *attempt) insertRemediations(ctx context.Context, b batch) ([]dbsqlc.Rem
 		ContentHash:          b.contentHash,
 		Metadata:             b.metadata,
 		SignatureID:          ids,
-		Normalizer:           audit.Normalizer,
+		Normalizer:           signature.Version,
 		Analyzer:             lexical.Analyzer,
 		NewSignatureID:       distinct.ids,
 		NewSignatureIncident: distinct.incidents,

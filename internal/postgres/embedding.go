@@ -5,6 +5,7 @@ import (
 
 	"github.com/datastorage-service/datastorage/internal/audit"
 	"github.com/datastorage-service/datastorage/internal/postgres/internal/dbsqlc"
+	"github.com/datastorage-service/datastorage/internal/signature"
 )
 
 // SignaturesStored answers which of the signatures have a vector of the store's model.
@@ -19,7 +20,7 @@ func (s *Store) SignaturesStored(ctx context.Context, ids []audit.ID) ([]audit.I
 func (s *Store) SignaturesPending(ctx context.Context, after audit.ID, limit int) ([]audit.Signature, error) {
 	return retry(ctx, "look for signatures without a vector", func(ctx context.Context) ([]audit.Signature, error) {
 		rows, err := s.queries.SignaturePending(ctx, s.pool, dbsqlc.SignaturePendingParams{
-			Model: s.model, After: after, Normalizer: audit.Normalizer, PageSize: int32(limit),
+			Model: s.model, After: after, Normalizer: signature.Version, PageSize: int32(limit),
 		})
 		signatures := make([]audit.Signature, len(rows))
 		for i, row := range rows {

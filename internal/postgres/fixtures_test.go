@@ -13,6 +13,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 	"github.com/datastorage-service/datastorage/internal/postgres"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
+	"github.com/datastorage-service/datastorage/internal/redact"
 )
 
 // tapped is a store whose every message goes through a tap, which fails the test for what RDS Proxy would pin on.
@@ -199,7 +200,7 @@ func entry(tb testing.TB, record audit.Record) audit.Entry {
 func entryAt(tb testing.TB, record audit.Record, at time.Time) audit.Entry {
 	tb.Helper()
 	var faults audit.ValidationErrors
-	checker := audit.Checker{Errors: &faults, Actions: audit.Actions{}}
+	checker := audit.Checker{Errors: &faults, Actions: redact.Actions{}}
 	switch record := record.(type) {
 	case *audit.Remediation:
 		record.Check(checker, tree(tb, record.Metadata))
@@ -234,7 +235,7 @@ func tree(tb testing.TB, metadata audit.Metadata) map[string]any {
 	if metadata == "" {
 		return nil
 	}
-	parsed, faults := audit.ParseJSON([]byte(metadata), audit.JSONLimits{Bytes: audit.MaxMetadata, Depth: 10}, audit.Actions{})
+	parsed, faults := audit.ParseJSON([]byte(metadata), audit.JSONLimits{Bytes: audit.MaxMetadata, Depth: 10}, redact.Actions{})
 	members, ok := parsed.(map[string]any)
 	if !ok {
 		tb.Fatal(faults)

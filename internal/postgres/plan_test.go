@@ -18,6 +18,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/lexical"
 	"github.com/datastorage-service/datastorage/internal/postgres"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
+	"github.com/datastorage-service/datastorage/internal/signature"
 )
 
 // What the plans are made for.
@@ -50,7 +51,7 @@ func data() []string {
 		"SET session_replication_role = replica",
 		// Triggers do not fire here either.
 		fmt.Sprintf(`INSERT INTO signature (id, text, normalizer, length, analyzer)
-			SELECT md5('s' || s)::uuid, 'signature ' || s, %d, 10, 1 FROM generate_series(1, %d) AS s`, audit.Normalizer, planSignatures),
+			SELECT md5('s' || s)::uuid, 'signature ' || s, %d, 10, 1 FROM generate_series(1, %d) AS s`, signature.Version, planSignatures),
 		postings("signature", 3), postings("word5", 10), postings("77", 1000),
 		// And the words that nobody asks for, as a text has them.
 		fmt.Sprintf(`INSERT INTO signature_term (term, signature_id, count, length)

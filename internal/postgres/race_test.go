@@ -19,6 +19,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgres"
 	"github.com/datastorage-service/datastorage/internal/postgres/internal/dbsqlc"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
+	"github.com/datastorage-service/datastorage/internal/signature"
 )
 
 // checkNoDeadlock closes the store and asks the server whether it ever had to break a deadlock in the database.
@@ -43,7 +44,7 @@ func appendIn(t *testing.T, tx pgx.Tx, e audit.Entry) {
 		var rows []dbsqlc.RemediationAppendRow
 		rows, err = queries.RemediationAppend(t.Context(), tx, dbsqlc.RemediationAppendParams{
 			Canonical: canonical, ContentHash: hash, Metadata: metadata, SignatureID: []audit.ID{e.Signature.ID},
-			Normalizer: audit.Normalizer, NewSignatureID: []audit.ID{e.Signature.ID},
+			Normalizer: signature.Version, NewSignatureID: []audit.ID{e.Signature.ID},
 			NewSignatureIncident: []audit.ID{e.Signature.IncidentID}, NewSignatureText: []string{e.Signature.Text},
 			Analyzer: lexical.Analyzer, NewSignatureTerms: []string{"{}"}, NewSignatureCounts: []string{"{}"}, NewSignatureLength: []int32{0},
 			VectorSignatureID: []audit.ID{}, Vectors: []float32{}, Model: postgrestest.Model,

@@ -8,12 +8,13 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 	"github.com/datastorage-service/datastorage/internal/lexical"
 	"github.com/datastorage-service/datastorage/internal/postgres/internal/dbsqlc"
+	"github.com/datastorage-service/datastorage/internal/signature"
 )
 
 // signedPage is how many signatures, or remediations of one, are read at a time, the latter with no more than PageBytes of text.
 const signedPage = 200
 
-// OldSignatures walks the signatures of normalizers before audit.Normalizer, a page at a time: those that remediations have, which are to be
+// OldSignatures walks the signatures of normalizers before signature.Version, a page at a time: those that remediations have, which are to be
 // signed anew, or those that none has. What changes meanwhile may be met or not. The walk ends after an error.
 func (s *Store) OldSignatures(ctx context.Context, used bool) iter.Seq2[audit.ID, error] {
 	return func(yield func(audit.ID, error) bool) {
@@ -21,7 +22,7 @@ func (s *Store) OldSignatures(ctx context.Context, used bool) iter.Seq2[audit.ID
 		for {
 			page, err := retry(ctx, "look for old signatures", func(ctx context.Context) ([]dbsqlc.SignatureOldRow, error) {
 				return s.queries.SignatureOld(ctx, s.pool, dbsqlc.SignatureOldParams{
-					Normalizer: audit.Normalizer, AfterNormalizer: last.Normalizer, AfterID: last.ID, PageSize: signedPage,
+					Normalizer: signature.Version, AfterNormalizer: last.Normalizer, AfterID: last.ID, PageSize: signedPage,
 				})
 			})
 			if err != nil {
@@ -86,7 +87,7 @@ func (s *Store) RenormalizeAlongside(ctx context.Context, old audit.ID, signatur
 	}
 	_, err := retry(ctx, "sign beside", func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, s.queries.SignatureBeside(ctx, s.pool, dbsqlc.SignatureBesideParams{
-			Old: old, Normalizer: audit.Normalizer, Analyzer: lexical.Analyzer,
+			Old: old, Normalizer: signature.Version, Analyzer: lexical.Analyzer,
 			Ids: arrays.ids, Incidents: arrays.incidents, Texts: arrays.texts, Terms: arrays.terms, Counts: arrays.counts,
 			Lengths: arrays.lengths,
 		})
@@ -99,7 +100,7 @@ func (s *Store) RenormalizeAlongside(ctx context.Context, old audit.ID, signatur
 func (s *Store) RenormalizeIncident(ctx context.Context, old, incident audit.ID) error {
 	_, err := retry(ctx, "set the incident of an old signature", func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, s.queries.SignatureSetIncident(ctx, s.pool, dbsqlc.SignatureSetIncidentParams{
-			ID: old, Normalizer: audit.Normalizer, IncidentID: incident,
+			ID: old, Normalizer: signature.Version, IncidentID: incident,
 		})
 	})
 	return err
@@ -181,7 +182,7 @@ func (s *Store) readyToHave(
 // ToRenormalize counts the remediations whose signature is an old one.
 func (s *Store) ToRenormalize(ctx context.Context) (int64, error) {
 	return retry(ctx, "count what is to be signed anew", func(ctx context.Context) (int64, error) {
-		return s.queries.RemediationCountOld(ctx, s.pool, dbsqlc.RemediationCountOldParams{Normalizer: audit.Normalizer})
+		return s.queries.RemediationCountOld(ctx, s.pool, dbsqlc.RemediationCountOldParams{Normalizer: signature.Version})
 	})
 }
 
@@ -189,6 +190,6 @@ func (s *Store) ToRenormalize(ctx context.Context) (int64, error) {
 // and answers how many. Those that a write is busy with stay.
 func (s *Store) DropSignatures(ctx context.Context, ids []audit.ID) (int64, error) {
 	return retry(ctx, "drop old signatures", func(ctx context.Context) (int64, error) {
-		return s.queries.SignatureDrop(ctx, s.pool, dbsqlc.SignatureDropParams{Ids: ids, Normalizer: audit.Normalizer})
+		return s.queries.SignatureDrop(ctx, s.pool, dbsqlc.SignatureDropParams{Ids: ids, Normalizer: signature.Version})
 	})
 }

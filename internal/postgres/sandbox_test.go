@@ -16,6 +16,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 	"github.com/datastorage-service/datastorage/internal/postgres"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
+	"github.com/datastorage-service/datastorage/internal/redact"
 )
 
 // sandboxVariable makes this test binary a function's process: it holds the database's URL.
@@ -43,7 +44,7 @@ func runSandbox(ctx context.Context, url string, in io.Reader, out io.Writer) er
 func writeAlone(ctx context.Context, store *postgres.Store, id string) error {
 	var faults audit.ValidationErrors
 	record := minimal(id)
-	record.Check(audit.Checker{Errors: &faults, Actions: audit.Actions{}}, nil)
+	record.Check(audit.Checker{Errors: &faults, Actions: redact.Actions{}}, nil)
 	made, err := audit.NewEntry(record, "sandbox", time.Now())
 	if err != nil {
 		return err

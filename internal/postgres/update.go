@@ -11,6 +11,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 	"github.com/datastorage-service/datastorage/internal/lexical"
 	"github.com/datastorage-service/datastorage/internal/postgres/internal/dbsqlc"
+	"github.com/datastorage-service/datastorage/internal/signature"
 )
 
 // applyUpdates locks and reads the remediations that are to be updated, and lets the domain apply the updates. Several updates of one
@@ -162,7 +163,7 @@ func (a *attempt) writeChanges(ctx context.Context, _ []int) error {
 	_, err = a.store.queries.RemediationUpdate(ctx, a.db, dbsqlc.RemediationUpdateParams{
 		Canonical:            b.canonical,
 		ContentHash:          b.contentHash,
-		Normalizer:           audit.Normalizer,
+		Normalizer:           signature.Version,
 		Analyzer:             lexical.Analyzer,
 		NewSignatureID:       distinct.ids,
 		NewSignatureIncident: distinct.incidents,

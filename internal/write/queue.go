@@ -20,6 +20,7 @@ import (
 
 	"github.com/datastorage-service/datastorage/internal/api"
 	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/redact"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
@@ -72,7 +73,7 @@ func readEvent(payload []byte) (events.SQSEvent, error) {
 type delivery struct {
 	queue
 	messages []*message
-	actions  audit.Actions
+	actions  redact.Actions
 	// stuck are the message groups of which a message was not stored.
 	stuck map[string]bool
 	// away is why the rejects queue could not be reached, so that only one message waits for it.
@@ -101,7 +102,7 @@ type queued struct {
 }
 
 func newDelivery(q queue, event events.SQSEvent) *delivery {
-	d := &delivery{queue: q, actions: audit.Actions{}, stuck: map[string]bool{}}
+	d := &delivery{queue: q, actions: redact.Actions{}, stuck: map[string]bool{}}
 	for _, sent := range event.Records {
 		// Until it is known better, a message has failed.
 		m := &message{SQSMessage: sent, status: telemetry.Failure}
@@ -153,7 +154,7 @@ func (d *delivery) decode(now time.Time) {
 	var running sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(work)/worthATask+1) {
 		running.Go(func() {
-			actions := audit.Actions{}
+			actions := redact.Actions{}
 			for i := next.Add(1) - 1; i < int64(len(work)); i = next.Add(1) - 1 {
 				work[i].decode(now, actions)
 			}
@@ -186,7 +187,7 @@ func (m *message) open() {
 }
 
 // decode makes the record's entry. A panic is the record's error, so that no other record suffers from it.
-func (r *queued) decode(now time.Time, actions audit.Actions) {
+func (r *queued) decode(now time.Time, actions redact.Actions) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			r.err = fmt.Errorf("panic: %v\n%s", fault, debug.Stack())
@@ -435,7 +436,7 @@ func (d *delivery) tell(ctx context.Context, m *message, err error, attributes .
 func (r *queued) attributes(index int) []slog.Attr {
 	attributes := []slog.Attr{slog.Int("index", index)}
 	if id := r.entry.RemediationID; id != "" {
-		attributes = append(attributes, slog.String("remediation_id", audit.SanitizeText(id, audit.Actions{})))
+		attributes = append(attributes, slog.String("remediation_id", redact.Text(id, redact.Actions{})))
 	}
 	return attributes
 }

@@ -1,10 +1,13 @@
-package audit
+// Package redact takes secrets and control characters out of text and JSON trees. What names a secret stays. It knows no records.
+package redact
 
 import (
 	"cmp"
 	"iter"
 	"slices"
 	"strings"
+
+	"github.com/datastorage-service/datastorage/internal/ascii"
 )
 
 // redacted stands where a secret stood.
@@ -22,7 +25,7 @@ type span struct {
 // findSecrets returns the secrets in s, ordered and apart from one another. Each finder runs through s once, from anchor to
 // anchor (a separator, "://", a token's prefix), and looks only a bounded way around it or up to the end of the value it found.
 func findSecrets(s string) []span {
-	if len(s) < shortestToken && spanOf(s, isWord) == len(s) {
+	if len(s) < shortestToken && ascii.PrefixLen(s, ascii.IsWord) == len(s) {
 		return nil // every secret that does not show by its own shape stands behind a separator
 	}
 	var found []span
@@ -96,28 +99,9 @@ func after(s string, held *pairs, anchor string) iter.Seq[int] {
 	}
 }
 
-func isDigit(c byte) bool { return c >= '0' && c <= '9' }
-func isLower(c byte) bool { return c >= 'a' && c <= 'z' }
-func isUpper(c byte) bool { return c >= 'A' && c <= 'Z' }
-func isAlnum(c byte) bool { return isDigit(c) || isLower(c) || isUpper(c) }
-func isBlank(c byte) bool { return c == ' ' || c == '\t' }
-func isSpace(c byte) bool { return isBlank(c) || c == '\n' || c == '\r' }
-
-// isHex is true for lower and upper case digits alike.
-func isHex(c byte) bool { return isDigit(c) || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F' }
-
 // isBase64 covers the standard and the URL alphabet, with padding.
 func isBase64(c byte) bool {
-	return isAlnum(c) || c == '+' || c == '/' || c == '=' || c == '-' || c == '_'
-}
-
-// spanOf is how many bytes from the start of s satisfy is.
-func spanOf(s string, is func(byte) bool) int {
-	n := 0
-	for n < len(s) && is(s[n]) {
-		n++
-	}
-	return n
+	return ascii.IsAlnum(c) || c == '+' || c == '/' || c == '=' || c == '-' || c == '_'
 }
 
 // lineEnd is the index of the line break that ends the line around i, or the length of s.
@@ -126,9 +110,4 @@ func lineEnd(s string, i int) int {
 		return i + n
 	}
 	return len(s)
-}
-
-// foldPrefix reports whether s starts with the lower-case ASCII prefix in any case.
-func foldPrefix(s, prefix string) bool {
-	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }

@@ -1,14 +1,19 @@
-package audit
+package signature
 
 import (
+	"encoding/hex"
+	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/datastorage-service/datastorage/internal/redact"
 )
 
-func TestNormalizeText(t *testing.T) {
+func TestNormalize(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, in, want string }{
 		{"empty", "", ""},
@@ -65,22 +70,22 @@ func TestNormalizeText(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got := NormalizeText(tt.in)
+			got := Normalize(tt.in)
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(got, NormalizeText(got)); diff != "" {
+			if diff := cmp.Diff(got, Normalize(got)); diff != "" {
 				t.Errorf("normalised twice (-once +twice):\n%s", diff)
 			}
 		})
 	}
 }
 
-// TestSignFolds holds pairs of the same incident, which must have one signature, and pairs of different ones, which must not.
-func TestSignFolds(t *testing.T) {
+// TestMakeFolds holds pairs of the same incident, which must have one signature, and pairs of different ones, which must not.
+func TestMakeFolds(t *testing.T) {
 	t.Parallel()
-	parts := func(message string) SignatureParts {
-		return SignatureParts{Name: "KubePodCrashLooping", ActionType: "restart_pod", TargetKind: "deployment", ErrorMessage: message}
+	parts := func(message string) Parts {
+		return Parts{Name: "KubePodCrashLooping", ActionType: "restart_pod", TargetKind: "deployment", ErrorMessage: message}
 	}
 	tests := []struct {
 		name, a, b string
@@ -98,17 +103,18 @@ func TestSignFolds(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			a, b := Sign(parts(tt.a)), Sign(parts(tt.b))
-			if same := a == b; same != tt.same {
-				t.Errorf("same = %t, want %t:\n%s\n%s", same, tt.same, a.Text, b.Text)
+			id, _, text := Make(parts(tt.a))
+			otherID, _, otherText := Make(parts(tt.b))
+			if same := id == otherID; same != tt.same {
+				t.Errorf("same = %t, want %t:\n%s\n%s", same, tt.same, text, otherText)
 			}
 		})
 	}
 }
 
-func TestSign(t *testing.T) {
+func TestMake(t *testing.T) {
 	t.Parallel()
-	got := Sign(SignatureParts{
+	id, incident, text := Make(Parts{
 		Name:         "KubePodCrashLooping",
 		ActionType:   "restart_pod",
 		TargetKind:   "deployment",
@@ -116,66 +122,64 @@ func TestSign(t *testing.T) {
 		WorkflowYAML: "apiVersion: v1\nsteps:\n- name: restart the pod\n  run: kubectl delete pod api-7d9f8b6c5d-x2k4j\n  timeout: 30s\n",
 	})
 	want := "KubePodCrashLooping\nrestart_pod\ndeployment\npod api-<pod>: exit code 137\nrestart the pod\nkubectl delete pod api-<pod>"
-	if diff := cmp.Diff(want, got.Text); diff != "" {
+	if diff := cmp.Diff(want, text); diff != "" {
 		t.Errorf("text (-want +got):\n%s", diff)
 	}
 	// Made apart from this code: printf '\002<name>\0<kind>\0<error>' | sha256sum, first 16 bytes, version nibble 8, variant bits 10; then
 	// the same of '\002<those 16 bytes>\0<the text above>'.
-	if diff := cmp.Diff("a644cede-9f18-8897-bf34-f118054179c7", got.IncidentID.String()); diff != "" {
+	if diff := cmp.Diff("a644cede9f188897bf34f118054179c7", hex.EncodeToString(incident[:])); diff != "" {
 		t.Errorf("incident (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff("d104fb07-e474-84df-b7b8-e323e31c631c", got.ID.String()); diff != "" {
+	if diff := cmp.Diff("d104fb07e47484dfb7b8e323e31c631c", hex.EncodeToString(id[:])); diff != "" {
 		t.Errorf("id (-want +got):\n%s", diff)
-	}
-	if got.Normalizer != Normalizer {
-		t.Errorf("normalizer %d, want %d", got.Normalizer, Normalizer)
 	}
 }
 
-// TestSignTellsTheIncidentFromItsRemedy: what was done makes another signature of the same incident, what was wrong another incident.
-func TestSignTellsTheIncidentFromItsRemedy(t *testing.T) {
+// TestMakeSeparatesIncidentAndRemedy: what was done makes another signature of the same incident, what was wrong another incident.
+func TestMakeSeparatesIncidentAndRemedy(t *testing.T) {
 	t.Parallel()
-	first := SignatureParts{Name: "DiskFull", ActionType: "resize", TargetKind: "pvc", ErrorMessage: "91% used", WorkflowYAML: "run: resize it"}
+	first := Parts{Name: "DiskFull", ActionType: "resize", TargetKind: "pvc", ErrorMessage: "91% used", WorkflowYAML: "run: resize it"}
 	tests := []struct {
 		name                    string
-		change                  func(*SignatureParts)
+		change                  func(*Parts)
 		sameIncident, identical bool
 	}{
-		{"other numbers", func(p *SignatureParts) { p.ErrorMessage = "97% used" }, true, true},
-		{"other action", func(p *SignatureParts) { p.ActionType = "clean_up" }, true, false},
-		{"other workflow", func(p *SignatureParts) { p.WorkflowYAML = "run: clean it up" }, true, false},
-		{"no workflow", func(p *SignatureParts) { p.WorkflowYAML = "" }, true, false},
-		{"other alert", func(p *SignatureParts) { p.Name = "DiskSlow" }, false, false},
-		{"other kind of target", func(p *SignatureParts) { p.TargetKind = "node" }, false, false},
-		{"other error", func(p *SignatureParts) { p.ErrorMessage = "91% of inodes used" }, false, false},
-		{"a word of the error as the kind", func(p *SignatureParts) { p.TargetKind, p.ErrorMessage = "", "pvc\n91% used" }, false, false},
+		{"other numbers", func(p *Parts) { p.ErrorMessage = "97% used" }, true, true},
+		{"other action", func(p *Parts) { p.ActionType = "clean_up" }, true, false},
+		{"other workflow", func(p *Parts) { p.WorkflowYAML = "run: clean it up" }, true, false},
+		{"no workflow", func(p *Parts) { p.WorkflowYAML = "" }, true, false},
+		{"other alert", func(p *Parts) { p.Name = "DiskSlow" }, false, false},
+		{"other kind of target", func(p *Parts) { p.TargetKind = "node" }, false, false},
+		{"other error", func(p *Parts) { p.ErrorMessage = "91% of inodes used" }, false, false},
+		{"a word of the error as the kind", func(p *Parts) { p.TargetKind, p.ErrorMessage = "", "pvc\n91% used" }, false, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			other := first
 			tt.change(&other)
-			a, b := Sign(first), Sign(other)
-			if same := a.IncidentID == b.IncidentID; same != tt.sameIncident {
+			id, incident, text := Make(first)
+			otherID, otherIncident, otherText := Make(other)
+			if same := incident == otherIncident; same != tt.sameIncident {
 				t.Errorf("same incident = %t", same)
 			}
-			if same := a.ID == b.ID; same != tt.identical {
-				t.Errorf("same signature = %t:\n%s\n%s", same, a.Text, b.Text)
+			if same := id == otherID; same != tt.identical {
+				t.Errorf("same signature = %t:\n%s\n%s", same, text, otherText)
 			}
 		})
 	}
 }
 
-func TestSignIsBounded(t *testing.T) {
+func TestMakeIsBounded(t *testing.T) {
 	t.Parallel()
 	for name, word := range map[string]string{"words": "words and more ", "no spaces": "日本語", "placeholders": "10.0.0.1;"} {
 		long := strings.Repeat(word, 20_000)
-		got := Sign(SignatureParts{Name: "n", ActionType: "a", TargetKind: "k", ErrorMessage: long, WorkflowYAML: long})
-		if len(got.Text) > maxSignatureText || len(got.Text) < maxSignatureText/2 || !utf8.ValidString(got.Text) {
-			t.Errorf("%s: %d bytes, valid UTF-8 %t", name, len(got.Text), utf8.ValidString(got.Text))
+		_, _, text := Make(Parts{Name: "n", ActionType: "a", TargetKind: "k", ErrorMessage: long, WorkflowYAML: long})
+		if len(text) > maxText || len(text) < maxText/2 || !utf8.ValidString(text) {
+			t.Errorf("%s: %d bytes, valid UTF-8 %t", name, len(text), utf8.ValidString(text))
 		}
-		if again := NormalizeText(got.Text); again != got.Text {
-			t.Errorf("%s: the cut text changes when normalised: …%q to …%q", name, got.Text[len(got.Text)-20:], again[len(again)-20:])
+		if again := Normalize(text); again != text {
+			t.Errorf("%s: the cut text changes when normalised: …%q to …%q", name, text[len(text)-20:], again[len(again)-20:])
 		}
 		gist := workflowGist(long)
 		if len(gist) > maxGistText || !utf8.ValidString(gist) {
@@ -207,7 +211,7 @@ func TestWorkflowGist(t *testing.T) {
 	}
 }
 
-func FuzzSign(f *testing.F) {
+func FuzzMake(f *testing.F) {
 	for _, seed := range []string{
 		"pod api-7d9f8b6c5d-x2k4j_shop(3f2b8c1e-9a4d-4c7b-8e21-0f5a6b7c8d9e) exit code 137", "Sat Jun 18 02:23:10 2005 10 second(s)",
 		"<n> ms <ip>:80 <pod>-x", "HTTP/1.1 503 v1.2.3 0x1f -12 +7 1e5 99th", "Failed password for invalid user user from ::1 port 22",
@@ -216,37 +220,46 @@ func FuzzSign(f *testing.F) {
 		f.Add(seed)
 	}
 	for _, name := range []string{"secrets.jsonl", "innocents.jsonl"} {
-		for _, s := range readSamples(f, name) {
-			f.Add(s.Text)
+		data, err := os.ReadFile("../redact/testdata/" + name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for line := range strings.Lines(string(data)) {
+			var sample struct{ Text string }
+			if err := json.Unmarshal([]byte(line), &sample); err != nil {
+				f.Fatalf("%s: %v", name, err)
+			}
+			f.Add(sample.Text)
 		}
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		s = SanitizeText(s, Actions{})
-		once := NormalizeText(s)
-		if twice := NormalizeText(once); twice != once {
+		s = redact.Text(s, redact.Actions{})
+		once := Normalize(s)
+		if twice := Normalize(once); twice != once {
 			t.Errorf("not idempotent:\n%q\n%q\n%q", s, once, twice)
 		}
-		parts := SignatureParts{Name: "n", ActionType: "a", TargetKind: "k", ErrorMessage: s, WorkflowYAML: s}
-		signature := Sign(parts)
-		if signature != Sign(parts) {
+		parts := Parts{Name: "n", ActionType: "a", TargetKind: "k", ErrorMessage: s, WorkflowYAML: s}
+		id, _, text := Make(parts)
+		if again, _, _ := Make(parts); again != id {
 			t.Errorf("two signatures of %q", s)
 		}
-		if !utf8.ValidString(signature.Text) || len(signature.Text) > maxSignatureText {
-			t.Errorf("text of %d bytes: %q", len(signature.Text), signature.Text)
+		if !utf8.ValidString(text) || len(text) > maxText {
+			t.Errorf("text of %d bytes: %q", len(text), text)
 		}
-		if signature.ID[6]>>4 != 8 || signature.ID[8]>>6 != 2 {
-			t.Errorf("%s is not a UUID of version 8", signature.ID)
+		if id[6]>>4 != 8 || id[8]>>6 != 2 {
+			t.Errorf("%x is not a UUID of version 8", id)
 		}
 	})
 }
 
-func BenchmarkSign(b *testing.B) {
+func BenchmarkMake(b *testing.B) {
+	const line = "2026-01-01T00:00:00Z level=error msg=\"dial tcp 10.0.0.5:5432: connection refused\" pod=api-5d8f9c7b6d-x2k4j\n"
 	for name, size := range map[string]int{"300B": 300, "64KiB": 64 << 10} {
-		parts := SignatureParts{Name: "KubePodCrashLooping", ActionType: "restart_pod", TargetKind: "deployment", ErrorMessage: noisyText(size)}
+		parts := Parts{Name: "KubePodCrashLooping", ActionType: "restart_pod", TargetKind: "deployment", ErrorMessage: strings.Repeat(line, size/len(line)+1)[:size]}
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(size))
 			for b.Loop() {
-				Sign(parts)
+				Make(parts)
 			}
 		})
 	}

@@ -1,6 +1,10 @@
-package audit
+package signature
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/datastorage-service/datastorage/internal/ascii"
+)
 
 // workflowGist is what a workflow does, in its own words, normalised and at most 2 KiB: comments, the names and descriptions of steps,
 // commands, and running text. Manifests' other fields (labels, images, ports, namespaces) say how, not what, and are left out.
@@ -25,7 +29,7 @@ func workflowGist(workflow string) string {
 			break
 		}
 	}
-	return cutText(NormalizeText(kept.String()), maxGistText)
+	return cutText(Normalize(kept.String()), maxGistText)
 }
 
 // gistOfLine is what one line tells, and whether the lines indented under it tell as well.
@@ -45,7 +49,7 @@ func gistOfLine(text string, taking bool) (tel string, opens bool) {
 		return "", false
 	}
 	value = strings.TrimSpace(value)
-	if isBlockIndicator(value) {
+	if ascii.IsBlockIndicator(value) {
 		return "", true
 	}
 	return strings.Trim(value, "\"'"), value == "" && isCommandKey(key)
@@ -53,7 +57,7 @@ func gistOfLine(text string, taking bool) (tel string, opens bool) {
 
 func isFieldName(key string) bool {
 	name := strings.Trim(key, "\"'")
-	return name != "" && spanOf(name, func(c byte) bool { return isDotted(c) || c == '/' }) == len(name)
+	return name != "" && ascii.PrefixLen(name, func(c byte) bool { return ascii.IsDottedWord(c) || c == '/' }) == len(name)
 }
 
 // isTellingKey holds for the fields of workflow formats (Argo, Tekton, GitHub Actions, Ansible, plain scripts) that say what is done.

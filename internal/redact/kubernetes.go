@@ -1,6 +1,10 @@
-package audit
+package redact
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/datastorage-service/datastorage/internal/ascii"
+)
 
 // findKubernetesSecrets finds the values of data and stringData in manifests of kind Secret, in YAML and in JSON, also inside other
 // text. Their keys stay; ConfigMaps and all other kinds are not touched.
@@ -159,7 +163,7 @@ func (y *yamlSecrets) redact(lines []yamlLine) {
 		if line.column == column {
 			if key, value, ok := strings.Cut(content, ":"); ok {
 				trimmed := strings.TrimLeft(value, " \t")
-				if !isBlockIndicator(trimmed) {
+				if !ascii.IsBlockIndicator(trimmed) {
 					y.value(line.start+len(key)+1+len(value)-len(trimmed), line.end)
 				}
 				continue
@@ -172,11 +176,6 @@ func (y *yamlSecrets) redact(lines []yamlLine) {
 		y.value(line.start, lines[last].end)
 		i = last
 	}
-}
-
-// isBlockIndicator holds for the | and > that begin a block scalar, with their modifiers.
-func isBlockIndicator(value string) bool {
-	return value != "" && (value[0] == '|' || value[0] == '>') && strings.Trim(value[1:], "+-0123456789") == ""
 }
 
 // value adds one value without the quotes around it, unless it is a template or was redacted before.

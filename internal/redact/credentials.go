@@ -1,9 +1,12 @@
-package audit
+package redact
 
 import (
 	"encoding/base64"
 	"strings"
+	"unicode"
 	"unicode/utf8"
+
+	"github.com/datastorage-service/datastorage/internal/ascii"
 )
 
 // schemeAction knows the schemes of HTTP authentication (RFC 9110, section 11; IANA's registry, and those that services made up).
@@ -27,15 +30,15 @@ func addAuthorization(found []span, s string, a assignment) []span {
 
 func addScheme(found []span, s string, start, end int) []span {
 	value := s[start:end]
-	word := spanOf(value[:min(len(value), maxLabel)], isWord)
+	word := ascii.PrefixLen(value[:min(len(value), maxLabel)], ascii.IsWord)
 	action, known := schemeAction(value[:word])
 	if !known {
-		if n := spanOf(value, isCredential); looksRandom(value[:n]) {
+		if n := ascii.PrefixLen(value, isCredential); looksRandom(value[:n]) {
 			return add(found, s, start, start+n, ActionBearer)
 		}
 		return found
 	}
-	from := start + word + spanOf(value[word:], isBlank)
+	from := start + word + ascii.PrefixLen(value[word:], ascii.IsBlank)
 	if strings.EqualFold(value[:word], "digest") {
 		return add(found, s, from, min(end, lineEnd(s, from)), action) // its parameters have quotes of their own
 	}
@@ -52,7 +55,7 @@ func isCredential(c byte) bool { return isBase64(c) || c == '.' || c == '~' }
 // looksRandom holds for a word that nobody wrote by hand: long, with digits and letters.
 func looksRandom(v string) bool {
 	const shortest = 16
-	return len(v) >= shortest && spanOf(v, isCredential) == len(v) &&
+	return len(v) >= shortest && ascii.PrefixLen(v, isCredential) == len(v) &&
 		strings.ContainsAny(v, "0123456789") && strings.ContainsAny(strings.ToLower(v), "abcdefghijklmnopqrstuvwxyz")
 }
 
@@ -61,7 +64,7 @@ func findCredentials(s string, held *pairs, found []span) []span {
 	for _, anchor := range [...]string{"earer ", "EARER ", "asic ", "ASIC "} {
 		for i := range after(s, held, anchor) {
 			start := i - len(anchor) - 1
-			if start >= 0 && s[start]|0x20 == 'b' && (start == 0 || !isAlnum(s[start-1])) {
+			if start >= 0 && s[start]|0x20 == 'b' && (start == 0 || !ascii.IsAlnum(s[start-1])) {
 				found = addBare(found, s, i, len(anchor) == len("asic "))
 			}
 		}
@@ -70,7 +73,7 @@ func findCredentials(s string, held *pairs, found []span) []span {
 }
 
 func addBare(found []span, s string, start int, basic bool) []span {
-	end := start + spanOf(s[start:], isCredential)
+	end := start + ascii.PrefixLen(s[start:], isCredential)
 	value := strings.TrimRight(s[start:end], ".")
 	end = start + len(value)
 	if basic {
@@ -92,14 +95,14 @@ func isUserPassword(v string) bool {
 		return false
 	}
 	for _, r := range string(text) {
-		if isControl(r) {
+		if unicode.IsControl(r) {
 			return false
 		}
 	}
 	return true
 }
 
-// sanitizeCredentials is SanitizeTree for the value, or the list of values, of a member that is an authorization header.
+// sanitizeCredentials is Tree for the value, or the list of values, of a member that is an authorization header.
 func sanitizeCredentials(value any, counts Actions) any {
 	switch value := value.(type) {
 	case []any:
@@ -109,9 +112,9 @@ func sanitizeCredentials(value any, counts Actions) any {
 		}
 		return out
 	case string:
-		text := SanitizeText(value, counts)
+		text := Text(value, counts)
 		return redact(text, addScheme(nil, text, 0, len(text)), counts)
 	default:
-		return SanitizeTree(value, counts)
+		return Tree(value, counts)
 	}
 }

@@ -1,6 +1,10 @@
-package audit
+package redact
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/datastorage-service/datastorage/internal/ascii"
+)
 
 // beginsReference holds for values that stand in place of a secret, as their first characters show: variables, templates, nested
 // structures, PEM armour (whose body is found by itself), and addresses of secret stores.
@@ -25,8 +29,8 @@ func hasAnyPrefix(s string, prefixes ...string) bool {
 // beginsCode holds for an expression such as os.Getenv("X"), settings["x"] or &Token{, whose result is not in the text.
 func beginsCode(v string) bool {
 	v = strings.TrimPrefix(v, "&")
-	n := spanOf(v[:min(len(v), maxLabel)], func(c byte) bool { return isAlnum(c) || c == '_' || c == '.' })
-	if n == 0 || n == len(v) || isDigit(v[0]) {
+	n := ascii.PrefixLen(v[:min(len(v), maxLabel)], func(c byte) bool { return ascii.IsAlnum(c) || c == '_' || c == '.' })
+	if n == 0 || n == len(v) || ascii.IsDigit(v[0]) {
 		return false
 	}
 	return v[n] == '(' || v[n] == '{' && !strings.ContainsAny(v[:n], "0123456789") || strings.HasPrefix(v[n:], `["`)
@@ -40,25 +44,27 @@ func isReference(v string) bool {
 	}
 	switch v[0] {
 	case '$':
-		return spanOf(v[1:], isDottedColon) == len(v)-1
+		return ascii.PrefixLen(v[1:], isDottedColon) == len(v)-1
 	case '%':
-		return len(v) <= 6 && spanOf(v[1:], isAlnumBracket) == len(v)-1 || len(v) > 2 && v[len(v)-1] == '%'
+		return len(v) <= 6 && ascii.PrefixLen(v[1:], isAlnumBracket) == len(v)-1 || len(v) > 2 && v[len(v)-1] == '%'
 	case '(': // "(sensitive value)", "(known after apply)"
-		return spanOf(strings.TrimRight(v[1:], ")"), isLower) >= len(v)-2
+		return ascii.PrefixLen(strings.TrimRight(v[1:], ")"), ascii.IsLower) >= len(v)-2
 	case '*', '&':
-		return spanOf(v[1:], func(c byte) bool { return isLower(c) || c == '_' || c == '-' }) == len(v)-1
+		return ascii.PrefixLen(v[1:], func(c byte) bool { return ascii.IsLower(c) || c == '_' || c == '-' }) == len(v)-1
 	case '/', '.', '~':
 		return isPath(v)
 	}
-	return foldPrefix(v, "your_") || foldPrefix(v, "your-") || isPlainWord(v)
+	return ascii.HasPrefixFold(v, "your_") || ascii.HasPrefixFold(v, "your-") || isPlainWord(v)
 }
 
-func isDottedColon(c byte) bool  { return isDotted(c) || c == ':' }
-func isAlnumBracket(c byte) bool { return isAlnum(c) || c == '[' || c == ']' || c == '+' || c == '#' }
+func isDottedColon(c byte) bool { return ascii.IsDottedWord(c) || c == ':' }
+func isAlnumBracket(c byte) bool {
+	return ascii.IsAlnum(c) || c == '[' || c == ']' || c == '+' || c == '#'
+}
 
 // isPath holds for file names; base64 that happens to start with a slash has upper-case letters early.
 func isPath(v string) bool {
-	n := spanOf(v, func(c byte) bool { return isLower(c) || isDigit(c) || strings.IndexByte("/._-~", c) >= 0 })
+	n := ascii.PrefixLen(v, func(c byte) bool { return ascii.IsLower(c) || ascii.IsDigit(c) || strings.IndexByte("/._-~", c) >= 0 })
 	return n == len(v) && strings.Contains(v, "/") || hasAnyPrefix(v, "/run/", "/var/", "/etc/", "./", "~/")
 }
 
@@ -94,15 +100,15 @@ func isProse(s string, a assignment) bool {
 	if a.quoted || a.separator != ':' {
 		return false
 	}
-	letters := spanOf(value, func(c byte) bool { return isLower(c) || isUpper(c) }) == len(value)
+	letters := ascii.PrefixLen(value, func(c byte) bool { return ascii.IsLower(c) || ascii.IsUpper(c) }) == len(value)
 	if rest == "" || rest[0] != ' ' { // the last word: an error's name behind the verb of what failed
-		return letters && a.class == labelSecret && before != "" && isUpper(value[0])
+		return letters && a.class == labelSecret && before != "" && ascii.IsUpper(value[0])
 	}
-	if spanOf(value, isDigit) == len(value) {
+	if ascii.PrefixLen(value, ascii.IsDigit) == len(value) {
 		return strings.HasPrefix(rest, " byte") || strings.HasPrefix(rest, " char")
 	}
 	goesOn := len(rest) > 1 && rest[1] != '\n'
-	return letters && goesOn && (a.class == labelSecret || !lineStart && isLower(rest[1]|0x20))
+	return letters && goesOn && (a.class == labelSecret || !lineStart && ascii.IsLower(rest[1]|0x20))
 }
 
 // isParserWord holds for what stands before "token" in the complaints of parsers.
@@ -117,12 +123,12 @@ func isParserWord(word string) bool {
 // isObjectName holds for the names that stand where a secret could: of a Kubernetes Secret after secret= or tlsSecret:, of a key after
 // signing-key:, and single words of prose or structure after a colon.
 func isObjectName(a assignment, v string) bool {
-	name := spanOf(v, func(c byte) bool { return isLower(c) || isDigit(c) || strings.IndexByte("-_./", c) >= 0 }) == len(v)
+	name := ascii.PrefixLen(v, func(c byte) bool { return ascii.IsLower(c) || ascii.IsDigit(c) || strings.IndexByte("-_./", c) >= 0 }) == len(v)
 	if !name {
 		return false
 	}
 	const longestWord = 10
-	if a.separator == ':' && len(v) <= longestWord && spanOf(v, isLower) == len(v) {
+	if a.separator == ':' && len(v) <= longestWord && ascii.PrefixLen(v, ascii.IsLower) == len(v) {
 		return true
 	}
 	return namesObject(a.label) && strings.ContainsAny(v, "-/._") && isDictionary(v)
@@ -145,9 +151,9 @@ func isDictionary(v string) bool {
 		parts++
 		letters := len(strings.TrimRight(part, "0123456789"))
 		switch {
-		case spanOf(part, isLower) == letters && len(part)-letters <= 4:
+		case ascii.PrefixLen(part, ascii.IsLower) == letters && len(part)-letters <= 4:
 			words++
-		case !isPodHash(part, 4, 10):
+		case !ascii.IsPodHash(part, 4, 10):
 			return false
 		}
 	}
@@ -157,5 +163,5 @@ func isDictionary(v string) bool {
 // isCounter holds for small numbers: tokens are counted, too.
 func isCounter(v string) bool {
 	const longestCount = 5
-	return len(v) <= longestCount && spanOf(v, isDigit) == len(v)
+	return len(v) <= longestCount && ascii.PrefixLen(v, ascii.IsDigit) == len(v)
 }

@@ -1,6 +1,10 @@
-package audit
+package redact
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/datastorage-service/datastorage/internal/ascii"
+)
 
 // assignment is a label, a separator and a value.
 type assignment struct {
@@ -30,7 +34,7 @@ func labelAt(s string, i int) (a assignment, ok bool) {
 // closesTag reports whether the > at i ends <label> or </label>.
 func closesTag(s string, i int) bool {
 	from := i
-	for from > 0 && i-from < maxLabel && isDotted(s[from-1]) {
+	for from > 0 && i-from < maxLabel && ascii.IsDottedWord(s[from-1]) {
 		from--
 	}
 	return from < i && from > 0 && s[from-1] == '<'
@@ -39,11 +43,11 @@ func closesTag(s string, i int) bool {
 // labelBefore is the label that ends before the separator at i, without quotes, spaces or a closing bracket between.
 func labelBefore(s string, i int) (start, end int) {
 	end = i
-	for end > 0 && i-end < maxLabel && (isBlank(s[end-1]) || strings.IndexByte("\"'`\\]", s[end-1]) >= 0) {
+	for end > 0 && i-end < maxLabel && (ascii.IsBlank(s[end-1]) || strings.IndexByte("\"'`\\]", s[end-1]) >= 0) {
 		end--
 	}
 	start = end
-	for start > 0 && end-start <= maxLabel && isDotted(s[start-1]) {
+	for start > 0 && end-start <= maxLabel && ascii.IsDottedWord(s[start-1]) {
 		start--
 	}
 	return start, end
@@ -59,7 +63,7 @@ func contextBefore(s string, label int) (before string, lineStart bool) {
 		return "", true
 	}
 	start := end
-	for start > 0 && end-start < maxLabel && isAlnum(s[start-1]) {
+	for start > 0 && end-start < maxLabel && ascii.IsAlnum(s[start-1]) {
 		start--
 	}
 	return s[start:end], false
@@ -74,7 +78,7 @@ func (a *assignment) readValue(s string, i int) bool {
 	case i < len(s) && strings.IndexByte("=:~", s[i]) >= 0, strings.HasPrefix(s[i:], "//"): // ==, ::, :=, =~, ://
 		return false
 	}
-	i += spanOf(s[i:], isBlank)
+	i += ascii.PrefixLen(s[i:], ascii.IsBlank)
 	if i < len(s) && s[i] == '[' && !strings.HasPrefix(s[i:], redacted) {
 		i++
 	}
@@ -105,7 +109,7 @@ func closesQuote(s string) bool { return s == "" || strings.IndexByte(",) \n", s
 // readBlock sets the bounds of a YAML block scalar whose indicator stands at i: the lines indented deeper than the label's.
 func (a *assignment) readBlock(s string, i int) bool {
 	end := lineEnd(s, i)
-	if !isBlockIndicator(strings.TrimRight(s[i:end], " \t\r")) {
+	if !ascii.IsBlockIndicator(strings.TrimRight(s[i:end], " \t\r")) {
 		return false
 	}
 	outer := indentation(s[strings.LastIndexByte(s[:a.labelStart], '\n')+1:])
@@ -130,12 +134,12 @@ func (a *assignment) readBlock(s string, i int) bool {
 
 // indentation is how many blanks and list dashes a line begins with.
 func indentation(line string) int {
-	return spanOf(line, func(c byte) bool { return c == ' ' || c == '\t' || c == '-' })
+	return ascii.PrefixLen(line, func(c byte) bool { return c == ' ' || c == '\t' || c == '-' })
 }
 
 // quoteAt is the quotation mark at the start of s, with the backslashes that escape it inside another string.
 func quoteAt(s string) string {
-	n := spanOf(s[:min(len(s), 3)], func(c byte) bool { return c == '\\' })
+	n := ascii.PrefixLen(s[:min(len(s), 3)], func(c byte) bool { return c == '\\' })
 	if n < len(s) && strings.IndexByte("\"'`", s[n]) >= 0 {
 		return s[:n+1]
 	}
@@ -164,7 +168,7 @@ func bareLength(s string) int {
 	depth, n := 0, 0
 	for ; n < len(s); n++ {
 		switch c := s[n]; {
-		case isSpace(c), strings.IndexByte("\"'`<>\\", c) >= 0:
+		case ascii.IsSpace(c), strings.IndexByte("\"'`<>\\", c) >= 0:
 			return trimBare(s[:n])
 		case strings.IndexByte("([{", c) >= 0:
 			depth++
@@ -186,6 +190,6 @@ func trimBare(s string) int {
 
 // delimits reports whether rest continues after a delimiter: nothing, white space, a bracket, or the label of another assignment.
 func delimits(rest string) bool {
-	n := spanOf(rest[:min(len(rest), maxLabel)], func(c byte) bool { return isDotted(c) || c == ' ' || c == '%' })
-	return n == 0 || n == len(rest) || isSpace(rest[0]) || strings.IndexByte("=:&,;", rest[n]) >= 0
+	n := ascii.PrefixLen(rest[:min(len(rest), maxLabel)], func(c byte) bool { return ascii.IsDottedWord(c) || c == ' ' || c == '%' })
+	return n == 0 || n == len(rest) || ascii.IsSpace(rest[0]) || strings.IndexByte("=:&,;", rest[n]) >= 0
 }

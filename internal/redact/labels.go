@@ -1,6 +1,10 @@
-package audit
+package redact
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/datastorage-service/datastorage/internal/ascii"
+)
 
 // class is what a label says about its value.
 type class int
@@ -18,12 +22,12 @@ const (
 const maxLabel = 64
 
 // labelEnd are what may follow a label's last word.
-var labelEnd = bytesOf("0123456789_-")
+var labelEnd = ascii.SetOf("0123456789_-")
 
 // labelClass decides by the last words of a label: client_secret and DB_PASSWORD_2 hold secrets, secretName, passwordSecretRef and
 // token_ttl do not. It answers labelPassword, labelSecret or labelNone.
 func labelClass(label string) class {
-	label = labelEnd.trimRight(label)
+	label = labelEnd.TrimRight(label)
 	if label == "" || len(label) > maxLabel || strings.IndexByte("dDeEsSwWtTnNyY", label[len(label)-1]) < 0 {
 		return labelNone
 	}
@@ -52,7 +56,7 @@ func isSecretLabel(letters string) bool {
 // isShortPassword holds for labels such as DB_PASS, pgPass and pwd, but not for PWD, the shell's working directory, nor for the word
 // "pass", which counts tests.
 func isShortPassword(label string) bool {
-	switch lastWord(label) {
+	switch ascii.LastWord(label) {
 	case "pass", "pw":
 		return len(label) > len("pass")
 	case "pwd":
@@ -76,25 +80,13 @@ func squeeze(label string) string {
 	out := buffer[:0]
 	for i := range len(label) {
 		switch c := label[i]; {
-		case isUpper(c):
+		case ascii.IsUpper(c):
 			out = append(out, c|0x20)
-		case isLower(c) || isDigit(c):
+		case ascii.IsLower(c) || ascii.IsDigit(c):
 			out = append(out, c)
 		}
 	}
 	return string(out)
-}
-
-// lastWord is the last word of a label such as db.userPass or DB_PASS, in lower case.
-func lastWord(label string) string {
-	start := len(label)
-	for start > 0 && isAlnum(label[start-1]) {
-		start--
-		if isUpper(label[start]) && start > 0 && isLower(label[start-1]) {
-			break
-		}
-	}
-	return strings.ToLower(label[start:])
 }
 
 // findLabelled finds values by the labels before them: password=…, "token": "…", <secret>…</secret>, and the value beside a name in

@@ -1,10 +1,11 @@
-package audit
+package redact
 
 import (
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -37,14 +38,14 @@ func AllActions() []Action {
 // Actions counts what was done.
 type Actions map[Action]int
 
-// SanitizeText keeps free text as written except for three things, each counted in counts: control characters are removed, bytes
+// Text keeps free text as written except for three things, each counted in counts: control characters are removed, bytes
 // that are not UTF-8 become U+FFFD, and secrets become [REDACTED] with what names them left in place, so that
 // postgres://app:[REDACTED]@db/orders still says which database it was. Sanitising twice equals sanitising once. The work grows
 // with the length of the text.
 //
 // Control characters are Unicode's category Cc (C0, DEL and C1) without tab, line feed and carriage return. Others that do not
 // print, such as bidirectional marks and joiners, are part of the languages that use them and stay.
-func SanitizeText(s string, counts Actions) string {
+func Text(s string, counts Actions) string {
 	s = cleanCharacters(s, counts)
 	// What stands beside a secret may only be recognised once the secret is gone; in ordinary text the second pass finds nothing.
 	for range maxRedactionPasses {
@@ -86,31 +87,27 @@ func cleanCharacters(s string, counts Actions) string {
 }
 
 func removedControl(r rune) bool {
-	return isControl(r) && r != '\n' && r != '\t' && r != '\r'
+	return unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r'
 }
 
-func isControl(r rune) bool {
-	return r < ' ' || r >= 0x7F && r <= 0x9F
-}
-
-// SanitizeTree is SanitizeText for every string of a tree as ParseJSON makes it, keys included; the tree itself is not changed.
+// Tree is Text for every string of a tree as ParseJSON makes it, keys included; the tree itself is not changed.
 // In addition it replaces whole values:
 //
 //   - of a key whose name contains password, passwd, secret, token or api key (api_key, api-key, apikey, any case), or that
-//     SanitizeText would take for a secret's label. That includes harmless ones such as tokens_used: the rule is about names.
+//     Text would take for a secret's label. That includes harmless ones such as tokens_used: the rule is about names.
 //     Numbers, objects and arrays are replaced too; null, true, false and "" hide nothing and stay;
 //   - of data and stringData of an object whose kind is Secret, each member by itself;
 //   - of value beside a name or key that labels a secret, as in a container's env.
 //
 // Keys that sanitising makes equal get a suffix (key, key~2), so no member is lost.
-func SanitizeTree(v any, counts Actions) any {
+func Tree(v any, counts Actions) any {
 	switch v := v.(type) {
 	case string:
-		return SanitizeText(v, counts)
+		return Text(v, counts)
 	case []any:
 		out := make([]any, len(v))
 		for i, item := range v {
-			out[i] = SanitizeTree(item, counts)
+			out[i] = Tree(item, counts)
 		}
 		return out
 	case map[string]any:
@@ -137,7 +134,7 @@ func sanitizeObject(members map[string]any, counts Actions) map[string]any {
 		case strings.EqualFold(key, "authorization"), strings.EqualFold(key, "proxy-authorization"):
 			clean = sanitizeCredentials(value, counts)
 		default:
-			clean = SanitizeTree(value, counts)
+			clean = Tree(value, counts)
 		}
 		out[names.of(key)] = clean
 	}
@@ -150,7 +147,7 @@ type renamed map[string]string
 func renamedKeys(members map[string]any, counts Actions) renamed {
 	var names renamed
 	for key := range members {
-		if clean := SanitizeText(key, counts); clean != key {
+		if clean := Text(key, counts); clean != key {
 			if names == nil {
 				names = renamed{}
 			}
@@ -227,21 +224,3 @@ func sensitiveKey(key string) bool {
 }
 
 var keySeparators = strings.NewReplacer("_", "", "-", "", " ", "", ".", "")
-
-// IdentifierRule is the rule of ValidIdentifier, for a fault's detail.
-const IdentifierRule = "must not contain control characters, bidirectional controls, line separators, < or >"
-
-// ValidIdentifier reports whether s may be an identifier: valid UTF-8 without control characters (Cc), line and paragraph
-// separators, bidirectional embeddings, overrides and isolates (U+202A–U+202E, U+2066–U+2069), < and >, and U+FFFD, which stands
-// where bytes were not UTF-8. Everything else is somebody's language and allowed: combining marks, joiners, and the
-// bidirectional marks U+200E, U+200F and U+061C, which reorder nothing but themselves.
-func ValidIdentifier(s string) bool {
-	for _, r := range s {
-		switch {
-		case isControl(r), r == '<', r == '>', r == utf8.RuneError,
-			r >= 0x2028 && r <= 0x202E, r >= 0x2066 && r <= 0x2069:
-			return false
-		}
-	}
-	return true
-}

@@ -1,4 +1,4 @@
-package audit
+package redact
 
 // pairs is the set of the pairs of neighbouring bytes in a text, hashed into 1,024 bits. One look over the text answers of most anchors
 // that they are not in it.

@@ -1,6 +1,10 @@
-package audit
+package redact
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/datastorage-service/datastorage/internal/ascii"
+)
 
 // findCommands finds secrets that stand after a flag or a fixed phrase, with a space between: --password X, curl -u user:X,
 // IDENTIFIED BY 'X', login L password X.
@@ -25,12 +29,12 @@ func findFlags(s string, found []span) []span {
 			return found
 		}
 		dash := i + n
-		i = dash + spanOf(s[dash:], func(c byte) bool { return c == '-' })
-		if dash > 0 && !isSpace(s[dash-1]) && strings.IndexByte("\"'`([,", s[dash-1]) < 0 {
+		i = dash + ascii.PrefixLen(s[dash:], func(c byte) bool { return c == '-' })
+		if dash > 0 && !ascii.IsSpace(s[dash-1]) && strings.IndexByte("\"'`([,", s[dash-1]) < 0 {
 			continue
 		}
 		name := i
-		i += spanOf(s[i:], isWord)
+		i += ascii.PrefixLen(s[i:], ascii.IsWord)
 		a := assignment{label: s[name:i], separator: ':', class: labelClass(s[name:i])}
 		if a.class == labelNone {
 			continue
@@ -45,13 +49,13 @@ func findFlags(s string, found []span) []span {
 // argumentGap is how far the next argument of a command is from the end of a flag: behind blanks, behind quote and comma in a JSON
 // list, or on the next line of a YAML list. It is 0 when no argument follows.
 func argumentGap(s string) int {
-	if n := spanOf(s, isBlank); n > 0 {
+	if n := ascii.PrefixLen(s, ascii.IsBlank); n > 0 {
 		return n
 	}
 	if quote := quoteAt(s); quote != "" && strings.HasPrefix(s[len(quote):], ",") {
-		return len(quote) + 1 + spanOf(s[len(quote)+1:], isSpace)
+		return len(quote) + 1 + ascii.PrefixLen(s[len(quote)+1:], ascii.IsSpace)
 	}
-	n := spanOf(s, isSpace)
+	n := ascii.PrefixLen(s, ascii.IsSpace)
 	if n > 0 && strings.HasPrefix(s[n:], "- ") {
 		return n + len("- ")
 	}
@@ -136,7 +140,7 @@ func (c command) argument(line string, from int, flag string, found []span) []sp
 	}
 	i := from + n + len(flag)
 	a := assignment{}
-	if c.form == attachedArgument && (i == len(line) || isSpace(line[i])) || !a.readValue(line, i) {
+	if c.form == attachedArgument && (i == len(line) || ascii.IsSpace(line[i])) || !a.readValue(line, i) {
 		return found
 	}
 	value := line[a.start:a.end]

@@ -1,8 +1,10 @@
-package audit
+package signature
 
 import (
 	"strings"
 	"unicode"
+
+	"github.com/datastorage-service/datastorage/internal/ascii"
 )
 
 // The placeholders. Each stands for itself when a text is normalised again.
@@ -37,15 +39,23 @@ func placeholderAt(s string) string {
 // uuidLength is that of the 8-4-4-4-12 form.
 const uuidLength = 36
 
+// isUUID holds for a UUID in the 8-4-4-4-12 form, in either case of the hexadecimal digits.
 func isUUID(p string) bool {
-	_, err := ParseID(p)
-	return err == nil
+	if len(p) != uuidLength {
+		return false
+	}
+	for i := range len(p) {
+		if hyphen := i == 8 || i == 13 || i == 18 || i == 23; hyphen && p[i] != '-' || !hyphen && !ascii.IsHex(p[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 // isNumber holds for digits with at most a sign and one decimal point or comma groups.
 func isNumber(p string) bool {
 	p = strings.TrimLeft(p, "+-")
-	whole := spanOf(p, isDigit)
+	whole := ascii.PrefixLen(p, ascii.IsDigit)
 	if whole == 0 {
 		return false
 	}
@@ -63,7 +73,7 @@ func isVersion(p string) bool {
 
 // isOrdinal holds for 1st, 2nd, 3rd and 99th.
 func isOrdinal(p string) bool {
-	digits := spanOf(p, isDigit)
+	digits := ascii.PrefixLen(p, ascii.IsDigit)
 	switch strings.ToLower(p[digits:]) {
 	case "st", "nd", "rd", "th":
 		return digits > 0
@@ -78,16 +88,16 @@ func isCamelCase(p string) bool {
 
 // isHexNumber holds for 0x… and for seven or more hexadecimal digits, as many as git abbreviates to, with both letters and figures among them.
 func isHexNumber(p string) bool {
-	if foldPrefix(p, "0x") && len(p) > 2 {
-		return spanOf(p[2:], isHex) == len(p)-2
+	if ascii.HasPrefixFold(p, "0x") && len(p) > 2 {
+		return ascii.PrefixLen(p[2:], ascii.IsHex) == len(p)-2
 	}
-	return len(p) >= 7 && spanOf(p, isHex) == len(p) && !decimals.only(p) && decimals.index(p) >= 0
+	return len(p) >= 7 && ascii.PrefixLen(p, ascii.IsHex) == len(p) && !ascii.Digits.Only(p) && ascii.Digits.Index(p) >= 0
 }
 
 func isDigestText(p string) bool {
 	_, hex, ok := strings.Cut(p, ":")
-	return ok && (foldPrefix(p, "sha256:") || foldPrefix(p, "sha512:") || foldPrefix(p, "sha1:") || foldPrefix(p, "md5:")) &&
-		len(hex) >= 12 && spanOf(hex, isHex) == len(hex)
+	return ok && (ascii.HasPrefixFold(p, "sha256:") || ascii.HasPrefixFold(p, "sha512:") || ascii.HasPrefixFold(p, "sha1:") || ascii.HasPrefixFold(p, "md5:")) &&
+		len(hex) >= 12 && ascii.PrefixLen(hex, ascii.IsHex) == len(hex)
 }
 
 // quantity is the placeholder for a number with a unit right behind it, such as 15000ms, 1h2m3.5s, 17.7GB, or "".
@@ -95,15 +105,15 @@ func quantity(p string) string {
 	p = strings.TrimLeft(p, "+-")
 	found := ""
 	for p != "" {
-		digits := spanOf(p, isDigit)
+		digits := ascii.PrefixLen(p, ascii.IsDigit)
 		if digits == 0 {
 			return ""
 		}
 		p = p[digits:]
 		if p != "" && p[0] == '.' {
-			p = p[1+spanOf(p[1:], isDigit):]
+			p = p[1+ascii.PrefixLen(p[1:], ascii.IsDigit):]
 		}
-		letters := spanOf(p, func(c byte) bool { return isLower(c) || isUpper(c) || c == '%' || c >= 0x80 })
+		letters := ascii.PrefixLen(p, func(c byte) bool { return ascii.IsLower(c) || ascii.IsUpper(c) || c == '%' || c >= 0x80 })
 		unit := unitOf(p[:letters])
 		if unit == "" || found != "" && unit != found {
 			return ""
@@ -143,7 +153,7 @@ func shaped(p, pattern string) bool {
 		return false
 	}
 	for i := range len(pattern) {
-		if pattern[i] == '9' && !isDigit(p[i]) || pattern[i] != '9' && p[i] != pattern[i] {
+		if pattern[i] == '9' && !ascii.IsDigit(p[i]) || pattern[i] != '9' && p[i] != pattern[i] {
 			return false
 		}
 	}
@@ -185,10 +195,10 @@ func isYear(word string) bool {
 // isIPAddress holds for IPv4 with optional port or prefix length, and for IPv6, also in brackets cut off, with zone or port.
 func isIPAddress(p string) bool {
 	if addr, rest, ok := strings.Cut(p, ":"); isIPv4(addr) {
-		return !ok || spanOf(rest, isDigit) == len(rest)
+		return !ok || ascii.PrefixLen(rest, ascii.IsDigit) == len(rest)
 	}
 	if addr, bits, ok := strings.Cut(p, "/"); ok && isIPv4(addr) {
-		return bits != "" && len(bits) <= 2 && spanOf(bits, isDigit) == len(bits)
+		return bits != "" && len(bits) <= 2 && ascii.PrefixLen(bits, ascii.IsDigit) == len(bits)
 	}
 	return isIPv6(p)
 }
@@ -197,7 +207,7 @@ func isIPv4(p string) bool {
 	groups := 0
 	for group := range strings.SplitSeq(p, ".") {
 		groups++
-		if len(group) == 0 || len(group) > 3 || spanOf(group, isDigit) != len(group) || groups > 4 {
+		if len(group) == 0 || len(group) > 3 || ascii.PrefixLen(group, ascii.IsDigit) != len(group) || groups > 4 {
 			return false
 		}
 	}
@@ -207,11 +217,11 @@ func isIPv4(p string) bool {
 func isIPv6(p string) bool {
 	p, _, _ = strings.Cut(p, "%")
 	p, _, _ = strings.Cut(p, "/")
-	if strings.Count(p, ":") < 4 && !strings.Contains(p, "::") || len(p) > 50 || decimals.index(p) < 0 {
+	if strings.Count(p, ":") < 4 && !strings.Contains(p, "::") || len(p) > 50 || ascii.Digits.Index(p) < 0 {
 		return false
 	}
 	for group := range strings.SplitSeq(p, ":") {
-		if len(group) > 5 || spanOf(group, isHex) != len(group) {
+		if len(group) > 5 || ascii.PrefixLen(group, ascii.IsHex) != len(group) {
 			return false
 		}
 	}
@@ -221,19 +231,19 @@ func isIPv6(p string) bool {
 // isHostName holds for a dotted name of a machine: digits somewhere, letters only at the end, and not a file, class or module.
 func isHostName(p string) bool {
 	name, port, _ := strings.Cut(p, ":")
-	if spanOf(port, isDigit) != len(port) || spanOf(name, isDotted) != len(name) {
+	if ascii.PrefixLen(port, ascii.IsDigit) != len(port) || ascii.PrefixLen(name, ascii.IsDottedWord) != len(name) {
 		return false
 	}
 	labels := strings.Split(name, ".")
 	last := labels[len(labels)-1]
-	if len(labels) < 2 || len(last) < 2 || spanOf(last, isLower) != len(last) || isFileExtension(last) {
+	if len(labels) < 2 || len(last) < 2 || ascii.PrefixLen(last, ascii.IsLower) != len(last) || isFileExtension(last) {
 		return false
 	}
 	switch labels[0] {
 	case "org", "com", "net", "io", "java", "javax", "sun", "k8s", "github", "go":
 		return false
 	}
-	return decimals.index(name) >= 0 && !isTechnicalWord(labels[0]) && (len(labels) > 2 || !isNumber(labels[0]))
+	return ascii.Digits.Index(name) >= 0 && !isTechnicalWord(labels[0]) && (len(labels) > 2 || !isNumber(labels[0]))
 }
 
 func isFileExtension(s string) bool {
@@ -266,18 +276,13 @@ func isTechnicalWord(p string) bool {
 
 // isErrorCode holds for numbered messages of products, such as ORA-00942 or TNS-12541.
 func isErrorCode(p string) bool {
-	letters := spanOf(p, isUpper)
+	letters := ascii.PrefixLen(p, ascii.IsUpper)
 	rest := p[letters:]
-	return letters >= 2 && letters <= 4 && len(rest) >= 5 && len(rest) <= 6 && rest[0] == '-' && spanOf(rest[1:], isDigit) == len(rest)-1
+	return letters >= 2 && letters <= 4 && len(rest) >= 5 && len(rest) <= 6 && rest[0] == '-' && ascii.PrefixLen(rest[1:], ascii.IsDigit) == len(rest)-1
 }
 
-// podAlphabet is what Kubernetes makes random names from (apimachinery's util/rand: no vowels, so that no words come out).
-var podAlphabet, podDigits = bytesOf("bcdfghjklmnpqrstvwxz2456789"), bytesOf("2456789")
-
-// isPodHash holds for letters and digits of that alphabet.
-func isPodHash(p string, least, most int) bool {
-	return len(p) >= least && len(p) <= most && podAlphabet.only(p)
-}
+// podDigits are the digits of ascii.PodAlphabet.
+var podDigits = ascii.SetOf("2456789")
 
 // podStem is the workload's part of the name of a pod or replica set.
 func podStem(p string) (stem string, ok bool) {
@@ -286,26 +291,26 @@ func podStem(p string) (stem string, ok bool) {
 		return "", false
 	}
 	suffix := p[i+1:]
-	if !isPodHash(suffix, 5, 5) {
+	if !ascii.IsPodHash(suffix, 5, 5) {
 		return p[:i+1], isTemplateHash(suffix)
 	}
 	if j := strings.LastIndexByte(p[:i], '-'); j > 0 && isTemplateHash(p[j+1:i]) {
 		return p[:j+1], true
 	}
-	return p[:i+1], suffix != "https" && suffix != "xhtml" && suffix != "html5" && !podDigits.only(suffix)
+	return p[:i+1], suffix != "https" && suffix != "xhtml" && suffix != "html5" && !podDigits.Only(suffix)
 }
 
 // isTemplateHash holds for a replica set's hash: up to ten characters of the same alphabet, with a digit among them.
 func isTemplateHash(p string) bool {
-	return isPodHash(p, 6, 10) && podDigits.index(p) >= 0 && !podDigits.only(p)
+	return ascii.IsPodHash(p, 6, 10) && podDigits.Index(p) >= 0 && !podDigits.Only(p)
 }
 
 // nameEnds are not part of a Kubernetes object's name.
-var nameEnds = bytesOf("/:. ")
+var nameEnds = ascii.SetOf("/:. ")
 
 // isPodName holds for a pod's name whose random part happens to have no digit.
 func isPodName(p string) bool {
-	if strings.IndexByte(p, '-') < 0 || nameEnds.index(p) >= 0 {
+	if strings.IndexByte(p, '-') < 0 || nameEnds.Index(p) >= 0 {
 		return false
 	}
 	_, ok := podStem(p)
@@ -317,7 +322,7 @@ func isPodName(p string) bool {
 func numberedFrom(p string) int {
 	from, at := -1, 0
 	for part := range strings.SplitSeq(p, "_") {
-		digits := spanOf(strings.TrimPrefix(part, "-"), isDigit) == len(strings.TrimPrefix(part, "-")) && part != ""
+		digits := ascii.PrefixLen(strings.TrimPrefix(part, "-"), ascii.IsDigit) == len(strings.TrimPrefix(part, "-")) && part != ""
 		switch {
 		case digits && from < 0 && at > 0:
 			from = at
@@ -335,12 +340,12 @@ func isUserName(words []string, i int) bool {
 	if i == 0 || !precedesName(words[:i]) || i+1 < len(words) && !followsName(words[i+1]) {
 		return false
 	}
-	name := nameQuotes.trim(words[i])
+	name := nameQuotes.Trim(words[i])
 	return name != "" && !strings.ContainsAny(words[i], "=/<") && !isUserProse(strings.ToLower(name))
 }
 
 // nameQuotes stand around somebody's name.
-var nameQuotes = bytesOf("'\"[](),.;:")
+var nameQuotes = ascii.SetOf("'\"[](),.;:")
 
 // precedesName holds for the words before somebody's name.
 func precedesName(words []string) bool {
@@ -374,7 +379,7 @@ func isCredentialWord(word string) bool {
 
 // followsName holds for the words between somebody's name and where they come from.
 func followsName(next string) bool {
-	switch nameQuotes.trim(next) {
+	switch nameQuotes.Trim(next) {
 	case "from", "by", "preauth", "at", "on", "port", "via":
 		return true
 	}
@@ -382,7 +387,7 @@ func followsName(next string) bool {
 }
 
 func (n *normalizer) userName(word string) {
-	name := nameQuotes.trim(word)
+	name := nameQuotes.Trim(word)
 	before, after, _ := strings.Cut(word, name)
 	n.out = append(n.out, before...)
 	n.placeholder(phUser)

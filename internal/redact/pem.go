@@ -1,6 +1,10 @@
-package audit
+package redact
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/datastorage-service/datastorage/internal/ascii"
+)
 
 // findPrivateKeys finds the bodies of PEM private keys (RFC 7468), of PGP and SSH2 ones, and of those cut off before their end.
 // Line breaks may be written as the two characters \n.
@@ -42,10 +46,10 @@ func cutKeyLength(s string) int {
 	end, longBefore := 0, false
 	for i := 0; i < len(s); {
 		line, width := keyLine(s[i:])
-		start := i + spanOf(line, func(c byte) bool { return isBlank(c) || strings.IndexByte("\"'+,|>", c) >= 0 })
+		start := i + ascii.PrefixLen(line, func(c byte) bool { return ascii.IsBlank(c) || strings.IndexByte("\"'+,|>", c) >= 0 })
 		line = line[start-i:]
 		i += width
-		body := spanOf(line, isBase64)
+		body := ascii.PrefixLen(line, isBase64)
 		switch {
 		case line == "", isKeyHeader(line):
 			continue

@@ -1,18 +1,20 @@
-package audit
+package signature
 
 import (
 	"bytes"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/datastorage-service/datastorage/internal/ascii"
 )
 
-// NormalizeText turns free text into what a signature and a query keep of it: one line per line, single spaces, and a placeholder
+// Normalize turns free text into what a signature and a query keep of it: one line per line, single spaces, and a placeholder
 // for each part that changes when the same thing happens again. Words stay as they are written. A number after a word that makes it
 // a name, as in "exit code 137" or "HTTP 503", stays too. Normalising twice equals normalising once. Only the first 64 KiB are read.
 //
 // The placeholders are <n> number, <duration>, <size>, <time>, <uuid>, <hex>, <digest>, <ip> with its port and prefix, <host>,
 // <user>, <pod> for what Kubernetes appends to a workload's name, and <id> for the rest of a numbered name.
-func NormalizeText(s string) string {
+func Normalize(s string) string {
 	n := normalizer{out: make([]byte, 0, min(len(s), maxNormalized))}
 	for line := range strings.Lines(cutText(s, maxNormalized)) {
 		n.line(strings.Fields(line))
@@ -63,7 +65,7 @@ func (n *normalizer) words(words []string, i int) int {
 // joinUnit turns a number and the unit in the next word into one placeholder.
 func (n *normalizer) joinUnit(word string) bool {
 	end := len(n.out) - len(phNumber)
-	if !n.endsWith(phNumber) || end > 0 && (isAlnum(n.out[end-1]) || n.out[end-1] == '>') {
+	if !n.endsWith(phNumber) || end > 0 && (ascii.IsAlnum(n.out[end-1]) || n.out[end-1] == '>') {
 		return false
 	}
 	name := strings.TrimRight(word, ".,;:)")
@@ -104,16 +106,16 @@ func (n *normalizer) word(w string) {
 		i++
 	}
 	write(n, w[from:])
-	if foldPrefix(w, "http/") {
+	if ascii.HasPrefixFold(w, "http/") {
 		n.label = "http"
 	}
 }
 
 // outerDelimiters stand between names and values, outerPunctuation around them without being part of them, and innerDelimiters within.
 var (
-	outerDelimiters  = bytesOf("=,;()[]{}\"'`<>|")
-	outerPunctuation = bytesOf(".:!?-+*&#@/\\")
-	innerDelimiters  = bytesOf("/\\:@#?&")
+	outerDelimiters  = ascii.SetOf("=,;()[]{}\"'`<>|")
+	outerPunctuation = ascii.SetOf(".:!?-+*&#@/\\")
+	innerDelimiters  = ascii.SetOf("/\\:@#?&")
 )
 
 // piece writes what stands between two delimiters, after the punctuation around it.
@@ -122,12 +124,12 @@ func (n *normalizer) piece(p string) {
 		n.placeholder(phIP)
 		return
 	}
-	core := outerPunctuation.trim(p)
-	if n.endsWith("=") && lastWord(n.label) == "rhost" && core != "" {
+	core := outerPunctuation.Trim(p)
+	if n.endsWith("=") && ascii.LastWord(n.label) == "rhost" && core != "" {
 		n.placeholder(phHost) // the peer of a PAM message, by name or by address
 		return
 	}
-	if core == "" || len(core) <= maxWhole && decimals.index(core) < 0 && !isPodName(core) {
+	if core == "" || len(core) <= maxWhole && ascii.Digits.Index(core) < 0 && !isPodName(core) {
 		n.plain(p)
 		return
 	}
@@ -143,7 +145,7 @@ func (n *normalizer) piece(p string) {
 // plain writes text without anything that changes.
 func (n *normalizer) plain(p string) {
 	n.out = append(n.out, p...)
-	if word := outerPunctuation.trimRight(p); word != "" && isAlnum(word[len(word)-1]) {
+	if word := outerPunctuation.TrimRight(p); word != "" && ascii.IsAlnum(word[len(word)-1]) {
 		n.label = word
 	}
 }
@@ -164,7 +166,7 @@ func (n *normalizer) core(p string) {
 		n.placeholder(phNumber)
 		return
 	}
-	i := innerDelimiters.index(p[:min(len(p), maxWhole)])
+	i := innerDelimiters.Index(p[:min(len(p), maxWhole)])
 	if i < 0 {
 		i = strings.IndexByte(p[:min(len(p), maxWhole)], '.')
 	}
@@ -214,10 +216,10 @@ func (n *normalizer) placeholder(ph string) {
 // keepsNumber holds for a short number right after a word that makes it the name of what happened.
 func (n *normalizer) keepsNumber(p string) bool {
 	const longest = 5
-	if len(p) > longest || spanOf(p, isAlnum) != len(p) || !isDigit(p[0]) {
+	if len(p) > longest || ascii.PrefixLen(p, ascii.IsAlnum) != len(p) || !ascii.IsDigit(p[0]) {
 		return false
 	}
-	switch lastWord(n.label) {
+	switch ascii.LastWord(n.label) {
 	case "code", "status", "signal", "errno", "rc", "exit", "http", "error", "sqlstate":
 		return true
 	}
@@ -257,7 +259,7 @@ func (n *normalizer) segments(p string) {
 			i += uuidLength
 			continue
 		}
-		width := spanOf(p[i:], func(c byte) bool { return isAlnum(c) || c >= utf8.RuneSelf })
+		width := ascii.PrefixLen(p[i:], func(c byte) bool { return ascii.IsAlnum(c) || c >= utf8.RuneSelf })
 		if width == 0 {
 			n.out = append(n.out, p[i])
 			i++
@@ -271,7 +273,7 @@ func (n *normalizer) segments(p string) {
 // segment writes letters and digits without anything between them.
 func (n *normalizer) segment(p string) {
 	digits, runs := digitRuns(p)
-	at := decimals.index(p)
+	at := ascii.Digits.Index(p)
 	switch {
 	case digits == 0 || isTechnicalWord(p):
 		n.plain(p)
@@ -295,9 +297,9 @@ func (n *normalizer) segment(p string) {
 // digitRuns counts digits and the runs they stand in.
 func digitRuns(p string) (digits, runs int) {
 	for i := range len(p) {
-		if isDigit(p[i]) {
+		if ascii.IsDigit(p[i]) {
 			digits++
-			if i == 0 || !isDigit(p[i-1]) {
+			if i == 0 || !ascii.IsDigit(p[i-1]) {
 				runs++
 			}
 		}

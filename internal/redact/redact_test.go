@@ -1,4 +1,4 @@
-package audit
+package redact
 
 import (
 	"bufio"
@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// sample is one line of testdata/redaction. Some prefixes are spelled with \u escapes there, so that scanners for leaked credentials
+// sample is one line of testdata. Some prefixes are spelled with \u escapes there, so that scanners for leaked credentials
 // do not take the file for a leak; all values are made up.
 type sample struct {
 	Name   string `json:"name"`
@@ -20,7 +20,7 @@ type sample struct {
 
 func readSamples(t testing.TB, name string) []sample {
 	t.Helper()
-	data, err := os.ReadFile("testdata/redaction/" + name)
+	data, err := os.ReadFile("testdata/" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,13 +36,13 @@ func readSamples(t testing.TB, name string) []sample {
 	return samples
 }
 
-func TestRedactionCorpus(t *testing.T) {
+func TestCorpus(t *testing.T) {
 	t.Parallel()
 	secrets, innocents := readSamples(t, "secrets.jsonl"), readSamples(t, "innocents.jsonl")
 	redactedCount, unchanged := 0, 0
 	for _, s := range secrets {
 		counts := Actions{}
-		clean := SanitizeText(s.Text, counts)
+		clean := Text(s.Text, counts)
 		switch {
 		case strings.Contains(clean, s.Secret):
 			t.Errorf("%s: the secret is still there: %s", s.Name, clean)
@@ -56,7 +56,7 @@ func TestRedactionCorpus(t *testing.T) {
 	}
 	for _, s := range innocents {
 		counts := Actions{}
-		if clean := SanitizeText(s.Text, counts); clean != s.Text || len(counts) > 0 {
+		if clean := Text(s.Text, counts); clean != s.Text || len(counts) > 0 {
 			t.Errorf("%s: changed by %v: %s", s.Name, counts, clean)
 			continue
 		}

@@ -1,8 +1,8 @@
-package audit
+// Package jcs writes canonical JSON (RFC 8785, the JSON Canonicalization Scheme). It knows no records.
+package jcs
 
 import (
 	"cmp"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,12 +18,17 @@ import (
 // beyond 2^53, or text that is not UTF-8. It is a mistake of the code that built the tree.
 var ErrNotCanonical = errors.New("no canonical JSON form")
 
-// Canonical is the RFC 8785 (JCS) form of a tree as ParseJSON makes it, and of map[string]string. Equal values give equal bytes on every
+// Append appends the RFC 8785 (JCS) form of a tree of map[string]any, []any, string, json.Number, bool and nil, and of map[string]string. Equal values give equal bytes on every
 // implementation of the RFC.
 //
 // The RFC writes every number as an IEEE 754 double, so a json.Number may lose digits here; InexactNumbers names those that do.
-func Canonical(tree any) ([]byte, error) {
-	return appendTree(nil, tree, appendCanonicalLiteral)
+func Append(out []byte, tree any) ([]byte, error) {
+	return appendTree(out, tree, appendLiteral)
+}
+
+// Format writes a tree with keys sorted and numbers as they were written.
+func Format(tree any) ([]byte, error) {
+	return appendTree(nil, tree, func(out []byte, number json.Number) ([]byte, error) { return append(out, number...), nil })
 }
 
 // appendTree writes a tree with its keys in the order of RFC 8785, and its numbers as told.
@@ -34,7 +39,7 @@ func appendTree(out []byte, v any, number func([]byte, json.Number) ([]byte, err
 	case bool:
 		return strconv.AppendBool(out, v), nil
 	case string:
-		return appendCheckedString(out, v)
+		return AppendString(out, v)
 	case json.Number:
 		return number(out, v)
 	case []any:
@@ -71,7 +76,7 @@ func appendObject[V any](out []byte, members map[string]V, number func([]byte, j
 		if i > 0 {
 			out = append(out, ',')
 		}
-		if out, err = appendCheckedString(out, key); err != nil {
+		if out, err = AppendString(out, key); err != nil {
 			return nil, err
 		}
 		if out, err = appendTree(append(out, ':'), members[key], number); err != nil {
@@ -96,15 +101,15 @@ func compareUTF16(a, b string) int {
 	return cmp.Compare(len(a), len(b))
 }
 
-func appendCheckedString(out []byte, s string) ([]byte, error) {
+func AppendString(out []byte, s string) ([]byte, error) {
 	if !utf8.ValidString(s) {
 		return nil, fmt.Errorf("string: %w", ErrNotCanonical)
 	}
-	return appendCanonicalString(out, s), nil
+	return AppendQuote(out, s), nil
 }
 
-// appendCanonicalString escapes what RFC 8785, section 3.2.2.2, lists and nothing else. s must be valid UTF-8.
-func appendCanonicalString(out []byte, s string) []byte {
+// AppendQuote escapes what RFC 8785, section 3.2.2.2, lists and nothing else. s must be valid UTF-8.
+func AppendQuote(out []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	const short = "btn\x00fr" // \b \t \n, none for U+000B, \f \r
 	out = append(out, '"')
@@ -128,24 +133,24 @@ func appendCanonicalString(out []byte, s string) []byte {
 	return append(append(out, s[from:]...), '"')
 }
 
-func appendCanonicalInteger(out []byte, n int64) ([]byte, error) {
+func AppendInteger(out []byte, n int64) ([]byte, error) {
 	if n > 1<<53 || n < -1<<53 {
 		return nil, fmt.Errorf("integer beyond 2^53: %w", ErrNotCanonical)
 	}
 	return strconv.AppendInt(out, n, 10), nil
 }
 
-// appendCanonicalLiteral writes a number of a tree.
-func appendCanonicalLiteral(out []byte, literal json.Number) ([]byte, error) {
+// appendLiteral writes a number of a tree.
+func appendLiteral(out []byte, literal json.Number) ([]byte, error) {
 	f, err := strconv.ParseFloat(literal.String(), 64)
 	if err != nil {
 		return nil, fmt.Errorf("number: %w", ErrNotCanonical)
 	}
-	return appendCanonicalNumber(out, f)
+	return AppendNumber(out, f)
 }
 
-// appendCanonicalNumber writes f as ECMAScript's Number.prototype.toString does (RFC 8785, section 3.2.2.3).
-func appendCanonicalNumber(out []byte, f float64) ([]byte, error) {
+// AppendNumber writes f as ECMAScript's Number.prototype.toString does (RFC 8785, section 3.2.2.3).
+func AppendNumber(out []byte, f float64) ([]byte, error) {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return nil, fmt.Errorf("number that is not finite: %w", ErrNotCanonical)
 	}
@@ -161,7 +166,7 @@ func appendCanonicalNumber(out []byte, f float64) ([]byte, error) {
 	return append(out, text...), nil
 }
 
-// InexactNumbers names every number in a tree whose digits Canonical cannot keep: those whose exact decimal value is not that
+// InexactNumbers names every number in a tree whose digits Append cannot keep: those whose exact decimal value is not that
 // of the shortest text of their float64, such as 1700000000123456789. Keys are JSON Pointers (RFC 6901), values the literals.
 // A document that carries this map beside the tree has different canonical bytes for different numbers. It is nil when all
 // numbers are exact.
@@ -247,14 +252,4 @@ func decimal(literal string) (digits string, exponent int, ok bool) {
 	}
 	trimmed := strings.TrimRight(digits, "0")
 	return trimmed, exponent - len(fraction) + len(digits) - len(trimmed), true
-}
-
-// LeafHash is the Merkle tree leaf hash of canonical bytes (RFC 6962, section 2.1): SHA-256(0x00 ‖ canonical).
-func LeafHash(canonical []byte) [32]byte {
-	h := sha256.New()
-	h.Write([]byte{0})
-	h.Write(canonical)
-	var sum [32]byte
-	h.Sum(sum[:0])
-	return sum
 }

@@ -1,6 +1,10 @@
-package audit
+package redact
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/datastorage-service/datastorage/internal/ascii"
+)
 
 // findConnectionStrings finds passwords in URLs (RFC 3986 userinfo), in Go's MySQL form user:password@tcp(host), and in Oracle's
 // thin form user/password@.
@@ -19,7 +23,7 @@ func findConnectionStrings(s string, held *pairs, found []span) []span {
 	}
 	for i := range after(s, held, "oracle:thin:") {
 		word := s[i:min(len(s), i+maxUserPassword)]
-		if at := strings.IndexByte(word[:spanOf(word, isAuthority)], '@'); at > 0 {
+		if at := strings.IndexByte(word[:ascii.PrefixLen(word, isAuthority)], '@'); at > 0 {
 			found = addBeforeAt(found, s, i, i+at, '/')
 		}
 	}
@@ -35,7 +39,7 @@ func findWebhooks(s string, held *pairs, found []span) []span {
 		"hooks.slack.com/services/", "discord.com/api/webhooks/", "discordapp.com/api/webhooks/", "api.telegram.org/bot",
 	} {
 		for i := range after(s, held, anchor) {
-			end := i + spanOf(s[i:], func(c byte) bool { return isWord(c) || c == '/' || c == ':' })
+			end := i + ascii.PrefixLen(s[i:], func(c byte) bool { return ascii.IsWord(c) || c == '/' || c == ':' })
 			if looksRandom(strings.ReplaceAll(s[i:end], ":", "")) {
 				found = add(found, s, i, end, ActionToken)
 			}
@@ -45,12 +49,12 @@ func findWebhooks(s string, held *pairs, found []span) []span {
 }
 
 // isAuthority is what may stand in a URL before its end in running text.
-func isAuthority(c byte) bool { return !isSpace(c) && strings.IndexByte("\"'`<>|", c) < 0 }
+func isAuthority(c byte) bool { return !ascii.IsSpace(c) && strings.IndexByte("\"'`<>|", c) < 0 }
 
 // addUserinfo redacts the password of the URL whose authority starts at i, reading no further than end. Passwords are often
 // written with / ? # unescaped, so an authority whose port is not a number is read on to the next @.
 func addUserinfo(found []span, s string, i, end int) []span {
-	word := s[i : i+spanOf(s[i:end], isAuthority)]
+	word := s[i : i+ascii.PrefixLen(s[i:end], isAuthority)]
 	authority := word
 	if n := strings.IndexAny(word, "/?#"); n >= 0 {
 		authority = word[:n]

@@ -1,10 +1,12 @@
-package audit
+package redact
 
 import (
 	"encoding/base64"
 	"encoding/json"
 	"math"
 	"strings"
+
+	"github.com/datastorage-service/datastorage/internal/ascii"
 )
 
 // tokenShape is the form of credentials that their issuer marked with a prefix.
@@ -22,39 +24,37 @@ type tokenShape struct {
 // registries, e-mail and telephony, model providers, HashiCorp Vault, hosting and databases, observability, age, OpenShift.
 var tokenShapes = groupByFirstByte([]tokenShape{
 	{prefixes: []string{"AKIA", "ASIA", "ABIA"}, body: isUpperAlnum, least: 16, exact: true, action: ActionAWSKey},
-	{prefixes: []string{"AIza"}, body: isWord, least: 35, exact: true, action: ActionToken},
-	{prefixes: []string{"ya29."}, body: isDotted, least: 16, action: ActionToken},
-	{prefixes: []string{"GOCSPX-"}, body: isWord, least: 20, action: ActionToken},
-	{prefixes: []string{"ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"}, body: isWord, least: 20, action: ActionToken},
-	{prefixes: []string{"glpat-", "gldt-", "glrt-", "glcbt-", "glptt-", "glft-"}, body: isDotted, least: 20, action: ActionToken},
-	{prefixes: []string{"xoxa-", "xoxb-", "xoxe-", "xoxe.", "xoxp-", "xoxr-", "xoxs-", "xapp-"}, body: isDotted, least: 16, action: ActionToken},
-	{prefixes: []string{"sk_live_", "sk_test_", "rk_live_", "rk_test_"}, body: isWord, least: 16, action: ActionToken},
+	{prefixes: []string{"AIza"}, body: ascii.IsWord, least: 35, exact: true, action: ActionToken},
+	{prefixes: []string{"ya29."}, body: ascii.IsDottedWord, least: 16, action: ActionToken},
+	{prefixes: []string{"GOCSPX-"}, body: ascii.IsWord, least: 20, action: ActionToken},
+	{prefixes: []string{"ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"}, body: ascii.IsWord, least: 20, action: ActionToken},
+	{prefixes: []string{"glpat-", "gldt-", "glrt-", "glcbt-", "glptt-", "glft-"}, body: ascii.IsDottedWord, least: 20, action: ActionToken},
+	{prefixes: []string{"xoxa-", "xoxb-", "xoxe-", "xoxe.", "xoxp-", "xoxr-", "xoxs-", "xapp-"}, body: ascii.IsDottedWord, least: 16, action: ActionToken},
+	{prefixes: []string{"sk_live_", "sk_test_", "rk_live_", "rk_test_"}, body: ascii.IsWord, least: 16, action: ActionToken},
 	{prefixes: []string{"whsec_"}, body: isBase64, least: 20, action: ActionToken},
-	{prefixes: []string{"sq0atp-", "sq0csp-"}, body: isWord, least: 20, action: ActionToken},
-	{prefixes: []string{"npm_"}, body: isAlnum, least: 30, action: ActionToken},
-	{prefixes: []string{"pypi-AgE"}, body: isWord, least: 16, action: ActionToken},
-	{prefixes: []string{"dckr_pat_"}, body: isWord, least: 20, action: ActionToken},
-	{prefixes: []string{"SG."}, body: isDotted, least: 40, mixed: true, action: ActionToken},
-	{prefixes: []string{"SK"}, body: isHex, least: 32, exact: true, action: ActionToken},
-	{prefixes: []string{"sk-ant-", "sk-proj-", "sk-or-v1-"}, body: isWord, least: 20, action: ActionToken},
-	{prefixes: []string{"sk-"}, body: isWord, least: 20, mixed: true, action: ActionToken},
-	{prefixes: []string{"hf_"}, body: isAlnum, least: 30, mixed: true, action: ActionToken},
-	{prefixes: []string{"hvs.", "hvb.", "hvr."}, body: isWord, least: 20, action: ActionToken},
-	{prefixes: []string{"dop_v1_", "doo_v1_", "dor_v1_", "sbp_"}, body: isHex, least: 40, action: ActionToken},
-	{prefixes: []string{"dapi", "shpat_", "shpss_", "shpca_"}, body: isHex, least: 32, action: ActionToken},
-	{prefixes: []string{"pscale_pw_", "pscale_tkn_", "pscale_oauth_"}, body: isDotted, least: 20, action: ActionToken},
+	{prefixes: []string{"sq0atp-", "sq0csp-"}, body: ascii.IsWord, least: 20, action: ActionToken},
+	{prefixes: []string{"npm_"}, body: ascii.IsAlnum, least: 30, action: ActionToken},
+	{prefixes: []string{"pypi-AgE"}, body: ascii.IsWord, least: 16, action: ActionToken},
+	{prefixes: []string{"dckr_pat_"}, body: ascii.IsWord, least: 20, action: ActionToken},
+	{prefixes: []string{"SG."}, body: ascii.IsDottedWord, least: 40, mixed: true, action: ActionToken},
+	{prefixes: []string{"SK"}, body: ascii.IsHex, least: 32, exact: true, action: ActionToken},
+	{prefixes: []string{"sk-ant-", "sk-proj-", "sk-or-v1-"}, body: ascii.IsWord, least: 20, action: ActionToken},
+	{prefixes: []string{"sk-"}, body: ascii.IsWord, least: 20, mixed: true, action: ActionToken},
+	{prefixes: []string{"hf_"}, body: ascii.IsAlnum, least: 30, mixed: true, action: ActionToken},
+	{prefixes: []string{"hvs.", "hvb.", "hvr."}, body: ascii.IsWord, least: 20, action: ActionToken},
+	{prefixes: []string{"dop_v1_", "doo_v1_", "dor_v1_", "sbp_"}, body: ascii.IsHex, least: 40, action: ActionToken},
+	{prefixes: []string{"dapi", "shpat_", "shpss_", "shpca_"}, body: ascii.IsHex, least: 32, action: ActionToken},
+	{prefixes: []string{"pscale_pw_", "pscale_tkn_", "pscale_oauth_"}, body: ascii.IsDottedWord, least: 20, action: ActionToken},
 	{prefixes: []string{"dp.pt.", "lin_api_", "ATATT3x"}, body: isBase64, least: 30, action: ActionToken},
 	{prefixes: []string{"glsa_", "glc_"}, body: isBase64, least: 30, action: ActionToken},
 	{prefixes: []string{"NRAK-"}, body: isUpperAlnum, least: 20, action: ActionToken},
 	{prefixes: []string{"AGE-SECRET-KEY-1"}, body: isUpperAlnum, least: 40, action: ActionPrivateKey},
-	{prefixes: []string{"sha256~"}, body: isWord, least: 40, action: ActionToken},
-	{prefixes: []string{"eyJ"}, body: isDotted, least: 16, verify: isJWT, action: ActionToken},
+	{prefixes: []string{"sha256~"}, body: ascii.IsWord, least: 40, action: ActionToken},
+	{prefixes: []string{"eyJ"}, body: ascii.IsDottedWord, least: 16, verify: isJWT, action: ActionToken},
 	{prefixes: []string{"LS0tLS1CRUdJTi"}, body: isBase64, least: 20, verify: isEncodedPrivateKey, action: ActionPrivateKey},
 })
 
-func isWord(c byte) bool       { return isAlnum(c) || c == '_' || c == '-' }
-func isDotted(c byte) bool     { return isWord(c) || c == '.' }
-func isUpperAlnum(c byte) bool { return isUpper(c) || isDigit(c) }
+func isUpperAlnum(c byte) bool { return ascii.IsUpper(c) || ascii.IsDigit(c) }
 
 // groupByFirstByte lets the scan decide by one byte whether any shape can start there.
 func groupByFirstByte(shapes []tokenShape) (groups [256][]tokenShape) {
@@ -83,7 +83,7 @@ var shortestToken = func() int {
 func findTokens(s string, found []span) []span {
 	failed := map[string]int{} // by prefix, up to where its last candidate reached: no part of that is read again for it
 	for i := 0; i < len(s); {
-		if !isAlnum(s[i]) {
+		if !ascii.IsAlnum(s[i]) {
 			i++
 			continue
 		}
@@ -92,7 +92,7 @@ func findTokens(s string, found []span) []span {
 			i = end
 			continue
 		}
-		i += spanOf(s[i:], isAlnum)
+		i += ascii.PrefixLen(s[i:], ascii.IsAlnum)
 	}
 	return found
 }
@@ -105,7 +105,7 @@ func tokenAt(s string, i int, failed map[string]int) (int, Action) {
 			continue
 		}
 		start := i + len(prefix)
-		end := start + spanOf(s[start:], shape.body)
+		end := start + ascii.PrefixLen(s[start:], shape.body)
 		body := strings.TrimRight(s[start:end], ".-")
 		if stop := start + len(body); shape.holds(body, s[i:stop]) {
 			return stop, shape.action

@@ -1,0 +1,51 @@
+package audit
+
+import (
+	"encoding/hex"
+	"errors"
+	"math"
+	"testing"
+
+	"github.com/datastorage-service/datastorage/internal/jcs"
+)
+
+// TestDocument shows what a record's fields are refused for: what has no canonical form, and another order than that of their names.
+func TestDocument(t *testing.T) {
+	t.Parallel()
+	for name, write := range map[string]func(*document){
+		"not a number":    func(d *document) { d.number("a", new(math.NaN())) },
+		"infinity":        func(d *document) { d.number("a", new(math.Inf(-1))) },
+		"integer too far": func(d *document) { d.integer("a", new(int64(1<<53+1))) },
+		"invalid utf-8":   func(d *document) { d.text("a", "\xff") },
+		"order":           func(d *document) { d.text("b", ""); d.text("a", "") },
+		"twice":           func(d *document) { d.null("a"); d.null("a") },
+	} {
+		var d document
+		if write(&d); !errors.Is(d.err, jcs.ErrNotCanonical) {
+			t.Errorf("%s: %v", name, d.err)
+		}
+	}
+	var d document
+	d.boolean("a", true)
+	d.integer("b", new(int64(-1<<53)))
+	d.number("c", new(0.5))
+	d.null("d")
+	if got := string(d.out); d.err != nil || got != `"a":true,"b":-9007199254740992,"c":0.5,"d":null` {
+		t.Errorf("%s, %v", got, d.err)
+	}
+}
+
+// TestLeafHash checks against RFC 6962's definition for an empty and a short leaf, computed with coreutils:
+// printf '\0' | sha256sum, and printf '\0{}' | sha256sum.
+func TestLeafHash(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"":   "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
+		"{}": "28a3a18f6cd6406b086e9ffda1f9b8a13dbcf44b0f3f32cb9031a11fd053acf9",
+	} {
+		sum := LeafHash([]byte(text))
+		if got := hex.EncodeToString(sum[:]); got != want {
+			t.Errorf("LeafHash(%q) = %s, want %s", text, got, want)
+		}
+	}
+}

@@ -1,0 +1,81 @@
+// Package signature makes the text and the ids that name an incident and its remedy, however often it returns. It knows no records.
+package signature
+
+import (
+	"crypto/sha256"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Version is the version of the rules that turn what happened into a signature. A change of the rules that changes any text needs a
+// new number: it goes into every signature's id. 2 tells the incident from its remedy. What an older
+// one signed, the upkeep signs anew (docs/decisions/014-renormalization.md).
+const Version = 2
+
+// Bounds of a signature's text, in bytes. The gist of a workflow is held shorter, so that it never crowds out the error.
+const (
+	maxText       = 8 << 10
+	maxGistText   = 2 << 10
+	maxNormalized = 64 << 10 // of input; what comes later cannot tell incidents apart
+)
+
+// Parts is what a signature is made from. The parts are expected to be sanitised already.
+type Parts struct {
+	Name, ActionType, TargetKind, ErrorMessage, WorkflowYAML string
+}
+
+// Make makes the signature of an incident: its id, the id of the incident alone, and its text. Equal parts give equal signatures,
+// everywhere and always for one Version.
+//
+// The text is what is embedded and searched: name, action, kind of target, error and the workflow's gist, a line each, with placeholders
+// such as <ip> and <pod> for what changes between two occurrences. At most 8 KiB. Both ids are UUIDs of version 8: that of the incident
+// is made from name, kind of target and error, that of the signature from the incident's id and the text.
+func Make(p Parts) (id, incident [16]byte, text string) {
+	name, kind, trouble := Normalize(p.Name), Normalize(p.TargetKind), Normalize(p.ErrorMessage)
+	lines := []string{name, Normalize(p.ActionType), kind, trouble, workflowGist(p.WorkflowYAML)}
+	lines = slices.DeleteFunc(lines, func(line string) bool { return line == "" })
+	text = cutText(strings.Join(lines, "\n"), maxText)
+	incident = contentID(name, kind, trouble)
+	return contentID(string(incident[:]), text), incident, text
+}
+
+// contentID is a UUID of version 8 (RFC 9562, section 5.8): the first 16 bytes of SHA-256(Version ‖ parts, a zero byte between two), with
+// the version and variant bits set.
+func contentID(parts ...string) [16]byte {
+	size := len(parts)
+	for _, part := range parts {
+		size += len(part)
+	}
+	text := append(make([]byte, 0, size), Version)
+	for i, part := range parts {
+		if i > 0 {
+			text = append(text, 0)
+		}
+		text = append(text, part...)
+	}
+	sum := sha256.Sum256(text)
+	id := [16]byte(sum[:16])
+	id[6] = id[6]&0x0f | 0x80
+	id[8] = id[8]&0x3f | 0x80
+	return id
+}
+
+// cutText shortens a normalised text to at most limit bytes, at a space or line break if one is near, never inside a rune or a
+// placeholder.
+func cutText(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	cut := limit
+	for cut > 0 && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	const near = 64
+	if n := strings.LastIndexAny(s[cut-min(cut, near):cut], " \n"); n >= 0 {
+		cut += n - min(cut, near)
+	} else if n := strings.LastIndexByte(s[:cut], '<'); n >= 0 && cut-n < near {
+		cut = n
+	}
+	return strings.TrimRight(s[:cut], " \n")
+}
