@@ -22,9 +22,11 @@ setup: ## Download what building and testing need
 	go mod download
 	cd tools && go mod download
 
-generate: ## Make the generated code from queries/, migrations/ and openapi.yaml
+generate: ## Make what is generated from queries/, migrations/ and openapi.yaml
 	$(TOOL) sqlc generate
 	$(TOOL) oapi-codegen -config client/oapi-codegen.yaml openapi.yaml
+	go test ./migrations -run TestSchemaIsDumped -update
+	go test . -run TestDeploymentOrder -update
 	go run ./cmd/contract
 
 verify: generate lint ## Regenerate, lint, and demand that nothing differs

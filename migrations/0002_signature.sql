@@ -1,4 +1,6 @@
 -- +goose Up
+-- The present bodies of the functions below are in functions/.
+
 -- A signature is the normalised text of an incident. Its id is made from the text's hash, so the same text is the same row
 -- whoever writes it first, and a recurring incident costs no further row here.
 CREATE TABLE signature (

@@ -36,6 +36,7 @@ CREATE TABLE remediation_audit (
 
 -- Each index serves "this filter, newest first, from here on". Nothing that an update changes is indexed but the
 -- signature, so updates of phase and status stay heap-only.
+-- Note: since 0008, remediation_audit_open covers phase and status, and their updates are no longer heap-only.
 CREATE INDEX remediation_audit_newest ON remediation_audit (start_time DESC, id DESC);
 CREATE INDEX remediation_audit_name ON remediation_audit (name, start_time DESC, id DESC);
 CREATE INDEX remediation_audit_namespace ON remediation_audit (namespace, start_time DESC, id DESC);

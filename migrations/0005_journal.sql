@@ -1,4 +1,6 @@
 -- +goose Up
+-- The present bodies of the functions below are in functions/.
+
 -- The journal: one immutable row for every accepted write. leaf_hash is computed by the database over the very bytes it
 -- keeps: SHA-256(0x00 || canonical), the leaf hash of RFC 6962 section 2.1.
 CREATE TABLE audit_event (

@@ -1,4 +1,6 @@
 -- +goose Up
+-- The present bodies of the functions below are in functions/.
+
 -- The key that signs page cursors: every function of the service reads the same one, nobody has to configure it, and a
 -- caller cannot forge a cursor. gen_random_uuid draws from the server's strong random source.
 CREATE TABLE cursor_key (

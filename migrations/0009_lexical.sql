@@ -1,4 +1,6 @@
 -- +goose Up
+-- The present bodies of the functions below are in functions/.
+
 -- The terms of a signature's text, as the analyzer of that version made them: identities of words and of pairs of words, distinct and
 -- sorted, with how often each occurs. Version 0 stands for "not analyzed yet", which the maintain function mends.
 ALTER TABLE signature
@@ -13,6 +15,7 @@ CREATE INDEX signature_analyzer ON signature (analyzer, id);
 
 -- The inverted index: which signatures hold a term. Made by a trigger from signature.terms, so the two cannot disagree, and by nobody
 -- else: no role may write to it, and a signature is never deleted, so it needs no foreign key, which would be checked for every row.
+-- Note: since 0014, signatures are deleted, and the trigger signature_terms_gone deletes their terms.
 CREATE TABLE signature_term (
     term bigint NOT NULL,
     signature_id uuid NOT NULL,

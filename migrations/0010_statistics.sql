@@ -1,4 +1,6 @@
 -- +goose Up
+-- The present bodies of the functions below are in functions/.
+
 -- Counts of remediations by UTC day of their start, made by the maintain function so that statistics need not read every record. They
 -- hold for a day unless stats_changed names it; then, and for parts of a day, a reader counts the records instead, in the same
 -- snapshot. So an answer cannot differ from the records (docs/decisions/012).

@@ -1,4 +1,6 @@
 -- +goose Up
+-- The present bodies of the functions below are in functions/.
+
 -- Making and dropping a model's partition locks tables that every write and search uses. Whoever else holds one of them is not waited
 -- for longer than a moment, since everybody behind waits as well: the call fails (lock_not_available), and is made again. The time is far
 -- below deadlock_timeout, so it is never a writer that is chosen as the victim.

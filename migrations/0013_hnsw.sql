@@ -1,4 +1,6 @@
 -- +goose Up
+-- The present bodies of the functions below are in functions/.
+
 -- How well an HNSW index finds what is near is decided when a vector goes into it. With pgvector's default of 64 candidates a walk of 100
 -- missed one in ten of the nearest under a filter that a tenth passes, and no longer walk found them; with these it misses one in a hundred at
 -- the same speed of search (docs/decisions/007). It is inserting that costs more.

@@ -1,4 +1,6 @@
 -- +goose Up
+-- The present bodies of the functions below are in functions/.
+
 -- A new normalizer signs older records anew (docs/decisions/014): maintain looks for signatures of older ones, which is an index look-up
 -- when there are none, tells which incident they belong to, and removes them when no record has them any more.
 CREATE INDEX signature_normalizer ON signature (normalizer, id);

@@ -26,11 +26,11 @@ func empty(tb testing.TB) *postgrestest.Database {
 func emptyOn(tb testing.TB, server *pgserver.Server) *postgrestest.Database {
 	tb.Helper()
 	db := &postgrestest.Database{Server: server, Name: "empty_" + strings.ToLower(rand.Text())}
-	exec(tb, server.URL(pgserver.Superuser, "postgres"), "CREATE DATABASE "+db.Name+" OWNER "+pgserver.AdminRole+" TEMPLATE template0")
+	execute(tb, server.URL(pgserver.Superuser, "postgres"), "CREATE DATABASE "+db.Name+" OWNER "+pgserver.AdminRole+" TEMPLATE template0")
 	tb.Cleanup(func() {
-		exec(tb, db.Server.URL(pgserver.Superuser, "postgres"), "DROP DATABASE "+db.Name+" WITH (FORCE)")
+		execute(tb, db.Server.URL(pgserver.Superuser, "postgres"), "DROP DATABASE "+db.Name+" WITH (FORCE)")
 	})
-	exec(tb, db.SuperuserURL(), "CREATE EXTENSION vector")
+	execute(tb, db.SuperuserURL(), "CREATE EXTENSION vector")
 	return db
 }
 
@@ -44,7 +44,7 @@ func connect(tb testing.TB, url string) *pgx.Conn {
 	return conn
 }
 
-func exec(tb testing.TB, url string, statements ...string) {
+func execute(tb testing.TB, url string, statements ...string) {
 	tb.Helper()
 	conn := connect(tb, url)
 	for _, sql := range statements {

@@ -7,8 +7,10 @@ package migrations
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"embed"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,56 +24,72 @@ import (
 	"github.com/pressly/goose/v3/lock"
 )
 
-//go:embed *.sql
+//go:embed [0-9]*.sql functions/*.sql
 var files embed.FS
 
 // VersionTable is the table in which the applied versions are kept.
 const VersionTable = "schema_version"
 
-// Migration is one numbered file.
+// Migration is one file: a numbered migration, which is applied once, or a function, which is applied again whenever it changes.
 type Migration struct {
+	// Version is the number of a migration, 0 for a function.
 	Version int64
-	// Name is the file's name, for example 0003_remediation.sql.
+	// Name is the file's path, for example 0003_remediation.sql or functions/stats_mark.sql.
 	Name string
-	// SQL is the file as it stands, with the runner's annotations.
+	// SQL is the file's content, with the runner's annotations.
 	SQL string
 }
 
-// All returns every migration, oldest first.
-func All() []Migration {
-	entries, err := fs.ReadDir(files, ".")
-	if err != nil {
-		return nil
-	}
-	all := make([]Migration, 0, len(entries))
-	for _, entry := range entries {
-		number, _, _ := strings.Cut(entry.Name(), "_")
-		version, err := strconv.ParseInt(number, 10, 64)
-		if err != nil {
-			continue
-		}
-		text, err := files.ReadFile(entry.Name())
-		if err != nil {
-			continue
-		}
-		all = append(all, Migration{Version: version, Name: entry.Name(), SQL: string(text)})
+// All returns every file in the order in which they are applied: the numbered ones, oldest first, then the functions by name.
+func All() []Migration { return append(numberedFiles(), functionFiles()...) }
+
+func numberedFiles() []Migration { return filesMatching("[0-9]*.sql") }
+func functionFiles() []Migration { return filesMatching("functions/*.sql") }
+
+// filesMatching reads the embedded files of a pattern. Its errors are impossible: the pattern is constant and the files are in memory.
+func filesMatching(pattern string) []Migration {
+	names, _ := fs.Glob(files, pattern)
+	all := make([]Migration, len(names))
+	for i, name := range names {
+		content, _ := files.ReadFile(name)
+		number, _, _ := strings.Cut(name, "_")
+		version, _ := strconv.ParseInt(number, 10, 64)
+		all[i] = Migration{Version: version, Name: name, SQL: string(content)}
 	}
 	return all
 }
 
 // Latest is the version that this build of the service was written for.
 func Latest() int64 {
-	all := All()
-	return all[len(all)-1].Version
+	numbered := numberedFiles()
+	return numbered[len(numbered)-1].Version
 }
 
-// Up applies every migration the database lacks, each in its own transaction, and returns those it applied, oldest first.
-// Runs at the same time wait for each other. Running it again applies nothing.
+// Digest identifies the content of all files. A deployment runs the migrations when it differs from the last one's.
+func Digest() string {
+	hash := sha256.New()
+	for _, file := range All() {
+		_, _ = fmt.Fprintf(hash, "%s\n%s\n", file.Name, file.SQL)
+	}
+	return hex.EncodeToString(hash.Sum(nil)[:6])
+}
+
+// Up applies every migration that the database lacks, each in a transaction of its own, then every function that changed, and returns what
+// it applied, in that order. Concurrent runs wait for each other. Running it again applies nothing.
 func Up(ctx context.Context, adminURL string) ([]Migration, error) {
-	return UpTo(ctx, adminURL, Latest())
+	applied, err := UpTo(ctx, adminURL, Latest())
+	if err != nil {
+		return applied, err
+	}
+	err = withConn(ctx, adminURL, func(conn *pgx.Conn) error {
+		functions, err := applyFunctions(ctx, conn)
+		applied = append(applied, functions...)
+		return err
+	})
+	return applied, err
 }
 
-// UpTo is Up as far as the given version.
+// UpTo applies the migrations up to the given version, and no function.
 func UpTo(ctx context.Context, adminURL string, version int64) ([]Migration, error) {
 	var applied []Migration
 	err := withProvider(adminURL, func(p *goose.Provider) error {
@@ -89,34 +107,47 @@ func UpTo(ctx context.Context, adminURL string, version int64) ([]Migration, err
 	return applied, err
 }
 
-// Pending returns the migrations that Up would apply, oldest first, and changes nothing.
-func Pending(ctx context.Context, adminURL string) ([]Migration, error) {
-	var current int64
-	err := withConn(ctx, adminURL, func(conn *pgx.Conn) (err error) {
-		current, err = version(ctx, conn)
+// Pending returns what Up would apply, in that order, and changes nothing.
+func Pending(ctx context.Context, adminURL string) (pending []Migration, err error) {
+	err = withConn(ctx, adminURL, func(conn *pgx.Conn) error {
+		current, err := schemaVersion(ctx, conn)
+		if err != nil || current > Latest() {
+			return err
+		}
+		for _, migration := range numberedFiles() {
+			if migration.Version > current {
+				pending = append(pending, migration)
+			}
+		}
+		functions, err := changedFunctions(ctx, conn)
+		pending = append(pending, functions...)
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the schema version: %w", err)
 	}
-	var pending []Migration
-	for _, migration := range All() {
-		if migration.Version > current {
-			pending = append(pending, migration)
-		}
-	}
 	return pending, nil
 }
 
-// version is the newest that was applied. The runner would make its table to find out.
-func version(ctx context.Context, conn *pgx.Conn) (current int64, err error) {
-	var begun bool
-	err = conn.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", VersionTable).Scan(&begun)
-	if err != nil || !begun {
+// querier is a connection or a transaction.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// schemaVersion is the newest version that was applied, 0 for none. The runner's own query would create its table.
+func schemaVersion(ctx context.Context, db querier) (current int64, err error) {
+	exists, err := tableExists(ctx, db, VersionTable)
+	if err != nil || !exists {
 		return 0, err
 	}
-	err = conn.QueryRow(ctx, "SELECT coalesce(max(version_id), 0) FROM "+VersionTable+" WHERE is_applied").Scan(&current)
+	err = db.QueryRow(ctx, "SELECT coalesce(max(version_id), 0) FROM "+VersionTable+" WHERE is_applied").Scan(&current)
 	return current, err
+}
+
+func tableExists(ctx context.Context, db querier, table string) (exists bool, err error) {
+	err = db.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", table).Scan(&exists)
+	return exists, err
 }
 
 // Configure sets what belongs to the database rather than to its tables and is not copied with them: how HNSW indexes are
@@ -205,7 +236,7 @@ func withConn(ctx context.Context, adminURL string, do func(*pgx.Conn) error) (e
 
 func named(results []*goose.MigrationResult) []Migration {
 	byVersion := map[int64]Migration{}
-	for _, migration := range All() {
+	for _, migration := range numberedFiles() {
 		byVersion[migration.Version] = migration
 	}
 	applied := make([]Migration, 0, len(results))

@@ -18,34 +18,33 @@ import (
 	"github.com/datastorage-service/datastorage/migrations"
 )
 
-func versions(applied []migrations.Migration) []int64 {
-	var numbers []int64
-	for _, migration := range applied {
-		numbers = append(numbers, migration.Version)
+func names(files []migrations.Migration) []string {
+	var names []string
+	for _, file := range files {
+		names = append(names, file.Name)
 	}
-	return numbers
+	return names
 }
 
-// after are the versions that follow the given one.
-func after(version int64) []int64 {
-	var numbers []int64
-	for _, number := range versions(migrations.All()) {
-		if number > version {
-			numbers = append(numbers, number)
-		}
-	}
-	return numbers
+// namesAfter are the files that Up applies to a schema of the given version: the later migrations and every function.
+func namesAfter(version int64) []string {
+	return names(slices.DeleteFunc(migrations.All(), func(m migrations.Migration) bool { return 0 < m.Version && m.Version <= version }))
 }
 
-func applied(tb testing.TB, db *postgrestest.Database) []int64 {
+// applied are the migrations and functions that a database has recorded, in the order of All.
+func applied(tb testing.TB, db *postgrestest.Database) []string {
 	tb.Helper()
-	return rows[int64](tb, db.AdminURL(), "SELECT version_id FROM schema_version WHERE version_id > 0 ORDER BY id")
+	versions := rows[int64](tb, db.AdminURL(), "SELECT version_id FROM schema_version ORDER BY id")
+	functions := rows[string](tb, db.AdminURL(), "SELECT name FROM schema_function")
+	return names(slices.DeleteFunc(migrations.All(), func(m migrations.Migration) bool {
+		return !slices.Contains(functions, m.Name) && (m.Version == 0 || !slices.Contains(versions, m.Version))
+	}))
 }
 
 func TestMigrationsAreNumberedWithoutGaps(t *testing.T) {
 	t.Parallel()
-	all := migrations.All()
-	for i, migration := range all {
+	numbered := slices.DeleteFunc(migrations.All(), func(m migrations.Migration) bool { return m.Version == 0 })
+	for i, migration := range numbered {
 		if prefix := fmt.Sprintf("%04d_", i+1); migration.Version != int64(i+1) || !strings.HasPrefix(migration.Name, prefix) {
 			t.Errorf("migration %d is %s, version %d", i+1, migration.Name, migration.Version)
 		}
@@ -53,23 +52,23 @@ func TestMigrationsAreNumberedWithoutGaps(t *testing.T) {
 			t.Errorf("%s holds no migration", migration.Name)
 		}
 	}
-	if migrations.Latest() != int64(len(all)) {
-		t.Errorf("the latest of %d is %d", len(all), migrations.Latest())
+	if migrations.Latest() != int64(len(numbered)) {
+		t.Errorf("the latest of %d is %d", len(numbered), migrations.Latest())
 	}
 }
 
 func TestUpFromEmptyThenAgain(t *testing.T) {
 	t.Parallel()
 	db := empty(t)
-	for i, want := range [][]int64{after(0), nil} {
+	for i, want := range [][]string{namesAfter(0), nil} {
 		got, err := migrations.Up(t.Context(), db.AdminURL())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want, versions(got)); diff != "" {
+		if diff := cmp.Diff(want, names(got)); diff != "" {
 			t.Errorf("run %d applied (-want +got):\n%s", i+1, diff)
 		}
-		if diff := cmp.Diff(after(0), applied(t, db)); diff != "" {
+		if diff := cmp.Diff(namesAfter(0), applied(t, db)); diff != "" {
 			t.Errorf("run %d left (-want +got):\n%s", i+1, diff)
 		}
 	}
@@ -96,7 +95,7 @@ func catalogue(tb testing.TB, db *postgrestest.Database) []string {
 		SELECT format('grant %s %s %s %s', table_name, column_name, grantee, privilege_type) FROM information_schema.column_privileges
 		WHERE table_schema = 'public' AND grantee <> 'datastorage_admin'
 		UNION ALL
-		SELECT format('function %s %s', p.oid::regprocedure, proacl) FROM pg_proc AS p
+		SELECT format('function %s %s', pg_get_functiondef(p.oid), proacl) FROM pg_proc AS p
 		WHERE pronamespace = 'public'::regnamespace AND proowner = 'datastorage_admin'::regrole
 		UNION ALL
 		SELECT format('trigger %s %s', tgrelid::regclass, tgname) FROM pg_trigger JOIN pg_class AS c ON c.oid = tgrelid
@@ -130,7 +129,7 @@ func data() map[int64][]string {
 func TestUpFromEveryVersion(t *testing.T) {
 	t.Parallel()
 	want := catalogue(t, postgrestest.New(t))
-	for _, version := range versions(migrations.All()) {
+	for version := int64(1); version <= migrations.Latest(); version++ {
 		t.Run(fmt.Sprint(version), func(t *testing.T) {
 			t.Parallel()
 			db := empty(t)
@@ -138,7 +137,7 @@ func TestUpFromEveryVersion(t *testing.T) {
 				t.Fatal(err)
 			}
 			for since := int64(1); since <= version; since++ {
-				exec(t, db.AdminURL(), data()[since]...)
+				execute(t, db.AdminURL(), data()[since]...)
 			}
 			before := contents(t, db)
 			pending, err := migrations.Pending(t.Context(), db.AdminURL())
@@ -149,10 +148,10 @@ func TestUpFromEveryVersion(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(after(version), versions(got)); diff != "" {
+			if diff := cmp.Diff(namesAfter(version), names(got)); diff != "" {
 				t.Errorf("applied (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(versions(pending), versions(got)); diff != "" {
+			if diff := cmp.Diff(names(pending), names(got)); diff != "" {
 				t.Errorf("applied (-said to be pending +got):\n%s", diff)
 			}
 			now := contents(t, db)
@@ -199,7 +198,7 @@ func contents(tb testing.TB, db *postgrestest.Database) map[string][]string {
 	tb.Helper()
 	held := map[string][]string{}
 	for _, table := range rows[string](tb, db.AdminURL(), `SELECT relname::text FROM pg_class
-		WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition AND relname <> 'schema_version'`) {
+		WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition AND relname NOT LIKE 'schema_%'`) {
 		held[table] = rows[string](tb, db.AdminURL(), "SELECT row_to_json(t)::text FROM "+table+" AS t ORDER BY 1")
 	}
 	return held
@@ -209,7 +208,7 @@ func TestUpEightAtOnce(t *testing.T) {
 	t.Parallel()
 	db := empty(t)
 	var mu sync.Mutex
-	var all []int64
+	var all []string
 	var group sync.WaitGroup
 	for range 8 {
 		group.Go(func() {
@@ -219,15 +218,15 @@ func TestUpEightAtOnce(t *testing.T) {
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			all = append(all, versions(got)...)
+			all = append(all, names(got)...)
 		})
 	}
 	group.Wait()
 	slices.Sort(all)
-	if diff := cmp.Diff(after(0), all); diff != "" {
+	if diff := cmp.Diff(namesAfter(0), all); diff != "" {
 		t.Errorf("applied by all of them together (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(after(0), applied(t, db)); diff != "" {
+	if diff := cmp.Diff(namesAfter(0), applied(t, db)); diff != "" {
 		t.Errorf("left (-want +got):\n%s", diff)
 	}
 }
@@ -264,7 +263,7 @@ func TestUpNeedsTheOwner(t *testing.T) {
 		"nobody": strings.Replace(db.AdminURL(), "datastorage_admin", "nobody", 1),
 	} {
 		if got, err := migrations.Up(t.Context(), url); err == nil || len(got) != 0 {
-			t.Errorf("%s: applied %v (%v)", name, versions(got), err)
+			t.Errorf("%s: applied %v (%v)", name, names(got), err)
 		}
 	}
 }
@@ -334,7 +333,7 @@ func TestJournalRowsWithoutAPartition(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
 	insert := func(recorded string) {
-		exec(t, db.WriterURL(), valid()["audit_event"].with(row{"recorded_at": recorded}).insert("audit_event"))
+		execute(t, db.WriterURL(), valid()["audit_event"].with(row{"recorded_at": recorded}).insert("audit_event"))
 	}
 	const ahead = "date_trunc('month', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'"
 	insert(ahead)
@@ -381,7 +380,7 @@ func TestIncidentEventsView(t *testing.T) {
 		if target == "" {
 			value = "NULL"
 		}
-		exec(t, db.AdminURL(), valid()["remediation_audit"].with(row{"remediation_id": "'t" + target + "'", "target_resource": value}).
+		execute(t, db.AdminURL(), valid()["remediation_audit"].with(row{"remediation_id": "'t" + target + "'", "target_resource": value}).
 			insert("remediation_audit"))
 		got := one[string](t, db.ReaderURL(), "SELECT coalesce(pod_name, 'none') FROM incident_events WHERE remediation_id = $1", "t"+target)
 		if got != pod {

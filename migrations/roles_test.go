@@ -37,7 +37,7 @@ func filled(tb testing.TB) *postgrestest.Database {
 	tb.Helper()
 	db, _ := schema(tb)
 	valid := valid()
-	exec(tb, db.AdminURL(),
+	execute(tb, db.AdminURL(),
 		valid["ai_analysis_audit"].insert("ai_analysis_audit"), valid["workflow_audit"].insert("workflow_audit"),
 		valid["execution_audit"].insert("execution_audit"), valid["cursor_key"].insert("cursor_key"),
 		valid["audit_event"].insert("audit_event"), valid["audit_event"].with(row{"recorded_at": "'1999-01-01'"}).insert("audit_event"),
@@ -136,7 +136,7 @@ func TestNobodyChangesTheJournal(t *testing.T) {
 		for _, table := range journal {
 			if rows := one[int](t, db.AdminURL(), "SELECT count(*) FROM "+table); rows == 0 {
 				// A row for the trigger to protect: a trigger on rows is silent where there are none.
-				exec(t, db.AdminURL(), valid()["audit_event"].with(row{
+				execute(t, db.AdminURL(), valid()["audit_event"].with(row{
 					"recorded_at": fmt.Sprintf("to_timestamp('%s', '\"audit_event_\"YYYY_MM') + interval '5 days'", table),
 				}).insert("audit_event"))
 			}
@@ -209,7 +209,7 @@ func TestWriterDropsOldSignaturesOnly(t *testing.T) {
 	t.Parallel()
 	db, _ := schema(t)
 	const current, absent = "'00000000-0000-8000-8000-000000000003'", "'00000000-0000-8000-8000-000000000004'"
-	exec(t, db.AdminURL(),
+	execute(t, db.AdminURL(),
 		valid()["embedding"].insert("embedding"),
 		valid()["signature"].with(row{"id": current, "normalizer": "2"}).insert("signature"))
 	drop := fmt.Sprintf("SELECT signature_drop(ARRAY[%s, %s, %s, %s]::uuid[], $1::smallint)", known, spare, current, absent)

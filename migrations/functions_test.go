@@ -1,0 +1,100 @@
+package migrations_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/datastorage-service/datastorage/internal/postgrestest"
+	"github.com/datastorage-service/datastorage/migrations"
+)
+
+// Every function of the schema has a file of its name in functions/, which says what the function is for.
+func TestEveryFunctionHasAFile(t *testing.T) {
+	t.Parallel()
+	var want []string
+	for _, file := range migrations.All() {
+		if file.Version > 0 {
+			continue
+		}
+		name := strings.TrimSuffix(strings.TrimPrefix(file.Name, "functions/"), ".sql")
+		if !strings.HasPrefix(file.SQL, "-- ") || strings.Count(file.SQL, "CREATE OR REPLACE FUNCTION "+name+"(") != 1 {
+			t.Errorf("%s does not start with a comment, or does not replace %s once", file.Name, name)
+		}
+		want = append(want, name)
+	}
+	got := rows[string](t, postgrestest.New(t).AdminURL(), `SELECT proname::text FROM pg_proc
+		WHERE pronamespace = 'public'::regnamespace AND proowner = 'datastorage_admin'::regrole ORDER BY proname COLLATE "C"`)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("functions (-files +schema):\n%s", diff)
+	}
+}
+
+const changed = "functions/audit_event_refuse_change.sql"
+
+// databaseWithChange is a database on which the last migration applied another content of the changed file.
+func databaseWithChange(t *testing.T) *postgrestest.Database {
+	t.Helper()
+	db := postgrestest.New(t)
+	execute(t, db.AdminURL(),
+		"CREATE OR REPLACE FUNCTION audit_event_refuse_change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+		"UPDATE schema_function SET checksum = 'another' WHERE name = '"+changed+"'")
+	return db
+}
+
+func TestUpAppliesChangedFunctions(t *testing.T) {
+	t.Parallel()
+	db := databaseWithChange(t)
+	for _, want := range [][]string{{changed}, nil} {
+		pending, err := migrations.Pending(t.Context(), db.AdminURL())
+		if err != nil {
+			t.Fatal(err)
+		}
+		applied, err := migrations.Up(t.Context(), db.AdminURL())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(names(pending), want) || !slices.Equal(names(applied), want) {
+			t.Errorf("pending %v, applied %v, want %v", names(pending), names(applied), want)
+		}
+	}
+	if diff := cmp.Diff(catalogue(t, postgrestest.New(t)), catalogue(t, db)); diff != "" {
+		t.Errorf("the schema (-want +got):\n%s", diff)
+	}
+}
+
+// An older build leaves the functions of a newer schema as they are.
+func TestUpLeavesFunctionsOfANewerSchema(t *testing.T) {
+	t.Parallel()
+	db := databaseWithChange(t)
+	execute(t, db.AdminURL(), "INSERT INTO schema_version (version_id, is_applied) VALUES (9999, true)")
+	pending, err := migrations.Pending(t.Context(), db.AdminURL())
+	if err != nil || len(pending) > 0 {
+		t.Errorf("pending %v (%v)", names(pending), err)
+	}
+	applied, err := migrations.Up(t.Context(), db.AdminURL())
+	if err != nil || len(applied) > 0 {
+		t.Errorf("applied %v (%v)", names(applied), err)
+	}
+}
+
+// A function that cannot be applied leaves all of them as they were.
+func TestUpAppliesAllFunctionsOrNone(t *testing.T) {
+	t.Parallel()
+	db := databaseWithChange(t)
+	before := catalogue(t, db)
+	execute(t, db.AdminURL(), "DELETE FROM schema_function", "DROP FUNCTION wilson_low",
+		"CREATE FUNCTION wilson_low(success float8, ended float8) RETURNS text LANGUAGE sql AS 'SELECT NULL'")
+	applied, err := migrations.Up(t.Context(), db.AdminURL())
+	if err == nil || !strings.Contains(err.Error(), "functions/wilson_low.sql") || len(applied) > 0 {
+		t.Errorf("applied %v (%v)", names(applied), err)
+	}
+	execute(t, db.AdminURL(), "DROP FUNCTION wilson_low")
+	after := catalogue(t, db)
+	before = slices.DeleteFunc(before, func(line string) bool { return strings.Contains(line, "FUNCTION public.wilson_low(") })
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Errorf("the schema (-before +after):\n%s", diff)
+	}
+}
