@@ -1,9 +1,9 @@
-// Command eval measures how well search ranks, on retrieval test collections that are not part of the repository: it loads each into a
-// fresh database through the API, asks the collection's queries through the API, and prints how good the answers were, for every
+// Command eval measures how well search ranks, on retrieval test collections that are not part of the repository. It loads each into a
+// fresh database through the API, searches for the collection's queries through the API, and prints how good the results are, for every
 // mode of search and every provider, and how well signatures fold repetitions together.
 //
-// It runs the functions as the local stack does, on a private server of its own that is removed at the end, and knows nothing of how
-// search works. It asserts no figure.
+// It runs the functions as the local stack does, on a private server that is removed at the end. Other weights are ranked by the
+// service's own fusion. It asserts no figure.
 package main
 
 import (
@@ -39,7 +39,7 @@ func main() {
 	}
 }
 
-// run prints what was measured, also that of a run that was broken off. The embedding provider is getenv's, as a function's is.
+// run measures and prints. If it fails or is interrupted, it prints what it has measured. getenv configures the embedding provider.
 func run(ctx context.Context, args []string, getenv func(string) string, out, progress io.Writer) (err error) {
 	options, err := parseOptions(args, progress)
 	if err != nil {
@@ -53,7 +53,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, pr
 	if err != nil {
 		return err
 	}
-	// A folder of its own: what a killed run left behind is not measured again.
+	// A new folder, so that the data of a killed run are not measured again.
 	data := filepath.Join(root, "eval-"+rand.Text())
 	defer func() { err = errors.Join(err, os.RemoveAll(data)) }()
 	server, err := pgserver.Start(ctx, pgserver.Config{
@@ -64,8 +64,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, pr
 	}
 	defer func() { err = errors.Join(err, server.Stop()) }()
 	e := &evaluation{server: server, modes: options.modes, weights: options.weights, progress: progress}
-	err = e.all(ctx, sets, providers(getenv))
-	_, _ = fmt.Fprintf(out, "%s · %d cores, %s/%s, %s\n", // printing goes on, and tells then
+	err = e.measureSets(ctx, sets, embeddingProviders(getenv))
+	_, _ = fmt.Fprintf(out, "%s · %d cores, %s/%s, %s\n", // the tables report a broken writer
 		time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
 	return errors.Join(err, printRankings(out, e.rankings), printWeightings(out, e.weightings), printFoldings(out, e.foldings))
 }
@@ -95,7 +95,7 @@ func parseOptions(args []string, progress io.Writer) (options, error) {
 	}
 	for mode := range strings.SplitSeq(modes, ",") {
 		if !client.SearchMode(mode).Valid() {
-			return o, fmt.Errorf("no mode %q; there are semantic, lexical, hybrid", mode)
+			return o, fmt.Errorf("unknown mode %q: must be one of semantic, lexical, hybrid", mode)
 		}
 		o.modes = append(o.modes, client.SearchMode(mode))
 	}

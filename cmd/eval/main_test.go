@@ -11,8 +11,8 @@ import (
 	"github.com/datastorage-service/datastorage/client"
 )
 
-// The figures follow from testdata. Incidents: the second query's one document is the older of the two of its signature, so it comes
-// second; i-3 and i-4 have one signature and two templates, i-5 and i-6 the other way round.
+// The figures follow from testdata. In incidents, the relevant document of the second query is the older one of its signature, so it ranks
+// second; i-3 and i-4 have one signature and two templates, i-5 and i-6 two signatures and one template.
 func TestRun(t *testing.T) {
 	t.Parallel()
 	got, err := evaluate(t, nil, "-dir", "testdata", "-mode", "semantic")
@@ -47,7 +47,7 @@ func TestRunWeights(t *testing.T) {
 	}
 }
 
-// Without its embeddings a set would be measured on what was embedded in time. The embedded provider is measured before, and printed.
+// A set whose embeddings cannot be made is an error, not a set measured on some of them. The embedded provider is measured before, and printed.
 func TestProviderIsDown(t *testing.T) {
 	t.Parallel()
 	got, err := evaluate(t, map[string]string{
@@ -55,7 +55,7 @@ func TestProviderIsDown(t *testing.T) {
 		"DATASTORAGE_EMBEDDING_MODEL": "absent", "DATASTORAGE_EMBEDDING_DIMENSIONS": "8",
 	}, "-dir", "testdata/plain", "-mode", "semantic")
 	if err == nil || !strings.Contains(err.Error(), "set plain: make the pending embeddings: ") {
-		t.Errorf("error %v, want that of the pending embeddings", err)
+		t.Errorf("error %v, want that the pending embeddings cannot be made", err)
 	}
 	want := []string{
 		"set model mode queries nDCG@10 MRR@10 hit@1 hit@5 median ms",
@@ -66,7 +66,7 @@ func TestProviderIsDown(t *testing.T) {
 	}
 }
 
-// evaluate answers the lines printed after the machine's, with single spaces and without the times.
+// evaluate returns the lines printed after the first, which describes the machine, with single spaces and without the times.
 func evaluate(t *testing.T, env map[string]string, args ...string) ([]string, error) {
 	t.Helper()
 	var out, progress bytes.Buffer
@@ -117,15 +117,15 @@ func TestProviders(t *testing.T) {
 		env  map[string]string
 		want []string // provider and dimensions
 	}{
-		{"none named", nil, []string{" "}},
-		{"the embedded one, with its dimensions", map[string]string{"PROVIDER": "hashing", "DIMENSIONS": "1024"}, []string{"hashing 1024"}},
-		{"another", map[string]string{"PROVIDER": "openai", "DIMENSIONS": "384"}, []string{" ", "openai 384"}},
+		{"default", nil, []string{" "}},
+		{"embedded, with its dimensions", map[string]string{"PROVIDER": "hashing", "DIMENSIONS": "1024"}, []string{"hashing 1024"}},
+		{"not embedded", map[string]string{"PROVIDER": "openai", "DIMENSIONS": "384"}, []string{" ", "openai 384"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			const prefix = "DATASTORAGE_EMBEDDING_"
 			var got []string
-			for _, env := range providers(func(name string) string { return c.env[strings.TrimPrefix(name, prefix)] }) {
+			for _, env := range embeddingProviders(func(name string) string { return c.env[strings.TrimPrefix(name, prefix)] }) {
 				got = append(got, env(prefix+"PROVIDER")+" "+env(prefix+"DIMENSIONS"))
 			}
 			if diff := cmp.Diff(c.want, got); diff != "" {

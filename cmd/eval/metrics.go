@@ -7,37 +7,37 @@ import (
 	"slices"
 )
 
-// depth is how many documents of an answer are judged.
+// depth is the number of documents judged of each ranking.
 const depth = 10
 
-// scores are of one ranking, or the means over many. All are from 0 to 1.
+// scores are those of one ranking, or means over many. All are from 0 to 1.
 type scores struct {
 	// ndcg is the normalised discounted cumulative gain of the first ten documents (Järvelin and Kekäläinen, 2002), with linear gains
 	// and the logarithm to base 2 of rank + 1 as discount.
 	ndcg float64
-	// mrr is the reciprocal rank of the first document that gains anything, 0 when none of the first ten does.
+	// mrr is the reciprocal rank of the first document with a gain, 0 if none of the first ten has one.
 	mrr float64
-	// hit1 and hit5 are 1 when the first document, or one of the first five, gains anything.
+	// hit1 and hit5 are 1 if the first document, or one of the first five, has a gain.
 	hit1, hit5 float64
 }
 
-// score judges documents in the order in which they were found. Some document must gain something.
-func score(found []string, gains map[string]float64) scores {
+// scoreRanking judges documents in the order in which they were found. At least one gain must be positive.
+func scoreRanking(found []string, gains map[string]float64) scores {
 	found = found[:min(depth, len(found))]
 	gained := make([]float64, len(found))
 	for i, id := range found {
 		gained[i] = gains[id]
 	}
 	ideal := slices.SortedFunc(maps.Values(gains), func(a, b float64) int { return cmp.Compare(b, a) })
-	s := scores{ndcg: discounted(gained) / discounted(ideal[:min(depth, len(ideal))])}
+	s := scores{ndcg: discountedGain(gained) / discountedGain(ideal[:min(depth, len(ideal))])}
 	if first := slices.IndexFunc(gained, func(gain float64) bool { return gain > 0 }); first >= 0 {
 		s.mrr, s.hit1, s.hit5 = 1/float64(first+1), indicator(first < 1), indicator(first < 5)
 	}
 	return s
 }
 
-// discounted is the discounted cumulative gain.
-func discounted(gains []float64) float64 {
+// discountedGain is the discounted cumulative gain.
+func discountedGain(gains []float64) float64 {
 	var sum float64
 	for i, gain := range gains {
 		sum += gain / math.Log2(float64(i+2))
@@ -52,8 +52,8 @@ func indicator(holds bool) float64 {
 	return 0
 }
 
-// mean is the scores' mean; every query counts the same.
-func mean(all []scores) scores {
+// meanScores is the mean over queries, each with the same weight.
+func meanScores(all []scores) scores {
 	var m scores
 	n := float64(len(all))
 	for _, s := range all {
@@ -65,19 +65,19 @@ func mean(all []scores) scores {
 	return m
 }
 
-// folding is how well signatures gather the occurrences of an incident.
+// folding is how well signatures group the occurrences of an incident.
 type folding struct {
 	set                  string
 	templates, documents int
-	// signatures is the mean number of signatures that the documents of a template have; 1 is ideal.
+	// signatures is the mean number of signatures per template; 1 is ideal.
 	signatures float64
-	// merged is the share of documents whose signature belongs to another template; a signature belongs to the template that has most of
-	// its documents. 0 is ideal.
-	merged float64
+	// mergedWrongly is the part of the documents whose signature belongs to another template, from 0, which is ideal, to 1. A signature belongs
+	// to the template with most of its documents.
+	mergedWrongly float64
 }
 
-// fold judges the signature of each document against the templates.
-func fold(templates []template, signatureOf map[string]string) folding {
+// judgeFolding judges the signature of each document against the templates.
+func judgeFolding(templates []template, signatureOf map[string]string) folding {
 	f := folding{templates: len(templates)}
 	largest, pairs := map[string]int{}, 0
 	for _, t := range templates {
@@ -96,6 +96,6 @@ func fold(templates []template, signatureOf map[string]string) folding {
 		right += n
 	}
 	f.signatures = float64(pairs) / float64(f.templates)
-	f.merged = float64(f.documents-right) / float64(f.documents)
+	f.mergedWrongly = float64(f.documents-right) / float64(f.documents)
 	return f
 }

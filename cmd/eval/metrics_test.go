@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// The figures are worked out by hand from the definitions: log2 of 2, 3, 4, 8 is 1, 1.5850, 2, 3.
-func TestScore(t *testing.T) {
+// The figures are computed by hand from the definitions: log2 of 2, 3, 4, 8 is 1, 1.5850, 2, 3.
+func TestScoreRanking(t *testing.T) {
 	t.Parallel()
 	eleven := map[string]float64{}
 	for _, id := range strings.Fields("a b c d e f g h i j k") {
@@ -20,29 +20,29 @@ func TestScore(t *testing.T) {
 		want        scores
 	}{
 		{"nothing found", "", graded, scores{}},
-		{"nothing that gains", "a b c n", graded, scores{}},
+		{"no gain", "a b c n", graded, scores{}},
 		{"the best order", "x y z n a", graded, scores{1, 1, 1, 1}},
 		// (2/1 + 3/2) / (3/1 + 2/1.5850 + 1/2)
 		{"a better one later", "y a x", graded, scores{0.7350, 1, 1, 1}},
-		{"judged as nothing, first", "n x", map[string]float64{"x": 1, "n": 0}, scores{0.6309, 0.5, 0, 1}},
+		{"first without a gain", "n x", map[string]float64{"x": 1, "n": 0}, scores{0.6309, 0.5, 0, 1}},
 		{"third", "a b x", map[string]float64{"x": 1}, scores{0.5, 1. / 3, 0, 1}},
 		{"seventh", "a b c d e f x", map[string]float64{"x": 2}, scores{1. / 3, 1. / 7, 0, 0}},
 		{"eleventh", "a b c d e f g h i j x", map[string]float64{"x": 1}, scores{}},
-		{"ten of eleven that gain", "k j i h g f e d c b", eleven, scores{1, 1, 1, 1}},
-		{"an eleventh that gains more", "a b c d e f g h i j k", map[string]float64{"a": 1, "k": 9}, scores{1 / (9 + 1/1.5850), 1, 1, 1}},
+		{"ten of eleven with a gain", "k j i h g f e d c b", eleven, scores{1, 1, 1, 1}},
+		{"the eleventh with the largest gain", "a b c d e f g h i j k", map[string]float64{"a": 1, "k": 9}, scores{1 / (9 + 1/1.5850), 1, 1, 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			if got := score(strings.Fields(c.found), c.gains); !near(got, c.want) {
+			if got := scoreRanking(strings.Fields(c.found), c.gains); !near(got, c.want) {
 				t.Errorf("scores %+v, want %+v", got, c.want)
 			}
 		})
 	}
 }
 
-func TestMean(t *testing.T) {
+func TestMeanScores(t *testing.T) {
 	t.Parallel()
-	got := mean([]scores{{1, 1, 1, 1}, {0.5, 0.25, 0, 1}, {}, {0.1, 0.15, 0, 0}})
+	got := meanScores([]scores{{1, 1, 1, 1}, {0.5, 0.25, 0, 1}, {}, {0.1, 0.15, 0, 0}})
 	if want := (scores{0.4, 0.35, 0.25, 0.5}); !near(got, want) {
 		t.Errorf("mean %+v, want %+v", got, want)
 	}
@@ -53,18 +53,18 @@ func near(a, b scores) bool {
 	return math.Abs(a.ndcg-b.ndcg) < most && math.Abs(a.mrr-b.mrr) < most && a.hit1 == b.hit1 && a.hit5 == b.hit5
 }
 
-func TestFold(t *testing.T) {
+func TestJudgeFolding(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name string
-		// templates are words of one letter for each document, its signature.
+		// templates are words with a letter for each document, its signature.
 		templates          string
 		signatures, merged float64
 	}{
-		{"each its own", "sss t u", 1, 0},
-		{"split in three", "stu", 3, 0},
-		{"split, and one of the other's", "sst su", 2, 1. / 5},
-		{"two halves of one signature", "s s", 1, 1. / 2},
+		{"one signature each", "sss t u", 1, 0},
+		{"three signatures of one template", "stu", 3, 0},
+		{"two signatures, one shared", "sst su", 2, 1. / 5},
+		{"two templates in one signature", "s s", 1, 1. / 2},
 		{"three templates in one signature", "sss ss s", 1, 3. / 6},
 		{"two signatures of one template, others in both", "sstt s t", 4. / 3, 2. / 6},
 	} {
@@ -81,8 +81,8 @@ func TestFold(t *testing.T) {
 				}
 				templates = append(templates, one)
 			}
-			got := fold(templates, signatureOf)
-			if math.Abs(got.signatures-c.signatures) > 1e-9 || math.Abs(got.merged-c.merged) > 1e-9 ||
+			got := judgeFolding(templates, signatureOf)
+			if math.Abs(got.signatures-c.signatures) > 1e-9 || math.Abs(got.mergedWrongly-c.merged) > 1e-9 ||
 				got.documents != len(signatureOf) || got.templates != len(templates) {
 				t.Errorf("%+v, want %v signatures for each template, %v merged wrongly", got, c.signatures, c.merged)
 			}

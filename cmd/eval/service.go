@@ -22,12 +22,12 @@ import (
 	"github.com/datastorage-service/datastorage/migrations"
 )
 
-// provider is the environment of the functions with one embedding provider.
+// provider is the functions' environment for one embedding provider.
 type provider func(name string) string
 
-// providers are the embedded one, which needs nothing, and that of the environment if it names another.
-func providers(getenv func(string) string) []provider {
-	// Patient, so that a busy machine or a slow model gives slow answers and not none.
+// embeddingProviders are the embedded one and, if the environment names another, that one.
+func embeddingProviders(getenv func(string) string) []provider {
+	// Long deadlines, so that a busy machine or a slow model makes searches slow and does not fail them.
 	patient := func(embedding func(string) string) provider {
 		return func(name string) string {
 			switch name {
@@ -47,16 +47,16 @@ func providers(getenv func(string) string) []provider {
 	return []provider{patient(func(string) string { return "" }), patient(getenv)}
 }
 
-// service is the API on a loopback port, with a database of its own.
+// service is the API on a loopback port, on its own database.
 type service struct {
 	api       *client.Client
 	model     string
 	functions *local.Functions
-	front     *http.Server
+	server    *http.Server
 }
 
-// serve makes a database and stands the service up on it.
-func serve(ctx context.Context, server *pgserver.Server, database string, env provider, log io.Writer) (*service, error) {
+// startService creates a database and starts the service on it.
+func startService(ctx context.Context, server *pgserver.Server, database string, env provider, log io.Writer) (*service, error) {
 	if err := server.Bootstrap(ctx, database); err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func serve(ctx context.Context, server *pgserver.Server, database string, env pr
 		return nil, err
 	}
 	s := &service{model: model, functions: functions}
-	if err := s.listen(ctx); err != nil {
+	if err := s.serveGateway(ctx); err != nil {
 		functions.Close()
 		return nil, err
 	}
@@ -91,8 +91,8 @@ func registerModel(ctx context.Context, adminURL string, env provider) (string, 
 	return model.String(), migrations.RegisterModel(ctx, adminURL, model.String(), model.Dimensions)
 }
 
-// listen puts the gateway in front.
-func (s *service) listen(ctx context.Context) error {
+// serveGateway serves the functions through the gateway.
+func (s *service) serveGateway(ctx context.Context) error {
 	root, err := program.DefaultDir()
 	if err != nil {
 		return err
@@ -114,13 +114,13 @@ func (s *service) listen(ctx context.Context) error {
 	if s.api, err = client.New("http://" + listener.Addr().String()); err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	s.front = &http.Server{Handler: gateway, ReadHeaderTimeout: 10 * time.Second}
-	go func() { _ = s.front.Serve(listener) }() // a request that finds nobody tells
+	s.server = &http.Server{Handler: gateway, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = s.server.Serve(listener) }() // a failure shows in the requests
 	return nil
 }
 
-// embedRest makes the embeddings that are still pending, as the schedule does in a deployment, for as long as any can be made.
-func (s *service) embedRest(ctx context.Context) error {
+// embedPending makes the pending embeddings, as the schedule of a deployment does, until none is pending or none can be made.
+func (s *service) embedPending(ctx context.Context) error {
 	for {
 		done, err := s.functions.Maintain.Invoke(ctx)
 		switch {
@@ -135,7 +135,7 @@ func (s *service) embedRest(ctx context.Context) error {
 }
 
 func (s *service) close() error {
-	err := s.front.Close()
+	err := s.server.Close()
 	s.functions.Close()
 	return err
 }

@@ -20,7 +20,7 @@ type set struct {
 	// records are the documents as remediations, in the order of the file.
 	records []json.RawMessage
 	queries []query
-	// templates say which documents are the same incident; nil when the set does not judge that.
+	// templates group documents of the same incident; nil if the set does not judge that.
 	templates []template
 }
 
@@ -28,17 +28,17 @@ type set struct {
 type query struct {
 	ID   string `json:"id"`
 	Text string `json:"text"`
-	// gains are the judged documents' by remediation id; whatever is not there gains nothing.
+	// gains has the gain of each judged document, by remediation ID; other documents gain nothing.
 	gains map[string]float64
 }
 
-// template is one incident and the documents that are occurrences of it.
+// template is an incident and the documents that are its occurrences.
 type template struct {
 	Name      string   `json:"template"`
 	Documents []string `json:"docs"`
 }
 
-// readSets reads the set that lies in dir, or those in its folders, by name.
+// readSets reads the set in dir, or the sets in its folders, by name.
 func readSets(dir string) ([]set, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -67,7 +67,7 @@ func readSets(dir string) ([]set, error) {
 	return sets, nil
 }
 
-// readSet refuses a set whose judgements do not fit its documents and queries: its figures would be wrong and look right.
+// readSet reads one set. Judgements that do not match its documents and queries are an error, because they would silently distort the figures.
 func readSet(dir string) (set, error) {
 	s := set{name: filepath.Base(dir)}
 	documents, documentsErr := readLines[json.RawMessage](filepath.Join(dir, "docs.jsonl"))
@@ -82,15 +82,15 @@ func readSet(dir string) (set, error) {
 	}
 	s.queries, s.templates = queries, templates
 	known := map[string]bool{}
-	for place, document := range documents {
-		id, record, err := toRecord(document, place)
+	for index, document := range documents {
+		id, record, err := newRemediation(document, index)
 		if err != nil {
-			return s, fmt.Errorf("document %d: %w", place+1, err)
+			return s, fmt.Errorf("document %d: %w", index+1, err)
 		}
 		known[id] = true
 		s.records = append(s.records, record)
 	}
-	return s, errors.Join(s.judge(judgements, known), s.checkTemplates(known))
+	return s, errors.Join(s.assignJudgements(judgements, known), s.checkTemplates(known))
 }
 
 // readLines reads a file of JSON values.
@@ -114,9 +114,9 @@ func readLines[T any](path string) (values []T, err error) {
 	}
 }
 
-// toRecord is the remediation that a document becomes, and its id. A document that is a remediation already stays as it is; of one that
-// is {id, text}, the text becomes the error. Its place tells its time, so that newest first is an order.
-func toRecord(document json.RawMessage, place int) (id string, record json.RawMessage, err error) {
+// newRemediation returns a document as a remediation, with its ID. A document that is a remediation stays unchanged. The text of an {id, text}
+// becomes its error message, and its index in the set its start time, so that newest first is a definite order.
+func newRemediation(document json.RawMessage, index int) (id string, record json.RawMessage, err error) {
 	var d struct {
 		ID            string `json:"id"`
 		Text          string `json:"text"`
@@ -133,7 +133,7 @@ func toRecord(document json.RawMessage, place int) (id string, record json.RawMe
 	}
 	input := client.RemediationInput{
 		RemediationID: d.ID, Name: "document", Namespace: "eval", ActionType: "read", Phase: client.PhaseCompleted, Status: client.StatusSuccess,
-		StartTime: time.Date(2026, 1, 1, 0, 0, place, 0, time.UTC),
+		StartTime: time.Date(2026, 1, 1, 0, 0, index, 0, time.UTC),
 	}
 	if d.Text != "" {
 		input.ErrorMessage = &d.Text
@@ -142,15 +142,15 @@ func toRecord(document json.RawMessage, place int) (id string, record json.RawMe
 	return d.ID, record, err
 }
 
-// judgement is how much a document gains that is found for a query: 0 nothing, and more the better it answers.
+// judgement is the gain of finding a document for a query, from 0, which is irrelevant.
 type judgement struct {
 	Query string  `json:"query"`
 	Doc   string  `json:"doc"`
 	Gain  float64 `json:"gain"`
 }
 
-// judge hands each query its judgements.
-func (s *set) judge(judgements []judgement, known map[string]bool) error {
+// assignJudgements sets the gains of each query.
+func (s *set) assignJudgements(judgements []judgement, known map[string]bool) error {
 	gains, relevant := map[string]map[string]float64{}, map[string]bool{}
 	for _, q := range s.queries {
 		gains[q.ID] = map[string]float64{}
@@ -158,9 +158,9 @@ func (s *set) judge(judgements []judgement, known map[string]bool) error {
 	for _, j := range judgements {
 		switch {
 		case gains[j.Query] == nil:
-			return fmt.Errorf("qrels.jsonl judges %q, which is no query", j.Query)
+			return fmt.Errorf("qrels.jsonl judges %q, which is not a query", j.Query)
 		case !known[j.Doc]:
-			return fmt.Errorf("qrels.jsonl judges %q, which is no document", j.Doc)
+			return fmt.Errorf("qrels.jsonl judges %q, which is not a document", j.Doc)
 		case j.Gain < 0:
 			return fmt.Errorf("qrels.jsonl: the gain of %q for %q is negative", j.Doc, j.Query)
 		}
@@ -169,7 +169,7 @@ func (s *set) judge(judgements []judgement, known map[string]bool) error {
 	}
 	for i, q := range s.queries {
 		if !relevant[q.ID] {
-			return fmt.Errorf("query %q has no document that answers it", q.ID)
+			return fmt.Errorf("query %q has no relevant document", q.ID)
 		}
 		s.queries[i].gains = gains[q.ID]
 	}
@@ -186,7 +186,7 @@ func (s *set) checkTemplates(known map[string]bool) error {
 		}
 		for _, id := range t.Documents {
 			if !known[id] {
-				return fmt.Errorf("template %q has %q, which is no document", t.Name, id)
+				return fmt.Errorf("template %q has %q, which is not a document", t.Name, id)
 			}
 		}
 	}

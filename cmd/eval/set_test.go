@@ -36,7 +36,7 @@ func TestReadSets(t *testing.T) {
 	}
 }
 
-// A set that is wrong is refused: its figures would look like any others.
+// An inconsistent set is an error: its figures would look like any others.
 func TestReadSetRefuses(t *testing.T) {
 	t.Parallel()
 	good := map[string]string{
@@ -45,15 +45,15 @@ func TestReadSetRefuses(t *testing.T) {
 		"qrels.jsonl":   `{"query":"q-1","doc":"d-1","gain":1}`,
 	}
 	for _, c := range []struct{ name, file, content, want string }{
-		{"no documents", "docs.jsonl", "", `judges "d-1", which is no document`},
+		{"no documents", "docs.jsonl", "", `judges "d-1", which is not a document`},
 		{"a document without an id", "docs.jsonl", `{"text":"one"}`, "document 1: has neither remediation_id nor id"},
-		{"no queries", "queries.jsonl", "", `judges "q-1", which is no query`},
+		{"no queries", "queries.jsonl", "", `judges "q-1", which is not a query`},
 		{"neither queries nor judgements", "queries.jsonl qrels.jsonl", "", "queries.jsonl is empty"},
-		{"a query nothing answers", "qrels.jsonl", `{"query":"q-1","doc":"d-1","gain":0}`, `query "q-1" has no document that answers it`},
-		{"a gain below nothing", "qrels.jsonl", `{"query":"q-1","doc":"d-1","gain":-1}`, "is negative"},
+		{"a query without a relevant document", "qrels.jsonl", `{"query":"q-1","doc":"d-1","gain":0}`, `query "q-1" has no relevant document`},
+		{"a negative gain", "qrels.jsonl", `{"query":"q-1","doc":"d-1","gain":-1}`, "is negative"},
 		{"half a line", "qrels.jsonl", good["qrels.jsonl"] + "\n{", "qrels.jsonl, value 2"},
 		{"a template without documents", "templates.jsonl", `{"template":"t"}`, `template "t" has no documents`},
-		{"a template of a strange document", "templates.jsonl", `{"template":"t","docs":["d-2"]}`, `template "t" has "d-2", which is no document`},
+		{"a template of an unknown document", "templates.jsonl", `{"template":"t","docs":["d-2"]}`, `template "t" has "d-2", which is not a document`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -62,18 +62,18 @@ func TestReadSetRefuses(t *testing.T) {
 				write(t, filepath.Join(dir, name), content)
 			}
 			if _, err := readSets(dir); err != nil {
-				t.Fatalf("the set without the fault: %v", err)
+				t.Fatalf("the unchanged set: %v", err)
 			}
 			for _, name := range strings.Fields(c.file) {
 				write(t, filepath.Join(dir, name), c.content)
 			}
 			if _, err := readSets(dir); err == nil || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("error %v, want one that says %s", err, c.want)
+				t.Errorf("error %v, want one that contains %s", err, c.want)
 			}
 		})
 	}
 	if _, err := readSets(t.TempDir()); err == nil || !strings.Contains(err.Error(), "no docs.jsonl") {
-		t.Errorf("an empty folder: %v", err)
+		t.Errorf("in an empty folder: %v", err)
 	}
 }
 

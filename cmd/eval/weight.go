@@ -52,9 +52,9 @@ func (s *service) measureWeights(ctx context.Context, of set) (weighting, error)
 			continue
 		}
 		w.shipped.weight = weight
-		w.shipped.ndcg += score(rankWeighted(found, weight), q.gains).ndcg / float64(len(of.queries))
+		w.shipped.ndcg += scoreRanking(rankWeighted(found, weight), q.gains).ndcg / float64(len(of.queries))
 		for i := range w.curve {
-			w.curve[i] += score(rankWeighted(found, weightAt(i)), q.gains).ndcg / float64(len(of.queries))
+			w.curve[i] += scoreRanking(rankWeighted(found, weightAt(i)), q.gains).ndcg / float64(len(of.queries))
 		}
 	}
 	return w, nil
@@ -92,8 +92,8 @@ func newCandidate(result client.SearchResult) (candidate, error) {
 	}
 	c := candidate{match: search.Match{
 		SignatureID: signature, IncidentID: incident,
-		Lexical: contribution(result.Explain.Lexical), Semantic: contribution(result.Explain.Semantic),
-		Feedback: contribution(result.Explain.Feedback),
+		Lexical: newContribution(result.Explain.Lexical), Semantic: newContribution(result.Explain.Semantic),
+		Feedback: newContribution(result.Explain.Feedback),
 	}}
 	for _, remediation := range result.Remediations {
 		c.remediations = append(c.remediations, remediation.RemediationID)
@@ -101,7 +101,7 @@ func newCandidate(result client.SearchResult) (candidate, error) {
 	return c, nil
 }
 
-func contribution(explained *client.ExplainLeg) *search.Contribution {
+func newContribution(explained *client.ExplainLeg) *search.Contribution {
 	if explained == nil {
 		return nil
 	}
@@ -161,7 +161,7 @@ func printWeightings(out io.Writer, all []weighting) error {
 		return nil
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "semantic weight, nDCG@10\tmodel\tas shipped\tbest on the other sets\tbest with hindsight") // Flush reports errors.
+	_, _ = fmt.Fprintln(table, "semantic weight, nDCG@10\tmodel\tas shipped\tbest on the other sets\tbest with hindsight") // Flush reports errors
 	for _, w := range all {
 		others := "-"
 		if p, ok := bestOfOthers(w, all); ok {

@@ -1,5 +1,5 @@
-// Package query answers the query function's events: it reads what a request asks for, asks the store, and answers. It writes
-// nothing and knows no SQL.
+// Package query handles the query function's requests: it decodes a request, reads from the store, and responds. It writes nothing and knows
+// neither SQL nor how search ranks.
 package query
 
 import (
@@ -17,23 +17,23 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
-// Config are the parts of a query function. All are required but Strong, Telemetry and Now.
+// Config holds the parts of a query function. All but Strong, Telemetry and Now are required.
 type Config struct {
-	// Store answers reads; it may be a replica that is a little behind.
+	// Store is read from; it may be a replica that is slightly behind.
 	Store *postgres.Store
-	// Strong answers the reads that ask for consistency=strong: it is behind nothing that was acknowledged. Nil means Store.
+	// Strong is read from for consistency=strong: it has every acknowledged write. Nil means Store.
 	Strong *postgres.Store
 	Models embedding.Models
 	Log    *slog.Logger
 	// Timeout bounds a request.
 	Timeout time.Duration
-	// Telemetry gets metrics and traces; nil means that nothing does.
+	// Telemetry receives metrics and traces; nil drops them.
 	Telemetry *telemetry.Telemetry
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
 
-// New makes the function's front; an error names the part that is missing.
+// New returns the function's router. An error names a missing part.
 func New(config Config) (*api.Router, error) {
 	if config.Store == nil {
 		return nil, errors.New("query: Store must be set")
@@ -50,33 +50,33 @@ func New(config Config) (*api.Router, error) {
 	config.Log = telemetry.Logger(config.Log)
 	h := handler{config}
 	return api.NewRouter(api.Routes{
-		"listRemediations":   h.consistent(handler.list),
-		"getRemediation":     h.consistent(handler.get),
-		"getHistory":         h.consistent(handler.history),
-		"findSimilar":        h.consistent(handler.similar),
-		"listIncidentEvents": h.consistent(handler.incidentEvents),
-		"getSuccessRate":     h.consistent(handler.successRate),
-		"getTrend":           h.consistent(handler.trend),
-		"search":             h.consistent(handler.search),
+		"listRemediations":   h.withConsistency(handler.listRemediations),
+		"getRemediation":     h.withConsistency(handler.getRemediation),
+		"getHistory":         h.withConsistency(handler.getHistory),
+		"findSimilar":        h.withConsistency(handler.findSimilar),
+		"listIncidentEvents": h.withConsistency(handler.listIncidentEvents),
+		"getSuccessRate":     h.withConsistency(handler.getSuccessRate),
+		"getTrend":           h.withConsistency(handler.getTrend),
+		"search":             h.withConsistency(handler.searchIncidents),
 	}, api.Options{Timeout: config.Timeout, Log: config.Log, Telemetry: config.Telemetry})
 }
 
 type handler struct{ Config }
 
-// consistent lets a route read from the store that the request asks for.
-func (h handler) consistent(
-	answer func(handler, context.Context, *api.Request) (*api.Response, error),
+// withConsistency makes a route read from the store that the request asks for.
+func (h handler) withConsistency(
+	handle func(handler, context.Context, *api.Request) (*api.Response, error),
 ) api.Handler {
 	return func(ctx context.Context, r *api.Request) (*api.Response, error) {
 		from := h
 		if r.Strong() {
 			from.Store = h.Strong
 		}
-		return answer(from, ctx, r)
+		return handle(from, ctx, r)
 	}
 }
 
-func (h handler) list(ctx context.Context, r *api.Request) (*api.Response, error) {
+func (h handler) listRemediations(ctx context.Context, r *api.Request) (*api.Response, error) {
 	query, err := r.ListQuery(ctx, h.Store.CursorKey, h.Now())
 	if err != nil {
 		return nil, err
@@ -88,7 +88,7 @@ func (h handler) list(ctx context.Context, r *api.Request) (*api.Response, error
 	return query.Respond(page)
 }
 
-func (h handler) get(ctx context.Context, r *api.Request) (*api.Response, error) {
+func (h handler) getRemediation(ctx context.Context, r *api.Request) (*api.Response, error) {
 	id, err := r.GetQuery()
 	if err != nil {
 		return nil, err
@@ -104,7 +104,7 @@ func (h handler) get(ctx context.Context, r *api.Request) (*api.Response, error)
 	return api.RespondDetail(remediation, children), nil
 }
 
-func (h handler) history(ctx context.Context, r *api.Request) (*api.Response, error) {
+func (h handler) getHistory(ctx context.Context, r *api.Request) (*api.Response, error) {
 	id, paging, err := r.HistoryQuery(ctx, h.Store.CursorKey)
 	if err != nil {
 		return nil, err
@@ -116,7 +116,7 @@ func (h handler) history(ctx context.Context, r *api.Request) (*api.Response, er
 	return paging.RespondHistory(page)
 }
 
-func (h handler) incidentEvents(ctx context.Context, r *api.Request) (*api.Response, error) {
+func (h handler) listIncidentEvents(ctx context.Context, r *api.Request) (*api.Response, error) {
 	query, err := r.IncidentQuery(ctx, h.Store.CursorKey, h.Now())
 	if err != nil {
 		return nil, err
@@ -132,7 +132,7 @@ func (h handler) incidentEvents(ctx context.Context, r *api.Request) (*api.Respo
 	return query.Respond(page)
 }
 
-func (h handler) successRate(ctx context.Context, r *api.Request) (*api.Response, error) {
+func (h handler) getSuccessRate(ctx context.Context, r *api.Request) (*api.Response, error) {
 	query, err := r.RateQuery(h.Now())
 	if err != nil {
 		return nil, err
@@ -144,7 +144,7 @@ func (h handler) successRate(ctx context.Context, r *api.Request) (*api.Response
 	return query.Respond(rates, hasMore), nil
 }
 
-func (h handler) trend(ctx context.Context, r *api.Request) (*api.Response, error) {
+func (h handler) getTrend(ctx context.Context, r *api.Request) (*api.Response, error) {
 	query, err := r.TrendQuery(h.Now())
 	if err != nil {
 		return nil, err

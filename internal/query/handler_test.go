@@ -28,12 +28,12 @@ func samples() []string {
 	return []string{"get", "history", "list", "search", "similar", "incident-events", "success-rate", "trend"}
 }
 
-// TestEmulated sends the events to the function as it is deployed.
+// TestEmulated sends the events to the function in Lambda's emulator, as it is deployed.
 func TestEmulated(t *testing.T) {
 	t.Parallel()
 	endtoend.Emulated(t, "query", samples(), func(t *testing.T) string {
 		database := postgrestest.New(t)
-		record(t, database)
+		writeSamples(t, database)
 		return database.ReaderURL()
 	})
 }
@@ -42,32 +42,32 @@ func TestGolden(t *testing.T) {
 	t.Parallel()
 	endtoend.Golden(t, *update, samples(), func(t *testing.T) lambda.Handler {
 		database := postgrestest.New(t)
-		record(t, database)
-		front, err := query.New(parts(t, database))
+		writeSamples(t, database)
+		router, err := query.New(newConfig(t, database))
 		if err != nil {
 			t.Fatal(err)
 		}
-		return lambda.NewHandler(front.Invoke)
+		return lambda.NewHandler(router.Invoke)
 	})
 }
 
-// now is when everything happens: ten past three.
+// now is the time of every request.
 func now() time.Time { return time.Date(2026, 1, 2, 3, 4, 10, 0, time.UTC) }
 
-// parts are those of a function on a database.
-func parts(t *testing.T, database *postgrestest.Database) query.Config {
+// newConfig returns the parts of a query function on a database.
+func newConfig(t *testing.T, database *postgrestest.Database) query.Config {
 	t.Helper()
 	return query.Config{
-		Store: store(t, database.ReaderURL()), Models: models(t), Log: slog.New(slog.DiscardHandler), Timeout: time.Minute, Now: now,
+		Store: openStore(t, database.ReaderURL()), Models: openModels(t), Log: slog.New(slog.DiscardHandler), Timeout: time.Minute, Now: now,
 	}
 }
 
-// record sends the write function's sample events, so that there is something to read.
-func record(t *testing.T, database *postgrestest.Database) {
+// writeSamples sends the write function's sample events.
+func writeSamples(t *testing.T, database *postgrestest.Database) {
 	t.Helper()
 	clock := now()
 	function, err := write.New(write.Config{
-		Store: store(t, database.WriterURL()), Models: models(t), Log: slog.New(slog.DiscardHandler), Timeout: time.Minute,
+		Store: openStore(t, database.WriterURL()), Models: openModels(t), Log: slog.New(slog.DiscardHandler), Timeout: time.Minute,
 		Now: func() time.Time { clock = clock.Add(time.Second); return clock },
 	})
 	if err != nil {
@@ -82,14 +82,14 @@ func record(t *testing.T, database *postgrestest.Database) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var answer events.APIGatewayV2HTTPResponse
-		if err := json.Unmarshal(payload, &answer); err != nil || answer.StatusCode >= 300 {
+		var response events.APIGatewayV2HTTPResponse
+		if err := json.Unmarshal(payload, &response); err != nil || response.StatusCode >= 300 {
 			t.Fatalf("%s: %s %v", name, payload, err)
 		}
 	}
 }
 
-func store(t *testing.T, url string) *postgres.Store {
+func openStore(t *testing.T, url string) *postgres.Store {
 	t.Helper()
 	opened, err := postgres.Open(t.Context(), postgres.Config{URL: url})
 	if err != nil {
@@ -99,7 +99,7 @@ func store(t *testing.T, url string) *postgres.Store {
 	return opened
 }
 
-func models(t *testing.T) embedding.Models {
+func openModels(t *testing.T) embedding.Models {
 	t.Helper()
 	hashing := embedding.Settings{Provider: "hashing", Dimensions: postgrestest.Dimensions, Deadline: time.Minute}
 	made, err := embedding.OpenModels(t.Context(), hashing, embedding.Settings{})
@@ -109,8 +109,8 @@ func models(t *testing.T) embedding.Models {
 	return made
 }
 
-// TestNewNamesWhatIsMissing shows that a handler without one of its parts cannot be made.
-func TestNewNamesWhatIsMissing(t *testing.T) {
+// TestNewNamesMissingPart requires an error that names the part of the function that is missing.
+func TestNewNamesMissingPart(t *testing.T) {
 	t.Parallel()
 	for want, without := range map[string]func(*query.Config){
 		"query: Store must be set":             func(c *query.Config) { c.Store = nil },
@@ -118,7 +118,7 @@ func TestNewNamesWhatIsMissing(t *testing.T) {
 		"api: Log must be set":                 func(c *query.Config) { c.Log = nil },
 		"api: Timeout must be positive, is 0s": func(c *query.Config) { c.Timeout = 0 },
 	} {
-		config := parts(t, postgrestest.New(t))
+		config := newConfig(t, postgrestest.New(t))
 		without(&config)
 		if _, err := query.New(config); err == nil || err.Error() != want {
 			t.Errorf("%v, want %s", err, want)

@@ -8,19 +8,19 @@ import (
 	"github.com/datastorage-service/datastorage/internal/search"
 )
 
-func (h handler) search(ctx context.Context, r *api.Request) (*api.Response, error) {
+func (h handler) searchIncidents(ctx context.Context, r *api.Request) (*api.Response, error) {
 	query, err := r.SearchQuery(h.Now())
 	if err != nil {
 		return nil, err
 	}
-	result, err := h.find(ctx, query)
+	result, err := h.findIncidents(ctx, query)
 	if err != nil {
 		return nil, err
 	}
 	return api.RespondSearch(query, result), nil
 }
 
-func (h handler) similar(ctx context.Context, r *api.Request) (*api.Response, error) {
+func (h handler) findSimilar(ctx context.Context, r *api.Request) (*api.Response, error) {
 	id, query, err := r.SimilarQuery(h.Now())
 	if err != nil {
 		return nil, err
@@ -30,15 +30,15 @@ func (h handler) similar(ctx context.Context, r *api.Request) (*api.Response, er
 		return nil, err
 	}
 	query.Example = &example
-	result, err := h.find(ctx, query)
+	result, err := h.findIncidents(ctx, query)
 	if err != nil {
 		return nil, err
 	}
 	return api.RespondSimilar(query, result), nil
 }
 
-// find searches, and logs why a search did without its semantic retriever.
-func (h handler) find(ctx context.Context, query search.Query) (search.Result, error) {
+// findIncidents searches, and logs why a search ran without its semantic retriever.
+func (h handler) findIncidents(ctx context.Context, query search.Query) (search.Result, error) {
 	result, err := search.Find(ctx, h.Store, h.Models, query)
 	if result.Degraded != nil {
 		h.Log.WarnContext(ctx, "search without its semantic retriever", slog.Any("error", result.Degraded))

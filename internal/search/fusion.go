@@ -97,8 +97,8 @@ func Fuse(matches []Match) []Match {
 
 func compareIDs(a, b audit.ID) int { return bytes.Compare(a[:], b[:]) }
 
-// setRanks ranks matches by one retriever alone, best first.
-func setRanks(matches []Match, by func(Match) *Contribution) {
+// rankMatchesBy ranks matches by one retriever alone, best first.
+func rankMatchesBy(matches []Match, by func(Match) *Contribution) {
 	var found []Match
 	for _, match := range matches {
 		if c := by(match); c != nil && c.Normalized > 0 {

@@ -16,22 +16,22 @@ import (
 // both retrievers.
 const minCandidates = 100
 
-// rank returns the best match of each incident, best first, and a result with how they were found.
-func (f finder) rank(ctx context.Context) (Result, []Match, error) {
+// rankMatches returns the best match of each incident, best first, and a result with how they were found.
+func (f finder) rankMatches(ctx context.Context) (Result, []Match, error) {
 	if f.query.Mode == Lexical {
 		matches, err := f.rankLexical(ctx)
 		return Result{}, matches, err
 	}
-	result, matches, err := f.rankActive(ctx)
+	result, matches, err := f.rankActiveModel(ctx)
 	if errors.Is(err, postgres.ErrModelUnknown) {
 		// The model was dropped a moment ago, and another one is active now.
-		return f.rankActive(ctx)
+		return f.rankActiveModel(ctx)
 	}
 	return result, matches, err
 }
 
-// rankActive ranks with the active model.
-func (f finder) rankActive(ctx context.Context) (Result, []Match, error) {
+// rankActiveModel ranks with the active model.
+func (f finder) rankActiveModel(ctx context.Context) (Result, []Match, error) {
 	v, err := f.embedQuery(ctx)
 	switch {
 	case err != nil && f.query.Mode == Hybrid && ctx.Err() == nil:
@@ -79,7 +79,7 @@ func (f finder) embedQuery(ctx context.Context) (queryVector, error) {
 }
 
 func (f finder) rankSemantic(ctx context.Context, v queryVector) ([]Match, error) {
-	return f.widen(0, func(limit int) ([]Match, bool, error) {
+	return f.widenRetrieval(0, func(limit int) ([]Match, bool, error) {
 		nearest, err := v.store.Nearest(ctx, v.vector, f.query.Filter, limit)
 		matches := make([]Match, len(nearest))
 		for i, near := range nearest {
@@ -94,7 +94,7 @@ func (f finder) rankSemantic(ctx context.Context, v queryVector) ([]Match, error
 }
 
 func (f finder) rankLexical(ctx context.Context) ([]Match, error) {
-	return f.widen(minCandidates, func(limit int) ([]Match, bool, error) {
+	return f.widenRetrieval(minCandidates, func(limit int) ([]Match, bool, error) {
 		scorer, statistics, err := f.store.Weigh(ctx, lexical.Parse(f.query.Text))
 		if err != nil {
 			return nil, false, err
@@ -109,13 +109,13 @@ func (f finder) rankLexical(ctx context.Context) ([]Match, error) {
 			matches[i] = f.scoreLexical(candidate, scorer)
 			matches[i].Lexical.Weight = 1
 		}
-		setRanks(matches, lexicalOf)
+		rankMatchesBy(matches, lexicalOf)
 		return matches, len(ids) < limit, err
 	})
 }
 
 func (f finder) rankHybrid(ctx context.Context, v queryVector) ([]Match, error) {
-	return f.widen(minCandidates, func(limit int) ([]Match, bool, error) {
+	return f.widenRetrieval(minCandidates, func(limit int) ([]Match, bool, error) {
 		found, err := v.store.Retrieve(ctx, v.vector, lexical.Parse(f.query.Text), f.query.Filter, limit)
 		if err != nil {
 			return nil, false, err
@@ -132,16 +132,16 @@ func (f finder) rankHybrid(ctx context.Context, v queryVector) ([]Match, error) 
 			matches[i].SetWeights(semanticWeight(v.model))
 		}
 		err = v.addFeedback(ctx, matches)
-		setRanks(matches, lexicalOf)
-		setRanks(matches, semanticOf)
-		setRanks(matches, feedbackOf)
+		rankMatchesBy(matches, lexicalOf)
+		rankMatchesBy(matches, semanticOf)
+		rankMatchesBy(matches, feedbackOf)
 		return matches, len(found.Nearest) < limit && len(found.Lexical) < limit, err
 	})
 }
 
-// widen retrieves more and more signatures, at least min, until they belong to as many incidents as the query asks for or all are found: an
+// widenRetrieval retrieves more and more signatures, at least min, until they belong to as many incidents as the query asks for or all are found: an
 // incident has one signature for each way that it was handled.
-func (f finder) widen(least int, retrieve func(limit int) (matches []Match, all bool, err error)) ([]Match, error) {
+func (f finder) widenRetrieval(least int, retrieve func(limit int) (matches []Match, all bool, err error)) ([]Match, error) {
 	for limit := max(least, 2*f.query.Limit); ; limit *= 4 {
 		matches, all, err := retrieve(limit)
 		if err != nil {

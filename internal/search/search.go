@@ -74,7 +74,7 @@ func Find(ctx context.Context, store *postgres.Store, models embedding.Models, q
 		// The example's own incident, which is the nearest, is found on top of the limit.
 		query.Limit++
 	}
-	result, err := finder{store: store, models: models, query: query}.find(ctx)
+	result, err := finder{store: store, models: models, query: query}.findIncidents(ctx)
 	if err != nil || query.Example == nil {
 		return result, err
 	}
@@ -107,13 +107,13 @@ type finder struct {
 	query  Query
 }
 
-// find ranks incidents and reads their remediations. Between the statements of a search remediations may be updated or renormalized, so that
+// findIncidents ranks incidents and reads their remediations. Between the statements of a search remediations may be updated or renormalized, so that
 // a later statement misses what an earlier one found: then the search starts again, a few times.
-func (f finder) find(ctx context.Context) (result Result, err error) {
+func (f finder) findIncidents(ctx context.Context) (result Result, err error) {
 	for range 3 {
 		var matches []Match
 		var moved bool
-		if result, matches, err = f.rank(ctx); err == nil {
+		if result, matches, err = f.rankMatches(ctx); err == nil {
 			result.Incidents, moved, err = f.readIncidents(ctx, matches)
 		}
 		if moved = moved || errors.Is(err, errMoved); !moved {
