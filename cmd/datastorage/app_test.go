@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/datastorage-service/datastorage/client"
 	"github.com/datastorage-service/datastorage/cmd/datastorage/internal/console"
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 )
@@ -56,6 +58,31 @@ func TestEveryCommandIsComplete(t *testing.T) {
 		}
 	}
 	walk(root)
+}
+
+// TestFiltersAreThoseOfTheContract compares the table of filter flags with the fields of the three inputs that take filters.
+func TestFiltersAreThoseOfTheContract(t *testing.T) {
+	t.Parallel()
+	contract := reflect.TypeFor[client.SearchFilters]()
+	flags := filterFlags()
+	if len(flags) != contract.NumField() {
+		t.Errorf("the command line has %d filters, the contract %d", len(flags), contract.NumField())
+	}
+	for _, filter := range flags {
+		field, known := contract.FieldByName(filter.field)
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if !known || strings.ReplaceAll(name, "_", "-") != filter.name {
+			t.Errorf("--%s: the contract's field %s is named %q", filter.name, filter.field, name)
+		}
+		value := "x"
+		var list client.ListRemediationsParams
+		var similar client.FindSimilarParams
+		filterValues{filter.field: &value}.copyTo(&list)
+		filterValues{filter.field: &value}.copyTo(&similar)
+		if reflect.ValueOf(list).FieldByName(filter.field).String() != value || reflect.ValueOf(similar).FieldByName(filter.field).String() != value {
+			t.Errorf("--%s does not reach the parameters of list and similar", filter.name)
+		}
+	}
 }
 
 func anyHasFlag(root *cobra.Command, name string) bool {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 
@@ -9,74 +10,83 @@ import (
 	"github.com/datastorage-service/datastorage/client"
 )
 
-// filterFlags lets a command take every filter of the API into params.
-func filterFlags(command *cobra.Command, params *client.ListRemediationsParams) {
-	flags := command.Flags()
-	for _, filter := range []struct {
-		to          *string
-		name, usage string
-		values      []string
-	}{
-		{&params.ID, "id", "the service's numbers", nil},
-		{&params.RemediationID, "remediation-id", "keys of remediations", nil},
-		{&params.Name, "name", "names of alerts", nil},
-		{&params.Namespace, "namespace", "namespaces", nil},
-		{&params.Phase, "phase", "", words(client.PhasePending, client.PhaseProcessing, client.PhaseCompleted, client.PhaseFailed)},
-		{&params.Status, "status", "", words(client.StatusPending, client.StatusRunning, client.StatusSuccess, client.StatusFailure)},
-		{&params.Severity, "severity", "", words(
-			client.SeverityCritical, client.SeverityHigh, client.SeverityMedium, client.SeverityLow, client.SeverityInfo,
-			client.SeverityUnknown)},
-		{&params.Environment, "environment", "", words(
-			client.EnvironmentProduction, client.EnvironmentStaging, client.EnvironmentDevelopment, client.EnvironmentTest)},
-		{&params.ClusterName, "cluster-name", "names of clusters", nil},
-		{&params.ActionType, "action-type", "types of actions", nil},
-		{&params.AlertFingerprint, "alert-fingerprint", "fingerprints of alerts", nil},
-		{&params.TargetResource, "target-resource", "targets, kind/name", nil},
-		{&params.SignatureID, "signature-id", "UUIDs of signatures", nil},
-		{&params.Since, "since", "from this time on: RFC 3339, or back from now as 24h or 7d", nil},
-		{&params.Until, "until", "before this time, written as --since", nil},
-	} {
+// filterFlag is the command line's side of one filter of the API.
+type filterFlag struct {
+	// field is the filter's Go name in client.SearchFilters and in the parameters of list and similar.
+	field, name, usage string
+	// values are the allowed values, if the contract has a closed list; they are completed and take the place of usage.
+	values []string
+}
+
+// filterFlags is the one table of filters on the command line; TestFiltersAreThoseOfTheContract compares it with client.SearchFilters.
+func filterFlags() []filterFlag {
+	return []filterFlag{
+		{"ID", "id", "numbers assigned by the service", nil},
+		{"RemediationID", "remediation-id", "keys of remediations", nil},
+		{"Name", "name", "names of alerts", nil},
+		{"Namespace", "namespace", "namespaces", nil},
+		{"Phase", "phase", "", stringsOf(client.PhasePending, client.PhaseProcessing, client.PhaseCompleted, client.PhaseFailed)},
+		{"Status", "status", "", stringsOf(client.StatusPending, client.StatusRunning, client.StatusSuccess, client.StatusFailure)},
+		{"Severity", "severity", "", stringsOf(client.SeverityCritical, client.SeverityHigh, client.SeverityMedium,
+			client.SeverityLow, client.SeverityInfo, client.SeverityUnknown)},
+		{"Environment", "environment", "", stringsOf(client.EnvironmentProduction, client.EnvironmentStaging,
+			client.EnvironmentDevelopment, client.EnvironmentTest)},
+		{"ClusterName", "cluster-name", "names of clusters", nil},
+		{"ActionType", "action-type", "types of actions", nil},
+		{"AlertFingerprint", "alert-fingerprint", "fingerprints of alerts", nil},
+		{"TargetResource", "target-resource", "targets, kind/name", nil},
+		{"SignatureID", "signature-id", "UUIDs of signatures", nil},
+		{"Since", "since", "from this time on: RFC 3339, or a span back from now such as 24h or 7d", nil},
+		{"Until", "until", "before this time, written as --since", nil},
+	}
+}
+
+// filterValues are the values of a command's filter flags by field; "" means not given.
+type filterValues map[string]*string
+
+// addFilterFlags lets a command take every filter of the API.
+func addFilterFlags(command *cobra.Command) filterValues {
+	values := filterValues{}
+	for _, filter := range filterFlags() {
 		usage := filter.usage
 		if filter.values != nil {
 			usage = strings.Join(filter.values, ", ")
 		}
-		flags.StringVar(filter.to, filter.name, "", usage)
+		values[filter.field] = command.Flags().String(filter.name, "", usage)
 		if filter.values != nil {
 			completeWords(command, filter.name, filter.values)
 		}
 	}
+	return values
 }
 
-// searchFilters are the same filters as the body of a search has them.
-func searchFilters(p client.ListRemediationsParams) *client.SearchFilters {
-	given := func(value string) *string {
-		if value == "" {
-			return nil
+// copyTo sets the given filters in an operation's input: a pointer to a struct that has them as strings or pointers to strings.
+func (values filterValues) copyTo(input any) {
+	for field, value := range values {
+		switch target := reflect.ValueOf(input).Elem().FieldByName(field); {
+		case *value == "":
+		case target.Kind() == reflect.Pointer:
+			target.Set(reflect.ValueOf(value))
+		default:
+			target.SetString(*value)
 		}
-		return &value
-	}
-	return &client.SearchFilters{
-		ID: given(p.ID), RemediationID: given(p.RemediationID), Name: given(p.Name), Namespace: given(p.Namespace),
-		Phase: given(p.Phase), Status: given(p.Status), Severity: given(p.Severity), Environment: given(p.Environment),
-		ClusterName: given(p.ClusterName), ActionType: given(p.ActionType), AlertFingerprint: given(p.AlertFingerprint),
-		TargetResource: given(p.TargetResource), SignatureID: given(p.SignatureID), Since: given(p.Since), Until: given(p.Until),
 	}
 }
 
-func words[T ~string](values ...T) []string {
-	words := make([]string, len(values))
+func stringsOf[T ~string](values ...T) []string {
+	texts := make([]string, len(values))
 	for i, value := range values {
-		words[i] = string(value)
+		texts[i] = string(value)
 	}
-	return words
+	return texts
 }
 
-// completeWords completes the last of a flag's values, of which commas separate several.
+// completeWords completes the last of a flag's comma-separated values.
 func completeWords(command *cobra.Command, flag string, values []string) {
 	complete := func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 		given := ""
-		if at := strings.LastIndex(typed, ","); at >= 0 {
-			given = typed[:at+1]
+		if comma := strings.LastIndex(typed, ","); comma >= 0 {
+			given = typed[:comma+1]
 		}
 		var offers []string
 		for _, value := range values {
@@ -86,6 +96,6 @@ func completeWords(command *cobra.Command, flag string, values []string) {
 		}
 		return offers, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 	}
-	// Its only error is a flag that does not exist or has a completion already.
+	// The only error is a flag that does not exist or has a completion already.
 	_ = command.RegisterFlagCompletionFunc(flag, complete)
 }

@@ -11,8 +11,9 @@ import (
 )
 
 type listOptions struct {
-	params client.ListRemediationsParams
-	all    bool
+	filters filterValues
+	params  client.ListRemediationsParams
+	all     bool
 }
 
 func newList(a *app) *cobra.Command {
@@ -31,7 +32,7 @@ Each filter takes several values, separated by commas, of which one must match; 
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return a.list(cmd.Context(), options) },
 	}
-	filterFlags(command, &options.params)
+	options.filters = addFilterFlags(command)
 	flags := command.Flags()
 	flags.IntVar(&options.params.Limit, "limit", 100, "remediations on a page, 1 to 1000")
 	flags.StringVar(&options.params.Cursor, "cursor", "", "go on where a page ended, with the same filters")
@@ -39,7 +40,7 @@ Each filter takes several values, separated by commas, of which one must match; 
 	flags.StringVar((*string)(&options.params.Sort), "sort", string(client.SortNewestFirst), "start_time or -start_time")
 	flags.BoolVar(&options.params.IncludeTotal, "include-total", false, "count all that match")
 	flags.BoolVar(&options.all, "all", false, "every page, not only one")
-	completeWords(command, "sort", words(client.SortOldestFirst, client.SortNewestFirst))
+	completeWords(command, "sort", stringsOf(client.SortOldestFirst, client.SortNewestFirst))
 	return command
 }
 
@@ -54,6 +55,7 @@ func (a *app) list(ctx context.Context, options listOptions) error {
 		return err
 	}
 	params := options.params
+	options.filters.copyTo(&params)
 	for {
 		page, err := api.ListRemediations(ctx, params)
 		if err != nil {

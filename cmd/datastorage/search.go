@@ -15,7 +15,7 @@ import (
 )
 
 type searchOptions struct {
-	filters             client.ListRemediationsParams
+	filters             filterValues
 	mode                string
 	limit, perSignature int
 	minScore            float64
@@ -43,22 +43,24 @@ incident has them in another form. Filters are those of list.`,
 			return a.search(cmd.Context(), input, options.explain)
 		},
 	}
-	filterFlags(command, &options.filters)
+	options.filters = addFilterFlags(command)
 	flags := command.Flags()
 	flags.StringVar(&options.mode, "mode", string(client.SearchModeHybrid), "hybrid, lexical (by words) or semantic (by meaning)")
 	flags.IntVar(&options.limit, "limit", 10, "incidents, 1 to 100")
 	flags.IntVar(&options.perSignature, "per-signature", 3, "remediations shown for each incident, 0 to 100")
 	flags.Float64Var(&options.minScore, "min-score", -1, "incidents less alike are left out, -1 to 1")
 	flags.BoolVar(&options.explain, "explain", false, "show what the words and the meaning add to the score")
-	completeWords(command, "mode", words(client.SearchModeHybrid, client.SearchModeLexical, client.SearchModeSemantic))
+	completeWords(command, "mode", stringsOf(client.SearchModeHybrid, client.SearchModeLexical, client.SearchModeSemantic))
 	return command
 }
 
 func (o searchOptions) input(query string) client.SearchInput {
-	return client.SearchInput{
-		Query: query, Mode: new(client.SearchMode(o.mode)), Filters: searchFilters(o.filters), Limit: &o.limit,
+	input := client.SearchInput{
+		Query: query, Mode: new(client.SearchMode(o.mode)), Filters: new(client.SearchFilters), Limit: &o.limit,
 		PerSignature: &o.perSignature,
 	}
+	o.filters.copyTo(input.Filters)
+	return input
 }
 
 func (a *app) search(ctx context.Context, input client.SearchInput, explain bool) error {

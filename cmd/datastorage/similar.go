@@ -23,13 +23,13 @@ are those of list.`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.similar(cmd.Context(), args[0], options) },
 	}
-	filterFlags(command, &options.filters)
+	options.filters = addFilterFlags(command)
 	flags := command.Flags()
 	flags.StringVar(&options.mode, "mode", string(client.SearchModeHybrid), "hybrid, lexical (by words) or semantic (by meaning)")
 	flags.IntVar(&options.limit, "limit", 10, "other incidents, 1 to 100")
 	flags.IntVar(&options.perSignature, "per-signature", 3, "remediations shown for each incident, 1 to 100")
 	flags.BoolVar(&options.explain, "explain", false, "show what the words and the meaning add to the score")
-	completeWords(command, "mode", words(client.SearchModeHybrid, client.SearchModeLexical, client.SearchModeSemantic))
+	completeWords(command, "mode", stringsOf(client.SearchModeHybrid, client.SearchModeLexical, client.SearchModeSemantic))
 	return command
 }
 
@@ -39,13 +39,12 @@ func (a *app) similar(ctx context.Context, id string, options searchOptions) err
 	if err != nil {
 		return err
 	}
-	f := options.filters
-	similar, err := api.Similar(ctx, id, client.FindSimilarParams{
-		Mode: client.SearchMode(options.mode), Limit: options.limit, PerSignature: options.perSignature, Explain: options.explain || a.highlights(),
-		ID: f.ID, RemediationID: f.RemediationID, Name: f.Name, Namespace: f.Namespace, Phase: f.Phase, Status: f.Status,
-		Severity: f.Severity, Environment: f.Environment, ClusterName: f.ClusterName, ActionType: f.ActionType,
-		AlertFingerprint: f.AlertFingerprint, TargetResource: f.TargetResource, SignatureID: f.SignatureID, Since: f.Since, Until: f.Until,
-	})
+	params := client.FindSimilarParams{
+		Mode: client.SearchMode(options.mode), Limit: options.limit, PerSignature: options.perSignature,
+		Explain: options.explain || a.highlights(),
+	}
+	options.filters.copyTo(&params)
+	similar, err := api.Similar(ctx, id, params)
 	if err != nil {
 		return refused(fmt.Sprintf("cannot show what is like remediation %q", id), err, "datastorage list")
 	}
