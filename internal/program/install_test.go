@@ -77,7 +77,7 @@ func TestInstall(t *testing.T) {
 	i, w := probe(t, map[string]string{"probe/bin/run": "#!/bin/sh\n", "probe/lib/data": "data", "probe/include/x.h": "int x;"})
 	var progress bytes.Buffer
 	i.Progress = &progress
-	path, err := i.Install(t.Context(), w)
+	path, err := i.InstallWheel(t.Context(), w)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func TestInstallOnlyOnce(t *testing.T) {
 		group.Go(func() {
 			each := i
 			each.Progress = &progress[n]
-			if _, err := each.Install(t.Context(), w); err != nil {
+			if _, err := each.InstallWheel(t.Context(), w); err != nil {
 				t.Error(err)
 			}
 		})
@@ -150,7 +150,7 @@ func TestInstallRefuses(t *testing.T) {
 			if test.change != nil {
 				test.change(&i, &w)
 			}
-			_, err := i.Install(t.Context(), w)
+			_, err := i.InstallWheel(t.Context(), w)
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error is %v, want one with %q", err, test.want)
 			}
@@ -175,7 +175,7 @@ func TestInstallWithoutPip(t *testing.T) {
 	t.Parallel()
 	i, w := probe(t, nil)
 	i.Python = script(t, "echo \"$0: No module named $2\" >&2; exit 1\n")
-	_, err := i.Install(t.Context(), w)
+	_, err := i.InstallWheel(t.Context(), w)
 	var problem *Problem
 	if !errors.As(err, &problem) || !strings.Contains(problem.Next, "apt-get install python3-pip") {
 		t.Errorf("neither pip nor venv: %v", err)
@@ -184,7 +184,7 @@ func TestInstallWithoutPip(t *testing.T) {
 	i.Python = script(t, `test "$2" = venv || exit 1
 mkdir -p "$3/bin" && printf '#!/bin/sh\nexec python3 "$@"\n' > "$3/bin/python" && chmod +x "$3/bin/python"
 `)
-	if _, err := i.Install(t.Context(), w); err != nil {
+	if _, err := i.InstallWheel(t.Context(), w); err != nil {
 		t.Errorf("no pip, but venv: %v", err)
 	}
 }

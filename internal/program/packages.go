@@ -1,0 +1,82 @@
+package program
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Packages are Python packages that are installed together into one folder, to be run with that folder as PYTHONPATH.
+type Packages struct {
+	// Name and Version name the folder and the package to download by hand when pip fails.
+	Name, Version string
+	// Holds names the programs for people.
+	Holds string
+	// Megabytes to download, on linux/amd64.
+	Megabytes int
+	// Requirements has every package with its hashes, in pip's format.
+	Requirements []byte
+	// BuildRequirements has what builds the packages that have no wheel. Empty: every package must have a wheel.
+	BuildRequirements []byte
+	// Patch changes the installed folder. Nil: nothing is changed.
+	Patch func(folder string) error
+}
+
+// InstallPackages returns the folder with the packages for a version of Python, and downloads them first if it is not there.
+// Installer.Python is not used.
+func (i Installer) InstallPackages(ctx context.Context, p Packages, python Python) (string, error) {
+	i.Python = python.Executable
+	// Some packages are compiled for one version of Python.
+	folder := fmt.Sprintf("%s-%s-python3.%d", p.Name, p.Version, python.Version)
+	return i.install(ctx, folder, p.Holds, func(staging string) (string, error) {
+		return i.announce(p.Holds, p.Megabytes, func() (string, error) { return i.downloadPackages(ctx, p, staging) })
+	})
+}
+
+// downloadPackages installs the packages into a folder inside staging: unlike a virtual environment, a folder can be moved.
+func (i Installer) downloadPackages(ctx context.Context, p Packages, staging string) (string, error) {
+	pip, err := findPip(ctx, i.Python, staging)
+	if err != nil {
+		return "", err
+	}
+	installed, builders := filepath.Join(staging, "packages"), filepath.Join(staging, "builders")
+	options := []string{"--only-binary=:all:"}
+	if len(p.BuildRequirements) > 0 {
+		if err := i.pipInstall(ctx, p, pip, p.BuildRequirements, builders, options...); err != nil {
+			return "", err
+		}
+		options = []string{"--no-build-isolation"}
+	}
+	if err := i.pipInstall(ctx, p, pip, p.Requirements, installed, options...); err != nil {
+		return "", err
+	}
+	if p.Patch != nil {
+		if err := p.Patch(installed); err != nil {
+			return "", fmt.Errorf("patch %s %s: %w", p.Name, p.Version, err)
+		}
+	}
+	return installed, nil
+}
+
+// pipInstall installs requirements into the folder target. Packages are built with what is in the folder builders beside it.
+func (i Installer) pipInstall(ctx context.Context, p Packages, pip []string, requirements []byte, target string, options ...string) error {
+	file := target + ".txt"
+	if err := os.WriteFile(file, requirements, 0o600); err != nil {
+		return err
+	}
+	args := append(pip[1:], "install", "--quiet", "--no-deps", "--require-hashes", "--no-cache-dir", "--retries=2",
+		"--root-user-action=ignore", "--target="+target, "--requirement="+file)
+	args = append(append(args, options...), i.Options...)
+	env := []string{"PYTHONPATH=" + filepath.Join(filepath.Dir(target), "builders")}
+	if out, err := runPython(ctx, env, pip[0], args...); err != nil {
+		return &Problem{
+			What: "downloading " + p.Holds + " with pip failed",
+			Why:  LastLines(out, 4),
+			Next: i.Python + " -m pip download --no-deps " + p.Name + "==" + p.Version + "   # shows the output of pip",
+			Err:  errors.Join(err, OutputError(out)),
+		}
+	}
+	return nil
+}

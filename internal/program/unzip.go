@@ -1,0 +1,56 @@
+package program
+
+import (
+	"archive/zip"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// unzip unpacks archive into the new directory dir, with the permissions it records. Names that lead out of dir are refused
+// by os.Root. C headers, a quarter of PostgreSQL's files, are left out: nothing is compiled against them.
+func unzip(archive, dir string) (err error) {
+	reader, err := zip.OpenReader(archive)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", archive, err)
+	}
+	defer func() { _ = reader.Close() }()
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	for _, file := range reader.File {
+		if strings.HasSuffix(file.Name, "/") || strings.Contains(file.Name, "/include/") {
+			continue
+		}
+		if err := unzipFile(root, file); err != nil {
+			return fmt.Errorf("unpack %s: %w", file.Name, err)
+		}
+	}
+	return nil
+}
+
+func unzipFile(root *os.Root, file *zip.File) (err error) {
+	if err := root.MkdirAll(filepath.Dir(file.Name), 0o755); err != nil {
+		return err
+	}
+	in, err := file.Open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = in.Close() }()
+	out, err := root.OpenFile(file.Name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, file.Mode().Perm()|0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	_, err = io.Copy(out, in)
+	return err
+}
