@@ -6,7 +6,6 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -255,38 +254,6 @@ func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
 	for folder, n := range comments {
 		if n != 1 && !strings.HasSuffix(folder, "dbsqlc") {
 			t.Errorf("%s has %d package comments, wanted one", folder, n)
-		}
-	}
-}
-
-// TestFilterPredicateIsOneText holds the copies of the filters in queries/ to each other: a list, its total, a search and the
-// statistics must select by the same rules.
-func TestFilterPredicateIsOneText(t *testing.T) {
-	t.Parallel()
-	const first, last = "(sqlc.narg('ids')", "r.start_time < sqlc.narg('until')::timestamptz)"
-	var predicates []string
-	for _, name := range []string{"queries/remediation.sql", "queries/search.sql", "queries/incident.sql", "queries/stats.sql"} {
-		content, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		rest := string(content)
-		for {
-			start := strings.Index(rest, first)
-			if start < 0 {
-				break
-			}
-			end := strings.Index(rest[start:], last)
-			predicates = append(predicates, strings.Join(strings.Fields(rest[start:start+end]), " "))
-			rest = rest[start+end:]
-		}
-	}
-	if len(predicates) != 12 {
-		t.Errorf("found %d copies of the filters, wanted 12", len(predicates))
-	}
-	for i, predicate := range predicates {
-		if predicate != predicates[0] {
-			t.Errorf("copy %d of the filters differs from the first:\n%s\n%s", i, predicate, predicates[0])
 		}
 	}
 }

@@ -1,11 +1,12 @@
 package migrations_test
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 	"github.com/datastorage-service/datastorage/migrations"
@@ -27,7 +28,7 @@ func TestEveryFunctionHasAFile(t *testing.T) {
 	}
 	got := rows[string](t, postgrestest.New(t).AdminURL(), `SELECT proname::text FROM pg_proc
 		WHERE pronamespace = 'public'::regnamespace AND proowner = 'datastorage_admin'::regrole ORDER BY proname COLLATE "C"`)
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("functions (-files +schema):\n%s", diff)
 	}
 }
@@ -60,7 +61,7 @@ func TestUpAppliesChangedFunctions(t *testing.T) {
 			t.Errorf("pending %v, applied %v, want %v", names(pending), names(applied), want)
 		}
 	}
-	if diff := cmp.Diff(catalogue(t, postgrestest.New(t)), catalogue(t, db)); diff != "" {
+	if diff := gocmp.Diff(catalogue(t, postgrestest.New(t)), catalogue(t, db)); diff != "" {
 		t.Errorf("the schema (-want +got):\n%s", diff)
 	}
 }
@@ -94,7 +95,45 @@ func TestUpAppliesAllFunctionsOrNone(t *testing.T) {
 	execute(t, db.AdminURL(), "DROP FUNCTION wilson_low")
 	after := catalogue(t, db)
 	before = slices.DeleteFunc(before, func(line string) bool { return strings.Contains(line, "FUNCTION public.wilson_low(") })
-	if diff := cmp.Diff(before, after); diff != "" {
+	if diff := gocmp.Diff(before, after); diff != "" {
 		t.Errorf("the schema (-before +after):\n%s", diff)
+	}
+}
+
+// The filter of an older build stays valid when the schema gains a parameter; a parameter that the schema lacks is an error.
+func TestFilterOfAnotherBuild(t *testing.T) {
+	t.Parallel()
+	db, conn := schema(t)
+	const matches = "SELECT FROM remediation_audit AS r WHERE remediation_matches(r, remediation_filter_read('{\"remediation_id\": [\"known\"]}'))"
+	for _, statements := range [][]string{{matches}, {"ALTER TYPE remediation_filter ADD ATTRIBUTE pod text[]", matches}} {
+		if err := try(t, connect(t, db.AdminURL()), statements...); err != nil {
+			t.Errorf("%s: %v", statements, err)
+		}
+	}
+	for _, filter := range []string{`{"pod": ["a"]}`, `{"name": ["a"], "pod": null}`, `{"": 1}`} {
+		if err := try(t, conn, "SELECT remediation_filter_read('"+filter+"')"); code(err) != "42P02" {
+			t.Errorf("%s: %v", filter, err)
+		}
+	}
+}
+
+// An attribute that remediation_matches does not look at would match every remediation.
+func TestEveryFilterAttributeCounts(t *testing.T) {
+	t.Parallel()
+	db, conn := schema(t)
+	nothing := map[string]string{"since": `"9999-01-01T00:00:00Z"`, "until": `"1970-01-01T00:00:00Z"`}
+	attributes := rows[string](t, db.ReaderURL(), `SELECT attname::text FROM pg_attribute
+		JOIN pg_type ON typrelid = attrelid WHERE typname = 'remediation_filter' AND attnum > 0`)
+	for _, attribute := range attributes {
+		filter := cmp.Or(nothing[attribute], "[]")
+		var matching int
+		err := conn.QueryRow(t.Context(), "SELECT count(*) FROM remediation_audit AS r WHERE remediation_matches(r, remediation_filter_read($1))",
+			`{"`+attribute+`": `+filter+`}`).Scan(&matching)
+		if err != nil || matching > 0 {
+			t.Errorf("%s: %d remediations match nothing (%v)", attribute, matching, err)
+		}
+	}
+	if len(attributes) < 15 {
+		t.Errorf("only %d attributes", len(attributes))
 	}
 }

@@ -22,37 +22,69 @@ type Filter struct {
 	Until *time.Time
 }
 
+// parameters lists every parameter by its name in the API, in the order of the documentation; value is nil if it is not set.
+func (f Filter) parameters() []filterParameter {
+	return []filterParameter{
+		{"id", listed(f.IDs)},
+		{"remediation_id", listed(f.RemediationIDs)},
+		{"name", listed(f.Names)},
+		{"namespace", listed(f.Namespaces)},
+		{"phase", listed(f.Phases)},
+		{"status", listed(f.Statuses)},
+		{"severity", listed(f.Severities)},
+		{"environment", listed(f.Environments)},
+		{"cluster_name", listed(f.ClusterNames)},
+		{"action_type", listed(f.ActionTypes)},
+		{"alert_fingerprint", listed(f.AlertFingerprints)},
+		{"target_resource", listed(f.TargetResources)},
+		{"signature_id", listed(f.SignatureIDs)},
+		{"since", bound(f.Since)},
+		{"until", bound(f.Until)},
+	}
+}
+
+type filterParameter struct {
+	name  string
+	value any
+}
+
+func listed[T any](values []T) any {
+	if len(values) == 0 {
+		return nil
+	}
+	return values
+}
+
+func bound(t *time.Time) any {
+	if t == nil {
+		return nil
+	}
+	return Microseconds(*t)
+}
+
 // All reports whether the filter selects everything.
 func (f Filter) All() bool { return len(f.Fields()) == 0 }
 
 // Fields are the names of the parameters that are set, in the order of the documentation.
 func (f Filter) Fields() []string {
-	fields := []string{}
-	for _, field := range []struct {
-		name string
-		set  bool
-	}{
-		{"id", len(f.IDs) > 0},
-		{"remediation_id", len(f.RemediationIDs) > 0},
-		{"name", len(f.Names) > 0},
-		{"namespace", len(f.Namespaces) > 0},
-		{"phase", len(f.Phases) > 0},
-		{"status", len(f.Statuses) > 0},
-		{"severity", len(f.Severities) > 0},
-		{"environment", len(f.Environments) > 0},
-		{"cluster_name", len(f.ClusterNames) > 0},
-		{"action_type", len(f.ActionTypes) > 0},
-		{"alert_fingerprint", len(f.AlertFingerprints) > 0},
-		{"target_resource", len(f.TargetResources) > 0},
-		{"signature_id", len(f.SignatureIDs) > 0},
-		{"since", f.Since != nil},
-		{"until", f.Until != nil},
-	} {
-		if field.set {
-			fields = append(fields, field.name)
+	names := []string{}
+	for _, p := range f.parameters() {
+		if p.value != nil {
+			names = append(names, p.name)
 		}
 	}
-	return fields
+	return names
+}
+
+// Values are the parameters that are set, by name: a slice of values, or a time in UTC.
+func (f Filter) Values() map[string]any {
+	values := map[string]any{}
+	for _, p := range f.parameters() {
+		if p.value != nil {
+			values[p.name] = p.value
+		}
+	}
+	return values
 }
 
 // OnlyTime reports whether the filter selects by time alone, or everything.

@@ -37,6 +37,9 @@ func (id ID) String() string {
 	return string(out[:])
 }
 
+// MarshalText returns String, for JSON.
+func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
 // ErrID means that a text is not a UUID in the 8-4-4-4-12 form.
 var ErrID = errors.New("not a UUID")
 

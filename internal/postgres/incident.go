@@ -66,8 +66,11 @@ type ActionCounts struct {
 func (s *Store) Incidents(
 	ctx context.Context, incidents []audit.ID, f audit.Filter, newest int, except *string,
 ) (map[audit.ID]*Incident, error) {
+	filter := filterJSON(f)
 	return retry(ctx, "count the occurrences", func(ctx context.Context) (map[audit.ID]*Incident, error) {
-		counts, err := s.queries.IncidentOutcomes(ctx, s.pool, incidentOutcomesParams(incidents, f, except))
+		counts, err := s.queries.IncidentOutcomes(ctx, s.pool, dbsqlc.IncidentOutcomesParams{
+			Filter: filter, Found: incidents, Except: except,
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -78,7 +81,9 @@ func (s *Store) Incidents(
 			}
 			found[row.IncidentID].count(row)
 		}
-		rows, err := s.queries.IncidentRemediations(ctx, s.pool, incidentRemediationsParams(incidents, f, newest, except))
+		rows, err := s.queries.IncidentRemediations(ctx, s.pool, dbsqlc.IncidentRemediationsParams{
+			Filter: filter, Found: incidents, Except: except, PerSignature: int64(newest), Budget: workflowBytes,
+		})
 		for _, row := range rows {
 			// Written between the two statements: not counted, so not shown.
 			if of := found[row.IncidentID]; of != nil {
@@ -123,24 +128,4 @@ func (i *Incident) show(row dbsqlc.IncidentRemediationsRow) {
 		one.WorkflowYAML = &row.WorkflowYaml
 	}
 	i.Solved = &one
-}
-
-func incidentOutcomesParams(incidents []audit.ID, f audit.Filter, except *string) dbsqlc.IncidentOutcomesParams {
-	return dbsqlc.IncidentOutcomesParams{
-		Ids: f.IDs, RemediationIds: f.RemediationIDs, Names: f.Names, Namespaces: f.Namespaces, Phases: f.Phases,
-		Statuses: f.Statuses, Severities: f.Severities, Environments: f.Environments, ClusterNames: f.ClusterNames,
-		ActionTypes: f.ActionTypes, Fingerprints: f.AlertFingerprints, Targets: f.TargetResources, SignatureIds: f.SignatureIDs,
-		Since: f.Since, Until: f.Until, Found: incidents, Except: except,
-	}
-}
-
-func incidentRemediationsParams(
-	incidents []audit.ID, f audit.Filter, newest int, except *string,
-) dbsqlc.IncidentRemediationsParams {
-	return dbsqlc.IncidentRemediationsParams{
-		Ids: f.IDs, RemediationIds: f.RemediationIDs, Names: f.Names, Namespaces: f.Namespaces, Phases: f.Phases,
-		Statuses: f.Statuses, Severities: f.Severities, Environments: f.Environments, ClusterNames: f.ClusterNames,
-		ActionTypes: f.ActionTypes, Fingerprints: f.AlertFingerprints, Targets: f.TargetResources, SignatureIds: f.SignatureIDs,
-		Since: f.Since, Until: f.Until, Found: incidents, Except: except, PerSignature: int64(newest), Budget: workflowBytes,
-	}
 }

@@ -136,11 +136,8 @@ func rarest(terms []lexical.QueryTerm, holding map[lexical.Term]int64) []lexical
 
 func lexicalParams(scorer *lexical.Scorer, terms []lexical.QueryTerm, f audit.Filter, limit int) dbsqlc.SearchLexicalParams {
 	params := dbsqlc.SearchLexicalParams{
-		Ids: f.IDs, RemediationIds: f.RemediationIDs, Names: f.Names, Namespaces: f.Namespaces, Phases: f.Phases,
-		Statuses: f.Statuses, Severities: f.Severities, Environments: f.Environments, ClusterNames: f.ClusterNames,
-		ActionTypes: f.ActionTypes, Fingerprints: f.AlertFingerprints, Targets: f.TargetResources, SignatureIds: f.SignatureIDs,
-		Since: f.Since, Until: f.Until,
-		Flat: scorer.Flat, Slope: scorer.Slope, PageSize: int64(limit),
+		Filter: filterJSON(f),
+		Flat:   scorer.Flat, Slope: scorer.Slope, PageSize: int64(limit),
 	}
 	for _, term := range terms {
 		params.Terms = append(params.Terms, int64(term.Term))

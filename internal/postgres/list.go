@@ -22,7 +22,7 @@ func (s *Store) List(ctx context.Context, f audit.Filter, p audit.PageRequest) (
 			func(r dbsqlc.RemediationListRow) int64 { return r.Fetched },
 			func(r dbsqlc.RemediationListRow) audit.Stored { return stored(r.RemediationAudit) })
 		if p.Total {
-			total, err := s.queries.RemediationCount(ctx, s.pool, countParams(f, math.MaxInt64))
+			total, err := s.queries.RemediationCount(ctx, s.pool, dbsqlc.RemediationCountParams{Filter: params.Filter, Most: math.MaxInt64})
 			if err != nil {
 				return audit.Page[audit.Stored]{}, err
 			}
@@ -34,25 +34,13 @@ func (s *Store) List(ctx context.Context, f audit.Filter, p audit.PageRequest) (
 
 func listParams(f audit.Filter, p audit.PageRequest) dbsqlc.RemediationListParams {
 	params := dbsqlc.RemediationListParams{
-		Ids: f.IDs, RemediationIds: f.RemediationIDs, Names: f.Names, Namespaces: f.Namespaces, Phases: f.Phases,
-		Statuses: f.Statuses, Severities: f.Severities, Environments: f.Environments, ClusterNames: f.ClusterNames,
-		ActionTypes: f.ActionTypes, Fingerprints: f.AlertFingerprints, Targets: f.TargetResources, SignatureIds: f.SignatureIDs,
-		Since: f.Since, Until: f.Until,
+		Filter:    filterJSON(f),
 		Ascending: p.Ascending, PageSize: int64(p.Limit) + 1, Skip: int64(p.Offset), Budget: PageBytes,
 	}
 	if p.After != nil {
 		params.AfterTime, params.AfterID = &p.After.Time, &p.After.ID
 	}
 	return params
-}
-
-func countParams(f audit.Filter, most int64) dbsqlc.RemediationCountParams {
-	return dbsqlc.RemediationCountParams{
-		Ids: f.IDs, RemediationIds: f.RemediationIDs, Names: f.Names, Namespaces: f.Namespaces, Phases: f.Phases,
-		Statuses: f.Statuses, Severities: f.Severities, Environments: f.Environments, ClusterNames: f.ClusterNames,
-		ActionTypes: f.ActionTypes, Fingerprints: f.AlertFingerprints, Targets: f.TargetResources, SignatureIds: f.SignatureIDs,
-		Since: f.Since, Until: f.Until, Most: most,
-	}
 }
 
 // IncidentFilter selects rows of the incident_events view; since <= created_at < until.

@@ -67,17 +67,14 @@ func (s *Store) fewMatch(ctx context.Context, f audit.Filter) (bool, error) {
 		return false, nil
 	}
 	return retry(ctx, "count what matches", func(ctx context.Context) (bool, error) {
-		count, err := s.queries.RemediationCount(ctx, s.pool, countParams(f, exactBelow+1))
+		count, err := s.queries.RemediationCount(ctx, s.pool, dbsqlc.RemediationCountParams{Filter: filterJSON(f), Most: exactBelow + 1})
 		return count <= exactBelow, err
 	})
 }
 
 func nearestParams(model dbsqlc.EmbeddingModel, vector []float32, f audit.Filter, limit int) dbsqlc.SearchNearestParams {
 	return dbsqlc.SearchNearestParams{
-		Ids: f.IDs, RemediationIds: f.RemediationIDs, Names: f.Names, Namespaces: f.Namespaces, Phases: f.Phases,
-		Statuses: f.Statuses, Severities: f.Severities, Environments: f.Environments, ClusterNames: f.ClusterNames,
-		ActionTypes: f.ActionTypes, Fingerprints: f.AlertFingerprints, Targets: f.TargetResources, SignatureIds: f.SignatureIDs,
-		Since: f.Since, Until: f.Until,
+		Filter:     filterJSON(f),
 		Dimensions: model.Dimensions, ModelID: model.ID, Query: vector, PageSize: int64(limit),
 	}
 }

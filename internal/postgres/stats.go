@@ -20,7 +20,9 @@ func (s *Store) SuccessRates(
 				Dimension: string(d), Since: f.Since, Until: f.Until, Edges: edges(f), MinSamples: int64(minSamples), PageSize: int64(limit) + 1,
 			})
 		}
-		filtered, err := s.queries.StatsRatesFiltered(ctx, s.pool, ratesFilteredParams(d, f, minSamples, limit))
+		filtered, err := s.queries.StatsRatesFiltered(ctx, s.pool, dbsqlc.StatsRatesFilteredParams{
+			Filter: filterJSON(f), Dimension: string(d), MinSamples: int64(minSamples), PageSize: int64(limit) + 1,
+		})
 		rows := make([]dbsqlc.StatsRatesRow, len(filtered))
 		for i, row := range filtered {
 			rows[i] = dbsqlc.StatsRatesRow(row)
@@ -47,7 +49,7 @@ func (s *Store) Trend(ctx context.Context, starts []time.Time, f audit.Filter) (
 				Starts: starts, Since: f.Since, Until: f.Until, Edges: edges(f),
 			})
 		}
-		filtered, err := s.queries.StatsTrendFiltered(ctx, s.pool, trendFilteredParams(starts, f))
+		filtered, err := s.queries.StatsTrendFiltered(ctx, s.pool, dbsqlc.StatsTrendFilteredParams{Filter: filterJSON(f), Starts: starts})
 		rows := make([]dbsqlc.StatsTrendRow, len(filtered))
 		for i, row := range filtered {
 			rows[i] = dbsqlc.StatsTrendRow(row)
@@ -100,23 +102,4 @@ func quarters(times []time.Time) bool {
 		}
 	}
 	return true
-}
-
-func ratesFilteredParams(d audit.Dimension, f audit.Filter, minSamples, limit int) dbsqlc.StatsRatesFilteredParams {
-	return dbsqlc.StatsRatesFilteredParams{
-		Ids: f.IDs, RemediationIds: f.RemediationIDs, Names: f.Names, Namespaces: f.Namespaces, Phases: f.Phases,
-		Statuses: f.Statuses, Severities: f.Severities, Environments: f.Environments, ClusterNames: f.ClusterNames,
-		ActionTypes: f.ActionTypes, Fingerprints: f.AlertFingerprints, Targets: f.TargetResources, SignatureIds: f.SignatureIDs,
-		Since: f.Since, Until: f.Until,
-		Dimension: string(d), MinSamples: int64(minSamples), PageSize: int64(limit) + 1,
-	}
-}
-
-func trendFilteredParams(starts []time.Time, f audit.Filter) dbsqlc.StatsTrendFilteredParams {
-	return dbsqlc.StatsTrendFilteredParams{
-		Ids: f.IDs, RemediationIds: f.RemediationIDs, Names: f.Names, Namespaces: f.Namespaces, Phases: f.Phases,
-		Statuses: f.Statuses, Severities: f.Severities, Environments: f.Environments, ClusterNames: f.ClusterNames,
-		ActionTypes: f.ActionTypes, Fingerprints: f.AlertFingerprints, Targets: f.TargetResources, SignatureIds: f.SignatureIDs,
-		Since: f.Since, Until: f.Until, Starts: starts,
-	}
 }

@@ -7,6 +7,7 @@ package dbsqlc
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	audit "github.com/datastorage-service/datastorage/internal/audit"
@@ -25,44 +26,16 @@ SELECT
 FROM signature AS s
 JOIN remediation_audit AS r ON r.signature_id = s.id
 WHERE (s.incident_id = ANY($1::uuid[]) OR s.incident_id IS NULL AND s.id = ANY($1::uuid[]))
-    AND ($2::bigint[] IS NULL OR r.id = ANY($2::bigint[]))
-    AND ($3::text[] IS NULL OR r.remediation_id = ANY($3::text[]))
-    AND ($4::text[] IS NULL OR r.name = ANY($4::text[]))
-    AND ($5::text[] IS NULL OR r.namespace = ANY($5::text[]))
-    AND ($6::text[] IS NULL OR r.phase = ANY($6::text[]))
-    AND ($7::text[] IS NULL OR r.status = ANY($7::text[]))
-    AND ($8::text[] IS NULL OR r.severity = ANY($8::text[]))
-    AND ($9::text[] IS NULL OR r.environment = ANY($9::text[]))
-    AND ($10::text[] IS NULL OR r.cluster_name = ANY($10::text[]))
-    AND ($11::text[] IS NULL OR r.action_type = ANY($11::text[]))
-    AND ($12::text[] IS NULL OR r.alert_fingerprint = ANY($12::text[]))
-    AND ($13::text[] IS NULL OR r.target_resource = ANY($13::text[]))
-    AND ($14::uuid[] IS NULL OR r.signature_id = ANY($14::uuid[]))
-    AND ($15::timestamptz IS NULL OR r.start_time >= $15::timestamptz)
-    AND ($16::timestamptz IS NULL OR r.start_time < $16::timestamptz)
-    AND r.remediation_id IS DISTINCT FROM $17::text
+    AND remediation_matches(r, remediation_filter_read($2::jsonb))
+    AND r.remediation_id IS DISTINCT FROM $3::text
 GROUP BY s.id, r.signature_id, r.action_type
 ORDER BY 1, occurrences DESC, r.signature_id, r.action_type
 `
 
 type IncidentOutcomesParams struct {
-	Found          []audit.ID
-	Ids            []int64
-	RemediationIds []string
-	Names          []string
-	Namespaces     []string
-	Phases         []string
-	Statuses       []string
-	Severities     []string
-	Environments   []string
-	ClusterNames   []string
-	ActionTypes    []string
-	Fingerprints   []string
-	Targets        []string
-	SignatureIds   []audit.ID
-	Since          *time.Time
-	Until          *time.Time
-	Except         *string
+	Found  []audit.ID
+	Filter json.RawMessage
+	Except *string
 }
 
 type IncidentOutcomesRow struct {
@@ -79,25 +52,7 @@ type IncidentOutcomesRow struct {
 // IncidentOutcomes answers, for each of the incidents, what the filters leave of its remediations, except one: counted by signature and
 // action.
 func (q *Queries) IncidentOutcomes(ctx context.Context, db DBTX, arg IncidentOutcomesParams) ([]IncidentOutcomesRow, error) {
-	rows, err := db.Query(ctx, incidentOutcomes,
-		arg.Found,
-		arg.Ids,
-		arg.RemediationIds,
-		arg.Names,
-		arg.Namespaces,
-		arg.Phases,
-		arg.Statuses,
-		arg.Severities,
-		arg.Environments,
-		arg.ClusterNames,
-		arg.ActionTypes,
-		arg.Fingerprints,
-		arg.Targets,
-		arg.SignatureIds,
-		arg.Since,
-		arg.Until,
-		arg.Except,
-	)
+	rows, err := db.Query(ctx, incidentOutcomes, arg.Found, arg.Filter, arg.Except)
 	if err != nil {
 		return nil, err
 	}
@@ -143,28 +98,14 @@ CROSS JOIN LATERAL (
             SELECT r.id, r.remediation_id, r.name, r.namespace, r.cluster_name, r.environment, r.severity, r.alert_fingerprint, r.action_type, r.target_resource, r.phase, r.status, r.start_time, r.end_time, r.duration_ms, r.error_message, r.workflow_yaml, r.metadata, r.signature_id, r.actor, r.event_id, r.created_at, r.updated_at
             FROM remediation_audit AS r
             WHERE r.signature_id = s.id
-                AND ($3::bigint[] IS NULL OR r.id = ANY($3::bigint[]))
-                AND ($4::text[] IS NULL OR r.remediation_id = ANY($4::text[]))
-                AND ($5::text[] IS NULL OR r.name = ANY($5::text[]))
-                AND ($6::text[] IS NULL OR r.namespace = ANY($6::text[]))
-                AND ($7::text[] IS NULL OR r.phase = ANY($7::text[]))
-                AND ($8::text[] IS NULL OR r.status = ANY($8::text[]))
-                AND ($9::text[] IS NULL OR r.severity = ANY($9::text[]))
-                AND ($10::text[] IS NULL OR r.environment = ANY($10::text[]))
-                AND ($11::text[] IS NULL OR r.cluster_name = ANY($11::text[]))
-                AND ($12::text[] IS NULL OR r.action_type = ANY($12::text[]))
-                AND ($13::text[] IS NULL OR r.alert_fingerprint = ANY($13::text[]))
-                AND ($14::text[] IS NULL OR r.target_resource = ANY($14::text[]))
-                AND ($15::uuid[] IS NULL OR r.signature_id = ANY($15::uuid[]))
-                AND ($16::timestamptz IS NULL OR r.start_time >= $16::timestamptz)
-                AND ($17::timestamptz IS NULL OR r.start_time < $17::timestamptz)
-                AND r.remediation_id IS DISTINCT FROM $18::text
+                AND remediation_matches(r, remediation_filter_read($3::jsonb))
+                AND r.remediation_id IS DISTINCT FROM $4::text
             ORDER BY r.start_time DESC, r.id DESC
-            LIMIT $19::bigint
+            LIMIT $5::bigint
         ) AS r
         WHERE s.incident_id = f.id OR s.incident_id IS NULL AND s.id = f.id
         ORDER BY r.start_time DESC, r.id DESC
-        LIMIT $19::bigint
+        LIMIT $5::bigint
     ) AS newest
     UNION ALL
     SELECT true AS solved, succeeded.id, succeeded.remediation_id, succeeded.name, succeeded.namespace, succeeded.cluster_name, succeeded.environment, succeeded.severity, succeeded.alert_fingerprint, succeeded.action_type, succeeded.target_resource, succeeded.phase, succeeded.status, succeeded.start_time, succeeded.end_time, succeeded.duration_ms, succeeded.error_message, succeeded.workflow_yaml, succeeded.metadata, succeeded.signature_id, succeeded.actor, succeeded.event_id, succeeded.created_at, succeeded.updated_at
@@ -175,22 +116,8 @@ CROSS JOIN LATERAL (
             SELECT r.id, r.remediation_id, r.name, r.namespace, r.cluster_name, r.environment, r.severity, r.alert_fingerprint, r.action_type, r.target_resource, r.phase, r.status, r.start_time, r.end_time, r.duration_ms, r.error_message, r.workflow_yaml, r.metadata, r.signature_id, r.actor, r.event_id, r.created_at, r.updated_at
             FROM remediation_audit AS r
             WHERE r.signature_id = s.id AND r.status = 'success'
-                AND ($3::bigint[] IS NULL OR r.id = ANY($3::bigint[]))
-                AND ($4::text[] IS NULL OR r.remediation_id = ANY($4::text[]))
-                AND ($5::text[] IS NULL OR r.name = ANY($5::text[]))
-                AND ($6::text[] IS NULL OR r.namespace = ANY($6::text[]))
-                AND ($7::text[] IS NULL OR r.phase = ANY($7::text[]))
-                AND ($8::text[] IS NULL OR r.status = ANY($8::text[]))
-                AND ($9::text[] IS NULL OR r.severity = ANY($9::text[]))
-                AND ($10::text[] IS NULL OR r.environment = ANY($10::text[]))
-                AND ($11::text[] IS NULL OR r.cluster_name = ANY($11::text[]))
-                AND ($12::text[] IS NULL OR r.action_type = ANY($12::text[]))
-                AND ($13::text[] IS NULL OR r.alert_fingerprint = ANY($13::text[]))
-                AND ($14::text[] IS NULL OR r.target_resource = ANY($14::text[]))
-                AND ($15::uuid[] IS NULL OR r.signature_id = ANY($15::uuid[]))
-                AND ($16::timestamptz IS NULL OR r.start_time >= $16::timestamptz)
-                AND ($17::timestamptz IS NULL OR r.start_time < $17::timestamptz)
-                AND r.remediation_id IS DISTINCT FROM $18::text
+                AND remediation_matches(r, remediation_filter_read($3::jsonb))
+                AND r.remediation_id IS DISTINCT FROM $4::text
             ORDER BY r.start_time DESC, r.id DESC
             LIMIT 1
         ) AS r
@@ -203,25 +130,11 @@ ORDER BY f.place, n.solved, n.start_time DESC, n.id DESC
 `
 
 type IncidentRemediationsParams struct {
-	Budget         int64
-	Found          []audit.ID
-	Ids            []int64
-	RemediationIds []string
-	Names          []string
-	Namespaces     []string
-	Phases         []string
-	Statuses       []string
-	Severities     []string
-	Environments   []string
-	ClusterNames   []string
-	ActionTypes    []string
-	Fingerprints   []string
-	Targets        []string
-	SignatureIds   []audit.ID
-	Since          *time.Time
-	Until          *time.Time
-	Except         *string
-	PerSignature   int64
+	Budget       int64
+	Found        []audit.ID
+	Filter       json.RawMessage
+	Except       *string
+	PerSignature int64
 }
 
 type IncidentRemediationsRow struct {
@@ -252,21 +165,7 @@ func (q *Queries) IncidentRemediations(ctx context.Context, db DBTX, arg Inciden
 	rows, err := db.Query(ctx, incidentRemediations,
 		arg.Budget,
 		arg.Found,
-		arg.Ids,
-		arg.RemediationIds,
-		arg.Names,
-		arg.Namespaces,
-		arg.Phases,
-		arg.Statuses,
-		arg.Severities,
-		arg.Environments,
-		arg.ClusterNames,
-		arg.ActionTypes,
-		arg.Fingerprints,
-		arg.Targets,
-		arg.SignatureIds,
-		arg.Since,
-		arg.Until,
+		arg.Filter,
 		arg.Except,
 		arg.PerSignature,
 	)

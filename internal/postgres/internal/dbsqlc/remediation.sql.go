@@ -7,6 +7,7 @@ package dbsqlc
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	audit "github.com/datastorage-service/datastorage/internal/audit"
@@ -227,64 +228,19 @@ SELECT count(*)
 FROM (
     SELECT
     FROM remediation_audit AS r
-    WHERE ($1::bigint[] IS NULL OR r.id = ANY($1::bigint[]))
-        AND ($2::text[] IS NULL OR r.remediation_id = ANY($2::text[]))
-        AND ($3::text[] IS NULL OR r.name = ANY($3::text[]))
-        AND ($4::text[] IS NULL OR r.namespace = ANY($4::text[]))
-        AND ($5::text[] IS NULL OR r.phase = ANY($5::text[]))
-        AND ($6::text[] IS NULL OR r.status = ANY($6::text[]))
-        AND ($7::text[] IS NULL OR r.severity = ANY($7::text[]))
-        AND ($8::text[] IS NULL OR r.environment = ANY($8::text[]))
-        AND ($9::text[] IS NULL OR r.cluster_name = ANY($9::text[]))
-        AND ($10::text[] IS NULL OR r.action_type = ANY($10::text[]))
-        AND ($11::text[] IS NULL OR r.alert_fingerprint = ANY($11::text[]))
-        AND ($12::text[] IS NULL OR r.target_resource = ANY($12::text[]))
-        AND ($13::uuid[] IS NULL OR r.signature_id = ANY($13::uuid[]))
-        AND ($14::timestamptz IS NULL OR r.start_time >= $14::timestamptz)
-        AND ($15::timestamptz IS NULL OR r.start_time < $15::timestamptz)
-    LIMIT $16::bigint
+    WHERE remediation_matches(r, remediation_filter_read($1::jsonb))
+    LIMIT $2::bigint
 ) AS matching
 `
 
 type RemediationCountParams struct {
-	Ids            []int64
-	RemediationIds []string
-	Names          []string
-	Namespaces     []string
-	Phases         []string
-	Statuses       []string
-	Severities     []string
-	Environments   []string
-	ClusterNames   []string
-	ActionTypes    []string
-	Fingerprints   []string
-	Targets        []string
-	SignatureIds   []audit.ID
-	Since          *time.Time
-	Until          *time.Time
-	Most           int64
+	Filter json.RawMessage
+	Most   int64
 }
 
 // RemediationCount answers how many remediations the filters leave, counting no further than most.
 func (q *Queries) RemediationCount(ctx context.Context, db DBTX, arg RemediationCountParams) (int64, error) {
-	row := db.QueryRow(ctx, remediationCount,
-		arg.Ids,
-		arg.RemediationIds,
-		arg.Names,
-		arg.Namespaces,
-		arg.Phases,
-		arg.Statuses,
-		arg.Severities,
-		arg.Environments,
-		arg.ClusterNames,
-		arg.ActionTypes,
-		arg.Fingerprints,
-		arg.Targets,
-		arg.SignatureIds,
-		arg.Since,
-		arg.Until,
-		arg.Most,
-	)
+	row := db.QueryRow(ctx, remediationCount, arg.Filter, arg.Most)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -360,54 +316,26 @@ WITH page AS (
         SELECT r.id, r.start_time, r.error_message, r.workflow_yaml, r.metadata
         FROM remediation_audit AS r
         WHERE NOT $2::boolean
-            AND ($3::bigint[] IS NULL OR r.id = ANY($3::bigint[]))
-            AND ($4::text[] IS NULL OR r.remediation_id = ANY($4::text[]))
-            AND ($5::text[] IS NULL OR r.name = ANY($5::text[]))
-            AND ($6::text[] IS NULL OR r.namespace = ANY($6::text[]))
-            AND ($7::text[] IS NULL OR r.phase = ANY($7::text[]))
-            AND ($8::text[] IS NULL OR r.status = ANY($8::text[]))
-            AND ($9::text[] IS NULL OR r.severity = ANY($9::text[]))
-            AND ($10::text[] IS NULL OR r.environment = ANY($10::text[]))
-            AND ($11::text[] IS NULL OR r.cluster_name = ANY($11::text[]))
-            AND ($12::text[] IS NULL OR r.action_type = ANY($12::text[]))
-            AND ($13::text[] IS NULL OR r.alert_fingerprint = ANY($13::text[]))
-            AND ($14::text[] IS NULL OR r.target_resource = ANY($14::text[]))
-            AND ($15::uuid[] IS NULL OR r.signature_id = ANY($15::uuid[]))
-            AND ($16::timestamptz IS NULL OR r.start_time >= $16::timestamptz)
-            AND ($17::timestamptz IS NULL OR r.start_time < $17::timestamptz)
+            AND remediation_matches(r, remediation_filter_read($3::jsonb))
             AND (
-                $18::timestamptz IS NULL
-                OR (r.start_time, r.id) < ($18::timestamptz, $19::bigint)
+                $4::timestamptz IS NULL
+                OR (r.start_time, r.id) < ($4::timestamptz, $5::bigint)
             )
         ORDER BY r.start_time DESC, r.id DESC
-        LIMIT $21::bigint OFFSET $20::bigint
+        LIMIT $7::bigint OFFSET $6::bigint
     )
     UNION ALL
     (
         SELECT r.id, r.start_time, r.error_message, r.workflow_yaml, r.metadata
         FROM remediation_audit AS r
         WHERE $2::boolean
-            AND ($3::bigint[] IS NULL OR r.id = ANY($3::bigint[]))
-            AND ($4::text[] IS NULL OR r.remediation_id = ANY($4::text[]))
-            AND ($5::text[] IS NULL OR r.name = ANY($5::text[]))
-            AND ($6::text[] IS NULL OR r.namespace = ANY($6::text[]))
-            AND ($7::text[] IS NULL OR r.phase = ANY($7::text[]))
-            AND ($8::text[] IS NULL OR r.status = ANY($8::text[]))
-            AND ($9::text[] IS NULL OR r.severity = ANY($9::text[]))
-            AND ($10::text[] IS NULL OR r.environment = ANY($10::text[]))
-            AND ($11::text[] IS NULL OR r.cluster_name = ANY($11::text[]))
-            AND ($12::text[] IS NULL OR r.action_type = ANY($12::text[]))
-            AND ($13::text[] IS NULL OR r.alert_fingerprint = ANY($13::text[]))
-            AND ($14::text[] IS NULL OR r.target_resource = ANY($14::text[]))
-            AND ($15::uuid[] IS NULL OR r.signature_id = ANY($15::uuid[]))
-            AND ($16::timestamptz IS NULL OR r.start_time >= $16::timestamptz)
-            AND ($17::timestamptz IS NULL OR r.start_time < $17::timestamptz)
+            AND remediation_matches(r, remediation_filter_read($3::jsonb))
             AND (
-                $18::timestamptz IS NULL
-                OR (r.start_time, r.id) > ($18::timestamptz, $19::bigint)
+                $4::timestamptz IS NULL
+                OR (r.start_time, r.id) > ($4::timestamptz, $5::bigint)
             )
         ORDER BY r.start_time, r.id
-        LIMIT $21::bigint OFFSET $20::bigint
+        LIMIT $7::bigint OFFSET $6::bigint
     )
 ),
 sized AS (
@@ -437,27 +365,13 @@ ORDER BY s.place
 `
 
 type RemediationListParams struct {
-	Budget         int64
-	Ascending      bool
-	Ids            []int64
-	RemediationIds []string
-	Names          []string
-	Namespaces     []string
-	Phases         []string
-	Statuses       []string
-	Severities     []string
-	Environments   []string
-	ClusterNames   []string
-	ActionTypes    []string
-	Fingerprints   []string
-	Targets        []string
-	SignatureIds   []audit.ID
-	Since          *time.Time
-	Until          *time.Time
-	AfterTime      *time.Time
-	AfterID        *int64
-	Skip           int64
-	PageSize       int64
+	Budget    int64
+	Ascending bool
+	Filter    json.RawMessage
+	AfterTime *time.Time
+	AfterID   *int64
+	Skip      int64
+	PageSize  int64
 }
 
 type RemediationListRow struct {
@@ -475,21 +389,7 @@ func (q *Queries) RemediationList(ctx context.Context, db DBTX, arg RemediationL
 	rows, err := db.Query(ctx, remediationList,
 		arg.Budget,
 		arg.Ascending,
-		arg.Ids,
-		arg.RemediationIds,
-		arg.Names,
-		arg.Namespaces,
-		arg.Phases,
-		arg.Statuses,
-		arg.Severities,
-		arg.Environments,
-		arg.ClusterNames,
-		arg.ActionTypes,
-		arg.Fingerprints,
-		arg.Targets,
-		arg.SignatureIds,
-		arg.Since,
-		arg.Until,
+		arg.Filter,
 		arg.AfterTime,
 		arg.AfterID,
 		arg.Skip,
@@ -855,7 +755,7 @@ WHERE r.remediation_id = s.state ->> 'remediation_id'
 `
 
 type RemediationUpdateParams struct {
-	States               []byte
+	States               json.RawMessage
 	Canonical            [][]byte
 	ContentHash          [][]byte
 	Normalizer           int16

@@ -7,7 +7,7 @@ package dbsqlc
 
 import (
 	"context"
-	"time"
+	"encoding/json"
 
 	audit "github.com/datastorage-service/datastorage/internal/audit"
 )
@@ -112,35 +112,21 @@ const searchLexical = `-- name: SearchLexical :many
 WITH matching AS (
     SELECT DISTINCT r.signature_id
     FROM remediation_audit AS r
-    WHERE $17::boolean
-        AND ($1::bigint[] IS NULL OR r.id = ANY($1::bigint[]))
-        AND ($2::text[] IS NULL OR r.remediation_id = ANY($2::text[]))
-        AND ($3::text[] IS NULL OR r.name = ANY($3::text[]))
-        AND ($4::text[] IS NULL OR r.namespace = ANY($4::text[]))
-        AND ($5::text[] IS NULL OR r.phase = ANY($5::text[]))
-        AND ($6::text[] IS NULL OR r.status = ANY($6::text[]))
-        AND ($7::text[] IS NULL OR r.severity = ANY($7::text[]))
-        AND ($8::text[] IS NULL OR r.environment = ANY($8::text[]))
-        AND ($9::text[] IS NULL OR r.cluster_name = ANY($9::text[]))
-        AND ($10::text[] IS NULL OR r.action_type = ANY($10::text[]))
-        AND ($11::text[] IS NULL OR r.alert_fingerprint = ANY($11::text[]))
-        AND ($12::text[] IS NULL OR r.target_resource = ANY($12::text[]))
-        AND ($13::uuid[] IS NULL OR r.signature_id = ANY($13::uuid[]))
-        AND ($14::timestamptz IS NULL OR r.start_time >= $14::timestamptz)
-        AND ($15::timestamptz IS NULL OR r.start_time < $15::timestamptz)
+    WHERE $1::boolean
+        AND remediation_matches(r, remediation_filter_read($2::jsonb))
 ),
 held AS NOT MATERIALIZED (
     SELECT t.signature_id, a.weight * t.count / (t.count + p.flat + p.slope * t.length) AS part
-    FROM (SELECT $18::float8 AS flat, $19::float8 AS slope) AS p
-    CROSS JOIN (SELECT unnest($20::bigint[]) AS term, unnest($21::float8[]) AS weight) AS a
+    FROM (SELECT $4::float8 AS flat, $5::float8 AS slope) AS p
+    CROSS JOIN (SELECT unnest($6::bigint[]) AS term, unnest($7::float8[]) AS weight) AS a
     JOIN signature_term AS t ON t.term = a.term
 ),
 scored AS (
     SELECT h.signature_id, sum(h.part)::float8 AS score
     FROM (
-        SELECT h.signature_id, h.part FROM held AS h WHERE NOT $17::boolean
+        SELECT h.signature_id, h.part FROM held AS h WHERE NOT $1::boolean
         UNION ALL
-        SELECT h.signature_id, h.part FROM held AS h JOIN matching AS m ON m.signature_id = h.signature_id WHERE $17::boolean
+        SELECT h.signature_id, h.part FROM held AS h JOIN matching AS m ON m.signature_id = h.signature_id WHERE $1::boolean
     ) AS h
     GROUP BY h.signature_id
     -- Sorted here, so that the filters are asked one by one from the best on.
@@ -152,49 +138,21 @@ CROSS JOIN LATERAL (
     SELECT
     FROM remediation_audit AS r
     WHERE r.signature_id = s.signature_id
-        AND ($1::bigint[] IS NULL OR r.id = ANY($1::bigint[]))
-        AND ($2::text[] IS NULL OR r.remediation_id = ANY($2::text[]))
-        AND ($3::text[] IS NULL OR r.name = ANY($3::text[]))
-        AND ($4::text[] IS NULL OR r.namespace = ANY($4::text[]))
-        AND ($5::text[] IS NULL OR r.phase = ANY($5::text[]))
-        AND ($6::text[] IS NULL OR r.status = ANY($6::text[]))
-        AND ($7::text[] IS NULL OR r.severity = ANY($7::text[]))
-        AND ($8::text[] IS NULL OR r.environment = ANY($8::text[]))
-        AND ($9::text[] IS NULL OR r.cluster_name = ANY($9::text[]))
-        AND ($10::text[] IS NULL OR r.action_type = ANY($10::text[]))
-        AND ($11::text[] IS NULL OR r.alert_fingerprint = ANY($11::text[]))
-        AND ($12::text[] IS NULL OR r.target_resource = ANY($12::text[]))
-        AND ($13::uuid[] IS NULL OR r.signature_id = ANY($13::uuid[]))
-        AND ($14::timestamptz IS NULL OR r.start_time >= $14::timestamptz)
-        AND ($15::timestamptz IS NULL OR r.start_time < $15::timestamptz)
+        AND ($1::boolean OR remediation_matches(r, remediation_filter_read($2::jsonb)))
     LIMIT 1
 ) AS passing
 ORDER BY s.score DESC, s.signature_id
-LIMIT $16::bigint
+LIMIT $3::bigint
 `
 
 type SearchLexicalParams struct {
-	Ids            []int64
-	RemediationIds []string
-	Names          []string
-	Namespaces     []string
-	Phases         []string
-	Statuses       []string
-	Severities     []string
-	Environments   []string
-	ClusterNames   []string
-	ActionTypes    []string
-	Fingerprints   []string
-	Targets        []string
-	SignatureIds   []audit.ID
-	Since          *time.Time
-	Until          *time.Time
-	PageSize       int64
-	Exact          bool
-	Flat           float64
-	Slope          float64
-	Terms          []int64
-	Weights        []float64
+	Exact    bool
+	Filter   json.RawMessage
+	PageSize int64
+	Flat     float64
+	Slope    float64
+	Terms    []int64
+	Weights  []float64
 }
 
 type SearchLexicalRow struct {
@@ -209,23 +167,9 @@ type SearchLexicalRow struct {
 // scored and looked at from the best on until enough pass the filters.
 func (q *Queries) SearchLexical(ctx context.Context, db DBTX, arg SearchLexicalParams) ([]SearchLexicalRow, error) {
 	rows, err := db.Query(ctx, searchLexical,
-		arg.Ids,
-		arg.RemediationIds,
-		arg.Names,
-		arg.Namespaces,
-		arg.Phases,
-		arg.Statuses,
-		arg.Severities,
-		arg.Environments,
-		arg.ClusterNames,
-		arg.ActionTypes,
-		arg.Fingerprints,
-		arg.Targets,
-		arg.SignatureIds,
-		arg.Since,
-		arg.Until,
-		arg.PageSize,
 		arg.Exact,
+		arg.Filter,
+		arg.PageSize,
 		arg.Flat,
 		arg.Slope,
 		arg.Terms,
@@ -258,54 +202,27 @@ WITH walked AS (
     CROSS JOIN LATERAL (
         SELECT
         FROM remediation_audit AS r
-        WHERE r.signature_id = e.signature_id
-            AND ($3::bigint[] IS NULL OR r.id = ANY($3::bigint[]))
-            AND ($4::text[] IS NULL OR r.remediation_id = ANY($4::text[]))
-            AND ($5::text[] IS NULL OR r.name = ANY($5::text[]))
-            AND ($6::text[] IS NULL OR r.namespace = ANY($6::text[]))
-            AND ($7::text[] IS NULL OR r.phase = ANY($7::text[]))
-            AND ($8::text[] IS NULL OR r.status = ANY($8::text[]))
-            AND ($9::text[] IS NULL OR r.severity = ANY($9::text[]))
-            AND ($10::text[] IS NULL OR r.environment = ANY($10::text[]))
-            AND ($11::text[] IS NULL OR r.cluster_name = ANY($11::text[]))
-            AND ($12::text[] IS NULL OR r.action_type = ANY($12::text[]))
-            AND ($13::text[] IS NULL OR r.alert_fingerprint = ANY($13::text[]))
-            AND ($14::text[] IS NULL OR r.target_resource = ANY($14::text[]))
-            AND ($15::uuid[] IS NULL OR r.signature_id = ANY($15::uuid[]))
-            AND ($16::timestamptz IS NULL OR r.start_time >= $16::timestamptz)
-            AND ($17::timestamptz IS NULL OR r.start_time < $17::timestamptz)
+        WHERE NOT $3::boolean
+            AND r.signature_id = e.signature_id
+            AND remediation_matches(r, remediation_filter_read($4::jsonb))
         LIMIT 1
     ) AS matching
-    WHERE NOT $18::boolean AND e.model_id = $19::smallint
+    WHERE NOT $3::boolean AND e.model_id = $5::smallint
     -- A second key here would cost the index; ties are broken below.
     ORDER BY embedding_as(e.vector, $1::integer) <=> ($2::real[])::halfvec
-    LIMIT $20::bigint
+    LIMIT $6::bigint
 ),
 measured AS (
     SELECT e.signature_id, (e.vector <=> ($2::real[])::halfvec)::float8 AS distance
     FROM (
         SELECT DISTINCT r.signature_id
         FROM remediation_audit AS r
-        WHERE $18::boolean
-            AND ($3::bigint[] IS NULL OR r.id = ANY($3::bigint[]))
-            AND ($4::text[] IS NULL OR r.remediation_id = ANY($4::text[]))
-            AND ($5::text[] IS NULL OR r.name = ANY($5::text[]))
-            AND ($6::text[] IS NULL OR r.namespace = ANY($6::text[]))
-            AND ($7::text[] IS NULL OR r.phase = ANY($7::text[]))
-            AND ($8::text[] IS NULL OR r.status = ANY($8::text[]))
-            AND ($9::text[] IS NULL OR r.severity = ANY($9::text[]))
-            AND ($10::text[] IS NULL OR r.environment = ANY($10::text[]))
-            AND ($11::text[] IS NULL OR r.cluster_name = ANY($11::text[]))
-            AND ($12::text[] IS NULL OR r.action_type = ANY($12::text[]))
-            AND ($13::text[] IS NULL OR r.alert_fingerprint = ANY($13::text[]))
-            AND ($14::text[] IS NULL OR r.target_resource = ANY($14::text[]))
-            AND ($15::uuid[] IS NULL OR r.signature_id = ANY($15::uuid[]))
-            AND ($16::timestamptz IS NULL OR r.start_time >= $16::timestamptz)
-            AND ($17::timestamptz IS NULL OR r.start_time < $17::timestamptz)
+        WHERE $3::boolean
+            AND remediation_matches(r, remediation_filter_read($4::jsonb))
     ) AS matching
-    JOIN embedding AS e ON e.model_id = $19::smallint AND e.signature_id = matching.signature_id
+    JOIN embedding AS e ON e.model_id = $5::smallint AND e.signature_id = matching.signature_id
     ORDER BY 2, 1
-    LIMIT $20::bigint
+    LIMIT $6::bigint
 ),
 nearest AS (
     SELECT w.signature_id, w.distance FROM walked AS w
@@ -319,26 +236,12 @@ ORDER BY n.distance, n.signature_id
 `
 
 type SearchNearestParams struct {
-	Dimensions     int32
-	Query          []float32
-	Ids            []int64
-	RemediationIds []string
-	Names          []string
-	Namespaces     []string
-	Phases         []string
-	Statuses       []string
-	Severities     []string
-	Environments   []string
-	ClusterNames   []string
-	ActionTypes    []string
-	Fingerprints   []string
-	Targets        []string
-	SignatureIds   []audit.ID
-	Since          *time.Time
-	Until          *time.Time
-	Exact          bool
-	ModelID        int16
-	PageSize       int64
+	Dimensions int32
+	Query      []float32
+	Exact      bool
+	Filter     json.RawMessage
+	ModelID    int16
+	PageSize   int64
 }
 
 type SearchNearestRow struct {
@@ -358,22 +261,8 @@ func (q *Queries) SearchNearest(ctx context.Context, db DBTX, arg SearchNearestP
 	rows, err := db.Query(ctx, searchNearest,
 		arg.Dimensions,
 		arg.Query,
-		arg.Ids,
-		arg.RemediationIds,
-		arg.Names,
-		arg.Namespaces,
-		arg.Phases,
-		arg.Statuses,
-		arg.Severities,
-		arg.Environments,
-		arg.ClusterNames,
-		arg.ActionTypes,
-		arg.Fingerprints,
-		arg.Targets,
-		arg.SignatureIds,
-		arg.Since,
-		arg.Until,
 		arg.Exact,
+		arg.Filter,
 		arg.ModelID,
 		arg.PageSize,
 	)

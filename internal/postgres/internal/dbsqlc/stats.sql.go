@@ -7,9 +7,8 @@ package dbsqlc
 
 import (
 	"context"
+	"encoding/json"
 	"time"
-
-	audit "github.com/datastorage-service/datastorage/internal/audit"
 )
 
 const statsChangedDays = `-- name: StatsChangedDays :many
@@ -170,21 +169,7 @@ WITH counted AS (
         count(*) FILTER (WHERE r.status = 'success') AS success,
         count(*) FILTER (WHERE r.status = 'failure') AS failure
     FROM remediation_audit AS r
-    WHERE ($4::bigint[] IS NULL OR r.id = ANY($4::bigint[]))
-        AND ($5::text[] IS NULL OR r.remediation_id = ANY($5::text[]))
-        AND ($6::text[] IS NULL OR r.name = ANY($6::text[]))
-        AND ($7::text[] IS NULL OR r.namespace = ANY($7::text[]))
-        AND ($8::text[] IS NULL OR r.phase = ANY($8::text[]))
-        AND ($9::text[] IS NULL OR r.status = ANY($9::text[]))
-        AND ($10::text[] IS NULL OR r.severity = ANY($10::text[]))
-        AND ($11::text[] IS NULL OR r.environment = ANY($11::text[]))
-        AND ($12::text[] IS NULL OR r.cluster_name = ANY($12::text[]))
-        AND ($13::text[] IS NULL OR r.action_type = ANY($13::text[]))
-        AND ($14::text[] IS NULL OR r.alert_fingerprint = ANY($14::text[]))
-        AND ($15::text[] IS NULL OR r.target_resource = ANY($15::text[]))
-        AND ($16::uuid[] IS NULL OR r.signature_id = ANY($16::uuid[]))
-        AND ($17::timestamptz IS NULL OR r.start_time >= $17::timestamptz)
-        AND ($18::timestamptz IS NULL OR r.start_time < $18::timestamptz)
+    WHERE remediation_matches(r, remediation_filter_read($4::jsonb))
     GROUP BY 1
 )
 SELECT c.key::text AS key, c.total, c.success, c.failure
@@ -199,24 +184,10 @@ LIMIT $2::bigint
 `
 
 type StatsRatesFilteredParams struct {
-	MinSamples     int64
-	PageSize       int64
-	Dimension      string
-	Ids            []int64
-	RemediationIds []string
-	Names          []string
-	Namespaces     []string
-	Phases         []string
-	Statuses       []string
-	Severities     []string
-	Environments   []string
-	ClusterNames   []string
-	ActionTypes    []string
-	Fingerprints   []string
-	Targets        []string
-	SignatureIds   []audit.ID
-	Since          *time.Time
-	Until          *time.Time
+	MinSamples int64
+	PageSize   int64
+	Dimension  string
+	Filter     json.RawMessage
 }
 
 type StatsRatesFilteredRow struct {
@@ -232,21 +203,7 @@ func (q *Queries) StatsRatesFiltered(ctx context.Context, db DBTX, arg StatsRate
 		arg.MinSamples,
 		arg.PageSize,
 		arg.Dimension,
-		arg.Ids,
-		arg.RemediationIds,
-		arg.Names,
-		arg.Namespaces,
-		arg.Phases,
-		arg.Statuses,
-		arg.Severities,
-		arg.Environments,
-		arg.ClusterNames,
-		arg.ActionTypes,
-		arg.Fingerprints,
-		arg.Targets,
-		arg.SignatureIds,
-		arg.Since,
-		arg.Until,
+		arg.Filter,
 	)
 	if err != nil {
 		return nil, err
@@ -392,42 +349,14 @@ SELECT
     count(*) FILTER (WHERE r.status = 'success') AS success,
     count(*) FILTER (WHERE r.status = 'failure') AS failure
 FROM remediation_audit AS r
-WHERE ($2::bigint[] IS NULL OR r.id = ANY($2::bigint[]))
-    AND ($3::text[] IS NULL OR r.remediation_id = ANY($3::text[]))
-    AND ($4::text[] IS NULL OR r.name = ANY($4::text[]))
-    AND ($5::text[] IS NULL OR r.namespace = ANY($5::text[]))
-    AND ($6::text[] IS NULL OR r.phase = ANY($6::text[]))
-    AND ($7::text[] IS NULL OR r.status = ANY($7::text[]))
-    AND ($8::text[] IS NULL OR r.severity = ANY($8::text[]))
-    AND ($9::text[] IS NULL OR r.environment = ANY($9::text[]))
-    AND ($10::text[] IS NULL OR r.cluster_name = ANY($10::text[]))
-    AND ($11::text[] IS NULL OR r.action_type = ANY($11::text[]))
-    AND ($12::text[] IS NULL OR r.alert_fingerprint = ANY($12::text[]))
-    AND ($13::text[] IS NULL OR r.target_resource = ANY($13::text[]))
-    AND ($14::uuid[] IS NULL OR r.signature_id = ANY($14::uuid[]))
-    AND ($15::timestamptz IS NULL OR r.start_time >= $15::timestamptz)
-    AND ($16::timestamptz IS NULL OR r.start_time < $16::timestamptz)
+WHERE remediation_matches(r, remediation_filter_read($2::jsonb))
 GROUP BY 1
 ORDER BY 1
 `
 
 type StatsTrendFilteredParams struct {
-	Starts         []time.Time
-	Ids            []int64
-	RemediationIds []string
-	Names          []string
-	Namespaces     []string
-	Phases         []string
-	Statuses       []string
-	Severities     []string
-	Environments   []string
-	ClusterNames   []string
-	ActionTypes    []string
-	Fingerprints   []string
-	Targets        []string
-	SignatureIds   []audit.ID
-	Since          *time.Time
-	Until          *time.Time
+	Starts []time.Time
+	Filter json.RawMessage
 }
 
 type StatsTrendFilteredRow struct {
@@ -440,24 +369,7 @@ type StatsTrendFilteredRow struct {
 
 // StatsTrendFiltered is StatsTrend of the remediations that the filters leave, counted from the records; buckets begin at any time.
 func (q *Queries) StatsTrendFiltered(ctx context.Context, db DBTX, arg StatsTrendFilteredParams) ([]StatsTrendFilteredRow, error) {
-	rows, err := db.Query(ctx, statsTrendFiltered,
-		arg.Starts,
-		arg.Ids,
-		arg.RemediationIds,
-		arg.Names,
-		arg.Namespaces,
-		arg.Phases,
-		arg.Statuses,
-		arg.Severities,
-		arg.Environments,
-		arg.ClusterNames,
-		arg.ActionTypes,
-		arg.Fingerprints,
-		arg.Targets,
-		arg.SignatureIds,
-		arg.Since,
-		arg.Until,
-	)
+	rows, err := db.Query(ctx, statsTrendFiltered, arg.Starts, arg.Filter)
 	if err != nil {
 		return nil, err
 	}
