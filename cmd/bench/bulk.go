@@ -204,7 +204,7 @@ func (b *bulk) byEvent(ctx context.Context, l load) (float64, error) {
 }
 
 func (b *bulk) append(ctx context.Context, l load) error {
-	written, err := b.store.Append(ctx, l.entries, l.vectors)
+	written, err := b.store.Append(ctx, l.entries, &postgres.AppendOptions{Vectors: l.vectors})
 	for _, w := range written {
 		err = errors.Join(err, w.Err)
 	}

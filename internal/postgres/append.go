@@ -10,127 +10,141 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/datastorage-service/datastorage/internal/audit"
-	"github.com/datastorage-service/datastorage/internal/lexical"
 	"github.com/datastorage-service/datastorage/internal/postgres/internal/dbsqlc"
-	"github.com/datastorage-service/datastorage/internal/signature"
 )
 
-// Vectors are the vectors of signatures, each as long as the store's model has dimensions.
-type Vectors map[audit.ID][]float32
-
-// check refuses vectors of different lengths: laid end to end they would be cut in the wrong places. Their length itself is judged
-// by the database.
-func (v Vectors) check() error {
-	length := -1
-	for id, vector := range v {
-		if length >= 0 && len(vector) != length {
-			return fmt.Errorf("the vector of signature %s has %d dimensions, another has %d", id, len(vector), length)
-		}
-		length = len(vector)
-	}
-	return nil
+// AppendOptions are the options of an append. A nil pointer is the zero value.
+type AppendOptions struct {
+	// Vectors are vectors of the entries' signatures. A signature without one is stored without, unless the table has it.
+	Vectors Vectors
+	// Redelivered accepts an update that conflicts with the stored remediation if the journal holds the same content: a source that
+	// delivers at least once, such as SQS, sent it again after later updates.
+	Redelivered bool
 }
 
-// Append writes entries in one transaction: records, signatures, the vectors given, and the journal, whatever the kinds and
-// however many. New entries of one kind take one round trip, known ones a second; updates lock and read their rows first. A signature without a vector in
-// vectors is stored without one unless the table has it.
+// Append writes entries in one transaction: records, signatures, vectors and the journal, of any kinds and any number. New entries of one
+// kind take one round trip, entries that are stored already a second one; updates lock and read their remediations first. An entry may
+// depend on others of the same call, in any order: a child or an update on the remediation that is created with it.
 //
-// The results are in the order of the entries. With an error nothing is stored, or, when the connection broke at the worst
-// moment, all of it: sending the same entries again finds out. An entry that the database refuses is stood apart by splitting the batch, and
-// only then are several transactions used.
-func (s *Store) Append(ctx context.Context, entries []audit.Entry, vectors Vectors) ([]audit.Written, error) {
+// The results are in the order of the entries. After an error nothing is stored, or everything if the connection broke during the
+// commit: sending the same entries again is safe and returns the outcome. Only if the database refuses an entry are several transactions
+// used: the batch is split until that entry stands alone.
+func (s *Store) Append(ctx context.Context, entries []audit.Entry, options *AppendOptions) ([]audit.Written, error) {
 	if len(entries) == 0 {
 		return nil, nil
 	}
-	written, err := s.appendOrSplit(ctx, entries, vectors)
+	if options == nil {
+		options = new(AppendOptions)
+	}
+	written, err := s.appendOrSplit(ctx, entries, options)
 	reportDualWrites(ctx, entries, written, err)
 	return written, err
 }
 
-func (s *Store) appendOrSplit(ctx context.Context, entries []audit.Entry, vectors Vectors) ([]audit.Written, error) {
-	if err := vectors.check(); err != nil {
+// appendOrSplit writes entries in one transaction, or in halves if the database refuses one of them.
+func (s *Store) appendOrSplit(ctx context.Context, entries []audit.Entry, options *AppendOptions) ([]audit.Written, error) {
+	if err := options.Vectors.checkLengths(); err != nil {
 		return nil, err
 	}
-	written, err := s.try(ctx, entries, vectors)
-	if !errors.Is(err, audit.ErrRefused) {
-		return written, err
-	}
-	if len(entries) == 1 {
-		return []audit.Written{{Err: err}}, nil
-	}
-	return s.appendHalves(ctx, entries, vectors)
-}
-
-// try writes entries in one transaction, or none of them.
-func (s *Store) try(ctx context.Context, entries []audit.Entry, vectors Vectors) ([]audit.Written, error) {
 	written, err := retry(ctx, "append", func(ctx context.Context) ([]audit.Written, error) {
-		return s.append(ctx, entries, vectors)
+		return s.appendOnce(ctx, entries, options)
 	})
-	if err != nil {
+	switch {
+	case !errors.Is(err, audit.ErrRefused):
 		return written, err
+	case len(entries) == 1:
+		return []audit.Written{{Err: err}}, nil
+	default:
+		return s.appendHalves(ctx, entries, options)
 	}
-	for i, entry := range entries {
-		if entry.Kind == audit.KindRemediation && written[i].Err == nil {
-			s.known.Add(entry.Signature.ID, struct{}{})
-		}
-	}
-	return written, nil
 }
 
-// appendHalves splits a batch in the order in which one transaction writes it, so that no child is tried before its parent.
-func (s *Store) appendHalves(ctx context.Context, entries []audit.Entry, vectors Vectors) ([]audit.Written, error) {
+// appendHalves splits a batch in the order in which a transaction writes it, so that no child or update comes before its remediation.
+func (s *Store) appendHalves(ctx context.Context, entries []audit.Entry, options *AppendOptions) ([]audit.Written, error) {
 	written := make([]audit.Written, len(entries))
-	order := slices.Concat(group(entries)...)
-	for half := range slices.Chunk(order, (len(order)+1)/2) {
-		part := make([]audit.Entry, len(half))
-		for i, place := range half {
-			part[i] = entries[place]
+	order := slices.Concat(groupByKind(entries)...)
+	for indexes := range slices.Chunk(order, (len(order)+1)/2) {
+		half := make([]audit.Entry, len(indexes))
+		for i, index := range indexes {
+			half[i] = entries[index]
 		}
-		became, err := s.appendOrSplit(ctx, part, vectors)
+		outcomes, err := s.appendOrSplit(ctx, half, options)
 		if err != nil {
 			return nil, err
 		}
-		for i, place := range half {
-			written[place] = became[i]
+		for i, index := range indexes {
+			written[index] = outcomes[i]
 		}
 	}
 	return written, nil
 }
 
-// attempt is one try at writing entries, in one transaction.
-type attempt struct {
-	store   *Store
-	db      dbsqlc.DBTX
-	entries []audit.Entry
-	vectors Vectors
-	written []audit.Written
-	changes changes
-}
-
-func (s *Store) append(ctx context.Context, entries []audit.Entry, vectors Vectors) ([]audit.Written, error) {
-	a := attempt{store: s, db: s.pool, entries: entries, vectors: vectors, written: make([]audit.Written, len(entries))}
-	err := a.run(ctx)
-	if signatureGone(err) {
-		a.forget()
+// appendOnce makes one attempt to write entries in one transaction.
+func (s *Store) appendOnce(ctx context.Context, entries []audit.Entry, options *AppendOptions) ([]audit.Written, error) {
+	a := attempt{store: s, db: s.pool, entries: entries, options: options, written: make([]audit.Written, len(entries))}
+	err := a.execute(ctx)
+	switch {
+	case err == nil:
+		a.rememberSignatures()
+	case isSignatureGone(err):
+		a.forgetSignatures()
 	}
 	return a.written, err
 }
 
-func (a *attempt) run(ctx context.Context) error {
-	groups := group(a.entries)
+// attempt is one try at writing entries in one transaction.
+type attempt struct {
+	store   *Store
+	db      dbsqlc.DBTX
+	entries []audit.Entry
+	options *AppendOptions
+	written []audit.Written
+	changes changes
+}
+
+func (a *attempt) execute(ctx context.Context) error {
+	groups := groupByKind(a.entries)
 	if len(groups) == 1 && a.entries[0].Kind != audit.KindUpdate {
-		// One statement is a transaction by itself.
-		return a.append(ctx, groups[0])
+		// A single statement is its own transaction.
+		return a.writeRecords(ctx, groups[0])
 	}
 	return pgx.BeginTxFunc(ctx, a.store.pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
 		a.db = tx
-		return a.appendAll(ctx, groups)
+		return a.writeGroups(ctx, groups)
 	})
 }
 
-// forget makes the next attempt send all signatures.
-func (a *attempt) forget() {
-	for _, signature := range a.changes.signatures() {
+// writeGroups writes the groups in one transaction. Every transaction takes the locks that others may wait for in the same order, each
+// kind sorted, so that no two can deadlock: locks of updates, new remediations, vectors, signatures, children. Therefore the updates are
+// applied in memory first and written later, and their new signatures are inserted along with those of the new remediations.
+func (a *attempt) writeGroups(ctx context.Context, groups [][]int) error {
+	if err := a.applyUpdates(ctx); err != nil {
+		return err
+	}
+	for _, indexes := range groups {
+		write := a.writeRecords
+		if a.entries[indexes[0]].Kind == audit.KindUpdate {
+			write = a.writeUpdates
+		}
+		if err := write(ctx, indexes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rememberSignatures notes which signatures are stored now, so that the next append does not send them.
+func (a *attempt) rememberSignatures() {
+	for i, entry := range a.entries {
+		if entry.Kind == audit.KindRemediation && a.written[i].Err == nil {
+			a.store.known.Add(entry.Signature.ID, struct{}{})
+		}
+	}
+}
+
+// forgetSignatures makes the next attempt send every signature.
+func (a *attempt) forgetSignatures() {
+	for _, signature := range a.changes.newSignatures() {
 		a.store.known.Remove(signature.ID)
 	}
 	for _, entry := range a.entries {
@@ -138,92 +152,73 @@ func (a *attempt) forget() {
 	}
 }
 
-// appendAll writes the groups in one transaction. What other writers may wait for is taken in the same order by each of them,
-// each sorted: locks of updates, new remediations, vectors, signatures, children. So the updates are worked out first and
-// written later, and their signatures go in with those of the new remediations.
-func (a *attempt) appendAll(ctx context.Context, groups [][]int) error {
-	if err := a.applyUpdates(ctx); err != nil {
-		return err
-	}
-	for _, places := range groups {
-		write := a.append
-		if a.entries[places[0]].Kind == audit.KindUpdate {
-			write = a.writeChanges
-		}
-		if err := write(ctx, places); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// group answers the places of the entries by kind, in the order in which they are written: parents before their children.
-func group(entries []audit.Entry) [][]int {
+// groupByKind returns the indexes of the entries by kind, in the order in which they are written: remediations, their updates, children.
+func groupByKind(entries []audit.Entry) [][]int {
 	var groups [][]int
 	for _, kind := range []audit.Kind{
 		audit.KindRemediation, audit.KindUpdate, audit.KindAIAnalysis, audit.KindWorkflow, audit.KindExecution,
 	} {
-		if places := placesOf(kind, entries); places != nil {
-			groups = append(groups, places)
+		if indexes := indexesOfKind(kind, entries); indexes != nil {
+			groups = append(groups, indexes)
 		}
 	}
 	return groups
 }
 
-func placesOf(kind audit.Kind, entries []audit.Entry) []int {
-	var places []int
-	for place, entry := range entries {
+func indexesOfKind(kind audit.Kind, entries []audit.Entry) []int {
+	var indexes []int
+	for i, entry := range entries {
 		if entry.Kind == kind {
-			places = append(places, place)
+			indexes = append(indexes, i)
 		}
 	}
-	return places
+	return indexes
 }
 
-// append writes the entries at the places, all of one kind.
-func (a *attempt) append(ctx context.Context, places []int) error {
-	// Those that the statement says nothing about were known before, or stand twice in the batch, or lost a race against a
-	// transaction that has committed by now: the journal has their receipts. What is left are children without a parent, unless it
-	// has come in the meantime.
-	for _, look := range []look{a.insert, a.receipts, a.insert} {
-		rows, err := look(ctx, a.entries[places[0]].Kind, newBatch(a.entries, places))
+// writeRecords writes the entries at the indexes, all of one kind other than update.
+func (a *attempt) writeRecords(ctx context.Context, indexes []int) error {
+	// An entry without a row in the first result was stored before, is a duplicate within the batch, or lost a race against a
+	// transaction that has committed since: the second statement finds its receipt. What remains is a child without a parent; the third
+	// statement finds a parent that was committed in the meantime.
+	for _, run := range []recordStatement{a.insertRecords, a.findReceipts, a.insertRecords} {
+		rows, err := run(ctx, a.entries[indexes[0]].Kind, newBatch(a.entries, indexes))
 		if err != nil {
 			return err
 		}
-		if places = a.take(places, rows); len(places) == 0 {
+		if indexes = a.recordOutcomes(indexes, rows); len(indexes) == 0 {
 			return nil
 		}
 	}
-	for _, place := range places {
-		a.written[place].Err = audit.ErrNotFound
+	for _, index := range indexes {
+		a.written[index].Err = audit.ErrNotFound
 	}
 	return nil
 }
 
-// look runs a statement for entries of one kind.
-type look func(context.Context, audit.Kind, batch) ([]dbsqlc.RemediationAppendRow, error)
+// recordStatement runs a statement for entries of one kind.
+type recordStatement func(context.Context, audit.Kind, batch) ([]dbsqlc.RemediationAppendRow, error)
 
-// take fills in what became of the entries at the places, and answers the places that the rows say nothing about.
-func (a *attempt) take(places []int, rows []dbsqlc.RemediationAppendRow) []int {
+// recordOutcomes records the outcome of each entry for which there is a row, and returns the indexes of the others.
+func (a *attempt) recordOutcomes(indexes []int, rows []dbsqlc.RemediationAppendRow) []int {
 	byEvent := make(map[audit.ID]dbsqlc.RemediationAppendRow, len(rows))
 	for _, row := range rows {
 		byEvent[row.SentEventID] = row
 	}
 	var missing []int
-	for _, place := range places {
-		row, ok := byEvent[a.entries[place].EventID]
+	for _, index := range indexes {
+		row, ok := byEvent[a.entries[index].EventID]
 		if !ok {
-			missing = append(missing, place)
+			missing = append(missing, index)
 			continue
 		}
-		a.written[place] = outcome(a.entries[place], row)
+		a.written[index] = recordOutcome(a.entries[index], row)
 	}
 	return missing
 }
 
-// outcome compares what was sent with what stands in the journal. The same event is this very write, though it may have needed a
-// second attempt to learn so.
-func outcome(entry audit.Entry, row dbsqlc.RemediationAppendRow) audit.Written {
+// recordOutcome compares an entry with the journal entry that is stored under its key. If that has the same event ID, it is this write
+// itself, committed by an earlier attempt whose connection broke.
+func recordOutcome(entry audit.Entry, row dbsqlc.RemediationAppendRow) audit.Written {
 	if row.EventID != entry.EventID && !bytes.Equal(row.ContentHash, entry.ContentHash[:]) {
 		return audit.Written{Err: audit.Conflict(fmt.Sprintf("this %s is stored already with other content", entry.Kind))}
 	}
@@ -237,163 +232,4 @@ func outcome(entry audit.Entry, row dbsqlc.RemediationAppendRow) audit.Written {
 			Embedding:  audit.EmbeddingState(row.Embedding),
 		},
 	}
-}
-
-// batch is entries of one kind as the parallel arrays of the statements.
-type batch struct {
-	entries     []audit.Entry
-	canonical   [][]byte
-	contentHash [][]byte
-	metadata    []string
-}
-
-func newBatch(entries []audit.Entry, places []int) batch {
-	var b batch
-	for _, place := range places {
-		entry := entries[place]
-		b.entries = append(b.entries, entry)
-		b.canonical = append(b.canonical, entry.Canonical())
-		b.contentHash = append(b.contentHash, entry.ContentHash[:])
-		b.metadata = append(b.metadata, string(entry.Metadata))
-	}
-	return b
-}
-
-func (a *attempt) insert(ctx context.Context, kind audit.Kind, b batch) ([]dbsqlc.RemediationAppendRow, error) {
-	queries, db := a.store.queries, a.db
-	switch kind {
-	case audit.KindRemediation:
-		return a.insertRemediations(ctx, b)
-	case audit.KindAIAnalysis:
-		rows, err := queries.AIAnalysisAppend(ctx, db, dbsqlc.AIAnalysisAppendParams{
-			Canonical: b.canonical, ContentHash: b.contentHash, Metadata: b.metadata,
-		})
-		return common(rows, func(r dbsqlc.AIAnalysisAppendRow) childRow { return childRow(r) }), err
-	case audit.KindWorkflow:
-		rows, err := queries.WorkflowAppend(ctx, db, dbsqlc.WorkflowAppendParams{
-			Canonical: b.canonical, ContentHash: b.contentHash, Metadata: b.metadata,
-		})
-		return common(rows, func(r dbsqlc.WorkflowAppendRow) childRow { return childRow(r) }), err
-	case audit.KindExecution:
-		rows, err := queries.ExecutionAppend(ctx, db, dbsqlc.ExecutionAppendParams{
-			Canonical: b.canonical, ContentHash: b.contentHash, Metadata: b.metadata,
-		})
-		return common(rows, func(r dbsqlc.ExecutionAppendRow) childRow { return childRow(r) }), err
-	default:
-		return nil, fmt.Errorf("append an entry of unknown kind %q", kind)
-	}
-}
-
-// receipts answers what is stored under the keys of entries of one kind.
-func (a *attempt) receipts(ctx context.Context, kind audit.Kind, b batch) ([]dbsqlc.RemediationAppendRow, error) {
-	queries, db := a.store.queries, a.db
-	switch kind {
-	case audit.KindRemediation:
-		rows, err := queries.RemediationReceipts(ctx, db, dbsqlc.RemediationReceiptsParams{Canonical: b.canonical})
-		out := make([]dbsqlc.RemediationAppendRow, len(rows))
-		for i, row := range rows {
-			out[i] = dbsqlc.RemediationAppendRow(row)
-		}
-		return out, err
-	case audit.KindAIAnalysis:
-		rows, err := queries.AIAnalysisReceipts(ctx, db, dbsqlc.AIAnalysisReceiptsParams{Canonical: b.canonical})
-		return common(rows, func(r dbsqlc.AIAnalysisReceiptsRow) childRow { return childRow(r) }), err
-	case audit.KindWorkflow:
-		rows, err := queries.WorkflowReceipts(ctx, db, dbsqlc.WorkflowReceiptsParams{Canonical: b.canonical})
-		return common(rows, func(r dbsqlc.WorkflowReceiptsRow) childRow { return childRow(r) }), err
-	case audit.KindExecution:
-		rows, err := queries.ExecutionReceipts(ctx, db, dbsqlc.ExecutionReceiptsParams{Canonical: b.canonical})
-		return common(rows, func(r dbsqlc.ExecutionReceiptsRow) childRow { return childRow(r) }), err
-	default:
-		return nil, fmt.Errorf("look for an entry of unknown kind %q", kind)
-	}
-}
-
-// childRow is what the statements of all children answer.
-type childRow = dbsqlc.ExecutionAppendRow
-
-func common[T any](rows []T, as func(T) childRow) []dbsqlc.RemediationAppendRow {
-	out := make([]dbsqlc.RemediationAppendRow, len(rows))
-	for i, row := range rows {
-		child := as(row)
-		out[i] = dbsqlc.RemediationAppendRow{
-			ID: child.ID, SentEventID: child.SentEventID, EventID: child.EventID, RecordedAt: child.RecordedAt,
-			LeafHash: child.LeafHash, ContentHash: child.ContentHash,
-		}
-	}
-	return out
-}
-
-func (a *attempt) insertRemediations(ctx context.Context, b batch) ([]dbsqlc.RemediationAppendRow, error) {
-	signatures := a.changes.signatures()
-	ids := make([]audit.ID, len(b.entries))
-	for i, entry := range b.entries {
-		signatures = append(signatures, entry.Signature)
-		ids[i] = entry.Signature.ID
-	}
-	distinct := newSignatureArrays(signatures, a.vectors, a.store.known.Contains)
-	defer timeVectors(ctx, distinct.vectorIDs)()
-	return a.store.queries.RemediationAppend(ctx, a.db, dbsqlc.RemediationAppendParams{
-		Canonical:            b.canonical,
-		ContentHash:          b.contentHash,
-		Metadata:             b.metadata,
-		SignatureID:          ids,
-		Normalizer:           signature.Version,
-		Analyzer:             lexical.Analyzer,
-		NewSignatureID:       distinct.ids,
-		NewSignatureIncident: distinct.incidents,
-		NewSignatureText:     distinct.texts,
-		NewSignatureTerms:    distinct.terms,
-		NewSignatureCounts:   distinct.counts,
-		NewSignatureLength:   distinct.lengths,
-		VectorSignatureID:    distinct.vectorIDs,
-		Vectors:              distinct.vectors,
-		Model:                a.store.model,
-	})
-}
-
-// signatureArrays holds each signature of a batch once, those that are known to be stored left out, and the vectors there are for all of
-// them, one after the other.
-type signatureArrays struct {
-	ids       []audit.ID
-	incidents []audit.ID
-	texts     []string
-	terms     []string
-	counts    []string
-	lengths   []int32
-	vectorIDs []audit.ID
-	vectors   []float32
-}
-
-func newSignatureArrays(signatures []audit.Signature, vectors Vectors, known func(audit.ID) bool) signatureArrays {
-	// Empty arrays, not null: the statements take the length of them.
-	arrays := signatureArrays{
-		ids: []audit.ID{}, incidents: []audit.ID{}, texts: []string{}, terms: []string{}, counts: []string{}, lengths: []int32{}, vectorIDs: []audit.ID{},
-		vectors: []float32{},
-	}
-	seen := make(map[audit.ID]bool, len(signatures))
-	for _, signature := range signatures {
-		if seen[signature.ID] {
-			continue
-		}
-		seen[signature.ID] = true
-		if !known(signature.ID) {
-			arrays.add(signature)
-		}
-		if vector, ok := vectors[signature.ID]; ok {
-			arrays.vectorIDs = append(arrays.vectorIDs, signature.ID)
-			arrays.vectors = append(arrays.vectors, vector...)
-		}
-	}
-	return arrays
-}
-
-func (a *signatureArrays) add(signature audit.Signature) {
-	document := lexical.Analyze(signature.Text)
-	a.ids = append(a.ids, signature.ID)
-	a.incidents = append(a.incidents, signature.IncidentID)
-	a.texts = append(a.texts, signature.Text)
-	a.terms = append(a.terms, arrayText(document.Terms))
-	a.counts = append(a.counts, arrayText(document.Counts))
-	a.lengths = append(a.lengths, document.Length)
 }

@@ -427,7 +427,7 @@ func TestVectorsGoWithTheirSignatures(t *testing.T) {
 			vectors[e.Signature.ID] = vector(i)
 		}
 	}
-	written, err := store.Append(t.Context(), batch, vectors)
+	written, err := store.Append(t.Context(), batch, withVectors(vectors))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -461,14 +461,14 @@ func TestVectorsThatDoNotFit(t *testing.T) {
 	batch := []audit.Entry{first, second}
 	// Two that are as long together as two right ones.
 	uneven := postgres.Vectors{first.Signature.ID: make([]float32, 63), second.Signature.ID: make([]float32, 65)}
-	if written, err := store.Append(t.Context(), batch, uneven); err == nil || kindsOf(err) != nil {
+	if written, err := store.Append(t.Context(), batch, withVectors(uneven)); err == nil || kindsOf(err) != nil {
 		t.Errorf("of different lengths: %+v, %v", written, err)
 	}
 	if added, err := store.AddVectors(t.Context(), uneven); err == nil || kindsOf(err) != nil {
 		t.Errorf("of different lengths: %d, %v", added, err)
 	}
 	short := postgres.Vectors{first.Signature.ID: {1, 2, 3}, second.Signature.ID: {1, 2, 3}}
-	written, err := store.Append(t.Context(), batch, short)
+	written, err := store.Append(t.Context(), batch, withVectors(short))
 	if err != nil || !errors.Is(written[0].Err, audit.ErrRefused) || !errors.Is(written[1].Err, audit.ErrRefused) {
 		t.Errorf("too short: %+v, %v", written, err)
 	}
@@ -566,11 +566,12 @@ func TestPoisonLeavesParentsAndChildrenTogether(t *testing.T) {
 		&audit.Update{RemediationID: "known", Phase: pointer(audit.PhaseProcessing)},
 		fullExecution("r", "w", "e"), poison, full("r"),
 		&audit.Update{RemediationID: "known", Phase: pointer(audit.PhaseCompleted)},
+		toPhase("poison", audit.PhaseFailed), toPhase("new", audit.PhaseProcessing), minimal("new"),
 	), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []error{nil, nil, audit.ErrNotFound, nil, nil, audit.ErrRefused, nil, nil}
+	want := []error{nil, nil, audit.ErrNotFound, nil, nil, audit.ErrRefused, nil, nil, audit.ErrNotFound, nil, nil}
 	for i, w := range written {
 		if !errors.Is(w.Err, want[i]) {
 			t.Errorf("answer %d is %v, want %v", i, w.Err, want[i])

@@ -14,16 +14,21 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
-// everything is a batch of every kind, which touches every table, and the vectors for it.
+// everything is a batch of every kind, which touches every table, and the vectors for it. One of its two updates is of a remediation that
+// the batch creates.
 func everything(tb testing.TB, id, known string) ([]audit.Entry, postgres.Vectors) {
 	tb.Helper()
 	created := full(id)
 	created.ErrorMessage = pointer("trouble of " + letters(id))
-	batch := entries(tb, created, toError(known, "trouble with "+letters(id)), fullAnalysis(id, "a"), fullWorkflow(id, "w"),
-		fullExecution(id, "w", "e"))
+	updated := minimal(id + " updated")
+	updated.ErrorMessage = pointer("trouble before " + letters(id))
+	batch := entries(tb, created, toError(known, "trouble with "+letters(id)), updated, fullAnalysis(id, "a"), fullWorkflow(id, "w"),
+		fullExecution(id, "w", "e"), toError(updated.RemediationID, "trouble after "+letters(id)))
 	changed := *minimal(known)
 	changed.ErrorMessage = pointer("trouble with " + letters(id))
-	return batch, postgres.Vectors{batch[0].Signature.ID: vector(1), changed.Signature().ID: vector(2)}
+	return batch, postgres.Vectors{
+		batch[0].Signature.ID: vector(1), changed.Signature().ID: vector(2), updated.Signature().ID: vector(3),
+	}
 }
 
 // letters spells an id without digits, which a signature leaves out.
@@ -87,7 +92,7 @@ func TestAllOrNothingWhenATableRefuses(t *testing.T) {
 					t.Errorf("%s: (-before +after)\n%.2000s", name, diff)
 				}
 				run(t, db.AdminURL(), "DROP TRIGGER injected ON "+c.table)
-				written, err := store.Append(t.Context(), batch, vectors)
+				written, err := store.Append(t.Context(), batch, withVectors(vectors))
 				if err != nil {
 					t.Fatalf("%s: %v", name, err)
 				}
@@ -104,7 +109,7 @@ func TestAllOrNothingWhenATableRefuses(t *testing.T) {
 
 func checkFails(t *testing.T, name string, store tapped, batch []audit.Entry, vectors postgres.Vectors) {
 	t.Helper()
-	if _, err := store.Append(t.Context(), batch, vectors); err == nil || errors.Is(err, audit.ErrRefused) || errors.Is(err, audit.ErrUnavailable) {
+	if _, err := store.Append(t.Context(), batch, withVectors(vectors)); err == nil || errors.Is(err, audit.ErrRefused) || errors.Is(err, audit.ErrUnavailable) {
 		t.Errorf("%s: %v, want a fault of the service", name, err)
 	}
 }
@@ -119,7 +124,7 @@ func checkAlone(
 		touching[kind] = true
 	}
 	for _, e := range batch {
-		if !touching[e.Kind] {
+		if !touching[e.Kind] || e.Kind == audit.KindUpdate && e.RemediationID != "known" {
 			continue
 		}
 		if e.Kind != audit.KindUpdate && e.Kind != audit.KindRemediation {
@@ -130,7 +135,7 @@ func checkAlone(
 			checkFails(t, name, store, []audit.Entry{e}, vectors)
 			continue
 		}
-		written, err := store.Append(t.Context(), []audit.Entry{e}, vectors)
+		written, err := store.Append(t.Context(), []audit.Entry{e}, withVectors(vectors))
 		if err != nil || !errors.Is(written[0].Err, audit.ErrRefused) {
 			t.Errorf("%s: %s: %v %+v, want audit.ErrRefused", name, e.Kind, err, written)
 		}
@@ -228,7 +233,7 @@ func checkCut(
 			t.Errorf("%d journal entries after the connection was cut, want %d", got, want)
 		}
 	})
-	written, err := store.Append(t.Context(), batch, vectors)
+	written, err := store.Append(t.Context(), batch, withVectors(vectors))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -270,14 +275,14 @@ func TestServerKilled(t *testing.T) {
 				}
 			})
 		})
-		written, err := store.Append(t.Context(), batch, vectors)
+		written, err := store.Append(t.Context(), batch, withVectors(vectors))
 		restarting.Wait()
 		if err != nil {
 			// It was away for longer than the attempts of one call: the caller sends the same again.
 			if !errors.Is(err, audit.ErrUnavailable) {
 				t.Errorf("%s: %v, want audit.ErrUnavailable", statement, err)
 			}
-			written, err = store.Append(t.Context(), batch, vectors)
+			written, err = store.Append(t.Context(), batch, withVectors(vectors))
 		}
 		if err != nil {
 			t.Fatalf("%s: %v", statement, err)
@@ -288,7 +293,7 @@ func TestServerKilled(t *testing.T) {
 			}
 		}
 	}
-	if got, want := counts(t, db)["audit_event"], 1+3*5; got != want {
+	if got, want := counts(t, db)["audit_event"], 1+3*7; got != want {
 		t.Errorf("%d journal entries, want %d", got, want)
 	}
 	checkJournal(t, db)

@@ -89,7 +89,7 @@ func (c *corpus) add(tb testing.TB, random *rand.Rand, batch []audit.Entry) {
 		c.texts[e.Signature.ID] = e.Signature.Text
 		c.incidents[e.Signature.IncidentID] = true
 	}
-	written, err := c.Append(tb.Context(), batch, c.vectors)
+	written, err := c.Append(tb.Context(), batch, withVectors(c.vectors))
 	if err != nil {
 		tb.Fatal(err)
 	}

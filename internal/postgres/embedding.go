@@ -2,38 +2,44 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/datastorage-service/datastorage/internal/audit"
 	"github.com/datastorage-service/datastorage/internal/postgres/internal/dbsqlc"
 	"github.com/datastorage-service/datastorage/internal/signature"
 )
 
-// SignaturesStored answers which of the signatures have a vector of the store's model.
-func (s *Store) SignaturesStored(ctx context.Context, ids []audit.ID) ([]audit.ID, error) {
-	return retry(ctx, "look up vectors", func(ctx context.Context) ([]audit.ID, error) {
-		return s.queries.SignatureStored(ctx, s.pool, dbsqlc.SignatureStoredParams{Model: s.model, SignatureIds: ids})
-	})
-}
+// Vectors are vectors by signature ID, each as long as the dimensions of the store's model.
+type Vectors map[audit.ID][]float32
 
-// SignaturesPending answers up to limit signatures that have no vector of the store's model, in the order of their ids, from after the
-// given one on (the zero ID is before all). Those of older normalizers are left out: RenormalizeAlongside makes others in their place.
-func (s *Store) SignaturesPending(ctx context.Context, after audit.ID, limit int) ([]audit.Signature, error) {
-	return retry(ctx, "look for signatures without a vector", func(ctx context.Context) ([]audit.Signature, error) {
-		rows, err := s.queries.SignaturePending(ctx, s.pool, dbsqlc.SignaturePendingParams{
-			Model: s.model, After: after, Normalizer: signature.Version, PageSize: int32(limit),
-		})
-		signatures := make([]audit.Signature, len(rows))
-		for i, row := range rows {
-			signatures[i] = audit.Signature{ID: row.ID, Text: row.Text}
+// checkLengths rejects vectors of different lengths: they are sent concatenated and would be cut at the wrong offsets. The database
+// checks the length itself.
+func (v Vectors) checkLengths() error {
+	length := -1
+	for id, vector := range v {
+		if length >= 0 && len(vector) != length {
+			return fmt.Errorf("the vector of signature %s has %d dimensions, another has %d", id, len(vector), length)
 		}
-		return signatures, err
+		length = len(vector)
+	}
+	return nil
+}
+
+// Vector reads the vector of a signature in the store's model. It returns audit.ErrNotFound if there is none.
+func (s *Store) Vector(ctx context.Context, signature audit.ID) ([]float32, error) {
+	return retry(ctx, "read a vector", func(ctx context.Context) ([]float32, error) {
+		model, err := s.registered(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return s.queries.EmbeddingGet(ctx, s.pool, dbsqlc.EmbeddingGetParams{ModelID: model.ID, SignatureID: signature})
 	})
 }
 
-// AddVectors stores vectors of signatures that are known, and answers how many were missing until then. It waits for no writer and
-// no writer waits for it longer than for another write of the same signature.
+// AddVectors stores vectors of stored signatures and returns how many of them were missing. It blocks other writers, and they block
+// it, no longer than an append of the same signature does.
 func (s *Store) AddVectors(ctx context.Context, vectors Vectors) (int64, error) {
-	if err := vectors.check(); err != nil {
+	if err := vectors.checkLengths(); err != nil {
 		return 0, err
 	}
 	ids := make([]audit.ID, 0, len(vectors))
@@ -46,5 +52,27 @@ func (s *Store) AddVectors(ctx context.Context, vectors Vectors) (int64, error) 
 		return s.queries.EmbeddingInsert(ctx, s.pool, dbsqlc.EmbeddingInsertParams{
 			Model: s.model, SignatureIds: ids, Vectors: flat,
 		})
+	})
+}
+
+// SignaturesStored returns which of the signatures have a vector of the store's model.
+func (s *Store) SignaturesStored(ctx context.Context, ids []audit.ID) ([]audit.ID, error) {
+	return retry(ctx, "look up vectors", func(ctx context.Context) ([]audit.ID, error) {
+		return s.queries.SignatureStored(ctx, s.pool, dbsqlc.SignatureStoredParams{Model: s.model, SignatureIds: ids})
+	})
+}
+
+// SignaturesPending returns at most limit signatures without a vector of the store's model, ordered by ID, starting after the given one;
+// the zero ID precedes all. It leaves out signatures of older normalizers: RenormalizeAlongside replaces them.
+func (s *Store) SignaturesPending(ctx context.Context, after audit.ID, limit int) ([]audit.Signature, error) {
+	return retry(ctx, "look for signatures without a vector", func(ctx context.Context) ([]audit.Signature, error) {
+		rows, err := s.queries.SignaturePending(ctx, s.pool, dbsqlc.SignaturePendingParams{
+			Model: s.model, After: after, Normalizer: signature.Version, PageSize: int32(limit),
+		})
+		signatures := make([]audit.Signature, len(rows))
+		for i, row := range rows {
+			signatures[i] = audit.Signature{ID: row.ID, Text: row.Text}
+		}
+		return signatures, err
 	})
 }

@@ -86,7 +86,7 @@ var errServer = errors.New("the database reports a fault")
 // meaning maps an SQLSTATE (PostgreSQL documentation, appendix A) to what a caller can do about it.
 func meaning(server *pgconn.PgError) error {
 	switch code := server.Code; {
-	case signatureGone(server),
+	case isSignatureGone(server),
 		code == "40001", code == "40P01", // serialization failure, deadlock
 		code == "53300",                  // too many connections
 		code == "55P03", code == "57014", // lock not available, statement timeout
@@ -104,9 +104,9 @@ func meaning(server *pgconn.PgError) error {
 	}
 }
 
-// signatureGone reports a write of something that belongs to a signature which was dropped at that moment, or before, when it was remembered
+// isSignatureGone reports a write of something that belongs to a signature which was dropped at that moment, or before, when it was remembered
 // to be stored; or the database is another one than before, restored or made anew. The same write is to be sent again, with the signature.
-func signatureGone(err error) bool {
+func isSignatureGone(err error) bool {
 	var server *pgconn.PgError
 	return errors.As(err, &server) && server.Code == "23503" &&
 		(server.ConstraintName == "remediation_audit_signature_id_fkey" || server.ConstraintName == "embedding_signature_id_fkey")
@@ -119,7 +119,7 @@ func passing(err error) bool {
 	if !errors.As(err, &server) {
 		return errors.Is(err, audit.ErrUnavailable) && !errors.Is(err, ErrModelUnknown)
 	}
-	return signatureGone(server) || access.Refused(server) || server.Code == "40001" || server.Code == "40P01" || server.Code == "53300" ||
+	return isSignatureGone(server) || access.Refused(server) || server.Code == "40001" || server.Code == "40P01" || server.Code == "53300" ||
 		strings.HasPrefix(server.Code, "08") || strings.HasPrefix(server.Code, "57P0")
 }
 

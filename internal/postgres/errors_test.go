@@ -146,7 +146,7 @@ func calls(tb testing.TB) map[string]func(context.Context, tapped) error {
 	vectors := postgres.Vectors{ids[0]: vector(1)}
 	appending := func(batch []audit.Entry) func(context.Context, tapped) error {
 		return func(ctx context.Context, s tapped) error {
-			_, err := s.Append(ctx, batch, vectors)
+			_, err := s.Append(ctx, batch, withVectors(vectors))
 			return err
 		}
 	}

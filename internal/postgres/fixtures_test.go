@@ -42,7 +42,7 @@ func openWith(tb testing.TB, config postgres.Config) tapped {
 // mustAppend appends records and fails the test when one of them is not stored.
 func (s tapped) mustAppend(tb testing.TB, vectors postgres.Vectors, records ...audit.Record) []audit.Written {
 	tb.Helper()
-	written, err := s.Append(tb.Context(), entries(tb, records...), vectors)
+	written, err := s.Append(tb.Context(), entries(tb, records...), withVectors(vectors))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -52,6 +52,10 @@ func (s tapped) mustAppend(tb testing.TB, vectors postgres.Vectors, records ...a
 		}
 	}
 	return written
+}
+
+func withVectors(vectors postgres.Vectors) *postgres.AppendOptions {
+	return &postgres.AppendOptions{Vectors: vectors}
 }
 
 // connect opens a connection of its own, beside the store.

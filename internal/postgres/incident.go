@@ -114,7 +114,7 @@ func (i *Incident) count(row dbsqlc.IncidentOutcomesRow) {
 }
 
 func (i *Incident) show(row dbsqlc.IncidentRemediationsRow) {
-	one := stored(dbsqlc.RemediationAudit{
+	one := storedRemediation(dbsqlc.RemediationAudit{
 		ID: row.ID, RemediationID: row.RemediationID, Name: row.Name, Namespace: row.Namespace, ClusterName: row.ClusterName,
 		Environment: row.Environment, Severity: row.Severity, ActionType: row.ActionType, TargetResource: row.TargetResource,
 		Phase: row.Phase, Status: row.Status, StartTime: row.StartTime, EndTime: row.EndTime, DurationMs: row.DurationMs,

@@ -20,7 +20,7 @@ func (s *Store) List(ctx context.Context, f audit.Filter, p audit.PageRequest) (
 		}
 		page := firstPage(rows, p.Limit,
 			func(r dbsqlc.RemediationListRow) int64 { return r.Fetched },
-			func(r dbsqlc.RemediationListRow) audit.Stored { return stored(r.RemediationAudit) })
+			func(r dbsqlc.RemediationListRow) audit.Stored { return storedRemediation(r.RemediationAudit) })
 		if p.Total {
 			total, err := s.queries.RemediationCount(ctx, s.pool, dbsqlc.RemediationCountParams{Filter: params.Filter, Most: math.MaxInt64})
 			if err != nil {

@@ -423,10 +423,9 @@ func (p planner) checkReads(t *testing.T) {
 	_, children := p.Children(t.Context(), "r77")
 	_, history := p.History(t.Context(), "r77", 100, &audit.HistoryPosition{RecordedAt: time.Now()})
 	_, stored := p.SignaturesStored(t.Context(), []audit.ID{signature})
-	_, accepted := p.UpdatesAccepted(t.Context(), []audit.Entry{entry(t, toPhase("r77", audit.PhaseFailed))})
 	for statement, err := range map[string]error{
 		"RemediationGet": get, "AIAnalysisList": children, "WorkflowList": children, "ExecutionList": children,
-		"AuditEventHistory": history, "SignatureStored": stored, "AuditEventUpdatesAccepted": accepted,
+		"AuditEventHistory": history, "SignatureStored": stored,
 	} {
 		if err != nil {
 			t.Errorf("%s: %v", statement, err)
@@ -440,6 +439,12 @@ func (p planner) checkReads(t *testing.T) {
 func (p planner) checkWrites(t *testing.T) {
 	t.Helper()
 	pending := rows[string](t, p.URL, "SELECT remediation_id FROM remediation_audit WHERE phase = 'pending' ORDER BY id LIMIT 51")
+	completed := one[string](t, p.URL, "SELECT remediation_id FROM remediation_audit WHERE phase = 'completed' ORDER BY id LIMIT 1")
+	redelivered := entries(t, toPhase(completed, audit.PhaseFailed))
+	if _, err := p.Append(t.Context(), redelivered, &postgres.AppendOptions{Redelivered: true}); err != nil {
+		t.Fatal(err)
+	}
+	p.check(t, "AuditEventUpdatesAccepted", "a redelivered update")
 	for _, n := range []int{1, 50} {
 		var batch []audit.Entry
 		vectors := postgres.Vectors{}
@@ -454,7 +459,7 @@ func (p planner) checkWrites(t *testing.T) {
 		}
 		p.Tap.Reset()
 		for range 2 {
-			written, err := p.Append(t.Context(), batch, vectors)
+			written, err := p.Append(t.Context(), batch, withVectors(vectors))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -263,7 +264,7 @@ func TestConcurrentAppendsOfTheSame(t *testing.T) {
 				for _, i := range order {
 					batch = append(batch, entry(t, build(round, i)))
 				}
-				written, err := store.Append(t.Context(), batch, vectors)
+				written, err := store.Append(t.Context(), batch, withVectors(vectors))
 				if err != nil {
 					t.Error(err)
 					return
@@ -320,7 +321,7 @@ func TestConcurrentAppendsOfTheSameSignatures(t *testing.T) {
 				batch, vectors := newIncidents(t, writer, round, rand.Perm(signatures))
 				start[round].Done()
 				start[round].Wait()
-				written, err := store.Append(t.Context(), batch, vectors)
+				written, err := store.Append(t.Context(), batch, withVectors(vectors))
 				if err != nil {
 					t.Error(err)
 				}
@@ -341,12 +342,13 @@ func TestConcurrentAppendsOfTheSameSignatures(t *testing.T) {
 }
 
 // newIncidents is a batch of a writer, in the given order of the round's signatures. There are rounds of creations, of updates, of
-// both in each batch, and of all three beside each other; and each with vectors and, as when the provider is down, without.
+// both in each batch, of creations with an update to the next signature, and of all four at the same time; and each with vectors and, as
+// when the provider is down, without.
 func newIncidents(t *testing.T, writer, round int, order []int) ([]audit.Entry, postgres.Vectors) {
 	t.Helper()
-	kind := round % 4
-	if kind == 3 {
-		kind = writer % 3
+	kind := round % 5
+	if kind == 4 {
+		kind = writer % 4
 	}
 	var batch []audit.Entry
 	vectors := postgres.Vectors{}
@@ -357,6 +359,11 @@ func newIncidents(t *testing.T, writer, round int, order []int) ([]audit.Entry, 
 		e := entry(t, created)
 		if round%8 < 4 {
 			vectors[e.Signature.ID] = vector(i)
+		}
+		if kind == 3 {
+			next := "trouble " + spelled(round) + " " + spelled(order[(place+1)%len(order)])
+			batch = append(batch, entry(t, toError(created.RemediationID, next)), e)
+			continue
 		}
 		if kind == 0 || kind == 1 && place%2 == 0 {
 			batch = append(batch, e)
@@ -387,7 +394,7 @@ func TestConcurrentAppendsOfEverything(t *testing.T) {
 		group.Go(func() {
 			for round := range rounds {
 				batch, vectors := mixture(t, writer, round, ids)
-				written, err := store.Append(t.Context(), batch, vectors)
+				written, err := store.Append(t.Context(), batch, withVectors(vectors))
 				if err != nil {
 					t.Error(err)
 					return
@@ -422,6 +429,8 @@ func mixture(t *testing.T, writer, round, ids int) ([]audit.Entry, postgres.Vect
 		batch = append(batch, entry(t, created))
 		// The same signatures as those that others create.
 		batch = append(batch, entry(t, toError(fmt.Sprint("known ", i), "trouble "+spelled(round*ids+(i+writer)%ids))))
+		// Of those that are created at the same time.
+		batch = append(batch, entry(t, toError(id, "trouble "+spelled(round*ids+(i+writer+1)%ids))))
 		batch = append(batch, entry(t, analysis(id, "a")), entry(t, workflow(id, "w")), entry(t, execution(id, "w", "e")))
 	}
 	vectors := postgres.Vectors{}
@@ -435,7 +444,9 @@ func mixture(t *testing.T, writer, round, ids int) ([]audit.Entry, postgres.Vect
 		batch = slices.DeleteFunc(batch, func(e audit.Entry) bool { return e.Kind != audit.KindRemediation })
 	}
 	if writer%3 == 1 {
-		batch = slices.DeleteFunc(batch, func(e audit.Entry) bool { return e.Kind != audit.KindUpdate })
+		batch = slices.DeleteFunc(batch, func(e audit.Entry) bool {
+			return e.Kind != audit.KindUpdate || !strings.HasPrefix(e.RemediationID, "known ")
+		})
 	}
 	return batch, vectors
 }

@@ -20,7 +20,7 @@ const (
 func (s *Store) Remediation(ctx context.Context, remediationID string) (audit.Stored, error) {
 	return retry(ctx, "read a remediation", func(ctx context.Context) (audit.Stored, error) {
 		row, err := s.queries.RemediationGet(ctx, s.pool, dbsqlc.RemediationGetParams{RemediationID: remediationID})
-		return stored(row), err
+		return storedRemediation(row), err
 	})
 }
 

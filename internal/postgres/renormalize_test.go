@@ -76,7 +76,7 @@ func dropBeside(t *testing.T, batch []audit.Entry, remembers bool, outcome strin
 	for _, e := range once[:2] {
 		vectors[e.Signature.ID] = vector(1)
 	}
-	if _, err := first.Append(t.Context(), once, vectors); err != nil {
+	if _, err := first.Append(t.Context(), once, withVectors(vectors)); err != nil {
 		t.Fatal(err)
 	}
 	run(t, db.AdminURL(), "UPDATE remediation_audit SET signature_id = (SELECT signature_id FROM remediation_audit WHERE remediation_id = 'r')")
@@ -90,7 +90,7 @@ func dropBeside(t *testing.T, batch []audit.Entry, remembers bool, outcome strin
 	}
 	answers := make(chan answer, 1)
 	go func() {
-		written, err := store.Append(t.Context(), batch, vectors)
+		written, err := store.Append(t.Context(), batch, withVectors(vectors))
 		answers <- answer{written, err}
 	}()
 	db.AwaitSessions(t, 1, postgrestest.WaitsForLock)

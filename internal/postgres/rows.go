@@ -7,7 +7,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgres/internal/dbsqlc"
 )
 
-func stored(row dbsqlc.RemediationAudit) audit.Stored {
+func storedRemediation(row dbsqlc.RemediationAudit) audit.Stored {
 	return audit.Stored{
 		Remediation: audit.Remediation{
 			RemediationID:    row.RemediationID,

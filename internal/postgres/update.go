@@ -2,7 +2,9 @@ package postgres
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -14,56 +16,55 @@ import (
 	"github.com/datastorage-service/datastorage/internal/signature"
 )
 
-// applyUpdates locks and reads the remediations that are to be updated, and lets the domain apply the updates. Several updates of one
-// remediation apply one after the other.
+// errOvertaken is returned if another writer created a remediation after this transaction had looked for it. The next attempt finds and
+// locks it. To lock it now would break the order of locks.
+var errOvertaken = fmt.Errorf("%w: another writer created the remediation of an update", audit.ErrUnavailable)
+
+// changes collects what the updates of an append change.
+type changes struct {
+	// entries are the journal entries of the updates that change something.
+	entries []audit.Entry
+	// states are the remediations by remediation ID, as the updates leave them.
+	states map[string]*audit.Stored
+	// signatures are those of the changed remediations that got another signature.
+	signatures map[string]audit.Signature
+	// assumed are the states of remediations that this transaction has yet to create, by the event ID of the creation.
+	assumed map[audit.ID]*audit.Stored
+}
+
+func (c *changes) newSignatures() []audit.Signature { return slices.Collect(maps.Values(c.signatures)) }
+
+// applyUpdates locks and reads the remediations to update and applies the updates in memory, several of one remediation one after the
+// other.
 func (a *attempt) applyUpdates(ctx context.Context) error {
-	places := placesOf(audit.KindUpdate, a.entries)
-	if len(places) == 0 {
+	indexes := indexesOfKind(audit.KindUpdate, a.entries)
+	if len(indexes) == 0 {
 		return nil
 	}
-	states, err := a.lock(ctx, places)
+	states, err := a.lockRemediations(ctx, indexes)
 	if err != nil {
 		return err
 	}
-	a.changes = changes{states: states, seen: map[string]bool{}, signed: map[string]audit.Signature{}}
-	for _, place := range places {
-		entry := a.entries[place]
-		state, known := states[entry.RemediationID]
-		if !known {
-			a.written[place] = audit.Written{Err: audit.ErrNotFound}
-			continue
+	a.changes = changes{states: states, signatures: map[string]audit.Signature{}, assumed: map[audit.ID]*audit.Stored{}}
+	a.assumeCreated(indexes)
+	for _, index := range indexes {
+		entry := a.entries[index]
+		if state, ok := states[entry.RemediationID]; ok {
+			a.written[index] = a.changes.applyUpdate(entry, state)
+		} else {
+			a.written[index].Err = audit.ErrNotFound
 		}
-		a.written[place] = a.changes.apply(entry, state)
+	}
+	if a.options.Redelivered {
+		return a.acceptRedelivered(ctx, indexes)
 	}
 	return nil
 }
 
-// UpdatesAccepted answers by their event ids which of the updates are in the journal, with the same content, whatever the remediations
-// have become since.
-func (s *Store) UpdatesAccepted(ctx context.Context, updates []audit.Entry) (map[audit.ID]bool, error) {
-	if len(updates) == 0 {
-		return nil, nil
-	}
-	var params dbsqlc.AuditEventUpdatesAcceptedParams
-	for _, update := range updates {
-		params.EventID = append(params.EventID, update.EventID)
-		params.RemediationID = append(params.RemediationID, update.RemediationID)
-		params.ContentHash = append(params.ContentHash, update.ContentHash[:])
-	}
-	return retry(ctx, "look for updates in the journal", func(ctx context.Context) (map[audit.ID]bool, error) {
-		found, err := s.queries.AuditEventUpdatesAccepted(ctx, s.pool, params)
-		accepted := make(map[audit.ID]bool, len(found))
-		for _, id := range found {
-			accepted[id] = true
-		}
-		return accepted, err
-	})
-}
-
-func (a *attempt) lock(ctx context.Context, places []int) (map[string]*audit.Stored, error) {
-	ids := make([]string, len(places))
-	for i, place := range places {
-		ids[i] = a.entries[place].RemediationID
+func (a *attempt) lockRemediations(ctx context.Context, indexes []int) (map[string]*audit.Stored, error) {
+	ids := make([]string, len(indexes))
+	for i, index := range indexes {
+		ids[i] = a.entries[index].RemediationID
 	}
 	rows, err := a.store.queries.RemediationLock(ctx, a.db, dbsqlc.RemediationLockParams{RemediationIds: ids})
 	if err != nil {
@@ -71,27 +72,49 @@ func (a *attempt) lock(ctx context.Context, places []int) (map[string]*audit.Sto
 	}
 	states := make(map[string]*audit.Stored, len(rows))
 	for _, row := range rows {
-		state := stored(row)
+		state := storedRemediation(row)
 		states[row.RemediationID] = &state
 	}
 	return states, nil
 }
 
-// changes gathers what a batch of updates changes: the journal entries, the remediations, and the signatures of those that got a new one.
-type changes struct {
-	entries []audit.Entry
-	order   []string
-	seen    map[string]bool
-	states  map[string]*audit.Stored
-	signed  map[string]audit.Signature
+// assumeCreated adds the states of remediations that are not stored yet and that this append creates. Of two creations of one remediation
+// the first is written. confirmCreated verifies the assumption.
+func (a *attempt) assumeCreated(updates []int) {
+	missing := map[string]bool{}
+	for _, index := range updates {
+		id := a.entries[index].RemediationID
+		missing[id] = a.changes.states[id] == nil
+	}
+	for _, entry := range a.entries {
+		if created, ok := entry.Record.(*audit.Remediation); ok && missing[entry.RemediationID] {
+			missing[entry.RemediationID] = false
+			state := &audit.Stored{
+				Remediation: *created, SignatureID: entry.Signature.ID, Actor: entry.Actor,
+				CreatedAt: entry.RecordedAt, UpdatedAt: entry.RecordedAt,
+			}
+			a.changes.states[entry.RemediationID], a.changes.assumed[entry.EventID] = state, state
+		}
+	}
 }
 
-// signatures are the new ones.
-func (c *changes) signatures() []audit.Signature { return slices.Collect(maps.Values(c.signed)) }
+// confirmCreated verifies that the remediations assumed by assumeCreated were created, and sets their IDs.
+func (c *changes) confirmCreated(rows []dbsqlc.RemediationAppendRow) error {
+	for _, row := range rows {
+		if state, ok := c.assumed[row.SentEventID]; ok {
+			state.ID = row.ID
+			delete(c.assumed, row.SentEventID)
+		}
+	}
+	if len(c.assumed) > 0 {
+		return errOvertaken
+	}
+	return nil
+}
 
-// apply lets an update change the state in place. The entry's time is moved behind the state's, so that a remediation's journal is
-// in the order in which its changes happened, whatever the clocks of two functions say.
-func (c *changes) apply(entry audit.Entry, state *audit.Stored) audit.Written {
+// applyUpdate applies an update to the state in place. The entry's time is moved after the state's, so that a remediation's journal is in
+// the order of its changes even if the clocks of two functions differ.
+func (c *changes) applyUpdate(entry audit.Entry, state *audit.Stored) audit.Written {
 	update, ok := entry.Record.(*audit.Update)
 	if !ok {
 		return audit.Written{Err: fmt.Errorf("an update entry carries a %T", entry.Record)}
@@ -101,64 +124,75 @@ func (c *changes) apply(entry audit.Entry, state *audit.Stored) audit.Written {
 		return audit.Written{Err: err}
 	}
 	if !changed {
-		now := *state
-		return audit.Written{Replayed: true, ID: state.ID, Remediation: &now}
+		return audit.Written{Replayed: true, Remediation: &next}
 	}
 	if !entry.RecordedAt.After(state.UpdatedAt) {
 		entry.RecordedAt = state.UpdatedAt.Add(time.Microsecond)
 	}
 	if !next.SameTexts(state) {
 		signature := next.Signature()
-		next.SignatureID, c.signed[entry.RemediationID] = signature.ID, signature
+		next.SignatureID, c.signatures[entry.RemediationID] = signature.ID, signature
 	}
 	next.UpdatedAt = entry.RecordedAt
 	*state = next
 	c.entries = append(c.entries, entry)
-	if !c.seen[entry.RemediationID] {
-		c.seen[entry.RemediationID] = true
-		c.order = append(c.order, entry.RemediationID)
-	}
-	after := next
-	return audit.Written{ID: state.ID, Remediation: &after, Receipt: audit.Receipt{
+	return audit.Written{Remediation: &next, Receipt: audit.Receipt{
 		EventID: entry.EventID, RecordedAt: entry.RecordedAt, LeafHash: audit.LeafHash(entry.Canonical()),
 	}}
 }
 
-// state is one element of RemediationUpdate's states.
-type state struct {
-	RemediationID string         `json:"remediation_id"`
-	Phase         audit.Phase    `json:"phase"`
-	Status        audit.Status   `json:"status"`
-	EndTime       *time.Time     `json:"end_time"`
-	DurationMS    *int64         `json:"duration_ms"`
-	ErrorMessage  *string        `json:"error_message"`
-	WorkflowYAML  *string        `json:"workflow_yaml"`
-	Metadata      audit.Metadata `json:"metadata"`
-	SignatureID   string         `json:"signature_id"`
-	UpdatedAt     time.Time      `json:"updated_at"`
+// acceptRedelivered turns the conflict of an update into a replay if the same content was accepted before, earlier in this append or in
+// the journal.
+func (a *attempt) acceptRedelivered(ctx context.Context, indexes []int) error {
+	var conflicts []int
+	var params dbsqlc.AuditEventUpdatesAcceptedParams
+	for _, index := range indexes {
+		if entry := a.entries[index]; errors.Is(a.written[index].Err, audit.ErrConflict) {
+			conflicts = append(conflicts, index)
+			params.EventID = append(params.EventID, entry.EventID)
+			params.RemediationID = append(params.RemediationID, entry.RemediationID)
+			params.ContentHash = append(params.ContentHash, entry.ContentHash[:])
+		}
+	}
+	if len(conflicts) == 0 {
+		return nil
+	}
+	journaled, err := a.store.queries.AuditEventUpdatesAccepted(ctx, a.db, params)
+	if err != nil {
+		return err
+	}
+	appended := map[[sha256.Size]byte]bool{}
+	for _, entry := range a.changes.entries {
+		appended[entry.ContentHash] = true
+	}
+	for _, index := range conflicts {
+		if entry := a.entries[index]; appended[entry.ContentHash] || slices.Contains(journaled, entry.EventID) {
+			state := *a.changes.states[entry.RemediationID]
+			a.written[index] = audit.Written{Replayed: true, Remediation: &state}
+		}
+	}
+	return nil
 }
 
-// writeChanges writes all that the updates change in one statement.
-func (a *attempt) writeChanges(ctx context.Context, _ []int) error {
+// writeUpdates writes everything that the updates change in one statement.
+func (a *attempt) writeUpdates(ctx context.Context, indexes []int) error {
+	for _, index := range indexes {
+		// The IDs of remediations that were created with their updates are known only now.
+		if w := &a.written[index]; w.Remediation != nil {
+			w.ID = a.changes.states[w.Remediation.RemediationID].ID
+			w.Remediation.ID = w.ID
+		}
+	}
 	c := a.changes
 	if len(c.entries) == 0 {
 		return nil
 	}
-	rows := make([]state, len(c.order))
-	for i, id := range c.order {
-		now := c.states[id]
-		rows[i] = state{
-			RemediationID: id, Phase: now.Phase, Status: now.Status, EndTime: now.EndTime, DurationMS: now.DurationMS,
-			ErrorMessage: now.ErrorMessage, WorkflowYAML: now.WorkflowYAML, Metadata: now.Metadata,
-			SignatureID: now.SignatureID.String(), UpdatedAt: now.UpdatedAt,
-		}
-	}
-	encoded, err := json.Marshal(rows)
+	states, err := c.encodeStates()
 	if err != nil {
-		return fmt.Errorf("write the new states: %w", err)
+		return err
 	}
-	b := newBatch(c.entries, placesOf(audit.KindUpdate, c.entries))
-	distinct := newSignatureArrays(c.signatures(), a.vectors, a.store.known.Contains)
+	b := newBatch(c.entries, indexesOfKind(audit.KindUpdate, c.entries))
+	distinct := a.distinctSignatures(c.newSignatures())
 	defer timeVectors(ctx, distinct.vectorIDs)()
 	_, err = a.store.queries.RemediationUpdate(ctx, a.db, dbsqlc.RemediationUpdateParams{
 		Canonical:            b.canonical,
@@ -174,7 +208,45 @@ func (a *attempt) writeChanges(ctx context.Context, _ []int) error {
 		VectorSignatureID:    distinct.vectorIDs,
 		Vectors:              distinct.vectors,
 		Model:                a.store.model,
-		States:               encoded,
+		States:               states,
 	})
 	return err
+}
+
+// updatedState is one element of the argument states of RemediationUpdate.
+type updatedState struct {
+	RemediationID string         `json:"remediation_id"`
+	Phase         audit.Phase    `json:"phase"`
+	Status        audit.Status   `json:"status"`
+	EndTime       *time.Time     `json:"end_time"`
+	DurationMS    *int64         `json:"duration_ms"`
+	ErrorMessage  *string        `json:"error_message"`
+	WorkflowYAML  *string        `json:"workflow_yaml"`
+	Metadata      audit.Metadata `json:"metadata"`
+	SignatureID   string         `json:"signature_id"`
+	UpdatedAt     time.Time      `json:"updated_at"`
+}
+
+// encodeStates encodes the states of the remediations that the updates change.
+func (c *changes) encodeStates() ([]byte, error) {
+	ids := make([]string, len(c.entries))
+	for i, entry := range c.entries {
+		ids[i] = entry.RemediationID
+	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	states := make([]updatedState, len(ids))
+	for i, id := range ids {
+		state := c.states[id]
+		states[i] = updatedState{
+			RemediationID: id, Phase: state.Phase, Status: state.Status, EndTime: state.EndTime, DurationMS: state.DurationMS,
+			ErrorMessage: state.ErrorMessage, WorkflowYAML: state.WorkflowYAML, Metadata: state.Metadata,
+			SignatureID: state.SignatureID.String(), UpdatedAt: state.UpdatedAt,
+		}
+	}
+	encoded, err := json.Marshal(states)
+	if err != nil {
+		return nil, fmt.Errorf("encode the updated states: %w", err)
+	}
+	return encoded, nil
 }

@@ -233,7 +233,7 @@ func TestUpdateChangesTheSignature(t *testing.T) {
 	if first.Signature.ID == second.ID {
 		t.Fatal("the fixture's signature does not depend on the error message")
 	}
-	if _, err := store.Append(t.Context(), []audit.Entry{first}, postgres.Vectors{first.Signature.ID: vector(1)}); err != nil {
+	if _, err := store.Append(t.Context(), []audit.Entry{first}, withVectors(postgres.Vectors{first.Signature.ID: vector(1)})); err != nil {
 		t.Fatal(err)
 	}
 	store.mustAppend(t, postgres.Vectors{second.ID: vector(2)}, toError("r", "disk full"))
@@ -316,44 +316,186 @@ func TestConcurrentUpdatesAreJournaledInTheOrderOfChanges(t *testing.T) {
 	checkNoDeadlock(t, db, store)
 }
 
-// TestUpdatesAccepted shows that an accepted update is known by its content, whoever sends it and whatever has followed, and no other is.
-func TestUpdatesAccepted(t *testing.T) {
+// TestRedeliveredUpdates shows that an update which was accepted before, by the journal or earlier in the same append, is no conflict when
+// it is delivered again after others, whoever sends it; and that every other conflict remains one.
+func TestRedeliveredUpdates(t *testing.T) {
 	t.Parallel()
-	store := open(t, postgrestest.New(t).WriterURL())
-	for _, id := range []string{"a", "b"} {
-		record := minimal(id)
-		record.Phase = audit.PhasePending
-		store.mustAppend(t, nil, record)
-	}
+	db := postgrestest.New(t)
+	store := open(t, db.WriterURL())
+	store.mustAppend(t, nil, minimal("a"), minimal("b"), minimal("c"))
 	store.mustAppend(t, nil, toPhase("a", audit.PhaseProcessing))
-	store.mustAppend(t, nil, toPhase("a", audit.PhaseCompleted))
-	var sent []audit.Entry
-	var want []bool
-	for _, c := range []struct {
-		update   *audit.Update
-		accepted bool
-	}{
-		{toPhase("a", audit.PhaseProcessing), true},
-		{toPhase("a", audit.PhaseProcessing), true},
-		{toPhase("b", audit.PhaseProcessing), false},
-		{toPhase("a", audit.PhaseFailed), false},
-		{toPhase("nobody", audit.PhaseProcessing), false},
-		{toPhase("a", audit.PhaseCompleted), true},
-	} {
-		sent, want = append(sent, entry(t, c.update)), append(want, c.accepted)
+	store.mustAppend(t, nil, toPhase("a", audit.PhaseCompleted), toPhase("c", audit.PhaseProcessing))
+	before := counts(t, db)
+	type outcome struct {
+		Conflict, NotFound, Replayed bool
+		Phase                        audit.Phase
 	}
-	accepted, err := store.UpdatesAccepted(t.Context(), sent)
+	cases := []struct {
+		update  *audit.Update
+		want    outcome
+		without outcome
+	}{
+		{toPhase("a", audit.PhaseProcessing), outcome{Replayed: true, Phase: "completed"}, outcome{Conflict: true}},
+		{toPhase("a", audit.PhaseProcessing), outcome{Replayed: true, Phase: "completed"}, outcome{Conflict: true}},
+		{toPhase("a", audit.PhaseFailed), outcome{Conflict: true}, outcome{Conflict: true}},
+		{toPhase("a", audit.PhaseCompleted), outcome{Replayed: true, Phase: "completed"}, outcome{Replayed: true, Phase: "completed"}},
+		{toPhase("b", audit.PhaseProcessing), outcome{Phase: "processing"}, outcome{Replayed: true, Phase: "processing"}},
+		{toPhase("b", audit.PhaseFailed), outcome{Phase: "failed"}, outcome{Replayed: true, Phase: "failed"}},
+		{toPhase("b", audit.PhaseProcessing), outcome{Replayed: true, Phase: "failed"}, outcome{Conflict: true}},
+		{toPhase("c", audit.PhasePending), outcome{Conflict: true}, outcome{Conflict: true}},
+		{toPhase("none", audit.PhaseProcessing), outcome{NotFound: true}, outcome{NotFound: true}},
+	}
+	for _, redelivered := range []bool{true, false} {
+		var sent []audit.Entry
+		var want, got []outcome
+		for _, c := range cases {
+			sent = append(sent, entry(t, c.update))
+			if redelivered {
+				want = append(want, c.want)
+			} else {
+				want = append(want, c.without)
+			}
+		}
+		// Without the option b has been updated already, by the first round.
+		written, err := store.Append(t.Context(), sent, &postgres.AppendOptions{Redelivered: redelivered})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range written {
+			o := outcome{Conflict: errors.Is(w.Err, audit.ErrConflict), NotFound: errors.Is(w.Err, audit.ErrNotFound), Replayed: w.Replayed}
+			if w.Remediation != nil {
+				o.Phase = w.Remediation.Phase
+			}
+			got = append(got, o)
+		}
+		if !redelivered {
+			// Its phase is failed by now.
+			want[4] = outcome{Conflict: true}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("redelivered %v (-want +got):\n%s", redelivered, diff)
+		}
+	}
+	if made := counts(t, db)["audit_event"] - before["audit_event"]; made != 2 {
+		t.Errorf("%d journal entries, want those of b's two updates", made)
+	}
+	checkJournal(t, db)
+}
+
+// TestUpdatesOfARemediationCreatedWithThem shows that a remediation and its updates, in any order of the batch, are one transaction of five
+// round trips, and that the updates have the results that they have on a stored remediation.
+func TestUpdatesOfARemediationCreatedWithThem(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	store := open(t, db.WriterURL())
+	batch := func(id string) []audit.Entry {
+		return entries(t, toPhase(id, audit.PhaseProcessing), minimal(id), toError(id, "disk full"), analysis(id, "a"),
+			toPhase(id, audit.PhaseProcessing), toPhase(id, audit.PhaseCompleted), toPhase(id, audit.PhaseFailed))
+	}
+	// The first time on a connection each statement is described before it is executed.
+	if _, err := store.Append(t.Context(), batch("first"), nil); err != nil {
+		t.Fatal(err)
+	}
+	store.Tap.Reset()
+	written, err := store.Append(t.Context(), batch("second"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got []bool
-	for _, e := range sent {
-		got = append(got, accepted[e.EventID])
+	// begin, lock, create, update, the child, commit.
+	if got := store.Tap.RoundTrips(); got != 6 {
+		t.Errorf("%d round trips, want 6", got)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("accepted (-want +got):\n%s", diff)
+	stored, err := store.Remediation(t.Context(), "second")
+	if err != nil {
+		t.Fatal(err)
 	}
-	if none, err := store.UpdatesAccepted(t.Context(), nil); err != nil || len(none) > 0 {
-		t.Errorf("of none: %v, %v", none, err)
+	for i, w := range written {
+		conflict := i == len(written)-1
+		if errors.Is(w.Err, audit.ErrConflict) != conflict || !conflict && w.Err != nil || w.Replayed != (i == 4) {
+			t.Errorf("outcome %d: %+v", i, w)
+		}
+		if w.Remediation != nil && (w.ID != stored.ID || w.Remediation.ID != stored.ID) {
+			t.Errorf("outcome %d has the IDs %d and %d, want %d", i, w.ID, w.Remediation.ID, stored.ID)
+		}
 	}
+	if diff := cmp.Diff(stored, *written[5].Remediation); diff != "" {
+		t.Errorf("the last update's remediation (-stored +returned):\n%s", diff)
+	}
+	if stored.Phase != audit.PhaseCompleted || *stored.ErrorMessage != "disk full" || stored.SignatureID != stored.Signature().ID {
+		t.Errorf("stored %+v", stored)
+	}
+	transactions := one[int](t, db.ReaderURL(), `SELECT count(DISTINCT x) FROM (SELECT xmin::text AS x FROM audit_event WHERE remediation_id = 'second'
+		UNION ALL SELECT xmin::text FROM remediation_audit WHERE remediation_id = 'second') AS rows`)
+	if transactions != 1 {
+		t.Errorf("the rows are of %d transactions, want 1", transactions)
+	}
+	checkJournal(t, db)
+}
+
+// TestUpdateOfARemediationThatAnotherWriterCreates shows that an append which creates and updates a remediation starts again if another
+// writer creates it first, and then updates what is stored.
+func TestUpdateOfARemediationThatAnotherWriterCreates(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	store, other := open(t, db.WriterURL()), open(t, db.WriterURL())
+	for _, outcome := range []string{"same content", "other content", "rolled back", "before"} {
+		theirs := minimal(outcome)
+		if outcome == "other content" {
+			theirs.Status = "running"
+		}
+		tx, err := connect(t, db.WriterURL()).Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		end := tx.Commit
+		switch outcome {
+		case "rolled back":
+			end = tx.Rollback
+			fallthrough
+		default:
+			appendIn(t, tx, entry(t, theirs))
+		case "before":
+			// Committed between the lock and the creation.
+			store.Tap.Before("RemediationAppend", 0, func() {
+				if _, err := other.Append(t.Context(), entries(t, theirs), nil); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		results := store.appendLater(t, entries(t, toError(outcome, "disk full"), minimal(outcome), toPhase(outcome, audit.PhaseFailed))...)
+		if outcome != "before" {
+			db.AwaitSessions(t, 1, postgrestest.WaitsForLock)
+		}
+		if err := end(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		got := <-results
+		if got.err != nil {
+			t.Fatal(outcome, got.err)
+		}
+		first, created, last := got.written[0], got.written[1], got.written[2]
+		if conflict := errors.Is(created.Err, audit.ErrConflict); conflict != (outcome == "other content") ||
+			created.Replayed != (outcome == "same content" || outcome == "before") {
+			t.Errorf("%s: created %+v", outcome, created)
+		}
+		if first.Err != nil || last.Err != nil || first.Replayed || last.Replayed {
+			t.Errorf("%s: updates %+v, %+v", outcome, first, last)
+			continue
+		}
+		stored, err := store.Remediation(t.Context(), outcome)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := *theirs
+		if outcome == "rolled back" {
+			want = *minimal(outcome)
+		}
+		if stored.Phase != audit.PhaseFailed || *stored.ErrorMessage != "disk full" || stored.Status != want.Status {
+			t.Errorf("%s: stored %+v", outcome, stored)
+		}
+		if diff := cmp.Diff(stored, *last.Remediation); diff != "" {
+			t.Errorf("%s: the last update's remediation (-stored +returned):\n%s", outcome, diff)
+		}
+	}
+	checkJournal(t, db)
 }

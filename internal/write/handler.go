@@ -100,7 +100,7 @@ func (h handler) create(ctx context.Context, r *api.Request) (*api.Response, err
 	if err != nil {
 		return nil, err
 	}
-	written, err := h.write(ctx, r.Actor(), remediation)
+	written, err := h.appendRecords(ctx, r.Actor(), remediation)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +122,7 @@ func (h handler) createBatch(ctx context.Context, r *api.Request) (*api.Response
 			places = append(places, i)
 		}
 	}
-	written, err := h.write(ctx, r.Actor(), good...)
+	written, err := h.appendRecords(ctx, r.Actor(), good...)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +145,7 @@ func child[R audit.Record](
 		if err != nil {
 			return nil, err
 		}
-		written, err := h.write(ctx, r.Actor(), record)
+		written, err := h.appendRecords(ctx, r.Actor(), record)
 		if err != nil {
 			return nil, err
 		}
@@ -166,7 +166,7 @@ func (h handler) update(ctx context.Context, r *api.Request) (*api.Response, err
 	if err != nil {
 		return nil, err
 	}
-	written, err := h.append(ctx, []audit.Entry{entry}, signatures)
+	written, err := h.appendWithVectors(ctx, []audit.Entry{entry}, signatures, postgres.AppendOptions{})
 	if err != nil {
 		return nil, err
 	}
@@ -193,8 +193,8 @@ func (h handler) signatureAfter(ctx context.Context, update *audit.Update) ([]au
 	return []audit.Signature{next.Signature()}, nil
 }
 
-// write appends records that the actor sent.
-func (h handler) write(ctx context.Context, actor string, records ...audit.Record) ([]audit.Written, error) {
+// appendRecords appends records that the actor sent.
+func (h handler) appendRecords(ctx context.Context, actor string, records ...audit.Record) ([]audit.Written, error) {
 	now := h.Now()
 	entries := make([]audit.Entry, len(records))
 	var signatures []audit.Signature
@@ -208,40 +208,47 @@ func (h handler) write(ctx context.Context, actor string, records ...audit.Recor
 			signatures = append(signatures, entry.Signature)
 		}
 	}
-	return h.append(ctx, entries, signatures)
+	return h.appendWithVectors(ctx, entries, signatures, postgres.AppendOptions{})
 }
 
-// append stores entries with the vectors that their signatures lack. No vector is waited for longer than the embedder's deadline, and
-// none is worth losing the record: without it the record is stored and the vector is pending.
-func (h handler) append(ctx context.Context, entries []audit.Entry, signatures []audit.Signature) ([]audit.Written, error) {
+// appendWithVectors appends entries with the vectors that their signatures lack. Vectors take no longer than the embedder's deadline, and a
+// record is never lost for want of one: it is stored, and its vector is pending.
+func (h handler) appendWithVectors(
+	ctx context.Context, entries []audit.Entry, signatures []audit.Signature, options postgres.AppendOptions,
+) ([]audit.Written, error) {
 	if len(signatures) == 0 {
-		return h.Store.Append(ctx, entries, nil)
+		return h.Store.Append(ctx, entries, &options)
 	}
-	pending := func(err error) {
+	logPending := func(err error) {
 		h.Log.WarnContext(ctx, "embedding pending", slog.Int("signatures", len(signatures)), slog.Any("error", err))
 	}
 	embedder, err := h.Models.Active(ctx, h.Store.ActiveModel)
 	if err != nil {
-		pending(err)
-		return h.Store.Append(ctx, entries, nil)
+		logPending(err)
+		return h.Store.Append(ctx, entries, &options)
 	}
 	store := h.Store.WithModel(embedder.Model().String())
-	vectors, err := embedder.Documents(ctx, signatures, store.SignaturesStored)
-	if err != nil {
-		pending(err)
+	if options.Vectors, err = embedder.Documents(ctx, signatures, store.SignaturesStored); err != nil {
+		logPending(err)
 	}
-	written, err := store.Append(ctx, entries, vectors)
+	written, err := store.Append(ctx, entries, &options)
 	if err != nil {
 		return nil, err
 	}
+	noteStored(embedder, entries, options.Vectors, written)
+	return written, nil
+}
+
+// noteStored tells the embedder which vectors are committed. Its memory is not the store's: the store remembers which signatures exist, so
+// as not to send their text again; the embedder, which of them have a vector of its model, so as not to make it again.
+func noteStored(embedder *embedding.Embedder, entries []audit.Entry, vectors postgres.Vectors, written []audit.Written) {
 	for i, w := range written {
 		switch id := entries[i].Signature.ID; {
 		case w.Err == nil && vectors[id] != nil:
 			embedder.Stored(id)
 		case w.Receipt.Embedding == audit.EmbeddingPending:
-			// What this sandbox remembered to be stored may have been dropped since.
+			// A vector that was stored before may have been dropped with its model.
 			embedder.Forget(id)
 		}
 	}
-	return written, nil
 }

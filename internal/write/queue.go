@@ -20,6 +20,7 @@ import (
 
 	"github.com/datastorage-service/datastorage/internal/api"
 	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/postgres"
 	"github.com/datastorage-service/datastorage/internal/redact"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
@@ -307,59 +308,7 @@ func (d *delivery) appendRound(ctx context.Context, entries []audit.Entry) ([]au
 			signatures = append(signatures, entry.Signature)
 		}
 	}
-	written, err := d.append(ctx, entries, signatures)
-	if err == nil {
-		err = d.appendUpdates(ctx, entries, written)
-	}
-	if err == nil {
-		err = d.forgive(ctx, entries, written)
-	}
-	return written, err
-}
-
-// appendUpdates appends the updates that found no remediation because it came with them: a transaction applies updates before it
-// creates. Their vectors, where they need others, are left to the maintain function.
-func (d *delivery) appendUpdates(ctx context.Context, entries []audit.Entry, written []audit.Written) error {
-	created := map[string]bool{}
-	for i, entry := range entries {
-		if entry.Kind == audit.KindRemediation && written[i].Err == nil {
-			created[entry.RemediationID] = true
-		}
-	}
-	var updates []audit.Entry
-	var places []int
-	for i, entry := range entries {
-		if entry.Kind == audit.KindUpdate && errors.Is(written[i].Err, audit.ErrNotFound) && created[entry.RemediationID] {
-			updates = append(updates, entry)
-			places = append(places, i)
-		}
-	}
-	again, err := d.append(ctx, updates, nil)
-	for i, w := range again {
-		written[places[i]] = w
-	}
-	return err
-}
-
-// forgive takes a conflict off an update that was accepted before and comes again, after others that moved the remediation on: a queue
-// may deliver twice.
-func (d *delivery) forgive(ctx context.Context, entries []audit.Entry, written []audit.Written) error {
-	var conflicting []audit.Entry
-	for i, entry := range entries {
-		if entry.Kind == audit.KindUpdate && errors.Is(written[i].Err, audit.ErrConflict) {
-			conflicting = append(conflicting, entry)
-		}
-	}
-	accepted, err := d.Store.UpdatesAccepted(ctx, conflicting)
-	if err != nil {
-		return err
-	}
-	for i, entry := range entries {
-		if accepted[entry.EventID] {
-			written[i].Err = nil
-		}
-	}
-	return nil
+	return d.appendWithVectors(ctx, entries, signatures, postgres.AppendOptions{Redelivered: true})
 }
 
 // settle decides what becomes of a message, now that this is known of its records.

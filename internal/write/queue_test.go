@@ -129,6 +129,19 @@ func (c *consumer) want(what string, got []string, want ...string) {
 	}
 }
 
+// execute runs a statement as the superuser.
+func (c *consumer) execute(sql string) {
+	c.t.Helper()
+	conn, err := pgx.Connect(c.t.Context(), c.database.SuperuserURL())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer conn.Close(c.t.Context())
+	if _, err := conn.Exec(c.t.Context(), sql); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
 // count asks for a number beside the function.
 func (c *consumer) count(sql string, want int) {
 	c.t.Helper()
@@ -278,6 +291,26 @@ func TestQueueOutOfOrder(t *testing.T) {
 	c.want("in one event, children first", c.consume(t.Context(), bodies(
 		progress("r3", "completed", "success"), analysis("r3", "a1"), array(progress("r4", "completed", "success"), remediation("r4")), remediation("r3"))...))
 	c.count(records+" WHERE phase = 'completed'", 3)
+}
+
+// TestQueueUpdateWithItsRemediation shows that a remediation and its updates are one transaction: while the database fails the last of its
+// statements nothing is stored, and everything is reported.
+func TestQueueUpdateWithItsRemediation(t *testing.T) {
+	t.Parallel()
+	c := newConsumer(t, nil, nil)
+	messages := bodies(progress("r1", "processing", "pending"), array(progress("r1", "completed", "success"), remediation("r1")), remediation("r2"))
+	c.execute(`CREATE FUNCTION injected() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'injected' USING ERRCODE = 'XX000'; END $$`)
+	c.execute("CREATE TRIGGER injected BEFORE UPDATE ON remediation_audit FOR EACH ROW EXECUTE FUNCTION injected()")
+	c.want("the update fails", c.consume(t.Context(), messages...), "m0", "m1", "m2")
+	c.count(records, 0)
+	c.count(journal, 0)
+	c.execute("DROP TRIGGER injected ON remediation_audit")
+	c.want("again", c.consume(t.Context(), messages...))
+	c.count(journal+" WHERE kind = 'update'", 2)
+	c.count(records+" WHERE phase = 'completed'", 1)
+	c.count(`SELECT count(DISTINCT x) FROM (SELECT xmin::text AS x FROM audit_event UNION ALL SELECT xmin::text FROM remediation_audit) AS rows`, 1)
+	c.want("delivered twice", c.consume(t.Context(), messages...))
+	c.count(journal, 4)
 }
 
 // TestQueueConflicts shows that what the stored record forbids, or the database, is poison, and stands alone.

@@ -108,14 +108,3 @@ func (m *memory) forgetModels() { m.rememberModels(nil) }
 
 // now is the time of day: the monotonic clock may stand still while a sandbox is frozen.
 func now() time.Time { return time.Now().Round(0) }
-
-// Vector reads the vector of a signature in the store's model; audit.ErrNotFound when it has none yet.
-func (s *Store) Vector(ctx context.Context, signature audit.ID) ([]float32, error) {
-	return retry(ctx, "read a vector", func(ctx context.Context) ([]float32, error) {
-		model, err := s.registered(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return s.queries.EmbeddingGet(ctx, s.pool, dbsqlc.EmbeddingGetParams{ModelID: model.ID, SignatureID: signature})
-	})
-}
