@@ -60,6 +60,11 @@ var rooms = map[string][]string{
 	// postgrestest kills servers and starts PgBouncer, for which it needs program.
 	"internal/postgrestest": {"internal/pgserver", "internal/program", "migrations"},
 
+	// functiontest runs a function on golden events; it links no function, so that a changed one does not re-run the tests of the others.
+	"internal/functiontest": {"internal/postgrestest", "internal/program", "internal/sam"},
+	// telemetrytest reads what telemetry writes, for the tests of telemetry and of what uses it.
+	"internal/telemetrytest": {"internal/telemetry"},
+
 	// The stack of one machine, and programs, may use everything.
 	"internal/local": nil,
 	"cmd":            nil,

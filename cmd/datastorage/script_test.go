@@ -22,6 +22,7 @@ import (
 
 	"github.com/datastorage-service/datastorage/client"
 	"github.com/datastorage-service/datastorage/internal/endtoend"
+	"github.com/datastorage-service/datastorage/internal/functiontest"
 	"github.com/datastorage-service/datastorage/internal/pgserver"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
@@ -71,7 +72,7 @@ func setup(env *testscript.Env) error {
 	}
 	env.Values["tb"] = tb
 	env.Vars = append(env.Vars,
-		"DATASTORAGE_URL="+stack.URL, "STACK_URL="+stack.URL, "FREE_ADDR="+free, "ROOT="+endtoend.Root(tb), "PROGRAM="+program)
+		"DATASTORAGE_URL="+stack.URL, "STACK_URL="+stack.URL, "FREE_ADDR="+free, "ROOT="+functiontest.Root(tb), "PROGRAM="+program)
 	return nil
 }
 

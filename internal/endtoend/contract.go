@@ -19,6 +19,8 @@ import (
 	"github.com/pb33f/libopenapi-validator/errors"
 	"github.com/pb33f/libopenapi-validator/paths"
 	v3 "github.com/pb33f/libopenapi/datamodel/high/v3"
+
+	"github.com/datastorage-service/datastorage/internal/functiontest"
 )
 
 // Contract is openapi.yaml, against which messages are checked. It counts what it has seen. Its methods may be called concurrently.
@@ -34,7 +36,7 @@ type Contract struct {
 
 // LoadContract reads the contract, once in a process.
 var LoadContract = sync.OnceValues(func() (*Contract, error) {
-	root, err := root()
+	root, err := functiontest.FindRoot()
 	if err != nil {
 		return nil, err
 	}

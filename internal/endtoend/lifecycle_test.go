@@ -14,7 +14,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/datastorage-service/datastorage/internal/endtoend"
+	"github.com/datastorage-service/datastorage/internal/functiontest"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 	"github.com/datastorage-service/datastorage/internal/sam"
 )
@@ -58,7 +58,7 @@ func (p *printed) lines(words ...string) []string {
 // sample is an event of events/.
 func sample(t *testing.T, name string) []byte {
 	t.Helper()
-	event, err := os.ReadFile(filepath.Join(endtoend.Root(t), "events", name+".json"))
+	event, err := os.ReadFile(filepath.Join(functiontest.Root(t), "events", name+".json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func TestSIGTERM(t *testing.T) {
 		t.Run(function, func(t *testing.T) {
 			t.Parallel()
 			database, connections := postgrestest.New(t), "application_name = 'datastorage-"+function+"'"
-			emulator := endtoend.NewEmulator(t, endtoend.Bootstrap(t, function), database.WriterURL(), nil)
+			emulator := functiontest.StartEmulator(t, functiontest.Build(t, function), database.WriterURL(), nil)
 			if answer := put(t, emulator, sample(t, event)); !strings.Contains(answer, `"statusCode":20`) {
 				t.Fatalf("answer %s", answer)
 			}
@@ -120,7 +120,7 @@ func TestSIGTERMDuringWork(t *testing.T) {
 			t.Parallel()
 			database := postgrestest.New(t)
 			var out printed
-			emulator := endtoend.NewEmulator(t, endtoend.Bootstrap(t, "write"), database.WriterURL(), &out)
+			emulator := functiontest.StartEmulator(t, functiontest.Build(t, "write"), database.WriterURL(), &out)
 			put(t, emulator, sample(t, "workflow")) // a 404: the function is warm
 			free := lockTable(t, database, "remediation_audit")
 			answered := make(chan string, 1)
@@ -173,7 +173,7 @@ func TestFrozenForMinutes(t *testing.T) {
 			{"health", "ready", database.ReaderURL(), `"statusCode":200`},
 		} {
 			tap := postgrestest.NewTap(t, of.url)
-			emulator := endtoend.NewEmulator(t, endtoend.Bootstrap(t, of.function), tap.URL(), nil)
+			emulator := functiontest.StartEmulator(t, functiontest.Build(t, of.function), tap.URL(), nil)
 			f := function{what: of.function + ", " + name, emulator: emulator, event: sample(t, of.event), answer: of.answer}
 			if answer := put(t, emulator, f.event); !strings.Contains(answer, `"statusCode":20`) {
 				t.Fatalf("%s: before: %s", f.what, answer)
@@ -215,7 +215,7 @@ func TestInitFails(t *testing.T) {
 	certificates := filepath.Join(t.TempDir(), "rds.pem")
 	url := strings.Replace(postgrestest.New(t).ReaderURL(), "sslmode=disable", "sslmode=verify-full", 1)
 	var out printed
-	emulator := endtoend.NewEmulator(t, endtoend.Bootstrap(t, "health"), url, &out, map[string]string{"DATASTORAGE_DATABASE_CA": certificates})
+	emulator := functiontest.StartEmulator(t, functiontest.Build(t, "health"), url, &out, map[string]string{"DATASTORAGE_DATABASE_CA": certificates})
 	if answer := put(t, emulator, sample(t, "health")); strings.Contains(answer, "statusCode") {
 		t.Errorf("answer %s", answer)
 	}
@@ -224,7 +224,7 @@ func TestInitFails(t *testing.T) {
 	if !strings.Contains(failed[0], "DATASTORAGE_DATABASE_CA") || !strings.HasPrefix(failed[0], `{"time":`) {
 		t.Fatalf("log %q", failed)
 	}
-	if err := os.WriteFile(certificates, []byte(endtoend.Certificate(t)), 0o600); err != nil {
+	if err := os.WriteFile(certificates, []byte(functiontest.Certificate(t)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if answer := put(t, emulator, sample(t, "health")); !strings.Contains(answer, `"statusCode":200`) {
@@ -239,7 +239,7 @@ func TestInitFailsInOneLine(t *testing.T) {
 		t.Run(function, func(t *testing.T) {
 			t.Parallel()
 			var out printed
-			emulator := endtoend.NewEmulator(t, endtoend.Bootstrap(t, function), "", &out, map[string]string{"DATASTORAGE_LOG_LEVEL": "loud"})
+			emulator := functiontest.StartEmulator(t, functiontest.Build(t, function), "", &out, map[string]string{"DATASTORAGE_LOG_LEVEL": "loud"})
 			put(t, emulator, []byte("{}"))
 			eventually(t, "a line", func() bool { return len(out.lines("init failed")) > 0 })
 			for _, line := range out.lines("init failed") {
@@ -254,7 +254,7 @@ func TestInitFailsInOneLine(t *testing.T) {
 // TestLazyConnect shows that a function starts and is alive without its database, and says that it is not ready.
 func TestLazyConnect(t *testing.T) {
 	t.Parallel()
-	emulator := endtoend.NewEmulator(t, endtoend.Bootstrap(t, "health"), "postgres://datastorage_reader@127.0.0.1:1/nowhere", nil)
+	emulator := functiontest.StartEmulator(t, functiontest.Build(t, "health"), "postgres://datastorage_reader@127.0.0.1:1/nowhere", nil)
 	for event, want := range map[string]string{"health": `"statusCode":200`, "ready": `"statusCode":503`} {
 		if answer := put(t, emulator, sample(t, event)); !strings.Contains(answer, want) {
 			t.Errorf("%s: %s", event, answer)

@@ -16,6 +16,9 @@ import (
 	"testing"
 
 	"github.com/datastorage-service/datastorage/internal/endtoend"
+	"github.com/datastorage-service/datastorage/internal/functiontest"
+	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/telemetrytest"
 )
 
 const (
@@ -121,7 +124,7 @@ type redactionSample struct{ Name, Text, Secret string }
 
 func redactionCorpus(t *testing.T) []redactionSample {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(endtoend.Root(t), "internal", "audit", "testdata", "redaction", "secrets.jsonl"))
+	text, err := os.ReadFile(filepath.Join(functiontest.Root(t), "internal", "audit", "testdata", "redaction", "secrets.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +189,7 @@ func messagesWithText(text string) []string {
 func TestSecretsAreNotTold(t *testing.T) {
 	t.Parallel()
 	var logged, measured lockedBuffer
-	daemon := endtoend.NewTraceDaemon(t)
+	daemon := telemetrytest.NewTraceDaemon(t)
 	provider := newProvider(t)
 	stack := endtoend.New(t, endtoend.Options{
 		Env: provider.env(), Metrics: &measured, TraceDaemon: daemon.Address,
@@ -226,7 +229,7 @@ func TestSecretsAreNotTold(t *testing.T) {
 			t.Errorf("%d requests and %d lines of the %s", requests, strings.Count(text, "\n"), where)
 		}
 	}
-	endtoend.ClosedSets(t, endtoend.Figures(endtoend.ReadMetrics(t, measured.String())))
+	telemetrytest.CheckClosedSets(t, local.ClosedSets(), telemetrytest.Series(telemetrytest.ReadMetrics(t, measured.String())))
 	if statuses[200] == 0 || statuses[201] == 0 || statuses[400] == 0 || statuses[404] == 0 || statuses[500]+statuses[503] == 0 {
 		t.Errorf("answers by status %v", statuses)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 	"github.com/datastorage-service/datastorage/internal/local"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
+	"github.com/datastorage-service/datastorage/internal/telemetrytest"
 )
 
 // meter reads the metrics of one step after the other.
@@ -30,9 +31,9 @@ func (m *meter) step(t *testing.T, do func()) map[string]float64 {
 	t.Helper()
 	do()
 	text := m.out.String()
-	figures := endtoend.Figures(endtoend.ReadMetrics(t, text[m.read:]))
+	figures := telemetrytest.Series(telemetrytest.ReadMetrics(t, text[m.read:]))
 	m.read = len(text)
-	endtoend.ClosedSets(t, figures)
+	telemetrytest.CheckClosedSets(t, local.ClosedSets(), figures)
 	sums := map[string]float64{}
 	for series, values := range figures {
 		name, _, _ := strings.Cut(series, "{")

@@ -16,6 +16,7 @@ import (
 
 	"github.com/datastorage-service/datastorage/client"
 	"github.com/datastorage-service/datastorage/internal/endtoend"
+	"github.com/datastorage-service/datastorage/internal/functiontest"
 	"github.com/datastorage-service/datastorage/internal/pgserver"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
@@ -24,7 +25,7 @@ import (
 func samples(t *testing.T) map[string][]byte {
 	t.Helper()
 	all := map[string][]byte{}
-	files, err := filepath.Glob(filepath.Join(endtoend.Root(t), "events", "*.json"))
+	files, err := filepath.Glob(filepath.Join(functiontest.Root(t), "events", "*.json"))
 	if err != nil || len(files) == 0 {
 		t.Fatal(files, err)
 	}

@@ -5,7 +5,6 @@ package endtoend
 import (
 	"cmp"
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -19,6 +18,7 @@ import (
 	"github.com/datastorage-service/datastorage/client"
 	"github.com/datastorage-service/datastorage/internal/config"
 	"github.com/datastorage-service/datastorage/internal/embedding"
+	"github.com/datastorage-service/datastorage/internal/functiontest"
 	"github.com/datastorage-service/datastorage/internal/gateway"
 	"github.com/datastorage-service/datastorage/internal/local"
 	"github.com/datastorage-service/datastorage/internal/pgserver"
@@ -66,15 +66,10 @@ type Options struct {
 	Retry client.RetryPolicy
 }
 
-// patient are the settings of a test that says nothing of time: a machine that is busy with other tests is slow, and that is no fault.
-func patient() map[string]string {
-	return map[string]string{"DATASTORAGE_REQUEST_TIMEOUT": "29s", "DATASTORAGE_EMBEDDING_DEADLINE": "20s"}
-}
-
 // New stands up a stack that ends with the test.
 func New(tb testing.TB, options Options) *Stack {
 	tb.Helper()
-	getenv := func(name string) string { return cmp.Or(options.Env[name], patient()[name]) }
+	getenv := func(name string) string { return cmp.Or(options.Env[name], functiontest.PatientSettings()[name]) }
 	database := options.Database
 	if database == nil {
 		database = newDatabase(tb, options.Server)
@@ -168,7 +163,7 @@ func registerModels(tb testing.TB, database *postgrestest.Database, getenv func(
 
 func serve(tb testing.TB, functions *local.Functions, options Options) *httptest.Server {
 	tb.Helper()
-	template, err := os.ReadFile(filepath.Join(Root(tb), "template.yaml"))
+	template, err := os.ReadFile(filepath.Join(functiontest.Root(tb), "template.yaml"))
 	if err != nil {
 		tb.Fatalf("read the template: %v", err)
 	}
@@ -185,31 +180,4 @@ func serve(tb testing.TB, functions *local.Functions, options Options) *httptest
 	server := httptest.NewServer(gateway)
 	tb.Cleanup(server.Close)
 	return server
-}
-
-// Root is the folder of go.mod.
-func Root(tb testing.TB) string {
-	tb.Helper()
-	folder, err := root()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return folder
-}
-
-func root() (string, error) {
-	folder, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(folder, "go.mod")); err == nil {
-			return folder, nil
-		}
-		parent := filepath.Dir(folder)
-		if parent == folder {
-			return "", errors.New("no go.mod above the working directory")
-		}
-		folder = parent
-	}
 }

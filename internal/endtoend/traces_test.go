@@ -11,13 +11,15 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/datastorage-service/datastorage/internal/endtoend"
+	"github.com/datastorage-service/datastorage/internal/functiontest"
+	"github.com/datastorage-service/datastorage/internal/telemetrytest"
 )
 
 // TestTraces holds the subsegments of requests to what the requests do: each statement by its name, each call of the provider, and the
 // cache's hits.
 func TestTraces(t *testing.T) {
 	t.Parallel()
-	daemon := endtoend.NewTraceDaemon(t)
+	daemon := telemetrytest.NewTraceDaemon(t)
 	provider := newProvider(t)
 	stack := endtoend.New(t, endtoend.Options{Env: provider.env(), TraceDaemon: daemon.Address})
 	const embed = "embed made-up@32"
@@ -90,7 +92,7 @@ func TestTraces(t *testing.T) {
 // TestTracesNameStatements asks for everything, and finds no statement in the traces that is not in queries/ by its name.
 func TestTracesNameStatements(t *testing.T) {
 	t.Parallel()
-	daemon := endtoend.NewTraceDaemon(t)
+	daemon := telemetrytest.NewTraceDaemon(t)
 	stack := endtoend.New(t, endtoend.Options{TraceDaemon: daemon.Address})
 	seed(t, stack)
 	known, seen := append(statementNames(t), "begin", "commit", "rollback"), map[string]bool{}
@@ -118,7 +120,7 @@ func TestTracesNameStatements(t *testing.T) {
 
 func statementNames(t *testing.T) []string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(endtoend.Root(t), "queries", "*.sql"))
+	files, err := filepath.Glob(filepath.Join(functiontest.Root(t), "queries", "*.sql"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/datastorage-service/datastorage/internal/embedding"
-	"github.com/datastorage-service/datastorage/internal/endtoend"
+	"github.com/datastorage-service/datastorage/internal/functiontest"
 	"github.com/datastorage-service/datastorage/internal/health"
 	"github.com/datastorage-service/datastorage/internal/postgres"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
@@ -24,12 +24,12 @@ func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
 // TestEmulated sends the events to the function as it is deployed.
 func TestEmulated(t *testing.T) {
 	t.Parallel()
-	endtoend.Emulated(t, "health", []string{"health", "ready"}, func(t *testing.T) string { return postgrestest.New(t).ReaderURL() })
+	functiontest.Emulated(t, "health", []string{"health", "ready"}, func(t *testing.T) string { return postgrestest.New(t).ReaderURL() })
 }
 
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	endtoend.Golden(t, *update, []string{"health", "ready"}, func(t *testing.T) lambda.Handler {
+	functiontest.Golden(t, *update, []string{"health", "ready"}, func(t *testing.T) lambda.Handler {
 		front, err := health.New(parts(t))
 		if err != nil {
 			t.Fatal(err)

@@ -13,11 +13,11 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/datastorage-service/datastorage/internal/embedding"
-	"github.com/datastorage-service/datastorage/internal/endtoend"
 	"github.com/datastorage-service/datastorage/internal/migrate"
 	"github.com/datastorage-service/datastorage/internal/pgserver"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
+	"github.com/datastorage-service/datastorage/internal/telemetrytest"
 	"github.com/datastorage-service/datastorage/migrations"
 )
 
@@ -99,7 +99,7 @@ func TestMetrics(t *testing.T) {
 		}
 		_, _ = migrator.Migrate(t.Context(), migrate.Order{})
 	}
-	figures := endtoend.Figures(endtoend.ReadMetrics(t, out.String()))
+	figures := telemetrytest.Series(telemetrytest.ReadMetrics(t, out.String()))
 	for _, status := range []string{"success", "failure"} {
 		if got := figures["datastorage_operations_total{operation=migrate,status="+status+"}"]; len(got) != 1 || got[0] != 1 {
 			t.Errorf("%s: %v", status, got)

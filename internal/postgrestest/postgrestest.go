@@ -71,7 +71,7 @@ var shared sharedServer
 func Run(m *testing.M) int {
 	shared.enter()
 	code := m.Run()
-	if err := shared.leave(); err != nil {
+	if err := errors.Join(shared.leave(), removeOwnRunDir()); err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, err)
 		return max(code, 1)
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/datastorage-service/datastorage/internal/embedding"
-	"github.com/datastorage-service/datastorage/internal/endtoend"
+	"github.com/datastorage-service/datastorage/internal/functiontest"
 	"github.com/datastorage-service/datastorage/internal/postgres"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 	"github.com/datastorage-service/datastorage/internal/query"
@@ -31,7 +31,7 @@ func samples() []string {
 // TestEmulated sends the events to the function in Lambda's emulator, as it is deployed.
 func TestEmulated(t *testing.T) {
 	t.Parallel()
-	endtoend.Emulated(t, "query", samples(), func(t *testing.T) string {
+	functiontest.Emulated(t, "query", samples(), func(t *testing.T) string {
 		database := postgrestest.New(t)
 		writeSamples(t, database)
 		return database.ReaderURL()
@@ -40,7 +40,7 @@ func TestEmulated(t *testing.T) {
 
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	endtoend.Golden(t, *update, samples(), func(t *testing.T) lambda.Handler {
+	functiontest.Golden(t, *update, samples(), func(t *testing.T) lambda.Handler {
 		database := postgrestest.New(t)
 		writeSamples(t, database)
 		router, err := query.New(newConfig(t, database))
@@ -74,7 +74,7 @@ func writeSamples(t *testing.T, database *postgrestest.Database) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"batch", "ai-analysis", "workflow", "execution", "update"} {
-		text, err := os.ReadFile(filepath.Join(endtoend.Root(t), "events", name+".json"))
+		text, err := os.ReadFile(filepath.Join(functiontest.Root(t), "events", name+".json"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,15 +12,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/datastorage-service/datastorage/internal/endtoend"
-	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/api"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
+	"github.com/datastorage-service/datastorage/internal/telemetrytest"
 )
 
 // newTelemetry writes to the buffer, and has its cold start behind it.
 func newTelemetry(tb testing.TB, out *bytes.Buffer) *telemetry.Telemetry {
 	tb.Helper()
-	tel, err := telemetry.New(telemetry.Config{Metrics: out, ClosedSets: local.ClosedSets()})
+	tel, err := telemetry.New(telemetry.Config{Metrics: out, ClosedSets: api.ClosedSets("consumeQueue", "maintain")})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestOneLine(t *testing.T) {
 	telemetry.Add(ctx, telemetry.DualWrites, 1, telemetry.Success)
 	telemetry.Add(ctx, telemetry.EmbeddingCacheMisses, 0)
 	invocation.End(telemetry.Success)
-	all := endtoend.ReadMetrics(t, out.String())
+	all := telemetrytest.ReadMetrics(t, out.String())
 	if len(all) != 1 {
 		t.Fatalf("%d lines:\n%s", len(all), out.String())
 	}
@@ -68,7 +68,7 @@ func TestOneLine(t *testing.T) {
 		"datastorage_operations_total{operation=createRemediation,status=success}": {1},
 		"datastorage_operation_duration_seconds{operation=createRemediation}":      {0},
 	}
-	got := endtoend.Figures(all)
+	got := telemetrytest.Series(all)
 	for _, duration := range got["datastorage_operation_duration_seconds{operation=createRemediation}"] {
 		if duration <= 0 || duration > 60 {
 			t.Errorf("it took %v s", duration)
@@ -100,7 +100,7 @@ func TestSeriesShareNoLine(t *testing.T) {
 	invocation.Add(telemetry.EmbeddingGenerations, 1, telemetry.Failure)
 	invocation.Add(telemetry.Sanitizations, 7, "redacted_token")
 	invocation.End(telemetry.Success)
-	all := endtoend.ReadMetrics(t, out.String())
+	all := telemetrytest.ReadMetrics(t, out.String())
 	if len(all) != 3 {
 		t.Errorf("%d lines:\n%s", len(all), out.String())
 	}
@@ -113,7 +113,7 @@ func TestSeriesShareNoLine(t *testing.T) {
 		"datastorage_sanitization_total{action=redacted_token}":                     {7},
 		"datastorage_operations_total{operation=createRemediations,status=success}": {1},
 	}
-	if diff := cmp.Diff(want, without(endtoend.Figures(all), "datastorage_operation_duration")); diff != "" {
+	if diff := cmp.Diff(want, without(telemetrytest.Series(all), "datastorage_operation_duration")); diff != "" {
 		t.Errorf("figures (-want +got):\n%s", diff)
 	}
 }
@@ -130,8 +130,8 @@ func TestManyValues(t *testing.T) {
 		invocation.Observe(telemetry.PostgresLatency, float64(i))
 	}
 	invocation.End(telemetry.Success)
-	all := endtoend.ReadMetrics(t, out.String())
-	if got := endtoend.Figures(all)["datastorage_postgres_latency_seconds{}"]; len(all) != 3 || !slices.Equal(got, want) {
+	all := telemetrytest.ReadMetrics(t, out.String())
+	if got := telemetrytest.Series(all)["datastorage_postgres_latency_seconds{}"]; len(all) != 3 || !slices.Equal(got, want) {
 		t.Errorf("%d lines with %d values", len(all), len(got))
 	}
 }
@@ -146,7 +146,7 @@ func TestNumbersCloudWatchRefuses(t *testing.T) {
 		invocation.Observe(telemetry.BatchSize, number)
 	}
 	invocation.End(telemetry.Success)
-	if got := endtoend.Figures(endtoend.ReadMetrics(t, out.String()))["datastorage_batch_size{}"]; !slices.Equal(got, []float64{3}) {
+	if got := telemetrytest.Series(telemetrytest.ReadMetrics(t, out.String()))["datastorage_batch_size{}"]; !slices.Equal(got, []float64{3}) {
 		t.Errorf("values %v", got)
 	}
 }
@@ -164,7 +164,7 @@ func FuzzLines(f *testing.F) {
 		all := telemetry.Metrics()
 		invocation.Observe(all[(metric%len(all)+len(all))%len(all)], value, first, second)
 		invocation.End(second)
-		endtoend.ClosedSets(t, endtoend.Figures(endtoend.ReadMetrics(t, out.String())))
+		telemetrytest.CheckClosedSets(t, api.ClosedSets("consumeQueue", "maintain"), telemetrytest.Series(telemetrytest.ReadMetrics(t, out.String())))
 	})
 }
 
@@ -181,17 +181,17 @@ func TestLateReports(t *testing.T) {
 	telemetry.Add(ctx, telemetry.EmbeddingGenerations, 1, telemetry.Failure)
 	_, second := tel.Begin(t.Context(), telemetry.Call{RequestID: "second", Operation: "search"})
 	second.End(telemetry.Success)
-	all := endtoend.ReadMetrics(t, out.String())
+	all := telemetrytest.ReadMetrics(t, out.String())
 	if len(all) != 2 || all[0]["request_id"] != "second" || all[1]["request_id"] != nil {
 		t.Errorf("lines\n%s", out.String())
 	}
-	if got := endtoend.Figures(all[1:])["datastorage_embedding_generation_total{status=failure}"]; !slices.Equal(got, []float64{1}) {
+	if got := telemetrytest.Series(all[1:])["datastorage_embedding_generation_total{status=failure}"]; !slices.Equal(got, []float64{1}) {
 		t.Errorf("late is %v", got)
 	}
 	out.Reset()
 	telemetry.Add(ctx, telemetry.EmbeddingGenerations, 1, telemetry.Success)
 	tel.Close()
-	if got := endtoend.Figures(endtoend.ReadMetrics(t, out.String())); len(got) != 1 {
+	if got := telemetrytest.Series(telemetrytest.ReadMetrics(t, out.String())); len(got) != 1 {
 		t.Errorf("closed with %v", got)
 	}
 }
@@ -212,7 +212,7 @@ func TestCloseWaits(t *testing.T) {
 			t.Errorf("closing took %v", took)
 		}
 		long.End(telemetry.Success)
-		figures := endtoend.Figures(endtoend.ReadMetrics(t, out.String()))
+		figures := telemetrytest.Series(telemetrytest.ReadMetrics(t, out.String()))
 		for _, of := range []string{"operation=search,status=success", "operation=maintain,status=timeout"} {
 			if got := figures["datastorage_operations_total{"+of+"}"]; !slices.Equal(got, []float64{1}) {
 				t.Errorf("%s: %v in\n%s", of, got, out.String())
@@ -238,7 +238,7 @@ func TestDeadline(t *testing.T) {
 			"datastorage_operations_total{operation=maintain,status=timeout}": {1},
 			"datastorage_operation_duration_seconds{operation=maintain}":      {899.8},
 		}
-		if diff := cmp.Diff(want, endtoend.Figures(endtoend.ReadMetrics(t, out.String()))); diff != "" {
+		if diff := cmp.Diff(want, telemetrytest.Series(telemetrytest.ReadMetrics(t, out.String()))); diff != "" {
 			t.Errorf("before its end (-want +got):\n%s", diff)
 		}
 		out.Reset()

@@ -12,15 +12,15 @@ import (
 
 	"github.com/aws/aws-xray-sdk-go/v2/xray"
 
-	"github.com/datastorage-service/datastorage/internal/endtoend"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
+	"github.com/datastorage-service/datastorage/internal/telemetrytest"
 )
 
 // TestSegmentsAreTheSDKs holds the documents to those of AWS's own SDK for the same work: each member that is sent is one that the SDK
 // sends there, of the same type, and what does not vary has the same value.
 func TestSegmentsAreTheSDKs(t *testing.T) {
 	t.Parallel()
-	daemon := endtoend.NewTraceDaemon(t)
+	daemon := telemetrytest.NewTraceDaemon(t)
 	tel := tracing(t, daemon.Address)
 	ctx, invocation := tel.Begin(t.Context(), telemetry.Call{RequestID: "id", Operation: "search", TraceHeader: sampled})
 	telemetry.StartStatement(ctx, "SearchNearest").End(nil)
@@ -77,7 +77,7 @@ func segmentBySDK(t *testing.T, daemon string) {
 }
 
 // document is a datagram's, without its header.
-func document(t *testing.T, segment endtoend.Segment) map[string]any {
+func document(t *testing.T, segment telemetrytest.Segment) map[string]any {
 	t.Helper()
 	var all map[string]any
 	_, text, _ := strings.Cut(segment.Text, "\n")

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/datastorage-service/datastorage/internal/endtoend"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
+	"github.com/datastorage-service/datastorage/internal/telemetrytest"
 )
 
 const (
@@ -21,7 +21,7 @@ const (
 // TestSegments shows the document of an invocation with what happened in it.
 func TestSegments(t *testing.T) {
 	t.Parallel()
-	daemon := endtoend.NewTraceDaemon(t)
+	daemon := telemetrytest.NewTraceDaemon(t)
 	tel := tracing(t, daemon.Address)
 	ctx, invocation := tel.Begin(t.Context(), telemetry.Call{RequestID: "id", Operation: "createRemediation", TraceHeader: sampled})
 	invocation.About("rr-1")
@@ -57,7 +57,7 @@ func TestSegments(t *testing.T) {
 // TestUntraced shows that nothing is sent for a request that X-Ray does not sample, or knows nothing of.
 func TestUntraced(t *testing.T) {
 	t.Parallel()
-	daemon := endtoend.NewTraceDaemon(t)
+	daemon := telemetrytest.NewTraceDaemon(t)
 	tel := tracing(t, daemon.Address)
 	for _, header := range []string{
 		"", "Root=" + traceID, "Root=" + traceID + ";Parent=" + parent, "Root=" + traceID + ";Parent=" + parent + ";Sampled=0",
@@ -77,7 +77,7 @@ func TestUntraced(t *testing.T) {
 // TestManySpans shows that an invocation with more than a datagram holds is sent in parts, each with its parent.
 func TestManySpans(t *testing.T) {
 	t.Parallel()
-	daemon := endtoend.NewTraceDaemon(t)
+	daemon := telemetrytest.NewTraceDaemon(t)
 	tel := tracing(t, daemon.Address)
 	ctx, invocation := tel.Begin(t.Context(), telemetry.Call{Operation: "maintain", TraceHeader: sampled})
 	const spans = 600

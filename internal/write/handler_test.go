@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/datastorage-service/datastorage/internal/embedding"
-	"github.com/datastorage-service/datastorage/internal/endtoend"
+	"github.com/datastorage-service/datastorage/internal/functiontest"
 	"github.com/datastorage-service/datastorage/internal/postgres"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 	"github.com/datastorage-service/datastorage/internal/write"
@@ -28,12 +28,12 @@ func samples() []string {
 // TestEmulated sends the events to the function as it is deployed.
 func TestEmulated(t *testing.T) {
 	t.Parallel()
-	endtoend.Emulated(t, "write", samples(), func(t *testing.T) string { return postgrestest.New(t).WriterURL() })
+	functiontest.Emulated(t, "write", samples(), func(t *testing.T) string { return postgrestest.New(t).WriterURL() })
 }
 
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	endtoend.Golden(t, *update, samples(), func(t *testing.T) lambda.Handler {
+	functiontest.Golden(t, *update, samples(), func(t *testing.T) lambda.Handler {
 		function, err := write.New(parts(t))
 		if err != nil {
 			t.Fatal(err)

@@ -13,16 +13,17 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/datastorage-service/datastorage/internal/api"
-	"github.com/datastorage-service/datastorage/internal/endtoend"
-	"github.com/datastorage-service/datastorage/internal/local"
 	"github.com/datastorage-service/datastorage/internal/pgserver"
 	"github.com/datastorage-service/datastorage/internal/postgres"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
+	"github.com/datastorage-service/datastorage/internal/telemetrytest"
 	"github.com/datastorage-service/datastorage/internal/write"
 )
 
@@ -160,8 +161,8 @@ func (c *consumer) count(sql string, want int) {
 // messages holds the metric of messages to the counts by status that all events so far have come to.
 func (c *consumer) messages(want map[string]float64) {
 	c.t.Helper()
-	figures := endtoend.Figures(endtoend.ReadMetrics(c.t, c.metrics.String()))
-	endtoend.ClosedSets(c.t, figures)
+	figures := telemetrytest.Series(telemetrytest.ReadMetrics(c.t, c.metrics.String()))
+	telemetrytest.CheckClosedSets(c.t, api.ClosedSets(write.QueueOperation), figures)
 	got := map[string]float64{}
 	for series, values := range figures {
 		if status, is := strings.CutPrefix(series, "datastorage_queue_messages_total{status="); is {
@@ -359,7 +360,8 @@ func away(t *testing.T) *write.Rejects {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	return local.Rejects("http://" + listener.Addr().String() + "/000000000000/rejects")
+	return write.NewRejects("http://"+listener.Addr().String()+"/000000000000/rejects", awsconfig.WithRegion("us-east-1"),
+		awsconfig.WithCredentialsProvider(credentials.NewStaticCredentialsProvider("test", "test", "")))
 }
 
 // TestQueueFIFO shows that a message group stops at its first failure, and that other groups go on.

@@ -1,25 +1,28 @@
-package endtoend
+// Package telemetrytest reads what the telemetry writes, as CloudWatch and X-Ray would, and checks it against their specifications.
+package telemetrytest
 
 import (
 	"bytes"
+	_ "embed"
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/pb33f/jsonschema/v6"
 
-	"github.com/datastorage-service/datastorage/internal/local"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
-// MetricLine is one line of metrics, read.
+//go:embed testdata/emf.schema.json
+var schemaText []byte
+
+// MetricLine is one decoded line of metrics.
 type MetricLine map[string]any
 
-// ReadMetrics reads lines of metrics and holds each to the format: the published schema, and what the specification demands beyond it.
+// ReadMetrics decodes lines of metrics and checks each against the format's published schema, and against the rules of the specification
+// that the schema lacks.
 func ReadMetrics(tb testing.TB, written string) []MetricLine {
 	tb.Helper()
 	schema := loadSchema(tb)
@@ -36,7 +39,7 @@ func ReadMetrics(tb testing.TB, written string) []MetricLine {
 		if err := json.Unmarshal([]byte(text), &line); err != nil {
 			tb.Fatal(err)
 		}
-		obeys(tb, line, text)
+		checkLine(tb, line, text)
 		all = append(all, line)
 	}
 	return all
@@ -44,16 +47,12 @@ func ReadMetrics(tb testing.TB, written string) []MetricLine {
 
 func loadSchema(tb testing.TB) *jsonschema.Schema {
 	tb.Helper()
-	text, err := os.ReadFile(filepath.Join(Root(tb), "internal", "telemetry", "testdata", "emf.schema.json"))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(schemaText))
 	if err != nil {
 		tb.Fatal(err)
 	}
 	compiler := jsonschema.NewCompiler()
-	compiler.DefaultDraft(jsonschema.Draft7) // it names none; its ids are of that time
+	compiler.DefaultDraft(jsonschema.Draft7) // The schema names none; its ids are of draft 7.
 	if err := compiler.AddResource("emf.schema.json", document); err != nil {
 		tb.Fatal(err)
 	}
@@ -64,8 +63,8 @@ func loadSchema(tb testing.TB) *jsonschema.Schema {
 	return schema
 }
 
-// obeys checks the rules of the specification that its schema does not have.
-func obeys(tb testing.TB, line MetricLine, text string) {
+// checkLine checks the rules of the specification that its schema lacks.
+func checkLine(tb testing.TB, line MetricLine, text string) {
 	tb.Helper()
 	if len(text) > 1<<20 {
 		tb.Errorf("a line of %d bytes", len(text))
@@ -110,18 +109,18 @@ func directives(line MetricLine) []map[string]any {
 	return all
 }
 
-// Figures reads what CloudWatch would: each series with its values, as "name{dimension=value}".
-func Figures(all []MetricLine) map[string][]float64 {
+// Series returns the values of each series that CloudWatch would make of the lines, by "name{dimension=value}".
+func Series(all []MetricLine) map[string][]float64 {
 	read := map[string][]float64{}
 	for _, line := range all {
 		for _, directive := range directives(line) {
-			var of []string
+			var dimensions []string
 			for _, key := range directive["Dimensions"].([]any)[0].([]any) {
-				of = append(of, fmt.Sprintf("%s=%s", key, line[key.(string)]))
+				dimensions = append(dimensions, fmt.Sprintf("%s=%s", key, line[key.(string)]))
 			}
 			for _, metric := range directive["Metrics"].([]any) {
 				name := metric.(map[string]any)["Name"].(string)
-				series := name + "{" + strings.Join(of, ",") + "}"
+				series := name + "{" + strings.Join(dimensions, ",") + "}"
 				switch value := line[name].(type) {
 				case float64:
 					read[series] = append(read[series], value)
@@ -136,18 +135,17 @@ func Figures(all []MetricLine) map[string][]float64 {
 	return read
 }
 
-// ClosedSets checks that the series have values out of the closed sets.
-func ClosedSets(tb testing.TB, read map[string][]float64) {
+// CheckClosedSets checks that the dimensions of the series have values from the closed sets.
+func CheckClosedSets(tb testing.TB, sets telemetry.ClosedSets, read map[string][]float64) {
 	tb.Helper()
-	sets := local.ClosedSets()
 	for series := range read {
-		name, of, _ := strings.Cut(strings.TrimSuffix(series, "}"), "{")
+		name, dimensions, _ := strings.Cut(strings.TrimSuffix(series, "}"), "{")
 		for _, m := range telemetry.Metrics() {
 			if m.Name() != name {
 				continue
 			}
 			for _, dimension := range m.Dimensions() {
-				_, value, _ := strings.Cut(of, dimension+"=")
+				_, value, _ := strings.Cut(dimensions, dimension+"=")
 				value, _, _ = strings.Cut(value, ",")
 				if value != telemetry.Other && !slices.Contains(sets.Of(m, dimension), value) {
 					tb.Errorf("%s has %s %q", name, dimension, value)

@@ -1,4 +1,4 @@
-package endtoend
+package telemetrytest
 
 import (
 	"encoding/json"
@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// TraceDaemon stands where X-Ray's daemon does: it listens for datagrams.
+// TraceDaemon receives datagrams in place of the X-Ray daemon.
 type TraceDaemon struct {
 	// Address is where it listens.
 	Address string
 	conn    *net.UDPConn
 }
 
-// Segment is what the tests look at of a segment document.
+// Segment holds the fields of a segment document that tests check.
 type Segment struct {
 	Name        string         `json:"name"`
 	ID          string         `json:"id"`
@@ -45,7 +45,7 @@ func NewTraceDaemon(tb testing.TB) *TraceDaemon {
 	return &TraceDaemon{Address: conn.LocalAddr().String(), conn: conn}
 }
 
-// Next waits for a datagram and holds its form to the developer guide's rules.
+// Next waits for a datagram and checks its form against the rules of the X-Ray developer guide.
 func (d *TraceDaemon) Next(tb testing.TB) Segment {
 	tb.Helper()
 	if err := d.conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
@@ -54,7 +54,7 @@ func (d *TraceDaemon) Next(tb testing.TB) Segment {
 	datagram := make([]byte, 1<<16)
 	n, err := d.conn.Read(datagram)
 	if err != nil {
-		tb.Fatalf("no segment came: %v", err)
+		tb.Fatalf("no segment arrived: %v", err)
 	}
 	text := string(datagram[:n])
 	header, document, _ := strings.Cut(text, "\n")
@@ -70,18 +70,18 @@ func (d *TraceDaemon) Next(tb testing.TB) Segment {
 		tb.Fatalf("%v: %s", err, document)
 	}
 	segment.Text = text
-	segment.wellFormed(tb)
+	segment.checkForm(tb)
 	return segment
 }
 
-func (s *Segment) wellFormed(tb testing.TB) {
+func (s *Segment) checkForm(tb testing.TB) {
 	tb.Helper()
 	now := float64(time.Now().UnixMicro())/1e6 + 1
 	if len(s.ID) != 16 || s.Name == "" || len([]rune(s.Name)) > 200 || s.Start < now-3600 || s.End < s.Start || s.End > now {
 		tb.Errorf("segment %+v", s)
 	}
 	for i := range s.Subsegments {
-		s.Subsegments[i].wellFormed(tb)
+		s.Subsegments[i].checkForm(tb)
 		if s.Subsegments[i].Start < s.Start-1e-3 {
 			tb.Errorf("%s began before %s", s.Subsegments[i].Name, s.Name)
 		}

@@ -1,4 +1,4 @@
-package endtoend
+package functiontest
 
 import (
 	"bytes"
@@ -17,9 +17,9 @@ import (
 	"github.com/datastorage-service/datastorage/internal/sam"
 )
 
-// Golden invokes a function's handler with the events of every testdata/<case>.in.json, and of every sample event named, and compares
-// the answers with testdata/<case>.out.json, which it writes instead when update is set. An input is one event, or a list of
-// events, and of names of sample events, that are sent one after the other. newHandler makes a handler on a database of its own.
+// Golden invokes a function's handler with the events of every testdata/<case>.in.json, and of every sample named, and compares the
+// responses with testdata/<case>.out.json; if update is set, it writes that file instead. An input is one event, or a list of events
+// and of names of samples, which are sent in that order. newHandler makes a handler on a database of its own.
 func Golden(t *testing.T, update bool, samples []string, newHandler func(*testing.T) lambda.Handler) {
 	t.Helper()
 	inputs, err := filepath.Glob(filepath.Join("testdata", "*.in.json"))
@@ -27,7 +27,7 @@ func Golden(t *testing.T, update bool, samples []string, newHandler func(*testin
 		t.Fatal(err)
 	}
 	for _, sample := range samples {
-		inputs = append(inputs, filepath.Join(Root(t), "events", sample+".json"))
+		inputs = append(inputs, samplePath(t, sample))
 	}
 	outputs := map[string]bool{}
 	for _, input := range inputs {
@@ -36,7 +36,7 @@ func Golden(t *testing.T, update bool, samples []string, newHandler func(*testin
 		outputs[output] = true
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			golden(t, update, input, output, newHandler(t))
+			compareWithGolden(t, update, input, output, newHandler(t))
 		})
 	}
 	kept, err := filepath.Glob(filepath.Join("testdata", "*.out.json"))
@@ -45,30 +45,29 @@ func Golden(t *testing.T, update bool, samples []string, newHandler func(*testin
 	}
 	for _, output := range kept {
 		if !outputs[output] {
-			t.Errorf("%s is the answer to nothing", output)
+			t.Errorf("%s has no input", output)
 		}
 	}
 }
 
-// Emulated sends the same events to the function as it is deployed, in Lambda's Runtime Interface Emulator, on a database of each case's
-// own at the URL that newURL answers, and compares with the same answers, but for the times of storing, which are the clock's here.
+// Emulated sends the same events to the function as it is deployed, in Lambda's Runtime Interface Emulator, on a database at the URL
+// that newURL returns for each case, and compares with the same golden files, except for the times of storing.
 func Emulated(t *testing.T, function string, samples []string, newURL func(*testing.T) string) {
 	t.Helper()
-	bootstrap := Bootstrap(t, function)
+	bootstrap := Build(t, function)
 	Golden(t, false, samples, func(t *testing.T) lambda.Handler {
-		return &Sandbox{Emulator: NewEmulator(t, bootstrap, newURL(t), nil)}
+		return &emulated{StartEmulator(t, bootstrap, newURL(t), nil)}
 	})
 }
 
-// Sandbox is a function in the emulator, as a handler.
-type Sandbox struct{ *sam.Emulator }
+// emulated is a function in the emulator, as a handler.
+type emulated struct{ emulator *sam.Emulator }
 
-// Invoke sends one event.
-func (s *Sandbox) Invoke(ctx context.Context, event []byte) ([]byte, error) {
-	return s.Emulator.Invoke(ctx, event)
+func (e *emulated) Invoke(ctx context.Context, event []byte) ([]byte, error) {
+	return e.emulator.Invoke(ctx, event)
 }
 
-func golden(t *testing.T, update bool, input, output string, handler lambda.Handler) {
+func compareWithGolden(t *testing.T, update bool, input, output string, handler lambda.Handler) {
 	t.Helper()
 	var got bytes.Buffer
 	for _, event := range readEvents(t, input) {
@@ -76,7 +75,7 @@ func golden(t *testing.T, update bool, input, output string, handler lambda.Hand
 		if err != nil {
 			t.Fatalf("invoke: %v", err)
 		}
-		got.Write(legible(t, payload))
+		got.Write(formatResponse(t, payload))
 	}
 	if update {
 		if err := os.WriteFile(output, got.Bytes(), 0o600); err != nil {
@@ -88,16 +87,16 @@ func golden(t *testing.T, update bool, input, output string, handler lambda.Hand
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, emulated := handler.(*Sandbox); emulated {
-		want, got = timeless(want), *bytes.NewBuffer(timeless(got.Bytes()))
+	if _, ok := handler.(*emulated); ok {
+		want, got = maskTimes(want), *bytes.NewBuffer(maskTimes(got.Bytes()))
 	}
 	if diff := cmp.Diff(string(want), got.String()); diff != "" {
-		t.Errorf("answer (-want +got):\n%s", diff)
+		t.Errorf("response (-want +got):\n%s", diff)
 	}
 }
 
-// timeless masks when something was stored.
-func timeless(text []byte) []byte {
+// maskTimes replaces the times of storing, which are the clock's in the emulator.
+func maskTimes(text []byte) []byte {
 	return regexp.MustCompile(`"(created|updated|recorded)_at": "[^"]*"`).ReplaceAll(text, []byte(`"${1}_at": "<time>"`))
 }
 
@@ -117,28 +116,28 @@ func readEvents(t *testing.T, path string) []json.RawMessage {
 	for i, item := range list {
 		var sample string
 		if json.Unmarshal(item, &sample) == nil {
-			list[i] = readEvents(t, filepath.Join(Root(t), "events", sample+".json"))[0]
+			list[i] = readEvents(t, samplePath(t, sample))[0]
 		}
 	}
 	return list
 }
 
-// legible is an answer with its body as the JSON that it is, and without what differs every time. The answer to an event that is not of
-// the API is JSON already.
-func legible(t *testing.T, payload []byte) []byte {
+// formatResponse indents a response, its body as the JSON that it holds, and masks what differs from run to run. The response to an
+// SQS batch is JSON already.
+func formatResponse(t *testing.T, payload []byte) []byte {
 	t.Helper()
 	if !bytes.Contains(payload, []byte(`"statusCode"`)) {
 		var text bytes.Buffer
 		if err := json.Indent(&text, payload, "", "  "); err != nil {
-			t.Fatalf("answer %s: %v", payload, err)
+			t.Fatalf("response %s: %v", payload, err)
 		}
 		return append(text.Bytes(), '\n')
 	}
 	var response events.APIGatewayV2HTTPResponse
 	if err := json.Unmarshal(payload, &response); err != nil {
-		t.Fatalf("answer %s: %v", payload, err)
+		t.Fatalf("response %s: %v", payload, err)
 	}
-	answer := struct {
+	formatted := struct {
 		Status  int               `json:"statusCode"`
 		Headers map[string]string `json:"headers"`
 		Body    json.RawMessage   `json:"body"`
@@ -147,15 +146,15 @@ func legible(t *testing.T, payload []byte) []byte {
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(answer); err != nil {
+	if err := encoder.Encode(formatted); err != nil {
 		t.Fatal(err)
 	}
-	return masked(text.Bytes())
+	return maskVariables(text.Bytes())
 }
 
-// masked replaces what differs every time: ids and hashes of journal entries, cursors, durations; a vector by its length; and cuts scores,
-// whose last digits are the processor's.
-func masked(text []byte) []byte {
+// maskVariables replaces ids and hashes of journal entries, cursors and durations, a vector by its length, and cuts scores, whose last
+// digits depend on the processor.
+func maskVariables(text []byte) []byte {
 	for _, mask := range []struct{ pattern, with string }{
 		{`[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`, "<event_id>"},
 		{`\b[0-9a-f]{64}\b`, "<leaf_hash>"},
