@@ -164,7 +164,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 			continue
 		}
 		for _, dimension := range []string{"status", "reason", "action"} {
-			for _, value := range sets.Of(metric, dimension) {
+			for _, value := range sets.Values(metric, dimension) {
 				if !strings.Contains(rows[at], "`"+value+"`") {
 					t.Errorf("docs/observability.md: %s has no %s %s", metric.Name(), dimension, value)
 				}

@@ -302,7 +302,7 @@ func TestMetricsOfAlarms(t *testing.T) {
 			t.Errorf("%s: %s has the dimensions %v, not %v", where, name, want, got)
 		}
 		for dimension, value := range dimensions {
-			if value != "" && !slices.Contains(sets.Of(metric, dimension), value) {
+			if value != "" && !slices.Contains(sets.Values(metric, dimension), value) {
 				t.Errorf("%s: %s has no %s %s", where, name, dimension, value)
 			}
 		}

@@ -39,7 +39,7 @@ const maxIdentifierBytes = 4 * 255
 // secret that somebody made one of.
 func (r *Request) about(remediationID string) {
 	if len(remediationID) <= maxIdentifierBytes && audit.ValidIdentifier(remediationID) {
-		r.invocation.About(redact.Text(remediationID, redact.Actions{}))
+		r.invocation.SetRemediationID(redact.Text(remediationID, redact.Actions{}))
 	}
 }
 

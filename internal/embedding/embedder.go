@@ -121,7 +121,7 @@ type Lookup func(ctx context.Context, ids []audit.ID) ([]audit.ID, error)
 func (e *Embedder) Documents(ctx context.Context, sigs []audit.Signature, lookup Lookup) (map[audit.ID][]float32, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.cfg.Deadline)
 	defer cancel()
-	telemetry.From(ctx).Uses(e.name)
+	telemetry.FromContext(ctx).SetModel(e.name)
 	items := distinct(sigs)
 	results := make(map[key]result, len(items))
 	unknown := e.recall(ctx, items, results)
@@ -137,7 +137,7 @@ func (e *Embedder) Documents(ctx context.Context, sigs []audit.Signature, lookup
 func (e *Embedder) Query(ctx context.Context, text string) ([]float32, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.cfg.Deadline)
 	defer cancel()
-	telemetry.From(ctx).Uses(e.name)
+	telemetry.FromContext(ctx).SetModel(e.name)
 	asked := item{key: queryKey(text), text: text}
 	results := make(map[key]result, 1)
 	e.obtain(ctx, []item{asked}, results)

@@ -212,7 +212,7 @@ func (m *meter) everyOperation(t *testing.T, stack *endtoend.Stack) {
 		}
 	})
 	text := m.out.String()
-	for _, operation := range local.ClosedSets().Of(telemetry.Operations, "operation") {
+	for _, operation := range local.ClosedSets().Values(telemetry.Operations, "operation") {
 		if !strings.Contains(text, `"operation":"`+operation+`"`) {
 			t.Errorf("no line of %s", operation)
 		}

@@ -10,7 +10,7 @@ import (
 
 // reportDualWrites counts what became of the remediations among the entries. The other kinds have no vector of their own.
 func reportDualWrites(ctx context.Context, entries []audit.Entry, written []audit.Written, err error) {
-	invocation := telemetry.From(ctx)
+	invocation := telemetry.FromContext(ctx)
 	if invocation == nil {
 		return
 	}

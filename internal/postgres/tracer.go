@@ -24,7 +24,7 @@ type statement struct {
 
 // TraceQueryStart begins a statement.
 func (tracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
-	if telemetry.From(ctx) == nil {
+	if telemetry.FromContext(ctx) == nil {
 		return ctx
 	}
 	name := statementName(data.SQL)

@@ -9,22 +9,23 @@ import (
 	"time"
 )
 
-// daemon is the way to the X-Ray daemon: datagrams, which nobody waits for. Nil has nobody at its end.
+// daemon sends UDP datagrams to the X-Ray daemon without waiting. A nil daemon drops them.
 type daemon struct {
 	conn net.Conn
 	raw  syscall.RawConn
 }
 
-// daemonHeader goes before each document (X-Ray developer guide, "Sending segment documents to the X-Ray daemon").
+// daemonHeader precedes each document (X-Ray developer guide, "Sending segment documents to the
+// X-Ray daemon").
 const daemonHeader = `{"format": "json", "version": 1}` + "\n"
 
-// lookupTime bounds the look-up of a daemon's name.
-const lookupTime = 500 * time.Millisecond
+// lookupTimeout bounds the DNS lookup of the daemon's host.
+const lookupTimeout = 500 * time.Millisecond
 
-// newDaemon reads an address. One that cannot be reached is as good as none.
-func newDaemon(address string) (*daemon, error) {
+// connectDaemon returns nil without an error if no daemon is configured or its host is unknown.
+func connectDaemon(address string) (*daemon, error) {
 	if address == "" {
-		return nil, nil //nolint:nilnil // none is configured
+		return nil, nil //nolint:nilnil // nil is a daemon that drops
 	}
 	for part := range strings.FieldsSeq(address) {
 		if udp, found := strings.CutPrefix(part, "udp:"); found {
@@ -34,9 +35,9 @@ func newDaemon(address string) (*daemon, error) {
 	if _, _, err := net.SplitHostPort(address); err != nil {
 		return nil, fmt.Errorf("the X-Ray daemon's address: %w", errors.New("must be host:port"))
 	}
-	conn, err := (&net.Dialer{Timeout: lookupTime}).Dial("udp", address)
+	conn, err := (&net.Dialer{Timeout: lookupTimeout}).Dial("udp", address)
 	if err != nil {
-		return nil, nil //nolint:nilnil,nilerr // traces are not worth a function that does not start
+		return nil, nil //nolint:nilnil,nilerr // a function must start without traces
 	}
 	socket, ok := conn.(syscall.Conn)
 	if !ok {
@@ -49,9 +50,10 @@ func newDaemon(address string) (*daemon, error) {
 	return &daemon{conn: conn, raw: raw}, nil
 }
 
-// send gives a document away, at once or not at all: a full socket holds nobody up. That nobody takes it is no fault: the next one may be
-// taken. A deadline would do that too, but it also drops what a busy processor comes to only after it.
-func (d *daemon) send(document []byte) {
+// sendDocument never blocks: if the socket buffer is full or no daemon listens, the document is
+// dropped. It does not use a write deadline, because on a busy processor the deadline may pass
+// before the first attempt.
+func (d *daemon) sendDocument(document []byte) {
 	datagram := append([]byte(daemonHeader), document...)
 	_ = d.raw.Write(func(socket uintptr) bool {
 		_, _ = syscall.Write(int(socket), datagram)
@@ -59,7 +61,7 @@ func (d *daemon) send(document []byte) {
 	})
 }
 
-func (d *daemon) close() {
+func (d *daemon) closeConnection() {
 	if d != nil {
 		_ = d.conn.Close()
 	}

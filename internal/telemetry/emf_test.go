@@ -17,7 +17,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetrytest"
 )
 
-// newTelemetry writes to the buffer, and has its cold start behind it.
+// newTelemetry returns a Telemetry after its cold start, with metrics written to out.
 func newTelemetry(tb testing.TB, out *bytes.Buffer) *telemetry.Telemetry {
 	tb.Helper()
 	tel, err := telemetry.New(telemetry.Config{Metrics: out, ClosedSets: api.ClosedSets("consumeQueue", "maintain")})
@@ -30,17 +30,18 @@ func newTelemetry(tb testing.TB, out *bytes.Buffer) *telemetry.Telemetry {
 	return tel
 }
 
-// without leaves out what differs every time.
-func without(read map[string][]float64, names ...string) map[string][]float64 {
+// withoutSeries removes the series whose names have one of the prefixes.
+func withoutSeries(read map[string][]float64, prefixes ...string) map[string][]float64 {
 	for series := range read {
-		if slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(series, name) }) {
+		if slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(series, prefix) }) {
 			delete(read, series)
 		}
 	}
 	return read
 }
 
-// TestOneLine shows an invocation on one line, with dimensions where they belong and the rest as properties.
+// TestOneLine shows an invocation on one line, with values of closed sets as dimensions and the
+// rest as properties.
 func TestOneLine(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
@@ -48,8 +49,8 @@ func TestOneLine(t *testing.T) {
 	ctx, invocation := tel.Begin(t.Context(), telemetry.Call{
 		RequestID: `a"b`, Operation: "createRemediation", TraceHeader: "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0",
 	})
-	invocation.About("rr-<1>")
-	invocation.Uses("m@8")
+	invocation.SetRemediationID("rr-<1>")
+	invocation.SetModel("m@8")
 	telemetry.Add(ctx, telemetry.EmbeddingCacheHits, 2)
 	telemetry.Add(ctx, telemetry.EmbeddingCacheHits, 3)
 	telemetry.Observe(ctx, telemetry.PostgresLatency, 0.25)
@@ -71,7 +72,7 @@ func TestOneLine(t *testing.T) {
 	got := telemetrytest.Series(all)
 	for _, duration := range got["datastorage_operation_duration_seconds{operation=createRemediation}"] {
 		if duration <= 0 || duration > 60 {
-			t.Errorf("it took %v s", duration)
+			t.Errorf("duration is %v s", duration)
 		}
 	}
 	got["datastorage_operation_duration_seconds{operation=createRemediation}"] = []float64{0}
@@ -87,7 +88,8 @@ func TestOneLine(t *testing.T) {
 	}
 }
 
-// TestSeriesShareNoLine shows that series which cannot share a line get one each, and share it with everything else.
+// TestSeriesShareNoLine shows that each series of a metric is written on a line of its own, and
+// that other metrics are on the first of them.
 func TestSeriesShareNoLine(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
@@ -113,12 +115,12 @@ func TestSeriesShareNoLine(t *testing.T) {
 		"datastorage_sanitization_total{action=redacted_token}":                     {7},
 		"datastorage_operations_total{operation=createRemediations,status=success}": {1},
 	}
-	if diff := cmp.Diff(want, without(telemetrytest.Series(all), "datastorage_operation_duration")); diff != "" {
+	if diff := cmp.Diff(want, withoutSeries(telemetrytest.Series(all), "datastorage_operation_duration")); diff != "" {
 		t.Errorf("figures (-want +got):\n%s", diff)
 	}
 }
 
-// TestManyValues shows that no value is lost to the limit of an array.
+// TestManyValues shows that values beyond the limit of an array are written on more lines.
 func TestManyValues(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
@@ -136,7 +138,7 @@ func TestManyValues(t *testing.T) {
 	}
 }
 
-// TestNumbersCloudWatchRefuses shows that a number which would cost the line is left out of it.
+// TestNumbersCloudWatchRefuses shows that a number which CloudWatch would refuse is dropped.
 func TestNumbersCloudWatchRefuses(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
@@ -146,12 +148,14 @@ func TestNumbersCloudWatchRefuses(t *testing.T) {
 		invocation.Observe(telemetry.BatchSize, number)
 	}
 	invocation.End(telemetry.Success)
-	if got := telemetrytest.Series(telemetrytest.ReadMetrics(t, out.String()))["datastorage_batch_size{}"]; !slices.Equal(got, []float64{3}) {
+	figures := telemetrytest.Series(telemetrytest.ReadMetrics(t, out.String()))
+	if got := figures["datastorage_batch_size{}"]; !slices.Equal(got, []float64{3}) {
 		t.Errorf("values %v", got)
 	}
 }
 
-// FuzzLines reports anything of anything, and every line is to be valid, its dimensions in their closed sets.
+// FuzzLines reports arbitrary values: every line must be valid, with its dimensions in their closed
+// sets.
 func FuzzLines(f *testing.F) {
 	f.Add(0, 1.5, "createRemediation", "success", "id")
 	f.Add(9, 1e300, "\x00<\u2028", "\xff", `"`)
@@ -159,8 +163,8 @@ func FuzzLines(f *testing.F) {
 		var out bytes.Buffer
 		tel := newTelemetry(t, &out)
 		_, invocation := tel.Begin(t.Context(), telemetry.Call{RequestID: id, Operation: first, TraceHeader: second})
-		invocation.About(id)
-		invocation.Uses(second)
+		invocation.SetRemediationID(id)
+		invocation.SetModel(second)
 		all := telemetry.Metrics()
 		invocation.Observe(all[(metric%len(all)+len(all))%len(all)], value, first, second)
 		invocation.End(second)
@@ -168,8 +172,8 @@ func FuzzLines(f *testing.F) {
 	})
 }
 
-// TestLateReports shows that what is reported after the end of its invocation is written with the next one's lines, without its names, or by
-// Close.
+// TestLateReports shows that a value reported after the end of its invocation is written by the
+// next invocation or by Close, without the properties of its own.
 func TestLateReports(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
@@ -185,19 +189,20 @@ func TestLateReports(t *testing.T) {
 	if len(all) != 2 || all[0]["request_id"] != "second" || all[1]["request_id"] != nil {
 		t.Errorf("lines\n%s", out.String())
 	}
-	if got := telemetrytest.Series(all[1:])["datastorage_embedding_generation_total{status=failure}"]; !slices.Equal(got, []float64{1}) {
-		t.Errorf("late is %v", got)
+	late := telemetrytest.Series(all[1:])["datastorage_embedding_generation_total{status=failure}"]
+	if !slices.Equal(late, []float64{1}) {
+		t.Errorf("late values are %v", late)
 	}
 	out.Reset()
 	telemetry.Add(ctx, telemetry.EmbeddingGenerations, 1, telemetry.Success)
 	tel.Close()
 	if got := telemetrytest.Series(telemetrytest.ReadMetrics(t, out.String())); len(got) != 1 {
-		t.Errorf("closed with %v", got)
+		t.Errorf("Close wrote %v", got)
 	}
 }
 
-// TestCloseWaits shows a function that is shut down with two invocations under way: the one that ends soon is counted as it ended, the other
-// as timed out, before the half second is over that Lambda leaves.
+// TestCloseWaits shows a shutdown with two running invocations: the one that ends soon is counted
+// as it ended, the other as timed out, within the half second that Lambda allows.
 func TestCloseWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -209,19 +214,19 @@ func TestCloseWaits(t *testing.T) {
 		started := time.Now()
 		tel.Close()
 		if took := time.Since(started); took > 400*time.Millisecond {
-			t.Errorf("closing took %v", took)
+			t.Errorf("Close took %v", took)
 		}
 		long.End(telemetry.Success)
 		figures := telemetrytest.Series(telemetrytest.ReadMetrics(t, out.String()))
-		for _, of := range []string{"operation=search,status=success", "operation=maintain,status=timeout"} {
-			if got := figures["datastorage_operations_total{"+of+"}"]; !slices.Equal(got, []float64{1}) {
-				t.Errorf("%s: %v in\n%s", of, got, out.String())
+		for _, dimensions := range []string{"operation=search,status=success", "operation=maintain,status=timeout"} {
+			if got := figures["datastorage_operations_total{"+dimensions+"}"]; !slices.Equal(got, []float64{1}) {
+				t.Errorf("%s: %v in\n%s", dimensions, got, out.String())
 			}
 		}
 	})
 }
 
-// TestDeadline shows that an invocation that does not end is reported before the function's time is up, once.
+// TestDeadline shows that a running invocation is reported once, before the function's deadline.
 func TestDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -244,13 +249,14 @@ func TestDeadline(t *testing.T) {
 		out.Reset()
 		invocation.End(telemetry.Success)
 		if out.Len() > 0 {
-			t.Errorf("at its end it wrote %s", out.String())
+			t.Errorf("End wrote %s", out.String())
 		}
 	})
 }
 
-// TestNobodyListens shows that reports without an invocation, and invocations without telemetry, do nothing.
-func TestNobodyListens(t *testing.T) {
+// TestNilDoesNothing shows that reports without an invocation, and invocations without telemetry,
+// do nothing.
+func TestNilDoesNothing(t *testing.T) {
 	t.Parallel()
 	telemetry.Add(t.Context(), telemetry.EmbeddingCacheHits, 1)
 	var none *telemetry.Telemetry

@@ -19,8 +19,8 @@ func TestGoldenLines(t *testing.T) {
 		ctx, invocation := tel.Begin(t.Context(), telemetry.Call{
 			RequestID: `a"b`, Operation: "createRemediations", TraceHeader: "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0",
 		})
-		invocation.About("rr-<1>")
-		invocation.Uses("m@8")
+		invocation.SetRemediationID("rr-<1>")
+		invocation.SetModel("m@8")
 		for _, field := range []string{"name", "request", "records", "made up"} {
 			telemetry.Add(ctx, telemetry.ValidationFailures, 1, field)
 		}

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Invocation gathers what one invocation reports. A nil Invocation takes everything and does nothing. It is safe for concurrent use, and
-// for use after its end.
+// Invocation collects what one invocation reports. It is safe for concurrent use, also after its
+// end. A nil Invocation does nothing.
 type Invocation struct {
 	telemetry *Telemetry
 	call      Call
@@ -15,39 +15,41 @@ type Invocation struct {
 	trace     trace
 	expiry    *time.Timer
 
-	mu            sync.Mutex // guards what follows
+	mu            sync.Mutex // guards the fields below
 	collected     collector
 	remediationID string
 	model         string
 	spans         []subsegment
-	reported      bool // the operation is counted, and what comes now is late
+	reported      bool // the lines are written; later values are late
 	ended         bool
 }
 
-// Add counts n more of a metric, with the values of its dimensions in their order.
+// Add adds n to a counter; values are those of its dimensions, in their order.
 func (i *Invocation) Add(m Metric, n int, values ...string) {
 	if n != 0 {
 		i.Observe(m, float64(n), values...)
 	}
 }
 
-// Observe takes a value of a metric. What comes after the end is not lost: it is written by itself with the next invocation's lines.
+// Observe records a value of a metric; values are those of its dimensions, in their order. A value
+// that comes after the end of the invocation is written with the next one.
 func (i *Invocation) Observe(m Metric, value float64, values ...string) {
 	if i == nil || i.telemetry == nil {
 		return
 	}
-	of := newSeries(i.telemetry.sets, m, values)
+	s := newClosedSeries(i.telemetry.sets, m, values)
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.reported {
-		i.telemetry.addLate(of, value)
+		i.telemetry.addLateValue(s, value)
 		return
 	}
-	i.collected.add(of, value)
+	i.collected.addValue(s, value)
 }
 
-// About names the remediation that the invocation is about. The caller has taken secrets out of it.
-func (i *Invocation) About(remediationID string) {
+// SetRemediationID sets the remediation that the invocation works on. The caller MUST have redacted
+// the id.
+func (i *Invocation) SetRemediationID(remediationID string) {
 	if i != nil {
 		i.mu.Lock()
 		defer i.mu.Unlock()
@@ -55,8 +57,8 @@ func (i *Invocation) About(remediationID string) {
 	}
 }
 
-// Uses names the embedding model that the invocation works with.
-func (i *Invocation) Uses(model string) {
+// SetModel sets the embedding model that the invocation uses.
+func (i *Invocation) SetModel(model string) {
 	if i != nil {
 		i.mu.Lock()
 		defer i.mu.Unlock()
@@ -64,7 +66,7 @@ func (i *Invocation) Uses(model string) {
 	}
 }
 
-// End reports how the invocation ended, once, and writes what it gathered.
+// End writes the invocation's metrics and sends its trace. Only the first call has an effect.
 func (i *Invocation) End(status string) {
 	if i.expiry != nil {
 		i.expiry.Stop()
@@ -72,40 +74,40 @@ func (i *Invocation) End(status string) {
 	i.mu.Lock()
 	first := !i.ended
 	i.ended = true
-	segment := i.segment(status)
+	segment := i.buildSegment(status)
 	i.mu.Unlock()
 	if !first {
 		return
 	}
-	i.report(status)
-	i.send(segment)
-	i.telemetry.ended(i)
+	i.reportOnce(status)
+	i.sendSegment(segment)
+	i.telemetry.removeRunning(i)
 }
 
-// expire reports an invocation that will not end in time.
-func (i *Invocation) expire() { i.report(Timeout) }
+func (i *Invocation) reportTimeout() { i.reportOnce(Timeout) }
 
-// report counts the operation and writes what was gathered, unless that was done before.
-func (i *Invocation) report(status string) {
+// reportOnce counts the operation and writes the collected values, on the first call only.
+func (i *Invocation) reportOnce(status string) {
 	if i.telemetry == nil {
 		return
 	}
 	i.mu.Lock()
-	before := i.reported
-	if !before {
-		i.collected.add(newSeries(i.telemetry.sets, Operations, []string{i.call.Operation, status}), 1)
-		i.collected.add(newSeries(i.telemetry.sets, OperationDuration, []string{i.call.Operation}), time.Since(i.started).Seconds())
+	first := !i.reported
+	if first {
+		sets, values := i.telemetry.sets, []string{i.call.Operation, status}
+		i.collected.addValue(newClosedSeries(sets, Operations, values), 1)
+		i.collected.addValue(newClosedSeries(sets, OperationDuration, values), time.Since(i.started).Seconds())
 	}
 	i.reported = true
-	entries, properties := i.collected.take(), i.properties()
+	entries, properties := i.collected.takeEntries(), i.lineProperties()
 	i.mu.Unlock()
-	if !before {
-		i.telemetry.write(entries, properties)
+	if first {
+		i.telemetry.writeMetrics(entries, properties)
 	}
 }
 
-// properties are what lines of metrics can be searched by. The caller holds mu.
-func (i *Invocation) properties() []property {
+// lineProperties returns the properties by which lines of metrics can be searched. The caller holds mu.
+func (i *Invocation) lineProperties() []property {
 	return []property{
 		{"operation", i.call.Operation},
 		{"request_id", i.call.RequestID},
@@ -115,13 +117,16 @@ func (i *Invocation) properties() []property {
 	}
 }
 
-// attributes are what a line of the log has of the invocation.
-func (i *Invocation) attributes() []slog.Attr {
+// logAttributes returns what identifies the invocation on a log line.
+func (i *Invocation) logAttributes() []slog.Attr {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	attributes := make([]slog.Attr, 0, 5)
 	for _, p := range []property{
-		{"request_id", i.call.RequestID}, {"trace_id", i.trace.root}, {"operation", i.call.Operation}, {"remediation_id", i.remediationID},
+		{"request_id", i.call.RequestID},
+		{"trace_id", i.trace.root},
+		{"operation", i.call.Operation},
+		{"remediation_id", i.remediationID},
 	} {
 		if p.value != "" {
 			attributes = append(attributes, slog.String(p.name, p.value))

@@ -5,8 +5,9 @@ import (
 	"log/slog"
 )
 
-// Logger is log with what identifies the invocation on every line that is written under its context: request_id, trace_id, operation,
-// remediation_id, and duration_ms, the time since it began. Nil stays nil, and a logger of this kind is returned as it is.
+// Logger returns a logger that adds request_id, trace_id, operation, remediation_id and duration_ms
+// (the time since the invocation began) to every line logged with an invocation's context. It
+// returns nil for nil, and log itself if it is such a logger already.
 func Logger(log *slog.Logger) *slog.Logger {
 	if log == nil {
 		return nil
@@ -19,11 +20,11 @@ func Logger(log *slog.Logger) *slog.Logger {
 
 type handler struct{ slog.Handler }
 
-// Handle adds the attributes; inside an open group they belong to the group.
+// Handle adds the attributes, in the open group if there is one.
 func (h handler) Handle(ctx context.Context, record slog.Record) error {
-	if i := From(ctx); i != nil {
+	if i := FromContext(ctx); i != nil {
 		record = record.Clone()
-		record.AddAttrs(i.attributes()...)
+		record.AddAttrs(i.logAttributes()...)
 	}
 	return h.Handler.Handle(ctx, record)
 }

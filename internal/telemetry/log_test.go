@@ -12,7 +12,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
-// TestLogger shows what a line has of its invocation, wherever the invocation's names come from.
+// TestLogger shows the attributes of a log line, from API Gateway's event and from Lambda's
+// context.
 func TestLogger(t *testing.T) {
 	t.Parallel()
 	const header, root = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1", "1-5759e988-bd862e3fe1be46a994272793"
@@ -45,14 +46,14 @@ func TestLogger(t *testing.T) {
 			var none *telemetry.Telemetry
 			ctx, invocation := none.Begin(c.ctx, c.call)
 			log.InfoContext(ctx, "early")
-			invocation.About("rr-1")
+			invocation.SetRemediationID("rr-1")
 			out.Reset()
-			log.InfoContext(ctx, "told")
+			log.InfoContext(ctx, "later")
 			var line map[string]any
 			if err := json.Unmarshal(out.Bytes(), &line); err != nil {
 				t.Fatal(err)
 			}
-			c.want["remediation_id"], c.want["also"], c.want["msg"] = "rr-1", 1.0, "told"
+			c.want["remediation_id"], c.want["also"], c.want["msg"] = "rr-1", 1.0, "later"
 			for name, value := range c.want {
 				if line[name] != value {
 					t.Errorf("%s is %v, want %v", name, line[name], value)
@@ -62,9 +63,9 @@ func TestLogger(t *testing.T) {
 				t.Errorf("duration_ms is %v", line["duration_ms"])
 			}
 			out.Reset()
-			log.Info("of nothing")
+			log.Info("no invocation")
 			if bytes.Contains(out.Bytes(), []byte("request_id")) {
-				t.Errorf("a line of no invocation is %s", out.String())
+				t.Errorf("a line without an invocation is %s", out.String())
 			}
 		})
 	}

@@ -11,69 +11,69 @@ type Metric int
 // The metrics; docs/observability.md says what each of them counts.
 const (
 	Operations           Metric = iota // by operation and status: invocations
-	OperationDuration                  // by operation: from the event's arrival to its answer
-	DualWrites                         // by status: remediations written with their vector
-	DualWriteFailures                  // by reason: those that were not stored
-	PostgresLatency                    // of each statement
-	VectorDBLatency                    // of each statement that reads, compares or stores vectors; counted in PostgresLatency as well
-	EmbeddingGenerations               // by status: texts that a provider was asked for
+	OperationDuration                  // by operation: from the arrival of the event to its response
+	DualWrites                         // by status: remediations sent
+	DualWriteFailures                  // by reason: remediations not stored
+	PostgresLatency                    // each statement
+	VectorDBLatency                    // each statement that reads, compares or stores vectors; also in PostgresLatency
+	EmbeddingGenerations               // by status: texts sent to a provider
 	EmbeddingCacheHits                 // texts that needed no call of a provider
 	EmbeddingCacheMisses               // texts that needed one
-	ValidationFailures                 // by field: faults that answers name
-	Sanitizations                      // by action: what was done to texts before they were kept
-	BatchSize                          // records sent at once
-	EmbeddingsPending                  // signatures without a vector of the active model, after a run of the upkeep
+	ValidationFailures                 // by field: validation errors in responses
+	Sanitizations                      // by action: changes to texts before they are stored
+	BatchSize                          // records of one request or event
+	EmbeddingsPending                  // signatures without a vector of the active model, after a maintenance run
 	ColdStarts                         // first invocations of a sandbox
-	QueueMessages                      // by status: messages of the queue
-	metrics                            // how many there are
+	QueueMessages                      // by status: deliveries of queue messages
+	metricCount
 )
 
 // The values of the dimension status.
 const (
 	Success  = "success"
-	Rejected = "rejected" // the caller's fault: an answer of 4xx
+	Rejected = "rejected" // the caller's error: a 4xx response
 	Failure  = "failure"
-	Timeout  = "timeout"  // the function's time ended first
-	Pending  = "pending"  // stored, its vector is to follow
+	Timeout  = "timeout"  // still running shortly before the function's deadline
+	Pending  = "pending"  // stored without its vector, which is made later
 	Replayed = "replayed" // stored before
-	Refused  = "refused"  // the provider has no vector for the text, now or later
-	Stored   = "stored"   // all of a message's records are stored
+	Refused  = "refused"  // the provider will never return a vector for the text
+	Stored   = "stored"   // all records of the message are stored
 	Poison   = "poison"   // a message that can never be stored
-	Early    = "early"    // a message that came before what it belongs to
-	Blocked  = "blocked"  // a message behind one of its group that was not stored
-	Late     = "late"     // a message that the function's time did not suffice for
+	Early    = "early"    // a message whose remediation is not stored yet
+	Blocked  = "blocked"  // a message after one of its FIFO group that was not stored
+	Late     = "late"     // a message not processed before the function's deadline
 )
 
 // The values of the dimension reason.
 const (
-	ReasonConflict    = "conflict"    // the key is taken by other content
-	ReasonRefused     = "refused"     // a rule of the database
-	ReasonUnavailable = "unavailable" // the database did not answer
-	ReasonTimeout     = "timeout"     // the deadline ended first
-	ReasonCanceled    = "canceled"    // the caller gave up
-	ReasonInternal    = "internal"    // a fault of the service
+	ReasonConflict    = "conflict"    // other content is stored under the key
+	ReasonRefused     = "refused"     // a constraint of the database
+	ReasonUnavailable = "unavailable" // the database did not respond
+	ReasonTimeout     = "timeout"     // the deadline passed
+	ReasonCanceled    = "canceled"    // the caller cancelled
+	ReasonInternal    = "internal"    // a bug in the service
 )
 
-// Other stands for every value outside a dimension's closed set.
+// Other replaces every value outside the closed set of its dimension.
 const Other = "other"
 
-// ClosedSets are the values that the dimensions may take which other packages fill: each set is given by the package that owns the names.
-// They are identifiers: letters, digits and underscores. A value that is not in its set is reported as Other.
+// ClosedSets are the values of the dimensions operation, field and action, given by the packages
+// that own the names. A name consists of letters, digits and underscores.
 type ClosedSets struct {
 	Operations, Fields, Actions []string
 }
 
-// Of returns the values that a dimension of a metric may take besides Other.
-func (s ClosedSets) Of(m Metric, name string) []string {
+// Values returns the closed set of a metric's dimension, without Other.
+func (s ClosedSets) Values(m Metric, name string) []string {
 	for _, d := range definitions[m].dimensions {
 		if d.name == name {
-			return slices.Clone(s.values(d))
+			return slices.Clone(s.closedSet(d))
 		}
 	}
 	return nil
 }
 
-func (s ClosedSets) values(d dimension) []string {
+func (s ClosedSets) closedSet(d dimension) []string {
 	switch d.name {
 	case operation.name:
 		return s.Operations
@@ -86,32 +86,30 @@ func (s ClosedSets) values(d dimension) []string {
 	}
 }
 
-// closed returns the value, or Other if the dimension does not have it.
-func (s ClosedSets) closed(d dimension, value string) string {
-	if slices.Contains(s.values(d), value) {
+func (s ClosedSets) valueOrOther(d dimension, value string) string {
+	if slices.Contains(s.closedSet(d), value) {
 		return value
 	}
 	return Other
 }
 
-// dimension is a name with its closed set, unless that is one of ClosedSets.
 type dimension struct {
 	name   string
-	values []string
+	values []string // nil if the values are in ClosedSets
 }
 
-// The dimensions whose values are in ClosedSets.
+// The dimensions of ClosedSets.
 var (
 	operation = dimension{name: "operation"}
 	field     = dimension{name: "field"}
 	action    = dimension{name: "action"}
 )
 
-// definition is what CloudWatch needs to know of a metric. Of counters the sum is reported, of others every value.
+// definition describes a metric to CloudWatch.
 type definition struct {
 	name       string
 	unit       string
-	counter    bool
+	counter    bool // values of an invocation are added up instead of listed
 	dimensions []dimension
 }
 
@@ -120,19 +118,23 @@ const (
 	unitSeconds = "Seconds"
 )
 
-// definitions is the one table of metrics and of the closed sets that are telemetry's own.
-var definitions = [metrics]definition{
+// definitions is the one table of metrics and of telemetry's own closed sets.
+var definitions = [metricCount]definition{
 	Operations: {"datastorage_operations_total", unitCount, true, []dimension{operation, {"status", []string{
 		Success, Rejected, Failure, Timeout,
 	}}}},
 	OperationDuration: {"datastorage_operation_duration_seconds", unitSeconds, false, []dimension{operation}},
-	DualWrites:        {"datastorage_dualwrite_total", unitCount, true, []dimension{{"status", []string{Success, Pending, Replayed, Failure}}}},
+	DualWrites: {"datastorage_dualwrite_total", unitCount, true, []dimension{{"status", []string{
+		Success, Pending, Replayed, Failure,
+	}}}},
 	DualWriteFailures: {"datastorage_dualwrite_failures_total", unitCount, true, []dimension{{"reason", []string{
 		ReasonConflict, ReasonRefused, ReasonUnavailable, ReasonTimeout, ReasonCanceled, ReasonInternal,
 	}}}},
-	PostgresLatency:      {"datastorage_postgres_latency_seconds", unitSeconds, false, nil},
-	VectorDBLatency:      {"datastorage_vectordb_latency_seconds", unitSeconds, false, nil},
-	EmbeddingGenerations: {"datastorage_embedding_generation_total", unitCount, true, []dimension{{"status", []string{Success, Failure, Refused}}}},
+	PostgresLatency: {"datastorage_postgres_latency_seconds", unitSeconds, false, nil},
+	VectorDBLatency: {"datastorage_vectordb_latency_seconds", unitSeconds, false, nil},
+	EmbeddingGenerations: {"datastorage_embedding_generation_total", unitCount, true, []dimension{{"status", []string{
+		Success, Failure, Refused,
+	}}}},
 	EmbeddingCacheHits:   {"datastorage_embedding_cache_hits_total", unitCount, true, nil},
 	EmbeddingCacheMisses: {"datastorage_embedding_cache_misses_total", unitCount, true, nil},
 	ValidationFailures:   {"datastorage_validation_failures_total", unitCount, true, []dimension{field}},
@@ -151,7 +153,7 @@ func (m Metric) Name() string { return definitions[m].name }
 // Unit is the metric's unit in CloudWatch: Count or Seconds.
 func (m Metric) Unit() string { return definitions[m].unit }
 
-// Dimensions are the names of the metric's dimensions.
+// Dimensions returns the names of the metric's dimensions.
 func (m Metric) Dimensions() []string {
 	names := make([]string, len(definitions[m].dimensions))
 	for i, d := range definitions[m].dimensions {
@@ -160,9 +162,9 @@ func (m Metric) Dimensions() []string {
 	return names
 }
 
-// Metrics are all of them.
+// Metrics returns all metrics.
 func Metrics() []Metric {
-	all := make([]Metric, metrics)
+	all := make([]Metric, metricCount)
 	for i := range all {
 		all[i] = Metric(i)
 	}

@@ -16,8 +16,9 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetrytest"
 )
 
-// TestSegmentsAreTheSDKs holds the documents to those of AWS's own SDK for the same work: each member that is sent is one that the SDK
-// sends there, of the same type, and what does not vary has the same value.
+// TestSegmentsAreTheSDKs compares the documents with those of AWS's own SDK for the same work: the
+// SDK sends each member that we send, with the same type, and with the same value where that does
+// not vary.
 func TestSegmentsAreTheSDKs(t *testing.T) {
 	t.Parallel()
 	daemon := telemetrytest.NewTraceDaemon(t)
@@ -39,7 +40,7 @@ func TestSegmentsAreTheSDKs(t *testing.T) {
 	}
 }
 
-// segmentBySDK does the same work under the SDK, as in Lambda, where the segment is the platform's.
+// segmentBySDK does the same work with the SDK, as in Lambda, where the platform makes the segment.
 func segmentBySDK(t *testing.T, daemon string) {
 	t.Helper()
 	address, err := net.ResolveUDPAddr("udp", daemon)
@@ -76,7 +77,7 @@ func segmentBySDK(t *testing.T, daemon string) {
 	segment.Close(errors.New("down"))
 }
 
-// document is a datagram's, without its header.
+// document returns the document of a datagram, without its header.
 func document(t *testing.T, segment telemetrytest.Segment) map[string]any {
 	t.Helper()
 	var all map[string]any

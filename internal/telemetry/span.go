@@ -14,12 +14,12 @@ import (
 type subsegment struct {
 	Name        string         `json:"name"`
 	ID          string         `json:"id"`
-	TraceID     string         `json:"trace_id,omitempty"`  // of one that is sent by itself
-	ParentID    string         `json:"parent_id,omitempty"` // likewise
-	Type        string         `json:"type,omitempty"`      // likewise
+	TraceID     string         `json:"trace_id,omitempty"`  // only in a document of its own
+	ParentID    string         `json:"parent_id,omitempty"` // only in a document of its own
+	Type        string         `json:"type,omitempty"`      // only in a document of its own
 	Start       float64        `json:"start_time"`
 	End         float64        `json:"end_time"`
-	Namespace   string         `json:"namespace,omitempty"` // remote: a call of another service
+	Namespace   string         `json:"namespace,omitempty"` // "remote" for a call to another service
 	Error       bool           `json:"error,omitempty"`
 	Fault       bool           `json:"fault,omitempty"`
 	SQL         *sqlData       `json:"sql,omitempty"`
@@ -31,41 +31,42 @@ type sqlData struct {
 	DatabaseType string `json:"database_type"`
 }
 
-// Span is a piece of an invocation's work that is under way.
+// Span is a running part of an invocation: a statement or a call of a provider.
 type Span struct {
 	invocation *Invocation
 	started    time.Time
 	segment    subsegment
 }
 
-// StartStatement begins a statement by its name; its text and values are nobody's business.
+// StartStatement starts the span of a statement. Its name is recorded, its SQL text and values are not.
 func StartStatement(ctx context.Context, name string) Span {
-	return start(ctx, subsegment{Name: name, SQL: &sqlData{DatabaseType: "PostgreSQL"}})
+	return startSpan(ctx, subsegment{Name: name, SQL: &sqlData{DatabaseType: "PostgreSQL"}})
 }
 
-// StartProviderCall begins a call of an embedding provider; remote says that it leaves the process.
+// StartProviderCall starts the span of a call to an embedding provider; remote is false for a
+// provider in this process.
 func StartProviderCall(ctx context.Context, model string, remote bool) Span {
-	segment := subsegment{Name: segmentName("embed " + model)}
+	segment := subsegment{Name: cleanSegmentName("embed " + model)}
 	if remote {
 		segment.Namespace = "remote"
 	}
-	return start(ctx, segment)
+	return startSpan(ctx, segment)
 }
 
-func start(ctx context.Context, segment subsegment) Span {
-	return Span{invocation: From(ctx), started: time.Now(), segment: segment}
+func startSpan(ctx context.Context, segment subsegment) Span {
+	return Span{invocation: FromContext(ctx), started: time.Now(), segment: segment}
 }
 
-// End ends the span and answers how long it took.
+// End ends the span and returns its duration.
 func (s Span) End(err error) time.Duration {
 	took := time.Since(s.started)
 	i := s.invocation
-	if i == nil || !i.traced() {
+	if i == nil || !i.sendsTraces() {
 		return took
 	}
-	s.segment.ID, s.segment.Fault = newID(), err != nil
-	s.segment.Start = epoch(s.started)
-	s.segment.End = epoch(s.started.Add(took))
+	s.segment.ID, s.segment.Fault = newSegmentID(), err != nil
+	s.segment.Start = epochSeconds(s.started)
+	s.segment.End = epochSeconds(s.started.Add(took))
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if !i.ended && len(i.spans) < maxSpans {
@@ -74,44 +75,55 @@ func (s Span) End(err error) time.Duration {
 	return took
 }
 
-// maxSpans bounds what an invocation keeps for its end: the upkeep may execute thousands of statements.
+// maxSpans bounds the spans kept until the invocation ends: a maintenance run may execute thousands
+// of statements.
 const maxSpans = 1000
 
-// traced reports whether the invocation's spans go anywhere.
-func (i *Invocation) traced() bool {
-	return i.trace.recorded() && i.telemetry != nil && i.telemetry.daemon != nil
+func (i *Invocation) sendsTraces() bool {
+	return i.trace.hasSampledParent() && i.telemetry != nil && i.telemetry.daemon != nil
 }
 
-// segment is the invocation as a subsegment of the segment that Lambda makes. The caller holds mu.
-func (i *Invocation) segment(status string) subsegment {
-	if !i.traced() {
+// buildSegment returns the invocation as a subsegment of Lambda's segment, empty if it is not
+// traced. The caller holds mu.
+func (i *Invocation) buildSegment(status string) subsegment {
+	if !i.sendsTraces() {
 		return subsegment{}
 	}
 	annotations := map[string]any{
-		"status": status, "cache_hits": i.collected.sum(EmbeddingCacheHits), "cache_misses": i.collected.sum(EmbeddingCacheMisses),
+		"status":       status,
+		"cache_hits":   i.collected.counterTotal(EmbeddingCacheHits),
+		"cache_misses": i.collected.counterTotal(EmbeddingCacheMisses),
 	}
-	for _, p := range i.properties() {
+	for _, p := range i.lineProperties() {
 		if p.value != "" && p.name != "trace_id" {
 			annotations[p.name] = p.value
 		}
 	}
 	return subsegment{
-		Name: segmentName(i.call.Operation), ID: newID(), TraceID: i.trace.root, ParentID: i.trace.parent, Type: "subsegment",
-		Start: epoch(i.started), End: epoch(time.Now()), Error: status == Rejected, Fault: status == Failure || status == Timeout,
-		Annotations: annotations, Subsegments: i.spans,
+		Name:        cleanSegmentName(i.call.Operation),
+		ID:          newSegmentID(),
+		TraceID:     i.trace.root,
+		ParentID:    i.trace.parent,
+		Type:        "subsegment",
+		Start:       epochSeconds(i.started),
+		End:         epochSeconds(time.Now()),
+		Error:       status == Rejected,
+		Fault:       status == Failure || status == Timeout,
+		Annotations: annotations,
+		Subsegments: i.spans,
 	}
 }
 
-// maxDocument is the most that the daemon takes in a datagram, 64 KB, with some room for the header.
+// maxDocument is the daemon's limit for a datagram, 64 KB, less room for the header.
 const maxDocument = 63 << 10
 
-// send gives the daemon the segment with its subsegments, and, where that is too much for a datagram, each by itself.
-func (i *Invocation) send(segment subsegment) {
+// sendSegment sends the segment with its subsegments, in a datagram each if they are too large for one.
+func (i *Invocation) sendSegment(segment subsegment) {
 	if segment.ID == "" {
 		return
 	}
 	if document, err := json.Marshal(segment); err == nil && len(document) <= maxDocument {
-		i.telemetry.daemon.send(document)
+		i.telemetry.daemon.sendDocument(document)
 		return
 	}
 	parts := segment.Subsegments
@@ -121,13 +133,14 @@ func (i *Invocation) send(segment subsegment) {
 			part.TraceID, part.ParentID, part.Type = segment.TraceID, segment.ID, "subsegment"
 		}
 		if document, err := json.Marshal(part); err == nil {
-			i.telemetry.daemon.send(document)
+			i.telemetry.daemon.sendDocument(document)
 		}
 	}
 }
 
-// segmentName keeps what X-Ray allows in a name: at most 200 of letters, digits, white space and _.:/%&#=+\-@.
-func segmentName(name string) string {
+// cleanSegmentName replaces what X-Ray does not allow in a name and cuts it to 200 characters.
+// Allowed are letters, digits, white space and _.:/%&#=+\-@.
+func cleanSegmentName(name string) string {
 	clean := []rune(strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune(` _.:/%&#=+\-@`, r) {
 			return r
@@ -137,11 +150,11 @@ func segmentName(name string) string {
 	return string(clean[:min(len(clean), 200)])
 }
 
-func newID() string {
+func newSegmentID() string {
 	var id [8]byte
 	_, _ = rand.Read(id[:]) // never fails
 	return hex.EncodeToString(id[:])
 }
 
-// epoch is a time as X-Ray has it: seconds, with a fraction.
-func epoch(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
+// epochSeconds returns seconds since 1970, with a fraction.
+func epochSeconds(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }

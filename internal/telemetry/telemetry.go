@@ -12,86 +12,92 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 )
 
-// Config says where telemetry goes.
+// Config says where telemetry is written.
 type Config struct {
-	// Metrics gets the lines of the embedded metric format, several in one Write. Nil: there are none.
+	// Metrics receives lines of the embedded metric format, several in one Write. Nil disables metrics.
 	Metrics io.Writer
-	// Daemon is the X-Ray daemon's address as AWS_XRAY_DAEMON_ADDRESS has it: host:port, or "tcp:host:port udp:host:port". Empty: there
-	// are no traces.
+	// Daemon is the address of the X-Ray daemon in the form of AWS_XRAY_DAEMON_ADDRESS: host:port, or
+	// "tcp:host:port udp:host:port". Empty disables traces.
 	Daemon string
-	// ClosedSets are the values of the dimensions that other packages fill.
+	// ClosedSets are the values of the dimensions that other packages name.
 	ClosedSets ClosedSets
 }
 
-// Telemetry is one sandbox's. It is safe for concurrent use, and nil stands for one that goes nowhere.
+// Telemetry is the telemetry of one sandbox. It is safe for concurrent use. A nil Telemetry writes
+// nothing.
 type Telemetry struct {
 	daemon *daemon
 	sets   ClosedSets
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	metrics io.Writer
 	warm    bool
-	// running are the invocations that have begun and not ended.
 	running map[*Invocation]bool
-	// late is what was reported after its invocation had ended; it is written with the next one's lines, and by Close.
+	// late has the values reported after the end of their invocation. The next invocation, or
+	// Close, writes them.
 	late collector
-	// lines is the memory of the last write.
-	lines []byte
+	// buffer is reused by each write.
+	buffer []byte
 }
 
-// New makes it; an error names what is wrong with the configuration. A daemon that is not there is no error.
+// New returns an error if the configuration is invalid, but not if the daemon cannot be reached.
 func New(config Config) (*Telemetry, error) {
-	daemon, err := newDaemon(config.Daemon)
+	daemon, err := connectDaemon(config.Daemon)
 	if err != nil {
 		return nil, err
 	}
-	return &Telemetry{metrics: config.Metrics, daemon: daemon, sets: config.ClosedSets, running: map[*Invocation]bool{}}, nil
+	return &Telemetry{
+		metrics: config.Metrics,
+		daemon:  daemon,
+		sets:    config.ClosedSets,
+		running: map[*Invocation]bool{},
+	}, nil
 }
 
-// drainPatience is how long Close waits for invocations under way. Lambda leaves a function half a second between SIGTERM and SIGKILL
-// (aws-lambda-go, WithEnableSIGTERM), and connections are still to be closed after this.
-const drainPatience = 300 * time.Millisecond
+// drainTimeout is how long Close waits for running invocations. Lambda allows half a second between
+// SIGTERM and SIGKILL (aws-lambda-go, WithEnableSIGTERM), and the database connections are closed
+// after this.
+const drainTimeout = 300 * time.Millisecond
 
-// Close waits a moment for the invocations under way, reports those that do not end as timed out, writes what came late, and lets go of the
-// daemon. It is what a function does first when it is shut down.
+// Close waits up to 300 ms for running invocations, reports the others as timed out, writes late
+// values and closes the connection to the daemon. A function calls it first when it shuts down.
 func (t *Telemetry) Close() {
 	if t == nil {
 		return
 	}
-	t.drain()
-	t.write(nil, nil)
-	t.daemon.close()
+	t.waitForInvocations()
+	t.writeMetrics(nil, nil)
+	t.daemon.closeConnection()
 }
 
-func (t *Telemetry) drain() {
-	for until := time.Now().Add(drainPatience); ; time.Sleep(2 * time.Millisecond) {
-		running := t.underWay()
+func (t *Telemetry) waitForInvocations() {
+	for until := time.Now().Add(drainTimeout); ; time.Sleep(2 * time.Millisecond) {
+		running := t.runningInvocations()
 		if len(running) == 0 {
 			return
 		}
 		if time.Now().After(until) {
 			for _, i := range running {
-				i.expire()
+				i.reportTimeout()
 			}
 			return
 		}
 	}
 }
 
-func (t *Telemetry) underWay() []*Invocation {
+func (t *Telemetry) runningInvocations() []*Invocation {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.Collect(maps.Keys(t.running))
 }
 
-// begun and ended keep count of an invocation.
-func (t *Telemetry) begun(i *Invocation) {
+func (t *Telemetry) addRunning(i *Invocation) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.running[i] = true
 }
 
-func (t *Telemetry) ended(i *Invocation) {
+func (t *Telemetry) removeRunning(i *Invocation) {
 	if t == nil {
 		return
 	}
@@ -100,21 +106,23 @@ func (t *Telemetry) ended(i *Invocation) {
 	delete(t.running, i)
 }
 
-// Call is what identifies an invocation.
+// Call identifies an invocation.
 type Call struct {
-	// RequestID is the gateway's, or, if empty, Lambda's own.
+	// RequestID is API Gateway's request id. If it is empty, Lambda's is used.
 	RequestID string
-	// Operation is one of ClosedSets.
+	// Operation is one of ClosedSets.Operations.
 	Operation string
-	// TraceHeader is the request's X-Amzn-Trace-Id. The one that Lambda's runtime puts into the context goes before it.
+	// TraceHeader is the request's X-Amzn-Trace-Id. It is used if Lambda's runtime has no trace
+	// header in the context.
 	TraceHeader string
 }
 
-// expiryMargin is how long before the function's deadline an invocation that has not ended is reported as timed out: after the API has
-// given up, and early enough for Lambda to read the line.
+// expiryMargin is how long before the function's deadline a running invocation is reported as timed
+// out: after the API's own timeout, and early enough for Lambda to read the line.
 const expiryMargin = 200 * time.Millisecond
 
-// Begin starts an invocation, which must be ended. What happens under the context that it returns is reported as the invocation's.
+// Begin starts an invocation, which the caller MUST end. Reports with the returned context belong
+// to the invocation.
 func (t *Telemetry) Begin(ctx context.Context, call Call) (context.Context, *Invocation) {
 	i := &Invocation{telemetry: t, call: call, started: time.Now()}
 	if lambda, ok := lambdacontext.FromContext(ctx); ok && call.RequestID == "" {
@@ -123,24 +131,24 @@ func (t *Telemetry) Begin(ctx context.Context, call Call) (context.Context, *Inv
 	if header, ok := ctx.Value(runtimeTraceHeader).(string); ok && header != "" {
 		i.call.TraceHeader = header
 	}
-	i.trace = parseTrace(i.call.TraceHeader)
+	i.trace = parseTraceHeader(i.call.TraceHeader)
 	if t != nil {
-		t.begun(i)
+		t.addRunning(i)
 	}
-	if t.collects() {
-		if t.firstTime() {
+	if t.writesMetrics() {
+		if t.isFirstInvocation() {
 			i.Add(ColdStarts, 1)
 		}
 		if deadline, ok := ctx.Deadline(); ok {
-			i.expiry = time.AfterFunc(time.Until(deadline)-expiryMargin, i.expire)
+			i.expiry = time.AfterFunc(time.Until(deadline)-expiryMargin, i.reportTimeout)
 		}
 	}
-	return context.WithValue(ctx, scope{}, i), i
+	return context.WithValue(ctx, invocationKey{}, i), i
 }
 
-func (t *Telemetry) collects() bool { return t != nil && t.metrics != nil }
+func (t *Telemetry) writesMetrics() bool { return t != nil && t.metrics != nil }
 
-func (t *Telemetry) firstTime() bool {
+func (t *Telemetry) isFirstInvocation() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	first := !t.warm
@@ -148,54 +156,57 @@ func (t *Telemetry) firstTime() bool {
 	return first
 }
 
-// write writes entries with their invocation's properties, and what came late without.
-func (t *Telemetry) write(entries []entry, properties []property) {
-	if !t.collects() {
+// writeMetrics writes entries with the properties of their invocation, and late values without
+// properties.
+func (t *Telemetry) writeMetrics(entries []entry, properties []property) {
+	if !t.writesMetrics() {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()
-	lines := t.lines[:0]
-	for _, d := range documents(entries) {
-		lines = d.appendTo(lines, now, properties)
+	lines := t.buffer[:0]
+	for _, d := range packIntoDocuments(entries) {
+		lines = d.appendDocument(lines, now, properties)
 	}
-	for _, d := range documents(t.late.take()) {
-		lines = d.appendTo(lines, now, nil)
+	for _, d := range packIntoDocuments(t.late.takeEntries()) {
+		lines = d.appendDocument(lines, now, nil)
 	}
 	if len(lines) > 0 {
-		_, _ = t.metrics.Write(lines) // there is nobody to tell
+		_, _ = t.metrics.Write(lines) // there is nowhere to report an error
 	}
-	t.lines = lines
+	t.buffer = lines
 }
 
-func (t *Telemetry) addLate(of series, value float64) {
-	if !t.collects() {
+func (t *Telemetry) addLateValue(s series, value float64) {
+	if !t.writesMetrics() {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.late.add(of, value)
+	t.late.addValue(s, value)
 }
 
-// scope is the context's key of the invocation.
-type scope struct{}
+// invocationKey is the context key of the invocation.
+type invocationKey struct{}
 
-// From is the invocation that the context belongs to, or nil, which takes every report and does nothing.
-func From(ctx context.Context) *Invocation {
-	i, _ := ctx.Value(scope{}).(*Invocation)
+// FromContext returns the invocation of the context, or nil.
+func FromContext(ctx context.Context) *Invocation {
+	i, _ := ctx.Value(invocationKey{}).(*Invocation)
 	return i
 }
 
-// Add counts n more of a metric, with the values of its dimensions in their order.
-func Add(ctx context.Context, m Metric, n int, values ...string) { From(ctx).Add(m, n, values...) }
-
-// Observe takes a value of a metric.
-func Observe(ctx context.Context, m Metric, value float64, values ...string) {
-	From(ctx).Observe(m, value, values...)
+// Add is Invocation.Add for the invocation of the context.
+func Add(ctx context.Context, m Metric, n int, values ...string) {
+	FromContext(ctx).Add(m, n, values...)
 }
 
-// Outcome is the status of a thing that a context may have ended.
+// Observe is Invocation.Observe for the invocation of the context.
+func Observe(ctx context.Context, m Metric, value float64, values ...string) {
+	FromContext(ctx).Observe(m, value, values...)
+}
+
+// Outcome returns the status of an operation that returned err.
 func Outcome(err error) string {
 	switch {
 	case err == nil:

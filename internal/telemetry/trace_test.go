@@ -18,13 +18,13 @@ const (
 	sampled = "Root=" + traceID + ";Parent=" + parent + ";Sampled=1"
 )
 
-// TestSegments shows the document of an invocation with what happened in it.
+// TestSegments shows the document of an invocation with a statement and a call of a provider.
 func TestSegments(t *testing.T) {
 	t.Parallel()
 	daemon := telemetrytest.NewTraceDaemon(t)
 	tel := tracing(t, daemon.Address)
 	ctx, invocation := tel.Begin(t.Context(), telemetry.Call{RequestID: "id", Operation: "createRemediation", TraceHeader: sampled})
-	invocation.About("rr-1")
+	invocation.SetRemediationID("rr-1")
 	telemetry.Add(ctx, telemetry.EmbeddingCacheHits, 3)
 	telemetry.Add(ctx, telemetry.EmbeddingCacheMisses, 1)
 	telemetry.StartStatement(ctx, "SignatureStored").End(nil)
@@ -54,7 +54,8 @@ func TestSegments(t *testing.T) {
 	}
 }
 
-// TestUntraced shows that nothing is sent for a request that X-Ray does not sample, or knows nothing of.
+// TestUntraced shows that nothing is sent for a request that X-Ray does not sample or has no
+// segment of.
 func TestUntraced(t *testing.T) {
 	t.Parallel()
 	daemon := telemetrytest.NewTraceDaemon(t)
@@ -74,7 +75,8 @@ func TestUntraced(t *testing.T) {
 	}
 }
 
-// TestManySpans shows that an invocation with more than a datagram holds is sent in parts, each with its parent.
+// TestManySpans shows that the document of an invocation that is too large for a datagram is sent
+// in parts, each with its parent.
 func TestManySpans(t *testing.T) {
 	t.Parallel()
 	daemon := telemetrytest.NewTraceDaemon(t)
@@ -89,7 +91,7 @@ func TestManySpans(t *testing.T) {
 	if segment.Name != "maintain" || len(segment.Subsegments) != 0 {
 		t.Fatalf("segment %+v", segment)
 	}
-	for range 20 { // a socket's buffer need not hold them all
+	for range 20 { // the socket buffer may not hold all of them
 		part := daemon.Next(t)
 		if part.ParentID != segment.ID || part.TraceID != traceID || part.Type != "subsegment" {
 			t.Fatalf("part %+v", part)
@@ -97,7 +99,7 @@ func TestManySpans(t *testing.T) {
 	}
 }
 
-// TestNoDaemon shows that an invocation goes on as if there were a daemon where there is none, or none that listens.
+// TestNoDaemon shows that invocations are not delayed if there is no daemon or none listens.
 func TestNoDaemon(t *testing.T) {
 	t.Parallel()
 	closed, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})

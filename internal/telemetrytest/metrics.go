@@ -147,7 +147,7 @@ func CheckClosedSets(tb testing.TB, sets telemetry.ClosedSets, read map[string][
 			for _, dimension := range m.Dimensions() {
 				_, value, _ := strings.Cut(dimensions, dimension+"=")
 				value, _, _ = strings.Cut(value, ",")
-				if value != telemetry.Other && !slices.Contains(sets.Of(m, dimension), value) {
+				if value != telemetry.Other && !slices.Contains(sets.Values(m, dimension), value) {
 					tb.Errorf("%s has %s %q", name, dimension, value)
 				}
 			}
