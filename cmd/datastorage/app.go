@@ -29,21 +29,21 @@ type app struct {
 	started bool
 }
 
-// run executes a command line and returns its exit code.
-func (a *app) run(ctx context.Context, args []string) int {
+// runCommandLine executes a command line and returns its exit code.
+func (a *app) runCommandLine(ctx context.Context, args []string) int {
 	root := newRoot(a)
 	root.SetArgs(args)
 	command, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitDone
 	}
-	failure := a.failure(ctx, command, err)
+	failure := a.commandErrorOf(ctx, command, err)
 	a.talk.Line("datastorage: %s", failure.Error())
 	return failure.code
 }
 
-// baseURL is the service's address: the flag, else DATASTORAGE_URL, else the local stack's.
-func (a *app) baseURL() string {
+// serviceURL is the service's address: the flag, else DATASTORAGE_URL, else the local stack's.
+func (a *app) serviceURL() string {
 	for _, url := range []string{a.url, a.getenv("DATASTORAGE_URL")} {
 		if url != "" {
 			return url
@@ -52,15 +52,15 @@ func (a *app) baseURL() string {
 	return defaultURL
 }
 
-// connect makes a client of the service.
-func (a *app) connect(options ...client.Option) (*client.Client, error) {
+// newClient makes a client of the service.
+func (a *app) newClient(options ...client.Option) (*client.Client, error) {
 	options = append(options, client.WithUserAgent("datastorage-cli"))
 	if token := a.getenv("DATASTORAGE_TOKEN"); token != "" {
-		options = append(options, client.WithSigner(bearer(token)))
+		options = append(options, client.WithSigner(bearerSigner(token)))
 	}
-	api, err := client.New(a.baseURL(), options...)
+	api, err := client.New(a.serviceURL(), options...)
 	if err != nil {
-		return nil, failed(exitUsage, "the service's address is not one", err, "datastorage list --url "+defaultURL)
+		return nil, newCommandError(exitUsage, "the service's address is not one", err, "datastorage list --url "+defaultURL)
 	}
 	if a.strong {
 		api = api.Strong()
@@ -68,7 +68,7 @@ func (a *app) connect(options ...client.Option) (*client.Client, error) {
 	return api, nil
 }
 
-func bearer(token string) client.Signer {
+func bearerSigner(token string) client.Signer {
 	return func(_ context.Context, request *http.Request, _ []byte) error {
 		request.Header.Set("Authorization", "Bearer "+token)
 		return nil
@@ -78,11 +78,11 @@ func bearer(token string) client.Signer {
 // requestTimeout bounds one attempt: API Gateway answers for a silent function after 30 s.
 const requestTimeout = 35 * time.Second
 
-// tape keeps the body of the last answer, so that --json can print it as it came. It is for one call at a time.
-type tape struct{ body bytes.Buffer }
+// responseRecorder keeps the body of the last answer, so that --json can print it as it came. It is for one call at a time.
+type responseRecorder struct{ body bytes.Buffer }
 
-// recorded makes a client put its answers on the tape.
-func (t *tape) recorded() client.Option {
+// clientOption makes a client put its answers on the tape.
+func (t *responseRecorder) clientOption() client.Option {
 	return client.WithHTTPClient(&http.Client{
 		Transport:     t,
 		Timeout:       requestTimeout,
@@ -91,22 +91,22 @@ func (t *tape) recorded() client.Option {
 }
 
 // RoundTrip copies what is read of the answer.
-func (t *tape) RoundTrip(request *http.Request) (*http.Response, error) {
+func (t *responseRecorder) RoundTrip(request *http.Request) (*http.Response, error) {
 	t.body.Reset()
 	response, err := http.DefaultTransport.RoundTrip(request)
 	if err == nil {
-		response.Body = taped{io.TeeReader(response.Body, &t.body), response.Body}
+		response.Body = recordedBody{io.TeeReader(response.Body, &t.body), response.Body}
 	}
 	return response, err
 }
 
-type taped struct {
+type recordedBody struct {
 	io.Reader
 	io.Closer
 }
 
-// show prints the last answer: as it came with --json, else as print does.
-func (a *app) show(tape *tape, print func() error) error {
+// printResponse prints the last answer: as it came with --json, else as print does.
+func (a *app) printResponse(tape *responseRecorder, print func() error) error {
 	if a.json {
 		return a.out.JSON(tape.body.Bytes())
 	}

@@ -108,7 +108,7 @@ func runOn(ctx context.Context, url string, terminal bool, in *os.File, args ...
 		talk:   &console.Stream{Writer: &talk, Terminal: terminal},
 		getenv: func(name string) string { return env[name] },
 	}
-	code := a.run(ctx, args)
+	code := a.runCommandLine(ctx, args)
 	return ran{code, out.String(), talk.String()}
 }
 

@@ -17,11 +17,11 @@ func newCompletion(a *app) *cobra.Command {
   datastorage completion fish > ~/.config/fish/completions/datastorage.fish`,
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: []cobra.Completion{"bash", "zsh", "fish", "powershell"},
-		RunE:      func(cmd *cobra.Command, args []string) error { return a.completion(cmd.Root(), args[0]) },
+		RunE:      func(cmd *cobra.Command, args []string) error { return a.printCompletion(cmd.Root(), args[0]) },
 	}
 }
 
-func (a *app) completion(root *cobra.Command, shell string) error {
+func (a *app) printCompletion(root *cobra.Command, shell string) error {
 	var script bytes.Buffer
 	write := map[string]func() error{
 		"bash":       func() error { return root.GenBashCompletionV2(&script, true) },

@@ -48,7 +48,7 @@ Ctrl-C is its proper end, with code 0.`,
   DATASTORAGE_DATABASE_URL=postgres://me@127.0.0.1/datastorage datastorage dev`,
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              func(cmd *cobra.Command, _ []string) error { return a.dev(cmd.Context(), options) },
+		RunE:              func(cmd *cobra.Command, _ []string) error { return a.runLocalStack(cmd.Context(), options) },
 	}
 	command.Flags().StringVar(&options.addr, "addr", local.DefaultAddr, "address to serve the API on, on the loopback interface")
 	command.Flags().StringVar(&options.metrics, "metrics", "", "file to write the functions' metrics to (default: they are not written)")
@@ -56,9 +56,9 @@ Ctrl-C is its proper end, with code 0.`,
 	return command
 }
 
-func (a *app) dev(ctx context.Context, options devOptions) (err error) {
+func (a *app) runLocalStack(ctx context.Context, options devOptions) (err error) {
 	if _, port, err := net.SplitHostPort(options.addr); err != nil || port == "0" || port == "" {
-		return failed(exitUsage, "no address to serve on", fmt.Errorf("--addr %q is not host:port", options.addr),
+		return newCommandError(exitUsage, "no address to serve on", fmt.Errorf("--addr %q is not host:port", options.addr),
 			"datastorage dev --addr "+local.DefaultAddr)
 	}
 	folder, err := program.DefaultDir()
@@ -67,19 +67,19 @@ func (a *app) dev(ctx context.Context, options devOptions) (err error) {
 	}
 	template, err := os.ReadFile(filepath.Join(filepath.Dir(folder), "template.yaml"))
 	if err != nil {
-		return failed(exitUsage, "the local stack's routes are not here", err, "cd to the repository, where template.yaml is")
+		return newCommandError(exitUsage, "the local stack's routes are not here", err, "cd to the repository, where template.yaml is")
 	}
-	log, err := a.log()
+	log, err := a.newFunctionLog()
 	if err != nil {
 		return err
 	}
-	tel, closeMetrics, err := a.telemetry(options.metrics)
+	tel, closeMetrics, err := a.openTelemetry(options.metrics)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeMetrics()) }()
 	if a.json {
-		go a.announce(ctx, options.addr)
+		go a.printURLOnceHealthy(ctx, options.addr)
 	}
 	return local.Run(ctx, local.StackConfig{
 		Addr:          options.addr,
@@ -89,38 +89,38 @@ func (a *app) dev(ctx context.Context, options devOptions) (err error) {
 		Queue:         options.queue,
 		LocalStackURL: a.getenv("DATASTORAGE_LOCALSTACK_URL"),
 		Functions:     local.Service(a.getenv, log, tel),
-		Samples:       loadSamples,
+		Samples:       loadSampleRecords,
 		Out:           a.talk,
 		Log:           log,
 	})
 }
 
-// log writes the functions' log to standard output, as their runtime would collect it.
-func (a *app) log() (*slog.Logger, error) {
+// newFunctionLog writes the functions' log to standard output, as their runtime would collect it.
+func (a *app) newFunctionLog() (*slog.Logger, error) {
 	var level slog.Level
 	if text := a.getenv("DATASTORAGE_LOG_LEVEL"); text != "" {
 		if err := level.UnmarshalText([]byte(text)); err != nil {
-			return nil, failed(exitUsage, "DATASTORAGE_LOG_LEVEL is wrong", err,
+			return nil, newCommandError(exitUsage, "DATASTORAGE_LOG_LEVEL is wrong", err,
 				"export DATASTORAGE_LOG_LEVEL=info   # or debug, warn, error")
 		}
 	}
 	return slog.New(slog.NewJSONHandler(a.out, &slog.HandlerOptions{Level: level})), nil
 }
 
-// telemetry writes the functions' metrics to the file, anew, and sends their traces where AWS_XRAY_DAEMON_ADDRESS says, as in a deployment.
-func (a *app) telemetry(metrics string) (*telemetry.Telemetry, func() error, error) {
+// openTelemetry writes the functions' metrics to the file, anew, and sends their traces where AWS_XRAY_DAEMON_ADDRESS says, as in a deployment.
+func (a *app) openTelemetry(metrics string) (*telemetry.Telemetry, func() error, error) {
 	config := telemetry.Config{Daemon: a.getenv("AWS_XRAY_DAEMON_ADDRESS"), ClosedSets: local.ClosedSets()}
 	closeFile := func() error { return nil }
 	if metrics != "" {
 		file, err := os.Create(metrics)
 		if err != nil {
-			return nil, nil, failed(exitUsage, "the metrics cannot be written", err, "datastorage dev --metrics metrics.jsonl")
+			return nil, nil, newCommandError(exitUsage, "the metrics cannot be written", err, "datastorage dev --metrics metrics.jsonl")
 		}
 		config.Metrics, closeFile = file, file.Close
 	}
 	tel, err := telemetry.New(config)
 	if err != nil {
-		return nil, nil, failed(exitUsage, "the traces have no place to go", err, "unset AWS_XRAY_DAEMON_ADDRESS")
+		return nil, nil, newCommandError(exitUsage, "the traces have no place to go", err, "unset AWS_XRAY_DAEMON_ADDRESS")
 	}
 	return tel, func() error {
 		tel.Close()
@@ -128,8 +128,8 @@ func (a *app) telemetry(metrics string) (*telemetry.Telemetry, func() error, err
 	}, nil
 }
 
-// announce prints the address of the API once it answers.
-func (a *app) announce(ctx context.Context, addr string) {
+// printURLOnceHealthy prints the address of the API once it answers.
+func (a *app) printURLOnceHealthy(ctx context.Context, addr string) {
 	url := "http://" + addr
 	api, err := client.New(url)
 	if err != nil {
@@ -144,8 +144,8 @@ func (a *app) announce(ctx context.Context, addr string) {
 	}
 }
 
-// loadSamples imports the samples as anybody would.
-func loadSamples(ctx context.Context, url string) (int, error) {
+// loadSampleRecords imports the samples as anybody would.
+func loadSampleRecords(ctx context.Context, url string) (int, error) {
 	api, err := client.New(url)
 	if err != nil {
 		return 0, err

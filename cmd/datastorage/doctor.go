@@ -26,21 +26,21 @@ the line beside it. Something missing ends the command with code 1.`,
   datastorage doctor --json | jq '.checks[] | select(.state != "ok")'`,
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              func(cmd *cobra.Command, _ []string) error { return a.doctor(cmd.Context(), addr) },
+		RunE:              func(cmd *cobra.Command, _ []string) error { return a.examineMachine(cmd.Context(), addr) },
 	}
 	command.Flags().StringVar(&addr, "addr", local.DefaultAddr, "where the local stack would listen")
 	return command
 }
 
-func (a *app) doctor(ctx context.Context, addr string) error {
+func (a *app) examineMachine(ctx context.Context, addr string) error {
 	folder, err := program.DefaultDir()
 	if err != nil {
 		return err
 	}
 	findings := doctor.Machine{
-		Root: filepath.Dir(folder), Local: folder, Addr: addr, URL: a.baseURL(), DatabaseURL: a.getenv("DATASTORAGE_DATABASE_URL"),
+		Root: filepath.Dir(folder), Local: folder, Addr: addr, URL: a.serviceURL(), DatabaseURL: a.getenv("DATASTORAGE_DATABASE_URL"),
 	}.Examine(ctx)
-	if err := a.findings(findings); err != nil {
+	if err := a.printFindings(findings); err != nil {
 		return err
 	}
 	var lacking []string
@@ -52,12 +52,12 @@ func (a *app) doctor(ctx context.Context, addr string) error {
 		}
 	}
 	if lacking != nil {
-		return failed(exitFailed, fmt.Sprintf("%d parts need mending", len(lacking)), errors.New(strings.Join(lacking, "; ")), mend)
+		return newCommandError(exitFailed, fmt.Sprintf("%d parts need mending", len(lacking)), errors.New(strings.Join(lacking, "; ")), mend)
 	}
 	return nil
 }
 
-func (a *app) findings(findings []doctor.Finding) error {
+func (a *app) printFindings(findings []doctor.Finding) error {
 	if a.json {
 		return a.printJSON(map[string][]doctor.Finding{"checks": findings})
 	}

@@ -19,34 +19,34 @@ func newGet(a *app) *cobra.Command {
   datastorage get rem-2026-0001 --json | jq .executions`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.get(cmd.Context(), args[0]) },
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.showRemediation(cmd.Context(), args[0]) },
 	}
 }
 
-func (a *app) get(ctx context.Context, id string) error {
-	tape := new(tape)
-	api, err := a.connect(tape.recorded())
+func (a *app) showRemediation(ctx context.Context, id string) error {
+	tape := new(responseRecorder)
+	api, err := a.newClient(tape.clientOption())
 	if err != nil {
 		return err
 	}
 	remediation, err := api.GetRemediation(ctx, id)
 	if err != nil {
-		return refused(fmt.Sprintf("cannot show remediation %q", id), err, "datastorage list")
+		return newCallError(fmt.Sprintf("cannot show remediation %q", id), err, "datastorage list")
 	}
-	return a.show(tape, func() error { return a.detail(remediation) })
+	return a.printResponse(tape, func() error { return a.printDetail(remediation) })
 }
 
-func (a *app) detail(r *client.RemediationDetail) error {
-	if err := a.out.Record(a.fields(r.Remediation)); err != nil {
+func (a *app) printDetail(r *client.RemediationDetail) error {
+	if err := a.out.Record(a.remediationFields(r.Remediation)); err != nil {
 		return err
 	}
 	for _, children := range []struct {
 		columns []console.Column
 		rows    [][]string
 	}{
-		{analysisColumns(), a.analyses(r.AIAnalyses)},
-		{workflowColumns(), a.workflows(r.Workflows)},
-		{executionColumns(), a.executions(r.Executions)},
+		{analysisColumns(), a.analysisRows(r.AIAnalyses)},
+		{workflowColumns(), a.workflowRows(r.Workflows)},
+		{executionColumns(), a.executionRows(r.Executions)},
 	} {
 		if len(children.rows) == 0 {
 			continue
@@ -64,7 +64,7 @@ func (a *app) detail(r *client.RemediationDetail) error {
 	return nil
 }
 
-func (a *app) fields(r client.Remediation) []console.Field {
+func (a *app) remediationFields(r client.Remediation) []console.Field {
 	return []console.Field{
 		{Name: "remediation", Value: r.RemediationID},
 		{Name: "id", Value: strconv.FormatInt(r.ID, 10)},
@@ -78,16 +78,16 @@ func (a *app) fields(r client.Remediation) []console.Field {
 		{Name: "target", Value: r.TargetResource},
 		{Name: "phase", Value: string(r.Phase)},
 		{Name: "status", Value: string(r.Status)},
-		{Name: "started", Value: a.at(r.StartTime)},
-		{Name: "ended", Value: a.atOptional(r.EndTime)},
-		{Name: "took", Value: milliseconds(r.DurationMS)},
+		{Name: "started", Value: a.formatTime(r.StartTime)},
+		{Name: "ended", Value: a.formatOptionalTime(r.EndTime)},
+		{Name: "took", Value: formatMilliseconds(r.DurationMS)},
 		{Name: "signature", Value: r.SignatureID},
 		{Name: "actor", Value: r.Actor},
-		{Name: "created", Value: a.at(r.CreatedAt)},
-		{Name: "updated", Value: a.at(r.UpdatedAt)},
+		{Name: "created", Value: a.formatTime(r.CreatedAt)},
+		{Name: "updated", Value: a.formatTime(r.UpdatedAt)},
 		{Name: "metadata", Value: string(r.Metadata)},
-		{Name: "error", Value: text(r.ErrorMessage)},
-		{Name: "workflow", Value: text(r.WorkflowYAML)},
+		{Name: "error", Value: stringOrEmpty(r.ErrorMessage)},
+		{Name: "workflow", Value: stringOrEmpty(r.WorkflowYAML)},
 	}
 }
 
@@ -104,7 +104,7 @@ func analysisColumns() []console.Column {
 	}
 }
 
-func (a *app) analyses(analyses []client.AIAnalysis) [][]string {
+func (a *app) analysisRows(analyses []client.AIAnalysis) [][]string {
 	rows := make([][]string, len(analyses))
 	for i, c := range analyses {
 		confidence := ""
@@ -112,8 +112,8 @@ func (a *app) analyses(analyses []client.AIAnalysis) [][]string {
 			confidence = strconv.FormatFloat(*c.ConfidenceScore, 'g', -1, 64)
 		}
 		rows[i] = []string{
-			"ai_analysis", c.AnalysisID, a.at(c.CreatedAt), c.Provider, c.Model, confidence, number(c.TokensUsed),
-			milliseconds(c.AnalysisDurationMS),
+			"ai_analysis", c.AnalysisID, a.formatTime(c.CreatedAt), c.Provider, c.Model, confidence, formatOptionalInt(c.TokensUsed),
+			formatMilliseconds(c.AnalysisDurationMS),
 		}
 	}
 	return rows
@@ -125,11 +125,11 @@ func workflowColumns() []console.Column {
 	}
 }
 
-func (a *app) workflows(workflows []client.Workflow) [][]string {
+func (a *app) workflowRows(workflows []client.Workflow) [][]string {
 	rows := make([][]string, len(workflows))
 	for i, c := range workflows {
 		steps := fmt.Sprintf("%d of %d", c.CompletedSteps, c.TotalSteps)
-		rows[i] = []string{"workflow", c.WorkflowID, a.at(c.StartTime), a.atOptional(c.EndTime), string(c.Phase), steps}
+		rows[i] = []string{"workflow", c.WorkflowID, a.formatTime(c.StartTime), a.formatOptionalTime(c.EndTime), string(c.Phase), steps}
 	}
 	return rows
 }
@@ -148,7 +148,7 @@ func executionColumns() []console.Column {
 	}
 }
 
-func (a *app) executions(executions []client.Execution) [][]string {
+func (a *app) executionRows(executions []client.Execution) [][]string {
 	rows := make([][]string, len(executions))
 	for i, c := range executions {
 		status := client.StatusFailure
@@ -156,8 +156,8 @@ func (a *app) executions(executions []client.Execution) [][]string {
 			status = client.StatusSuccess
 		}
 		rows[i] = []string{
-			"execution", c.ExecutionID, a.at(c.StartTime), c.WorkflowID, c.ActionType, c.TargetResource, string(status),
-			milliseconds(c.ExecutionTimeMS), text(c.ErrorMessage),
+			"execution", c.ExecutionID, a.formatTime(c.StartTime), c.WorkflowID, c.ActionType, c.TargetResource, string(status),
+			formatMilliseconds(c.ExecutionTimeMS), stringOrEmpty(c.ErrorMessage),
 		}
 	}
 	return rows

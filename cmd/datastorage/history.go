@@ -27,7 +27,7 @@ differs ends the command with code 1.`,
   datastorage history rem-2026-0001 --json | jq -r '.data[].canonical'`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.history(cmd.Context(), args[0], options) },
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.showHistory(cmd.Context(), args[0], options) },
 	}
 	flags := command.Flags()
 	flags.IntVar(&options.params.Limit, "limit", 100, "entries on a page, 1 to 1000")
@@ -36,12 +36,12 @@ differs ends the command with code 1.`,
 	return command
 }
 
-func (a *app) history(ctx context.Context, id string, options historyOptions) error {
+func (a *app) showHistory(ctx context.Context, id string, options historyOptions) error {
 	if options.params.Limit == 0 {
-		return failed(exitUsage, "cannot show the history", errors.New("--limit must be 1 to 1000"), "datastorage history --help")
+		return newCommandError(exitUsage, "cannot show the history", errors.New("--limit must be 1 to 1000"), "datastorage history --help")
 	}
-	tape := new(tape)
-	api, err := a.connect(tape.recorded())
+	tape := new(responseRecorder)
+	api, err := a.newClient(tape.clientOption())
 	if err != nil {
 		return err
 	}
@@ -50,30 +50,30 @@ func (a *app) history(ctx context.Context, id string, options historyOptions) er
 	for {
 		page, err := api.History(ctx, id, params)
 		if err != nil {
-			return refused(fmt.Sprintf("cannot show the history of remediation %q", id), err, "datastorage list")
+			return newCallError(fmt.Sprintf("cannot show the history of remediation %q", id), err, "datastorage list")
 		}
 		for _, entry := range page.Data {
 			doubts = errors.Join(doubts, entry.Verify())
 		}
-		if err := a.show(tape, func() error { return a.entries(page.Data) }); err != nil {
+		if err := a.printResponse(tape, func() error { return a.printJournalEntries(page.Data) }); err != nil {
 			return err
 		}
 		if !page.Pagination.HasMore {
 			break
 		}
 		if !options.all {
-			a.more(page.Pagination.NextCursor)
+			a.printMoreHint(page.Pagination.NextCursor)
 			break
 		}
 		params.Cursor = page.Pagination.NextCursor
 	}
 	if doubts != nil {
-		return failed(exitFailed, "the journal does not hold what its hashes say", doubts, "datastorage history "+id+" --json")
+		return newCommandError(exitFailed, "the journal does not hold what its hashes say", doubts, "datastorage history "+id+" --json")
 	}
 	return nil
 }
 
-func (a *app) entries(entries []client.HistoryEntry) error {
+func (a *app) printJournalEntries(entries []client.HistoryEntry) error {
 	columns := []console.Column{
 		{Title: "RECORDED (UTC)"},
 		{Title: "KIND"},
@@ -89,7 +89,7 @@ func (a *app) entries(entries []client.HistoryEntry) error {
 			verified = "NO"
 		}
 		rows[i] = []string{
-			a.at(entry.RecordedAt), string(entry.Kind), entry.Actor, entry.EventID, verified, entry.LeafHash,
+			a.formatTime(entry.RecordedAt), string(entry.Kind), entry.Actor, entry.EventID, verified, entry.LeafHash,
 		}
 	}
 	return a.out.Table(columns, rows)

@@ -52,27 +52,27 @@ type imported struct {
 
 func (a *app) importFile(ctx context.Context, name string, jobs int) (err error) {
 	if jobs < 1 || jobs > 64 {
-		return failed(exitUsage, "cannot import", errors.New("--jobs must be 1 to 64"), "datastorage import --help")
+		return newCommandError(exitUsage, "cannot import", errors.New("--jobs must be 1 to 64"), "datastorage import --help")
 	}
-	input, err := a.open(name)
+	input, err := a.openInput(name)
 	if err != nil {
-		return failed(exitUsage, "cannot read "+name, err, "ls -l "+name)
+		return newCommandError(exitUsage, "cannot read "+name, err, "ls -l "+name)
 	}
 	defer func() { _ = input.Close() }()
-	rejects := &rejects{name: rejectsName(name)}
-	defer func() { err = errors.Join(err, rejects.close()) }()
-	summary, err := a.send(ctx, input, rejects, jobs)
+	rejects := &rejectsFile{name: rejectsFileName(name)}
+	defer func() { err = errors.Join(err, rejects.closeOrRemove()) }()
+	summary, err := a.sendRecords(ctx, input, rejects, jobs)
 	a.talk.Line("%d records: %d stored, %d already there, %d refused", summary.Records, summary.Stored, summary.AlreadyThere,
 		summary.Refused)
 	if a.json {
-		if err := a.printJSON(imported{summary, rejects.written()}); err != nil {
+		if err := a.printJSON(imported{summary, rejects.writtenName()}); err != nil {
 			return err
 		}
 	}
-	return a.importEnd(name, summary, rejects, err)
+	return a.importResult(name, summary, rejects, err)
 }
 
-func (a *app) open(name string) (*os.File, error) {
+func (a *app) openInput(name string) (*os.File, error) {
 	if name == "-" {
 		return a.in, nil
 	}
@@ -86,25 +86,25 @@ func (a *app) open(name string) (*os.File, error) {
 	return file, nil
 }
 
-// send imports the whole input. A service that restarts meanwhile is waited for, one that is not there to begin with is not.
-func (a *app) send(ctx context.Context, input *os.File, rejects *rejects, jobs int) (bulk.Summary, error) {
+// sendRecords imports the whole input. A service that restarts meanwhile is waited for, one that is not there to begin with is not.
+func (a *app) sendRecords(ctx context.Context, input *os.File, rejects *rejectsFile, jobs int) (bulk.Summary, error) {
 	patience := client.WithRetry(client.RetryPolicy{Attempts: 8, BaseDelay: 200 * time.Millisecond, MaxDelay: 20 * time.Second})
-	api, err := a.connect(patience)
+	api, err := a.newClient(patience)
 	if err != nil {
 		return bulk.Summary{}, err
 	}
 	if _, err := api.Health(ctx); err != nil {
 		return bulk.Summary{}, err
 	}
-	progress := newProgress(a.talk, sizeOf(input))
-	defer progress.end()
-	return bulk.Import(ctx, interruptible(ctx, input), bulk.Config{
-		Send: api.CreateRemediationsJSON, InFlight: jobs, Refused: rejects.keep, Progress: progress.show,
+	progress := newProgress(a.talk, remainingBytes(input))
+	defer progress.finish()
+	return bulk.Import(ctx, newInterruptibleReader(ctx, input), bulk.Config{
+		Send: api.CreateRemediationsJSON, InFlight: jobs, Refused: rejects.writeRefusal, Progress: progress.update,
 	})
 }
 
-// interruptible reads an input until the context ends, also while the input itself is waiting for somebody to type.
-func interruptible(ctx context.Context, input io.Reader) io.Reader {
+// newInterruptibleReader reads an input until the context ends, also while the input itself is waiting for somebody to type.
+func newInterruptibleReader(ctx context.Context, input io.Reader) io.Reader {
 	reader, writer := io.Pipe()
 	go func() {
 		_, err := io.Copy(writer, input)
@@ -114,16 +114,16 @@ func interruptible(ctx context.Context, input io.Reader) io.Reader {
 	return reader
 }
 
-// importEnd gives an import its exit code.
-func (a *app) importEnd(name string, summary bulk.Summary, rejects *rejects, err error) error {
+// importResult gives an import its exit code.
+func (a *app) importResult(name string, summary bulk.Summary, rejects *rejectsFile, err error) error {
 	kept := summary.Stored + summary.AlreadyThere
 	switch {
 	case err != nil:
-		code := exitCode(err)
+		code := exitCodeOf(err)
 		if kept > 0 {
 			code = exitPartly
 		}
-		return refusedWith(code, "not all of "+name+" is imported", err, "datastorage import "+name+"   # again: it goes on")
+		return newCallErrorWithCode(code, "not all of "+name+" is imported", err, "datastorage import "+name+"   # again: it goes on")
 	case summary.Refused == 0:
 		return nil
 	}
@@ -132,24 +132,24 @@ func (a *app) importEnd(name string, summary bulk.Summary, rejects *rejects, err
 		code = exitUsage
 	}
 	why := fmt.Errorf("%d of %d records break a rule of the service; each is kept with its problem", summary.Refused, summary.Records)
-	return failed(code, "not every record is stored", why, "head -3 "+rejects.name)
+	return newCommandError(code, "not every record is stored", why, "head -3 "+rejects.name)
 }
 
-// rejects is the file of refused records, made when there is one.
-type rejects struct {
+// rejectsFile is the file of refused records, made when there is one.
+type rejectsFile struct {
 	name string
 	file *os.File
 }
 
-func rejectsName(name string) string {
+func rejectsFileName(name string) string {
 	if name == "-" {
 		return "stdin.rejected"
 	}
 	return name + ".rejected"
 }
 
-// keep writes a refusal. The file may hold secrets that the service would have redacted: only its owner reads it.
-func (r *rejects) keep(refusal bulk.Refusal) error {
+// writeRefusal writes a refusal. The file may hold secrets that the service would have redacted: only its owner reads it.
+func (r *rejectsFile) writeRefusal(refusal bulk.Refusal) error {
 	if r.file == nil {
 		file, err := os.OpenFile(r.name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 		if err != nil {
@@ -162,15 +162,15 @@ func (r *rejects) keep(refusal bulk.Refusal) error {
 	return encoder.Encode(refusal)
 }
 
-func (r *rejects) written() string {
+func (r *rejectsFile) writtenName() string {
 	if r.file == nil {
 		return ""
 	}
 	return r.name
 }
 
-// close ends the file. Where nothing was refused, a file of an earlier import would lie: it goes.
-func (r *rejects) close() error {
+// closeOrRemove ends the file. Where nothing was refused, a file of an earlier import would lie: it goes.
+func (r *rejectsFile) closeOrRemove() error {
 	if r.file != nil {
 		return r.file.Close()
 	}
@@ -180,8 +180,8 @@ func (r *rejects) close() error {
 	return nil
 }
 
-// sizeOf is how many bytes an input holds, or 0 when nobody knows.
-func sizeOf(input *os.File) int64 {
+// remainingBytes is how many bytes an input holds, or 0 when nobody knows.
+func remainingBytes(input *os.File) int64 {
 	info, err := input.Stat()
 	if err != nil || !info.Mode().IsRegular() {
 		return 0

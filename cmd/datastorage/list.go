@@ -30,7 +30,7 @@ Each filter takes several values, separated by commas, of which one must match; 
   datastorage list --environment production --all | cut -f2 | sort | uniq -c`,
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              func(cmd *cobra.Command, _ []string) error { return a.list(cmd.Context(), options) },
+		RunE:              func(cmd *cobra.Command, _ []string) error { return a.listRemediations(cmd.Context(), options) },
 	}
 	options.filters = addFilterFlags(command)
 	flags := command.Flags()
@@ -44,13 +44,13 @@ Each filter takes several values, separated by commas, of which one must match; 
 	return command
 }
 
-// list prints one page or, with --all, one after the other.
-func (a *app) list(ctx context.Context, options listOptions) error {
+// listRemediations prints one page or, with --all, one after the other.
+func (a *app) listRemediations(ctx context.Context, options listOptions) error {
 	if options.params.Limit == 0 {
-		return failed(exitUsage, "cannot list remediations", errors.New("--limit must be 1 to 1000"), "datastorage list --help")
+		return newCommandError(exitUsage, "cannot list remediations", errors.New("--limit must be 1 to 1000"), "datastorage list --help")
 	}
-	tape := new(tape)
-	api, err := a.connect(tape.recorded())
+	tape := new(responseRecorder)
+	api, err := a.newClient(tape.clientOption())
 	if err != nil {
 		return err
 	}
@@ -59,18 +59,18 @@ func (a *app) list(ctx context.Context, options listOptions) error {
 	for {
 		page, err := api.ListRemediations(ctx, params)
 		if err != nil {
-			return refused("cannot list remediations", err, "datastorage list --help")
+			return newCallError("cannot list remediations", err, "datastorage list --help")
 		}
-		if err := a.show(tape, func() error { return a.listed(page.Data) }); err != nil {
+		if err := a.printResponse(tape, func() error { return a.printRemediations(page.Data) }); err != nil {
 			return err
 		}
-		a.total(page.Pagination)
+		a.printTotal(page.Pagination)
 		if !page.Pagination.HasMore {
 			return nil
 		}
 		next := page.Pagination.NextCursor
 		if !options.all {
-			a.more(next)
+			a.printMoreHint(next)
 			return nil
 		}
 		params.Cursor, params.Offset, params.IncludeTotal = next, 0, false
@@ -80,13 +80,13 @@ func (a *app) list(ctx context.Context, options listOptions) error {
 	}
 }
 
-func (a *app) total(page client.Pagination) {
+func (a *app) printTotal(page client.Pagination) {
 	if page.Total != nil {
 		a.talk.Line("%d match", *page.Total)
 	}
 }
 
-func (a *app) more(cursor string) {
+func (a *app) printMoreHint(cursor string) {
 	if cursor == "" {
 		a.talk.Line("there are more: --all shows them")
 		return
@@ -94,7 +94,7 @@ func (a *app) more(cursor string) {
 	a.talk.Line("there are more: --all shows them, --cursor %s the next page", cursor)
 }
 
-func (a *app) listed(remediations []client.Remediation) error {
+func (a *app) printRemediations(remediations []client.Remediation) error {
 	columns := []console.Column{
 		{Title: "STARTED (UTC)"},
 		{Title: "REMEDIATION"},
@@ -109,8 +109,8 @@ func (a *app) listed(remediations []client.Remediation) error {
 	rows := make([][]string, len(remediations))
 	for i, r := range remediations {
 		rows[i] = []string{
-			a.at(r.StartTime), r.RemediationID, r.Name, r.Namespace, string(r.Severity), r.ActionType, string(r.Phase),
-			string(r.Status), milliseconds(r.DurationMS),
+			a.formatTime(r.StartTime), r.RemediationID, r.Name, r.Namespace, string(r.Severity), r.ActionType, string(r.Phase),
+			string(r.Status), formatMilliseconds(r.DurationMS),
 		}
 	}
 	return a.out.Table(columns, rows)

@@ -20,5 +20,5 @@ func main() {
 		talk:   console.Open(os.Stderr, os.Getenv),
 		getenv: os.Getenv,
 	}
-	os.Exit(a.run(ctx, os.Args[1:]))
+	os.Exit(a.runCommandLine(ctx, os.Args[1:]))
 }

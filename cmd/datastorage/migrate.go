@@ -35,12 +35,12 @@ It connects as the schema's owner, datastorage_admin, directly and not through a
 			url := cmp.Or(databaseURL, a.getenv(migrateURLVariable))
 			switch {
 			case url == "":
-				return failed(exitUsage, "no database is named", errors.New("neither --database-url nor "+migrateURLVariable+" is set"),
+				return newCommandError(exitUsage, "no database is named", errors.New("neither --database-url nor "+migrateURLVariable+" is set"),
 					"datastorage migrate --database-url postgres://datastorage_admin@127.0.0.1/datastorage")
 			case dryRun:
-				return a.pending(cmd.Context(), url)
+				return a.printPendingMigrations(cmd.Context(), url)
 			}
-			return a.migrate(cmd.Context(), url)
+			return a.migrateDatabase(cmd.Context(), url)
 		},
 	}
 	flags := command.Flags()
@@ -49,11 +49,11 @@ It connects as the schema's owner, datastorage_admin, directly and not through a
 	return command
 }
 
-// pending prints the SQL of the migrations that the database lacks.
-func (a *app) pending(ctx context.Context, url string) error {
+// printPendingMigrations prints the SQL of the migrations that the database lacks.
+func (a *app) printPendingMigrations(ctx context.Context, url string) error {
 	lacking, err := migrations.Pending(ctx, url)
 	if err != nil {
-		return failed(exitFailed, "cannot see what the database lacks", err, "psql, with the same URL")
+		return newCommandError(exitFailed, "cannot see what the database lacks", err, "psql, with the same URL")
 	}
 	done := migrate.Done{Applied: []string{}, Version: migrations.Latest()}
 	for _, migration := range lacking {
@@ -74,14 +74,14 @@ func (a *app) pending(ctx context.Context, url string) error {
 	return nil
 }
 
-func (a *app) migrate(ctx context.Context, url string) error {
-	migrator, err := a.migrator(ctx, url)
+func (a *app) migrateDatabase(ctx context.Context, url string) error {
+	migrator, err := a.newMigrator(ctx, url)
 	if err != nil {
-		return failed(exitUsage, "the embedding model's settings do not hold", err, "env | grep DATASTORAGE_EMBEDDING")
+		return newCommandError(exitUsage, "the embedding model's settings do not hold", err, "env | grep DATASTORAGE_EMBEDDING")
 	}
 	done, err := migrator.Migrate(ctx, migrate.Order{})
 	if err != nil {
-		return failed(exitFailed, fmt.Sprintf("the database is not migrated (%d migrations were applied)", len(done.Applied)), err,
+		return newCommandError(exitFailed, fmt.Sprintf("the database is not migrated (%d migrations were applied)", len(done.Applied)), err,
 			"datastorage migrate --dry-run")
 	}
 	a.talk.Line("%d migrations applied: the database is at version %d", len(done.Applied), done.Version)
@@ -96,7 +96,7 @@ func (a *app) migrate(ctx context.Context, url string) error {
 	return nil
 }
 
-func (a *app) migrator(ctx context.Context, url string) (*migrate.Handler, error) {
+func (a *app) newMigrator(ctx context.Context, url string) (*migrate.Handler, error) {
 	first, next, err := config.LoadEmbedding(a.getenv)
 	if err != nil {
 		return nil, err
@@ -105,10 +105,10 @@ func (a *app) migrator(ctx context.Context, url string) (*migrate.Handler, error
 	if err != nil {
 		return nil, err
 	}
-	return migrate.New(migrate.Config{DatabaseURL: databaseAt(url), Models: models, Log: slog.New(slog.DiscardHandler)})
+	return migrate.New(migrate.Config{DatabaseURL: constantURL(url), Models: models, Log: slog.New(slog.DiscardHandler)})
 }
 
-// databaseAt is what the migrate function asks for the database's address.
-func databaseAt(url string) func(context.Context) (string, error) {
+// constantURL is what the migrate function asks for the database's address.
+func constantURL(url string) func(context.Context) (string, error) {
 	return func(context.Context) (string, error) { return url, nil }
 }

@@ -37,11 +37,11 @@ It connects as the schema's owner, datastorage_admin, directly and not through a
 	command.PersistentFlags().StringVar(&databaseURL, "database-url", "",
 		"the database (default "+migrateURLVariable+"; a password is better there)")
 	// on gives a command the database's URL.
-	var on onDatabase = func(do func(context.Context, string, []string) error) func(*cobra.Command, []string) error {
+	var on withDatabaseURL = func(do func(context.Context, string, []string) error) func(*cobra.Command, []string) error {
 		return func(cmd *cobra.Command, args []string) error {
 			url := cmp.Or(databaseURL, a.getenv(migrateURLVariable))
 			if url == "" {
-				return failed(exitUsage, "no database is named", errors.New("neither --database-url nor "+migrateURLVariable+" is set"),
+				return newCommandError(exitUsage, "no database is named", errors.New("neither --database-url nor "+migrateURLVariable+" is set"),
 					"datastorage models list --database-url postgres://datastorage_admin@127.0.0.1/datastorage")
 			}
 			return do(cmd.Context(), url, args)
@@ -51,10 +51,10 @@ It connects as the schema's owner, datastorage_admin, directly and not through a
 	return command
 }
 
-// onDatabase gives a command the database's URL.
-type onDatabase func(do func(ctx context.Context, url string, args []string) error) func(*cobra.Command, []string) error
+// withDatabaseURL gives a command the database's URL.
+type withDatabaseURL func(do func(ctx context.Context, url string, args []string) error) func(*cobra.Command, []string) error
 
-func newModelsList(a *app, on onDatabase) *cobra.Command {
+func newModelsList(a *app, on withDatabaseURL) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "List the models: dimensions, active or not, and how many signatures have their vector",
@@ -62,11 +62,11 @@ func newModelsList(a *app, on onDatabase) *cobra.Command {
   datastorage models list --json | jq '.data[] | select(.active)'`,
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              on(func(ctx context.Context, url string, _ []string) error { return a.models(ctx, url) }),
+		RunE:              on(func(ctx context.Context, url string, _ []string) error { return a.listModels(ctx, url) }),
 	}
 }
 
-func newModelsRegister(a *app, on onDatabase) *cobra.Command {
+func newModelsRegister(a *app, on withDatabaseURL) *cobra.Command {
 	return &cobra.Command{
 		Use:   "register NAME DIMENSIONS",
 		Short: "Register a model, so that maintain fills it in",
@@ -78,12 +78,12 @@ database becomes the active one.`,
 		RunE: on(func(ctx context.Context, url string, args []string) error {
 			dimensions, err := strconv.Atoi(args[1])
 			if err != nil || args[0] == "" || dimensions < 1 || dimensions > maxDimensions {
-				return failed(exitUsage, "this is no model", fmt.Errorf("DIMENSIONS must be a whole number from 1 to %d", maxDimensions),
+				return newCommandError(exitUsage, "this is no model", fmt.Errorf("DIMENSIONS must be a whole number from 1 to %d", maxDimensions),
 					"datastorage models register --help")
 			}
 			model := embedding.Model{Name: args[0], Dimensions: dimensions}
 			err = migrations.RegisterModel(ctx, url, model.String(), dimensions)
-			return a.changed(err, model.String(), "is registered: maintain fills it in", map[string]any{"name": model.String()})
+			return a.reportModelChange(err, model.String(), "is registered: maintain fills it in", map[string]any{"name": model.String()})
 		}),
 	}
 }
@@ -91,7 +91,7 @@ database becomes the active one.`,
 // maxDimensions is what the database takes.
 const maxDimensions = 4000
 
-func newModelsActivate(a *app, on onDatabase) *cobra.Command {
+func newModelsActivate(a *app, on withDatabaseURL) *cobra.Command {
 	var force bool
 	command := &cobra.Command{
 		Use:   "activate NAME",
@@ -108,14 +108,14 @@ long as signatures lack a vector of the model: searches would not find them. Wit
 				err = fmt.Errorf("%w: %d signatures", migrations.ErrModelIncomplete, missing)
 			}
 			said := fmt.Sprintf("is active: %d signatures lack its vector", missing)
-			return a.changed(err, args[0], said, map[string]any{"name": args[0], "missing": missing})
+			return a.reportModelChange(err, args[0], said, map[string]any{"name": args[0], "missing": missing})
 		}),
 	}
 	command.Flags().BoolVar(&force, "force", false, "also when signatures lack a vector of the model")
 	return command
 }
 
-func newModelsDrop(a *app, on onDatabase) *cobra.Command {
+func newModelsDrop(a *app, on withDatabaseURL) *cobra.Command {
 	return &cobra.Command{
 		Use:   "drop NAME",
 		Short: "Drop a model that is not active, with its vectors",
@@ -126,13 +126,13 @@ second at a time and for a minute altogether, and lets all others go on in betwe
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: on(func(ctx context.Context, url string, args []string) error {
 			err := migrations.DropModel(ctx, url, args[0])
-			return a.changed(err, args[0], "is dropped", map[string]any{"name": args[0]})
+			return a.reportModelChange(err, args[0], "is dropped", map[string]any{"name": args[0]})
 		}),
 	}
 }
 
-// changed tells what became of a change of a model.
-func (a *app) changed(err error, model, said string, answer any) error {
+// reportModelChange tells what became of a change of a model.
+func (a *app) reportModelChange(err error, model, said string, answer any) error {
 	code, next := exitFailed, "datastorage models list"
 	switch {
 	case errors.Is(err, migrations.ErrModelUnknown):
@@ -141,7 +141,7 @@ func (a *app) changed(err error, model, said string, answer any) error {
 		next = "the same again, when less is going on"
 	}
 	if err != nil {
-		return failed(code, "nothing is changed for "+model, err, next)
+		return newCommandError(code, "nothing is changed for "+model, err, next)
 	}
 	a.talk.Line("%s %s", model, said)
 	if a.json {
@@ -159,15 +159,15 @@ type modelLine struct {
 	Signatures int64  `json:"signatures"`
 }
 
-func (a *app) models(ctx context.Context, url string) error {
+func (a *app) listModels(ctx context.Context, url string) error {
 	store, err := postgres.Open(ctx, postgres.Config{URL: url, ApplicationName: "datastorage-cli"})
 	if err != nil {
-		return failed(exitUsage, "the database's URL is not one", err, "datastorage models list --help")
+		return newCommandError(exitUsage, "the database's URL is not one", err, "datastorage models list --help")
 	}
 	defer store.Close()
 	models, err := store.Models(ctx)
 	if err != nil {
-		return failed(exitFailed, "cannot list the models", err, "datastorage migrate --dry-run")
+		return newCommandError(exitFailed, "cannot list the models", err, "datastorage migrate --dry-run")
 	}
 	lines, rows := make([]modelLine, len(models)), make([][]string, len(models))
 	for i, m := range models {
@@ -177,7 +177,7 @@ func (a *app) models(ctx context.Context, url string) error {
 			active = "yes"
 		}
 		rows[i] = []string{
-			m.Name, strconv.Itoa(m.Dimensions), active, strconv.FormatInt(m.Vectors, 10), strconv.FormatInt(m.Signatures, 10), filled(m),
+			m.Name, strconv.Itoa(m.Dimensions), active, strconv.FormatInt(m.Vectors, 10), strconv.FormatInt(m.Signatures, 10), filledPercentage(m),
 		}
 	}
 	if a.json {
@@ -188,8 +188,8 @@ func (a *app) models(ctx context.Context, url string) error {
 	}, rows)
 }
 
-// filled is the share of signatures with a vector, rounded down: 100 % means all.
-func filled(m postgres.Model) string {
+// filledPercentage is the share of signatures with a vector, rounded down: 100 % means all.
+func filledPercentage(m postgres.Model) string {
 	if m.Signatures == 0 {
 		return "100 %"
 	}

@@ -14,21 +14,21 @@ import (
 // lineEvery is how often progress is told where it cannot be redrawn.
 const lineEvery = 5 * time.Second
 
-// progress tells how far an import has come: count, rate and time left.
-type progress interface {
-	show(bulk.Progress)
-	end()
+// progressReporter tells how far an import has come: count, rate and time left.
+type progressReporter interface {
+	update(bulk.Progress)
+	finish()
 }
 
 // newProgress draws a bar where lines can be drawn over, and else tells a line now and then. size is the input's bytes, 0
 // when unknown.
-func newProgress(talk *console.Stream, size int64) progress {
+func newProgress(talk *console.Stream, size int64) progressReporter {
 	if !talk.Escapes {
 		now := time.Now()
-		return &lines{talk: talk, size: size, started: now, lastLine: now}
+		return &progressLines{talk: talk, size: size, started: now, lastLine: now}
 	}
 	// The bar counts records; how many there will be is estimated from the bytes so far.
-	return bar{size, progressbar.NewOptions64(-1,
+	return progressBar{size, progressbar.NewOptions64(-1,
 		progressbar.OptionSetWriter(talk),
 		progressbar.OptionSetDescription("importing"),
 		progressbar.OptionSetItsString("records"),
@@ -42,50 +42,50 @@ func newProgress(talk *console.Stream, size int64) progress {
 	)}
 }
 
-type bar struct {
+type progressBar struct {
 	size int64
 	bar  *progressbar.ProgressBar
 }
 
-func (b bar) show(p bulk.Progress) {
-	if total := estimate(p, b.size); total > 0 {
+func (b progressBar) update(p bulk.Progress) {
+	if total := estimateRecords(p, b.size); total > 0 {
 		b.bar.ChangeMax64(total)
 	}
 	// A bar that cannot be drawn is no reason to stop.
 	_ = b.bar.Set64(p.Records)
 }
 
-func (b bar) end() { _ = b.bar.Clear() }
+func (b progressBar) finish() { _ = b.bar.Clear() }
 
-type lines struct {
+type progressLines struct {
 	talk              *console.Stream
 	size              int64
 	started, lastLine time.Time
 }
 
-func (l *lines) show(p bulk.Progress) {
+func (l *progressLines) update(p bulk.Progress) {
 	if time.Since(l.lastLine) < lineEvery {
 		return
 	}
 	l.lastLine = time.Now()
-	l.talk.Line("%s", progressLine(p, l.size, time.Since(l.started)))
+	l.talk.Line("%s", formatProgress(p, l.size, time.Since(l.started)))
 }
 
-func (l *lines) end() {}
+func (l *progressLines) finish() {}
 
-// progressLine is one line of progress after some time.
-func progressLine(p bulk.Progress, size int64, elapsed time.Duration) string {
+// formatProgress is one line of progress after some time.
+func formatProgress(p bulk.Progress, size int64, elapsed time.Duration) string {
 	rate := float64(p.Records) / elapsed.Seconds()
 	line := fmt.Sprintf("%d records, %.0f a second", p.Records, rate)
-	if total := estimate(p, size); total > 0 && rate > 0 {
+	if total := estimateRecords(p, size); total > 0 && rate > 0 {
 		left := time.Duration(float64(total-p.Records) / rate * float64(time.Second))
 		line = fmt.Sprintf("%d of about %d records, %.0f a second, %s left", p.Records, total, rate, left.Round(time.Second))
 	}
 	return line
 }
 
-// estimate is how many records the whole input holds when they go on as so far, or 0 when nobody knows.
-func estimate(p bulk.Progress, size int64) int64 {
+// estimateRecords is how many records the whole input holds when they go on as so far, or 0 when nobody knows.
+func estimateRecords(p bulk.Progress, size int64) int64 {
 	if size == 0 || p.Bytes == 0 {
 		return 0
 	}

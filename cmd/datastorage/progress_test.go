@@ -28,7 +28,7 @@ func TestProgressLine(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			if got := progressLine(test.progress, test.size, test.elapsed); got != test.want {
+			if got := formatProgress(test.progress, test.size, test.elapsed); got != test.want {
 				t.Errorf("%q, want %q", got, test.want)
 			}
 		})

@@ -30,7 +30,7 @@ func newRoot(a *app) *cobra.Command {
 		Short:         "Ask and feed the audit trail of automated remediation",
 		Long:          rootLong,
 		Example:       rootExample,
-		Version:       version(),
+		Version:       moduleVersion(),
 		Args:          cobra.NoArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -49,13 +49,13 @@ func newRoot(a *app) *cobra.Command {
 	flags.BoolVar(&a.strong, "strong", false, "read what was written a moment ago, not from a replica that may be behind")
 	root.AddCommand(
 		newDev(a), newMigrate(a), newModels(a), newImport(a), newSearch(a), newSimilar(a), newGet(a), newList(a), newHistory(a), newDoctor(a), newCompletion(a))
-	describeHelp(root)
-	completeNothingElse(root)
+	addHelpExample(root)
+	disableFileCompletion(root)
 	return root
 }
 
-// describeHelp gives cobra's own command what the others have.
-func describeHelp(root *cobra.Command) {
+// addHelpExample gives cobra's own command what the others have.
+func addHelpExample(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
 	for _, command := range root.Commands() {
 		if command.Name() == "help" {
@@ -64,10 +64,10 @@ func describeHelp(root *cobra.Command) {
 	}
 }
 
-// completeNothingElse keeps shells from offering files for flags that take none.
-func completeNothingElse(root *cobra.Command) {
+// disableFileCompletion keeps shells from offering files for flags that take none.
+func disableFileCompletion(root *cobra.Command) {
 	for _, command := range root.Commands() {
-		completeNothingElse(command)
+		disableFileCompletion(command)
 	}
 	root.LocalFlags().VisitAll(func(flag *pflag.Flag) {
 		if _, has := root.GetFlagCompletionFunc(flag.Name); !has {
@@ -77,8 +77,8 @@ func completeNothingElse(root *cobra.Command) {
 	})
 }
 
-// version is the module's, as the build recorded it.
-func version() string {
+// moduleVersion is the module's, as the build recorded it.
+func moduleVersion() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Version == "" {
 		return "unknown"

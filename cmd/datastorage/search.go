@@ -36,11 +36,11 @@ incident has them in another form. Filters are those of list.`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			input := options.input(strings.Join(args, " "))
+			input := options.searchInput(strings.Join(args, " "))
 			if cmd.Flags().Changed("min-score") {
 				input.MinScore = &options.minScore
 			}
-			return a.search(cmd.Context(), input, options.explain)
+			return a.searchIncidents(cmd.Context(), input, options.explain)
 		},
 	}
 	options.filters = addFilterFlags(command)
@@ -54,7 +54,7 @@ incident has them in another form. Filters are those of list.`,
 	return command
 }
 
-func (o searchOptions) input(query string) client.SearchInput {
+func (o searchOptions) searchInput(query string) client.SearchInput {
 	input := client.SearchInput{
 		Query: query, Mode: new(client.SearchMode(o.mode)), Filters: new(client.SearchFilters), Limit: &o.limit,
 		PerSignature: &o.perSignature,
@@ -63,28 +63,28 @@ func (o searchOptions) input(query string) client.SearchInput {
 	return input
 }
 
-func (a *app) search(ctx context.Context, input client.SearchInput, explain bool) error {
-	tape := new(tape)
-	api, err := a.connect(tape.recorded())
+func (a *app) searchIncidents(ctx context.Context, input client.SearchInput, explain bool) error {
+	tape := new(responseRecorder)
+	api, err := a.newClient(tape.clientOption())
 	if err != nil {
 		return err
 	}
-	input.Explain = new(explain || a.highlights())
+	input.Explain = new(explain || a.highlightsMatches())
 	found, err := api.Search(ctx, input)
 	if err != nil {
-		return refused("cannot search", err, "datastorage search --help")
+		return newCallError("cannot search", err, "datastorage search --help")
 	}
-	a.degraded(found.Search)
+	a.warnIfDegraded(found.Search)
 	if len(found.Data) == 0 {
 		a.talk.Line("nothing like it was found")
 	}
-	return a.show(tape, func() error { return a.found(found.Data, explain) })
+	return a.printResponse(tape, func() error { return a.printIncidents(found.Data, explain) })
 }
 
-// highlights reports whether matched words will stand out: only the service can say which they are.
-func (a *app) highlights() bool { return a.out.Escapes && !a.json }
+// highlightsMatches reports whether matched words will stand out: only the service can say which they are.
+func (a *app) highlightsMatches() bool { return a.out.Escapes && !a.json }
 
-func (a *app) degraded(how client.SearchInfo) {
+func (a *app) warnIfDegraded(how client.SearchInfo) {
 	for _, leg := range how.Degraded {
 		a.talk.Line("the %s part of the search did not answer: this is what the rest found", leg)
 	}
@@ -93,7 +93,7 @@ func (a *app) degraded(how client.SearchInfo) {
 // textLines is how many lines of an incident's text are shown at most; the longest texts have a hundred.
 const textLines = 3
 
-func (a *app) found(results []client.SearchResult, explain bool) error {
+func (a *app) printIncidents(results []client.SearchResult, explain bool) error {
 	columns := []console.Column{
 		{Title: "SCORE"},
 		{Title: "SEEN"},
@@ -112,25 +112,25 @@ func (a *app) found(results []client.SearchResult, explain bool) error {
 	rows := make([][]console.Cell, len(results))
 	for i, result := range results {
 		rows[i] = append(console.Cells(
-			strconv.FormatFloat(result.Score, 'f', 3, 64), strconv.FormatInt(result.Occurrences, 10), a.at(result.LastSeen),
-			share(result.SuccessRate.Success, result.SuccessRate.Failure), bestAction(result), shownIDs(result),
-		), incidentText(result), console.Cell{Text: tried(result)}, console.Cell{Text: lastSuccess(result)})
+			strconv.FormatFloat(result.Score, 'f', 3, 64), strconv.FormatInt(result.Occurrences, 10), a.formatTime(result.LastSeen),
+			formatRate(result.SuccessRate.Success, result.SuccessRate.Failure), formatBestAction(result), formatRemediationIDs(result),
+		), incidentTextCell(result), console.Cell{Text: formatTriedActions(result)}, console.Cell{Text: formatLastSuccess(result)})
 		if explain {
-			rows[i] = explained(rows[i], result)
+			rows[i] = addExplanation(rows[i], result)
 		}
 	}
 	return a.out.StyledTable(columns, rows)
 }
 
-// incidentText is the incident's text on one line; what matched stands out.
-func incidentText(result client.SearchResult) console.Cell {
+// incidentTextCell is the incident's text on one line; what matched stands out.
+func incidentTextCell(result client.SearchResult) console.Cell {
 	cell := console.Cell{Text: strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) {
 			return ' '
 		}
 		return r
 	}, result.Text)}
-	for _, term := range terms(result) {
+	for _, term := range explainedTerms(result) {
 		if strings.Contains(term.Term, " ") {
 			continue // The two words of a pair stand out by themselves, without what is between them.
 		}
@@ -141,39 +141,39 @@ func incidentText(result client.SearchResult) console.Cell {
 	return cell
 }
 
-func terms(result client.SearchResult) []client.ExplainTerm {
+func explainedTerms(result client.SearchResult) []client.ExplainTerm {
 	if result.Explain == nil || result.Explain.Lexical == nil {
 		return nil
 	}
 	return result.Explain.Lexical.Terms
 }
 
-// bestAction is the action that helped most surely; the service gives it first.
-func bestAction(result client.SearchResult) string {
+// formatBestAction is the action that helped most surely; the service gives it first.
+func formatBestAction(result client.SearchResult) string {
 	if len(result.Actions) == 0 {
 		return ""
 	}
-	return action(result.Actions[0])
+	return formatActionRate(result.Actions[0])
 }
 
-func action(a client.ActionRate) string {
-	return strings.TrimSpace(a.ActionType + " " + share(a.Success, a.Failure))
+func formatActionRate(a client.ActionRate) string {
+	return strings.TrimSpace(a.ActionType + " " + formatRate(a.Success, a.Failure))
 }
 
-// tried are all actions, best first, where there is more than the best one.
-func tried(result client.SearchResult) string {
+// formatTriedActions are all actions, best first, where there is more than the best one.
+func formatTriedActions(result client.SearchResult) string {
 	if len(result.Actions) < 2 {
 		return ""
 	}
 	all := make([]string, len(result.Actions))
 	for i, one := range result.Actions {
-		all[i] = action(one)
+		all[i] = formatActionRate(one)
 	}
 	return strings.Join(all, ", ")
 }
 
-// lastSuccess is the remediation whose workflow to look at: datastorage get shows it.
-func lastSuccess(result client.SearchResult) string {
+// formatLastSuccess is the remediation whose workflow to look at: datastorage get shows it.
+func formatLastSuccess(result client.SearchResult) string {
 	last := result.LastSuccess
 	if last == nil {
 		return ""
@@ -181,7 +181,7 @@ func lastSuccess(result client.SearchResult) string {
 	return fmt.Sprintf("%s (%s)", last.RemediationID, last.ActionType)
 }
 
-func shownIDs(result client.SearchResult) string {
+func formatRemediationIDs(result client.SearchResult) string {
 	ids := make([]string, len(result.Remediations))
 	for i, remediation := range result.Remediations {
 		ids[i] = remediation.RemediationID
@@ -189,28 +189,28 @@ func shownIDs(result client.SearchResult) string {
 	return strings.Join(ids, ",")
 }
 
-// explained adds to a row what each leg and the feedback added to the score, and the terms that matched with what they weigh.
-func explained(row []console.Cell, result client.SearchResult) []console.Cell {
+// addExplanation adds to a row what each leg and the feedback added to the score, and the terms that matched with what they weigh.
+func addExplanation(row []console.Cell, result client.SearchResult) []console.Cell {
 	explain := result.Explain
 	if explain == nil {
 		explain = &client.Explain{}
 	}
-	row = append(console.Cells(part(explain.Lexical), part(explain.Semantic), part(explain.Feedback)), row...)
-	return append(row, console.Cell{Text: matched(result)})
+	row = append(console.Cells(formatRetrieverScore(explain.Lexical), formatRetrieverScore(explain.Semantic), formatRetrieverScore(explain.Feedback)), row...)
+	return append(row, console.Cell{Text: formatMatchedTerms(result)})
 }
 
-func part(leg *client.ExplainLeg) string {
+func formatRetrieverScore(leg *client.ExplainLeg) string {
 	if leg == nil {
 		return ""
 	}
 	return strconv.FormatFloat(leg.Score, 'f', 3, 64)
 }
 
-// matched are the terms, weightiest first; where the incident has other words for one, these are named.
-func matched(result client.SearchResult) string {
+// formatMatchedTerms are the terms, weightiest first; where the incident has other words for one, these are named.
+func formatMatchedTerms(result client.SearchResult) string {
 	text := []rune(result.Text)
 	var all []string
-	for _, term := range terms(result) {
+	for _, term := range explainedTerms(result) {
 		described := term.Term + " " + strconv.FormatFloat(term.Score, 'f', 2, 64)
 		var others []string
 		for _, span := range term.Spans {

@@ -21,7 +21,7 @@ are those of list.`,
   datastorage similar rem-2026-0001 --environment production --explain`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.similar(cmd.Context(), args[0], options) },
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.showSimilar(cmd.Context(), args[0], options) },
 	}
 	options.filters = addFilterFlags(command)
 	flags := command.Flags()
@@ -33,36 +33,36 @@ are those of list.`,
 	return command
 }
 
-func (a *app) similar(ctx context.Context, id string, options searchOptions) error {
-	tape := new(tape)
-	api, err := a.connect(tape.recorded())
+func (a *app) showSimilar(ctx context.Context, id string, options searchOptions) error {
+	tape := new(responseRecorder)
+	api, err := a.newClient(tape.clientOption())
 	if err != nil {
 		return err
 	}
 	params := client.FindSimilarParams{
 		Mode: client.SearchMode(options.mode), Limit: options.limit, PerSignature: options.perSignature,
-		Explain: options.explain || a.highlights(),
+		Explain: options.explain || a.highlightsMatches(),
 	}
 	options.filters.copyTo(&params)
 	similar, err := api.Similar(ctx, id, params)
 	if err != nil {
-		return refused(fmt.Sprintf("cannot show what is like remediation %q", id), err, "datastorage list")
+		return newCallError(fmt.Sprintf("cannot show what is like remediation %q", id), err, "datastorage list")
 	}
-	a.degraded(similar.Search)
+	a.warnIfDegraded(similar.Search)
 	results := similar.Data
 	if similar.Recurrence != nil {
-		results = append([]client.SearchResult{marked(*similar.Recurrence)}, results...)
+		results = append([]client.SearchResult{markAsRecurrence(*similar.Recurrence)}, results...)
 	}
 	if len(results) == 0 {
 		a.talk.Line("nothing like it was found")
 	}
-	return a.show(tape, func() error { return a.found(results, options.explain) })
+	return a.printResponse(tape, func() error { return a.printIncidents(results, options.explain) })
 }
 
-// marked says in the text that the incident is the example's own; all of it matches, so nothing of it stands out.
-func marked(result client.SearchResult) client.SearchResult {
+// markAsRecurrence says in the text that the incident is the example's own; all of it matches, so nothing of it stands out.
+func markAsRecurrence(result client.SearchResult) client.SearchResult {
 	result.Text = "same: " + result.Text
-	all := terms(result)
+	all := explainedTerms(result)
 	for i := range all {
 		all[i].Spans = nil
 	}

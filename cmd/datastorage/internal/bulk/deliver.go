@@ -11,22 +11,22 @@ import (
 	"github.com/datastorage-service/datastorage/client"
 )
 
-// deliver sends lines until each is stored or refused, and returns what became of them, in their order.
-func deliver(ctx context.Context, send Sender, lines []line) ([]outcome, error) {
+// deliverLines sends lines until each is stored or refused, and returns what became of them, in their order.
+func deliverLines(ctx context.Context, send Sender, lines []line) ([]outcome, error) {
 	outcomes := make([]outcome, len(lines))
 	var open []int
 	for i, line := range lines {
-		if problem := check(line); problem != nil {
+		if problem := checkLine(line); problem != nil {
 			outcomes[i].problem = problem
 		} else {
 			open = append(open, i)
 		}
 	}
-	return outcomes, settle(ctx, send, lines, open, outcomes)
+	return outcomes, sendOrSplit(ctx, send, lines, open, outcomes)
 }
 
-// check finds what would make the whole request unreadable.
-func check(line line) *client.Problem {
+// checkLine finds what would make the whole request unreadable.
+func checkLine(line line) *client.Problem {
 	switch {
 	case line.text == nil:
 		return &client.Problem{Title: "The line is too long", Detail: fmt.Sprintf("A record has %d bytes at most.", maxLine)}
@@ -36,9 +36,9 @@ func check(line line) *client.Problem {
 	return nil
 }
 
-// settle sends the lines at the indices in open. When the request is refused as a whole, the records that its problem
+// sendOrSplit sends the lines at the indices in open. When the request is refused as a whole, the records that its problem
 // names are refused with it and the others are sent again; when it names none, each half is sent alone.
-func settle(ctx context.Context, send Sender, lines []line, open []int, outcomes []outcome) error {
+func sendOrSplit(ctx context.Context, send Sender, lines []line, open []int, outcomes []outcome) error {
 	if len(open) == 0 {
 		return nil
 	}
@@ -49,7 +49,7 @@ func settle(ctx context.Context, send Sender, lines []line, open []int, outcomes
 	results, err := send(ctx, records)
 	if err == nil {
 		for at, i := range open {
-			outcomes[i] = outcomeOf(results[at], at)
+			outcomes[i] = outcomeOfResult(results[at], at)
 		}
 		return nil
 	}
@@ -58,31 +58,31 @@ func settle(ctx context.Context, send Sender, lines []line, open []int, outcomes
 		return err
 	}
 	if len(open) == 1 {
-		outcomes[open[0]].problem = ownProblem(refusal.Problem, 0)
+		outcomes[open[0]].problem = problemOfRecord(refusal.Problem, 0)
 		return nil
 	}
-	rest := refuseNamed(refusal.Problem, open, outcomes)
+	rest := refuseNamedRecords(refusal.Problem, open, outcomes)
 	if len(rest) < len(open) {
-		return settle(ctx, send, lines, rest, outcomes)
+		return sendOrSplit(ctx, send, lines, rest, outcomes)
 	}
 	half := len(open) / 2
-	if err := settle(ctx, send, lines, open[:half], outcomes); err != nil {
+	if err := sendOrSplit(ctx, send, lines, open[:half], outcomes); err != nil {
 		return err
 	}
-	return settle(ctx, send, lines, open[half:], outcomes)
+	return sendOrSplit(ctx, send, lines, open[half:], outcomes)
 }
 
-// refuseNamed refuses the records that a request's problem names, and returns the indices of the others.
-func refuseNamed(problem client.Problem, open []int, outcomes []outcome) (rest []int) {
+// refuseNamedRecords refuses the records that a request's problem names, and returns the indices of the others.
+func refuseNamedRecords(problem client.Problem, open []int, outcomes []outcome) (rest []int) {
 	named := map[int]bool{}
 	for _, fault := range problem.Errors {
-		if at, _, ok := recordOf(fault.Field); ok {
+		if at, _, ok := splitRecordPath(fault.Field); ok {
 			named[at] = true
 		}
 	}
 	for at, i := range open {
 		if named[at] {
-			outcomes[i].problem = ownProblem(problem, at)
+			outcomes[i].problem = problemOfRecord(problem, at)
 		} else {
 			rest = append(rest, i)
 		}
@@ -90,19 +90,19 @@ func refuseNamed(problem client.Problem, open []int, outcomes []outcome) (rest [
 	return rest
 }
 
-func outcomeOf(result client.BatchResult, at int) outcome {
+func outcomeOfResult(result client.BatchResult, at int) outcome {
 	if result.Problem != nil {
-		return outcome{problem: ownProblem(*result.Problem, at)}
+		return outcome{problem: problemOfRecord(*result.Problem, at)}
 	}
 	return outcome{replay: result.Replayed()}
 }
 
-// ownProblem is what a problem says of the record at a place of the request, with fields named as within the record. When
+// problemOfRecord is what a problem says of the record at a place of the request, with fields named as within the record. When
 // it names none of the record's fields, all of it is said.
-func ownProblem(problem client.Problem, at int) *client.Problem {
+func problemOfRecord(problem client.Problem, at int) *client.Problem {
 	var own []client.FieldError
 	for _, fault := range problem.Errors {
-		if place, field, ok := recordOf(fault.Field); ok && place == at {
+		if place, field, ok := splitRecordPath(fault.Field); ok && place == at {
 			fault.Field = field
 			own = append(own, fault)
 		}
@@ -113,8 +113,8 @@ func ownProblem(problem client.Problem, at int) *client.Problem {
 	return &problem
 }
 
-// recordOf takes a path such as records[3].metadata.a apart into 3 and metadata.a.
-func recordOf(path string) (at int, field string, ok bool) {
+// splitRecordPath takes a path such as records[3].metadata.a apart into 3 and metadata.a.
+func splitRecordPath(path string) (at int, field string, ok bool) {
 	rest, ok := strings.CutPrefix(path, "records[")
 	if !ok {
 		return 0, "", false

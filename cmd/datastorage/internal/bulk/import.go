@@ -95,19 +95,19 @@ func Import(ctx context.Context, input io.Reader, config Config) (Summary, error
 	queue := make(chan batch, config.InFlight-1)
 	group.Go(func() error {
 		defer close(queue)
-		return produce(ctx, group, newLines(input), config.Send, queue)
+		return produceBatches(ctx, group, newLineReader(input), config.Send, queue)
 	})
 	var progress Progress
-	group.Go(func() error { return collect(ctx, queue, config, &progress) })
+	group.Go(func() error { return collectResults(ctx, queue, config, &progress) })
 	err := group.Wait()
 	return progress.Summary, err
 }
 
-// produce queues batches in the order of the input, and starts each when there is room for it.
-func produce(ctx context.Context, group *errgroup.Group, input *lines, send Sender, queue chan<- batch) error {
-	cutter := cutter{input: input}
+// produceBatches queues batches in the order of the input, and starts each when there is room for it.
+func produceBatches(ctx context.Context, group *errgroup.Group, input *lineReader, send Sender, queue chan<- batch) error {
+	cutter := batchCutter{input: input}
 	for {
-		lines, err := cutter.next()
+		lines, err := cutter.nextBatch()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
@@ -121,15 +121,15 @@ func produce(ctx context.Context, group *errgroup.Group, input *lines, send Send
 			return ctx.Err()
 		}
 		group.Go(func() error {
-			outcomes, err := deliver(ctx, send, next.lines)
+			outcomes, err := deliverLines(ctx, send, next.lines)
 			next.done <- result{outcomes, err}
 			return nil
 		})
 	}
 }
 
-// collect takes the results in the order of the input.
-func collect(ctx context.Context, queue <-chan batch, config Config, progress *Progress) error {
+// collectResults takes the results in the order of the input.
+func collectResults(ctx context.Context, queue <-chan batch, config Config, progress *Progress) error {
 	for batch := range queue {
 		var result result
 		select {
@@ -141,7 +141,7 @@ func collect(ctx context.Context, queue <-chan batch, config Config, progress *P
 			return fmt.Errorf("send lines %d to %d: %w", batch.lines[0].number, batch.lines[len(batch.lines)-1].number, result.err)
 		}
 		for i, line := range batch.lines {
-			if err := progress.count(line, result.outcomes[i], config.Refused); err != nil {
+			if err := progress.countOutcome(line, result.outcomes[i], config.Refused); err != nil {
 				return err
 			}
 		}
@@ -150,13 +150,13 @@ func collect(ctx context.Context, queue <-chan batch, config Config, progress *P
 	return nil
 }
 
-func (p *Progress) count(line line, outcome outcome, refused func(Refusal) error) error {
+func (p *Progress) countOutcome(line line, outcome outcome, refused func(Refusal) error) error {
 	p.Records++
 	p.Bytes += line.size
 	switch {
 	case outcome.problem != nil:
 		p.Refused++
-		if err := refused(Refusal{Line: line.number, Record: line.record(), Problem: *outcome.problem}); err != nil {
+		if err := refused(Refusal{Line: line.number, Record: line.asJSON(), Problem: *outcome.problem}); err != nil {
 			return fmt.Errorf("keep the refused line %d: %w", line.number, err)
 		}
 	case outcome.replay:
@@ -167,8 +167,8 @@ func (p *Progress) count(line line, outcome outcome, refused func(Refusal) error
 	return nil
 }
 
-// record is the line as a JSON value.
-func (l line) record() json.RawMessage {
+// asJSON is the line as a JSON value.
+func (l line) asJSON() json.RawMessage {
 	if l.text == nil || json.Valid(l.text) {
 		return l.text
 	}
@@ -179,22 +179,22 @@ func (l line) record() json.RawMessage {
 	return text
 }
 
-// cutter cuts the input into batches that fit into a request.
-type cutter struct {
-	input *lines
+// batchCutter cuts the input into batches that fit into a request.
+type batchCutter struct {
+	input *lineReader
 	// left is a line that did not fit into the batch before.
 	left *line
 }
 
-// next is the next batch, or io.EOF.
-func (c *cutter) next() ([]line, error) {
+// nextBatch is the next batch, or io.EOF.
+func (c *batchCutter) nextBatch() ([]line, error) {
 	var batch []line
 	size := 0
 	if c.left != nil {
 		batch, size, c.left = append(batch, *c.left), len(c.left.text), nil
 	}
 	for len(batch) < client.MaxBatch {
-		line, err := c.input.next()
+		line, err := c.input.nextLine()
 		if errors.Is(err, io.EOF) && len(batch) > 0 {
 			return batch, nil
 		}

@@ -21,21 +21,21 @@ type line struct {
 	size int64
 }
 
-// lines reads an input line by line, holding one line at a time.
-type lines struct {
+// lineReader reads an input line by line, holding one line at a time.
+type lineReader struct {
 	reader *bufio.Reader
 	number int64
 }
 
-func newLines(input io.Reader) *lines {
-	return &lines{reader: bufio.NewReaderSize(input, 64<<10)}
+func newLineReader(input io.Reader) *lineReader {
+	return &lineReader{reader: bufio.NewReaderSize(input, 64<<10)}
 }
 
-// next is the next line that is not blank, or io.EOF.
-func (l *lines) next() (line, error) {
+// nextLine is the next line that is not blank, or io.EOF.
+func (l *lineReader) nextLine() (line, error) {
 	var size int64
 	for {
-		text, read, err := l.read()
+		text, read, err := l.readLine()
 		size += read
 		if err != nil && (!errors.Is(err, io.EOF) || read == 0) {
 			return line{}, err
@@ -50,8 +50,8 @@ func (l *lines) next() (line, error) {
 	}
 }
 
-// read reads up to the next line break, and drops what is longer than maxLine.
-func (l *lines) read() (text []byte, size int64, err error) {
+// readLine reads up to the next line break, and drops what is longer than maxLine.
+func (l *lineReader) readLine() (text []byte, size int64, err error) {
 	text = []byte{}
 	for {
 		part, err := l.reader.ReadSlice('\n')

@@ -9,14 +9,14 @@ import (
 
 // Text makes a text safe to show as a part of a line: what a terminal or a reader of tab-separated values could take for a
 // command is written as an escape of Go, such as \n, \x1b or \u202e.
-func Text(text string) string { return escape(text, shown) }
+func Text(text string) string { return escapeUnsafe(text, isPrintable) }
 
 // Lines is Text for a text of several lines, which stay.
 func Lines(text string) string {
-	return escape(text, func(r rune) bool { return r == '\n' || shown(r) })
+	return escapeUnsafe(text, func(r rune) bool { return r == '\n' || isPrintable(r) })
 }
 
-func escape(text string, keep func(rune) bool) string {
+func escapeUnsafe(text string, keep func(rune) bool) string {
 	text = strings.ToValidUTF8(text, string(unicode.ReplacementChar))
 	if strings.IndexFunc(text, func(r rune) bool { return !keep(r) }) < 0 {
 		return text
@@ -33,19 +33,19 @@ func escape(text string, keep func(rune) bool) string {
 	return safe.String()
 }
 
-// shown reports whether a character only shows itself. Joiners are let through: emoji and Indic scripts are written with them.
-func shown(r rune) bool {
+// isPrintable reports whether a character only shows itself. Joiners are let through: emoji and Indic scripts are written with them.
+func isPrintable(r rune) bool {
 	const zeroWidthNonJoiner, zeroWidthJoiner = '\u200c', '\u200d'
 	return unicode.IsPrint(r) || unicode.Is(unicode.Zs, r) || r == zeroWidthJoiner || r == zeroWidthNonJoiner
 }
 
-// escapeJSON writes the characters of a JSON text that could command a terminal as escapes of JSON, which changes no value:
+// escapeUnsafeJSON writes the characters of a JSON text that could command a terminal as escapes of JSON, which changes no value:
 // outside of strings such characters cannot stand.
-func escapeJSON(text []byte) []byte {
+func escapeUnsafeJSON(text []byte) []byte {
 	safe := make([]byte, 0, len(text))
 	for _, r := range strings.ToValidUTF8(string(text), string(unicode.ReplacementChar)) {
 		switch {
-		case r == '\n' || r == '\t' || shown(r):
+		case r == '\n' || r == '\t' || isPrintable(r):
 			safe = append(safe, string(r)...)
 		case r > 0xffff:
 			high, low := utf16.EncodeRune(r)

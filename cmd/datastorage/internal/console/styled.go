@@ -38,7 +38,7 @@ type glyph struct {
 func (c Cell) glyphs() []glyph {
 	var all []glyph
 	runes := []rune(c.Text)
-	for _, part := range c.parts(len(runes)) {
+	for _, part := range c.styledParts(len(runes)) {
 		text := Text(string(runes[part.Start:part.End]))
 		for state := -1; text != ""; {
 			g := glyph{strong: part.strong}
@@ -54,8 +54,8 @@ type part struct {
 	strong bool
 }
 
-// parts divides a text of so many characters by what stands out; spans may overlap, and reach too far.
-func (c Cell) parts(length int) []part {
+// styledParts divides a text of so many characters by what stands out; spans may overlap, and reach too far.
+func (c Cell) styledParts(length int) []part {
 	spans := slices.Clone(c.Strong)
 	slices.SortFunc(spans, func(a, b Span) int { return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.End, b.End)) })
 	var parts []part
@@ -71,7 +71,7 @@ func (c Cell) parts(length int) []part {
 	return append(parts, part{Span: Span{at, length}})
 }
 
-func width(glyphs []glyph) int {
+func displayWidth(glyphs []glyph) int {
 	n := 0
 	for _, g := range glyphs {
 		n += g.width
@@ -79,8 +79,8 @@ func width(glyphs []glyph) int {
 	return n
 }
 
-// fit is how many of the glyphs go into so many columns.
-func fit(glyphs []glyph, columns int) int {
+// fittingGlyphs is how many of the glyphs go into so many columns.
+func fittingGlyphs(glyphs []glyph, columns int) int {
 	for i, g := range glyphs {
 		if columns -= g.width; columns < 0 {
 			return i
@@ -91,19 +91,19 @@ func fit(glyphs []glyph, columns int) int {
 
 var ellipsis = glyph{text: "…", width: 1}
 
-// cut shortens a line to so many columns, 0 being no limit.
-func cut(line []glyph, columns int) []glyph {
-	if columns == 0 || width(line) <= columns {
+// truncateGlyphs shortens a line to so many columns, 0 being no limit.
+func truncateGlyphs(line []glyph, columns int) []glyph {
+	if columns == 0 || displayWidth(line) <= columns {
 		return line
 	}
-	return slices.Concat(line[:fit(line, columns-1)], []glyph{ellipsis})
+	return slices.Concat(line[:fittingGlyphs(line, columns-1)], []glyph{ellipsis})
 }
 
-// wrap breaks a text into lines of so many columns, between words where it can.
-func wrap(text []glyph, columns int) [][]glyph {
+// wrapGlyphs breaks a text into lines of so many columns, between words where it can.
+func wrapGlyphs(text []glyph, columns int) [][]glyph {
 	var lines [][]glyph
 	for len(text) > 0 {
-		n := max(fit(text, columns), 1)
+		n := max(fittingGlyphs(text, columns), 1)
 		next := n
 		if n < len(text) {
 			for at := n; at > 0; at-- {
@@ -119,9 +119,9 @@ func wrap(text []glyph, columns int) [][]glyph {
 	return lines
 }
 
-// excerpt is what of the lines is shown if it may be so many: the first, and those in a row where the most stands out, the earliest of
+// excerptLines is what of the lines is shown if it may be so many: the first, and those in a row where the most stands out, the earliest of
 // several.
-func excerpt(lines [][]glyph, most int) [][]glyph {
+func excerptLines(lines [][]glyph, most int) [][]glyph {
 	if len(lines) <= most {
 		return lines
 	}
@@ -150,8 +150,8 @@ func excerpt(lines [][]glyph, most int) [][]glyph {
 // Bold and its end (ECMA-48, SGR 1 and 22).
 const strongOn, strongOff = "\x1b[1m", "\x1b[22m"
 
-// line is the text of glyphs, with what stands out in bold if the stream shows it.
-func (s *Stream) line(glyphs []glyph) string {
+// renderGlyphs is the text of glyphs, with what stands out in bold if the stream shows it.
+func (s *Stream) renderGlyphs(glyphs []glyph) string {
 	var text strings.Builder
 	strong := false
 	turn := func(to bool) {

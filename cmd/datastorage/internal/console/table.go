@@ -41,23 +41,23 @@ func (s *Stream) Table(columns []Column, rows [][]string) error {
 // StyledTable is Table of cells in which something stands out.
 func (s *Stream) StyledTable(columns []Column, rows [][]Cell) error {
 	if !s.Terminal {
-		return s.separated(plain(rows))
+		return s.writeTabSeparated(plainTexts(rows))
 	}
 	titles := make([]Cell, len(columns))
 	for i, column := range columns {
 		titles[i].Text = column.Title
 	}
-	lines := [][][]glyph{cells(columns, titles)}
+	lines := [][][]glyph{rowGlyphs(columns, titles)}
 	for _, row := range rows {
-		lines = append(lines, cells(columns, row))
+		lines = append(lines, rowGlyphs(columns, row))
 	}
 	var text strings.Builder
-	widths := widths(lines)
-	s.cutLast(lines, widths)
+	widths := columnWidths(lines)
+	s.truncateLastColumn(lines, widths)
 	for i, line := range lines {
-		text.WriteString(s.aligned(line, widths) + "\n")
+		text.WriteString(s.alignCells(line, widths) + "\n")
 		if i > 0 {
-			s.below(&text, columns, rows[i-1])
+			s.writeCellsBelow(&text, columns, rows[i-1])
 		}
 	}
 	if _, err := io.WriteString(s, text.String()); err != nil {
@@ -66,29 +66,29 @@ func (s *Stream) StyledTable(columns []Column, rows [][]Cell) error {
 	return nil
 }
 
-// cells are those that stand in the row.
-func cells(columns []Column, row []Cell) [][]glyph {
+// rowGlyphs are those that stand in the row.
+func rowGlyphs(columns []Column, row []Cell) [][]glyph {
 	var line [][]glyph
 	for i, cell := range row {
 		if columns[i].Below == 0 {
-			line = append(line, cut(cell.glyphs(), columns[i].Most))
+			line = append(line, truncateGlyphs(cell.glyphs(), columns[i].Most))
 		}
 	}
 	return line
 }
 
-func widths(lines [][][]glyph) []int {
+func columnWidths(lines [][][]glyph) []int {
 	widths := make([]int, len(lines[0]))
 	for _, line := range lines {
 		for i, cell := range line {
-			widths[i] = max(widths[i], width(cell))
+			widths[i] = max(widths[i], displayWidth(cell))
 		}
 	}
 	return widths
 }
 
-// cutLast makes the rows fit the terminal.
-func (s *Stream) cutLast(lines [][][]glyph, widths []int) {
+// truncateLastColumn makes the rows fit the terminal.
+func (s *Stream) truncateLastColumn(lines [][][]glyph, widths []int) {
 	last := len(widths) - 1
 	room := s.Columns
 	for _, width := range widths[:last] {
@@ -98,26 +98,26 @@ func (s *Stream) cutLast(lines [][][]glyph, widths []int) {
 		return
 	}
 	for _, line := range lines {
-		line[last] = cut(line[last], max(room, leastLast))
+		line[last] = truncateGlyphs(line[last], max(room, leastLast))
 	}
 }
 
-func (s *Stream) aligned(line [][]glyph, widths []int) string {
+func (s *Stream) alignCells(line [][]glyph, widths []int) string {
 	var text strings.Builder
 	for i, cell := range line {
 		if i > 0 {
 			text.WriteString(gap)
 		}
-		text.WriteString(s.line(cell))
+		text.WriteString(s.renderGlyphs(cell))
 		if i < len(line)-1 {
-			text.WriteString(strings.Repeat(" ", widths[i]-width(cell)))
+			text.WriteString(strings.Repeat(" ", widths[i]-displayWidth(cell)))
 		}
 	}
 	return text.String()
 }
 
-// below writes the cells that stand under their row.
-func (s *Stream) below(text *strings.Builder, columns []Column, row []Cell) {
+// writeCellsBelow writes the cells that stand under their row.
+func (s *Stream) writeCellsBelow(text *strings.Builder, columns []Column, row []Cell) {
 	// Two columns stay free for the ellipses of an excerpt.
 	room := max(cmp.Or(s.Columns, defaultColumns)-len(indent)-2, 1)
 	for i, cell := range row {
@@ -128,13 +128,13 @@ func (s *Stream) below(text *strings.Builder, columns []Column, row []Cell) {
 		if title := columns[i].Title; title != "" && len(all) > 0 {
 			all = append(Cell{Text: title + ": "}.glyphs(), all...)
 		}
-		for _, line := range excerpt(wrap(all, room), columns[i].Below) {
-			text.WriteString(indent + s.line(line) + "\n")
+		for _, line := range excerptLines(wrapGlyphs(all, room), columns[i].Below) {
+			text.WriteString(indent + s.renderGlyphs(line) + "\n")
 		}
 	}
 }
 
-func plain(rows [][]Cell) [][]string {
+func plainTexts(rows [][]Cell) [][]string {
 	texts := make([][]string, len(rows))
 	for i, row := range rows {
 		for _, cell := range row {
@@ -159,7 +159,7 @@ func (s *Stream) Record(fields []Field) error {
 		}
 	}
 	if !s.Terminal {
-		return s.separated(rows)
+		return s.writeTabSeparated(rows)
 	}
 	for _, row := range rows {
 		hanging := "\n" + strings.Repeat(" ", widest+2)
@@ -171,9 +171,9 @@ func (s *Stream) Record(fields []Field) error {
 	return nil
 }
 
-func (s *Stream) separated(rows [][]string) error {
+func (s *Stream) writeTabSeparated(rows [][]string) error {
 	for _, row := range rows {
-		if _, err := fmt.Fprintln(s, strings.Join(safe(row), "\t")); err != nil {
+		if _, err := fmt.Fprintln(s, strings.Join(safeTexts(row), "\t")); err != nil {
 			return fmt.Errorf("write the rows: %w", err)
 		}
 	}
@@ -184,7 +184,7 @@ func (s *Stream) separated(rows [][]string) error {
 func (s *Stream) JSON(text []byte) error {
 	text = append([]byte(nil), text...)
 	if s.Terminal {
-		text = escapeJSON(text)
+		text = escapeUnsafeJSON(text)
 	}
 	if len(text) == 0 || text[len(text)-1] != '\n' {
 		text = append(text, '\n')
@@ -195,7 +195,7 @@ func (s *Stream) JSON(text []byte) error {
 	return nil
 }
 
-func safe(cells []string) []string {
+func safeTexts(cells []string) []string {
 	safe := make([]string, len(cells))
 	for i, cell := range cells {
 		safe[i] = Text(cell)

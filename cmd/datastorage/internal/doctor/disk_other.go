@@ -4,7 +4,7 @@ package doctor
 
 import "errors"
 
-// freeSpace cannot be asked for here, where there is no private PostgreSQL either.
-func freeSpace(string) (uint64, error) {
+// freeDiskBytes cannot be asked for here, where there is no private PostgreSQL either.
+func freeDiskBytes(string) (uint64, error) {
 	return 0, errors.ErrUnsupported
 }

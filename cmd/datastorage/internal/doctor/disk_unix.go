@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// freeSpace is how many bytes an ordinary user may still write in a folder.
-func freeSpace(folder string) (uint64, error) {
+// freeDiskBytes is how many bytes an ordinary user may still write in a folder.
+func freeDiskBytes(folder string) (uint64, error) {
 	var stat unix.Statfs_t
 	if err := unix.Statfs(folder, &stat); err != nil {
 		return 0, fmt.Errorf("ask for the free space of %s: %w", folder, err)

@@ -51,7 +51,7 @@ const patience = 10 * time.Second
 // Examine looks at every part, one after the other.
 func (m Machine) Examine(ctx context.Context) []Finding {
 	parts := []func(context.Context) Finding{
-		m.golang, m.make, m.python, m.disk, m.port, m.postgres, m.service,
+		m.examineGo, m.examineMake, m.examinePython, m.examineDisk, m.examinePort, m.examinePostgres, m.examineService,
 	}
 	findings := make([]Finding, len(parts))
 	for i, look := range parts {
@@ -62,14 +62,14 @@ func (m Machine) Examine(ctx context.Context) []Finding {
 	return findings
 }
 
-func ok(part, format string, args ...any) Finding {
+func newOKFinding(part, format string, args ...any) Finding {
 	return Finding{Part: part, State: OK, Found: fmt.Sprintf(format, args...)}
 }
 
-func later(part, found, mend string) Finding {
+func newLaterFinding(part, found, mend string) Finding {
 	return Finding{Part: part, State: Later, Found: found, Mend: mend}
 }
 
-func missing(part, found, mend string) Finding {
+func newMissingFinding(part, found, mend string) Finding {
 	return Finding{Part: part, State: Missing, Found: found, Mend: mend}
 }

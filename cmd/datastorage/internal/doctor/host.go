@@ -14,33 +14,33 @@ import (
 // (up to 1 GB by default, max_wal_size) and some data.
 const neededSpace = 2 << 30
 
-func (m Machine) disk(context.Context) Finding {
+func (m Machine) examineDisk(context.Context) Finding {
 	folder := m.Local
 	for _, err := os.Stat(folder); err != nil && folder != filepath.Dir(folder); _, err = os.Stat(folder) {
 		folder = filepath.Dir(folder)
 	}
-	free, err := freeSpace(folder)
+	free, err := freeDiskBytes(folder)
 	if err != nil {
-		return missing("disk", err.Error(), "df -h "+folder)
+		return newMissingFinding("disk", err.Error(), "df -h "+folder)
 	}
 	found := fmt.Sprintf("%.1f GB free for %s", float64(free)/1e9, m.Local)
 	if free < neededSpace {
-		return missing("disk", fmt.Sprintf("%s, and %.1f GB are needed", found, neededSpace/1e9), "du -sh "+folder+"   # and make room")
+		return newMissingFinding("disk", fmt.Sprintf("%s, and %.1f GB are needed", found, neededSpace/1e9), "du -sh "+folder+"   # and make room")
 	}
-	return ok("disk", "%s", found)
+	return newOKFinding("disk", "%s", found)
 }
 
-// port is free, or the local stack has it.
-func (m Machine) port(ctx context.Context) Finding {
+// examinePort is free, or the local stack has it.
+func (m Machine) examinePort(ctx context.Context) Finding {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", m.Addr)
 	if err == nil {
 		_ = listener.Close()
-		return ok("port", "%s is free", m.Addr)
+		return newOKFinding("port", "%s is free", m.Addr)
 	}
 	if api, err := client.New("http://" + m.Addr); err == nil {
 		if _, err := api.Health(ctx); err == nil {
-			return ok("port", "%s: the local stack has it", m.Addr)
+			return newOKFinding("port", "%s: the local stack has it", m.Addr)
 		}
 	}
-	return missing("port", err.Error(), "make run ADDR=127.0.0.1:3001   # any free port")
+	return newMissingFinding("port", err.Error(), "make run ADDR=127.0.0.1:3001   # any free port")
 }

