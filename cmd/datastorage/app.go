@@ -15,17 +15,17 @@ import (
 // defaultURL is where the local stack listens, the address of sam local start-api.
 const defaultURL = "http://127.0.0.1:3000"
 
-// app is what the commands share.
+// app holds what all commands use.
 type app struct {
 	in *os.File
-	// out takes data, talk everything that is said about it.
+	// out takes data, talk progress, hints and errors.
 	out, talk *console.Stream
 	getenv    func(string) string
 
 	// url, json and strong are flags of every command.
 	url          string
 	json, strong bool
-	// started is set once the command line is understood.
+	// started is set once the command line has been parsed.
 	started bool
 }
 
@@ -42,7 +42,7 @@ func (a *app) runCommandLine(ctx context.Context, args []string) int {
 	return failure.code
 }
 
-// serviceURL is the service's address: the flag, else DATASTORAGE_URL, else the local stack's.
+// serviceURL returns the flag --url, else DATASTORAGE_URL, else the local stack's address.
 func (a *app) serviceURL() string {
 	for _, url := range []string{a.url, a.getenv("DATASTORAGE_URL")} {
 		if url != "" {
@@ -52,7 +52,7 @@ func (a *app) serviceURL() string {
 	return defaultURL
 }
 
-// newClient makes a client of the service.
+// newClient returns a client of the service, with the token and the consistency of the command line.
 func (a *app) newClient(options ...client.Option) (*client.Client, error) {
 	options = append(options, client.WithUserAgent("datastorage-cli"))
 	if token := a.getenv("DATASTORAGE_TOKEN"); token != "" {
@@ -60,7 +60,7 @@ func (a *app) newClient(options ...client.Option) (*client.Client, error) {
 	}
 	api, err := client.New(a.serviceURL(), options...)
 	if err != nil {
-		return nil, newCommandError(exitUsage, "the service's address is not one", err, "datastorage list --url "+defaultURL)
+		return nil, newCommandError(exitUsage, "invalid service URL", err, "datastorage list --url "+defaultURL)
 	}
 	if a.strong {
 		api = api.Strong()
@@ -75,13 +75,13 @@ func bearerSigner(token string) client.Signer {
 	}
 }
 
-// requestTimeout bounds one attempt: API Gateway answers for a silent function after 30 s.
+// requestTimeout bounds one attempt: API Gateway responds for a silent function after 30 s.
 const requestTimeout = 35 * time.Second
 
-// responseRecorder keeps the body of the last answer, so that --json can print it as it came. It is for one call at a time.
+// responseRecorder keeps the body of the last response, so that --json can print it unchanged. It is not safe for concurrent calls.
 type responseRecorder struct{ body bytes.Buffer }
 
-// clientOption makes a client put its answers on the tape.
+// clientOption makes a client record its responses.
 func (t *responseRecorder) clientOption() client.Option {
 	return client.WithHTTPClient(&http.Client{
 		Transport:     t,
@@ -90,7 +90,7 @@ func (t *responseRecorder) clientOption() client.Option {
 	})
 }
 
-// RoundTrip copies what is read of the answer.
+// RoundTrip records the body while the client reads it.
 func (t *responseRecorder) RoundTrip(request *http.Request) (*http.Response, error) {
 	t.body.Reset()
 	response, err := http.DefaultTransport.RoundTrip(request)
@@ -105,7 +105,7 @@ type recordedBody struct {
 	io.Closer
 }
 
-// printResponse prints the last answer: as it came with --json, else as print does.
+// printResponse prints the last response unchanged with --json, and otherwise calls print.
 func (a *app) printResponse(tape *responseRecorder, print func() error) error {
 	if a.json {
 		return a.out.JSON(tape.body.Bytes())

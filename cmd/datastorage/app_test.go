@@ -92,7 +92,7 @@ func anyHasFlag(root *cobra.Command, name string) bool {
 	return slices.ContainsFunc(root.Commands(), func(command *cobra.Command) bool { return anyHasFlag(command, name) })
 }
 
-// ran is what a command line left behind.
+// ran is the result of a command line.
 type ran struct {
 	code      int
 	out, talk string
@@ -142,14 +142,14 @@ func serve(t *testing.T, handler http.HandlerFunc) string {
 	return server.URL
 }
 
-// A service, or something in its place, may answer anything. None of it may command the terminal.
-func TestHostileAnswersDoNotReachTheTerminal(t *testing.T) {
+// TestHostileResponsesDoNotReachTheTerminal sends control sequences in every field of a response.
+func TestHostileResponsesDoNotReachTheTerminal(t *testing.T) {
 	t.Parallel()
 	const evil = "\\u001b]0;owned\\u0007\u009b31m\u202e\u0085\\u0000"
 	remediation := fmt.Sprintf(`"id":1,"remediation_id":"%[1]s","name":"%[1]s","namespace":"%[1]s","error_message":"a\n%[1]s",`+
 		`"workflow_yaml":"%[1]s","actor":"%[1]s","metadata":{"k":"%[1]s"},"phase":"%[1]s","truncated":["%[1]s"],`+
 		`"executions":[{"execution_id":"%[1]s","error_message":"%[1]s"}]`, evil)
-	answers := map[string]string{
+	responses := map[string]string{
 		"/v1/remediations":         `{"data":[{` + remediation + `}],"pagination":{"has_more":true,"next_cursor":"` + evil + `"}}`,
 		"/v1/remediations/x":       `{` + remediation + `}`,
 		"/v1/remediations/history": `{"data":[{"event_id":"` + evil + `","kind":"` + evil + `"}],"pagination":{}}`,
@@ -163,7 +163,7 @@ func TestHostileAnswersDoNotReachTheTerminal(t *testing.T) {
 		if path != r.URL.Path {
 			path += "/history"
 		}
-		body, known := answers[path]
+		body, known := responses[path]
 		if !known {
 			w.Header().Set("Content-Type", "application/problem+json")
 			w.WriteHeader(http.StatusBadRequest)
@@ -180,7 +180,7 @@ func TestHostileAnswersDoNotReachTheTerminal(t *testing.T) {
 					t.Errorf("unsafe: %q %q", got.out, got.talk)
 				}
 				if !strings.Contains(got.out+got.talk, "owned") {
-					t.Errorf("the text is gone: %q %q", got.out, got.talk)
+					t.Errorf("the text is missing: %q %q", got.out, got.talk)
 				}
 			})
 		}
@@ -196,7 +196,7 @@ func TestJSONIntoAPipeIsUnchanged(t *testing.T) {
 	}
 }
 
-func TestForgedJournalIsTold(t *testing.T) {
+func TestForgedJournalIsReported(t *testing.T) {
 	t.Parallel()
 	service := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, `{"data":[{"event_id":"e-1","canonical":"{}","leaf_hash":"00"}],"pagination":{}}`)
@@ -231,12 +231,12 @@ func TestImportThatBreaksOffIsPartlyDone(t *testing.T) {
 	if got.code != exitPartly || got.out != `{"records":500,"stored":500,"already_there":0,"refused":0}`+"\n" {
 		t.Errorf("%+v", got)
 	}
-	if !strings.Contains(got.talk, "why: 500 Internal error") || !strings.Contains(got.talk, "again: it goes on") {
+	if !strings.Contains(got.talk, "why: 500 Internal error") || !strings.Contains(got.talk, "again: it continues") {
 		t.Errorf("%s", got.talk)
 	}
 }
 
-// Nothing comes from the pipe, and nothing will: only the interruption ends the command.
+// TestInterruptedImport reads from a pipe that stays empty: only the interruption ends the command.
 func TestInterruptedImport(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -264,7 +264,7 @@ func TestInterruptedReads(t *testing.T) {
 			defer cancel()
 			service := serve(t, func(_ http.ResponseWriter, r *http.Request) {
 				cancel()
-				_, _ = io.Copy(io.Discard, r.Body) // Only then does net/http notice that the caller has gone.
+				_, _ = io.Copy(io.Discard, r.Body) // net/http notices only now that the caller has gone.
 				<-r.Context().Done()
 			})
 			if strings.HasPrefix(line, "migrate") {

@@ -41,7 +41,7 @@ func (a *app) printCompletion(root *cobra.Command, shell string) error {
 	return nil
 }
 
-// printJSON prints what this command says itself, where no API answers.
+// printJSON prints a result that does not come from the API.
 func (a *app) printJSON(value any) error {
 	text, err := json.Marshal(value)
 	if err != nil {

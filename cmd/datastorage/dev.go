@@ -58,7 +58,7 @@ Ctrl-C is its proper end, with code 0.`,
 
 func (a *app) runLocalStack(ctx context.Context, options devOptions) (err error) {
 	if _, port, err := net.SplitHostPort(options.addr); err != nil || port == "0" || port == "" {
-		return newCommandError(exitUsage, "no address to serve on", fmt.Errorf("--addr %q is not host:port", options.addr),
+		return newCommandError(exitUsage, "invalid address", fmt.Errorf("--addr %q is not host:port", options.addr),
 			"datastorage dev --addr "+local.DefaultAddr)
 	}
 	folder, err := program.DefaultDir()
@@ -67,7 +67,7 @@ func (a *app) runLocalStack(ctx context.Context, options devOptions) (err error)
 	}
 	template, err := os.ReadFile(filepath.Join(filepath.Dir(folder), "template.yaml"))
 	if err != nil {
-		return newCommandError(exitUsage, "the local stack's routes are not here", err, "cd to the repository, where template.yaml is")
+		return newCommandError(exitUsage, "template.yaml, which has the local stack's routes, is missing", err, "cd to the repository, where template.yaml is")
 	}
 	log, err := a.newFunctionLog()
 	if err != nil {
@@ -95,32 +95,32 @@ func (a *app) runLocalStack(ctx context.Context, options devOptions) (err error)
 	})
 }
 
-// newFunctionLog writes the functions' log to standard output, as their runtime would collect it.
+// newFunctionLog returns a log of the functions on standard output.
 func (a *app) newFunctionLog() (*slog.Logger, error) {
 	var level slog.Level
 	if text := a.getenv("DATASTORAGE_LOG_LEVEL"); text != "" {
 		if err := level.UnmarshalText([]byte(text)); err != nil {
-			return nil, newCommandError(exitUsage, "DATASTORAGE_LOG_LEVEL is wrong", err,
+			return nil, newCommandError(exitUsage, "invalid DATASTORAGE_LOG_LEVEL", err,
 				"export DATASTORAGE_LOG_LEVEL=info   # or debug, warn, error")
 		}
 	}
 	return slog.New(slog.NewJSONHandler(a.out, &slog.HandlerOptions{Level: level})), nil
 }
 
-// openTelemetry writes the functions' metrics to the file, anew, and sends their traces where AWS_XRAY_DAEMON_ADDRESS says, as in a deployment.
+// openTelemetry truncates the metrics file and writes the functions' metrics to it; traces go to AWS_XRAY_DAEMON_ADDRESS, as in a deployment.
 func (a *app) openTelemetry(metrics string) (*telemetry.Telemetry, func() error, error) {
 	config := telemetry.Config{Daemon: a.getenv("AWS_XRAY_DAEMON_ADDRESS"), ClosedSets: local.ClosedSets()}
 	closeFile := func() error { return nil }
 	if metrics != "" {
 		file, err := os.Create(metrics)
 		if err != nil {
-			return nil, nil, newCommandError(exitUsage, "the metrics cannot be written", err, "datastorage dev --metrics metrics.jsonl")
+			return nil, nil, newCommandError(exitUsage, "cannot write metrics", err, "datastorage dev --metrics metrics.jsonl")
 		}
 		config.Metrics, closeFile = file, file.Close
 	}
 	tel, err := telemetry.New(config)
 	if err != nil {
-		return nil, nil, newCommandError(exitUsage, "the traces have no place to go", err, "unset AWS_XRAY_DAEMON_ADDRESS")
+		return nil, nil, newCommandError(exitUsage, "invalid AWS_XRAY_DAEMON_ADDRESS", err, "unset AWS_XRAY_DAEMON_ADDRESS")
 	}
 	return tel, func() error {
 		tel.Close()
@@ -128,7 +128,7 @@ func (a *app) openTelemetry(metrics string) (*telemetry.Telemetry, func() error,
 	}, nil
 }
 
-// printURLOnceHealthy prints the address of the API once it answers.
+// printURLOnceHealthy prints the URL of the API once /health responds.
 func (a *app) printURLOnceHealthy(ctx context.Context, addr string) {
 	url := "http://" + addr
 	api, err := client.New(url)
@@ -144,7 +144,7 @@ func (a *app) printURLOnceHealthy(ctx context.Context, addr string) {
 	}
 }
 
-// loadSampleRecords imports the samples as anybody would.
+// loadSampleRecords imports the sample records through the API and returns their number.
 func loadSampleRecords(ctx context.Context, url string) (int, error) {
 	api, err := client.New(url)
 	if err != nil {

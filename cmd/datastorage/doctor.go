@@ -19,9 +19,9 @@ func newDoctor(a *app) *cobra.Command {
 	var addr string
 	command := &cobra.Command{
 		Use:   "doctor",
-		Short: "Look for what the local stack needs, and say how to mend what is missing",
-		Long: `Look for each part that the local stack needs: ok is there, later comes by itself with make run, missing has to be mended, by
-the line beside it. Something missing ends the command with code 1.`,
+		Short: "Check what the local stack needs, and print how to install what is missing",
+		Long: `Check each part that the local stack needs. ok: present; later: make run brings it; missing: run the command shown next to it.
+Exits with code 1 if anything is missing.`,
 		Example: `  datastorage doctor
   datastorage doctor --json | jq '.checks[] | select(.state != "ok")'`,
 		Args:              cobra.NoArgs,
@@ -52,7 +52,7 @@ func (a *app) examineMachine(ctx context.Context, addr string) error {
 		}
 	}
 	if lacking != nil {
-		return newCommandError(exitFailed, fmt.Sprintf("%d parts need mending", len(lacking)), errors.New(strings.Join(lacking, "; ")), mend)
+		return newCommandError(exitFailed, fmt.Sprintf("%d parts are missing", len(lacking)), errors.New(strings.Join(lacking, "; ")), mend)
 	}
 	return nil
 }

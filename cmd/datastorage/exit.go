@@ -12,7 +12,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/program"
 )
 
-// The exit codes, as the help of the root command tells them.
+// The exit codes, as documented in the help of the root command.
 const (
 	exitDone        = 0
 	exitFailed      = 1
@@ -23,7 +23,7 @@ const (
 	exitInterrupted = 130 // 128 + SIGINT, as shells report it
 )
 
-// commandError is an error with the exit code that it ends the process with.
+// commandError is an error with the process's exit code.
 type commandError struct {
 	code    int
 	problem *program.Problem
@@ -35,12 +35,12 @@ func (f *commandError) Error() string { return f.problem.Error() }
 // Unwrap is the cause.
 func (f *commandError) Unwrap() error { return f.problem }
 
-// newCommandError is a failure with its code.
+// newCommandError makes an error of three lines: what failed, err's reason, and the next command to try.
 func newCommandError(code int, what string, err error, next string) error {
 	return &commandError{code, &program.Problem{What: what, Why: shortReason(err), Next: next, Err: err}}
 }
 
-// newCallError is a failure of a call of the API. next is for errors that say nothing better.
+// newCallError makes the error of a failed API call, with the exit code for err. next is used unless err suggests a better command.
 func newCallError(what string, err error, next string) error {
 	return newCallErrorWithCode(exitCodeOf(err), what, err, next)
 }
@@ -50,14 +50,14 @@ func newCallErrorWithCode(code int, what string, err error, next string) error {
 	case code == exitForbidden:
 		next = "export DATASTORAGE_TOKEN=…   # a bearer token that allows this"
 	case isUnreachable(err):
-		next = "make run   # or set DATASTORAGE_URL; datastorage doctor looks further"
+		next = "make run   # or set DATASTORAGE_URL; datastorage doctor checks the machine"
 	case errors.Is(err, client.ErrUnavailable):
 		next = "datastorage doctor"
 	}
 	return newCommandError(code, what, err, next)
 }
 
-// exitCodeOf is the code for an error of the API.
+// exitCodeOf maps an error of the API to an exit code.
 func exitCodeOf(err error) int {
 	switch {
 	case errors.Is(err, client.ErrInvalid), errors.Is(err, client.ErrTooLarge):
@@ -76,25 +76,25 @@ func isUnreachable(err error) bool {
 	return is
 }
 
-// shortReason is an error's text without what the person knows: which request was being sent where.
+// shortReason is err's message without the request that was sent, which the user knows.
 func shortReason(err error) string {
 	if refusal, ok := errors.AsType[*client.Error](err); ok {
 		return refusal.Error()
 	}
 	if transport, ok := errors.AsType[*url.Error](err); ok {
-		return fmt.Sprintf("no answer from %s: %v", transport.URL, transport.Err)
+		return fmt.Sprintf("no response from %s: %v", transport.URL, transport.Err)
 	}
 	return err.Error()
 }
 
-// commandErrorOf gives any error of a command its code and its three lines.
+// commandErrorOf turns any error of a command into a commandError.
 func (a *app) commandErrorOf(ctx context.Context, command *cobra.Command, err error) *commandError {
 	known, ok := errors.AsType[*commandError](err)
 	problem, mendable := errors.AsType[*program.Problem](err)
 	switch {
 	case ctx.Err() != nil:
 		return &commandError{exitInterrupted, &program.Problem{
-			What: "interrupted", Why: "asked to stop", Next: command.CommandPath() + "   # again: it is safe to repeat", Err: err,
+			What: "interrupted", Why: "asked to stop", Next: command.CommandPath() + "   # safe to run again", Err: err,
 		}}
 	case ok:
 		return known
@@ -102,11 +102,11 @@ func (a *app) commandErrorOf(ctx context.Context, command *cobra.Command, err er
 		return &commandError{exitFailed, problem}
 	case !a.started:
 		return &commandError{exitUsage, &program.Problem{
-			What: "the command line is not understood", Why: err.Error(), Next: command.CommandPath() + " --help", Err: err,
+			What: "invalid command line", Why: err.Error(), Next: command.CommandPath() + " --help", Err: err,
 		}}
 	default:
 		return &commandError{exitFailed, &program.Problem{
-			What: command.CommandPath() + " did not work", Why: err.Error(), Next: "datastorage doctor", Err: err,
+			What: command.CommandPath() + " failed", Why: err.Error(), Next: "datastorage doctor", Err: err,
 		}}
 	}
 }

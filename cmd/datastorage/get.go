@@ -59,7 +59,7 @@ func (a *app) printDetail(r *client.RemediationDetail) error {
 		}
 	}
 	for _, kind := range r.Truncated {
-		a.talk.Line("not all %s are shown: there are too many for one answer", kind)
+		a.talk.Line("not all %s are shown: there are too many for one response", kind)
 	}
 	return nil
 }

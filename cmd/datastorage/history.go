@@ -21,8 +21,8 @@ func newHistory(a *app) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "history ID",
 		Short: "Show the journal of a remediation and verify its hashes",
-		Long: `Show the journal of a remediation, oldest first. The hash of every entry is computed again from its canonical text; one that
-differs ends the command with code 1.`,
+		Long: `Show the journal of a remediation, oldest first. The hash of every entry is recomputed from its canonical text; if one differs,
+the command exits with code 1.`,
 		Example: `  datastorage history rem-2026-0001
   datastorage history rem-2026-0001 --json | jq -r '.data[].canonical'`,
 		Args:              cobra.ExactArgs(1),
@@ -31,7 +31,7 @@ differs ends the command with code 1.`,
 	}
 	flags := command.Flags()
 	flags.IntVar(&options.params.Limit, "limit", 100, "entries on a page, 1 to 1000")
-	flags.StringVar(&options.params.Cursor, "cursor", "", "go on where a page ended")
+	flags.StringVar(&options.params.Cursor, "cursor", "", "continue after a page")
 	flags.BoolVar(&options.all, "all", false, "every page, not only one")
 	return command
 }
@@ -68,7 +68,7 @@ func (a *app) showHistory(ctx context.Context, id string, options historyOptions
 		params.Cursor = page.Pagination.NextCursor
 	}
 	if doubts != nil {
-		return newCommandError(exitFailed, "the journal does not hold what its hashes say", doubts, "datastorage history "+id+" --json")
+		return newCommandError(exitFailed, "journal entries do not match their hashes", doubts, "datastorage history "+id+" --json")
 	}
 	return nil
 }

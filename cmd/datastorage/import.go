@@ -16,8 +16,8 @@ import (
 	"github.com/datastorage-service/datastorage/cmd/datastorage/internal/bulk"
 )
 
-// inFlight is how many batches are under way when nobody says otherwise: enough to hide the way to the service, few enough
-// for the connections of a small database.
+// inFlight is the default number of concurrent batches: enough to hide the latency of the service, few enough for the connections of a
+// small database.
 const inFlight = 4
 
 func newImport(a *app) *cobra.Command {
@@ -25,12 +25,12 @@ func newImport(a *app) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "import FILE|-",
 		Short: "Record every line of an NDJSON file",
-		Long: `Record every line of a file, or of standard input, as a remediation: one JSON object on each line, as the API takes it.
+		Long: `Record every line of a file, or of standard input, as a remediation: one JSON object per line, in the API's format.
 
-Records that the service refuses go to FILE.rejected (stdin.rejected), a line each: {"line":…,"record":…,"problem":…}. It is
-safe to repeat: what is stored already stays as it is.
+Records that the service refuses go to FILE.rejected (stdin.rejected), one per line: {"line":…,"record":…,"problem":…}.
+Running the import again is safe: stored records are not changed.
 
-Exit code 5 says that some records were refused or that the import broke off after some were stored; 2, that all were refused.`,
+Exit code 5: some records were refused, or the import stopped after some were stored; 2: all were refused.`,
 		Example: `  datastorage import records.ndjson
   zcat records.ndjson.gz | datastorage import -
   datastorage import records.ndjson --json | jq .refused`,
@@ -40,7 +40,7 @@ Exit code 5 says that some records were refused or that the import broke off aft
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return a.importFile(cmd.Context(), args[0], jobs) },
 	}
-	command.Flags().IntVar(&jobs, "jobs", inFlight, "batches under way at once, 1 to 64")
+	command.Flags().IntVar(&jobs, "jobs", inFlight, "concurrent batches, 1 to 64")
 	return command
 }
 
@@ -86,7 +86,7 @@ func (a *app) openInput(name string) (*os.File, error) {
 	return file, nil
 }
 
-// sendRecords imports the whole input. A service that restarts meanwhile is waited for, one that is not there to begin with is not.
+// sendRecords imports the whole input. It waits for a service that restarts during the import, but not for one that is unreachable at the start.
 func (a *app) sendRecords(ctx context.Context, input *os.File, rejects *rejectsFile, jobs int) (bulk.Summary, error) {
 	patience := client.WithRetry(client.RetryPolicy{Attempts: 8, BaseDelay: 200 * time.Millisecond, MaxDelay: 20 * time.Second})
 	api, err := a.newClient(patience)
@@ -103,7 +103,7 @@ func (a *app) sendRecords(ctx context.Context, input *os.File, rejects *rejectsF
 	})
 }
 
-// newInterruptibleReader reads an input until the context ends, also while the input itself is waiting for somebody to type.
+// newInterruptibleReader reads input until the context ends, also while a read of input blocks.
 func newInterruptibleReader(ctx context.Context, input io.Reader) io.Reader {
 	reader, writer := io.Pipe()
 	go func() {
@@ -114,7 +114,7 @@ func newInterruptibleReader(ctx context.Context, input io.Reader) io.Reader {
 	return reader
 }
 
-// importResult gives an import its exit code.
+// importResult returns the import's error with its exit code, or nil.
 func (a *app) importResult(name string, summary bulk.Summary, rejects *rejectsFile, err error) error {
 	kept := summary.Stored + summary.AlreadyThere
 	switch {
@@ -123,7 +123,7 @@ func (a *app) importResult(name string, summary bulk.Summary, rejects *rejectsFi
 		if kept > 0 {
 			code = exitPartly
 		}
-		return newCallErrorWithCode(code, "not all of "+name+" is imported", err, "datastorage import "+name+"   # again: it goes on")
+		return newCallErrorWithCode(code, name+" was not imported completely", err, "datastorage import "+name+"   # again: it continues")
 	case summary.Refused == 0:
 		return nil
 	}
@@ -131,11 +131,11 @@ func (a *app) importResult(name string, summary bulk.Summary, rejects *rejectsFi
 	if kept == 0 {
 		code = exitUsage
 	}
-	why := fmt.Errorf("%d of %d records break a rule of the service; each is kept with its problem", summary.Refused, summary.Records)
-	return newCommandError(code, "not every record is stored", why, "head -3 "+rejects.name)
+	why := fmt.Errorf("%d of %d records were refused; the file has each with its problem", summary.Refused, summary.Records)
+	return newCommandError(code, "not all records were stored", why, "head -3 "+rejects.name)
 }
 
-// rejectsFile is the file of refused records, made when there is one.
+// rejectsFile is the file of refused records, created for the first of them.
 type rejectsFile struct {
 	name string
 	file *os.File
@@ -148,12 +148,12 @@ func rejectsFileName(name string) string {
 	return name + ".rejected"
 }
 
-// writeRefusal writes a refusal. The file may hold secrets that the service would have redacted: only its owner reads it.
+// writeRefusal appends a refused record. The file may contain secrets that the service would have redacted, so only its owner may read it.
 func (r *rejectsFile) writeRefusal(refusal bulk.Refusal) error {
 	if r.file == nil {
 		file, err := os.OpenFile(r.name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 		if err != nil {
-			return fmt.Errorf("make the file of refused records: %w", err)
+			return fmt.Errorf("create the file of refused records: %w", err)
 		}
 		r.file = file
 	}
@@ -169,7 +169,7 @@ func (r *rejectsFile) writtenName() string {
 	return r.name
 }
 
-// closeOrRemove ends the file. Where nothing was refused, a file of an earlier import would lie: it goes.
+// closeOrRemove closes the file, or removes that of an earlier import if nothing was refused.
 func (r *rejectsFile) closeOrRemove() error {
 	if r.file != nil {
 		return r.file.Close()
@@ -180,7 +180,7 @@ func (r *rejectsFile) closeOrRemove() error {
 	return nil
 }
 
-// remainingBytes is how many bytes an input holds, or 0 when nobody knows.
+// remainingBytes is the number of unread bytes of a regular file, and 0 for any other input.
 func remainingBytes(input *os.File) int64 {
 	info, err := input.Stat()
 	if err != nil || !info.Mode().IsRegular() {

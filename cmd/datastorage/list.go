@@ -23,8 +23,8 @@ func newList(a *app) *cobra.Command {
 		Short: "List remediations, newest first",
 		Long: `List remediations, newest first.
 
-Each filter takes several values, separated by commas, of which one must match; several filters must all match. With --all and
---json, each page is a line.`,
+A filter takes several values, separated by commas, one of which must match; all filters must match. With --all and --json, each
+page is a line.`,
 		Example: `  datastorage list --namespace payments --status failure --since 7d
   datastorage list --severity critical,high --limit 20 --json
   datastorage list --environment production --all | cut -f2 | sort | uniq -c`,
@@ -35,7 +35,7 @@ Each filter takes several values, separated by commas, of which one must match; 
 	options.filters = addFilterFlags(command)
 	flags := command.Flags()
 	flags.IntVar(&options.params.Limit, "limit", 100, "remediations on a page, 1 to 1000")
-	flags.StringVar(&options.params.Cursor, "cursor", "", "go on where a page ended, with the same filters")
+	flags.StringVar(&options.params.Cursor, "cursor", "", "continue after a page, with the same filters")
 	flags.IntVar(&options.params.Offset, "offset", 0, "remediations to skip, instead of a cursor")
 	flags.StringVar((*string)(&options.params.Sort), "sort", string(client.SortNewestFirst), "start_time or -start_time")
 	flags.BoolVar(&options.params.IncludeTotal, "include-total", false, "count all that match")
@@ -44,7 +44,7 @@ Each filter takes several values, separated by commas, of which one must match; 
 	return command
 }
 
-// listRemediations prints one page or, with --all, one after the other.
+// listRemediations prints one page or, with --all, all pages.
 func (a *app) listRemediations(ctx context.Context, options listOptions) error {
 	if options.params.Limit == 0 {
 		return newCommandError(exitUsage, "cannot list remediations", errors.New("--limit must be 1 to 1000"), "datastorage list --help")

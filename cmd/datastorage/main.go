@@ -1,5 +1,5 @@
-// Command datastorage is the Data Storage Service on the command line: it runs the local stack, brings a database to the
-// schema, imports records, and asks the API. It knows the API through package client only.
+// Command datastorage is the command line of the Data Storage Service: it runs the local stack, migrates a database, imports records, and
+// queries the API. It uses the API through package client only.
 package main
 
 import (

@@ -22,9 +22,9 @@ func newMigrate(a *app) *cobra.Command {
 	var dryRun bool
 	command := &cobra.Command{
 		Use:   "migrate",
-		Short: "Bring a database to the schema of this version",
-		Long: `Apply the migrations that a database lacks, set what belongs to the database, and register the embedding models that the
-DATASTORAGE_EMBEDDING_… variables name. Run again, it changes nothing; two at once wait for each other.
+		Short: "Migrate a database to the schema of this version",
+		Long: `Apply the missing migrations, configure the database, and register the embedding models that the DATASTORAGE_EMBEDDING_… variables
+name. Running it again changes nothing; concurrent runs wait for each other.
 
 It connects as the schema's owner, datastorage_admin, directly and not through a proxy.`,
 		Example: `  datastorage migrate --dry-run
@@ -35,7 +35,7 @@ It connects as the schema's owner, datastorage_admin, directly and not through a
 			url := cmp.Or(databaseURL, a.getenv(migrateURLVariable))
 			switch {
 			case url == "":
-				return newCommandError(exitUsage, "no database is named", errors.New("neither --database-url nor "+migrateURLVariable+" is set"),
+				return newCommandError(exitUsage, "no database given", errors.New("neither --database-url nor "+migrateURLVariable+" is set"),
 					"datastorage migrate --database-url postgres://datastorage_admin@127.0.0.1/datastorage")
 			case dryRun:
 				return a.printPendingMigrations(cmd.Context(), url)
@@ -45,15 +45,15 @@ It connects as the schema's owner, datastorage_admin, directly and not through a
 	}
 	flags := command.Flags()
 	flags.StringVar(&databaseURL, "database-url", "", "the database (default "+migrateURLVariable+"; a password is better there)")
-	flags.BoolVar(&dryRun, "dry-run", false, "print the SQL that would be run, and change nothing")
+	flags.BoolVar(&dryRun, "dry-run", false, "print the SQL that would run, and change nothing")
 	return command
 }
 
-// printPendingMigrations prints the SQL of the migrations that the database lacks.
+// printPendingMigrations prints the SQL of the missing migrations.
 func (a *app) printPendingMigrations(ctx context.Context, url string) error {
 	lacking, err := migrations.Pending(ctx, url)
 	if err != nil {
-		return newCommandError(exitFailed, "cannot see what the database lacks", err, "psql, with the same URL")
+		return newCommandError(exitFailed, "cannot read the schema version", err, "psql, with the same URL")
 	}
 	done := migrate.Done{Applied: []string{}, Version: migrations.Latest()}
 	for _, migration := range lacking {
@@ -77,11 +77,11 @@ func (a *app) printPendingMigrations(ctx context.Context, url string) error {
 func (a *app) migrateDatabase(ctx context.Context, url string) error {
 	migrator, err := a.newMigrator(ctx, url)
 	if err != nil {
-		return newCommandError(exitUsage, "the embedding model's settings do not hold", err, "env | grep DATASTORAGE_EMBEDDING")
+		return newCommandError(exitUsage, "invalid settings of the embedding model", err, "env | grep DATASTORAGE_EMBEDDING")
 	}
 	done, err := migrator.Migrate(ctx, migrate.Order{})
 	if err != nil {
-		return newCommandError(exitFailed, fmt.Sprintf("the database is not migrated (%d migrations were applied)", len(done.Applied)), err,
+		return newCommandError(exitFailed, fmt.Sprintf("the migration failed (%d migrations were applied)", len(done.Applied)), err,
 			"datastorage migrate --dry-run")
 	}
 	a.talk.Line("%d migrations applied: the database is at version %d", len(done.Applied), done.Version)

@@ -20,11 +20,11 @@ func newModels(a *app) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "models",
 		Short: "Change the embedding model without downtime",
-		Long: `See which embedding models a database has, and change from one to another while writes and searches go on:
+		Long: `List a database's embedding models, and change from one to another while writes and searches continue:
 
   1. configure the functions with the next model as well, by DATASTORAGE_EMBEDDING_NEXT_…, and register it (migrate does that);
-  2. the maintain function fills it in beside the old one: list shows how far it is;
-  3. activate it: within seconds searches are answered with it. Activating the old one again is the way back;
+  2. the maintain function fills it in alongside the old one: list shows the progress;
+  3. activate it: searches use it within seconds. Activating the old one again is the way back;
   4. drop the old one, once the functions are configured with the new one alone.
 
 It connects as the schema's owner, datastorage_admin, directly and not through a proxy.`,
@@ -41,7 +41,7 @@ It connects as the schema's owner, datastorage_admin, directly and not through a
 		return func(cmd *cobra.Command, args []string) error {
 			url := cmp.Or(databaseURL, a.getenv(migrateURLVariable))
 			if url == "" {
-				return newCommandError(exitUsage, "no database is named", errors.New("neither --database-url nor "+migrateURLVariable+" is set"),
+				return newCommandError(exitUsage, "no database given", errors.New("neither --database-url nor "+migrateURLVariable+" is set"),
 					"datastorage models list --database-url postgres://datastorage_admin@127.0.0.1/datastorage")
 			}
 			return do(cmd.Context(), url, args)
@@ -70,15 +70,15 @@ func newModelsRegister(a *app, on withDatabaseURL) *cobra.Command {
 	return &cobra.Command{
 		Use:   "register NAME DIMENSIONS",
 		Short: "Register a model, so that maintain fills it in",
-		Long: `Make the place for a model's vectors, under NAME@DIMENSIONS. Registering a known model changes nothing. The first model of a
-database becomes the active one.`,
+		Long: `Create the partition and index of a model's vectors, under NAME@DIMENSIONS. Registering a known model changes nothing. The first
+model of a database becomes the active one.`,
 		Example:           `  datastorage models register text-embedding-3-small 1536`,
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: on(func(ctx context.Context, url string, args []string) error {
 			dimensions, err := strconv.Atoi(args[1])
 			if err != nil || args[0] == "" || dimensions < 1 || dimensions > maxDimensions {
-				return newCommandError(exitUsage, "this is no model", fmt.Errorf("DIMENSIONS must be a whole number from 1 to %d", maxDimensions),
+				return newCommandError(exitUsage, "invalid model", fmt.Errorf("DIMENSIONS must be a whole number from 1 to %d", maxDimensions),
 					"datastorage models register --help")
 			}
 			model := embedding.Model{Name: args[0], Dimensions: dimensions}
@@ -88,7 +88,7 @@ database becomes the active one.`,
 	}
 }
 
-// maxDimensions is what the database takes.
+// maxDimensions is the database's limit.
 const maxDimensions = 4000
 
 func newModelsActivate(a *app, on withDatabaseURL) *cobra.Command {
@@ -96,8 +96,8 @@ func newModelsActivate(a *app, on withDatabaseURL) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "activate NAME",
 		Short: "Write and search with a model from now on",
-		Long: `Make a model the one that is written and searched with, in one transaction; functions notice within 5 seconds. It is refused as
-long as signatures lack a vector of the model: searches would not find them. With --force, maintain makes those later.`,
+		Long: `Make a model the one for writes and searches, in one transaction; functions use it within 5 seconds. It is refused while
+signatures lack a vector of the model, because searches would not find them. With --force, maintain makes those vectors later.`,
 		Example: `  datastorage models activate text-embedding-3-small@1536
   datastorage models activate text-embedding-3-small@1536 --force`,
 		Args:              cobra.ExactArgs(1),
@@ -119,8 +119,8 @@ func newModelsDrop(a *app, on withDatabaseURL) *cobra.Command {
 	return &cobra.Command{
 		Use:   "drop NAME",
 		Short: "Drop a model that is not active, with its vectors",
-		Long: `Drop a model with its vectors and its index. It waits for statements under way that use signatures or vectors, a tenth of a
-second at a time and for a minute altogether, and lets all others go on in between.`,
+		Long: `Drop a model with its vectors and its index. It waits for running statements on signatures or vectors, in attempts of a tenth of
+a second for up to a minute, so that other statements continue in between.`,
 		Example:           `  datastorage models drop text-embedding-ada-002@1536`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -131,17 +131,17 @@ second at a time and for a minute altogether, and lets all others go on in betwe
 	}
 }
 
-// reportModelChange tells what became of a change of a model.
+// reportModelChange prints the result of a change of models, or returns its error with the exit code.
 func (a *app) reportModelChange(err error, model, said string, answer any) error {
 	code, next := exitFailed, "datastorage models list"
 	switch {
 	case errors.Is(err, migrations.ErrModelUnknown):
 		code = exitNotFound
 	case errors.Is(err, migrations.ErrBusy):
-		next = "the same again, when less is going on"
+		next = "try again under less load"
 	}
 	if err != nil {
-		return newCommandError(code, "nothing is changed for "+model, err, next)
+		return newCommandError(code, "nothing was changed for "+model, err, next)
 	}
 	a.talk.Line("%s %s", model, said)
 	if a.json {
@@ -162,7 +162,7 @@ type modelLine struct {
 func (a *app) listModels(ctx context.Context, url string) error {
 	store, err := postgres.Open(ctx, postgres.Config{URL: url, ApplicationName: "datastorage-cli"})
 	if err != nil {
-		return newCommandError(exitUsage, "the database's URL is not one", err, "datastorage models list --help")
+		return newCommandError(exitUsage, "invalid database URL", err, "datastorage models list --help")
 	}
 	defer store.Close()
 	models, err := store.Models(ctx)
@@ -188,7 +188,7 @@ func (a *app) listModels(ctx context.Context, url string) error {
 	}, rows)
 }
 
-// filledPercentage is the share of signatures with a vector, rounded down: 100 % means all.
+// filledPercentage is the percentage of signatures with a vector, rounded down: 100 % means all.
 func filledPercentage(m postgres.Model) string {
 	if m.Signatures == 0 {
 		return "100 %"

@@ -11,23 +11,22 @@ import (
 	"github.com/datastorage-service/datastorage/cmd/datastorage/internal/console"
 )
 
-// lineEvery is how often progress is told where it cannot be redrawn.
+// lineEvery is the interval of progress lines where no bar can be drawn.
 const lineEvery = 5 * time.Second
 
-// progressReporter tells how far an import has come: count, rate and time left.
+// progressReporter shows the progress of an import: count, rate and time left.
 type progressReporter interface {
 	update(bulk.Progress)
 	finish()
 }
 
-// newProgress draws a bar where lines can be drawn over, and else tells a line now and then. size is the input's bytes, 0
-// when unknown.
+// newProgress returns a bar if the stream can redraw, and periodic lines otherwise. size is the number of input bytes, 0 if unknown.
 func newProgress(talk *console.Stream, size int64) progressReporter {
 	if !talk.Escapes {
 		now := time.Now()
 		return &progressLines{talk: talk, size: size, started: now, lastLine: now}
 	}
-	// The bar counts records; how many there will be is estimated from the bytes so far.
+	// The bar counts records; their total is estimated from the bytes so far.
 	return progressBar{size, progressbar.NewOptions64(-1,
 		progressbar.OptionSetWriter(talk),
 		progressbar.OptionSetDescription("importing"),
@@ -51,7 +50,7 @@ func (b progressBar) update(p bulk.Progress) {
 	if total := estimateRecords(p, b.size); total > 0 {
 		b.bar.ChangeMax64(total)
 	}
-	// A bar that cannot be drawn is no reason to stop.
+	// An import continues when its bar cannot be drawn.
 	_ = b.bar.Set64(p.Records)
 }
 
@@ -73,7 +72,7 @@ func (l *progressLines) update(p bulk.Progress) {
 
 func (l *progressLines) finish() {}
 
-// formatProgress is one line of progress after some time.
+// formatProgress is one line of progress: count, rate and time left.
 func formatProgress(p bulk.Progress, size int64, elapsed time.Duration) string {
 	rate := float64(p.Records) / elapsed.Seconds()
 	line := fmt.Sprintf("%d records, %.0f a second", p.Records, rate)
@@ -84,7 +83,7 @@ func formatProgress(p bulk.Progress, size int64, elapsed time.Duration) string {
 	return line
 }
 
-// estimateRecords is how many records the whole input holds when they go on as so far, or 0 when nobody knows.
+// estimateRecords is the expected number of records of the whole input, or 0 if unknown.
 func estimateRecords(p bulk.Progress, size int64) int64 {
 	if size == 0 || p.Bytes == 0 {
 		return 0

@@ -7,16 +7,15 @@ import (
 	"github.com/spf13/pflag"
 )
 
-const rootLong = `The Data Storage Service keeps the audit trail of automated remediation, and answers: has this happened before, and what
-fixed it?
+const rootLong = `Query and record the audit trail of automated remediation: has this happened before, and what fixed it?
 
-Data goes to standard output, everything said about it to standard error. On a terminal, data is a table; into a pipe it is
-separated by tabs, without titles, times as RFC 3339. --json prints what the API answered.
+Data goes to standard output; progress, hints and errors to standard error. On a terminal, data is a table; in a pipe it is
+separated by tabs, without titles, with times as RFC 3339. --json prints the API's response unchanged.
 
 Exit codes: 0 done, 1 failed, 2 bad usage or input, 3 not found, 4 not allowed, 5 partly done, 130 interrupted.
 
-Environment: DATASTORAGE_URL is the service's address, DATASTORAGE_TOKEN a bearer token for it; NO_COLOR and TERM=dumb ask
-for a terminal without bold and without redrawing.`
+Environment: DATASTORAGE_URL is the service's address, DATASTORAGE_TOKEN a bearer token for it; NO_COLOR and
+TERM=dumb turn bold and redrawing off.`
 
 const rootExample = `  datastorage dev                                    # the local stack
   datastorage import records.ndjson
@@ -27,7 +26,7 @@ const rootExample = `  datastorage dev                                    # the 
 func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "datastorage",
-		Short:         "Ask and feed the audit trail of automated remediation",
+		Short:         "Query and record remediations",
 		Long:          rootLong,
 		Example:       rootExample,
 		Version:       moduleVersion(),
@@ -45,8 +44,8 @@ func newRoot(a *app) *cobra.Command {
 	root.SetErr(a.talk)
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.url, "url", "", "address of the service (default DATASTORAGE_URL, else "+defaultURL+")")
-	flags.BoolVar(&a.json, "json", false, "print the answer as JSON, unchanged")
-	flags.BoolVar(&a.strong, "strong", false, "read what was written a moment ago, not from a replica that may be behind")
+	flags.BoolVar(&a.json, "json", false, "print the response as JSON, unchanged")
+	flags.BoolVar(&a.strong, "strong", false, "read from the writer, not from a replica that may lag behind")
 	root.AddCommand(
 		newDev(a), newMigrate(a), newModels(a), newImport(a), newSearch(a), newSimilar(a), newGet(a), newList(a), newHistory(a), newDoctor(a), newCompletion(a))
 	addHelpExample(root)
@@ -54,7 +53,7 @@ func newRoot(a *app) *cobra.Command {
 	return root
 }
 
-// addHelpExample gives cobra's own command what the others have.
+// addHelpExample gives cobra's help command an example, as the others have.
 func addHelpExample(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
 	for _, command := range root.Commands() {
@@ -64,7 +63,7 @@ func addHelpExample(root *cobra.Command) {
 	}
 }
 
-// disableFileCompletion keeps shells from offering files for flags that take none.
+// disableFileCompletion keeps shells from completing file names for flags that take none.
 func disableFileCompletion(root *cobra.Command) {
 	for _, command := range root.Commands() {
 		disableFileCompletion(command)
@@ -77,7 +76,7 @@ func disableFileCompletion(root *cobra.Command) {
 	})
 }
 
-// moduleVersion is the module's, as the build recorded it.
+// moduleVersion is the module's version, as recorded by the build.
 func moduleVersion() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Version == "" {

@@ -112,7 +112,7 @@ func terminal(ts *testscript.TestScript, _ bool, args []string) {
 	screen, err := pty.StartWithSize(command, &pty.Winsize{Rows: 40, Cols: 200})
 	ts.Check(err)
 	var shown bytes.Buffer
-	// Linux answers EIO when the program has ended.
+	// Linux returns EIO when the program has ended.
 	_, _ = io.Copy(&shown, screen)
 	ts.Logf("[terminal]\n%q", shown.String())
 	ts.Check(errors.Join(command.Wait(), screen.Close()))
@@ -167,7 +167,7 @@ func children(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // folder makes a folder in which the local stack can run, with PostgreSQL installed, and sets the variable to it: folder DEV.
-// Its parents let every user pass, as $WORK does not: root's PostgreSQL has to run as somebody else.
+// Every user may enter its parents, unlike $WORK's: root's PostgreSQL runs as another user.
 func folder(ts *testscript.TestScript, _ bool, args []string) {
 	made, err := os.MkdirTemp("", "datastorage-test-")
 	ts.Check(err)

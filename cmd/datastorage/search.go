@@ -26,10 +26,9 @@ func newSearch(a *app) *cobra.Command {
 	var options searchOptions
 	command := &cobra.Command{
 		Use:   "search WORDS…",
-		Short: "Ask whether something has happened before, and what fixed it",
-		Long: `Ask in plain words, or with an alert or a line of a log, whether something has happened before. Each answer is an incident: how
-often it occurred, what was done about it and how often that helped. On a terminal the words that matched are bold, also where the
-incident has them in another form. Filters are those of list.`,
+		Short: "Search for similar incidents and what fixed them",
+		Long: `Search by plain words, an alert or a log line. Each result is an incident: how often it occurred, what was done about it and how
+often that helped. On a terminal matching words are bold, in any form that the incident has them. Filters are those of list.`,
 		Example: `  datastorage search pod killed, out of memory
   datastorage search "connection refused" --environment production --limit 3
   kubectl logs api-0 | tail -1 | xargs -0 datastorage search --json`,
@@ -45,11 +44,11 @@ incident has them in another form. Filters are those of list.`,
 	}
 	options.filters = addFilterFlags(command)
 	flags := command.Flags()
-	flags.StringVar(&options.mode, "mode", string(client.SearchModeHybrid), "hybrid, lexical (by words) or semantic (by meaning)")
+	flags.StringVar(&options.mode, "mode", string(client.SearchModeHybrid), "hybrid, lexical or semantic")
 	flags.IntVar(&options.limit, "limit", 10, "incidents, 1 to 100")
 	flags.IntVar(&options.perSignature, "per-signature", 3, "remediations shown for each incident, 0 to 100")
-	flags.Float64Var(&options.minScore, "min-score", -1, "incidents less alike are left out, -1 to 1")
-	flags.BoolVar(&options.explain, "explain", false, "show what the words and the meaning add to the score")
+	flags.Float64Var(&options.minScore, "min-score", -1, "lowest score to show, -1 to 1")
+	flags.BoolVar(&options.explain, "explain", false, "show what each retriever adds to the score")
 	completeWords(command, "mode", stringsOf(client.SearchModeHybrid, client.SearchModeLexical, client.SearchModeSemantic))
 	return command
 }
@@ -76,21 +75,21 @@ func (a *app) searchIncidents(ctx context.Context, input client.SearchInput, exp
 	}
 	a.warnIfDegraded(found.Search)
 	if len(found.Data) == 0 {
-		a.talk.Line("nothing like it was found")
+		a.talk.Line("nothing similar was found")
 	}
 	return a.printResponse(tape, func() error { return a.printIncidents(found.Data, explain) })
 }
 
-// highlightsMatches reports whether matched words will stand out: only the service can say which they are.
+// highlightsMatches reports whether matching words are shown in bold; the service must then explain the matches.
 func (a *app) highlightsMatches() bool { return a.out.Escapes && !a.json }
 
 func (a *app) warnIfDegraded(how client.SearchInfo) {
-	for _, leg := range how.Degraded {
-		a.talk.Line("the %s part of the search did not answer: this is what the rest found", leg)
+	for _, retriever := range how.Degraded {
+		a.talk.Line("the %s retriever failed: these are the results of the other", retriever)
 	}
 }
 
-// textLines is how many lines of an incident's text are shown at most; the longest texts have a hundred.
+// textLines is the maximum number of lines shown of an incident's text; the longest texts have a hundred.
 const textLines = 3
 
 func (a *app) printIncidents(results []client.SearchResult, explain bool) error {
@@ -106,7 +105,7 @@ func (a *app) printIncidents(results []client.SearchResult, explain bool) error 
 		{Title: "last success", Below: 1},
 	}
 	if explain {
-		columns = append([]console.Column{{Title: "WORDS"}, {Title: "MEANING"}, {Title: "LIKE BEST"}}, columns...)
+		columns = append([]console.Column{{Title: "LEXICAL"}, {Title: "SEMANTIC"}, {Title: "FEEDBACK"}}, columns...)
 		columns = append(columns, console.Column{Title: "matched", Below: textLines})
 	}
 	rows := make([][]console.Cell, len(results))
@@ -122,7 +121,7 @@ func (a *app) printIncidents(results []client.SearchResult, explain bool) error 
 	return a.out.StyledTable(columns, rows)
 }
 
-// incidentTextCell is the incident's text on one line; what matched stands out.
+// incidentTextCell is the incident's text on one line, with the matches in bold.
 func incidentTextCell(result client.SearchResult) console.Cell {
 	cell := console.Cell{Text: strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) {
@@ -132,7 +131,7 @@ func incidentTextCell(result client.SearchResult) console.Cell {
 	}, result.Text)}
 	for _, term := range explainedTerms(result) {
 		if strings.Contains(term.Term, " ") {
-			continue // The two words of a pair stand out by themselves, without what is between them.
+			continue // The words of a pair are highlighted as single words, without the text between them.
 		}
 		for _, span := range term.Spans {
 			cell.Strong = append(cell.Strong, console.Span{Start: span.Start, End: span.End})
@@ -148,7 +147,7 @@ func explainedTerms(result client.SearchResult) []client.ExplainTerm {
 	return result.Explain.Lexical.Terms
 }
 
-// formatBestAction is the action that helped most surely; the service gives it first.
+// formatBestAction is the action with the highest lower bound of its success rate, which the service lists first.
 func formatBestAction(result client.SearchResult) string {
 	if len(result.Actions) == 0 {
 		return ""
@@ -160,7 +159,7 @@ func formatActionRate(a client.ActionRate) string {
 	return strings.TrimSpace(a.ActionType + " " + formatRate(a.Success, a.Failure))
 }
 
-// formatTriedActions are all actions, best first, where there is more than the best one.
+// formatTriedActions lists all actions, best first, if there is more than one.
 func formatTriedActions(result client.SearchResult) string {
 	if len(result.Actions) < 2 {
 		return ""
@@ -172,7 +171,7 @@ func formatTriedActions(result client.SearchResult) string {
 	return strings.Join(all, ", ")
 }
 
-// formatLastSuccess is the remediation whose workflow to look at: datastorage get shows it.
+// formatLastSuccess names the newest success; datastorage get shows its workflow.
 func formatLastSuccess(result client.SearchResult) string {
 	last := result.LastSuccess
 	if last == nil {
@@ -189,7 +188,7 @@ func formatRemediationIDs(result client.SearchResult) string {
 	return strings.Join(ids, ",")
 }
 
-// addExplanation adds to a row what each leg and the feedback added to the score, and the terms that matched with what they weigh.
+// addExplanation adds to a row the score of each retriever and of the feedback, and the matching terms with their scores.
 func addExplanation(row []console.Cell, result client.SearchResult) []console.Cell {
 	explain := result.Explain
 	if explain == nil {
@@ -199,14 +198,14 @@ func addExplanation(row []console.Cell, result client.SearchResult) []console.Ce
 	return append(row, console.Cell{Text: formatMatchedTerms(result)})
 }
 
-func formatRetrieverScore(leg *client.ExplainLeg) string {
-	if leg == nil {
+func formatRetrieverScore(retriever *client.ExplainLeg) string {
+	if retriever == nil {
 		return ""
 	}
-	return strconv.FormatFloat(leg.Score, 'f', 3, 64)
+	return strconv.FormatFloat(retriever.Score, 'f', 3, 64)
 }
 
-// formatMatchedTerms are the terms, weightiest first; where the incident has other words for one, these are named.
+// formatMatchedTerms lists the matching terms, highest score first, with the incident's own forms of them.
 func formatMatchedTerms(result client.SearchResult) string {
 	text := []rune(result.Text)
 	var all []string
@@ -215,9 +214,9 @@ func formatMatchedTerms(result client.SearchResult) string {
 		var others []string
 		for _, span := range term.Spans {
 			if strings.Contains(term.Term, " ") {
-				break // The words of a pair are told one by one.
+				break // The words of a pair are listed as single words.
 			}
-			// A service may answer anything.
+			// The response is not trusted: spans may be out of range.
 			start := min(max(span.Start, 0), len(text))
 			end := min(max(span.End, start), len(text))
 			other := strings.Join(strings.Fields(string(text[start:end])), " ")

@@ -13,10 +13,9 @@ func newSimilar(a *app) *cobra.Command {
 	var options searchOptions
 	command := &cobra.Command{
 		Use:   "similar ID",
-		Short: "Show what was like a remediation: the same incident at other times, and others",
-		Long: `Show what was like a remediation. The first row, marked same, is its own incident at other times, if there were any; the others are
-the incidents most like it. The remediation itself is not counted. On a terminal the words that others share with it are bold. Filters
-are those of list.`,
+		Short: "Show incidents similar to a remediation: the same one at other times, and others",
+		Long: `Show incidents similar to a remediation. The first row, marked same, is its own incident at other times, if there were any; the
+others are the most similar incidents. The remediation itself is not counted. On a terminal shared words are bold. Filters are those of list.`,
 		Example: `  datastorage similar rem-2026-0001
   datastorage similar rem-2026-0001 --environment production --explain`,
 		Args:              cobra.ExactArgs(1),
@@ -25,10 +24,10 @@ are those of list.`,
 	}
 	options.filters = addFilterFlags(command)
 	flags := command.Flags()
-	flags.StringVar(&options.mode, "mode", string(client.SearchModeHybrid), "hybrid, lexical (by words) or semantic (by meaning)")
+	flags.StringVar(&options.mode, "mode", string(client.SearchModeHybrid), "hybrid, lexical or semantic")
 	flags.IntVar(&options.limit, "limit", 10, "other incidents, 1 to 100")
 	flags.IntVar(&options.perSignature, "per-signature", 3, "remediations shown for each incident, 1 to 100")
-	flags.BoolVar(&options.explain, "explain", false, "show what the words and the meaning add to the score")
+	flags.BoolVar(&options.explain, "explain", false, "show what each retriever adds to the score")
 	completeWords(command, "mode", stringsOf(client.SearchModeHybrid, client.SearchModeLexical, client.SearchModeSemantic))
 	return command
 }
@@ -46,7 +45,7 @@ func (a *app) showSimilar(ctx context.Context, id string, options searchOptions)
 	options.filters.copyTo(&params)
 	similar, err := api.Similar(ctx, id, params)
 	if err != nil {
-		return newCallError(fmt.Sprintf("cannot show what is like remediation %q", id), err, "datastorage list")
+		return newCallError(fmt.Sprintf("cannot show incidents similar to remediation %q", id), err, "datastorage list")
 	}
 	a.warnIfDegraded(similar.Search)
 	results := similar.Data
@@ -54,12 +53,12 @@ func (a *app) showSimilar(ctx context.Context, id string, options searchOptions)
 		results = append([]client.SearchResult{markAsRecurrence(*similar.Recurrence)}, results...)
 	}
 	if len(results) == 0 {
-		a.talk.Line("nothing like it was found")
+		a.talk.Line("nothing similar was found")
 	}
 	return a.printResponse(tape, func() error { return a.printIncidents(results, options.explain) })
 }
 
-// markAsRecurrence says in the text that the incident is the example's own; all of it matches, so nothing of it stands out.
+// markAsRecurrence labels the incident as the example's own. All of its text matches, so nothing is highlighted.
 func markAsRecurrence(result client.SearchResult) client.SearchResult {
 	result.Text = "same: " + result.Text
 	all := explainedTerms(result)

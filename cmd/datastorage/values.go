@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// formatTime shows a time in UTC: to the second on a terminal, in full as RFC 3339 into a pipe.
+// formatTime formats a time in UTC: to the second on a terminal, with all digits as RFC 3339 in a pipe.
 func (a *app) formatTime(t time.Time) string {
 	if a.out.Terminal {
 		return t.UTC().Format(time.DateTime)
@@ -21,7 +21,7 @@ func (a *app) formatOptionalTime(t *time.Time) string {
 	return a.formatTime(*t)
 }
 
-// formatMilliseconds shows a duration that the API gives in milliseconds.
+// formatMilliseconds formats the API's durations in milliseconds.
 func formatMilliseconds(ms *int64) string {
 	if ms == nil {
 		return ""
@@ -43,7 +43,7 @@ func stringOrEmpty(s *string) string {
 	return *s
 }
 
-// formatRate shows a rate and the count it is of.
+// formatRate formats successes and the number of finished remediations.
 func formatRate(success, failure int64) string {
 	if success+failure == 0 {
 		return ""

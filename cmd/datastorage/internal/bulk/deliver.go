@@ -11,7 +11,7 @@ import (
 	"github.com/datastorage-service/datastorage/client"
 )
 
-// deliverLines sends lines until each is stored or refused, and returns what became of them, in their order.
+// deliverLines sends lines until each is stored or refused, and returns their outcomes in the same order.
 func deliverLines(ctx context.Context, send Sender, lines []line) ([]outcome, error) {
 	outcomes := make([]outcome, len(lines))
 	var open []int
@@ -25,19 +25,19 @@ func deliverLines(ctx context.Context, send Sender, lines []line) ([]outcome, er
 	return outcomes, sendOrSplit(ctx, send, lines, open, outcomes)
 }
 
-// checkLine finds what would make the whole request unreadable.
+// checkLine reports a line that would make the whole request invalid.
 func checkLine(line line) *client.Problem {
 	switch {
 	case line.text == nil:
-		return &client.Problem{Title: "The line is too long", Detail: fmt.Sprintf("A record has %d bytes at most.", maxLine)}
+		return &client.Problem{Title: "The line is too long", Detail: fmt.Sprintf("A record has at most %d bytes.", maxLine)}
 	case !json.Valid(line.text):
 		return &client.Problem{Title: "The line is not JSON", Detail: "Each line must be one JSON object."}
 	}
 	return nil
 }
 
-// sendOrSplit sends the lines at the indices in open. When the request is refused as a whole, the records that its problem
-// names are refused with it and the others are sent again; when it names none, each half is sent alone.
+// sendOrSplit sends the lines at the indexes in open. If the service refuses the whole request, the records named in its problem are
+// refused and the others sent again; if it names none, each half is sent separately.
 func sendOrSplit(ctx context.Context, send Sender, lines []line, open []int, outcomes []outcome) error {
 	if len(open) == 0 {
 		return nil
@@ -72,7 +72,7 @@ func sendOrSplit(ctx context.Context, send Sender, lines []line, open []int, out
 	return sendOrSplit(ctx, send, lines, open[half:], outcomes)
 }
 
-// refuseNamedRecords refuses the records that a request's problem names, and returns the indices of the others.
+// refuseNamedRecords refuses the records that a request's problem names, and returns the indexes of the others.
 func refuseNamedRecords(problem client.Problem, open []int, outcomes []outcome) (rest []int) {
 	named := map[int]bool{}
 	for _, fault := range problem.Errors {
@@ -97,12 +97,12 @@ func outcomeOfResult(result client.BatchResult, at int) outcome {
 	return outcome{replay: result.Replayed()}
 }
 
-// problemOfRecord is what a problem says of the record at a place of the request, with fields named as within the record. When
-// it names none of the record's fields, all of it is said.
+// problemOfRecord reduces a problem to the errors of the record at an index of the request, with field names relative to the record. If
+// it names none of the record's fields, the problem is returned whole.
 func problemOfRecord(problem client.Problem, at int) *client.Problem {
 	var own []client.FieldError
 	for _, fault := range problem.Errors {
-		if place, field, ok := splitRecordPath(fault.Field); ok && place == at {
+		if index, field, ok := splitRecordPath(fault.Field); ok && index == at {
 			fault.Field = field
 			own = append(own, fault)
 		}
@@ -113,7 +113,7 @@ func problemOfRecord(problem client.Problem, at int) *client.Problem {
 	return &problem
 }
 
-// splitRecordPath takes a path such as records[3].metadata.a apart into 3 and metadata.a.
+// splitRecordPath splits a path such as records[3].metadata.a into 3 and metadata.a.
 func splitRecordPath(path string) (at int, field string, ok bool) {
 	rest, ok := strings.CutPrefix(path, "records[")
 	if !ok {

@@ -12,21 +12,21 @@ import (
 	"github.com/datastorage-service/datastorage/client"
 )
 
-// maxRequest bounds the bytes of the records of one request. Lambda takes 6 MB, in which API Gateway wraps the body as a
-// JSON string, every quotation mark two bytes long.
+// maxRequest is the maximum size of one request's records in bytes. Lambda takes 6 MB, and API Gateway wraps the body in a JSON string,
+// where every quotation mark is two bytes.
 const maxRequest = 4_000_000
 
 // Sender records a batch and returns one result for each record, in their order.
 type Sender func(ctx context.Context, records []json.RawMessage) ([]client.BatchResult, error)
 
-// Config is how an import is done. Every field is needed.
+// Config configures an import. All fields are required.
 type Config struct {
 	Send Sender
-	// InFlight is how many batches may be under way at once, 1 or more.
+	// InFlight is the maximum number of concurrent batches, at least 1.
 	InFlight int
-	// Refused is given every refused record, in the order of the input. Its error ends the import.
+	// Refused is called with every refused record, in the order of the input. Its error stops the import.
 	Refused func(Refusal) error
-	// Progress is told after every batch, in the order of the input.
+	// Progress is called after every batch, in the order of the input.
 	Progress func(Progress)
 }
 
@@ -47,12 +47,12 @@ func (c Config) validate() error {
 // Refusal is a record that was not stored, and why.
 type Refusal struct {
 	Line int64 `json:"line"`
-	// Record is the line as it was; as a JSON string when it is not JSON; null when it was too long to keep.
+	// Record is the line; a JSON string if it is not JSON; null if it was too long.
 	Record  json.RawMessage `json:"record"`
 	Problem client.Problem  `json:"problem"`
 }
 
-// Summary counts records by what became of them.
+// Summary counts records by outcome.
 type Summary struct {
 	Records      int64 `json:"records"`
 	Stored       int64 `json:"stored"`
@@ -63,17 +63,17 @@ type Summary struct {
 // Progress is how far an import has come.
 type Progress struct {
 	Summary
-	// Bytes of the input that are done with.
+	// Bytes is how much of the input is done.
 	Bytes int64
 }
 
-// outcome is what became of one line: refused with a problem, stored before, or stored.
+// outcome of one line: refused with a problem, stored before (replay), or stored.
 type outcome struct {
 	problem *client.Problem
 	replay  bool
 }
 
-// batch is lines that travel together. Its outcomes arrive when it is done.
+// batch is the lines of one request; done receives their outcomes.
 type batch struct {
 	lines []line
 	done  chan result
@@ -84,14 +84,14 @@ type result struct {
 	err      error
 }
 
-// Import sends every line of input. The summary counts what is known to be stored, also when there is an error; after one,
-// the same input can be imported again.
+// Import sends every line of input. The summary counts what is known to be stored, also with an error. After an error, the same input
+// can be imported again.
 func Import(ctx context.Context, input io.Reader, config Config) (Summary, error) {
 	if err := config.validate(); err != nil {
 		return Summary{}, err
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	// The collector waits for one batch, and this one is not yet under way when it cannot be queued.
+	// One more batch is with the collector, so the queue has one place less than InFlight.
 	queue := make(chan batch, config.InFlight-1)
 	group.Go(func() error {
 		defer close(queue)
@@ -103,7 +103,7 @@ func Import(ctx context.Context, input io.Reader, config Config) (Summary, error
 	return progress.Summary, err
 }
 
-// produceBatches queues batches in the order of the input, and starts each when there is room for it.
+// produceBatches queues batches in the order of the input and starts each once it is queued.
 func produceBatches(ctx context.Context, group *errgroup.Group, input *lineReader, send Sender, queue chan<- batch) error {
 	cutter := batchCutter{input: input}
 	for {
@@ -179,10 +179,10 @@ func (l line) asJSON() json.RawMessage {
 	return text
 }
 
-// batchCutter cuts the input into batches that fit into a request.
+// batchCutter divides the input into batches that fit into a request.
 type batchCutter struct {
 	input *lineReader
-	// left is a line that did not fit into the batch before.
+	// left is the line that did not fit into the previous batch.
 	left *line
 }
 

@@ -195,7 +195,7 @@ func TestRefusals(t *testing.T) {
 		`{"line":6,"record":{"id":"c","ugly":"named"},` + problem("ugly", "twice"),
 		`{"line":7,"record":{"id":"d","ugly":"unnamed"},` + problem("", "somewhere"),
 		`{"line":8,"record":[],` + problem("records", "not a record"),
-		`{"line":9,"record":null,` + fmt.Sprintf(local, "A record has 3000000 bytes at most.", "The line is too long"),
+		`{"line":9,"record":null,` + fmt.Sprintf(local, "A record has at most 3000000 bytes.", "The line is too long"),
 		`{"line":10,"record":{"id":"e","ugly":"named"},` + problem("ugly", "twice"),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -7,17 +7,17 @@ import (
 	"io"
 )
 
-// maxLine bounds the bytes of one record. The largest that the service takes holds 384 KiB of texts, each character six
-// bytes long at worst, where JSON escapes it.
+// maxLine is the maximum size of one record in bytes. The service takes at most 384 KiB of text per record, and JSON escapes make a
+// character up to six bytes long.
 const maxLine = 3_000_000
 
 // line is one line of the input that is not blank.
 type line struct {
 	// number counts from 1.
 	number int64
-	// text is without the line break; nil when it was longer than maxLine.
+	// text has no line break; nil if it was longer than maxLine.
 	text []byte
-	// size is the bytes read for it, blank lines before it included.
+	// size is the number of bytes read for it, including blank lines before it.
 	size int64
 }
 
@@ -31,7 +31,7 @@ func newLineReader(input io.Reader) *lineReader {
 	return &lineReader{reader: bufio.NewReaderSize(input, 64<<10)}
 }
 
-// nextLine is the next line that is not blank, or io.EOF.
+// nextLine returns the next line that is not blank, or io.EOF.
 func (l *lineReader) nextLine() (line, error) {
 	var size int64
 	for {
@@ -50,7 +50,7 @@ func (l *lineReader) nextLine() (line, error) {
 	}
 }
 
-// readLine reads up to the next line break, and drops what is longer than maxLine.
+// readLine reads up to the next line break and discards a line longer than maxLine.
 func (l *lineReader) readLine() (text []byte, size int64, err error) {
 	text = []byte{}
 	for {

@@ -1,5 +1,5 @@
-// Package console writes to a terminal or into a pipe: tables, records and JSON for the one who reads them, and never a
-// character that could take a terminal over. It knows nothing of what is written.
+// Package console writes tables, records and JSON to a terminal or a pipe, and never a character that could control a terminal. It does not
+// know what the data means.
 package console
 
 import (
@@ -10,31 +10,30 @@ import (
 	"golang.org/x/term"
 )
 
-// Stream is an output.
+// Stream is an output of the process.
 type Stream struct {
 	io.Writer
-	// Terminal is whether a person looks at it.
+	// Terminal reports whether the output is a terminal.
 	Terminal bool
-	// Escapes is whether lines may be drawn over and words be bold: a terminal that can, and nobody who asked for none of it by
-	// NO_COLOR (no-color.org) or TERM=dumb.
+	// Escapes reports whether lines may be redrawn and words bold: a terminal without NO_COLOR (no-color.org) or TERM=dumb.
 	Escapes bool
-	// Columns is the terminal's width, 0 where it is not known.
+	// Columns is the terminal's width, 0 if unknown.
 	Columns int
 }
 
-// Open is the stream of a file of the process.
+// Open returns the stream of a file of the process.
 func Open(file *os.File, getenv func(string) string) *Stream {
 	s := &Stream{Writer: file, Terminal: term.IsTerminal(int(file.Fd()))}
 	if s.Terminal {
 		s.Escapes = getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"
-		// A terminal that does not tell has no size.
+		// A terminal that does not report its size has none.
 		s.Columns, _, _ = term.GetSize(int(file.Fd()))
 	}
 	return s
 }
 
-// Line writes one line of talk, with the texts in it made safe.
+// Line writes one line of text, with unsafe characters escaped.
 func (s *Stream) Line(format string, args ...any) {
-	// A terminal that is gone cannot be told so.
+	// There is no other output to report a failure to.
 	_, _ = fmt.Fprintln(s, Lines(fmt.Sprintf(format, args...)))
 }

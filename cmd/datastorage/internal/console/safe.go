@@ -7,11 +7,11 @@ import (
 	"unicode/utf16"
 )
 
-// Text makes a text safe to show as a part of a line: what a terminal or a reader of tab-separated values could take for a
-// command is written as an escape of Go, such as \n, \x1b or \u202e.
+// Text makes a text safe to show within a line: characters that could control a terminal or break tab-separated values become Go
+// escapes, such as \n, \x1b or \u202e.
 func Text(text string) string { return escapeUnsafe(text, isPrintable) }
 
-// Lines is Text for a text of several lines, which stay.
+// Lines is Text for a text of several lines; line breaks stay.
 func Lines(text string) string {
 	return escapeUnsafe(text, func(r rune) bool { return r == '\n' || isPrintable(r) })
 }
@@ -33,14 +33,14 @@ func escapeUnsafe(text string, keep func(rune) bool) string {
 	return safe.String()
 }
 
-// isPrintable reports whether a character only shows itself. Joiners are let through: emoji and Indic scripts are written with them.
+// isPrintable reports whether a character has no effect but to be shown. Joiners are allowed: emoji and Indic scripts need them.
 func isPrintable(r rune) bool {
 	const zeroWidthNonJoiner, zeroWidthJoiner = '\u200c', '\u200d'
 	return unicode.IsPrint(r) || unicode.Is(unicode.Zs, r) || r == zeroWidthJoiner || r == zeroWidthNonJoiner
 }
 
-// escapeUnsafeJSON writes the characters of a JSON text that could command a terminal as escapes of JSON, which changes no value:
-// outside of strings such characters cannot stand.
+// escapeUnsafeJSON writes the characters of a JSON text that could control a terminal as JSON escapes. No value changes: such
+// characters occur in strings only.
 func escapeUnsafeJSON(text []byte) []byte {
 	safe := make([]byte, 0, len(text))
 	for _, r := range strings.ToValidUTF8(string(text), string(unicode.ReplacementChar)) {

@@ -14,11 +14,11 @@ type Span struct{ Start, End int }
 // Cell is a cell of a table.
 type Cell struct {
 	Text string
-	// Strong are the parts to stand out, where the stream can show that: bold on a terminal, not at all into a pipe.
+	// Strong are the parts to show in bold where the stream can.
 	Strong []Span
 }
 
-// Cells are cells of which nothing stands out.
+// Cells returns cells without bold parts.
 func Cells(texts ...string) []Cell {
 	cells := make([]Cell, len(texts))
 	for i, text := range texts {
@@ -34,7 +34,7 @@ type glyph struct {
 	strong bool
 }
 
-// glyphs are those of a cell's text on one line.
+// glyphs returns the glyphs of a cell's text on one line.
 func (c Cell) glyphs() []glyph {
 	var all []glyph
 	runes := []rune(c.Text)
@@ -54,7 +54,7 @@ type part struct {
 	strong bool
 }
 
-// styledParts divides a text of so many characters by what stands out; spans may overlap, and reach too far.
+// styledParts splits a text of length characters into bold and plain parts; spans may overlap and exceed the text.
 func (c Cell) styledParts(length int) []part {
 	spans := slices.Clone(c.Strong)
 	slices.SortFunc(spans, func(a, b Span) int { return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.End, b.End)) })
@@ -79,7 +79,7 @@ func displayWidth(glyphs []glyph) int {
 	return n
 }
 
-// fittingGlyphs is how many of the glyphs go into so many columns.
+// fittingGlyphs is the number of glyphs that fit into a number of columns.
 func fittingGlyphs(glyphs []glyph, columns int) int {
 	for i, g := range glyphs {
 		if columns -= g.width; columns < 0 {
@@ -91,7 +91,7 @@ func fittingGlyphs(glyphs []glyph, columns int) int {
 
 var ellipsis = glyph{text: "…", width: 1}
 
-// truncateGlyphs shortens a line to so many columns, 0 being no limit.
+// truncateGlyphs shortens a line to a number of columns; 0 is no limit.
 func truncateGlyphs(line []glyph, columns int) []glyph {
 	if columns == 0 || displayWidth(line) <= columns {
 		return line
@@ -99,7 +99,7 @@ func truncateGlyphs(line []glyph, columns int) []glyph {
 	return slices.Concat(line[:fittingGlyphs(line, columns-1)], []glyph{ellipsis})
 }
 
-// wrapGlyphs breaks a text into lines of so many columns, between words where it can.
+// wrapGlyphs breaks a text into lines of a number of columns, between words if possible.
 func wrapGlyphs(text []glyph, columns int) [][]glyph {
 	var lines [][]glyph
 	for len(text) > 0 {
@@ -119,8 +119,7 @@ func wrapGlyphs(text []glyph, columns int) [][]glyph {
 	return lines
 }
 
-// excerptLines is what of the lines is shown if it may be so many: the first, and those in a row where the most stands out, the earliest of
-// several.
+// excerptLines selects at most so many lines: the first, and the consecutive ones with the most bold text, the earliest of several.
 func excerptLines(lines [][]glyph, most int) [][]glyph {
 	if len(lines) <= most {
 		return lines
@@ -150,7 +149,7 @@ func excerptLines(lines [][]glyph, most int) [][]glyph {
 // Bold and its end (ECMA-48, SGR 1 and 22).
 const strongOn, strongOff = "\x1b[1m", "\x1b[22m"
 
-// renderGlyphs is the text of glyphs, with what stands out in bold if the stream shows it.
+// renderGlyphs is the text of glyphs, with bold parts if the stream shows them.
 func (s *Stream) renderGlyphs(glyphs []glyph) string {
 	var text strings.Builder
 	strong := false

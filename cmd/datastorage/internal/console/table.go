@@ -10,26 +10,27 @@ import (
 // Column is a column of a table.
 type Column struct {
 	Title string
-	// Most is how many columns of a terminal a cell takes at most; 0 is no limit.
+	// Most is the maximum width of a cell on a terminal, in columns; 0 is no limit.
 	Most int
-	// Below puts a cell on a terminal under its row, after the title if there is one, as wide as the terminal and on so many lines at
-	// most; 0 puts it into the row.
+	// Below puts a cell under its row on a terminal, after the title if there is one, on at most this many lines of the terminal's width; 0
+	// keeps it in the row.
 	Below int
 }
 
-// gap stands between columns.
+// gap separates columns.
 const gap = "  "
 
-// indent stands before what is below a row.
+// indent precedes the cells below a row.
 const indent = "    "
 
-// without a known size a terminal is taken for one of 80 columns.
+// defaultColumns is the assumed width of a terminal of unknown size.
 const defaultColumns = 80
 
-// leastLast is how far the last column is cut to make a row fit the terminal.
+// leastLast is the minimum width of the last column, which is truncated to fit the terminal.
 const leastLast = 12
 
-// Table writes rows: on a terminal aligned under titles, the last column cut where the terminal ends, into a pipe separated by tabs and without titles, whole.
+// Table writes rows: on a terminal aligned under titles with the last column truncated to fit, in a pipe complete, separated by tabs and
+// without titles.
 func (s *Stream) Table(columns []Column, rows [][]string) error {
 	cells := make([][]Cell, len(rows))
 	for i, row := range rows {
@@ -38,7 +39,7 @@ func (s *Stream) Table(columns []Column, rows [][]string) error {
 	return s.StyledTable(columns, cells)
 }
 
-// StyledTable is Table of cells in which something stands out.
+// StyledTable is Table for cells with bold parts.
 func (s *Stream) StyledTable(columns []Column, rows [][]Cell) error {
 	if !s.Terminal {
 		return s.writeTabSeparated(plainTexts(rows))
@@ -66,7 +67,7 @@ func (s *Stream) StyledTable(columns []Column, rows [][]Cell) error {
 	return nil
 }
 
-// rowGlyphs are those that stand in the row.
+// rowGlyphs are the cells in the row itself.
 func rowGlyphs(columns []Column, row []Cell) [][]glyph {
 	var line [][]glyph
 	for i, cell := range row {
@@ -87,7 +88,7 @@ func columnWidths(lines [][][]glyph) []int {
 	return widths
 }
 
-// truncateLastColumn makes the rows fit the terminal.
+// truncateLastColumn makes the rows fit the terminal's width.
 func (s *Stream) truncateLastColumn(lines [][][]glyph, widths []int) {
 	last := len(widths) - 1
 	room := s.Columns
@@ -116,9 +117,9 @@ func (s *Stream) alignCells(line [][]glyph, widths []int) string {
 	return text.String()
 }
 
-// writeCellsBelow writes the cells that stand under their row.
+// writeCellsBelow writes the cells that belong under their row.
 func (s *Stream) writeCellsBelow(text *strings.Builder, columns []Column, row []Cell) {
-	// Two columns stay free for the ellipses of an excerpt.
+	// Two columns are reserved for the ellipses of an excerpt.
 	room := max(cmp.Or(s.Columns, defaultColumns)-len(indent)-2, 1)
 	for i, cell := range row {
 		if columns[i].Below == 0 {
@@ -147,8 +148,7 @@ func plainTexts(rows [][]Cell) [][]string {
 // Field is a named value.
 type Field struct{ Name, Value string }
 
-// Record writes fields, one below the other; those without a value are left out. On a terminal a value of several lines is
-// shown as such.
+// Record writes fields one below the other and omits those without a value. On a terminal a multi-line value keeps its lines.
 func (s *Stream) Record(fields []Field) error {
 	rows := make([][]string, 0, len(fields))
 	widest := 0
@@ -180,7 +180,7 @@ func (s *Stream) writeTabSeparated(rows [][]string) error {
 	return nil
 }
 
-// JSON writes a JSON text as it stands, and a line break after it; on a terminal, unsafe characters are written as escapes.
+// JSON writes a JSON text unchanged, followed by a line break; on a terminal, unsafe characters are escaped.
 func (s *Stream) JSON(text []byte) error {
 	text = append([]byte(nil), text...)
 	if s.Terminal {
@@ -190,7 +190,7 @@ func (s *Stream) JSON(text []byte) error {
 		text = append(text, '\n')
 	}
 	if _, err := s.Write(text); err != nil {
-		return fmt.Errorf("write the answer: %w", err)
+		return fmt.Errorf("write the response: %w", err)
 	}
 	return nil
 }

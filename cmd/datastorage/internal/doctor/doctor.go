@@ -1,5 +1,5 @@
-// Package doctor looks for the parts that the local stack needs on this machine: each is there or not, and there is a line
-// that mends it. It changes nothing and knows nothing of how findings are shown.
+// Package doctor checks the parts that the local stack needs on this machine and suggests a command for each missing one. It changes
+// nothing and does not know how findings are shown.
 package doctor
 
 import (
@@ -8,30 +8,30 @@ import (
 	"time"
 )
 
-// State says how a part was found.
+// State is the state of a part.
 type State string
 
 // The states of a part.
 const (
-	// OK is there and works.
+	// OK is present and works.
 	OK State = "ok"
-	// Later is not there yet and comes by itself with make run.
+	// Later is not present yet; make run brings it.
 	Later State = "later"
-	// Missing has to be mended by hand.
+	// Missing must be installed or repaired by hand.
 	Missing State = "missing"
 )
 
-// Finding is what is known of one part.
+// Finding is the result of one check.
 type Finding struct {
 	Part  string `json:"part"`
 	State State  `json:"state"`
-	// Found is what is there, or what is wrong.
+	// Found is what is present, or what is wrong.
 	Found string `json:"found"`
-	// Mend is a line to type; empty when nothing is to be done.
+	// Mend is the command to run; empty if there is nothing to do.
 	Mend string `json:"mend,omitempty"`
 }
 
-// Machine is what is looked at.
+// Machine is what is examined.
 type Machine struct {
 	// Root is the folder of go.mod.
 	Root string
@@ -39,16 +39,16 @@ type Machine struct {
 	Local string
 	// Addr is where the local stack would listen.
 	Addr string
-	// URL is the service that is asked.
+	// URL is the service that is called.
 	URL string
-	// DatabaseURL is the PostgreSQL to use in place of a private one; empty when there is none. A secret.
+	// DatabaseURL is the PostgreSQL to use instead of a private one; empty if there is none. A secret.
 	DatabaseURL string
 }
 
-// patience bounds the look at one part.
+// patience bounds the check of one part.
 const patience = 10 * time.Second
 
-// Examine looks at every part, one after the other.
+// Examine checks every part in sequence.
 func (m Machine) Examine(ctx context.Context) []Finding {
 	parts := []func(context.Context) Finding{
 		m.examineGo, m.examineMake, m.examinePython, m.examineDisk, m.examinePort, m.examinePostgres, m.examineService,

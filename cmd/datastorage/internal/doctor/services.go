@@ -12,7 +12,7 @@ import (
 	"github.com/datastorage-service/datastorage/client"
 )
 
-// examinePostgres is the private one, or the one of DatabaseURL when that is set.
+// examinePostgres checks the private server, or that of DatabaseURL if it is set.
 func (m Machine) examinePostgres(ctx context.Context) Finding {
 	if m.DatabaseURL != "" {
 		return m.examineOwnPostgres(ctx)
@@ -39,7 +39,7 @@ func (m Machine) examineOwnPostgres(ctx context.Context) Finding {
 	return newOKFinding(part, "PostgreSQL %s on %s, of DATASTORAGE_DATABASE_URL", version, connection.Config().Host)
 }
 
-// examineService is the running one, asked whether it can write and read.
+// examineService calls /ready of the running service.
 func (m Machine) examineService(ctx context.Context) Finding {
 	api, err := client.New(m.URL)
 	if err != nil {
