@@ -19,10 +19,10 @@ func TestShortRun(t *testing.T) {
 	dir := filepath.Join(os.TempDir(), "datastorage-bench-"+rand.Text())
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	var out, progress bytes.Buffer
-	if err := run(t.Context(), []string{"-short", "-rounds", "1", "-rows", "5000", "-dir", dir}, &out, &progress); err != nil {
+	if err := runBenchmarks(t.Context(), []string{"-short", "-rounds", "1", "-rows", "5000", "-dir", dir}, &out, &progress); err != nil {
 		t.Fatalf("%v\n%s%s", err, progress.String(), out.String())
 	}
-	for _, name := range names() {
+	for _, name := range benchmarkNames() {
 		if !strings.Contains(out.String(), "\n"+name+": ") {
 			t.Errorf("the table has no line of %s:\n%s", name, out.String())
 		}
@@ -72,7 +72,7 @@ func TestQuantile(t *testing.T) {
 		{[]float64{5, 1, 3, 2, 4}, 0.5, 3},
 		{[]float64{1, 2, 3, 4, 5}, 1, 5},
 	} {
-		if got := quantile(c.figures, c.q); got != c.want {
+		if got := quantileOf(c.figures, c.q); got != c.want {
 			t.Errorf("quantile %v of %v is %v, want %v", c.q, c.figures, got, c.want)
 		}
 	}
@@ -91,7 +91,7 @@ func TestVerdict(t *testing.T) {
 		{goal{most: 1.3}, 1.3, "met"},
 		{goal{most: 1.3}, 1.31, "missed"},
 	} {
-		if got := c.goal.verdict(c.ratio); got != c.want {
+		if got := c.goal.verdictOn(c.ratio); got != c.want {
 			t.Errorf("%v against %v is %q, want %q", c.ratio, c.goal, got, c.want)
 		}
 	}
@@ -102,17 +102,17 @@ func TestMarked(t *testing.T) {
 	const text = `{"actor":"a","content":{"remediation_id":"r-1"},"event_id":"0199f0e4-8e3c-7abc-8000-0123456789ab","recorded_at":"2026-01-02T03:04:05.000006Z"}`
 	want := `{"actor":"a","content":{"remediation_id":"pgbench-` + idMark + `"},"event_id":"0199f0e4-8e3c-7abc-8000-` + idMark +
 		`","recorded_at":"` + timeMark + `"}`
-	got, err := marked(hexArray(text))
+	got, err := markArrayElements(hexArrayLiteral(text))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("marked (-want +got):\n%s", diff)
 	}
-	if _, err := marked(hexArray(`{"actor":"a"}`)); err == nil {
+	if _, err := markArrayElements(hexArrayLiteral(`{"actor":"a"}`)); err == nil {
 		t.Error("a text without identities is taken")
 	}
 }
 
-// hexArray is an array of one bytea as PostgreSQL writes it.
-func hexArray(text string) string { return fmt.Sprintf(`{"\\x%x"}`, text) }
+// hexArrayLiteral is an array of one bytea as PostgreSQL writes it.
+func hexArrayLiteral(text string) string { return fmt.Sprintf(`{"\\x%x"}`, text) }

@@ -13,23 +13,23 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgres"
 )
 
-// bulkRecords is how many records a bulk write holds.
-func (o options) bulkRecords() int { return o.size(1000, 100) }
+// recordsPerBulk is how many records a bulk write holds.
+func (o options) recordsPerBulk() int { return o.fullOrShort(1000, 100) }
 
 // benchBulk measures many records, by Store.Append and by an event of the queue through the handler, against COPY of the rows that they
 // make, into the same tables with their indexes, constraints and foreign keys.
-func benchBulk(ctx context.Context, e *env) (lines []line, err error) {
-	b, err := newBulk(ctx, e, "bench_bulk")
+func benchBulk(ctx context.Context, e *benchEnv) (lines []line, err error) {
+	b, err := newBulkBench(ctx, e, "bench_bulk")
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, b.close(ctx)) }()
+	defer func() { err = errors.Join(err, b.closeStand(ctx)) }()
 	for _, c := range []bulkCase{
-		{"signatures known", b.recurring, b.byAppend},
-		{"an SQS event through the handler, signatures known", b.recurring, b.byEvent},
-		{"signatures all new, with vectors (HNSW)", b.fresh, b.byAppend},
+		{"signatures known", b.recurringIncident, b.loadByAppend},
+		{"an SQS event through the handler, signatures known", b.recurringIncident, b.loadByEvent},
+		{"signatures all new, with vectors (HNSW)", b.newIncident, b.loadByAppend},
 	} {
-		measured, err := b.measure(ctx, c)
+		measured, err := b.measureCase(ctx, c)
 		if err != nil {
 			return lines, err
 		}
@@ -47,8 +47,8 @@ type bulkCase struct {
 	way func(context.Context, load) (float64, error)
 }
 
-// bulk is a database with known incidents, a store on it, and a connection for the floor.
-type bulk struct {
+// bulkBench is a database with known incidents, a store on it, and a connection for the floor.
+type bulkBench struct {
 	*stand
 	// known is how many incidents are known beforehand.
 	known    int
@@ -59,16 +59,16 @@ type bulk struct {
 	serial   int
 }
 
-func newBulk(ctx context.Context, e *env, database string) (*bulk, error) {
-	s, err := e.open(ctx, database)
+func newBulkBench(ctx context.Context, e *benchEnv, database string) (*bulkBench, error) {
+	s, err := e.openStand(ctx, database)
 	if err != nil {
 		return nil, err
 	}
-	b := &bulk{stand: s, known: e.options.size(1000, 200), embedder: s.functions.Models[0]}
-	if err := b.know(ctx, b.known); err != nil {
+	b := &bulkBench{stand: s, known: e.options.fullOrShort(1000, 200), embedder: s.functions.Models[0]}
+	if err := b.recordIncidents(ctx, b.known); err != nil {
 		return nil, err
 	}
-	if err := b.fill(ctx, e.options.size(100_000, 1000)); err != nil {
+	if err := b.fillRemediations(ctx, e.options.fullOrShort(100_000, 1000)); err != nil {
 		return nil, err
 	}
 	b.store, err = postgres.Open(ctx, postgres.Config{URL: s.writerURL(), MaxConns: clients, Model: b.embedder.Model().String()})
@@ -85,33 +85,33 @@ func newBulk(ctx context.Context, e *env, database string) (*bulk, error) {
 	return b, b.copier.QueryRow(ctx, "SELECT id FROM embedding_model WHERE name = $1", model).Scan(&b.model)
 }
 
-func (b *bulk) close(ctx context.Context) error {
+func (b *bulkBench) closeStand(ctx context.Context) error {
 	b.store.Close()
-	return errors.Join(b.copier.Close(context.WithoutCancel(ctx)), b.stand.close(ctx))
+	return errors.Join(b.copier.Close(context.WithoutCancel(ctx)), b.stand.closeAll(ctx))
 }
 
-// recurring says which known incident the nth record is about, fresh which new one.
-func (b *bulk) recurring(n int) int { return n % b.known }
-func (b *bulk) fresh(n int) int     { return b.known + n }
+// recurringIncident says which known incident the nth record is about, fresh which new one.
+func (b *bulkBench) recurringIncident(n int) int { return n % b.known }
+func (b *bulkBench) newIncident(n int) int       { return b.known + n }
 
-func (b *bulk) measure(ctx context.Context, c bulkCase) (line, error) {
-	figures, err := alternate(ctx, b.options.rounds, sides{
-		func(ctx context.Context) (float64, error) { return b.timedLoad(ctx, c.of, c.way) },
-		func(ctx context.Context) (float64, error) { return b.timedLoad(ctx, c.of, b.byCopy) },
+func (b *bulkBench) measureCase(ctx context.Context, c bulkCase) (line, error) {
+	figures, err := measureAlternately(ctx, b.options.rounds, sides{
+		func(ctx context.Context) (float64, error) { return b.timeLoad(ctx, c.of, c.way) },
+		func(ctx context.Context) (float64, error) { return b.timeLoad(ctx, c.of, b.loadByCopy) },
 	})
 	if err != nil {
 		return line{}, err
 	}
-	records := b.options.bulkRecords()
+	records := b.options.recordsPerBulk()
 	return line{
 		what:   fmt.Sprintf("bulk: %d records, %s", records, c.what),
-		result: perSecond(records, figures[0]), floor: perSecond(records, figures[1]),
-		ratio: 1 / ratio(figures), goal: goal{least: 0.5},
+		result: formatRecordsPerSecond(records, figures[0]), floor: formatRecordsPerSecond(records, figures[1]),
+		ratio: 1 / medianRatio(figures), goal: goal{least: 0.5},
 	}, nil
 }
 
-func perSecond(records int, times []float64) string {
-	return fmt.Sprintf("%.0f records/s", float64(records)/median(times))
+func formatRecordsPerSecond(records int, times []float64) string {
+	return fmt.Sprintf("%.0f records/s", float64(records)/medianOf(times))
 }
 
 // load is what one bulk write holds.
@@ -124,12 +124,12 @@ type load struct {
 	vectors postgres.Vectors
 }
 
-func (b *bulk) newLoad(ctx context.Context, of func(int) int) (l load, err error) {
-	records := b.options.bulkRecords()
-	if l.entries, err = entries("bulk", b.serial, records, of); err != nil {
+func (b *bulkBench) prepareLoad(ctx context.Context, of func(int) int) (l load, err error) {
+	records := b.options.recordsPerBulk()
+	if l.entries, err = newJournalEntries("bulk", b.serial, records, of); err != nil {
 		return l, err
 	}
-	if l.event, err = queueEvent("bulk", b.serial, records, of); err != nil {
+	if l.event, err = newQueueEvent("bulk", b.serial, records, of); err != nil {
 		return l, err
 	}
 	b.serial += records
@@ -148,18 +148,18 @@ func (b *bulk) newLoad(ctx context.Context, of func(int) int) (l load, err error
 	return l, nil
 }
 
-// timedLoad answers how many seconds a way took to store a new load, and checks that it did.
-func (b *bulk) timedLoad(ctx context.Context, of func(int) int, way func(context.Context, load) (float64, error)) (float64, error) {
-	l, err := b.newLoad(ctx, of)
+// timeLoad answers how many seconds a way took to store a new load, and checks that it did.
+func (b *bulkBench) timeLoad(ctx context.Context, of func(int) int, way func(context.Context, load) (float64, error)) (float64, error) {
+	l, err := b.prepareLoad(ctx, of)
 	if err != nil {
 		return 0, err
 	}
-	return b.timedWay(ctx, l, way)
+	return b.timePreparedLoad(ctx, l, way)
 }
 
-// timedWay is timedLoad of a load that is made.
-func (b *bulk) timedWay(ctx context.Context, l load, way func(context.Context, load) (float64, error)) (float64, error) {
-	before, err := b.rows(ctx)
+// timePreparedLoad is timeLoad of a load that is made.
+func (b *bulkBench) timePreparedLoad(ctx context.Context, l load, way func(context.Context, load) (float64, error)) (float64, error) {
+	before, err := b.countRows(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -167,7 +167,7 @@ func (b *bulk) timedWay(ctx context.Context, l load, way func(context.Context, l
 	if err != nil {
 		return 0, err
 	}
-	after, err := b.rows(ctx)
+	after, err := b.countRows(ctx)
 	want := before
 	want.remediations += len(l.entries)
 	want.events += len(l.entries)
@@ -181,21 +181,21 @@ func (b *bulk) timedWay(ctx context.Context, l load, way func(context.Context, l
 // rows counts the rows of the tables that a load goes to.
 type rows struct{ remediations, events, vectors int }
 
-func (s *stand) rows(ctx context.Context) (r rows, err error) {
-	err = s.superuser(ctx, func(conn *pgx.Conn) error {
+func (s *stand) countRows(ctx context.Context) (r rows, err error) {
+	err = s.withSuperuser(ctx, func(conn *pgx.Conn) error {
 		return conn.QueryRow(ctx, `SELECT (SELECT count(*) FROM remediation_audit), (SELECT count(*) FROM audit_event),
 			(SELECT count(*) FROM embedding)`).Scan(&r.remediations, &r.events, &r.vectors)
 	})
 	return r, err
 }
 
-func (b *bulk) byAppend(ctx context.Context, l load) (float64, error) {
-	return timed(func() error { return b.append(ctx, l) })
+func (b *bulkBench) loadByAppend(ctx context.Context, l load) (float64, error) {
+	return timeSeconds(func() error { return b.appendLoad(ctx, l) })
 }
 
-func (b *bulk) byEvent(ctx context.Context, l load) (float64, error) {
-	return timed(func() error {
-		answer, err := b.writer().Invoke(ctx, l.event)
+func (b *bulkBench) loadByEvent(ctx context.Context, l load) (float64, error) {
+	return timeSeconds(func() error {
+		answer, err := b.writeFunction().Invoke(ctx, l.event)
 		if err == nil && string(answer) != `{"batchItemFailures":[]}` {
 			err = fmt.Errorf("the answer is %.300s", answer)
 		}
@@ -203,7 +203,7 @@ func (b *bulk) byEvent(ctx context.Context, l load) (float64, error) {
 	})
 }
 
-func (b *bulk) append(ctx context.Context, l load) error {
+func (b *bulkBench) appendLoad(ctx context.Context, l load) error {
 	written, err := b.store.Append(ctx, l.entries, &postgres.AppendOptions{Vectors: l.vectors})
 	for _, w := range written {
 		err = errors.Join(err, w.Err)
@@ -212,13 +212,13 @@ func (b *bulk) append(ctx context.Context, l load) error {
 }
 
 // appendEntries is append of entries whose vectors are stored.
-func (b *bulk) appendEntries(ctx context.Context, entries []audit.Entry) error {
-	return b.append(ctx, load{entries: entries})
+func (b *bulkBench) appendEntries(ctx context.Context, entries []audit.Entry) error {
+	return b.appendLoad(ctx, load{entries: entries})
 }
 
-func (b *bulk) byCopy(ctx context.Context, l load) (float64, error) {
-	copies := b.copies(l)
-	return timed(func() error {
+func (b *bulkBench) loadByCopy(ctx context.Context, l load) (float64, error) {
+	copies := b.copyBatches(l)
+	return timeSeconds(func() error {
 		return pgx.BeginFunc(ctx, b.copier, func(tx pgx.Tx) error {
 			for _, c := range copies {
 				if _, err := tx.CopyFrom(ctx, pgx.Identifier{c.table}, c.columns, pgx.CopyFromRows(c.rows)); err != nil {
@@ -237,8 +237,8 @@ type copied struct {
 	rows    [][]any
 }
 
-// copies are the rows that Append makes of a load.
-func (b *bulk) copies(l load) []copied {
+// copyBatches are the rows that Append makes of a load.
+func (b *bulkBench) copyBatches(l load) []copied {
 	remediation := copied{table: "remediation_audit", columns: []string{
 		"remediation_id", "name", "namespace", "cluster_name", "environment", "severity", "alert_fingerprint", "action_type",
 		"target_resource", "phase", "status", "start_time", "end_time", "duration_ms", "error_message", "workflow_yaml", "metadata",

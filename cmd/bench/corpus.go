@@ -20,39 +20,39 @@ type corpus struct {
 	step time.Duration
 }
 
-// furnish stores signatures with their terms and vectors, and remediations of them, and has the upkeep count what searches and
+// fillWithCorpus stores signatures with their terms and vectors, and remediations of them, and has the upkeep count what searches and
 // statistics need; unless it is all there from an earlier run.
-func (s *stand) furnish(ctx context.Context, c corpus) error {
-	have, err := s.rows(ctx)
+func (s *stand) fillWithCorpus(ctx context.Context, c corpus) error {
+	have, err := s.countRows(ctx)
 	if err != nil || have.vectors == c.signatures && have.remediations == c.remediations {
 		return err
 	}
 	if have != (rows{}) {
 		return fmt.Errorf("%s holds %+v of an earlier run: remove %s", s.database, have, s.dir)
 	}
-	s.logf("%s: store %d signatures", s.database, c.signatures)
-	if err := s.learn(ctx, c.signatures); err != nil {
+	s.logProgress("%s: store %d signatures", s.database, c.signatures)
+	if err := s.storeSignatures(ctx, c.signatures); err != nil {
 		return fmt.Errorf("store signatures: %w", err)
 	}
-	s.logf("%s: store %d remediations", s.database, c.remediations)
-	if err := s.fillEvery(ctx, c.step, c.remediations); err != nil {
+	s.logProgress("%s: store %d remediations", s.database, c.remediations)
+	if err := s.fillRemediationsEvery(ctx, c.step, c.remediations); err != nil {
 		return err
 	}
 	// The triggers that mark days were off.
-	if err := s.exec(ctx, "INSERT INTO stats_changed SELECT DISTINCT (start_time AT TIME ZONE 'UTC')::date FROM remediation_audit"); err != nil {
+	if err := s.execAsSuperuser(ctx, "INSERT INTO stats_changed SELECT DISTINCT (start_time AT TIME ZONE 'UTC')::date FROM remediation_audit"); err != nil {
 		return err
 	}
-	s.logf("%s: do the upkeep", s.database)
+	s.logProgress("%s: do the upkeep", s.database)
 	if _, err := s.functions.Maintain.Invoke(ctx); err != nil {
 		return err
 	}
-	return s.exec(ctx, "VACUUM (ANALYZE)")
+	return s.execAsSuperuser(ctx, "VACUUM (ANALYZE)")
 }
 
-// learn stores the signatures of the first count incidents and their vectors, by COPY, and makes the indexes of terms and of vectors
+// storeSignatures stores the signatures of the first count incidents and their vectors, by COPY, and makes the indexes of terms and of vectors
 // afterwards.
-func (s *stand) learn(ctx context.Context, count int) error {
-	return s.superuser(ctx, func(conn *pgx.Conn) error {
+func (s *stand) storeSignatures(ctx context.Context, count int) error {
+	return s.withSuperuser(ctx, func(conn *pgx.Conn) error {
 		if err := pgvectorpgx.RegisterTypes(ctx, conn); err != nil {
 			return err
 		}
@@ -69,7 +69,7 @@ func (s *stand) learn(ctx context.Context, count int) error {
 		err = withoutIndexes(ctx, conn, partition, func() error {
 			const chunk = 500
 			for first := 0; first < count; first += chunk {
-				if err := s.learnChunk(ctx, conn, model, first, min(chunk, count-first)); err != nil {
+				if err := s.storeSignatureChunk(ctx, conn, model, first, min(chunk, count-first)); err != nil {
 					return err
 				}
 			}
@@ -87,10 +87,10 @@ func (s *stand) learn(ctx context.Context, count int) error {
 	})
 }
 
-func (s *stand) learnChunk(ctx context.Context, conn *pgx.Conn, model int16, first, count int) error {
+func (s *stand) storeSignatureChunk(ctx context.Context, conn *pgx.Conn, model int16, first, count int) error {
 	signatures := make([]audit.Signature, count)
 	for i := range signatures {
-		r, err := remediation("r", first+i)
+		r, err := newRemediation("r", first+i)
 		if err != nil {
 			return err
 		}

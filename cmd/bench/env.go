@@ -17,8 +17,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/program"
 )
 
-// env is what every benchmark works in: the options, and a server of its own.
-type env struct {
+// benchEnv is what every benchmark works in: the options, and a server of its own.
+type benchEnv struct {
 	options  options
 	progress io.Writer
 	started  time.Time
@@ -26,7 +26,7 @@ type env struct {
 	dir      string
 }
 
-func newEnv(ctx context.Context, o options, progress io.Writer) (*env, error) {
+func newBenchEnv(ctx context.Context, o options, progress io.Writer) (*benchEnv, error) {
 	if o.dir == "" {
 		root, err := program.DefaultDir()
 		if err != nil {
@@ -38,19 +38,19 @@ func newEnv(ctx context.Context, o options, progress io.Writer) (*env, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &env{options: o, progress: progress, started: time.Now(), dir: dir}
+	e := &benchEnv{options: o, progress: progress, started: time.Now(), dir: dir}
 	if err := os.MkdirAll(e.dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make the benchmark's directory: %w", err)
 	}
 	e.server, err = pgserver.Start(ctx, pgserver.Config{
-		Data: filepath.Join(e.dir, "server"), Settings: e.settings(), Progress: progress,
+		Data: filepath.Join(e.dir, "server"), Settings: e.serverSettings(), Progress: progress,
 	})
 	return e, err
 }
 
-// settings are PostgreSQL's defaults but for memory, which the defaults set for a machine of 1 GB, and checkpoints, which would fall
+// serverSettings are PostgreSQL's defaults but for memory, which the defaults set for a machine of 1 GB, and checkpoints, which would fall
 // into some rounds and not into others.
-func (e *env) settings() map[string]string {
+func (e *benchEnv) serverSettings() map[string]string {
 	settings := map[string]string{
 		"shared_buffers":             "1GB",
 		"maintenance_work_mem":       "1GB",
@@ -65,8 +65,8 @@ func (e *env) settings() map[string]string {
 	return settings
 }
 
-// close stops the server and removes its data, unless they are to be kept.
-func (e *env) close() error {
+// stopServer stops the server and removes its data, unless they are to be kept.
+func (e *benchEnv) stopServer() error {
 	err := e.server.Stop()
 	if e.options.keep {
 		return err
@@ -74,14 +74,14 @@ func (e *env) close() error {
 	return errors.Join(err, os.RemoveAll(e.dir))
 }
 
-func (e *env) logf(format string, args ...any) {
+func (e *benchEnv) logProgress(format string, args ...any) {
 	_, _ = fmt.Fprintf(e.progress, "%6.1fs  %s\n", time.Since(e.started).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// machine says what the figures were measured with.
-func (e *env) machine(ctx context.Context) (string, error) {
+// describeMachine says what the figures were measured with.
+func (e *benchEnv) describeMachine(ctx context.Context) (string, error) {
 	var server, pgvector string
-	err := e.with(ctx, "postgres", func(conn *pgx.Conn) error {
+	err := e.withConnection(ctx, "postgres", func(conn *pgx.Conn) error {
 		return conn.QueryRow(ctx, `SELECT current_setting('server_version'),
 			(SELECT default_version FROM pg_available_extensions WHERE name = 'vector')`).Scan(&server, &pgvector)
 	})
@@ -93,8 +93,8 @@ func (e *env) machine(ctx context.Context) (string, error) {
 		e.options.fsync, cmp.Or(os.Getenv("GOGC"), "100"), loadAverage()), nil
 }
 
-// with works on one connection of the superuser.
-func (e *env) with(ctx context.Context, database string, do func(*pgx.Conn) error) (err error) {
+// withConnection works on one connection of the superuser.
+func (e *benchEnv) withConnection(ctx context.Context, database string, do func(*pgx.Conn) error) (err error) {
 	conn, err := pgx.Connect(ctx, e.server.URL(pgserver.Superuser, database))
 	if err != nil {
 		return fmt.Errorf("connect to %s: %w", database, err)

@@ -16,20 +16,20 @@ import (
 //go:embed fill.sql
 var fillSQL string
 
-// fill stores count remediations of the signatures there are, by SQL, three a second, and leaves the tables as they are after a vacuum. No
+// fillRemediations stores count remediations of the signatures there are, by SQL, three a second, and leaves the tables as they are after a vacuum. No
 // journal entries come with them.
-func (s *stand) fill(ctx context.Context, count int) error {
-	return s.fillEvery(ctx, time.Second, count)
+func (s *stand) fillRemediations(ctx context.Context, count int) error {
+	return s.fillRemediationsEvery(ctx, time.Second, count)
 }
 
-// fillEvery is fill with another time from three remediations to the next.
-func (s *stand) fillEvery(ctx context.Context, step time.Duration, count int) error {
-	return s.superuser(ctx, func(conn *pgx.Conn) error {
+// fillRemediationsEvery is fill with another time from three remediations to the next.
+func (s *stand) fillRemediationsEvery(ctx context.Context, step time.Duration, count int) error {
+	return s.withSuperuser(ctx, func(conn *pgx.Conn) error {
 		known, err := knownSignatures(ctx, conn)
 		if err != nil {
 			return err
 		}
-		err = withoutIndexes(ctx, conn, "remediation_audit", func() error { return s.insert(ctx, known, step, count) })
+		err = withoutIndexes(ctx, conn, "remediation_audit", func() error { return s.insertRemediations(ctx, known, step, count) })
 		if err != nil {
 			return err
 		}
@@ -67,12 +67,12 @@ func knownSignatures(ctx context.Context, conn *pgx.Conn) (known signatures, err
 	return known, err
 }
 
-// insert divides the work between two connections. They check no foreign keys: the ids were read from the table.
-func (s *stand) insert(ctx context.Context, known signatures, step time.Duration, count int) error {
+// insertRemediations divides the work between two connections. They check no foreign keys: the ids were read from the table.
+func (s *stand) insertRemediations(ctx context.Context, known signatures, step time.Duration, count int) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, part := range [][2]int{{1, count / 2}, {count/2 + 1, count}} {
 		group.Go(func() error {
-			return s.superuser(ctx, func(conn *pgx.Conn) error {
+			return s.withSuperuser(ctx, func(conn *pgx.Conn) error {
 				if _, err := conn.Exec(ctx, "SET session_replication_role = replica"); err != nil {
 					return err
 				}
@@ -86,13 +86,13 @@ func (s *stand) insert(ctx context.Context, known signatures, step time.Duration
 
 // withoutIndexes drops the indexes of a table that hold no constraint and are its own, not its parent's, does what is to be done, and makes them again as they were.
 func withoutIndexes(ctx context.Context, conn *pgx.Conn, table string, do func() error) error {
-	definitions, err := collect[string](ctx, conn, `SELECT pg_get_indexdef(i.indexrelid) FROM pg_index AS i
+	definitions, err := collectRows[string](ctx, conn, `SELECT pg_get_indexdef(i.indexrelid) FROM pg_index AS i
 		WHERE i.indrelid = $1::regclass AND NOT EXISTS (SELECT FROM pg_constraint AS c WHERE c.conindid = i.indexrelid)
 			AND NOT EXISTS (SELECT FROM pg_inherits AS h WHERE h.inhrelid = i.indexrelid)`, table)
 	if err != nil {
 		return err
 	}
-	names, err := collect[string](ctx, conn, `SELECT i.indexrelid::regclass::text FROM pg_index AS i
+	names, err := collectRows[string](ctx, conn, `SELECT i.indexrelid::regclass::text FROM pg_index AS i
 		WHERE i.indrelid = $1::regclass AND NOT EXISTS (SELECT FROM pg_constraint AS c WHERE c.conindid = i.indexrelid)
 			AND NOT EXISTS (SELECT FROM pg_inherits AS h WHERE h.inhrelid = i.indexrelid)`, table)
 	if err != nil {
@@ -114,8 +114,8 @@ func withoutIndexes(ctx context.Context, conn *pgx.Conn, table string, do func()
 	return nil
 }
 
-// collect reads a column.
-func collect[T any](ctx context.Context, conn *pgx.Conn, sql string, args ...any) ([]T, error) {
+// collectRows reads a column.
+func collectRows[T any](ctx context.Context, conn *pgx.Conn, sql string, args ...any) ([]T, error) {
 	rows, err := conn.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, err

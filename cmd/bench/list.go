@@ -23,16 +23,16 @@ const (
 )
 
 // benchList measures pages of a long list against its first page, both through the handler, by cursors that were reached by walking.
-func benchList(ctx context.Context, e *env) (lines []line, err error) {
-	if err := e.checkDisk(int64(e.options.rows)*diskPerRow + diskSpare); err != nil {
+func benchList(ctx context.Context, e *benchEnv) (lines []line, err error) {
+	if err := e.checkFreeDisk(int64(e.options.rows)*diskPerRow + diskSpare); err != nil {
 		return nil, err
 	}
-	s, err := e.reopen(ctx, "bench_list", 0)
+	s, err := e.reopenStand(ctx, "bench_list", 0)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, s.close(ctx)) }()
-	if err := s.lengthen(ctx, e.options.rows); err != nil {
+	defer func() { err = errors.Join(err, s.closeAll(ctx)) }()
+	if err := s.appendToList(ctx, e.options.rows); err != nil {
 		return nil, err
 	}
 	for _, l := range []struct{ what, query string }{
@@ -48,41 +48,41 @@ func benchList(ctx context.Context, e *env) (lines []line, err error) {
 	return lines, nil
 }
 
-func (e *env) checkDisk(need int64) error {
-	free, err := freeDisk(e.dir)
+func (e *benchEnv) checkFreeDisk(need int64) error {
+	free, err := freeDiskBytes(e.dir)
 	if err != nil {
 		return err
 	}
-	e.logf("list: %d rows take up to %.1f GB of disk below %s, %.1f GB are free", e.options.rows, float64(need)/1e9, e.dir, float64(free)/1e9)
+	e.logProgress("list: %d rows take up to %.1f GB of disk below %s, %.1f GB are free", e.options.rows, float64(need)/1e9, e.dir, float64(free)/1e9)
 	if free < need {
 		return errors.New("not enough disk; ask for fewer rows with -rows")
 	}
 	return nil
 }
 
-// lengthen stores as many remediations of a thousand incidents, unless they are there from an earlier run.
-func (s *stand) lengthen(ctx context.Context, count int) error {
+// appendToList stores as many remediations of a thousand incidents, unless they are there from an earlier run.
+func (s *stand) appendToList(ctx context.Context, count int) error {
 	const incidents = 1000
-	have, err := s.remediations(ctx)
+	have, err := s.countRemediations(ctx)
 	if err != nil || have == count {
 		return err
 	}
 	if have != 0 {
 		return fmt.Errorf("%s holds %d remediations of an earlier run: remove %s", s.database, have, s.dir)
 	}
-	if err := s.learn(ctx, incidents); err != nil {
+	if err := s.storeSignatures(ctx, incidents); err != nil {
 		return err
 	}
-	s.logf("list: store %d remediations", count)
-	if err := s.fill(ctx, count); err != nil {
+	s.logProgress("list: store %d remediations", count)
+	if err := s.fillRemediations(ctx, count); err != nil {
 		return err
 	}
-	s.logf("list: stored")
+	s.logProgress("list: stored")
 	return nil
 }
 
-// depths are the pages that are measured.
-func depths(pages int) []int {
+// pageDepths are the pages that are measured.
+func pageDepths(pages int) []int {
 	var all []int
 	for _, page := range []int{10_000, 50_000} {
 		if page < pages {
@@ -105,14 +105,14 @@ func (s *stand) measureList(ctx context.Context, what, query string) ([]line, er
 	if err != nil {
 		return nil, err
 	}
-	if err := invokeInto(ctx, s.querier(), counted, &page); err != nil {
+	if err := invokeInto(ctx, s.queryFunction(), counted, &page); err != nil {
 		return nil, err
 	}
 	pages := int(*page.Pagination.Total) / pageSize
-	walk := &walker{stand: s, query: query}
+	walk := &pageWalker{stand: s, query: query}
 	var lines []line
-	for _, depth := range depths(pages) {
-		deep, err := walk.to(ctx, depth)
+	for _, depth := range pageDepths(pages) {
+		deep, err := walk.requestOfPage(ctx, depth)
 		if err != nil {
 			return lines, err
 		}
@@ -129,18 +129,18 @@ func (s *stand) measureList(ctx context.Context, what, query string) ([]line, er
 func (s *stand) comparePages(ctx context.Context, what string, deep, first []byte) (line, error) {
 	ask := func(request []byte) func(context.Context) (float64, error) {
 		return func(ctx context.Context) (float64, error) {
-			return timed(func() error { return invoke(ctx, s.querier(), request, 200) })
+			return timeSeconds(func() error { return invokeExpecting(ctx, s.queryFunction(), request, 200) })
 		}
 	}
-	times, err := alternate(ctx, s.options.size(100, 10)*s.options.rounds, sides{ask(deep), ask(first)})
+	times, err := measureAlternately(ctx, s.options.fullOrShort(100, 10)*s.options.rounds, sides{ask(deep), ask(first)})
 	if err != nil {
 		return line{}, err
 	}
 	figures := func(times []float64) string {
-		return fmt.Sprintf("%s, p95 %s", milliseconds(median(times)), milliseconds(quantile(times, 0.95)))
+		return fmt.Sprintf("%s, p95 %s", formatMilliseconds(medianOf(times)), formatMilliseconds(quantileOf(times, 0.95)))
 	}
 	return line{
-		what: what, result: figures(times[0]), floor: figures(times[1]), ratio: median(times[0]) / median(times[1]), goal: goal{most: 1.2},
+		what: what, result: figures(times[0]), floor: figures(times[1]), ratio: medianOf(times[0]) / medianOf(times[1]), goal: goal{most: 1.2},
 	}, nil
 }
 
@@ -150,19 +150,19 @@ func listEvent(query string, limit int, cursor string) ([]byte, error) {
 	if cursor != "" {
 		query += "&cursor=" + url.QueryEscape(cursor)
 	}
-	return event("GET "+path, path, query, "")
+	return newGatewayEvent("GET "+path, path, query, "")
 }
 
-// walker follows a list's cursors.
-type walker struct {
+// pageWalker follows a list's cursors.
+type pageWalker struct {
 	*stand
 	query  string
 	cursor string
 	passed int
 }
 
-// to answers the event that asks for a page, counted from 1.
-func (w *walker) to(ctx context.Context, page int) ([]byte, error) {
+// requestOfPage answers the event that asks for a page, counted from 1.
+func (w *pageWalker) requestOfPage(ctx context.Context, page int) ([]byte, error) {
 	for target := (page - 1) * pageSize; w.passed < target; {
 		limit := min(walkSize, target-w.passed)
 		request, err := listEvent(w.query, limit, w.cursor)
@@ -170,7 +170,7 @@ func (w *walker) to(ctx context.Context, page int) ([]byte, error) {
 			return nil, err
 		}
 		var body client.RemediationList
-		if err := invokeInto(ctx, w.querier(), request, &body); err != nil {
+		if err := invokeInto(ctx, w.queryFunction(), request, &body); err != nil {
 			return nil, err
 		}
 		if len(body.Data) != limit || body.Pagination.NextCursor == "" {

@@ -24,7 +24,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	err := runBenchmarks(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return
 	}
@@ -38,7 +38,7 @@ func main() {
 type benchmark struct {
 	name  string
 	about string
-	run   func(context.Context, *env) ([]line, error)
+	run   func(context.Context, *benchEnv) ([]line, error)
 }
 
 // benchmarks are in the order in which they run: memory first, while the process is still small.
@@ -60,31 +60,31 @@ func benchmarks() []benchmark {
 	}
 }
 
-func run(ctx context.Context, args []string, out, progress io.Writer) error {
+func runBenchmarks(ctx context.Context, args []string, out, progress io.Writer) error {
 	options, err := parseOptions(args, progress)
 	if err != nil {
 		return err
 	}
-	e, err := newEnv(ctx, options, progress)
+	e, err := newBenchEnv(ctx, options, progress)
 	if err != nil {
 		return err
 	}
-	err = measure(ctx, e, out)
-	return errors.Join(err, e.close())
+	err = measureAll(ctx, e, out)
+	return errors.Join(err, e.stopServer())
 }
 
-// measure runs the benchmarks that were asked for and prints the table, also that of a run that was broken off.
-func measure(ctx context.Context, e *env, out io.Writer) error {
-	machine, err := e.machine(ctx)
+// measureAll runs the benchmarks that were asked for and prints the table, also that of a run that was broken off.
+func measureAll(ctx context.Context, e *benchEnv, out io.Writer) error {
+	machine, err := e.describeMachine(ctx)
 	if err != nil {
 		return err
 	}
 	var lines []line
 	for _, b := range benchmarks() {
-		if !e.options.wants(b.name) {
+		if !e.options.isSelected(b.name) {
 			continue
 		}
-		e.logf("%s: %s", b.name, b.about)
+		e.logProgress("%s: %s", b.name, b.about)
 		started := time.Now()
 		measured, benchErr := b.run(ctx, e)
 		lines = append(lines, measured...)
@@ -92,7 +92,7 @@ func measure(ctx context.Context, e *env, out io.Writer) error {
 			err = fmt.Errorf("%s: %w", b.name, benchErr)
 			break
 		}
-		e.logf("%s: done in %v", b.name, time.Since(started).Round(time.Second))
+		e.logProgress("%s: done in %v", b.name, time.Since(started).Round(time.Second))
 	}
 	return errors.Join(err, printTable(out, machine, lines))
 }
@@ -114,7 +114,7 @@ func parseOptions(args []string, progress io.Writer) (options, error) {
 	var only string
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(progress)
-	flags.StringVar(&only, "run", "", "run these alone, separated by commas: "+strings.Join(names(), ", "))
+	flags.StringVar(&only, "run", "", "run these alone, separated by commas: "+strings.Join(benchmarkNames(), ", "))
 	flags.BoolVar(&o.short, "short", false, "small sizes and few rounds: whether it works, not how fast it is")
 	flags.IntVar(&o.rows, "rows", 10_000_000, "rows of the list")
 	flags.IntVar(&o.rounds, "rounds", 7, "rounds, each of which measures the result and its floor in turn")
@@ -129,8 +129,8 @@ func parseOptions(args []string, progress io.Writer) (options, error) {
 		o.only = strings.Split(only, ",")
 	}
 	for _, name := range o.only {
-		if !slices.Contains(names(), name) {
-			return o, fmt.Errorf("no benchmark %q; there are %s", name, strings.Join(names(), ", "))
+		if !slices.Contains(benchmarkNames(), name) {
+			return o, fmt.Errorf("no benchmark %q; there are %s", name, strings.Join(benchmarkNames(), ", "))
 		}
 	}
 	if o.short {
@@ -142,7 +142,7 @@ func parseOptions(args []string, progress io.Writer) (options, error) {
 	return o, nil
 }
 
-func names() []string {
+func benchmarkNames() []string {
 	var all []string
 	for _, b := range benchmarks() {
 		all = append(all, b.name)
@@ -150,18 +150,18 @@ func names() []string {
 	return all
 }
 
-func (o options) wants(name string) bool { return o.only == nil || slices.Contains(o.only, name) }
+func (o options) isSelected(name string) bool { return o.only == nil || slices.Contains(o.only, name) }
 
-// size is full, or the small one of -short.
-func (o options) size(full, small int) int {
+// fullOrShort is full, or the small one of -short.
+func (o options) fullOrShort(full, small int) int {
 	if o.short {
 		return small
 	}
 	return full
 }
 
-// profiled runs do under the CPU profiler if a profile was asked for.
-func (o options) profiled(do func() error) (err error) {
+// withCPUProfile runs do under the CPU profiler if a profile was asked for.
+func (o options) withCPUProfile(do func() error) (err error) {
 	if o.prof == "" {
 		return do()
 	}

@@ -9,13 +9,13 @@ import (
 
 // benchMemory lets records go in, a batch to a request, and looks at the process after a tenth, a half and all of them. It is this
 // process's memory, the benchmark's own part of it included.
-func benchMemory(ctx context.Context, e *env) (lines []line, err error) {
-	s, err := e.open(ctx, "bench_memory")
+func benchMemory(ctx context.Context, e *benchEnv) (lines []line, err error) {
+	s, err := e.openStand(ctx, "bench_memory")
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, s.close(ctx)) }()
-	total := e.options.size(20_000, 500)
+	defer func() { err = errors.Join(err, s.closeAll(ctx)) }()
+	total := e.options.fullOrShort(20_000, 500)
 	for _, c := range []struct {
 		prefix, what string
 		of           func(n int) int
@@ -23,7 +23,7 @@ func benchMemory(ctx context.Context, e *env) (lines []line, err error) {
 		{"again", "of 1,000 incidents", func(n int) int { return n % 1000 }},
 		{"fresh", "each of another incident", func(n int) int { return 1000 + n }},
 	} {
-		marks, err := s.growth(ctx, c.prefix, total, c.of)
+		marks, err := s.measureHeapGrowth(ctx, c.prefix, total, c.of)
 		if err != nil {
 			return lines, err
 		}
@@ -37,8 +37,8 @@ func benchMemory(ctx context.Context, e *env) (lines []line, err error) {
 	return lines, nil
 }
 
-// mark is the size of the process at one point.
-type mark struct{ heap, resident bytesize }
+// heapMark is the size of the process at one point.
+type heapMark struct{ heap, resident bytesize }
 
 // bytesize is a number of bytes; 0 means that the system does not tell.
 type bytesize int64
@@ -50,31 +50,31 @@ func (b bytesize) String() string {
 	return fmt.Sprintf("%.1f MB", float64(b)/1e6)
 }
 
-// growth sends total records and answers the marks after a tenth, a half and all of them.
-func (s *stand) growth(ctx context.Context, prefix string, total int, of func(int) int) ([]mark, error) {
+// measureHeapGrowth sends total records and answers the marks after a tenth, a half and all of them.
+func (s *stand) measureHeapGrowth(ctx context.Context, prefix string, total int, of func(int) int) ([]heapMark, error) {
 	const batch = 100
-	var marks []mark
+	var marks []heapMark
 	for sent := 0; sent < total; {
 		size := min(5*batch, total/10, total-sent)
-		request, err := batchEvent(prefix, sent, size, of)
+		request, err := newBatchEvent(prefix, sent, size, of)
 		if err != nil {
 			return nil, err
 		}
-		if err := invoke(ctx, s.writer(), request, 200); err != nil {
+		if err := invokeExpecting(ctx, s.writeFunction(), request, 200); err != nil {
 			return nil, err
 		}
 		sent += size
 		if sent == total/10 || sent == total/2 || sent == total {
-			marks = append(marks, takeMark())
+			marks = append(marks, takeHeapMark())
 		}
 	}
 	return marks, nil
 }
 
-// takeMark looks at what lives after a collection.
-func takeMark() mark {
+// takeHeapMark looks at what lives after a collection.
+func takeHeapMark() heapMark {
 	runtime.GC()
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
-	return mark{heap: bytesize(stats.HeapAlloc), resident: residentSize()}
+	return heapMark{heap: bytesize(stats.HeapAlloc), resident: residentSize()}
 }

@@ -32,8 +32,8 @@ func (s *stand) newPgbench(scripts []string, variables map[string]string) (*pgbe
 // keysOfARun is more than a run has transactions.
 const keysOfARun = 100_000_000
 
-// run answers how many transactions were executed, and how many a second. No two runs have a key in common.
-func (p *pgbench) run(ctx context.Context, clients int, while time.Duration) (count int, perSecond float64, err error) {
+// runScripts answers how many transactions were executed, and how many a second. No two runs have a key in common.
+func (p *pgbench) runScripts(ctx context.Context, clients int, while time.Duration) (count int, perSecond float64, err error) {
 	p.runs++
 	password, _ := p.database.User.Password()
 	args := []string{
@@ -52,9 +52,9 @@ func (p *pgbench) run(ctx context.Context, clients int, while time.Duration) (co
 	cmd.Env = append(os.Environ(), "PGPASSWORD="+password)
 	output, err := cmd.CombinedOutput()
 	if err != nil {
-		return 0, 0, fmt.Errorf("run pgbench: %w: %s", err, tail(output))
+		return 0, 0, fmt.Errorf("run pgbench: %w: %s", err, lastBytes(output))
 	}
-	return pgbenchResult(string(output))
+	return parsePgbenchOutput(string(output))
 }
 
 var (
@@ -62,7 +62,7 @@ var (
 	pgbenchRate  = regexp.MustCompile(`tps = ([0-9.]+) \(without initial connection time\)`)
 )
 
-func pgbenchResult(output string) (count int, perSecond float64, err error) {
+func parsePgbenchOutput(output string) (count int, perSecond float64, err error) {
 	counted, rated := pgbenchCount.FindStringSubmatch(output), pgbenchRate.FindStringSubmatch(output)
 	if counted == nil || rated == nil {
 		return 0, 0, fmt.Errorf("read pgbench's report: %q", output)
@@ -74,5 +74,5 @@ func pgbenchResult(output string) (count int, perSecond float64, err error) {
 	return count, perSecond, err
 }
 
-// tail is the end of what a program said.
-func tail(output []byte) []byte { return output[max(0, len(output)-1000):] }
+// lastBytes is the end of what a program said.
+func lastBytes(output []byte) []byte { return output[max(0, len(output)-1000):] }

@@ -27,87 +27,89 @@ var (
 
 // benchAppend measures Store.Append, which writes by one statement of data-modifying CTEs, against a pipelined batch of statements
 // in one transaction and one round trip: what docs/decisions/006-one-statement-append.md decides.
-func benchAppend(ctx context.Context, e *env) (lines []line, err error) {
-	b, err := newBulk(ctx, e, "bench_append")
+func benchAppend(ctx context.Context, e *benchEnv) (lines []line, err error) {
+	b, err := newBulkBench(ctx, e, "bench_append")
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, b.close(ctx)) }()
+	defer func() { err = errors.Join(err, b.closeStand(ctx)) }()
 	p, err := newPipeline(ctx, b)
 	if err != nil {
 		return nil, err
 	}
 	defer p.pool.Close()
 	for _, c := range []struct{ clients, records, appends int }{
-		{1, 1, e.options.size(2000, 100)}, {clients, 1, e.options.size(4000, 100)}, {1, e.options.bulkRecords(), 1},
+		{1, 1, e.options.fullOrShort(2000, 100)}, {clients, 1, e.options.fullOrShort(4000, 100)}, {1, e.options.recordsPerBulk(), 1},
 	} {
-		measured, err := b.compareWays(ctx, p, c.clients, c.records, c.appends)
+		measured, err := b.compareWithPipeline(ctx, p, c.clients, c.records, c.appends)
 		if err != nil {
 			return lines, err
 		}
 		lines = append(lines, measured)
 	}
-	aged, err := b.compareAge(ctx)
+	aged, err := b.compareJournalAges(ctx)
 	return append(lines, aged), err
 }
 
-// compareAge measures single writes into a journal of sixty months and more against one as it begins: each month is a partition.
-func (b *bulk) compareAge(ctx context.Context) (l line, err error) {
-	aged, err := newBulk(ctx, b.env, "bench_aged")
+// compareJournalAges measures single writes into a journal of sixty months and more against one as it begins: each month is a partition.
+func (b *bulkBench) compareJournalAges(ctx context.Context) (l line, err error) {
+	aged, err := newBulkBench(ctx, b.benchEnv, "bench_aged")
 	if err != nil {
 		return l, err
 	}
-	defer func() { err = errors.Join(err, aged.close(ctx)) }()
-	if err := aged.exec(ctx, "SELECT audit_event_partitions_ahead(60)"); err != nil {
+	defer func() { err = errors.Join(err, aged.closeStand(ctx)) }()
+	if err := aged.execAsSuperuser(ctx, "SELECT audit_event_partitions_ahead(60)"); err != nil {
 		return l, err
 	}
-	side := func(b *bulk) func(context.Context) (float64, error) {
+	side := func(b *bulkBench) func(context.Context) (float64, error) {
 		return func(ctx context.Context) (float64, error) {
-			return b.appendAll(ctx, 1, 1, b.options.size(2000, 100), b.appendEntries)
+			return b.appendConcurrently(ctx, 1, 1, b.options.fullOrShort(2000, 100), b.appendEntries)
 		}
 	}
-	figures, err := alternate(ctx, b.options.rounds, sides{side(aged), side(b)})
+	figures, err := measureAlternately(ctx, b.options.rounds, sides{side(aged), side(b)})
 	return line{
 		what:   "append: a journal of 61 months against one of 4, 1 record a write, 1 client",
-		result: fmt.Sprintf("%.0f records/s", median(figures[0])), floor: fmt.Sprintf("%.0f records/s", median(figures[1])),
-		ratio: ratio(figures),
+		result: fmt.Sprintf("%.0f records/s", medianOf(figures[0])), floor: fmt.Sprintf("%.0f records/s", medianOf(figures[1])),
+		ratio: medianRatio(figures),
 	}, err
 }
 
-// compareWays writes the same number of records in both ways.
-func (b *bulk) compareWays(ctx context.Context, p *pipeline, clients, records, appends int) (line, error) {
+// compareWithPipeline writes the same number of records in both ways.
+func (b *bulkBench) compareWithPipeline(ctx context.Context, p *pipeline, clients, records, appends int) (line, error) {
 	side := func(way func(context.Context, []audit.Entry) error) func(context.Context) (float64, error) {
-		return func(ctx context.Context) (float64, error) { return b.appendAll(ctx, clients, records, appends, way) }
+		return func(ctx context.Context) (float64, error) {
+			return b.appendConcurrently(ctx, clients, records, appends, way)
+		}
 	}
-	figures, err := alternate(ctx, b.options.rounds, sides{
+	figures, err := measureAlternately(ctx, b.options.rounds, sides{
 		side(func(ctx context.Context, batch []audit.Entry) error {
-			_, err := b.byAppend(ctx, load{entries: batch})
+			_, err := b.loadByAppend(ctx, load{entries: batch})
 			return err
 		}),
-		side(p.append),
+		side(p.appendBatch),
 	})
 	if err != nil {
 		return line{}, err
 	}
 	return line{
-		what:   fmt.Sprintf("append: one statement against a pipeline, %s a write, %s", plural(records, "record"), plural(clients, "client")),
-		result: fmt.Sprintf("%.0f records/s", median(figures[0])), floor: fmt.Sprintf("%.0f records/s", median(figures[1])),
-		ratio: ratio(figures),
+		what:   fmt.Sprintf("append: one statement against a pipeline, %s a write, %s", pluralize(records, "record"), pluralize(clients, "client")),
+		result: fmt.Sprintf("%.0f records/s", medianOf(figures[0])), floor: fmt.Sprintf("%.0f records/s", medianOf(figures[1])),
+		ratio: medianRatio(figures),
 	}, nil
 }
 
-// appendAll lets clients write new entries about known incidents, and answers how many a second.
-func (b *bulk) appendAll(
+// appendConcurrently lets clients write new entries about known incidents, and answers how many a second.
+func (b *bulkBench) appendConcurrently(
 	ctx context.Context, clients, records, appends int, way func(context.Context, []audit.Entry) error,
 ) (float64, error) {
-	made, err := entries("way", b.serial, records*appends, b.recurring)
+	made, err := newJournalEntries("way", b.serial, records*appends, b.recurringIncident)
 	if err != nil {
 		return 0, err
 	}
 	b.serial += len(made)
 	var next atomic.Int64
-	took, err := timed(func() error {
-		_, _, err := drive(ctx, clients, time.Hour, func(ctx context.Context, _ int) error {
+	took, err := timeSeconds(func() error {
+		_, _, err := driveClients(ctx, clients, time.Hour, func(ctx context.Context, _ int) error {
 			n := int(next.Add(1)) - 1
 			if n >= appends {
 				return errDone
@@ -130,7 +132,7 @@ type pipeline struct {
 	model string
 }
 
-func newPipeline(ctx context.Context, b *bulk) (*pipeline, error) {
+func newPipeline(ctx context.Context, b *bulkBench) (*pipeline, error) {
 	config, err := pgxpool.ParseConfig(b.writerURL())
 	if err != nil {
 		return nil, err
@@ -141,8 +143,8 @@ func newPipeline(ctx context.Context, b *bulk) (*pipeline, error) {
 	return &pipeline{pool: pool, model: b.embedder.Model().String()}, err
 }
 
-// append stores entries of new remediations about known incidents.
-func (p *pipeline) append(ctx context.Context, batch []audit.Entry) error {
+// appendBatch stores entries of new remediations about known incidents.
+func (p *pipeline) appendBatch(ctx context.Context, batch []audit.Entry) error {
 	var ids, signatures []audit.ID
 	var remediations, metadata, texts []string
 	var canonical, hashes [][]byte

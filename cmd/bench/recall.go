@@ -20,23 +20,23 @@ const nearestCount = 10
 
 // benchRecall measures how many of the signatures nearest by an exact scan Store.Nearest finds, and how long both take, under filters
 // that leave less and less.
-func benchRecall(ctx context.Context, e *env) (lines []line, err error) {
-	s, err := e.reopen(ctx, "bench_recall", searchDimensions)
+func benchRecall(ctx context.Context, e *benchEnv) (lines []line, err error) {
+	s, err := e.reopenStand(ctx, "bench_recall", searchDimensions)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, s.close(ctx)) }()
-	err = s.furnish(ctx, corpus{e.options.size(100_000, 1000), e.options.size(1_000_000, 20_000), time.Second})
+	defer func() { err = errors.Join(err, s.closeAll(ctx)) }()
+	err = s.fillWithCorpus(ctx, corpus{e.options.fullOrShort(100_000, 1000), e.options.fullOrShort(1_000_000, 20_000), time.Second})
 	if err != nil {
 		return nil, err
 	}
-	r, err := newRecall(ctx, s)
+	r, err := newRecallBench(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, r.close(ctx)) }()
+	defer func() { err = errors.Join(err, r.closeConnections(ctx)) }()
 	for _, f := range recallFilters() {
-		measured, err := r.measure(ctx, f)
+		measured, err := r.measureFilter(ctx, f)
 		if err != nil {
 			return lines, fmt.Errorf("%s: %w", f.what, err)
 		}
@@ -45,8 +45,8 @@ func benchRecall(ctx context.Context, e *env) (lines []line, err error) {
 	return lines, nil
 }
 
-// recall is a furnished stand, a store on it, and a connection for exact scans.
-type recall struct {
+// recallBench is a furnished stand, a store on it, and a connection for exact scans.
+type recallBench struct {
 	*stand
 	store   *postgres.Store
 	model   int16
@@ -60,10 +60,10 @@ type recallQuery struct {
 	other  string
 }
 
-func newRecall(ctx context.Context, s *stand) (*recall, error) {
-	r := &recall{stand: s}
-	for q := range s.options.size(50, 10) {
-		k := q * 1009 % s.options.size(100_000, 1000)
+func newRecallBench(ctx context.Context, s *stand) (*recallBench, error) {
+	r := &recallBench{stand: s}
+	for q := range s.options.fullOrShort(50, 10) {
+		k := q * 1009 % s.options.fullOrShort(100_000, 1000)
 		i := sampleIncident(k)
 		vector, err := s.functions.Models[0].Query(ctx, fmt.Sprintf("%s of %s: %s", i.alert, i.service, i.failure))
 		if err != nil {
@@ -86,7 +86,7 @@ func newRecall(ctx context.Context, s *stand) (*recall, error) {
 	return r, err
 }
 
-func (r *recall) close(ctx context.Context) error {
+func (r *recallBench) closeConnections(ctx context.Context) error {
 	r.store.Close()
 	return r.exact.Close(context.WithoutCancel(ctx))
 }
@@ -123,7 +123,7 @@ type found struct {
 	seconds   float64
 }
 
-func (r *recall) measure(ctx context.Context, f recallFilter) ([]line, error) {
+func (r *recallBench) measureFilter(ctx context.Context, f recallFilter) ([]line, error) {
 	var sum float64
 	var times [2][]float64
 	fewest := nearestCount
@@ -132,28 +132,28 @@ func (r *recall) measure(ctx context.Context, f recallFilter) ([]line, error) {
 		var sides [2]found
 		for turn := range 2 * 2 { // the first time of each warms up
 			side := (n + turn) % 2
-			if sides[side], err = r.find(ctx, side, query.vector, f.of(query)); err != nil {
+			if sides[side], err = r.findNearest(ctx, side, query.vector, f.of(query)); err != nil {
 				return nil, err
 			}
 		}
 		times[0], times[1] = append(times[0], sides[0].seconds), append(times[1], sides[1].seconds)
-		sum += recalled(sides[0].distances, sides[1].distances)
+		sum += recallOf(sides[0].distances, sides[1].distances)
 		fewest = min(fewest, nearestCount-len(sides[1].distances)+len(sides[0].distances))
 	}
-	result, floor := median(times[0]), median(times[1])
+	result, floor := medianOf(times[0]), medianOf(times[1])
 	of := fmt.Sprintf("recall: %s, the %d nearest", f.what, nearestCount)
 	return []line{
 		{
 			what: of, result: fmt.Sprintf("%d queries, at the worst %d of %d rows", len(r.queries), fewest, nearestCount),
 			floor: "exact scan", ratio: sum / float64(len(r.queries)), goal: goal{least: 0.97},
 		},
-		{what: of + ", median time", result: milliseconds(result), floor: milliseconds(floor), ratio: result / floor},
+		{what: of + ", median time", result: formatMilliseconds(result), floor: formatMilliseconds(floor), ratio: result / floor},
 	}, nil
 }
 
-// recalled is the share of the exact answer that was found. Signatures at one distance stand for each other, so it is the distances that
+// recallOf is the share of the exact answer that was found. Signatures at one distance stand for each other, so it is the distances that
 // are compared.
-func recalled(got, exact []float64) float64 {
+func recallOf(got, exact []float64) float64 {
 	const rounding = 1e-9
 	if len(exact) == 0 {
 		return 1
@@ -167,10 +167,10 @@ func recalled(got, exact []float64) float64 {
 	return float64(hits) / float64(len(exact))
 }
 
-func (r *recall) find(ctx context.Context, side int, query []float32, filter audit.Filter) (f found, err error) {
-	f.seconds, err = timed(func() error {
+func (r *recallBench) findNearest(ctx context.Context, side int, query []float32, filter audit.Filter) (f found, err error) {
+	f.seconds, err = timeSeconds(func() error {
 		if side == 1 {
-			f.distances, err = r.scan(ctx, query, filter)
+			f.distances, err = r.scanExactly(ctx, query, filter)
 			return err
 		}
 		nearest, err := r.store.Nearest(ctx, query, filter, nearestCount)
@@ -182,9 +182,9 @@ func (r *recall) find(ctx context.Context, side int, query []float32, filter aud
 	return f, err
 }
 
-// scan measures every vector: without the cast that its index is on, an order by distance cannot use the index.
-func (r *recall) scan(ctx context.Context, query []float32, f audit.Filter) ([]float64, error) {
-	return collect[float64](ctx, r.exact, `SELECT e.vector <=> $2::halfvec FROM embedding AS e
+// scanExactly measures every vector: without the cast that its index is on, an order by distance cannot use the index.
+func (r *recallBench) scanExactly(ctx context.Context, query []float32, f audit.Filter) ([]float64, error) {
+	return collectRows[float64](ctx, r.exact, `SELECT e.vector <=> $2::halfvec FROM embedding AS e
 		WHERE e.model_id = $1 AND EXISTS (
 			SELECT FROM remediation_audit AS r
 			WHERE r.signature_id = e.signature_id AND ($3::text[] IS NULL OR r.cluster_name = ANY($3))

@@ -25,16 +25,16 @@ type statement struct {
 	results []int16
 }
 
-// name is the one that the query file gives the statement.
-func (s statement) name() string {
+// queryName is the one that the query file gives the statement.
+func (s statement) queryName() string {
 	_, after, _ := strings.Cut(s.sql, "-- name: ")
 	name, _, _ := strings.Cut(after, " ")
 	return name
 }
 
-// replay executes the statement by the bare driver: parse, bind, describe and execute in one round trip. The rows are read and thrown
+// replayOn executes the statement by the bare driver: parse, bind, describe and execute in one round trip. The rows are read and thrown
 // away.
-func (s statement) replay(ctx context.Context, conn *pgconn.PgConn) error {
+func (s statement) replayOn(ctx context.Context, conn *pgconn.PgConn) error {
 	result := conn.ExecParams(ctx, s.sql, s.values, s.oids, s.formats, s.results)
 	for result.NextRow() {
 	}
@@ -42,8 +42,8 @@ func (s statement) replay(ctx context.Context, conn *pgconn.PgConn) error {
 	return err
 }
 
-// texts answers the parameters in text form, as the server writes them; NULL is the empty text.
-func (s statement) texts(ctx context.Context, conn *pgconn.PgConn) ([]string, error) {
+// parameterTexts answers the parameters in text form, as the server writes them; NULL is the empty text.
+func (s statement) parameterTexts(ctx context.Context, conn *pgconn.PgConn) ([]string, error) {
 	columns := make([]string, len(s.values))
 	for i := range columns {
 		columns[i] = fmt.Sprintf("$%d::text", i+1)
@@ -59,9 +59,9 @@ func (s statement) texts(ctx context.Context, conn *pgconn.PgConn) ([]string, er
 	return texts, nil
 }
 
-// recorder stands between a function and the server and keeps what is executed. It is for learning what a floor has to do, never in
+// statementRecorder stands between a function and the server and keeps what is executed. It is for learning what a floor has to do, never in
 // the way of a measurement.
-type recorder struct {
+type statementRecorder struct {
 	listener net.Listener
 	server   string
 	links    sync.WaitGroup
@@ -70,26 +70,26 @@ type recorder struct {
 	statements []statement
 }
 
-func newRecorder(ctx context.Context, port int) (*recorder, error) {
+func newStatementRecorder(ctx context.Context, port int) (*statementRecorder, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp4", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listen for the recorder: %w", err)
 	}
-	r := &recorder{listener: listener, server: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
+	r := &statementRecorder{listener: listener, server: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
 	r.links.Go(func() {
 		for {
 			client, err := listener.Accept()
 			if err != nil {
 				return
 			}
-			r.links.Go(func() { r.link(client) })
+			r.links.Go(func() { r.relayConnection(client) })
 		}
 	})
 	return r, nil
 }
 
-// through is the way to the same database by the recorder.
-func (r *recorder) through(direct string) string {
+// recordingURL is the way to the same database by the recorder.
+func (r *statementRecorder) recordingURL(direct string) string {
 	u, err := url.Parse(direct)
 	if err != nil {
 		return direct
@@ -98,8 +98,8 @@ func (r *recorder) through(direct string) string {
 	return u.String()
 }
 
-// take answers what was executed since the last take.
-func (r *recorder) take() []statement {
+// takeStatements answers what was executed since the last take.
+func (r *statementRecorder) takeStatements() []statement {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	taken := r.statements
@@ -107,13 +107,13 @@ func (r *recorder) take() []statement {
 	return taken
 }
 
-// close ends the recorder after its clients have gone.
-func (r *recorder) close() {
+// closeListener ends the recorder after its clients have gone.
+func (r *statementRecorder) closeListener() {
 	_ = r.listener.Close()
 	r.links.Wait()
 }
 
-func (r *recorder) link(client net.Conn) {
+func (r *statementRecorder) relayConnection(client net.Conn) {
 	defer func() { _ = client.Close() }()
 	server, err := net.Dial("tcp4", r.server) //nolint:noctx // the other end is on this machine and is ours
 	if err != nil {
@@ -124,12 +124,12 @@ func (r *recorder) link(client net.Conn) {
 		_, _ = io.Copy(client, server)
 		_ = client.Close()
 	})
-	r.read(bufio.NewReader(io.TeeReader(client, server)))
+	r.recordMessages(bufio.NewReader(io.TeeReader(client, server)))
 }
 
-// read follows the client's messages: the startup message has no type, every other one does (PostgreSQL's documentation, "Message
+// recordMessages follows the client's messages: the startup message has no type, every other one does (PostgreSQL's documentation, "Message
 // Formats").
-func (r *recorder) read(client *bufio.Reader) {
+func (r *statementRecorder) recordMessages(client *bufio.Reader) {
 	if _, err := readMessage(client); err != nil {
 		return
 	}
@@ -150,14 +150,14 @@ func (r *recorder) read(client *bufio.Reader) {
 				parsed = statement{sql: parse.Query, oids: parse.ParameterOIDs}
 			}
 		case 'B':
-			r.bound(parsed, body)
+			r.recordBind(parsed, body)
 		}
 	}
 }
 
-func (r *recorder) bound(parsed statement, body []byte) {
+func (r *statementRecorder) recordBind(parsed statement, body []byte) {
 	var bind pgproto3.Bind
-	if bind.Decode(body) != nil || parsed.name() == "" {
+	if bind.Decode(body) != nil || parsed.queryName() == "" {
 		return
 	}
 	parsed.values, parsed.formats, parsed.results = bind.Parameters, bind.ParameterFormatCodes, bind.ResultFormatCodes

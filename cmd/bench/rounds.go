@@ -13,11 +13,11 @@ import (
 // sides are the two things that alternate, the measured one first.
 type sides [2]func(context.Context) (float64, error)
 
-// alternate runs both sides once in each round, in turn and turning the order about, so that what the machine does besides falls on
+// measureAlternately runs both sides once in each round, in turn and turning the order about, so that what the machine does besides falls on
 // both alike. It answers the figures of each side.
-func alternate(ctx context.Context, rounds int, s sides) (figures [2][]float64, err error) {
+func measureAlternately(ctx context.Context, rounds int, s sides) (figures [2][]float64, err error) {
 	for round := range rounds {
-		once, err := alternateOnce(ctx, round, s)
+		once, err := measureOneRound(ctx, round, s)
 		if err != nil {
 			return figures, err
 		}
@@ -26,8 +26,8 @@ func alternate(ctx context.Context, rounds int, s sides) (figures [2][]float64, 
 	return figures, nil
 }
 
-// alternateOnce is one round; in odd ones the second side goes first.
-func alternateOnce(ctx context.Context, round int, s sides) (figures [2]float64, err error) {
+// measureOneRound is one round; in odd ones the second side goes first.
+func measureOneRound(ctx context.Context, round int, s sides) (figures [2]float64, err error) {
 	for turn := range 2 {
 		side := (round + turn) % 2
 		if figures[side], err = s[side](ctx); err != nil {
@@ -37,19 +37,19 @@ func alternateOnce(ctx context.Context, round int, s sides) (figures [2]float64,
 	return figures, nil
 }
 
-// ratio is the median of the rounds' ratios: each round's two figures stood next to each other in time.
-func ratio(figures [2][]float64) float64 {
+// medianRatio is the median of the rounds' ratios: each round's two figures stood next to each other in time.
+func medianRatio(figures [2][]float64) float64 {
 	ratios := make([]float64, len(figures[0]))
 	for i := range ratios {
 		ratios[i] = figures[0][i] / figures[1][i]
 	}
-	return median(ratios)
+	return medianOf(ratios)
 }
 
-func median(figures []float64) float64 { return quantile(figures, 0.5) }
+func medianOf(figures []float64) float64 { return quantileOf(figures, 0.5) }
 
-// quantile is the nearest rank's figure, or between two of them for the median of an even number.
-func quantile(figures []float64, q float64) float64 {
+// quantileOf is the nearest rank's figure, or between two of them for the median of an even number.
+func quantileOf(figures []float64, q float64) float64 {
 	sorted := slices.Sorted(slices.Values(figures))
 	if len(sorted) == 0 {
 		return 0
@@ -60,9 +60,9 @@ func quantile(figures []float64, q float64) float64 {
 	return sorted[low] + (at-float64(low))*(sorted[high]-sorted[low])
 }
 
-// drive lets clients call do for a while, each one call after the other, and answers how many calls a second succeeded. The first
+// driveClients lets clients call do for a while, each one call after the other, and answers how many calls a second succeeded. The first
 // failure ends it.
-func drive(ctx context.Context, clients int, while time.Duration, do func(ctx context.Context, client int) error) (int, float64, error) {
+func driveClients(ctx context.Context, clients int, while time.Duration, do func(ctx context.Context, client int) error) (int, float64, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var done atomic.Int64
@@ -83,8 +83,8 @@ func drive(ctx context.Context, clients int, while time.Duration, do func(ctx co
 	return int(done.Load()), float64(done.Load()) / time.Since(started).Seconds(), context.Cause(ctx)
 }
 
-// shared divides tasks among clients, each of which takes the next when it has done one, and answers how many seconds each took.
-func shared[T any](ctx context.Context, clients int, tasks []T, do func(ctx context.Context, client int, task T) error) ([]float64, error) {
+// shareTasks divides tasks among clients, each of which takes the next when it has done one, and answers how many seconds each took.
+func shareTasks[T any](ctx context.Context, clients int, tasks []T, do func(ctx context.Context, client int, task T) error) ([]float64, error) {
 	took := make([]float64, len(tasks))
 	var next atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
@@ -92,7 +92,7 @@ func shared[T any](ctx context.Context, clients int, tasks []T, do func(ctx cont
 		group.Go(func() error {
 			for n := int(next.Add(1)) - 1; n < len(tasks); n = int(next.Add(1)) - 1 {
 				var err error
-				if took[n], err = timed(func() error { return do(ctx, client, tasks[n]) }); err != nil {
+				if took[n], err = timeSeconds(func() error { return do(ctx, client, tasks[n]) }); err != nil {
 					return err
 				}
 			}
@@ -102,8 +102,8 @@ func shared[T any](ctx context.Context, clients int, tasks []T, do func(ctx cont
 	return took, group.Wait()
 }
 
-// timed answers how long do took, in seconds.
-func timed(do func() error) (float64, error) {
+// timeSeconds answers how long do took, in seconds.
+func timeSeconds(do func() error) (float64, error) {
 	started := time.Now()
 	err := do()
 	return time.Since(started).Seconds(), err

@@ -42,7 +42,7 @@ func startSandbox(ctx context.Context, bootstrap string, settings map[string]str
 		return nil, err
 	}
 	s := &sandbox{polled: make(chan time.Time, 1), events: make(chan []byte), answers: make(chan answered, 1), ended: make(chan error, 1), first: true}
-	s.server = &http.Server{Handler: s.routes(ctx), ReadHeaderTimeout: time.Minute}
+	s.server = &http.Server{Handler: s.runtimeAPIRoutes(ctx), ReadHeaderTimeout: time.Minute}
 	go func() { _ = s.server.Serve(listener) }()
 	s.cmd = exec.CommandContext(ctx, bootstrap)
 	s.cmd.Env = []string{"AWS_LAMBDA_RUNTIME_API=" + listener.Addr().String(), "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=256"}
@@ -57,7 +57,7 @@ func startSandbox(ctx context.Context, bootstrap string, settings map[string]str
 	return s, nil
 }
 
-func (s *sandbox) routes(ctx context.Context) http.Handler {
+func (s *sandbox) runtimeAPIRoutes(ctx context.Context) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /2020-01-01/extension/register", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Lambda-Extension-Identifier", "bench")
@@ -88,8 +88,8 @@ func (s *sandbox) routes(ctx context.Context) http.Handler {
 	return mux
 }
 
-// firstPoll waits for the function to ask for work and answers how many milliseconds after its start that was.
-func (s *sandbox) firstPoll() (float64, error) {
+// awaitFirstPoll waits for the function to ask for work and answers how many milliseconds after its start that was.
+func (s *sandbox) awaitFirstPoll() (float64, error) {
 	select {
 	case at := <-s.polled:
 		return inMilliseconds(at.Sub(s.started)), nil
@@ -98,9 +98,9 @@ func (s *sandbox) firstPoll() (float64, error) {
 	}
 }
 
-// invoke sends one event and answers when it was answered, in milliseconds after the start. Status is what the answer must have; 0 means that
+// invokeFunction sends one event and answers when it was answered, in milliseconds after the start. Status is what the answer must have; 0 means that
 // it is not looked at.
-func (s *sandbox) invoke(event []byte, status int) (float64, error) {
+func (s *sandbox) invokeFunction(event []byte, status int) (float64, error) {
 	select {
 	case s.events <- event:
 	case err := <-s.ended:
@@ -118,16 +118,16 @@ func (s *sandbox) invoke(event []byte, status int) (float64, error) {
 	return inMilliseconds(a.at.Sub(s.started)), nil
 }
 
-// resident is what the function's process holds in memory, and the most that it ever held; 0 where the system does not tell.
-func (s *sandbox) resident() (now, most bytesize) {
+// residentSizes is what the function's process holds in memory, and the most that it ever held; 0 where the system does not tell.
+func (s *sandbox) residentSizes() (now, most bytesize) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
 	if err != nil {
 		return 0, 0
 	}
-	return statusSize(string(text), "VmRSS:"), statusSize(string(text), "VmHWM:")
+	return parseStatusSize(string(text), "VmRSS:"), parseStatusSize(string(text), "VmHWM:")
 }
 
-func (s *sandbox) close() error {
+func (s *sandbox) stopProcess() error {
 	_ = s.cmd.Process.Kill()
 	return s.server.Close()
 }

@@ -38,26 +38,26 @@ func sampleIncident(k int) incident {
 	return incident{
 		alert:   alerts[part],
 		action:  actions[part],
-		service: services[rest%12] + "-" + dependency(rest/12/16),
+		service: services[rest%12] + "-" + dependencyName(rest/12/16),
 		failure: failures[rest/12%16],
 	}
 }
 
-// dependency is one of 240 names.
-func dependency(k int) string {
+// dependencyName is one of 240 names.
+func dependencyName(k int) string {
 	kinds := []string{"kafka", "redis", "postgres", "rabbitmq", "elasticsearch", "consul", "vault", "nginx", "envoy", "minio"}
 	parts := []string{"primary", "replica", "proxy", "worker", "exporter", "operator"}
 	tiers := []string{"", "-blue", "-canary", "-legacy"}
 	return kinds[k%10] + "-" + parts[k/10%6] + tiers[k/60%4]
 }
 
-// text is what the remediation's error says; numbers, hosts and pods change from one time to the next without making another incident.
-func (i incident) text() string {
+// errorText is what the remediation's error says; numbers, hosts and pods change from one time to the next without making another incident.
+func (i incident) errorText() string {
 	return fmt.Sprintf("%s: %s while %s was talking to 10.12.4.7:9092 (attempt 5 of 5, after 30s)\n"+
 		"back-off restarting failed container %s in pod %s-7d9c5b8f6d-x2k4j: exit code 137", i.alert, i.failure, i.service, i.service, i.service)
 }
 
-func (i incident) workflow() string {
+func (i incident) workflowText() string {
 	return fmt.Sprintf("apiVersion: v1\nkind: Workflow\nsteps:\n- name: collect logs\n  run: kubectl logs deploy/%s --previous\n"+
 		"- name: %s\n  run: kubectl rollout restart deploy/%s\n- name: verify\n  run: kubectl rollout status deploy/%s --timeout=120s\n",
 		i.service, i.action, i.service, i.service)
@@ -66,8 +66,8 @@ func (i incident) workflow() string {
 const sampleMetadata = `{"attempt": 1, "cpu": 0.75, "labels": ["team:platform", "tier:1"], "replicas": {"after": 5, "before": 3},
 	"runbook": "https://runbooks.example.com/KubePodCrashLooping"}`
 
-// record is a remediation of incident k as a caller sends it, about 1.4 kB.
-func record(id string, k int) client.RemediationInput {
+// remediationInput is a remediation of incident k as a caller sends it, about 1.4 kB.
+func remediationInput(id string, k int) client.RemediationInput {
 	i := sampleIncident(k)
 	start := time.Date(2026, 1, 2, 3, 4, 5, 123456000, time.UTC)
 	return client.RemediationInput{
@@ -75,12 +75,12 @@ func record(id string, k int) client.RemediationInput {
 		Environment: new(client.EnvironmentProduction), Severity: new(client.SeverityHigh),
 		AlertFingerprint: new(fmt.Sprintf("%016x", k)), ActionType: i.action, TargetResource: new("deployment/" + i.service),
 		Phase: client.PhaseCompleted, Status: client.StatusSuccess, StartTime: start, EndTime: new(start.Add(time.Minute)),
-		ErrorMessage: new(i.text()), WorkflowYAML: new(i.workflow()), Metadata: json.RawMessage(sampleMetadata),
+		ErrorMessage: new(i.errorText()), WorkflowYAML: new(i.workflowText()), Metadata: json.RawMessage(sampleMetadata),
 	}
 }
 
-// event is what API Gateway hands to the function for a request, as the function gets it.
-func event(route, path, query, body string) ([]byte, error) {
+// newGatewayEvent is what API Gateway hands to the function for a request, as the function gets it.
+func newGatewayEvent(route, path, query, body string) ([]byte, error) {
 	method, _, _ := strings.Cut(route, " ")
 	return json.Marshal(events.APIGatewayV2HTTPRequest{
 		Version: "2.0", RouteKey: route, RawPath: path, RawQueryString: query, Body: body,
@@ -97,29 +97,29 @@ func event(route, path, query, body string) ([]byte, error) {
 	})
 }
 
-// postEvent is the event of a POST with a body in JSON.
-func postEvent(path string, body any) ([]byte, error) {
+// newPostEvent is the event of a POST with a body in JSON.
+func newPostEvent(path string, body any) ([]byte, error) {
 	text, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
-	return event("POST "+path, path, "", string(text))
+	return newGatewayEvent("POST "+path, path, "", string(text))
 }
 
-// pattern is an event with a gap for the remediation's id.
-type pattern struct{ before, after []byte }
+// eventPattern is an event with a gap for the remediation's id.
+type eventPattern struct{ before, after []byte }
 
-func newPattern(k int) (pattern, error) {
+func newEventPattern(k int) (eventPattern, error) {
 	const gap = "REMEDIATION-ID"
-	whole, err := postEvent("/v1/remediations", record(gap, k))
+	whole, err := newPostEvent("/v1/remediations", remediationInput(gap, k))
 	before, after, _ := bytes.Cut(whole, []byte(gap))
-	return pattern{before, after}, err
+	return eventPattern{before, after}, err
 }
 
-// newPatterns are those of the recurring incidents.
-func newPatterns() (all []pattern, err error) {
+// newEventPatterns are those of the recurring incidents.
+func newEventPatterns() (all []eventPattern, err error) {
 	for k := range recurring {
-		p, err := newPattern(k)
+		p, err := newEventPattern(k)
 		if err != nil {
 			return nil, err
 		}
@@ -128,29 +128,29 @@ func newPatterns() (all []pattern, err error) {
 	return all, nil
 }
 
-func (p pattern) with(id string) []byte {
+func (p eventPattern) eventWithID(id string) []byte {
 	whole := make([]byte, 0, len(p.before)+len(id)+len(p.after))
 	return append(append(append(whole, p.before...), id...), p.after...)
 }
 
-// batchEvent is the event of a batch of records with the given numbers; incidentOf says which incident each is about.
-func batchEvent(prefix string, first, count int, incidentOf func(int) int) ([]byte, error) {
+// newBatchEvent is the event of a batch of records with the given numbers; incidentOf says which incident each is about.
+func newBatchEvent(prefix string, first, count int, incidentOf func(int) int) ([]byte, error) {
 	records := make([]client.RemediationInput, count)
 	for i := range records {
-		records[i] = record(fmt.Sprintf("%s-%d", prefix, first+i), incidentOf(first+i))
+		records[i] = remediationInput(fmt.Sprintf("%s-%d", prefix, first+i), incidentOf(first+i))
 	}
-	return postEvent("/v1/remediations/batch", client.BatchInput{Records: records})
+	return newPostEvent("/v1/remediations/batch", client.BatchInput{Records: records})
 }
 
-// queueEvent is what Lambda hands to the function for ten messages, each an array of a tenth of the records.
-func queueEvent(prefix string, first, count int, incidentOf func(int) int) ([]byte, error) {
+// newQueueEvent is what Lambda hands to the function for ten messages, each an array of a tenth of the records.
+func newQueueEvent(prefix string, first, count int, incidentOf func(int) int) ([]byte, error) {
 	type item struct {
 		Kind   string                  `json:"kind"`
 		Record client.RemediationInput `json:"record"`
 	}
 	items := make([]item, count)
 	for i := range items {
-		items[i] = item{"remediation", record(fmt.Sprintf("%s-%d", prefix, first+i), incidentOf(first+i))}
+		items[i] = item{"remediation", remediationInput(fmt.Sprintf("%s-%d", prefix, first+i), incidentOf(first+i))}
 	}
 	var event events.SQSEvent
 	for part := range slices.Chunk(items, count/10) {
@@ -166,11 +166,11 @@ func queueEvent(prefix string, first, count int, incidentOf func(int) int) ([]by
 	return json.Marshal(event)
 }
 
-// entries are journal entries of records, as the write function makes them.
-func entries(prefix string, first, count int, incidentOf func(int) int) ([]audit.Entry, error) {
+// newJournalEntries are journal entries of records, as the write function makes them.
+func newJournalEntries(prefix string, first, count int, incidentOf func(int) int) ([]audit.Entry, error) {
 	made := make([]audit.Entry, count)
 	for i := range made {
-		remediation, err := remediation(fmt.Sprintf("%s-%d", prefix, first+i), incidentOf(first+i))
+		remediation, err := newRemediation(fmt.Sprintf("%s-%d", prefix, first+i), incidentOf(first+i))
 		if err != nil {
 			return nil, err
 		}
@@ -181,9 +181,9 @@ func entries(prefix string, first, count int, incidentOf func(int) int) ([]audit
 	return made, nil
 }
 
-// remediation is record as the domain has it, checked.
-func remediation(id string, k int) (*audit.Remediation, error) {
-	in := record(id, k)
+// newRemediation is record as the domain has it, checked.
+func newRemediation(id string, k int) (*audit.Remediation, error) {
+	in := remediationInput(id, k)
 	tree, faults := audit.ParseJSON(in.Metadata, audit.JSONLimits{Bytes: audit.MaxMetadata, Depth: audit.MaxMetadataDepth}, redact.Actions{})
 	metadata, _ := tree.(map[string]any)
 	out := &audit.Remediation{

@@ -19,8 +19,10 @@ import (
 	"github.com/datastorage-service/datastorage/internal/sam"
 )
 
-// deployed are the settings of template.yaml that the runtime itself reads.
-func deployed() map[string]string { return map[string]string{"GOGC": "400", "GOMEMLIMIT": "200MiB"} }
+// deployedSettings are the settings of template.yaml that the runtime itself reads.
+func deployedSettings() map[string]string {
+	return map[string]string{"GOGC": "400", "GOMEMLIMIT": "200MiB"}
+}
 
 // functionBench is the built functions of a stand, beside the empty one.
 type functionBench struct {
@@ -30,22 +32,22 @@ type functionBench struct {
 }
 
 // newFunctionBench opens a stand, to be closed, whose database knows the incidents.
-func newFunctionBench(ctx context.Context, e *env, database string) (*functionBench, error) {
-	s, err := e.open(ctx, database)
+func newFunctionBench(ctx context.Context, e *benchEnv, database string) (*functionBench, error) {
+	s, err := e.openStand(ctx, database)
 	if err != nil {
 		return nil, err
 	}
 	f := &functionBench{stand: s, dir: filepath.Join(s.dir, "functions")}
-	if err = s.know(ctx, recurring); err == nil {
-		f.empty, err = f.build(ctx, "cmd/bench/empty", runtime.GOARCH)
+	if err = s.recordIncidents(ctx, recurring); err == nil {
+		f.empty, err = f.buildFunction(ctx, "cmd/bench/empty", runtime.GOARCH)
 	}
 	if err != nil {
-		return nil, errors.Join(err, s.close(ctx))
+		return nil, errors.Join(err, s.closeAll(ctx))
 	}
 	return f, nil
 }
 
-func (f *functionBench) build(ctx context.Context, folder, arch string) (string, error) {
+func (f *functionBench) buildFunction(ctx context.Context, folder, arch string) (string, error) {
 	root, err := program.DefaultDir()
 	if err != nil {
 		return "", err
@@ -53,9 +55,9 @@ func (f *functionBench) build(ctx context.Context, folder, arch string) (string,
 	return sam.BuildFunction(ctx, filepath.Dir(root), folder, arch, filepath.Join(f.dir, arch))
 }
 
-// settings lead a function to the stand's database.
-func (f *functionBench) settings(url string) map[string]string {
-	settings := deployed()
+// functionSettings lead a function to the stand's database.
+func (f *functionBench) functionSettings(url string) map[string]string {
+	settings := deployedSettings()
 	settings["DATASTORAGE_DATABASE_URL"] = url
 	return settings
 }
@@ -69,26 +71,26 @@ type called struct {
 	status int
 }
 
-// calls are a write of a known incident, a search in the given mode, and a look at a remediation.
-func (f *functionBench) calls(mode client.SearchMode) []called {
+// measuredCalls are a write of a known incident, a search in the given mode, and a look at a remediation.
+func (f *functionBench) measuredCalls(mode client.SearchMode) []called {
 	return []called{
 		{"write", "write", f.writerURL(), func(n int) ([]byte, error) {
-			return postEvent("/v1/remediations", record(fmt.Sprintf("sandbox-%d", n), n%recurring))
+			return newPostEvent("/v1/remediations", remediationInput(fmt.Sprintf("sandbox-%d", n), n%recurring))
 		}, 201},
 		{"query", string(mode) + " search", f.readerURL(), func(n int) ([]byte, error) {
 			i := sampleIncident(n % recurring)
-			return searchEvent(i.alert+" "+i.failure, mode, 10, "{}")
+			return newSearchEvent(i.alert+" "+i.failure, mode, 10, "{}")
 		}, 200},
 		{"query", "one remediation", f.readerURL(), func(n int) ([]byte, error) {
-			return getEvent(fmt.Sprintf("known-%d", n%recurring))
+			return newGetEvent(fmt.Sprintf("known-%d", n%recurring))
 		}, 200},
 	}
 }
 
-// getEvent asks for a remediation.
-func getEvent(id string) ([]byte, error) {
+// newGetEvent asks for a remediation.
+func newGetEvent(id string) ([]byte, error) {
 	const route = "GET /v1/remediations/{remediation_id}"
-	text, err := event(route, "/v1/remediations/"+id, "", "")
+	text, err := newGatewayEvent(route, "/v1/remediations/"+id, "", "")
 	if err != nil {
 		return nil, err
 	}
@@ -102,16 +104,16 @@ func getEvent(id string) ([]byte, error) {
 
 // benchColdStart measures how long a function takes from its execution to its first poll of the Runtime API, and to its first answer, for
 // which it has to connect to the database; the floor is a function that does nothing.
-func benchColdStart(ctx context.Context, e *env) (lines []line, err error) {
+func benchColdStart(ctx context.Context, e *benchEnv) (lines []line, err error) {
 	f, err := newFunctionBench(ctx, e, "bench_cold")
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, f.close(ctx)) }()
-	runs := f.options.size(20, 2)
+	defer func() { err = errors.Join(err, f.closeAll(ctx)) }()
+	runs := f.options.fullOrShort(20, 2)
 	serial := 0
-	for _, c := range f.calls(client.SearchModeHybrid) {
-		bootstrap, err := f.build(ctx, "functions/"+c.name, runtime.GOARCH)
+	for _, c := range f.measuredCalls(client.SearchModeHybrid) {
+		bootstrap, err := f.buildFunction(ctx, "functions/"+c.name, runtime.GOARCH)
 		if err != nil {
 			return lines, err
 		}
@@ -122,75 +124,75 @@ func benchColdStart(ctx context.Context, e *env) (lines []line, err error) {
 			if err != nil {
 				return lines, err
 			}
-			for side, start := range [2]cold{{f.empty, nil, 0}, {bootstrap, f.settings(c.url), c.status}} {
-				poll, answer, err := start.run(ctx, event)
+			for side, start := range [2]coldStart{{f.empty, nil, 0}, {bootstrap, f.functionSettings(c.url), c.status}} {
+				poll, answer, err := start.startAndInvoke(ctx, event)
 				if err != nil {
 					return lines, fmt.Errorf("%s: %w", c.name, err)
 				}
 				polls[side], answers[side] = append(polls[side], poll), append(answers[side], answer)
 			}
 		}
-		lines = append(lines, coldLine(c.name+", to its first poll", polls, 15), coldLine(c.name+", to its first answer ("+c.what+"), with connecting", answers, 40))
+		lines = append(lines, newColdLine(c.name+", to its first poll", polls, 15), newColdLine(c.name+", to its first answer ("+c.what+"), with connecting", answers, 40))
 	}
 	return lines, nil
 }
 
-// cold is a function that is not running yet.
-type cold struct {
+// coldStart is a function that is not running yet.
+type coldStart struct {
 	bootstrap string
 	settings  map[string]string
 	status    int
 }
 
-// run starts it, sends one event, and answers the milliseconds from the start to the first poll and to the answer.
-func (c cold) run(ctx context.Context, event []byte) (poll, answer float64, err error) {
+// startAndInvoke starts it, sends one event, and answers the milliseconds from the start to the first poll and to the answer.
+func (c coldStart) startAndInvoke(ctx context.Context, event []byte) (poll, answer float64, err error) {
 	s, err := startSandbox(ctx, c.bootstrap, c.settings)
 	if err != nil {
 		return 0, 0, err
 	}
-	defer func() { err = errors.Join(err, s.close()) }()
-	if poll, err = s.firstPoll(); err != nil {
+	defer func() { err = errors.Join(err, s.stopProcess()) }()
+	if poll, err = s.awaitFirstPoll(); err != nil {
 		return 0, 0, err
 	}
-	answer, err = s.invoke(event, c.status)
+	answer, err = s.invokeFunction(event, c.status)
 	return poll, answer, err
 }
 
-func coldLine(what string, figures [2][]float64, most float64) line {
+func newColdLine(what string, figures [2][]float64, most float64) line {
 	text := func(side int) string {
-		return fmt.Sprintf("%.1f · %.1f ms", median(figures[side]), quantile(figures[side], 0.95))
+		return fmt.Sprintf("%.1f · %.1f ms", medianOf(figures[side]), quantileOf(figures[side], 0.95))
 	}
 	return line{
 		what: "cold: " + what + ", median · p95", result: text(1), floor: "an empty function: " + text(0),
-		ratio: median(figures[1]) - median(figures[0]), goal: goal{most: most, unit: "ms more"},
+		ratio: medianOf(figures[1]) - medianOf(figures[0]), goal: goal{most: most, unit: "ms more"},
 	}
 }
 
 // benchSandbox measures what a function weighs, zipped for arm64, and what it holds in memory after many requests.
-func benchSandbox(ctx context.Context, e *env) (lines []line, err error) {
+func benchSandbox(ctx context.Context, e *benchEnv) (lines []line, err error) {
 	f, err := newFunctionBench(ctx, e, "bench_sandbox")
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, f.close(ctx)) }()
-	if lines, err = f.weights(ctx); err != nil {
+	defer func() { err = errors.Join(err, f.closeAll(ctx)) }()
+	if lines, err = f.measureZips(ctx); err != nil {
 		return lines, err
 	}
-	floor, err := f.serve(ctx, f.empty, called{event: f.calls(client.SearchModeSemantic)[0].event}, nil)
+	floor, err := f.serveRequests(ctx, f.empty, called{event: f.measuredCalls(client.SearchModeSemantic)[0].event}, nil)
 	if err != nil {
 		return lines, err
 	}
-	for _, c := range f.calls(client.SearchModeSemantic) {
-		bootstrap, err := f.build(ctx, "functions/"+c.name, runtime.GOARCH)
+	for _, c := range f.measuredCalls(client.SearchModeSemantic) {
+		bootstrap, err := f.buildFunction(ctx, "functions/"+c.name, runtime.GOARCH)
 		if err != nil {
 			return lines, err
 		}
-		size, err := f.serve(ctx, bootstrap, c, f.settings(c.url))
+		size, err := f.serveRequests(ctx, bootstrap, c, f.functionSettings(c.url))
 		if err != nil {
 			return lines, fmt.Errorf("%s: %w", c.name, err)
 		}
 		lines = append(lines, line{
-			what:   fmt.Sprintf("sandbox: resident size of %s after %d requests (%s), and the most it was", c.name, f.requests(), c.what),
+			what:   fmt.Sprintf("sandbox: resident size of %s after %d requests (%s), and the most it was", c.name, f.requestCount(), c.what),
 			result: size.String(), floor: "an empty function: " + floor.String(),
 			ratio: float64(size.most) / 1e6, goal: goal{most: 64, unit: "MB"},
 		})
@@ -198,44 +200,44 @@ func benchSandbox(ctx context.Context, e *env) (lines []line, err error) {
 	return lines, nil
 }
 
-func (f *functionBench) requests() int { return f.options.size(10_000, 20) }
+func (f *functionBench) requestCount() int { return f.options.fullOrShort(10_000, 20) }
 
-// memory is a process's.
-type memory struct{ now, most bytesize }
+// residentMemory is a process's.
+type residentMemory struct{ now, most bytesize }
 
-func (m memory) String() string { return fmt.Sprintf("%v, %v", m.now, m.most) }
+func (m residentMemory) String() string { return fmt.Sprintf("%v, %v", m.now, m.most) }
 
-// serve sends the requests one after the other, as a sandbox gets them.
-func (f *functionBench) serve(ctx context.Context, bootstrap string, c called, settings map[string]string) (m memory, err error) {
+// serveRequests sends the requests one after the other, as a sandbox gets them.
+func (f *functionBench) serveRequests(ctx context.Context, bootstrap string, c called, settings map[string]string) (m residentMemory, err error) {
 	s, err := startSandbox(ctx, bootstrap, settings)
 	if err != nil {
 		return m, err
 	}
-	defer func() { err = errors.Join(err, s.close()) }()
-	if _, err := s.firstPoll(); err != nil {
+	defer func() { err = errors.Join(err, s.stopProcess()) }()
+	if _, err := s.awaitFirstPoll(); err != nil {
 		return m, err
 	}
-	for n := range f.requests() {
+	for n := range f.requestCount() {
 		event, err := c.event(n)
 		if err != nil {
 			return m, err
 		}
-		if _, err := s.invoke(event, c.status); err != nil {
+		if _, err := s.invokeFunction(event, c.status); err != nil {
 			return m, err
 		}
 	}
-	m.now, m.most = s.resident()
+	m.now, m.most = s.residentSizes()
 	return m, nil
 }
 
-// weights are the zips of every function.
-func (f *functionBench) weights(ctx context.Context) (lines []line, err error) {
-	empty, err := f.weight(ctx, "cmd/bench/empty")
+// measureZips are the zips of every function.
+func (f *functionBench) measureZips(ctx context.Context) (lines []line, err error) {
+	empty, err := f.zipSize(ctx, "cmd/bench/empty")
 	if err != nil {
 		return nil, err
 	}
 	for _, name := range []string{"write", "query", "health", "migrate", "maintain"} {
-		size, err := f.weight(ctx, "functions/"+name)
+		size, err := f.zipSize(ctx, "functions/"+name)
 		if err != nil {
 			return lines, err
 		}
@@ -247,8 +249,8 @@ func (f *functionBench) weights(ctx context.Context) (lines []line, err error) {
 	return lines, nil
 }
 
-func (f *functionBench) weight(ctx context.Context, folder string) (bytesize, error) {
-	path, err := f.build(ctx, folder, "arm64")
+func (f *functionBench) zipSize(ctx context.Context, folder string) (bytesize, error) {
+	path, err := f.buildFunction(ctx, folder, "arm64")
 	if err != nil {
 		return 0, err
 	}

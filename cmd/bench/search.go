@@ -20,17 +20,17 @@ const searchDimensions = 384
 
 // benchSearch measures searches through the handler against the statements of their legs, with the same parameters, executed one after
 // the other on connections of the bare driver. The queries' vectors are remembered, the pages are in memory.
-func benchSearch(ctx context.Context, e *env) (lines []line, err error) {
-	s, err := e.reopen(ctx, "bench_search", searchDimensions)
+func benchSearch(ctx context.Context, e *benchEnv) (lines []line, err error) {
+	s, err := e.reopenStand(ctx, "bench_search", searchDimensions)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, s.close(ctx)) }()
-	err = s.furnish(ctx, corpus{e.options.size(50_000, 999), e.options.size(1_000_000, 30_000), time.Second})
+	defer func() { err = errors.Join(err, s.closeAll(ctx)) }()
+	err = s.fillWithCorpus(ctx, corpus{e.options.fullOrShort(50_000, 999), e.options.fullOrShort(1_000_000, 30_000), time.Second})
 	if err != nil {
 		return nil, err
 	}
-	err = e.options.profiled(func() error {
+	err = e.options.withCPUProfile(func() error {
 		for _, k := range searchKinds() {
 			measured, err := s.measureSearch(ctx, k)
 			if err != nil {
@@ -85,66 +85,66 @@ type searched struct {
 	statements []statement
 }
 
-// rehearse makes searches and learns their floors through the recorder.
-func (s *stand) rehearse(ctx context.Context, k searchKind) ([]searched, error) {
-	functions, err := s.newFunctions(ctx, s.recorder.through)
+// recordSearches makes searches and learns their floors through the recorder.
+func (s *stand) recordSearches(ctx context.Context, k searchKind) ([]searched, error) {
+	functions, err := s.newFunctions(ctx, s.recorder.recordingURL)
 	if err != nil {
 		return nil, err
 	}
 	defer functions.Close()
 	var all []searched
-	for q := range s.options.size(40, 5) {
+	for q := range s.options.fullOrShort(40, 5) {
 		i := sampleIncident(q * 997 % 1000)
 		query := fmt.Sprintf("%s of %s: %s", i.alert, i.service, i.failure)
 		one := searched{}
 		for _, leg := range k.legs {
-			request, err := searchEvent(query, leg.mode, leg.limit, k.filters)
+			request, err := newSearchEvent(query, leg.mode, leg.limit, k.filters)
 			if err != nil {
 				return nil, err
 			}
-			statements, err := s.rehearsed(ctx, functions.Handlers["QueryFunction"], request, leg)
+			statements, err := s.recordedStatements(ctx, functions.Handlers["QueryFunction"], request, leg)
 			if err != nil {
 				return nil, err
 			}
 			one.statements = append(one.statements, statements...)
 		}
-		if one.request, err = searchEvent(query, k.mode, 10, k.filters); err != nil {
+		if one.request, err = newSearchEvent(query, k.mode, 10, k.filters); err != nil {
 			return nil, err
 		}
-		if err := finds(ctx, s.querier(), one.request, 10); err != nil {
+		if err := demandResults(ctx, s.queryFunction(), one.request, 10); err != nil {
 			return nil, err
 		}
 		all = append(all, one)
 	}
-	s.logf("search: the floor of %s executes %s", k.what, statementNames(all[0].statements))
+	s.logProgress("search: the floor of %s executes %s", k.what, statementNames(all[0].statements))
 	return all, nil
 }
 
-func searchEvent(query string, mode client.SearchMode, limit int, filters string) ([]byte, error) {
-	return postEvent("/v1/search", map[string]any{
+func newSearchEvent(query string, mode client.SearchMode, limit int, filters string) ([]byte, error) {
+	return newPostEvent("/v1/search", map[string]any{
 		"query": query, "mode": mode, "limit": limit, "filters": json.RawMessage(filters),
 	})
 }
 
-// rehearsed answers what a leg's search executes as far as it counts.
-func (s *stand) rehearsed(ctx context.Context, function lambda.Handler, request []byte, leg searchLeg) ([]statement, error) {
+// recordedStatements answers what a leg's search executes as far as it counts.
+func (s *stand) recordedStatements(ctx context.Context, function lambda.Handler, request []byte, leg searchLeg) ([]statement, error) {
 	want := 10
 	if leg.mode == client.SearchModeLexical {
 		want = 1 // what holds no word of the query is not found
 	}
 	for range 2 { // the first describes the statements
-		s.recorder.take()
-		if err := finds(ctx, function, request, want); err != nil {
+		s.recorder.takeStatements()
+		if err := demandResults(ctx, function, request, want); err != nil {
 			return nil, err
 		}
 	}
-	statements := s.recorder.take()
+	statements := s.recorder.takeStatements()
 	if leg.until == "" {
 		return statements, nil
 	}
 	last := -1
 	for i, statement := range statements {
-		if statement.name() == leg.until {
+		if statement.queryName() == leg.until {
 			last = i
 		}
 	}
@@ -154,8 +154,8 @@ func (s *stand) rehearsed(ctx context.Context, function lambda.Handler, request 
 	return statements[:last+1], nil
 }
 
-// finds demands of a search that it finds that many signatures, or more if it may.
-func finds(ctx context.Context, function lambda.Handler, request []byte, want int) error {
+// demandResults demands of a search that it finds that many signatures, or more if it may.
+func demandResults(ctx context.Context, function lambda.Handler, request []byte, want int) error {
 	var results client.SearchResults
 	if err := invokeInto(ctx, function, request, &results); err != nil {
 		return err
@@ -183,12 +183,12 @@ func invokeInto(ctx context.Context, function lambda.Handler, request []byte, bo
 }
 
 func (s *stand) measureSearch(ctx context.Context, k searchKind) (lines []line, err error) {
-	searches, err := s.rehearse(ctx, k)
+	searches, err := s.recordSearches(ctx, k)
 	if err != nil {
 		return nil, err
 	}
 	for _, clients := range []int{1, clients} {
-		times, err := s.searchTimes(ctx, searches, clients)
+		times, err := s.timeSearches(ctx, searches, clients)
 		if err != nil {
 			return lines, err
 		}
@@ -196,19 +196,19 @@ func (s *stand) measureSearch(ctx context.Context, k searchKind) (lines []line, 
 			name string
 			at   float64
 		}{{"median", 0.5}, {"p95", 0.95}} {
-			result, bare := quantile(times[0], q.at), quantile(times[1], q.at)
+			result, bare := quantileOf(times[0], q.at), quantileOf(times[1], q.at)
 			lines = append(lines, line{
-				what:   fmt.Sprintf("search: %s, %s, %s", k.what, plural(clients, "client"), q.name),
-				result: milliseconds(result), floor: milliseconds(bare), ratio: result / bare, goal: goal{most: 1.3},
+				what:   fmt.Sprintf("search: %s, %s, %s", k.what, pluralize(clients, "client"), q.name),
+				result: formatMilliseconds(result), floor: formatMilliseconds(bare), ratio: result / bare, goal: goal{most: 1.3},
 			})
 		}
 	}
 	return lines, nil
 }
 
-// searchTimes runs the searches by the handler and by their statements, in turns; the first round is not counted.
-func (s *stand) searchTimes(ctx context.Context, searches []searched, clients int) (times [2][]float64, err error) {
-	floors, err := s.floorConns(ctx, clients)
+// timeSearches runs the searches by the handler and by their statements, in turns; the first round is not counted.
+func (s *stand) timeSearches(ctx context.Context, searches []searched, clients int) (times [2][]float64, err error) {
+	floors, err := s.openFloorConnections(ctx, clients)
 	defer func() {
 		for _, conn := range floors {
 			_ = conn.Close(context.WithoutCancel(ctx))
@@ -219,16 +219,16 @@ func (s *stand) searchTimes(ctx context.Context, searches []searched, clients in
 	}
 	ways := [2]func(ctx context.Context, client int, one searched) error{
 		func(ctx context.Context, _ int, one searched) error {
-			return invoke(ctx, s.querier(), one.request, 200)
+			return invokeExpecting(ctx, s.queryFunction(), one.request, 200)
 		},
 		func(ctx context.Context, client int, one searched) error {
-			return replayAll(ctx, floors[client], one.statements)
+			return replayStatements(ctx, floors[client], one.statements)
 		},
 	}
 	for round := range s.options.rounds + 1 {
 		for turn := range 2 {
 			side := (round + turn) % 2
-			took, err := shared(ctx, clients, slices.Repeat(searches, min(clients, 3)), ways[side])
+			took, err := shareTasks(ctx, clients, slices.Repeat(searches, min(clients, 3)), ways[side])
 			if err != nil {
 				return times, err
 			}
@@ -240,8 +240,8 @@ func (s *stand) searchTimes(ctx context.Context, searches []searched, clients in
 	return times, nil
 }
 
-// floorConns are connections of the bare driver, as many as there are clients.
-func (s *stand) floorConns(ctx context.Context, clients int) (conns []*pgconn.PgConn, err error) {
+// openFloorConnections are connections of the bare driver, as many as there are clients.
+func (s *stand) openFloorConnections(ctx context.Context, clients int) (conns []*pgconn.PgConn, err error) {
 	for range clients {
 		conn, err := pgconn.Connect(ctx, s.readerURL())
 		if err != nil {
@@ -252,9 +252,9 @@ func (s *stand) floorConns(ctx context.Context, clients int) (conns []*pgconn.Pg
 	return conns, nil
 }
 
-func replayAll(ctx context.Context, conn *pgconn.PgConn, statements []statement) error {
+func replayStatements(ctx context.Context, conn *pgconn.PgConn, statements []statement) error {
 	for _, statement := range statements {
-		if err := statement.replay(ctx, conn); err != nil {
+		if err := statement.replayOn(ctx, conn); err != nil {
 			return err
 		}
 	}
@@ -264,11 +264,11 @@ func replayAll(ctx context.Context, conn *pgconn.PgConn, statements []statement)
 func statementNames(statements []statement) []string {
 	var names []string
 	for _, s := range statements {
-		names = append(names, s.name())
+		names = append(names, s.queryName())
 	}
 	return names
 }
 
-func milliseconds(seconds float64) string {
+func formatMilliseconds(seconds float64) string {
 	return time.Duration(seconds * float64(time.Second)).Round(10 * time.Microsecond).String()
 }

@@ -25,45 +25,45 @@ const clients = 8
 // stand is a database with the functions on it, as the local stack has them: the embedded provider, and a log that is written,
 // though to nowhere.
 type stand struct {
-	*env
+	*benchEnv
 	database string
 	// dimensions are those of the vectors; 0 means the default.
 	dimensions int
 	functions  *local.Functions
-	recorder   *recorder
+	recorder   *statementRecorder
 }
 
-// open makes a new database and wires the functions to it.
-func (e *env) open(ctx context.Context, database string) (*stand, error) {
-	err := e.with(ctx, "postgres", func(conn *pgx.Conn) error {
+// openStand makes a new database and wires the functions to it.
+func (e *benchEnv) openStand(ctx context.Context, database string) (*stand, error) {
+	err := e.withConnection(ctx, "postgres", func(conn *pgx.Conn) error {
 		_, err := conn.Exec(ctx, "DROP DATABASE IF EXISTS "+database+" WITH (FORCE)")
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return e.reopen(ctx, database, 0)
+	return e.reopenStand(ctx, database, 0)
 }
 
-// reopen is open for a database that may be there from an earlier run.
-func (e *env) reopen(ctx context.Context, database string, dimensions int) (*stand, error) {
+// reopenStand is open for a database that may be there from an earlier run.
+func (e *benchEnv) reopenStand(ctx context.Context, database string, dimensions int) (*stand, error) {
 	if err := e.server.Bootstrap(ctx, database); err != nil {
 		return nil, err
 	}
-	recorder, err := newRecorder(ctx, e.server.Port())
+	recorder, err := newStatementRecorder(ctx, e.server.Port())
 	if err != nil {
 		return nil, err
 	}
-	s := &stand{env: e, database: database, dimensions: dimensions, recorder: recorder}
-	if err := s.wire(ctx); err != nil {
-		recorder.close()
+	s := &stand{benchEnv: e, database: database, dimensions: dimensions, recorder: recorder}
+	if err := s.wireFunctions(ctx); err != nil {
+		recorder.closeListener()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *stand) wire(ctx context.Context) error {
-	model, err := s.model(ctx)
+func (s *stand) wireFunctions(ctx context.Context) error {
+	model, err := s.registeredModel(ctx)
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (s *stand) newFunctions(ctx context.Context, through func(string) string) (
 		"DATASTORAGE_REQUEST_TIMEOUT":    "29s",
 		"DATASTORAGE_EMBEDDING_DEADLINE": "20s",
 	}
-	getenv := func(name string) string { return cmp.Or(settings[name], s.getenv(name)) }
+	getenv := func(name string) string { return cmp.Or(settings[name], s.functionSetting(name)) }
 	log := slog.New(slog.DiscardHandler)
 	tel, err := telemetry.New(telemetry.Config{Metrics: io.Discard, ClosedSets: local.ClosedSets()})
 	if err != nil {
@@ -92,8 +92,8 @@ func (s *stand) newFunctions(ctx context.Context, through func(string) string) (
 	return local.NewFunctions(ctx, getenv, through(s.writerURL()), through(s.readerURL()), log, tel)
 }
 
-// getenv has the settings of the embedding provider.
-func (s *stand) getenv(name string) string {
+// functionSetting has the settings of the embedding provider.
+func (s *stand) functionSetting(name string) string {
 	if name == "DATASTORAGE_EMBEDDING_DIMENSIONS" && s.dimensions > 0 {
 		return strconv.Itoa(s.dimensions)
 	}
@@ -104,46 +104,46 @@ func (s *stand) writerURL() string { return s.server.URL(pgserver.WriterRole, s.
 
 func (s *stand) readerURL() string { return s.server.URL(pgserver.ReaderRole, s.database) }
 
-func (s *stand) writer() lambda.Handler { return s.functions.Handlers["WriteFunction"] }
+func (s *stand) writeFunction() lambda.Handler { return s.functions.Handlers["WriteFunction"] }
 
-func (s *stand) querier() lambda.Handler { return s.functions.Handlers["QueryFunction"] }
+func (s *stand) queryFunction() lambda.Handler { return s.functions.Handlers["QueryFunction"] }
 
-// close ends the connections and, unless the data are to be kept, drops the database.
-func (s *stand) close(ctx context.Context) error {
+// closeAll ends the connections and, unless the data are to be kept, drops the database.
+func (s *stand) closeAll(ctx context.Context) error {
 	s.functions.Close()
-	s.recorder.close()
+	s.recorder.closeListener()
 	if s.options.keep {
 		return nil
 	}
-	return s.with(context.WithoutCancel(ctx), "postgres", func(conn *pgx.Conn) error {
+	return s.withConnection(context.WithoutCancel(ctx), "postgres", func(conn *pgx.Conn) error {
 		_, err := conn.Exec(context.WithoutCancel(ctx), "DROP DATABASE "+s.database+" WITH (FORCE)")
 		return err
 	})
 }
 
-// superuser works on one connection to the stand's database, free of the roles' statement timeout.
-func (s *stand) superuser(ctx context.Context, do func(*pgx.Conn) error) error {
-	return s.with(ctx, s.database, do)
+// withSuperuser works on one connection to the stand's database, free of the roles' statement timeout.
+func (s *stand) withSuperuser(ctx context.Context, do func(*pgx.Conn) error) error {
+	return s.withConnection(ctx, s.database, do)
 }
 
-func (s *stand) exec(ctx context.Context, sql string, args ...any) error {
-	return s.superuser(ctx, func(conn *pgx.Conn) error {
+func (s *stand) execAsSuperuser(ctx context.Context, sql string, args ...any) error {
+	return s.withSuperuser(ctx, func(conn *pgx.Conn) error {
 		_, err := conn.Exec(ctx, sql, args...)
 		return err
 	})
 }
 
-// remediations counts what is stored.
-func (s *stand) remediations(ctx context.Context) (n int, err error) {
-	err = s.superuser(ctx, func(conn *pgx.Conn) error {
+// countRemediations counts what is stored.
+func (s *stand) countRemediations(ctx context.Context) (n int, err error) {
+	err = s.withSuperuser(ctx, func(conn *pgx.Conn) error {
 		return conn.QueryRow(ctx, "SELECT count(*) FROM remediation_audit").Scan(&n)
 	})
 	return n, err
 }
 
-// model is that of the embedded provider as the functions have it.
-func (s *stand) model(ctx context.Context) (embedding.Model, error) {
-	settings, _, err := config.LoadEmbedding(s.getenv)
+// registeredModel is that of the embedded provider as the functions have it.
+func (s *stand) registeredModel(ctx context.Context) (embedding.Model, error) {
+	settings, _, err := config.LoadEmbedding(s.functionSetting)
 	if err != nil {
 		return embedding.Model{}, fmt.Errorf("embedding settings: %w", err)
 	}

@@ -19,27 +19,27 @@ var statsBegin = time.Date(2015, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // benchStats measures statistics through the handler: against an aggregate that reads the table from end to end, and a range of time
 // against the same range with a tenth as many records outside. A day in the range has changed since the upkeep, as the current day has.
-func benchStats(ctx context.Context, e *env) (lines []line, err error) {
-	inside := e.options.size(100_000, 4000)
+func benchStats(ctx context.Context, e *benchEnv) (lines []line, err error) {
+	inside := e.options.fullOrShort(100_000, 4000)
 	var stands [2]*stand
 	for side, c := range []struct {
 		database     string
 		remediations int
 	}{{"bench_stats", 10 * inside}, {"bench_stats_floor", inside + 9*inside/10}} {
-		s, err := e.reopen(ctx, c.database, 0)
+		s, err := e.reopenStand(ctx, c.database, 0)
 		if err != nil {
 			return lines, err
 		}
-		defer func() { err = errors.Join(err, s.close(ctx)) }()
-		if err := s.furnish(ctx, corpus{1000, c.remediations, statsStep}); err != nil {
+		defer func() { err = errors.Join(err, s.closeAll(ctx)) }()
+		if err := s.fillWithCorpus(ctx, corpus{1000, c.remediations, statsStep}); err != nil {
 			return lines, err
 		}
-		if err := s.markDay(ctx, statsBegin.Add(24*time.Hour)); err != nil {
+		if err := s.markChangedDay(ctx, statsBegin.Add(24*time.Hour)); err != nil {
 			return lines, err
 		}
 		stands[side] = s
 	}
-	for _, a := range statistics(inside) {
+	for _, a := range statisticRequests(inside) {
 		measured, err := stands[0].compareAggregate(ctx, a)
 		if err != nil {
 			return lines, fmt.Errorf("%s: %w", a.what, err)
@@ -56,9 +56,9 @@ func benchStats(ctx context.Context, e *env) (lines []line, err error) {
 	return lines, nil
 }
 
-// markDay marks a day as changed as often as five minutes of writes at one a second do.
-func (s *stand) markDay(ctx context.Context, day time.Time) error {
-	return s.exec(ctx, "INSERT INTO stats_changed SELECT $1::date FROM generate_series(1, 300)", day)
+// markChangedDay marks a day as changed as often as five minutes of writes at one a second do.
+func (s *stand) markChangedDay(ctx context.Context, day time.Time) error {
+	return s.execAsSuperuser(ctx, "INSERT INTO stats_changed SELECT $1::date FROM generate_series(1, 300)", day)
 }
 
 // statistic is a question and the same in SQL, which answers rows of a key and counts.
@@ -75,7 +75,7 @@ type statistic struct {
 // statsSince is where ranges begin: not at midnight, so that a part of a day is counted from the records.
 var statsSince = statsBegin.Add(90 * time.Minute)
 
-func statistics(inside int) []statistic {
+func statisticRequests(inside int) []statistic {
 	end := statsBegin.Add(time.Duration(inside/3) * statsStep)
 	all := fmt.Sprintf("all %d", 10*inside)
 	month := fmt.Sprintf("%d of a range of time, %d outside", inside, 9*inside)
@@ -102,21 +102,21 @@ func statistics(inside int) []statistic {
 	}
 }
 
-func (a statistic) request() ([]byte, error) {
+func (a statistic) newStatisticEvent() ([]byte, error) {
 	query := a.query
 	if !a.until.IsZero() {
 		query += "&since=" + url.QueryEscape(statsSince.Format(time.RFC3339)) + "&until=" + url.QueryEscape(a.until.Format(time.RFC3339))
 	}
-	return event("GET "+a.path, a.path, query, "")
+	return newGatewayEvent("GET "+a.path, a.path, query, "")
 }
 
-// total answers how many remediations an answer counts.
-func (s *stand) total(ctx context.Context, request []byte) (total int64, err error) {
+// totalOfResponse answers how many remediations an answer counts.
+func (s *stand) totalOfResponse(ctx context.Context, request []byte) (total int64, err error) {
 	// What the two kinds of statistic have in common.
 	var body struct {
 		Data []struct{ Total int64 }
 	}
-	err = invokeInto(ctx, s.querier(), request, &body)
+	err = invokeInto(ctx, s.queryFunction(), request, &body)
 	for _, row := range body.Data {
 		total += row.Total
 	}
@@ -125,35 +125,35 @@ func (s *stand) total(ctx context.Context, request []byte) (total int64, err err
 
 // compareAggregate asks the handler and, in turns, has the server read the table, with the workers that it sees fit.
 func (s *stand) compareAggregate(ctx context.Context, a statistic) (l line, err error) {
-	request, err := a.request()
+	request, err := a.newStatisticEvent()
 	if err != nil {
 		return l, err
 	}
-	err = s.superuser(ctx, func(conn *pgx.Conn) error {
+	err = s.withSuperuser(ctx, func(conn *pgx.Conn) error {
 		if _, err := conn.Exec(ctx, "SET enable_indexscan = off; SET enable_indexonlyscan = off; SET enable_bitmapscan = off"); err != nil {
 			return err
 		}
-		counted, err := a.aggregate(ctx, conn)
+		counted, err := a.aggregateTable(ctx, conn)
 		if err != nil {
 			return err
 		}
-		total, err := s.total(ctx, request)
+		total, err := s.totalOfResponse(ctx, request)
 		if err == nil && total != counted {
 			err = fmt.Errorf("the answer counts %d remediations, the table has %d", total, counted)
 		}
 		if err != nil {
 			return err
 		}
-		times, err := alternate(ctx, s.options.size(5, 1)*s.options.rounds, sides{
-			func(ctx context.Context) (float64, error) { return s.timedAnswer(ctx, request) },
+		times, err := measureAlternately(ctx, s.options.fullOrShort(5, 1)*s.options.rounds, sides{
+			func(ctx context.Context) (float64, error) { return s.timeResponse(ctx, request) },
 			func(ctx context.Context) (float64, error) {
-				return timed(func() error {
-					_, err := a.aggregate(ctx, conn)
+				return timeSeconds(func() error {
+					_, err := a.aggregateTable(ctx, conn)
 					return err
 				})
 			},
 		})
-		l = statsLine(a.what+"; floor: the aggregate over the table", times)
+		l = newStatisticsLine(a.what+"; floor: the aggregate over the table", times)
 		if a.isGoal {
 			l.goal = goal{most: 0.25}
 		}
@@ -162,8 +162,8 @@ func (s *stand) compareAggregate(ctx context.Context, a statistic) (l line, err 
 	return l, err
 }
 
-// aggregate answers how many remediations it counted.
-func (a statistic) aggregate(ctx context.Context, conn *pgx.Conn) (total int64, err error) {
+// aggregateTable answers how many remediations it counted.
+func (a statistic) aggregateTable(ctx context.Context, conn *pgx.Conn) (total int64, err error) {
 	sql := fmt.Sprintf(`SELECT count(*), count(*) FILTER (WHERE status = 'success'), count(*) FILTER (WHERE status = 'failure')
 		FROM remediation_audit WHERE %s AND start_time >= $1 AND start_time < $2 GROUP BY %s`, cmp.Or(a.where, "true"), a.key)
 	from, to := statsBegin, statsBegin.AddDate(100, 0, 0)
@@ -182,36 +182,36 @@ func (a statistic) aggregate(ctx context.Context, conn *pgx.Conn) (total int64, 
 	return total, err
 }
 
-func (s *stand) timedAnswer(ctx context.Context, request []byte) (float64, error) {
-	return timed(func() error { return invoke(ctx, s.querier(), request, 200) })
+func (s *stand) timeResponse(ctx context.Context, request []byte) (float64, error) {
+	return timeSeconds(func() error { return invokeExpecting(ctx, s.queryFunction(), request, 200) })
 }
 
 // compareOutside asks two stands for the same range.
 func compareOutside(ctx context.Context, stands [2]*stand, a statistic) (line, error) {
-	request, err := a.request()
+	request, err := a.newStatisticEvent()
 	if err != nil {
 		return line{}, err
 	}
 	var ways sides
 	var totals [2]int64
 	for side, s := range stands {
-		if totals[side], err = s.total(ctx, request); err != nil {
+		if totals[side], err = s.totalOfResponse(ctx, request); err != nil {
 			return line{}, err
 		}
-		ways[side] = func(ctx context.Context) (float64, error) { return s.timedAnswer(ctx, request) }
+		ways[side] = func(ctx context.Context) (float64, error) { return s.timeResponse(ctx, request) }
 	}
 	if totals[0] != totals[1] {
 		return line{}, fmt.Errorf("the same range has %d and %d remediations", totals[0], totals[1])
 	}
-	times, err := alternate(ctx, stands[0].options.size(50, 5)*stands[0].options.rounds, ways)
-	l := statsLine(a.what+"; floor: a tenth as many outside", times)
+	times, err := measureAlternately(ctx, stands[0].options.fullOrShort(50, 5)*stands[0].options.rounds, ways)
+	l := newStatisticsLine(a.what+"; floor: a tenth as many outside", times)
 	l.goal = goal{most: 1.2}
 	return l, err
 }
 
-func statsLine(what string, times [2][]float64) line {
+func newStatisticsLine(what string, times [2][]float64) line {
 	return line{
-		what: "stats: " + what, result: milliseconds(median(times[0])), floor: milliseconds(median(times[1])),
-		ratio: median(times[0]) / median(times[1]),
+		what: "stats: " + what, result: formatMilliseconds(medianOf(times[0])), floor: formatMilliseconds(medianOf(times[1])),
+		ratio: medianOf(times[0]) / medianOf(times[1]),
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// freeDisk is how many bytes an ordinary user may still write where path lies.
-func freeDisk(path string) (int64, error) {
+// freeDiskBytes is how many bytes an ordinary user may still write where path lies.
+func freeDiskBytes(path string) (int64, error) {
 	var stat syscall.Statfs_t
 	if err := syscall.Statfs(path, &stat); err != nil {
 		return 0, fmt.Errorf("ask for the free disk: %w", err)
@@ -43,11 +43,11 @@ func residentSize() bytesize {
 	if err != nil {
 		return 0
 	}
-	return statusSize(string(text), "VmRSS:")
+	return parseStatusSize(string(text), "VmRSS:")
 }
 
-// statusSize is a size in /proc/<pid>/status, or 0.
-func statusSize(text, name string) bytesize {
+// parseStatusSize is a size in /proc/<pid>/status, or 0.
+func parseStatusSize(text, name string) bytesize {
 	for line := range strings.Lines(text) {
 		var kilobytes int64
 		if rest, ok := strings.CutPrefix(line, name); ok {

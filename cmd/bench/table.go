@@ -32,7 +32,7 @@ func (g goal) String() string {
 	}
 }
 
-func (g goal) verdict(ratio float64) string {
+func (g goal) verdictOn(ratio float64) string {
 	switch {
 	case g == goal{}:
 		return ""
@@ -54,7 +54,7 @@ func printTable(out io.Writer, machine string, lines []line) error {
 		if l.ratio > 0 {
 			ratio = strings.TrimSpace(fmt.Sprintf("%.2f %s", l.ratio, l.goal.unit))
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", l.what, l.result, l.floor, ratio, l.goal, l.goal.verdict(l.ratio))
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", l.what, l.result, l.floor, ratio, l.goal, l.goal.verdictOn(l.ratio))
 	}
 	return table.Flush()
 }

@@ -14,12 +14,12 @@ import (
 
 // benchVectors measures the forms in which vectors can travel to the server, each with a statement that makes a halfvec of every vector:
 // what docs/decisions/005-vector-wire-format.md decides.
-func benchVectors(ctx context.Context, e *env) (lines []line, err error) {
-	s, err := e.open(ctx, "bench_vectors")
+func benchVectors(ctx context.Context, e *benchEnv) (lines []line, err error) {
+	s, err := e.openStand(ctx, "bench_vectors")
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, s.close(ctx)) }()
+	defer func() { err = errors.Join(err, s.closeAll(ctx)) }()
 	for _, count := range []int{1, 500} {
 		vectors, err := s.sampleVectors(ctx, count)
 		if err != nil {
@@ -39,7 +39,7 @@ func benchVectors(ctx context.Context, e *env) (lines []line, err error) {
 func (s *stand) sampleVectors(ctx context.Context, count int) ([][]float32, error) {
 	var vectors [][]float32
 	for k := range count {
-		vector, err := s.functions.Models[0].Query(ctx, sampleIncident(k).text())
+		vector, err := s.functions.Models[0].Query(ctx, sampleIncident(k).errorText())
 		if err != nil {
 			return nil, err
 		}
@@ -48,38 +48,38 @@ func (s *stand) sampleVectors(ctx context.Context, count int) ([][]float32, erro
 	return vectors, nil
 }
 
-// form is one way to send vectors as a statement's parameter.
-type form struct {
+// vectorForm is one way to send vectors as a statement's parameter.
+type vectorForm struct {
 	name string
 	// kind is the parameter's type, sql the statement: it takes the vectors and their number.
 	kind, sql string
 	value     func([][]float32) any
 }
 
-func forms() []form {
-	return []form{
+func vectorForms() []vectorForm {
+	return []vectorForm{
 		{
 			"real[] in binary, cast to halfvec", "_float4",
 			`SELECT sum(l2_norm(v)) FROM (
 				SELECT ($1::real[])[(i - 1) * 512 + 1 : i * 512]::halfvec AS v FROM generate_series(1, $2::integer) AS i) AS n`,
-			func(vectors [][]float32) any { return flat(vectors) },
+			func(vectors [][]float32) any { return flattenVectors(vectors) },
 		},
 		{
 			"text literals", "_text",
 			`SELECT sum(l2_norm(v)) FROM (SELECT unnest($1::text[])::halfvec AS v LIMIT $2::integer) AS n`,
-			func(vectors [][]float32) any { return each(vectors, pgvector.HalfVector.String) },
+			func(vectors [][]float32) any { return convertVectors(vectors, pgvector.HalfVector.String) },
 		},
 		{
 			"halfvec[] in binary (pgvector-go, registered)", "_halfvec",
 			`SELECT sum(l2_norm(v)) FROM (SELECT unnest($1::halfvec[]) AS v LIMIT $2::integer) AS n`,
 			func(vectors [][]float32) any {
-				return each(vectors, func(v pgvector.HalfVector) pgvector.HalfVector { return v })
+				return convertVectors(vectors, func(v pgvector.HalfVector) pgvector.HalfVector { return v })
 			},
 		},
 	}
 }
 
-func flat(vectors [][]float32) []float32 {
+func flattenVectors(vectors [][]float32) []float32 {
 	var all []float32
 	for _, vector := range vectors {
 		all = append(all, vector...)
@@ -87,7 +87,7 @@ func flat(vectors [][]float32) []float32 {
 	return all
 }
 
-func each[T any](vectors [][]float32, as func(pgvector.HalfVector) T) []T {
+func convertVectors[T any](vectors [][]float32, as func(pgvector.HalfVector) T) []T {
 	all := make([]T, len(vectors))
 	for i, vector := range vectors {
 		all[i] = as(pgvector.NewHalfVector(vector))
@@ -110,15 +110,15 @@ func (s *stand) compareForms(ctx context.Context, vectors [][]float32) ([]line, 
 	if err := pgvectorpgx.RegisterTypes(ctx, conn); err != nil {
 		return nil, err
 	}
-	all := forms()
+	all := vectorForms()
 	bytes, encoding, answering := make([]int, len(all)), make([][]float64, len(all)), make([][]float64, len(all))
-	for range s.options.size(30, 3) * s.options.rounds {
+	for range s.options.fullOrShort(30, 3) * s.options.rounds {
 		for i, f := range all {
-			encoded, size, err := f.encode(conn.TypeMap(), vectors)
+			encoded, size, err := f.encodeVectors(conn.TypeMap(), vectors)
 			if err != nil {
 				return nil, err
 			}
-			answered, err := f.send(ctx, conn, vectors)
+			answered, err := f.sendVectors(ctx, conn, vectors)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", f.name, err)
 			}
@@ -128,30 +128,30 @@ func (s *stand) compareForms(ctx context.Context, vectors [][]float32) ([]line, 
 	var lines []line
 	for i, f := range all {
 		lines = append(lines, line{
-			what: fmt.Sprintf("vectors: %s of 512 dimensions, %s", plural(len(vectors), "vector"), f.name),
-			result: fmt.Sprintf("%d bytes, encoded in %s, answered in %s", bytes[i], microseconds(median(encoding[i])),
-				microseconds(median(answering[i]))),
-			floor: microseconds(median(answering[0])), ratio: median(answering[i]) / median(answering[0]),
+			what: fmt.Sprintf("vectors: %s of 512 dimensions, %s", pluralize(len(vectors), "vector"), f.name),
+			result: fmt.Sprintf("%d bytes, encoded in %s, answered in %s", bytes[i], formatMicroseconds(medianOf(encoding[i])),
+				formatMicroseconds(medianOf(answering[i]))),
+			floor: formatMicroseconds(medianOf(answering[0])), ratio: medianOf(answering[i]) / medianOf(answering[0]),
 		})
 	}
 	return lines, nil
 }
 
-func (f form) encode(types *pgtype.Map, vectors [][]float32) (took float64, size int, err error) {
+func (f vectorForm) encodeVectors(types *pgtype.Map, vectors [][]float32) (took float64, size int, err error) {
 	kind, ok := types.TypeForName(f.kind)
 	if !ok {
 		return 0, 0, fmt.Errorf("type %s is not known", f.kind)
 	}
 	var wire []byte
-	took, err = timed(func() error {
+	took, err = timeSeconds(func() error {
 		wire, err = types.Encode(kind.OID, pgtype.BinaryFormatCode, f.value(vectors), nil)
 		return err
 	})
 	return took, len(wire), err
 }
 
-func (f form) send(ctx context.Context, conn *pgx.Conn, vectors [][]float32) (float64, error) {
-	return timed(func() error {
+func (f vectorForm) sendVectors(ctx context.Context, conn *pgx.Conn, vectors [][]float32) (float64, error) {
+	return timeSeconds(func() error {
 		var norms float64
 		if err := conn.QueryRow(ctx, f.sql, f.value(vectors), len(vectors)).Scan(&norms); err != nil {
 			return err
@@ -166,16 +166,16 @@ func (f form) send(ctx context.Context, conn *pgx.Conn, vectors [][]float32) (fl
 // measureRegistering measures what registering the types adds to each new connection.
 func (s *stand) measureRegistering(ctx context.Context) (line, error) {
 	var connecting, registering []float64
-	for range s.options.size(10, 2) * s.options.rounds {
+	for range s.options.fullOrShort(10, 2) * s.options.rounds {
 		var conn *pgx.Conn
-		connected, err := timed(func() (err error) {
+		connected, err := timeSeconds(func() (err error) {
 			conn, err = pgx.Connect(ctx, s.readerURL())
 			return err
 		})
 		if err != nil {
 			return line{}, err
 		}
-		registered, err := timed(func() error { return pgvectorpgx.RegisterTypes(ctx, conn) })
+		registered, err := timeSeconds(func() error { return pgvectorpgx.RegisterTypes(ctx, conn) })
 		if err := errors.Join(err, conn.Close(ctx)); err != nil {
 			return line{}, err
 		}
@@ -183,11 +183,11 @@ func (s *stand) measureRegistering(ctx context.Context) (line, error) {
 	}
 	return line{
 		what:   "vectors: registering the types on a new connection; floor: connecting",
-		result: microseconds(median(registering)), floor: microseconds(median(connecting)),
-		ratio: median(registering) / median(connecting),
+		result: formatMicroseconds(medianOf(registering)), floor: formatMicroseconds(medianOf(connecting)),
+		ratio: medianOf(registering) / medianOf(connecting),
 	}, nil
 }
 
-func microseconds(seconds float64) string {
+func formatMicroseconds(seconds float64) string {
 	return time.Duration(seconds * float64(time.Second)).Round(time.Microsecond).String()
 }

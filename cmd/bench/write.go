@@ -23,19 +23,19 @@ import (
 const recurring = 100
 
 // benchWrite measures single writes of known incidents, by the handler and by pgbench with the statement that the handler executes.
-func benchWrite(ctx context.Context, e *env) (lines []line, err error) {
-	s, err := e.open(ctx, "bench_write")
+func benchWrite(ctx context.Context, e *benchEnv) (lines []line, err error) {
+	s, err := e.openStand(ctx, "bench_write")
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, s.close(ctx)) }()
-	w, err := newWriting(ctx, s)
+	defer func() { err = errors.Join(err, s.closeAll(ctx)) }()
+	w, err := newWriteBench(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	err = e.options.profiled(func() error {
+	err = e.options.withCPUProfile(func() error {
 		for _, clients := range []int{1, clients} {
-			measured, err := w.measure(ctx, clients)
+			measured, err := w.measureClients(ctx, clients)
 			if err != nil {
 				return err
 			}
@@ -46,55 +46,55 @@ func benchWrite(ctx context.Context, e *env) (lines []line, err error) {
 	return lines, err
 }
 
-// writing is a database with known incidents and the two ways to write more about them.
-type writing struct {
+// writeBench is a database with known incidents and the two ways to write more about them.
+type writeBench struct {
 	*stand
-	patterns []pattern
+	patterns []eventPattern
 	floor    *pgbench
 	serial   atomic.Int64
 	stored   int
 }
 
-func newWriting(ctx context.Context, s *stand) (*writing, error) {
-	w := &writing{stand: s}
-	if err := s.know(ctx, s.options.size(1000, recurring)); err != nil {
+func newWriteBench(ctx context.Context, s *stand) (*writeBench, error) {
+	w := &writeBench{stand: s}
+	if err := s.recordIncidents(ctx, s.options.fullOrShort(1000, recurring)); err != nil {
 		return nil, err
 	}
-	if err := s.fill(ctx, s.options.size(100_000, 1000)); err != nil {
+	if err := s.fillRemediations(ctx, s.options.fullOrShort(100_000, 1000)); err != nil {
 		return nil, err
 	}
 	var err error
-	if w.patterns, err = newPatterns(); err != nil {
+	if w.patterns, err = newEventPatterns(); err != nil {
 		return nil, err
 	}
-	statements, err := w.record(ctx)
+	statements, err := w.recordStatements(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if w.floor, err = w.scripts(ctx, statements); err != nil {
+	if w.floor, err = w.newPgbenchScripts(ctx, statements); err != nil {
 		return nil, err
 	}
-	w.stored, err = s.remediations(ctx)
+	w.stored, err = s.countRemediations(ctx)
 	return w, err
 }
 
-// know writes one remediation of each of the first count incidents.
-func (s *stand) know(ctx context.Context, count int) error {
+// recordIncidents writes one remediation of each of the first count incidents.
+func (s *stand) recordIncidents(ctx context.Context, count int) error {
 	const batch = 500
 	for first := 0; first < count; first += batch {
-		request, err := batchEvent("known", first, min(batch, count-first), func(n int) int { return n })
+		request, err := newBatchEvent("known", first, min(batch, count-first), func(n int) int { return n })
 		if err != nil {
 			return err
 		}
-		if err := invoke(ctx, s.writer(), request, 200); err != nil {
+		if err := invokeExpecting(ctx, s.writeFunction(), request, 200); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// invoke calls a function and demands the status of its answer.
-func invoke(ctx context.Context, function lambda.Handler, request []byte, status int) error {
+// invokeExpecting calls a function and demands the status of its answer.
+func invokeExpecting(ctx context.Context, function lambda.Handler, request []byte, status int) error {
 	answer, err := function.Invoke(ctx, request)
 	if err != nil {
 		return err
@@ -105,69 +105,69 @@ func invoke(ctx context.Context, function lambda.Handler, request []byte, status
 	return nil
 }
 
-// record writes one remediation of each recurring incident and answers what was executed, the incidents being known to the
+// recordStatements writes one remediation of each recurring incident and answers what was executed, the incidents being known to the
 // function: one statement each.
-func (w *writing) record(ctx context.Context) ([]statement, error) {
-	functions, err := w.newFunctions(ctx, w.recorder.through)
+func (w *writeBench) recordStatements(ctx context.Context) ([]statement, error) {
+	functions, err := w.newFunctions(ctx, w.recorder.recordingURL)
 	if err != nil {
 		return nil, err
 	}
 	defer functions.Close()
 	for pass := range 2 {
-		w.recorder.take()
+		w.recorder.takeStatements()
 		for k, p := range w.patterns {
-			request := p.with(fmt.Sprintf("recorded-%d-%d", pass, k))
-			if err := invoke(ctx, functions.Handlers["WriteFunction"], request, 201); err != nil {
+			request := p.eventWithID(fmt.Sprintf("recorded-%d-%d", pass, k))
+			if err := invokeExpecting(ctx, functions.Handlers["WriteFunction"], request, 201); err != nil {
 				return nil, err
 			}
 		}
 	}
-	statements := w.recorder.take()
+	statements := w.recorder.takeStatements()
 	if len(statements) != len(w.patterns) {
 		return nil, fmt.Errorf("%d writes of known incidents took %d statements", len(w.patterns), len(statements))
 	}
 	return statements, nil
 }
 
-func (w *writing) measure(ctx context.Context, clients int) ([]line, error) {
-	while := time.Duration(w.options.size(4, 1)) * time.Second
-	var used [2]spent
-	figures, err := alternate(ctx, w.options.rounds, sides{
+func (w *writeBench) measureClients(ctx context.Context, clients int) ([]line, error) {
+	while := time.Duration(w.options.fullOrShort(4, 1)) * time.Second
+	var used [2]spentTime
+	figures, err := measureAlternately(ctx, w.options.rounds, sides{
 		func(ctx context.Context) (float64, error) {
-			return used[0].count(syscall.RUSAGE_SELF, func() (int, float64, error) { return w.byHandler(ctx, clients, while) })
+			return used[0].countWrites(syscall.RUSAGE_SELF, func() (int, float64, error) { return w.writeByHandler(ctx, clients, while) })
 		},
 		func(ctx context.Context) (float64, error) {
-			return used[1].count(syscall.RUSAGE_CHILDREN, func() (int, float64, error) { return w.byPgbench(ctx, clients, while) })
+			return used[1].countWrites(syscall.RUSAGE_CHILDREN, func() (int, float64, error) { return w.writeByPgbench(ctx, clients, while) })
 		},
 	})
 	if err != nil {
 		return nil, err
 	}
-	if err := w.check(ctx, used[0].writes+used[1].writes); err != nil {
+	if err := w.checkWritten(ctx, used[0].writes+used[1].writes); err != nil {
 		return nil, err
 	}
 	return []line{
 		{
-			what:   fmt.Sprintf("write: one known incident, %s", plural(clients, "client")),
-			result: fmt.Sprintf("%.0f/s", median(figures[0])), floor: fmt.Sprintf("%.0f/s", median(figures[1])),
-			ratio: ratio(figures), goal: goal{least: 0.8},
+			what:   fmt.Sprintf("write: one known incident, %s", pluralize(clients, "client")),
+			result: fmt.Sprintf("%.0f/s", medianOf(figures[0])), floor: fmt.Sprintf("%.0f/s", medianOf(figures[1])),
+			ratio: medianRatio(figures), goal: goal{least: 0.8},
 		},
 		{
-			what:   fmt.Sprintf("write: processor time of a write on the client's side, %s", plural(clients, "client")),
-			result: microseconds(used[0].each()), floor: microseconds(used[1].each()),
+			what:   fmt.Sprintf("write: processor time of a write on the client's side, %s", pluralize(clients, "client")),
+			result: formatMicroseconds(used[0].secondsPerWrite()), floor: formatMicroseconds(used[1].secondsPerWrite()),
 		},
 	}, nil
 }
 
-// spent adds up the processor time that writes took in this process or in pgbench; the server's is not in it.
-type spent struct {
+// spentTime adds up the processor time that writes took in this process or in pgbench; the server's is not in it.
+type spentTime struct {
 	writes  int
 	seconds float64
 }
 
-func (s *spent) each() float64 { return s.seconds / float64(s.writes) }
+func (s *spentTime) secondsPerWrite() float64 { return s.seconds / float64(s.writes) }
 
-func (s *spent) count(who int, write func() (int, float64, error)) (rate float64, err error) {
+func (s *spentTime) countWrites(who int, write func() (int, float64, error)) (rate float64, err error) {
 	before, err := processorTime(who)
 	if err != nil {
 		return 0, err
@@ -182,47 +182,47 @@ func (s *spent) count(who int, write func() (int, float64, error)) (rate float64
 	return rate, err
 }
 
-func plural(n int, noun string) string {
+func pluralize(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-func (w *writing) byHandler(ctx context.Context, clients int, while time.Duration) (int, float64, error) {
-	return drive(ctx, clients, while, func(ctx context.Context, _ int) error {
+func (w *writeBench) writeByHandler(ctx context.Context, clients int, while time.Duration) (int, float64, error) {
+	return driveClients(ctx, clients, while, func(ctx context.Context, _ int) error {
 		n := w.serial.Add(1)
-		request := w.patterns[n%recurring].with(fmt.Sprintf("handler-%012d", n))
-		return invoke(ctx, w.writer(), request, 201)
+		request := w.patterns[n%recurring].eventWithID(fmt.Sprintf("handler-%012d", n))
+		return invokeExpecting(ctx, w.writeFunction(), request, 201)
 	})
 }
 
-func (w *writing) byPgbench(ctx context.Context, clients int, while time.Duration) (int, float64, error) {
-	return w.floor.run(ctx, clients, while)
+func (w *writeBench) writeByPgbench(ctx context.Context, clients int, while time.Duration) (int, float64, error) {
+	return w.floor.runScripts(ctx, clients, while)
 }
 
-// check demands that every write of either side is there.
-func (w *writing) check(ctx context.Context, written int) error {
+// checkWritten demands that every write of either side is there.
+func (w *writeBench) checkWritten(ctx context.Context, written int) error {
 	w.stored += written
-	stored, err := w.remediations(ctx)
+	stored, err := w.countRemediations(ctx)
 	if err == nil && stored != w.stored {
 		err = fmt.Errorf("%d remediations are stored, %d were written", stored, w.stored)
 	}
 	return err
 }
 
-// scripts makes a pgbench script of each recorded write. A script gets the parameters as variables; only the identities are made anew
+// newPgbenchScripts makes a pgbench script of each recorded write. A script gets the parameters as variables; only the identities are made anew
 // each time: the remediation's and the entry's, and the time, which stand in the entry's canonical text.
-func (w *writing) scripts(ctx context.Context, statements []statement) (*pgbench, error) {
+func (w *writeBench) newPgbenchScripts(ctx context.Context, statements []statement) (*pgbench, error) {
 	variables := map[string]string{"clock": clock}
 	var paths []string
-	err := w.superuser(ctx, func(conn *pgx.Conn) error {
+	err := w.withSuperuser(ctx, func(conn *pgx.Conn) error {
 		for k, recorded := range statements {
-			values, err := recorded.texts(ctx, conn.PgConn())
+			values, err := recorded.parameterTexts(ctx, conn.PgConn())
 			if err != nil {
 				return err
 			}
-			path, err := w.script(k, recorded.sql, values, variables)
+			path, err := w.writePgbenchScript(k, recorded.sql, values, variables)
 			if err != nil {
 				return err
 			}
@@ -251,31 +251,31 @@ const clock = `YYYY-MM-DD"T"HH24:MI:SS.US"Z"`
 
 var parameter = regexp.MustCompile(`\$(\d+)`)
 
-func (w *writing) script(k int, sql string, values []string, variables map[string]string) (path string, err error) {
-	canonical, err := marked(values[0])
+func (w *writeBench) writePgbenchScript(k int, sql string, values []string, variables map[string]string) (path string, err error) {
+	canonical, err := markArrayElements(values[0])
 	if err != nil {
 		return "", err
 	}
 	values[0] = canonical
 	for i, value := range values {
-		variables[variable(i+1, k)] = value
+		variables[variableName(i+1, k)] = value
 	}
 	sql = parameter.ReplaceAllStringFunc(sql, func(found string) string {
 		n, _ := strconv.Atoi(found[1:])
 		if n == 1 {
-			return fmt.Sprintf(canonicalSQL, variable(n, k))
+			return fmt.Sprintf(canonicalSQL, variableName(n, k))
 		}
-		return ":" + variable(n, k)
+		return ":" + variableName(n, k)
 	})
 	path = filepath.Join(w.dir, fmt.Sprintf("write-%d.sql", k))
 	text := "\\set n :n + 1\n\\set id :base + :client_id * 1000000 + :n\n" + sql + ";\n"
 	return path, os.WriteFile(path, []byte(text), 0o600)
 }
 
-func variable(n, k int) string { return fmt.Sprintf("p%d_%d", n, k) }
+func variableName(n, k int) string { return fmt.Sprintf("p%d_%d", n, k) }
 
-// marked puts the marks into a canonical text, which comes as the text form of an array of one bytea.
-func marked(array string) (string, error) {
+// markArrayElements puts the marks into a canonical text, which comes as the text form of an array of one bytea.
+func markArrayElements(array string) (string, error) {
 	canonical, err := hex.DecodeString(strings.TrimSuffix(strings.TrimPrefix(array, `{"\\x`), `"}`))
 	if err != nil {
 		return "", fmt.Errorf("read the canonical text: %w", err)
