@@ -12,10 +12,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Every benchmark does at its smallest what it claims to measure: each checks the rows it stored and found.
+// TestShortRun runs every benchmark at its smallest size; each checks the rows that it stored and found.
 func TestShortRun(t *testing.T) {
 	t.Parallel()
-	// Not the test's own directory: when root runs the tests, the server may have to run as a user who cannot enter that.
+	// Not the test's own directory: if root runs the tests, the server runs as a user who may not enter it.
 	dir := filepath.Join(os.TempDir(), "datastorage-bench-"+rand.Text())
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	var out, progress bytes.Buffer

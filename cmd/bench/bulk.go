@@ -38,19 +38,19 @@ func benchBulk(ctx context.Context, e *benchEnv) (lines []line, err error) {
 	return lines, nil
 }
 
-// bulkCase is one line.
+// bulkCase is one line of the table.
 type bulkCase struct {
 	what string
-	// of says which incident a record is about.
+	// of maps a record's number to its incident.
 	of func(n int) int
-	// way is what is measured.
+	// way is the measured function.
 	way func(context.Context, load) (float64, error)
 }
 
 // bulkBench is a database with known incidents, a store on it, and a connection for the floor.
 type bulkBench struct {
 	*stand
-	// known is how many incidents are known beforehand.
+	// known is the number of incidents stored beforehand.
 	known    int
 	store    *postgres.Store
 	embedder *embedding.Embedder
@@ -90,7 +90,7 @@ func (b *bulkBench) closeStand(ctx context.Context) error {
 	return errors.Join(b.copier.Close(context.WithoutCancel(ctx)), b.stand.closeAll(ctx))
 }
 
-// recurringIncident says which known incident the nth record is about, fresh which new one.
+// recurringIncident maps the nth record to a known incident, newIncident to a new one.
 func (b *bulkBench) recurringIncident(n int) int { return n % b.known }
 func (b *bulkBench) newIncident(n int) int       { return b.known + n }
 
@@ -114,12 +114,12 @@ func formatRecordsPerSecond(records int, times []float64) string {
 	return fmt.Sprintf("%.0f records/s", float64(records)/medianOf(times))
 }
 
-// load is what one bulk write holds.
+// load is one bulk write.
 type load struct {
 	entries []audit.Entry
 	// event has the same records, in ten messages of the queue.
 	event []byte
-	// fresh are the signatures that the database does not have, vectors theirs.
+	// fresh are the signatures that are not stored, vectors their vectors.
 	fresh   []audit.Signature
 	vectors postgres.Vectors
 }
@@ -148,7 +148,7 @@ func (b *bulkBench) prepareLoad(ctx context.Context, of func(int) int) (l load, 
 	return l, nil
 }
 
-// timeLoad answers how many seconds a way took to store a new load, and checks that it did.
+// timeLoad returns the seconds that way took to store a new load, and checks that it was stored.
 func (b *bulkBench) timeLoad(ctx context.Context, of func(int) int, way func(context.Context, load) (float64, error)) (float64, error) {
 	l, err := b.prepareLoad(ctx, of)
 	if err != nil {
@@ -157,7 +157,7 @@ func (b *bulkBench) timeLoad(ctx context.Context, of func(int) int, way func(con
 	return b.timePreparedLoad(ctx, l, way)
 }
 
-// timePreparedLoad is timeLoad of a load that is made.
+// timePreparedLoad is timeLoad for a prepared load.
 func (b *bulkBench) timePreparedLoad(ctx context.Context, l load, way func(context.Context, load) (float64, error)) (float64, error) {
 	before, err := b.countRows(ctx)
 	if err != nil {
@@ -178,7 +178,7 @@ func (b *bulkBench) timePreparedLoad(ctx context.Context, l load, way func(conte
 	return took, err
 }
 
-// rows counts the rows of the tables that a load goes to.
+// countRows counts the rows of the tables that a load writes to.
 type rows struct{ remediations, events, vectors int }
 
 func (s *stand) countRows(ctx context.Context) (r rows, err error) {
@@ -195,9 +195,9 @@ func (b *bulkBench) loadByAppend(ctx context.Context, l load) (float64, error) {
 
 func (b *bulkBench) loadByEvent(ctx context.Context, l load) (float64, error) {
 	return timeSeconds(func() error {
-		answer, err := b.writeFunction().Invoke(ctx, l.event)
-		if err == nil && string(answer) != `{"batchItemFailures":[]}` {
-			err = fmt.Errorf("the answer is %.300s", answer)
+		response, err := b.writeFunction().Invoke(ctx, l.event)
+		if err == nil && string(response) != `{"batchItemFailures":[]}` {
+			err = fmt.Errorf("the response is %.300s", response)
 		}
 		return err
 	})
@@ -211,7 +211,7 @@ func (b *bulkBench) appendLoad(ctx context.Context, l load) error {
 	return err
 }
 
-// appendEntries is append of entries whose vectors are stored.
+// appendEntries appends entries whose vectors are stored.
 func (b *bulkBench) appendEntries(ctx context.Context, entries []audit.Entry) error {
 	return b.appendLoad(ctx, load{entries: entries})
 }
@@ -230,14 +230,14 @@ func (b *bulkBench) loadByCopy(ctx context.Context, l load) (float64, error) {
 	})
 }
 
-// copied is what COPY puts into one table.
+// copied is the COPY into one table.
 type copied struct {
 	table   string
 	columns []string
 	rows    [][]any
 }
 
-// copyBatches are the rows that Append makes of a load.
+// copyBatches returns the rows that Append would write for a load.
 func (b *bulkBench) copyBatches(l load) []copied {
 	remediation := copied{table: "remediation_audit", columns: []string{
 		"remediation_id", "name", "namespace", "cluster_name", "environment", "severity", "alert_fingerprint", "action_type",

@@ -13,14 +13,14 @@ import (
 	"github.com/datastorage-service/datastorage/internal/lexical"
 )
 
-// corpus is what a stand is furnished with.
+// corpus is the content of a stand's database.
 type corpus struct {
 	signatures, remediations int
 	// step is the time from three remediations to the next.
 	step time.Duration
 }
 
-// fillWithCorpus stores signatures with their terms and vectors, and remediations of them, and has the upkeep count what searches and
+// fillWithCorpus stores signatures with their terms and vectors, and remediations of them, and has the maintenance run count what searches and
 // statistics need; unless it is all there from an earlier run.
 func (s *stand) fillWithCorpus(ctx context.Context, c corpus) error {
 	have, err := s.countRows(ctx)
@@ -38,7 +38,7 @@ func (s *stand) fillWithCorpus(ctx context.Context, c corpus) error {
 	if err := s.fillRemediationsEvery(ctx, c.step, c.remediations); err != nil {
 		return err
 	}
-	// The triggers that mark days were off.
+	// The triggers that mark days were disabled.
 	if err := s.execAsSuperuser(ctx, "INSERT INTO stats_changed SELECT DISTINCT (start_time AT TIME ZONE 'UTC')::date FROM remediation_audit"); err != nil {
 		return err
 	}

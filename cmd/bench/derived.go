@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// benchDerived measures what writes pay for that which search and statistics keep up: the terms of signatures, the marks of days, and the
+// benchDerived measures what writes pay for that which search and statistics maintain: the terms of signatures, the marks of days, and the
 // indexes by signature and incident. The floor is a database without these. The vectors' index, which only a new signature touches, both have.
 func benchDerived(ctx context.Context, e *benchEnv) (lines []line, err error) {
 	var databases [2]*bulkBench
@@ -35,7 +35,7 @@ func benchDerived(ctx context.Context, e *benchEnv) (lines []line, err error) {
 	return lines, nil
 }
 
-// dropDerivedRows drops what search and statistics keep up. The terms are still made and stored with the signature.
+// dropDerivedRows drops what search and statistics maintain. The terms are still made and stored with the signature.
 func (s *stand) dropDerivedRows(ctx context.Context) error {
 	for _, sql := range []string{
 		"DROP TRIGGER signature_terms ON signature",
@@ -50,7 +50,7 @@ func (s *stand) dropDerivedRows(ctx context.Context) error {
 	return nil
 }
 
-// newDerivedLine is one with the goal that throughput loses 15 % at most, if that is a goal.
+// newDerivedLine is a line with the goal that throughput loses at most 15 %, if it has one.
 func newDerivedLine(what, result, floor string, ratio float64, isGoal bool) line {
 	l := line{what: "derived: " + what + "; floor: nothing kept up for search and statistics", result: result, floor: floor, ratio: ratio}
 	if isGoal {
@@ -91,14 +91,14 @@ func compareSingleWrites(ctx context.Context, databases [2]*bulkBench) (lines []
 type derivedLoad struct {
 	what string
 	of   func(b *bulkBench, n int) int
-	// late leaves the vectors to the upkeep.
+	// late leaves the vectors to the maintenance run.
 	late bool
 	// times is how often it is written in each round.
 	times  int
 	isGoal bool
 }
 
-// derivedLoads: the goal is of throughput, and that consists of incidents that recur.
+// derivedLoads lists the loads. Only those with recurring incidents have a goal.
 func derivedLoads() []derivedLoad {
 	return []derivedLoad{
 		{"signatures known", (*bulkBench).recurringIncident, false, 5, true},
@@ -108,7 +108,7 @@ func derivedLoads() []derivedLoad {
 	}
 }
 
-// mostlyRecurring has one new incident in a hundred.
+// mostlyRecurring maps one record in a hundred to a new incident.
 func (b *bulkBench) mostlyRecurring(n int) int {
 	if n%100 == 0 {
 		return b.newIncident(n)

@@ -17,7 +17,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/program"
 )
 
-// benchEnv is what every benchmark works in: the options, and a server of its own.
+// benchEnv is the environment of all benchmarks: the options and a private server.
 type benchEnv struct {
 	options  options
 	progress io.Writer
@@ -65,7 +65,7 @@ func (e *benchEnv) serverSettings() map[string]string {
 	return settings
 }
 
-// stopServer stops the server and removes its data, unless they are to be kept.
+// stopServer stops the server and removes its data, unless -keep is set.
 func (e *benchEnv) stopServer() error {
 	err := e.server.Stop()
 	if e.options.keep {
@@ -78,7 +78,7 @@ func (e *benchEnv) logProgress(format string, args ...any) {
 	_, _ = fmt.Fprintf(e.progress, "%6.1fs  %s\n", time.Since(e.started).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// describeMachine says what the figures were measured with.
+// describeMachine describes the machine and versions of the measurement.
 func (e *benchEnv) describeMachine(ctx context.Context) (string, error) {
 	var server, pgvector string
 	err := e.withConnection(ctx, "postgres", func(conn *pgx.Conn) error {
@@ -93,7 +93,7 @@ func (e *benchEnv) describeMachine(ctx context.Context) (string, error) {
 		e.options.fsync, cmp.Or(os.Getenv("GOGC"), "100"), loadAverage()), nil
 }
 
-// withConnection works on one connection of the superuser.
+// withConnection calls do with a superuser's connection.
 func (e *benchEnv) withConnection(ctx context.Context, database string, do func(*pgx.Conn) error) (err error) {
 	conn, err := pgx.Connect(ctx, e.server.URL(pgserver.Superuser, database))
 	if err != nil {

@@ -114,7 +114,7 @@ func withoutIndexes(ctx context.Context, conn *pgx.Conn, table string, do func()
 	return nil
 }
 
-// collectRows reads a column.
+// collectRows reads the rows of a one-column query.
 func collectRows[T any](ctx context.Context, conn *pgx.Conn, sql string, args ...any) ([]T, error) {
 	rows, err := conn.Query(ctx, sql, args...)
 	if err != nil {

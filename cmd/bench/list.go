@@ -81,7 +81,7 @@ func (s *stand) appendToList(ctx context.Context, count int) error {
 	return nil
 }
 
-// pageDepths are the pages that are measured.
+// pageDepths returns the numbers of the measured pages.
 func pageDepths(pages int) []int {
 	var all []int
 	for _, page := range []int{10_000, 50_000} {
@@ -125,7 +125,7 @@ func (s *stand) measureList(ctx context.Context, what, query string) ([]line, er
 	return lines, nil
 }
 
-// comparePages asks for two pages in turns.
+// comparePages requests two pages alternately.
 func (s *stand) comparePages(ctx context.Context, what string, deep, first []byte) (line, error) {
 	ask := func(request []byte) func(context.Context) (float64, error) {
 		return func(ctx context.Context) (float64, error) {
@@ -153,7 +153,7 @@ func listEvent(query string, limit int, cursor string) ([]byte, error) {
 	return newGatewayEvent("GET "+path, path, query, "")
 }
 
-// pageWalker follows a list's cursors.
+// pageWalker follows the cursors of a list.
 type pageWalker struct {
 	*stand
 	query  string
@@ -161,7 +161,7 @@ type pageWalker struct {
 	passed int
 }
 
-// requestOfPage answers the event that asks for a page, counted from 1.
+// requestOfPage returns the event that requests a page, counted from 1.
 func (w *pageWalker) requestOfPage(ctx context.Context, page int) ([]byte, error) {
 	for target := (page - 1) * pageSize; w.passed < target; {
 		limit := min(walkSize, target-w.passed)

@@ -1,4 +1,4 @@
-// Command bench measures the service beside what it stands on: each result is printed with the floor that the same machine reached
+// Command bench measures the service next to what it stands on: each result is printed with the floor that the same machine reached
 // in the same run, in rounds that alternate between the two. It asserts counts, so that nothing is measured that did not happen, and
 // never a time.
 //
@@ -34,14 +34,14 @@ func main() {
 	}
 }
 
-// benchmark is one group of lines of the table.
+// benchmark prints one group of lines of the table.
 type benchmark struct {
 	name  string
 	about string
 	run   func(context.Context, *benchEnv) ([]line, error)
 }
 
-// benchmarks are in the order in which they run: memory first, while the process is still small.
+// benchmarks in the order in which they run: memory first, while the process is small.
 func benchmarks() []benchmark {
 	return []benchmark{
 		{"memory", "memory of the process while records go in through the handler", benchMemory},
@@ -73,7 +73,7 @@ func runBenchmarks(ctx context.Context, args []string, out, progress io.Writer) 
 	return errors.Join(err, e.stopServer())
 }
 
-// measureAll runs the benchmarks that were asked for and prints the table, also that of a run that was broken off.
+// measureAll runs the selected benchmarks and prints the table, also after an interruption.
 func measureAll(ctx context.Context, e *benchEnv, out io.Writer) error {
 	machine, err := e.describeMachine(ctx)
 	if err != nil {
@@ -97,7 +97,7 @@ func measureAll(ctx context.Context, e *benchEnv, out io.Writer) error {
 	return errors.Join(err, printTable(out, machine, lines))
 }
 
-// options are the flags.
+// options are the command line's flags.
 type options struct {
 	only   []string
 	short  bool
@@ -152,7 +152,7 @@ func benchmarkNames() []string {
 
 func (o options) isSelected(name string) bool { return o.only == nil || slices.Contains(o.only, name) }
 
-// fullOrShort is full, or the small one of -short.
+// fullOrShort returns full, or small with -short.
 func (o options) fullOrShort(full, small int) int {
 	if o.short {
 		return small
@@ -160,7 +160,7 @@ func (o options) fullOrShort(full, small int) int {
 	return full
 }
 
-// withCPUProfile runs do under the CPU profiler if a profile was asked for.
+// withCPUProfile runs do, under the CPU profiler with -cpuprofile.
 func (o options) withCPUProfile(do func() error) (err error) {
 	if o.prof == "" {
 		return do()

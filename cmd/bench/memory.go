@@ -37,10 +37,10 @@ func benchMemory(ctx context.Context, e *benchEnv) (lines []line, err error) {
 	return lines, nil
 }
 
-// heapMark is the size of the process at one point.
+// heapMark is the size of the process at one time.
 type heapMark struct{ heap, resident bytesize }
 
-// bytesize is a number of bytes; 0 means that the system does not tell.
+// bytesize is a number of bytes; 0 means unknown.
 type bytesize int64
 
 func (b bytesize) String() string {
@@ -50,7 +50,7 @@ func (b bytesize) String() string {
 	return fmt.Sprintf("%.1f MB", float64(b)/1e6)
 }
 
-// measureHeapGrowth sends total records and answers the marks after a tenth, a half and all of them.
+// measureHeapGrowth sends total records and returns the marks after a tenth, a half and all of them.
 func (s *stand) measureHeapGrowth(ctx context.Context, prefix string, total int, of func(int) int) ([]heapMark, error) {
 	const batch = 100
 	var marks []heapMark
@@ -71,7 +71,7 @@ func (s *stand) measureHeapGrowth(ctx context.Context, prefix string, total int,
 	return marks, nil
 }
 
-// takeHeapMark looks at what lives after a collection.
+// takeHeapMark measures the live heap after a garbage collection.
 func takeHeapMark() heapMark {
 	runtime.GC()
 	var stats runtime.MemStats

@@ -29,10 +29,10 @@ func (s *stand) newPgbench(scripts []string, variables map[string]string) (*pgbe
 	return &pgbench{program: s.server.Bin("pgbench"), database: database, scripts: scripts, variables: variables}, err
 }
 
-// keysOfARun is more than a run has transactions.
+// keysOfARun exceeds the number of transactions of a run.
 const keysOfARun = 100_000_000
 
-// runScripts answers how many transactions were executed, and how many a second. No two runs have a key in common.
+// runScripts returns how many transactions were executed, and how many a second. No two runs have a key in common.
 func (p *pgbench) runScripts(ctx context.Context, clients int, while time.Duration) (count int, perSecond float64, err error) {
 	p.runs++
 	password, _ := p.database.User.Password()
@@ -74,5 +74,5 @@ func parsePgbenchOutput(output string) (count int, perSecond float64, err error)
 	return count, perSecond, err
 }
 
-// lastBytes is the end of what a program said.
+// lastBytes is the end of a program's output.
 func lastBytes(output []byte) []byte { return output[max(0, len(output)-1000):] }

@@ -74,7 +74,7 @@ func (b *bulkBench) compareJournalAges(ctx context.Context) (l line, err error) 
 	}, err
 }
 
-// compareWithPipeline writes the same number of records in both ways.
+// compareWithPipeline writes the same number of records both ways.
 func (b *bulkBench) compareWithPipeline(ctx context.Context, p *pipeline, clients, records, appends int) (line, error) {
 	side := func(way func(context.Context, []audit.Entry) error) func(context.Context) (float64, error) {
 		return func(ctx context.Context) (float64, error) {
@@ -98,7 +98,7 @@ func (b *bulkBench) compareWithPipeline(ctx context.Context, p *pipeline, client
 	}, nil
 }
 
-// appendConcurrently lets clients write new entries about known incidents, and answers how many a second.
+// appendConcurrently lets clients write new entries about known incidents, and returns how many a second.
 func (b *bulkBench) appendConcurrently(
 	ctx context.Context, clients, records, appends int, way func(context.Context, []audit.Entry) error,
 ) (float64, error) {
@@ -126,7 +126,7 @@ func (b *bulkBench) appendConcurrently(
 
 var errDone = errors.New("done")
 
-// pipeline appends by several statements that are sent together.
+// pipeline appends by several statements sent as one batch.
 type pipeline struct {
 	pool  *pgxpool.Pool
 	model string

@@ -15,11 +15,11 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgres"
 )
 
-// nearestCount is how many nearest signatures are asked for: recall@10.
+// nearestCount is the k of recall@k.
 const nearestCount = 10
 
 // benchRecall measures how many of the signatures nearest by an exact scan Store.Nearest finds, and how long both take, under filters
-// that leave less and less.
+// of decreasing selectivity.
 func benchRecall(ctx context.Context, e *benchEnv) (lines []line, err error) {
 	s, err := e.reopenStand(ctx, "bench_recall", searchDimensions)
 	if err != nil {
@@ -45,7 +45,7 @@ func benchRecall(ctx context.Context, e *benchEnv) (lines []line, err error) {
 	return lines, nil
 }
 
-// recallBench is a furnished stand, a store on it, and a connection for exact scans.
+// recallBench is a filled stand, a store on it, and a connection for exact scans.
 type recallBench struct {
 	*stand
 	store   *postgres.Store
@@ -54,7 +54,7 @@ type recallBench struct {
 	queries []recallQuery
 }
 
-// recallQuery is a query's vector, and the name of an alert that it is not about.
+// recallQuery is a query's vector and the name of an unrelated alert.
 type recallQuery struct {
 	vector []float32
 	other  string
@@ -91,7 +91,7 @@ func (r *recallBench) closeConnections(ctx context.Context) error {
 	return r.exact.Close(context.WithoutCancel(ctx))
 }
 
-// recallFilter makes the filter of a query.
+// recallFilter builds the filter of a query.
 type recallFilter struct {
 	what string
 	of   func(recallQuery) audit.Filter
@@ -117,7 +117,7 @@ func recallFilters() []recallFilter {
 	}
 }
 
-// found is what one side found: the distances, nearest first.
+// found is the result of one side: the distances, nearest first.
 type found struct {
 	distances []float64
 	seconds   float64
@@ -151,7 +151,7 @@ func (r *recallBench) measureFilter(ctx context.Context, f recallFilter) ([]line
 	}, nil
 }
 
-// recallOf is the share of the exact answer that was found. Signatures at one distance stand for each other, so it is the distances that
+// recallOf is the share of the exact result that was found. Signatures at one distance are interchangeable, so it is the distances that
 // are compared.
 func recallOf(got, exact []float64) float64 {
 	const rounding = 1e-9

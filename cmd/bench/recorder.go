@@ -25,15 +25,15 @@ type statement struct {
 	results []int16
 }
 
-// queryName is the one that the query file gives the statement.
+// queryName is the statement's name in queries/.
 func (s statement) queryName() string {
 	_, after, _ := strings.Cut(s.sql, "-- name: ")
 	name, _, _ := strings.Cut(after, " ")
 	return name
 }
 
-// replayOn executes the statement by the bare driver: parse, bind, describe and execute in one round trip. The rows are read and thrown
-// away.
+// replayOn executes the statement with the bare driver: parse, bind, describe and execute in one round trip. The rows are read and
+// discarded.
 func (s statement) replayOn(ctx context.Context, conn *pgconn.PgConn) error {
 	result := conn.ExecParams(ctx, s.sql, s.values, s.oids, s.formats, s.results)
 	for result.NextRow() {
@@ -42,7 +42,7 @@ func (s statement) replayOn(ctx context.Context, conn *pgconn.PgConn) error {
 	return err
 }
 
-// parameterTexts answers the parameters in text form, as the server writes them; NULL is the empty text.
+// parameterTexts returns the parameters in text form, as the server writes them; NULL is the empty text.
 func (s statement) parameterTexts(ctx context.Context, conn *pgconn.PgConn) ([]string, error) {
 	columns := make([]string, len(s.values))
 	for i := range columns {
@@ -59,8 +59,8 @@ func (s statement) parameterTexts(ctx context.Context, conn *pgconn.PgConn) ([]s
 	return texts, nil
 }
 
-// statementRecorder stands between a function and the server and keeps what is executed. It is for learning what a floor has to do, never in
-// the way of a measurement.
+// statementRecorder relays between a function and the server and keeps what is executed. It is for recording what a floor must execute, never in
+// the path of a measurement.
 type statementRecorder struct {
 	listener net.Listener
 	server   string
@@ -88,7 +88,7 @@ func newStatementRecorder(ctx context.Context, port int) (*statementRecorder, er
 	return r, nil
 }
 
-// recordingURL is the way to the same database by the recorder.
+// recordingURL is the URL of the same database through the recorder.
 func (r *statementRecorder) recordingURL(direct string) string {
 	u, err := url.Parse(direct)
 	if err != nil {
@@ -98,7 +98,7 @@ func (r *statementRecorder) recordingURL(direct string) string {
 	return u.String()
 }
 
-// takeStatements answers what was executed since the last take.
+// takeStatements returns what was executed since the last call.
 func (r *statementRecorder) takeStatements() []statement {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -107,7 +107,7 @@ func (r *statementRecorder) takeStatements() []statement {
 	return taken
 }
 
-// closeListener ends the recorder after its clients have gone.
+// closeListener stops the recorder after its clients have disconnected.
 func (r *statementRecorder) closeListener() {
 	_ = r.listener.Close()
 	r.links.Wait()

@@ -10,11 +10,11 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// sides are the two things that alternate, the measured one first.
+// sides are the two alternating measurements, the result first and the floor second.
 type sides [2]func(context.Context) (float64, error)
 
 // measureAlternately runs both sides once in each round, in turn and turning the order about, so that what the machine does besides falls on
-// both alike. It answers the figures of each side.
+// both alike. It returns the figures of each side.
 func measureAlternately(ctx context.Context, rounds int, s sides) (figures [2][]float64, err error) {
 	for round := range rounds {
 		once, err := measureOneRound(ctx, round, s)
@@ -26,7 +26,7 @@ func measureAlternately(ctx context.Context, rounds int, s sides) (figures [2][]
 	return figures, nil
 }
 
-// measureOneRound is one round; in odd ones the second side goes first.
+// measureOneRound runs one round; in odd rounds the second side runs first.
 func measureOneRound(ctx context.Context, round int, s sides) (figures [2]float64, err error) {
 	for turn := range 2 {
 		side := (round + turn) % 2
@@ -37,7 +37,7 @@ func measureOneRound(ctx context.Context, round int, s sides) (figures [2]float6
 	return figures, nil
 }
 
-// medianRatio is the median of the rounds' ratios: each round's two figures stood next to each other in time.
+// medianRatio is the median of the rounds' ratios: the two figures of a round were measured one right after the other.
 func medianRatio(figures [2][]float64) float64 {
 	ratios := make([]float64, len(figures[0]))
 	for i := range ratios {
@@ -60,7 +60,7 @@ func quantileOf(figures []float64, q float64) float64 {
 	return sorted[low] + (at-float64(low))*(sorted[high]-sorted[low])
 }
 
-// driveClients lets clients call do for a while, each one call after the other, and answers how many calls a second succeeded. The first
+// driveClients lets clients call do for a while, each one call after the other, and returns how many calls a second succeeded. The first
 // failure ends it.
 func driveClients(ctx context.Context, clients int, while time.Duration, do func(ctx context.Context, client int) error) (int, float64, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -83,7 +83,7 @@ func driveClients(ctx context.Context, clients int, while time.Duration, do func
 	return int(done.Load()), float64(done.Load()) / time.Since(started).Seconds(), context.Cause(ctx)
 }
 
-// shareTasks divides tasks among clients, each of which takes the next when it has done one, and answers how many seconds each took.
+// shareTasks divides tasks among clients, each of which takes the next when it has done one, and returns how many seconds each took.
 func shareTasks[T any](ctx context.Context, clients int, tasks []T, do func(ctx context.Context, client int, task T) error) ([]float64, error) {
 	took := make([]float64, len(tasks))
 	var next atomic.Int64
@@ -102,7 +102,7 @@ func shareTasks[T any](ctx context.Context, clients int, tasks []T, do func(ctx 
 	return took, group.Wait()
 }
 
-// timeSeconds answers how long do took, in seconds.
+// timeSeconds returns how long do took, in seconds.
 func timeSeconds(do func() error) (float64, error) {
 	started := time.Now()
 	err := do()

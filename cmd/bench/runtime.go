@@ -15,33 +15,33 @@ import (
 )
 
 // sandbox is a built function and Lambda's side of the Runtime API, so that the moments between them can be timed, which the emulator
-// does not tell (Lambda's guide, "Using the Lambda runtime API" and "Lambda Extensions API").
+// does not report (Lambda's guide, "Using the Lambda runtime API" and "Lambda Extensions API").
 type sandbox struct {
 	server  *http.Server
 	cmd     *exec.Cmd
 	started time.Time
-	// polled gets the time of the first poll.
+	// polled receives the time of the first poll.
 	polled chan time.Time
 	events chan []byte
-	// answers are the bodies of responses and of errors.
-	answers chan answered
-	ended   chan error
-	first   bool
+	// responses are the bodies of responses and of errors.
+	responses chan functionResponse
+	ended     chan error
+	first     bool
 }
 
-type answered struct {
+type functionResponse struct {
 	body   []byte
 	failed bool
 	at     time.Time
 }
 
-// startSandbox executes the function. What it prints goes nowhere.
+// startSandbox starts the function and discards its output.
 func startSandbox(ctx context.Context, bootstrap string, settings map[string]string) (*sandbox, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	s := &sandbox{polled: make(chan time.Time, 1), events: make(chan []byte), answers: make(chan answered, 1), ended: make(chan error, 1), first: true}
+	s := &sandbox{polled: make(chan time.Time, 1), events: make(chan []byte), responses: make(chan functionResponse, 1), ended: make(chan error, 1), first: true}
 	s.server = &http.Server{Handler: s.runtimeAPIRoutes(ctx), ReadHeaderTimeout: time.Minute}
 	go func() { _ = s.server.Serve(listener) }()
 	s.cmd = exec.CommandContext(ctx, bootstrap)
@@ -82,13 +82,13 @@ func (s *sandbox) runtimeAPIRoutes(ctx context.Context) http.Handler {
 		mux.HandleFunc("POST /2018-06-01/runtime/invocation/{id}/"+what, func(w http.ResponseWriter, r *http.Request) {
 			body, _ := io.ReadAll(r.Body)
 			w.WriteHeader(http.StatusAccepted)
-			s.answers <- answered{body, failed, time.Now()}
+			s.responses <- functionResponse{body, failed, time.Now()}
 		})
 	}
 	return mux
 }
 
-// awaitFirstPoll waits for the function to ask for work and answers how many milliseconds after its start that was.
+// awaitFirstPoll waits for the function to ask for work and returns how many milliseconds after its start that was.
 func (s *sandbox) awaitFirstPoll() (float64, error) {
 	select {
 	case at := <-s.polled:
@@ -98,27 +98,27 @@ func (s *sandbox) awaitFirstPoll() (float64, error) {
 	}
 }
 
-// invokeFunction sends one event and answers when it was answered, in milliseconds after the start. Status is what the answer must have; 0 means that
-// it is not looked at.
+// invokeFunction sends one event and returns when the response came, in milliseconds after the start. Status is what the response must have; 0 means that
+// it is not checked.
 func (s *sandbox) invokeFunction(event []byte, status int) (float64, error) {
 	select {
 	case s.events <- event:
 	case err := <-s.ended:
 		return 0, fmt.Errorf("the function ended: %w", err)
 	}
-	var a answered
+	var a functionResponse
 	select {
-	case a = <-s.answers:
+	case a = <-s.responses:
 	case err := <-s.ended:
 		return 0, fmt.Errorf("the function ended: %w", err)
 	}
 	if a.failed || status != 0 && !strings.Contains(string(a.body), fmt.Sprintf(`"statusCode":%d`, status)) {
-		return 0, fmt.Errorf("the function answered %.300s", a.body)
+		return 0, fmt.Errorf("the function returned %.300s", a.body)
 	}
 	return inMilliseconds(a.at.Sub(s.started)), nil
 }
 
-// residentSizes is what the function's process holds in memory, and the most that it ever held; 0 where the system does not tell.
+// residentSizes is what the function's process holds in memory, and the most that it ever held; 0 if the system does not report them.
 func (s *sandbox) residentSizes() (now, most bytesize) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/redact"
 )
 
-// incident is a kind of trouble: incidents with different numbers have different signatures.
+// incident numbers have different signatures.
 type incident struct{ alert, action, service, failure string }
 
 func sampleIncident(k int) incident {
@@ -43,7 +43,7 @@ func sampleIncident(k int) incident {
 	}
 }
 
-// dependencyName is one of 240 names.
+// dependencyName returns one of 240 names.
 func dependencyName(k int) string {
 	kinds := []string{"kafka", "redis", "postgres", "rabbitmq", "elasticsearch", "consul", "vault", "nginx", "envoy", "minio"}
 	parts := []string{"primary", "replica", "proxy", "worker", "exporter", "operator"}
@@ -51,7 +51,7 @@ func dependencyName(k int) string {
 	return kinds[k%10] + "-" + parts[k/10%6] + tiers[k/60%4]
 }
 
-// errorText is what the remediation's error says; numbers, hosts and pods change from one time to the next without making another incident.
+// errorText is what the remediation's error says; numbers, hosts and pods change from one time to the next without changing the incident.
 func (i incident) errorText() string {
 	return fmt.Sprintf("%s: %s while %s was talking to 10.12.4.7:9092 (attempt 5 of 5, after 30s)\n"+
 		"back-off restarting failed container %s in pod %s-7d9c5b8f6d-x2k4j: exit code 137", i.alert, i.failure, i.service, i.service, i.service)
@@ -133,7 +133,7 @@ func (p eventPattern) eventWithID(id string) []byte {
 	return append(append(append(whole, p.before...), id...), p.after...)
 }
 
-// newBatchEvent is the event of a batch of records with the given numbers; incidentOf says which incident each is about.
+// newBatchEvent is the event of a batch of records with the given numbers; incidentOf returns which incident each is about.
 func newBatchEvent(prefix string, first, count int, incidentOf func(int) int) ([]byte, error) {
 	records := make([]client.RemediationInput, count)
 	for i := range records {

@@ -24,7 +24,7 @@ func deployedSettings() map[string]string {
 	return map[string]string{"GOGC": "400", "GOMEMLIMIT": "200MiB"}
 }
 
-// functionBench is the built functions of a stand, beside the empty one.
+// functionBench is the built functions of a stand, next to the empty one.
 type functionBench struct {
 	*stand
 	dir   string
@@ -62,7 +62,7 @@ func (f *functionBench) functionSettings(url string) map[string]string {
 	return settings
 }
 
-// called is a function with an event for each number, what that asks for, and the status of its answers.
+// called is a function with an event for each number, what that requests, and the status of its returns.
 type called struct {
 	name   string
 	what   string
@@ -71,7 +71,7 @@ type called struct {
 	status int
 }
 
-// measuredCalls are a write of a known incident, a search in the given mode, and a look at a remediation.
+// measuredCalls are a write of a known incident, a search in the given mode, and a read of a remediation.
 func (f *functionBench) measuredCalls(mode client.SearchMode) []called {
 	return []called{
 		{"write", "write", f.writerURL(), func(n int) ([]byte, error) {
@@ -87,7 +87,7 @@ func (f *functionBench) measuredCalls(mode client.SearchMode) []called {
 	}
 }
 
-// newGetEvent asks for a remediation.
+// newGetEvent requests a remediation.
 func newGetEvent(id string) ([]byte, error) {
 	const route = "GET /v1/remediations/{remediation_id}"
 	text, err := newGatewayEvent(route, "/v1/remediations/"+id, "", "")
@@ -102,7 +102,7 @@ func newGetEvent(id string) ([]byte, error) {
 	return json.Marshal(request)
 }
 
-// benchColdStart measures how long a function takes from its execution to its first poll of the Runtime API, and to its first answer, for
+// benchColdStart measures how long a function takes from its execution to its first poll of the Runtime API, and to its first response, for
 // which it has to connect to the database; the floor is a function that does nothing.
 func benchColdStart(ctx context.Context, e *benchEnv) (lines []line, err error) {
 	f, err := newFunctionBench(ctx, e, "bench_cold")
@@ -117,7 +117,7 @@ func benchColdStart(ctx context.Context, e *benchEnv) (lines []line, err error) 
 		if err != nil {
 			return lines, err
 		}
-		var polls, answers [2][]float64
+		var polls, responses [2][]float64
 		for range runs {
 			serial++
 			event, err := c.event(serial)
@@ -125,27 +125,27 @@ func benchColdStart(ctx context.Context, e *benchEnv) (lines []line, err error) 
 				return lines, err
 			}
 			for side, start := range [2]coldStart{{f.empty, nil, 0}, {bootstrap, f.functionSettings(c.url), c.status}} {
-				poll, answer, err := start.startAndInvoke(ctx, event)
+				poll, response, err := start.startAndInvoke(ctx, event)
 				if err != nil {
 					return lines, fmt.Errorf("%s: %w", c.name, err)
 				}
-				polls[side], answers[side] = append(polls[side], poll), append(answers[side], answer)
+				polls[side], responses[side] = append(polls[side], poll), append(responses[side], response)
 			}
 		}
-		lines = append(lines, newColdLine(c.name+", to its first poll", polls, 15), newColdLine(c.name+", to its first answer ("+c.what+"), with connecting", answers, 40))
+		lines = append(lines, newColdLine(c.name+", to its first poll", polls, 15), newColdLine(c.name+", to its first response ("+c.what+"), with connecting", responses, 40))
 	}
 	return lines, nil
 }
 
-// coldStart is a function that is not running yet.
+// coldStart measures a function that is not running yet.
 type coldStart struct {
 	bootstrap string
 	settings  map[string]string
 	status    int
 }
 
-// startAndInvoke starts it, sends one event, and answers the milliseconds from the start to the first poll and to the answer.
-func (c coldStart) startAndInvoke(ctx context.Context, event []byte) (poll, answer float64, err error) {
+// startAndInvoke starts it, sends one event, and returns the milliseconds from the start to the first poll and to the response.
+func (c coldStart) startAndInvoke(ctx context.Context, event []byte) (poll, response float64, err error) {
 	s, err := startSandbox(ctx, c.bootstrap, c.settings)
 	if err != nil {
 		return 0, 0, err
@@ -154,8 +154,8 @@ func (c coldStart) startAndInvoke(ctx context.Context, event []byte) (poll, answ
 	if poll, err = s.awaitFirstPoll(); err != nil {
 		return 0, 0, err
 	}
-	answer, err = s.invokeFunction(event, c.status)
-	return poll, answer, err
+	response, err = s.invokeFunction(event, c.status)
+	return poll, response, err
 }
 
 func newColdLine(what string, figures [2][]float64, most float64) line {
@@ -202,12 +202,12 @@ func benchSandbox(ctx context.Context, e *benchEnv) (lines []line, err error) {
 
 func (f *functionBench) requestCount() int { return f.options.fullOrShort(10_000, 20) }
 
-// residentMemory is a process's.
+// residentMemory is the resident size of a process, now and at most.
 type residentMemory struct{ now, most bytesize }
 
 func (m residentMemory) String() string { return fmt.Sprintf("%v, %v", m.now, m.most) }
 
-// serveRequests sends the requests one after the other, as a sandbox gets them.
+// serveRequests sends the requests in sequence, as a sandbox receives them.
 func (f *functionBench) serveRequests(ctx context.Context, bootstrap string, c called, settings map[string]string) (m residentMemory, err error) {
 	s, err := startSandbox(ctx, bootstrap, settings)
 	if err != nil {
@@ -230,7 +230,7 @@ func (f *functionBench) serveRequests(ctx context.Context, bootstrap string, c c
 	return m, nil
 }
 
-// measureZips are the zips of every function.
+// measureZips returns a line with the zip size of every function.
 func (f *functionBench) measureZips(ctx context.Context) (lines []line, err error) {
 	empty, err := f.zipSize(ctx, "cmd/bench/empty")
 	if err != nil {
@@ -272,7 +272,7 @@ func (f *functionBench) zipSize(ctx context.Context, folder string) (bytesize, e
 	return size, archive.Close()
 }
 
-// Write counts what it is given.
+// Write counts bytes.
 func (b *bytesize) Write(p []byte) (int, error) {
 	*b += bytesize(len(p))
 	return len(p), nil

@@ -15,10 +15,10 @@ import (
 	"github.com/datastorage-service/datastorage/client"
 )
 
-// searchDimensions are those of the usual small sentence models (all-MiniLM-L6-v2).
+// searchDimensions is the length of vectors of common small sentence models (all-MiniLM-L6-v2).
 const searchDimensions = 384
 
-// benchSearch measures searches through the handler against the statements of their legs, with the same parameters, executed one after
+// benchSearch measures searches through the handler against the statements of their retrievers, with the same parameters, executed one after
 // the other on connections of the bare driver. The queries' vectors are remembered, the pages are in memory.
 func benchSearch(ctx context.Context, e *benchEnv) (lines []line, err error) {
 	s, err := e.reopenStand(ctx, "bench_search", searchDimensions)
@@ -43,24 +43,24 @@ func benchSearch(ctx context.Context, e *benchEnv) (lines []line, err error) {
 	return lines, err
 }
 
-// searchKind is a way to search, and what the filters leave to search in.
+// searchKind is a mode and a filter of given selectivity.
 type searchKind struct {
 	what, filters string
 	mode          client.SearchMode
-	// legs are the searches whose statements are the floor.
-	legs []searchLeg
+	// retrievers are the searches whose statements are the floor.
+	retrievers []searchRetriever
 }
 
-// searchLeg is a search by one leg alone. until names the last statement that counts; empty means all.
-type searchLeg struct {
+// searchRetriever is a search by one retriever alone. until names the last statement that counts; empty means all.
+type searchRetriever struct {
 	mode  client.SearchMode
 	limit int
 	until string
 }
 
-// searchKinds: a hybrid search asks each leg for a hundred signatures. Its floor is all that a search by words executes, which is what the
-// terms' weights, the best hundred, their terms and the completing of the best ten take, and what the semantic leg executes to find a
-// hundred. It does not contain that the candidates of both legs are scored on both.
+// searchKinds: a hybrid search queries each retriever for a hundred signatures. Its floor is all that a search by words executes, which is what the
+// terms' weights, the best hundred, their terms and the completing of the best ten take, and what the semantic retriever executes to find a
+// hundred. It does not contain that the candidates of both retrievers are scored on both.
 func searchKinds() (all []searchKind) {
 	const half = 50 // for each incident that it is to find, a semantic search asks for two signatures
 	for _, f := range []struct{ what, filters string }{
@@ -70,16 +70,16 @@ func searchKinds() (all []searchKind) {
 	} {
 		all = append(all, searchKind{
 			what: "semantic, " + f.what, filters: f.filters, mode: client.SearchModeSemantic,
-			legs: []searchLeg{{client.SearchModeSemantic, 10, ""}},
+			retrievers: []searchRetriever{{client.SearchModeSemantic, 10, ""}},
 		}, searchKind{
 			what: "hybrid, " + f.what, filters: f.filters, mode: client.SearchModeHybrid,
-			legs: []searchLeg{{client.SearchModeSemantic, half, "SearchNearest"}, {client.SearchModeLexical, 10, ""}},
+			retrievers: []searchRetriever{{client.SearchModeSemantic, half, "SearchNearest"}, {client.SearchModeLexical, 10, ""}},
 		})
 	}
 	return all
 }
 
-// searched is one search: the event of it, and the statements that its legs execute.
+// searched is one search: the event of it, and the statements that its retrievers execute.
 type searched struct {
 	request    []byte
 	statements []statement
@@ -97,12 +97,12 @@ func (s *stand) recordSearches(ctx context.Context, k searchKind) ([]searched, e
 		i := sampleIncident(q * 997 % 1000)
 		query := fmt.Sprintf("%s of %s: %s", i.alert, i.service, i.failure)
 		one := searched{}
-		for _, leg := range k.legs {
-			request, err := newSearchEvent(query, leg.mode, leg.limit, k.filters)
+		for _, retriever := range k.retrievers {
+			request, err := newSearchEvent(query, retriever.mode, retriever.limit, k.filters)
 			if err != nil {
 				return nil, err
 			}
-			statements, err := s.recordedStatements(ctx, functions.Handlers["QueryFunction"], request, leg)
+			statements, err := s.recordedStatements(ctx, functions.Handlers["QueryFunction"], request, retriever)
 			if err != nil {
 				return nil, err
 			}
@@ -126,10 +126,10 @@ func newSearchEvent(query string, mode client.SearchMode, limit int, filters str
 	})
 }
 
-// recordedStatements answers what a leg's search executes as far as it counts.
-func (s *stand) recordedStatements(ctx context.Context, function lambda.Handler, request []byte, leg searchLeg) ([]statement, error) {
+// recordedStatements returns what a retriever's search executes as far as it counts.
+func (s *stand) recordedStatements(ctx context.Context, function lambda.Handler, request []byte, retriever searchRetriever) ([]statement, error) {
 	want := 10
-	if leg.mode == client.SearchModeLexical {
+	if retriever.mode == client.SearchModeLexical {
 		want = 1 // what holds no word of the query is not found
 	}
 	for range 2 { // the first describes the statements
@@ -139,17 +139,17 @@ func (s *stand) recordedStatements(ctx context.Context, function lambda.Handler,
 		}
 	}
 	statements := s.recorder.takeStatements()
-	if leg.until == "" {
+	if retriever.until == "" {
 		return statements, nil
 	}
 	last := -1
 	for i, statement := range statements {
-		if statement.queryName() == leg.until {
+		if statement.queryName() == retriever.until {
 			last = i
 		}
 	}
 	if last < 0 {
-		return nil, fmt.Errorf("a search executes %s, and no %s", statementNames(statements), leg.until)
+		return nil, fmt.Errorf("a search executes %s, and no %s", statementNames(statements), retriever.until)
 	}
 	return statements[:last+1], nil
 }
@@ -166,18 +166,18 @@ func demandResults(ctx context.Context, function lambda.Handler, request []byte,
 	return nil
 }
 
-// invokeInto calls a function and reads the body of its answer, which must be 200.
+// invokeInto calls a function and reads the body of its response, which must be 200.
 func invokeInto(ctx context.Context, function lambda.Handler, request []byte, body any) error {
-	answer, err := function.Invoke(ctx, request)
+	payload, err := function.Invoke(ctx, request)
 	if err != nil {
 		return err
 	}
 	var response events.APIGatewayV2HTTPResponse
-	if err := json.Unmarshal(answer, &response); err != nil {
+	if err := json.Unmarshal(payload, &response); err != nil {
 		return err
 	}
 	if response.StatusCode != 200 {
-		return fmt.Errorf("the answer is not 200: %.300s", answer)
+		return fmt.Errorf("the response is not 200: %.300s", payload)
 	}
 	return json.Unmarshal([]byte(response.Body), body)
 }
@@ -206,7 +206,7 @@ func (s *stand) measureSearch(ctx context.Context, k searchKind) (lines []line, 
 	return lines, nil
 }
 
-// timeSearches runs the searches by the handler and by their statements, in turns; the first round is not counted.
+// timeSearches runs the searches by the handler and by their statements, alternately; the first round is not counted.
 func (s *stand) timeSearches(ctx context.Context, searches []searched, clients int) (times [2][]float64, err error) {
 	floors, err := s.openFloorConnections(ctx, clients)
 	defer func() {

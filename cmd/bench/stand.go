@@ -77,7 +77,7 @@ func (s *stand) wireFunctions(ctx context.Context) error {
 
 // newFunctions wires the functions; through says how they reach the database, given the direct way.
 func (s *stand) newFunctions(ctx context.Context, through func(string) string) (*local.Functions, error) {
-	// Patient, so that a busy machine gives slow figures and not none.
+	// Long timeouts, so that a busy machine gives slow figures instead of none.
 	settings := map[string]string{
 		"DATASTORAGE_DATABASE_MAX_CONNS": strconv.Itoa(clients),
 		"DATASTORAGE_REQUEST_TIMEOUT":    "29s",
@@ -133,7 +133,7 @@ func (s *stand) execAsSuperuser(ctx context.Context, sql string, args ...any) er
 	})
 }
 
-// countRemediations counts what is stored.
+// countRemediations counts stored remediations.
 func (s *stand) countRemediations(ctx context.Context) (n int, err error) {
 	err = s.withSuperuser(ctx, func(conn *pgx.Conn) error {
 		return conn.QueryRow(ctx, "SELECT count(*) FROM remediation_audit").Scan(&n)
@@ -141,7 +141,7 @@ func (s *stand) countRemediations(ctx context.Context) (n int, err error) {
 	return n, err
 }
 
-// registeredModel is that of the embedded provider as the functions have it.
+// registeredModel is the functions' model of the embedded provider.
 func (s *stand) registeredModel(ctx context.Context) (embedding.Model, error) {
 	settings, _, err := config.LoadEmbedding(s.functionSetting)
 	if err != nil {

@@ -17,8 +17,8 @@ const statsStep = 95 * time.Second
 // statsBegin is when fill.sql begins.
 var statsBegin = time.Date(2015, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// benchStats measures statistics through the handler: against an aggregate that reads the table from end to end, and a range of time
-// against the same range with a tenth as many records outside. A day in the range has changed since the upkeep, as the current day has.
+// benchStats measures statistics through the handler: against an aggregate that reads the table completely, and a range of time
+// against the same range with a tenth as many records outside. A day in the range has changed since the maintenance run, as the current day has.
 func benchStats(ctx context.Context, e *benchEnv) (lines []line, err error) {
 	inside := e.options.fullOrShort(100_000, 4000)
 	var stands [2]*stand
@@ -61,10 +61,10 @@ func (s *stand) markChangedDay(ctx context.Context, day time.Time) error {
 	return s.execAsSuperuser(ctx, "INSERT INTO stats_changed SELECT $1::date FROM generate_series(1, 300)", day)
 }
 
-// statistic is a question and the same in SQL, which answers rows of a key and counts.
+// statistic is a question and the same in SQL, which returns rows of a key and counts.
 type statistic struct {
 	what, path, query string
-	// key is what the aggregate groups by, where what it counts beside the time.
+	// key is what the aggregate groups by, where what it counts next to the time.
 	key, where string
 	// until is where the range ends, the zero time if it is everything.
 	until time.Time
@@ -110,9 +110,9 @@ func (a statistic) newStatisticEvent() ([]byte, error) {
 	return newGatewayEvent("GET "+a.path, a.path, query, "")
 }
 
-// totalOfResponse answers how many remediations an answer counts.
+// totalOfResponse returns how many remediations a response counts.
 func (s *stand) totalOfResponse(ctx context.Context, request []byte) (total int64, err error) {
-	// What the two kinds of statistic have in common.
+	// The fields that both kinds of statistics have.
 	var body struct {
 		Data []struct{ Total int64 }
 	}
@@ -123,7 +123,7 @@ func (s *stand) totalOfResponse(ctx context.Context, request []byte) (total int6
 	return total, err
 }
 
-// compareAggregate asks the handler and, in turns, has the server read the table, with the workers that it sees fit.
+// compareAggregate queries the handler and, alternately, has the server read the table, with the workers that it sees fit.
 func (s *stand) compareAggregate(ctx context.Context, a statistic) (l line, err error) {
 	request, err := a.newStatisticEvent()
 	if err != nil {
@@ -139,7 +139,7 @@ func (s *stand) compareAggregate(ctx context.Context, a statistic) (l line, err 
 		}
 		total, err := s.totalOfResponse(ctx, request)
 		if err == nil && total != counted {
-			err = fmt.Errorf("the answer counts %d remediations, the table has %d", total, counted)
+			err = fmt.Errorf("the response counts %d remediations, the table has %d", total, counted)
 		}
 		if err != nil {
 			return err
@@ -162,7 +162,7 @@ func (s *stand) compareAggregate(ctx context.Context, a statistic) (l line, err 
 	return l, err
 }
 
-// aggregateTable answers how many remediations it counted.
+// aggregateTable returns how many remediations it counted.
 func (a statistic) aggregateTable(ctx context.Context, conn *pgx.Conn) (total int64, err error) {
 	sql := fmt.Sprintf(`SELECT count(*), count(*) FILTER (WHERE status = 'success'), count(*) FILTER (WHERE status = 'failure')
 		FROM remediation_audit WHERE %s AND start_time >= $1 AND start_time < $2 GROUP BY %s`, cmp.Or(a.where, "true"), a.key)
@@ -186,7 +186,7 @@ func (s *stand) timeResponse(ctx context.Context, request []byte) (float64, erro
 	return timeSeconds(func() error { return invokeExpecting(ctx, s.queryFunction(), request, 200) })
 }
 
-// compareOutside asks two stands for the same range.
+// compareOutside requests the same range from two stands.
 func compareOutside(ctx context.Context, stands [2]*stand, a statistic) (line, error) {
 	request, err := a.newStatisticEvent()
 	if err != nil {

@@ -13,7 +13,7 @@ func freeDiskBytes(path string) (int64, error) {
 	if err := syscall.Statfs(path, &stat); err != nil {
 		return 0, fmt.Errorf("ask for the free disk: %w", err)
 	}
-	// The types of both differ between systems.
+	// The types of both fields differ between systems.
 	return int64(stat.Bavail) * int64(stat.Bsize), nil
 }
 
@@ -27,7 +27,7 @@ func processorTime(who int) (float64, error) {
 	return float64(total) / 1e9, nil
 }
 
-// loadAverage is the machine's, as Linux tells it.
+// loadAverage is the machine's load average on Linux.
 func loadAverage() string {
 	content, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
@@ -37,7 +37,7 @@ func loadAverage() string {
 	return strings.Join(figures[:min(len(figures), 3)], " ")
 }
 
-// residentSize is VmRSS of /proc/self/status, as Linux tells it; else 0.
+// residentSize is VmRSS of /proc/self/status on Linux, else 0.
 func residentSize() bytesize {
 	text, err := os.ReadFile("/proc/self/status")
 	if err != nil {

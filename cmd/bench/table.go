@@ -7,7 +7,7 @@ import (
 	"text/tabwriter"
 )
 
-// line is one line of the table. A line without a goal is there for comparison.
+// line of the table. A line without a goal is a comparison.
 type line struct {
 	what, result, floor string
 	// ratio is the result over the floor, or what the goal's unit says.

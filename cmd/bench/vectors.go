@@ -35,7 +35,7 @@ func benchVectors(ctx context.Context, e *benchEnv) (lines []line, err error) {
 	return append(lines, registering), err
 }
 
-// sampleVectors are those of different incidents.
+// sampleVectors returns vectors of different incidents.
 func (s *stand) sampleVectors(ctx context.Context, count int) ([][]float32, error) {
 	var vectors [][]float32
 	for k := range count {
@@ -95,7 +95,7 @@ func convertVectors[T any](vectors [][]float32, as func(pgvector.HalfVector) T) 
 	return all
 }
 
-// compareForms measures the forms in turns on one connection. The ratio is to the first one's time.
+// compareForms measures the forms alternately on one connection. The ratio is to the first one's time.
 func (s *stand) compareForms(ctx context.Context, vectors [][]float32) ([]line, error) {
 	config, err := pgx.ParseConfig(s.readerURL())
 	if err != nil {
@@ -129,7 +129,7 @@ func (s *stand) compareForms(ctx context.Context, vectors [][]float32) ([]line, 
 	for i, f := range all {
 		lines = append(lines, line{
 			what: fmt.Sprintf("vectors: %s of 512 dimensions, %s", pluralize(len(vectors), "vector"), f.name),
-			result: fmt.Sprintf("%d bytes, encoded in %s, answered in %s", bytes[i], formatMicroseconds(medianOf(encoding[i])),
+			result: fmt.Sprintf("%d bytes, encoded in %s, round trip %s", bytes[i], formatMicroseconds(medianOf(encoding[i])),
 				formatMicroseconds(medianOf(answering[i]))),
 			floor: formatMicroseconds(medianOf(answering[0])), ratio: medianOf(answering[i]) / medianOf(answering[0]),
 		})

@@ -93,19 +93,19 @@ func (s *stand) recordIncidents(ctx context.Context, count int) error {
 	return nil
 }
 
-// invokeExpecting calls a function and demands the status of its answer.
+// invokeExpecting calls a function and demands the status of its response.
 func invokeExpecting(ctx context.Context, function lambda.Handler, request []byte, status int) error {
-	answer, err := function.Invoke(ctx, request)
+	response, err := function.Invoke(ctx, request)
 	if err != nil {
 		return err
 	}
-	if !bytes.HasPrefix(answer, []byte(`{"statusCode":`+strconv.Itoa(status)+",")) {
-		return fmt.Errorf("the answer is not %d: %.300s", status, answer)
+	if !bytes.HasPrefix(response, []byte(`{"statusCode":`+strconv.Itoa(status)+",")) {
+		return fmt.Errorf("the response is not %d: %.300s", status, response)
 	}
 	return nil
 }
 
-// recordStatements writes one remediation of each recurring incident and answers what was executed, the incidents being known to the
+// recordStatements writes one remediation of each recurring incident and returns what was executed, the incidents being known to the
 // function: one statement each.
 func (w *writeBench) recordStatements(ctx context.Context) ([]statement, error) {
 	functions, err := w.newFunctions(ctx, w.recorder.recordingURL)
@@ -201,7 +201,7 @@ func (w *writeBench) writeByPgbench(ctx context.Context, clients int, while time
 	return w.floor.runScripts(ctx, clients, while)
 }
 
-// checkWritten demands that every write of either side is there.
+// checkWritten fails unless every write of both sides is stored.
 func (w *writeBench) checkWritten(ctx context.Context, written int) error {
 	w.stored += written
 	stored, err := w.countRemediations(ctx)
@@ -211,8 +211,8 @@ func (w *writeBench) checkWritten(ctx context.Context, written int) error {
 	return err
 }
 
-// newPgbenchScripts makes a pgbench script of each recorded write. A script gets the parameters as variables; only the identities are made anew
-// each time: the remediation's and the entry's, and the time, which stand in the entry's canonical text.
+// newPgbenchScripts makes a pgbench script of each recorded write. A script gets the parameters as variables; only the identities are regenerated
+// each time: the remediation's and the entry's, and the time, which are in the entry's canonical text.
 func (w *writeBench) newPgbenchScripts(ctx context.Context, statements []statement) (*pgbench, error) {
 	variables := map[string]string{"clock": clock}
 	var paths []string
