@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"strconv"
@@ -11,7 +10,6 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/datastorage-service/datastorage/internal/config"
 	"github.com/datastorage-service/datastorage/internal/embedding"
 	"github.com/datastorage-service/datastorage/internal/local"
 	"github.com/datastorage-service/datastorage/internal/pgserver"
@@ -143,13 +141,9 @@ func (s *stand) remediations(ctx context.Context) (n int, err error) {
 
 // model is that of the embedded provider as the functions have it.
 func (s *stand) model(ctx context.Context) (embedding.Model, error) {
-	settings, _, err := config.LoadEmbedding(s.getenv)
-	if err != nil {
-		return embedding.Model{}, fmt.Errorf("embedding settings: %w", err)
-	}
-	embedder, err := embedding.Open(ctx, embedding.Settings(settings))
+	models, err := embedding.LoadModels(ctx, s.getenv)
 	if err != nil {
 		return embedding.Model{}, err
 	}
-	return embedder.Model(), nil
+	return models[0].Model(), nil
 }
