@@ -28,27 +28,29 @@ var rooms = map[string][]string{
 	"internal/telemetry": {},
 	"internal/config":    {},
 	"migrations":         {},
-	// access says who lets a function into its database, and by what: migrate needs it without the store. Its faults are the domain's, since to a
-	// caller they are a database that cannot be reached.
-	"internal/access": {"internal/audit"},
+	// access authenticates connections to the database: migrate needs it without the store. Its errors are the domain's: to a caller,
+	// the database is unavailable.
+	"internal/access": {"internal/audit", "internal/config"},
 	// lexical makes the terms that the write stores and the search compares: both the store and the query function need it, and the
 	// hashing model takes its words from it.
 	"internal/lexical":   {},
-	"internal/embedding": {"internal/audit", "internal/lexical", "internal/telemetry"},
+	"internal/embedding": {"internal/audit", "internal/config", "internal/lexical", "internal/telemetry"},
 	"internal/postgres":  {"internal/access", "internal/audit", "internal/lexical", "internal/telemetry", "internal/postgres/internal/dbsqlc", "internal/signature"},
 	// search ranks incidents: the query function finds with it, and cmd/eval ranks with it.
 	"internal/search": {"internal/audit", "internal/embedding", "internal/lexical", "internal/postgres"},
 	// api begins and ends an invocation's telemetry: it alone sees every request arrive and every answer leave, and knows the faults
 	// that an answer names.
-	"internal/api":      {"internal/audit", "internal/search", "internal/telemetry", "client", "internal/redact", "internal/signature"},
-	"internal/write":    {"internal/api", "internal/audit", "internal/access", "internal/config", "internal/embedding", "internal/postgres", "internal/telemetry", "internal/redact"},
-	"internal/query":    {"internal/api", "internal/audit", "internal/access", "internal/config", "internal/embedding", "internal/postgres", "internal/search", "internal/telemetry"},
-	"internal/health":   {"internal/api", "internal/access", "internal/config", "internal/embedding", "internal/postgres", "internal/telemetry", "migrations"},
-	"internal/migrate":  {"internal/access", "internal/config", "internal/embedding", "internal/telemetry", "migrations"},
-	"internal/maintain": {"internal/audit", "internal/access", "internal/config", "internal/embedding", "internal/postgres", "internal/telemetry"},
+	"internal/api": {"internal/audit", "internal/search", "internal/telemetry", "client", "internal/redact", "internal/signature"},
+	// function is what every function is wired from. It must not import the store, which migrate does not link.
+	"internal/function": {"internal/access", "internal/config", "internal/embedding", "internal/telemetry"},
+	"internal/write":    {"internal/api", "internal/audit", "internal/function", "internal/embedding", "internal/postgres", "internal/telemetry", "internal/redact"},
+	"internal/query":    {"internal/api", "internal/audit", "internal/function", "internal/embedding", "internal/postgres", "internal/search", "internal/telemetry"},
+	"internal/health":   {"internal/api", "internal/function", "internal/embedding", "internal/postgres", "internal/telemetry", "migrations"},
+	"internal/migrate":  {"internal/function", "internal/embedding", "internal/telemetry", "migrations"},
+	"internal/maintain": {"internal/audit", "internal/function", "internal/embedding", "internal/postgres", "internal/telemetry"},
 
-	// A function's main package wires what the function does, which is internal/ and its name.
-	"functions": {"internal", "migrations"},
+	// A function's program opens the parts and the function, which is internal/ and its name.
+	"functions": {"internal"},
 
 	// program installs and runs what is not written here: PostgreSQL, LocalStack and SAM CLI are installed, started and ended alike, and
 	// none of the three needs another.

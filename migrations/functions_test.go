@@ -137,3 +137,30 @@ func TestEveryFilterAttributeCounts(t *testing.T) {
 		t.Errorf("only %d attributes", len(attributes))
 	}
 }
+
+// The lists of dimensions agree: of stats_keys, of stats_key, of stats_daily's check and of the columns that stats_mark compares.
+func TestDimensionsAgree(t *testing.T) {
+	t.Parallel()
+	db, _ := schema(t)
+	dimensions := rows[string](t, db.ReaderURL(), "SELECT dimension FROM stats_keys(NULL)")
+	if len(dimensions) != 6 {
+		t.Errorf("dimensions %v", dimensions)
+	}
+	execute(t, db.AdminURL(), "SELECT stats_roll_up(day) FROM stats_changed")
+	for _, dimension := range dimensions {
+		value := "test"
+		if dimension == "severity" {
+			value = "low"
+		}
+		execute(t, db.AdminURL(), "UPDATE remediation_audit SET "+dimension+" = '"+value+"' WHERE remediation_id = 'known'")
+		if n := one[int](t, db.ReaderURL(), "SELECT count(*) FROM stats_changed"); n != 1 {
+			t.Errorf("a change of %s marks %d days, want 1", dimension, n)
+		}
+		execute(t, db.AdminURL(), "SELECT stats_roll_up(day) FROM stats_changed")
+		const counted = "SELECT string_agg(key, ', ') FROM stats_daily WHERE dimension = $1"
+		const keys = "SELECT string_agg(stats_key(r, $1), ', ') FROM remediation_audit AS r"
+		if daily, key := one[string](t, db.ReaderURL(), counted, dimension), one[string](t, db.ReaderURL(), keys, dimension); daily != value || key != value {
+			t.Errorf("%s is %q in stats_daily and %q by stats_key", dimension, daily, key)
+		}
+	}
+}

@@ -1,13 +1,13 @@
 -- name: AuditEventHistory :many
--- AuditEventHistory answers a page of a remediation's journal, oldest first: of its first page_size entries as many as have budget
--- bytes between them, but always one. fetched is how many there were before that. canonical is the exact text that leaf_hash was computed from.
+-- AuditEventHistory returns a page of a remediation's journal, oldest first: of its first page_size entries as many as have budget bytes
+-- between them, but at least one. fetched is their number before that. canonical is the exact text that leaf_hash was computed from.
 SELECT e.event_id, e.recorded_at, e.kind, e.actor, e.leaf_hash, convert_from(e.canonical, 'UTF8')::text AS canonical, e.fetched
 FROM (
     SELECT
-        e.*,
-        row_number() OVER in_order AS place,
+        e.event_id, e.recorded_at, e.kind, e.actor, e.leaf_hash, e.canonical,
+        row_number() OVER by_time AS position,
         count(*) OVER () AS fetched,
-        sum(octet_length(e.canonical)) OVER in_order AS size
+        sum(octet_length(e.canonical)) OVER by_time AS size
     FROM (
         SELECT e.event_id, e.recorded_at, e.kind, e.actor, e.leaf_hash, e.canonical
         FROM audit_event AS e
@@ -19,13 +19,13 @@ FROM (
         ORDER BY e.recorded_at, e.event_id
         LIMIT @page_size::bigint
     ) AS e
-    WINDOW in_order AS (ORDER BY e.recorded_at, e.event_id ROWS UNBOUNDED PRECEDING)
+    WINDOW by_time AS (ORDER BY e.recorded_at, e.event_id ROWS UNBOUNDED PRECEDING)
 ) AS e
-WHERE e.place = 1 OR e.size <= @budget::bigint
+WHERE e.position = 1 OR e.size <= @budget::bigint
 ORDER BY e.recorded_at, e.event_id;
 
 -- name: AuditEventUpdatesAccepted :many
--- AuditEventUpdatesAccepted answers the event ids of those updates whose content the journal has, be it from another event. The arrays
+-- AuditEventUpdatesAccepted returns the event ids of those updates whose content the journal has, from this or another event. The arrays
 -- are parallel.
 SELECT sent.event_id::uuid AS event_id
 FROM (
@@ -41,6 +41,6 @@ WHERE EXISTS (
 ORDER BY sent.event_id;
 
 -- name: AuditEventPartitionsAhead :one
--- AuditEventPartitionsAhead makes the journal's partitions of this month and the given number after it, and answers how many were
--- missing.
+-- AuditEventPartitionsAhead creates the journal's missing partitions of this month and the given number of months after it, and returns
+-- how many it created.
 SELECT audit_event_partitions_ahead(@months::integer);

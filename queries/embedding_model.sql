@@ -1,9 +1,10 @@
 -- name: EmbeddingModelList :many
--- EmbeddingModelList reads the registered models, the active one first.
+-- EmbeddingModelList returns the registered models, the active one first.
 SELECT id, name, dimensions, active FROM embedding_model ORDER BY active DESC, id;
 
 -- name: EmbeddingModelProgress :many
--- EmbeddingModelProgress is EmbeddingModelList with how many signatures there are and how many of them have a vector of the model.
+-- EmbeddingModelProgress returns the registered models like EmbeddingModelList, with the number of signatures and how many of them have a
+-- vector of the model.
 SELECT
     m.name, m.dimensions, m.active,
     (SELECT count(*) FROM embedding AS e WHERE e.model_id = m.id) AS vectors,

@@ -1,28 +1,29 @@
 -- name: ExecutionAppend :many
--- ExecutionAppend writes executions and their journal entries in one statement, as RemediationAppend does. It answers a row for every
--- one it wrote. One that was known before, that stands twice in the input, or whose remediation is not there, has none: ExecutionReceipts
--- finds the first two.
+-- ExecutionAppend writes executions and their journal entries in one statement, as RemediationAppend does, and returns a row for
+-- each it wrote. A record that is stored already, that occurs twice in the input, or whose remediation is missing has no row:
+-- ExecutionReceipts returns a row for every entry of canonical that is stored, by whichever writer, as RemediationReceipts
+-- does.
 WITH input AS MATERIALIZED (
     SELECT
         a.canonical,
         a.content_hash,
         a.metadata,
-        a.place,
+        a.position,
         (a.event ->> 'event_id')::uuid AS event_id,
         (a.event ->> 'recorded_at')::timestamptz AS recorded_at,
         (a.event ->> 'actor')::text AS actor,
         (a.event -> 'content' ->> 'remediation_id')::text AS remediation_id,
         (a.event -> 'content' -> 'record')::jsonb AS record
     FROM (
-        SELECT convert_from(u.canonical, 'UTF8')::jsonb AS event, u.canonical, u.content_hash, u.metadata, u.place
+        SELECT convert_from(u.canonical, 'UTF8')::jsonb AS event, u.canonical, u.content_hash, u.metadata, u.position
         FROM (
             SELECT
                 unnest(@canonical::bytea[]) AS canonical,
                 unnest(@content_hash::bytea[]) AS content_hash,
                 unnest(@metadata::text[]) AS metadata,
-                generate_series(1, cardinality(@canonical::bytea[])) AS place
+                generate_series(1, cardinality(@canonical::bytea[])) AS position
         ) AS u
-        -- A fence: without it the text is parsed again for everything that is taken out of it.
+        -- Keeps the planner from parsing the JSON again for every field that is read from it.
         OFFSET 0
     ) AS a
 ),
@@ -56,7 +57,7 @@ new_row AS (
         i.metadata::json, i.actor, i.event_id, i.recorded_at
     FROM input AS i
     JOIN remediation_audit AS parent ON parent.remediation_id = i.remediation_id
-    ORDER BY i.remediation_id, i.record ->> 'workflow_id', i.record ->> 'execution_id', i.place
+    ORDER BY i.remediation_id, i.record ->> 'workflow_id', i.record ->> 'execution_id', i.position
     ON CONFLICT (remediation_id, workflow_id, execution_id) DO NOTHING
     RETURNING id, remediation_id, event_id
 ),
@@ -72,7 +73,8 @@ FROM new_row AS r
 JOIN new_event AS e ON e.event_id = r.event_id;
 
 -- name: ExecutionReceipts :many
--- ExecutionReceipts answers a row for every entry of canonical that is stored, whoever wrote it, as RemediationReceipts does.
+-- ExecutionReceipts returns a row for every entry of canonical that is stored, by whichever writer, as RemediationReceipts
+-- does.
 SELECT c.id, i.event_id AS sent_event_id, e.event_id, e.recorded_at, e.leaf_hash, e.content_hash
 FROM (
     SELECT
@@ -85,17 +87,32 @@ FROM (
         OFFSET 0
     ) AS a
 ) AS i
-JOIN execution_audit AS c ON c.remediation_id = i.remediation_id AND c.workflow_id = i.record ->> 'workflow_id' AND c.execution_id = i.record ->> 'execution_id'
+JOIN execution_audit AS c
+    ON c.remediation_id = i.remediation_id
+    AND c.workflow_id = i.record ->> 'workflow_id'
+    AND c.execution_id = i.record ->> 'execution_id'
 JOIN audit_event AS e ON e.recorded_at = c.created_at AND e.event_id = c.event_id;
 
 -- name: ExecutionList :many
--- ExecutionList answers those of one remediation, oldest first: of the first page_size as many as have budget bytes of
--- free text between them. fetched, the same in every row, is how many there were before that.
-SELECT c.id, c.remediation_id, c.workflow_id, c.execution_id, c.action_type, c.target_resource, c.cluster_name, c.success, c.start_time, c.end_time, c.execution_time_ms, c.error_message, c.metadata, c.actor, c.event_id, c.created_at, c.fetched
+-- ExecutionList returns the executions of a remediation, oldest first: of the first page_size as many as have budget bytes of free
+-- text between them. fetched, the same in every row, is their number before that.
+SELECT
+    c.remediation_id, c.workflow_id, c.execution_id, c.action_type, c.target_resource, c.cluster_name, c.success,
+    c.start_time, c.end_time, c.execution_time_ms, c.error_message, c.metadata, c.actor, c.created_at,
+    c.fetched
 FROM (
-    SELECT c.*, count(*) OVER () AS fetched, sum(octet_length(c.metadata::text) + coalesce(octet_length(c.error_message), 0)) OVER (ORDER BY c.created_at, c.id ROWS UNBOUNDED PRECEDING) AS size
+    SELECT
+        c.id, c.remediation_id, c.workflow_id, c.execution_id, c.action_type, c.target_resource, c.cluster_name,
+        c.success, c.start_time, c.end_time, c.execution_time_ms, c.error_message, c.metadata, c.actor, c.created_at,
+        count(*) OVER () AS fetched,
+        sum(octet_length(c.metadata::text) + coalesce(octet_length(c.error_message), 0)) OVER (
+            ORDER BY c.created_at, c.id ROWS UNBOUNDED PRECEDING
+        ) AS size
     FROM (
-        SELECT c.*
+        SELECT
+            c.id, c.remediation_id, c.workflow_id, c.execution_id, c.action_type, c.target_resource, c.cluster_name,
+            c.success, c.start_time, c.end_time, c.execution_time_ms, c.error_message, c.metadata, c.actor,
+            c.created_at
         FROM execution_audit AS c
         WHERE c.remediation_id = @remediation_id
         ORDER BY c.created_at, c.id

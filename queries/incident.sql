@@ -1,6 +1,5 @@
 -- name: IncidentOutcomes :many
--- IncidentOutcomes answers, for each of the incidents, what the filters leave of its remediations, except one: counted by signature and
--- action.
+-- IncidentOutcomes counts, for each of the incidents, the remediations that match the filter, except one, by signature and action.
 SELECT
     coalesce(s.incident_id, s.id)::uuid AS incident_id,
     r.signature_id,
@@ -12,31 +11,34 @@ SELECT
     count(*) FILTER (WHERE r.status = 'failure') AS failure
 FROM signature AS s
 JOIN remediation_audit AS r ON r.signature_id = s.id
-WHERE (s.incident_id = ANY(@found::uuid[]) OR s.incident_id IS NULL AND s.id = ANY(@found::uuid[]))
+WHERE (s.incident_id = ANY(@incident_ids::uuid[]) OR s.incident_id IS NULL AND s.id = ANY(@incident_ids::uuid[]))
     AND remediation_matches(r, remediation_filter_read(@filter::jsonb))
     AND r.remediation_id IS DISTINCT FROM sqlc.narg('except')::text
 GROUP BY s.id, r.signature_id, r.action_type
 ORDER BY 1, occurrences DESC, r.signature_id, r.action_type;
 
 -- name: IncidentRemediations :many
--- IncidentRemediations answers what the filters leave of each of the incidents, except one remediation: the newest per_signature
--- remediations without their long texts, newest first, and after them, marked solved, the newest that succeeded. Of these the workflows
--- come along, in the order of found, as far as they have budget bytes between them.
+-- IncidentRemediations returns remediations of each of the incidents that match the filter, except one: first the newest per_signature,
+-- newest first and without their long texts, then, with solved set, the newest that succeeded. Those that succeeded come with their
+-- workflows, in the order of incident_ids, as far as these have budget bytes between them.
 SELECT
-    f.id::uuid AS incident_id, n.solved, n.id, n.remediation_id, n.name, n.namespace, n.cluster_name, n.environment, n.severity, n.action_type,
-    n.target_resource, n.phase, n.status, n.start_time, n.end_time, n.duration_ms, n.signature_id,
+    i.id::uuid AS incident_id, n.solved, r.id, r.remediation_id, r.name, r.namespace, r.cluster_name, r.environment, r.severity,
+    r.action_type, r.target_resource, r.phase, r.status, r.start_time, r.end_time, r.duration_ms, r.signature_id,
     coalesce(CASE
-        WHEN n.solved AND sum(CASE WHEN n.solved THEN octet_length(n.workflow_yaml) END) OVER (ORDER BY f.place) <= @budget::bigint
-        THEN n.workflow_yaml
+        WHEN n.solved
+            AND sum(CASE WHEN n.solved THEN octet_length(r.workflow_yaml) END) OVER (ORDER BY i.position) <= @budget::bigint
+        THEN r.workflow_yaml
     END, '')::text AS workflow_yaml
-FROM (SELECT unnest(@found::uuid[]) AS id, generate_series(1, cardinality(@found::uuid[])) AS place) AS f
+FROM (
+    SELECT unnest(@incident_ids::uuid[]) AS id, generate_series(1, cardinality(@incident_ids::uuid[])) AS position
+) AS i
 CROSS JOIN LATERAL (
-    SELECT false AS solved, newest.*
+    SELECT false AS solved, newest.id
     FROM (
-        SELECT r.*
+        SELECT r.id
         FROM signature AS s
         CROSS JOIN LATERAL (
-            SELECT r.*
+            SELECT r.id, r.start_time
             FROM remediation_audit AS r
             WHERE r.signature_id = s.id
                 AND remediation_matches(r, remediation_filter_read(@filter::jsonb))
@@ -44,27 +46,29 @@ CROSS JOIN LATERAL (
             ORDER BY r.start_time DESC, r.id DESC
             LIMIT @per_signature::bigint
         ) AS r
-        WHERE s.incident_id = f.id OR s.incident_id IS NULL AND s.id = f.id
+        WHERE s.incident_id = i.id OR s.incident_id IS NULL AND s.id = i.id
         ORDER BY r.start_time DESC, r.id DESC
         LIMIT @per_signature::bigint
     ) AS newest
     UNION ALL
-    SELECT true AS solved, succeeded.*
+    SELECT true AS solved, succeeded.id
     FROM (
-        SELECT r.*
+        SELECT r.id
         FROM signature AS s
         CROSS JOIN LATERAL (
-            SELECT r.*
+            SELECT r.id, r.start_time
             FROM remediation_audit AS r
-            WHERE r.signature_id = s.id AND r.status = 'success'
+            WHERE r.signature_id = s.id
+                AND r.status = 'success'
                 AND remediation_matches(r, remediation_filter_read(@filter::jsonb))
                 AND r.remediation_id IS DISTINCT FROM sqlc.narg('except')::text
             ORDER BY r.start_time DESC, r.id DESC
             LIMIT 1
         ) AS r
-        WHERE s.incident_id = f.id OR s.incident_id IS NULL AND s.id = f.id
+        WHERE s.incident_id = i.id OR s.incident_id IS NULL AND s.id = i.id
         ORDER BY r.start_time DESC, r.id DESC
         LIMIT 1
     ) AS succeeded
 ) AS n
-ORDER BY f.place, n.solved, n.start_time DESC, n.id DESC;
+JOIN remediation_audit AS r ON r.id = n.id
+ORDER BY i.position, n.solved, r.start_time DESC, r.id DESC;

@@ -1,20 +1,21 @@
 -- name: RemediationAppend :many
--- RemediationAppend writes remediations with their signatures, the vectors that come along, and their journal entries, all in this
--- one statement. Columns are read out of the canonical bytes, so the tables and the journal cannot disagree; metadata comes
--- apart because RFC 8785 rounds numbers.
+-- RemediationAppend writes remediations with their signatures, the given vectors, and their journal entries in one statement. It reads
+-- the columns from the canonical bytes, so the tables and the journal cannot disagree; metadata is separate because RFC 8785 rounds
+-- numbers.
 --
--- The arrays canonical, content_hash, metadata, signature_id run in parallel, one element for each remediation. new_signature_id
--- and the other new_signature arrays hold each signature once, its terms and counts as arrays in text; vector_signature_id and vectors as in EmbeddingInsert.
+-- The arrays canonical, content_hash, metadata and signature_id are parallel, one element for each remediation. new_signature_id and the
+-- other new_signature arrays hold each signature once, its terms and counts as arrays in text; vector_signature_id and vectors are as
+-- in EmbeddingInsert.
 --
--- It answers a row for every remediation it wrote. One that was known before, or that stands twice in the input, has none:
--- RemediationReceipts finds it. Looking for it here would open every partition of the journal for each write.
+-- It returns a row for every remediation it wrote. One that is stored already, or that occurs twice in the input, has no row:
+-- RemediationReceipts returns it. To look for it here would open every partition of the journal for each write.
 WITH input AS MATERIALIZED (
     SELECT
         a.canonical,
         a.content_hash,
         a.metadata,
         a.signature_id,
-        a.place,
+        a.position,
         (a.event ->> 'event_id')::uuid AS event_id,
         (a.event ->> 'recorded_at')::timestamptz AS recorded_at,
         (a.event ->> 'actor')::text AS actor,
@@ -22,16 +23,16 @@ WITH input AS MATERIALIZED (
         (a.event -> 'content' -> 'record')::jsonb AS record
     FROM (
         SELECT
-            convert_from(u.canonical, 'UTF8')::jsonb AS event, u.canonical, u.content_hash, u.metadata, u.signature_id, u.place
+            convert_from(u.canonical, 'UTF8')::jsonb AS event, u.canonical, u.content_hash, u.metadata, u.signature_id, u.position
         FROM (
             SELECT
                 unnest(@canonical::bytea[]) AS canonical,
                 unnest(@content_hash::bytea[]) AS content_hash,
                 unnest(@metadata::text[]) AS metadata,
                 unnest(@signature_id::uuid[]) AS signature_id,
-                generate_series(1, cardinality(@canonical::bytea[])) AS place
+                generate_series(1, cardinality(@canonical::bytea[])) AS position
         ) AS u
-        -- A fence: without it the text is parsed again for everything that is taken out of it.
+        -- Keeps the planner from parsing the JSON again for every field that is read from it.
         OFFSET 0
     ) AS a
 ),
@@ -65,8 +66,8 @@ new_remediation AS (
         i.recorded_at,
         i.recorded_at
     FROM input AS i
-    -- Sorted, so that two batches cannot wait for each other crosswise; of two of one id the first is written.
-    ORDER BY i.remediation_id, i.place
+    -- Sorted, so that two batches cannot deadlock; of two with the same id the first is written.
+    ORDER BY i.remediation_id, i.position
     ON CONFLICT (remediation_id) DO NOTHING
     RETURNING id, event_id, signature_id
 ),
@@ -82,7 +83,7 @@ new_signature AS (
             unnest(@new_signature_counts::text[]) AS counts,
             unnest(@new_signature_length::integer[]) AS length
     ) AS s
-    -- A remediation that is not written leaves nothing behind; what belongs to none of them belongs to an update.
+    -- A remediation that is not written stores no signature; a signature of none of them belongs to an update.
     WHERE s.id IN (SELECT signature_id FROM new_remediation) OR s.id <> ALL(@signature_id::uuid[])
     ORDER BY s.id
     ON CONFLICT (id) DO NOTHING
@@ -99,7 +100,7 @@ new_embedding AS (
         CROSS JOIN (SELECT generate_subscripts(@vector_signature_id::uuid[], 1) AS i) AS n
         WHERE m.name = @model::text
     ) AS v
-    -- The vector of a signature that is there already is kept: it was paid for.
+    -- The vector of a signature that is stored already is kept in any case: the provider was paid for it.
     WHERE v.signature_id IN (SELECT signature_id FROM new_remediation)
         OR v.signature_id <> ALL(@signature_id::uuid[])
         OR v.signature_id IN (SELECT s.id FROM signature AS s WHERE s.id = ANY(@vector_signature_id::uuid[]))
@@ -136,7 +137,7 @@ FROM new_remediation AS r
 JOIN new_event AS e ON e.event_id = r.event_id;
 
 -- name: RemediationReceipts :many
--- RemediationReceipts answers a row for every entry of canonical whose remediation is stored, whoever wrote it, found by
+-- RemediationReceipts returns a row for every entry of canonical whose remediation is stored, by whichever writer, identified by
 -- sent_event_id; the other columns are those of the entry that created the remediation.
 SELECT
     r.id, i.event_id AS sent_event_id, e.event_id, e.recorded_at, e.leaf_hash, e.content_hash, e.embedding::text AS embedding
@@ -152,8 +153,8 @@ JOIN remediation_audit AS r ON r.remediation_id = i.remediation_id
 JOIN audit_event AS e ON e.recorded_at = r.created_at AND e.event_id = r.event_id;
 
 -- name: RemediationLock :many
--- RemediationLock reads remediations and holds them against other updates until the transaction ends; children can still be
--- written beside them. Sorted, so that two batches cannot wait for each other crosswise.
+-- RemediationLock returns remediations and locks them against other updates until the transaction ends; their children can still be
+-- written. Sorted, so that two batches cannot deadlock.
 SELECT
     id, remediation_id, name, namespace, cluster_name, environment, severity, alert_fingerprint, action_type, target_resource,
     phase, status, start_time, end_time, duration_ms, error_message, workflow_yaml, metadata, signature_id, actor, event_id,
@@ -164,7 +165,7 @@ ORDER BY remediation_id
 FOR NO KEY UPDATE;
 
 -- name: RemediationGet :one
--- RemediationGet reads a remediation.
+-- RemediationGet returns a remediation.
 SELECT
     id, remediation_id, name, namespace, cluster_name, environment, severity, alert_fingerprint, action_type, target_resource,
     phase, status, start_time, end_time, duration_ms, error_message, workflow_yaml, metadata, signature_id, actor, event_id,
@@ -173,8 +174,7 @@ FROM remediation_audit
 WHERE remediation_id = @remediation_id;
 
 -- name: RemediationUpdate :execrows
--- RemediationUpdate writes the new states of locked remediations, their signatures, the vectors that come along, and the journal
--- entries. states is a JSON array of {remediation_id, phase, status, end_time, duration_ms, error_message, workflow_yaml, metadata
+-- RemediationUpdate writes the new states of locked remediations, their signatures, the given vectors, and the journal entries. states is a JSON array of {remediation_id, phase, status, end_time, duration_ms, error_message, workflow_yaml, metadata
 -- (as text), signature_id, updated_at}, one for each remediation; the other arrays are as in RemediationAppend, one element for each
 -- update.
 WITH input AS (
@@ -240,9 +240,9 @@ FROM (SELECT jsonb_array_elements(@states::jsonb) AS state) AS s
 WHERE r.remediation_id = s.state ->> 'remediation_id';
 
 -- name: RemediationSigned :many
--- RemediationSigned answers what the signatures of a signature's remediations are made of: of the first page_size after the given position,
--- newest first, as many as have budget bytes of text between them, but always one. fetched, the same in every row, is how many there were
--- before that.
+-- RemediationSigned returns what signatures are made of for the remediations of a signature: of the first page_size after the given
+-- position, newest first, as many as have budget bytes of text between them, but at least one. fetched, the same in every row, is their
+-- number before that.
 WITH page AS (
     SELECT r.id, r.start_time, r.error_message, r.workflow_yaml
     FROM remediation_audit AS r
@@ -257,23 +257,23 @@ WITH page AS (
 sized AS (
     SELECT
         p.id,
-        row_number() OVER in_order AS place,
+        row_number() OVER by_time AS position,
         count(*) OVER () AS fetched,
-        sum(coalesce(octet_length(p.error_message), 0) + coalesce(octet_length(p.workflow_yaml), 0)) OVER in_order AS size
+        sum(coalesce(octet_length(p.error_message), 0) + coalesce(octet_length(p.workflow_yaml), 0)) OVER by_time AS size
     FROM page AS p
-    WINDOW in_order AS (ORDER BY p.start_time DESC, p.id DESC ROWS UNBOUNDED PRECEDING)
+    WINDOW by_time AS (ORDER BY p.start_time DESC, p.id DESC ROWS UNBOUNDED PRECEDING)
 )
 SELECT
     r.id, r.name, r.action_type, r.target_resource, r.error_message, r.workflow_yaml, r.start_time, r.updated_at, s.fetched
 FROM sized AS s
 JOIN remediation_audit AS r ON r.id = s.id
-WHERE s.place = 1 OR s.size <= @budget::bigint
-ORDER BY s.place;
+WHERE s.position = 1 OR s.size <= @budget::bigint
+ORDER BY s.position;
 
 -- name: RemediationRenormalize :execrows
--- RemediationRenormalize gives remediations of a signature their new ones. The arrays run in parallel. A remediation that has another signature
--- by now, or was updated since the given time, is left as it is. Locked in the order of RemediationLock, so that this and an update cannot
--- wait for each other crosswise.
+-- RemediationRenormalize replaces the old signature of remediations by new ones. The arrays are parallel. It skips a remediation that has
+-- another signature by now or was updated since the given time. It locks in the order of RemediationLock, so that it and an update cannot
+-- deadlock.
 WITH input AS (
     SELECT
         unnest(@ids::bigint[]) AS id,
@@ -294,19 +294,17 @@ FROM locked AS l
 WHERE r.id = l.id;
 
 -- name: RemediationCountOld :one
--- RemediationCountOld answers how many remediations have a signature of a normalizer older than the given one.
+-- RemediationCountOld returns how many remediations have a signature of a normalizer older than the given one.
 SELECT count(*)
 FROM signature AS s
 JOIN remediation_audit AS r ON r.signature_id = s.id
 WHERE s.normalizer < @normalizer::smallint;
 
 -- name: RemediationList :many
--- RemediationList answers the first page_size of the remediations that the filters leave, ordered by start_time and id, and of those
--- as many as have budget bytes of free text between them, but always one. fetched, the same in every row, is how many there
--- were before that.
+-- RemediationList returns, of the first page_size remediations that match the filter, ordered by start_time and id, as many as have
+-- budget bytes of free text between them, but at least one. fetched, the same in every row, is their number before that.
 --
--- A filter that is null matches everything. Planned with the values at hand, as every unnamed statement is, the comparisons with null
--- fall away and one branch of the order remains.
+-- An unnamed statement is planned with the values of its parameters, so one branch of the order remains in the plan.
 WITH page AS (
     (
         SELECT r.id, r.start_time, r.error_message, r.workflow_yaml, r.metadata
@@ -337,14 +335,14 @@ WITH page AS (
 sized AS (
     SELECT
         p.id,
-        row_number() OVER in_order AS place,
+        row_number() OVER by_time AS position,
         count(*) OVER () AS fetched,
         sum(
             coalesce(octet_length(p.error_message), 0) + coalesce(octet_length(p.workflow_yaml), 0)
             + octet_length(p.metadata::text)
-        ) OVER in_order AS size
+        ) OVER by_time AS size
     FROM page AS p
-    WINDOW in_order AS (
+    WINDOW by_time AS (
         ORDER BY
             CASE WHEN @ascending::boolean THEN p.start_time END,
             CASE WHEN @ascending::boolean THEN p.id END,
@@ -356,15 +354,15 @@ sized AS (
 SELECT sqlc.embed(r), s.fetched
 FROM sized AS s
 JOIN remediation_audit AS r ON r.id = s.id
-WHERE s.place = 1 OR s.size <= @budget::bigint
-ORDER BY s.place;
+WHERE s.position = 1 OR s.size <= @budget::bigint
+ORDER BY s.position;
 
 -- name: RemediationCount :one
--- RemediationCount answers how many remediations the filters leave, counting no further than most.
+-- RemediationCount returns how many remediations match the filter, counting up to max_count.
 SELECT count(*)
 FROM (
     SELECT
     FROM remediation_audit AS r
     WHERE remediation_matches(r, remediation_filter_read(@filter::jsonb))
-    LIMIT @most::bigint
+    LIMIT @max_count::bigint
 ) AS matching;

@@ -1,14 +1,14 @@
 -- name: SignatureStored :many
--- SignatureStored answers which of the signatures have a vector of the model already.
+-- SignatureStored returns those of the signatures that have a vector of the model.
 SELECT e.signature_id
 FROM embedding AS e
 JOIN embedding_model AS m ON m.id = e.model_id
 WHERE m.name = @model::text AND e.signature_id = ANY(@signature_ids::uuid[]);
 
 -- name: SignaturePending :many
--- SignaturePending answers signatures without a vector of the model, in the order of their ids, after the given id. The gap is
--- the queue: nothing is locked, and two readers may get the same rows. A model that is not registered lacks nothing, nor do signatures of
--- normalizers older than the given one, whose remediations are signed anew.
+-- SignaturePending returns signatures without a vector of the model, in the order of their ids, after the given id. It locks nothing, so
+-- two callers may get the same rows. It leaves out signatures of normalizers older than the given one, whose remediations get new
+-- signatures, and returns nothing for an unregistered model.
 SELECT s.id, s.text
 FROM signature AS s
 JOIN embedding_model AS m ON m.name = @model::text
@@ -18,34 +18,28 @@ WHERE s.id > @after::uuid
 ORDER BY s.id
 LIMIT @page_size;
 
--- name: EmbeddingInsert :execrows
--- EmbeddingInsert adds vectors of signatures that have none. vectors holds the vectors one after the other, each as long as the
--- model has dimensions, in the order of signature_ids. Sorted by id, so that two writers cannot wait for each other crosswise. Signatures
--- that are gone are left out.
-INSERT INTO embedding (model_id, signature_id, vector)
-SELECT v.model_id, v.signature_id, v.vector
+-- name: SignatureUnanalyzed :many
+-- SignatureUnanalyzed returns signatures whose terms are missing or of an older analyzer.
+SELECT s.id, s.text
+FROM signature AS s
+WHERE s.analyzer < @analyzer::smallint
+ORDER BY s.analyzer, s.id
+LIMIT @page_size::bigint;
+
+-- name: SignatureAnalyze :execrows
+-- SignatureAnalyze stores the terms of signatures. terms and counts hold an array as text for each signature.
+UPDATE signature AS s
+SET terms = a.terms::bigint[], counts = a.counts::smallint[], length = a.length, analyzer = @analyzer::smallint
 FROM (
     SELECT
-        m.id AS model_id,
-        (@signature_ids::uuid[])[n.i] AS signature_id,
-        (@vectors::real[])[(n.i - 1) * m.dimensions + 1 : n.i * m.dimensions]::halfvec AS vector
-    FROM embedding_model AS m
-    CROSS JOIN (SELECT generate_subscripts(@signature_ids::uuid[], 1) AS i) AS n
-    WHERE m.name = @model::text
-) AS v
-WHERE EXISTS (SELECT FROM signature AS s WHERE s.id = v.signature_id)
-ORDER BY v.signature_id
-ON CONFLICT (model_id, signature_id) DO NOTHING;
-
--- name: EmbeddingGet :one
--- EmbeddingGet reads the vector of a signature.
-SELECT (e.vector::vector)::real[] AS vector
-FROM embedding AS e
-WHERE e.model_id = @model_id::smallint AND e.signature_id = @signature_id::uuid;
+        unnest(@ids::uuid[]) AS id, unnest(@terms::text[]) AS terms, unnest(@counts::text[]) AS counts,
+        unnest(@lengths::integer[]) AS length
+) AS a
+WHERE s.id = a.id AND s.analyzer < @analyzer::smallint;
 
 -- name: SignatureOld :many
--- SignatureOld answers signatures of normalizers older than the given one, after the given position, in the order of normalizer and id, and
--- whether a remediation has them.
+-- SignatureOld returns signatures of normalizers older than the given one, after the given position, in the order of normalizer and id,
+-- and whether a remediation refers to them.
 SELECT s.id, s.normalizer, EXISTS (SELECT FROM remediation_audit AS r WHERE r.signature_id = s.id)::boolean AS used
 FROM (
     SELECT o.id, o.normalizer
@@ -57,9 +51,9 @@ FROM (
 ORDER BY s.normalizer, s.id;
 
 -- name: SignatureBeside :exec
--- SignatureBeside stores signatures that no remediation has yet beside the one that they are to take the place of. Those of the same text
--- get its vectors, of all models. The arrays hold each signature once, its terms and counts as arrays in text. As in every write, vectors go
--- in before signatures, each sorted.
+-- SignatureBeside stores signatures that will replace an old one and to which no remediation refers yet. Those with the text of the old
+-- one get its vectors of all models. The arrays hold each signature once, its terms and counts as arrays in text. As in every write,
+-- vectors precede signatures, each sorted.
 WITH input AS MATERIALIZED (
     SELECT
         unnest(@ids::uuid[]) AS id,
@@ -86,14 +80,14 @@ ORDER BY e.model_id, i.id
 ON CONFLICT (model_id, signature_id) DO NOTHING;
 
 -- name: SignatureSetIncident :exec
--- SignatureSetIncident says which incident a signature of an older normalizer belongs to.
+-- SignatureSetIncident sets the incident of a signature of an older normalizer.
 UPDATE signature
 SET incident_id = @incident_id::uuid
 WHERE id = @id::uuid AND normalizer < @normalizer::smallint AND incident_id IS DISTINCT FROM @incident_id::uuid;
 
 -- name: SignatureReady :many
--- SignatureReady answers which of the signatures are stored and found by meaning as soon as a remediation has them: those with a vector of
--- the active model, those that refused names, and all of them if no model is active.
+-- SignatureReady returns those of the signatures that semantic search will find as soon as a remediation refers to them: the stored ones
+-- with a vector of the active model, those in refused, which never get one, and all if no model is active.
 SELECT s.id
 FROM signature AS s
 WHERE s.id = ANY(@ids::uuid[])
@@ -108,5 +102,5 @@ WHERE s.id = ANY(@ids::uuid[])
     );
 
 -- name: SignatureDrop :one
--- SignatureDrop removes those of the signatures that an older normalizer made and that no remediation has, and answers how many.
+-- SignatureDrop deletes those of the signatures that an older normalizer made and that no remediation refers to, and returns how many.
 SELECT signature_drop(@ids::uuid[], @normalizer::smallint)::bigint AS dropped;

@@ -1,11 +1,11 @@
 -- name: StatsRates :many
--- StatsRates answers how the remediations that began from since on and before until ended, by the values of a dimension (a column's
--- name); the key of those that have none is empty. Keys of which fewer than min_samples have ended are left out; best first by the lower
--- bound of the Wilson interval.
+-- StatsRates counts how the remediations that started from since on and before until ended, by their values in a dimension (a column's
+-- name); the key of those without a value is empty. It leaves out keys of which fewer than min_samples have ended, and orders by the
+-- lower bound of the Wilson interval, best first.
 --
--- It reads the daily counts, and the records of the days that changed since they were counted or that edges names: those of which
--- since and until cut off a part.
-WITH apart AS (
+-- It reads the daily counts, and the records themselves for the days that changed since they were counted and for edges, the days of
+-- which since or until cuts off a part.
+WITH recounted AS (
     SELECT c.day
     FROM stats_changed AS c
     WHERE (sqlc.narg('since')::timestamptz IS NULL OR c.day >= (sqlc.narg('since')::timestamptz AT TIME ZONE 'UTC')::date)
@@ -13,11 +13,11 @@ WITH apart AS (
     UNION
     SELECT unnest(@edges::date[])
 ),
-piece AS (
+span AS (
     SELECT
-        greatest(a.day::timestamp AT TIME ZONE 'UTC', sqlc.narg('since')::timestamptz) AS since,
-        least((a.day + 1)::timestamp AT TIME ZONE 'UTC', sqlc.narg('until')::timestamptz) AS until
-    FROM apart AS a
+        greatest(t.day::timestamp AT TIME ZONE 'UTC', sqlc.narg('since')::timestamptz) AS since,
+        least((t.day + 1)::timestamp AT TIME ZONE 'UTC', sqlc.narg('until')::timestamptz) AS until
+    FROM recounted AS t
 ),
 counted AS (
     SELECT d.key, d.total, d.success, d.failure
@@ -25,23 +25,14 @@ counted AS (
     WHERE d.dimension = @dimension::text
         AND (sqlc.narg('since')::timestamptz IS NULL OR d.day >= (sqlc.narg('since')::timestamptz AT TIME ZONE 'UTC')::date)
         AND (sqlc.narg('until')::timestamptz IS NULL OR d.day < sqlc.narg('until')::timestamptz AT TIME ZONE 'UTC')
-        AND d.day NOT IN (SELECT a.day FROM apart AS a)
+        AND d.day NOT IN (SELECT t.day FROM recounted AS t)
     UNION ALL
     SELECT n.key, n.total, n.success, n.failure
-    FROM piece AS p
-    -- A day at a time, each along the index.
+    FROM span AS p
+    -- One day at a time, each by the index on start_time.
     CROSS JOIN LATERAL (
         SELECT
-            coalesce(
-                CASE @dimension::text
-                    WHEN 'name' THEN r.name
-                    WHEN 'action_type' THEN r.action_type
-                    WHEN 'namespace' THEN r.namespace
-                    WHEN 'severity' THEN r.severity
-                    WHEN 'cluster_name' THEN r.cluster_name
-                    WHEN 'environment' THEN r.environment
-                END, ''
-            ) AS key,
+            stats_key(r, @dimension::text) AS key,
             count(*)::integer AS total,
             (count(*) FILTER (WHERE r.status = 'success'))::integer AS success,
             (count(*) FILTER (WHERE r.status = 'failure'))::integer AS failure
@@ -66,19 +57,10 @@ ORDER BY
 LIMIT @page_size::bigint;
 
 -- name: StatsRatesFiltered :many
--- StatsRatesFiltered is StatsRates of the remediations that the filters leave, counted from the records.
+-- StatsRatesFiltered counts as StatsRates does, from the records, the remediations that match the filter.
 WITH counted AS (
     SELECT
-        coalesce(
-            CASE @dimension::text
-                WHEN 'name' THEN r.name
-                WHEN 'action_type' THEN r.action_type
-                WHEN 'namespace' THEN r.namespace
-                WHEN 'severity' THEN r.severity
-                WHEN 'cluster_name' THEN r.cluster_name
-                WHEN 'environment' THEN r.environment
-            END, ''
-        ) AS key,
+        stats_key(r, @dimension::text) AS key,
         count(*) AS total,
         count(*) FILTER (WHERE r.status = 'success') AS success,
         count(*) FILTER (WHERE r.status = 'failure') AS failure
@@ -97,11 +79,11 @@ ORDER BY
 LIMIT @page_size::bigint;
 
 -- name: StatsTrend :many
--- StatsTrend answers, for each of the buckets in which a remediation began from since on and before until, how many of each status there
--- are. starts are the buckets' beginnings in their order, each a whole quarter of an hour of UTC; place counts them from 1.
+-- StatsTrend counts the remediations that started from since on and before until by bucket of time and status. starts are the beginnings
+-- of the buckets in ascending order, each a whole quarter of an hour of UTC; bucket numbers them from 1. Empty buckets have no row.
 --
--- What it reads is as in StatsRates, with the counts by quarter of an hour.
-WITH apart AS (
+-- It reads what StatsRates reads, with the counts by quarter of an hour.
+WITH recounted AS (
     SELECT c.day
     FROM stats_changed AS c
     WHERE (sqlc.narg('since')::timestamptz IS NULL OR c.day >= (sqlc.narg('since')::timestamptz AT TIME ZONE 'UTC')::date)
@@ -109,24 +91,24 @@ WITH apart AS (
     UNION
     SELECT unnest(@edges::date[])
 ),
-piece AS (
+span AS (
     SELECT
-        greatest(a.day::timestamp AT TIME ZONE 'UTC', sqlc.narg('since')::timestamptz) AS since,
-        least((a.day + 1)::timestamp AT TIME ZONE 'UTC', sqlc.narg('until')::timestamptz) AS until
-    FROM apart AS a
+        greatest(t.day::timestamp AT TIME ZONE 'UTC', sqlc.narg('since')::timestamptz) AS since,
+        least((t.day + 1)::timestamp AT TIME ZONE 'UTC', sqlc.narg('until')::timestamptz) AS until
+    FROM recounted AS t
 ),
 counted AS (
-    SELECT width_bucket(q.start_time, @starts::timestamptz[]) AS place, q.pending, q.running, q.success, q.failure
+    SELECT width_bucket(q.start_time, @starts::timestamptz[]) AS bucket, q.pending, q.running, q.success, q.failure
     FROM stats_quarter_hour AS q
     WHERE q.start_time >= sqlc.narg('since')::timestamptz
         AND q.start_time < sqlc.narg('until')::timestamptz
-        AND (q.start_time AT TIME ZONE 'UTC')::date NOT IN (SELECT a.day FROM apart AS a)
+        AND (q.start_time AT TIME ZONE 'UTC')::date NOT IN (SELECT t.day FROM recounted AS t)
     UNION ALL
-    SELECT n.place, n.pending, n.running, n.success, n.failure
-    FROM piece AS p
+    SELECT n.bucket, n.pending, n.running, n.success, n.failure
+    FROM span AS p
     CROSS JOIN LATERAL (
         SELECT
-            width_bucket(r.start_time, @starts::timestamptz[]) AS place,
+            width_bucket(r.start_time, @starts::timestamptz[]) AS bucket,
             (count(*) FILTER (WHERE r.status = 'pending'))::integer AS pending,
             (count(*) FILTER (WHERE r.status = 'running'))::integer AS running,
             (count(*) FILTER (WHERE r.status = 'success'))::integer AS success,
@@ -137,19 +119,19 @@ counted AS (
     ) AS n
 )
 SELECT
-    c.place::integer AS place,
+    c.bucket::integer AS bucket,
     sum(c.pending)::bigint AS pending,
     sum(c.running)::bigint AS running,
     sum(c.success)::bigint AS success,
     sum(c.failure)::bigint AS failure
 FROM counted AS c
-GROUP BY c.place
-ORDER BY c.place;
+GROUP BY c.bucket
+ORDER BY c.bucket;
 
 -- name: StatsTrendFiltered :many
--- StatsTrendFiltered is StatsTrend of the remediations that the filters leave, counted from the records; buckets begin at any time.
+-- StatsTrendFiltered counts as StatsTrend does, from the records, the remediations that match the filter; buckets may start at any time.
 SELECT
-    width_bucket(r.start_time, @starts::timestamptz[])::integer AS place,
+    width_bucket(r.start_time, @starts::timestamptz[])::integer AS bucket,
     count(*) FILTER (WHERE r.status = 'pending') AS pending,
     count(*) FILTER (WHERE r.status = 'running') AS running,
     count(*) FILTER (WHERE r.status = 'success') AS success,
@@ -160,9 +142,9 @@ GROUP BY 1
 ORDER BY 1;
 
 -- name: StatsChangedDays :many
--- StatsChangedDays answers the days whose counts are to be made anew, newest first.
+-- StatsChangedDays returns the days that must be counted again, newest first.
 SELECT DISTINCT day FROM stats_changed ORDER BY day DESC;
 
 -- name: StatsRollUp :one
--- StatsRollUp counts a day anew, and answers whether that was needed.
+-- StatsRollUp counts a day again if it has changed, and returns whether it had.
 SELECT stats_roll_up(@day::date);

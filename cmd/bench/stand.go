@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"strconv"
@@ -11,7 +10,6 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/datastorage-service/datastorage/internal/config"
 	"github.com/datastorage-service/datastorage/internal/embedding"
 	"github.com/datastorage-service/datastorage/internal/local"
 	"github.com/datastorage-service/datastorage/internal/pgserver"
@@ -143,13 +141,9 @@ func (s *stand) countRemediations(ctx context.Context) (n int, err error) {
 
 // registeredModel is the functions' model of the embedded provider.
 func (s *stand) registeredModel(ctx context.Context) (embedding.Model, error) {
-	settings, _, err := config.LoadEmbedding(s.functionSetting)
-	if err != nil {
-		return embedding.Model{}, fmt.Errorf("embedding settings: %w", err)
-	}
-	embedder, err := embedding.Open(ctx, embedding.Settings(settings))
+	models, err := embedding.LoadModels(ctx, s.functionSetting)
 	if err != nil {
 		return embedding.Model{}, err
 	}
-	return embedder.Model(), nil
+	return models[0].Model(), nil
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/datastorage-service/datastorage/internal/config"
 	"github.com/datastorage-service/datastorage/internal/embedding"
 	"github.com/datastorage-service/datastorage/internal/migrate"
 	"github.com/datastorage-service/datastorage/migrations"
@@ -97,11 +96,7 @@ func (a *app) migrateDatabase(ctx context.Context, url string) error {
 }
 
 func (a *app) newMigrator(ctx context.Context, url string) (*migrate.Handler, error) {
-	first, next, err := config.LoadEmbedding(a.getenv)
-	if err != nil {
-		return nil, err
-	}
-	models, err := embedding.OpenModels(ctx, embedding.Settings(first), embedding.Settings(next))
+	models, err := embedding.LoadModels(ctx, a.getenv)
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/datastorage-service/datastorage/client"
-	"github.com/datastorage-service/datastorage/internal/config"
 	"github.com/datastorage-service/datastorage/internal/embedding"
 	"github.com/datastorage-service/datastorage/internal/gateway"
 	"github.com/datastorage-service/datastorage/internal/local"
@@ -79,15 +78,11 @@ func startService(ctx context.Context, server *pgserver.Server, database string,
 }
 
 func registerModel(ctx context.Context, adminURL string, env provider) (string, error) {
-	settings, _, err := config.LoadEmbedding(env)
+	models, err := embedding.LoadModels(ctx, env)
 	if err != nil {
 		return "", err
 	}
-	embedder, err := embedding.Open(ctx, embedding.Settings(settings))
-	if err != nil {
-		return "", err
-	}
-	model := embedder.Model()
+	model := models[0].Model()
 	return model.String(), migrations.RegisterModel(ctx, adminURL, model.String(), model.Dimensions)
 }
 

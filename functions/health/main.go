@@ -1,22 +1,13 @@
-// Command health is the Lambda function that answers /health and /ready.
+// Command health is the Lambda function that responds to /health and /ready.
 package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 
-	"github.com/aws/aws-lambda-go/lambda"
-
-	"github.com/datastorage-service/datastorage/internal/access"
-	"github.com/datastorage-service/datastorage/internal/api"
-	"github.com/datastorage-service/datastorage/internal/config"
-	"github.com/datastorage-service/datastorage/internal/embedding"
+	"github.com/datastorage-service/datastorage/internal/function"
 	"github.com/datastorage-service/datastorage/internal/health"
-	"github.com/datastorage-service/datastorage/internal/postgres"
-	"github.com/datastorage-service/datastorage/internal/telemetry"
-	"github.com/datastorage-service/datastorage/migrations"
 )
 
 func main() {
@@ -26,35 +17,16 @@ func main() {
 	}
 }
 
-// run wires the function and serves it; it returns only when wiring fails.
+// run wires the function and serves it. It returns only if wiring fails.
 func run(ctx context.Context, getenv func(string) string) error {
-	settings, err := config.Load(getenv)
+	parts, err := function.Open(ctx, getenv, health.Options())
 	if err != nil {
 		return err
 	}
-	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: settings.LogLevel}))
-	tel, err := telemetry.New(telemetry.Config{
-		Metrics: os.Stdout, Daemon: settings.TraceDaemon, ClosedSets: api.ClosedSets(),
-	})
+	handler, err := health.Open(ctx, parts)
 	if err != nil {
 		return err
 	}
-	models, err := embedding.OpenModels(ctx, embedding.Settings(settings.Embedding), embedding.Settings(settings.EmbeddingNext))
-	if err != nil {
-		return err
-	}
-	stores, err := postgres.OpenFunction(ctx, access.Settings(settings.Database), postgres.Config{
-		ApplicationName: "datastorage-health", PingTimeout: health.PingTimeout,
-	})
-	if err != nil {
-		return err
-	}
-	front, err := health.New(health.Config{
-		Stores: stores, Models: models, Log: log, Telemetry: tel, Timeout: settings.RequestTimeout, Schema: migrations.Latest(),
-	})
-	if err != nil {
-		return fmt.Errorf("wire the function: %w", err)
-	}
-	lambda.StartWithOptions(front.Invoke, lambda.WithContext(ctx), lambda.WithEnableSIGTERM(tel.Close, stores.Close))
+	parts.Serve(ctx, handler.Invoke)
 	return nil
 }

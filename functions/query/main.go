@@ -1,21 +1,13 @@
-// Command query is the Lambda function that reads remediations, their history, and searches.
+// Command query is the Lambda function that reads remediations and their history, and searches.
 package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 
-	"github.com/aws/aws-lambda-go/lambda"
-
-	"github.com/datastorage-service/datastorage/internal/access"
-	"github.com/datastorage-service/datastorage/internal/api"
-	"github.com/datastorage-service/datastorage/internal/config"
-	"github.com/datastorage-service/datastorage/internal/embedding"
-	"github.com/datastorage-service/datastorage/internal/postgres"
+	"github.com/datastorage-service/datastorage/internal/function"
 	"github.com/datastorage-service/datastorage/internal/query"
-	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
 func main() {
@@ -25,33 +17,16 @@ func main() {
 	}
 }
 
-// run wires the function and serves it; it returns only when wiring fails.
+// run wires the function and serves it. It returns only if wiring fails.
 func run(ctx context.Context, getenv func(string) string) error {
-	settings, err := config.Load(getenv)
+	parts, err := function.Open(ctx, getenv, query.Options())
 	if err != nil {
 		return err
 	}
-	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: settings.LogLevel}))
-	tel, err := telemetry.New(telemetry.Config{
-		Metrics: os.Stdout, Daemon: settings.TraceDaemon, ClosedSets: api.ClosedSets(),
-	})
+	handler, err := query.Open(ctx, parts)
 	if err != nil {
 		return err
 	}
-	models, err := embedding.OpenModels(ctx, embedding.Settings(settings.Embedding), embedding.Settings(settings.EmbeddingNext))
-	if err != nil {
-		return err
-	}
-	stores, err := postgres.OpenFunction(ctx, access.Settings(settings.Database), postgres.Config{ApplicationName: "datastorage-query"})
-	if err != nil {
-		return err
-	}
-	front, err := query.New(query.Config{
-		Store: stores.Reader, Strong: stores.Writer, Models: models, Log: log, Telemetry: tel, Timeout: settings.RequestTimeout,
-	})
-	if err != nil {
-		return fmt.Errorf("wire the function: %w", err)
-	}
-	lambda.StartWithOptions(front.Invoke, lambda.WithContext(ctx), lambda.WithEnableSIGTERM(tel.Close, stores.Close))
+	parts.Serve(ctx, handler.Invoke)
 	return nil
 }

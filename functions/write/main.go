@@ -1,20 +1,12 @@
-// Command write is the Lambda function that records remediations, their updates and their children, from HTTP requests and from a queue.
+// Command write is the Lambda function that stores remediations, their updates and their children, from HTTP requests and from a queue.
 package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 
-	"github.com/aws/aws-lambda-go/lambda"
-
-	"github.com/datastorage-service/datastorage/internal/access"
-	"github.com/datastorage-service/datastorage/internal/api"
-	"github.com/datastorage-service/datastorage/internal/config"
-	"github.com/datastorage-service/datastorage/internal/embedding"
-	"github.com/datastorage-service/datastorage/internal/postgres"
-	"github.com/datastorage-service/datastorage/internal/telemetry"
+	"github.com/datastorage-service/datastorage/internal/function"
 	"github.com/datastorage-service/datastorage/internal/write"
 )
 
@@ -25,34 +17,16 @@ func main() {
 	}
 }
 
-// run wires the function and serves it; it returns only when wiring fails.
+// run wires the function and serves it. It returns only if wiring fails.
 func run(ctx context.Context, getenv func(string) string) error {
-	settings, err := config.Load(getenv)
+	parts, err := function.Open(ctx, getenv, write.Options())
 	if err != nil {
 		return err
 	}
-	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: settings.LogLevel}))
-	tel, err := telemetry.New(telemetry.Config{
-		Metrics: os.Stdout, Daemon: settings.TraceDaemon, ClosedSets: api.ClosedSets(write.QueueOperation),
-	})
+	handler, err := write.Open(ctx, parts)
 	if err != nil {
 		return err
 	}
-	models, err := embedding.OpenModels(ctx, embedding.Settings(settings.Embedding), embedding.Settings(settings.EmbeddingNext))
-	if err != nil {
-		return err
-	}
-	stores, err := postgres.OpenFunction(ctx, access.Settings(settings.Database), postgres.Config{ApplicationName: "datastorage-write"})
-	if err != nil {
-		return err
-	}
-	function, err := write.New(write.Config{
-		Store: stores.Writer, Models: models, Log: log, Telemetry: tel, Timeout: settings.RequestTimeout,
-		Rejects: write.NewRejects(settings.RejectsQueueURL),
-	})
-	if err != nil {
-		return fmt.Errorf("wire the function: %w", err)
-	}
-	lambda.StartWithOptions(function, lambda.WithContext(ctx), lambda.WithEnableSIGTERM(tel.Close, stores.Close))
+	parts.Serve(ctx, handler)
 	return nil
 }

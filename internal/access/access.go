@@ -1,5 +1,5 @@
-// Package access lets a function into its database: by whose certificate the server proves itself, and by what the function does: a password in the
-// URL, a secret of AWS Secrets Manager, or IAM. It connects to nothing in the database, and knows nothing of what is kept there.
+// Package access authenticates connections to the database: the server by its certificate, the function by a password in the URL,
+// a Secrets Manager secret or an IAM token. It does not know what is stored in the database.
 package access
 
 import (
@@ -17,46 +17,32 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Settings say how the database is reached, by plain values, as a function's environment gives them; errors name them by their variables.
-type Settings struct {
-	// URL is postgres://user:password@host:port/database?sslmode=verify-full. Required. A secret.
-	URL string
-	// ReaderURL is the same for what may read a little late; empty: URL. A secret.
-	ReaderURL string
-	// MaxConns is how many connections one pool may hold.
+// Databases are the endpoints of a function. Reader is Writer where the settings name no ReaderURL.
+type Databases struct {
+	Writer, Reader *Database
+	// MaxConns is the number of connections that one pool may hold, to either of them.
 	MaxConns int32
-	// Auth is password or iam; empty: password.
-	Auth string
-	// Secret is the ARN or the name of a secret of AWS Secrets Manager with user name and password; empty: they are in the URL.
-	Secret string
-	// CA is a file of PEM certificates to which the server's must lead; empty or system: those of the operating system.
-	CA string
-	// Region is the AWS region of database and secret.
-	Region string
 }
 
-// Databases are a function's ways into the database. Reader is Writer where the settings name no ReaderURL.
-type Databases struct{ Writer, Reader *Database }
-
-// Database is a way into the database. It is safe for concurrent use.
+// Database is one endpoint of the database. It is safe for concurrent use.
 type Database struct {
-	url      string
-	ca       string
-	roots    *x509.CertPool // nil: the operating system's
-	identity identity       // nil: what the URL says
+	url         string
+	ca          string
+	roots       *x509.CertPool // nil: the operating system's
+	credentials credentials    // nil: those of the URL
 }
 
-// identity is by what a function proves who it is.
-type identity interface {
-	// introduce completes the configuration of one new connection.
-	introduce(ctx context.Context, conn *pgx.ConnConfig) error
+// credentials authenticate a function to the database.
+type credentials interface {
+	// authenticate sets the credentials of a new connection.
+	authenticate(ctx context.Context, conn *pgx.ConnConfig) error
 }
 
-// Open validates the settings and makes the ways that they name. It calls nobody: credentials of AWS are found as its SDK does, from the
-// environment, and used at the first connection.
+// Open validates the settings and makes the endpoints. It does not connect. The AWS SDK finds its credentials in the environment and
+// uses them at the first connection.
 func Open(ctx context.Context, s Settings) (Databases, error) {
 	var sdk aws.Config
-	if s.Secret != "" || s.Auth == "iam" {
+	if s.Secret != "" || s.IAM {
 		var err error
 		if sdk, err = awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(s.Region)); err != nil {
 			return Databases{}, fmt.Errorf("read the AWS configuration: %w", err)
@@ -67,46 +53,45 @@ func Open(ctx context.Context, s Settings) (Databases, error) {
 
 // New is Open with a configuration of the AWS SDK.
 func New(s Settings, sdk aws.Config) (Databases, error) {
-	identity, err := s.identity(sdk)
+	credentials, err := s.newCredentials(sdk)
 	if err != nil {
 		return Databases{}, err
 	}
-	roots, err := s.roots()
+	roots, err := s.readRoots()
 	if err != nil {
 		return Databases{}, err
 	}
-	open := func(name, url string) (*Database, error) {
-		d := &Database{url: url, ca: s.CA, roots: roots, identity: identity}
-		if err := s.check(name, d); err != nil {
+	open := func(variable, url string) (*Database, error) {
+		d := &Database{url: url, ca: s.CA, roots: roots, credentials: credentials}
+		if err := s.checkURL(variable, d); err != nil {
 			return nil, err
 		}
 		return d, nil
 	}
 	writer, err := open("DATASTORAGE_DATABASE_URL", s.URL)
 	if err != nil || s.ReaderURL == "" {
-		return Databases{Writer: writer, Reader: writer}, err
+		return Databases{Writer: writer, Reader: writer, MaxConns: s.MaxConns}, err
 	}
 	reader, err := open("DATASTORAGE_DATABASE_READER_URL", s.ReaderURL)
-	return Databases{Writer: writer, Reader: reader}, err
+	return Databases{Writer: writer, Reader: reader, MaxConns: s.MaxConns}, err
 }
 
-func (s Settings) identity(sdk aws.Config) (identity, error) {
+func (s Settings) newCredentials(sdk aws.Config) (credentials, error) {
 	switch {
-	case s.Auth != "" && s.Auth != "password" && s.Auth != "iam":
-		return nil, errors.New("DATASTORAGE_DATABASE_AUTH must be password or iam")
-	case s.Auth == "iam" && s.Secret != "":
-		return nil, errors.New("DATASTORAGE_DATABASE_SECRET must not be set where DATASTORAGE_DATABASE_AUTH is iam")
-	case s.Auth == "iam" && s.Region == "":
-		return nil, errors.New("AWS_REGION must be set where DATASTORAGE_DATABASE_AUTH is iam")
-	case s.Auth == "iam":
-		return iam{region: s.Region, credentials: sdk.Credentials}, nil
+	case s.IAM && s.Secret != "":
+		return nil, errors.New("DATASTORAGE_DATABASE_SECRET cannot be combined with DATASTORAGE_DATABASE_AUTH=iam")
+	case s.IAM && s.Region == "":
+		return nil, errors.New("AWS_REGION must be set for DATASTORAGE_DATABASE_AUTH=iam")
+	case s.IAM:
+		return iamToken{region: s.Region, credentials: sdk.Credentials}, nil
 	case s.Secret != "":
 		return newSecret(s.Secret, sdk), nil
 	}
 	return nil, nil
 }
 
-func (s Settings) roots() (*x509.CertPool, error) {
+// readRoots returns nil for the operating system's certificates.
+func (s Settings) readRoots() (*x509.CertPool, error) {
 	if s.CA == "" || s.CA == "system" {
 		return nil, nil
 	}
@@ -116,52 +101,52 @@ func (s Settings) roots() (*x509.CertPool, error) {
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("DATASTORAGE_DATABASE_CA: %s holds no PEM certificate", s.CA)
+		return nil, fmt.Errorf("DATASTORAGE_DATABASE_CA: no PEM certificate in %s", s.CA)
 	}
 	return roots, nil
 }
 
-// check holds a URL to the other settings. Errors never repeat it.
-func (s Settings) check(name string, d *Database) error {
+// checkURL checks a URL against the other settings. Errors never repeat it.
+func (s Settings) checkURL(variable string, d *Database) error {
 	pool, err := pgxpool.ParseConfig(d.url)
 	if err != nil || d.url == "" {
 		// The driver's message can hold parts of the URL.
-		return fmt.Errorf("%s is not a PostgreSQL connection string", name)
+		return fmt.Errorf("%s is not a PostgreSQL connection string", variable)
 	}
-	if d.identity == nil && d.roots == nil {
+	if d.credentials == nil && d.roots == nil {
 		return nil
 	}
 	parsed, err := url.Parse(d.url)
 	if err != nil || !strings.HasPrefix(parsed.Scheme, "postgres") {
-		return fmt.Errorf("%s must be a URL, postgres://…, where DATASTORAGE_DATABASE_AUTH is iam, or DATASTORAGE_DATABASE_SECRET or DATASTORAGE_DATABASE_CA is set", name)
+		return fmt.Errorf("%s must be a URL, postgres://…, for DATASTORAGE_DATABASE_AUTH=iam, DATASTORAGE_DATABASE_SECRET and DATASTORAGE_DATABASE_CA", variable)
 	}
-	_, withPassword := parsed.User.Password()
+	_, hasPassword := parsed.User.Password()
 	switch {
-	case d.identity != nil && withPassword:
-		return fmt.Errorf("%s must have no password where DATASTORAGE_DATABASE_AUTH is iam or DATASTORAGE_DATABASE_SECRET is set", name)
-	case d.roots != nil && !verifies(pool.ConnConfig):
-		return fmt.Errorf("%s must have sslmode=verify-full where DATASTORAGE_DATABASE_CA is set", name)
-	case s.Auth != "iam":
+	case d.credentials != nil && hasPassword:
+		return fmt.Errorf("%s must not have a password with DATASTORAGE_DATABASE_AUTH=iam or DATASTORAGE_DATABASE_SECRET", variable)
+	case d.roots != nil && !verifiesServer(pool.ConnConfig):
+		return fmt.Errorf("%s must have sslmode=verify-full for DATASTORAGE_DATABASE_CA", variable)
+	case !s.IAM:
 		return nil
-	case !verifies(pool.ConnConfig):
-		// The token is sent as it is: whoever gets it is this function for a quarter of an hour.
-		return fmt.Errorf("%s must have sslmode=verify-full where DATASTORAGE_DATABASE_AUTH is iam", name)
+	case !verifiesServer(pool.ConnConfig):
+		// Whoever receives the token can log in with it for 15 minutes.
+		return fmt.Errorf("%s must have sslmode=verify-full for DATASTORAGE_DATABASE_AUTH=iam", variable)
 	case parsed.User.Username() == "" || strings.Contains(parsed.Host, ","):
-		return fmt.Errorf("%s must name a user and one host where DATASTORAGE_DATABASE_AUTH is iam: a token is for these", name)
+		return fmt.Errorf("%s must have a user and a single host for DATASTORAGE_DATABASE_AUTH=iam: a token is valid for one of each", variable)
 	}
 	return nil
 }
 
-// verifies reports whether no connection is made but to a server whose certificate is good for its name, which is what verify-full means.
-func verifies(conn *pgx.ConnConfig) bool {
-	good := conn.TLSConfig != nil && !conn.TLSConfig.InsecureSkipVerify
+// verifiesServer reports whether every connection verifies the server's certificate and host name, as sslmode=verify-full does.
+func verifiesServer(conn *pgx.ConnConfig) bool {
+	verified := conn.TLSConfig != nil && !conn.TLSConfig.InsecureSkipVerify
 	for _, fallback := range conn.Fallbacks {
-		good = good && fallback.TLSConfig != nil && !fallback.TLSConfig.InsecureSkipVerify
+		verified = verified && fallback.TLSConfig != nil && !fallback.TLSConfig.InsecureSkipVerify
 	}
-	return good
+	return verified
 }
 
-// Pool is the configuration of a pool on this database. Each new connection introduces itself anew.
+// Pool returns the configuration of a pool on this endpoint. Credentials are fetched for every new connection.
 func (d *Database) Pool() (*pgxpool.Config, error) {
 	pool, err := pgxpool.ParseConfig(d.url)
 	if err != nil {
@@ -173,16 +158,16 @@ func (d *Database) Pool() (*pgxpool.Config, error) {
 			fallback.TLSConfig.RootCAs = d.roots
 		}
 	}
-	if d.identity != nil {
-		pool.BeforeConnect = d.identity.introduce
+	if d.credentials != nil {
+		pool.BeforeConnect = d.credentials.authenticate
 	}
 	return pool, nil
 }
 
-// URL is a connection string that is good now, with what the function proves itself by: for a caller that connects within minutes and has
-// no pool. It is a secret.
+// URL returns a connection string with the current credentials, for a caller without a pool that connects within minutes. It is a
+// secret.
 func (d *Database) URL(ctx context.Context) (string, error) {
-	if d.identity == nil && d.roots == nil {
+	if d.credentials == nil && d.roots == nil {
 		return d.url, nil
 	}
 	conn, err := pgx.ParseConfig(d.url)
@@ -193,8 +178,8 @@ func (d *Database) URL(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", errors.New("access: not a URL")
 	}
-	if d.identity != nil {
-		if err := d.identity.introduce(ctx, conn); err != nil {
+	if d.credentials != nil {
+		if err := d.credentials.authenticate(ctx, conn); err != nil {
 			return "", err
 		}
 		complete.User = url.UserPassword(conn.User, conn.Password)
@@ -207,16 +192,8 @@ func (d *Database) URL(ctx context.Context) (string, error) {
 	return complete.String(), nil
 }
 
-// String hides the URLs.
-func (s Settings) String() string {
-	return fmt.Sprintf("{URL:[REDACTED] ReaderURL:[REDACTED] MaxConns:%d Auth:%s Secret:%s CA:%s Region:%s}", s.MaxConns, s.Auth, s.Secret, s.CA, s.Region)
-}
-
-// GoString hides the URLs as well.
-func (s Settings) GoString() string { return s.String() }
-
-// String hides everything.
+// String hides the URL.
 func (d *Database) String() string { return "[REDACTED]" }
 
-// GoString hides everything.
+// GoString hides the URL.
 func (d *Database) GoString() string { return d.String() }

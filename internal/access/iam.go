@@ -13,16 +13,16 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 )
 
-// iam signs a token for each connection. One is good for 15 minutes (Amazon RDS User Guide, "IAM database authentication"), signing costs no call, and
-// a connection that stands outlives its token; so none is kept.
-type iam struct {
+// iamToken authenticates each connection with a new token. A token is valid for 15 minutes (Amazon RDS User Guide, "IAM database
+// authentication"), and an open connection outlives it. Signing makes no network call, so no token is kept.
+type iamToken struct {
 	region      string
 	credentials aws.CredentialsProvider
 }
 
-func (i iam) introduce(ctx context.Context, conn *pgx.ConnConfig) error {
+func (t iamToken) authenticate(ctx context.Context, conn *pgx.ConnConfig) error {
 	endpoint := net.JoinHostPort(conn.Host, strconv.Itoa(int(conn.Port)))
-	token, err := auth.BuildAuthToken(ctx, endpoint, i.region, conn.User, i.credentials)
+	token, err := auth.BuildAuthToken(ctx, endpoint, t.region, conn.User, t.credentials)
 	if err != nil {
 		return fmt.Errorf("sign a token for the database: %w: %w", audit.ErrUnavailable, err)
 	}

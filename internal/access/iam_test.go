@@ -107,7 +107,7 @@ func TestTokens(t *testing.T) {
 	})
 	gate.host = fmt.Sprintf("localhost:%d", proxy.Port)
 	store := open(t, access.Settings{
-		URL: proxy.URL(t, pgserver.WriterRole, "verify-full"), Auth: "iam", Region: region, CA: authority.File,
+		URL: proxy.URL(t, pgserver.WriterRole, "verify-full"), IAM: true, Region: region, CA: authority.File,
 	}, role())
 	const connections = 3
 	for range connections {
@@ -138,7 +138,7 @@ func TestTokenIsRefused(t *testing.T) {
 		Target: db.WriterURL(), Certificate: authority.Certificate(t, "localhost"),
 		Admit: func(string, string) bool { asked.Add(1); return false },
 	})
-	settings := access.Settings{URL: proxy.URL(t, pgserver.WriterRole, "verify-full"), Auth: "iam", Region: region, CA: authority.File}
+	settings := access.Settings{URL: proxy.URL(t, pgserver.WriterRole, "verify-full"), IAM: true, Region: region, CA: authority.File}
 	if err := ask(t.Context(), open(t, settings, role())); !errors.Is(err, audit.ErrUnavailable) || asked.Load() != 5 {
 		t.Errorf("%v, asked %d times", err, asked.Load())
 	}

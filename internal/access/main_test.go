@@ -56,11 +56,12 @@ func (s *secretsManager) close() error {
 
 func open(tb testing.TB, settings access.Settings, sdk aws.Config) *postgres.Store {
 	tb.Helper()
+	settings.MaxConns = 2
 	databases, err := access.New(settings, sdk)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	stores, err := postgres.OpenDatabases(tb.Context(), databases, postgres.Config{Model: postgrestest.Model, MaxConns: 2})
+	stores, err := postgres.OpenStores(tb.Context(), databases, postgres.Config{Model: postgrestest.Model})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -18,109 +18,111 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 )
 
-// stages are those of a secret's versions, in the order in which they are tried. A rotation first gives the role the password of the pending version and
-// then makes that the current one (AWS Secrets Manager User Guide, "Lambda rotation functions"): between the two only the pending one opens. Who
-// changes the secret first and the role then leaves a moment in which only the previous one does.
-func stages() []string { return []string{"AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"} }
+// versionStages returns the stages of a secret's versions in the order in which they are tried. A rotation first gives the role the
+// password of the pending version and then makes that version the current one (AWS Secrets Manager User Guide, "Lambda rotation
+// functions"): between the two steps only the pending version is valid. An administrator who changes the secret before the role
+// leaves a moment in which only the previous version is valid.
+func versionStages() []string { return []string{"AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"} }
 
-// readTimeout bounds the reading of a secret, with the SDK's own retries.
+// readTimeout bounds reading a secret, including the SDK's retries.
 const readTimeout = 3 * time.Second
 
-// secret is a user name and a password in AWS Secrets Manager. They are read at the first connection and kept until the server refuses them.
+// secret is a user name and a password in AWS Secrets Manager. They are read at the first connection and kept until the server
+// refuses them.
 type secret struct {
 	client *secretsmanager.Client
 	id     string
 
-	mu sync.Mutex
-	// known is what the next connection introduces itself by; the zero login is none.
-	known login
-	// refused are what the server refused last, at most one less than there are stages.
+	mu sync.Mutex // guards the fields below
+	// current is the login for the next connection; the zero login means that it must be read.
+	current login
+	// refused are the logins that the server refused last, at most one less than there are stages.
 	refused []login
 }
 
-// login is the part of a secret that counts, as RDS writes it. Host, port and database are the URL's: a secret names the cluster, which is not
-// where a function connects that uses a proxy.
+// login is the part of a secret that is used, in the format of RDS. Host, port and database come from the URL: a secret names the
+// cluster, but the function may connect to a proxy.
 type login struct {
 	Username string `json:"username"`
 	Password string `json:"password"`
 }
 
 func newSecret(id string, sdk aws.Config) *secret {
-	// The store tries again, too.
+	// The store retries as well.
 	return &secret{id: id, client: secretsmanager.NewFromConfig(sdk, func(o *secretsmanager.Options) { o.RetryMaxAttempts = 2 })}
 }
 
-func (s *secret) introduce(ctx context.Context, conn *pgx.ConnConfig) error {
-	by, err := s.login(ctx)
+func (s *secret) authenticate(ctx context.Context, conn *pgx.ConnConfig) error {
+	used, err := s.currentLogin(ctx)
 	if err != nil {
 		return fmt.Errorf("read the database's secret %s: %w: %w", s.id, audit.ErrUnavailable, err)
 	}
-	conn.User, conn.Password = by.Username, by.Password
+	conn.User, conn.Password = used.Username, used.Password
 	onError := conn.OnPgError
 	conn.OnPgError = func(c *pgconn.PgConn, e *pgconn.PgError) bool {
 		if Refused(e) {
-			s.forget(by)
+			s.forgetLogin(used)
 		}
 		return onError(c, e)
 	}
 	return nil
 }
 
-func (s *secret) login(ctx context.Context) (login, error) {
+func (s *secret) currentLogin(ctx context.Context) (login, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.known != (login{}) {
-		return s.known, nil
+	if s.current != (login{}) {
+		return s.current, nil
 	}
-	by, err := s.read(ctx, stages()[0])
+	read, err := s.readLogin(ctx, versionStages()[0])
 	if err != nil {
 		return login{}, err
 	}
-	s.known = s.unless(ctx, by)
-	return s.known, nil
+	s.current = s.replaceRefused(ctx, read)
+	return s.current, nil
 }
 
-// unless answers the login of the first stage that the server has not just refused, and the current one when it has refused all.
-func (s *secret) unless(ctx context.Context, now login) login {
-	if !slices.Contains(s.refused, now) {
-		return now
+// replaceRefused returns the login of the first stage that the server has not refused, or current if it has refused them all.
+func (s *secret) replaceRefused(ctx context.Context, current login) login {
+	if !slices.Contains(s.refused, current) {
+		return current
 	}
-	for _, stage := range stages()[1:] {
-		if by, err := s.read(ctx, stage); err == nil && !slices.Contains(s.refused, by) {
-			return by
+	for _, stage := range versionStages()[1:] {
+		if other, err := s.readLogin(ctx, stage); err == nil && !slices.Contains(s.refused, other) {
+			return other
 		}
 	}
-	return now
+	return current
 }
 
-// forget makes the next connection read the secret anew, unless another one has seen to that.
-func (s *secret) forget(by login) {
+// forgetLogin makes the next connection read the secret again, unless another connection has replaced the login already.
+func (s *secret) forgetLogin(used login) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.known == by {
-		s.known, s.refused = login{}, append(s.refused, by)
-		s.refused = s.refused[max(0, len(s.refused)-len(stages())+1):]
+	if s.current == used {
+		s.current, s.refused = login{}, append(s.refused, used)
+		s.refused = s.refused[max(0, len(s.refused)-len(versionStages())+1):]
 	}
 }
 
-func (s *secret) read(ctx context.Context, stage string) (login, error) {
-	answer, err := s.client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &s.id, VersionStage: &stage})
+func (s *secret) readLogin(ctx context.Context, stage string) (login, error) {
+	value, err := s.client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &s.id, VersionStage: &stage})
 	if err != nil {
 		return login{}, err
 	}
-	var by login
-	if err := json.Unmarshal([]byte(aws.ToString(answer.SecretString)), &by); err != nil || by.Username == "" || by.Password == "" {
+	var read login
+	if err := json.Unmarshal([]byte(aws.ToString(value.SecretString)), &read); err != nil || read.Username == "" || read.Password == "" {
 		// The decoder's message can hold parts of the secret.
-		return login{}, errors.New("it is no JSON object with username and password")
+		return login{}, errors.New("not a JSON object with username and password")
 	}
-	return by, nil
+	return read, nil
 }
 
-// Refused reports an error of the server that says: not by this password or token. With a secret that has been rotated, or a token that came
-// too late, the next connection has another.
+// Refused reports whether the server refused a password or a token (SQLSTATE class 28). After a rotation, or with a token that
+// expired on the way, the next connection has other credentials.
 func Refused(err error) bool {
-	var server *pgconn.PgError
-	return errors.As(err, &server) && strings.HasPrefix(server.Code, "28")
+	server, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && strings.HasPrefix(server.Code, "28")
 }

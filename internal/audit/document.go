@@ -95,17 +95,23 @@ func (d *document) metadata(m Metadata) {
 	if m == "" {
 		return
 	}
+	d.name(field)
+	out, exact, err := jcs.AppendFormatted(d.out, string(m))
+	if err == nil && !exact {
+		err = d.noteInexact("/"+field, m)
+	}
+	d.value(out, err)
+}
+
+// noteInexact keeps the digits that the canonical form loses. Metadata is read again for it, which nearly none needs.
+func (d *document) noteInexact(path string, m Metadata) error {
 	tree, err := m.tree()
 	if err != nil {
-		d.err = err
-		return
+		return err
 	}
-	d.name(field)
-	d.value(jcs.Append(d.out, tree))
+	d.inexact = map[string]string{}
 	for pointer, literal := range jcs.InexactNumbers(tree) {
-		if d.inexact == nil {
-			d.inexact = map[string]string{}
-		}
-		d.inexact["/"+field+pointer] = literal
+		d.inexact[path+pointer] = literal
 	}
+	return nil
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/redact"
 )
 
-// Metadata is a JSON object as it is stored: keys sorted, numbers with the digits they were sent with. Empty means {}.
+// Metadata is a JSON object as jcs.Format writes it: keys sorted, numbers with the digits they were sent with. Empty means {}.
 type Metadata string
 
 // EmptyMetadata is what a record without metadata holds.
@@ -36,9 +36,6 @@ func (c Checker) metadata(tree map[string]any) Metadata {
 
 // tree is the object again; the text was made by jcs.Format and is within the limits.
 func (m Metadata) tree() (any, error) {
-	if m == "" || m == EmptyMetadata {
-		return map[string]any{}, nil
-	}
 	tree, faults := ParseJSON([]byte(m), JSONLimits{Bytes: MaxMetadata, Depth: MaxMetadataDepth}, redact.Actions{})
 	if err := faults.Err(); err != nil {
 		return nil, fmt.Errorf("read stored metadata: %w", err)

@@ -1,22 +1,28 @@
 package audit
 
-import "github.com/datastorage-service/datastorage/internal/signature"
+import (
+	"sync"
 
-// Signature names an incident and its remedy: remediations that did the same about the same trouble have the same one, however often it
-// returns.
+	"github.com/datastorage-service/datastorage/internal/lexical"
+	"github.com/datastorage-service/datastorage/internal/signature"
+)
+
+// Signature identifies an incident and its remedy: remediations that took the same action on the same incident share one signature.
 type Signature struct {
 	// ID is a version 8 UUID made from Normalizer, IncidentID and Text.
 	ID ID
-	// IncidentID names the incident alone: it is made as ID is, from name, kind of target and error, so that remediations of the same
-	// trouble have the same one whatever was done about it.
+	// IncidentID identifies the incident alone, whatever was done about it: remediations with the same name, kind of target and error
+	// share it.
 	IncidentID ID
-	// Text is what is embedded and searched; see signature.Make.
+	// Text is embedded and searched; see signature.Make.
 	Text string
 	// Normalizer is the version of the rules that made Text.
 	Normalizer int
+
+	terms func() lexical.Document
 }
 
-// Signature is the signature of the incident that the remediation is about.
+// Signature returns the signature of the remediation.
 func (r *Remediation) Signature() Signature {
 	id, incident, text := signature.Make(signature.Parts{
 		Name:         r.Name,
@@ -25,5 +31,15 @@ func (r *Remediation) Signature() Signature {
 		ErrorMessage: value(r.ErrorMessage),
 		WorkflowYAML: value(r.WorkflowYAML),
 	})
-	return Signature{ID: id, IncidentID: incident, Text: text, Normalizer: signature.Version}
+	terms := sync.OnceValue(func() lexical.Document { return lexical.Analyze(text) })
+	return Signature{ID: id, IncidentID: incident, Text: text, Normalizer: signature.Version, terms: terms}
+}
+
+// Terms returns the terms of Text. They are computed by the first call, since a signature that is stored already needs none, and kept
+// for the next, since a write may be retried.
+func (s Signature) Terms() lexical.Document {
+	if s.terms == nil {
+		return lexical.Analyze(s.Text)
+	}
+	return s.terms()
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -20,29 +21,17 @@ const (
 	cohereMultilingual = "cohere.embed-multilingual-v3"
 )
 
-// bedrockConfig configures the Amazon Bedrock provider. Region, credentials and endpoint are the client's.
-type bedrockConfig struct {
-	// Model is titanV2, cohereEnglish or cohereMultilingual. Default titanV2.
-	Model string
-	// Dimensions is the length of the vectors: 256, 512 or 1024 for titanV2, 1024 for Cohere. Default 1024.
-	Dimensions int
+func bedrockKind() providerKind {
+	return providerKind{name: "bedrock", defaults: Settings{Model: titanV2, Dimensions: 1024}, open: openBedrock}
 }
 
-// defaultBedrockConfig is Titan V2 with 1024 dimensions.
-func defaultBedrockConfig() bedrockConfig {
-	return bedrockConfig{Model: titanV2, Dimensions: 1024}
-}
-
-// Validate names the first field that is not as the model's documentation has it.
-func (c bedrockConfig) Validate() error {
-	model, err := bedrockModelOf(c)
+// openBedrock takes region and credentials from the environment, as the AWS SDK does.
+func openBedrock(ctx context.Context, s Settings) (provider, error) {
+	sdk, err := awsconfig.LoadDefaultConfig(ctx)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("read the AWS configuration: %w", err)
 	}
-	if !slices.Contains(model.dimensions, c.Dimensions) {
-		return fmt.Errorf("%s is %d, must be one of %v for %s", "Dimensions", c.Dimensions, model.dimensions, c.Model)
-	}
-	return nil
+	return newBedrock(bedrockruntime.NewFromConfig(sdk), Model{Name: s.Model, Dimensions: s.Dimensions})
 }
 
 // bedrockModel is what differs between the models.
@@ -57,12 +46,12 @@ type bedrockModel struct {
 // bedrockModelOf holds the documented limits (Amazon Bedrock User Guide, "Amazon Titan Text Embeddings models" and "Cohere
 // Embed models"). Titan takes 8,192 tokens or 50,000 characters, whichever is less; without its tokenizer the safe bound is
 // 8,192 characters, since a token is seldom less than one.
-func bedrockModelOf(c bedrockConfig) (bedrockModel, error) {
-	switch c.Model {
+func bedrockModelOf(model Model) (bedrockModel, error) {
+	switch model.Name {
 	case titanV2:
 		return bedrockModel{
 			dimensions: []int{256, 512, 1024}, maxBatch: 1, maxInput: 8192,
-			request: titanRequestFor(c.Dimensions), answer: titanAnswer,
+			request: titanRequestFor(model.Dimensions), answer: titanAnswer,
 		}, nil
 	case cohereEnglish, cohereMultilingual:
 		return bedrockModel{
@@ -70,47 +59,45 @@ func bedrockModelOf(c bedrockConfig) (bedrockModel, error) {
 			request: cohereRequestFor, answer: cohereAnswer,
 		}, nil
 	}
-	return bedrockModel{}, fmt.Errorf("%s must be %s, %s or %s", "Model", titanV2, cohereEnglish, cohereMultilingual)
+	return bedrockModel{}, fmt.Errorf("Model must be %s, %s or %s", titanV2, cohereEnglish, cohereMultilingual)
 }
 
 // bedrockProvider embeds by a model of Amazon Bedrock.
 type bedrockProvider struct {
 	client *bedrockruntime.Client
-	cfg    bedrockConfig
-	model  bedrockModel
+	model  Model
+	api    bedrockModel
 }
 
-// newBedrock makes the provider, or says what is wrong with the configuration. The client's own retries are switched off for
-// these calls, since the Embedder makes them and counts them.
-func newBedrock(client *bedrockruntime.Client, cfg bedrockConfig) (*bedrockProvider, error) {
-	if client == nil {
-		return nil, errors.New("configure the Bedrock provider: client is nil")
+// newBedrock makes the provider, or returns an error that names the field of the model that is wrong. The client's own retries are
+// switched off, since the Embedder makes and counts them.
+func newBedrock(client *bedrockruntime.Client, model Model) (*bedrockProvider, error) {
+	api, err := bedrockModelOf(model)
+	if err != nil {
+		return nil, err
 	}
-	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("configure the Bedrock provider: %w", err)
+	if !slices.Contains(api.dimensions, model.Dimensions) {
+		return nil, fmt.Errorf("Dimensions is %d, must be one of %v for %s", model.Dimensions, api.dimensions, model.Name)
 	}
-	model, err := bedrockModelOf(cfg)
-	return &bedrockProvider{client: client, cfg: cfg, model: model}, err
+	return &bedrockProvider{client: client, model: model, api: api}, nil
 }
 
-// Model is the configured model id and dimensions.
-func (b *bedrockProvider) Model() Model {
-	return Model{Name: b.cfg.Model, Dimensions: b.cfg.Dimensions}
-}
+// Model is the configured model.
+func (b *bedrockProvider) Model() Model { return b.model }
 
 // MaxBatch is 1 for Titan, 96 for Cohere.
 func (b *bedrockProvider) MaxBatch() int {
-	return b.model.maxBatch
+	return b.api.maxBatch
 }
 
 // Embed makes one InvokeModel call.
 func (b *bedrockProvider) Embed(ctx context.Context, texts []string, input inputKind) ([][]float32, error) {
-	body, err := json.Marshal(b.model.request(truncateAll(texts, b.model.maxInput), input))
+	body, err := json.Marshal(b.api.request(truncateAll(texts, b.api.maxInput), input))
 	if err != nil {
 		return nil, unavailable("encode the request", err)
 	}
 	out, err := b.client.InvokeModel(ctx, &bedrockruntime.InvokeModelInput{
-		ModelId:     aws.String(b.cfg.Model),
+		ModelId:     aws.String(b.model.Name),
 		ContentType: aws.String("application/json"),
 		Accept:      aws.String("application/json"),
 		Body:        body,
@@ -118,7 +105,7 @@ func (b *bedrockProvider) Embed(ctx context.Context, texts []string, input input
 	if err != nil {
 		return nil, bedrockFailure(err)
 	}
-	return b.model.answer(out.Body)
+	return b.api.answer(out.Body)
 }
 
 // bedrockFailure classifies an error of InvokeModel (Amazon Bedrock API Reference, "InvokeModel", Errors). A 400 other than a

@@ -66,9 +66,9 @@ func (b *bedrock) calls() int {
 	return len(b.sent)
 }
 
-func (b *bedrock) embedder(t *testing.T, cfg bedrockConfig, policy policy) *Embedder {
+func (b *bedrock) embedder(t *testing.T, model Model, policy policy) *Embedder {
 	t.Helper()
-	p, err := newBedrock(b.client, cfg)
+	p, err := newBedrock(b.client, model)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,6 +78,9 @@ func (b *bedrock) embedder(t *testing.T, cfg bedrockConfig, policy policy) *Embe
 	}
 	return e
 }
+
+// titan1024 is the default model.
+func titan1024() Model { return Model{Name: titanV2, Dimensions: 1024} }
 
 // wide is a vector of n dimensions in the direction of the first.
 func wide(n int) []float32 {
@@ -109,7 +112,7 @@ func cohere(_ int, w http.ResponseWriter, _ *http.Request, sent map[string]any) 
 func TestTitan(t *testing.T) {
 	t.Parallel()
 	b := serveBedrock(t, titan)
-	p, err := newBedrock(b.client, bedrockConfig{Model: titanV2, Dimensions: 256})
+	p, err := newBedrock(b.client, Model{Name: titanV2, Dimensions: 256})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +137,7 @@ func TestCohere(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := serveBedrock(t, cohere)
-			p, err := newBedrock(b.client, bedrockConfig{Model: cohereMultilingual, Dimensions: 1024})
+			p, err := newBedrock(b.client, Model{Name: cohereMultilingual, Dimensions: 1024})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -159,7 +162,7 @@ func TestBedrockBatches(t *testing.T) {
 	t.Run("titan", func(t *testing.T) {
 		t.Parallel()
 		b := serveBedrock(t, titan)
-		vectors, err := b.embedder(t, defaultBedrockConfig(), patient()).Documents(t.Context(), signatures(5), nil)
+		vectors, err := b.embedder(t, titan1024(), patient()).Documents(t.Context(), signatures(5), nil)
 		if err != nil || len(vectors) != 5 || b.calls() != 5 {
 			t.Errorf("%d vectors, %v, %d calls; want 5, nil, 5", len(vectors), err, b.calls())
 		}
@@ -167,7 +170,7 @@ func TestBedrockBatches(t *testing.T) {
 	t.Run("cohere", func(t *testing.T) {
 		t.Parallel()
 		b := serveBedrock(t, cohere)
-		e := b.embedder(t, bedrockConfig{Model: cohereEnglish, Dimensions: 1024}, patient())
+		e := b.embedder(t, Model{Name: cohereEnglish, Dimensions: 1024}, patient())
 		vectors, err := e.Documents(t.Context(), signatures(200), nil)
 		if err != nil || len(vectors) != 200 {
 			t.Errorf("%d vectors, %v; want 200, nil", len(vectors), err)
@@ -215,7 +218,7 @@ func TestBedrockFailures(t *testing.T) {
 				w.WriteHeader(tt.status)
 				_ = json.NewEncoder(w).Encode(map[string]string{"message": long})
 			})
-			e := b.embedder(t, defaultBedrockConfig(), patient())
+			e := b.embedder(t, titan1024(), patient())
 			_, err := e.Query(t.Context(), "why")
 			if !errors.Is(err, tt.want) || errors.Is(err, ErrRefused) != errors.Is(tt.want, ErrRefused) {
 				t.Errorf("error is %v, want %v alone", err, tt.want)
@@ -260,7 +263,7 @@ func TestBedrockBadAnswers(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			b := serveBedrock(t, tt.answer)
-			e := b.embedder(t, bedrockConfig{Model: tt.model, Dimensions: 1024}, patient())
+			e := b.embedder(t, Model{Name: tt.model, Dimensions: 1024}, patient())
 			if _, err := e.Query(t.Context(), "why"); !errors.Is(err, tt.want) {
 				t.Errorf("error is %v, want %v", err, tt.want)
 			}
@@ -279,7 +282,7 @@ func TestBedrockStall(t *testing.T) {
 		t.Parallel()
 		policy := patient()
 		policy.CallTimeout, policy.Attempts = 20*time.Millisecond, 2
-		e := serveBedrock(t, stalled).embedder(t, defaultBedrockConfig(), policy)
+		e := serveBedrock(t, stalled).embedder(t, titan1024(), policy)
 		_, err := e.Query(t.Context(), "why")
 		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, ErrUnavailable) || e.Counts().Calls != 2 {
 			t.Errorf("error is %v after %d calls, want DeadlineExceeded and ErrUnavailable after 2", err, e.Counts().Calls)
@@ -294,7 +297,7 @@ func TestBedrockStall(t *testing.T) {
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
-		e := b.embedder(t, defaultBedrockConfig(), patient())
+		e := b.embedder(t, titan1024(), patient())
 		go func() {
 			_, err := e.Query(ctx, "why")
 			ended <- err
@@ -308,34 +311,31 @@ func TestBedrockStall(t *testing.T) {
 	})
 }
 
-func TestBedrockConfig(t *testing.T) {
+func TestBedrockModel(t *testing.T) {
 	t.Parallel()
 	client := bedrockruntime.New(bedrockruntime.Options{Region: "eu-central-1"})
 	tests := []struct {
-		cfg  bedrockConfig
-		want []string
+		model Model
+		want  []string
 	}{
-		{defaultBedrockConfig(), nil},
-		{bedrockConfig{Model: titanV2, Dimensions: 512}, nil},
-		{bedrockConfig{Model: cohereEnglish, Dimensions: 1024}, nil},
-		{bedrockConfig{Model: titanV2, Dimensions: 384}, []string{"Dimensions"}},
-		{bedrockConfig{Model: cohereEnglish, Dimensions: 512}, []string{"Dimensions"}},
-		{bedrockConfig{Model: "amazon.titan-embed-text-v1", Dimensions: 1024}, []string{"Model"}},
-		{bedrockConfig{}, []string{"Model"}},
+		{titan1024(), nil},
+		{Model{Name: titanV2, Dimensions: 512}, nil},
+		{Model{Name: cohereEnglish, Dimensions: 1024}, nil},
+		{Model{Name: titanV2, Dimensions: 384}, []string{"Dimensions"}},
+		{Model{Name: cohereEnglish, Dimensions: 512}, []string{"Dimensions"}},
+		{Model{Name: "amazon.titan-embed-text-v1", Dimensions: 1024}, []string{"Model"}},
+		{Model{}, []string{"Model"}},
 	}
 	for _, tt := range tests {
-		t.Run(fmt.Sprintf("%s/%d", tt.cfg.Model, tt.cfg.Dimensions), func(t *testing.T) {
+		t.Run(tt.model.String(), func(t *testing.T) {
 			t.Parallel()
-			p, err := newBedrock(client, tt.cfg)
+			p, err := newBedrock(client, tt.model)
 			if diff := cmp.Diff(tt.want, fieldsNamed(err), cmpopts.EquateEmpty()); diff != "" {
 				t.Fatalf("fields named by %v (-want +got):\n%s", err, diff)
 			}
-			if err == nil && p.Model() != (Model{Name: tt.cfg.Model, Dimensions: tt.cfg.Dimensions}) {
+			if err == nil && p.Model() != tt.model {
 				t.Errorf("model is %v", p.Model())
 			}
 		})
-	}
-	if _, err := newBedrock(nil, defaultBedrockConfig()); err == nil {
-		t.Error("a nil client was accepted")
 	}
 }

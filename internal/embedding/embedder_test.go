@@ -561,7 +561,7 @@ func TestConcurrentDocuments(t *testing.T) {
 
 func TestConfig(t *testing.T) {
 	t.Parallel()
-	h, err := newHashing(defaultHashingConfig())
+	h, err := newHashing(512)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,19 +2,14 @@ package embedding
 
 import (
 	"context"
-	"fmt"
 	"math/bits"
 	"unicode/utf8"
 
 	"github.com/cespare/xxhash/v2"
 )
 
-// The range of hashingConfig.Dimensions. Below the least, unrelated texts collide more than they differ; the most is what
-// pgvector indexes for halfvec with HNSW (pgvector README, "HNSW", 4,000 dimensions).
-const (
-	minHashingDimensions = 64
-	maxHashingDimensions = 4000
-)
+// minHashingDimensions is the smallest useful length: with fewer dimensions, unrelated texts collide more than they differ.
+const minHashingDimensions = 64
 
 // The character n-grams that are features, in runes, counted with the marker at each end of a word.
 const (
@@ -29,21 +24,11 @@ const (
 	gramWeight = 1
 )
 
-// hashingConfig configures the embedded provider.
-type hashingConfig struct {
-	// Dimensions is the length of the vectors, minHashingDimensions to maxHashingDimensions. Default 512. It is a part of the
-	// model's name: vectors of different lengths do not compare.
-	Dimensions int
-}
-
-// defaultHashingConfig is 512 dimensions.
-func defaultHashingConfig() hashingConfig {
-	return hashingConfig{Dimensions: 512}
-}
-
-// Validate names the first field that is out of its range.
-func (c hashingConfig) Validate() error {
-	return between("Dimensions", c.Dimensions, minHashingDimensions, maxHashingDimensions)
+func hashingKind() providerKind {
+	return providerKind{
+		name: "hashing", defaults: Settings{Dimensions: 512},
+		open: func(_ context.Context, s Settings) (provider, error) { return newHashing(s.Dimensions) },
+	}
 }
 
 // hashingProvider embeds by signed feature hashing (Weinberger et al., "Feature Hashing for Large Scale Multitask Learning", 2009):
@@ -57,12 +42,12 @@ type hashingProvider struct {
 	dimensions int
 }
 
-// newHashing makes the provider, or says which field of the configuration is wrong.
-func newHashing(cfg hashingConfig) (*hashingProvider, error) {
-	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("configure the hashing provider: %w", err)
+// newHashing makes the provider. The dimensions are part of the model's name: vectors of different lengths do not compare.
+func newHashing(dimensions int) (*hashingProvider, error) {
+	if err := between("Dimensions", dimensions, minHashingDimensions, maxDimensions); err != nil {
+		return nil, err
 	}
-	return &hashingProvider{dimensions: cfg.Dimensions}, nil
+	return &hashingProvider{dimensions: dimensions}, nil
 }
 
 const hashingName = "hash-word-char35-v1"

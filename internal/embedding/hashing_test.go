@@ -16,7 +16,7 @@ import (
 
 func hashingOf(tb testing.TB, dimensions int) *hashingProvider {
 	tb.Helper()
-	h, err := newHashing(hashingConfig{Dimensions: dimensions})
+	h, err := newHashing(dimensions)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -132,10 +132,10 @@ func TestHashingWithoutFeatures(t *testing.T) {
 	}
 }
 
-func TestHashingConfig(t *testing.T) {
+func TestHashingDimensions(t *testing.T) {
 	t.Parallel()
 	for dimensions, valid := range map[int]bool{63: false, 64: true, 4000: true, 4001: false, 0: false, -1: false} {
-		_, err := newHashing(hashingConfig{Dimensions: dimensions})
+		_, err := newHashing(dimensions)
 		if (err == nil) != valid || err != nil && !strings.Contains(err.Error(), "Dimensions") {
 			t.Errorf("%d dimensions: error is %v, want one naming the field: %v", dimensions, err, !valid)
 		}

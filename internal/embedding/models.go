@@ -6,11 +6,23 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/datastorage-service/datastorage/internal/config"
 )
 
 // Models are the embedders of a function, each of another model: one, or two while the second is to take the place of the first.
 // Which of them makes the vectors of a write or a search is said by the database, at any time.
 type Models []*Embedder
+
+// LoadModels opens the models that the environment configures.
+func LoadModels(ctx context.Context, getenv func(string) string) (Models, error) {
+	r := config.NewReader(getenv)
+	first, next := ReadSettings(r)
+	if err := r.Err(); err != nil {
+		return nil, err
+	}
+	return OpenModels(ctx, first, next)
+}
 
 // OpenModels makes an embedder of each of the settings; next may be the zero value, for none. See Open.
 func OpenModels(ctx context.Context, first, next Settings) (Models, error) {
@@ -23,10 +35,10 @@ func OpenModels(ctx context.Context, first, next Settings) (Models, error) {
 	}
 	other, err := Open(ctx, next)
 	if err != nil {
-		return nil, fmt.Errorf("next %w", err)
+		return nil, fmt.Errorf("next provider: %w", err)
 	}
 	if one.Model() == other.Model() {
-		return nil, fmt.Errorf("next embedding provider: its model is %s, as the first one's", one.Model())
+		return nil, fmt.Errorf("next provider: its model is %s, like the first provider's", one.Model())
 	}
 	return Models{one, other}, nil
 }

@@ -37,7 +37,7 @@ func TestModels(t *testing.T) {
 		t.Errorf("without a next one: %v, %v", one, err)
 	}
 	for name, next := range map[string]embedding.Settings{"the same model": hashing(64), "no provider": {Provider: "none"}} {
-		if _, err := embedding.OpenModels(t.Context(), hashing(64), next); err == nil || !strings.HasPrefix(err.Error(), "next embedding provider") {
+		if _, err := embedding.OpenModels(t.Context(), hashing(64), next); err == nil || !strings.HasPrefix(err.Error(), "next provider: ") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

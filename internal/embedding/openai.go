@@ -15,59 +15,39 @@ import (
 // maxOpenAIBatch is how many texts the OpenAI API takes in one request (API reference, "Create embeddings", input).
 const maxOpenAIBatch = 2048
 
-// openAIConfig configures a provider that speaks the OpenAI embeddings API, as Ollama, Text Embeddings Inference, vLLM and
-// OpenAI itself do.
-type openAIConfig struct {
-	// BaseURL is the address that /embeddings is appended to, http or https, without credentials, query or fragment, such as
-	// http://127.0.0.1:11434/v1. Required.
-	BaseURL string
-	// Model is the model's name as the service knows it, at most 255 bytes. Required.
-	Model string
-	// Dimensions is the length of the model's vectors, 1 to 16,000 (the most that pgvector stores). Required: an answer of
-	// another length is refused, as it cannot be compared with what is stored.
-	Dimensions int
-	// SendDimensions asks the service for vectors of Dimensions, for models that can shorten theirs. Default false: models
-	// that cannot refuse to be asked.
-	SendDimensions bool
-	// Key is sent as a bearer token; the zero secret sends none. Default none.
-	Key secret
-	// Base64 asks for vectors in base64 instead of decimal numbers, a third of the bytes. Default false. Either form is read
-	// whatever was asked for.
-	Base64 bool
-	// BatchSize is the most texts in one request, 1 to maxOpenAIBatch. Default 64; Text Embeddings Inference takes 32 unless
-	// told otherwise (its --max-client-batch-size).
-	BatchSize int
-	// MaxInput is the length that longer texts are cut to, in characters. Default 8,192: a token is seldom less than a
-	// character, and 8,192 tokens are what OpenAI's models take. For a model of 512 tokens whose server does not cut by itself,
-	// set some 512 to 1,500.
-	MaxInput int
+// maxOpenAIInput is the length in runes to which longer texts are cut: OpenAI's models accept 8,192 tokens, and a token is seldom
+// shorter than a character.
+const maxOpenAIInput = 8192
+
+func openAIKind() providerKind {
+	return providerKind{
+		name: "openai", defaults: Settings{Batch: 64}, required: []string{"URL", "MODEL", "DIMENSIONS"},
+		open: func(_ context.Context, s Settings) (provider, error) {
+			return newOpenAI(&http.Client{Transport: newTransport(s.InFlight)}, s)
+		},
+	}
 }
 
-// defaultOpenAIConfig has every default; BaseURL, Model and Dimensions have none.
-func defaultOpenAIConfig() openAIConfig {
-	return openAIConfig{BatchSize: 64, MaxInput: 8192}
-}
-
-// Validate names every field that is missing or out of its range.
-func (c openAIConfig) Validate() error {
-	return errors.Join(
-		validateBaseURL(c.BaseURL),
-		validateName("Model", c.Model),
-		between("Dimensions", c.Dimensions, 1, 16000),
-		between("BatchSize", c.BatchSize, 1, maxOpenAIBatch),
-		between("MaxInput", c.MaxInput, 1, 1<<20),
-	)
+// newTransport returns a transport that keeps a connection open for each concurrent call; the default transport keeps two.
+func newTransport(inFlight int) http.RoundTripper {
+	transport, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		return http.DefaultTransport
+	}
+	own := transport.Clone()
+	own.MaxIdleConnsPerHost = max(inFlight, defaultPolicy().InFlight)
+	return own
 }
 
 func validateBaseURL(text string) error {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil: // not repeated: it quotes the URL, which may hold a password
-		return errors.New("BaseURL is not a URL")
+		return errors.New("URL is not a URL")
 	case u.Scheme != "http" && u.Scheme != "https", u.Host == "":
-		return errors.New("BaseURL must begin with http:// or https:// and a host")
+		return errors.New("URL must begin with http:// or https:// and a host")
 	case u.User != nil, u.RawQuery != "", u.Fragment != "":
-		return errors.New("BaseURL must not have credentials, a query or a fragment")
+		return errors.New("URL must not have credentials, a query or a fragment")
 	}
 	return nil
 }
@@ -79,48 +59,52 @@ func validateName(field, value string) error {
 	return nil
 }
 
-// openAIProvider embeds by an HTTP service that speaks the OpenAI embeddings API.
+// openAIProvider embeds by an HTTP service that speaks the OpenAI embeddings API, as Ollama, Text Embeddings Inference, vLLM and OpenAI
+// itself do.
 type openAIProvider struct {
 	client   *http.Client
-	cfg      openAIConfig
 	endpoint string
+	key      Secret
+	model    Model
+	maxBatch int
 }
 
-// newOpenAI makes the provider, or says what is wrong with the configuration. Redirects are not followed, whatever the client
-// says. The client's transport should keep as many idle connections to a host as the Embedder may have calls in flight.
-func newOpenAI(client *http.Client, cfg openAIConfig) (*openAIProvider, error) {
-	if client == nil {
-		return nil, errors.New("configure the OpenAI provider: client is nil")
-	}
-	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("configure the OpenAI provider: %w", err)
+// newOpenAI makes the provider, or returns an error that names every field of the settings that is wrong. It does not follow
+// redirects, whatever the client says.
+func newOpenAI(client *http.Client, s Settings) (*openAIProvider, error) {
+	err := errors.Join(
+		validateBaseURL(s.URL),
+		validateName("Model", s.Model),
+		between("Dimensions", s.Dimensions, 1, maxDimensions),
+		between("Batch", s.Batch, 1, maxOpenAIBatch),
+	)
+	if err != nil {
+		return nil, err
 	}
 	own := *client
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &openAIProvider{client: &own, cfg: cfg, endpoint: strings.TrimRight(cfg.BaseURL, "/") + "/embeddings"}, nil
+	return &openAIProvider{
+		client: &own, endpoint: strings.TrimRight(s.URL, "/") + "/embeddings", key: s.APIKey,
+		model: Model{Name: s.Model, Dimensions: s.Dimensions}, maxBatch: s.Batch,
+	}, nil
 }
 
 // Model is the configured name and dimensions.
-func (o *openAIProvider) Model() Model {
-	return Model{Name: o.cfg.Model, Dimensions: o.cfg.Dimensions}
-}
+func (o *openAIProvider) Model() Model { return o.model }
 
-// MaxBatch is the configured BatchSize.
-func (o *openAIProvider) MaxBatch() int {
-	return o.cfg.BatchSize
-}
+// MaxBatch is the configured batch size.
+func (o *openAIProvider) MaxBatch() int { return o.maxBatch }
 
 // openAIRequest is the body of a request (OpenAI API reference, "Create embeddings").
 type openAIRequest struct {
 	Model          string   `json:"model"`
 	Input          []string `json:"input"`
 	EncodingFormat string   `json:"encoding_format"`
-	Dimensions     int      `json:"dimensions,omitempty"`
 }
 
 // Embed sends one request. The API does not tell documents from queries.
 func (o *openAIProvider) Embed(ctx context.Context, texts []string, _ inputKind) ([][]float32, error) {
-	req, err := o.request(ctx, truncateAll(texts, o.cfg.MaxInput))
+	req, err := o.request(ctx, truncateAll(texts, maxOpenAIInput))
 	if err != nil {
 		return nil, err
 	}
@@ -143,14 +127,7 @@ func (o *openAIProvider) Embed(ctx context.Context, texts []string, _ inputKind)
 }
 
 func (o *openAIProvider) request(ctx context.Context, texts []string) (*http.Request, error) {
-	body := openAIRequest{Model: o.cfg.Model, Input: texts, EncodingFormat: "float"}
-	if o.cfg.Base64 {
-		body.EncodingFormat = "base64"
-	}
-	if o.cfg.SendDimensions {
-		body.Dimensions = o.cfg.Dimensions
-	}
-	encoded, err := json.Marshal(body)
+	encoded, err := json.Marshal(openAIRequest{Model: o.model.Name, Input: texts, EncodingFormat: "float"})
 	if err != nil {
 		return nil, unavailable("encode the request", err)
 	}
@@ -160,7 +137,7 @@ func (o *openAIProvider) request(ctx context.Context, texts []string) (*http.Req
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
-	if key := o.cfg.Key.reveal(); key != "" {
+	if key := o.key.reveal(); key != "" {
 		req.Header.Set("Authorization", "Bearer "+key)
 	}
 	return req, nil
@@ -169,7 +146,7 @@ func (o *openAIProvider) request(ctx context.Context, texts []string) (*http.Req
 // responseLimit is the size in bytes beyond which an answer is not read: 64 for a number, where the longest in use have 25 and
 // an indented line adds some more, 1 KiB for what stands around a vector, and 64 KiB for what stands around all.
 func (o *openAIProvider) responseLimit(texts int) int64 {
-	return 64<<10 + int64(texts)*(1<<10+64*int64(o.cfg.Dimensions))
+	return 64<<10 + int64(texts)*(1<<10+64*int64(o.model.Dimensions))
 }
 
 // decodeOpenAI reads the vectors of n texts from an answer, whose entries may come in any order.
@@ -204,7 +181,7 @@ func (o *openAIProvider) clause(status int, body []byte) string {
 		return text
 	}
 	message := openAIMessage(body)
-	if key := o.cfg.Key.reveal(); key != "" {
+	if key := o.key.reveal(); key != "" {
 		message = strings.ReplaceAll(message, key, "[redacted]")
 	}
 	if message = bounded(message); message != "" {

@@ -21,38 +21,40 @@ import (
 
 func TestOpenAIRequest(t *testing.T) {
 	t.Parallel()
-	four := dimensions
 	tests := []struct {
 		name   string
-		change func(*openAIConfig)
+		change func(*Settings)
 		texts  []string
 		want   request
 	}{
 		{
-			name: "plain", change: func(*openAIConfig) {}, texts: []string{"pod <id> is down", "b"},
+			name: "plain", change: func(*Settings) {}, texts: []string{"pod <id> is down", "b"},
 			want: request{Input: []string{"pod <id> is down", "b"}, EncodingFormat: "float"},
 		},
 		{
-			name: "with every option", texts: []string{"a"},
-			change: func(c *openAIConfig) {
-				c.Base64, c.SendDimensions, c.Key = true, true, newSecret("sk-123")
-				c.BaseURL += "/"
+			name: "with a key and a slash", texts: []string{"a"},
+			change: func(s *Settings) {
+				s.APIKey = newSecret("sk-123")
+				s.URL += "/"
 			},
-			want: request{Input: []string{"a"}, EncodingFormat: "base64", Dimensions: &four, authorization: "Bearer sk-123"},
+			want: request{Input: []string{"a"}, EncodingFormat: "float", authorization: "Bearer sk-123"},
 		},
 		{
-			name: "long text", texts: []string{"  alpha beta gamma delta", strings.Repeat("é", 30)},
-			change: func(c *openAIConfig) { c.MaxInput = 18 },
-			want:   request{Input: []string{"alpha beta gamma", strings.Repeat("é", 18)}, EncodingFormat: "float"},
+			name: "long text", change: func(*Settings) {},
+			texts: []string{"  " + strings.Repeat("alpha ", 2000), strings.Repeat("é", 9000)},
+			want: request{
+				Input:          []string{strings.TrimSpace(strings.Repeat("alpha ", maxOpenAIInput/6)), strings.Repeat("é", maxOpenAIInput)},
+				EncodingFormat: "float",
+			},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, embed)
-			cfg := serviceConfig(s)
-			tt.change(&cfg)
-			p, err := newOpenAI(&http.Client{}, cfg)
+			settings := serviceSettings(s)
+			tt.change(&settings)
+			p, err := newOpenAI(&http.Client{}, settings)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -85,7 +87,7 @@ func TestOpenAIAnswer(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			p, err := newOpenAI(&http.Client{}, serviceConfig(serve(t, body(tt.answer))))
+			p, err := newOpenAI(&http.Client{}, serviceSettings(serve(t, body(tt.answer))))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -261,7 +263,7 @@ func stall(_ int, _ http.ResponseWriter, r *http.Request, _ request) {
 func TestOpenAIConnectionRefused(t *testing.T) {
 	t.Parallel()
 	s := serve(t, embed)
-	e := serviceEmbedder(t, s, patient(), func(c *openAIConfig) { c.BaseURL = "http://127.0.0.1:1/v1" })
+	e := serviceEmbedder(t, s, patient(), func(s *Settings) { s.URL = "http://127.0.0.1:1/v1" })
 	_, err := e.Query(t.Context(), "some text")
 	if !errors.Is(err, ErrUnavailable) || e.Counts().Calls != 3 {
 		t.Errorf("error is %v after %d calls, want ErrUnavailable after 3", err, e.Counts().Calls)
@@ -294,7 +296,7 @@ func TestOpenAIErrorText(t *testing.T) {
 				w.WriteHeader(tt.status)
 				_, _ = io.WriteString(w, tt.body)
 			})
-			e := serviceEmbedder(t, s, patient(), func(c *openAIConfig) { c.Key = newSecret(key) })
+			e := serviceEmbedder(t, s, patient(), func(s *Settings) { s.APIKey = newSecret(key) })
 			_, err := e.Query(t.Context(), "some text")
 			kind := ErrUnavailable
 			if tt.status == 400 {
@@ -307,34 +309,31 @@ func TestOpenAIErrorText(t *testing.T) {
 	}
 }
 
-func TestOpenAIConfig(t *testing.T) {
+func TestOpenAISettings(t *testing.T) {
 	t.Parallel()
-	valid := defaultOpenAIConfig()
-	valid.BaseURL, valid.Model, valid.Dimensions = "https://example.org/v1", "m", 384
+	valid := Settings{URL: "https://example.org/v1", Model: "m", Dimensions: 384, Batch: 64}
 	tests := []struct {
 		name   string
-		change func(*openAIConfig)
+		change func(*Settings)
 		want   []string // fields that the error names
 	}{
-		{"valid", func(*openAIConfig) {}, nil},
-		{"defaults alone", func(c *openAIConfig) { *c = defaultOpenAIConfig() }, []string{"BaseURL", "Model", "Dimensions"}},
-		{"zero", func(c *openAIConfig) { *c = openAIConfig{} }, []string{"BaseURL", "Model", "Dimensions", "BatchSize", "MaxInput"}},
-		{"no scheme", func(c *openAIConfig) { c.BaseURL = "example.org/v1" }, []string{"BaseURL"}},
-		{"another scheme", func(c *openAIConfig) { c.BaseURL = "file:///etc/passwd" }, []string{"BaseURL"}},
-		{"not a URL", func(c *openAIConfig) { c.BaseURL = "http://u:hunter2@[" }, []string{"BaseURL"}},
-		{"credentials", func(c *openAIConfig) { c.BaseURL = "http://u:hunter2@example.org" }, []string{"BaseURL"}},
-		{"query", func(c *openAIConfig) { c.BaseURL = "http://example.org/?key=hunter2" }, []string{"BaseURL"}},
-		{"long name", func(c *openAIConfig) { c.Model = strings.Repeat("m", 256) }, []string{"Model"}},
-		{"dimensions", func(c *openAIConfig) { c.Dimensions = 16001 }, []string{"Dimensions"}},
-		{"batch size", func(c *openAIConfig) { c.BatchSize = 2049 }, []string{"BatchSize"}},
-		{"max input", func(c *openAIConfig) { c.MaxInput = 0 }, []string{"MaxInput"}},
+		{"valid", func(*Settings) {}, nil},
+		{"zero", func(s *Settings) { *s = Settings{} }, []string{"URL", "Model", "Dimensions", "Batch"}},
+		{"no scheme", func(s *Settings) { s.URL = "example.org/v1" }, []string{"URL"}},
+		{"another scheme", func(s *Settings) { s.URL = "file:///etc/passwd" }, []string{"URL"}},
+		{"not a URL", func(s *Settings) { s.URL = "http://u:hunter2@[" }, []string{"URL"}},
+		{"credentials", func(s *Settings) { s.URL = "http://u:hunter2@example.org" }, []string{"URL"}},
+		{"query", func(s *Settings) { s.URL = "http://example.org/?key=hunter2" }, []string{"URL"}},
+		{"long name", func(s *Settings) { s.Model = strings.Repeat("m", 256) }, []string{"Model"}},
+		{"dimensions", func(s *Settings) { s.Dimensions = 4001 }, []string{"Dimensions"}},
+		{"batch size", func(s *Settings) { s.Batch = 2049 }, []string{"Batch"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			cfg := valid
-			tt.change(&cfg)
-			_, err := newOpenAI(&http.Client{}, cfg)
+			settings := valid
+			tt.change(&settings)
+			_, err := newOpenAI(&http.Client{}, settings)
 			if diff := cmp.Diff(tt.want, fieldsNamed(err), cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("fields named by %v (-want +got):\n%s", err, diff)
 			}
@@ -343,9 +342,6 @@ func TestOpenAIConfig(t *testing.T) {
 			}
 		})
 	}
-	if _, err := newOpenAI(nil, valid); err == nil {
-		t.Error("a nil client was accepted")
-	}
 }
 
 // fieldsNamed are the first words of the lines of a configuration error, without what leads to it.
@@ -353,9 +349,8 @@ func fieldsNamed(err error) []string {
 	if err == nil {
 		return nil
 	}
-	_, text, _ := strings.Cut(err.Error(), ": ")
 	var fields []string
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(strings.TrimPrefix(err.Error(), "configure the embedder: ")) {
 		fields = append(fields, strings.Fields(line)[0])
 	}
 	return fields
@@ -373,7 +368,7 @@ func TestOpenAIRequestJSON(t *testing.T) {
 		raw <- decoded
 		return &http.Response{StatusCode: 418, Body: http.NoBody}, nil
 	})}
-	p, err := newOpenAI(client, serviceConfig(&service{url: "http://example.org/v1"}))
+	p, err := newOpenAI(client, serviceSettings(&service{url: "http://example.org/v1"}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -393,13 +388,13 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 
 func TestModelNames(t *testing.T) {
 	t.Parallel()
-	p, err := newOpenAI(&http.Client{}, serviceConfig(&service{url: "http://example.org/v1"}))
+	p, err := newOpenAI(&http.Client{}, serviceSettings(&service{url: "http://example.org/v1"}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := []Model{p.Model()}
-	for _, cfg := range []hashingConfig{{Dimensions: 64}, defaultHashingConfig()} {
-		h, err := newHashing(cfg)
+	for _, dimensions := range []int{64, 512} {
+		h, err := newHashing(dimensions)
 		if err != nil {
 			t.Fatal(err)
 		}

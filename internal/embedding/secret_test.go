@@ -14,10 +14,9 @@ func TestSecretNeverPrints(t *testing.T) {
 	t.Parallel()
 	const text = "hunter2"
 	key := newSecret(text)
-	cfg := defaultOpenAIConfig()
-	cfg.Key = key
-	hidden := struct{ cfg openAIConfig }{cfg}
-	for _, value := range []any{key, &key, cfg, &cfg, hidden, []secret{key}} {
+	settings := Settings{Provider: "openai", APIKey: key}
+	hidden := struct{ settings Settings }{settings}
+	for _, value := range []any{key, &key, settings, &settings, hidden, []Secret{key}} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t", "%p"} {
 			printed := fmt.Sprintf(verb, value)
 			if strings.Contains(printed, text) || strings.Contains(strings.ToLower(printed), fmt.Sprintf("%x", text)) {
@@ -39,7 +38,7 @@ func TestSecretNeverPrints(t *testing.T) {
 
 func TestSecretSaysWhetherItIsSet(t *testing.T) {
 	t.Parallel()
-	for key, want := range map[secret]string{
+	for key, want := range map[Secret]string{
 		newSecret("x"): "[redacted]",
 		newSecret(""):  "",
 		{}:             "",

@@ -24,7 +24,6 @@ type request struct {
 	Model          string   `json:"model"`
 	Input          []string `json:"input"`
 	EncodingFormat string   `json:"encoding_format"`
-	Dimensions     *int     `json:"dimensions"`
 
 	path          string
 	authorization string
@@ -120,10 +119,8 @@ func body(text string) answering {
 	}
 }
 
-func serviceConfig(s *service) openAIConfig {
-	cfg := defaultOpenAIConfig()
-	cfg.BaseURL, cfg.Model, cfg.Dimensions = s.url, "test-model", dimensions
-	return cfg
+func serviceSettings(s *service) Settings {
+	return Settings{URL: s.url, Model: "test-model", Dimensions: dimensions, Batch: 64}
 }
 
 // patient is a policy under which nothing ends for want of time, and retries do not wait long.
@@ -134,22 +131,22 @@ func patient() policy {
 	return cfg
 }
 
-func serviceEmbedder(t *testing.T, s *service, cfg policy, change ...func(*openAIConfig)) *Embedder {
+func serviceEmbedder(t *testing.T, s *service, cfg policy, change ...func(*Settings)) *Embedder {
 	t.Helper()
-	atService := func(c *openAIConfig) { c.BaseURL = s.url }
-	return embedderWith(t, &http.Client{}, cfg, append([]func(*openAIConfig){atService}, change...)...)
+	atService := func(settings *Settings) { settings.URL = s.url }
+	return embedderWith(t, &http.Client{}, cfg, append([]func(*Settings){atService}, change...)...)
 }
 
 // embedderWith sends by the given client, to nowhere in particular unless a change says where.
 func embedderWith(
-	t *testing.T, client *http.Client, cfg policy, change ...func(*openAIConfig),
+	t *testing.T, client *http.Client, cfg policy, change ...func(*Settings),
 ) *Embedder {
 	t.Helper()
-	providerConfig := serviceConfig(&service{url: "http://example.org/v1"})
+	settings := serviceSettings(&service{url: "http://example.org/v1"})
 	for _, c := range change {
-		c(&providerConfig)
+		c(&settings)
 	}
-	provider, err := newOpenAI(client, providerConfig)
+	provider, err := newOpenAI(client, settings)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,8 +157,8 @@ func embedderWith(
 	return e
 }
 
-func batchSize(n int) func(*openAIConfig) {
-	return func(c *openAIConfig) { c.BatchSize = n }
+func batchSize(n int) func(*Settings) {
+	return func(s *Settings) { s.Batch = n }
 }
 
 // signatures are n distinct ones.

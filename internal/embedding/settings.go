@@ -1,101 +1,99 @@
 package embedding
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"net/http"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
+	"github.com/datastorage-service/datastorage/internal/config"
 )
 
-// Settings choose a provider and its policy by plain values, as a function's environment gives them. Zero values mean defaults.
+// The names of the variables that configure the first and the next provider begin with these.
+const (
+	variablePrefix     = "DATASTORAGE_EMBEDDING_"
+	nextVariablePrefix = "DATASTORAGE_EMBEDDING_NEXT_"
+)
+
+// maxDimensions is the largest number of dimensions that pgvector indexes for halfvec with HNSW (pgvector README, "HNSW").
+const maxDimensions = 4000
+
+// Settings choose a provider and its policy. A zero field means the provider's default, or the policy's.
 type Settings struct {
-	// Provider is hashing, openai or bedrock.
+	// Provider is DATASTORAGE_EMBEDDING_PROVIDER: hashing, openai or bedrock. Default hashing. The next provider has no default.
 	Provider string
-	// Model and Dimensions are the model's; see hashingConfig, openAIConfig and bedrockConfig.
-	Model      string
+	// Model is DATASTORAGE_EMBEDDING_MODEL. Default amazon.titan-embed-text-v2:0 for bedrock; required for openai; hashing has none.
+	Model string
+	// Dimensions is DATASTORAGE_EMBEDDING_DIMENSIONS: the length of the vectors, 1 to 4000. Default 512 for hashing, 1024 for
+	// bedrock; required for openai.
 	Dimensions int
-	// URL and APIKey are for openai. APIKey is a secret.
-	URL    string
-	APIKey string
-	// Deadline is policy.Deadline.
+	// URL is DATASTORAGE_EMBEDDING_URL: the base URL of openai, without /embeddings; http or https, without credentials, query or
+	// fragment, such as http://127.0.0.1:11434/v1. Required for openai.
+	URL string
+	// APIKey is DATASTORAGE_EMBEDDING_API_KEY: the bearer token for openai. Default none.
+	APIKey Secret
+	// Deadline is DATASTORAGE_EMBEDDING_DEADLINE: how long a request waits for vectors, 1 ms to 15 min. Default 2 s.
 	Deadline time.Duration
-	// Batch is openAIConfig.BatchSize.
+	// Batch is DATASTORAGE_EMBEDDING_BATCH: texts per request to openai, 1 to 2048. Default 64; Text Embeddings Inference accepts
+	// 32 unless configured otherwise (--max-client-batch-size).
 	Batch int
-	// InFlight is policy.InFlight.
+	// InFlight is DATASTORAGE_EMBEDDING_IN_FLIGHT: concurrent calls of the provider, 1 to 1000. Default 4.
 	InFlight int
 }
 
-// Open makes the provider that the settings name and the policy around it. It calls nobody. For bedrock it takes region and
-// credentials from the environment, as the AWS SDK does.
+// ReadSettings reads the settings of the first provider and of the next one, whose variables begin with DATASTORAGE_EMBEDDING_NEXT_.
+// Without a next provider, next is the zero value. The reader reports what is missing or wrong.
+func ReadSettings(r *config.Reader) (first, next Settings) {
+	first = readSettings(r, variablePrefix)
+	if r.Optional(nextVariablePrefix+"PROVIDER") != "" {
+		return first, readSettings(r, nextVariablePrefix)
+	}
+	for _, name := range []string{"MODEL", "DIMENSIONS", "URL"} {
+		if r.Optional(nextVariablePrefix+name) != "" {
+			r.Required(nextVariablePrefix + "PROVIDER")
+			break
+		}
+	}
+	return first, Settings{}
+}
+
+func readSettings(r *config.Reader, prefix string) Settings {
+	s := Settings{
+		Provider:   r.OneOf(prefix+"PROVIDER", providerNames()...),
+		Model:      r.Optional(prefix + "MODEL"),
+		Dimensions: r.Integer(prefix+"DIMENSIONS", 0, 1, maxDimensions),
+		URL:        r.Optional(prefix + "URL"),
+		APIKey:     newSecret(r.Optional(prefix + "API_KEY")),
+		Deadline:   r.Duration(prefix+"DEADLINE", 0, minDeadline, maxDeadline),
+		Batch:      r.Integer(prefix+"BATCH", 0, 1, maxOpenAIBatch),
+		InFlight:   r.Integer(prefix+"IN_FLIGHT", 0, 1, maxInFlight),
+	}
+	kind, _ := findProvider(s.Provider)
+	for _, name := range kind.required {
+		r.Required(prefix + name)
+	}
+	return s
+}
+
+// Open makes the provider of the settings and the policy around it. It makes no call.
 func Open(ctx context.Context, s Settings) (*Embedder, error) {
-	p, err := s.provider(ctx)
+	p, err := s.openProvider(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("embedding provider %s: %w", s.Provider, err)
 	}
 	config := defaultPolicy()
-	if s.Deadline != 0 {
-		config.Deadline = s.Deadline
-	}
-	if s.InFlight != 0 {
-		config.InFlight = s.InFlight
-	}
+	config.Deadline = cmp.Or(s.Deadline, config.Deadline)
+	config.InFlight = cmp.Or(s.InFlight, config.InFlight)
 	return newEmbedder(p, config)
 }
 
-// transport keeps as many connections open as calls may be under way; the default keeps two.
-func (s Settings) transport() http.RoundTripper {
-	transport, ok := http.DefaultTransport.(*http.Transport)
-	if !ok {
-		return http.DefaultTransport
+func (s Settings) openProvider(ctx context.Context) (provider, error) {
+	kind, err := findProvider(s.Provider)
+	if err != nil {
+		return nil, err
 	}
-	own := transport.Clone()
-	own.MaxIdleConnsPerHost = max(s.InFlight, defaultPolicy().InFlight)
-	return own
-}
-
-// String hides the secret.
-func (s Settings) String() string {
-	return fmt.Sprintf("{Provider:%s Model:%s Dimensions:%d URL:%s APIKey:%v}", s.Provider, s.Model, s.Dimensions, s.URL, newSecret(s.APIKey))
-}
-
-// GoString hides the secret.
-func (s Settings) GoString() string { return s.String() }
-
-func (s Settings) provider(ctx context.Context) (provider, error) {
-	switch s.Provider {
-	case "hashing":
-		config := defaultHashingConfig()
-		if s.Dimensions != 0 {
-			config.Dimensions = s.Dimensions
-		}
-		return newHashing(config)
-	case "openai":
-		config := defaultOpenAIConfig()
-		config.BaseURL, config.Model, config.Dimensions, config.Key = s.URL, s.Model, s.Dimensions, newSecret(s.APIKey)
-		if s.Batch != 0 {
-			config.BatchSize = s.Batch
-		}
-		return newOpenAI(&http.Client{Transport: s.transport()}, config)
-	case "bedrock":
-		config := defaultBedrockConfig()
-		if s.Model != "" {
-			config.Model = s.Model
-		}
-		if s.Dimensions != 0 {
-			config.Dimensions = s.Dimensions
-		}
-		sdk, err := awsconfig.LoadDefaultConfig(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("read the AWS configuration: %w", err)
-		}
-		// Retries are this package's policy.
-		sdk.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
-		return newBedrock(bedrockruntime.NewFromConfig(sdk), config)
-	default:
-		return nil, fmt.Errorf("must be hashing, openai or bedrock")
-	}
+	s.Model = cmp.Or(s.Model, kind.defaults.Model)
+	s.Dimensions = cmp.Or(s.Dimensions, kind.defaults.Dimensions)
+	s.Batch = cmp.Or(s.Batch, kind.defaults.Batch)
+	return kind.open(ctx, s)
 }

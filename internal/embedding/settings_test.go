@@ -1,10 +1,11 @@
 package embedding_test
 
 import (
-	"fmt"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/datastorage-service/datastorage/internal/config"
 	"github.com/datastorage-service/datastorage/internal/embedding"
 )
 
@@ -39,9 +40,9 @@ func TestOpenRefusesBadSettings(t *testing.T) {
 		settings embedding.Settings
 		want     string
 	}{
-		{embedding.Settings{Provider: "magic"}, "hashing, openai or bedrock"},
+		{embedding.Settings{Provider: "magic"}, "hashing, openai, bedrock"},
 		{embedding.Settings{Provider: "hashing", Dimensions: 3}, "Dimensions"},
-		{embedding.Settings{Provider: "openai", Model: "m", Dimensions: 3}, "BaseURL"},
+		{embedding.Settings{Provider: "openai", Model: "m", Dimensions: 3}, "URL"},
 		{embedding.Settings{Provider: "openai", URL: "http://h/v1", Dimensions: 3}, "Model"},
 		{embedding.Settings{Provider: "bedrock", Model: "titan"}, "Model"},
 		{embedding.Settings{Provider: "hashing", InFlight: -1}, "InFlight"},
@@ -53,12 +54,64 @@ func TestOpenRefusesBadSettings(t *testing.T) {
 	}
 }
 
-func TestSettingsHideTheKey(t *testing.T) {
+func env(pairs ...string) *config.Reader {
+	return config.NewReader(func(name string) string {
+		for _, pair := range pairs {
+			if key, value, _ := strings.Cut(pair, "="); key == name {
+				return value
+			}
+		}
+		return ""
+	})
+}
+
+// TestReadSettings reads both providers, each from its own variables.
+func TestReadSettings(t *testing.T) {
 	t.Parallel()
-	s := embedding.Settings{Provider: "openai", APIKey: "sk-very-secret"}
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
-		if text := fmt.Sprintf(verb, s); strings.Contains(text, "secret") {
-			t.Errorf("%s prints the key: %s", verb, text)
+	r := env(
+		"DATASTORAGE_EMBEDDING_NEXT_PROVIDER=openai", "DATASTORAGE_EMBEDDING_NEXT_URL=http://h/v1", "DATASTORAGE_EMBEDDING_NEXT_MODEL=m",
+		"DATASTORAGE_EMBEDDING_NEXT_DIMENSIONS=8", "DATASTORAGE_EMBEDDING_NEXT_API_KEY=key", "DATASTORAGE_EMBEDDING_NEXT_DEADLINE=3s",
+		"DATASTORAGE_EMBEDDING_NEXT_BATCH=7", "DATASTORAGE_EMBEDDING_NEXT_IN_FLIGHT=5")
+	first, next := embedding.ReadSettings(r)
+	if r.Err() != nil || first != (embedding.Settings{Provider: "hashing"}) {
+		t.Errorf("first %+v, %v, want the defaults of hashing", first, r.Err())
+	}
+	if next.APIKey == (embedding.Secret{}) {
+		t.Error("the key is missing")
+	}
+	next.APIKey = embedding.Secret{} // it compares by its address
+	want := embedding.Settings{
+		Provider: "openai", Model: "m", Dimensions: 8, URL: "http://h/v1", Deadline: 3 * time.Second, Batch: 7, InFlight: 5,
+	}
+	if next != want {
+		t.Errorf("next %+v, want %+v", next, want)
+	}
+}
+
+// TestReadSettingsNamesEveryVariable shows that every variable that is missing or wrong is named, whichever provider it belongs to.
+func TestReadSettingsNamesEveryVariable(t *testing.T) {
+	t.Parallel()
+	for setting, named := range map[string]string{
+		"DATASTORAGE_EMBEDDING_PROVIDER=openAI":      "DATASTORAGE_EMBEDDING_PROVIDER must be one of hashing, openai, bedrock",
+		"DATASTORAGE_EMBEDDING_DIMENSIONS=4001":      "DATASTORAGE_EMBEDDING_DIMENSIONS",
+		"DATASTORAGE_EMBEDDING_DEADLINE=16m":         "DATASTORAGE_EMBEDDING_DEADLINE",
+		"DATASTORAGE_EMBEDDING_BATCH=2049":           "DATASTORAGE_EMBEDDING_BATCH",
+		"DATASTORAGE_EMBEDDING_IN_FLIGHT=1001":       "DATASTORAGE_EMBEDDING_IN_FLIGHT",
+		"DATASTORAGE_EMBEDDING_NEXT_MODEL=m":         "DATASTORAGE_EMBEDDING_NEXT_PROVIDER",
+		"DATASTORAGE_EMBEDDING_NEXT_DIMENSIONS=64":   "DATASTORAGE_EMBEDDING_NEXT_PROVIDER",
+		"DATASTORAGE_EMBEDDING_NEXT_PROVIDER=none":   "DATASTORAGE_EMBEDDING_NEXT_PROVIDER",
+		"DATASTORAGE_EMBEDDING_NEXT_PROVIDER=openai": "DATASTORAGE_EMBEDDING_NEXT_URL",
+	} {
+		r := env(setting)
+		if embedding.ReadSettings(r); r.Err() == nil || !strings.Contains(r.Err().Error(), named) {
+			t.Errorf("%s: %v, want %s", setting, r.Err(), named)
+		}
+	}
+	r := env("DATASTORAGE_EMBEDDING_PROVIDER=openai")
+	embedding.ReadSettings(r)
+	for _, name := range []string{"URL", "MODEL", "DIMENSIONS"} {
+		if r.Err() == nil || !strings.Contains(r.Err().Error(), "DATASTORAGE_EMBEDDING_"+name+" must be set") {
+			t.Errorf("DATASTORAGE_EMBEDDING_%s is missing from %v", name, r.Err())
 		}
 	}
 }

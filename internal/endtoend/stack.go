@@ -16,11 +16,11 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/datastorage-service/datastorage/client"
-	"github.com/datastorage-service/datastorage/internal/config"
 	"github.com/datastorage-service/datastorage/internal/embedding"
 	"github.com/datastorage-service/datastorage/internal/functiontest"
 	"github.com/datastorage-service/datastorage/internal/gateway"
 	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/migrate"
 	"github.com/datastorage-service/datastorage/internal/pgserver"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
@@ -137,19 +137,12 @@ func newDatabase(tb testing.TB, server *pgserver.Server) *postgrestest.Database 
 // registerModels does what a deployment does. The first model becomes the active one, and takes the place of the test database's own.
 func registerModels(tb testing.TB, database *postgrestest.Database, getenv func(string) string) {
 	tb.Helper()
-	first, next, err := config.LoadEmbedding(getenv)
-	if err != nil {
-		tb.Fatalf("embedding settings: %v", err)
-	}
-	models, err := embedding.OpenModels(tb.Context(), embedding.Settings(first), embedding.Settings(next))
+	models, err := embedding.LoadModels(tb.Context(), getenv)
 	if err != nil {
 		tb.Fatalf("embedding providers: %v", err)
 	}
-	for _, embedder := range models {
-		model := embedder.Model()
-		if err := migrations.RegisterModel(tb.Context(), database.AdminURL(), model.String(), model.Dimensions); err != nil {
-			tb.Fatalf("register a model: %v", err)
-		}
+	if err := migrate.RegisterModels(tb.Context(), database.AdminURL(), models); err != nil {
+		tb.Fatalf("register the models: %v", err)
 	}
 	if _, err := migrations.ActivateModel(tb.Context(), database.AdminURL(), models[0].Model().String(), false); err != nil {
 		tb.Fatalf("activate the model: %v", err)

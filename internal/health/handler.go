@@ -19,9 +19,9 @@ import (
 // checkTimeout bounds each check of /ready.
 const checkTimeout = time.Second
 
-// PingTimeout is how long a connection that was idle may take to show that it is alive: a sandbox that was frozen may find all of its
+// pingTimeout is how long a connection that was idle may take to show that it is alive: a sandbox that was frozen may find all of its
 // connections dead, and a check is to have time for a new one.
-const PingTimeout = checkTimeout / 4
+const pingTimeout = checkTimeout / 4
 
 // Config are the parts of a health function. All are required but Telemetry.
 type Config struct {

@@ -31,6 +31,51 @@ func Format(tree any) ([]byte, error) {
 	return appendTree(nil, tree, func(out []byte, number json.Number) ([]byte, error) { return append(out, number...), nil })
 }
 
+// AppendFormatted appends the RFC 8785 form of a text that Format wrote; the two differ in their numbers only. exact is false if a
+// number loses digits here: InexactNumbers of the tree names those that do.
+func AppendFormatted(out []byte, text string) (_ []byte, exact bool, err error) {
+	exact = true
+	for text != "" {
+		token := text[:tokenLen(text)]
+		text = text[len(token):]
+		if !startsNumber(token[0]) {
+			out = append(out, token...)
+			continue
+		}
+		exact = exact && exactNumber(token)
+		if out, err = appendLiteral(out, json.Number(token)); err != nil {
+			return nil, false, err
+		}
+	}
+	return out, exact, nil
+}
+
+// tokenLen returns the length of the string or number that text starts with, and 1 for anything else.
+func tokenLen(text string) int {
+	switch {
+	case text[0] == '"':
+		return stringLen(text)
+	case startsNumber(text[0]):
+		return len(text) - len(strings.TrimLeft(text, "+-.0123456789Ee"))
+	}
+	return 1
+}
+
+func startsNumber(c byte) bool { return c == '-' || c >= '0' && c <= '9' }
+
+// stringLen returns the length of the JSON string that text starts with, quotation marks included.
+func stringLen(text string) int {
+	for i := 1; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+	return len(text)
+}
+
 // appendTree writes a tree with its keys in the order of RFC 8785, and its numbers as told.
 func appendTree(out []byte, v any, number func([]byte, json.Number) ([]byte, error)) ([]byte, error) {
 	switch v := v.(type) {
@@ -171,9 +216,6 @@ func AppendNumber(out []byte, f float64) ([]byte, error) {
 // A document that carries this map beside the tree has different canonical bytes for different numbers. It is nil when all
 // numbers are exact.
 func InexactNumbers(v any) map[string]string {
-	if !holdsInexact(v) {
-		return nil
-	}
 	var found map[string]string
 	walkNumbers(v, "", func(pointer, literal string) {
 		if exactNumber(literal) {
@@ -185,23 +227,6 @@ func InexactNumbers(v any) map[string]string {
 		found[pointer] = literal
 	})
 	return found
-}
-
-// holdsInexact spares nearly every document the pointers to its numbers.
-func holdsInexact(v any) bool {
-	switch v := v.(type) {
-	case json.Number:
-		return !exactNumber(v.String())
-	case []any:
-		return slices.ContainsFunc(v, holdsInexact)
-	case map[string]any:
-		for _, item := range v {
-			if holdsInexact(item) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 func walkNumbers(v any, pointer string, visit func(pointer, literal string)) {

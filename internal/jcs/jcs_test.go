@@ -91,6 +91,14 @@ func TestAppend(t *testing.T) {
 			if diff := cmp.Diff(tt.want, string(got)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
+			text, err := jcs.Format(parse(t, tt.in))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, _, err = jcs.AppendFormatted(nil, string(text))
+			if diff := cmp.Diff(tt.want, string(got)); diff != "" || err != nil {
+				t.Errorf("of the formatted text (-want +got):\n%s%v", diff, err)
+			}
 		})
 	}
 }
@@ -125,6 +133,13 @@ func TestInexactNumbers(t *testing.T) {
 			t.Parallel()
 			if diff := cmp.Diff(tt.want, jcs.InexactNumbers(parse(t, tt.in))); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
+			}
+			text, err := jcs.Format(parse(t, tt.in))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, exact, err := jcs.AppendFormatted(nil, string(text)); err != nil || exact != (tt.want == nil) {
+				t.Errorf("of the formatted text: exact %t, %v", exact, err)
 			}
 		})
 	}
@@ -227,6 +242,14 @@ func FuzzAppend(f *testing.F) {
 		}
 		if !json.Valid(got) {
 			t.Errorf("not JSON: %s", got)
+		}
+		text, err := jcs.Format(tree)
+		if err != nil {
+			t.Fatalf("%q: %v", data, err)
+		}
+		fromText, exact, err := jcs.AppendFormatted(nil, string(text))
+		if err != nil || string(fromText) != string(got) || exact != (jcs.InexactNumbers(tree) == nil) {
+			t.Errorf("%s, of the formatted text %s, exact %t, %v", got, fromText, exact, err)
 		}
 		again, err := jcs.Append(nil, parse(t, string(got)))
 		if err != nil || string(again) != string(got) {

@@ -20,17 +20,18 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/datastorage-service/datastorage/internal/localstack"
-	"github.com/datastorage-service/datastorage/internal/write"
 )
 
-// Rejects is the write function's rejects queue. LocalStack's, on the loopback interface, is reached with LocalStack's own credentials.
-func Rejects(queueURL string) *write.Rejects {
+// RejectsOptions are the options of the client of a rejects queue: a queue on the loopback interface is LocalStack's and takes
+// LocalStack's credentials.
+func RejectsOptions(queueURL string) []func(*awsconfig.LoadOptions) error {
 	address, err := url.Parse(queueURL)
 	if err != nil || address.Hostname() != "127.0.0.1" {
-		return write.NewRejects(queueURL)
+		return nil
 	}
-	return write.NewRejects(queueURL, awsconfig.WithRegion(localstack.Region),
-		awsconfig.WithCredentialsProvider(localstack.Credentials()))
+	return []func(*awsconfig.LoadOptions) error{
+		awsconfig.WithRegion(localstack.Region), awsconfig.WithCredentialsProvider(localstack.Credentials()),
+	}
 }
 
 // Queues are the queues of a deployment, by their URLs.

@@ -7,10 +7,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/datastorage-service/datastorage/internal/config"
 	"github.com/datastorage-service/datastorage/internal/embedding"
+	"github.com/datastorage-service/datastorage/internal/migrate"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
-	"github.com/datastorage-service/datastorage/migrations"
 )
 
 // upkeepInterval is how often the local stack makes what is missing; the template's schedule is slower, nobody waits there.
@@ -68,19 +67,9 @@ func with(getenv func(string) string, variable, value string) func(string) strin
 
 // RegisterModels makes the embedding models of the settings known to the database.
 func RegisterModels(ctx context.Context, getenv func(string) string, adminURL string) error {
-	first, next, err := config.LoadEmbedding(getenv)
-	if err != nil {
-		return err
-	}
-	models, err := embedding.OpenModels(ctx, embedding.Settings(first), embedding.Settings(next))
+	models, err := embedding.LoadModels(ctx, getenv)
 	if err != nil {
 		return fmt.Errorf("open the embedding provider: %w", err)
 	}
-	for _, embedder := range models {
-		model := embedder.Model()
-		if err := migrations.RegisterModel(ctx, adminURL, model.String(), model.Dimensions); err != nil {
-			return err
-		}
-	}
-	return nil
+	return migrate.RegisterModels(ctx, adminURL, models)
 }

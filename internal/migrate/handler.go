@@ -90,12 +90,21 @@ func (h *Handler) run(ctx context.Context, order Order) (Done, error) {
 			return done, fmt.Errorf("migrate: %w", err)
 		}
 	}
-	for _, embedder := range h.config.Models {
-		model := embedder.Model()
-		if err := migrations.RegisterModel(ctx, url, model.String(), model.Dimensions); err != nil {
-			return done, fmt.Errorf("migrate: %w", err)
-		}
+	if err := RegisterModels(ctx, url, h.config.Models); err != nil {
+		return done, fmt.Errorf("migrate: %w", err)
 	}
 	h.config.Log.InfoContext(ctx, "migrated", slog.Any("applied", done.Applied), slog.Int64("version", done.Version))
 	return done, nil
+}
+
+// RegisterModels makes the models known to the database; the first one of a new database becomes the active one. It connects as
+// the schema's owner.
+func RegisterModels(ctx context.Context, url string, models embedding.Models) error {
+	for _, embedder := range models {
+		model := embedder.Model()
+		if err := migrations.RegisterModel(ctx, url, model.String(), model.Dimensions); err != nil {
+			return err
+		}
+	}
+	return nil
 }

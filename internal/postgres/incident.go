@@ -69,7 +69,7 @@ func (s *Store) Incidents(
 	filter := filterJSON(f)
 	return retry(ctx, "count the occurrences", func(ctx context.Context) (map[audit.ID]*Incident, error) {
 		counts, err := s.queries.IncidentOutcomes(ctx, s.pool, dbsqlc.IncidentOutcomesParams{
-			Filter: filter, Found: incidents, Except: except,
+			Filter: filter, IncidentIds: incidents, Except: except,
 		})
 		if err != nil {
 			return nil, err
@@ -82,7 +82,7 @@ func (s *Store) Incidents(
 			found[row.IncidentID].count(row)
 		}
 		rows, err := s.queries.IncidentRemediations(ctx, s.pool, dbsqlc.IncidentRemediationsParams{
-			Filter: filter, Found: incidents, Except: except, PerSignature: int64(newest), Budget: workflowBytes,
+			Filter: filter, IncidentIds: incidents, Except: except, PerSignature: int64(newest), Budget: workflowBytes,
 		})
 		for _, row := range rows {
 			// Written between the two statements: not counted, so not shown.

@@ -166,7 +166,7 @@ func (a *attempt) distinctSignatures(signatures []audit.Signature) signatureArra
 }
 
 func (a *signatureArrays) add(signature audit.Signature) {
-	document := lexical.Analyze(signature.Text)
+	document := signature.Terms()
 	a.ids = append(a.ids, signature.ID)
 	a.incidents = append(a.incidents, signature.IncidentID)
 	a.texts = append(a.texts, signature.Text)

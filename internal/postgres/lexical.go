@@ -27,11 +27,11 @@ const (
 // Weigh weighs the terms of a query by how rare they are among the signatures.
 func (s *Store) Weigh(ctx context.Context, query lexical.Query) (*lexical.Scorer, lexical.Statistics, error) {
 	statistics, err := retry(ctx, "count terms", func(ctx context.Context) (lexical.Statistics, error) {
-		total, err := s.queries.LexicalStatistics(ctx, s.pool, dbsqlc.LexicalStatisticsParams{Few: manySignatures})
+		total, err := s.queries.LexicalStatistics(ctx, s.pool, dbsqlc.LexicalStatisticsParams{MinSignatures: manySignatures})
 		if err != nil {
 			return lexical.Statistics{}, err
 		}
-		counted, err := s.queries.LexicalFrequencies(ctx, s.pool, dbsqlc.LexicalFrequenciesParams{Terms: numbers(query.Terms()), Most: countTo})
+		counted, err := s.queries.LexicalFrequencies(ctx, s.pool, dbsqlc.LexicalFrequenciesParams{Terms: numbers(query.Terms()), MaxCount: countTo})
 		statistics := lexical.Statistics{Signatures: total.Signatures, MeanLength: total.MeanLength, Holding: map[lexical.Term]int64{}}
 		for _, row := range counted {
 			statistics.Holding[lexical.Term(row.Term)] = row.Signatures
@@ -229,7 +229,7 @@ func (s *Store) Analyze(ctx context.Context, signatures []audit.Signature) (int6
 // CountTerms counts anew what searches need to weigh terms, if enough has changed, and answers whether it had.
 func (s *Store) CountTerms(ctx context.Context) (bool, error) {
 	return retry(ctx, "count terms", func(ctx context.Context) (bool, error) {
-		return s.queries.LexicalCount(ctx, s.pool, dbsqlc.LexicalCountParams{Few: frequent})
+		return s.queries.LexicalCount(ctx, s.pool, dbsqlc.LexicalCountParams{Frequent: frequent})
 	})
 }
 

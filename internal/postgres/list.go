@@ -22,7 +22,7 @@ func (s *Store) List(ctx context.Context, f audit.Filter, p audit.PageRequest) (
 			func(r dbsqlc.RemediationListRow) int64 { return r.Fetched },
 			func(r dbsqlc.RemediationListRow) audit.Stored { return storedRemediation(r.RemediationAudit) })
 		if p.Total {
-			total, err := s.queries.RemediationCount(ctx, s.pool, dbsqlc.RemediationCountParams{Filter: params.Filter, Most: math.MaxInt64})
+			total, err := s.queries.RemediationCount(ctx, s.pool, dbsqlc.RemediationCountParams{Filter: params.Filter, MaxCount: math.MaxInt64})
 			if err != nil {
 				return audit.Page[audit.Stored]{}, err
 			}

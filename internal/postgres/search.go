@@ -67,7 +67,7 @@ func (s *Store) fewMatch(ctx context.Context, f audit.Filter) (bool, error) {
 		return false, nil
 	}
 	return retry(ctx, "count what matches", func(ctx context.Context) (bool, error) {
-		count, err := s.queries.RemediationCount(ctx, s.pool, dbsqlc.RemediationCountParams{Filter: filterJSON(f), Most: exactBelow + 1})
+		count, err := s.queries.RemediationCount(ctx, s.pool, dbsqlc.RemediationCountParams{Filter: filterJSON(f), MaxCount: exactBelow + 1})
 		return count <= exactBelow, err
 	})
 }

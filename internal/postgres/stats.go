@@ -61,7 +61,7 @@ func (s *Store) Trend(ctx context.Context, starts []time.Time, f audit.Filter) (
 	}
 	counts := make([]audit.StatusCounts, len(starts))
 	for _, row := range rows {
-		counts[row.Place-1] = audit.StatusCounts{
+		counts[row.Bucket-1] = audit.StatusCounts{
 			Pending: row.Pending, Running: row.Running, Success: row.Success, Failure: row.Failure,
 		}
 	}

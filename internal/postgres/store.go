@@ -57,18 +57,9 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 // no other endpoint.
 type Stores struct{ Writer, Reader *Store }
 
-// OpenFunction makes the stores of a function as its settings say, for the rest as config does. Like Open, it does not connect.
-func OpenFunction(ctx context.Context, settings access.Settings, config Config) (Stores, error) {
-	databases, err := access.Open(ctx, settings)
-	if err != nil {
-		return Stores{}, fmt.Errorf("reach the database: %w", err)
-	}
-	config.MaxConns = settings.MaxConns
-	return OpenDatabases(ctx, databases, config)
-}
-
-// OpenDatabases makes the stores of two ways into the database, for the rest with the same configuration.
-func OpenDatabases(ctx context.Context, databases access.Databases, config Config) (Stores, error) {
+// OpenStores makes the stores of a function on its endpoints, with the same configuration for the rest. Like Open, it does not connect.
+func OpenStores(ctx context.Context, databases access.Databases, config Config) (Stores, error) {
+	config.MaxConns = databases.MaxConns
 	config.Database = databases.Writer
 	writer, err := Open(ctx, config)
 	if err != nil || databases.Reader == databases.Writer {

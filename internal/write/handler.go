@@ -1,5 +1,6 @@
-// Package write answers the write function's events, API Gateway's and SQS's: it decodes, makes the vectors that are missing, appends,
-// and answers. It knows neither SQL nor how vectors are made.
+// Package write handles the events of the write function, requests of API Gateway and batches of
+// SQS messages: it decodes the records, obtains the vectors that are missing, appends both to the
+// store and responds. It contains no SQL and does not make vectors itself.
 package write
 
 import (
@@ -20,22 +21,23 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
-// Config are the parts of a write function. All are required but Rejects, Telemetry and Now.
+// Config has the dependencies of a write function. All are required except Rejects, Telemetry and Now.
 type Config struct {
 	Store  *postgres.Store
 	Models embedding.Models
 	Log    *slog.Logger
-	// Timeout bounds a request. What is read from a queue has the function's own time.
+	// Timeout limits an HTTP request. A batch of messages may use the time of the invocation.
 	Timeout time.Duration
-	// Rejects gets the bad records of messages whose other records are stored; nil means that such messages are reported instead.
+	// Rejects receives the bad records of messages whose other records are stored. If nil, such
+	// messages are reported as failed.
 	Rejects *Rejects
-	// Telemetry gets metrics and traces; nil means that nothing does.
+	// Telemetry receives metrics and traces. It may be nil.
 	Telemetry *telemetry.Telemetry
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
 
-// New makes the function; an error names the part that is missing.
+// New returns the function, or an error that names the missing dependency.
 func New(config Config) (*Function, error) {
 	if config.Store == nil {
 		return nil, errors.New("write: Store must be set")
@@ -48,46 +50,46 @@ func New(config Config) (*Function, error) {
 	}
 	config.Log = telemetry.Logger(config.Log)
 	h := handler{config}
-	front, err := api.NewRouter(api.Routes{
-		"createRemediation":  h.create,
-		"createRemediations": h.createBatch,
-		"updateRemediation":  h.update,
-		"createAIAnalysis":   child(h, (*api.Request).AIAnalysis),
-		"createWorkflow":     child(h, (*api.Request).Workflow),
-		"createExecution":    child(h, (*api.Request).Execution),
+	router, err := api.NewRouter(api.Routes{
+		"createRemediation":  h.createRemediation,
+		"createRemediations": h.createRemediations,
+		"updateRemediation":  h.updateRemediation,
+		"createAIAnalysis":   createChild(h, (*api.Request).AIAnalysis),
+		"createWorkflow":     createChild(h, (*api.Request).Workflow),
+		"createExecution":    createChild(h, (*api.Request).Execution),
 	}, api.Options{Timeout: config.Timeout, Log: config.Log, Telemetry: config.Telemetry})
 	if err != nil {
 		return nil, err
 	}
-	return &Function{front: front, queue: queue{h}}, nil
+	return &Function{router: router, queue: queue{h}}, nil
 }
 
-// Function answers both kinds of events. It is a lambda.Handler, safe for concurrent use.
+// Function handles both kinds of events. It is a lambda.Handler and safe for concurrent use.
 type Function struct {
-	front *api.Router
-	queue queue
+	router *api.Router
+	queue  queue
 }
 
-// Invoke answers one event, told apart by its shape. An error makes the platform count the invocation as failed: of the queue, every
-// message comes again.
+// Invoke handles one event, an API Gateway request or an SQS batch, distinguished by the payload.
+// If it returns an error, Lambda redelivers every message of the batch.
 func (f *Function) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	if fromQueue(payload) {
-		return f.queue.invoke(ctx, payload)
+	if isQueueEvent(payload) {
+		return f.queue.handleEvent(ctx, payload)
 	}
 	var event events.APIGatewayV2HTTPRequest
 	if err := json.Unmarshal(payload, &event); err != nil {
 		return nil, fmt.Errorf("read the event: %w", err)
 	}
-	response, err := f.front.Invoke(ctx, event)
+	response, err := f.router.Invoke(ctx, event)
 	if err != nil {
 		return nil, err
 	}
 	return json.Marshal(response)
 }
 
-// fromQueue looks at the beginning of the event: Lambda's events of queues have the one member Records, API Gateway's have none of the
-// name.
-func fromQueue(payload []byte) bool {
+// isQueueEvent tests the first member of the event without decoding it: the only member of an SQS
+// event is Records, and API Gateway's events have no member of that name.
+func isQueueEvent(payload []byte) bool {
 	const space = " \t\r\n"
 	members, isObject := bytes.CutPrefix(bytes.TrimLeft(payload, space), []byte("{"))
 	return isObject && bytes.HasPrefix(bytes.TrimLeft(members, space), []byte(`"Records"`))
@@ -95,7 +97,7 @@ func fromQueue(payload []byte) bool {
 
 type handler struct{ Config }
 
-func (h handler) create(ctx context.Context, r *api.Request) (*api.Response, error) {
+func (h handler) createRemediation(ctx context.Context, r *api.Request) (*api.Response, error) {
 	remediation, err := r.Remediation()
 	if err != nil {
 		return nil, err
@@ -107,35 +109,33 @@ func (h handler) create(ctx context.Context, r *api.Request) (*api.Response, err
 	return api.RespondCreated(remediation.RemediationID, written[0])
 }
 
-func (h handler) createBatch(ctx context.Context, r *api.Request) (*api.Response, error) {
+func (h handler) createRemediations(ctx context.Context, r *api.Request) (*api.Response, error) {
 	batch, err := r.Batch()
 	if err != nil {
 		return nil, err
 	}
 	telemetry.Observe(ctx, telemetry.BatchSize, float64(len(batch)))
-	var good []audit.Record
-	var places []int
+	var valid []audit.Record
+	var indexes []int
 	results := make([]audit.Written, len(batch))
-	for i, one := range batch {
-		if results[i].Err = one.Err; one.Err == nil {
-			good = append(good, one.Remediation)
-			places = append(places, i)
+	for i, item := range batch {
+		if results[i].Err = item.Err; item.Err == nil {
+			valid = append(valid, item.Remediation)
+			indexes = append(indexes, i)
 		}
 	}
-	written, err := h.appendRecords(ctx, r.Actor(), good...)
+	written, err := h.appendRecords(ctx, r.Actor(), valid...)
 	if err != nil {
 		return nil, err
 	}
-	for i, place := range places {
-		results[place] = written[i]
+	for i, index := range indexes {
+		results[index] = written[i]
 	}
 	return r.RespondBatch(batch, results), nil
 }
 
-// child is the handler of a record that belongs to the path's remediation.
-func child[R audit.Record](
-	h handler, decode func(*api.Request) (R, error),
-) api.Handler {
+// createChild returns the handler of a record that belongs to the remediation in the path.
+func createChild[R audit.Record](h handler, decode func(*api.Request) (R, error)) api.Handler {
 	return func(ctx context.Context, r *api.Request) (*api.Response, error) {
 		record, err := decode(r)
 		if err != nil {
@@ -153,7 +153,7 @@ func child[R audit.Record](
 	}
 }
 
-func (h handler) update(ctx context.Context, r *api.Request) (*api.Response, error) {
+func (h handler) updateRemediation(ctx context.Context, r *api.Request) (*api.Response, error) {
 	update, err := r.Update()
 	if err != nil {
 		return nil, err
@@ -162,7 +162,7 @@ func (h handler) update(ctx context.Context, r *api.Request) (*api.Response, err
 	if err != nil {
 		return nil, err
 	}
-	signatures, err := h.signatureAfter(ctx, update)
+	signatures, err := h.signatureAfterUpdate(ctx, update)
 	if err != nil {
 		return nil, err
 	}
@@ -176,9 +176,10 @@ func (h handler) update(ctx context.Context, r *api.Request) (*api.Response, err
 	return api.RespondUpdated(*written[0].Remediation, written[0].Replayed), nil
 }
 
-// signatureAfter is the signature that the remediation will have, if the update touches what signatures are made of: its vector is
-// made before the row is locked. An update that overtakes this one leaves the vector to the maintain function.
-func (h handler) signatureAfter(ctx context.Context, update *audit.Update) ([]audit.Signature, error) {
+// signatureAfterUpdate returns the signature that the remediation will have if the update changes
+// the text of signatures, so that its vector is made before the store locks the row. If another
+// update is committed first, the maintain function makes the vector.
+func (h handler) signatureAfterUpdate(ctx context.Context, update *audit.Update) ([]audit.Signature, error) {
 	if !update.ErrorMessage.Set && !update.WorkflowYAML.Set {
 		return nil, nil
 	}
@@ -188,7 +189,7 @@ func (h handler) signatureAfter(ctx context.Context, update *audit.Update) ([]au
 	}
 	next, changed, err := update.Apply(stored)
 	if err != nil || !changed || next.SameTexts(&stored) {
-		return nil, nil //nolint:nilerr // the store judges the update again, under the lock
+		return nil, nil //nolint:nilerr // the store applies the update again, under the lock
 	}
 	return []audit.Signature{next.Signature()}, nil
 }
@@ -197,22 +198,30 @@ func (h handler) signatureAfter(ctx context.Context, update *audit.Update) ([]au
 func (h handler) appendRecords(ctx context.Context, actor string, records ...audit.Record) ([]audit.Written, error) {
 	now := h.Now()
 	entries := make([]audit.Entry, len(records))
-	var signatures []audit.Signature
 	for i, record := range records {
 		entry, err := audit.NewEntry(record, actor, now)
 		if err != nil {
 			return nil, err
 		}
 		entries[i] = entry
+	}
+	return h.appendWithVectors(ctx, entries, newSignatures(entries), postgres.AppendOptions{})
+}
+
+// newSignatures returns the signatures of the remediations among the entries.
+func newSignatures(entries []audit.Entry) []audit.Signature {
+	var signatures []audit.Signature
+	for _, entry := range entries {
 		if entry.Kind == audit.KindRemediation {
 			signatures = append(signatures, entry.Signature)
 		}
 	}
-	return h.appendWithVectors(ctx, entries, signatures, postgres.AppendOptions{})
+	return signatures
 }
 
-// appendWithVectors appends entries with the vectors that their signatures lack. Vectors take no longer than the embedder's deadline, and a
-// record is never lost for want of one: it is stored, and its vector is pending.
+// appendWithVectors appends entries with the vectors that the signatures lack. Vectors take no
+// longer than the embedder's deadline; a record whose vector is missing is stored all the same,
+// with its embedding pending.
 func (h handler) appendWithVectors(
 	ctx context.Context, entries []audit.Entry, signatures []audit.Signature, options postgres.AppendOptions,
 ) ([]audit.Written, error) {
@@ -235,19 +244,22 @@ func (h handler) appendWithVectors(
 	if err != nil {
 		return nil, err
 	}
-	noteStored(embedder, entries, options.Vectors, written)
+	noteStoredVectors(embedder, entries, options.Vectors, written)
 	return written, nil
 }
 
-// noteStored tells the embedder which vectors are committed. Its memory is not the store's: the store remembers which signatures exist, so
-// as not to send their text again; the embedder, which of them have a vector of its model, so as not to make it again.
-func noteStored(embedder *embedding.Embedder, entries []audit.Entry, vectors postgres.Vectors, written []audit.Written) {
+// noteStoredVectors tells the embedder which vectors are committed. Two caches depend on a commit:
+// the store's remembers which signatures exist, so that their text is not sent again; the
+// embedder's, which of them have a vector of its model, so that it is not made again.
+func noteStoredVectors(
+	embedder *embedding.Embedder, entries []audit.Entry, vectors postgres.Vectors, written []audit.Written,
+) {
 	for i, w := range written {
 		switch id := entries[i].Signature.ID; {
 		case w.Err == nil && vectors[id] != nil:
 			embedder.Stored(id)
 		case w.Receipt.Embedding == audit.EmbeddingPending:
-			// A vector that was stored before may have been dropped with its model.
+			// The vector may have been dropped together with its model.
 			embedder.Forget(id)
 		}
 	}

@@ -20,21 +20,22 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
 
-// samples are the events that are sent by themselves; the others are sent within a case.
-func samples() []string {
+// sampleEvents are the events in events/ that are sent on their own; the others are sent within a
+// case.
+func sampleEvents() []string {
 	return []string{"create", "batch", "sqs-record", "sqs-array", "sqs-cloudevent"}
 }
 
-// TestEmulated sends the events to the function as it is deployed.
+// TestEmulated sends the events to the deployed binary in Lambda's runtime emulator.
 func TestEmulated(t *testing.T) {
 	t.Parallel()
-	functiontest.Emulated(t, "write", samples(), func(t *testing.T) string { return postgrestest.New(t).WriterURL() })
+	functiontest.Emulated(t, "write", sampleEvents(), func(t *testing.T) string { return postgrestest.New(t).WriterURL() })
 }
 
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	functiontest.Golden(t, *update, samples(), func(t *testing.T) lambda.Handler {
-		function, err := write.New(parts(t))
+	functiontest.Golden(t, *update, sampleEvents(), func(t *testing.T) lambda.Handler {
+		function, err := write.New(newConfig(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -42,8 +43,8 @@ func TestGolden(t *testing.T) {
 	})
 }
 
-// parts are those of a function on a fresh database, at ten past three.
-func parts(t *testing.T) write.Config {
+// newConfig is the configuration of a function with a fresh database and a fixed clock.
+func newConfig(t *testing.T) write.Config {
 	t.Helper()
 	database := postgrestest.New(t)
 	store, err := postgres.Open(t.Context(), postgres.Config{URL: database.WriterURL()})
@@ -52,12 +53,12 @@ func parts(t *testing.T) write.Config {
 	}
 	t.Cleanup(store.Close)
 	return write.Config{
-		Store: store, Models: models(t), Log: slog.New(slog.DiscardHandler), Timeout: time.Minute,
+		Store: store, Models: hashingModels(t), Log: slog.New(slog.DiscardHandler), Timeout: time.Minute,
 		Now: func() time.Time { return time.Date(2026, 1, 2, 3, 4, 10, 0, time.UTC) },
 	}
 }
 
-func models(t *testing.T) embedding.Models {
+func hashingModels(t *testing.T) embedding.Models {
 	t.Helper()
 	hashing := embedding.Settings{Provider: "hashing", Dimensions: postgrestest.Dimensions, Deadline: time.Minute}
 	made, err := embedding.OpenModels(t.Context(), hashing, embedding.Settings{})
@@ -67,7 +68,7 @@ func models(t *testing.T) embedding.Models {
 	return made
 }
 
-// TestNewNamesWhatIsMissing shows that a handler without one of its parts cannot be made.
+// TestNewNamesWhatIsMissing checks that a function without a required dependency cannot be made.
 func TestNewNamesWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	for want, without := range map[string]func(*write.Config){
@@ -76,7 +77,7 @@ func TestNewNamesWhatIsMissing(t *testing.T) {
 		"api: Log must be set":                 func(c *write.Config) { c.Log = nil },
 		"api: Timeout must be positive, is 0s": func(c *write.Config) { c.Timeout = 0 },
 	} {
-		config := parts(t)
+		config := newConfig(t)
 		without(&config)
 		if _, err := write.New(config); err == nil || err.Error() != want {
 			t.Errorf("%v, want %s", err, want)

@@ -28,74 +28,90 @@ import (
 // QueueOperation is the operation of SQS events in metrics, log lines and traces.
 const QueueOperation = "consumeQueue"
 
-// queueMargin is kept back from the function's deadline: what is not committed by then is reported, in time for Lambda to read it.
+// queueMargin is the part of the invocation's time that is kept for the response: messages that are
+// not committed by then are reported.
 const queueMargin = time.Second
 
-// maxRound is how many records are written in one transaction, and how many a message may have: an event of ten thousand would keep
-// one open for seconds, and would get nothing done in a time that is short of them.
+// maxRound is the number of records per transaction and per message. Larger rounds hold a
+// transaction open for seconds and make no progress near the deadline.
 const maxRound = 1000
 
-// queue answers SQS events. docs/queue.md is the contract; decision 017 has the reasons.
+// recordsPerTask is the number of records to decode that justifies another goroutine.
+const recordsPerTask = 20
+
+var (
+	// errSender is returned for a message without a valid SenderId. SQS always sets it; without it
+	// the journal has no actor.
+	errSender = errors.New("the message has no valid SenderId")
+	// errRound marks every record of a round whose commit outcome is unknown. The cause is logged once.
+	errRound = errors.New("the round may not have been committed")
+)
+
+// queue handles SQS events. docs/queue.md is the contract, decision 017 gives the reasons.
 type queue struct{ handler }
 
-// invoke answers an event with the messages that are to come again. Everything that it does not name has been committed, or was sent to
-// the rejects queue.
-func (q queue) invoke(ctx context.Context, payload []byte) ([]byte, error) {
+// handleEvent returns the messages to redeliver. The records of every other message are committed
+// or were sent to the rejects queue.
+func (q queue) handleEvent(ctx context.Context, payload []byte) ([]byte, error) {
 	ctx, invocation := q.Telemetry.Begin(ctx, telemetry.Call{Operation: QueueOperation})
 	status := telemetry.Failure
 	defer func() { invocation.End(status) }()
-	event, err := readEvent(payload)
+	event, err := readQueueEvent(payload)
 	if err != nil {
-		q.Log.ErrorContext(ctx, "no queue event", slog.Any("error", err))
+		q.Log.ErrorContext(ctx, "invalid SQS event", slog.Any("error", err))
 		return nil, err
 	}
 	d := newDelivery(q, event)
-	d.run(ctx)
-	d.report(ctx)
-	status = d.status()
-	return json.Marshal(d.response())
+	d.processMessages(ctx)
+	d.reportMessages(ctx)
+	status = d.invocationStatus()
+	return json.Marshal(d.batchResponse())
 }
 
-// readEvent refuses an event of another service, and one with a message that has no id: it could not be reported alone.
-func readEvent(payload []byte) (events.SQSEvent, error) {
+// readQueueEvent rejects events of other services, and events with a message without an ID, which could
+// not be reported on its own.
+func readQueueEvent(payload []byte) (events.SQSEvent, error) {
 	var event events.SQSEvent
-	if err := jsonv2.Unmarshal(payload, &event, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)); err != nil {
+	err := jsonv2.Unmarshal(payload, &event, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	if err != nil {
 		return event, fmt.Errorf("read the SQS event: %w", err)
 	}
 	for i, message := range event.Records {
 		if message.EventSource != "aws:sqs" || message.MessageId == "" {
-			return event, fmt.Errorf("record %d of the event is no message of SQS", i)
+			return event, fmt.Errorf("record %d of the event is not an SQS message", i)
 		}
 	}
 	return event, nil
 }
 
-// delivery is one event under way.
+// delivery is an SQS event in progress.
 type delivery struct {
 	queue
 	messages []*message
 	actions  redact.Actions
-	// stuck are the message groups of which a message was not stored.
-	stuck map[string]bool
-	// away is why the rejects queue could not be reached, so that only one message waits for it.
-	away error
+	// blocked are the message groups with a message that was not stored.
+	blocked map[string]bool
+	// rejectsErr is the error of the rejects queue, kept so that only one message waits for it.
+	rejectsErr error
 }
 
-// message is one message of the event.
+// message is one message of an event.
 type message struct {
 	events.SQSMessage
-	// group is the message group of a FIFO queue. Standard queues may have groups as well, but keep no order.
+	// group is the message group of a FIFO queue, otherwise empty: groups of standard queues imply
+	// no order.
 	group   string
-	array   bool
-	records []queued
-	// err is why there are no records.
+	isArray bool
+	records []messageRecord
+	// err is the error of the message as a whole, which then has no records.
 	err error
-	// status is what became of it, a value of the metric's dimension. Only stored and rejected messages are not to come again.
+	// status is a value of the dimension status of the metric. Messages are redelivered unless they
+	// are stored or rejected.
 	status string
 }
 
-// queued is one record of a message.
-type queued struct {
+// messageRecord is one record of a message.
+type messageRecord struct {
 	item  api.MessageItem
 	actor string
 	entry audit.Entry
@@ -103,9 +119,9 @@ type queued struct {
 }
 
 func newDelivery(q queue, event events.SQSEvent) *delivery {
-	d := &delivery{queue: q, actions: redact.Actions{}, stuck: map[string]bool{}}
+	d := &delivery{queue: q, actions: redact.Actions{}, blocked: map[string]bool{}}
 	for _, sent := range event.Records {
-		// Until it is known better, a message has failed.
+		// A message counts as failed until its commit is known.
 		m := &message{SQSMessage: sent, status: telemetry.Failure}
 		if strings.HasSuffix(sent.EventSourceARN, ".fifo") {
 			m.group = sent.Attributes["MessageGroupId"]
@@ -115,24 +131,26 @@ func newDelivery(q queue, event events.SQSEvent) *delivery {
 	return d
 }
 
-// run stores what can be stored. After a panic, what is not known to be stored counts as failed.
-func (d *delivery) run(ctx context.Context) {
+// processMessages stores as many messages as it can. After a panic, the remaining messages count as
+// failed.
+func (d *delivery) processMessages(ctx context.Context) {
 	defer func() {
-		if fault := recover(); fault != nil {
-			d.Log.ErrorContext(ctx, "panic", slog.String("error", api.Reason(fmt.Errorf("panic: %v\n%s", fault, debug.Stack()))))
+		if cause := recover(); cause != nil {
+			err := fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
+			d.Log.ErrorContext(ctx, "panic", slog.String("error", api.Reason(err)))
 		}
 	}()
-	ctx, cancel := withMargin(ctx)
+	ctx, cancel := withQueueMargin(ctx)
 	defer cancel()
-	d.decode(d.Now())
-	for rest := d.messages; len(rest) > 0; {
+	d.decodeRecords(d.Now())
+	for waiting := d.messages; len(waiting) > 0; {
 		var round []*message
-		round, rest = d.next(rest)
-		d.store(ctx, round)
+		round, waiting = nextRound(waiting)
+		d.storeRound(ctx, round)
 	}
 }
 
-func withMargin(ctx context.Context) (context.Context, context.CancelFunc) {
+func withQueueMargin(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		return context.WithCancel(ctx)
@@ -140,24 +158,23 @@ func withMargin(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithDeadline(ctx, deadline.Add(-queueMargin))
 }
 
-// decode opens the messages and makes the entries of their good records, on as many processors as there are: the database waits for
-// it.
-func (d *delivery) decode(now time.Time) {
-	var work []*queued
+// decodeRecords makes the entries of all valid records, on all processors, before the first round.
+func (d *delivery) decodeRecords(now time.Time) {
+	var records []*messageRecord
 	for _, m := range d.messages {
-		m.open()
+		m.splitRecords()
 		for i := range m.records {
-			work = append(work, &m.records[i])
+			records = append(records, &m.records[i])
 		}
 	}
 	var next atomic.Int64
 	var mu sync.Mutex
-	var running sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(work)/worthATask+1) {
-		running.Go(func() {
+	var tasks sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(records)/recordsPerTask+1) {
+		tasks.Go(func() {
 			actions := redact.Actions{}
-			for i := next.Add(1) - 1; i < int64(len(work)); i = next.Add(1) - 1 {
-				work[i].decode(now, actions)
+			for i := next.Add(1) - 1; i < int64(len(records)); i = next.Add(1) - 1 {
+				records[i].decodeEntry(now, actions)
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -166,32 +183,40 @@ func (d *delivery) decode(now time.Time) {
 			}
 		})
 	}
-	running.Wait()
+	tasks.Wait()
 }
 
-// worthATask is how many records another goroutine is worth.
-const worthATask = 20
-
-// open finds the message's records.
-func (m *message) open() {
-	actor, err := m.actor()
+// splitRecords finds the records of the message without decoding them.
+func (m *message) splitRecords() {
+	actor, err := m.senderActor()
 	if err != nil {
 		m.err = err
 		return
 	}
 	opened, err := api.OpenMessage(m.Body)
-	m.array, m.err = opened.Array, err
-	m.records = make([]queued, len(opened.Items))
+	m.isArray, m.err = opened.Array, err
+	m.records = make([]messageRecord, len(opened.Items))
 	for i, item := range opened.Items {
-		m.records[i] = queued{item: item, actor: actor}
+		m.records[i] = messageRecord{item: item, actor: actor}
 	}
 }
 
-// decode makes the record's entry. A panic is the record's error, so that no other record suffers from it.
-func (r *queued) decode(now time.Time, actions redact.Actions) {
+// senderActor returns the actor for the sender that SQS authenticated: the ID of an IAM user, or of
+// a role with the session's name.
+func (m *message) senderActor() (string, error) {
+	actor := "sqs:" + m.Attributes["SenderId"]
+	if actor == "sqs:" || !audit.ValidIdentifier(actor) {
+		return "", errSender
+	}
+	return actor, nil
+}
+
+// decodeEntry makes the record's entry. A panic becomes the record's error, so that other records
+// are unaffected.
+func (r *messageRecord) decodeEntry(now time.Time, actions redact.Actions) {
 	defer func() {
-		if fault := recover(); fault != nil {
-			r.err = fmt.Errorf("panic: %v\n%s", fault, debug.Stack())
+		if cause := recover(); cause != nil {
+			r.err = fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
 		}
 	}()
 	var record audit.Record
@@ -200,189 +225,182 @@ func (r *queued) decode(now time.Time, actions redact.Actions) {
 	}
 }
 
-// errSender is a message that SQS names no sender of. No queue does that; there is nobody to write into the journal.
-var errSender = errors.New("the message has no valid SenderId")
-
-// actor is the sender as SQS authenticated it: the id of an IAM user, or a role's with the session's name.
-func (m *message) actor() (string, error) {
-	actor := "sqs:" + m.Attributes["SenderId"]
-	if actor == "sqs:" || !audit.ValidIdentifier(actor) {
-		return "", errSender
-	}
-	return actor, nil
-}
-
-// next takes the messages that are written together off the rest: as many as a round holds, and of a message group only the first,
-// since what becomes of it decides about the others.
-func (d *delivery) next(waiting []*message) (round, rest []*message) {
-	records, taken := 0, map[string]bool{}
+// nextRound splits the waiting messages into those to write together and the rest. A round holds at
+// most maxRound records, and of each message group only the first message, since the next one
+// depends on its outcome.
+func nextRound(waiting []*message) (round, rest []*message) {
+	records, groups := 0, map[string]bool{}
 	for _, m := range waiting {
 		full := len(round) > 0 && records+len(m.records) > maxRound
-		if full || taken[m.group] {
+		if full || groups[m.group] {
 			rest = append(rest, m)
 		} else {
 			round = append(round, m)
 			records += len(m.records)
 		}
 		if m.group != "" {
-			taken[m.group] = true
+			groups[m.group] = true
 		}
 	}
 	return round, rest
 }
 
-// store writes the good records of a round in one transaction and settles its messages. A message behind one of its group that was
-// not stored is not written.
-func (d *delivery) store(ctx context.Context, round []*message) {
+// storeRound writes the valid records of a round in one transaction and settles its messages. It
+// does not write messages of blocked groups.
+func (d *delivery) storeRound(ctx context.Context, round []*message) {
 	var free []*message
 	for _, m := range round {
-		if d.stuck[m.group] {
+		if d.blocked[m.group] {
 			m.status = telemetry.Blocked
 			continue
 		}
 		free = append(free, m)
 	}
-	d.write(ctx, free)
+	d.writeRecords(ctx, validRecords(free))
 	for _, m := range free {
-		d.settle(ctx, m)
-		if m.group != "" && !m.done() {
-			d.stuck[m.group] = true
+		d.settleMessage(ctx, m)
+		if m.group != "" && !m.isAcknowledged() {
+			d.blocked[m.group] = true
 		}
 	}
 }
 
-// errRound is the error of every record of a round of which it is not known that it was written; the reason is in the log once.
-var errRound = errors.New("the round may not have been committed")
+// validRecords returns the records that were decoded without an error.
+func validRecords(round []*message) []*messageRecord {
+	var valid []*messageRecord
+	for _, m := range round {
+		for i := range m.records {
+			if record := &m.records[i]; record.err == nil {
+				valid = append(valid, record)
+			}
+		}
+	}
+	return valid
+}
 
-// write appends the good records of a round and notes what became of each.
-func (d *delivery) write(ctx context.Context, round []*message) {
-	entries, places := goodRecords(round)
-	if len(entries) == 0 {
+// writeRecords appends records in one transaction and sets the error of each.
+func (d *delivery) writeRecords(ctx context.Context, records []*messageRecord) {
+	if len(records) == 0 {
 		return
 	}
-	written, err := d.appendRound(ctx, entries)
+	written, err := d.appendEntries(ctx, records)
 	if err != nil {
-		d.Log.ErrorContext(ctx, "round not stored", slog.Int("records", len(entries)), slog.String("error", api.Reason(err)))
+		d.Log.ErrorContext(ctx, "round not stored",
+			slog.Int("records", len(records)), slog.String("error", api.Reason(err)))
 	}
-	for i, record := range places {
+	for i, record := range records {
 		if err != nil {
 			record.err = errRound
 			continue
 		}
 		record.err = written[i].Err
 		if contradiction, ok := errors.AsType[audit.Contradiction](record.err); ok {
-			record.err = audit.Contradiction{Errors: ofRecord(contradiction.Errors)}
+			record.err = audit.Contradiction{Errors: withRecordPath(contradiction.Errors)}
 		}
 	}
 }
 
-// ofRecord names the fields of faults as decoding does.
-func ofRecord(faults audit.ValidationErrors) audit.ValidationErrors {
-	named := slices.Clone(faults)
+// appendEntries appends the records' entries. Vectors that updates make necessary are left to the
+// maintain function.
+func (d *delivery) appendEntries(ctx context.Context, records []*messageRecord) ([]audit.Written, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	telemetry.Observe(ctx, telemetry.BatchSize, float64(len(records)))
+	entries := make([]audit.Entry, len(records))
+	for i, record := range records {
+		entries[i] = record.entry
+	}
+	return d.appendWithVectors(ctx, entries, newSignatures(entries), postgres.AppendOptions{Redelivered: true})
+}
+
+// withRecordPath names the fields as decoding does, relative to the message.
+func withRecordPath(errs audit.ValidationErrors) audit.ValidationErrors {
+	named := slices.Clone(errs)
 	for i := range named {
 		named[i].Field = "record." + named[i].Field
 	}
 	return named
 }
 
-func goodRecords(round []*message) (entries []audit.Entry, places []*queued) {
-	for _, m := range round {
-		for i := range m.records {
-			if record := &m.records[i]; record.err == nil {
-				entries = append(entries, record.entry)
-				places = append(places, record)
-			}
-		}
-	}
-	return entries, places
-}
-
-func (d *delivery) appendRound(ctx context.Context, entries []audit.Entry) ([]audit.Written, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	telemetry.Observe(ctx, telemetry.BatchSize, float64(len(entries)))
-	var signatures []audit.Signature
-	for _, entry := range entries {
-		if entry.Kind == audit.KindRemediation {
-			signatures = append(signatures, entry.Signature)
-		}
-	}
-	return d.appendWithVectors(ctx, entries, signatures, postgres.AppendOptions{Redelivered: true})
-}
-
-// settle decides what becomes of a message, now that this is known of its records.
-func (d *delivery) settle(ctx context.Context, m *message) {
-	m.status = m.fate()
-	d.tell(ctx, m, m.err)
+// settleMessage sets the status of a message whose records have been written, and sends its bad
+// records to the rejects queue.
+func (d *delivery) settleMessage(ctx context.Context, m *message) {
+	m.status = m.worstStatus()
+	d.reportError(ctx, m, m.err)
 	for i, record := range m.records {
 		if record.err != nil {
-			d.tell(ctx, m, record.err, record.attributes(i)...)
+			d.reportError(ctx, m, record.err, record.logAttributes(i)...)
 		}
 	}
 	if m.status == telemetry.Failure && ctx.Err() != nil {
 		m.status = telemetry.Late
 	}
-	if m.status != telemetry.Poison || !m.array {
+	if m.status != telemetry.Poison || !m.isArray {
 		return
 	}
-	if err := d.reject(ctx, m); err != nil {
+	if err := d.sendRejects(ctx, m); err != nil {
 		m.status = telemetry.Failure
-		d.Log.ErrorContext(ctx, "rejects not sent", slog.String("message_id", m.MessageId), slog.String("error", api.Reason(err)))
+		d.Log.ErrorContext(ctx, "rejects not sent",
+			slog.String("message_id", m.MessageId), slog.String("error", api.Reason(err)))
 	} else {
 		m.status = telemetry.Rejected
 	}
 }
 
-// fate is the message's status by its worst record: one that may still be stored outweighs one that never can be.
-func (m *message) fate() string {
-	fates := map[string]bool{fate(m.err): true}
+// worstStatus is the status of the worst record: one that may still be stored outweighs one that
+// never can be.
+func (m *message) worstStatus() string {
+	found := map[string]bool{errorStatus(m.err): true}
 	for _, record := range m.records {
-		fates[fate(record.err)] = true
+		found[errorStatus(record.err)] = true
 	}
 	for _, worst := range []string{telemetry.Failure, telemetry.Early, telemetry.Poison} {
-		if fates[worst] {
+		if found[worst] {
 			return worst
 		}
 	}
 	return telemetry.Stored
 }
 
-// fate is what an error means for a message that holds nothing else.
-func fate(err error) string {
-	var faults audit.ValidationErrors
+// errorStatus is the status of a message with this error alone.
+func errorStatus(err error) string {
+	_, invalid := errors.AsType[audit.ValidationErrors](err)
 	switch {
 	case err == nil:
 		return telemetry.Stored
 	case errors.Is(err, audit.ErrNotFound):
 		return telemetry.Early
-	case errors.As(err, &faults), errors.Is(err, errSender),
-		errors.Is(err, audit.ErrConflict), errors.Is(err, audit.ErrRefused):
+	case invalid, errors.Is(err, errSender), errors.Is(err, audit.ErrConflict), errors.Is(err, audit.ErrRefused):
 		return telemetry.Poison
 	default:
 		return telemetry.Failure
 	}
 }
 
-// done reports whether the message is not to come again.
-func (m *message) done() bool { return m.status == telemetry.Stored || m.status == telemetry.Rejected }
+// isAcknowledged reports whether the message is not redelivered.
+func (m *message) isAcknowledged() bool {
+	return m.status == telemetry.Stored || m.status == telemetry.Rejected
+}
 
-// tell counts and logs why a record, or a whole message, is not stored.
-func (d *delivery) tell(ctx context.Context, m *message, err error, attributes ...slog.Attr) {
+// reportError counts and logs why a record, or a whole message, is not stored.
+func (d *delivery) reportError(ctx context.Context, m *message, err error, attributes ...slog.Attr) {
 	if err == nil || errors.Is(err, errRound) {
 		return
 	}
 	api.ReportMessageErrors(ctx, err)
 	level := slog.LevelWarn
-	if fate(err) == telemetry.Failure {
+	if errorStatus(err) == telemetry.Failure {
 		level = slog.LevelError
 	}
-	d.Log.LogAttrs(ctx, level, "record not stored", append(attributes, slog.String("message_id", m.MessageId),
-		slog.String("queue", m.EventSourceARN), slog.String("reason", fate(err)), slog.String("error", api.Reason(err)))...)
+	d.Log.LogAttrs(ctx, level, "record not stored", append(attributes,
+		slog.String("message_id", m.MessageId), slog.String("queue", m.EventSourceARN),
+		slog.String("reason", errorStatus(err)), slog.String("error", api.Reason(err)))...)
 }
 
-// attributes are what a line about the record has.
-func (r *queued) attributes(index int) []slog.Attr {
+// logAttributes identify the record in a log line. A remediation ID may contain a secret and is
+// redacted.
+func (r *messageRecord) logAttributes(index int) []slog.Attr {
 	attributes := []slog.Attr{slog.Int("index", index)}
 	if id := r.entry.RemediationID; id != "" {
 		attributes = append(attributes, slog.String("remediation_id", redact.Text(id, redact.Actions{})))
@@ -390,27 +408,27 @@ func (r *queued) attributes(index int) []slog.Attr {
 	return attributes
 }
 
-// report counts the messages and writes the invocation's last line.
-func (d *delivery) report(ctx context.Context) {
+// reportMessages counts the messages and writes the invocation's last log line.
+func (d *delivery) reportMessages(ctx context.Context) {
 	for action, times := range d.actions {
 		telemetry.Add(ctx, telemetry.Sanitizations, times, string(action))
 	}
-	ids := map[string][]string{}
+	byStatus := map[string][]string{}
 	for _, m := range d.messages {
-		ids[m.status] = append(ids[m.status], m.MessageId)
+		byStatus[m.status] = append(byStatus[m.status], m.MessageId)
 	}
-	attributes := []slog.Attr{slog.Int("messages", len(d.messages)), slog.String("status", d.status())}
-	for status, of := range ids {
-		telemetry.Add(ctx, telemetry.QueueMessages, len(of), status)
+	attributes := []slog.Attr{slog.Int("messages", len(d.messages)), slog.String("status", d.invocationStatus())}
+	for status, ids := range byStatus {
+		telemetry.Add(ctx, telemetry.QueueMessages, len(ids), status)
 		if status != telemetry.Stored {
-			attributes = append(attributes, slog.Any(status, of))
+			attributes = append(attributes, slog.Any(status, ids))
 		}
 	}
-	d.Log.LogAttrs(ctx, d.level(), "queue event", attributes...)
+	d.Log.LogAttrs(ctx, d.logLevel(), "queue event", attributes...)
 }
 
-func (d *delivery) level() slog.Level {
-	switch d.status() {
+func (d *delivery) logLevel() slog.Level {
+	switch d.invocationStatus() {
 	case telemetry.Success:
 		return slog.LevelInfo
 	case telemetry.Rejected:
@@ -420,8 +438,9 @@ func (d *delivery) level() slog.Level {
 	}
 }
 
-// status is that of the invocation: a failure of the service outweighs the senders' faults.
-func (d *delivery) status() string {
+// invocationStatus is the status of the whole event: a failure of the service outweighs errors of
+// the senders.
+func (d *delivery) invocationStatus() string {
 	status := telemetry.Success
 	for _, m := range d.messages {
 		switch m.status {
@@ -435,12 +454,14 @@ func (d *delivery) status() string {
 	return status
 }
 
-// response names the messages that are to come again. The list is never null, which Lambda would take for the success of all.
-func (d *delivery) response() events.SQSEventResponse {
+// batchResponse lists the messages to redeliver. The list is never null, which Lambda treats as success
+// of all messages.
+func (d *delivery) batchResponse() events.SQSEventResponse {
 	response := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
 	for _, m := range d.messages {
-		if !m.done() {
-			response.BatchItemFailures = append(response.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: m.MessageId})
+		if !m.isAcknowledged() {
+			failure := events.SQSBatchItemFailure{ItemIdentifier: m.MessageId}
+			response.BatchItemFailures = append(response.BatchItemFailures, failure)
 		}
 	}
 	return response

@@ -15,20 +15,21 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
-// TestMargin checks that the work on an event ends before the invocation's time is over, and that without such a time it does not end.
+// TestMargin checks that work on an event stops before the invocation's deadline, and is unlimited
+// without a deadline.
 func TestMargin(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		invocation, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		began := time.Now()
-		work, stop := withMargin(invocation)
+		work, stop := withQueueMargin(invocation)
 		defer stop()
 		<-work.Done()
 		if worked := time.Since(began); worked != time.Minute-queueMargin || invocation.Err() != nil {
 			t.Errorf("the work ended after %v of a minute, with a margin of %v", worked, queueMargin)
 		}
-		unlimited, stop := withMargin(t.Context())
+		unlimited, stop := withQueueMargin(t.Context())
 		defer stop()
 		if deadline, limited := unlimited.Deadline(); limited {
 			t.Errorf("without a deadline, the work ends at %v", deadline)
@@ -36,8 +37,8 @@ func TestMargin(t *testing.T) {
 	})
 }
 
-// TestPanicConcernsOneRecord shows what becomes of a panic while a record is decoded: counting in a map that is nil is one. The message is
-// reported, since nobody knows better.
+// TestPanicConcernsOneRecord checks that a panic while decoding a record fails that record and
+// not the others. The nil map of actions makes the first record panic.
 func TestPanicConcernsOneRecord(t *testing.T) {
 	t.Parallel()
 	opened, err := api.OpenMessage(`[{"kind":"update","record":{"remediation_id":"r","error_message":"\u0000"}},
@@ -45,10 +46,10 @@ func TestPanicConcernsOneRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := message{array: true}
+	m := message{isArray: true}
 	for _, item := range opened.Items {
-		record := queued{item: item, actor: "sqs:a"}
-		record.decode(time.Now(), nil)
+		record := messageRecord{item: item, actor: "sqs:a"}
+		record.decodeEntry(time.Now(), nil)
 		m.records = append(m.records, record)
 	}
 	if err := m.records[0].err; err == nil || !strings.HasPrefix(err.Error(), "panic: ") {
@@ -57,12 +58,12 @@ func TestPanicConcernsOneRecord(t *testing.T) {
 	if m.records[1].err != nil || m.records[1].entry.RemediationID != "r" {
 		t.Errorf("the second is %+v", m.records[1])
 	}
-	if got := m.fate(); got != telemetry.Failure {
+	if got := m.worstStatus(); got != telemetry.Failure {
 		t.Errorf("the message is %s", got)
 	}
 }
 
-// BenchmarkQueueDecode opens an event of 1,000 records of 1.4 kB in ten messages, up to the entries that the store gets.
+// BenchmarkQueueDecode decodes an event of 1,000 records of 1.4 kB in ten messages to entries.
 func BenchmarkQueueDecode(b *testing.B) {
 	record := `{"kind":"remediation","record":{"remediation_id":"r-%d","name":"KubePodCrashLooping","namespace":"shop","cluster_name":"eu-1",` +
 		`"environment":"production","severity":"high","action_type":"restart_pod","target_resource":"deployment/checkout-%d","phase":"completed",` +
@@ -85,14 +86,14 @@ func BenchmarkQueueDecode(b *testing.B) {
 	b.SetBytes(int64(len(payload)))
 	b.ReportAllocs()
 	for b.Loop() {
-		read, err := readEvent(payload)
+		read, err := readQueueEvent(payload)
 		if err != nil {
 			b.Fatal(err)
 		}
 		d := newDelivery(queue{}, read)
-		d.decode(time.Now())
-		if entries, _ := goodRecords(d.messages); len(entries) != 1000 {
-			b.Fatalf("%d entries", len(entries))
+		d.decodeRecords(time.Now())
+		if records := validRecords(d.messages); len(records) != 1000 {
+			b.Fatalf("%d valid records", len(records))
 		}
 	}
 }

@@ -20,17 +20,20 @@ import (
 	"github.com/datastorage-service/datastorage/internal/api"
 )
 
-// maxSend is how many messages SQS takes in one call; together they may be as large as one message.
+// maxSend is the number of messages that SQS accepts in one call. Together they may be as large as
+// one message.
 const maxSend = 10
 
-// Rejects is the queue that gets the bad records of messages whose other records are stored. It is safe for concurrent use.
+// Rejects is the queue for bad records of messages whose other records are stored. It is safe for
+// concurrent use.
 type Rejects struct {
 	url    string
 	client func() (*sqs.Client, error)
 }
 
-// NewRejects makes it for the URL of a standard queue; an empty URL is nil, there is none. Region and credentials are taken from the
-// environment, as the AWS SDK does, at the first use and unless the options say otherwise; the endpoint is the URL's.
+// NewRejects returns the standard queue with the URL, or nil if the URL is empty. The region and
+// the credentials come from the environment, as usual for the AWS SDK, unless the options set them;
+// they are loaded at the first use. The endpoint is the URL's.
 func NewRejects(queueURL string, options ...func(*awsconfig.LoadOptions) error) *Rejects {
 	if queueURL == "" {
 		return nil
@@ -38,7 +41,7 @@ func NewRejects(queueURL string, options ...func(*awsconfig.LoadOptions) error) 
 	return &Rejects{url: queueURL, client: sync.OnceValues(func() (*sqs.Client, error) {
 		endpoint, err := url.Parse(queueURL)
 		if err != nil {
-			return nil, fmt.Errorf("read the rejects queue's URL: %w", err)
+			return nil, fmt.Errorf("parse the URL of the rejects queue: %w", err)
 		}
 		config, err := awsconfig.LoadDefaultConfig(context.Background(), options...)
 		if err != nil {
@@ -50,9 +53,10 @@ func NewRejects(queueURL string, options ...func(*awsconfig.LoadOptions) error) 
 	})}
 }
 
-// reject is what the queue gets of a bad record.
+// reject is the message for a bad record.
 type reject struct {
-	// ID is the SHA-256 of the record's text: when its message is delivered again, or sent again, the same record has the same id.
+	// ID is the SHA-256 of the record as it was sent, so that the record has the same ID if its
+	// message is redelivered or sent again.
 	ID        string          `json:"reject_id"`
 	Queue     string          `json:"queue"`
 	MessageID string          `json:"message_id"`
@@ -64,13 +68,13 @@ type reject struct {
 
 var errNoRejects = errors.New("there is no rejects queue")
 
-// reject sends the bad records of a message to the rejects queue.
-func (d *delivery) reject(ctx context.Context, m *message) error {
+// sendRejects sends the bad records of a message to the rejects queue.
+func (d *delivery) sendRejects(ctx context.Context, m *message) error {
 	if d.Rejects == nil {
 		return errNoRejects
 	}
-	if d.away != nil {
-		return d.away
+	if d.rejectsErr != nil {
+		return d.rejectsErr
 	}
 	var bodies []string
 	for i, record := range m.records {
@@ -78,41 +82,41 @@ func (d *delivery) reject(ctx context.Context, m *message) error {
 			continue
 		}
 		sum := sha256.Sum256(record.item.Text)
-		body, err := encode(reject{
-			ID: hex.EncodeToString(sum[:]), Queue: m.EventSourceARN, MessageID: m.MessageId, Index: i, Actor: record.actor,
-			Problem: api.Problem(record.err), Message: record.item.Text,
+		body, err := encodeReject(reject{
+			ID: hex.EncodeToString(sum[:]), Queue: m.EventSourceARN, MessageID: m.MessageId, Index: i,
+			Actor: record.actor, Problem: api.Problem(record.err), Message: record.item.Text,
 		})
 		if err != nil {
 			return err
 		}
 		bodies = append(bodies, body)
 	}
-	d.away = d.Rejects.send(ctx, bodies)
-	return d.away
+	d.rejectsErr = d.Rejects.sendBodies(ctx, bodies)
+	return d.rejectsErr
 }
 
-// encode leaves the message's characters as they are, so that it does not grow.
-func encode(r reject) (string, error) {
+// encodeReject does not escape HTML characters, so that the message does not grow.
+func encodeReject(r reject) (string, error) {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(r); err != nil {
-		return "", fmt.Errorf("write a reject: %w", err)
+		return "", fmt.Errorf("encode a reject: %w", err)
 	}
 	if out.Len() > api.MaxMessage {
-		return "", fmt.Errorf("a reject of %d bytes is larger than a message may be", out.Len())
+		return "", fmt.Errorf("a reject of %d bytes exceeds the size limit of a message", out.Len())
 	}
 	return out.String(), nil
 }
 
-// send sends all or answers an error; then some may have been sent.
-func (r *Rejects) send(ctx context.Context, bodies []string) error {
+// sendBodies sends every body. After an error, some of them may have been sent.
+func (r *Rejects) sendBodies(ctx context.Context, bodies []string) error {
 	client, err := r.client()
 	if err != nil {
 		return err
 	}
 	for len(bodies) > 0 {
-		n := fitting(bodies)
+		n := countFitting(bodies)
 		if err := r.sendBatch(ctx, client, bodies[:n]); err != nil {
 			return err
 		}
@@ -121,8 +125,8 @@ func (r *Rejects) send(ctx context.Context, bodies []string) error {
 	return nil
 }
 
-// fitting is how many of the bodies go into one call, at least one.
-func fitting(bodies []string) int {
+// countFitting returns how many of the bodies fit into one call, at least one.
+func countFitting(bodies []string) int {
 	size := 0
 	for n, body := range bodies[:min(len(bodies), maxSend)] {
 		if size += len(body); n > 0 && size > api.MaxMessage {

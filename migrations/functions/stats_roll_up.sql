@@ -14,23 +14,19 @@ BEGIN
         RETURN false;
     END IF;
     DELETE FROM public.stats_daily
-    WHERE dimension IN ('name', 'action_type', 'namespace', 'severity', 'cluster_name', 'environment') AND day = of_day;
+    WHERE dimension = ANY(ARRAY(SELECT k.dimension FROM public.stats_keys(NULL) AS k)) AND day = of_day;
     INSERT INTO public.stats_daily (dimension, day, key, total, success, failure)
     SELECT
-        d.dimension,
+        k.dimension,
         of_day,
-        coalesce(d.key, ''),
+        k.key,
         count(*),
         count(*) FILTER (WHERE r.status = 'success'),
         count(*) FILTER (WHERE r.status = 'failure')
     FROM public.remediation_audit AS r
-    CROSS JOIN LATERAL (
-        VALUES
-            ('name', r.name), ('action_type', r.action_type), ('namespace', r.namespace), ('severity', r.severity),
-            ('cluster_name', r.cluster_name), ('environment', r.environment)
-    ) AS d (dimension, key)
+    CROSS JOIN LATERAL public.stats_keys(r) AS k
     WHERE r.start_time >= since AND r.start_time < until
-    GROUP BY d.dimension, coalesce(d.key, '');
+    GROUP BY k.dimension, k.key;
     DELETE FROM public.stats_quarter_hour WHERE start_time >= since AND start_time < until;
     INSERT INTO public.stats_quarter_hour (start_time, pending, running, success, failure)
     SELECT

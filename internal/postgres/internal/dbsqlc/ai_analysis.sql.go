@@ -18,22 +18,22 @@ WITH input AS MATERIALIZED (
         a.canonical,
         a.content_hash,
         a.metadata,
-        a.place,
+        a.position,
         (a.event ->> 'event_id')::uuid AS event_id,
         (a.event ->> 'recorded_at')::timestamptz AS recorded_at,
         (a.event ->> 'actor')::text AS actor,
         (a.event -> 'content' ->> 'remediation_id')::text AS remediation_id,
         (a.event -> 'content' -> 'record')::jsonb AS record
     FROM (
-        SELECT convert_from(u.canonical, 'UTF8')::jsonb AS event, u.canonical, u.content_hash, u.metadata, u.place
+        SELECT convert_from(u.canonical, 'UTF8')::jsonb AS event, u.canonical, u.content_hash, u.metadata, u.position
         FROM (
             SELECT
                 unnest($1::bytea[]) AS canonical,
                 unnest($2::bytea[]) AS content_hash,
                 unnest($3::text[]) AS metadata,
-                generate_series(1, cardinality($1::bytea[])) AS place
+                generate_series(1, cardinality($1::bytea[])) AS position
         ) AS u
-        -- A fence: without it the text is parsed again for everything that is taken out of it.
+        -- Keeps the planner from parsing the JSON again for every field that is read from it.
         OFFSET 0
     ) AS a
 ),
@@ -59,7 +59,7 @@ new_row AS (
         i.metadata::json, i.actor, i.event_id, i.recorded_at
     FROM input AS i
     JOIN remediation_audit AS parent ON parent.remediation_id = i.remediation_id
-    ORDER BY i.remediation_id, i.record ->> 'analysis_id', i.place
+    ORDER BY i.remediation_id, i.record ->> 'analysis_id', i.position
     ON CONFLICT (remediation_id, analysis_id) DO NOTHING
     RETURNING id, remediation_id, event_id
 ),
@@ -90,9 +90,10 @@ type AIAnalysisAppendRow struct {
 	ContentHash []byte
 }
 
-// AIAnalysisAppend writes AI analyses and their journal entries in one statement, as RemediationAppend does. It answers a row for every
-// one it wrote. One that was known before, that stands twice in the input, or whose remediation is not there, has none: AIAnalysisReceipts
-// finds the first two.
+// AIAnalysisAppend writes AI analyses and their journal entries in one statement, as RemediationAppend does, and returns a row for
+// each it wrote. A record that is stored already, that occurs twice in the input, or whose remediation is missing has no row:
+// AIAnalysisReceipts returns a row for every entry of canonical that is stored, by whichever writer, as RemediationReceipts
+// does.
 func (q *Queries) AIAnalysisAppend(ctx context.Context, db DBTX, arg AIAnalysisAppendParams) ([]AIAnalysisAppendRow, error) {
 	rows, err := db.Query(ctx, aIAnalysisAppend, arg.Canonical, arg.ContentHash, arg.Metadata)
 	if err != nil {
@@ -121,11 +122,22 @@ func (q *Queries) AIAnalysisAppend(ctx context.Context, db DBTX, arg AIAnalysisA
 }
 
 const aIAnalysisList = `-- name: AIAnalysisList :many
-SELECT c.id, c.remediation_id, c.analysis_id, c.provider, c.model, c.confidence_score, c.tokens_used, c.analysis_duration_ms, c.metadata, c.actor, c.event_id, c.created_at, c.fetched
+SELECT
+    c.remediation_id, c.analysis_id, c.provider, c.model, c.confidence_score, c.tokens_used, c.analysis_duration_ms,
+    c.metadata, c.actor, c.created_at,
+    c.fetched
 FROM (
-    SELECT c.id, c.remediation_id, c.analysis_id, c.provider, c.model, c.confidence_score, c.tokens_used, c.analysis_duration_ms, c.metadata, c.actor, c.event_id, c.created_at, count(*) OVER () AS fetched, sum(octet_length(c.metadata::text)) OVER (ORDER BY c.created_at, c.id ROWS UNBOUNDED PRECEDING) AS size
+    SELECT
+        c.id, c.remediation_id, c.analysis_id, c.provider, c.model, c.confidence_score, c.tokens_used,
+        c.analysis_duration_ms, c.metadata, c.actor, c.created_at,
+        count(*) OVER () AS fetched,
+        sum(octet_length(c.metadata::text)) OVER (
+            ORDER BY c.created_at, c.id ROWS UNBOUNDED PRECEDING
+        ) AS size
     FROM (
-        SELECT c.id, c.remediation_id, c.analysis_id, c.provider, c.model, c.confidence_score, c.tokens_used, c.analysis_duration_ms, c.metadata, c.actor, c.event_id, c.created_at
+        SELECT
+            c.id, c.remediation_id, c.analysis_id, c.provider, c.model, c.confidence_score, c.tokens_used,
+            c.analysis_duration_ms, c.metadata, c.actor, c.created_at
         FROM ai_analysis_audit AS c
         WHERE c.remediation_id = $1
         ORDER BY c.created_at, c.id
@@ -143,7 +155,6 @@ type AIAnalysisListParams struct {
 }
 
 type AIAnalysisListRow struct {
-	ID                 int64
 	RemediationID      string
 	AnalysisID         string
 	Provider           string
@@ -153,13 +164,12 @@ type AIAnalysisListRow struct {
 	AnalysisDurationMs *int64
 	Metadata           []byte
 	Actor              string
-	EventID            audit.ID
 	CreatedAt          time.Time
 	Fetched            int64
 }
 
-// AIAnalysisList answers those of one remediation, oldest first: of the first page_size as many as have budget bytes of
-// free text between them. fetched, the same in every row, is how many there were before that.
+// AIAnalysisList returns the AI analyses of a remediation, oldest first: of the first page_size as many as have budget bytes of free
+// text between them. fetched, the same in every row, is their number before that.
 func (q *Queries) AIAnalysisList(ctx context.Context, db DBTX, arg AIAnalysisListParams) ([]AIAnalysisListRow, error) {
 	rows, err := db.Query(ctx, aIAnalysisList, arg.RemediationID, arg.PageSize, arg.Budget)
 	if err != nil {
@@ -170,7 +180,6 @@ func (q *Queries) AIAnalysisList(ctx context.Context, db DBTX, arg AIAnalysisLis
 	for rows.Next() {
 		var i AIAnalysisListRow
 		if err := rows.Scan(
-			&i.ID,
 			&i.RemediationID,
 			&i.AnalysisID,
 			&i.Provider,
@@ -180,7 +189,6 @@ func (q *Queries) AIAnalysisList(ctx context.Context, db DBTX, arg AIAnalysisLis
 			&i.AnalysisDurationMs,
 			&i.Metadata,
 			&i.Actor,
-			&i.EventID,
 			&i.CreatedAt,
 			&i.Fetched,
 		); err != nil {
@@ -224,7 +232,8 @@ type AIAnalysisReceiptsRow struct {
 	ContentHash []byte
 }
 
-// AIAnalysisReceipts answers a row for every entry of canonical that is stored, whoever wrote it, as RemediationReceipts does.
+// AIAnalysisReceipts returns a row for every entry of canonical that is stored, by whichever writer, as RemediationReceipts
+// does.
 func (q *Queries) AIAnalysisReceipts(ctx context.Context, db DBTX, arg AIAnalysisReceiptsParams) ([]AIAnalysisReceiptsRow, error) {
 	rows, err := db.Query(ctx, aIAnalysisReceipts, arg.Canonical)
 	if err != nil {

@@ -17,9 +17,9 @@ SELECT e.event_id, e.recorded_at, e.kind, e.actor, e.leaf_hash, convert_from(e.c
 FROM (
     SELECT
         e.event_id, e.recorded_at, e.kind, e.actor, e.leaf_hash, e.canonical,
-        row_number() OVER in_order AS place,
+        row_number() OVER by_time AS position,
         count(*) OVER () AS fetched,
-        sum(octet_length(e.canonical)) OVER in_order AS size
+        sum(octet_length(e.canonical)) OVER by_time AS size
     FROM (
         SELECT e.event_id, e.recorded_at, e.kind, e.actor, e.leaf_hash, e.canonical
         FROM audit_event AS e
@@ -31,9 +31,9 @@ FROM (
         ORDER BY e.recorded_at, e.event_id
         LIMIT $4::bigint
     ) AS e
-    WINDOW in_order AS (ORDER BY e.recorded_at, e.event_id ROWS UNBOUNDED PRECEDING)
+    WINDOW by_time AS (ORDER BY e.recorded_at, e.event_id ROWS UNBOUNDED PRECEDING)
 ) AS e
-WHERE e.place = 1 OR e.size <= $5::bigint
+WHERE e.position = 1 OR e.size <= $5::bigint
 ORDER BY e.recorded_at, e.event_id
 `
 
@@ -55,8 +55,8 @@ type AuditEventHistoryRow struct {
 	Fetched    int64
 }
 
-// AuditEventHistory answers a page of a remediation's journal, oldest first: of its first page_size entries as many as have budget
-// bytes between them, but always one. fetched is how many there were before that. canonical is the exact text that leaf_hash was computed from.
+// AuditEventHistory returns a page of a remediation's journal, oldest first: of its first page_size entries as many as have budget bytes
+// between them, but at least one. fetched is their number before that. canonical is the exact text that leaf_hash was computed from.
 func (q *Queries) AuditEventHistory(ctx context.Context, db DBTX, arg AuditEventHistoryParams) ([]AuditEventHistoryRow, error) {
 	rows, err := db.Query(ctx, auditEventHistory,
 		arg.RemediationID,
@@ -99,8 +99,8 @@ type AuditEventPartitionsAheadParams struct {
 	Months int32
 }
 
-// AuditEventPartitionsAhead makes the journal's partitions of this month and the given number after it, and answers how many were
-// missing.
+// AuditEventPartitionsAhead creates the journal's missing partitions of this month and the given number of months after it, and returns
+// how many it created.
 func (q *Queries) AuditEventPartitionsAhead(ctx context.Context, db DBTX, arg AuditEventPartitionsAheadParams) (int32, error) {
 	row := db.QueryRow(ctx, auditEventPartitionsAhead, arg.Months)
 	var audit_event_partitions_ahead int32
@@ -129,7 +129,7 @@ type AuditEventUpdatesAcceptedParams struct {
 	ContentHash   [][]byte
 }
 
-// AuditEventUpdatesAccepted answers the event ids of those updates whose content the journal has, be it from another event. The arrays
+// AuditEventUpdatesAccepted returns the event ids of those updates whose content the journal has, from this or another event. The arrays
 // are parallel.
 func (q *Queries) AuditEventUpdatesAccepted(ctx context.Context, db DBTX, arg AuditEventUpdatesAcceptedParams) ([]audit.ID, error) {
 	rows, err := db.Query(ctx, auditEventUpdatesAccepted, arg.EventID, arg.RemediationID, arg.ContentHash)

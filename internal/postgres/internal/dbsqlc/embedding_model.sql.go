@@ -13,7 +13,7 @@ const embeddingModelList = `-- name: EmbeddingModelList :many
 SELECT id, name, dimensions, active FROM embedding_model ORDER BY active DESC, id
 `
 
-// EmbeddingModelList reads the registered models, the active one first.
+// EmbeddingModelList returns the registered models, the active one first.
 func (q *Queries) EmbeddingModelList(ctx context.Context, db DBTX) ([]EmbeddingModel, error) {
 	rows, err := db.Query(ctx, embeddingModelList)
 	if err != nil {
@@ -56,7 +56,8 @@ type EmbeddingModelProgressRow struct {
 	Signatures int64
 }
 
-// EmbeddingModelProgress is EmbeddingModelList with how many signatures there are and how many of them have a vector of the model.
+// EmbeddingModelProgress returns the registered models like EmbeddingModelList, with the number of signatures and how many of them have a
+// vector of the model.
 func (q *Queries) EmbeddingModelProgress(ctx context.Context, db DBTX) ([]EmbeddingModelProgressRow, error) {
 	rows, err := db.Query(ctx, embeddingModelProgress)
 	if err != nil {

@@ -18,22 +18,22 @@ WITH input AS MATERIALIZED (
         a.canonical,
         a.content_hash,
         a.metadata,
-        a.place,
+        a.position,
         (a.event ->> 'event_id')::uuid AS event_id,
         (a.event ->> 'recorded_at')::timestamptz AS recorded_at,
         (a.event ->> 'actor')::text AS actor,
         (a.event -> 'content' ->> 'remediation_id')::text AS remediation_id,
         (a.event -> 'content' -> 'record')::jsonb AS record
     FROM (
-        SELECT convert_from(u.canonical, 'UTF8')::jsonb AS event, u.canonical, u.content_hash, u.metadata, u.place
+        SELECT convert_from(u.canonical, 'UTF8')::jsonb AS event, u.canonical, u.content_hash, u.metadata, u.position
         FROM (
             SELECT
                 unnest($1::bytea[]) AS canonical,
                 unnest($2::bytea[]) AS content_hash,
                 unnest($3::text[]) AS metadata,
-                generate_series(1, cardinality($1::bytea[])) AS place
+                generate_series(1, cardinality($1::bytea[])) AS position
         ) AS u
-        -- A fence: without it the text is parsed again for everything that is taken out of it.
+        -- Keeps the planner from parsing the JSON again for every field that is read from it.
         OFFSET 0
     ) AS a
 ),
@@ -67,7 +67,7 @@ new_row AS (
         i.metadata::json, i.actor, i.event_id, i.recorded_at
     FROM input AS i
     JOIN remediation_audit AS parent ON parent.remediation_id = i.remediation_id
-    ORDER BY i.remediation_id, i.record ->> 'workflow_id', i.record ->> 'execution_id', i.place
+    ORDER BY i.remediation_id, i.record ->> 'workflow_id', i.record ->> 'execution_id', i.position
     ON CONFLICT (remediation_id, workflow_id, execution_id) DO NOTHING
     RETURNING id, remediation_id, event_id
 ),
@@ -98,9 +98,10 @@ type ExecutionAppendRow struct {
 	ContentHash []byte
 }
 
-// ExecutionAppend writes executions and their journal entries in one statement, as RemediationAppend does. It answers a row for every
-// one it wrote. One that was known before, that stands twice in the input, or whose remediation is not there, has none: ExecutionReceipts
-// finds the first two.
+// ExecutionAppend writes executions and their journal entries in one statement, as RemediationAppend does, and returns a row for
+// each it wrote. A record that is stored already, that occurs twice in the input, or whose remediation is missing has no row:
+// ExecutionReceipts returns a row for every entry of canonical that is stored, by whichever writer, as RemediationReceipts
+// does.
 func (q *Queries) ExecutionAppend(ctx context.Context, db DBTX, arg ExecutionAppendParams) ([]ExecutionAppendRow, error) {
 	rows, err := db.Query(ctx, executionAppend, arg.Canonical, arg.ContentHash, arg.Metadata)
 	if err != nil {
@@ -129,11 +130,23 @@ func (q *Queries) ExecutionAppend(ctx context.Context, db DBTX, arg ExecutionApp
 }
 
 const executionList = `-- name: ExecutionList :many
-SELECT c.id, c.remediation_id, c.workflow_id, c.execution_id, c.action_type, c.target_resource, c.cluster_name, c.success, c.start_time, c.end_time, c.execution_time_ms, c.error_message, c.metadata, c.actor, c.event_id, c.created_at, c.fetched
+SELECT
+    c.remediation_id, c.workflow_id, c.execution_id, c.action_type, c.target_resource, c.cluster_name, c.success,
+    c.start_time, c.end_time, c.execution_time_ms, c.error_message, c.metadata, c.actor, c.created_at,
+    c.fetched
 FROM (
-    SELECT c.id, c.remediation_id, c.workflow_id, c.execution_id, c.action_type, c.target_resource, c.cluster_name, c.success, c.start_time, c.end_time, c.execution_time_ms, c.error_message, c.metadata, c.actor, c.event_id, c.created_at, count(*) OVER () AS fetched, sum(octet_length(c.metadata::text) + coalesce(octet_length(c.error_message), 0)) OVER (ORDER BY c.created_at, c.id ROWS UNBOUNDED PRECEDING) AS size
+    SELECT
+        c.id, c.remediation_id, c.workflow_id, c.execution_id, c.action_type, c.target_resource, c.cluster_name,
+        c.success, c.start_time, c.end_time, c.execution_time_ms, c.error_message, c.metadata, c.actor, c.created_at,
+        count(*) OVER () AS fetched,
+        sum(octet_length(c.metadata::text) + coalesce(octet_length(c.error_message), 0)) OVER (
+            ORDER BY c.created_at, c.id ROWS UNBOUNDED PRECEDING
+        ) AS size
     FROM (
-        SELECT c.id, c.remediation_id, c.workflow_id, c.execution_id, c.action_type, c.target_resource, c.cluster_name, c.success, c.start_time, c.end_time, c.execution_time_ms, c.error_message, c.metadata, c.actor, c.event_id, c.created_at
+        SELECT
+            c.id, c.remediation_id, c.workflow_id, c.execution_id, c.action_type, c.target_resource, c.cluster_name,
+            c.success, c.start_time, c.end_time, c.execution_time_ms, c.error_message, c.metadata, c.actor,
+            c.created_at
         FROM execution_audit AS c
         WHERE c.remediation_id = $1
         ORDER BY c.created_at, c.id
@@ -151,7 +164,6 @@ type ExecutionListParams struct {
 }
 
 type ExecutionListRow struct {
-	ID              int64
 	RemediationID   string
 	WorkflowID      string
 	ExecutionID     string
@@ -165,13 +177,12 @@ type ExecutionListRow struct {
 	ErrorMessage    *string
 	Metadata        []byte
 	Actor           string
-	EventID         audit.ID
 	CreatedAt       time.Time
 	Fetched         int64
 }
 
-// ExecutionList answers those of one remediation, oldest first: of the first page_size as many as have budget bytes of
-// free text between them. fetched, the same in every row, is how many there were before that.
+// ExecutionList returns the executions of a remediation, oldest first: of the first page_size as many as have budget bytes of free
+// text between them. fetched, the same in every row, is their number before that.
 func (q *Queries) ExecutionList(ctx context.Context, db DBTX, arg ExecutionListParams) ([]ExecutionListRow, error) {
 	rows, err := db.Query(ctx, executionList, arg.RemediationID, arg.PageSize, arg.Budget)
 	if err != nil {
@@ -182,7 +193,6 @@ func (q *Queries) ExecutionList(ctx context.Context, db DBTX, arg ExecutionListP
 	for rows.Next() {
 		var i ExecutionListRow
 		if err := rows.Scan(
-			&i.ID,
 			&i.RemediationID,
 			&i.WorkflowID,
 			&i.ExecutionID,
@@ -196,7 +206,6 @@ func (q *Queries) ExecutionList(ctx context.Context, db DBTX, arg ExecutionListP
 			&i.ErrorMessage,
 			&i.Metadata,
 			&i.Actor,
-			&i.EventID,
 			&i.CreatedAt,
 			&i.Fetched,
 		); err != nil {
@@ -223,7 +232,10 @@ FROM (
         OFFSET 0
     ) AS a
 ) AS i
-JOIN execution_audit AS c ON c.remediation_id = i.remediation_id AND c.workflow_id = i.record ->> 'workflow_id' AND c.execution_id = i.record ->> 'execution_id'
+JOIN execution_audit AS c
+    ON c.remediation_id = i.remediation_id
+    AND c.workflow_id = i.record ->> 'workflow_id'
+    AND c.execution_id = i.record ->> 'execution_id'
 JOIN audit_event AS e ON e.recorded_at = c.created_at AND e.event_id = c.event_id
 `
 
@@ -240,7 +252,8 @@ type ExecutionReceiptsRow struct {
 	ContentHash []byte
 }
 
-// ExecutionReceipts answers a row for every entry of canonical that is stored, whoever wrote it, as RemediationReceipts does.
+// ExecutionReceipts returns a row for every entry of canonical that is stored, by whichever writer, as RemediationReceipts
+// does.
 func (q *Queries) ExecutionReceipts(ctx context.Context, db DBTX, arg ExecutionReceiptsParams) ([]ExecutionReceiptsRow, error) {
 	rows, err := db.Query(ctx, executionReceipts, arg.Canonical)
 	if err != nil {

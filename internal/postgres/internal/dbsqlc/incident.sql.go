@@ -33,9 +33,9 @@ ORDER BY 1, occurrences DESC, r.signature_id, r.action_type
 `
 
 type IncidentOutcomesParams struct {
-	Found  []audit.ID
-	Filter json.RawMessage
-	Except *string
+	IncidentIds []audit.ID
+	Filter      json.RawMessage
+	Except      *string
 }
 
 type IncidentOutcomesRow struct {
@@ -49,10 +49,9 @@ type IncidentOutcomesRow struct {
 	Failure     int64
 }
 
-// IncidentOutcomes answers, for each of the incidents, what the filters leave of its remediations, except one: counted by signature and
-// action.
+// IncidentOutcomes counts, for each of the incidents, the remediations that match the filter, except one, by signature and action.
 func (q *Queries) IncidentOutcomes(ctx context.Context, db DBTX, arg IncidentOutcomesParams) ([]IncidentOutcomesRow, error) {
-	rows, err := db.Query(ctx, incidentOutcomes, arg.Found, arg.Filter, arg.Except)
+	rows, err := db.Query(ctx, incidentOutcomes, arg.IncidentIds, arg.Filter, arg.Except)
 	if err != nil {
 		return nil, err
 	}
@@ -82,20 +81,23 @@ func (q *Queries) IncidentOutcomes(ctx context.Context, db DBTX, arg IncidentOut
 
 const incidentRemediations = `-- name: IncidentRemediations :many
 SELECT
-    f.id::uuid AS incident_id, n.solved, n.id, n.remediation_id, n.name, n.namespace, n.cluster_name, n.environment, n.severity, n.action_type,
-    n.target_resource, n.phase, n.status, n.start_time, n.end_time, n.duration_ms, n.signature_id,
+    i.id::uuid AS incident_id, n.solved, r.id, r.remediation_id, r.name, r.namespace, r.cluster_name, r.environment, r.severity,
+    r.action_type, r.target_resource, r.phase, r.status, r.start_time, r.end_time, r.duration_ms, r.signature_id,
     coalesce(CASE
-        WHEN n.solved AND sum(CASE WHEN n.solved THEN octet_length(n.workflow_yaml) END) OVER (ORDER BY f.place) <= $1::bigint
-        THEN n.workflow_yaml
+        WHEN n.solved
+            AND sum(CASE WHEN n.solved THEN octet_length(r.workflow_yaml) END) OVER (ORDER BY i.position) <= $1::bigint
+        THEN r.workflow_yaml
     END, '')::text AS workflow_yaml
-FROM (SELECT unnest($2::uuid[]) AS id, generate_series(1, cardinality($2::uuid[])) AS place) AS f
+FROM (
+    SELECT unnest($2::uuid[]) AS id, generate_series(1, cardinality($2::uuid[])) AS position
+) AS i
 CROSS JOIN LATERAL (
-    SELECT false AS solved, newest.id, newest.remediation_id, newest.name, newest.namespace, newest.cluster_name, newest.environment, newest.severity, newest.alert_fingerprint, newest.action_type, newest.target_resource, newest.phase, newest.status, newest.start_time, newest.end_time, newest.duration_ms, newest.error_message, newest.workflow_yaml, newest.metadata, newest.signature_id, newest.actor, newest.event_id, newest.created_at, newest.updated_at
+    SELECT false AS solved, newest.id
     FROM (
-        SELECT r.id, r.remediation_id, r.name, r.namespace, r.cluster_name, r.environment, r.severity, r.alert_fingerprint, r.action_type, r.target_resource, r.phase, r.status, r.start_time, r.end_time, r.duration_ms, r.error_message, r.workflow_yaml, r.metadata, r.signature_id, r.actor, r.event_id, r.created_at, r.updated_at
+        SELECT r.id
         FROM signature AS s
         CROSS JOIN LATERAL (
-            SELECT r.id, r.remediation_id, r.name, r.namespace, r.cluster_name, r.environment, r.severity, r.alert_fingerprint, r.action_type, r.target_resource, r.phase, r.status, r.start_time, r.end_time, r.duration_ms, r.error_message, r.workflow_yaml, r.metadata, r.signature_id, r.actor, r.event_id, r.created_at, r.updated_at
+            SELECT r.id, r.start_time
             FROM remediation_audit AS r
             WHERE r.signature_id = s.id
                 AND remediation_matches(r, remediation_filter_read($3::jsonb))
@@ -103,35 +105,37 @@ CROSS JOIN LATERAL (
             ORDER BY r.start_time DESC, r.id DESC
             LIMIT $5::bigint
         ) AS r
-        WHERE s.incident_id = f.id OR s.incident_id IS NULL AND s.id = f.id
+        WHERE s.incident_id = i.id OR s.incident_id IS NULL AND s.id = i.id
         ORDER BY r.start_time DESC, r.id DESC
         LIMIT $5::bigint
     ) AS newest
     UNION ALL
-    SELECT true AS solved, succeeded.id, succeeded.remediation_id, succeeded.name, succeeded.namespace, succeeded.cluster_name, succeeded.environment, succeeded.severity, succeeded.alert_fingerprint, succeeded.action_type, succeeded.target_resource, succeeded.phase, succeeded.status, succeeded.start_time, succeeded.end_time, succeeded.duration_ms, succeeded.error_message, succeeded.workflow_yaml, succeeded.metadata, succeeded.signature_id, succeeded.actor, succeeded.event_id, succeeded.created_at, succeeded.updated_at
+    SELECT true AS solved, succeeded.id
     FROM (
-        SELECT r.id, r.remediation_id, r.name, r.namespace, r.cluster_name, r.environment, r.severity, r.alert_fingerprint, r.action_type, r.target_resource, r.phase, r.status, r.start_time, r.end_time, r.duration_ms, r.error_message, r.workflow_yaml, r.metadata, r.signature_id, r.actor, r.event_id, r.created_at, r.updated_at
+        SELECT r.id
         FROM signature AS s
         CROSS JOIN LATERAL (
-            SELECT r.id, r.remediation_id, r.name, r.namespace, r.cluster_name, r.environment, r.severity, r.alert_fingerprint, r.action_type, r.target_resource, r.phase, r.status, r.start_time, r.end_time, r.duration_ms, r.error_message, r.workflow_yaml, r.metadata, r.signature_id, r.actor, r.event_id, r.created_at, r.updated_at
+            SELECT r.id, r.start_time
             FROM remediation_audit AS r
-            WHERE r.signature_id = s.id AND r.status = 'success'
+            WHERE r.signature_id = s.id
+                AND r.status = 'success'
                 AND remediation_matches(r, remediation_filter_read($3::jsonb))
                 AND r.remediation_id IS DISTINCT FROM $4::text
             ORDER BY r.start_time DESC, r.id DESC
             LIMIT 1
         ) AS r
-        WHERE s.incident_id = f.id OR s.incident_id IS NULL AND s.id = f.id
+        WHERE s.incident_id = i.id OR s.incident_id IS NULL AND s.id = i.id
         ORDER BY r.start_time DESC, r.id DESC
         LIMIT 1
     ) AS succeeded
 ) AS n
-ORDER BY f.place, n.solved, n.start_time DESC, n.id DESC
+JOIN remediation_audit AS r ON r.id = n.id
+ORDER BY i.position, n.solved, r.start_time DESC, r.id DESC
 `
 
 type IncidentRemediationsParams struct {
 	Budget       int64
-	Found        []audit.ID
+	IncidentIds  []audit.ID
 	Filter       json.RawMessage
 	Except       *string
 	PerSignature int64
@@ -158,13 +162,13 @@ type IncidentRemediationsRow struct {
 	WorkflowYaml   string
 }
 
-// IncidentRemediations answers what the filters leave of each of the incidents, except one remediation: the newest per_signature
-// remediations without their long texts, newest first, and after them, marked solved, the newest that succeeded. Of these the workflows
-// come along, in the order of found, as far as they have budget bytes between them.
+// IncidentRemediations returns remediations of each of the incidents that match the filter, except one: first the newest per_signature,
+// newest first and without their long texts, then, with solved set, the newest that succeeded. Those that succeeded come with their
+// workflows, in the order of incident_ids, as far as these have budget bytes between them.
 func (q *Queries) IncidentRemediations(ctx context.Context, db DBTX, arg IncidentRemediationsParams) ([]IncidentRemediationsRow, error) {
 	rows, err := db.Query(ctx, incidentRemediations,
 		arg.Budget,
-		arg.Found,
+		arg.IncidentIds,
 		arg.Filter,
 		arg.Except,
 		arg.PerSignature,

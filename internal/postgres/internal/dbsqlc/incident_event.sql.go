@@ -11,43 +11,45 @@ import (
 )
 
 const incidentEventList = `-- name: IncidentEventList :many
+WITH page AS (
+    -- From the table under the view, because the view would join a vector to every row that matches.
+    SELECT r.id
+    FROM remediation_audit AS r
+    WHERE ($2::text[] IS NULL OR r.name = ANY($2::text[]))
+        AND ($3::text[] IS NULL OR r.namespace = ANY($3::text[]))
+        AND ($4::text[] IS NULL OR r.status = ANY($4::text[]))
+        AND ($5::timestamptz IS NULL OR r.created_at >= $5::timestamptz)
+        AND ($6::timestamptz IS NULL OR r.created_at < $6::timestamptz)
+        AND (
+            $7::timestamptz IS NULL
+            OR (r.created_at, r.id) < ($7::timestamptz, $8::bigint)
+        )
+    ORDER BY r.created_at DESC, r.id DESC
+    LIMIT $9::bigint
+)
 SELECT
-    i.id, i.remediation_id, i.alert_name, i.namespace, coalesce(i.pod_name, '')::text AS pod_name, i.workflow_status, i.workflow_yaml,
-    i.error_message, i.created_at, i.updated_at, i.embedding_vector::real[] AS embedding_vector,
-    i.fetched
+    s.id, s.remediation_id, s.alert_name, s.namespace, coalesce(s.pod_name, '')::text AS pod_name, s.workflow_status, s.workflow_yaml,
+    s.error_message, s.created_at, s.updated_at, s.embedding_vector::real[] AS embedding_vector, s.fetched
 FROM (
     SELECT
-        v.id, v.remediation_id, v.alert_name, v.namespace, v.pod_name, v.workflow_status, v.workflow_yaml, v.error_message, v.created_at, v.updated_at, v.embedding_vector,
-        row_number() OVER in_order AS place,
+        v.id, v.remediation_id, v.alert_name, v.namespace, v.pod_name, v.workflow_status, v.workflow_yaml,
+        v.error_message, v.created_at, v.updated_at, v.embedding_vector,
+        row_number() OVER by_time AS position,
         count(*) OVER () AS fetched,
         sum(
             coalesce(octet_length(v.error_message), 0) + coalesce(octet_length(v.workflow_yaml), 0)
             + coalesce(10 * vector_dims(v.embedding_vector), 0)
-        ) OVER in_order AS size
-    FROM (
-        -- The page first, from the table beneath the view: the view's vectors would be joined to every row that matches.
-        SELECT r.id
-        FROM remediation_audit AS r
-        WHERE ($1::text[] IS NULL OR r.name = ANY($1::text[]))
-            AND ($2::text[] IS NULL OR r.namespace = ANY($2::text[]))
-            AND ($3::text[] IS NULL OR r.status = ANY($3::text[]))
-            AND ($4::timestamptz IS NULL OR r.created_at >= $4::timestamptz)
-            AND ($5::timestamptz IS NULL OR r.created_at < $5::timestamptz)
-            AND (
-                $6::timestamptz IS NULL
-                OR (r.created_at, r.id) < ($6::timestamptz, $7::bigint)
-            )
-        ORDER BY r.created_at DESC, r.id DESC
-        LIMIT $8::bigint
-    ) AS p
+        ) OVER by_time AS size
+    FROM page AS p
     JOIN incident_events AS v ON v.id = p.id
-    WINDOW in_order AS (ORDER BY v.created_at DESC, v.id DESC ROWS UNBOUNDED PRECEDING)
-) AS i
-WHERE i.place = 1 OR i.size <= $9::bigint
-ORDER BY i.created_at DESC, i.id DESC
+    WINDOW by_time AS (ORDER BY v.created_at DESC, v.id DESC ROWS UNBOUNDED PRECEDING)
+) AS s
+WHERE s.position = 1 OR s.size <= $1::bigint
+ORDER BY s.created_at DESC, s.id DESC
 `
 
 type IncidentEventListParams struct {
+	Budget     int64
 	AlertNames []string
 	Namespaces []string
 	Statuses   []string
@@ -56,7 +58,6 @@ type IncidentEventListParams struct {
 	AfterTime  *time.Time
 	AfterID    *int64
 	PageSize   int64
-	Budget     int64
 }
 
 type IncidentEventListRow struct {
@@ -74,11 +75,11 @@ type IncidentEventListRow struct {
 	Fetched         int64
 }
 
-// IncidentEventList answers a page of the incident_events view, newest first by created_at and id: of the first page_size as many as
-// have budget bytes between them, but always one. fetched is how many there were before that.
-// pod_name is empty where the target is not a pod.
+// IncidentEventList returns a page of the incident_events view, newest first by created_at and id: of the first page_size rows as many as
+// have budget bytes between them, but at least one. fetched is their number before that. pod_name is empty if the target is not a pod.
 func (q *Queries) IncidentEventList(ctx context.Context, db DBTX, arg IncidentEventListParams) ([]IncidentEventListRow, error) {
 	rows, err := db.Query(ctx, incidentEventList,
+		arg.Budget,
 		arg.AlertNames,
 		arg.Namespaces,
 		arg.Statuses,
@@ -87,7 +88,6 @@ func (q *Queries) IncidentEventList(ctx context.Context, db DBTX, arg IncidentEv
 		arg.AfterTime,
 		arg.AfterID,
 		arg.PageSize,
-		arg.Budget,
 	)
 	if err != nil {
 		return nil, err

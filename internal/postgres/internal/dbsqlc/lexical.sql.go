@@ -7,8 +7,6 @@ package dbsqlc
 
 import (
 	"context"
-
-	audit "github.com/datastorage-service/datastorage/internal/audit"
 )
 
 const lexicalCount = `-- name: LexicalCount :one
@@ -16,12 +14,12 @@ SELECT lexical_count($1::bigint)::boolean AS counted
 `
 
 type LexicalCountParams struct {
-	Few int64
+	Frequent int64
 }
 
-// LexicalCount counts anew what searches need, if enough has changed, and answers whether it had.
+// LexicalCount counts what searches need to weigh terms, if enough has changed since the last count, and returns whether it did.
 func (q *Queries) LexicalCount(ctx context.Context, db DBTX, arg LexicalCountParams) (bool, error) {
-	row := db.QueryRow(ctx, lexicalCount, arg.Few)
+	row := db.QueryRow(ctx, lexicalCount, arg.Frequent)
 	var counted bool
 	err := row.Scan(&counted)
 	return counted, err
@@ -38,15 +36,15 @@ CROSS JOIN LATERAL (
         FROM signature_term AS t
         WHERE k.term IS NULL AND t.term = a.term
         LIMIT $2::bigint
-    ) AS held
+    ) AS containing
 ) AS n
 WHERE k.term IS NOT NULL OR n.signatures > 0
 ORDER BY a.term
 `
 
 type LexicalFrequenciesParams struct {
-	Terms []int64
-	Most  int64
+	Terms    []int64
+	MaxCount int64
 }
 
 type LexicalFrequenciesRow struct {
@@ -54,10 +52,10 @@ type LexicalFrequenciesRow struct {
 	Signatures int64
 }
 
-// LexicalFrequencies answers how many signatures hold each of the terms, those that none holds left out: as the upkeep counted for terms
-// that many hold, else counted now, no further than most.
+// LexicalFrequencies returns how many signatures contain each of the terms, without the terms that none contains: from the last
+// maintenance run for frequent terms, otherwise counted now, up to max_count.
 func (q *Queries) LexicalFrequencies(ctx context.Context, db DBTX, arg LexicalFrequenciesParams) ([]LexicalFrequenciesRow, error) {
-	rows, err := db.Query(ctx, lexicalFrequencies, arg.Terms, arg.Most)
+	rows, err := db.Query(ctx, lexicalFrequencies, arg.Terms, arg.MaxCount)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +86,7 @@ LEFT JOIN LATERAL (
 `
 
 type LexicalStatisticsParams struct {
-	Few int64
+	MinSignatures int64
 }
 
 type LexicalStatisticsRow struct {
@@ -96,84 +94,11 @@ type LexicalStatisticsRow struct {
 	MeanLength float64
 }
 
-// LexicalStatistics answers how many signatures there are and the mean of their lengths: counted by the upkeep where there are many, now
-// where there are few.
+// LexicalStatistics returns the number of signatures and the mean of their lengths: from the last maintenance run if it counted at least
+// min_signatures, otherwise counted now.
 func (q *Queries) LexicalStatistics(ctx context.Context, db DBTX, arg LexicalStatisticsParams) (LexicalStatisticsRow, error) {
-	row := db.QueryRow(ctx, lexicalStatistics, arg.Few)
+	row := db.QueryRow(ctx, lexicalStatistics, arg.MinSignatures)
 	var i LexicalStatisticsRow
 	err := row.Scan(&i.Signatures, &i.MeanLength)
 	return i, err
-}
-
-const signatureAnalyze = `-- name: SignatureAnalyze :execrows
-UPDATE signature AS s
-SET terms = a.terms::bigint[], counts = a.counts::smallint[], length = a.length, analyzer = $1::smallint
-FROM (
-    SELECT
-        unnest($2::uuid[]) AS id, unnest($3::text[]) AS terms, unnest($4::text[]) AS counts,
-        unnest($5::integer[]) AS length
-) AS a
-WHERE s.id = a.id AND s.analyzer < $1::smallint
-`
-
-type SignatureAnalyzeParams struct {
-	Analyzer int16
-	Ids      []audit.ID
-	Terms    []string
-	Counts   []string
-	Lengths  []int32
-}
-
-// SignatureAnalyze stores the terms of signatures. terms and counts are arrays as text, one for each signature.
-func (q *Queries) SignatureAnalyze(ctx context.Context, db DBTX, arg SignatureAnalyzeParams) (int64, error) {
-	result, err := db.Exec(ctx, signatureAnalyze,
-		arg.Analyzer,
-		arg.Ids,
-		arg.Terms,
-		arg.Counts,
-		arg.Lengths,
-	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
-}
-
-const signatureUnanalyzed = `-- name: SignatureUnanalyzed :many
-SELECT s.id, s.text
-FROM signature AS s
-WHERE s.analyzer < $1::smallint
-ORDER BY s.analyzer, s.id
-LIMIT $2::bigint
-`
-
-type SignatureUnanalyzedParams struct {
-	Analyzer int16
-	PageSize int64
-}
-
-type SignatureUnanalyzedRow struct {
-	ID   audit.ID
-	Text string
-}
-
-// SignatureUnanalyzed answers signatures whose terms are of an older analyzer, or of none.
-func (q *Queries) SignatureUnanalyzed(ctx context.Context, db DBTX, arg SignatureUnanalyzedParams) ([]SignatureUnanalyzedRow, error) {
-	rows, err := db.Query(ctx, signatureUnanalyzed, arg.Analyzer, arg.PageSize)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []SignatureUnanalyzedRow
-	for rows.Next() {
-		var i SignatureUnanalyzedRow
-		if err := rows.Scan(&i.ID, &i.Text); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }

@@ -20,7 +20,7 @@ WITH input AS MATERIALIZED (
         a.content_hash,
         a.metadata,
         a.signature_id,
-        a.place,
+        a.position,
         (a.event ->> 'event_id')::uuid AS event_id,
         (a.event ->> 'recorded_at')::timestamptz AS recorded_at,
         (a.event ->> 'actor')::text AS actor,
@@ -28,16 +28,16 @@ WITH input AS MATERIALIZED (
         (a.event -> 'content' -> 'record')::jsonb AS record
     FROM (
         SELECT
-            convert_from(u.canonical, 'UTF8')::jsonb AS event, u.canonical, u.content_hash, u.metadata, u.signature_id, u.place
+            convert_from(u.canonical, 'UTF8')::jsonb AS event, u.canonical, u.content_hash, u.metadata, u.signature_id, u.position
         FROM (
             SELECT
                 unnest($1::bytea[]) AS canonical,
                 unnest($2::bytea[]) AS content_hash,
                 unnest($3::text[]) AS metadata,
                 unnest($4::uuid[]) AS signature_id,
-                generate_series(1, cardinality($1::bytea[])) AS place
+                generate_series(1, cardinality($1::bytea[])) AS position
         ) AS u
-        -- A fence: without it the text is parsed again for everything that is taken out of it.
+        -- Keeps the planner from parsing the JSON again for every field that is read from it.
         OFFSET 0
     ) AS a
 ),
@@ -71,8 +71,8 @@ new_remediation AS (
         i.recorded_at,
         i.recorded_at
     FROM input AS i
-    -- Sorted, so that two batches cannot wait for each other crosswise; of two of one id the first is written.
-    ORDER BY i.remediation_id, i.place
+    -- Sorted, so that two batches cannot deadlock; of two with the same id the first is written.
+    ORDER BY i.remediation_id, i.position
     ON CONFLICT (remediation_id) DO NOTHING
     RETURNING id, event_id, signature_id
 ),
@@ -88,7 +88,7 @@ new_signature AS (
             unnest($11::text[]) AS counts,
             unnest($12::integer[]) AS length
     ) AS s
-    -- A remediation that is not written leaves nothing behind; what belongs to none of them belongs to an update.
+    -- A remediation that is not written stores no signature; a signature of none of them belongs to an update.
     WHERE s.id IN (SELECT signature_id FROM new_remediation) OR s.id <> ALL($4::uuid[])
     ORDER BY s.id
     ON CONFLICT (id) DO NOTHING
@@ -105,7 +105,7 @@ new_embedding AS (
         CROSS JOIN (SELECT generate_subscripts($13::uuid[], 1) AS i) AS n
         WHERE m.name = $15::text
     ) AS v
-    -- The vector of a signature that is there already is kept: it was paid for.
+    -- The vector of a signature that is stored already is kept in any case: the provider was paid for it.
     WHERE v.signature_id IN (SELECT signature_id FROM new_remediation)
         OR v.signature_id <> ALL($4::uuid[])
         OR v.signature_id IN (SELECT s.id FROM signature AS s WHERE s.id = ANY($13::uuid[]))
@@ -170,15 +170,16 @@ type RemediationAppendRow struct {
 	Embedding   string
 }
 
-// RemediationAppend writes remediations with their signatures, the vectors that come along, and their journal entries, all in this
-// one statement. Columns are read out of the canonical bytes, so the tables and the journal cannot disagree; metadata comes
-// apart because RFC 8785 rounds numbers.
+// RemediationAppend writes remediations with their signatures, the given vectors, and their journal entries in one statement. It reads
+// the columns from the canonical bytes, so the tables and the journal cannot disagree; metadata is separate because RFC 8785 rounds
+// numbers.
 //
-// The arrays canonical, content_hash, metadata, signature_id run in parallel, one element for each remediation. new_signature_id
-// and the other new_signature arrays hold each signature once, its terms and counts as arrays in text; vector_signature_id and vectors as in EmbeddingInsert.
+// The arrays canonical, content_hash, metadata and signature_id are parallel, one element for each remediation. new_signature_id and the
+// other new_signature arrays hold each signature once, its terms and counts as arrays in text; vector_signature_id and vectors are as
+// in EmbeddingInsert.
 //
-// It answers a row for every remediation it wrote. One that was known before, or that stands twice in the input, has none:
-// RemediationReceipts finds it. Looking for it here would open every partition of the journal for each write.
+// It returns a row for every remediation it wrote. One that is stored already, or that occurs twice in the input, has no row:
+// RemediationReceipts returns it. To look for it here would open every partition of the journal for each write.
 func (q *Queries) RemediationAppend(ctx context.Context, db DBTX, arg RemediationAppendParams) ([]RemediationAppendRow, error) {
 	rows, err := db.Query(ctx, remediationAppend,
 		arg.Canonical,
@@ -234,13 +235,13 @@ FROM (
 `
 
 type RemediationCountParams struct {
-	Filter json.RawMessage
-	Most   int64
+	Filter   json.RawMessage
+	MaxCount int64
 }
 
-// RemediationCount answers how many remediations the filters leave, counting no further than most.
+// RemediationCount returns how many remediations match the filter, counting up to max_count.
 func (q *Queries) RemediationCount(ctx context.Context, db DBTX, arg RemediationCountParams) (int64, error) {
-	row := db.QueryRow(ctx, remediationCount, arg.Filter, arg.Most)
+	row := db.QueryRow(ctx, remediationCount, arg.Filter, arg.MaxCount)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -257,7 +258,7 @@ type RemediationCountOldParams struct {
 	Normalizer int16
 }
 
-// RemediationCountOld answers how many remediations have a signature of a normalizer older than the given one.
+// RemediationCountOld returns how many remediations have a signature of a normalizer older than the given one.
 func (q *Queries) RemediationCountOld(ctx context.Context, db DBTX, arg RemediationCountOldParams) (int64, error) {
 	row := db.QueryRow(ctx, remediationCountOld, arg.Normalizer)
 	var count int64
@@ -278,7 +279,7 @@ type RemediationGetParams struct {
 	RemediationID string
 }
 
-// RemediationGet reads a remediation.
+// RemediationGet returns a remediation.
 func (q *Queries) RemediationGet(ctx context.Context, db DBTX, arg RemediationGetParams) (RemediationAudit, error) {
 	row := db.QueryRow(ctx, remediationGet, arg.RemediationID)
 	var i RemediationAudit
@@ -341,14 +342,14 @@ WITH page AS (
 sized AS (
     SELECT
         p.id,
-        row_number() OVER in_order AS place,
+        row_number() OVER by_time AS position,
         count(*) OVER () AS fetched,
         sum(
             coalesce(octet_length(p.error_message), 0) + coalesce(octet_length(p.workflow_yaml), 0)
             + octet_length(p.metadata::text)
-        ) OVER in_order AS size
+        ) OVER by_time AS size
     FROM page AS p
-    WINDOW in_order AS (
+    WINDOW by_time AS (
         ORDER BY
             CASE WHEN $2::boolean THEN p.start_time END,
             CASE WHEN $2::boolean THEN p.id END,
@@ -360,8 +361,8 @@ sized AS (
 SELECT r.id, r.remediation_id, r.name, r.namespace, r.cluster_name, r.environment, r.severity, r.alert_fingerprint, r.action_type, r.target_resource, r.phase, r.status, r.start_time, r.end_time, r.duration_ms, r.error_message, r.workflow_yaml, r.metadata, r.signature_id, r.actor, r.event_id, r.created_at, r.updated_at, s.fetched
 FROM sized AS s
 JOIN remediation_audit AS r ON r.id = s.id
-WHERE s.place = 1 OR s.size <= $1::bigint
-ORDER BY s.place
+WHERE s.position = 1 OR s.size <= $1::bigint
+ORDER BY s.position
 `
 
 type RemediationListParams struct {
@@ -379,12 +380,10 @@ type RemediationListRow struct {
 	Fetched          int64
 }
 
-// RemediationList answers the first page_size of the remediations that the filters leave, ordered by start_time and id, and of those
-// as many as have budget bytes of free text between them, but always one. fetched, the same in every row, is how many there
-// were before that.
+// RemediationList returns, of the first page_size remediations that match the filter, ordered by start_time and id, as many as have
+// budget bytes of free text between them, but at least one. fetched, the same in every row, is their number before that.
 //
-// A filter that is null matches everything. Planned with the values at hand, as every unnamed statement is, the comparisons with null
-// fall away and one branch of the order remains.
+// An unnamed statement is planned with the values of its parameters, so one branch of the order remains in the plan.
 func (q *Queries) RemediationList(ctx context.Context, db DBTX, arg RemediationListParams) ([]RemediationListRow, error) {
 	rows, err := db.Query(ctx, remediationList,
 		arg.Budget,
@@ -453,8 +452,8 @@ type RemediationLockParams struct {
 	RemediationIds []string
 }
 
-// RemediationLock reads remediations and holds them against other updates until the transaction ends; children can still be
-// written beside them. Sorted, so that two batches cannot wait for each other crosswise.
+// RemediationLock returns remediations and locks them against other updates until the transaction ends; their children can still be
+// written. Sorted, so that two batches cannot deadlock.
 func (q *Queries) RemediationLock(ctx context.Context, db DBTX, arg RemediationLockParams) ([]RemediationAudit, error) {
 	rows, err := db.Query(ctx, remediationLock, arg.RemediationIds)
 	if err != nil {
@@ -528,7 +527,7 @@ type RemediationReceiptsRow struct {
 	Embedding   string
 }
 
-// RemediationReceipts answers a row for every entry of canonical whose remediation is stored, whoever wrote it, found by
+// RemediationReceipts returns a row for every entry of canonical whose remediation is stored, by whichever writer, identified by
 // sent_event_id; the other columns are those of the entry that created the remediation.
 func (q *Queries) RemediationReceipts(ctx context.Context, db DBTX, arg RemediationReceiptsParams) ([]RemediationReceiptsRow, error) {
 	rows, err := db.Query(ctx, remediationReceipts, arg.Canonical)
@@ -586,9 +585,9 @@ type RemediationRenormalizeParams struct {
 	Old          audit.ID
 }
 
-// RemediationRenormalize gives remediations of a signature their new ones. The arrays run in parallel. A remediation that has another signature
-// by now, or was updated since the given time, is left as it is. Locked in the order of RemediationLock, so that this and an update cannot
-// wait for each other crosswise.
+// RemediationRenormalize replaces the old signature of remediations by new ones. The arrays are parallel. It skips a remediation that has
+// another signature by now or was updated since the given time. It locks in the order of RemediationLock, so that it and an update cannot
+// deadlock.
 func (q *Queries) RemediationRenormalize(ctx context.Context, db DBTX, arg RemediationRenormalizeParams) (int64, error) {
 	result, err := db.Exec(ctx, remediationRenormalize,
 		arg.Ids,
@@ -617,18 +616,18 @@ WITH page AS (
 sized AS (
     SELECT
         p.id,
-        row_number() OVER in_order AS place,
+        row_number() OVER by_time AS position,
         count(*) OVER () AS fetched,
-        sum(coalesce(octet_length(p.error_message), 0) + coalesce(octet_length(p.workflow_yaml), 0)) OVER in_order AS size
+        sum(coalesce(octet_length(p.error_message), 0) + coalesce(octet_length(p.workflow_yaml), 0)) OVER by_time AS size
     FROM page AS p
-    WINDOW in_order AS (ORDER BY p.start_time DESC, p.id DESC ROWS UNBOUNDED PRECEDING)
+    WINDOW by_time AS (ORDER BY p.start_time DESC, p.id DESC ROWS UNBOUNDED PRECEDING)
 )
 SELECT
     r.id, r.name, r.action_type, r.target_resource, r.error_message, r.workflow_yaml, r.start_time, r.updated_at, s.fetched
 FROM sized AS s
 JOIN remediation_audit AS r ON r.id = s.id
-WHERE s.place = 1 OR s.size <= $1::bigint
-ORDER BY s.place
+WHERE s.position = 1 OR s.size <= $1::bigint
+ORDER BY s.position
 `
 
 type RemediationSignedParams struct {
@@ -651,9 +650,9 @@ type RemediationSignedRow struct {
 	Fetched        int64
 }
 
-// RemediationSigned answers what the signatures of a signature's remediations are made of: of the first page_size after the given position,
-// newest first, as many as have budget bytes of text between them, but always one. fetched, the same in every row, is how many there were
-// before that.
+// RemediationSigned returns what signatures are made of for the remediations of a signature: of the first page_size after the given
+// position, newest first, as many as have budget bytes of text between them, but at least one. fetched, the same in every row, is their
+// number before that.
 func (q *Queries) RemediationSigned(ctx context.Context, db DBTX, arg RemediationSignedParams) ([]RemediationSignedRow, error) {
 	rows, err := db.Query(ctx, remediationSigned,
 		arg.Budget,
@@ -771,8 +770,7 @@ type RemediationUpdateParams struct {
 	Model                string
 }
 
-// RemediationUpdate writes the new states of locked remediations, their signatures, the vectors that come along, and the journal
-// entries. states is a JSON array of {remediation_id, phase, status, end_time, duration_ms, error_message, workflow_yaml, metadata
+// RemediationUpdate writes the new states of locked remediations, their signatures, the given vectors, and the journal entries. states is a JSON array of {remediation_id, phase, status, end_time, duration_ms, error_message, workflow_yaml, metadata
 // (as text), signature_id, updated_at}, one for each remediation; the other arrays are as in RemediationAppend, one element for each
 // update.
 func (q *Queries) RemediationUpdate(ctx context.Context, db DBTX, arg RemediationUpdateParams) (int64, error) {

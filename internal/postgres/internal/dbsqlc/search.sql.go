@@ -31,7 +31,8 @@ type SearchAlikeRow struct {
 	Distance    float64
 }
 
-// SearchAlike answers the cosine distances of signatures' vectors of the model from one signature's; those without a vector are left out.
+// SearchAlike returns the cosine distances of signatures from an example signature, by their vectors of the model; those without a vector
+// are left out.
 func (q *Queries) SearchAlike(ctx context.Context, db DBTX, arg SearchAlikeParams) ([]SearchAlikeRow, error) {
 	rows, err := db.Query(ctx, searchAlike, arg.Ids, arg.ModelID, arg.Example)
 	if err != nil {
@@ -78,8 +79,8 @@ type SearchCandidatesRow struct {
 	Distance   float64
 }
 
-// SearchCandidates answers what is needed to score signatures on every leg: their terms, and their cosine distance from the query vector,
-// 2, which is as far as can be, where they have no vector of the model or there is no query vector.
+// SearchCandidates returns what every retriever scores signatures by: their terms, and their cosine distance from the query vector. The
+// distance is 2, the largest possible, without a vector of the model or a query vector.
 func (q *Queries) SearchCandidates(ctx context.Context, db DBTX, arg SearchCandidatesParams) ([]SearchCandidatesRow, error) {
 	rows, err := db.Query(ctx, searchCandidates, arg.Query, arg.ModelID, arg.Ids)
 	if err != nil {
@@ -115,7 +116,7 @@ WITH matching AS (
     WHERE $1::boolean
         AND remediation_matches(r, remediation_filter_read($2::jsonb))
 ),
-held AS NOT MATERIALIZED (
+containing AS NOT MATERIALIZED (
     SELECT t.signature_id, a.weight * t.count / (t.count + p.flat + p.slope * t.length) AS part
     FROM (SELECT $4::float8 AS flat, $5::float8 AS slope) AS p
     CROSS JOIN (SELECT unnest($6::bigint[]) AS term, unnest($7::float8[]) AS weight) AS a
@@ -124,12 +125,12 @@ held AS NOT MATERIALIZED (
 scored AS (
     SELECT h.signature_id, sum(h.part)::float8 AS score
     FROM (
-        SELECT h.signature_id, h.part FROM held AS h WHERE NOT $1::boolean
+        SELECT c.signature_id, c.part FROM containing AS c WHERE NOT $1::boolean
         UNION ALL
-        SELECT h.signature_id, h.part FROM held AS h JOIN matching AS m ON m.signature_id = h.signature_id WHERE $1::boolean
+        SELECT c.signature_id, c.part FROM containing AS c JOIN matching AS m ON m.signature_id = c.signature_id WHERE $1::boolean
     ) AS h
     GROUP BY h.signature_id
-    -- Sorted here, so that the filters are asked one by one from the best on.
+    -- Sorted here, so that the filter is evaluated from the best signature on, only as often as needed.
     ORDER BY score DESC, h.signature_id
 )
 SELECT s.signature_id, s.score
@@ -140,7 +141,7 @@ CROSS JOIN LATERAL (
     WHERE r.signature_id = s.signature_id
         AND ($1::boolean OR remediation_matches(r, remediation_filter_read($2::jsonb)))
     LIMIT 1
-) AS passing
+) AS matching_remediation
 ORDER BY s.score DESC, s.signature_id
 LIMIT $3::bigint
 `
@@ -160,11 +161,11 @@ type SearchLexicalRow struct {
 	Score       float64
 }
 
-// SearchLexical answers the signatures that hold the most of the weighted terms among those with a remediation that the filters leave,
-// best first. score is BM25's sum but for the constant factor k1 + 1; flat and slope dampen a count by the text's length.
+// SearchLexical returns the signatures that score best for the weighted terms among those with a remediation that matches the filter, best
+// first. score is the sum of BM25 without the constant factor k1 + 1; flat and slope dampen a count by the text's length.
 //
-// exact takes the matching signatures first and scores them alone, which is fast when few match; otherwise all that hold a term are
-// scored and looked at from the best on until enough pass the filters.
+// With exact it scores the matching signatures alone, which is fast if few match. Otherwise it scores all that contain a term and tries
+// them from the best on until enough match.
 func (q *Queries) SearchLexical(ctx context.Context, db DBTX, arg SearchLexicalParams) ([]SearchLexicalRow, error) {
 	rows, err := db.Query(ctx, searchLexical,
 		arg.Exact,
@@ -208,7 +209,7 @@ WITH walked AS (
         LIMIT 1
     ) AS matching
     WHERE NOT $3::boolean AND e.model_id = $5::smallint
-    -- A second key here would cost the index; ties are broken below.
+    -- A second sort key would rule out the index; ties are broken below.
     ORDER BY embedding_as(e.vector, $1::integer) <=> ($2::real[])::halfvec
     LIMIT $6::bigint
 ),
@@ -251,12 +252,12 @@ type SearchNearestRow struct {
 	Text        string
 }
 
-// SearchNearest answers the signatures nearest to the query vector among those with a remediation that the filters leave, nearest
+// SearchNearest returns the signatures nearest to the query vector among those with a remediation that matches the filter, nearest
 // first; distance is the cosine distance, 0 to 2.
 //
-// exact takes the matching signatures first and measures them all: complete, and fast when few match. Otherwise the model's HNSW
-// index is walked from the nearest on until enough pass the filters, which is fast when many match and may end early when few do.
-// dimensions and model_id are the model's; with the values at hand one of the branches remains of the plan.
+// With exact it measures every matching signature, which is complete, and fast if few match. Otherwise it walks the model's HNSW index
+// from the nearest on until enough signatures match, which is fast if many match and may end early if few do. dimensions and model_id
+// are the model's. Planned with the value of exact, one of the two branches remains.
 func (q *Queries) SearchNearest(ctx context.Context, db DBTX, arg SearchNearestParams) ([]SearchNearestRow, error) {
 	rows, err := db.Query(ctx, searchNearest,
 		arg.Dimensions,

@@ -13,7 +13,7 @@ const cursorKey = `-- name: CursorKey :one
 SELECT key FROM cursor_key WHERE id = 1
 `
 
-// CursorKey reads the key that signs page cursors.
+// CursorKey returns the key that signs page cursors.
 func (q *Queries) CursorKey(ctx context.Context, db DBTX) ([]byte, error) {
 	row := db.QueryRow(ctx, cursorKey)
 	var key []byte
@@ -34,8 +34,8 @@ type VersionRow struct {
 	SchemaVersion int64
 }
 
-// Version answers the server's version number (160004 is 16.4), the version of pgvector (empty when it is not installed), and the
-// version of the schema. A schema too old to tell has no such function (SQLSTATE 42883).
+// Version returns the server's version number (160004 is 16.4), the version of pgvector (empty if it is not installed), and the version of
+// the schema. A schema from before version 7 fails with SQLSTATE 42883 (undefined function).
 func (q *Queries) Version(ctx context.Context, db DBTX) (VersionRow, error) {
 	row := db.QueryRow(ctx, version)
 	var i VersionRow

@@ -11,53 +11,34 @@ import (
 	audit "github.com/datastorage-service/datastorage/internal/audit"
 )
 
-const embeddingGet = `-- name: EmbeddingGet :one
-SELECT (e.vector::vector)::real[] AS vector
-FROM embedding AS e
-WHERE e.model_id = $1::smallint AND e.signature_id = $2::uuid
-`
-
-type EmbeddingGetParams struct {
-	ModelID     int16
-	SignatureID audit.ID
-}
-
-// EmbeddingGet reads the vector of a signature.
-func (q *Queries) EmbeddingGet(ctx context.Context, db DBTX, arg EmbeddingGetParams) ([]float32, error) {
-	row := db.QueryRow(ctx, embeddingGet, arg.ModelID, arg.SignatureID)
-	var vector []float32
-	err := row.Scan(&vector)
-	return vector, err
-}
-
-const embeddingInsert = `-- name: EmbeddingInsert :execrows
-INSERT INTO embedding (model_id, signature_id, vector)
-SELECT v.model_id, v.signature_id, v.vector
+const signatureAnalyze = `-- name: SignatureAnalyze :execrows
+UPDATE signature AS s
+SET terms = a.terms::bigint[], counts = a.counts::smallint[], length = a.length, analyzer = $1::smallint
 FROM (
     SELECT
-        m.id AS model_id,
-        ($1::uuid[])[n.i] AS signature_id,
-        ($2::real[])[(n.i - 1) * m.dimensions + 1 : n.i * m.dimensions]::halfvec AS vector
-    FROM embedding_model AS m
-    CROSS JOIN (SELECT generate_subscripts($1::uuid[], 1) AS i) AS n
-    WHERE m.name = $3::text
-) AS v
-WHERE EXISTS (SELECT FROM signature AS s WHERE s.id = v.signature_id)
-ORDER BY v.signature_id
-ON CONFLICT (model_id, signature_id) DO NOTHING
+        unnest($2::uuid[]) AS id, unnest($3::text[]) AS terms, unnest($4::text[]) AS counts,
+        unnest($5::integer[]) AS length
+) AS a
+WHERE s.id = a.id AND s.analyzer < $1::smallint
 `
 
-type EmbeddingInsertParams struct {
-	SignatureIds []audit.ID
-	Vectors      []float32
-	Model        string
+type SignatureAnalyzeParams struct {
+	Analyzer int16
+	Ids      []audit.ID
+	Terms    []string
+	Counts   []string
+	Lengths  []int32
 }
 
-// EmbeddingInsert adds vectors of signatures that have none. vectors holds the vectors one after the other, each as long as the
-// model has dimensions, in the order of signature_ids. Sorted by id, so that two writers cannot wait for each other crosswise. Signatures
-// that are gone are left out.
-func (q *Queries) EmbeddingInsert(ctx context.Context, db DBTX, arg EmbeddingInsertParams) (int64, error) {
-	result, err := db.Exec(ctx, embeddingInsert, arg.SignatureIds, arg.Vectors, arg.Model)
+// SignatureAnalyze stores the terms of signatures. terms and counts hold an array as text for each signature.
+func (q *Queries) SignatureAnalyze(ctx context.Context, db DBTX, arg SignatureAnalyzeParams) (int64, error) {
+	result, err := db.Exec(ctx, signatureAnalyze,
+		arg.Analyzer,
+		arg.Ids,
+		arg.Terms,
+		arg.Counts,
+		arg.Lengths,
+	)
 	if err != nil {
 		return 0, err
 	}
@@ -103,9 +84,9 @@ type SignatureBesideParams struct {
 	Analyzer   int16
 }
 
-// SignatureBeside stores signatures that no remediation has yet beside the one that they are to take the place of. Those of the same text
-// get its vectors, of all models. The arrays hold each signature once, its terms and counts as arrays in text. As in every write, vectors go
-// in before signatures, each sorted.
+// SignatureBeside stores signatures that will replace an old one and to which no remediation refers yet. Those with the text of the old
+// one get its vectors of all models. The arrays hold each signature once, its terms and counts as arrays in text. As in every write,
+// vectors precede signatures, each sorted.
 func (q *Queries) SignatureBeside(ctx context.Context, db DBTX, arg SignatureBesideParams) error {
 	_, err := db.Exec(ctx, signatureBeside,
 		arg.Old,
@@ -130,7 +111,7 @@ type SignatureDropParams struct {
 	Normalizer int16
 }
 
-// SignatureDrop removes those of the signatures that an older normalizer made and that no remediation has, and answers how many.
+// SignatureDrop deletes those of the signatures that an older normalizer made and that no remediation refers to, and returns how many.
 func (q *Queries) SignatureDrop(ctx context.Context, db DBTX, arg SignatureDropParams) (int64, error) {
 	row := db.QueryRow(ctx, signatureDrop, arg.Ids, arg.Normalizer)
 	var dropped int64
@@ -163,8 +144,8 @@ type SignatureOldRow struct {
 	Used       bool
 }
 
-// SignatureOld answers signatures of normalizers older than the given one, after the given position, in the order of normalizer and id, and
-// whether a remediation has them.
+// SignatureOld returns signatures of normalizers older than the given one, after the given position, in the order of normalizer and id,
+// and whether a remediation refers to them.
 func (q *Queries) SignatureOld(ctx context.Context, db DBTX, arg SignatureOldParams) ([]SignatureOldRow, error) {
 	rows, err := db.Query(ctx, signatureOld,
 		arg.Normalizer,
@@ -213,9 +194,9 @@ type SignaturePendingRow struct {
 	Text string
 }
 
-// SignaturePending answers signatures without a vector of the model, in the order of their ids, after the given id. The gap is
-// the queue: nothing is locked, and two readers may get the same rows. A model that is not registered lacks nothing, nor do signatures of
-// normalizers older than the given one, whose remediations are signed anew.
+// SignaturePending returns signatures without a vector of the model, in the order of their ids, after the given id. It locks nothing, so
+// two callers may get the same rows. It leaves out signatures of normalizers older than the given one, whose remediations get new
+// signatures, and returns nothing for an unregistered model.
 func (q *Queries) SignaturePending(ctx context.Context, db DBTX, arg SignaturePendingParams) ([]SignaturePendingRow, error) {
 	rows, err := db.Query(ctx, signaturePending,
 		arg.Model,
@@ -261,8 +242,8 @@ type SignatureReadyParams struct {
 	Refused []audit.ID
 }
 
-// SignatureReady answers which of the signatures are stored and found by meaning as soon as a remediation has them: those with a vector of
-// the active model, those that refused names, and all of them if no model is active.
+// SignatureReady returns those of the signatures that semantic search will find as soon as a remediation refers to them: the stored ones
+// with a vector of the active model, those in refused, which never get one, and all if no model is active.
 func (q *Queries) SignatureReady(ctx context.Context, db DBTX, arg SignatureReadyParams) ([]audit.ID, error) {
 	rows, err := db.Query(ctx, signatureReady, arg.Ids, arg.Refused)
 	if err != nil {
@@ -295,7 +276,7 @@ type SignatureSetIncidentParams struct {
 	Normalizer int16
 }
 
-// SignatureSetIncident says which incident a signature of an older normalizer belongs to.
+// SignatureSetIncident sets the incident of a signature of an older normalizer.
 func (q *Queries) SignatureSetIncident(ctx context.Context, db DBTX, arg SignatureSetIncidentParams) error {
 	_, err := db.Exec(ctx, signatureSetIncident, arg.IncidentID, arg.ID, arg.Normalizer)
 	return err
@@ -313,7 +294,7 @@ type SignatureStoredParams struct {
 	SignatureIds []audit.ID
 }
 
-// SignatureStored answers which of the signatures have a vector of the model already.
+// SignatureStored returns those of the signatures that have a vector of the model.
 func (q *Queries) SignatureStored(ctx context.Context, db DBTX, arg SignatureStoredParams) ([]audit.ID, error) {
 	rows, err := db.Query(ctx, signatureStored, arg.Model, arg.SignatureIds)
 	if err != nil {
@@ -327,6 +308,45 @@ func (q *Queries) SignatureStored(ctx context.Context, db DBTX, arg SignatureSto
 			return nil, err
 		}
 		items = append(items, signature_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const signatureUnanalyzed = `-- name: SignatureUnanalyzed :many
+SELECT s.id, s.text
+FROM signature AS s
+WHERE s.analyzer < $1::smallint
+ORDER BY s.analyzer, s.id
+LIMIT $2::bigint
+`
+
+type SignatureUnanalyzedParams struct {
+	Analyzer int16
+	PageSize int64
+}
+
+type SignatureUnanalyzedRow struct {
+	ID   audit.ID
+	Text string
+}
+
+// SignatureUnanalyzed returns signatures whose terms are missing or of an older analyzer.
+func (q *Queries) SignatureUnanalyzed(ctx context.Context, db DBTX, arg SignatureUnanalyzedParams) ([]SignatureUnanalyzedRow, error) {
+	rows, err := db.Query(ctx, signatureUnanalyzed, arg.Analyzer, arg.PageSize)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SignatureUnanalyzedRow
+	for rows.Next() {
+		var i SignatureUnanalyzedRow
+		if err := rows.Scan(&i.ID, &i.Text); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

@@ -15,7 +15,7 @@ const statsChangedDays = `-- name: StatsChangedDays :many
 SELECT DISTINCT day FROM stats_changed ORDER BY day DESC
 `
 
-// StatsChangedDays answers the days whose counts are to be made anew, newest first.
+// StatsChangedDays returns the days that must be counted again, newest first.
 func (q *Queries) StatsChangedDays(ctx context.Context, db DBTX) ([]time.Time, error) {
 	rows, err := db.Query(ctx, statsChangedDays)
 	if err != nil {
@@ -37,7 +37,7 @@ func (q *Queries) StatsChangedDays(ctx context.Context, db DBTX) ([]time.Time, e
 }
 
 const statsRates = `-- name: StatsRates :many
-WITH apart AS (
+WITH recounted AS (
     SELECT c.day
     FROM stats_changed AS c
     WHERE ($3::timestamptz IS NULL OR c.day >= ($3::timestamptz AT TIME ZONE 'UTC')::date)
@@ -45,11 +45,11 @@ WITH apart AS (
     UNION
     SELECT unnest($5::date[])
 ),
-piece AS (
+span AS (
     SELECT
-        greatest(a.day::timestamp AT TIME ZONE 'UTC', $3::timestamptz) AS since,
-        least((a.day + 1)::timestamp AT TIME ZONE 'UTC', $4::timestamptz) AS until
-    FROM apart AS a
+        greatest(t.day::timestamp AT TIME ZONE 'UTC', $3::timestamptz) AS since,
+        least((t.day + 1)::timestamp AT TIME ZONE 'UTC', $4::timestamptz) AS until
+    FROM recounted AS t
 ),
 counted AS (
     SELECT d.key, d.total, d.success, d.failure
@@ -57,23 +57,14 @@ counted AS (
     WHERE d.dimension = $6::text
         AND ($3::timestamptz IS NULL OR d.day >= ($3::timestamptz AT TIME ZONE 'UTC')::date)
         AND ($4::timestamptz IS NULL OR d.day < $4::timestamptz AT TIME ZONE 'UTC')
-        AND d.day NOT IN (SELECT a.day FROM apart AS a)
+        AND d.day NOT IN (SELECT t.day FROM recounted AS t)
     UNION ALL
     SELECT n.key, n.total, n.success, n.failure
-    FROM piece AS p
-    -- A day at a time, each along the index.
+    FROM span AS p
+    -- One day at a time, each by the index on start_time.
     CROSS JOIN LATERAL (
         SELECT
-            coalesce(
-                CASE $6::text
-                    WHEN 'name' THEN r.name
-                    WHEN 'action_type' THEN r.action_type
-                    WHEN 'namespace' THEN r.namespace
-                    WHEN 'severity' THEN r.severity
-                    WHEN 'cluster_name' THEN r.cluster_name
-                    WHEN 'environment' THEN r.environment
-                END, ''
-            ) AS key,
+            stats_key(r, $6::text) AS key,
             count(*)::integer AS total,
             (count(*) FILTER (WHERE r.status = 'success'))::integer AS success,
             (count(*) FILTER (WHERE r.status = 'failure'))::integer AS failure
@@ -114,12 +105,12 @@ type StatsRatesRow struct {
 	Failure int64
 }
 
-// StatsRates answers how the remediations that began from since on and before until ended, by the values of a dimension (a column's
-// name); the key of those that have none is empty. Keys of which fewer than min_samples have ended are left out; best first by the lower
-// bound of the Wilson interval.
+// StatsRates counts how the remediations that started from since on and before until ended, by their values in a dimension (a column's
+// name); the key of those without a value is empty. It leaves out keys of which fewer than min_samples have ended, and orders by the
+// lower bound of the Wilson interval, best first.
 //
-// It reads the daily counts, and the records of the days that changed since they were counted or that edges names: those of which
-// since and until cut off a part.
+// It reads the daily counts, and the records themselves for the days that changed since they were counted and for edges, the days of
+// which since or until cuts off a part.
 func (q *Queries) StatsRates(ctx context.Context, db DBTX, arg StatsRatesParams) ([]StatsRatesRow, error) {
 	rows, err := db.Query(ctx, statsRates,
 		arg.MinSamples,
@@ -155,16 +146,7 @@ func (q *Queries) StatsRates(ctx context.Context, db DBTX, arg StatsRatesParams)
 const statsRatesFiltered = `-- name: StatsRatesFiltered :many
 WITH counted AS (
     SELECT
-        coalesce(
-            CASE $3::text
-                WHEN 'name' THEN r.name
-                WHEN 'action_type' THEN r.action_type
-                WHEN 'namespace' THEN r.namespace
-                WHEN 'severity' THEN r.severity
-                WHEN 'cluster_name' THEN r.cluster_name
-                WHEN 'environment' THEN r.environment
-            END, ''
-        ) AS key,
+        stats_key(r, $3::text) AS key,
         count(*) AS total,
         count(*) FILTER (WHERE r.status = 'success') AS success,
         count(*) FILTER (WHERE r.status = 'failure') AS failure
@@ -197,7 +179,7 @@ type StatsRatesFilteredRow struct {
 	Failure int64
 }
 
-// StatsRatesFiltered is StatsRates of the remediations that the filters leave, counted from the records.
+// StatsRatesFiltered counts as StatsRates does, from the records, the remediations that match the filter.
 func (q *Queries) StatsRatesFiltered(ctx context.Context, db DBTX, arg StatsRatesFilteredParams) ([]StatsRatesFilteredRow, error) {
 	rows, err := db.Query(ctx, statsRatesFiltered,
 		arg.MinSamples,
@@ -236,7 +218,7 @@ type StatsRollUpParams struct {
 	Day time.Time
 }
 
-// StatsRollUp counts a day anew, and answers whether that was needed.
+// StatsRollUp counts a day again if it has changed, and returns whether it had.
 func (q *Queries) StatsRollUp(ctx context.Context, db DBTX, arg StatsRollUpParams) (bool, error) {
 	row := db.QueryRow(ctx, statsRollUp, arg.Day)
 	var stats_roll_up bool
@@ -245,7 +227,7 @@ func (q *Queries) StatsRollUp(ctx context.Context, db DBTX, arg StatsRollUpParam
 }
 
 const statsTrend = `-- name: StatsTrend :many
-WITH apart AS (
+WITH recounted AS (
     SELECT c.day
     FROM stats_changed AS c
     WHERE ($1::timestamptz IS NULL OR c.day >= ($1::timestamptz AT TIME ZONE 'UTC')::date)
@@ -253,24 +235,24 @@ WITH apart AS (
     UNION
     SELECT unnest($3::date[])
 ),
-piece AS (
+span AS (
     SELECT
-        greatest(a.day::timestamp AT TIME ZONE 'UTC', $1::timestamptz) AS since,
-        least((a.day + 1)::timestamp AT TIME ZONE 'UTC', $2::timestamptz) AS until
-    FROM apart AS a
+        greatest(t.day::timestamp AT TIME ZONE 'UTC', $1::timestamptz) AS since,
+        least((t.day + 1)::timestamp AT TIME ZONE 'UTC', $2::timestamptz) AS until
+    FROM recounted AS t
 ),
 counted AS (
-    SELECT width_bucket(q.start_time, $4::timestamptz[]) AS place, q.pending, q.running, q.success, q.failure
+    SELECT width_bucket(q.start_time, $4::timestamptz[]) AS bucket, q.pending, q.running, q.success, q.failure
     FROM stats_quarter_hour AS q
     WHERE q.start_time >= $1::timestamptz
         AND q.start_time < $2::timestamptz
-        AND (q.start_time AT TIME ZONE 'UTC')::date NOT IN (SELECT a.day FROM apart AS a)
+        AND (q.start_time AT TIME ZONE 'UTC')::date NOT IN (SELECT t.day FROM recounted AS t)
     UNION ALL
-    SELECT n.place, n.pending, n.running, n.success, n.failure
-    FROM piece AS p
+    SELECT n.bucket, n.pending, n.running, n.success, n.failure
+    FROM span AS p
     CROSS JOIN LATERAL (
         SELECT
-            width_bucket(r.start_time, $4::timestamptz[]) AS place,
+            width_bucket(r.start_time, $4::timestamptz[]) AS bucket,
             (count(*) FILTER (WHERE r.status = 'pending'))::integer AS pending,
             (count(*) FILTER (WHERE r.status = 'running'))::integer AS running,
             (count(*) FILTER (WHERE r.status = 'success'))::integer AS success,
@@ -281,14 +263,14 @@ counted AS (
     ) AS n
 )
 SELECT
-    c.place::integer AS place,
+    c.bucket::integer AS bucket,
     sum(c.pending)::bigint AS pending,
     sum(c.running)::bigint AS running,
     sum(c.success)::bigint AS success,
     sum(c.failure)::bigint AS failure
 FROM counted AS c
-GROUP BY c.place
-ORDER BY c.place
+GROUP BY c.bucket
+ORDER BY c.bucket
 `
 
 type StatsTrendParams struct {
@@ -299,17 +281,17 @@ type StatsTrendParams struct {
 }
 
 type StatsTrendRow struct {
-	Place   int32
+	Bucket  int32
 	Pending int64
 	Running int64
 	Success int64
 	Failure int64
 }
 
-// StatsTrend answers, for each of the buckets in which a remediation began from since on and before until, how many of each status there
-// are. starts are the buckets' beginnings in their order, each a whole quarter of an hour of UTC; place counts them from 1.
+// StatsTrend counts the remediations that started from since on and before until by bucket of time and status. starts are the beginnings
+// of the buckets in ascending order, each a whole quarter of an hour of UTC; bucket numbers them from 1. Empty buckets have no row.
 //
-// What it reads is as in StatsRates, with the counts by quarter of an hour.
+// It reads what StatsRates reads, with the counts by quarter of an hour.
 func (q *Queries) StatsTrend(ctx context.Context, db DBTX, arg StatsTrendParams) ([]StatsTrendRow, error) {
 	rows, err := db.Query(ctx, statsTrend,
 		arg.Since,
@@ -325,7 +307,7 @@ func (q *Queries) StatsTrend(ctx context.Context, db DBTX, arg StatsTrendParams)
 	for rows.Next() {
 		var i StatsTrendRow
 		if err := rows.Scan(
-			&i.Place,
+			&i.Bucket,
 			&i.Pending,
 			&i.Running,
 			&i.Success,
@@ -343,7 +325,7 @@ func (q *Queries) StatsTrend(ctx context.Context, db DBTX, arg StatsTrendParams)
 
 const statsTrendFiltered = `-- name: StatsTrendFiltered :many
 SELECT
-    width_bucket(r.start_time, $1::timestamptz[])::integer AS place,
+    width_bucket(r.start_time, $1::timestamptz[])::integer AS bucket,
     count(*) FILTER (WHERE r.status = 'pending') AS pending,
     count(*) FILTER (WHERE r.status = 'running') AS running,
     count(*) FILTER (WHERE r.status = 'success') AS success,
@@ -360,14 +342,14 @@ type StatsTrendFilteredParams struct {
 }
 
 type StatsTrendFilteredRow struct {
-	Place   int32
+	Bucket  int32
 	Pending int64
 	Running int64
 	Success int64
 	Failure int64
 }
 
-// StatsTrendFiltered is StatsTrend of the remediations that the filters leave, counted from the records; buckets begin at any time.
+// StatsTrendFiltered counts as StatsTrend does, from the records, the remediations that match the filter; buckets may start at any time.
 func (q *Queries) StatsTrendFiltered(ctx context.Context, db DBTX, arg StatsTrendFilteredParams) ([]StatsTrendFilteredRow, error) {
 	rows, err := db.Query(ctx, statsTrendFiltered, arg.Starts, arg.Filter)
 	if err != nil {
@@ -378,7 +360,7 @@ func (q *Queries) StatsTrendFiltered(ctx context.Context, db DBTX, arg StatsTren
 	for rows.Next() {
 		var i StatsTrendFilteredRow
 		if err := rows.Scan(
-			&i.Place,
+			&i.Bucket,
 			&i.Pending,
 			&i.Running,
 			&i.Success,

@@ -5,7 +5,14 @@ import (
 	"time"
 )
 
-// policy is the policy of an Embedder.
+// The ranges of the policy that the settings choose.
+const (
+	minDeadline = time.Millisecond
+	maxDeadline = 15 * time.Minute
+	maxInFlight = 1_000
+)
+
+// policy is what an Embedder keeps to.
 type policy struct {
 	// Deadline bounds one call of Documents or Query altogether: look-up, waiting for a free slot, calls, retries and the waits
 	// between them; the context may end it sooner. 1 ms to 15 min. Default 2 s, so that a write answers in time without its
@@ -48,12 +55,12 @@ func defaultPolicy() policy {
 // Validate names every field that is out of its range.
 func (c policy) Validate() error {
 	return errors.Join(
-		between("Deadline", c.Deadline, time.Millisecond, 15*time.Minute),
-		between("CallTimeout", c.CallTimeout, 0, 15*time.Minute),
+		between("Deadline", c.Deadline, minDeadline, maxDeadline),
+		between("CallTimeout", c.CallTimeout, 0, maxDeadline),
 		between("Attempts", c.Attempts, 1, 10),
 		between("RetryBase", c.RetryBase, time.Millisecond, time.Minute),
 		between("RetryMax", c.RetryMax, time.Millisecond, time.Minute),
-		between("InFlight", c.InFlight, 1, 1_000),
+		between("InFlight", c.InFlight, 1, maxInFlight),
 		between("StoredMarks", c.StoredMarks, 1, 10_000_000),
 		between("Vectors", c.Vectors, 1, 1_000_000),
 	)
