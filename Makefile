@@ -4,8 +4,8 @@ ADDR ?= 127.0.0.1:3000
 QUEUE ?=
 BENCH ?=
 EVAL ?=
-# How a function is built: without RPC, paths of this machine, and symbols.
-FUNCTION_GOFLAGS := -trimpath -tags=lambda.norpc '-ldflags=-s -w'
+# The architecture of the functions in template.yaml.
+FUNCTION_ARCH ?= arm64
 STAGE ?= dev
 FUNCTION ?= write
 EVENT ?= events/create.json
@@ -54,9 +54,22 @@ eval: ## Print how well search ranks, on the set or the folder of sets DIR (EVAL
 
 build: ## Build the functions for Lambda (arm64) and the command line
 	@for f in write query health migrate maintain; do \
-		GOFLAGS="$(FUNCTION_GOFLAGS)" GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build -o bin/$$f/bootstrap ./functions/$$f || exit 1; \
+		$(MAKE) --no-print-directory build-program PROGRAM=functions/$$f ARTIFACTS_DIR=bin/$$f || exit 1; \
 	done
 	go build -trimpath -o bin/datastorage ./cmd/datastorage
+
+# sam build runs build-<logical id> for each function of template.yaml, and expects bootstrap in ARTIFACTS_DIR.
+build-WriteFunction build-BulkFunction: PROGRAM = functions/write
+build-QueryFunction: PROGRAM = functions/query
+build-HealthFunction: PROGRAM = functions/health
+build-MaintainFunction: PROGRAM = functions/maintain
+build-MigrateFunction: PROGRAM = functions/migrate
+
+# The only place that says how a program is built for Lambda: without RPC, symbols, paths of this machine and the version control stamp,
+# so the same source gives the same bytes.
+build-WriteFunction build-BulkFunction build-QueryFunction build-HealthFunction build-MaintainFunction build-MigrateFunction build-program:
+	@GOOS=linux GOARCH=$(FUNCTION_ARCH) CGO_ENABLED=0 \
+		go build -trimpath -buildvcs=false -tags=lambda.norpc -ldflags='-s -w' -o "$(ARTIFACTS_DIR)/bootstrap" ./$(PROGRAM)
 
 certificates: ## Fetch the certificates of RDS that migrate needs, for package
 	@test -s functions/migrate/certificates/rds.pem || curl --fail --silent --show-error --proto =https --tlsv1.2 \
@@ -64,7 +77,7 @@ certificates: ## Fetch the certificates of RDS that migrate needs, for package
 	@grep -q 'BEGIN CERTIFICATE' functions/migrate/certificates/rds.pem || { rm functions/migrate/certificates/rds.pem; echo "that was no certificate" >&2; exit 1; }
 
 package: certificates ## Build what sam deploy uploads, into .aws-sam
-	GOFLAGS="$(FUNCTION_GOFLAGS)" CGO_ENABLED=0 go run ./cmd/sam build --config-env $(STAGE)
+	go run ./cmd/sam build --config-env $(STAGE)
 
 deploy: package ## Deploy to STAGE (dev or prod) with the account that the AWS CLI has
 	go run ./cmd/sam deploy --config-env $(STAGE)

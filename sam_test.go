@@ -2,18 +2,22 @@ package datastorage_test
 
 import (
 	"archive/zip"
-	"compress/flate"
+	"bytes"
+	"debug/buildinfo"
 	"debug/elf"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/datastorage-service/datastorage/internal/sam"
 )
 
-// maxZip is what a function may weigh, zipped.
+// maxZip is the largest allowed archive of a function, in bytes.
 const maxZip = 6_000_000
 
 func samCLI(t *testing.T) *sam.CLI {
@@ -52,70 +56,77 @@ func TestSAMValidate(t *testing.T) {
 	}
 }
 
-// TestSAMBuild builds what sam deploy uploads, as make package does: a program for arm64 for every function, within its weight.
+// TestSAMBuild runs sam build without any settings of this machine for Go, and shows for each function a program for arm64 that is
+// small enough, and in which neither paths of this machine nor the state of its checkout are found.
 func TestSAMBuild(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	build := samCLI(t).Command(t.Context(), "build", "--parallel", "--build-dir", dir, "--template", "template.yaml")
-	build.Env = append(build.Env, "CGO_ENABLED=0", "GOFLAGS="+goFlags(t))
+	build := samCLI(t).Command(t.Context(), "build", "--build-dir", dir)
+	build.Env = slices.DeleteFunc(build.Env, func(variable string) bool {
+		name, _, _ := strings.Cut(variable, "=")
+		return name == "GOFLAGS" || name == "GOOS" || name == "GOARCH" || name == "CGO_ENABLED"
+	})
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("sam build: %v\n%s", err, out)
 	}
-	for id := range ofType(readTemplate(t), "AWS::Serverless::Function") {
+	functions := ofType(readTemplate(t), "AWS::Serverless::Function")
+	if len(functions) == 0 {
+		t.Fatal("template.yaml has no function")
+	}
+	for id := range functions {
 		path := filepath.Join(dir, id, "bootstrap")
-		program, err := elf.Open(path)
-		if err != nil {
-			t.Errorf("%s: %v", id, err)
-			continue
-		}
-		if program.Machine != elf.EM_AARCH64 {
-			t.Errorf("%s is for %v", id, program.Machine)
-		}
-		_ = program.Close()
-		if weight := zipped(t, path); weight > maxZip {
-			t.Errorf("%s weighs %d bytes zipped, at most %d are allowed", id, weight, maxZip)
+		checkProgram(t, path)
+		if weight := zippedSize(t, path); weight > maxZip {
+			t.Errorf("%s has %d bytes zipped, at most %d are allowed", id, weight, maxZip)
 		}
 	}
 }
 
-// goFlags are those that the Makefile builds functions with.
-func goFlags(t *testing.T) string {
+// checkProgram checks the architecture of a program and what was left out of it.
+func checkProgram(t *testing.T, path string) {
 	t.Helper()
-	match := regexp.MustCompile(`(?m)^FUNCTION_GOFLAGS := (.*)$`).FindStringSubmatch(read(t, "Makefile"))
-	if match == nil {
-		t.Fatal("the Makefile does not say how functions are built")
+	program, err := elf.Open(path)
+	if err != nil {
+		t.Error(err)
+		return
 	}
-	if match[1] != sam.FunctionGOFLAGS {
-		t.Errorf("the Makefile builds functions with %s, the tests with %s", match[1], sam.FunctionGOFLAGS)
+	defer func() { _ = program.Close() }()
+	if program.Machine != elf.EM_AARCH64 {
+		t.Errorf("%s is for %v", path, program.Machine)
 	}
-	return match[1]
-}
-
-// zipped is the size of an archive of the file.
-func zipped(t *testing.T, path string) int64 {
-	t.Helper()
-	file, err := os.Open(path)
+	if _, err := program.Symbols(); !errors.Is(err, elf.ErrNoSymbols) {
+		t.Errorf("%s has a symbol table: %v", path, err)
+	}
+	info, err := buildinfo.ReadFile(path)
+	if err != nil {
+		t.Errorf("%s: %v", path, err)
+		return
+	}
+	for _, setting := range info.Settings {
+		if strings.HasPrefix(setting.Key, "vcs") || setting.Key == "-trimpath" && setting.Value != "true" {
+			t.Errorf("%s was built with %s=%s", path, setting.Key, setting.Value)
+		}
+	}
+	directory, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = file.Close() }()
-	var size counter
-	archive := zip.NewWriter(&size)
-	archive.RegisterCompressor(zip.Deflate, func(out io.Writer) (io.WriteCloser, error) { return flate.NewWriter(out, flate.BestCompression) })
-	entry, err := archive.Create("bootstrap")
-	if err == nil {
-		_, err = io.Copy(entry, file)
+	if strings.Contains(read(t, path), directory) {
+		t.Errorf("%s contains the path of the checkout", path)
 	}
-	if err != nil || archive.Close() != nil {
-		t.Fatalf("zip %s: %v", path, err)
-	}
-	return int64(size)
 }
 
-// counter counts what is written to it.
-type counter int64
-
-func (c *counter) Write(p []byte) (int, error) {
-	*c += counter(len(p))
-	return len(p), nil
+// zippedSize is the size of an archive of the file.
+func zippedSize(t *testing.T, path string) int {
+	t.Helper()
+	var archive bytes.Buffer
+	writer := zip.NewWriter(&archive)
+	entry, err := writer.Create("bootstrap")
+	if err == nil {
+		_, err = io.WriteString(entry, read(t, path))
+	}
+	if err := errors.Join(err, writer.Close()); err != nil {
+		t.Fatalf("zip %s: %v", path, err)
+	}
+	return archive.Len()
 }

@@ -127,7 +127,7 @@ func inContainer(ctx context.Context, function, event, url string, out, talk io.
 	if err := errors.Join(json.NewEncoder(file).Encode(map[string]any{id: settings(url)}), file.Close()); err != nil {
 		return err
 	}
-	for _, args := range [][]string{{"build", id}, {"local", "invoke", id, "--event", event, "--env-vars", file.Name()}} {
+	for _, args := range [][]string{{"build", id}, {"local", "invoke", id, "--event", event, "--env-vars", file.Name(), "--docker-network", "bridge"}} {
 		cmd := tool.Command(ctx, args...)
 		cmd.Stdout, cmd.Stderr = out, talk
 		if err := cmd.Run(); err != nil {

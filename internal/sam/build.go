@@ -10,18 +10,19 @@ import (
 	"github.com/datastorage-service/datastorage/internal/program"
 )
 
-// FunctionGOFLAGS are what functions are built with: without RPC, paths of this machine, and symbols.
-const FunctionGOFLAGS = "-trimpath -tags=lambda.norpc '-ldflags=-s -w'"
-
-// BuildFunction builds a folder such as functions/write below root, as it is deployed, for Linux and a processor in Go's words, into dir and
-// returns the program's path.
+// BuildFunction builds a folder below root, such as functions/write, for Linux with the flags of the Makefile, which sam build
+// uses too. processor is a GOARCH. The program's path is returned; it is in a folder of its own below dir.
 func BuildFunction(ctx context.Context, root, folder, processor, dir string) (string, error) {
-	bootstrap := filepath.Join(dir, filepath.Base(folder), "bootstrap")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", bootstrap, "./"+filepath.ToSlash(folder))
+	artifacts, err := filepath.Abs(filepath.Join(dir, filepath.Base(folder)))
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.CommandContext(ctx, "make", "--no-print-directory", "build-program",
+		"PROGRAM="+filepath.ToSlash(folder), "FUNCTION_ARCH="+processor, "ARTIFACTS_DIR="+artifacts)
 	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+processor, "CGO_ENABLED=0", "GOFLAGS="+FunctionGOFLAGS)
+	cmd.Env = append(os.Environ(), "MAKEFLAGS=") // not those of a make that runs this
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build %s: %w: %s", folder, err, program.LastLines(string(out), 3))
 	}
-	return bootstrap, nil
+	return filepath.Join(artifacts, "bootstrap"), nil
 }
