@@ -1,6 +1,6 @@
 -- +goose Up
--- Two roles for the service; the third, datastorage_admin, is the one that runs this file and owns what it makes.
--- Roles belong to the whole server, so another database may have made them already, or be making them now.
+-- The two roles of the service. The third, datastorage_admin, runs this file and owns what it creates.
+-- Roles belong to the whole server: the migration of another database may have created them, or may be creating them now.
 -- +goose StatementBegin
 DO $$
 DECLARE

@@ -1,8 +1,8 @@
 -- +goose Up
 -- The present bodies of the functions below are in functions/.
 
--- The journal: one immutable row for every accepted write. leaf_hash is computed by the database over the very bytes it
--- keeps: SHA-256(0x00 || canonical), the leaf hash of RFC 6962 section 2.1.
+-- The journal: one immutable row for every accepted write. The database computes leaf_hash from the stored bytes: SHA-256(0x00 || canonical),
+-- the leaf hash of RFC 6962, section 2.1.
 CREATE TABLE audit_event (
     event_id uuid NOT NULL,
     recorded_at timestamptz NOT NULL,
@@ -11,16 +11,16 @@ CREATE TABLE audit_event (
     actor text NOT NULL CHECK (actor <> ''),
     canonical bytea NOT NULL,
     leaf_hash bytea NOT NULL GENERATED ALWAYS AS (sha256('\x00'::bytea || canonical)) STORED,
-    -- SHA-256 of the content alone (no actor, id or time): equal for the same content sent again.
+    -- SHA-256 of the content without actor, id and time: the same if the same content is sent again.
     content_hash bytea NOT NULL CHECK (octet_length(content_hash) = 32),
-    -- What the first answer said about the embedding, so that a replay can say the same.
+    -- The state of the embedding in the first response, so that a repeated write gets the same response.
     embedding text CHECK (embedding IN ('stored', 'pending')),
     PRIMARY KEY (recorded_at, event_id)
 ) PARTITION BY RANGE (recorded_at);
 
 CREATE INDEX audit_event_history ON audit_event (remediation_id, recorded_at, event_id);
 
--- Rows of a month nobody has made a partition for are kept here rather than refused.
+-- Holds the rows of months without a partition.
 CREATE TABLE audit_event_default PARTITION OF audit_event DEFAULT;
 
 -- +goose StatementBegin
@@ -40,10 +40,7 @@ CREATE TRIGGER audit_event_no_truncate BEFORE TRUNCATE ON audit_event
 CREATE TRIGGER audit_event_no_truncate BEFORE TRUNCATE ON audit_event_default
     FOR EACH STATEMENT EXECUTE FUNCTION audit_event_refuse_change();
 
--- Makes the partitions of this month and the given number of months after it, and answers how many were missing. A new
--- partition is built apart and then attached, which needs the default partition for itself for a moment: whoever reads the
--- journal holds that up, and whoever comes after waits behind it, so it gives up after a second and may be called again. A
--- month whose rows already lie in the default partition is left there.
+-- Creates the journal's missing partitions of this month and the given number of months after it.
 -- +goose StatementBegin
 CREATE FUNCTION audit_event_partitions_ahead(months integer) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp

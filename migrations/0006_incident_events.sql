@@ -1,6 +1,6 @@
 -- +goose Up
--- What readers outside the service may build on. Version 1: columns may be added at the end, never renamed, moved or
--- retyped; anything else becomes another view beside this one.
+-- The interface for readers outside the service. Version 1: columns may be added at the end, but not renamed, moved or given another type;
+-- any other change becomes a new view.
 CREATE VIEW incident_events AS
 SELECT
     r.id,

@@ -1,8 +1,8 @@
 -- +goose Up
 -- The present bodies of the functions below are in functions/.
 
--- The key that signs page cursors: every function of the service reads the same one, nobody has to configure it, and a
--- caller cannot forge a cursor. gen_random_uuid draws from the server's strong random source.
+-- The key that signs page cursors. Every function of the service reads it, so it needs no configuration, and a caller cannot forge a cursor.
+-- gen_random_uuid uses the server's strong random source.
 CREATE TABLE cursor_key (
     id smallint PRIMARY KEY CHECK (id = 1),
     key bytea NOT NULL CHECK (octet_length(key) = 32)
@@ -13,14 +13,14 @@ VALUES (1, sha256((gen_random_uuid()::text || gen_random_uuid()::text || gen_ran
 
 GRANT SELECT ON cursor_key TO datastorage_writer, datastorage_reader;
 
--- The functions read the schema's version in their readiness check. The table is the migration runner's.
+-- The schema's version, for the readiness check. The table belongs to the migration runner.
 CREATE FUNCTION schema_applied() RETURNS bigint
 LANGUAGE sql STABLE AS 'SELECT max(version_id) FROM schema_version WHERE is_applied';
 
 GRANT SELECT ON schema_version TO datastorage_writer, datastorage_reader;
 
--- No statement of the service may hold a connection of the proxy for longer. Where another database of the server is being
--- migrated at this moment, it sets the same, and one of the two fails with "tuple concurrently updated" or a second row.
+-- The longest that a statement of the service may hold a connection of the proxy. A concurrent migration of another database of the server
+-- sets the same; one of the two fails with "tuple concurrently updated" or a duplicate row.
 -- +goose StatementBegin
 DO $$
 DECLARE

@@ -1,8 +1,8 @@
 -- +goose Up
 -- The present bodies of the functions below are in functions/.
 
--- The terms of a signature's text, as the analyzer of that version made them: identities of words and of pairs of words, distinct and
--- sorted, with how often each occurs. Version 0 stands for "not analyzed yet", which the maintain function mends.
+-- The terms of a signature's text, made by the given version of the analyzer: identities of words and of pairs of words, distinct and
+-- sorted, with the number of occurrences of each. Version 0 means not analyzed yet; the maintain function analyzes these.
 ALTER TABLE signature
     ADD COLUMN terms bigint[] NOT NULL DEFAULT '{}',
     ADD COLUMN counts smallint[] NOT NULL DEFAULT '{}',
@@ -13,8 +13,8 @@ ALTER TABLE signature
 CREATE INDEX signature_length ON signature (length);
 CREATE INDEX signature_analyzer ON signature (analyzer, id);
 
--- The inverted index: which signatures hold a term. Made by a trigger from signature.terms, so the two cannot disagree, and by nobody
--- else: no role may write to it, and a signature is never deleted, so it needs no foreign key, which would be checked for every row.
+-- The inverted index: which signatures contain a term. Only a trigger on signature.terms writes to it, so the two cannot disagree. A
+-- signature is never deleted, so there is no foreign key, which PostgreSQL would check for every row.
 -- Note: since 0014, signatures are deleted, and the trigger signature_terms_gone deletes their terms.
 CREATE TABLE signature_term (
     term bigint NOT NULL,
@@ -24,7 +24,7 @@ CREATE TABLE signature_term (
     PRIMARY KEY (term, signature_id) INCLUDE (count, length)
 );
 
--- Searches read the index alone, which they may where vacuum has been.
+-- Searches use index-only scans, which need pages that vacuum has visited.
 ALTER TABLE signature_term SET (autovacuum_vacuum_insert_scale_factor = 0.05);
 
 -- +goose StatementBegin
@@ -44,8 +44,8 @@ $$;
 CREATE TRIGGER signature_terms AFTER INSERT OR UPDATE OF terms ON signature
     FOR EACH ROW EXECUTE FUNCTION signature_terms_made();
 
--- What the maintain function counts now and then, so that a search need not: how many signatures there are, and the terms that many of
--- them hold. Rarer terms are counted by the search itself.
+-- What the maintain function counts for searches: the number of signatures, and the frequency of frequent terms. A search counts rarer terms
+-- on its own.
 CREATE TABLE lexical_statistic (
     id smallint PRIMARY KEY CHECK (id = 1),
     signatures bigint NOT NULL CHECK (signatures >= 0),
@@ -58,8 +58,7 @@ CREATE TABLE lexical_term (
     signatures bigint NOT NULL CHECK (signatures > 0)
 );
 
--- Counts anew if the number of signatures has changed by a twentieth since the last time, and answers whether it did. frequent is from how
--- many signatures on a term is kept. Nobody waits for it but another count.
+-- Counts again if the number of signatures has changed by a twentieth.
 -- +goose StatementBegin
 CREATE FUNCTION lexical_count(frequent bigint) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$

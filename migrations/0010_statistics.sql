@@ -1,11 +1,11 @@
 -- +goose Up
 -- The present bodies of the functions below are in functions/.
 
--- Counts of remediations by UTC day of their start, made by the maintain function so that statistics need not read every record. They
--- hold for a day unless stats_changed names it; then, and for parts of a day, a reader counts the records instead, in the same
--- snapshot. So an answer cannot differ from the records (docs/decisions/012).
+-- Counts of remediations by UTC day of their start, made by the maintain function so that statistics need not read every record. The counts
+-- of a day are valid unless stats_changed lists it. For such days, and for parts of a day, a statement counts the records, in the same
+-- snapshot, so its result always agrees with the records (docs/decisions/012).
 
--- The days whose counts may be wrong. A writer appends to it and looks at nothing: no key, so no writer waits for another.
+-- The days whose counts may be wrong. Append-only and without a key, so concurrent writers never block each other.
 CREATE TABLE stats_changed (
     day date NOT NULL
 );
@@ -14,7 +14,7 @@ CREATE TABLE stats_daily (
     dimension text NOT NULL
         CHECK (dimension IN ('name', 'action_type', 'namespace', 'severity', 'cluster_name', 'environment')),
     day date NOT NULL,
-    -- Empty for remediations that have none.
+    -- Empty for remediations without a value.
     key text NOT NULL,
     total integer NOT NULL,
     success integer NOT NULL,
@@ -23,8 +23,8 @@ CREATE TABLE stats_daily (
     CONSTRAINT stats_daily_counts CHECK (success >= 0 AND failure >= 0 AND total > 0 AND total >= success + failure)
 );
 
--- By quarter of an hour, because every offset from UTC since 1972 is a multiple of that: hours, days and weeks of any time zone are sums
--- of these.
+-- By quarter of an hour, because every offset from UTC since 1972 is a multiple of it: hours, days and weeks of any time zone are sums of
+-- quarters.
 CREATE TABLE stats_quarter_hour (
     start_time timestamptz PRIMARY KEY CHECK (start_time = date_bin('15 minutes', start_time, '2000-01-01 00:00:00Z')),
     pending integer NOT NULL,
@@ -57,7 +57,7 @@ END
 $$;
 -- +goose StatementEnd
 
--- For each statement, not for each row: a batch of a thousand marks its day once.
+-- For each statement: a batch of a thousand marks its day once.
 CREATE TRIGGER stats_mark_insert AFTER INSERT ON remediation_audit
     REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION stats_mark();
 CREATE TRIGGER stats_mark_update AFTER UPDATE ON remediation_audit
@@ -67,7 +67,7 @@ CREATE TRIGGER stats_mark_delete AFTER DELETE ON remediation_audit
 CREATE TRIGGER stats_mark_truncate AFTER TRUNCATE ON remediation_audit
     FOR EACH STATEMENT EXECUTE FUNCTION stats_mark();
 
--- The days there are records of already: from one to the next along the index, since writers wait until this transaction ends.
+-- The days of the existing records. Jumping from one day to the next by the index keeps the transaction, which blocks writers, short.
 INSERT INTO stats_changed (day)
 WITH RECURSIVE known AS (
     SELECT (min(start_time) AT TIME ZONE 'UTC')::date AS day FROM remediation_audit
@@ -82,9 +82,7 @@ WITH RECURSIVE known AS (
 )
 SELECT day FROM known WHERE day IS NOT NULL;
 
--- Counts one day anew, and answers whether that was needed. The marks go first and the records are read after that, each statement with
--- a snapshot of its own: what is written in between is counted, or not, and its mark stays in either case. Two of these for one day
--- would both insert, so the second waits for the first and finds no marks.
+-- Counts a day again if it is marked as changed.
 -- +goose StatementBegin
 CREATE FUNCTION stats_roll_up(of_day date) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
@@ -131,8 +129,7 @@ END
 $$;
 -- +goose StatementEnd
 
--- The lower bound of the Wilson 95 % interval of success among ended, NULL when nothing has ended, and exactly 0 without a success, where
--- rounding would leave an order among equals; internal/audit has the formula's source.
+-- The lower bound of the Wilson 95 % interval of success among ended.
 CREATE FUNCTION wilson_low(success float8, ended float8) RETURNS float8
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE

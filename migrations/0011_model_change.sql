@@ -1,13 +1,10 @@
 -- +goose Up
 -- The present bodies of the functions below are in functions/.
 
--- Making and dropping a model's partition locks tables that every write and search uses. Whoever else holds one of them is not waited
--- for longer than a moment, since everybody behind waits as well: the call fails (lock_not_available), and is made again. The time is far
--- below deadlock_timeout, so it is never a writer that is chosen as the victim.
+-- Creating and dropping a partition locks tables that every write and search uses.
 ALTER FUNCTION embedding_model_register(text, integer) SET lock_timeout = '100ms';
 
--- Makes a model the active one, the model that is written and searched with, and answers how many signatures lack its vector. As long as
--- there are any, nothing changes unless forced. Unknown models are an error (no_data_found).
+-- Makes a model the active one.
 -- +goose StatementBegin
 CREATE FUNCTION embedding_model_activate(model_name text, force boolean) RETURNS bigint
 LANGUAGE plpgsql AS $$
@@ -28,7 +25,7 @@ END
 $$;
 -- +goose StatementEnd
 
--- Drops a model: its index, its vectors, its row. The active model is refused (object_in_use), unknown ones are an error (no_data_found).
+-- Drops a model with its index and its vectors.
 -- +goose StatementBegin
 CREATE FUNCTION embedding_model_drop(model_name text) RETURNS void
 LANGUAGE plpgsql SET lock_timeout = '100ms' AS $$

@@ -1,7 +1,6 @@
 -- +goose Up
--- A signature tells apart what was done about an incident; the incident itself is what was wrong, whatever was done. Search gathers the
--- signatures of an incident in one answer, with every action that was tried. NULL stands for an incident of its own: signatures of
--- normalizer 1 do not say until their records are signed anew.
+-- The incident is what was wrong; a signature adds what was done about it. Search returns the signatures of an incident together, with every
+-- action that was tried. NULL means an incident of its own: signatures of normalizer 1 have none until their records are renormalized.
 ALTER TABLE signature ADD COLUMN incident_id uuid;
 
 CREATE INDEX signature_incident ON signature (incident_id);

@@ -1,9 +1,9 @@
 -- +goose Up
 -- The present bodies of the functions below are in functions/.
 
--- How well an HNSW index finds what is near is decided when a vector goes into it. With pgvector's default of 64 candidates a walk of 100
--- missed one in ten of the nearest under a filter that a tenth passes, and no longer walk found them; with these it misses one in a hundred at
--- the same speed of search (docs/decisions/007). It is inserting that costs more.
+-- How well an HNSW index finds near vectors depends on ef_construction at the time a vector is inserted. With pgvector's default, 64, a search
+-- with ef_search 100 missed one in ten of the nearest under a filter that a tenth of the rows match, and a larger ef_search did not find
+-- them. With 200 it misses one in a hundred at the same search speed (docs/decisions/007); inserts are slower.
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION embedding_model_register(model_name text, model_dimensions integer) RETURNS smallint
 LANGUAGE plpgsql SET lock_timeout = '100ms' AS $$
@@ -34,7 +34,7 @@ END
 $$;
 -- +goose StatementEnd
 
--- The indexes that there are. Writers wait while one is made anew.
+-- The existing indexes. Writers wait while one is rebuilt.
 -- +goose StatementBegin
 DO $$
 DECLARE

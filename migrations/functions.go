@@ -44,7 +44,7 @@ func applyFunction(ctx context.Context, tx pgx.Tx, function Migration) error {
 		return err
 	}
 	_, err := tx.Exec(ctx, "INSERT INTO "+functionTable+" (name, checksum) VALUES ($1, $2)"+
-		" ON CONFLICT (name) DO UPDATE SET checksum = excluded.checksum, applied_at = now()", function.Name, checksum(function))
+		" ON CONFLICT (name) DO UPDATE SET checksum = excluded.checksum, applied_at = now()", function.Name, functionChecksum(function))
 	return err
 }
 
@@ -71,14 +71,14 @@ func changedFunctions(ctx context.Context, db querier) ([]Migration, error) {
 	}
 	var changed []Migration
 	for _, function := range functionFiles() {
-		if recorded[function.Name] != checksum(function) {
+		if recorded[function.Name] != functionChecksum(function) {
 			changed = append(changed, function)
 		}
 	}
 	return changed, nil
 }
 
-func checksum(function Migration) string {
+func functionChecksum(function Migration) string {
 	sum := sha256.Sum256([]byte(function.SQL))
 	return hex.EncodeToString(sum[:])
 }

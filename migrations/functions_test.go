@@ -111,7 +111,7 @@ func TestFilterOfAnotherBuild(t *testing.T) {
 		}
 	}
 	for _, filter := range []string{`{"pod": ["a"]}`, `{"name": ["a"], "pod": null}`, `{"": 1}`} {
-		if err := try(t, conn, "SELECT remediation_filter_read('"+filter+"')"); code(err) != "42P02" {
+		if err := try(t, conn, "SELECT remediation_filter_read('"+filter+"')"); sqlState(err) != "42P02" {
 			t.Errorf("%s: %v", filter, err)
 		}
 	}

@@ -100,8 +100,8 @@ func try(tb testing.TB, conn *pgx.Conn, statements ...string) *pgconn.PgError {
 	return server
 }
 
-// code is the SQLSTATE, empty for success.
-func code(err *pgconn.PgError) string {
+// sqlState is the SQLSTATE, empty for success.
+func sqlState(err *pgconn.PgError) string {
 	if err == nil {
 		return ""
 	}

@@ -1,8 +1,9 @@
-// Package migrations holds the schema as numbered SQL files and runs them: the only truth about what the database looks
-// like. It knows nothing of what the service does with the tables.
+// Package migrations defines the database's schema and applies it: tables by numbered SQL files, each applied once, and functions by a file
+// each in functions/, applied again whenever it changes. schema.sql shows the tables that result. The package does not know what the service
+// does with them.
 //
-// Everything here connects as datastorage_admin, the role that owns the database, on a direct connection: never through
-// RDS Proxy, because the lock that makes two runs at once safe belongs to a session.
+// Its functions connect as datastorage_admin, the role that owns the database, and never through RDS Proxy, because the lock that makes
+// concurrent runs safe belongs to a session.
 package migrations
 
 import (
@@ -27,7 +28,7 @@ import (
 //go:embed [0-9]*.sql functions/*.sql
 var files embed.FS
 
-// VersionTable is the table in which the applied versions are kept.
+// VersionTable is the name of the table of applied versions.
 const VersionTable = "schema_version"
 
 // Migration is one file: a numbered migration, which is applied once, or a function, which is applied again whenever it changes.
@@ -81,7 +82,7 @@ func Up(ctx context.Context, adminURL string) ([]Migration, error) {
 	if err != nil {
 		return applied, err
 	}
-	err = withConn(ctx, adminURL, func(conn *pgx.Conn) error {
+	err = withConnection(ctx, adminURL, func(conn *pgx.Conn) error {
 		functions, err := applyFunctions(ctx, conn)
 		applied = append(applied, functions...)
 		return err
@@ -98,7 +99,7 @@ func UpTo(ctx context.Context, adminURL string, version int64) ([]Migration, err
 		if errors.As(err, &partial) {
 			results = partial.Applied
 		}
-		applied = named(results)
+		applied = appliedMigrations(results)
 		if err != nil {
 			return fmt.Errorf("apply migrations: %w", err)
 		}
@@ -109,7 +110,7 @@ func UpTo(ctx context.Context, adminURL string, version int64) ([]Migration, err
 
 // Pending returns what Up would apply, in that order, and changes nothing.
 func Pending(ctx context.Context, adminURL string) (pending []Migration, err error) {
-	err = withConn(ctx, adminURL, func(conn *pgx.Conn) error {
+	err = withConnection(ctx, adminURL, func(conn *pgx.Conn) error {
 		current, err := schemaVersion(ctx, conn)
 		if err != nil || current > Latest() {
 			return err
@@ -150,15 +151,15 @@ func tableExists(ctx context.Context, db querier, table string) (exists bool, er
 	return exists, err
 }
 
-// Configure sets what belongs to the database rather than to its tables and is not copied with them: how HNSW indexes are
-// searched. It needs the vector extension, so it runs after Up. New connections see the settings.
+// Configure sets how HNSW indexes are searched. The settings belong to the database, are not copied with its tables, and apply to new
+// connections. They need the vector extension, so Configure runs after Up.
 //
-// relaxed_order lets a filtered search go on until enough rows pass the filter (pgvector's documentation, "Iterative Index
-// Scans"); the service sorts what comes back. max_scan_tuples ends a walk that finds little, where measuring all that pass is as fast and
-// misses none (docs/decisions/007).
+// relaxed_order continues a filtered search until enough rows match (pgvector's documentation, "Iterative Index Scans"); the service sorts
+// the result. max_scan_tuples ends a search that finds few rows, because measuring all that match is then as fast and complete
+// (docs/decisions/007).
 func Configure(ctx context.Context, adminURL string) error {
-	return withConn(ctx, adminURL, func(conn *pgx.Conn) error {
-		// The first use of the type loads the extension's library, without which its settings may not be named here.
+	return withConnection(ctx, adminURL, func(conn *pgx.Conn) error {
+		// The first use of the type loads the extension's library, which defines the settings.
 		_, err := conn.Exec(ctx, `DO $$
 BEGIN
 	PERFORM '[1]'::vector;
@@ -174,13 +175,13 @@ $$`)
 	})
 }
 
-// ErrNoIAM means that the server does not know logins by IAM token: it is not one of RDS.
+// ErrNoIAM means that the server has no logins by IAM token because it is not a server of RDS.
 var ErrNoIAM = errors.New("the database has no role rds_iam")
 
-// LoginByIAM lets the service's two roles log in with IAM tokens, which they need behind a proxy that authenticates so, and no longer
-// with passwords (RDS's guide, "Creating a database account using IAM authentication"). It needs the roles, so it runs after Up.
+// LoginByIAM makes the service's two roles log in with IAM tokens, as a proxy with IAM authentication requires, and no longer with passwords
+// (RDS's guide, "Creating a database account using IAM authentication"). It needs the roles, so it runs after Up.
 func LoginByIAM(ctx context.Context, adminURL string) error {
-	return withConn(ctx, adminURL, func(conn *pgx.Conn) error {
+	return withConnection(ctx, adminURL, func(conn *pgx.Conn) error {
 		var known bool
 		if err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = 'rds_iam')").Scan(&known); err != nil {
 			return fmt.Errorf("look for rds_iam: %w", err)
@@ -212,7 +213,7 @@ func withProvider(adminURL string, do func(*goose.Provider) error) (err error) {
 func newProvider(db *sql.DB) (*goose.Provider, error) {
 	locker, err := lock.NewPostgresSessionLocker()
 	if err != nil {
-		return nil, fmt.Errorf("make the migration lock: %w", err)
+		return nil, fmt.Errorf("create the migration lock: %w", err)
 	}
 	store, err := database.NewStore(database.DialectPostgres, VersionTable)
 	if err != nil {
@@ -225,7 +226,7 @@ func newProvider(db *sql.DB) (*goose.Provider, error) {
 	return provider, nil
 }
 
-func withConn(ctx context.Context, adminURL string, do func(*pgx.Conn) error) (err error) {
+func withConnection(ctx context.Context, adminURL string, do func(*pgx.Conn) error) (err error) {
 	conn, err := pgx.Connect(ctx, adminURL)
 	if err != nil {
 		return fmt.Errorf("connect as the schema's owner: %w", err)
@@ -234,7 +235,7 @@ func withConn(ctx context.Context, adminURL string, do func(*pgx.Conn) error) (e
 	return do(conn)
 }
 
-func named(results []*goose.MigrationResult) []Migration {
+func appliedMigrations(results []*goose.MigrationResult) []Migration {
 	byVersion := map[int64]Migration{}
 	for _, migration := range numberedFiles() {
 		byVersion[migration.Version] = migration

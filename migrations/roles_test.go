@@ -183,7 +183,7 @@ func TestRolesMayDoTheirWork(t *testing.T) {
 func checkRefused(t *testing.T, conn *pgx.Conn, statements ...string) {
 	t.Helper()
 	for _, sql := range statements {
-		if err := try(t, conn, sql); code(err) != notPermitted {
+		if err := try(t, conn, sql); sqlState(err) != notPermitted {
 			t.Errorf("%s: %v, want SQLSTATE %s", sql, err, notPermitted)
 		}
 	}

@@ -165,7 +165,7 @@ func TestColumnsThatMayNotBeNull(t *testing.T) {
 				into = "audit_event_default"
 			}
 			err := try(t, conn, valid()[table].with(row{column: "NULL"}).insert(into))
-			if code(err) != notNull || err.ColumnName != column {
+			if sqlState(err) != notNull || err.ColumnName != column {
 				t.Errorf("%s.%s: %v, want SQLSTATE %s", table, column, err, notNull)
 			}
 		}
@@ -349,7 +349,7 @@ func TestConstraints(t *testing.T) {
 	_, conn := schema(t)
 	for _, v := range slices.Concat(lengths(), sets(), common(), others()) {
 		err := try(t, conn, valid()[v.table].with(v.change).insert(v.table))
-		if code(err) != v.want || err != nil && v.constraint != "" && err.ConstraintName != v.constraint {
+		if sqlState(err) != v.want || err != nil && v.constraint != "" && err.ConstraintName != v.constraint {
 			t.Errorf("%s %.80v: %v, want SQLSTATE %q by %s", v.table, v.change, err, v.want, v.constraint)
 		}
 	}
@@ -390,7 +390,7 @@ func TestConstraintsBetweenRows(t *testing.T) {
 		"workflow_audit_remediation_id_fkey":    {orphaned("workflow_audit", "remediation_audit"), foreignKey},
 		"execution_audit_remediation_id_fkey":   {orphaned("execution_audit", "remediation_audit"), foreignKey},
 	} {
-		if err := try(t, conn, c.do...); code(err) != c.want || err.ConstraintName != constraint {
+		if err := try(t, conn, c.do...); sqlState(err) != c.want || err.ConstraintName != constraint {
 			t.Errorf("%s: %v, want SQLSTATE %s", constraint, err, c.want)
 		}
 	}

@@ -1,16 +1,16 @@
 -- +goose Up
 -- The present bodies of the functions below are in functions/.
 
--- A new normalizer signs older records anew (docs/decisions/014): maintain looks for signatures of older ones, which is an index look-up
--- when there are none, tells which incident they belong to, and removes them when no record has them any more.
+-- A new normalizer renormalizes older records (docs/decisions/014): the maintain function looks up signatures of older normalizers by this
+-- index, sets their incident, and deletes them once no record refers to them.
 CREATE INDEX signature_normalizer ON signature (normalizer, id);
 
--- Removing a signature looks for its vectors of all models, as does the check of their foreign key.
+-- Deleting a signature, and the check of the foreign key, look up its vectors of all models.
 CREATE INDEX embedding_signature ON embedding (signature_id);
 
 GRANT UPDATE (incident_id) ON signature TO datastorage_writer;
 
--- As before, and for signatures that are removed.
+-- Also for deleted signatures.
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION signature_terms_made() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -29,9 +29,7 @@ $$;
 
 CREATE TRIGGER signature_terms_gone AFTER DELETE ON signature FOR EACH ROW EXECUTE FUNCTION signature_terms_made();
 
--- Removes those of the signatures that an older normalizer made and that no remediation has, with their vectors and terms, and answers how
--- many. It waits for nobody: a signature that a write is busy with stays. A write that begins meanwhile and needs one of them waits until
--- this has ended, and then violates its foreign key: it is to be sent again, signature and vector included.
+-- Deletes unused signatures of older normalizers.
 -- +goose StatementBegin
 CREATE FUNCTION signature_drop(ids uuid[], current_normalizer smallint) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
@@ -47,8 +45,7 @@ BEGIN
         ORDER BY id
         FOR UPDATE SKIP LOCKED
     ) AS s;
-    -- By another statement, since its snapshot is taken after the locks: nobody can refer to these signatures any more who is not
-    -- seen here.
+    -- A statement of its own, because its snapshot is taken after the locks: it sees every reference to these signatures.
     SELECT array_agg(h.id) INTO unused
     FROM unnest(held) AS h (id)
     WHERE NOT EXISTS (SELECT FROM public.remediation_audit AS r WHERE r.signature_id = h.id);
@@ -60,7 +57,7 @@ END
 $$;
 -- +goose StatementEnd
 
--- As before, and terms that fewer signatures hold than that are forgotten: signatures can be removed now.
+-- Also deletes terms that have become rare, because signatures can be deleted now.
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION lexical_count(frequent bigint) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -94,7 +91,7 @@ END
 $$;
 -- +goose StatementEnd
 
--- As before, but an update marks days only if it changes what is counted: a new signature, phase or text is not.
+-- An update marks days only if it changes what is counted; a new signature, phase or text does not.
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION stats_mark() RETURNS trigger
 LANGUAGE plpgsql AS $$
