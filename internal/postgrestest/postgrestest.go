@@ -18,17 +18,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
-
-	"github.com/gofrs/flock"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/datastorage-service/datastorage/internal/pgserver"
 	"github.com/datastorage-service/datastorage/migrations"
@@ -42,8 +35,6 @@ const (
 	Model      = "hash-word-char35-v1@64"
 	Dimensions = 64
 )
-
-const template = "datastorage_template"
 
 // Database is a migrated database for one test, with Model registered.
 type Database struct {
@@ -85,10 +76,16 @@ func New(tb testing.TB) *Database {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	d := NewOn(tb, server)
+	tb.Cleanup(func() { d.exec(tb, "DROP DATABASE IF EXISTS "+d.Name+" WITH (FORCE)") })
+	return d
+}
+
+// NewOn makes a database on a server of NewServer. It goes with the server.
+func NewOn(tb testing.TB, server *pgserver.Server) *Database {
+	tb.Helper()
 	d := &Database{Server: server, Name: "test_" + strings.ToLower(rand.Text())}
-	name := pgx.Identifier{d.Name}.Sanitize()
-	tb.Cleanup(func() { d.exec(tb, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)") })
-	d.exec(tb, "CREATE DATABASE "+name+" OWNER "+pgserver.AdminRole+" TEMPLATE "+template)
+	d.exec(tb, "CREATE DATABASE "+d.Name+" OWNER "+pgserver.AdminRole+" TEMPLATE "+template)
 	// A copy lacks the settings that belong to the database it was made from.
 	if err := migrations.Configure(tb.Context(), d.AdminURL()); err != nil {
 		tb.Fatal(err)
@@ -96,16 +93,11 @@ func New(tb testing.TB) *Database {
 	return d
 }
 
-// exec runs a statement beside the database, as the superuser; also during cleanup, when the test's context has ended.
+// exec runs a statement as the superuser, in another database of the server. It may be called during cleanup, when the test's context
+// has ended.
 func (d *Database) exec(tb testing.TB, sql string) {
 	tb.Helper()
-	ctx := context.WithoutCancel(tb.Context())
-	conn, err := pgx.Connect(ctx, d.Server.URL(pgserver.Superuser, "postgres"))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	_, err = conn.Exec(ctx, sql)
-	if err := errors.Join(err, conn.Close(ctx)); err != nil {
+	if err := execute(context.WithoutCancel(tb.Context()), d.Server, sql); err != nil {
 		tb.Fatal(err)
 	}
 }
@@ -114,7 +106,7 @@ func (d *Database) exec(tb testing.TB, sql string) {
 func NewServer(tb testing.TB) *pgserver.Server {
 	tb.Helper()
 	data := newDataDir()
-	server, err := start(tb.Context(), data)
+	server, err := startSeeded(tb.Context(), data)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -153,169 +145,4 @@ func CatchUp(tb testing.TB, replica *pgserver.Server) {
 	d := &Database{Server: replica}
 	d.exec(tb, "ALTER SYSTEM SET recovery_min_apply_delay = 0")
 	d.exec(tb, "SELECT pg_reload_conf()")
-}
-
-// NewOn makes a database on a server of the test's own. It goes with the server.
-func NewOn(tb testing.TB, server *pgserver.Server) *Database {
-	tb.Helper()
-	d := &Database{Server: server, Name: "test_" + strings.ToLower(rand.Text())}
-	if err := prepare(tb.Context(), server, d.Name); err != nil {
-		tb.Fatal(err)
-	}
-	return d
-}
-
-func prepare(ctx context.Context, server *pgserver.Server, database string) error {
-	if err := server.Bootstrap(ctx, database); err != nil {
-		return err
-	}
-	return migrations.RegisterModel(ctx, server.URL(pgserver.AdminRole, database), Model, Dimensions)
-}
-
-// start runs a server that is quick rather than safe against the machine's own failure. Acknowledged commits still survive
-// the server being killed: synchronous_commit stays on.
-func start(ctx context.Context, data string) (*pgserver.Server, error) {
-	version, err := version()
-	if err != nil {
-		return nil, err
-	}
-	server, err := pgserver.Start(ctx, pgserver.Config{
-		Version:  version,
-		Data:     data,
-		Progress: os.Stderr,
-		Settings: settings(),
-	})
-	if err == nil {
-		servePooler(server)
-	}
-	return server, err
-}
-
-// version is the major version that VersionVariable selects, 0 for the default.
-func version() (int, error) {
-	selected := os.Getenv(VersionVariable)
-	if selected == "" {
-		return 0, nil
-	}
-	version, err := strconv.Atoi(selected)
-	if err != nil {
-		return 0, fmt.Errorf("read %s: %w", VersionVariable, err)
-	}
-	return version, nil
-}
-
-func settings() map[string]string {
-	return map[string]string{
-		"fsync":           "off",
-		"max_connections": "200",
-		"shared_buffers":  "32MB",
-		// Kept in the data directory, so that a killed server leaves nothing in /dev/shm.
-		"dynamic_shared_memory_type": "mmap",
-	}
-}
-
-// sharedServer is the server that the tests of one binary share.
-type sharedServer struct {
-	mu      sync.Mutex
-	running bool
-	data    string
-	server  *pgserver.Server
-	err     error
-}
-
-func (s *sharedServer) enter() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.running = true
-}
-
-// use starts the server at its first call. An error is final: the second test need not wait for the same failure.
-func (s *sharedServer) use() (*pgserver.Server, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.running {
-		return nil, errors.New("postgrestest.New without postgrestest.Run in TestMain")
-	}
-	if s.server == nil && s.err == nil {
-		s.server, s.err = s.start()
-	}
-	return s.server, s.err
-}
-
-func (s *sharedServer) start() (*pgserver.Server, error) {
-	sweep()
-	s.data = newDataDir()
-	server, err := start(context.Background(), s.data)
-	if err != nil {
-		return nil, err
-	}
-	return server, prepare(context.Background(), server, template)
-}
-
-func (s *sharedServer) leave() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.running = false
-	if s.server == nil {
-		return nil
-	}
-	return errors.Join(stopWithPooler(s.server), removeDataDir(s.data))
-}
-
-const dataPrefix = "datastorage-test-"
-
-// owned are the locks that say that this process still needs a directory, also while the server in it is stopped and has let go of its own.
-var owned sync.Map
-
-// newDataDir names a server's directory. It stands directly in the folder for temporary files, which every user may enter, as
-// those of testing.T are not: when root runs the tests, the server may have to run as nobody.
-func newDataDir() string {
-	data := filepath.Join(os.TempDir(), dataPrefix+rand.Text())
-	owner := flock.New(data + ".owner")
-	// Without its lock, the directory would merely not survive a stop of its server.
-	_ = owner.Lock()
-	owned.Store(data, owner)
-	return data
-}
-
-func removeDataDir(data string) error {
-	errs := []error{os.RemoveAll(data), remove(data + ".lock"), remove(data + ".owner")}
-	if owner, ok := owned.LoadAndDelete(data); ok {
-		if lock, ok := owner.(*flock.Flock); ok {
-			errs = append(errs, lock.Close())
-		}
-	}
-	return errors.Join(errs...)
-}
-
-func remove(path string) error {
-	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
-}
-
-// sweep removes what test binaries left that were killed: nobody holds the lock of such a directory's owner, nor that of its server, which
-// may live for a moment longer. Another user's files stay.
-func sweep() {
-	owners, err := filepath.Glob(filepath.Join(os.TempDir(), dataPrefix+"*.owner"))
-	if err != nil {
-		return
-	}
-	for _, path := range owners {
-		data := strings.TrimSuffix(path, ".owner")
-		owner, server := flock.New(path), flock.New(data+".lock")
-		if take(owner) && take(server) {
-			left, _ := filepath.Glob(data + "*")
-			for _, entry := range left {
-				_ = os.RemoveAll(entry)
-			}
-		}
-		_, _ = server.Close(), owner.Close()
-	}
-}
-
-func take(lock *flock.Flock) bool {
-	locked, err := lock.TryLock()
-	return err == nil && locked
 }
