@@ -84,7 +84,7 @@ func (p *parameters) identifiers(name string, limit int) []string {
 	values := p.list(name)
 	for _, value := range values {
 		if len(*p.faults) == before {
-			audit.Checker{Path: p.path, Errors: p.faults}.Identifier(name, value, limit)
+			audit.Checker{Path: p.path, Errors: p.faults}.CheckIdentifier(name, value, limit)
 		}
 	}
 	return values

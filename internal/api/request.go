@@ -184,7 +184,7 @@ func (r *Request) remediation() string { return r.event.PathParameters["remediat
 
 func (r *Request) remediationID(faults *audit.ValidationErrors) string {
 	id := r.remediation()
-	audit.Checker{Errors: faults, Actions: redact.Actions{}}.RemediationID(id)
+	audit.Checker{Errors: faults, Actions: redact.Actions{}}.CheckRemediationID(id)
 	return id
 }
 

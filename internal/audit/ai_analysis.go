@@ -23,28 +23,28 @@ type StoredAIAnalysis struct {
 
 // Check finds every fault of the record and sanitises it. tree is the metadata object as parsed, nil when absent.
 func (a *AIAnalysis) Check(c Checker, tree map[string]any) {
-	c.RemediationID(a.RemediationID)
-	c.identifier("analysis_id", a.AnalysisID, MaxIdentifier)
-	c.identifier("provider", a.Provider, MaxIdentifier)
-	c.identifier("model", a.Model, MaxIdentifier)
-	c.fraction("confidence_score", a.ConfidenceScore)
-	c.count("tokens_used", a.TokensUsed, MaxInteger)
-	c.count("analysis_duration_ms", a.AnalysisDurationMS, MaxInteger)
-	a.Metadata = c.metadata(tree)
+	c.CheckRemediationID(a.RemediationID)
+	c.checkIdentifier("analysis_id", a.AnalysisID, MaxIdentifier)
+	c.checkIdentifier("provider", a.Provider, MaxIdentifier)
+	c.checkIdentifier("model", a.Model, MaxIdentifier)
+	c.checkFraction("confidence_score", a.ConfidenceScore)
+	c.checkCount("tokens_used", a.TokensUsed, MaxInteger)
+	c.checkCount("analysis_duration_ms", a.AnalysisDurationMS, MaxInteger)
+	a.Metadata = c.sanitizeMetadata(tree)
 }
 
-func (a *AIAnalysis) kind() Kind { return KindAIAnalysis }
+func (a *AIAnalysis) entryKind() Kind { return KindAIAnalysis }
 
-func (a *AIAnalysis) key() string { return a.RemediationID }
+func (a *AIAnalysis) remediationID() string { return a.RemediationID }
 
-func (a *AIAnalysis) metadata() Metadata { return a.Metadata }
+func (a *AIAnalysis) metadataText() Metadata { return a.Metadata }
 
-func (a *AIAnalysis) document(d *document) {
-	d.integer("analysis_duration_ms", a.AnalysisDurationMS)
-	d.text("analysis_id", a.AnalysisID)
-	d.number("confidence_score", a.ConfidenceScore)
-	d.metadata(a.metadata())
-	d.text("model", a.Model)
-	d.text("provider", a.Provider)
-	d.integer("tokens_used", a.TokensUsed)
+func (a *AIAnalysis) writeFields(d *document) {
+	d.writeInteger("analysis_duration_ms", a.AnalysisDurationMS)
+	d.writeString("analysis_id", a.AnalysisID)
+	d.writeNumber("confidence_score", a.ConfidenceScore)
+	d.writeMetadata(a.metadataText())
+	d.writeString("model", a.Model)
+	d.writeString("provider", a.Provider)
+	d.writeInteger("tokens_used", a.TokensUsed)
 }

@@ -17,8 +17,8 @@ const (
 	MaxIdentifier    = 255
 	MaxActionType    = 100
 	MaxTarget        = 512
-	MaxErrorMessage  = 64 << 10
-	MaxWorkflowYAML  = 256 << 10
+	maxErrorMessage  = 64 << 10
+	maxWorkflowYAML  = 256 << 10
 	MaxMetadata      = 64 << 10
 	MaxMetadataDepth = 10
 	// MaxInteger is the largest integer that every JSON reader holds exactly (RFC 7493, section 2.2).
@@ -40,8 +40,8 @@ type Checker struct {
 	Actions redact.Actions
 }
 
-// fault names the field, or, without one, the record.
-func (c Checker) fault(field, code, detail string) {
+// addError names the field, or, without one, the record.
+func (c Checker) addError(field, code, detail string) {
 	path := c.Path + field
 	if field == "" {
 		path = strings.TrimSuffix(path, ".")
@@ -49,43 +49,43 @@ func (c Checker) fault(field, code, detail string) {
 	c.Errors.Add(path, code, detail)
 }
 
-func (c Checker) faulty(field string) bool {
+func (c Checker) hasError(field string) bool {
 	return slices.ContainsFunc(*c.Errors, func(f ValidationError) bool { return f.Field == c.Path+field })
 }
 
-func (c Checker) identifier(field, value string, limit int) {
+func (c Checker) checkIdentifier(field, value string, limit int) {
 	switch {
-	case c.faulty(field):
+	case c.hasError(field):
 	case value == "":
-		c.fault(field, CodeEmpty, "must not be empty")
+		c.addError(field, CodeEmpty, "must not be empty")
 	case utf8.RuneCountInString(value) > limit:
-		c.fault(field, CodeTooLong, fmt.Sprintf("longer than %d characters", limit))
+		c.addError(field, CodeTooLong, fmt.Sprintf("longer than %d characters", limit))
 	case !ValidIdentifier(value):
-		c.fault(field, CodeCharacters, "holds control characters, bidirectional overrides, < or >, or is not valid UTF-8")
+		c.addError(field, CodeCharacters, "holds control characters, bidirectional overrides, < or >, or is not valid UTF-8")
 	}
 }
 
-func (c Checker) optionalIdentifier(field string, value *string, limit int) {
+func (c Checker) checkOptionalIdentifier(field string, value *string, limit int) {
 	if value != nil {
-		c.identifier(field, *value, limit)
+		c.checkIdentifier(field, *value, limit)
 	}
 }
 
-func oneOf[T ~string](c Checker, field string, value T, set []T) {
-	if c.faulty(field) || slices.Contains(set, value) {
+func checkOneOf[T ~string](c Checker, field string, value T, set []T) {
+	if c.hasError(field) || slices.Contains(set, value) {
 		return
 	}
 	words := make([]string, len(set))
 	for i, word := range set {
 		words[i] = string(word)
 	}
-	c.fault(field, CodeEnum, "must be one of "+strings.Join(words, ", "))
+	c.addError(field, CodeEnum, "must be one of "+strings.Join(words, ", "))
 }
 
-// text sanitises a free text. A text over the limit is not looked at; one that redaction makes longer than the limit is refused
+// sanitizeText sanitises a free text. A text over the limit is not looked at; one that redaction makes longer than the limit is refused
 // as well, because the database would.
-func (c Checker) text(field string, value *string, limit int) *string {
-	if value == nil || c.faulty(field) {
+func (c Checker) sanitizeText(field string, value *string, limit int) *string {
+	if value == nil || c.hasError(field) {
 		return value
 	}
 	clean := *value
@@ -93,38 +93,38 @@ func (c Checker) text(field string, value *string, limit int) *string {
 		clean = redact.Text(clean, c.Actions)
 	}
 	if len(clean) > limit {
-		c.fault(field, CodeTooLong, fmt.Sprintf("longer than %d KiB", limit>>10))
+		c.addError(field, CodeTooLong, fmt.Sprintf("longer than %d KiB", limit>>10))
 	}
 	return &clean
 }
 
-func (c Checker) time(field string, value time.Time) time.Time {
-	if !c.faulty(field) && (value.Before(MinTime) || !value.Before(MaxTime)) {
-		c.fault(field, CodeRange, "must be a time from 1970 to 9999")
+func (c Checker) truncateTime(field string, value time.Time) time.Time {
+	if !c.hasError(field) && (value.Before(MinTime) || !value.Before(MaxTime)) {
+		c.addError(field, CodeRange, "must be a time from 1970 to 9999")
 	}
 	return Microseconds(value)
 }
 
-func (c Checker) span(start time.Time, end *time.Time) *time.Time {
-	if end == nil || c.faulty("start_time") || c.faulty("end_time") {
+func (c Checker) checkEndTime(start time.Time, end *time.Time) *time.Time {
+	if end == nil || c.hasError("start_time") || c.hasError("end_time") {
 		return end
 	}
-	kept := c.time("end_time", *end)
-	if kept.Before(start) && !c.faulty("end_time") {
-		c.fault("end_time", CodeOrder, "must not be before start_time")
+	kept := c.truncateTime("end_time", *end)
+	if kept.Before(start) && !c.hasError("end_time") {
+		c.addError("end_time", CodeOrder, "must not be before start_time")
 	}
 	return &kept
 }
 
-func (c Checker) count(field string, value *int64, most int64) {
-	if value != nil && !c.faulty(field) && (*value < 0 || *value > most) {
-		c.fault(field, CodeRange, fmt.Sprintf("must be from 0 to %d", most))
+func (c Checker) checkCount(field string, value *int64, most int64) {
+	if value != nil && !c.hasError(field) && (*value < 0 || *value > most) {
+		c.addError(field, CodeRange, fmt.Sprintf("must be from 0 to %d", most))
 	}
 }
 
-func (c Checker) fraction(field string, value *float64) {
-	if value != nil && !c.faulty(field) && (math.IsNaN(*value) || *value < 0 || *value > 1) {
-		c.fault(field, CodeRange, "must be from 0 to 1")
+func (c Checker) checkFraction(field string, value *float64) {
+	if value != nil && !c.hasError(field) && (math.IsNaN(*value) || *value < 0 || *value > 1) {
+		c.addError(field, CodeRange, "must be from 0 to 1")
 	}
 }
 
@@ -133,18 +133,20 @@ func Microseconds(t time.Time) time.Time {
 	return t.UTC().Truncate(time.Microsecond)
 }
 
-// RemediationID judges a remediation_id. It stands in paths, where API Gateway takes even an encoded slash for the end of a segment: a
+// CheckRemediationID judges a remediation_id. It stands in paths, where API Gateway takes even an encoded slash for the end of a segment: a
 // record with a slash in its id could be written but neither read nor updated.
-func (c Checker) RemediationID(value string) {
+func (c Checker) CheckRemediationID(value string) {
 	const field = "remediation_id"
-	c.identifier(field, value, MaxIdentifier)
-	if strings.Contains(value, "/") && !c.faulty(field) {
-		c.fault(field, CodeCharacters, "must not hold a slash: it is a part of the record's path")
+	c.checkIdentifier(field, value, MaxIdentifier)
+	if strings.Contains(value, "/") && !c.hasError(field) {
+		c.addError(field, CodeCharacters, "must not hold a slash: it is a part of the record's path")
 	}
 }
 
-// Identifier judges a value by the rules of an identifier of at most limit characters, as in a filter.
-func (c Checker) Identifier(field, value string, limit int) { c.identifier(field, value, limit) }
+// CheckIdentifier judges a value by the rules of an identifier of at most limit characters, as in a filter.
+func (c Checker) CheckIdentifier(field, value string, limit int) {
+	c.checkIdentifier(field, value, limit)
+}
 
 // ValidIdentifier reports whether s may be an identifier: valid UTF-8 without control characters (Cc), line and paragraph
 // separators, bidirectional embeddings, overrides and isolates (U+202A–U+202E, U+2066–U+2069), < and >, and U+FFFD, which stands

@@ -18,8 +18,8 @@ type document struct {
 	err     error
 }
 
-// name begins a field.
-func (d *document) name(field string) {
+// beginField begins a field.
+func (d *document) beginField(field string) {
 	if d.last != "" {
 		d.out = append(d.out, ',')
 	}
@@ -30,8 +30,8 @@ func (d *document) name(field string) {
 	d.out = append(jcs.AppendQuote(d.out, field), ':')
 }
 
-// value ends a field with what the text is now, or with an error.
-func (d *document) value(out []byte, err error) {
+// endField ends a field with what the text is now, or with an error.
+func (d *document) endField(out []byte, err error) {
 	if err != nil {
 		d.err = err
 		return
@@ -39,73 +39,73 @@ func (d *document) value(out []byte, err error) {
 	d.out = out
 }
 
-func (d *document) text(field, value string) {
-	d.name(field)
-	d.value(jcs.AppendString(d.out, value))
+func (d *document) writeString(field, value string) {
+	d.beginField(field)
+	d.endField(jcs.AppendString(d.out, value))
 }
 
-func (d *document) optional(field string, value *string) {
+func (d *document) writeOptional(field string, value *string) {
 	if value != nil {
-		d.text(field, *value)
+		d.writeString(field, *value)
 	}
 }
 
-// clearable is a field of an update: one that is cleared is null.
-func (d *document) clearable(field string, value Optional[string]) {
-	d.optional(field, value.Value)
+// writeClearable is a field of an update: one that is cleared is null.
+func (d *document) writeClearable(field string, value Optional[string]) {
+	d.writeOptional(field, value.Value)
 	if value.Set && value.Value == nil {
-		d.null(field)
+		d.writeNull(field)
 	}
 }
 
-func (d *document) null(field string) {
-	d.name(field)
+func (d *document) writeNull(field string) {
+	d.beginField(field)
 	d.out = append(d.out, "null"...)
 }
 
-func (d *document) boolean(field string, value bool) {
-	d.name(field)
+func (d *document) writeBoolean(field string, value bool) {
+	d.beginField(field)
 	d.out = strconv.AppendBool(d.out, value)
 }
 
-func (d *document) time(field string, t *time.Time) {
+func (d *document) writeTime(field string, t *time.Time) {
 	if t != nil {
-		d.name(field)
+		d.beginField(field)
 		d.out = append(t.UTC().AppendFormat(append(d.out, '"'), timeLayout), '"')
 	}
 }
 
-func (d *document) integer(field string, n *int64) {
+func (d *document) writeInteger(field string, n *int64) {
 	if n != nil {
-		d.name(field)
-		d.value(jcs.AppendInteger(d.out, *n))
+		d.beginField(field)
+		d.endField(jcs.AppendInteger(d.out, *n))
 	}
 }
 
-func (d *document) number(field string, f *float64) {
+func (d *document) writeNumber(field string, f *float64) {
 	if f != nil {
-		d.name(field)
-		d.value(jcs.AppendNumber(d.out, *f))
+		d.beginField(field)
+		d.endField(jcs.AppendNumber(d.out, *f))
 	}
 }
 
-// metadata writes the field of that name, unless an update leaves it alone.
-func (d *document) metadata(m Metadata) {
+// writeMetadata writes the field of that name, unless an update leaves it alone.
+func (d *document) writeMetadata(m Metadata) {
 	const field = "metadata"
 	if m == "" {
 		return
 	}
-	d.name(field)
+	d.beginField(field)
 	out, exact, err := jcs.AppendFormatted(d.out, string(m))
 	if err == nil && !exact {
-		err = d.noteInexact("/"+field, m)
+		err = d.recordInexact("/"+field, m)
 	}
-	d.value(out, err)
+	d.endField(out, err)
 }
 
-// noteInexact keeps the digits that the canonical form loses. Metadata is read again for it, which nearly none needs.
-func (d *document) noteInexact(path string, m Metadata) error {
-	tree, err := m.tree()
+// recordInexact keeps the digits that the canonical form loses. Metadata is read again for it, which nearly none needs.
+func (d *document) recordInexact(path string, m Metadata) error {
+	tree, err := m.parseTree()
 	if err != nil {
 		return err
 	}

@@ -13,12 +13,12 @@ import (
 func TestDocument(t *testing.T) {
 	t.Parallel()
 	for name, write := range map[string]func(*document){
-		"not a number":    func(d *document) { d.number("a", new(math.NaN())) },
-		"infinity":        func(d *document) { d.number("a", new(math.Inf(-1))) },
-		"integer too far": func(d *document) { d.integer("a", new(int64(1<<53+1))) },
-		"invalid utf-8":   func(d *document) { d.text("a", "\xff") },
-		"order":           func(d *document) { d.text("b", ""); d.text("a", "") },
-		"twice":           func(d *document) { d.null("a"); d.null("a") },
+		"not a number":    func(d *document) { d.writeNumber("a", new(math.NaN())) },
+		"infinity":        func(d *document) { d.writeNumber("a", new(math.Inf(-1))) },
+		"integer too far": func(d *document) { d.writeInteger("a", new(int64(1<<53+1))) },
+		"invalid utf-8":   func(d *document) { d.writeString("a", "\xff") },
+		"order":           func(d *document) { d.writeString("b", ""); d.writeString("a", "") },
+		"twice":           func(d *document) { d.writeNull("a"); d.writeNull("a") },
 	} {
 		var d document
 		if write(&d); !errors.Is(d.err, jcs.ErrNotCanonical) {
@@ -26,10 +26,10 @@ func TestDocument(t *testing.T) {
 		}
 	}
 	var d document
-	d.boolean("a", true)
-	d.integer("b", new(int64(-1<<53)))
-	d.number("c", new(0.5))
-	d.null("d")
+	d.writeBoolean("a", true)
+	d.writeInteger("b", new(int64(-1<<53)))
+	d.writeNumber("c", new(0.5))
+	d.writeNull("d")
 	if got := string(d.out); d.err != nil || got != `"a":true,"b":-9007199254740992,"c":0.5,"d":null` {
 		t.Errorf("%s, %v", got, d.err)
 	}

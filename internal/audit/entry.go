@@ -22,11 +22,11 @@ const (
 
 // Record is what an entry carries: *Remediation, *Update, *AIAnalysis, *Workflow or *Execution, checked.
 type Record interface {
-	kind() Kind
-	key() string
-	metadata() Metadata
-	// document writes the fields that were sent.
-	document(d *document)
+	entryKind() Kind
+	remediationID() string
+	metadataText() Metadata
+	// writeFields writes the fields that were sent.
+	writeFields(d *document)
 }
 
 // Entry is one write on its way to the journal. Its canonical bytes are the RFC 8785 text of
@@ -61,13 +61,13 @@ func NewEntry(record Record, actor string, now time.Time) (Entry, error) {
 	}
 	now = Microseconds(now)
 	entry := Entry{
-		Kind:          record.kind(),
-		RemediationID: record.key(),
+		Kind:          record.entryKind(),
+		RemediationID: record.remediationID(),
 		Actor:         actor,
 		EventID:       NewID(now),
 		RecordedAt:    now,
 		Record:        record,
-		Metadata:      record.metadata(),
+		Metadata:      record.metadataText(),
 		ContentHash:   sha256.Sum256(content),
 		content:       content,
 	}
@@ -88,7 +88,7 @@ func (e Entry) Canonical() []byte {
 
 func canonicalContent(record Record) ([]byte, error) {
 	fields := document{out: make([]byte, 0, 1024)}
-	record.document(&fields)
+	record.writeFields(&fields)
 	if fields.err != nil {
 		return nil, fmt.Errorf("write the canonical form: %w", fields.err)
 	}
@@ -101,9 +101,9 @@ func canonicalContent(record Record) ([]byte, error) {
 		}
 		out = append(append(append(out, `"exact_numbers":`...), exact...), ',')
 	}
-	out = jcs.AppendQuote(append(out, `"kind":`...), string(record.kind()))
+	out = jcs.AppendQuote(append(out, `"kind":`...), string(record.entryKind()))
 	out = append(append(append(out, `,"record":{`...), fields.out...), '}')
-	out, err := jcs.AppendString(append(out, `,"remediation_id":`...), record.key())
+	out, err := jcs.AppendString(append(out, `,"remediation_id":`...), record.remediationID())
 	return append(out, '}'), err
 }
 

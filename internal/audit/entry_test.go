@@ -1,4 +1,4 @@
-package audit_test
+package audit
 
 import (
 	"crypto/sha256"
@@ -9,13 +9,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/gowebpki/jcs"
-
-	"github.com/datastorage-service/datastorage/internal/audit"
 )
 
-func entry(t *testing.T, record audit.Record, actor string, now time.Time) audit.Entry {
+func entry(t *testing.T, record Record, actor string, now time.Time) Entry {
 	t.Helper()
-	e, err := audit.NewEntry(record, actor, now)
+	e, err := NewEntry(record, actor, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,15 +26,15 @@ func TestCanonicalIsRFC8785(t *testing.T) {
 	record := valid()
 	record.ErrorMessage = ptr("naïve \"quoted\" <tag> \u2028 تعليق 😀\n")
 	record.Metadata = `{"big":1700000000123456789,"e":1e21,"f":1.50,"z":-0.0,"é":[null,true,{"a":1}]}`
-	records := []audit.Record{
+	records := []Record{
 		&record,
-		&audit.Update{
-			RemediationID: "r-1", Phase: ptr(audit.PhaseFailed), ErrorMessage: audit.Optional[string]{Set: true},
-			EndTime: audit.Optional[time.Time]{Set: true, Value: ptr(start)},
+		&Update{
+			RemediationID: "r-1", Phase: ptr(PhaseFailed), ErrorMessage: Optional[string]{Set: true},
+			EndTime: Optional[time.Time]{Set: true, Value: ptr(start)},
 		},
-		&audit.AIAnalysis{RemediationID: "r-1", AnalysisID: "a", Provider: "p", Model: "m", ConfidenceScore: ptr(0.1), TokensUsed: ptr(int64(7)), Metadata: "{}"},
-		&audit.Workflow{RemediationID: "r-1", WorkflowID: "w", Phase: "completed", TotalSteps: 3, CompletedSteps: 2, StartTime: start, Metadata: "{}"},
-		&audit.Execution{RemediationID: "r-1", WorkflowID: "w", ExecutionID: "e", ActionType: "a", Success: true, StartTime: start, Metadata: "{}"},
+		&AIAnalysis{RemediationID: "r-1", AnalysisID: "a", Provider: "p", Model: "m", ConfidenceScore: ptr(0.1), TokensUsed: ptr(int64(7)), Metadata: "{}"},
+		&Workflow{RemediationID: "r-1", WorkflowID: "w", Phase: "completed", TotalSteps: 3, CompletedSteps: 2, StartTime: start, Metadata: "{}"},
+		&Execution{RemediationID: "r-1", WorkflowID: "w", ExecutionID: "e", ActionType: "a", Success: true, StartTime: start, Metadata: "{}"},
 	}
 	for _, record := range records {
 		canonical := entry(t, record, "arn:aws:iam::1:role/\"x\"", start).Canonical()
@@ -88,29 +86,29 @@ func TestContentHashIsOfTheContentAlone(t *testing.T) {
 	if entry(t, &changed, "a", start).ContentHash == first.ContentHash {
 		t.Error("other content has the same hash")
 	}
-	if want := sha256.Sum256(append([]byte{0}, first.Canonical()...)); audit.LeafHash(first.Canonical()) != want {
+	if want := sha256.Sum256(append([]byte{0}, first.Canonical()...)); LeafHash(first.Canonical()) != want {
 		t.Error("the leaf hash is not SHA-256 of a zero byte and the bytes")
 	}
 }
 
 func TestNewIDSortsByTime(t *testing.T) {
 	t.Parallel()
-	seen := map[audit.ID]bool{}
+	seen := map[ID]bool{}
 	last := ""
 	for i := range 1000 {
-		id := audit.NewID(start.Add(time.Duration(i) * time.Millisecond))
+		id := NewID(start.Add(time.Duration(i) * time.Millisecond))
 		text := id.String()
 		if text <= last || seen[id] || text[14] != '7' || (text[19] != '8' && text[19] != '9' && text[19] != 'a' && text[19] != 'b') {
 			t.Fatalf("id %s after %s", text, last)
 		}
-		back, err := audit.ParseID(text)
+		back, err := ParseID(text)
 		if err != nil || back != id {
 			t.Fatalf("%s reads as %s, %v", text, back, err)
 		}
 		seen[id], last = true, text
 	}
 	for _, text := range []string{"", "x", last + "0", last[:35] + "g", "0123456789012345678901234567890123456"} {
-		if _, err := audit.ParseID(text); !errors.Is(err, audit.ErrID) {
+		if _, err := ParseID(text); !errors.Is(err, errNotUUID) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}

@@ -27,35 +27,35 @@ type StoredExecution struct {
 
 // Check finds every fault of the record and sanitises it. tree is the metadata object as parsed, nil when absent.
 func (e *Execution) Check(c Checker, tree map[string]any) {
-	c.RemediationID(e.RemediationID)
-	c.identifier("workflow_id", e.WorkflowID, MaxIdentifier)
-	c.identifier("execution_id", e.ExecutionID, MaxIdentifier)
-	c.identifier("action_type", e.ActionType, MaxActionType)
-	c.optionalIdentifier("target_resource", e.TargetResource, MaxTarget)
-	c.optionalIdentifier("cluster_name", e.ClusterName, MaxIdentifier)
-	e.StartTime = c.time("start_time", e.StartTime)
-	e.EndTime = c.span(e.StartTime, e.EndTime)
-	c.count("execution_time_ms", e.ExecutionTimeMS, MaxInteger)
-	e.ErrorMessage = c.text("error_message", e.ErrorMessage, MaxErrorMessage)
-	e.Metadata = c.metadata(tree)
+	c.CheckRemediationID(e.RemediationID)
+	c.checkIdentifier("workflow_id", e.WorkflowID, MaxIdentifier)
+	c.checkIdentifier("execution_id", e.ExecutionID, MaxIdentifier)
+	c.checkIdentifier("action_type", e.ActionType, MaxActionType)
+	c.checkOptionalIdentifier("target_resource", e.TargetResource, MaxTarget)
+	c.checkOptionalIdentifier("cluster_name", e.ClusterName, MaxIdentifier)
+	e.StartTime = c.truncateTime("start_time", e.StartTime)
+	e.EndTime = c.checkEndTime(e.StartTime, e.EndTime)
+	c.checkCount("execution_time_ms", e.ExecutionTimeMS, MaxInteger)
+	e.ErrorMessage = c.sanitizeText("error_message", e.ErrorMessage, maxErrorMessage)
+	e.Metadata = c.sanitizeMetadata(tree)
 }
 
-func (e *Execution) kind() Kind { return KindExecution }
+func (e *Execution) entryKind() Kind { return KindExecution }
 
-func (e *Execution) key() string { return e.RemediationID }
+func (e *Execution) remediationID() string { return e.RemediationID }
 
-func (e *Execution) metadata() Metadata { return e.Metadata }
+func (e *Execution) metadataText() Metadata { return e.Metadata }
 
-func (e *Execution) document(d *document) {
-	d.text("action_type", e.ActionType)
-	d.optional("cluster_name", e.ClusterName)
-	d.time("end_time", e.EndTime)
-	d.optional("error_message", e.ErrorMessage)
-	d.text("execution_id", e.ExecutionID)
-	d.integer("execution_time_ms", e.ExecutionTimeMS)
-	d.metadata(e.metadata())
-	d.time("start_time", &e.StartTime)
-	d.boolean("success", e.Success)
-	d.optional("target_resource", e.TargetResource)
-	d.text("workflow_id", e.WorkflowID)
+func (e *Execution) writeFields(d *document) {
+	d.writeString("action_type", e.ActionType)
+	d.writeOptional("cluster_name", e.ClusterName)
+	d.writeTime("end_time", e.EndTime)
+	d.writeOptional("error_message", e.ErrorMessage)
+	d.writeString("execution_id", e.ExecutionID)
+	d.writeInteger("execution_time_ms", e.ExecutionTimeMS)
+	d.writeMetadata(e.metadataText())
+	d.writeTime("start_time", &e.StartTime)
+	d.writeBoolean("success", e.Success)
+	d.writeOptional("target_resource", e.TargetResource)
+	d.writeString("workflow_id", e.WorkflowID)
 }

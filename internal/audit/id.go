@@ -40,18 +40,18 @@ func (id ID) String() string {
 // MarshalText returns String, for JSON.
 func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
 
-// ErrID means that a text is not a UUID in the 8-4-4-4-12 form.
-var ErrID = errors.New("not a UUID")
+// errNotUUID means that a text is not a UUID in the 8-4-4-4-12 form.
+var errNotUUID = errors.New("not a UUID")
 
 // ParseID reads the 8-4-4-4-12 form, in either case of the hexadecimal digits.
 func ParseID(s string) (ID, error) {
 	var id ID
 	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
-		return ID{}, ErrID
+		return ID{}, errNotUUID
 	}
 	digits := s[0:8] + s[9:13] + s[14:18] + s[19:23] + s[24:36]
 	if _, err := hex.Decode(id[:], []byte(digits)); err != nil {
-		return ID{}, ErrID
+		return ID{}, errNotUUID
 	}
 	return id, nil
 }

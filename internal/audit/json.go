@@ -24,8 +24,8 @@ type JSONLimits struct {
 	Depth int
 }
 
-// maxJSONFaults ends the search for further faults, so that an answer cannot grow with the number of mistakes in a body.
-const maxJSONFaults = 100
+// maxJSONErrors ends the search for further faults, so that an answer cannot grow with the number of mistakes in a body.
+const maxJSONErrors = 100
 
 // maxPathKey is how many bytes of a key a fault's path repeats; keys come from the caller and may be of any length.
 const maxPathKey = 64
@@ -45,27 +45,27 @@ func ParseJSON(data []byte, limits JSONLimits, counts redact.Actions) (any, Vali
 	if len(bytes.TrimLeft(data, " \t\r\n")) == 0 {
 		return nil, ValidationErrors{{Code: CodeEmpty, Detail: "must not be empty"}}
 	}
-	p := &jsonParser{data: data, limits: limits, counts: counts}
+	p := &jsonParser{data: data, limits: limits, actions: counts}
 	p.decoder = jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-	tree, err := p.document()
-	if err != nil && !errors.Is(err, errEnough) {
-		p.faults.Add("", CodeMalformed, malformedDetail(err))
+	tree, err := p.parseDocument()
+	if err != nil && !errors.Is(err, errStopParsing) {
+		p.errors.Add("", CodeMalformed, describeSyntaxError(err))
 	}
-	if len(p.faults) > 0 {
-		return nil, p.faults
+	if len(p.errors) > 0 {
+		return nil, p.errors
 	}
 	return tree, nil
 }
 
-// errEnough ends parsing after a fault that makes the rest of the input not worth reading.
-var errEnough = errors.New("enough faults")
+// errStopParsing ends parsing after a fault that makes the rest of the input not worth reading.
+var errStopParsing = errors.New("enough faults")
 
 type jsonParser struct {
 	data    []byte
 	decoder *jsontext.Decoder
 	limits  JSONLimits
-	counts  redact.Actions
-	faults  ValidationErrors
+	actions redact.Actions
+	errors  ValidationErrors
 	steps   []step // to the value that is being read, one for each container around it
 }
 
@@ -76,8 +76,8 @@ type step struct {
 	member bool
 }
 
-// path names the value that is being read.
-func (p *jsonParser) path() (path []byte) {
+// currentPath names the value that is being read.
+func (p *jsonParser) currentPath() (path []byte) {
 	for _, step := range p.steps {
 		if step.member {
 			path = appendPathKey(path, step.key)
@@ -88,31 +88,31 @@ func (p *jsonParser) path() (path []byte) {
 	return path
 }
 
-func (p *jsonParser) document() (any, error) {
-	tree, err := p.value()
+func (p *jsonParser) parseDocument() (any, error) {
+	tree, err := p.parseValue()
 	if err != nil {
 		return nil, err
 	}
 	if _, err := p.decoder.ReadToken(); !errors.Is(err, io.EOF) {
-		p.fault(CodeMalformed, "must be one JSON value with nothing after it")
+		p.addError(CodeMalformed, "must be one JSON value with nothing after it")
 	}
 	return tree, nil
 }
 
-func (p *jsonParser) fault(code, detail string) {
-	p.faults.Add(string(p.path()), code, detail)
+func (p *jsonParser) addError(code, detail string) {
+	p.errors.Add(string(p.currentPath()), code, detail)
 }
 
-// value reads the next value. It recurses at most limits.Depth deep.
-func (p *jsonParser) value() (any, error) {
-	if len(p.faults) >= maxJSONFaults {
-		return nil, errEnough
+// parseValue reads the next value. It recurses at most limits.Depth deep.
+func (p *jsonParser) parseValue() (any, error) {
+	if len(p.errors) >= maxJSONErrors {
+		return nil, errStopParsing
 	}
 	switch p.decoder.PeekKind() {
 	case jsontext.KindBeginObject, jsontext.KindBeginArray:
-		return p.container()
+		return p.parseContainer()
 	case jsontext.KindString:
-		return p.text()
+		return p.parseString()
 	}
 	token, err := p.decoder.ReadToken()
 	if err != nil {
@@ -124,7 +124,7 @@ func (p *jsonParser) value() (any, error) {
 	case jsontext.KindNumber:
 		number := token.String()
 		if _, err := strconv.ParseFloat(number, 64); err != nil {
-			p.fault(CodeRange, "larger than a 64-bit floating-point number can be")
+			p.addError(CodeRange, "larger than a 64-bit floating-point number can be")
 		}
 		return json.Number(number), nil
 	default:
@@ -132,10 +132,10 @@ func (p *jsonParser) value() (any, error) {
 	}
 }
 
-func (p *jsonParser) container() (any, error) {
+func (p *jsonParser) parseContainer() (any, error) {
 	if len(p.steps) == p.limits.Depth {
-		p.fault(CodeDepth, fmt.Sprintf("nested deeper than %d levels", p.limits.Depth))
-		return nil, errEnough
+		p.addError(CodeDepth, fmt.Sprintf("nested deeper than %d levels", p.limits.Depth))
+		return nil, errStopParsing
 	}
 	open, err := p.decoder.ReadToken()
 	if err != nil {
@@ -144,16 +144,16 @@ func (p *jsonParser) container() (any, error) {
 	p.steps = append(p.steps, step{})
 	defer func() { p.steps = p.steps[:len(p.steps)-1] }()
 	if open.Kind() == jsontext.KindBeginArray {
-		return p.array()
+		return p.parseArray()
 	}
-	return p.object()
+	return p.parseObject()
 }
 
-func (p *jsonParser) array() (any, error) {
+func (p *jsonParser) parseArray() (any, error) {
 	list := []any{}
 	for p.decoder.PeekKind() != jsontext.KindEndArray {
 		p.steps[len(p.steps)-1] = step{index: len(list)}
-		item, err := p.value()
+		item, err := p.parseValue()
 		if err != nil {
 			return nil, err
 		}
@@ -163,18 +163,18 @@ func (p *jsonParser) array() (any, error) {
 	return list, err
 }
 
-func (p *jsonParser) object() (any, error) {
+func (p *jsonParser) parseObject() (any, error) {
 	members := map[string]any{}
 	for p.decoder.PeekKind() != jsontext.KindEndObject {
-		key, err := p.text()
+		key, err := p.parseString()
 		if err != nil {
 			return nil, err
 		}
 		p.steps[len(p.steps)-1] = step{key: key, member: true}
 		if _, twice := members[key]; twice {
-			p.fault(CodeDuplicate, "the same key twice in one object")
+			p.addError(CodeDuplicate, "the same key twice in one object")
 		}
-		if members[key], err = p.value(); err != nil {
+		if members[key], err = p.parseValue(); err != nil {
 			return nil, err
 		}
 	}
@@ -182,22 +182,22 @@ func (p *jsonParser) object() (any, error) {
 	return members, err
 }
 
-// text reads a string and counts the characters that the decoder replaced in it. Where a key must stand, the decoder refuses all else.
-func (p *jsonParser) text() (string, error) {
+// parseString reads a string and counts the characters that the decoder replaced in it. Where a key must stand, the decoder refuses all else.
+func (p *jsonParser) parseString() (string, error) {
 	start := p.decoder.InputOffset()
 	token, err := p.decoder.ReadToken()
 	if err != nil {
 		return "", err
 	}
 	text := token.String()
-	if n := replacements(p.data[start:p.decoder.InputOffset()], text); n > 0 {
-		p.counts[redact.ActionUTF8Replaced] += n
+	if n := countReplacements(p.data[start:p.decoder.InputOffset()], text); n > 0 {
+		p.actions[redact.ActionUTF8Replaced] += n
 	}
 	return text, nil
 }
 
-// replacements is how many U+FFFD the decoder put into text by itself: those that raw, the literal, does not spell out.
-func replacements(raw []byte, text string) int {
+// countReplacements is how many U+FFFD the decoder put into text by itself: those that raw, the literal, does not spell out.
+func countReplacements(raw []byte, text string) int {
 	n := strings.Count(text, "\uFFFD")
 	if n == 0 {
 		return 0
@@ -226,7 +226,7 @@ func appendPathKey(path []byte, key string) []byte {
 	if len(key) > maxPathKey {
 		cut = strings.ToValidUTF8(key[:maxPathKey], "") + "…"
 	}
-	if !plainKey(cut) {
+	if !isPlainKey(cut) {
 		return append(strconv.AppendQuoteToASCII(append(path, '['), cut), ']')
 	}
 	if len(path) > 0 {
@@ -235,7 +235,7 @@ func appendPathKey(path []byte, key string) []byte {
 	return append(path, cut...)
 }
 
-func plainKey(key string) bool {
+func isPlainKey(key string) bool {
 	for i := range len(key) {
 		if c := key[i]; !ascii.IsAlnum(c) && c != '_' && c != '-' && c < utf8.RuneSelf {
 			return false
@@ -244,8 +244,8 @@ func plainKey(key string) bool {
 	return key != "" && ValidIdentifier(key)
 }
 
-// malformedDetail says where the text stops being JSON without repeating any of it.
-func malformedDetail(err error) string {
+// describeSyntaxError says where the text stops being JSON without repeating any of it.
+func describeSyntaxError(err error) string {
 	var syntax *jsontext.SyntacticError
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || !errors.As(err, &syntax) {
 		return "not valid JSON: it ends too early"

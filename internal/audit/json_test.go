@@ -124,8 +124,8 @@ func TestParseJSONBoundsFaults(t *testing.T) {
 	t.Parallel()
 	text := "[" + strings.Repeat("1e400,", 5000) + "1]"
 	_, faults := ParseJSON([]byte(text), JSONLimits{Bytes: 1 << 20, Depth: 3}, redact.Actions{})
-	if len(faults) != maxJSONFaults {
-		t.Errorf("%d faults, want %d", len(faults), maxJSONFaults)
+	if len(faults) != maxJSONErrors {
+		t.Errorf("%d faults, want %d", len(faults), maxJSONErrors)
 	}
 }
 
@@ -153,7 +153,7 @@ func FuzzParseJSON(f *testing.F) {
 			t.Errorf("%q is JSON, but %v", data, faults)
 		}
 		if faults.Err() != nil {
-			if tree != nil || len(faults) > maxJSONFaults {
+			if tree != nil || len(faults) > maxJSONErrors {
 				t.Errorf("tree %v with %d faults", tree, len(faults))
 			}
 			return

@@ -19,8 +19,8 @@ const (
 // Terminal reports whether a remediation in this phase changes no more.
 func (p Phase) Terminal() bool { return p == PhaseCompleted || p == PhaseFailed }
 
-// MayBecome reports whether a remediation may move from p to next. Skipping forward is allowed, going back is not.
-func (p Phase) MayBecome(next Phase) bool {
+// canBecome reports whether a remediation may move from p to next. Skipping forward is allowed, going back is not.
+func (p Phase) canBecome(next Phase) bool {
 	order := map[Phase]int{PhasePending: 0, PhaseProcessing: 1, PhaseCompleted: 2, PhaseFailed: 2}
 	return p == next || !p.Terminal() && order[p] < order[next]
 }
@@ -93,57 +93,57 @@ type Stored struct {
 // Check finds every fault of the record, and sanitises and completes it: times to the microsecond, the duration, the severity.
 // tree is the metadata object as parsed, nil when absent.
 func (r *Remediation) Check(c Checker, tree map[string]any) {
-	c.RemediationID(r.RemediationID)
-	c.identifier("name", r.Name, MaxIdentifier)
-	c.identifier("namespace", r.Namespace, MaxIdentifier)
-	c.optionalIdentifier("cluster_name", r.ClusterName, MaxIdentifier)
-	c.optionalIdentifier("alert_fingerprint", r.AlertFingerprint, MaxIdentifier)
-	c.identifier("action_type", r.ActionType, MaxActionType)
-	c.optionalIdentifier("target_resource", r.TargetResource, MaxTarget)
+	c.CheckRemediationID(r.RemediationID)
+	c.checkIdentifier("name", r.Name, MaxIdentifier)
+	c.checkIdentifier("namespace", r.Namespace, MaxIdentifier)
+	c.checkOptionalIdentifier("cluster_name", r.ClusterName, MaxIdentifier)
+	c.checkOptionalIdentifier("alert_fingerprint", r.AlertFingerprint, MaxIdentifier)
+	c.checkIdentifier("action_type", r.ActionType, MaxActionType)
+	c.checkOptionalIdentifier("target_resource", r.TargetResource, MaxTarget)
 	if r.Environment != nil {
-		oneOf(c, "environment", *r.Environment, Environments())
+		checkOneOf(c, "environment", *r.Environment, Environments())
 	}
 	if r.Severity == "" {
 		r.Severity = SeverityUnknown
 	}
-	oneOf(c, "severity", r.Severity, Severities())
-	oneOf(c, "phase", r.Phase, Phases())
-	oneOf(c, "status", r.Status, Statuses())
-	r.StartTime = c.time("start_time", r.StartTime)
-	r.EndTime = c.span(r.StartTime, r.EndTime)
-	c.count("duration_ms", r.DurationMS, MaxInteger)
+	checkOneOf(c, "severity", r.Severity, Severities())
+	checkOneOf(c, "phase", r.Phase, Phases())
+	checkOneOf(c, "status", r.Status, Statuses())
+	r.StartTime = c.truncateTime("start_time", r.StartTime)
+	r.EndTime = c.checkEndTime(r.StartTime, r.EndTime)
+	c.checkCount("duration_ms", r.DurationMS, MaxInteger)
 	r.deriveDuration(c)
-	r.ErrorMessage = c.text("error_message", r.ErrorMessage, MaxErrorMessage)
-	r.WorkflowYAML = c.text("workflow_yaml", r.WorkflowYAML, MaxWorkflowYAML)
-	r.Metadata = c.metadata(tree)
+	r.ErrorMessage = c.sanitizeText("error_message", r.ErrorMessage, maxErrorMessage)
+	r.WorkflowYAML = c.sanitizeText("workflow_yaml", r.WorkflowYAML, maxWorkflowYAML)
+	r.Metadata = c.sanitizeMetadata(tree)
 }
 
 func (r *Remediation) deriveDuration(c Checker) {
-	if r.EndTime == nil || c.faulty("start_time") || c.faulty("end_time") || c.faulty("duration_ms") {
+	if r.EndTime == nil || c.hasError("start_time") || c.hasError("end_time") || c.hasError("duration_ms") {
 		return
 	}
-	derived := milliseconds(r.StartTime, *r.EndTime)
+	derived := durationMilliseconds(r.StartTime, *r.EndTime)
 	if r.DurationMS != nil && *r.DurationMS != derived {
-		c.fault("duration_ms", CodeOrder, "contradicts start_time and end_time; leave it out when end_time is given")
+		c.addError("duration_ms", CodeOrder, "contradicts start_time and end_time; leave it out when end_time is given")
 	}
 	r.DurationMS = &derived
 }
 
-// milliseconds is end-start in whole milliseconds. It does not use time.Sub, which ends at 292 years.
-func milliseconds(start, end time.Time) int64 {
+// durationMilliseconds is end-start in whole milliseconds. It does not use time.Sub, which ends at 292 years.
+func durationMilliseconds(start, end time.Time) int64 {
 	micros := end.UnixMicro() - start.UnixMicro()
 	return micros / 1000
 }
 
 func targetKind(target *string) string {
-	kind, _, found := strings.Cut(value(target), "/")
+	kind, _, found := strings.Cut(valueOrZero(target), "/")
 	if !found {
 		return ""
 	}
 	return kind
 }
 
-func value[T any](p *T) T {
+func valueOrZero[T any](p *T) T {
 	if p == nil {
 		var zero T
 		return zero
@@ -151,27 +151,27 @@ func value[T any](p *T) T {
 	return *p
 }
 
-func (r *Remediation) kind() Kind { return KindRemediation }
+func (r *Remediation) entryKind() Kind { return KindRemediation }
 
-func (r *Remediation) key() string { return r.RemediationID }
+func (r *Remediation) remediationID() string { return r.RemediationID }
 
-func (r *Remediation) metadata() Metadata { return r.Metadata }
+func (r *Remediation) metadataText() Metadata { return r.Metadata }
 
-func (r *Remediation) document(d *document) {
-	d.text("action_type", r.ActionType)
-	d.optional("alert_fingerprint", r.AlertFingerprint)
-	d.optional("cluster_name", r.ClusterName)
-	d.integer("duration_ms", r.DurationMS)
-	d.time("end_time", r.EndTime)
-	d.optional("environment", (*string)(r.Environment))
-	d.optional("error_message", r.ErrorMessage)
-	d.metadata(r.metadata())
-	d.text("name", r.Name)
-	d.text("namespace", r.Namespace)
-	d.text("phase", string(r.Phase))
-	d.text("severity", string(r.Severity))
-	d.time("start_time", &r.StartTime)
-	d.text("status", string(r.Status))
-	d.optional("target_resource", r.TargetResource)
-	d.optional("workflow_yaml", r.WorkflowYAML)
+func (r *Remediation) writeFields(d *document) {
+	d.writeString("action_type", r.ActionType)
+	d.writeOptional("alert_fingerprint", r.AlertFingerprint)
+	d.writeOptional("cluster_name", r.ClusterName)
+	d.writeInteger("duration_ms", r.DurationMS)
+	d.writeTime("end_time", r.EndTime)
+	d.writeOptional("environment", (*string)(r.Environment))
+	d.writeOptional("error_message", r.ErrorMessage)
+	d.writeMetadata(r.metadataText())
+	d.writeString("name", r.Name)
+	d.writeString("namespace", r.Namespace)
+	d.writeString("phase", string(r.Phase))
+	d.writeString("severity", string(r.Severity))
+	d.writeTime("start_time", &r.StartTime)
+	d.writeString("status", string(r.Status))
+	d.writeOptional("target_resource", r.TargetResource)
+	d.writeOptional("workflow_yaml", r.WorkflowYAML)
 }

@@ -1,4 +1,4 @@
-package audit_test
+package audit
 
 import (
 	"encoding/json"
@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/datastorage-service/datastorage/internal/audit"
 	"github.com/datastorage-service/datastorage/internal/redact"
 )
 
@@ -17,10 +16,10 @@ func ptr[T any](v T) *T { return &v }
 
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-func valid() audit.Remediation {
-	return audit.Remediation{
+func valid() Remediation {
+	return Remediation{
 		RemediationID: "r-1", Name: "KubePodCrashLooping", Namespace: "shop", ActionType: "restart_pod",
-		Phase: audit.PhasePending, Status: "pending", StartTime: start,
+		Phase: PhasePending, Status: "pending", StartTime: start,
 	}
 }
 
@@ -28,42 +27,42 @@ func TestRemediationCheckFindsEveryFault(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name   string
-		change func(*audit.Remediation)
+		change func(*Remediation)
 		want   string // field code
 	}{
-		{"no id", func(r *audit.Remediation) { r.RemediationID = "" }, "remediation_id empty"},
-		{"slash in the id", func(r *audit.Remediation) { r.RemediationID = "a/b" }, "remediation_id characters"},
-		{"long id", func(r *audit.Remediation) { r.RemediationID = strings.Repeat("ä", 256) }, "remediation_id too_long"},
-		{"markup in the name", func(r *audit.Remediation) { r.Name = "<b>" }, "name characters"},
-		{"bidi override in the namespace", func(r *audit.Remediation) { r.Namespace = "a\u202eb" }, "namespace characters"},
-		{"newline in the cluster", func(r *audit.Remediation) { r.ClusterName = ptr("a\nb") }, "cluster_name characters"},
-		{"empty fingerprint", func(r *audit.Remediation) { r.AlertFingerprint = ptr("") }, "alert_fingerprint empty"},
-		{"long action", func(r *audit.Remediation) { r.ActionType = strings.Repeat("a", 101) }, "action_type too_long"},
-		{"long target", func(r *audit.Remediation) { r.TargetResource = ptr(strings.Repeat("a", 513)) }, "target_resource too_long"},
-		{"environment", func(r *audit.Remediation) { r.Environment = ptr(audit.Environment("prod")) }, "environment not_in_set"},
-		{"severity", func(r *audit.Remediation) { r.Severity = "severe" }, "severity not_in_set"},
-		{"phase", func(r *audit.Remediation) { r.Phase = "done" }, "phase not_in_set"},
-		{"status", func(r *audit.Remediation) { r.Status = "ok" }, "status not_in_set"},
-		{"start before 1970", func(r *audit.Remediation) { r.StartTime = audit.MinTime.Add(-1) }, "start_time out_of_range"},
-		{"start after 9999", func(r *audit.Remediation) { r.StartTime = audit.MaxTime }, "start_time out_of_range"},
-		{"end before start", func(r *audit.Remediation) { r.EndTime = ptr(start.Add(-time.Second)) }, "end_time order"},
-		{"negative duration", func(r *audit.Remediation) { r.DurationMS = ptr(int64(-1)) }, "duration_ms out_of_range"},
-		{"contradicting duration", func(r *audit.Remediation) {
+		{"no id", func(r *Remediation) { r.RemediationID = "" }, "remediation_id empty"},
+		{"slash in the id", func(r *Remediation) { r.RemediationID = "a/b" }, "remediation_id characters"},
+		{"long id", func(r *Remediation) { r.RemediationID = strings.Repeat("ä", 256) }, "remediation_id too_long"},
+		{"markup in the name", func(r *Remediation) { r.Name = "<b>" }, "name characters"},
+		{"bidi override in the namespace", func(r *Remediation) { r.Namespace = "a\u202eb" }, "namespace characters"},
+		{"newline in the cluster", func(r *Remediation) { r.ClusterName = ptr("a\nb") }, "cluster_name characters"},
+		{"empty fingerprint", func(r *Remediation) { r.AlertFingerprint = ptr("") }, "alert_fingerprint empty"},
+		{"long action", func(r *Remediation) { r.ActionType = strings.Repeat("a", 101) }, "action_type too_long"},
+		{"long target", func(r *Remediation) { r.TargetResource = ptr(strings.Repeat("a", 513)) }, "target_resource too_long"},
+		{"environment", func(r *Remediation) { r.Environment = ptr(Environment("prod")) }, "environment not_in_set"},
+		{"severity", func(r *Remediation) { r.Severity = "severe" }, "severity not_in_set"},
+		{"phase", func(r *Remediation) { r.Phase = "done" }, "phase not_in_set"},
+		{"status", func(r *Remediation) { r.Status = "ok" }, "status not_in_set"},
+		{"start before 1970", func(r *Remediation) { r.StartTime = MinTime.Add(-1) }, "start_time out_of_range"},
+		{"start after 9999", func(r *Remediation) { r.StartTime = MaxTime }, "start_time out_of_range"},
+		{"end before start", func(r *Remediation) { r.EndTime = ptr(start.Add(-time.Second)) }, "end_time order"},
+		{"negative duration", func(r *Remediation) { r.DurationMS = ptr(int64(-1)) }, "duration_ms out_of_range"},
+		{"contradicting duration", func(r *Remediation) {
 			r.EndTime, r.DurationMS = ptr(start.Add(time.Second)), ptr(int64(999))
 		}, "duration_ms order"},
-		{"long error", func(r *audit.Remediation) { r.ErrorMessage = ptr(strings.Repeat("x", audit.MaxErrorMessage+1)) }, "error_message too_long"},
-		{"error that redaction makes too long", func(r *audit.Remediation) {
-			r.ErrorMessage = ptr(strings.Repeat("password=abcdefg1 ", audit.MaxErrorMessage/18))
+		{"long error", func(r *Remediation) { r.ErrorMessage = ptr(strings.Repeat("x", maxErrorMessage+1)) }, "error_message too_long"},
+		{"error that redaction makes too long", func(r *Remediation) {
+			r.ErrorMessage = ptr(strings.Repeat("password=abcdefg1 ", maxErrorMessage/18))
 		}, "error_message too_long"},
-		{"long workflow", func(r *audit.Remediation) { r.WorkflowYAML = ptr(strings.Repeat("x", audit.MaxWorkflowYAML+1)) }, "workflow_yaml too_long"},
+		{"long workflow", func(r *Remediation) { r.WorkflowYAML = ptr(strings.Repeat("x", maxWorkflowYAML+1)) }, "workflow_yaml too_long"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			record := valid()
 			test.change(&record)
-			var faults audit.ValidationErrors
-			record.Check(audit.Checker{Path: "records[3].", Errors: &faults, Actions: redact.Actions{}}, nil)
+			var faults ValidationErrors
+			record.Check(Checker{Path: "records[3].", Errors: &faults, Actions: redact.Actions{}}, nil)
 			if len(faults) != 1 || faults[0].Field+" "+faults[0].Code != "records[3]."+test.want {
 				t.Errorf("faults %v, wanted %s", faults, test.want)
 			}
@@ -77,11 +76,11 @@ func TestRemediationCheckCompletes(t *testing.T) {
 	record.StartTime = start.Add(1999 * time.Nanosecond).In(time.FixedZone("CET", 3600))
 	record.EndTime = ptr(start.Add(1500 * time.Millisecond))
 	record.ErrorMessage = ptr("password=hunter2hunter2\x00")
-	var faults audit.ValidationErrors
+	var faults ValidationErrors
 	actions := redact.Actions{}
-	record.Check(audit.Checker{Errors: &faults, Actions: actions}, map[string]any{"api_token": "abc", "n": json.Number("1.50")})
+	record.Check(Checker{Errors: &faults, Actions: actions}, map[string]any{"api_token": "abc", "n": json.Number("1.50")})
 	want := valid()
-	want.Severity = audit.SeverityUnknown
+	want.Severity = SeverityUnknown
 	want.StartTime = start.Add(time.Microsecond)
 	want.EndTime = ptr(start.Add(1500 * time.Millisecond))
 	want.DurationMS = ptr(int64(1499))
@@ -111,16 +110,16 @@ func TestMetadataLimits(t *testing.T) {
 		want string
 	}{
 		{"ten levels", nested(10), ""},
-		{"eleven levels", nested(11), audit.CodeDepth},
-		{"64 KiB", map[string]any{"a": strings.Repeat("x", audit.MaxMetadata-8)}, ""},
-		{"a byte more", map[string]any{"a": strings.Repeat("x", audit.MaxMetadata-7)}, audit.CodeTooLong},
+		{"eleven levels", nested(11), CodeDepth},
+		{"64 KiB", map[string]any{"a": strings.Repeat("x", MaxMetadata-8)}, ""},
+		{"a byte more", map[string]any{"a": strings.Repeat("x", MaxMetadata-7)}, CodeTooLong},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			record := valid()
-			var faults audit.ValidationErrors
-			record.Check(audit.Checker{Errors: &faults, Actions: redact.Actions{}}, test.tree)
+			var faults ValidationErrors
+			record.Check(Checker{Errors: &faults, Actions: redact.Actions{}}, test.tree)
 			got := ""
 			if len(faults) > 0 {
 				got = faults[0].Code
@@ -139,9 +138,9 @@ func TestPhaseMayBecome(t *testing.T) {
 		"processing processing": true, "processing completed": true, "processing failed": true,
 		"completed completed": true, "failed failed": true,
 	}
-	for _, from := range audit.Phases() {
-		for _, to := range audit.Phases() {
-			if got := from.MayBecome(to); got != allowed[string(from)+" "+string(to)] {
+	for _, from := range Phases() {
+		for _, to := range Phases() {
+			if got := from.canBecome(to); got != allowed[string(from)+" "+string(to)] {
 				t.Errorf("%s to %s: %v", from, to, got)
 			}
 		}
@@ -152,13 +151,13 @@ func TestOutcomeRate(t *testing.T) {
 	t.Parallel()
 	// scipy.stats.binomtest(k, n).proportion_ci(method="wilson"), SciPy 1.x, to six digits.
 	tests := []struct {
-		outcome         audit.Outcome
+		outcome         Outcome
 		rate, low, high float64
 	}{
-		{audit.Outcome{Success: 1, Failure: 0}, 1, 0.206549, 1},
-		{audit.Outcome{Success: 48, Failure: 2}, 0.96, 0.865399, 0.988961},
-		{audit.Outcome{Success: 0, Failure: 10}, 0, 0, 0.277533},
-		{audit.Outcome{Success: 5, Failure: 5}, 0.5, 0.236593, 0.763407},
+		{Outcome{Success: 1, Failure: 0}, 1, 0.206549, 1},
+		{Outcome{Success: 48, Failure: 2}, 0.96, 0.865399, 0.988961},
+		{Outcome{Success: 0, Failure: 10}, 0, 0, 0.277533},
+		{Outcome{Success: 5, Failure: 5}, 0.5, 0.236593, 0.763407},
 	}
 	for _, test := range tests {
 		rate, low, high, ok := test.outcome.Rate()
@@ -168,7 +167,7 @@ func TestOutcomeRate(t *testing.T) {
 			}
 		}
 	}
-	if _, _, _, ok := (audit.Outcome{}).Rate(); ok {
+	if _, _, _, ok := (Outcome{}).Rate(); ok {
 		t.Error("nothing ended, and yet there is a rate")
 	}
 }

@@ -28,8 +28,8 @@ func (r *Remediation) Signature() Signature {
 		Name:         r.Name,
 		ActionType:   r.ActionType,
 		TargetKind:   targetKind(r.TargetResource),
-		ErrorMessage: value(r.ErrorMessage),
-		WorkflowYAML: value(r.WorkflowYAML),
+		ErrorMessage: valueOrZero(r.ErrorMessage),
+		WorkflowYAML: valueOrZero(r.WorkflowYAML),
 	})
 	terms := sync.OnceValue(func() lexical.Document { return lexical.Analyze(text) })
 	return Signature{ID: id, IncidentID: incident, Text: text, Normalizer: signature.Version, terms: terms}

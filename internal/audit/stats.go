@@ -39,50 +39,50 @@ func Intervals() []Interval { return []Interval{Hour, Day, Week} }
 // last of these ends. The first may begin before since and the last end after until. Buckets begin on the clock of the location: a day
 // of a change of offset is shorter or longer, an hour that the clock shows twice is two buckets, one that it skips is none.
 func (i Interval) Starts(since, until time.Time, location *time.Location, limit int) (starts []time.Time, end time.Time) {
-	end = i.floor(since.In(location))
+	end = i.bucketStart(since.In(location))
 	for end.Before(until) && len(starts) < limit {
 		starts = append(starts, end)
-		end = i.next(end)
+		end = i.nextBucket(end)
 	}
 	return starts, end
 }
 
-// floor is where the bucket with t in it begins.
-func (i Interval) floor(t time.Time) time.Time {
+// bucketStart is where the bucket with t in it begins.
+func (i Interval) bucketStart(t time.Time) time.Time {
 	year, month, day := t.Date()
 	switch i {
 	case Week:
-		return midnight(year, month, day-sinceMonday(t), t.Location())
+		return startOfDate(year, month, day-daysSinceMonday(t), t.Location())
 	case Day:
-		return midnight(year, month, day, t.Location())
+		return startOfDate(year, month, day, t.Location())
 	default:
-		return hourOf(t)
+		return startOfHour(t)
 	}
 }
 
-// next is where the bucket after the one that begins at start begins.
-func (i Interval) next(start time.Time) time.Time {
+// nextBucket is where the bucket after the one that begins at start begins.
+func (i Interval) nextBucket(start time.Time) time.Time {
 	year, month, day := start.Date()
 	switch i {
 	case Week:
-		return midnight(year, month, day-sinceMonday(start)+7, start.Location())
+		return startOfDate(year, month, day-daysSinceMonday(start)+7, start.Location())
 	case Day:
-		return midnight(year, month, day+1, start.Location())
+		return startOfDate(year, month, day+1, start.Location())
 	default:
-		return nextHour(start)
+		return startOfNextHour(start)
 	}
 }
 
-// sinceMonday is how many days the week is old.
-func sinceMonday(t time.Time) int { return (int(t.Weekday()) + 6) % 7 }
+// daysSinceMonday is how many days the week is old.
+func daysSinceMonday(t time.Time) int { return (int(t.Weekday()) + 6) % 7 }
 
-// midnight is the first moment of a date, which may lie outside its month. Where a change of offset skips that, it is the moment of the
+// startOfDate is the first moment of a date, which may lie outside its month. Where a change of offset skips that, it is the moment of the
 // change; where one repeats it, the first of the two. (time.Date answers any of them.)
-func midnight(year int, month time.Month, day int, location *time.Location) time.Time {
+func startOfDate(year int, month time.Month, day int, location *time.Location) time.Time {
 	clock := time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
 	found := time.Date(year, month, day, 0, 0, 0, 0, location)
 	begin, end := found.ZoneBounds()
-	switch shown := shownBy(found); {
+	switch shown := wallClock(found); {
 	case shown.Before(clock):
 		return end
 	case shown.After(clock):
@@ -97,34 +97,34 @@ func midnight(year int, month time.Month, day int, location *time.Location) time
 	return found
 }
 
-// shownBy is what the clock shows at t, as if it were UTC.
-func shownBy(t time.Time) time.Time {
+// wallClock is what the clock shows at t, as if it were UTC.
+func wallClock(t time.Time) time.Time {
 	_, offset := t.Zone()
 	return t.Add(time.Duration(offset) * time.Second).UTC()
 }
 
-// hourOf is where the hour of the clock with t in it begins, or the change of offset in it before t.
-func hourOf(t time.Time) time.Time {
-	shown := shownBy(t)
+// startOfHour is where the hour of the clock with t in it begins, or the change of offset in it before t.
+func startOfHour(t time.Time) time.Time {
+	shown := wallClock(t)
 	full := t.Add(-shown.Sub(shown.Truncate(time.Hour)))
-	if begin, _ := t.ZoneBounds(); changes(begin) && begin.After(full) {
+	if begin, _ := t.ZoneBounds(); changesOffset(begin) && begin.After(full) {
 		return begin
 	}
 	return full
 }
 
-// nextHour is where the hour of the clock with t in it ends, or the change of offset in it after t.
-func nextHour(t time.Time) time.Time {
-	shown := shownBy(t)
+// startOfNextHour is where the hour of the clock with t in it ends, or the change of offset in it after t.
+func startOfNextHour(t time.Time) time.Time {
+	shown := wallClock(t)
 	full := t.Add(shown.Truncate(time.Hour).Add(time.Hour).Sub(shown))
-	if _, end := t.ZoneBounds(); changes(end) && end.Before(full) {
+	if _, end := t.ZoneBounds(); changesOffset(end) && end.Before(full) {
 		return end
 	}
 	return full
 }
 
-// changes reports whether the offset changes at a bound of a zone; a bound may also change no more than the zone's name.
-func changes(bound time.Time) bool {
+// changesOffset reports whether the offset changes at a bound of a zone; a bound may also change no more than the zone's name.
+func changesOffset(bound time.Time) bool {
 	if bound.IsZero() {
 		return false
 	}

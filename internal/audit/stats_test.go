@@ -1,4 +1,4 @@
-package audit_test
+package audit
 
 import (
 	"fmt"
@@ -7,8 +7,6 @@ import (
 	_ "time/tzdata"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/datastorage-service/datastorage/internal/audit"
 )
 
 func zone(t *testing.T, name string) *time.Location {
@@ -25,54 +23,54 @@ func TestStarts(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name, zone   string
-		interval     audit.Interval
+		interval     Interval
 		since, until string
 		want         []string // the last is the end
 	}{
 		{
-			"23 hours", "Europe/Berlin", audit.Day, "2026-03-28T12:00:00Z", "2026-03-30T12:00:00Z",
+			"23 hours", "Europe/Berlin", Day, "2026-03-28T12:00:00Z", "2026-03-30T12:00:00Z",
 			[]string{"2026-03-28T00:00:00+01:00", "2026-03-29T00:00:00+01:00", "2026-03-30T00:00:00+02:00", "2026-03-31T00:00:00+02:00"},
 		},
 		{
-			"25 hours", "Europe/Berlin", audit.Day, "2026-10-25T00:00:00Z", "2026-10-25T23:00:00Z",
+			"25 hours", "Europe/Berlin", Day, "2026-10-25T00:00:00Z", "2026-10-25T23:00:00Z",
 			[]string{"2026-10-25T00:00:00+02:00", "2026-10-26T00:00:00+01:00"},
 		},
 		{
-			"an hour twice", "Europe/Berlin", audit.Hour, "2026-10-25T00:30:00Z", "2026-10-25T02:01:00Z",
+			"an hour twice", "Europe/Berlin", Hour, "2026-10-25T00:30:00Z", "2026-10-25T02:01:00Z",
 			[]string{"2026-10-25T02:00:00+02:00", "2026-10-25T02:00:00+01:00", "2026-10-25T03:00:00+01:00", "2026-10-25T04:00:00+01:00"},
 		},
 		{
-			"an hour skipped", "Europe/Berlin", audit.Hour, "2026-03-29T00:00:00Z", "2026-03-29T02:00:00Z",
+			"an hour skipped", "Europe/Berlin", Hour, "2026-03-29T00:00:00Z", "2026-03-29T02:00:00Z",
 			[]string{"2026-03-29T01:00:00+01:00", "2026-03-29T03:00:00+02:00", "2026-03-29T04:00:00+02:00"},
 		},
 		{
-			"half an hour back", "Australia/Lord_Howe", audit.Hour, "2026-04-04T14:30:00Z", "2026-04-04T16:00:00Z",
+			"half an hour back", "Australia/Lord_Howe", Hour, "2026-04-04T14:30:00Z", "2026-04-04T16:00:00Z",
 			[]string{
 				"2026-04-05T01:00:00+11:00", "2026-04-05T01:30:00+10:30", "2026-04-05T02:00:00+10:30", "2026-04-05T03:00:00+10:30",
 			},
 		},
 		{
-			"a zone of quarters", "Asia/Kathmandu", audit.Hour, "2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z",
+			"a zone of quarters", "Asia/Kathmandu", Hour, "2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z",
 			[]string{"2026-01-01T05:00:00+05:45", "2026-01-01T06:00:00+05:45", "2026-01-01T07:00:00+05:45"},
 		},
 		{
-			"a day without midnight", "Africa/Cairo", audit.Day, "2026-04-23T12:00:00Z", "2026-04-24T12:00:00Z",
+			"a day without midnight", "Africa/Cairo", Day, "2026-04-23T12:00:00Z", "2026-04-24T12:00:00Z",
 			[]string{"2026-04-23T00:00:00+02:00", "2026-04-24T01:00:00+03:00", "2026-04-25T00:00:00+03:00"},
 		},
 		{
-			"midnight twice", "America/Havana", audit.Day, "2026-10-31T12:00:00Z", "2026-11-01T12:00:00Z",
+			"midnight twice", "America/Havana", Day, "2026-10-31T12:00:00Z", "2026-11-01T12:00:00Z",
 			[]string{"2026-10-31T00:00:00-04:00", "2026-11-01T00:00:00-04:00", "2026-11-02T00:00:00-05:00"},
 		},
 		{
-			"a date that never was", "Pacific/Apia", audit.Day, "2011-12-30T00:00:00Z", "2011-12-30T12:00:00Z",
+			"a date that never was", "Pacific/Apia", Day, "2011-12-30T00:00:00Z", "2011-12-30T12:00:00Z",
 			[]string{"2011-12-29T00:00:00-10:00", "2011-12-31T00:00:00+14:00", "2012-01-01T00:00:00+14:00"},
 		},
 		{
-			"weeks", "America/New_York", audit.Week, "2026-03-08T12:00:00Z", "2026-03-09T04:00:00.000001Z",
+			"weeks", "America/New_York", Week, "2026-03-08T12:00:00Z", "2026-03-09T04:00:00.000001Z",
 			[]string{"2026-03-02T00:00:00-05:00", "2026-03-09T00:00:00-04:00", "2026-03-16T00:00:00-04:00"},
 		},
 		{
-			"a week from its beginning to its end", "UTC", audit.Week, "2026-01-05T00:00:00Z", "2026-01-12T00:00:00Z",
+			"a week from its beginning to its end", "UTC", Week, "2026-01-05T00:00:00Z", "2026-01-12T00:00:00Z",
 			[]string{"2026-01-05T00:00:00Z", "2026-01-12T00:00:00Z"},
 		},
 	} {
@@ -118,7 +116,7 @@ func TestStartsAgainstTheClock(t *testing.T) {
 					step = time.Minute // until 2011 it changed at a minute past midnight
 				}
 				want := clockStarts(since, until, step, location)
-				for _, interval := range audit.Intervals() {
+				for _, interval := range Intervals() {
 					starts, end := interval.Starts(since, until, location, 10_000)
 					if len(starts) == 0 || starts[0].After(since) || end.Before(until) {
 						t.Fatalf("%s: %d buckets from %v to %v do not cover %v to %v", interval, len(starts), starts[0], end, since, until)
@@ -133,12 +131,12 @@ func TestStartsAgainstTheClock(t *testing.T) {
 	}
 }
 
-func clockStarts(since, until time.Time, step time.Duration, location *time.Location) map[audit.Interval][]time.Time {
-	starts := map[audit.Interval][]time.Time{}
+func clockStarts(since, until time.Time, step time.Duration, location *time.Location) map[Interval][]time.Time {
+	starts := map[Interval][]time.Time{}
 	latest := clockLabels(since.In(location))
 	for t := since.In(location); t.Before(until); t = t.Add(step) {
 		for interval, label := range clockLabels(t) {
-			if later := label > latest[interval]; later || interval == audit.Hour && label != latest[interval] {
+			if later := label > latest[interval]; later || interval == Hour && label != latest[interval] {
 				starts[interval] = append(starts[interval], t)
 				latest[interval] = label
 			}
@@ -147,17 +145,17 @@ func clockStarts(since, until time.Time, step time.Duration, location *time.Loca
 	return starts
 }
 
-func clockLabels(t time.Time) map[audit.Interval]string {
+func clockLabels(t time.Time) map[Interval]string {
 	year, week := t.ISOWeek()
-	return map[audit.Interval]string{
-		audit.Hour: t.Format("2006-01-02T15 Z07:00:00"), audit.Day: t.Format(time.DateOnly), audit.Week: fmt.Sprintf("%d-%02d", year, week),
+	return map[Interval]string{
+		Hour: t.Format("2006-01-02T15 Z07:00:00"), Day: t.Format(time.DateOnly), Week: fmt.Sprintf("%d-%02d", year, week),
 	}
 }
 
 func TestStartsStopAtTheLimit(t *testing.T) {
 	t.Parallel()
-	starts, end := audit.Hour.Starts(audit.MinTime, audit.MaxTime, time.UTC, 1000)
-	if want := audit.MinTime.Add(1000 * time.Hour); len(starts) != 1000 || !end.Equal(want) {
+	starts, end := Hour.Starts(MinTime, MaxTime, time.UTC, 1000)
+	if want := MinTime.Add(1000 * time.Hour); len(starts) != 1000 || !end.Equal(want) {
 		t.Errorf("%d buckets until %v, want 1000 until %v", len(starts), end, want)
 	}
 }

@@ -24,29 +24,29 @@ type Update struct {
 
 // Check finds every fault of the update and sanitises it. tree is the metadata object as parsed, nil when absent.
 func (u *Update) Check(c Checker, tree map[string]any) {
-	c.RemediationID(u.RemediationID)
+	c.CheckRemediationID(u.RemediationID)
 	if u.Phase != nil {
-		oneOf(c, "phase", *u.Phase, Phases())
+		checkOneOf(c, "phase", *u.Phase, Phases())
 	}
 	if u.Status != nil {
-		oneOf(c, "status", *u.Status, Statuses())
+		checkOneOf(c, "status", *u.Status, Statuses())
 	}
 	if u.EndTime.Value != nil {
-		kept := c.time("end_time", *u.EndTime.Value)
+		kept := c.truncateTime("end_time", *u.EndTime.Value)
 		u.EndTime.Value = &kept
 	}
-	u.ErrorMessage.Value = c.text("error_message", u.ErrorMessage.Value, MaxErrorMessage)
-	u.WorkflowYAML.Value = c.text("workflow_yaml", u.WorkflowYAML.Value, MaxWorkflowYAML)
+	u.ErrorMessage.Value = c.sanitizeText("error_message", u.ErrorMessage.Value, maxErrorMessage)
+	u.WorkflowYAML.Value = c.sanitizeText("workflow_yaml", u.WorkflowYAML.Value, maxWorkflowYAML)
 	if tree != nil {
-		metadata := c.metadata(tree)
+		metadata := c.sanitizeMetadata(tree)
 		u.Metadata = &metadata
 	}
-	if u.empty() && len(*c.Errors) == 0 {
-		c.fault("", CodeEmpty, "must name at least one field to change")
+	if u.isEmpty() && len(*c.Errors) == 0 {
+		c.addError("", CodeEmpty, "must name at least one field to change")
 	}
 }
 
-func (u *Update) empty() bool {
+func (u *Update) isEmpty() bool {
 	return u.Phase == nil && u.Status == nil && !u.EndTime.Set && !u.ErrorMessage.Set && !u.WorkflowYAML.Set && u.Metadata == nil
 }
 
@@ -55,12 +55,12 @@ func (u *Update) empty() bool {
 // that a value contradicts a stored field.
 func (u *Update) Apply(stored Stored) (Stored, bool, error) {
 	next := stored
-	set(&next.Phase, u.Phase)
-	set(&next.Status, u.Status)
-	set(&next.Metadata, u.Metadata)
-	replace(&next.EndTime, u.EndTime)
-	replace(&next.ErrorMessage, u.ErrorMessage)
-	replace(&next.WorkflowYAML, u.WorkflowYAML)
+	setIfPresent(&next.Phase, u.Phase)
+	setIfPresent(&next.Status, u.Status)
+	setIfPresent(&next.Metadata, u.Metadata)
+	setOptional(&next.EndTime, u.EndTime)
+	setOptional(&next.ErrorMessage, u.ErrorMessage)
+	setOptional(&next.WorkflowYAML, u.WorkflowYAML)
 	if u.EndTime.Set {
 		next.DurationMS = nil
 	}
@@ -70,66 +70,66 @@ func (u *Update) Apply(stored Stored) (Stored, bool, error) {
 				{Field: "end_time", Code: CodeOrder, Detail: "must not be before the stored start_time"},
 			}}
 		}
-		derived := milliseconds(next.StartTime, *next.EndTime)
+		derived := durationMilliseconds(next.StartTime, *next.EndTime)
 		next.DurationMS = &derived
 	}
 	switch {
-	case unchanged(stored, next):
+	case sameState(stored, next):
 		return stored, false, nil
 	case stored.Phase.Terminal():
 		return stored, false, Conflict(fmt.Sprintf("the remediation is %s and changes no more", stored.Phase))
-	case !stored.Phase.MayBecome(next.Phase):
+	case !stored.Phase.canBecome(next.Phase):
 		return stored, false, Conflict(fmt.Sprintf("the phase cannot go back from %s to %s", stored.Phase, next.Phase))
 	}
 	return next, true, nil
 }
 
-// SameTexts reports whether an update left alone what a remediation's signature is made of and updates can change. Then its signature stays
+// SameSignatureInput reports whether an update left alone what a remediation's signature is made of and updates can change. Then its signature stays
 // as it is, of whichever normalizer.
-func (s *Stored) SameTexts(as *Stored) bool {
-	return equal(s.ErrorMessage, as.ErrorMessage) && equal(s.WorkflowYAML, as.WorkflowYAML)
+func (s *Stored) SameSignatureInput(as *Stored) bool {
+	return equalPointers(s.ErrorMessage, as.ErrorMessage) && equalPointers(s.WorkflowYAML, as.WorkflowYAML)
 }
 
-func set[T any](field *T, value *T) {
+func setIfPresent[T any](field *T, value *T) {
 	if value != nil {
 		*field = *value
 	}
 }
 
-func replace[T any](field **T, value Optional[T]) {
+func setOptional[T any](field **T, value Optional[T]) {
 	if value.Set {
 		*field = value.Value
 	}
 }
 
-func unchanged(a, b Stored) bool {
+func sameState(a, b Stored) bool {
 	return a.Phase == b.Phase && a.Status == b.Status && a.Metadata == b.Metadata &&
-		equal(a.ErrorMessage, b.ErrorMessage) && equal(a.WorkflowYAML, b.WorkflowYAML) && sameTime(a.EndTime, b.EndTime)
+		equalPointers(a.ErrorMessage, b.ErrorMessage) && equalPointers(a.WorkflowYAML, b.WorkflowYAML) && equalTimes(a.EndTime, b.EndTime)
 }
 
-func equal[T comparable](a, b *T) bool {
+func equalPointers[T comparable](a, b *T) bool {
 	return a == b || a != nil && b != nil && *a == *b
 }
 
-func sameTime(a, b *time.Time) bool {
+func equalTimes(a, b *time.Time) bool {
 	return a == b || a != nil && b != nil && a.Equal(*b)
 }
 
-func (u *Update) kind() Kind { return KindUpdate }
+func (u *Update) entryKind() Kind { return KindUpdate }
 
-func (u *Update) key() string { return u.RemediationID }
+func (u *Update) remediationID() string { return u.RemediationID }
 
-func (u *Update) metadata() Metadata { return value(u.Metadata) }
+func (u *Update) metadataText() Metadata { return valueOrZero(u.Metadata) }
 
-// document holds the fields that were sent; a field that is cleared is null.
-func (u *Update) document(d *document) {
-	d.time("end_time", u.EndTime.Value)
+// writeFields holds the fields that were sent; a field that is cleared is null.
+func (u *Update) writeFields(d *document) {
+	d.writeTime("end_time", u.EndTime.Value)
 	if u.EndTime.Set && u.EndTime.Value == nil {
-		d.null("end_time")
+		d.writeNull("end_time")
 	}
-	d.clearable("error_message", u.ErrorMessage)
-	d.metadata(u.metadata())
-	d.optional("phase", (*string)(u.Phase))
-	d.optional("status", (*string)(u.Status))
-	d.clearable("workflow_yaml", u.WorkflowYAML)
+	d.writeClearable("error_message", u.ErrorMessage)
+	d.writeMetadata(u.metadataText())
+	d.writeOptional("phase", (*string)(u.Phase))
+	d.writeOptional("status", (*string)(u.Status))
+	d.writeClearable("workflow_yaml", u.WorkflowYAML)
 }

@@ -8,8 +8,8 @@ import (
 // WorkflowPhase is how far a workflow has come.
 type WorkflowPhase string
 
-// WorkflowPhases lists the valid phases of a workflow.
-func WorkflowPhases() []WorkflowPhase {
+// workflowPhases lists the valid phases of a workflow.
+func workflowPhases() []WorkflowPhase {
 	return []WorkflowPhase{"planning", "executing", "completed", "failed"}
 }
 
@@ -34,31 +34,31 @@ type StoredWorkflow struct {
 
 // Check finds every fault of the record and sanitises it. tree is the metadata object as parsed, nil when absent.
 func (w *Workflow) Check(c Checker, tree map[string]any) {
-	c.RemediationID(w.RemediationID)
-	c.identifier("workflow_id", w.WorkflowID, MaxIdentifier)
-	oneOf(c, "phase", w.Phase, WorkflowPhases())
-	c.count("total_steps", &w.TotalSteps, math.MaxInt32)
-	c.count("completed_steps", &w.CompletedSteps, math.MaxInt32)
-	if !c.faulty("total_steps") && !c.faulty("completed_steps") && w.CompletedSteps > w.TotalSteps {
-		c.fault("completed_steps", CodeOrder, "must not be more than total_steps")
+	c.CheckRemediationID(w.RemediationID)
+	c.checkIdentifier("workflow_id", w.WorkflowID, MaxIdentifier)
+	checkOneOf(c, "phase", w.Phase, workflowPhases())
+	c.checkCount("total_steps", &w.TotalSteps, math.MaxInt32)
+	c.checkCount("completed_steps", &w.CompletedSteps, math.MaxInt32)
+	if !c.hasError("total_steps") && !c.hasError("completed_steps") && w.CompletedSteps > w.TotalSteps {
+		c.addError("completed_steps", CodeOrder, "must not be more than total_steps")
 	}
-	w.StartTime = c.time("start_time", w.StartTime)
-	w.EndTime = c.span(w.StartTime, w.EndTime)
-	w.Metadata = c.metadata(tree)
+	w.StartTime = c.truncateTime("start_time", w.StartTime)
+	w.EndTime = c.checkEndTime(w.StartTime, w.EndTime)
+	w.Metadata = c.sanitizeMetadata(tree)
 }
 
-func (w *Workflow) kind() Kind { return KindWorkflow }
+func (w *Workflow) entryKind() Kind { return KindWorkflow }
 
-func (w *Workflow) key() string { return w.RemediationID }
+func (w *Workflow) remediationID() string { return w.RemediationID }
 
-func (w *Workflow) metadata() Metadata { return w.Metadata }
+func (w *Workflow) metadataText() Metadata { return w.Metadata }
 
-func (w *Workflow) document(d *document) {
-	d.integer("completed_steps", &w.CompletedSteps)
-	d.time("end_time", w.EndTime)
-	d.metadata(w.metadata())
-	d.text("phase", string(w.Phase))
-	d.time("start_time", &w.StartTime)
-	d.integer("total_steps", &w.TotalSteps)
-	d.text("workflow_id", w.WorkflowID)
+func (w *Workflow) writeFields(d *document) {
+	d.writeInteger("completed_steps", &w.CompletedSteps)
+	d.writeTime("end_time", w.EndTime)
+	d.writeMetadata(w.metadataText())
+	d.writeString("phase", string(w.Phase))
+	d.writeTime("start_time", &w.StartTime)
+	d.writeInteger("total_steps", &w.TotalSteps)
+	d.writeString("workflow_id", w.WorkflowID)
 }

@@ -129,7 +129,7 @@ func (c *changes) applyUpdate(entry audit.Entry, state *audit.Stored) audit.Writ
 	if !entry.RecordedAt.After(state.UpdatedAt) {
 		entry.RecordedAt = state.UpdatedAt.Add(time.Microsecond)
 	}
-	if !next.SameTexts(state) {
+	if !next.SameSignatureInput(state) {
 		signature := next.Signature()
 		next.SignatureID, c.signatures[entry.RemediationID] = signature.ID, signature
 	}

@@ -188,7 +188,7 @@ func (h handler) signatureAfterUpdate(ctx context.Context, update *audit.Update)
 		return nil, err
 	}
 	next, changed, err := update.Apply(stored)
-	if err != nil || !changed || next.SameTexts(&stored) {
+	if err != nil || !changed || next.SameSignatureInput(&stored) {
 		return nil, nil //nolint:nilerr // the store applies the update again, under the lock
 	}
 	return []audit.Signature{next.Signature()}, nil
