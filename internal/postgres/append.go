@@ -46,7 +46,7 @@ func (s *Store) appendOrSplit(ctx context.Context, entries []audit.Entry, option
 	if err := options.Vectors.checkLengths(); err != nil {
 		return nil, err
 	}
-	written, err := retry(ctx, "append", func(ctx context.Context) ([]audit.Written, error) {
+	written, err := retry(ctx, s, "append", func(ctx context.Context) ([]audit.Written, error) {
 		return s.appendOnce(ctx, entries, options)
 	})
 	switch {

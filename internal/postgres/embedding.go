@@ -27,7 +27,7 @@ func (v Vectors) checkLengths() error {
 
 // Vector reads the vector of a signature in the store's model. It returns audit.ErrNotFound if there is none.
 func (s *Store) Vector(ctx context.Context, signature audit.ID) ([]float32, error) {
-	return retry(ctx, "read a vector", func(ctx context.Context) ([]float32, error) {
+	return retry(ctx, s, "read a vector", func(ctx context.Context) ([]float32, error) {
 		model, err := s.registered(ctx)
 		if err != nil {
 			return nil, err
@@ -48,7 +48,7 @@ func (s *Store) AddVectors(ctx context.Context, vectors Vectors) (int64, error) 
 		ids = append(ids, id)
 		flat = append(flat, vector...)
 	}
-	return retry(ctx, "add vectors", func(ctx context.Context) (int64, error) {
+	return retry(ctx, s, "add vectors", func(ctx context.Context) (int64, error) {
 		return s.queries.EmbeddingInsert(ctx, s.pool, dbsqlc.EmbeddingInsertParams{
 			Model: s.model, SignatureIds: ids, Vectors: flat,
 		})
@@ -57,7 +57,7 @@ func (s *Store) AddVectors(ctx context.Context, vectors Vectors) (int64, error) 
 
 // SignaturesStored returns which of the signatures have a vector of the store's model.
 func (s *Store) SignaturesStored(ctx context.Context, ids []audit.ID) ([]audit.ID, error) {
-	return retry(ctx, "look up vectors", func(ctx context.Context) ([]audit.ID, error) {
+	return retry(ctx, s, "look up vectors", func(ctx context.Context) ([]audit.ID, error) {
 		return s.queries.SignatureStored(ctx, s.pool, dbsqlc.SignatureStoredParams{Model: s.model, SignatureIds: ids})
 	})
 }
@@ -65,7 +65,7 @@ func (s *Store) SignaturesStored(ctx context.Context, ids []audit.ID) ([]audit.I
 // SignaturesPending returns at most limit signatures without a vector of the store's model, ordered by ID, starting after the given one;
 // the zero ID precedes all. It leaves out signatures of older normalizers: RenormalizeAlongside replaces them.
 func (s *Store) SignaturesPending(ctx context.Context, after audit.ID, limit int) ([]audit.Signature, error) {
-	return retry(ctx, "look for signatures without a vector", func(ctx context.Context) ([]audit.Signature, error) {
+	return retry(ctx, s, "look for signatures without a vector", func(ctx context.Context) ([]audit.Signature, error) {
 		rows, err := s.queries.SignaturePending(ctx, s.pool, dbsqlc.SignaturePendingParams{
 			Model: s.model, After: after, Normalizer: signature.Version, PageSize: int32(limit),
 		})

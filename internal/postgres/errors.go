@@ -17,30 +17,39 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 )
 
-// A passing fault is tried again this often, with the same ids, after a pause that doubles from retryBase and is drawn at random
-// up to that bound ("full jitter": AWS Architecture Blog, Exponential Backoff And Jitter, 2015). Together the pauses end before
-// a caller with two seconds gives up.
-const (
-	attempts  = 5
-	retryBase = 50 * time.Millisecond
-)
+// Attempts is the number of attempts of one call of the store, or of the calls that Retry repeats together.
+const Attempts = 5
 
-// retry runs do until it succeeds, fails for good, or the attempts or the context end; the error is translated. do must be safe to
-// repeat after an unknown outcome: every write of this package is, because it carries its ids.
-func retry[T any](ctx context.Context, act string, do func(context.Context) (T, error)) (T, error) {
-	for attempt := 0; ; attempt++ {
+// retryBase is the upper bound of the pause after the first attempt. It doubles with each attempt; the pause is drawn at random below it
+// ("full jitter": AWS Architecture Blog, Exponential Backoff And Jitter, 2015). All pauses together are shorter than a second, so that
+// they end before a caller with two seconds gives up.
+const retryBase = 50 * time.Millisecond
+
+// retry runs do until it succeeds or fails for good, at most as often as the store attempts a call, and translates its error. do MUST be safe
+// to repeat after an unknown outcome; every write of this package is, because it carries its ids.
+func retry[T any](ctx context.Context, s *Store, act string, do func(context.Context) (T, error)) (T, error) {
+	return Retry(ctx, s.attempts, Transient, func(ctx context.Context) (T, error) {
 		result, err := do(ctx)
-		if err == nil {
-			return result, nil
+		if err != nil {
+			err = translate(ctx, act, err)
 		}
-		err = translate(ctx, act, err)
-		if !passing(err) || attempt == attempts-1 {
+		return result, err
+	})
+}
+
+// Retry runs do until it succeeds, its error is not retryable, it was attempted that often, or the context ends.
+func Retry[T any](
+	ctx context.Context, attempts int, retryable func(error) bool, do func(context.Context) (T, error),
+) (T, error) {
+	for attempt := 1; ; attempt++ {
+		result, err := do(ctx)
+		if err == nil || !retryable(err) || attempt == attempts {
 			return result, err
 		}
 		select {
 		case <-ctx.Done():
 			return result, err
-		case <-time.After(rand.N(retryBase << attempt)):
+		case <-time.After(rand.N(retryBase << (attempt - 1))):
 		}
 	}
 }
@@ -112,9 +121,10 @@ func isSignatureGone(err error) bool {
 		(server.ConstraintName == "remediation_audit_signature_id_fkey" || server.ConstraintName == "embedding_signature_id_fkey")
 }
 
-// passing reports whether the same may succeed in a moment: a lost connection, a server that starts or stops, a deadlock, too many
-// connections, a signature that is gone, a password that is being changed: the next connection comes with another. A statement that ran into its timeout would run into it again, and a full disk stays full: the caller shall wait.
-func passing(err error) bool {
+// Transient reports whether the same call may succeed in a moment: after a lost connection, a restart of the server, a deadlock, too many
+// connections, a signature dropped meanwhile, or a rotated password, which the next connection has. It does not after a statement timeout or
+// on a full disk: these are left to the caller.
+func Transient(err error) bool {
 	var server *pgconn.PgError
 	if !errors.As(err, &server) {
 		return errors.Is(err, audit.ErrUnavailable) && !errors.Is(err, ErrModelUnknown)

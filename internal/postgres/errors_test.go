@@ -102,7 +102,7 @@ func TestTranslate(t *testing.T) {
 		if diff := cmp.Diff(c.want, kindsOf(err)); diff != "" {
 			t.Errorf("%s: %v (-want +got):\n%s", c.name, err, diff)
 		}
-		if got := postgres.Passing(err); got != c.again {
+		if got := postgres.Transient(err); got != c.again {
 			t.Errorf("%s: tried again: %v, want %v", c.name, got, c.again)
 		}
 	}

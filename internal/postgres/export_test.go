@@ -1,7 +1,4 @@
 package postgres
 
-// What the tests of the translation of errors look at.
-var (
-	Translate = translate
-	Passing   = passing
-)
+// Translate is for the tests of the translation of errors.
+var Translate = translate

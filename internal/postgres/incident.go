@@ -67,7 +67,7 @@ func (s *Store) Incidents(
 	ctx context.Context, incidents []audit.ID, f audit.Filter, newest int, except *string,
 ) (map[audit.ID]*Incident, error) {
 	filter := filterJSON(f)
-	return retry(ctx, "count the occurrences", func(ctx context.Context) (map[audit.ID]*Incident, error) {
+	return retry(ctx, s, "count the occurrences", func(ctx context.Context) (map[audit.ID]*Incident, error) {
 		counts, err := s.queries.IncidentOutcomes(ctx, s.pool, dbsqlc.IncidentOutcomesParams{
 			Filter: filter, IncidentIds: incidents, Except: except,
 		})

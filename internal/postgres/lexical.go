@@ -26,7 +26,7 @@ const (
 
 // Weigh weighs the terms of a query by how rare they are among the signatures.
 func (s *Store) Weigh(ctx context.Context, query lexical.Query) (*lexical.Scorer, lexical.Statistics, error) {
-	statistics, err := retry(ctx, "count terms", func(ctx context.Context) (lexical.Statistics, error) {
+	statistics, err := retry(ctx, s, "count terms", func(ctx context.Context) (lexical.Statistics, error) {
 		total, err := s.queries.LexicalStatistics(ctx, s.pool, dbsqlc.LexicalStatisticsParams{MinSignatures: manySignatures})
 		if err != nil {
 			return lexical.Statistics{}, err
@@ -68,7 +68,7 @@ func (s *Store) lexical(
 	if len(scorer.Terms) == 0 {
 		return nil, nil
 	}
-	return retry(ctx, "search by words", func(ctx context.Context) ([]audit.ID, error) {
+	return retry(ctx, s, "search by words", func(ctx context.Context) ([]audit.ID, error) {
 		few := rarest(scorer.Terms, statistics.Holding)
 		params := lexicalParams(scorer, few, f, limit)
 		params.Exact = exact
@@ -158,7 +158,7 @@ type Candidate struct {
 
 // Candidates reads signatures, in the order of their ids. vector may be nil.
 func (s *Store) Candidates(ctx context.Context, signatures []audit.ID, vector []float32) ([]Candidate, error) {
-	return retry(ctx, "read candidates", func(ctx context.Context) ([]Candidate, error) {
+	return retry(ctx, s, "read candidates", func(ctx context.Context) ([]Candidate, error) {
 		params := dbsqlc.SearchCandidatesParams{Query: vector, Ids: signatures}
 		if vector != nil {
 			model, err := s.registered(ctx)
@@ -185,7 +185,7 @@ func (s *Store) Candidates(ctx context.Context, signatures []audit.ID, vector []
 // Alike answers the cosine distances of signatures from an example, one of them, in the store's model; those without a vector are left
 // out. There are none if the example has no vector any more.
 func (s *Store) Alike(ctx context.Context, example audit.ID, signatures []audit.ID) (map[audit.ID]float64, error) {
-	return retry(ctx, "compare candidates", func(ctx context.Context) (map[audit.ID]float64, error) {
+	return retry(ctx, s, "compare candidates", func(ctx context.Context) (map[audit.ID]float64, error) {
 		model, err := s.registered(ctx)
 		if err != nil {
 			return nil, err
@@ -201,7 +201,7 @@ func (s *Store) Alike(ctx context.Context, example audit.ID, signatures []audit.
 
 // Unanalyzed reads signatures that have no terms, or terms of an older analyzer.
 func (s *Store) Unanalyzed(ctx context.Context, limit int) ([]audit.Signature, error) {
-	return retry(ctx, "look for signatures without terms", func(ctx context.Context) ([]audit.Signature, error) {
+	return retry(ctx, s, "look for signatures without terms", func(ctx context.Context) ([]audit.Signature, error) {
 		rows, err := s.queries.SignatureUnanalyzed(ctx, s.pool, dbsqlc.SignatureUnanalyzedParams{
 			Analyzer: lexical.Analyzer, PageSize: int64(limit),
 		})
@@ -219,7 +219,7 @@ func (s *Store) Analyze(ctx context.Context, signatures []audit.Signature) (int6
 	for _, signature := range signatures {
 		arrays.add(signature)
 	}
-	return retry(ctx, "store terms", func(ctx context.Context) (int64, error) {
+	return retry(ctx, s, "store terms", func(ctx context.Context) (int64, error) {
 		return s.queries.SignatureAnalyze(ctx, s.pool, dbsqlc.SignatureAnalyzeParams{
 			Analyzer: lexical.Analyzer, Ids: arrays.ids, Terms: arrays.terms, Counts: arrays.counts, Lengths: arrays.lengths,
 		})
@@ -228,7 +228,7 @@ func (s *Store) Analyze(ctx context.Context, signatures []audit.Signature) (int6
 
 // CountTerms counts anew what searches need to weigh terms, if enough has changed, and answers whether it had.
 func (s *Store) CountTerms(ctx context.Context) (bool, error) {
-	return retry(ctx, "count terms", func(ctx context.Context) (bool, error) {
+	return retry(ctx, s, "count terms", func(ctx context.Context) (bool, error) {
 		return s.queries.LexicalCount(ctx, s.pool, dbsqlc.LexicalCountParams{Frequent: frequent})
 	})
 }

@@ -13,7 +13,7 @@ import (
 // hold PageBytes of free text; HasMore tells.
 func (s *Store) List(ctx context.Context, f audit.Filter, p audit.PageRequest) (audit.Page[audit.Stored], error) {
 	params := listParams(f, p)
-	return retry(ctx, "list remediations", func(ctx context.Context) (audit.Page[audit.Stored], error) {
+	return retry(ctx, s, "list remediations", func(ctx context.Context) (audit.Page[audit.Stored], error) {
 		rows, err := s.queries.RemediationList(ctx, s.pool, params)
 		if err != nil {
 			return audit.Page[audit.Stored]{}, err
@@ -60,7 +60,7 @@ func (s *Store) IncidentEvents(
 	if after != nil {
 		params.AfterTime, params.AfterID = &after.Time, &after.ID
 	}
-	return retry(ctx, "list incident events", func(ctx context.Context) (audit.Page[audit.IncidentEvent], error) {
+	return retry(ctx, s, "list incident events", func(ctx context.Context) (audit.Page[audit.IncidentEvent], error) {
 		rows, err := s.queries.IncidentEventList(ctx, s.pool, params)
 		return firstPage(rows, limit,
 			func(r dbsqlc.IncidentEventListRow) int64 { return r.Fetched }, incidentEvent), err

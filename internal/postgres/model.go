@@ -31,7 +31,7 @@ func (m Model) Missing() int64 { return m.Signatures - m.Vectors }
 
 // Models counts what each registered model has, the active one first. It reads all keys of the vectors.
 func (s *Store) Models(ctx context.Context) ([]Model, error) {
-	return retry(ctx, "count the vectors of each model", func(ctx context.Context) ([]Model, error) {
+	return retry(ctx, s, "count the vectors of each model", func(ctx context.Context) ([]Model, error) {
 		rows, err := s.queries.EmbeddingModelProgress(ctx, s.pool)
 		models := make([]Model, len(rows))
 		for i, row := range rows {
@@ -43,7 +43,7 @@ func (s *Store) Models(ctx context.Context) ([]Model, error) {
 
 // ActiveModel is the name of the model to write and search with, as it was a few seconds ago at most.
 func (s *Store) ActiveModel(ctx context.Context) (string, error) {
-	return retry(ctx, "read which embedding model is active", func(ctx context.Context) (string, error) {
+	return retry(ctx, s, "read which embedding model is active", func(ctx context.Context) (string, error) {
 		model, err := s.findModel(ctx, func(m dbsqlc.EmbeddingModel) bool { return m.Active })
 		return model.Name, err
 	})

@@ -18,7 +18,7 @@ const (
 
 // Remediation reads one remediation. audit.ErrNotFound when there is none.
 func (s *Store) Remediation(ctx context.Context, remediationID string) (audit.Stored, error) {
-	return retry(ctx, "read a remediation", func(ctx context.Context) (audit.Stored, error) {
+	return retry(ctx, s, "read a remediation", func(ctx context.Context) (audit.Stored, error) {
 		row, err := s.queries.RemediationGet(ctx, s.pool, dbsqlc.RemediationGetParams{RemediationID: remediationID})
 		return storedRemediation(row), err
 	})
@@ -26,7 +26,7 @@ func (s *Store) Remediation(ctx context.Context, remediationID string) (audit.St
 
 // Children reads what belongs to a remediation, at most ChildLimit records and 1 MiB of free text of each kind.
 func (s *Store) Children(ctx context.Context, remediationID string) (audit.Children, error) {
-	return retry(ctx, "read the children of a remediation", func(ctx context.Context) (audit.Children, error) {
+	return retry(ctx, s, "read the children of a remediation", func(ctx context.Context) (audit.Children, error) {
 		var children audit.Children
 		for _, read := range []func(context.Context, string, *audit.Children) error{
 			s.readAIAnalyses, s.readWorkflows, s.readExecutions,
@@ -95,7 +95,7 @@ func (s *Store) History(
 	if after != nil {
 		params.AfterTime, params.AfterID = &after.RecordedAt, &after.EventID
 	}
-	return retry(ctx, "read the history of a remediation", func(ctx context.Context) (audit.Page[audit.HistoryEntry], error) {
+	return retry(ctx, s, "read the history of a remediation", func(ctx context.Context) (audit.Page[audit.HistoryEntry], error) {
 		rows, err := s.queries.AuditEventHistory(ctx, s.pool, params)
 		if err == nil && len(rows) == 0 && after == nil {
 			err = audit.ErrNotFound

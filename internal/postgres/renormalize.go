@@ -20,7 +20,7 @@ func (s *Store) OldSignatures(ctx context.Context, used bool) iter.Seq2[audit.ID
 	return func(yield func(audit.ID, error) bool) {
 		var last dbsqlc.SignatureOldRow
 		for {
-			page, err := retry(ctx, "look for old signatures", func(ctx context.Context) ([]dbsqlc.SignatureOldRow, error) {
+			page, err := retry(ctx, s, "look for old signatures", func(ctx context.Context) ([]dbsqlc.SignatureOldRow, error) {
 				return s.queries.SignatureOld(ctx, s.pool, dbsqlc.SignatureOldParams{
 					Normalizer: signature.Version, AfterNormalizer: last.Normalizer, AfterID: last.ID, PageSize: signedPage,
 				})
@@ -47,7 +47,7 @@ func (s *Store) SignedAs(ctx context.Context, signature audit.ID) iter.Seq2[audi
 	return func(yield func(audit.Stored, error) bool) {
 		params := dbsqlc.RemediationSignedParams{SignatureID: signature, PageSize: signedPage, Budget: PageBytes}
 		for {
-			page, err := retry(ctx, "read what is signed", func(ctx context.Context) ([]dbsqlc.RemediationSignedRow, error) {
+			page, err := retry(ctx, s, "read what is signed", func(ctx context.Context) ([]dbsqlc.RemediationSignedRow, error) {
 				return s.queries.RemediationSigned(ctx, s.pool, params)
 			})
 			if err != nil {
@@ -85,7 +85,7 @@ func (s *Store) RenormalizeAlongside(ctx context.Context, old audit.ID, signatur
 	for _, signature := range signatures {
 		arrays.add(signature)
 	}
-	_, err := retry(ctx, "sign beside", func(ctx context.Context) (struct{}, error) {
+	_, err := retry(ctx, s, "sign beside", func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, s.queries.SignatureBeside(ctx, s.pool, dbsqlc.SignatureBesideParams{
 			Old: old, Normalizer: signature.Version, Analyzer: lexical.Analyzer,
 			Ids: arrays.ids, Incidents: arrays.incidents, Texts: arrays.texts, Terms: arrays.terms, Counts: arrays.counts,
@@ -98,7 +98,7 @@ func (s *Store) RenormalizeAlongside(ctx context.Context, old audit.ID, signatur
 // RenormalizeIncident says which incident an old signature's remediations belong to, so that they are found together with those that have their
 // new signature already.
 func (s *Store) RenormalizeIncident(ctx context.Context, old, incident audit.ID) error {
-	_, err := retry(ctx, "set the incident of an old signature", func(ctx context.Context) (struct{}, error) {
+	_, err := retry(ctx, s, "set the incident of an old signature", func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, s.queries.SignatureSetIncident(ctx, s.pool, dbsqlc.SignatureSetIncidentParams{
 			ID: old, Normalizer: signature.Version, IncidentID: incident,
 		})
@@ -146,7 +146,7 @@ func (s *Store) Renormalize(
 	if len(params.Ids) == 0 {
 		return counts, nil
 	}
-	resigned, err := retry(ctx, "sign anew", func(ctx context.Context) (int64, error) {
+	resigned, err := retry(ctx, s, "sign anew", func(ctx context.Context) (int64, error) {
 		return s.queries.RemediationRenormalize(ctx, s.pool, params)
 	})
 	counts.Renormalized, counts.Overtaken = int(resigned), len(params.Ids)-int(resigned)
@@ -169,7 +169,7 @@ func (s *Store) readyToHave(
 			params.Refused = append(params.Refused, r.SignatureID)
 		}
 	}
-	found, err := retry(ctx, "look which signatures are ready", func(ctx context.Context) ([]audit.ID, error) {
+	found, err := retry(ctx, s, "look which signatures are ready", func(ctx context.Context) ([]audit.ID, error) {
 		return s.queries.SignatureReady(ctx, s.pool, params)
 	})
 	ready = make(map[audit.ID]bool, len(found))
@@ -181,7 +181,7 @@ func (s *Store) readyToHave(
 
 // ToRenormalize counts the remediations whose signature is an old one.
 func (s *Store) ToRenormalize(ctx context.Context) (int64, error) {
-	return retry(ctx, "count what is to be signed anew", func(ctx context.Context) (int64, error) {
+	return retry(ctx, s, "count what is to be signed anew", func(ctx context.Context) (int64, error) {
 		return s.queries.RemediationCountOld(ctx, s.pool, dbsqlc.RemediationCountOldParams{Normalizer: signature.Version})
 	})
 }
@@ -189,7 +189,7 @@ func (s *Store) ToRenormalize(ctx context.Context) (int64, error) {
 // DropSignatures removes those of the signatures that are old and that no remediation has, with their vectors and terms, in one transaction,
 // and answers how many. Those that a write is busy with stay.
 func (s *Store) DropSignatures(ctx context.Context, ids []audit.ID) (int64, error) {
-	return retry(ctx, "drop old signatures", func(ctx context.Context) (int64, error) {
+	return retry(ctx, s, "drop old signatures", func(ctx context.Context) (int64, error) {
 		return s.queries.SignatureDrop(ctx, s.pool, dbsqlc.SignatureDropParams{Ids: ids, Normalizer: signature.Version})
 	})
 }

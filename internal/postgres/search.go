@@ -33,7 +33,7 @@ func (s *Store) Nearest(ctx context.Context, vector []float32, f audit.Filter, l
 
 // nearest is Nearest by the exact route or by the index.
 func (s *Store) nearest(ctx context.Context, vector []float32, f audit.Filter, exact bool, limit int) ([]Nearest, error) {
-	return retry(ctx, "search", func(ctx context.Context) ([]Nearest, error) {
+	return retry(ctx, s, "search", func(ctx context.Context) ([]Nearest, error) {
 		model, err := s.registered(ctx)
 		if err != nil {
 			return nil, err
@@ -66,7 +66,7 @@ func (s *Store) fewMatch(ctx context.Context, f audit.Filter) (bool, error) {
 	if f.All() {
 		return false, nil
 	}
-	return retry(ctx, "count what matches", func(ctx context.Context) (bool, error) {
+	return retry(ctx, s, "count what matches", func(ctx context.Context) (bool, error) {
 		count, err := s.queries.RemediationCount(ctx, s.pool, dbsqlc.RemediationCountParams{Filter: filterJSON(f), MaxCount: exactBelow + 1})
 		return count <= exactBelow, err
 	})

@@ -14,7 +14,7 @@ import (
 func (s *Store) SuccessRates(
 	ctx context.Context, d audit.Dimension, f audit.Filter, minSamples, limit int,
 ) (rates []audit.SuccessRate, hasMore bool, err error) {
-	rows, err := retry(ctx, "count successes", func(ctx context.Context) ([]dbsqlc.StatsRatesRow, error) {
+	rows, err := retry(ctx, s, "count successes", func(ctx context.Context) ([]dbsqlc.StatsRatesRow, error) {
 		if f.OnlyTime() {
 			return s.queries.StatsRates(ctx, s.pool, dbsqlc.StatsRatesParams{
 				Dimension: string(d), Since: f.Since, Until: f.Until, Edges: edges(f), MinSamples: int64(minSamples), PageSize: int64(limit) + 1,
@@ -43,7 +43,7 @@ func (s *Store) SuccessRates(
 // Trend counts the remediations that the filter leaves by status in each of the buckets. starts are where these begin, in order; the
 // filter must have Since, in the first of them, and Until, in or after the last. It reads as SuccessRates does.
 func (s *Store) Trend(ctx context.Context, starts []time.Time, f audit.Filter) ([]audit.StatusCounts, error) {
-	rows, err := retry(ctx, "count by time", func(ctx context.Context) ([]dbsqlc.StatsTrendRow, error) {
+	rows, err := retry(ctx, s, "count by time", func(ctx context.Context) ([]dbsqlc.StatsTrendRow, error) {
 		if f.OnlyTime() && quarters(starts) {
 			return s.queries.StatsTrend(ctx, s.pool, dbsqlc.StatsTrendParams{
 				Starts: starts, Since: f.Since, Until: f.Until, Edges: edges(f),
@@ -70,7 +70,7 @@ func (s *Store) Trend(ctx context.Context, starts []time.Time, f audit.Filter) (
 
 // ChangedDays are the days, as their first moments in UTC, whose counts RollUp is to make anew, newest first.
 func (s *Store) ChangedDays(ctx context.Context) ([]time.Time, error) {
-	return retry(ctx, "look for changed days", func(ctx context.Context) ([]time.Time, error) {
+	return retry(ctx, s, "look for changed days", func(ctx context.Context) ([]time.Time, error) {
 		return s.queries.StatsChangedDays(ctx, s.pool)
 	})
 }
@@ -78,7 +78,7 @@ func (s *Store) ChangedDays(ctx context.Context) ([]time.Time, error) {
 // RollUp counts a day of UTC anew for SuccessRates and Trend, and answers whether that was needed still. No writer waits for it, and it
 // for none; another RollUp of the same day it waits for.
 func (s *Store) RollUp(ctx context.Context, day time.Time) (bool, error) {
-	return retry(ctx, "count a day", func(ctx context.Context) (bool, error) {
+	return retry(ctx, s, "count a day", func(ctx context.Context) (bool, error) {
 		return s.queries.StatsRollUp(ctx, s.pool, dbsqlc.StatsRollUpParams{Day: day})
 	})
 }

@@ -22,6 +22,8 @@ type Store struct {
 	// known are signatures that are stored, so that their terms need not be made and sent again.
 	known  *lru.Cache[audit.ID, struct{}]
 	memory *memory
+	// attempts is the number of attempts of each call.
+	attempts int
 }
 
 // memory is what is remembered of the database, also by the same store for other models.
@@ -50,7 +52,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("postgres: remember signatures: %w", err)
 	}
-	return &Store{pool: pool, queries: dbsqlc.New(), model: config.Model, known: known, memory: new(memory)}, nil
+	return &Store{pool: pool, queries: dbsqlc.New(), model: config.Model, known: known, memory: new(memory), attempts: Attempts}, nil
 }
 
 // Stores are those of one function. Reader, for reads that may see what was written a little late, is Writer itself where the settings name
@@ -85,6 +87,14 @@ func (s Stores) Close() {
 // Close waits for what is under way and closes every connection.
 func (s *Store) Close() { s.pool.Close() }
 
+// WithoutRetries returns the same store, whose calls make one attempt each, for a caller that repeats several of them together with Retry. They
+// share their connections; closing one closes the other.
+func (s *Store) WithoutRetries() *Store {
+	other := *s
+	other.attempts = 1
+	return &other
+}
+
 // CursorKey is the key that signs page cursors, 32 bytes; the same for every function on this database.
 func (s *Store) CursorKey(ctx context.Context) ([]byte, error) {
 	s.memory.mu.Lock()
@@ -93,7 +103,7 @@ func (s *Store) CursorKey(ctx context.Context) ([]byte, error) {
 	if key != nil {
 		return key, nil
 	}
-	key, err := retry(ctx, "read the cursor key", func(ctx context.Context) ([]byte, error) {
+	key, err := retry(ctx, s, "read the cursor key", func(ctx context.Context) ([]byte, error) {
 		return s.queries.CursorKey(ctx, s.pool)
 	})
 	if err != nil {
@@ -108,7 +118,7 @@ func (s *Store) CursorKey(ctx context.Context) ([]byte, error) {
 // PartitionsAhead makes the journal's partitions of this month and the given number of months after it, and answers how many were
 // missing. Nobody waits for it longer than a second: where somebody reads the journal for so long, it is audit.ErrUnavailable.
 func (s *Store) PartitionsAhead(ctx context.Context, months int32) (int, error) {
-	return retry(ctx, "make the journal's partitions", func(ctx context.Context) (int, error) {
+	return retry(ctx, s, "make the journal's partitions", func(ctx context.Context) (int, error) {
 		made, err := s.queries.AuditEventPartitionsAhead(ctx, s.pool, dbsqlc.AuditEventPartitionsAheadParams{Months: months})
 		return int(made), err
 	})
