@@ -21,15 +21,11 @@ const searchDimensions = 384
 // benchSearch measures searches through the handler against the statements of their retrievers, with the same parameters, executed one after
 // the other on connections of the bare driver. The queries' vectors are remembered, the pages are in memory.
 func benchSearch(ctx context.Context, e *benchEnv) (lines []line, err error) {
-	s, err := e.reopenStand(ctx, "bench_search", searchDimensions)
+	s, err := e.openSearchStand(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.closeAll(ctx)) }()
-	err = s.fillWithCorpus(ctx, corpus{e.options.fullOrShort(50_000, 999), e.options.fullOrShort(1_000_000, 30_000), time.Second})
-	if err != nil {
-		return nil, err
-	}
 	err = e.options.withCPUProfile(func() error {
 		for _, k := range searchKinds() {
 			measured, err := s.measureSearch(ctx, k)

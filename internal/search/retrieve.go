@@ -17,34 +17,28 @@ import (
 const minCandidates = 100
 
 // rankMatches returns the best match of each incident, best first, and a result with how they were found.
-func (f finder) rankMatches(ctx context.Context) (Result, []Match, error) {
-	if f.query.Mode == Lexical {
+func (f *finder) rankMatches(ctx context.Context) (Result, []Match, error) {
+	if f.query.Mode == Lexical || f.degraded != nil {
 		matches, err := f.rankLexical(ctx)
 		return Result{}, matches, err
 	}
-	result, matches, err := f.rankActiveModel(ctx)
-	if errors.Is(err, postgres.ErrModelUnknown) {
-		// The model was dropped a moment ago, and another one is active now.
-		return f.rankActiveModel(ctx)
-	}
-	return result, matches, err
-}
-
-// rankActiveModel ranks with the active model.
-func (f finder) rankActiveModel(ctx context.Context) (Result, []Match, error) {
 	v, err := f.embedQuery(ctx)
 	switch {
-	case err != nil && f.query.Mode == Hybrid && ctx.Err() == nil:
-		matches, lexicalErr := f.rankLexical(ctx)
-		return Result{Degraded: err}, matches, lexicalErr
+	case err != nil && f.query.Mode == Hybrid && ctx.Err() == nil && !isRetryable(err):
+		f.degraded = err
+		return f.rankMatches(ctx)
 	case err != nil:
 		return Result{}, nil, err
 	}
-	rankVector := f.rankHybrid
+	rank := f.rankHybrid
 	if f.query.Mode == Semantic {
-		rankVector = f.rankSemantic
+		rank = f.rankSemantic
 	}
-	matches, err := rankVector(ctx, v)
+	matches, err := rank(ctx, v)
+	if errors.Is(err, postgres.ErrModelUnknown) {
+		// The model was dropped a moment ago, and another one is active now.
+		err = errReplaced
+	}
 	return Result{Model: v.model.String()}, matches, err
 }
 
@@ -56,7 +50,7 @@ type queryVector struct {
 }
 
 // embedQuery embeds the query's text. An example's vector is read from the store, unless it is pending.
-func (f finder) embedQuery(ctx context.Context) (queryVector, error) {
+func (f *finder) embedQuery(ctx context.Context) (queryVector, error) {
 	embedder, err := f.models.Active(ctx, f.store.ActiveModel)
 	if err != nil {
 		return queryVector{}, fmt.Errorf("%w: %w", audit.ErrUnavailable, err)
@@ -78,7 +72,7 @@ func (f finder) embedQuery(ctx context.Context) (queryVector, error) {
 	return v, nil
 }
 
-func (f finder) rankSemantic(ctx context.Context, v queryVector) ([]Match, error) {
+func (f *finder) rankSemantic(ctx context.Context, v queryVector) ([]Match, error) {
 	return f.widenRetrieval(0, func(limit int) ([]Match, bool, error) {
 		nearest, err := v.store.Nearest(ctx, v.vector, f.query.Filter, limit)
 		matches := make([]Match, len(nearest))
@@ -93,7 +87,7 @@ func (f finder) rankSemantic(ctx context.Context, v queryVector) ([]Match, error
 	})
 }
 
-func (f finder) rankLexical(ctx context.Context) ([]Match, error) {
+func (f *finder) rankLexical(ctx context.Context) ([]Match, error) {
 	return f.widenRetrieval(minCandidates, func(limit int) ([]Match, bool, error) {
 		scorer, statistics, err := f.store.Weigh(ctx, lexical.Parse(f.query.Text))
 		if err != nil {
@@ -114,7 +108,7 @@ func (f finder) rankLexical(ctx context.Context) ([]Match, error) {
 	})
 }
 
-func (f finder) rankHybrid(ctx context.Context, v queryVector) ([]Match, error) {
+func (f *finder) rankHybrid(ctx context.Context, v queryVector) ([]Match, error) {
 	return f.widenRetrieval(minCandidates, func(limit int) ([]Match, bool, error) {
 		found, err := v.store.Retrieve(ctx, v.vector, lexical.Parse(f.query.Text), f.query.Filter, limit)
 		if err != nil {
@@ -141,7 +135,7 @@ func (f finder) rankHybrid(ctx context.Context, v queryVector) ([]Match, error) 
 
 // widenRetrieval retrieves more and more signatures, at least min, until they belong to as many incidents as the query asks for or all are found: an
 // incident has one signature for each way that it was handled.
-func (f finder) widenRetrieval(least int, retrieve func(limit int) (matches []Match, all bool, err error)) ([]Match, error) {
+func (f *finder) widenRetrieval(least int, retrieve func(limit int) (matches []Match, all bool, err error)) ([]Match, error) {
 	for limit := max(least, 2*f.query.Limit); ; limit *= 4 {
 		matches, all, err := retrieve(limit)
 		if err != nil {
@@ -155,7 +149,7 @@ func (f finder) widenRetrieval(least int, retrieve func(limit int) (matches []Ma
 }
 
 // cutMatches keeps the matches that the query asks for, and locates their terms.
-func (f finder) cutMatches(matches []Match) []Match {
+func (f *finder) cutMatches(matches []Match) []Match {
 	matches = slices.DeleteFunc(matches, func(m Match) bool { return m.Score < f.query.MinScore })
 	matches = matches[:min(len(matches), f.query.Limit)]
 	for _, match := range matches {
@@ -174,17 +168,17 @@ func unionIDs(found postgres.Retrieved) []audit.ID {
 	return slices.Compact(ids)
 }
 
-// readCandidates reads what it takes to score signatures; errMoved if one of them is gone.
+// readCandidates reads what it takes to score signatures; errReplaced if one is missing.
 func readCandidates(ctx context.Context, store *postgres.Store, ids []audit.ID, vector []float32) ([]postgres.Candidate, error) {
 	candidates, err := store.Candidates(ctx, ids, vector)
 	if err == nil && len(candidates) < len(ids) {
-		err = errMoved
+		err = errReplaced
 	}
 	return candidates, err
 }
 
 // scoreLexical is the match of a candidate with its lexical contribution, not weighed yet.
-func (f finder) scoreLexical(candidate postgres.Candidate, scorer *lexical.Scorer) Match {
+func (f *finder) scoreLexical(candidate postgres.Candidate, scorer *lexical.Scorer) Match {
 	score, raw := scorer.Score(candidate.Document)
 	contribution := &Contribution{Raw: raw, Normalized: score}
 	if f.query.Explain {
@@ -214,7 +208,7 @@ func (v queryVector) addFeedback(ctx context.Context, matches []Match) error {
 		return err
 	}
 	if len(distances) < len(ids) {
-		return errMoved
+		return errReplaced
 	}
 	for i := range matches {
 		similarity := float64(noVector)

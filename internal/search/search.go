@@ -62,11 +62,11 @@ type Incident struct {
 	postgres.Incident
 }
 
-// errMoved means that a signature was found and is gone: its remediations have another one now.
-var errMoved = fmt.Errorf("%w: the signatures found were renormalized", audit.ErrUnavailable)
-
 // Find searches store with the active one of models. If the database or, in mode semantic, the provider cannot be reached, the error is
 // audit.ErrUnavailable; a text that the provider refuses is an audit.ValidationErrors.
+//
+// All second chances of a search have one bound: it is attempted as a whole, at most postgres.Attempts times, whether a connection was lost or
+// what it found was replaced meanwhile. The store's calls in it are not repeated.
 func Find(ctx context.Context, store *postgres.Store, models embedding.Models, query Query) (Result, error) {
 	limit := query.Limit
 	if query.Example != nil {
@@ -74,7 +74,8 @@ func Find(ctx context.Context, store *postgres.Store, models embedding.Models, q
 		// The example's own incident, which is the nearest, is found on top of the limit.
 		query.Limit++
 	}
-	result, err := finder{store: store, models: models, query: query}.findIncidents(ctx)
+	f := &finder{store: store.WithoutRetries(), models: models, query: query}
+	result, err := postgres.Retry(ctx, postgres.Attempts, isRetryable, f.findIncidents)
 	if err != nil || query.Example == nil {
 		return result, err
 	}
@@ -100,34 +101,38 @@ func (q Query) isExample(incident audit.ID) bool {
 	return incident == q.Example.SignatureID || incident == q.Example.Signature().IncidentID
 }
 
+// errReplaced means that signatures, or the model, which a statement of the search found were replaced before a later statement.
+var errReplaced = fmt.Errorf("%w: what the search found was replaced meanwhile", audit.ErrUnavailable)
+
+// isRetryable reports whether a search may succeed when it starts again. The embedding provider has its own retries.
+func isRetryable(err error) bool {
+	return postgres.Transient(err) && !errors.Is(err, embedding.ErrUnavailable)
+}
+
 // finder is one search.
 type finder struct {
 	store  *postgres.Store
 	models embedding.Models
 	query  Query
+	// degraded is why the search does without its semantic retriever, in later attempts too.
+	degraded error
 }
 
-// findIncidents ranks incidents and reads their remediations. Between the statements of a search remediations may be updated or renormalized, so that
-// a later statement misses what an earlier one found: then the search starts again, a few times.
-func (f finder) findIncidents(ctx context.Context) (result Result, err error) {
-	for range 3 {
-		var matches []Match
-		var moved bool
-		if result, matches, err = f.rankMatches(ctx); err == nil {
-			result.Incidents, moved, err = f.readIncidents(ctx, matches)
-		}
-		if moved = moved || errors.Is(err, errMoved); !moved {
-			break
-		}
+// findIncidents is one attempt. Its statements do not share a snapshot (docs/decisions/021-search-snapshot.md): remediations may be updated or
+// renormalized between them, so that a later statement misses what an earlier one found. Then the error is errReplaced.
+func (f *finder) findIncidents(ctx context.Context) (Result, error) {
+	result, matches, err := f.rankMatches(ctx)
+	result.Degraded = f.degraded
+	if err == nil {
+		result.Incidents, err = f.readIncidents(ctx, matches)
 	}
 	return result, err
 }
 
-// readIncidents reads the remediations of the matches' incidents. Incidents without any are left out; moved reports whether one of them had
-// some when it was found.
-func (f finder) readIncidents(ctx context.Context, matches []Match) (incidents []Incident, moved bool, err error) {
+// readIncidents reads the remediations of the matches' incidents. It leaves out the incident that has no other remediation than the example.
+func (f *finder) readIncidents(ctx context.Context, matches []Match) (incidents []Incident, err error) {
 	if len(matches) == 0 {
-		return nil, false, nil
+		return nil, nil
 	}
 	ids := make([]audit.ID, len(matches))
 	for i, match := range matches {
@@ -139,20 +144,20 @@ func (f finder) readIncidents(ctx context.Context, matches []Match) (incidents [
 	}
 	stored, err := f.store.Incidents(ctx, ids, f.query.Filter, f.query.Newest, except)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	for _, match := range matches {
 		incident := stored[match.IncidentID]
-		if incident == nil {
-			// The example may be the only remediation of its incident.
-			moved = moved || f.query.Example == nil || !f.query.isExample(match.IncidentID)
+		switch {
+		case incident == nil && f.query.Example != nil && f.query.isExample(match.IncidentID):
 			continue
+		case incident == nil, len(incident.Newest) == 0 && f.query.Newest > 0:
+			return nil, errReplaced
 		}
-		moved = moved || len(incident.Newest) == 0 && f.query.Newest > 0
 		slices.SortStableFunc(incident.Actions, compareActions)
 		incidents = append(incidents, Incident{match, *incident})
 	}
-	return incidents, moved, nil
+	return incidents, nil
 }
 
 // compareActions orders actions best first by the lower bound of their success rate, so that one success of one does not beat 48 of 50.

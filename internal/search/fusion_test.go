@@ -1,0 +1,73 @@
+package search_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/search"
+)
+
+// newMatch is a match of a hybrid search; its contributions have no weights yet.
+func newMatch(signature, incident byte, lexical, semantic float64) search.Match {
+	return search.Match{
+		SignatureID: audit.ID{signature}, IncidentID: audit.ID{incident},
+		Lexical: &search.Contribution{Normalized: lexical}, Semantic: &search.Contribution{Normalized: semantic},
+	}
+}
+
+func TestSetWeights(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name     string
+		feedback *search.Contribution
+		want     [3]float64 // lexical, semantic, feedback
+	}{
+		{"without feedback", nil, [3]float64{0.75, 0.25, 0}},
+		{"feedback first", &search.Contribution{Normalized: 1}, [3]float64{0.5625, 0.1875, 0.25}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			match := newMatch(1, 1, 1, 1)
+			match.Feedback = c.feedback
+			match.SetWeights(0.25)
+			got := [3]float64{match.Lexical.Weight, match.Semantic.Weight}
+			if match.Feedback != nil {
+				got[2] = match.Feedback.Weight
+			}
+			if got != c.want {
+				t.Errorf("weights %v, want %v", got, c.want)
+			}
+			if fused := search.Fuse([]search.Match{match}); fused[0].Score != 1 {
+				t.Errorf("score %v of a match that is the best by everything, want 1", fused[0].Score)
+			}
+		})
+	}
+}
+
+func TestFuse(t *testing.T) {
+	t.Parallel()
+	matches := []search.Match{
+		newMatch(5, 1, 0.25, 0.25), // not the best of incident 1
+		newMatch(4, 2, 0.5, 0),
+		newMatch(3, 1, 0.5, 0.5),
+		newMatch(2, 3, 0, 0.5), // the score of signature 4
+		newMatch(1, 4, 0, 0),
+	}
+	for i := range matches {
+		matches[i].SetWeights(0.5)
+	}
+	type ranked struct {
+		Signature, Incident byte
+		Score               float64
+	}
+	var got []ranked
+	for _, match := range search.Fuse(matches) {
+		got = append(got, ranked{match.SignatureID[0], match.IncidentID[0], match.Score})
+	}
+	want := []ranked{{3, 1, 0.5}, {2, 3, 0.25}, {4, 2, 0.25}, {1, 4, 0}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("fused (-want +got):\n%s", diff)
+	}
+}
