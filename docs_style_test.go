@@ -68,3 +68,30 @@ func TestDecisions(t *testing.T) {
 		}
 	}
 }
+
+// TestReadmeListsEveryPackage demands a place for every package in README's table: by its path, or by its name in a row of its folder.
+func TestReadmeListsEveryPackage(t *testing.T) {
+	t.Parallel()
+	_, table, _ := strings.Cut(read(t, "README.md"), "## Packages")
+	table, _, _ = strings.Cut(table, "\n## ")
+	listed := map[string]bool{}
+	for _, row := range strings.Split(table, "\n") {
+		folder := ""
+		for _, name := range regexp.MustCompile("`([a-z/]+)`").FindAllStringSubmatch(row, -1) {
+			if parent, _, nested := strings.Cut(name[1], "/"); nested {
+				folder = parent
+			}
+			listed[name[1]], listed[folder+"/"+name[1]] = true, true
+		}
+	}
+	for _, f := range parse(t) {
+		folder := filepath.ToSlash(filepath.Dir(f.path))
+		if parts := strings.Split(folder, "/"); len(parts) > 2 {
+			folder = strings.Join(parts[:2], "/")
+		}
+		if folder != "." && !listed[folder] {
+			t.Errorf("README.md does not list %s", folder)
+			listed[folder] = true
+		}
+	}
+}
