@@ -10,36 +10,35 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgres/internal/dbsqlc"
 )
 
-// workflowBytes bounds the workflows of one answer, so that it fits into what Lambda may answer (6 MB) with their line breaks and quotes
-// escaped.
-const workflowBytes = 2 << 20
+// maxWorkflowBytes bounds the workflows of one call: with line breaks and quotes escaped they must fit into a Lambda response of 6 MB.
+const maxWorkflowBytes = 2 << 20
 
-// signaturesShown bounds an incident's Signatures: where workflows are written anew for each remediation there is one for each.
-const signaturesShown = 100
+// maxSignatures bounds the Signatures of an incident: if every remediation has a workflow of its own, each has its own signature.
+const maxSignatures = 100
 
-// Incident is what the filter leaves of one incident's remediations.
+// Incident holds the remediations of an incident that match a filter: their counts, and some of them.
 type Incident struct {
 	Counts
-	// Signatures are those of the remediations, by how many each has, at most 100: they differ in what was done.
+	// Signatures are the signatures of the remediations, the most frequent first, at most 100. They differ in the action taken.
 	Signatures []audit.ID
-	// Actions are the actions tried, in the order of their names.
+	// Actions are sorted by name.
 	Actions []ActionCounts
 	// Newest are the newest remediations, without their long texts, newest first.
 	Newest []audit.Stored
-	// Solved is the newest remediation that succeeded, nil if none did. Of its long texts it has the workflow, unless those of the incidents
-	// asked for before it leave no room for it.
+	// Solved is the newest remediation that succeeded, nil if none did. Of the long texts it has the workflow, as far as the workflows of all
+	// incidents fit into 2 MiB.
 	Solved *audit.Stored
 }
 
-// Counts tells how often, when, and with what outcome.
+// Counts is how often remediations occurred, when, and with which outcomes.
 type Counts struct {
 	Total               int64
 	FirstSeen, LastSeen time.Time
 	Outcome             audit.Outcome
 }
 
-// plus is what two counts tell together.
-func (c Counts) plus(more Counts) Counts {
+// sum is the counts of both together.
+func (c Counts) sum(more Counts) Counts {
 	if c.Total == 0 {
 		return more
 	}
@@ -61,8 +60,8 @@ type ActionCounts struct {
 	Counts
 }
 
-// Incidents answers, for each of the incidents, its remediations that the filter leaves: counted, and the newest of them. The
-// remediation except, if it is not nil, is in neither. An incident of which nothing is left has no entry.
+// Incidents returns, for each of the incidents, the counts of its remediations that match the filter, and the newest of them. It leaves out the
+// remediation with the id except, if not nil. An incident without a matching remediation has no entry.
 func (s *Store) Incidents(
 	ctx context.Context, incidents []audit.ID, f audit.Filter, newest int, except *string,
 ) (map[audit.ID]*Incident, error) {
@@ -79,29 +78,29 @@ func (s *Store) Incidents(
 			if found[row.IncidentID] == nil {
 				found[row.IncidentID] = &Incident{}
 			}
-			found[row.IncidentID].count(row)
+			found[row.IncidentID].addCounts(row)
 		}
 		rows, err := s.queries.IncidentRemediations(ctx, s.pool, dbsqlc.IncidentRemediationsParams{
-			Filter: filter, IncidentIds: incidents, Except: except, PerSignature: int64(newest), Budget: workflowBytes,
+			Filter: filter, IncidentIds: incidents, Except: except, PerSignature: int64(newest), Budget: maxWorkflowBytes,
 		})
 		for _, row := range rows {
-			// Written between the two statements: not counted, so not shown.
-			if of := found[row.IncidentID]; of != nil {
-				of.show(row)
+			// A remediation that was written between the two statements is not counted, so it is left out.
+			if incident := found[row.IncidentID]; incident != nil {
+				incident.addRemediation(row)
 			}
 		}
 		return found, err
 	})
 }
 
-// count adds what one action of one signature counts; they come with the most frequent first.
-func (i *Incident) count(row dbsqlc.IncidentOutcomesRow) {
+// addCounts adds the counts of one action of one signature. Rows arrive with the most frequent first.
+func (i *Incident) addCounts(row dbsqlc.IncidentOutcomesRow) {
 	counts := Counts{
 		Total: row.Occurrences, FirstSeen: row.FirstSeen.UTC(), LastSeen: row.LastSeen.UTC(),
 		Outcome: audit.Outcome{Success: row.Success, Failure: row.Failure},
 	}
-	i.Counts = i.plus(counts)
-	if len(i.Signatures) < signaturesShown && !slices.Contains(i.Signatures, row.SignatureID) {
+	i.Counts = i.sum(counts)
+	if len(i.Signatures) < maxSignatures && !slices.Contains(i.Signatures, row.SignatureID) {
 		i.Signatures = append(i.Signatures, row.SignatureID)
 	}
 	at, known := slices.BinarySearchFunc(i.Actions, row.ActionType, func(a ActionCounts, name string) int {
@@ -110,22 +109,22 @@ func (i *Incident) count(row dbsqlc.IncidentOutcomesRow) {
 	if !known {
 		i.Actions = slices.Insert(i.Actions, at, ActionCounts{ActionType: row.ActionType})
 	}
-	i.Actions[at].Counts = i.Actions[at].plus(counts)
+	i.Actions[at].Counts = i.Actions[at].sum(counts)
 }
 
-func (i *Incident) show(row dbsqlc.IncidentRemediationsRow) {
-	one := storedRemediation(dbsqlc.RemediationAudit{
+func (i *Incident) addRemediation(row dbsqlc.IncidentRemediationsRow) {
+	remediation := storedRemediation(dbsqlc.RemediationAudit{
 		ID: row.ID, RemediationID: row.RemediationID, Name: row.Name, Namespace: row.Namespace, ClusterName: row.ClusterName,
 		Environment: row.Environment, Severity: row.Severity, ActionType: row.ActionType, TargetResource: row.TargetResource,
 		Phase: row.Phase, Status: row.Status, StartTime: row.StartTime, EndTime: row.EndTime, DurationMs: row.DurationMs,
 		SignatureID: row.SignatureID,
 	})
 	if !row.Solved {
-		i.Newest = append(i.Newest, one)
+		i.Newest = append(i.Newest, remediation)
 		return
 	}
 	if row.WorkflowYaml != "" {
-		one.WorkflowYAML = &row.WorkflowYaml
+		remediation.WorkflowYAML = &row.WorkflowYaml
 	}
-	i.Solved = &one
+	i.Solved = &remediation
 }

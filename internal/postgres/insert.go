@@ -170,7 +170,7 @@ func (a *signatureArrays) add(signature audit.Signature) {
 	a.ids = append(a.ids, signature.ID)
 	a.incidents = append(a.incidents, signature.IncidentID)
 	a.texts = append(a.texts, signature.Text)
-	a.terms = append(a.terms, arrayText(document.Terms))
-	a.counts = append(a.counts, arrayText(document.Counts))
+	a.terms = append(a.terms, formatArray(document.Terms))
+	a.counts = append(a.counts, formatArray(document.Counts))
 	a.lengths = append(a.lengths, document.Length)
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgres/internal/dbsqlc"
 )
 
-// List reads a page of the remediations that the filter leaves, ordered by start_time and id. The page ends early when its records
-// hold PageBytes of free text; HasMore tells.
+// List returns a page of the remediations that match the filter, ordered by start_time and id. The page ends early, with HasMore set, once
+// its records hold PageBytes of free text.
 func (s *Store) List(ctx context.Context, f audit.Filter, p audit.PageRequest) (audit.Page[audit.Stored], error) {
 	params := listParams(f, p)
 	return retry(ctx, s, "list remediations", func(ctx context.Context) (audit.Page[audit.Stored], error) {
@@ -43,13 +43,13 @@ func listParams(f audit.Filter, p audit.PageRequest) dbsqlc.RemediationListParam
 	return params
 }
 
-// IncidentFilter selects rows of the incident_events view; since <= created_at < until.
+// IncidentFilter selects rows of the incident_events view, with Since <= created_at < Until.
 type IncidentFilter struct {
 	AlertNames, Namespaces, WorkflowStatuses []string
 	Since, Until                             *time.Time
 }
 
-// IncidentEvents reads a page of the incident_events view, newest first by created_at and id.
+// IncidentEvents returns a page of the incident_events view, newest first by created_at and id.
 func (s *Store) IncidentEvents(
 	ctx context.Context, f IncidentFilter, limit int, after *audit.Position,
 ) (audit.Page[audit.IncidentEvent], error) {

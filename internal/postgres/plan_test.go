@@ -52,7 +52,7 @@ func data() []string {
 		// Triggers do not fire here either.
 		fmt.Sprintf(`INSERT INTO signature (id, text, normalizer, length, analyzer)
 			SELECT md5('s' || s)::uuid, 'signature ' || s, %d, 10, 1 FROM generate_series(1, %d) AS s`, signature.Version, planSignatures),
-		postings("signature", 3), postings("word5", 10), postings("77", 1000),
+		maxPostings("signature", 3), maxPostings("word5", 10), maxPostings("77", 1000),
 		// And the words that nobody asks for, as a text has them.
 		fmt.Sprintf(`INSERT INTO signature_term (term, signature_id, count, length)
 			SELECT 100 * w + floor(100 * random() * random()), md5('s' || s)::uuid, 1, 10
@@ -84,8 +84,8 @@ func data() []string {
 	}
 }
 
-// postings makes one of so many signatures hold a word.
-func postings(word string, of int) string {
+// maxPostings makes one of so many signatures hold a word.
+func maxPostings(word string, of int) string {
 	return fmt.Sprintf(`INSERT INTO signature_term (term, signature_id, count, length)
 		SELECT %d, md5('s' || s)::uuid, 1, 10 FROM generate_series(1, %d, %d) AS s`, lexical.Analyze(word).Terms[0], planSignatures, of)
 }

@@ -2,15 +2,19 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/lexical"
 	"github.com/datastorage-service/datastorage/internal/postgres/internal/dbsqlc"
 )
 
-// exactBelow is how many matching remediations a filter may leave for a search to measure all their signatures instead of walking the
-// HNSW index: measured for the design, 7 ms against 43 ms where 0.07 % of a million match.
-const exactBelow = 10_000
+// maxExact is the largest number of matching remediations for which a search scores all their signatures instead of using the index.
+// Measured for the design: 7 ms against 43 ms if 0.07 % of a million match.
+const maxExact = 10_000
 
 // Nearest is a signature near the query. Distance is the cosine distance, 0 to 2.
 type Nearest struct {
@@ -20,19 +24,18 @@ type Nearest struct {
 	Distance    float64
 }
 
-// Nearest answers the signatures nearest to a unit vector of the store's model among those with a remediation that the filter
-// leaves, nearest first: limit of them whenever so many have a vector. If the model is not, or not any more, in the database, it is
-// ErrModelUnknown.
+// Nearest returns the signatures nearest to a unit vector of the store's model among those with a remediation that matches the filter,
+// nearest first: limit of them if so many have a vector. If the database does not have the model, it returns ErrModelUnknown.
 func (s *Store) Nearest(ctx context.Context, vector []float32, f audit.Filter, limit int) ([]Nearest, error) {
-	exact, err := s.fewMatch(ctx, f)
+	exact, err := s.isExactFaster(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	return s.nearest(ctx, vector, f, exact, limit)
+	return s.searchNearest(ctx, vector, f, exact, limit)
 }
 
-// nearest is Nearest by the exact route or by the index.
-func (s *Store) nearest(ctx context.Context, vector []float32, f audit.Filter, exact bool, limit int) ([]Nearest, error) {
+// searchNearest is Nearest with the route decided: exact, or by the HNSW index.
+func (s *Store) searchNearest(ctx context.Context, vector []float32, f audit.Filter, exact bool, limit int) ([]Nearest, error) {
 	return retry(ctx, s, "search", func(ctx context.Context) ([]Nearest, error) {
 		model, err := s.registered(ctx)
 		if err != nil {
@@ -45,12 +48,12 @@ func (s *Store) nearest(ctx context.Context, vector []float32, f audit.Filter, e
 		params.Exact = exact
 		rows, err := s.queries.SearchNearest(ctx, s.pool, params)
 		if err == nil && len(rows) < limit && !exact {
-			// The walk along the index ended before enough passed the filter: what matches is few or far away.
+			// The index search ended before enough signatures matched: they are few or far away.
 			params.Exact = true
 			rows, err = s.queries.SearchNearest(ctx, s.pool, params)
 		}
 		if err == nil && len(rows) == 0 {
-			// Nothing is also what there is of a model that was dropped a moment ago.
+			// A model that was dropped meanwhile has no vectors either.
 			err = s.stillRegistered(ctx, model)
 		}
 		nearest := make([]Nearest, len(rows))
@@ -61,14 +64,14 @@ func (s *Store) nearest(ctx context.Context, vector []float32, f audit.Filter, e
 	})
 }
 
-// fewMatch reports whether the exact route is the faster one.
-func (s *Store) fewMatch(ctx context.Context, f audit.Filter) (bool, error) {
+// isExactFaster reports whether so few remediations match that the exact route is faster than an index.
+func (s *Store) isExactFaster(ctx context.Context, f audit.Filter) (bool, error) {
 	if f.All() {
 		return false, nil
 	}
 	return retry(ctx, s, "count what matches", func(ctx context.Context) (bool, error) {
-		count, err := s.queries.RemediationCount(ctx, s.pool, dbsqlc.RemediationCountParams{Filter: filterJSON(f), MaxCount: exactBelow + 1})
-		return count <= exactBelow, err
+		count, err := s.queries.RemediationCount(ctx, s.pool, dbsqlc.RemediationCountParams{Filter: filterJSON(f), MaxCount: maxExact + 1})
+		return count <= maxExact, err
 	})
 }
 
@@ -77,4 +80,91 @@ func nearestParams(model dbsqlc.EmbeddingModel, vector []float32, f audit.Filter
 		Filter:     filterJSON(f),
 		Dimensions: model.Dimensions, ModelID: model.ID, Query: vector, PageSize: int64(limit),
 	}
+}
+
+// Retrieved holds the signatures that the two retrievers of a hybrid search found, each best first.
+type Retrieved struct {
+	// Nearest is from the semantic retriever.
+	Nearest []Nearest
+	// Lexical is from the lexical retriever; Scorer has weighed the query's terms.
+	Lexical []audit.ID
+	Scorer  *lexical.Scorer
+}
+
+// Retrieve returns what Nearest, and Weigh and Lexical, return for the same limit. They run concurrently as far as the pool has connections;
+// what the filter matches is counted once for both.
+func (s *Store) Retrieve(
+	ctx context.Context, vector []float32, query lexical.Query, f audit.Filter, limit int,
+) (found Retrieved, err error) {
+	var exact bool
+	var statistics lexical.Statistics
+	// A failure of one does not cancel the other: cancelling a query closes its connection.
+	var first, second errgroup.Group
+	first.Go(func() (err error) {
+		exact, err = s.isExactFaster(ctx, f)
+		return err
+	})
+	found.Scorer, statistics, err = s.Weigh(ctx, query)
+	if err := errors.Join(err, first.Wait()); err != nil {
+		return Retrieved{}, err
+	}
+	second.Go(func() (err error) {
+		found.Nearest, err = s.searchNearest(ctx, vector, f, exact, limit)
+		return err
+	})
+	found.Lexical, err = s.searchLexical(ctx, found.Scorer, statistics, f, exact, limit)
+	return found, errors.Join(err, second.Wait())
+}
+
+// Candidate is a signature with what every retriever needs to score it.
+type Candidate struct {
+	SignatureID audit.ID
+	IncidentID  audit.ID
+	Text        string
+	Document    lexical.Document
+	// Distance is the cosine distance from the query vector, 2 if the signature has no vector or the query none.
+	Distance float64
+}
+
+// Candidates returns signatures in the order of their ids. vector may be nil.
+func (s *Store) Candidates(ctx context.Context, signatures []audit.ID, vector []float32) ([]Candidate, error) {
+	return retry(ctx, s, "read candidates", func(ctx context.Context) ([]Candidate, error) {
+		params := dbsqlc.SearchCandidatesParams{Query: vector, Ids: signatures}
+		if vector != nil {
+			model, err := s.registered(ctx)
+			if err != nil {
+				return nil, err
+			}
+			params.ModelID = model.ID
+		}
+		rows, err := s.queries.SearchCandidates(ctx, s.pool, params)
+		candidates := make([]Candidate, len(rows))
+		for i, row := range rows {
+			document := lexical.Document{Counts: row.Counts, Length: row.Length}
+			for _, term := range row.Terms {
+				document.Terms = append(document.Terms, lexical.Term(term))
+			}
+			candidates[i] = Candidate{
+				SignatureID: row.ID, IncidentID: row.IncidentID, Text: row.Text, Document: document, Distance: row.Distance,
+			}
+		}
+		return candidates, err
+	})
+}
+
+// Alike returns the cosine distances of signatures from an example in the store's model, without the signatures that have no vector. The
+// map is empty if the example has none.
+func (s *Store) Alike(ctx context.Context, example audit.ID, signatures []audit.ID) (map[audit.ID]float64, error) {
+	return retry(ctx, s, "compare candidates", func(ctx context.Context) (map[audit.ID]float64, error) {
+		model, err := s.registered(ctx)
+		if err != nil {
+			return nil, err
+		}
+		rows, err := s.queries.SearchAlike(ctx, s.pool, dbsqlc.SearchAlikeParams{ModelID: model.ID, Example: example, Ids: signatures})
+		distances := make(map[audit.ID]float64, len(rows))
+		for _, row := range rows {
+			distances[row.SignatureID] = row.Distance
+		}
+		return distances, err
+	})
 }

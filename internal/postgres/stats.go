@@ -8,16 +8,16 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgres/internal/dbsqlc"
 )
 
-// SuccessRates counts how the remediations that the filter leaves ended, by the values of a dimension: best first, by the lower bound of
-// the Wilson interval, keys of which at least minSamples have ended; at most limit of them, and whether there are more. What it answers
-// is what the records say in one snapshot; where the filter is of time alone it need not read all of them.
+// SuccessRates counts how the remediations that match the filter ended, by their values in a dimension. It returns at most limit keys of which
+// at least minSamples have ended, ordered by the lower bound of the Wilson interval, best first, and whether there are more. The counts are
+// those of the records in one snapshot. With a filter by time alone it reads daily counts instead of the records.
 func (s *Store) SuccessRates(
 	ctx context.Context, d audit.Dimension, f audit.Filter, minSamples, limit int,
 ) (rates []audit.SuccessRate, hasMore bool, err error) {
 	rows, err := retry(ctx, s, "count successes", func(ctx context.Context) ([]dbsqlc.StatsRatesRow, error) {
 		if f.OnlyTime() {
 			return s.queries.StatsRates(ctx, s.pool, dbsqlc.StatsRatesParams{
-				Dimension: string(d), Since: f.Since, Until: f.Until, Edges: edges(f), MinSamples: int64(minSamples), PageSize: int64(limit) + 1,
+				Dimension: string(d), Since: f.Since, Until: f.Until, Edges: partialDays(f), MinSamples: int64(minSamples), PageSize: int64(limit) + 1,
 			})
 		}
 		filtered, err := s.queries.StatsRatesFiltered(ctx, s.pool, dbsqlc.StatsRatesFilteredParams{
@@ -40,13 +40,13 @@ func (s *Store) SuccessRates(
 	return rates, len(rows) > limit, nil
 }
 
-// Trend counts the remediations that the filter leaves by status in each of the buckets. starts are where these begin, in order; the
-// filter must have Since, in the first of them, and Until, in or after the last. It reads as SuccessRates does.
+// Trend counts the remediations that match the filter by status in each of the buckets. starts are the beginnings of the buckets in ascending
+// order; the filter MUST have Since, in the first bucket, and Until, in or after the last. It reads what SuccessRates reads.
 func (s *Store) Trend(ctx context.Context, starts []time.Time, f audit.Filter) ([]audit.StatusCounts, error) {
 	rows, err := retry(ctx, s, "count by time", func(ctx context.Context) ([]dbsqlc.StatsTrendRow, error) {
-		if f.OnlyTime() && quarters(starts) {
+		if f.OnlyTime() && areQuarterHours(starts) {
 			return s.queries.StatsTrend(ctx, s.pool, dbsqlc.StatsTrendParams{
-				Starts: starts, Since: f.Since, Until: f.Until, Edges: edges(f),
+				Starts: starts, Since: f.Since, Until: f.Until, Edges: partialDays(f),
 			})
 		}
 		filtered, err := s.queries.StatsTrendFiltered(ctx, s.pool, dbsqlc.StatsTrendFilteredParams{Filter: filterJSON(f), Starts: starts})
@@ -68,34 +68,34 @@ func (s *Store) Trend(ctx context.Context, starts []time.Time, f audit.Filter) (
 	return counts, nil
 }
 
-// ChangedDays are the days, as their first moments in UTC, whose counts RollUp is to make anew, newest first.
+// ChangedDays returns the days that RollUp must count again, as their first moments in UTC, newest first.
 func (s *Store) ChangedDays(ctx context.Context) ([]time.Time, error) {
 	return retry(ctx, s, "look for changed days", func(ctx context.Context) ([]time.Time, error) {
 		return s.queries.StatsChangedDays(ctx, s.pool)
 	})
 }
 
-// RollUp counts a day of UTC anew for SuccessRates and Trend, and answers whether that was needed still. No writer waits for it, and it
-// for none; another RollUp of the same day it waits for.
+// RollUp counts a day of UTC for SuccessRates and Trend if it has changed, and returns whether it had. It waits only for another RollUp of
+// the same day, and writers do not wait for it.
 func (s *Store) RollUp(ctx context.Context, day time.Time) (bool, error) {
 	return retry(ctx, s, "count a day", func(ctx context.Context) (bool, error) {
 		return s.queries.StatsRollUp(ctx, s.pool, dbsqlc.StatsRollUpParams{Day: day})
 	})
 }
 
-// edges are the days of UTC of which the filter leaves a part. Those are counted from the records.
-func edges(f audit.Filter) []time.Time {
-	edges := []time.Time{}
+// partialDays returns the days of UTC of which Since or Until cuts off a part.
+func partialDays(f audit.Filter) []time.Time {
+	days := []time.Time{}
 	for _, bound := range []*time.Time{f.Since, f.Until} {
 		if bound != nil && !bound.UTC().Truncate(24*time.Hour).Equal(*bound) {
-			edges = append(edges, bound.UTC().Truncate(24*time.Hour))
+			days = append(days, bound.UTC().Truncate(24*time.Hour))
 		}
 	}
-	return edges
+	return days
 }
 
-// quarters reports whether each of the times is a whole quarter of an hour.
-func quarters(times []time.Time) bool {
+// areQuarterHours reports whether each of the times is a whole quarter of an hour.
+func areQuarterHours(times []time.Time) bool {
 	for _, t := range times {
 		if !t.Truncate(15 * time.Minute).Equal(t) {
 			return false
