@@ -14,8 +14,8 @@ type Scope string
 // ScopePublic needs no identity. The other scopes are named in openapi.yaml.
 const ScopePublic Scope = ""
 
-// operation is an operation of openapi.yaml. The list of them is generated; a function serves some, and uses the rest to tell a wrong
-// method from a wrong path.
+// operation is an operation of openapi.yaml. The list of them is generated; a function serves some,
+// and uses the rest to tell a wrong method from a wrong path.
 type operation struct {
 	id, method, path string
 	scope            Scope
@@ -32,16 +32,16 @@ func findOperation(id string) (operation, bool) {
 	return operations[i], true
 }
 
-// allowedMethods returns the methods of a path, none when there is no such path.
+// allowedMethods returns the methods of a path, none if there is no such path.
 func allowedMethods(path string) []string {
-	methods := methodsOf(func(template string) bool { return template == path })
+	methods := methodsWhere(func(template string) bool { return template == path })
 	if methods == nil {
-		methods = methodsOf(func(template string) bool { return matchesTemplate(template, path) })
+		methods = methodsWhere(func(template string) bool { return matchesTemplate(template, path) })
 	}
 	return methods
 }
 
-func methodsOf(matches func(template string) bool) []string {
+func methodsWhere(matches func(template string) bool) []string {
 	var methods []string
 	for _, o := range operations {
 		if matches(o.path) {
@@ -64,11 +64,13 @@ func matchesTemplate(template, path string) bool {
 	return true
 }
 
-// wholeRequest is the value of the metrics' dimension field for an error of the request, or of a message, as a whole.
+// wholeRequest is the value of the metrics' dimension field for an error of the request, or of a
+// message, as a whole.
 const wholeRequest = "request"
 
-// ClosedSets returns what the metrics of a function may have in the dimensions operation, field and action: the names of openapi.yaml and
-// of the sanitisation. others are the operations of the function that are not in openapi.yaml.
+// ClosedSets returns what the metrics of a function may have in the dimensions operation, field and
+// action: the names of openapi.yaml and of the sanitisation. others are the operations of the
+// function that are not in openapi.yaml.
 func ClosedSets(others ...string) telemetry.ClosedSets {
 	sets := telemetry.ClosedSets{Operations: others, Fields: append([]string{wholeRequest}, requestFields...)}
 	for _, o := range operations {

@@ -10,56 +10,58 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 )
 
-// A cursor is base64url of version, time in microseconds (8 bytes), the row's key (16 bytes), and the first 16 bytes of an HMAC-SHA256
-// over those and over what the cursor belongs to: path, filters and order. The key is the database's, so a caller cannot make one.
+// A cursor is the base64url of a version, a time in microseconds (8 bytes), the key of the row (16 bytes)
+// and the first 16 bytes of an HMAC-SHA256 over these and the cursor's binding: path, filters and order.
+// The key of the HMAC is in the database, so that callers cannot forge cursors.
 const (
-	cursorVersion = 1
-	cursorPayload = 1 + 8 + 16
-	cursorMAC     = 16
+	cursorVersion     = 1
+	cursorPayloadSize = 1 + 8 + 16
+	cursorMACSize     = 16
 )
 
-// place is where a page ended: a time, and the key that breaks ties.
-type place struct {
+// cursorPosition is where a page ended: a time, and a key that breaks ties.
+type cursorPosition struct {
 	time time.Time
 	key  audit.ID
 }
 
-func rowPlace(t time.Time, id int64) place {
-	p := place{time: t}
+func rowCursorPosition(t time.Time, id int64) cursorPosition {
+	p := cursorPosition{time: t}
 	binary.BigEndian.PutUint64(p.key[8:], uint64(id))
 	return p
 }
 
-func (p place) position() *audit.Position {
+func (p cursorPosition) rowPosition() *audit.Position {
 	return &audit.Position{Time: p.time, ID: int64(binary.BigEndian.Uint64(p.key[8:]))}
 }
 
-func sealCursor(key []byte, binding string, p place) string {
-	raw := make([]byte, 0, cursorPayload+cursorMAC)
+func sealCursor(key []byte, binding string, p cursorPosition) string {
+	raw := make([]byte, 0, cursorPayloadSize+cursorMACSize)
 	raw = append(raw, cursorVersion)
 	raw = binary.BigEndian.AppendUint64(raw, uint64(p.time.UnixMicro()))
 	raw = append(raw, p.key[:]...)
-	raw = append(raw, cursorSum(key, binding, raw)...)
+	raw = append(raw, computeCursorMAC(key, binding, raw)...)
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
-// openCursor answers the place, or false for a cursor that this service did not make for this request.
-func openCursor(key []byte, binding, cursor string) (place, bool) {
+// openCursor returns the position of a cursor; ok is false if this service did not make it for the
+// binding.
+func openCursor(key []byte, binding, cursor string) (position cursorPosition, ok bool) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	if err != nil || len(raw) != cursorPayload+cursorMAC || raw[0] != cursorVersion {
-		return place{}, false
+	if err != nil || len(raw) != cursorPayloadSize+cursorMACSize || raw[0] != cursorVersion {
+		return cursorPosition{}, false
 	}
-	payload, sum := raw[:cursorPayload], raw[cursorPayload:]
-	if !hmac.Equal(sum, cursorSum(key, binding, payload)) {
-		return place{}, false
+	payload, sum := raw[:cursorPayloadSize], raw[cursorPayloadSize:]
+	if !hmac.Equal(sum, computeCursorMAC(key, binding, payload)) {
+		return cursorPosition{}, false
 	}
 	micros := int64(binary.BigEndian.Uint64(payload[1:9]))
-	return place{time: time.UnixMicro(micros).UTC(), key: audit.ID(payload[9:])}, true
+	return cursorPosition{time: time.UnixMicro(micros).UTC(), key: audit.ID(payload[9:])}, true
 }
 
-func cursorSum(key []byte, binding string, payload []byte) []byte {
+func computeCursorMAC(key []byte, binding string, payload []byte) []byte {
 	mac := hmac.New(sha256.New, key)
 	mac.Write(payload)
 	mac.Write([]byte(binding))
-	return mac.Sum(nil)[:cursorMAC]
+	return mac.Sum(nil)[:cursorMACSize]
 }

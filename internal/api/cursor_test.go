@@ -13,10 +13,10 @@ func cursorKey() []byte { return []byte("0123456789abcdef0123456789abcdef") }
 func TestCursorComesBack(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 678901000, time.UTC)
-	tests := []place{
-		rowPlace(at, 1),
-		rowPlace(audit.MinTime, 1<<62),
-		rowPlace(audit.MaxTime.Add(-time.Microsecond), 7),
+	tests := []cursorPosition{
+		rowCursorPosition(at, 1),
+		rowCursorPosition(audit.MinTime, 1<<62),
+		rowCursorPosition(audit.MaxTime.Add(-time.Microsecond), 7),
 		{time: at, key: audit.NewID(at)},
 	}
 	for _, want := range tests {
@@ -25,14 +25,14 @@ func TestCursorComesBack(t *testing.T) {
 			t.Errorf("%v became %v, %v", want, got, ok)
 		}
 	}
-	if got := rowPlace(at, 42).position(); got.ID != 42 || !got.Time.Equal(at) {
+	if got := rowCursorPosition(at, 42).rowPosition(); got.ID != 42 || !got.Time.Equal(at) {
 		t.Errorf("position %v", got)
 	}
 }
 
 func TestCursorOfAnotherIsRefused(t *testing.T) {
 	t.Parallel()
-	sealed := sealCursor(cursorKey(), "/v1/remediations?name=a", rowPlace(time.Unix(0, 0), 1))
+	sealed := sealCursor(cursorKey(), "/v1/remediations?name=a", rowCursorPosition(time.Unix(0, 0), 1))
 	if _, ok := openCursor(cursorKey(), "/v1/remediations?name=b", sealed); ok {
 		t.Error("a cursor of other filters was taken")
 	}
@@ -54,7 +54,7 @@ func TestCursorOfAnotherIsRefused(t *testing.T) {
 
 // FuzzCursor looks for a text that is taken for a cursor without having been made by sealCursor.
 func FuzzCursor(f *testing.F) {
-	sealed := sealCursor(cursorKey(), "b", rowPlace(time.Unix(0, 0), 1))
+	sealed := sealCursor(cursorKey(), "b", rowCursorPosition(time.Unix(0, 0), 1))
 	for _, seed := range []string{"", "AQ", sealed, sealed + "=", sealed[1:], sealed + sealed, "%00", "日本"} {
 		f.Add(seed)
 	}

@@ -8,195 +8,195 @@ import (
 	"github.com/datastorage-service/datastorage/internal/redact"
 )
 
-// MaxBatch is how many records a batch may hold.
+// MaxBatch is the largest number of records in a batch.
 const MaxBatch = 500
 
-// Remediation reads the body as a remediation, checked and sanitised.
+// Remediation reads, checks and redacts the body as a remediation.
 func (r *Request) Remediation() (*audit.Remediation, error) {
-	f, err := r.fields()
+	f, err := r.readBody()
 	if err != nil {
 		return nil, err
 	}
 	record, err := readRemediation(f, r.actions)
-	r.about(record.RemediationID)
+	r.setRemediationID(record.RemediationID)
 	return record, err
 }
 
-// Batched is one record of a batch: the remediation, or why it cannot be one.
-type Batched struct {
+// BatchItem is one record of a batch: a remediation, or the error of an invalid one.
+type BatchItem struct {
 	Remediation *audit.Remediation
 	Err         error
 }
 
-// Batch reads the body as a batch of remediations. The error is about the batch as a whole.
-func (r *Request) Batch() ([]Batched, error) {
-	f, err := r.fields()
+// Batch reads the body as a batch of remediations. An error concerns the batch as a whole.
+func (r *Request) Batch() ([]BatchItem, error) {
+	f, err := r.readBody()
 	if err != nil {
 		return nil, err
 	}
-	list := orZero(as[[]any](f, "records", f.required("records"), "an array of remediations"))
-	f.finish()
+	list := valueOrZero(typedValue[[]any](f, "records", f.readRequired("records"), "an array of remediations"))
+	f.reportUnread()
 	if list != nil && (len(list) == 0 || len(list) > MaxBatch) {
-		f.fault("records", audit.CodeSize, fmt.Sprintf("must hold 1 to %d remediations", MaxBatch))
+		f.addError("records", audit.CodeSize, fmt.Sprintf("must have 1 to %d remediations", MaxBatch))
 	}
-	if err := f.faults.Err(); err != nil {
+	if err := f.errs.Err(); err != nil {
 		return nil, err
 	}
-	batch := make([]Batched, len(list))
+	batch := make([]BatchItem, len(list))
 	for i, item := range list {
-		f := newFields(item, fmt.Sprintf("records[%d].", i), new(audit.ValidationErrors))
+		f := newFieldReader(item, fmt.Sprintf("records[%d].", i), new(audit.ValidationErrors))
 		batch[i].Remediation, batch[i].Err = readRemediation(f, r.actions)
 	}
 	return batch, nil
 }
 
-func readRemediation(f *fields, actions redact.Actions) (*audit.Remediation, error) {
+func readRemediation(f *fieldReader, actions redact.Actions) (*audit.Remediation, error) {
 	record := &audit.Remediation{
-		RemediationID:    f.text("remediation_id"),
-		Name:             f.text("name"),
-		Namespace:        f.text("namespace"),
-		ClusterName:      f.optionalText("cluster_name"),
-		Environment:      (*audit.Environment)(f.optionalText("environment")),
-		AlertFingerprint: f.optionalText("alert_fingerprint"),
-		ActionType:       f.text("action_type"),
-		TargetResource:   f.optionalText("target_resource"),
-		Phase:            audit.Phase(f.text("phase")),
-		Status:           audit.Status(f.text("status")),
-		StartTime:        f.time("start_time"),
-		EndTime:          f.optionalTime("end_time"),
-		DurationMS:       f.optionalInteger("duration_ms"),
-		ErrorMessage:     f.optionalText("error_message"),
-		WorkflowYAML:     f.optionalText("workflow_yaml"),
+		RemediationID:    f.readString("remediation_id"),
+		Name:             f.readString("name"),
+		Namespace:        f.readString("namespace"),
+		ClusterName:      f.readOptionalString("cluster_name"),
+		Environment:      (*audit.Environment)(f.readOptionalString("environment")),
+		AlertFingerprint: f.readOptionalString("alert_fingerprint"),
+		ActionType:       f.readString("action_type"),
+		TargetResource:   f.readOptionalString("target_resource"),
+		Phase:            audit.Phase(f.readString("phase")),
+		Status:           audit.Status(f.readString("status")),
+		StartTime:        f.readTime("start_time"),
+		EndTime:          f.readOptionalTime("end_time"),
+		DurationMS:       f.readOptionalInteger("duration_ms"),
+		ErrorMessage:     f.readOptionalString("error_message"),
+		WorkflowYAML:     f.readOptionalString("workflow_yaml"),
 	}
 	record.Severity = readSeverity(f)
-	return record, check(f, record, actions)
+	return record, checkRecord(f, record, actions)
 }
 
-// readSeverity leaves an absent severity to the domain; an empty one is not absent.
-func readSeverity(f *fields) audit.Severity {
-	severity := f.optionalText("severity")
+// readSeverity returns an empty severity if it is absent; audit sets its default.
+func readSeverity(f *fieldReader) audit.Severity {
+	severity := f.readOptionalString("severity")
 	if severity != nil && *severity == "" {
-		f.fault("severity", audit.CodeEmpty, "must not be empty")
+		f.addError("severity", audit.CodeEmpty, "must not be empty")
 	}
-	return audit.Severity(orZero(severity))
+	return audit.Severity(valueOrZero(severity))
 }
 
-// Update reads the body as an update of the path's remediation.
+// Update reads, checks and redacts the body as an update of the remediation in the path.
 func (r *Request) Update() (*audit.Update, error) {
-	f, err := r.fields()
+	f, err := r.readBody()
 	if err != nil {
 		return nil, err
 	}
-	return readUpdate(f, r.remediation(), r.actions)
+	return readUpdate(f, r.pathRemediationID(), r.actions)
 }
 
-func readUpdate(f *fields, remediationID string, actions redact.Actions) (*audit.Update, error) {
+func readUpdate(f *fieldReader, remediationID string, actions redact.Actions) (*audit.Update, error) {
 	update := &audit.Update{
 		RemediationID: remediationID,
-		Phase:         (*audit.Phase)(f.unclearable("phase")),
-		Status:        (*audit.Status)(f.unclearable("status")),
-		EndTime:       audit.Optional[time.Time]{Set: f.has("end_time"), Value: f.optionalTime("end_time")},
-		ErrorMessage:  audit.Optional[string]{Set: f.has("error_message"), Value: f.optionalText("error_message")},
-		WorkflowYAML:  audit.Optional[string]{Set: f.has("workflow_yaml"), Value: f.optionalText("workflow_yaml")},
+		Phase:         (*audit.Phase)(f.readNonNullString("phase")),
+		Status:        (*audit.Status)(f.readNonNullString("status")),
+		EndTime:       audit.Optional[time.Time]{Set: f.hasMember("end_time"), Value: f.readOptionalTime("end_time")},
+		ErrorMessage:  audit.Optional[string]{Set: f.hasMember("error_message"), Value: f.readOptionalString("error_message")},
+		WorkflowYAML:  audit.Optional[string]{Set: f.hasMember("workflow_yaml"), Value: f.readOptionalString("workflow_yaml")},
 	}
-	metadata := f.object("metadata")
-	if f.has("metadata") && f.members["metadata"] == nil {
-		f.fault("metadata", audit.CodeType, "must be an object")
+	metadata := f.readOptionalObject("metadata")
+	if f.hasMember("metadata") && f.members["metadata"] == nil {
+		f.addError("metadata", audit.CodeType, "must be an object")
 	}
-	f.finish()
+	f.reportUnread()
 	if f.members != nil {
-		update.Check(audit.Checker{Path: f.path, Errors: f.faults, Actions: actions}, metadata)
+		update.Check(audit.Checker{Path: f.path, Errors: f.errs, Actions: actions}, metadata)
 	}
-	return update, f.faults.Err()
+	return update, f.errs.Err()
 }
 
-// unclearable reads a text that may be left out but not null.
-func (f *fields) unclearable(name string) *string {
-	if f.has(name) && f.members[name] == nil {
-		f.fault(name, audit.CodeType, "must be a text")
+// readNonNullString returns a string, nil if it is absent. null is an error.
+func (f *fieldReader) readNonNullString(name string) *string {
+	if f.hasMember(name) && f.members[name] == nil {
+		f.addError(name, audit.CodeType, "must be a string")
 	}
-	return f.optionalText(name)
+	return f.readOptionalString(name)
 }
 
-// AIAnalysis reads the body as an AI analysis of the path's remediation.
+// AIAnalysis reads, checks and redacts the body as an AI analysis of the remediation in the path.
 func (r *Request) AIAnalysis() (*audit.AIAnalysis, error) {
-	f, err := r.fields()
+	f, err := r.readBody()
 	if err != nil {
 		return nil, err
 	}
-	return readAIAnalysis(f, r.remediation(), r.actions)
+	return readAIAnalysis(f, r.pathRemediationID(), r.actions)
 }
 
-func readAIAnalysis(f *fields, remediationID string, actions redact.Actions) (*audit.AIAnalysis, error) {
+func readAIAnalysis(f *fieldReader, remediationID string, actions redact.Actions) (*audit.AIAnalysis, error) {
 	record := &audit.AIAnalysis{
 		RemediationID:      remediationID,
-		AnalysisID:         f.text("analysis_id"),
-		Provider:           f.text("provider"),
-		Model:              f.text("model"),
-		ConfidenceScore:    f.optionalNumber("confidence_score"),
-		TokensUsed:         f.optionalInteger("tokens_used"),
-		AnalysisDurationMS: f.optionalInteger("analysis_duration_ms"),
+		AnalysisID:         f.readString("analysis_id"),
+		Provider:           f.readString("provider"),
+		Model:              f.readString("model"),
+		ConfidenceScore:    f.readOptionalNumber("confidence_score"),
+		TokensUsed:         f.readOptionalInteger("tokens_used"),
+		AnalysisDurationMS: f.readOptionalInteger("analysis_duration_ms"),
 	}
-	return record, check(f, record, actions)
+	return record, checkRecord(f, record, actions)
 }
 
-// Workflow reads the body as a workflow of the path's remediation.
+// Workflow reads, checks and redacts the body as a workflow of the remediation in the path.
 func (r *Request) Workflow() (*audit.Workflow, error) {
-	f, err := r.fields()
+	f, err := r.readBody()
 	if err != nil {
 		return nil, err
 	}
-	return readWorkflow(f, r.remediation(), r.actions)
+	return readWorkflow(f, r.pathRemediationID(), r.actions)
 }
 
-func readWorkflow(f *fields, remediationID string, actions redact.Actions) (*audit.Workflow, error) {
+func readWorkflow(f *fieldReader, remediationID string, actions redact.Actions) (*audit.Workflow, error) {
 	record := &audit.Workflow{
 		RemediationID:  remediationID,
-		WorkflowID:     f.text("workflow_id"),
-		Phase:          audit.WorkflowPhase(f.text("phase")),
-		TotalSteps:     f.integer("total_steps"),
-		CompletedSteps: f.integer("completed_steps"),
-		StartTime:      f.time("start_time"),
-		EndTime:        f.optionalTime("end_time"),
+		WorkflowID:     f.readString("workflow_id"),
+		Phase:          audit.WorkflowPhase(f.readString("phase")),
+		TotalSteps:     f.readInteger("total_steps"),
+		CompletedSteps: f.readInteger("completed_steps"),
+		StartTime:      f.readTime("start_time"),
+		EndTime:        f.readOptionalTime("end_time"),
 	}
-	return record, check(f, record, actions)
+	return record, checkRecord(f, record, actions)
 }
 
-// Execution reads the body as an execution of the path's remediation.
+// Execution reads, checks and redacts the body as an execution of the remediation in the path.
 func (r *Request) Execution() (*audit.Execution, error) {
-	f, err := r.fields()
+	f, err := r.readBody()
 	if err != nil {
 		return nil, err
 	}
-	return readExecution(f, r.remediation(), r.actions)
+	return readExecution(f, r.pathRemediationID(), r.actions)
 }
 
-func readExecution(f *fields, remediationID string, actions redact.Actions) (*audit.Execution, error) {
+func readExecution(f *fieldReader, remediationID string, actions redact.Actions) (*audit.Execution, error) {
 	record := &audit.Execution{
 		RemediationID:   remediationID,
-		WorkflowID:      f.text("workflow_id"),
-		ExecutionID:     f.text("execution_id"),
-		ActionType:      f.text("action_type"),
-		TargetResource:  f.optionalText("target_resource"),
-		ClusterName:     f.optionalText("cluster_name"),
-		Success:         f.boolean("success"),
-		StartTime:       f.time("start_time"),
-		EndTime:         f.optionalTime("end_time"),
-		ExecutionTimeMS: f.optionalInteger("execution_time_ms"),
-		ErrorMessage:    f.optionalText("error_message"),
+		WorkflowID:      f.readString("workflow_id"),
+		ExecutionID:     f.readString("execution_id"),
+		ActionType:      f.readString("action_type"),
+		TargetResource:  f.readOptionalString("target_resource"),
+		ClusterName:     f.readOptionalString("cluster_name"),
+		Success:         f.readBoolean("success"),
+		StartTime:       f.readTime("start_time"),
+		EndTime:         f.readOptionalTime("end_time"),
+		ExecutionTimeMS: f.readOptionalInteger("execution_time_ms"),
+		ErrorMessage:    f.readOptionalString("error_message"),
 	}
-	return record, check(f, record, actions)
+	return record, checkRecord(f, record, actions)
 }
 
-// check finishes reading a record: its metadata, the domain's rules, and what nobody asked for.
-func check(f *fields, record interface {
+// checkRecord reads the metadata, checks and redacts the record, and reports unread fields.
+func checkRecord(f *fieldReader, record interface {
 	Check(c audit.Checker, tree map[string]any)
 }, actions redact.Actions,
 ) error {
-	metadata := f.object("metadata")
+	metadata := f.readOptionalObject("metadata")
 	if f.members != nil {
-		record.Check(audit.Checker{Path: f.path, Errors: f.faults, Actions: actions}, metadata)
+		record.Check(audit.Checker{Path: f.path, Errors: f.errs, Actions: actions}, metadata)
 	}
-	f.finish()
-	return f.faults.Err()
+	f.reportUnread()
+	return f.errs.Err()
 }

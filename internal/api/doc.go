@@ -1,6 +1,7 @@
-// Package api is the wire: an API Gateway event becomes a domain value or faults, a domain value or an error becomes an answer.
-// Every status code of the service is decided here, in one table.
+// Package api translates between API Gateway and the domain: an event becomes a domain value or
+// validation errors, a domain value or an error becomes a response. It decides every status code of
+// the service, in one table.
 //
-// It knows the shapes of the API (its types are those of the client, generated from openapi.yaml) and of API Gateway's payload
-// format 2.0. It knows neither database nor embedding.
+// It knows the contract (openapi.yaml, from which its operations and the client's types are
+// generated) and API Gateway's payload format 2.0. It knows neither the database nor embeddings.
 package api

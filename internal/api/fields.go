@@ -11,103 +11,100 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 )
 
-// fields reads the members of a JSON object one by one, by name and type, and gathers every fault on the way.
-type fields struct {
+// fieldReader reads the members of a JSON object by name and type, and collects all validation
+// errors.
+type fieldReader struct {
 	members map[string]any
 	path    string
-	faults  *audit.ValidationErrors
+	errs    *audit.ValidationErrors
 	read    map[string]bool
 }
 
-// newFields starts reading an object; path stands before each name, for example "records[3].". Anything but an object is a fault.
-func newFields(tree any, path string, faults *audit.ValidationErrors) *fields {
+// newFieldReader returns a reader of tree, which must be an object. path precedes each name in an
+// error, for example "records[3].".
+func newFieldReader(tree any, path string, errs *audit.ValidationErrors) *fieldReader {
 	members, ok := tree.(map[string]any)
 	if !ok {
-		faults.Add(trimDot(path), audit.CodeType, "must be an object")
+		errs.Add(strings.TrimSuffix(path, "."), audit.CodeType, "must be an object")
 	}
-	return &fields{members: members, path: path, faults: faults, read: make(map[string]bool, len(members))}
+	return &fieldReader{members: members, path: path, errs: errs, read: make(map[string]bool, len(members))}
 }
 
-func trimDot(path string) string {
-	if path == "" {
-		return ""
-	}
-	return path[:len(path)-1]
-}
+func (f *fieldReader) addError(name, code, detail string) { f.errs.Add(f.path+name, code, detail) }
 
-func (f *fields) fault(name, code, detail string) { f.faults.Add(f.path+name, code, detail) }
-
-// get answers a member, nil when it is absent or null.
-func (f *fields) get(name string) any {
+// readAny returns the value of a member, nil if it is absent or null.
+func (f *fieldReader) readAny(name string) any {
 	f.read[name] = true
 	return f.members[name]
 }
 
-// required is get for a member that must be there; it names the fault when it is not.
-func (f *fields) required(name string) any {
-	value := f.get(name)
+// readRequired returns the value of a member, nil with an error if it is absent or null.
+func (f *fieldReader) readRequired(name string) any {
+	value := f.readAny(name)
 	if value == nil && f.members != nil {
-		f.fault(name, audit.CodeRequired, "must be given")
+		f.addError(name, audit.CodeRequired, "is required")
 	}
 	return value
 }
 
-// has reports whether the member is there, null or not.
-func (f *fields) has(name string) bool {
+// hasMember reports whether the member is present, null or not.
+func (f *fieldReader) hasMember(name string) bool {
 	_, ok := f.members[name]
 	return ok
 }
 
-// as reads a value as a T. nil stays nil: that it is missing has been said where it matters.
-func as[T any](f *fields, name string, value any, wanted string) *T {
+// typedValue returns value as a *T, or nil with a type error. It returns nil for nil, which
+// readRequired reports.
+func typedValue[T any](f *fieldReader, name string, value any, wanted string) *T {
 	if value == nil {
 		return nil
 	}
 	typed, ok := value.(T)
 	if !ok {
-		f.fault(name, audit.CodeType, "must be "+wanted)
+		f.addError(name, audit.CodeType, "must be "+wanted)
 		return nil
 	}
 	return &typed
 }
 
-func (f *fields) text(name string) string {
-	return orZero(as[string](f, name, f.required(name), "a text"))
+func (f *fieldReader) readString(name string) string {
+	return valueOrZero(typedValue[string](f, name, f.readRequired(name), "a string"))
 }
 
-func (f *fields) optionalText(name string) *string {
-	return as[string](f, name, f.get(name), "a text")
+func (f *fieldReader) readOptionalString(name string) *string {
+	return typedValue[string](f, name, f.readAny(name), "a string")
 }
 
-func (f *fields) boolean(name string) bool {
-	return orZero(as[bool](f, name, f.required(name), "true or false"))
+func (f *fieldReader) readBoolean(name string) bool {
+	return valueOrZero(typedValue[bool](f, name, f.readRequired(name), "true or false"))
 }
 
-func (f *fields) optionalBoolean(name string) bool {
-	return orZero(as[bool](f, name, f.get(name), "true or false"))
+func (f *fieldReader) readOptionalBoolean(name string) bool {
+	return valueOrZero(typedValue[bool](f, name, f.readAny(name), "true or false"))
 }
 
-func (f *fields) time(name string) time.Time {
-	return orZero(f.parseTime(name, as[string](f, name, f.required(name), "an RFC 3339 time")))
+func (f *fieldReader) readTime(name string) time.Time {
+	return valueOrZero(f.parseTime(name, typedValue[string](f, name, f.readRequired(name), "an RFC 3339 time")))
 }
 
-func (f *fields) optionalTime(name string) *time.Time {
-	return f.parseTime(name, as[string](f, name, f.get(name), "an RFC 3339 time"))
+func (f *fieldReader) readOptionalTime(name string) *time.Time {
+	return f.parseTime(name, typedValue[string](f, name, f.readAny(name), "an RFC 3339 time"))
 }
 
-func (f *fields) parseTime(name string, text *string) *time.Time {
+func (f *fieldReader) parseTime(name string, text *string) *time.Time {
 	if text == nil {
 		return nil
 	}
 	t, err := parseRFC3339(*text)
 	if err != nil {
-		f.fault(name, audit.CodeFormat, "must be an RFC 3339 time such as 2026-01-31T12:00:00Z")
+		f.addError(name, audit.CodeFormat, "must be an RFC 3339 time such as 2026-01-31T12:00:00Z")
 		return nil
 	}
 	return &t
 }
 
-// parseRFC3339 is strict, as time.Parse is not: that takes hours of one digit and commas before fractions (go.dev/issue/54580).
+// parseRFC3339 is stricter than time.Parse, which accepts hours of one digit and a comma before the
+// fraction (go.dev/issue/54580).
 func parseRFC3339(text string) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339Nano, text)
 	if err == nil && (text[len("2006-01-02T15")] != ':' || strings.Contains(text, ",")) {
@@ -116,25 +113,29 @@ func parseRFC3339(text string) (time.Time, error) {
 	return t, err
 }
 
-func (f *fields) integer(name string) int64 { return orZero(f.parseInteger(name, f.required(name))) }
+func (f *fieldReader) readInteger(name string) int64 {
+	return valueOrZero(f.parseInteger(name, f.readRequired(name)))
+}
 
-func (f *fields) optionalInteger(name string) *int64 { return f.parseInteger(name, f.get(name)) }
+func (f *fieldReader) readOptionalInteger(name string) *int64 {
+	return f.parseInteger(name, f.readAny(name))
+}
 
-func (f *fields) parseInteger(name string, value any) *int64 {
-	number := as[json.Number](f, name, value, "an integer")
+func (f *fieldReader) parseInteger(name string, value any) *int64 {
+	number := typedValue[json.Number](f, name, value, "an integer")
 	if number == nil {
 		return nil
 	}
 	if n, err := strconv.ParseInt(number.String(), 10, 64); err == nil {
 		return &n
 	}
-	// 1.0 and 1e3 are integers as well (JSON Schema, section 6.1.1).
+	// 1.0 and 1e3 are integers, too (JSON Schema, section 6.1.1).
 	x, err := number.Float64()
 	switch {
 	case err != nil || x != x || x > audit.MaxInteger || x < -audit.MaxInteger:
-		f.fault(name, audit.CodeRange, "must be from 0 to 9007199254740991")
+		f.addError(name, audit.CodeRange, "must be from 0 to 9007199254740991")
 	case x != float64(int64(x)):
-		f.fault(name, audit.CodeType, "must be an integer")
+		f.addError(name, audit.CodeType, "must be an integer")
 	default:
 		n := int64(x)
 		return &n
@@ -142,26 +143,26 @@ func (f *fields) parseInteger(name string, value any) *int64 {
 	return nil
 }
 
-func (f *fields) optionalNumber(name string) *float64 {
-	number := as[json.Number](f, name, f.get(name), "a number")
+func (f *fieldReader) readOptionalNumber(name string) *float64 {
+	number := typedValue[json.Number](f, name, f.readAny(name), "a number")
 	if number == nil {
 		return nil
 	}
 	x, err := number.Float64()
 	if err != nil {
-		f.fault(name, audit.CodeRange, "larger than a 64-bit floating-point number can be")
+		f.addError(name, audit.CodeRange, "must fit a 64-bit floating-point number")
 		return nil
 	}
 	return &x
 }
 
-// object answers the members of an object, nil when it is absent or null.
-func (f *fields) object(name string) map[string]any {
-	return orZero(as[map[string]any](f, name, f.get(name), "an object"))
+// readOptionalObject returns the members of an object, nil if it is absent or null.
+func (f *fieldReader) readOptionalObject(name string) map[string]any {
+	return valueOrZero(typedValue[map[string]any](f, name, f.readAny(name), "an object"))
 }
 
-// finish names every member that nobody read.
-func (f *fields) finish() {
+// reportUnread adds an error for each member that was not read.
+func (f *fieldReader) reportUnread() {
 	var unread []string
 	for name := range f.members {
 		if !f.read[name] {
@@ -170,18 +171,18 @@ func (f *fields) finish() {
 	}
 	slices.Sort(unread)
 	for _, name := range unread {
-		if slices.Contains(setByService, name) {
-			f.fault(name, audit.CodeReadOnly, "is set by the service and cannot be sent")
+		if slices.Contains(readOnlyFields, name) {
+			f.addError(name, audit.CodeReadOnly, "is set by the service and must not be sent")
 		} else {
-			f.faults.Add(audit.FieldPath(trimDot(f.path), name), audit.CodeUnknown, "no such field")
+			f.errs.Add(audit.FieldPath(strings.TrimSuffix(f.path, "."), name), audit.CodeUnknown, "unknown field")
 		}
 	}
 }
 
-// setByService are the fields that an answer has and a request must not.
-var setByService = []string{"id", "actor", "created_at", "updated_at", "signature_id", "event_id", "leaf_hash", "embedding"}
+// readOnlyFields are the fields of responses that requests must not have.
+var readOnlyFields = []string{"id", "actor", "created_at", "updated_at", "signature_id", "event_id", "leaf_hash", "embedding"}
 
-func orZero[T any](p *T) T {
+func valueOrZero[T any](p *T) T {
 	if p == nil {
 		var zero T
 		return zero

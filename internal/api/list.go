@@ -15,61 +15,64 @@ type ListQuery struct {
 	paging *Paging
 }
 
-// ListQuery reads the parameters of the list.
+// ListQuery reads the parameters of GET /v1/remediations.
 func (r *Request) ListQuery(ctx context.Context, key CursorKey, now time.Time) (*ListQuery, error) {
-	var faults audit.ValidationErrors
-	p := queryParameters(r.event.RawQueryString, &faults)
-	query := &ListQuery{Filter: p.filter(now)}
-	query.Page.Ascending = ascending(p)
-	query.Page.Total = p.flag("include_total")
-	paging, err := newPaging(ctx, r, p, key, true)
+	var errs audit.ValidationErrors
+	p := r.queryParameters(&errs)
+	query := &ListQuery{Filter: p.readFilter(now)}
+	query.Page.Ascending = readSortOrder(p)
+	query.Page.Total = p.readBoolean("include_total")
+	paging, err := readPaging(ctx, r, p, key, true)
 	if err != nil {
 		return nil, err
 	}
-	p.finish()
+	p.reportUnread()
 	query.paging = paging
 	query.Page.Limit, query.Page.Offset, query.Page.After = paging.Limit, paging.Offset, paging.Position()
-	return query, faults.Err()
+	return query, errs.Err()
 }
 
-// Respond writes the page that the query asked for.
+// Respond returns the requested page.
 func (q *ListQuery) Respond(rows audit.Page[audit.Stored]) (*Response, error) {
-	return answerPage(q.paging, rows, wireRemediation, func(s audit.Stored) place { return rowPlace(s.StartTime, s.ID) })
+	return pageResponse(q.paging, rows, wireRemediation, func(s audit.Stored) cursorPosition {
+		return rowCursorPosition(s.StartTime, s.ID)
+	})
 }
 
-func ascending(p *parameters) bool {
-	sort, ok := p.get("sort")
+func readSortOrder(p *parameterReader) (ascending bool) {
+	sort, ok := p.readString("sort")
 	if !ok {
 		return false
 	}
-	// A plus sign that was not percent-encoded arrives as a space.
+	// A plus sign that is not percent-encoded arrives as a space.
 	switch strings.Replace(sort, " ", "+", 1) {
 	case "start_time", "+start_time":
 		return true
 	case "-start_time":
 		return false
 	}
-	p.fault("sort", audit.CodeEnum, "must be start_time, +start_time or -start_time")
+	p.addError("sort", audit.CodeEnum, "must be one of start_time, +start_time, -start_time")
 	return false
 }
 
-// HistoryQuery reads whose history is asked for, and the parameters of its page.
+// HistoryQuery reads the remediation id and the parameters of GET
+// /v1/remediations/{remediation_id}/history.
 func (r *Request) HistoryQuery(ctx context.Context, key CursorKey) (string, *Paging, error) {
-	var faults audit.ValidationErrors
-	id := r.remediationID(&faults)
-	p := queryParameters(r.event.RawQueryString, &faults)
-	paging, err := newPaging(ctx, r, p, key, false)
+	var errs audit.ValidationErrors
+	id := r.readRemediationID(&errs)
+	p := r.queryParameters(&errs)
+	paging, err := readPaging(ctx, r, p, key, false)
 	if err != nil {
 		return "", nil, err
 	}
-	p.finish()
-	return id, paging, faults.Err()
+	p.reportUnread()
+	return id, paging, errs.Err()
 }
 
-// RespondHistory writes a page of a journal.
+// RespondHistory returns the requested page of a journal.
 func (p *Paging) RespondHistory(rows audit.Page[audit.HistoryEntry]) (*Response, error) {
-	return answerPage(p, rows, wireHistoryEntry, func(e audit.HistoryEntry) place {
-		return place{time: e.RecordedAt, key: e.EventID}
+	return pageResponse(p, rows, wireHistoryEntry, func(e audit.HistoryEntry) cursorPosition {
+		return cursorPosition{time: e.RecordedAt, key: e.EventID}
 	})
 }
 
@@ -80,25 +83,27 @@ type IncidentQuery struct {
 	*Paging
 }
 
-// IncidentQuery reads the parameters of the view's list.
+// IncidentQuery reads the parameters of GET /v1/incident-events.
 func (r *Request) IncidentQuery(ctx context.Context, key CursorKey, now time.Time) (*IncidentQuery, error) {
-	var faults audit.ValidationErrors
-	p := queryParameters(r.event.RawQueryString, &faults)
+	var errs audit.ValidationErrors
+	p := r.queryParameters(&errs)
 	query := &IncidentQuery{
-		AlertNames:       p.identifiers("alert_name", audit.MaxIdentifier),
-		Namespaces:       p.identifiers("namespace", audit.MaxIdentifier),
-		WorkflowStatuses: words(p, "workflow_status", audit.Statuses()),
+		AlertNames:       p.readIdentifiers("alert_name", audit.MaxIdentifier),
+		Namespaces:       p.readIdentifiers("namespace", audit.MaxIdentifier),
+		WorkflowStatuses: readEnumList(p, "workflow_status", audit.Statuses()),
 	}
-	query.Since, query.Until = p.window(now)
+	query.Since, query.Until = p.readTimeRange(now)
 	var err error
-	if query.Paging, err = newPaging(ctx, r, p, key, false); err != nil {
+	if query.Paging, err = readPaging(ctx, r, p, key, false); err != nil {
 		return nil, err
 	}
-	p.finish()
-	return query, faults.Err()
+	p.reportUnread()
+	return query, errs.Err()
 }
 
-// Respond writes the page that the query asked for.
+// Respond returns the requested page.
 func (q *IncidentQuery) Respond(rows audit.Page[audit.IncidentEvent]) (*Response, error) {
-	return answerPage(q.Paging, rows, wireIncidentEvent, func(e audit.IncidentEvent) place { return rowPlace(e.CreatedAt, e.ID) })
+	return pageResponse(q.Paging, rows, wireIncidentEvent, func(e audit.IncidentEvent) cursorPosition {
+		return rowCursorPosition(e.CreatedAt, e.ID)
+	})
 }

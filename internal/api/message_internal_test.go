@@ -14,13 +14,14 @@ func TestMessageField(t *testing.T) {
 	for path, want := range map[string]string{
 		"": "request", "kind": "request", "[3].kind": "request", "data": "request", "record.name": "name", "data[3].record.metadata.a": "metadata",
 	} {
-		if got := messageField(path); got != want {
+		if got := messageMetricField(path); got != want {
 			t.Errorf("%s is of %q, want %q", path, got, want)
 		}
 	}
 }
 
-// TestReasonHasNoMadeUpNames shows what a fault's line in the log says, and that the rest of a path stays out of it.
+// TestReasonHasNoMadeUpNames shows what a fault's line in the log says, and that the rest of a path
+// stays out of it.
 func TestReasonHasNoMadeUpNames(t *testing.T) {
 	t.Parallel()
 	for field, want := range map[string]string{

@@ -121,13 +121,13 @@ func TestMessageFaults(t *testing.T) {
 			}
 			err = message.Records[len(message.Records)-1].Err
 		}
-		var faults audit.ValidationErrors
-		if !errors.As(err, &faults) {
+		var errs audit.ValidationErrors
+		if !errors.As(err, &errs) {
 			t.Errorf("%.100s: %v", c.body, err)
 			continue
 		}
 		var got []string
-		for _, fault := range faults {
+		for _, fault := range errs {
 			got = append(got, fault.Field+" "+fault.Code)
 		}
 		if diff := cmp.Diff(c.want, got); diff != "" {
@@ -150,8 +150,8 @@ func TestMessageIsSanitized(t *testing.T) {
 	}
 }
 
-// FuzzMessage holds whatever arrives to the rules: a record is there or its error is, its text is what was sent, and a record that
-// is taken makes an entry.
+// FuzzMessage holds whatever arrives to the rules: a record is there or its error is, its text is
+// what was sent, and a record that is taken makes an entry.
 func FuzzMessage(f *testing.F) {
 	for _, text := range kinds() {
 		f.Add(text)
@@ -164,9 +164,9 @@ func FuzzMessage(f *testing.F) {
 	f.Add("[\xff\"\\ud800\"]")
 	f.Fuzz(func(t *testing.T, body string) {
 		message, err := decode(body, redact.Actions{})
-		var faults audit.ValidationErrors
+		var errs audit.ValidationErrors
 		if err != nil {
-			if !errors.As(err, &faults) || len(message.Records) > 0 {
+			if !errors.As(err, &errs) || len(message.Records) > 0 {
 				t.Errorf("%v with %d records", err, len(message.Records))
 			}
 			return
@@ -191,7 +191,7 @@ func FuzzMessage(f *testing.F) {
 			}
 			switch {
 			case record.Err != nil:
-				if !errors.As(record.Err, &faults) || record.Record != nil {
+				if !errors.As(record.Err, &errs) || record.Record != nil {
 					t.Errorf("the error is %v, with %v", record.Err, record.Record)
 				}
 			default:

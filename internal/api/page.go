@@ -15,65 +15,68 @@ import (
 const (
 	MaxPage     = 1000
 	defaultPage = 100
-	// MaxOffset ends offset paging where its cost stops being reasonable; a cursor goes on.
+	// MaxOffset limits offset paging, whose cost grows with the offset; a cursor has no limit.
 	MaxOffset = 1_000_000
 )
 
-// CursorKey answers the key that signs cursors.
+// CursorKey returns the key that signs cursors.
 type CursorKey func(context.Context) ([]byte, error)
 
-// Paging is what a list's parameters say about pages, and what the links of its answer need.
+// Paging is the page that a list's parameters ask for, and what the links of the response need.
 type Paging struct {
 	Limit  int
 	Offset int
 
 	byOffset   bool
-	after      *place
+	after      *cursorPosition
 	path       string
-	parameters *parameters
+	parameters *parameterReader
 	key        []byte
 }
 
-// newPaging reads limit, cursor and, where the list has it, offset. An error is the key's; faults go to the parameters.
-func newPaging(ctx context.Context, r *Request, p *parameters, key CursorKey, offsets bool) (*Paging, error) {
-	paging := &Paging{Limit: p.number("limit", 1, MaxPage, defaultPage), path: r.Path(), parameters: p}
-	if _, given := p.values["offset"]; given && offsets {
+// readPaging reads limit, cursor, consistency and, if allowed, offset. Validation errors go to p;
+// an error is that of the key.
+func readPaging(ctx context.Context, r *Request, p *parameterReader, key CursorKey, allowOffset bool) (*Paging, error) {
+	paging := &Paging{Limit: p.readInteger("limit", 1, MaxPage, defaultPage), path: r.Path(), parameters: p}
+	if _, given := p.values["offset"]; given && allowOffset {
 		paging.byOffset = true
-		paging.Offset = p.number("offset", 0, MaxOffset, 0)
+		paging.Offset = p.readInteger("offset", 0, MaxOffset, 0)
 	}
-	p.consistency()
-	cursor, given := p.get("cursor")
+	p.checkConsistency()
+	cursor, given := p.readString("cursor")
 	if given && paging.byOffset {
-		p.fault("offset", audit.CodeOrder, "cannot go with cursor")
+		p.addError("offset", audit.CodeOrder, "cannot be combined with cursor")
 	}
 	var err error
 	if paging.key, err = key(ctx); err != nil {
 		return nil, fmt.Errorf("read the cursor key: %w", err)
 	}
 	if given {
-		after, ok := openCursor(paging.key, paging.binding(), cursor)
+		after, ok := openCursor(paging.key, paging.cursorBinding(), cursor)
 		if !ok {
-			p.fault("cursor", audit.CodeMismatch, "is not a cursor of this service for this path, these filters and this order")
+			p.addError("cursor", audit.CodeMismatch, "must be a next_cursor of this path, with the same filters and order")
 		}
 		paging.after = &after
 	}
 	return paging, nil
 }
 
-// binding is what a cursor belongs to: the path, the filters and the order, not the size of the page, how it was reached or where it is read.
-func (p *Paging) binding() string {
-	return p.path + "?" + p.parameters.encode("cursor", "offset", "limit", "include_total", "consistency")
+// cursorBinding returns what a cursor is bound to: path, filters and order. Page size, offset and
+// consistency may change from page to page.
+func (p *Paging) cursorBinding() string {
+	return p.path + "?" + p.parameters.encodeWithout("cursor", "offset", "limit", "include_total", "consistency")
 }
 
-// Position is where the page before ended, nil on the first page.
+// Position returns the position of the last row of the previous page, nil on the first page.
 func (p *Paging) Position() *audit.Position {
 	if p.after == nil {
 		return nil
 	}
-	return p.after.position()
+	return p.after.rowPosition()
 }
 
-// HistoryPosition is where the previous page of a journal ended, nil on the first page.
+// HistoryPosition returns the position of the last entry of the previous page, nil on the first
+// page.
 func (p *Paging) HistoryPosition() *audit.HistoryPosition {
 	if p.after == nil {
 		return nil
@@ -86,43 +89,46 @@ type pageBody struct {
 	Pagination client.Pagination `json:"pagination"`
 }
 
-// pageMargin is what the pagination and the brackets of a page take at the most.
+// pageMargin is the most that the rest of the body takes, in bytes.
 const pageMargin = 10_000
 
-// answerPage writes a page. One whose records would make it too large to be sent ends before them: escaping can make a text several
-// times as long as it is stored.
-func answerPage[T, W any](p *Paging, rows audit.Page[T], wire func(T) W, at func(T) place) (*Response, error) {
+// pageResponse returns a page. It ends early if its records would exceed the size of a response:
+// JSON escapes can make a stored string several times longer.
+func pageResponse[T, W any](
+	p *Paging, rows audit.Page[T], wire func(T) W, positionOf func(T) cursorPosition,
+) (*Response, error) {
 	body := pageBody{Data: make([]json.RawMessage, 0, len(rows.Data))}
 	size := pageMargin
 	for _, row := range rows.Data {
 		record, err := json.Marshal(wire(row))
 		if err != nil {
-			return nil, fmt.Errorf("write a record: %w", err)
+			return nil, fmt.Errorf("encode a record: %w", err)
 		}
-		if size += len(record) + 1; size > maxAnswer && len(body.Data) > 0 {
+		if size += len(record) + 1; size > maxResponse && len(body.Data) > 0 {
 			rows.HasMore = true
 			break
 		}
 		body.Data = append(body.Data, record)
 	}
 	body.Pagination = client.Pagination{Limit: p.Limit, HasMore: rows.HasMore, Total: rows.Total}
-	answer := NewAnswer(http.StatusOK, nil)
+	response := NewResponse(http.StatusOK, nil)
 	if p.byOffset {
 		body.Pagination.Offset = &p.Offset
 	}
 	if rows.HasMore {
-		body.Pagination.NextCursor = sealCursor(p.key, p.binding(), at(rows.Data[len(body.Data)-1]))
-		answer.header("Link", p.link(body.Pagination.NextCursor, len(body.Data)))
+		body.Pagination.NextCursor = sealCursor(p.key, p.cursorBinding(), positionOf(rows.Data[len(body.Data)-1]))
+		response.setHeader("Link", p.nextLink(body.Pagination.NextCursor, len(body.Data)))
 	}
-	answer.Body = body
-	return answer, nil
+	response.Body = body
+	return response, nil
 }
 
-// link is the request for the page behind this one: by offset if this one was and offsets go so far, else by cursor.
-func (p *Paging) link(cursor string, rows int) string {
-	query := p.parameters.with("cursor", cursor, "offset")
+// nextLink returns the Link to the next page: by offset if this page was and MaxOffset allows it,
+// else by cursor.
+func (p *Paging) nextLink(cursor string, rows int) string {
+	query := p.parameters.encodeWith("cursor", cursor, "offset")
 	if next := p.Offset + rows; p.byOffset && next <= MaxOffset {
-		query = p.parameters.with("offset", strconv.Itoa(next), "cursor")
+		query = p.parameters.encodeWith("offset", strconv.Itoa(next), "cursor")
 	}
 	return "<" + p.path + "?" + query + `>; rel="next"`
 }

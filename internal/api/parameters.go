@@ -10,104 +10,146 @@ import (
 	"strings"
 	"time"
 
+	"github.com/datastorage-service/datastorage/client"
 	"github.com/datastorage-service/datastorage/internal/audit"
 )
 
-// parameters reads named text values one by one, from a query string or from the filters of a search, and gathers every fault.
-type parameters struct {
+// queryString is a parsed query string with the errors found while parsing it.
+type queryString struct {
 	values map[string]string
-	path   string // stands before each name in a fault
-	faults *audit.ValidationErrors
+	errs   audit.ValidationErrors
+}
+
+// parseQueryString parses the raw query string: API Gateway joins the values of a repeated parameter
+// with a comma, which would mean "or" in a filter.
+func parseQueryString(raw string) *queryString {
+	q := &queryString{values: map[string]string{}}
+	for pair := range strings.SplitSeq(raw, "&") {
+		if pair != "" {
+			q.addPair(pair)
+		}
+	}
+	return q
+}
+
+func (q *queryString) addPair(pair string) {
+	rawName, rawValue, _ := strings.Cut(pair, "=")
+	name, nameErr := url.QueryUnescape(rawName)
+	value, valueErr := url.QueryUnescape(rawValue)
+	name = strings.ToValidUTF8(name, "\uFFFD")
+	_, repeated := q.values[name]
+	switch {
+	case nameErr != nil:
+		q.errs.Add("", audit.CodeFormat, "the query string has a name with invalid percent-encoding")
+	case valueErr != nil:
+		q.errs.Add(audit.FieldPath("", name), audit.CodeFormat, "has invalid percent-encoding")
+	case repeated:
+		q.errs.Add(audit.FieldPath("", name), audit.CodeNotRepeatable, "must not be repeated; separate values by commas")
+	default:
+		q.values[name] = value
+	}
+}
+
+// parameterReader reads named string values, from a query string or from the filters of a search, and
+// collects all validation errors.
+type parameterReader struct {
+	values map[string]string
+	path   string // precedes each name in an error
+	errs   *audit.ValidationErrors
 	read   map[string]bool
 }
 
-// queryParameters parses the query string by itself: the gateway joins a parameter given twice with a comma, which would read as "or".
-func queryParameters(raw string, faults *audit.ValidationErrors) *parameters {
-	p := &parameters{values: map[string]string{}, faults: faults, read: map[string]bool{}}
-	if raw == "" {
-		return p
-	}
-	for pair := range strings.SplitSeq(raw, "&") {
-		key, value, _ := strings.Cut(pair, "=")
-		name, nameErr := url.QueryUnescape(key)
-		text, textErr := url.QueryUnescape(value)
-		name = strings.ToValidUTF8(name, "\uFFFD")
-		_, twice := p.values[name]
-		switch {
-		case pair == "":
-		case nameErr != nil:
-			p.faults.Add("", audit.CodeFormat, "the query string has a name that is not percent-encoded")
-		case textErr != nil:
-			p.faults.Add(audit.FieldPath("", name), audit.CodeFormat, "is not percent-encoded")
-			p.read[name] = true
-		case twice:
-			p.faults.Add(audit.FieldPath("", name), audit.CodeNotRepeatable, "may be given once; separate values by commas")
-		default:
-			p.values[name] = text
-		}
-	}
-	return p
+func newParameterReader(values map[string]string, path string, errs *audit.ValidationErrors) *parameterReader {
+	return &parameterReader{values: values, path: path, errs: errs, read: map[string]bool{}}
 }
 
-func (p *parameters) fault(name, code, detail string) { p.faults.Add(p.path+name, code, detail) }
+func (p *parameterReader) addError(name, code, detail string) { p.errs.Add(p.path+name, code, detail) }
 
-// get answers a value; ok is false when it is absent. Present and empty is a fault.
-func (p *parameters) get(name string) (value string, ok bool) {
+// readString returns a value; ok is false if it is absent or, with an error, empty.
+func (p *parameterReader) readString(name string) (value string, ok bool) {
 	p.read[name] = true
 	value, ok = p.values[name]
 	if ok && value == "" {
-		p.fault(name, audit.CodeEmpty, "must not be empty")
+		p.addError(name, audit.CodeEmpty, "must not be empty")
 		return "", false
 	}
 	return value, ok
 }
 
-// maxValues is how many values a filter may list.
+// maxValues is the number of values that a filter may have.
 const maxValues = 100
 
-// list answers the values of a filter, nil when it is absent.
-func (p *parameters) list(name string) []string {
-	value, ok := p.get(name)
+// readList returns the values of a filter, nil if it is absent.
+func (p *parameterReader) readList(name string) []string {
+	value, ok := p.readString(name)
 	if !ok {
 		return nil
 	}
 	values := strings.Split(value, ",")
 	if len(values) > maxValues {
-		p.fault(name, audit.CodeSize, fmt.Sprintf("lists more than %d values", maxValues))
+		p.addError(name, audit.CodeSize, fmt.Sprintf("must not have more than %d values", maxValues))
 		return nil
 	}
 	return values
 }
 
-func (p *parameters) identifiers(name string, limit int) []string {
-	before := len(*p.faults)
-	values := p.list(name)
+func (p *parameterReader) readIdentifiers(name string, limit int) []string {
+	before := len(*p.errs)
+	values := p.readList(name)
 	for _, value := range values {
-		if len(*p.faults) == before {
-			audit.Checker{Path: p.path, Errors: p.faults}.CheckIdentifier(name, value, limit)
+		if len(*p.errs) == before {
+			audit.Checker{Path: p.path, Errors: p.errs}.CheckIdentifier(name, value, limit)
 		}
 	}
 	return values
 }
 
-func words[T ~string](p *parameters, name string, set []T) []string {
-	values := p.list(name)
+// readEnum returns one value of a set, fallback if it is absent.
+func readEnum[T ~string](p *parameterReader, name string, set []T, fallback T) T {
+	value, ok := p.readString(name)
+	if !ok {
+		return fallback
+	}
+	if !slices.Contains(set, T(value)) {
+		p.addError(name, audit.CodeEnum, mustBeOneOf(set))
+	}
+	return T(value)
+}
+
+func mustBeOneOf[T ~string](set []T) string {
+	words := make([]string, len(set))
+	for i, word := range set {
+		words[i] = string(word)
+	}
+	return "must be one of " + strings.Join(words, ", ")
+}
+
+// readRequiredEnum returns one value of a set.
+func readRequiredEnum[T ~string](p *parameterReader, name string, set []T) T {
+	if _, given := p.values[name]; !given {
+		p.addError(name, audit.CodeRequired, "is required")
+	}
+	return readEnum(p, name, set, "")
+}
+
+// readEnumList returns the values of a filter, each of the set.
+func readEnumList[T ~string](p *parameterReader, name string, set []T) []string {
+	values := p.readList(name)
 	for _, value := range values {
 		if !slices.Contains(set, T(value)) {
-			p.fault(name, audit.CodeEnum, fmt.Sprintf("must be of %v", set))
+			p.addError(name, audit.CodeEnum, mustBeOneOf(set))
 			return nil
 		}
 	}
 	return values
 }
 
-func (p *parameters) numbers(name string) []int64 {
-	values := p.list(name)
+func (p *parameterReader) readPositiveIntegers(name string) []int64 {
 	var numbers []int64
-	for _, value := range values {
+	for _, value := range p.readList(name) {
 		n, err := strconv.ParseInt(value, 10, 64)
 		if err != nil || n < 1 {
-			p.fault(name, audit.CodeFormat, "must be numbers from 1 on")
+			p.addError(name, audit.CodeFormat, "must be positive integers")
 			return nil
 		}
 		numbers = append(numbers, n)
@@ -115,12 +157,12 @@ func (p *parameters) numbers(name string) []int64 {
 	return numbers
 }
 
-func (p *parameters) ids(name string) []audit.ID {
+func (p *parameterReader) readUUIDs(name string) []audit.ID {
 	var ids []audit.ID
-	for _, value := range p.list(name) {
+	for _, value := range p.readList(name) {
 		id, err := audit.ParseID(value)
 		if err != nil {
-			p.fault(name, audit.CodeFormat, "must be UUIDs")
+			p.addError(name, audit.CodeFormat, "must be UUIDs")
 			return nil
 		}
 		ids = append(ids, id)
@@ -128,70 +170,72 @@ func (p *parameters) ids(name string) []audit.ID {
 	return ids
 }
 
-func (p *parameters) number(name string, low, high, fallback int) int {
-	value, ok := p.get(name)
+// readInteger returns an integer from low to high, fallback if it is absent.
+func (p *parameterReader) readInteger(name string, low, high, fallback int) int {
+	value, ok := p.readString(name)
 	if !ok {
 		return fallback
 	}
 	n, err := strconv.Atoi(value)
 	switch {
-	case err != nil && !digits(value):
-		p.fault(name, audit.CodeFormat, "must be a whole number")
+	case err != nil && !isDecimal(value):
+		p.addError(name, audit.CodeFormat, "must be an integer")
 	case err != nil || n < low || n > high:
-		p.fault(name, audit.CodeRange, fmt.Sprintf("must be from %d to %d", low, high))
+		p.addError(name, audit.CodeRange, fmt.Sprintf("must be from %d to %d", low, high))
 	default:
 		return n
 	}
 	return fallback
 }
 
-func digits(s string) bool {
+func isDecimal(s string) bool {
 	s = strings.TrimPrefix(s, "-")
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }
 
-func (p *parameters) flag(name string) bool {
-	value, ok := p.get(name)
+func (p *parameterReader) readBoolean(name string) bool {
+	value, ok := p.readString(name)
 	if ok && value != "true" && value != "false" {
-		p.fault(name, audit.CodeEnum, "must be true or false")
+		p.addError(name, audit.CodeEnum, "must be true or false")
 	}
 	return value == "true"
 }
 
-// moment reads an RFC 3339 time, or a span back from now.
-func (p *parameters) moment(name string, now time.Time) *time.Time {
-	value, ok := p.get(name)
+// readTime returns an RFC 3339 time, or the time that a duration such as 7d lies before now. It is nil
+// if the parameter is absent.
+func (p *parameterReader) readTime(name string, now time.Time) *time.Time {
+	value, ok := p.readString(name)
 	if !ok {
 		return nil
 	}
-	// A plus sign that was not percent-encoded arrives as a space.
+	// A plus sign that is not percent-encoded arrives as a space.
 	t, err := parseRFC3339(strings.ReplaceAll(value, " ", "+"))
 	if err != nil {
-		t, err = back(value, now)
+		t, err = parseTimeAgo(value, now)
 	}
 	if err != nil {
-		p.fault(name, audit.CodeFormat, "must be an RFC 3339 time, or a span back from now such as 24h or 7d")
+		p.addError(name, audit.CodeFormat, "must be an RFC 3339 time, or a duration before now such as 24h or 7d")
 		return nil
 	}
 	if t.Before(audit.MinTime) || !t.Before(audit.MaxTime) {
-		p.fault(name, audit.CodeRange, "must be a time from 1970 to 9999")
+		p.addError(name, audit.CodeRange, "must be a time from 1970 to 9999")
 		return nil
 	}
 	t = audit.Microseconds(t)
 	return &t
 }
 
-var errNoSpan = errors.New("not a span of time")
+var errTimeAgo = errors.New("not a duration")
 
-// back reads a span such as 24h or 7d as the time that long before now.
-func back(value string, now time.Time) (time.Time, error) {
+// parseTimeAgo returns the time that lies a duration such as 24h or 7d before now.
+func parseTimeAgo(value string, now time.Time) (time.Time, error) {
 	units := map[byte]time.Duration{
 		's': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour, 'w': 7 * 24 * time.Hour,
 	}
 	unit, ok := units[value[len(value)-1]]
 	n, err := strconv.ParseUint(value[:len(value)-1], 10, 31)
 	if !ok || err != nil {
-		return time.Time{}, errNoSpan
+		return time.Time{}, errTimeAgo
 	}
 	if n > uint64(100*365*24*time.Hour/unit) {
 		return audit.MinTime, nil
@@ -199,58 +243,63 @@ func back(value string, now time.Time) (time.Time, error) {
 	return now.Add(-time.Duration(n) * unit), nil
 }
 
-func (p *parameters) window(now time.Time) (since, until *time.Time) {
-	since, until = p.moment("since", now), p.moment("until", now)
+func (p *parameterReader) readTimeRange(now time.Time) (since, until *time.Time) {
+	since, until = p.readTime("since", now), p.readTime("until", now)
 	if since != nil && until != nil && !since.Before(*until) {
-		p.fault("until", audit.CodeOrder, "must be after since")
+		p.addError("until", audit.CodeOrder, "must be after since")
 	}
 	return since, until
 }
 
-// filter reads the filters that list and search share.
-func (p *parameters) filter(now time.Time) audit.Filter {
+// readFilter reads the filters that lists, searches and statistics share.
+func (p *parameterReader) readFilter(now time.Time) audit.Filter {
 	f := audit.Filter{
-		IDs:               p.numbers("id"),
-		RemediationIDs:    p.identifiers("remediation_id", audit.MaxIdentifier),
-		Names:             p.identifiers("name", audit.MaxIdentifier),
-		Namespaces:        p.identifiers("namespace", audit.MaxIdentifier),
-		Phases:            words(p, "phase", audit.Phases()),
-		Statuses:          words(p, "status", audit.Statuses()),
-		Severities:        words(p, "severity", audit.Severities()),
-		Environments:      words(p, "environment", audit.Environments()),
-		ClusterNames:      p.identifiers("cluster_name", audit.MaxIdentifier),
-		ActionTypes:       p.identifiers("action_type", audit.MaxActionType),
-		AlertFingerprints: p.identifiers("alert_fingerprint", audit.MaxIdentifier),
-		TargetResources:   p.identifiers("target_resource", audit.MaxTarget),
-		SignatureIDs:      p.ids("signature_id"),
+		IDs:               p.readPositiveIntegers("id"),
+		RemediationIDs:    p.readIdentifiers("remediation_id", audit.MaxIdentifier),
+		Names:             p.readIdentifiers("name", audit.MaxIdentifier),
+		Namespaces:        p.readIdentifiers("namespace", audit.MaxIdentifier),
+		Phases:            readEnumList(p, "phase", audit.Phases()),
+		Statuses:          readEnumList(p, "status", audit.Statuses()),
+		Severities:        readEnumList(p, "severity", audit.Severities()),
+		Environments:      readEnumList(p, "environment", audit.Environments()),
+		ClusterNames:      p.readIdentifiers("cluster_name", audit.MaxIdentifier),
+		ActionTypes:       p.readIdentifiers("action_type", audit.MaxActionType),
+		AlertFingerprints: p.readIdentifiers("alert_fingerprint", audit.MaxIdentifier),
+		TargetResources:   p.readIdentifiers("target_resource", audit.MaxTarget),
+		SignatureIDs:      p.readUUIDs("signature_id"),
 	}
-	f.Since, f.Until = p.window(now)
+	f.Since, f.Until = p.readTimeRange(now)
 	return f
 }
 
-// finish names every parameter that nobody read.
-func (p *parameters) finish() {
+// checkConsistency adds an error for an invalid value; Request.Strong reads it.
+func (p *parameterReader) checkConsistency() {
+	readEnum(p, "consistency", []client.Consistency{client.ConsistencyEventual, client.ConsistencyStrong}, "")
+}
+
+// reportUnread adds an error for each parameter that was not read.
+func (p *parameterReader) reportUnread() {
 	for _, name := range slices.Sorted(maps.Keys(p.values)) {
 		if !p.read[name] {
-			p.faults.Add(audit.FieldPath(trimDot(p.path), name), audit.CodeUnknown, "no such parameter")
+			p.errs.Add(audit.FieldPath(strings.TrimSuffix(p.path, "."), name), audit.CodeUnknown, "unknown parameter")
 		}
 	}
 }
 
-// encode writes the parameters back as a query string, sorted, but for those named.
-func (p *parameters) encode(without ...string) string {
+// encodeWithout returns the parameters as a query string, sorted, without the named ones.
+func (p *parameterReader) encodeWithout(names ...string) string {
 	values := url.Values{}
 	for name, value := range p.values {
-		if !slices.Contains(without, name) {
+		if !slices.Contains(names, name) {
 			values.Set(name, value)
 		}
 	}
 	return values.Encode()
 }
 
-// with is encode with one value changed and another left out.
-func (p *parameters) with(name, value, without string) string {
-	changed := parameters{values: maps.Clone(p.values)}
+// encodeWith returns the parameters as a query string, with one set to a value and another left out.
+func (p *parameterReader) encodeWith(name, value, without string) string {
+	changed := parameterReader{values: maps.Clone(p.values)}
 	changed.values[name] = value
-	return changed.encode(without)
+	return changed.encodeWithout(without)
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -12,136 +13,153 @@ import (
 )
 
 var (
-	errUnauthenticated = errors.New("the request carries no identity")
-	errForbidden       = errors.New("not allowed")
-	errMediaType       = errors.New("the body must be application/json in UTF-8; send the header Content-Type: application/json")
-	errTooLarge        = fmt.Errorf("the body is larger than %d bytes", MaxBody)
-	errAnswerTooLarge  = errors.New("the answer would be larger than can be sent; ask for less with limit or per_signature")
-	errRoute           = errors.New("there is no such path")
+	errUnauthenticated  = errors.New("the request has no identity")
+	errForbidden        = errors.New("not allowed")
+	errMediaType        = errors.New("the body must be JSON in UTF-8, with the header Content-Type: application/json")
+	errTooLarge         = fmt.Errorf("the body must not be larger than %d bytes", MaxBody)
+	errResponseTooLarge = errors.New("the response exceeds 5.5 MB; lower limit or per_signature")
+	errRoute            = errors.New("no such path")
 )
 
-// methodError is a known path with a method it does not have.
-type methodError struct{ allow []string }
+// methodError is a method that a known path does not have.
+type methodError struct{ allowed []string }
 
-func (e methodError) Error() string { return "this path has " + strings.Join(e.allow, ", ") }
+func (e methodError) Error() string { return "the path allows " + strings.Join(e.allowed, ", ") }
 
-func noRoute(method, path string) error {
-	allow := allowedMethods(path)
-	if allow == nil || slices.Contains(allow, method) {
+func routeError(method, path string) error {
+	allowed := allowedMethods(path)
+	if allowed == nil || slices.Contains(allowed, method) {
 		return errRoute
 	}
-	return methodError{allow: allow}
+	return methodError{allowed}
 }
 
-// row is one kind of problem. Its type is a URN, stable, for programs; the title never changes with the occurrence (RFC 9457).
-type row struct {
+// problemKind is a type of problem (RFC 9457). name ends its type, a URN that never changes; title is the
+// same for every occurrence.
+type problemKind struct {
 	status int
 	name   string
 	title  string
 }
 
-// status is the table: every error of the service, the first that fits.
-func status(err error) row {
-	var faults audit.ValidationErrors
-	var contradiction audit.Contradiction
-	var method methodError
+// classifyError maps every error of the service to its problem; the first case that matches wins.
+func classifyError(err error) problemKind {
+	_, contradicts := errors.AsType[audit.Contradiction](err)
+	_, wrongMethod := errors.AsType[methodError](err)
+	errs := findValidationErrors(err)
 	switch {
-	case errors.As(err, &contradiction):
-		return row{http.StatusUnprocessableEntity, "unprocessable", "The stored record does not allow these values"}
-	case errors.As(err, &faults) && tooLarge(faults), errors.Is(err, errTooLarge):
-		return row{http.StatusRequestEntityTooLarge, "too-large", "The request is too large"}
-	case errors.As(err, &faults):
-		return row{http.StatusBadRequest, "invalid", "The request is not valid"}
-	case errors.Is(err, errAnswerTooLarge):
-		return row{http.StatusBadRequest, "answer-too-large", "The answer would be too large"}
+	case contradicts:
+		return problemKind{http.StatusUnprocessableEntity, "unprocessable", "The stored record does not allow these values"}
+	case hasSizeError(errs), errors.Is(err, errTooLarge):
+		return problemKind{http.StatusRequestEntityTooLarge, "too-large", "The request is too large"}
+	case errs != nil:
+		return problemKind{http.StatusBadRequest, "invalid", "The request is not valid"}
+	case errors.Is(err, errResponseTooLarge):
+		return problemKind{http.StatusBadRequest, "answer-too-large", "The response would be too large"}
 	case errors.Is(err, errUnauthenticated):
-		return row{http.StatusUnauthorized, "unauthenticated", "Authentication is required"}
+		return problemKind{http.StatusUnauthorized, "unauthenticated", "Authentication is required"}
 	case errors.Is(err, errForbidden):
-		return row{http.StatusForbidden, "forbidden", "The caller may not do this"}
+		return problemKind{http.StatusForbidden, "forbidden", "The caller is not allowed to do this"}
 	case errors.Is(err, errRoute), errors.Is(err, audit.ErrNotFound):
-		return row{http.StatusNotFound, "not-found", "Not found"}
-	case errors.As(err, &method):
-		return row{http.StatusMethodNotAllowed, "method-not-allowed", "The path does not have this method"}
+		return problemKind{http.StatusNotFound, "not-found", "Not found"}
+	case wrongMethod:
+		return problemKind{http.StatusMethodNotAllowed, "method-not-allowed", "The path does not allow this method"}
 	case errors.Is(err, audit.ErrConflict):
-		return row{http.StatusConflict, "conflict", "The stored record does not allow this"}
+		return problemKind{http.StatusConflict, "conflict", "The stored record does not allow this"}
 	case errors.Is(err, errMediaType):
-		return row{http.StatusUnsupportedMediaType, "unsupported-media-type", "The content type is not supported"}
+		return problemKind{http.StatusUnsupportedMediaType, "unsupported-media-type", "The content type is not supported"}
 	case errors.Is(err, audit.ErrRefused):
-		return row{http.StatusUnprocessableEntity, "refused", "The record breaks a rule of the database"}
-	case errors.Is(err, audit.ErrUnavailable), expired(err):
-		return row{http.StatusServiceUnavailable, "unavailable", "Temporarily unavailable"}
+		return problemKind{http.StatusUnprocessableEntity, "refused", "The record violates a constraint of the database"}
+	case errors.Is(err, audit.ErrUnavailable), isContextError(err):
+		return problemKind{http.StatusServiceUnavailable, "unavailable", "Temporarily unavailable"}
 	default:
-		return row{http.StatusInternalServerError, "internal", "Internal error"}
+		return problemKind{http.StatusInternalServerError, "internal", "Internal error"}
 	}
 }
 
-func tooLarge(faults audit.ValidationErrors) bool {
-	return slices.ContainsFunc(faults, func(f audit.ValidationError) bool { return f.Code == audit.CodeSize && f.Field == "" })
+// hasSizeError reports whether the request as a whole is too large.
+func hasSizeError(errs audit.ValidationErrors) bool {
+	return slices.ContainsFunc(errs, func(e audit.ValidationError) bool {
+		return e.Code == audit.CodeSize && e.Field == ""
+	})
 }
 
-// retryAfter is the wait that is asked for with 503, in seconds: as long as a database fail-over's first moments, short
+// isContextError reports whether the time of the request ended, or its caller cancelled.
+func isContextError(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+}
+
+// retryAfter is the Retry-After of a 503, in seconds: long enough for a database failover to begin, short
 // enough for a caller that waits.
 const retryAfter = "2"
 
-// problemAnswer turns an error into an RFC 9457 answer.
-func problemAnswer(r *Request, err error) *Response {
-	problem := problemOf(r, err)
-	answer := &Response{Status: problem.Status, Body: problem, contentType: "application/problem+json"}
-	var method methodError
+// problemResponse returns the response to an error (RFC 9457).
+func problemResponse(r *Request, err error) *Response {
+	problem := requestProblem(r, err)
+	response := &Response{Status: problem.Status, Body: problem, contentType: "application/problem+json"}
+	method, wrongMethod := errors.AsType[methodError](err)
 	switch {
-	case errors.As(err, &method):
-		answer.header("Allow", strings.Join(method.allow, ", "))
+	case wrongMethod:
+		response.setHeader("Allow", strings.Join(method.allowed, ", "))
 	case problem.Status == http.StatusServiceUnavailable:
-		answer.header("Retry-After", retryAfter)
+		response.setHeader("Retry-After", retryAfter)
 	case problem.Status == http.StatusUnauthorized:
-		answer.header("WWW-Authenticate", "Bearer")
+		response.setHeader("WWW-Authenticate", "Bearer")
 	}
-	return answer
+	return response
 }
 
-func problemOf(r *Request, err error) *client.Problem {
-	r.reportFaults(faultsOf(err))
+// requestProblem returns the problem of one request, or of one record of a batch, and counts its
+// validation errors.
+func requestProblem(r *Request, err error) *client.Problem {
+	r.reportErrors(findValidationErrors(err))
 	problem := Problem(err)
 	problem.Instance, problem.RequestID = r.Path(), r.ID()
 	return problem
 }
 
-// Problem is an error as the service tells it: nothing of a driver, of SQL or of the values that were sent.
+// Problem returns the public form of an error, without driver messages, SQL or values of the request.
 func Problem(err error) *client.Problem {
-	row := status(err)
+	kind := classifyError(err)
 	problem := &client.Problem{
-		Type: "urn:datastorage:problem:" + row.name, Title: row.title, Status: row.status, Detail: detail(row.status, err),
+		Type:   "urn:datastorage:problem:" + kind.name,
+		Title:  kind.title,
+		Status: kind.status,
+		Detail: problemDetail(kind.status, err),
 	}
-	if faults := faultsOf(err); faults != nil {
-		problem.Errors = mapped(faults, func(f audit.ValidationError) client.FieldError {
-			return client.FieldError{Field: f.Field, Code: f.Code, Detail: f.Detail}
+	if errs := findValidationErrors(err); errs != nil {
+		problem.Errors = convertSlice(errs, func(e audit.ValidationError) client.FieldError {
+			return client.FieldError{Field: e.Field, Code: e.Code, Detail: e.Detail}
 		})
 	}
 	return problem
 }
 
-func faultsOf(err error) audit.ValidationErrors {
-	var faults audit.ValidationErrors
-	errors.As(err, &faults)
-	return faults
+// findValidationErrors returns nil if err has none.
+func findValidationErrors(err error) audit.ValidationErrors {
+	errs, _ := errors.AsType[audit.ValidationErrors](err)
+	return errs
 }
 
-// detail is the sentence for the caller. Errors of dependencies say nothing here: their text is the log's.
-func detail(status int, err error) string {
-	var conflict audit.Conflict
+// problemDetail explains the error to the caller. The message of a dependency's error is only logged.
+func problemDetail(status int, err error) string {
+	conflict, conflicts := errors.AsType[audit.Conflict](err)
+	errs := findValidationErrors(err)
 	switch {
-	case errors.As(err, &conflict):
+	case conflicts:
 		return conflict.Error()
 	case errors.Is(err, audit.ErrNotFound):
 		return audit.ErrNotFound.Error()
 	case errors.Is(err, audit.ErrRefused):
 		return audit.ErrRefused.Error()
 	case status == http.StatusServiceUnavailable:
-		return "A dependency did not answer in time. The same request may be sent again: nothing is stored twice."
+		return "A dependency did not respond in time. Retrying the same request is safe: nothing is stored twice."
 	case status == http.StatusInternalServerError:
-		return "A fault of the service; it is in the log under the request_id."
-	case faultsOf(err) != nil:
-		return fmt.Sprintf("%d of the values sent cannot be accepted; see errors.", len(faultsOf(err)))
+		return "A bug in the service; the log has the cause under the request_id."
+	case len(errs) == 1:
+		return "One value is not valid; see errors."
+	case errs != nil:
+		return fmt.Sprintf("%d values are not valid; see errors.", len(errs))
 	default:
 		return err.Error()
 	}

@@ -22,21 +22,22 @@ import (
 // inside is what a dependency's error says, and no caller may read.
 var errInside = errors.New("dial tcp 10.0.0.7:5432: password authentication failed for user app (SQLSTATE 28P01)")
 
-// TestProblems holds the answer to every kind of error: its status, its type, its headers, and that it tells nothing from inside.
+// TestProblems holds the answer to every kind of error: its status, its type, its headers, and that
+// it tells nothing from inside.
 func TestProblems(t *testing.T) {
 	t.Parallel()
-	faults := audit.ValidationErrors{{Field: "name", Code: audit.CodeEmpty, Detail: "must not be empty"}}
+	errs := audit.ValidationErrors{{Field: "name", Code: audit.CodeEmpty, Detail: "must not be empty"}}
 	for name, c := range map[string]struct {
 		err     error
 		status  int
 		kind    string
 		headers map[string]string
-		faults  int
+		errs    int
 	}{
-		"faults":                 {fmt.Errorf("read: %w", faults), 400, "invalid", nil, 1},
+		"faults":                 {fmt.Errorf("read: %w", errs), 400, "invalid", nil, 1},
 		"a body too large":       {errTooLarge, 413, "too-large", nil, 0},
 		"a body found too large": {audit.ValidationErrors{{Code: audit.CodeSize, Detail: "larger"}}, 413, "too-large", nil, 1},
-		"an answer too large":    {errAnswerTooLarge, 400, "answer-too-large", nil, 0},
+		"an answer too large":    {errResponseTooLarge, 400, "answer-too-large", nil, 0},
 		"nobody":                 {errUnauthenticated, 401, "unauthenticated", map[string]string{"Www-Authenticate": "Bearer"}, 0},
 		"a lacking scope":        {fmt.Errorf("%w: the token lacks the scope x", errForbidden), 403, "forbidden", nil, 0},
 		"no path":                {errRoute, 404, "not-found", nil, 0},
@@ -44,7 +45,7 @@ func TestProblems(t *testing.T) {
 		"a wrong method":         {methodError{[]string{"GET", "POST"}}, 405, "method-not-allowed", map[string]string{"Allow": "GET, POST"}, 0},
 		"a conflict":             {fmt.Errorf("append: %w", audit.Conflict("stored already")), 409, "conflict", nil, 0},
 		"a media type":           {errMediaType, 415, "unsupported-media-type", nil, 0},
-		"a stored contradiction": {fmt.Errorf("append: %w", audit.Contradiction{Errors: faults}), 422, "unprocessable", nil, 1},
+		"a stored contradiction": {fmt.Errorf("append: %w", audit.Contradiction{Errors: errs}), 422, "unprocessable", nil, 1},
 		"refused":                {fmt.Errorf("append: %w: %w", audit.ErrRefused, errInside), 422, "refused", nil, 0},
 		"unavailable":            {fmt.Errorf("append: %w: %w", audit.ErrUnavailable, errInside), 503, "unavailable", map[string]string{"Retry-After": "2"}, 0},
 		"out of time":            {fmt.Errorf("%w: %w", errInside, context.DeadlineExceeded), 503, "unavailable", map[string]string{"Retry-After": "2"}, 0},
@@ -55,7 +56,7 @@ func TestProblems(t *testing.T) {
 			t.Parallel()
 			request := &Request{event: events.APIGatewayV2HTTPRequest{RawPath: "/v1/x"}}
 			request.event.RequestContext.RequestID = "id"
-			answer := problemAnswer(request, c.err).event(request)
+			answer := problemResponse(request, c.err).gatewayResponse(request)
 			var problem client.Problem
 			if err := json.Unmarshal([]byte(answer.Body), &problem); err != nil {
 				t.Fatal(err)
@@ -73,7 +74,7 @@ func TestProblems(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" || answer.StatusCode != c.status {
 				t.Errorf("status %d, problem:\n%s", answer.StatusCode, diff)
 			}
-			if problem.Title == "" || problem.Detail == "" || len(problem.Errors) != c.faults {
+			if problem.Title == "" || problem.Detail == "" || len(problem.Errors) != c.errs {
 				t.Errorf("problem %+v", problem)
 			}
 			if strings.Contains(answer.Body, "10.0.0.7") || strings.Contains(answer.Body, "SQLSTATE") {
@@ -83,8 +84,8 @@ func TestProblems(t *testing.T) {
 	}
 }
 
-// TestPanicIsAnAnswer shows that a fault of the service is a 500 that says nothing of it, with the reason in the log, and is
-// counted.
+// TestPanicIsAnAnswer shows that a fault of the service is a 500 that says nothing of it, with the
+// reason in the log, and is counted.
 func TestPanicIsAnAnswer(t *testing.T) {
 	t.Parallel()
 	var logged, measured strings.Builder
@@ -138,7 +139,7 @@ func TestFrontRefusesBadParts(t *testing.T) {
 func TestAnswerTooLarge(t *testing.T) {
 	t.Parallel()
 	request := &Request{event: events.APIGatewayV2HTTPRequest{RawPath: "/v1/x"}}
-	answer := NewAnswer(200, strings.Repeat("x", maxAnswer)).event(request)
+	answer := NewResponse(200, strings.Repeat("x", maxResponse)).gatewayResponse(request)
 	if answer.StatusCode != 400 || !strings.Contains(answer.Body, "answer-too-large") || len(answer.Body) > 1000 {
 		t.Errorf("%d, %d bytes", answer.StatusCode, len(answer.Body))
 	}

@@ -7,48 +7,60 @@ import (
 	"github.com/datastorage-service/datastorage/client"
 )
 
-// Check is what became of asking one dependency.
+// Check is the result of checking one dependency.
 type Check struct {
 	Name string
 	Took time.Duration
 	Err  error
-	// Optional says that writes and queries go on without it.
+	// Optional is set if writes and queries succeed without the dependency.
 	Optional bool
 }
 
-// RespondHealth answers that the function is alive.
+// RespondHealth returns the response of a running function.
 func RespondHealth() *Response {
-	return NewAnswer(http.StatusOK, client.Health{Status: "alive"})
+	return NewResponse(http.StatusOK, client.Health{Status: client.HealthStatusAlive})
 }
 
-// RespondReady answers 200 when a write and a query can succeed, degraded when only what is optional is out, else 503.
+// RespondReady returns 200 if a write and a query would succeed, with the status degraded if only
+// optional dependencies fail, else 503.
 func RespondReady(checks []Check) *Response {
-	ready := client.Readiness{Status: "ready"}
-	for _, check := range checks {
-		wire := client.Check{
-			Name: client.CheckName(check.Name), Status: "ok", LatencyMS: float64(check.Took.Microseconds()) / 1000,
-		}
-		if check.Err != nil {
-			wire.Status = "failed"
-			wire.Detail = readyDetail(check.Err)
-			if !check.Optional {
-				ready.Status = "unavailable"
-			} else if ready.Status == "ready" {
-				ready.Status = "degraded"
-			}
-		}
-		ready.Checks = append(ready.Checks, wire)
+	ready := client.Readiness{Status: readiness(checks), Checks: convertSlice(checks, wireCheck)}
+	if ready.Status == client.ReadinessStatusUnavailable {
+		return NewResponse(http.StatusServiceUnavailable, ready).setHeader("Retry-After", retryAfter)
 	}
-	if ready.Status != "unavailable" {
-		return NewAnswer(http.StatusOK, ready)
-	}
-	return NewAnswer(http.StatusServiceUnavailable, ready).header("Retry-After", retryAfter)
+	return NewResponse(http.StatusOK, ready)
 }
 
-// readyDetail keeps a dependency's own words from the caller: they may name hosts and users.
-func readyDetail(err error) string {
-	if status(err).status == http.StatusServiceUnavailable {
-		return "does not answer"
+func readiness(checks []Check) client.ReadinessStatus {
+	status := client.ReadinessStatusReady
+	for _, check := range checks {
+		switch {
+		case check.Err == nil:
+		case !check.Optional:
+			return client.ReadinessStatusUnavailable
+		default:
+			status = client.ReadinessStatusDegraded
+		}
+	}
+	return status
+}
+
+func wireCheck(check Check) client.Check {
+	wire := client.Check{
+		Name:      client.CheckName(check.Name),
+		Status:    client.CheckStatusOK,
+		LatencyMS: float64(check.Took.Microseconds()) / 1000,
+	}
+	if check.Err != nil {
+		wire.Status, wire.Detail = client.CheckStatusFailed, checkDetail(check.Err)
+	}
+	return wire
+}
+
+// checkDetail hides the message of a dependency's error, which may name hosts and users.
+func checkDetail(err error) string {
+	if classifyError(err).status == http.StatusServiceUnavailable {
+		return "does not respond"
 	}
 	return err.Error()
 }

@@ -1,12 +1,8 @@
 package api
 
 import (
-	"cmp"
-	"context"
 	"errors"
-	"fmt"
 	"mime"
-	"slices"
 	"strings"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -17,48 +13,49 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
-// MaxBody is the largest request body, in bytes: Lambda's own limit for an invocation's payload.
+// MaxBody is the largest request body, in bytes: Lambda's limit for the payload of an invocation.
 const MaxBody = 6_000_000
 
-// maxDepth lets the deepest metadata stand in a record of a batch: metadata itself is held to its own limit with a better fault.
+// maxDepth admits the deepest metadata in a record of a batch, so that metadata beyond its own limit gets
+// an error of its own.
 const maxDepth = audit.MaxMetadataDepth + 6
 
-// Request is one API Gateway event on its way in.
+// Request is one API Gateway event.
 type Request struct {
 	event      events.APIGatewayV2HTTPRequest
+	query      *queryString // nil until it is parsed
 	actor      string
 	invocation *telemetry.Invocation
-	// actions counts what was done to the request's texts.
-	actions redact.Actions
+	actions    redact.Actions // what was redacted or replaced in the request
 }
 
-// maxIdentifierBytes is what an identifier of 255 characters may take in UTF-8.
+// maxIdentifierBytes is the length of an identifier of 255 characters in UTF-8, at most.
 const maxIdentifierBytes = 4 * 255
 
-// about says which remediation the request is about. An id is no free text and is kept as it is sent, but a log is no place for the
-// secret that somebody made one of.
-func (r *Request) about(remediationID string) {
+// setRemediationID sets the remediation of the invocation. IDs are stored unchanged, but redacted before
+// logging: a caller may have used a secret as an ID.
+func (r *Request) setRemediationID(remediationID string) {
 	if len(remediationID) <= maxIdentifierBytes && audit.ValidIdentifier(remediationID) {
 		r.invocation.SetRemediationID(redact.Text(remediationID, redact.Actions{}))
 	}
 }
 
-// report reports what was done to the request's texts.
-func (r *Request) report() {
+// reportActions counts what was redacted or replaced in the request.
+func (r *Request) reportActions() {
 	for action, times := range r.actions {
 		r.invocation.Add(telemetry.Sanitizations, times, string(action))
 	}
 }
 
-// reportFaults counts faults that an answer names, each by its field.
-func (r *Request) reportFaults(faults audit.ValidationErrors) {
-	for _, fault := range faults {
-		r.invocation.Add(telemetry.ValidationFailures, 1, faultField(fault.Field))
+// reportErrors counts validation errors of the response by field.
+func (r *Request) reportErrors(errs audit.ValidationErrors) {
+	for _, invalid := range errs {
+		r.invocation.Add(telemetry.ValidationFailures, 1, metricField(invalid.Field))
 	}
 }
 
-// faultField is the name of the field that a fault's path leads to: records[3].metadata.note is about metadata.
-func faultField(path string) string {
+// metricField returns the request field of an error's path: metadata for records[3].metadata.note.
+func metricField(path string) string {
 	if rest, inBatch := strings.CutPrefix(path, "records["); inBatch {
 		if _, inRecord, found := strings.Cut(rest, "]."); found {
 			path = inRecord
@@ -71,18 +68,18 @@ func faultField(path string) string {
 	return path[:len(path)-len(strings.TrimLeft(path, "abcdefghijklmnopqrstuvwxyz_"))]
 }
 
-// Actor is who sent the request: the subject of the JWT or the ARN of the IAM principal, as the gateway authenticated it.
+// Actor returns the authenticated sender: the subject of the JWT or the ARN of the IAM principal.
 func (r *Request) Actor() string { return r.actor }
 
-// Path is the path that was asked for.
+// Path returns the path of the request.
 func (r *Request) Path() string { return r.event.RawPath }
 
-// ID is the gateway's id of the request.
+// ID returns API Gateway's id of the request.
 func (r *Request) ID() string { return r.event.RequestContext.RequestID }
 
-func (r *Request) method() string { return r.event.RequestContext.HTTP.Method }
+func (r *Request) httpMethod() string { return r.event.RequestContext.HTTP.Method }
 
-func (r *Request) header(name string) string {
+func (r *Request) headerValue(name string) string {
 	for key, value := range r.event.Headers {
 		if strings.EqualFold(key, name) {
 			return value
@@ -91,139 +88,84 @@ func (r *Request) header(name string) string {
 	return ""
 }
 
-// authorize checks what the actor may do: a JWT by its scopes; an IAM principal may what its policy let through the gateway.
-func (r *Request) authorize(scope Scope) error {
-	if scope == ScopePublic {
-		return nil
+func (r *Request) parsedQuery() *queryString {
+	if r.query == nil {
+		r.query = parseQueryString(r.event.RawQueryString)
 	}
-	if err := r.identify(); err != nil {
-		return err
-	}
-	if jwt := r.event.RequestContext.Authorizer.JWT; jwt != nil && !slices.Contains(scopes(jwt), string(scope)) {
-		return fmt.Errorf("%w: the token lacks the scope %s", errForbidden, scope)
-	}
-	return nil
+	return r.query
 }
 
-// identify takes the actor from the identity that the gateway put into the event.
-func (r *Request) identify() error {
-	authorizer := r.event.RequestContext.Authorizer
-	switch {
-	case authorizer == nil:
-	case authorizer.JWT != nil:
-		r.actor = subject(authorizer.JWT.Claims)
-	case authorizer.IAM != nil:
-		r.actor = authorizer.IAM.UserARN
-	}
-	if strings.TrimSpace(r.actor) == "" || !audit.ValidIdentifier(r.actor) {
-		r.actor = ""
-		return errUnauthenticated
-	}
-	return nil
+// queryParameters returns a reader of the query string, whose errors are added to errs.
+func (r *Request) queryParameters(errs *audit.ValidationErrors) *parameterReader {
+	query := r.parsedQuery()
+	*errs = append(*errs, query.errs...)
+	return newParameterReader(query.values, "", errs)
 }
 
-// subject is who a token is about. Some issuers leave sub out of a token that a client got for itself; then it is the client, by client_id (RFC 9068)
-// or azp (OpenID Connect), and marked as one, so that no client can pass for the user of the same name.
-func subject(claims map[string]string) string {
-	if claims["sub"] != "" {
-		return claims["sub"]
-	}
-	if id := cmp.Or(claims["client_id"], claims["azp"]); id != "" {
-		return "client:" + id
-	}
-	return ""
-}
-
-// scopes are what a token was granted: in the claim scope or scp, as API Gateway looks for them, separated by spaces, or a list, which it
-// writes as [a b]; and in the list beside the claims.
-func scopes(jwt *events.APIGatewayV2HTTPRequestContextAuthorizerJWTDescription) []string {
-	granted := jwt.Scopes
-	for _, claim := range []string{"scope", "scp"} {
-		text := jwt.Claims[claim]
-		if list, ok := strings.CutPrefix(text, "["); ok {
-			text = strings.TrimSuffix(list, "]")
-		}
-		granted = append(granted, strings.Fields(text)...)
-	}
-	return granted
-}
-
-// Strong reports whether a read asks to see everything that was acknowledged before it. Any other value than the two is a fault, which the
-// query's own reader names.
+// Strong reports whether a read must see every write that was acknowledged before it. The method
+// that reads the query reports an invalid consistency.
 func (r *Request) Strong() bool {
-	return queryParameters(r.event.RawQueryString, new(audit.ValidationErrors)).values["consistency"] == string(client.ConsistencyStrong)
+	return r.parsedQuery().values["consistency"] == string(client.ConsistencyStrong)
 }
 
-// consistency faults a wrong value; Strong reads it.
-func (p *parameters) consistency() {
-	if value, ok := p.get("consistency"); ok && !client.Consistency(value).Valid() {
-		p.fault("consistency", audit.CodeEnum, "must be eventual or strong")
-	}
-}
-
-// GetQuery is RemediationID of a read.
+// GetQuery returns the remediation id of the path, for a read without parameters but consistency.
 func (r *Request) GetQuery() (string, error) {
-	var faults audit.ValidationErrors
-	id := r.remediationID(&faults)
-	p := queryParameters(r.event.RawQueryString, &faults)
-	p.consistency()
-	p.finish()
-	return id, faults.Err()
+	var errs audit.ValidationErrors
+	id := r.readRemediationID(&errs)
+	p := r.queryParameters(&errs)
+	p.checkConsistency()
+	p.reportUnread()
+	return id, errs.Err()
 }
 
-// RemediationID is the path's parameter, held to the rules of the field, on a route without query parameters.
+// RemediationID returns the remediation id of the path, for an operation without query parameters.
 func (r *Request) RemediationID() (string, error) {
-	var faults audit.ValidationErrors
-	id := r.remediationID(&faults)
-	r.noParameters(&faults)
-	return id, faults.Err()
+	var errs audit.ValidationErrors
+	id := r.readRemediationID(&errs)
+	r.queryParameters(&errs).reportUnread()
+	return id, errs.Err()
 }
 
-// remediation is the path's parameter as it is.
-func (r *Request) remediation() string { return r.event.PathParameters["remediation_id"] }
+// pathRemediationID returns the remediation id of the path, unchecked.
+func (r *Request) pathRemediationID() string { return r.event.PathParameters["remediation_id"] }
 
-func (r *Request) remediationID(faults *audit.ValidationErrors) string {
-	id := r.remediation()
-	audit.Checker{Errors: faults, Actions: redact.Actions{}}.CheckRemediationID(id)
+func (r *Request) readRemediationID(errs *audit.ValidationErrors) string {
+	id := r.pathRemediationID()
+	audit.Checker{Errors: errs, Actions: redact.Actions{}}.CheckRemediationID(id)
 	return id
 }
 
-// NoParameters faults every query parameter, for a route that has none.
+// NoParameters returns an error for each query parameter, for an operation that has none.
 func (r *Request) NoParameters() error {
-	var faults audit.ValidationErrors
-	r.noParameters(&faults)
-	return faults.Err()
+	var errs audit.ValidationErrors
+	r.queryParameters(&errs).reportUnread()
+	return errs.Err()
 }
 
-func (r *Request) noParameters(faults *audit.ValidationErrors) {
-	queryParameters(r.event.RawQueryString, faults).finish()
+// readBody returns a reader of the body, an object, for an operation without query parameters.
+func (r *Request) readBody() (*fieldReader, error) {
+	return r.readBodyWithParameters(func(*parameterReader) {})
 }
 
-// fields begins to read the body, which is to be an object, on a route without query parameters.
-func (r *Request) fields() (*fields, error) {
-	return r.fieldsBeside(func(*parameters) {})
-}
-
-// fieldsBeside is fields on a route with the query parameters that read reads.
-func (r *Request) fieldsBeside(read func(*parameters)) (*fields, error) {
-	faults := new(audit.ValidationErrors)
-	p := queryParameters(r.event.RawQueryString, faults)
-	read(p)
-	p.finish()
-	tree, err := r.json()
-	var malformed audit.ValidationErrors
-	if errors.As(err, &malformed) {
-		return nil, append(*faults, malformed...)
+// readBodyWithParameters returns a reader of the body, an object, after readParameters has read the query
+// parameters.
+func (r *Request) readBodyWithParameters(readParameters func(*parameterReader)) (*fieldReader, error) {
+	errs := new(audit.ValidationErrors)
+	p := r.queryParameters(errs)
+	readParameters(p)
+	p.reportUnread()
+	tree, err := r.parseBody()
+	if invalid, ok := errors.AsType[audit.ValidationErrors](err); ok {
+		return nil, append(*errs, invalid...)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return newFields(tree, "", faults), nil
+	return newFieldReader(tree, "", errs), nil
 }
 
-// json parses the body as JSON.
-func (r *Request) json() (any, error) {
-	media, parameters, err := mime.ParseMediaType(r.header("Content-Type"))
+func (r *Request) parseBody() (any, error) {
+	media, parameters, err := mime.ParseMediaType(r.headerValue("Content-Type"))
 	if err != nil || media != "application/json" && media != "application/merge-patch+json" {
 		return nil, errMediaType
 	}
@@ -233,11 +175,6 @@ func (r *Request) json() (any, error) {
 	if len(r.event.Body) > MaxBody {
 		return nil, errTooLarge
 	}
-	tree, faults := audit.ParseJSON([]byte(r.event.Body), audit.JSONLimits{Bytes: MaxBody, Depth: maxDepth}, r.actions)
-	return tree, faults.Err()
-}
-
-// expired reports whether a dependency's failure is the end of the request's own time.
-func expired(err error) bool {
-	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+	tree, errs := audit.ParseJSON([]byte(r.event.Body), audit.JSONLimits{Bytes: MaxBody, Depth: maxDepth}, r.actions)
+	return tree, errs.Err()
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,135 +26,131 @@ const (
 
 // SearchQuery reads the body of POST /v1/search.
 func (r *Request) SearchQuery(now time.Time) (search.Query, error) {
-	f, err := r.fieldsBeside((*parameters).consistency)
+	f, err := r.readBodyWithParameters((*parameterReader).checkConsistency)
 	if err != nil {
 		return search.Query{}, err
 	}
 	query := search.Query{
-		Text:     f.searchText(r.actions),
-		Limit:    f.bounded("limit", 1, maxSignatures, defaultSignatures),
-		Newest:   f.bounded("per_signature", 0, maxPerSignature, defaultPerSignature),
-		MinScore: f.score("min_score"),
-		Explain:  f.optionalBoolean("explain"),
-		Mode:     f.mode(),
+		Text:     f.readSearchText(r.actions),
+		Limit:    f.readBoundedInteger("limit", 1, maxSignatures, defaultSignatures),
+		Newest:   f.readBoundedInteger("per_signature", 0, maxPerSignature, defaultPerSignature),
+		MinScore: f.readScore("min_score"),
+		Explain:  f.readOptionalBoolean("explain"),
+		Mode:     f.readSearchMode(),
 	}
-	query.Filter = f.filters(now)
-	f.finish()
-	return query, f.faults.Err()
+	query.Filter = f.readFilters(now)
+	f.reportUnread()
+	return query, f.errs.Err()
 }
 
-// SimilarQuery reads the path's remediation and the parameters of a search for incidents like it. The caller sets Example.
+// SimilarQuery reads the remediation id and the parameters of GET
+// /v1/remediations/{remediation_id}/similar. The caller sets Example.
 func (r *Request) SimilarQuery(now time.Time) (remediationID string, query search.Query, err error) {
-	var faults audit.ValidationErrors
-	id := r.remediationID(&faults)
-	p := queryParameters(r.event.RawQueryString, &faults)
+	var errs audit.ValidationErrors
+	id := r.readRemediationID(&errs)
+	p := r.queryParameters(&errs)
 	query = search.Query{
-		Mode:     p.mode(),
-		Limit:    p.number("limit", 1, maxSignatures, defaultSignatures),
-		Newest:   p.number("per_signature", 1, maxPerSignature, defaultPerSignature),
-		Explain:  p.flag("explain"),
+		Mode:     readEnum(p, "mode", searchModes(), search.Hybrid),
+		Limit:    p.readInteger("limit", 1, maxSignatures, defaultSignatures),
+		Newest:   p.readInteger("per_signature", 1, maxPerSignature, defaultPerSignature),
+		Explain:  p.readBoolean("explain"),
 		MinScore: -1,
-		Filter:   p.filter(now),
+		Filter:   p.readFilter(now),
 	}
-	p.consistency()
-	p.finish()
-	return id, query, faults.Err()
+	p.checkConsistency()
+	p.reportUnread()
+	return id, query, errs.Err()
 }
 
-func (p *parameters) mode() search.Mode {
-	word, ok := p.get("mode")
-	if !ok {
-		return search.Hybrid
-	}
-	if !client.SearchMode(word).Valid() {
-		p.fault("mode", audit.CodeEnum, "must be semantic, lexical or hybrid")
-	}
-	return search.Mode(word)
+func searchModes() []search.Mode {
+	return []search.Mode{search.Semantic, search.Lexical, search.Hybrid}
 }
 
-func (f *fields) searchText(actions redact.Actions) string {
-	text := as[string](f, "query", f.required("query"), "a text")
+func (f *fieldReader) readSearchText(actions redact.Actions) string {
+	text := typedValue[string](f, "query", f.readRequired("query"), "a string")
 	switch {
 	case text == nil:
 		return ""
 	case len(*text) > maxQuery:
-		f.fault("query", audit.CodeTooLong, fmt.Sprintf("longer than %d KiB", maxQuery>>10))
+		f.addError("query", audit.CodeTooLong, fmt.Sprintf("must not be longer than %d KiB", maxQuery>>10))
 		return ""
 	}
 	normal := signature.Normalize(redact.Text(*text, actions))
 	if strings.TrimSpace(normal) == "" {
-		f.fault("query", audit.CodeEmpty, "must not be empty")
+		f.addError("query", audit.CodeEmpty, "must not be empty")
 	}
 	return normal
 }
 
-func (f *fields) bounded(name string, low, high, fallback int64) int {
-	before := len(*f.faults)
-	n := f.optionalInteger(name)
+// readBoundedInteger returns an integer from low to high, fallback if it is absent.
+func (f *fieldReader) readBoundedInteger(name string, low, high, fallback int64) int {
+	before := len(*f.errs)
+	n := f.readOptionalInteger(name)
 	if n == nil {
-		if len(*f.faults) > before {
-			(*f.faults)[len(*f.faults)-1].Detail = fmt.Sprintf("must be a whole number from %d to %d", low, high)
+		if len(*f.errs) > before {
+			(*f.errs)[len(*f.errs)-1].Detail = fmt.Sprintf("must be an integer from %d to %d", low, high)
 		}
 		return int(fallback)
 	}
 	if *n < low || *n > high {
-		f.fault(name, audit.CodeRange, fmt.Sprintf("must be from %d to %d", low, high))
+		f.addError(name, audit.CodeRange, fmt.Sprintf("must be from %d to %d", low, high))
 	}
 	return int(*n)
 }
 
-func (f *fields) score(name string) float64 {
-	x := f.optionalNumber(name)
+// readScore returns a score from -1 to 1, -1 if it is absent.
+func (f *fieldReader) readScore(name string) float64 {
+	x := f.readOptionalNumber(name)
 	if x == nil {
 		return -1
 	}
 	if math.Abs(*x) > 1 {
-		f.fault(name, audit.CodeRange, "must be from -1 to 1")
+		f.addError(name, audit.CodeRange, "must be from -1 to 1")
 	}
 	return *x
 }
 
-func (f *fields) mode() search.Mode {
-	text := f.optionalText("mode")
-	if text == nil {
+func (f *fieldReader) readSearchMode() search.Mode {
+	mode := f.readOptionalString("mode")
+	if mode == nil {
 		return search.Hybrid
 	}
-	if !client.SearchMode(*text).Valid() {
-		f.fault("mode", audit.CodeEnum, "must be semantic, lexical or hybrid")
+	if !slices.Contains(searchModes(), search.Mode(*mode)) {
+		f.addError("mode", audit.CodeEnum, mustBeOneOf(searchModes()))
 	}
-	return search.Mode(*text)
+	return search.Mode(*mode)
 }
 
-func (f *fields) filters(now time.Time) audit.Filter {
-	p := &parameters{values: map[string]string{}, path: f.path + "filters.", faults: f.faults, read: map[string]bool{}}
-	for name, value := range f.object("filters") {
+// readFilters reads the member filters, whose members are strings like the query parameters of a list.
+func (f *fieldReader) readFilters(now time.Time) audit.Filter {
+	p := newParameterReader(map[string]string{}, f.path+"filters.", f.errs)
+	for name, value := range f.readOptionalObject("filters") {
 		text, ok := value.(string)
-		if !ok && value != nil {
-			p.fault(name, audit.CodeType, "must be a text; separate values by commas")
-			continue
-		}
-		if value != nil {
+		switch {
+		case ok:
 			p.values[name] = text
+		case value != nil:
+			p.addError(name, audit.CodeType, "must be a string; separate values by commas")
 		}
 	}
-	filter := p.filter(now)
-	p.finish()
+	filter := p.readFilter(now)
+	p.reportUnread()
 	return filter
 }
 
-// RespondSearch makes the response to a search.
+// RespondSearch returns the response to a search.
 func RespondSearch(query search.Query, result search.Result) *Response {
-	return NewAnswer(http.StatusOK, client.SearchResults{Data: wireIncidents(query, result), Search: wireSearchInfo(query, result)})
+	return NewResponse(http.StatusOK, client.SearchResults{Data: wireIncidents(query, result), Search: wireSearchInfo(query, result)})
 }
 
-// RespondSimilar makes the response to a search by example.
+// RespondSimilar returns the response to a search by example.
 func RespondSimilar(query search.Query, result search.Result) *Response {
 	similar := client.SimilarResults{Data: wireIncidents(query, result), Search: wireSearchInfo(query, result)}
 	if result.Recurrence != nil {
 		recurrence := wireExplained(query, result.Model, *result.Recurrence)
 		similar.Recurrence = &recurrence
 	}
-	return NewAnswer(http.StatusOK, similar)
+	return NewResponse(http.StatusOK, similar)
 }
 
 func wireSearchInfo(query search.Query, result search.Result) client.SearchInfo {
@@ -165,10 +162,12 @@ func wireSearchInfo(query search.Query, result search.Result) client.SearchInfo 
 }
 
 func wireIncidents(query search.Query, result search.Result) []client.SearchResult {
-	return mapped(result.Incidents, func(found search.Incident) client.SearchResult { return wireExplained(query, result.Model, found) })
+	return convertSlice(result.Incidents, func(found search.Incident) client.SearchResult {
+		return wireExplained(query, result.Model, found)
+	})
 }
 
-// wireExplained is wireIncident with an explanation if the query asks for it.
+// wireExplained returns an incident, with an explanation if the query asks for it.
 func wireExplained(query search.Query, model string, found search.Incident) client.SearchResult {
 	result := wireIncident(found)
 	if query.Explain {
@@ -207,7 +206,7 @@ func wireIncident(found search.Incident) client.SearchResult {
 	result := client.SearchResult{
 		IncidentID:   found.IncidentID.String(),
 		SignatureID:  found.SignatureID.String(),
-		SignatureIds: mapped(found.Signatures, audit.ID.String),
+		SignatureIds: convertSlice(found.Signatures, audit.ID.String),
 		Text:         found.Text,
 		Score:        found.Score,
 		Occurrences:  found.Total,
@@ -215,7 +214,7 @@ func wireIncident(found search.Incident) client.SearchResult {
 		LastSeen:     found.LastSeen,
 		SuccessRate:  wireRate(found.Outcome),
 		Actions:      make([]client.ActionRate, len(found.Actions)),
-		Remediations: mapped(found.Newest, wireSummary),
+		Remediations: convertSlice(found.Newest, wireSummary),
 	}
 	if s := found.Solved; s != nil {
 		result.LastSuccess = &client.LastSuccess{

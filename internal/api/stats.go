@@ -20,42 +20,30 @@ const (
 type RateQuery struct {
 	Filter    audit.Filter
 	Dimension audit.Dimension
-	// MinSamples is how many remediations of a key must have ended.
+	// MinSamples is the smallest number of ended remediations of a key.
 	MinSamples int
 	Limit      int
 }
 
-// RateQuery reads the parameters of the success rates.
+// RateQuery reads the parameters of GET /v1/stats/success-rate.
 func (r *Request) RateQuery(now time.Time) (*RateQuery, error) {
-	var faults audit.ValidationErrors
-	p := queryParameters(r.event.RawQueryString, &faults)
+	var errs audit.ValidationErrors
+	p := r.queryParameters(&errs)
 	query := &RateQuery{
-		Dimension:  requiredWord(p, "group_by", audit.Dimensions()),
-		MinSamples: p.number("min_samples", 0, maxSamples, 0),
-		Filter:     p.filter(now),
-		Limit:      p.number("limit", 1, MaxPage, defaultPage),
+		Dimension:  readRequiredEnum(p, "group_by", audit.Dimensions()),
+		MinSamples: p.readInteger("min_samples", 0, maxSamples, 0),
+		Filter:     p.readFilter(now),
+		Limit:      p.readInteger("limit", 1, MaxPage, defaultPage),
 	}
-	p.consistency()
-	p.finish()
-	return query, faults.Err()
+	p.checkConsistency()
+	p.reportUnread()
+	return query, errs.Err()
 }
 
-// requiredWord reads one word of a set.
-func requiredWord[T ~string](p *parameters, name string, set []T) T {
-	word, ok := p.get(name)
-	switch _, given := p.values[name]; {
-	case !given:
-		p.fault(name, audit.CodeRequired, "must be given")
-	case ok && !slices.Contains(set, T(word)):
-		p.fault(name, audit.CodeEnum, fmt.Sprintf("must be one of %v", set))
-	}
-	return T(word)
-}
-
-// Respond writes the rates, best first, of which there may be more.
+// Respond returns the rates, best first. hasMore is set if there are more than the limit.
 func (q *RateQuery) Respond(rates []audit.SuccessRate, hasMore bool) *Response {
-	return NewAnswer(http.StatusOK, client.SuccessRates{
-		Data: mapped(rates, wireSuccessRate),
+	return NewResponse(http.StatusOK, client.SuccessRates{
+		Data: convertSlice(rates, wireSuccessRate),
 		Stats: client.SuccessRateInfo{
 			GroupBy: client.Dimension(q.Dimension), MinSamples: q.MinSamples, Limit: q.Limit, HasMore: hasMore,
 		},
@@ -73,7 +61,7 @@ func wireSuccessRate(s audit.SuccessRate) client.SuccessRate {
 type TrendQuery struct {
 	// Filter has both Since and Until.
 	Filter audit.Filter
-	// Starts are where the buckets begin, in order, the first not after Filter.Since.
+	// Starts are the starts of the buckets, in order. The first is not after Filter.Since.
 	Starts []time.Time
 
 	end      time.Time
@@ -81,36 +69,40 @@ type TrendQuery struct {
 	zone     *time.Location
 }
 
-// TrendQuery reads the parameters of a trend.
+// TrendQuery reads the parameters of GET /v1/stats/trend.
 func (r *Request) TrendQuery(now time.Time) (*TrendQuery, error) {
-	var faults audit.ValidationErrors
-	p := queryParameters(r.event.RawQueryString, &faults)
-	query := &TrendQuery{interval: requiredWord(p, "interval", audit.Intervals()), zone: p.zone("time_zone"), Filter: p.filter(now)}
-	p.consistency()
-	p.finish()
-	if len(faults) == 0 {
-		query.divide(p, now)
+	var errs audit.ValidationErrors
+	p := r.queryParameters(&errs)
+	query := &TrendQuery{
+		interval: readRequiredEnum(p, "interval", audit.Intervals()),
+		zone:     p.readTimeZone("time_zone"),
+		Filter:   p.readFilter(now),
 	}
-	return query, faults.Err()
+	p.checkConsistency()
+	p.reportUnread()
+	if len(errs) == 0 {
+		query.divideIntoBuckets(p, now)
+	}
+	return query, errs.Err()
 }
 
-// zone reads the name of a time zone, UTC when it is absent.
-func (p *parameters) zone(name string) *time.Location {
-	value, ok := p.get(name)
+// readTimeZone returns a time zone by its name, UTC if the parameter is absent.
+func (p *parameterReader) readTimeZone(name string) *time.Location {
+	value, ok := p.readString(name)
 	if !ok {
 		return time.UTC
 	}
-	// "Local" would be the server's own.
+	// "Local" is the time zone of the server.
 	zone, err := time.LoadLocation(value)
 	if err != nil || zone == time.Local {
-		p.fault(name, audit.CodeEnum, "must be a name of the IANA time zone database, such as Europe/Berlin")
+		p.addError(name, audit.CodeEnum, "must be a name in the IANA time zone database, such as Europe/Berlin")
 		return time.UTC
 	}
 	return zone
 }
 
-// span is how much of the past a trend shows by default.
-func span(i audit.Interval) time.Duration {
+// defaultTrendSpan returns the time from since to until if since is absent.
+func defaultTrendSpan(i audit.Interval) time.Duration {
 	const day = 24 * time.Hour
 	switch i {
 	case audit.Hour:
@@ -122,28 +114,28 @@ func span(i audit.Interval) time.Duration {
 	}
 }
 
-// divide completes the range of time and divides it into buckets.
-func (q *TrendQuery) divide(p *parameters, now time.Time) {
+// divideIntoBuckets sets absent ends of the time range and divides it into buckets.
+func (q *TrendQuery) divideIntoBuckets(p *parameterReader, now time.Time) {
 	f := &q.Filter
 	if f.Until == nil {
 		until := audit.Microseconds(now)
 		f.Until = &until
 	}
 	if f.Since == nil {
-		since := f.Until.Add(-span(q.interval))
+		since := f.Until.Add(-defaultTrendSpan(q.interval))
 		f.Since = &since
 	}
 	if !f.Since.Before(*f.Until) {
-		p.fault("since", audit.CodeOrder, "must be before now where until is absent")
+		p.addError("since", audit.CodeOrder, "must be before now if until is absent")
 		return
 	}
 	q.Starts, q.end = q.interval.Starts(*f.Since, *f.Until, q.zone, maxBuckets)
 	if q.end.Before(*f.Until) {
-		p.fault("since", audit.CodeRange, fmt.Sprintf("must leave no more than %d buckets of this interval before until", maxBuckets))
+		p.addError("since", audit.CodeRange, fmt.Sprintf("must be at most %d intervals before until", maxBuckets))
 	}
 }
 
-// Respond writes the counts of each bucket.
+// Respond returns the counts of each bucket.
 func (q *TrendQuery) Respond(counts []audit.StatusCounts) *Response {
 	ends := append(slices.Clone(q.Starts[1:]), q.end)
 	trend := client.Trend{
@@ -154,16 +146,17 @@ func (q *TrendQuery) Respond(counts []audit.StatusCounts) *Response {
 	}
 	for i, n := range counts {
 		trend.Data[i] = client.TrendBucket{
-			Start: writable(q.Starts[i]), End: writable(ends[i]),
+			Start: withWritableOffset(q.Starts[i]), End: withWritableOffset(ends[i]),
 			Total:   n.Pending + n.Running + n.Success + n.Failure,
 			Pending: n.Pending, Running: n.Running, Success: n.Success, Failure: n.Failure,
 		}
 	}
-	return NewAnswer(http.StatusOK, trend)
+	return NewResponse(http.StatusOK, trend)
 }
 
-// writable is t in UTC where RFC 3339 cannot write its offset: Liberia's had seconds until 1972.
-func writable(t time.Time) time.Time {
+// withWritableOffset returns t, in UTC if RFC 3339 cannot express its offset: Liberia's had seconds
+// until 1972.
+func withWritableOffset(t time.Time) time.Time {
 	if _, offset := t.Zone(); offset%60 != 0 {
 		return t.UTC()
 	}

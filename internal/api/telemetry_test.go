@@ -10,7 +10,7 @@ func TestFaultField(t *testing.T) {
 		"records[12].metadata.a[0].b": "metadata", `metadata["a b"]`: "metadata", "filters.since": "since", "filters": "filters",
 		`["made up"]`: "", "limit": "limit", "Name": "", "records[3": "records",
 	} {
-		if got := faultField(path); got != want {
+		if got := metricField(path); got != want {
 			t.Errorf("%s is of %q, want %q", path, got, want)
 		}
 	}

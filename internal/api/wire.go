@@ -8,7 +8,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 )
 
-func mapped[T, W any](list []T, wire func(T) W) []W {
+func convertSlice[T, W any](list []T, wire func(T) W) []W {
 	out := make([]W, len(list))
 	for i, item := range list {
 		out[i] = wire(item)
@@ -29,12 +29,12 @@ func wireRemediation(s audit.Stored) client.Remediation {
 		RemediationID:    s.RemediationID,
 		Name:             s.Name,
 		Namespace:        s.Namespace,
-		ClusterName:      orZero(s.ClusterName),
-		Environment:      client.Environment(orZero(s.Environment)),
+		ClusterName:      valueOrZero(s.ClusterName),
+		Environment:      client.Environment(valueOrZero(s.Environment)),
 		Severity:         client.Severity(s.Severity),
-		AlertFingerprint: orZero(s.AlertFingerprint),
+		AlertFingerprint: valueOrZero(s.AlertFingerprint),
 		ActionType:       s.ActionType,
-		TargetResource:   orZero(s.TargetResource),
+		TargetResource:   valueOrZero(s.TargetResource),
 		Phase:            client.Phase(s.Phase),
 		Status:           client.Status(s.Status),
 		StartTime:        s.StartTime,
@@ -56,11 +56,11 @@ func wireSummary(s audit.Stored) client.RemediationSummary {
 		RemediationID:  s.RemediationID,
 		Name:           s.Name,
 		Namespace:      s.Namespace,
-		ClusterName:    orZero(s.ClusterName),
-		Environment:    client.Environment(orZero(s.Environment)),
+		ClusterName:    valueOrZero(s.ClusterName),
+		Environment:    client.Environment(valueOrZero(s.Environment)),
 		Severity:       client.Severity(s.Severity),
 		ActionType:     s.ActionType,
-		TargetResource: orZero(s.TargetResource),
+		TargetResource: valueOrZero(s.TargetResource),
 		Phase:          client.Phase(s.Phase),
 		Status:         client.Status(s.Status),
 		StartTime:      s.StartTime,
@@ -102,8 +102,8 @@ func wireExecution(e audit.StoredExecution) client.Execution {
 		WorkflowID:      e.WorkflowID,
 		ExecutionID:     e.ExecutionID,
 		ActionType:      e.ActionType,
-		TargetResource:  orZero(e.TargetResource),
-		ClusterName:     orZero(e.ClusterName),
+		TargetResource:  valueOrZero(e.TargetResource),
+		ClusterName:     valueOrZero(e.ClusterName),
 		Success:         e.Success,
 		StartTime:       e.StartTime,
 		EndTime:         e.EndTime,
@@ -132,7 +132,7 @@ func wireIncidentEvent(e audit.IncidentEvent) client.IncidentEvent {
 		RemediationID:  e.RemediationID,
 		AlertName:      e.AlertName,
 		Namespace:      e.Namespace,
-		PodName:        orZero(e.PodName),
+		PodName:        valueOrZero(e.PodName),
 		WorkflowStatus: client.Status(e.WorkflowStatus),
 		WorkflowYAML:   e.WorkflowYAML,
 		ErrorMessage:   e.ErrorMessage,

@@ -9,12 +9,13 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 )
 
-// RespondCreated answers a record that was sent by itself: 201, or 200 with the body of the first answer for a replay.
+// RespondCreated returns 201 for a new record. For a replay it returns 200 with the receipt of the
+// first write.
 func RespondCreated(remediationID string, w audit.Written) (*Response, error) {
 	if w.Err != nil {
 		return nil, w.Err
 	}
-	answer := NewAnswer(createdStatus(w), client.Receipt{
+	response := NewResponse(createdStatus(w), client.Receipt{
 		ID:            w.ID,
 		RemediationID: remediationID,
 		CreatedAt:     w.Receipt.RecordedAt.UTC(),
@@ -22,8 +23,8 @@ func RespondCreated(remediationID string, w audit.Written) (*Response, error) {
 		EventID:       w.Receipt.EventID.String(),
 		LeafHash:      hex.EncodeToString(w.Receipt.LeafHash[:]),
 	})
-	answer.header("Location", "/v1/remediations/"+url.PathEscape(remediationID))
-	return replay(answer, w.Replayed), nil
+	response.setHeader("Location", "/v1/remediations/"+url.PathEscape(remediationID))
+	return markReplayed(response, w.Replayed), nil
 }
 
 func createdStatus(w audit.Written) int {
@@ -33,15 +34,15 @@ func createdStatus(w audit.Written) int {
 	return http.StatusCreated
 }
 
-func replay(answer *Response, replayed bool) *Response {
+func markReplayed(response *Response, replayed bool) *Response {
 	if replayed {
-		answer.header("Idempotency-Replayed", "true")
+		response.setHeader("Idempotency-Replayed", "true")
 	}
-	return answer
+	return response
 }
 
-// RespondBatch answers a batch: one result for each record, in their order.
-func (r *Request) RespondBatch(batch []Batched, written []audit.Written) *Response {
+// RespondBatch returns one result for each record, in the order of the batch.
+func (r *Request) RespondBatch(batch []BatchItem, written []audit.Written) *Response {
 	results := make([]client.BatchResult, len(written))
 	for i, w := range written {
 		results[i] = client.BatchResult{Index: i, Status: createdStatus(w)}
@@ -49,7 +50,7 @@ func (r *Request) RespondBatch(batch []Batched, written []audit.Written) *Respon
 			results[i].RemediationID = batch[i].Remediation.RemediationID
 		}
 		if w.Err != nil {
-			results[i].Problem = problemOf(r, w.Err)
+			results[i].Problem = requestProblem(r, w.Err)
 			results[i].Status = results[i].Problem.Status
 			continue
 		}
@@ -58,20 +59,20 @@ func (r *Request) RespondBatch(batch []Batched, written []audit.Written) *Respon
 		results[i].LeafHash = hex.EncodeToString(w.Receipt.LeafHash[:])
 		results[i].Embedding = client.EmbeddingState(w.Receipt.Embedding)
 	}
-	return NewAnswer(http.StatusOK, client.BatchResults{Results: results})
+	return NewResponse(http.StatusOK, client.BatchResults{Results: results})
 }
 
-// RespondUpdated answers an update with the remediation as it is now.
+// RespondUpdated returns the remediation after an update.
 func RespondUpdated(remediation audit.Stored, replayed bool) *Response {
-	return replay(NewAnswer(http.StatusOK, wireRemediation(remediation)), replayed)
+	return markReplayed(NewResponse(http.StatusOK, wireRemediation(remediation)), replayed)
 }
 
-// RespondDetail answers a remediation with its children.
+// RespondDetail returns a remediation with its children.
 func RespondDetail(remediation audit.Stored, children audit.Children) *Response {
 	body := client.RemediationChildren{
-		AIAnalyses: mapped(children.AIAnalyses, wireAIAnalysis),
-		Workflows:  mapped(children.Workflows, wireWorkflow),
-		Executions: mapped(children.Executions, wireExecution),
+		AIAnalyses: convertSlice(children.AIAnalyses, wireAIAnalysis),
+		Workflows:  convertSlice(children.Workflows, wireWorkflow),
+		Executions: convertSlice(children.Executions, wireExecution),
 	}
 	plural := map[audit.Kind]client.ChildKind{
 		audit.KindAIAnalysis: "ai_analyses", audit.KindWorkflow: "workflows", audit.KindExecution: "executions",
@@ -79,7 +80,7 @@ func RespondDetail(remediation audit.Stored, children audit.Children) *Response 
 	for _, kind := range children.Truncated {
 		body.Truncated = append(body.Truncated, plural[kind])
 	}
-	return NewAnswer(http.StatusOK, client.RemediationDetail{
+	return NewResponse(http.StatusOK, client.RemediationDetail{
 		Remediation: wireRemediation(remediation), RemediationChildren: body,
 	})
 }

@@ -116,7 +116,7 @@ func (h handler) embedding(ctx context.Context) api.Check {
 	}
 	if err != nil {
 		h.Log.WarnContext(ctx, "embedding provider", slog.Any("error", err))
-		err = errors.New("does not answer as configured")
+		err = errors.New("does not respond as configured")
 	}
 	return api.Check{Name: "embedding", Err: err, Took: time.Since(started), Optional: true}
 }

@@ -266,7 +266,7 @@ func TestQueueReportsPoisonAlone(t *testing.T) {
 		}
 	}
 	c.checkMessages(map[string]float64{"stored": 2, "poison": float64(len(poison) + 1)})
-	for _, part := range []string{"data.record.remediation_id: must be given", `"operation":"consumeQueue"`} {
+	for _, part := range []string{"data.record.remediation_id: is required", `"operation":"consumeQueue"`} {
 		if !strings.Contains(c.log.String(), part) {
 			t.Errorf("the log does not contain %s: %s", part, c.log.String())
 		}

@@ -56,10 +56,10 @@ func TestService(t *testing.T) {
 			State: doctor.Missing, Found: "URL is degraded", Mend: "curl -s URL/ready",
 		}},
 		{
-			"unavailable", 503, `{"status":"unavailable","checks":[{"name":"postgresql","status":"failed","detail":"does not answer"}]}`,
+			"unavailable", 503, `{"status":"unavailable","checks":[{"name":"postgresql","status":"failed","detail":"does not respond"}]}`,
 			doctor.Finding{
 				State: doctor.Missing, Mend: "curl -s URL/ready",
-				Found: "URL: getReady: 503 Service Unavailable: not ready: postgresql: does not answer",
+				Found: "URL: getReady: 503 Service Unavailable: not ready: postgresql: does not respond",
 			},
 		},
 		{"something else", 200, `<html>`, doctor.Finding{

@@ -23,16 +23,18 @@ type Routes map[string]Handler
 
 // Options of a Router.
 type Options struct {
-	// Timeout bounds a request from its arrival to its answer; the function's own deadline may end it sooner.
+	// Timeout bounds a request from its arrival to its response; the function's own deadline may
+	// end it sooner.
 	Timeout time.Duration
-	// Log gets one line for every request.
+	// Log receives one line for each request.
 	Log *slog.Logger
-	// Telemetry gets every request's metrics and trace; nil means that nothing does.
+	// Telemetry receives metrics and trace of each request; nil disables both.
 	Telemetry *telemetry.Telemetry
 }
 
-// answerMargin is kept back from the function's deadline, so that an answer that says so can still be sent.
-const answerMargin = 500 * time.Millisecond
+// responseMargin is reserved before the function's deadline, to send the response to a request that
+// timed out.
+const responseMargin = 500 * time.Millisecond
 
 // route is an operation with its handler.
 type route struct {
@@ -40,13 +42,14 @@ type route struct {
 	handle Handler
 }
 
-// Router answers API Gateway events of one function.
+// Router handles the API Gateway events of one function.
 type Router struct {
 	routes  map[string]route // by API Gateway's route key
 	options Options
 }
 
-// NewRouter validates its parts: every operation has a handler and is in openapi.yaml, the timeout is positive, the log is there.
+// NewRouter returns an error if an operation is not in openapi.yaml or has no handler, or if an
+// option is missing.
 func NewRouter(routes Routes, options Options) (*Router, error) {
 	if options.Timeout <= 0 {
 		return nil, fmt.Errorf("api: Timeout must be positive, is %v", options.Timeout)
@@ -69,32 +72,32 @@ func NewRouter(routes Routes, options Options) (*Router, error) {
 	return router, nil
 }
 
-// Invoke answers one event. The error is always nil: what goes wrong is an answer.
-func (f *Router) Invoke(ctx context.Context, event events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+// Invoke handles one event. It always returns a nil error: every failure is a response.
+func (r *Router) Invoke(ctx context.Context, event events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
 	request := &Request{event: event, actions: redact.Actions{}}
-	ctx, request.invocation = f.options.Telemetry.Begin(ctx, telemetry.Call{
+	ctx, request.invocation = r.options.Telemetry.Begin(ctx, telemetry.Call{
 		RequestID:   request.ID(),
-		Operation:   cmp.Or(f.routes[event.RouteKey].id, telemetry.Other),
-		TraceHeader: request.header("X-Amzn-Trace-Id"),
+		Operation:   cmp.Or(r.routes[event.RouteKey].id, telemetry.Other),
+		TraceHeader: request.headerValue("X-Amzn-Trace-Id"),
 	})
 	status := telemetry.Failure
 	defer func() { request.invocation.End(status) }()
-	request.about(event.PathParameters["remediation_id"])
-	ctx, cancel := f.deadline(ctx)
+	request.setRemediationID(event.PathParameters["remediation_id"])
+	ctx, cancel := r.withDeadline(ctx)
 	defer cancel()
-	answer, err := f.answer(ctx, request)
+	response, err := r.handleRequest(ctx, request)
 	if err != nil {
-		answer = problemAnswer(request, err)
+		response = problemResponse(request, err)
 	}
-	response := answer.event(request)
-	f.log(ctx, request, response.StatusCode, err)
-	request.report()
-	status = outcome(response.StatusCode)
-	return response, nil
+	encoded := response.gatewayResponse(request)
+	r.logRequest(ctx, request, encoded.StatusCode, err)
+	request.reportActions()
+	status = metricStatus(encoded.StatusCode)
+	return encoded, nil
 }
 
-// outcome is a status as the operation's metric has it.
-func outcome(status int) string {
+// metricStatus returns the status of the operation in metrics.
+func metricStatus(status int) string {
 	switch {
 	case status >= 500:
 		return telemetry.Failure
@@ -105,27 +108,27 @@ func outcome(status int) string {
 	}
 }
 
-func (f *Router) deadline(ctx context.Context) (context.Context, context.CancelFunc) {
-	until := time.Now().Add(f.options.Timeout)
-	if function, ok := ctx.Deadline(); ok && function.Add(-answerMargin).Before(until) {
-		until = function.Add(-answerMargin)
+func (r *Router) withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	until := time.Now().Add(r.options.Timeout)
+	if function, ok := ctx.Deadline(); ok && function.Add(-responseMargin).Before(until) {
+		until = function.Add(-responseMargin)
 	}
 	return context.WithDeadline(ctx, until)
 }
 
-func (f *Router) answer(ctx context.Context, request *Request) (answer *Response, err error) {
+func (r *Router) handleRequest(ctx context.Context, request *Request) (response *Response, err error) {
 	defer func() {
-		if fault := recover(); fault != nil {
-			err = fmt.Errorf("panic: %v\n%s", fault, debug.Stack())
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
 		}
 	}()
-	route, ok := f.routes[request.event.RouteKey]
+	route, ok := r.routes[request.event.RouteKey]
 	if !ok {
-		// Nor does anybody unknown learn which paths there are.
-		if err := request.identify(); err != nil {
+		// Only authenticated callers learn which paths exist.
+		if err := request.identifyActor(); err != nil {
 			return nil, err
 		}
-		return nil, noRoute(request.method(), request.Path())
+		return nil, routeError(request.httpMethod(), request.Path())
 	}
 	if err := request.authorize(route.scope); err != nil {
 		return nil, err
@@ -140,19 +143,20 @@ func (f *Router) answer(ctx context.Context, request *Request) (answer *Response
 	return route.handle(ctx, request)
 }
 
-// log writes the request's last line. What identifies the request, and its duration, the logger knows from the context.
-func (f *Router) log(ctx context.Context, request *Request, status int, err error) {
+// logRequest logs the last line of the request. The logger adds what identifies the request, and
+// its duration.
+func (r *Router) logRequest(ctx context.Context, request *Request, status int, err error) {
 	attributes := []slog.Attr{slog.String("route", request.event.RouteKey), slog.Int("status", status)}
 	level := slog.LevelInfo
 	switch {
 	case status >= 500:
 		level = slog.LevelError
 		if err != nil {
-			// A dependency may quote what it was sent.
+			// The error of a dependency may quote values of the request.
 			attributes = append(attributes, slog.String("error", redact.Text(err.Error(), redact.Actions{})))
 		}
 	case status >= 400:
 		level = slog.LevelWarn
 	}
-	f.options.Log.LogAttrs(ctx, level, "request", attributes...)
+	r.options.Log.LogAttrs(ctx, level, "request", attributes...)
 }

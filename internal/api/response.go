@@ -1,0 +1,56 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/aws/aws-lambda-go/events"
+)
+
+// maxResponse is the largest body of a response, in bytes: Lambda's limit of 6 MB for a payload, less the
+// envelope around the body.
+const maxResponse = 5_500_000
+
+// Response is an API Gateway response before encoding.
+type Response struct {
+	Status  int
+	Body    any
+	Headers map[string]string
+
+	contentType string
+}
+
+// NewResponse returns a JSON response.
+func NewResponse(status int, body any) *Response {
+	return &Response{Status: status, Body: body, contentType: "application/json"}
+}
+
+func (r *Response) setHeader(name, value string) *Response {
+	if r.Headers == nil {
+		r.Headers = map[string]string{}
+	}
+	r.Headers[name] = value
+	return r
+}
+
+// gatewayResponse encodes the response for API Gateway. encoding/json escapes <, > and &, so that a body
+// is harmless even if a browser takes it for HTML.
+func (r *Response) gatewayResponse(request *Request) events.APIGatewayV2HTTPResponse {
+	body, err := json.Marshal(r.Body)
+	if err == nil && len(body) > maxResponse {
+		err = errResponseTooLarge
+	}
+	if err != nil {
+		r = problemResponse(request, err)
+		body, _ = json.Marshal(r.Body) // never fails: a problem consists of strings and numbers
+	}
+	headers := map[string]string{
+		"Content-Type":           r.contentType,
+		"X-Content-Type-Options": "nosniff",
+		"Cache-Control":          "no-store",
+	}
+	for name, value := range r.Headers {
+		headers[http.CanonicalHeaderKey(name)] = value
+	}
+	return events.APIGatewayV2HTTPResponse{StatusCode: r.Status, Headers: headers, Body: string(body)}
+}
