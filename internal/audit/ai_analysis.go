@@ -2,7 +2,7 @@ package audit
 
 import "time"
 
-// AIAnalysis is what a model made of a remediation's alert.
+// AIAnalysis is a model's analysis of the alert of a remediation.
 type AIAnalysis struct {
 	RemediationID      string
 	AnalysisID         string
@@ -14,23 +14,23 @@ type AIAnalysis struct {
 	Metadata           Metadata
 }
 
-// StoredAIAnalysis is an AI analysis as the service keeps it.
+// StoredAIAnalysis is an AI analysis read from the store.
 type StoredAIAnalysis struct {
 	AIAnalysis
 	Actor     string
 	CreatedAt time.Time
 }
 
-// Check finds every fault of the record and sanitises it. tree is the metadata object as parsed, nil when absent.
-func (a *AIAnalysis) Check(c Checker, tree map[string]any) {
+// Check validates and sanitizes the record. metadata is the parsed metadata object, nil if absent.
+func (a *AIAnalysis) Check(c Checker, metadata map[string]any) {
 	c.CheckRemediationID(a.RemediationID)
-	c.checkIdentifier("analysis_id", a.AnalysisID, MaxIdentifier)
-	c.checkIdentifier("provider", a.Provider, MaxIdentifier)
-	c.checkIdentifier("model", a.Model, MaxIdentifier)
+	c.CheckIdentifier("analysis_id", a.AnalysisID, MaxIdentifier)
+	c.CheckIdentifier("provider", a.Provider, MaxIdentifier)
+	c.CheckIdentifier("model", a.Model, MaxIdentifier)
 	c.checkFraction("confidence_score", a.ConfidenceScore)
 	c.checkCount("tokens_used", a.TokensUsed, MaxInteger)
 	c.checkCount("analysis_duration_ms", a.AnalysisDurationMS, MaxInteger)
-	a.Metadata = c.sanitizeMetadata(tree)
+	a.Metadata = c.sanitizeMetadata(metadata)
 }
 
 func (a *AIAnalysis) entryKind() Kind { return KindAIAnalysis }

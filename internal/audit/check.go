@@ -12,7 +12,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/redact"
 )
 
-// Limits of the requirements: identifiers in characters, free texts in bytes of UTF-8.
+// Limits from the requirements: identifiers in characters, free text in bytes of UTF-8.
 const (
 	MaxIdentifier    = 255
 	MaxActionType    = 100
@@ -21,26 +21,28 @@ const (
 	maxWorkflowYAML  = 256 << 10
 	MaxMetadata      = 64 << 10
 	MaxMetadataDepth = 10
-	// MaxInteger is the largest integer that every JSON reader holds exactly (RFC 7493, section 2.2).
+	// MaxInteger is the largest integer that every JSON parser represents exactly (RFC 7493,
+	// section 2.2).
 	MaxInteger = 1<<53 - 1
 )
 
-// MinTime and MaxTime bound every time of a record: MinTime <= t < MaxTime. RFC 3339 years have four digits.
+// MinTime and MaxTime bound every time in a record: MinTime <= t < MaxTime. RFC 3339 years have
+// four digits.
 var (
 	MinTime = time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC)
 	MaxTime = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)
 )
 
-// Checker collects the faults of one record and sanitises it on the way. A field that has a fault already, such as a wrong
-// type found while reading it, is not judged again.
+// Checker collects the validation errors of one record and sanitizes the record. A field that has
+// an error already, such as a wrong JSON type, is not checked again.
 type Checker struct {
-	// Path stands before every field's name, for example "records[3]."; empty for a single record.
+	// Path is prepended to every field name, for example "records[3]."; empty for a single record.
 	Path    string
 	Errors  *ValidationErrors
 	Actions redact.Actions
 }
 
-// addError names the field, or, without one, the record.
+// addError adds an error of a field, or of the whole record if field is empty.
 func (c Checker) addError(field, code, detail string) {
 	path := c.Path + field
 	if field == "" {
@@ -53,21 +55,34 @@ func (c Checker) hasError(field string) bool {
 	return slices.ContainsFunc(*c.Errors, func(f ValidationError) bool { return f.Field == c.Path+field })
 }
 
-func (c Checker) checkIdentifier(field, value string, limit int) {
+// CheckIdentifier checks an identifier of at most limit characters, in a record or a filter.
+func (c Checker) CheckIdentifier(field, value string, limit int) {
 	switch {
 	case c.hasError(field):
 	case value == "":
 		c.addError(field, CodeEmpty, "must not be empty")
 	case utf8.RuneCountInString(value) > limit:
-		c.addError(field, CodeTooLong, fmt.Sprintf("longer than %d characters", limit))
+		c.addError(field, CodeTooLong, fmt.Sprintf("must be at most %d characters", limit))
 	case !ValidIdentifier(value):
-		c.addError(field, CodeCharacters, "holds control characters, bidirectional overrides, < or >, or is not valid UTF-8")
+		c.addError(field, CodeCharacters,
+			"must not contain control characters, line separators, bidirectional overrides, <, > or invalid UTF-8")
+	}
+}
+
+// CheckRemediationID checks a remediation_id. It is part of URL paths, where API Gateway ends a
+// segment even at an encoded slash: a record with a slash in its ID could be created, but never
+// read or updated.
+func (c Checker) CheckRemediationID(value string) {
+	const field = "remediation_id"
+	c.CheckIdentifier(field, value, MaxIdentifier)
+	if strings.Contains(value, "/") && !c.hasError(field) {
+		c.addError(field, CodeCharacters, "must not contain a slash, since it is part of the record's path")
 	}
 }
 
 func (c Checker) checkOptionalIdentifier(field string, value *string, limit int) {
 	if value != nil {
-		c.checkIdentifier(field, *value, limit)
+		c.CheckIdentifier(field, *value, limit)
 	}
 }
 
@@ -82,8 +97,8 @@ func checkOneOf[T ~string](c Checker, field string, value T, set []T) {
 	c.addError(field, CodeEnum, "must be one of "+strings.Join(words, ", "))
 }
 
-// sanitizeText sanitises a free text. A text over the limit is not looked at; one that redaction makes longer than the limit is refused
-// as well, because the database would.
+// sanitizeText returns value without secrets and control characters. A string over the limit is
+// rejected unread; so is one that exceeds it after redaction, because the database would reject it.
 func (c Checker) sanitizeText(field string, value *string, limit int) *string {
 	if value == nil || c.hasError(field) {
 		return value
@@ -93,12 +108,13 @@ func (c Checker) sanitizeText(field string, value *string, limit int) *string {
 		clean = redact.Text(clean, c.Actions)
 	}
 	if len(clean) > limit {
-		c.addError(field, CodeTooLong, fmt.Sprintf("longer than %d KiB", limit>>10))
+		c.addError(field, CodeTooLong, fmt.Sprintf("must be at most %d KiB", limit>>10))
 	}
 	return &clean
 }
 
-func (c Checker) truncateTime(field string, value time.Time) time.Time {
+// checkTime returns value in the precision of the store.
+func (c Checker) checkTime(field string, value time.Time) time.Time {
 	if !c.hasError(field) && (value.Before(MinTime) || !value.Before(MaxTime)) {
 		c.addError(field, CodeRange, "must be a time from 1970 to 9999")
 	}
@@ -109,16 +125,16 @@ func (c Checker) checkEndTime(start time.Time, end *time.Time) *time.Time {
 	if end == nil || c.hasError("start_time") || c.hasError("end_time") {
 		return end
 	}
-	kept := c.truncateTime("end_time", *end)
+	kept := c.checkTime("end_time", *end)
 	if kept.Before(start) && !c.hasError("end_time") {
 		c.addError("end_time", CodeOrder, "must not be before start_time")
 	}
 	return &kept
 }
 
-func (c Checker) checkCount(field string, value *int64, most int64) {
-	if value != nil && !c.hasError(field) && (*value < 0 || *value > most) {
-		c.addError(field, CodeRange, fmt.Sprintf("must be from 0 to %d", most))
+func (c Checker) checkCount(field string, value *int64, limit int64) {
+	if value != nil && !c.hasError(field) && (*value < 0 || *value > limit) {
+		c.addError(field, CodeRange, fmt.Sprintf("must be from 0 to %d", limit))
 	}
 }
 
@@ -128,30 +144,16 @@ func (c Checker) checkFraction(field string, value *float64) {
 	}
 }
 
-// Microseconds is t as the service keeps it: in UTC, finer digits dropped.
+// Microseconds returns t in the precision of the store: UTC, truncated to microseconds.
 func Microseconds(t time.Time) time.Time {
 	return t.UTC().Truncate(time.Microsecond)
 }
 
-// CheckRemediationID judges a remediation_id. It stands in paths, where API Gateway takes even an encoded slash for the end of a segment: a
-// record with a slash in its id could be written but neither read nor updated.
-func (c Checker) CheckRemediationID(value string) {
-	const field = "remediation_id"
-	c.checkIdentifier(field, value, MaxIdentifier)
-	if strings.Contains(value, "/") && !c.hasError(field) {
-		c.addError(field, CodeCharacters, "must not hold a slash: it is a part of the record's path")
-	}
-}
-
-// CheckIdentifier judges a value by the rules of an identifier of at most limit characters, as in a filter.
-func (c Checker) CheckIdentifier(field, value string, limit int) {
-	c.checkIdentifier(field, value, limit)
-}
-
-// ValidIdentifier reports whether s may be an identifier: valid UTF-8 without control characters (Cc), line and paragraph
-// separators, bidirectional embeddings, overrides and isolates (U+202A–U+202E, U+2066–U+2069), < and >, and U+FFFD, which stands
-// where bytes were not UTF-8. Everything else is somebody's language and allowed: combining marks, joiners, and the
-// bidirectional marks U+200E, U+200F and U+061C, which reorder nothing but themselves.
+// ValidIdentifier reports whether s has only characters that an identifier may contain. Not allowed
+// are invalid UTF-8 and U+FFFD, which replaces it; control characters (Cc); line and paragraph
+// separators; bidirectional embeddings, overrides and isolates (U+202A–U+202E, U+2066–U+2069); and
+// < and >. Everything else is allowed, because some language needs it: combining marks, joiners,
+// and the bidirectional marks U+200E, U+200F and U+061C, which do not reorder other characters.
 func ValidIdentifier(s string) bool {
 	for _, r := range s {
 		switch {

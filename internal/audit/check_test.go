@@ -8,7 +8,7 @@ func TestValidIdentifier(t *testing.T) {
 		name, in string
 		want     bool
 	}{
-		{"empty is judged elsewhere", "", true},
+		{"empty is checked separately", "", true},
 		{"kubernetes name", "deployment/my-app-delete-jobs", true},
 		{"punctuation", `a "b" 'c' & d; -- /*e*/ \ % _`, true},
 		{"arabic", "فشل-التشغيل", true},
@@ -29,7 +29,7 @@ func TestValidIdentifier(t *testing.T) {
 		{"less than", "a<b", false},
 		{"greater than", "a>b", false},
 		{"invalid utf-8", "a\xffb", false},
-		{"what invalid utf-8 became", "a\uFFFDb", false},
+		{"replacement character", "a\uFFFDb", false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,5 +1,6 @@
-// Package audit is the domain: remediations and their children, the rules they obey, filters over them, and the journal's entries with
-// their canonical bytes.
+// Package audit is the domain: remediations and their child records, the rules that they must
+// satisfy, filters over them, and journal entries with their canonical bytes.
 //
-// It is pure. It knows no JSON wire shape of the API, no SQL, no network, no clock but the time it is handed.
+// It is pure: the wire format of the API, SQL, the network and the clock are unknown to it. Callers
+// pass the current time.
 package audit

@@ -8,30 +8,30 @@ import (
 	"github.com/datastorage-service/datastorage/internal/jcs"
 )
 
-// document writes a record's fields as the members of a JSON object in canonical form, so they must come in the order of their names.
-// Absent fields have no member.
+// document writes the fields of a record as the members of a JSON object in canonical form. Fields
+// must be written in the order of their names; absent fields are omitted.
 type document struct {
-	out  []byte
-	last string // field
-	// inexact are the numbers of the metadata that the canonical form changes, by their place in the record.
+	out       []byte
+	lastField string
+	// inexact has the metadata's numbers that lose digits in canonical form, by JSON Pointer within
+	// the record.
 	inexact map[string]string
 	err     error
 }
 
-// beginField begins a field.
 func (d *document) beginField(field string) {
-	if d.last != "" {
+	if d.lastField != "" {
 		d.out = append(d.out, ',')
 	}
-	if field <= d.last {
-		d.err = fmt.Errorf("%s behind %s: %w", field, d.last, jcs.ErrNotCanonical)
+	if field <= d.lastField {
+		d.err = fmt.Errorf("%s after %s: %w", field, d.lastField, jcs.ErrNotCanonical)
 	}
-	d.last = field
+	d.lastField = field
 	d.out = append(jcs.AppendQuote(d.out, field), ':')
 }
 
-// endField ends a field with what the text is now, or with an error.
-func (d *document) endField(out []byte, err error) {
+// setOutput takes the result of appending a value to out.
+func (d *document) setOutput(out []byte, err error) {
 	if err != nil {
 		d.err = err
 		return
@@ -41,7 +41,7 @@ func (d *document) endField(out []byte, err error) {
 
 func (d *document) writeString(field, value string) {
 	d.beginField(field)
-	d.endField(jcs.AppendString(d.out, value))
+	d.setOutput(jcs.AppendString(d.out, value))
 }
 
 func (d *document) writeOptional(field string, value *string) {
@@ -50,7 +50,7 @@ func (d *document) writeOptional(field string, value *string) {
 	}
 }
 
-// writeClearable is a field of an update: one that is cleared is null.
+// writeClearable writes a field of an update: null if it is cleared.
 func (d *document) writeClearable(field string, value Optional[string]) {
 	d.writeOptional(field, value.Value)
 	if value.Set && value.Value == nil {
@@ -78,18 +78,18 @@ func (d *document) writeTime(field string, t *time.Time) {
 func (d *document) writeInteger(field string, n *int64) {
 	if n != nil {
 		d.beginField(field)
-		d.endField(jcs.AppendInteger(d.out, *n))
+		d.setOutput(jcs.AppendInteger(d.out, *n))
 	}
 }
 
 func (d *document) writeNumber(field string, f *float64) {
 	if f != nil {
 		d.beginField(field)
-		d.endField(jcs.AppendNumber(d.out, *f))
+		d.setOutput(jcs.AppendNumber(d.out, *f))
 	}
 }
 
-// writeMetadata writes the field of that name, unless an update leaves it alone.
+// writeMetadata writes the metadata, which is "" in an update that does not change it.
 func (d *document) writeMetadata(m Metadata) {
 	const field = "metadata"
 	if m == "" {
@@ -100,10 +100,11 @@ func (d *document) writeMetadata(m Metadata) {
 	if err == nil && !exact {
 		err = d.recordInexact("/"+field, m)
 	}
-	d.endField(out, err)
+	d.setOutput(out, err)
 }
 
-// recordInexact keeps the digits that the canonical form loses. Metadata is read again for it, which nearly none needs.
+// recordInexact adds the metadata's numbers that lose digits. It parses the metadata, which few
+// records need.
 func (d *document) recordInexact(path string, m Metadata) error {
 	tree, err := m.parseTree()
 	if err != nil {

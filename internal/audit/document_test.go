@@ -9,7 +9,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/jcs"
 )
 
-// TestDocument shows what a record's fields are refused for: what has no canonical form, and another order than that of their names.
+// TestDocument checks that values without a canonical form are rejected, and fields out of order.
 func TestDocument(t *testing.T) {
 	t.Parallel()
 	for name, write := range map[string]func(*document){

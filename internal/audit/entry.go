@@ -8,10 +8,10 @@ import (
 	"github.com/datastorage-service/datastorage/internal/jcs"
 )
 
-// Kind says what an entry of the journal is about.
+// Kind is the type of record in a journal entry.
 type Kind string
 
-// The kinds of entries.
+// The kinds of journal entries.
 const (
 	KindRemediation Kind = "remediation"
 	KindUpdate      Kind = "update"
@@ -20,21 +20,23 @@ const (
 	KindExecution   Kind = "execution"
 )
 
-// Record is what an entry carries: *Remediation, *Update, *AIAnalysis, *Workflow or *Execution, checked.
+// Record is the content of a journal entry: a checked *Remediation, *Update, *AIAnalysis, *Workflow
+// or *Execution.
 type Record interface {
 	entryKind() Kind
 	remediationID() string
 	metadataText() Metadata
-	// writeFields writes the fields that were sent.
+	// writeFields writes the fields that the request contained.
 	writeFields(d *document)
 }
 
-// Entry is one write on its way to the journal. Its canonical bytes are the RFC 8785 text of
+// Entry is one write to be stored and journaled. Its canonical bytes are the RFC 8785 form of
 //
 //	{"actor", "content": {"exact_numbers"?, "kind", "record", "remediation_id"}, "event_id", "recorded_at"}
 //
-// where record holds the fields that were sent, by the API's names. RFC 8785 writes numbers as 64-bit floating point; a number of
-// the metadata that such a text would change is given digit for digit in exact_numbers, by its JSON Pointer within record.
+// where record has the fields that the request contained, under the API's names. RFC 8785 writes
+// numbers as 64-bit floating point; exact_numbers has the original digits of each metadata number
+// that this changes, by JSON Pointer within record.
 type Entry struct {
 	Kind          Kind
 	RemediationID string
@@ -43,17 +45,19 @@ type Entry struct {
 	// RecordedAt is when the service accepted the write, to the microsecond.
 	RecordedAt time.Time
 	Record     Record
-	// Metadata is the record's, with all digits; empty when an update leaves it alone.
+	// Metadata is the record's metadata, empty if an update does not change it.
 	Metadata Metadata
-	// Signature is the zero value but for a remediation.
+	// Signature is set for a remediation only.
 	Signature Signature
-	// ContentHash is SHA-256 over the canonical content: equal when the same is sent again by whomever and whenever.
+	// ContentHash is the SHA-256 of the canonical content. It depends on neither actor nor time, so
+	// it identifies a repeated write.
 	ContentHash [sha256.Size]byte
 
 	content []byte
 }
 
-// NewEntry makes the entry of a checked record that actor sent at the given time.
+// NewEntry returns the journal entry for a checked record that actor sent. Its event ID and
+// RecordedAt are made from now.
 func NewEntry(record Record, actor string, now time.Time) (Entry, error) {
 	content, err := canonicalContent(record)
 	if err != nil {
@@ -77,7 +81,7 @@ func NewEntry(record Record, actor string, now time.Time) (Entry, error) {
 	return entry, nil
 }
 
-// Canonical is the bytes that the journal keeps and hashes.
+// Canonical returns the bytes that the journal stores and hashes.
 func (e Entry) Canonical() []byte {
 	out := append(make([]byte, 0, len(e.content)+len(e.Actor)+128), `{"actor":`...)
 	out = jcs.AppendQuote(out, e.Actor)
@@ -107,23 +111,24 @@ func canonicalContent(record Record) ([]byte, error) {
 	return append(out, '}'), err
 }
 
-// FormatTime is how times are written wherever the service writes them: RFC 3339 in UTC with six digits.
+// FormatTime formats t as everywhere in the service: RFC 3339 in UTC with microseconds.
 func FormatTime(t time.Time) string {
 	return t.UTC().Format(timeLayout)
 }
 
 const timeLayout = "2006-01-02T15:04:05.000000Z"
 
-// EmbeddingState says whether a remediation's vector was there when it was recorded.
+// EmbeddingState reports whether the vector of a remediation's signature was stored when the
+// remediation was.
 type EmbeddingState string
 
-// The states of an embedding; empty where a record has none.
+// The embedding states; empty for records without a signature.
 const (
 	EmbeddingStored  EmbeddingState = "stored"
 	EmbeddingPending EmbeddingState = "pending"
 )
 
-// Receipt names the journal entry of a write.
+// Receipt identifies the journal entry of a write.
 type Receipt struct {
 	EventID    ID
 	RecordedAt time.Time
@@ -131,18 +136,19 @@ type Receipt struct {
 	Embedding  EmbeddingState
 }
 
-// HistoryEntry is one row of the journal as it is read back.
+// HistoryEntry is one journal entry read from the store.
 type HistoryEntry struct {
 	Kind       Kind
 	Actor      string
 	EventID    ID
 	RecordedAt time.Time
 	LeafHash   [sha256.Size]byte
-	// Canonical is the exact text that LeafHash was computed from.
+	// Canonical is the exact text whose hash is LeafHash.
 	Canonical string
 }
 
-// IncidentEvent is a row of the incident_events view. Pointers are nil and Embedding is empty where there is no value.
+// IncidentEvent is a row of the incident_events view. Embedding is empty if the signature has no
+// vector yet.
 type IncidentEvent struct {
 	ID             int64
 	RemediationID  string
@@ -157,7 +163,8 @@ type IncidentEvent struct {
 	Embedding      []float32
 }
 
-// LeafHash is the Merkle tree leaf hash of canonical bytes (RFC 6962, section 2.1): SHA-256(0x00 ‖ canonical).
+// LeafHash returns the Merkle tree leaf hash of canonical bytes (RFC 6962, section 2.1):
+// SHA-256(0x00 ‖ canonical).
 func LeafHash(canonical []byte) [32]byte {
 	h := sha256.New()
 	h.Write([]byte{0})

@@ -20,7 +20,7 @@ func entry(t *testing.T, record Record, actor string, now time.Time) Entry {
 	return e
 }
 
-// TestCanonicalIsRFC8785 holds the bytes of every kind of entry to another implementation of RFC 8785.
+// TestCanonicalIsRFC8785 compares the bytes of every kind of entry with another implementation of RFC 8785.
 func TestCanonicalIsRFC8785(t *testing.T) {
 	t.Parallel()
 	record := valid()
@@ -48,13 +48,13 @@ func TestCanonicalIsRFC8785(t *testing.T) {
 	}
 }
 
-func TestCanonicalKeepsDigitsApart(t *testing.T) {
+func TestCanonicalDistinguishesAllDigits(t *testing.T) {
 	t.Parallel()
 	one, other := valid(), valid()
 	one.Metadata, other.Metadata = `{"n":9007199254740993}`, `{"n":9007199254740992}`
 	first, second := entry(t, &one, "a", start), entry(t, &other, "a", start)
 	if first.ContentHash == second.ContentHash {
-		t.Error("two numbers that a float64 cannot tell apart have one hash")
+		t.Error("two numbers with the same float64 have the same hash")
 	}
 	var document struct {
 		Content struct {
@@ -70,24 +70,24 @@ func TestCanonicalKeepsDigitsApart(t *testing.T) {
 	}
 }
 
-func TestContentHashIsOfTheContentAlone(t *testing.T) {
+func TestContentHashIgnoresActorAndTime(t *testing.T) {
 	t.Parallel()
 	record := valid()
 	first := entry(t, &record, "a", start)
 	later := entry(t, &record, "b", start.Add(time.Hour))
 	if first.ContentHash != later.ContentHash {
-		t.Error("the same content by another actor at another time has another hash")
+		t.Error("the hash depends on the actor or the time")
 	}
 	if string(first.Canonical()) == string(later.Canonical()) || first.EventID == later.EventID {
-		t.Error("two entries have the same bytes or the same id")
+		t.Error("two entries have the same bytes or the same ID")
 	}
 	changed := valid()
 	changed.Namespace = "shop2"
 	if entry(t, &changed, "a", start).ContentHash == first.ContentHash {
-		t.Error("other content has the same hash")
+		t.Error("different content has the same hash")
 	}
 	if want := sha256.Sum256(append([]byte{0}, first.Canonical()...)); LeafHash(first.Canonical()) != want {
-		t.Error("the leaf hash is not SHA-256 of a zero byte and the bytes")
+		t.Error("the leaf hash is not the SHA-256 of a zero byte and the canonical bytes")
 	}
 }
 

@@ -2,7 +2,7 @@ package audit
 
 import "time"
 
-// Execution is one action that a workflow carried out.
+// Execution is one action carried out by a workflow.
 type Execution struct {
 	RemediationID   string
 	WorkflowID      string
@@ -18,26 +18,26 @@ type Execution struct {
 	Metadata        Metadata
 }
 
-// StoredExecution is an execution as the service keeps it.
+// StoredExecution is an execution read from the store.
 type StoredExecution struct {
 	Execution
 	Actor     string
 	CreatedAt time.Time
 }
 
-// Check finds every fault of the record and sanitises it. tree is the metadata object as parsed, nil when absent.
-func (e *Execution) Check(c Checker, tree map[string]any) {
+// Check validates and sanitizes the record. metadata is the parsed metadata object, nil if absent.
+func (e *Execution) Check(c Checker, metadata map[string]any) {
 	c.CheckRemediationID(e.RemediationID)
-	c.checkIdentifier("workflow_id", e.WorkflowID, MaxIdentifier)
-	c.checkIdentifier("execution_id", e.ExecutionID, MaxIdentifier)
-	c.checkIdentifier("action_type", e.ActionType, MaxActionType)
+	c.CheckIdentifier("workflow_id", e.WorkflowID, MaxIdentifier)
+	c.CheckIdentifier("execution_id", e.ExecutionID, MaxIdentifier)
+	c.CheckIdentifier("action_type", e.ActionType, MaxActionType)
 	c.checkOptionalIdentifier("target_resource", e.TargetResource, MaxTarget)
 	c.checkOptionalIdentifier("cluster_name", e.ClusterName, MaxIdentifier)
-	e.StartTime = c.truncateTime("start_time", e.StartTime)
+	e.StartTime = c.checkTime("start_time", e.StartTime)
 	e.EndTime = c.checkEndTime(e.StartTime, e.EndTime)
 	c.checkCount("execution_time_ms", e.ExecutionTimeMS, MaxInteger)
 	e.ErrorMessage = c.sanitizeText("error_message", e.ErrorMessage, maxErrorMessage)
-	e.Metadata = c.sanitizeMetadata(tree)
+	e.Metadata = c.sanitizeMetadata(metadata)
 }
 
 func (e *Execution) entryKind() Kind { return KindExecution }

@@ -2,7 +2,8 @@ package audit
 
 import "time"
 
-// Filter selects remediations: every field that is set must match (and), by any of its values (or). The zero value selects all.
+// Filter selects remediations that match every field that is set. A list matches if one of its
+// values does. The zero value selects all.
 type Filter struct {
 	IDs               []int64
 	RemediationIDs    []string
@@ -22,7 +23,8 @@ type Filter struct {
 	Until *time.Time
 }
 
-// parameters lists every parameter by its name in the API, in the order of the documentation; value is nil if it is not set.
+// parameters lists every parameter by its name in the API, in the order of the documentation; value
+// is nil if it is not set.
 func (f Filter) parameters() []filterParameter {
 	return []filterParameter{
 		{"id", listed(f.IDs)},
@@ -65,7 +67,7 @@ func bound(t *time.Time) any {
 // All reports whether the filter selects everything.
 func (f Filter) All() bool { return len(f.Fields()) == 0 }
 
-// Fields are the names of the parameters that are set, in the order of the documentation.
+// Fields returns the names of the parameters that are set, in the order of the API documentation.
 func (f Filter) Fields() []string {
 	names := []string{}
 	for _, p := range f.parameters() {

@@ -8,14 +8,15 @@ import (
 	"time"
 )
 
-// ID is a UUID (RFC 9562): version 7 for journal events, version 8 (made from a hash) for signatures.
+// ID is a UUID (RFC 9562): version 7 for journal events, version 8 (made from a hash) for
+// signatures.
 type ID [16]byte
 
-// NewID makes a version 7 UUID whose first 48 bits are t in Unix milliseconds, so ids sort by the time they were made.
-// The remaining 74 bits are random (RFC 9562, section 5.7).
+// NewID returns a version 7 UUID. Its first 48 bits are t in Unix milliseconds, so IDs sort by
+// time; 74 of the others are random (RFC 9562, section 5.7).
 func NewID(t time.Time) ID {
 	var id ID
-	// crypto/rand.Read never returns an error since Go 1.24; it ends the program instead.
+	// Since Go 1.24, crypto/rand.Read never returns an error; it ends the program instead.
 	_, _ = rand.Read(id[6:])
 	ms := uint64(t.UnixMilli())
 	binary.BigEndian.PutUint16(id[0:], uint16(ms>>32))
@@ -25,7 +26,7 @@ func NewID(t time.Time) ID {
 	return id
 }
 
-// String is the id in the lower-case 8-4-4-4-12 form.
+// String returns the ID in the 8-4-4-4-12 form in lower case.
 func (id ID) String() string {
 	var out [36]byte
 	hex.Encode(out[0:8], id[0:4])
@@ -40,10 +41,9 @@ func (id ID) String() string {
 // MarshalText returns String, for JSON.
 func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
 
-// errNotUUID means that a text is not a UUID in the 8-4-4-4-12 form.
 var errNotUUID = errors.New("not a UUID")
 
-// ParseID reads the 8-4-4-4-12 form, in either case of the hexadecimal digits.
+// ParseID parses the 8-4-4-4-12 form in upper or lower case.
 func ParseID(s string) (ID, error) {
 	var id ID
 	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {

@@ -16,37 +16,44 @@ import (
 	"github.com/datastorage-service/datastorage/internal/redact"
 )
 
-// JSONLimits bounds what ParseJSON reads. Both must be positive.
+// JSONLimits limits the input of ParseJSON. Both must be positive.
 type JSONLimits struct {
-	// Bytes is the largest accepted input.
+	// Bytes is the maximum size of the input.
 	Bytes int
-	// Depth is how deep objects and arrays may nest: a scalar has depth 0, {} and [] depth 1, {"a":[1]} depth 2.
+	// Depth is the maximum nesting of objects and arrays: 0 is a scalar, 1 is {} or [], 2 is
+	// {"a":[1]}.
 	Depth int
 }
 
-// maxJSONErrors ends the search for further faults, so that an answer cannot grow with the number of mistakes in a body.
+// maxJSONErrors is the number of errors after which parsing ends, so that a response does not grow
+// with the errors in a body.
 const maxJSONErrors = 100
 
-// maxPathKey is how many bytes of a key a fault's path repeats; keys come from the caller and may be of any length.
+// maxPathKey is the number of bytes of a key that are repeated in an error's path; keys may have
+// any length.
 const maxPathKey = 64
 
-// ParseJSON reads exactly one JSON value into a tree of map[string]any, []any, string, json.Number, bool and nil.
+// ParseJSON parses exactly one JSON value (RFC 8259) into a tree of map[string]any, []any, string,
+// json.Number, bool and nil. Numbers keep their literal, so no digit is lost. If there are errors,
+// the tree is nil.
 //
-// It refuses an empty input, input over the limits, text that is not JSON (RFC 8259), anything after the first value, a key
-// twice in one object (compared after unescaping and replacement), and numbers whose magnitude a float64 cannot hold. The
-// tree is nil when there are faults. Numbers keep the literal as written, so no digit is lost. Keys are case-sensitive.
+// Errors are: empty input, input over the limits, invalid syntax, data after the value, duplicate
+// keys in an object (compared after unescaping and replacement), and numbers out of the range of a
+// float64.
 //
-// Bytes that are not UTF-8 and lone surrogates inside strings are not refused: each becomes U+FFFD and is counted in counts as
-// redact.ActionUTF8Replaced, which must not be nil.
-func ParseJSON(data []byte, limits JSONLimits, counts redact.Actions) (any, ValidationErrors) {
+// Invalid UTF-8 and lone surrogates in strings are no errors: each is replaced by U+FFFD and
+// counted in actions, which must not be nil, as redact.ActionUTF8Replaced.
+func ParseJSON(data []byte, limits JSONLimits, actions redact.Actions) (any, ValidationErrors) {
 	if len(data) > limits.Bytes {
-		return nil, ValidationErrors{{Code: CodeSize, Detail: fmt.Sprintf("larger than %d bytes", limits.Bytes)}}
+		return nil, ValidationErrors{{Code: CodeSize, Detail: fmt.Sprintf("must be at most %d bytes", limits.Bytes)}}
 	}
 	if len(bytes.TrimLeft(data, " \t\r\n")) == 0 {
 		return nil, ValidationErrors{{Code: CodeEmpty, Detail: "must not be empty"}}
 	}
-	p := &jsonParser{data: data, limits: limits, actions: counts}
-	p.decoder = jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	p := &jsonParser{data: data, limits: limits, actions: actions}
+	p.decoder = jsontext.NewDecoder(
+		bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true),
+	)
 	tree, err := p.parseDocument()
 	if err != nil && !errors.Is(err, errStopParsing) {
 		p.errors.Add("", CodeMalformed, describeSyntaxError(err))
@@ -57,8 +64,8 @@ func ParseJSON(data []byte, limits JSONLimits, counts redact.Actions) (any, Vali
 	return tree, nil
 }
 
-// errStopParsing ends parsing after a fault that makes the rest of the input not worth reading.
-var errStopParsing = errors.New("enough faults")
+// errStopParsing ends parsing when an error was added after which the rest is not read.
+var errStopParsing = errors.New("stop parsing")
 
 type jsonParser struct {
 	data    []byte
@@ -66,17 +73,17 @@ type jsonParser struct {
 	limits  JSONLimits
 	actions redact.Actions
 	errors  ValidationErrors
-	steps   []step // to the value that is being read, one for each container around it
+	steps   []step // from the root to the current value, one per container
 }
 
-// step is one step from a value into it: to the member with a key, or to the item with an index.
+// step leads from a container to one of its values: the member with key, or the item at index.
 type step struct {
 	key    string
 	index  int
 	member bool
 }
 
-// currentPath names the value that is being read.
+// currentPath returns the path of the current value.
 func (p *jsonParser) currentPath() (path []byte) {
 	for _, step := range p.steps {
 		if step.member {
@@ -94,7 +101,7 @@ func (p *jsonParser) parseDocument() (any, error) {
 		return nil, err
 	}
 	if _, err := p.decoder.ReadToken(); !errors.Is(err, io.EOF) {
-		p.addError(CodeMalformed, "must be one JSON value with nothing after it")
+		p.addError(CodeMalformed, "unexpected data after the JSON value")
 	}
 	return tree, nil
 }
@@ -103,7 +110,7 @@ func (p *jsonParser) addError(code, detail string) {
 	p.errors.Add(string(p.currentPath()), code, detail)
 }
 
-// parseValue reads the next value. It recurses at most limits.Depth deep.
+// parseValue parses the next value. limits.Depth bounds the recursion.
 func (p *jsonParser) parseValue() (any, error) {
 	if len(p.errors) >= maxJSONErrors {
 		return nil, errStopParsing
@@ -124,7 +131,7 @@ func (p *jsonParser) parseValue() (any, error) {
 	case jsontext.KindNumber:
 		number := token.String()
 		if _, err := strconv.ParseFloat(number, 64); err != nil {
-			p.addError(CodeRange, "larger than a 64-bit floating-point number can be")
+			p.addError(CodeRange, "exceeds the range of a 64-bit floating-point number")
 		}
 		return json.Number(number), nil
 	default:
@@ -134,7 +141,7 @@ func (p *jsonParser) parseValue() (any, error) {
 
 func (p *jsonParser) parseContainer() (any, error) {
 	if len(p.steps) == p.limits.Depth {
-		p.addError(CodeDepth, fmt.Sprintf("nested deeper than %d levels", p.limits.Depth))
+		p.addError(CodeDepth, fmt.Sprintf("must not be nested deeper than %d levels", p.limits.Depth))
 		return nil, errStopParsing
 	}
 	open, err := p.decoder.ReadToken()
@@ -172,7 +179,7 @@ func (p *jsonParser) parseObject() (any, error) {
 		}
 		p.steps[len(p.steps)-1] = step{key: key, member: true}
 		if _, twice := members[key]; twice {
-			p.addError(CodeDuplicate, "the same key twice in one object")
+			p.addError(CodeDuplicate, "duplicate key")
 		}
 		if members[key], err = p.parseValue(); err != nil {
 			return nil, err
@@ -182,7 +189,7 @@ func (p *jsonParser) parseObject() (any, error) {
 	return members, err
 }
 
-// parseString reads a string and counts the characters that the decoder replaced in it. Where a key must stand, the decoder refuses all else.
+// parseString parses a string or a key and counts the characters that the decoder replaced in it.
 func (p *jsonParser) parseString() (string, error) {
 	start := p.decoder.InputOffset()
 	token, err := p.decoder.ReadToken()
@@ -196,7 +203,8 @@ func (p *jsonParser) parseString() (string, error) {
 	return text, nil
 }
 
-// countReplacements is how many U+FFFD the decoder put into text by itself: those that raw, the literal, does not spell out.
+// countReplacements returns the number of U+FFFD in text that the decoder inserted: those that are
+// not in raw, the literal.
 func countReplacements(raw []byte, text string) int {
 	n := strings.Count(text, "\uFFFD")
 	if n == 0 {
@@ -215,12 +223,13 @@ func countReplacements(raw []byte, text string) int {
 	return n
 }
 
-// FieldPath is the path of a member within the value at path, as faults name it. A long or strange key is cut and quoted.
+// FieldPath returns the path of a member of the value at path, as in ValidationError.Field. Long
+// keys are cut, unusual ones quoted.
 func FieldPath(path, key string) string {
 	return string(appendPathKey([]byte(path), key))
 }
 
-// appendPathKey appends .key, or ["key"] for a key that would make the path ambiguous or unprintable.
+// appendPathKey appends .key, or ["key"] if the key would make the path ambiguous or unprintable.
 func appendPathKey(path []byte, key string) []byte {
 	cut := key
 	if len(key) > maxPathKey {
@@ -244,11 +253,11 @@ func isPlainKey(key string) bool {
 	return key != "" && ValidIdentifier(key)
 }
 
-// describeSyntaxError says where the text stops being JSON without repeating any of it.
+// describeSyntaxError says where the syntax error is, without quoting the input.
 func describeSyntaxError(err error) string {
 	var syntax *jsontext.SyntacticError
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || !errors.As(err, &syntax) {
-		return "not valid JSON: it ends too early"
+		return "invalid JSON: unexpected end of input"
 	}
-	return fmt.Sprintf("not valid JSON near byte %d", syntax.ByteOffset)
+	return fmt.Sprintf("invalid JSON near byte %d", syntax.ByteOffset)
 }

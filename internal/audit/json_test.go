@@ -33,15 +33,15 @@ func TestParseJSON(t *testing.T) {
 		{"invalid utf-8", "[\"a\xffb\",\"\xc3\"]", []any{"a\uFFFDb", "\uFFFD"}, redact.Actions{redact.ActionUTF8Replaced: 2}},
 		{"invalid utf-8 in a key", "{\"\xff\":1}", map[string]any{"\uFFFD": json.Number("1")}, redact.Actions{redact.ActionUTF8Replaced: 1}},
 		{"lone surrogates", `["\ud800","\udc00x","\ud800\ud800"]`, []any{"\uFFFD", "\uFFFDx", "\uFFFD\uFFFD"}, redact.Actions{redact.ActionUTF8Replaced: 4}},
-		{"replacement characters that were sent", `["\uFFFD","\\\ufffd","` + "\uFFFD" + `","\\ufffd"]`, []any{"\uFFFD", "\\\uFFFD", "\uFFFD", `\ufffd`}, redact.Actions{}},
-		{"sent and made", "\"\\ufffd\xff\uFFFD\"", "\uFFFD\uFFFD\uFFFD", redact.Actions{redact.ActionUTF8Replaced: 1}},
+		{"replacement characters in the input", `["\uFFFD","\\\ufffd","` + "\uFFFD" + `","\\ufffd"]`, []any{"\uFFFD", "\\\uFFFD", "\uFFFD", `\ufffd`}, redact.Actions{}},
+		{"replacement characters in the input and inserted", "\"\\ufffd\xff\uFFFD\"", "\uFFFD\uFFFD\uFFFD", redact.Actions{redact.ActionUTF8Replaced: 1}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			counts := redact.Actions{}
-			got, faults := ParseJSON([]byte(tt.in), JSONLimits{Bytes: 1000, Depth: 3}, counts)
-			if err := faults.Err(); err != nil {
+			got, invalid := ParseJSON([]byte(tt.in), JSONLimits{Bytes: 1000, Depth: 3}, counts)
+			if err := invalid.Err(); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
@@ -54,19 +54,19 @@ func TestParseJSON(t *testing.T) {
 	}
 }
 
-func TestParseJSONRefuses(t *testing.T) {
+func TestParseJSONRejects(t *testing.T) {
 	t.Parallel()
 	one := func(field, code string) []ValidationError { return []ValidationError{{Field: field, Code: code}} }
 	tests := []struct {
 		name, in string
 		want     []ValidationError // without details
 	}{
-		{"nothing", "", one("", CodeEmpty)},
+		{"empty", "", one("", CodeEmpty)},
 		{"white space", " \t\r\n", one("", CodeEmpty)},
-		{"over the size", `"` + strings.Repeat("x", 1000) + `"`, one("", CodeSize)},
+		{"over the size limit", `"` + strings.Repeat("x", 1000) + `"`, one("", CodeSize)},
 		{"words", "hello", one("", CodeMalformed)},
-		{"cut off", `{"a":[1,`, one("", CodeMalformed)},
-		{"cut off in a string", `{"a":"b`, one("", CodeMalformed)},
+		{"truncated", `{"a":[1,`, one("", CodeMalformed)},
+		{"truncated in a string", `{"a":"b`, one("", CodeMalformed)},
 		{"byte order mark", "\uFEFF{}", one("", CodeMalformed)},
 		{"trailing comma", `[1,]`, one("", CodeMalformed)},
 		{"trailing comma in an object", `{"a":1,}`, one("", CodeMalformed)},
@@ -74,7 +74,7 @@ func TestParseJSONRefuses(t *testing.T) {
 		{"missing colon", `{"a" 1}`, one("", CodeMalformed)},
 		{"key without quotes", `{a:1}`, one("", CodeMalformed)},
 		{"key that is a number", `{1:1}`, one("", CodeMalformed)},
-		{"brackets crossed", `[1}`, one("", CodeMalformed)},
+		{"mismatched brackets", `[1}`, one("", CodeMalformed)},
 		{"single quotes", `{'a':1}`, one("", CodeMalformed)},
 		{"comment", `{} // x`, one("", CodeMalformed)},
 		{"leading zero", `01`, one("", CodeMalformed)},
@@ -86,55 +86,55 @@ func TestParseJSONRefuses(t *testing.T) {
 		{"invalid utf-8 outside a string", "\xff{}", one("", CodeMalformed)},
 		{"second value", `{} {}`, one("", CodeMalformed)},
 		{"second scalar", `1 2`, one("", CodeMalformed)},
-		{"closing bracket too many", `[]]`, one("", CodeMalformed)},
+		{"extra closing bracket", `[]]`, one("", CodeMalformed)},
 		{"duplicate key", `{"a":1,"b":{"c":2,"c":3}}`, one("b.c", CodeDuplicate)},
 		{"duplicate after unescaping", `{"a":1,"\u0061":2}`, one("a", CodeDuplicate)},
 		{"duplicate after replacement", "{\"\xff\":1,\"\xfe\":2}", one(`["\ufffd"]`, CodeDuplicate)},
 		{"too deep", `{"a":[[[1]]]}`, one("a[0][0]", CodeDepth)},
 		{"path through records", `{"records":[{},{"a":1e400}]}`, one("records[1].a", CodeRange)},
 		{"numbers too large", `{"a":1e400,"b":[-1e999]}`, []ValidationError{{Field: "a", Code: CodeRange}, {Field: "b[0]", Code: CodeRange}}},
-		{"odd keys are quoted", `{"a.b":{"c d":1e400}}`, one(`["a.b"]["c d"]`, CodeRange)},
-		{"letters of any script are not", `{"größe":1e400}`, one("größe", CodeRange)},
+		{"unusual keys are quoted", `{"a.b":{"c d":1e400}}`, one(`["a.b"]["c d"]`, CodeRange)},
+		{"letters of any script are not quoted", `{"größe":1e400}`, one("größe", CodeRange)},
 		{"empty key", `{"":1e400}`, one(`[""]`, CodeRange)},
 		{"long keys are cut", `{"` + strings.Repeat("k", 100) + `":1e400}`, one(strings.Repeat("k", 64)+"…", CodeRange)},
-		{"every fault before the end", `{"a":1,"a":1e400} x`, []ValidationError{{Field: "a", Code: CodeDuplicate}, {Field: "a", Code: CodeRange}, {Code: CodeMalformed}}},
+		{"all errors are reported", `{"a":1,"a":1e400} x`, []ValidationError{{Field: "a", Code: CodeDuplicate}, {Field: "a", Code: CodeRange}, {Code: CodeMalformed}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			tree, faults := ParseJSON([]byte(tt.in), JSONLimits{Bytes: 1000, Depth: 3}, redact.Actions{})
+			tree, invalid := ParseJSON([]byte(tt.in), JSONLimits{Bytes: 1000, Depth: 3}, redact.Actions{})
 			if tree != nil {
-				t.Errorf("a tree in spite of faults: %v", tree)
+				t.Errorf("errors, but also a tree: %v", tree)
 			}
 			var got []ValidationError
-			for _, fault := range faults {
-				if fault.Detail == "" {
-					t.Errorf("no detail for %s", fault.Code)
+			for _, invalid := range invalid {
+				if invalid.Detail == "" {
+					t.Errorf("no detail for %s", invalid.Code)
 				}
-				got = append(got, ValidationError{Field: fault.Field, Code: fault.Code})
+				got = append(got, ValidationError{Field: invalid.Field, Code: invalid.Code})
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("faults (-want +got):\n%s", diff)
+				t.Errorf("errors (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-func TestParseJSONBoundsFaults(t *testing.T) {
+func TestParseJSONLimitsErrors(t *testing.T) {
 	t.Parallel()
 	text := "[" + strings.Repeat("1e400,", 5000) + "1]"
-	_, faults := ParseJSON([]byte(text), JSONLimits{Bytes: 1 << 20, Depth: 3}, redact.Actions{})
-	if len(faults) != maxJSONErrors {
-		t.Errorf("%d faults, want %d", len(faults), maxJSONErrors)
+	_, invalid := ParseJSON([]byte(text), JSONLimits{Bytes: 1 << 20, Depth: 3}, redact.Actions{})
+	if len(invalid) != maxJSONErrors {
+		t.Errorf("%d errors, want %d", len(invalid), maxJSONErrors)
 	}
 }
 
-func TestParseJSONBoundsDepth(t *testing.T) {
+func TestParseJSONLimitsDepth(t *testing.T) {
 	t.Parallel()
 	for _, open := range []string{"[", `{"a":`} {
-		_, faults := ParseJSON([]byte(strings.Repeat(open, 1<<20)), JSONLimits{Bytes: 1 << 30, Depth: 10}, redact.Actions{})
-		if len(faults) != 1 || faults[0].Code != CodeDepth {
-			t.Errorf("%s: %v, want one fault of depth", open, faults)
+		_, invalid := ParseJSON([]byte(strings.Repeat(open, 1<<20)), JSONLimits{Bytes: 1 << 30, Depth: 10}, redact.Actions{})
+		if len(invalid) != 1 || invalid[0].Code != CodeDepth {
+			t.Errorf("%s: %v, want one depth error", open, invalid)
 		}
 	}
 }
@@ -148,13 +148,13 @@ func FuzzParseJSON(f *testing.F) {
 	}
 	limits := JSONLimits{Bytes: 1 << 16, Depth: 8}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		tree, faults := ParseJSON(data, limits, redact.Actions{})
-		if json.Valid(data) && slices.ContainsFunc(faults, func(f ValidationError) bool { return f.Code == CodeMalformed }) {
-			t.Errorf("%q is JSON, but %v", data, faults)
+		tree, invalid := ParseJSON(data, limits, redact.Actions{})
+		if json.Valid(data) && slices.ContainsFunc(invalid, func(f ValidationError) bool { return f.Code == CodeMalformed }) {
+			t.Errorf("%q is valid JSON, but %v", data, invalid)
 		}
-		if faults.Err() != nil {
-			if tree != nil || len(faults) > maxJSONErrors {
-				t.Errorf("tree %v with %d faults", tree, len(faults))
+		if invalid.Err() != nil {
+			if tree != nil || len(invalid) > maxJSONErrors {
+				t.Errorf("tree %v with %d errors", tree, len(invalid))
 			}
 			return
 		}
@@ -162,7 +162,7 @@ func FuzzParseJSON(f *testing.F) {
 		decoder := json.NewDecoder(bytes.NewReader(data))
 		decoder.UseNumber()
 		if err := decoder.Decode(&want); err != nil || !json.Valid(data) {
-			t.Errorf("accepted what is not JSON: %q, %v", data, err)
+			t.Errorf("accepted invalid JSON: %q, %v", data, err)
 		}
 		if diff := cmp.Diff(want, tree); diff != "" {
 			t.Errorf("%q (-encoding/json +got):\n%s", data, diff)
@@ -171,8 +171,8 @@ func FuzzParseJSON(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q: %v", data, err)
 		}
-		again, faults := ParseJSON(text, JSONLimits{Bytes: 8 * limits.Bytes, Depth: limits.Depth}, redact.Actions{})
-		if err := faults.Err(); err != nil {
+		again, invalid := ParseJSON(text, JSONLimits{Bytes: 8 * limits.Bytes, Depth: limits.Depth}, redact.Actions{})
+		if err := invalid.Err(); err != nil {
 			t.Fatalf("%q became %q: %v", data, text, err)
 		}
 		if diff := cmp.Diff(tree, again); diff != "" {
@@ -187,8 +187,8 @@ func BenchmarkParseJSON(b *testing.B) {
 	data := []byte("[" + strings.Repeat(record, 500) + "1]")
 	b.SetBytes(int64(len(data)))
 	for b.Loop() {
-		if _, faults := ParseJSON(data, JSONLimits{Bytes: 1 << 30, Depth: 10}, redact.Actions{}); faults != nil {
-			b.Fatal(faults)
+		if _, invalid := ParseJSON(data, JSONLimits{Bytes: 1 << 30, Depth: 10}, redact.Actions{}); invalid != nil {
+			b.Fatal(invalid)
 		}
 	}
 }

@@ -7,20 +7,22 @@ import (
 	"github.com/datastorage-service/datastorage/internal/redact"
 )
 
-// Metadata is a JSON object as jcs.Format writes it: keys sorted, numbers with the digits they were sent with. Empty means {}.
+// Metadata is a JSON object as written by jcs.Format: keys sorted, numbers with their original
+// digits. "" means that there is none.
 type Metadata string
 
-// EmptyMetadata is what a record without metadata holds.
+// EmptyMetadata is the metadata of a record that was sent without any.
 const EmptyMetadata Metadata = "{}"
 
-// sanitizeMetadata sanitises the tree of a metadata object and checks its size and depth. A nil tree is an absent or null field.
+// sanitizeMetadata redacts a parsed metadata object and checks its size and depth. tree is nil if
+// the field is absent or null.
 func (c Checker) sanitizeMetadata(tree map[string]any) Metadata {
 	const field = "metadata"
 	if tree == nil || c.hasError(field) {
 		return EmptyMetadata
 	}
 	if nestingDepth(tree) > MaxMetadataDepth {
-		c.addError(field, CodeDepth, fmt.Sprintf("nested deeper than %d levels", MaxMetadataDepth))
+		c.addError(field, CodeDepth, fmt.Sprintf("must not be nested deeper than %d levels", MaxMetadataDepth))
 		return EmptyMetadata
 	}
 	text, err := jcs.Format(redact.Tree(tree, c.Actions))
@@ -29,21 +31,22 @@ func (c Checker) sanitizeMetadata(tree map[string]any) Metadata {
 		return EmptyMetadata
 	}
 	if len(text) > MaxMetadata {
-		c.addError(field, CodeTooLong, fmt.Sprintf("longer than %d KiB", MaxMetadata>>10))
+		c.addError(field, CodeTooLong, fmt.Sprintf("must be at most %d KiB", MaxMetadata>>10))
 	}
 	return Metadata(text)
 }
 
-// parseTree is the object again; the text was made by jcs.Format and is within the limits.
+// parseTree parses metadata that was checked before.
 func (m Metadata) parseTree() (any, error) {
-	tree, faults := ParseJSON([]byte(m), JSONLimits{Bytes: MaxMetadata, Depth: MaxMetadataDepth}, redact.Actions{})
-	if err := faults.Err(); err != nil {
+	tree, invalid := ParseJSON([]byte(m), JSONLimits{Bytes: MaxMetadata, Depth: MaxMetadataDepth}, redact.Actions{})
+	if err := invalid.Err(); err != nil {
 		return nil, fmt.Errorf("read stored metadata: %w", err)
 	}
 	return tree, nil
 }
 
-// nestingDepth counts nested objects and arrays: a scalar is 0, {} is 1. The tree was parsed under a depth limit.
+// nestingDepth returns the number of nested objects and arrays: 0 for a scalar, 1 for {}. ParseJSON
+// bounds the recursion.
 func nestingDepth(v any) int {
 	deepest := 0
 	switch v := v.(type) {

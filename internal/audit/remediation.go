@@ -5,10 +5,11 @@ import (
 	"time"
 )
 
-// Phase is how far a remediation has come.
+// Phase is the progress of a remediation.
 type Phase string
 
-// The phases, in the order a remediation may move through them; completed and failed are both ends.
+// The phases, in the order in which a remediation passes through them. It ends as either completed
+// or failed.
 const (
 	PhasePending    Phase = "pending"
 	PhaseProcessing Phase = "processing"
@@ -16,28 +17,29 @@ const (
 	PhaseFailed     Phase = "failed"
 )
 
-// Terminal reports whether a remediation in this phase changes no more.
+// Terminal reports whether a remediation in this phase can no longer change.
 func (p Phase) Terminal() bool { return p == PhaseCompleted || p == PhaseFailed }
 
-// canBecome reports whether a remediation may move from p to next. Skipping forward is allowed, going back is not.
+// canBecome reports whether a remediation may move from p to next. It may skip phases, but not go
+// back.
 func (p Phase) canBecome(next Phase) bool {
 	order := map[Phase]int{PhasePending: 0, PhaseProcessing: 1, PhaseCompleted: 2, PhaseFailed: 2}
 	return p == next || !p.Terminal() && order[p] < order[next]
 }
 
-// Status is what came of a remediation so far.
+// Status is the outcome so far: pending, running, success or failure.
 type Status string
 
-// Severity is the alert's.
+// Severity is the severity of the alert.
 type Severity string
 
-// Environment is where the cluster stands.
+// Environment is the environment of the cluster.
 type Environment string
 
-// SeverityUnknown is the severity of a record that names none.
+// SeverityUnknown is the severity of a record that was sent without one.
 const SeverityUnknown Severity = "unknown"
 
-// The statuses that say a remediation's outcome.
+// The statuses of ended remediations.
 const (
 	StatusSuccess Status = "success"
 	StatusFailure Status = "failure"
@@ -59,7 +61,8 @@ func Environments() []Environment {
 	return []Environment{"production", "staging", "development", "test"}
 }
 
-// Remediation is one attempt to fix one alert, as a caller reports it. Pointers are nil where the caller said nothing.
+// Remediation is one attempt to fix one alert, as reported by a caller. A nil pointer is a field
+// that was not sent.
 type Remediation struct {
 	RemediationID    string
 	Name             string
@@ -74,13 +77,13 @@ type Remediation struct {
 	Status           Status
 	StartTime        time.Time
 	EndTime          *time.Time
-	DurationMS       *int64 // derived when EndTime is given
+	DurationMS       *int64 // computed if EndTime is set
 	ErrorMessage     *string
 	WorkflowYAML     *string
 	Metadata         Metadata
 }
 
-// Stored is a remediation as the service keeps it.
+// Stored is a remediation read from the store.
 type Stored struct {
 	Remediation
 	ID          int64
@@ -90,15 +93,15 @@ type Stored struct {
 	UpdatedAt   time.Time
 }
 
-// Check finds every fault of the record, and sanitises and completes it: times to the microsecond, the duration, the severity.
-// tree is the metadata object as parsed, nil when absent.
-func (r *Remediation) Check(c Checker, tree map[string]any) {
+// Check validates and sanitizes the record, truncates its times, and sets the duration and a
+// default severity. metadata is the parsed metadata object, nil if absent.
+func (r *Remediation) Check(c Checker, metadata map[string]any) {
 	c.CheckRemediationID(r.RemediationID)
-	c.checkIdentifier("name", r.Name, MaxIdentifier)
-	c.checkIdentifier("namespace", r.Namespace, MaxIdentifier)
+	c.CheckIdentifier("name", r.Name, MaxIdentifier)
+	c.CheckIdentifier("namespace", r.Namespace, MaxIdentifier)
 	c.checkOptionalIdentifier("cluster_name", r.ClusterName, MaxIdentifier)
 	c.checkOptionalIdentifier("alert_fingerprint", r.AlertFingerprint, MaxIdentifier)
-	c.checkIdentifier("action_type", r.ActionType, MaxActionType)
+	c.CheckIdentifier("action_type", r.ActionType, MaxActionType)
 	c.checkOptionalIdentifier("target_resource", r.TargetResource, MaxTarget)
 	if r.Environment != nil {
 		checkOneOf(c, "environment", *r.Environment, Environments())
@@ -109,13 +112,13 @@ func (r *Remediation) Check(c Checker, tree map[string]any) {
 	checkOneOf(c, "severity", r.Severity, Severities())
 	checkOneOf(c, "phase", r.Phase, Phases())
 	checkOneOf(c, "status", r.Status, Statuses())
-	r.StartTime = c.truncateTime("start_time", r.StartTime)
+	r.StartTime = c.checkTime("start_time", r.StartTime)
 	r.EndTime = c.checkEndTime(r.StartTime, r.EndTime)
 	c.checkCount("duration_ms", r.DurationMS, MaxInteger)
 	r.deriveDuration(c)
 	r.ErrorMessage = c.sanitizeText("error_message", r.ErrorMessage, maxErrorMessage)
 	r.WorkflowYAML = c.sanitizeText("workflow_yaml", r.WorkflowYAML, maxWorkflowYAML)
-	r.Metadata = c.sanitizeMetadata(tree)
+	r.Metadata = c.sanitizeMetadata(metadata)
 }
 
 func (r *Remediation) deriveDuration(c Checker) {
@@ -124,12 +127,13 @@ func (r *Remediation) deriveDuration(c Checker) {
 	}
 	derived := durationMilliseconds(r.StartTime, *r.EndTime)
 	if r.DurationMS != nil && *r.DurationMS != derived {
-		c.addError("duration_ms", CodeOrder, "contradicts start_time and end_time; leave it out when end_time is given")
+		c.addError("duration_ms", CodeOrder, "contradicts start_time and end_time; omit it when end_time is given")
 	}
 	r.DurationMS = &derived
 }
 
-// durationMilliseconds is end-start in whole milliseconds. It does not use time.Sub, which ends at 292 years.
+// durationMilliseconds returns end-start in whole milliseconds. time.Sub would saturate at 292
+// years.
 func durationMilliseconds(start, end time.Time) int64 {
 	micros := end.UnixMicro() - start.UnixMicro()
 	return micros / 1000

@@ -23,7 +23,7 @@ func valid() Remediation {
 	}
 }
 
-func TestRemediationCheckFindsEveryFault(t *testing.T) {
+func TestRemediationCheckReportsAllErrors(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name   string
@@ -61,10 +61,10 @@ func TestRemediationCheckFindsEveryFault(t *testing.T) {
 			t.Parallel()
 			record := valid()
 			test.change(&record)
-			var faults ValidationErrors
-			record.Check(Checker{Path: "records[3].", Errors: &faults, Actions: redact.Actions{}}, nil)
-			if len(faults) != 1 || faults[0].Field+" "+faults[0].Code != "records[3]."+test.want {
-				t.Errorf("faults %v, wanted %s", faults, test.want)
+			var invalid ValidationErrors
+			record.Check(Checker{Path: "records[3].", Errors: &invalid, Actions: redact.Actions{}}, nil)
+			if len(invalid) != 1 || invalid[0].Field+" "+invalid[0].Code != "records[3]."+test.want {
+				t.Errorf("errors %v, want %s", invalid, test.want)
 			}
 		})
 	}
@@ -76,9 +76,9 @@ func TestRemediationCheckCompletes(t *testing.T) {
 	record.StartTime = start.Add(1999 * time.Nanosecond).In(time.FixedZone("CET", 3600))
 	record.EndTime = ptr(start.Add(1500 * time.Millisecond))
 	record.ErrorMessage = ptr("password=hunter2hunter2\x00")
-	var faults ValidationErrors
+	var invalid ValidationErrors
 	actions := redact.Actions{}
-	record.Check(Checker{Errors: &faults, Actions: actions}, map[string]any{"api_token": "abc", "n": json.Number("1.50")})
+	record.Check(Checker{Errors: &invalid, Actions: actions}, map[string]any{"api_token": "abc", "n": json.Number("1.50")})
 	want := valid()
 	want.Severity = SeverityUnknown
 	want.StartTime = start.Add(time.Microsecond)
@@ -86,8 +86,8 @@ func TestRemediationCheckCompletes(t *testing.T) {
 	want.DurationMS = ptr(int64(1499))
 	want.ErrorMessage = ptr("password=[REDACTED]")
 	want.Metadata = `{"api_token":"[REDACTED]","n":1.50}`
-	if diff := cmp.Diff(want, record); diff != "" || len(faults) > 0 {
-		t.Error(diff, faults)
+	if diff := cmp.Diff(want, record); diff != "" || len(invalid) > 0 {
+		t.Error(diff, invalid)
 	}
 	wantActions := redact.Actions{redact.ActionControlRemoved: 1, redact.ActionPassword: 1, redact.ActionMetadataValue: 1}
 	if diff := cmp.Diff(wantActions, actions); diff != "" {
@@ -118,20 +118,20 @@ func TestMetadataLimits(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			record := valid()
-			var faults ValidationErrors
-			record.Check(Checker{Errors: &faults, Actions: redact.Actions{}}, test.tree)
+			var invalid ValidationErrors
+			record.Check(Checker{Errors: &invalid, Actions: redact.Actions{}}, test.tree)
 			got := ""
-			if len(faults) > 0 {
-				got = faults[0].Code
+			if len(invalid) > 0 {
+				got = invalid[0].Code
 			}
-			if got != test.want || len(faults) > 1 {
-				t.Errorf("faults %v, wanted %q", faults, test.want)
+			if got != test.want || len(invalid) > 1 {
+				t.Errorf("errors %v, want %q", invalid, test.want)
 			}
 		})
 	}
 }
 
-func TestPhaseMayBecome(t *testing.T) {
+func TestPhaseCanBecome(t *testing.T) {
 	t.Parallel()
 	allowed := map[string]bool{
 		"pending pending": true, "pending processing": true, "pending completed": true, "pending failed": true,
@@ -163,11 +163,11 @@ func TestOutcomeRate(t *testing.T) {
 		rate, low, high, ok := test.outcome.Rate()
 		for i, pair := range [][2]float64{{rate, test.rate}, {low, test.low}, {high, test.high}} {
 			if !ok || math.Abs(pair[0]-pair[1]) > 1e-5 {
-				t.Errorf("%+v: figure %d is %.6f, wanted %.6f", test.outcome, i, pair[0], pair[1])
+				t.Errorf("%+v: figure %d is %.6f, want %.6f", test.outcome, i, pair[0], pair[1])
 			}
 		}
 	}
 	if _, _, _, ok := (Outcome{}).Rate(); ok {
-		t.Error("nothing ended, and yet there is a rate")
+		t.Error("a rate without ended remediations")
 	}
 }

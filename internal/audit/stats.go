@@ -2,19 +2,19 @@ package audit
 
 import "time"
 
-// Dimension is a field of remediations by whose values success is counted.
+// Dimension is a field of remediations by which success rates are grouped.
 type Dimension string
 
-// Dimensions are all of them.
+// Dimensions lists the dimensions.
 func Dimensions() []Dimension {
 	return []Dimension{"name", "action_type", "namespace", "severity", "cluster_name", "environment"}
 }
 
-// SuccessRate is how the remediations with one value of a dimension ended.
+// SuccessRate counts the remediations with one value of a dimension.
 type SuccessRate struct {
-	// Key is the value, empty for remediations that have none.
+	// Key is the value, empty for remediations without one.
 	Key string
-	// Total counts also those that have not ended.
+	// Total includes remediations that have not ended.
 	Total int64
 	Outcome
 }
@@ -22,23 +22,26 @@ type SuccessRate struct {
 // StatusCounts counts remediations by status.
 type StatusCounts struct{ Pending, Running, Success, Failure int64 }
 
-// Interval is the length of a trend's buckets by the clock of a time zone.
+// Interval is the length of the buckets of a trend, in the local time of a time zone.
 type Interval string
 
-// The intervals. A week begins on Monday (ISO 8601).
+// The intervals. Weeks begin on Monday (ISO 8601).
 const (
 	Hour Interval = "hour"
 	Day  Interval = "day"
 	Week Interval = "week"
 )
 
-// Intervals are all of them.
+// Intervals lists the intervals.
 func Intervals() []Interval { return []Interval{Hour, Day, Week} }
 
-// Starts answers where the buckets of the interval that meet since <= t < until begin, in order, at most limit of them, and where the
-// last of these ends. The first may begin before since and the last end after until. Buckets begin on the clock of the location: a day
-// of a change of offset is shorter or longer, an hour that the clock shows twice is two buckets, one that it skips is none.
-func (i Interval) Starts(since, until time.Time, location *time.Location, limit int) (starts []time.Time, end time.Time) {
+// Starts returns the start times of the buckets that overlap since <= t < until, in order, at most
+// limit of them, and the end of the last. The first may begin before since and the last end after
+// until. Buckets follow the local time of the location: a day on which the UTC offset changes is
+// shorter or longer, an hour that is repeated makes two buckets, one that is skipped makes none.
+func (i Interval) Starts(
+	since, until time.Time, location *time.Location, limit int,
+) (starts []time.Time, end time.Time) {
 	end = i.bucketStart(since.In(location))
 	for end.Before(until) && len(starts) < limit {
 		starts = append(starts, end)
@@ -47,7 +50,7 @@ func (i Interval) Starts(since, until time.Time, location *time.Location, limit 
 	return starts, end
 }
 
-// bucketStart is where the bucket with t in it begins.
+// bucketStart returns the start of the bucket that contains t.
 func (i Interval) bucketStart(t time.Time) time.Time {
 	year, month, day := t.Date()
 	switch i {
@@ -60,7 +63,7 @@ func (i Interval) bucketStart(t time.Time) time.Time {
 	}
 }
 
-// nextBucket is where the bucket after the one that begins at start begins.
+// nextBucket returns the start of the bucket after the one that begins at start.
 func (i Interval) nextBucket(start time.Time) time.Time {
 	year, month, day := start.Date()
 	switch i {
@@ -73,19 +76,19 @@ func (i Interval) nextBucket(start time.Time) time.Time {
 	}
 }
 
-// daysSinceMonday is how many days the week is old.
 func daysSinceMonday(t time.Time) int { return (int(t.Weekday()) + 6) % 7 }
 
-// startOfDate is the first moment of a date, which may lie outside its month. Where a change of offset skips that, it is the moment of the
-// change; where one repeats it, the first of the two. (time.Date answers any of them.)
+// startOfDate returns the first instant of a date; day may be out of the month's range. If a change
+// of the UTC offset skips midnight, that is the instant of the change; if one repeats midnight, the
+// first of the two. time.Date guarantees neither.
 func startOfDate(year int, month time.Month, day int, location *time.Location) time.Time {
 	clock := time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
 	found := time.Date(year, month, day, 0, 0, 0, 0, location)
 	begin, end := found.ZoneBounds()
-	switch shown := wallClock(found); {
-	case shown.Before(clock):
+	switch local := wallClock(found); {
+	case local.Before(clock):
 		return end
-	case shown.After(clock):
+	case local.After(clock):
 		return begin
 	}
 	if !begin.IsZero() {
@@ -97,33 +100,36 @@ func startOfDate(year int, month time.Month, day int, location *time.Location) t
 	return found
 }
 
-// wallClock is what the clock shows at t, as if it were UTC.
+// wallClock returns the local time of t as if it were UTC.
 func wallClock(t time.Time) time.Time {
 	_, offset := t.Zone()
 	return t.Add(time.Duration(offset) * time.Second).UTC()
 }
 
-// startOfHour is where the hour of the clock with t in it begins, or the change of offset in it before t.
+// startOfHour returns the start of the local hour of t, or of the part of it after a change of the
+// UTC offset.
 func startOfHour(t time.Time) time.Time {
-	shown := wallClock(t)
-	full := t.Add(-shown.Sub(shown.Truncate(time.Hour)))
-	if begin, _ := t.ZoneBounds(); changesOffset(begin) && begin.After(full) {
+	local := wallClock(t)
+	boundary := t.Add(-local.Sub(local.Truncate(time.Hour)))
+	if begin, _ := t.ZoneBounds(); changesOffset(begin) && begin.After(boundary) {
 		return begin
 	}
-	return full
+	return boundary
 }
 
-// startOfNextHour is where the hour of the clock with t in it ends, or the change of offset in it after t.
+// startOfNextHour returns the end of the local hour of t, or the change of the UTC offset within it
+// after t.
 func startOfNextHour(t time.Time) time.Time {
-	shown := wallClock(t)
-	full := t.Add(shown.Truncate(time.Hour).Add(time.Hour).Sub(shown))
-	if _, end := t.ZoneBounds(); changesOffset(end) && end.Before(full) {
+	local := wallClock(t)
+	boundary := t.Add(local.Truncate(time.Hour).Add(time.Hour).Sub(local))
+	if _, end := t.ZoneBounds(); changesOffset(end) && end.Before(boundary) {
 		return end
 	}
-	return full
+	return boundary
 }
 
-// changesOffset reports whether the offset changes at a bound of a zone; a bound may also change no more than the zone's name.
+// changesOffset reports whether the UTC offset changes at a zone's bound. A bound may also change
+// the zone's name only.
 func changesOffset(bound time.Time) bool {
 	if bound.IsZero() {
 		return false

@@ -18,7 +18,7 @@ func zone(t *testing.T, name string) *time.Location {
 	return location
 }
 
-// TestStarts holds buckets around changes of offset to what a calendar of the place says.
+// TestStarts checks buckets around changes of the UTC offset.
 func TestStarts(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -97,9 +97,9 @@ func moment(t *testing.T, text string) time.Time {
 	return at
 }
 
-// TestStartsAgainstTheClock holds buckets to a walk through the years, quarter of an hour by quarter: one begins whenever the clock shows a
-// later date or week than ever before, or another hour or offset.
-func TestStartsAgainstTheClock(t *testing.T) {
+// TestStartsAgainstWallClock compares the buckets of many years with a walk in steps of 15 minutes. In the walk, a bucket begins
+// whenever the wall clock shows a later date or week than before, or another hour or offset.
+func TestStartsAgainstWallClock(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{
 		"UTC", "Europe/Berlin", "America/New_York", "America/St_Johns", "America/Havana", "America/Sao_Paulo", "Australia/Lord_Howe",
@@ -113,7 +113,7 @@ func TestStartsAgainstTheClock(t *testing.T) {
 				until := since.AddDate(1, 0, 0)
 				step := 15 * time.Minute
 				if name == "America/St_Johns" {
-					step = time.Minute // until 2011 it changed at a minute past midnight
+					step = time.Minute // until 2011, its offset changed a minute after midnight
 				}
 				want := clockStarts(since, until, step, location)
 				for _, interval := range Intervals() {
@@ -121,7 +121,7 @@ func TestStartsAgainstTheClock(t *testing.T) {
 					if len(starts) == 0 || starts[0].After(since) || end.Before(until) {
 						t.Fatalf("%s: %d buckets from %v to %v do not cover %v to %v", interval, len(starts), starts[0], end, since, until)
 					}
-					// The first began before the walk.
+					// The first bucket began before the walk.
 					if diff := cmp.Diff(want[interval], starts[1:]); diff != "" {
 						t.Errorf("%s of %d (-walked +got):\n%s", interval, year, diff)
 					}
@@ -152,7 +152,7 @@ func clockLabels(t time.Time) map[Interval]string {
 	}
 }
 
-func TestStartsStopAtTheLimit(t *testing.T) {
+func TestStartsLimit(t *testing.T) {
 	t.Parallel()
 	starts, end := Hour.Starts(MinTime, MaxTime, time.UTC, 1000)
 	if want := MinTime.Add(1000 * time.Hour); len(starts) != 1000 || !end.Equal(want) {

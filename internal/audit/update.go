@@ -5,13 +5,14 @@ import (
 	"time"
 )
 
-// Optional is a field of an update: left out (Set is false), cleared (Set, Value nil), or given a value.
+// Optional is a field of an update: absent (Set is false), cleared (Set is true, Value nil), or set
+// to a value.
 type Optional[T any] struct {
 	Set   bool
 	Value *T
 }
 
-// Update moves a remediation on. Fields left out stay as they are.
+// Update changes a remediation. Absent fields keep their value.
 type Update struct {
 	RemediationID string
 	Phase         *Phase
@@ -22,8 +23,8 @@ type Update struct {
 	Metadata      *Metadata // replaces the whole object
 }
 
-// Check finds every fault of the update and sanitises it. tree is the metadata object as parsed, nil when absent.
-func (u *Update) Check(c Checker, tree map[string]any) {
+// Check validates and sanitizes the update. metadata is the parsed metadata object, nil if absent.
+func (u *Update) Check(c Checker, metadata map[string]any) {
 	c.CheckRemediationID(u.RemediationID)
 	if u.Phase != nil {
 		checkOneOf(c, "phase", *u.Phase, Phases())
@@ -32,29 +33,30 @@ func (u *Update) Check(c Checker, tree map[string]any) {
 		checkOneOf(c, "status", *u.Status, Statuses())
 	}
 	if u.EndTime.Value != nil {
-		kept := c.truncateTime("end_time", *u.EndTime.Value)
+		kept := c.checkTime("end_time", *u.EndTime.Value)
 		u.EndTime.Value = &kept
 	}
 	u.ErrorMessage.Value = c.sanitizeText("error_message", u.ErrorMessage.Value, maxErrorMessage)
 	u.WorkflowYAML.Value = c.sanitizeText("workflow_yaml", u.WorkflowYAML.Value, maxWorkflowYAML)
-	if tree != nil {
-		metadata := c.sanitizeMetadata(tree)
-		u.Metadata = &metadata
+	if metadata != nil {
+		text := c.sanitizeMetadata(metadata)
+		u.Metadata = &text
 	}
 	if u.isEmpty() && len(*c.Errors) == 0 {
-		c.addError("", CodeEmpty, "must name at least one field to change")
+		c.addError("", CodeEmpty, "must change at least one field")
 	}
 }
 
 func (u *Update) isEmpty() bool {
-	return u.Phase == nil && u.Status == nil && !u.EndTime.Set && !u.ErrorMessage.Set && !u.WorkflowYAML.Set && u.Metadata == nil
+	return u.Phase == nil && u.Status == nil && !u.EndTime.Set && !u.ErrorMessage.Set && !u.WorkflowYAML.Set &&
+		u.Metadata == nil
 }
 
-// Apply answers what the stored remediation becomes, and whether that differs from what it is; it changes neither argument.
-// UpdatedAt and SignatureID are the store's to set. A Conflict means that the stored record forbids the change; a Contradiction,
-// that a value contradicts a stored field.
-func (u *Update) Apply(stored Stored) (Stored, bool, error) {
-	next := stored
+// Apply returns the remediation after the update, and whether it differs from stored. UpdatedAt and
+// SignatureID are left to the store. The error is a Conflict if the stored phase forbids the
+// change, a Contradiction if a value contradicts a stored field.
+func (u *Update) Apply(stored Stored) (next Stored, changed bool, err error) {
+	next = stored
 	setIfPresent(&next.Phase, u.Phase)
 	setIfPresent(&next.Status, u.Status)
 	setIfPresent(&next.Metadata, u.Metadata)
@@ -77,17 +79,18 @@ func (u *Update) Apply(stored Stored) (Stored, bool, error) {
 	case sameState(stored, next):
 		return stored, false, nil
 	case stored.Phase.Terminal():
-		return stored, false, Conflict(fmt.Sprintf("the remediation is %s and changes no more", stored.Phase))
+		return stored, false, Conflict(fmt.Sprintf("the remediation is %s and can no longer change", stored.Phase))
 	case !stored.Phase.canBecome(next.Phase):
 		return stored, false, Conflict(fmt.Sprintf("the phase cannot go back from %s to %s", stored.Phase, next.Phase))
 	}
 	return next, true, nil
 }
 
-// SameSignatureInput reports whether an update left alone what a remediation's signature is made of and updates can change. Then its signature stays
-// as it is, of whichever normalizer.
-func (s *Stored) SameSignatureInput(as *Stored) bool {
-	return equalPointers(s.ErrorMessage, as.ErrorMessage) && equalPointers(s.WorkflowYAML, as.WorkflowYAML)
+// SameSignatureInput reports whether two states of a remediation agree in the fields that an update
+// can change and a signature is made from. If so, the update keeps the signature, even one of an
+// older normalizer.
+func (s *Stored) SameSignatureInput(other *Stored) bool {
+	return equalPointers(s.ErrorMessage, other.ErrorMessage) && equalPointers(s.WorkflowYAML, other.WorkflowYAML)
 }
 
 func setIfPresent[T any](field *T, value *T) {
@@ -104,7 +107,8 @@ func setOptional[T any](field **T, value Optional[T]) {
 
 func sameState(a, b Stored) bool {
 	return a.Phase == b.Phase && a.Status == b.Status && a.Metadata == b.Metadata &&
-		equalPointers(a.ErrorMessage, b.ErrorMessage) && equalPointers(a.WorkflowYAML, b.WorkflowYAML) && equalTimes(a.EndTime, b.EndTime)
+		equalPointers(a.ErrorMessage, b.ErrorMessage) && equalPointers(a.WorkflowYAML, b.WorkflowYAML) &&
+		equalTimes(a.EndTime, b.EndTime)
 }
 
 func equalPointers[T comparable](a, b *T) bool {
@@ -121,7 +125,7 @@ func (u *Update) remediationID() string { return u.RemediationID }
 
 func (u *Update) metadataText() Metadata { return valueOrZero(u.Metadata) }
 
-// writeFields holds the fields that were sent; a field that is cleared is null.
+// writeFields writes a cleared field as null.
 func (u *Update) writeFields(d *document) {
 	d.writeTime("end_time", u.EndTime.Value)
 	if u.EndTime.Set && u.EndTime.Value == nil {

@@ -51,7 +51,7 @@ func TestUpdateApply(t *testing.T) {
 			want:   func(*Stored) {},
 		},
 		{
-			name: "a terminal remediation changes no more", from: PhaseFailed, err: ErrConflict,
+			name: "a terminal remediation cannot change", from: PhaseFailed, err: ErrConflict,
 			update: Update{ErrorMessage: Optional[string]{Set: true, Value: ptr("other")}},
 		},
 		{
@@ -73,7 +73,7 @@ func TestUpdateApply(t *testing.T) {
 			if want, ok := errors.AsType[Contradiction](test.err); ok {
 				got, ok := errors.AsType[Contradiction](err)
 				if !ok || got.Errors[0].Field != want.Errors[0].Field || got.Errors[0].Code != want.Errors[0].Code {
-					t.Errorf("error %v, wanted %v", err, test.err)
+					t.Errorf("error %v, want %v", err, test.err)
 				}
 				return
 			}
@@ -94,9 +94,9 @@ func TestUpdateApply(t *testing.T) {
 
 func TestUpdateMustChangeSomething(t *testing.T) {
 	t.Parallel()
-	var faults ValidationErrors
-	(&Update{RemediationID: "r-1"}).Check(Checker{Errors: &faults, Actions: redact.Actions{}}, nil)
-	if len(faults) != 1 || faults[0].Code != CodeEmpty || faults[0].Field != "" {
-		t.Errorf("faults %v", faults)
+	var invalid ValidationErrors
+	(&Update{RemediationID: "r-1"}).Check(Checker{Errors: &invalid, Actions: redact.Actions{}}, nil)
+	if len(invalid) != 1 || invalid[0].Code != CodeEmpty || invalid[0].Field != "" {
+		t.Errorf("errors %v", invalid)
 	}
 }

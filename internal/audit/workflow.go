@@ -5,15 +5,14 @@ import (
 	"time"
 )
 
-// WorkflowPhase is how far a workflow has come.
+// WorkflowPhase is the progress of a workflow.
 type WorkflowPhase string
 
-// workflowPhases lists the valid phases of a workflow.
 func workflowPhases() []WorkflowPhase {
 	return []WorkflowPhase{"planning", "executing", "completed", "failed"}
 }
 
-// Workflow is the plan that a remediation followed.
+// Workflow is the plan that a remediation follows.
 type Workflow struct {
 	RemediationID  string
 	WorkflowID     string
@@ -25,26 +24,26 @@ type Workflow struct {
 	Metadata       Metadata
 }
 
-// StoredWorkflow is a workflow as the service keeps it.
+// StoredWorkflow is a workflow read from the store.
 type StoredWorkflow struct {
 	Workflow
 	Actor     string
 	CreatedAt time.Time
 }
 
-// Check finds every fault of the record and sanitises it. tree is the metadata object as parsed, nil when absent.
-func (w *Workflow) Check(c Checker, tree map[string]any) {
+// Check validates and sanitizes the record. metadata is the parsed metadata object, nil if absent.
+func (w *Workflow) Check(c Checker, metadata map[string]any) {
 	c.CheckRemediationID(w.RemediationID)
-	c.checkIdentifier("workflow_id", w.WorkflowID, MaxIdentifier)
+	c.CheckIdentifier("workflow_id", w.WorkflowID, MaxIdentifier)
 	checkOneOf(c, "phase", w.Phase, workflowPhases())
 	c.checkCount("total_steps", &w.TotalSteps, math.MaxInt32)
 	c.checkCount("completed_steps", &w.CompletedSteps, math.MaxInt32)
 	if !c.hasError("total_steps") && !c.hasError("completed_steps") && w.CompletedSteps > w.TotalSteps {
-		c.addError("completed_steps", CodeOrder, "must not be more than total_steps")
+		c.addError("completed_steps", CodeOrder, "must not exceed total_steps")
 	}
-	w.StartTime = c.truncateTime("start_time", w.StartTime)
+	w.StartTime = c.checkTime("start_time", w.StartTime)
 	w.EndTime = c.checkEndTime(w.StartTime, w.EndTime)
-	w.Metadata = c.sanitizeMetadata(tree)
+	w.Metadata = c.sanitizeMetadata(metadata)
 }
 
 func (w *Workflow) entryKind() Kind { return KindWorkflow }
