@@ -18,40 +18,40 @@ type batch struct {
 	results map[key]result // written before done is closed
 }
 
-// obtain adds a result for each item: from memory, from a batch under way, or from a new one.
-func (e *Embedder) obtain(ctx context.Context, items []item, results map[key]result) {
+// obtainVectors adds a result for each item: from memory, from a batch under way, or from a new one.
+func (e *Embedder) obtainVectors(ctx context.Context, items []item, results map[key]result) {
 	if ctx.Err() != nil {
-		fail(items, results, gaveUp(ctx, nil))
+		failItems(items, results, contextFailure(ctx, nil))
 		return
 	}
-	waits := e.claim(ctx, items, results)
+	waits := e.joinBatches(ctx, items, results)
 	for k, b := range waits {
-		results[k] = b.wait(ctx, k)
+		results[k] = b.waitForResult(ctx, k)
 	}
-	e.leave(waits)
+	e.leaveBatches(waits)
 }
 
-// claim finds or starts a batch for each item that is not remembered, and makes the caller one of its waiters.
-func (e *Embedder) claim(ctx context.Context, items []item, results map[key]result) map[key]*batch {
+// joinBatches finds or starts a batch for each item that is not remembered, and makes the caller one of its waiters.
+func (e *Embedder) joinBatches(ctx context.Context, items []item, results map[key]result) map[key]*batch {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	waits := make(map[key]*batch, len(items))
 	var fresh []item
 	for _, it := range items {
 		if strings.TrimSpace(it.text) == "" {
-			results[it.key] = result{err: refused("the text is blank", nil)}
-		} else if known, ok := e.recallOne(ctx, it.key); ok {
+			results[it.key] = result{err: refusedFailure("the text is blank", nil)}
+		} else if known, ok := e.recallItem(ctx, it.key); ok {
 			results[it.key] = known
 		} else if b := e.pending[it.key]; b != nil {
-			e.hit(ctx, 1)
+			e.countHits(ctx, 1)
 			waits[it.key] = b
 		} else {
-			e.miss(ctx)
+			e.countMiss(ctx)
 			fresh = append(fresh, it)
 		}
 	}
 	for part := range slices.Chunk(fresh, e.provider.MaxBatch()) {
-		b := e.start(ctx, part)
+		b := e.startBatch(ctx, part)
 		for _, it := range part {
 			e.pending[it.key], waits[it.key] = b, b
 		}
@@ -62,20 +62,20 @@ func (e *Embedder) claim(ctx context.Context, items []item, results map[key]resu
 	return waits
 }
 
-// start runs a batch in the background. The caller holds mu.
-func (e *Embedder) start(ctx context.Context, items []item) *batch {
+// startBatch runs a batch in the background. The caller holds mu.
+func (e *Embedder) startBatch(ctx context.Context, items []item) *batch {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.cfg.Deadline)
 	b := &batch{items: items, cancel: cancel, done: make(chan struct{})}
-	go e.run(ctx, b)
+	go e.runBatch(ctx, b)
 	return b
 }
 
-func (e *Embedder) run(ctx context.Context, b *batch) {
+func (e *Embedder) runBatch(ctx context.Context, b *batch) {
 	defer b.cancel()
 	results := make(map[key]result, len(b.items))
 	refusals := 0
-	e.embed(ctx, b.items, results, &refusals)
-	reportGenerated(ctx, results)
+	e.embedItems(ctx, b.items, results, &refusals)
+	countGenerations(ctx, results)
 
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -84,13 +84,13 @@ func (e *Embedder) run(ctx context.Context, b *batch) {
 			e.vectors.Add(k, got.vector)
 		}
 	}
-	e.forget(b)
+	e.forgetBatch(b)
 	b.results = results
 	close(b.done)
 }
 
-// forget makes later requests start anew. The caller holds mu.
-func (e *Embedder) forget(b *batch) {
+// forgetBatch makes later requests start anew. The caller holds mu.
+func (e *Embedder) forgetBatch(b *batch) {
 	for _, it := range b.items {
 		if e.pending[it.key] == b {
 			delete(e.pending, it.key)
@@ -98,13 +98,13 @@ func (e *Embedder) forget(b *batch) {
 	}
 }
 
-// leave takes the caller from the waiters of its batches. A batch that nobody waits for any more is stopped.
-func (e *Embedder) leave(waits map[key]*batch) {
+// leaveBatches takes the caller from the waiters of its batches. A batch that nobody waits for any more is stopped.
+func (e *Embedder) leaveBatches(waits map[key]*batch) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for b := range distinctBatches(waits) {
 		if b.waiters--; b.waiters == 0 {
-			e.forget(b)
+			e.forgetBatch(b)
 			b.cancel()
 		}
 	}
@@ -118,8 +118,8 @@ func distinctBatches(waits map[key]*batch) map[*batch]bool {
 	return batches
 }
 
-// wait is the result for k, or ctx's end. A result that is there is taken even then.
-func (b *batch) wait(ctx context.Context, k key) result {
+// waitForResult is the result for k, or ctx's end. A result that is there is taken even then.
+func (b *batch) waitForResult(ctx context.Context, k key) result {
 	select {
 	case <-b.done:
 	case <-ctx.Done():
@@ -128,17 +128,17 @@ func (b *batch) wait(ctx context.Context, k key) result {
 	case <-b.done:
 		return b.results[k]
 	default:
-		return result{err: gaveUp(ctx, nil)}
+		return result{err: contextFailure(ctx, nil)}
 	}
 }
 
-// gaveUp is the failure of a call that a context ended, after the given failure if there was one.
-func gaveUp(ctx context.Context, last *failure) *failure {
+// contextFailure is the failure of a call that a context ended, after the given failure if there was one.
+func contextFailure(ctx context.Context, last *failure) *failure {
 	clause := "gave up: " + ctx.Err().Error()
 	if last != nil {
-		clause += ", after: " + last.clause
+		clause += ", after: " + last.message
 	}
-	return unavailable(clause, ctx.Err())
+	return unavailableFailure(clause, ctx.Err())
 }
 
 // maxRefusals is how many refused calls a batch may cost; its texts that were not sent by then stay without a vector. One bad
@@ -146,18 +146,18 @@ func gaveUp(ctx context.Context, last *failure) *failure {
 // should not be asked for every text.
 const maxRefusals = 16
 
-// embed adds a result for each item. A refused batch is halved until the texts at fault stand alone, so that one bad text does
+// embedItems adds a result for each item. A refused batch is halved until the texts at fault stand alone, so that one bad text does
 // not keep the others from their vectors.
-func (e *Embedder) embed(ctx context.Context, items []item, results map[key]result, refusals *int) {
+func (e *Embedder) embedItems(ctx context.Context, items []item, results map[key]result, refusals *int) {
 	if *refusals == maxRefusals {
-		fail(items, results, unavailable(fmt.Sprintf("stopped after %d refused calls", maxRefusals), nil))
+		failItems(items, results, unavailableFailure(fmt.Sprintf("stopped after %d refused calls", maxRefusals), nil))
 		return
 	}
 	texts := make([]string, len(items))
 	for i, it := range items {
 		texts[i] = it.text
 	}
-	vectors, err := e.call(ctx, texts, items[0].key.input)
+	vectors, err := e.callWithRetries(ctx, texts, items[0].key.input)
 	if errors.Is(err, ErrRefused) {
 		*refusals++
 	}
@@ -168,15 +168,15 @@ func (e *Embedder) embed(ctx context.Context, items []item, results map[key]resu
 		}
 	case len(items) > 1 && errors.Is(err, ErrRefused):
 		half := len(items) / 2
-		e.embed(ctx, items[:half], results, refusals)
-		e.embed(ctx, items[half:], results, refusals)
+		e.embedItems(ctx, items[:half], results, refusals)
+		e.embedItems(ctx, items[half:], results, refusals)
 	default:
-		fail(items, results, err)
+		failItems(items, results, err)
 	}
 }
 
-// fail gives every item the same error.
-func fail(items []item, results map[key]result, err error) {
+// failItems gives every item the same error.
+func failItems(items []item, results map[key]result, err error) {
 	for _, it := range items {
 		results[it.key] = result{err: err}
 	}

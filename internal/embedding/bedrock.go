@@ -36,27 +36,27 @@ func openBedrock(ctx context.Context, s Settings) (provider, error) {
 
 // bedrockModel is what differs between the models.
 type bedrockModel struct {
-	dimensions []int
-	maxBatch   int
-	maxInput   int // in runes
-	request    func(texts []string, input inputKind) any
-	answer     func(body []byte) ([][]float32, error)
+	dimensions     []int
+	maxBatch       int
+	maxInput       int // in runes
+	newRequest     func(texts []string, input inputKind) any
+	decodeResponse func(body []byte) ([][]float32, error)
 }
 
-// bedrockModelOf holds the documented limits (Amazon Bedrock User Guide, "Amazon Titan Text Embeddings models" and "Cohere
+// bedrockModelFor holds the documented limits (Amazon Bedrock User Guide, "Amazon Titan Text Embeddings models" and "Cohere
 // Embed models"). Titan takes 8,192 tokens or 50,000 characters, whichever is less; without its tokenizer the safe bound is
 // 8,192 characters, since a token is seldom less than one.
-func bedrockModelOf(model Model) (bedrockModel, error) {
+func bedrockModelFor(model Model) (bedrockModel, error) {
 	switch model.Name {
 	case titanV2:
 		return bedrockModel{
 			dimensions: []int{256, 512, 1024}, maxBatch: 1, maxInput: 8192,
-			request: titanRequestFor(model.Dimensions), answer: titanAnswer,
+			newRequest: newTitanRequest(model.Dimensions), decodeResponse: decodeTitanResponse,
 		}, nil
 	case cohereEnglish, cohereMultilingual:
 		return bedrockModel{
 			dimensions: []int{1024}, maxBatch: 96, maxInput: 2048,
-			request: cohereRequestFor, answer: cohereAnswer,
+			newRequest: newCohereRequest, decodeResponse: decodeCohereResponse,
 		}, nil
 	}
 	return bedrockModel{}, fmt.Errorf("Model must be %s, %s or %s", titanV2, cohereEnglish, cohereMultilingual)
@@ -72,7 +72,7 @@ type bedrockProvider struct {
 // newBedrock makes the provider, or returns an error that names the field of the model that is wrong. The client's own retries are
 // switched off, since the Embedder makes and counts them.
 func newBedrock(client *bedrockruntime.Client, model Model) (*bedrockProvider, error) {
-	api, err := bedrockModelOf(model)
+	api, err := bedrockModelFor(model)
 	if err != nil {
 		return nil, err
 	}
@@ -92,9 +92,9 @@ func (b *bedrockProvider) MaxBatch() int {
 
 // Embed makes one InvokeModel call.
 func (b *bedrockProvider) Embed(ctx context.Context, texts []string, input inputKind) ([][]float32, error) {
-	body, err := json.Marshal(b.api.request(truncateAll(texts, b.api.maxInput), input))
+	body, err := json.Marshal(b.api.newRequest(truncateTexts(texts, b.api.maxInput), input))
 	if err != nil {
-		return nil, unavailable("encode the request", err)
+		return nil, unavailableFailure("encode the request", err)
 	}
 	out, err := b.client.InvokeModel(ctx, &bedrockruntime.InvokeModelInput{
 		ModelId:     aws.String(b.model.Name),
@@ -105,7 +105,7 @@ func (b *bedrockProvider) Embed(ctx context.Context, texts []string, input input
 	if err != nil {
 		return nil, bedrockFailure(err)
 	}
-	return b.api.answer(out.Body)
+	return b.api.decodeResponse(out.Body)
 }
 
 // bedrockFailure classifies an error of InvokeModel (Amazon Bedrock API Reference, "InvokeModel", Errors). A 400 other than a
@@ -114,15 +114,15 @@ func bedrockFailure(err error) *failure {
 	var response *smithyhttp.ResponseError
 	var api smithy.APIError
 	if !errors.As(err, &response) || !errors.As(err, &api) {
-		return passing(reason(err), err)
+		return transientFailure(networkMessage(err), err)
 	}
 	status := response.HTTPStatusCode()
-	clause := fmt.Sprintf("answered status %d, %s: %s", status, bounded(api.ErrorCode()), bounded(api.ErrorMessage()))
+	clause := fmt.Sprintf("answered status %d, %s: %s", status, printableLine(api.ErrorCode()), printableLine(api.ErrorMessage()))
 	switch code := api.ErrorCode(); {
 	case status == 400 && code != "ValidationException":
-		return unavailable(clause, err)
+		return unavailableFailure(clause, err)
 	case code == "ModelErrorException":
-		return passing(clause, err)
+		return transientFailure(clause, err)
 	}
-	return httpFailure(status, response.Response.Header, clause, err)
+	return statusFailure(status, response.Response.Header, clause, err)
 }

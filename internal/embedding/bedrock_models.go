@@ -7,17 +7,17 @@ type titanRequest struct {
 	Normalize  bool   `json:"normalize"`
 }
 
-func titanRequestFor(dimensions int) func([]string, inputKind) any {
+func newTitanRequest(dimensions int) func([]string, inputKind) any {
 	return func(texts []string, _ inputKind) any {
 		return titanRequest{InputText: texts[0], Dimensions: dimensions, Normalize: true}
 	}
 }
 
-func titanAnswer(body []byte) ([][]float32, error) {
+func decodeTitanResponse(body []byte) ([][]float32, error) {
 	var answer struct {
 		Embedding wireVector `json:"embedding"`
 	}
-	if err := decode(body, &answer); err != nil {
+	if err := decodeResponse(body, &answer); err != nil {
 		return nil, err
 	}
 	return [][]float32{answer.Embedding}, nil
@@ -31,7 +31,7 @@ type cohereRequest struct {
 	Truncate  string   `json:"truncate"`
 }
 
-func cohereRequestFor(texts []string, input inputKind) any {
+func newCohereRequest(texts []string, input inputKind) any {
 	request := cohereRequest{Texts: texts, InputType: "search_document", Truncate: "END"}
 	if input == queryInput {
 		request.InputType = "search_query"
@@ -39,14 +39,14 @@ func cohereRequestFor(texts []string, input inputKind) any {
 	return request
 }
 
-// cohereAnswer reads the form of the answer that comes when no embedding_types are asked for (response_type
+// decodeCohereResponse reads the form of the answer that comes when no embedding_types are asked for (response_type
 // embeddings_floats).
-func cohereAnswer(body []byte) ([][]float32, error) {
+func decodeCohereResponse(body []byte) ([][]float32, error) {
 	var answer struct {
 		Embeddings []wireVector `json:"embeddings"`
 	}
-	if err := decode(body, &answer); err != nil {
+	if err := decodeResponse(body, &answer); err != nil {
 		return nil, err
 	}
-	return floats(answer.Embeddings), nil
+	return unwrapVectors(answer.Embeddings), nil
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 )
 
-// distinct is an item for each signature, once.
-func distinct(sigs []audit.Signature) []item {
+// distinctItems is an item for each signature, once.
+func distinctItems(sigs []audit.Signature) []item {
 	items := make([]item, 0, len(sigs))
 	seen := make(map[audit.ID]bool, len(sigs))
 	for _, sig := range sigs {
@@ -22,12 +22,12 @@ func distinct(sigs []audit.Signature) []item {
 	return items
 }
 
-// recall adds to results what is remembered and returns the other items.
-func (e *Embedder) recall(ctx context.Context, items []item, results map[key]result) (unknown []item) {
+// recallItems adds to results what is remembered and returns the other items.
+func (e *Embedder) recallItems(ctx context.Context, items []item, results map[key]result) (unknown []item) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, it := range items {
-		if known, ok := e.recallOne(ctx, it.key); ok {
+		if known, ok := e.recallItem(ctx, it.key); ok {
 			results[it.key] = known
 		} else {
 			unknown = append(unknown, it)
@@ -36,27 +36,27 @@ func (e *Embedder) recall(ctx context.Context, items []item, results map[key]res
 	return unknown
 }
 
-// recallOne counts a hit when it finds something. The caller holds mu.
-func (e *Embedder) recallOne(ctx context.Context, k key) (result, bool) {
+// recallItem counts a hit when it finds something. The caller holds mu.
+func (e *Embedder) recallItem(ctx context.Context, k key) (result, bool) {
 	if _, ok := e.stored.Get(k); ok {
-		e.hit(ctx, 1)
+		e.countHits(ctx, 1)
 		return result{}, true
 	}
 	vector, ok := e.vectors.Get(k)
 	if ok {
-		e.hit(ctx, 1)
+		e.countHits(ctx, 1)
 	}
 	return result{vector: vector}, ok
 }
 
-// lookUp asks the table for the items and returns those it does not have. The others are remembered as stored.
-func (e *Embedder) lookUp(ctx context.Context, items []item, lookup Lookup) ([]item, error) {
+// findUnstored asks the table for the items and returns those it does not have. The others are remembered as stored.
+func (e *Embedder) findUnstored(ctx context.Context, items []item, lookup Lookup) ([]item, error) {
 	if lookup == nil || len(items) == 0 {
 		return items, nil
 	}
 	ids := make([]audit.ID, len(items))
 	for i, it := range items {
-		ids[i] = it.key.id()
+		ids[i] = it.key.signatureID()
 	}
 	found, err := lookup(ctx, ids)
 	if err != nil {
@@ -69,16 +69,16 @@ func (e *Embedder) lookUp(ctx context.Context, items []item, lookup Lookup) ([]i
 	}
 	var missing []item
 	for _, it := range items {
-		if !stored[it.key.id()] {
+		if !stored[it.key.signatureID()] {
 			missing = append(missing, it)
 		}
 	}
-	e.hit(ctx, len(items)-len(missing))
+	e.countHits(ctx, len(items)-len(missing))
 	return missing, nil
 }
 
-// gather sorts results into the vectors to store and one error for all failures, each said once.
-func gather(items []item, results map[key]result) (map[audit.ID][]float32, error) {
+// collectVectors sorts results into the vectors to store and one error for all failures, each said once.
+func collectVectors(items []item, results map[key]result) (map[audit.ID][]float32, error) {
 	vectors := make(map[audit.ID][]float32, len(results))
 	said := map[string]bool{}
 	var failures []error
@@ -86,13 +86,13 @@ func gather(items []item, results map[key]result) (map[audit.ID][]float32, error
 	for _, it := range items {
 		switch got := results[it.key]; {
 		case errors.Is(got.err, ErrRefused):
-			refusals.IDs = append(refusals.IDs, it.key.id())
+			refusals.IDs = append(refusals.IDs, it.key.signatureID())
 			refusals.err = cmp.Or(refusals.err, got.err)
 		case got.err != nil && !said[got.err.Error()]:
 			said[got.err.Error()] = true
 			failures = append(failures, got.err)
 		case got.vector != nil:
-			vectors[it.key.id()] = got.vector
+			vectors[it.key.signatureID()] = got.vector
 		}
 	}
 	if len(refusals.IDs) > 0 {

@@ -45,8 +45,8 @@ func documentKey(id audit.ID) key {
 	return k
 }
 
-// id is the signature that a document's key was made from.
-func (k key) id() audit.ID {
+// signatureID is the signature that a document's key was made from.
+func (k key) signatureID() audit.ID {
 	return audit.ID(k.hash[:len(audit.ID{})])
 }
 
@@ -122,14 +122,14 @@ func (e *Embedder) Documents(ctx context.Context, sigs []audit.Signature, lookup
 	ctx, cancel := context.WithTimeout(ctx, e.cfg.Deadline)
 	defer cancel()
 	telemetry.FromContext(ctx).SetModel(e.name)
-	items := distinct(sigs)
+	items := distinctItems(sigs)
 	results := make(map[key]result, len(items))
-	unknown := e.recall(ctx, items, results)
-	unknown, err := e.lookUp(ctx, unknown, lookup)
+	unknown := e.recallItems(ctx, items, results)
+	unknown, err := e.findUnstored(ctx, unknown, lookup)
 	if err == nil {
-		e.obtain(ctx, unknown, results)
+		e.obtainVectors(ctx, unknown, results)
 	}
-	vectors, failed := gather(items, results)
+	vectors, failed := collectVectors(items, results)
 	return vectors, errors.Join(err, failed)
 }
 
@@ -140,7 +140,7 @@ func (e *Embedder) Query(ctx context.Context, text string) ([]float32, error) {
 	telemetry.FromContext(ctx).SetModel(e.name)
 	asked := item{key: queryKey(text), text: text}
 	results := make(map[key]result, 1)
-	e.obtain(ctx, []item{asked}, results)
+	e.obtainVectors(ctx, []item{asked}, results)
 	return results[asked.key].vector, results[asked.key].err
 }
 
@@ -167,8 +167,8 @@ func (e *Embedder) Forget(ids ...audit.ID) {
 // Probe makes one call of the provider for a fixed word, bypassing memory and retries, to tell whether it answers as
 // configured. It waits for a free slot like any call; bound it by ctx.
 func (e *Embedder) Probe(ctx context.Context) error {
-	if _, err := e.attempt(ctx, []string{"ready"}, queryInput); err != nil {
-		return classified(err)
+	if _, err := e.callOnce(ctx, []string{"ready"}, queryInput); err != nil {
+		return classifyError(err)
 	}
 	return nil
 }

@@ -44,16 +44,16 @@ type provider interface {
 // It brings the vectors to unit length in place.
 func checkVectors(vectors [][]float32, texts int, model Model) error {
 	if len(vectors) != texts {
-		return unavailable(fmt.Sprintf("answered %d vectors for %d texts", len(vectors), texts), nil)
+		return unavailableFailure(fmt.Sprintf("answered %d vectors for %d texts", len(vectors), texts), nil)
 	}
 	for _, vector := range vectors {
 		if len(vector) != model.Dimensions {
-			return unavailable(fmt.Sprintf("answered %d dimensions, configured are %d", len(vector), model.Dimensions), nil)
+			return unavailableFailure(fmt.Sprintf("answered %d dimensions, configured are %d", len(vector), model.Dimensions), nil)
 		}
 	}
 	for _, vector := range vectors {
-		if !normalize(vector) {
-			return refused("answered a vector that has no direction", nil)
+		if !normalizeVector(vector) {
+			return refusedFailure("answered a vector that has no direction", nil)
 		}
 	}
 	return nil
@@ -63,10 +63,10 @@ func checkVectors(vectors [][]float32, texts int, model Model) error {
 // thousand times what rounding to float32 leaves, and far below what a comparison of vectors can show.
 const unitTolerance = 1e-4
 
-// normalize brings a vector to unit length in place; one that has it already stays as it is, bit for bit. It reports whether
+// normalizeVector brings a vector to unit length in place; one that has it already stays as it is, bit for bit. It reports whether
 // it could: a vector that is zero, or holds a NaN or an infinity, has no direction. The conversions forbid fused
 // multiply-add, so that the result is the same on every machine.
-func normalize(vector []float32) bool {
+func normalizeVector(vector []float32) bool {
 	var square float64
 	for _, x := range vector {
 		square += float64(float64(x) * float64(x))
@@ -84,8 +84,8 @@ func normalize(vector []float32) bool {
 	return true
 }
 
-// between is nil, or an error that names the field and the range it left.
-func between[T int | time.Duration](field string, value, least, most T) error {
+// checkRange is nil, or an error that names the field and the range it left.
+func checkRange[T int | time.Duration](field string, value, least, most T) error {
 	if value < least || value > most {
 		return fmt.Errorf("%s is %v, must be %v to %v", field, value, least, most)
 	}

@@ -43,16 +43,16 @@ func (e *RefusedError) Unwrap() error {
 
 // failure is one thing that went wrong between the Embedder and the service, classified.
 type failure struct {
-	kind   error  // ErrUnavailable or ErrRefused
-	clause string // what is printed: bounded, and free of secrets
+	kind    error  // ErrUnavailable or ErrRefused
+	message string // what is printed: bounded, and free of secrets
 	// cause is what errors.Is sees, nil if there is no more to see. It is not printed, as it may quote the service at length.
-	cause   error
-	passing bool          // worth another attempt
-	after   time.Duration // when passing: the wait the service asked for, 0 if it did not
+	cause      error
+	transient  bool          // worth another attempt
+	retryAfter time.Duration // when passing: the wait the service asked for, 0 if it did not
 }
 
 func (f *failure) Error() string {
-	return f.kind.Error() + ": " + f.clause
+	return f.kind.Error() + ": " + f.message
 }
 
 func (f *failure) Unwrap() []error {
@@ -62,46 +62,46 @@ func (f *failure) Unwrap() []error {
 	return []error{f.kind, f.cause}
 }
 
-// refused is about the text, and final.
-func refused(clause string, cause error) *failure {
-	return &failure{kind: ErrRefused, clause: clause, cause: cause}
+// refusedFailure is about the text, and final.
+func refusedFailure(clause string, cause error) *failure {
+	return &failure{kind: ErrRefused, message: clause, cause: cause}
 }
 
-// unavailable is not about the text, and no attempt soon after will fare better: someone has to change something.
-func unavailable(clause string, cause error) *failure {
-	return &failure{kind: ErrUnavailable, clause: clause, cause: cause}
+// unavailableFailure is not about the text, and no attempt soon after will fare better: someone has to change something.
+func unavailableFailure(clause string, cause error) *failure {
+	return &failure{kind: ErrUnavailable, message: clause, cause: cause}
 }
 
-// passing is a failure that another attempt may not meet again.
-func passing(clause string, cause error) *failure {
-	return &failure{kind: ErrUnavailable, clause: clause, cause: cause, passing: true}
+// transientFailure is a failure that another attempt may not meet again.
+func transientFailure(clause string, cause error) *failure {
+	return &failure{kind: ErrUnavailable, message: clause, cause: cause, transient: true}
 }
 
-// classified is err as a failure; an error of unknown kind, such as a broken connection, is a passing one.
-func classified(err error) *failure {
+// classifyError is err as a failure; an error of unknown kind, such as a broken connection, is a passing one.
+func classifyError(err error) *failure {
 	var known *failure
 	if errors.As(err, &known) {
 		return known
 	}
-	return passing(reason(err), err)
+	return transientFailure(networkMessage(err), err)
 }
 
-// httpFailure classifies an HTTP answer that is not a success by its status (RFC 9110, section 15; RFC 6585 for 429).
-func httpFailure(status int, header http.Header, clause string, cause error) *failure {
+// statusFailure classifies an HTTP answer that is not a success by its status (RFC 9110, section 15; RFC 6585 for 429).
+func statusFailure(status int, header http.Header, clause string, cause error) *failure {
 	switch status {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
-		return refused(clause, cause)
+		return refusedFailure(clause, cause)
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests, http.StatusInternalServerError,
 		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		f := passing(clause, cause)
-		f.after = retryAfter(header)
+		f := transientFailure(clause, cause)
+		f.retryAfter = parseRetryAfter(header)
 		return f
 	}
-	return unavailable(clause, cause)
+	return unavailableFailure(clause, cause)
 }
 
-// retryAfter is the wait that an answer asks for, in seconds or up to a date (RFC 9110, section 10.2.3); 0 if it asks for none.
-func retryAfter(header http.Header) time.Duration {
+// parseRetryAfter is the wait that an answer asks for, in seconds or up to a date (RFC 9110, section 10.2.3); 0 if it asks for none.
+func parseRetryAfter(header http.Header) time.Duration {
 	value := header.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
 		return time.Duration(seconds) * time.Second
@@ -112,22 +112,22 @@ func retryAfter(header http.Header) time.Duration {
 	return 0
 }
 
-// reason is what an error of the network says, without the method and the address around it.
-func reason(err error) string {
+// networkMessage is what an error of the network says, without the method and the address around it.
+func networkMessage(err error) string {
 	var sending *url.Error
 	if errors.As(err, &sending) {
 		err = sending.Err
 	}
-	return bounded(err.Error())
+	return printableLine(err.Error())
 }
 
-// maxClause bounds what an error repeats of another's words, in runes.
-const maxClause = 160
+// maxMessage bounds what an error repeats of another's words, in runes.
+const maxMessage = 160
 
-// bounded makes one printable line of a text, of at most maxClause runes.
-func bounded(text string) string {
+// printableLine makes one printable line of a text, of at most maxMessage runes.
+func printableLine(text string) string {
 	line := strings.Join(strings.FieldsFunc(text, func(r rune) bool {
 		return !unicode.IsPrint(r) || unicode.IsSpace(r)
 	}), " ")
-	return truncate(strings.ToValidUTF8(line, "?"), maxClause)
+	return truncateText(strings.ToValidUTF8(line, "?"), maxMessage)
 }

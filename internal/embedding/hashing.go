@@ -44,7 +44,7 @@ type hashingProvider struct {
 
 // newHashing makes the provider. The dimensions are part of the model's name: vectors of different lengths do not compare.
 func newHashing(dimensions int) (*hashingProvider, error) {
-	if err := between("Dimensions", dimensions, minHashingDimensions, maxDimensions); err != nil {
+	if err := checkRange("Dimensions", dimensions, minHashingDimensions, maxDimensions); err != nil {
 		return nil, err
 	}
 	return &hashingProvider{dimensions: dimensions}, nil
@@ -72,29 +72,29 @@ func (h *hashingProvider) Embed(ctx context.Context, texts []string, _ inputKind
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		vectors[i] = h.vector(text)
+		vectors[i] = h.hashText(text)
 	}
 	return vectors, nil
 }
 
-// vector is the sum of a text's features, brought to unit length. A text without features (empty, or of stop words and
+// hashText is the sum of a text's features, brought to unit length. A text without features (empty, or of stop words and
 // punctuation alone), or whose features cancel out, gets the vector of the empty word: such texts are near to each other and
 // to nothing else.
-func (h *hashingProvider) vector(text string) []float32 {
+func (h *hashingProvider) hashText(text string) []float32 {
 	found := features{words: map[uint64]int{}, grams: map[uint64]int{}}
-	for word := range words(text) {
-		found.add(word)
+	for word := range featureWords(text) {
+		found.addWord(word)
 	}
 	sums := make([]int, h.dimensions)
-	fold(sums, found.words, wordWeight)
-	fold(sums, found.grams, gramWeight)
+	addToSums(sums, found.words, wordWeight)
+	addToSums(sums, found.grams, gramWeight)
 
 	vector := make([]float32, h.dimensions)
 	for i, sum := range sums {
 		vector[i] = float32(sum)
 	}
-	if !normalize(vector) {
-		index, sign := place(xxhash.Sum64String(wordMarker+startMarker+endMarker), h.dimensions)
+	if !normalizeVector(vector) {
+		index, sign := featureSlot(xxhash.Sum64String(wordMarker+startMarker+endMarker), h.dimensions)
 		vector[index] = float32(sign)
 	}
 	return vector
@@ -115,7 +115,7 @@ type features struct {
 	starts       []int  // where each rune after wordMarker begins in marked, and its length at the end
 }
 
-func (f *features) add(word string) {
+func (f *features) addWord(word string) {
 	f.marked = append(f.marked[:0], wordMarker+startMarker...)
 	f.marked = append(f.marked, word...)
 	f.marked = append(f.marked, endMarker...)
@@ -135,23 +135,23 @@ func (f *features) add(word string) {
 	}
 }
 
-// fold adds each feature to its place among the sums. Integer sums do not depend on the order of the map.
-func fold(sums []int, counts map[uint64]int, weight int) {
+// addToSums adds each feature to its place among the sums. Integer sums do not depend on the order of the map.
+func addToSums(sums []int, counts map[uint64]int, weight int) {
 	for feature, count := range counts {
-		index, sign := place(feature, len(sums))
-		sums[index] += sign * weight * sublinear(count)
+		index, sign := featureSlot(feature, len(sums))
+		sums[index] += sign * weight * sublinearCount(count)
 	}
 }
 
-// place is where a feature falls and with which sign: the upper half of its hash scaled to the dimensions (Lemire, "Fast
+// featureSlot is where a feature falls and with which sign: the upper half of its hash scaled to the dimensions (Lemire, "Fast
 // Random Integer Generation in an Interval", 2019), and its lowest bit.
-func place(feature uint64, dimensions int) (index, sign int) {
+func featureSlot(feature uint64, dimensions int) (index, sign int) {
 	return int(feature >> 32 * uint64(dimensions) >> 32), 1 - 2*int(feature&1)
 }
 
-// sublinear dampens a count above 0: 1 + log2(count) in 256ths, a straight line between powers of two, so that it is exact
+// sublinearCount dampens a count above 0: 1 + log2(count) in 256ths, a straight line between powers of two, so that it is exact
 // everywhere, which a logarithm of the standard library is not.
-func sublinear(count int) int {
+func sublinearCount(count int) int {
 	log := bits.Len(uint(count)) - 1
 	return 256*(1+log) + (count-1<<log)<<8>>log
 }

@@ -60,7 +60,7 @@ func (m Models) Active(ctx context.Context, ask func(context.Context) (string, e
 	if e := m.Of(name); e != nil {
 		return e, nil
 	}
-	return nil, unavailable(fmt.Sprintf("%s is the active model, but no provider is configured for it, only for %v", name, m), nil)
+	return nil, unavailableFailure(fmt.Sprintf("%s is the active model, but no provider is configured for it, only for %v", name, m), nil)
 }
 
 // Validate says whether there is anything in it.

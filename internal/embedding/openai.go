@@ -75,8 +75,8 @@ func newOpenAI(client *http.Client, s Settings) (*openAIProvider, error) {
 	err := errors.Join(
 		validateBaseURL(s.URL),
 		validateName("Model", s.Model),
-		between("Dimensions", s.Dimensions, 1, maxDimensions),
-		between("Batch", s.Batch, 1, maxOpenAIBatch),
+		checkRange("Dimensions", s.Dimensions, 1, maxDimensions),
+		checkRange("Batch", s.Batch, 1, maxOpenAIBatch),
 	)
 	if err != nil {
 		return nil, err
@@ -104,7 +104,7 @@ type openAIRequest struct {
 
 // Embed sends one request. The API does not tell documents from queries.
 func (o *openAIProvider) Embed(ctx context.Context, texts []string, _ inputKind) ([][]float32, error) {
-	req, err := o.request(ctx, truncateAll(texts, maxOpenAIInput))
+	req, err := o.newRequest(ctx, truncateTexts(texts, maxOpenAIInput))
 	if err != nil {
 		return nil, err
 	}
@@ -117,23 +117,23 @@ func (o *openAIProvider) Embed(ctx context.Context, texts []string, _ inputKind)
 	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	switch {
 	case resp.StatusCode != http.StatusOK:
-		return nil, httpFailure(resp.StatusCode, resp.Header, o.clause(resp.StatusCode, body), nil)
+		return nil, statusFailure(resp.StatusCode, resp.Header, o.failureMessage(resp.StatusCode, body), nil)
 	case err != nil:
 		return nil, fmt.Errorf("read the answer: %w", err)
 	case int64(len(body)) > limit:
-		return nil, unavailable(fmt.Sprintf("answered more than %d bytes", limit), nil)
+		return nil, unavailableFailure(fmt.Sprintf("answered more than %d bytes", limit), nil)
 	}
-	return decodeOpenAI(body, len(texts))
+	return decodeOpenAIResponse(body, len(texts))
 }
 
-func (o *openAIProvider) request(ctx context.Context, texts []string) (*http.Request, error) {
+func (o *openAIProvider) newRequest(ctx context.Context, texts []string) (*http.Request, error) {
 	encoded, err := json.Marshal(openAIRequest{Model: o.model.Name, Input: texts, EncodingFormat: "float"})
 	if err != nil {
-		return nil, unavailable("encode the request", err)
+		return nil, unavailableFailure("encode the request", err)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, o.endpoint, bytes.NewReader(encoded))
 	if err != nil {
-		return nil, unavailable("make the request", err)
+		return nil, unavailableFailure("make the request", err)
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
@@ -149,50 +149,50 @@ func (o *openAIProvider) responseLimit(texts int) int64 {
 	return 64<<10 + int64(texts)*(1<<10+64*int64(o.model.Dimensions))
 }
 
-// decodeOpenAI reads the vectors of n texts from an answer, whose entries may come in any order.
-func decodeOpenAI(body []byte, n int) ([][]float32, error) {
+// decodeOpenAIResponse reads the vectors of n texts from an answer, whose entries may come in any order.
+func decodeOpenAIResponse(body []byte, n int) ([][]float32, error) {
 	var answer struct {
 		Data []struct {
 			Index     int        `json:"index"`
 			Embedding wireVector `json:"embedding"`
 		} `json:"data"`
 	}
-	if err := decode(body, &answer); err != nil {
+	if err := decodeResponse(body, &answer); err != nil {
 		return nil, err
 	}
 	if len(answer.Data) != n {
-		return nil, unavailable(fmt.Sprintf("answered %d vectors for %d texts", len(answer.Data), n), nil)
+		return nil, unavailableFailure(fmt.Sprintf("answered %d vectors for %d texts", len(answer.Data), n), nil)
 	}
 	vectors := make([][]float32, n)
 	for _, entry := range answer.Data {
 		if entry.Index < 0 || entry.Index >= n || vectors[entry.Index] != nil {
-			return nil, unavailable(fmt.Sprintf("answered index %d out of range or twice", entry.Index), nil)
+			return nil, unavailableFailure(fmt.Sprintf("answered index %d out of range or twice", entry.Index), nil)
 		}
 		vectors[entry.Index] = entry.Embedding
 	}
 	return vectors, nil
 }
 
-// clause is what an error says of an answer that is not a success: the status, and a bounded line of the service's message, in
+// failureMessage is what an error says of an answer that is not a success: the status, and a bounded line of the service's message, in
 // which the key does not occur. Messages about credentials quote parts of them, so those are left out altogether.
-func (o *openAIProvider) clause(status int, body []byte) string {
+func (o *openAIProvider) failureMessage(status int, body []byte) string {
 	text := fmt.Sprintf("answered status %d", status)
 	if status == http.StatusUnauthorized || status == http.StatusForbidden {
 		return text
 	}
-	message := openAIMessage(body)
+	message := openAIErrorMessage(body)
 	if key := o.key.reveal(); key != "" {
 		message = strings.ReplaceAll(message, key, "[redacted]")
 	}
-	if message = bounded(message); message != "" {
+	if message = printableLine(message); message != "" {
 		text += ": " + message
 	}
 	return text
 }
 
-// openAIMessage is the message of an error answer: error.message as OpenAI has it, error as Ollama and Text Embeddings
+// openAIErrorMessage is the message of an error answer: error.message as OpenAI has it, error as Ollama and Text Embeddings
 // Inference, message as vLLM before 0.10. Empty if it is none of these.
-func openAIMessage(body []byte) string {
+func openAIErrorMessage(body []byte) string {
 	var answer struct {
 		Error   json.RawMessage `json:"error"`
 		Message string          `json:"message"`

@@ -55,14 +55,14 @@ func defaultPolicy() policy {
 // Validate names every field that is out of its range.
 func (c policy) Validate() error {
 	return errors.Join(
-		between("Deadline", c.Deadline, minDeadline, maxDeadline),
-		between("CallTimeout", c.CallTimeout, 0, maxDeadline),
-		between("Attempts", c.Attempts, 1, 10),
-		between("RetryBase", c.RetryBase, time.Millisecond, time.Minute),
-		between("RetryMax", c.RetryMax, time.Millisecond, time.Minute),
-		between("InFlight", c.InFlight, 1, maxInFlight),
-		between("StoredMarks", c.StoredMarks, 1, 10_000_000),
-		between("Vectors", c.Vectors, 1, 1_000_000),
+		checkRange("Deadline", c.Deadline, minDeadline, maxDeadline),
+		checkRange("CallTimeout", c.CallTimeout, 0, maxDeadline),
+		checkRange("Attempts", c.Attempts, 1, 10),
+		checkRange("RetryBase", c.RetryBase, time.Millisecond, time.Minute),
+		checkRange("RetryMax", c.RetryMax, time.Millisecond, time.Minute),
+		checkRange("InFlight", c.InFlight, 1, maxInFlight),
+		checkRange("StoredMarks", c.StoredMarks, 1, 10_000_000),
+		checkRange("Vectors", c.Vectors, 1, 1_000_000),
 	)
 }
 

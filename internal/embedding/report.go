@@ -7,18 +7,18 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
-func (e *Embedder) hit(ctx context.Context, texts int) {
+func (e *Embedder) countHits(ctx context.Context, texts int) {
 	e.hits.Add(int64(texts))
 	telemetry.Add(ctx, telemetry.EmbeddingCacheHits, texts)
 }
 
-func (e *Embedder) miss(ctx context.Context) {
+func (e *Embedder) countMiss(ctx context.Context) {
 	e.misses.Add(1)
 	telemetry.Add(ctx, telemetry.EmbeddingCacheMisses, 1)
 }
 
-// reportGenerated counts the texts that a provider was asked for, by what became of them.
-func reportGenerated(ctx context.Context, results map[key]result) {
+// countGenerations counts the texts that a provider was asked for, by what became of them.
+func countGenerations(ctx context.Context, results map[key]result) {
 	for _, got := range results {
 		status := telemetry.Success
 		switch {

@@ -5,11 +5,11 @@ import (
 	"unicode"
 )
 
-// truncate trims white space from both ends of a text and cuts it to at most limit runes: at the last white space if that
+// truncateText trims white space from both ends of a text and cuts it to at most limit runes: at the last white space if that
 // costs no more than an eighth, else between two runes.
-func truncate(text string, limit int) string {
+func truncateText(text string, limit int) string {
 	text = strings.TrimSpace(text)
-	end := offset(text, limit)
+	end := runeOffset(text, limit)
 	if end == len(text) {
 		return text
 	}
@@ -19,8 +19,8 @@ func truncate(text string, limit int) string {
 	return strings.TrimSpace(text[:end])
 }
 
-// offset is where in a text the rune begins that n runes precede; the text's length if it has no more than n.
-func offset(text string, n int) int {
+// runeOffset is where in a text the rune begins that n runes precede; the text's length if it has no more than n.
+func runeOffset(text string, n int) int {
 	if len(text) <= n {
 		return len(text)
 	}
@@ -33,11 +33,11 @@ func offset(text string, n int) int {
 	return len(text)
 }
 
-// truncateAll is truncate for each text of a batch.
-func truncateAll(texts []string, limit int) []string {
+// truncateTexts is truncate for each text of a batch.
+func truncateTexts(texts []string, limit int) []string {
 	cut := make([]string, len(texts))
 	for i, text := range texts {
-		cut[i] = truncate(text, limit)
+		cut[i] = truncateText(text, limit)
 	}
 	return cut
 }

@@ -37,7 +37,7 @@ func TestWords(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.text, func(t *testing.T) {
 			t.Parallel()
-			got := slices.Collect(words(tt.text))
+			got := slices.Collect(featureWords(tt.text))
 			if diff := cmp.Diff(tt.want, got, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("words (-want +got):\n%s", diff)
 			}
@@ -48,10 +48,10 @@ func TestWords(t *testing.T) {
 // A range over words may stop at any of them.
 func TestWordsStop(t *testing.T) {
 	t.Parallel()
-	all := slices.Collect(words("KubePod down HTTPServer"))
+	all := slices.Collect(featureWords("KubePod down HTTPServer"))
 	for n := range all {
 		var got []string
-		for word := range words("KubePod down HTTPServer") {
+		for word := range featureWords("KubePod down HTTPServer") {
 			if got = append(got, word); len(got) == n+1 {
 				break
 			}
@@ -81,7 +81,7 @@ func TestTruncate(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if got := truncate(tt.text, tt.limit); got != tt.want {
+			if got := truncateText(tt.text, tt.limit); got != tt.want {
 				t.Errorf("truncate = %q, want %q", got, tt.want)
 			}
 		})
@@ -91,7 +91,7 @@ func TestTruncate(t *testing.T) {
 func TestSublinear(t *testing.T) {
 	t.Parallel()
 	for count, want := range map[int]int{1: 256, 2: 512, 3: 640, 4: 768, 6: 896, 8: 1024, 1 << 20: 21 * 256} {
-		if got := sublinear(count); got != want {
+		if got := sublinearCount(count); got != want {
 			t.Errorf("sublinear(%d) = %d, want %d", count, got, want)
 		}
 	}
@@ -108,7 +108,7 @@ func FuzzDecodeOpenAI(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte, n int) {
 		n = 1 + max(0, n)%4
-		vectors, err := decodeOpenAI(body, n)
+		vectors, err := decodeOpenAIResponse(body, n)
 		if err == nil && len(vectors) != n {
 			t.Errorf("%d vectors for %d texts", len(vectors), n)
 		}
@@ -122,7 +122,7 @@ func FuzzDecodeOpenAI(f *testing.F) {
 			return
 		}
 		for _, vector := range vectors {
-			if !normalize(vector) {
+			if !normalizeVector(vector) {
 				t.Errorf("a vector without direction passed: %v", vector)
 			}
 		}

@@ -50,35 +50,35 @@ func New(config Config) (*api.Router, error) {
 	config.Log = telemetry.Logger(config.Log)
 	h := handler{config}
 	return api.NewRouter(api.Routes{
-		"getHealth": h.health,
-		"getReady":  h.ready,
+		"getHealth": h.respondHealth,
+		"getReady":  h.respondReady,
 	}, api.Options{Timeout: config.Timeout, Log: config.Log, Telemetry: config.Telemetry})
 }
 
 type handler struct{ Config }
 
-func (handler) health(context.Context, *api.Request) (*api.Response, error) {
+func (handler) respondHealth(context.Context, *api.Request) (*api.Response, error) {
 	return api.RespondHealth(), nil
 }
 
-// ready asks the database, the one to read from where that is another, and the embedding provider side by side.
-func (h handler) ready(ctx context.Context, r *api.Request) (*api.Response, error) {
+// respondReady asks the database, the one to read from where that is another, and the embedding provider side by side.
+func (h handler) respondReady(ctx context.Context, r *api.Request) (*api.Response, error) {
 	if err := r.NoParameters(); err != nil {
 		return nil, err
 	}
 	var written, read, embedded []api.Check
 	var asked sync.WaitGroup
-	asked.Go(func() { written = h.database(ctx, h.Stores.Writer, "writer") })
-	asked.Go(func() { embedded = []api.Check{h.embedding(ctx)} })
+	asked.Go(func() { written = h.checkDatabase(ctx, h.Stores.Writer, "writer") })
+	asked.Go(func() { embedded = []api.Check{h.checkEmbedding(ctx)} })
 	if h.Stores.Reader != h.Stores.Writer {
-		asked.Go(func() { read = []api.Check{h.reader(ctx)} })
+		asked.Go(func() { read = []api.Check{h.checkReader(ctx)} })
 	}
 	asked.Wait()
 	return api.RespondReady(slices.Concat(written, read, embedded)), nil
 }
 
-// database checks one way into the database; what is wrong with it is logged with its name.
-func (h handler) database(ctx context.Context, store *postgres.Store, endpoint string) []api.Check {
+// checkDatabase checks one way into the database; what is wrong with it is logged with its name.
+func (h handler) checkDatabase(ctx context.Context, store *postgres.Store, endpoint string) []api.Check {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	started := time.Now()
@@ -94,10 +94,10 @@ func (h handler) database(ctx context.Context, store *postgres.Store, endpoint s
 	return checks
 }
 
-// reader is one check of all that a query needs of the database that it reads from.
-func (h handler) reader(ctx context.Context) api.Check {
+// checkReader is one check of all that a query needs of the database that it reads from.
+func (h handler) checkReader(ctx context.Context) api.Check {
 	reader := api.Check{Name: "reader"}
-	for _, check := range h.database(ctx, h.Stores.Reader, "reader") {
+	for _, check := range h.checkDatabase(ctx, h.Stores.Reader, "reader") {
 		reader.Took = check.Took
 		if reader.Err == nil && check.Err != nil {
 			reader.Err = fmt.Errorf("%s: %w", check.Name, check.Err)
@@ -106,9 +106,9 @@ func (h handler) reader(ctx context.Context) api.Check {
 	return reader
 }
 
-func (h handler) embedding(ctx context.Context) api.Check {
+func (h handler) checkEmbedding(ctx context.Context) api.Check {
 	started := time.Now()
-	embedder, err := h.active(ctx)
+	embedder, err := h.activeEmbedder(ctx)
 	if err == nil {
 		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 		defer cancel()
@@ -121,9 +121,9 @@ func (h handler) embedding(ctx context.Context) api.Check {
 	return api.Check{Name: "embedding", Err: err, Took: time.Since(started), Optional: true}
 }
 
-// active is the embedder of the active model, or the first one where the database does not say: that is the database's fault, and told
+// activeEmbedder is the embedder of the active model, or the first one where the database does not say: that is the database's fault, and told
 // by its own checks.
-func (h handler) active(ctx context.Context) (*embedding.Embedder, error) {
+func (h handler) activeEmbedder(ctx context.Context) (*embedding.Embedder, error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	embedder, err := h.Models.Active(ctx, h.Stores.Writer.ActiveModel)

@@ -17,15 +17,15 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
-// page is how many signatures are read and embedded at a time. Of their vectors, chunk are stored in a transaction: a writer of one of
+// pageSize is how many signatures are read and embedded at a time. Of their vectors, chunk are stored in a transaction: a writer of one of
 // these signatures waits for it, some milliseconds a vector.
 const (
-	page  = 200
-	chunk = 10
+	pageSize    = 200
+	vectorChunk = 10
 )
 
-// tellEvery is how often a long run says how far it has come.
-const tellEvery = time.Minute
+// progressInterval is how often a long run says how far it has come.
+const progressInterval = time.Minute
 
 // Config are the parts of a maintain function. All are required but Telemetry.
 type Config struct {
@@ -98,7 +98,7 @@ func (h *Handler) Invoke(ctx context.Context) (done Done, err error) {
 	ctx, invocation := h.config.Telemetry.Begin(ctx, telemetry.Call{Operation: Operation})
 	status := telemetry.Failure
 	defer func() { invocation.End(status) }()
-	done, err = h.run(ctx)
+	done, err = h.runTasks(ctx)
 	for _, model := range done.Models {
 		if model.Active {
 			invocation.Observe(telemetry.EmbeddingsPending, float64(model.Missing))
@@ -108,14 +108,14 @@ func (h *Handler) Invoke(ctx context.Context) (done Done, err error) {
 	return done, err
 }
 
-func (h *Handler) run(ctx context.Context) (Done, error) {
+func (h *Handler) runTasks(ctx context.Context) (Done, error) {
 	var done Done
 	partitions, partitionsErr := h.config.Store.PartitionsAhead(ctx, h.config.PartitionsAhead)
 	done.Partitions = partitions
-	signing := renormalizing{store: h.config.Store, log: h.config.Log, done: &done, refused: map[audit.ID]bool{}, lastProgress: time.Now()}
+	signing := renormalizer{store: h.config.Store, log: h.config.Log, done: &done, refused: map[audit.ID]bool{}, lastProgress: time.Now()}
 	// Most have their vector at once, a copy; the others have it when it is made.
-	err := errors.Join(partitionsErr, signing.run(ctx), h.fillIn(ctx, &done, signing.refused), h.analyze(ctx, &done), signing.run(ctx),
-		signing.drop(ctx), h.rollUp(ctx, &done), h.count(ctx, &done))
+	err := errors.Join(partitionsErr, signing.renormalizeAll(ctx), h.fillInModels(ctx, &done, signing.refused), h.analyzeTerms(ctx, &done), signing.renormalizeAll(ctx),
+		signing.dropUnreferenced(ctx), h.rollUpDays(ctx, &done), h.countRemaining(ctx, &done))
 	h.config.Log.InfoContext(ctx, "maintained", slog.Int64("embedded", done.Embedded), slog.Int64("refused", done.Refused),
 		slog.Any("models", done.Models), slog.Int64("renormalized", done.Renormalized), slog.Int64("to_renormalize", done.ToRenormalize),
 		slog.Int64("dropped", done.Dropped), slog.Int64("analyzed", done.Analyzed), slog.Int("partitions", done.Partitions),
@@ -123,8 +123,8 @@ func (h *Handler) run(ctx context.Context) (Done, error) {
 	return done, err
 }
 
-// count tells what is left to do.
-func (h *Handler) count(ctx context.Context, done *Done) error {
+// countRemaining tells what is left to do.
+func (h *Handler) countRemaining(ctx context.Context, done *Done) error {
 	registered, modelsErr := h.config.Store.Models(ctx)
 	for _, model := range registered {
 		done.Models = append(done.Models, Model{Name: model.Name, Active: model.Active, Stored: model.Vectors, Missing: model.Missing()})
@@ -134,10 +134,10 @@ func (h *Handler) count(ctx context.Context, done *Done) error {
 	return errors.Join(modelsErr, err)
 }
 
-// analyze makes the terms of signatures that have none, or those of an older analyzer, and counts what searches weigh them by.
-func (h *Handler) analyze(ctx context.Context, done *Done) error {
+// analyzeTerms makes the terms of signatures that have none, or those of an older analyzer, and counts what searches weigh them by.
+func (h *Handler) analyzeTerms(ctx context.Context, done *Done) error {
 	for {
-		old, err := h.config.Store.Unanalyzed(ctx, page)
+		old, err := h.config.Store.Unanalyzed(ctx, pageSize)
 		if err != nil {
 			return err
 		}
@@ -153,9 +153,9 @@ func (h *Handler) analyze(ctx context.Context, done *Done) error {
 	}
 }
 
-// rollUp counts the days that changed. One that fails stays marked, and keeps none of the others from being counted; the first error is
+// rollUpDays counts the days that changed. One that fails stays marked, and keeps none of the others from being counted; the first error is
 // answered.
-func (h *Handler) rollUp(ctx context.Context, done *Done) error {
+func (h *Handler) rollUpDays(ctx context.Context, done *Done) error {
 	days, err := h.config.Store.ChangedDays(ctx)
 	if err != nil {
 		return err
@@ -176,9 +176,9 @@ func (h *Handler) rollUp(ctx context.Context, done *Done) error {
 	return first
 }
 
-// fillIn makes the missing vectors of every model that a provider is configured for, those of the active one first. A provider that
+// fillInModels makes the missing vectors of every model that a provider is configured for, those of the active one first. A provider that
 // fails does not keep another model from its vectors. The signatures that the active one refuses go to refused.
-func (h *Handler) fillIn(ctx context.Context, done *Done, refused map[audit.ID]bool) error {
+func (h *Handler) fillInModels(ctx context.Context, done *Done, refused map[audit.ID]bool) error {
 	registered, err := h.config.Store.Models(ctx)
 	if err != nil {
 		return err
@@ -193,7 +193,7 @@ func (h *Handler) fillIn(ctx context.Context, done *Done, refused map[audit.ID]b
 			if model.Active {
 				b.refused = refused
 			}
-			if err := b.run(ctx); err != nil {
+			if err := b.fillInModel(ctx); err != nil {
 				failures = append(failures, fmt.Errorf("fill in %s: %w", model.Name, err))
 			}
 		}
@@ -211,34 +211,34 @@ type backfill struct {
 	refused      map[audit.ID]bool // gets what the provider refuses, if it is not nil
 }
 
-// run walks the signatures without a vector in the order of their ids and makes the vectors.
-func (b *backfill) run(ctx context.Context) error {
+// fillInModel walks the signatures without a vector in the order of their ids and makes the vectors.
+func (b *backfill) fillInModel(ctx context.Context) error {
 	var after audit.ID
 	before := b.done.Embedded
 	for {
-		pending, err := b.store.SignaturesPending(ctx, after, page)
+		pending, err := b.store.SignaturesPending(ctx, after, pageSize)
 		if err != nil || len(pending) == 0 {
 			return err
 		}
-		if err := b.embed(ctx, pending); err != nil {
+		if err := b.embedPending(ctx, pending); err != nil {
 			return err
 		}
 		after = pending[len(pending)-1].ID
-		if time.Since(b.lastProgress) > tellEvery {
+		if time.Since(b.lastProgress) > progressInterval {
 			b.lastProgress = time.Now()
 			b.log.InfoContext(ctx, "filling in", slog.Int64("embedded", b.done.Embedded-before))
 		}
 	}
 }
 
-func (b *backfill) embed(ctx context.Context, pending []audit.Signature) error {
+func (b *backfill) embedPending(ctx context.Context, pending []audit.Signature) error {
 	for _, signature := range pending {
 		// The table knows better: the model may have been dropped and registered again since this sandbox stored the vector.
 		b.embedder.Forget(signature.ID)
 	}
 	// Nothing was found in the table a moment ago, so it is not asked again; a vector that a writer adds meanwhile wins.
 	vectors, embedErr := b.embedder.Documents(ctx, pending, nil)
-	if err := b.add(ctx, vectors); err != nil {
+	if err := b.storeVectors(ctx, vectors); err != nil {
 		return err
 	}
 	var refused *embedding.RefusedError
@@ -255,10 +255,10 @@ func (b *backfill) embed(ctx context.Context, pending []audit.Signature) error {
 	return embedErr
 }
 
-// add stores vectors, chunk by chunk: what is stored stays so when a later chunk fails.
-func (b *backfill) add(ctx context.Context, vectors postgres.Vectors) error {
-	for ids := range slices.Chunk(slices.Collect(maps.Keys(vectors)), chunk) {
-		part := make(postgres.Vectors, chunk)
+// storeVectors stores vectors, chunk by chunk: what is stored stays so when a later chunk fails.
+func (b *backfill) storeVectors(ctx context.Context, vectors postgres.Vectors) error {
+	for ids := range slices.Chunk(slices.Collect(maps.Keys(vectors)), vectorChunk) {
+		part := make(postgres.Vectors, vectorChunk)
 		for _, id := range ids {
 			part[id] = vectors[id]
 		}

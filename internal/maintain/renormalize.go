@@ -16,16 +16,16 @@ const (
 	renormalizeChunk = 500
 	// dropChunk is how many signatures are removed in a transaction: a writer of older code that writes one of them waits for it.
 	dropChunk = 20
-	// mostWaiting is from how many signatures on that wait for their vector a walk makes no more of them: these are filled in and given to
+	// maxWaiting is from how many signatures on that wait for their vector a walk makes no more of them: these are filled in and given to
 	// their remediations before others are begun with, so that every run ends some, however many there are.
-	mostWaiting = 10_000
-	// passes is how often in a run the remediations of a signature are read again because writers changed some of them meanwhile.
-	passes = 3
+	maxWaiting = 10_000
+	// maxPasses is how often in a run the remediations of a signature are read again because writers changed some of them meanwhile.
+	maxPasses = 3
 )
 
-// renormalizing signs anew the remediations that an older normalizer signed (docs/decisions/014). It is safe to stop at any time, and beside
+// renormalizer signs anew the remediations that an older normalizer signed (docs/decisions/014). It is safe to stop at any time, and beside
 // another: what is done is not done again.
-type renormalizing struct {
+type renormalizer struct {
 	store *postgres.Store
 	log   *slog.Logger
 	done  *Done
@@ -34,23 +34,23 @@ type renormalizing struct {
 	lastProgress time.Time
 }
 
-// run walks the older signatures and signs their remediations anew, but for those whose new signature lacks its vector. An older signature that
+// renormalizeAll walks the older signatures and signs their remediations anew, but for those whose new signature lacks its vector. An older signature that
 // fails keeps none of the others from being replaced, unless the database is away; the first error is answered.
-func (r *renormalizing) run(ctx context.Context) error {
+func (r *renormalizer) renormalizeAll(ctx context.Context) error {
 	var first error
 	waiting := 0
 	for old, err := range r.store.OldSignatures(ctx, true) {
 		var wait int
 		if err == nil {
-			wait, err = r.replace(ctx, old)
+			wait, err = r.replaceSignature(ctx, old)
 		}
 		if first == nil {
 			first = err
 		}
-		if waiting += wait; waiting >= mostWaiting || errors.Is(err, audit.ErrUnavailable) {
+		if waiting += wait; waiting >= maxWaiting || errors.Is(err, audit.ErrUnavailable) {
 			break
 		}
-		if time.Since(r.lastProgress) > tellEvery {
+		if time.Since(r.lastProgress) > progressInterval {
 			r.lastProgress = time.Now()
 			r.log.InfoContext(ctx, "signing anew", slog.Int64("renormalized", r.done.Renormalized), slog.Int("waiting", waiting))
 		}
@@ -58,14 +58,14 @@ func (r *renormalizing) run(ctx context.Context) error {
 	return first
 }
 
-// replace makes the new signatures of a signature's remediations beside it, and then gives them to the remediations; it answers how many have to
+// replaceSignature makes the new signatures of a signature's remediations beside it, and then gives them to the remediations; it answers how many have to
 // wait for their vectors.
-func (r *renormalizing) replace(ctx context.Context, old audit.ID) (waiting int, err error) {
-	if err := r.beside(ctx, old); err != nil {
+func (r *renormalizer) replaceSignature(ctx context.Context, old audit.ID) (waiting int, err error) {
+	if err := r.storeNewSignatures(ctx, old); err != nil {
 		return 0, err
 	}
-	for range passes {
-		counts, err := r.switchOver(ctx, old)
+	for range maxPasses {
+		counts, err := r.switchRemediations(ctx, old)
 		if err != nil || counts.Overtaken == 0 {
 			return counts.Waiting, err
 		}
@@ -73,8 +73,8 @@ func (r *renormalizing) replace(ctx context.Context, old audit.ID) (waiting int,
 	return 0, nil
 }
 
-// beside stores the new signatures of a signature's remediations, and the incident, if it is one, with the old signature.
-func (r *renormalizing) beside(ctx context.Context, old audit.ID) error {
+// storeNewSignatures stores the new signatures of a signature's remediations, and the incident, if it is one, with the old signature.
+func (r *renormalizer) storeNewSignatures(ctx context.Context, old audit.ID) error {
 	seen, incidents := map[audit.ID]bool{}, map[audit.ID]bool{}
 	sign := func(remediation audit.Stored) (audit.Signature, bool) {
 		signature := remediation.Signature()
@@ -84,7 +84,7 @@ func (r *renormalizing) beside(ctx context.Context, old audit.ID) error {
 		return signature, !again
 	}
 	// Each may come with vectors, and a writer of one of these signatures waits for them.
-	err := inChunks(chunk, r.store.SignedAs(ctx, old), sign, func(signatures []audit.Signature) error {
+	err := processInChunks(vectorChunk, r.store.SignedAs(ctx, old), sign, func(signatures []audit.Signature) error {
 		return r.store.RenormalizeAlongside(ctx, old, signatures)
 	})
 	if err != nil || len(incidents) != 1 {
@@ -96,12 +96,12 @@ func (r *renormalizing) beside(ctx context.Context, old audit.ID) error {
 	return err
 }
 
-// switchOver gives a signature's remediations their new ones, as far as these have their vectors.
-func (r *renormalizing) switchOver(ctx context.Context, old audit.ID) (total postgres.RenormalizeCounts, err error) {
+// switchRemediations gives a signature's remediations their new ones, as far as these have their vectors.
+func (r *renormalizer) switchRemediations(ctx context.Context, old audit.ID) (total postgres.RenormalizeCounts, err error) {
 	sign := func(remediation audit.Stored) (postgres.Renormalized, bool) {
 		return postgres.Renormalized{ID: remediation.ID, UpdatedAt: remediation.UpdatedAt, SignatureID: remediation.Signature().ID}, true
 	}
-	err = inChunks(renormalizeChunk, r.store.SignedAs(ctx, old), sign, func(remediations []postgres.Renormalized) error {
+	err = processInChunks(renormalizeChunk, r.store.SignedAs(ctx, old), sign, func(remediations []postgres.Renormalized) error {
 		counts, err := r.store.Renormalize(ctx, old, remediations, func(id audit.ID) bool { return r.refused[id] })
 		total.Overtaken += counts.Overtaken
 		total.Waiting += counts.Waiting
@@ -111,18 +111,18 @@ func (r *renormalizing) switchOver(ctx context.Context, old audit.ID) (total pos
 	return total, err
 }
 
-// drop removes the older signatures that no remediation has any more.
-func (r *renormalizing) drop(ctx context.Context) error {
+// dropUnreferenced removes the older signatures that no remediation has any more.
+func (r *renormalizer) dropUnreferenced(ctx context.Context) error {
 	all := func(id audit.ID) (audit.ID, bool) { return id, true }
-	return inChunks(dropChunk, r.store.OldSignatures(ctx, false), all, func(ids []audit.ID) error {
+	return processInChunks(dropChunk, r.store.OldSignatures(ctx, false), all, func(ids []audit.ID) error {
 		dropped, err := r.store.DropSignatures(ctx, ids)
 		r.done.Dropped += dropped
 		return err
 	})
 }
 
-// inChunks does something with n at a time of what is taken from a walk, and with the rest. The slice is used again.
-func inChunks[From, To any](n int, walk iter.Seq2[From, error], take func(From) (To, bool), do func([]To) error) error {
+// processInChunks does something with n at a time of what is taken from a walk, and with the rest. The slice is used again.
+func processInChunks[From, To any](n int, walk iter.Seq2[From, error], take func(From) (To, bool), do func([]To) error) error {
 	taken := make([]To, 0, n)
 	for from, err := range walk {
 		if err != nil {

@@ -16,8 +16,8 @@ import (
 const (
 	// resourceID never changes, so that CloudFormation updates the resource and does not replace it.
 	resourceID = "datastorage-schema"
-	// answerMargin is kept back from the function's deadline: without an answer, CloudFormation waits for as long as the resource lets it.
-	answerMargin = 10 * time.Second
+	// responseMargin is kept back from the function's deadline: without an answer, CloudFormation waits for as long as the resource lets it.
+	responseMargin = 10 * time.Second
 	// maxReason is how much of an error CloudFormation is told, in bytes; it takes an answer of 4096 altogether.
 	maxReason = 1000
 )
@@ -27,7 +27,7 @@ const (
 func (h *Handler) Invoke(ctx context.Context, payload json.RawMessage) (any, error) {
 	var event cfn.Event
 	if err := json.Unmarshal(payload, &event); err == nil && event.ResponseURL != "" {
-		return cfn.LambdaWrap(h.deploy)(ctx, event)
+		return cfn.LambdaWrap(h.deployResource)(ctx, event)
 	}
 	var order Order
 	if len(payload) > 0 {
@@ -38,28 +38,28 @@ func (h *Handler) Invoke(ctx context.Context, payload json.RawMessage) (any, err
 	return h.Migrate(ctx, order)
 }
 
-// deploy is the life of the custom resource: it is made and changed by migrating, and nothing is done when it goes, because the records
+// deployResource is the life of the custom resource: it is made and changed by migrating, and nothing is done when it goes, because the records
 // belong to whoever keeps the database.
-func (h *Handler) deploy(ctx context.Context, event cfn.Event) (string, map[string]any, error) {
+func (h *Handler) deployResource(ctx context.Context, event cfn.Event) (string, map[string]any, error) {
 	if event.RequestType == cfn.RequestDelete {
 		return event.PhysicalResourceID, nil, nil
 	}
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-answerMargin))
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-responseMargin))
 		defer cancel()
 	}
 	login, _ := event.ResourceProperties["Login"].(string)
 	done, err := h.Migrate(ctx, Order{Login: login})
 	if err != nil {
 		h.config.Log.ErrorContext(ctx, "migration failed", slog.Any("error", err))
-		return resourceID, nil, reason(err)
+		return resourceID, nil, truncateError(err)
 	}
 	return resourceID, map[string]any{"Version": strconv.FormatInt(done.Version, 10), "Applied": strings.Join(done.Applied, " ")}, nil
 }
 
-// reason is an error as CloudFormation is told it.
-func reason(err error) error {
+// truncateError is an error as CloudFormation is told it.
+func truncateError(err error) error {
 	text := err.Error()
 	if len(text) > maxReason {
 		text = strings.ToValidUTF8(text[:maxReason], "") + "… (the function's log has it whole)"

@@ -64,12 +64,12 @@ func (h *Handler) Migrate(ctx context.Context, order Order) (done Done, err erro
 	ctx, invocation := h.config.Telemetry.Begin(ctx, telemetry.Call{Operation: Operation})
 	status := telemetry.Failure
 	defer func() { invocation.End(status) }()
-	done, err = h.run(ctx, order)
+	done, err = h.runMigrations(ctx, order)
 	status = telemetry.Outcome(err)
 	return done, err
 }
 
-func (h *Handler) run(ctx context.Context, order Order) (Done, error) {
+func (h *Handler) runMigrations(ctx context.Context, order Order) (Done, error) {
 	url, err := h.config.DatabaseURL(ctx)
 	if err != nil {
 		return Done{}, fmt.Errorf("migrate: %w", err)

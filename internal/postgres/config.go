@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -41,7 +42,7 @@ func (c Config) poolConfig() (*pgxpool.Config, error) {
 	if c.MaxConns < 0 || c.ConnectTimeout < 0 || c.PingTimeout < 0 || c.MaxConnIdleTime < 0 {
 		return nil, errors.New("postgres: MaxConns, ConnectTimeout, PingTimeout and MaxConnIdleTime must not be negative")
 	}
-	pool, err := c.way()
+	pool, err := c.connectionConfig()
 	if err != nil {
 		return nil, err
 	}
@@ -49,25 +50,25 @@ func (c Config) poolConfig() (*pgxpool.Config, error) {
 	// and nothing that would pin a connection of RDS Proxy.
 	pool.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	pool.ConnConfig.Tracer = tracer{}
-	pool.ConnConfig.ConnectTimeout = or(c.ConnectTimeout, 2*time.Second)
-	pool.ConnConfig.RuntimeParams["application_name"] = or(c.ApplicationName, "datastorage")
-	pool.MaxConns = or(c.MaxConns, 4)
-	pool.BeforeClose = hangUp
+	pool.ConnConfig.ConnectTimeout = cmp.Or(c.ConnectTimeout, 2*time.Second)
+	pool.ConnConfig.RuntimeParams["application_name"] = cmp.Or(c.ApplicationName, "datastorage")
+	pool.MaxConns = cmp.Or(c.MaxConns, 4)
+	pool.BeforeClose = closeBroken
 	pool.MinConns = 0
-	pool.PingTimeout = or(c.PingTimeout, time.Second)
-	pool.MaxConnIdleTime = or(c.MaxConnIdleTime, 5*time.Minute)
+	pool.PingTimeout = cmp.Or(c.PingTimeout, time.Second)
+	pool.MaxConnIdleTime = cmp.Or(c.MaxConnIdleTime, 5*time.Minute)
 	return pool, nil
 }
 
-// hangUp closes a broken connection at once. The driver would wait up to 15 s for the other end to say goodbye, and keep its place in the pool for so
+// closeBroken closes a broken connection at once. The driver would wait up to 15 s for the other end to say goodbye, and keep its place in the pool for so
 // long: a sandbox that wakes up with all of its connections dead would have none for its next request.
-func hangUp(conn *pgx.Conn) {
+func closeBroken(conn *pgx.Conn) {
 	if conn.IsClosed() {
 		_ = conn.PgConn().Conn().Close()
 	}
 }
 
-func (c Config) way() (*pgxpool.Config, error) {
+func (c Config) connectionConfig() (*pgxpool.Config, error) {
 	if c.Database != nil {
 		return c.Database.Pool()
 	}
@@ -86,11 +87,3 @@ func (c Config) String() string {
 
 // GoString hides the URL as well.
 func (c Config) GoString() string { return "postgres.Config" + c.String() }
-
-func or[T comparable](value, fallback T) T {
-	var zero T
-	if value == zero {
-		return fallback
-	}
-	return value
-}
