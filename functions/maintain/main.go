@@ -1,4 +1,5 @@
-// Command maintain is the Lambda function that runs on a schedule: it makes missing embeddings and creates journal partitions.
+// Command maintain is the Lambda function that runs on a schedule: it makes missing embeddings and
+// creates journal partitions.
 package main
 
 import (

@@ -1,4 +1,5 @@
-// Command migrate is the Lambda function that migrates the database to the schema of this build, as part of a deployment.
+// Command migrate is the Lambda function that migrates the database to the schema of this build, as
+// part of a deployment.
 package main
 
 import (

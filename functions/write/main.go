@@ -1,4 +1,5 @@
-// Command write is the Lambda function that stores remediations, their updates and their children, from HTTP requests and from a queue.
+// Command write is the Lambda function that stores remediations, their updates and their children,
+// from HTTP requests and from a queue.
 package main
 
 import (

@@ -1,5 +1,6 @@
-// Package access authenticates connections to the database: the server by its certificate, the function by a password in the URL,
-// a Secrets Manager secret or an IAM token. It does not know what is stored in the database.
+// Package access authenticates connections to the database: the server by its certificate, the
+// function by a password in the URL, a Secrets Manager secret or an IAM token. It does not know
+// what is stored in the database.
 package access
 
 import (
@@ -38,8 +39,8 @@ type credentials interface {
 	authenticate(ctx context.Context, conn *pgx.ConnConfig) error
 }
 
-// Open validates the settings and makes the endpoints. It does not connect. The AWS SDK finds its credentials in the environment and
-// uses them at the first connection.
+// Open validates the settings and makes the endpoints. It does not connect. The AWS SDK finds its
+// credentials in the environment and uses them at the first connection.
 func Open(ctx context.Context, s Settings) (Databases, error) {
 	var sdk aws.Config
 	if s.Secret != "" || s.IAM {
@@ -137,7 +138,8 @@ func (s Settings) checkURL(variable string, d *Database) error {
 	return nil
 }
 
-// verifiesServer reports whether every connection verifies the server's certificate and host name, as sslmode=verify-full does.
+// verifiesServer reports whether every connection verifies the server's certificate and host name,
+// as sslmode=verify-full does.
 func verifiesServer(conn *pgx.ConnConfig) bool {
 	verified := conn.TLSConfig != nil && !conn.TLSConfig.InsecureSkipVerify
 	for _, fallback := range conn.Fallbacks {
@@ -146,7 +148,8 @@ func verifiesServer(conn *pgx.ConnConfig) bool {
 	return verified
 }
 
-// Pool returns the configuration of a pool on this endpoint. Credentials are fetched for every new connection.
+// Pool returns the configuration of a pool on this endpoint. Credentials are fetched for every new
+// connection.
 func (d *Database) Pool() (*pgxpool.Config, error) {
 	pool, err := pgxpool.ParseConfig(d.url)
 	if err != nil {
@@ -164,8 +167,8 @@ func (d *Database) Pool() (*pgxpool.Config, error) {
 	return pool, nil
 }
 
-// URL returns a connection string with the current credentials, for a caller without a pool that connects within minutes. It is a
-// secret.
+// URL returns a connection string with the current credentials, for a caller without a pool that
+// connects within minutes. It is a secret.
 func (d *Database) URL(ctx context.Context) (string, error) {
 	if d.credentials == nil && d.roots == nil {
 		return d.url, nil

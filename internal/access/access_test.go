@@ -13,7 +13,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
-// TestNewNamesTheFault shows that settings which cannot work are refused at the start, by name and without their secrets.
+// TestNewNamesTheFault shows that settings which cannot work are refused at the start, by name and
+// without their secrets.
 func TestNewNamesTheFault(t *testing.T) {
 	t.Parallel()
 	ca := postgrestest.NewAuthority(t).File

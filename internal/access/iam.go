@@ -13,8 +13,9 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 )
 
-// iamToken authenticates each connection with a new token. A token is valid for 15 minutes (Amazon RDS User Guide, "IAM database
-// authentication"), and an open connection outlives it. Signing makes no network call, so no token is kept.
+// iamToken authenticates each connection with a new token. A token is valid for 15 minutes (Amazon
+// RDS User Guide, "IAM database authentication"), and an open connection outlives it. Signing makes
+// no network call, so no token is kept.
 type iamToken struct {
 	region      string
 	credentials aws.CredentialsProvider

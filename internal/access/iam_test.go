@@ -50,7 +50,8 @@ func (g *gate) admit(user, token string) bool {
 	return err == nil
 }
 
-// checkToken verifies a token by what the Amazon RDS and IAM User Guides say of it: a presigned GET of / at the endpoint, without https://.
+// checkToken verifies a token by what the Amazon RDS and IAM User Guides say of it: a presigned GET
+// of / at the endpoint, without https://.
 func checkToken(token, host, user string, now time.Time) error {
 	parsed, err := url.Parse("https://" + token)
 	if err != nil {
@@ -98,7 +99,8 @@ func sigV4(host string, query url.Values, made time.Time, scope string) string {
 	return hex.EncodeToString(key)
 }
 
-// TestTokens shows that each connection comes with a token of its own moment, good for this host, port and user alone, and that it gets in.
+// TestTokens shows that each connection comes with a token of its own moment, good for this host,
+// port and user alone, and that it gets in.
 func TestTokens(t *testing.T) {
 	t.Parallel()
 	db, authority, gate := postgrestest.New(t), postgrestest.NewAuthority(t), new(gate)
@@ -129,7 +131,8 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-// TestTokenIsRefused shows a role that IAM does not let in: asked five times, since what is refused may be changing, and then unavailable.
+// TestTokenIsRefused shows a role that IAM does not let in: asked five times, since what is refused
+// may be changing, and then unavailable.
 func TestTokenIsRefused(t *testing.T) {
 	t.Parallel()
 	db, authority := postgrestest.New(t), postgrestest.NewAuthority(t)

@@ -18,17 +18,18 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 )
 
-// versionStages returns the stages of a secret's versions in the order in which they are tried. A rotation first gives the role the
-// password of the pending version and then makes that version the current one (AWS Secrets Manager User Guide, "Lambda rotation
-// functions"): between the two steps only the pending version is valid. An administrator who changes the secret before the role
-// leaves a moment in which only the previous version is valid.
+// versionStages returns the stages of a secret's versions in the order in which they are tried. A
+// rotation first gives the role the password of the pending version and then makes that version the
+// current one (AWS Secrets Manager User Guide, "Lambda rotation functions"): between the two steps
+// only the pending version is valid. An administrator who changes the secret before the role leaves
+// a moment in which only the previous version is valid.
 func versionStages() []string { return []string{"AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"} }
 
 // readTimeout bounds reading a secret, including the SDK's retries.
 const readTimeout = 3 * time.Second
 
-// secret is a user name and a password in AWS Secrets Manager. They are read at the first connection and kept until the server
-// refuses them.
+// secret is a user name and a password in AWS Secrets Manager. They are read at the first
+// connection and kept until the server refuses them.
 type secret struct {
 	client *secretsmanager.Client
 	id     string
@@ -40,8 +41,8 @@ type secret struct {
 	refused []login
 }
 
-// login is the part of a secret that is used, in the format of RDS. Host, port and database come from the URL: a secret names the
-// cluster, but the function may connect to a proxy.
+// login is the part of a secret that is used, in the format of RDS. Host, port and database come
+// from the URL: a secret names the cluster, but the function may connect to a proxy.
 type login struct {
 	Username string `json:"username"`
 	Password string `json:"password"`
@@ -84,7 +85,8 @@ func (s *secret) currentLogin(ctx context.Context) (login, error) {
 	return s.current, nil
 }
 
-// replaceRefused returns the login of the first stage that the server has not refused, or current if it has refused them all.
+// replaceRefused returns the login of the first stage that the server has not refused, or current
+// if it has refused them all.
 func (s *secret) replaceRefused(ctx context.Context, current login) login {
 	if !slices.Contains(s.refused, current) {
 		return current
@@ -97,7 +99,8 @@ func (s *secret) replaceRefused(ctx context.Context, current login) login {
 	return current
 }
 
-// forgetLogin makes the next connection read the secret again, unless another connection has replaced the login already.
+// forgetLogin makes the next connection read the secret again, unless another connection has
+// replaced the login already.
 func (s *secret) forgetLogin(used login) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,8 +123,8 @@ func (s *secret) readLogin(ctx context.Context, stage string) (login, error) {
 	return read, nil
 }
 
-// Refused reports whether the server refused a password or a token (SQLSTATE class 28). After a rotation, or with a token that
-// expired on the way, the next connection has other credentials.
+// Refused reports whether the server refused a password or a token (SQLSTATE class 28). After a
+// rotation, or with a token that expired on the way, the next connection has other credentials.
 func Refused(err error) bool {
 	server, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && strings.HasPrefix(server.Code, "28")

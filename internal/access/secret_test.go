@@ -28,7 +28,8 @@ import (
 	"github.com/datastorage-service/datastorage/migrations"
 )
 
-// vault is Secrets Manager with one secret, behind a front that counts what reads it and can be closed.
+// vault is Secrets Manager with one secret, behind a front that counts what reads it and can be
+// closed.
 type vault struct {
 	t      *testing.T
 	client *secretsmanager.Client
@@ -93,7 +94,8 @@ func (v *vault) promote(version string) {
 	}
 }
 
-// managed is what RDS writes into a secret that it manages, with a host that must not be connected to.
+// managed is what RDS writes into a secret that it manages, with a host that must not be connected
+// to.
 func managed(user, password string) string {
 	value, _ := json.Marshal(map[string]any{
 		"username": user, "password": password, "engine": "postgres", "host": "cluster.invalid", "port": 1, "dbname": "other",
@@ -153,7 +155,8 @@ func (l *login) url() string {
 	return target.String()
 }
 
-// TestSecret shows a secret that is read at the first connection, once for all of them, and that Secrets Manager may be away before.
+// TestSecret shows a secret that is read at the first connection, once for all of them, and that
+// Secrets Manager may be away before.
 func TestSecret(t *testing.T) {
 	t.Parallel()
 	user := newLogin(t, postgrestest.New(t))
@@ -303,8 +306,9 @@ func write(ctx context.Context, store *postgres.Store, id string) error {
 	}())
 }
 
-// TestRotation changes the password under four sandboxes at work, in the order of a rotation function and in the one of a person who changes
-// first the one and then the other, and ends all sessions in between: no request fails and no write is doubled or lost.
+// TestRotation changes the password under four sandboxes at work, in the order of a rotation
+// function and in the one of a person who changes first the one and then the other, and ends all
+// sessions in between: no request fails and no write is doubled or lost.
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)

@@ -8,19 +8,23 @@ import (
 
 // Settings say how to reach the database. Errors name the variables that they are read from.
 type Settings struct {
-	// URL is DATASTORAGE_DATABASE_URL: postgres://user:password@host:port/database?sslmode=verify-full. Required. A secret.
+	// URL is DATASTORAGE_DATABASE_URL:
+	// postgres://user:password@host:port/database?sslmode=verify-full. Required. A secret.
 	URL string
-	// ReaderURL is DATASTORAGE_DATABASE_READER_URL: the endpoint of eventually consistent reads. Default URL. A secret.
+	// ReaderURL is DATASTORAGE_DATABASE_READER_URL: the endpoint of eventually consistent reads.
+	// Default URL. A secret.
 	ReaderURL string
-	// MaxConns is DATASTORAGE_DATABASE_MAX_CONNS: connections of one sandbox to each endpoint, 1 to 100. Default 2.
+	// MaxConns is DATASTORAGE_DATABASE_MAX_CONNS: connections of one sandbox to each endpoint, 1 to
+	// 100. Default 2.
 	MaxConns int32
-	// IAM is DATASTORAGE_DATABASE_AUTH=iam: each connection is authenticated by an IAM token. Default false: by a password.
+	// IAM is DATASTORAGE_DATABASE_AUTH=iam: each connection is authenticated by an IAM token.
+	// Default false: by a password.
 	IAM bool
-	// Secret is DATASTORAGE_DATABASE_SECRET: ARN or name of the secret in AWS Secrets Manager that holds user name and password.
-	// Default none: the URL has them.
+	// Secret is DATASTORAGE_DATABASE_SECRET: ARN or name of the secret in AWS Secrets Manager that
+	// holds user name and password. Default none: the URL has them.
 	Secret string
-	// CA is DATASTORAGE_DATABASE_CA: a PEM file of trusted root certificates. Empty or "system" means those of the operating
-	// system. Default system.
+	// CA is DATASTORAGE_DATABASE_CA: a PEM file of trusted root certificates. Empty or "system"
+	// means those of the operating system. Default system.
 	CA string
 	// Region is AWS_REGION, which Lambda sets: where database and secret are. Required with IAM.
 	Region string

@@ -1,5 +1,6 @@
-// Package config reads the variables of a function's environment: parsed, with their defaults, and every mistake reported at once. It does
-// not know which variables there are; each package names its own, beside the settings that they fill in.
+// Package config reads the variables of a function's environment: parsed, with their defaults, and
+// every mistake reported at once. It does not know which variables there are; each package names
+// its own, beside the settings that they fill in.
 package config
 
 import (
@@ -20,7 +21,8 @@ type Reader struct {
 // NewReader makes a reader of the environment that getenv stands for.
 func NewReader(getenv func(string) string) *Reader { return &Reader{getenv: getenv} }
 
-// Err names every variable that is missing or wrong, and never its value, which may be a secret. It is nil if there is none.
+// Err names every variable that is missing or wrong, and never its value, which may be a secret. It
+// is nil if there is none.
 func (r *Reader) Err() error { return errors.Join(r.mistakes...) }
 
 // Reject reports a variable: rule says how it must be.

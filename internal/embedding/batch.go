@@ -8,17 +8,18 @@ import (
 	"strings"
 )
 
-// batch is texts on their way to the provider, which any number of requests wait for. It runs under a context of its own, so that
-// a request that goes away takes it down only if it was the last one.
+// batch is a call of the provider in progress that any number of requests wait for. It has a
+// context of its own, so that it is cancelled only when the last of them gives up.
 type batch struct {
 	items   []item
 	cancel  context.CancelFunc
-	waiters int // requests that wait; guarded by Embedder.mu
+	waiters int // requests that wait for it; guarded by Embedder.mu
 	done    chan struct{}
 	results map[key]result // written before done is closed
 }
 
-// obtainVectors adds a result for each item: from memory, from a batch under way, or from a new one.
+// obtainVectors adds a result for each item: from a cache, from a batch in progress, or from a new
+// one.
 func (e *Embedder) obtainVectors(ctx context.Context, items []item, results map[key]result) {
 	if ctx.Err() != nil {
 		failItems(items, results, contextFailure(ctx, nil))
@@ -31,7 +32,8 @@ func (e *Embedder) obtainVectors(ctx context.Context, items []item, results map[
 	e.leaveBatches(waits)
 }
 
-// joinBatches finds or starts a batch for each item that is not remembered, and makes the caller one of its waiters.
+// joinBatches finds or starts a batch for each item that is not cached, and registers the caller as
+// a waiter.
 func (e *Embedder) joinBatches(ctx context.Context, items []item, results map[key]result) map[key]*batch {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -89,7 +91,7 @@ func (e *Embedder) runBatch(ctx context.Context, b *batch) {
 	close(b.done)
 }
 
-// forgetBatch makes later requests start anew. The caller holds mu.
+// forgetBatch keeps later requests from joining the batch. The caller holds mu.
 func (e *Embedder) forgetBatch(b *batch) {
 	for _, it := range b.items {
 		if e.pending[it.key] == b {
@@ -98,7 +100,7 @@ func (e *Embedder) forgetBatch(b *batch) {
 	}
 }
 
-// leaveBatches takes the caller from the waiters of its batches. A batch that nobody waits for any more is stopped.
+// leaveBatches unregisters the caller, and cancels the batches that have no other waiter.
 func (e *Embedder) leaveBatches(waits map[key]*batch) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -118,7 +120,8 @@ func distinctBatches(waits map[key]*batch) map[*batch]bool {
 	return batches
 }
 
-// waitForResult is the result for k, or ctx's end. A result that is there is taken even then.
+// waitForResult returns the result for k, or a failure if ctx ends first. A result that is ready is
+// returned even then.
 func (b *batch) waitForResult(ctx context.Context, k key) result {
 	select {
 	case <-b.done:
@@ -132,22 +135,23 @@ func (b *batch) waitForResult(ctx context.Context, k key) result {
 	}
 }
 
-// contextFailure is the failure of a call that a context ended, after the given failure if there was one.
+// contextFailure is the failure of a call that ended with its context; last is the failure of its
+// last attempt, or nil.
 func contextFailure(ctx context.Context, last *failure) *failure {
-	clause := "gave up: " + ctx.Err().Error()
+	message := "gave up: " + ctx.Err().Error()
 	if last != nil {
-		clause += ", after: " + last.message
+		message += ", after: " + last.message
 	}
-	return unavailableFailure(clause, ctx.Err())
+	return unavailableFailure(message, ctx.Err())
 }
 
-// maxRefusals is how many refused calls a batch may cost; its texts that were not sent by then stay without a vector. One bad
-// text among 96 costs 8 on the way to it, two cost 14 at most; a service that refuses everything, as for a wrong model name,
-// should not be asked for every text.
+// maxRefusals is the number of refused calls after which a batch is given up; texts not sent by
+// then have no vector. Isolating one bad text among 96 takes 8 refusals, two take at most 14. A
+// service that refuses everything, as with a wrong model name, is not called once per text.
 const maxRefusals = 16
 
-// embedItems adds a result for each item. A refused batch is halved until the texts at fault stand alone, so that one bad text does
-// not keep the others from their vectors.
+// embedItems adds a result for each item. It bisects a refused batch until the refused texts are
+// isolated, so that one bad text does not cost the others their vectors.
 func (e *Embedder) embedItems(ctx context.Context, items []item, results map[key]result, refusals *int) {
 	if *refusals == maxRefusals {
 		failItems(items, results, unavailableFailure(fmt.Sprintf("stopped after %d refused calls", maxRefusals), nil))
@@ -175,7 +179,7 @@ func (e *Embedder) embedItems(ctx context.Context, items []item, results map[key
 	}
 }
 
-// failItems gives every item the same error.
+// failItems sets the error of every item.
 func failItems(items []item, results map[key]result, err error) {
 	for _, it := range items {
 		results[it.key] = result{err: err}

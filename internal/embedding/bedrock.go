@@ -14,7 +14,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// The models of Amazon Bedrock that this package speaks to.
+// The supported models of Amazon Bedrock.
 const (
 	titanV2            = "amazon.titan-embed-text-v2:0"
 	cohereEnglish      = "cohere.embed-english-v3"
@@ -34,7 +34,7 @@ func openBedrock(ctx context.Context, s Settings) (provider, error) {
 	return newBedrock(bedrockruntime.NewFromConfig(sdk), Model{Name: s.Model, Dimensions: s.Dimensions})
 }
 
-// bedrockModel is what differs between the models.
+// bedrockModel is what differs between the models: limits and wire format.
 type bedrockModel struct {
 	dimensions     []int
 	maxBatch       int
@@ -43,9 +43,10 @@ type bedrockModel struct {
 	decodeResponse func(body []byte) ([][]float32, error)
 }
 
-// bedrockModelFor holds the documented limits (Amazon Bedrock User Guide, "Amazon Titan Text Embeddings models" and "Cohere
-// Embed models"). Titan takes 8,192 tokens or 50,000 characters, whichever is less; without its tokenizer the safe bound is
-// 8,192 characters, since a token is seldom less than one.
+// bedrockModelFor returns the documented limits (Amazon Bedrock User Guide, "Amazon Titan Text
+// Embeddings models" and "Cohere Embed models"). Titan accepts 8,192 tokens and at most 50,000
+// characters. Without its tokenizer the safe bound is 8,192 characters, because a token is rarely
+// shorter than one.
 func bedrockModelFor(model Model) (bedrockModel, error) {
 	switch model.Name {
 	case titanV2:
@@ -62,15 +63,14 @@ func bedrockModelFor(model Model) (bedrockModel, error) {
 	return bedrockModel{}, fmt.Errorf("Model must be %s, %s or %s", titanV2, cohereEnglish, cohereMultilingual)
 }
 
-// bedrockProvider embeds by a model of Amazon Bedrock.
+// bedrockProvider calls a model of Amazon Bedrock.
 type bedrockProvider struct {
 	client *bedrockruntime.Client
 	model  Model
 	api    bedrockModel
 }
 
-// newBedrock makes the provider, or returns an error that names the field of the model that is wrong. The client's own retries are
-// switched off, since the Embedder makes and counts them.
+// newBedrock makes the provider, or returns an error that names the invalid field of the model.
 func newBedrock(client *bedrockruntime.Client, model Model) (*bedrockProvider, error) {
 	api, err := bedrockModelFor(model)
 	if err != nil {
@@ -82,7 +82,7 @@ func newBedrock(client *bedrockruntime.Client, model Model) (*bedrockProvider, e
 	return &bedrockProvider{client: client, model: model, api: api}, nil
 }
 
-// Model is the configured model.
+// Model implements provider.
 func (b *bedrockProvider) Model() Model { return b.model }
 
 // MaxBatch is 1 for Titan, 96 for Cohere.
@@ -101,28 +101,29 @@ func (b *bedrockProvider) Embed(ctx context.Context, texts []string, input input
 		ContentType: aws.String("application/json"),
 		Accept:      aws.String("application/json"),
 		Body:        body,
-	}, func(o *bedrockruntime.Options) { o.Retryer = aws.NopRetryer{} })
+	}, func(o *bedrockruntime.Options) { o.Retryer = aws.NopRetryer{} }) // the Embedder retries, and counts its calls
 	if err != nil {
 		return nil, bedrockFailure(err)
 	}
 	return b.api.decodeResponse(out.Body)
 }
 
-// bedrockFailure classifies an error of InvokeModel (Amazon Bedrock API Reference, "InvokeModel", Errors). A 400 other than a
-// validation error is a quota or a credential, and a 424 is a model that stumbled; the rest goes by its status.
+// bedrockFailure classifies an error of InvokeModel (Amazon Bedrock API Reference, "InvokeModel",
+// Errors). A 400 other than a ValidationException is about quotas or credentials, and a
+// ModelErrorException (424) may pass; the status decides the rest.
 func bedrockFailure(err error) *failure {
-	var response *smithyhttp.ResponseError
-	var api smithy.APIError
-	if !errors.As(err, &response) || !errors.As(err, &api) {
+	response, isResponse := errors.AsType[*smithyhttp.ResponseError](err)
+	api, isAPIError := errors.AsType[smithy.APIError](err)
+	if !isResponse || !isAPIError {
 		return transientFailure(networkMessage(err), err)
 	}
 	status := response.HTTPStatusCode()
-	clause := fmt.Sprintf("answered status %d, %s: %s", status, printableLine(api.ErrorCode()), printableLine(api.ErrorMessage()))
+	message := fmt.Sprintf("status %d, %s: %s", status, printableLine(api.ErrorCode()), printableLine(api.ErrorMessage()))
 	switch code := api.ErrorCode(); {
 	case status == 400 && code != "ValidationException":
-		return unavailableFailure(clause, err)
+		return unavailableFailure(message, err)
 	case code == "ModelErrorException":
-		return transientFailure(clause, err)
+		return transientFailure(message, err)
 	}
-	return statusFailure(status, response.Response.Header, clause, err)
+	return statusFailure(status, response.Response.Header, message, err)
 }

@@ -1,6 +1,7 @@
 package embedding
 
-// titanRequest is the body for titanV2 (Amazon Bedrock User Guide, "Amazon Titan Embeddings Text", V2 Request).
+// titanRequest is the body for titanV2 (Amazon Bedrock User Guide, "Amazon Titan Embeddings Text",
+// V2 Request).
 type titanRequest struct {
 	InputText  string `json:"inputText"`
 	Dimensions int    `json:"dimensions"`
@@ -14,17 +15,18 @@ func newTitanRequest(dimensions int) func([]string, inputKind) any {
 }
 
 func decodeTitanResponse(body []byte) ([][]float32, error) {
-	var answer struct {
+	var response struct {
 		Embedding wireVector `json:"embedding"`
 	}
-	if err := decodeResponse(body, &answer); err != nil {
+	if err := decodeResponse(body, &response); err != nil {
 		return nil, err
 	}
-	return [][]float32{answer.Embedding}, nil
+	return [][]float32{response.Embedding}, nil
 }
 
-// cohereRequest is the body for the Cohere models (Amazon Bedrock User Guide, "Cohere Embed models", Request). Truncate END
-// cuts what is within the limit in characters and beyond that in tokens.
+// cohereRequest is the body for the Cohere models (Amazon Bedrock User Guide, "Cohere Embed
+// models", Request). Truncate END cuts texts that are within the limit in characters but exceed the
+// one in tokens.
 type cohereRequest struct {
 	Texts     []string `json:"texts"`
 	InputType string   `json:"input_type"`
@@ -39,14 +41,14 @@ func newCohereRequest(texts []string, input inputKind) any {
 	return request
 }
 
-// decodeCohereResponse reads the form of the answer that comes when no embedding_types are asked for (response_type
+// decodeCohereResponse reads a response to a request without embedding_types (response_type
 // embeddings_floats).
 func decodeCohereResponse(body []byte) ([][]float32, error) {
-	var answer struct {
+	var response struct {
 		Embeddings []wireVector `json:"embeddings"`
 	}
-	if err := decodeResponse(body, &answer); err != nil {
+	if err := decodeResponse(body, &response); err != nil {
 		return nil, err
 	}
-	return unwrapVectors(answer.Embeddings), nil
+	return unwrapVectors(response.Embeddings), nil
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// bedrock is a local server that speaks the wire format of the Bedrock runtime, and the SDK's own client pointed at it.
+// bedrock is a local server with the wire format of the Bedrock runtime, and an SDK client for it.
 type bedrock struct {
 	client *bedrockruntime.Client
 
@@ -29,13 +29,13 @@ type bedrock struct {
 	sent  []map[string]any
 }
 
-func serveBedrock(t *testing.T, answer func(n int, w http.ResponseWriter, r *http.Request, sent map[string]any)) *bedrock {
+func serveBedrock(t *testing.T, respond func(n int, w http.ResponseWriter, r *http.Request, sent map[string]any)) *bedrock {
 	t.Helper()
 	b := &bedrock{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var sent map[string]any
 		if err := json.NewDecoder(r.Body).Decode(&sent); err != nil {
-			http.Error(w, "not JSON", http.StatusBadRequest) // or the client went away while sending
+			http.Error(w, "not JSON", http.StatusBadRequest) // or the client disconnected
 			return
 		}
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -47,7 +47,7 @@ func serveBedrock(t *testing.T, answer func(n int, w http.ResponseWriter, r *htt
 		b.sent = append(b.sent, sent)
 		n := len(b.sent)
 		b.mu.Unlock()
-		answer(n, w, r, sent)
+		respond(n, w, r, sent)
 	}))
 	t.Cleanup(server.Close)
 	b.client = bedrockruntime.New(bedrockruntime.Options{
@@ -82,14 +82,14 @@ func (b *bedrock) embedder(t *testing.T, model Model, policy policy) *Embedder {
 // titan1024 is the default model.
 func titan1024() Model { return Model{Name: titanV2, Dimensions: 1024} }
 
-// wide is a vector of n dimensions in the direction of the first.
+// wide returns a vector of n dimensions in the direction of the first.
 func wide(n int) []float32 {
 	vector := make([]float32, n)
 	vector[0] = 2
 	return vector
 }
 
-// titan answers as Amazon Titan Text Embeddings V2 does.
+// titan responds like Amazon Titan Text Embeddings V2.
 func titan(_ int, w http.ResponseWriter, _ *http.Request, sent map[string]any) {
 	vector := wide(int(sent["dimensions"].(float64)))
 	_ = json.NewEncoder(w).Encode(map[string]any{
@@ -97,7 +97,7 @@ func titan(_ int, w http.ResponseWriter, _ *http.Request, sent map[string]any) {
 	})
 }
 
-// cohere answers as the Cohere Embed models do.
+// cohere responds like the Cohere Embed models.
 func cohere(_ int, w http.ResponseWriter, _ *http.Request, sent map[string]any) {
 	texts := sent["texts"].([]any)
 	vectors := make([][]float32, len(texts))
@@ -156,7 +156,7 @@ func TestCohere(t *testing.T) {
 	}
 }
 
-// Titan takes one text a call, Cohere 96.
+// Titan accepts one text per call, Cohere 96.
 func TestBedrockBatches(t *testing.T) {
 	t.Parallel()
 	t.Run("titan", func(t *testing.T) {
@@ -186,8 +186,8 @@ func TestBedrockBatches(t *testing.T) {
 	})
 }
 
-// Every error of InvokeModel, in the wire form of the REST-JSON protocol, and how often the call was made: the SDK's own retries
-// are off.
+// Every error of InvokeModel in the REST-JSON protocol, and the number of calls: the SDK's own
+// retries are off.
 func TestBedrockFailures(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -221,30 +221,30 @@ func TestBedrockFailures(t *testing.T) {
 			e := b.embedder(t, titan1024(), patient())
 			_, err := e.Query(t.Context(), "why")
 			if !errors.Is(err, tt.want) || errors.Is(err, ErrRefused) != errors.Is(tt.want, ErrRefused) {
-				t.Errorf("error is %v, want %v alone", err, tt.want)
+				t.Errorf("error is %v, want only %v", err, tt.want)
 			}
 			if got := b.calls(); got != tt.calls {
 				t.Errorf("%d calls, want %d", got, tt.calls)
 			}
-			said := fmt.Sprintf("answered status %d, %s: words words", tt.status, tt.code)
-			if err == nil || !strings.Contains(err.Error(), said) || len(err.Error()) > 300 {
-				t.Errorf("error %q does not say %q in 300 bytes", err, said)
+			want := fmt.Sprintf("status %d, %s: words words", tt.status, tt.code)
+			if err == nil || !strings.Contains(err.Error(), want) || len(err.Error()) > 300 {
+				t.Errorf("error %q, want %q within 300 bytes", err, want)
 			}
 		})
 	}
 }
 
-func TestBedrockBadAnswers(t *testing.T) {
+func TestBedrockBadResponses(t *testing.T) {
 	t.Parallel()
 	text := func(body string) func(int, http.ResponseWriter, *http.Request, map[string]any) {
 		return func(_ int, w http.ResponseWriter, _ *http.Request, _ map[string]any) { _, _ = io.WriteString(w, body) }
 	}
 	tests := []struct {
-		name   string
-		model  string
-		answer func(int, http.ResponseWriter, *http.Request, map[string]any)
-		want   error
-		calls  int
+		name    string
+		model   string
+		respond func(int, http.ResponseWriter, *http.Request, map[string]any)
+		want    error
+		calls   int
 	}{
 		{"titan: wrong dimensions", titanV2, text(`{"embedding": [1, 2]}`), ErrUnavailable, 1},
 		{"titan: no embedding", titanV2, text(`{}`), ErrUnavailable, 1},
@@ -262,7 +262,7 @@ func TestBedrockBadAnswers(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			b := serveBedrock(t, tt.answer)
+			b := serveBedrock(t, tt.respond)
 			e := b.embedder(t, Model{Name: tt.model, Dimensions: 1024}, patient())
 			if _, err := e.Query(t.Context(), "why"); !errors.Is(err, tt.want) {
 				t.Errorf("error is %v, want %v", err, tt.want)
@@ -274,7 +274,7 @@ func TestBedrockBadAnswers(t *testing.T) {
 	}
 }
 
-// A stalled call times out and is made again; a cancelled one is cancelled at the service.
+// A stalled call times out and is retried; cancelling a request cancels the call at the service.
 func TestBedrockStall(t *testing.T) {
 	t.Parallel()
 	stalled := func(_ int, _ http.ResponseWriter, r *http.Request, _ map[string]any) { <-r.Context().Done() }

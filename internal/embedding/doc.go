@@ -1,8 +1,7 @@
-// Package embedding turns texts into vectors: three providers (feature hashing in the process, any OpenAI-compatible HTTP
-// endpoint, Amazon Bedrock) behind one small interface, and the policy around them, which is the Embedder: what it remembers,
-// how it batches, how many calls it has in flight, when it tries again, and when it gives up so that a write can go on
-// without its vector.
+// Package embedding turns texts into vectors. A provider makes them: feature hashing in this
+// process, an OpenAI-compatible endpoint or Amazon Bedrock. The Embedder is the policy around a
+// provider: its caches, batches, concurrency and retries, and the deadline after which a write goes
+// on without its vector.
 //
-// It does not know where vectors are stored, what a record is beyond the signature that names its incident, or what an
-// answer to a caller looks like.
+// It does not know where vectors are stored, nor which records a signature belongs to.
 package embedding

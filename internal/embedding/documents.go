@@ -9,7 +9,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 )
 
-// distinctItems is an item for each signature, once.
+// distinctItems returns one item for each distinct signature.
 func distinctItems(sigs []audit.Signature) []item {
 	items := make([]item, 0, len(sigs))
 	seen := make(map[audit.ID]bool, len(sigs))
@@ -22,7 +22,7 @@ func distinctItems(sigs []audit.Signature) []item {
 	return items
 }
 
-// recallItems adds to results what is remembered and returns the other items.
+// recallItems adds the cached results and returns the other items.
 func (e *Embedder) recallItems(ctx context.Context, items []item, results map[key]result) (unknown []item) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -36,7 +36,7 @@ func (e *Embedder) recallItems(ctx context.Context, items []item, results map[ke
 	return unknown
 }
 
-// recallItem counts a hit when it finds something. The caller holds mu.
+// recallItem returns a cached result and counts the hit. The caller holds mu.
 func (e *Embedder) recallItem(ctx context.Context, k key) (result, bool) {
 	if _, ok := e.stored.Get(k); ok {
 		e.countHits(ctx, 1)
@@ -49,7 +49,8 @@ func (e *Embedder) recallItem(ctx context.Context, k key) (result, bool) {
 	return result{vector: vector}, ok
 }
 
-// findUnstored asks the table for the items and returns those it does not have. The others are remembered as stored.
+// findUnstored returns the items whose vectors are not in the table, and marks the others as
+// stored.
 func (e *Embedder) findUnstored(ctx context.Context, items []item, lookup Lookup) ([]item, error) {
 	if lookup == nil || len(items) == 0 {
 		return items, nil
@@ -77,10 +78,10 @@ func (e *Embedder) findUnstored(ctx context.Context, items []item, lookup Lookup
 	return missing, nil
 }
 
-// collectVectors sorts results into the vectors to store and one error for all failures, each said once.
+// collectVectors returns the vectors to store, and one error that joins the distinct failures.
 func collectVectors(items []item, results map[key]result) (map[audit.ID][]float32, error) {
 	vectors := make(map[audit.ID][]float32, len(results))
-	said := map[string]bool{}
+	reported := map[string]bool{}
 	var failures []error
 	var refusals RefusedError
 	for _, it := range items {
@@ -88,8 +89,8 @@ func collectVectors(items []item, results map[key]result) (map[audit.ID][]float3
 		case errors.Is(got.err, ErrRefused):
 			refusals.IDs = append(refusals.IDs, it.key.signatureID())
 			refusals.err = cmp.Or(refusals.err, got.err)
-		case got.err != nil && !said[got.err.Error()]:
-			said[got.err.Error()] = true
+		case got.err != nil && !reported[got.err.Error()]:
+			reported[got.err.Error()] = true
 			failures = append(failures, got.err)
 		case got.vector != nil:
 			vectors[it.key.signatureID()] = got.vector

@@ -15,9 +15,10 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
-// Embedder is a provider with the policy around it. It remembers which signatures have their vector in the table, and the
-// vectors that are not known to be there yet, so that no text costs a second successful call; requests for the same text at the
-// same time share one. It is safe for concurrent use. Vectors it returns are of unit length and must not be changed.
+// Embedder is a provider with the policy around it. It caches which signatures have their vectors
+// in the table, and the vectors that may not be there yet, so that no text is sent twice with
+// success; concurrent requests for the same text share one call. It is safe for concurrent use. The
+// vectors it returns have unit length and must not be modified.
 type Embedder struct {
 	provider provider
 	model    Model
@@ -27,13 +28,14 @@ type Embedder struct {
 
 	hits, misses, calls, failures atomic.Int64
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	stored  *simplelru.LRU[key, struct{}]
 	vectors *simplelru.LRU[key, []float32]
 	pending map[key]*batch
 }
 
-// key names a text and what it is for: the signature's id for documents, the text's SHA-256 for queries.
+// key identifies a text and its use: by the signature's ID for documents, by the SHA-256 of the
+// text for queries.
 type key struct {
 	input inputKind
 	hash  [sha256.Size]byte
@@ -45,7 +47,7 @@ func documentKey(id audit.ID) key {
 	return k
 }
 
-// signatureID is the signature that a document's key was made from.
+// signatureID returns the ID in the key of a document.
 func (k key) signatureID() audit.ID {
 	return audit.ID(k.hash[:len(audit.ID{})])
 }
@@ -54,34 +56,32 @@ func queryKey(text string) key {
 	return key{input: queryInput, hash: sha256.Sum256([]byte(text))}
 }
 
-// item is a text that a vector is wanted for.
+// item is a text to embed.
 type item struct {
 	key  key
 	text string
 }
 
-// result is what became of an item: its vector, or an error, or neither when the table has the vector.
+// result is the outcome of an item: its vector, an error, or neither if the vector is in the table
+// already.
 type result struct {
 	vector []float32
 	err    error
 }
 
-// newEmbedder puts the policy around a provider, or says which field of the configuration is wrong. The provider is one of *hashingProvider,
-// *openAIProvider and *bedrockProvider.
+// newEmbedder puts the policy around a provider, or returns an error that names the invalid fields
+// of the policy.
 func newEmbedder(p provider, cfg policy) (*Embedder, error) {
-	if p == nil {
-		return nil, errors.New("configure the embedder: provider is nil")
-	}
-	if err := cfg.Validate(); err != nil {
+	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("configure the embedder: %w", err)
 	}
 	stored, err := simplelru.NewLRU[key, struct{}](cfg.StoredMarks, nil)
 	if err != nil {
-		return nil, fmt.Errorf("make the memory of stored signatures: %w", err)
+		return nil, fmt.Errorf("make the cache of stored signatures: %w", err)
 	}
 	vectors, err := simplelru.NewLRU[key, []float32](cfg.Vectors, nil)
 	if err != nil {
-		return nil, fmt.Errorf("make the memory of vectors: %w", err)
+		return nil, fmt.Errorf("make the cache of vectors: %w", err)
 	}
 	return &Embedder{
 		provider: p, model: p.Model(), name: p.Model().String(), cfg: cfg, slots: semaphore.NewWeighted(int64(cfg.InFlight)),
@@ -89,35 +89,37 @@ func newEmbedder(p provider, cfg policy) (*Embedder, error) {
 	}, nil
 }
 
-// Model is the provider's model, which every vector belongs to.
+// Model returns the provider's model. All vectors of the Embedder belong to it.
 func (e *Embedder) Model() Model {
 	return e.model
 }
 
-// Counts are totals since the Embedder was made. Texts are counted by Hits and Misses, each distinct one once a request;
-// calls of the provider by Calls and Failures.
+// Counts are totals since the Embedder was made. Hits and Misses count texts, each distinct text
+// once per request; Calls and Failures count calls of the provider.
 type Counts struct {
-	Hits     int64 // texts that needed no call of their own: remembered, found by the look-up, or already under way
+	Hits     int64 // texts that needed no call: cached, found by the look-up, or in a batch in progress
 	Misses   int64 // texts that needed one
-	Calls    int64 // calls of the provider, retries and probes included
-	Failures int64 // calls that failed
+	Calls    int64 // including retries and probes
+	Failures int64
 }
 
-// Counts reads the totals.
+// Counts returns the totals.
 func (e *Embedder) Counts() Counts {
 	return Counts{Hits: e.hits.Load(), Misses: e.misses.Load(), Calls: e.calls.Load(), Failures: e.failures.Load()}
 }
 
-// Lookup answers which of the ids, each given once, have a vector of this model in the table, in any order.
+// Lookup returns those of the distinct IDs that have a vector of this model in the table, in any
+// order.
 type Lookup func(ctx context.Context, ids []audit.ID) ([]audit.ID, error)
 
-// Documents returns the vectors that the caller must store along with signatures it is about to write, by signature id. A
-// signature that is not in the answer has its vector in the table already, or err is not nil and says why there is none; the
-// vectors that could be had are returned beside the error.
+// Documents returns the vectors that the caller must store with the signatures that it is about to
+// write, by signature ID. A signature without a vector in the result has one in the table already;
+// otherwise err says why there is none. Vectors and an error can be returned together.
 //
-// The signatures not remembered go to lookup, in one call; a nil lookup stands for a table that has none of them. Its error is
-// returned as it is, wrapped, and then no vector is made. All other errors are ErrUnavailable, or ErrRefused in a
-// *RefusedError, or both. After the vectors are committed, call Stored.
+// lookup gets the signatures that are not cached, in one call; nil means that the table has none of
+// them. Its error is returned wrapped, and no vector is made. All other errors are ErrUnavailable,
+// ErrRefused in a *RefusedError, or both. After the vectors are committed, the caller must call
+// Stored.
 func (e *Embedder) Documents(ctx context.Context, sigs []audit.Signature, lookup Lookup) (map[audit.ID][]float32, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.cfg.Deadline)
 	defer cancel()
@@ -133,18 +135,19 @@ func (e *Embedder) Documents(ctx context.Context, sigs []audit.Signature, lookup
 	return vectors, errors.Join(err, failed)
 }
 
-// Query returns the vector of a text that looks for documents. The error is ErrUnavailable or ErrRefused.
+// Query returns the vector of a search query. The error is ErrUnavailable or ErrRefused.
 func (e *Embedder) Query(ctx context.Context, text string) ([]float32, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.cfg.Deadline)
 	defer cancel()
 	telemetry.FromContext(ctx).SetModel(e.name)
-	asked := item{key: queryKey(text), text: text}
+	query := item{key: queryKey(text), text: text}
 	results := make(map[key]result, 1)
-	e.obtainVectors(ctx, []item{asked}, results)
-	return results[asked.key].vector, results[asked.key].err
+	e.obtainVectors(ctx, []item{query}, results)
+	return results[query.key].vector, results[query.key].err
 }
 
-// Stored says that the vectors of these signatures are in the table, committed. Their vectors are forgotten.
+// Stored records that the vectors of these signatures are committed to the table, and drops them
+// from the cache.
 func (e *Embedder) Stored(ids ...audit.ID) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -154,8 +157,7 @@ func (e *Embedder) Stored(ids ...audit.ID) {
 	}
 }
 
-// Forget says that the vectors of these signatures are not in the table, whatever Stored has said: a model that was dropped and is
-// registered again has none of them.
+// Forget revokes Stored: a model that was dropped and registered again has no vectors in the table.
 func (e *Embedder) Forget(ids ...audit.ID) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -164,8 +166,8 @@ func (e *Embedder) Forget(ids ...audit.ID) {
 	}
 }
 
-// Probe makes one call of the provider for a fixed word, bypassing memory and retries, to tell whether it answers as
-// configured. It waits for a free slot like any call; bound it by ctx.
+// Probe checks the provider with one call for a fixed word, without cache and retries. It waits for
+// a free slot like any call, and has no deadline but ctx's.
 func (e *Embedder) Probe(ctx context.Context) error {
 	if _, err := e.callOnce(ctx, []string{"ready"}, queryInput); err != nil {
 		return classifyError(err)

@@ -20,7 +20,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 )
 
-// unit is what the service's vector for a text is after normalisation.
+// unit returns the service's vector for a text, normalized.
 func unit(text string) []float32 {
 	vector := vectorOf(text)
 	var square float64
@@ -33,7 +33,7 @@ func unit(text string) []float32 {
 	return vector
 }
 
-// units are the vectors of signatures.
+// units returns the vectors of the signatures.
 func units(sigs ...audit.Signature) map[audit.ID][]float32 {
 	vectors := map[audit.ID][]float32{}
 	for _, sig := range sigs {
@@ -44,13 +44,14 @@ func units(sigs ...audit.Signature) map[audit.ID][]float32 {
 
 var sameVectors = cmp.Options{cmpopts.EquateApprox(0, 1e-6), cmpopts.EquateEmpty()}
 
-// A signature's vector is made once: it is remembered until it is stored, and that it is stored is remembered after.
+// A signature's vector is made once: the vector is cached until it is stored, and then the fact
+// that it is stored.
 func TestDocumentsRemembers(t *testing.T) {
 	t.Parallel()
 	s := serve(t, embed)
 	e := serviceEmbedder(t, s, patient())
 	sigs := signatures(2)
-	for range 2 { // the second time as if the first transaction had failed
+	for range 2 { // twice, as if the first transaction had failed
 		vectors, err := e.Documents(t.Context(), sigs, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -72,15 +73,15 @@ func TestDocumentsRemembers(t *testing.T) {
 	}
 }
 
-// The table is asked for what is not remembered, each id once, and what it has is not asked for again.
+// The lookup gets what is not cached, each ID once; what it finds is not looked up again.
 func TestDocumentsLooksUp(t *testing.T) {
 	t.Parallel()
 	s := serve(t, embed)
 	e := serviceEmbedder(t, s, patient())
 	sigs := signatures(3)
-	var asked [][]audit.ID
+	var lookedUp [][]audit.ID
 	lookup := func(_ context.Context, ids []audit.ID) ([]audit.ID, error) {
-		asked = append(asked, slices.Clone(ids))
+		lookedUp = append(lookedUp, slices.Clone(ids))
 		return []audit.ID{sigs[0].ID}, nil
 	}
 	twice := append(slices.Clone(sigs), sigs...)
@@ -93,7 +94,7 @@ func TestDocumentsLooksUp(t *testing.T) {
 			t.Errorf("vectors (-want +got):\n%s", diff)
 		}
 	}
-	if diff := cmp.Diff([][]audit.ID{{sigs[0].ID, sigs[1].ID, sigs[2].ID}}, asked); diff != "" {
+	if diff := cmp.Diff([][]audit.ID{{sigs[0].ID, sigs[1].ID, sigs[2].ID}}, lookedUp); diff != "" {
 		t.Errorf("looked up (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{sigs[1].Text, sigs[2].Text}, s.texts()); diff != "" {
@@ -115,17 +116,17 @@ func TestDocumentsLookupFails(t *testing.T) {
 	broken := errors.New("no table")
 	vectors, err := e.Documents(t.Context(), sigs, func(context.Context, []audit.ID) ([]audit.ID, error) { return nil, broken })
 	if !errors.Is(err, broken) || errors.Is(err, ErrUnavailable) {
-		t.Errorf("error is %v, want the look-up's alone", err)
+		t.Errorf("error is %v, want only the look-up's", err)
 	}
 	if diff := cmp.Diff(units(sigs[0]), vectors, sameVectors); diff != "" {
 		t.Errorf("vectors (-want +got):\n%s", diff)
 	}
-	if n := len(s.asked()); n != 1 {
-		t.Errorf("the service was asked %d times, want once", n)
+	if n := len(s.received()); n != 1 {
+		t.Errorf("the service got %d requests, want 1", n)
 	}
 }
 
-// Between the look-up and the call another request may have stored the vector.
+// Another request may store the vector between the look-up and the call.
 func TestDocumentsStoredMeanwhile(t *testing.T) {
 	t.Parallel()
 	s := serve(t, embed)
@@ -135,8 +136,8 @@ func TestDocumentsStoredMeanwhile(t *testing.T) {
 		e.Stored(sigs[0].ID)
 		return nil, nil
 	})
-	if err != nil || len(vectors) != 0 || len(s.asked()) != 0 {
-		t.Errorf("Documents = %v, %v after %d calls; want nothing, nil, none", vectors, err, len(s.asked()))
+	if err != nil || len(vectors) != 0 || len(s.received()) != 0 {
+		t.Errorf("Documents = %v, %v after %d calls; want nothing, nil, none", vectors, err, len(s.received()))
 	}
 }
 
@@ -174,15 +175,15 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	sigs := signatures(2)
 	e.Stored(sigs[0].ID, sigs[1].ID)
-	var asked []audit.ID
+	var lookedUp []audit.ID
 	_, err := e.Documents(t.Context(), sigs, func(_ context.Context, ids []audit.ID) ([]audit.ID, error) {
-		asked = ids
+		lookedUp = ids
 		return ids, nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]audit.ID{sigs[0].ID}, asked); diff != "" {
+	if diff := cmp.Diff([]audit.ID{sigs[0].ID}, lookedUp); diff != "" {
 		t.Errorf("looked up (-want +got):\n%s", diff)
 	}
 }
@@ -200,7 +201,7 @@ func TestDocumentsBatches(t *testing.T) {
 		t.Errorf("vectors (-want +got):\n%s", diff)
 	}
 	var sizes []int
-	for _, req := range s.asked() {
+	for _, req := range s.received() {
 		sizes = append(sizes, len(req.Input))
 	}
 	slices.Sort(sizes)
@@ -230,7 +231,7 @@ func TestSharedCall(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			release := make(chan struct{})
-			e := serviceEmbedder(t, serve(t, held(release)), patient())
+			e := serviceEmbedder(t, serve(t, respondOnRelease(release)), patient())
 			var all sync.WaitGroup
 			for range requests {
 				all.Go(func() {
@@ -250,8 +251,8 @@ func TestSharedCall(t *testing.T) {
 	}
 }
 
-// held answers properly once released.
-func held(release <-chan struct{}) answering {
+// respondOnRelease responds once release is closed.
+func respondOnRelease(release <-chan struct{}) responder {
 	return func(n int, w http.ResponseWriter, r *http.Request, req request) {
 		select {
 		case <-release:
@@ -261,11 +262,11 @@ func held(release <-chan struct{}) answering {
 	}
 }
 
-// A shared call goes on when the request that began it goes away.
+// A shared call continues when the request that started it is cancelled.
 func TestSharedCallOutlivesFirst(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
-	s := serve(t, held(release))
+	s := serve(t, respondOnRelease(release))
 	e := serviceEmbedder(t, s, patient())
 	first, cancel := context.WithCancel(t.Context())
 	firstErr := make(chan error, 1)
@@ -273,7 +274,7 @@ func TestSharedCallOutlivesFirst(t *testing.T) {
 		_, err := e.Query(first, "why")
 		firstErr <- err
 	}()
-	eventually(t, "the call began", func() bool { return len(s.asked()) == 1 })
+	eventually(t, "the call began", func() bool { return len(s.received()) == 1 })
 	second := make(chan error, 1)
 	go func() {
 		_, err := e.Query(t.Context(), "why")
@@ -288,12 +289,12 @@ func TestSharedCallOutlivesFirst(t *testing.T) {
 	if err := <-second; err != nil {
 		t.Errorf("the other request got %v", err)
 	}
-	if n := len(s.asked()); n != 1 {
-		t.Errorf("the service was asked %d times, want once", n)
+	if n := len(s.received()); n != 1 {
+		t.Errorf("the service got %d requests, want 1", n)
 	}
 }
 
-// A call that nobody waits for any more is cancelled at the service, and nobody can join it.
+// A call without waiters is cancelled at the service, and no later request joins it.
 func TestAbandonedCallIsCancelled(t *testing.T) {
 	t.Parallel()
 	gone := make(chan struct{})
@@ -312,7 +313,7 @@ func TestAbandonedCallIsCancelled(t *testing.T) {
 		_, err := e.Documents(ctx, signatures(1), nil)
 		abandoned <- err
 	}()
-	eventually(t, "the call began", func() bool { return len(s.asked()) == 1 })
+	eventually(t, "the call began", func() bool { return len(s.received()) == 1 })
 	cancel()
 	if err := <-abandoned; !errors.Is(err, context.Canceled) {
 		t.Errorf("error is %v, want Canceled", err)
@@ -332,7 +333,8 @@ func TestInFlightLimit(t *testing.T) {
 		for high, current := peak.Load(), now.Add(1); current > high && !peak.CompareAndSwap(high, current); {
 			high = peak.Load()
 		}
-		// Each call waits for its group of limit to be complete, so the limit must be reached for the test to end.
+		// Each call waits until its group of `limit` calls is complete, so the test ends only if
+		// the limit is reached.
 		place := arrived.Add(1)
 		for arrived.Load() < (place+limit-1)/limit*limit {
 			time.Sleep(time.Millisecond)
@@ -382,8 +384,8 @@ func TestEndedContexts(t *testing.T) {
 			if err := e.Probe(tt.ctx); !errors.Is(err, tt.want) || !errors.Is(err, ErrUnavailable) {
 				t.Errorf("Probe: error is %v, want %v and ErrUnavailable", err, tt.want)
 			}
-			if n := len(s.asked()); n != 0 {
-				t.Errorf("the service was asked %d times, want never", n)
+			if n := len(s.received()); n != 0 {
+				t.Errorf("the service got %d requests, want 0", n)
 			}
 		})
 	}
@@ -408,7 +410,7 @@ func TestPassingFailureIsRetried(t *testing.T) {
 	}
 }
 
-// One batch fails, the others' vectors are returned all the same; a failure is not remembered.
+// When one batch fails, the vectors of the others are returned; a failure is not cached.
 func TestPartialSuccess(t *testing.T) {
 	t.Parallel()
 	sigs := signatures(4)
@@ -423,7 +425,7 @@ func TestPartialSuccess(t *testing.T) {
 	e := serviceEmbedder(t, s, patient(), batchSize(1))
 	vectors, err := e.Documents(t.Context(), sigs, nil)
 	if !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrRefused) {
-		t.Errorf("error is %v, want ErrUnavailable alone", err)
+		t.Errorf("error is %v, want only ErrUnavailable", err)
 	}
 	if diff := cmp.Diff(units(sigs[0], sigs[1], sigs[3]), vectors, sameVectors); diff != "" {
 		t.Errorf("vectors (-want +got):\n%s", diff)
@@ -435,7 +437,7 @@ func TestPartialSuccess(t *testing.T) {
 	}
 }
 
-// A text that the service refuses is found by halving its batch, and named.
+// A refused text is isolated by bisecting its batch, and its signature is named.
 func TestRefusedTextStandsAlone(t *testing.T) {
 	t.Parallel()
 	sigs := signatures(8)
@@ -458,12 +460,12 @@ func TestRefusedTextStandsAlone(t *testing.T) {
 	if diff := cmp.Diff(units(slices.Delete(sigs, 5, 6)...), vectors, sameVectors); diff != "" {
 		t.Errorf("vectors (-want +got):\n%s", diff)
 	}
-	if n := len(s.asked()); n != 7 { // 8; 4 and 4; 2 and 2; 1 and 1
-		t.Errorf("the service was asked %d times, want 7", n)
+	if n := len(s.received()); n != 7 { // 8; 4 and 4; 2 and 2; 1 and 1
+		t.Errorf("the service got %d requests, want 7", n)
 	}
 }
 
-// A service that refuses whatever it is sent is not asked for every text of a large batch.
+// A service that refuses everything is not called once for every text of a large batch.
 func TestRefusesEverything(t *testing.T) {
 	t.Parallel()
 	s := serve(t, status(http.StatusBadRequest))
@@ -472,8 +474,8 @@ func TestRefusesEverything(t *testing.T) {
 	if !errors.Is(err, ErrRefused) || !errors.Is(err, ErrUnavailable) || len(vectors) != 0 {
 		t.Errorf("%d vectors, %v; want none, and both kinds of error", len(vectors), err)
 	}
-	if n := len(s.asked()); n != 16 {
-		t.Errorf("the service was asked %d times, want 16", n)
+	if n := len(s.received()); n != 16 {
+		t.Errorf("the service got %d requests, want 16", n)
 	}
 	if lines := strings.Count(err.Error(), "\n") + 1; lines > 2 {
 		t.Errorf("the error has %d lines, want one for each kind:\n%v", lines, err)
@@ -527,7 +529,7 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// Writers that know an incident already cost neither a look-up nor a call, from however many goroutines.
+// Concurrent requests for known signatures need neither a look-up nor a call.
 func TestConcurrentDocuments(t *testing.T) {
 	t.Parallel()
 	s := serve(t, embed)
@@ -595,12 +597,9 @@ func TestConfig(t *testing.T) {
 	if e, err := newEmbedder(h, defaultPolicy()); err != nil || e.Model() != h.Model() {
 		t.Errorf("the model is not the provider's: %v", err)
 	}
-	if _, err := newEmbedder(nil, defaultPolicy()); err == nil {
-		t.Error("a nil provider was accepted")
-	}
 }
 
-// A write of a known incident asks the embedder and nobody else: this is what that costs.
+// The cost of a write of a known signature, for which the embedder makes no call.
 func BenchmarkDocumentsStored(b *testing.B) {
 	h := hashingOf(b, 512)
 	e, err := newEmbedder(h, defaultPolicy())
@@ -617,7 +616,7 @@ func BenchmarkDocumentsStored(b *testing.B) {
 	}
 }
 
-// What the memory holds at its default bounds, when full, per entry.
+// The memory per entry of full caches with the default sizes.
 func BenchmarkMemory(b *testing.B) {
 	cfg := defaultPolicy()
 	for _, dims := range []int{512, 1024} {
@@ -654,7 +653,7 @@ func BenchmarkMemory(b *testing.B) {
 	})
 }
 
-// heap is the bytes in use after a collection.
+// heap returns the bytes in use after a garbage collection.
 func heap() uint64 {
 	runtime.GC()
 	var stats runtime.MemStats

@@ -7,65 +7,64 @@ import (
 	"time"
 )
 
-// Model is what made a vector. Vectors compare only within one model.
+// Model identifies what made a vector. Only vectors of the same model can be compared.
 type Model struct {
-	// Name is the provider's own name for the model, or for feature hashing one that says what it does.
+	// Name is the provider's name of the model; for feature hashing, it describes the features.
 	Name string
-	// Dimensions is the length of every vector of the model. The same name may come in several lengths.
+	// Dimensions is the length of the vectors. One name may have several lengths.
 	Dimensions int
 }
 
-// String is what vectors of the model are stored under, such as amazon.titan-embed-text-v2:0@512.
+// String returns the name under which vectors are stored, such as amazon.titan-embed-text-v2:0@512.
 func (m Model) String() string {
 	return fmt.Sprintf("%s@%d", m.Name, m.Dimensions)
 }
 
-// inputKind is what a text is for. Models that embed questions otherwise than what answers them need to know.
+// inputKind is the use of a text. Some models embed queries and documents differently.
 type inputKind int
 
-// The inputs. Their values are part of no stored or sent data.
 const (
-	documentInput inputKind = iota // a text that is stored to be found
-	queryInput                     // a text that looks for documents
+	documentInput inputKind = iota
+	queryInput
 )
 
-// provider is one way to make vectors. Implementations are safe for concurrent use.
+// provider makes vectors. Implementations are safe for concurrent use.
 type provider interface {
 	Model() Model
-	// MaxBatch is how many texts one call of Embed may carry, at least 1.
+	// MaxBatch is the maximum number of texts in a call of Embed, at least 1.
 	MaxBatch() int
-	// Embed makes one vector for each text, in their order, by at most one call to the service and without retries. The texts
-	// are not blank; those that are longer than the model takes are cut. An error that is not of this package's kinds (see
-	// unavailable and refused) means a passing failure.
+	// Embed returns one vector per text, in order, with at most one call to the service and without
+	// retries. The texts are not blank; Embed cuts those that are too long for the model. An error
+	// that is not a *failure counts as transient.
 	Embed(ctx context.Context, texts []string, input inputKind) ([][]float32, error)
 }
 
-// checkVectors holds an answer to what the model promises: a vector for each text, of the model's length, finite and not zero.
-// It brings the vectors to unit length in place.
+// checkVectors checks that there is a finite, non-zero vector of the model's length for each text,
+// and normalizes the vectors in place.
 func checkVectors(vectors [][]float32, texts int, model Model) error {
 	if len(vectors) != texts {
-		return unavailableFailure(fmt.Sprintf("answered %d vectors for %d texts", len(vectors), texts), nil)
+		return unavailableFailure(fmt.Sprintf("returned %d vectors for %d texts", len(vectors), texts), nil)
 	}
 	for _, vector := range vectors {
 		if len(vector) != model.Dimensions {
-			return unavailableFailure(fmt.Sprintf("answered %d dimensions, configured are %d", len(vector), model.Dimensions), nil)
+			return unavailableFailure(fmt.Sprintf("returned %d dimensions, want %d", len(vector), model.Dimensions), nil)
 		}
 	}
 	for _, vector := range vectors {
 		if !normalizeVector(vector) {
-			return refusedFailure("answered a vector that has no direction", nil)
+			return refusedFailure("returned a vector without a direction", nil)
 		}
 	}
 	return nil
 }
 
-// unitTolerance is how far from 1 the squared length of a vector may be for it to count as a unit vector already: some
-// thousand times what rounding to float32 leaves, and far below what a comparison of vectors can show.
+// unitTolerance is the deviation from 1 up to which the squared length of a vector counts as 1:
+// about a thousand times the rounding error of float32, and far too small to change a comparison.
 const unitTolerance = 1e-4
 
-// normalizeVector brings a vector to unit length in place; one that has it already stays as it is, bit for bit. It reports whether
-// it could: a vector that is zero, or holds a NaN or an infinity, has no direction. The conversions forbid fused
-// multiply-add, so that the result is the same on every machine.
+// normalizeVector scales a vector to unit length in place; a unit vector stays unchanged, bit for
+// bit. It returns false for a vector without a direction: zero, or with a NaN or an infinity. The
+// conversions prevent fused multiply-add, so that the result is the same on every machine.
 func normalizeVector(vector []float32) bool {
 	var square float64
 	for _, x := range vector {
@@ -84,7 +83,6 @@ func normalizeVector(vector []float32) bool {
 	return true
 }
 
-// checkRange is nil, or an error that names the field and the range it left.
 func checkRange[T int | time.Duration](field string, value, least, most T) error {
 	if value < least || value > most {
 		return fmt.Errorf("%s is %v, must be %v to %v", field, value, least, most)

@@ -13,42 +13,43 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 )
 
-// What a failure means to a caller. Every error of Embedder is one of the two, or both when texts failed in different ways;
-// an error that a context ended also satisfies errors.Is for context.Canceled or context.DeadlineExceeded.
+// Every error of Embedder is one of these, or both when texts failed differently. If a context
+// ended the call, the error is also context.Canceled or context.DeadlineExceeded.
 var (
-	// ErrUnavailable says nothing about the text: the provider is down, slow, throttling, or wrongly configured. Store the
-	// record without its vector and ask again later.
+	// ErrUnavailable means that the provider is down, slow, throttling or misconfigured, whatever
+	// the text. Store the record without its vector and retry later.
 	ErrUnavailable = errors.New("embedding provider unavailable")
-	// ErrRefused means that the provider has no vector for this text and will not have one when asked again. Store the record
-	// without its vector.
+	// ErrRefused means that the provider has no vector for this text, and that a retry would not
+	// change that. Store the record without its vector.
 	ErrRefused = errors.New("text refused by the embedding provider")
 )
 
-// RefusedError is an ErrRefused that names the signatures it is about.
+// RefusedError is an ErrRefused with the signatures that it concerns.
 type RefusedError struct {
-	// IDs are the signatures whose texts were refused, each once.
+	// IDs are the distinct signatures whose texts were refused.
 	IDs []audit.ID
 	err error
 }
 
-// Error gives the number of the signatures and the reason of the first refusal.
+// Error returns the number of signatures and the first refusal.
 func (e *RefusedError) Error() string {
 	return fmt.Sprintf("%d of the signatures: %v", len(e.IDs), e.err)
 }
 
-// Unwrap is the first refusal.
+// Unwrap returns the first refusal.
 func (e *RefusedError) Unwrap() error {
 	return e.err
 }
 
-// failure is one thing that went wrong between the Embedder and the service, classified.
+// failure is a classified error of a call.
 type failure struct {
 	kind    error  // ErrUnavailable or ErrRefused
-	message string // what is printed: bounded, and free of secrets
-	// cause is what errors.Is sees, nil if there is no more to see. It is not printed, as it may quote the service at length.
+	message string // printed: bounded, and free of secrets
+	// cause is for errors.Is, or nil. It is not printed, because it may quote the service at
+	// length.
 	cause      error
-	transient  bool          // worth another attempt
-	retryAfter time.Duration // when passing: the wait the service asked for, 0 if it did not
+	transient  bool          // a retry may succeed
+	retryAfter time.Duration // of a transient failure: the wait that the service requests, or 0
 }
 
 func (f *failure) Error() string {
@@ -62,45 +63,48 @@ func (f *failure) Unwrap() []error {
 	return []error{f.kind, f.cause}
 }
 
-// refusedFailure is about the text, and final.
-func refusedFailure(clause string, cause error) *failure {
-	return &failure{kind: ErrRefused, message: clause, cause: cause}
+// refusedFailure concerns the text: a retry would fail again.
+func refusedFailure(message string, cause error) *failure {
+	return &failure{kind: ErrRefused, message: message, cause: cause}
 }
 
-// unavailableFailure is not about the text, and no attempt soon after will fare better: someone has to change something.
-func unavailableFailure(clause string, cause error) *failure {
-	return &failure{kind: ErrUnavailable, message: clause, cause: cause}
+// unavailableFailure does not concern the text, and an immediate retry would fail again: an
+// operator has to act.
+func unavailableFailure(message string, cause error) *failure {
+	return &failure{kind: ErrUnavailable, message: message, cause: cause}
 }
 
-// transientFailure is a failure that another attempt may not meet again.
-func transientFailure(clause string, cause error) *failure {
-	return &failure{kind: ErrUnavailable, message: clause, cause: cause, transient: true}
+// transientFailure does not concern the text, and a retry may succeed.
+func transientFailure(message string, cause error) *failure {
+	return &failure{kind: ErrUnavailable, message: message, cause: cause, transient: true}
 }
 
-// classifyError is err as a failure; an error of unknown kind, such as a broken connection, is a passing one.
+// classifyError returns err as a failure. An unclassified error, such as a broken connection, is
+// transient.
 func classifyError(err error) *failure {
-	var known *failure
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[*failure](err); ok {
 		return known
 	}
 	return transientFailure(networkMessage(err), err)
 }
 
-// statusFailure classifies an HTTP answer that is not a success by its status (RFC 9110, section 15; RFC 6585 for 429).
-func statusFailure(status int, header http.Header, clause string, cause error) *failure {
+// statusFailure classifies an HTTP response by its status, which is not 200 (RFC 9110, section 15;
+// RFC 6585 for 429).
+func statusFailure(status int, header http.Header, message string, cause error) *failure {
 	switch status {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
-		return refusedFailure(clause, cause)
+		return refusedFailure(message, cause)
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests, http.StatusInternalServerError,
 		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		f := transientFailure(clause, cause)
+		f := transientFailure(message, cause)
 		f.retryAfter = parseRetryAfter(header)
 		return f
 	}
-	return unavailableFailure(clause, cause)
+	return unavailableFailure(message, cause)
 }
 
-// parseRetryAfter is the wait that an answer asks for, in seconds or up to a date (RFC 9110, section 10.2.3); 0 if it asks for none.
+// parseRetryAfter returns the requested wait, given in seconds or as a date (RFC 9110, section
+// 10.2.3), or 0.
 func parseRetryAfter(header http.Header) time.Duration {
 	value := header.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
@@ -112,19 +116,19 @@ func parseRetryAfter(header http.Header) time.Duration {
 	return 0
 }
 
-// networkMessage is what an error of the network says, without the method and the address around it.
+// networkMessage returns the message of a network error, without the method and the address that
+// package http adds.
 func networkMessage(err error) string {
-	var sending *url.Error
-	if errors.As(err, &sending) {
-		err = sending.Err
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		err = wrapped.Err
 	}
 	return printableLine(err.Error())
 }
 
-// maxMessage bounds what an error repeats of another's words, in runes.
+// maxMessage is the maximum length in runes of a service's message within an error.
 const maxMessage = 160
 
-// printableLine makes one printable line of a text, of at most maxMessage runes.
+// printableLine returns the text as one printable line of at most maxMessage runes.
 func printableLine(text string) string {
 	line := strings.Join(strings.FieldsFunc(text, func(r rune) bool {
 		return !unicode.IsPrint(r) || unicode.IsSpace(r)

@@ -8,17 +8,19 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// minHashingDimensions is the smallest useful length: with fewer dimensions, unrelated texts collide more than they differ.
+// minHashingDimensions is the smallest useful length: with fewer dimensions, unrelated texts
+// collide more than they differ.
 const minHashingDimensions = 64
 
-// The character n-grams that are features, in runes, counted with the marker at each end of a word.
+// Lengths of the character n-grams in runes, including the markers at the ends of a word.
 const (
 	minGram = 3
 	maxGram = 5
 )
 
-// A word counts for four times one of its n-grams. Of 0, 1, 2, 3, 4, 5, 6 and 8 times, 4 ranks within .007 nDCG@10 of the best
-// on each of three test collections, at 512 and at 4,000 dimensions (docs/decisions/004-embedding-cache.md).
+// Weights of a word and of an n-gram. Of the ratios 0, 1, 2, 3, 4, 5, 6 and 8, 4 ranks within .007
+// nDCG@10 of the best on each of three test collections, at 512 and at 4,000 dimensions
+// (docs/decisions/004-embedding-cache.md).
 const (
 	wordWeight = 4
 	gramWeight = 1
@@ -31,18 +33,19 @@ func hashingKind() providerKind {
 	}
 }
 
-// hashingProvider embeds by signed feature hashing (Weinberger et al., "Feature Hashing for Large Scale Multitask Learning", 2009):
-// the features are the words of a text that are not stop words, and the character n-grams of those words (Bojanowski et al.,
-// "Enriching Word Vectors with Subword Information", 2017). It needs no network and no weights, takes time in proportion to
-// the text, and tells how many words and parts of words two texts share, not what they mean.
+// hashingProvider uses signed feature hashing (Weinberger et al., "Feature Hashing for Large Scale
+// Multitask Learning", 2009). The features are the words of a text without stop words, and the
+// character n-grams of those words (Bojanowski et al., "Enriching Word Vectors with Subword
+// Information", 2017). It needs neither network nor weights and runs in linear time. The vectors
+// measure shared words and parts of words, not meaning.
 //
-// The vectors are the same bit for bit on every machine: sums are of integers, the rest is IEEE 754 operations that may not
-// be fused, and the hash is XXH64. A change to any of it is a new version in the model's name.
+// The vectors are bit-identical on every machine: the sums are integers, the other operations are
+// IEEE 754 without fused multiply-add, and the hash is XXH64. Any change of that requires a new
+// version in the model's name.
 type hashingProvider struct {
 	dimensions int
 }
 
-// newHashing makes the provider. The dimensions are part of the model's name: vectors of different lengths do not compare.
 func newHashing(dimensions int) (*hashingProvider, error) {
 	if err := checkRange("Dimensions", dimensions, minHashingDimensions, maxDimensions); err != nil {
 		return nil, err
@@ -52,20 +55,21 @@ func newHashing(dimensions int) (*hashingProvider, error) {
 
 const hashingName = "hash-word-char35-v1"
 
-// Hashed reports whether the model's vectors are hashed words: near to each other where texts share words, whatever those mean.
+// Hashed reports whether the vectors measure shared words rather than meaning.
 func (m Model) Hashed() bool { return m.Name == hashingName }
 
-// Model is named after what the vectors are made of.
+// Model implements provider. The name describes the features.
 func (h *hashingProvider) Model() Model {
 	return Model{Name: hashingName, Dimensions: h.dimensions}
 }
 
-// MaxBatch is small enough that a large batch spreads over the processors and stops soon after it is cancelled.
+// MaxBatch is small enough that a large batch uses all processors and stops soon after it is
+// cancelled.
 func (h *hashingProvider) MaxBatch() int {
 	return 32
 }
 
-// Embed makes one vector of unit length for each text. Documents and queries are embedded alike. The only error is ctx's.
+// Embed implements provider. Documents and queries are embedded alike. The only error is ctx's.
 func (h *hashingProvider) Embed(ctx context.Context, texts []string, _ inputKind) ([][]float32, error) {
 	vectors := make([][]float32, len(texts))
 	for i, text := range texts {
@@ -77,9 +81,9 @@ func (h *hashingProvider) Embed(ctx context.Context, texts []string, _ inputKind
 	return vectors, nil
 }
 
-// hashText is the sum of a text's features, brought to unit length. A text without features (empty, or of stop words and
-// punctuation alone), or whose features cancel out, gets the vector of the empty word: such texts are near to each other and
-// to nothing else.
+// hashText returns the normalized sum of the text's features. A text without features (empty, or
+// only stop words and punctuation), or with features that cancel out, gets the vector of the empty
+// word: such texts are similar to each other only.
 func (h *hashingProvider) hashText(text string) []float32 {
 	found := features{words: map[uint64]int{}, grams: map[uint64]int{}}
 	for word := range featureWords(text) {
@@ -100,19 +104,20 @@ func (h *hashingProvider) hashText(text string) []float32 {
 	return vector
 }
 
-// Markers: a word is hashed as "=<word>", its n-grams are cut from "<word>", so that a beginning and an end tell from a
-// middle, and a whole word from an n-gram that spells it. Words are letters, marks and digits, so no marker occurs in one.
+// A word is hashed as "=<word>", and its n-grams are cut from "<word>". The markers distinguish a
+// prefix or suffix from the middle of a word, and a word from an n-gram with the same letters.
+// Words consist of letters, marks and digits and contain no marker.
 const (
 	wordMarker  = "="
 	startMarker = "<"
 	endMarker   = ">"
 )
 
-// features counts the occurrences of the features of one text by their hash.
+// features counts the features of one text by their hash.
 type features struct {
 	words, grams map[uint64]int
-	marked       []byte // the word at hand with its markers
-	starts       []int  // where each rune after wordMarker begins in marked, and its length at the end
+	marked       []byte // the current word with its markers
+	starts       []int  // offsets in marked of the runes after wordMarker, and the length of marked
 }
 
 func (f *features) addWord(word string) {
@@ -135,7 +140,7 @@ func (f *features) addWord(word string) {
 	}
 }
 
-// addToSums adds each feature to its place among the sums. Integer sums do not depend on the order of the map.
+// addToSums adds each feature to its slot. Integer sums do not depend on the order of the map.
 func addToSums(sums []int, counts map[uint64]int, weight int) {
 	for feature, count := range counts {
 		index, sign := featureSlot(feature, len(sums))
@@ -143,14 +148,15 @@ func addToSums(sums []int, counts map[uint64]int, weight int) {
 	}
 }
 
-// featureSlot is where a feature falls and with which sign: the upper half of its hash scaled to the dimensions (Lemire, "Fast
-// Random Integer Generation in an Interval", 2019), and its lowest bit.
+// featureSlot returns the index of a feature, which is the upper half of its hash scaled to the
+// dimensions (Lemire, "Fast Random Integer Generation in an Interval", 2019), and its sign, which
+// is the lowest bit of the hash.
 func featureSlot(feature uint64, dimensions int) (index, sign int) {
 	return int(feature >> 32 * uint64(dimensions) >> 32), 1 - 2*int(feature&1)
 }
 
-// sublinearCount dampens a count above 0: 1 + log2(count) in 256ths, a straight line between powers of two, so that it is exact
-// everywhere, which a logarithm of the standard library is not.
+// sublinearCount returns 1 + log2(count) in 256ths for a positive count, interpolated linearly
+// between powers of two. Unlike math.Log2, it is exact on every machine.
 func sublinearCount(count int) int {
 	log := bits.Len(uint(count)) - 1
 	return 256*(1+log) + (count-1<<log)<<8>>log

@@ -40,8 +40,8 @@ func cosine(a, b []float32) float64 {
 	return sum
 }
 
-// The vectors are part of what is stored, so they may not change under the same model name. The fingerprints hold
-// on any machine.
+// Stored vectors depend on these, so they must not change under the same model name. The
+// fingerprints are the same on every machine.
 func TestHashingIsStable(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -68,7 +68,7 @@ func TestHashingIsStable(t *testing.T) {
 	}
 }
 
-// Texts that say the same are nearer than texts that do not.
+// Texts with the same content are nearer than others.
 func TestHashingNearness(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, text, near, far string }{
@@ -91,13 +91,13 @@ func TestHashingNearness(t *testing.T) {
 			text := hash(t, h, tt.text)
 			near, far := cosine(text, hash(t, h, tt.near)), cosine(text, hash(t, h, tt.far))
 			if near < 0.3 || near < far+0.2 {
-				t.Errorf("%q is %.2f from %q and %.2f from %q", tt.text, near, tt.near, far, tt.far)
+				t.Errorf("%q has cosine %.2f with %q and %.2f with %q", tt.text, near, tt.near, far, tt.far)
 			}
 		})
 	}
 }
 
-// What differs between two texts only in case, space, punctuation, placeholders and function words makes no difference.
+// Case, white space, punctuation, placeholders and stop words make no difference.
 func TestHashingIgnores(t *testing.T) {
 	t.Parallel()
 	h := hashingOf(t, 512)
@@ -114,7 +114,7 @@ func TestHashingIgnores(t *testing.T) {
 	}
 }
 
-// A text without features has a vector of its own: the same for all such texts, of unit length.
+// All texts without features have the same unit vector.
 func TestHashingWithoutFeatures(t *testing.T) {
 	t.Parallel()
 	h := hashingOf(t, 512)
@@ -128,7 +128,7 @@ func TestHashingWithoutFeatures(t *testing.T) {
 		t.Errorf("the squared length is %v", length)
 	}
 	if near := cosine(want, hash(t, h, "disk full")); math.Abs(near) > 0.2 {
-		t.Errorf("it is %.2f from a text with features", near)
+		t.Errorf("its cosine with a text with features is %.2f", near)
 	}
 }
 
@@ -151,7 +151,7 @@ func TestHashingStopsWithItsContext(t *testing.T) {
 	}
 }
 
-// A document and a question in the same words have the same vector, so a text finds itself.
+// A document and a query with the same words have the same vector.
 func TestHashingThroughTheEmbedder(t *testing.T) {
 	t.Parallel()
 	e, err := newEmbedder(hashingOf(t, 512), defaultPolicy())
@@ -182,7 +182,7 @@ func FuzzHashing(f *testing.F) {
 			t.Errorf("the squared length is %v", square)
 		}
 		if !slices.Equal(first, hash(t, h, text)) {
-			t.Error("the second time differs")
+			t.Error("the second vector differs")
 		}
 	})
 }
@@ -196,7 +196,7 @@ func BenchmarkHashing(b *testing.B) {
 	}
 }
 
-// distinctWords is a text of words that do not repeat, the costliest for its size.
+// distinctWords returns a text of distinct words, the most expensive for its size.
 func distinctWords(size int) string {
 	var text strings.Builder
 	for i := uint64(1); text.Len() < size; i++ {

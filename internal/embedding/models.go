@@ -10,8 +10,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/config"
 )
 
-// Models are the embedders of a function, each of another model: one, or two while the second is to take the place of the first.
-// Which of them makes the vectors of a write or a search is said by the database, at any time.
+// Models are the embedders of a function, each with its own model: one, or two while the next model
+// is introduced. The database says which of them is active.
 type Models []*Embedder
 
 // LoadModels opens the models that the environment configures.
@@ -24,7 +24,7 @@ func LoadModels(ctx context.Context, getenv func(string) string) (Models, error)
 	return OpenModels(ctx, first, next)
 }
 
-// OpenModels makes an embedder of each of the settings; next may be the zero value, for none. See Open.
+// OpenModels opens the first model, and the next one unless its settings are the zero value.
 func OpenModels(ctx context.Context, first, next Settings) (Models, error) {
 	one, err := Open(ctx, first)
 	if err != nil {
@@ -43,7 +43,7 @@ func OpenModels(ctx context.Context, first, next Settings) (Models, error) {
 	return Models{one, other}, nil
 }
 
-// Of is the embedder of a model by the name that vectors are stored under, or nil.
+// Of returns the embedder of the model with this name (Model.String), or nil.
 func (m Models) Of(name string) *Embedder {
 	if i := slices.IndexFunc(m, func(e *Embedder) bool { return e.Model().String() == name }); i >= 0 {
 		return m[i]
@@ -51,19 +51,20 @@ func (m Models) Of(name string) *Embedder {
 	return nil
 }
 
-// Active is the embedder of the model that ask names. Without one it is ErrUnavailable; an error of ask is returned as it is, wrapped.
+// Active returns the embedder of the model that ask names, or ErrUnavailable if there is none. An
+// error of ask is returned wrapped.
 func (m Models) Active(ctx context.Context, ask func(context.Context) (string, error)) (*Embedder, error) {
 	name, err := ask(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("ask for the active model: %w", err)
+		return nil, fmt.Errorf("read the active model: %w", err)
 	}
 	if e := m.Of(name); e != nil {
 		return e, nil
 	}
-	return nil, unavailableFailure(fmt.Sprintf("%s is the active model, but no provider is configured for it, only for %v", name, m), nil)
+	return nil, unavailableFailure(fmt.Sprintf("%s is the active model, but providers are configured only for %v", name, m), nil)
 }
 
-// Validate says whether there is anything in it.
+// Validate returns an error if there are no models.
 func (m Models) Validate() error {
 	if len(m) == 0 || slices.Contains(m, nil) {
 		return errors.New("Models must be set")
@@ -71,7 +72,7 @@ func (m Models) Validate() error {
 	return nil
 }
 
-// String names the models.
+// String lists the models' names.
 func (m Models) String() string {
 	names := make([]string, len(m))
 	for i, e := range m {

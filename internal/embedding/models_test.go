@@ -29,9 +29,9 @@ func TestModels(t *testing.T) {
 	if _, err := active("other@8", nil); !errors.Is(err, embedding.ErrUnavailable) || !strings.Contains(err.Error(), "other@8") {
 		t.Errorf("without a provider: %v", err)
 	}
-	away := errors.New("away")
-	if _, err := active("", away); !errors.Is(err, away) {
-		t.Errorf("nobody to ask: %v", err)
+	errAway := errors.New("away")
+	if _, err := active("", errAway); !errors.Is(err, errAway) {
+		t.Errorf("the database is down: %v", err)
 	}
 	if one, err := embedding.OpenModels(t.Context(), hashing(64), embedding.Settings{}); err != nil || len(one) != 1 {
 		t.Errorf("without a next one: %v, %v", one, err)

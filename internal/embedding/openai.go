@@ -12,11 +12,12 @@ import (
 	"strings"
 )
 
-// maxOpenAIBatch is how many texts the OpenAI API takes in one request (API reference, "Create embeddings", input).
+// maxOpenAIBatch is the maximum number of texts in a request (OpenAI API reference, "Create
+// embeddings", input).
 const maxOpenAIBatch = 2048
 
-// maxOpenAIInput is the length in runes to which longer texts are cut: OpenAI's models accept 8,192 tokens, and a token is seldom
-// shorter than a character.
+// maxOpenAIInput is the length in runes to which longer texts are cut: OpenAI's models accept 8,192
+// tokens, and a token is rarely shorter than a character.
 const maxOpenAIInput = 8192
 
 func openAIKind() providerKind {
@@ -28,7 +29,8 @@ func openAIKind() providerKind {
 	}
 }
 
-// newTransport returns a transport that keeps a connection open for each concurrent call; the default transport keeps two.
+// newTransport returns a transport that keeps a connection open for each concurrent call; the
+// default transport keeps two.
 func newTransport(inFlight int) http.RoundTripper {
 	transport, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {
@@ -42,7 +44,7 @@ func newTransport(inFlight int) http.RoundTripper {
 func validateBaseURL(text string) error {
 	u, err := url.Parse(text)
 	switch {
-	case err != nil: // not repeated: it quotes the URL, which may hold a password
+	case err != nil: // not wrapped: it quotes the URL, which may contain a password
 		return errors.New("URL is not a URL")
 	case u.Scheme != "http" && u.Scheme != "https", u.Host == "":
 		return errors.New("URL must begin with http:// or https:// and a host")
@@ -59,8 +61,8 @@ func validateName(field, value string) error {
 	return nil
 }
 
-// openAIProvider embeds by an HTTP service that speaks the OpenAI embeddings API, as Ollama, Text Embeddings Inference, vLLM and OpenAI
-// itself do.
+// openAIProvider calls the embeddings API of OpenAI, or of a compatible server such as Ollama, Text
+// Embeddings Inference or vLLM.
 type openAIProvider struct {
 	client   *http.Client
 	endpoint string
@@ -69,8 +71,8 @@ type openAIProvider struct {
 	maxBatch int
 }
 
-// newOpenAI makes the provider, or returns an error that names every field of the settings that is wrong. It does not follow
-// redirects, whatever the client says.
+// newOpenAI makes the provider, or returns an error that names every invalid field of the settings.
+// The provider does not follow redirects.
 func newOpenAI(client *http.Client, s Settings) (*openAIProvider, error) {
 	err := errors.Join(
 		validateBaseURL(s.URL),
@@ -89,10 +91,10 @@ func newOpenAI(client *http.Client, s Settings) (*openAIProvider, error) {
 	}, nil
 }
 
-// Model is the configured name and dimensions.
+// Model implements provider.
 func (o *openAIProvider) Model() Model { return o.model }
 
-// MaxBatch is the configured batch size.
+// MaxBatch implements provider.
 func (o *openAIProvider) MaxBatch() int { return o.maxBatch }
 
 // openAIRequest is the body of a request (OpenAI API reference, "Create embeddings").
@@ -102,7 +104,7 @@ type openAIRequest struct {
 	EncodingFormat string   `json:"encoding_format"`
 }
 
-// Embed sends one request. The API does not tell documents from queries.
+// Embed implements provider. The API does not distinguish documents from queries.
 func (o *openAIProvider) Embed(ctx context.Context, texts []string, _ inputKind) ([][]float32, error) {
 	req, err := o.newRequest(ctx, truncateTexts(texts, maxOpenAIInput))
 	if err != nil {
@@ -112,16 +114,16 @@ func (o *openAIProvider) Embed(ctx context.Context, texts []string, _ inputKind)
 	if err != nil {
 		return nil, fmt.Errorf("send the texts: %w", err)
 	}
-	defer func() { _ = resp.Body.Close() }() // the answer has been read or given up by then
+	defer func() { _ = resp.Body.Close() }()
 	limit := o.responseLimit(len(texts))
 	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	switch {
 	case resp.StatusCode != http.StatusOK:
 		return nil, statusFailure(resp.StatusCode, resp.Header, o.failureMessage(resp.StatusCode, body), nil)
 	case err != nil:
-		return nil, fmt.Errorf("read the answer: %w", err)
+		return nil, fmt.Errorf("read the response: %w", err)
 	case int64(len(body)) > limit:
-		return nil, unavailableFailure(fmt.Sprintf("answered more than %d bytes", limit), nil)
+		return nil, unavailableFailure(fmt.Sprintf("the response exceeds %d bytes", limit), nil)
 	}
 	return decodeOpenAIResponse(body, len(texts))
 }
@@ -143,40 +145,41 @@ func (o *openAIProvider) newRequest(ctx context.Context, texts []string) (*http.
 	return req, nil
 }
 
-// responseLimit is the size in bytes beyond which an answer is not read: 64 for a number, where the longest in use have 25 and
-// an indented line adds some more, 1 KiB for what stands around a vector, and 64 KiB for what stands around all.
+// responseLimit is the maximum size of a response in bytes: 64 for each number, which has up to 25
+// digits and may be indented, 1 KiB around each vector, and 64 KiB for the rest.
 func (o *openAIProvider) responseLimit(texts int) int64 {
 	return 64<<10 + int64(texts)*(1<<10+64*int64(o.model.Dimensions))
 }
 
-// decodeOpenAIResponse reads the vectors of n texts from an answer, whose entries may come in any order.
+// decodeOpenAIResponse returns the vectors of n texts. The entries of the response may be in any
+// order.
 func decodeOpenAIResponse(body []byte, n int) ([][]float32, error) {
-	var answer struct {
+	var response struct {
 		Data []struct {
 			Index     int        `json:"index"`
 			Embedding wireVector `json:"embedding"`
 		} `json:"data"`
 	}
-	if err := decodeResponse(body, &answer); err != nil {
+	if err := decodeResponse(body, &response); err != nil {
 		return nil, err
 	}
-	if len(answer.Data) != n {
-		return nil, unavailableFailure(fmt.Sprintf("answered %d vectors for %d texts", len(answer.Data), n), nil)
+	if len(response.Data) != n {
+		return nil, unavailableFailure(fmt.Sprintf("returned %d vectors for %d texts", len(response.Data), n), nil)
 	}
 	vectors := make([][]float32, n)
-	for _, entry := range answer.Data {
+	for _, entry := range response.Data {
 		if entry.Index < 0 || entry.Index >= n || vectors[entry.Index] != nil {
-			return nil, unavailableFailure(fmt.Sprintf("answered index %d out of range or twice", entry.Index), nil)
+			return nil, unavailableFailure(fmt.Sprintf("returned index %d out of range or twice", entry.Index), nil)
 		}
 		vectors[entry.Index] = entry.Embedding
 	}
 	return vectors, nil
 }
 
-// failureMessage is what an error says of an answer that is not a success: the status, and a bounded line of the service's message, in
-// which the key does not occur. Messages about credentials quote parts of them, so those are left out altogether.
+// failureMessage returns the status and one line of the service's message, without the API key. A
+// message about credentials may quote parts of them and is omitted.
 func (o *openAIProvider) failureMessage(status int, body []byte) string {
-	text := fmt.Sprintf("answered status %d", status)
+	text := fmt.Sprintf("status %d", status)
 	if status == http.StatusUnauthorized || status == http.StatusForbidden {
 		return text
 	}
@@ -190,25 +193,25 @@ func (o *openAIProvider) failureMessage(status int, body []byte) string {
 	return text
 }
 
-// openAIErrorMessage is the message of an error answer: error.message as OpenAI has it, error as Ollama and Text Embeddings
-// Inference, message as vLLM before 0.10. Empty if it is none of these.
+// openAIErrorMessage returns the message of an error response: error.message of OpenAI, error of
+// Ollama and Text Embeddings Inference, message of vLLM before 0.10, or "".
 func openAIErrorMessage(body []byte) string {
-	var answer struct {
+	var response struct {
 		Error   json.RawMessage `json:"error"`
 		Message string          `json:"message"`
 	}
-	if json.Unmarshal(body, &answer) != nil {
+	if json.Unmarshal(body, &response) != nil {
 		return ""
 	}
 	var object struct {
 		Message string `json:"message"`
 	}
-	if json.Unmarshal(answer.Error, &object) == nil && object.Message != "" {
+	if json.Unmarshal(response.Error, &object) == nil && object.Message != "" {
 		return object.Message
 	}
 	var text string
-	if json.Unmarshal(answer.Error, &text) == nil && text != "" {
+	if json.Unmarshal(response.Error, &text) == nil && text != "" {
 		return text
 	}
-	return answer.Message
+	return response.Message
 }

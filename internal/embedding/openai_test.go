@@ -62,14 +62,14 @@ func TestOpenAIRequest(t *testing.T) {
 				t.Fatal(err)
 			}
 			tt.want.Model, tt.want.path, tt.want.contentType = "test-model", "/v1/embeddings", "application/json"
-			if diff := cmp.Diff([]request{tt.want}, s.asked(), cmp.AllowUnexported(request{})); diff != "" {
+			if diff := cmp.Diff([]request{tt.want}, s.received(), cmp.AllowUnexported(request{})); diff != "" {
 				t.Errorf("requests (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-func TestOpenAIAnswer(t *testing.T) {
+func TestOpenAIResponse(t *testing.T) {
 	t.Parallel()
 	encode := func(vector []float32) string {
 		var raw []byte
@@ -78,7 +78,7 @@ func TestOpenAIAnswer(t *testing.T) {
 		}
 		return base64.StdEncoding.EncodeToString(raw)
 	}
-	tests := []struct{ name, answer string }{
+	tests := []struct{ name, response string }{
 		{"in order", `{"data": [{"index": 0, "embedding": [1, -2.5, 3e-2, 4]}, {"index": 1, "embedding": [5, 6, 7, 8]}]}`},
 		{"out of order", `{"data": [{"index": 1, "embedding": [5, 6, 7, 8]}, {"index": 0, "embedding": [1, -2.5, 0.03, 4]}]}`},
 		{"base64", fmt.Sprintf(`{"data": [{"index": 0, "embedding": %q}, {"index": 1, "embedding": %q}]}`,
@@ -87,7 +87,7 @@ func TestOpenAIAnswer(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			p, err := newOpenAI(&http.Client{}, serviceSettings(serve(t, body(tt.answer))))
+			p, err := newOpenAI(&http.Client{}, serviceSettings(serve(t, body(tt.response))))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -102,19 +102,20 @@ func TestOpenAIAnswer(t *testing.T) {
 	}
 }
 
-// attempts of a call that fails in passing, under the policy of the tests.
+// attempts is the number of calls for a transient failure under the policy of the tests.
 const attempts = 3
 
-// openAIFailure is a way for a service to fail, as the Embedder reports it for one text, and how often it calls.
+// openAIFailure is a failure of a service, the Embedder's error for one text, and the number of
+// calls.
 type openAIFailure struct {
-	name   string
-	answer answering
-	want   error
-	calls  int
+	name    string
+	respond responder
+	want    error
+	calls   int
 }
 
 func openAIFailures() []openAIFailure {
-	one := func(vector string) answering {
+	one := func(vector string) responder {
 		return body(fmt.Sprintf(`{"data": [{"index": 0, "embedding": %s}]}`, vector))
 	}
 	return []openAIFailure{
@@ -170,23 +171,23 @@ func TestOpenAIFailures(t *testing.T) {
 	for _, tt := range openAIFailures() {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, tt.answer)
+			s := serve(t, tt.respond)
 			e := serviceEmbedder(t, s, patient())
 			got, err := e.Query(t.Context(), "some text")
 			if !errors.Is(err, tt.want) || got != nil {
 				t.Errorf("Query = %v, %v; want no vector and %v", got, err, tt.want)
 			}
 			if errors.Is(err, ErrRefused) && errors.Is(err, ErrUnavailable) {
-				t.Errorf("%v is of both kinds", err)
+				t.Errorf("%v is both errors", err)
 			}
 			want := Counts{Misses: 1, Calls: int64(tt.calls), Failures: int64(tt.calls)}
 			if diff := cmp.Diff(want, e.Counts()); diff != "" {
 				t.Errorf("counts (-want +got):\n%s", diff)
 			}
-			// The transport repeats a request by itself when a kept connection turns out to be dead, so a failing
-			// connection may show the service more requests than calls, never fewer.
-			if n := len(s.asked()); n < tt.calls {
-				t.Errorf("the service was asked %d times, want %d", n, tt.calls)
+			// The transport resends a request when a reused connection turns out to be dead, so the
+			// service may see more requests than calls, never fewer.
+			if n := len(s.received()); n < tt.calls {
+				t.Errorf("the service got %d requests, want %d", n, tt.calls)
 			}
 		})
 	}
@@ -216,10 +217,10 @@ func hugeBody(_ int, w http.ResponseWriter, _ *http.Request, _ request) {
 	_, _ = io.WriteString(w, `{"data": [{"index": 0, "embedding": [1, 2, 3, 4]}]`+strings.Repeat(" ", 1<<20)+`}`)
 }
 
-// In a batch, the same index twice leaves a text without its vector.
+// A duplicate index in a batch leaves a text without its vector.
 func TestOpenAIBatchFailures(t *testing.T) {
 	t.Parallel()
-	tests := []struct{ name, answer string }{
+	tests := []struct{ name, response string }{
 		{"same index twice", `{"data": [{"index": 0, "embedding": [1,2,3,4]}, {"index": 0, "embedding": [5,6,7,8]}]}`},
 		{"no index", `{"data": [{"embedding": [1,2,3,4]}, {"embedding": [5,6,7,8]}]}`},
 		{"fewer vectors than texts", `{"data": [{"index": 0, "embedding": [1,2,3,4]}]}`},
@@ -227,14 +228,14 @@ func TestOpenAIBatchFailures(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, body(tt.answer))
+			s := serve(t, body(tt.response))
 			e := serviceEmbedder(t, s, patient())
 			vectors, err := e.Documents(t.Context(), signatures(2), nil)
 			if !errors.Is(err, ErrUnavailable) || len(vectors) != 0 {
 				t.Errorf("Documents = %v, %v; want nothing and ErrUnavailable", vectors, err)
 			}
-			if n := len(s.asked()); n != 1 {
-				t.Errorf("the service was asked %d times, want once", n)
+			if n := len(s.received()); n != 1 {
+				t.Errorf("the service got %d requests, want 1", n)
 			}
 		})
 	}
@@ -255,7 +256,7 @@ func TestOpenAIStall(t *testing.T) {
 	}
 }
 
-// stall answers nothing until the client goes away.
+// stall does not respond until the client disconnects.
 func stall(_ int, _ http.ResponseWriter, r *http.Request, _ request) {
 	<-r.Context().Done()
 }
@@ -270,8 +271,8 @@ func TestOpenAIConnectionRefused(t *testing.T) {
 	}
 }
 
-// An error says what the service said, in one bounded line without the key.
-func TestOpenAIErrorText(t *testing.T) {
+// An error contains the service's message as one bounded line, without the key.
+func TestOpenAIErrorMessage(t *testing.T) {
 	t.Parallel()
 	const key = "sk-live-4242"
 	long := strings.Repeat("word ", 500)
@@ -279,15 +280,15 @@ func TestOpenAIErrorText(t *testing.T) {
 		name, body, want string
 		status           int
 	}{
-		{"OpenAI", `{"error": {"message": "maximum context\nlength is 8192", "type": "x"}}`, "answered status 400: maximum context length is 8192", 400},
-		{"Ollama", `{"error": "model \"x\" not found"}`, `answered status 404: model "x" not found`, 404},
-		{"vLLM", `{"object": "error", "message": "too long", "code": 400}`, "answered status 400: too long", 400},
-		{"key quoted", `{"error": "your key ` + key + ` is odd"}`, "answered status 400: your key [redacted] is odd", 400},
-		{"key quoted in part", `{"error": {"message": "Incorrect API key provided: sk-live-**42"}}`, "answered status 401", 401},
-		{"long", `{"error": "` + long + `"}`, "answered status 400: " + strings.TrimSpace(long[:160]), 400},
-		{"not JSON", `<html>` + long, "answered status 404", 404},
-		{"control characters", "{\"error\": \"a\\u0000b\\u202ec\"}", "answered status 400: a b c", 400},
-		{"of another shape", `{"error": [1], "message": ""}`, "answered status 404", 404},
+		{"OpenAI", `{"error": {"message": "maximum context\nlength is 8192", "type": "x"}}`, "status 400: maximum context length is 8192", 400},
+		{"Ollama", `{"error": "model \"x\" not found"}`, `status 404: model "x" not found`, 404},
+		{"vLLM", `{"object": "error", "message": "too long", "code": 400}`, "status 400: too long", 400},
+		{"key quoted", `{"error": "your key ` + key + ` is odd"}`, "status 400: your key [redacted] is odd", 400},
+		{"key quoted in part", `{"error": {"message": "Incorrect API key provided: sk-live-**42"}}`, "status 401", 401},
+		{"long", `{"error": "` + long + `"}`, "status 400: " + strings.TrimSpace(long[:160]), 400},
+		{"not JSON", `<html>` + long, "status 404", 404},
+		{"control characters", "{\"error\": \"a\\u0000b\\u202ec\"}", "status 400: a b c", 400},
+		{"of another shape", `{"error": [1], "message": ""}`, "status 404", 404},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -344,7 +345,7 @@ func TestOpenAISettings(t *testing.T) {
 	}
 }
 
-// fieldsNamed are the first words of the lines of a configuration error, without what leads to it.
+// fieldsNamed returns the first words of the lines of a validation error.
 func fieldsNamed(err error) []string {
 	if err == nil {
 		return nil
@@ -356,7 +357,7 @@ func fieldsNamed(err error) []string {
 	return fields
 }
 
-// What is sent is what the API's documentation shows, key by key.
+// The request has the keys of the API's documentation.
 func TestOpenAIRequestJSON(t *testing.T) {
 	t.Parallel()
 	raw := make(chan map[string]any, 1)

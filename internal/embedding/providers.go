@@ -7,15 +7,16 @@ import (
 	"strings"
 )
 
-// providerKind describes a provider that settings can choose. A new one is a file that implements provider and returns its
-// providerKind, and a line in providerKinds.
+// providerKind describes a provider that settings can choose. A new one is a file that implements
+// provider and returns its providerKind, and a line in providerKinds.
 type providerKind struct {
 	name string
 	// defaults replace the zero fields of the settings.
 	defaults Settings
 	// required are the settings without a default: the ends of their variables' names.
 	required []string
-	// open makes the provider, or returns an error that names the fields that are wrong. It makes no call.
+	// open makes the provider, or returns an error that names the fields that are wrong. It makes
+	// no call.
 	open func(ctx context.Context, s Settings) (provider, error)
 }
 

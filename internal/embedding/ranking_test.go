@@ -15,11 +15,12 @@ import (
 	"github.com/datastorage-service/datastorage/internal/signature"
 )
 
-// BenchmarkHashingRanking reports how well the hash vectors rank, as nDCG@10, on retrieval test collections that are not part of
-// the repository: RANKING_SETS lists their directories, separated as in PATH. Without it there is nothing to measure.
+// BenchmarkHashingRanking reports the nDCG@10 of the hash vectors on retrieval test collections
+// outside the repository: RANKING_SETS lists their directories, separated as in PATH. Without it,
+// nothing is measured.
 //
-// A directory has docs.jsonl, of {id, text} or of remediation records; queries.jsonl of {id, text}; and qrels.jsonl of
-// {query, doc, gain}.
+// A directory has docs.jsonl with {id, text} or remediation records, queries.jsonl with {id, text},
+// and qrels.jsonl with {query, doc, gain}.
 func BenchmarkHashingRanking(b *testing.B) {
 	for _, dir := range filepath.SplitList(os.Getenv("RANKING_SETS")) {
 		docs, queries := documents(b, dir), questions(b, dir)
@@ -108,8 +109,8 @@ func eachLine(b *testing.B, path string, do func(line []byte) error) {
 	}
 }
 
-// ndcg is the mean over the queries of the normalised discounted cumulative gain of the first ten documents (Järvelin and
-// Kekäläinen, 2002), with linear gains and ties in the order of the documents.
+// ndcg returns the mean normalized discounted cumulative gain of the first ten documents (Järvelin
+// and Kekäläinen, 2002), with linear gains; ties keep the order of the documents.
 func ndcg(b *testing.B, h *hashingProvider, docs []document, queries []question) float64 {
 	b.Helper()
 	vectors := make([][]float32, len(docs))
@@ -141,7 +142,7 @@ func ndcg(b *testing.B, h *hashingProvider, docs []document, queries []question)
 	return total / float64(len(queries))
 }
 
-// discounted is the discounted cumulative gain of the first ten.
+// discounted returns the discounted cumulative gain of the first ten.
 func discounted(gains []float64) float64 {
 	var sum float64
 	for i, gain := range gains[:min(10, len(gains))] {

@@ -17,7 +17,7 @@ func (e *Embedder) countMiss(ctx context.Context) {
 	telemetry.Add(ctx, telemetry.EmbeddingCacheMisses, 1)
 }
 
-// countGenerations counts the texts that a provider was asked for, by what became of them.
+// countGenerations counts the texts that were sent to a provider, by their outcome.
 func countGenerations(ctx context.Context, results map[key]result) {
 	for _, got := range results {
 		status := telemetry.Success

@@ -10,7 +10,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
-// callWithRetries asks the provider for vectors, again after passing failures while attempts and time last. The error is a *failure.
+// callWithRetries calls the provider, and retries transient failures within the policy. The error
+// is a *failure.
 func (e *Embedder) callWithRetries(ctx context.Context, texts []string, input inputKind) ([][]float32, error) {
 	var last *failure
 	vectors, err := backoff.Retry(ctx, func() ([][]float32, error) {
@@ -30,7 +31,7 @@ func (e *Embedder) callWithRetries(ctx context.Context, texts []string, input in
 	return nil, last
 }
 
-// callOnce makes one call, when a slot is free.
+// callOnce waits for a free slot and makes one call.
 func (e *Embedder) callOnce(ctx context.Context, texts []string, input inputKind) ([][]float32, error) {
 	if err := e.slots.Acquire(ctx, 1); err != nil {
 		return nil, unavailableFailure("wait for a free slot", err)
@@ -52,7 +53,8 @@ func (e *Embedder) callOnce(ctx context.Context, texts []string, input inputKind
 	return vectors, nil
 }
 
-// retryDecision says to package backoff what to do about a failure: stop, wait as the service asked, or wait as it sees fit.
+// retryDecision wraps a failure for package backoff, which then stops, waits as long as the service
+// requests, or waits by its own rule.
 func retryDecision(ctx context.Context, f *failure) error {
 	deadline, bounded := ctx.Deadline()
 	if !f.transient || bounded && time.Until(deadline) < f.retryAfter {
@@ -64,8 +66,9 @@ func retryDecision(ctx context.Context, f *failure) error {
 	return f
 }
 
-// fullJitterBackOff waits a random time between nothing and a bound that doubles from RetryBase to RetryMax. Package backoff draws
-// from its interval ± RandomizationFactor: with a factor of 1, from nothing to twice the interval.
+// fullJitterBackOff waits for a random time below a bound that doubles from RetryBase to RetryMax.
+// Package backoff draws from its interval ± RandomizationFactor: with a factor of 1, from zero to
+// twice the interval.
 func (e *Embedder) fullJitterBackOff() backoff.BackOff {
 	return &backoff.ExponentialBackOff{
 		InitialInterval:     e.cfg.RetryBase / 2,

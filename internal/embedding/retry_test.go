@@ -12,20 +12,20 @@ import (
 	"time"
 )
 
-// transcript is a service without a network, for tests on a fake clock: it answers each request with the next of its answers
-// and notes when it was asked.
+// transcript is a service without a network, for tests with a fake clock: it returns the next of
+// its responses and records the time of each request. After the last response it stalls.
 type transcript struct {
-	answers []func() *http.Response
-	asked   []time.Time
+	responses []func() *http.Response
+	times     []time.Time
 }
 
 func (s *transcript) RoundTrip(r *http.Request) (*http.Response, error) {
-	s.asked = append(s.asked, time.Now())
-	if len(s.asked) > len(s.answers) {
-		<-r.Context().Done() // stalls
+	s.times = append(s.times, time.Now())
+	if len(s.times) > len(s.responses) {
+		<-r.Context().Done()
 		return nil, r.Context().Err()
 	}
-	return s.answers[len(s.asked)-1](), nil
+	return s.responses[len(s.times)-1](), nil
 }
 
 func throttled(header, value string) func() *http.Response {
@@ -34,7 +34,7 @@ func throttled(header, value string) func() *http.Response {
 	}
 }
 
-func answered() *http.Response {
+func okResponse() *http.Response {
 	text, _ := json.Marshal(map[string]any{"data": []any{map[string]any{"index": 0, "embedding": []float32{1, 2, 3, 4}}}})
 	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(string(text)))}
 }
@@ -44,12 +44,13 @@ func (s *transcript) embedder(t *testing.T, cfg policy) *Embedder {
 	return embedderWith(t, &http.Client{Transport: s}, cfg)
 }
 
-// The clock in these tests is synctest's: it stands still until every goroutine waits, so waits are exact.
+// The clock of these tests is synctest's: it advances only when every goroutine waits, so waits are
+// exact.
 func TestRetryAfterIsHonoured(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		inFive := time.Now().Add(5 * time.Second).UTC().Format(http.TimeFormat)
-		s := &transcript{answers: []func() *http.Response{throttled("Retry-After", "2"), throttled("Retry-After", inFive), answered}}
+		s := &transcript{responses: []func() *http.Response{throttled("Retry-After", "2"), throttled("Retry-After", inFive), okResponse}}
 		cfg := defaultPolicy()
 		cfg.Deadline = time.Minute
 		start := time.Now()
@@ -57,47 +58,47 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, want := range []time.Duration{0, 2 * time.Second, 5 * time.Second} {
-			if got := s.asked[i].Sub(start); got != want {
+			if got := s.times[i].Sub(start); got != want {
 				t.Errorf("call %d came after %v, want %v", i+1, got, want)
 			}
 		}
 	})
 }
 
-// A wait that leads beyond the deadline is not begun: the write goes on at once.
+// A wait beyond the deadline is not started: the call fails at once.
 func TestRetryAfterBeyondDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := &transcript{answers: []func() *http.Response{throttled("Retry-After", "30")}}
+		s := &transcript{responses: []func() *http.Response{throttled("Retry-After", "30")}}
 		start := time.Now()
 		_, err := s.embedder(t, defaultPolicy()).Query(t.Context(), "why")
-		if !errors.Is(err, ErrUnavailable) || len(s.asked) != 1 {
-			t.Errorf("error is %v after %d calls, want ErrUnavailable after 1", err, len(s.asked))
+		if !errors.Is(err, ErrUnavailable) || len(s.times) != 1 {
+			t.Errorf("error is %v after %d calls, want ErrUnavailable after 1", err, len(s.times))
 		}
 		if waited := time.Since(start); waited != 0 {
-			t.Errorf("waited %v, want not at all", waited)
+			t.Errorf("waited %v, want 0", waited)
 		}
 	})
 }
 
-// Without Retry-After the waits are random below a bound that doubles and stops at RetryMax.
+// Without Retry-After, waits are random below a bound that doubles up to RetryMax.
 func TestFullJitter(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		none := throttled("Retry-After", "soon")
-		s := &transcript{answers: []func() *http.Response{none, none, none, none, none}}
+		s := &transcript{responses: []func() *http.Response{none, none, none, none, none}}
 		cfg := defaultPolicy()
 		cfg.Deadline, cfg.Attempts = time.Minute, 5
 		cfg.RetryBase, cfg.RetryMax = 100*time.Millisecond, 300*time.Millisecond
 		_, err := s.embedder(t, cfg).Query(t.Context(), "why")
-		if !errors.Is(err, ErrUnavailable) || len(s.asked) != 5 {
-			t.Fatalf("error is %v after %d calls, want ErrUnavailable after 5", err, len(s.asked))
+		if !errors.Is(err, ErrUnavailable) || len(s.times) != 5 {
+			t.Fatalf("error is %v after %d calls, want ErrUnavailable after 5", err, len(s.times))
 		}
 		waits := map[time.Duration]bool{}
 		for i, bound := range []time.Duration{100, 200, 300, 300} {
-			wait := s.asked[i+1].Sub(s.asked[i])
+			wait := s.times[i+1].Sub(s.times[i])
 			if wait < 0 || wait > bound*time.Millisecond+time.Nanosecond {
-				t.Errorf("wait %d is %v, want %v ms at most", i+1, wait, int(bound))
+				t.Errorf("wait %d is %v, want at most %v ms", i+1, wait, int(bound))
 			}
 			waits[wait] = true
 		}
@@ -107,7 +108,7 @@ func TestFullJitter(t *testing.T) {
 	})
 }
 
-// A stalled service costs a write its deadline and no more.
+// A stalled service delays a call by exactly the deadline.
 func TestDeadlineIsExact(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -123,7 +124,7 @@ func TestDeadlineIsExact(t *testing.T) {
 	})
 }
 
-// When the deadline comes, what is done is returned, the rest is not waited for, and its calls are stopped.
+// At the deadline, finished vectors are returned and the other calls are cancelled.
 func TestDeadlineKeepsWhatIsDone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -131,7 +132,7 @@ func TestDeadlineKeepsWhatIsDone(t *testing.T) {
 		stopped := make(chan struct{})
 		client := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 			if text, _ := io.ReadAll(r.Body); !strings.Contains(string(text), sigs[1].Text) {
-				return answered(), nil
+				return okResponse(), nil
 			}
 			<-r.Context().Done()
 			close(stopped)

@@ -5,31 +5,31 @@ import (
 	"log/slog"
 )
 
-// Secret holds a text that is sent and never printed: not by fmt with any verb, not by slog, not in JSON or any other text
-// encoding, also not when it lies in an unexported field, which fmt prints without asking. The zero Secret is no Secret.
+// Secret is a string that is never printed: not by fmt with any verb, not by slog, not in JSON or
+// another text encoding, not even in an unexported field, which fmt prints by reflection. The zero
+// Secret is empty.
 type Secret struct {
-	text *string // a pointer, since fmt does not follow one inside a struct
+	value *string // a pointer, because fmt does not follow pointers inside a struct
 }
 
-// newSecret wraps a Secret; the empty text gives the zero Secret.
-func newSecret(text string) Secret {
-	if text == "" {
+// newSecret returns the zero Secret for "".
+func newSecret(value string) Secret {
+	if value == "" {
 		return Secret{}
 	}
-	return Secret{text: &text}
+	return Secret{value: &value}
 }
 
-// reveal is the Secret itself, empty if there is none.
 func (s Secret) reveal() string {
-	if s.text == nil {
+	if s.value == nil {
 		return ""
 	}
-	return *s.text
+	return *s.value
 }
 
-// String tells only whether there is a Secret: "[redacted]", or "" for the zero Secret.
+// String returns "[redacted]", or "" for the zero Secret.
 func (s Secret) String() string {
-	if s.text == nil {
+	if s.value == nil {
 		return ""
 	}
 	return "[redacted]"

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// However a secret is printed, alone or inside something, exported or not, it does not show.
+// A secret is not printed, alone or inside another value, in exported or unexported fields.
 func TestSecretNeverPrints(t *testing.T) {
 	t.Parallel()
 	const text = "hunter2"
@@ -36,7 +36,7 @@ func TestSecretNeverPrints(t *testing.T) {
 	}
 }
 
-func TestSecretSaysWhetherItIsSet(t *testing.T) {
+func TestSecretString(t *testing.T) {
 	t.Parallel()
 	for key, want := range map[Secret]string{
 		newSecret("x"): "[redacted]",

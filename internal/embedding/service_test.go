@@ -16,10 +16,10 @@ import (
 	"github.com/datastorage-service/datastorage/internal/signature"
 )
 
-// dimensions of the service's vectors.
+// dimensions is the length of the service's vectors.
 const dimensions = 4
 
-// request is one request that the service got, decoded as the OpenAI API has it.
+// request is a decoded request of the OpenAI API.
 type request struct {
 	Model          string   `json:"model"`
 	Input          []string `json:"input"`
@@ -30,7 +30,7 @@ type request struct {
 	contentType   string
 }
 
-// service is a local embedding service that speaks the OpenAI API and remembers what it was asked.
+// service is a local embedding service with the OpenAI API. It records its requests.
 type service struct {
 	url string
 
@@ -38,48 +38,48 @@ type service struct {
 	requests []request
 }
 
-// answering decides what the service does with a request; n counts them from 1.
-type answering func(n int, w http.ResponseWriter, r *http.Request, req request)
+// responder handles a request; n counts the requests from 1.
+type responder func(n int, w http.ResponseWriter, r *http.Request, req request)
 
-func serve(t *testing.T, answer answering) *service {
+func serve(t *testing.T, respond responder) *service {
 	t.Helper()
 	s := &service{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		req := request{path: r.URL.Path, authorization: r.Header.Get("Authorization"), contentType: r.Header.Get("Content-Type")}
 		if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
-			http.Error(w, "not JSON", http.StatusBadRequest) // or the client went away while sending
+			http.Error(w, "not JSON", http.StatusBadRequest) // or the client disconnected
 			return
 		}
-		// Only after the body is read does net/http watch for the client going away.
+		// net/http notices that the client disconnects only after the body is read.
 		_, _ = io.Copy(io.Discard, r.Body)
 		s.mu.Lock()
 		s.requests = append(s.requests, req)
 		n := len(s.requests)
 		s.mu.Unlock()
-		answer(n, w, r, req)
+		respond(n, w, r, req)
 	}))
 	t.Cleanup(server.Close)
 	s.url = server.URL + "/v1"
 	return s
 }
 
-// asked is what the service was asked so far.
-func (s *service) asked() []request {
+// received returns the requests so far.
+func (s *service) received() []request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.requests)
 }
 
-// texts are the texts of all requests.
+// texts returns the texts of all requests.
 func (s *service) texts() []string {
 	var texts []string
-	for _, req := range s.asked() {
+	for _, req := range s.received() {
 		texts = append(texts, req.Input...)
 	}
 	return texts
 }
 
-// vectorOf is the service's vector for a text, not of unit length.
+// vectorOf returns the service's vector for a text, which is not normalized.
 func vectorOf(text string) []float32 {
 	sum := 0
 	for i, b := range []byte(text) {
@@ -88,7 +88,7 @@ func vectorOf(text string) []float32 {
 	return []float32{float32(len(text)), float32(sum % 97), -3, 0.5}
 }
 
-// embed answers a request properly.
+// embed responds with a vector per text.
 func embed(_ int, w http.ResponseWriter, _ *http.Request, req request) {
 	type entry struct {
 		Object    string    `json:"object"`
@@ -104,16 +104,16 @@ func embed(_ int, w http.ResponseWriter, _ *http.Request, req request) {
 	})
 }
 
-// status answers an error as the OpenAI API does.
-func status(code int) answering {
+// status responds with an error of the OpenAI API.
+func status(code int) responder {
 	return func(_ int, w http.ResponseWriter, _ *http.Request, _ request) {
 		w.WriteHeader(code)
 		_, _ = io.WriteString(w, `{"error": {"message": "no can do", "type": "some_error", "param": null, "code": null}}`)
 	}
 }
 
-// body answers 200 with these bytes.
-func body(text string) answering {
+// body responds with status 200 and this body.
+func body(text string) responder {
 	return func(_ int, w http.ResponseWriter, _ *http.Request, _ request) {
 		_, _ = io.WriteString(w, text)
 	}
@@ -123,7 +123,8 @@ func serviceSettings(s *service) Settings {
 	return Settings{URL: s.url, Model: "test-model", Dimensions: dimensions, Batch: 64}
 }
 
-// patient is a policy under which nothing ends for want of time, and retries do not wait long.
+// patient is a policy whose deadlines a busy machine does not reach, with short waits between
+// retries.
 func patient() policy {
 	cfg := defaultPolicy()
 	cfg.Deadline, cfg.CallTimeout = time.Minute, time.Minute
@@ -137,7 +138,7 @@ func serviceEmbedder(t *testing.T, s *service, cfg policy, change ...func(*Setti
 	return embedderWith(t, &http.Client{}, cfg, append([]func(*Settings){atService}, change...)...)
 }
 
-// embedderWith sends by the given client, to nowhere in particular unless a change says where.
+// embedderWith uses the client, and a placeholder URL unless a change sets one.
 func embedderWith(
 	t *testing.T, client *http.Client, cfg policy, change ...func(*Settings),
 ) *Embedder {
@@ -161,7 +162,7 @@ func batchSize(n int) func(*Settings) {
 	return func(s *Settings) { s.Batch = n }
 }
 
-// signatures are n distinct ones.
+// signatures returns n distinct signatures.
 func signatures(n int) []audit.Signature {
 	sigs := make([]audit.Signature, n)
 	for i := range sigs {
@@ -175,12 +176,12 @@ func testSignature(text string) audit.Signature {
 	return audit.Signature{ID: audit.ID(sum[:16]), Text: text, Normalizer: signature.Version}
 }
 
-// eventually waits until a condition holds that other goroutines bring about.
+// eventually waits until other goroutines make the condition true.
 func eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
 	for end := time.Now().Add(30 * time.Second); !condition(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("never happened: %s", what)
+			t.Fatalf("did not happen within 30 s: %s", what)
 		}
 	}
 }

@@ -15,34 +15,42 @@ const (
 	nextVariablePrefix = "DATASTORAGE_EMBEDDING_NEXT_"
 )
 
-// maxDimensions is the largest number of dimensions that pgvector indexes for halfvec with HNSW (pgvector README, "HNSW").
+// maxDimensions is the largest number of dimensions that pgvector indexes for halfvec with HNSW
+// (pgvector README, "HNSW").
 const maxDimensions = 4000
 
-// Settings choose a provider and its policy. A zero field means the provider's default, or the policy's.
+// Settings choose a provider and its policy. A zero field means the provider's default, or the
+// policy's.
 type Settings struct {
-	// Provider is DATASTORAGE_EMBEDDING_PROVIDER: hashing, openai or bedrock. Default hashing. The next provider has no default.
+	// Provider is DATASTORAGE_EMBEDDING_PROVIDER: hashing, openai or bedrock. Default hashing. The
+	// next provider has no default.
 	Provider string
-	// Model is DATASTORAGE_EMBEDDING_MODEL. Default amazon.titan-embed-text-v2:0 for bedrock; required for openai; hashing has none.
+	// Model is DATASTORAGE_EMBEDDING_MODEL. Default amazon.titan-embed-text-v2:0 for bedrock;
+	// required for openai; hashing has none.
 	Model string
-	// Dimensions is DATASTORAGE_EMBEDDING_DIMENSIONS: the length of the vectors, 1 to 4000. Default 512 for hashing, 1024 for
-	// bedrock; required for openai.
+	// Dimensions is DATASTORAGE_EMBEDDING_DIMENSIONS: the length of the vectors, 1 to 4000. Default
+	// 512 for hashing, 1024 for bedrock; required for openai.
 	Dimensions int
-	// URL is DATASTORAGE_EMBEDDING_URL: the base URL of openai, without /embeddings; http or https, without credentials, query or
-	// fragment, such as http://127.0.0.1:11434/v1. Required for openai.
+	// URL is DATASTORAGE_EMBEDDING_URL: the base URL of openai, without /embeddings; http or https,
+	// without credentials, query or fragment, such as http://127.0.0.1:11434/v1. Required for
+	// openai.
 	URL string
 	// APIKey is DATASTORAGE_EMBEDDING_API_KEY: the bearer token for openai. Default none.
 	APIKey Secret
-	// Deadline is DATASTORAGE_EMBEDDING_DEADLINE: how long a request waits for vectors, 1 ms to 15 min. Default 2 s.
+	// Deadline is DATASTORAGE_EMBEDDING_DEADLINE: how long a request waits for vectors, 1 ms to 15
+	// min. Default 2 s.
 	Deadline time.Duration
-	// Batch is DATASTORAGE_EMBEDDING_BATCH: texts per request to openai, 1 to 2048. Default 64; Text Embeddings Inference accepts
-	// 32 unless configured otherwise (--max-client-batch-size).
+	// Batch is DATASTORAGE_EMBEDDING_BATCH: texts per request to openai, 1 to 2048. Default 64;
+	// Text Embeddings Inference accepts 32 unless configured otherwise (--max-client-batch-size).
 	Batch int
-	// InFlight is DATASTORAGE_EMBEDDING_IN_FLIGHT: concurrent calls of the provider, 1 to 1000. Default 4.
+	// InFlight is DATASTORAGE_EMBEDDING_IN_FLIGHT: concurrent calls of the provider, 1 to 1000.
+	// Default 4.
 	InFlight int
 }
 
-// ReadSettings reads the settings of the first provider and of the next one, whose variables begin with DATASTORAGE_EMBEDDING_NEXT_.
-// Without a next provider, next is the zero value. The reader reports what is missing or wrong.
+// ReadSettings reads the settings of the first provider and of the next one, whose variables begin
+// with DATASTORAGE_EMBEDDING_NEXT_. Without a next provider, next is the zero value. The reader
+// reports what is missing or wrong.
 func ReadSettings(r *config.Reader) (first, next Settings) {
 	first = readSettings(r, variablePrefix)
 	if r.Optional(nextVariablePrefix+"PROVIDER") != "" {

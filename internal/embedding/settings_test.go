@@ -88,7 +88,8 @@ func TestReadSettings(t *testing.T) {
 	}
 }
 
-// TestReadSettingsNamesEveryVariable shows that every variable that is missing or wrong is named, whichever provider it belongs to.
+// TestReadSettingsNamesEveryVariable shows that every variable that is missing or wrong is named,
+// whichever provider it belongs to.
 func TestReadSettingsNamesEveryVariable(t *testing.T) {
 	t.Parallel()
 	for setting, named := range map[string]string{

@@ -5,8 +5,8 @@ import (
 	"unicode"
 )
 
-// truncateText trims white space from both ends of a text and cuts it to at most limit runes: at the last white space if that
-// costs no more than an eighth, else between two runes.
+// truncateText trims white space and cuts the text to at most limit runes: at the last white space
+// if that loses at most an eighth, else between two runes.
 func truncateText(text string, limit int) string {
 	text = strings.TrimSpace(text)
 	end := runeOffset(text, limit)
@@ -19,7 +19,7 @@ func truncateText(text string, limit int) string {
 	return strings.TrimSpace(text[:end])
 }
 
-// runeOffset is where in a text the rune begins that n runes precede; the text's length if it has no more than n.
+// runeOffset returns the byte offset of rune n, or the length of a text with at most n runes.
 func runeOffset(text string, n int) int {
 	if len(text) <= n {
 		return len(text)
@@ -33,7 +33,6 @@ func runeOffset(text string, n int) int {
 	return len(text)
 }
 
-// truncateTexts is truncate for each text of a batch.
 func truncateTexts(texts []string, limit int) []string {
 	cut := make([]string, len(texts))
 	for i, text := range texts {

@@ -9,11 +9,13 @@ import (
 	"math"
 )
 
-// errNotFinite means that an answer holds something other than finite float32 numbers where a vector should be.
-var errNotFinite = errors.New("answered a vector that is not of finite numbers")
+// errNotFinite means that a vector of the response contains something other than finite float32
+// numbers.
+var errNotFinite = errors.New("returned a vector that is not of finite numbers")
 
-// wireVector is a vector as services send it: a JSON array of numbers, or base64 of little-endian float32 (the OpenAI API's
-// encoding_format). Anything else, null in place of a number and numbers beyond float32 included, is errNotFinite.
+// wireVector is a vector in a response: a JSON array of numbers, or base64 of little-endian float32
+// (the OpenAI API's encoding_format). Anything else is errNotFinite, including null for a number
+// and numbers beyond float32.
 type wireVector []float32
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -21,7 +23,7 @@ func (v *wireVector) UnmarshalJSON(data []byte) error {
 	if data[0] == '"' {
 		return v.decodeBase64(data)
 	}
-	// encoding/json takes null for "leave the element as it is", which would make a zero of it.
+	// encoding/json leaves an element unchanged for null, which would make it zero.
 	if bytes.Contains(data, []byte("null")) {
 		return errNotFinite
 	}
@@ -47,26 +49,26 @@ func (v *wireVector) decodeBase64(data []byte) error {
 	return nil
 }
 
-// decodeResponse reads an answer's JSON into the value that answer points to. A vector that is not of finite numbers is the fault of a
-// text in the batch, since services answer it for one text and not for the next; the rest is the service's.
-func decodeResponse(body []byte, answer any) error {
-	err := json.Unmarshal(body, answer)
-	var syntax *json.SyntaxError
+// decodeResponse decodes the JSON of a response into the value that target points to. A vector that
+// is not finite counts as a refusal, because services return one for a particular text; other
+// errors are the service's.
+func decodeResponse(body []byte, target any) error {
+	err := json.Unmarshal(body, target)
+	_, isSyntax := errors.AsType[*json.SyntaxError](err)
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, errNotFinite):
 		return refusedFailure(errNotFinite.Error(), nil)
-	case !errors.As(err, &syntax):
-		return unavailableFailure("answered JSON of another shape", nil)
+	case !isSyntax:
+		return unavailableFailure("returned JSON of another shape", nil)
 	case bytes.Contains(body, []byte("NaN")), bytes.Contains(body, []byte("Infinity")):
-		// Not JSON, but what Python's json module writes by default.
+		// Python's json module writes these by default.
 		return refusedFailure(errNotFinite.Error(), nil)
 	}
-	return transientFailure("answered no JSON", nil)
+	return transientFailure("returned invalid JSON", nil)
 }
 
-// unwrapVectors strips the wire type from vectors.
 func unwrapVectors(vectors []wireVector) [][]float32 {
 	plain := make([][]float32, len(vectors))
 	for i, vector := range vectors {

@@ -7,9 +7,10 @@ import (
 	"github.com/datastorage-service/datastorage/internal/lexical"
 )
 
-// featureWords yields the words of a text in lower case: runs of letters, marks and digits that are not stop words. A word that a
-// change of case joins together comes in its parts and whole: KubePodCrashLooping is kube, pod, crash, looping and
-// kubepodcrashlooping. A change of this is a new version of the hashing model.
+// featureWords yields the words of a text in lower case, without stop words. A word is a run of
+// letters, marks and digits. A compound in camel case yields its parts and the whole:
+// KubePodCrashLooping yields kube, pod, crash, looping and kubepodcrashlooping. Any change requires
+// a new version of the hashing model.
 func featureWords(text string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for run := range lexical.Runs(text) {

@@ -45,7 +45,7 @@ func TestWords(t *testing.T) {
 	}
 }
 
-// A range over words may stop at any of them.
+// A range over the words may stop at any of them.
 func TestWordsStop(t *testing.T) {
 	t.Parallel()
 	all := slices.Collect(featureWords("KubePod down HTTPServer"))
@@ -97,7 +97,7 @@ func TestSublinear(t *testing.T) {
 	}
 }
 
-// Whatever a service answers, decoding it ends in an error of this package or in as many vectors as texts, without a NaN.
+// Decoding any response returns an error of this package, or one finite vector per text.
 func FuzzDecodeOpenAI(f *testing.F) {
 	for _, seed := range []string{
 		``, `{}`, `null`, `{"data": null}`, `{"data": [null]}`, `{"data": [{"index": 0, "embedding": [1, 2]}]}`,
@@ -117,7 +117,7 @@ func FuzzDecodeOpenAI(f *testing.F) {
 		}
 		if err != nil {
 			if !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrRefused) {
-				t.Errorf("error of no kind: %v", err)
+				t.Errorf("unclassified error: %v", err)
 			}
 			return
 		}

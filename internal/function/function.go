@@ -1,6 +1,7 @@
-// Package function opens what every Lambda function consists of: settings, log, telemetry, embedding models and the endpoints of
-// the database; and serves the function that is wired from them. The functions' programs and the local stack share it. It does not
-// know what the functions do.
+// Package function opens what every Lambda function consists of: settings, log, telemetry,
+// embedding models and the endpoints of the database; and serves the function that is wired from
+// them. The functions' programs and the local stack share it. It does not know what the functions
+// do.
 package function
 
 import (
@@ -32,12 +33,14 @@ type Parts struct {
 type Options struct {
 	// ClosedSets are the values of the dimensions of the function's metrics.
 	ClosedSets telemetry.ClosedSets
-	// EmbeddingDeadline replaces the default of DATASTORAGE_EMBEDDING_DEADLINE. 0 means that of package embedding.
+	// EmbeddingDeadline replaces the default of DATASTORAGE_EMBEDDING_DEADLINE. 0 means that of
+	// package embedding.
 	EmbeddingDeadline time.Duration
 }
 
-// Open reads the settings and opens the parts as Lambda needs them: the log goes to stderr, metrics go to stdout. It makes no
-// network call, so a function starts, and responds to /health, while the database is down.
+// Open reads the settings and opens the parts as Lambda needs them: the log goes to stderr, metrics
+// go to stdout. It makes no network call, so a function starts, and responds to /health, while the
+// database is down.
 func Open(ctx context.Context, getenv func(string) string, options Options) (*Parts, error) {
 	settings, err := Load(getenv)
 	if err != nil {
@@ -79,7 +82,8 @@ func (p *Parts) Close() {
 	}
 }
 
-// Serve runs the handler in Lambda's runtime, and flushes telemetry and closes the parts on SIGTERM. It does not return.
+// Serve runs the handler in Lambda's runtime, and flushes telemetry and closes the parts on
+// SIGTERM. It does not return.
 func (p *Parts) Serve(ctx context.Context, handler any) {
 	lambda.StartWithOptions(handler, lambda.WithContext(ctx), lambda.WithEnableSIGTERM(p.Telemetry.Close, p.Close))
 }

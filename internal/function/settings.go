@@ -14,22 +14,27 @@ import (
 // Settings are those of a function. docs/configuration.md has them all.
 type Settings struct {
 	Database access.Settings
-	// Embedding is the provider of vectors; EmbeddingNext that of the next model, or the zero value.
+	// Embedding is the provider of vectors; EmbeddingNext that of the next model, or the zero
+	// value.
 	Embedding, EmbeddingNext embedding.Settings
-	// RequestTimeout is DATASTORAGE_REQUEST_TIMEOUT: from the arrival of a request to its response, 100 ms to 29 s. Default 10 s.
+	// RequestTimeout is DATASTORAGE_REQUEST_TIMEOUT: from the arrival of a request to its response,
+	// 100 ms to 29 s. Default 10 s.
 	RequestTimeout time.Duration
-	// PartitionsAhead is DATASTORAGE_PARTITIONS_AHEAD: months for which maintain creates journal partitions, 1 to 120. Default 3.
+	// PartitionsAhead is DATASTORAGE_PARTITIONS_AHEAD: months for which maintain creates journal
+	// partitions, 1 to 120. Default 3.
 	PartitionsAhead int32
-	// RejectsQueueURL is DATASTORAGE_REJECTS_QUEUE_URL: the standard SQS queue for bad records of array messages. Default none: such
-	// messages are reported whole.
+	// RejectsQueueURL is DATASTORAGE_REJECTS_QUEUE_URL: the standard SQS queue for bad records of
+	// array messages. Default none: such messages are reported whole.
 	RejectsQueueURL string
 	// LogLevel is DATASTORAGE_LOG_LEVEL: debug, info, warn or error. Default info.
 	LogLevel slog.Level
-	// TraceDaemon is AWS_XRAY_DAEMON_ADDRESS, which Lambda sets: where traces go. Default none: there are no traces.
+	// TraceDaemon is AWS_XRAY_DAEMON_ADDRESS, which Lambda sets: where traces go. Default none:
+	// there are no traces.
 	TraceDaemon string
 }
 
-// Load reads the settings. The error names every variable that is missing or wrong, and never a value.
+// Load reads the settings. The error names every variable that is missing or wrong, and never a
+// value.
 func Load(getenv func(string) string) (Settings, error) {
 	r := config.NewReader(getenv)
 	s := Settings{

@@ -42,7 +42,8 @@ func TestLoadDefaults(t *testing.T) {
 	}
 }
 
-// TestLoadNamesEveryVariable shows that every variable that is missing or wrong is named, all at once.
+// TestLoadNamesEveryVariable shows that every variable that is missing or wrong is named, all at
+// once.
 func TestLoadNamesEveryVariable(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

@@ -1,4 +1,5 @@
-// Package health answers /health and /ready. It knows which dependencies a write and a query need, and nothing of what they do.
+// Package health answers /health and /ready. It knows which dependencies a write and a query need,
+// and nothing of what they do.
 package health
 
 import (
@@ -19,8 +20,8 @@ import (
 // checkTimeout bounds each check of /ready.
 const checkTimeout = time.Second
 
-// pingTimeout is how long a connection that was idle may take to show that it is alive: a sandbox that was frozen may find all of its
-// connections dead, and a check is to have time for a new one.
+// pingTimeout is how long a connection that was idle may take to show that it is alive: a sandbox
+// that was frozen may find all of its connections dead, and a check is to have time for a new one.
 const pingTimeout = checkTimeout / 4
 
 // Config are the parts of a health function. All are required but Telemetry.
@@ -61,7 +62,8 @@ func (handler) respondHealth(context.Context, *api.Request) (*api.Response, erro
 	return api.RespondHealth(), nil
 }
 
-// respondReady asks the database, the one to read from where that is another, and the embedding provider side by side.
+// respondReady asks the database, the one to read from where that is another, and the embedding
+// provider side by side.
 func (h handler) respondReady(ctx context.Context, r *api.Request) (*api.Response, error) {
 	if err := r.NoParameters(); err != nil {
 		return nil, err
@@ -121,8 +123,8 @@ func (h handler) checkEmbedding(ctx context.Context) api.Check {
 	return api.Check{Name: "embedding", Err: err, Took: time.Since(started), Optional: true}
 }
 
-// activeEmbedder is the embedder of the active model, or the first one where the database does not say: that is the database's fault, and told
-// by its own checks.
+// activeEmbedder is the embedder of the active model, or the first one where the database does not
+// say: that is the database's fault, and told by its own checks.
 func (h handler) activeEmbedder(ctx context.Context) (*embedding.Embedder, error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()

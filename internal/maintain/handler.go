@@ -1,5 +1,6 @@
-// Package maintain is the scheduled upkeep: it makes the embeddings that are missing, signs anew what an older normalizer signed, and makes
-// the counts of the days that changed, and the journal's partitions ahead. It is safe to run at any time, twice at once, and while writers write.
+// Package maintain is the scheduled upkeep: it makes the embeddings that are missing, signs anew
+// what an older normalizer signed, and makes the counts of the days that changed, and the journal's
+// partitions ahead. It is safe to run at any time, twice at once, and while writers write.
 package maintain
 
 import (
@@ -17,8 +18,9 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
-// pageSize is how many signatures are read and embedded at a time. Of their vectors, chunk are stored in a transaction: a writer of one of
-// these signatures waits for it, some milliseconds a vector.
+// pageSize is how many signatures are read and embedded at a time. Of their vectors, chunk are
+// stored in a transaction: a writer of one of these signatures waits for it, some milliseconds a
+// vector.
 const (
 	pageSize    = 200
 	vectorChunk = 10
@@ -47,8 +49,9 @@ type Done struct {
 	Refused int64 `json:"refused"`
 	// Models are all that are registered, the active one first.
 	Models []Model `json:"models"`
-	// Renormalized counts the remediations that had a signature of an older normalizer and have one of this, ToRenormalize those that still have an
-	// older one: they wait for the vector of their new signature, or the run ended before.
+	// Renormalized counts the remediations that had a signature of an older normalizer and have one
+	// of this, ToRenormalize those that still have an older one: they wait for the vector of their
+	// new signature, or the run ended before.
 	Renormalized  int64 `json:"renormalized"`
 	ToRenormalize int64 `json:"to_renormalize"`
 	// Dropped counts the older signatures that no remediation had any more and that are removed.
@@ -92,8 +95,8 @@ func New(config Config) (*Handler, error) {
 // Operation is the operation of a run in metrics, log lines and traces.
 const Operation = "maintain"
 
-// Invoke does one run. It goes on until nothing is missing or the context ends; what is left waits for the next run. With an error it
-// still answers what was done.
+// Invoke does one run. It goes on until nothing is missing or the context ends; what is left waits
+// for the next run. With an error it still answers what was done.
 func (h *Handler) Invoke(ctx context.Context) (done Done, err error) {
 	ctx, invocation := h.config.Telemetry.Begin(ctx, telemetry.Call{Operation: Operation})
 	status := telemetry.Failure
@@ -134,7 +137,8 @@ func (h *Handler) countRemaining(ctx context.Context, done *Done) error {
 	return errors.Join(modelsErr, err)
 }
 
-// analyzeTerms makes the terms of signatures that have none, or those of an older analyzer, and counts what searches weigh them by.
+// analyzeTerms makes the terms of signatures that have none, or those of an older analyzer, and
+// counts what searches weigh them by.
 func (h *Handler) analyzeTerms(ctx context.Context, done *Done) error {
 	for {
 		old, err := h.config.Store.Unanalyzed(ctx, pageSize)
@@ -153,8 +157,8 @@ func (h *Handler) analyzeTerms(ctx context.Context, done *Done) error {
 	}
 }
 
-// rollUpDays counts the days that changed. One that fails stays marked, and keeps none of the others from being counted; the first error is
-// answered.
+// rollUpDays counts the days that changed. One that fails stays marked, and keeps none of the
+// others from being counted; the first error is answered.
 func (h *Handler) rollUpDays(ctx context.Context, done *Done) error {
 	days, err := h.config.Store.ChangedDays(ctx)
 	if err != nil {
@@ -176,8 +180,9 @@ func (h *Handler) rollUpDays(ctx context.Context, done *Done) error {
 	return first
 }
 
-// fillInModels makes the missing vectors of every model that a provider is configured for, those of the active one first. A provider that
-// fails does not keep another model from its vectors. The signatures that the active one refuses go to refused.
+// fillInModels makes the missing vectors of every model that a provider is configured for, those of
+// the active one first. A provider that fails does not keep another model from its vectors. The
+// signatures that the active one refuses go to refused.
 func (h *Handler) fillInModels(ctx context.Context, done *Done, refused map[audit.ID]bool) error {
 	registered, err := h.config.Store.Models(ctx)
 	if err != nil {
@@ -211,7 +216,8 @@ type backfill struct {
 	refused      map[audit.ID]bool // gets what the provider refuses, if it is not nil
 }
 
-// fillInModel walks the signatures without a vector in the order of their ids and makes the vectors.
+// fillInModel walks the signatures without a vector in the order of their ids and makes the
+// vectors.
 func (b *backfill) fillInModel(ctx context.Context) error {
 	var after audit.ID
 	before := b.done.Embedded
@@ -233,10 +239,12 @@ func (b *backfill) fillInModel(ctx context.Context) error {
 
 func (b *backfill) embedPending(ctx context.Context, pending []audit.Signature) error {
 	for _, signature := range pending {
-		// The table knows better: the model may have been dropped and registered again since this sandbox stored the vector.
+		// The table knows better: the model may have been dropped and registered again since this
+		// sandbox stored the vector.
 		b.embedder.Forget(signature.ID)
 	}
-	// Nothing was found in the table a moment ago, so it is not asked again; a vector that a writer adds meanwhile wins.
+	// Nothing was found in the table a moment ago, so it is not asked again; a vector that a writer
+	// adds meanwhile wins.
 	vectors, embedErr := b.embedder.Documents(ctx, pending, nil)
 	if err := b.storeVectors(ctx, vectors); err != nil {
 		return err

@@ -34,7 +34,8 @@ func parts(t *testing.T, database *postgrestest.Database) maintain.Config {
 	return maintain.Config{Store: store, Models: models, Log: slog.New(slog.DiscardHandler), PartitionsAhead: 5}
 }
 
-// TestInvoke makes what is missing of vectors and partitions, more vectors than it reads at a time, and then finds nothing to do.
+// TestInvoke makes what is missing of vectors and partitions, more vectors than it reads at a time,
+// and then finds nothing to do.
 func TestInvoke(t *testing.T) {
 	t.Parallel()
 	database := postgrestest.New(t)

@@ -9,7 +9,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
-// embeddingDeadline is the default of DATASTORAGE_EMBEDDING_DEADLINE: no client waits for this function.
+// embeddingDeadline is the default of DATASTORAGE_EMBEDDING_DEADLINE: no client waits for this
+// function.
 const embeddingDeadline = time.Minute
 
 // Options returns the function's options.

@@ -12,19 +12,23 @@ import (
 )
 
 const (
-	// renormalizeChunk is how many remediations get their new signatures in a transaction: a writer that updates one of them waits for it.
+	// renormalizeChunk is how many remediations get their new signatures in a transaction: a writer
+	// that updates one of them waits for it.
 	renormalizeChunk = 500
-	// dropChunk is how many signatures are removed in a transaction: a writer of older code that writes one of them waits for it.
+	// dropChunk is how many signatures are removed in a transaction: a writer of older code that
+	// writes one of them waits for it.
 	dropChunk = 20
-	// maxWaiting is from how many signatures on that wait for their vector a walk makes no more of them: these are filled in and given to
-	// their remediations before others are begun with, so that every run ends some, however many there are.
+	// maxWaiting is from how many signatures on that wait for their vector a walk makes no more of
+	// them: these are filled in and given to their remediations before others are begun with, so
+	// that every run ends some, however many there are.
 	maxWaiting = 10_000
-	// maxPasses is how often in a run the remediations of a signature are read again because writers changed some of them meanwhile.
+	// maxPasses is how often in a run the remediations of a signature are read again because
+	// writers changed some of them meanwhile.
 	maxPasses = 3
 )
 
-// renormalizer signs anew the remediations that an older normalizer signed (docs/decisions/014). It is safe to stop at any time, and beside
-// another: what is done is not done again.
+// renormalizer signs anew the remediations that an older normalizer signed (docs/decisions/014). It
+// is safe to stop at any time, and beside another: what is done is not done again.
 type renormalizer struct {
 	store *postgres.Store
 	log   *slog.Logger
@@ -34,8 +38,9 @@ type renormalizer struct {
 	lastProgress time.Time
 }
 
-// renormalizeAll walks the older signatures and signs their remediations anew, but for those whose new signature lacks its vector. An older signature that
-// fails keeps none of the others from being replaced, unless the database is away; the first error is answered.
+// renormalizeAll walks the older signatures and signs their remediations anew, but for those whose
+// new signature lacks its vector. An older signature that fails keeps none of the others from being
+// replaced, unless the database is away; the first error is answered.
 func (r *renormalizer) renormalizeAll(ctx context.Context) error {
 	var first error
 	waiting := 0
@@ -58,8 +63,8 @@ func (r *renormalizer) renormalizeAll(ctx context.Context) error {
 	return first
 }
 
-// replaceSignature makes the new signatures of a signature's remediations beside it, and then gives them to the remediations; it answers how many have to
-// wait for their vectors.
+// replaceSignature makes the new signatures of a signature's remediations beside it, and then gives
+// them to the remediations; it answers how many have to wait for their vectors.
 func (r *renormalizer) replaceSignature(ctx context.Context, old audit.ID) (waiting int, err error) {
 	if err := r.storeNewSignatures(ctx, old); err != nil {
 		return 0, err
@@ -73,7 +78,8 @@ func (r *renormalizer) replaceSignature(ctx context.Context, old audit.ID) (wait
 	return 0, nil
 }
 
-// storeNewSignatures stores the new signatures of a signature's remediations, and the incident, if it is one, with the old signature.
+// storeNewSignatures stores the new signatures of a signature's remediations, and the incident, if
+// it is one, with the old signature.
 func (r *renormalizer) storeNewSignatures(ctx context.Context, old audit.ID) error {
 	seen, incidents := map[audit.ID]bool{}, map[audit.ID]bool{}
 	sign := func(remediation audit.Stored) (audit.Signature, bool) {
@@ -96,7 +102,8 @@ func (r *renormalizer) storeNewSignatures(ctx context.Context, old audit.ID) err
 	return err
 }
 
-// switchRemediations gives a signature's remediations their new ones, as far as these have their vectors.
+// switchRemediations gives a signature's remediations their new ones, as far as these have their
+// vectors.
 func (r *renormalizer) switchRemediations(ctx context.Context, old audit.ID) (total postgres.RenormalizeCounts, err error) {
 	sign := func(remediation audit.Stored) (postgres.Renormalized, bool) {
 		return postgres.Renormalized{ID: remediation.ID, UpdatedAt: remediation.UpdatedAt, SignatureID: remediation.Signature().ID}, true
@@ -121,7 +128,8 @@ func (r *renormalizer) dropUnreferenced(ctx context.Context) error {
 	})
 }
 
-// processInChunks does something with n at a time of what is taken from a walk, and with the rest. The slice is used again.
+// processInChunks does something with n at a time of what is taken from a walk, and with the rest.
+// The slice is used again.
 func processInChunks[From, To any](n int, walk iter.Seq2[From, error], take func(From) (To, bool), do func([]To) error) error {
 	taken := make([]To, 0, n)
 	for from, err := range walk {

@@ -14,16 +14,20 @@ import (
 )
 
 const (
-	// resourceID never changes, so that CloudFormation updates the resource and does not replace it.
+	// resourceID never changes, so that CloudFormation updates the resource and does not replace
+	// it.
 	resourceID = "datastorage-schema"
-	// responseMargin is kept back from the function's deadline: without an answer, CloudFormation waits for as long as the resource lets it.
+	// responseMargin is kept back from the function's deadline: without an answer, CloudFormation
+	// waits for as long as the resource lets it.
 	responseMargin = 10 * time.Second
-	// maxReason is how much of an error CloudFormation is told, in bytes; it takes an answer of 4096 altogether.
+	// maxReason is how much of an error CloudFormation is told, in bytes; it takes an answer of
+	// 4096 altogether.
 	maxReason = 1000
 )
 
-// Invoke answers an event of CloudFormation's custom resources, or a direct invocation, whose payload is an Order or nothing. An error of
-// a direct invocation is the invocation's. CloudFormation is told at the event's address: there, an error means that it was not told.
+// Invoke answers an event of CloudFormation's custom resources, or a direct invocation, whose
+// payload is an Order or nothing. An error of a direct invocation is the invocation's.
+// CloudFormation is told at the event's address: there, an error means that it was not told.
 func (h *Handler) Invoke(ctx context.Context, payload json.RawMessage) (any, error) {
 	var event cfn.Event
 	if err := json.Unmarshal(payload, &event); err == nil && event.ResponseURL != "" {
@@ -38,8 +42,8 @@ func (h *Handler) Invoke(ctx context.Context, payload json.RawMessage) (any, err
 	return h.Migrate(ctx, order)
 }
 
-// deployResource is the life of the custom resource: it is made and changed by migrating, and nothing is done when it goes, because the records
-// belong to whoever keeps the database.
+// deployResource is the life of the custom resource: it is made and changed by migrating, and
+// nothing is done when it goes, because the records belong to whoever keeps the database.
 func (h *Handler) deployResource(ctx context.Context, event cfn.Event) (string, map[string]any, error) {
 	if event.RequestType == cfn.RequestDelete {
 		return event.PhysicalResourceID, nil, nil

@@ -102,8 +102,8 @@ func TestDeployment(t *testing.T) {
 	exec(t, database.ReaderURL(), "SELECT FROM remediation_audit")
 }
 
-// TestDeploymentFails shows that CloudFormation is told of a failure, with its reason and without a secret, and that deleting a stack needs
-// no database.
+// TestDeploymentFails shows that CloudFormation is told of a failure, with its reason and without a
+// secret, and that deleting a stack needs no database.
 func TestDeploymentFails(t *testing.T) {
 	t.Parallel()
 	stack := newCloudFormation(t)
@@ -122,7 +122,8 @@ func TestDeploymentFails(t *testing.T) {
 	}
 }
 
-// TestDeploymentStops shows a migration that a table of the wrong shape stops: what was applied before stays, and CloudFormation is told.
+// TestDeploymentStops shows a migration that a table of the wrong shape stops: what was applied
+// before stays, and CloudFormation is told.
 func TestDeploymentStops(t *testing.T) {
 	t.Parallel()
 	database, stack := empty(t), newCloudFormation(t)
@@ -142,7 +143,8 @@ func TestDeploymentStops(t *testing.T) {
 	}
 }
 
-// TestDeploymentAnswersInTime shows that a migration that would outlast the function is given up while there is time to say so.
+// TestDeploymentAnswersInTime shows that a migration that would outlast the function is given up
+// while there is time to say so.
 func TestDeploymentAnswersInTime(t *testing.T) {
 	t.Parallel()
 	database, stack := empty(t), newCloudFormation(t)
@@ -183,7 +185,8 @@ func TestDirectInvocation(t *testing.T) {
 	}
 }
 
-// TestOlderBuild shows that a deployment that goes back runs the older build's migrate on the newer schema, and that it changes nothing.
+// TestOlderBuild shows that a deployment that goes back runs the older build's migrate on the newer
+// schema, and that it changes nothing.
 func TestOlderBuild(t *testing.T) {
 	t.Parallel()
 	database := postgrestest.New(t)
@@ -193,7 +196,8 @@ func TestOlderBuild(t *testing.T) {
 	}
 }
 
-// TestLoginByIAM stands the role of RDS in: a deployment makes the service's roles members of it, and a second one too.
+// TestLoginByIAM stands the role of RDS in: a deployment makes the service's roles members of it,
+// and a second one too.
 func TestLoginByIAM(t *testing.T) { //nolint:paralleltest // the role belongs to the server that other tests use
 	database, stack := empty(t), newCloudFormation(t)
 	exec(t, database.SuperuserURL(), "CREATE ROLE rds_iam")

@@ -1,6 +1,7 @@
-// Package migrate brings the database to the schema that this build was written for: migrations, settings, logins, and the embedding
-// models. It connects as the schema's owner and is safe to run again and twice at once. A deployment runs it as a custom resource of
-// CloudFormation's, a person by invoking it.
+// Package migrate brings the database to the schema that this build was written for: migrations,
+// settings, logins, and the embedding models. It connects as the schema's owner and is safe to run
+// again and twice at once. A deployment runs it as a custom resource of CloudFormation's, a person
+// by invoking it.
 package migrate
 
 import (
@@ -16,9 +17,11 @@ import (
 
 // Config are the parts of a migrate function. All are required but Telemetry.
 type Config struct {
-	// DatabaseURL answers how to connect, now, as datastorage_admin, directly, not through a proxy. A secret.
+	// DatabaseURL answers how to connect, now, as datastorage_admin, directly, not through a proxy.
+	// A secret.
 	DatabaseURL func(context.Context) (string, error)
-	// Models are the embedding models that the other functions are configured for, the active one of a new database first.
+	// Models are the embedding models that the other functions are configured for, the active one
+	// of a new database first.
 	Models embedding.Models
 	Log    *slog.Logger
 	// Telemetry gets metrics and traces; nil means that nothing does.
@@ -27,7 +30,8 @@ type Config struct {
 
 // Order is what the function is asked for beside the migrations.
 type Order struct {
-	// Login is "iam" where the service's roles are to log in with IAM tokens; anything else leaves their logins as they are.
+	// Login is "iam" where the service's roles are to log in with IAM tokens; anything else leaves
+	// their logins as they are.
 	Login string `json:"login"`
 }
 
@@ -97,8 +101,8 @@ func (h *Handler) runMigrations(ctx context.Context, order Order) (Done, error) 
 	return done, nil
 }
 
-// RegisterModels makes the models known to the database; the first one of a new database becomes the active one. It connects as
-// the schema's owner.
+// RegisterModels makes the models known to the database; the first one of a new database becomes
+// the active one. It connects as the schema's owner.
 func RegisterModels(ctx context.Context, url string, models embedding.Models) error {
 	for _, embedder := range models {
 		model := embedder.Model()

@@ -23,7 +23,8 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
 
-// empty makes a database as a deployment finds it at first: with the extension, and without a table.
+// empty makes a database as a deployment finds it at first: with the extension, and without a
+// table.
 func empty(t *testing.T) *postgrestest.Database {
 	t.Helper()
 	database := &postgrestest.Database{Server: postgrestest.New(t).Server, Name: "empty_" + strings.ToLower(rand.Text())}

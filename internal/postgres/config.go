@@ -14,21 +14,24 @@ import (
 
 // Config says how to reach the database.
 type Config struct {
-	// URL is a PostgreSQL connection string: postgres://user:password@host:port/database?sslmode=verify-full. It is a secret.
+	// URL is a PostgreSQL connection string:
+	// postgres://user:password@host:port/database?sslmode=verify-full. It is a secret.
 	URL string
-	// Database is the way into the database where there is more to say than a URL does; URL is empty then.
+	// Database is the way into the database where there is more to say than a URL does; URL is
+	// empty then.
 	Database *access.Database
-	// MaxConns is how many connections the pool may hold. 0 means 4. In Lambda a sandbox serves one request at a time: 2 do.
+	// MaxConns is how many connections the pool may hold. 0 means 4. In Lambda a sandbox serves one
+	// request at a time: 2 do.
 	MaxConns int32
 	// ConnectTimeout bounds one attempt to connect. 0 means 2 s.
 	ConnectTimeout time.Duration
-	// PingTimeout bounds the check of a connection that was idle; a frozen sandbox's dead socket costs this much at the most.
-	// 0 means 1 s.
+	// PingTimeout bounds the check of a connection that was idle; a frozen sandbox's dead socket
+	// costs this much at the most. 0 means 1 s.
 	PingTimeout time.Duration
 	// MaxConnIdleTime closes connections idle for longer; keep it under the proxy's. 0 means 5 min.
 	MaxConnIdleTime time.Duration
-	// Model is the name of the embedding model that vectors are written and searched under; Store.WithModel chooses another. Empty
-	// means none: what is written has its vector pending.
+	// Model is the name of the embedding model that vectors are written and searched under;
+	// Store.WithModel chooses another. Empty means none: what is written has its vector pending.
 	Model string
 	// ApplicationName shows in pg_stat_activity. Empty means datastorage.
 	ApplicationName string
@@ -46,8 +49,8 @@ func (c Config) poolConfig() (*pgxpool.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Unnamed statements, described once a connection: one round trip each, binary values, a plan made for the values at hand,
-	// and nothing that would pin a connection of RDS Proxy.
+	// Unnamed statements, described once a connection: one round trip each, binary values, a plan
+	// made for the values at hand, and nothing that would pin a connection of RDS Proxy.
 	pool.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	pool.ConnConfig.Tracer = tracer{}
 	pool.ConnConfig.ConnectTimeout = cmp.Or(c.ConnectTimeout, 2*time.Second)
@@ -60,8 +63,9 @@ func (c Config) poolConfig() (*pgxpool.Config, error) {
 	return pool, nil
 }
 
-// closeBroken closes a broken connection at once. The driver would wait up to 15 s for the other end to say goodbye, and keep its place in the pool for so
-// long: a sandbox that wakes up with all of its connections dead would have none for its next request.
+// closeBroken closes a broken connection at once. The driver would wait up to 15 s for the other
+// end to say goodbye, and keep its place in the pool for so long: a sandbox that wakes up with all
+// of its connections dead would have none for its next request.
 func closeBroken(conn *pgx.Conn) {
 	if conn.IsClosed() {
 		_ = conn.PgConn().Conn().Close()
