@@ -1,6 +1,6 @@
 -- +goose Up
 -- The filter of lists, searches and statistics: one attribute for each parameter of the API, NULL where it is not given. A new parameter is
--- a new attribute (ALTER TYPE remediation_filter ADD ATTRIBUTE ...) and a line in functions/remediation_matches.sql (docs/decisions/021).
+-- a new attribute (ALTER TYPE remediation_filter ADD ATTRIBUTE ...) and a line in functions/remediation_matches.sql (docs/decisions/022).
 CREATE TYPE remediation_filter AS (
     id bigint[],
     remediation_id text[],

@@ -1,22 +1,98 @@
 package postgres_test
 
 import (
+	stdcmp "cmp"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 
+	"github.com/datastorage-service/datastorage/internal/audit"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
+
+// fullFilter sets every parameter.
+func fullFilter() audit.Filter {
+	return merged(slices.Concat(slices.Collect(maps.Values(planFilters()))...)...)
+}
 
 // The parameters of a filter are the attributes of the type that the statements read it into.
 func TestFilterAttributes(t *testing.T) {
 	t.Parallel()
 	attributes := rows[string](t, postgrestest.New(t).ReaderURL(), `SELECT attname::text FROM pg_attribute
 		JOIN pg_type ON typrelid = attrelid WHERE typname = 'remediation_filter' AND attnum > 0 AND NOT attisdropped ORDER BY attnum`)
-	filters := slices.Concat(slices.Collect(maps.Values(planFilters()))...)
-	if diff := cmp.Diff(merged(filters...).Fields(), attributes); diff != "" {
+	if diff := cmp.Diff(fullFilter().Fields(), attributes); diff != "" {
 		t.Errorf("attributes (-filter +type):\n%s", diff)
 	}
+}
+
+// writtenOut is the condition of remediation_matches in the text of a statement, with a parameter for each attribute, and the parameters' values.
+func writtenOut(f audit.Filter) (condition string, args []any) {
+	types := map[string]string{"id": "bigint[]", "signature_id": "uuid[]", "since": "timestamptz", "until": "timestamptz"}
+	operators := map[string]string{"since": "r.start_time >= %s", "until": "r.start_time < %s"}
+	values := f.Values()
+	var conditions []string
+	for i, name := range fullFilter().Fields() {
+		parameter := fmt.Sprintf("$%d::%s", i+1, stdcmp.Or(types[name], "text[]"))
+		conditions = append(conditions, fmt.Sprintf("(%s IS NULL OR "+stdcmp.Or(operators[name], "r."+name+" = ANY(%s)")+")", parameter, parameter))
+		args = append(args, values[name])
+	}
+	return strings.Join(conditions, " AND "), args
+}
+
+// BenchmarkFilter runs statements with remediation_matches and with its condition written out in turn, and prints the medians of both. They
+// differ in parsing and planning, and not in their plans.
+func BenchmarkFilter(b *testing.B) {
+	db := postgrestest.New(b)
+	fill(b, db)
+	config, err := pgx.ParseConfig(db.ReaderURL())
+	if err != nil {
+		b.Fatal(err)
+	}
+	config.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+	conn, err := pgx.ConnectConfig(b.Context(), config)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = conn.Close(b.Context()) }()
+	fields := planFilters()
+	filters := map[string]audit.Filter{
+		"none": {}, "rare": fields["alert_fingerprint"][0], "two": merged(fields["name"][0], fields["status"][0]),
+		"five": merged(fields["namespace"][0], fields["severity"][0], fields["environment"][0], fields["status"][0], fields["since"][0]),
+	}
+	for statement, text := range map[string]string{
+		"list":  "SELECT r.id FROM remediation_audit AS r WHERE %s ORDER BY r.start_time DESC, r.id DESC LIMIT 100",
+		"count": "SELECT count(*) FROM (SELECT FROM remediation_audit AS r WHERE %s LIMIT 10000) AS matching",
+	} {
+		for name, f := range filters {
+			b.Run(statement+"/"+name, func(b *testing.B) {
+				condition, args := writtenOut(f)
+				var inlined, written []time.Duration
+				for b.Loop() {
+					inlined = append(inlined, timed(b, conn, fmt.Sprintf(text, "remediation_matches(r, remediation_filter_read($1))"), f.Values()))
+					written = append(written, timed(b, conn, fmt.Sprintf(text, condition), args...))
+				}
+				slices.Sort(inlined)
+				slices.Sort(written)
+				median, floor := inlined[len(inlined)/2], written[len(written)/2]
+				b.ReportMetric(float64(median.Microseconds()), "µs/inlined")
+				b.ReportMetric(float64(floor.Microseconds()), "µs/written-out")
+				b.ReportMetric(float64(median)/float64(floor), "ratio")
+			})
+		}
+	}
+}
+
+func timed(b *testing.B, conn *pgx.Conn, sql string, args ...any) time.Duration {
+	b.Helper()
+	start := time.Now()
+	if _, err := conn.Exec(b.Context(), sql, args...); err != nil {
+		b.Fatal(err)
+	}
+	return time.Since(start)
 }
