@@ -90,8 +90,8 @@ func (r *renormalizer) storeNewSignatures(ctx context.Context, old audit.ID) err
 		return signature, !again
 	}
 	// Each may come with vectors, and a writer of one of these signatures waits for them.
-	err := processInChunks(vectorChunk, r.store.SignedAs(ctx, old), sign, func(signatures []audit.Signature) error {
-		return r.store.RenormalizeAlongside(ctx, old, signatures)
+	err := processInChunks(vectorChunk, r.store.RemediationsBySignature(ctx, old), sign, func(signatures []audit.Signature) error {
+		return r.store.AddRenormalizedSignatures(ctx, old, signatures)
 	})
 	if err != nil || len(incidents) != 1 {
 		return err
@@ -108,7 +108,7 @@ func (r *renormalizer) switchRemediations(ctx context.Context, old audit.ID) (to
 	sign := func(remediation audit.Stored) (postgres.Renormalized, bool) {
 		return postgres.Renormalized{ID: remediation.ID, UpdatedAt: remediation.UpdatedAt, SignatureID: remediation.Signature().ID}, true
 	}
-	err = processInChunks(renormalizeChunk, r.store.SignedAs(ctx, old), sign, func(remediations []postgres.Renormalized) error {
+	err = processInChunks(renormalizeChunk, r.store.RemediationsBySignature(ctx, old), sign, func(remediations []postgres.Renormalized) error {
 		counts, err := r.store.Renormalize(ctx, old, remediations, func(id audit.ID) bool { return r.refused[id] })
 		total.Overtaken += counts.Overtaken
 		total.Waiting += counts.Waiting

@@ -15,20 +15,25 @@ import (
 
 // AppendOptions are the options of an append. A nil pointer is the zero value.
 type AppendOptions struct {
-	// Vectors are vectors of the entries' signatures. A signature without one is stored without, unless the table has it.
+	// Vectors are vectors of the entries' signatures. A signature without one is stored without,
+	// unless the table has it.
 	Vectors Vectors
-	// Redelivered accepts an update that conflicts with the stored remediation if the journal holds the same content: a source that
-	// delivers at least once, such as SQS, sent it again after later updates.
+	// Redelivered accepts an update that conflicts with the stored remediation if the journal holds
+	// the same content: a source that delivers at least once, such as SQS, sent it again after
+	// later updates.
 	Redelivered bool
 }
 
-// Append writes entries in one transaction: records, signatures, vectors and the journal, of any kinds and any number. New entries of one
-// kind take one round trip, entries that are stored already a second one; updates lock and read their remediations first. An entry may
-// depend on others of the same call, in any order: a child or an update on the remediation that is created with it.
+// Append writes entries in one transaction: records, signatures, vectors and the journal, of any
+// kinds and any number. New entries of one kind take one round trip, entries that are stored
+// already a second one; updates lock and read their remediations first. An entry may depend on
+// others of the same call, in any order: a child or an update on the remediation that is created
+// with it.
 //
-// The results are in the order of the entries. After an error nothing is stored, or everything if the connection broke during the
-// commit: sending the same entries again is safe and returns the outcome. Only if the database refuses an entry are several transactions
-// used: the batch is split until that entry stands alone.
+// The results are in the order of the entries. After an error nothing is stored, or everything if
+// the connection broke during the commit: sending the same entries again is safe and returns the
+// outcome. Only if the database refuses an entry are several transactions used: the batch is split
+// until that entry stands alone.
 func (s *Store) Append(ctx context.Context, entries []audit.Entry, options *AppendOptions) ([]audit.Written, error) {
 	if len(entries) == 0 {
 		return nil, nil
@@ -42,7 +47,9 @@ func (s *Store) Append(ctx context.Context, entries []audit.Entry, options *Appe
 }
 
 // appendOrSplit writes entries in one transaction, or in halves if the database refuses one of them.
-func (s *Store) appendOrSplit(ctx context.Context, entries []audit.Entry, options *AppendOptions) ([]audit.Written, error) {
+func (s *Store) appendOrSplit(
+	ctx context.Context, entries []audit.Entry, options *AppendOptions,
+) ([]audit.Written, error) {
 	if err := options.Vectors.checkLengths(); err != nil {
 		return nil, err
 	}
@@ -59,8 +66,11 @@ func (s *Store) appendOrSplit(ctx context.Context, entries []audit.Entry, option
 	}
 }
 
-// appendHalves splits a batch in the order in which a transaction writes it, so that no child or update comes before its remediation.
-func (s *Store) appendHalves(ctx context.Context, entries []audit.Entry, options *AppendOptions) ([]audit.Written, error) {
+// appendHalves splits a batch in the order in which a transaction writes it, so that no child or
+// update comes before its remediation.
+func (s *Store) appendHalves(
+	ctx context.Context, entries []audit.Entry, options *AppendOptions,
+) ([]audit.Written, error) {
 	written := make([]audit.Written, len(entries))
 	order := slices.Concat(groupByKind(entries)...)
 	for indexes := range slices.Chunk(order, (len(order)+1)/2) {
@@ -80,7 +90,9 @@ func (s *Store) appendHalves(ctx context.Context, entries []audit.Entry, options
 }
 
 // appendOnce makes one attempt to write entries in one transaction.
-func (s *Store) appendOnce(ctx context.Context, entries []audit.Entry, options *AppendOptions) ([]audit.Written, error) {
+func (s *Store) appendOnce(
+	ctx context.Context, entries []audit.Entry, options *AppendOptions,
+) ([]audit.Written, error) {
 	a := attempt{store: s, db: s.pool, entries: entries, options: options, written: make([]audit.Written, len(entries))}
 	err := a.execute(ctx)
 	switch {
@@ -114,9 +126,11 @@ func (a *attempt) execute(ctx context.Context) error {
 	})
 }
 
-// writeGroups writes the groups in one transaction. Every transaction takes the locks that others may wait for in the same order, each
-// kind sorted, so that no two can deadlock: locks of updates, new remediations, vectors, signatures, children. Therefore the updates are
-// applied in memory first and written later, and their new signatures are inserted along with those of the new remediations.
+// writeGroups writes the groups in one transaction. Every transaction takes the locks that others
+// may wait for in the same order, each kind sorted, so that no two can deadlock: locks of updates,
+// new remediations, vectors, signatures, children. Therefore the updates are applied in memory
+// first and written later, and their new signatures are inserted along with those of the new
+// remediations.
 func (a *attempt) writeGroups(ctx context.Context, groups [][]int) error {
 	if err := a.applyUpdates(ctx); err != nil {
 		return err
@@ -152,7 +166,8 @@ func (a *attempt) forgetSignatures() {
 	}
 }
 
-// groupByKind returns the indexes of the entries by kind, in the order in which they are written: remediations, their updates, children.
+// groupByKind returns the indexes of the entries by kind, in the order in which they are written:
+// remediations, their updates, children.
 func groupByKind(entries []audit.Entry) [][]int {
 	var groups [][]int
 	for _, kind := range []audit.Kind{
@@ -177,9 +192,10 @@ func indexesOfKind(kind audit.Kind, entries []audit.Entry) []int {
 
 // writeRecords writes the entries at the indexes, all of one kind other than update.
 func (a *attempt) writeRecords(ctx context.Context, indexes []int) error {
-	// An entry without a row in the first result was stored before, is a duplicate within the batch, or lost a race against a
-	// transaction that has committed since: the second statement finds its receipt. What remains is a child without a parent; the third
-	// statement finds a parent that was committed in the meantime.
+	// An entry without a row in the first result was stored before, is a duplicate within the
+	// batch, or lost a race against a transaction that has committed since: the second statement
+	// finds its receipt. What remains is a child without a parent; the third statement finds a
+	// parent that was committed in the meantime.
 	for _, run := range []recordStatement{a.insertRecords, a.findReceipts, a.insertRecords} {
 		rows, err := run(ctx, a.entries[indexes[0]].Kind, newBatch(a.entries, indexes))
 		if err != nil {
@@ -198,7 +214,8 @@ func (a *attempt) writeRecords(ctx context.Context, indexes []int) error {
 // recordStatement runs a statement for entries of one kind.
 type recordStatement func(context.Context, audit.Kind, batch) ([]dbsqlc.RemediationAppendRow, error)
 
-// recordOutcomes records the outcome of each entry for which there is a row, and returns the indexes of the others.
+// recordOutcomes records the outcome of each entry for which there is a row, and returns the
+// indexes of the others.
 func (a *attempt) recordOutcomes(indexes []int, rows []dbsqlc.RemediationAppendRow) []int {
 	byEvent := make(map[audit.ID]dbsqlc.RemediationAppendRow, len(rows))
 	for _, row := range rows {
@@ -216,11 +233,13 @@ func (a *attempt) recordOutcomes(indexes []int, rows []dbsqlc.RemediationAppendR
 	return missing
 }
 
-// recordOutcome compares an entry with the journal entry that is stored under its key. If that has the same event ID, it is this write
-// itself, committed by an earlier attempt whose connection broke.
+// recordOutcome compares an entry with the journal entry that is stored under its key. If that has
+// the same event ID, it is this write itself, committed by an earlier attempt whose connection
+// broke.
 func recordOutcome(entry audit.Entry, row dbsqlc.RemediationAppendRow) audit.Written {
 	if row.EventID != entry.EventID && !bytes.Equal(row.ContentHash, entry.ContentHash[:]) {
-		return audit.Written{Err: audit.Conflict(fmt.Sprintf("this %s is stored already with other content", entry.Kind))}
+		conflict := fmt.Sprintf("this %s is stored already with other content", entry.Kind)
+		return audit.Written{Err: audit.Conflict(conflict)}
 	}
 	return audit.Written{
 		Replayed: row.EventID != entry.EventID,

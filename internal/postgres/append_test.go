@@ -580,8 +580,8 @@ func TestPoisonLeavesParentsAndChildrenTogether(t *testing.T) {
 	checkJournal(t, db)
 }
 
-// Identifiers that are as long as they may be, in the longest characters there are, do not fit an index of three of them. The
-// database's refusal must hit that record alone.
+// Identifiers that are as long as they may be, in the longest characters there are, do not fit an
+// index of three of them. The database's refusal must hit that record alone.
 func TestIdentifiersTooLongForAnIndex(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)

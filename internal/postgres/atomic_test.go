@@ -14,8 +14,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
-// everything is a batch of every kind, which touches every table, and the vectors for it. One of its two updates is of a remediation that
-// the batch creates.
+// everything is a batch of every kind, which touches every table, and the vectors for it. One of
+// its two updates is of a remediation that the batch creates.
 func everything(tb testing.TB, id, known string) ([]audit.Entry, postgres.Vectors) {
 	tb.Helper()
 	created := full(id)
@@ -51,8 +51,8 @@ func state(tb testing.TB, db *postgrestest.Database) []string {
 	return rows[string](tb, db.ReaderURL(), strings.Join(parts, " UNION ALL ")+" ORDER BY 1")
 }
 
-// A trigger fails each part of a write in turn, before and after the row is there: nothing of the write remains, and the same
-// write succeeds when the trigger is gone.
+// A trigger fails each part of a write in turn, before and after the row is there: nothing of the
+// write remains, and the same write succeeds when the trigger is gone.
 func TestAllOrNothingWhenATableRefuses(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
@@ -160,8 +160,8 @@ func onKnown(record audit.Record) audit.Record {
 	return record
 }
 
-// The connection breaks before the server sees the commit, or after it has committed and before the client knows. A single
-// statement is its own commit.
+// The connection breaks before the server sees the commit, or after it has committed and before the
+// client knows. A single statement is its own commit.
 func TestConnectionCut(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)

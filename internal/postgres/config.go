@@ -17,27 +17,29 @@ type Config struct {
 	// URL is a PostgreSQL connection string:
 	// postgres://user:password@host:port/database?sslmode=verify-full. It is a secret.
 	URL string
-	// Database is the way into the database where there is more to say than a URL does; URL is
-	// empty then.
+	// Database replaces URL for databases that need more than a connection string, such as IAM
+	// authentication.
 	Database *access.Database
-	// MaxConns is how many connections the pool may hold. 0 means 4. In Lambda a sandbox serves one
-	// request at a time: 2 do.
+	// MaxConns limits the connections of the pool. 0 means 4. In Lambda 2 are enough: a sandbox
+	// handles one request at a time.
 	MaxConns int32
-	// ConnectTimeout bounds one attempt to connect. 0 means 2 s.
+	// ConnectTimeout limits one attempt to connect. 0 means 2 s.
 	ConnectTimeout time.Duration
-	// PingTimeout bounds the check of a connection that was idle; a frozen sandbox's dead socket
-	// costs this much at the most. 0 means 1 s.
+	// PingTimeout limits the check of an idle connection: the delay after a sandbox was frozen and
+	// its sockets died. 0 means 1 s.
 	PingTimeout time.Duration
-	// MaxConnIdleTime closes connections idle for longer; keep it under the proxy's. 0 means 5 min.
+	// MaxConnIdleTime closes connections that are idle for longer. Keep it below the proxy's. 0
+	// means 5 min.
 	MaxConnIdleTime time.Duration
-	// Model is the name of the embedding model that vectors are written and searched under;
-	// Store.WithModel chooses another. Empty means none: what is written has its vector pending.
+	// Model is the name of the embedding model of the vectors; Store.WithModel selects another.
+	// Empty means none: the embeddings of appends are pending.
 	Model string
-	// ApplicationName shows in pg_stat_activity. Empty means datastorage.
+	// ApplicationName is shown in pg_stat_activity. Empty means datastorage.
 	ApplicationName string
 }
 
-// poolConfig validates c and fills in its defaults. Errors name the field and never repeat the URL.
+// poolConfig validates the configuration and applies the defaults. Errors name the field and never
+// contain the URL.
 func (c Config) poolConfig() (*pgxpool.Config, error) {
 	if (c.URL == "") == (c.Database == nil) {
 		return nil, errors.New("postgres: URL or Database must be set")
@@ -49,24 +51,24 @@ func (c Config) poolConfig() (*pgxpool.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Unnamed statements, described once a connection: one round trip each, binary values, a plan
-	// made for the values at hand, and nothing that would pin a connection of RDS Proxy.
+	// Unnamed statements, described once per connection: one round trip each, binary values, a plan
+	// for the actual parameters, and nothing that pins a connection of RDS Proxy.
 	pool.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	pool.ConnConfig.Tracer = tracer{}
 	pool.ConnConfig.ConnectTimeout = cmp.Or(c.ConnectTimeout, 2*time.Second)
 	pool.ConnConfig.RuntimeParams["application_name"] = cmp.Or(c.ApplicationName, "datastorage")
 	pool.MaxConns = cmp.Or(c.MaxConns, 4)
-	pool.BeforeClose = closeBroken
+	pool.BeforeClose = closeBrokenConn
 	pool.MinConns = 0
 	pool.PingTimeout = cmp.Or(c.PingTimeout, time.Second)
 	pool.MaxConnIdleTime = cmp.Or(c.MaxConnIdleTime, 5*time.Minute)
 	return pool, nil
 }
 
-// closeBroken closes a broken connection at once. The driver would wait up to 15 s for the other
-// end to say goodbye, and keep its place in the pool for so long: a sandbox that wakes up with all
-// of its connections dead would have none for its next request.
-func closeBroken(conn *pgx.Conn) {
+// closeBrokenConn closes a broken connection immediately. The driver would wait up to 15 s for the
+// server to close it and occupy the pool for so long: a sandbox that wakes up with only dead
+// connections would have none for its next request.
+func closeBrokenConn(conn *pgx.Conn) {
 	if conn.IsClosed() {
 		_ = conn.PgConn().Conn().Close()
 	}
@@ -78,7 +80,7 @@ func (c Config) connectionConfig() (*pgxpool.Config, error) {
 	}
 	pool, err := pgxpool.ParseConfig(c.URL)
 	if err != nil {
-		// The driver's message can hold parts of the URL.
+		// The driver's message can contain parts of the URL.
 		return nil, errors.New("postgres: URL is not a PostgreSQL connection string")
 	}
 	return pool, nil
@@ -89,5 +91,5 @@ func (c Config) String() string {
 	return fmt.Sprintf("{URL:[REDACTED] MaxConns:%d Model:%s}", c.MaxConns, c.Model)
 }
 
-// GoString hides the URL as well.
+// GoString hides the URL.
 func (c Config) GoString() string { return "postgres.Config" + c.String() }

@@ -20,7 +20,8 @@ type corpus struct {
 	db *postgrestest.Database
 	// stored is in the order of lists: start_time descending, id descending.
 	stored []audit.Stored
-	// vectors are those of the signatures that have one; texts of all. incidents are those of the signatures.
+	// vectors are those of the signatures that have one; texts of all. incidents are those of the
+	// signatures.
 	vectors   postgres.Vectors
 	texts     map[audit.ID]string
 	incidents map[audit.ID]bool
@@ -113,7 +114,8 @@ func randomVector(random *rand.Rand) []float32 {
 	return v
 }
 
-// filterFields are the fields of a filter: what they are of a remediation, and how a filter names values.
+// filterFields are the fields of a filter: what they are of a remediation, and how a filter names
+// values.
 func filterFields() []filterField {
 	text := func(value func(audit.Stored) *string, field func(*audit.Filter) *[]string) filterField {
 		return filterField{
@@ -185,7 +187,8 @@ func (c *corpus) matching(f audit.Filter) []audit.Stored {
 	return left
 }
 
-// filters are every field alone with one value and with three, every two fields, and random combinations.
+// filters are every field alone with one value and with three, every two fields, and random
+// combinations.
 func (c *corpus) filters(random *rand.Rand, combinations int) []audit.Filter {
 	one := func() audit.Stored { return c.stored[random.IntN(len(c.stored))] }
 	filters := []audit.Filter{{}}

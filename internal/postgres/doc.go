@@ -1,7 +1,13 @@
-// Package postgres is the store: the pool, the statements, and the translation of the driver's errors into the domain's. It
-// keeps records, signatures, vectors and the journal, and answers lists and searches over them.
+// Package postgres is the store: the connection pool, the statements, and the translation of the
+// driver's errors into the domain's. It keeps records, signatures, vectors and the journal, and
+// lists and searches them.
 //
-// It does not judge input (package audit has checked it), makes no vectors (package embedding does), and knows nothing of HTTP.
-// Every error it returns satisfies errors.Is for the domain's sentinel that says what to do, and for context.Canceled or
-// context.DeadlineExceeded where one of them was the cause.
+// It does not validate input (package audit has), does not make vectors (package embedding does),
+// and does not know HTTP. Every error that it returns satisfies errors.Is for the sentinel of
+// package audit that tells the caller what to do, and for context.Canceled or
+// context.DeadlineExceeded if one of them was the cause.
+//
+// Files are named for the operation (append, update, list, search), because most operations span
+// several tables. The statements are in queries, a file per table; internal/dbsqlc is generated
+// from them.
 package postgres

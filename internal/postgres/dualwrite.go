@@ -8,7 +8,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
-// reportDualWrites counts what became of the remediations among the entries. The other kinds have no vector of their own.
+// reportDualWrites counts the outcomes of the remediations among the entries: the writes that
+// consist of a record and a vector.
 func reportDualWrites(ctx context.Context, entries []audit.Entry, written []audit.Written, err error) {
 	invocation := telemetry.FromContext(ctx)
 	if invocation == nil {
@@ -18,13 +19,13 @@ func reportDualWrites(ctx context.Context, entries []audit.Entry, written []audi
 		if entry.Kind != audit.KindRemediation {
 			continue
 		}
-		became := audit.Written{Err: err}
+		outcome := audit.Written{Err: err}
 		if err == nil {
-			became = written[i]
+			outcome = written[i]
 		}
-		invocation.Add(telemetry.DualWrites, 1, dualWriteStatus(became))
-		if became.Err != nil {
-			invocation.Add(telemetry.DualWriteFailures, 1, failureReason(became.Err))
+		invocation.Add(telemetry.DualWrites, 1, dualWriteStatus(outcome))
+		if outcome.Err != nil {
+			invocation.Add(telemetry.DualWriteFailures, 1, failureReason(outcome.Err))
 		}
 	}
 }

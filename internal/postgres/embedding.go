@@ -12,8 +12,8 @@ import (
 // Vectors are vectors by signature ID, each as long as the dimensions of the store's model.
 type Vectors map[audit.ID][]float32
 
-// checkLengths rejects vectors of different lengths: they are sent concatenated and would be cut at the wrong offsets. The database
-// checks the length itself.
+// checkLengths rejects vectors of different lengths: they are sent concatenated and would be cut at
+// the wrong offsets. The database checks the length itself.
 func (v Vectors) checkLengths() error {
 	length := -1
 	for id, vector := range v {
@@ -25,10 +25,11 @@ func (v Vectors) checkLengths() error {
 	return nil
 }
 
-// Vector reads the vector of a signature in the store's model. It returns audit.ErrNotFound if there is none.
+// Vector reads the vector of a signature in the store's model. It returns audit.ErrNotFound if
+// there is none.
 func (s *Store) Vector(ctx context.Context, signature audit.ID) ([]float32, error) {
 	return retry(ctx, s, "read a vector", func(ctx context.Context) ([]float32, error) {
-		model, err := s.registered(ctx)
+		model, err := s.registeredModel(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -36,8 +37,8 @@ func (s *Store) Vector(ctx context.Context, signature audit.ID) ([]float32, erro
 	})
 }
 
-// AddVectors stores vectors of stored signatures and returns how many of them were missing. It blocks other writers, and they block
-// it, no longer than an append of the same signature does.
+// AddVectors stores vectors of stored signatures and returns how many of them were missing. It
+// blocks other writers, and they block it, no longer than an append of the same signature does.
 func (s *Store) AddVectors(ctx context.Context, vectors Vectors) (int64, error) {
 	if err := vectors.checkLengths(); err != nil {
 		return 0, err
@@ -62,8 +63,9 @@ func (s *Store) SignaturesStored(ctx context.Context, ids []audit.ID) ([]audit.I
 	})
 }
 
-// SignaturesPending returns at most limit signatures without a vector of the store's model, ordered by ID, starting after the given one;
-// the zero ID precedes all. It leaves out signatures of older normalizers: RenormalizeAlongside replaces them.
+// SignaturesPending returns at most limit signatures without a vector of the store's model, ordered
+// by ID, starting after the given one; the zero ID precedes all. It leaves out signatures of older
+// normalizers: AddRenormalizedSignatures replaces them.
 func (s *Store) SignaturesPending(ctx context.Context, after audit.ID, limit int) ([]audit.Signature, error) {
 	return retry(ctx, s, "look for signatures without a vector", func(ctx context.Context) ([]audit.Signature, error) {
 		rows, err := s.queries.SignaturePending(ctx, s.pool, dbsqlc.SignaturePendingParams{

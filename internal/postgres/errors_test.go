@@ -195,7 +195,7 @@ func resigning(id audit.ID) func(context.Context, tapped) error {
 				return err
 			}
 		}
-		for _, err := range s.SignedAs(ctx, id) {
+		for _, err := range s.RemediationsBySignature(ctx, id) {
 			if err != nil {
 				return err
 			}
@@ -203,7 +203,7 @@ func resigning(id audit.ID) func(context.Context, tapped) error {
 		_, resign := s.Renormalize(ctx, id, []postgres.Renormalized{{ID: 1, SignatureID: id}}, func(audit.ID) bool { return true })
 		_, left := s.ToRenormalize(ctx)
 		_, drop := s.DropSignatures(ctx, []audit.ID{id})
-		return errors.Join(s.RenormalizeAlongside(ctx, id, nil), s.RenormalizeIncident(ctx, id, id), resign, left, drop)
+		return errors.Join(s.AddRenormalizedSignatures(ctx, id, nil), s.RenormalizeIncident(ctx, id, id), resign, left, drop)
 	}
 }
 

@@ -16,7 +16,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/redact"
 )
 
-// tapped is a store whose every message goes through a tap, which fails the test for what RDS Proxy would pin on.
+// tapped is a store whose every message goes through a tap, which fails the test for what RDS Proxy
+// would pin on.
 type tapped struct {
 	*postgres.Store
 	Tap *postgrestest.Tap
@@ -132,7 +133,8 @@ func counts(tb testing.TB, db *postgrestest.Database) map[string]int {
 
 func pointer[T any](v T) *T { return &v }
 
-// unicode is text in the scripts that requirements name, and what JSON, SQL and COPY treat in a way of their own.
+// unicode is text in the scripts that requirements name, and what JSON, SQL and COPY treat in a way
+// of their own.
 const unicode = `قرص ممتلئ 磁盘已满 ดิสก์เต็ม 💾🔥 'quoted' "doubled" \back\slash {brace,null} $1 %s`
 
 // start is when the remediations of the fixtures begin.

@@ -130,7 +130,8 @@ func (a *attempt) insertRemediations(ctx context.Context, b batch) ([]dbsqlc.Rem
 	return rows, a.changes.confirmCreated(rows)
 }
 
-// signatureArrays holds each signature once, without those that are known to be stored, and the vectors of all of them, concatenated.
+// signatureArrays holds each signature once, without those that are known to be stored, and the
+// vectors of all of them, concatenated.
 type signatureArrays struct {
 	ids       []audit.ID
 	incidents []audit.ID
@@ -145,8 +146,8 @@ type signatureArrays struct {
 func (a *attempt) distinctSignatures(signatures []audit.Signature) signatureArrays {
 	// Empty arrays, not null: the statements take their length.
 	arrays := signatureArrays{
-		ids: []audit.ID{}, incidents: []audit.ID{}, texts: []string{}, terms: []string{}, counts: []string{}, lengths: []int32{},
-		vectorIDs: []audit.ID{}, vectors: []float32{},
+		ids: []audit.ID{}, incidents: []audit.ID{}, texts: []string{}, terms: []string{}, counts: []string{},
+		lengths: []int32{}, vectorIDs: []audit.ID{}, vectors: []float32{},
 	}
 	seen := make(map[audit.ID]bool, len(signatures))
 	for _, signature := range signatures {

@@ -55,9 +55,9 @@ func journal(tb testing.TB, db *postgrestest.Database) []journalRow {
 	return all
 }
 
-// checkJournal holds the journal to its promises: hashes that a reader can recompute, columns that say what the canonical
-// bytes say, exactly one creation for each row of the tables, and, when the changes are applied in the journal's order, the
-// very rows that the tables hold.
+// checkJournal holds the journal to its promises: hashes that a reader can recompute, columns that
+// say what the canonical bytes say, exactly one creation for each row of the tables, and, when the
+// changes are applied in the journal's order, the very rows that the tables hold.
 func checkJournal(tb testing.TB, db *postgrestest.Database) {
 	tb.Helper()
 	states := map[string]map[string]any{}

@@ -28,8 +28,9 @@ const (
 	planChildren     = 20_000 // and journal entries
 )
 
-// fill makes remediations as an installation of a year would have them: a few names, namespaces and clusters make up the most,
-// some values are rare, nearly all remediations are done. Indexes are made afterwards, which is faster.
+// fill makes remediations as an installation of a year would have them: a few names, namespaces and
+// clusters make up the most, some values are rare, nearly all remediations are done. Indexes are
+// made afterwards, which is faster.
 func fill(tb testing.TB, db *postgrestest.Database) {
 	tb.Helper()
 	// Those of the partitioned table are not to be dropped in a partition.
@@ -163,7 +164,8 @@ func (n node) all() []node {
 	return nodes
 }
 
-// plan explains the last statement of the name with the very parameters that it was sent with, unnamed like it.
+// plan explains the last statement of the name with the very parameters that it was sent with,
+// unnamed like it.
 func (p planner) plan(tb testing.TB, name string) []node {
 	tb.Helper()
 	for _, s := range slices.Backward(p.Tap.Statements()) {
@@ -212,9 +214,10 @@ func access(nodes []node) string {
 	return strings.Join(used, ", ")
 }
 
-// Every statement over a large table has a plan that uses its indexes, whatever the filters and the page. Not looked at here,
-// because to read the table from end to end is right: the total of a filter that leaves a large part of it, and
-// SignaturePending, which compares all signatures with all vectors.
+// Every statement over a large table has a plan that uses its indexes, whatever the filters and the
+// page. Not looked at here, because to read the table from end to end is right: the total of a
+// filter that leaves a large part of it, and SignaturePending, which compares all signatures with
+// all vectors.
 func TestPlans(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
@@ -283,8 +286,8 @@ func (p planner) checkCounts(t *testing.T, fields map[string][]audit.Filter) {
 	}
 }
 
-// checkSearches looks at both routes: along the HNSW index where nothing or little is filtered, else from the remediations to
-// the vectors.
+// checkSearches looks at both routes: along the HNSW index where nothing or little is filtered,
+// else from the remediations to the vectors.
 func (p planner) checkSearches(t *testing.T, fields map[string][]audit.Filter) {
 	t.Helper()
 	broad := map[string]audit.Filter{
@@ -359,8 +362,8 @@ func (p planner) checkLexical(t *testing.T, fields map[string][]audit.Filter) {
 	}
 }
 
-// checkFewOfMany searches with a filter that leaves so many remediations that the index is walked, and so few signatures, none
-// of them near, that the walk ends before it has found them.
+// checkFewOfMany searches with a filter that leaves so many remediations that the index is walked,
+// and so few signatures, none of them near, that the walk ends before it has found them.
 func checkFewOfMany(t *testing.T, db *postgrestest.Database) {
 	t.Helper()
 	const signatures = 60
@@ -434,8 +437,8 @@ func (p planner) checkReads(t *testing.T) {
 	}
 }
 
-// checkWrites looks at batches of what is new and of what is there. A batch may rightly read a table from end to end that is not
-// many times larger than itself, so they are small.
+// checkWrites looks at batches of what is new and of what is there. A batch may rightly read a
+// table from end to end that is not many times larger than itself, so they are small.
 func (p planner) checkWrites(t *testing.T) {
 	t.Helper()
 	pending := rows[string](t, p.URL, "SELECT remediation_id FROM remediation_audit WHERE phase = 'pending' ORDER BY id LIMIT 51")
@@ -481,7 +484,8 @@ func (p planner) checkWrites(t *testing.T) {
 	}
 }
 
-// checkResigning looks for old signatures where there are none, where there are some, and where all are old.
+// checkResigning looks for old signatures where there are none, where there are some, and where all
+// are old.
 func (p planner) checkResigning(t *testing.T) {
 	t.Helper()
 	for _, old := range []string{"false", "random() < 0.01", "true"} {
@@ -512,7 +516,7 @@ func (p planner) checkResigning(t *testing.T) {
 func (p planner) resign(t *testing.T, old audit.ID) {
 	t.Helper()
 	var all []postgres.Renormalized
-	for remediation, err := range p.SignedAs(t.Context(), old) {
+	for remediation, err := range p.RemediationsBySignature(t.Context(), old) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -521,7 +525,7 @@ func (p planner) resign(t *testing.T, old audit.ID) {
 	made := entry(t, minimal("made")).Signature
 	_, resign := p.Renormalize(t.Context(), old, all, func(audit.ID) bool { return true })
 	_, drop := p.DropSignatures(t.Context(), []audit.ID{old})
-	if err := errors.Join(p.RenormalizeAlongside(t.Context(), old, []audit.Signature{made}), p.RenormalizeIncident(t.Context(), old, made.IncidentID),
+	if err := errors.Join(p.AddRenormalizedSignatures(t.Context(), old, []audit.Signature{made}), p.RenormalizeIncident(t.Context(), old, made.IncidentID),
 		resign, drop); err != nil {
 		t.Fatal(err)
 	}

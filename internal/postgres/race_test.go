@@ -23,7 +23,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/signature"
 )
 
-// checkNoDeadlock closes the store and asks the server whether it ever had to break a deadlock in the database.
+// checkNoDeadlock closes the store and asks the server whether it ever had to break a deadlock in
+// the database.
 func checkNoDeadlock(t *testing.T, db *postgrestest.Database, store tapped) {
 	t.Helper()
 	// A session's counts are there when it has ended, at the latest.
@@ -91,8 +92,8 @@ func (s tapped) appendLater(t *testing.T, e ...audit.Entry) <-chan answer {
 	return answers
 }
 
-// The other transaction commits after the statement's snapshot was taken: its row is neither inserted nor visible to the
-// statement.
+// The other transaction commits after the statement's snapshot was taken: its row is neither
+// inserted nor visible to the statement.
 func TestLostRaces(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
@@ -188,7 +189,8 @@ func TestChildWhoseParentComesInTheMiddle(t *testing.T) {
 	checkJournal(t, db)
 }
 
-// Somebody reads the journal for long while the next months' partitions are made: nobody else waits for either.
+// Somebody reads the journal for long while the next months' partitions are made: nobody else waits
+// for either.
 func TestPartitionsAheadHoldNobodyUp(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
@@ -238,7 +240,8 @@ func writers(t *testing.T, db *postgrestest.Database, n int) tapped {
 	return openWith(t, postgres.Config{URL: db.WriterURL(), Model: postgrestest.Model, MaxConns: int32(n)})
 }
 
-// Everybody writes the same remediations, with the same signatures and vectors, in an order of their own.
+// Everybody writes the same remediations, with the same signatures and vectors, in an order of
+// their own.
 func TestConcurrentAppendsOfTheSame(t *testing.T) {
 	t.Parallel()
 	const goroutines, ids, rounds = 12, 40, 4
@@ -299,8 +302,9 @@ func TestConcurrentAppendsOfTheSame(t *testing.T) {
 	checkNoDeadlock(t, db, store)
 }
 
-// Everybody writes remediations of their own, by creations, by updates and by both in one batch, of incidents that are new to all
-// of them at the same time: signatures and vectors are what they meet at.
+// Everybody writes remediations of their own, by creations, by updates and by both in one batch, of
+// incidents that are new to all of them at the same time: signatures and vectors are what they meet
+// at.
 func TestConcurrentAppendsOfTheSameSignatures(t *testing.T) {
 	t.Parallel()
 	const goroutines, rounds, signatures = 12, 24, 16
@@ -341,9 +345,10 @@ func TestConcurrentAppendsOfTheSameSignatures(t *testing.T) {
 	checkNoDeadlock(t, db, store)
 }
 
-// newIncidents is a batch of a writer, in the given order of the round's signatures. There are rounds of creations, of updates, of
-// both in each batch, of creations with an update to the next signature, and of all four at the same time; and each with vectors and, as
-// when the provider is down, without.
+// newIncidents is a batch of a writer, in the given order of the round's signatures. There are
+// rounds of creations, of updates, of both in each batch, of creations with an update to the next
+// signature, and of all four at the same time; and each with vectors and, as when the provider is
+// down, without.
 func newIncidents(t *testing.T, writer, round int, order []int) ([]audit.Entry, postgres.Vectors) {
 	t.Helper()
 	kind := round % 5
@@ -377,8 +382,8 @@ func newIncidents(t *testing.T, writer, round int, order []int) ([]audit.Entry, 
 // spelled is a number in letters: a signature leaves digits out.
 func spelled(n int) string { return string(rune('a'+n/26%26)) + string(rune('a'+n%26)) }
 
-// Creations, updates that change signatures, and children of the same few remediations, alone and mixed in one batch, and
-// vectors that are made up for beside them.
+// Creations, updates that change signatures, and children of the same few remediations, alone and
+// mixed in one batch, and vectors that are made up for beside them.
 func TestConcurrentAppendsOfEverything(t *testing.T) {
 	t.Parallel()
 	const goroutines, rounds, ids = 12, 12, 6
@@ -418,7 +423,8 @@ func TestConcurrentAppendsOfEverything(t *testing.T) {
 	checkNoDeadlock(t, db, store)
 }
 
-// mixture is a batch of what all writers of a round want to write, in any order: some of it alone, some together.
+// mixture is a batch of what all writers of a round want to write, in any order: some of it alone,
+// some together.
 func mixture(t *testing.T, writer, round, ids int) ([]audit.Entry, postgres.Vectors) {
 	t.Helper()
 	var batch []audit.Entry

@@ -7,16 +7,17 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgres/internal/dbsqlc"
 )
 
-// Bounds of what one answer holds, so that memory does not grow with what is stored.
+// Limits of a result, so that memory does not grow with the stored data.
 const (
-	// PageBytes is how much free text the records of one page hold at the most; a page always has one record.
+	// PageBytes limits the free text of the records on a page, in bytes. A page always has at least
+	// one record.
 	PageBytes = 4 << 20
-	// ChildLimit and childBytes bound the children of each kind that come with a remediation.
+	// ChildLimit and childBytes limit the children of each kind that are read with a remediation.
 	ChildLimit = 1000
 	childBytes = 1 << 20
 )
 
-// Remediation reads one remediation. audit.ErrNotFound when there is none.
+// Remediation reads a remediation. It returns audit.ErrNotFound if there is none.
 func (s *Store) Remediation(ctx context.Context, remediationID string) (audit.Stored, error) {
 	return retry(ctx, s, "read a remediation", func(ctx context.Context) (audit.Stored, error) {
 		row, err := s.queries.RemediationGet(ctx, s.pool, dbsqlc.RemediationGetParams{RemediationID: remediationID})
@@ -24,7 +25,8 @@ func (s *Store) Remediation(ctx context.Context, remediationID string) (audit.St
 	})
 }
 
-// Children reads what belongs to a remediation, at most ChildLimit records and 1 MiB of free text of each kind.
+// Children reads what belongs to a remediation, at most ChildLimit records and 1 MiB of free text
+// of each kind.
 func (s *Store) Children(ctx context.Context, remediationID string) (audit.Children, error) {
 	return retry(ctx, s, "read the children of a remediation", func(ctx context.Context) (audit.Children, error) {
 		var children audit.Children
@@ -75,8 +77,8 @@ func noteTruncated(children *audit.Children, kind audit.Kind, hasMore bool) {
 	}
 }
 
-// firstPage converts at most limit rows to a page. The statement asks for limit+1 rows; fetched is the number of rows it found before
-// cutting them to the byte budget.
+// firstPage converts at most limit rows to a page. The statement asks for limit+1 rows; fetched is
+// the number of rows it found before cutting them to the byte budget.
 func firstPage[R, T any](rows []R, limit int, fetched func(R) int64, convert func(R) T) audit.Page[T] {
 	page := audit.Page[T]{Data: make([]T, 0, min(len(rows), limit))}
 	for _, row := range rows[:min(len(rows), limit)] {
@@ -84,22 +86,4 @@ func firstPage[R, T any](rows []R, limit int, fetched func(R) int64, convert fun
 	}
 	page.HasMore = len(rows) > 0 && fetched(rows[0]) > int64(len(page.Data))
 	return page
-}
-
-// History reads a page of a remediation's journal, from the beginning or after a position. It returns audit.ErrNotFound if the
-// remediation does not exist.
-func (s *Store) History(
-	ctx context.Context, remediationID string, limit int, after *audit.HistoryPosition,
-) (audit.Page[audit.HistoryEntry], error) {
-	params := dbsqlc.AuditEventHistoryParams{RemediationID: remediationID, PageSize: int64(limit) + 1, Budget: PageBytes}
-	if after != nil {
-		params.AfterTime, params.AfterID = &after.RecordedAt, &after.EventID
-	}
-	return retry(ctx, s, "read the history of a remediation", func(ctx context.Context) (audit.Page[audit.HistoryEntry], error) {
-		rows, err := s.queries.AuditEventHistory(ctx, s.pool, params)
-		if err == nil && len(rows) == 0 && after == nil {
-			err = audit.ErrNotFound
-		}
-		return firstPage(rows, limit, func(r dbsqlc.AuditEventHistoryRow) int64 { return r.Fetched }, historyEntry), err
-	})
 }

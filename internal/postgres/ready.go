@@ -13,66 +13,72 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 )
 
-// The oldest versions that are known to be right: PostgreSQL 16; pgvector 0.8.2 (before it, parallel HNSW builds can overflow).
+// The oldest supported versions: PostgreSQL 16, and pgvector 0.8.2, since parallel HNSW builds of
+// older ones can overflow.
 const (
 	minServer   = 160000
 	minPgvector = "0.8.2"
 )
 
-// Check is what readiness found out about one dependency. Err is nil when it is as it must be.
+var errNotChecked = errors.New("not checked")
+
+// Check is the result of a readiness check of one dependency.
 type Check struct {
 	Name string
 	Err  error
 }
 
-// Ready checks, in one round trip, the server and its version, pgvector and its version, and whether the schema is at least the one
-// this build was written for. It tries once, so that the answer is about now;
-// twice where the password is refused, because a request would too.
+// Ready checks, in one round trip, the versions of the server and of pgvector, and that the schema
+// is at least the version this build needs. It does not retry, so that the result is current,
+// except after a refused password, which a request retries too.
 func (s *Store) Ready(ctx context.Context, schema int64) []Check {
 	version, err := s.queries.Version(ctx, s.pool)
 	if access.Refused(err) {
 		version, err = s.queries.Version(ctx, s.pool)
 	}
-	var server *pgconn.PgError
+	server, isServerError := errors.AsType[*pgconn.PgError](err)
 	switch {
 	case err == nil:
-	case errors.As(err, &server) && server.Code == "42883":
+	case isServerError && server.Code == "42883": // no such function: the schema precedes it
 		return []Check{
 			{Name: "postgresql"},
 			{Name: "pgvector"},
 			{Name: "schema", Err: fmt.Errorf("older than version %d; run the migrations", schema)},
 		}
 	default:
-		// Whatever it is, nothing can be done with this database now; the reason is for the log.
-		err = fmt.Errorf("%w: %w", audit.ErrUnavailable, translate(ctx, "ask for versions", err))
-		unknown := errors.New("not checked")
-		return []Check{{Name: "postgresql", Err: err}, {Name: "pgvector", Err: unknown}, {Name: "schema", Err: unknown}}
+		// The database cannot be used, whatever the reason, which is for the log.
+		err = fmt.Errorf("%w: %w", audit.ErrUnavailable, translate(ctx, "read the versions", err))
+		return []Check{
+			{Name: "postgresql", Err: err},
+			{Name: "pgvector", Err: errNotChecked},
+			{Name: "schema", Err: errNotChecked},
+		}
 	}
 	return []Check{
-		{Name: "postgresql", Err: atLeast(int64(version.Server), minServer)},
-		{Name: "pgvector", Err: pgvectorFit(version.Pgvector)},
-		{Name: "schema", Err: atLeast(version.SchemaVersion, schema)},
+		{Name: "postgresql", Err: checkAtLeast(int64(version.Server), minServer)},
+		{Name: "pgvector", Err: checkPgvector(version.Pgvector)},
+		{Name: "schema", Err: checkAtLeast(version.SchemaVersion, schema)},
 	}
 }
 
-func atLeast(have, want int64) error {
+func checkAtLeast(have, want int64) error {
 	if have < want {
 		return fmt.Errorf("version %d, at least %d is needed", have, want)
 	}
 	return nil
 }
 
-func pgvectorFit(version string) error {
+func checkPgvector(version string) error {
 	if version == "" {
 		return errors.New("not installed")
 	}
-	if olderVersion(version, minPgvector) {
+	if isOlderVersion(version, minPgvector) {
 		return fmt.Errorf("version %s, at least %s is needed", version, minPgvector)
 	}
 	return nil
 }
 
-func olderVersion(have, want string) bool {
+func isOlderVersion(have, want string) bool {
 	haveParts, wantParts := strings.Split(have, "."), strings.Split(want, ".")
 	for i, part := range wantParts {
 		if i >= len(haveParts) {

@@ -11,18 +11,21 @@ import (
 	"github.com/datastorage-service/datastorage/internal/signature"
 )
 
-// signedPage is how many signatures, or remediations of one, are read at a time, the latter with no more than PageBytes of text.
-const signedPage = 200
+// renormalizePage is the number of signatures, or remediations of a signature, read at a time.
+// PageBytes limits the latter as well.
+const renormalizePage = 200
 
-// OldSignatures walks the signatures of normalizers before signature.Version, a page at a time: those that remediations have, which are to be
-// signed anew, or those that none has. What changes meanwhile may be met or not. The walk ends after an error.
+// OldSignatures iterates over the signatures of earlier normalizers than signature.Version, page by
+// page: the used ones, which remediations refer to, or the unused ones. Concurrent changes may or
+// may not be seen. The iteration ends after an error.
 func (s *Store) OldSignatures(ctx context.Context, used bool) iter.Seq2[audit.ID, error] {
 	return func(yield func(audit.ID, error) bool) {
 		var last dbsqlc.SignatureOldRow
 		for {
-			page, err := retry(ctx, s, "look for old signatures", func(ctx context.Context) ([]dbsqlc.SignatureOldRow, error) {
+			page, err := retry(ctx, s, "list old signatures", func(ctx context.Context) ([]dbsqlc.SignatureOldRow, error) {
 				return s.queries.SignatureOld(ctx, s.pool, dbsqlc.SignatureOldParams{
-					Normalizer: signature.Version, AfterNormalizer: last.Normalizer, AfterID: last.ID, PageSize: signedPage,
+					Normalizer: signature.Version, AfterNormalizer: last.Normalizer, AfterID: last.ID,
+					PageSize: renormalizePage,
 				})
 			})
 			if err != nil {
@@ -34,32 +37,34 @@ func (s *Store) OldSignatures(ctx context.Context, used bool) iter.Seq2[audit.ID
 					return
 				}
 			}
-			if len(page) < signedPage {
+			if len(page) < renormalizePage {
 				return
 			}
 		}
 	}
 }
 
-// SignedAs walks the remediations that have a signature, newest first, a page at a time, with ID, UpdatedAt, StartTime and what signatures are
-// made of, and no more. The walk ends after an error.
-func (s *Store) SignedAs(ctx context.Context, signature audit.ID) iter.Seq2[audit.Stored, error] {
+// RemediationsBySignature iterates over the remediations that refer to a signature, newest first,
+// page by page. They have ID, UpdatedAt, StartTime and the fields that signatures are made of. The
+// iteration ends after an error.
+func (s *Store) RemediationsBySignature(ctx context.Context, signature audit.ID) iter.Seq2[audit.Stored, error] {
 	return func(yield func(audit.Stored, error) bool) {
-		params := dbsqlc.RemediationSignedParams{SignatureID: signature, PageSize: signedPage, Budget: PageBytes}
+		params := dbsqlc.RemediationSignedParams{SignatureID: signature, PageSize: renormalizePage, Budget: PageBytes}
 		for {
-			page, err := retry(ctx, s, "read what is signed", func(ctx context.Context) ([]dbsqlc.RemediationSignedRow, error) {
-				return s.queries.RemediationSigned(ctx, s.pool, params)
-			})
+			page, err := retry(ctx, s, "read the remediations of a signature",
+				func(ctx context.Context) ([]dbsqlc.RemediationSignedRow, error) {
+					return s.queries.RemediationSigned(ctx, s.pool, params)
+				})
 			if err != nil {
 				yield(audit.Stored{}, err)
 				return
 			}
 			for _, row := range page {
-				if !yield(signedRow(signature, row), nil) {
+				if !yield(renormalizableRemediation(signature, row), nil) {
 					return
 				}
 			}
-			if len(page) == 0 || int64(len(page)) == page[0].Fetched && page[0].Fetched < signedPage {
+			if len(page) == 0 || int64(len(page)) == page[0].Fetched && page[0].Fetched < renormalizePage {
 				return
 			}
 			last := page[len(page)-1]
@@ -68,24 +73,25 @@ func (s *Store) SignedAs(ctx context.Context, signature audit.ID) iter.Seq2[audi
 	}
 }
 
-func signedRow(signature audit.ID, row dbsqlc.RemediationSignedRow) audit.Stored {
+func renormalizableRemediation(signature audit.ID, row dbsqlc.RemediationSignedRow) audit.Stored {
 	return audit.Stored{
 		ID: row.ID, SignatureID: signature, UpdatedAt: row.UpdatedAt,
 		Remediation: audit.Remediation{
-			Name: row.Name, ActionType: row.ActionType, TargetResource: row.TargetResource, ErrorMessage: row.ErrorMessage,
-			WorkflowYAML: row.WorkflowYaml, StartTime: row.StartTime,
+			Name: row.Name, ActionType: row.ActionType, TargetResource: row.TargetResource,
+			ErrorMessage: row.ErrorMessage, WorkflowYAML: row.WorkflowYaml, StartTime: row.StartTime,
 		},
 	}
 }
 
-// RenormalizeAlongside stores signatures that are to take the place of an old one, in one transaction. Those of its text get its vectors. No search
-// finds them until a remediation has them.
-func (s *Store) RenormalizeAlongside(ctx context.Context, old audit.ID, signatures []audit.Signature) error {
+// AddRenormalizedSignatures stores the signatures that will replace an old one, in one transaction.
+// Those with the old one's text get its vectors. No search finds them until a remediation refers to
+// them.
+func (s *Store) AddRenormalizedSignatures(ctx context.Context, old audit.ID, signatures []audit.Signature) error {
 	var arrays signatureArrays
 	for _, signature := range signatures {
 		arrays.add(signature)
 	}
-	_, err := retry(ctx, s, "sign beside", func(ctx context.Context) (struct{}, error) {
+	_, err := retry(ctx, s, "store renormalized signatures", func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, s.queries.SignatureBeside(ctx, s.pool, dbsqlc.SignatureBesideParams{
 			Old: old, Normalizer: signature.Version, Analyzer: lexical.Analyzer,
 			Ids: arrays.ids, Incidents: arrays.incidents, Texts: arrays.texts, Terms: arrays.terms, Counts: arrays.counts,
@@ -95,8 +101,8 @@ func (s *Store) RenormalizeAlongside(ctx context.Context, old audit.ID, signatur
 	return err
 }
 
-// RenormalizeIncident says which incident an old signature's remediations belong to, so that they are found together with those that have their
-// new signature already.
+// RenormalizeIncident sets the incident of an old signature, so that its remediations are found
+// together with those that already have their new signature.
 func (s *Store) RenormalizeIncident(ctx context.Context, old, incident audit.ID) error {
 	_, err := retry(ctx, s, "set the incident of an old signature", func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, s.queries.SignatureSetIncident(ctx, s.pool, dbsqlc.SignatureSetIncidentParams{
@@ -106,31 +112,33 @@ func (s *Store) RenormalizeIncident(ctx context.Context, old, incident audit.ID)
 	return err
 }
 
-// Renormalized is a remediation and the signature that it is to have.
+// Renormalized is a remediation with its new signature.
 type Renormalized struct {
 	ID int64
-	// UpdatedAt is the remediation's when it was signed.
+	// UpdatedAt is the remediation's at the time its signature was made.
 	UpdatedAt   time.Time
 	SignatureID audit.ID
 }
 
-// RenormalizeCounts is what became of remediations that were to have new signatures.
+// RenormalizeCounts are the outcomes of remediations to renormalize.
 type RenormalizeCounts struct {
-	// Renormalized have theirs.
+	// Renormalized is the number of remediations that refer to their new signature now.
 	Renormalized int
-	// Overtaken were updated or signed since they were read.
+	// Overtaken is the number of remediations that were updated or renormalized since they were
+	// read.
 	Overtaken int
-	// Waiting counts the new signatures that have no vector of the active model yet. Their remediations stay as they are until then, as
-	// semantic search would lose them.
+	// Waiting is the number of new signatures without a vector of the active model. Their
+	// remediations keep the old signature until then, since semantic search would not find them.
 	Waiting int
 }
 
-// Renormalize gives remediations their new signatures in place of an old one, in one transaction. A signature that refused names will not have a
-// vector, and is not waited for. Of what else the remediations have, UpdatedAt included, nothing changes, and the journal has no entry of it.
+// Renormalize replaces an old signature of remediations with their new ones, in one transaction. It
+// does not wait for the vector of a signature that refused reports, which will never have one. It
+// changes nothing else, not even UpdatedAt, and adds no journal entry.
 func (s *Store) Renormalize(
 	ctx context.Context, old audit.ID, remediations []Renormalized, refused func(audit.ID) bool,
 ) (RenormalizeCounts, error) {
-	ready, waiting, err := s.readyToHave(ctx, remediations, refused)
+	ready, waiting, err := s.readySignatures(ctx, remediations, refused)
 	if err != nil {
 		return RenormalizeCounts{}, err
 	}
@@ -146,15 +154,16 @@ func (s *Store) Renormalize(
 	if len(params.Ids) == 0 {
 		return counts, nil
 	}
-	resigned, err := retry(ctx, s, "sign anew", func(ctx context.Context) (int64, error) {
+	updated, err := retry(ctx, s, "renormalize remediations", func(ctx context.Context) (int64, error) {
 		return s.queries.RemediationRenormalize(ctx, s.pool, params)
 	})
-	counts.Renormalized, counts.Overtaken = int(resigned), len(params.Ids)-int(resigned)
+	counts.Renormalized, counts.Overtaken = int(updated), len(params.Ids)-int(updated)
 	return counts, err
 }
 
-// readyToHave are the signatures that the remediations may have now, and how many others there are.
-func (s *Store) readyToHave(
+// readySignatures returns the new signatures that remediations may refer to now, and the number of
+// the others.
+func (s *Store) readySignatures(
 	ctx context.Context, remediations []Renormalized, refused func(audit.ID) bool,
 ) (ready map[audit.ID]bool, waiting int, err error) {
 	var params dbsqlc.SignatureReadyParams
@@ -169,7 +178,7 @@ func (s *Store) readyToHave(
 			params.Refused = append(params.Refused, r.SignatureID)
 		}
 	}
-	found, err := retry(ctx, s, "look which signatures are ready", func(ctx context.Context) ([]audit.ID, error) {
+	found, err := retry(ctx, s, "check which signatures are ready", func(ctx context.Context) ([]audit.ID, error) {
 		return s.queries.SignatureReady(ctx, s.pool, params)
 	})
 	ready = make(map[audit.ID]bool, len(found))
@@ -179,15 +188,17 @@ func (s *Store) readyToHave(
 	return ready, len(seen) - len(found), err
 }
 
-// ToRenormalize counts the remediations whose signature is an old one.
+// ToRenormalize counts the remediations that refer to an old signature.
 func (s *Store) ToRenormalize(ctx context.Context) (int64, error) {
-	return retry(ctx, s, "count what is to be signed anew", func(ctx context.Context) (int64, error) {
-		return s.queries.RemediationCountOld(ctx, s.pool, dbsqlc.RemediationCountOldParams{Normalizer: signature.Version})
+	return retry(ctx, s, "count remediations to renormalize", func(ctx context.Context) (int64, error) {
+		params := dbsqlc.RemediationCountOldParams{Normalizer: signature.Version}
+		return s.queries.RemediationCountOld(ctx, s.pool, params)
 	})
 }
 
-// DropSignatures removes those of the signatures that are old and that no remediation has, with their vectors and terms, in one transaction,
-// and answers how many. Those that a write is busy with stay.
+// DropSignatures removes the old ones among the signatures that no remediation refers to, with
+// their vectors and terms, in one transaction, and returns how many. It skips those that a
+// concurrent write has locked.
 func (s *Store) DropSignatures(ctx context.Context, ids []audit.ID) (int64, error) {
 	return retry(ctx, s, "drop old signatures", func(ctx context.Context) (int64, error) {
 		return s.queries.SignatureDrop(ctx, s.pool, dbsqlc.SignatureDropParams{Ids: ids, Normalizer: signature.Version})

@@ -16,8 +16,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
-// signedBefore is an entry as a function of normalizer 1 makes it. The store takes the number from this code, which none of what follows
-// looks at but signature_drop: it is told a newer one.
+// signedBefore is an entry as a function of normalizer 1 makes it. The store takes the number from
+// this code, which none of what follows looks at but signature_drop: it is told a newer one.
 func signedBefore(t *testing.T, record *audit.Remediation) audit.Entry {
 	t.Helper()
 	e := entry(t, record)
@@ -36,8 +36,9 @@ func about(id, message string) *audit.Remediation {
 	return record
 }
 
-// A service of a newer normalizer drops a signature at the moment in which this one writes it: it had no remediation, so the drop is right, and
-// the write, which waits for it, is sent again. Whether this store remembers the signature to be stored makes no difference.
+// A service of a newer normalizer drops a signature at the moment in which this one writes it: it
+// had no remediation, so the drop is right, and the write, which waits for it, is sent again.
+// Whether this store remembers the signature to be stored makes no difference.
 func TestDropBesideWrites(t *testing.T) {
 	t.Parallel()
 	writes := map[string]func(t *testing.T) []audit.Entry{
@@ -188,7 +189,7 @@ func TestDropBesideVectors(t *testing.T) {
 func (s tapped) read(tb testing.TB, old, next audit.ID) []postgres.Renormalized {
 	tb.Helper()
 	var all []postgres.Renormalized
-	for remediation, err := range s.SignedAs(tb.Context(), old) {
+	for remediation, err := range s.RemediationsBySignature(tb.Context(), old) {
 		if err != nil {
 			tb.Error(err)
 			return nil
@@ -198,8 +199,8 @@ func (s tapped) read(tb testing.TB, old, next audit.ID) []postgres.Renormalized 
 	return all
 }
 
-// Remediations that are updated after they were read are left as they are, also by an update that was under way; so are those whose new
-// signature has no vector, unless that was refused.
+// Remediations that are updated after they were read are left as they are, also by an update that
+// was under way; so are those whose new signature has no vector, unless that was refused.
 func TestResign(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
@@ -247,7 +248,8 @@ func TestResign(t *testing.T) {
 	check("read again", postgres.RenormalizeCounts{Renormalized: 1}, store.read(t, old.ID, next.ID), never)
 }
 
-// Batches of updates, in any order, meet remediations that are signed anew there and back by several at once: nobody has to be sacrificed.
+// Batches of updates, in any order, meet remediations that are signed anew there and back by
+// several at once: nobody has to be sacrificed.
 func TestConcurrentResigning(t *testing.T) {
 	t.Parallel()
 	const ids, rounds = 60, 30
@@ -317,7 +319,8 @@ func TestDaysStayCounted(t *testing.T) {
 		t.Errorf("%d days counted anew after the status changed, want 1", n)
 	}
 	for sql, want := range map[string]int{
-		// Both days of one that moves, those of rows that are others by their ids, and none for nothing.
+		// Both days of one that moves, those of rows that are others by their ids, and none for
+		// nothing.
 		"UPDATE remediation_audit SET start_time = start_time + interval '1 day' WHERE remediation_id = '1'": 2,
 		"UPDATE remediation_audit SET id = id + 1000":                                                        2,
 		"UPDATE remediation_audit SET severity = severity, actor = 'b'":                                      0,

@@ -22,7 +22,7 @@ func storedRemediation(row dbsqlc.RemediationAudit) audit.Stored {
 			Phase:            audit.Phase(row.Phase),
 			Status:           audit.Status(row.Status),
 			StartTime:        row.StartTime.UTC(),
-			EndTime:          utc(row.EndTime),
+			EndTime:          utcTime(row.EndTime),
 			DurationMS:       row.DurationMs,
 			ErrorMessage:     row.ErrorMessage,
 			WorkflowYAML:     row.WorkflowYaml,
@@ -62,7 +62,7 @@ func storedWorkflow(row dbsqlc.WorkflowListRow) audit.StoredWorkflow {
 			TotalSteps:     int64(row.TotalSteps),
 			CompletedSteps: int64(row.CompletedSteps),
 			StartTime:      row.StartTime.UTC(),
-			EndTime:        utc(row.EndTime),
+			EndTime:        utcTime(row.EndTime),
 			Metadata:       audit.Metadata(row.Metadata),
 		},
 		Actor:     row.Actor,
@@ -81,7 +81,7 @@ func storedExecution(row dbsqlc.ExecutionListRow) audit.StoredExecution {
 			ClusterName:     row.ClusterName,
 			Success:         row.Success,
 			StartTime:       row.StartTime.UTC(),
-			EndTime:         utc(row.EndTime),
+			EndTime:         utcTime(row.EndTime),
 			ExecutionTimeMS: row.ExecutionTimeMs,
 			ErrorMessage:    row.ErrorMessage,
 			Metadata:        audit.Metadata(row.Metadata),
@@ -121,7 +121,7 @@ func incidentEvent(row dbsqlc.IncidentEventListRow) audit.IncidentEvent {
 	return event
 }
 
-func utc(t *time.Time) *time.Time {
+func utcTime(t *time.Time) *time.Time {
 	if t == nil {
 		return nil
 	}

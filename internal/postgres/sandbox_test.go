@@ -22,7 +22,8 @@ import (
 // sandboxVariable makes this test binary a function's process: it holds the database's URL.
 const sandboxVariable = "DATASTORAGE_TEST_SANDBOX"
 
-// runSandbox writes a remediation for each id on its standard input, and answers each with a line: "stored", or why not.
+// runSandbox writes a remediation for each id on its standard input, and answers each with a line:
+// "stored", or why not.
 func runSandbox(ctx context.Context, url string, in io.Reader, out io.Writer) error {
 	store, err := postgres.Open(ctx, postgres.Config{URL: url, MaxConns: 2})
 	if err != nil {
@@ -114,8 +115,9 @@ func (s *sandbox) signal(signal os.Signal) {
 	}
 }
 
-// TestFrozenSandbox stops a process between two requests, as Lambda freezes a sandbox, and does to its connections what can happen meanwhile.
-// It wakes up without knowing: the next request is answered, and nothing is written twice.
+// TestFrozenSandbox stops a process between two requests, as Lambda freezes a sandbox, and does to
+// its connections what can happen meanwhile. It wakes up without knowing: the next request is
+// answered, and nothing is written twice.
 func TestFrozenSandbox(t *testing.T) {
 	t.Parallel()
 	for name, happens := range map[string]func(*testing.T, *postgrestest.Tap, *postgrestest.Database){

@@ -37,7 +37,7 @@ func (s *Store) Nearest(ctx context.Context, vector []float32, f audit.Filter, l
 // searchNearest is Nearest with the route decided: exact, or by the HNSW index.
 func (s *Store) searchNearest(ctx context.Context, vector []float32, f audit.Filter, exact bool, limit int) ([]Nearest, error) {
 	return retry(ctx, s, "search", func(ctx context.Context) ([]Nearest, error) {
-		model, err := s.registered(ctx)
+		model, err := s.registeredModel(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -54,7 +54,7 @@ func (s *Store) searchNearest(ctx context.Context, vector []float32, f audit.Fil
 		}
 		if err == nil && len(rows) == 0 {
 			// A model that was dropped meanwhile has no vectors either.
-			err = s.stillRegistered(ctx, model)
+			err = s.checkStillRegistered(ctx, model)
 		}
 		nearest := make([]Nearest, len(rows))
 		for i, row := range rows {
@@ -131,7 +131,7 @@ func (s *Store) Candidates(ctx context.Context, signatures []audit.ID, vector []
 	return retry(ctx, s, "read candidates", func(ctx context.Context) ([]Candidate, error) {
 		params := dbsqlc.SearchCandidatesParams{Query: vector, Ids: signatures}
 		if vector != nil {
-			model, err := s.registered(ctx)
+			model, err := s.registeredModel(ctx)
 			if err != nil {
 				return nil, err
 			}
@@ -156,7 +156,7 @@ func (s *Store) Candidates(ctx context.Context, signatures []audit.ID, vector []
 // map is empty if the example has none.
 func (s *Store) Alike(ctx context.Context, example audit.ID, signatures []audit.ID) (map[audit.ID]float64, error) {
 	return retry(ctx, s, "compare candidates", func(ctx context.Context) (map[audit.ID]float64, error) {
-		model, err := s.registered(ctx)
+		model, err := s.registeredModel(ctx)
 		if err != nil {
 			return nil, err
 		}

@@ -11,41 +11,41 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
-// tracer reports every statement by its name. The store sends no pgx batches, so there is nothing else to trace.
+// tracer reports every statement by its name. The store does not send pgx batches.
 type tracer struct{}
 
-// underWay is the context's key of the statement that is.
-type underWay struct{}
+// statementKey is the context key of the statement in progress.
+type statementKey struct{}
 
 type statement struct {
 	name string
 	span telemetry.Span
 }
 
-// TraceQueryStart begins a statement.
+// TraceQueryStart starts the span of a statement.
 func (tracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
 	if telemetry.FromContext(ctx) == nil {
 		return ctx
 	}
 	name := statementName(data.SQL)
-	return context.WithValue(ctx, underWay{}, &statement{name: name, span: telemetry.StartStatement(ctx, name)})
+	return context.WithValue(ctx, statementKey{}, &statement{name: name, span: telemetry.StartStatement(ctx, name)})
 }
 
-// TraceQueryEnd ends it, when its rows are read.
+// TraceQueryEnd ends the span, after the last row was read, and records the latency.
 func (tracer) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryEndData) {
-	of, ok := ctx.Value(underWay{}).(*statement)
+	traced, ok := ctx.Value(statementKey{}).(*statement)
 	if !ok {
 		return
 	}
-	took := of.span.End(data.Err).Seconds()
+	took := traced.span.End(data.Err).Seconds()
 	telemetry.Observe(ctx, telemetry.PostgresLatency, took)
-	if ofVectors(of.name) {
+	if isVectorStatement(traced.name) {
 		telemetry.Observe(ctx, telemetry.VectorDBLatency, took)
 	}
 }
 
-// statementName is the name that sqlc writes before a statement's text, or what a transaction's own statements are: begin, commit,
-// rollback. The text of any other is not told.
+// statementName returns the name that sqlc writes before a statement, or the statement itself for
+// begin, commit and rollback. It never returns other SQL.
 func statementName(sql string) string {
 	if rest, ok := strings.CutPrefix(sql, "-- name: "); ok {
 		name, _, _ := strings.Cut(rest, " ")
@@ -58,7 +58,8 @@ func statementName(sql string) string {
 	return telemetry.Other
 }
 
-// timeVectors times a write that stores vectors beside records, from now until the function it answers is called.
+// timeVectors measures a write that stores vectors along with records, from now until the returned
+// function is called.
 func timeVectors(ctx context.Context, vectors []audit.ID) func() {
 	started := time.Now()
 	return func() {
@@ -68,10 +69,12 @@ func timeVectors(ctx context.Context, vectors []audit.ID) func() {
 	}
 }
 
-// ofVectors reports whether a statement is about vectors alone; of those that store some beside records, timeVectors knows.
-func ofVectors(name string) bool {
+// isVectorStatement reports whether a statement reads or writes vectors only. timeVectors measures
+// those that write vectors along with records.
+func isVectorStatement(name string) bool {
 	switch name {
-	case "SearchNearest", "SearchCandidates", "SearchAlike", "SignatureStored", "SignaturePending", "EmbeddingGet", "EmbeddingInsert":
+	case "SearchNearest", "SearchCandidates", "SearchAlike",
+		"SignatureStored", "SignaturePending", "EmbeddingGet", "EmbeddingInsert":
 		return true
 	}
 	return false

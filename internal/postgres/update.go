@@ -16,8 +16,9 @@ import (
 	"github.com/datastorage-service/datastorage/internal/signature"
 )
 
-// errOvertaken is returned if another writer created a remediation after this transaction had looked for it. The next attempt finds and
-// locks it. To lock it now would break the order of locks.
+// errOvertaken is returned if another writer created a remediation after this transaction had
+// looked for it. The next attempt finds and locks it. To lock it now would break the order of
+// locks.
 var errOvertaken = fmt.Errorf("%w: another writer created the remediation of an update", audit.ErrUnavailable)
 
 // changes collects what the updates of an append change.
@@ -28,14 +29,15 @@ type changes struct {
 	states map[string]*audit.Stored
 	// signatures are those of the changed remediations that got another signature.
 	signatures map[string]audit.Signature
-	// assumed are the states of remediations that this transaction has yet to create, by the event ID of the creation.
+	// assumed are the states of remediations that this transaction has yet to create, by the event
+	// ID of the creation.
 	assumed map[audit.ID]*audit.Stored
 }
 
 func (c *changes) newSignatures() []audit.Signature { return slices.Collect(maps.Values(c.signatures)) }
 
-// applyUpdates locks and reads the remediations to update and applies the updates in memory, several of one remediation one after the
-// other.
+// applyUpdates locks and reads the remediations to update and applies the updates in memory,
+// several of one remediation one after the other.
 func (a *attempt) applyUpdates(ctx context.Context) error {
 	indexes := indexesOfKind(audit.KindUpdate, a.entries)
 	if len(indexes) == 0 {
@@ -78,8 +80,9 @@ func (a *attempt) lockRemediations(ctx context.Context, indexes []int) (map[stri
 	return states, nil
 }
 
-// assumeCreated adds the states of remediations that are not stored yet and that this append creates. Of two creations of one remediation
-// the first is written. confirmCreated verifies the assumption.
+// assumeCreated adds the states of remediations that are not stored yet and that this append
+// creates. Of two creations of one remediation the first is written. confirmCreated verifies the
+// assumption.
 func (a *attempt) assumeCreated(updates []int) {
 	missing := map[string]bool{}
 	for _, index := range updates {
@@ -98,7 +101,8 @@ func (a *attempt) assumeCreated(updates []int) {
 	}
 }
 
-// confirmCreated verifies that the remediations assumed by assumeCreated were created, and sets their IDs.
+// confirmCreated verifies that the remediations assumed by assumeCreated were created, and sets
+// their IDs.
 func (c *changes) confirmCreated(rows []dbsqlc.RemediationAppendRow) error {
 	for _, row := range rows {
 		if state, ok := c.assumed[row.SentEventID]; ok {
@@ -112,8 +116,9 @@ func (c *changes) confirmCreated(rows []dbsqlc.RemediationAppendRow) error {
 	return nil
 }
 
-// applyUpdate applies an update to the state in place. The entry's time is moved after the state's, so that a remediation's journal is in
-// the order of its changes even if the clocks of two functions differ.
+// applyUpdate applies an update to the state in place. The entry's time is moved after the state's,
+// so that a remediation's journal is in the order of its changes even if the clocks of two
+// functions differ.
 func (c *changes) applyUpdate(entry audit.Entry, state *audit.Stored) audit.Written {
 	update, ok := entry.Record.(*audit.Update)
 	if !ok {
@@ -141,8 +146,8 @@ func (c *changes) applyUpdate(entry audit.Entry, state *audit.Stored) audit.Writ
 	}}
 }
 
-// acceptRedelivered turns the conflict of an update into a replay if the same content was accepted before, earlier in this append or in
-// the journal.
+// acceptRedelivered turns the conflict of an update into a replay if the same content was accepted
+// before, earlier in this append or in the journal.
 func (a *attempt) acceptRedelivered(ctx context.Context, indexes []int) error {
 	var conflicts []int
 	var params dbsqlc.AuditEventUpdatesAcceptedParams
@@ -239,8 +244,8 @@ func (c *changes) encodeStates() ([]byte, error) {
 	for i, id := range ids {
 		state := c.states[id]
 		states[i] = updatedState{
-			RemediationID: id, Phase: state.Phase, Status: state.Status, EndTime: state.EndTime, DurationMS: state.DurationMS,
-			ErrorMessage: state.ErrorMessage, WorkflowYAML: state.WorkflowYAML, Metadata: state.Metadata,
+			RemediationID: id, Phase: state.Phase, Status: state.Status, EndTime: state.EndTime,
+			DurationMS: state.DurationMS, ErrorMessage: state.ErrorMessage, WorkflowYAML: state.WorkflowYAML, Metadata: state.Metadata,
 			SignatureID: state.SignatureID.String(), UpdatedAt: state.UpdatedAt,
 		}
 	}

@@ -316,8 +316,9 @@ func TestConcurrentUpdatesAreJournaledInTheOrderOfChanges(t *testing.T) {
 	checkNoDeadlock(t, db, store)
 }
 
-// TestRedeliveredUpdates shows that an update which was accepted before, by the journal or earlier in the same append, is no conflict when
-// it is delivered again after others, whoever sends it; and that every other conflict remains one.
+// TestRedeliveredUpdates shows that an update which was accepted before, by the journal or earlier
+// in the same append, is no conflict when it is delivered again after others, whoever sends it; and
+// that every other conflict remains one.
 func TestRedeliveredUpdates(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
@@ -382,8 +383,9 @@ func TestRedeliveredUpdates(t *testing.T) {
 	checkJournal(t, db)
 }
 
-// TestUpdatesOfARemediationCreatedWithThem shows that a remediation and its updates, in any order of the batch, are one transaction of five
-// round trips, and that the updates have the results that they have on a stored remediation.
+// TestUpdatesOfARemediationCreatedWithThem shows that a remediation and its updates, in any order
+// of the batch, are one transaction of five round trips, and that the updates have the results that
+// they have on a stored remediation.
 func TestUpdatesOfARemediationCreatedWithThem(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
@@ -432,8 +434,8 @@ func TestUpdatesOfARemediationCreatedWithThem(t *testing.T) {
 	checkJournal(t, db)
 }
 
-// TestUpdateOfARemediationThatAnotherWriterCreates shows that an append which creates and updates a remediation starts again if another
-// writer creates it first, and then updates what is stored.
+// TestUpdateOfARemediationThatAnotherWriterCreates shows that an append which creates and updates a
+// remediation starts again if another writer creates it first, and then updates what is stored.
 func TestUpdateOfARemediationThatAnotherWriterCreates(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
