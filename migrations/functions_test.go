@@ -12,7 +12,7 @@ import (
 	"github.com/datastorage-service/datastorage/migrations"
 )
 
-// Every function of the schema has a file of its name in functions/, which says what the function is for.
+// Every function of the schema has a file of its name in functions/, which starts with a comment.
 func TestEveryFunctionHasAFile(t *testing.T) {
 	t.Parallel()
 	var want []string
@@ -35,7 +35,7 @@ func TestEveryFunctionHasAFile(t *testing.T) {
 
 const changed = "functions/audit_event_refuse_change.sql"
 
-// databaseWithChange is a database on which the last migration applied another content of the changed file.
+// databaseWithChange returns a database whose last migration applied another content of the changed file.
 func databaseWithChange(t *testing.T) *postgrestest.Database {
 	t.Helper()
 	db := postgrestest.New(t)
@@ -66,7 +66,7 @@ func TestUpAppliesChangedFunctions(t *testing.T) {
 	}
 }
 
-// An older build leaves the functions of a newer schema as they are.
+// An older build does not change the functions of a newer schema.
 func TestUpLeavesFunctionsOfANewerSchema(t *testing.T) {
 	t.Parallel()
 	db := databaseWithChange(t)
@@ -81,7 +81,7 @@ func TestUpLeavesFunctionsOfANewerSchema(t *testing.T) {
 	}
 }
 
-// A function that cannot be applied leaves all of them as they were.
+// If one function cannot be applied, none is changed.
 func TestUpAppliesAllFunctionsOrNone(t *testing.T) {
 	t.Parallel()
 	db := databaseWithChange(t)
@@ -117,7 +117,7 @@ func TestFilterOfAnotherBuild(t *testing.T) {
 	}
 }
 
-// An attribute that remediation_matches does not look at would match every remediation.
+// An attribute that remediation_matches ignored would match every remediation.
 func TestEveryFilterAttributeCounts(t *testing.T) {
 	t.Parallel()
 	db, conn := schema(t)
@@ -130,7 +130,7 @@ func TestEveryFilterAttributeCounts(t *testing.T) {
 		err := conn.QueryRow(t.Context(), "SELECT count(*) FROM remediation_audit AS r WHERE remediation_matches(r, remediation_filter_read($1))",
 			`{"`+attribute+`": `+filter+`}`).Scan(&matching)
 		if err != nil || matching > 0 {
-			t.Errorf("%s: %d remediations match nothing (%v)", attribute, matching, err)
+			t.Errorf("%s: %d remediations match a filter that none can match (%v)", attribute, matching, err)
 		}
 	}
 	if len(attributes) < 15 {
@@ -144,7 +144,7 @@ func TestDimensionsAgree(t *testing.T) {
 	db, _ := schema(t)
 	dimensions := rows[string](t, db.ReaderURL(), "SELECT dimension FROM stats_keys(NULL)")
 	if len(dimensions) != 6 {
-		t.Errorf("dimensions %v", dimensions)
+		t.Errorf("dimensions %v, want 6", dimensions)
 	}
 	execute(t, db.AdminURL(), "SELECT stats_roll_up(day) FROM stats_changed")
 	for _, dimension := range dimensions {

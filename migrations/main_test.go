@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
 
-// empty makes a database that has pgvector, which only a superuser may install, and nothing else.
+// empty creates a database with nothing but pgvector, which only a superuser may install.
 func empty(tb testing.TB) *postgrestest.Database {
 	tb.Helper()
 	return emptyOn(tb, postgrestest.New(tb).Server)
@@ -79,7 +79,7 @@ func one[T any](tb testing.TB, url, sql string, args ...any) T {
 	return all[0]
 }
 
-// try executes statements in a transaction that is rolled back, and answers what the server says to the last one.
+// try executes statements in a transaction that it rolls back, and returns the server's error for the last one.
 func try(tb testing.TB, conn *pgx.Conn, statements ...string) *pgconn.PgError {
 	tb.Helper()
 	tx, err := conn.Begin(tb.Context())

@@ -49,11 +49,11 @@ func TestMigrationsAreNumberedWithoutGaps(t *testing.T) {
 			t.Errorf("migration %d is %s, version %d", i+1, migration.Name, migration.Version)
 		}
 		if !strings.HasPrefix(migration.SQL, "-- +goose Up") {
-			t.Errorf("%s holds no migration", migration.Name)
+			t.Errorf("%s does not start with +goose Up", migration.Name)
 		}
 	}
 	if migrations.Latest() != int64(len(numbered)) {
-		t.Errorf("the latest of %d is %d", len(numbered), migrations.Latest())
+		t.Errorf("Latest() = %[2]d, want %[1]d", len(numbered), migrations.Latest())
 	}
 }
 
@@ -69,15 +69,15 @@ func TestUpFromEmptyThenAgain(t *testing.T) {
 			t.Errorf("run %d applied (-want +got):\n%s", i+1, diff)
 		}
 		if diff := cmp.Diff(namesAfter(0), applied(t, db)); diff != "" {
-			t.Errorf("run %d left (-want +got):\n%s", i+1, diff)
+			t.Errorf("recorded after run %d (-want +got):\n%s", i+1, diff)
 		}
 	}
 	if diff := cmp.Diff(catalogue(t, postgrestest.New(t)), catalogue(t, db)); diff != "" {
-		t.Errorf("this database differs from the tests' (-theirs +this):\n%s", diff)
+		t.Errorf("the schema (-postgrestest's +this):\n%s", diff)
 	}
 }
 
-// catalogue is what a schema consists of, one line for each part, without what belongs to an embedding model or the calendar.
+// catalogue lists the parts of a schema, one in each line, without those that depend on an embedding model or the calendar.
 func catalogue(tb testing.TB, db *postgrestest.Database) []string {
 	tb.Helper()
 	return rows[string](tb, db.AdminURL(), `
@@ -103,7 +103,7 @@ func catalogue(tb testing.TB, db *postgrestest.Database) []string {
 		ORDER BY 1`)
 }
 
-// data are rows that the schema of each version can hold, as an installation of that version would.
+// data has, by version, the statements that insert the rows which that version introduced.
 func data() map[int64][]string {
 	valid := valid()
 	signature := valid["signature"]
@@ -125,7 +125,7 @@ func data() map[int64][]string {
 	}
 }
 
-// From every version that there was, with data in it, to the newest: nothing is lost, and the schema is that of a new database.
+// An upgrade from any version, with data, loses nothing and results in the schema of a new database.
 func TestUpFromEveryVersion(t *testing.T) {
 	t.Parallel()
 	want := catalogue(t, postgrestest.New(t))
@@ -152,7 +152,7 @@ func TestUpFromEveryVersion(t *testing.T) {
 				t.Errorf("applied (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(names(pending), names(got)); diff != "" {
-				t.Errorf("applied (-said to be pending +got):\n%s", diff)
+				t.Errorf("applied (-pending +got):\n%s", diff)
 			}
 			now := contents(t, db)
 			for table, rows := range before {
@@ -165,14 +165,14 @@ func TestUpFromEveryVersion(t *testing.T) {
 			}
 			for _, index := range rows[string](t, db.AdminURL(), "SELECT indexdef FROM pg_indexes WHERE indexname LIKE '%hnsw'") {
 				if !strings.Contains(index, "(ef_construction='200')") {
-					t.Errorf("an index as a version before made it: %s", index)
+					t.Errorf("an index with the settings of an older version: %s", index)
 				}
 			}
 		})
 	}
 }
 
-// without are rows without the columns that those before did not have; every value of a table stands for itself.
+// without returns the rows with only the columns that they had before.
 func without(t *testing.T, now, before []string) []string {
 	t.Helper()
 	if len(now) != len(before) {
@@ -193,7 +193,7 @@ func without(t *testing.T, now, before []string) []string {
 	return reduced
 }
 
-// contents are all rows of all tables of the service.
+// contents returns all rows of all tables of the service, by table.
 func contents(tb testing.TB, db *postgrestest.Database) map[string][]string {
 	tb.Helper()
 	held := map[string][]string{}
@@ -224,10 +224,10 @@ func TestUpEightAtOnce(t *testing.T) {
 	group.Wait()
 	slices.Sort(all)
 	if diff := cmp.Diff(namesAfter(0), all); diff != "" {
-		t.Errorf("applied by all of them together (-want +got):\n%s", diff)
+		t.Errorf("applied by all runs together (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(namesAfter(0), applied(t, db)); diff != "" {
-		t.Errorf("left (-want +got):\n%s", diff)
+		t.Errorf("recorded (-want +got):\n%s", diff)
 	}
 }
 
@@ -244,14 +244,14 @@ func TestPendingChangesNothing(t *testing.T) {
 			t.Errorf("pending (-want +got):\n%s", diff)
 		}
 		if n := one[int](t, db.AdminURL(), relations); n != 0 {
-			t.Errorf("there are %d relations now", n)
+			t.Errorf("Pending created %d relations", n)
 		}
 	}
 	if _, err := migrations.Up(t.Context(), db.AdminURL()); err != nil {
 		t.Fatal(err)
 	}
 	if pending, err := migrations.Pending(t.Context(), db.AdminURL()); err != nil || len(pending) != 0 {
-		t.Errorf("%d pending after all were applied (%v)", len(pending), err)
+		t.Errorf("%d pending after Up (%v)", len(pending), err)
 	}
 }
 
@@ -260,7 +260,7 @@ func TestUpNeedsTheOwner(t *testing.T) {
 	db := empty(t)
 	for name, url := range map[string]string{
 		"reader": db.ReaderURL(), "nonsense": "postgres://%",
-		"nobody": strings.Replace(db.AdminURL(), "datastorage_admin", "nobody", 1),
+		"no such role": strings.Replace(db.AdminURL(), "datastorage_admin", "missing", 1),
 	} {
 		if got, err := migrations.Up(t.Context(), url); err == nil || len(got) != 0 {
 			t.Errorf("%s: applied %v (%v)", name, names(got), err)
@@ -293,15 +293,15 @@ func TestJournalPartitionsAhead(t *testing.T) {
 	const ahead = "SELECT audit_event_partitions_ahead($1)"
 	for _, step := range []struct{ months, made, there int }{{3, 0, 3}, {0, 0, 3}, {-1, 0, 3}, {5, 2, 5}, {5, 0, 5}, {2, 0, 5}} {
 		if made := one[int](t, db.WriterURL(), ahead, step.months); made != step.made {
-			t.Errorf("%d months ahead made %d, want %d", step.months, made, step.made)
+			t.Errorf("%d months ahead created %d, want %d", step.months, made, step.made)
 		}
 		if diff := cmp.Diff(partitions(step.there), found()); diff != "" {
 			t.Errorf("%d months ahead (-want +got):\n%s", step.months, diff)
 		}
 	}
-	// Whoever asks for a hundred years gets ten.
+	// At most ten years are created at once.
 	if made := one[int](t, db.WriterURL(), ahead, 1200); made != 115 {
-		t.Errorf("1200 months ahead made %d, want 115", made)
+		t.Errorf("1200 months ahead created %d, want 115", made)
 	}
 }
 
@@ -324,11 +324,11 @@ func TestJournalPartitionsAheadEightAtOnce(t *testing.T) {
 		sum += n
 	}
 	if sum != 12 {
-		t.Errorf("made %v, want 12 together", made)
+		t.Errorf("created %v, want 12 together", made)
 	}
 }
 
-// A month that nobody made a partition for.
+// Rows of a month without a partition.
 func TestJournalRowsWithoutAPartition(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
@@ -347,9 +347,9 @@ func TestJournalRowsWithoutAPartition(t *testing.T) {
 	if diff := cmp.Diff([]string{"true", "false", "true", "true", "true"}, where()); diff != "" {
 		t.Errorf("rows in the default partition (-want +got):\n%s", diff)
 	}
-	// The fourth and fifth month have rows there already and stay; the sixth gets its partition.
+	// The fourth and fifth month have rows in the default partition already; only the sixth gets a partition.
 	if made := one[int](t, db.WriterURL(), "SELECT audit_event_partitions_ahead(6)"); made != 1 {
-		t.Errorf("made %d, want 1", made)
+		t.Errorf("created %d, want 1", made)
 	}
 	if diff := cmp.Diff([]string{"true", "false", "true", "true", "true"}, where()); diff != "" {
 		t.Errorf("rows in the default partition afterwards (-want +got):\n%s", diff)
@@ -370,7 +370,7 @@ func TestIncidentEventsView(t *testing.T) {
 		t.Errorf("columns (-want +got):\n%s", diff)
 	}
 	if got := one[string](t, db.ReaderURL(), "SELECT obj_description('incident_events'::regclass)"); got != "version 1" {
-		t.Errorf("the view says %q", got)
+		t.Errorf("the comment of the view is %q", got)
 	}
 	for target, pod := range map[string]string{
 		"pod/api-1": "api-1", "Pod/api-1": "api-1", "pods/a/b": "a/b", "deployment/api": "none", "podium/x": "none", "pod/": "",
@@ -442,7 +442,7 @@ func TestRegisterModelEightAtOnce(t *testing.T) {
 	}
 }
 
-// Databases of one server are migrated at the same time: the roles and their settings are the server's.
+// Databases of one server may be migrated concurrently, although they share the roles and their settings.
 func TestUpOfSeveralDatabasesAtOnce(t *testing.T) {
 	t.Parallel()
 	databases := []*postgrestest.Database{empty(t)}

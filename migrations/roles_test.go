@@ -11,7 +11,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
-// serviceTables are the tables of the service; those that are the journal's come last.
+// serviceTables returns the tables of the service, those of the journal last.
 func serviceTables(tb testing.TB, db *postgrestest.Database) (all, journal []string) {
 	tb.Helper()
 	all = rows[string](tb, db.ReaderURL(), `SELECT relname::text FROM pg_class
@@ -126,7 +126,7 @@ func TestReaderIsRefused(t *testing.T) {
 	checkRefused(t, conn, definitions()...)
 }
 
-// Not even the owner of the journal changes it by accident, in whichever month.
+// Not even the owner can change the journal, in any month, without disabling the trigger.
 func TestNobodyChangesTheJournal(t *testing.T) {
 	t.Parallel()
 	db := filled(t)
@@ -135,7 +135,7 @@ func TestNobodyChangesTheJournal(t *testing.T) {
 		conn := connect(t, url)
 		for _, table := range journal {
 			if rows := one[int](t, db.AdminURL(), "SELECT count(*) FROM "+table); rows == 0 {
-				// A row for the trigger to protect: a trigger on rows is silent where there are none.
+				// A row trigger fires only if there is a row.
 				execute(t, db.AdminURL(), valid()["audit_event"].with(row{
 					"recorded_at": fmt.Sprintf("to_timestamp('%s', '\"audit_event_\"YYYY_MM') + interval '5 days'", table),
 				}).insert("audit_event"))
@@ -150,7 +150,7 @@ func TestNobodyChangesTheJournal(t *testing.T) {
 	}
 }
 
-// What the roles are there for, so that the refusals above do not come from a role that may do nothing at all.
+// What the roles may do, so that the refusals above do not come from a role without any privilege.
 func TestRolesMayDoTheirWork(t *testing.T) {
 	t.Parallel()
 	db := filled(t)
@@ -204,7 +204,7 @@ func firstColumn(tb testing.TB, db *postgrestest.Database, table string) string 
 	return fmt.Sprintf("%[1]s = %[1]s", column)
 }
 
-// The one way in which the writer removes something: signatures of an older normalizer that no remediation has, with what belongs to them.
+// The writer can delete only signatures of an older normalizer to which no remediation refers, with their vectors and terms.
 func TestWriterDropsOldSignaturesOnly(t *testing.T) {
 	t.Parallel()
 	db, _ := schema(t)
@@ -228,13 +228,13 @@ func TestWriterDropsOldSignaturesOnly(t *testing.T) {
 			t.Errorf("%d dropped that are older than %d, want %d", dropped, step.normalizer, step.dropped)
 		}
 		if got := one[string](t, db.ReaderURL(), left); got != step.left {
-			t.Errorf("left are %s, want %s", got, step.left)
+			t.Errorf("the remaining are %s, want %s", got, step.left)
 		}
 	}
 	if id := one[string](t, db.ReaderURL(), "SELECT id::text FROM signature"); "'"+id+"'" != known {
-		t.Errorf("signature %s is left, want the one with a remediation", id)
+		t.Errorf("signature %s remains, want the one with a remediation", id)
 	}
-	// Whoever calls it cannot put something of their own in the way of what it means.
+	// A caller cannot replace the tables that the function uses by way of search_path.
 	if got := one[string](t, db.ReaderURL(), "SELECT proconfig::text FROM pg_proc WHERE proname = 'signature_drop' AND prosecdef"); got !=
 		`{"search_path=pg_catalog, public, pg_temp"}` {
 		t.Errorf("signature_drop has %s", got)

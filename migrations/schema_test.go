@@ -13,7 +13,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
-// The SQLSTATEs that are expected (PostgreSQL documentation, appendix A).
+// The expected SQLSTATEs (PostgreSQL documentation, appendix A).
 const (
 	accepted     = ""
 	dataInvalid  = "22000"
@@ -50,7 +50,7 @@ const (
 	vector = "array_fill(0.5, ARRAY[64])::vector::halfvec"
 )
 
-// valid answers, for each table, a row that is accepted.
+// valid returns, for each table, a row that it accepts.
 func valid() map[string]row {
 	child := row{
 		"remediation_id": "'known'", "actor": "'a'", "event_id": "gen_random_uuid()", "created_at": "now()",
@@ -91,7 +91,7 @@ func valid() map[string]row {
 	}
 }
 
-// schema makes a database in which every foreign key of the valid rows leads somewhere.
+// schema creates a database with the rows that the foreign keys of the valid rows refer to.
 func schema(tb testing.TB) (*postgrestest.Database, *pgx.Conn) {
 	tb.Helper()
 	db := postgrestest.New(tb)
@@ -116,7 +116,7 @@ func TestValidRowsAreAccepted(t *testing.T) {
 	}
 }
 
-// required are the columns of each table that a row must have.
+// required returns the columns of each table that a row must have.
 func required() map[string][]string {
 	child := []string{"id", "remediation_id", "metadata", "actor", "event_id", "created_at"}
 	return map[string][]string{
@@ -156,10 +156,10 @@ func TestColumnsThatMayNotBeNull(t *testing.T) {
 			into := table
 			switch column {
 			case "leaf_hash":
-				// Nobody can give it a value, NULL or other: see TestConstraints.
+				// A generated column takes no value, NULL or other: see TestConstraints.
 				continue
 			case "model_id":
-				// Without a model a row has no partition; in a partition the rule is the same as elsewhere.
+				// A row without a model has no partition.
 				into = "embedding_1"
 			case "recorded_at":
 				into = "audit_event_default"
@@ -174,7 +174,7 @@ func TestColumnsThatMayNotBeNull(t *testing.T) {
 
 func repeat(text string, n int) string { return fmt.Sprintf("repeat('%s', %d)", text, n) }
 
-// violation is a row, made from the valid one of its table, that one constraint refuses; or that is just within it.
+// violation is a change of a table's valid row that one constraint rejects, or just accepts.
 type violation struct {
 	table      string
 	change     row
@@ -182,7 +182,7 @@ type violation struct {
 	constraint string
 }
 
-// lengths are the rows that meet both ends of the identifiers' lengths, which count characters.
+// lengths returns rows at and beyond both limits of the identifiers' lengths, which count characters.
 func lengths() []violation {
 	var all []violation
 	for table, columns := range map[string]map[string]int{
@@ -209,7 +209,7 @@ func lengths() []violation {
 	return all
 }
 
-// sets are the rows that meet the closed sets of words.
+// sets returns rows with the values of each closed set and with others.
 func sets() []violation {
 	var all []violation
 	for _, s := range []struct {
@@ -235,7 +235,7 @@ func sets() []violation {
 	return all
 }
 
-// common are the rows that break what several tables share.
+// common returns rows that violate the rules which several tables share.
 func common() []violation {
 	var all []violation
 	for _, table := range []string{"remediation_audit", "ai_analysis_audit", "workflow_audit", "execution_audit"} {
@@ -248,7 +248,7 @@ func common() []violation {
 			violation{table, row{"actor": "''"}, check, table + "_actor_check"},
 		)
 		if table != "remediation_audit" {
-			all = append(all, violation{table, row{"remediation_id": "'nobody'"}, foreignKey, table + "_remediation_id_fkey"})
+			all = append(all, violation{table, row{"remediation_id": "'missing'"}, foreignKey, table + "_remediation_id_fkey"})
 		}
 		if table != "ai_analysis_audit" {
 			ends := row{"start_time": "'2026-01-01T00:00:00Z'", "end_time": "'2025-12-31T23:59:59.999999Z'"}
@@ -266,7 +266,7 @@ func common() []violation {
 	return all
 }
 
-// others are the rows that break a rule of one table.
+// others returns rows that violate a rule of one table.
 func others() []violation {
 	span := func(end, duration string) row {
 		return row{"start_time": "'2026-01-01T00:00:00Z'", "end_time": "'" + end + "'", "duration_ms": duration}
@@ -343,7 +343,7 @@ func others() []violation {
 	}
 }
 
-// The database refuses every row that breaks a rule, whoever writes it, and takes those that are just within it.
+// The database rejects every row that violates a rule, also from the owner, and accepts rows at the limits.
 func TestConstraints(t *testing.T) {
 	t.Parallel()
 	_, conn := schema(t)
@@ -355,7 +355,7 @@ func TestConstraints(t *testing.T) {
 	}
 }
 
-// What a single row cannot break: keys met twice, and rows that others lead to.
+// The constraints that a single row cannot violate: unique and foreign keys.
 func TestConstraintsBetweenRows(t *testing.T) {
 	t.Parallel()
 	_, conn := schema(t)
@@ -401,7 +401,7 @@ func twice(table string, change row) []string {
 	return []string{insert, insert}
 }
 
-// Every constraint that the catalogue knows is met by a case of this file.
+// Every constraint of the catalogue has a case in this file.
 func TestEveryConstraintHasACase(t *testing.T) {
 	t.Parallel()
 	db, conn := schema(t)
@@ -412,9 +412,9 @@ func TestEveryConstraintHasACase(t *testing.T) {
 		"stats_daily_pkey": true, "stats_quarter_hour_pkey": true,
 		"ai_analysis_audit_remediation_id_analysis_id_key": true, "workflow_audit_remediation_id_workflow_id_key": true,
 		"execution_audit_remediation_id_workflow_id_execution_id_key": true, "embedding_model_id_fkey": true,
-		// There under the names of a partition's.
+		// Violated under the name of a partition's constraint.
 		"embedding_pkey": true, "audit_event_pkey": true,
-		// Nothing can break it alone: completed_steps would have to lie between 0 and a negative number.
+		// It cannot be violated alone: completed_steps would have to be between 0 and a negative number.
 		"workflow_audit_total_steps_check": true,
 	}
 	for _, v := range slices.Concat(lengths(), sets(), common(), others()) {
