@@ -14,11 +14,11 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
-// corpus is a database of random remediations, and what the tests know about it by themselves.
+// corpus is a database of random remediations, with a copy of its content in memory.
 type corpus struct {
 	tapped
 	db *postgrestest.Database
-	// stored is in the order of lists: start_time descending, id descending.
+	// stored is ordered as lists are: start_time descending, id descending.
 	stored []audit.Stored
 	// vectors are those of the signatures that have one; texts of all. incidents are those of the
 	// signatures.
@@ -27,7 +27,7 @@ type corpus struct {
 	incidents map[audit.ID]bool
 }
 
-// pick draws one of the words; the first is the most frequent, the last is rare.
+// pick draws one of the words. The first is the most frequent, the last is rare.
 func pick[T any](random *rand.Rand, words ...T) T {
 	n := float64(len(words))
 	return words[min(len(words)-1, int(n*random.Float64()*random.Float64()))]
@@ -41,7 +41,7 @@ func maybe[T any](random *rand.Rand, value T) *T {
 }
 
 func randomRemediation(random *rand.Rand, i int) *audit.Remediation {
-	// So few moments that many remediations share one.
+	// Few distinct times, so that many remediations share one.
 	begin := start.Add(time.Duration(random.IntN(200)) * time.Hour)
 	return &audit.Remediation{
 		RemediationID:    fmt.Sprintf("r%05d 磁盘", i),
@@ -83,7 +83,7 @@ func newCorpus(tb testing.TB, n int) *corpus {
 func (c *corpus) add(tb testing.TB, random *rand.Rand, batch []audit.Entry) {
 	tb.Helper()
 	for _, e := range batch {
-		// One in twenty waits for its vector.
+		// One in twenty has no vector.
 		if _, known := c.texts[e.Signature.ID]; !known && random.IntN(20) > 0 {
 			c.vectors[e.Signature.ID] = randomVector(random)
 		}
@@ -105,7 +105,7 @@ func (c *corpus) add(tb testing.TB, random *rand.Rand, batch []audit.Entry) {
 	}
 }
 
-// randomVector has eighths for its elements, which half precision keeps as they are.
+// randomVector returns a vector of eighths, which half precision represents exactly.
 func randomVector(random *rand.Rand) []float32 {
 	v := make([]float32, postgrestest.Dimensions)
 	for i := range v {
@@ -114,8 +114,7 @@ func randomVector(random *rand.Rand) []float32 {
 	return v
 }
 
-// filterFields are the fields of a filter: what they are of a remediation, and how a filter names
-// values.
+// filterFields returns, for each field of a filter, how it compares with a remediation and how a test sets it.
 func filterFields() []filterField {
 	text := func(value func(audit.Stored) *string, field func(*audit.Filter) *[]string) filterField {
 		return filterField{
@@ -171,11 +170,11 @@ func filterFields() []filterField {
 type filterField struct {
 	has     func(audit.Filter) bool
 	matches func(audit.Filter, audit.Stored) bool
-	// add makes the filter match the remediation, where it has a value.
+	// add makes the filter match the remediation if it has a value.
 	add func(*audit.Filter, audit.Stored)
 }
 
-// matching are the remediations that a filter leaves, in the order of lists.
+// matching returns the remediations that a filter matches, ordered as lists are.
 func (c *corpus) matching(f audit.Filter) []audit.Stored {
 	fields := slices.DeleteFunc(filterFields(), func(field filterField) bool { return !field.has(f) })
 	var left []audit.Stored
@@ -187,8 +186,7 @@ func (c *corpus) matching(f audit.Filter) []audit.Stored {
 	return left
 }
 
-// filters are every field alone with one value and with three, every two fields, and random
-// combinations.
+// filters returns filters of every field alone, with one value and with three, of every two fields, and of random combinations.
 func (c *corpus) filters(random *rand.Rand, combinations int) []audit.Filter {
 	one := func() audit.Stored { return c.stored[random.IntN(len(c.stored))] }
 	filters := []audit.Filter{{}}
@@ -201,7 +199,7 @@ func (c *corpus) filters(random *rand.Rand, combinations int) []audit.Filter {
 		}
 		filters = append(filters, single, several)
 		for _, second := range fields[i+1:] {
-			// Of one remediation, so that at least that one is left.
+			// Of one remediation, so that at least that one matches.
 			var pair audit.Filter
 			s := one()
 			field.add(&pair, s)
@@ -221,7 +219,7 @@ func (c *corpus) filters(random *rand.Rand, combinations int) []audit.Filter {
 	return filters
 }
 
-// walk reads page after page from after on.
+// walk reads all pages, and calls between after each.
 func walk(ctx context.Context, c *corpus, f audit.Filter, p audit.PageRequest, between func(page int)) ([]audit.Stored, error) {
 	var all []audit.Stored
 	for n := 0; ; n++ {

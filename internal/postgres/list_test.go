@@ -24,7 +24,7 @@ func idsOf(stored []audit.Stored) []string {
 	return ids
 }
 
-// Lists, searches and counts with every filter, alone and combined, against the same done in Go.
+// Lists, searches and counts with every filter, alone and combined, equal a computation in Go.
 func TestQueriesAgainstBruteForce(t *testing.T) {
 	t.Parallel()
 	c := newCorpus(t, 2000)
@@ -35,7 +35,7 @@ func TestQueriesAgainstBruteForce(t *testing.T) {
 	c.checkNearest(t)
 	c.checkRetrieve(t)
 	c.checkIncidents(t)
-	// Comes last: it adds to the corpus.
+	// Last, because it adds to the corpus.
 	c.checkCursorUnderWrites(t)
 }
 
@@ -62,11 +62,11 @@ func (c *corpus) checkFilters(t *testing.T) {
 		}
 	}
 	if empty > 100 {
-		t.Errorf("%d filters leave nothing: the test tests too little", empty)
+		t.Errorf("%d filters match nothing: the corpus is too small", empty)
 	}
 }
 
-// Pages of any size, in both directions, hold every row once, in order, though many rows share a start_time.
+// Pages of any size, in both directions, have every row once and in order, although many rows share a start_time.
 func (c *corpus) checkCursor(t *testing.T) {
 	t.Helper()
 	few := audit.Filter{Severities: []string{"critical"}, Phases: []string{"pending"}, Namespaces: []string{"payments"}}
@@ -119,12 +119,12 @@ func (c *corpus) checkOffset(t *testing.T) {
 	for _, offset := range []int{2000, 1 << 40} {
 		page, err := c.List(t.Context(), audit.Filter{}, audit.PageRequest{Limit: 99, Offset: offset, Total: true})
 		if err != nil || len(page.Data) != 0 || page.HasMore || *page.Total != 2000 {
-			t.Errorf("behind the end at %d: %d rows, %+v (%v)", offset, len(page.Data), page, err)
+			t.Errorf("after the end at %d: %d rows, %+v (%v)", offset, len(page.Data), page, err)
 		}
 	}
 }
 
-// New rows come in before the first page while the pages are read: nothing is missed and nothing comes twice.
+// Rows that are inserted before the first page while the pages are read cause no row to be missed or repeated.
 func (c *corpus) checkCursorUnderWrites(t *testing.T) {
 	t.Helper()
 	for _, ascending := range []bool{false, true} {
@@ -148,10 +148,10 @@ func (c *corpus) checkCursorUnderWrites(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n < 50 {
-			t.Errorf("%d rows came in between, want 5 a page", n)
+			t.Errorf("%d rows were inserted, want 5 a page", n)
 		}
 		if ascending {
-			// What came in at the other end before is a part of the list now.
+			// The rows that the other direction inserted belong to this list.
 			got = slices.DeleteFunc(got, func(s audit.Stored) bool { return strings.HasPrefix(s.RemediationID, "new") })
 		}
 		if diff := cmp.Diff(want, idsOf(got)); diff != "" {
@@ -227,7 +227,7 @@ func (c *corpus) incidentEvent(s audit.Stored) audit.IncidentEvent {
 	return event
 }
 
-// incidentEvents walks all pages.
+// incidentEvents reads all pages.
 func (c *corpus) incidentEvents(t *testing.T, f postgres.IncidentFilter) []audit.IncidentEvent {
 	t.Helper()
 	var all []audit.IncidentEvent
@@ -246,7 +246,7 @@ func (c *corpus) incidentEvents(t *testing.T, f postgres.IncidentFilter) []audit
 	}
 }
 
-// Pages end early when their records hold 4 MiB of text; nothing is lost between them.
+// Pages end early once their records hold 4 MiB of text, and lose no row.
 func TestPagesAreBoundedInBytes(t *testing.T) {
 	t.Parallel()
 	const n, size = 50, 200 << 10

@@ -21,19 +21,18 @@ import (
 	"github.com/datastorage-service/datastorage/internal/signature"
 )
 
-// What the plans are made for.
+// The sizes of the tables.
 const (
 	planRemediations = 200_000
 	planSignatures   = 20_000
 	planChildren     = 20_000 // and journal entries
 )
 
-// fill makes remediations as an installation of a year would have them: a few names, namespaces and
-// clusters make up the most, some values are rare, nearly all remediations are done. Indexes are
-// made afterwards, which is faster.
+// fill inserts remediations as an installation has them after a year: a few names, namespaces and clusters are most of them, some values are
+// rare, nearly all remediations are done. It creates the indexes afterwards, which is faster.
 func fill(tb testing.TB, db *postgrestest.Database) {
 	tb.Helper()
-	// Those of the partitioned table are not to be dropped in a partition.
+	// An index of the partitioned table cannot be dropped in a partition.
 	const of = ` FROM pg_index WHERE indrelid IN ('remediation_audit'::regclass, 'embedding_1'::regclass) AND NOT indisunique
 		AND indexrelid NOT IN (SELECT inhrelid FROM pg_inherits)`
 	create := rows[string](tb, db.AdminURL(), "SELECT pg_get_indexdef(indexrelid)"+of)
@@ -54,7 +53,7 @@ func data() []string {
 		fmt.Sprintf(`INSERT INTO signature (id, text, normalizer, length, analyzer)
 			SELECT md5('s' || s)::uuid, 'signature ' || s, %d, 10, 1 FROM generate_series(1, %d) AS s`, signature.Version, planSignatures),
 		maxPostings("signature", 3), maxPostings("word5", 10), maxPostings("77", 1000),
-		// And the words that nobody asks for, as a text has them.
+		// The other words of a text, which no query asks for.
 		fmt.Sprintf(`INSERT INTO signature_term (term, signature_id, count, length)
 			SELECT 100 * w + floor(100 * random() * random()), md5('s' || s)::uuid, 1, 10
 			FROM generate_series(1, %d) AS s, generate_series(1, 30) AS w`, planSignatures),
@@ -85,13 +84,13 @@ func data() []string {
 	}
 }
 
-// maxPostings makes one of so many signatures hold a word.
+// postings adds a word to every of-th signature.
 func maxPostings(word string, of int) string {
 	return fmt.Sprintf(`INSERT INTO signature_term (term, signature_id, count, length)
 		SELECT %d, md5('s' || s)::uuid, 1, 10 FROM generate_series(1, %d, %d) AS s`, lexical.Analyze(word).Terms[0], planSignatures, of)
 }
 
-// planFilters are filters by one field each, of a common value and of a rare one.
+// planFilters returns filters by one field each, for a common value and for a rare one.
 func planFilters() map[string][]audit.Filter {
 	ids := func(of string) []audit.ID { return []audit.ID{audit.ID(md5.Sum([]byte(of)))} }
 	day := func(n int) *time.Time { return pointer(time.Date(2026, 1, 1+n, 0, 0, 0, 0, time.UTC)) }
@@ -141,7 +140,7 @@ func merged(filters ...audit.Filter) audit.Filter {
 	return all
 }
 
-// planner explains what a store has sent.
+// planner explains the statements of a store.
 type planner struct {
 	tapped
 	conn          *pgx.Conn
@@ -164,8 +163,7 @@ func (n node) all() []node {
 	return nodes
 }
 
-// plan explains the last statement of the name with the very parameters that it was sent with,
-// unnamed like it.
+// plan explains the last statement of the name with the parameters of its execution, unnamed as it was.
 func (p planner) plan(tb testing.TB, name string) []node {
 	tb.Helper()
 	for _, s := range slices.Backward(p.Tap.Statements()) {
@@ -186,13 +184,13 @@ func (p planner) plan(tb testing.TB, name string) []node {
 	return nil
 }
 
-// large are the tables that fill fills.
+// large are the tables that fill makes large.
 var large = []string{
 	"remediation_audit", "signature", "signature_term", "embedding_1", "ai_analysis_audit", "workflow_audit", "execution_audit",
 	time.Now().UTC().AddDate(0, 0, 1).Format("audit_event_2006_01"),
 }
 
-// check fails the test for a plan that reads a large table from end to end.
+// check fails the test if a plan scans a large table.
 func (p planner) check(tb testing.TB, statement, what string) {
 	tb.Helper()
 	nodes := p.plan(tb, statement)
@@ -203,7 +201,7 @@ func (p planner) check(tb testing.TB, statement, what string) {
 	}
 }
 
-// access is how a plan comes to its rows.
+// access lists the scans of a plan.
 func access(nodes []node) string {
 	var used []string
 	for _, n := range nodes {
@@ -214,10 +212,8 @@ func access(nodes []node) string {
 	return strings.Join(used, ", ")
 }
 
-// Every statement over a large table has a plan that uses its indexes, whatever the filters and the
-// page. Not looked at here, because to read the table from end to end is right: the total of a
-// filter that leaves a large part of it, and SignaturePending, which compares all signatures with
-// all vectors.
+// Every statement over a large table has a plan that uses its indexes, with all filters and pages. Exceptions are the total of a filter that
+// matches a large part of the table, and SignaturePending, which compares all signatures with all vectors: a scan is right for these.
 func TestPlans(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
@@ -261,7 +257,7 @@ func (p planner) checkLists(t *testing.T, fields map[string][]audit.Filter) {
 	}
 }
 
-// selective are filters that leave a small part of the table, each by an index of its own.
+// selective returns filters that match a small part of the table, each by its own index.
 func selective(fields map[string][]audit.Filter) map[string]audit.Filter {
 	filters := map[string]audit.Filter{}
 	for _, name := range []string{
@@ -286,8 +282,7 @@ func (p planner) checkCounts(t *testing.T, fields map[string][]audit.Filter) {
 	}
 }
 
-// checkSearches looks at both routes: along the HNSW index where nothing or little is filtered,
-// else from the remediations to the vectors.
+// checkSearches checks both routes: by the HNSW index for filters that match much, otherwise from the remediations to the vectors.
 func (p planner) checkSearches(t *testing.T, fields map[string][]audit.Filter) {
 	t.Helper()
 	broad := map[string]audit.Filter{
@@ -328,7 +323,7 @@ func (p planner) checkSearches(t *testing.T, fields map[string][]audit.Filter) {
 	}
 }
 
-// checkLexical looks at a search by words: a frequent one and a rare one, under every kind of filter.
+// checkLexical checks lexical searches for a frequent and a rare word, with every kind of filter.
 func (p planner) checkLexical(t *testing.T, fields map[string][]audit.Filter) {
 	t.Helper()
 	filters := selective(fields)
@@ -348,7 +343,7 @@ func (p planner) checkLexical(t *testing.T, fields map[string][]audit.Filter) {
 		}
 		p.check(t, "LexicalFrequencies", name)
 		if got := access(p.plan(t, "SearchLexical")); strings.Contains(got, "Seq Scan") {
-			t.Errorf("a search by words filtered by %s: %s", name, got)
+			t.Errorf("a lexical search filtered by %s: %s", name, got)
 		}
 		if _, err := p.Candidates(t.Context(), append(found, audit.ID(md5.Sum([]byte("s5")))), vector(1)); err != nil {
 			t.Fatal(err)
@@ -362,12 +357,12 @@ func (p planner) checkLexical(t *testing.T, fields map[string][]audit.Filter) {
 	}
 }
 
-// checkFewOfMany searches with a filter that leaves so many remediations that the index is walked,
-// and so few signatures, none of them near, that the walk ends before it has found them.
+// checkFewOfMany searches with a filter that matches so many remediations that the index is used, but so few signatures, none of them near,
+// that the index search ends before it has found them.
 func checkFewOfMany(t *testing.T, db *postgrestest.Database) {
 	t.Helper()
 	const signatures = 60
-	// The service has it end after 5,000.
+	// The service's limit is 5,000.
 	run(t, db.SuperuserURL(), "LOAD 'vector'", "ALTER DATABASE "+db.Name+" SET hnsw.max_scan_tuples = 500",
 		// The sessions of a pooler are older than the setting.
 		"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'datastorage_writer' AND datname = current_database()")
@@ -378,7 +373,7 @@ func checkFewOfMany(t *testing.T, db *postgrestest.Database) {
 	}
 	page, err := store.List(t.Context(), f, audit.PageRequest{Limit: 1, Total: true})
 	if err != nil || *page.Total <= 10_000 {
-		t.Fatalf("the filter leaves %d remediations (%v)", *page.Total, err)
+		t.Fatalf("the filter matches %d remediations (%v)", *page.Total, err)
 	}
 	for _, limit := range []int{10, signatures, signatures + 10} {
 		store.Tap.Reset()
@@ -396,7 +391,7 @@ func checkFewOfMany(t *testing.T, db *postgrestest.Database) {
 		}
 		searches := slices.DeleteFunc(store.Tap.Statements(), func(s postgrestest.Statement) bool { return s.Name() != "SearchNearest" })
 		if limit >= signatures && len(searches) != 2 {
-			t.Errorf("%d searches, want one along the index and one that measures everything", len(searches))
+			t.Errorf("%d searches, want one by the index and an exact one", len(searches))
 		}
 	}
 }
@@ -437,8 +432,8 @@ func (p planner) checkReads(t *testing.T) {
 	}
 }
 
-// checkWrites looks at batches of what is new and of what is there. A batch may rightly read a
-// table from end to end that is not many times larger than itself, so they are small.
+// checkWrites checks batches of new and of stored records. The batches are small, because a plan may scan a table that is hardly larger than
+// the batch.
 func (p planner) checkWrites(t *testing.T) {
 	t.Helper()
 	pending := rows[string](t, p.URL, "SELECT remediation_id FROM remediation_audit WHERE phase = 'pending' ORDER BY id LIMIT 51")

@@ -30,7 +30,7 @@ func cosineDistance(a, b []float32) float64 {
 	return 1 - dot/math.Sqrt(aa*bb)
 }
 
-// nearest measures every signature that the filter leaves.
+// nearest computes the distances of all signatures that the filter matches.
 func (c *corpus) nearest(query []float32, f audit.Filter) []postgres.Nearest {
 	var all []postgres.Nearest
 	seen := map[audit.ID]bool{}
@@ -46,8 +46,8 @@ func (c *corpus) nearest(query []float32, f audit.Filter) []postgres.Nearest {
 	return all
 }
 
-// checkNearest compares searches with a measurement of everything: a filter leaves few enough remediations here that the store
-// measures everything as well, and answers exactly the same; without a filter it walks the index.
+// checkNearest compares searches with exact distances. With a filter, so few remediations match that the store is exact as well, and must
+// return the same; without one it uses the index.
 func (c *corpus) checkNearest(t *testing.T) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(7, 8))
@@ -89,10 +89,10 @@ func (c *corpus) checkNearest(t *testing.T) {
 		all += len(want)
 	}
 	if recall := float64(found) / float64(all); recall < 0.97 {
-		t.Errorf("recall %.3f along the index, want 0.97", recall)
+		t.Errorf("recall %.3f by the index, want 0.97", recall)
 	}
 	if len(sizes) != 4 {
-		t.Errorf("signatures left, in tens: %v; want filters of every selectivity", sizes)
+		t.Errorf("matching signatures, in tens: %v; want filters of every selectivity", sizes)
 	}
 }
 
@@ -106,7 +106,7 @@ func common(want, got []postgres.Nearest) int {
 	return n
 }
 
-// checkRetrieve requires of both retrievers together what each returns alone.
+// checkRetrieve checks that both retrievers together return what each returns alone.
 func (c *corpus) checkRetrieve(t *testing.T) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(11, 12))
@@ -164,7 +164,7 @@ func (c *corpus) checkIncidents(t *testing.T) {
 		}
 	}
 	if several == 0 {
-		t.Error("no incident of several signatures was asked for")
+		t.Error("the test has no incident of several signatures")
 	}
 }
 
@@ -179,11 +179,11 @@ func (c *corpus) mostFrequentFirst(t *testing.T, f audit.Filter, of *postgres.In
 		times[s.SignatureID]++
 	}
 	if !slices.IsSortedFunc(of.Signatures, func(a, b audit.ID) int { return cmp.Compare(times[b], times[a]) }) {
-		t.Errorf("%+v: signatures %v are not in the order of how often they come: %v", f, of.Signatures, times)
+		t.Errorf("%+v: signatures %v are not ordered by frequency: %v", f, of.Signatures, times)
 	}
 }
 
-// countIn counts a remediation; they come newest first.
+// countIn counts a remediation. Remediations arrive newest first.
 func countIn(all map[audit.ID]*postgres.Incident, incident audit.ID, s audit.Stored, newest int) {
 	of := all[incident]
 	if of == nil {
@@ -200,7 +200,7 @@ func countIn(all map[audit.ID]*postgres.Incident, incident audit.ID, s audit.Sto
 		of.Actions = append(of.Actions, postgres.ActionCounts{ActionType: s.ActionType})
 	}
 	of.Actions[i].Counts = counted(of.Actions[i].Counts, s)
-	// A summary: without the long texts and what nobody shows in a search.
+	// Without the long texts and the columns that a search does not return.
 	workflow := s.WorkflowYAML
 	s.ErrorMessage, s.WorkflowYAML, s.Metadata, s.AlertFingerprint, s.Actor = nil, nil, "", nil, ""
 	s.CreatedAt, s.UpdatedAt = time.Time{}, time.Time{}
@@ -241,7 +241,7 @@ func TestNearestNeedsTheModel(t *testing.T) {
 	}
 }
 
-// TestNearestNoticesADroppedModel drops the model that a store remembers, and registers it again: what is gone is not answered as nothing.
+// TestNearestNoticesADroppedModel drops a model that a store has cached and registers it again: the store must not return an empty result.
 func TestNearestNoticesADroppedModel(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)

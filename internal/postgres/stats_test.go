@@ -17,7 +17,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
-// keyOf is what a remediation has for a dimension.
+// keyOf returns a remediation's value in a dimension.
 func keyOf(d audit.Dimension, s audit.Stored) string {
 	var key *string
 	switch d {
@@ -40,7 +40,7 @@ func keyOf(d audit.Dimension, s audit.Stored) string {
 	return *key
 }
 
-// countRates is SuccessRates by a loop.
+// countRates computes SuccessRates by a loop.
 func countRates(d audit.Dimension, left []audit.Stored, minSamples int) []audit.SuccessRate {
 	byKey := map[string]*audit.SuccessRate{}
 	for _, s := range left {
@@ -76,7 +76,7 @@ func countRates(d audit.Dimension, left []audit.Stored, minSamples int) []audit.
 	return rates
 }
 
-// countTrend is Trend by a loop.
+// countTrend computes Trend by a loop.
 func countTrend(starts []time.Time, left []audit.Stored) []audit.StatusCounts {
 	counts := make([]audit.StatusCounts, len(starts))
 	for _, s := range left {
@@ -101,7 +101,7 @@ func countTrend(starts []time.Time, left []audit.Stored) []audit.StatusCounts {
 	return counts
 }
 
-// rollUp counts the changed days anew, all or one in every so many, and answers how many it counted.
+// rollUp counts changed days again, all or one in every so many, and returns how many it counted.
 func (s tapped) rollUp(tb testing.TB, every int) int {
 	tb.Helper()
 	days, err := s.ChangedDays(tb.Context())
@@ -157,8 +157,8 @@ func (c *corpus) checkTrend(t *testing.T, i audit.Interval, f audit.Filter, loca
 	}
 }
 
-// TestStatistics holds the statistics to a loop over the records, whatever the filters, while no day, some days and all days are counted
-// ahead, and after updates and late records changed days that were.
+// TestStatistics compares the statistics with a loop over the records, for all filters, with no, some and all days counted, and after updates
+// and late records changed counted days.
 func TestStatistics(t *testing.T) {
 	t.Parallel()
 	c := newCorpus(t, 1500)
@@ -190,7 +190,7 @@ func TestStatistics(t *testing.T) {
 		for _, d := range audit.Dimensions() {
 			c.checkRates(t, d, audit.Filter{}, 0, 1000)
 		}
-		// Liberia's offset was no multiple of a quarter of an hour.
+		// Liberia's offset was not a multiple of a quarter of an hour.
 		c.checkTrend(t, audit.Day, audit.Filter{}, time.FixedZone("LMT", -2670))
 	}
 	check()
@@ -217,12 +217,12 @@ func TestStatistics(t *testing.T) {
 	}
 	check()
 	if n := c.rollUp(t, 1); n != 0 {
-		t.Errorf("%d days counted, though none had changed", n)
+		t.Errorf("%d days counted, but none had changed", n)
 	}
 }
 
-// TestStatisticsWhileWritten compares what the statistics' statements answer with the records in the same snapshot, while writers create and
-// update and two roll-ups run side by side.
+// TestStatisticsWhileWritten compares the statements' results with the records in the same snapshot, while writers create and update and two
+// roll-ups run concurrently.
 func TestStatisticsWhileWritten(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
@@ -268,7 +268,7 @@ func writeLives(ctx context.Context, t *testing.T, store tapped, writer int) err
 			if err != nil {
 				return err
 			}
-			// The caller's context: an end in the middle is not what is tested.
+			// The caller's context, because an interruption is not under test.
 			written, err := store.Append(t.Context(), []audit.Entry{made}, nil)
 			if err != nil {
 				return err
@@ -296,7 +296,7 @@ func rollUpAgain(ctx context.Context, store tapped) error {
 	return nil
 }
 
-// compareInOneSnapshot sends the statements as they were sent, and simpler ones that read the records.
+// compareInOneSnapshot repeats the captured statements, and compares them with simpler ones that read the records.
 func compareInOneSnapshot(t *testing.T, conn *pgx.Conn, statements []postgrestest.Statement) {
 	t.Helper()
 	plain := map[string]string{
@@ -324,7 +324,7 @@ func compareInOneSnapshot(t *testing.T, conn *pgx.Conn, statements []postgrestes
 			t.Fatal(got.Err, want.Err)
 		}
 		if diff := gocmp.Diff(lines(want.Rows), lines(got.Rows)); diff != "" {
-			t.Errorf("%s (-records +answer):\n%s", s.Name(), diff)
+			t.Errorf("%s (-records +result):\n%s", s.Name(), diff)
 		}
 	}
 }
@@ -338,8 +338,8 @@ func lines(rows [][][]byte) []string {
 	return all
 }
 
-// TestRollUpBesideOpenWrites shows that two writers of one day and the counting of it wait for none of each other, and that what was open
-// meanwhile is counted.
+// TestRollUpBesideOpenWrites checks that two writers of a day and its roll-up do not wait for each other, and that the day is counted again
+// after the writers commit.
 func TestRollUpBesideOpenWrites(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
@@ -374,11 +374,11 @@ func TestRollUpBesideOpenWrites(t *testing.T) {
 	store.rollUp(t, 1)
 	check(2)
 	if counted, err := store.RollUp(t.Context(), start); counted || err != nil {
-		t.Errorf("counted again %v (%v), though nothing had changed", counted, err)
+		t.Errorf("counted again %v (%v), but nothing had changed", counted, err)
 	}
 }
 
-// TestStatisticsFollowTheOwner shows that what only the owner may do to records reaches the statistics, too.
+// TestStatisticsFollowTheOwner checks that changes which only the owner may make reach the statistics.
 func TestStatisticsFollowTheOwner(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
