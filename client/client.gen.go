@@ -411,7 +411,7 @@ func (e WorkflowPhase) Valid() bool {
 	}
 }
 
-// AIAnalysis What a model made of an incident, as recorded.
+// AIAnalysis The recorded analysis of an incident by a model.
 type AIAnalysis struct {
 	Actor              string    `json:"actor"`
 	AnalysisDurationMS *int64    `json:"analysis_duration_ms,omitempty"`
@@ -419,27 +419,27 @@ type AIAnalysis struct {
 	ConfidenceScore    *float64  `json:"confidence_score,omitempty"`
 	CreatedAt          time.Time `json:"created_at"`
 
-	// Metadata At most 64 KiB and 10 levels deep, this object being the first. Numbers keep every digit.
+	// Metadata At most 64 KiB and 10 levels deep, of which this object is the first. Numbers keep every digit.
 	Metadata   Metadata `json:"metadata"`
 	Model      string   `json:"model"`
 	Provider   string   `json:"provider"`
 	TokensUsed *int64   `json:"tokens_used,omitempty"`
 }
 
-// AIAnalysisInput What a model made of an incident; analysis_id is the natural key within the remediation.
+// AIAnalysisInput The analysis of an incident by a model. analysis_id is unique within the remediation.
 type AIAnalysisInput struct {
 	AnalysisDurationMS *int64   `json:"analysis_duration_ms,omitempty"`
 	AnalysisID         string   `json:"analysis_id"`
 	ConfidenceScore    *float64 `json:"confidence_score,omitempty"`
 
-	// Metadata At most 64 KiB and 10 levels deep, this object being the first. Numbers keep every digit.
+	// Metadata At most 64 KiB and 10 levels deep, of which this object is the first. Numbers keep every digit.
 	Metadata   Metadata `json:"metadata,omitempty"`
 	Model      string   `json:"model"`
 	Provider   string   `json:"provider"`
 	TokensUsed *int64   `json:"tokens_used,omitempty"`
 }
 
-// ActionRate How often one action helped.
+// ActionRate The success rate of one action.
 type ActionRate struct {
 	ActionType string   `json:"action_type"`
 	Failure    int64    `json:"failure"`
@@ -454,14 +454,14 @@ type BatchInput struct {
 	Records []RemediationInput `json:"records"`
 }
 
-// BatchResult What became of one record of a batch.
+// BatchResult The outcome of one record of a batch.
 type BatchResult struct {
-	// Embedding pending when the vector could not be made in time; the service makes it later.
+	// Embedding pending if the vector is not stored yet; the service makes it later.
 	Embedding EmbeddingState `json:"embedding,omitempty"`
 	EventID   string         `json:"event_id,omitempty"`
 	ID        int64          `json:"id,omitempty"`
 
-	// Index The record's place in the request
+	// Index The index of the record in the request, from 0.
 	Index    int    `json:"index"`
 	LeafHash string `json:"leaf_hash,omitempty"`
 
@@ -469,26 +469,26 @@ type BatchResult struct {
 	Problem       *Problem `json:"problem,omitempty"`
 	RemediationID string   `json:"remediation_id,omitempty"`
 
-	// Status 201 stored, 200 accepted before, or the status of its problem.
+	// Status 201 if stored, 200 if accepted before, else the status of the problem.
 	Status int `json:"status"`
 }
 
-// BatchResults What became of each record, in the order of the request.
+// BatchResults The outcome of each record, in the order of the request.
 type BatchResults struct {
 	Results []BatchResult `json:"results"`
 }
 
-// Check One part that the service needs, looked at now.
+// Check The check of one dependency.
 type Check struct {
 	Detail    string  `json:"detail,omitempty"`
 	LatencyMS float64 `json:"latency_ms"`
 
-	// Name reader is there where reads go to a database of their own.
+	// Name reader is present if reads use a database of their own.
 	Name   CheckName   `json:"name"`
 	Status CheckStatus `json:"status"`
 }
 
-// CheckName reader is there where reads go to a database of their own.
+// CheckName reader is present if reads use a database of their own.
 type CheckName string
 
 // CheckStatus defines model for Check.Status.
@@ -497,22 +497,22 @@ type CheckStatus string
 // ChildKind A kind of child of a remediation.
 type ChildKind string
 
-// Consistency What a read sees; eventual when absent.
+// Consistency What a read sees. Default eventual.
 type Consistency string
 
-// Dimension A field by whose values success is counted.
+// Dimension A field for which success rates are available.
 type Dimension string
 
-// EmbeddingState pending when the vector could not be made in time; the service makes it later.
+// EmbeddingState pending if the vector is not stored yet; the service makes it later.
 type EmbeddingState string
 
-// EntryKind What a journal entry records.
+// EntryKind The kind of write that a journal entry records.
 type EntryKind string
 
-// Environment Where the cluster stands in its life.
+// Environment The environment of the cluster.
 type Environment string
 
-// Execution One action that was carried out, as recorded.
+// Execution A recorded execution of an action.
 type Execution struct {
 	ActionType      string     `json:"action_type"`
 	Actor           string     `json:"actor"`
@@ -523,7 +523,7 @@ type Execution struct {
 	ExecutionID     string     `json:"execution_id"`
 	ExecutionTimeMS *int64     `json:"execution_time_ms,omitempty"`
 
-	// Metadata At most 64 KiB and 10 levels deep, this object being the first. Numbers keep every digit.
+	// Metadata At most 64 KiB and 10 levels deep, of which this object is the first. Numbers keep every digit.
 	Metadata       Metadata  `json:"metadata"`
 	StartTime      time.Time `json:"start_time"`
 	Success        bool      `json:"success"`
@@ -531,7 +531,7 @@ type Execution struct {
 	WorkflowID     string    `json:"workflow_id"`
 }
 
-// ExecutionInput One action that was carried out; workflow_id and execution_id are the natural key within the remediation.
+// ExecutionInput An executed action. workflow_id and execution_id together are unique within the remediation.
 type ExecutionInput struct {
 	ActionType  string     `json:"action_type"`
 	ClusterName *string    `json:"cluster_name,omitempty"`
@@ -542,7 +542,7 @@ type ExecutionInput struct {
 	ExecutionID     string  `json:"execution_id"`
 	ExecutionTimeMS *int64  `json:"execution_time_ms,omitempty"`
 
-	// Metadata At most 64 KiB and 10 levels deep, this object being the first. Numbers keep every digit.
+	// Metadata At most 64 KiB and 10 levels deep, of which this object is the first. Numbers keep every digit.
 	Metadata       Metadata  `json:"metadata,omitempty"`
 	StartTime      time.Time `json:"start_time"`
 	Success        bool      `json:"success"`
@@ -550,54 +550,54 @@ type ExecutionInput struct {
 	WorkflowID     string    `json:"workflow_id"`
 }
 
-// Explain Why a result stands where it does. The scores of the legs, and of the feedback, add up to the result's score.
+// Explain How a score was computed. It is the sum of the scores of the retrievers and of the feedback.
 type Explain struct {
-	// Feedback What one leg found of a result. raw is BM25 on the lexical leg, the cosine similarity to the query on the semantic one, and that to the best result of both legs for the feedback of mode hybrid; normalized is what that is worth between 0 and 1 (in mode semantic it is raw); score is weight times normalized. rank counts the signatures that the leg looked at, best first; it is absent where the leg found nothing of this one.
+	// Feedback The contribution of one retriever, or of the feedback, to a score. raw is BM25 for the lexical retriever, the cosine similarity to the query for the semantic one, and that to the best result of both for the feedback of mode hybrid. normalized is raw scaled to 0 to 1 (with mode semantic it is raw); score is weight times normalized. rank is the position among the signatures of the retriever, from 1; it is absent if the retriever did not find this one.
 	Feedback *ExplainLeg `json:"feedback,omitempty"`
 
-	// Filters The filters that applied.
+	// Filters The names of the filters that were applied.
 	Filters []string `json:"filters"`
 
-	// Lexical What one leg found of a result. raw is BM25 on the lexical leg, the cosine similarity to the query on the semantic one, and that to the best result of both legs for the feedback of mode hybrid; normalized is what that is worth between 0 and 1 (in mode semantic it is raw); score is weight times normalized. rank counts the signatures that the leg looked at, best first; it is absent where the leg found nothing of this one.
+	// Lexical The contribution of one retriever, or of the feedback, to a score. raw is BM25 for the lexical retriever, the cosine similarity to the query for the semantic one, and that to the best result of both for the feedback of mode hybrid. normalized is raw scaled to 0 to 1 (with mode semantic it is raw); score is weight times normalized. rank is the position among the signatures of the retriever, from 1; it is absent if the retriever did not find this one.
 	Lexical *ExplainLeg `json:"lexical,omitempty"`
 
-	// Semantic What one leg found of a result. raw is BM25 on the lexical leg, the cosine similarity to the query on the semantic one, and that to the best result of both legs for the feedback of mode hybrid; normalized is what that is worth between 0 and 1 (in mode semantic it is raw); score is weight times normalized. rank counts the signatures that the leg looked at, best first; it is absent where the leg found nothing of this one.
+	// Semantic The contribution of one retriever, or of the feedback, to a score. raw is BM25 for the lexical retriever, the cosine similarity to the query for the semantic one, and that to the best result of both for the feedback of mode hybrid. normalized is raw scaled to 0 to 1 (with mode semantic it is raw); score is weight times normalized. rank is the position among the signatures of the retriever, from 1; it is absent if the retriever did not find this one.
 	Semantic *ExplainLeg `json:"semantic,omitempty"`
 }
 
-// ExplainLeg What one leg found of a result. raw is BM25 on the lexical leg, the cosine similarity to the query on the semantic one, and that to the best result of both legs for the feedback of mode hybrid; normalized is what that is worth between 0 and 1 (in mode semantic it is raw); score is weight times normalized. rank counts the signatures that the leg looked at, best first; it is absent where the leg found nothing of this one.
+// ExplainLeg The contribution of one retriever, or of the feedback, to a score. raw is BM25 for the lexical retriever, the cosine similarity to the query for the semantic one, and that to the best result of both for the feedback of mode hybrid. normalized is raw scaled to 0 to 1 (with mode semantic it is raw); score is weight times normalized. rank is the position among the signatures of the retriever, from 1; it is absent if the retriever did not find this one.
 type ExplainLeg struct {
-	// Model Semantic leg and feedback; what made the vectors.
+	// Model The embedding model, for the semantic retriever and the feedback.
 	Model      *string `json:"model,omitempty"`
 	Normalized float64 `json:"normalized"`
 	Rank       *int    `json:"rank,omitempty"`
 	Raw        float64 `json:"raw"`
 	Score      float64 `json:"score"`
 
-	// Terms Lexical leg; the words, and pairs of words, that matched, weightiest first. Their scores add up to raw.
+	// Terms The words, and pairs of words, that matched, highest score first, for the lexical retriever. Their scores add up to raw.
 	Terms  []ExplainTerm `json:"terms,omitempty"`
 	Weight float64       `json:"weight"`
 }
 
-// ExplainTerm A term of the query that a result holds, in the plain form of the query's words.
+// ExplainTerm A term of the query that the result contains, in its normalized form.
 type ExplainTerm struct {
 	Score float64 `json:"score"`
 
-	// Spans Where the result's text has it, also in another form (OOMKilled has memory); of a pair of words, from the first to the second.
+	// Spans Where the text of the result contains the term, also in another form (OOMKilled contains memory); for a pair of words, from the first to the second.
 	Spans []TextSpan `json:"spans"`
 	Term  string     `json:"term"`
 }
 
-// FieldError One fault of the request.
+// FieldError One error of the request.
 type FieldError struct {
 	Code   string `json:"code"`
 	Detail string `json:"detail"`
 
-	// Field A path such as records[3].metadata.note; empty for the whole body.
+	// Field A path such as records[3].metadata.note, empty for the whole request.
 	Field string `json:"field"`
 }
 
-// Health The process answers.
+// Health The function runs.
 type Health struct {
 	Status HealthStatus `json:"status"`
 }
@@ -609,7 +609,7 @@ type HealthStatus string
 type History struct {
 	Data []HistoryEntry `json:"data"`
 
-	// Pagination Where a page stands; total only when asked for, offset only when paged by it.
+	// Pagination The position of a page. total is present with include_total, offset if the request has one.
 	Pagination Pagination `json:"pagination"`
 }
 
@@ -617,11 +617,11 @@ type History struct {
 type HistoryEntry struct {
 	Actor string `json:"actor"`
 
-	// Canonical The exact RFC 8785 text: leaf_hash is SHA-256 of a zero byte followed by it.
+	// Canonical The entry in RFC 8785 form: leaf_hash is the SHA-256 of a zero byte followed by it.
 	Canonical string `json:"canonical"`
 	EventID   string `json:"event_id"`
 
-	// Kind What a journal entry records.
+	// Kind The kind of write that a journal entry records.
 	Kind EntryKind `json:"kind"`
 
 	// LeafHash Hexadecimal.
@@ -643,7 +643,7 @@ type IncidentEvent struct {
 	RemediationID   string    `json:"remediation_id"`
 	UpdatedAt       time.Time `json:"updated_at"`
 
-	// WorkflowStatus How a remediation ended, or that it has not.
+	// WorkflowStatus The outcome of a remediation so far.
 	WorkflowStatus Status  `json:"workflow_status"`
 	WorkflowYAML   *string `json:"workflow_yaml,omitempty"`
 }
@@ -652,14 +652,14 @@ type IncidentEvent struct {
 type IncidentEventList struct {
 	Data []IncidentEvent `json:"data"`
 
-	// Pagination Where a page stands; total only when asked for, offset only when paged by it.
+	// Pagination The position of a page. total is present with include_total, offset if the request has one.
 	Pagination Pagination `json:"pagination"`
 }
 
 // Interval The length of a bucket by the clock of a time zone.
 type Interval string
 
-// LastSuccess The newest remediation of the incident that succeeded. workflow_yaml is absent where it had none, or where the workflows of the results before it are 2 MiB already; read it by remediation_id then.
+// LastSuccess The newest remediation of the incident that succeeded. workflow_yaml is absent if it has none, or if the workflows of the preceding results exceed 2 MiB; then get it by remediation_id.
 type LastSuccess struct {
 	ActionType    string    `json:"action_type"`
 	RemediationID string    `json:"remediation_id"`
@@ -667,10 +667,10 @@ type LastSuccess struct {
 	WorkflowYAML  *string   `json:"workflow_yaml,omitempty"`
 }
 
-// Metadata At most 64 KiB and 10 levels deep, this object being the first. Numbers keep every digit.
+// Metadata At most 64 KiB and 10 levels deep, of which this object is the first. Numbers keep every digit.
 type Metadata = json.RawMessage
 
-// Pagination Where a page stands; total only when asked for, offset only when paged by it.
+// Pagination The position of a page. total is present with include_total, offset if the request has one.
 type Pagination struct {
 	HasMore    bool   `json:"has_more"`
 	Limit      int    `json:"limit"`
@@ -679,7 +679,7 @@ type Pagination struct {
 	Total      *int64 `json:"total,omitempty"`
 }
 
-// Phase How far a remediation has come.
+// Phase The phase of a remediation.
 type Phase string
 
 // Problem RFC 9457.
@@ -693,7 +693,7 @@ type Problem struct {
 	Type      string       `json:"type"`
 }
 
-// Rate Of the remediations that ended; low and high are the Wilson 95 % interval. rate, low and high are absent when none ended.
+// Rate The success rate of ended remediations; low and high are its Wilson 95 % interval. rate, low and high are absent if none ended.
 type Rate struct {
 	Failure int64    `json:"failure"`
 	High    *float64 `json:"high,omitempty"`
@@ -702,7 +702,7 @@ type Rate struct {
 	Success int64    `json:"success"`
 }
 
-// Readiness Whether a write and a query would succeed now.
+// Readiness Whether a write and a query would succeed.
 type Readiness struct {
 	Checks []Check         `json:"checks"`
 	Status ReadinessStatus `json:"status"`
@@ -711,11 +711,11 @@ type Readiness struct {
 // ReadinessStatus defines model for Readiness.Status.
 type ReadinessStatus string
 
-// Receipt What was stored, and its place in the journal.
+// Receipt The receipt of a stored record and its journal entry.
 type Receipt struct {
 	CreatedAt time.Time `json:"created_at"`
 
-	// Embedding pending when the vector could not be made in time; the service makes it later.
+	// Embedding pending if the vector is not stored yet; the service makes it later.
 	Embedding EmbeddingState `json:"embedding,omitempty"`
 
 	// EventID The journal entry (UUID version 7).
@@ -727,11 +727,11 @@ type Receipt struct {
 	RemediationID string `json:"remediation_id"`
 }
 
-// Remediation A remediation as it is now.
+// Remediation The current state of a remediation.
 type Remediation struct {
 	ActionType string `json:"action_type"`
 
-	// Actor Who recorded it.
+	// Actor The identity that recorded it.
 	Actor            string     `json:"actor"`
 	AlertFingerprint string     `json:"alert_fingerprint,omitempty"`
 	ClusterName      string     `json:"cluster_name,omitempty"`
@@ -739,33 +739,33 @@ type Remediation struct {
 	DurationMS       *int64     `json:"duration_ms,omitempty"`
 	EndTime          *time.Time `json:"end_time,omitempty"`
 
-	// Environment Where the cluster stands in its life.
+	// Environment The environment of the cluster.
 	Environment  Environment `json:"environment,omitempty"`
 	ErrorMessage *string     `json:"error_message,omitempty"`
 	ID           int64       `json:"id"`
 
-	// Metadata At most 64 KiB and 10 levels deep, this object being the first. Numbers keep every digit.
+	// Metadata At most 64 KiB and 10 levels deep, of which this object is the first. Numbers keep every digit.
 	Metadata  Metadata `json:"metadata"`
 	Name      string   `json:"name"`
 	Namespace string   `json:"namespace"`
 
-	// Phase How far a remediation has come.
+	// Phase The phase of a remediation.
 	Phase         Phase  `json:"phase"`
 	RemediationID string `json:"remediation_id"`
 
-	// Severity The alert's severity.
+	// Severity The severity of the alert.
 	Severity    Severity  `json:"severity"`
 	SignatureID string    `json:"signature_id"`
 	StartTime   time.Time `json:"start_time"`
 
-	// Status How a remediation ended, or that it has not.
+	// Status The outcome of a remediation so far.
 	Status         Status    `json:"status"`
 	TargetResource string    `json:"target_resource,omitempty"`
 	UpdatedAt      time.Time `json:"updated_at"`
 	WorkflowYAML   *string   `json:"workflow_yaml,omitempty"`
 }
 
-// RemediationChildren At most 1,000 and 1 MiB of each kind, oldest first; truncated names the kinds that have more.
+// RemediationChildren At most 1,000 children and 1 MiB of each kind, oldest first; truncated lists the kinds that have more.
 type RemediationChildren struct {
 	AIAnalyses []AIAnalysis `json:"ai_analyses"`
 	Executions []Execution  `json:"executions"`
@@ -779,7 +779,7 @@ type RemediationInput struct {
 	AlertFingerprint *string `json:"alert_fingerprint,omitempty"`
 	ClusterName      *string `json:"cluster_name,omitempty"`
 
-	// DurationMS Derived when end_time is given.
+	// DurationMS Computed if end_time is given.
 	DurationMS *int64 `json:"duration_ms,omitempty"`
 
 	// EndTime Not before start_time.
@@ -789,24 +789,24 @@ type RemediationInput struct {
 	// ErrorMessage At most 64 KiB.
 	ErrorMessage *string `json:"error_message,omitempty"`
 
-	// Metadata At most 64 KiB and 10 levels deep, this object being the first. Numbers keep every digit.
+	// Metadata At most 64 KiB and 10 levels deep, of which this object is the first. Numbers keep every digit.
 	Metadata Metadata `json:"metadata,omitempty"`
 
-	// Name The alert's name.
+	// Name The name of the alert.
 	Name      string `json:"name"`
 	Namespace string `json:"namespace"`
 
-	// Phase How far a remediation has come.
+	// Phase The phase of a remediation.
 	Phase Phase `json:"phase"`
 
-	// RemediationID The caller's key; unique. No slash: it is a part of paths.
+	// RemediationID The caller's key; unique. It has no slash, because it is a segment of paths.
 	RemediationID string `json:"remediation_id"`
 
-	// Severity unknown when absent.
+	// Severity Default unknown.
 	Severity  *Severity `json:"severity,omitempty"`
 	StartTime time.Time `json:"start_time"`
 
-	// Status How a remediation ended, or that it has not.
+	// Status The outcome of a remediation so far.
 	Status Status `json:"status"`
 
 	// TargetResource kind/name.
@@ -820,53 +820,53 @@ type RemediationInput struct {
 type RemediationList struct {
 	Data []Remediation `json:"data"`
 
-	// Pagination Where a page stands; total only when asked for, offset only when paged by it.
+	// Pagination The position of a page. total is present with include_total, offset if the request has one.
 	Pagination Pagination `json:"pagination"`
 }
 
-// RemediationSummary A remediation without its long texts; read them by remediation_id.
+// RemediationSummary A remediation without its long fields; get them by remediation_id.
 type RemediationSummary struct {
 	ActionType  string     `json:"action_type"`
 	ClusterName string     `json:"cluster_name,omitempty"`
 	DurationMS  *int64     `json:"duration_ms,omitempty"`
 	EndTime     *time.Time `json:"end_time,omitempty"`
 
-	// Environment Where the cluster stands in its life.
+	// Environment The environment of the cluster.
 	Environment Environment `json:"environment,omitempty"`
 	ID          int64       `json:"id"`
 	Name        string      `json:"name"`
 	Namespace   string      `json:"namespace"`
 
-	// Phase How far a remediation has come.
+	// Phase The phase of a remediation.
 	Phase         Phase  `json:"phase"`
 	RemediationID string `json:"remediation_id"`
 
-	// Severity The alert's severity.
+	// Severity The severity of the alert.
 	Severity  Severity  `json:"severity"`
 	StartTime time.Time `json:"start_time"`
 
-	// Status How a remediation ended, or that it has not.
+	// Status The outcome of a remediation so far.
 	Status         Status `json:"status"`
 	TargetResource string `json:"target_resource,omitempty"`
 }
 
-// RemediationUpdate A null clears end_time, error_message or workflow_yaml; metadata is replaced as a whole.
+// RemediationUpdate null clears end_time, error_message or workflow_yaml. metadata is replaced as a whole.
 type RemediationUpdate struct {
 	EndTime      Nullable[time.Time] `json:"end_time,omitzero"`
 	ErrorMessage Nullable[string]    `json:"error_message,omitzero"`
 
-	// Metadata At most 64 KiB and 10 levels deep, this object being the first. Numbers keep every digit.
+	// Metadata At most 64 KiB and 10 levels deep, of which this object is the first. Numbers keep every digit.
 	Metadata Metadata `json:"metadata,omitempty"`
 
-	// Phase How far a remediation has come.
+	// Phase The phase of a remediation.
 	Phase *Phase `json:"phase,omitempty"`
 
-	// Status How a remediation ended, or that it has not.
+	// Status The outcome of a remediation so far.
 	Status       *Status          `json:"status,omitempty"`
 	WorkflowYAML Nullable[string] `json:"workflow_yaml,omitzero"`
 }
 
-// SearchFilters As the parameters of the list; each field holds one value, or several separated by commas.
+// SearchFilters The filters of the list. Each has one value, or several separated by commas.
 type SearchFilters struct {
 	ActionType       *string `json:"action_type,omitempty"`
 	AlertFingerprint *string `json:"alert_fingerprint,omitempty"`
@@ -885,115 +885,115 @@ type SearchFilters struct {
 	Until            *string `json:"until,omitempty"`
 }
 
-// SearchInfo How the search was done; degraded names the legs that did not answer.
+// SearchInfo How the search was done. degraded lists the retrievers that failed.
 type SearchInfo struct {
 	Degraded []SearchLeg `json:"degraded,omitempty"`
 
-	// Mode By meaning, by words, or both.
+	// Mode Search by meaning (semantic), by words (lexical), or both (hybrid).
 	Mode SearchMode `json:"mode"`
 
-	// Model What made the vectors of the semantic leg; empty where there was no such leg.
+	// Model The embedding model of the semantic retriever, empty if it was not used.
 	Model string `json:"model"`
 }
 
-// SearchInput What to look for.
+// SearchInput The query of a search.
 type SearchInput struct {
 	Explain *bool `json:"explain,omitempty"`
 
-	// Filters As the parameters of the list; each field holds one value, or several separated by commas.
+	// Filters The filters of the list. Each has one value, or several separated by commas.
 	Filters *SearchFilters `json:"filters,omitempty"`
 
-	// Limit Signatures.
+	// Limit The largest number of incidents.
 	Limit    *int     `json:"limit,omitempty"`
 	MinScore *float64 `json:"min_score,omitempty"`
 
-	// Mode By meaning, by words, or both.
+	// Mode Search by meaning (semantic), by words (lexical), or both (hybrid).
 	Mode *SearchMode `json:"mode,omitempty"`
 
-	// PerSignature Remediations shown for each.
+	// PerSignature The largest number of remediations of each incident.
 	PerSignature *int `json:"per_signature,omitempty"`
 
 	// Query An alert, an error line, or plain words; at most 8 KiB.
 	Query string `json:"query"`
 }
 
-// SearchLeg A part of a hybrid search.
+// SearchLeg A retriever of a hybrid search.
 type SearchLeg string
 
-// SearchMode By meaning, by words, or both.
+// SearchMode Search by meaning (semantic), by words (lexical), or both (hybrid).
 type SearchMode string
 
-// SearchResult One incident and what was done about it. All counts are of what the filters leave.
+// SearchResult One incident and its remediations. Counts include only remediations that match the filters.
 type SearchResult struct {
 	// Actions Best first by low.
 	Actions []ActionRate `json:"actions"`
 
-	// Explain Why a result stands where it does. The scores of the legs, and of the feedback, add up to the result's score.
+	// Explain How a score was computed. It is the sum of the scores of the retrievers and of the feedback.
 	Explain   *Explain  `json:"explain,omitempty"`
 	FirstSeen time.Time `json:"first_seen"`
 
-	// IncidentID What was wrong: remediations of one alert name, kind of target and error have the same.
+	// IncidentID Identifies what went wrong: the same for remediations with the same alert name, kind of target and error.
 	IncidentID string    `json:"incident_id"`
 	LastSeen   time.Time `json:"last_seen"`
 
-	// LastSuccess The newest remediation of the incident that succeeded. workflow_yaml is absent where it had none, or where the workflows of the results before it are 2 MiB already; read it by remediation_id then.
+	// LastSuccess The newest remediation of the incident that succeeded. workflow_yaml is absent if it has none, or if the workflows of the preceding results exceed 2 MiB; then get it by remediation_id.
 	LastSuccess *LastSuccess `json:"last_success,omitempty"`
 	Occurrences int64        `json:"occurrences"`
 
 	// Remediations Newest first.
 	Remediations []RemediationSummary `json:"remediations"`
 
-	// Score From 0 to 1; in mode semantic the cosine similarity, from -1 to 1.
+	// Score From 0 to 1; with mode semantic the cosine similarity, from -1 to 1.
 	Score float64 `json:"score"`
 
-	// SignatureID The incident's signature that suits the query best: what was wrong and what was done.
+	// SignatureID The signature of the incident that matches the query best. A signature identifies what went wrong and what was done.
 	SignatureID string `json:"signature_id"`
 
-	// SignatureIds The signatures of the incident, the most frequent first; as the filter signature_id of a list they give its remediations.
+	// SignatureIds The signatures of the incident, most frequent first. As the filter signature_id of a list they select its remediations.
 	SignatureIds []string `json:"signature_ids"`
 
-	// SuccessRate Of the remediations that ended; low and high are the Wilson 95 % interval. rate, low and high are absent when none ended.
+	// SuccessRate The success rate of ended remediations; low and high are its Wilson 95 % interval. rate, low and high are absent if none ended.
 	SuccessRate Rate `json:"success_rate"`
 
 	// Text The text of signature_id.
 	Text string `json:"text"`
 }
 
-// SearchResults The nearest incidents, best first.
+// SearchResults The best incidents, best first.
 type SearchResults struct {
 	Data []SearchResult `json:"data"`
 
-	// Search How the search was done; degraded names the legs that did not answer.
+	// Search How the search was done. degraded lists the retrievers that failed.
 	Search SearchInfo `json:"search"`
 }
 
-// Severity The alert's severity.
+// Severity The severity of the alert.
 type Severity string
 
-// SimilarResults What is like a remediation. recurrence is absent where the incident came once.
+// SimilarResults Incidents like a remediation. recurrence is absent if the incident occurred once.
 type SimilarResults struct {
 	Data []SearchResult `json:"data"`
 
-	// Recurrence One incident and what was done about it. All counts are of what the filters leave.
+	// Recurrence One incident and its remediations. Counts include only remediations that match the filters.
 	Recurrence *SearchResult `json:"recurrence,omitempty"`
 
-	// Search How the search was done; degraded names the legs that did not answer.
+	// Search How the search was done. degraded lists the retrievers that failed.
 	Search SearchInfo `json:"search"`
 }
 
-// Sort By start_time, then id; - is newest first.
+// Sort By start_time, then id; - means newest first.
 type Sort string
 
-// Status How a remediation ended, or that it has not.
+// Status The outcome of a remediation so far.
 type Status string
 
-// SuccessRate The remediations of one value. low and high are the Wilson 95 % interval of success among those that ended; rate, low and high are
-// absent when none ended.
+// SuccessRate The remediations with one value of the field. low and high are the Wilson 95 % interval of the success rate of those that
+// ended; rate, low and high are absent if none ended.
 type SuccessRate struct {
 	Failure int64    `json:"failure"`
 	High    *float64 `json:"high,omitempty"`
 
-	// Key The value; empty for remediations that have none.
+	// Key The value, empty for remediations without one.
 	Key     string   `json:"key"`
 	Low     *float64 `json:"low,omitempty"`
 	Rate    *float64 `json:"rate,omitempty"`
@@ -1001,9 +1001,9 @@ type SuccessRate struct {
 	Total   int64    `json:"total"`
 }
 
-// SuccessRateInfo What was counted; has_more when there are more rows than limit.
+// SuccessRateInfo What was counted; has_more is true if there are more rows than limit.
 type SuccessRateInfo struct {
-	// GroupBy A field by whose values success is counted.
+	// GroupBy A field for which success rates are available.
 	GroupBy    Dimension `json:"group_by"`
 	HasMore    bool      `json:"has_more"`
 	Limit      int       `json:"limit"`
@@ -1014,17 +1014,17 @@ type SuccessRateInfo struct {
 type SuccessRates struct {
 	Data []SuccessRate `json:"data"`
 
-	// Stats What was counted; has_more when there are more rows than limit.
+	// Stats What was counted; has_more is true if there are more rows than limit.
 	Stats SuccessRateInfo `json:"stats"`
 }
 
-// TextSpan The characters (Unicode code points) of a text from start on and before end, counted from 0.
+// TextSpan The characters (Unicode code points) of a text from start to before end, counted from 0.
 type TextSpan struct {
 	End   int `json:"end"`
 	Start int `json:"start"`
 }
 
-// Trend Remediations by the time they began, oldest first.
+// Trend Counts of remediations by start time, oldest first.
 type Trend struct {
 	Data []TrendBucket `json:"data"`
 
@@ -1032,7 +1032,7 @@ type Trend struct {
 	Stats TrendInfo `json:"stats"`
 }
 
-// TrendBucket What began from start on and before end; both are written with the time zone's offset of that moment.
+// TrendBucket The remediations that began from start to before end. Both times have the offset that the time zone has then.
 type TrendBucket struct {
 	End     time.Time `json:"end"`
 	Failure int64     `json:"failure"`
@@ -1052,73 +1052,73 @@ type TrendInfo struct {
 	Until    time.Time `json:"until"`
 }
 
-// Workflow A plan and how far it came, as recorded.
+// Workflow A recorded workflow and its progress.
 type Workflow struct {
 	Actor          string     `json:"actor"`
 	CompletedSteps int32      `json:"completed_steps"`
 	CreatedAt      time.Time  `json:"created_at"`
 	EndTime        *time.Time `json:"end_time,omitempty"`
 
-	// Metadata At most 64 KiB and 10 levels deep, this object being the first. Numbers keep every digit.
+	// Metadata At most 64 KiB and 10 levels deep, of which this object is the first. Numbers keep every digit.
 	Metadata Metadata `json:"metadata"`
 
-	// Phase How far a workflow has come.
+	// Phase The phase of a workflow.
 	Phase      WorkflowPhase `json:"phase"`
 	StartTime  time.Time     `json:"start_time"`
 	TotalSteps int32         `json:"total_steps"`
 	WorkflowID string        `json:"workflow_id"`
 }
 
-// WorkflowInput A plan and how far it came; workflow_id is the natural key within the remediation.
+// WorkflowInput A workflow and its progress. workflow_id is unique within the remediation.
 type WorkflowInput struct {
 	// CompletedSteps At most total_steps.
 	CompletedSteps int32      `json:"completed_steps"`
 	EndTime        *time.Time `json:"end_time,omitempty"`
 
-	// Metadata At most 64 KiB and 10 levels deep, this object being the first. Numbers keep every digit.
+	// Metadata At most 64 KiB and 10 levels deep, of which this object is the first. Numbers keep every digit.
 	Metadata Metadata `json:"metadata,omitempty"`
 
-	// Phase How far a workflow has come.
+	// Phase The phase of a workflow.
 	Phase      WorkflowPhase `json:"phase"`
 	StartTime  time.Time     `json:"start_time"`
 	TotalSteps int32         `json:"total_steps"`
 	WorkflowID string        `json:"workflow_id"`
 }
 
-// WorkflowPhase How far a workflow has come.
+// WorkflowPhase The phase of a workflow.
 type WorkflowPhase string
 
 // ListIncidentEventsParams are the query parameters of listIncidentEvents. A zero value is not sent, and means the default.
 type ListIncidentEventsParams struct {
-	// One or several, separated by commas.
+	// One or more, separated by commas.
 	AlertName string
 	Namespace string
-	// One or several of pending, running, success, failure, separated by commas.
+	// One or more of pending, running, success, failure, separated by commas.
 	WorkflowStatus string
-	// From this time on, inclusive: RFC 3339, or a span back from now such as 24h or 7d (units s, m, h, d, w).
+	// The earliest start time, inclusive: RFC 3339, or a duration before now such as 24h or 7d (units s, m, h, d, w).
 	Since string
-	// Before this time, exclusive; written as since.
+	// The latest start time, exclusive; in the form of since.
 	Until string
-	// Records in the answer at most.
+	// The largest number of records on the page.
 	Limit int
-	// next_cursor of the page before, with the same filters and order. Opaque.
+	// The next_cursor of the previous page, with the same filters and order. Opaque.
 	Cursor string
 }
 
 // ListRemediationsParams are the query parameters of listRemediations. A zero value is not sent, and means the default.
 type ListRemediationsParams struct {
-	// The service's numbers, separated by commas. In every filter, commas mean or, and several filters mean and.
+	// The ids that the service assigned, separated by commas. In every filter, commas mean or, and several filters mean and.
 	ID            string
 	RemediationID string
 	Name          string
 	Namespace     string
-	// Of pending, processing, completed, failed.
+	// One or more of pending, processing, completed, failed.
 	Phase string
-	// Of pending, running, success, failure.
+	// One or more of pending, running, success, failure.
 	Status string
-	// Of critical, high, medium, low, info, unknown.
+	// One or more of critical, high, medium, low, info, unknown.
 	Severity string
-	// Of production, staging, development, test.
+	// One or more of production, staging, development, test.
 	Environment      string
 	ClusterName      string
 	ActionType       string
@@ -1126,52 +1126,52 @@ type ListRemediationsParams struct {
 	TargetResource   string
 	// UUIDs of signatures.
 	SignatureID string
-	// From this time on, inclusive: RFC 3339, or a span back from now such as 24h or 7d (units s, m, h, d, w).
+	// The earliest start time, inclusive: RFC 3339, or a duration before now such as 24h or 7d (units s, m, h, d, w).
 	Since string
-	// Before this time, exclusive; written as since.
+	// The latest start time, exclusive; in the form of since.
 	Until string
-	// Records in the answer at most.
+	// The largest number of records on the page.
 	Limit int
-	// next_cursor of the page before, with the same filters and order. Opaque.
+	// The next_cursor of the previous page, with the same filters and order. Opaque.
 	Cursor string
-	// Records to skip, instead of a cursor. Costs more the further it goes; a cursor does not.
+	// The number of records to skip, instead of a cursor. The cost grows with the offset; that of a cursor does not.
 	Offset int
 	// Order by start_time, ascending (start_time or +start_time) or descending (-start_time, the default).
 	Sort Sort
-	// Also count all records that match. Costs as much as reading them.
+	// Also count all matching records. Costs as much as reading them.
 	IncludeTotal bool
 }
 
 // GetHistoryParams are the query parameters of getHistory. A zero value is not sent, and means the default.
 type GetHistoryParams struct {
-	// Records in the answer at most.
+	// The largest number of records on the page.
 	Limit int
-	// next_cursor of the page before, with the same filters and order. Opaque.
+	// The next_cursor of the previous page, with the same filters and order. Opaque.
 	Cursor string
 }
 
 // FindSimilarParams are the query parameters of findSimilar. A zero value is not sent, and means the default.
 type FindSimilarParams struct {
-	// hybrid when absent: by words and by meaning.
+	// Default hybrid.
 	Mode SearchMode
-	// Signatures.
+	// The largest number of incidents.
 	Limit int
-	// Remediations shown for each.
+	// The largest number of remediations of each incident.
 	PerSignature int
-	// Say why each was found.
+	// Return how each score was computed.
 	Explain bool
-	// The service's numbers, separated by commas. In every filter, commas mean or, and several filters mean and.
+	// The ids that the service assigned, separated by commas. In every filter, commas mean or, and several filters mean and.
 	ID            string
 	RemediationID string
 	Name          string
 	Namespace     string
-	// Of pending, processing, completed, failed.
+	// One or more of pending, processing, completed, failed.
 	Phase string
-	// Of pending, running, success, failure.
+	// One or more of pending, running, success, failure.
 	Status string
-	// Of critical, high, medium, low, info, unknown.
+	// One or more of critical, high, medium, low, info, unknown.
 	Severity string
-	// Of production, staging, development, test.
+	// One or more of production, staging, development, test.
 	Environment      string
 	ClusterName      string
 	ActionType       string
@@ -1179,30 +1179,30 @@ type FindSimilarParams struct {
 	TargetResource   string
 	// UUIDs of signatures.
 	SignatureID string
-	// From this time on, inclusive: RFC 3339, or a span back from now such as 24h or 7d (units s, m, h, d, w).
+	// The earliest start time, inclusive: RFC 3339, or a duration before now such as 24h or 7d (units s, m, h, d, w).
 	Since string
-	// Before this time, exclusive; written as since.
+	// The latest start time, exclusive; in the form of since.
 	Until string
 }
 
 // GetSuccessRateParams are the query parameters of getSuccessRate. A zero value is not sent, and means the default.
 type GetSuccessRateParams struct {
-	// The field by whose values to count.
+	// The field whose values are the keys.
 	GroupBy Dimension
-	// Leave out what has ended less often.
+	// Omit keys with fewer ended remediations.
 	MinSamples int
-	// The service's numbers, separated by commas. In every filter, commas mean or, and several filters mean and.
+	// The ids that the service assigned, separated by commas. In every filter, commas mean or, and several filters mean and.
 	ID            string
 	RemediationID string
 	Name          string
 	Namespace     string
-	// Of pending, processing, completed, failed.
+	// One or more of pending, processing, completed, failed.
 	Phase string
-	// Of pending, running, success, failure.
+	// One or more of pending, running, success, failure.
 	Status string
-	// Of critical, high, medium, low, info, unknown.
+	// One or more of critical, high, medium, low, info, unknown.
 	Severity string
-	// Of production, staging, development, test.
+	// One or more of production, staging, development, test.
 	Environment      string
 	ClusterName      string
 	ActionType       string
@@ -1210,11 +1210,11 @@ type GetSuccessRateParams struct {
 	TargetResource   string
 	// UUIDs of signatures.
 	SignatureID string
-	// From this time on, inclusive: RFC 3339, or a span back from now such as 24h or 7d (units s, m, h, d, w).
+	// The earliest start time, inclusive: RFC 3339, or a duration before now such as 24h or 7d (units s, m, h, d, w).
 	Since string
-	// Before this time, exclusive; written as since.
+	// The latest start time, exclusive; in the form of since.
 	Until string
-	// Rows in the answer at most; has_more says that there are others.
+	// The largest number of rows; has_more is true if there are more.
 	Limit int
 }
 
@@ -1222,20 +1222,20 @@ type GetSuccessRateParams struct {
 type GetTrendParams struct {
 	// The length of a bucket; a week begins on Monday.
 	Interval Interval
-	// A name of the IANA time zone database, such as Europe/Berlin; UTC when absent.
+	// A name in the IANA time zone database, such as Europe/Berlin. Default UTC.
 	TimeZone string
-	// The service's numbers, separated by commas. In every filter, commas mean or, and several filters mean and.
+	// The ids that the service assigned, separated by commas. In every filter, commas mean or, and several filters mean and.
 	ID            string
 	RemediationID string
 	Name          string
 	Namespace     string
-	// Of pending, processing, completed, failed.
+	// One or more of pending, processing, completed, failed.
 	Phase string
-	// Of pending, running, success, failure.
+	// One or more of pending, running, success, failure.
 	Status string
-	// Of critical, high, medium, low, info, unknown.
+	// One or more of critical, high, medium, low, info, unknown.
 	Severity string
-	// Of production, staging, development, test.
+	// One or more of production, staging, development, test.
 	Environment      string
 	ClusterName      string
 	ActionType       string
@@ -1243,9 +1243,9 @@ type GetTrendParams struct {
 	TargetResource   string
 	// UUIDs of signatures.
 	SignatureID string
-	// As elsewhere; when absent, 48 hours, 30 days or 26 weeks before until. At most 1,000 buckets lie between the two.
+	// As in lists. Default 48 hours, 30 days or 26 weeks before until. At most 1,000 buckets before until.
 	Since string
-	// As elsewhere; now when absent.
+	// As in lists. Default now.
 	Until string
 }
 
