@@ -239,8 +239,8 @@ SET phase = s.state ->> 'phase',
 FROM (SELECT jsonb_array_elements(@states::jsonb) AS state) AS s
 WHERE r.remediation_id = s.state ->> 'remediation_id';
 
--- name: RemediationSigned :many
--- RemediationSigned returns what signatures are made of for the remediations of a signature: of the first page_size after the given
+-- name: RemediationBySignature :many
+-- RemediationBySignature returns what signatures are made of for the remediations of a signature: of the first page_size after the given
 -- position, newest first, as many as have budget bytes of text between them, but at least one. fetched, the same in every row, is their
 -- number before that.
 WITH page AS (

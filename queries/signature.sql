@@ -50,8 +50,8 @@ FROM (
 ) AS s
 ORDER BY s.normalizer, s.id;
 
--- name: SignatureBeside :exec
--- SignatureBeside stores signatures that will replace an old one and to which no remediation refers yet. Those with the text of the old
+-- name: SignatureAddReplacements :exec
+-- SignatureAddReplacements stores signatures that will replace an old one and to which no remediation refers yet. Those with the text of the old
 -- one get its vectors of all models. The arrays hold each signature once, its terms and counts as arrays in text. As in every write,
 -- vectors precede signatures, each sorted.
 WITH input AS MATERIALIZED (

@@ -226,7 +226,7 @@ func TestPlans(t *testing.T) {
 	p.checkLexical(t, fields)
 	p.checkReads(t)
 	p.checkWrites(t)
-	p.checkResigning(t)
+	p.checkRenormalization(t)
 	checkFewOfMany(t, db)
 }
 
@@ -479,9 +479,8 @@ func (p planner) checkWrites(t *testing.T) {
 	}
 }
 
-// checkResigning looks for old signatures where there are none, where there are some, and where all
-// are old.
-func (p planner) checkResigning(t *testing.T) {
+// checkRenormalization checks the search for old signatures where none, some and all are old.
+func (p planner) checkRenormalization(t *testing.T) {
 	t.Helper()
 	for _, old := range []string{"false", "random() < 0.01", "true"} {
 		run(t, p.AdminURL, "UPDATE signature SET normalizer = 1 WHERE "+old, "VACUUM ANALYZE signature")
@@ -492,7 +491,7 @@ func (p planner) checkResigning(t *testing.T) {
 					t.Fatal(err)
 				}
 				if old == "true" {
-					p.resign(t, id)
+					p.renormalize(t, id)
 					break
 				}
 			}
@@ -507,8 +506,8 @@ func (p planner) checkResigning(t *testing.T) {
 	}
 }
 
-// resign looks at how the remediations of one signature are signed anew.
-func (p planner) resign(t *testing.T, old audit.ID) {
+// renormalize checks the statements that renormalize the remediations of a signature.
+func (p planner) renormalize(t *testing.T, old audit.ID) {
 	t.Helper()
 	var all []postgres.Renormalized
 	for remediation, err := range p.RemediationsBySignature(t.Context(), old) {
@@ -518,21 +517,21 @@ func (p planner) resign(t *testing.T, old audit.ID) {
 		all = append(all, postgres.Renormalized{ID: remediation.ID, UpdatedAt: remediation.UpdatedAt, SignatureID: remediation.Signature().ID})
 	}
 	made := entry(t, minimal("made")).Signature
-	_, resign := p.Renormalize(t.Context(), old, all, func(audit.ID) bool { return true })
+	_, renormalize := p.Renormalize(t.Context(), old, all, func(audit.ID) bool { return true })
 	_, drop := p.DropSignatures(t.Context(), []audit.ID{old})
 	if err := errors.Join(p.AddRenormalizedSignatures(t.Context(), old, []audit.Signature{made}), p.RenormalizeIncident(t.Context(), old, made.IncidentID),
-		resign, drop); err != nil {
+		renormalize, drop); err != nil {
 		t.Fatal(err)
 	}
-	for _, statement := range []string{"SignatureBeside", "SignatureSetIncident", "SignatureReady"} {
-		p.check(t, statement, "signing anew")
+	for _, statement := range []string{"SignatureAddReplacements", "SignatureSetIncident", "SignatureReady"} {
+		p.check(t, statement, "renormalization")
 	}
 	if len(all) > 0 {
-		p.check(t, "RemediationSigned", "signing anew")
+		p.check(t, "RemediationBySignature", "renormalization")
 	}
 }
 
-// combine makes filters of one, of every two, and of some three fields.
+// combine returns filters of one, of every two, and of some three fields.
 func combine(fields map[string][]audit.Filter) map[string]audit.Filter {
 	names := make([]string, 0, len(fields))
 	for name := range fields {

@@ -49,11 +49,11 @@ func (s *Store) OldSignatures(ctx context.Context, used bool) iter.Seq2[audit.ID
 // iteration ends after an error.
 func (s *Store) RemediationsBySignature(ctx context.Context, signature audit.ID) iter.Seq2[audit.Stored, error] {
 	return func(yield func(audit.Stored, error) bool) {
-		params := dbsqlc.RemediationSignedParams{SignatureID: signature, PageSize: renormalizePage, Budget: PageBytes}
+		params := dbsqlc.RemediationBySignatureParams{SignatureID: signature, PageSize: renormalizePage, Budget: PageBytes}
 		for {
 			page, err := retry(ctx, s, "read the remediations of a signature",
-				func(ctx context.Context) ([]dbsqlc.RemediationSignedRow, error) {
-					return s.queries.RemediationSigned(ctx, s.pool, params)
+				func(ctx context.Context) ([]dbsqlc.RemediationBySignatureRow, error) {
+					return s.queries.RemediationBySignature(ctx, s.pool, params)
 				})
 			if err != nil {
 				yield(audit.Stored{}, err)
@@ -73,7 +73,7 @@ func (s *Store) RemediationsBySignature(ctx context.Context, signature audit.ID)
 	}
 }
 
-func renormalizableRemediation(signature audit.ID, row dbsqlc.RemediationSignedRow) audit.Stored {
+func renormalizableRemediation(signature audit.ID, row dbsqlc.RemediationBySignatureRow) audit.Stored {
 	return audit.Stored{
 		ID: row.ID, SignatureID: signature, UpdatedAt: row.UpdatedAt,
 		Remediation: audit.Remediation{
@@ -92,7 +92,7 @@ func (s *Store) AddRenormalizedSignatures(ctx context.Context, old audit.ID, sig
 		arrays.add(signature)
 	}
 	_, err := retry(ctx, s, "store renormalized signatures", func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, s.queries.SignatureBeside(ctx, s.pool, dbsqlc.SignatureBesideParams{
+		return struct{}{}, s.queries.SignatureAddReplacements(ctx, s.pool, dbsqlc.SignatureAddReplacementsParams{
 			Old: old, Normalizer: signature.Version, Analyzer: lexical.Analyzer,
 			Ids: arrays.ids, Incidents: arrays.incidents, Texts: arrays.texts, Terms: arrays.terms, Counts: arrays.counts,
 			Lengths: arrays.lengths,

@@ -224,6 +224,94 @@ func (q *Queries) RemediationAppend(ctx context.Context, db DBTX, arg Remediatio
 	return items, nil
 }
 
+const remediationBySignature = `-- name: RemediationBySignature :many
+WITH page AS (
+    SELECT r.id, r.start_time, r.error_message, r.workflow_yaml
+    FROM remediation_audit AS r
+    WHERE r.signature_id = $2::uuid
+        AND (
+            $3::timestamptz IS NULL
+            OR (r.start_time, r.id) < ($3::timestamptz, $4::bigint)
+        )
+    ORDER BY r.start_time DESC, r.id DESC
+    LIMIT $5::bigint
+),
+sized AS (
+    SELECT
+        p.id,
+        row_number() OVER by_time AS position,
+        count(*) OVER () AS fetched,
+        sum(coalesce(octet_length(p.error_message), 0) + coalesce(octet_length(p.workflow_yaml), 0)) OVER by_time AS size
+    FROM page AS p
+    WINDOW by_time AS (ORDER BY p.start_time DESC, p.id DESC ROWS UNBOUNDED PRECEDING)
+)
+SELECT
+    r.id, r.name, r.action_type, r.target_resource, r.error_message, r.workflow_yaml, r.start_time, r.updated_at, s.fetched
+FROM sized AS s
+JOIN remediation_audit AS r ON r.id = s.id
+WHERE s.position = 1 OR s.size <= $1::bigint
+ORDER BY s.position
+`
+
+type RemediationBySignatureParams struct {
+	Budget      int64
+	SignatureID audit.ID
+	AfterTime   *time.Time
+	AfterID     *int64
+	PageSize    int64
+}
+
+type RemediationBySignatureRow struct {
+	ID             int64
+	Name           string
+	ActionType     string
+	TargetResource *string
+	ErrorMessage   *string
+	WorkflowYaml   *string
+	StartTime      time.Time
+	UpdatedAt      time.Time
+	Fetched        int64
+}
+
+// RemediationBySignature returns what signatures are made of for the remediations of a signature: of the first page_size after the given
+// position, newest first, as many as have budget bytes of text between them, but at least one. fetched, the same in every row, is their
+// number before that.
+func (q *Queries) RemediationBySignature(ctx context.Context, db DBTX, arg RemediationBySignatureParams) ([]RemediationBySignatureRow, error) {
+	rows, err := db.Query(ctx, remediationBySignature,
+		arg.Budget,
+		arg.SignatureID,
+		arg.AfterTime,
+		arg.AfterID,
+		arg.PageSize,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RemediationBySignatureRow
+	for rows.Next() {
+		var i RemediationBySignatureRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Name,
+			&i.ActionType,
+			&i.TargetResource,
+			&i.ErrorMessage,
+			&i.WorkflowYaml,
+			&i.StartTime,
+			&i.UpdatedAt,
+			&i.Fetched,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const remediationCount = `-- name: RemediationCount :one
 SELECT count(*)
 FROM (
@@ -599,94 +687,6 @@ func (q *Queries) RemediationRenormalize(ctx context.Context, db DBTX, arg Remed
 		return 0, err
 	}
 	return result.RowsAffected(), nil
-}
-
-const remediationSigned = `-- name: RemediationSigned :many
-WITH page AS (
-    SELECT r.id, r.start_time, r.error_message, r.workflow_yaml
-    FROM remediation_audit AS r
-    WHERE r.signature_id = $2::uuid
-        AND (
-            $3::timestamptz IS NULL
-            OR (r.start_time, r.id) < ($3::timestamptz, $4::bigint)
-        )
-    ORDER BY r.start_time DESC, r.id DESC
-    LIMIT $5::bigint
-),
-sized AS (
-    SELECT
-        p.id,
-        row_number() OVER by_time AS position,
-        count(*) OVER () AS fetched,
-        sum(coalesce(octet_length(p.error_message), 0) + coalesce(octet_length(p.workflow_yaml), 0)) OVER by_time AS size
-    FROM page AS p
-    WINDOW by_time AS (ORDER BY p.start_time DESC, p.id DESC ROWS UNBOUNDED PRECEDING)
-)
-SELECT
-    r.id, r.name, r.action_type, r.target_resource, r.error_message, r.workflow_yaml, r.start_time, r.updated_at, s.fetched
-FROM sized AS s
-JOIN remediation_audit AS r ON r.id = s.id
-WHERE s.position = 1 OR s.size <= $1::bigint
-ORDER BY s.position
-`
-
-type RemediationSignedParams struct {
-	Budget      int64
-	SignatureID audit.ID
-	AfterTime   *time.Time
-	AfterID     *int64
-	PageSize    int64
-}
-
-type RemediationSignedRow struct {
-	ID             int64
-	Name           string
-	ActionType     string
-	TargetResource *string
-	ErrorMessage   *string
-	WorkflowYaml   *string
-	StartTime      time.Time
-	UpdatedAt      time.Time
-	Fetched        int64
-}
-
-// RemediationSigned returns what signatures are made of for the remediations of a signature: of the first page_size after the given
-// position, newest first, as many as have budget bytes of text between them, but at least one. fetched, the same in every row, is their
-// number before that.
-func (q *Queries) RemediationSigned(ctx context.Context, db DBTX, arg RemediationSignedParams) ([]RemediationSignedRow, error) {
-	rows, err := db.Query(ctx, remediationSigned,
-		arg.Budget,
-		arg.SignatureID,
-		arg.AfterTime,
-		arg.AfterID,
-		arg.PageSize,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []RemediationSignedRow
-	for rows.Next() {
-		var i RemediationSignedRow
-		if err := rows.Scan(
-			&i.ID,
-			&i.Name,
-			&i.ActionType,
-			&i.TargetResource,
-			&i.ErrorMessage,
-			&i.WorkflowYaml,
-			&i.StartTime,
-			&i.UpdatedAt,
-			&i.Fetched,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }
 
 const remediationUpdate = `-- name: RemediationUpdate :execrows

@@ -11,6 +11,63 @@ import (
 	audit "github.com/datastorage-service/datastorage/internal/audit"
 )
 
+const signatureAddReplacements = `-- name: SignatureAddReplacements :exec
+WITH input AS MATERIALIZED (
+    SELECT
+        unnest($2::uuid[]) AS id,
+        unnest($3::uuid[]) AS incident_id,
+        unnest($4::text[]) AS text,
+        unnest($5::text[]) AS terms,
+        unnest($6::text[]) AS counts,
+        unnest($7::integer[]) AS length
+),
+new_signature AS (
+    INSERT INTO signature (id, incident_id, text, normalizer, terms, counts, length, analyzer)
+    SELECT i.id, i.incident_id, i.text, $8::smallint, i.terms::bigint[], i.counts::smallint[], i.length, $9::smallint
+    FROM input AS i
+    ORDER BY i.id
+    ON CONFLICT (id) DO NOTHING
+)
+INSERT INTO embedding (model_id, signature_id, vector)
+SELECT e.model_id, i.id, e.vector
+FROM input AS i
+JOIN signature AS s ON s.id = $1::uuid AND s.text = i.text
+CROSS JOIN embedding_model AS m
+JOIN embedding AS e ON e.model_id = m.id AND e.signature_id = s.id
+ORDER BY e.model_id, i.id
+ON CONFLICT (model_id, signature_id) DO NOTHING
+`
+
+type SignatureAddReplacementsParams struct {
+	Old        audit.ID
+	Ids        []audit.ID
+	Incidents  []audit.ID
+	Texts      []string
+	Terms      []string
+	Counts     []string
+	Lengths    []int32
+	Normalizer int16
+	Analyzer   int16
+}
+
+// SignatureAddReplacements stores signatures that will replace an old one and to which no remediation refers yet. Those with the text of the old
+// one get its vectors of all models. The arrays hold each signature once, its terms and counts as arrays in text. As in every write,
+// vectors precede signatures, each sorted.
+func (q *Queries) SignatureAddReplacements(ctx context.Context, db DBTX, arg SignatureAddReplacementsParams) error {
+	_, err := db.Exec(ctx, signatureAddReplacements,
+		arg.Old,
+		arg.Ids,
+		arg.Incidents,
+		arg.Texts,
+		arg.Terms,
+		arg.Counts,
+		arg.Lengths,
+		arg.Normalizer,
+		arg.Analyzer,
+	)
+	return err
+}
+
 const signatureAnalyze = `-- name: SignatureAnalyze :execrows
 UPDATE signature AS s
 SET terms = a.terms::bigint[], counts = a.counts::smallint[], length = a.length, analyzer = $1::smallint
@@ -43,63 +100,6 @@ func (q *Queries) SignatureAnalyze(ctx context.Context, db DBTX, arg SignatureAn
 		return 0, err
 	}
 	return result.RowsAffected(), nil
-}
-
-const signatureBeside = `-- name: SignatureBeside :exec
-WITH input AS MATERIALIZED (
-    SELECT
-        unnest($2::uuid[]) AS id,
-        unnest($3::uuid[]) AS incident_id,
-        unnest($4::text[]) AS text,
-        unnest($5::text[]) AS terms,
-        unnest($6::text[]) AS counts,
-        unnest($7::integer[]) AS length
-),
-new_signature AS (
-    INSERT INTO signature (id, incident_id, text, normalizer, terms, counts, length, analyzer)
-    SELECT i.id, i.incident_id, i.text, $8::smallint, i.terms::bigint[], i.counts::smallint[], i.length, $9::smallint
-    FROM input AS i
-    ORDER BY i.id
-    ON CONFLICT (id) DO NOTHING
-)
-INSERT INTO embedding (model_id, signature_id, vector)
-SELECT e.model_id, i.id, e.vector
-FROM input AS i
-JOIN signature AS s ON s.id = $1::uuid AND s.text = i.text
-CROSS JOIN embedding_model AS m
-JOIN embedding AS e ON e.model_id = m.id AND e.signature_id = s.id
-ORDER BY e.model_id, i.id
-ON CONFLICT (model_id, signature_id) DO NOTHING
-`
-
-type SignatureBesideParams struct {
-	Old        audit.ID
-	Ids        []audit.ID
-	Incidents  []audit.ID
-	Texts      []string
-	Terms      []string
-	Counts     []string
-	Lengths    []int32
-	Normalizer int16
-	Analyzer   int16
-}
-
-// SignatureBeside stores signatures that will replace an old one and to which no remediation refers yet. Those with the text of the old
-// one get its vectors of all models. The arrays hold each signature once, its terms and counts as arrays in text. As in every write,
-// vectors precede signatures, each sorted.
-func (q *Queries) SignatureBeside(ctx context.Context, db DBTX, arg SignatureBesideParams) error {
-	_, err := db.Exec(ctx, signatureBeside,
-		arg.Old,
-		arg.Ids,
-		arg.Incidents,
-		arg.Texts,
-		arg.Terms,
-		arg.Counts,
-		arg.Lengths,
-		arg.Normalizer,
-		arg.Analyzer,
-	)
-	return err
 }
 
 const signatureDrop = `-- name: SignatureDrop :one
