@@ -119,7 +119,8 @@ func (s Settings) checkURL(variable string, d *Database) error {
 	}
 	parsed, err := url.Parse(d.url)
 	if err != nil || !strings.HasPrefix(parsed.Scheme, "postgres") {
-		return fmt.Errorf("%s must be a URL, postgres://…, for DATASTORAGE_DATABASE_AUTH=iam, DATASTORAGE_DATABASE_SECRET and DATASTORAGE_DATABASE_CA", variable)
+		return fmt.Errorf("%s must be a URL, postgres://…, for DATASTORAGE_DATABASE_AUTH=iam, DATASTORAGE_DATABASE_SECRET and "+
+			"DATASTORAGE_DATABASE_CA", variable)
 	}
 	_, hasPassword := parsed.User.Password()
 	switch {
@@ -133,7 +134,8 @@ func (s Settings) checkURL(variable string, d *Database) error {
 		// Whoever receives the token can log in with it for 15 minutes.
 		return fmt.Errorf("%s must have sslmode=verify-full for DATASTORAGE_DATABASE_AUTH=iam", variable)
 	case parsed.User.Username() == "" || strings.Contains(parsed.Host, ","):
-		return fmt.Errorf("%s must have a user and a single host for DATASTORAGE_DATABASE_AUTH=iam: a token is valid for one of each", variable)
+		return fmt.Errorf("%s must have a user and a single host for DATASTORAGE_DATABASE_AUTH=iam: "+
+			"a token is valid for one of each", variable)
 	}
 	return nil
 }

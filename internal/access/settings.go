@@ -45,7 +45,8 @@ func ReadSettings(r *config.Reader) Settings {
 
 // String hides the URLs.
 func (s Settings) String() string {
-	return fmt.Sprintf("{URL:[REDACTED] ReaderURL:[REDACTED] MaxConns:%d IAM:%v Secret:%s CA:%s Region:%s}", s.MaxConns, s.IAM, s.Secret, s.CA, s.Region)
+	return fmt.Sprintf("{URL:[REDACTED] ReaderURL:[REDACTED] MaxConns:%d IAM:%v Secret:%s CA:%s Region:%s}",
+		s.MaxConns, s.IAM, s.Secret, s.CA, s.Region)
 }
 
 // GoString hides the URLs.

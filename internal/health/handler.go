@@ -1,5 +1,5 @@
-// Package health answers /health and /ready. It knows which dependencies a write and a query need,
-// and nothing of what they do.
+// Package health responds to /health and /ready. It checks the dependencies of writes and queries,
+// and knows nothing else about them.
 package health
 
 import (
@@ -20,8 +20,8 @@ import (
 // checkTimeout bounds each check of /ready.
 const checkTimeout = time.Second
 
-// pingTimeout is how long a connection that was idle may take to show that it is alive: a sandbox
-// that was frozen may find all of its connections dead, and a check is to have time for a new one.
+// pingTimeout bounds the check of an idle connection. After a freeze all connections of a sandbox
+// may be dead, and the check of /ready needs time to open a new one.
 const pingTimeout = checkTimeout / 4
 
 // Config are the parts of a health function. All are required but Telemetry.
@@ -31,13 +31,13 @@ type Config struct {
 	Log    *slog.Logger
 	// Timeout bounds a request.
 	Timeout time.Duration
-	// Schema is the version of the schema that this build was written for.
+	// Schema is the schema version of this build.
 	Schema int64
-	// Telemetry gets metrics and traces; nil means that nothing does.
+	// Telemetry receives metrics and traces; nil discards them.
 	Telemetry *telemetry.Telemetry
 }
 
-// New makes the function's front; an error names the part that is missing.
+// New makes the function's router, or returns an error that names a missing part.
 func New(config Config) (*api.Router, error) {
 	if config.Stores.Writer == nil || config.Stores.Reader == nil {
 		return nil, errors.New("health: Stores must be set")
@@ -62,24 +62,24 @@ func (handler) respondHealth(context.Context, *api.Request) (*api.Response, erro
 	return api.RespondHealth(), nil
 }
 
-// respondReady asks the database, the one to read from where that is another, and the embedding
-// provider side by side.
+// respondReady checks the database, a separate reader endpoint, and the embedding provider
+// concurrently.
 func (h handler) respondReady(ctx context.Context, r *api.Request) (*api.Response, error) {
 	if err := r.NoParameters(); err != nil {
 		return nil, err
 	}
-	var written, read, embedded []api.Check
-	var asked sync.WaitGroup
-	asked.Go(func() { written = h.checkDatabase(ctx, h.Stores.Writer, "writer") })
-	asked.Go(func() { embedded = []api.Check{h.checkEmbedding(ctx)} })
+	var writer, reader, embedding []api.Check
+	var checks sync.WaitGroup
+	checks.Go(func() { writer = h.checkDatabase(ctx, h.Stores.Writer, "writer") })
+	checks.Go(func() { embedding = []api.Check{h.checkEmbedding(ctx)} })
 	if h.Stores.Reader != h.Stores.Writer {
-		asked.Go(func() { read = []api.Check{h.checkReader(ctx)} })
+		checks.Go(func() { reader = []api.Check{h.checkReader(ctx)} })
 	}
-	asked.Wait()
-	return api.RespondReady(slices.Concat(written, read, embedded)), nil
+	checks.Wait()
+	return api.RespondReady(slices.Concat(writer, reader, embedding)), nil
 }
 
-// checkDatabase checks one way into the database; what is wrong with it is logged with its name.
+// checkDatabase checks one endpoint of the database, and logs failures with the endpoint's name.
 func (h handler) checkDatabase(ctx context.Context, store *postgres.Store, endpoint string) []api.Check {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
@@ -89,14 +89,15 @@ func (h handler) checkDatabase(ctx context.Context, store *postgres.Store, endpo
 	checks := make([]api.Check, len(found))
 	for i, check := range found {
 		if check.Err != nil {
-			h.Log.WarnContext(ctx, "database", slog.String("endpoint", endpoint), slog.String("check", check.Name), slog.Any("error", check.Err))
+			h.Log.WarnContext(ctx, "database", slog.String("endpoint", endpoint), slog.String("check", check.Name),
+				slog.Any("error", check.Err))
 		}
 		checks[i] = api.Check{Name: check.Name, Err: check.Err, Took: took}
 	}
 	return checks
 }
 
-// checkReader is one check of all that a query needs of the database that it reads from.
+// checkReader combines the checks of the reader endpoint into one.
 func (h handler) checkReader(ctx context.Context) api.Check {
 	reader := api.Check{Name: "reader"}
 	for _, check := range h.checkDatabase(ctx, h.Stores.Reader, "reader") {
@@ -123,8 +124,8 @@ func (h handler) checkEmbedding(ctx context.Context) api.Check {
 	return api.Check{Name: "embedding", Err: err, Took: time.Since(started), Optional: true}
 }
 
-// activeEmbedder is the embedder of the active model, or the first one where the database does not
-// say: that is the database's fault, and told by its own checks.
+// activeEmbedder returns the embedder of the active model, or the first one if the database does
+// not respond, which its own checks report.
 func (h handler) activeEmbedder(ctx context.Context) (*embedding.Embedder, error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()

@@ -1,6 +1,6 @@
-// Package maintain is the scheduled upkeep: it makes the embeddings that are missing, signs anew
-// what an older normalizer signed, and makes the counts of the days that changed, and the journal's
-// partitions ahead. It is safe to run at any time, twice at once, and while writers write.
+// Package maintain is the scheduled maintenance run: it fills in missing embeddings, renormalizes
+// signatures of older normalizers, recounts the days that changed, and creates the journal's
+// partitions in advance. Runs are safe at any time, concurrently with each other and with writers.
 package maintain
 
 import (
@@ -18,53 +18,53 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
-// pageSize is how many signatures are read and embedded at a time. Of their vectors, chunk are
-// stored in a transaction: a writer of one of these signatures waits for it, some milliseconds a
-// vector.
 const (
-	pageSize    = 200
+	// pageSize is the number of signatures that are read and embedded at a time.
+	pageSize = 200
+	// vectorChunk is the number of vectors per transaction. A writer of one of their signatures
+	// waits for it, a few milliseconds per vector.
 	vectorChunk = 10
 )
 
-// progressInterval is how often a long run says how far it has come.
+// progressInterval is the interval of progress messages in the log.
 const progressInterval = time.Minute
 
 // Config are the parts of a maintain function. All are required but Telemetry.
 type Config struct {
 	Store *postgres.Store
-	// Models make the vectors. A registered model that is not among them is left as it is.
+	// Models make the vectors. Registered models without an embedder are left unchanged.
 	Models embedding.Models
 	Log    *slog.Logger
-	// PartitionsAhead is how many months of journal partitions there shall be after this one.
+	// PartitionsAhead is the number of months after the current one with journal partitions.
 	PartitionsAhead int32
-	// Telemetry gets metrics and traces; nil means that nothing does.
+	// Telemetry receives metrics and traces; nil discards them.
 	Telemetry *telemetry.Telemetry
 }
 
-// Done is what a run did; it is also the answer of the function.
+// Done is the result of a run, and the function's response.
 type Done struct {
-	// Embedded counts the vectors that were missing and are there now, of all models.
+	// Embedded counts the missing vectors that were filled in, of all models.
 	Embedded int64 `json:"embedded"`
-	// Refused counts the signatures that the providers have no vector for, of all models.
+	// Refused counts the signatures that a provider refused, of all models.
 	Refused int64 `json:"refused"`
-	// Models are all that are registered, the active one first.
+	// Models are all registered models, the active one first.
 	Models []Model `json:"models"`
-	// Renormalized counts the remediations that had a signature of an older normalizer and have one
-	// of this, ToRenormalize those that still have an older one: they wait for the vector of their
-	// new signature, or the run ended before.
+	// Renormalized counts the remediations that were moved from a signature of an older normalizer
+	// to one of the current normalizer. ToRenormalize counts those that remain: the vector of their
+	// new signature is missing, or the run ended first.
 	Renormalized  int64 `json:"renormalized"`
 	ToRenormalize int64 `json:"to_renormalize"`
-	// Dropped counts the older signatures that no remediation had any more and that are removed.
+	// Dropped counts the older signatures that no remediation referenced and that were deleted.
 	Dropped int64 `json:"dropped"`
-	// Analyzed counts the signatures whose terms were missing or of an older analyzer.
+	// Analyzed counts the signatures whose terms were missing or made by an older analyzer.
 	Analyzed int64 `json:"analyzed"`
-	// Partitions counts the journal partitions that were made.
+	// Partitions counts the journal partitions that were created.
 	Partitions int `json:"partitions"`
-	// Days counts the days whose counts were made anew.
+	// Days counts the days that were recounted.
 	Days int `json:"days"`
 }
 
-// Model is how far a model is filled in after a run.
+// Model is the state of a model after a run.
 type Model struct {
 	Name   string `json:"name"`
 	Active bool   `json:"active"`
@@ -73,10 +73,10 @@ type Model struct {
 	Missing int64 `json:"missing"`
 }
 
-// Handler runs the upkeep.
+// Handler does maintenance runs.
 type Handler struct{ config Config }
 
-// New makes the handler; an error names the part that is missing.
+// New makes the handler, or returns an error that names a missing part.
 func New(config Config) (*Handler, error) {
 	switch {
 	case config.Store == nil:
@@ -92,11 +92,11 @@ func New(config Config) (*Handler, error) {
 	return &Handler{config}, nil
 }
 
-// Operation is the operation of a run in metrics, log lines and traces.
+// Operation is the name of a run in metrics, log lines and traces.
 const Operation = "maintain"
 
-// Invoke does one run. It goes on until nothing is missing or the context ends; what is left waits
-// for the next run. With an error it still answers what was done.
+// Invoke does one run. It continues until nothing is missing or the context ends; the next run
+// continues from there. With an error it still returns what was done.
 func (h *Handler) Invoke(ctx context.Context) (done Done, err error) {
 	ctx, invocation := h.config.Telemetry.Begin(ctx, telemetry.Call{Operation: Operation})
 	status := telemetry.Failure
@@ -115,10 +115,13 @@ func (h *Handler) runTasks(ctx context.Context) (Done, error) {
 	var done Done
 	partitions, partitionsErr := h.config.Store.PartitionsAhead(ctx, h.config.PartitionsAhead)
 	done.Partitions = partitions
-	signing := renormalizer{store: h.config.Store, log: h.config.Log, done: &done, refused: map[audit.ID]bool{}, lastProgress: time.Now()}
-	// Most have their vector at once, a copy; the others have it when it is made.
-	err := errors.Join(partitionsErr, signing.renormalizeAll(ctx), h.fillInModels(ctx, &done, signing.refused), h.analyzeTerms(ctx, &done), signing.renormalizeAll(ctx),
-		signing.dropUnreferenced(ctx), h.rollUpDays(ctx, &done), h.countRemaining(ctx, &done))
+	r := renormalizer{
+		store: h.config.Store, log: h.config.Log, done: &done, refused: map[audit.ID]bool{}, lastProgress: time.Now(),
+	}
+	// The first pass moves the remediations whose new signatures get a copied vector. The second
+	// moves the others, after their vectors are filled in.
+	err := errors.Join(partitionsErr, r.renormalizeAll(ctx), h.fillInModels(ctx, &done, r.refused), h.analyzeTerms(ctx, &done),
+		r.renormalizeAll(ctx), r.dropUnreferenced(ctx), h.rollUpDays(ctx, &done), h.countRemaining(ctx, &done))
 	h.config.Log.InfoContext(ctx, "maintained", slog.Int64("embedded", done.Embedded), slog.Int64("refused", done.Refused),
 		slog.Any("models", done.Models), slog.Int64("renormalized", done.Renormalized), slog.Int64("to_renormalize", done.ToRenormalize),
 		slog.Int64("dropped", done.Dropped), slog.Int64("analyzed", done.Analyzed), slog.Int("partitions", done.Partitions),
@@ -126,19 +129,21 @@ func (h *Handler) runTasks(ctx context.Context) (Done, error) {
 	return done, err
 }
 
-// countRemaining tells what is left to do.
+// countRemaining sets the counts of what the run has left.
 func (h *Handler) countRemaining(ctx context.Context, done *Done) error {
 	registered, modelsErr := h.config.Store.Models(ctx)
 	for _, model := range registered {
-		done.Models = append(done.Models, Model{Name: model.Name, Active: model.Active, Stored: model.Vectors, Missing: model.Missing()})
+		done.Models = append(done.Models, Model{
+			Name: model.Name, Active: model.Active, Stored: model.Vectors, Missing: model.Missing(),
+		})
 	}
-	left, err := h.config.Store.ToRenormalize(ctx)
-	done.ToRenormalize = left
+	remaining, err := h.config.Store.ToRenormalize(ctx)
+	done.ToRenormalize = remaining
 	return errors.Join(modelsErr, err)
 }
 
-// analyzeTerms makes the terms of signatures that have none, or those of an older analyzer, and
-// counts what searches weigh them by.
+// analyzeTerms makes the terms of signatures that have none or those of an older analyzer, and
+// updates the term statistics of lexical search.
 func (h *Handler) analyzeTerms(ctx context.Context, done *Done) error {
 	for {
 		old, err := h.config.Store.Unanalyzed(ctx, pageSize)
@@ -157,8 +162,8 @@ func (h *Handler) analyzeTerms(ctx context.Context, done *Done) error {
 	}
 }
 
-// rollUpDays counts the days that changed. One that fails stays marked, and keeps none of the
-// others from being counted; the first error is answered.
+// rollUpDays recounts the days that changed. A day that fails stays marked and does not stop the
+// others; the first error is returned.
 func (h *Handler) rollUpDays(ctx context.Context, done *Done) error {
 	days, err := h.config.Store.ChangedDays(ctx)
 	if err != nil {
@@ -180,9 +185,9 @@ func (h *Handler) rollUpDays(ctx context.Context, done *Done) error {
 	return first
 }
 
-// fillInModels makes the missing vectors of every model that a provider is configured for, those of
-// the active one first. A provider that fails does not keep another model from its vectors. The
-// signatures that the active one refuses go to refused.
+// fillInModels makes the missing vectors of every model with a configured provider, the active
+// model first. A failing provider does not stop the other model. It adds the signatures that the
+// active model's provider refuses to refused.
 func (h *Handler) fillInModels(ctx context.Context, done *Done, refused map[audit.ID]bool) error {
 	registered, err := h.config.Store.Models(ctx)
 	if err != nil {
@@ -213,11 +218,10 @@ type backfill struct {
 	log          *slog.Logger
 	done         *Done
 	lastProgress time.Time
-	refused      map[audit.ID]bool // gets what the provider refuses, if it is not nil
+	refused      map[audit.ID]bool // collects refused signatures, unless nil
 }
 
-// fillInModel walks the signatures without a vector in the order of their ids and makes the
-// vectors.
+// fillInModel makes the missing vectors in the order of the signatures' IDs.
 func (b *backfill) fillInModel(ctx context.Context) error {
 	var after audit.ID
 	before := b.done.Embedded
@@ -239,19 +243,18 @@ func (b *backfill) fillInModel(ctx context.Context) error {
 
 func (b *backfill) embedPending(ctx context.Context, pending []audit.Signature) error {
 	for _, signature := range pending {
-		// The table knows better: the model may have been dropped and registered again since this
-		// sandbox stored the vector.
+		// The model may have been dropped and registered again since this sandbox stored the
+		// vector.
 		b.embedder.Forget(signature.ID)
 	}
-	// Nothing was found in the table a moment ago, so it is not asked again; a vector that a writer
-	// adds meanwhile wins.
+	// The table had none of these vectors a moment ago, so there is no look-up. A vector that a
+	// writer adds in the meantime is kept.
 	vectors, embedErr := b.embedder.Documents(ctx, pending, nil)
 	if err := b.storeVectors(ctx, vectors); err != nil {
 		return err
 	}
-	var refused *embedding.RefusedError
-	if errors.As(embedErr, &refused) {
-		// Texts without a vector must not keep those behind them from having theirs.
+	if refused, ok := errors.AsType[*embedding.RefusedError](embedErr); ok {
+		// Refused texts must not stop the signatures after them.
 		b.done.Refused += int64(len(refused.IDs))
 		if b.refused != nil {
 			for _, id := range refused.IDs {
@@ -263,7 +266,7 @@ func (b *backfill) embedPending(ctx context.Context, pending []audit.Signature) 
 	return embedErr
 }
 
-// storeVectors stores vectors, chunk by chunk: what is stored stays so when a later chunk fails.
+// storeVectors stores the vectors in chunks. Stored chunks remain if a later one fails.
 func (b *backfill) storeVectors(ctx context.Context, vectors postgres.Vectors) error {
 	for ids := range slices.Chunk(slices.Collect(maps.Keys(vectors)), vectorChunk) {
 		part := make(postgres.Vectors, vectorChunk)

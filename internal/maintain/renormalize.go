@@ -12,35 +12,36 @@ import (
 )
 
 const (
-	// renormalizeChunk is how many remediations get their new signatures in a transaction: a writer
-	// that updates one of them waits for it.
+	// renormalizeChunk is the number of remediations per transaction. A writer that updates one of
+	// them waits for it.
 	renormalizeChunk = 500
-	// dropChunk is how many signatures are removed in a transaction: a writer of older code that
-	// writes one of them waits for it.
+	// dropChunk is the number of signatures deleted per transaction. A writer of an older build
+	// that writes one of them waits for it.
 	dropChunk = 20
-	// maxWaiting is from how many signatures on that wait for their vector a walk makes no more of
-	// them: these are filled in and given to their remediations before others are begun with, so
-	// that every run ends some, however many there are.
+	// maxWaiting is the number of new signatures without vectors after which a pass stops making
+	// more. Their vectors are filled in and their remediations moved first, so that every run makes
+	// progress however many signatures there are.
 	maxWaiting = 10_000
-	// maxPasses is how often in a run the remediations of a signature are read again because
-	// writers changed some of them meanwhile.
+	// maxPasses is how often a run rereads the remediations of a signature because writers changed
+	// some of them.
 	maxPasses = 3
 )
 
-// renormalizer signs anew the remediations that an older normalizer signed (docs/decisions/014). It
-// is safe to stop at any time, and beside another: what is done is not done again.
+// renormalizer moves remediations from signatures of older normalizers to those of the current one
+// (docs/decisions/014). It can be stopped at any time and run concurrently with another: finished
+// work is not repeated.
 type renormalizer struct {
 	store *postgres.Store
 	log   *slog.Logger
 	done  *Done
-	// refused are signatures that the provider of the active model has no vector for.
+	// refused are the signatures that the active model's provider refused.
 	refused      map[audit.ID]bool
 	lastProgress time.Time
 }
 
-// renormalizeAll walks the older signatures and signs their remediations anew, but for those whose
-// new signature lacks its vector. An older signature that fails keeps none of the others from being
-// replaced, unless the database is away; the first error is answered.
+// renormalizeAll renormalizes the remediations of older signatures, except those whose new
+// signature has no vector yet. A signature that fails does not stop the others, unless the database
+// is unavailable; the first error is returned.
 func (r *renormalizer) renormalizeAll(ctx context.Context) error {
 	var first error
 	waiting := 0
@@ -57,14 +58,14 @@ func (r *renormalizer) renormalizeAll(ctx context.Context) error {
 		}
 		if time.Since(r.lastProgress) > progressInterval {
 			r.lastProgress = time.Now()
-			r.log.InfoContext(ctx, "signing anew", slog.Int64("renormalized", r.done.Renormalized), slog.Int("waiting", waiting))
+			r.log.InfoContext(ctx, "renormalizing", slog.Int64("renormalized", r.done.Renormalized), slog.Int("waiting", waiting))
 		}
 	}
 	return first
 }
 
-// replaceSignature makes the new signatures of a signature's remediations beside it, and then gives
-// them to the remediations; it answers how many have to wait for their vectors.
+// replaceSignature stores the new signatures of an old signature's remediations, and then moves the
+// remediations. It returns how many have to wait for a vector.
 func (r *renormalizer) replaceSignature(ctx context.Context, old audit.ID) (waiting int, err error) {
 	if err := r.storeNewSignatures(ctx, old); err != nil {
 		return 0, err
@@ -78,8 +79,8 @@ func (r *renormalizer) replaceSignature(ctx context.Context, old audit.ID) (wait
 	return 0, nil
 }
 
-// storeNewSignatures stores the new signatures of a signature's remediations, and the incident, if
-// it is one, with the old signature.
+// storeNewSignatures stores the new signatures of an old signature's remediations. If they belong
+// to one incident, it also stores the incident with the old signature.
 func (r *renormalizer) storeNewSignatures(ctx context.Context, old audit.ID) error {
 	seen, incidents := map[audit.ID]bool{}, map[audit.ID]bool{}
 	sign := func(remediation audit.Stored) (audit.Signature, bool) {
@@ -89,7 +90,7 @@ func (r *renormalizer) storeNewSignatures(ctx context.Context, old audit.ID) err
 		seen[signature.ID] = true
 		return signature, !again
 	}
-	// Each may come with vectors, and a writer of one of these signatures waits for them.
+	// Vectors may be copied with them, and a writer of one of these signatures waits.
 	err := processInChunks(vectorChunk, r.store.RemediationsBySignature(ctx, old), sign, func(signatures []audit.Signature) error {
 		return r.store.AddRenormalizedSignatures(ctx, old, signatures)
 	})
@@ -102,11 +103,13 @@ func (r *renormalizer) storeNewSignatures(ctx context.Context, old audit.ID) err
 	return err
 }
 
-// switchRemediations gives a signature's remediations their new ones, as far as these have their
+// switchRemediations moves a signature's remediations to their new signatures where these have
 // vectors.
 func (r *renormalizer) switchRemediations(ctx context.Context, old audit.ID) (total postgres.RenormalizeCounts, err error) {
 	sign := func(remediation audit.Stored) (postgres.Renormalized, bool) {
-		return postgres.Renormalized{ID: remediation.ID, UpdatedAt: remediation.UpdatedAt, SignatureID: remediation.Signature().ID}, true
+		return postgres.Renormalized{
+			ID: remediation.ID, UpdatedAt: remediation.UpdatedAt, SignatureID: remediation.Signature().ID,
+		}, true
 	}
 	err = processInChunks(renormalizeChunk, r.store.RemediationsBySignature(ctx, old), sign, func(remediations []postgres.Renormalized) error {
 		counts, err := r.store.Renormalize(ctx, old, remediations, func(id audit.ID) bool { return r.refused[id] })
@@ -118,7 +121,7 @@ func (r *renormalizer) switchRemediations(ctx context.Context, old audit.ID) (to
 	return total, err
 }
 
-// dropUnreferenced removes the older signatures that no remediation has any more.
+// dropUnreferenced deletes the older signatures that no remediation references.
 func (r *renormalizer) dropUnreferenced(ctx context.Context) error {
 	all := func(id audit.ID) (audit.ID, bool) { return id, true }
 	return processInChunks(dropChunk, r.store.OldSignatures(ctx, false), all, func(ids []audit.ID) error {
@@ -128,26 +131,28 @@ func (r *renormalizer) dropUnreferenced(ctx context.Context) error {
 	})
 }
 
-// processInChunks does something with n at a time of what is taken from a walk, and with the rest.
-// The slice is used again.
-func processInChunks[From, To any](n int, walk iter.Seq2[From, error], take func(From) (To, bool), do func([]To) error) error {
-	taken := make([]To, 0, n)
-	for from, err := range walk {
+// processInChunks converts the values of seq, skips those for which convert returns false, and
+// calls process with n at a time, and with the rest. The slice is reused.
+func processInChunks[From, To any](
+	n int, seq iter.Seq2[From, error], convert func(From) (To, bool), process func([]To) error,
+) error {
+	chunk := make([]To, 0, n)
+	for from, err := range seq {
 		if err != nil {
 			return err
 		}
-		if to, ok := take(from); ok {
-			taken = append(taken, to)
+		if to, ok := convert(from); ok {
+			chunk = append(chunk, to)
 		}
-		if len(taken) == n {
-			if err := do(taken); err != nil {
+		if len(chunk) == n {
+			if err := process(chunk); err != nil {
 				return err
 			}
-			taken = taken[:0]
+			chunk = chunk[:0]
 		}
 	}
-	if len(taken) == 0 {
+	if len(chunk) == 0 {
 		return nil
 	}
-	return do(taken)
+	return process(chunk)
 }

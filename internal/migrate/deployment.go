@@ -14,20 +14,20 @@ import (
 )
 
 const (
-	// resourceID never changes, so that CloudFormation updates the resource and does not replace
-	// it.
+	// resourceID is constant, so that CloudFormation updates the resource and does not replace it.
 	resourceID = "datastorage-schema"
-	// responseMargin is kept back from the function's deadline: without an answer, CloudFormation
-	// waits for as long as the resource lets it.
+	// responseMargin is the time reserved before the function's deadline to respond to
+	// CloudFormation, which otherwise waits until the resource times out.
 	responseMargin = 10 * time.Second
-	// maxReason is how much of an error CloudFormation is told, in bytes; it takes an answer of
-	// 4096 altogether.
+	// maxReason is the maximum length of a reported error in bytes. CloudFormation limits the
+	// response to 4096 bytes.
 	maxReason = 1000
 )
 
-// Invoke answers an event of CloudFormation's custom resources, or a direct invocation, whose
-// payload is an Order or nothing. An error of a direct invocation is the invocation's.
-// CloudFormation is told at the event's address: there, an error means that it was not told.
+// Invoke handles an event of a CloudFormation custom resource, or a direct invocation, whose
+// payload is an Order or empty. A direct invocation returns the error of the migration. For
+// CloudFormation, the outcome goes to the event's URL, and an error means that it could not be
+// delivered.
 func (h *Handler) Invoke(ctx context.Context, payload json.RawMessage) (any, error) {
 	var event cfn.Event
 	if err := json.Unmarshal(payload, &event); err == nil && event.ResponseURL != "" {
@@ -42,8 +42,8 @@ func (h *Handler) Invoke(ctx context.Context, payload json.RawMessage) (any, err
 	return h.Migrate(ctx, order)
 }
 
-// deployResource is the life of the custom resource: it is made and changed by migrating, and
-// nothing is done when it goes, because the records belong to whoever keeps the database.
+// deployResource handles the custom resource: creating and updating it migrates. Deleting it does
+// nothing, because the records outlive the stack.
 func (h *Handler) deployResource(ctx context.Context, event cfn.Event) (string, map[string]any, error) {
 	if event.RequestType == cfn.RequestDelete {
 		return event.PhysicalResourceID, nil, nil
@@ -62,11 +62,11 @@ func (h *Handler) deployResource(ctx context.Context, event cfn.Event) (string, 
 	return resourceID, map[string]any{"Version": strconv.FormatInt(done.Version, 10), "Applied": strings.Join(done.Applied, " ")}, nil
 }
 
-// truncateError is an error as CloudFormation is told it.
+// truncateError cuts an error to maxReason.
 func truncateError(err error) error {
 	text := err.Error()
 	if len(text) > maxReason {
-		text = strings.ToValidUTF8(text[:maxReason], "") + "… (the function's log has it whole)"
+		text = strings.ToValidUTF8(text[:maxReason], "") + "… (see the function's log)"
 	}
 	return errors.New(text)
 }

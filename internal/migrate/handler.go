@@ -1,7 +1,7 @@
-// Package migrate brings the database to the schema that this build was written for: migrations,
-// settings, logins, and the embedding models. It connects as the schema's owner and is safe to run
-// again and twice at once. A deployment runs it as a custom resource of CloudFormation's, a person
-// by invoking it.
+// Package migrate migrates the database to the schema of this build: migrations, settings, logins
+// and embedding models. It connects as the schema's owner. It is idempotent and safe to run
+// concurrently. A deployment runs it as a CloudFormation custom resource; an operator can invoke it
+// directly.
 package migrate
 
 import (
@@ -17,36 +17,36 @@ import (
 
 // Config are the parts of a migrate function. All are required but Telemetry.
 type Config struct {
-	// DatabaseURL answers how to connect, now, as datastorage_admin, directly, not through a proxy.
-	// A secret.
+	// DatabaseURL returns a connection string with current credentials of datastorage_admin,
+	// directly to the database rather than through a proxy. It is a secret.
 	DatabaseURL func(context.Context) (string, error)
-	// Models are the embedding models that the other functions are configured for, the active one
-	// of a new database first.
+	// Models are those of the other functions. The first becomes the active model of a new
+	// database.
 	Models embedding.Models
 	Log    *slog.Logger
-	// Telemetry gets metrics and traces; nil means that nothing does.
+	// Telemetry receives metrics and traces; nil discards them.
 	Telemetry *telemetry.Telemetry
 }
 
-// Order is what the function is asked for beside the migrations.
+// Order is the payload of a direct invocation.
 type Order struct {
-	// Login is "iam" where the service's roles are to log in with IAM tokens; anything else leaves
-	// their logins as they are.
+	// Login is "iam" to let the service's roles log in with IAM tokens. Any other value leaves the
+	// logins unchanged.
 	Login string `json:"login"`
 }
 
-// Done is the answer of the function.
+// Done is the function's response.
 type Done struct {
-	// Applied are the names of the migrations that were applied, oldest first.
+	// Applied are the names of the applied migrations, oldest first.
 	Applied []string `json:"applied"`
-	// Version is the schema's version now.
+	// Version is the current schema version.
 	Version int64 `json:"version"`
 }
 
 // Handler runs the migrations.
 type Handler struct{ config Config }
 
-// New makes the handler; an error names the part that is missing.
+// New makes the handler, or returns an error that names a missing part.
 func New(config Config) (*Handler, error) {
 	switch {
 	case config.DatabaseURL == nil:
@@ -60,10 +60,10 @@ func New(config Config) (*Handler, error) {
 	return &Handler{config}, nil
 }
 
-// Operation is the operation of a migration in metrics, log lines and traces.
+// Operation is the name of a migration in metrics, log lines and traces.
 const Operation = "migrate"
 
-// Migrate migrates. It is safe to be repeated, and after a failure goes on where that happened.
+// Migrate applies what is missing. It is idempotent; after a failure, another call continues.
 func (h *Handler) Migrate(ctx context.Context, order Order) (done Done, err error) {
 	ctx, invocation := h.config.Telemetry.Begin(ctx, telemetry.Call{Operation: Operation})
 	status := telemetry.Failure
@@ -101,8 +101,8 @@ func (h *Handler) runMigrations(ctx context.Context, order Order) (Done, error) 
 	return done, nil
 }
 
-// RegisterModels makes the models known to the database; the first one of a new database becomes
-// the active one. It connects as the schema's owner.
+// RegisterModels registers the models in the database, as the schema's owner. The first becomes the
+// active model of a new database.
 func RegisterModels(ctx context.Context, url string, models embedding.Models) error {
 	for _, embedder := range models {
 		model := embedder.Model()
