@@ -12,8 +12,9 @@ import (
 	"github.com/datastorage-service/datastorage/client"
 )
 
-// benchSnapshot measures the statements of a hybrid search both ways, on connections of the bare driver: with the retrievers concurrent on
-// two connections, and all in one transaction with one snapshot (docs/decisions/021-search-snapshot.md).
+// benchSnapshot measures the statements of a hybrid search both ways, on connections of the bare
+// driver: with the retrievers concurrent on two connections, and all in one transaction with one
+// snapshot (docs/decisions/021-search-snapshot.md).
 func benchSnapshot(ctx context.Context, e *benchEnv) (lines []line, err error) {
 	s, err := e.openSearchStand(ctx)
 	if err != nil {
@@ -41,7 +42,8 @@ func benchSnapshot(ctx context.Context, e *benchEnv) (lines []line, err error) {
 	return lines, nil
 }
 
-// measureSnapshot runs the searches both ways in turn. Its figures are medians of the rounds' median times.
+// measureSnapshot runs the searches both ways in turn. Its figures are medians of the rounds'
+// median times.
 func (s *stand) measureSnapshot(ctx context.Context, searches []searched, clients int) (line, error) {
 	first, err := s.openFloorConnections(ctx, clients)
 	defer closeConns(ctx, first)
@@ -67,12 +69,18 @@ func (s *stand) measureSnapshot(ctx context.Context, searches []searched, client
 			return replaySnapshot(ctx, first[client], one.statements)
 		}),
 	})
-	return line{result: formatMilliseconds(medianOf(figures[0])), floor: formatMilliseconds(medianOf(figures[1])), ratio: medianRatio(figures)}, err
+	return line{
+		result: formatMilliseconds(medianOf(figures[0])), floor: formatMilliseconds(medianOf(figures[1])),
+		ratio: medianRatio(figures),
+	}, err
 }
 
-// replayConcurrently executes a search's statements as far as they do not need each other on two connections.
+// replayConcurrently executes a search's statements as far as they do not need each other on two
+// connections.
 func replayConcurrently(ctx context.Context, first, second *pgconn.PgConn, statements []statement) error {
-	stages := map[string]int{"LexicalStatistics": 1, "LexicalFrequencies": 1, "RemediationCount": 1, "SearchLexical": 2, "SearchNearest": 2}
+	stages := map[string]int{
+		"LexicalStatistics": 1, "LexicalFrequencies": 1, "RemediationCount": 1, "SearchLexical": 2, "SearchNearest": 2,
+	}
 	lanes := map[bool]map[int][]statement{false: {}, true: {}}
 	for _, one := range statements {
 		semantic := one.queryName() == "RemediationCount" || one.queryName() == "SearchNearest"
@@ -117,7 +125,8 @@ func (e *benchEnv) openSearchStand(ctx context.Context) (*stand, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = s.fillWithCorpus(ctx, corpus{e.options.fullOrShort(50_000, 999), e.options.fullOrShort(1_000_000, 30_000), time.Second})
+	signatures, remediations := e.options.fullOrShort(50_000, 999), e.options.fullOrShort(1_000_000, 30_000)
+	err = s.fillWithCorpus(ctx, corpus{signatures, remediations, time.Second})
 	if err != nil {
 		return nil, errors.Join(err, s.closeAll(ctx))
 	}

@@ -35,7 +35,7 @@ type ranking struct {
 	median time.Duration
 }
 
-func (e *evaluation) measureSets(ctx context.Context, sets []set, providers []provider) error {
+func (e *evaluation) measureAllSets(ctx context.Context, sets []set, providers []provider) error {
 	for i, s := range sets {
 		for j, env := range providers {
 			if err := e.measureSet(ctx, s, fmt.Sprintf("eval_%d_%d", i, j), env); err != nil {
@@ -52,12 +52,13 @@ func (e *evaluation) measureSet(ctx context.Context, s set, database string, env
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, service.close()) }()
+	defer func() { err = errors.Join(err, service.closeService()) }()
 	started := time.Now()
 	if err := service.loadRecords(ctx, s.records); err != nil {
 		return err
 	}
-	e.logf("%s, %s: loaded %d documents in %v", s.name, service.model, len(s.records), time.Since(started).Round(time.Second))
+	e.logProgress("%s, %s: loaded %d documents in %v", s.name, service.model, len(s.records),
+		time.Since(started).Round(time.Second))
 	for _, mode := range e.modes {
 		measured, err := service.measureRanking(ctx, s, mode)
 		if err != nil {
@@ -81,11 +82,12 @@ func (e *evaluation) measureSet(ctx context.Context, s set, database string, env
 	return err
 }
 
-func (e *evaluation) logf(format string, args ...any) {
+func (e *evaluation) logProgress(format string, args ...any) {
 	_, _ = fmt.Fprintf(e.progress, format+"\n", args...)
 }
 
-// loadRecords creates the remediations in order, one batch after another, and waits until each has its embedding.
+// loadRecords creates the remediations in order, one batch after another, and waits until each has
+// its embedding.
 func (s *service) loadRecords(ctx context.Context, records []json.RawMessage) error {
 	for batch := range slices.Chunk(records, client.MaxBatch) {
 		results, err := s.api.CreateRemediationsJSON(ctx, batch)
@@ -98,7 +100,7 @@ func (s *service) loadRecords(ctx context.Context, records []json.RawMessage) er
 			}
 		}
 	}
-	return s.embedPending(ctx)
+	return s.makePendingEmbeddings(ctx)
 }
 
 // measureRanking searches for the set's queries, one after another.
@@ -120,18 +122,19 @@ func (s *service) measureRanking(ctx context.Context, of set, mode client.Search
 	return r, nil
 }
 
-// searchRemediations returns the remediations found, by incident, best first, each incident's newest first.
+// searchRemediations returns the remediations found, by incident, best first, each incident's
+// newest first.
 func (s *service) searchRemediations(ctx context.Context, text string, mode client.SearchMode) ([]string, error) {
 	groups, each := depth, depth
-	answer, err := s.api.Search(ctx, client.SearchInput{Query: text, Mode: &mode, Limit: &groups, PerSignature: &each})
+	response, err := s.api.Search(ctx, client.SearchInput{Query: text, Mode: &mode, Limit: &groups, PerSignature: &each})
 	if err != nil {
 		return nil, err
 	}
-	if len(answer.Search.Degraded) > 0 {
-		return nil, fmt.Errorf("the search was degraded: without %v", answer.Search.Degraded)
+	if len(response.Search.Degraded) > 0 {
+		return nil, fmt.Errorf("the search was degraded: without %v", response.Search.Degraded)
 	}
 	var found []string
-	for _, group := range answer.Data {
+	for _, group := range response.Data {
 		for _, remediation := range group.Remediations {
 			found = append(found, remediation.RemediationID)
 		}

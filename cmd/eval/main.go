@@ -1,9 +1,10 @@
-// Command eval measures how well search ranks, on retrieval test collections that are not part of the repository. It loads each into a
-// fresh database through the API, searches for the collection's queries through the API, and prints how good the results are, for every
-// mode of search and every provider, and how well signatures fold repetitions together.
+// Command eval measures how well search ranks, on retrieval test collections that are not part of
+// the repository. It loads each into a fresh database through the API, searches for the
+// collection's queries through the API, and prints how good the results are, for every mode of
+// search and every provider, and how well signatures fold repetitions together.
 //
-// It runs the functions as the local stack does, on a private server that is removed at the end. Other weights are ranked by the
-// service's own fusion. It asserts no figure.
+// It runs the functions as the local stack does, on a private server that is removed at the end.
+// Other weights are ranked by the service's own fusion. It asserts no figure.
 package main
 
 import (
@@ -39,13 +40,14 @@ func main() {
 	}
 }
 
-// run measures and prints. If it fails or is interrupted, it prints what it has measured. getenv configures the embedding provider.
+// run measures and prints. If it fails or is interrupted, it prints what it has measured. getenv
+// configures the embedding provider.
 func run(ctx context.Context, args []string, getenv func(string) string, out, progress io.Writer) (err error) {
 	options, err := parseOptions(args, progress)
 	if err != nil {
 		return err
 	}
-	sets, err := readSets(options.dir)
+	sets, err := readTestSets(options.dir)
 	if err != nil {
 		return err
 	}
@@ -64,10 +66,11 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, pr
 	}
 	defer func() { err = errors.Join(err, server.Stop()) }()
 	e := &evaluation{server: server, modes: options.modes, weights: options.weights, progress: progress}
-	err = e.measureSets(ctx, sets, embeddingProviders(getenv))
+	err = e.measureAllSets(ctx, sets, embeddingProviders(getenv))
 	_, _ = fmt.Fprintf(out, "%s · %d cores, %s/%s, %s\n", // the tables report a broken writer
 		time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
-	return errors.Join(err, printRankings(out, e.rankings), printWeightings(out, e.weightings), printFoldings(out, e.foldings))
+	return errors.Join(err,
+		printRankings(out, e.rankings), printWeightings(out, e.weightings), printFoldings(out, e.foldings))
 }
 
 // options are the flags.
@@ -83,10 +86,11 @@ func parseOptions(args []string, progress io.Writer) (options, error) {
 	var modes string
 	flags := flag.NewFlagSet("eval", flag.ContinueOnError)
 	flags.SetOutput(progress)
-	flags.StringVar(&o.dir, "dir", "", "a set, which is a folder with docs.jsonl, queries.jsonl and qrels.jsonl, or a folder of sets")
+	flags.StringVar(&o.dir, "dir", "",
+		"a set, which is a folder with docs.jsonl, queries.jsonl and qrels.jsonl, or a folder of sets")
 	flags.StringVar(&modes, "mode", "semantic,lexical,hybrid", "modes of search, separated by commas")
 	flags.BoolVar(&o.weights, "weight", false,
-		"for each set, choose the weight of the semantic retriever on all the other sets, and print how well it ranks the set")
+		"for each set, choose the weight of the semantic retriever on the other sets, and print how it ranks the set")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}

@@ -11,8 +11,9 @@ import (
 	"github.com/datastorage-service/datastorage/client"
 )
 
-// The figures follow from testdata. In incidents, the relevant document of the second query is the older one of its signature, so it ranks
-// second; i-3 and i-4 have one signature and two templates, i-5 and i-6 two signatures and one template.
+// The figures follow from testdata. In incidents, the relevant document of the second query is the
+// older one of its signature, so it ranks second; i-3 and i-4 have one signature and two templates,
+// i-5 and i-6 two signatures and one template.
 func TestRun(t *testing.T) {
 	t.Parallel()
 	got, err := evaluate(t, nil, "-dir", "testdata", "-mode", "semantic")
@@ -47,7 +48,8 @@ func TestRunWeights(t *testing.T) {
 	}
 }
 
-// A set whose embeddings cannot be made is an error, not a set measured on some of them. The embedded provider is measured before, and printed.
+// A set whose embeddings cannot be made is an error, not a set measured on some of them. The
+// embedded provider is measured before, and printed.
 func TestProviderIsDown(t *testing.T) {
 	t.Parallel()
 	got, err := evaluate(t, map[string]string{
@@ -66,7 +68,8 @@ func TestProviderIsDown(t *testing.T) {
 	}
 }
 
-// evaluate returns the lines printed after the first, which describes the machine, with single spaces and without the times.
+// evaluate returns the lines printed after the first, which describes the machine, with single
+// spaces and without the times.
 func evaluate(t *testing.T, env map[string]string, args ...string) ([]string, error) {
 	t.Helper()
 	var out, progress bytes.Buffer

@@ -12,8 +12,8 @@ const depth = 10
 
 // scores are those of one ranking, or means over many. All are from 0 to 1.
 type scores struct {
-	// ndcg is the normalised discounted cumulative gain of the first ten documents (Järvelin and Kekäläinen, 2002), with linear gains
-	// and the logarithm to base 2 of rank + 1 as discount.
+	// ndcg is the normalised discounted cumulative gain of the first ten documents (Järvelin and
+	// Kekäläinen, 2002), with linear gains and the logarithm to base 2 of rank + 1 as discount.
 	ndcg float64
 	// mrr is the reciprocal rank of the first document with a gain, 0 if none of the first ten has one.
 	mrr float64
@@ -21,7 +21,8 @@ type scores struct {
 	hit1, hit5 float64
 }
 
-// scoreRanking judges documents in the order in which they were found. At least one gain must be positive.
+// scoreRanking judges documents in the order in which they were found. At least one gain must be
+// positive.
 func scoreRanking(found []string, gains map[string]float64) scores {
 	found = found[:min(depth, len(found))]
 	gained := make([]float64, len(found))
@@ -71,8 +72,8 @@ type folding struct {
 	templates, documents int
 	// signatures is the mean number of signatures per template; 1 is ideal.
 	signatures float64
-	// mergedWrongly is the part of the documents whose signature belongs to another template, from 0, which is ideal, to 1. A signature belongs
-	// to the template with most of its documents.
+	// mergedWrongly is the part of the documents whose signature belongs to another template, from
+	// 0, which is ideal, to 1. A signature belongs to the template with most of its documents.
 	mergedWrongly float64
 }
 

@@ -26,7 +26,8 @@ type provider func(name string) string
 
 // embeddingProviders are the embedded one and, if the environment names another, that one.
 func embeddingProviders(getenv func(string) string) []provider {
-	// Long deadlines, so that a busy machine or a slow model makes searches slow and does not fail them.
+	// Long deadlines, so that a busy machine or a slow model makes searches slow and does not fail
+	// them.
 	patient := func(embedding func(string) string) provider {
 		return func(name string) string {
 			switch name {
@@ -55,7 +56,9 @@ type service struct {
 }
 
 // startService creates a database and starts the service on it.
-func startService(ctx context.Context, server *pgserver.Server, database string, env provider, log io.Writer) (*service, error) {
+func startService(
+	ctx context.Context, server *pgserver.Server, database string, env provider, log io.Writer,
+) (*service, error) {
 	if err := server.Bootstrap(ctx, database); err != nil {
 		return nil, err
 	}
@@ -114,8 +117,9 @@ func (s *service) serveGateway(ctx context.Context) error {
 	return nil
 }
 
-// embedPending makes the pending embeddings, as the schedule of a deployment does, until none is pending or none can be made.
-func (s *service) embedPending(ctx context.Context) error {
+// makePendingEmbeddings makes the pending embeddings, as the schedule of a deployment does, until
+// none is pending or none can be made.
+func (s *service) makePendingEmbeddings(ctx context.Context) error {
 	for {
 		done, err := s.functions.Maintain.Invoke(ctx)
 		switch {
@@ -129,7 +133,7 @@ func (s *service) embedPending(ctx context.Context) error {
 	}
 }
 
-func (s *service) close() error {
+func (s *service) closeService() error {
 	err := s.server.Close()
 	s.functions.Close()
 	return err

@@ -38,8 +38,8 @@ type template struct {
 	Documents []string `json:"docs"`
 }
 
-// readSets reads the set in dir, or the sets in its folders, by name.
-func readSets(dir string) ([]set, error) {
+// readTestSets reads the set in dir, or the sets in its folders, by name.
+func readTestSets(dir string) ([]set, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -58,7 +58,7 @@ func readSets(dir string) ([]set, error) {
 	}
 	var sets []set
 	for _, folder := range folders {
-		one, err := readSet(folder)
+		one, err := readTestSet(folder)
 		if err != nil {
 			return nil, fmt.Errorf("set %s: %w", folder, err)
 		}
@@ -67,13 +67,14 @@ func readSets(dir string) ([]set, error) {
 	return sets, nil
 }
 
-// readSet reads one set. Judgements that do not match its documents and queries are an error, because they would silently distort the figures.
-func readSet(dir string) (set, error) {
+// readTestSet reads one set. Judgements that do not match its documents and queries are an error,
+// because they would silently distort the figures.
+func readTestSet(dir string) (set, error) {
 	s := set{name: filepath.Base(dir)}
-	documents, documentsErr := readLines[json.RawMessage](filepath.Join(dir, "docs.jsonl"))
-	queries, queriesErr := readLines[query](filepath.Join(dir, "queries.jsonl"))
-	judgements, judgementsErr := readLines[judgement](filepath.Join(dir, "qrels.jsonl"))
-	templates, templatesErr := readLines[template](filepath.Join(dir, "templates.jsonl"))
+	documents, documentsErr := readJSONLines[json.RawMessage](filepath.Join(dir, "docs.jsonl"))
+	queries, queriesErr := readJSONLines[query](filepath.Join(dir, "queries.jsonl"))
+	judgements, judgementsErr := readJSONLines[judgement](filepath.Join(dir, "qrels.jsonl"))
+	templates, templatesErr := readJSONLines[template](filepath.Join(dir, "templates.jsonl"))
 	if errors.Is(templatesErr, fs.ErrNotExist) {
 		templatesErr = nil
 	}
@@ -93,8 +94,8 @@ func readSet(dir string) (set, error) {
 	return s, errors.Join(s.assignJudgements(judgements, known), s.checkTemplates(known))
 }
 
-// readLines reads a file of JSON values.
-func readLines[T any](path string) (values []T, err error) {
+// readJSONLines reads a file of JSON values.
+func readJSONLines[T any](path string) (values []T, err error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -114,8 +115,9 @@ func readLines[T any](path string) (values []T, err error) {
 	}
 }
 
-// newRemediation returns a document as a remediation, with its ID. A document that is a remediation stays unchanged. The text of an {id, text}
-// becomes its error message, and its index in the set its start time, so that newest first is a definite order.
+// newRemediation returns a document as a remediation, with its ID. A document that is a remediation
+// stays unchanged. The text of an {id, text} becomes its error message, and its index in the set
+// its start time, so that newest first is a definite order.
 func newRemediation(document json.RawMessage, index int) (id string, record json.RawMessage, err error) {
 	var d struct {
 		ID            string `json:"id"`
@@ -132,7 +134,8 @@ func newRemediation(document json.RawMessage, index int) (id string, record json
 		return d.RemediationID, document, nil
 	}
 	input := client.RemediationInput{
-		RemediationID: d.ID, Name: "document", Namespace: "eval", ActionType: "read", Phase: client.PhaseCompleted, Status: client.StatusSuccess,
+		RemediationID: d.ID, Name: "document", Namespace: "eval", ActionType: "read",
+		Phase: client.PhaseCompleted, Status: client.StatusSuccess,
 		StartTime: time.Date(2026, 1, 1, 0, 0, index, 0, time.UTC),
 	}
 	if d.Text != "" {

@@ -21,7 +21,7 @@ func TestReadSets(t *testing.T) {
 	} {
 		t.Run(c.dir, func(t *testing.T) {
 			t.Parallel()
-			sets, err := readSets(c.dir)
+			sets, err := readTestSets(c.dir)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -61,18 +61,18 @@ func TestReadSetRefuses(t *testing.T) {
 			for name, content := range good {
 				write(t, filepath.Join(dir, name), content)
 			}
-			if _, err := readSets(dir); err != nil {
+			if _, err := readTestSets(dir); err != nil {
 				t.Fatalf("the unchanged set: %v", err)
 			}
 			for _, name := range strings.Fields(c.file) {
 				write(t, filepath.Join(dir, name), c.content)
 			}
-			if _, err := readSets(dir); err == nil || !strings.Contains(err.Error(), c.want) {
+			if _, err := readTestSets(dir); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want one that contains %s", err, c.want)
 			}
 		})
 	}
-	if _, err := readSets(t.TempDir()); err == nil || !strings.Contains(err.Error(), "no docs.jsonl") {
+	if _, err := readTestSets(t.TempDir()); err == nil || !strings.Contains(err.Error(), "no docs.jsonl") {
 		t.Errorf("in an empty folder: %v", err)
 	}
 }

@@ -19,7 +19,8 @@ func printRankings(out io.Writer, rankings []ranking) error {
 
 func printFoldings(out io.Writer, foldings []folding) error {
 	for _, f := range foldings {
-		_, err := fmt.Fprintf(out, "%s: %.2f signatures per judged template, %.2f %% of documents wrongly merged (%d templates, %d documents)\n",
+		_, err := fmt.Fprintf(out,
+			"%s: %.2f signatures per judged template, %.2f %% of documents wrongly merged (%d templates, %d documents)\n",
 			f.set, f.signatures, 100*f.mergedWrongly, f.templates, f.documents)
 		if err != nil {
 			return err

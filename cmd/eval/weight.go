@@ -12,12 +12,14 @@ import (
 	"github.com/datastorage-service/datastorage/internal/search"
 )
 
-// weightSteps is the number of steps from 0 to 1 in which weights of the semantic retriever are tried: 0, 0.01 and so on.
+// weightSteps is the number of steps from 0 to 1 in which weights of the semantic retriever are
+// tried: 0, 0.01 and so on.
 const weightSteps = 100
 
-// maxCandidates is the number of incidents of each response that are ranked again, the most that the API returns. They are the best by the
-// service's own weight: an incident that only a very different weight would rank high may be missing. For the ends of a curve, the modes
-// lexical and semantic are the better measure.
+// maxCandidates is the number of incidents of each response that are ranked again, the most that
+// the API returns. They are the best by the service's own weight: an incident that only a very
+// different weight would rank high may be missing. For the ends of a curve, the modes lexical and
+// semantic are the better measure.
 const maxCandidates = 100
 
 // candidate is an incident that a hybrid search found.
@@ -27,7 +29,8 @@ type candidate struct {
 	remediations []string
 }
 
-// weighting is how well hybrid search of one set with one model would rank with other weights of the semantic retriever.
+// weighting is how well hybrid search of one set with one model would rank with other weights of
+// the semantic retriever.
 type weighting struct {
 	set, model string
 	// shipped is the service's weight, and the nDCG@10 with it.
@@ -54,13 +57,14 @@ func (s *service) measureWeights(ctx context.Context, of set) (weighting, error)
 		w.shipped.weight = weight
 		w.shipped.ndcg += scoreRanking(rankWeighted(found, weight), q.gains).ndcg / float64(len(of.queries))
 		for i := range w.curve {
-			w.curve[i] += scoreRanking(rankWeighted(found, weightAt(i)), q.gains).ndcg / float64(len(of.queries))
+			w.curve[i] += scoreRanking(rankWeighted(found, weightOfStep(i)), q.gains).ndcg / float64(len(of.queries))
 		}
 	}
 	return w, nil
 }
 
-// searchExplained returns what a hybrid search found, and its weight of the semantic retriever against the lexical one.
+// searchExplained returns what a hybrid search found, and its weight of the semantic retriever
+// against the lexical one.
 func (s *service) searchExplained(ctx context.Context, text string) (found []candidate, weight float64, err error) {
 	groups, each := maxCandidates, depth
 	response, err := s.api.Search(ctx, client.SearchInput{
@@ -108,9 +112,10 @@ func newContribution(explained *client.ExplainLeg) *search.Contribution {
 	return &search.Contribution{Normalized: explained.Normalized, Weight: explained.Weight}
 }
 
-func weightAt(step int) float64 { return float64(step) / weightSteps }
+func weightOfStep(step int) float64 { return float64(step) / weightSteps }
 
-// rankWeighted returns the remediations of the first candidates, ranked as the service would with another weight of the semantic retriever.
+// rankWeighted returns the remediations of the first candidates, ranked as the service would with
+// another weight of the semantic retriever.
 func rankWeighted(found []candidate, weight float64) []string {
 	matches := make([]search.Match, len(found))
 	remediations := make(map[audit.ID][]string, len(found))
@@ -126,8 +131,9 @@ func rankWeighted(found []candidate, weight float64) []string {
 	return first
 }
 
-// bestWeight is the step of the weight that is best for the sets together, each counting the same; the lowest of several.
-func bestWeight(sets []weighting) int {
+// bestWeightStep is the step of the weight that is best for the sets together, each counting the
+// same; the lowest of several.
+func bestWeightStep(sets []weighting) int {
 	best, bestSum := 0, -1.0
 	for i := range weightSteps + 1 {
 		var sum float64
@@ -141,8 +147,9 @@ func bestWeight(sets []weighting) int {
 	return best
 }
 
-// bestOfOthers is what a set reaches with the weight that is best for the other sets of its model; false if there are none.
-func bestOfOthers(w weighting, all []weighting) (point, bool) {
+// bestWeightOfOthers is what a set reaches with the weight that is best for the other sets of its
+// model; false if there are none.
+func bestWeightOfOthers(w weighting, all []weighting) (point, bool) {
 	var others []weighting
 	for _, other := range all {
 		if other.model == w.model && other.set != w.set {
@@ -152,8 +159,8 @@ func bestOfOthers(w weighting, all []weighting) (point, bool) {
 	if len(others) == 0 {
 		return point{}, false
 	}
-	chosen := bestWeight(others)
-	return point{weightAt(chosen), w.curve[chosen]}, true
+	chosen := bestWeightStep(others)
+	return point{weightOfStep(chosen), w.curve[chosen]}, true
 }
 
 func printWeightings(out io.Writer, all []weighting) error {
@@ -161,14 +168,16 @@ func printWeightings(out io.Writer, all []weighting) error {
 		return nil
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "semantic weight, nDCG@10\tmodel\tas shipped\tbest on the other sets\tbest with hindsight") // Flush reports errors
+	// Flush reports errors.
+	_, _ = fmt.Fprintln(table, "semantic weight, nDCG@10\tmodel\tas shipped\tbest on the other sets\tbest with hindsight")
 	for _, w := range all {
 		others := "-"
-		if p, ok := bestOfOthers(w, all); ok {
+		if p, ok := bestWeightOfOthers(w, all); ok {
 			others = p.String()
 		}
-		hindsight := bestWeight([]weighting{w})
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%v\t%s\t%v\n", w.set, w.model, w.shipped, others, point{weightAt(hindsight), w.curve[hindsight]})
+		hindsight := bestWeightStep([]weighting{w})
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%v\t%s\t%v\n", w.set, w.model, w.shipped, others,
+			point{weightOfStep(hindsight), w.curve[hindsight]})
 	}
 	return table.Flush()
 }

@@ -22,8 +22,9 @@ func newFound(id byte, lexical, semantic, feedback float64, remediations ...stri
 	}}
 }
 
-// The lexical retriever finds a, the semantic one finds b. Their scores are equal where
-// ¾ (0.6 (1 − w) + 0.2 w) + ¼ · 0.12 = ¾ (0.1 (1 − w) + 0.9 w), at w = 0.45. Of equal scores the lower signature comes first.
+// The lexical retriever finds a, the semantic one finds b. Their scores are equal where ¾ (0.6 (1 −
+// w) + 0.2 w) + ¼ · 0.12 = ¾ (0.1 (1 − w) + 0.9 w), at w = 0.45. Of equal scores the lower
+// signature comes first.
 func TestRankWeighted(t *testing.T) {
 	t.Parallel()
 	found := []candidate{

@@ -140,7 +140,9 @@ func (f *fieldReader) readFilters(now time.Time) audit.Filter {
 
 // RespondSearch returns the response to a search.
 func RespondSearch(query search.Query, result search.Result) *Response {
-	return NewResponse(http.StatusOK, client.SearchResults{Data: wireIncidents(query, result), Search: wireSearchInfo(query, result)})
+	return NewResponse(http.StatusOK, client.SearchResults{
+		Data: wireIncidents(query, result), Search: wireSearchInfo(query, result),
+	})
 }
 
 // RespondSimilar returns the response to a search by example.

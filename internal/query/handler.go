@@ -1,5 +1,5 @@
-// Package query handles the query function's requests: it decodes a request, reads from the store, and responds. It writes nothing and knows
-// neither SQL nor how search ranks.
+// Package query handles the query function's requests: it decodes a request, reads from the store,
+// and responds. It writes nothing and knows neither SQL nor how search ranks.
 package query
 
 import (

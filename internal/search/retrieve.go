@@ -12,17 +12,18 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgres"
 )
 
-// minCandidates is the minimum number of signatures taken from each retriever, unless the search is semantic. Every candidate is scored by
-// both retrievers.
+// minCandidates is the minimum number of signatures taken from each retriever, unless the search is
+// semantic. Every candidate is scored by both retrievers.
 const minCandidates = 100
 
-// rankMatches returns the best match of each incident, best first, and a result with how they were found.
+// rankMatches returns the best match of each incident, best first, and a result with how they were
+// found.
 func (f *finder) rankMatches(ctx context.Context) (Result, []Match, error) {
 	if f.query.Mode == Lexical || f.degraded != nil {
-		matches, err := f.rankLexical(ctx)
+		matches, err := f.retrieveLexical(ctx)
 		return Result{}, matches, err
 	}
-	v, err := f.embedQuery(ctx)
+	v, err := f.embedQueryText(ctx)
 	switch {
 	case err != nil && f.query.Mode == Hybrid && ctx.Err() == nil && !isRetryable(err):
 		f.degraded = err
@@ -30,9 +31,9 @@ func (f *finder) rankMatches(ctx context.Context) (Result, []Match, error) {
 	case err != nil:
 		return Result{}, nil, err
 	}
-	rank := f.rankHybrid
+	rank := f.retrieveHybrid
 	if f.query.Mode == Semantic {
-		rank = f.rankSemantic
+		rank = f.retrieveSemantic
 	}
 	matches, err := rank(ctx, v)
 	if errors.Is(err, postgres.ErrModelUnknown) {
@@ -42,15 +43,17 @@ func (f *finder) rankMatches(ctx context.Context) (Result, []Match, error) {
 	return Result{Model: v.model.String()}, matches, err
 }
 
-// queryVector is a query's vector, the model that made it, and the store that searches the model's vectors.
+// queryVector is a query's vector, the model that made it, and the store that searches the model's
+// vectors.
 type queryVector struct {
 	vector []float32
 	model  embedding.Model
 	store  *postgres.Store
 }
 
-// embedQuery embeds the query's text. An example's vector is read from the store, unless it is pending.
-func (f *finder) embedQuery(ctx context.Context) (queryVector, error) {
+// embedQueryText embeds the query's text. An example's vector is read from the store, unless it is
+// pending.
+func (f *finder) embedQueryText(ctx context.Context) (queryVector, error) {
 	embedder, err := f.models.Active(ctx, f.store.ActiveModel)
 	if err != nil {
 		return queryVector{}, fmt.Errorf("%w: %w", audit.ErrUnavailable, err)
@@ -65,14 +68,16 @@ func (f *finder) embedQuery(ctx context.Context) (queryVector, error) {
 	v.vector, err = embedder.Query(ctx, f.query.Text)
 	switch {
 	case errors.Is(err, embedding.ErrRefused):
-		return v, audit.ValidationErrors{{Field: "query", Code: audit.CodeUnsupported, Detail: "is refused by the embedding model"}}
+		return v, audit.ValidationErrors{{
+			Field: "query", Code: audit.CodeUnsupported, Detail: "is refused by the embedding model",
+		}}
 	case err != nil:
 		return v, fmt.Errorf("embed the query: %w: %w", audit.ErrUnavailable, err)
 	}
 	return v, nil
 }
 
-func (f *finder) rankSemantic(ctx context.Context, v queryVector) ([]Match, error) {
+func (f *finder) retrieveSemantic(ctx context.Context, v queryVector) ([]Match, error) {
 	return f.widenRetrieval(0, func(limit int) ([]Match, bool, error) {
 		nearest, err := v.store.Nearest(ctx, v.vector, f.query.Filter, limit)
 		matches := make([]Match, len(nearest))
@@ -87,7 +92,7 @@ func (f *finder) rankSemantic(ctx context.Context, v queryVector) ([]Match, erro
 	})
 }
 
-func (f *finder) rankLexical(ctx context.Context) ([]Match, error) {
+func (f *finder) retrieveLexical(ctx context.Context) ([]Match, error) {
 	return f.widenRetrieval(minCandidates, func(limit int) ([]Match, bool, error) {
 		scorer, statistics, err := f.store.Weigh(ctx, lexical.Parse(f.query.Text))
 		if err != nil {
@@ -100,76 +105,82 @@ func (f *finder) rankLexical(ctx context.Context) ([]Match, error) {
 		candidates, err := readCandidates(ctx, f.store, ids, nil)
 		matches := make([]Match, len(candidates))
 		for i, candidate := range candidates {
-			matches[i] = f.scoreLexical(candidate, scorer)
+			matches[i] = f.newLexicalMatch(candidate, scorer)
 			matches[i].Lexical.Weight = 1
 		}
-		rankMatchesBy(matches, lexicalOf)
+		rankMatchesBy(matches, lexicalContribution)
 		return matches, len(ids) < limit, err
 	})
 }
 
-func (f *finder) rankHybrid(ctx context.Context, v queryVector) ([]Match, error) {
+func (f *finder) retrieveHybrid(ctx context.Context, v queryVector) ([]Match, error) {
 	return f.widenRetrieval(minCandidates, func(limit int) ([]Match, bool, error) {
 		found, err := v.store.Retrieve(ctx, v.vector, lexical.Parse(f.query.Text), f.query.Filter, limit)
 		if err != nil {
 			return nil, false, err
 		}
-		candidates, err := readCandidates(ctx, v.store, unionIDs(found), v.vector)
+		candidates, err := readCandidates(ctx, v.store, unionCandidateIDs(found), v.vector)
 		if err != nil {
 			return nil, false, err
 		}
 		matches := make([]Match, len(candidates))
 		for i, candidate := range candidates {
-			matches[i] = f.scoreLexical(candidate, found.Scorer)
+			matches[i] = f.newLexicalMatch(candidate, found.Scorer)
 			similarity := 1 - candidate.Distance
 			matches[i].Semantic = &Contribution{Raw: similarity, Normalized: max(similarity, 0)}
 			matches[i].SetWeights(semanticWeight(v.model))
 		}
 		err = v.addFeedback(ctx, matches)
-		rankMatchesBy(matches, lexicalOf)
-		rankMatchesBy(matches, semanticOf)
-		rankMatchesBy(matches, feedbackOf)
+		rankMatchesBy(matches, lexicalContribution)
+		rankMatchesBy(matches, semanticContribution)
+		rankMatchesBy(matches, feedbackContribution)
 		return matches, len(found.Nearest) < limit && len(found.Lexical) < limit, err
 	})
 }
 
-// widenRetrieval retrieves more and more signatures, at least min, until they belong to as many incidents as the query asks for or all are found: an
-// incident has one signature for each way that it was handled.
-func (f *finder) widenRetrieval(least int, retrieve func(limit int) (matches []Match, all bool, err error)) ([]Match, error) {
-	for limit := max(least, 2*f.query.Limit); ; limit *= 4 {
+// widenRetrieval retrieves more and more signatures, from at least minimum on, until they belong to
+// as many incidents as the query asks for, or all are found: an incident has one signature for each
+// way that it was handled.
+func (f *finder) widenRetrieval(
+	minimum int, retrieve func(limit int) (matches []Match, all bool, err error),
+) ([]Match, error) {
+	for limit := max(minimum, 2*f.query.Limit); ; limit *= 4 {
 		matches, all, err := retrieve(limit)
 		if err != nil {
 			return nil, err
 		}
 		incidents := Fuse(matches)
 		if all || len(incidents) >= f.query.Limit {
-			return f.cutMatches(incidents), nil
+			return f.selectTopMatches(incidents), nil
 		}
 	}
 }
 
-// cutMatches keeps the matches that the query asks for, and locates their terms.
-func (f *finder) cutMatches(matches []Match) []Match {
+// selectTopMatches keeps the matches that the query asks for, and locates their terms.
+func (f *finder) selectTopMatches(matches []Match) []Match {
 	matches = slices.DeleteFunc(matches, func(m Match) bool { return m.Score < f.query.MinScore })
 	matches = matches[:min(len(matches), f.query.Limit)]
 	for _, match := range matches {
-		locateTerms(match)
+		locateMatchedTerms(match)
 	}
 	return matches
 }
 
-// unionIDs are the signatures that either retriever found, in the order of their ids.
-func unionIDs(found postgres.Retrieved) []audit.ID {
+// unionCandidateIDs returns the signatures that either retriever found, in the order of their IDs.
+func unionCandidateIDs(found postgres.Retrieved) []audit.ID {
 	ids := slices.Clone(found.Lexical)
 	for _, near := range found.Nearest {
 		ids = append(ids, near.SignatureID)
 	}
-	slices.SortFunc(ids, compareIDs)
+	slices.SortFunc(ids, compareSignatureIDs)
 	return slices.Compact(ids)
 }
 
-// readCandidates reads what it takes to score signatures; errReplaced if one is missing.
-func readCandidates(ctx context.Context, store *postgres.Store, ids []audit.ID, vector []float32) ([]postgres.Candidate, error) {
+// readCandidates reads what the retrievers need to score signatures. If one is missing, the error
+// is errReplaced.
+func readCandidates(
+	ctx context.Context, store *postgres.Store, ids []audit.ID, vector []float32,
+) ([]postgres.Candidate, error) {
 	candidates, err := store.Candidates(ctx, ids, vector)
 	if err == nil && len(candidates) < len(ids) {
 		err = errReplaced
@@ -177,8 +188,8 @@ func readCandidates(ctx context.Context, store *postgres.Store, ids []audit.ID, 
 	return candidates, err
 }
 
-// scoreLexical is the match of a candidate with its lexical contribution, not weighed yet.
-func (f *finder) scoreLexical(candidate postgres.Candidate, scorer *lexical.Scorer) Match {
+// newLexicalMatch returns a candidate with its lexical contribution, which has no weight yet.
+func (f *finder) newLexicalMatch(candidate postgres.Candidate, scorer *lexical.Scorer) Match {
 	score, raw := scorer.Score(candidate.Document)
 	contribution := &Contribution{Raw: raw, Normalized: score}
 	if f.query.Explain {
@@ -186,14 +197,18 @@ func (f *finder) scoreLexical(candidate postgres.Candidate, scorer *lexical.Scor
 			contribution.Terms = append(contribution.Terms, Term{Part: part})
 		}
 	}
-	return Match{SignatureID: candidate.SignatureID, IncidentID: candidate.IncidentID, Text: candidate.Text, Lexical: contribution}
+	return Match{
+		SignatureID: candidate.SignatureID, IncidentID: candidate.IncidentID, Text: candidate.Text,
+		Lexical: contribution,
+	}
 }
 
 // noVector is the similarity of a signature without a vector.
 const noVector = -1
 
-// addFeedback adds how similar each match is to the best of them, by their vectors: pseudo-relevance feedback (Manning, Raghavan and Schütze,
-// "Introduction to Information Retrieval", 2008, section 9.1.6). If no match has a vector, it adds nothing.
+// addFeedback adds how similar each match is to the best of them, by their vectors:
+// pseudo-relevance feedback (Manning, Raghavan and Schütze, "Introduction to Information
+// Retrieval", 2008, section 9.1.6). If no match has a vector, it adds nothing.
 func (v queryVector) addFeedback(ctx context.Context, matches []Match) error {
 	embedded := slices.DeleteFunc(slices.Clone(matches), func(m Match) bool { return m.Semantic.Raw <= noVector })
 	if len(embedded) == 0 {

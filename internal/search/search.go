@@ -1,5 +1,6 @@
-// Package search finds the incidents that resemble a query: retrievers propose signatures, fusion adds up what they find each of them
-// worth, and the store counts what happened to the incidents. It knows neither Lambda nor the API's types, and SQL only through the store.
+// Package search finds the incidents that resemble a query: retrievers propose signatures, fusion
+// adds up what they find each of them worth, and the store counts what happened to the incidents.
+// It knows neither Lambda nor the API's types, and SQL only through the store.
 package search
 
 import (
@@ -48,7 +49,8 @@ type Query struct {
 type Result struct {
 	// Incidents are best first, at most Query.Limit.
 	Incidents []Incident
-	// Recurrence is the incident of Query.Example, which Incidents leaves out. It is nil if the filter matches no other remediation of it.
+	// Recurrence is the incident of Query.Example, which Incidents leaves out. It is nil if the
+	// filter matches no other remediation of it.
 	Recurrence *Incident
 	// Model is the embedding model that was searched with, empty if none was.
 	Model string
@@ -56,17 +58,20 @@ type Result struct {
 	Degraded error
 }
 
-// Incident is an incident by its best match. Its remediations are those that the filter matches, without the example.
+// Incident is an incident by its best match. Its remediations are those that the filter matches,
+// without the example.
 type Incident struct {
 	Match
 	postgres.Incident
 }
 
-// Find searches store with the active one of models. If the database or, in mode semantic, the provider cannot be reached, the error is
-// audit.ErrUnavailable; a text that the provider refuses is an audit.ValidationErrors.
+// Find searches store with the active one of models. If the database or, in mode semantic, the
+// provider cannot be reached, the error is audit.ErrUnavailable; a text that the provider refuses
+// is an audit.ValidationErrors.
 //
-// All second chances of a search have one bound: it is attempted as a whole, at most postgres.Attempts times, whether a connection was lost or
-// what it found was replaced meanwhile. The store's calls in it are not repeated.
+// All second chances of a search have one bound: it is attempted as a whole, at most
+// postgres.Attempts times, whether a connection was lost or what it found was replaced meanwhile.
+// The store's calls in it are not repeated.
 func Find(ctx context.Context, store *postgres.Store, models embedding.Models, query Query) (Result, error) {
 	limit := query.Limit
 	if query.Example != nil {
@@ -96,15 +101,18 @@ func separateExample(query Query, result Result, limit int) Result {
 	return result
 }
 
-// isExample reports whether the incident is the example's. A signature of normalizer 1 is an incident of its own.
+// isExample reports whether the incident is the example's. A signature of normalizer 1 is an
+// incident of its own.
 func (q Query) isExample(incident audit.ID) bool {
 	return incident == q.Example.SignatureID || incident == q.Example.Signature().IncidentID
 }
 
-// errReplaced means that signatures, or the model, which a statement of the search found were replaced before a later statement.
+// errReplaced means that a signature or the model that one statement used was replaced before the
+// next.
 var errReplaced = fmt.Errorf("%w: what the search found was replaced meanwhile", audit.ErrUnavailable)
 
-// isRetryable reports whether a search may succeed when it starts again. The embedding provider has its own retries.
+// isRetryable reports whether a search may succeed when it starts again. The embedding provider has
+// its own retries.
 func isRetryable(err error) bool {
 	return postgres.Transient(err) && !errors.Is(err, embedding.ErrUnavailable)
 }
@@ -118,8 +126,9 @@ type finder struct {
 	degraded error
 }
 
-// findIncidents is one attempt. Its statements do not share a snapshot (docs/decisions/021-search-snapshot.md): remediations may be updated or
-// renormalized between them, so that a later statement misses what an earlier one found. Then the error is errReplaced.
+// findIncidents is one attempt. Its statements do not share a snapshot
+// (docs/decisions/021-search-snapshot.md): remediations may be updated or renormalized between
+// them, so that a later statement misses what an earlier one found. Then the error is errReplaced.
 func (f *finder) findIncidents(ctx context.Context) (Result, error) {
 	result, matches, err := f.rankMatches(ctx)
 	result.Degraded = f.degraded
@@ -129,7 +138,8 @@ func (f *finder) findIncidents(ctx context.Context) (Result, error) {
 	return result, err
 }
 
-// readIncidents reads the remediations of the matches' incidents. It leaves out the incident that has no other remediation than the example.
+// readIncidents reads the remediations of the matches' incidents. It leaves out the incident that
+// has no other remediation than the example.
 func (f *finder) readIncidents(ctx context.Context, matches []Match) (incidents []Incident, err error) {
 	if len(matches) == 0 {
 		return nil, nil
@@ -160,17 +170,17 @@ func (f *finder) readIncidents(ctx context.Context, matches []Match) (incidents 
 	return incidents, nil
 }
 
-// compareActions orders actions best first by the lower bound of their success rate, so that one success of one does not beat 48 of 50.
-// An action without an outcome comes last.
+// compareActions orders actions best first by the lower bound of their success rate, so that one
+// success of one does not beat 48 of 50. An action without an outcome comes last.
 func compareActions(a, b postgres.ActionCounts) int {
 	return cmp.Or(
-		cmp.Compare(lowerBound(b.Outcome), lowerBound(a.Outcome)),
+		cmp.Compare(successLowerBound(b.Outcome), successLowerBound(a.Outcome)),
 		cmp.Compare(b.Outcome.Success+b.Outcome.Failure, a.Outcome.Success+a.Outcome.Failure),
 		strings.Compare(a.ActionType, b.ActionType),
 	)
 }
 
-func lowerBound(outcome audit.Outcome) float64 {
+func successLowerBound(outcome audit.Outcome) float64 {
 	if _, low, _, ok := outcome.Rate(); ok {
 		return low
 	}

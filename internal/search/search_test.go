@@ -20,7 +20,8 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
 
-// fixture is a database with remediations of ten incidents, r-0 to r-9, and a store that reads from it through a tap.
+// fixture is a database with remediations of ten incidents, r-0 to r-9, and a store that reads from
+// it through a tap.
 type fixture struct {
 	database *postgrestest.Database
 	tap      *postgrestest.Tap
@@ -174,7 +175,8 @@ func (f fixture) checkAttempts(t *testing.T, result search.Result, err, wantErr 
 	}
 }
 
-// Signatures that are replaced between two statements make the search start again, within the same bound.
+// Signatures that are replaced between two statements make the search start again, within the same
+// bound.
 func TestFindAttemptsReplaced(t *testing.T) {
 	t.Parallel()
 	for replaced, wantErr := range map[int]error{postgres.Attempts - 1: nil, postgres.Attempts: audit.ErrUnavailable} {
@@ -218,7 +220,8 @@ func (f fixture) replaceSignature(t *testing.T, remediation string) {
 	}
 }
 
-// Without a provider of the active model, a hybrid search has the lexical retriever alone, and a semantic search fails at once.
+// Without a provider of the active model, a hybrid search has the lexical retriever alone, and a
+// semantic search fails at once.
 func TestFindWithoutProvider(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -241,7 +244,8 @@ func TestFindWithoutProvider(t *testing.T) {
 	}
 }
 
-// A search by example returns the example's own incident apart, on top of the limit, and without the example.
+// A search by example returns the example's own incident apart, on top of the limit, and without
+// the example.
 func TestFindExample(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
