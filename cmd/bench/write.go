@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"regexp"
 	"strconv"
 	"strings"
@@ -106,7 +107,7 @@ func invokeExpecting(ctx context.Context, function lambda.Handler, request []byt
 }
 
 // recordStatements writes one remediation of each recurring incident and returns what was executed, the incidents being known to the
-// function: one statement each.
+// function: one statement each. On a slow machine the function also reads the list of models again, which is not part of a write.
 func (w *writeBench) recordStatements(ctx context.Context) ([]statement, error) {
 	functions, err := w.newFunctions(ctx, w.recorder.recordingURL)
 	if err != nil {
@@ -122,7 +123,7 @@ func (w *writeBench) recordStatements(ctx context.Context) ([]statement, error) 
 			}
 		}
 	}
-	statements := w.recorder.takeStatements()
+	statements := slices.DeleteFunc(w.recorder.takeStatements(), func(s statement) bool { return s.queryName() == "EmbeddingModelList" })
 	if len(statements) != len(w.patterns) {
 		return nil, fmt.Errorf("%d writes of known incidents took %d statements", len(w.patterns), len(statements))
 	}
