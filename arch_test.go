@@ -63,7 +63,7 @@ var rooms = map[string][]string{
 	"internal/postgrestest": {"internal/pgserver", "internal/program", "migrations"},
 
 	// functiontest runs a function on golden events; it links no function, so that a changed one does not re-run the tests of the others.
-	"internal/functiontest": {"internal/postgrestest", "internal/program", "internal/sam"},
+	"internal/functiontest": {"internal/postgrestest", "internal/sam"},
 	// telemetrytest reads what telemetry writes, for the tests of telemetry and of what uses it.
 	"internal/telemetrytest": {"internal/telemetry"},
 

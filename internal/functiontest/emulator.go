@@ -5,29 +5,52 @@ import (
 	"io"
 	"maps"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"sync"
 	"testing"
 
+	"github.com/gofrs/flock"
+
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
-	"github.com/datastorage-service/datastorage/internal/program"
 	"github.com/datastorage-service/datastorage/internal/sam"
 )
 
-// Build builds a folder of functions/ as it is deployed, but for this machine's processor, once in a run of the tests, and returns the
-// program's path.
+// builds are the functions that this test binary has built.
+var builds struct {
+	sync.Mutex
+	paths map[string]string
+}
+
+// Build builds a folder of functions/ as it is deployed, but for this machine's processor, and returns the program's path. All test
+// binaries build to the same file below .local, so go build links it again only if a source has changed.
 func Build(tb testing.TB, function string) string {
 	tb.Helper()
-	folder := filepath.Join(postgrestest.RunDir(tb), "functions", function)
-	err := program.Once(tb.Context(), folder, func(staging string) (string, error) {
-		bootstrap, err := sam.BuildFunction(tb.Context(), Root(tb), "functions/"+function, runtime.GOARCH, staging)
-		return filepath.Dir(bootstrap), err
-	})
+	builds.Lock()
+	defer builds.Unlock()
+	if path := builds.paths[function]; path != "" {
+		return path
+	}
+	dir := filepath.Join(Root(tb), ".local", "test-functions")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		tb.Fatal(err)
+	}
+	lock := flock.New(filepath.Join(dir, function+".lock"))
+	if err := lock.Lock(); err != nil {
+		tb.Fatal(err)
+	}
+	defer func() { _ = lock.Close() }()
+	path, err := sam.BuildFunction(tb.Context(), Root(tb), "functions/"+function, runtime.GOARCH, dir)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return filepath.Join(folder, "bootstrap")
+	if builds.paths == nil {
+		builds.paths = map[string]string{}
+	}
+	builds.paths[function] = path
+	return path
 }
 
 // StartEmulator runs a built function in the emulator, with the settings of the test databases' model, until the test ends. log gets

@@ -62,7 +62,7 @@ var shared sharedServer
 func Run(m *testing.M) int {
 	shared.enter()
 	code := m.Run()
-	if err := errors.Join(shared.leave(), removeOwnRunDir()); err != nil {
+	if err := shared.leave(); err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, err)
 		return max(code, 1)
 	}
