@@ -13,7 +13,7 @@ EVENT ?= events/create.json
 GOGC := $(shell sed -n 's/.* GOGC: "\([0-9]*\)"/\1/p' template.yaml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup generate verify lint test race bench eval build certificates package deploy invoke run clean
+.PHONY: help setup generate verify lint check preflight test coverage bench eval build certificates package deploy invoke run clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -38,13 +38,18 @@ lint: ## Run the linters
 	go vet ./...
 	$(TOOL) golangci-lint run
 
-test: ## Run every test with the race detector, on PostgreSQL 16; the store's on 18 and through PgBouncer too
-	go test -race -timeout 40m -coverprofile=coverage.out -coverpkg=./... ./...
-	DATASTORAGE_TEST_POSTGRES_VERSION=18 go test -race -timeout 20m ./internal/postgres/... ./migrations/...
-	DATASTORAGE_TEST_POOLER=pgbouncer go test -race -timeout 30m ./internal/postgres/...
-	@go tool cover -func=coverage.out | tail -n 1
+check: lint ## Lint, and run the tests of the packages alone: two minutes
+	go test -short $$(go list ./... | grep -v /internal/endtoend)
 
-race: test ## The same as test
+preflight: ## Check that this machine has what test needs
+	@go run ./cmd/preflight
+
+test: preflight ## Run every test with the race detector, on PostgreSQL 16; the store's on 18 and through PgBouncer too
+	@.ci/test
+
+coverage: ## Print how much of each package the tests cover
+	go test -coverprofile=coverage.out -coverpkg=./... ./...
+	go tool cover -func=coverage.out | tail -n 1
 
 bench: ## Print each benchmark's result beside its floor (BENCH="-run write" for one of them)
 	@mkdir -p bin && go build -o bin/bench ./cmd/bench && GOGC=$(GOGC) ./bin/bench $(BENCH)
