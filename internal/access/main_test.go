@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -25,7 +26,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// secrets is the LocalStack of this test binary, started by the first test that needs it.
+// secrets is the LocalStack of this test binary, started on first use.
 var secrets secretsManager
 
 type secretsManager struct {
@@ -61,7 +62,10 @@ func open(tb testing.TB, settings access.Settings, sdk aws.Config) *postgres.Sto
 	if err != nil {
 		tb.Fatal(err)
 	}
-	stores, err := postgres.OpenStores(tb.Context(), databases, postgres.Config{Model: postgrestest.Model})
+	// The limits are far above what a busy machine needs: the tests count connections and attempts.
+	stores, err := postgres.OpenStores(tb.Context(), databases, postgres.Config{
+		Model: postgrestest.Model, ConnectTimeout: time.Minute, PingTimeout: time.Minute,
+	})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -69,7 +73,7 @@ func open(tb testing.TB, settings access.Settings, sdk aws.Config) *postgres.Sto
 	return stores.Writer
 }
 
-// ask makes one read that finds nothing.
+// ask runs one query without results.
 func ask(ctx context.Context, store *postgres.Store) error {
 	_, err := store.List(ctx, audit.Filter{}, audit.PageRequest{Limit: 1})
 	return err

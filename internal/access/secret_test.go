@@ -269,9 +269,9 @@ func (f *traffic) settle(t *testing.T) {
 	t.Helper()
 	for i := range f.written {
 		until := f.written[i].Load() + 5
-		for deadline := time.Now().Add(time.Minute); f.written[i].Load() < until; time.Sleep(time.Millisecond) {
+		for deadline := time.Now().Add(5 * time.Minute); f.written[i].Load() < until; time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
-				t.Fatal("the traffic stands still")
+				t.Fatal("no writes for 5 minutes")
 			}
 		}
 	}

@@ -154,7 +154,7 @@ func TestHashingStopsWithItsContext(t *testing.T) {
 // A document and a query with the same words have the same vector.
 func TestHashingThroughTheEmbedder(t *testing.T) {
 	t.Parallel()
-	e, err := newEmbedder(hashingOf(t, 512), defaultPolicy())
+	e, err := newEmbedder(hashingOf(t, 512), patient())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@
 package health
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,20 +18,22 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
-// checkTimeout bounds each check of /ready.
-const checkTimeout = time.Second
+// defaultCheckTimeout bounds each check of /ready.
+const defaultCheckTimeout = time.Second
 
 // pingTimeout bounds the check of an idle connection. After a freeze all connections of a sandbox
 // may be dead, and the check of /ready needs time to open a new one.
-const pingTimeout = checkTimeout / 4
+const pingTimeout = defaultCheckTimeout / 4
 
-// Config are the parts of a health function. All are required but Telemetry.
+// Config are the parts of a health function. All are required but CheckTimeout and Telemetry.
 type Config struct {
 	Stores postgres.Stores
 	Models embedding.Models
 	Log    *slog.Logger
 	// Timeout bounds a request.
 	Timeout time.Duration
+	// CheckTimeout bounds each check of /ready. 0 means 1 s.
+	CheckTimeout time.Duration
 	// Schema is the schema version of this build.
 	Schema int64
 	// Telemetry receives metrics and traces; nil discards them.
@@ -48,6 +51,7 @@ func New(config Config) (*api.Router, error) {
 	if config.Schema <= 0 {
 		return nil, errors.New("health: Schema must be set")
 	}
+	config.CheckTimeout = cmp.Or(config.CheckTimeout, defaultCheckTimeout)
 	config.Log = telemetry.Logger(config.Log)
 	h := handler{config}
 	return api.NewRouter(api.Routes{
@@ -81,7 +85,7 @@ func (h handler) respondReady(ctx context.Context, r *api.Request) (*api.Respons
 
 // checkDatabase checks one endpoint of the database, and logs failures with the endpoint's name.
 func (h handler) checkDatabase(ctx context.Context, store *postgres.Store, endpoint string) []api.Check {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	ctx, cancel := context.WithTimeout(ctx, h.CheckTimeout)
 	defer cancel()
 	started := time.Now()
 	found := store.Ready(ctx, h.Schema)
@@ -113,7 +117,7 @@ func (h handler) checkEmbedding(ctx context.Context) api.Check {
 	started := time.Now()
 	embedder, err := h.activeEmbedder(ctx)
 	if err == nil {
-		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+		ctx, cancel := context.WithTimeout(ctx, h.CheckTimeout)
 		defer cancel()
 		err = embedder.Probe(ctx)
 	}
@@ -127,7 +131,7 @@ func (h handler) checkEmbedding(ctx context.Context) api.Check {
 // activeEmbedder returns the embedder of the active model, or the first one if the database does
 // not respond, which its own checks report.
 func (h handler) activeEmbedder(ctx context.Context) (*embedding.Embedder, error) {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	ctx, cancel := context.WithTimeout(ctx, h.CheckTimeout)
 	defer cancel()
 	embedder, err := h.Models.Active(ctx, h.Stores.Writer.ActiveModel)
 	if err != nil && !errors.Is(err, embedding.ErrUnavailable) {

@@ -41,7 +41,7 @@ func TestGolden(t *testing.T) {
 // parts are those of a function on a fresh database.
 func parts(t *testing.T) health.Config {
 	t.Helper()
-	store, err := postgres.Open(t.Context(), postgres.Config{URL: postgrestest.New(t).ReaderURL()})
+	store, err := postgres.Open(t.Context(), postgres.Config{URL: postgrestest.New(t).ReaderURL(), ConnectTimeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,9 @@ func parts(t *testing.T) health.Config {
 		t.Fatal(err)
 	}
 	return health.Config{
-		Stores: postgres.Stores{Writer: store, Reader: store}, Models: models, Log: slog.New(slog.DiscardHandler), Timeout: 10 * time.Second, Schema: migrations.Latest(),
+		Stores: postgres.Stores{Writer: store, Reader: store}, Models: models, Log: slog.New(slog.DiscardHandler),
+		// Far above what a busy machine needs.
+		Timeout: time.Minute, CheckTimeout: time.Minute, Schema: migrations.Latest(),
 	}
 }
 
