@@ -36,13 +36,13 @@ func Format(tree any) ([]byte, error) {
 func AppendFormatted(out []byte, text string) (_ []byte, exact bool, err error) {
 	exact = true
 	for text != "" {
-		token := text[:tokenLen(text)]
+		token := text[:tokenLength(text)]
 		text = text[len(token):]
 		if !startsNumber(token[0]) {
 			out = append(out, token...)
 			continue
 		}
-		exact = exact && exactNumber(token)
+		exact = exact && isExactNumber(token)
 		if out, err = appendLiteral(out, json.Number(token)); err != nil {
 			return nil, false, err
 		}
@@ -50,11 +50,11 @@ func AppendFormatted(out []byte, text string) (_ []byte, exact bool, err error) 
 	return out, exact, nil
 }
 
-// tokenLen returns the length of the string or number that text starts with, and 1 for anything else.
-func tokenLen(text string) int {
+// tokenLength returns the length of the string or number that text starts with, and 1 for anything else.
+func tokenLength(text string) int {
 	switch {
 	case text[0] == '"':
-		return stringLen(text)
+		return stringLength(text)
 	case startsNumber(text[0]):
 		return len(text) - len(strings.TrimLeft(text, "+-.0123456789Ee"))
 	}
@@ -63,8 +63,8 @@ func tokenLen(text string) int {
 
 func startsNumber(c byte) bool { return c == '-' || c >= '0' && c <= '9' }
 
-// stringLen returns the length of the JSON string that text starts with, quotation marks included.
-func stringLen(text string) int {
+// stringLength returns the length of the JSON string that text starts with, quotation marks included.
+func stringLength(text string) int {
 	for i := 1; i < len(text); i++ {
 		switch text[i] {
 		case '\\':
@@ -217,8 +217,8 @@ func AppendNumber(out []byte, f float64) ([]byte, error) {
 // numbers are exact.
 func InexactNumbers(v any) map[string]string {
 	var found map[string]string
-	walkNumbers(v, "", func(pointer, literal string) {
-		if exactNumber(literal) {
+	visitNumbers(v, "", func(pointer, literal string) {
+		if isExactNumber(literal) {
 			return
 		}
 		if found == nil {
@@ -229,24 +229,24 @@ func InexactNumbers(v any) map[string]string {
 	return found
 }
 
-func walkNumbers(v any, pointer string, visit func(pointer, literal string)) {
+func visitNumbers(v any, pointer string, visit func(pointer, literal string)) {
 	switch v := v.(type) {
 	case json.Number:
 		visit(pointer, v.String())
 	case []any:
 		for i, item := range v {
-			walkNumbers(item, pointer+"/"+strconv.Itoa(i), visit)
+			visitNumbers(item, pointer+"/"+strconv.Itoa(i), visit)
 		}
 	case map[string]any:
 		for key, item := range v {
-			walkNumbers(item, pointer+"/"+pointerEscaper.Replace(key), visit)
+			visitNumbers(item, pointer+"/"+pointerEscaper.Replace(key), visit)
 		}
 	}
 }
 
 var pointerEscaper = strings.NewReplacer("~", "~0", "/", "~1")
 
-func exactNumber(literal string) bool {
+func isExactNumber(literal string) bool {
 	if len(literal) <= 15 && strings.Trim(literal, "0123456789") == "" {
 		return true // a whole number below 2^53
 	}
@@ -254,15 +254,15 @@ func exactNumber(literal string) bool {
 	if err != nil {
 		return false
 	}
-	digits, exponent, ok := decimal(literal)
-	short, shortExponent, _ := decimal(strconv.FormatFloat(f, 'e', -1, 64))
+	digits, exponent, ok := significantDigits(literal)
+	short, shortExponent, _ := significantDigits(strconv.FormatFloat(f, 'e', -1, 64))
 	return ok && digits == short && exponent == shortExponent
 }
 
-// decimal splits a JSON number into its significant digits, without zeros at either end, and the power of ten of the last one.
+// significantDigits splits a JSON number into its significant digits, without zeros at either end, and the power of ten of the last one.
 // Zero is "", 0. The work grows with the length of the literal, never with its exponent. The sign is left to the caller: a
 // float64 keeps it always. It is not ok when a value other than zero has an exponent that no float64 comes near.
-func decimal(literal string) (digits string, exponent int, ok bool) {
+func significantDigits(literal string) (digits string, exponent int, ok bool) {
 	mantissa, power, _ := strings.Cut(strings.ToLower(strings.TrimPrefix(literal, "-")), "e")
 	whole, fraction, _ := strings.Cut(mantissa, ".")
 	digits = strings.TrimLeft(whole+fraction, "0")

@@ -2,10 +2,10 @@ package lexical
 
 import "strings"
 
-// plainForms is a word in lower case and, for an abbreviation or a compound of the field, the words that people write instead:
+// withPlainForms is a word in lower case and, for an abbreviation or a compound of the field, the words that people write instead:
 // oom is also out of memory, crashloopbackoff is crash loop back off. They are the names of Kubernetes' kinds and container states
 // (its API reference) and the short names that kubectl takes (`kubectl api-resources`).
-func plainForms(word string) []string {
+func withPlainForms(word string) []string {
 	if parts, ok := compounds[word]; ok {
 		return strings.Fields(parts)
 	}

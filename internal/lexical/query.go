@@ -48,10 +48,10 @@ func Parse(text string) Query {
 			if hasPlaceholder(field) {
 				weight = instanceWeight
 			}
-			for word := range words(field) {
-				note(newTerm(word.stem), word.plain, weight)
+			for word := range stemmedWords(field) {
+				note(newTermOfStems(word.stem), word.plain, weight)
 				if last != "" {
-					note(newTerm(last, word.stem), lastWord+" "+word.plain, pairWeight)
+					note(newTermOfStems(last, word.stem), lastWord+" "+word.plain, pairWeight)
 				}
 				last, lastWord = word.stem, word.plain
 			}
@@ -67,7 +67,7 @@ func Parse(text string) Query {
 
 func hasPlaceholder(field string) bool {
 	for i := range len(field) {
-		if placeholder(field[i:]) > 0 {
+		if placeholderLength(field[i:]) > 0 {
 			return true
 		}
 	}
@@ -127,7 +127,7 @@ type Part struct {
 // Score is BM25 over the words and the pairs of words that the query and the document share, from 0 to 1: as a part of what a document
 // would get in which every term of the query that the collection holds occurs without end. raw is the same before that.
 func (s *Scorer) Score(d Document) (score, raw float64) {
-	for part := range s.parts(d) {
+	for part := range s.scoredTerms(d) {
 		raw += part.Score
 	}
 	if s.best == 0 {
@@ -138,12 +138,12 @@ func (s *Scorer) Score(d Document) (score, raw float64) {
 
 // Parts are the terms that matched, the weightiest first; their scores add up to the raw score.
 func (s *Scorer) Parts(d Document) []Part {
-	parts := slices.Collect(s.parts(d))
+	parts := slices.Collect(s.scoredTerms(d))
 	slices.SortFunc(parts, func(a, b Part) int { return cmp.Or(cmp.Compare(b.Score, a.Score), strings.Compare(a.Text, b.Text)) })
 	return parts
 }
 
-func (s *Scorer) parts(d Document) func(yield func(Part) bool) {
+func (s *Scorer) scoredTerms(d Document) func(yield func(Part) bool) {
 	return func(yield func(Part) bool) {
 		damping := s.Flat + s.Slope*float64(d.Length)
 		for _, term := range s.Terms {

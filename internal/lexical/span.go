@@ -19,31 +19,31 @@ func Spans(text string, terms []string) [][]Span {
 	for i, term := range terms {
 		var stemmed []string
 		for word := range strings.FieldsSeq(term) {
-			stemmed = append(stemmed, stem(word))
+			stemmed = append(stemmed, stemOfWord(word))
 		}
-		places[newTerm(stemmed...)] = i
+		places[newTermOfStems(stemmed...)] = i
 	}
 	note := func(term Term, span Span) {
 		if at, ok := places[term]; ok {
 			spans[at] = append(spans[at], span)
 		}
 	}
-	eachWord(text, func(w, last word, span, pair Span) {
-		note(newTerm(w.stem), span)
+	forEachWord(text, func(w, last word, span, pair Span) {
+		note(newTermOfStems(w.stem), span)
 		if last.stem != "" {
-			note(newTerm(last.stem, w.stem), pair)
+			note(newTermOfStems(last.stem, w.stem), pair)
 		}
 	})
 	return spans
 }
 
-// eachWord calls yield for each word of a text with where it is, and with the word before it on its line and where both are.
-func eachWord(text string, yield func(w, last word, span, pair Span)) {
+// forEachWord calls yield for each word of a text with where it is, and with the word before it on its line and where both are.
+func forEachWord(text string, yield func(w, last word, span, pair Span)) {
 	start := 0
 	for line := range strings.Lines(text) {
 		var last word
 		var lastStart, counted, characters int
-		for word := range words(line) {
+		for word := range stemmedWords(line) {
 			// Words come in their order, so that each character is counted once.
 			characters += utf8.RuneCountInString(line[counted:word.start])
 			counted = word.start

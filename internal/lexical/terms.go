@@ -22,7 +22,7 @@ const maxTerms = 2048
 // Term is the identity of a word's stem, or of two stems that follow each other: the XXH64 of the stem, or of both with a space between.
 type Term int64
 
-func newTerm(stems ...string) Term {
+func newTermOfStems(stems ...string) Term {
 	return Term(xxhash.Sum64String(strings.Join(stems, " "))) //nolint:gosec // the bits are what counts
 }
 
@@ -46,20 +46,20 @@ func Analyze(text string) Document {
 			weight = 2
 		}
 		last := ""
-		links := urls(line)
-		for word := range words(line) {
+		links := urlSpans(line)
+		for word := range stemmedWords(line) {
 			var linked bool
-			if links, linked = passed(links, word); linked {
-				if last = ""; counts[newTerm(word.stem)] == 0 {
+			if links, linked = skipPassedSpans(links, word); linked {
+				if last = ""; counts[newTermOfStems(word.stem)] == 0 {
 					length++
-					add(counts, newTerm(word.stem), 1)
+					addTermCount(counts, newTermOfStems(word.stem), 1)
 				}
 				continue
 			}
 			length += weight
-			add(counts, newTerm(word.stem), weight)
+			addTermCount(counts, newTermOfStems(word.stem), weight)
 			if last != "" {
-				add(counts, newTerm(last, word.stem), 1)
+				addTermCount(counts, newTermOfStems(last, word.stem), 1)
 			}
 			last = word.stem
 		}
@@ -71,7 +71,7 @@ func Analyze(text string) Document {
 	return d
 }
 
-func add(counts map[Term]int, term Term, n int) {
+func addTermCount(counts map[Term]int, term Term, n int) {
 	if counts[term] > 0 || len(counts) < maxTerms {
 		counts[term] += n
 	}
@@ -84,17 +84,17 @@ type word struct {
 	start, end  int
 }
 
-// words yields a line's words that are no stop words, in their order. A compound or an abbreviation of the field is followed by what it
+// stemmedWords yields a line's words that are no stop words, in their order. A compound or an abbreviation of the field is followed by what it
 // stands for.
-func words(line string) iter.Seq[word] {
+func stemmedWords(line string) iter.Seq[word] {
 	return func(yield func(word) bool) {
 		for rest := line; rest != ""; {
 			var run string
-			run, rest = nextRun(rest)
+			run, rest = nextRunBounds(rest)
 			for at := len(line) - len(rest) - len(run); run != ""; {
-				n := nextPart(run)
-				for _, plain := range plainForms(strings.ToLower(run[:n])) {
-					if !StopWord(plain) && !yield(word{plain: plain, stem: stem(plain), start: at, end: at + n}) {
+				n := nextPartLength(run)
+				for _, plain := range withPlainForms(strings.ToLower(run[:n])) {
+					if !StopWord(plain) && !yield(word{plain: plain, stem: stemOfWord(plain), start: at, end: at + n}) {
 						return
 					}
 				}
@@ -104,8 +104,8 @@ func words(line string) iter.Seq[word] {
 	}
 }
 
-// stem cuts an English word to its stem (Porter, "The English (Porter2) stemming algorithm", 2001). Words of other scripts stay.
-func stem(word string) string {
+// stemOfWord cuts an English word to its stem (Porter, "The English (Porter2) stemming algorithm", 2001). Words of other scripts stay.
+func stemOfWord(word string) string {
 	env := snowballstem.NewEnv(word)
 	english.Stem(env)
 	return env.Current()

@@ -8,8 +8,8 @@ import (
 // place is a part of a line, in bytes.
 type place struct{ start, end int }
 
-// urls are the URLs of a line, from the scheme (RFC 3986) to white space, a quote, a bracket or a placeholder.
-func urls(line string) []place {
+// urlSpans are the URLs of a line, from the scheme (RFC 3986) to white space, a quote, a bracket or a placeholder.
+func urlSpans(line string) []place {
 	const mark = "://"
 	var found []place
 	for from := 0; ; {
@@ -18,8 +18,8 @@ func urls(line string) []place {
 			return found
 		}
 		at += from
-		scheme := strings.LastIndexFunc(line[from:at], func(r rune) bool { return !isScheme(r) }) + 1
-		end := at + len(mark) + prefix(line[at+len(mark):], isURL)
+		scheme := strings.LastIndexFunc(line[from:at], func(r rune) bool { return !isSchemeByte(r) }) + 1
+		end := at + len(mark) + prefixLength(line[at+len(mark):], isURLByte)
 		if from+scheme < at {
 			found = append(found, place{from + scheme, end})
 		}
@@ -27,14 +27,14 @@ func urls(line string) []place {
 	}
 }
 
-func isScheme(r rune) bool {
+func isSchemeByte(r rune) bool {
 	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '+' || r == '-' || r == '.'
 }
 
-func isURL(r rune) bool { return !unicode.IsSpace(r) && !strings.ContainsRune("<>()[]{}\"'`", r) }
+func isURLByte(r rune) bool { return !unicode.IsSpace(r) && !strings.ContainsRune("<>()[]{}\"'`", r) }
 
-// passed leaves out the places that end before the word, and reports whether it begins in the next one. Words come in their order.
-func passed(places []place, w word) (rest []place, within bool) {
+// skipPassedSpans leaves out the places that end before the word, and reports whether it begins in the next one. Words come in their order.
+func skipPassedSpans(places []place, w word) (rest []place, within bool) {
 	for len(places) > 0 && places[0].end <= w.start {
 		places = places[1:]
 	}

@@ -15,7 +15,7 @@ func Runs(text string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for rest := text; rest != ""; {
 			var run string
-			run, rest = nextRun(rest)
+			run, rest = nextRunBounds(rest)
 			if run != "" && !yield(run) {
 				return
 			}
@@ -28,7 +28,7 @@ func Runs(text string) iter.Seq[string] {
 func Parts(run string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for run != "" {
-			n := nextPart(run)
+			n := nextPartLength(run)
 			if !yield(strings.ToLower(run[:n])) {
 				return
 			}
@@ -37,14 +37,14 @@ func Parts(run string) iter.Seq[string] {
 	}
 }
 
-// nextRun cuts the first run of word runes from a text; the run is empty if none is left.
-func nextRun(text string) (run, rest string) {
+// nextRunBounds cuts the first run of word runes from a text; the run is empty if none is left.
+func nextRunBounds(text string) (run, rest string) {
 	for text != "" {
-		if n := placeholder(text); n > 0 {
+		if n := placeholderLength(text); n > 0 {
 			text = text[n:]
 			continue
 		}
-		if n := prefix(text, isWordRune); n > 0 {
+		if n := prefixLength(text, isWordRune); n > 0 {
 			return text[:n], text[n:]
 		}
 		_, size := utf8.DecodeRuneInString(text)
@@ -56,22 +56,22 @@ func nextRun(text string) (run, rest string) {
 // maxPlaceholder bounds the search for the end of a placeholder, in bytes with its brackets.
 const maxPlaceholder = 16
 
-// placeholder is the length of the <placeholder> that a text begins with: lower-case ASCII letters in angle brackets; 0 if
+// placeholderLength is the length of the <placeholder> that a text begins with: lower-case ASCII letters in angle brackets; 0 if
 // it begins with none.
-func placeholder(text string) int {
+func placeholderLength(text string) int {
 	if text[0] != '<' {
 		return 0
 	}
 	name := text[1:min(len(text), maxPlaceholder)]
-	n := prefix(name, func(r rune) bool { return 'a' <= r && r <= 'z' })
+	n := prefixLength(name, func(r rune) bool { return 'a' <= r && r <= 'z' })
 	if n == 0 || n == len(name) || name[n] != '>' {
 		return 0
 	}
 	return n + len("<>")
 }
 
-// prefix is the length in bytes of the runes in the class that a text begins with.
-func prefix(text string, class func(rune) bool) int {
+// prefixLength is the length in bytes of the runes in the class that a text begins with.
+func prefixLength(text string, class func(rune) bool) int {
 	if n := strings.IndexFunc(text, func(r rune) bool { return !class(r) }); n >= 0 {
 		return n
 	}
@@ -82,13 +82,13 @@ func isWordRune(r rune) bool {
 	return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r)
 }
 
-// nextPart is the length of a run's first part. A part begins where an upper-case letter follows another kind of rune
+// nextPartLength is the length of a run's first part. A part begins where an upper-case letter follows another kind of rune
 // (pod|Crash), or is followed by a lower-case one (HTTP|Server).
-func nextPart(run string) int {
+func nextPartLength(run string) int {
 	afterUpper := true
 	for i, r := range run {
 		upper := unicode.IsUpper(r)
-		if i > 0 && upper && (!afterUpper || lowerFollows(run[i:])) {
+		if i > 0 && upper && (!afterUpper || lowerCaseFollows(run[i:])) {
 			return i
 		}
 		afterUpper = upper
@@ -96,8 +96,8 @@ func nextPart(run string) int {
 	return len(run)
 }
 
-// lowerFollows tells whether the second rune of a text is a lower-case letter.
-func lowerFollows(text string) bool {
+// lowerCaseFollows tells whether the second rune of a text is a lower-case letter.
+func lowerCaseFollows(text string) bool {
 	_, size := utf8.DecodeRuneInString(text)
 	next, _ := utf8.DecodeRuneInString(text[size:])
 	return unicode.IsLower(next)

@@ -8,21 +8,21 @@ import (
 
 // findCommands finds secrets that stand after a flag or a fixed phrase, with a space between: --password X, curl -u user:X,
 // IDENTIFIED BY 'X', login L password X.
-func findCommands(s string, held *pairs, found []span) []span {
-	found = findFlags(s, found)
+func findCommands(s string, pairs *bytePairs, found []span) []span {
+	found = findFlagValues(s, found)
 	for _, c := range commands {
-		if !held.lack(c.name) {
-			found = c.find(s, found)
+		if !pairs.excludes(c.name) {
+			found = c.findArguments(s, found)
 		}
 	}
 	for _, p := range phrases {
-		found = p.find(s, held, found)
+		found = p.findValues(s, pairs, found)
 	}
-	return findLiterals(s, held, found)
+	return findSecretLiterals(s, pairs, found)
 }
 
-// findFlags finds the values of flags whose name labels a secret.
-func findFlags(s string, found []span) []span {
+// findFlagValues finds the values of flags whose name labels a secret.
+func findFlagValues(s string, found []span) []span {
 	for i := 0; ; {
 		n := strings.IndexByte(s[i:], '-')
 		if n < 0 {
@@ -35,24 +35,24 @@ func findFlags(s string, found []span) []span {
 		}
 		name := i
 		i += ascii.PrefixLen(s[i:], ascii.IsWord)
-		a := assignment{label: s[name:i], separator: ':', class: labelClass(s[name:i])}
+		a := assignment{label: s[name:i], separator: ':', class: classifyLabel(s[name:i])}
 		if a.class == labelNone {
 			continue
 		}
-		if gap := argumentGap(s[i:]); gap > 0 && a.readValue(s, i+gap) && (a.quoted || s[a.start] != '-') {
-			found = addFlag(found, s, a)
+		if gap := distanceToArgument(s[i:]); gap > 0 && a.readValue(s, i+gap) && (a.quoted || s[a.start] != '-') {
+			found = addFlagValue(found, s, a)
 			i = a.end
 		}
 	}
 }
 
-// argumentGap is how far the next argument of a command is from the end of a flag: behind blanks, behind quote and comma in a JSON
+// distanceToArgument is how far the next argument of a command is from the end of a flag: behind blanks, behind quote and comma in a JSON
 // list, or on the next line of a YAML list. It is 0 when no argument follows.
-func argumentGap(s string) int {
+func distanceToArgument(s string) int {
 	if n := ascii.PrefixLen(s, ascii.IsBlank); n > 0 {
 		return n
 	}
-	if quote := quoteAt(s); quote != "" && strings.HasPrefix(s[len(quote):], ",") {
+	if quote := openingQuote(s); quote != "" && strings.HasPrefix(s[len(quote):], ",") {
 		return len(quote) + 1 + ascii.PrefixLen(s[len(quote)+1:], ascii.IsSpace)
 	}
 	n := ascii.PrefixLen(s, ascii.IsSpace)
@@ -62,12 +62,12 @@ func argumentGap(s string) int {
 	return 0
 }
 
-func addFlag(found []span, s string, a assignment) []span {
+func addFlagValue(found []span, s string, a assignment) []span {
 	value := s[a.start:a.end]
 	if isReference(value) || a.class == labelSecret && isObjectName(a, value) {
 		return found
 	}
-	return add(found, s, a.start, a.end, labelAction(a.class, a.label))
+	return appendSecret(found, s, a.start, a.end, labelAction(a.class, a.label))
 }
 
 // command is a program and the short flags of its that take a secret.
@@ -104,7 +104,7 @@ var commands = []command{
 	{"openssl", []string{" -passin pass:", " -passout pass:", " -pass pass:"}, separateArgument},
 }
 
-func (c command) find(s string, found []span) []span {
+func (c command) findArguments(s string, found []span) []span {
 	for i := strings.Index(s, c.name); i >= 0; {
 		i += len(c.name)
 		next := strings.Index(s[i:], c.name)
@@ -112,9 +112,9 @@ func (c command) find(s string, found []span) []span {
 		if next >= 0 {
 			end = i + next
 		}
-		line := s[:commandEnd(s[:end], i)]
+		line := s[:endOfCommandLine(s[:end], i)]
 		for _, flag := range c.flags {
-			found = c.argument(line, i-1, flag, found)
+			found = c.findArgument(line, i-1, flag, found)
 		}
 		if next < 0 {
 			break
@@ -124,16 +124,16 @@ func (c command) find(s string, found []span) []span {
 	return found
 }
 
-// commandEnd is the end of the line around i, or of the last line that a backslash continues it on.
-func commandEnd(s string, i int) int {
-	end := lineEnd(s, i)
+// endOfCommandLine is the end of the line around i, or of the last line that a backslash continues it on.
+func endOfCommandLine(s string, i int) int {
+	end := endOfLine(s, i)
 	for end < len(s) && s[end-1] == '\\' {
-		end = lineEnd(s, end+1)
+		end = endOfLine(s, end+1)
 	}
 	return end
 }
 
-func (c command) argument(line string, from int, flag string, found []span) []span {
+func (c command) findArgument(line string, from int, flag string, found []span) []span {
 	n := strings.Index(line[from:], flag)
 	if n < 0 {
 		return found
@@ -148,42 +148,42 @@ func (c command) argument(line string, from int, flag string, found []span) []sp
 		if isReference(value) || value[0] == '-' {
 			return found
 		}
-		return add(found, line, a.start, a.end, ActionPassword)
+		return appendSecret(found, line, a.start, a.end, ActionPassword)
 	}
 	user, password, ok := strings.Cut(value, ":")
 	if !ok || isReference(password) {
 		return found
 	}
-	return add(found, line, a.start+len(user)+1, a.end, ActionBasic)
+	return appendSecret(found, line, a.start+len(user)+1, a.end, ActionBasic)
 }
 
 // phrase is words that a secret follows, if it also holds what stands before them and how the secret looks.
 type phrase struct {
-	words  string
-	holds  func(before string, a assignment, value string) bool
-	action Action
+	words   string
+	accepts func(before string, a assignment, value string) bool
+	action  Action
 }
 
 var phrases = []phrase{
-	{"identified by ", isQuoted, ActionPassword},
-	{"IDENTIFIED BY ", isQuoted, ActionPassword},
-	{"with password ", isQuoted, ActionPassword},
-	{"PASSWORD ", isQuoted, ActionPassword},
-	{"ConvertTo-SecureString ", isQuoted, ActionPassword},
+	{"identified by ", acceptsQuoted, ActionPassword},
+	{"IDENTIFIED BY ", acceptsQuoted, ActionPassword},
+	{"with password ", acceptsQuoted, ActionPassword},
+	{"PASSWORD ", acceptsQuoted, ActionPassword},
+	{"ConvertTo-SecureString ", acceptsQuoted, ActionPassword},
 	{" password ", followsLogin, ActionPassword},
-	{"requirepass ", isAnything, ActionPassword},
-	{"masterauth ", isAnything, ActionPassword},
-	{"bindpw ", isAnything, ActionPassword},
-	{"assword is ", isHandmade, ActionPassword},
-	{"assword was ", isHandmade, ActionPassword},
-	{"aws_secret_access_key ", isRandom, ActionAWSKey},
+	{"requirepass ", acceptsAnything, ActionPassword},
+	{"masterauth ", acceptsAnything, ActionPassword},
+	{"bindpw ", acceptsAnything, ActionPassword},
+	{"assword is ", acceptsMixed, ActionPassword},
+	{"assword was ", acceptsMixed, ActionPassword},
+	{"aws_secret_access_key ", acceptsRandom, ActionAWSKey},
 }
 
-func isAnything(string, assignment, string) bool         { return true }
-func isQuoted(_ string, a assignment, _ string) bool     { return a.quoted }
-func isRandom(_ string, _ assignment, value string) bool { return looksRandom(value) }
-func isHandmade(_ string, _ assignment, value string) bool {
-	return isMixed(value) && !strings.Contains(value, "-")
+func acceptsAnything(string, assignment, string) bool         { return true }
+func acceptsQuoted(_ string, a assignment, _ string) bool     { return a.quoted }
+func acceptsRandom(_ string, _ assignment, value string) bool { return looksRandom(value) }
+func acceptsMixed(_ string, _ assignment, value string) bool {
+	return hasDigitAndUpper(value) && !strings.Contains(value, "-")
 }
 
 // followsLogin holds for netrc's login NAME password WORD.
@@ -193,23 +193,23 @@ func followsLogin(before string, _ assignment, _ string) bool {
 	return name > 0 && strings.HasSuffix(strings.TrimRight(before[:name], " \t\n"), "login")
 }
 
-func (p phrase) find(s string, held *pairs, found []span) []span {
-	for i := range after(s, held, p.words) {
+func (p phrase) findValues(s string, pairs *bytePairs, found []span) []span {
+	for i := range occurrencesOf(s, pairs, p.words) {
 		a := assignment{}
 		if !a.readValue(s, i) {
 			continue
 		}
-		if value := s[a.start:a.end]; p.holds(s[:i-len(p.words)], a, value) && !isReference(value) {
-			found = add(found, s, a.start, a.end, p.action)
+		if value := s[a.start:a.end]; p.accepts(s[:i-len(p.words)], a, value) && !isReference(value) {
+			found = appendSecret(found, s, a.start, a.end, p.action)
 		}
 	}
 	return found
 }
 
-// findLiterals finds the values of kubectl create secret … --from-literal=key=value.
-func findLiterals(s string, held *pairs, found []span) []span {
+// findSecretLiterals finds the values of kubectl create secret … --from-literal=key=value.
+func findSecretLiterals(s string, pairs *bytePairs, found []span) []span {
 	const command, reach = "create secret", 1024
-	for i := range after(s, held, "--from-literal") {
+	for i := range occurrencesOf(s, pairs, "--from-literal") {
 		if !strings.Contains(s[max(0, i-reach):i], command) {
 			continue
 		}
@@ -219,8 +219,8 @@ func findLiterals(s string, held *pairs, found []span) []span {
 			continue
 		}
 		a := assignment{}
-		if a.readValue(s, start+key+1) && !isTemplate(s[a.start:a.end]) {
-			found = add(found, s, a.start, a.end, ActionKubernetesSecret)
+		if a.readValue(s, start+key+1) && !isTemplateValue(s[a.start:a.end]) {
+			found = appendSecret(found, s, a.start, a.end, ActionKubernetesSecret)
 		}
 	}
 	return found

@@ -8,23 +8,23 @@ import (
 
 // findConnectionStrings finds passwords in URLs (RFC 3986 userinfo), in Go's MySQL form user:password@tcp(host), and in Oracle's
 // thin form user/password@.
-func findConnectionStrings(s string, held *pairs, found []span) []span {
-	for i := range after(s, held, "://") {
+func findConnectionStrings(s string, pairs *bytePairs, found []span) []span {
+	for i := range occurrencesOf(s, pairs, "://") {
 		end := len(s)
 		if next := strings.Index(s[i:], "://"); next >= 0 {
 			end = i + next
 		}
-		found = addUserinfo(found, s, i, end)
+		found = addURLPassword(found, s, i, end)
 	}
 	for _, anchor := range []string{"@tcp(", "@unix("} {
-		for i := range after(s, held, anchor) {
-			found = addBeforeAt(found, s, 0, i-len(anchor), ':')
+		for i := range occurrencesOf(s, pairs, anchor) {
+			found = addPasswordBefore(found, s, 0, i-len(anchor), ':')
 		}
 	}
-	for i := range after(s, held, "oracle:thin:") {
+	for i := range occurrencesOf(s, pairs, "oracle:thin:") {
 		word := s[i:min(len(s), i+maxUserPassword)]
-		if at := strings.IndexByte(word[:ascii.PrefixLen(word, isAuthority)], '@'); at > 0 {
-			found = addBeforeAt(found, s, i, i+at, '/')
+		if at := strings.IndexByte(word[:ascii.PrefixLen(word, isAuthorityByte)], '@'); at > 0 {
+			found = addPasswordBefore(found, s, i, i+at, '/')
 		}
 	}
 	return found
@@ -34,27 +34,27 @@ func findConnectionStrings(s string, held *pairs, found []span) []span {
 const maxUserPassword = 256
 
 // findWebhooks finds the secret paths of chat services' incoming webhooks.
-func findWebhooks(s string, held *pairs, found []span) []span {
+func findWebhooks(s string, pairs *bytePairs, found []span) []span {
 	for _, anchor := range []string{
 		"hooks.slack.com/services/", "discord.com/api/webhooks/", "discordapp.com/api/webhooks/", "api.telegram.org/bot",
 	} {
-		for i := range after(s, held, anchor) {
+		for i := range occurrencesOf(s, pairs, anchor) {
 			end := i + ascii.PrefixLen(s[i:], func(c byte) bool { return ascii.IsWord(c) || c == '/' || c == ':' })
 			if looksRandom(strings.ReplaceAll(s[i:end], ":", "")) {
-				found = add(found, s, i, end, ActionToken)
+				found = appendSecret(found, s, i, end, ActionToken)
 			}
 		}
 	}
 	return found
 }
 
-// isAuthority is what may stand in a URL before its end in running text.
-func isAuthority(c byte) bool { return !ascii.IsSpace(c) && strings.IndexByte("\"'`<>|", c) < 0 }
+// isAuthorityByte is what may stand in a URL before its end in running text.
+func isAuthorityByte(c byte) bool { return !ascii.IsSpace(c) && strings.IndexByte("\"'`<>|", c) < 0 }
 
-// addUserinfo redacts the password of the URL whose authority starts at i, reading no further than end. Passwords are often
+// addURLPassword redacts the password of the URL whose authority starts at i, reading no further than end. Passwords are often
 // written with / ? # unescaped, so an authority whose port is not a number is read on to the next @.
-func addUserinfo(found []span, s string, i, end int) []span {
-	word := s[i : i+ascii.PrefixLen(s[i:end], isAuthority)]
+func addURLPassword(found []span, s string, i, end int) []span {
+	word := s[i : i+ascii.PrefixLen(s[i:end], isAuthorityByte)]
 	authority := word
 	if n := strings.IndexAny(word, "/?#"); n >= 0 {
 		authority = word[:n]
@@ -67,30 +67,30 @@ func addUserinfo(found []span, s string, i, end int) []span {
 		authority = word
 	}
 	at := strings.LastIndexByte(authority, '@')
-	if at < 0 || isDigest(word[at+1:]) {
+	if at < 0 || isImageDigest(word[at+1:]) {
 		return found
 	}
 	colon := strings.IndexByte(authority[:at], ':')
-	if colon < 0 || isReference(authority[colon+1:at]) && !isPlainWord(authority[colon+1:at]) {
+	if colon < 0 || isReference(authority[colon+1:at]) && !isPlaceholderWord(authority[colon+1:at]) {
 		return found
 	}
-	return add(found, s, i+colon+1, i+at, ActionConnectionString)
+	return appendSecret(found, s, i+colon+1, i+at, ActionConnectionString)
 }
 
-// isDigest tells image@sha256:… from user@host.
-func isDigest(s string) bool {
+// isImageDigest tells image@sha256:… from user@host.
+func isImageDigest(s string) bool {
 	return strings.HasPrefix(s, "sha256:") || strings.HasPrefix(s, "sha512:")
 }
 
-// addBeforeAt redacts what stands between the separator and the @ at index at, looking back to from at most.
-func addBeforeAt(found []span, s string, from, at int, separator byte) []span {
+// addPasswordBefore redacts what stands between the separator and the @ at index at, looking back to from at most.
+func addPasswordBefore(found []span, s string, from, at int, separator byte) []span {
 	start := at
-	for start > from && isAuthority(s[start-1]) && at-start < maxUserPassword {
+	for start > from && isAuthorityByte(s[start-1]) && at-start < maxUserPassword {
 		start--
 	}
 	colon := strings.IndexByte(s[start:at], separator)
 	if colon < 0 || isReference(s[start+colon+1:at]) {
 		return found
 	}
-	return add(found, s, start+colon+1, at, ActionConnectionString)
+	return appendSecret(found, s, start+colon+1, at, ActionConnectionString)
 }

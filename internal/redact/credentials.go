@@ -9,8 +9,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/ascii"
 )
 
-// schemeAction knows the schemes of HTTP authentication (RFC 9110, section 11; IANA's registry, and those that services made up).
-func schemeAction(word string) (Action, bool) {
+// authSchemeAction knows the schemes of HTTP authentication (RFC 9110, section 11; IANA's registry, and those that services made up).
+func authSchemeAction(word string) (Action, bool) {
 	switch strings.ToLower(word) {
 	case "basic":
 		return ActionBasic, true
@@ -23,73 +23,73 @@ func schemeAction(word string) (Action, bool) {
 // addAuthorization redacts the credentials of an Authorization header and keeps its scheme.
 func addAuthorization(found []span, s string, a assignment) []span {
 	if a.quoted {
-		return addScheme(found, s, a.start, a.end)
+		return addSchemeCredentials(found, s, a.start, a.end)
 	}
-	return addScheme(found, s, a.start, len(s))
+	return addSchemeCredentials(found, s, a.start, len(s))
 }
 
-func addScheme(found []span, s string, start, end int) []span {
+func addSchemeCredentials(found []span, s string, start, end int) []span {
 	value := s[start:end]
 	word := ascii.PrefixLen(value[:min(len(value), maxLabel)], ascii.IsWord)
-	action, known := schemeAction(value[:word])
+	action, known := authSchemeAction(value[:word])
 	if !known {
-		if n := ascii.PrefixLen(value, isCredential); looksRandom(value[:n]) {
-			return add(found, s, start, start+n, ActionBearer)
+		if n := ascii.PrefixLen(value, isToken68Byte); looksRandom(value[:n]) {
+			return appendSecret(found, s, start, start+n, ActionBearer)
 		}
 		return found
 	}
 	from := start + word + ascii.PrefixLen(value[word:], ascii.IsBlank)
 	if strings.EqualFold(value[:word], "digest") {
-		return add(found, s, from, min(end, lineEnd(s, from)), action) // its parameters have quotes of their own
+		return appendSecret(found, s, from, min(end, endOfLine(s, from)), action) // its parameters have quotes of their own
 	}
-	to := from + bareLength(s[from:end])
+	to := from + bareValueLength(s[from:end])
 	if isReference(s[from:to]) {
 		return found
 	}
-	return add(found, s, from, to, action)
+	return appendSecret(found, s, from, to, action)
 }
 
-// isCredential is the alphabet of token68 (RFC 9110, section 11.2).
-func isCredential(c byte) bool { return isBase64(c) || c == '.' || c == '~' }
+// isToken68Byte is the alphabet of token68 (RFC 9110, section 11.2).
+func isToken68Byte(c byte) bool { return isBase64Byte(c) || c == '.' || c == '~' }
 
 // looksRandom holds for a word that nobody wrote by hand: long, with digits and letters.
 func looksRandom(v string) bool {
 	const shortest = 16
-	return len(v) >= shortest && ascii.PrefixLen(v, isCredential) == len(v) &&
+	return len(v) >= shortest && ascii.PrefixLen(v, isToken68Byte) == len(v) &&
 		strings.ContainsAny(v, "0123456789") && strings.ContainsAny(strings.ToLower(v), "abcdefghijklmnopqrstuvwxyz")
 }
 
 // findCredentials finds "Bearer …" and "Basic …" that stand without the name of their header.
-func findCredentials(s string, held *pairs, found []span) []span {
+func findCredentials(s string, pairs *bytePairs, found []span) []span {
 	for _, anchor := range [...]string{"earer ", "EARER ", "asic ", "ASIC "} {
-		for i := range after(s, held, anchor) {
+		for i := range occurrencesOf(s, pairs, anchor) {
 			start := i - len(anchor) - 1
 			if start >= 0 && s[start]|0x20 == 'b' && (start == 0 || !ascii.IsAlnum(s[start-1])) {
-				found = addBare(found, s, i, len(anchor) == len("asic "))
+				found = addBareCredentials(found, s, i, len(anchor) == len("asic "))
 			}
 		}
 	}
 	return found
 }
 
-func addBare(found []span, s string, start int, basic bool) []span {
-	end := start + ascii.PrefixLen(s[start:], isCredential)
+func addBareCredentials(found []span, s string, start int, basic bool) []span {
+	end := start + ascii.PrefixLen(s[start:], isToken68Byte)
 	value := strings.TrimRight(s[start:end], ".")
 	end = start + len(value)
 	if basic {
-		if isUserPassword(value) {
-			return add(found, s, start, end, ActionBasic)
+		if isEncodedUserPassword(value) {
+			return appendSecret(found, s, start, end, ActionBasic)
 		}
 		return found
 	}
 	if looksRandom(value) {
-		return add(found, s, start, end, ActionBearer)
+		return appendSecret(found, s, start, end, ActionBearer)
 	}
 	return found
 }
 
-// isUserPassword holds for base64 of user:password (RFC 7617).
-func isUserPassword(v string) bool {
+// isEncodedUserPassword holds for base64 of user:password (RFC 7617).
+func isEncodedUserPassword(v string) bool {
 	text, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(v, "="))
 	if err != nil || len(text) < 3 || !utf8.Valid(text) || !strings.Contains(string(text), ":") {
 		return false
@@ -102,19 +102,19 @@ func isUserPassword(v string) bool {
 	return true
 }
 
-// sanitizeCredentials is Tree for the value, or the list of values, of a member that is an authorization header.
-func sanitizeCredentials(value any, counts Actions) any {
+// redactHeaderValue is Tree for the value, or the list of values, of a member that is an authorization header.
+func redactHeaderValue(value any, actions Actions) any {
 	switch value := value.(type) {
 	case []any:
 		out := make([]any, len(value))
 		for i, item := range value {
-			out[i] = sanitizeCredentials(item, counts)
+			out[i] = redactHeaderValue(item, actions)
 		}
 		return out
 	case string:
-		text := Text(value, counts)
-		return redact(text, addScheme(nil, text, 0, len(text)), counts)
+		text := Text(value, actions)
+		return replaceSpans(text, addSchemeCredentials(nil, text, 0, len(text)), actions)
 	default:
-		return Tree(value, counts)
+		return Tree(value, actions)
 	}
 }

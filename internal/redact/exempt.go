@@ -6,9 +6,9 @@ import (
 	"github.com/datastorage-service/datastorage/internal/ascii"
 )
 
-// beginsReference holds for values that stand in place of a secret, as their first characters show: variables, templates, nested
+// startsWithReference holds for values that stand in place of a secret, as their first characters show: variables, templates, nested
 // structures, PEM armour (whose body is found by itself), and addresses of secret stores.
-func beginsReference(v string) bool {
+func startsWithReference(v string) bool {
 	if v == "" || v[0] == '{' || v[0] == '<' {
 		return true
 	}
@@ -26,8 +26,8 @@ func hasAnyPrefix(s string, prefixes ...string) bool {
 	return false
 }
 
-// beginsCode holds for an expression such as os.Getenv("X"), settings["x"] or &Token{, whose result is not in the text.
-func beginsCode(v string) bool {
+// startsWithExpression holds for an expression such as os.Getenv("X"), settings["x"] or &Token{, whose result is not in the text.
+func startsWithExpression(v string) bool {
 	v = strings.TrimPrefix(v, "&")
 	n := ascii.PrefixLen(v[:min(len(v), maxLabel)], func(c byte) bool { return ascii.IsAlnum(c) || c == '_' || c == '.' })
 	if n == 0 || n == len(v) || ascii.IsDigit(v[0]) {
@@ -39,37 +39,37 @@ func beginsCode(v string) bool {
 // isReference holds for the other values that stand in place of a secret: shell and Windows variables, format verbs, YAML aliases,
 // masks, fillers, paths, and words such as null and required.
 func isReference(v string) bool {
-	if beginsReference(v) || strings.Trim(v, "*xX•.") == "" {
+	if startsWithReference(v) || strings.Trim(v, "*xX•.") == "" {
 		return true
 	}
 	switch v[0] {
 	case '$':
-		return ascii.PrefixLen(v[1:], isDottedColon) == len(v)-1
+		return ascii.PrefixLen(v[1:], isVariableByte) == len(v)-1
 	case '%':
-		return len(v) <= 6 && ascii.PrefixLen(v[1:], isAlnumBracket) == len(v)-1 || len(v) > 2 && v[len(v)-1] == '%'
+		return len(v) <= 6 && ascii.PrefixLen(v[1:], isFormatVerbByte) == len(v)-1 || len(v) > 2 && v[len(v)-1] == '%'
 	case '(': // "(sensitive value)", "(known after apply)"
 		return ascii.PrefixLen(strings.TrimRight(v[1:], ")"), ascii.IsLower) >= len(v)-2
 	case '*', '&':
 		return ascii.PrefixLen(v[1:], func(c byte) bool { return ascii.IsLower(c) || c == '_' || c == '-' }) == len(v)-1
 	case '/', '.', '~':
-		return isPath(v)
+		return isFilePath(v)
 	}
-	return ascii.HasPrefixFold(v, "your_") || ascii.HasPrefixFold(v, "your-") || isPlainWord(v)
+	return ascii.HasPrefixFold(v, "your_") || ascii.HasPrefixFold(v, "your-") || isPlaceholderWord(v)
 }
 
-func isDottedColon(c byte) bool { return ascii.IsDottedWord(c) || c == ':' }
-func isAlnumBracket(c byte) bool {
+func isVariableByte(c byte) bool { return ascii.IsDottedWord(c) || c == ':' }
+func isFormatVerbByte(c byte) bool {
 	return ascii.IsAlnum(c) || c == '[' || c == ']' || c == '+' || c == '#'
 }
 
-// isPath holds for file names; base64 that happens to start with a slash has upper-case letters early.
-func isPath(v string) bool {
+// isFilePath holds for file names; base64 that happens to start with a slash has upper-case letters early.
+func isFilePath(v string) bool {
 	n := ascii.PrefixLen(v, func(c byte) bool { return ascii.IsLower(c) || ascii.IsDigit(c) || strings.IndexByte("/._-~", c) >= 0 })
 	return n == len(v) && strings.Contains(v, "/") || hasAnyPrefix(v, "/run/", "/var/", "/etc/", "./", "~/")
 }
 
-// isPlainWord holds for what programs and people write after a label when they speak about the secret.
-func isPlainWord(v string) bool {
+// isPlaceholderWord holds for what programs and people write after a label when they speak about the secret.
+func isPlaceholderWord(v string) bool {
 	const longest = 16
 	if len(v) > longest {
 		return false
@@ -90,10 +90,10 @@ func isPlainWord(v string) bool {
 	return false
 }
 
-// isProse holds for a sentence about a secret, such as "unexpected token: identifier", "create secret: Post …" or "password:  16 bytes".
-func isProse(s string, a assignment) bool {
+// isPartOfSentence holds for a sentence about a secret, such as "unexpected token: identifier", "create secret: Post …" or "password:  16 bytes".
+func isPartOfSentence(s string, a assignment) bool {
 	value, rest := s[a.start:a.end], s[a.end:min(len(s), a.end+len(" bytes"))]
-	before, lineStart := contextBefore(s, a.labelStart)
+	before, lineStart := wordBeforeLabel(s, a.labelStart)
 	if a.class == labelSecret && isParserWord(strings.ToLower(before)) {
 		return true
 	}
@@ -131,12 +131,12 @@ func isObjectName(a assignment, v string) bool {
 	if a.separator == ':' && len(v) <= longestWord && ascii.PrefixLen(v, ascii.IsLower) == len(v) {
 		return true
 	}
-	return namesObject(a.label) && strings.ContainsAny(v, "-/._") && isDictionary(v)
+	return labelsObjectName(a.label) && strings.ContainsAny(v, "-/._") && isDictionaryName(v)
 }
 
-// namesObject holds for labels whose value is usually the name of an object rather than a secret.
-func namesObject(label string) bool {
-	letters := squeeze(label)
+// labelsObjectName holds for labels whose value is usually the name of an object rather than a secret.
+func labelsObjectName(label string) bool {
+	letters := lettersAndDigits(label)
 	if hasAnySuffix(letters, "clientsecret", "appsecret", "webhooksecret", "sharedsecret", "consumersecret", "jwtsecret", "sessionsecret",
 		"cookiesecret", "signingsecret", "apikey", "appkey", "accesskey", "secretkey") {
 		return false
@@ -144,8 +144,8 @@ func namesObject(label string) bool {
 	return hasAnySuffix(letters, "secret", "key")
 }
 
-// isDictionary holds when each part of a name is letters, a short number, or made up by Kubernetes, as people and it name things.
-func isDictionary(v string) bool {
+// isDictionaryName holds when each part of a name is letters, a short number, or made up by Kubernetes, as people and it name things.
+func isDictionaryName(v string) bool {
 	parts, words := 0, 0
 	for part := range strings.FieldsFuncSeq(v, func(r rune) bool { return strings.ContainsRune("-/._", r) }) {
 		parts++
@@ -160,8 +160,8 @@ func isDictionary(v string) bool {
 	return 2*words > parts
 }
 
-// isCounter holds for small numbers: tokens are counted, too.
-func isCounter(v string) bool {
+// isSmallNumber holds for small numbers: tokens are counted, too.
+func isSmallNumber(v string) bool {
 	const longestCount = 5
 	return len(v) <= longestCount && ascii.PrefixLen(v, ascii.IsDigit) == len(v)
 }

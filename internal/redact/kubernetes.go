@@ -17,13 +17,13 @@ func findKubernetesSecrets(s string, found []span) []span {
 			continue
 		}
 		y := &yamlSecrets{text: s, escaped: escaped, found: found}
-		y.scan()
+		y.scanLines()
 		found = y.found
 	}
 	for _, quote := range []jsonQuote{{'"', 0}, {'"', 1}, {'"', 3}, {'\'', 0}} {
 		if strings.Contains(s, quote.String()+"kind"+quote.String()) {
 			j := &jsonSecrets{text: s, quote: quote, found: found}
-			j.scan()
+			j.scanObjects()
 			found = j.found
 		}
 	}
@@ -56,7 +56,7 @@ type yamlLine struct {
 	item       bool // a dash stands before it
 }
 
-func (y *yamlSecrets) scan() {
+func (y *yamlSecrets) scanLines() {
 	for i := 0; i < len(y.text); {
 		line, next := y.lineAt(i)
 		i = next
@@ -64,17 +64,17 @@ func (y *yamlSecrets) scan() {
 		switch {
 		case content == "" || content[0] == '#':
 		case line.column == 0 && (strings.HasPrefix(content, "---") || content == "..."):
-			y.close(-1)
+			y.closeMappings(-1)
 		default:
-			y.line(line)
+			y.addLine(line)
 		}
 	}
-	y.close(-1)
+	y.closeMappings(-1)
 }
 
 // lineAt cuts the line that starts at i.
 func (y *yamlSecrets) lineAt(i int) (line yamlLine, next int) {
-	line, next = y.bounds(i)
+	line, next = y.lineBounds(i)
 	for line.start < line.end {
 		switch c := y.text[line.start]; {
 		case c == ' ':
@@ -90,7 +90,7 @@ func (y *yamlSecrets) lineAt(i int) (line yamlLine, next int) {
 	return line, next
 }
 
-func (y *yamlSecrets) bounds(i int) (line yamlLine, next int) {
+func (y *yamlSecrets) lineBounds(i int) (line yamlLine, next int) {
 	for end := i; end < len(y.text); end++ {
 		switch c := y.text[end]; {
 		case c == '\n', y.escaped && c == '"' && backslashesBefore(y.text[i:], end-i) == 0:
@@ -102,13 +102,13 @@ func (y *yamlSecrets) bounds(i int) (line yamlLine, next int) {
 	return yamlLine{start: i, end: len(y.text)}, len(y.text)
 }
 
-// line puts a line into the mapping it belongs to.
-func (y *yamlSecrets) line(line yamlLine) {
+// addLine puts a line into the mapping it belongs to.
+func (y *yamlSecrets) addLine(line yamlLine) {
 	closed := line.column
 	if line.item {
 		closed-- // an item begins a new mapping in the same column
 	}
-	y.close(closed)
+	y.closeMappings(closed)
 	for i := range y.mappings {
 		if m := &y.mappings[i]; m.inData && line.column > m.column {
 			m.data = append(m.data, line)
@@ -137,24 +137,24 @@ func isSecretKind(value string) bool {
 	return strings.Trim(value, "\"'\\ ,") == "Secret"
 }
 
-// close ends the mappings in columns beyond the given one.
-func (y *yamlSecrets) close(column int) {
+// closeMappings ends the mappings in columns beyond the given one.
+func (y *yamlSecrets) closeMappings(column int) {
 	for n := len(y.mappings) - 1; n >= 0 && y.mappings[n].column > column; n-- {
 		if y.mappings[n].secret {
-			y.redact(y.mappings[n].data)
+			y.redactData(y.mappings[n].data)
 		}
 		y.mappings = y.mappings[:n]
 	}
 }
 
-// redact adds the values in the lines of data: what follows the keys in the first column, and whole lines further right.
-func (y *yamlSecrets) redact(lines []yamlLine) {
+// redactData adds the values in the lines of data: what follows the keys in the first column, and whole lines further right.
+func (y *yamlSecrets) redactData(lines []yamlLine) {
 	column := -1
 	for i := 0; i < len(lines); i++ {
 		line := lines[i]
 		content := y.text[line.start:line.end]
 		if content[0] == '{' {
-			y.value(line.start+1, line.start+len(strings.TrimRight(content, "} ")))
+			y.redactScalar(line.start+1, line.start+len(strings.TrimRight(content, "} ")))
 			continue
 		}
 		if column < 0 || line.column < column {
@@ -164,7 +164,7 @@ func (y *yamlSecrets) redact(lines []yamlLine) {
 			if key, value, ok := strings.Cut(content, ":"); ok {
 				trimmed := strings.TrimLeft(value, " \t")
 				if !ascii.IsBlockIndicator(trimmed) {
-					y.value(line.start+len(key)+1+len(value)-len(trimmed), line.end)
+					y.redactScalar(line.start+len(key)+1+len(value)-len(trimmed), line.end)
 				}
 				continue
 			}
@@ -173,24 +173,24 @@ func (y *yamlSecrets) redact(lines []yamlLine) {
 		for last+1 < len(lines) && lines[last+1].column > column {
 			last++
 		}
-		y.value(line.start, lines[last].end)
+		y.redactScalar(line.start, lines[last].end)
 		i = last
 	}
 }
 
-// value adds one value without the quotes around it, unless it is a template or was redacted before.
-func (y *yamlSecrets) value(start, end int) {
+// redactScalar adds one value without the quotes around it, unless it is a template or was redacted before.
+func (y *yamlSecrets) redactScalar(start, end int) {
 	v := y.text[start:end]
-	if quote := quoteAt(v); quote != "" && strings.HasSuffix(v[len(quote):], quote) {
+	if quote := openingQuote(v); quote != "" && strings.HasSuffix(v[len(quote):], quote) {
 		start, end = start+len(quote), end-len(quote)
 	}
-	if v = y.text[start:end]; !isTemplate(v) {
-		y.found = add(y.found, y.text, start, end, ActionKubernetesSecret)
+	if v = y.text[start:end]; !isTemplateValue(v) {
+		y.found = appendSecret(y.found, y.text, start, end, ActionKubernetesSecret)
 	}
 }
 
-// isTemplate holds for what a templating tool or a shell puts the value in for.
-func isTemplate(v string) bool {
+// isTemplateValue holds for what a templating tool or a shell puts the value in for.
+func isTemplateValue(v string) bool {
 	return strings.HasPrefix(v, "{{") || strings.HasPrefix(v, "${") || strings.HasPrefix(v, "$(") || v == "null" || v == "~" ||
 		strings.HasPrefix(v, "<") && strings.HasSuffix(v, ">")
 }
@@ -220,27 +220,27 @@ type jsonObject struct {
 	values int  // how many values there were when it began
 }
 
-func (j *jsonSecrets) scan() {
+func (j *jsonSecrets) scanObjects() {
 	for i := 0; i < len(j.text); i++ {
 		switch c := j.text[i]; c {
 		case '{', '[':
-			j.push()
+			j.openContainer()
 		case '}', ']':
-			j.pop()
+			j.closeContainer()
 		case ',':
 			if n := len(j.open); n > 0 {
 				j.open[n-1].key = ""
 			}
 		case j.quote.mark:
-			i = j.mark(i)
+			i = j.readString(i)
 		}
 	}
 	for len(j.open) > 0 {
-		j.pop()
+		j.closeContainer()
 	}
 }
 
-func (j *jsonSecrets) push() {
+func (j *jsonSecrets) openContainer() {
 	inData := false
 	if n := len(j.open); n > 0 {
 		inData = j.open[n-1].inData || isSecretData(j.open[n-1].key)
@@ -248,7 +248,7 @@ func (j *jsonSecrets) push() {
 	j.open = append(j.open, jsonObject{inData: inData, values: len(j.values)})
 }
 
-func (j *jsonSecrets) pop() {
+func (j *jsonSecrets) closeContainer() {
 	n := len(j.open) - 1
 	if n < 0 {
 		return
@@ -263,8 +263,8 @@ func (j *jsonSecrets) pop() {
 	}
 }
 
-// mark reads the string that the quotation mark at i begins and returns where it ends.
-func (j *jsonSecrets) mark(i int) int {
+// readString reads the string that the quotation mark at i begins and returns where it ends.
+func (j *jsonSecrets) readString(i int) int {
 	n := len(j.open) - 1
 	if n < 0 {
 		return i
@@ -272,13 +272,13 @@ func (j *jsonSecrets) mark(i int) int {
 	if have := backslashesBefore(j.text, i); have != j.quote.backslashes {
 		if have < j.quote.backslashes { // the string around this JSON text ends
 			for len(j.open) > 0 {
-				j.pop()
+				j.closeContainer()
 			}
 		}
 		return i
 	}
 	start := i + 1
-	end, next := j.closing(start)
+	end, next := j.endOfString(start)
 	text := j.text[start:end]
 	if strings.HasPrefix(strings.TrimLeft(j.text[next:], " \t\r\n"), ":") {
 		j.open[n].key = text
@@ -287,25 +287,25 @@ func (j *jsonSecrets) mark(i int) int {
 	if j.open[n].key == "kind" && text == "Secret" {
 		j.open[n].secret = true
 	}
-	if j.open[n].inData && !isTemplate(text) {
-		j.values = add(j.values, j.text, start, end, ActionKubernetesSecret)
+	if j.open[n].inData && !isTemplateValue(text) {
+		j.values = appendSecret(j.values, j.text, start, end, ActionKubernetesSecret)
 	}
 	return next - 1
 }
 
-// closing is where the string that begins at i ends, and where the text goes on behind its quotation mark. A string that is not closed
+// endOfString is where the string that begins at i ends, and where the text goes on behind its quotation mark. A string that is not closed
 // ends with the line.
-func (j *jsonSecrets) closing(i int) (end, next int) {
+func (j *jsonSecrets) endOfString(i int) (end, next int) {
 	for end = i; end < len(j.text) && j.text[end] != '\n'; end++ {
-		if j.text[end] == j.quote.mark && j.delimits(backslashesBefore(j.text[i:], end-i)) {
+		if j.text[end] == j.quote.mark && j.isStringDelimiter(backslashesBefore(j.text[i:], end-i)) {
 			return end - j.quote.backslashes, end + 1
 		}
 	}
 	return end, end
 }
 
-// delimits reports whether a quotation mark after so many backslashes ends a string; escaped backslashes may stand before it.
-func (j *jsonSecrets) delimits(backslashes int) bool {
+// isStringDelimiter reports whether a quotation mark after so many backslashes ends a string; escaped backslashes may stand before it.
+func (j *jsonSecrets) isStringDelimiter(backslashes int) bool {
 	return backslashes%(2*j.quote.backslashes+2) == j.quote.backslashes
 }
 

@@ -24,15 +24,15 @@ const maxLabel = 64
 // labelEnd are what may follow a label's last word.
 var labelEnd = ascii.SetOf("0123456789_-")
 
-// labelClass decides by the last words of a label: client_secret and DB_PASSWORD_2 hold secrets, secretName, passwordSecretRef and
+// classifyLabel decides by the last words of a label: client_secret and DB_PASSWORD_2 hold secrets, secretName, passwordSecretRef and
 // token_ttl do not. It answers labelPassword, labelSecret or labelNone.
-func labelClass(label string) class {
+func classifyLabel(label string) class {
 	label = labelEnd.TrimRight(label)
 	if label == "" || len(label) > maxLabel || strings.IndexByte("dDeEsSwWtTnNyY", label[len(label)-1]) < 0 {
 		return labelNone
 	}
-	letters := squeeze(label)
-	if hasAnySuffix(letters, "password", "passwd", "passphrase", "keypass", "storepass", "bindpw") || isShortPassword(label) {
+	letters := lettersAndDigits(label)
+	if hasAnySuffix(letters, "password", "passwd", "passphrase", "keypass", "storepass", "bindpw") || isShortPasswordLabel(label) {
 		return labelPassword
 	}
 	if isSecretLabel(letters) {
@@ -53,9 +53,9 @@ func isSecretLabel(letters string) bool {
 		"licensekey", "functionskey", "hmackey", "dockerconfigjson")
 }
 
-// isShortPassword holds for labels such as DB_PASS, pgPass and pwd, but not for PWD, the shell's working directory, nor for the word
+// isShortPasswordLabel holds for labels such as DB_PASS, pgPass and pwd, but not for PWD, the shell's working directory, nor for the word
 // "pass", which counts tests.
-func isShortPassword(label string) bool {
+func isShortPasswordLabel(label string) bool {
 	switch ascii.LastWord(label) {
 	case "pass", "pw":
 		return len(label) > len("pass")
@@ -74,8 +74,8 @@ func hasAnySuffix(s string, suffixes ...string) bool {
 	return false
 }
 
-// squeeze is a label in lower case without what joins its words.
-func squeeze(label string) string {
+// lettersAndDigits is a label in lower case without what joins its words.
+func lettersAndDigits(label string) string {
 	var buffer [maxLabel]byte
 	out := buffer[:0]
 	for i := range len(label) {
@@ -93,8 +93,8 @@ func squeeze(label string) string {
 // name: TOKEN, value: ….
 func findLabelled(s string, found []span) []span {
 	name := "" // the value of the assignment before, if its label was "name"
-	for i := nextSeparator(s, 0); i < len(s); i = nextSeparator(s, i) {
-		a, ok := labelAt(s, i)
+	for i := indexSeparator(s, 0); i < len(s); i = indexSeparator(s, i) {
+		a, ok := labelBeforeSeparator(s, i)
 		i++
 		if !ok {
 			continue
@@ -114,8 +114,8 @@ func findLabelled(s string, found []span) []span {
 	return found
 }
 
-// nextSeparator is the index of the next = : or > from i on.
-func nextSeparator(s string, i int) int {
+// indexSeparator is the index of the next = : or > from i on.
+func indexSeparator(s string, i int) int {
 	for i < len(s) && s[i] != '=' && s[i] != ':' && s[i] != '>' {
 		i++
 	}
@@ -128,14 +128,14 @@ func (a *assignment) classify(s, name string) {
 	case "name", "parameterkey":
 		a.class = labelName
 	case "value", "parametervalue":
-		a.class = labelClass(name)
+		a.class = classifyLabel(name)
 	case "authorization", "proxy-authorization":
 		a.class = labelAuthorization
 	case "auth":
 		a.class = labelDockerAuth
 	case "key":
-		before, _ := contextBefore(s, a.labelStart)
-		if a.class = labelClass(before + a.label); a.class == labelNone {
+		before, _ := wordBeforeLabel(s, a.labelStart)
+		if a.class = classifyLabel(before + a.label); a.class == labelNone {
 			a.class = labelName
 		}
 	case "sig", "x-amz-signature", "x-goog-signature": // of a URL that is itself the credential
@@ -145,7 +145,7 @@ func (a *assignment) classify(s, name string) {
 	default:
 		// A part of a name such as arn:aws:…:secret:db is no label.
 		if a.separator != ':' || a.labelStart == 0 || s[a.labelStart-1] != ':' {
-			a.class = labelClass(a.label)
+			a.class = classifyLabel(a.label)
 		}
 	}
 }
@@ -156,26 +156,26 @@ func addAssignment(found []span, s string, a assignment) []span {
 	case labelAuthorization:
 		return addAuthorization(found, s, a)
 	case labelDockerAuth:
-		if a.quoted && isUserPassword(value) {
-			return add(found, s, a.start, a.end, ActionBasic)
+		if a.quoted && isEncodedUserPassword(value) {
+			return appendSecret(found, s, a.start, a.end, ActionBasic)
 		}
 		return found
 	case labelSecret:
-		if isObjectName(a, value) || isCounter(value) || strings.EqualFold(a.label, "key") && !a.quoted && !looksRandom(value) {
+		if isObjectName(a, value) || isSmallNumber(value) || strings.EqualFold(a.label, "key") && !a.quoted && !looksRandom(value) {
 			return found
 		}
 	}
-	if isReference(value) || isProse(s, a) {
+	if isReference(value) || isPartOfSentence(s, a) {
 		return found
 	}
-	return add(found, s, a.start, a.end, labelAction(a.class, a.label))
+	return appendSecret(found, s, a.start, a.end, labelAction(a.class, a.label))
 }
 
 func labelAction(kind class, label string) Action {
 	if kind == labelPassword {
 		return ActionPassword
 	}
-	if hasAnySuffix(squeeze(label), "secretaccesskey", "awssecretkey") {
+	if hasAnySuffix(lettersAndDigits(label), "secretaccesskey", "awssecretkey") {
 		return ActionAWSKey
 	}
 	return ActionToken

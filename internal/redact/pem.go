@@ -8,8 +8,8 @@ import (
 
 // findPrivateKeys finds the bodies of PEM private keys (RFC 7468), of PGP and SSH2 ones, and of those cut off before their end.
 // Line breaks may be written as the two characters \n.
-func findPrivateKeys(s string, held *pairs, found []span) []span {
-	for i := range after(s, held, "-BEGIN ") {
+func findPrivateKeys(s string, pairs *bytePairs, found []span) []span {
+	for i := range occurrencesOf(s, pairs, "-BEGIN ") {
 		armour := s[i:min(len(s), i+maxLabel)]
 		title := strings.Index(armour, "-----")
 		if title < 0 || !strings.Contains(armour[:title], "PRIVATE KEY") {
@@ -17,14 +17,14 @@ func findPrivateKeys(s string, held *pairs, found []span) []span {
 		}
 		start := i + title + len("-----")
 		end := start + privateKeyLength(s[start:])
-		if strings.TrimSpace(unbreak(s[start:end])) != redacted {
-			found = add(found, s, start, end, ActionPrivateKey)
+		if strings.TrimSpace(removeEscapedBreaks(s[start:end])) != redacted {
+			found = appendSecret(found, s, start, end, ActionPrivateKey)
 		}
 	}
 	return found
 }
 
-func unbreak(s string) string {
+func removeEscapedBreaks(s string) string {
 	return strings.NewReplacer(`\r`, "", `\n`, "").Replace(s)
 }
 
@@ -37,19 +37,19 @@ func privateKeyLength(s string) int {
 	if next < 0 {
 		next = len(s)
 	}
-	return cutKeyLength(s[:next])
+	return truncatedKeyLength(s[:next])
 }
 
-// cutKeyLength is how much of s is a key's body whose end is missing: headers, lines of base64, and one shorter line behind such.
-func cutKeyLength(s string) int {
+// truncatedKeyLength is how much of s is a key's body whose end is missing: headers, lines of base64, and one shorter line behind such.
+func truncatedKeyLength(s string) int {
 	const short = 24 // fewer characters may be a word
 	end, longBefore := 0, false
 	for i := 0; i < len(s); {
-		line, width := keyLine(s[i:])
+		line, width := firstKeyLine(s[i:])
 		start := i + ascii.PrefixLen(line, func(c byte) bool { return ascii.IsBlank(c) || strings.IndexByte("\"'+,|>", c) >= 0 })
 		line = line[start-i:]
 		i += width
-		body := ascii.PrefixLen(line, isBase64)
+		body := ascii.PrefixLen(line, isBase64Byte)
 		switch {
 		case line == "", isKeyHeader(line):
 			continue
@@ -69,8 +69,8 @@ func isKeyHeader(line string) bool {
 	return strings.HasPrefix(line, "Proc-Type:") || strings.HasPrefix(line, "DEK-Info:")
 }
 
-// keyLine cuts the first line off s, at a line break or the characters \n, and says how far the next one is.
-func keyLine(s string) (line string, width int) {
+// firstKeyLine cuts the first line off s, at a line break or the characters \n, and says how far the next one is.
+func firstKeyLine(s string) (line string, width int) {
 	for i := range len(s) {
 		switch {
 		case s[i] == '\n':

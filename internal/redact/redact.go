@@ -29,21 +29,21 @@ func findSecrets(s string) []span {
 		return nil // every secret that does not show by its own shape stands behind a separator
 	}
 	var found []span
-	held := pairsOf(s)
+	pairs := newBytePairs(s)
 	found = findKubernetesSecrets(s, found)
-	found = findPrivateKeys(s, &held, found)
+	found = findPrivateKeys(s, &pairs, found)
 	found = findTokens(s, found)
-	found = findConnectionStrings(s, &held, found)
-	found = findWebhooks(s, &held, found)
-	found = findCredentials(s, &held, found)
+	found = findConnectionStrings(s, &pairs, found)
+	found = findWebhooks(s, &pairs, found)
+	found = findCredentials(s, &pairs, found)
 	found = findLabelled(s, found)
-	found = findCommands(s, &held, found)
-	return joined(found)
+	found = findCommands(s, &pairs, found)
+	return mergeOverlapping(found)
 }
 
-// joined orders spans and unites those that overlap; the one that starts first, and of these the longest, and of these the one found
+// mergeOverlapping orders spans and unites those that overlap; the one that starts first, and of these the longest, and of these the one found
 // first, gives the action.
-func joined(spans []span) []span {
+func mergeOverlapping(spans []span) []span {
 	slices.SortStableFunc(spans, func(a, b span) int {
 		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(b.end, a.end))
 	})
@@ -58,7 +58,7 @@ func joined(spans []span) []span {
 	return out
 }
 
-func redact(s string, spans []span, counts Actions) string {
+func replaceSpans(s string, spans []span, actions Actions) string {
 	var out strings.Builder
 	out.Grow(len(s))
 	from := 0
@@ -66,24 +66,24 @@ func redact(s string, spans []span, counts Actions) string {
 		out.WriteString(s[from:secret.start])
 		out.WriteString(redacted)
 		from = secret.end
-		counts[secret.action]++
+		actions[secret.action]++
 	}
 	out.WriteString(s[from:])
 	return out.String()
 }
 
-// add appends text[start:end] unless nothing is there or it was redacted before.
-func add(found []span, s string, start, end int, action Action) []span {
+// appendSecret appends text[start:end] unless nothing is there or it was redacted before.
+func appendSecret(found []span, s string, start, end int, action Action) []span {
 	if start >= end || strings.HasPrefix(s[start:end], redacted) {
 		return found
 	}
 	return append(found, span{start, end, action})
 }
 
-// after yields the index behind each occurrence of anchor in s, whose pairs are held.
-func after(s string, held *pairs, anchor string) iter.Seq[int] {
+// occurrencesOf yields the index behind each occurrence of anchor in s, whose pairs are held.
+func occurrencesOf(s string, pairs *bytePairs, anchor string) iter.Seq[int] {
 	return func(yield func(int) bool) {
-		if held.lack(anchor) {
+		if pairs.excludes(anchor) {
 			return
 		}
 		for i := 0; ; {
@@ -99,13 +99,13 @@ func after(s string, held *pairs, anchor string) iter.Seq[int] {
 	}
 }
 
-// isBase64 covers the standard and the URL alphabet, with padding.
-func isBase64(c byte) bool {
+// isBase64Byte covers the standard and the URL alphabet, with padding.
+func isBase64Byte(c byte) bool {
 	return ascii.IsAlnum(c) || c == '+' || c == '/' || c == '=' || c == '-' || c == '_'
 }
 
-// lineEnd is the index of the line break that ends the line around i, or the length of s.
-func lineEnd(s string, i int) int {
+// endOfLine is the index of the line break that ends the line around i, or the length of s.
+func endOfLine(s string, i int) int {
 	if n := strings.IndexByte(s[i:], '\n'); n >= 0 {
 		return i + n
 	}

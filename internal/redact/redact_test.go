@@ -41,23 +41,23 @@ func TestCorpus(t *testing.T) {
 	secrets, innocents := readSamples(t, "secrets.jsonl"), readSamples(t, "innocents.jsonl")
 	redactedCount, unchanged := 0, 0
 	for _, s := range secrets {
-		counts := Actions{}
-		clean := Text(s.Text, counts)
+		actions := Actions{}
+		clean := Text(s.Text, actions)
 		switch {
 		case strings.Contains(clean, s.Secret):
 			t.Errorf("%s: the secret is still there: %s", s.Name, clean)
 		case !strings.Contains(clean, redacted):
 			t.Errorf("%s: no mark where the secret was: %s", s.Name, clean)
-		case counts[s.Action] == 0:
-			t.Errorf("%s: counted %v, want %s: %s", s.Name, counts, s.Action, clean)
+		case actions[s.Action] == 0:
+			t.Errorf("%s: counted %v, want %s: %s", s.Name, actions, s.Action, clean)
 		default:
 			redactedCount++
 		}
 	}
 	for _, s := range innocents {
-		counts := Actions{}
-		if clean := Text(s.Text, counts); clean != s.Text || len(counts) > 0 {
-			t.Errorf("%s: changed by %v: %s", s.Name, counts, clean)
+		actions := Actions{}
+		if clean := Text(s.Text, actions); clean != s.Text || len(actions) > 0 {
+			t.Errorf("%s: changed by %v: %s", s.Name, actions, clean)
 			continue
 		}
 		unchanged++
@@ -69,17 +69,17 @@ func TestCorpus(t *testing.T) {
 func TestPairs(t *testing.T) {
 	t.Parallel()
 	text := "Warning: réplica 2 of 5 answered 503; curl -u admin:hunter2 https://10.0.0.1/health?x=\x00\xff"
-	held := pairsOf(text)
+	pairs := newBytePairs(text)
 	for from := range len(text) {
 		for to := from; to <= len(text); to++ {
-			if held.lack(text[from:to]) {
+			if pairs.excludes(text[from:to]) {
 				t.Fatalf("%q is said to be missing", text[from:to])
 			}
 		}
 	}
 	passed := 0
 	for _, c := range commands {
-		if held.lack(c.name) {
+		if pairs.excludes(c.name) {
 			passed++
 		} else if !strings.Contains(text, c.name) {
 			t.Logf("%q is looked for in vain", c.name)

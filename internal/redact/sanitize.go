@@ -45,21 +45,21 @@ type Actions map[Action]int
 //
 // Control characters are Unicode's category Cc (C0, DEL and C1) without tab, line feed and carriage return. Others that do not
 // print, such as bidirectional marks and joiners, are part of the languages that use them and stay.
-func Text(s string, counts Actions) string {
-	s = cleanCharacters(s, counts)
+func Text(s string, actions Actions) string {
+	s = cleanCharacters(s, actions)
 	// What stands beside a secret may only be recognised once the secret is gone; in ordinary text the second pass finds nothing.
 	for range maxRedactionPasses {
 		spans := findSecrets(s)
 		if len(spans) == 0 {
 			break
 		}
-		s = redact(s, spans, counts)
+		s = replaceSpans(s, spans, actions)
 	}
 	return s
 }
 
 // cleanCharacters removes control characters and replaces bytes that are not UTF-8.
-func cleanCharacters(s string, counts Actions) string {
+func cleanCharacters(s string, actions Actions) string {
 	clean := 0
 	for clean < len(s) && (s[clean] >= ' ' && s[clean] < 0x7F || s[clean] == '\n' || s[clean] == '\t' || s[clean] == '\r') {
 		clean++
@@ -74,10 +74,10 @@ func cleanCharacters(s string, counts Actions) string {
 		r, size := utf8.DecodeRuneInString(rest)
 		switch {
 		case r == utf8.RuneError && size == 1:
-			counts[ActionUTF8Replaced]++
+			actions[ActionUTF8Replaced]++
 			out.WriteRune(utf8.RuneError)
-		case removedControl(r):
-			counts[ActionControlRemoved]++
+		case isRemovedControl(r):
+			actions[ActionControlRemoved]++
 		default:
 			out.WriteString(rest[:size])
 		}
@@ -86,7 +86,7 @@ func cleanCharacters(s string, counts Actions) string {
 	return out.String()
 }
 
-func removedControl(r rune) bool {
+func isRemovedControl(r rune) bool {
 	return unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r'
 }
 
@@ -100,26 +100,26 @@ func removedControl(r rune) bool {
 //   - of value beside a name or key that labels a secret, as in a container's env.
 //
 // Keys that sanitising makes equal get a suffix (key, key~2), so no member is lost.
-func Tree(v any, counts Actions) any {
+func Tree(v any, actions Actions) any {
 	switch v := v.(type) {
 	case string:
-		return Text(v, counts)
+		return Text(v, actions)
 	case []any:
 		out := make([]any, len(v))
 		for i, item := range v {
-			out[i] = Tree(item, counts)
+			out[i] = Tree(item, actions)
 		}
 		return out
 	case map[string]any:
-		return sanitizeObject(v, counts)
+		return redactObject(v, actions)
 	default:
 		return v
 	}
 }
 
-func sanitizeObject(members map[string]any, counts Actions) map[string]any {
+func redactObject(members map[string]any, actions Actions) map[string]any {
 	out := make(map[string]any, len(members))
-	names := renamedKeys(members, counts)
+	names := sanitizedKeys(members, actions)
 	label, ok := members["name"].(string)
 	if !ok {
 		label, _ = members["key"].(string)
@@ -127,29 +127,29 @@ func sanitizeObject(members map[string]any, counts Actions) map[string]any {
 	for key, value := range members {
 		var clean any
 		switch {
-		case sensitiveKey(key), key == "value" && labelClass(label) != labelNone:
-			clean = redactValue(value, ActionMetadataValue, counts)
+		case isSensitiveKey(key), key == "value" && classifyLabel(label) != labelNone:
+			clean = redactValue(value, ActionMetadataValue, actions)
 		case members["kind"] == "Secret" && (key == "data" || key == "stringData"):
-			clean = redactMembers(value, counts)
+			clean = redactSecretData(value, actions)
 		case strings.EqualFold(key, "authorization"), strings.EqualFold(key, "proxy-authorization"):
-			clean = sanitizeCredentials(value, counts)
+			clean = redactHeaderValue(value, actions)
 		default:
-			clean = Tree(value, counts)
+			clean = Tree(value, actions)
 		}
-		out[names.of(key)] = clean
+		out[names.storedName(key)] = clean
 	}
 	return out
 }
 
-// renamed maps the keys that sanitising changes to the names they are kept under. It is nil, nearly always, when there are none.
-type renamed map[string]string
+// keyNames maps the keys that sanitising changes to the names they are kept under. It is nil, nearly always, when there are none.
+type keyNames map[string]string
 
-func renamedKeys(members map[string]any, counts Actions) renamed {
-	var names renamed
+func sanitizedKeys(members map[string]any, actions Actions) keyNames {
+	var names keyNames
 	for key := range members {
-		if clean := Text(key, counts); clean != key {
+		if clean := Text(key, actions); clean != key {
 			if names == nil {
-				names = renamed{}
+				names = keyNames{}
 			}
 			names[key] = clean
 		}
@@ -163,21 +163,21 @@ func renamedKeys(members map[string]any, counts Actions) renamed {
 		taken[key] = !changed
 	}
 	for _, key := range slices.Sorted(maps.Keys(names)) {
-		names[key] = freeName(names[key], taken)
+		names[key] = uniqueKeyName(names[key], taken)
 		taken[names[key]] = true
 	}
 	return names
 }
 
-// of is the name that a key is kept under.
-func (names renamed) of(key string) string {
+// storedName is the name that a key is kept under.
+func (names keyNames) storedName(key string) string {
 	if name, changed := names[key]; changed {
 		return name
 	}
 	return key
 }
 
-func freeName(name string, taken map[string]bool) string {
+func uniqueKeyName(name string, taken map[string]bool) string {
 	free := name
 	for n := 2; taken[free]; n++ {
 		free = name + "~" + strconv.Itoa(n)
@@ -185,31 +185,31 @@ func freeName(name string, taken map[string]bool) string {
 	return free
 }
 
-func redactValue(value any, action Action, counts Actions) any {
+func redactValue(value any, action Action, actions Actions) any {
 	switch value {
 	case nil, true, false, "", redacted:
 		return value
 	}
-	counts[action]++
+	actions[action]++
 	return redacted
 }
 
-// redactMembers replaces each member of a Kubernetes Secret's data and keeps their keys.
-func redactMembers(value any, counts Actions) any {
+// redactSecretData replaces each member of a Kubernetes Secret's data and keeps their keys.
+func redactSecretData(value any, actions Actions) any {
 	members, ok := value.(map[string]any)
 	if !ok {
-		return redactValue(value, ActionKubernetesSecret, counts)
+		return redactValue(value, ActionKubernetesSecret, actions)
 	}
 	out := make(map[string]any, len(members))
-	names := renamedKeys(members, counts)
+	names := sanitizedKeys(members, actions)
 	for key, value := range members {
-		out[names.of(key)] = redactValue(value, ActionKubernetesSecret, counts)
+		out[names.storedName(key)] = redactValue(value, ActionKubernetesSecret, actions)
 	}
 	return out
 }
 
-// sensitiveKey holds the requirement's list of words and, beyond it, the labels that mark a secret in free text.
-func sensitiveKey(key string) bool {
+// isSensitiveKey holds the requirement's list of words and, beyond it, the labels that mark a secret in free text.
+func isSensitiveKey(key string) bool {
 	folded := strings.ToLower(key)
 	if strings.IndexFunc(key, func(r rune) bool { return r >= utf8.RuneSelf }) >= 0 {
 		folded = strings.ToLower(strings.ToUpper(key)) // upper case first folds letters such as U+017F (long s) into ASCII
@@ -220,7 +220,7 @@ func sensitiveKey(key string) bool {
 		}
 	}
 	isAPIKey := strings.IndexByte(folded, 'k') >= 0 && strings.Contains(keySeparators.Replace(folded), "apikey")
-	return isAPIKey || labelClass(key) != labelNone
+	return isAPIKey || classifyLabel(key) != labelNone
 }
 
 var keySeparators = strings.NewReplacer("_", "", "-", "", " ", "", ".", "")

@@ -17,7 +17,7 @@ func TestText(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name, in, want string
-		counts         Actions
+		actions        Actions
 	}{
 		{"empty", "", "", Actions{}},
 		{"plain", "pod api-0 restarted\r\n\tdone", "pod api-0 restarted\r\n\tdone", Actions{}},
@@ -45,12 +45,12 @@ func TestText(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			counts := Actions{}
-			got := Text(tt.in, counts)
+			actions := Actions{}
+			got := Text(tt.in, actions)
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("text (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(tt.counts, counts); diff != "" {
+			if diff := cmp.Diff(tt.actions, actions); diff != "" {
 				t.Errorf("counts (-want +got):\n%s", diff)
 			}
 		})
@@ -61,7 +61,7 @@ func TestTree(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name, in, want string
-		counts         Actions
+		actions        Actions
 	}{
 		{"scalars stay", `{"a":1.50,"b":true,"c":null,"d":"x"}`, `{"a":1.50,"b":true,"c":null,"d":"x"}`, Actions{}},
 		{
@@ -84,9 +84,9 @@ func TestTree(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			counts := Actions{}
+			actions := Actions{}
 			tree := parse(t, tt.in)
-			once := Tree(tree, counts)
+			once := Tree(tree, actions)
 			got, err := jcs.Format(once)
 			if err != nil {
 				t.Fatal(err)
@@ -94,7 +94,7 @@ func TestTree(t *testing.T) {
 			if diff := cmp.Diff(tt.want, string(got)); diff != "" {
 				t.Errorf("tree (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(tt.counts, counts); diff != "" {
+			if diff := cmp.Diff(tt.actions, actions); diff != "" {
 				t.Errorf("counts (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(parse(t, tt.in), tree); diff != "" {
@@ -166,15 +166,15 @@ func FuzzText(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		counts := Actions{}
-		once := Text(s, counts)
+		actions := Actions{}
+		once := Text(s, actions)
 		if !utf8.ValidString(once) {
 			t.Errorf("not UTF-8: %q", once)
 		}
-		if strings.ContainsFunc(once, removedControl) {
+		if strings.ContainsFunc(once, isRemovedControl) {
 			t.Errorf("control character left: %q", once)
 		}
-		if len(counts) == 0 && once != s {
+		if len(actions) == 0 && once != s {
 			t.Errorf("changed without a count: %q to %q", s, once)
 		}
 		again := Actions{}

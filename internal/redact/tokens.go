@@ -11,50 +11,50 @@ import (
 
 // tokenShape is the form of credentials that their issuer marked with a prefix.
 type tokenShape struct {
-	prefixes []string
-	body     func(byte) bool         // what the rest consists of
-	least    int                     // bytes of the rest; fewer are something else
-	exact    bool                    // exactly that many bytes
-	mixed    bool                    // the rest holds a digit and an upper-case letter: the prefix also starts ordinary words
-	verify   func(token string) bool // more that must hold, or nil
-	action   Action
+	prefixes  []string
+	body      func(byte) bool         // what the rest consists of
+	minLength int                     // bytes of the rest; fewer are something else
+	exact     bool                    // exactly that many bytes
+	mixed     bool                    // the rest holds a digit and an upper-case letter: the prefix also starts ordinary words
+	verify    func(token string) bool // more that must hold, or nil
+	action    Action
 }
 
 // tokenShapes follows the issuers' own documents, in the order: AWS, Google, GitHub, GitLab, Slack, Stripe and Square, package
 // registries, e-mail and telephony, model providers, HashiCorp Vault, hosting and databases, observability, age, OpenShift.
 var tokenShapes = groupByFirstByte([]tokenShape{
-	{prefixes: []string{"AKIA", "ASIA", "ABIA"}, body: isUpperAlnum, least: 16, exact: true, action: ActionAWSKey},
-	{prefixes: []string{"AIza"}, body: ascii.IsWord, least: 35, exact: true, action: ActionToken},
-	{prefixes: []string{"ya29."}, body: ascii.IsDottedWord, least: 16, action: ActionToken},
-	{prefixes: []string{"GOCSPX-"}, body: ascii.IsWord, least: 20, action: ActionToken},
-	{prefixes: []string{"ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"}, body: ascii.IsWord, least: 20, action: ActionToken},
-	{prefixes: []string{"glpat-", "gldt-", "glrt-", "glcbt-", "glptt-", "glft-"}, body: ascii.IsDottedWord, least: 20, action: ActionToken},
-	{prefixes: []string{"xoxa-", "xoxb-", "xoxe-", "xoxe.", "xoxp-", "xoxr-", "xoxs-", "xapp-"}, body: ascii.IsDottedWord, least: 16, action: ActionToken},
-	{prefixes: []string{"sk_live_", "sk_test_", "rk_live_", "rk_test_"}, body: ascii.IsWord, least: 16, action: ActionToken},
-	{prefixes: []string{"whsec_"}, body: isBase64, least: 20, action: ActionToken},
-	{prefixes: []string{"sq0atp-", "sq0csp-"}, body: ascii.IsWord, least: 20, action: ActionToken},
-	{prefixes: []string{"npm_"}, body: ascii.IsAlnum, least: 30, action: ActionToken},
-	{prefixes: []string{"pypi-AgE"}, body: ascii.IsWord, least: 16, action: ActionToken},
-	{prefixes: []string{"dckr_pat_"}, body: ascii.IsWord, least: 20, action: ActionToken},
-	{prefixes: []string{"SG."}, body: ascii.IsDottedWord, least: 40, mixed: true, action: ActionToken},
-	{prefixes: []string{"SK"}, body: ascii.IsHex, least: 32, exact: true, action: ActionToken},
-	{prefixes: []string{"sk-ant-", "sk-proj-", "sk-or-v1-"}, body: ascii.IsWord, least: 20, action: ActionToken},
-	{prefixes: []string{"sk-"}, body: ascii.IsWord, least: 20, mixed: true, action: ActionToken},
-	{prefixes: []string{"hf_"}, body: ascii.IsAlnum, least: 30, mixed: true, action: ActionToken},
-	{prefixes: []string{"hvs.", "hvb.", "hvr."}, body: ascii.IsWord, least: 20, action: ActionToken},
-	{prefixes: []string{"dop_v1_", "doo_v1_", "dor_v1_", "sbp_"}, body: ascii.IsHex, least: 40, action: ActionToken},
-	{prefixes: []string{"dapi", "shpat_", "shpss_", "shpca_"}, body: ascii.IsHex, least: 32, action: ActionToken},
-	{prefixes: []string{"pscale_pw_", "pscale_tkn_", "pscale_oauth_"}, body: ascii.IsDottedWord, least: 20, action: ActionToken},
-	{prefixes: []string{"dp.pt.", "lin_api_", "ATATT3x"}, body: isBase64, least: 30, action: ActionToken},
-	{prefixes: []string{"glsa_", "glc_"}, body: isBase64, least: 30, action: ActionToken},
-	{prefixes: []string{"NRAK-"}, body: isUpperAlnum, least: 20, action: ActionToken},
-	{prefixes: []string{"AGE-SECRET-KEY-1"}, body: isUpperAlnum, least: 40, action: ActionPrivateKey},
-	{prefixes: []string{"sha256~"}, body: ascii.IsWord, least: 40, action: ActionToken},
-	{prefixes: []string{"eyJ"}, body: ascii.IsDottedWord, least: 16, verify: isJWT, action: ActionToken},
-	{prefixes: []string{"LS0tLS1CRUdJTi"}, body: isBase64, least: 20, verify: isEncodedPrivateKey, action: ActionPrivateKey},
+	{prefixes: []string{"AKIA", "ASIA", "ABIA"}, body: isUpperAlnumByte, minLength: 16, exact: true, action: ActionAWSKey},
+	{prefixes: []string{"AIza"}, body: ascii.IsWord, minLength: 35, exact: true, action: ActionToken},
+	{prefixes: []string{"ya29."}, body: ascii.IsDottedWord, minLength: 16, action: ActionToken},
+	{prefixes: []string{"GOCSPX-"}, body: ascii.IsWord, minLength: 20, action: ActionToken},
+	{prefixes: []string{"ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"}, body: ascii.IsWord, minLength: 20, action: ActionToken},
+	{prefixes: []string{"glpat-", "gldt-", "glrt-", "glcbt-", "glptt-", "glft-"}, body: ascii.IsDottedWord, minLength: 20, action: ActionToken},
+	{prefixes: []string{"xoxa-", "xoxb-", "xoxe-", "xoxe.", "xoxp-", "xoxr-", "xoxs-", "xapp-"}, body: ascii.IsDottedWord, minLength: 16, action: ActionToken},
+	{prefixes: []string{"sk_live_", "sk_test_", "rk_live_", "rk_test_"}, body: ascii.IsWord, minLength: 16, action: ActionToken},
+	{prefixes: []string{"whsec_"}, body: isBase64Byte, minLength: 20, action: ActionToken},
+	{prefixes: []string{"sq0atp-", "sq0csp-"}, body: ascii.IsWord, minLength: 20, action: ActionToken},
+	{prefixes: []string{"npm_"}, body: ascii.IsAlnum, minLength: 30, action: ActionToken},
+	{prefixes: []string{"pypi-AgE"}, body: ascii.IsWord, minLength: 16, action: ActionToken},
+	{prefixes: []string{"dckr_pat_"}, body: ascii.IsWord, minLength: 20, action: ActionToken},
+	{prefixes: []string{"SG."}, body: ascii.IsDottedWord, minLength: 40, mixed: true, action: ActionToken},
+	{prefixes: []string{"SK"}, body: ascii.IsHex, minLength: 32, exact: true, action: ActionToken},
+	{prefixes: []string{"sk-ant-", "sk-proj-", "sk-or-v1-"}, body: ascii.IsWord, minLength: 20, action: ActionToken},
+	{prefixes: []string{"sk-"}, body: ascii.IsWord, minLength: 20, mixed: true, action: ActionToken},
+	{prefixes: []string{"hf_"}, body: ascii.IsAlnum, minLength: 30, mixed: true, action: ActionToken},
+	{prefixes: []string{"hvs.", "hvb.", "hvr."}, body: ascii.IsWord, minLength: 20, action: ActionToken},
+	{prefixes: []string{"dop_v1_", "doo_v1_", "dor_v1_", "sbp_"}, body: ascii.IsHex, minLength: 40, action: ActionToken},
+	{prefixes: []string{"dapi", "shpat_", "shpss_", "shpca_"}, body: ascii.IsHex, minLength: 32, action: ActionToken},
+	{prefixes: []string{"pscale_pw_", "pscale_tkn_", "pscale_oauth_"}, body: ascii.IsDottedWord, minLength: 20, action: ActionToken},
+	{prefixes: []string{"dp.pt.", "lin_api_", "ATATT3x"}, body: isBase64Byte, minLength: 30, action: ActionToken},
+	{prefixes: []string{"glsa_", "glc_"}, body: isBase64Byte, minLength: 30, action: ActionToken},
+	{prefixes: []string{"NRAK-"}, body: isUpperAlnumByte, minLength: 20, action: ActionToken},
+	{prefixes: []string{"AGE-SECRET-KEY-1"}, body: isUpperAlnumByte, minLength: 40, action: ActionPrivateKey},
+	{prefixes: []string{"sha256~"}, body: ascii.IsWord, minLength: 40, action: ActionToken},
+	{prefixes: []string{"eyJ"}, body: ascii.IsDottedWord, minLength: 16, verify: isJWT, action: ActionToken},
+	{prefixes: []string{"LS0tLS1CRUdJTi"}, body: isBase64Byte, minLength: 20, verify: isEncodedPrivateKey, action: ActionPrivateKey},
 })
 
-func isUpperAlnum(c byte) bool { return ascii.IsUpper(c) || ascii.IsDigit(c) }
+func isUpperAlnumByte(c byte) bool { return ascii.IsUpper(c) || ascii.IsDigit(c) }
 
 // groupByFirstByte lets the scan decide by one byte whether any shape can start there.
 func groupByFirstByte(shapes []tokenShape) (groups [256][]tokenShape) {
@@ -70,13 +70,13 @@ func groupByFirstByte(shapes []tokenShape) (groups [256][]tokenShape) {
 
 // shortestToken is how long a credential is at least that shows what it is by its own shape.
 var shortestToken = func() int {
-	least := math.MaxInt
+	minLength := math.MaxInt
 	for _, shapes := range tokenShapes {
 		for _, shape := range shapes {
-			least = min(least, len(shape.prefixes[0])+shape.least)
+			minLength = min(minLength, len(shape.prefixes[0])+shape.minLength)
 		}
 	}
-	return least
+	return minLength
 }()
 
 // findTokens finds credentials that show what they are by their own shape, wherever they stand.
@@ -107,7 +107,7 @@ func tokenAt(s string, i int, failed map[string]int) (int, Action) {
 		start := i + len(prefix)
 		end := start + ascii.PrefixLen(s[start:], shape.body)
 		body := strings.TrimRight(s[start:end], ".-")
-		if stop := start + len(body); shape.holds(body, s[i:stop]) {
+		if stop := start + len(body); shape.matchesShape(body, s[i:stop]) {
 			return stop, shape.action
 		}
 		failed[prefix] = end
@@ -115,12 +115,12 @@ func tokenAt(s string, i int, failed map[string]int) (int, Action) {
 	return i, ""
 }
 
-func (shape tokenShape) holds(body, token string) bool {
-	return len(body) >= shape.least && (!shape.exact || len(body) == shape.least) && (!shape.mixed || isMixed(body)) &&
+func (shape tokenShape) matchesShape(body, token string) bool {
+	return len(body) >= shape.minLength && (!shape.exact || len(body) == shape.minLength) && (!shape.mixed || hasDigitAndUpper(body)) &&
 		(shape.verify == nil || shape.verify(token))
 }
 
-func isMixed(s string) bool {
+func hasDigitAndUpper(s string) bool {
 	return strings.ContainsAny(s, "0123456789") && strings.ContainsAny(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 }
 

@@ -16,23 +16,23 @@ type assignment struct {
 	quoted     bool
 }
 
-// labelAt reads the label before the separator at i. It is not ok when none stands there.
-func labelAt(s string, i int) (a assignment, ok bool) {
+// labelBeforeSeparator reads the label before the separator at i. It is not ok when none stands there.
+func labelBeforeSeparator(s string, i int) (a assignment, ok bool) {
 	a.separator = s[i]
 	stop := i
 	if s[i] == '=' && i > 0 && s[i-1] == ':' {
 		stop-- // label := value
 	}
-	if a.separator == '>' && !closesTag(s, i) {
+	if a.separator == '>' && !closesXMLTag(s, i) {
 		return a, false
 	}
-	start, end := labelBefore(s, stop)
+	start, end := labelBounds(s, stop)
 	a.label, a.labelStart = s[start:end], start
 	return a, start < end
 }
 
-// closesTag reports whether the > at i ends <label> or </label>.
-func closesTag(s string, i int) bool {
+// closesXMLTag reports whether the > at i ends <label> or </label>.
+func closesXMLTag(s string, i int) bool {
 	from := i
 	for from > 0 && i-from < maxLabel && ascii.IsDottedWord(s[from-1]) {
 		from--
@@ -40,8 +40,8 @@ func closesTag(s string, i int) bool {
 	return from < i && from > 0 && s[from-1] == '<'
 }
 
-// labelBefore is the label that ends before the separator at i, without quotes, spaces or a closing bracket between.
-func labelBefore(s string, i int) (start, end int) {
+// labelBounds is the label that ends before the separator at i, without quotes, spaces or a closing bracket between.
+func labelBounds(s string, i int) (start, end int) {
 	end = i
 	for end > 0 && i-end < maxLabel && (ascii.IsBlank(s[end-1]) || strings.IndexByte("\"'`\\]", s[end-1]) >= 0) {
 		end--
@@ -53,8 +53,8 @@ func labelBefore(s string, i int) (start, end int) {
 	return start, end
 }
 
-// contextBefore is the word before a label on its line, and whether nothing stands there but indentation, dashes and quotes.
-func contextBefore(s string, label int) (before string, lineStart bool) {
+// wordBeforeLabel is the word before a label on its line, and whether nothing stands there but indentation, dashes and quotes.
+func wordBeforeLabel(s string, label int) (before string, lineStart bool) {
 	end := label
 	for end > 0 && label-end < maxLabel && strings.IndexByte(" \t-\"'`\\", s[end-1]) >= 0 {
 		end--
@@ -86,38 +86,38 @@ func (a *assignment) readValue(s string, i int) bool {
 		return false
 	}
 	if s[i] == '|' || s[i] == '>' {
-		return a.readBlock(s, i)
+		return a.readBlockScalar(s, i)
 	}
-	quote := quoteAt(s[i:])
+	quote := openingQuote(s[i:])
 	a.quoted = quote != ""
 	a.start = i + len(quote)
 	rest := s[a.start:]
-	if a.class != labelName && (beginsReference(rest) || !a.quoted && beginsCode(rest)) || a.quoted && closesQuote(rest) {
+	if a.class != labelName && (startsWithReference(rest) || !a.quoted && startsWithExpression(rest)) || a.quoted && endsQuotedString(rest) {
 		return false
 	}
 	if a.quoted {
-		a.end = a.start + quotedLength(rest, quote)
+		a.end = a.start + quotedValueLength(rest, quote)
 	} else {
-		a.end = a.start + bareLength(rest)
+		a.end = a.start + bareValueLength(rest)
 	}
 	return a.start < a.end
 }
 
-// closesQuote holds when the quotation mark before s ends a string of code, as in "parse key: ", err.
-func closesQuote(s string) bool { return s == "" || strings.IndexByte(",) \n", s[0]) >= 0 }
+// endsQuotedString holds when the quotation mark before s ends a string of code, as in "parse key: ", err.
+func endsQuotedString(s string) bool { return s == "" || strings.IndexByte(",) \n", s[0]) >= 0 }
 
-// readBlock sets the bounds of a YAML block scalar whose indicator stands at i: the lines indented deeper than the label's.
-func (a *assignment) readBlock(s string, i int) bool {
-	end := lineEnd(s, i)
+// readBlockScalar sets the bounds of a YAML block scalar whose indicator stands at i: the lines indented deeper than the label's.
+func (a *assignment) readBlockScalar(s string, i int) bool {
+	end := endOfLine(s, i)
 	if !ascii.IsBlockIndicator(strings.TrimRight(s[i:end], " \t\r")) {
 		return false
 	}
-	outer := indentation(s[strings.LastIndexByte(s[:a.labelStart], '\n')+1:])
+	outer := indentationWidth(s[strings.LastIndexByte(s[:a.labelStart], '\n')+1:])
 	a.quoted = true
 	for end < len(s) {
 		start := end + 1
-		depth := indentation(s[start:])
-		end = lineEnd(s, start)
+		depth := indentationWidth(s[start:])
+		end = endOfLine(s, start)
 		if strings.TrimSpace(s[start:end]) == "" {
 			continue
 		}
@@ -129,16 +129,16 @@ func (a *assignment) readBlock(s string, i int) bool {
 		}
 		a.end = end
 	}
-	return a.start < a.end && !beginsReference(s[a.start:a.end])
+	return a.start < a.end && !startsWithReference(s[a.start:a.end])
 }
 
-// indentation is how many blanks and list dashes a line begins with.
-func indentation(line string) int {
+// indentationWidth is how many blanks and list dashes a line begins with.
+func indentationWidth(line string) int {
 	return ascii.PrefixLen(line, func(c byte) bool { return c == ' ' || c == '\t' || c == '-' })
 }
 
-// quoteAt is the quotation mark at the start of s, with the backslashes that escape it inside another string.
-func quoteAt(s string) string {
+// openingQuote is the quotation mark at the start of s, with the backslashes that escape it inside another string.
+func openingQuote(s string) string {
 	n := ascii.PrefixLen(s[:min(len(s), 3)], func(c byte) bool { return c == '\\' })
 	if n < len(s) && strings.IndexByte("\"'`", s[n]) >= 0 {
 		return s[:n+1]
@@ -146,8 +146,8 @@ func quoteAt(s string) string {
 	return ""
 }
 
-// quotedLength is how long the text before the closing quote is. A quote that never closes reaches to the end of the line.
-func quotedLength(s, quote string) int {
+// quotedValueLength is how long the text before the closing quote is. A quote that never closes reaches to the end of the line.
+func quotedValueLength(s, quote string) int {
 	for i := 0; i < len(s); i++ {
 		switch {
 		case s[i] == '\n', strings.HasPrefix(s[i:], quote):
@@ -159,9 +159,9 @@ func quotedLength(s, quote string) int {
 	return len(s)
 }
 
-// bareLength is how long a value without quotes is: up to white space, a quote, a bracket that closes nothing in the value, or a
+// bareValueLength is how long a value without quotes is: up to white space, a quote, a bracket that closes nothing in the value, or a
 // delimiter (, ; &) behind which the next assignment or nothing follows.
-func bareLength(s string) int {
+func bareValueLength(s string) int {
 	if strings.HasPrefix(s, redacted) {
 		return len(redacted)
 	}
@@ -169,27 +169,27 @@ func bareLength(s string) int {
 	for ; n < len(s); n++ {
 		switch c := s[n]; {
 		case ascii.IsSpace(c), strings.IndexByte("\"'`<>\\", c) >= 0:
-			return trimBare(s[:n])
+			return trimPunctuation(s[:n])
 		case strings.IndexByte("([{", c) >= 0:
 			depth++
 		case strings.IndexByte(")]}", c) >= 0:
 			if depth--; depth < 0 {
-				return trimBare(s[:n])
+				return trimPunctuation(s[:n])
 			}
-		case (c == ',' || c == ';' || c == '&') && delimits(s[n+1:]):
-			return trimBare(s[:n])
+		case (c == ',' || c == ';' || c == '&') && endsValue(s[n+1:]):
+			return trimPunctuation(s[:n])
 		}
 	}
-	return trimBare(s)
+	return trimPunctuation(s)
 }
 
-// trimBare takes off the punctuation of the sentence around a value.
-func trimBare(s string) int {
+// trimPunctuation takes off the punctuation of the sentence around a value.
+func trimPunctuation(s string) int {
 	return len(strings.TrimRight(s, ".,;:"))
 }
 
-// delimits reports whether rest continues after a delimiter: nothing, white space, a bracket, or the label of another assignment.
-func delimits(rest string) bool {
+// endsValue reports whether rest continues after a delimiter: nothing, white space, a bracket, or the label of another assignment.
+func endsValue(rest string) bool {
 	n := ascii.PrefixLen(rest[:min(len(rest), maxLabel)], func(c byte) bool { return ascii.IsDottedWord(c) || c == ' ' || c == '%' })
 	return n == 0 || n == len(rest) || ascii.IsSpace(rest[0]) || strings.IndexByte("=:&,;", rest[n]) >= 0
 }

@@ -16,8 +16,8 @@ import (
 // <user>, <pod> for what Kubernetes appends to a workload's name, and <id> for the rest of a numbered name.
 func Normalize(s string) string {
 	n := normalizer{out: make([]byte, 0, min(len(s), maxNormalized))}
-	for line := range strings.Lines(cutText(s, maxNormalized)) {
-		n.line(strings.Fields(line))
+	for line := range strings.Lines(truncateText(s, maxNormalized)) {
+		n.normalizeLine(strings.Fields(line))
 	}
 	return string(n.out)
 }
@@ -29,7 +29,7 @@ type normalizer struct {
 	label string
 }
 
-func (n *normalizer) line(words []string) {
+func (n *normalizer) normalizeLine(words []string) {
 	if len(words) == 0 {
 		return
 	}
@@ -41,38 +41,38 @@ func (n *normalizer) line(words []string) {
 		if i > 0 {
 			n.out = append(n.out, ' ')
 		}
-		i += n.words(words, i)
+		i += n.normalizeWords(words, i)
 	}
 }
 
-// words writes word i, or as many from there as mean one thing together, and returns how many they were.
-func (n *normalizer) words(words []string, i int) int {
-	if used := dateWords(words[i:]); used > 0 {
-		n.placeholder(phTime)
+// normalizeWords writes word i, or as many from there as mean one thing together, and returns how many they were.
+func (n *normalizer) normalizeWords(words []string, i int) int {
+	if used := countDateWords(words[i:]); used > 0 {
+		n.writePlaceholder(phTime)
 		return used
 	}
-	if isUserName(words, i) && !n.endsWith(phUser+" ") {
-		n.userName(words[i])
+	if isUserName(words, i) && !n.outputEndsWith(phUser+" ") {
+		n.writeUserName(words[i])
 		return 1
 	}
-	n.word(words[i])
-	if i+1 < len(words) && n.joinUnit(words[i+1]) {
+	n.normalizeWord(words[i])
+	if i+1 < len(words) && n.mergeNumberAndUnit(words[i+1]) {
 		return 2
 	}
 	return 1
 }
 
-// joinUnit turns a number and the unit in the next word into one placeholder.
-func (n *normalizer) joinUnit(word string) bool {
+// mergeNumberAndUnit turns a number and the unit in the next word into one placeholder.
+func (n *normalizer) mergeNumberAndUnit(word string) bool {
 	end := len(n.out) - len(phNumber)
-	if !n.endsWith(phNumber) || end > 0 && (ascii.IsAlnum(n.out[end-1]) || n.out[end-1] == '>') {
+	if !n.outputEndsWith(phNumber) || end > 0 && (ascii.IsAlnum(n.out[end-1]) || n.out[end-1] == '>') {
 		return false
 	}
 	name := strings.TrimRight(word, ".,;:)")
 	if strings.HasSuffix(name, "(s") {
 		name += ")"
 	}
-	unit := unitOf(name)
+	unit := unitPlaceholder(name)
 	if unit == "" || len(name) == 1 && name != "s" && name != "B" {
 		return false
 	}
@@ -81,27 +81,27 @@ func (n *normalizer) joinUnit(word string) bool {
 	return true
 }
 
-// endsWith reports whether the text written so far ends so.
-func (n *normalizer) endsWith(tail string) bool {
+// outputEndsWith reports whether the text written so far ends so.
+func (n *normalizer) outputEndsWith(tail string) bool {
 	return bytes.HasSuffix(n.out, []byte(tail))
 }
 
-// word cuts a word at what can only stand between names and values, and writes the pieces. What touches a placeholder was normalised
+// normalizeWord cuts a word at what can only stand between names and values, and writes the pieces. What touches a placeholder was normalised
 // with it and stays.
-func (n *normalizer) word(w string) {
-	from, write := 0, (*normalizer).piece
+func (n *normalizer) normalizeWord(w string) {
+	from, write := 0, (*normalizer).normalizePiece
 	for i := 0; i < len(w); {
-		if ph := placeholderAt(w[i:]); ph != "" {
-			n.plain(w[from:i])
-			n.placeholder(ph)
+		if ph := leadingPlaceholder(w[i:]); ph != "" {
+			n.copyText(w[from:i])
+			n.writePlaceholder(ph)
 			i += len(ph)
-			from, write = i, (*normalizer).plain
+			from, write = i, (*normalizer).copyText
 			continue
 		}
 		if outerDelimiters[w[i]] {
 			write(n, w[from:i])
 			n.out = append(n.out, w[i])
-			from, write = i+1, (*normalizer).piece
+			from, write = i+1, (*normalizer).normalizePiece
 		}
 		i++
 	}
@@ -118,52 +118,52 @@ var (
 	innerDelimiters  = ascii.SetOf("/\\:@#?&")
 )
 
-// piece writes what stands between two delimiters, after the punctuation around it.
-func (n *normalizer) piece(p string) {
-	if strings.HasPrefix(p, "::") && isIPv6(p) {
-		n.placeholder(phIP)
+// normalizePiece writes what stands between two delimiters, after the punctuation around it.
+func (n *normalizer) normalizePiece(p string) {
+	if strings.HasPrefix(p, "::") && isIPv6Address(p) {
+		n.writePlaceholder(phIP)
 		return
 	}
 	core := outerPunctuation.Trim(p)
-	if n.endsWith("=") && ascii.LastWord(n.label) == "rhost" && core != "" {
-		n.placeholder(phHost) // the peer of a PAM message, by name or by address
+	if n.outputEndsWith("=") && ascii.LastWord(n.label) == "rhost" && core != "" {
+		n.writePlaceholder(phHost) // the peer of a PAM message, by name or by address
 		return
 	}
 	if core == "" || len(core) <= maxWhole && ascii.Digits.Index(core) < 0 && !isPodName(core) {
-		n.plain(p)
+		n.copyText(p)
 		return
 	}
-	if len(p) <= maxWhole && isNumber(p) && !n.keepsNumber(core) {
+	if len(p) <= maxWhole && isNumber(p) && !n.isSignificantNumber(core) {
 		core = p // with its sign
 	}
 	start := strings.IndexByte(p, core[0])
 	n.out = append(n.out, p[:start]...)
-	n.core(core)
+	n.normalizeCore(core)
 	n.out = append(n.out, p[start+len(core):]...)
 }
 
-// plain writes text without anything that changes.
-func (n *normalizer) plain(p string) {
+// copyText writes text without anything that changes.
+func (n *normalizer) copyText(p string) {
 	n.out = append(n.out, p...)
 	if word := outerPunctuation.TrimRight(p); word != "" && ascii.IsAlnum(word[len(word)-1]) {
 		n.label = word
 	}
 }
 
-// core writes a piece that holds digits.
-func (n *normalizer) core(p string) {
-	if ph := n.whole(p); ph != "" {
-		n.placeholder(ph)
+// normalizeCore writes a piece that holds digits.
+func (n *normalizer) normalizeCore(p string) {
+	if ph := n.wholePlaceholder(p); ph != "" {
+		n.writePlaceholder(ph)
 		return
 	}
-	if n.keepsNumber(p) {
+	if n.isSignificantNumber(p) {
 		n.out = append(n.out, p...)
 		n.label = ""
 		return
 	}
 	if isVersion(p) {
 		n.out = append(n.out, p[0])
-		n.placeholder(phNumber)
+		n.writePlaceholder(phNumber)
 		return
 	}
 	i := innerDelimiters.Index(p[:min(len(p), maxWhole)])
@@ -171,19 +171,19 @@ func (n *normalizer) core(p string) {
 		i = strings.IndexByte(p[:min(len(p), maxWhole)], '.')
 	}
 	if i < 0 {
-		n.atom(p)
+		n.normalizeName(p)
 		return
 	}
-	n.piece(p[:i])
+	n.normalizePiece(p[:i])
 	n.out = append(n.out, p[i])
-	n.piece(p[i+1:])
+	n.normalizePiece(p[i+1:])
 }
 
 // maxWhole is more than the longest host name with its port and the longest digest take.
 const maxWhole = 300
 
-// whole is the placeholder for a piece that is one changing thing from end to end.
-func (n *normalizer) whole(p string) string {
+// wholePlaceholder is the placeholder for a piece that is one changing thing from end to end.
+func (n *normalizer) wholePlaceholder(p string) string {
 	switch {
 	case len(p) > maxWhole:
 		return ""
@@ -193,10 +193,10 @@ func (n *normalizer) whole(p string) string {
 		return phTime
 	case isIPAddress(p):
 		return phIP
-	case isDigestText(p):
+	case isContentDigest(p):
 		return phDigest
 	case isNumber(p):
-		if n.keepsNumber(p) {
+		if n.isSignificantNumber(p) {
 			return ""
 		}
 		return phNumber
@@ -205,16 +205,16 @@ func (n *normalizer) whole(p string) string {
 	case isHostName(p):
 		return phHost
 	}
-	return quantity(p)
+	return quantityPlaceholder(p)
 }
 
-func (n *normalizer) placeholder(ph string) {
+func (n *normalizer) writePlaceholder(ph string) {
 	n.out = append(n.out, ph...)
 	n.label = ""
 }
 
-// keepsNumber holds for a short number right after a word that makes it the name of what happened.
-func (n *normalizer) keepsNumber(p string) bool {
+// isSignificantNumber holds for a short number right after a word that makes it the name of what happened.
+func (n *normalizer) isSignificantNumber(p string) bool {
 	const longest = 5
 	if len(p) > longest || ascii.PrefixLen(p, ascii.IsAlnum) != len(p) || !ascii.IsDigit(p[0]) {
 		return false
@@ -226,36 +226,36 @@ func (n *normalizer) keepsNumber(p string) bool {
 	return false
 }
 
-// atom writes a name with digits in it: letters, digits, hyphens, underscores.
-func (n *normalizer) atom(p string) {
+// normalizeName writes a name with digits in it: letters, digits, hyphens, underscores.
+func (n *normalizer) normalizeName(p string) {
 	if isErrorCode(p) || isTechnicalWord(p) {
-		n.plain(p)
+		n.copyText(p)
 		return
 	}
-	if stem, ok := podStem(p); ok {
-		n.piece(stem)
-		n.placeholder(phPod)
+	if stem, ok := splitPodName(p); ok {
+		n.normalizePiece(stem)
+		n.writePlaceholder(phPod)
 		return
 	}
 	if pod, rest, ok := strings.Cut(p, "_"); ok && isPodName(pod) {
-		n.atom(pod)
+		n.normalizeName(pod)
 		n.out = append(n.out, '_')
-		n.piece(rest)
+		n.normalizePiece(rest)
 		return
 	}
-	if i := numberedFrom(p); i >= 0 {
-		n.piece(p[:i])
-		n.placeholder(phID)
+	if i := indexInstanceNumber(p); i >= 0 {
+		n.normalizePiece(p[:i])
+		n.writePlaceholder(phID)
 		return
 	}
-	n.segments(p)
+	n.normalizeSegments(p)
 }
 
-// segments writes a name part by part.
-func (n *normalizer) segments(p string) {
+// normalizeSegments writes a name part by part.
+func (n *normalizer) normalizeSegments(p string) {
 	for i := 0; i < len(p); {
 		if len(p)-i >= uuidLength && isUUID(p[i:i+uuidLength]) {
-			n.placeholder(phUUID)
+			n.writePlaceholder(phUUID)
 			i += uuidLength
 			continue
 		}
@@ -265,37 +265,37 @@ func (n *normalizer) segments(p string) {
 			i++
 			continue
 		}
-		n.segment(p[i : i+width])
+		n.normalizeSegment(p[i : i+width])
 		i += width
 	}
 }
 
-// segment writes letters and digits without anything between them.
-func (n *normalizer) segment(p string) {
-	digits, runs := digitRuns(p)
+// normalizeSegment writes letters and digits without anything between them.
+func (n *normalizer) normalizeSegment(p string) {
+	digits, runs := countDigitRuns(p)
 	at := ascii.Digits.Index(p)
 	switch {
 	case digits == 0 || isTechnicalWord(p):
-		n.plain(p)
+		n.copyText(p)
 	case isNumber(p):
-		n.placeholder(phNumber)
+		n.writePlaceholder(phNumber)
 	case isHexNumber(p):
-		n.placeholder(phHex)
+		n.writePlaceholder(phHex)
 	case isCamelCase(p) && runs == 1 && digits <= 2 && at > 0 && at+digits < len(p):
-		n.plain(p)
+		n.copyText(p)
 	case isOrdinal(p):
-		n.placeholder(phNumber)
-		n.plain("th")
+		n.writePlaceholder(phNumber)
+		n.copyText("th")
 	case runs == 1 && at > 0 && at+digits == len(p):
-		n.plain(p[:at])
-		n.placeholder(phNumber)
+		n.copyText(p[:at])
+		n.writePlaceholder(phNumber)
 	default:
-		n.placeholder(phID)
+		n.writePlaceholder(phID)
 	}
 }
 
-// digitRuns counts digits and the runs they stand in.
-func digitRuns(p string) (digits, runs int) {
+// countDigitRuns counts digits and the runs they stand in.
+func countDigitRuns(p string) (digits, runs int) {
 	for i := range len(p) {
 		if ascii.IsDigit(p[i]) {
 			digits++

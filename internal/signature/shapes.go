@@ -23,8 +23,8 @@ const (
 	phID       = "<id>"
 )
 
-// placeholderAt is the placeholder at the start of s, or "".
-func placeholderAt(s string) string {
+// leadingPlaceholder is the placeholder at the start of s, or "".
+func leadingPlaceholder(s string) string {
 	if s[0] != '<' {
 		return ""
 	}
@@ -94,14 +94,14 @@ func isHexNumber(p string) bool {
 	return len(p) >= 7 && ascii.PrefixLen(p, ascii.IsHex) == len(p) && !ascii.Digits.Only(p) && ascii.Digits.Index(p) >= 0
 }
 
-func isDigestText(p string) bool {
+func isContentDigest(p string) bool {
 	_, hex, ok := strings.Cut(p, ":")
 	return ok && (ascii.HasPrefixFold(p, "sha256:") || ascii.HasPrefixFold(p, "sha512:") || ascii.HasPrefixFold(p, "sha1:") || ascii.HasPrefixFold(p, "md5:")) &&
 		len(hex) >= 12 && ascii.PrefixLen(hex, ascii.IsHex) == len(hex)
 }
 
-// quantity is the placeholder for a number with a unit right behind it, such as 15000ms, 1h2m3.5s, 17.7GB, or "".
-func quantity(p string) string {
+// quantityPlaceholder is the placeholder for a number with a unit right behind it, such as 15000ms, 1h2m3.5s, 17.7GB, or "".
+func quantityPlaceholder(p string) string {
 	p = strings.TrimLeft(p, "+-")
 	found := ""
 	for p != "" {
@@ -114,7 +114,7 @@ func quantity(p string) string {
 			p = p[1+ascii.PrefixLen(p[1:], ascii.IsDigit):]
 		}
 		letters := ascii.PrefixLen(p, func(c byte) bool { return ascii.IsLower(c) || ascii.IsUpper(c) || c == '%' || c >= 0x80 })
-		unit := unitOf(p[:letters])
+		unit := unitPlaceholder(p[:letters])
 		if unit == "" || found != "" && unit != found {
 			return ""
 		}
@@ -123,8 +123,8 @@ func quantity(p string) string {
 	return found
 }
 
-// unitOf is the placeholder for a number of the given unit, or "".
-func unitOf(unit string) string {
+// unitPlaceholder is the placeholder for a number of the given unit, or "".
+func unitPlaceholder(unit string) string {
 	switch strings.ToLower(unit) {
 	case "ns", "us", "µs", "μs", "ms", "s", "sec", "secs", "second", "seconds", "second(s", "second(s)", "m", "min", "mins", "minute", "minutes",
 		"h", "hr", "hrs", "hour", "hours", "d", "day", "days", "w", "week", "weeks", "msec", "msecs", "usec", "millis",
@@ -138,17 +138,17 @@ func unitOf(unit string) string {
 
 // isTimestamp holds for RFC 3339 and its relatives, for dates alone, and for times of day.
 func isTimestamp(p string) bool {
-	if len(p) >= 10 && shaped(p, "9999-99-99") || len(p) >= 10 && shaped(p, "9999/99/99") {
+	if len(p) >= 10 && matchesPattern(p, "9999-99-99") || len(p) >= 10 && matchesPattern(p, "9999/99/99") {
 		return len(p) == 10 || p[10] == 'T' || p[10] == 't' || p[10] == '_'
 	}
-	if len(p) >= 8 && shaped(p, "99:99:99") {
+	if len(p) >= 8 && matchesPattern(p, "99:99:99") {
 		return strings.Trim(p[8:], "0123456789.,Z+-:") == ""
 	}
-	return (len(p) == 8 || len(p) == 7) && (shaped(p, "99/99/99") || shaped(p, "9/99/99"))
+	return (len(p) == 8 || len(p) == 7) && (matchesPattern(p, "99/99/99") || matchesPattern(p, "9/99/99"))
 }
 
-// shaped reports whether p starts like the pattern, where 9 is any digit.
-func shaped(p, pattern string) bool {
+// matchesPattern reports whether p starts like the pattern, where 9 is any digit.
+func matchesPattern(p, pattern string) bool {
 	if len(p) < len(pattern) {
 		return false
 	}
@@ -160,13 +160,13 @@ func shaped(p, pattern string) bool {
 	return true
 }
 
-// dateWords is how many words from the start make up one date or time: "Jun 18 02:23:10 2005", "2026-01-01 12:00:00,123".
-func dateWords(words []string) int {
+// countDateWords is how many words from the start make up one date or time: "Jun 18 02:23:10 2005", "2026-01-01 12:00:00,123".
+func countDateWords(words []string) int {
 	i := 0
-	if len(words) > 1 && isNameOf(words[0], "Mon Tue Wed Thu Fri Sat Sun") && isNameOf(words[1], monthNames) {
+	if len(words) > 1 && isAbbreviation(words[0], "Mon Tue Wed Thu Fri Sat Sun") && isAbbreviation(words[1], monthNames) {
 		i++
 	}
-	if isNameOf(words[i], monthNames) {
+	if isAbbreviation(words[i], monthNames) {
 		if i++; i == len(words) || len(words[i]) > 2 || !isNumber(words[i]) {
 			return 0
 		}
@@ -184,7 +184,7 @@ func dateWords(words []string) int {
 
 const monthNames = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec"
 
-func isNameOf(word, names string) bool {
+func isAbbreviation(word, names string) bool {
 	return len(word) == 3 && strings.Contains(names, word)
 }
 
@@ -194,16 +194,16 @@ func isYear(word string) bool {
 
 // isIPAddress holds for IPv4 with optional port or prefix length, and for IPv6, also in brackets cut off, with zone or port.
 func isIPAddress(p string) bool {
-	if addr, rest, ok := strings.Cut(p, ":"); isIPv4(addr) {
+	if addr, rest, ok := strings.Cut(p, ":"); isIPv4Address(addr) {
 		return !ok || ascii.PrefixLen(rest, ascii.IsDigit) == len(rest)
 	}
-	if addr, bits, ok := strings.Cut(p, "/"); ok && isIPv4(addr) {
+	if addr, bits, ok := strings.Cut(p, "/"); ok && isIPv4Address(addr) {
 		return bits != "" && len(bits) <= 2 && ascii.PrefixLen(bits, ascii.IsDigit) == len(bits)
 	}
-	return isIPv6(p)
+	return isIPv6Address(p)
 }
 
-func isIPv4(p string) bool {
+func isIPv4Address(p string) bool {
 	groups := 0
 	for group := range strings.SplitSeq(p, ".") {
 		groups++
@@ -214,7 +214,7 @@ func isIPv4(p string) bool {
 	return groups == 4
 }
 
-func isIPv6(p string) bool {
+func isIPv6Address(p string) bool {
 	p, _, _ = strings.Cut(p, "%")
 	p, _, _ = strings.Cut(p, "/")
 	if strings.Count(p, ":") < 4 && !strings.Contains(p, "::") || len(p) > 50 || ascii.Digits.Index(p) < 0 {
@@ -284,8 +284,8 @@ func isErrorCode(p string) bool {
 // podDigits are the digits of ascii.PodAlphabet.
 var podDigits = ascii.SetOf("2456789")
 
-// podStem is the workload's part of the name of a pod or replica set.
-func podStem(p string) (stem string, ok bool) {
+// splitPodName is the workload's part of the name of a pod or replica set.
+func splitPodName(p string) (stem string, ok bool) {
 	i := strings.LastIndexByte(p, '-')
 	if i <= 0 {
 		return "", false
@@ -305,21 +305,21 @@ func isTemplateHash(p string) bool {
 	return ascii.IsPodHash(p, 6, 10) && podDigits.Index(p) >= 0 && !podDigits.Only(p)
 }
 
-// nameEnds are not part of a Kubernetes object's name.
-var nameEnds = ascii.SetOf("/:. ")
+// notInPodNames are not part of a Kubernetes object's name.
+var notInPodNames = ascii.SetOf("/:. ")
 
 // isPodName holds for a pod's name whose random part happens to have no digit.
 func isPodName(p string) bool {
-	if strings.IndexByte(p, '-') < 0 || nameEnds.Index(p) >= 0 {
+	if strings.IndexByte(p, '-') < 0 || notInPodNames.Index(p) >= 0 {
 		return false
 	}
-	_, ok := podStem(p)
+	_, ok := splitPodName(p)
 	return ok
 }
 
-// numberedFrom is where the number of a name such as attempt_1445144423722_0020_m_000008_0 or rdd_42_3 begins: the first part
+// indexInstanceNumber is where the number of a name such as attempt_1445144423722_0020_m_000008_0 or rdd_42_3 begins: the first part
 // between underscores that is all digits, when only digits and single letters follow. It is -1 for other names.
-func numberedFrom(p string) int {
+func indexInstanceNumber(p string) int {
 	from, at := -1, 0
 	for part := range strings.SplitSeq(p, "_") {
 		digits := ascii.PrefixLen(strings.TrimPrefix(part, "-"), ascii.IsDigit) == len(strings.TrimPrefix(part, "-")) && part != ""
@@ -337,18 +337,18 @@ func numberedFrom(p string) int {
 // isUserName holds for word i when the words around it say that it names somebody: "invalid user bob from", "session opened for user
 // bob by", "Failed password for bob from".
 func isUserName(words []string, i int) bool {
-	if i == 0 || !precedesName(words[:i]) || i+1 < len(words) && !followsName(words[i+1]) {
+	if i == 0 || !precedesUserName(words[:i]) || i+1 < len(words) && !followsUserName(words[i+1]) {
 		return false
 	}
-	name := nameQuotes.Trim(words[i])
+	name := userNameQuotes.Trim(words[i])
 	return name != "" && !strings.ContainsAny(words[i], "=/<") && !isUserProse(strings.ToLower(name))
 }
 
-// nameQuotes stand around somebody's name.
-var nameQuotes = ascii.SetOf("'\"[](),.;:")
+// userNameQuotes stand around somebody's name.
+var userNameQuotes = ascii.SetOf("'\"[](),.;:")
 
-// precedesName holds for the words before somebody's name.
-func precedesName(words []string) bool {
+// precedesUserName holds for the words before somebody's name.
+func precedesUserName(words []string) bool {
 	last := len(words) - 1
 	switch strings.ToLower(words[last]) {
 	case "user", "username":
@@ -377,19 +377,19 @@ func isCredentialWord(word string) bool {
 	return false
 }
 
-// followsName holds for the words between somebody's name and where they come from.
-func followsName(next string) bool {
-	switch nameQuotes.Trim(next) {
+// followsUserName holds for the words between somebody's name and where they come from.
+func followsUserName(next string) bool {
+	switch userNameQuotes.Trim(next) {
 	case "from", "by", "preauth", "at", "on", "port", "via":
 		return true
 	}
 	return false
 }
 
-func (n *normalizer) userName(word string) {
-	name := nameQuotes.Trim(word)
+func (n *normalizer) writeUserName(word string) {
+	name := userNameQuotes.Trim(word)
 	before, after, _ := strings.Cut(word, name)
 	n.out = append(n.out, before...)
-	n.placeholder(phUser)
+	n.writePlaceholder(phUser)
 	n.out = append(n.out, after...)
 }

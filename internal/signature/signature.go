@@ -15,9 +15,9 @@ const Version = 2
 
 // Bounds of a signature's text, in bytes. The gist of a workflow is held shorter, so that it never crowds out the error.
 const (
-	maxText       = 8 << 10
-	maxGistText   = 2 << 10
-	maxNormalized = 64 << 10 // of input; what comes later cannot tell incidents apart
+	maxText         = 8 << 10
+	maxWorkflowText = 2 << 10
+	maxNormalized   = 64 << 10 // of input; what comes later cannot tell incidents apart
 )
 
 // Parts is what a signature is made from. The parts are expected to be sanitised already.
@@ -33,16 +33,16 @@ type Parts struct {
 // is made from name, kind of target and error, that of the signature from the incident's id and the text.
 func Make(p Parts) (id, incident [16]byte, text string) {
 	name, kind, trouble := Normalize(p.Name), Normalize(p.TargetKind), Normalize(p.ErrorMessage)
-	lines := []string{name, Normalize(p.ActionType), kind, trouble, workflowGist(p.WorkflowYAML)}
+	lines := []string{name, Normalize(p.ActionType), kind, trouble, summarizeWorkflow(p.WorkflowYAML)}
 	lines = slices.DeleteFunc(lines, func(line string) bool { return line == "" })
-	text = cutText(strings.Join(lines, "\n"), maxText)
-	incident = contentID(name, kind, trouble)
-	return contentID(string(incident[:]), text), incident, text
+	text = truncateText(strings.Join(lines, "\n"), maxText)
+	incident = uuidOfContent(name, kind, trouble)
+	return uuidOfContent(string(incident[:]), text), incident, text
 }
 
-// contentID is a UUID of version 8 (RFC 9562, section 5.8): the first 16 bytes of SHA-256(Version ‖ parts, a zero byte between two), with
+// uuidOfContent is a UUID of version 8 (RFC 9562, section 5.8): the first 16 bytes of SHA-256(Version ‖ parts, a zero byte between two), with
 // the version and variant bits set.
-func contentID(parts ...string) [16]byte {
+func uuidOfContent(parts ...string) [16]byte {
 	size := len(parts)
 	for _, part := range parts {
 		size += len(part)
@@ -61,9 +61,9 @@ func contentID(parts ...string) [16]byte {
 	return id
 }
 
-// cutText shortens a normalised text to at most limit bytes, at a space or line break if one is near, never inside a rune or a
+// truncateText shortens a normalised text to at most limit bytes, at a space or line break if one is near, never inside a rune or a
 // placeholder.
-func cutText(s string, limit int) string {
+func truncateText(s string, limit int) string {
 	if len(s) <= limit {
 		return s
 	}

@@ -181,8 +181,8 @@ func TestMakeIsBounded(t *testing.T) {
 		if again := Normalize(text); again != text {
 			t.Errorf("%s: the cut text changes when normalised: …%q to …%q", name, text[len(text)-20:], again[len(again)-20:])
 		}
-		gist := workflowGist(long)
-		if len(gist) > maxGistText || !utf8.ValidString(gist) {
+		gist := summarizeWorkflow(long)
+		if len(gist) > maxWorkflowText || !utf8.ValidString(gist) {
 			t.Errorf("%s: gist of %d bytes", name, len(gist))
 		}
 	}
@@ -204,7 +204,7 @@ func TestWorkflowGist(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(tt.want, workflowGist(tt.in)); diff != "" {
+			if diff := cmp.Diff(tt.want, summarizeWorkflow(tt.in)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
