@@ -87,7 +87,7 @@ func newBulkBench(ctx context.Context, e *benchEnv, database string) (*bulkBench
 
 func (b *bulkBench) closeStand(ctx context.Context) error {
 	b.store.Close()
-	return errors.Join(b.copier.Close(context.WithoutCancel(ctx)), b.stand.closeAll(ctx))
+	return errors.Join(b.copier.Close(context.WithoutCancel(ctx)), b.closeAll(ctx))
 }
 
 // recurringIncident maps the nth record to a known incident, newIncident to a new one.

@@ -146,6 +146,7 @@ func compareUTF16(a, b string) int {
 	return cmp.Compare(len(a), len(b))
 }
 
+// AppendString writes s as a JSON string, or returns ErrNotCanonical if s is not valid UTF-8.
 func AppendString(out []byte, s string) ([]byte, error) {
 	if !utf8.ValidString(s) {
 		return nil, fmt.Errorf("string: %w", ErrNotCanonical)
@@ -178,6 +179,7 @@ func AppendQuote(out []byte, s string) []byte {
 	return append(append(out, s[from:]...), '"')
 }
 
+// AppendInteger writes n, or returns ErrNotCanonical beyond ±2^53, where RFC 8785 would round it.
 func AppendInteger(out []byte, n int64) ([]byte, error) {
 	if n > 1<<53 || n < -1<<53 {
 		return nil, fmt.Errorf("integer beyond 2^53: %w", ErrNotCanonical)

@@ -41,7 +41,7 @@ func NewTraceDaemon(tb testing.TB) *TraceDaemon {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() { conn.Close() })
+	tb.Cleanup(func() { _ = conn.Close() })
 	return &TraceDaemon{Address: conn.LocalAddr().String(), conn: conn}
 }
 
