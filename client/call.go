@@ -13,54 +13,55 @@ import (
 	"strings"
 )
 
-// maxAnswer bounds the bytes read of an answer. The largest that the contract allows is far smaller: a page holds 4 MiB of
-// records, a remediation 1 MiB of each kind of child.
-const maxAnswer = 16 << 20
+// maxResponse bounds the bytes read of a response. The largest that the contract allows is far
+// smaller: a page has 4 MiB of records, a remediation 1 MiB of each kind of child.
+const maxResponse = 16 << 20
 
-var errLongAnswer = fmt.Errorf("the answer is longer than %d bytes", maxAnswer)
+var errResponseTooLong = fmt.Errorf("the response is longer than %d bytes", maxResponse)
 
-// call is one request of the contract, not yet bound to a service.
+// call is one request of the contract, before a Client sends it.
 type call struct {
 	operation string
 	method    string
-	// path is the contract's, with {remediation_id} where key goes.
+	// path is that of openapi.yaml; key replaces {remediation_id}.
 	path string
-	// key is the remediation's; nil where the path has none.
+	// key is the remediation id, nil if the path has none.
 	key   *string
 	query url.Values
-	// consistent is set on reads that may ask for what was written a moment ago.
+	// consistent is set if the operation has the parameter consistency.
 	consistent bool
-	// body is sent as JSON; nil where there is none.
+	// body is sent as JSON, nil if there is none.
 	body any
-	// once is set where only the answer of this moment counts.
+	// once disables retries.
 	once bool
 }
 
-// answer is a response that was read to its end.
-type answer struct {
+// fullResponse is a response with its whole body.
+type fullResponse struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// do sends a call until it is answered, and decodes the answer into out. A refusal is an *Error, given with the answer.
-func (c *Client) do(ctx context.Context, call call, out any) (*answer, error) {
-	answer, err := c.send(ctx, call)
+// sendAndDecode sends a call and decodes the response into out. For an error status it returns an
+// *Error with the response.
+func (c *Client) sendAndDecode(ctx context.Context, call call, out any) (*fullResponse, error) {
+	response, err := c.sendWithRetries(ctx, call)
 	if err != nil {
-		return answer, fmt.Errorf("%s: %w", call.operation, withContext(ctx, err))
+		return response, fmt.Errorf("%s: %w", call.operation, withContext(ctx, err))
 	}
-	if err := json.Unmarshal(answer.body, out); err != nil {
-		return nil, fmt.Errorf("%s: decode the answer of status %d: %w", call.operation, answer.status, err)
+	if err := json.Unmarshal(response.body, out); err != nil {
+		return nil, fmt.Errorf("%s: decode the response of status %d: %w", call.operation, response.status, err)
 	}
-	return answer, nil
+	return response, nil
 }
 
-func (c *Client) send(ctx context.Context, call call) (*answer, error) {
-	target, err := c.target(call)
+func (c *Client) sendWithRetries(ctx context.Context, call call) (*fullResponse, error) {
+	target, err := c.requestURL(call)
 	if err != nil {
 		return nil, err
 	}
-	body, err := call.payload()
+	body, err := call.encodeBody()
 	if err != nil {
 		return nil, err
 	}
@@ -69,26 +70,27 @@ func (c *Client) send(ctx context.Context, call call) (*answer, error) {
 		policy.Attempts = 1
 	}
 	for n := 1; ; n++ {
-		request, err := c.request(ctx, call.method, target, body)
+		request, err := c.newRequest(ctx, call.method, target, body)
 		if err != nil {
 			return nil, err
 		}
-		answer, err := c.attempt(request)
+		response, err := c.sendOnce(request)
 		if err == nil {
-			return answer, nil
+			return response, nil
 		}
-		pause, again := policy.next(n, err)
+		pause, again := policy.delayAfter(n, err)
 		if !again || ctx.Err() != nil {
-			return answer, err
+			return response, err
 		}
-		if err := wait(ctx, pause, err); err != nil {
-			return answer, err
+		if err := waitToRetry(ctx, pause, err); err != nil {
+			return response, err
 		}
 	}
 }
 
-// target is the call's address. The key's dots are escaped too: a segment "." or ".." would be resolved away.
-func (c *Client) target(call call) (string, error) {
+// requestURL returns the URL of a call. It also escapes the dots of the key, because URL resolution
+// removes the segments "." and "..".
+func (c *Client) requestURL(call call) (string, error) {
 	path := call.path
 	if call.key != nil {
 		if *call.key == "" {
@@ -109,13 +111,13 @@ func (c *Client) target(call call) (string, error) {
 	return target, nil
 }
 
-func (c call) payload() ([]byte, error) {
+func (c call) encodeBody() ([]byte, error) {
 	if c.body == nil {
 		return nil, nil
 	}
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
-	// What is JSON already is not to grow sixfold by the escapes that HTML would need.
+	// HTML escapes would make json.RawMessage up to six times longer.
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(c.body); err != nil {
 		return nil, fmt.Errorf("encode the request: %w", err)
@@ -123,7 +125,7 @@ func (c call) payload() ([]byte, error) {
 	return bytes.TrimSuffix(body.Bytes(), []byte("\n")), nil
 }
 
-func (c *Client) request(ctx context.Context, method, target string, body []byte) (*http.Request, error) {
+func (c *Client) newRequest(ctx context.Context, method, target string, body []byte) (*http.Request, error) {
 	request, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("make the request: %w", err)
@@ -141,28 +143,28 @@ func (c *Client) request(ctx context.Context, method, target string, body []byte
 	return request, nil
 }
 
-func (c *Client) attempt(request *http.Request) (*answer, error) {
+func (c *Client) sendOnce(request *http.Request) (*fullResponse, error) {
 	response, err := c.http.Do(request)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxResponse+1))
 	if err != nil {
-		return nil, fmt.Errorf("read the answer: %w", err)
+		return nil, fmt.Errorf("read the response: %w", err)
 	}
-	if len(body) > maxAnswer {
-		return nil, errLongAnswer
+	if len(body) > maxResponse {
+		return nil, errResponseTooLong
 	}
-	answer := &answer{status: response.StatusCode, header: response.Header, body: body}
-	if answer.status/100 != 2 {
-		return answer, newError(answer)
+	full := &fullResponse{status: response.StatusCode, header: response.Header, body: body}
+	if full.status/100 != 2 {
+		return full, newError(full)
 	}
-	return answer, nil
+	return full, nil
 }
 
-// withContext makes sure that an error after the context's end satisfies errors.Is with the context's error: net/http
-// gives the cause of a cancellation instead, where there is one.
+// withContext returns an error that satisfies errors.Is with the context's error: net/http returns
+// the cause of a cancellation instead, if there is one.
 func withContext(ctx context.Context, err error) error {
 	if cause := ctx.Err(); cause != nil && !errors.Is(err, cause) {
 		return fmt.Errorf("%w: %w", cause, err)
@@ -170,7 +172,8 @@ func withContext(ctx context.Context, err error) error {
 	return err
 }
 
-// addParam adds a query parameter unless it is the zero value, which means the default throughout the contract.
+// addParam adds a query parameter unless its value is zero, which means the default in all of the
+// contract.
 func addParam[T ~string | ~int | ~bool](values url.Values, name string, value T) {
 	var zero T
 	if value != zero {

@@ -11,31 +11,32 @@ import (
 	"unicode"
 )
 
-// requestTimeout bounds one attempt of the default HTTP client. It is more than the 30 s after which Amazon API Gateway
-// answers for a silent integration (its quota "Maximum integration timeout" of HTTP APIs), so that the answer arrives.
+// requestTimeout bounds one attempt of the default HTTP client. It is longer than the 30 s after
+// which Amazon API Gateway responds for a function that does not (quota "Maximum integration
+// timeout" of HTTP APIs), so that its response is received.
 const requestTimeout = 35 * time.Second
 
-// Client speaks to one service. It is safe for use by several goroutines at once and needs no closing.
+// Client is a client of one service. It is safe for concurrent use and need not be closed.
 type Client struct {
-	base  *url.URL
-	http  *http.Client
-	sign  Signer
-	retry RetryPolicy
-	agent string
-	// strong is what Strong sets.
+	base   *url.URL
+	http   *http.Client
+	sign   Signer
+	retry  RetryPolicy
+	agent  string
 	strong bool
 }
 
 // Option is a setting of New.
 type Option func(*Client) error
 
-// Signer puts an identity on a request, usually an Authorization header, just before it is sent; body is what it will
-// carry, nil when nothing. It is called for every attempt, since signatures and tokens expire. It must not read or
-// replace the request's body. Its error ends the call and is wrapped in the call's error.
+// Signer adds an identity to a request, usually an Authorization header, just before it is sent.
+// body is the body of the request, nil if there is none. It is called for every attempt, since
+// signatures and tokens expire. It MUST NOT read or replace the body of the request. Its error ends
+// the call and is wrapped in the call's error.
 type Signer func(ctx context.Context, request *http.Request, body []byte) error
 
-// New makes a client of the service at baseURL, for example http://127.0.0.1:3000 or an API Gateway stage's invoke URL.
-// It sends nothing. Its error names the setting that is wrong.
+// New returns a client of the service at baseURL, for example http://127.0.0.1:3000 or the invoke
+// URL of an API Gateway stage. It sends nothing. An error names the invalid setting.
 func New(baseURL string, options ...Option) (*Client, error) {
 	base, err := parseBaseURL(baseURL)
 	if err != nil {
@@ -53,15 +54,17 @@ func New(baseURL string, options ...Option) (*Client, error) {
 	return c, nil
 }
 
-// Strong is the same client for reads that must see every write acknowledged before them, one's own above all. Without it, a deployment that has
-// replicas may read from one that is a little behind. Pages may be begun with one client and gone on with by the other.
+// Strong returns a client whose reads see every write acknowledged before them, the caller's own
+// included. Other reads may use a replica that lags behind, if the deployment has one. The pages of
+// one list may be read by both clients.
 func (c *Client) Strong() *Client {
 	strong := *c
 	strong.strong = true
 	return &strong
 }
 
-// WithHTTPClient sends through the given client instead of one that waits 35 s for an answer and follows no redirect.
+// WithHTTPClient replaces the default HTTP client, which waits 35 s for a response and follows no
+// redirect.
 func WithHTTPClient(httpClient *http.Client) Option {
 	return func(c *Client) error {
 		if httpClient == nil {
@@ -72,7 +75,7 @@ func WithHTTPClient(httpClient *http.Client) Option {
 	}
 }
 
-// WithSigner puts an identity on every request; without it, requests carry none.
+// WithSigner adds an identity to every request; without it, requests have none.
 func WithSigner(sign Signer) Option {
 	return func(c *Client) error {
 		if sign == nil {
@@ -113,17 +116,18 @@ func parseBaseURL(text string) (*url.URL, error) {
 	case base.Scheme != "http" && base.Scheme != "https":
 		return nil, fmt.Errorf("%q does not begin with http:// or https://", text)
 	case base.Host == "":
-		return nil, fmt.Errorf("%q names no host", text)
+		return nil, fmt.Errorf("%q has no host", text)
 	case base.User != nil:
-		return nil, errors.New("credentials do not belong in it, see WithSigner")
+		return nil, errors.New("must not have credentials, see WithSigner")
 	case base.RawQuery != "" || base.Fragment != "":
 		return nil, fmt.Errorf("%q has a query or a fragment", text)
 	}
 	return base, nil
 }
 
-// defaultHTTPClient keeps more idle connections to the one host it knows than net/http's two, so that concurrent writers
-// do not open a new one for each request. The API never redirects: following one would carry an identity elsewhere.
+// defaultHTTPClient keeps more idle connections to its one host than net/http's two, so that
+// concurrent writers reuse connections. It follows no redirect: the API has none, and following one
+// would send the identity elsewhere.
 func defaultHTTPClient() *http.Client {
 	httpClient := &http.Client{
 		Timeout:       requestTimeout,

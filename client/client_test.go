@@ -115,7 +115,7 @@ func TestSignerErrorEndsTheCall(t *testing.T) {
 func TestRedirectsAreNotFollowed(t *testing.T) {
 	t.Parallel()
 	elsewhere := serve(t, ok(receipt))
-	s := serve(t, answer(307, "text/html", "", "Location", elsewhere.URL))
+	s := serve(t, fullResponse(307, "text/html", "", "Location", elsewhere.URL))
 	_, err := s.client(t).CreateRemediation(t.Context(), client.RemediationInput{})
 	refusal, _ := errors.AsType[*client.Error](err)
 	if refusal == nil || refusal.StatusCode != 307 || len(elsewhere.requests()) != 0 {
@@ -146,7 +146,8 @@ func TestInjectedHTTPClientIsUsed(t *testing.T) {
 	})
 }
 
-// TestStrong shows that every read of a strong client asks for it, beside its own parameters, and that nothing else does.
+// TestStrong shows that every read of a strong client asks for it, beside its own parameters, and
+// that nothing else does.
 func TestStrong(t *testing.T) {
 	t.Parallel()
 	server := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("{}")) })

@@ -1,15 +1,16 @@
-// Package client is the Go client of the Data Storage Service. It knows the service's contract, openapi.yaml, from which
-// the wire types and the shape of every request are generated, and it knows how to send a request until it is answered;
-// of what stands behind the contract it knows nothing. It needs the standard library only.
+// Package client is the Go client of the Data Storage Service. The wire types and the requests are
+// generated from openapi.yaml; the rest sends requests and retries them. It knows nothing behind
+// the contract and needs the standard library only.
 //
-// Every method takes a context first and stops when it ends; the error then satisfies errors.Is with context.Canceled or
-// context.DeadlineExceeded. A refusal is an *Error that carries the problem details of the answer and satisfies errors.Is
-// with one of ErrInvalid, ErrNotFound, ErrConflict and their like.
+// Every method takes a context first and stops when it ends; the error then satisfies errors.Is
+// with context.Canceled or context.DeadlineExceeded. An error status is an *Error with the problem
+// details of the response, and satisfies errors.Is with ErrInvalid, ErrNotFound, ErrConflict and so
+// on.
 //
-// Every write has a natural key and may be sent any number of times: the service stores it once and gives the first
-// answer again. That is why the client sends a request again after a broken connection or a passing refusal, as
-// RetryPolicy says, without asking.
+// Every write has a natural key and is stored once, however often it is sent; a repeated write
+// returns the first response. So the client retries after a broken connection or a temporary error,
+// as RetryPolicy says.
 //
-// The service keeps times to the microsecond and answers them in UTC; a time compared with an answer is first cut by
-// t.UTC().Truncate(time.Microsecond).
+// The service stores times to the microsecond and returns them in UTC. Before comparing a time with
+// a response, cut it with t.UTC().Truncate(time.Microsecond).
 package client

@@ -12,51 +12,54 @@ import (
 	"time"
 )
 
-// What an *Error may be, by its status. The ones not named here are told apart by StatusCode.
+// The kinds of an *Error, by status. Other statuses have no kind.
 var (
-	// ErrInvalid (400, 422): the request is wrong, and Problem.Errors names each fault. Change it; again will not help.
+	// ErrInvalid (400, 422): the request is invalid; Problem.Errors lists what to change. Retrying
+	// does not help.
 	ErrInvalid = errors.New("invalid request")
-	// ErrUnauthenticated (401): the service does not know who asks. Give a valid identity, see WithSigner.
+	// ErrUnauthenticated (401): the request has no valid identity, see WithSigner.
 	ErrUnauthenticated = errors.New("not authenticated")
-	// ErrForbidden (403): the identity may not do this.
+	// ErrForbidden (403): the identity is not allowed to do this.
 	ErrForbidden = errors.New("not allowed")
 	// ErrNotFound (404): there is no such remediation.
 	ErrNotFound = errors.New("not found")
-	// ErrConflict (409): the key is taken by other content, or the remediation changes no more. Read it and decide.
+	// ErrConflict (409): other content is stored under the key, or the remediation has ended. Read
+	// it and decide.
 	ErrConflict = errors.New("conflict")
-	// ErrTooLarge (413): send less at once.
+	// ErrTooLarge (413): send less in one request.
 	ErrTooLarge = errors.New("request too large")
-	// ErrRateLimited (429): come back after RetryAfter.
+	// ErrRateLimited (429): retry after RetryAfter.
 	ErrRateLimited = errors.New("too many requests")
-	// ErrUnavailable (502, 503, 504): the service cannot answer now. Come back after RetryAfter.
+	// ErrUnavailable (502, 503, 504): the service is temporarily unavailable. Retry after RetryAfter.
 	ErrUnavailable = errors.New("service unavailable")
 )
 
-// maxRetryAfter keeps an absurd Retry-After from overflowing a duration.
+// maxRetryAfter keeps a large Retry-After from overflowing a duration.
 const maxRetryAfter = 24 * time.Hour
 
-// Error is an answer that refuses. errors.Is tells its kind, errors.As its particulars.
+// Error is a response with an error status. errors.Is finds its kind, errors.As its details.
 type Error struct {
 	// StatusCode is the HTTP status.
 	StatusCode int
-	// Problem is the answer's body (RFC 9457). When something before the service answered, such as a gateway, Type is empty
-	// and Detail says what was understood of its answer.
+	// Problem is the body of the response (RFC 9457). If the response is not the service's, but for
+	// example API Gateway's, Type is empty and Detail says what is known.
 	Problem Problem
-	// RetryAfter is how long the answer asks to wait; 0 when it does not.
+	// RetryAfter is the wait that the response asks for, 0 if it does not.
 	RetryAfter time.Duration
-	// RequestID finds the request in the logs of the service or the gateway; empty when the answer names none.
+	// RequestID identifies the request in the logs of the service and of API Gateway. It may be empty.
 	RequestID string
 }
 
-// Error is one line: status, title, detail, every fault with its field, and the request id.
+// Error returns one line: status, title, detail, each validation error with its field, and the
+// request id.
 func (e *Error) Error() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%d %s", e.StatusCode, e.Problem.Title)
 	if e.Problem.Detail != "" {
 		fmt.Fprintf(&text, ": %s", e.Problem.Detail)
 	}
-	for _, fault := range e.Problem.Errors {
-		text.WriteString("; " + strings.TrimPrefix(fault.Field+": "+fault.Detail, ": "))
+	for _, invalid := range e.Problem.Errors {
+		text.WriteString("; " + strings.TrimPrefix(invalid.Field+": "+invalid.Detail, ": "))
 	}
 	if e.RequestID != "" {
 		fmt.Fprintf(&text, " (request %s)", e.RequestID)
@@ -64,7 +67,7 @@ func (e *Error) Error() string {
 	return text.String()
 }
 
-// Unwrap is the kind of the error, one of the variables above, or nil.
+// Unwrap returns the kind of the error, one of the variables above, or nil.
 func (e *Error) Unwrap() error {
 	switch e.StatusCode {
 	case http.StatusBadRequest, http.StatusUnprocessableEntity:
@@ -88,27 +91,27 @@ func (e *Error) Unwrap() error {
 	}
 }
 
-func (e *Error) passing() bool {
+func (e *Error) isTemporary() bool {
 	crashed := e.StatusCode == http.StatusInternalServerError && e.Problem.Type == ""
 	return crashed || errors.Is(e, ErrUnavailable) || errors.Is(e, ErrRateLimited)
 }
 
-func newError(a *answer) *Error {
-	e := &Error{StatusCode: a.status, Problem: problemOf(a), RetryAfter: retryAfter(a.header.Get("Retry-After"), time.Now())}
+func newError(a *fullResponse) *Error {
+	e := &Error{StatusCode: a.status, Problem: parseProblem(a), RetryAfter: parseRetryAfter(a.header.Get("Retry-After"), time.Now())}
 	e.RequestID = cmp.Or(e.Problem.RequestID, a.header.Get("Apigw-Requestid"), a.header.Get("X-Amzn-Requestid"))
 	return e
 }
 
-// problemOf reads problem details, or makes them of what something before the service answered.
-func problemOf(a *answer) Problem {
+// parseProblem reads problem details, or makes them of a response that is not the service's.
+func parseProblem(a *fullResponse) Problem {
 	var body struct {
 		Problem
-		// Message is API Gateway's whole answer.
+		// Message is all that API Gateway's own responses have.
 		Message string `json:"message"`
 	}
 	kind, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))
 	if !strings.HasSuffix(kind, "json") || json.Unmarshal(a.body, &body) != nil {
-		body.Problem = Problem{Detail: fmt.Sprintf("the answer is not the service's own (content type %q)", kind)}
+		body.Problem = Problem{Detail: fmt.Sprintf("the response is not the service's own (content type %q)", kind)}
 	}
 	problem := body.Problem
 	problem.Status = a.status
@@ -119,8 +122,8 @@ func problemOf(a *answer) Problem {
 	return problem
 }
 
-// retryAfter reads either form of the header, RFC 9110, 10.2.3.
-func retryAfter(header string, now time.Time) time.Duration {
+// parseRetryAfter reads either form of the header (RFC 9110, section 10.2.3).
+func parseRetryAfter(header string, now time.Time) time.Duration {
 	if seconds, err := strconv.Atoi(header); err == nil {
 		return time.Duration(min(max(seconds, 0), int(maxRetryAfter/time.Second))) * time.Second
 	}

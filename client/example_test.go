@@ -14,7 +14,8 @@ import (
 	"github.com/datastorage-service/datastorage/client"
 )
 
-// A controller records what it is about to do, and later how it ended. Doing either again changes nothing.
+// A controller records what it is about to do, and later how it ended. Doing either again changes
+// nothing.
 func Example() {
 	service := exampleService()
 	defer service.Close()
@@ -97,7 +98,8 @@ func ExampleClient_Search() {
 	// seen 12 times; increase_memory_limit helped in 7 of 8
 }
 
-// Errors tell what to do next by their kind; the problem details are there for whoever has to mend the input.
+// Errors tell what to do next by their kind; the problem details are there for whoever has to mend
+// the input.
 func ExampleError() {
 	service := exampleService()
 	defer service.Close()
@@ -123,8 +125,8 @@ func ExampleError() {
 	// start_time: must not be before 1970
 }
 
-// A bearer token is fetched for each attempt, so that a renewed one is used. For SigV4, call SignHTTP of the AWS SDK's
-// v4.Signer here, with the hexadecimal SHA-256 of body.
+// A bearer token is fetched for each attempt, so that a renewed one is used. For SigV4, call
+// SignHTTP of the AWS SDK's v4.Signer here, with the hexadecimal SHA-256 of body.
 func ExampleWithSigner() {
 	service := exampleService()
 	defer service.Close()
@@ -175,7 +177,7 @@ func exampleService() *httptest.Server {
 				{"field":"start_time","code":"out_of_range","detail":"must not be before 1970"}]}`)(w, r)
 			return
 		}
-		answer(201, "application/json", `{"id":1,"remediation_id":"rem-2026-0001","embedding":"stored"}`)(w, r)
+		fullResponse(201, "application/json", `{"id":1,"remediation_id":"rem-2026-0001","embedding":"stored"}`)(w, r)
 	})
 	return httptest.NewServer(mux)
 }

@@ -8,33 +8,33 @@ import (
 	"strings"
 )
 
-// Health asks whether the service is alive. It is asked once, whatever the RetryPolicy.
+// Health checks that the service runs. It does not retry.
 func (c *Client) Health(ctx context.Context) (*Health, error) {
 	call := getHealthCall()
 	call.once = true
-	return read[Health](ctx, c, call)
+	return sendRead[Health](ctx, c, call)
 }
 
-// Ready asks whether a write and a query would succeed now, and which part they lack. It is asked once, whatever the
-// RetryPolicy. When they would not succeed, the error is ErrUnavailable, and the readiness is returned beside it unless
-// something before the service answered.
+// Ready checks whether a write and a query would succeed. It does not retry. If they would not, it
+// returns ErrUnavailable together with the readiness, which is nil if the response is not the
+// service's.
 func (c *Client) Ready(ctx context.Context) (*Readiness, error) {
 	call := getReadyCall()
 	call.once = true
 	readiness := new(Readiness)
-	answer, err := c.do(ctx, call, readiness)
+	response, err := c.sendAndDecode(ctx, call, readiness)
 	if err == nil {
 		return readiness, nil
 	}
 	refusal, refused := errors.AsType[*Error](err)
-	if !refused || json.Unmarshal(answer.body, readiness) != nil || len(readiness.Checks) == 0 {
+	if !refused || json.Unmarshal(response.body, readiness) != nil || len(readiness.Checks) == 0 {
 		return nil, err
 	}
-	refusal.Problem.Detail = "not ready: " + strings.Join(readiness.failed(), "; ")
+	refusal.Problem.Detail = "not ready: " + strings.Join(readiness.failedChecks(), "; ")
 	return readiness, fmt.Errorf("%s: %w", call.operation, refusal)
 }
 
-func (r *Readiness) failed() []string {
+func (r *Readiness) failedChecks() []string {
 	var failed []string
 	for _, check := range r.Checks {
 		if check.Status == CheckStatusFailed {

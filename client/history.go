@@ -8,14 +8,14 @@ import (
 	"iter"
 )
 
-// History is one page of a remediation's journal, oldest first.
+// History returns one page of the journal of a remediation, oldest first.
 func (c *Client) History(ctx context.Context, remediationID string, params GetHistoryParams) (*History, error) {
-	return read[History](ctx, c, getHistoryCall(remediationID, params))
+	return sendRead[History](ctx, c, getHistoryCall(remediationID, params))
 }
 
-// AllHistory walks every page of History from the one that params names.
+// AllHistory iterates over the entries of History from the page of params on.
 func (c *Client) AllHistory(ctx context.Context, remediationID string, params GetHistoryParams) iter.Seq2[HistoryEntry, error] {
-	return pages(place{cursor: params.Cursor}, func(at place) ([]HistoryEntry, Pagination, error) {
+	return iteratePages(pagePosition{cursor: params.Cursor}, func(at pagePosition) ([]HistoryEntry, Pagination, error) {
 		page := params
 		page.Cursor = at.cursor
 		list, err := c.History(ctx, remediationID, page)
@@ -26,12 +26,12 @@ func (c *Client) AllHistory(ctx context.Context, remediationID string, params Ge
 	})
 }
 
-// Verify recomputes the entry's leaf hash from its canonical text: SHA-256 of a zero byte followed by the text (RFC 6962,
-// 2.1). Its error says that they do not belong together.
+// Verify recomputes the leaf hash from the canonical form: SHA-256 of a zero byte followed by it
+// (RFC 6962, section 2.1). It returns an error if they differ.
 func (e HistoryEntry) Verify() error {
 	sum := sha256.Sum256(append([]byte{0}, e.Canonical...))
 	if hash := hex.EncodeToString(sum[:]); hash != e.LeafHash {
-		return fmt.Errorf("journal entry %s: its text hashes to %s, not to %s", e.EventID, hash, e.LeafHash)
+		return fmt.Errorf("journal entry %s: its hash is %s, not %s", e.EventID, hash, e.LeafHash)
 	}
 	return nil
 }

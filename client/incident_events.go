@@ -5,14 +5,14 @@ import (
 	"iter"
 )
 
-// IncidentEvents is one page of the incident_events view, newest first.
+// IncidentEvents returns one page of the incident_events view, newest first.
 func (c *Client) IncidentEvents(ctx context.Context, params ListIncidentEventsParams) (*IncidentEventList, error) {
-	return read[IncidentEventList](ctx, c, listIncidentEventsCall(params))
+	return sendRead[IncidentEventList](ctx, c, listIncidentEventsCall(params))
 }
 
-// AllIncidentEvents walks every page of IncidentEvents from the one that params names.
+// AllIncidentEvents iterates over the rows of IncidentEvents from the page of params on.
 func (c *Client) AllIncidentEvents(ctx context.Context, params ListIncidentEventsParams) iter.Seq2[IncidentEvent, error] {
-	return pages(place{cursor: params.Cursor}, func(at place) ([]IncidentEvent, Pagination, error) {
+	return iteratePages(pagePosition{cursor: params.Cursor}, func(at pagePosition) ([]IncidentEvent, Pagination, error) {
 		page := params
 		page.Cursor = at.cursor
 		list, err := c.IncidentEvents(ctx, page)

@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 )
 
-// Nullable is a field that can be absent (its zero value), null, or hold a value, where an update means something else by
-// each: leave the field, clear it, set it.
+// Nullable is a field that is absent (its zero value), null, or has a value. An update leaves an
+// absent field unchanged, clears a null one and sets the others.
 type Nullable[T any] struct {
 	value T
 	state nullableState
@@ -20,22 +20,22 @@ const (
 	present
 )
 
-// Set is a field that holds value.
+// Set returns a field with a value.
 func Set[T any](value T) Nullable[T] { return Nullable[T]{value: value, state: present} }
 
-// Null is a field that is null: as part of an update, it clears what is stored.
+// Null returns a field that is null: an update clears what is stored.
 func Null[T any]() Nullable[T] { return Nullable[T]{state: null} }
 
-// IsZero reports whether the field is absent. encoding/json asks it where a tag says omitzero.
+// IsZero reports whether the field is absent. encoding/json calls it for the tag omitzero.
 func (n Nullable[T]) IsZero() bool { return n.state == absent }
 
 // IsNull reports whether the field is null, as opposed to absent.
 func (n Nullable[T]) IsNull() bool { return n.state == null }
 
-// Get is the value, and whether there is one.
-func (n Nullable[T]) Get() (T, bool) { return n.value, n.state == present }
+// Get returns the value; ok is false if there is none.
+func (n Nullable[T]) Get() (value T, ok bool) { return n.value, n.state == present }
 
-// MarshalJSON writes the value, or null when there is none.
+// MarshalJSON returns the value, or null if there is none.
 func (n Nullable[T]) MarshalJSON() ([]byte, error) {
 	if n.state != present {
 		return []byte("null"), nil
@@ -43,7 +43,7 @@ func (n Nullable[T]) MarshalJSON() ([]byte, error) {
 	return json.Marshal(n.value)
 }
 
-// UnmarshalJSON reads a value or null. It is not called for an absent field, which stays absent.
+// UnmarshalJSON reads a value or null. It is not called for an absent field.
 func (n *Nullable[T]) UnmarshalJSON(text []byte) error {
 	if bytes.Equal(text, []byte("null")) {
 		*n = Null[T]()

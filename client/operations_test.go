@@ -16,10 +16,11 @@ import (
 	"github.com/datastorage-service/datastorage/client"
 )
 
-// operation is a method of the client, the request that it must send and the answer that it must understand.
+// operation is a method of the client, the request that it must send and the answer that it must
+// understand.
 type operation struct {
 	id, method, target, body string
-	answer                   string
+	response                 string
 	do                       func(context.Context, *client.Client) (any, error)
 	want                     any
 }
@@ -45,7 +46,7 @@ func operations() []operation {
 	return slices.Concat(writes(), reads(), []operation{
 		{
 			id: "findSimilar", method: "GET", target: "/v1/remediations/r-1/similar?limit=2&mode=lexical&namespace=prod",
-			answer: `{"data":[],"search":{"mode":"lexical","model":""}}`,
+			response: `{"data":[],"search":{"mode":"lexical","model":""}}`,
 			do: func(ctx context.Context, c *client.Client) (any, error) {
 				return c.Similar(ctx, "r-1", client.FindSimilarParams{Mode: client.SearchModeLexical, Limit: 2, Namespace: "prod"})
 			},
@@ -53,7 +54,7 @@ func operations() []operation {
 		},
 		{
 			id: "search", method: "POST", target: "/v1/search", body: `{"filters":{"namespace":"prod"},"limit":2,"query":"oom"}`,
-			answer: `{"data":[{"signature_id":"s","text":"oom","score":0.5,"occurrences":3,"actions":[],"remediations":[],
+			response: `{"data":[{"signature_id":"s","text":"oom","score":0.5,"occurrences":3,"actions":[],"remediations":[],
 				"success_rate":{"success":0,"failure":0}}],"search":{"mode":"semantic","model":"hash"}}`,
 			do: func(ctx context.Context, c *client.Client) (any, error) {
 				return c.Search(ctx, client.SearchInput{
@@ -71,7 +72,7 @@ func operations() []operation {
 		{
 			id: "getSuccessRate", method: "GET",
 			target: "/v1/stats/success-rate?group_by=action_type&limit=5&min_samples=10&namespace=prod&since=7d",
-			answer: `{"data":[{"key":"restart","total":3,"success":2,"failure":0,"rate":1,"low":0.25,"high":1},
+			response: `{"data":[{"key":"restart","total":3,"success":2,"failure":0,"rate":1,"low":0.25,"high":1},
 				{"key":"","total":1,"success":0,"failure":0}],
 				"stats":{"group_by":"action_type","min_samples":10,"limit":5,"has_more":true}}`,
 			do: func(ctx context.Context, c *client.Client) (any, error) {
@@ -88,7 +89,7 @@ func operations() []operation {
 		},
 		{
 			id: "getTrend", method: "GET", target: "/v1/stats/trend?interval=day&since=7d&time_zone=Europe%2FBerlin",
-			answer: `{"data":[{"start":"2026-03-01T10:00:00.123456Z","end":"2026-03-01T10:00:00.123456Z","total":10,"pending":1,"running":2,
+			response: `{"data":[{"start":"2026-03-01T10:00:00.123456Z","end":"2026-03-01T10:00:00.123456Z","total":10,"pending":1,"running":2,
 				"success":3,"failure":4}],"stats":{"interval":"day","time_zone":"Europe/Berlin","since":"2026-03-01T10:00:00.123456Z",
 				"until":"2026-03-01T10:00:00.123456Z"}}`,
 			do: func(ctx context.Context, c *client.Client) (any, error) {
@@ -102,14 +103,14 @@ func operations() []operation {
 			},
 		},
 		{
-			id: "getHealth", method: "GET", target: "/health", answer: `{"status":"alive"}`,
+			id: "getHealth", method: "GET", target: "/health", response: `{"status":"alive"}`,
 			do:   func(ctx context.Context, c *client.Client) (any, error) { return c.Health(ctx) },
 			want: &client.Health{Status: client.HealthStatusAlive},
 		},
 		{
 			id: "getReady", method: "GET", target: "/ready",
-			answer: `{"status":"degraded","checks":[{"name":"embedding","status":"failed","latency_ms":1.5,"detail":"down"}]}`,
-			do:     func(ctx context.Context, c *client.Client) (any, error) { return c.Ready(ctx) },
+			response: `{"status":"degraded","checks":[{"name":"embedding","status":"failed","latency_ms":1.5,"detail":"down"}]}`,
+			do:       func(ctx context.Context, c *client.Client) (any, error) { return c.Ready(ctx) },
 			want: &client.Readiness{Status: client.ReadinessStatusDegraded, Checks: []client.Check{{
 				Name: client.CheckNameEmbedding, Status: client.CheckStatusFailed, LatencyMS: 1.5, Detail: "down",
 			}}},
@@ -123,7 +124,7 @@ func writes() []operation {
 			id: "createRemediation", method: "POST", target: "/v1/remediations",
 			body: `{"action_type":"restart","cluster_name":"c","metadata":{"n":1.00},"name":"PodCrash","namespace":"prod",` +
 				`"phase":"pending","remediation_id":"r-1","start_time":"2026-03-01T10:00:00.123456Z","status":"pending"}`,
-			answer: receipt,
+			response: receipt,
 			do: func(ctx context.Context, c *client.Client) (any, error) {
 				return c.CreateRemediation(ctx, client.RemediationInput{
 					RemediationID: "r-1", Name: "PodCrash", Namespace: "prod", ClusterName: new("c"), ActionType: "restart",
@@ -136,7 +137,7 @@ func writes() []operation {
 		{
 			id: "createRemediations", method: "POST", target: "/v1/remediations/batch",
 			body: `{"records":[{"remediation_id":"<a&>","new_field":12345678901234567890.10},{}]}`,
-			answer: `{"results":[{"index":0,"status":200,"id":7},{"index":1,"status":422,` +
+			response: `{"results":[{"index":0,"status":200,"id":7},{"index":1,"status":422,` +
 				`"problem":{"type":"/problems/invalid","title":"Invalid","status":422}}]}`,
 			do: func(ctx context.Context, c *client.Client) (any, error) {
 				return c.CreateRemediationsJSON(ctx, []json.RawMessage{
@@ -149,8 +150,8 @@ func writes() []operation {
 		},
 		{
 			id: "updateRemediation", method: "PATCH", target: "/v1/remediations/r-1",
-			body:   `{"end_time":"2026-03-01T10:00:00.123456Z","error_message":null,"phase":"completed"}`,
-			answer: "{" + storedJSON + "}",
+			body:     `{"end_time":"2026-03-01T10:00:00.123456Z","error_message":null,"phase":"completed"}`,
+			response: "{" + storedJSON + "}",
 			do: func(ctx context.Context, c *client.Client) (any, error) {
 				return c.UpdateRemediation(ctx, "r-1", client.RemediationUpdate{
 					Phase: new(client.PhaseCompleted), EndTime: client.Set(start), ErrorMessage: client.Null[string](),
@@ -160,8 +161,8 @@ func writes() []operation {
 		},
 		{
 			id: "createAIAnalysis", method: "POST", target: "/v1/remediations/r-1/ai-analyses",
-			body:   `{"analysis_id":"a","confidence_score":0,"model":"m","provider":"p"}`,
-			answer: receipt,
+			body:     `{"analysis_id":"a","confidence_score":0,"model":"m","provider":"p"}`,
+			response: receipt,
 			do: func(ctx context.Context, c *client.Client) (any, error) {
 				return c.CreateAIAnalysis(ctx, "r-1", client.AIAnalysisInput{
 					AnalysisID: "a", Provider: "p", Model: "m", ConfidenceScore: new(0.0),
@@ -173,7 +174,7 @@ func writes() []operation {
 			id: "createWorkflow", method: "POST", target: "/v1/remediations/r-1/workflows",
 			body: `{"completed_steps":0,"phase":"planning","start_time":"2026-03-01T10:00:00.123456Z","total_steps":2,` +
 				`"workflow_id":"w"}`,
-			answer: receipt,
+			response: receipt,
 			do: func(ctx context.Context, c *client.Client) (any, error) {
 				return c.CreateWorkflow(ctx, "r-1", client.WorkflowInput{
 					WorkflowID: "w", Phase: client.WorkflowPhasePlanning, TotalSteps: 2, StartTime: start,
@@ -185,7 +186,7 @@ func writes() []operation {
 			id: "createExecution", method: "POST", target: "/v1/remediations/r-1/executions",
 			body: `{"action_type":"restart","execution_id":"e","start_time":"2026-03-01T10:00:00.123456Z","success":false,` +
 				`"workflow_id":"w"}`,
-			answer: receipt,
+			response: receipt,
 			do: func(ctx context.Context, c *client.Client) (any, error) {
 				return c.CreateExecution(ctx, "r-1", client.ExecutionInput{
 					WorkflowID: "w", ExecutionID: "e", ActionType: "restart", StartTime: start,
@@ -200,7 +201,7 @@ func reads() []operation {
 	return []operation{
 		{
 			id: "getRemediation", method: "GET", target: "/v1/remediations/r-1",
-			answer: "{" + storedJSON + `,"ai_analyses":[],"workflows":[],"executions":[{"workflow_id":"w","execution_id":"e"}],` +
+			response: "{" + storedJSON + `,"ai_analyses":[],"workflows":[],"executions":[{"workflow_id":"w","execution_id":"e"}],` +
 				`"truncated":["executions"]}`,
 			do: func(ctx context.Context, c *client.Client) (any, error) { return c.GetRemediation(ctx, "r-1") },
 			want: &client.RemediationDetail{Remediation: stored, RemediationChildren: client.RemediationChildren{
@@ -211,8 +212,8 @@ func reads() []operation {
 		},
 		{
 			id: "listRemediations", method: "GET",
-			target: "/v1/remediations?include_total=true&limit=2&name=%D8%B9%26%2C+x&offset=4&sort=%2Bstart_time&status=success%2Cfailure",
-			answer: `{"data":[{` + storedJSON + `}],"pagination":{"limit":2,"has_more":true,"next_cursor":"c","offset":4,"total":9}}`,
+			target:   "/v1/remediations?include_total=true&limit=2&name=%D8%B9%26%2C+x&offset=4&sort=%2Bstart_time&status=success%2Cfailure",
+			response: `{"data":[{` + storedJSON + `}],"pagination":{"limit":2,"has_more":true,"next_cursor":"c","offset":4,"total":9}}`,
 			do: func(ctx context.Context, c *client.Client) (any, error) {
 				return c.ListRemediations(ctx, client.ListRemediationsParams{
 					Status: "success,failure", Name: "ع&, x", Limit: 2, Offset: 4, IncludeTotal: true, Sort: client.SortOldestFirstPlus,
@@ -224,7 +225,7 @@ func reads() []operation {
 		},
 		{
 			id: "getHistory", method: "GET", target: "/v1/remediations/r-1/history?cursor=c&limit=5",
-			answer: `{"data":[{"event_id":"e","kind":"update","actor":"local","recorded_at":"2026-03-01T10:00:00.123456Z",` +
+			response: `{"data":[{"event_id":"e","kind":"update","actor":"local","recorded_at":"2026-03-01T10:00:00.123456Z",` +
 				`"leaf_hash":"ab","canonical":"{}"}],"pagination":{"limit":5,"has_more":false}}`,
 			do: func(ctx context.Context, c *client.Client) (any, error) {
 				return c.History(ctx, "r-1", client.GetHistoryParams{Cursor: "c", Limit: 5})
@@ -238,7 +239,7 @@ func reads() []operation {
 		},
 		{
 			id: "listIncidentEvents", method: "GET", target: "/v1/incident-events?alert_name=a&since=24h",
-			answer: `{"data":[{"id":1,"remediation_id":"r-1","alert_name":"a","namespace":"n","workflow_status":"running",` +
+			response: `{"data":[{"id":1,"remediation_id":"r-1","alert_name":"a","namespace":"n","workflow_status":"running",` +
 				`"created_at":"2026-03-01T10:00:00.123456Z","updated_at":"2026-03-01T10:00:00.123456Z","embedding_vector":[0.5]}],` +
 				`"pagination":{"limit":100,"has_more":false}}`,
 			do: func(ctx context.Context, c *client.Client) (any, error) {
@@ -260,7 +261,7 @@ func TestOperations(t *testing.T) {
 	for _, op := range operations() {
 		t.Run(op.id, func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, ok(op.answer))
+			s := serve(t, ok(op.response))
 			got, err := op.do(t.Context(), s.client(t))
 			if err != nil {
 				t.Fatal(err)

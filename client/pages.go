@@ -5,20 +5,20 @@ import (
 	"iter"
 )
 
-// place is where a page begins: behind a cursor, or after so many records.
-type place struct {
+// pagePosition is where a page begins: after a cursor, or after a number of records.
+type pagePosition struct {
 	cursor string
 	offset int
 }
 
-// pages walks the pages that fetch reads, from the one at first on. A page that says there is more but not where ends the
-// walk with an error: stopping in silence would look like the end.
-func pages[T any](first place, fetch func(at place) ([]T, Pagination, error)) iter.Seq2[T, error] {
+// iteratePages iterates over the items of all pages from first on. If a page has more without
+// saying where, it ends with an error, because a silent end would look like the last page.
+func iteratePages[T any](first pagePosition, fetch func(at pagePosition) ([]T, Pagination, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for at, more := first, true; more; {
 			items, page, err := fetch(at)
 			if err == nil {
-				at, more, err = page.next(at, len(items))
+				at, more, err = page.nextPosition(at, len(items))
 			}
 			for _, item := range items {
 				if !yield(item, nil) {
@@ -33,14 +33,15 @@ func pages[T any](first place, fetch func(at place) ([]T, Pagination, error)) it
 	}
 }
 
-// next is where the page after this one begins, which began at the given place and holds so many items.
-func (p Pagination) next(at place, items int) (_ place, more bool, _ error) {
-	next := place{cursor: p.NextCursor}
+// nextPosition returns the position of the next page, given that of this page and its number of
+// items.
+func (p Pagination) nextPosition(at pagePosition, items int) (_ pagePosition, more bool, _ error) {
+	next := pagePosition{cursor: p.NextCursor}
 	if p.Offset != nil && p.NextCursor == "" {
 		next.offset = *p.Offset + items
 	}
-	if p.HasMore && (next == place{} || next == at) {
-		return place{}, false, errors.New("the page says that there are more, but not where")
+	if p.HasMore && (next == pagePosition{} || next == at) {
+		return pagePosition{}, false, errors.New("the page has more items, but no next position")
 	}
 	return next, p.HasMore, nil
 }

@@ -2,13 +2,14 @@ package client
 
 import "context"
 
-// Search asks whether something like the query has happened before: the nearest incidents, best first, with what was done
-// about them and how often that helped.
+// Search returns the incidents most like the query, best first, with the actions taken and their
+// success rates.
 func (c *Client) Search(ctx context.Context, input SearchInput) (*SearchResults, error) {
-	return read[SearchResults](ctx, c, searchCall(input))
+	return sendRead[SearchResults](ctx, c, searchCall(input))
 }
 
-// Similar answers what is like a remediation: the same incident at other times, and other incidents, best first.
+// Similar returns incidents like a remediation: other occurrences of its own incident, and other
+// incidents, best first.
 func (c *Client) Similar(ctx context.Context, remediationID string, params FindSimilarParams) (*SimilarResults, error) {
-	return read[SimilarResults](ctx, c, findSimilarCall(remediationID, params))
+	return sendRead[SimilarResults](ctx, c, findSimilarCall(remediationID, params))
 }

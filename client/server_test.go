@@ -66,8 +66,8 @@ func (s *server) client(tb testing.TB, options ...client.Option) *client.Client 
 	return c
 }
 
-// answer is a handler that answers the same always; headers are pairs of name and value.
-func answer(status int, contentType, body string, headers ...string) http.HandlerFunc {
+// fullResponse is a handler that answers the same always; headers are pairs of name and value.
+func fullResponse(status int, contentType, body string, headers ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", contentType)
 		for i := 0; i < len(headers); i += 2 {
@@ -79,7 +79,7 @@ func answer(status int, contentType, body string, headers ...string) http.Handle
 }
 
 func ok(body string, headers ...string) http.HandlerFunc {
-	return answer(http.StatusOK, "application/json", body, headers...)
+	return fullResponse(http.StatusOK, "application/json", body, headers...)
 }
 
 // cut breaks the connection before anything is answered.
@@ -104,5 +104,5 @@ const receipt = `{"id":7,"remediation_id":"r-1","created_at":"2026-03-01T10:00:0
 	`"event_id":"0195a8f0-0000-7000-8000-000000000001","leaf_hash":"ab"}`
 
 func problem(status int, body string, headers ...string) http.HandlerFunc {
-	return answer(status, "application/problem+json", body, headers...)
+	return fullResponse(status, "application/problem+json", body, headers...)
 }

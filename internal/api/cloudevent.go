@@ -43,7 +43,7 @@ func readMembers(text []byte) (map[string]json.RawMessage, error) {
 		if _, repeated := all[key]; repeated {
 			errs.Add(audit.FieldPath("", key), audit.CodeDuplicate, "duplicate key")
 		}
-		all[key], err = readValue(decoder, text)
+		all[key], err = readRawValue(decoder, text)
 	}
 	if err = errors.Join(err, readClosing(decoder)); err != nil {
 		return nil, malformedError(text)

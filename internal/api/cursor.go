@@ -35,7 +35,7 @@ func (p cursorPosition) rowPosition() *audit.Position {
 	return &audit.Position{Time: p.time, ID: int64(binary.BigEndian.Uint64(p.key[8:]))}
 }
 
-func sealCursor(key []byte, binding string, p cursorPosition) string {
+func encodeCursor(key []byte, binding string, p cursorPosition) string {
 	raw := make([]byte, 0, cursorPayloadSize+cursorMACSize)
 	raw = append(raw, cursorVersion)
 	raw = binary.BigEndian.AppendUint64(raw, uint64(p.time.UnixMicro()))
@@ -44,9 +44,9 @@ func sealCursor(key []byte, binding string, p cursorPosition) string {
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
-// openCursor returns the position of a cursor; ok is false if this service did not make it for the
+// verifyCursor returns the position of a cursor; ok is false if this service did not make it for the
 // binding.
-func openCursor(key []byte, binding, cursor string) (position cursorPosition, ok bool) {
+func verifyCursor(key []byte, binding, cursor string) (position cursorPosition, ok bool) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
 	if err != nil || len(raw) != cursorPayloadSize+cursorMACSize || raw[0] != cursorVersion {
 		return cursorPosition{}, false

@@ -20,7 +20,7 @@ func TestCursorComesBack(t *testing.T) {
 		{time: at, key: audit.NewID(at)},
 	}
 	for _, want := range tests {
-		got, ok := openCursor(cursorKey(), "b", sealCursor(cursorKey(), "b", want))
+		got, ok := verifyCursor(cursorKey(), "b", encodeCursor(cursorKey(), "b", want))
 		if !ok || got != want {
 			t.Errorf("%v became %v, %v", want, got, ok)
 		}
@@ -32,11 +32,11 @@ func TestCursorComesBack(t *testing.T) {
 
 func TestCursorOfAnotherIsRefused(t *testing.T) {
 	t.Parallel()
-	sealed := sealCursor(cursorKey(), "/v1/remediations?name=a", rowCursorPosition(time.Unix(0, 0), 1))
-	if _, ok := openCursor(cursorKey(), "/v1/remediations?name=b", sealed); ok {
+	sealed := encodeCursor(cursorKey(), "/v1/remediations?name=a", rowCursorPosition(time.Unix(0, 0), 1))
+	if _, ok := verifyCursor(cursorKey(), "/v1/remediations?name=b", sealed); ok {
 		t.Error("a cursor of other filters was taken")
 	}
-	if _, ok := openCursor([]byte("another key of thirty-two bytes!"), "/v1/remediations?name=a", sealed); ok {
+	if _, ok := verifyCursor([]byte("another key of thirty-two bytes!"), "/v1/remediations?name=a", sealed); ok {
 		t.Error("a cursor of another database was taken")
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(sealed)
@@ -45,22 +45,22 @@ func TestCursorOfAnotherIsRefused(t *testing.T) {
 	}
 	for i := range raw {
 		raw[i] ^= 1
-		if _, ok := openCursor(cursorKey(), "/v1/remediations?name=a", base64.RawURLEncoding.EncodeToString(raw)); ok {
+		if _, ok := verifyCursor(cursorKey(), "/v1/remediations?name=a", base64.RawURLEncoding.EncodeToString(raw)); ok {
 			t.Errorf("a cursor with byte %d changed was taken", i)
 		}
 		raw[i] ^= 1
 	}
 }
 
-// FuzzCursor looks for a text that is taken for a cursor without having been made by sealCursor.
+// FuzzCursor looks for a text that is taken for a cursor without having been made by encodeCursor.
 func FuzzCursor(f *testing.F) {
-	sealed := sealCursor(cursorKey(), "b", rowCursorPosition(time.Unix(0, 0), 1))
+	sealed := encodeCursor(cursorKey(), "b", rowCursorPosition(time.Unix(0, 0), 1))
 	for _, seed := range []string{"", "AQ", sealed, sealed + "=", sealed[1:], sealed + sealed, "%00", "日本"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, cursor string) {
-		at, ok := openCursor(cursorKey(), "b", cursor)
-		if ok && sealCursor(cursorKey(), "b", at) != cursor {
+		at, ok := verifyCursor(cursorKey(), "b", cursor)
+		if ok && encodeCursor(cursorKey(), "b", at) != cursor {
 			t.Errorf("%q was taken for %v", cursor, at)
 		}
 	})

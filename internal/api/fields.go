@@ -32,15 +32,15 @@ func newFieldReader(tree any, path string, errs *audit.ValidationErrors) *fieldR
 
 func (f *fieldReader) addError(name, code, detail string) { f.errs.Add(f.path+name, code, detail) }
 
-// readAny returns the value of a member, nil if it is absent or null.
-func (f *fieldReader) readAny(name string) any {
+// readOptional returns the value of a member, nil if it is absent or null.
+func (f *fieldReader) readOptional(name string) any {
 	f.read[name] = true
 	return f.members[name]
 }
 
 // readRequired returns the value of a member, nil with an error if it is absent or null.
 func (f *fieldReader) readRequired(name string) any {
-	value := f.readAny(name)
+	value := f.readOptional(name)
 	if value == nil && f.members != nil {
 		f.addError(name, audit.CodeRequired, "is required")
 	}
@@ -72,7 +72,7 @@ func (f *fieldReader) readString(name string) string {
 }
 
 func (f *fieldReader) readOptionalString(name string) *string {
-	return typedValue[string](f, name, f.readAny(name), "a string")
+	return typedValue[string](f, name, f.readOptional(name), "a string")
 }
 
 func (f *fieldReader) readBoolean(name string) bool {
@@ -80,7 +80,7 @@ func (f *fieldReader) readBoolean(name string) bool {
 }
 
 func (f *fieldReader) readOptionalBoolean(name string) bool {
-	return valueOrZero(typedValue[bool](f, name, f.readAny(name), "true or false"))
+	return valueOrZero(typedValue[bool](f, name, f.readOptional(name), "true or false"))
 }
 
 func (f *fieldReader) readTime(name string) time.Time {
@@ -88,7 +88,7 @@ func (f *fieldReader) readTime(name string) time.Time {
 }
 
 func (f *fieldReader) readOptionalTime(name string) *time.Time {
-	return f.parseTime(name, typedValue[string](f, name, f.readAny(name), "an RFC 3339 time"))
+	return f.parseTime(name, typedValue[string](f, name, f.readOptional(name), "an RFC 3339 time"))
 }
 
 func (f *fieldReader) parseTime(name string, text *string) *time.Time {
@@ -118,7 +118,7 @@ func (f *fieldReader) readInteger(name string) int64 {
 }
 
 func (f *fieldReader) readOptionalInteger(name string) *int64 {
-	return f.parseInteger(name, f.readAny(name))
+	return f.parseInteger(name, f.readOptional(name))
 }
 
 func (f *fieldReader) parseInteger(name string, value any) *int64 {
@@ -144,7 +144,7 @@ func (f *fieldReader) parseInteger(name string, value any) *int64 {
 }
 
 func (f *fieldReader) readOptionalNumber(name string) *float64 {
-	number := typedValue[json.Number](f, name, f.readAny(name), "a number")
+	number := typedValue[json.Number](f, name, f.readOptional(name), "a number")
 	if number == nil {
 		return nil
 	}
@@ -158,7 +158,7 @@ func (f *fieldReader) readOptionalNumber(name string) *float64 {
 
 // readOptionalObject returns the members of an object, nil if it is absent or null.
 func (f *fieldReader) readOptionalObject(name string) map[string]any {
-	return valueOrZero(typedValue[map[string]any](f, name, f.readAny(name), "an object"))
+	return valueOrZero(typedValue[map[string]any](f, name, f.readOptional(name), "an object"))
 }
 
 // reportUnread adds an error for each member that was not read.

@@ -58,7 +58,7 @@ func OpenMessage(body string) (Message, error) {
 		}
 		return Message{Items: []MessageItem{{Text: data, path: path}}}, nil
 	}
-	return openArray(data, path)
+	return openMessageArray(data, path)
 }
 
 // Decode reads, checks and redacts the record. What it redacts or replaces is counted in actions.
@@ -66,11 +66,11 @@ func (i MessageItem) Decode(actions redact.Actions) (audit.Record, error) {
 	tree, errs := audit.ParseJSON(i.Text, audit.JSONLimits{Bytes: MaxMessage, Depth: maxDepth}, actions)
 	if errs != nil {
 		for n := range errs {
-			errs[n].Field = joinPath(i.path, errs[n].Field)
+			errs[n].Field = joinFieldPath(i.path, errs[n].Field)
 		}
 		return nil, errs
 	}
-	f := newFieldReader(tree, joinPath(i.path, "."), &errs)
+	f := newFieldReader(tree, joinFieldPath(i.path, "."), &errs)
 	kind, record := f.readString("kind"), f.readRequired("record")
 	f.reportUnread()
 	if record == nil || errs != nil {
@@ -107,8 +107,8 @@ func newLenientDecoder(text []byte) *jsontext.Decoder {
 	return jsontext.NewDecoder(bytes.NewBuffer(text), lenientOptions...)
 }
 
-// readValue returns the decoder's next value as a part of text, which the decoder reads.
-func readValue(decoder *jsontext.Decoder, text []byte) (json.RawMessage, error) {
+// readRawValue returns the decoder's next value as a part of text, which the decoder reads.
+func readRawValue(decoder *jsontext.Decoder, text []byte) (json.RawMessage, error) {
 	value, err := decoder.ReadValue()
 	end := decoder.InputOffset()
 	return text[end-int64(len(value)) : end], err
@@ -125,13 +125,13 @@ func readClosing(decoder *jsontext.Decoder) error {
 	return nil
 }
 
-func openArray(text []byte, path string) (Message, error) {
+func openMessageArray(text []byte, path string) (Message, error) {
 	message := Message{Array: true}
 	decoder := newLenientDecoder(text)
 	_, err := decoder.ReadToken() // the opening bracket
 	for err == nil && decoder.PeekKind() != jsontext.KindEndArray {
 		var item json.RawMessage
-		item, err = readValue(decoder, text)
+		item, err = readRawValue(decoder, text)
 		message.Items = append(message.Items, MessageItem{Text: item, path: fmt.Sprintf("%s[%d]", path, len(message.Items))})
 	}
 	if err = errors.Join(err, readClosing(decoder)); err != nil {
@@ -145,9 +145,9 @@ func openArray(text []byte, path string) (Message, error) {
 	return message, nil
 }
 
-// joinPath returns the path of a field below another path. The field "." makes a prefix for names
+// joinFieldPath returns the path of a field below another path. The field "." makes a prefix for names
 // of fields.
-func joinPath(path, field string) string {
+func joinFieldPath(path, field string) string {
 	switch {
 	case path == "":
 		return strings.TrimPrefix(field, ".")

@@ -52,7 +52,7 @@ func readPaging(ctx context.Context, r *Request, p *parameterReader, key CursorK
 		return nil, fmt.Errorf("read the cursor key: %w", err)
 	}
 	if given {
-		after, ok := openCursor(paging.key, paging.cursorBinding(), cursor)
+		after, ok := verifyCursor(paging.key, paging.cursorBinding(), cursor)
 		if !ok {
 			p.addError("cursor", audit.CodeMismatch, "must be a next_cursor of this path, with the same filters and order")
 		}
@@ -116,16 +116,16 @@ func pageResponse[T, W any](
 		body.Pagination.Offset = &p.Offset
 	}
 	if rows.HasMore {
-		body.Pagination.NextCursor = sealCursor(p.key, p.cursorBinding(), positionOf(rows.Data[len(body.Data)-1]))
-		response.setHeader("Link", p.nextLink(body.Pagination.NextCursor, len(body.Data)))
+		body.Pagination.NextCursor = encodeCursor(p.key, p.cursorBinding(), positionOf(rows.Data[len(body.Data)-1]))
+		response.setHeader("Link", p.nextPageLink(body.Pagination.NextCursor, len(body.Data)))
 	}
 	response.Body = body
 	return response, nil
 }
 
-// nextLink returns the Link to the next page: by offset if this page was and MaxOffset allows it,
+// nextPageLink returns the Link to the next page: by offset if this page was and MaxOffset allows it,
 // else by cursor.
-func (p *Paging) nextLink(cursor string, rows int) string {
+func (p *Paging) nextPageLink(cursor string, rows int) string {
 	query := p.parameters.encodeWith("cursor", cursor, "offset")
 	if next := p.Offset + rows; p.byOffset && next <= MaxOffset {
 		query = p.parameters.encodeWith("offset", strconv.Itoa(next), "cursor")

@@ -26,13 +26,13 @@ func parseQueryString(raw string) *queryString {
 	q := &queryString{values: map[string]string{}}
 	for pair := range strings.SplitSeq(raw, "&") {
 		if pair != "" {
-			q.addPair(pair)
+			q.addParameter(pair)
 		}
 	}
 	return q
 }
 
-func (q *queryString) addPair(pair string) {
+func (q *queryString) addParameter(pair string) {
 	rawName, rawValue, _ := strings.Cut(pair, "=")
 	name, nameErr := url.QueryUnescape(rawName)
 	value, valueErr := url.QueryUnescape(rawValue)
@@ -178,7 +178,7 @@ func (p *parameterReader) readInteger(name string, low, high, fallback int) int 
 	}
 	n, err := strconv.Atoi(value)
 	switch {
-	case err != nil && !isDecimal(value):
+	case err != nil && !isDecimalInteger(value):
 		p.addError(name, audit.CodeFormat, "must be an integer")
 	case err != nil || n < low || n > high:
 		p.addError(name, audit.CodeRange, fmt.Sprintf("must be from %d to %d", low, high))
@@ -188,7 +188,7 @@ func (p *parameterReader) readInteger(name string, low, high, fallback int) int 
 	return fallback
 }
 
-func isDecimal(s string) bool {
+func isDecimalInteger(s string) bool {
 	s = strings.TrimPrefix(s, "-")
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }

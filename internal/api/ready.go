@@ -24,14 +24,14 @@ func RespondHealth() *Response {
 // RespondReady returns 200 if a write and a query would succeed, with the status degraded if only
 // optional dependencies fail, else 503.
 func RespondReady(checks []Check) *Response {
-	ready := client.Readiness{Status: readiness(checks), Checks: convertSlice(checks, wireCheck)}
+	ready := client.Readiness{Status: overallReadiness(checks), Checks: convertSlice(checks, wireCheck)}
 	if ready.Status == client.ReadinessStatusUnavailable {
 		return NewResponse(http.StatusServiceUnavailable, ready).setHeader("Retry-After", retryAfter)
 	}
 	return NewResponse(http.StatusOK, ready)
 }
 
-func readiness(checks []Check) client.ReadinessStatus {
+func overallReadiness(checks []Check) client.ReadinessStatus {
 	status := client.ReadinessStatusReady
 	for _, check := range checks {
 		switch {
@@ -52,13 +52,13 @@ func wireCheck(check Check) client.Check {
 		LatencyMS: float64(check.Took.Microseconds()) / 1000,
 	}
 	if check.Err != nil {
-		wire.Status, wire.Detail = client.CheckStatusFailed, checkDetail(check.Err)
+		wire.Status, wire.Detail = client.CheckStatusFailed, publicCheckDetail(check.Err)
 	}
 	return wire
 }
 
-// checkDetail hides the message of a dependency's error, which may name hosts and users.
-func checkDetail(err error) string {
+// publicCheckDetail hides the message of a dependency's error, which may name hosts and users.
+func publicCheckDetail(err error) string {
 	if classifyError(err).status == http.StatusServiceUnavailable {
 		return "does not respond"
 	}

@@ -88,7 +88,7 @@ func (r *Request) headerValue(name string) string {
 	return ""
 }
 
-func (r *Request) parsedQuery() *queryString {
+func (r *Request) parsedQueryString() *queryString {
 	if r.query == nil {
 		r.query = parseQueryString(r.event.RawQueryString)
 	}
@@ -97,7 +97,7 @@ func (r *Request) parsedQuery() *queryString {
 
 // queryParameters returns a reader of the query string, whose errors are added to errs.
 func (r *Request) queryParameters(errs *audit.ValidationErrors) *parameterReader {
-	query := r.parsedQuery()
+	query := r.parsedQueryString()
 	*errs = append(*errs, query.errs...)
 	return newParameterReader(query.values, "", errs)
 }
@@ -105,7 +105,7 @@ func (r *Request) queryParameters(errs *audit.ValidationErrors) *parameterReader
 // Strong reports whether a read must see every write that was acknowledged before it. The method
 // that reads the query reports an invalid consistency.
 func (r *Request) Strong() bool {
-	return r.parsedQuery().values["consistency"] == string(client.ConsistencyStrong)
+	return r.parsedQueryString().values["consistency"] == string(client.ConsistencyStrong)
 }
 
 // GetQuery returns the remediation id of the path, for a read without parameters but consistency.
