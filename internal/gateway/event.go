@@ -32,21 +32,21 @@ func newEvent(r *http.Request, body []byte, id string, matched route, variables 
 	now := time.Now()
 	event := events.APIGatewayV2HTTPRequest{
 		Version:  "2.0",
-		RouteKey: matched.key(),
+		RouteKey: matched.routeKey(),
 		// Decoded, as HTTP APIs hand it over and REST APIs do not.
 		RawPath:               r.URL.Path,
 		RawQueryString:        r.URL.RawQuery,
-		Cookies:               cookies(r.Header),
-		Headers:               headers(r),
-		QueryStringParameters: parameters(r.URL.RawQuery),
+		Cookies:               splitCookies(r.Header),
+		Headers:               eventHeaders(r),
+		QueryStringParameters: queryParameters(r.URL.RawQuery),
 		PathParameters:        variables,
 		RequestContext: events.APIGatewayV2HTTPRequestContext{
-			RouteKey:     matched.key(),
+			RouteKey:     matched.routeKey(),
 			AccountID:    accountID,
 			Stage:        "$default",
 			RequestID:    id,
 			APIID:        "local",
-			DomainName:   hostname(r.Host),
+			DomainName:   withoutPort(r.Host),
 			DomainPrefix: "local",
 			Time:         now.UTC().Format("02/Jan/2006:15:04:05 -0700"),
 			TimeEpoch:    now.UnixMilli(),
@@ -54,7 +54,7 @@ func newEvent(r *http.Request, body []byte, id string, matched route, variables 
 				Method:    r.Method,
 				Path:      r.URL.Path,
 				Protocol:  r.Proto,
-				SourceIP:  hostname(r.RemoteAddr),
+				SourceIP:  withoutPort(r.RemoteAddr),
 				UserAgent: r.UserAgent(),
 			},
 		},
@@ -63,8 +63,8 @@ func newEvent(r *http.Request, body []byte, id string, matched route, variables 
 	return event
 }
 
-// cookies are the parts of all Cookie headers.
-func cookies(header http.Header) []string {
+// splitCookies are the parts of all Cookie headers.
+func splitCookies(header http.Header) []string {
 	var all []string
 	for _, line := range header.Values("Cookie") {
 		for part := range strings.SplitSeq(line, ";") {
@@ -76,8 +76,8 @@ func cookies(header http.Header) []string {
 	return all
 }
 
-// headers have lower-case names, repeated ones joined by commas, cookies left out, and what the gateway adds.
-func headers(r *http.Request) map[string]string {
+// eventHeaders have lower-case names, repeated ones joined by commas, cookies left out, and what the gateway adds.
+func eventHeaders(r *http.Request) map[string]string {
 	all := map[string]string{}
 	for name, values := range r.Header {
 		if name != "Cookie" {
@@ -86,21 +86,21 @@ func headers(r *http.Request) map[string]string {
 	}
 	all["host"] = r.Host
 	all["content-length"] = strconv.FormatInt(max(r.ContentLength, 0), 10)
-	all["x-forwarded-for"] = hostname(r.RemoteAddr)
+	all["x-forwarded-for"] = withoutPort(r.RemoteAddr)
 	all["x-forwarded-proto"] = "http"
 	return all
 }
 
-// parameters are the decoded parameters of a query, repeated ones joined by commas; nil when there are none. What cannot be
+// queryParameters are the decoded parameters of a query, repeated ones joined by commas; nil when there are none. What cannot be
 // decoded stays as it was sent, for the function to refuse.
-func parameters(query string) map[string]string {
+func queryParameters(query string) map[string]string {
 	var all map[string]string
 	for pair := range strings.SplitSeq(query, "&") {
 		if pair == "" {
 			continue
 		}
 		name, value, _ := strings.Cut(pair, "=")
-		name, value = unescape(name), unescape(value)
+		name, value = unescapeQuery(name), unescapeQuery(value)
 		if before, repeated := all[name]; repeated {
 			value = before + "," + value
 		}
@@ -112,7 +112,7 @@ func parameters(query string) map[string]string {
 	return all
 }
 
-func unescape(text string) string {
+func unescapeQuery(text string) string {
 	decoded, err := url.QueryUnescape(text)
 	if err != nil {
 		return text
@@ -120,8 +120,8 @@ func unescape(text string) string {
 	return decoded
 }
 
-// hostname is an address without its port.
-func hostname(address string) string {
+// withoutPort is an address without its port.
+func withoutPort(address string) string {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return address

@@ -95,18 +95,18 @@ type target struct {
 func (g *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := uuid.NewString()
 	w.Header().Set("Apigw-Requestid", id)
-	target, variables, found := g.find(r.Method, r.URL.Path)
+	target, variables, found := g.findTarget(r.Method, r.URL.Path)
 	if !found {
-		refuse(w, http.StatusNotFound)
+		writeRefusal(w, http.StatusNotFound)
 		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
 	if errors.As(err, new(*http.MaxBytesError)) {
-		refuse(w, http.StatusRequestEntityTooLarge)
+		writeRefusal(w, http.StatusRequestEntityTooLarge)
 		return
 	}
 	if err != nil {
-		refuse(w, http.StatusBadRequest) // the caller broke off
+		writeRefusal(w, http.StatusBadRequest) // the caller broke off
 		return
 	}
 	event := newEvent(r, body, id, target.route, variables)
@@ -115,20 +115,20 @@ func (g *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	payload, err := json.Marshal(event)
 	if err != nil || len(payload) > maxPayload {
-		refuse(w, http.StatusRequestEntityTooLarge)
+		writeRefusal(w, http.StatusRequestEntityTooLarge)
 		return
 	}
-	g.answer(w, r, target, payload, id)
+	g.respond(w, r, target, payload, id)
 }
 
-// find is the route that goes before all others that match.
-func (g *server) find(method, path string) (target, map[string]string, bool) {
+// findTarget is the route that goes before all others that match.
+func (g *server) findTarget(method, path string) (target, map[string]string, bool) {
 	var best target
 	var variables map[string]string
 	found := false
 	for _, t := range g.targets {
-		values, matches := t.route.match(method, path)
-		if matches && (!found || t.route.before(best.route)) {
+		values, matches := t.route.matchRequest(method, path)
+		if matches && (!found || t.route.precedes(best.route)) {
 			best, variables, found = t, values, true
 		}
 	}
@@ -138,21 +138,21 @@ func (g *server) find(method, path string) (target, map[string]string, bool) {
 	return best, variables, found
 }
 
-// answer invokes the function and writes what comes of it.
-func (g *server) answer(w http.ResponseWriter, r *http.Request, t target, payload []byte, id string) {
-	response, err := g.invoke(r.Context(), t, payload)
+// respond invokes the function and writes what comes of it.
+func (g *server) respond(w http.ResponseWriter, r *http.Request, t target, payload []byte, id string) {
+	response, err := g.invokeWithTimeout(r.Context(), t, payload)
 	if err == nil {
 		err = writeResponse(w, response)
 	}
 	if err == nil {
 		return
 	}
-	g.config.Log.ErrorContext(r.Context(), "invocation failed", "function", t.function.ID, "route", t.route.key(), "request_id", id, "error", err.Error())
+	g.config.Log.ErrorContext(r.Context(), "invocation failed", "function", t.function.ID, "route", t.route.routeKey(), "request_id", id, "error", err.Error())
 	if errors.Is(err, errIntegrationTimeout) {
-		refuse(w, http.StatusServiceUnavailable)
+		writeRefusal(w, http.StatusServiceUnavailable)
 		return
 	}
-	refuse(w, http.StatusInternalServerError)
+	writeRefusal(w, http.StatusInternalServerError)
 }
 
 var (
@@ -160,9 +160,9 @@ var (
 	errFunctionTimeout    = errors.New("task timed out")
 )
 
-// invoke runs the function as Lambda's runtime does, with its deadline and request id in the context. The function is not
+// invokeWithTimeout runs the function as Lambda's runtime does, with its deadline and request id in the context. The function is not
 // cancelled when the caller leaves; one that overruns its time is left to notice its deadline.
-func (g *server) invoke(ctx context.Context, t target, payload []byte) ([]byte, error) {
+func (g *server) invokeWithTimeout(ctx context.Context, t target, payload []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.function.Timeout)
 	ctx = lambdacontext.NewContext(ctx, &lambdacontext.LambdaContext{
 		AwsRequestID:       uuid.NewString(),
@@ -175,7 +175,7 @@ func (g *server) invoke(ctx context.Context, t target, payload []byte) ([]byte, 
 	done := make(chan outcome, 1)
 	go func() {
 		defer cancel()
-		response, err := invoke(ctx, t.handler, payload)
+		response, err := invokeRecovering(ctx, t.handler, payload)
 		done <- outcome{response, err}
 	}()
 	select {
@@ -189,8 +189,8 @@ func (g *server) invoke(ctx context.Context, t target, payload []byte) ([]byte, 
 	return nil, fmt.Errorf("%w after %s", errFunctionTimeout, t.function.Timeout)
 }
 
-// invoke turns a panic into the error it would be to Lambda.
-func invoke(ctx context.Context, handler lambda.Handler, payload []byte) (response []byte, err error) {
+// invokeRecovering turns a panic into the error it would be to Lambda.
+func invokeRecovering(ctx context.Context, handler lambda.Handler, payload []byte) (response []byte, err error) {
 	defer func() {
 		if reason := recover(); reason != nil {
 			err = fmt.Errorf("panic: %v", reason)
@@ -225,7 +225,7 @@ func readResponse(payload []byte) (events.APIGatewayV2HTTPResponse, []byte, erro
 	if len(payload) > maxPayload {
 		return response, nil, fmt.Errorf("response of %d bytes exceeds the maximum of %d", len(payload), maxPayload)
 	}
-	if !hasStatus(payload) {
+	if !hasStatusCode(payload) {
 		return events.APIGatewayV2HTTPResponse{
 			StatusCode: http.StatusOK,
 			Headers:    map[string]string{"content-type": "application/json"},
@@ -247,15 +247,15 @@ func readResponse(payload []byte) (events.APIGatewayV2HTTPResponse, []byte, erro
 	return response, body, nil
 }
 
-func hasStatus(payload []byte) bool {
+func hasStatusCode(payload []byte) bool {
 	var given struct {
 		StatusCode json.RawMessage `json:"statusCode"`
 	}
 	return json.Unmarshal(payload, &given) == nil && given.StatusCode != nil
 }
 
-// refuse is an answer of the gateway's own.
-func refuse(w http.ResponseWriter, status int) {
+// writeRefusal is an answer of the gateway's own.
+func writeRefusal(w http.ResponseWriter, status int) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_, _ = fmt.Fprintf(w, `{"message":%q}`, http.StatusText(status))

@@ -71,18 +71,18 @@ const defaultRoute = `
         Rest: {Type: HttpApi}
 `
 
-// handle makes the functions of the test template out of one handler.
-func handle(handler any) map[string]lambda.Handler {
+// newHandlers makes the functions of the test template out of one handler.
+func newHandlers(handler any) map[string]lambda.Handler {
 	h := lambda.NewHandler(handler)
 	return map[string]lambda.Handler{"Write": h, "Read": h, "Sweep": h}
 }
 
-// echo answers with the event it was given.
-func echo(_ context.Context, event json.RawMessage) (events.APIGatewayV2HTTPResponse, error) {
+// echoEvent answers with the event it was given.
+func echoEvent(_ context.Context, event json.RawMessage) (events.APIGatewayV2HTTPResponse, error) {
 	return events.APIGatewayV2HTTPResponse{StatusCode: http.StatusOK, Body: string(event)}, nil
 }
 
-func serve(t *testing.T, config Config) *httptest.Server {
+func serveGateway(t *testing.T, config Config) *httptest.Server {
 	t.Helper()
 	if config.Template == nil {
 		config.Template = []byte(testTemplate)
@@ -99,7 +99,7 @@ func serve(t *testing.T, config Config) *httptest.Server {
 	return server
 }
 
-func do(t *testing.T, r *http.Request) (*http.Response, string) {
+func sendRequest(t *testing.T, r *http.Request) (*http.Response, string) {
 	t.Helper()
 	response, err := http.DefaultTransport.RoundTrip(r)
 	if err != nil {
@@ -113,7 +113,7 @@ func do(t *testing.T, r *http.Request) (*http.Response, string) {
 	return response, string(body)
 }
 
-func request(t *testing.T, method, url, body string) *http.Request {
+func newRequest(t *testing.T, method, url, body string) *http.Request {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
@@ -122,10 +122,10 @@ func request(t *testing.T, method, url, body string) *http.Request {
 	return r
 }
 
-// sent is the event that a request becomes.
-func sent(t *testing.T, server *httptest.Server, r *http.Request) events.APIGatewayV2HTTPRequest {
+// receivedEvent is the event that a request becomes.
+func receivedEvent(t *testing.T, server *httptest.Server, r *http.Request) events.APIGatewayV2HTTPRequest {
 	t.Helper()
-	response, body := do(t, r)
+	response, body := sendRequest(t, r)
 	if response.StatusCode != http.StatusOK {
 		t.Fatalf("%s %s: %d %s", r.Method, r.URL, response.StatusCode, body)
 	}
@@ -144,15 +144,15 @@ func sent(t *testing.T, server *httptest.Server, r *http.Request) events.APIGate
 
 func TestGatewayEvent(t *testing.T) {
 	t.Parallel()
-	server := serve(t, Config{Functions: handle(echo), Authorizer: Authorizer()})
-	r := request(t, http.MethodPatch, server.URL+"/things/caf%C3%A9%20%2B1?a=1&b=x%20y+z&a=2&flag&c=%zz", `{"a":1}`)
+	server := serveGateway(t, Config{Functions: newHandlers(echoEvent), Authorizer: Authorizer()})
+	r := newRequest(t, http.MethodPatch, server.URL+"/things/caf%C3%A9%20%2B1?a=1&b=x%20y+z&a=2&flag&c=%zz", `{"a":1}`)
 	r.Header.Set("Content-Type", "application/json; charset=utf-8")
 	r.Header.Add("X-Many", "one")
 	r.Header.Add("X-Many", "two")
 	r.Header.Set("User-Agent", "probe/1")
 	r.Header.Add("Cookie", "a=1; b=2")
 	r.Header.Add("Cookie", "c=3")
-	got := sent(t, server, r)
+	got := receivedEvent(t, server, r)
 	want := events.APIGatewayV2HTTPRequest{
 		Version:        "2.0",
 		RouteKey:       "PATCH /things/{id}",
@@ -187,8 +187,8 @@ func TestGatewayEvent(t *testing.T) {
 
 func TestGatewayEventWithLittle(t *testing.T) {
 	t.Parallel()
-	server := serve(t, Config{Functions: handle(echo), Authorizer: Authorizer()})
-	_, body := do(t, request(t, http.MethodGet, server.URL+"/health", ""))
+	server := serveGateway(t, Config{Functions: newHandlers(echoEvent), Authorizer: Authorizer()})
+	_, body := sendRequest(t, newRequest(t, http.MethodGet, server.URL+"/health", ""))
 	for _, absent := range []string{`"authorizer"`, `"queryStringParameters"`, `"pathParameters"`, `"cookies"`, `"body"`} {
 		if strings.Contains(body, absent) {
 			t.Errorf("event has %s: %s", absent, body)
@@ -204,8 +204,8 @@ func TestGatewayIdentity(t *testing.T) {
 	for name, want := range map[string]*events.APIGatewayV2HTTPRequestContextAuthorizerDescription{"none": nil, "other": other} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server := serve(t, Config{Functions: handle(echo), Authorizer: want})
-			got := sent(t, server, request(t, http.MethodGet, server.URL+"/things/1", ""))
+			server := serveGateway(t, Config{Functions: newHandlers(echoEvent), Authorizer: want})
+			got := receivedEvent(t, server, newRequest(t, http.MethodGet, server.URL+"/things/1", ""))
 			if diff := cmp.Diff(want, got.RequestContext.Authorizer); diff != "" {
 				t.Error("authorizer (-want +got):\n" + diff)
 			}
@@ -215,7 +215,7 @@ func TestGatewayIdentity(t *testing.T) {
 
 func TestGatewayBody(t *testing.T) {
 	t.Parallel()
-	server := serve(t, Config{Functions: handle(echo)})
+	server := serveGateway(t, Config{Functions: newHandlers(echoEvent)})
 	tests := []struct {
 		name, contentType, body string
 		encoded                 bool
@@ -233,11 +233,11 @@ func TestGatewayBody(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			r := request(t, http.MethodPost, server.URL+"/things", test.body)
+			r := newRequest(t, http.MethodPost, server.URL+"/things", test.body)
 			if test.contentType != "" {
 				r.Header.Set("Content-Type", test.contentType)
 			}
-			got := sent(t, server, r)
+			got := receivedEvent(t, server, r)
 			want := test.body
 			if test.encoded {
 				want = base64.StdEncoding.EncodeToString([]byte(test.body))
@@ -251,8 +251,8 @@ func TestGatewayBody(t *testing.T) {
 
 func TestGatewayRoutes(t *testing.T) {
 	t.Parallel()
-	bare := serve(t, Config{Functions: handle(echo)})
-	full := serve(t, Config{Functions: handle(echo), Template: []byte(strings.Replace(testTemplate,
+	bare := serveGateway(t, Config{Functions: newHandlers(echoEvent)})
+	full := serveGateway(t, Config{Functions: newHandlers(echoEvent), Template: []byte(strings.Replace(testTemplate,
 		"        Health:", defaultRoute[1:]+"        Health:", 1))})
 	tests := []struct {
 		method, path string
@@ -277,14 +277,14 @@ func TestGatewayRoutes(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.method+test.path, func(t *testing.T) {
 			t.Parallel()
-			response, body := do(t, request(t, test.method, bare.URL+test.path, ""))
+			response, body := sendRequest(t, newRequest(t, test.method, bare.URL+test.path, ""))
 			if test.want == "" {
-				refused(t, response, body, http.StatusNotFound, test.method)
+				checkRefusal(t, response, body, http.StatusNotFound, test.method)
 			}
 			if test.method == http.MethodHead {
 				return // an answer to HEAD has no body to look at
 			}
-			event := sent(t, full, request(t, test.method, full.URL+test.path, ""))
+			event := receivedEvent(t, full, newRequest(t, test.method, full.URL+test.path, ""))
 			want := test.want
 			if want == "" {
 				want = "$default"
@@ -299,8 +299,8 @@ func TestGatewayRoutes(t *testing.T) {
 	}
 }
 
-// refused checks an answer of the gateway's own.
-func refused(t *testing.T, response *http.Response, body string, status int, method string) {
+// checkRefusal checks an answer of the gateway's own.
+func checkRefusal(t *testing.T, response *http.Response, body string, status int, method string) {
 	t.Helper()
 	want := `{"message":"` + http.StatusText(status) + `"}`
 	if method == http.MethodHead {
@@ -349,8 +349,8 @@ func TestGatewayResponse(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			server := serve(t, Config{Functions: handle(func() (any, error) { return test.response, nil })})
-			response, body := do(t, request(t, http.MethodGet, server.URL+"/health", ""))
+			server := serveGateway(t, Config{Functions: newHandlers(func() (any, error) { return test.response, nil })})
+			response, body := sendRequest(t, newRequest(t, http.MethodGet, server.URL+"/health", ""))
 			got := answer{response.StatusCode, response.Header.Get("Content-Type"), body, response.Header.Values("Set-Cookie")}
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Error("answer (-want +got):\n" + diff)
@@ -382,18 +382,18 @@ func TestGatewayFailures(t *testing.T) {
 		{name: "response over 6 MB", status: 500, logged: "exceeds the maximum", handler: func() (events.APIGatewayV2HTTPResponse, error) {
 			return events.APIGatewayV2HTTPResponse{StatusCode: 200, Body: strings.Repeat("x", maxPayload)}, nil
 		}},
-		{name: "body over 10 MB", status: 413, handler: echo, body: strings.Repeat("x", maxRequest+1)},
-		{name: "event over 6 MB", status: 413, handler: echo, body: strings.Repeat("x", maxPayload)},
+		{name: "body over 10 MB", status: 413, handler: echoEvent, body: strings.Repeat("x", maxRequest+1)},
+		{name: "event over 6 MB", status: 413, handler: echoEvent, body: strings.Repeat("x", maxPayload)},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			var log bytes.Buffer
-			server := serve(t, Config{Functions: handle(test.handler), Log: slog.New(slog.NewTextHandler(&log, nil))})
-			r := request(t, http.MethodPost, server.URL+"/things", test.body)
+			server := serveGateway(t, Config{Functions: newHandlers(test.handler), Log: slog.New(slog.NewTextHandler(&log, nil))})
+			r := newRequest(t, http.MethodPost, server.URL+"/things", test.body)
 			r.Header.Set("Content-Type", "text/plain")
-			response, body := do(t, r)
-			refused(t, response, body, test.status, r.Method)
+			response, body := sendRequest(t, r)
+			checkRefusal(t, response, body, test.status, r.Method)
 			lines := strings.Count(log.String(), "\n")
 			if !strings.Contains(log.String(), test.logged) || lines > 1 || test.logged == "" && lines > 0 {
 				t.Errorf("log is %q, want one line with %q", log.String(), test.logged)
@@ -410,13 +410,13 @@ func TestGatewayTimeouts(t *testing.T) {
 		<-release
 		return nil
 	}
-	integration := serve(t, Config{Functions: handle(stall), Timeout: 10 * time.Millisecond})
-	response, body := do(t, request(t, http.MethodGet, integration.URL+"/health", ""))
-	refused(t, response, body, http.StatusServiceUnavailable, http.MethodGet)
+	integration := serveGateway(t, Config{Functions: newHandlers(stall), Timeout: 10 * time.Millisecond})
+	response, body := sendRequest(t, newRequest(t, http.MethodGet, integration.URL+"/health", ""))
+	checkRefusal(t, response, body, http.StatusServiceUnavailable, http.MethodGet)
 
-	own := serve(t, Config{Functions: handle(stall), Template: []byte(strings.Replace(testTemplate, "Timeout: 5", "Timeout: 1", 1))})
-	response, body = do(t, request(t, http.MethodGet, own.URL+"/health", ""))
-	refused(t, response, body, http.StatusInternalServerError, http.MethodGet)
+	own := serveGateway(t, Config{Functions: newHandlers(stall), Template: []byte(strings.Replace(testTemplate, "Timeout: 5", "Timeout: 1", 1))})
+	response, body = sendRequest(t, newRequest(t, http.MethodGet, own.URL+"/health", ""))
+	checkRefusal(t, response, body, http.StatusInternalServerError, http.MethodGet)
 }
 
 func TestGatewayContext(t *testing.T) {
@@ -435,13 +435,13 @@ func TestGatewayContext(t *testing.T) {
 		})
 	}
 	functions := map[string]lambda.Handler{"Write": observe("Write"), "Read": observe("Read")}
-	server := serve(t, Config{Functions: functions})
+	server := serveGateway(t, Config{Functions: functions})
 	before := time.Now()
 	for _, r := range []*http.Request{
-		request(t, http.MethodGet, server.URL+"/health", ""),
-		request(t, http.MethodPost, server.URL+"/things", "{}"),
+		newRequest(t, http.MethodGet, server.URL+"/health", ""),
+		newRequest(t, http.MethodPost, server.URL+"/things", "{}"),
 	} {
-		if _, body := do(t, r); !strings.Contains(body, ":function:") {
+		if _, body := sendRequest(t, r); !strings.Contains(body, ":function:") {
 			t.Errorf("%s: the function's ARN is %s", r.URL, body)
 		}
 	}
@@ -460,7 +460,7 @@ func TestGatewayContext(t *testing.T) {
 func TestGatewayCallerLeaves(t *testing.T) {
 	t.Parallel()
 	inside, left, result := make(chan struct{}), make(chan struct{}), make(chan error, 1)
-	server := serve(t, Config{Functions: handle(func(ctx context.Context) error {
+	server := serveGateway(t, Config{Functions: newHandlers(func(ctx context.Context) error {
 		close(inside)
 		<-left
 		result <- ctx.Err()
@@ -471,7 +471,7 @@ func TestGatewayCallerLeaves(t *testing.T) {
 		<-inside
 		cancel()
 	}()
-	if _, err := http.DefaultTransport.RoundTrip(request(t, http.MethodGet, server.URL+"/health", "").WithContext(ctx)); err == nil {
+	if _, err := http.DefaultTransport.RoundTrip(newRequest(t, http.MethodGet, server.URL+"/health", "").WithContext(ctx)); err == nil {
 		t.Error("the caller left and has an answer")
 	}
 	close(left)
@@ -480,7 +480,7 @@ func TestGatewayCallerLeaves(t *testing.T) {
 	}
 }
 
-func TestNewGatewayRefuses(t *testing.T) {
+func TestNewGatewayErrors(t *testing.T) {
 	t.Parallel()
 	function := func(properties string) string {
 		return "Resources:\n  F:\n    Type: AWS::Serverless::Function\n    Properties: " + properties + "\n"
@@ -488,7 +488,7 @@ func TestNewGatewayRefuses(t *testing.T) {
 	route := func(properties string) string {
 		return function("{Events: {E: {Type: HttpApi, Properties: " + properties + "}}}")
 	}
-	f := map[string]lambda.Handler{"F": lambda.NewHandler(echo)}
+	f := map[string]lambda.Handler{"F": lambda.NewHandler(echoEvent)}
 	tests := []struct {
 		name, template, want string
 		functions            map[string]lambda.Handler
@@ -539,11 +539,11 @@ func TestRouteOrder(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, matches := first.match("GET", "/pets/dog/1"); !matches {
-				t.Errorf("%s does not match", first.key())
+			if _, matches := first.matchRequest("GET", "/pets/dog/1"); !matches {
+				t.Errorf("%s does not match", first.routeKey())
 			}
-			if got := first.before(second); got != (at < later) {
-				t.Errorf("%s before %s is %t", first.key(), second.key(), got)
+			if got := first.precedes(second); got != (at < later) {
+				t.Errorf("%s before %s is %t", first.routeKey(), second.routeKey(), got)
 			}
 		}
 	}

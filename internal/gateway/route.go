@@ -24,7 +24,7 @@ func newRoute(method, path string) (route, error) {
 	if path == "" || path == defaultKey {
 		return route{Path: defaultKey}, nil
 	}
-	r := route{Method: strings.ToUpper(method), Path: path, segments: split(path)}
+	r := route{Method: strings.ToUpper(method), Path: path, segments: splitPath(path)}
 	if r.Method == "" || r.Method == "X-AMAZON-APIGATEWAY-ANY-METHOD" {
 		r.Method = "ANY"
 	}
@@ -32,23 +32,23 @@ func newRoute(method, path string) (route, error) {
 		return route{}, fmt.Errorf("path %q does not begin with a slash", path)
 	}
 	for at, segment := range r.segments {
-		if _, greedy := variable(segment); greedy && at != len(r.segments)-1 {
+		if _, greedy := pathVariable(segment); greedy && at != len(r.segments)-1 {
 			return route{}, fmt.Errorf("path %q has a greedy variable before its end", path)
 		}
 	}
 	return r, nil
 }
 
-// key is how an event names its route.
-func (r route) key() string {
+// routeKey is how an event names its route.
+func (r route) routeKey() string {
 	if r.Path == defaultKey {
 		return defaultKey
 	}
 	return r.Method + " " + r.Path
 }
 
-// match tells whether the route takes the request, and the values of its path variables.
-func (r route) match(method, path string) (map[string]string, bool) {
+// matchRequest tells whether the route takes the request, and the values of its path variables.
+func (r route) matchRequest(method, path string) (map[string]string, bool) {
 	if r.Path == defaultKey {
 		return nil, true
 	}
@@ -56,9 +56,9 @@ func (r route) match(method, path string) (map[string]string, bool) {
 		return nil, false
 	}
 	values := map[string]string{}
-	segments := split(path)
+	segments := splitPath(path)
 	for at, want := range r.segments {
-		name, greedy := variable(want)
+		name, greedy := pathVariable(want)
 		switch {
 		case at >= len(segments):
 			return nil, false
@@ -74,20 +74,20 @@ func (r route) match(method, path string) (map[string]string, bool) {
 	return values, len(segments) == len(r.segments)
 }
 
-// before tells whether the route goes before the other when both match: whole paths before greedy ones and those before the
+// precedes tells whether the route goes before the other when both match: whole paths before greedy ones and those before the
 // default route (API Gateway's guide, "Create routes for HTTP APIs"); among equals, the one with fixed text where the other has
 // a variable, and last a named method before ANY.
-func (r route) before(other route) bool { return r.rank() < other.rank() }
+func (r route) precedes(other route) bool { return r.precedence() < other.precedence() }
 
-// rank spells that order out, so that the lesser text goes first.
-func (r route) rank() string {
+// precedence spells that order out, so that the lesser text goes first.
+func (r route) precedence() string {
 	if r.Path == defaultKey {
 		return "default"
 	}
 	const fixed, single, rest = "0", "1", "2"
 	class, text := "0 whole ", ""
 	for _, segment := range r.segments {
-		name, greedy := variable(segment)
+		name, greedy := pathVariable(segment)
 		switch {
 		case greedy:
 			class, text = "1 greedy ", text+rest
@@ -103,8 +103,8 @@ func (r route) rank() string {
 	return class + text + " 0"
 }
 
-// variable is the name inside {name} or {name+}, empty for fixed text.
-func variable(segment string) (name string, greedy bool) {
+// pathVariable is the name inside {name} or {name+}, empty for fixed text.
+func pathVariable(segment string) (name string, greedy bool) {
 	if !strings.HasPrefix(segment, "{") || !strings.HasSuffix(segment, "}") {
 		return "", false
 	}
@@ -112,4 +112,4 @@ func variable(segment string) (name string, greedy bool) {
 	return strings.TrimSuffix(name, "+"), strings.HasSuffix(name, "+")
 }
 
-func split(path string) []string { return strings.Split(strings.TrimPrefix(path, "/"), "/") }
+func splitPath(path string) []string { return strings.Split(strings.TrimPrefix(path, "/"), "/") }

@@ -69,7 +69,7 @@ func parseTemplate(text []byte) ([]function, error) {
 	if err := yaml.Unmarshal(text, &template); err != nil {
 		return nil, fmt.Errorf("read template: %w", err)
 	}
-	anonymous, err := template.anonymous()
+	anonymous, err := template.anonymousRoutes()
 	if err != nil {
 		return nil, fmt.Errorf("read the API of template: %w", err)
 	}
@@ -79,12 +79,12 @@ func parseTemplate(text []byte) ([]function, error) {
 		if resource.Type != "AWS::Serverless::Function" {
 			continue
 		}
-		f, err := template.function(id, &resource.Properties)
+		f, err := template.readFunction(id, &resource.Properties)
 		if err != nil {
 			return nil, fmt.Errorf("read function %s of template: %w", id, err)
 		}
 		for at, r := range f.Routes {
-			f.Routes[at].Anonymous = anonymous[r.key()]
+			f.Routes[at].Anonymous = anonymous[r.routeKey()]
 		}
 		functions = append(functions, f)
 	}
@@ -94,7 +94,7 @@ func parseTemplate(text []byte) ([]function, error) {
 	return functions, nil
 }
 
-func (t samTemplate) function(id string, properties *yaml.Node) (function, error) {
+func (t samTemplate) readFunction(id string, properties *yaml.Node) (function, error) {
 	var sam samFunction
 	if !properties.IsZero() {
 		if err := properties.Decode(&sam); err != nil {
@@ -103,7 +103,7 @@ func (t samTemplate) function(id string, properties *yaml.Node) (function, error
 	}
 	f := function{ID: id, Timeout: defaultFunctionTimeout}
 	for _, node := range []*yaml.Node{&t.Globals.Function.Timeout, &sam.Timeout} {
-		if err := t.timeout(node, &f.Timeout); err != nil {
+		if err := t.readTimeout(node, &f.Timeout); err != nil {
 			return function{}, err
 		}
 	}
@@ -121,8 +121,8 @@ func (t samTemplate) function(id string, properties *yaml.Node) (function, error
 	return f, nil
 }
 
-// anonymous are the keys of the routes that need no identity.
-func (t samTemplate) anonymous() (map[string]bool, error) {
+// anonymousRoutes are the keys of the routes that need no identity.
+func (t samTemplate) anonymousRoutes() (map[string]bool, error) {
 	open := map[string]bool{}
 	for _, resource := range t.Resources {
 		if resource.Type != "AWS::Serverless::HttpApi" || resource.Properties.IsZero() {
@@ -143,8 +143,8 @@ func (t samTemplate) anonymous() (map[string]bool, error) {
 	return open, nil
 }
 
-// timeout reads a number of seconds, or a !Ref to a parameter with a default; an absent node leaves out as it is.
-func (t samTemplate) timeout(node *yaml.Node, out *time.Duration) error {
+// readTimeout reads a number of seconds, or a !Ref to a parameter with a default; an absent node leaves out as it is.
+func (t samTemplate) readTimeout(node *yaml.Node, out *time.Duration) error {
 	if node.Tag == "!Ref" {
 		parameter := t.Parameters[node.Value]
 		node = &parameter.Default

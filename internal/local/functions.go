@@ -43,7 +43,7 @@ func NewFunctions(
 	ctx context.Context, getenv func(string) string, writerURL, readerURL string, log *slog.Logger, tel *telemetry.Telemetry,
 ) (*Functions, error) {
 	// The reader endpoint belongs to query and health.
-	settings, err := function.Load(with(with(getenv, "DATASTORAGE_DATABASE_URL", writerURL), "DATASTORAGE_DATABASE_READER_URL", ""))
+	settings, err := function.Load(withVariable(withVariable(getenv, "DATASTORAGE_DATABASE_URL", writerURL), "DATASTORAGE_DATABASE_READER_URL", ""))
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func NewFunctions(
 	}
 	reading := &function.Parts{Settings: settings, Log: log, Telemetry: tel, Models: writing.Models, Databases: databases}
 	f := &Functions{Models: writing.Models, parts: []*function.Parts{writing, reading}}
-	if err := f.open(ctx, writing, reading); err != nil {
+	if err := f.openStores(ctx, writing, reading); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("wire the functions: %w", err)
 	}
@@ -70,7 +70,7 @@ func ClosedSets() telemetry.ClosedSets {
 	return api.ClosedSets(write.QueueOperation, maintain.Operation)
 }
 
-func (f *Functions) open(ctx context.Context, writing, reading *function.Parts) error {
+func (f *Functions) openStores(ctx context.Context, writing, reading *function.Parts) error {
 	writer, writeErr := write.Open(ctx, writing, RejectsOptions(writing.Settings.RejectsQueueURL)...)
 	querier, queryErr := query.Open(ctx, reading)
 	prober, healthErr := health.Open(ctx, reading)

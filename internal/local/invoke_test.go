@@ -24,13 +24,13 @@ func TestLocalDatabases(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, url := range []string{found.Admin, found.Writer, found.Reader} {
-			answers(t, url)
+			checkSchema(t, url)
 		}
 		if err := end(); err != nil {
 			t.Fatal(err)
 		}
 		if running {
-			answers(t, server.URL(pgserver.AdminRole, databaseName)) // it was not ours to stop
+			checkSchema(t, server.URL(pgserver.AdminRole, databaseName)) // it was not ours to stop
 			if err := server.Stop(); err != nil {
 				t.Fatal(err)
 			}
@@ -41,8 +41,8 @@ func TestLocalDatabases(t *testing.T) {
 	}
 }
 
-// answers demands that the database has the service's tables.
-func answers(t *testing.T, url string) {
+// checkSchema demands that the database has the service's tables.
+func checkSchema(t *testing.T, url string) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
 	if err != nil {

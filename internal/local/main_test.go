@@ -58,7 +58,7 @@ func stackDir(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := dataDir(t)
+	dir := newDataDir(t)
 	data := filepath.Join(dir, "postgres16")
 	err = errors.Join(os.Mkdir(dir, 0o755), os.Symlink(programs, filepath.Join(dir, filepath.Base(programs))), os.CopyFS(data, os.DirFS(seedPath())),
 		os.Chmod(filepath.Join(data, pgserver.ClusterDir), 0o700)) // a copy is readable for all, which PostgreSQL refuses
@@ -68,9 +68,9 @@ func stackDir(t *testing.T) string {
 	return dir
 }
 
-// dataDir is a new path for a stack. Every user may enter its parent, unlike that of t.TempDir: root's server may have to run
+// newDataDir is a new path for a stack. Every user may enter its parent, unlike that of t.TempDir: root's server may have to run
 // as nobody.
-func dataDir(t *testing.T) string {
+func newDataDir(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(os.TempDir(), "datastorage-test-"+rand.Text())
 	t.Cleanup(func() {
@@ -115,7 +115,7 @@ func startLocalStack(t *testing.T) *localstack.Server {
 	return l
 }
 
-func request(t *testing.T, method, url, body string) *http.Request {
+func newRequest(t *testing.T, method, url, body string) *http.Request {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
@@ -124,8 +124,8 @@ func request(t *testing.T, method, url, body string) *http.Request {
 	return r
 }
 
-// send returns the response and its body.
-func send(t *testing.T, r *http.Request) (*http.Response, string) {
+// sendRequest returns the response and its body.
+func sendRequest(t *testing.T, r *http.Request) (*http.Response, string) {
 	t.Helper()
 	response, err := http.DefaultTransport.RoundTrip(r)
 	if err != nil {

@@ -165,26 +165,26 @@ func (p *Poller) Run(ctx context.Context) {
 	for range p.InFlight {
 		running.Go(func() {
 			for ctx.Err() == nil {
-				p.poll(ctx)
+				p.pollOnce(ctx)
 			}
 		})
 	}
 	running.Wait()
 }
 
-// poll deals with one event.
-func (p *Poller) poll(ctx context.Context) {
-	batch, err := p.gather(ctx)
+// pollOnce deals with one event.
+func (p *Poller) pollOnce(ctx context.Context) {
+	batch, err := p.gatherBatch(ctx)
 	if err != nil && ctx.Err() == nil {
 		p.Log.WarnContext(ctx, "queue not received", slog.Any("error", err))
-		pause(ctx, time.Second)
+		sleepContext(ctx, time.Second)
 	}
 	if len(batch) == 0 {
 		return
 	}
 	// What was received is dealt with, though the poller be stopped meanwhile.
 	ctx = context.WithoutCancel(ctx)
-	failed, err := p.invoke(ctx, batch)
+	failed, err := p.invokeFunction(ctx, batch)
 	if err != nil {
 		p.Log.WarnContext(ctx, "queue event failed", slog.Int("messages", len(batch)), slog.Any("error", err))
 		return
@@ -195,43 +195,43 @@ func (p *Poller) poll(ctx context.Context) {
 			done = append(done, message)
 		}
 	}
-	if err := p.remove(ctx, done); err != nil {
+	if err := p.deleteMessages(ctx, done); err != nil {
 		p.Log.WarnContext(ctx, "messages not deleted", slog.Any("error", err))
 	}
 }
 
-func pause(ctx context.Context, d time.Duration) {
+func sleepContext(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
 	case <-time.After(d):
 	}
 }
 
-// gather receives the messages of one event: what one call brings, or, with a window, what comes until that ends or the event is full.
-func (p *Poller) gather(ctx context.Context) ([]types.Message, error) {
-	batch, err := p.receive(ctx, p.BatchSize, longPoll)
+// gatherBatch receives the messages of one event: what one call brings, or, with a window, what comes until that ends or the event is full.
+func (p *Poller) gatherBatch(ctx context.Context) ([]types.Message, error) {
+	batch, err := p.receiveMessages(ctx, p.BatchSize, longPoll)
 	if err != nil || len(batch) == 0 {
 		return nil, err
 	}
-	end, size := time.Now().Add(p.Window), sizeOf(batch)
+	end, size := time.Now().Add(p.Window), bodyBytes(batch)
 	for len(batch) < p.BatchSize && size < maxEvent-maxReceive*(1<<20) && time.Now().Before(end) {
-		more, err := p.receive(ctx, p.BatchSize-len(batch), 1)
+		more, err := p.receiveMessages(ctx, p.BatchSize-len(batch), 1)
 		if err != nil {
 			break // what is there is enough to go on
 		}
-		batch, size = append(batch, more...), size+sizeOf(more)
+		batch, size = append(batch, more...), size+bodyBytes(more)
 	}
 	return batch, nil
 }
 
-func sizeOf(batch []types.Message) (bytes int) {
+func bodyBytes(batch []types.Message) (bytes int) {
 	for _, message := range batch {
 		bytes += len(aws.ToString(message.Body))
 	}
 	return bytes
 }
 
-func (p *Poller) receive(ctx context.Context, most int, wait int32) ([]types.Message, error) {
+func (p *Poller) receiveMessages(ctx context.Context, most int, wait int32) ([]types.Message, error) {
 	received, err := p.Client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
 		QueueUrl: aws.String(p.Queue), MaxNumberOfMessages: int32(min(most, maxReceive)), WaitTimeSeconds: wait,
 		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll},
@@ -243,9 +243,9 @@ func (p *Poller) receive(ctx context.Context, most int, wait int32) ([]types.Mes
 	return received.Messages, nil
 }
 
-// invoke answers the ids of the messages that failed. An error means all of them.
-func (p *Poller) invoke(ctx context.Context, batch []types.Message) (map[string]bool, error) {
-	payload, err := json.Marshal(p.event(batch))
+// invokeFunction answers the ids of the messages that failed. An error means all of them.
+func (p *Poller) invokeFunction(ctx context.Context, batch []types.Message) (map[string]bool, error) {
+	payload, err := json.Marshal(p.newEvent(batch))
 	if err != nil {
 		return nil, err
 	}
@@ -258,12 +258,12 @@ func (p *Poller) invoke(ctx context.Context, batch []types.Message) (map[string]
 	if err != nil {
 		return nil, fmt.Errorf("invoke the function: %w", err)
 	}
-	return failures(batch, answer)
+	return readFailures(batch, answer)
 }
 
-// failures reads the function's answer as Lambda does: an empty, null or missing list means that every message is dealt with, an id that is
+// readFailures reads the function's answer as Lambda does: an empty, null or missing list means that every message is dealt with, an id that is
 // empty or no message's that none is (Lambda developer guide, "Handling errors for an SQS event source").
-func failures(batch []types.Message, answer []byte) (map[string]bool, error) {
+func readFailures(batch []types.Message, answer []byte) (map[string]bool, error) {
 	sent := map[string]bool{}
 	for _, message := range batch {
 		sent[aws.ToString(message.MessageId)] = true
@@ -284,15 +284,15 @@ func failures(batch []types.Message, answer []byte) (map[string]bool, error) {
 	return failed, nil
 }
 
-// event is what Lambda invokes a function with.
-func (p *Poller) event(batch []types.Message) events.SQSEvent {
+// newEvent is what Lambda invokes a function with.
+func (p *Poller) newEvent(batch []types.Message) events.SQSEvent {
 	event := events.SQSEvent{Records: make([]events.SQSMessage, len(batch))}
 	for i, message := range batch {
 		event.Records[i] = events.SQSMessage{
 			MessageId: aws.ToString(message.MessageId), ReceiptHandle: aws.ToString(message.ReceiptHandle), Body: aws.ToString(message.Body),
 			Md5OfBody: aws.ToString(message.MD5OfBody), Md5OfMessageAttributes: aws.ToString(message.MD5OfMessageAttributes),
 			Attributes: message.Attributes, MessageAttributes: messageAttributes(message), EventSourceARN: p.arn,
-			EventSource: "aws:sqs", AWSRegion: regionOf(p.arn),
+			EventSource: "aws:sqs", AWSRegion: regionOfARN(p.arn),
 		}
 	}
 	return event
@@ -309,8 +309,8 @@ func messageAttributes(message types.Message) map[string]events.SQSMessageAttrib
 	return all
 }
 
-// regionOf is the region of an ARN: arn:aws:sqs:region:account:name.
-func regionOf(arn string) string {
+// regionOfARN is the region of an ARN: arn:aws:sqs:region:account:name.
+func regionOfARN(arn string) string {
 	parts := strings.Split(arn, ":")
 	if len(parts) < 4 {
 		return ""
@@ -318,8 +318,8 @@ func regionOf(arn string) string {
 	return parts[3]
 }
 
-// remove deletes messages, so many at a time as a call takes.
-func (p *Poller) remove(ctx context.Context, batch []types.Message) error {
+// deleteMessages deletes messages, so many at a time as a call takes.
+func (p *Poller) deleteMessages(ctx context.Context, batch []types.Message) error {
 	for len(batch) > 0 {
 		part := batch[:min(len(batch), maxReceive)]
 		batch = batch[len(part):]

@@ -47,8 +47,8 @@ func (p *polled) Invoke(_ context.Context, payload []byte) ([]byte, error) {
 	return []byte(answer), err
 }
 
-// messages are all of a queue's: waiting, and received but not deleted.
-func messages(t *testing.T, client *sqs.Client, queue string) int {
+// countMessages are all of a queue's: waiting, and received but not deleted.
+func countMessages(t *testing.T, client *sqs.Client, queue string) int {
 	t.Helper()
 	got, err := client.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{
 		QueueUrl: aws.String(queue), AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameAll},
@@ -70,8 +70,8 @@ func sendMessages(t *testing.T, client *sqs.Client, queue string, bodies ...stri
 	}
 }
 
-// reporting answers like a function that reports the messages with these ids; a mark stands for the id of the first message.
-func reporting(ids ...string) func(events.SQSEvent) (string, error) {
+// reportFailures answers like a function that reports the messages with these ids; a mark stands for the id of the first message.
+func reportFailures(ids ...string) func(events.SQSEvent) (string, error) {
 	return func(event events.SQSEvent) (string, error) {
 		response := events.SQSEventResponse{}
 		for _, id := range ids {
@@ -94,12 +94,12 @@ func TestPoller(t *testing.T) {
 		left   int
 	}{
 		"null":          {func(events.SQSEvent) (string, error) { return "null", nil }, 0},
-		"a null list":   {reporting(), 0},
+		"a null list":   {reportFailures(), 0},
 		"an empty list": {func(events.SQSEvent) (string, error) { return `{"batchItemFailures":[]}`, nil }, 0},
-		"one":           {reporting("first"), 1},
-		"one twice":     {reporting("first", "first"), 1},
-		"unknown":       {reporting("first", "nobody"), 3},
-		"empty":         {reporting(""), 3},
+		"one":           {reportFailures("first"), 1},
+		"one twice":     {reportFailures("first", "first"), 1},
+		"unknown":       {reportFailures("first", "nobody"), 3},
+		"empty":         {reportFailures(""), 3},
 		"no JSON":       {func(events.SQSEvent) (string, error) { return "done", nil }, 3},
 		"an error":      {func(events.SQSEvent) (string, error) { return "", errors.New("killed") }, 3},
 		"late": {func(events.SQSEvent) (string, error) {
@@ -124,8 +124,8 @@ func TestPoller(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			poller.poll(t.Context())
-			if left := messages(t, client, queues.Records); left != c.left {
+			poller.pollOnce(t.Context())
+			if left := countMessages(t, client, queues.Records); left != c.left {
 				t.Errorf("%d messages are left, want %d", left, c.left)
 			}
 			if len(function.events) != 1 || len(function.events[0].Records) != 3 {
@@ -168,7 +168,7 @@ func TestPollerKeepsGroupsInOrder(t *testing.T) {
 			}
 		}
 		failing = false
-		return reporting(ids...)(event)
+		return reportFailures(ids...)(event)
 	}}
 	poller, err := NewPoller(t.Context(), PollerConfig{Client: client, Queue: queues.Records, Function: function})
 	if err != nil {
@@ -176,16 +176,16 @@ func TestPollerKeepsGroupsInOrder(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	for messages(t, client, queues.Records) > 0 && ctx.Err() == nil {
-		poller.poll(ctx)
+	for countMessages(t, client, queues.Records) > 0 && ctx.Err() == nil {
+		poller.pollOnce(ctx)
 	}
 	if diff := cmp.Diff("0 1 2 0 1 2", strings.Join(seen, " ")); diff != "" {
 		t.Errorf("received (-want +got):\n%s", diff)
 	}
 }
 
-// TestPollerValidates shows that a poller without one of its parts cannot be made.
-func TestPollerValidates(t *testing.T) {
+// TestPollerRequiresConfig shows that a poller without one of its parts cannot be made.
+func TestPollerRequiresConfig(t *testing.T) {
 	t.Parallel()
 	if _, err := NewPoller(t.Context(), PollerConfig{Client: &sqs.Client{}, Function: lambda.NewHandler(nil)}); err == nil {
 		t.Error("a poller without a queue")
@@ -205,24 +205,24 @@ func TestStackQueue(t *testing.T) {
 		t.Fatal(err)
 	}
 	service := Service(func(string) string { return "" }, slog.New(slog.DiscardHandler), nil)
-	r := start(t, StackConfig{Dir: stackDir(t), Template: template, Functions: service, Queue: true, LocalStackURL: server.Endpoint()})
+	r := startStack(t, StackConfig{Dir: stackDir(t), Template: template, Functions: service, Queue: true, LocalStackURL: server.Endpoint()})
 	command := regexp.MustCompile(`curl -s (\S+) --data-urlencode (Action=SendMessage) --data-urlencode '(MessageBody=([^']*))'\n`)
 	banner := command.FindStringSubmatch(r.out.String())
 	if banner == nil {
 		t.Fatalf("the banner is %s", r.out)
 	}
 	post := func(body string) {
-		form := request(t, http.MethodPost, banner[1], "Action=SendMessage&MessageBody="+url.QueryEscape(body))
+		form := newRequest(t, http.MethodPost, banner[1], "Action=SendMessage&MessageBody="+url.QueryEscape(body))
 		form.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		if response, text := send(t, form); response.StatusCode != http.StatusOK {
+		if response, text := sendRequest(t, form); response.StatusCode != http.StatusOK {
 			t.Fatalf("send: %d %s", response.StatusCode, text)
 		}
 	}
 	post("[" + strings.Replace(banner[4], "by-queue", "by-array", 1) + `,{"kind":"remediation","record":{"remediation_id":"bad"}}]`)
 	post(banner[4])
 	for _, id := range []string{"by-queue", "by-array"} {
-		eventually(t, id+" is not in the API", func() bool {
-			response, _ := send(t, request(t, http.MethodGet, r.api+"/v1/remediations/"+id, ""))
+		waitUntil(t, id+" is not in the API", func() bool {
+			response, _ := sendRequest(t, newRequest(t, http.MethodGet, r.api+"/v1/remediations/"+id, ""))
 			return response.StatusCode == http.StatusOK
 		})
 	}
@@ -231,12 +231,12 @@ func TestStackQueue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "no reject", func() bool { return messages(t, client, aws.ToString(rejected.QueueUrl)) == 1 })
-	eventually(t, "messages stay", func() bool { return messages(t, client, banner[1]) == 0 })
-	r.stop(t)
+	waitUntil(t, "no reject", func() bool { return countMessages(t, client, aws.ToString(rejected.QueueUrl)) == 1 })
+	waitUntil(t, "messages stay", func() bool { return countMessages(t, client, banner[1]) == 0 })
+	r.stopStack(t)
 }
 
-func eventually(t *testing.T, otherwise string, done func() bool) {
+func waitUntil(t *testing.T, otherwise string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !done(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestSandboxesKeepAnswersApart invokes one function many times at once; each answer must be that of its own invocation.
-func TestSandboxesKeepAnswersApart(t *testing.T) {
+// TestSandboxesKeepResponsesSeparate invokes one function many times at once; each answer must be that of its own invocation.
+func TestSandboxesKeepResponsesSeparate(t *testing.T) {
 	t.Parallel()
 	handler := newSandboxes(func(_ context.Context, n int) (string, error) { return fmt.Sprintf("answer %06d", n), nil })
 	var callers sync.WaitGroup

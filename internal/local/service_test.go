@@ -13,15 +13,15 @@ import (
 	"github.com/datastorage-service/datastorage/internal/program"
 )
 
-// curls are the requests of the curl commands in a text, of the shape that the banner has.
-func curls(t *testing.T, text string) []*http.Request {
+// curlRequests are the requests of the curl commands in a text, of the shape that the banner has.
+func curlRequests(t *testing.T, text string) []*http.Request {
 	t.Helper()
 	var all []*http.Request
 	for _, match := range regexp.MustCompile(`curl -s (\S+)(?: -H '([^']*)' -d '([^']*)')?\n`).FindAllStringSubmatch(text, -1) {
 		url, header, body := match[1], match[2], match[3]
-		r := request(t, http.MethodGet, url, "")
+		r := newRequest(t, http.MethodGet, url, "")
 		if body != "" {
-			r = request(t, http.MethodPost, url, body)
+			r = newRequest(t, http.MethodPost, url, body)
 			name, value, _ := strings.Cut(header, ": ")
 			r.Header.Set(name, value)
 		}
@@ -44,28 +44,28 @@ func TestStackBanner(t *testing.T) {
 	}
 	service := Service(func(string) string { return "" }, slog.New(slog.DiscardHandler), nil)
 	for run, created := range []int{http.StatusCreated, http.StatusOK} {
-		r := start(t, StackConfig{Dir: dir, Template: template, Functions: service})
-		commands := curls(t, r.out.String())
+		r := startStack(t, StackConfig{Dir: dir, Template: template, Functions: service})
+		commands := curlRequests(t, r.out.String())
 		if len(commands) != 3 {
 			t.Fatalf("the banner has %d commands, want 3: %s", len(commands), r.out)
 		}
 		for at, status := range []int{created, http.StatusOK, http.StatusOK} {
-			response, body := send(t, commands[at])
+			response, body := sendRequest(t, commands[at])
 			if response.StatusCode != status {
 				t.Errorf("run %d: %s %s: %d %s, want %d", run, commands[at].Method, commands[at].URL, response.StatusCode, body, status)
 			}
 			if at == 2 {
-				found(t, body, "KubePodCrashLooping")
+				checkSearchFinds(t, body, "KubePodCrashLooping")
 			}
 		}
-		get(t, r.api+"/ready")
-		r.stop(t)
+		getBody(t, r.api+"/ready")
+		r.stopStack(t)
 	}
-	nothingRuns(t, dir)
+	checkNothingRuns(t, dir)
 }
 
-// found checks that a search names what was recorded.
-func found(t *testing.T, body, name string) {
+// checkSearchFinds checks that a search names what was recorded.
+func checkSearchFinds(t *testing.T, body, name string) {
 	t.Helper()
 	var answer struct {
 		Data []struct {

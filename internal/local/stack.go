@@ -79,15 +79,15 @@ type StackConfig struct {
 // Run brings up the local stack, serves it until the context ends, and takes it down: requests under way are answered, the
 // functions closed, PostgreSQL stopped. The end of the context is no error. What a person can mend is a *Problem.
 func Run(ctx context.Context, config StackConfig) (err error) {
-	if err := config.complete(); err != nil {
+	if err := config.setDefaults(); err != nil {
 		return err
 	}
 	s := &stack{StackConfig: config}
-	defer func() { err = errors.Join(err, s.takeDown()) }()
-	err = s.bringUp(ctx)
+	defer func() { err = errors.Join(err, s.runCleanups()) }()
+	err = s.startParts(ctx)
 	if err == nil {
-		s.banner()
-		err = s.wait(ctx)
+		s.printBanner()
+		err = s.waitForEnd(ctx)
 	}
 	if ctx.Err() != nil {
 		return nil // whatever failed, failed because it was asked to stop
@@ -95,7 +95,7 @@ func Run(ctx context.Context, config StackConfig) (err error) {
 	return err
 }
 
-func (c *StackConfig) complete() error {
+func (c *StackConfig) setDefaults() error {
 	if len(c.Template) == 0 || c.Functions == nil || c.Out == nil {
 		return errors.New("local stack: Template, Functions and Out are required")
 	}
@@ -115,42 +115,42 @@ func (c *StackConfig) complete() error {
 // stack is what has been brought up so far; ends takes it down, in the reverse order.
 type stack struct {
 	StackConfig
-	ends     []func() error
+	cleanups     []func() error
 	listener net.Listener
 	postgres *pgserver.Server // nil with a database of the caller's own
 	queue    *stackQueue
 	served   chan error
 }
 
-// atEnd remembers how to undo what was just done.
-func (s *stack) atEnd(end func() error) { s.ends = append(s.ends, end) }
+// addCleanup remembers how to undo what was just done.
+func (s *stack) addCleanup(end func() error) { s.cleanups = append(s.cleanups, end) }
 
-func (s *stack) takeDown() error {
+func (s *stack) runCleanups() error {
 	var errs []error
-	for at := len(s.ends) - 1; at >= 0; at-- {
-		errs = append(errs, s.ends[at]())
+	for at := len(s.cleanups) - 1; at >= 0; at-- {
+		errs = append(errs, s.cleanups[at]())
 	}
 	if s.served != nil {
-		s.say("Stopped.")
+		s.printLine("Stopped.")
 	}
 	return errors.Join(errs...)
 }
 
-// say writes one line to the person in front.
-func (s *stack) say(format string, args ...any) { _, _ = fmt.Fprintf(s.Out, format+"\n", args...) }
+// printLine writes one line to the person in front.
+func (s *stack) printLine(format string, args ...any) { _, _ = fmt.Fprintf(s.Out, format+"\n", args...) }
 
-// url is the address of the API.
-func (s *stack) url() string { return "http://" + s.listener.Addr().String() }
+// apiURL is the address of the API.
+func (s *stack) apiURL() string { return "http://" + s.listener.Addr().String() }
 
-// bringUp does what is quick and may be refused before what is slow. Requests that arrive early wait in the listener's queue.
-func (s *stack) bringUp(ctx context.Context) error {
-	if err := s.lock(); err != nil {
+// startParts does what is quick and may be refused before what is slow. Requests that arrive early wait in the listener's queue.
+func (s *stack) startParts(ctx context.Context) error {
+	if err := s.lockDirectory(); err != nil {
 		return err
 	}
-	if err := s.listen(ctx); err != nil {
+	if err := s.openListener(ctx); err != nil {
 		return err
 	}
-	databases, err := s.database(ctx)
+	databases, err := s.startDatabase(ctx)
 	if err != nil {
 		return err
 	}
@@ -164,7 +164,7 @@ func (s *stack) bringUp(ctx context.Context) error {
 	if err != nil {
 		return program.Explain("wire the functions", err, s.Dir)
 	}
-	s.atEnd(func() error {
+	s.addCleanup(func() error {
 		wired.Close()
 		return nil
 	})
@@ -174,18 +174,18 @@ func (s *stack) bringUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.serve(gateway)
+	s.serveAPI(gateway)
 	if s.queue != nil {
-		if err := s.poll(ctx, wired.Handlers[queueFunction]); err != nil {
+		if err := s.startPoller(ctx, wired.Handlers[queueFunction]); err != nil {
 			return err
 		}
 	}
-	s.samples(ctx)
+	s.loadSamples(ctx)
 	return ctx.Err()
 }
 
-// lock makes this process the only one that runs a stack in the directory.
-func (s *stack) lock() error {
+// lockDirectory makes this process the only one that runs a stack in the directory.
+func (s *stack) lockDirectory() error {
 	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
 		return program.Explain("make "+s.Dir, err, filepath.Dir(s.Dir))
 	}
@@ -195,16 +195,16 @@ func (s *stack) lock() error {
 		return fmt.Errorf("lock %s: %w", s.Dir, err)
 	}
 	if !locked {
-		return alreadyRunning(lock.Path())
+		return alreadyRunningProblem(lock.Path())
 	}
-	s.atEnd(func() error { return errors.Join(os.Truncate(lock.Path(), 0), lock.Close()) })
+	s.addCleanup(func() error { return errors.Join(os.Truncate(lock.Path(), 0), lock.Close()) })
 	return nil
 }
 
 func (s *stack) lockPath() string { return filepath.Join(s.Dir, "stack.lock") }
 
-// alreadyRunning names the stack that holds the lock.
-func alreadyRunning(path string) error {
+// alreadyRunningProblem names the stack that holds the lock.
+func alreadyRunningProblem(path string) error {
 	var pid int
 	var addr string
 	content, err := os.ReadFile(path)
@@ -226,8 +226,8 @@ func alreadyRunning(path string) error {
 	}
 }
 
-// listen takes the address, so that nothing slow is done in vain and nobody takes it meanwhile, and says in the lock who has it.
-func (s *stack) listen(ctx context.Context) error {
+// openListener takes the address, so that nothing slow is done in vain and nobody takes it meanwhile, and says in the lock who has it.
+func (s *stack) openListener(ctx context.Context) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.Addr)
 	if err != nil {
 		return &program.Problem{
@@ -238,7 +238,7 @@ func (s *stack) listen(ctx context.Context) error {
 		}
 	}
 	s.listener = listener
-	s.atEnd(func() error {
+	s.addCleanup(func() error {
 		if err := listener.Close(); !errors.Is(err, net.ErrClosed) {
 			return err
 		}
@@ -251,17 +251,17 @@ func (s *stack) listen(ctx context.Context) error {
 	return nil
 }
 
-// database makes a migrated database, on a private server unless the caller has one.
-func (s *stack) database(ctx context.Context) (Databases, error) {
+// startDatabase makes a migrated database, on a private server unless the caller has one.
+func (s *stack) startDatabase(ctx context.Context) (Databases, error) {
 	if s.DatabaseURL != "" {
-		return s.ownDatabase(ctx)
+		return s.useGivenDatabase(ctx)
 	}
 	postgres, err := pgserver.Start(ctx, pgserver.Config{Dir: s.Dir, Progress: s.Out})
 	if err != nil {
 		return Databases{}, err
 	}
 	s.postgres = postgres
-	s.atEnd(postgres.Stop)
+	s.addCleanup(postgres.Stop)
 	if err := postgres.Bootstrap(ctx, databaseName); err != nil {
 		return Databases{}, program.Explain("migrate the private database", err, s.Dir)
 	}
@@ -272,7 +272,7 @@ func (s *stack) database(ctx context.Context) (Databases, error) {
 	}, nil
 }
 
-func (s *stack) ownDatabase(ctx context.Context) (Databases, error) {
+func (s *stack) useGivenDatabase(ctx context.Context) (Databases, error) {
 	_, err := migrations.Up(ctx, s.DatabaseURL)
 	if err == nil {
 		err = migrations.Configure(ctx, s.DatabaseURL)
@@ -288,13 +288,13 @@ func (s *stack) ownDatabase(ctx context.Context) (Databases, error) {
 	return Databases{Admin: s.DatabaseURL, Writer: s.DatabaseURL, Reader: s.DatabaseURL}, err
 }
 
-// serve answers requests until the end, when those under way are given drainTime.
-func (s *stack) serve(handler http.Handler) {
+// serveAPI answers requests until the end, when those under way are given drainTime.
+func (s *stack) serveAPI(handler http.Handler) {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: maxHeader}
 	s.served = make(chan error, 1)
 	go func() { s.served <- server.Serve(s.listener) }()
-	s.atEnd(func() error {
-		s.say("Stopping: answering the requests under way …")
+	s.addCleanup(func() error {
+		s.printLine("Stopping: answering the requests under way …")
 		ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 		defer cancel()
 		if err := server.Shutdown(ctx); err != nil {
@@ -304,8 +304,8 @@ func (s *stack) serve(handler http.Handler) {
 	})
 }
 
-// samples loads the samples once in the life of the private database. That they could not be loaded stops nobody from working.
-func (s *stack) samples(ctx context.Context) {
+// loadSamples loads the samples once in the life of the private database. That they could not be loaded stops nobody from working.
+func (s *stack) loadSamples(ctx context.Context) {
 	if s.Samples == nil || s.postgres == nil {
 		return
 	}
@@ -313,7 +313,7 @@ func (s *stack) samples(ctx context.Context) {
 	if loaded, err := program.Exists(marker); loaded || err != nil {
 		return
 	}
-	count, err := s.Samples(ctx, s.url())
+	count, err := s.Samples(ctx, s.apiURL())
 	if err == nil {
 		err = os.WriteFile(marker, nil, 0o600)
 	}
@@ -321,14 +321,14 @@ func (s *stack) samples(ctx context.Context) {
 		return
 	}
 	if err != nil {
-		s.say("The samples could not be loaded, the next start tries again: %v", err)
+		s.printLine("The samples could not be loaded, the next start tries again: %v", err)
 		return
 	}
-	s.say("Loaded %d sample remediations", count)
+	s.printLine("Loaded %d sample remediations", count)
 }
 
-// wait ends with the context, or with the first part that ends by itself.
-func (s *stack) wait(ctx context.Context) error {
+// waitForEnd ends with the context, or with the first part that ends by itself.
+func (s *stack) waitForEnd(ctx context.Context) error {
 	var postgresEnded, localStackEnded <-chan struct{}
 	if s.postgres != nil {
 		postgresEnded = s.postgres.Done()
@@ -352,10 +352,10 @@ func (s *stack) wait(ctx context.Context) error {
 	}
 }
 
-// banner shows the way in: three commands that work as they stand, in this order.
-func (s *stack) banner() {
-	api := s.url()
-	s.say(`
+// printBanner shows the way in: three commands that work as they stand, in this order.
+func (s *stack) printBanner() {
+	api := s.apiURL()
+	s.printLine(`
 Data Storage Service on %[1]s   (Ctrl-C stops it)
 
 Record a remediation, read it back, ask what happened before:
@@ -367,6 +367,6 @@ Record a remediation, read it back, ask what happened before:
   curl -s %[1]s/v1/search -H 'Content-Type: application/json' -d '{"query":"pod keeps crashing, out of memory","mode":"semantic","limit":3}'
 `, api)
 	if s.queue != nil {
-		s.queue.banner(s.say)
+		s.queue.printBanner(s.printLine)
 	}
 }

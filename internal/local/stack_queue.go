@@ -35,7 +35,7 @@ func (s *stack) makeQueues(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.atEnd(server.Close)
+	s.addCleanup(server.Close)
 	client := sqs.NewFromConfig(server.Config())
 	queues, err := MakeQueues(ctx, client, QueuesConfig{Name: queueName, Visibility: queueVisibility, MaxReceives: queueMaxReceives})
 	if err != nil {
@@ -45,8 +45,8 @@ func (s *stack) makeQueues(ctx context.Context) error {
 	return nil
 }
 
-// poll invokes the function with what comes through the queue, until the end.
-func (s *stack) poll(ctx context.Context, function lambda.Handler) error {
+// startPoller invokes the function with what comes through the queue, until the end.
+func (s *stack) startPoller(ctx context.Context, function lambda.Handler) error {
 	if function == nil {
 		return errors.New("local stack: there is no function " + queueFunction + " for the queue")
 	}
@@ -60,7 +60,7 @@ func (s *stack) poll(ctx context.Context, function lambda.Handler) error {
 		defer close(ended)
 		poller.Run(ctx)
 	}()
-	s.atEnd(func() error {
+	s.addCleanup(func() error {
 		stop()
 		<-ended
 		return nil
@@ -68,8 +68,8 @@ func (s *stack) poll(ctx context.Context, function lambda.Handler) error {
 	return nil
 }
 
-// banner shows how a message is sent, and where those that are not stored go to.
-func (q *stackQueue) banner(say func(string, ...any)) {
+// printBanner shows how a message is sent, and where those that are not stored go to.
+func (q *stackQueue) printBanner(say func(string, ...any)) {
 	say(`Send a record through the queue; it is in the API a moment later:
 
   curl -s %s --data-urlencode Action=SendMessage --data-urlencode 'MessageBody={"kind":"remediation","record":{"remediation_id":"by-queue","name":"KubePodCrashLooping","namespace":"shop","action_type":"restart_pod","phase":"completed","status":"success","start_time":"2026-01-15T08:00:00Z"}}'

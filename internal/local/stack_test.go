@@ -36,7 +36,7 @@ const stackVariable = "DATASTORAGE_LOCAL_TEST_STACK"
 func runChildStack(dir string) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := Run(ctx, StackConfig{
-		Addr: "127.0.0.1:0", Dir: dir, Template: []byte(stackTemplate), Out: os.Stdout, Functions: counting(nil),
+		Addr: "127.0.0.1:0", Dir: dir, Template: []byte(stackTemplate), Out: os.Stdout, Functions: countingFunction(nil),
 	})
 	stop()
 	if err != nil {
@@ -53,9 +53,9 @@ Resources:
     Properties: {Events: {Any: {Type: HttpApi}}}
 `
 
-// counting wires one function that counts its invocations in the database and answers the count. While the gate is closed,
+// countingFunction wires one function that counts its invocations in the database and answers the count. While the gate is closed,
 // it waits after it has told entered.
-func counting(g *gate) func(context.Context, Databases) (Wired, error) {
+func countingFunction(g *gate) func(context.Context, Databases) (Wired, error) {
 	return func(ctx context.Context, databases Databases) (Wired, error) {
 		conn, err := pgx.Connect(ctx, databases.Admin)
 		if err != nil {
@@ -66,14 +66,14 @@ func counting(g *gate) func(context.Context, Databases) (Wired, error) {
 			return Wired{}, err
 		}
 		handler := func(ctx context.Context) (int, error) {
-			g.pass()
-			return count(ctx, databases.Admin)
+			g.waitUntilOpen()
+			return insertInvocation(ctx, databases.Admin)
 		}
 		return Wired{Handlers: map[string]lambda.Handler{"Count": lambda.NewHandler(handler)}, Close: func() {}}, nil
 	}
 }
 
-func count(ctx context.Context, url string) (n int, err error) {
+func insertInvocation(ctx context.Context, url string) (n int, err error) {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
 		return 0, err
@@ -85,7 +85,7 @@ func count(ctx context.Context, url string) (n int, err error) {
 
 type gate struct{ entered, open chan struct{} }
 
-func (g *gate) pass() {
+func (g *gate) waitUntilOpen() {
 	if g != nil {
 		g.entered <- struct{}{}
 		<-g.open
@@ -118,19 +118,19 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// running is a stack under way.
-type running struct {
+// runningStack is a stack under way.
+type runningStack struct {
 	api    string
 	out    *output
 	cancel context.CancelFunc
 	ended  chan error
 }
 
-// start runs a stack and waits until it is up.
-func start(t *testing.T, config StackConfig) *running {
+// startStack runs a stack and waits until it is up.
+func startStack(t *testing.T, config StackConfig) *runningStack {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	r := &running{out: newOutput(), cancel: cancel, ended: make(chan error, 1)}
+	r := &runningStack{out: newOutput(), cancel: cancel, ended: make(chan error, 1)}
 	config.Addr, config.Out = "127.0.0.1:0", r.out
 	if config.Template == nil {
 		config.Template = []byte(stackTemplate)
@@ -146,8 +146,8 @@ func start(t *testing.T, config StackConfig) *running {
 	return r
 }
 
-// stop ends the stack as Ctrl-C does.
-func (r *running) stop(t *testing.T) {
+// stopStack ends the stack as Ctrl-C does.
+func (r *runningStack) stopStack(t *testing.T) {
 	t.Helper()
 	r.cancel()
 	if err := <-r.ended; err != nil {
@@ -158,17 +158,17 @@ func (r *running) stop(t *testing.T) {
 	}
 }
 
-func get(t *testing.T, url string) string {
+func getBody(t *testing.T, url string) string {
 	t.Helper()
-	response, body := send(t, request(t, http.MethodGet, url, ""))
+	response, body := sendRequest(t, newRequest(t, http.MethodGet, url, ""))
 	if response.StatusCode != http.StatusOK {
 		t.Errorf("GET %s: %d %s", url, response.StatusCode, body)
 	}
 	return body
 }
 
-// nothingRuns checks that no process names the directory in its command.
-func nothingRuns(t *testing.T, dir string) {
+// checkNothingRuns checks that no process names the directory in its command.
+func checkNothingRuns(t *testing.T, dir string) {
 	t.Helper()
 	all, err := program.Processes(t.Context())
 	if err != nil {
@@ -185,12 +185,12 @@ func TestStack(t *testing.T) {
 	t.Parallel()
 	dir := stackDir(t)
 	loads := 0
-	config := StackConfig{Dir: dir, Functions: counting(nil), Samples: func(_ context.Context, api string) (int, error) {
+	config := StackConfig{Dir: dir, Functions: countingFunction(nil), Samples: func(_ context.Context, api string) (int, error) {
 		loads++
 		if loads == 1 {
 			return 0, errors.New("out of samples")
 		}
-		get(t, api)
+		getBody(t, api)
 		return 1, nil
 	}}
 	for run, want := range []struct{ said, count string }{
@@ -198,16 +198,16 @@ func TestStack(t *testing.T) {
 		{"Loaded 1 sample remediations", "3"},
 		{"", "4"},
 	} {
-		r := start(t, config)
-		if got := get(t, r.api+"/any"); got != want.count {
+		r := startStack(t, config)
+		if got := getBody(t, r.api+"/any"); got != want.count {
 			t.Errorf("run %d: count is %s, want %s: data is kept between runs, samples are loaded once", run, got, want.count)
 		}
 		if !strings.Contains(r.out.String(), want.said) {
 			t.Errorf("run %d said %q, want %q", run, r.out, want.said)
 		}
-		r.stop(t)
-		nothingRuns(t, dir)
-		if _, err := http.DefaultTransport.RoundTrip(request(t, http.MethodGet, r.api, "")); err == nil {
+		r.stopStack(t)
+		checkNothingRuns(t, dir)
+		if _, err := http.DefaultTransport.RoundTrip(newRequest(t, http.MethodGet, r.api, "")); err == nil {
 			t.Errorf("run %d still answers", run)
 		}
 	}
@@ -219,19 +219,19 @@ func TestStack(t *testing.T) {
 func TestStackTwice(t *testing.T) {
 	t.Parallel()
 	dir := stackDir(t)
-	first := start(t, StackConfig{Dir: dir, Functions: counting(nil)})
+	first := startStack(t, StackConfig{Dir: dir, Functions: countingFunction(nil)})
 	second := StackConfig{
-		Addr: "127.0.0.1:0", Dir: dir, Template: []byte(stackTemplate), Functions: counting(nil), Out: io.Discard,
+		Addr: "127.0.0.1:0", Dir: dir, Template: []byte(stackTemplate), Functions: countingFunction(nil), Out: io.Discard,
 	}
 	err := Run(t.Context(), second)
 	want := fmt.Sprintf("the local stack runs already: process %d on %s\n", os.Getpid(), first.api)
 	if err == nil || !strings.HasPrefix(err.Error(), want) || strings.Count(err.Error(), "\n") != 2 {
 		t.Errorf("second run: %v\nwant three lines that begin with %q", err, want)
 	}
-	if got := get(t, first.api); got != "1" {
+	if got := getBody(t, first.api); got != "1" {
 		t.Errorf("the first one answers %s", got)
 	}
-	first.stop(t)
+	first.stopStack(t)
 }
 
 func TestStackAddressTaken(t *testing.T) {
@@ -241,10 +241,10 @@ func TestStackAddressTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = listener.Close() }()
-	dir := dataDir(t)
+	dir := newDataDir(t)
 	addr := listener.Addr().String()
 	err = Run(t.Context(), StackConfig{
-		Addr: addr, Dir: dir, Template: []byte(stackTemplate), Functions: counting(nil), Out: io.Discard,
+		Addr: addr, Dir: dir, Template: []byte(stackTemplate), Functions: countingFunction(nil), Out: io.Discard,
 	})
 	want := "the local stack cannot listen on " + addr + "\n"
 	if err == nil || !strings.HasPrefix(err.Error(), want) || !strings.Contains(err.Error(), "make run ADDR=") {
@@ -269,8 +269,8 @@ func TestStackStoppedWhileStarting(t *testing.T) {
 	if err != nil {
 		t.Errorf("being asked to stop is an error: %v", err)
 	}
-	nothingRuns(t, dir)
-	start(t, StackConfig{Dir: dir, Functions: counting(nil)}).stop(t)
+	checkNothingRuns(t, dir)
+	startStack(t, StackConfig{Dir: dir, Functions: countingFunction(nil)}).stopStack(t)
 }
 
 func TestStackFunctionsFail(t *testing.T) {
@@ -284,15 +284,15 @@ func TestStackFunctionsFail(t *testing.T) {
 	if !errors.Is(err, broken) {
 		t.Errorf("error is %v, want the one of the functions", err)
 	}
-	nothingRuns(t, dir)
+	checkNothingRuns(t, dir)
 }
 
-func TestStackAnswersWhatIsUnderWay(t *testing.T) {
+func TestStackFinishesRequestsInProgress(t *testing.T) {
 	t.Parallel()
 	g := &gate{entered: make(chan struct{}), open: make(chan struct{})}
-	r := start(t, StackConfig{Dir: stackDir(t), Functions: counting(g)})
+	r := startStack(t, StackConfig{Dir: stackDir(t), Functions: countingFunction(g)})
 	answer := make(chan string, 1)
-	go func() { answer <- get(t, r.api) }()
+	go func() { answer <- getBody(t, r.api) }()
 	<-g.entered
 	r.cancel()
 	for !strings.Contains(r.out.String(), "Stopping") {
@@ -305,13 +305,13 @@ func TestStackAnswersWhatIsUnderWay(t *testing.T) {
 	if got := <-answer; got != "1" {
 		t.Errorf("the request under way was answered %q", got)
 	}
-	r.stop(t)
+	r.stopStack(t)
 }
 
-func TestStackLosesPostgres(t *testing.T) {
+func TestStackPostgresStops(t *testing.T) {
 	t.Parallel()
 	dir := stackDir(t)
-	r := start(t, StackConfig{Dir: dir, Functions: counting(nil)})
+	r := startStack(t, StackConfig{Dir: dir, Functions: countingFunction(nil)})
 	file, err := os.ReadFile(filepath.Join(dir, "postgres16", pgserver.ClusterDir, "postmaster.pid"))
 	if err != nil {
 		t.Fatal(err)
@@ -328,37 +328,37 @@ func TestStackLosesPostgres(t *testing.T) {
 	if err := <-r.ended; !errors.As(err, &problem) || !strings.Contains(problem.What, "PostgreSQL ended by itself") {
 		t.Errorf("the stack ended with %v", err)
 	}
-	nothingRuns(t, dir)
+	checkNothingRuns(t, dir)
 }
 
-func TestStackOnADatabaseOfOnesOwn(t *testing.T) {
+func TestStackOnGivenDatabase(t *testing.T) {
 	t.Parallel()
 	server := postgrestest.NewServer(t)
 	if err := server.Bootstrap(t.Context(), "mine"); err != nil {
 		t.Fatal(err)
 	}
-	dir := dataDir(t)
+	dir := newDataDir(t)
 	config := StackConfig{
-		Dir: dir, DatabaseURL: server.URL(pgserver.AdminRole, "mine"), Functions: counting(nil),
+		Dir: dir, DatabaseURL: server.URL(pgserver.AdminRole, "mine"), Functions: countingFunction(nil),
 		Samples: func(context.Context, string) (int, error) {
 			t.Error("samples are loaded into somebody's own database")
 			return 0, nil
 		},
 	}
-	r := start(t, config)
-	if got := get(t, r.api); got != "1" {
+	r := startStack(t, config)
+	if got := getBody(t, r.api); got != "1" {
 		t.Errorf("count is %s", got)
 	}
-	r.stop(t)
+	r.stopStack(t)
 	if got := fileNames(t, dir); len(got) != 0 {
 		t.Errorf("a private server was made: %v", got)
 	}
-	if _, err := count(t.Context(), server.URL(pgserver.AdminRole, "mine")); err != nil {
+	if _, err := insertInvocation(t.Context(), server.URL(pgserver.AdminRole, "mine")); err != nil {
 		t.Errorf("the server was stopped: %v", err)
 	}
 }
 
-func TestStackOnADatabaseThatFails(t *testing.T) {
+func TestStackOnFailingDatabase(t *testing.T) {
 	t.Parallel()
 	port, err := program.FreePort(t.Context())
 	if err != nil {
@@ -366,7 +366,7 @@ func TestStackOnADatabaseThatFails(t *testing.T) {
 	}
 	secret := rand.Text()
 	err = Run(t.Context(), StackConfig{
-		Addr: "127.0.0.1:0", Dir: dataDir(t), Template: []byte(stackTemplate), Functions: counting(nil), Out: io.Discard,
+		Addr: "127.0.0.1:0", Dir: newDataDir(t), Template: []byte(stackTemplate), Functions: countingFunction(nil), Out: io.Discard,
 		DatabaseURL: fmt.Sprintf("postgres://me:%s@127.0.0.1:%d/none", secret, port),
 	})
 	var problem *program.Problem
@@ -378,9 +378,9 @@ func TestStackOnADatabaseThatFails(t *testing.T) {
 	}
 }
 
-func TestRunRefusesIncompleteConfig(t *testing.T) {
+func TestRunRejectsIncompleteConfig(t *testing.T) {
 	t.Parallel()
-	if err := Run(t.Context(), StackConfig{Dir: dataDir(t)}); err == nil || !strings.Contains(err.Error(), "required") {
+	if err := Run(t.Context(), StackConfig{Dir: newDataDir(t)}); err == nil || !strings.Contains(err.Error(), "required") {
 		t.Errorf("error is %v", err)
 	}
 }
@@ -417,7 +417,7 @@ func TestStackSignals(t *testing.T) {
 	dir := stackDir(t)
 	for run, how := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL, syscall.SIGINT} {
 		cmd, api := startChild(t, dir)
-		if got, want := get(t, api), strconv.Itoa(run+1); got != want {
+		if got, want := getBody(t, api), strconv.Itoa(run+1); got != want {
 			t.Errorf("run %d counts %s, want %s", run, got, want)
 		}
 		if err := syscall.Kill(-cmd.Process.Pid, how); err != nil {
@@ -430,6 +430,6 @@ func TestStackSignals(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", how, err)
 		}
-		nothingRuns(t, dir)
+		checkNothingRuns(t, dir)
 	}
 }

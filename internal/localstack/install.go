@@ -31,22 +31,22 @@ func FindPython(ctx context.Context) (program.Python, error) {
 	return python, err
 }
 
-// install returns the interpreter and the folder of LocalStack's packages, and downloads these first if they are not there.
+// installPackages returns the interpreter and the folder of LocalStack's packages, and downloads these first if they are not there.
 // Three packages have no wheel and are built with the setuptools among the requirements, so everything downloaded has a hash.
-func install(ctx context.Context, config Config) (python, folder string, err error) {
+func installPackages(ctx context.Context, config Config) (python, folder string, err error) {
 	found, err := FindPython(ctx)
 	if err != nil {
 		return "", "", err
 	}
 	folder, err = program.Installer{Dir: config.Dir, Progress: config.Progress}.InstallPackages(ctx, program.Packages{
-		Name: "localstack", Version: localStackVersion, Holds: "LocalStack " + localStackVersion, Megabytes: 106,
-		Requirements: requirements, BuildRequirements: requirement("setuptools"), Patch: backport,
+		Name: "localstack", Version: version, Holds: "LocalStack " + version, Megabytes: 106,
+		Requirements: requirements, BuildRequirements: findRequirement("setuptools"), Patch: applyBackports,
 	}, found)
 	return found.Executable, folder, err
 }
 
-// requirement is one package of the requirements with its hashes.
-func requirement(name string) []byte {
+// findRequirement is one package of the requirements with its hashes.
+func findRequirement(name string) []byte {
 	_, rest, _ := bytes.Cut(requirements, []byte("\n"+name+"=="))
 	var lines [][]byte
 	for line := range bytes.Lines(append([]byte(name+"=="), rest...)) {
@@ -75,8 +75,8 @@ var backports = map[string][]string{
 	},
 }
 
-// backport applies backports below an installed folder. Annotations are no longer evaluated, so they may name type parameters.
-func backport(folder string) error {
+// applyBackports applies backports below an installed folder. Annotations are no longer evaluated, so they may name type parameters.
+func applyBackports(folder string) error {
 	for name, lines := range backports {
 		path := filepath.Join(folder, "localstack", filepath.FromSlash(name))
 		source, err := os.ReadFile(path)

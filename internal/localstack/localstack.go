@@ -25,8 +25,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/program"
 )
 
-// localStackVersion is the last community release; compose.yaml names the same as an image.
-const localStackVersion = "4.14.0"
+// version is the last community release; compose.yaml names the same as an image.
+const version = "4.14.0"
 
 // Config says which services Start shall offer.
 type Config struct {
@@ -71,11 +71,11 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 	if config.Dir, err = filepath.Abs(config.Dir); err != nil {
 		return nil, err
 	}
-	python, folder, err := install(ctx, config)
+	python, folder, err := installPackages(ctx, config)
 	if err != nil {
 		return nil, err
 	}
-	l, err := launchLocalStack(ctx, python, folder, config)
+	l, err := launchServer(ctx, python, folder, config)
 	if err != nil {
 		return nil, program.Explain("start LocalStack", err, config.Dir)
 	}
@@ -99,11 +99,11 @@ const Region = "us-east-1"
 
 // Credentials are the static credentials of Config.
 func Credentials() aws.CredentialsProvider {
-	return credentials.NewStaticCredentialsProvider(localKey, localKey, "")
+	return credentials.NewStaticCredentialsProvider(accessKey, accessKey, "")
 }
 
-// localKey stands in for credentials, which Server does not look at.
-const localKey = "test"
+// accessKey stands in for credentials, which Server does not look at.
+const accessKey = "test"
 
 // Done is closed when the server has ended, for whatever reason; nil for one that is not ours.
 func (l *Server) Done() <-chan struct{} { return l.ended }
@@ -111,9 +111,9 @@ func (l *Server) Done() <-chan struct{} { return l.ended }
 // Close ends the server and removes what it kept on disk. Closing twice is no error.
 func (l *Server) Close() error { return l.close() }
 
-// launch runs Server for as long as somebody holds the other end of its standard input, and binds its port on the loopback interface
+// launchScript runs Server for as long as somebody holds the other end of its standard input, and binds its port on the loopback interface
 // (localstack/runtime/server/twisted.py binds every one, whatever GATEWAY_LISTEN says).
-const launch = `
+const launchScript = `
 import functools, os, runpy, signal, sys, threading
 from twisted.internet import endpoints
 
@@ -127,7 +127,7 @@ threading.Thread(target=end_with_owner, daemon=True).start()
 runpy.run_module("localstack.runtime.main", run_name="__main__")
 `
 
-func launchLocalStack(ctx context.Context, python, folder string, config Config) (*Server, error) {
+func launchServer(ctx context.Context, python, folder string, config Config) (*Server, error) {
 	port, err := program.FreePort(ctx)
 	if err != nil {
 		return nil, err
@@ -141,10 +141,10 @@ func launchLocalStack(ctx context.Context, python, folder string, config Config)
 		log.Writer = io.Discard
 	}
 	l := &Server{endpoint: "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), scratch: scratch}
-	l.close = sync.OnceValue(l.stop)
+	l.close = sync.OnceValue(l.killServer)
 	// The server outlives the call that starts it; Close ends it.
-	l.server = exec.CommandContext(context.WithoutCancel(ctx), python, "-c", launch)
-	l.server.Env = localStackEnvironment(port, folder, scratch, config.Services)
+	l.server = exec.CommandContext(context.WithoutCancel(ctx), python, "-c", launchScript)
+	l.server.Env = serverEnvironment(port, folder, scratch, config.Services)
 	l.server.Dir = scratch
 	l.server.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	l.server.Stdout, l.server.Stderr = log, log
@@ -161,8 +161,8 @@ func launchLocalStack(ctx context.Context, python, folder string, config Config)
 	return l, nil
 }
 
-// localStackEnvironment has nothing of ours but what programs need: Server takes its settings from there.
-func localStackEnvironment(port int, folder, scratch string, services []string) []string {
+// serverEnvironment has nothing of ours but what programs need: Server takes its settings from there.
+func serverEnvironment(port int, folder, scratch string, services []string) []string {
 	return []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + scratch, "TMPDIR=" + scratch, "FILESYSTEM_ROOT=" + scratch, "LANG=C.UTF-8", "PYTHONPATH=" + folder,
 		"GATEWAY_LISTEN=127.0.0.1:" + strconv.Itoa(port), "SERVICES=" + strings.Join(services, ","),
@@ -172,20 +172,20 @@ func localStackEnvironment(port int, folder, scratch string, services []string) 
 	}
 }
 
-// localStackStart is how long a start may take on a machine that is busy with others: it takes some 3 s on one that is not.
-const localStackStart = 90 * time.Second
+// startTimeout is how long a start may take on a machine that is busy with others: it takes some 3 s on one that is not.
+const startTimeout = 90 * time.Second
 
 func (l *Server) awaitReady(ctx context.Context, log *program.Output) error {
-	ctx, cancel := context.WithTimeout(ctx, localStackStart)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for {
-		err := l.healthy(ctx)
+		err := l.checkHealth(ctx)
 		if err == nil {
 			return nil
 		}
 		select {
 		case <-l.ended:
-			return &program.Problem{What: "LocalStack did not start", Why: program.LastLines(log.End(), 4), Next: "rm -r .local/localstack-" + localStackVersion + "   # and try again"}
+			return &program.Problem{What: "LocalStack did not start", Why: program.LastLines(log.End(), 4), Next: "rm -r .local/localstack-" + version + "   # and try again"}
 		case <-ctx.Done():
 			return fmt.Errorf("LocalStack at %s does not answer: %w", l.endpoint, errors.Join(ctx.Err(), err))
 		case <-time.After(50 * time.Millisecond):
@@ -193,7 +193,7 @@ func (l *Server) awaitReady(ctx context.Context, log *program.Output) error {
 	}
 }
 
-func (l *Server) healthy(ctx context.Context) error {
+func (l *Server) checkHealth(ctx context.Context) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, l.endpoint+"/_localstack/health", nil)
 	if err != nil {
 		return err
@@ -210,8 +210,8 @@ func (l *Server) healthy(ctx context.Context) error {
 	return nil
 }
 
-// stop kills the server with all that it started: it has nothing to save.
-func (l *Server) stop() error {
+// killServer kills the server with all that it started: it has nothing to save.
+func (l *Server) killServer() error {
 	if err := syscall.Kill(-l.server.Process.Pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("kill LocalStack: %w", err)
 	}

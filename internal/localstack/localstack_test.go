@@ -80,10 +80,10 @@ func TestLocalStack(t *testing.T) {
 	if err != nil || other.Endpoint() != l.Endpoint() {
 		t.Errorf("used as one that runs: %v, %v", other, err)
 	}
-	if err := errors.Join(other.Close(), l.healthy(t.Context()), l.Close(), l.Close()); err != nil {
+	if err := errors.Join(other.Close(), l.checkHealth(t.Context()), l.Close(), l.Close()); err != nil {
 		t.Error(err)
 	}
-	if err := l.healthy(t.Context()); err == nil {
+	if err := l.checkHealth(t.Context()); err == nil {
 		t.Error("it answers after its end")
 	}
 	if _, err := os.Stat(l.scratch); !errors.Is(err, fs.ErrNotExist) {
@@ -106,8 +106,8 @@ func TestLocalStackNeedsItsPython(t *testing.T) {
 	}
 }
 
-// TestLocalStackThatIsNotThere shows that the wait for one ends with the context.
-func TestLocalStackThatIsNotThere(t *testing.T) {
+// TestLocalStackUnreachable shows that the wait for one ends with the context.
+func TestLocalStackUnreachable(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
@@ -123,16 +123,16 @@ func TestLocalStackIsPinned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if image := "localstack/localstack:" + localStackVersion; !bytes.Contains(compose, []byte(image)) {
+	if image := "localstack/localstack:" + version; !bytes.Contains(compose, []byte(image)) {
 		t.Errorf("compose.yaml has no %s", image)
 	}
 	for _, name := range []string{"localstack", "localstack-core", "setuptools"} {
-		if text := string(requirement(name)); !strings.Contains(text, "--hash=sha256:") || strings.Count(text, "==") != 1 {
+		if text := string(findRequirement(name)); !strings.Contains(text, "--hash=sha256:") || strings.Count(text, "==") != 1 {
 			t.Errorf("%s: %s", name, text)
 		}
 	}
-	if !bytes.Contains(requirements, []byte("\nlocalstack-core=="+localStackVersion)) {
-		t.Errorf("the requirements have no localstack-core %s", localStackVersion)
+	if !bytes.Contains(requirements, []byte("\nlocalstack-core=="+version)) {
+		t.Errorf("the requirements have no localstack-core %s", version)
 	}
 }
 
@@ -155,14 +155,14 @@ func TestLocalStackEndsWithItsOwner(t *testing.T) {
 	endpoint, scratch, _ := strings.Cut(strings.TrimSpace(line), " ")
 	t.Cleanup(func() { _ = os.RemoveAll(scratch) })
 	l := &Server{endpoint: endpoint}
-	if err := l.healthy(t.Context()); err != nil {
+	if err := l.checkHealth(t.Context()); err != nil {
 		t.Fatalf("%s: %v", line, err)
 	}
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait() // it was killed
-	for deadline := time.Now().Add(30 * time.Second); l.healthy(t.Context()) == nil; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); l.checkHealth(t.Context()) == nil; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("it outlives its owner")
 		}

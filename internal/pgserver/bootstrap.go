@@ -24,12 +24,12 @@ func (p *Server) Bootstrap(ctx context.Context, database string) error {
 	// Roles belong to the whole server, and when two sessions alter the same one at once, one of them fails.
 	p.bootstrap.Lock()
 	defer p.bootstrap.Unlock()
-	err := p.asSuperuser(ctx, "postgres", func(conn *pgx.Conn) error { return p.createDatabase(ctx, conn, database) })
+	err := p.runAsSuperuser(ctx, "postgres", func(conn *pgx.Conn) error { return p.createDatabase(ctx, conn, database) })
 	if err != nil {
 		return fmt.Errorf("make database %s: %w", database, err)
 	}
 	// pgvector is not marked as trusted, so a database's owner may not create it.
-	err = p.asSuperuser(ctx, database, func(conn *pgx.Conn) error {
+	err = p.runAsSuperuser(ctx, database, func(conn *pgx.Conn) error {
 		_, err := conn.Exec(ctx, "CREATE EXTENSION IF NOT EXISTS vector")
 		return err
 	})
@@ -43,12 +43,12 @@ func (p *Server) Bootstrap(ctx context.Context, database string) error {
 	if err := migrations.Configure(ctx, admin); err != nil {
 		return err
 	}
-	return p.asSuperuser(ctx, "postgres", func(conn *pgx.Conn) error {
+	return p.runAsSuperuser(ctx, "postgres", func(conn *pgx.Conn) error {
 		return errors.Join(p.setPassword(ctx, conn, WriterRole), p.setPassword(ctx, conn, ReaderRole))
 	})
 }
 
-func (p *Server) asSuperuser(ctx context.Context, database string, do func(*pgx.Conn) error) (err error) {
+func (p *Server) runAsSuperuser(ctx context.Context, database string, do func(*pgx.Conn) error) (err error) {
 	conn, err := pgx.Connect(ctx, p.URL(Superuser, database))
 	if err != nil {
 		return err
@@ -73,13 +73,13 @@ func (p *Server) createDatabase(ctx context.Context, conn *pgx.Conn, database st
 		return err
 	}
 	_, err = conn.Exec(ctx, fmt.Sprintf("CREATE DATABASE %s OWNER %s TEMPLATE template0 ENCODING 'UTF8' %s",
-		pgx.Identifier{database}.Sanitize(), AdminRole, p.locale()))
+		pgx.Identifier{database}.Sanitize(), AdminRole, p.localeClause()))
 	return err
 }
 
-// locale is the clause for text in code point order with Unicode's letter cases, the nearest that each version offers without
+// localeClause is the clause for text in code point order with Unicode's letter cases, the nearest that each version offers without
 // ICU: built in since PostgreSQL 17, before that from the C library, where macOS has none.
-func (p *Server) locale() string {
+func (p *Server) localeClause() string {
 	switch {
 	case p.config.Version >= 17:
 		return "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'"

@@ -21,7 +21,7 @@ const (
 	LogFile      = "postgres.log"
 )
 
-func (p *Server) cluster() string { return filepath.Join(p.config.Data, ClusterDir) }
+func (p *Server) clusterPath() string { return filepath.Join(p.config.Data, ClusterDir) }
 
 // ensureCluster makes Data if it is missing, whole or not at all, and reads its password.
 func (p *Server) ensureCluster(ctx context.Context) error {
@@ -30,7 +30,7 @@ func (p *Server) ensureCluster(ctx context.Context) error {
 		return err
 	}
 	if !made {
-		err := program.Replace(p.config.Data, func(staging string) (string, error) { return p.initdb(ctx, staging) })
+		err := program.ReplaceDir(p.config.Data, func(staging string) (string, error) { return p.createCluster(ctx, staging) })
 		if err != nil {
 			return err
 		}
@@ -46,8 +46,8 @@ func (p *Server) ensureCluster(ctx context.Context) error {
 	return nil
 }
 
-// initdb makes a cluster and its password in a new directory inside staging and returns that.
-func (p *Server) initdb(ctx context.Context, staging string) (string, error) {
+// createCluster makes a cluster and its password in a new directory inside staging and returns that.
+func (p *Server) createCluster(ctx context.Context, staging string) (string, error) {
 	data := filepath.Join(staging, "data")
 	if err := os.Mkdir(data, 0o700); err != nil {
 		return "", err
@@ -120,8 +120,8 @@ func readPIDFile(cluster string) (pidFile, error) {
 	return file, nil
 }
 
-// openLog returns where the server's output goes and how that is closed.
-func (p *Server) openLog() (io.Writer, func() error, error) {
+// openServerLog returns where the server's output goes and how that is closed.
+func (p *Server) openServerLog() (io.Writer, func() error, error) {
 	if p.config.Log != nil {
 		return p.config.Log, func() error { return nil }, nil
 	}

@@ -21,10 +21,10 @@ func TestPostgresDiskFull(t *testing.T) {
 	t.Parallel()
 	if dir := os.Getenv(diskVariable); dir != "" {
 		mountSmallDisk(t, dir)
-		onSmallDisk(t, dir)
+		startOnSmallDisk(t, dir)
 		return
 	}
-	dir := dataDir(t)
+	dir := newDataDir(t)
 	if err := os.Mkdir(dir, 0o755); err != nil { //nolint:gosec // root's server may have to pass as nobody
 		t.Fatal(err)
 	}
@@ -56,12 +56,12 @@ func mountSmallDisk(t *testing.T, dir string) {
 	}
 }
 
-func onSmallDisk(t *testing.T, dir string) {
+func startOnSmallDisk(t *testing.T, dir string) {
 	t.Helper()
 	data := filepath.Join(dir, "server")
 	// The first has no room for the files of a cluster, the second none for the first segment of its log.
 	for _, size := range []string{"size=12m", "size=30m"} {
-		resize(t, dir, size)
+		resizeDisk(t, dir, size)
 		_, err := Start(t.Context(), testConfig(data))
 		var problem *program.Problem
 		if !errors.As(err, &problem) || !strings.Contains(problem.What, "the disk is full") || problem.Next != "df -h "+dir {
@@ -72,14 +72,14 @@ func onSmallDisk(t *testing.T, dir string) {
 			t.Errorf("%s: it left %q, %v", size, left, err)
 		}
 	}
-	resize(t, dir, "size=300m")
+	resizeDisk(t, dir, "size=300m")
 	p := startPostgres(t, testConfig(data))
-	if got := ask[int](t, p, "SELECT 1"); got != 1 {
+	if got := queryValue[int](t, p, "SELECT 1"); got != 1 {
 		t.Errorf("got %d", got)
 	}
 }
 
-func resize(t *testing.T, dir, size string) {
+func resizeDisk(t *testing.T, dir, size string) {
 	t.Helper()
 	if err := syscall.Mount("", dir, "", syscall.MS_REMOUNT, size); err != nil {
 		t.Fatal(err)

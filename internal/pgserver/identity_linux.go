@@ -15,34 +15,34 @@ import (
 	"github.com/datastorage-service/datastorage/internal/program"
 )
 
-// identity is the user that PostgreSQL runs as. It refuses to be root.
-type identity struct {
-	attributes syscall.SysProcAttr
+// serverUser is the user that PostgreSQL runs as. It refuses to be root.
+type serverUser struct {
+	base syscall.SysProcAttr
 	// chown is set when files must belong to uid and gid rather than to the caller.
 	chown    bool
 	uid, gid int
 }
 
-// attr is how a process of this identity is started.
-func (i identity) attr() *syscall.SysProcAttr { return program.ChildAttr(i.attributes) }
+// processAttributes is how a process of this identity is started.
+func (i serverUser) processAttributes() *syscall.SysProcAttr { return program.ChildAttributes(i.base) }
 
-// findIdentity finds a user as whom executable can run and who can enter dir. An ordinary user stays what he is. Root becomes nobody in a user
+// findServerUser finds a user as whom executable can run and who can enter dir. An ordinary user stays what he is. Root becomes nobody in a user
 // namespace of the child's own, where nobody's files are root's outside, so nothing need be given away; where the kernel
 // refuses that, root truly becomes nobody. Both are tried out by asking executable for its version.
-func findIdentity(ctx context.Context, executable, dir string) (identity, error) {
-	try := func(i identity) error { return i.try(ctx, executable, dir) }
+func findServerUser(ctx context.Context, executable, dir string) (serverUser, error) {
+	try := func(i serverUser) error { return i.tryExecutable(ctx, executable, dir) }
 	if os.Geteuid() != 0 {
-		return identity{}, try(identity{})
+		return serverUser{}, try(serverUser{})
 	}
-	return rootIdentity(dir, try)
+	return findUserForRoot(dir, try)
 }
 
-func rootIdentity(dir string, try func(identity) error) (identity, error) {
-	uid, gid, err := nobody()
+func findUserForRoot(dir string, try func(serverUser) error) (serverUser, error) {
+	uid, gid, err := lookUpNobody()
 	if err != nil {
-		return identity{}, err
+		return serverUser{}, err
 	}
-	mapped := identity{attributes: syscall.SysProcAttr{
+	mapped := serverUser{base: syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER,
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: uid, HostID: 0, Size: 1}},
 		GidMappings: []syscall.SysProcIDMap{{ContainerID: gid, HostID: 0, Size: 1}},
@@ -51,11 +51,11 @@ func rootIdentity(dir string, try func(identity) error) (identity, error) {
 	if namespaceErr == nil {
 		return mapped, nil
 	}
-	other := identity{chown: true, uid: uid, gid: gid, attributes: syscall.SysProcAttr{
+	other := serverUser{chown: true, uid: uid, gid: gid, base: syscall.SysProcAttr{
 		Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)},
 	}}
 	if err := try(other); err != nil {
-		return identity{}, &program.Problem{
+		return serverUser{}, &program.Problem{
 			What: "PostgreSQL cannot run here as root",
 			Why: fmt.Sprintf("it refuses root; a user namespace is refused (%v), and so is the user nobody, who must be able to enter %s (%v)",
 				namespaceErr, dir, err),
@@ -66,9 +66,9 @@ func rootIdentity(dir string, try func(identity) error) (identity, error) {
 	return other, nil
 }
 
-// nobody is the uid and gid of the user without rights. initdb demands that its user has a name, so the number must be known
+// lookUpNobody is the uid and gid of the user without rights. initdb demands that its user has a name, so the number must be known
 // to the system.
-func nobody() (uid, gid int, err error) {
+func lookUpNobody() (uid, gid int, err error) {
 	u, err := user.Lookup("nobody")
 	if err != nil {
 		return 0, 0, fmt.Errorf("find a user other than root to run PostgreSQL: %w", err)
@@ -80,11 +80,11 @@ func nobody() (uid, gid int, err error) {
 	return uid, gid, err
 }
 
-// try runs executable --version, which PostgreSQL's programs answer before they look who asks.
-func (i identity) try(ctx context.Context, executable, dir string) error {
+// tryExecutable runs executable --version, which PostgreSQL's programs answer before they look who asks.
+func (i serverUser) tryExecutable(ctx context.Context, executable, dir string) error {
 	cmd := exec.CommandContext(ctx, executable, "--version")
 	cmd.Dir = dir
-	cmd.SysProcAttr = i.attr()
+	cmd.SysProcAttr = i.processAttributes()
 	cmd.SysProcAttr.Pdeathsig = 0 // it ends by itself
 	out, err := cmd.CombinedOutput()
 	if err == nil || len(out) == 0 {
@@ -93,8 +93,8 @@ func (i identity) try(ctx context.Context, executable, dir string) error {
 	return fmt.Errorf("%w: %s", err, program.LastLines(string(out), 2))
 }
 
-// give makes everything under dir belong to the identity.
-func (i identity) give(dir string) error {
+// takeOwnership makes everything under dir belong to the identity.
+func (i serverUser) takeOwnership(dir string) error {
 	if !i.chown {
 		return nil
 	}

@@ -15,8 +15,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/program"
 )
 
-// owner starts this test binary as the owner of a server on data.
-func owner(t *testing.T, data string) (*exec.Cmd, *bufio.Reader) {
+// startOwner starts this test binary as the owner of a server on data.
+func startOwner(t *testing.T, data string) (*exec.Cmd, *bufio.Reader) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), childVariable+"="+data)
@@ -40,8 +40,8 @@ func killOwner(t *testing.T, cmd *exec.Cmd) {
 
 func TestPostgresEndsWithItsOwner(t *testing.T) {
 	t.Parallel()
-	data := dataDir(t)
-	cmd, out := owner(t, data)
+	data := newDataDir(t)
+	cmd, out := startOwner(t, data)
 	line, err := out.ReadString('\n')
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +50,7 @@ func TestPostgresEndsWithItsOwner(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if alive, err := program.Runs(t.Context(), pid, data); err != nil || !alive {
+	if alive, err := program.IsRunning(t.Context(), pid, data); err != nil || !alive {
 		t.Fatalf("process %d is not the server: %v", pid, err)
 	}
 	killOwner(t, cmd)
@@ -62,8 +62,8 @@ func TestPostgresEndsWithItsOwner(t *testing.T) {
 
 func TestPostgresKilledInSetUp(t *testing.T) {
 	t.Parallel()
-	data := dataDir(t)
-	cmd, out := owner(t, data)
+	data := newDataDir(t)
+	cmd, out := startOwner(t, data)
 	ready := make(chan string)
 	go func() {
 		line, _ := out.ReadString('\n')
@@ -89,31 +89,31 @@ func TestPostgresKilledInSetUp(t *testing.T) {
 		t.Errorf("a run killed in initdb left data: %v", err)
 	}
 	p := startPostgres(t, testConfig(data))
-	if got := ask[int](t, p, "SELECT 1"); got != 1 {
+	if got := queryValue[int](t, p, "SELECT 1"); got != 1 {
 		t.Errorf("got %d", got)
 	}
 }
 
 func TestRootIdentity(t *testing.T) {
 	t.Parallel()
-	refused := func(identity) error { return syscall.EPERM }
-	granted := func(identity) error { return nil }
-	namespaceRefused := func(i identity) error {
-		if i.attributes.Cloneflags != 0 {
+	refused := func(serverUser) error { return syscall.EPERM }
+	granted := func(serverUser) error { return nil }
+	namespaceRefused := func(i serverUser) error {
+		if i.base.Cloneflags != 0 {
 			return syscall.EPERM
 		}
 		return nil
 	}
 
-	mapped, err := rootIdentity("/data", granted)
-	if err != nil || mapped.attributes.Cloneflags != syscall.CLONE_NEWUSER || mapped.chown {
+	mapped, err := findUserForRoot("/data", granted)
+	if err != nil || mapped.base.Cloneflags != syscall.CLONE_NEWUSER || mapped.chown {
 		t.Errorf("with namespaces: %+v, %v", mapped, err)
 	}
-	other, err := rootIdentity("/data", namespaceRefused)
-	if err != nil || other.attributes.Credential == nil || other.attributes.Credential.Uid == 0 || !other.chown {
+	other, err := findUserForRoot("/data", namespaceRefused)
+	if err != nil || other.base.Credential == nil || other.base.Credential.Uid == 0 || !other.chown {
 		t.Errorf("without namespaces: %+v, %v", other, err)
 	}
-	_, err = rootIdentity("/data", refused)
+	_, err = findUserForRoot("/data", refused)
 	var problem *program.Problem
 	if !errors.As(err, &problem) || !errors.Is(err, syscall.EPERM) {
 		t.Errorf("with neither: %v", err)

@@ -16,9 +16,9 @@ func UseOrStart(ctx context.Context, config Config) (server *Server, end func() 
 		return nil, nil, err
 	}
 	p := &Server{config: config}
-	if file, err := readPIDFile(p.cluster()); err == nil && file.status == "ready" {
+	if file, err := readPIDFile(p.clusterPath()); err == nil && file.status == "ready" {
 		password, passwordErr := os.ReadFile(filepath.Join(config.Data, PasswordFile))
-		alive, err := program.Runs(ctx, file.pid, p.cluster())
+		alive, err := program.IsRunning(ctx, file.pid, p.clusterPath())
 		if alive && errors.Join(err, passwordErr) == nil {
 			p.password, p.config.Port = string(password), file.port
 			return p, func() error { return nil }, nil

@@ -50,7 +50,7 @@ type Config struct {
 type Server struct {
 	config   Config
 	programs string
-	identity identity
+	identity serverUser
 	password string
 	lock     *flock.Flock
 
@@ -85,7 +85,7 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return nil, program.Explain("start PostgreSQL", err, parent)
 	}
-	if p.identity, err = findIdentity(ctx, p.Bin("postgres"), parent); err != nil {
+	if p.identity, err = findServerUser(ctx, p.Bin("postgres"), parent); err != nil {
 		return nil, err
 	}
 	if err := p.Restart(ctx); err != nil {
@@ -135,10 +135,10 @@ func (p *Server) URL(user, database string) string {
 func (p *Server) Data() string { return p.config.Data }
 
 // RunAsUser makes cmd run as the user that the server runs as.
-func (p *Server) RunAsUser(cmd *exec.Cmd) { cmd.SysProcAttr = p.identity.attr() }
+func (p *Server) RunAsUser(cmd *exec.Cmd) { cmd.SysProcAttr = p.identity.processAttributes() }
 
 // Chown makes everything under dir belong to the user that the server runs as.
-func (p *Server) Chown(dir string) error { return p.identity.give(dir) }
+func (p *Server) Chown(dir string) error { return p.identity.takeOwnership(dir) }
 
 // Port is where the server listens on 127.0.0.1.
 func (p *Server) Port() int {
@@ -162,10 +162,10 @@ func (p *Server) Done() <-chan struct{} {
 func (p *Server) Stop() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return errors.Join(p.stop(), p.lock.Close())
+	return errors.Join(p.stopProcess(), p.lock.Close())
 }
 
-func (p *Server) stop() error {
+func (p *Server) stopProcess() error {
 	if p.server == nil {
 		return nil
 	}
@@ -176,10 +176,10 @@ func (p *Server) stop() error {
 	if p.awaitEnd(30 * time.Second) {
 		return nil
 	}
-	return errors.Join(errors.New("PostgreSQL did not stop within 30s and was killed"), p.kill())
+	return errors.Join(errors.New("PostgreSQL did not stop within 30s and was killed"), p.killProcesses())
 }
 
-func (p *Server) kill() error {
+func (p *Server) killProcesses() error {
 	if p.server == nil {
 		return nil
 	}
@@ -207,18 +207,18 @@ func (p *Server) awaitEnd(atMost time.Duration) bool {
 func (p *Server) Restart(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	err := p.restart(ctx)
+	err := p.restartProcess(ctx)
 	if err != nil {
-		err = errors.Join(program.Explain("start PostgreSQL", err, filepath.Dir(p.config.Data)), p.stop(), p.lock.Close())
+		err = errors.Join(program.Explain("start PostgreSQL", err, filepath.Dir(p.config.Data)), p.stopProcess(), p.lock.Close())
 	}
 	return err
 }
 
-func (p *Server) restart(ctx context.Context) error {
-	if err := p.stop(); err != nil {
+func (p *Server) restartProcess(ctx context.Context) error {
+	if err := p.stopProcess(); err != nil {
 		return err
 	}
-	if err := p.own(ctx); err != nil {
+	if err := p.lockDataDirectory(ctx); err != nil {
 		return err
 	}
 	if err := p.choosePort(ctx); err != nil {
@@ -227,7 +227,7 @@ func (p *Server) restart(ctx context.Context) error {
 	if err := p.ensureCluster(ctx); err != nil {
 		return err
 	}
-	return p.start(ctx)
+	return p.startProcess(ctx)
 }
 
 // choosePort takes a free port, or finds out that the wanted one is.
@@ -242,8 +242,8 @@ func (p *Server) choosePort(ctx context.Context) (err error) {
 	return err
 }
 
-// own makes sure that Data is ours alone and that no server runs on it.
-func (p *Server) own(ctx context.Context) error {
+// lockDataDirectory makes sure that Data is ours alone and that no server runs on it.
+func (p *Server) lockDataDirectory(ctx context.Context) error {
 	locked, err := p.lock.TryLock()
 	if err != nil {
 		return err
@@ -255,18 +255,18 @@ func (p *Server) own(ctx context.Context) error {
 			Next: "stop that process, or choose another directory",
 		}
 	}
-	return p.endOrphan(ctx)
+	return p.stopOrphanedServer(ctx)
 }
 
-// start runs the server and waits until it accepts connections.
-func (p *Server) start(ctx context.Context) error {
-	log, closeLog, err := p.openLog()
+// startProcess runs the server and waits until it accepts connections.
+func (p *Server) startProcess(ctx context.Context) error {
+	log, closeLog, err := p.openServerLog()
 	if err != nil {
 		return err
 	}
 	output := &program.Output{Writer: log}
 	// The server outlives the call that starts it; Stop ends it.
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), p.Bin("postgres"), p.arguments()...)
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), p.Bin("postgres"), p.serverArguments()...)
 	p.RunAsUser(cmd)
 	cmd.Env = append(os.Environ(), "LC_MESSAGES=C")
 	cmd.Stdout, cmd.Stderr = output, output
@@ -282,8 +282,8 @@ func (p *Server) start(ctx context.Context) error {
 	return p.awaitReady(ctx, output)
 }
 
-func (p *Server) arguments() []string {
-	args := []string{"-D", p.cluster()}
+func (p *Server) serverArguments() []string {
+	args := []string{"-D", p.clusterPath()}
 	for name, value := range p.config.Settings {
 		args = append(args, "-c", name+"="+value)
 	}
@@ -294,7 +294,7 @@ func (p *Server) arguments() []string {
 // awaitReady waits until the server says in its pid file that it accepts connections, which is where pg_ctl looks too.
 func (p *Server) awaitReady(ctx context.Context, output *program.Output) error {
 	for {
-		file, err := readPIDFile(p.cluster())
+		file, err := readPIDFile(p.clusterPath())
 		// A replica that takes connections says standby.
 		if err == nil && file.pid == p.server.Process.Pid && (file.status == "ready" || file.status == "standby") {
 			return nil
@@ -333,24 +333,24 @@ func portProblem(port int, err error) error {
 	}
 }
 
-// endOrphan ends the server of an earlier run that did not get to stop it: the lock is ours, so nobody owns that server.
-func (p *Server) endOrphan(ctx context.Context) error {
-	file, err := readPIDFile(p.cluster())
+// stopOrphanedServer ends the server of an earlier run that did not get to stop it: the lock is ours, so nobody owns that server.
+func (p *Server) stopOrphanedServer(ctx context.Context) error {
+	file, err := readPIDFile(p.clusterPath())
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		// Its writer was killed before it had written its number: no server got as far as running.
-		return os.Remove(filepath.Join(p.cluster(), "postmaster.pid"))
+		return os.Remove(filepath.Join(p.clusterPath(), "postmaster.pid"))
 	}
-	orphan, err := program.Runs(ctx, file.pid, p.cluster())
+	orphan, err := program.IsRunning(ctx, file.pid, p.clusterPath())
 	if err != nil || !orphan {
 		return err
 	}
 	if err := syscall.Kill(file.pid, syscall.SIGINT); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("stop the server of an earlier run: %w", err)
 	}
-	gone, err := program.AwaitExit(ctx, file.pid, p.cluster(), 30*time.Second)
+	gone, err := program.AwaitExit(ctx, file.pid, p.clusterPath(), 30*time.Second)
 	if err == nil && !gone {
 		err = fmt.Errorf("stop the server of an earlier run: process %d still runs after 30s", file.pid)
 	}

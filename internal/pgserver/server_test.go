@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 			fmt.Println(err)
 			os.Exit(1)
 		}
-		fmt.Println(pid(p))
+		fmt.Println(processID(p))
 		select {}
 	}
 	code := m.Run()
@@ -43,11 +43,11 @@ func seedPath() string {
 	return filepath.Join(os.TempDir(), fmt.Sprintf("datastorage-seed-%d", os.Getpid()))
 }
 
-// seed fills the new directory dir with the data of a server that was made for all tests: making one takes a second, copying it
+// seedDataDir fills the new directory dir with the data of a server that was made for all tests: making one takes a second, copying it
 // much less.
-func seed(t *testing.T, dir string) {
+func seedDataDir(t *testing.T, dir string) {
 	t.Helper()
-	err := program.Once(t.Context(), seedPath(), func(staging string) (string, error) {
+	err := program.MakeOnce(t.Context(), seedPath(), func(staging string) (string, error) {
 		data := filepath.Join(staging, "data")
 		if err := os.Chmod(staging, 0o755); err != nil { //nolint:gosec // root's server may have to pass as nobody
 			return "", err
@@ -68,11 +68,11 @@ func seed(t *testing.T, dir string) {
 	}
 }
 
-// seededDir is a dataDir with data in it.
-func seededDir(t *testing.T) string {
+// newSeededDir is a newDataDir with data in it.
+func newSeededDir(t *testing.T) string {
 	t.Helper()
-	dir := dataDir(t)
-	seed(t, dir)
+	dir := newDataDir(t)
+	seedDataDir(t, dir)
 	return dir
 }
 
@@ -82,9 +82,9 @@ func testConfig(data string) Config {
 	}}
 }
 
-// dataDir is a new place for a server's data. Its parent lets every user pass, as t.TempDir does not: root's server may have to
+// newDataDir is a new place for a server's data. Its parent lets every user pass, as t.TempDir does not: root's server may have to
 // run as nobody.
-func dataDir(t *testing.T) string {
+func newDataDir(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(os.TempDir(), "datastorage-test-"+rand.Text())
 	t.Cleanup(func() {
@@ -113,8 +113,8 @@ func startPostgres(t *testing.T, config Config) *Server {
 	return p
 }
 
-// ask connects as the superuser and returns the one value that the statement yields.
-func ask[T any](t *testing.T, p *Server, sql string) T {
+// queryValue connects as the superuser and returns the one value that the statement yields.
+func queryValue[T any](t *testing.T, p *Server, sql string) T {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), p.URL(Superuser, "postgres"))
 	if err != nil {
@@ -141,7 +141,7 @@ func processesOf(t *testing.T, p *Server) []program.Process {
 	}
 	found := map[int]program.Process{}
 	for _, each := range all {
-		if strings.Contains(each.Command, p.cluster()) {
+		if strings.Contains(each.Command, p.clusterPath()) {
 			found[each.PID] = each
 		}
 	}
@@ -162,14 +162,14 @@ func TestPostgresLife(t *testing.T) {
 	for version, want := range map[int]string{16: "16.14", 18: "18.4"} {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()
-			config := testConfig(dataDir(t))
+			config := testConfig(newDataDir(t))
 			config.Version = version
 			p := startPostgres(t, config)
-			if got := ask[string](t, p, "SHOW server_version"); got != want {
+			if got := queryValue[string](t, p, "SHOW server_version"); got != want {
 				t.Errorf("version is %s, want %s", got, want)
 			}
-			vectorWorks(t, p)
-			onlyWithPassword(t, p)
+			checkVectorDistance(t, p)
+			checkPasswordRequired(t, p)
 			if got := len(processesOf(t, p)); got < 2 {
 				t.Errorf("%d processes of a running server are found, want it and its helpers", got)
 			}
@@ -182,14 +182,14 @@ func TestPostgresLife(t *testing.T) {
 			if err := p.Stop(); err != nil {
 				t.Errorf("second Stop: %v", err)
 			}
-			if pid(p) != 0 {
-				t.Errorf("a stopped server has PID %d", pid(p))
+			if processID(p) != 0 {
+				t.Errorf("a stopped server has PID %d", processID(p))
 			}
 		})
 	}
 }
 
-func vectorWorks(t *testing.T, p *Server) {
+func checkVectorDistance(t *testing.T, p *Server) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), p.URL(Superuser, "postgres"))
 	if err != nil {
@@ -199,15 +199,15 @@ func vectorWorks(t *testing.T, p *Server) {
 	if _, err := conn.Exec(t.Context(), "CREATE EXTENSION vector"); err != nil {
 		t.Fatal(err)
 	}
-	if !ask[bool](t, p, "SELECT string_to_array(extversion, '.')::int[] >= '{0,8,2}' FROM pg_extension WHERE extname = 'vector'") {
+	if !queryValue[bool](t, p, "SELECT string_to_array(extversion, '.')::int[] >= '{0,8,2}' FROM pg_extension WHERE extname = 'vector'") {
 		t.Error("pgvector is older than 0.8.2")
 	}
-	if got := ask[float64](t, p, "SELECT '[1,0]'::halfvec <=> '[0,1]'::halfvec"); got != 1 {
+	if got := queryValue[float64](t, p, "SELECT '[1,0]'::halfvec <=> '[0,1]'::halfvec"); got != 1 {
 		t.Errorf("cosine distance of orthogonal vectors is %v, want 1", got)
 	}
 }
 
-func onlyWithPassword(t *testing.T, p *Server) {
+func checkPasswordRequired(t *testing.T, p *Server) {
 	t.Helper()
 	info, err := os.Stat(filepath.Join(p.config.Data, PasswordFile))
 	if err != nil || info.Mode().Perm() != 0o600 {
@@ -217,14 +217,14 @@ func onlyWithPassword(t *testing.T, p *Server) {
 	if _, err := pgx.Connect(t.Context(), wrong); err == nil || !strings.Contains(err.Error(), "28P01") {
 		t.Errorf("a wrong password: %v, want SQLSTATE 28P01", err)
 	}
-	if got := ask[string](t, p, "SELECT current_setting('listen_addresses') || current_setting('unix_socket_directories')"); got != "127.0.0.1" {
+	if got := queryValue[string](t, p, "SELECT current_setting('listen_addresses') || current_setting('unix_socket_directories')"); got != "127.0.0.1" {
 		t.Errorf("listens on %q, want 127.0.0.1 alone", got)
 	}
 }
 
 func TestPostgresKill(t *testing.T) {
 	t.Parallel()
-	p := startPostgres(t, testConfig(seededDir(t)))
+	p := startPostgres(t, testConfig(newSeededDir(t)))
 	conn, err := pgx.Connect(t.Context(), p.URL(Superuser, "postgres"))
 	if err != nil {
 		t.Fatal(err)
@@ -238,15 +238,15 @@ func TestPostgresKill(t *testing.T) {
 		_, err := conn.Exec(t.Context(), "INSERT INTO kept SELECT generate_series(1, 1000000000)")
 		busy <- err
 	}()
-	for ask[int](t, p, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'INSERT INTO kept%' AND state = 'active'") == 0 {
+	for queryValue[int](t, p, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'INSERT INTO kept%' AND state = 'active'") == 0 {
 		select {
 		case err := <-busy:
 			t.Fatalf("the long statement ended: %v", err)
 		case <-time.After(time.Millisecond):
 		}
 	}
-	port, before := p.Port(), pid(p)
-	if err := kill(p); err != nil {
+	port, before := p.Port(), processID(p)
+	if err := killServer(p); err != nil {
 		t.Fatal(err)
 	}
 	if got := processesOf(t, p); len(got) != 0 {
@@ -258,19 +258,19 @@ func TestPostgresKill(t *testing.T) {
 	if err := p.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if p.Port() != port || pid(p) == before {
-		t.Errorf("restarted on port %d as %d, was %d as %d", p.Port(), pid(p), port, before)
+	if p.Port() != port || processID(p) == before {
+		t.Errorf("restarted on port %d as %d, was %d as %d", p.Port(), processID(p), port, before)
 	}
-	if got := ask[int](t, p, "SELECT count(*) FROM kept"); got != 1000 {
+	if got := queryValue[int](t, p, "SELECT count(*) FROM kept"); got != 1000 {
 		t.Errorf("%d rows are left, want the 1000 committed ones", got)
 	}
 }
 
 func TestPostgresDone(t *testing.T) {
 	t.Parallel()
-	p := startPostgres(t, testConfig(seededDir(t)))
+	p := startPostgres(t, testConfig(newSeededDir(t)))
 	done := p.Done()
-	if err := syscall.Kill(pid(p), syscall.SIGQUIT); err != nil {
+	if err := syscall.Kill(processID(p), syscall.SIGQUIT); err != nil {
 		t.Fatal(err)
 	}
 	<-done
@@ -281,7 +281,7 @@ func TestPostgresDone(t *testing.T) {
 
 func TestPostgresOrphan(t *testing.T) {
 	t.Parallel()
-	config := testConfig(seededDir(t))
+	config := testConfig(newSeededDir(t))
 	first := startPostgres(t, config)
 	orphaned := first.Done()
 	// Its owner is gone when nobody holds the lock.
@@ -290,23 +290,23 @@ func TestPostgresOrphan(t *testing.T) {
 	}
 	second := startPostgres(t, config)
 	<-orphaned
-	if got := ask[int](t, second, "SELECT 1"); got != 1 {
+	if got := queryValue[int](t, second, "SELECT 1"); got != 1 {
 		t.Errorf("got %d", got)
 	}
 }
 
 func TestPostgresStalePIDFile(t *testing.T) {
 	t.Parallel()
-	config := testConfig(seededDir(t))
+	config := testConfig(newSeededDir(t))
 	p := startPostgres(t, config)
 	for name, content := range map[string]string{
 		"empty":                     "",
-		"number of another program": fmt.Sprintf("%d\n%s\n", os.Getpid(), p.cluster()),
+		"number of another program": fmt.Sprintf("%d\n%s\n", os.Getpid(), p.clusterPath()),
 	} {
 		if err := p.Stop(); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(p.cluster(), "postmaster.pid"), []byte(content), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(p.clusterPath(), "postmaster.pid"), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if err := p.Restart(t.Context()); err != nil {
@@ -317,14 +317,14 @@ func TestPostgresStalePIDFile(t *testing.T) {
 
 func TestPostgresInUse(t *testing.T) {
 	t.Parallel()
-	config := testConfig(seededDir(t))
+	config := testConfig(newSeededDir(t))
 	first := startPostgres(t, config)
 	_, err := Start(t.Context(), config)
 	var problem *program.Problem
 	if !errors.As(err, &problem) || !strings.Contains(problem.What, "in use") {
 		t.Errorf("second server on the same data: %v", err)
 	}
-	if got := ask[int](t, first, "SELECT 1"); got != 1 {
+	if got := queryValue[int](t, first, "SELECT 1"); got != 1 {
 		t.Errorf("got %d", got)
 	}
 }
@@ -336,7 +336,7 @@ func TestPostgresPortTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = listener.Close() }()
-	config := testConfig(dataDir(t))
+	config := testConfig(newDataDir(t))
 	config.Port = listener.Addr().(*net.TCPAddr).Port
 	_, err = Start(t.Context(), config)
 	want := fmt.Sprintf("PostgreSQL cannot listen on 127.0.0.1:%d\n", config.Port)
@@ -350,7 +350,7 @@ func TestPostgresPortTaken(t *testing.T) {
 
 func TestPostgresSettingRefused(t *testing.T) {
 	t.Parallel()
-	config := testConfig(seededDir(t))
+	config := testConfig(newSeededDir(t))
 	config.Settings["shared_buffers"] = "nonsense"
 	_, err := Start(t.Context(), config)
 	var problem *program.Problem
@@ -368,7 +368,7 @@ func TestPostgresUnknownVersion(t *testing.T) {
 
 func TestPostgresCanceled(t *testing.T) {
 	t.Parallel()
-	config := testConfig(dataDir(t))
+	config := testConfig(newDataDir(t))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := Start(ctx, config); !errors.Is(err, context.Canceled) {
@@ -377,8 +377,8 @@ func TestPostgresCanceled(t *testing.T) {
 	startPostgres(t, config)
 }
 
-// pid is the process id of the server, 0 when it does not run.
-func pid(p *Server) int {
+// processID is the process id of the server, 0 when it does not run.
+func processID(p *Server) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.server == nil {
@@ -387,9 +387,9 @@ func pid(p *Server) int {
 	return p.server.Process.Pid
 }
 
-// kill ends the server as a crash does and returns when all its processes have ended.
-func kill(p *Server) error {
+// killServer ends the server as a crash does and returns when all its processes have ended.
+func killServer(p *Server) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.kill()
+	return p.killProcesses()
 }

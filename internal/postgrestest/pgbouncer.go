@@ -152,7 +152,7 @@ func findPgBouncer(ctx context.Context, config pgBouncerConfig) (executable, lib
 		config.Progress = io.Discard
 	}
 	path := filepath.Join(config.Dir, "pgbouncer")
-	err = program.Once(ctx, path, func(staging string) (string, error) {
+	err = program.MakeOnce(ctx, path, func(staging string) (string, error) {
 		started := time.Now()
 		_, _ = fmt.Fprint(config.Progress, "Downloading PgBouncer of the distribution (1 MB) … ")
 		unpacked, err := fetchPgBouncer(ctx, staging)

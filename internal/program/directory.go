@@ -38,10 +38,10 @@ func Exists(path string) (bool, error) {
 	return err == nil, err
 }
 
-// Once makes the directory path with fill, which is handed a fresh directory to work in and returns the one inside it that
+// MakeOnce makes the directory path with fill, which is handed a fresh directory to work in and returns the one inside it that
 // shall become path. Whoever comes second, in this process or in another, waits for the first and finds the work done. Killed at
 // any point, it leaves either no path or a whole one: what a killed run left over is swept by the next.
-func Once(ctx context.Context, path string, fill func(staging string) (string, error)) error {
+func MakeOnce(ctx context.Context, path string, fill func(staging string) (string, error)) error {
 	if done, err := Exists(path); done || err != nil {
 		return err
 	}
@@ -56,11 +56,11 @@ func Once(ctx context.Context, path string, fill func(staging string) (string, e
 	if done, err := Exists(path); done || err != nil {
 		return err
 	}
-	return Replace(path, fill)
+	return ReplaceDir(path, fill)
 }
 
-// Replace is Once under its lock.
-func Replace(path string, fill func(staging string) (string, error)) error {
+// ReplaceDir is MakeOnce under its lock.
+func ReplaceDir(path string, fill func(staging string) (string, error)) error {
 	pattern := filepath.Base(path) + ".unfinished-*"
 	stale, err := filepath.Glob(filepath.Join(filepath.Dir(path), pattern))
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// fillWith makes a directory that holds one file.
-func fillWith(content string) func(string) (string, error) {
+// fillWithFile makes a directory that holds one file.
+func fillWithFile(content string) func(string) (string, error) {
 	return func(staging string) (string, error) {
 		made := filepath.Join(staging, "made")
 		if err := os.Mkdir(made, 0o755); err != nil {
@@ -21,8 +21,8 @@ func fillWith(content string) func(string) (string, error) {
 	}
 }
 
-// names lists a directory, without the locks that stay.
-func names(t *testing.T, dir string) []string {
+// listDirectory lists a directory, without the locks that stay.
+func listDirectory(t *testing.T, dir string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -44,9 +44,9 @@ func TestMakeOnce(t *testing.T) {
 	var group sync.WaitGroup
 	for range 8 {
 		group.Go(func() {
-			err := Once(t.Context(), path, func(staging string) (string, error) {
+			err := MakeOnce(t.Context(), path, func(staging string) (string, error) {
 				fills.Add(1)
-				return fillWith("whole")(staging)
+				return fillWithFile("whole")(staging)
 			})
 			if err != nil {
 				t.Error(err)
@@ -60,7 +60,7 @@ func TestMakeOnce(t *testing.T) {
 	if got, err := os.ReadFile(filepath.Join(path, "file")); err != nil || string(got) != "whole" {
 		t.Errorf("file holds %q, %v", got, err)
 	}
-	if got := names(t, filepath.Dir(path)); len(got) != 1 {
+	if got := listDirectory(t, filepath.Dir(path)); len(got) != 1 {
 		t.Errorf("left %v", got)
 	}
 }
@@ -73,14 +73,14 @@ func TestMakeOnceAfterFailure(t *testing.T) {
 		t.Fatal(err)
 	}
 	broken := errors.New("broken")
-	err := Once(t.Context(), path, func(string) (string, error) { return "", broken })
+	err := MakeOnce(t.Context(), path, func(string) (string, error) { return "", broken })
 	if !errors.Is(err, broken) {
 		t.Errorf("error is %v, want the one of the work", err)
 	}
-	if got := names(t, filepath.Dir(path)); len(got) != 0 {
+	if got := listDirectory(t, filepath.Dir(path)); len(got) != 0 {
 		t.Errorf("a failure left %v", got)
 	}
-	if err := Once(t.Context(), path, fillWith("second")); err != nil {
+	if err := MakeOnce(t.Context(), path, fillWithFile("second")); err != nil {
 		t.Errorf("second attempt: %v", err)
 	}
 }
@@ -91,16 +91,16 @@ func TestMakeOnceCanceled(t *testing.T) {
 	inside, done := make(chan struct{}), make(chan error)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
-		done <- Once(t.Context(), path, func(staging string) (string, error) {
+		done <- MakeOnce(t.Context(), path, func(staging string) (string, error) {
 			close(inside)
 			<-ctx.Done()
-			return fillWith("first")(staging)
+			return fillWithFile("first")(staging)
 		})
 	}()
 	<-inside
 	expired, stop := context.WithCancel(t.Context())
 	stop()
-	err := Once(expired, path, fillWith("second"))
+	err := MakeOnce(expired, path, fillWithFile("second"))
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("waiting with a canceled context: %v", err)
 	}

@@ -20,17 +20,17 @@ type Installer struct {
 	Options []string
 }
 
-// install returns the folder below Dir, which fill makes first if it is not there.
-func (i Installer) install(ctx context.Context, folder, holds string, fill func(staging string) (string, error)) (string, error) {
+// installFolder returns the folder below Dir, which fill makes first if it is not there.
+func (i Installer) installFolder(ctx context.Context, folder, holds string, fill func(staging string) (string, error)) (string, error) {
 	path := filepath.Join(i.Dir, folder)
-	if err := Once(ctx, path, fill); err != nil {
+	if err := MakeOnce(ctx, path, fill); err != nil {
 		return "", Explain("set up "+holds, err, i.Dir)
 	}
 	return path, nil
 }
 
-// announce writes a line about a download before and after it.
-func (i Installer) announce(holds string, megabytes int, download func() (string, error)) (string, error) {
+// reportDownload writes a line about a download before and after it.
+func (i Installer) reportDownload(holds string, megabytes int, download func() (string, error)) (string, error) {
 	started := time.Now()
 	_, _ = fmt.Fprintf(i.Progress, "Downloading %s (%d MB) … ", holds, megabytes)
 	folder, err := download()

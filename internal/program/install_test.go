@@ -46,8 +46,8 @@ func writeZip(t *testing.T, path string, files map[string]string) {
 	}
 }
 
-// probe is a small wheel and an installer that finds it in a folder instead of on the network.
-func probe(t *testing.T, files map[string]string) (Installer, Wheel) {
+// newProbeWheel is a small wheel and an installer that finds it in a folder instead of on the network.
+func newProbeWheel(t *testing.T, files map[string]string) (Installer, Wheel) {
 	t.Helper()
 	all := map[string]string{
 		"probe-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: probe\nVersion: 1.0\n",
@@ -72,9 +72,9 @@ func probe(t *testing.T, files map[string]string) (Installer, Wheel) {
 	return i, w
 }
 
-func TestInstall(t *testing.T) {
+func TestInstallWheel(t *testing.T) {
 	t.Parallel()
-	i, w := probe(t, map[string]string{"probe/bin/run": "#!/bin/sh\n", "probe/lib/data": "data", "probe/include/x.h": "int x;"})
+	i, w := newProbeWheel(t, map[string]string{"probe/bin/run": "#!/bin/sh\n", "probe/lib/data": "data", "probe/include/x.h": "int x;"})
 	var progress bytes.Buffer
 	i.Progress = &progress
 	path, err := i.InstallWheel(t.Context(), w)
@@ -95,9 +95,9 @@ func TestInstall(t *testing.T) {
 	}
 }
 
-func TestInstallOnlyOnce(t *testing.T) {
+func TestInstallWheelOnlyOnce(t *testing.T) {
 	t.Parallel()
-	i, w := probe(t, map[string]string{"probe/bin/run": ""})
+	i, w := newProbeWheel(t, map[string]string{"probe/bin/run": ""})
 	var progress [2]bytes.Buffer
 	var group sync.WaitGroup
 	for n := range progress {
@@ -113,12 +113,12 @@ func TestInstallOnlyOnce(t *testing.T) {
 	if got := strings.Count(progress[0].String()+progress[1].String(), "Downloading"); got != 1 {
 		t.Errorf("downloaded %d times, want once", got)
 	}
-	if diff := cmp.Diff([]string{"probe-1.0"}, names(t, i.Dir)); diff != "" {
+	if diff := cmp.Diff([]string{"probe-1.0"}, listDirectory(t, i.Dir)); diff != "" {
 		t.Error("left in the directory (-want +got):\n" + diff)
 	}
 }
 
-func TestInstallRefuses(t *testing.T) {
+func TestInstallWheelErrors(t *testing.T) {
 	t.Parallel()
 	platform := runtime.GOOS + "/" + runtime.GOARCH
 	tests := []struct {
@@ -146,7 +146,7 @@ func TestInstallRefuses(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			i, w := probe(t, test.files)
+			i, w := newProbeWheel(t, test.files)
 			if test.change != nil {
 				test.change(&i, &w)
 			}
@@ -154,15 +154,15 @@ func TestInstallRefuses(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error is %v, want one with %q", err, test.want)
 			}
-			if got := names(t, i.Dir); len(got) != 0 {
+			if got := listDirectory(t, i.Dir); len(got) != 0 {
 				t.Errorf("left %v", got)
 			}
 		})
 	}
 }
 
-// script makes an executable that stands in for an interpreter.
-func script(t *testing.T, text string) string {
+// writeScript makes an executable that stands in for an interpreter.
+func writeScript(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "python3")
 	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+text), 0o700); err != nil {
@@ -171,17 +171,17 @@ func script(t *testing.T, text string) string {
 	return path
 }
 
-func TestInstallWithoutPip(t *testing.T) {
+func TestFindPipCommand(t *testing.T) {
 	t.Parallel()
-	i, w := probe(t, nil)
-	i.Python = script(t, "echo \"$0: No module named $2\" >&2; exit 1\n")
+	i, w := newProbeWheel(t, nil)
+	i.Python = writeScript(t, "echo \"$0: No module named $2\" >&2; exit 1\n")
 	_, err := i.InstallWheel(t.Context(), w)
 	var problem *Problem
 	if !errors.As(err, &problem) || !strings.Contains(problem.Next, "apt-get install python3-pip") {
 		t.Errorf("neither pip nor venv: %v", err)
 	}
 
-	i.Python = script(t, `test "$2" = venv || exit 1
+	i.Python = writeScript(t, `test "$2" = venv || exit 1
 mkdir -p "$3/bin" && printf '#!/bin/sh\nexec python3 "$@"\n' > "$3/bin/python" && chmod +x "$3/bin/python"
 `)
 	if _, err := i.InstallWheel(t.Context(), w); err != nil {

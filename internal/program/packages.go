@@ -30,26 +30,26 @@ func (i Installer) InstallPackages(ctx context.Context, p Packages, python Pytho
 	i.Python = python.Executable
 	// Some packages are compiled for one version of Python.
 	folder := fmt.Sprintf("%s-%s-python3.%d", p.Name, p.Version, python.Version)
-	return i.install(ctx, folder, p.Holds, func(staging string) (string, error) {
-		return i.announce(p.Holds, p.Megabytes, func() (string, error) { return i.downloadPackages(ctx, p, staging) })
+	return i.installFolder(ctx, folder, p.Holds, func(staging string) (string, error) {
+		return i.reportDownload(p.Holds, p.Megabytes, func() (string, error) { return i.downloadPackages(ctx, p, staging) })
 	})
 }
 
 // downloadPackages installs the packages into a folder inside staging: unlike a virtual environment, a folder can be moved.
 func (i Installer) downloadPackages(ctx context.Context, p Packages, staging string) (string, error) {
-	pip, err := findPip(ctx, i.Python, staging)
+	pip, err := findPipCommand(ctx, i.Python, staging)
 	if err != nil {
 		return "", err
 	}
 	installed, builders := filepath.Join(staging, "packages"), filepath.Join(staging, "builders")
 	options := []string{"--only-binary=:all:"}
 	if len(p.BuildRequirements) > 0 {
-		if err := i.pipInstall(ctx, p, pip, p.BuildRequirements, builders, options...); err != nil {
+		if err := i.installRequirements(ctx, p, pip, p.BuildRequirements, builders, options...); err != nil {
 			return "", err
 		}
 		options = []string{"--no-build-isolation"}
 	}
-	if err := i.pipInstall(ctx, p, pip, p.Requirements, installed, options...); err != nil {
+	if err := i.installRequirements(ctx, p, pip, p.Requirements, installed, options...); err != nil {
 		return "", err
 	}
 	if p.Patch != nil {
@@ -60,8 +60,8 @@ func (i Installer) downloadPackages(ctx context.Context, p Packages, staging str
 	return installed, nil
 }
 
-// pipInstall installs requirements into the folder target. Packages are built with what is in the folder builders beside it.
-func (i Installer) pipInstall(ctx context.Context, p Packages, pip []string, requirements []byte, target string, options ...string) error {
+// installRequirements installs requirements into the folder target. Packages are built with what is in the folder builders beside it.
+func (i Installer) installRequirements(ctx context.Context, p Packages, pip []string, requirements []byte, target string, options ...string) error {
 	file := target + ".txt"
 	if err := os.WriteFile(file, requirements, 0o600); err != nil {
 		return err
@@ -70,7 +70,7 @@ func (i Installer) pipInstall(ctx context.Context, p Packages, pip []string, req
 		"--root-user-action=ignore", "--target="+target, "--requirement="+file)
 	args = append(append(args, options...), i.Options...)
 	env := []string{"PYTHONPATH=" + filepath.Join(filepath.Dir(target), "builders")}
-	if out, err := runPython(ctx, env, pip[0], args...); err != nil {
+	if out, err := runInterpreter(ctx, env, pip[0], args...); err != nil {
 		return &Problem{
 			What: "downloading " + p.Holds + " with pip failed",
 			Why:  LastLines(out, 4),

@@ -34,7 +34,7 @@ func Explain(act string, err error, dir string) error {
 	if errors.As(err, new(*Problem)) && !errors.Is(err, syscall.ENOSPC) {
 		return err
 	}
-	if diskFull(err) || nearlyFull(dir) {
+	if isDiskFull(err) || isNearlyFull(dir) {
 		return &Problem{
 			What: act + ": the disk is full",
 			Why:  "no space is left on the device that holds " + dir,
@@ -45,14 +45,14 @@ func Explain(act string, err error, dir string) error {
 	return fmt.Errorf("%s: %w", act, err)
 }
 
-func diskFull(err error) bool {
+func isDiskFull(err error) bool {
 	var answer *pgconn.PgError
 	return errors.Is(err, syscall.ENOSPC) || errors.As(err, &answer) && answer.Code == sqlstateDiskFull
 }
 
-// nearlyFull tells whether the device of dir has less room than PostgreSQL takes in one go, a segment of its log: 16 MiB. Many
+// isNearlyFull tells whether the device of dir has less room than PostgreSQL takes in one go, a segment of its log: 16 MiB. Many
 // of its errors on a full disk do not say what they come from.
-func nearlyFull(dir string) bool {
+func isNearlyFull(dir string) bool {
 	var device syscall.Statfs_t
 	if err := syscall.Statfs(dir, &device); err != nil {
 		return false

@@ -32,9 +32,9 @@ func Children(ctx context.Context, pid int) ([]int, error) {
 	return found, nil
 }
 
-// Runs tells whether pid is a running process whose command holds words, so that a number the system gave to another program
+// IsRunning tells whether pid is a running process whose command holds words, so that a number the system gave to another program
 // in the meantime is not taken for it.
-func Runs(ctx context.Context, pid int, words string) (bool, error) {
+func IsRunning(ctx context.Context, pid int, words string) (bool, error) {
 	all, err := Processes(ctx)
 	if err != nil {
 		return false, err
@@ -52,7 +52,7 @@ func AwaitExit(ctx context.Context, pid int, words string, atMost time.Duration)
 	ctx, cancel := context.WithTimeout(ctx, atMost)
 	defer cancel()
 	for {
-		alive, err := Runs(context.WithoutCancel(ctx), pid, words)
+		alive, err := IsRunning(context.WithoutCancel(ctx), pid, words)
 		if err != nil || !alive {
 			return err == nil, err
 		}

@@ -21,7 +21,7 @@ func Processes(context.Context) ([]Process, error) {
 	}
 	var all []Process
 	for _, entry := range entries {
-		p, err := readProcess(entry)
+		p, err := readProcessEntry(entry)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
 			continue // ended since the listing
 		}
@@ -33,7 +33,7 @@ func Processes(context.Context) ([]Process, error) {
 	return all, nil
 }
 
-func readProcess(entry string) (Process, error) {
+func readProcessEntry(entry string) (Process, error) {
 	pid, err := strconv.Atoi(filepath.Base(entry))
 	if err != nil {
 		return Process{}, err
@@ -58,9 +58,9 @@ func readProcess(entry string) (Process, error) {
 	return Process{PID: pid, Parent: parent, Command: string(bytes.ReplaceAll(command, []byte{0}, []byte{' '}))}, nil
 }
 
-// ChildAttr completes the attributes of a child process: it gets a process group of its own, so that Ctrl-C on a terminal
+// ChildAttributes completes the attributes of a child process: it gets a process group of its own, so that Ctrl-C on a terminal
 // reaches it only through its parent, and SIGINT when its parent dies.
-func ChildAttr(attr syscall.SysProcAttr) *syscall.SysProcAttr {
+func ChildAttributes(attr syscall.SysProcAttr) *syscall.SysProcAttr {
 	attr.Setpgid = true
 	attr.Pdeathsig = syscall.SIGINT
 	return &attr

@@ -30,9 +30,9 @@ print(sys.version_info[1], sys.executable)
 // FindPython returns an interpreter whose minor version is between oldest and newest, for the named program to run on: python3,
 // or else the newest in PATH or under ~/.pyenv. If there is none, the error is a *Problem.
 func FindPython(ctx context.Context, program string, oldest, newest int) (Python, error) {
-	for _, name := range pythonNames(oldest, newest) {
+	for _, name := range pythonCandidates(oldest, newest) {
 		// A name in PATH may be a shim of pyenv that fails, so each candidate is run.
-		out, err := runPython(ctx, nil, name, "-c", describePython)
+		out, err := runInterpreter(ctx, nil, name, "-c", describePython)
 		if err != nil {
 			continue
 		}
@@ -44,14 +44,14 @@ func FindPython(ctx context.Context, program string, oldest, newest int) (Python
 	}
 	return Python{}, &Problem{
 		What: fmt.Sprintf("%s needs Python 3.%d to 3.%d with pip", program, oldest, newest),
-		Why:  "found none as " + strings.Join(pythonNames(oldest, newest), ", "),
+		Why:  "found none as " + strings.Join(pythonCandidates(oldest, newest), ", "),
 		Next: fmt.Sprintf("apt-get install python3-pip   # Debian 12, Ubuntu 24.04 or later; else pyenv install 3.%d, or brew install python@3.%[1]d", newest),
 		Err:  ctx.Err(),
 	}
 }
 
-// pythonNames are the commands that may be a Python of these versions, the preferred first.
-func pythonNames(oldest, newest int) []string {
+// pythonCandidates are the commands that may be a Python of these versions, the preferred first.
+func pythonCandidates(oldest, newest int) []string {
 	names := []string{"python3"}
 	for version := newest; version >= oldest; version-- {
 		names = append(names, fmt.Sprintf("python3.%d", version))
@@ -67,8 +67,8 @@ func pythonNames(oldest, newest int) []string {
 	return names
 }
 
-// runPython returns the output of an interpreter, which neither asks questions nor looks for a virtual environment.
-func runPython(ctx context.Context, env []string, executable string, args ...string) (string, error) {
+// runInterpreter returns the output of an interpreter, which neither asks questions nor looks for a virtual environment.
+func runInterpreter(ctx context.Context, env []string, executable string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, executable, args...)
 	cmd.Env = append(os.Environ(), "PIP_NO_INPUT=1", "PIP_REQUIRE_VIRTUALENV=0", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_USER=0")
 	cmd.Env = append(cmd.Env, env...)
@@ -79,8 +79,8 @@ func runPython(ctx context.Context, env []string, executable string, args ...str
 	return string(out), err
 }
 
-// findPip returns the command line of a pip that works: the interpreter's own, or one in a virtual environment below staging.
-func findPip(ctx context.Context, python, staging string) ([]string, error) {
+// findPipCommand returns the command line of a pip that works: the interpreter's own, or one in a virtual environment below staging.
+func findPipCommand(ctx context.Context, python, staging string) ([]string, error) {
 	if _, err := exec.LookPath(python); err != nil {
 		return nil, &Problem{
 			What: "Python 3 is missing",
@@ -89,11 +89,11 @@ func findPip(ctx context.Context, python, staging string) ([]string, error) {
 			Err:  err,
 		}
 	}
-	if _, err := runPython(ctx, nil, python, "-m", "pip", "--version"); err == nil {
+	if _, err := runInterpreter(ctx, nil, python, "-m", "pip", "--version"); err == nil {
 		return []string{python, "-m", "pip"}, nil
 	}
 	venv := filepath.Join(staging, "venv")
-	if out, err := runPython(ctx, nil, python, "-m", "venv", venv); err != nil {
+	if out, err := runInterpreter(ctx, nil, python, "-m", "venv", venv); err != nil {
 		return nil, &Problem{
 			What: "Python 3 has no pip",
 			Why:  "neither its pip nor its venv module works: " + LastLines(out, 2),

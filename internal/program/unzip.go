@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// unzip unpacks archive into the new directory dir, with the permissions it records. Names that lead out of dir are refused
+// unzipArchive unpacks archive into the new directory dir, with the permissions it records. Names that lead out of dir are refused
 // by os.Root. C headers, a quarter of PostgreSQL's files, are left out: nothing is compiled against them.
-func unzip(archive, dir string) (err error) {
+func unzipArchive(archive, dir string) (err error) {
 	reader, err := zip.OpenReader(archive)
 	if err != nil {
 		return fmt.Errorf("open %s: %w", archive, err)
@@ -30,14 +30,14 @@ func unzip(archive, dir string) (err error) {
 		if strings.HasSuffix(file.Name, "/") || strings.Contains(file.Name, "/include/") {
 			continue
 		}
-		if err := unzipFile(root, file); err != nil {
+		if err := unzipOneFile(root, file); err != nil {
 			return fmt.Errorf("unpack %s: %w", file.Name, err)
 		}
 	}
 	return nil
 }
 
-func unzipFile(root *os.Root, file *zip.File) (err error) {
+func unzipOneFile(root *os.Root, file *zip.File) (err error) {
 	if err := root.MkdirAll(filepath.Dir(file.Name), 0o755); err != nil {
 		return err
 	}

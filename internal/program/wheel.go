@@ -37,7 +37,7 @@ type Build struct {
 
 // InstallWheel returns the folder with the contents of the wheel, and downloads it first if it is not there.
 func (i Installer) InstallWheel(ctx context.Context, w Wheel) (string, error) {
-	return i.install(ctx, w.Name+"-"+w.Version, w.Holds, func(staging string) (string, error) {
+	return i.installFolder(ctx, w.Name+"-"+w.Version, w.Holds, func(staging string) (string, error) {
 		platform := runtime.GOOS + "/" + runtime.GOARCH
 		b, found := w.Builds[platform]
 		if !found {
@@ -47,13 +47,13 @@ func (i Installer) InstallWheel(ctx context.Context, w Wheel) (string, error) {
 				Next: w.Instead,
 			}
 		}
-		return i.announce(w.Holds, b.Megabytes, func() (string, error) { return i.downloadWheel(ctx, w, b, staging) })
+		return i.reportDownload(w.Holds, b.Megabytes, func() (string, error) { return i.downloadWheel(ctx, w, b, staging) })
 	})
 }
 
 // downloadWheel downloads and unpacks a build inside staging and returns the folder that it made.
 func (i Installer) downloadWheel(ctx context.Context, w Wheel, b Build, staging string) (string, error) {
-	pip, err := findPip(ctx, i.Python, staging)
+	pip, err := findPipCommand(ctx, i.Python, staging)
 	if err != nil {
 		return "", err
 	}
@@ -66,7 +66,7 @@ func (i Installer) downloadWheel(ctx context.Context, w Wheel, b Build, staging 
 	args := append(pip[1:], "download", "--quiet", "--no-deps", "--only-binary=:all:", "--no-cache-dir", "--retries=2",
 		"--python-version="+w.Python, "--implementation=cp", "--abi=cp"+strings.ReplaceAll(w.Python, ".", ""),
 		"--platform="+b.Platform, "--require-hashes", "--requirement="+requirements, "--dest="+download)
-	if out, err := runPython(ctx, nil, pip[0], append(args, i.Options...)...); err != nil {
+	if out, err := runInterpreter(ctx, nil, pip[0], append(args, i.Options...)...); err != nil {
 		return "", &Problem{
 			What: "downloading " + w.Name + " " + w.Version + " with pip failed",
 			Why:  LastLines(out, 4),
@@ -79,5 +79,5 @@ func (i Installer) downloadWheel(ctx context.Context, w Wheel, b Build, staging 
 		return "", fmt.Errorf("pip downloaded %d archives to %s: %w", len(archives), download, err)
 	}
 	unpacked := filepath.Join(staging, "unpacked")
-	return unpacked, unzip(archives[0], unpacked)
+	return unpacked, unzipArchive(archives[0], unpacked)
 }

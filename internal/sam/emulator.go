@@ -50,14 +50,14 @@ type Emulator struct {
 // StartEmulator installs the emulator if it is missing and returns once it takes invocations. It is a program for Linux. What a person can
 // mend is a *Problem.
 func StartEmulator(ctx context.Context, config EmulatorConfig) (*Emulator, error) {
-	if err := config.complete(); err != nil {
+	if err := config.setDefaults(); err != nil {
 		return nil, err
 	}
 	installed, err := program.Installer{Dir: config.Dir, Python: "python3", Progress: config.Progress}.InstallWheel(ctx, emulatorWheel())
 	if err != nil {
 		return nil, err
 	}
-	executable := filepath.Join(installed, emulatorProgram()[runtime.GOARCH])
+	executable := filepath.Join(installed, emulatorPrograms()[runtime.GOARCH])
 	if err := os.Chmod(executable, 0o755); err != nil { //nolint:gosec // the wheel does not say that it is a program
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func StartEmulator(ctx context.Context, config EmulatorConfig) (*Emulator, error
 		"--runtime-interface-emulator-address", address, "--runtime-api-address", runtimeAPI, config.Bootstrap)
 	e.cmd.Env = config.environment()
 	e.cmd.Stdout, e.cmd.Stderr = e.log, e.log
-	e.cmd.SysProcAttr = program.ChildAttr(syscall.SysProcAttr{})
+	e.cmd.SysProcAttr = program.ChildAttributes(syscall.SysProcAttr{})
 	if e.ended, err = program.Spawn(e.cmd); err != nil {
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func StartEmulator(ctx context.Context, config EmulatorConfig) (*Emulator, error
 	return e, nil
 }
 
-func (c *EmulatorConfig) complete() (err error) {
+func (c *EmulatorConfig) setDefaults() (err error) {
 	if c.Bootstrap == "" {
 		return errors.New("emulator: Bootstrap must be set")
 	}

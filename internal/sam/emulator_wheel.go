@@ -20,8 +20,8 @@ func emulatorWheel() program.Wheel {
 	}
 }
 
-// emulatorProgram is the file of the wheel for a processor, in Go's words.
-func emulatorProgram() map[string]string {
+// emulatorPrograms is the file of the wheel for a processor, in Go's words.
+func emulatorPrograms() map[string]string {
 	return map[string]string{
 		"amd64": "samcli/local/rapid/aws-lambda-rie-x86_64",
 		"arm64": "samcli/local/rapid/aws-lambda-rie-arm64",

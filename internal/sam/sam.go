@@ -56,20 +56,20 @@ func Install(ctx context.Context, dir string, progress io.Writer) (*CLI, error) 
 
 // Command runs sam with its arguments, without usage statistics and without the metadata service of EC2.
 func (c *CLI) Command(ctx context.Context, args ...string) *exec.Cmd {
-	return c.command(ctx, append([]string{"-m", "samcli"}, args...))
+	return c.pythonCommand(ctx, append([]string{"-m", "samcli"}, args...))
 }
 
 // Lint runs cfn-lint on a template and returns its findings, one line each, or nothing.
 func (c *CLI) Lint(ctx context.Context, template string, regions ...string) (string, error) {
 	args := append([]string{filepath.Join(c.folder, "bin", "cfn-lint"), "--format=parseable", "--template", template, "--regions"}, regions...)
-	out, err := c.command(ctx, args).CombinedOutput()
+	out, err := c.pythonCommand(ctx, args).CombinedOutput()
 	if found := bytes.TrimSpace(out); err != nil && len(found) > 0 && errors.As(err, new(*exec.ExitError)) {
 		return string(found), nil
 	}
 	return "", err
 }
 
-func (c *CLI) command(ctx context.Context, args []string) *exec.Cmd {
+func (c *CLI) pythonCommand(ctx context.Context, args []string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, c.python, args...)
 	cmd.Env = append(os.Environ(), "PYTHONPATH="+c.folder, "PYTHONDONTWRITEBYTECODE=1", "SAM_CLI_TELEMETRY=0", "SAM_CLI_CHECK_FOR_UPDATES=0",
 		"AWS_EC2_METADATA_DISABLED=true", "AWS_DEFAULT_REGION=eu-central-1")
