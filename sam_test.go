@@ -29,7 +29,7 @@ func samCLI(t *testing.T) *sam.CLI {
 	return tool
 }
 
-// TestLint shows that cfn-lint finds nothing: in a region of the first rank, and in one with fewer kinds of resources.
+// TestLint checks that cfn-lint finds nothing, in large regions and in one with fewer resource types.
 func TestLint(t *testing.T) {
 	t.Parallel()
 	tool := samCLI(t)
@@ -37,18 +37,18 @@ func TestLint(t *testing.T) {
 	if err != nil || found != "" {
 		t.Errorf("cfn-lint: %v\n%s", err, found)
 	}
-	// That it looks at all.
+	// A broken template shows that cfn-lint runs.
 	broken := filepath.Join(t.TempDir(), "template.yaml")
 	wrong := regexp.MustCompile(`EngineFamily: POSTGRESQL`).ReplaceAllString(read(t, "template.yaml"), "EngineFamily: ORACLE")
 	if err := os.WriteFile(broken, []byte(wrong), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if found, err := tool.Lint(t.Context(), broken, "eu-central-1"); err != nil || found == "" {
-		t.Errorf("cfn-lint takes a proxy for Oracle: %v", err)
+		t.Errorf("cfn-lint accepts a proxy for Oracle: %v", err)
 	}
 }
 
-// TestSAMValidate is sam validate --lint.
+// TestSAMValidate runs sam validate --lint.
 func TestSAMValidate(t *testing.T) {
 	t.Parallel()
 	if out, err := samCLI(t).Command(t.Context(), "validate", "--lint", "--template", "template.yaml").CombinedOutput(); err != nil {
@@ -56,8 +56,8 @@ func TestSAMValidate(t *testing.T) {
 	}
 }
 
-// TestSAMBuild runs sam build without any settings of this machine for Go, and shows for each function a program for arm64 that is
-// small enough, and in which neither paths of this machine nor the state of its checkout are found.
+// TestSAMBuild runs sam build without the Go settings of this machine, and checks that each program is for arm64, small enough, and
+// contains neither paths of this machine nor the state of its checkout.
 func TestSAMBuild(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -69,7 +69,7 @@ func TestSAMBuild(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("sam build: %v\n%s", err, out)
 	}
-	functions := ofType(readTemplate(t), "AWS::Serverless::Function")
+	functions := resourcesOfType(readTemplate(t), "AWS::Serverless::Function")
 	if len(functions) == 0 {
 		t.Fatal("template.yaml has no function")
 	}
@@ -82,7 +82,7 @@ func TestSAMBuild(t *testing.T) {
 	}
 }
 
-// checkProgram checks the architecture of a program and what was left out of it.
+// checkProgram checks the architecture of a program, and that symbols, paths and version control stamp were left out.
 func checkProgram(t *testing.T, path string) {
 	t.Helper()
 	program, err := elf.Open(path)
@@ -116,7 +116,7 @@ func checkProgram(t *testing.T, path string) {
 	}
 }
 
-// zippedSize is the size of an archive of the file.
+// zippedSize returns the size of an archive of the file.
 func zippedSize(t *testing.T, path string) int {
 	t.Helper()
 	var archive bytes.Buffer

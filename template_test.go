@@ -20,7 +20,7 @@ import (
 	"github.com/datastorage-service/datastorage/migrations"
 )
 
-// The tests of this file hold template.yaml to the code and to itself, as far as cfn-lint does not.
+// The tests of this file check template.yaml against the code and against itself, where cfn-lint does not.
 
 // tree is a template with its intrinsic functions in their long form: {"Ref": name}, {"Fn::GetAtt": [name, attribute]}, …
 type tree = map[string]any
@@ -31,34 +31,34 @@ func readTemplate(t *testing.T) tree {
 	if err := yaml.Unmarshal([]byte(read(t, "template.yaml")), &document); err != nil {
 		t.Fatal(err)
 	}
-	root, ok := plain(t, document.Content[0]).(tree)
+	root, ok := plainValue(t, document.Content[0]).(tree)
 	if !ok {
-		t.Fatal("template.yaml is no mapping")
+		t.Fatal("template.yaml is not a mapping")
 	}
 	return root
 }
 
-// plain is a node as JSON has it.
-func plain(t *testing.T, node *yaml.Node) any {
+// plainValue returns a node as a value of JSON.
+func plainValue(t *testing.T, node *yaml.Node) any {
 	t.Helper()
 	var value any
 	switch node.Kind {
 	case yaml.MappingNode:
 		mapping := tree{}
 		for i := 0; i < len(node.Content); i += 2 {
-			mapping[node.Content[i].Value] = plain(t, node.Content[i+1])
+			mapping[node.Content[i].Value] = plainValue(t, node.Content[i+1])
 		}
 		value = mapping
 	case yaml.SequenceNode:
 		list := []any{}
 		for _, item := range node.Content {
-			list = append(list, plain(t, item))
+			list = append(list, plainValue(t, item))
 		}
 		value = list
 	case yaml.ScalarNode:
 		value = node.Value
 	default:
-		t.Fatalf("template.yaml:%d: CloudFormation knows no aliases", node.Line)
+		t.Fatalf("template.yaml:%d: CloudFormation does not support aliases", node.Line)
 	}
 	switch tag := node.Tag; {
 	case tag == "!Ref", tag == "!Condition":
@@ -72,8 +72,8 @@ func plain(t *testing.T, node *yaml.Node) any {
 	return value
 }
 
-// at goes down a path of keys; what is not there is nil.
-func at(value any, path ...string) any {
+// valueAt returns the value at a path of keys, or nil.
+func valueAt(value any, path ...string) any {
 	for _, key := range path {
 		mapping, _ := value.(tree)
 		value = mapping[key]
@@ -81,7 +81,7 @@ func at(value any, path ...string) any {
 	return value
 }
 
-func list(value any) []any {
+func asList(value any) []any {
 	if items, ok := value.([]any); ok {
 		return items
 	}
@@ -91,13 +91,13 @@ func list(value any) []any {
 	return []any{value}
 }
 
-// names are the parameters and resources that a value refers to.
-func names(value any) []string {
+// referencedNames returns the names of parameters and resources that a value refers to.
+func referencedNames(value any) []string {
 	var found []string
 	switch v := value.(type) {
 	case []any:
 		for _, item := range v {
-			found = append(found, names(item)...)
+			found = append(found, referencedNames(item)...)
 		}
 	case tree:
 		for key, inner := range v {
@@ -105,111 +105,111 @@ func names(value any) []string {
 			case "Ref":
 				found = append(found, fmt.Sprint(inner))
 			case "Fn::GetAtt":
-				found = append(found, fmt.Sprint(list(inner)[0]))
+				found = append(found, fmt.Sprint(asList(inner)[0]))
 			case "Fn::Sub":
-				for _, match := range regexp.MustCompile(`\$\{([A-Za-z0-9:]+)[^}]*\}`).FindAllStringSubmatch(fmt.Sprint(list(inner)[0]), -1) {
-					if len(list(inner)) < 2 || at(list(inner)[1], match[1]) == nil {
+				for _, match := range regexp.MustCompile(`\$\{([A-Za-z0-9:]+)[^}]*\}`).FindAllStringSubmatch(fmt.Sprint(asList(inner)[0]), -1) {
+					if len(asList(inner)) < 2 || valueAt(asList(inner)[1], match[1]) == nil {
 						found = append(found, match[1])
 					}
 				}
-				found = append(found, names(list(inner)[1:])...)
+				found = append(found, referencedNames(asList(inner)[1:])...)
 			default:
-				found = append(found, names(inner)...)
+				found = append(found, referencedNames(inner)...)
 			}
 		}
 	}
 	return found
 }
 
-// ofType are the resources of a type by logical id.
-func ofType(template tree, kind string) map[string]tree {
+// resourcesOfType returns the properties of the resources of a type by logical id.
+func resourcesOfType(template tree, kind string) map[string]tree {
 	found := map[string]tree{}
 	for id, resource := range template["Resources"].(tree) {
-		if at(resource, "Type") == kind {
-			found[id], _ = at(resource, "Properties").(tree)
+		if valueAt(resource, "Type") == kind {
+			found[id], _ = valueAt(resource, "Properties").(tree)
 		}
 	}
 	return found
 }
 
-// statement is one of a policy, and where it stands.
-type statement struct {
+// policyStatement is a statement and the logical id of the resource that contains it.
+type policyStatement struct {
 	where string
 	tree
 }
 
-// statements are those of every policy in the template.
-func statements(template tree) []statement {
-	var all []statement
+// policyStatements returns the statements of every policy in the template.
+func policyStatements(template tree) []policyStatement {
+	var all []policyStatement
 	add := func(id string, document any) {
-		for _, s := range list(at(document, "Statement")) {
-			all = append(all, statement{id, s.(tree)})
+		for _, s := range asList(valueAt(document, "Statement")) {
+			all = append(all, policyStatement{id, s.(tree)})
 		}
 	}
-	for id, role := range ofType(template, "AWS::IAM::Role") {
-		for _, policy := range list(role["Policies"]) {
-			add(id, at(policy, "PolicyDocument"))
+	for id, role := range resourcesOfType(template, "AWS::IAM::Role") {
+		for _, policy := range asList(role["Policies"]) {
+			add(id, valueAt(policy, "PolicyDocument"))
 		}
 	}
-	for id, policy := range ofType(template, "AWS::IAM::ManagedPolicy") {
+	for id, policy := range resourcesOfType(template, "AWS::IAM::ManagedPolicy") {
 		add(id, policy["PolicyDocument"])
 	}
-	for id, key := range ofType(template, "AWS::KMS::Key") {
+	for id, key := range resourcesOfType(template, "AWS::KMS::Key") {
 		add(id, key["KeyPolicy"])
 	}
-	for id, queue := range ofType(template, "AWS::SQS::QueuePolicy") {
+	for id, queue := range resourcesOfType(template, "AWS::SQS::QueuePolicy") {
 		add(id, queue["PolicyDocument"])
 	}
 	return all
 }
 
-// stars are the statements whose resource is *, each with its reason beside it in template.yaml.
-var stars = []string{"NetworkInterfaces", "Traces", "KeyOfTheAccount", "KeyOfTheLogs", "KeyOfTheAlarms"}
+// wildcardStatements has the Sids of the statements whose resource is *; template.yaml has the reason for each.
+var wildcardStatements = []string{"NetworkInterfaces", "Traces", "KeyOfTheAccount", "KeyOfTheLogs", "KeyOfTheAlarms"}
 
-// TestPolicies shows that a policy allows named actions on resources that the template has, and everything nowhere.
+// TestPolicies checks that policies allow only named actions, on resources of the template.
 func TestPolicies(t *testing.T) {
 	t.Parallel()
 	template := readTemplate(t)
 	resources, parameters := template["Resources"].(tree), template["Parameters"].(tree)
-	all := statements(template)
+	all := policyStatements(template)
 	if len(all) < 25 {
-		t.Fatalf("found %d statements only", len(all))
+		t.Fatalf("found only %d statements", len(all))
 	}
 	var used []string
 	for _, s := range all {
 		if s.tree["Effect"] != "Allow" || s.tree["NotAction"] != nil || s.tree["NotResource"] != nil {
-			t.Errorf("%s: a statement must allow what it names: %v", s.where, s.tree)
+			t.Errorf("%s: a statement must be Allow with Action and Resource: %v", s.where, s.tree)
 		}
-		for _, action := range list(s.tree["Action"]) {
+		for _, action := range asList(s.tree["Action"]) {
 			if wide := strings.HasSuffix(fmt.Sprint(action), ":*") || action == "*"; wide && s.tree["Sid"] != "KeyOfTheAccount" {
 				t.Errorf("%s allows %v", s.where, action)
 			}
 		}
-		for _, resource := range list(s.tree["Resource"]) {
+		for _, resource := range asList(s.tree["Resource"]) {
 			if resource == "*" {
 				used = append(used, fmt.Sprint(s.tree["Sid"]))
 				continue
 			}
-			of := names(resource)
-			for _, name := range of {
+			referenced := referencedNames(resource)
+			for _, name := range referenced {
 				if !strings.HasPrefix(name, "AWS::") && resources[name] == nil && parameters[name] == nil {
 					t.Errorf("%s names %s, which does not exist", s.where, name)
 				}
 			}
-			own := slices.ContainsFunc(of, func(name string) bool { return resources[name] != nil })
+			own := slices.ContainsFunc(referenced, func(name string) bool { return resources[name] != nil })
 			model := strings.Contains(fmt.Sprint(resource), "::foundation-model/") && !strings.Contains(fmt.Sprint(resource), "*")
 			if !own && !model {
-				t.Errorf("%s: %v is nothing of this template's", s.where, resource)
+				t.Errorf("%s: %v is not a resource of this template", s.where, resource)
 			}
 		}
 	}
 	slices.Sort(used)
-	if want := slices.Sorted(slices.Values(stars)); !slices.Equal(used, want) {
-		t.Errorf("* is the resource of %v, wanted of %v", used, want)
+	if want := slices.Sorted(slices.Values(wildcardStatements)); !slices.Equal(used, want) {
+		t.Errorf("* is the resource of %v, want %v", used, want)
 	}
 }
 
-// TestDatabaseRoles holds each function to the one role of the database that it needs: only migrate has a password, and reads are reads.
+// TestDatabaseRoles checks that each function connects as the one database role that it needs, and that only migrate reads a secret.
 func TestDatabaseRoles(t *testing.T) {
 	t.Parallel()
 	template := readTemplate(t)
@@ -217,20 +217,20 @@ func TestDatabaseRoles(t *testing.T) {
 		"WriteFunction": "datastorage_writer", "BulkFunction": "datastorage_writer", "MaintainFunction": "datastorage_writer",
 		"QueryFunction": "datastorage_reader", "HealthFunction": "datastorage_reader", "MigrateFunction": "",
 	}
-	taken := map[string]bool{}
-	for id, function := range ofType(template, "AWS::Serverless::Function") {
-		role := names(function["Role"])[0]
-		if taken[role] {
+	used := map[string]bool{}
+	for id, function := range resourcesOfType(template, "AWS::Serverless::Function") {
+		role := referencedNames(function["Role"])[0]
+		if used[role] {
 			t.Errorf("%s has the role of another function, %s", id, role)
 		}
-		taken[role] = true
+		used[role] = true
 		var users, secrets []string
-		for _, s := range statements(template) {
-			text := fmt.Sprint(s.tree)
-			if s.where == role && strings.Contains(text, "rds-db:connect") {
-				users = append(users, regexp.MustCompile(`datastorage_\w+`).FindString(text))
+		for _, s := range policyStatements(template) {
+			policy := fmt.Sprint(s.tree)
+			if s.where == role && strings.Contains(policy, "rds-db:connect") {
+				users = append(users, regexp.MustCompile(`datastorage_\w+`).FindString(policy))
 			}
-			if s.where == role && strings.Contains(text, "secretsmanager:") {
+			if s.where == role && strings.Contains(policy, "secretsmanager:") {
 				secrets = append(secrets, role)
 			}
 		}
@@ -238,19 +238,19 @@ func TestDatabaseRoles(t *testing.T) {
 			t.Errorf("%s may connect as %q, want %q", id, got, want[id])
 		}
 		if (len(secrets) > 0) != (id == "MigrateFunction") {
-			t.Errorf("%s and secrets: %v", id, secrets)
+			t.Errorf("%s may read secrets: %v", id, secrets)
 		}
-		url := fmt.Sprint(at(function, "Environment", "Variables", "DATASTORAGE_DATABASE_URL"))
+		url := fmt.Sprint(valueAt(function, "Environment", "Variables", "DATASTORAGE_DATABASE_URL"))
 		if !strings.Contains(url, "sslmode=verify-full") || want[id] != "" && !strings.Contains(url, "//"+want[id]+"@") {
 			t.Errorf("%s connects to %s", id, url)
 		}
 	}
-	if len(taken) != len(want) {
-		t.Errorf("%d functions, want %d", len(taken), len(want))
+	if len(used) != len(want) {
+		t.Errorf("%d functions, want %d", len(used), len(want))
 	}
 }
 
-// runtimeSettings are Go's own.
+// runtimeSettings are the variables of the Go runtime.
 var runtimeSettings = []string{"GOGC", "GOMEMLIMIT"}
 
 // TestFunctionSettings checks that the template gives the functions no variable that they do not read.
@@ -259,10 +259,10 @@ func TestFunctionSettings(t *testing.T) {
 	template := readTemplate(t)
 	known := append(functionVariables(t), runtimeSettings...)
 	checked := 0
-	variables := at(template, "Globals", "Function", "Environment", "Variables").(tree)
+	variables := valueAt(template, "Globals", "Function", "Environment", "Variables").(tree)
 	sets := []tree{variables}
-	for _, function := range ofType(template, "AWS::Serverless::Function") {
-		sets = append(sets, at(function, "Environment", "Variables").(tree))
+	for _, function := range resourcesOfType(template, "AWS::Serverless::Function") {
+		sets = append(sets, valueAt(function, "Environment", "Variables").(tree))
 	}
 	for _, set := range sets {
 		for _, name := range slices.Sorted(maps.Keys(set)) {
@@ -273,13 +273,13 @@ func TestFunctionSettings(t *testing.T) {
 		}
 	}
 	if checked < 20 {
-		t.Errorf("looked at %d settings only", checked)
+		t.Errorf("checked only %d settings", checked)
 	}
 }
 
-// TestMetricsOfAlarms shows that alarms and dashboard look at metrics that are emitted, under the dimensions and values that they have, and
-// that the dashboard has all of them.
-func TestMetricsOfAlarms(t *testing.T) {
+// TestAlarmMetrics checks that alarms and dashboard use metrics, dimensions and values that the functions emit, and that the dashboard
+// shows every metric.
+func TestAlarmMetrics(t *testing.T) {
 	t.Parallel()
 	template := readTemplate(t)
 	metrics := map[string]telemetry.Metric{}
@@ -292,11 +292,11 @@ func TestMetricsOfAlarms(t *testing.T) {
 		seen[name] = true
 		metric, known := metrics[name]
 		if !known {
-			t.Errorf("%s: nothing emits %s", where, name)
+			t.Errorf("%s: no function emits %s", where, name)
 			return
 		}
 		if got, want := slices.Sorted(maps.Keys(dimensions)), slices.Sorted(slices.Values(metric.Dimensions())); !slices.Equal(got, want) {
-			t.Errorf("%s: %s has the dimensions %v, not %v", where, name, want, got)
+			t.Errorf("%s: %s has dimensions %v, got %v", where, name, want, got)
 		}
 		for dimension, value := range dimensions {
 			if value != "" && !slices.Contains(sets.Values(metric, dimension), value) {
@@ -305,28 +305,28 @@ func TestMetricsOfAlarms(t *testing.T) {
 		}
 	}
 	alarms := 0
-	var ofAlarm func(where string, value any)
-	ofAlarm = func(where string, value any) {
-		for _, item := range list(value) {
+	var checkAlarm func(where string, value any)
+	checkAlarm = func(where string, value any) {
+		for _, item := range asList(value) {
 			mapping, _ := item.(tree)
 			if mapping["Namespace"] == telemetry.Namespace {
 				dimensions := map[string]string{}
-				for _, dimension := range list(mapping["Dimensions"]) {
-					dimensions[fmt.Sprint(at(dimension, "Name"))] = fmt.Sprint(at(dimension, "Value"))
+				for _, dimension := range asList(mapping["Dimensions"]) {
+					dimensions[fmt.Sprint(valueAt(dimension, "Name"))] = fmt.Sprint(valueAt(dimension, "Value"))
 				}
 				alarms++
 				check(where, fmt.Sprint(mapping["MetricName"]), dimensions)
 			}
 			for _, inner := range mapping {
-				ofAlarm(where, inner)
+				checkAlarm(where, inner)
 			}
 		}
 	}
-	for id, alarm := range ofType(template, "AWS::CloudWatch::Alarm") {
-		ofAlarm(id, alarm)
+	for id, alarm := range resourcesOfType(template, "AWS::CloudWatch::Alarm") {
+		checkAlarm(id, alarm)
 	}
 	if alarms < 15 {
-		t.Errorf("%d alarms look at the service's metrics", alarms)
+		t.Errorf("only %d alarms use metrics of the service", alarms)
 	}
 	clear(seen)
 	for _, metric := range dashboardMetrics(t, template) {
@@ -347,7 +347,7 @@ func dimensionsOf(names []string) map[string]string {
 	return dimensions
 }
 
-// dashboardMetrics are the service's metrics on the dashboard, each with its dimensions' names.
+// dashboardMetrics returns the metrics of the service on the dashboard, each a name followed by the names of its dimensions.
 func dashboardMetrics(t *testing.T, template tree) [][]string {
 	t.Helper()
 	var body struct {
@@ -357,9 +357,9 @@ func dashboardMetrics(t *testing.T, template tree) [][]string {
 			} `json:"properties"`
 		} `json:"widgets"`
 	}
-	for _, dashboard := range ofType(template, "AWS::CloudWatch::Dashboard") {
-		if err := json.Unmarshal([]byte(fmt.Sprint(at(dashboard["DashboardBody"], "Fn::Sub"))), &body); err != nil {
-			t.Fatalf("the dashboard is no JSON: %v", err)
+	for _, dashboard := range resourcesOfType(template, "AWS::CloudWatch::Dashboard") {
+		if err := json.Unmarshal([]byte(fmt.Sprint(valueAt(dashboard["DashboardBody"], "Fn::Sub"))), &body); err != nil {
+			t.Fatalf("the dashboard is not JSON: %v", err)
 		}
 	}
 	search := regexp.MustCompile(`\{DataStorage([^}]*)\} MetricName="(\w+)"`)
@@ -369,7 +369,7 @@ func dashboardMetrics(t *testing.T, template tree) [][]string {
 			if expression, ok := metric[0].(map[string]any); ok {
 				match := search.FindStringSubmatch(fmt.Sprint(expression["expression"]))
 				if match == nil {
-					t.Fatalf("no search of the service's metrics: %v", expression)
+					t.Fatalf("not a search of the service's metrics: %v", expression)
 				}
 				dimensions := strings.FieldsFunc(match[1], func(r rune) bool { return r == ',' })
 				found = append(found, append([]string{match[2]}, dimensions...))
@@ -381,7 +381,7 @@ func dashboardMetrics(t *testing.T, template tree) [][]string {
 	return found
 }
 
-// contractAccess is the security that each operation of openapi.yaml must have at the gateway, by method and path.
+// contractAccess returns the security of each operation of openapi.yaml as the gateway must have it, by method and path.
 func contractAccess(t *testing.T) map[string]string {
 	t.Helper()
 	type security []map[string][]string
@@ -413,32 +413,32 @@ func contractAccess(t *testing.T) map[string]string {
 	return access
 }
 
-// TestAccess holds the security of each route at the gateway to that of its operation in openapi.yaml.
+// TestAccess checks the security of each route at the gateway against its operation in openapi.yaml.
 func TestAccess(t *testing.T) {
 	t.Parallel()
 	template := readTemplate(t)
 	want := contractAccess(t)
 	got := map[string]string{}
-	for path, operations := range at(ofType(template, "AWS::Serverless::HttpApi")["Api"], "DefinitionBody", "paths").(tree) {
+	for path, operations := range valueAt(resourcesOfType(template, "AWS::Serverless::HttpApi")["Api"], "DefinitionBody", "paths").(tree) {
 		for method, operation := range operations.(tree) {
 			method = strings.TrimSuffix(strings.TrimPrefix(method, "x-amazon-apigateway-"), "-method")
-			got[method+" "+path] = fmt.Sprint(at(operation, "security"))
+			got[method+" "+path] = fmt.Sprint(valueAt(operation, "security"))
 		}
 	}
 	if !maps.Equal(got, want) {
 		t.Errorf("access is\n%v\nwant\n%v", got, want)
 	}
 	routed := 0
-	for id, function := range ofType(template, "AWS::Serverless::Function") {
+	for id, function := range resourcesOfType(template, "AWS::Serverless::Function") {
 		events, _ := function["Events"].(tree)
 		for name, event := range events {
-			if at(event, "Type") != "HttpApi" {
+			if valueAt(event, "Type") != "HttpApi" {
 				continue
 			}
 			routed++
-			key := strings.ToLower(fmt.Sprint(at(event, "Properties", "Method"))) + " " + fmt.Sprint(at(event, "Properties", "Path"))
-			if _, listed := got[key]; !listed || fmt.Sprint(names(at(event, "Properties", "ApiId"))) != "[Api]" {
-				t.Errorf("event %s of %s: %s is open to everybody", name, id, key)
+			key := strings.ToLower(fmt.Sprint(valueAt(event, "Properties", "Method"))) + " " + fmt.Sprint(valueAt(event, "Properties", "Path"))
+			if _, listed := got[key]; !listed || fmt.Sprint(referencedNames(valueAt(event, "Properties", "ApiId"))) != "[Api]" {
+				t.Errorf("event %s of %s: %s needs no identity", name, id, key)
 			}
 		}
 	}
@@ -447,25 +447,25 @@ func TestAccess(t *testing.T) {
 	}
 }
 
-// TestQueue holds the bulk consumer to Lambda's rules for queues.
+// TestQueue checks the event source of the bulk consumer against the rules of Lambda for queues.
 func TestQueue(t *testing.T) {
 	t.Parallel()
 	template := readTemplate(t)
-	queue, bulk := ofType(template, "AWS::SQS::Queue")["BulkQueue"], ofType(template, "AWS::Serverless::Function")["BulkFunction"]
+	queue, bulk := resourcesOfType(template, "AWS::SQS::Queue")["BulkQueue"], resourcesOfType(template, "AWS::Serverless::Function")["BulkFunction"]
 	visibility, err := strconv.Atoi(fmt.Sprint(queue["VisibilityTimeout"]))
 	timeout, timeoutErr := strconv.Atoi(fmt.Sprint(bulk["Timeout"]))
 	if err != nil || timeoutErr != nil || visibility < 6*timeout {
-		t.Errorf("messages are hidden for %d s, six times the function's %d s are needed", visibility, timeout)
+		t.Errorf("the visibility timeout is %d s, want at least six times the function's timeout of %d s", visibility, timeout)
 	}
-	source := at(bulk, "Events", "Queue", "Properties")
-	if fmt.Sprint(at(source, "FunctionResponseTypes")) != "[ReportBatchItemFailures]" || at(source, "ScalingConfig", "MaximumConcurrency") == nil {
+	source := valueAt(bulk, "Events", "Queue", "Properties")
+	if fmt.Sprint(valueAt(source, "FunctionResponseTypes")) != "[ReportBatchItemFailures]" || valueAt(source, "ScalingConfig", "MaximumConcurrency") == nil {
 		t.Errorf("event source %v", source)
 	}
-	if fmt.Sprint(names(at(queue, "RedrivePolicy", "deadLetterTargetArn"))) != "[DeadLetterQueue]" {
-		t.Error("what cannot be delivered goes nowhere")
+	if fmt.Sprint(referencedNames(valueAt(queue, "RedrivePolicy", "deadLetterTargetArn"))) != "[DeadLetterQueue]" {
+		t.Error("undeliverable messages do not go to DeadLetterQueue")
 	}
-	for id, q := range ofType(template, "AWS::SQS::Queue") {
-		if at(q, "KmsMasterKeyId") == nil {
+	for id, q := range resourcesOfType(template, "AWS::SQS::Queue") {
+		if valueAt(q, "KmsMasterKeyId") == nil {
 			t.Errorf("%s is not encrypted with the deployment's key", id)
 		}
 	}
@@ -476,40 +476,40 @@ var update = flag.Bool("update", false, "write SchemaVersion into template.yaml"
 func writeSchemaVersion(t *testing.T) {
 	t.Helper()
 	line := regexp.MustCompile(`(?m)^( +SchemaVersion: )".*"$`)
-	text := line.ReplaceAllString(read(t, "template.yaml"), `${1}"`+migrations.Digest()+`"`)
-	if err := os.WriteFile("template.yaml", []byte(text), 0o644); err != nil {
+	updated := line.ReplaceAllString(read(t, "template.yaml"), `${1}"`+migrations.Digest()+`"`)
+	if err := os.WriteFile("template.yaml", []byte(updated), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// TestDeploymentOrder shows that a new schema makes migrate run, before any function that needs it has new code, and that what sends a new
-// version back exists and does not wait for it.
+// TestDeploymentOrder checks that a changed schema runs migrate before any other function gets new code, and that the alarms that roll
+// a new version back exist and do not depend on that version.
 func TestDeploymentOrder(t *testing.T) {
 	t.Parallel()
 	if *update {
 		writeSchemaVersion(t)
 	}
 	template := readTemplate(t)
-	migration := ofType(template, "Custom::Migration")["Migration"]
+	migration := resourcesOfType(template, "Custom::Migration")["Migration"]
 	if got, want := migration["SchemaVersion"], migrations.Digest(); got != want {
 		t.Errorf("template.yaml: SchemaVersion is %v, the digest of migrations/ is %s: run make generate", got, want)
 	}
 	resources := template["Resources"].(tree)
-	for id, function := range ofType(template, "AWS::Serverless::Function") {
-		waits := slices.Contains(list(at(resources[id], "DependsOn")), any("Migration"))
+	for id, function := range resourcesOfType(template, "AWS::Serverless::Function") {
+		waits := slices.Contains(asList(valueAt(resources[id], "DependsOn")), any("Migration"))
 		if waits != (id != "MigrateFunction") {
-			t.Errorf("%s waits for the migration: %v", id, waits)
+			t.Errorf("%s depends on the migration: %v", id, waits)
 		}
 		if id == "MigrateFunction" || id == "MaintainFunction" {
 			continue
 		}
-		alarms := list(at(function, "DeploymentPreference", "Alarms"))
+		alarms := asList(valueAt(function, "DeploymentPreference", "Alarms"))
 		if len(alarms) == 0 || function["AutoPublishAlias"] == nil {
-			t.Errorf("%s: its new versions are not watched", id)
+			t.Errorf("%s: no alarm rolls a new version back", id)
 		}
-		for _, alarm := range names(alarms) {
-			if of := names(resources[alarm]); resources[alarm] == nil || slices.Contains(of, "Api") {
-				t.Errorf("%s is watched by %s, which names %v", id, alarm, of)
+		for _, alarm := range referencedNames(alarms) {
+			if referenced := referencedNames(resources[alarm]); resources[alarm] == nil || slices.Contains(referenced, "Api") {
+				t.Errorf("%s is rolled back by %s, which refers to %v", id, alarm, referenced)
 			}
 		}
 	}
@@ -520,51 +520,51 @@ func TestDeploymentOrder(t *testing.T) {
 	}
 }
 
-// TestLogs shows that every function writes into a log group of its own that ends, and may write nowhere else.
+// TestLogs checks that every function writes only to its own log group, and that log groups are encrypted and expire.
 func TestLogs(t *testing.T) {
 	t.Parallel()
 	template := readTemplate(t)
-	groups := ofType(template, "AWS::Logs::LogGroup")
+	groups := resourcesOfType(template, "AWS::Logs::LogGroup")
 	for id, group := range groups {
 		if group["RetentionInDays"] == nil || group["KmsKeyId"] == nil {
-			t.Errorf("%s is kept for ever, or in the clear", id)
+			t.Errorf("%s has no retention or is not encrypted", id)
 		}
 	}
-	for id, function := range ofType(template, "AWS::Serverless::Function") {
+	for id, function := range resourcesOfType(template, "AWS::Serverless::Function") {
 		group := strings.Replace(id, "Function", "Logs", 1)
-		if got := names(at(function, "LoggingConfig", "LogGroup")); fmt.Sprint(got) != "["+group+"]" || groups[group] == nil {
-			t.Errorf("%s logs into %v", id, got)
+		if got := referencedNames(valueAt(function, "LoggingConfig", "LogGroup")); fmt.Sprint(got) != "["+group+"]" || groups[group] == nil {
+			t.Errorf("%s logs to %v", id, got)
 		}
-		for _, s := range statements(template) {
-			if s.where == names(function["Role"])[0] && strings.Contains(fmt.Sprint(s.tree["Action"]), "logs:") &&
-				fmt.Sprint(names(s.tree["Resource"])) != "["+group+"]" {
-				t.Errorf("%s may write into %v", id, s.tree["Resource"])
+		for _, s := range policyStatements(template) {
+			if s.where == referencedNames(function["Role"])[0] && strings.Contains(fmt.Sprint(s.tree["Action"]), "logs:") &&
+				fmt.Sprint(referencedNames(s.tree["Resource"])) != "["+group+"]" {
+				t.Errorf("%s may write to %v", id, s.tree["Resource"])
 			}
 		}
 	}
 }
 
-// TestEventsAreSent shows that every sample event is sent to its function, in process and in the emulator, by the tests beside the handlers.
+// TestEventsAreSent checks that the tests of the handlers send every sample event to its function, in process and in the emulator.
 func TestEventsAreSent(t *testing.T) {
 	t.Parallel()
 	var sent strings.Builder
 	for _, pattern := range []string{"internal/*/handler_test.go", "internal/*/testdata/*.in.json"} {
-		for _, path := range glob(t, pattern) {
+		for _, path := range matchingPaths(t, pattern) {
 			sent.WriteString(read(t, path))
 		}
 	}
-	all := glob(t, "events/*.json")
+	all := matchingPaths(t, "events/*.json")
 	for _, path := range all {
 		if name := strings.TrimSuffix(filepath.Base(path), ".json"); !strings.Contains(sent.String(), `"`+name+`"`) {
-			t.Errorf("nothing sends %s", path)
+			t.Errorf("no test sends %s", path)
 		}
 	}
 	if len(all) < 16 {
-		t.Errorf("%d events only", len(all))
+		t.Errorf("only %d events", len(all))
 	}
 }
 
-func glob(t *testing.T, pattern string) []string {
+func matchingPaths(t *testing.T, pattern string) []string {
 	t.Helper()
 	paths, err := filepath.Glob(pattern)
 	if err != nil {

@@ -1,6 +1,6 @@
-// Command invoke runs a function of functions/, as it is deployed, on one event: on Linux in AWS's Runtime Interface Emulator, elsewhere in
-// the container of sam local invoke. The database is DATASTORAGE_DATABASE_URL, or the local stack's, which is made if it is not there.
-// The answer goes to standard output, the function's log and metrics to standard error.
+// Command invoke runs a function, built as it is deployed, on one event: on Linux in the Runtime Interface Emulator of AWS, elsewhere
+// in the container of sam local invoke. The database is DATASTORAGE_DATABASE_URL, or else that of the local stack. The response goes
+// to standard output, the log and the metrics of the function to standard error.
 package main
 
 import (
@@ -34,7 +34,7 @@ func main() {
 func run(ctx context.Context, args []string, getenv func(string) string, out, talk io.Writer) (err error) {
 	flags := flag.NewFlagSet("invoke", flag.ContinueOnError)
 	flags.SetOutput(talk)
-	function := flags.String("function", "write", "a folder of functions/")
+	function := flags.String("function", "write", "the name of a folder in functions/")
 	path := flags.String("event", "events/create.json", "the file of the event")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -49,7 +49,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, ta
 	}
 	url := getenv("DATASTORAGE_DATABASE_URL")
 	if runtime.GOOS != "linux" {
-		return inContainer(ctx, *function, *path, url, out, talk)
+		return invokeInContainer(ctx, *function, *path, url, out, talk)
 	}
 	if url == "" {
 		databases, end, err := local.LocalDatabases(ctx, folder, talk)
@@ -60,17 +60,17 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, ta
 		if err := local.RegisterModels(ctx, getenv, databases.Admin); err != nil {
 			return err
 		}
-		url = urlOf(*function, databases)
+		url = databaseURL(*function, databases)
 	}
 	bootstrap, err := sam.BuildFunction(ctx, filepath.Dir(folder), "functions/"+*function, runtime.GOARCH, filepath.Join(folder, "functions"))
 	if err != nil {
 		return err
 	}
-	return invoke(ctx, bootstrap, settings(url), event, out, talk)
+	return invokeInEmulator(ctx, bootstrap, functionSettings(url), event, out, talk)
 }
 
-// urlOf is the database as the function's role.
-func urlOf(function string, databases local.Databases) string {
+// databaseURL returns the database URL with the role of the function.
+func databaseURL(function string, databases local.Databases) string {
 	switch function {
 	case "query", "health":
 		return databases.Reader
@@ -81,8 +81,8 @@ func urlOf(function string, databases local.Databases) string {
 	}
 }
 
-// settings are this environment's, as far as they are the function's, with the database.
-func settings(url string) map[string]string {
+// functionSettings returns the DATASTORAGE_ and AWS_ variables of this process, with the database URL.
+func functionSettings(url string) map[string]string {
 	all := map[string]string{"DATASTORAGE_DATABASE_URL": url}
 	for _, variable := range os.Environ() {
 		name, value, _ := strings.Cut(variable, "=")
@@ -93,24 +93,24 @@ func settings(url string) map[string]string {
 	return all
 }
 
-func invoke(ctx context.Context, bootstrap string, settings map[string]string, event []byte, out, talk io.Writer) (err error) {
+func invokeInEmulator(ctx context.Context, bootstrap string, settings map[string]string, event []byte, out, talk io.Writer) (err error) {
 	const timeout = 5 * time.Minute
 	emulator, err := sam.StartEmulator(ctx, sam.EmulatorConfig{Bootstrap: bootstrap, Settings: settings, Timeout: timeout, Progress: talk, Log: talk})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, emulator.Stop()) }()
-	answer, err := emulator.Invoke(ctx, event)
+	response, err := emulator.Invoke(ctx, event)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "%s\n", answer)
+	_, err = fmt.Fprintf(out, "%s\n", response)
 	return err
 }
 
-// inContainer leaves it to SAM CLI, which asks for a Docker engine if there is none. A container does not reach what listens on this
-// machine's loopback interface alone, so the database has to be given.
-func inContainer(ctx context.Context, function, event, url string, out, talk io.Writer) (err error) {
+// invokeInContainer runs sam local invoke, which needs a container engine. A container cannot reach the loopback interface of this
+// machine, so the database must be given.
+func invokeInContainer(ctx context.Context, function, event, url string, out, talk io.Writer) (err error) {
 	if url == "" {
 		return errors.New("set DATASTORAGE_DATABASE_URL to a database that a container reaches, for example on host.docker.internal")
 	}
@@ -124,7 +124,7 @@ func inContainer(ctx context.Context, function, event, url string, out, talk io.
 		return err
 	}
 	defer func() { err = errors.Join(err, os.Remove(file.Name())) }()
-	if err := errors.Join(json.NewEncoder(file).Encode(map[string]any{id: settings(url)}), file.Close()); err != nil {
+	if err := errors.Join(json.NewEncoder(file).Encode(map[string]any{id: functionSettings(url)}), file.Close()); err != nil {
 		return err
 	}
 	for _, args := range [][]string{{"build", id}, {"local", "invoke", id, "--event", event, "--env-vars", file.Name(), "--docker-network", "bridge"}} {

@@ -35,6 +35,6 @@ func TestPreflight(t *testing.T) {
 	out.Reset()
 	run(t.Context(), func(string) string { return "http://127.0.0.1:4566" }, &out)
 	if strings.Contains(out.String(), "LocalStack") {
-		t.Errorf("with a LocalStack that runs already: %s", &out)
+		t.Errorf("with a running LocalStack: %s", &out)
 	}
 }

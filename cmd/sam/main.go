@@ -1,4 +1,4 @@
-// Command sam runs AWS's SAM CLI in the version that the tests use, from under .local, with the arguments that it is given.
+// Command sam runs the SAM CLI of AWS with its arguments, in the version of the tests, installed under .local.
 package main
 
 import (

@@ -14,8 +14,8 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 )
 
-// Authorizer is the caller that the local stack's requests come from: subject "local" with the scopes to read and to
-// write, in the shape that a JWT authorizer hands to a function.
+// Authorizer returns the identity of requests to the local stack, as a JWT authorizer passes it to a function: subject "local" with
+// the scopes to read and to write.
 func Authorizer() *events.APIGatewayV2HTTPRequestContextAuthorizerDescription {
 	scopes := []string{"datastorage/read", "datastorage/write"}
 	return &events.APIGatewayV2HTTPRequestContextAuthorizerDescription{
@@ -26,14 +26,14 @@ func Authorizer() *events.APIGatewayV2HTTPRequestContextAuthorizerDescription {
 	}
 }
 
-// newEvent makes the event of payload format 2.0 for a request whose body was read. Where it comes from: API Gateway's guide,
-// "Create AWS Lambda proxy integrations for HTTP APIs".
+// newEvent returns the event of payload format 2.0 for a request whose body was read (API Gateway guide, "Create AWS Lambda proxy
+// integrations for HTTP APIs").
 func newEvent(r *http.Request, body []byte, id string, matched route, variables map[string]string) events.APIGatewayV2HTTPRequest {
 	now := time.Now()
 	event := events.APIGatewayV2HTTPRequest{
 		Version:  "2.0",
 		RouteKey: matched.routeKey(),
-		// Decoded, as HTTP APIs hand it over and REST APIs do not.
+		// HTTP APIs pass the decoded path, REST APIs do not.
 		RawPath:               r.URL.Path,
 		RawQueryString:        r.URL.RawQuery,
 		Cookies:               splitCookies(r.Header),
@@ -63,7 +63,7 @@ func newEvent(r *http.Request, body []byte, id string, matched route, variables 
 	return event
 }
 
-// splitCookies are the parts of all Cookie headers.
+// splitCookies returns the cookies of all Cookie headers.
 func splitCookies(header http.Header) []string {
 	var all []string
 	for _, line := range header.Values("Cookie") {
@@ -76,7 +76,8 @@ func splitCookies(header http.Header) []string {
 	return all
 }
 
-// eventHeaders have lower-case names, repeated ones joined by commas, cookies left out, and what the gateway adds.
+// eventHeaders returns the headers without cookies and with those that the gateway adds: names in lower case, repeated values
+// joined by commas.
 func eventHeaders(r *http.Request) map[string]string {
 	all := map[string]string{}
 	for name, values := range r.Header {
@@ -91,8 +92,8 @@ func eventHeaders(r *http.Request) map[string]string {
 	return all
 }
 
-// queryParameters are the decoded parameters of a query, repeated ones joined by commas; nil when there are none. What cannot be
-// decoded stays as it was sent, for the function to refuse.
+// queryParameters returns the decoded parameters of a query, repeated values joined by commas, or nil if there are none. What
+// cannot be decoded stays unchanged, so that the function can reject it.
 func queryParameters(query string) map[string]string {
 	var all map[string]string
 	for pair := range strings.SplitSeq(query, "&") {
@@ -112,15 +113,15 @@ func queryParameters(query string) map[string]string {
 	return all
 }
 
-func unescapeQuery(text string) string {
-	decoded, err := url.QueryUnescape(text)
+func unescapeQuery(value string) string {
+	decoded, err := url.QueryUnescape(value)
 	if err != nil {
-		return text
+		return value
 	}
 	return decoded
 }
 
-// withoutPort is an address without its port.
+// withoutPort returns the host of an address.
 func withoutPort(address string) string {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -129,10 +130,10 @@ func withoutPort(address string) string {
 	return host
 }
 
-// encodeBody is a body as an event carries it: text for text/* and for JSON, XML and JavaScript, base64 for everything else, a
-// missing content type included. The guide names no types; these were observed on the service by ministackorg/ministack, pull
-// request 766. JSON cannot carry bytes that are not UTF-8, so these too are base64.
-func encodeBody(contentType string, body []byte) (text string, encoded bool) {
+// encodeBody returns a body as it is in an event: unchanged for text/*, JSON, XML and JavaScript, in base64 for every other or no
+// content type, and for bytes that are not UTF-8, which JSON cannot carry. The guide does not list the types; pull request 766 of
+// ministackorg/ministack observed them on the service.
+func encodeBody(contentType string, body []byte) (value string, encoded bool) {
 	if len(body) == 0 {
 		return "", false
 	}

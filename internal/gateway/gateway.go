@@ -19,35 +19,35 @@ import (
 
 const (
 	accountID = "000000000000"
-	// integrationTimeout and maxRequest are quotas of HTTP APIs, maxPayload is Lambda's for an event and for an answer: 6 MB
-	// and some room, the number its own error message names.
+	// integrationTimeout and maxRequest are quotas of HTTP APIs. maxPayload is the quota of Lambda for an event and for a
+	// response, in bytes, as stated by its error message.
 	integrationTimeout = 30 * time.Second
 	maxRequest         = 10 << 20
 	maxPayload         = 6_291_556
 )
 
-// Config says what stands behind the front.
+// Config describes the API that New serves.
 type Config struct {
-	// Template is an AWS SAM template, from which the routes and the functions' timeouts are read.
+	// Template is an AWS SAM template with the routes and the timeouts of the functions.
 	Template []byte
-	// Functions by logical id. Every function of the template with an HttpApi event must be there.
+	// Functions by logical id. Every function of the template with an HttpApi event is required.
 	Functions map[string]lambda.Handler
-	// Authorizer is the identity that every request carries, but on routes that need none. Nil: no identity.
-	// The front checks nobody: it hands requests without an identity to the function too.
+	// Authorizer is the identity of every request, except on routes that need none. Nil: no identity. The gateway does not
+	// authenticate: it passes requests without an identity on to the function.
 	Authorizer *events.APIGatewayV2HTTPRequestContextAuthorizerDescription
 	// Log receives a line for each invocation that fails. Nil: slog.Default.
 	Log *slog.Logger
-	// Timeout is how long the front waits for a function. Zero: the 30 seconds of an HTTP API.
+	// Timeout is how long the gateway waits for a function. Zero: the 30 seconds of an HTTP API.
 	Timeout time.Duration
 }
 
-// New is an API Gateway HTTP API on one machine: each request becomes an event of payload format 2.0, is invoked on the
-// function that the template routes it to, and the function's answer becomes the response.
+// New returns a handler that works like an API Gateway HTTP API: it turns a request into an event of payload format 2.0, invokes the
+// function to which the template routes it, and writes the function's response.
 //
 // As on API Gateway, HEAD and OPTIONS are methods like any other: without a route for them or for ANY they reach the default
-// route, and without that are a 404. Paths are decoded before they are routed, so an encoded slash separates segments. A
-// caller who leaves does not cancel the invocation. CORS, throttling, mapping of stages, authentication, and the limit of
-// 10,240 bytes on request line and headers are not imitated.
+// route, and without that they get a 404. Paths are decoded before routing, so an encoded slash separates segments. A client
+// that disconnects does not cancel the invocation. CORS, throttling, stages, authentication and the limit of 10,240 bytes on
+// request line and headers are not imitated.
 func New(config Config) (http.Handler, error) {
 	functions, err := parseTemplate(config.Template)
 	if err != nil {
@@ -65,7 +65,7 @@ func New(config Config) (http.Handler, error) {
 		known[f.ID] = true
 		handler := config.Functions[f.ID]
 		if handler == nil && len(f.Routes) > 0 {
-			return nil, fmt.Errorf("function %s of the template has routes and no handler", f.ID)
+			return nil, fmt.Errorf("function %s of the template has routes but no handler", f.ID)
 		}
 		for _, r := range f.Routes {
 			g.targets = append(g.targets, target{route: r, function: f, handler: handler})
@@ -73,7 +73,7 @@ func New(config Config) (http.Handler, error) {
 	}
 	for id := range config.Functions {
 		if !known[id] {
-			return nil, fmt.Errorf("handler %s is no function of the template", id)
+			return nil, fmt.Errorf("the template has no function %s", id)
 		}
 	}
 	return g, nil
@@ -84,14 +84,14 @@ type server struct {
 	targets []target
 }
 
-// target is a route and what it leads to.
+// target is a route with its function and handler.
 type target struct {
 	route    route
 	function function
 	handler  lambda.Handler
 }
 
-// ServeHTTP answers one request.
+// ServeHTTP handles one request.
 func (g *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := uuid.NewString()
 	w.Header().Set("Apigw-Requestid", id)
@@ -106,7 +106,7 @@ func (g *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err != nil {
-		writeRefusal(w, http.StatusBadRequest) // the caller broke off
+		writeRefusal(w, http.StatusBadRequest) // the client disconnected
 		return
 	}
 	event := newEvent(r, body, id, target.route, variables)
@@ -121,7 +121,7 @@ func (g *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.respond(w, r, target, payload, id)
 }
 
-// findTarget is the route that goes before all others that match.
+// findTarget returns the matching route of the highest precedence, and the values of its path variables.
 func (g *server) findTarget(method, path string) (target, map[string]string, bool) {
 	var best target
 	var variables map[string]string
@@ -138,7 +138,7 @@ func (g *server) findTarget(method, path string) (target, map[string]string, boo
 	return best, variables, found
 }
 
-// respond invokes the function and writes what comes of it.
+// respond invokes the function and writes its response, or that of its failure.
 func (g *server) respond(w http.ResponseWriter, r *http.Request, t target, payload []byte, id string) {
 	response, err := g.invokeWithTimeout(r.Context(), t, payload)
 	if err == nil {
@@ -160,8 +160,8 @@ var (
 	errFunctionTimeout    = errors.New("task timed out")
 )
 
-// invokeWithTimeout runs the function as Lambda's runtime does, with its deadline and request id in the context. The function is not
-// cancelled when the caller leaves; one that overruns its time is left to notice its deadline.
+// invokeWithTimeout runs the function with a deadline and a request id in the context, as Lambda's runtime does. A client that
+// disconnects does not cancel the function, and a function that overruns its timeout is not stopped.
 func (g *server) invokeWithTimeout(ctx context.Context, t target, payload []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.function.Timeout)
 	ctx = lambdacontext.NewContext(ctx, &lambdacontext.LambdaContext{
@@ -189,7 +189,7 @@ func (g *server) invokeWithTimeout(ctx context.Context, t target, payload []byte
 	return nil, fmt.Errorf("%w after %s", errFunctionTimeout, t.function.Timeout)
 }
 
-// invokeRecovering turns a panic into the error it would be to Lambda.
+// invokeRecovering returns a panic as an error, as Lambda does.
 func invokeRecovering(ctx context.Context, handler lambda.Handler, payload []byte) (response []byte, err error) {
 	defer func() {
 		if reason := recover(); reason != nil {
@@ -199,14 +199,14 @@ func invokeRecovering(ctx context.Context, handler lambda.Handler, payload []byt
 	return handler.Invoke(ctx, payload)
 }
 
-// writeResponse answers with what a function returned; an error means that nothing was written.
+// writeResponse writes what a function returned. If it returns an error, nothing was written.
 func writeResponse(w http.ResponseWriter, payload []byte) error {
 	response, body, err := readResponse(payload)
 	if err != nil {
 		return err
 	}
 	header := w.Header()
-	header.Set("Content-Type", "text/plain;charset=UTF-8") // what HTTP APIs say when the function does not
+	header.Set("Content-Type", "text/plain;charset=UTF-8") // the default of HTTP APIs
 	for name, value := range response.Headers {
 		header.Set(name, value)
 	}
@@ -214,12 +214,12 @@ func writeResponse(w http.ResponseWriter, payload []byte) error {
 		header.Add("Set-Cookie", cookie)
 	}
 	w.WriteHeader(response.StatusCode)
-	_, _ = w.Write(body) // a caller who left is nobody's error
+	_, _ = w.Write(body) // it fails only if the client has disconnected
 	return nil
 }
 
-// readResponse reads what a function returned and decodes its body. Without a statusCode the whole of it is the body of a 200 (API Gateway's guide,
-// "Format of the Lambda function response").
+// readResponse decodes what a function returned, and its body. A payload without statusCode is the body of a 200 (API Gateway
+// guide, "Format of the Lambda function response").
 func readResponse(payload []byte) (events.APIGatewayV2HTTPResponse, []byte, error) {
 	var response events.APIGatewayV2HTTPResponse
 	if len(payload) > maxPayload {
@@ -248,13 +248,13 @@ func readResponse(payload []byte) (events.APIGatewayV2HTTPResponse, []byte, erro
 }
 
 func hasStatusCode(payload []byte) bool {
-	var given struct {
+	var response struct {
 		StatusCode json.RawMessage `json:"statusCode"`
 	}
-	return json.Unmarshal(payload, &given) == nil && given.StatusCode != nil
+	return json.Unmarshal(payload, &response) == nil && response.StatusCode != nil
 }
 
-// writeRefusal is an answer of the gateway's own.
+// writeRefusal writes an error response of the gateway itself.
 func writeRefusal(w http.ResponseWriter, status int) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)

@@ -71,13 +71,13 @@ const defaultRoute = `
         Rest: {Type: HttpApi}
 `
 
-// newHandlers makes the functions of the test template out of one handler.
+// newHandlers returns one handler as every function of the test template.
 func newHandlers(handler any) map[string]lambda.Handler {
 	h := lambda.NewHandler(handler)
 	return map[string]lambda.Handler{"Write": h, "Read": h, "Sweep": h}
 }
 
-// echoEvent answers with the event it was given.
+// echoEvent returns its event as the body of the response.
 func echoEvent(_ context.Context, event json.RawMessage) (events.APIGatewayV2HTTPResponse, error) {
 	return events.APIGatewayV2HTTPResponse{StatusCode: http.StatusOK, Body: string(event)}, nil
 }
@@ -122,7 +122,7 @@ func newRequest(t *testing.T, method, url, body string) *http.Request {
 	return r
 }
 
-// receivedEvent is the event that a request becomes.
+// receivedEvent sends a request to a gateway of echoEvent and returns the event.
 func receivedEvent(t *testing.T, server *httptest.Server, r *http.Request) events.APIGatewayV2HTTPRequest {
 	t.Helper()
 	response, body := sendRequest(t, r)
@@ -134,7 +134,7 @@ func receivedEvent(t *testing.T, server *httptest.Server, r *http.Request) event
 		t.Fatal(err)
 	}
 	if got := response.Header.Get("Apigw-Requestid"); got != event.RequestContext.RequestID || got == "" {
-		t.Errorf("request id %q in the answer, %q in the event", got, event.RequestContext.RequestID)
+		t.Errorf("request id %q in the response, %q in the event", got, event.RequestContext.RequestID)
 	}
 	if !strings.HasPrefix(server.URL, "http://"+event.RequestContext.DomainName) {
 		t.Errorf("domain name is %q", event.RequestContext.DomainName)
@@ -185,7 +185,7 @@ func TestGatewayEvent(t *testing.T) {
 	}
 }
 
-func TestGatewayEventWithLittle(t *testing.T) {
+func TestGatewayMinimalEvent(t *testing.T) {
 	t.Parallel()
 	server := serveGateway(t, Config{Functions: newHandlers(echoEvent), Authorizer: Authorizer()})
 	_, body := sendRequest(t, newRequest(t, http.MethodGet, server.URL+"/health", ""))
@@ -228,7 +228,7 @@ func TestGatewayBody(t *testing.T) {
 		{name: "bytes", contentType: "application/octet-stream", body: "\x00\x01", encoded: true},
 		{name: "form", contentType: "application/x-www-form-urlencoded", body: "a=b", encoded: true},
 		{name: "no type", body: "{}", encoded: true},
-		{name: "nothing", contentType: "application/octet-stream", body: ""},
+		{name: "empty", contentType: "application/octet-stream", body: ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -282,7 +282,7 @@ func TestGatewayRoutes(t *testing.T) {
 				checkRefusal(t, response, body, http.StatusNotFound, test.method)
 			}
 			if test.method == http.MethodHead {
-				return // an answer to HEAD has no body to look at
+				return // a response to HEAD has no body
 			}
 			event := receivedEvent(t, full, newRequest(t, test.method, full.URL+test.path, ""))
 			want := test.want
@@ -299,7 +299,7 @@ func TestGatewayRoutes(t *testing.T) {
 	}
 }
 
-// checkRefusal checks an answer of the gateway's own.
+// checkRefusal checks an error response of the gateway itself.
 func checkRefusal(t *testing.T, response *http.Response, body string, status int, method string) {
 	t.Helper()
 	want := `{"message":"` + http.StatusText(status) + `"}`
@@ -307,13 +307,13 @@ func checkRefusal(t *testing.T, response *http.Response, body string, status int
 		want = ""
 	}
 	if response.StatusCode != status || body != want || response.Header.Get("Content-Type") != "application/json" {
-		t.Errorf("answer is %d %q %v, want %d %q", response.StatusCode, body, response.Header, status, want)
+		t.Errorf("response is %d %q %v, want %d %q", response.StatusCode, body, response.Header, status, want)
 	}
 }
 
 func TestGatewayResponse(t *testing.T) {
 	t.Parallel()
-	type answer struct {
+	type result struct {
 		Status      int
 		ContentType string
 		Body        string
@@ -322,38 +322,38 @@ func TestGatewayResponse(t *testing.T) {
 	tests := []struct {
 		name     string
 		response any
-		want     answer
+		want     result
 	}{
 		{
 			name: "text", response: events.APIGatewayV2HTTPResponse{StatusCode: 201, Body: "made"},
-			want: answer{Status: 201, ContentType: "text/plain;charset=UTF-8", Body: "made"},
+			want: result{Status: 201, ContentType: "text/plain;charset=UTF-8", Body: "made"},
 		},
 		{
 			name: "type and cookies",
 			response: events.APIGatewayV2HTTPResponse{
 				StatusCode: 409, Headers: map[string]string{"content-type": "application/problem+json"}, Cookies: []string{"a=1", "b=2"},
 			},
-			want: answer{Status: 409, ContentType: "application/problem+json", Cookies: []string{"a=1", "b=2"}},
+			want: result{Status: 409, ContentType: "application/problem+json", Cookies: []string{"a=1", "b=2"}},
 		},
 		{
 			name:     "base64",
 			response: events.APIGatewayV2HTTPResponse{StatusCode: 200, Body: "AAE=", IsBase64Encoded: true},
-			want:     answer{Status: 200, ContentType: "text/plain;charset=UTF-8", Body: "\x00\x01"},
+			want:     result{Status: 200, ContentType: "text/plain;charset=UTF-8", Body: "\x00\x01"},
 		},
 		{
 			name: "no status code", response: map[string]int{"n": 1},
-			want: answer{Status: 200, ContentType: "application/json", Body: `{"n":1}`},
+			want: result{Status: 200, ContentType: "application/json", Body: `{"n":1}`},
 		},
-		{name: "no object", response: "text", want: answer{Status: 200, ContentType: "application/json", Body: `"text"`}},
+		{name: "not an object", response: "text", want: result{Status: 200, ContentType: "application/json", Body: `"text"`}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			server := serveGateway(t, Config{Functions: newHandlers(func() (any, error) { return test.response, nil })})
 			response, body := sendRequest(t, newRequest(t, http.MethodGet, server.URL+"/health", ""))
-			got := answer{response.StatusCode, response.Header.Get("Content-Type"), body, response.Header.Values("Set-Cookie")}
+			got := result{response.StatusCode, response.Header.Get("Content-Type"), body, response.Header.Values("Set-Cookie")}
 			if diff := cmp.Diff(test.want, got); diff != "" {
-				t.Error("answer (-want +got):\n" + diff)
+				t.Error("response (-want +got):\n" + diff)
 			}
 		})
 	}
@@ -369,14 +369,14 @@ func TestGatewayFailures(t *testing.T) {
 		logged  string
 	}{
 		{name: "error", handler: func() error { return errors.New("secret reason") }, status: 500, logged: "secret reason"},
-		{name: "panic", handler: func() error { panic("out of order") }, status: 500, logged: "out of order"},
+		{name: "panic", handler: func() error { panic("broken") }, status: 500, logged: "broken"},
 		{name: "status out of range", status: 500, logged: "status 42", handler: func() (events.APIGatewayV2HTTPResponse, error) {
 			return events.APIGatewayV2HTTPResponse{StatusCode: 42}, nil
 		}},
-		{name: "body that is not base64", status: 500, logged: "decode response body", handler: func() (events.APIGatewayV2HTTPResponse, error) {
+		{name: "body is not base64", status: 500, logged: "decode response body", handler: func() (events.APIGatewayV2HTTPResponse, error) {
 			return events.APIGatewayV2HTTPResponse{StatusCode: 200, Body: "?", IsBase64Encoded: true}, nil
 		}},
-		{name: "status that is no number", status: 500, logged: "read response", handler: func() (map[string]string, error) {
+		{name: "status that is not a number", status: 500, logged: "read response", handler: func() (map[string]string, error) {
 			return map[string]string{"statusCode": "many"}, nil
 		}},
 		{name: "response over 6 MB", status: 500, logged: "exceeds the maximum", handler: func() (events.APIGatewayV2HTTPResponse, error) {
@@ -456,8 +456,8 @@ func TestGatewayContext(t *testing.T) {
 	}
 }
 
-// A caller who leaves does not cancel the function: what it was told to do, it does.
-func TestGatewayCallerLeaves(t *testing.T) {
+// TestGatewayClientDisconnects shows that a client that disconnects does not cancel the function.
+func TestGatewayClientDisconnects(t *testing.T) {
 	t.Parallel()
 	inside, left, result := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	server := serveGateway(t, Config{Functions: newHandlers(func(ctx context.Context) error {
@@ -472,7 +472,7 @@ func TestGatewayCallerLeaves(t *testing.T) {
 		cancel()
 	}()
 	if _, err := http.DefaultTransport.RoundTrip(newRequest(t, http.MethodGet, server.URL+"/health", "").WithContext(ctx)); err == nil {
-		t.Error("the caller left and has an answer")
+		t.Error("a request that was cancelled has a response")
 	}
 	close(left)
 	if err := <-result; err != nil {
@@ -493,14 +493,14 @@ func TestNewGatewayErrors(t *testing.T) {
 		name, template, want string
 		functions            map[string]lambda.Handler
 	}{
-		{name: "no YAML", template: "\tResources", want: "read template"},
+		{name: "not YAML", template: "\tResources", want: "read template"},
 		{name: "no functions", template: "Resources: {}", want: "no AWS::Serverless::Function"},
-		{name: "no handler", template: route("{Path: /a, Method: GET}"), want: "function F of the template has routes and no handler"},
-		{name: "unknown handler", template: function("{}"), functions: map[string]lambda.Handler{"G": nil}, want: "handler G is no function"},
-		{name: "path without slash", template: route("{Path: a, Method: GET}"), functions: f, want: "does not begin with a slash"},
-		{name: "greedy variable inside", template: route(`{Path: "/{a+}/b", Method: GET}`), functions: f, want: "before its end"},
+		{name: "no handler", template: route("{Path: /a, Method: GET}"), want: "function F of the template has routes but no handler"},
+		{name: "unknown handler", template: function("{}"), functions: map[string]lambda.Handler{"G": nil}, want: "the template has no function G"},
+		{name: "path without slash", template: route("{Path: a, Method: GET}"), functions: f, want: "must begin with a slash"},
+		{name: "greedy variable inside", template: route(`{Path: "/{a+}/b", Method: GET}`), functions: f, want: "that is not last"},
 		{name: "timeout", template: function("{Timeout: soon}"), functions: f, want: "Timeout"},
-		{name: "timeout of nothing", template: function("{Timeout: 0}"), functions: f, want: "Timeout"},
+		{name: "timeout of zero", template: function("{Timeout: 0}"), functions: f, want: "Timeout"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -515,7 +515,7 @@ func TestNewGatewayErrors(t *testing.T) {
 
 func TestRouteOrder(t *testing.T) {
 	t.Parallel()
-	// From first to last; each of them takes GET /pets/dog/1.
+	// In order of precedence; each matches GET /pets/dog/1.
 	ordered := []struct{ method, path string }{
 		{"GET", "/pets/dog/1"},
 		{"ANY", "/pets/dog/1"},
@@ -529,20 +529,20 @@ func TestRouteOrder(t *testing.T) {
 		{"ANY", "/{rest+}"},
 		{"", "$default"},
 	}
-	for at := range ordered {
-		for later := range ordered {
-			first, err := newRoute(ordered[at].method, ordered[at].path)
+	for i := range ordered {
+		for j := range ordered {
+			first, err := newRoute(ordered[i].method, ordered[i].path)
 			if err != nil {
 				t.Fatal(err)
 			}
-			second, err := newRoute(ordered[later].method, ordered[later].path)
+			second, err := newRoute(ordered[j].method, ordered[j].path)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if _, matches := first.matchRequest("GET", "/pets/dog/1"); !matches {
 				t.Errorf("%s does not match", first.routeKey())
 			}
-			if got := first.precedes(second); got != (at < later) {
+			if got := first.precedes(second); got != (i < j) {
 				t.Errorf("%s before %s is %t", first.routeKey(), second.routeKey(), got)
 			}
 		}

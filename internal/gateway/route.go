@@ -5,21 +5,20 @@ import (
 	"strings"
 )
 
-// defaultKey is the key of the route that takes what no other route does.
+// defaultKey is the key of the route for requests that match no other route.
 const defaultKey = "$default"
 
-// route is one line of the gateway's table: a method and a path whose segments may be variables, as {id}, the last one also
-// greedy, as {proxy+}.
+// route is a method and a path. Segments of the path may be variables, such as {id}; the last may be greedy, such as {proxy+}.
 type route struct {
-	// Method is upper-case; ANY stands for every method.
+	// Method is upper-case; ANY matches every method.
 	Method string
 	Path   string
-	// Anonymous is set when the route has no authorizer.
+	// Anonymous is set if the route has no authorizer.
 	Anonymous bool
 	segments  []string
 }
 
-// newRoute reads the method and path of an event. Both empty, or the path $default, make the default route.
+// newRoute returns the route of an event's method and path. An empty path, or $default, is the default route.
 func newRoute(method, path string) (route, error) {
 	if path == "" || path == defaultKey {
 		return route{Path: defaultKey}, nil
@@ -29,17 +28,17 @@ func newRoute(method, path string) (route, error) {
 		r.Method = "ANY"
 	}
 	if !strings.HasPrefix(path, "/") {
-		return route{}, fmt.Errorf("path %q does not begin with a slash", path)
+		return route{}, fmt.Errorf("path %q must begin with a slash", path)
 	}
-	for at, segment := range r.segments {
-		if _, greedy := pathVariable(segment); greedy && at != len(r.segments)-1 {
-			return route{}, fmt.Errorf("path %q has a greedy variable before its end", path)
+	for i, segment := range r.segments {
+		if _, greedy := pathVariable(segment); greedy && i != len(r.segments)-1 {
+			return route{}, fmt.Errorf("path %q has a greedy variable that is not last", path)
 		}
 	}
 	return r, nil
 }
 
-// routeKey is how an event names its route.
+// routeKey returns the name of the route in an event.
 func (r route) routeKey() string {
 	if r.Path == defaultKey {
 		return defaultKey
@@ -47,7 +46,7 @@ func (r route) routeKey() string {
 	return r.Method + " " + r.Path
 }
 
-// matchRequest tells whether the route takes the request, and the values of its path variables.
+// matchRequest reports whether the route matches, and returns the values of its path variables.
 func (r route) matchRequest(method, path string) (map[string]string, bool) {
 	if r.Path == defaultKey {
 		return nil, true
@@ -57,53 +56,52 @@ func (r route) matchRequest(method, path string) (map[string]string, bool) {
 	}
 	values := map[string]string{}
 	segments := splitPath(path)
-	for at, want := range r.segments {
+	for i, want := range r.segments {
 		name, greedy := pathVariable(want)
 		switch {
-		case at >= len(segments):
+		case i >= len(segments):
 			return nil, false
 		case greedy:
-			values[name] = strings.Join(segments[at:], "/")
+			values[name] = strings.Join(segments[i:], "/")
 			return values, values[name] != ""
-		case name == "" && segments[at] != want, name != "" && segments[at] == "":
+		case name == "" && segments[i] != want, name != "" && segments[i] == "":
 			return nil, false
 		case name != "":
-			values[name] = segments[at]
+			values[name] = segments[i]
 		}
 	}
 	return values, len(segments) == len(r.segments)
 }
 
-// precedes tells whether the route goes before the other when both match: whole paths before greedy ones and those before the
-// default route (API Gateway's guide, "Create routes for HTTP APIs"); among equals, the one with fixed text where the other has
-// a variable, and last a named method before ANY.
+// precedes reports whether the route is chosen over the other if both match: full paths over greedy ones, and these over the default
+// route (API Gateway guide, "Create routes for HTTP APIs"); then fixed text over a variable, then a named method over ANY.
 func (r route) precedes(other route) bool { return r.precedence() < other.precedence() }
 
-// precedence spells that order out, so that the lesser text goes first.
+// precedence returns a string that sorts before those of routes that the route precedes.
 func (r route) precedence() string {
 	if r.Path == defaultKey {
 		return "default"
 	}
 	const fixed, single, rest = "0", "1", "2"
-	class, text := "0 whole ", ""
+	class, order := "0 full ", ""
 	for _, segment := range r.segments {
 		name, greedy := pathVariable(segment)
 		switch {
 		case greedy:
-			class, text = "1 greedy ", text+rest
+			class, order = "1 greedy ", order+rest
 		case name != "":
-			text += single
+			order += single
 		default:
-			text += fixed
+			order += fixed
 		}
 	}
 	if r.Method == "ANY" {
-		return class + text + " 1"
+		return class + order + " 1"
 	}
-	return class + text + " 0"
+	return class + order + " 0"
 }
 
-// pathVariable is the name inside {name} or {name+}, empty for fixed text.
+// pathVariable returns the name in {name} or {name+}, or an empty string for fixed text.
 func pathVariable(segment string) (name string, greedy bool) {
 	if !strings.HasPrefix(segment, "{") || !strings.HasSuffix(segment, "}") {
 		return "", false

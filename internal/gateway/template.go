@@ -11,9 +11,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// samTemplate is the part of an AWS SAM template that concerns the front. What stands elsewhere in it is not looked at, so
-// intrinsic functions (!Sub, !GetAtt, …) may stand there in any shape. Routes and their functions are the functions' events; whether a
-// route needs an identity is in the API's definition.
+// samTemplate is the part of an AWS SAM template that the gateway reads; other parts may contain intrinsic functions (!Sub,
+// !GetAtt, …) of any shape. Routes are the events of the functions; the definition of the API says which need an identity.
 type samTemplate struct {
 	Parameters map[string]struct {
 		Default yaml.Node `yaml:"Default"`
@@ -45,14 +44,14 @@ type samEvent struct {
 // samAPI is an AWS::Serverless::HttpApi.
 type samAPI struct {
 	DefinitionBody struct {
-		// Paths by path and lower-case method; an operation whose security is the empty list takes everybody.
+		// Paths by path and lower-case method. An operation with an empty list as security needs no identity.
 		Paths map[string]map[string]struct {
 			Security *[]yaml.Node `yaml:"security"`
 		} `yaml:"paths"`
 	} `yaml:"DefinitionBody"`
 }
 
-// function is what the front needs to know of an AWS::Serverless::Function.
+// function is the part of an AWS::Serverless::Function that the gateway needs.
 type function struct {
 	// ID is the logical id in the template.
 	ID      string
@@ -60,13 +59,13 @@ type function struct {
 	Routes  []route
 }
 
-// defaultFunctionTimeout stands in for a Timeout that the template leaves out: as long as the gateway waits.
+// defaultFunctionTimeout is the timeout of a function without one in the template.
 const defaultFunctionTimeout = integrationTimeout
 
-// parseTemplate finds the functions of a template and their HTTP API events, ordered by logical id and event name.
-func parseTemplate(text []byte) ([]function, error) {
+// parseTemplate returns the functions of a template and their HTTP API events, ordered by logical id and event name.
+func parseTemplate(content []byte) ([]function, error) {
 	var template samTemplate
-	if err := yaml.Unmarshal(text, &template); err != nil {
+	if err := yaml.Unmarshal(content, &template); err != nil {
 		return nil, fmt.Errorf("read template: %w", err)
 	}
 	anonymous, err := template.anonymousRoutes()
@@ -83,8 +82,8 @@ func parseTemplate(text []byte) ([]function, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read function %s of template: %w", id, err)
 		}
-		for at, r := range f.Routes {
-			f.Routes[at].Anonymous = anonymous[r.routeKey()]
+		for i, r := range f.Routes {
+			f.Routes[i].Anonymous = anonymous[r.routeKey()]
 		}
 		functions = append(functions, f)
 	}
@@ -121,9 +120,9 @@ func (t samTemplate) readFunction(id string, properties *yaml.Node) (function, e
 	return f, nil
 }
 
-// anonymousRoutes are the keys of the routes that need no identity.
+// anonymousRoutes returns the keys of the routes that need no identity.
 func (t samTemplate) anonymousRoutes() (map[string]bool, error) {
-	open := map[string]bool{}
+	anonymous := map[string]bool{}
 	for _, resource := range t.Resources {
 		if resource.Type != "AWS::Serverless::HttpApi" || resource.Properties.IsZero() {
 			continue
@@ -135,15 +134,15 @@ func (t samTemplate) anonymousRoutes() (map[string]bool, error) {
 		for path, operations := range api.DefinitionBody.Paths {
 			for method, operation := range operations {
 				if operation.Security != nil && len(*operation.Security) == 0 {
-					open[strings.ToUpper(method)+" "+path] = true
+					anonymous[strings.ToUpper(method)+" "+path] = true
 				}
 			}
 		}
 	}
-	return open, nil
+	return anonymous, nil
 }
 
-// readTimeout reads a number of seconds, or a !Ref to a parameter with a default; an absent node leaves out as it is.
+// readTimeout stores a number of seconds, or the default of a parameter named by !Ref, in out. An absent node changes nothing.
 func (t samTemplate) readTimeout(node *yaml.Node, out *time.Duration) error {
 	if node.Tag == "!Ref" {
 		parameter := t.Parameters[node.Value]
@@ -154,7 +153,7 @@ func (t samTemplate) readTimeout(node *yaml.Node, out *time.Duration) error {
 	}
 	var seconds int
 	if err := node.Decode(&seconds); err != nil || seconds <= 0 {
-		return fmt.Errorf("%s %q is not a positive number of seconds", "Timeout", node.Value)
+		return fmt.Errorf("Timeout %q is not a positive number of seconds", node.Value)
 	}
 	*out = time.Duration(seconds) * time.Second
 	return nil

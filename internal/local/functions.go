@@ -20,8 +20,9 @@ import (
 	"github.com/datastorage-service/datastorage/internal/write"
 )
 
-// Functions are the service's functions as the gateway calls them, by their logical ids in template.yaml.
+// Functions are the functions of the service in this process.
 type Functions struct {
+	// Handlers by logical id in template.yaml.
 	Handlers map[string]lambda.Handler
 	// Maintain is the scheduled function.
 	Maintain *maintain.Handler
@@ -88,7 +89,7 @@ func (f *Functions) openStores(ctx context.Context, writing, reading *function.P
 	return nil
 }
 
-// MaintainEvery runs the upkeep at the interval until the context ends, as the schedule does in a deployment.
+// MaintainEvery invokes Maintain at the interval until the context ends, as the schedule does in a deployment.
 func (f *Functions) MaintainEvery(ctx context.Context, interval time.Duration) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
@@ -97,7 +98,7 @@ func (f *Functions) MaintainEvery(ctx context.Context, interval time.Duration) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			// What goes wrong is in the log, and the next run goes on from there.
+			// The function logs its errors, and the next run continues its work.
 			_, _ = f.Maintain.Invoke(ctx)
 		}
 	}

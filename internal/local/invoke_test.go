@@ -10,7 +10,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/pgserver"
 )
 
-// TestLocalDatabases finds the databases of a server that runs, and starts one where none does.
+// TestLocalDatabases uses the databases of a running server, and starts a server if none runs.
 func TestLocalDatabases(t *testing.T) {
 	t.Parallel()
 	dir := stackDir(t)
@@ -30,18 +30,18 @@ func TestLocalDatabases(t *testing.T) {
 			t.Fatal(err)
 		}
 		if running {
-			checkSchema(t, server.URL(pgserver.AdminRole, databaseName)) // it was not ours to stop
+			checkSchema(t, server.URL(pgserver.AdminRole, databaseName)) // end must not stop it
 			if err := server.Stop(); err != nil {
 				t.Fatal(err)
 			}
 		} else if conn, err := pgx.Connect(t.Context(), found.Admin); err == nil {
 			_ = conn.Close(t.Context())
-			t.Error("the server that was started for the purpose still runs")
+			t.Error("end did not stop the server that it started")
 		}
 	}
 }
 
-// checkSchema demands that the database has the service's tables.
+// checkSchema checks that the database was migrated.
 func checkSchema(t *testing.T, url string) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)

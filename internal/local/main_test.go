@@ -34,8 +34,7 @@ func seedPath() string {
 	return filepath.Join(os.TempDir(), fmt.Sprintf("datastorage-stack-seed-%d", os.Getpid()))
 }
 
-// seedServer makes a server's data once for all tests, which takes a second, and returns the folder below program.DefaultDir
-// in which PostgreSQL is installed.
+// seedServer makes the data of a server once for all tests, and returns the folder below program.DefaultDir with PostgreSQL.
 var seedServer = sync.OnceValues(func() (programs string, err error) {
 	ctx := context.Background()
 	shared, err := program.DefaultDir()
@@ -51,7 +50,7 @@ var seedServer = sync.OnceValues(func() (programs string, err error) {
 	return filepath.Join(shared, folder), errors.Join(err, server.Stop())
 })
 
-// stackDir is a folder for a stack in which PostgreSQL is installed and has its first data.
+// stackDir returns a folder for a stack that contains PostgreSQL with the data of a new server.
 func stackDir(t *testing.T) string {
 	t.Helper()
 	programs, err := seedServer()
@@ -61,15 +60,15 @@ func stackDir(t *testing.T) string {
 	dir := newDataDir(t)
 	data := filepath.Join(dir, "postgres16")
 	err = errors.Join(os.Mkdir(dir, 0o755), os.Symlink(programs, filepath.Join(dir, filepath.Base(programs))), os.CopyFS(data, os.DirFS(seedPath())),
-		os.Chmod(filepath.Join(data, pgserver.ClusterDir), 0o700)) // a copy is readable for all, which PostgreSQL refuses
+		os.Chmod(filepath.Join(data, pgserver.ClusterDir), 0o700)) // PostgreSQL refuses a directory that others may read
 	if err != nil {
 		t.Fatal(err)
 	}
 	return dir
 }
 
-// newDataDir is a new path for a stack. Every user may enter its parent, unlike that of t.TempDir: root's server may have to run
-// as nobody.
+// newDataDir returns a new path for a stack. Every user may enter its parent, unlike that of t.TempDir: the server of root may have
+// to run as nobody.
 func newDataDir(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(os.TempDir(), "datastorage-test-"+rand.Text())
@@ -85,7 +84,7 @@ func newDataDir(t *testing.T) string {
 	return dir
 }
 
-// fileNames lists a directory, without the locks that stay.
+// fileNames returns the names in a directory, without lock files.
 func fileNames(t *testing.T, dir string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,8 +23,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/localstack"
 )
 
-// RejectsOptions are the options of the client of a rejects queue: a queue on the loopback interface is LocalStack's and takes
-// LocalStack's credentials.
+// RejectsOptions returns the client options for a rejects queue. A queue on the loopback interface belongs to LocalStack and needs
+// its credentials.
 func RejectsOptions(queueURL string) []func(*awsconfig.LoadOptions) error {
 	address, err := url.Parse(queueURL)
 	if err != nil || address.Hostname() != "127.0.0.1" {
@@ -34,23 +35,23 @@ func RejectsOptions(queueURL string) []func(*awsconfig.LoadOptions) error {
 	}
 }
 
-// Queues are the queues of a deployment, by their URLs.
+// Queues has the URLs of the queues of a deployment.
 type Queues struct {
-	// Records is where records are sent to; a message that was received MaxReceives times goes to DeadLetters.
+	// Records receives the records; a message that was received MaxReceives times moves to DeadLetters.
 	Records, DeadLetters string
-	// Rejects gets the bad records of array messages.
+	// Rejects receives the invalid records of array messages.
 	Rejects string
 }
 
-// QueuesConfig says which queues MakeQueues shall make.
+// QueuesConfig describes the queues that MakeQueues makes.
 type QueuesConfig struct {
-	// Name is that of the queue of records; the others are named after it.
+	// Name of the queue of records; the other names begin with it.
 	Name string
-	// FIFO makes a queue that keeps the order of each message group, and its dead-letter queue.
+	// FIFO makes the queue of records and its dead-letter queue FIFO queues.
 	FIFO bool
-	// Visibility is how long a message that was received is hidden from others. AWS advises six times the function's timeout.
+	// Visibility is the visibility timeout. AWS recommends six times the timeout of the function.
 	Visibility time.Duration
-	// MaxReceives is after how many receptions a message goes to the dead-letter queue.
+	// MaxReceives is the number of receives before a message moves to the dead-letter queue.
 	MaxReceives int
 }
 
@@ -90,14 +91,14 @@ func makeQueue(ctx context.Context, client *sqs.Client, name string, attributes 
 	return aws.ToString(made.QueueUrl), nil
 }
 
-// QueueARN asks for the ARN of a queue.
+// QueueARN returns the ARN of a queue.
 func QueueARN(ctx context.Context, client *sqs.Client, queueURL string) (string, error) {
 	name := types.QueueAttributeNameQueueArn
 	got, err := client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
 		QueueUrl: aws.String(queueURL), AttributeNames: []types.QueueAttributeName{name},
 	})
 	if err != nil {
-		return "", fmt.Errorf("ask for a queue's ARN: %w", err)
+		return "", fmt.Errorf("get the ARN of a queue: %w", err)
 	}
 	return got.Attributes[string(name)], nil
 }
@@ -105,40 +106,40 @@ func QueueARN(ctx context.Context, client *sqs.Client, queueURL string) (string,
 // pollerTimeout is the timeout of a function that has none configured.
 const pollerTimeout = 30 * time.Second
 
-// The bounds of SQS and Lambda: messages of a call, seconds of a long poll, and bytes of an event.
+// The limits of SQS and Lambda: messages per call, seconds of a long poll, and bytes of an event.
 const (
 	maxReceive = 10
 	longPoll   = 20
 	maxEvent   = 6_000_000
 )
 
-// PollerConfig says what a Poller polls. Client, Queue and Function are required.
+// PollerConfig configures a Poller. Client, Queue and Function are required.
 type PollerConfig struct {
 	Client *sqs.Client
-	// Queue is the queue's URL.
+	// Queue is the URL of the queue.
 	Queue string
-	// Function is invoked with what is received.
+	// Function is invoked with the messages.
 	Function lambda.Handler
-	// Timeout is the function's. 0 means 30 s.
+	// Timeout of the function. 0 means 30 s.
 	Timeout time.Duration
-	// BatchSize is how many messages an event holds at most. 0 means 10.
+	// BatchSize is the maximum number of messages per event. 0 means 10.
 	BatchSize int
-	// Window is how long messages are gathered for an event of more than 10. 0 means not at all.
+	// Window is how long the poller collects messages for an event of more than 10. 0 means one call.
 	Window time.Duration
-	// InFlight is how many events are under way at a time. 0 means 2, the least that Lambda has (MaximumConcurrency).
+	// InFlight is the number of concurrent events. 0 means 2, the minimum of MaximumConcurrency in Lambda.
 	InFlight int
-	// Log gets a line for each event that failed. Nil: slog.Default.
+	// Log receives a line for each failed event. Nil: slog.Default.
 	Log *slog.Logger
 }
 
-// Poller does what Lambda's event source mapping with ReportBatchItemFailures does: it receives messages, invokes the function, and deletes
-// those that the function did not report. The others become visible by themselves.
+// Poller works like an event source mapping of Lambda with ReportBatchItemFailures: it receives messages, invokes the function, and
+// deletes the messages that the function did not report. The others become visible again after the visibility timeout.
 type Poller struct {
 	PollerConfig
 	arn string
 }
 
-// NewPoller asks for the queue's ARN, which is a part of every event.
+// NewPoller returns a Poller. It reads the ARN of the queue, which is part of every event.
 func NewPoller(ctx context.Context, config PollerConfig) (*Poller, error) {
 	if config.Client == nil || config.Queue == "" || config.Function == nil {
 		return nil, errors.New("queue poller: Client, Queue and Function are required")
@@ -159,7 +160,7 @@ func NewPoller(ctx context.Context, config PollerConfig) (*Poller, error) {
 	return &Poller{PollerConfig: config, arn: arn}, err
 }
 
-// Run polls until the context ends, and returns when the events under way have been dealt with.
+// Run polls until the context ends, and returns after the events in progress.
 func (p *Poller) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	for range p.InFlight {
@@ -172,31 +173,31 @@ func (p *Poller) Run(ctx context.Context) {
 	running.Wait()
 }
 
-// pollOnce deals with one event.
+// pollOnce handles one event.
 func (p *Poller) pollOnce(ctx context.Context) {
 	batch, err := p.gatherBatch(ctx)
 	if err != nil && ctx.Err() == nil {
-		p.Log.WarnContext(ctx, "queue not received", slog.Any("error", err))
+		p.Log.WarnContext(ctx, "queue receive failed", slog.Any("error", err))
 		sleepContext(ctx, time.Second)
 	}
 	if len(batch) == 0 {
 		return
 	}
-	// What was received is dealt with, though the poller be stopped meanwhile.
+	// Received messages are handled even if the poller is stopped meanwhile.
 	ctx = context.WithoutCancel(ctx)
 	failed, err := p.invokeFunction(ctx, batch)
 	if err != nil {
 		p.Log.WarnContext(ctx, "queue event failed", slog.Int("messages", len(batch)), slog.Any("error", err))
 		return
 	}
-	var done []types.Message
+	var handled []types.Message
 	for _, message := range batch {
 		if !failed[aws.ToString(message.MessageId)] {
-			done = append(done, message)
+			handled = append(handled, message)
 		}
 	}
-	if err := p.deleteMessages(ctx, done); err != nil {
-		p.Log.WarnContext(ctx, "messages not deleted", slog.Any("error", err))
+	if err := p.deleteMessages(ctx, handled); err != nil {
+		p.Log.WarnContext(ctx, "message deletion failed", slog.Any("error", err))
 	}
 }
 
@@ -207,7 +208,7 @@ func sleepContext(ctx context.Context, d time.Duration) {
 	}
 }
 
-// gatherBatch receives the messages of one event: what one call brings, or, with a window, what comes until that ends or the event is full.
+// gatherBatch receives the messages of one event: those of one call or, with a window, those until its end or a full event.
 func (p *Poller) gatherBatch(ctx context.Context) ([]types.Message, error) {
 	batch, err := p.receiveMessages(ctx, p.BatchSize, longPoll)
 	if err != nil || len(batch) == 0 {
@@ -217,7 +218,7 @@ func (p *Poller) gatherBatch(ctx context.Context) ([]types.Message, error) {
 	for len(batch) < p.BatchSize && size < maxEvent-maxReceive*(1<<20) && time.Now().Before(end) {
 		more, err := p.receiveMessages(ctx, p.BatchSize-len(batch), 1)
 		if err != nil {
-			break // what is there is enough to go on
+			break // continue with the messages received so far
 		}
 		batch, size = append(batch, more...), size+bodyBytes(more)
 	}
@@ -243,7 +244,7 @@ func (p *Poller) receiveMessages(ctx context.Context, most int, wait int32) ([]t
 	return received.Messages, nil
 }
 
-// invokeFunction answers the ids of the messages that failed. An error means all of them.
+// invokeFunction returns the ids of the messages that failed. An error means all of them.
 func (p *Poller) invokeFunction(ctx context.Context, batch []types.Message) (map[string]bool, error) {
 	payload, err := json.Marshal(p.newEvent(batch))
 	if err != nil {
@@ -251,40 +252,40 @@ func (p *Poller) invokeFunction(ctx context.Context, batch []types.Message) (map
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()
-	answer, err := p.Function.Invoke(ctx, payload)
+	response, err := p.Function.Invoke(ctx, payload)
 	if err == nil {
-		err = ctx.Err() // an answer that comes late is none
+		err = ctx.Err() // a response after the timeout does not count
 	}
 	if err != nil {
 		return nil, fmt.Errorf("invoke the function: %w", err)
 	}
-	return readFailures(batch, answer)
+	return readFailures(batch, response)
 }
 
-// readFailures reads the function's answer as Lambda does: an empty, null or missing list means that every message is dealt with, an id that is
-// empty or no message's that none is (Lambda developer guide, "Handling errors for an SQS event source").
-func readFailures(batch []types.Message, answer []byte) (map[string]bool, error) {
+// readFailures reads the function's response as Lambda does: with an empty, null or missing list every message has succeeded, with an
+// empty or unknown id every message has failed (Lambda developer guide, "Handling errors for an SQS event source").
+func readFailures(batch []types.Message, payload []byte) (map[string]bool, error) {
 	sent := map[string]bool{}
 	for _, message := range batch {
 		sent[aws.ToString(message.MessageId)] = true
 	}
 	var response events.SQSEventResponse
-	if text := strings.TrimSpace(string(answer)); text != "" {
-		if err := json.Unmarshal([]byte(text), &response); err != nil {
-			return nil, fmt.Errorf("read the function's answer: %w", err)
+	if trimmed := bytes.TrimSpace(payload); len(trimmed) > 0 {
+		if err := json.Unmarshal(trimmed, &response); err != nil {
+			return nil, fmt.Errorf("read the function's response: %w", err)
 		}
 	}
 	failed := map[string]bool{}
 	for _, failure := range response.BatchItemFailures {
 		if !sent[failure.ItemIdentifier] {
-			return nil, fmt.Errorf("the function reports %q, which was not sent", failure.ItemIdentifier)
+			return nil, fmt.Errorf("the function reported %q, which is not in the event", failure.ItemIdentifier)
 		}
 		failed[failure.ItemIdentifier] = true
 	}
 	return failed, nil
 }
 
-// newEvent is what Lambda invokes a function with.
+// newEvent returns the event of a batch.
 func (p *Poller) newEvent(batch []types.Message) events.SQSEvent {
 	event := events.SQSEvent{Records: make([]events.SQSMessage, len(batch))}
 	for i, message := range batch {
@@ -299,17 +300,17 @@ func (p *Poller) newEvent(batch []types.Message) events.SQSEvent {
 }
 
 func messageAttributes(message types.Message) map[string]events.SQSMessageAttribute {
-	all := map[string]events.SQSMessageAttribute{}
+	attributes := map[string]events.SQSMessageAttribute{}
 	for name, value := range message.MessageAttributes {
-		all[name] = events.SQSMessageAttribute{
+		attributes[name] = events.SQSMessageAttribute{
 			StringValue: value.StringValue, BinaryValue: value.BinaryValue, DataType: aws.ToString(value.DataType),
 			StringListValues: value.StringListValues, BinaryListValues: value.BinaryListValues,
 		}
 	}
-	return all
+	return attributes
 }
 
-// regionOfARN is the region of an ARN: arn:aws:sqs:region:account:name.
+// regionOfARN returns the region of an ARN, arn:aws:sqs:region:account:name.
 func regionOfARN(arn string) string {
 	parts := strings.Split(arn, ":")
 	if len(parts) < 4 {
@@ -318,7 +319,7 @@ func regionOfARN(arn string) string {
 	return parts[3]
 }
 
-// deleteMessages deletes messages, so many at a time as a call takes.
+// deleteMessages deletes messages, as many per call as SQS allows.
 func (p *Poller) deleteMessages(ctx context.Context, batch []types.Message) error {
 	for len(batch) > 0 {
 		part := batch[:min(len(batch), maxReceive)]
@@ -332,7 +333,7 @@ func (p *Poller) deleteMessages(ctx context.Context, batch []types.Message) erro
 			return fmt.Errorf("delete messages: %w", err)
 		}
 		if len(removed.Failed) > 0 {
-			return fmt.Errorf("delete messages: %d of %d refused", len(removed.Failed), len(part))
+			return fmt.Errorf("delete messages: SQS rejected %d of %d", len(removed.Failed), len(part))
 		}
 	}
 	return nil

@@ -28,14 +28,14 @@ import (
 	"github.com/datastorage-service/datastorage/internal/program"
 )
 
-// polled is a function that is polled for: it notes the bodies of each event and answers what the test says.
+// polled is a function that records its events and returns what respond returns.
 type polled struct {
-	mu     sync.Mutex
-	events []events.SQSEvent
-	answer func(events.SQSEvent) (string, error)
+	mu      sync.Mutex
+	events  []events.SQSEvent
+	respond func(context.Context, events.SQSEvent) (string, error)
 }
 
-func (p *polled) Invoke(_ context.Context, payload []byte) ([]byte, error) {
+func (p *polled) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	var event events.SQSEvent
 	if err := json.Unmarshal(payload, &event); err != nil {
 		return nil, err
@@ -43,11 +43,11 @@ func (p *polled) Invoke(_ context.Context, payload []byte) ([]byte, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.events = append(p.events, event)
-	answer, err := p.answer(event)
-	return []byte(answer), err
+	response, err := p.respond(ctx, event)
+	return []byte(response), err
 }
 
-// countMessages are all of a queue's: waiting, and received but not deleted.
+// countMessages returns the number of messages in a queue, including those that were received but not deleted.
 func countMessages(t *testing.T, client *sqs.Client, queue string) int {
 	t.Helper()
 	got, err := client.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{
@@ -70,9 +70,9 @@ func sendMessages(t *testing.T, client *sqs.Client, queue string, bodies ...stri
 	}
 }
 
-// reportFailures answers like a function that reports the messages with these ids; a mark stands for the id of the first message.
-func reportFailures(ids ...string) func(events.SQSEvent) (string, error) {
-	return func(event events.SQSEvent) (string, error) {
+// reportFailures responds like a function that reports the messages with these ids; "first" is the first message of the event.
+func reportFailures(ids ...string) func(context.Context, events.SQSEvent) (string, error) {
+	return func(_ context.Context, event events.SQSEvent) (string, error) {
 		response := events.SQSEventResponse{}
 		for _, id := range ids {
 			if id == "first" {
@@ -80,30 +80,30 @@ func reportFailures(ids ...string) func(events.SQSEvent) (string, error) {
 			}
 			response.BatchItemFailures = append(response.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: id})
 		}
-		answer, err := json.Marshal(response)
-		return string(answer), err
+		payload, err := json.Marshal(response)
+		return string(payload), err
 	}
 }
 
-// TestPoller shows that what is deleted is exactly what the function has not reported, as Lambda reads its answers, and what an event holds.
+// TestPoller checks that exactly the messages that the function does not report are deleted, and the contents of an event.
 func TestPoller(t *testing.T) {
 	t.Parallel()
 	client := sqs.NewFromConfig(startLocalStack(t).Config())
 	for name, c := range map[string]struct {
-		answer func(events.SQSEvent) (string, error)
-		left   int
+		respond func(context.Context, events.SQSEvent) (string, error)
+		left    int
 	}{
-		"null":          {func(events.SQSEvent) (string, error) { return "null", nil }, 0},
+		"null":          {func(context.Context, events.SQSEvent) (string, error) { return "null", nil }, 0},
 		"a null list":   {reportFailures(), 0},
-		"an empty list": {func(events.SQSEvent) (string, error) { return `{"batchItemFailures":[]}`, nil }, 0},
+		"an empty list": {func(context.Context, events.SQSEvent) (string, error) { return `{"batchItemFailures":[]}`, nil }, 0},
 		"one":           {reportFailures("first"), 1},
 		"one twice":     {reportFailures("first", "first"), 1},
-		"unknown":       {reportFailures("first", "nobody"), 3},
+		"unknown":       {reportFailures("first", "unknown-id"), 3},
 		"empty":         {reportFailures(""), 3},
-		"no JSON":       {func(events.SQSEvent) (string, error) { return "done", nil }, 3},
-		"an error":      {func(events.SQSEvent) (string, error) { return "", errors.New("killed") }, 3},
-		"late": {func(events.SQSEvent) (string, error) {
-			time.Sleep(1200 * time.Millisecond)
+		"no JSON":       {func(context.Context, events.SQSEvent) (string, error) { return "done", nil }, 3},
+		"an error":      {func(context.Context, events.SQSEvent) (string, error) { return "", errors.New("killed") }, 3},
+		"late": {func(ctx context.Context, _ events.SQSEvent) (string, error) {
+			<-ctx.Done()
 			return "", nil
 		}, 3},
 	} {
@@ -116,9 +116,12 @@ func TestPoller(t *testing.T) {
 				t.Fatal(err)
 			}
 			sendMessages(t, client, queues.Records, "a", "b", "c")
-			function := &polled{answer: c.answer}
+			function, timeout := &polled{respond: c.respond}, time.Minute
+			if name == "late" {
+				timeout = 100 * time.Millisecond
+			}
 			poller, err := NewPoller(t.Context(), PollerConfig{
-				Client: client, Queue: queues.Records, Function: function, Timeout: time.Second, BatchSize: 100, Window: 2 * time.Second,
+				Client: client, Queue: queues.Records, Function: function, Timeout: timeout, BatchSize: 100, Window: 2 * time.Second,
 				Log: slog.New(slog.DiscardHandler),
 			})
 			if err != nil {
@@ -140,7 +143,7 @@ func TestPoller(t *testing.T) {
 	}
 }
 
-// TestPollerKeepsGroupsInOrder shows that a FIFO queue's message that is reported holds up its group, and is received again before it.
+// TestPollerKeepsGroupsInOrder checks that a reported message of a FIFO queue is received again before the rest of its group.
 func TestPollerKeepsGroupsInOrder(t *testing.T) {
 	t.Parallel()
 	client := sqs.NewFromConfig(startLocalStack(t).Config())
@@ -159,7 +162,7 @@ func TestPollerKeepsGroupsInOrder(t *testing.T) {
 	}
 	var seen []string
 	failing := true
-	function := &polled{answer: func(event events.SQSEvent) (string, error) {
+	function := &polled{respond: func(ctx context.Context, event events.SQSEvent) (string, error) {
 		var ids []string
 		for _, record := range event.Records {
 			seen = append(seen, record.Body)
@@ -168,7 +171,7 @@ func TestPollerKeepsGroupsInOrder(t *testing.T) {
 			}
 		}
 		failing = false
-		return reportFailures(ids...)(event)
+		return reportFailures(ids...)(ctx, event)
 	}}
 	poller, err := NewPoller(t.Context(), PollerConfig{Client: client, Queue: queues.Records, Function: function})
 	if err != nil {
@@ -184,7 +187,7 @@ func TestPollerKeepsGroupsInOrder(t *testing.T) {
 	}
 }
 
-// TestPollerRequiresConfig shows that a poller without one of its parts cannot be made.
+// TestPollerRequiresConfig checks that an incomplete configuration is rejected.
 func TestPollerRequiresConfig(t *testing.T) {
 	t.Parallel()
 	if _, err := NewPoller(t.Context(), PollerConfig{Client: &sqs.Client{}, Function: lambda.NewHandler(nil)}); err == nil {
@@ -192,7 +195,7 @@ func TestPollerRequiresConfig(t *testing.T) {
 	}
 }
 
-// TestStackQueue shows that the banner's command to send a message works as pasted, and what becomes of a bad record of an array.
+// TestStackQueue runs the command of the banner that sends a message, and sends an array with an invalid record.
 func TestStackQueue(t *testing.T) {
 	t.Parallel()
 	server := startLocalStack(t)

@@ -2,8 +2,7 @@ package local
 
 import _ "embed"
 
-// Samples are remediations to begin with, one JSON record a line, as POST /v1/remediations takes them: twelve kinds of incidents that
-// occurred sixty times.
+// Samples has sample remediations, one JSON body of POST /v1/remediations per line: sixty occurrences of twelve kinds of incidents.
 //
 //go:embed samples.ndjson
 var Samples []byte

@@ -7,18 +7,18 @@ import (
 	"testing"
 )
 
-// TestSandboxesKeepResponsesSeparate invokes one function many times at once; each answer must be that of its own invocation.
+// TestSandboxesKeepResponsesSeparate checks that each of many concurrent invocations gets its own response.
 func TestSandboxesKeepResponsesSeparate(t *testing.T) {
 	t.Parallel()
-	handler := newSandboxes(func(_ context.Context, n int) (string, error) { return fmt.Sprintf("answer %06d", n), nil })
+	handler := newSandboxes(func(_ context.Context, n int) (string, error) { return fmt.Sprintf("response %06d", n), nil })
 	var callers sync.WaitGroup
 	for caller := range 32 {
 		callers.Go(func() {
 			for i := range 500 {
 				n := caller*1000 + i
-				answer, err := handler.Invoke(t.Context(), []byte(fmt.Sprint(n)))
-				if want := fmt.Sprintf("%q", fmt.Sprintf("answer %06d", n)); err != nil || string(answer) != want {
-					t.Errorf("%s, %v; wanted %s", answer, err, want)
+				response, err := handler.Invoke(t.Context(), []byte(fmt.Sprint(n)))
+				if want := fmt.Sprintf("%q", fmt.Sprintf("response %06d", n)); err != nil || string(response) != want {
+					t.Errorf("%s, %v; want %s", response, err, want)
 				}
 			}
 		})

@@ -12,15 +12,15 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
-// upkeepInterval is how often the local stack makes what is missing; the template's schedule is slower, nobody waits there.
-const upkeepInterval = 30 * time.Second
+// maintainInterval is shorter than the schedule of the template, so that missing vectors are added while a person waits.
+const maintainInterval = 30 * time.Second
 
-// localMaxConns stands in for DATASTORAGE_DATABASE_MAX_CONNS when that is not set: a sandbox in the cloud serves one request at
-// a time, this process serves all of them.
+// localMaxConns is the default of DATASTORAGE_DATABASE_MAX_CONNS here: this process serves all requests, a sandbox in the cloud only
+// one at a time.
 const localMaxConns = "10"
 
-// Service wires the service itself for Run, from the environment that deployed functions get: it registers the embedding model
-// of the settings, makes the functions, and runs the upkeep at an interval.
+// Service returns the wiring of the service for StackConfig.Functions, from the environment variables of deployed functions: it
+// registers the embedding models, wires the functions, and invokes maintain at an interval.
 func Service(getenv func(string) string, log *slog.Logger, tel *telemetry.Telemetry) func(context.Context, Databases) (Wired, error) {
 	env := func(name string) string {
 		value := getenv(name)
@@ -40,12 +40,12 @@ func Service(getenv func(string) string, log *slog.Logger, tel *telemetry.Teleme
 		if err != nil {
 			return Wired{}, err
 		}
-		upkeep, stop := context.WithCancel(context.WithoutCancel(ctx))
+		maintenance, stop := context.WithCancel(context.WithoutCancel(ctx))
 		var running sync.WaitGroup
 		running.Go(func() {
-			// What goes wrong is in the log, and the next run goes on from there.
-			_, _ = functions.Maintain.Invoke(upkeep)
-			functions.MaintainEvery(upkeep, upkeepInterval)
+			// The function logs its errors, and the next run continues its work.
+			_, _ = functions.Maintain.Invoke(maintenance)
+			functions.MaintainEvery(maintenance, maintainInterval)
 		})
 		return Wired{Handlers: functions.Handlers, Close: func() {
 			stop()
@@ -55,7 +55,7 @@ func Service(getenv func(string) string, log *slog.Logger, tel *telemetry.Teleme
 	}
 }
 
-// withVariable is an environment with one variable set.
+// withVariable returns an environment with one variable set.
 func withVariable(getenv func(string) string, variable, value string) func(string) string {
 	return func(name string) string {
 		if name == variable {
@@ -65,7 +65,7 @@ func withVariable(getenv func(string) string, variable, value string) func(strin
 	}
 }
 
-// RegisterModels makes the embedding models of the settings known to the database.
+// RegisterModels registers the embedding models of the settings in the database.
 func RegisterModels(ctx context.Context, getenv func(string) string, adminURL string) error {
 	models, err := embedding.LoadModels(ctx, getenv)
 	if err != nil {

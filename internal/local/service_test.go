@@ -13,11 +13,11 @@ import (
 	"github.com/datastorage-service/datastorage/internal/program"
 )
 
-// curlRequests are the requests of the curl commands in a text, of the shape that the banner has.
-func curlRequests(t *testing.T, text string) []*http.Request {
+// curlRequests returns the requests of the curl commands in the banner.
+func curlRequests(t *testing.T, banner string) []*http.Request {
 	t.Helper()
 	var all []*http.Request
-	for _, match := range regexp.MustCompile(`curl -s (\S+)(?: -H '([^']*)' -d '([^']*)')?\n`).FindAllStringSubmatch(text, -1) {
+	for _, match := range regexp.MustCompile(`curl -s (\S+)(?: -H '([^']*)' -d '([^']*)')?\n`).FindAllStringSubmatch(banner, -1) {
 		url, header, body := match[1], match[2], match[3]
 		r := newRequest(t, http.MethodGet, url, "")
 		if body != "" {
@@ -30,7 +30,7 @@ func curlRequests(t *testing.T, text string) []*http.Request {
 	return all
 }
 
-// The banner's commands work as pasted, also when they are pasted again.
+// TestStackBanner runs the commands of the banner, and runs them again.
 func TestStackBanner(t *testing.T) {
 	t.Parallel()
 	dir := stackDir(t)
@@ -64,19 +64,19 @@ func TestStackBanner(t *testing.T) {
 	checkNothingRuns(t, dir)
 }
 
-// checkSearchFinds checks that a search names what was recorded.
+// checkSearchFinds checks that a search response contains a name.
 func checkSearchFinds(t *testing.T, body, name string) {
 	t.Helper()
-	var answer struct {
+	var response struct {
 		Data []struct {
 			Text        string
 			Occurrences int
 		}
 	}
-	if err := json.Unmarshal([]byte(body), &answer); err != nil {
+	if err := json.Unmarshal([]byte(body), &response); err != nil {
 		t.Fatal(err)
 	}
-	if len(answer.Data) != 1 || answer.Data[0].Occurrences != 1 || !strings.Contains(strings.ToLower(answer.Data[0].Text), strings.ToLower(name)) {
-		t.Errorf("search answers %s, want the one remediation", body)
+	if len(response.Data) != 1 || response.Data[0].Occurrences != 1 || !strings.Contains(strings.ToLower(response.Data[0].Text), strings.ToLower(name)) {
+		t.Errorf("search returned %s, want one remediation", body)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -21,63 +22,63 @@ import (
 	"github.com/datastorage-service/datastorage/migrations"
 )
 
-// DefaultAddr is where the local stack serves: the port of `sam local start-api`, on the loopback interface alone, because
-// every request is taken for the local identity's.
+// DefaultAddr is the address of the local stack: the port of `sam local start-api`, only on the loopback interface, because every
+// request gets the local identity.
 const DefaultAddr = "127.0.0.1:3000"
 
-// databaseName is the service's database on the private server.
+// databaseName is the database of the service on the private server.
 const databaseName = "datastorage"
 
-// drainTime is how long requests under way may take once the stack was asked to stop.
+// drainTime is how long requests in progress may take after the stack was asked to stop.
 const drainTime = 10 * time.Second
 
-// maxHeader is the quota of HTTP APIs on request line and header values together, in bytes.
+// maxHeader is the quota of HTTP APIs for request line and header values together, in bytes.
 const maxHeader = 10_240
 
-// Databases are the connection strings of the service's roles, and what else functions are wired to.
+// Databases has the connection strings of the service's roles, and the address of the rejects queue.
 type Databases struct {
 	Admin, Writer, Reader string
-	// RejectsQueue is the URL of the queue for rejects; empty without a queue.
+	// RejectsQueue is the URL of the rejects queue; empty without a queue.
 	RejectsQueue string
 }
 
-// Wired are functions that are ready to be invoked.
+// Wired has functions that are ready to be invoked.
 type Wired struct {
 	// Handlers by logical id in the template.
 	Handlers map[string]lambda.Handler
-	// Close is called when no request is under way any more.
+	// Close is called after the last request.
 	Close func()
 }
 
-// StackConfig says what Run runs. Template, Functions and Out are required.
+// StackConfig configures Run. Template, Functions and Out are required.
 type StackConfig struct {
-	// Addr is where the API is served. Empty: DefaultAddr.
+	// Addr is the address of the API. Empty: DefaultAddr.
 	Addr string
-	// Dir receives downloads and data, and is locked while the stack runs. Empty: DefaultDir.
+	// Dir receives downloads and data, and is locked while the stack runs. Empty: program.DefaultDir.
 	Dir string
-	// DatabaseURL is a PostgreSQL to use in place of a private one. It is migrated, and used for everything, as the role it
-	// names; samples are not loaded into it. A secret.
+	// DatabaseURL is a PostgreSQL to use instead of a private one; it is a secret. The stack migrates it and uses it with the role
+	// of the URL only, and loads no samples into it.
 	DatabaseURL string
 	// Template is the AWS SAM template with the routes.
 	Template []byte
-	// Queue adds a queue of records in LocalStack, with its dead-letter queue and that of the rejects, and invokes WriteFunction with what is
-	// sent there.
+	// Queue adds a queue of records in LocalStack, with its dead-letter queue and rejects queue, and invokes WriteFunction with its
+	// messages.
 	Queue bool
-	// LocalStackURL is a LocalStack to use in place of a private one.
+	// LocalStackURL is a running LocalStack to use instead of a private one.
 	LocalStackURL string
-	// Functions wires the functions, once the database is there and migrated.
+	// Functions wires the functions after the database was migrated.
 	Functions func(context.Context, Databases) (Wired, error)
-	// Samples loads sample records through the API at the given address and returns how many. It is called on the first run
-	// of a private server, and again until it succeeds once. Nil: none.
+	// Samples loads sample records through the API at the given address and returns their number. It is called at each start of a
+	// private server until it has succeeded once. Nil: none.
 	Samples func(ctx context.Context, api string) (int, error)
-	// Out receives what a person should read: progress, the banner, the end.
+	// Out receives the messages for a person: progress, the banner, the end.
 	Out io.Writer
 	// Log receives a line for each invocation that fails. Nil: slog.Default.
 	Log *slog.Logger
 }
 
-// Run brings up the local stack, serves it until the context ends, and takes it down: requests under way are answered, the
-// functions closed, PostgreSQL stopped. The end of the context is no error. What a person can mend is a *Problem.
+// Run starts the local stack, serves it until the context ends, and stops it: it finishes the requests in progress, closes the
+// functions and stops PostgreSQL. The end of the context is not an error. An error that a person can fix is a *program.Problem.
 func Run(ctx context.Context, config StackConfig) (err error) {
 	if err := config.setDefaults(); err != nil {
 		return err
@@ -90,7 +91,7 @@ func Run(ctx context.Context, config StackConfig) (err error) {
 		err = s.waitForEnd(ctx)
 	}
 	if ctx.Err() != nil {
-		return nil // whatever failed, failed because it was asked to stop
+		return nil // any failure is due to the end of the context
 	}
 	return err
 }
@@ -112,23 +113,23 @@ func (c *StackConfig) setDefaults() error {
 	return err
 }
 
-// stack is what has been brought up so far; ends takes it down, in the reverse order.
+// stack has the parts that were started so far; cleanups stops them in reverse order.
 type stack struct {
 	StackConfig
-	cleanups     []func() error
+	cleanups []func() error
 	listener net.Listener
-	postgres *pgserver.Server // nil with a database of the caller's own
+	postgres *pgserver.Server // nil if DatabaseURL is set
 	queue    *stackQueue
 	served   chan error
 }
 
-// addCleanup remembers how to undo what was just done.
+// addCleanup adds a function that stops a part.
 func (s *stack) addCleanup(end func() error) { s.cleanups = append(s.cleanups, end) }
 
 func (s *stack) runCleanups() error {
 	var errs []error
-	for at := len(s.cleanups) - 1; at >= 0; at-- {
-		errs = append(errs, s.cleanups[at]())
+	for _, cleanup := range slices.Backward(s.cleanups) {
+		errs = append(errs, cleanup())
 	}
 	if s.served != nil {
 		s.printLine("Stopped.")
@@ -136,13 +137,15 @@ func (s *stack) runCleanups() error {
 	return errors.Join(errs...)
 }
 
-// printLine writes one line to the person in front.
-func (s *stack) printLine(format string, args ...any) { _, _ = fmt.Fprintf(s.Out, format+"\n", args...) }
+// printLine writes one line to Out.
+func (s *stack) printLine(format string, args ...any) {
+	_, _ = fmt.Fprintf(s.Out, format+"\n", args...)
+}
 
-// apiURL is the address of the API.
+// apiURL returns the address of the API.
 func (s *stack) apiURL() string { return "http://" + s.listener.Addr().String() }
 
-// startParts does what is quick and may be refused before what is slow. Requests that arrive early wait in the listener's queue.
+// startParts starts the parts, beginning with the quick ones that may be refused. Early requests wait in the listener's queue.
 func (s *stack) startParts(ctx context.Context) error {
 	if err := s.lockDirectory(); err != nil {
 		return err
@@ -168,13 +171,13 @@ func (s *stack) startParts(ctx context.Context) error {
 		wired.Close()
 		return nil
 	})
-	gateway, err := gateway.New(gateway.Config{
+	api, err := gateway.New(gateway.Config{
 		Template: s.Template, Functions: wired.Handlers, Authorizer: gateway.Authorizer(), Log: s.Log,
 	})
 	if err != nil {
 		return err
 	}
-	s.serveAPI(gateway)
+	s.serveAPI(api)
 	if s.queue != nil {
 		if err := s.startPoller(ctx, wired.Handlers[queueFunction]); err != nil {
 			return err
@@ -184,7 +187,7 @@ func (s *stack) startParts(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// lockDirectory makes this process the only one that runs a stack in the directory.
+// lockDirectory locks the directory, so that only this process runs a stack there.
 func (s *stack) lockDirectory() error {
 	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
 		return program.Explain("make "+s.Dir, err, filepath.Dir(s.Dir))
@@ -203,7 +206,7 @@ func (s *stack) lockDirectory() error {
 
 func (s *stack) lockPath() string { return filepath.Join(s.Dir, "stack.lock") }
 
-// alreadyRunningProblem names the stack that holds the lock.
+// alreadyRunningProblem describes the stack that holds the lock.
 func alreadyRunningProblem(path string) error {
 	var pid int
 	var addr string
@@ -213,20 +216,21 @@ func alreadyRunningProblem(path string) error {
 	}
 	if err != nil {
 		return &program.Problem{
-			What: "the local stack runs already",
+			What: "the local stack is already running",
 			Why:  "another process holds " + path + " and is starting or stopping",
 			Next: "wait a moment and try again",
 			Err:  err,
 		}
 	}
 	return &program.Problem{
-		What: fmt.Sprintf("the local stack runs already: process %d on http://%s", pid, addr),
+		What: fmt.Sprintf("the local stack is already running: process %d on http://%s", pid, addr),
 		Why:  "one stack at a time can use " + filepath.Dir(path),
 		Next: fmt.Sprintf("curl http://%s/health   # or stop it: kill %d", addr, pid),
 	}
 }
 
-// openListener takes the address, so that nothing slow is done in vain and nobody takes it meanwhile, and says in the lock who has it.
+// openListener opens the address before anything slow, so that no other program takes it meanwhile, and writes process id and
+// address into the lock file.
 func (s *stack) openListener(ctx context.Context) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.Addr)
 	if err != nil {
@@ -251,7 +255,7 @@ func (s *stack) openListener(ctx context.Context) error {
 	return nil
 }
 
-// startDatabase makes a migrated database, on a private server unless the caller has one.
+// startDatabase returns a migrated database: that of DatabaseURL, or else one on a private server.
 func (s *stack) startDatabase(ctx context.Context) (Databases, error) {
 	if s.DatabaseURL != "" {
 		return s.useGivenDatabase(ctx)
@@ -263,7 +267,7 @@ func (s *stack) startDatabase(ctx context.Context) (Databases, error) {
 	s.postgres = postgres
 	s.addCleanup(postgres.Stop)
 	if err := postgres.Bootstrap(ctx, databaseName); err != nil {
-		return Databases{}, program.Explain("migrate the private database", err, s.Dir)
+		return Databases{}, err
 	}
 	return Databases{
 		Admin:  postgres.URL(pgserver.AdminRole, databaseName),
@@ -288,13 +292,13 @@ func (s *stack) useGivenDatabase(ctx context.Context) (Databases, error) {
 	return Databases{Admin: s.DatabaseURL, Writer: s.DatabaseURL, Reader: s.DatabaseURL}, err
 }
 
-// serveAPI answers requests until the end, when those under way are given drainTime.
+// serveAPI handles requests until the stack stops, which waits up to drainTime for requests in progress.
 func (s *stack) serveAPI(handler http.Handler) {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: maxHeader}
 	s.served = make(chan error, 1)
 	go func() { s.served <- server.Serve(s.listener) }()
 	s.addCleanup(func() error {
-		s.printLine("Stopping: answering the requests under way …")
+		s.printLine("Stopping: finishing requests in progress …")
 		ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 		defer cancel()
 		if err := server.Shutdown(ctx); err != nil {
@@ -304,7 +308,7 @@ func (s *stack) serveAPI(handler http.Handler) {
 	})
 }
 
-// loadSamples loads the samples once in the life of the private database. That they could not be loaded stops nobody from working.
+// loadSamples loads the samples once into a private database. The stack runs without them if that fails.
 func (s *stack) loadSamples(ctx context.Context) {
 	if s.Samples == nil || s.postgres == nil {
 		return
@@ -321,13 +325,13 @@ func (s *stack) loadSamples(ctx context.Context) {
 		return
 	}
 	if err != nil {
-		s.printLine("The samples could not be loaded, the next start tries again: %v", err)
+		s.printLine("The samples could not be loaded; the next start tries again: %v", err)
 		return
 	}
 	s.printLine("Loaded %d sample remediations", count)
 }
 
-// waitForEnd ends with the context, or with the first part that ends by itself.
+// waitForEnd returns when the context ends, or with an error when a part has ended.
 func (s *stack) waitForEnd(ctx context.Context) error {
 	var postgresEnded, localStackEnded <-chan struct{}
 	if s.postgres != nil {
@@ -343,16 +347,16 @@ func (s *stack) waitForEnd(ctx context.Context) error {
 		return fmt.Errorf("serve %s: %w", s.Addr, err)
 	case <-postgresEnded:
 		return &program.Problem{
-			What: "PostgreSQL ended by itself",
-			Why:  "somebody stopped it, or it gave up",
+			What: "PostgreSQL ended unexpectedly",
+			Why:  "another process stopped it, or it failed",
 			Next: "tail " + filepath.Join(s.postgres.Data(), pgserver.LogFile),
 		}
 	case <-localStackEnded:
-		return &program.Problem{What: "LocalStack ended by itself", Why: "somebody stopped it, or it gave up", Next: "make run QUEUE=1   # its messages are lost"}
+		return &program.Problem{What: "LocalStack ended unexpectedly", Why: "another process stopped it, or it failed", Next: "make run QUEUE=1   # its messages are lost"}
 	}
 }
 
-// printBanner shows the way in: three commands that work as they stand, in this order.
+// printBanner prints three commands that work as they are, in this order.
 func (s *stack) printBanner() {
 	api := s.apiURL()
 	s.printLine(`

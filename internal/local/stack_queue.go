@@ -12,24 +12,24 @@ import (
 	"github.com/datastorage-service/datastorage/internal/localstack"
 )
 
-// queueFunction is the function that the queue's events go to, by its logical id in the template.
+// queueFunction is the logical id of the function that handles messages of the queue.
 const queueFunction = "WriteFunction"
 
-// What the local queue has in place of a deployment's settings: nobody here wants to wait for minutes until a message comes again.
+// The settings of the local queue. Its visibility timeout is shorter than a deployment's, because a person waits for redelivery.
 const (
 	queueName        = "datastorage-records"
 	queueVisibility  = 30 * time.Second
 	queueMaxReceives = 5
 )
 
-// stackQueue is a stack's queue of records with what belongs to it.
+// stackQueue has the queues of a stack with their server and client.
 type stackQueue struct {
 	Queues
 	server *localstack.Server
 	client *sqs.Client
 }
 
-// makeQueues starts LocalStack and makes the queues: their URLs must be known when the functions are wired.
+// makeQueues starts LocalStack and makes the queues, whose URLs the functions need.
 func (s *stack) makeQueues(ctx context.Context) error {
 	server, err := localstack.Start(ctx, localstack.Config{Dir: s.Dir, Services: []string{"sqs"}, URL: s.LocalStackURL, Progress: s.Out})
 	if err != nil {
@@ -45,10 +45,10 @@ func (s *stack) makeQueues(ctx context.Context) error {
 	return nil
 }
 
-// startPoller invokes the function with what comes through the queue, until the end.
+// startPoller starts to invoke the function with the messages of the queue, until the stack stops.
 func (s *stack) startPoller(ctx context.Context, function lambda.Handler) error {
 	if function == nil {
-		return errors.New("local stack: there is no function " + queueFunction + " for the queue")
+		return errors.New("local stack: the queue needs a function " + queueFunction)
 	}
 	poller, err := NewPoller(ctx, PollerConfig{Client: s.queue.client, Queue: s.queue.Records, Function: function, Log: s.Log})
 	if err != nil {
@@ -68,13 +68,13 @@ func (s *stack) startPoller(ctx context.Context, function lambda.Handler) error 
 	return nil
 }
 
-// printBanner shows how a message is sent, and where those that are not stored go to.
+// printBanner prints a command that sends a message, and the queues of messages that are not stored.
 func (q *stackQueue) printBanner(say func(string, ...any)) {
-	say(`Send a record through the queue; it is in the API a moment later:
+	say(`Send a record through the queue; the API returns it a moment later:
 
   curl -s %s --data-urlencode Action=SendMessage --data-urlencode 'MessageBody={"kind":"remediation","record":{"remediation_id":"by-queue","name":"KubePodCrashLooping","namespace":"shop","action_type":"restart_pod","phase":"completed","status":"success","start_time":"2026-01-15T08:00:00Z"}}'
 
 Messages that can never be stored: %s (after %d tries, %v each)
-Bad records of arrays:             %s
+Invalid records of arrays:         %s
 `, q.Records, q.DeadLetters, queueMaxReceives, queueVisibility, q.Rejects)
 }

@@ -30,7 +30,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/program"
 )
 
-// stackVariable makes the test binary run a stack on the directory it names, as the command line does, until it is signalled.
+// stackVariable makes the test binary run a stack in the directory that it names, until it gets a signal.
 const stackVariable = "DATASTORAGE_LOCAL_TEST_STACK"
 
 func runChildStack(dir string) {
@@ -53,8 +53,8 @@ Resources:
     Properties: {Events: {Any: {Type: HttpApi}}}
 `
 
-// countingFunction wires one function that counts its invocations in the database and answers the count. While the gate is closed,
-// it waits after it has told entered.
+// countingFunction wires one function that returns the number of its invocations, from the database. With a gate, it sends to
+// entered and waits until open is closed.
 func countingFunction(g *gate) func(context.Context, Databases) (Wired, error) {
 	return func(ctx context.Context, databases Databases) (Wired, error) {
 		conn, err := pgx.Connect(ctx, databases.Admin)
@@ -92,7 +92,7 @@ func (g *gate) waitUntilOpen() {
 	}
 }
 
-// output is what a stack says, and tells when it has said that it is up.
+// output keeps what a stack prints, and sends its address to up when it prints the banner.
 type output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -118,7 +118,7 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// runningStack is a stack under way.
+// runningStack is a stack in progress.
 type runningStack struct {
 	api    string
 	out    *output
@@ -126,7 +126,7 @@ type runningStack struct {
 	ended  chan error
 }
 
-// startStack runs a stack and waits until it is up.
+// startStack runs a stack and waits for its banner.
 func startStack(t *testing.T, config StackConfig) *runningStack {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -146,7 +146,7 @@ func startStack(t *testing.T, config StackConfig) *runningStack {
 	return r
 }
 
-// stopStack ends the stack as Ctrl-C does.
+// stopStack stops the stack as Ctrl-C does.
 func (r *runningStack) stopStack(t *testing.T) {
 	t.Helper()
 	r.cancel()
@@ -167,7 +167,7 @@ func getBody(t *testing.T, url string) string {
 	return body
 }
 
-// checkNothingRuns checks that no process names the directory in its command.
+// checkNothingRuns checks that no process has the directory in its command.
 func checkNothingRuns(t *testing.T, dir string) {
 	t.Helper()
 	all, err := program.Processes(t.Context())
@@ -176,7 +176,7 @@ func checkNothingRuns(t *testing.T, dir string) {
 	}
 	for _, p := range all {
 		if strings.Contains(p.Command, dir) {
-			t.Errorf("process %d runs still: %s", p.PID, p.Command)
+			t.Errorf("process %d still runs: %s", p.PID, p.Command)
 		}
 	}
 }
@@ -193,8 +193,8 @@ func TestStack(t *testing.T) {
 		getBody(t, api)
 		return 1, nil
 	}}
-	for run, want := range []struct{ said, count string }{
-		{"could not be loaded, the next start tries again: out of samples", "1"},
+	for run, want := range []struct{ printed, count string }{
+		{"could not be loaded; the next start tries again: out of samples", "1"},
 		{"Loaded 1 sample remediations", "3"},
 		{"", "4"},
 	} {
@@ -202,13 +202,13 @@ func TestStack(t *testing.T) {
 		if got := getBody(t, r.api+"/any"); got != want.count {
 			t.Errorf("run %d: count is %s, want %s: data is kept between runs, samples are loaded once", run, got, want.count)
 		}
-		if !strings.Contains(r.out.String(), want.said) {
-			t.Errorf("run %d said %q, want %q", run, r.out, want.said)
+		if !strings.Contains(r.out.String(), want.printed) {
+			t.Errorf("run %d printed %q, want %q", run, r.out, want.printed)
 		}
 		r.stopStack(t)
 		checkNothingRuns(t, dir)
 		if _, err := http.DefaultTransport.RoundTrip(newRequest(t, http.MethodGet, r.api, "")); err == nil {
-			t.Errorf("run %d still answers", run)
+			t.Errorf("run %d still responds", run)
 		}
 	}
 	if loads != 2 {
@@ -224,12 +224,12 @@ func TestStackTwice(t *testing.T) {
 		Addr: "127.0.0.1:0", Dir: dir, Template: []byte(stackTemplate), Functions: countingFunction(nil), Out: io.Discard,
 	}
 	err := Run(t.Context(), second)
-	want := fmt.Sprintf("the local stack runs already: process %d on %s\n", os.Getpid(), first.api)
+	want := fmt.Sprintf("the local stack is already running: process %d on %s\n", os.Getpid(), first.api)
 	if err == nil || !strings.HasPrefix(err.Error(), want) || strings.Count(err.Error(), "\n") != 2 {
 		t.Errorf("second run: %v\nwant three lines that begin with %q", err, want)
 	}
 	if got := getBody(t, first.api); got != "1" {
-		t.Errorf("the first one answers %s", got)
+		t.Errorf("the first one returned %s", got)
 	}
 	first.stopStack(t)
 }
@@ -291,19 +291,19 @@ func TestStackFinishesRequestsInProgress(t *testing.T) {
 	t.Parallel()
 	g := &gate{entered: make(chan struct{}), open: make(chan struct{})}
 	r := startStack(t, StackConfig{Dir: stackDir(t), Functions: countingFunction(g)})
-	answer := make(chan string, 1)
-	go func() { answer <- getBody(t, r.api) }()
+	response := make(chan string, 1)
+	go func() { response <- getBody(t, r.api) }()
 	<-g.entered
 	r.cancel()
 	for !strings.Contains(r.out.String(), "Stopping") {
 		if len(r.ended) > 0 {
-			t.Fatal("it ended without the answer")
+			t.Fatal("it ended without the response")
 		}
 		time.Sleep(time.Millisecond)
 	}
 	close(g.open)
-	if got := <-answer; got != "1" {
-		t.Errorf("the request under way was answered %q", got)
+	if got := <-response; got != "1" {
+		t.Errorf("the request in progress got %q", got)
 	}
 	r.stopStack(t)
 }
@@ -325,7 +325,7 @@ func TestStackPostgresStops(t *testing.T) {
 		t.Fatal(err)
 	}
 	var problem *program.Problem
-	if err := <-r.ended; !errors.As(err, &problem) || !strings.Contains(problem.What, "PostgreSQL ended by itself") {
+	if err := <-r.ended; !errors.As(err, &problem) || !strings.Contains(problem.What, "PostgreSQL ended unexpectedly") {
 		t.Errorf("the stack ended with %v", err)
 	}
 	checkNothingRuns(t, dir)
@@ -341,7 +341,7 @@ func TestStackOnGivenDatabase(t *testing.T) {
 	config := StackConfig{
 		Dir: dir, DatabaseURL: server.URL(pgserver.AdminRole, "mine"), Functions: countingFunction(nil),
 		Samples: func(context.Context, string) (int, error) {
-			t.Error("samples are loaded into somebody's own database")
+			t.Error("samples are loaded into the given database")
 			return 0, nil
 		},
 	}
@@ -351,7 +351,7 @@ func TestStackOnGivenDatabase(t *testing.T) {
 	}
 	r.stopStack(t)
 	if got := fileNames(t, dir); len(got) != 0 {
-		t.Errorf("a private server was made: %v", got)
+		t.Errorf("a private server was started: %v", got)
 	}
 	if _, err := insertInvocation(t.Context(), server.URL(pgserver.AdminRole, "mine")); err != nil {
 		t.Errorf("the server was stopped: %v", err)
@@ -385,12 +385,12 @@ func TestRunRejectsIncompleteConfig(t *testing.T) {
 	}
 }
 
-// startChild runs a stack in a process of its own and returns where it serves.
+// startChild runs a stack in another process and returns its address.
 func startChild(t *testing.T, dir string) (*exec.Cmd, string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), stackVariable+"="+dir)
-	// In a group of its own, so that the test can interrupt the group as a terminal would.
+	// Its own process group lets the test interrupt the group as a terminal does.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -399,16 +399,16 @@ func startChild(t *testing.T, dir string) (*exec.Cmd, string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	var said strings.Builder
+	var printed strings.Builder
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
-		said.WriteString(lines.Text() + "\n")
+		printed.WriteString(lines.Text() + "\n")
 		if found := bannerLine.FindStringSubmatch(lines.Text()); found != nil {
 			go func() { _, _ = io.Copy(io.Discard, out) }()
 			return cmd, found[1]
 		}
 	}
-	t.Fatalf("the stack did not come up: %s", &said)
+	t.Fatalf("the stack did not start: %s", &printed)
 	return nil, ""
 }
 
@@ -425,7 +425,7 @@ func TestStackSignals(t *testing.T) {
 		}
 		err := cmd.Wait()
 		if how == syscall.SIGKILL {
-			continue // the next run finds what this one left
+			continue // the next run finds the files of this one
 		}
 		if err != nil {
 			t.Errorf("%s: %v", how, err)

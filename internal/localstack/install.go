@@ -18,7 +18,7 @@ import (
 //go:embed requirements.txt
 var requirements []byte
 
-// The minor versions of Python that LocalStack runs on after backport; pyproject.toml has the reasons.
+// The minor versions of Python that LocalStack runs on after applyBackports; pyproject.toml has the reasons.
 const oldestPython, newestPython = 11, 13
 
 // FindPython returns an interpreter that LocalStack runs on. If there is none, the error is a *program.Problem.
@@ -31,8 +31,8 @@ func FindPython(ctx context.Context) (program.Python, error) {
 	return python, err
 }
 
-// installPackages returns the interpreter and the folder of LocalStack's packages, and downloads these first if they are not there.
-// Three packages have no wheel and are built with the setuptools among the requirements, so everything downloaded has a hash.
+// installPackages returns an interpreter and the folder of LocalStack's packages, after downloading them if they are missing.
+// Three packages have no wheel; setuptools, which builds them, is one of the requirements, so every download has a hash.
 func installPackages(ctx context.Context, config Config) (python, folder string, err error) {
 	found, err := FindPython(ctx)
 	if err != nil {
@@ -45,7 +45,7 @@ func installPackages(ctx context.Context, config Config) (python, folder string,
 	return found.Executable, folder, err
 }
 
-// findRequirement is one package of the requirements with its hashes.
+// findRequirement returns one package of the requirements with its hashes.
 func findRequirement(name string) []byte {
 	_, rest, _ := bytes.Cut(requirements, []byte("\n"+name+"=="))
 	var lines [][]byte
@@ -58,8 +58,8 @@ func findRequirement(name string) []byte {
 	return bytes.Join(lines, nil)
 }
 
-// backports are the lines of LocalStack 4.14.0 that Python 3.11 rejects, and lines that mean the same to it: type parameters
-// came with 3.12 (PEP 695), warnings.deprecated with 3.13 (PEP 702). Files of services that nothing here uses are left out.
+// backports has, by file, pairs of a line of LocalStack 4.14.0 that Python 3.11 rejects and its equivalent there: type parameters
+// are new in 3.12 (PEP 695), warnings.deprecated in 3.13 (PEP 702). Only the files of services used here are listed.
 var backports = map[string][]string{
 	"utils/tagging.py": {"from warnings import deprecated", "from typing_extensions import deprecated"},
 	"state/pickle.py":  {"class ObjectStateReducer[T]:", "class ObjectStateReducer:"},
@@ -75,7 +75,8 @@ var backports = map[string][]string{
 	},
 }
 
-// applyBackports applies backports below an installed folder. Annotations are no longer evaluated, so they may name type parameters.
+// applyBackports changes the files of backports below an installed folder. The future import keeps Python from evaluating
+// annotations, in which type parameters remain.
 func applyBackports(folder string) error {
 	for name, lines := range backports {
 		path := filepath.Join(folder, "localstack", filepath.FromSlash(name))
@@ -88,8 +89,8 @@ func applyBackports(folder string) error {
 				return fmt.Errorf("%s has no line %q", name, lines[i])
 			}
 		}
-		ported := "from __future__ import annotations\n" + strings.NewReplacer(lines...).Replace(string(source))
-		if err := os.WriteFile(path, []byte(ported), 0o600); err != nil {
+		source311 := "from __future__ import annotations\n" + strings.NewReplacer(lines...).Replace(string(source))
+		if err := os.WriteFile(path, []byte(source311), 0o600); err != nil {
 			return err
 		}
 	}

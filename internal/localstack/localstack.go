@@ -1,4 +1,4 @@
-// Package localstack runs Server, which serves AWS APIs such as SQS and Secrets Manager, on this machine.
+// Package localstack runs LocalStack, which serves AWS APIs such as SQS and Secrets Manager, on this machine.
 //
 // It does not know what is stored there.
 package localstack
@@ -25,25 +25,25 @@ import (
 	"github.com/datastorage-service/datastorage/internal/program"
 )
 
-// version is the last community release; compose.yaml names the same as an image.
+// version is the last community release; the image in compose.yaml is the same.
 const version = "4.14.0"
 
-// Config says which services Start shall offer.
+// Config describes the server that Start runs.
 type Config struct {
-	// Dir receives the downloaded programs. Empty: DefaultDir.
+	// Dir receives the downloaded programs. Empty: program.DefaultDir.
 	Dir string
-	// Services by their names in the AWS CLI: sqs, secretsmanager, kms, s3, …
+	// Services by their names in the AWS CLI, such as sqs or secretsmanager.
 	Services []string
-	// URL is a Server that runs already, to use in place of a private one. Empty: none.
+	// URL is the address of a running LocalStack to use instead. Empty: start one.
 	URL string
-	// Progress receives a line for the download. Nil: nobody.
+	// Progress receives a line for the download. Nil: none.
 	Progress io.Writer
-	// Log receives what the server prints. Nil: nobody.
+	// Log receives the output of the server. Nil: none.
 	Log io.Writer
 }
 
-// Server is a server of AWS's services that this process owns: it listens on the loopback interface alone, and it ends when we do,
-// however we end. What it holds is lost with it.
+// Server is a LocalStack that this process owns. It listens only on the loopback interface, stops when this process ends, even by
+// a kill, and then loses its data.
 type Server struct {
 	endpoint string
 	scratch  string
@@ -52,8 +52,8 @@ type Server struct {
 	close    func() error
 }
 
-// Start installs Server if it is missing, starts it on a free port and returns once it answers. What a person can mend is a
-// *Problem.
+// Start installs LocalStack if it is missing, starts it on a free port and returns once it responds. An error that a person can fix
+// is a *program.Problem.
 func Start(ctx context.Context, config Config) (*Server, error) {
 	if config.URL != "" {
 		l := &Server{endpoint: strings.TrimSuffix(config.URL, "/"), close: func() error { return nil }}
@@ -82,10 +82,10 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 	return l, nil
 }
 
-// Endpoint is the address of every service: http://127.0.0.1:port.
+// Endpoint returns the address of every service, http://127.0.0.1:port.
 func (l *Server) Endpoint() string { return l.endpoint }
 
-// Config makes clients of the AWS SDK speak to this server. It takes any credentials.
+// Config returns the configuration for clients of the AWS SDK. The server accepts any credentials.
 func (l *Server) Config() aws.Config {
 	return aws.Config{
 		Region:       Region,
@@ -94,25 +94,25 @@ func (l *Server) Config() aws.Config {
 	}
 }
 
-// Region is the region of what Server holds here.
+// Region is the region of every resource.
 const Region = "us-east-1"
 
-// Credentials are the static credentials of Config.
+// Credentials returns the credentials of Config.
 func Credentials() aws.CredentialsProvider {
 	return credentials.NewStaticCredentialsProvider(accessKey, accessKey, "")
 }
 
-// accessKey stands in for credentials, which Server does not look at.
+// accessKey is a placeholder: LocalStack does not check credentials.
 const accessKey = "test"
 
-// Done is closed when the server has ended, for whatever reason; nil for one that is not ours.
+// Done returns a channel that is closed when the server has ended for any reason; nil for a server of Config.URL.
 func (l *Server) Done() <-chan struct{} { return l.ended }
 
-// Close ends the server and removes what it kept on disk. Closing twice is no error.
+// Close stops the server and removes its files. Closing again does nothing.
 func (l *Server) Close() error { return l.close() }
 
-// launchScript runs Server for as long as somebody holds the other end of its standard input, and binds its port on the loopback interface
-// (localstack/runtime/server/twisted.py binds every one, whatever GATEWAY_LISTEN says).
+// launchScript runs LocalStack until its standard input is closed, and binds its port to the loopback interface:
+// localstack/runtime/server/twisted.py ignores the address in GATEWAY_LISTEN and binds every interface.
 const launchScript = `
 import functools, os, runpy, signal, sys, threading
 from twisted.internet import endpoints
@@ -142,13 +142,13 @@ func launchServer(ctx context.Context, python, folder string, config Config) (*S
 	}
 	l := &Server{endpoint: "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), scratch: scratch}
 	l.close = sync.OnceValue(l.killServer)
-	// The server outlives the call that starts it; Close ends it.
+	// The server outlives this call; Close stops it.
 	l.server = exec.CommandContext(context.WithoutCancel(ctx), python, "-c", launchScript)
 	l.server.Env = serverEnvironment(port, folder, scratch, config.Services)
 	l.server.Dir = scratch
 	l.server.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	l.server.Stdout, l.server.Stderr = log, log
-	// Our end of the pipe stays open as long as we are there, and nobody writes to it.
+	// The pipe is never written to; the system closes it when this process ends.
 	if _, err = l.server.StdinPipe(); err == nil {
 		l.ended, err = program.Spawn(l.server)
 	}
@@ -161,18 +161,18 @@ func launchServer(ctx context.Context, python, folder string, config Config) (*S
 	return l, nil
 }
 
-// serverEnvironment has nothing of ours but what programs need: Server takes its settings from there.
+// serverEnvironment returns the settings of LocalStack. Of this process it passes on PATH alone.
 func serverEnvironment(port int, folder, scratch string, services []string) []string {
 	return []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + scratch, "TMPDIR=" + scratch, "FILESYSTEM_ROOT=" + scratch, "LANG=C.UTF-8", "PYTHONPATH=" + folder,
 		"GATEWAY_LISTEN=127.0.0.1:" + strconv.Itoa(port), "SERVICES=" + strings.Join(services, ","),
 		"SQS_ENDPOINT_STRATEGY=dynamic", "SQS_DISABLE_CLOUDWATCH_METRICS=1", "LS_LOG=warning",
-		// It calls nobody: no certificate, no statistics, no name server of its own.
+		// No download of a certificate, no usage statistics, no name server.
 		"SKIP_SSL_CERT_DOWNLOAD=1", "DISABLE_EVENTS=1", "DNS_ADDRESS=0",
 	}
 }
 
-// startTimeout is how long a start may take on a machine that is busy with others: it takes some 3 s on one that is not.
+// startTimeout allows for a busy machine; on an idle one a start takes about 3 s.
 const startTimeout = 90 * time.Second
 
 func (l *Server) awaitReady(ctx context.Context, log *program.Output) error {
@@ -187,7 +187,7 @@ func (l *Server) awaitReady(ctx context.Context, log *program.Output) error {
 		case <-l.ended:
 			return &program.Problem{What: "LocalStack did not start", Why: program.LastLines(log.End(), 4), Next: "rm -r .local/localstack-" + version + "   # and try again"}
 		case <-ctx.Done():
-			return fmt.Errorf("LocalStack at %s does not answer: %w", l.endpoint, errors.Join(ctx.Err(), err))
+			return fmt.Errorf("LocalStack at %s does not respond: %w", l.endpoint, errors.Join(ctx.Err(), err))
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
@@ -205,12 +205,12 @@ func (l *Server) checkHealth(ctx context.Context) error {
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("its health is %s", response.Status)
+		return fmt.Errorf("its health check returned %s", response.Status)
 	}
 	return nil
 }
 
-// killServer kills the server with all that it started: it has nothing to save.
+// killServer kills the server with its child processes: there is nothing to save.
 func (l *Server) killServer() error {
 	if err := syscall.Kill(-l.server.Process.Pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("kill LocalStack: %w", err)

@@ -22,7 +22,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/program"
 )
 
-// localStackVariable makes the test binary start a Server, report, and wait to be killed.
+// localStackVariable makes the test binary start a server, print its address, and wait.
 const localStackVariable = "DATASTORAGE_LOCAL_TEST_LOCALSTACK"
 
 func TestMain(m *testing.M) {
@@ -56,7 +56,8 @@ func startLocalStack(t *testing.T) *Server {
 	return l
 }
 
-// TestLocalStack shows that it serves on the loopback interface alone, that a second one can use the first, and that nothing of it stays.
+// TestLocalStack checks that a server listens only on the loopback interface, that Config.URL uses it, and that Close removes its
+// files.
 func TestLocalStack(t *testing.T) {
 	t.Parallel()
 	l := startLocalStack(t)
@@ -71,27 +72,27 @@ func TestLocalStack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Were it bound on every interface, all of 127/8 would reach it.
+	// A server on every interface would accept connections to all of 127.0.0.0/8.
 	if conn, err := net.DialTimeout("tcp", net.JoinHostPort("127.0.0.2", address.Port()), time.Second); err == nil {
 		_ = conn.Close()
-		t.Error("it listens on more than 127.0.0.1")
+		t.Error("it also listens on 127.0.0.2")
 	}
 	other, err := Start(t.Context(), Config{URL: l.Endpoint() + "/"})
 	if err != nil || other.Endpoint() != l.Endpoint() {
-		t.Errorf("used as one that runs: %v, %v", other, err)
+		t.Errorf("with Config.URL: %v, %v", other, err)
 	}
 	if err := errors.Join(other.Close(), l.checkHealth(t.Context()), l.Close(), l.Close()); err != nil {
 		t.Error(err)
 	}
 	if err := l.checkHealth(t.Context()); err == nil {
-		t.Error("it answers after its end")
+		t.Error("it responds after Close")
 	}
 	if _, err := os.Stat(l.scratch); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("its files are there after its end: %v", err)
+		t.Errorf("its files remain after Close: %v", err)
 	}
 }
 
-// TestLocalStackNeedsItsPython shows what a person is told on a machine without the right Python.
+// TestLocalStackNeedsItsPython checks the error on a machine without a suitable Python.
 func TestLocalStackNeedsItsPython(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	t.Setenv("HOME", t.TempDir())
@@ -102,11 +103,11 @@ func TestLocalStackNeedsItsPython(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	if progress.Len() > 0 {
-		t.Errorf("it downloads: %q", progress.String())
+		t.Errorf("it downloaded: %q", progress.String())
 	}
 }
 
-// TestLocalStackUnreachable shows that the wait for one ends with the context.
+// TestLocalStackUnreachable checks that the wait for a server ends with the context.
 func TestLocalStackUnreachable(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
@@ -116,7 +117,7 @@ func TestLocalStackUnreachable(t *testing.T) {
 	}
 }
 
-// TestLocalStackIsPinned holds compose.yaml's image and the requirements to the version, and every package to a hash.
+// TestLocalStackIsPinned checks that compose.yaml and the requirements have the same version, and packages their hashes.
 func TestLocalStackIsPinned(t *testing.T) {
 	t.Parallel()
 	compose, err := os.ReadFile(filepath.Join("..", "..", "compose.yaml"))
@@ -136,7 +137,7 @@ func TestLocalStackIsPinned(t *testing.T) {
 	}
 }
 
-// TestLocalStackEndsWithItsOwner shows that a Server does not outlive a process that was killed.
+// TestLocalStackEndsWithItsOwner checks that a server ends when the process that started it is killed.
 func TestLocalStackEndsWithItsOwner(t *testing.T) {
 	t.Parallel()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
@@ -161,7 +162,7 @@ func TestLocalStackEndsWithItsOwner(t *testing.T) {
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = cmd.Wait() // it was killed
+	_ = cmd.Wait() // the error is the kill
 	for deadline := time.Now().Add(30 * time.Second); l.checkHealth(t.Context()) == nil; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("it outlives its owner")

@@ -14,40 +14,40 @@ import (
 	"github.com/datastorage-service/datastorage/internal/program"
 )
 
-// The contents of Config.Data.
+// The contents of Config.Data: the cluster of PostgreSQL, the password of its roles, and its log.
 const (
 	ClusterDir   = "cluster"
 	PasswordFile = "password"
 	LogFile      = "postgres.log"
 )
 
-func (p *Server) clusterPath() string { return filepath.Join(p.config.Data, ClusterDir) }
+func (s *Server) clusterPath() string { return filepath.Join(s.config.Data, ClusterDir) }
 
-// ensureCluster makes Data if it is missing, whole or not at all, and reads its password.
-func (p *Server) ensureCluster(ctx context.Context) error {
-	made, err := program.Exists(p.config.Data)
+// ensureCluster makes Data if it is missing, completely or not at all, and reads its password.
+func (s *Server) ensureCluster(ctx context.Context) error {
+	exists, err := program.Exists(s.config.Data)
 	if err != nil {
 		return err
 	}
-	if !made {
-		err := program.ReplaceDir(p.config.Data, func(staging string) (string, error) { return p.createCluster(ctx, staging) })
+	if !exists {
+		err := program.ReplaceDir(s.config.Data, func(staging string) (string, error) { return s.createCluster(ctx, staging) })
 		if err != nil {
 			return err
 		}
 	}
-	if err := p.Chown(p.config.Data); err != nil || p.password != "" {
+	if err := s.Chown(s.config.Data); err != nil || s.password != "" {
 		return err
 	}
-	password, err := os.ReadFile(filepath.Join(p.config.Data, PasswordFile))
+	password, err := os.ReadFile(filepath.Join(s.config.Data, PasswordFile))
 	if err != nil {
 		return fmt.Errorf("read the superuser's password: %w", err)
 	}
-	p.password = string(password)
+	s.password = string(password)
 	return nil
 }
 
-// createCluster makes a cluster and its password in a new directory inside staging and returns that.
-func (p *Server) createCluster(ctx context.Context, staging string) (string, error) {
+// createCluster makes a cluster and its password in a new directory below staging and returns that directory.
+func (s *Server) createCluster(ctx context.Context, staging string) (string, error) {
 	data := filepath.Join(staging, "data")
 	if err := os.Mkdir(data, 0o700); err != nil {
 		return "", err
@@ -56,26 +56,26 @@ func (p *Server) createCluster(ctx context.Context, staging string) (string, err
 	if err := os.WriteFile(password, []byte(rand.Text()), 0o600); err != nil {
 		return "", err
 	}
-	if err := p.Chown(staging); err != nil {
+	if err := s.Chown(staging); err != nil {
 		return "", err
 	}
 	args := []string{
 		"-D", filepath.Join(data, ClusterDir), "-U", Superuser, "--pwfile=" + password,
 		"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-instructions",
 	}
-	if p.config.Settings["fsync"] == "off" {
+	if s.config.Settings["fsync"] == "off" {
 		args = append(args, "--no-sync")
 	}
-	if err := p.runInitdb(ctx, args); err != nil {
+	if err := s.runInitdb(ctx, args); err != nil {
 		return "", fmt.Errorf("run initdb: %w", err)
 	}
 	return data, nil
 }
 
-func (p *Server) runInitdb(ctx context.Context, args []string) error {
+func (s *Server) runInitdb(ctx context.Context, args []string) error {
 	var out strings.Builder
-	cmd := exec.CommandContext(ctx, p.Bin("initdb"), args...)
-	p.RunAsUser(cmd)
+	cmd := exec.CommandContext(ctx, s.Bin("initdb"), args...)
+	s.RunAsUser(cmd)
 	cmd.Stdout, cmd.Stderr = &out, &out
 	ended, err := program.Spawn(cmd)
 	if err != nil {
@@ -86,20 +86,20 @@ func (p *Server) runInitdb(ctx context.Context, args []string) error {
 		return ctx.Err()
 	}
 	if !cmd.ProcessState.Success() {
-		return fmt.Errorf("%s: %w", cmd.ProcessState, program.OutputError(out.String()))
+		return fmt.Errorf("%s: %w", cmd.ProcessState, outputError(out.String()))
 	}
 	return nil
 }
 
-// pidFile is what a server writes about itself into postmaster.pid.
+// pidFile has what a server writes into postmaster.pid.
 type pidFile struct {
 	pid    int
 	port   int
 	status string
 }
 
-// readPIDFile reads the first, the fourth and the eighth line, the last empty while the server starts (pg_ctl reads them likewise; the
-// order of lines is in PostgreSQL's src/include/utils/pidfile.h).
+// readPIDFile reads lines 1, 4 and 8 as pg_ctl does; line 8 is missing while the server starts. src/include/utils/pidfile.h of
+// PostgreSQL has the order of lines.
 func readPIDFile(cluster string) (pidFile, error) {
 	content, err := os.ReadFile(filepath.Join(cluster, "postmaster.pid"))
 	if err != nil {
@@ -120,12 +120,12 @@ func readPIDFile(cluster string) (pidFile, error) {
 	return file, nil
 }
 
-// openServerLog returns where the server's output goes and how that is closed.
-func (p *Server) openServerLog() (io.Writer, func() error, error) {
-	if p.config.Log != nil {
-		return p.config.Log, func() error { return nil }, nil
+// openServerLog returns the destination of the server's output and the function that closes it.
+func (s *Server) openServerLog() (io.Writer, func() error, error) {
+	if s.config.Log != nil {
+		return s.config.Log, func() error { return nil }, nil
 	}
-	file, err := os.Create(filepath.Join(p.config.Data, LogFile))
+	file, err := os.Create(filepath.Join(s.config.Data, LogFile))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -12,11 +12,11 @@ import (
 	"github.com/datastorage-service/datastorage/internal/program"
 )
 
-// diskVariable names the directory on which the test, run again in a process of its own, mounts a small disk.
+// diskVariable makes the test, run again in another process, mount a small disk on the directory that it names.
 const diskVariable = "DATASTORAGE_LOCAL_TEST_DISK"
 
-// TestPostgresDiskFull makes a server on a disk that is too small, which is a mount that only its process sees: the message says
-// so, nothing is left, and with more room the next start works.
+// TestPostgresDiskFull starts a server on a disk that is too small, mounted for its process alone: the error names the full disk,
+// no files are left, and on a larger disk the next start succeeds.
 func TestPostgresDiskFull(t *testing.T) {
 	t.Parallel()
 	if dir := os.Getenv(diskVariable); dir != "" {
@@ -25,22 +25,22 @@ func TestPostgresDiskFull(t *testing.T) {
 		return
 	}
 	dir := newDataDir(t)
-	if err := os.Mkdir(dir, 0o755); err != nil { //nolint:gosec // root's server may have to pass as nobody
+	if err := os.Mkdir(dir, 0o755); err != nil { //nolint:gosec // the user nobody may have to enter it
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestPostgresDiskFull$", "-test.v")
 	cmd.Env = append(os.Environ(), diskVariable+"="+dir)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
 	if os.Geteuid() != 0 {
-		const mayMount = 21 // CAP_SYS_ADMIN of capability.h
+		const capSysAdmin = 21 // capability.h
 		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWUSER
-		cmd.SysProcAttr.AmbientCaps = []uintptr{mayMount}
+		cmd.SysProcAttr.AmbientCaps = []uintptr{capSysAdmin}
 		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getuid(), HostID: os.Getuid(), Size: 1}}
 		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getgid(), HostID: os.Getgid(), Size: 1}}
 	}
 	out, err := cmd.CombinedOutput()
 	if errors.Is(err, syscall.EPERM) || strings.Contains(string(out), cannotMount) {
-		t.Skipf("this system lets nobody but root mount a small disk: %v %s", err, out)
+		t.Skipf("only root may mount a disk on this system: %v %s", err, out)
 	}
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
@@ -59,7 +59,7 @@ func mountSmallDisk(t *testing.T, dir string) {
 func startOnSmallDisk(t *testing.T, dir string) {
 	t.Helper()
 	data := filepath.Join(dir, "server")
-	// The first has no room for the files of a cluster, the second none for the first segment of its log.
+	// The first is too small for the files of a cluster, the second for the first segment of its log.
 	for _, size := range []string{"size=12m", "size=30m"} {
 		resizeDisk(t, dir, size)
 		_, err := Start(t.Context(), testConfig(data))
@@ -69,12 +69,12 @@ func startOnSmallDisk(t *testing.T, dir string) {
 		}
 		left, err := filepath.Glob(data + "*")
 		if err != nil || len(left) != 1 || left[0] != data+".lock" {
-			t.Errorf("%s: it left %q, %v", size, left, err)
+			t.Errorf("%s: left %q, %v", size, left, err)
 		}
 	}
 	resizeDisk(t, dir, "size=300m")
-	p := startPostgres(t, testConfig(data))
-	if got := queryValue[int](t, p, "SELECT 1"); got != 1 {
+	s := startPostgres(t, testConfig(data))
+	if got := queryValue[int](t, s, "SELECT 1"); got != 1 {
 		t.Errorf("got %d", got)
 	}
 }

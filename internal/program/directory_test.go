@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// fillWithFile makes a directory that holds one file.
+// fillWithFile returns a fill function that makes a directory with one file.
 func fillWithFile(content string) func(string) (string, error) {
 	return func(staging string) (string, error) {
 		made := filepath.Join(staging, "made")
@@ -21,7 +21,7 @@ func fillWithFile(content string) func(string) (string, error) {
 	}
 }
 
-// listDirectory lists a directory, without the locks that stay.
+// listDirectory returns the names in a directory, without lock files.
 func listDirectory(t *testing.T, dir string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -46,7 +46,7 @@ func TestMakeOnce(t *testing.T) {
 		group.Go(func() {
 			err := MakeOnce(t.Context(), path, func(staging string) (string, error) {
 				fills.Add(1)
-				return fillWithFile("whole")(staging)
+				return fillWithFile("complete")(staging)
 			})
 			if err != nil {
 				t.Error(err)
@@ -57,8 +57,8 @@ func TestMakeOnce(t *testing.T) {
 	if got := fills.Load(); got != 1 {
 		t.Errorf("filled %d times, want once", got)
 	}
-	if got, err := os.ReadFile(filepath.Join(path, "file")); err != nil || string(got) != "whole" {
-		t.Errorf("file holds %q, %v", got, err)
+	if got, err := os.ReadFile(filepath.Join(path, "file")); err != nil || string(got) != "complete" {
+		t.Errorf("the file contains %q, %v", got, err)
 	}
 	if got := listDirectory(t, filepath.Dir(path)); len(got) != 1 {
 		t.Errorf("left %v", got)
@@ -68,14 +68,14 @@ func TestMakeOnce(t *testing.T) {
 func TestMakeOnceAfterFailure(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "path")
-	// What a killed run leaves: a staging directory that nobody removed.
+	// A killed run leaves its staging directory.
 	if err := os.MkdirAll(path+".unfinished-123/made", 0o755); err != nil {
 		t.Fatal(err)
 	}
 	broken := errors.New("broken")
 	err := MakeOnce(t.Context(), path, func(string) (string, error) { return "", broken })
 	if !errors.Is(err, broken) {
-		t.Errorf("error is %v, want the one of the work", err)
+		t.Errorf("error is %v, want that of fill", err)
 	}
 	if got := listDirectory(t, filepath.Dir(path)); len(got) != 0 {
 		t.Errorf("a failure left %v", got)
@@ -117,6 +117,6 @@ func TestDefaultDir(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(filepath.Join(filepath.Dir(dir), "go.mod")); err != nil || filepath.Base(dir) != ".local" {
-		t.Errorf("%s is not .local beside go.mod: %v", dir, err)
+		t.Errorf("%s is not .local in the folder of go.mod: %v", dir, err)
 	}
 }

@@ -20,7 +20,7 @@ type Installer struct {
 	Options []string
 }
 
-// installFolder returns the folder below Dir, which fill makes first if it is not there.
+// installFolder returns the path of a folder below Dir, after making it with fill if it does not exist.
 func (i Installer) installFolder(ctx context.Context, folder, holds string, fill func(staging string) (string, error)) (string, error) {
 	path := filepath.Join(i.Dir, folder)
 	if err := MakeOnce(ctx, path, fill); err != nil {
@@ -29,7 +29,7 @@ func (i Installer) installFolder(ctx context.Context, folder, holds string, fill
 	return path, nil
 }
 
-// reportDownload writes a line about a download before and after it.
+// reportDownload runs a download and writes one progress line about it.
 func (i Installer) reportDownload(holds string, megabytes int, download func() (string, error)) (string, error) {
 	started := time.Now()
 	_, _ = fmt.Fprintf(i.Progress, "Downloading %s (%d MB) … ", holds, megabytes)

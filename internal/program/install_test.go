@@ -19,7 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// writeZip makes an archive of the given files; those below bin are programs.
+// writeZip makes an archive of the given files; files below bin are executable.
 func writeZip(t *testing.T, path string, files map[string]string) {
 	t.Helper()
 	var buffer bytes.Buffer
@@ -46,7 +46,7 @@ func writeZip(t *testing.T, path string, files map[string]string) {
 	}
 }
 
-// newProbeWheel is a small wheel and an installer that finds it in a folder instead of on the network.
+// newProbeWheel returns a small wheel, and an installer that finds it in a folder instead of an index.
 func newProbeWheel(t *testing.T, files map[string]string) (Installer, Wheel) {
 	t.Helper()
 	all := map[string]string{
@@ -88,7 +88,7 @@ func TestInstallWheel(t *testing.T) {
 		}
 	}
 	if _, err := os.Stat(filepath.Join(path, "probe/include")); !os.IsNotExist(err) {
-		t.Errorf("headers are there: %v", err)
+		t.Errorf("headers were unpacked: %v", err)
 	}
 	if line := progress.String(); !strings.HasPrefix(line, "Downloading a probe (1 MB) … done in ") || strings.Count(line, "\n") != 1 {
 		t.Errorf("progress is %q", line)
@@ -135,12 +135,12 @@ func TestInstallWheelErrors(t *testing.T) {
 		{name: "no build for the machine", want: "has no build for " + platform, change: func(_ *Installer, w *Wheel) {
 			delete(w.Builds, platform)
 		}},
-		{name: "a name that leads out", files: map[string]string{"../../escaped": "x"}, want: "path escapes"},
-		{name: "a version that is not there", want: "No matching distribution", change: func(_ *Installer, w *Wheel) {
+		{name: "a path outside the folder", files: map[string]string{"../../escaped": "x"}, want: "path escapes"},
+		{name: "a missing version", want: "No matching distribution", change: func(_ *Installer, w *Wheel) {
 			w.Version = "2.0"
 		}},
 		{name: "no Python", want: "Python 3 is missing", change: func(i *Installer, _ *Wheel) {
-			i.Python = "python-that-is-not-there"
+			i.Python = "missing-python"
 		}},
 	}
 	for _, test := range tests {
@@ -161,7 +161,7 @@ func TestInstallWheelErrors(t *testing.T) {
 	}
 }
 
-// writeScript makes an executable that stands in for an interpreter.
+// writeScript makes a shell script to use as an interpreter.
 func writeScript(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "python3")
@@ -191,7 +191,7 @@ mkdir -p "$3/bin" && printf '#!/bin/sh\nexec python3 "$@"\n' > "$3/bin/python" &
 
 func TestExplain(t *testing.T) {
 	t.Parallel()
-	mendable := &Problem{What: "what", Why: "why", Next: "next"}
+	problem := &Problem{What: "what", Why: "why", Next: "next"}
 	tests := []struct {
 		name string
 		err  error
@@ -202,14 +202,10 @@ func TestExplain(t *testing.T) {
 			want: "act: the disk is full\n  why: no space is left on the device that holds /dir\n  try: df -h /dir",
 		},
 		{
-			name: "full disk in a program's words", err: OutputError("PANIC: could not write: No space left on device\none\ntwo\nthree\nfour"),
+			name: "full disk in a program's output", err: OutputError("PANIC: could not write: No space left on device\none\ntwo\nthree\nfour"),
 			want: "act: the disk is full\n  why: no space is left on the device that holds /dir\n  try: df -h /dir",
 		},
-		{
-			name: "full disk in PostgreSQL's hint", err: OutputError("FATAL:  wrote only 4096 of 8192 bytes\nHINT:  Check free disk space.\n"),
-			want: "act: the disk is full\n  why: no space is left on the device that holds /dir\n  try: df -h /dir",
-		},
-		{name: "problem", err: mendable, want: "what\n  why: why\n  try: next"},
+		{name: "problem", err: problem, want: "what\n  why: why\n  try: next"},
 		{name: "anything else", err: errors.New("odd"), want: "act: odd"},
 	}
 	for _, test := range tests {

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// Output passes on what a program prints to Writer and keeps the end of it for error messages.
+// Output copies the output of a program to Writer and keeps its end for error messages.
 type Output struct {
 	Writer io.Writer
 
@@ -13,7 +13,7 @@ type Output struct {
 	end []byte
 }
 
-// Write never fails: a log that cannot be kept must not stop the program that writes it.
+// Write never fails, so an error of Writer does not stop the program.
 func (o *Output) Write(b []byte) (int, error) {
 	const kept = 4096
 	o.mu.Lock()

@@ -17,8 +17,8 @@ func CheckPort(ctx context.Context, port int) error {
 	return listener.Close()
 }
 
-// FreePort picks a port below the ranges from which systems take the ports of outgoing connections (from 32768 on Linux, from
-// 49152 elsewhere): while the server is down, a client that tries to reconnect could otherwise be given the server's own port.
+// FreePort returns a free port of 127.0.0.1 below the ranges for outgoing connections (from 32768 on Linux, from 49152
+// elsewhere): otherwise a client that reconnects while the server is down could be given the server's own port.
 func FreePort(ctx context.Context) (int, error) {
 	const first, count = 20000, 10000
 	for range 100 {
@@ -27,5 +27,5 @@ func FreePort(ctx context.Context) (int, error) {
 			return port, nil
 		}
 	}
-	return 0, fmt.Errorf("find a free port between %d and %d: a hundred were taken", first, first+count-1)
+	return 0, fmt.Errorf("find a free port between %d and %d: a hundred were in use", first, first+count-1)
 }

@@ -5,36 +5,32 @@ import (
 	"fmt"
 	"strings"
 	"syscall"
-
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// sqlstateDiskFull is PostgreSQL's code for a write that found no space (its manual, appendix A).
-const sqlstateDiskFull = "53100"
-
-// Problem is an error that a person can mend: what does not work, why, and the next thing to type.
+// Problem is an error that a person can fix: what failed, why, and the next command to type.
 type Problem struct {
 	What string
 	Why  string
 	Next string
-	// Err is the cause for errors.Is and errors.As; nil when Why says all.
+	// Err is the cause for errors.Is and errors.As; nil if Why is complete.
 	Err error
 }
 
-// Error is three lines: what, why, and the next command.
+// Error returns three lines: what, why, and the next command.
 func (p *Problem) Error() string {
 	return fmt.Sprintf("%s\n  why: %s\n  try: %s", p.What, p.Why, p.Next)
 }
 
-// Unwrap is the cause.
+// Unwrap returns the cause.
 func (p *Problem) Unwrap() error { return p.Err }
 
-// Explain makes a Problem of a full disk, leaves another Problem as it is, and wraps every other error in what was being done.
+// Explain turns a full disk into a Problem that names the device of dir, returns any other Problem unchanged, and wraps every
+// other error in act, the clause of what failed.
 func Explain(act string, err error, dir string) error {
 	if errors.As(err, new(*Problem)) && !errors.Is(err, syscall.ENOSPC) {
 		return err
 	}
-	if isDiskFull(err) || isNearlyFull(dir) {
+	if errors.Is(err, syscall.ENOSPC) || isNearlyFull(dir) {
 		return &Problem{
 			What: act + ": the disk is full",
 			Why:  "no space is left on the device that holds " + dir,
@@ -45,41 +41,35 @@ func Explain(act string, err error, dir string) error {
 	return fmt.Errorf("%s: %w", act, err)
 }
 
-func isDiskFull(err error) bool {
-	var answer *pgconn.PgError
-	return errors.Is(err, syscall.ENOSPC) || errors.As(err, &answer) && answer.Code == sqlstateDiskFull
-}
-
-// isNearlyFull tells whether the device of dir has less room than PostgreSQL takes in one go, a segment of its log: 16 MiB. Many
-// of its errors on a full disk do not say what they come from.
+// isNearlyFull reports whether the device of dir has less than 16 MiB left, the size of one segment of PostgreSQL's log. Many
+// errors on a full disk do not name their cause.
 func isNearlyFull(dir string) bool {
 	var device syscall.Statfs_t
 	if err := syscall.Statfs(dir, &device); err != nil {
 		return false
 	}
-	const segment = 16 << 20
-	return uint64(device.Bavail)*uint64(device.Bsize) < segment //nolint:gosec,unconvert // signs and sizes differ between systems
+	const least = 16 << 20
+	return uint64(device.Bavail)*uint64(device.Bsize) < least //nolint:gosec,unconvert // signs and sizes differ between systems
 }
 
-// OutputError makes an error of what a program printed before it gave up. A full disk it reports in words only: those of the system,
-// or PostgreSQL's hint after a write that stopped half-way.
+// OutputError returns the end of a failed program's output as an error, which wraps syscall.ENOSPC if the output contains the
+// system's message for a full disk.
 func OutputError(out string) error {
-	words := strings.ToLower(out)
-	if strings.Contains(words, syscall.ENOSPC.Error()) || strings.Contains(words, "hint:  check free disk space") {
+	if strings.Contains(strings.ToLower(out), syscall.ENOSPC.Error()) {
 		return fmt.Errorf("%w: %s", syscall.ENOSPC, LastLines(out, 4))
 	}
 	return errors.New(LastLines(out, 4))
 }
 
-// LastLines is the end of a program's output, on one line.
+// LastLines returns the last n lines of a program's output, joined into one.
 func LastLines(out string, n int) string {
 	lines := strings.FieldsFunc(out, func(r rune) bool { return r == '\n' })
 	lines = lines[max(0, len(lines)-n):]
-	for at, line := range lines {
-		lines[at] = strings.TrimSpace(line)
+	for i, line := range lines {
+		lines[i] = strings.TrimSpace(line)
 	}
 	if len(lines) == 0 {
-		return "it said nothing"
+		return "it printed nothing"
 	}
 	return strings.Join(lines, " · ")
 }

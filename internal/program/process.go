@@ -13,11 +13,11 @@ import (
 // Process is a row of the process table.
 type Process struct {
 	PID, Parent int
-	// Command is the program and its arguments, as far as the process has not rewritten them.
+	// Command is the program with its arguments, unless the process has rewritten them.
 	Command string
 }
 
-// Children are the processes that pid started and that still run.
+// Children returns the running processes that pid started.
 func Children(ctx context.Context, pid int) ([]int, error) {
 	all, err := Processes(ctx)
 	if err != nil {
@@ -32,28 +32,28 @@ func Children(ctx context.Context, pid int) ([]int, error) {
 	return found, nil
 }
 
-// IsRunning tells whether pid is a running process whose command holds words, so that a number the system gave to another program
-// in the meantime is not taken for it.
-func IsRunning(ctx context.Context, pid int, words string) (bool, error) {
+// IsRunning reports whether pid is a running process whose command contains the given string: the system may have given the
+// number to another program in the meantime.
+func IsRunning(ctx context.Context, pid int, command string) (bool, error) {
 	all, err := Processes(ctx)
 	if err != nil {
 		return false, err
 	}
 	for _, p := range all {
 		if p.PID == pid {
-			return strings.Contains(p.Command, words), nil
+			return strings.Contains(p.Command, command), nil
 		}
 	}
 	return false, nil
 }
 
-// AwaitExit waits until pid no longer runs, at most for the given time, and tells whether it is gone.
-func AwaitExit(ctx context.Context, pid int, words string, atMost time.Duration) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, atMost)
+// AwaitExit waits until IsRunning returns false for pid, and returns false if it still runs after the timeout.
+func AwaitExit(ctx context.Context, pid int, command string, timeout time.Duration) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	for {
-		alive, err := IsRunning(context.WithoutCancel(ctx), pid, words)
-		if err != nil || !alive {
+		running, err := IsRunning(context.WithoutCancel(ctx), pid, command)
+		if err != nil || !running {
 			return err == nil, err
 		}
 		select {
@@ -70,7 +70,7 @@ func KillTree(ctx context.Context, pid int) error {
 	if err != nil {
 		return err
 	}
-	// The parent first: PostgreSQL would take the death of a backend for a crash and restart.
+	// The parent goes first: PostgreSQL treats the death of a backend as a crash and restarts the others.
 	for _, each := range append([]int{pid}, started...) {
 		if err := syscall.Kill(each, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 			return err
@@ -79,11 +79,11 @@ func KillTree(ctx context.Context, pid int) error {
 	return nil
 }
 
-// Spawn starts cmd and returns once it runs. The channel is closed after it has ended and everybody has closed its output;
-// cmd.ProcessState is set by then.
+// Spawn starts cmd and returns once it runs. The channel is closed when cmd.ProcessState is set: the process has ended and all
+// its children have closed the output they inherited.
 //
-// Linux sends the parent-death signal when the thread that forked ends, not the process, so that thread is held until the
-// child has ended.
+// Linux sends the parent-death signal when the thread that forked ends, not when the process does, so Spawn keeps that thread
+// until the child has ended.
 func Spawn(cmd *exec.Cmd) (<-chan struct{}, error) {
 	started, ended := make(chan error, 1), make(chan struct{})
 	go func() {
@@ -93,7 +93,7 @@ func Spawn(cmd *exec.Cmd) (<-chan struct{}, error) {
 		err := cmd.Start()
 		started <- err
 		if err == nil {
-			_ = cmd.Wait() // how it ended is in cmd.ProcessState
+			_ = cmd.Wait() // cmd.ProcessState has the result
 		}
 	}()
 	return ended, <-started

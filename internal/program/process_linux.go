@@ -13,7 +13,7 @@ import (
 	"syscall"
 )
 
-// Processes reads the process table from /proc. Processes that have ended but were not waited for are left out.
+// Processes reads the process table from /proc, without processes that have ended but were not waited for.
 func Processes(context.Context) ([]Process, error) {
 	entries, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
@@ -42,7 +42,7 @@ func readProcessEntry(entry string) (Process, error) {
 	if err != nil {
 		return Process{}, err
 	}
-	// "pid (name) state parent …"; the name may hold spaces and parentheses (proc(5)).
+	// "pid (name) state parent …"; the name may contain spaces and parentheses (proc(5)).
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	if len(fields) < 2 || fields[0] == "Z" || fields[0] == "X" {
 		return Process{}, fs.ErrNotExist
@@ -58,8 +58,8 @@ func readProcessEntry(entry string) (Process, error) {
 	return Process{PID: pid, Parent: parent, Command: string(bytes.ReplaceAll(command, []byte{0}, []byte{' '}))}, nil
 }
 
-// ChildAttributes completes the attributes of a child process: it gets a process group of its own, so that Ctrl-C on a terminal
-// reaches it only through its parent, and SIGINT when its parent dies.
+// ChildAttributes puts a child process into its own process group, so that Ctrl-C on a terminal reaches only its parent, and
+// has Linux send it SIGINT when the parent dies.
 func ChildAttributes(attr syscall.SysProcAttr) *syscall.SysProcAttr {
 	attr.Setpgid = true
 	attr.Pdeathsig = syscall.SIGINT

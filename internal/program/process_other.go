@@ -12,13 +12,13 @@ import (
 	"syscall"
 )
 
-// processes asks ps(1) for the process table.
-func processes(ctx context.Context) ([]process, error) {
+// Processes reads the process table from ps(1).
+func Processes(ctx context.Context) ([]Process, error) {
 	out, err := exec.CommandContext(ctx, "ps", "-A", "-o", "pid=,ppid=,command=").Output()
 	if err != nil {
 		return nil, fmt.Errorf("read process table: %w", err)
 	}
-	var all []process
+	var all []Process
 	for line := range strings.Lines(string(out)) {
 		fields := strings.Fields(line)
 		if len(fields) < 3 {
@@ -29,14 +29,13 @@ func processes(ctx context.Context) ([]process, error) {
 		if err := errors.Join(pidErr, parentErr); err != nil {
 			return nil, fmt.Errorf("read process table: %w", err)
 		}
-		all = append(all, process{PID: pid, Parent: parent, Command: strings.Join(fields[2:], " ")})
+		all = append(all, Process{PID: pid, Parent: parent, Command: strings.Join(fields[2:], " ")})
 	}
 	return all, nil
 }
 
-// ChildAttr completes the attributes of a child process: it gets a process group of its own, so that Ctrl-C on a terminal
-// reaches it only through its parent.
-func ChildAttr(attr syscall.SysProcAttr) *syscall.SysProcAttr {
+// ChildAttributes puts a child process into its own process group, so that Ctrl-C on a terminal reaches only its parent.
+func ChildAttributes(attr syscall.SysProcAttr) *syscall.SysProcAttr {
 	attr.Setpgid = true
 	return &attr
 }

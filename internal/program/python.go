@@ -18,8 +18,8 @@ type Python struct {
 	Version int
 }
 
-// describePython prints the version and path of an interpreter that can reach a package index: it has ssl, and pip or the means
-// to make it. Debian keeps pip and ensurepip in packages of their own.
+// describePython prints the version and path of an interpreter that can download packages: it has ssl, and pip or ensurepip.
+// Debian has the last two in separate packages.
 const describePython = `
 import importlib.util, ssl, sys
 if sys.version_info[0] != 3 or not (importlib.util.find_spec("pip") or importlib.util.find_spec("ensurepip")):
@@ -31,7 +31,7 @@ print(sys.version_info[1], sys.executable)
 // or else the newest in PATH or under ~/.pyenv. If there is none, the error is a *Problem.
 func FindPython(ctx context.Context, program string, oldest, newest int) (Python, error) {
 	for _, name := range pythonCandidates(oldest, newest) {
-		// A name in PATH may be a shim of pyenv that fails, so each candidate is run.
+		// A name in PATH may be a pyenv shim that fails, so each candidate is run.
 		out, err := runInterpreter(ctx, nil, name, "-c", describePython)
 		if err != nil {
 			continue
@@ -50,7 +50,7 @@ func FindPython(ctx context.Context, program string, oldest, newest int) (Python
 	}
 }
 
-// pythonCandidates are the commands that may be a Python of these versions, the preferred first.
+// pythonCandidates returns the commands that may be a Python of these versions, in order of preference.
 func pythonCandidates(oldest, newest int) []string {
 	names := []string{"python3"}
 	for version := newest; version >= oldest; version-- {
@@ -67,7 +67,7 @@ func pythonCandidates(oldest, newest int) []string {
 	return names
 }
 
-// runInterpreter returns the output of an interpreter, which neither asks questions nor looks for a virtual environment.
+// runInterpreter returns the output of an interpreter, whose pip neither asks questions nor requires a virtual environment.
 func runInterpreter(ctx context.Context, env []string, executable string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, executable, args...)
 	cmd.Env = append(os.Environ(), "PIP_NO_INPUT=1", "PIP_REQUIRE_VIRTUALENV=0", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_USER=0")
@@ -79,7 +79,7 @@ func runInterpreter(ctx context.Context, env []string, executable string, args .
 	return string(out), err
 }
 
-// findPipCommand returns the command line of a pip that works: the interpreter's own, or one in a virtual environment below staging.
+// findPipCommand returns a command line that runs pip: the interpreter's own, or one in a virtual environment below staging.
 func findPipCommand(ctx context.Context, python, staging string) ([]string, error) {
 	if _, err := exec.LookPath(python); err != nil {
 		return nil, &Problem{

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// unzipArchive unpacks archive into the new directory dir, with the permissions it records. Names that lead out of dir are refused
-// by os.Root. C headers, a quarter of PostgreSQL's files, are left out: nothing is compiled against them.
+// unzipArchive unpacks an archive with its permissions into the new directory dir. os.Root rejects names that lead out of dir.
+// C headers, a quarter of PostgreSQL's files, are skipped: nothing is compiled against them.
 func unzipArchive(archive, dir string) (err error) {
 	reader, err := zip.OpenReader(archive)
 	if err != nil {

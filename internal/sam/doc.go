@@ -1,4 +1,4 @@
-// Package sam installs the CLI CLI of AWS with the Lambda emulator that is part of it, and builds functions as they are
+// Package sam installs the SAM CLI of AWS with the Lambda emulator that is part of it, and builds functions as they are
 // deployed.
 //
 // It does not know what the functions do.

@@ -22,24 +22,24 @@ import (
 // defaultTimeout is the timeout of a function that has none configured.
 const defaultTimeout = 30 * time.Second
 
-// EmulatorConfig says which function StartEmulator shall run.
+// EmulatorConfig describes the function that StartEmulator runs.
 type EmulatorConfig struct {
 	// Bootstrap is the built function, for this machine. Required.
 	Bootstrap string
-	// Settings are the function's environment, beside what Lambda sets.
+	// Settings are the environment variables of the function, in addition to those that Lambda sets.
 	Settings map[string]string
-	// Timeout is the function's. Zero: 30 s.
+	// Timeout of the function. Zero: 30 s.
 	Timeout time.Duration
-	// Dir receives the downloaded emulator. Empty: DefaultDir.
+	// Dir receives the downloaded emulator. Empty: program.DefaultDir.
 	Dir string
-	// Progress receives a line for the download. Nil: nobody.
+	// Progress receives a line for the download. Nil: none.
 	Progress io.Writer
-	// Log receives what the function and the emulator print, the function's metrics included. Nil: nobody.
+	// Log receives the output of the function, with its metrics, and of the emulator. Nil: none.
 	Log io.Writer
 }
 
-// Emulator is AWS's Runtime Interface Emulator with one function in it, which it starts at the first invocation, and again after it has
-// ended. It takes one invocation at a time. It ends when we do.
+// Emulator is the Runtime Interface Emulator of AWS with one function, which it starts at the first invocation and again after it
+// has ended. It handles one invocation at a time, and ends with this process.
 type Emulator struct {
 	url   string
 	cmd   *exec.Cmd
@@ -47,8 +47,8 @@ type Emulator struct {
 	ended <-chan struct{}
 }
 
-// StartEmulator installs the emulator if it is missing and returns once it takes invocations. It is a program for Linux. What a person can
-// mend is a *Problem.
+// StartEmulator installs the emulator, a program for Linux, if it is missing, and returns once it accepts invocations. An error
+// that a person can fix is a *program.Problem.
 func StartEmulator(ctx context.Context, config EmulatorConfig) (*Emulator, error) {
 	if err := config.setDefaults(); err != nil {
 		return nil, err
@@ -58,7 +58,7 @@ func StartEmulator(ctx context.Context, config EmulatorConfig) (*Emulator, error
 		return nil, err
 	}
 	executable := filepath.Join(installed, emulatorPrograms()[runtime.GOARCH])
-	if err := os.Chmod(executable, 0o755); err != nil { //nolint:gosec // the wheel does not say that it is a program
+	if err := os.Chmod(executable, 0o755); err != nil { //nolint:gosec // the wheel does not record it as executable
 		return nil, err
 	}
 	port, err := program.FreePort(ctx)
@@ -109,7 +109,7 @@ func (c *EmulatorConfig) setDefaults() (err error) {
 	return nil
 }
 
-// environment has nothing of ours but what is the function's: in Lambda, too, it gets what it is configured with.
+// environment returns the variables that Lambda sets, and the settings. Of this process it passes on PATH alone.
 func (c *EmulatorConfig) environment() []string {
 	env := []string{
 		"PATH=" + os.Getenv("PATH"), "AWS_LAMBDA_FUNCTION_NAME=" + filepath.Base(filepath.Dir(c.Bootstrap)),
@@ -121,7 +121,7 @@ func (c *EmulatorConfig) environment() []string {
 	return env
 }
 
-// awaitReady waits until somebody listens.
+// awaitReady waits until the emulator listens.
 func (e *Emulator) awaitReady(ctx context.Context, address string) error {
 	for {
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
@@ -138,8 +138,9 @@ func (e *Emulator) awaitReady(ctx context.Context, address string) error {
 	}
 }
 
-// Invoke sends an event and returns the function's answer, which for a failed invocation is a JSON object with errorType and errorMessage.
-func (e *Emulator) Invoke(ctx context.Context, event []byte) (answer []byte, err error) {
+// Invoke sends an event and returns what the function returned; for a failed invocation, that is a JSON object with errorType and
+// errorMessage.
+func (e *Emulator) Invoke(ctx context.Context, event []byte) (result []byte, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, e.url, bytes.NewReader(event))
 	if err != nil {
 		return nil, err
@@ -152,7 +153,7 @@ func (e *Emulator) Invoke(ctx context.Context, event []byte) (answer []byte, err
 	return io.ReadAll(response.Body)
 }
 
-// Functions are the process ids of the function: one, or none before the first invocation.
+// Functions returns the process ids of the function: one, or none before the first invocation.
 func (e *Emulator) Functions(ctx context.Context) ([]int, error) {
 	return program.Children(ctx, e.cmd.Process.Pid)
 }

@@ -2,8 +2,8 @@ package sam
 
 import "github.com/datastorage-service/datastorage/internal/program"
 
-// emulatorWheel holds AWS's Runtime Interface Emulator, which is a program for Linux. requirements.txt has the same version with all that
-// it needs to run as CLI CLI.
+// emulatorWheel pins the wheel of SAM CLI, which contains the Runtime Interface Emulator, a program for Linux. requirements.txt has
+// the same version with its dependencies.
 func emulatorWheel() program.Wheel {
 	file := program.Build{
 		Platform:  "any",
@@ -20,7 +20,7 @@ func emulatorWheel() program.Wheel {
 	}
 }
 
-// emulatorPrograms is the file of the wheel for a processor, in Go's words.
+// emulatorPrograms has the file of the wheel for each GOARCH.
 func emulatorPrograms() map[string]string {
 	return map[string]string{
 		"amd64": "samcli/local/rapid/aws-lambda-rie-x86_64",

@@ -13,7 +13,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/program"
 )
 
-// requirements are the packages of SAM CLI, with their hashes.
+// requirements has the packages of SAM CLI with their hashes.
 //
 //go:embed requirements.txt
 var requirements []byte
@@ -32,8 +32,8 @@ type CLI struct {
 	folder string
 }
 
-// Install returns SAM CLI, and downloads it to dir first if it is not there; an empty dir is program.DefaultDir. Progress
-// receives a line for the download. An error that a person can fix is a *program.Problem.
+// Install returns SAM CLI, after downloading it to dir if it is missing; an empty dir is program.DefaultDir. Progress receives a
+// line for the download. An error that a person can fix is a *program.Problem.
 func Install(ctx context.Context, dir string, progress io.Writer) (*CLI, error) {
 	if dir == "" {
 		var err error
@@ -54,7 +54,7 @@ func Install(ctx context.Context, dir string, progress io.Writer) (*CLI, error) 
 	return &CLI{python: python.Executable, folder: folder}, nil
 }
 
-// Command runs sam with its arguments, without usage statistics and without the metadata service of EC2.
+// Command returns sam with arguments. It sends no usage statistics, and does not query the metadata service of EC2.
 func (c *CLI) Command(ctx context.Context, args ...string) *exec.Cmd {
 	return c.pythonCommand(ctx, append([]string{"-m", "samcli"}, args...))
 }

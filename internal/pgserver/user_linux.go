@@ -15,22 +15,22 @@ import (
 	"github.com/datastorage-service/datastorage/internal/program"
 )
 
-// serverUser is the user that PostgreSQL runs as. It refuses to be root.
+// serverUser is the user that PostgreSQL runs as; it refuses to run as root.
 type serverUser struct {
 	base syscall.SysProcAttr
-	// chown is set when files must belong to uid and gid rather than to the caller.
+	// chown is set if the files must belong to uid and gid instead of the caller.
 	chown    bool
 	uid, gid int
 }
 
-// processAttributes is how a process of this identity is started.
-func (i serverUser) processAttributes() *syscall.SysProcAttr { return program.ChildAttributes(i.base) }
+// processAttributes are those of a process that runs as this user.
+func (u serverUser) processAttributes() *syscall.SysProcAttr { return program.ChildAttributes(u.base) }
 
-// findServerUser finds a user as whom executable can run and who can enter dir. An ordinary user stays what he is. Root becomes nobody in a user
-// namespace of the child's own, where nobody's files are root's outside, so nothing need be given away; where the kernel
-// refuses that, root truly becomes nobody. Both are tried out by asking executable for its version.
+// findServerUser returns a user who can run the executable and enter dir: the caller, unless that is root. For root it is the user
+// nobody in a new user namespace, where the files of root appear as those of nobody; if the kernel refuses that, it is nobody
+// outside a namespace, who must then own the files. Each is tried by running the executable with --version.
 func findServerUser(ctx context.Context, executable, dir string) (serverUser, error) {
-	try := func(i serverUser) error { return i.tryExecutable(ctx, executable, dir) }
+	try := func(u serverUser) error { return u.tryExecutable(ctx, executable, dir) }
 	if os.Geteuid() != 0 {
 		return serverUser{}, try(serverUser{})
 	}
@@ -66,8 +66,7 @@ func findUserForRoot(dir string, try func(serverUser) error) (serverUser, error)
 	return other, nil
 }
 
-// lookUpNobody is the uid and gid of the user without rights. initdb demands that its user has a name, so the number must be known
-// to the system.
+// lookUpNobody returns the ids of the user nobody. They must be known to the system, because initdb requires a user with a name.
 func lookUpNobody() (uid, gid int, err error) {
 	u, err := user.Lookup("nobody")
 	if err != nil {
@@ -80,12 +79,12 @@ func lookUpNobody() (uid, gid int, err error) {
 	return uid, gid, err
 }
 
-// tryExecutable runs executable --version, which PostgreSQL's programs answer before they look who asks.
-func (i serverUser) tryExecutable(ctx context.Context, executable, dir string) error {
+// tryExecutable runs the executable with --version, which PostgreSQL's programs support even for root.
+func (u serverUser) tryExecutable(ctx context.Context, executable, dir string) error {
 	cmd := exec.CommandContext(ctx, executable, "--version")
 	cmd.Dir = dir
-	cmd.SysProcAttr = i.processAttributes()
-	cmd.SysProcAttr.Pdeathsig = 0 // it ends by itself
+	cmd.SysProcAttr = u.processAttributes()
+	cmd.SysProcAttr.Pdeathsig = 0 // it is short-lived, and its thread may end first
 	out, err := cmd.CombinedOutput()
 	if err == nil || len(out) == 0 {
 		return err
@@ -93,15 +92,15 @@ func (i serverUser) tryExecutable(ctx context.Context, executable, dir string) e
 	return fmt.Errorf("%w: %s", err, program.LastLines(string(out), 2))
 }
 
-// takeOwnership makes everything under dir belong to the identity.
-func (i serverUser) takeOwnership(dir string) error {
-	if !i.chown {
+// takeOwnership makes the user the owner of everything under dir, if that is necessary.
+func (u serverUser) takeOwnership(dir string) error {
+	if !u.chown {
 		return nil
 	}
 	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		return os.Lchown(path, i.uid, i.gid)
+		return os.Lchown(path, u.uid, u.gid)
 	})
 }
