@@ -47,7 +47,7 @@ func makeSeed(ctx context.Context) (string, error) {
 		return "", err
 	}
 	prefix := filepath.Join(local, "test-postgres"+os.Getenv(VersionVariable)+"-")
-	return prefix + key, program.Once(ctx, prefix+key, func(staging string) (string, error) {
+	return prefix + key, program.MakeOnce(ctx, prefix+key, func(staging string) (string, error) {
 		removeOldSeeds(prefix)
 		// Not in staging: the user nobody, as whom the server may have to run, cannot enter it.
 		data := newDataDir()
