@@ -56,7 +56,7 @@ func checkKept(t *testing.T, store tapped, want *audit.Remediation) {
 		EventID: e.EventID, RecordedAt: e.RecordedAt, LeafHash: audit.LeafHash(e.Canonical()), Embedding: audit.EmbeddingPending,
 	}
 	if diff := cmp.Diff(audit.Written{ID: got.ID, Receipt: receipt}, written[0]); diff != "" {
-		t.Errorf("answer (-want +got):\n%s", diff)
+		t.Errorf("outcome (-want +got):\n%s", diff)
 	}
 }
 
@@ -75,7 +75,7 @@ func TestAppendKeepsEveryFieldOfAChild(t *testing.T) {
 	for i, e := range sent {
 		receipt := audit.Receipt{EventID: e.EventID, RecordedAt: e.RecordedAt, LeafHash: audit.LeafHash(e.Canonical())}
 		if diff := cmp.Diff(audit.Written{ID: written[i].ID, Receipt: receipt}, written[i]); diff != "" || written[i].ID <= 0 {
-			t.Errorf("answer %d (-want +got):\n%s", i, diff)
+			t.Errorf("outcome %d (-want +got):\n%s", i, diff)
 		}
 		if e.RemediationID == "r" {
 			addChild(&want, e)
@@ -158,12 +158,12 @@ func TestAppendRoundTrips(t *testing.T) {
 	}
 }
 
-func TestReplayAnswersTheFirstReceipt(t *testing.T) {
+func TestReplayReturnsTheFirstReceipt(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name string
 		make func() audit.Record
-		// first comes with the first write, later is stored before the second.
+		// first sends the vector with the first write, later stores it before the second.
 		first, later bool
 		want         audit.EmbeddingState
 	}{
@@ -186,7 +186,7 @@ func TestReplayAnswersTheFirstReceipt(t *testing.T) {
 			}
 			first := store.mustAppend(t, with, c.make())[0]
 			if first.Replayed || first.Receipt.Embedding != c.want {
-				t.Errorf("first answer: replayed %v, embedding %q, want %q", first.Replayed, first.Receipt.Embedding, c.want)
+				t.Errorf("first outcome: replayed %v, embedding %q, want %q", first.Replayed, first.Receipt.Embedding, c.want)
 			}
 			if c.later {
 				if added, err := store.AddVectors(t.Context(), vectors); added != 1 || err != nil {
@@ -197,7 +197,7 @@ func TestReplayAnswersTheFirstReceipt(t *testing.T) {
 			want := first
 			want.Replayed = true
 			if diff := cmp.Diff(want, store.mustAppend(t, with, c.make())[0]); diff != "" {
-				t.Errorf("second answer (-want +got):\n%s", diff)
+				t.Errorf("second outcome (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(before, counts(t, db)); diff != "" {
 				t.Errorf("rows (-before +after the replay):\n%s", diff)
@@ -213,7 +213,7 @@ func TestReplayByAnotherActorLater(t *testing.T) {
 	first := store.mustAppend(t, nil, full("r"))[0]
 	again := full("r")
 	_ = entry(t, again) // checks it
-	e, err := audit.NewEntry(again, "somebody else", time.Now().Add(time.Hour))
+	e, err := audit.NewEntry(again, "another actor", time.Now().Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,7 +223,7 @@ func TestReplayByAnotherActorLater(t *testing.T) {
 	}
 	first.Replayed = true
 	if diff := cmp.Diff(first, written[0]); diff != "" {
-		t.Errorf("answer (-want +got):\n%s", diff)
+		t.Errorf("outcome (-want +got):\n%s", diff)
 	}
 }
 
@@ -234,7 +234,7 @@ func TestSameKeyWithOtherContentIsAConflict(t *testing.T) {
 	store.mustAppend(t, nil, full("r"), fullAnalysis("r", "a"), fullWorkflow("r", "w"), fullExecution("r", "w", "e"))
 	before := counts(t, db)
 	remediation, ai, flow, run := full("r"), fullAnalysis("r", "a"), fullWorkflow("r", "w"), fullExecution("r", "w", "e")
-	// A digit that RFC 8785 cannot keep, a field left out, a number, a moment.
+	// They differ in a digit that RFC 8785 loses, an omitted field, a number, a time.
 	remediation.Metadata = audit.Metadata(strings.Replace(string(remediation.Metadata), "456789", "456788", 1))
 	ai.TokensUsed = nil
 	flow.CompletedSteps--
@@ -245,7 +245,7 @@ func TestSameKeyWithOtherContentIsAConflict(t *testing.T) {
 	}
 	for i, w := range written {
 		if !errors.Is(w.Err, audit.ErrConflict) || w.ID != 0 || w.Replayed {
-			t.Errorf("answer %d is %+v, want a conflict", i, w)
+			t.Errorf("outcome %d: %+v, want a conflict", i, w)
 		}
 	}
 	if diff := cmp.Diff(before, counts(t, db)); diff != "" {
@@ -254,7 +254,8 @@ func TestSameKeyWithOtherContentIsAConflict(t *testing.T) {
 	checkJournal(t, db)
 }
 
-// The first of a batch wins, wherever the two stand and however large the batch is.
+// TestSameKeyTwiceInABatch checks that of two entries with one key the first in the batch is
+// stored.
 func TestSameKeyTwiceInABatch(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{2, 20, 500} {
@@ -263,7 +264,7 @@ func TestSameKeyTwiceInABatch(t *testing.T) {
 				t.Parallel()
 				db := postgrestest.New(t)
 				store := open(t, db.WriterURL())
-				// Every record is there twice; the second half comes in the opposite order.
+				// Every record occurs twice; the second half is in reverse order.
 				records := many(n, full)
 				for i := n - 1; i >= 0; i-- {
 					again := full(fmt.Sprintf("r%05d", i))
@@ -311,7 +312,7 @@ func TestMixedKindsInOneAppend(t *testing.T) {
 	db := postgrestest.New(t)
 	store := open(t, db.WriterURL())
 	store.mustAppend(t, nil, minimal("known"))
-	// Children stand before their parents, kinds are shuffled, and one child has no parent.
+	// Children precede their parents, kinds are shuffled, and one child has no parent.
 	batch := entries(t,
 		fullExecution("new", "w", "e"),
 		&audit.Update{RemediationID: "known", Phase: pointer(audit.PhaseProcessing)},
@@ -329,7 +330,7 @@ func TestMixedKindsInOneAppend(t *testing.T) {
 	}
 	for i, w := range written {
 		if orphan := batch[i].RemediationID == "unknown"; orphan != errors.Is(w.Err, audit.ErrNotFound) || !orphan && w.Err != nil {
-			t.Errorf("answer %d: %v", i, w.Err)
+			t.Errorf("outcome %d: %v", i, w.Err)
 		}
 	}
 	want := map[string]int{
@@ -356,8 +357,8 @@ func TestChildOfAnUnknownParent(t *testing.T) {
 	db := postgrestest.New(t)
 	store := open(t, db.WriterURL())
 	for _, record := range []audit.Record{
-		fullAnalysis("nobody", "a"), fullWorkflow("nobody", "w"), fullExecution("nobody", "w", "e"),
-		&audit.Update{RemediationID: "nobody", Phase: pointer(audit.PhaseFailed)},
+		fullAnalysis("unknown", "a"), fullWorkflow("unknown", "w"), fullExecution("unknown", "w", "e"),
+		&audit.Update{RemediationID: "unknown", Phase: pointer(audit.PhaseFailed)},
 	} {
 		written, err := store.Append(t.Context(), entries(t, record), nil)
 		if err != nil || !errors.Is(written[0].Err, audit.ErrNotFound) {
@@ -371,19 +372,20 @@ func TestChildOfAnUnknownParent(t *testing.T) {
 	}
 }
 
-// One signature costs one row and one vector, however many remediations share it.
+// TestSignaturesAreSharedAndVectorsStoredOnce checks that remediations with one signature share one
+// row and one vector.
 func TestSignaturesAreSharedAndVectorsStoredOnce(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
 	store := open(t, db.WriterURL())
 	signature := entry(t, full("x")).Signature
 	written := store.mustAppend(t, postgres.Vectors{signature.ID: vector(1)}, many(100, full)...)
-	// Known by now: another vector for it changes nothing, and without one it is stored all the same.
+	// The signature is stored now: another vector does not replace its vector, and none is needed.
 	written = append(written, store.mustAppend(t, postgres.Vectors{signature.ID: vector(2)}, full("with another vector"))...)
 	written = append(written, store.mustAppend(t, nil, full("without a vector"))...)
 	for i, w := range written {
 		if w.Receipt.Embedding != audit.EmbeddingStored {
-			t.Errorf("answer %d says %q", i, w.Receipt.Embedding)
+			t.Errorf("outcome %d: embedding %q", i, w.Receipt.Embedding)
 		}
 	}
 	if got := counts(t, db); got["signature"] != 1 || got["embedding"] != 1 || got["remediation_audit"] != 102 {
@@ -398,7 +400,8 @@ func TestSignaturesAreSharedAndVectorsStoredOnce(t *testing.T) {
 	}
 }
 
-// halfPrecision is what of vector's values a halfvec keeps: 0.8 and 0.6 rounded to 11 significant bits.
+// halfPrecision rounds the values of vector to half precision: 0.8 and 0.6 with 11 significant
+// bits.
 func halfPrecision(v []float32) []float32 {
 	for i, x := range v {
 		switch x {
@@ -411,7 +414,8 @@ func halfPrecision(v []float32) []float32 {
 	return v
 }
 
-// A vector per signature of a batch, each in its place.
+// TestVectorsGoWithTheirSignatures checks that each vector of a batch is stored with its own
+// signature.
 func TestVectorsGoWithTheirSignatures(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
@@ -439,7 +443,7 @@ func TestVectorsGoWithTheirSignatures(t *testing.T) {
 			want = audit.EmbeddingPending
 		}
 		if written[i].Receipt.Embedding != want {
-			t.Errorf("answer %d says %q, want %q", i, written[i].Receipt.Embedding, want)
+			t.Errorf("outcome %d: embedding %q, want %q", i, written[i].Receipt.Embedding, want)
 		}
 		kept := rows[[]float32](t, db.ReaderURL(), "SELECT vector::vector::real[] FROM embedding WHERE signature_id = $1", e.Signature.ID.String())
 		if want == audit.EmbeddingStored && (len(kept) != 1 || !cmp.Equal(halfPrecision(vector(i)), kept[0])) {
@@ -450,6 +454,7 @@ func TestVectorsGoWithTheirSignatures(t *testing.T) {
 	if err != nil || len(stored) != 40 {
 		t.Errorf("%d signatures are said to be stored, want 40 (%v)", len(stored), err)
 	}
+	// checkPending reads the signatures without a vector page by page and adds their vectors.
 	checkPending(t, store, batch, vectors)
 }
 
@@ -459,7 +464,7 @@ func TestVectorsThatDoNotFit(t *testing.T) {
 	store := open(t, db.WriterURL())
 	first, second := entry(t, minimal("r1")), entry(t, full("r2"))
 	batch := []audit.Entry{first, second}
-	// Two that are as long together as two right ones.
+	// Together they are as long as two vectors of the right length.
 	uneven := postgres.Vectors{first.Signature.ID: make([]float32, 63), second.Signature.ID: make([]float32, 65)}
 	if written, err := store.Append(t.Context(), batch, withVectors(uneven)); err == nil || kindsOf(err) != nil {
 		t.Errorf("of different lengths: %+v, %v", written, err)
@@ -477,7 +482,7 @@ func TestVectorsThatDoNotFit(t *testing.T) {
 			t.Errorf("%s has %d rows", table, n)
 		}
 	}
-	// Under a model that nobody registered nothing can be stored, and nothing is said to be.
+	// No vector is stored, or reported as stored, for a model that is not registered.
 	other := openWith(t, postgres.Config{URL: db.WriterURL(), Model: "unknown"})
 	pending := other.mustAppend(t, postgres.Vectors{first.Signature.ID: vector(1)}, minimal("r1"))
 	if got := pending[0].Receipt.Embedding; got != audit.EmbeddingPending || counts(t, db)["embedding"] != 0 {
@@ -541,7 +546,7 @@ func TestPoisonIsSingledOut(t *testing.T) {
 			}
 			for i, w := range written {
 				if refused[i] != errors.Is(w.Err, audit.ErrRefused) || !refused[i] && (w.Err != nil || w.Replayed) {
-					t.Errorf("answer %d is %+v", i, w)
+					t.Errorf("outcome %d: %+v", i, w)
 				}
 			}
 			if got, want := counts(t, db)["remediation_audit"], 100-len(poisoned); got != want {
@@ -552,7 +557,8 @@ func TestPoisonIsSingledOut(t *testing.T) {
 	}
 }
 
-// Splitting a batch must not part a child from a parent that came after it.
+// TestPoisonLeavesParentsAndChildrenTogether checks that a split batch writes children and updates
+// after the remediation they belong to.
 func TestPoisonLeavesParentsAndChildrenTogether(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
@@ -574,14 +580,14 @@ func TestPoisonLeavesParentsAndChildrenTogether(t *testing.T) {
 	want := []error{nil, nil, audit.ErrNotFound, nil, nil, audit.ErrRefused, nil, nil, audit.ErrNotFound, nil, nil}
 	for i, w := range written {
 		if !errors.Is(w.Err, want[i]) {
-			t.Errorf("answer %d is %v, want %v", i, w.Err, want[i])
+			t.Errorf("outcome %d: %v, want %v", i, w.Err, want[i])
 		}
 	}
 	checkJournal(t, db)
 }
 
-// Identifiers that are as long as they may be, in the longest characters there are, do not fit an
-// index of three of them. The database's refusal must hit that record alone.
+// TestIdentifiersTooLongForAnIndex checks that an entry is refused alone if its identifiers exceed
+// the size of an index row: three of the maximum length, in characters of four bytes, do.
 func TestIdentifiersTooLongForAnIndex(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
@@ -607,7 +613,8 @@ func TestIdentifiersTooLongForAnIndex(t *testing.T) {
 	}
 }
 
-// A store that remembers a signature which the database has lost, as after a restore, stores it again.
+// TestRememberedSignatureIsGone checks that a signature is stored again if the database lost it, as
+// after a restore, while the store remembers it.
 func TestRememberedSignatureIsGone(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)

@@ -14,25 +14,25 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
-// everything is a batch of every kind, which touches every table, and the vectors for it. One of
-// its two updates is of a remediation that the batch creates.
-func everything(tb testing.TB, id, known string) ([]audit.Entry, postgres.Vectors) {
+// batchOfEveryKind returns entries of every kind, which touch every table, and their vectors. One
+// of its two updates is of a remediation that the batch creates.
+func batchOfEveryKind(tb testing.TB, id, known string) ([]audit.Entry, postgres.Vectors) {
 	tb.Helper()
 	created := full(id)
-	created.ErrorMessage = pointer("trouble of " + letters(id))
+	created.ErrorMessage = pointer("trouble of " + withoutDigits(id))
 	updated := minimal(id + " updated")
-	updated.ErrorMessage = pointer("trouble before " + letters(id))
-	batch := entries(tb, created, toError(known, "trouble with "+letters(id)), updated, fullAnalysis(id, "a"), fullWorkflow(id, "w"),
-		fullExecution(id, "w", "e"), toError(updated.RemediationID, "trouble after "+letters(id)))
+	updated.ErrorMessage = pointer("trouble before " + withoutDigits(id))
+	batch := entries(tb, created, toError(known, "trouble with "+withoutDigits(id)), updated, fullAnalysis(id, "a"), fullWorkflow(id, "w"),
+		fullExecution(id, "w", "e"), toError(updated.RemediationID, "trouble after "+withoutDigits(id)))
 	changed := *minimal(known)
-	changed.ErrorMessage = pointer("trouble with " + letters(id))
+	changed.ErrorMessage = pointer("trouble with " + withoutDigits(id))
 	return batch, postgres.Vectors{
 		batch[0].Signature.ID: vector(1), changed.Signature().ID: vector(2), updated.Signature().ID: vector(3),
 	}
 }
 
-// letters spells an id without digits, which a signature leaves out.
-func letters(id string) string {
+// withoutDigits replaces the digits of an ID by letters, since signatures omit digits.
+func withoutDigits(id string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= '0' && r <= '9' {
 			return 'a' + r - '0'
@@ -41,7 +41,7 @@ func letters(id string) string {
 	}, id)
 }
 
-// state is what a database holds, as far as a failed write could have changed it.
+// state returns the rows that a failed write could have changed.
 func state(tb testing.TB, db *postgrestest.Database) []string {
 	tb.Helper()
 	parts := make([]string, len(tables))
@@ -51,8 +51,9 @@ func state(tb testing.TB, db *postgrestest.Database) []string {
 	return rows[string](tb, db.ReaderURL(), strings.Join(parts, " UNION ALL ")+" ORDER BY 1")
 }
 
-// A trigger fails each part of a write in turn, before and after the row is there: nothing of the
-// write remains, and the same write succeeds when the trigger is gone.
+// TestAllOrNothingWhenATableRefuses lets a trigger fail each part of a write, before and after the
+// row is written. It checks that nothing of the write remains, and that the write succeeds once the
+// trigger is gone.
 func TestAllOrNothingWhenATableRefuses(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
@@ -81,10 +82,10 @@ func TestAllOrNothingWhenATableRefuses(t *testing.T) {
 				name := fmt.Sprintf("%s %s %s", moment, c.table, code)
 				run(t, db.AdminURL(), fmt.Sprintf("CREATE TRIGGER injected %s INSERT OR UPDATE ON %s FOR EACH ROW EXECUTE FUNCTION injected(%q)",
 					moment, c.table, code))
-				batch, vectors := everything(t, fmt.Sprint("created ", cases), "known")
+				batch, vectors := batchOfEveryKind(t, fmt.Sprint("created ", cases), "known")
 				before := state(t, db)
 				if code == "XX000" {
-					// A fault that is not of the data: the batch fails as a whole.
+					// An error that the data did not cause fails the whole batch.
 					checkFails(t, name, store, batch, vectors)
 				}
 				checkAlone(t, name, store, batch, vectors, c.kinds, code)
@@ -110,11 +111,11 @@ func TestAllOrNothingWhenATableRefuses(t *testing.T) {
 func checkFails(t *testing.T, name string, store tapped, batch []audit.Entry, vectors postgres.Vectors) {
 	t.Helper()
 	if _, err := store.Append(t.Context(), batch, withVectors(vectors)); err == nil || errors.Is(err, audit.ErrRefused) || errors.Is(err, audit.ErrUnavailable) {
-		t.Errorf("%s: %v, want a fault of the service", name, err)
+		t.Errorf("%s: %v, want an error of the service", name, err)
 	}
 }
 
-// checkAlone writes those of the batch that touch the failing table, each by itself.
+// checkAlone writes the entries that touch the failing table one by one.
 func checkAlone(
 	t *testing.T, name string, store tapped, batch []audit.Entry, vectors postgres.Vectors, kinds []audit.Kind, code string,
 ) {
@@ -128,8 +129,8 @@ func checkAlone(
 			continue
 		}
 		if e.Kind != audit.KindUpdate && e.Kind != audit.KindRemediation {
-			// The parent of the batch is not there yet.
-			e = entry(t, onKnown(e.Record))
+			// The remediation of the batch does not exist yet.
+			e = entry(t, movedToKnown(e.Record))
 		}
 		if code == "XX000" {
 			checkFails(t, name, store, []audit.Entry{e}, vectors)
@@ -142,7 +143,7 @@ func checkAlone(
 	}
 }
 
-func onKnown(record audit.Record) audit.Record {
+func movedToKnown(record audit.Record) audit.Record {
 	switch record := record.(type) {
 	case *audit.AIAnalysis:
 		moved := *record
@@ -160,18 +161,18 @@ func onKnown(record audit.Record) audit.Record {
 	return record
 }
 
-// The connection breaks before the server sees the commit, or after it has committed and before the
-// client knows. A single statement is its own commit.
+// TestConnectionCut cuts the connection before the server receives the commit, or after it has
+// committed and before the client knows. A single statement is its own commit.
 func TestConnectionCut(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
 	for name, c := range map[string]struct {
-		// statement is the one that commits.
+		// statement commits the write.
 		statement string
 		batch     func(store tapped, id string) ([]audit.Entry, postgres.Vectors)
 	}{
 		"remediation": {"RemediationAppend", func(_ tapped, id string) ([]audit.Entry, postgres.Vectors) {
-			batch, vectors := everything(t, id, "none")
+			batch, vectors := batchOfEveryKind(t, id, "none")
 			return batch[:1], vectors
 		}},
 		"500 remediations": {"RemediationAppend", func(_ tapped, id string) ([]audit.Entry, postgres.Vectors) {
@@ -195,7 +196,7 @@ func TestConnectionCut(t *testing.T) {
 		}},
 		"everything": {"commit", func(store tapped, id string) ([]audit.Entry, postgres.Vectors) {
 			store.mustAppend(t, nil, minimal("known "+id))
-			return everything(t, id, "known "+id)
+			return batchOfEveryKind(t, id, "known "+id)
 		}},
 	} {
 		for _, moment := range []string{"before", "after"} {
@@ -227,7 +228,7 @@ func checkCut(
 		store.Tap.CutAfter(statement, 0)
 		want = len(batch)
 	}
-	// What stands there when the store tries again.
+	// Checked when the store retries.
 	store.Tap.Before(statement, 0, func() {
 		if got := journaled(); got != want {
 			t.Errorf("%d journal entries after the connection was cut, want %d", got, want)
@@ -240,7 +241,7 @@ func checkCut(
 	for i, w := range written {
 		e := batch[i]
 		if e.Kind == audit.KindUpdate && moment == "after" {
-			// Its state is there already: to the second attempt that is a replay.
+			// The first attempt stored the state, so the second one finds a replay.
 			if w.Err != nil || !w.Replayed || *w.Remediation.ErrorMessage != *e.Record.(*audit.Update).ErrorMessage.Value {
 				t.Errorf("update: %+v", w)
 			}
@@ -255,7 +256,7 @@ func checkCut(
 	}
 }
 
-// The server is killed in the middle of a write, and comes back on the same port.
+// TestServerKilled kills the server during a write and restarts it on the same port.
 func TestServerKilled(t *testing.T) {
 	t.Parallel()
 	server := postgrestest.NewServer(t)
@@ -263,7 +264,7 @@ func TestServerKilled(t *testing.T) {
 	store := open(t, db.WriterURL())
 	store.mustAppend(t, nil, minimal("known"))
 	for i, statement := range []string{"RemediationAppend", "AIAnalysisAppend", "commit"} {
-		batch, vectors := everything(t, fmt.Sprint("killed before ", i), "known")
+		batch, vectors := batchOfEveryKind(t, fmt.Sprint("killed before ", i), "known")
 		var restarting sync.WaitGroup
 		store.Tap.Before(statement, 0, func() {
 			if err := postgrestest.Kill(t.Context(), server); err != nil {
@@ -278,7 +279,7 @@ func TestServerKilled(t *testing.T) {
 		written, err := store.Append(t.Context(), batch, withVectors(vectors))
 		restarting.Wait()
 		if err != nil {
-			// It was away for longer than the attempts of one call: the caller sends the same again.
+			// The server was down for longer than the attempts of one call; the caller retries.
 			if !errors.Is(err, audit.ErrUnavailable) {
 				t.Errorf("%s: %v, want audit.ErrUnavailable", statement, err)
 			}

@@ -33,7 +33,7 @@ func pick[T any](random *rand.Rand, words ...T) T {
 	return words[min(len(words)-1, int(n*random.Float64()*random.Float64()))]
 }
 
-func maybe[T any](random *rand.Rand, value T) *T {
+func optionally[T any](random *rand.Rand, value T) *T {
 	if random.IntN(4) == 0 {
 		return nil
 	}
@@ -47,18 +47,18 @@ func randomRemediation(random *rand.Rand, i int) *audit.Remediation {
 		RemediationID:    fmt.Sprintf("r%05d 磁盘", i),
 		Name:             pick(random, "PodCrashLooping", "DiskFull", "قرص ممتلئ", "NodeNotReady", "Latency, high", "rare alert"),
 		Namespace:        pick(random, "shop", "payments", "متجر", "ดิสก์", "%", "rare namespace"),
-		ClusterName:      maybe(random, pick(random, "eu-1", "us-1", "ap-1", "rare cluster")),
-		Environment:      maybe(random, pick(random, audit.Environments()...)),
+		ClusterName:      optionally(random, pick(random, "eu-1", "us-1", "ap-1", "rare cluster")),
+		Environment:      optionally(random, pick(random, audit.Environments()...)),
 		Severity:         pick(random, audit.Severities()...),
-		AlertFingerprint: maybe(random, fmt.Sprintf("print %d 💾", pick(random, 1, 2, 3, 4, 5, 6, 7, 8))),
+		AlertFingerprint: optionally(random, fmt.Sprintf("print %d 💾", pick(random, 1, 2, 3, 4, 5, 6, 7, 8))),
 		ActionType:       pick(random, "restart_pod", "scale_up", "drain", "delete_jobs", "rare action"),
-		TargetResource:   maybe(random, pick(random, "pod/a", "deployment/b", "node/c", "pvc/d")),
+		TargetResource:   optionally(random, pick(random, "pod/a", "deployment/b", "node/c", "pvc/d")),
 		Phase:            pick(random, audit.Phases()...),
 		Status:           pick(random, audit.Statuses()...),
 		StartTime:        begin,
-		EndTime:          maybe(random, begin.Add(time.Minute)),
-		ErrorMessage:     maybe(random, pick(random, "out of memory", "no space left", "connection refused", "it's broken; DROP TABLE")),
-		WorkflowYAML:     maybe(random, pick(random, "run: delete the jobs", "run: restart it", "# nothing to do")),
+		EndTime:          optionally(random, begin.Add(time.Minute)),
+		ErrorMessage:     optionally(random, pick(random, "out of memory", "no space left", "connection refused", "it's broken; DROP TABLE")),
+		WorkflowYAML:     optionally(random, pick(random, "run: delete the jobs", "run: restart it", "# nothing to do")),
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
-// sentinels are all that a caller tells apart.
+// sentinels are the errors that a caller distinguishes.
 var sentinels = map[string]error{
 	"unavailable": audit.ErrUnavailable, "refused": audit.ErrRefused, "not found": audit.ErrNotFound, "conflict": audit.ErrConflict,
 	"canceled": context.Canceled, "deadline": context.DeadlineExceeded,
@@ -36,12 +36,12 @@ func kindsOf(err error) []string {
 	return kinds
 }
 
-// translation is an error of the driver or the server, and what a caller is told.
+// translation is an error of the driver or the server with what it is translated to.
 type translation struct {
 	name string
 	err  error
 	want []string
-	// again is whether the store itself tries once more.
+	// again reports whether the store itself retries.
 	again bool
 }
 
@@ -89,7 +89,7 @@ func translations() []translation {
 		{"closed", fmt.Errorf("write: %w", net.ErrClosed), unavailable, true},
 		{"timeout inside", fmt.Errorf("connect: %w", context.DeadlineExceeded), []string{"unavailable", "deadline"}, true},
 		{"something else", errors.New("cannot encode"), nil, false},
-		{"faults", audit.ValidationErrors{{Field: "x"}}, nil, false},
+		{"validation errors", audit.ValidationErrors{{Field: "x"}}, nil, false},
 		{"conflict", audit.Conflict("changed"), []string{"conflict"}, false},
 		{"not found", audit.ErrNotFound, []string{"not found"}, false},
 	}
@@ -137,7 +137,7 @@ func TestTranslateNamesTheEndOfTheContext(t *testing.T) {
 	}
 }
 
-// calls are all ways into the store that reach the database.
+// calls returns every call of the store that reaches the database.
 func calls(tb testing.TB) map[string]func(context.Context, tapped) error {
 	tb.Helper()
 	remediation, update := entries(tb, full("new")), entries(tb, toPhase("r", audit.PhaseProcessing))
@@ -180,15 +180,15 @@ func calls(tb testing.TB) map[string]func(context.Context, tapped) error {
 			return err
 		},
 		"add vectors": func(ctx context.Context, s tapped) error { _, err := s.AddVectors(ctx, vectors); return err },
-		"resign":      resigning(ids[0]),
+		"renormalize": callRenormalization(ids[0]),
 		"cursor key":  func(ctx context.Context, s tapped) error { _, err := s.CursorKey(ctx); return err },
 		"partitions":  func(ctx context.Context, s tapped) error { _, err := s.PartitionsAhead(ctx, 6); return err },
 		"ready":       func(ctx context.Context, s tapped) error { return s.Ready(ctx, 1)[0].Err },
 	}
 }
 
-// resigning makes the calls that sign anew, until one fails.
-func resigning(id audit.ID) func(context.Context, tapped) error {
+// callRenormalization makes the calls of a renormalization until one fails.
+func callRenormalization(id audit.ID) func(context.Context, tapped) error {
 	return func(ctx context.Context, s tapped) error {
 		for _, err := range s.OldSignatures(ctx, true) {
 			if err != nil {
@@ -200,14 +200,15 @@ func resigning(id audit.ID) func(context.Context, tapped) error {
 				return err
 			}
 		}
-		_, resign := s.Renormalize(ctx, id, []postgres.Renormalized{{ID: 1, SignatureID: id}}, func(audit.ID) bool { return true })
+		_, renormalize := s.Renormalize(ctx, id, []postgres.Renormalized{{ID: 1, SignatureID: id}}, func(audit.ID) bool { return true })
 		_, left := s.ToRenormalize(ctx)
 		_, drop := s.DropSignatures(ctx, []audit.ID{id})
-		return errors.Join(s.AddRenormalizedSignatures(ctx, id, nil), s.RenormalizeIncident(ctx, id, id), resign, left, drop)
+		return errors.Join(s.AddRenormalizedSignatures(ctx, id, nil), s.RenormalizeIncident(ctx, id, id), renormalize, left, drop)
 	}
 }
 
-// checkEnds makes every call at once under a context made by limit, and wants errors of those kinds.
+// checkEnds makes every call concurrently, with a context made by limit, and checks the kinds of
+// their errors.
 func checkEnds(t *testing.T, store tapped, limit func() (context.Context, context.CancelFunc), want ...string) {
 	t.Helper()
 	checkCallsEnd(t, calls(t), store, limit, want...)
@@ -232,7 +233,7 @@ func checkCallsEnd(
 	group.Wait()
 }
 
-// checkWorks makes every call once more, now that nothing is in its way.
+// checkWorks makes every call again, now without an obstacle.
 func checkWorks(t *testing.T, store tapped) {
 	t.Helper()
 	for name, call := range calls(t) {
@@ -242,7 +243,7 @@ func checkWorks(t *testing.T, store tapped) {
 	}
 }
 
-func soon(t *testing.T) func() (context.Context, context.CancelFunc) {
+func shortTimeout(t *testing.T) func() (context.Context, context.CancelFunc) {
 	t.Helper()
 	return func() (context.Context, context.CancelFunc) {
 		return context.WithTimeout(t.Context(), 100*time.Millisecond)
@@ -269,8 +270,8 @@ func TestContextEndedBefore(t *testing.T) {
 	checkWorks(t, store)
 }
 
-// locked holds every table against everybody until the test releases it.
-func locked(t *testing.T, db *postgrestest.Database) (release func()) {
+// lockTables locks every table until the test releases it.
+func lockTables(t *testing.T, db *postgrestest.Database) (release func()) {
 	t.Helper()
 	tx, err := connect(t, db.AdminURL()).Begin(t.Context())
 	if err != nil {
@@ -294,13 +295,13 @@ func TestSlowDatabase(t *testing.T) {
 	store := writers(t, db, 20)
 	store.mustAppend(t, nil, minimal("r"), full("known"))
 	before := counts(t, db)
-	release := locked(t, db)
-	checkEnds(t, store, soon(t), "unavailable", "deadline")
+	release := lockTables(t, db)
+	checkEnds(t, store, shortTimeout(t), "unavailable", "deadline")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	var waiting sync.WaitGroup
 	patient := calls(t)
-	// Waits for a second at the most.
+	// PartitionsAhead waits at most one second.
 	delete(patient, "partitions")
 	waiting.Go(func() {
 		db.AwaitSessions(t, len(patient), postgrestest.WaitsForLock)
@@ -308,7 +309,7 @@ func TestSlowDatabase(t *testing.T) {
 	})
 	checkCallsEnd(t, patient, store, func() (context.Context, context.CancelFunc) { return ctx, func() {} }, "unavailable", "canceled")
 	waiting.Wait()
-	// The server was told to stop what nobody waits for any more, and has, before the tables are free.
+	// The server cancels the abandoned statements before the tables are unlocked.
 	db.AwaitSessions(t, 0, postgrestest.WaitsForLock)
 	release()
 	if diff := cmp.Diff(before, counts(t, db)); diff != "" {
@@ -317,14 +318,15 @@ func TestSlowDatabase(t *testing.T) {
 	checkWorks(t, store)
 }
 
-// A role's statement_timeout is an answer, not a reason to ask the busy database four more times.
+// TestStatementTimeout checks that a statement timeout, which the role sets, is not retried: the
+// database is busy already.
 func TestStatementTimeout(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
 	open(t, db.WriterURL()).mustAppend(t, nil, minimal("r"), full("known"))
 	run(t, db.SuperuserURL(), fmt.Sprintf("ALTER ROLE datastorage_writer IN DATABASE %s SET statement_timeout = '50ms'", db.Name))
 	store := open(t, db.WriterURL())
-	release := locked(t, db)
+	release := lockTables(t, db)
 	checkEnds(t, store, func() (context.Context, context.CancelFunc) { return t.Context(), func() {} }, "unavailable")
 	if got, most := len(store.Tap.Statements()), 2*len(calls(t)); got > most {
 		t.Errorf("%d statements, want at most %d", got, most)
@@ -337,10 +339,10 @@ func TestPoolExhausted(t *testing.T) {
 	db := postgrestest.New(t)
 	store := writers(t, db, 1)
 	store.mustAppend(t, nil, minimal("r"), full("known"))
-	release := locked(t, db)
-	holding := store.appendLater(t, entry(t, minimal("holds the connection")))
+	release := lockTables(t, db)
+	holding := store.startAppend(t, entry(t, minimal("holds the connection")))
 	db.AwaitSessions(t, 1, postgrestest.WaitsForLock)
-	checkEnds(t, store, soon(t), "unavailable", "deadline")
+	checkEnds(t, store, shortTimeout(t), "unavailable", "deadline")
 	release()
 	if got := <-holding; got.err != nil || got.written[0].Err != nil {
 		t.Error(got)
@@ -348,7 +350,7 @@ func TestPoolExhausted(t *testing.T) {
 	checkWorks(t, store)
 }
 
-// The connection stands, and nothing comes back.
+// TestSilentNetwork checks calls on a connection that stays open but never responds.
 func TestSilentNetwork(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
@@ -388,7 +390,7 @@ func TestServerStopped(t *testing.T) {
 	unlimited := func() (context.Context, context.CancelFunc) { return t.Context(), func() {} }
 	checkEnds(t, tapped{Store: direct}, unlimited, "unavailable")
 	if !postgrestest.Pooled() {
-		// A pooler holds its clients back while it has no server: that takes minutes.
+		// A pooler queues its clients for minutes while it has no server.
 		checkEnds(t, through, unlimited, "unavailable")
 	}
 	if err := server.Restart(t.Context()); err != nil {
@@ -398,7 +400,8 @@ func TestServerStopped(t *testing.T) {
 	checkWorks(t, tapped{Store: direct})
 }
 
-// A frozen sandbox wakes up with connections that died meanwhile: none of them fails a request.
+// TestDeadConnectionsFailNoRequest checks that no request fails after all connections died while
+// the sandbox was frozen.
 func TestDeadConnectionsFailNoRequest(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)

@@ -16,8 +16,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/redact"
 )
 
-// tapped is a store whose every message goes through a tap, which fails the test for what RDS Proxy
-// would pin on.
+// tapped is a store behind a tap, which fails the test for messages that RDS Proxy would pin on.
 type tapped struct {
 	*postgres.Store
 	Tap *postgrestest.Tap
@@ -40,7 +39,7 @@ func openWith(tb testing.TB, config postgres.Config) tapped {
 	return tapped{Store: store, Tap: tap}
 }
 
-// mustAppend appends records and fails the test when one of them is not stored.
+// mustAppend appends records and fails the test if one of them is not stored.
 func (s tapped) mustAppend(tb testing.TB, vectors postgres.Vectors, records ...audit.Record) []audit.Written {
 	tb.Helper()
 	written, err := s.Append(tb.Context(), entries(tb, records...), withVectors(vectors))
@@ -59,7 +58,7 @@ func withVectors(vectors postgres.Vectors) *postgres.AppendOptions {
 	return &postgres.AppendOptions{Vectors: vectors}
 }
 
-// connect opens a connection of its own, beside the store.
+// connect opens a separate connection.
 func connect(tb testing.TB, url string) *pgx.Conn {
 	tb.Helper()
 	conn, err := pgx.Connect(tb.Context(), url)
@@ -70,7 +69,7 @@ func connect(tb testing.TB, url string) *pgx.Conn {
 	return conn
 }
 
-// run executes statements beside the store.
+// run executes statements on a separate connection.
 func run(tb testing.TB, url string, statements ...string) {
 	tb.Helper()
 	conn := connect(tb, url)
@@ -84,7 +83,7 @@ func run(tb testing.TB, url string, statements ...string) {
 	}
 }
 
-// rows asks for rows of one column beside the store.
+// rows queries one column on a separate connection.
 func rows[T any](tb testing.TB, url, sql string, args ...any) []T {
 	tb.Helper()
 	conn := connect(tb, url)
@@ -102,7 +101,7 @@ func rows[T any](tb testing.TB, url, sql string, args ...any) []T {
 	return all
 }
 
-// one asks for one value beside the store.
+// one queries one value on a separate connection.
 func one[T any](tb testing.TB, url, sql string, args ...any) T {
 	tb.Helper()
 	all := rows[T](tb, url, sql, args...)
@@ -112,12 +111,12 @@ func one[T any](tb testing.TB, url, sql string, args ...any) T {
 	return all[0]
 }
 
-// tables are those that a write may add to.
+// tables are the tables that a write may add rows to.
 var tables = []string{
 	"signature", "embedding", "remediation_audit", "ai_analysis_audit", "workflow_audit", "execution_audit", "audit_event",
 }
 
-// counts answers how many rows each table holds.
+// counts returns the number of rows of each table.
 func counts(tb testing.TB, db *postgrestest.Database) map[string]int {
 	tb.Helper()
 	parts := make([]string, len(tables))
@@ -133,14 +132,14 @@ func counts(tb testing.TB, db *postgrestest.Database) map[string]int {
 
 func pointer[T any](v T) *T { return &v }
 
-// unicode is text in the scripts that requirements name, and what JSON, SQL and COPY treat in a way
-// of their own.
+// unicode has the scripts that the requirements name, and characters with a meaning in JSON, SQL
+// and COPY.
 const unicode = `قرص ممتلئ 磁盘已满 ดิสก์เต็ม 💾🔥 'quoted' "doubled" \back\slash {brace,null} $1 %s`
 
-// start is when the remediations of the fixtures begin.
+// start is the start time of the fixtures' remediations.
 var start = time.Date(2026, 1, 2, 3, 4, 5, 123456000, time.UTC)
 
-// minimal has the fields that are required, and no more.
+// minimal has the required fields only.
 func minimal(id string) *audit.Remediation {
 	return &audit.Remediation{
 		RemediationID: id, Name: "KubePodCrashLooping", Namespace: "shop", ActionType: "restart_pod",
@@ -197,7 +196,7 @@ func fullExecution(remediation, workflow, id string) *audit.Execution {
 	}
 }
 
-// entry checks a record as a request is checked, and makes its entry.
+// entry checks a record like a request is checked, and returns its entry.
 func entry(tb testing.TB, record audit.Record) audit.Entry {
 	tb.Helper()
 	return entryAt(tb, record, time.Now())
@@ -205,8 +204,8 @@ func entry(tb testing.TB, record audit.Record) audit.Entry {
 
 func entryAt(tb testing.TB, record audit.Record, at time.Time) audit.Entry {
 	tb.Helper()
-	var faults audit.ValidationErrors
-	checker := audit.Checker{Errors: &faults, Actions: redact.Actions{}}
+	var invalid audit.ValidationErrors
+	checker := audit.Checker{Errors: &invalid, Actions: redact.Actions{}}
 	switch record := record.(type) {
 	case *audit.Remediation:
 		record.Check(checker, tree(tb, record.Metadata))
@@ -223,7 +222,7 @@ func entryAt(tb testing.TB, record audit.Record, at time.Time) audit.Entry {
 		}
 		record.Check(checker, tree(tb, metadata))
 	}
-	if err := faults.Err(); err != nil {
+	if err := invalid.Err(); err != nil {
 		tb.Fatal(err)
 	}
 	if len(checker.Actions) > 0 {
@@ -241,10 +240,10 @@ func tree(tb testing.TB, metadata audit.Metadata) map[string]any {
 	if metadata == "" {
 		return nil
 	}
-	parsed, faults := audit.ParseJSON([]byte(metadata), audit.JSONLimits{Bytes: audit.MaxMetadata, Depth: 10}, redact.Actions{})
+	parsed, invalid := audit.ParseJSON([]byte(metadata), audit.JSONLimits{Bytes: audit.MaxMetadata, Depth: 10}, redact.Actions{})
 	members, ok := parsed.(map[string]any)
 	if !ok {
-		tb.Fatal(faults)
+		tb.Fatal(invalid)
 	}
 	return members
 }
@@ -258,7 +257,7 @@ func entries(tb testing.TB, records ...audit.Record) []audit.Entry {
 	return made
 }
 
-// vector is a unit vector of the test model that differs for every n up to Dimensions squared.
+// vector returns a unit vector of the test model, different for every n below Dimensions squared.
 func vector(n int) []float32 {
 	v := make([]float32, postgrestest.Dimensions)
 	v[n%postgrestest.Dimensions] = 0.8
@@ -266,7 +265,7 @@ func vector(n int) []float32 {
 	return v
 }
 
-// many makes records with numbered ids.
+// many returns n records with numbered IDs.
 func many[R audit.Record](n int, build func(id string) R) []audit.Record {
 	records := make([]audit.Record, n)
 	for i := range records {

@@ -28,7 +28,7 @@ type journalRow struct {
 	ContentHash   []byte
 }
 
-// document is what the canonical bytes say.
+// document is the decoded canonical text.
 type document struct {
 	Actor   string `json:"actor"`
 	Content struct {
@@ -55,9 +55,9 @@ func journal(tb testing.TB, db *postgrestest.Database) []journalRow {
 	return all
 }
 
-// checkJournal holds the journal to its promises: hashes that a reader can recompute, columns that
-// say what the canonical bytes say, exactly one creation for each row of the tables, and, when the
-// changes are applied in the journal's order, the very rows that the tables hold.
+// checkJournal verifies the journal: hashes that a reader can recompute, columns that agree with
+// the canonical text, one creation for each row of the tables, and changes that, applied in the
+// journal's order, yield the rows of the tables.
 func checkJournal(tb testing.TB, db *postgrestest.Database) {
 	tb.Helper()
 	states := map[string]map[string]any{}
@@ -78,7 +78,7 @@ func checkJournal(tb testing.TB, db *postgrestest.Database) {
 			}
 		}
 		last[key] = row.RecordedAt
-		states[key] = applied(states[key], doc.Content.Record)
+		states[key] = applyRecord(states[key], doc.Content.Record)
 	}
 	compareTables(tb, db, states)
 }
@@ -107,8 +107,9 @@ func checkRow(tb testing.TB, row journalRow) document {
 	return doc
 }
 
-// applied is what a record becomes by an update: a null clears a field, and an end gives the duration.
-func applied(state, record map[string]any) map[string]any {
+// applyRecord applies an update to a state: a null clears a field, and an end time sets the
+// duration.
+func applyRecord(state, record map[string]any) map[string]any {
 	if state == nil {
 		return record
 	}
@@ -163,7 +164,7 @@ func compareTables(tb testing.TB, db *postgrestest.Database, states map[string]m
 	}
 }
 
-// fieldsOf are the columns of a row that its record named, written as the canonical form writes them.
+// fieldsOf returns the columns that the record set, formatted like the canonical text.
 func fieldsOf(columns map[string]any) map[string]any {
 	for _, column := range housekeeping {
 		delete(columns, column)

@@ -23,11 +23,10 @@ import (
 	"github.com/datastorage-service/datastorage/internal/signature"
 )
 
-// checkNoDeadlock closes the store and asks the server whether it ever had to break a deadlock in
-// the database.
+// checkNoDeadlock closes the store and checks that the server detected no deadlock in the database.
 func checkNoDeadlock(t *testing.T, db *postgrestest.Database, store tapped) {
 	t.Helper()
-	// A session's counts are there when it has ended, at the latest.
+	// The server has a session's statistics when the session has ended.
 	store.Close()
 	db.AwaitSessions(t, 0, "usename = 'datastorage_writer'")
 	if n := one[int](t, db.SuperuserURL(), "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"); n != 0 {
@@ -35,8 +34,8 @@ func checkNoDeadlock(t *testing.T, db *postgrestest.Database, store tapped) {
 	}
 }
 
-// appendIn writes an entry in somebody else's transaction, which then decides what becomes of it.
-func appendIn(t *testing.T, tx pgx.Tx, e audit.Entry) {
+// appendInTransaction writes an entry as another writer does, in a transaction that is still open.
+func appendInTransaction(t *testing.T, tx pgx.Tx, e audit.Entry) {
 	t.Helper()
 	canonical, hash, metadata := [][]byte{e.Canonical()}, [][]byte{e.ContentHash[:]}, []string{string(e.Metadata)}
 	var n int
@@ -76,24 +75,24 @@ func appendIn(t *testing.T, tx pgx.Tx, e audit.Entry) {
 	}
 }
 
-// answer is what Append came back with.
-type answer struct {
+// appendResult is the result of Append.
+type appendResult struct {
 	written []audit.Written
 	err     error
 }
 
-func (s tapped) appendLater(t *testing.T, e ...audit.Entry) <-chan answer {
+func (s tapped) startAppend(t *testing.T, e ...audit.Entry) <-chan appendResult {
 	t.Helper()
-	answers := make(chan answer, 1)
+	results := make(chan appendResult, 1)
 	go func() {
 		written, err := s.Append(t.Context(), e, nil)
-		answers <- answer{written, err}
+		results <- appendResult{written, err}
 	}()
-	return answers
+	return results
 }
 
-// The other transaction commits after the statement's snapshot was taken: its row is neither
-// inserted nor visible to the statement.
+// TestLostRaces lets another transaction commit the same key after the statement took its snapshot:
+// the statement neither inserts its row nor sees the other one.
 func TestLostRaces(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
@@ -111,7 +110,7 @@ func TestLostRaces(t *testing.T) {
 			if outcome == "other content" {
 				withMetadata(theirs, `{"other":1}`)
 			}
-			loseRace(t, db, store, ours, entry(t, theirs), outcome)
+			checkLostRace(t, db, store, ours, entry(t, theirs), outcome)
 		}
 	}
 	checkJournal(t, db)
@@ -130,15 +129,15 @@ func withMetadata(record audit.Record, metadata audit.Metadata) {
 	}
 }
 
-func loseRace(t *testing.T, db *postgrestest.Database, store tapped, ours, theirs audit.Entry, outcome string) {
+func checkLostRace(t *testing.T, db *postgrestest.Database, store tapped, ours, theirs audit.Entry, outcome string) {
 	t.Helper()
 	tx, err := connect(t, db.WriterURL()).Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	appendIn(t, tx, theirs)
-	// Beside it goes one that nobody else writes.
-	answers := store.appendLater(t, ours)
+	appendInTransaction(t, tx, theirs)
+	// The store waits for the other transaction.
+	results := store.startAppend(t, ours)
 	db.AwaitSessions(t, 1, postgrestest.WaitsForLock)
 	if outcome == "rolled back" {
 		err = tx.Rollback(t.Context())
@@ -148,7 +147,7 @@ func loseRace(t *testing.T, db *postgrestest.Database, store tapped, ours, their
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := <-answers
+	got := <-results
 	if got.err != nil {
 		t.Fatal(got.err)
 	}
@@ -168,7 +167,8 @@ func loseRace(t *testing.T, db *postgrestest.Database, store tapped, ours, their
 	}
 }
 
-// A parent that is committed between the first look and the second is found by the second.
+// TestChildWhoseParentComesInTheMiddle checks that the second insert finds a parent that was
+// committed after the first.
 func TestChildWhoseParentComesInTheMiddle(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
@@ -189,9 +189,9 @@ func TestChildWhoseParentComesInTheMiddle(t *testing.T) {
 	checkJournal(t, db)
 }
 
-// Somebody reads the journal for long while the next months' partitions are made: nobody else waits
-// for either.
-func TestPartitionsAheadHoldNobodyUp(t *testing.T) {
+// TestPartitionsAheadBlockNoWriter creates partitions while a reader holds the journal: no other
+// call waits for either.
+func TestPartitionsAheadBlockNoWriter(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
 	store := writers(t, db, 20)
@@ -240,8 +240,8 @@ func writers(t *testing.T, db *postgrestest.Database, n int) tapped {
 	return openWith(t, postgres.Config{URL: db.WriterURL(), Model: postgrestest.Model, MaxConns: int32(n)})
 }
 
-// Everybody writes the same remediations, with the same signatures and vectors, in an order of
-// their own.
+// TestConcurrentAppendsOfTheSame lets all writers write the same remediations, signatures and
+// vectors, each in another order.
 func TestConcurrentAppendsOfTheSame(t *testing.T) {
 	t.Parallel()
 	const goroutines, ids, rounds = 12, 40, 4
@@ -249,7 +249,7 @@ func TestConcurrentAppendsOfTheSame(t *testing.T) {
 	store := writers(t, db, goroutines)
 	build := func(round, i int) *audit.Remediation {
 		record := full(fmt.Sprintf("round %d id %d", round, i))
-		// A signature for every other two.
+		// Two remediations share a signature.
 		record.ErrorMessage = pointer("trouble of kind " + string(rune('a'+i/2)))
 		return record
 	}
@@ -302,9 +302,9 @@ func TestConcurrentAppendsOfTheSame(t *testing.T) {
 	checkNoDeadlock(t, db, store)
 }
 
-// Everybody writes remediations of their own, by creations, by updates and by both in one batch, of
-// incidents that are new to all of them at the same time: signatures and vectors are what they meet
-// at.
+// TestConcurrentAppendsOfTheSameSignatures lets every writer create and update remediations of its
+// own, with signatures that are new to all writers at the same time: they compete for signatures
+// and vectors.
 func TestConcurrentAppendsOfTheSameSignatures(t *testing.T) {
 	t.Parallel()
 	const goroutines, rounds, signatures = 12, 24, 16
@@ -313,7 +313,7 @@ func TestConcurrentAppendsOfTheSameSignatures(t *testing.T) {
 	for writer := range goroutines {
 		store.mustAppend(t, nil, many(signatures, func(id string) *audit.Remediation { return minimal(fmt.Sprint(writer, id)) })...)
 	}
-	// Rounds begin together.
+	// All writers start a round at the same time.
 	start := make([]sync.WaitGroup, rounds)
 	for round := range rounds {
 		start[round].Add(goroutines)
@@ -345,10 +345,10 @@ func TestConcurrentAppendsOfTheSameSignatures(t *testing.T) {
 	checkNoDeadlock(t, db, store)
 }
 
-// newIncidents is a batch of a writer, in the given order of the round's signatures. There are
+// newIncidents returns a batch of a writer, in the given order of the round's signatures. There are
 // rounds of creations, of updates, of both in each batch, of creations with an update to the next
-// signature, and of all four at the same time; and each with vectors and, as when the provider is
-// down, without.
+// signature, and of all four at the same time, each with vectors and without, as if the provider
+// were down.
 func newIncidents(t *testing.T, writer, round int, order []int) ([]audit.Entry, postgres.Vectors) {
 	t.Helper()
 	kind := round % 5
@@ -358,7 +358,7 @@ func newIncidents(t *testing.T, writer, round int, order []int) ([]audit.Entry, 
 	var batch []audit.Entry
 	vectors := postgres.Vectors{}
 	for place, i := range order {
-		trouble := "trouble " + spelled(round) + " " + spelled(i)
+		trouble := "trouble " + inLetters(round) + " " + inLetters(i)
 		created := minimal(fmt.Sprintf("writer %d round %d id %d", writer, round, i))
 		created.ErrorMessage = &trouble
 		e := entry(t, created)
@@ -366,7 +366,7 @@ func newIncidents(t *testing.T, writer, round int, order []int) ([]audit.Entry, 
 			vectors[e.Signature.ID] = vector(i)
 		}
 		if kind == 3 {
-			next := "trouble " + spelled(round) + " " + spelled(order[(place+1)%len(order)])
+			next := "trouble " + inLetters(round) + " " + inLetters(order[(place+1)%len(order)])
 			batch = append(batch, entry(t, toError(created.RemediationID, next)), e)
 			continue
 		}
@@ -379,11 +379,11 @@ func newIncidents(t *testing.T, writer, round int, order []int) ([]audit.Entry, 
 	return batch, vectors
 }
 
-// spelled is a number in letters: a signature leaves digits out.
-func spelled(n int) string { return string(rune('a'+n/26%26)) + string(rune('a'+n%26)) }
+// inLetters formats a number without digits, since signatures omit digits.
+func inLetters(n int) string { return string(rune('a'+n/26%26)) + string(rune('a'+n%26)) }
 
-// Creations, updates that change signatures, and children of the same few remediations, alone and
-// mixed in one batch, and vectors that are made up for beside them.
+// TestConcurrentAppendsOfEverything lets all writers create, update and extend the same few
+// remediations, alone and mixed in one batch, while others add the vectors.
 func TestConcurrentAppendsOfEverything(t *testing.T) {
 	t.Parallel()
 	const goroutines, rounds, ids = 12, 12, 6
@@ -398,7 +398,7 @@ func TestConcurrentAppendsOfEverything(t *testing.T) {
 	for writer := range goroutines {
 		group.Go(func() {
 			for round := range rounds {
-				batch, vectors := mixture(t, writer, round, ids)
+				batch, vectors := mixedBatch(t, writer, round, ids)
 				written, err := store.Append(t.Context(), batch, withVectors(vectors))
 				if err != nil {
 					t.Error(err)
@@ -423,20 +423,20 @@ func TestConcurrentAppendsOfEverything(t *testing.T) {
 	checkNoDeadlock(t, db, store)
 }
 
-// mixture is a batch of what all writers of a round want to write, in any order: some of it alone,
-// some together.
-func mixture(t *testing.T, writer, round, ids int) ([]audit.Entry, postgres.Vectors) {
+// mixedBatch returns what every writer of a round writes, in random order; some writers write only
+// a part.
+func mixedBatch(t *testing.T, writer, round, ids int) ([]audit.Entry, postgres.Vectors) {
 	t.Helper()
 	var batch []audit.Entry
 	for i := range ids {
 		id := fmt.Sprintf("round %d id %d", round, i)
 		created := minimal(id)
-		created.ErrorMessage = pointer("trouble " + spelled(round*ids+i))
+		created.ErrorMessage = pointer("trouble " + inLetters(round*ids+i))
 		batch = append(batch, entry(t, created))
-		// The same signatures as those that others create.
-		batch = append(batch, entry(t, toError(fmt.Sprint("known ", i), "trouble "+spelled(round*ids+(i+writer)%ids))))
-		// Of those that are created at the same time.
-		batch = append(batch, entry(t, toError(id, "trouble "+spelled(round*ids+(i+writer+1)%ids))))
+		// To signatures that others create.
+		batch = append(batch, entry(t, toError(fmt.Sprint("known ", i), "trouble "+inLetters(round*ids+(i+writer)%ids))))
+		// Of remediations that others create at the same time.
+		batch = append(batch, entry(t, toError(id, "trouble "+inLetters(round*ids+(i+writer+1)%ids))))
 		batch = append(batch, entry(t, analysis(id, "a")), entry(t, workflow(id, "w")), entry(t, execution(id, "w", "e")))
 	}
 	vectors := postgres.Vectors{}

@@ -15,7 +15,7 @@ func TestReady(t *testing.T) {
 	t.Parallel()
 	latest := migrations.Latest()
 	for name, c := range map[string]struct {
-		// harm is what a superuser does to the database.
+		// harm is SQL of a superuser.
 		harm   string
 		schema int64
 		want   map[string]string
@@ -48,7 +48,7 @@ func TestReady(t *testing.T) {
 	}
 }
 
-// checkChecks wants all three checks, with errors that hold the given texts, and no other errors.
+// checkChecks compares the errors of all three checks with the expected texts.
 func checkChecks(t *testing.T, checks []postgres.Check, want map[string]string) {
 	t.Helper()
 	var names []string
@@ -111,7 +111,7 @@ func TestOpenChecksItsConfiguration(t *testing.T) {
 		"not a URL":       {postgres.Config{URL: "postgres://user:secret@host:port/", Model: "m"}, "URL"},
 		"connections":     {postgres.Config{URL: url, Model: "m", MaxConns: -1}, "MaxConns"},
 		"time to connect": {postgres.Config{URL: url, Model: "m", ConnectTimeout: -1}, "ConnectTimeout"},
-		"time to answer":  {postgres.Config{URL: url, Model: "m", PingTimeout: -1}, "PingTimeout"},
+		"ping timeout":    {postgres.Config{URL: url, Model: "m", PingTimeout: -1}, "PingTimeout"},
 		"time to be idle": {postgres.Config{URL: url, Model: "m", MaxConnIdleTime: -1}, "MaxConnIdleTime"},
 	} {
 		_, err := postgres.Open(t.Context(), c.config)
@@ -122,7 +122,7 @@ func TestOpenChecksItsConfiguration(t *testing.T) {
 			t.Errorf("%s: printed as %s", name, text)
 		}
 	}
-	// Nothing listens there: to open is not to connect.
+	// Nothing listens there, but Open does not connect.
 	store, err := postgres.Open(t.Context(), postgres.Config{URL: url, Model: "m"})
 	if err != nil {
 		t.Fatal(err)

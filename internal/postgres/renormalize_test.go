@@ -16,9 +16,9 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
-// signedBefore is an entry as a function of normalizer 1 makes it. The store takes the number from
-// this code, which none of what follows looks at but signature_drop: it is told a newer one.
-func signedBefore(t *testing.T, record *audit.Remediation) audit.Entry {
+// oldEntry is an entry with a signature of normalizer 1. The store writes the current version's
+// number for it; only signature_drop reads it, and gets a newer one as the current version.
+func oldEntry(t *testing.T, record *audit.Remediation) audit.Entry {
 	t.Helper()
 	e := entry(t, record)
 	sum := sha256.Sum256(append([]byte{1}, e.Signature.Text...))
@@ -29,26 +29,28 @@ func signedBefore(t *testing.T, record *audit.Remediation) audit.Entry {
 
 const dropFor3 = "SELECT signature_drop(ARRAY(SELECT id FROM signature WHERE text LIKE '%falls apart%'), 3::smallint)"
 
-// about is a remediation with a message of its own.
-func about(id, message string) *audit.Remediation {
+// remediationWithMessage returns a remediation with this error message.
+func remediationWithMessage(id, message string) *audit.Remediation {
 	record := minimal(id)
 	record.ErrorMessage = &message
 	return record
 }
 
-// A service of a newer normalizer drops a signature at the moment in which this one writes it: it
-// had no remediation, so the drop is right, and the write, which waits for it, is sent again.
-// Whether this store remembers the signature to be stored makes no difference.
-func TestDropBesideWrites(t *testing.T) {
+// TestDropDuringWrites lets a function with a newer normalizer drop a signature while this one
+// writes it. The drop is right, since no remediation refers to it; the write waits for the drop and
+// is retried, whether or not the store remembers the signature.
+func TestDropDuringWrites(t *testing.T) {
 	t.Parallel()
 	writes := map[string]func(t *testing.T) []audit.Entry{
-		"create": func(t *testing.T) []audit.Entry { return []audit.Entry{signedBefore(t, about("new", "falls apart"))} },
+		"create": func(t *testing.T) []audit.Entry {
+			return []audit.Entry{oldEntry(t, remediationWithMessage("new", "falls apart"))}
+		},
 		"create with others": func(t *testing.T) []audit.Entry {
-			return append(entries(t, about("other", "fails"), analysis("new", "a")), signedBefore(t, about("new", "falls apart")))
+			return append(entries(t, remediationWithMessage("other", "fails"), analysis("new", "a")), oldEntry(t, remediationWithMessage("new", "falls apart")))
 		},
 		"update": func(t *testing.T) []audit.Entry { return entries(t, toError("r", "falls apart")) },
 		"create and update": func(t *testing.T) []audit.Entry {
-			return entries(t, about("new", "falls apart"), toError("r", "falls apart"))
+			return entries(t, remediationWithMessage("new", "falls apart"), toError("r", "falls apart"))
 		},
 	}
 	for name, write := range writes {
@@ -56,14 +58,14 @@ func TestDropBesideWrites(t *testing.T) {
 			for _, outcome := range []string{"dropped", "rolled back"} {
 				t.Run(fmt.Sprint(name, ", remembered ", remembers, ", ", outcome), func(t *testing.T) {
 					t.Parallel()
-					dropBeside(t, write(t), remembers, outcome)
+					checkDropDuringAppend(t, write(t), remembers, outcome)
 				})
 			}
 		}
 	}
 }
 
-func dropBeside(t *testing.T, batch []audit.Entry, remembers bool, outcome string) {
+func checkDropDuringAppend(t *testing.T, batch []audit.Entry, remembers bool, outcome string) {
 	t.Helper()
 	db := postgrestest.New(t)
 	store := open(t, db.WriterURL())
@@ -71,9 +73,9 @@ func dropBeside(t *testing.T, batch []audit.Entry, remembers bool, outcome strin
 	if !remembers {
 		first = open(t, db.WriterURL())
 	}
-	// Both signatures, the older and the one of today, are stored and lose their remediations.
+	// Both signatures, the old and the current one, are stored and lose their remediations.
 	vectors := postgres.Vectors{}
-	once := []audit.Entry{entry(t, about("a", "falls apart")), signedBefore(t, about("b", "falls apart")), entry(t, about("r", "works"))}
+	once := []audit.Entry{entry(t, remediationWithMessage("a", "falls apart")), oldEntry(t, remediationWithMessage("b", "falls apart")), entry(t, remediationWithMessage("r", "works"))}
 	for _, e := range once[:2] {
 		vectors[e.Signature.ID] = vector(1)
 	}
@@ -89,10 +91,10 @@ func dropBeside(t *testing.T, batch []audit.Entry, remembers bool, outcome strin
 	if err := tx.QueryRow(t.Context(), dropFor3).Scan(&dropped); err != nil || dropped != 2 {
 		t.Fatal(dropped, err)
 	}
-	answers := make(chan answer, 1)
+	results := make(chan appendResult, 1)
 	go func() {
 		written, err := store.Append(t.Context(), batch, withVectors(vectors))
-		answers <- answer{written, err}
+		results <- appendResult{written, err}
 	}()
 	db.AwaitSessions(t, 1, postgrestest.WaitsForLock)
 	if outcome == "dropped" {
@@ -103,7 +105,7 @@ func dropBeside(t *testing.T, batch []audit.Entry, remembers bool, outcome strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := <-answers
+	got := <-results
 	if got.err != nil {
 		t.Fatal(got.err)
 	}
@@ -127,8 +129,9 @@ func dropBeside(t *testing.T, batch []audit.Entry, remembers bool, outcome strin
 	}
 }
 
-// A write that has a signature before the drop keeps it: the drop waits for nobody.
-func TestDropLeavesWhatIsWritten(t *testing.T) {
+// TestDropKeepsWrittenSignatures checks that a drop skips a signature that a concurrent write
+// refers to, without waiting.
+func TestDropKeepsWrittenSignatures(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
 	store := open(t, db.WriterURL())
@@ -136,10 +139,10 @@ func TestDropLeavesWhatIsWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store.mustAppend(t, nil, about("a", "falls apart"))
+	store.mustAppend(t, nil, remediationWithMessage("a", "falls apart"))
 	run(t, db.AdminURL(), "INSERT INTO signature (id, text, normalizer) VALUES (gen_random_uuid(), 'x', 1)",
 		"UPDATE remediation_audit SET signature_id = (SELECT id FROM signature WHERE text = 'x')")
-	appendIn(t, tx, entry(t, about("b", "falls apart")))
+	appendInTransaction(t, tx, entry(t, remediationWithMessage("b", "falls apart")))
 	if n := one[int](t, db.WriterURL(), dropFor3); n != 0 {
 		t.Errorf("%d dropped", n)
 	}
@@ -151,12 +154,13 @@ func TestDropLeavesWhatIsWritten(t *testing.T) {
 	}
 }
 
-// Vectors that come for a signature while it is dropped are left out, the others are stored.
-func TestDropBesideVectors(t *testing.T) {
+// TestDropDuringAddVectors checks that a vector is left out if its signature is dropped at the same
+// time, and that the others are stored.
+func TestDropDuringAddVectors(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
 	store := open(t, db.WriterURL())
-	gone, stays := entry(t, about("a", "falls apart")), entry(t, about("r", "works"))
+	gone, stays := entry(t, remediationWithMessage("a", "falls apart")), entry(t, remediationWithMessage("r", "works"))
 	if _, err := store.Append(t.Context(), []audit.Entry{gone, stays}, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -185,8 +189,9 @@ func TestDropBesideVectors(t *testing.T) {
 	}
 }
 
-// read are all remediations of a signature, with the signature that they are to have.
-func (s tapped) read(tb testing.TB, old, next audit.ID) []postgres.Renormalized {
+// renormalizedRemediations returns all remediations of a signature, with another one as their new
+// signature.
+func (s tapped) renormalizedRemediations(tb testing.TB, old, next audit.ID) []postgres.Renormalized {
 	tb.Helper()
 	var all []postgres.Renormalized
 	for remediation, err := range s.RemediationsBySignature(tb.Context(), old) {
@@ -199,14 +204,15 @@ func (s tapped) read(tb testing.TB, old, next audit.ID) []postgres.Renormalized 
 	return all
 }
 
-// Remediations that are updated after they were read are left as they are, also by an update that
-// was under way; so are those whose new signature has no vector, unless that was refused.
-func TestResign(t *testing.T) {
+// TestRenormalize checks that remediations keep their signature if they were updated after they
+// were read, even by an update in progress, or if the new signature has no vector and was not
+// refused.
+func TestRenormalize(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
 	store := open(t, db.WriterURL())
-	old, next := entry(t, about("1", "falls apart")).Signature, entry(t, about("n", "works")).Signature
-	store.mustAppend(t, nil, about("n", "works"), about("1", "falls apart"), about("2", "falls apart"), about("3", "falls apart"))
+	old, next := entry(t, remediationWithMessage("1", "falls apart")).Signature, entry(t, remediationWithMessage("n", "works")).Signature
+	store.mustAppend(t, nil, remediationWithMessage("n", "works"), remediationWithMessage("1", "falls apart"), remediationWithMessage("2", "falls apart"), remediationWithMessage("3", "falls apart"))
 	never, always := func(audit.ID) bool { return false }, func(audit.ID) bool { return true }
 	check := func(what string, want postgres.RenormalizeCounts, remediations []postgres.Renormalized, refused func(audit.ID) bool) {
 		t.Helper()
@@ -215,19 +221,19 @@ func TestResign(t *testing.T) {
 			t.Errorf("%s: %v %s", what, err, diff)
 		}
 	}
-	all := store.read(t, old.ID, next.ID)
+	all := store.renormalizedRemediations(t, old.ID, next.ID)
 	if len(all) != 3 {
 		t.Fatalf("read %+v", all)
 	}
 	check("no vector", postgres.RenormalizeCounts{Waiting: 1}, all, never)
-	check("not stored", postgres.RenormalizeCounts{Waiting: 1}, store.read(t, old.ID, audit.ID{1}), always)
+	check("not stored", postgres.RenormalizeCounts{Waiting: 1}, store.renormalizedRemediations(t, old.ID, audit.ID{1}), always)
 	store.mustAppend(t, nil, toPhase("1", audit.PhaseProcessing))
 	check("refused, one updated", postgres.RenormalizeCounts{Renormalized: 2, Overtaken: 1}, all, always)
 	if _, err := store.AddVectors(t.Context(), postgres.Vectors{next.ID: vector(1)}); err != nil {
 		t.Fatal(err)
 	}
 	check("again", postgres.RenormalizeCounts{Overtaken: 3}, all, never)
-	all = store.read(t, old.ID, next.ID)
+	all = store.renormalizedRemediations(t, old.ID, next.ID)
 	tx, err := connect(t, db.WriterURL()).Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -238,26 +244,26 @@ func TestResign(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		check("beside an update", postgres.RenormalizeCounts{Overtaken: 1}, all, never)
+		check("during an update", postgres.RenormalizeCounts{Overtaken: 1}, all, never)
 	}()
 	db.AwaitSessions(t, 1, postgrestest.WaitsForLock)
 	if err := tx.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	<-done
-	check("read again", postgres.RenormalizeCounts{Renormalized: 1}, store.read(t, old.ID, next.ID), never)
+	check("read again", postgres.RenormalizeCounts{Renormalized: 1}, store.renormalizedRemediations(t, old.ID, next.ID), never)
 }
 
-// Batches of updates, in any order, meet remediations that are signed anew there and back by
-// several at once: nobody has to be sacrificed.
-func TestConcurrentResigning(t *testing.T) {
+// TestConcurrentRenormalization runs batches of updates, in any order, concurrently with
+// renormalizations back and forth, and checks that there is no deadlock.
+func TestConcurrentRenormalization(t *testing.T) {
 	t.Parallel()
 	const ids, rounds = 60, 30
 	db := postgrestest.New(t)
 	store := writers(t, db, 8)
-	here, there := entry(t, about("x", "falls apart")).Signature.ID, entry(t, about("x", "works")).Signature.ID
-	store.mustAppend(t, nil, many(ids, func(id string) *audit.Remediation { return about(id, "falls apart") })...)
-	store.mustAppend(t, nil, about("n", "works"))
+	here, there := entry(t, remediationWithMessage("x", "falls apart")).Signature.ID, entry(t, remediationWithMessage("x", "works")).Signature.ID
+	store.mustAppend(t, nil, many(ids, func(id string) *audit.Remediation { return remediationWithMessage(id, "falls apart") })...)
+	store.mustAppend(t, nil, remediationWithMessage("n", "works"))
 	var group sync.WaitGroup
 	for worker := range 8 {
 		group.Go(func() {
@@ -265,9 +271,9 @@ func TestConcurrentResigning(t *testing.T) {
 				var err error
 				switch worker % 4 {
 				case 0:
-					_, err = store.Renormalize(t.Context(), here, store.read(t, here, there), func(audit.ID) bool { return true })
+					_, err = store.Renormalize(t.Context(), here, store.renormalizedRemediations(t, here, there), func(audit.ID) bool { return true })
 				case 1:
-					_, err = store.Renormalize(t.Context(), there, store.read(t, there, here), func(audit.ID) bool { return true })
+					_, err = store.Renormalize(t.Context(), there, store.renormalizedRemediations(t, there, here), func(audit.ID) bool { return true })
 				default:
 					err = updateAll(t, store, rand.Perm(ids), audit.Metadata(fmt.Sprintf(`{"worker":%d,"round":%d}`, worker, round)))
 				}
@@ -299,41 +305,42 @@ func updateAll(t *testing.T, store tapped, order []int, metadata audit.Metadata)
 	return err
 }
 
-// Updates and new signatures that change nothing of what is counted mark no day.
+// TestDaysStayCounted checks that updates and new signatures mark no day if they change nothing
+// that is counted.
 func TestDaysStayCounted(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
 	store := open(t, db.WriterURL())
-	store.mustAppend(t, nil, about("1", "falls apart"), about("n", "works"))
+	store.mustAppend(t, nil, remediationWithMessage("1", "falls apart"), remediationWithMessage("n", "works"))
 	store.rollUp(t, 1)
-	old, next := entry(t, about("1", "falls apart")).Signature.ID, entry(t, about("n", "works")).Signature.ID
-	if _, err := store.Renormalize(t.Context(), old, store.read(t, old, next), func(audit.ID) bool { return true }); err != nil {
+	old, next := entry(t, remediationWithMessage("1", "falls apart")).Signature.ID, entry(t, remediationWithMessage("n", "works")).Signature.ID
+	if _, err := store.Renormalize(t.Context(), old, store.renormalizedRemediations(t, old, next), func(audit.ID) bool { return true }); err != nil {
 		t.Fatal(err)
 	}
 	store.mustAppend(t, nil, toPhase("1", audit.PhaseProcessing), toError("1", "fails"))
 	if n := store.rollUp(t, 1); n != 0 {
-		t.Errorf("%d days counted anew", n)
+		t.Errorf("%d days to count again", n)
 	}
 	store.mustAppend(t, nil, &audit.Update{RemediationID: "1", Status: pointer(audit.StatusFailure)})
 	if n := store.rollUp(t, 1); n != 1 {
-		t.Errorf("%d days counted anew after the status changed, want 1", n)
+		t.Errorf("%d days to count again after the status changed, want 1", n)
 	}
 	for sql, want := range map[string]int{
-		// Both days of one that moves, those of rows that are others by their ids, and none for
-		// nothing.
+		// Both days of a remediation that moves, the days of rows whose ID changes, and none if nothing
+		// changes.
 		"UPDATE remediation_audit SET start_time = start_time + interval '1 day' WHERE remediation_id = '1'": 2,
 		"UPDATE remediation_audit SET id = id + 1000":                                                        2,
 		"UPDATE remediation_audit SET severity = severity, actor = 'b'":                                      0,
 	} {
 		db := postgrestest.New(t)
 		store := open(t, db.WriterURL())
-		later := about("n", "works")
+		later := remediationWithMessage("n", "works")
 		later.StartTime = start.AddDate(0, 0, 1)
-		store.mustAppend(t, nil, about("1", "falls apart"), later)
+		store.mustAppend(t, nil, remediationWithMessage("1", "falls apart"), later)
 		store.rollUp(t, 1)
 		run(t, db.AdminURL(), sql)
 		if n := store.rollUp(t, 1); n != want {
-			t.Errorf("%s: %d days counted anew, want %d", sql, n, want)
+			t.Errorf("%s: %d days to count again, want %d", sql, n, want)
 		}
 	}
 }

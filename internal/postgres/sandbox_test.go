@@ -19,11 +19,12 @@ import (
 	"github.com/datastorage-service/datastorage/internal/redact"
 )
 
-// sandboxVariable makes this test binary a function's process: it holds the database's URL.
+// sandboxVariable makes this test binary run as a function's process. Its value is the database's
+// URL.
 const sandboxVariable = "DATASTORAGE_TEST_SANDBOX"
 
-// runSandbox writes a remediation for each id on its standard input, and answers each with a line:
-// "stored", or why not.
+// runSandbox writes a remediation for each ID on its standard input and prints "stored" or the
+// error.
 func runSandbox(ctx context.Context, url string, in io.Reader, out io.Writer) error {
 	store, err := postgres.Open(ctx, postgres.Config{URL: url, MaxConns: 2})
 	if err != nil {
@@ -31,11 +32,11 @@ func runSandbox(ctx context.Context, url string, in io.Reader, out io.Writer) er
 	}
 	defer store.Close()
 	for lines := bufio.NewScanner(in); lines.Scan(); {
-		answer := "stored"
+		response := "stored"
 		if err := writeAlone(ctx, store, lines.Text()); err != nil {
-			answer = strings.ReplaceAll(err.Error(), "\n", " ")
+			response = strings.ReplaceAll(err.Error(), "\n", " ")
 		}
-		if _, err := fmt.Fprintln(out, answer); err != nil {
+		if _, err := fmt.Fprintln(out, response); err != nil {
 			return err
 		}
 	}
@@ -43,9 +44,9 @@ func runSandbox(ctx context.Context, url string, in io.Reader, out io.Writer) er
 }
 
 func writeAlone(ctx context.Context, store *postgres.Store, id string) error {
-	var faults audit.ValidationErrors
+	var invalid audit.ValidationErrors
 	record := minimal(id)
-	record.Check(audit.Checker{Errors: &faults, Actions: redact.Actions{}}, nil)
+	record.Check(audit.Checker{Errors: &invalid, Actions: redact.Actions{}}, nil)
 	made, err := audit.NewEntry(record, "sandbox", time.Now())
 	if err != nil {
 		return err
@@ -59,7 +60,7 @@ func writeAlone(ctx context.Context, store *postgres.Store, id string) error {
 	return written[0].Err
 }
 
-// sandbox is such a process.
+// sandbox is a process that runs runSandbox.
 type sandbox struct {
 	t       *testing.T
 	process *exec.Cmd
@@ -101,11 +102,11 @@ func (s *sandbox) write(id string) string {
 	if _, err := fmt.Fprintln(s.in, id); err != nil {
 		s.t.Fatal(err)
 	}
-	answer, err := s.out.ReadString('\n')
+	response, err := s.out.ReadString('\n')
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return strings.TrimSpace(answer)
+	return strings.TrimSpace(response)
 }
 
 func (s *sandbox) signal(signal os.Signal) {
@@ -115,9 +116,9 @@ func (s *sandbox) signal(signal os.Signal) {
 	}
 }
 
-// TestFrozenSandbox stops a process between two requests, as Lambda freezes a sandbox, and does to
-// its connections what can happen meanwhile. It wakes up without knowing: the next request is
-// answered, and nothing is written twice.
+// TestFrozenSandbox stops a process between two requests, as Lambda freezes a sandbox, and breaks
+// its connections meanwhile. It checks that the next request succeeds and that nothing is written
+// twice.
 func TestFrozenSandbox(t *testing.T) {
 	t.Parallel()
 	for name, happens := range map[string]func(*testing.T, *postgrestest.Tap, *postgrestest.Database){
@@ -128,7 +129,7 @@ func TestFrozenSandbox(t *testing.T) {
 			t.Helper()
 			run(t, db.SuperuserURL(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'datastorage_writer' AND datname = current_database()")
 		},
-		"the server starts anew": func(t *testing.T, _ *postgrestest.Tap, db *postgrestest.Database) {
+		"the server restarts": func(t *testing.T, _ *postgrestest.Tap, db *postgrestest.Database) {
 			t.Helper()
 			if err := db.Server.Restart(t.Context()); err != nil {
 				t.Fatal(err)
@@ -142,15 +143,15 @@ func TestFrozenSandbox(t *testing.T) {
 			s := startSandbox(t, tap.URL())
 			const rounds = 3
 			for n := range rounds {
-				if answer := s.write(fmt.Sprint("before ", n)); answer != "stored" {
-					t.Errorf("before: %s", answer)
+				if response := s.write(fmt.Sprint("before ", n)); response != "stored" {
+					t.Errorf("before: %s", response)
 				}
 				s.signal(syscall.SIGSTOP)
 				happens(t, tap, db)
 				time.Sleep(1500 * time.Millisecond) // longer than a connection is trusted without a ping
 				s.signal(syscall.SIGCONT)
-				if answer := s.write(fmt.Sprint("after ", n)); answer != "stored" {
-					t.Errorf("after: %s", answer)
+				if response := s.write(fmt.Sprint("after ", n)); response != "stored" {
+					t.Errorf("after: %s", response)
 				}
 			}
 			for table, n := range counts(t, db) {
@@ -162,7 +163,8 @@ func TestFrozenSandbox(t *testing.T) {
 	}
 }
 
-// TestForgottenConnections is the same for every call of the store, with all of its connections dead.
+// TestForgottenConnections checks the same for every call of the store, with all of its connections
+// dead.
 func TestForgottenConnections(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)

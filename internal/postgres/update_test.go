@@ -98,7 +98,8 @@ func TestEndBeforeTheStoredStart(t *testing.T) {
 	}
 }
 
-// Every field that an update can change is changed, cleared, and read back.
+// TestUpdateKeepsEveryField changes and clears every field that an update can change, and reads it
+// back.
 func TestUpdateKeepsEveryField(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
@@ -158,11 +159,11 @@ func checkUpdated(t *testing.T, store tapped, e audit.Entry, want audit.Stored, 
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("read back (-want +got):\n%s", diff)
 	}
-	answer := audit.Written{ID: want.ID, Remediation: &want, Receipt: audit.Receipt{
+	outcome := audit.Written{ID: want.ID, Remediation: &want, Receipt: audit.Receipt{
 		EventID: e.EventID, RecordedAt: e.RecordedAt, LeafHash: audit.LeafHash(e.Canonical()),
 	}}
-	if diff := cmp.Diff(answer, written); diff != "" {
-		t.Errorf("answer (-want +got):\n%s", diff)
+	if diff := cmp.Diff(outcome, written); diff != "" {
+		t.Errorf("outcome (-want +got):\n%s", diff)
 	}
 }
 
@@ -186,14 +187,14 @@ func TestSeveralUpdatesOfOneRemediationInABatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	type answer struct {
+	type outcome struct {
 		Replayed, Conflict bool
 		Phase              audit.Phase
 		Error              string
 	}
-	var got []answer
+	var got []outcome
 	for _, w := range written {
-		a := answer{Replayed: w.Replayed, Conflict: errors.Is(w.Err, audit.ErrConflict)}
+		a := outcome{Replayed: w.Replayed, Conflict: errors.Is(w.Err, audit.ErrConflict)}
 		if w.Remediation != nil {
 			a.Phase = w.Remediation.Phase
 			if w.Remediation.ErrorMessage != nil {
@@ -202,7 +203,7 @@ func TestSeveralUpdatesOfOneRemediationInABatch(t *testing.T) {
 		}
 		got = append(got, a)
 	}
-	want := []answer{
+	want := []outcome{
 		{Replayed: true, Phase: "pending"},
 		{Phase: "processing"},
 		{Phase: "pending", Error: "first"},
@@ -214,7 +215,7 @@ func TestSeveralUpdatesOfOneRemediationInABatch(t *testing.T) {
 		{Conflict: true},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("answers (-want +got):\n%s", diff)
+		t.Errorf("outcomes (-want +got):\n%s", diff)
 	}
 	if made := counts(t, db)["audit_event"] - before; made != 5 {
 		t.Errorf("%d journal entries, want 5", made)
@@ -245,7 +246,7 @@ func TestUpdateChangesTheSignature(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Nothing has the first signature any more.
+	// No remediation refers to the first signature any more.
 	if len(nearest) != 1 || nearest[0].SignatureID != second.ID || nearest[0].Text != second.Text {
 		t.Errorf("nearest %+v, want %s alone", nearest, second.ID)
 	}
@@ -254,7 +255,8 @@ func TestUpdateChangesTheSignature(t *testing.T) {
 	}
 }
 
-// The clocks of two functions differ; the journal tells the order of the changes nevertheless.
+// TestUpdateByAClockThatIsBehind checks that the journal is in the order of the changes although
+// the clocks of two functions differ.
 func TestUpdateByAClockThatIsBehind(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
@@ -286,7 +288,7 @@ func TestConcurrentUpdatesAreJournaledInTheOrderOfChanges(t *testing.T) {
 	for writer := range writers {
 		group.Go(func() {
 			for i := range each {
-				// In two orders, of which the store makes one.
+				// Two orders, which the store makes one.
 				ids := []string{"a", "b", "c"}
 				if writer%2 == 1 {
 					ids = []string{"c", "b", "a"}
@@ -316,9 +318,9 @@ func TestConcurrentUpdatesAreJournaledInTheOrderOfChanges(t *testing.T) {
 	checkNoDeadlock(t, db, store)
 }
 
-// TestRedeliveredUpdates shows that an update which was accepted before, by the journal or earlier
-// in the same append, is no conflict when it is delivered again after others, whoever sends it; and
-// that every other conflict remains one.
+// TestRedeliveredUpdates checks that an update is a replay if the same content was accepted before,
+// by the journal or earlier in the same append, and later updates followed; and that every other
+// conflict remains one.
 func TestRedeliveredUpdates(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
@@ -357,7 +359,7 @@ func TestRedeliveredUpdates(t *testing.T) {
 				want = append(want, c.without)
 			}
 		}
-		// Without the option b has been updated already, by the first round.
+		// The second round, without the option, finds b updated by the first.
 		written, err := store.Append(t.Context(), sent, &postgres.AppendOptions{Redelivered: redelivered})
 		if err != nil {
 			t.Fatal(err)
@@ -370,7 +372,7 @@ func TestRedeliveredUpdates(t *testing.T) {
 			got = append(got, o)
 		}
 		if !redelivered {
-			// Its phase is failed by now.
+			// The first round left it failed.
 			want[4] = outcome{Conflict: true}
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -383,9 +385,9 @@ func TestRedeliveredUpdates(t *testing.T) {
 	checkJournal(t, db)
 }
 
-// TestUpdatesOfARemediationCreatedWithThem shows that a remediation and its updates, in any order
-// of the batch, are one transaction of five round trips, and that the updates have the results that
-// they have on a stored remediation.
+// TestUpdatesOfARemediationCreatedWithThem checks that a remediation and its updates, in any order,
+// are written in one transaction, and that the updates have the outcomes that they have on a stored
+// remediation.
 func TestUpdatesOfARemediationCreatedWithThem(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
@@ -394,7 +396,7 @@ func TestUpdatesOfARemediationCreatedWithThem(t *testing.T) {
 		return entries(t, toPhase(id, audit.PhaseProcessing), minimal(id), toError(id, "disk full"), analysis(id, "a"),
 			toPhase(id, audit.PhaseProcessing), toPhase(id, audit.PhaseCompleted), toPhase(id, audit.PhaseFailed))
 	}
-	// The first time on a connection each statement is described before it is executed.
+	// The first execution on a connection also describes the statement.
 	if _, err := store.Append(t.Context(), batch("first"), nil); err != nil {
 		t.Fatal(err)
 	}
@@ -434,8 +436,8 @@ func TestUpdatesOfARemediationCreatedWithThem(t *testing.T) {
 	checkJournal(t, db)
 }
 
-// TestUpdateOfARemediationThatAnotherWriterCreates shows that an append which creates and updates a
-// remediation starts again if another writer creates it first, and then updates what is stored.
+// TestUpdateOfARemediationThatAnotherWriterCreates checks that an append which creates and updates
+// a remediation starts again if another writer creates it first, and then updates the stored one.
 func TestUpdateOfARemediationThatAnotherWriterCreates(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
@@ -455,7 +457,7 @@ func TestUpdateOfARemediationThatAnotherWriterCreates(t *testing.T) {
 			end = tx.Rollback
 			fallthrough
 		default:
-			appendIn(t, tx, entry(t, theirs))
+			appendInTransaction(t, tx, entry(t, theirs))
 		case "before":
 			// Committed between the lock and the creation.
 			store.Tap.Before("RemediationAppend", 0, func() {
@@ -464,7 +466,7 @@ func TestUpdateOfARemediationThatAnotherWriterCreates(t *testing.T) {
 				}
 			})
 		}
-		results := store.appendLater(t, entries(t, toError(outcome, "disk full"), minimal(outcome), toPhase(outcome, audit.PhaseFailed))...)
+		results := store.startAppend(t, entries(t, toError(outcome, "disk full"), minimal(outcome), toPhase(outcome, audit.PhaseFailed))...)
 		if outcome != "before" {
 			db.AwaitSessions(t, 1, postgrestest.WaitsForLock)
 		}
