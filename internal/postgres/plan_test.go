@@ -52,7 +52,7 @@ func data() []string {
 		// Triggers do not fire here either.
 		fmt.Sprintf(`INSERT INTO signature (id, text, normalizer, length, analyzer)
 			SELECT md5('s' || s)::uuid, 'signature ' || s, %d, 10, 1 FROM generate_series(1, %d) AS s`, signature.Version, planSignatures),
-		maxPostings("signature", 3), maxPostings("word5", 10), maxPostings("77", 1000),
+		insertPostings("signature", 3), insertPostings("word5", 10), insertPostings("77", 1000),
 		// The other words of a text, which no query asks for.
 		fmt.Sprintf(`INSERT INTO signature_term (term, signature_id, count, length)
 			SELECT 100 * w + floor(100 * random() * random()), md5('s' || s)::uuid, 1, 10
@@ -84,8 +84,8 @@ func data() []string {
 	}
 }
 
-// postings adds a word to every of-th signature.
-func maxPostings(word string, of int) string {
+// insertPostings adds a word to every of-th signature.
+func insertPostings(word string, of int) string {
 	return fmt.Sprintf(`INSERT INTO signature_term (term, signature_id, count, length)
 		SELECT %d, md5('s' || s)::uuid, 1, 10 FROM generate_series(1, %d, %d) AS s`, lexical.Analyze(word).Terms[0], planSignatures, of)
 }
