@@ -22,6 +22,9 @@ const maxZip = 6_000_000
 
 func samCLI(t *testing.T) *sam.CLI {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("runs SAM CLI")
+	}
 	tool, err := sam.Install(t.Context(), "", os.Stderr)
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,9 @@ import (
 // TestShortRun runs every benchmark at its smallest size; each checks the rows that it stored and found.
 func TestShortRun(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("runs every benchmark")
+	}
 	// Not the test's own directory: if root runs the tests, the server runs as a user who may not enter it.
 	dir := filepath.Join(os.TempDir(), "datastorage-bench-"+rand.Text())
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })

@@ -37,6 +37,9 @@ type secretsManager struct {
 
 func (s *secretsManager) config(tb testing.TB) aws.Config {
 	tb.Helper()
+	if testing.Short() {
+		tb.Skip("starts LocalStack")
+	}
 	s.once.Do(func() {
 		s.server, s.err = localstack.Start(context.Background(), localstack.Config{
 			Services: []string{"secretsmanager"}, URL: os.Getenv("DATASTORAGE_LOCALSTACK_URL"), Progress: os.Stderr,

@@ -153,6 +153,9 @@ func TestSIGTERMDuringWork(t *testing.T) {
 // answered, and the same event is the same write.
 func TestFrozenForMinutes(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("waits for two minutes")
+	}
 	const frozen = 130 * time.Second
 	type function struct {
 		what     string

@@ -38,7 +38,7 @@ func nothingLeaks() error {
 // everyOperationSeen holds the tests to the contract: every status that an operation documents was answered and checked, and so were the
 // problems that all operations share. It says nothing when only some tests were run.
 func everyOperationSeen() error {
-	if flag.Lookup("test.run").Value.String() != "" {
+	if flag.Lookup("test.run").Value.String() != "" || testing.Short() {
 		return nil
 	}
 	contract, err := endtoend.LoadContract()

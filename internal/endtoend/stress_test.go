@@ -31,6 +31,9 @@ const (
 // not at all; every signature has its one vector; nobody was chosen as the victim of a deadlock.
 func TestStressUnderFaults(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("writes 20,000 records while the server is killed")
+	}
 	server := postgrestest.NewServer(t)
 	stack := endtoend.New(t, endtoend.Options{Server: server, Env: map[string]string{"DATASTORAGE_DATABASE_MAX_CONNS": "16"}})
 	s := &stress{t: t, stack: stack, api: persistent(t, stack), acknowledged: map[string]acknowledgement{}}

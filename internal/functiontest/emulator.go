@@ -24,10 +24,13 @@ var builds struct {
 	paths map[string]string
 }
 
-// Build builds a folder of functions/ as it is deployed, but for this machine's processor, and returns the program's path. All test
-// binaries build to the same file below .local, so go build links it again only if a source has changed.
+// Build builds a folder of functions/ as it is deployed, but for this machine's processor, and returns the program's path. With -short
+// it skips the test. All test binaries build to the same file below .local, so go build links it again only if a source has changed.
 func Build(tb testing.TB, function string) string {
 	tb.Helper()
+	if testing.Short() {
+		tb.Skip("builds a function")
+	}
 	builds.Lock()
 	defer builds.Unlock()
 	if path := builds.paths[function]; path != "" {

@@ -102,6 +102,9 @@ func fileNames(t *testing.T, dir string) []string {
 
 func startLocalStack(t *testing.T) *localstack.Server {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("starts LocalStack")
+	}
 	l, err := localstack.Start(t.Context(), localstack.Config{Services: []string{"sqs"}, Progress: os.Stderr})
 	if err != nil {
 		t.Fatal(err)

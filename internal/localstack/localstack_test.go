@@ -44,6 +44,9 @@ func runChildLocalStack() {
 
 func startLocalStack(t *testing.T) *Server {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("starts LocalStack")
+	}
 	l, err := Start(t.Context(), Config{Services: []string{"sqs"}, Progress: os.Stderr})
 	if err != nil {
 		t.Fatal(err)
@@ -140,6 +143,9 @@ func TestLocalStackIsPinned(t *testing.T) {
 // TestLocalStackEndsWithItsOwner checks that a server ends when the process that started it is killed.
 func TestLocalStackEndsWithItsOwner(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("starts LocalStack")
+	}
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), localStackVariable+"=1")
 	out, err := cmd.StdoutPipe()
