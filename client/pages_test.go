@@ -114,9 +114,9 @@ func TestWalkEndsWithTheError(t *testing.T) {
 		want            string
 	}{
 		{"refused", []http.HandlerFunc{ok(fmt.Sprintf(more, `,"next_cursor":"a"`)), problem(400, `{"type":"t"}`)}, 1, 2, "400"},
-		{"more without a cursor", []http.HandlerFunc{ok(fmt.Sprintf(more, ``))}, 1, 1, "not where"},
-		{"the same offset again", []http.HandlerFunc{ok(`{"data":[],"pagination":{"has_more":true,"offset":0}}`)}, 0, 1, "not where"},
-		{"the same cursor again", []http.HandlerFunc{ok(fmt.Sprintf(more, `,"next_cursor":"a"`))}, 2, 2, "not where"},
+		{"more without a cursor", []http.HandlerFunc{ok(fmt.Sprintf(more, ``))}, 1, 1, "no next position"},
+		{"the same offset again", []http.HandlerFunc{ok(`{"data":[],"pagination":{"has_more":true,"offset":0}}`)}, 0, 1, "no next position"},
+		{"the same cursor again", []http.HandlerFunc{ok(fmt.Sprintf(more, `,"next_cursor":"a"`))}, 2, 2, "no next position"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
