@@ -6,8 +6,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/ascii"
 )
 
-// findCommands finds secrets that stand after a flag or a fixed phrase, with a space between: --password X, curl -u user:X,
-// IDENTIFIED BY 'X', login L password X.
+// findCommands finds secrets after a flag or a fixed phrase and a space: --password X, curl -u
+// user:X, IDENTIFIED BY 'X', login L password X.
 func findCommands(s string, pairs *bytePairs, found []span) []span {
 	found = findFlagValues(s, found)
 	for _, c := range commands {
@@ -46,8 +46,9 @@ func findFlagValues(s string, found []span) []span {
 	}
 }
 
-// distanceToArgument is how far the next argument of a command is from the end of a flag: behind blanks, behind quote and comma in a JSON
-// list, or on the next line of a YAML list. It is 0 when no argument follows.
+// distanceToArgument returns the distance from the end of a flag to its argument, which follows
+// blanks, a quote and a comma in a JSON list, or on the next line of a YAML list. It returns 0 if
+// there is none.
 func distanceToArgument(s string) int {
 	if n := ascii.PrefixLen(s, ascii.IsBlank); n > 0 {
 		return n
@@ -70,7 +71,7 @@ func addFlagValue(found []span, s string, a assignment) []span {
 	return appendSecret(found, s, a.start, a.end, labelAction(a.class, a.label))
 }
 
-// command is a program and the short flags of its that take a secret.
+// command is a program and those of its short flags that take a secret.
 type command struct {
 	name  string
 	flags []string
@@ -85,7 +86,8 @@ const (
 	userPassword                         // -u user:X
 )
 
-// commands follows the manuals of the programs. Flags whose name is a label, such as --password, need no entry.
+// commands follows the manuals of the programs. Flags whose name is a label, such as --password,
+// need no entry.
 var commands = []command{
 	{"curl ", []string{" -u", " --user ", " --user=", " --proxy-user ", " -U "}, userPassword},
 	{"etcdctl ", []string{" --user ", " --user="}, userPassword},
@@ -124,7 +126,8 @@ func (c command) findArguments(s string, found []span) []span {
 	return found
 }
 
-// endOfCommandLine is the end of the line around i, or of the last line that a backslash continues it on.
+// endOfCommandLine returns the end of the line around i, including lines continued with a
+// backslash.
 func endOfCommandLine(s string, i int) int {
 	end := endOfLine(s, i)
 	for end < len(s) && s[end-1] == '\\' {
@@ -157,7 +160,8 @@ func (c command) findArgument(line string, from int, flag string, found []span) 
 	return appendSecret(found, line, a.start+len(user)+1, a.end, ActionBasic)
 }
 
-// phrase is words that a secret follows, if it also holds what stands before them and how the secret looks.
+// phrase is a fixed text before a secret. accepts decides by what precedes the phrase and by the
+// value that follows it.
 type phrase struct {
 	words   string
 	accepts func(before string, a assignment, value string) bool
@@ -186,7 +190,7 @@ func acceptsMixed(_ string, _ assignment, value string) bool {
 	return hasDigitAndUpper(value) && !strings.Contains(value, "-")
 }
 
-// followsLogin holds for netrc's login NAME password WORD.
+// followsLogin accepts netrc's login NAME password WORD.
 func followsLogin(before string, _ assignment, _ string) bool {
 	before = before[max(0, len(before)-maxLabel):]
 	name := strings.LastIndexAny(before, " \t\n")

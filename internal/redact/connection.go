@@ -6,8 +6,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/ascii"
 )
 
-// findConnectionStrings finds passwords in URLs (RFC 3986 userinfo), in Go's MySQL form user:password@tcp(host), and in Oracle's
-// thin form user/password@.
+// findConnectionStrings finds passwords in URLs (RFC 3986, userinfo), in the form of Go's MySQL
+// driver, user:password@tcp(host), and in Oracle's thin form, user/password@.
 func findConnectionStrings(s string, pairs *bytePairs, found []span) []span {
 	for i := range occurrencesOf(s, pairs, "://") {
 		end := len(s)
@@ -30,10 +30,11 @@ func findConnectionStrings(s string, pairs *bytePairs, found []span) []span {
 	return found
 }
 
-// maxUserPassword is how far before an @ a user's name is looked for where nothing else marks its beginning.
+// maxUserPassword is the number of bytes before an @ that are searched for a user name where
+// nothing else marks its start.
 const maxUserPassword = 256
 
-// findWebhooks finds the secret paths of chat services' incoming webhooks.
+// findWebhooks finds the secret paths of incoming webhooks of chat services.
 func findWebhooks(s string, pairs *bytePairs, found []span) []span {
 	for _, anchor := range []string{
 		"hooks.slack.com/services/", "discord.com/api/webhooks/", "discordapp.com/api/webhooks/", "api.telegram.org/bot",
@@ -48,11 +49,12 @@ func findWebhooks(s string, pairs *bytePairs, found []span) []span {
 	return found
 }
 
-// isAuthorityByte is what may stand in a URL before its end in running text.
+// isAuthorityByte rejects the characters that end a URL in running text.
 func isAuthorityByte(c byte) bool { return !ascii.IsSpace(c) && strings.IndexByte("\"'`<>|", c) < 0 }
 
-// addURLPassword redacts the password of the URL whose authority starts at i, reading no further than end. Passwords are often
-// written with / ? # unescaped, so an authority whose port is not a number is read on to the next @.
+// addURLPassword redacts the password of the URL whose authority starts at i, reading no further
+// than end. Passwords often contain unescaped / ? or #, so if the port is not a number, the
+// authority extends to the next @.
 func addURLPassword(found []span, s string, i, end int) []span {
 	word := s[i : i+ascii.PrefixLen(s[i:end], isAuthorityByte)]
 	authority := word
@@ -77,12 +79,13 @@ func addURLPassword(found []span, s string, i, end int) []span {
 	return appendSecret(found, s, i+colon+1, i+at, ActionConnectionString)
 }
 
-// isImageDigest tells image@sha256:… from user@host.
+// isImageDigest distinguishes image@sha256:… from user@host.
 func isImageDigest(s string) bool {
 	return strings.HasPrefix(s, "sha256:") || strings.HasPrefix(s, "sha512:")
 }
 
-// addPasswordBefore redacts what stands between the separator and the @ at index at, looking back to from at most.
+// addPasswordBefore redacts the text between the separator and the @ at index at. It searches back
+// to from at most.
 func addPasswordBefore(found []span, s string, from, at int, separator byte) []span {
 	start := at
 	for start > from && isAuthorityByte(s[start-1]) && at-start < maxUserPassword {

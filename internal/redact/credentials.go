@@ -9,7 +9,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/ascii"
 )
 
-// authSchemeAction knows the schemes of HTTP authentication (RFC 9110, section 11; IANA's registry, and those that services made up).
+// authSchemeAction returns the action for an HTTP authentication scheme (RFC 9110, section 11;
+// IANA's registry and schemes in use outside it).
 func authSchemeAction(word string) (Action, bool) {
 	switch strings.ToLower(word) {
 	case "basic":
@@ -20,7 +21,7 @@ func authSchemeAction(word string) (Action, bool) {
 	return "", false
 }
 
-// addAuthorization redacts the credentials of an Authorization header and keeps its scheme.
+// addAuthorization redacts the credentials of an Authorization header and keeps the scheme.
 func addAuthorization(found []span, s string, a assignment) []span {
 	if a.quoted {
 		return addSchemeCredentials(found, s, a.start, a.end)
@@ -49,17 +50,17 @@ func addSchemeCredentials(found []span, s string, start, end int) []span {
 	return appendSecret(found, s, from, to, action)
 }
 
-// isToken68Byte is the alphabet of token68 (RFC 9110, section 11.2).
+// isToken68Byte accepts the alphabet of token68 (RFC 9110, section 11.2).
 func isToken68Byte(c byte) bool { return isBase64Byte(c) || c == '.' || c == '~' }
 
-// looksRandom holds for a word that nobody wrote by hand: long, with digits and letters.
+// looksRandom accepts long words with digits and letters, which are rarely written by hand.
 func looksRandom(v string) bool {
 	const shortest = 16
 	return len(v) >= shortest && ascii.PrefixLen(v, isToken68Byte) == len(v) &&
 		strings.ContainsAny(v, "0123456789") && strings.ContainsAny(strings.ToLower(v), "abcdefghijklmnopqrstuvwxyz")
 }
 
-// findCredentials finds "Bearer …" and "Basic …" that stand without the name of their header.
+// findCredentials finds "Bearer …" and "Basic …" without the name of a header.
 func findCredentials(s string, pairs *bytePairs, found []span) []span {
 	for _, anchor := range [...]string{"earer ", "EARER ", "asic ", "ASIC "} {
 		for i := range occurrencesOf(s, pairs, anchor) {
@@ -88,7 +89,7 @@ func addBareCredentials(found []span, s string, start int, basic bool) []span {
 	return found
 }
 
-// isEncodedUserPassword holds for base64 of user:password (RFC 7617).
+// isEncodedUserPassword accepts the base64 form of user:password (RFC 7617).
 func isEncodedUserPassword(v string) bool {
 	text, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(v, "="))
 	if err != nil || len(text) < 3 || !utf8.Valid(text) || !strings.Contains(string(text), ":") {
@@ -102,7 +103,7 @@ func isEncodedUserPassword(v string) bool {
 	return true
 }
 
-// redactHeaderValue is Tree for the value, or the list of values, of a member that is an authorization header.
+// redactHeaderValue is Tree for the value, or the list of values, of an authorization header.
 func redactHeaderValue(value any, actions Actions) any {
 	switch value := value.(type) {
 	case []any:

@@ -6,8 +6,9 @@ import (
 	"github.com/datastorage-service/datastorage/internal/ascii"
 )
 
-// startsWithReference holds for values that stand in place of a secret, as their first characters show: variables, templates, nested
-// structures, PEM armour (whose body is found by itself), and addresses of secret stores.
+// startsWithReference accepts values that refer to a secret rather than contain it, as far as their
+// first characters show: variables, templates, nested structures, addresses in secret stores, and
+// PEM armour, whose body is found separately.
 func startsWithReference(v string) bool {
 	if v == "" || v[0] == '{' || v[0] == '<' {
 		return true
@@ -26,7 +27,8 @@ func hasAnyPrefix(s string, prefixes ...string) bool {
 	return false
 }
 
-// startsWithExpression holds for an expression such as os.Getenv("X"), settings["x"] or &Token{, whose result is not in the text.
+// startsWithExpression accepts expressions such as os.Getenv("X"), settings["x"] or &Token{, whose
+// result is not in the text.
 func startsWithExpression(v string) bool {
 	v = strings.TrimPrefix(v, "&")
 	n := ascii.PrefixLen(v[:min(len(v), maxLabel)], func(c byte) bool { return ascii.IsAlnum(c) || c == '_' || c == '.' })
@@ -36,8 +38,9 @@ func startsWithExpression(v string) bool {
 	return v[n] == '(' || v[n] == '{' && !strings.ContainsAny(v[:n], "0123456789") || strings.HasPrefix(v[n:], `["`)
 }
 
-// isReference holds for the other values that stand in place of a secret: shell and Windows variables, format verbs, YAML aliases,
-// masks, fillers, paths, and words such as null and required.
+// isReference accepts values that refer to a secret or stand for it: those of startsWithReference,
+// shell and Windows variables, format verbs, YAML aliases, masks, fill-in texts, paths, and words
+// such as null and required.
 func isReference(v string) bool {
 	if startsWithReference(v) || strings.Trim(v, "*xX•.") == "" {
 		return true
@@ -62,13 +65,14 @@ func isFormatVerbByte(c byte) bool {
 	return ascii.IsAlnum(c) || c == '[' || c == ']' || c == '+' || c == '#'
 }
 
-// isFilePath holds for file names; base64 that happens to start with a slash has upper-case letters early.
+// isFilePath accepts file names. Base64 that happens to start with a slash has upper-case letters
+// early.
 func isFilePath(v string) bool {
 	n := ascii.PrefixLen(v, func(c byte) bool { return ascii.IsLower(c) || ascii.IsDigit(c) || strings.IndexByte("/._-~", c) >= 0 })
 	return n == len(v) && strings.Contains(v, "/") || hasAnyPrefix(v, "/run/", "/var/", "/etc/", "./", "~/")
 }
 
-// isPlaceholderWord holds for what programs and people write after a label when they speak about the secret.
+// isPlaceholderWord accepts words that programs and people write after a label instead of a secret.
 func isPlaceholderWord(v string) bool {
 	const longest = 16
 	if len(v) > longest {
@@ -90,7 +94,8 @@ func isPlaceholderWord(v string) bool {
 	return false
 }
 
-// isPartOfSentence holds for a sentence about a secret, such as "unexpected token: identifier", "create secret: Post …" or "password:  16 bytes".
+// isPartOfSentence accepts values in sentences about secrets, such as "unexpected token:
+// identifier", "create secret: Post …" or "password:  16 bytes".
 func isPartOfSentence(s string, a assignment) bool {
 	value, rest := s[a.start:a.end], s[a.end:min(len(s), a.end+len(" bytes"))]
 	before, lineStart := wordBeforeLabel(s, a.labelStart)
@@ -111,7 +116,7 @@ func isPartOfSentence(s string, a assignment) bool {
 	return letters && goesOn && (a.class == labelSecret || !lineStart && ascii.IsLower(rest[1]|0x20))
 }
 
-// isParserWord holds for what stands before "token" in the complaints of parsers.
+// isParserWord accepts the words before "token" in parsers' error messages.
 func isParserWord(word string) bool {
 	switch word {
 	case "unexpected", "expected", "illegal", "unknown", "invalid", "bad", "missing", "next", "unrecognized":
@@ -120,8 +125,8 @@ func isParserWord(word string) bool {
 	return false
 }
 
-// isObjectName holds for the names that stand where a secret could: of a Kubernetes Secret after secret= or tlsSecret:, of a key after
-// signing-key:, and single words of prose or structure after a colon.
+// isObjectName accepts names of objects where a secret could be: of a Kubernetes Secret after
+// secret= or tlsSecret:, of a key after signing-key:, and single words after a colon.
 func isObjectName(a assignment, v string) bool {
 	name := ascii.PrefixLen(v, func(c byte) bool { return ascii.IsLower(c) || ascii.IsDigit(c) || strings.IndexByte("-_./", c) >= 0 }) == len(v)
 	if !name {
@@ -134,7 +139,8 @@ func isObjectName(a assignment, v string) bool {
 	return labelsObjectName(a.label) && strings.ContainsAny(v, "-/._") && isDictionaryName(v)
 }
 
-// labelsObjectName holds for labels whose value is usually the name of an object rather than a secret.
+// labelsObjectName accepts labels whose value is usually the name of an object rather than a
+// secret.
 func labelsObjectName(label string) bool {
 	letters := lettersAndDigits(label)
 	if hasAnySuffix(letters, "clientsecret", "appsecret", "webhooksecret", "sharedsecret", "consumersecret", "jwtsecret", "sessionsecret",
@@ -144,7 +150,8 @@ func labelsObjectName(label string) bool {
 	return hasAnySuffix(letters, "secret", "key")
 }
 
-// isDictionaryName holds when each part of a name is letters, a short number, or made up by Kubernetes, as people and it name things.
+// isDictionaryName reports whether each part of a name is letters, a short number, or a random
+// suffix of Kubernetes, and most are letters.
 func isDictionaryName(v string) bool {
 	parts, words := 0, 0
 	for part := range strings.FieldsFuncSeq(v, func(r rune) bool { return strings.ContainsRune("-/._", r) }) {
@@ -160,7 +167,7 @@ func isDictionaryName(v string) bool {
 	return 2*words > parts
 }
 
-// isSmallNumber holds for small numbers: tokens are counted, too.
+// isSmallNumber accepts short numbers: "tokens: 512" is a count.
 func isSmallNumber(v string) bool {
 	const longestCount = 5
 	return len(v) <= longestCount && ascii.PrefixLen(v, ascii.IsDigit) == len(v)

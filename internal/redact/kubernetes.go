@@ -6,8 +6,9 @@ import (
 	"github.com/datastorage-service/datastorage/internal/ascii"
 )
 
-// findKubernetesSecrets finds the values of data and stringData in manifests of kind Secret, in YAML and in JSON, also inside other
-// text. Their keys stay; ConfigMaps and all other kinds are not touched.
+// findKubernetesSecrets finds the values of data and stringData in manifests of kind Secret, in
+// YAML and JSON, also inside other text. Keys are kept; other kinds, such as ConfigMap, are not
+// changed.
 func findKubernetesSecrets(s string, found []span) []span {
 	if !strings.Contains(s, "Secret") || !strings.Contains(s, "kind") {
 		return found
@@ -32,8 +33,8 @@ func findKubernetesSecrets(s string, found []span) []span {
 
 func isSecretData(key string) bool { return key == "data" || key == "stringData" }
 
-// yamlSecrets reads YAML by its indentation alone, so that a manifest is recognised inside a list, a block scalar, a here-document or
-// a log, whole or cut off.
+// yamlSecrets reads YAML by indentation alone. So it recognizes a manifest in a list, a block
+// scalar, a here-document or a log, even if truncated.
 type yamlSecrets struct {
 	text     string
 	escaped  bool // it stands inside a quoted string: the two characters \n end lines, a quotation mark ends it
@@ -41,7 +42,7 @@ type yamlSecrets struct {
 	mappings []yamlMapping // the open ones, outermost first
 }
 
-// yamlMapping is a mapping whose keys stand in one column.
+// yamlMapping is a mapping whose keys are in one column.
 type yamlMapping struct {
 	column int
 	secret bool
@@ -49,7 +50,7 @@ type yamlMapping struct {
 	inData bool
 }
 
-// yamlLine is one line without its indentation, list dashes and line break.
+// yamlLine is a line without its indentation, list dashes and line break.
 type yamlLine struct {
 	start, end int // in the text
 	column     int
@@ -72,7 +73,7 @@ func (y *yamlSecrets) scanLines() {
 	y.closeMappings(-1)
 }
 
-// lineAt cuts the line that starts at i.
+// lineAt returns the line that starts at i.
 func (y *yamlSecrets) lineAt(i int) (line yamlLine, next int) {
 	line, next = y.lineBounds(i)
 	for line.start < line.end {
@@ -102,7 +103,7 @@ func (y *yamlSecrets) lineBounds(i int) (line yamlLine, next int) {
 	return yamlLine{start: i, end: len(y.text)}, len(y.text)
 }
 
-// addLine puts a line into the mapping it belongs to.
+// addLine adds a line to the mapping that it belongs to.
 func (y *yamlSecrets) addLine(line yamlLine) {
 	closed := line.column
 	if line.item {
@@ -131,7 +132,7 @@ func (y *yamlSecrets) addLine(line yamlLine) {
 	}
 }
 
-// isSecretKind holds for Secret, in quotes or not, before a comment or not.
+// isSecretKind accepts Secret, with or without quotes or a comment.
 func isSecretKind(value string) bool {
 	value, _, _ = strings.Cut(value, " #")
 	return strings.Trim(value, "\"'\\ ,") == "Secret"
@@ -147,7 +148,8 @@ func (y *yamlSecrets) closeMappings(column int) {
 	}
 }
 
-// redactData adds the values in the lines of data: what follows the keys in the first column, and whole lines further right.
+// redactData redacts the lines of data: the values of the keys in the first column, and whole lines
+// further right.
 func (y *yamlSecrets) redactData(lines []yamlLine) {
 	column := -1
 	for i := 0; i < len(lines); i++ {
@@ -178,7 +180,7 @@ func (y *yamlSecrets) redactData(lines []yamlLine) {
 	}
 }
 
-// redactScalar adds one value without the quotes around it, unless it is a template or was redacted before.
+// redactScalar redacts a value without its quotes, unless it is a template or redacted already.
 func (y *yamlSecrets) redactScalar(start, end int) {
 	v := y.text[start:end]
 	if quote := openingQuote(v); quote != "" && strings.HasSuffix(v[len(quote):], quote) {
@@ -189,14 +191,15 @@ func (y *yamlSecrets) redactScalar(start, end int) {
 	}
 }
 
-// isTemplateValue holds for what a templating tool or a shell puts the value in for.
+// isTemplateValue accepts values that a templating tool or a shell replaces.
 func isTemplateValue(v string) bool {
 	return strings.HasPrefix(v, "{{") || strings.HasPrefix(v, "${") || strings.HasPrefix(v, "$(") || v == "null" || v == "~" ||
 		strings.HasPrefix(v, "<") && strings.HasSuffix(v, ">")
 }
 
-// jsonQuote is the quotation mark of a JSON text, with the backslashes before it when that text stands inside strings of others:
-// none, one and three. Single quotes are how Python prints such objects.
+// jsonQuote is the quotation mark of JSON text. Inside string literals of other text it has
+// backslashes before it: one, or three if nested twice. Python prints such objects with single
+// quotes.
 type jsonQuote struct {
 	mark        byte
 	backslashes int
@@ -204,7 +207,8 @@ type jsonQuote struct {
 
 func (q jsonQuote) String() string { return strings.Repeat(`\`, q.backslashes) + string(q.mark) }
 
-// jsonSecrets reads objects loosely: any text around them, and an end cut off, does no harm.
+// jsonSecrets reads JSON objects loosely: other text may surround them, and their end may be
+// missing.
 type jsonSecrets struct {
 	text   string
 	quote  jsonQuote
@@ -263,7 +267,8 @@ func (j *jsonSecrets) closeContainer() {
 	}
 }
 
-// readString reads the string that the quotation mark at i begins and returns where it ends.
+// readString reads the string that starts with the quotation mark at i and returns the index of its
+// end.
 func (j *jsonSecrets) readString(i int) int {
 	n := len(j.open) - 1
 	if n < 0 {
@@ -293,8 +298,8 @@ func (j *jsonSecrets) readString(i int) int {
 	return next - 1
 }
 
-// endOfString is where the string that begins at i ends, and where the text goes on behind its quotation mark. A string that is not closed
-// ends with the line.
+// endOfString returns the end of the string that starts at i, and the index after its quotation
+// mark. An unclosed string ends with the line.
 func (j *jsonSecrets) endOfString(i int) (end, next int) {
 	for end = i; end < len(j.text) && j.text[end] != '\n'; end++ {
 		if j.text[end] == j.quote.mark && j.isStringDelimiter(backslashesBefore(j.text[i:], end-i)) {
@@ -304,7 +309,8 @@ func (j *jsonSecrets) endOfString(i int) (end, next int) {
 	return end, end
 }
 
-// isStringDelimiter reports whether a quotation mark after so many backslashes ends a string; escaped backslashes may stand before it.
+// isStringDelimiter reports whether a quotation mark after so many backslashes ends a string. Some
+// of the backslashes may be escaped ones.
 func (j *jsonSecrets) isStringDelimiter(backslashes int) bool {
 	return backslashes%(2*j.quote.backslashes+2) == j.quote.backslashes
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/ascii"
 )
 
-// class is what a label says about its value.
+// class is the kind of value that a label announces.
 type class int
 
 const (
@@ -18,14 +18,15 @@ const (
 	labelName                // the name of what "value" is next to it
 )
 
-// maxLabel is how many bytes before a separator are read as its label.
+// maxLabel is the number of bytes before a separator that are searched for its label.
 const maxLabel = 64
 
-// labelEnd are what may follow a label's last word.
+// labelEnd has the characters that may follow the last word of a label.
 var labelEnd = ascii.SetOf("0123456789_-")
 
-// classifyLabel decides by the last words of a label: client_secret and DB_PASSWORD_2 hold secrets, secretName, passwordSecretRef and
-// token_ttl do not. It answers labelPassword, labelSecret or labelNone.
+// classifyLabel classifies a label by its last words: client_secret and DB_PASSWORD_2 label
+// secrets; secretName, passwordSecretRef and token_ttl do not. It returns labelPassword,
+// labelSecret or labelNone.
 func classifyLabel(label string) class {
 	label = labelEnd.TrimRight(label)
 	if label == "" || len(label) > maxLabel || strings.IndexByte("dDeEsSwWtTnNyY", label[len(label)-1]) < 0 {
@@ -41,8 +42,9 @@ func classifyLabel(label string) class {
 	return labelNone
 }
 
-// isSecretLabel holds for the squeezed labels of secrets other than passwords. A bare "key" is a map's, a table's or a public one, and
-// some tokens only say where a list goes on, or that a request is the same.
+// isSecretLabel reports whether a label, reduced to letters and digits, labels a secret other than
+// a password. "key" alone does not: it may be the key of a map or table, or a public key. Neither
+// do tokens for pagination and idempotency.
 func isSecretLabel(letters string) bool {
 	if hasAnySuffix(letters, "pagetoken", "nexttoken", "continuetoken", "continuationtoken", "requesttoken", "idempotencytoken", "clienttoken",
 		"fencingtoken", "stoptoken") {
@@ -53,8 +55,8 @@ func isSecretLabel(letters string) bool {
 		"licensekey", "functionskey", "hmackey", "dockerconfigjson")
 }
 
-// isShortPasswordLabel holds for labels such as DB_PASS, pgPass and pwd, but not for PWD, the shell's working directory, nor for the word
-// "pass", which counts tests.
+// isShortPasswordLabel accepts labels such as DB_PASS, pgPass and pwd. It rejects PWD, the shell's
+// working directory, and "pass" alone, which counts tests.
 func isShortPasswordLabel(label string) bool {
 	switch ascii.LastWord(label) {
 	case "pass", "pw":
@@ -74,7 +76,7 @@ func hasAnySuffix(s string, suffixes ...string) bool {
 	return false
 }
 
-// lettersAndDigits is a label in lower case without what joins its words.
+// lettersAndDigits returns the label's letters, in lower case, and digits.
 func lettersAndDigits(label string) string {
 	var buffer [maxLabel]byte
 	out := buffer[:0]
@@ -89,8 +91,8 @@ func lettersAndDigits(label string) string {
 	return string(out)
 }
 
-// findLabelled finds values by the labels before them: password=…, "token": "…", <secret>…</secret>, and the value beside a name in
-// name: TOKEN, value: ….
+// findLabelled finds values by their labels: password=…, "token": "…", <secret>…</secret>, and the
+// value that follows a name, as in name: TOKEN, value: ….
 func findLabelled(s string, found []span) []span {
 	name := "" // the value of the assignment before, if its label was "name"
 	for i := indexSeparator(s, 0); i < len(s); i = indexSeparator(s, i) {
@@ -114,7 +116,7 @@ func findLabelled(s string, found []span) []span {
 	return found
 }
 
-// indexSeparator is the index of the next = : or > from i on.
+// indexSeparator returns the index of the first = : or > in s[i:], or the length of s.
 func indexSeparator(s string, i int) int {
 	for i < len(s) && s[i] != '=' && s[i] != ':' && s[i] != '>' {
 		i++
@@ -122,7 +124,8 @@ func indexSeparator(s string, i int) int {
 	return i
 }
 
-// classify sets the class of an assignment, given the value of a "name" right before it.
+// classify sets the class of the assignment. name is the value of the assignment before it if that
+// was labelled "name".
 func (a *assignment) classify(s, name string) {
 	switch strings.ToLower(a.label) {
 	case "name", "parameterkey":

@@ -1,7 +1,7 @@
 package redact
 
-// bytePairs is the set of the pairs of neighbouring bytes in a text, hashed into 1,024 bits. One look over the text answers of most anchors
-// that they are not in it.
+// bytePairs is the set of adjacent byte pairs in a text, hashed into 1,024 bits. It is a filter:
+// after one pass over the text, most anchors that the text does not contain need no search.
 type bytePairs [16]uint64
 
 func newBytePairs(s string) (pairs bytePairs) {
@@ -12,14 +12,15 @@ func newBytePairs(s string) (pairs bytePairs) {
 	return pairs
 }
 
-// bytePairBit is where a pair of bytes stands in the set: multiplicative hashing (Knuth, The Art of Computer Programming 3, section 6.4) by
-// 2³² over the golden ratio, of which the upper ten bits are kept.
+// bytePairBit returns the position of a byte pair in the set: multiplicative hashing (Knuth, The
+// Art of Computer Programming 3, section 6.4) by 2³² over the golden ratio, of which the upper ten
+// bits are kept.
 func bytePairBit(a, b byte) (word int, bit uint64) {
 	hash := (uint32(a)<<8 | uint32(b)) * 0x9E3779B1 >> 22
 	return int(hash >> 6), 1 << (hash & 63)
 }
 
-// excludes is true only if the text does not hold the anchor.
+// excludes reports that the text certainly does not contain the anchor.
 func (pairs *bytePairs) excludes(anchor string) bool {
 	for i := 1; i < len(anchor); i++ {
 		if word, bit := bytePairBit(anchor[i-1], anchor[i]); pairs[word]&bit == 0 {

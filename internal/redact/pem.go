@@ -6,8 +6,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/ascii"
 )
 
-// findPrivateKeys finds the bodies of PEM private keys (RFC 7468), of PGP and SSH2 ones, and of those cut off before their end.
-// Line breaks may be written as the two characters \n.
+// findPrivateKeys finds the bodies of private keys in PEM (RFC 7468), PGP and SSH2 armour, even if
+// truncated. Line breaks may be written as the two characters \n.
 func findPrivateKeys(s string, pairs *bytePairs, found []span) []span {
 	for i := range occurrencesOf(s, pairs, "-BEGIN ") {
 		armour := s[i:min(len(s), i+maxLabel)]
@@ -28,7 +28,8 @@ func removeEscapedBreaks(s string) string {
 	return strings.NewReplacer(`\r`, "", `\n`, "").Replace(s)
 }
 
-// privateKeyLength is how much of s, which follows the first line of a private key, belongs to the key.
+// privateKeyLength returns the length of the key at the start of s, which follows the first line of
+// its armour.
 func privateKeyLength(s string) int {
 	next := strings.Index(s, "-----")
 	if next >= 0 && strings.HasPrefix(s[next:], "-----END ") {
@@ -40,7 +41,8 @@ func privateKeyLength(s string) int {
 	return truncatedKeyLength(s[:next])
 }
 
-// truncatedKeyLength is how much of s is a key's body whose end is missing: headers, lines of base64, and one shorter line behind such.
+// truncatedKeyLength returns the length of a key's body whose end is missing: headers, lines of
+// base64, and one shorter line after them.
 func truncatedKeyLength(s string) int {
 	const short = 24 // fewer characters may be a word
 	end, longBefore := 0, false
@@ -64,12 +66,13 @@ func truncatedKeyLength(s string) int {
 	return end
 }
 
-// isKeyHeader holds for the headers of an encrypted key (RFC 1421).
+// isKeyHeader accepts the headers of an encrypted key (RFC 1421).
 func isKeyHeader(line string) bool {
 	return strings.HasPrefix(line, "Proc-Type:") || strings.HasPrefix(line, "DEK-Info:")
 }
 
-// firstKeyLine cuts the first line off s, at a line break or the characters \n, and says how far the next one is.
+// firstKeyLine returns the first line of s, which ends at a line break or at the characters \n, and
+// the index of the next line.
 func firstKeyLine(s string) (line string, width int) {
 	for i := range len(s) {
 		switch {

@@ -1,4 +1,5 @@
-// Package redact takes secrets and control characters out of text and JSON trees. What names a secret stays. It knows no records.
+// Package redact removes secrets and control characters from text and JSON trees. It keeps the
+// labels of secrets. The records that contain the text are unknown to it.
 package redact
 
 import (
@@ -10,23 +11,24 @@ import (
 	"github.com/datastorage-service/datastorage/internal/ascii"
 )
 
-// redacted stands where a secret stood.
+// redacted replaces each secret.
 const redacted = "[REDACTED]"
 
-// maxRedactionPasses bounds how often a text is looked through again after something was redacted in it.
+// maxRedactionPasses limits how often a text is searched again after something in it was redacted.
 const maxRedactionPasses = 8
 
-// span is one secret: text[start:end].
+// span is the position of one secret: text[start:end].
 type span struct {
 	start, end int
 	action     Action
 }
 
-// findSecrets returns the secrets in s, ordered and apart from one another. Each finder runs through s once, from anchor to
-// anchor (a separator, "://", a token's prefix), and looks only a bounded way around it or up to the end of the value it found.
+// findSecrets returns the secrets in s, in order and without overlaps. Each finder makes one pass
+// over s, from anchor to anchor (a separator, "://", the prefix of a token). Around an anchor it
+// reads a bounded number of bytes, or to the end of the value it found.
 func findSecrets(s string) []span {
 	if len(s) < shortestToken && ascii.PrefixLen(s, ascii.IsWord) == len(s) {
-		return nil // every secret that does not show by its own shape stands behind a separator
+		return nil // a secret without a shape of its own follows a separator
 	}
 	var found []span
 	pairs := newBytePairs(s)
@@ -41,8 +43,8 @@ func findSecrets(s string) []span {
 	return mergeOverlapping(found)
 }
 
-// mergeOverlapping orders spans and unites those that overlap; the one that starts first, and of these the longest, and of these the one found
-// first, gives the action.
+// mergeOverlapping sorts spans and merges those that overlap. A merged span takes the action of the
+// span that starts first; among those, of the longest; among those, of the one found first.
 func mergeOverlapping(spans []span) []span {
 	slices.SortStableFunc(spans, func(a, b span) int {
 		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(b.end, a.end))
@@ -72,7 +74,7 @@ func replaceSpans(s string, spans []span, actions Actions) string {
 	return out.String()
 }
 
-// appendSecret appends text[start:end] unless nothing is there or it was redacted before.
+// appendSecret appends text[start:end] to found, unless it is empty or redacted already.
 func appendSecret(found []span, s string, start, end int, action Action) []span {
 	if start >= end || strings.HasPrefix(s[start:end], redacted) {
 		return found
@@ -80,7 +82,8 @@ func appendSecret(found []span, s string, start, end int, action Action) []span 
 	return append(found, span{start, end, action})
 }
 
-// occurrencesOf yields the index behind each occurrence of anchor in s, whose pairs are held.
+// occurrencesOf yields the index after each occurrence of anchor in s. pairs are the byte pairs of
+// s.
 func occurrencesOf(s string, pairs *bytePairs, anchor string) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		if pairs.excludes(anchor) {
@@ -99,12 +102,12 @@ func occurrencesOf(s string, pairs *bytePairs, anchor string) iter.Seq[int] {
 	}
 }
 
-// isBase64Byte covers the standard and the URL alphabet, with padding.
+// isBase64Byte accepts the standard and the URL alphabet, and padding.
 func isBase64Byte(c byte) bool {
 	return ascii.IsAlnum(c) || c == '+' || c == '/' || c == '=' || c == '-' || c == '_'
 }
 
-// endOfLine is the index of the line break that ends the line around i, or the length of s.
+// endOfLine returns the index of the line break after i, or the length of s.
 func endOfLine(s string, i int) int {
 	if n := strings.IndexByte(s[i:], '\n'); n >= 0 {
 		return i + n

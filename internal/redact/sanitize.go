@@ -9,7 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// Action names one thing that was done to a text before it was kept. The set is closed: it becomes a metric dimension.
+// Action names one thing that was done to a text before it was kept. The set is closed: it becomes
+// a metric dimension.
 type Action string
 
 // The closed set of actions.
@@ -38,16 +39,18 @@ func AllActions() []Action {
 // Actions counts what was done.
 type Actions map[Action]int
 
-// Text keeps free text as written except for three things, each counted in counts: control characters are removed, bytes
-// that are not UTF-8 become U+FFFD, and secrets become [REDACTED] with what names them left in place, so that
-// postgres://app:[REDACTED]@db/orders still says which database it was. Sanitising twice equals sanitising once. The work grows
-// with the length of the text.
+// Text returns s with three changes, each counted in actions: control characters are removed,
+// invalid UTF-8 is replaced by U+FFFD, and secrets are replaced by [REDACTED]. The text around a
+// secret is kept: postgres://app:[REDACTED]@db/orders still shows the database. Text is idempotent
+// and takes time linear in the length of s.
 //
-// Control characters are Unicode's category Cc (C0, DEL and C1) without tab, line feed and carriage return. Others that do not
-// print, such as bidirectional marks and joiners, are part of the languages that use them and stay.
+// Control characters are Unicode's category Cc (C0, DEL and C1) except tab, line feed and carriage
+// return. Other invisible characters, such as bidirectional marks and joiners, are kept because
+// some languages need them.
 func Text(s string, actions Actions) string {
 	s = cleanCharacters(s, actions)
-	// What stands beside a secret may only be recognised once the secret is gone; in ordinary text the second pass finds nothing.
+	// What stands beside a secret may only be recognised once the secret is gone; in ordinary text
+	// the second pass finds nothing.
 	for range maxRedactionPasses {
 		spans := findSecrets(s)
 		if len(spans) == 0 {
@@ -90,8 +93,8 @@ func isRemovedControl(r rune) bool {
 	return unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r'
 }
 
-// Tree is Text for every string of a tree as ParseJSON makes it, keys included; the tree itself is not changed.
-// In addition it replaces whole values:
+// Tree is Text for every string of a tree as ParseJSON makes it, keys included; the tree itself is
+// not changed. In addition it replaces whole values:
 //
 //   - of a key whose name contains password, passwd, secret, token or api key (api_key, api-key, apikey, any case), or that
 //     Text would take for a secret's label. That includes harmless ones such as tokens_used: the rule is about names.
@@ -141,7 +144,7 @@ func redactObject(members map[string]any, actions Actions) map[string]any {
 	return out
 }
 
-// keyNames maps the keys that sanitising changes to the names they are kept under. It is nil, nearly always, when there are none.
+// keyNames maps the keys that sanitizing changes to their new names. It is nil if there are none.
 type keyNames map[string]string
 
 func sanitizedKeys(members map[string]any, actions Actions) keyNames {
@@ -169,7 +172,6 @@ func sanitizedKeys(members map[string]any, actions Actions) keyNames {
 	return names
 }
 
-// storedName is the name that a key is kept under.
 func (names keyNames) storedName(key string) string {
 	if name, changed := names[key]; changed {
 		return name
@@ -194,7 +196,7 @@ func redactValue(value any, action Action, actions Actions) any {
 	return redacted
 }
 
-// redactSecretData replaces each member of a Kubernetes Secret's data and keeps their keys.
+// redactSecretData replaces each member of a Kubernetes Secret's data and keeps the keys.
 func redactSecretData(value any, actions Actions) any {
 	members, ok := value.(map[string]any)
 	if !ok {
@@ -208,7 +210,7 @@ func redactSecretData(value any, actions Actions) any {
 	return out
 }
 
-// isSensitiveKey holds the requirement's list of words and, beyond it, the labels that mark a secret in free text.
+// isSensitiveKey accepts keys that contain a word of the requirements' list, and labels of secrets.
 func isSensitiveKey(key string) bool {
 	folded := strings.ToLower(key)
 	if strings.IndexFunc(key, func(r rune) bool { return r >= utf8.RuneSelf }) >= 0 {

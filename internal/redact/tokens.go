@@ -9,7 +9,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/ascii"
 )
 
-// tokenShape is the form of credentials that their issuer marked with a prefix.
+// tokenShape describes credentials that their issuer marks with a prefix.
 type tokenShape struct {
 	prefixes  []string
 	body      func(byte) bool         // what the rest consists of
@@ -20,8 +20,9 @@ type tokenShape struct {
 	action    Action
 }
 
-// tokenShapes follows the issuers' own documents, in the order: AWS, Google, GitHub, GitLab, Slack, Stripe and Square, package
-// registries, e-mail and telephony, model providers, HashiCorp Vault, hosting and databases, observability, age, OpenShift.
+// tokenShapes follows the issuers' documentation, in the order: AWS, Google, GitHub, GitLab, Slack,
+// Stripe and Square, package registries, e-mail and telephony, model providers, HashiCorp Vault,
+// hosting and databases, observability, age, OpenShift.
 var tokenShapes = groupByFirstByte([]tokenShape{
 	{prefixes: []string{"AKIA", "ASIA", "ABIA"}, body: isUpperAlnumByte, minLength: 16, exact: true, action: ActionAWSKey},
 	{prefixes: []string{"AIza"}, body: ascii.IsWord, minLength: 35, exact: true, action: ActionToken},
@@ -56,7 +57,7 @@ var tokenShapes = groupByFirstByte([]tokenShape{
 
 func isUpperAlnumByte(c byte) bool { return ascii.IsUpper(c) || ascii.IsDigit(c) }
 
-// groupByFirstByte lets the scan decide by one byte whether any shape can start there.
+// groupByFirstByte lets a scan decide by one byte whether a shape can start there.
 func groupByFirstByte(shapes []tokenShape) (groups [256][]tokenShape) {
 	for _, shape := range shapes {
 		for _, prefix := range shape.prefixes {
@@ -68,7 +69,7 @@ func groupByFirstByte(shapes []tokenShape) (groups [256][]tokenShape) {
 	return groups
 }
 
-// shortestToken is how long a credential is at least that shows what it is by its own shape.
+// shortestToken is the minimum length of a credential that is recognized by its shape.
 var shortestToken = func() int {
 	minLength := math.MaxInt
 	for _, shapes := range tokenShapes {
@@ -79,7 +80,7 @@ var shortestToken = func() int {
 	return minLength
 }()
 
-// findTokens finds credentials that show what they are by their own shape, wherever they stand.
+// findTokens finds credentials that are recognized by their shape, wherever they are.
 func findTokens(s string, found []span) []span {
 	failed := map[string]int{} // by prefix, up to where its last candidate reached: no part of that is read again for it
 	for i := 0; i < len(s); {
@@ -97,7 +98,8 @@ func findTokens(s string, found []span) []span {
 	return found
 }
 
-// tokenAt is the end of the credential that starts at i and its action, or no action.
+// tokenAt returns the end of the credential that starts at i and its action; "" means that there is
+// none.
 func tokenAt(s string, i int, failed map[string]int) (int, Action) {
 	for _, shape := range tokenShapes[s[i]] {
 		prefix := shape.prefixes[0]
@@ -124,8 +126,8 @@ func hasDigitAndUpper(s string) bool {
 	return strings.ContainsAny(s, "0123456789") && strings.ContainsAny(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 }
 
-// isJWT holds for a JSON Web Token or a signed part of one (RFC 7519): base64url parts with dots between, of which the first
-// decodes to a JSON object with alg.
+// isJWT accepts a JSON Web Token or a signed part of one (RFC 7519): base64url parts joined by
+// dots, of which the first decodes to a JSON object with alg.
 func isJWT(s string) bool {
 	header, rest, parts := strings.Cut(s, ".")
 	if !parts || rest == "" {
@@ -141,8 +143,8 @@ func isJWT(s string) bool {
 	return json.Unmarshal(text, &fields) == nil && fields.Alg != nil
 }
 
-// isEncodedPrivateKey holds for base64 of a PEM private key, as kubeconfig's client-key-data has it. Certificates look the same
-// for longer than the armour's first words, and stay.
+// isEncodedPrivateKey accepts the base64 form of a PEM private key, as in client-key-data of a
+// kubeconfig. Certificates begin with the same characters but do not match.
 func isEncodedPrivateKey(s string) bool {
 	const armour = 48 // base64 of the first 36 bytes, which hold the longest of the usual first lines
 	text, err := base64.StdEncoding.DecodeString(s[:min(armour, len(s)&^3)])

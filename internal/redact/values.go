@@ -16,7 +16,7 @@ type assignment struct {
 	quoted     bool
 }
 
-// labelBeforeSeparator reads the label before the separator at i. It is not ok when none stands there.
+// labelBeforeSeparator reads the label before the separator at i. ok is false if there is none.
 func labelBeforeSeparator(s string, i int) (a assignment, ok bool) {
 	a.separator = s[i]
 	stop := i
@@ -40,7 +40,8 @@ func closesXMLTag(s string, i int) bool {
 	return from < i && from > 0 && s[from-1] == '<'
 }
 
-// labelBounds is the label that ends before the separator at i, without quotes, spaces or a closing bracket between.
+// labelBounds returns the bounds of the label before the separator at i, without quotes, spaces or
+// a closing bracket between.
 func labelBounds(s string, i int) (start, end int) {
 	end = i
 	for end > 0 && i-end < maxLabel && (ascii.IsBlank(s[end-1]) || strings.IndexByte("\"'`\\]", s[end-1]) >= 0) {
@@ -53,7 +54,8 @@ func labelBounds(s string, i int) (start, end int) {
 	return start, end
 }
 
-// wordBeforeLabel is the word before a label on its line, and whether nothing stands there but indentation, dashes and quotes.
+// wordBeforeLabel returns the word before a label on its line. lineStart reports that only
+// indentation, dashes and quotes precede the label.
 func wordBeforeLabel(s string, label int) (before string, lineStart bool) {
 	end := label
 	for end > 0 && label-end < maxLabel && strings.IndexByte(" \t-\"'`\\", s[end-1]) >= 0 {
@@ -69,8 +71,8 @@ func wordBeforeLabel(s string, label int) (before string, lineStart bool) {
 	return s[start:end], false
 }
 
-// readValue sets the value's bounds, starting to look at i, which follows the separator. It is not ok when nothing stands there that
-// could be a secret, as far as its beginning shows.
+// readValue sets the bounds of the value after the separator; i is the index after that. It returns
+// false if there is no value or if its start shows that it is no secret.
 func (a *assignment) readValue(s string, i int) bool {
 	switch {
 	case i < len(s) && s[i] == '>', strings.HasPrefix(s[i:], ": "): // => of a map, :: of LDIF
@@ -103,10 +105,12 @@ func (a *assignment) readValue(s string, i int) bool {
 	return a.start < a.end
 }
 
-// endsQuotedString holds when the quotation mark before s ends a string of code, as in "parse key: ", err.
+// endsQuotedString reports that the quotation mark before s ends a string in source code, as in
+// "parse key: ", err.
 func endsQuotedString(s string) bool { return s == "" || strings.IndexByte(",) \n", s[0]) >= 0 }
 
-// readBlockScalar sets the bounds of a YAML block scalar whose indicator stands at i: the lines indented deeper than the label's.
+// readBlockScalar sets the bounds of the YAML block scalar whose indicator is at i: the lines with
+// more indentation than the label's.
 func (a *assignment) readBlockScalar(s string, i int) bool {
 	end := endOfLine(s, i)
 	if !ascii.IsBlockIndicator(strings.TrimRight(s[i:end], " \t\r")) {
@@ -132,12 +136,13 @@ func (a *assignment) readBlockScalar(s string, i int) bool {
 	return a.start < a.end && !startsWithReference(s[a.start:a.end])
 }
 
-// indentationWidth is how many blanks and list dashes a line begins with.
+// indentationWidth returns the number of blanks and list dashes at the start of a line.
 func indentationWidth(line string) int {
 	return ascii.PrefixLen(line, func(c byte) bool { return c == ' ' || c == '\t' || c == '-' })
 }
 
-// openingQuote is the quotation mark at the start of s, with the backslashes that escape it inside another string.
+// openingQuote returns the quotation mark at the start of s, with the backslashes that escape it in
+// another string.
 func openingQuote(s string) string {
 	n := ascii.PrefixLen(s[:min(len(s), 3)], func(c byte) bool { return c == '\\' })
 	if n < len(s) && strings.IndexByte("\"'`", s[n]) >= 0 {
@@ -146,7 +151,8 @@ func openingQuote(s string) string {
 	return ""
 }
 
-// quotedValueLength is how long the text before the closing quote is. A quote that never closes reaches to the end of the line.
+// quotedValueLength returns the length of the text before the closing quote. An unclosed quote ends
+// with the line.
 func quotedValueLength(s, quote string) int {
 	for i := 0; i < len(s); i++ {
 		switch {
@@ -159,8 +165,9 @@ func quotedValueLength(s, quote string) int {
 	return len(s)
 }
 
-// bareValueLength is how long a value without quotes is: up to white space, a quote, a bracket that closes nothing in the value, or a
-// delimiter (, ; &) behind which the next assignment or nothing follows.
+// bareValueLength returns the length of an unquoted value. It ends at white space, a quote, a
+// bracket that closes none in the value, or a delimiter (, ; &) followed by the next assignment or
+// nothing.
 func bareValueLength(s string) int {
 	if strings.HasPrefix(s, redacted) {
 		return len(redacted)
@@ -183,12 +190,13 @@ func bareValueLength(s string) int {
 	return trimPunctuation(s)
 }
 
-// trimPunctuation takes off the punctuation of the sentence around a value.
+// trimPunctuation returns the length of s without the punctuation that ends a sentence.
 func trimPunctuation(s string) int {
 	return len(strings.TrimRight(s, ".,;:"))
 }
 
-// endsValue reports whether rest continues after a delimiter: nothing, white space, a bracket, or the label of another assignment.
+// endsValue reports whether rest, the text after a delimiter, is empty or starts with white space,
+// a bracket or another assignment.
 func endsValue(rest string) bool {
 	n := ascii.PrefixLen(rest[:min(len(rest), maxLabel)], func(c byte) bool { return ascii.IsDottedWord(c) || c == ' ' || c == '%' })
 	return n == 0 || n == len(rest) || ascii.IsSpace(rest[0]) || strings.IndexByte("=:&,;", rest[n]) >= 0
