@@ -12,14 +12,14 @@ import (
 // node is a mapping of the document.
 type node map[string]any
 
-// child returns the mapping under a name, empty if there is none.
-func (n node) child(name string) node {
+// childMapping returns the mapping under a name, empty if there is none.
+func (n node) childMapping(name string) node {
 	child, _ := n[name].(node)
 	return child
 }
 
-// children returns the mappings in the list under a name.
-func (n node) children(name string) []node {
+// childMappings returns the mappings in the list under a name.
+func (n node) childMappings(name string) []node {
 	list, _ := n[name].([]any)
 	var all []node
 	for _, item := range list {
@@ -30,17 +30,17 @@ func (n node) children(name string) []node {
 	return all
 }
 
-// resolve follows references within the document n.
-func (n node) resolve(at node) node {
+// resolveReference follows references within the document n.
+func (n node) resolveReference(at node) node {
 	reference, ok := at["$ref"].(string)
 	if !ok {
 		return at
 	}
 	target := n
 	for name := range strings.SplitSeq(strings.TrimPrefix(reference, "#/"), "/") {
-		target = target.child(name)
+		target = target.childMapping(name)
 	}
-	return n.resolve(target)
+	return n.resolveReference(target)
 }
 
 // operation is one method of one path.
@@ -50,17 +50,17 @@ type operation struct {
 	Scope string
 }
 
-// operations returns the operations of the document, by path and method.
-func (n node) operations() ([]operation, error) {
+// listOperations returns the operations of the document, by path and method.
+func (n node) listOperations() ([]operation, error) {
 	var all []operation
-	for path := range n.child("paths") {
-		item := n.child("paths").child(path)
+	for path := range n.childMapping("paths") {
+		item := n.childMapping("paths").childMapping(path)
 		for method := range item {
-			described := item.child(method)
+			described := item.childMapping(method)
 			if described == nil { // the parameters of the path
 				continue
 			}
-			scope, err := n.scope(described)
+			scope, err := n.requiredScope(described)
 			if err != nil {
 				return nil, fmt.Errorf("%s %s: %w", method, path, err)
 			}
@@ -77,15 +77,15 @@ func (n node) operations() ([]operation, error) {
 	return all, nil
 }
 
-// scope returns the scope that an operation demands of a JWT, by its own security or else by the document's. An operation is public only
+// requiredScope returns the scope that an operation demands of a JWT, by its own security or else by the document's. An operation is public only
 // if it says so with an empty list.
-func (n node) scope(described node) (string, error) {
+func (n node) requiredScope(described node) (string, error) {
 	if own, ok := described["security"].([]any); ok && len(own) == 0 {
 		return "", nil
 	}
-	requirements := described.children("security")
+	requirements := described.childMappings("security")
 	if requirements == nil {
-		requirements = n.children("security")
+		requirements = n.childMappings("security")
 	}
 	for _, requirement := range requirements {
 		if scopes, ok := requirement["jwt"].([]any); ok && len(scopes) == 1 {
@@ -98,41 +98,41 @@ func (n node) scope(described node) (string, error) {
 // requestFields returns the names of all parameters and of all fields of request bodies, sorted.
 func (n node) requestFields() []string {
 	names := map[string]bool{}
-	for path := range n.child("paths") {
-		item := n.child("paths").child(path)
-		n.addParameters(item, names)
+	for path := range n.childMapping("paths") {
+		item := n.childMapping("paths").childMapping(path)
+		n.addParameterNames(item, names)
 		for method := range item {
-			n.addParameters(item.child(method), names)
-			content := n.resolve(item.child(method).child("requestBody")).child("content")
+			n.addParameterNames(item.childMapping(method), names)
+			content := n.resolveReference(item.childMapping(method).childMapping("requestBody")).childMapping("content")
 			for media := range content {
-				n.addProperties(content.child(media).child("schema"), names)
+				n.addPropertyNames(content.childMapping(media).childMapping("schema"), names)
 			}
 		}
 	}
 	return slices.Sorted(maps.Keys(names))
 }
 
-func (n node) addParameters(owner node, names map[string]bool) {
-	for _, parameter := range owner.children("parameters") {
-		if name, ok := n.resolve(parameter)["name"].(string); ok {
+func (n node) addParameterNames(owner node, names map[string]bool) {
+	for _, parameter := range owner.childMappings("parameters") {
+		if name, ok := n.resolveReference(parameter)["name"].(string); ok {
 			names[name] = true
 		}
 	}
 }
 
-// addProperties adds the names of a schema's properties at any depth.
-func (n node) addProperties(schema node, names map[string]bool) {
-	schema = n.resolve(schema)
-	for name := range schema.child("properties") {
+// addPropertyNames adds the names of a schema's properties at any depth.
+func (n node) addPropertyNames(schema node, names map[string]bool) {
+	schema = n.resolveReference(schema)
+	for name := range schema.childMapping("properties") {
 		names[name] = true
-		n.addProperties(schema.child("properties").child(name), names)
+		n.addPropertyNames(schema.childMapping("properties").childMapping(name), names)
 	}
 	for _, keyword := range []string{"allOf", "oneOf", "anyOf"} {
-		for _, part := range schema.children(keyword) {
-			n.addProperties(part, names)
+		for _, part := range schema.childMappings(keyword) {
+			n.addPropertyNames(part, names)
 		}
 	}
-	if items := schema.child("items"); items != nil {
-		n.addProperties(items, names)
+	if items := schema.childMapping("items"); items != nil {
+		n.addPropertyNames(items, names)
 	}
 }

@@ -33,20 +33,20 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	code, err := generate(document)
+	code, err := generateCode(document)
 	if err != nil {
 		return fmt.Errorf("%s: %w", source, err)
 	}
 	return os.WriteFile(target, code, 0o644)
 }
 
-// generate returns the Go code for an OpenAPI document.
-func generate(document []byte) ([]byte, error) {
+// generateCode returns the Go code for an OpenAPI document.
+func generateCode(document []byte) ([]byte, error) {
 	var contract node
 	if err := yaml.Unmarshal(document, &contract); err != nil {
 		return nil, err
 	}
-	operations, err := contract.operations()
+	operations, err := contract.listOperations()
 	if err != nil {
 		return nil, err
 	}

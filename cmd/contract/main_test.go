@@ -15,7 +15,7 @@ func TestGeneratedCodeIsCurrent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := generate(document)
+	got, err := generateCode(document)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ components:
 		"security: [{jwt: []}]":             "get /a/{key}: security must name one scope for jwt",
 		"summary: none":                     "get /a/{key}: security must name one scope for jwt",
 	} {
-		code, err := generate([]byte(strings.Replace(document, "SECURITY", security, 1)))
+		code, err := generateCode([]byte(strings.Replace(document, "SECURITY", security, 1)))
 		if err != nil {
 			code = []byte(err.Error())
 		} else if !strings.Contains(string(code), "\t\"key\",\n\t\"limit\",\n") {

@@ -8,8 +8,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 )
 
-// TestMessageField shows which field a fault of a message counts for.
-func TestMessageField(t *testing.T) {
+// TestMessageMetricField shows the field of the metric for the path of an error in a message.
+func TestMessageMetricField(t *testing.T) {
 	t.Parallel()
 	for path, want := range map[string]string{
 		"": "request", "kind": "request", "[3].kind": "request", "data": "request", "record.name": "name", "data[3].record.metadata.a": "metadata",
@@ -20,8 +20,8 @@ func TestMessageField(t *testing.T) {
 	}
 }
 
-// TestReasonHasNoMadeUpNames shows what a fault's line in the log says, and that the rest of a path
-// stays out of it.
+// TestReasonHasNoMadeUpNames shows that the log has only those names of an error's path that are in
+// openapi.yaml.
 func TestReasonHasNoMadeUpNames(t *testing.T) {
 	t.Parallel()
 	for field, want := range map[string]string{

@@ -78,15 +78,15 @@ func TestProblems(t *testing.T) {
 				t.Errorf("problem %+v", problem)
 			}
 			if strings.Contains(answer.Body, "10.0.0.7") || strings.Contains(answer.Body, "SQLSTATE") {
-				t.Errorf("the answer tells %s", answer.Body)
+				t.Errorf("the response reveals %s", answer.Body)
 			}
 		})
 	}
 }
 
-// TestPanicIsAnAnswer shows that a fault of the service is a 500 that says nothing of it, with the
-// reason in the log, and is counted.
-func TestPanicIsAnAnswer(t *testing.T) {
+// TestPanicIsAResponse shows that a panic becomes a 500 without its cause, which is logged, and
+// that it is counted.
+func TestPanicIsAResponse(t *testing.T) {
 	t.Parallel()
 	var logged, measured strings.Builder
 	tel, err := telemetry.New(telemetry.Config{Metrics: &measured, ClosedSets: ClosedSets()})
@@ -105,7 +105,7 @@ func TestPanicIsAnAnswer(t *testing.T) {
 		t.Fatalf("%d %v", answer.StatusCode, err)
 	}
 	if strings.Contains(answer.Body, "10.0.0.7") || strings.Contains(answer.Body, "goroutine") || !strings.Contains(answer.Body, "the-id") {
-		t.Errorf("the answer is %s", answer.Body)
+		t.Errorf("the response is %s", answer.Body)
 	}
 	if text := logged.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "10.0.0.7") || !strings.Contains(text, "the-id") {
 		t.Errorf("the log is %s", text)
@@ -115,8 +115,8 @@ func TestPanicIsAnAnswer(t *testing.T) {
 	}
 }
 
-// TestFrontRefusesBadParts shows that a front that could not work cannot be made.
-func TestFrontRefusesBadParts(t *testing.T) {
+// TestNewRouterErrors shows which operations and options NewRouter rejects.
+func TestNewRouterErrors(t *testing.T) {
 	t.Parallel()
 	fine := func(context.Context, *Request) (*Response, error) { return RespondHealth(), nil }
 	log := slog.New(slog.DiscardHandler)
@@ -135,8 +135,8 @@ func TestFrontRefusesBadParts(t *testing.T) {
 	}
 }
 
-// TestAnswerTooLarge shows what becomes of an answer that Lambda would not pass on.
-func TestAnswerTooLarge(t *testing.T) {
+// TestResponseTooLarge shows the response to a request whose response exceeds the limit of Lambda.
+func TestResponseTooLarge(t *testing.T) {
 	t.Parallel()
 	request := &Request{event: events.APIGatewayV2HTTPRequest{RawPath: "/v1/x"}}
 	answer := NewResponse(200, strings.Repeat("x", maxResponse)).gatewayResponse(request)

@@ -2,8 +2,8 @@ package api
 
 import "testing"
 
-// TestFaultField shows which field a fault's path counts for.
-func TestFaultField(t *testing.T) {
+// TestMetricField shows the field of the metric for the path of a validation error.
+func TestMetricField(t *testing.T) {
 	t.Parallel()
 	for path, want := range map[string]string{
 		"": wholeRequest, "name": "name", "records": "records", "records[3]": "records", "records[3].name": "name",
