@@ -217,7 +217,7 @@ func TestModelWithoutProvider(t *testing.T) {
 		t.Errorf("write: %+v %v", written, err)
 	}
 	searchSaysComeBack(t, stack, "a")
-	if !strings.Contains(log.String(), "elsewhere@8 is the active model, but no provider is configured for it, only for "+oldModel) {
+	if !strings.Contains(log.String(), "elsewhere@8 is the active model, but providers are configured only for "+oldModel) {
 		t.Errorf("the log does not say why: %s", log.String())
 	}
 	if _, err := migrations.ActivateModel(t.Context(), admin, oldModel, false); !errors.Is(err, migrations.ErrModelIncomplete) {
