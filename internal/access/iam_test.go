@@ -50,8 +50,8 @@ func (g *gate) admit(user, token string) bool {
 	return err == nil
 }
 
-// checkToken verifies a token by what the Amazon RDS and IAM User Guides say of it: a presigned GET
-// of / at the endpoint, without https://.
+// checkToken verifies a token by the Amazon RDS and IAM User Guides: a presigned GET of / at the
+// endpoint, without https://.
 func checkToken(token, host, user string, now time.Time) error {
 	parsed, err := url.Parse("https://" + token)
 	if err != nil {
@@ -104,8 +104,7 @@ func waitForNextSecond() {
 	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second)))
 }
 
-// TestTokens shows that each connection comes with a token of its own moment, good for this host,
-// port and user alone, and that it gets in.
+// TestTokens checks that each connection has a new token for its host, port and user, and is accepted.
 func TestTokens(t *testing.T) {
 	t.Parallel()
 	db, authority, gate := postgrestest.New(t), postgrestest.NewAuthority(t), new(gate)
@@ -136,8 +135,8 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-// TestTokenIsRefused shows a role that IAM does not let in: asked five times, since what is refused
-// may be changing, and then unavailable.
+// TestTokenIsRefused checks that a refused token is retried, since a rotation may be in progress, and that
+// the database is unavailable after five attempts.
 func TestTokenIsRefused(t *testing.T) {
 	t.Parallel()
 	db, authority := postgrestest.New(t), postgrestest.NewAuthority(t)
@@ -150,15 +149,15 @@ func TestTokenIsRefused(t *testing.T) {
 	if err := ask(t.Context(), open(t, settings, role())); !errors.Is(err, audit.ErrUnavailable) || asked.Load() != 5 {
 		t.Errorf("%v, asked %d times", err, asked.Load())
 	}
-	nobody := aws.Config{Region: region, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+	noRole := aws.Config{Region: region, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{}, errors.New("no role")
 	})}
-	if err := ask(t.Context(), open(t, settings, nobody)); !errors.Is(err, audit.ErrUnavailable) || !strings.Contains(err.Error(), "no role") {
+	if err := ask(t.Context(), open(t, settings, noRole)); !errors.Is(err, audit.ErrUnavailable) || !strings.Contains(err.Error(), "no role") {
 		t.Errorf("without credentials: %v", err)
 	}
 }
 
-// TestTLS shows whom a function takes for its database.
+// TestTLS checks which servers a function accepts as its database.
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	db, authority, stranger := postgrestest.New(t), postgrestest.NewAuthority(t), postgrestest.NewAuthority(t)
@@ -175,7 +174,7 @@ func TestTLS(t *testing.T) {
 	for name, c := range map[string]struct {
 		url, ca, want string // want in the error; empty: it gets in
 	}{
-		"right":                       {with(right, "verify-full"), authority.File, ""},
+		"the right certificate":       {with(right, "verify-full"), authority.File, ""},
 		"a certificate of another":    {with(other, "verify-full"), authority.File, "certificate is valid for elsewhere.example, not localhost"},
 		"another name of the machine": {strings.Replace(with(right, "verify-full"), "localhost", "127.0.0.1", 1), authority.File, "127.0.0.1"},
 		"an unknown authority":        {with(right, "verify-full"), stranger.File, "unknown authority"},
@@ -190,7 +189,7 @@ func TestTLS(t *testing.T) {
 			t.Errorf("%s: %v, want %s", name, err, c.want)
 		}
 		if err != nil && strings.Contains(err.Error(), ":right@") {
-			t.Errorf("%s tells the password: %v", name, err)
+			t.Errorf("%s: the error contains the password: %v", name, err)
 		}
 	}
 }

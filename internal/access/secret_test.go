@@ -28,8 +28,7 @@ import (
 	"github.com/datastorage-service/datastorage/migrations"
 )
 
-// vault is Secrets Manager with one secret, behind a front that counts what reads it and can be
-// closed.
+// vault is Secrets Manager with one secret, behind a proxy that counts requests and can fail them.
 type vault struct {
 	t      *testing.T
 	client *secretsmanager.Client
@@ -68,7 +67,7 @@ func newVault(t *testing.T, value string) *vault {
 	return v
 }
 
-// put adds a version and makes it the given stage.
+// put adds a version with the given stage.
 func (v *vault) put(value, stage string) (version string) {
 	v.t.Helper()
 	made, err := v.client.PutSecretValue(v.t.Context(), &secretsmanager.PutSecretValueInput{
@@ -94,8 +93,7 @@ func (v *vault) promote(version string) {
 	}
 }
 
-// managed is what RDS writes into a secret that it manages, with a host that must not be connected
-// to.
+// managed returns the value of a secret in the format of RDS, with a host that must not be used.
 func managed(user, password string) string {
 	value, _ := json.Marshal(map[string]any{
 		"username": user, "password": password, "engine": "postgres", "host": "cluster.invalid", "port": 1, "dbname": "other",
@@ -103,12 +101,12 @@ func managed(user, password string) string {
 	return string(value)
 }
 
-// login is a role of one test that may what the writer may.
+// login is a role of one test with the writer's privileges.
 type login struct {
 	t    *testing.T
 	db   *postgrestest.Database
 	name string
-	// password is the one that is good now.
+	// password is the current one.
 	password string
 }
 
@@ -131,7 +129,7 @@ func (l *login) exec(sql string) {
 	}
 }
 
-// change gives the role another password.
+// change changes the role's password.
 func (l *login) change(password string) {
 	l.t.Helper()
 	l.password = password
@@ -144,19 +142,19 @@ func (l *login) disconnect() {
 	l.exec(fmt.Sprintf("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '%s'", l.name))
 }
 
-// url names no password, and a user that is not the secret's.
+// url has no password, and another user than the secret.
 func (l *login) url() string {
 	l.t.Helper()
 	target, err := url.Parse(l.db.WriterURL())
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	target.User = url.User("somebody")
+	target.User = url.User("other")
 	return target.String()
 }
 
-// TestSecret shows a secret that is read at the first connection, once for all of them, and that
-// Secrets Manager may be away before.
+// TestSecret checks that the secret is read once, at the first connection, and that Secrets Manager may
+// be unavailable before and after.
 func TestSecret(t *testing.T) {
 	t.Parallel()
 	user := newLogin(t, postgrestest.New(t))
@@ -180,11 +178,11 @@ func TestSecret(t *testing.T) {
 	}
 	vault.away.Store(true)
 	if err := ask(t.Context(), store); err != nil {
-		t.Errorf("a new connection while Secrets Manager is away: %v", err)
+		t.Errorf("a new connection while Secrets Manager is unavailable: %v", err)
 	}
 }
 
-// TestSecretForOneCaller shows the address that migrate connects by.
+// TestSecretForOneCaller checks the connection string for migrate.
 func TestSecretForOneCaller(t *testing.T) {
 	t.Parallel()
 	db, authority := postgrestest.New(t), postgrestest.NewAuthority(t)
@@ -211,7 +209,7 @@ func TestSecretForOneCaller(t *testing.T) {
 	}
 }
 
-// TestSecretIsWrong shows secrets that hold no login. What they hold is not told.
+// TestSecretIsWrong checks secrets without a valid login. Errors do not quote them.
 func TestSecretIsWrong(t *testing.T) {
 	t.Parallel()
 	user := newLogin(t, postgrestest.New(t))
@@ -225,15 +223,16 @@ func TestSecretIsWrong(t *testing.T) {
 	vault := newVault(t, managed(user.name, "not "+user.password))
 	err := ask(t.Context(), open(t, access.Settings{URL: user.url(), Secret: vault.id}, vault.sdk))
 	if !errors.Is(err, audit.ErrUnavailable) || !access.Refused(err) || strings.Contains(err.Error(), user.password) {
-		t.Errorf("a password that is wrong: %v", err)
+		t.Errorf("a wrong password: %v", err)
 	}
-	missing := access.Settings{URL: user.url(), Secret: "nobody's"}
-	if err := ask(t.Context(), open(t, missing, vault.sdk)); !errors.Is(err, audit.ErrUnavailable) || !strings.Contains(err.Error(), "nobody's") {
-		t.Errorf("a secret that is not there: %v", err)
+	missing := access.Settings{URL: user.url(), Secret: "no-such-secret"}
+	err = ask(t.Context(), open(t, missing, vault.sdk))
+	if !errors.Is(err, audit.ErrUnavailable) || !strings.Contains(err.Error(), "no-such-secret") {
+		t.Errorf("a missing secret: %v", err)
 	}
 }
 
-// traffic writes and reads on several stores, as several sandboxes do, until it is stopped.
+// traffic writes and reads on several stores, like several sandboxes, until it is stopped.
 type traffic struct {
 	stop    chan struct{}
 	group   sync.WaitGroup
@@ -264,7 +263,7 @@ func startTraffic(t *testing.T, stores []*postgres.Store) *traffic {
 	return all
 }
 
-// settle waits until each store has written a few times more.
+// settle waits until each store has written five times more.
 func (f *traffic) settle(t *testing.T) {
 	t.Helper()
 	for i := range f.written {
@@ -306,9 +305,9 @@ func write(ctx context.Context, store *postgres.Store, id string) error {
 	}())
 }
 
-// TestRotation changes the password under four sandboxes at work, in the order of a rotation
-// function and in the one of a person who changes first the one and then the other, and ends all
-// sessions in between: no request fails and no write is doubled or lost.
+// TestRotation changes the password while four sandboxes write and read, and ends all sessions in
+// between: three times in the order of a rotation function, then with the secret changed before the role.
+// No request fails, and no write is duplicated or lost.
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
@@ -325,7 +324,7 @@ func TestRotation(t *testing.T) {
 		version := vault.put(managed(user.name, next), "AWSPENDING")
 		user.change(next)
 		user.disconnect()
-		all.settle(t) // by the pending version
+		all.settle(t) // with the pending version
 		vault.promote(version)
 		user.disconnect()
 		all.settle(t)

@@ -1,6 +1,6 @@
 // Package config reads the variables of a function's environment: parsed, with their defaults, and
 // every mistake reported at once. It does not know which variables there are; each package names
-// its own, beside the settings that they fill in.
+// its own, next to its settings.
 package config
 
 import (
@@ -18,7 +18,7 @@ type Reader struct {
 	mistakes []error
 }
 
-// NewReader makes a reader of the environment that getenv stands for.
+// NewReader makes a reader that gets the variables from getenv.
 func NewReader(getenv func(string) string) *Reader { return &Reader{getenv: getenv} }
 
 // Err names every variable that is missing or wrong, and never its value, which may be a secret. It

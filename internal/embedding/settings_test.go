@@ -1,6 +1,9 @@
 package embedding_test
 
 import (
+	"errors"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -113,6 +116,34 @@ func TestReadSettingsNamesEveryVariable(t *testing.T) {
 	for _, name := range []string{"URL", "MODEL", "DIMENSIONS"} {
 		if r.Err() == nil || !strings.Contains(r.Err().Error(), "DATASTORAGE_EMBEDDING_"+name+" must be set") {
 			t.Errorf("DATASTORAGE_EMBEDDING_%s is missing from %v", name, r.Err())
+		}
+	}
+}
+
+// TestProvidersAreDeployable checks that the template and the documentation have every provider.
+func TestProvidersAreDeployable(t *testing.T) {
+	t.Parallel()
+	r := env("DATASTORAGE_EMBEDDING_PROVIDER=unknown")
+	embedding.ReadSettings(r)
+	_, names, ok := strings.Cut(r.Err().Error(), "must be one of ")
+	if !ok {
+		t.Fatalf("no list of providers in %v", r.Err())
+	}
+	template, templateErr := os.ReadFile("../../template.yaml")
+	docs, docsErr := os.ReadFile("../../docs/configuration.md")
+	if err := errors.Join(templateErr, docsErr); err != nil {
+		t.Fatal(err)
+	}
+	allowed := regexp.MustCompile(`AllowedValues: \[.*hashing.*\]`).FindAllString(string(template), -1)
+	row := regexp.MustCompile("(?m)^\\| `DATASTORAGE_EMBEDDING_PROVIDER` .*$").FindString(string(docs))
+	if len(allowed) != 2 {
+		t.Fatalf("template.yaml has %d parameters for providers, want 2", len(allowed))
+	}
+	for name := range strings.SplitSeq(names, ", ") {
+		for _, text := range append(allowed, row) {
+			if !strings.Contains(text, name) {
+				t.Errorf("%s is missing from: %s", name, text)
+			}
 		}
 	}
 }

@@ -21,7 +21,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
 
-// TestEmulated sends the events to the function as it is deployed.
+// TestEmulated sends the events to the deployed build of the function.
 func TestEmulated(t *testing.T) {
 	t.Parallel()
 	functiontest.Emulated(t, "health", []string{"health", "ready"}, func(t *testing.T) string { return postgrestest.New(t).ReaderURL() })
@@ -38,7 +38,7 @@ func TestGolden(t *testing.T) {
 	})
 }
 
-// parts are those of a function on a fresh database.
+// parts returns the parts of a function on a new database.
 func parts(t *testing.T) health.Config {
 	t.Helper()
 	store, err := postgres.Open(t.Context(), postgres.Config{URL: postgrestest.New(t).ReaderURL(), ConnectTimeout: time.Minute})
@@ -57,7 +57,7 @@ func parts(t *testing.T) health.Config {
 	}
 }
 
-// TestNewNamesWhatIsMissing shows that a handler without one of its parts cannot be made.
+// TestNewNamesWhatIsMissing checks that New names a missing part.
 func TestNewNamesWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	for want, without := range map[string]func(*health.Config){

@@ -34,8 +34,8 @@ func parts(t *testing.T, database *postgrestest.Database) maintain.Config {
 	return maintain.Config{Store: store, Models: models, Log: slog.New(slog.DiscardHandler), PartitionsAhead: 5}
 }
 
-// TestInvoke makes what is missing of vectors and partitions, more vectors than it reads at a time,
-// and then finds nothing to do.
+// TestInvoke makes missing vectors, more than a page of them, and missing partitions. A second run finds
+// nothing to do.
 func TestInvoke(t *testing.T) {
 	t.Parallel()
 	database := postgrestest.New(t)
@@ -48,14 +48,14 @@ func TestInvoke(t *testing.T) {
 		SELECT gen_random_uuid(), 'trouble ' || i, $1 FROM generate_series(1, 450) AS i`, signature.Version); err != nil {
 		t.Fatal(err)
 	}
-	upkeep, err := maintain.New(parts(t, database))
+	maintainer, err := maintain.New(parts(t, database))
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A fresh database has the partitions of this month and three more.
+	// A new database has the partitions of this month and of the next three.
 	filled := []maintain.Model{{Name: postgrestest.Model, Active: true, Stored: 450}}
 	for _, want := range []maintain.Done{{Embedded: 450, Analyzed: 450, Models: filled, Partitions: 2}, {Models: filled}} {
-		done, err := upkeep.Invoke(t.Context())
+		done, err := maintainer.Invoke(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,7 +67,7 @@ func TestInvoke(t *testing.T) {
 	if err := conn.QueryRow(t.Context(), "SELECT count(*) FROM embedding").Scan(&vectors); err != nil || vectors != 450 {
 		t.Errorf("%d vectors %v, want 450", vectors, err)
 	}
-	// Each text is a word, a number and the pair of them.
+	// Each text has three terms: a word, a number, and the pair of them.
 	var terms, counted int
 	err = conn.QueryRow(t.Context(), "SELECT (SELECT count(*) FROM signature_term), (SELECT signatures FROM lexical_statistic)").Scan(&terms, &counted)
 	if err != nil || terms != 3*450 || counted != 450 {
@@ -75,21 +75,21 @@ func TestInvoke(t *testing.T) {
 	}
 }
 
-// TestInvokeStops shows that a run ends with its context, and says so.
+// TestInvokeStops checks that a run ends with its context and returns its error.
 func TestInvokeStops(t *testing.T) {
 	t.Parallel()
-	upkeep, err := maintain.New(parts(t, postgrestest.New(t)))
+	maintainer, err := maintain.New(parts(t, postgrestest.New(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if done, err := upkeep.Invoke(ctx); !errors.Is(err, context.Canceled) || !cmp.Equal(done, maintain.Done{}) {
+	if done, err := maintainer.Invoke(ctx); !errors.Is(err, context.Canceled) || !cmp.Equal(done, maintain.Done{}) {
 		t.Errorf("%+v %v, want context.Canceled", done, err)
 	}
 }
 
-// TestNewNamesWhatIsMissing shows that a handler without one of its parts cannot be made.
+// TestNewNamesWhatIsMissing checks that New names a missing part.
 func TestNewNamesWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	complete := parts(t, postgrestest.New(t))

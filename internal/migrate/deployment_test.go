@@ -21,10 +21,10 @@ import (
 	"github.com/datastorage-service/datastorage/migrations"
 )
 
-// cloudFormation is the address that a custom resource answers to, and what came there.
+// cloudFormation is the server to which a custom resource responds. It records the responses.
 type cloudFormation struct {
 	*httptest.Server
-	answers []cfn.Response
+	responses []cfn.Response
 }
 
 func newCloudFormation(t *testing.T) *cloudFormation {
@@ -36,13 +36,13 @@ func newCloudFormation(t *testing.T) *cloudFormation {
 			t.Errorf("%s with type %q: %v", r.Method, r.Header.Get("Content-Type"), err)
 		}
 		if len(body) > 4096 {
-			t.Errorf("an answer of %d bytes, CloudFormation takes 4096", len(body))
+			t.Errorf("a response of %d bytes, CloudFormation takes 4096", len(body))
 		}
-		var answer cfn.Response
-		if err := json.Unmarshal(body, &answer); err != nil {
-			t.Errorf("answer %s: %v", body, err)
+		var response cfn.Response
+		if err := json.Unmarshal(body, &response); err != nil {
+			t.Errorf("response %s: %v", body, err)
 		}
-		c.answers = append(c.answers, answer)
+		c.responses = append(c.responses, response)
 	}))
 	t.Cleanup(c.Close)
 	return c
@@ -51,9 +51,9 @@ func newCloudFormation(t *testing.T) *cloudFormation {
 // latest is the schema's version as a response has it.
 var latest = strconv.FormatInt(migrations.Latest(), 10)
 
-// event is what CloudFormation sends, as its guide has it.
+// event returns an event of CloudFormation, as in its user guide.
 func (c *cloudFormation) event(requestType, physicalID string) string {
-	return `{"RequestType": "` + requestType + `", "ResponseURL": "` + c.URL + `/answer?Signature=s", "RequestId": "r-1",
+	return `{"RequestType": "` + requestType + `", "ResponseURL": "` + c.URL + `/response?Signature=s", "RequestId": "r-1",
 		"StackId": "arn:aws:cloudformation:eu-central-1:000000000000:stack/s/1", "LogicalResourceId": "Migration",
 		"ResourceType": "Custom::Migration", "PhysicalResourceId": "` + physicalID + `",
 		"ResourceProperties": {"ServiceToken": "arn", "ServiceTimeout": "960", "SchemaVersion": "1"}}`
@@ -66,18 +66,18 @@ func (c *cloudFormation) want(status cfn.StatusType, physicalID string, data map
 	}
 }
 
-// invoke is an invocation as Lambda makes it.
+// invoke invokes the function like Lambda.
 func invoke(ctx context.Context, t *testing.T, config migrate.Config, payload string) (string, error) {
 	t.Helper()
 	migrate, err := migrate.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer, err := lambda.NewHandler(migrate.Invoke).Invoke(ctx, []byte(payload))
-	return string(answer), err
+	response, err := lambda.NewHandler(migrate.Invoke).Invoke(ctx, []byte(payload))
+	return string(response), err
 }
 
-// TestDeployment is the life of the custom resource: made, updated, deleted.
+// TestDeployment creates, updates and deletes the custom resource.
 func TestDeployment(t *testing.T) {
 	t.Parallel()
 	database, stack := empty(t), newCloudFormation(t)
@@ -95,35 +95,35 @@ func TestDeployment(t *testing.T) {
 		stack.want(cfn.StatusSuccess, "datastorage-schema", map[string]any{"Version": latest, "Applied": ""}),
 		stack.want(cfn.StatusSuccess, "datastorage-schema", nil),
 	}
-	if diff := cmp.Diff(want, stack.answers, cmp.AllowUnexported(cfn.Response{})); diff != "" {
-		t.Errorf("answers (-want +got):\n%s", diff)
+	if diff := cmp.Diff(want, stack.responses, cmp.AllowUnexported(cfn.Response{})); diff != "" {
+		t.Errorf("responses (-want +got):\n%s", diff)
 	}
-	// Nothing was done to the database by the last.
+	// Deleting leaves the database unchanged.
 	exec(t, database.ReaderURL(), "SELECT FROM remediation_audit")
 }
 
-// TestDeploymentFails shows that CloudFormation is told of a failure, with its reason and without a
-// secret, and that deleting a stack needs no database.
+// TestDeploymentFails checks that CloudFormation gets the reason of a failure without secrets, and that
+// deleting a stack needs no database.
 func TestDeploymentFails(t *testing.T) {
 	t.Parallel()
 	stack := newCloudFormation(t)
 	config := parts(t, "postgres://datastorage_admin:hunter2@127.0.0.1:1/nowhere")
 	for _, request := range []string{stack.event("Create", ""), stack.event("Delete", "datastorage-schema")} {
 		if _, err := invoke(t.Context(), t, config, request); err != nil {
-			t.Fatalf("the invocation is repeated by Lambda, although CloudFormation was told: %v", err)
+			t.Fatalf("the invocation is repeated by Lambda, although CloudFormation got a response: %v", err)
 		}
 	}
-	if len(stack.answers) != 2 || stack.answers[0].Status != cfn.StatusFailed || stack.answers[1].Status != cfn.StatusSuccess {
-		t.Fatalf("answers %+v", stack.answers)
+	if len(stack.responses) != 2 || stack.responses[0].Status != cfn.StatusFailed || stack.responses[1].Status != cfn.StatusSuccess {
+		t.Fatalf("responses %+v", stack.responses)
 	}
-	reason := stack.answers[0].Reason
+	reason := stack.responses[0].Reason
 	if !strings.Contains(reason, "connect as the schema's owner") && !strings.Contains(reason, "apply migrations") || strings.Contains(reason, "hunter2") {
 		t.Errorf("reason %q", reason)
 	}
 }
 
-// TestDeploymentStops shows a migration that a table of the wrong shape stops: what was applied
-// before stays, and CloudFormation is told.
+// TestDeploymentStops checks a migration that fails on an existing table: earlier migrations remain, and
+// CloudFormation gets the reason.
 func TestDeploymentStops(t *testing.T) {
 	t.Parallel()
 	database, stack := empty(t), newCloudFormation(t)
@@ -131,21 +131,20 @@ func TestDeploymentStops(t *testing.T) {
 	if _, err := invoke(t.Context(), t, parts(t, database.AdminURL()), stack.event("Create", "")); err != nil {
 		t.Fatal(err)
 	}
-	if len(stack.answers) != 1 || stack.answers[0].Status != cfn.StatusFailed || !strings.Contains(stack.answers[0].Reason, "remediation_audit") {
-		t.Fatalf("answers %+v", stack.answers)
+	if len(stack.responses) != 1 || stack.responses[0].Status != cfn.StatusFailed || !strings.Contains(stack.responses[0].Reason, "remediation_audit") {
+		t.Fatalf("responses %+v", stack.responses)
 	}
 	exec(t, database.AdminURL(), "DROP TABLE remediation_audit")
 	if _, err := invoke(t.Context(), t, parts(t, database.AdminURL()), stack.event("Update", "datastorage-schema")); err != nil {
 		t.Fatal(err)
 	}
-	if last := stack.answers[len(stack.answers)-1]; last.Status != cfn.StatusSuccess || last.Data["Version"] != latest {
+	if last := stack.responses[len(stack.responses)-1]; last.Status != cfn.StatusSuccess || last.Data["Version"] != latest {
 		t.Errorf("after the table was gone: %+v", last)
 	}
 }
 
-// TestDeploymentAnswersInTime shows that a migration that would outlast the function is given up
-// while there is time to say so.
-func TestDeploymentAnswersInTime(t *testing.T) {
+// TestDeploymentRespondsInTime checks that a migration is given up while there is time to respond.
+func TestDeploymentRespondsInTime(t *testing.T) {
 	t.Parallel()
 	database, stack := empty(t), newCloudFormation(t)
 	ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(9*time.Second)) // less than the margin
@@ -153,13 +152,14 @@ func TestDeploymentAnswersInTime(t *testing.T) {
 	if _, err := invoke(ctx, t, parts(t, database.AdminURL()), stack.event("Create", "")); err != nil {
 		t.Fatal(err)
 	}
-	if len(stack.answers) != 1 || stack.answers[0].Status != cfn.StatusFailed || !strings.Contains(stack.answers[0].Reason, "deadline") {
-		t.Errorf("answers %+v", stack.answers)
+	if len(stack.responses) != 1 || stack.responses[0].Status != cfn.StatusFailed || !strings.Contains(stack.responses[0].Reason, "deadline") {
+		t.Errorf("responses %+v", stack.responses)
 	}
 }
 
-// TestDeploymentCannotTell shows that Lambda repeats an invocation whose answer did not arrive.
-func TestDeploymentCannotTell(t *testing.T) {
+// TestDeploymentCannotRespond checks that an undelivered response is an error, so that Lambda repeats the
+// invocation.
+func TestDeploymentCannotRespond(t *testing.T) {
 	t.Parallel()
 	stack := newCloudFormation(t)
 	stack.Close()
@@ -168,14 +168,14 @@ func TestDeploymentCannotTell(t *testing.T) {
 	}
 }
 
-// TestDirectInvocation is what a person does: aws lambda invoke, with or without a payload.
+// TestDirectInvocation invokes the function like aws lambda invoke, with and without a payload.
 func TestDirectInvocation(t *testing.T) {
 	t.Parallel()
 	database := postgrestest.New(t)
 	for _, payload := range []string{"{}", "null", `{"login": ""}`} {
-		answer, err := invoke(t.Context(), t, parts(t, database.AdminURL()), payload)
-		if want := `{"applied":[],"version":` + latest + `}`; err != nil || strings.TrimSpace(answer) != want {
-			t.Errorf("%q: %s, %v, want %s", payload, answer, err, want)
+		response, err := invoke(t.Context(), t, parts(t, database.AdminURL()), payload)
+		if want := `{"applied":[],"version":` + latest + `}`; err != nil || strings.TrimSpace(response) != want {
+			t.Errorf("%q: %s, %v, want %s", payload, response, err, want)
 		}
 	}
 	for payload, want := range map[string]string{`[]`: "read the event", `{"login": "iam"}`: migrations.ErrNoIAM.Error()} {
@@ -185,19 +185,18 @@ func TestDirectInvocation(t *testing.T) {
 	}
 }
 
-// TestOlderBuild shows that a deployment that goes back runs the older build's migrate on the newer
-// schema, and that it changes nothing.
+// TestOlderBuild checks that after a rollback the older build's migrate leaves the newer schema unchanged.
 func TestOlderBuild(t *testing.T) {
 	t.Parallel()
 	database := postgrestest.New(t)
 	exec(t, database.AdminURL(), "INSERT INTO "+migrations.VersionTable+" (version_id, is_applied) VALUES (9999, true)")
-	if answer, err := invoke(t.Context(), t, parts(t, database.AdminURL()), "{}"); err != nil || !strings.Contains(answer, `"applied":[]`) {
-		t.Errorf("%s, %v", answer, err)
+	if response, err := invoke(t.Context(), t, parts(t, database.AdminURL()), "{}"); err != nil || !strings.Contains(response, `"applied":[]`) {
+		t.Errorf("%s, %v", response, err)
 	}
 }
 
-// TestLoginByIAM stands the role of RDS in: a deployment makes the service's roles members of it,
-// and a second one too.
+// TestLoginByIAM creates the role of RDS: a deployment makes the service's roles its members, and a
+// second deployment succeeds too.
 func TestLoginByIAM(t *testing.T) { //nolint:paralleltest // the role belongs to the server that other tests use
 	database, stack := empty(t), newCloudFormation(t)
 	exec(t, database.SuperuserURL(), "CREATE ROLE rds_iam")
@@ -209,9 +208,9 @@ func TestLoginByIAM(t *testing.T) { //nolint:paralleltest // the role belongs to
 			t.Fatal(err)
 		}
 	}
-	for _, answer := range stack.answers {
-		if answer.Status != cfn.StatusSuccess {
-			t.Errorf("%+v", answer)
+	for _, response := range stack.responses {
+		if response.Status != cfn.StatusSuccess {
+			t.Errorf("%+v", response)
 		}
 	}
 	exec(t, database.SuperuserURL(), `SELECT 1 / (count(*) = 2)::integer FROM pg_auth_members

@@ -23,8 +23,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
 
-// empty makes a database as a deployment finds it at first: with the extension, and without a
-// table.
+// empty makes a database as a first deployment finds it: with the extension, without tables.
 func empty(t *testing.T) *postgrestest.Database {
 	t.Helper()
 	database := &postgrestest.Database{Server: postgrestest.New(t).Server, Name: "empty_" + strings.ToLower(rand.Text())}
@@ -58,7 +57,7 @@ func parts(t *testing.T, url string) migrate.Config {
 	return migrate.Config{DatabaseURL: func(context.Context) (string, error) { return url, nil }, Models: models, Log: slog.New(slog.DiscardHandler)}
 }
 
-// TestInvoke migrates an empty database, and then one that is up to date.
+// TestInvoke migrates an empty database, and then an up-to-date one.
 func TestInvoke(t *testing.T) {
 	t.Parallel()
 	database := empty(t)
@@ -83,7 +82,7 @@ func TestInvoke(t *testing.T) {
 		'hash-word-char35-v1@512 true, hash-word-char35-v1@64 false')::integer FROM embedding_model`)
 }
 
-// TestMetrics shows that a run and a failed one are told apart.
+// TestMetrics checks that success and failure are counted separately.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
@@ -108,7 +107,7 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// TestInvokeFails shows that a deployment is told, and not the password.
+// TestInvokeFails checks that the error does not contain the password.
 func TestInvokeFails(t *testing.T) {
 	t.Parallel()
 	migrator, err := migrate.New(parts(t, strings.Replace(postgrestest.New(t).AdminURL(), "@", "-is-wrong@", 1)))
@@ -120,7 +119,7 @@ func TestInvokeFails(t *testing.T) {
 	}
 }
 
-// TestNewNamesWhatIsMissing shows that a handler without one of its parts cannot be made.
+// TestNewNamesWhatIsMissing checks that New names a missing part.
 func TestNewNamesWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	for want, without := range map[string]func(*migrate.Config){
