@@ -119,13 +119,14 @@ func (s Settings) checkURL(variable string, d *Database) error {
 	}
 	parsed, err := url.Parse(d.url)
 	if err != nil || !strings.HasPrefix(parsed.Scheme, "postgres") {
-		return fmt.Errorf("%s must be a URL, postgres://…, for DATASTORAGE_DATABASE_AUTH=iam, DATASTORAGE_DATABASE_SECRET and "+
-			"DATASTORAGE_DATABASE_CA", variable)
+		return fmt.Errorf("%s must be a URL, postgres://…, for DATASTORAGE_DATABASE_AUTH=iam, "+
+			"DATASTORAGE_DATABASE_SECRET and DATASTORAGE_DATABASE_CA", variable)
 	}
 	_, hasPassword := parsed.User.Password()
 	switch {
 	case d.credentials != nil && hasPassword:
-		return fmt.Errorf("%s must not have a password with DATASTORAGE_DATABASE_AUTH=iam or DATASTORAGE_DATABASE_SECRET", variable)
+		return fmt.Errorf("%s must not have a password with DATASTORAGE_DATABASE_AUTH=iam or "+
+			"DATASTORAGE_DATABASE_SECRET", variable)
 	case d.roots != nil && !verifiesServer(pool.ConnConfig):
 		return fmt.Errorf("%s must have sslmode=verify-full for DATASTORAGE_DATABASE_CA", variable)
 	case !s.IAM:

@@ -49,8 +49,10 @@ type login struct {
 }
 
 func newSecret(id string, sdk aws.Config) *secret {
-	// The store retries as well.
-	return &secret{id: id, client: secretsmanager.NewFromConfig(sdk, func(o *secretsmanager.Options) { o.RetryMaxAttempts = 2 })}
+	client := secretsmanager.NewFromConfig(sdk, func(o *secretsmanager.Options) {
+		o.RetryMaxAttempts = 2 // the store retries as well
+	})
+	return &secret{id: id, client: client}
 }
 
 func (s *secret) authenticate(ctx context.Context, conn *pgx.ConnConfig) error {
@@ -116,7 +118,8 @@ func (s *secret) readLogin(ctx context.Context, stage string) (login, error) {
 		return login{}, err
 	}
 	var read login
-	if err := json.Unmarshal([]byte(aws.ToString(value.SecretString)), &read); err != nil || read.Username == "" || read.Password == "" {
+	err = json.Unmarshal([]byte(aws.ToString(value.SecretString)), &read)
+	if err != nil || read.Username == "" || read.Password == "" {
 		// The decoder's message can hold parts of the secret.
 		return login{}, errors.New("not a JSON object with username and password")
 	}

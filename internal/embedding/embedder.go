@@ -120,7 +120,9 @@ type Lookup func(ctx context.Context, ids []audit.ID) ([]audit.ID, error)
 // them. Its error is returned wrapped, and no vector is made. All other errors are ErrUnavailable,
 // ErrRefused in a *RefusedError, or both. After the vectors are committed, the caller must call
 // Stored.
-func (e *Embedder) Documents(ctx context.Context, sigs []audit.Signature, lookup Lookup) (map[audit.ID][]float32, error) {
+func (e *Embedder) Documents(
+	ctx context.Context, sigs []audit.Signature, lookup Lookup,
+) (map[audit.ID][]float32, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.cfg.Deadline)
 	defer cancel()
 	telemetry.FromContext(ctx).SetModel(e.name)

@@ -61,7 +61,8 @@ func (m Models) Active(ctx context.Context, ask func(context.Context) (string, e
 	if e := m.Of(name); e != nil {
 		return e, nil
 	}
-	return nil, unavailableFailure(fmt.Sprintf("%s is the active model, but providers are configured only for %v", name, m), nil)
+	message := fmt.Sprintf("%s is the active model, but providers are configured only for %v", name, m)
+	return nil, unavailableFailure(message, nil)
 }
 
 // Validate returns an error if there are no models.

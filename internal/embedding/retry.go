@@ -21,7 +21,8 @@ func (e *Embedder) callWithRetries(ctx context.Context, texts []string, input in
 		}
 		last = classifyError(err)
 		return nil, retryDecision(ctx, last)
-	}, backoff.WithBackOff(e.fullJitterBackOff()), backoff.WithMaxTries(uint(e.cfg.Attempts)), backoff.WithMaxElapsedTime(0))
+	}, backoff.WithBackOff(e.fullJitterBackOff()), backoff.WithMaxTries(uint(e.cfg.Attempts)),
+		backoff.WithMaxElapsedTime(0))
 	switch {
 	case err == nil:
 		return vectors, nil

@@ -47,7 +47,9 @@ func Open(ctx context.Context, getenv func(string) string, options Options) (*Pa
 		return nil, err
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: settings.LogLevel}))
-	tel, err := telemetry.New(telemetry.Config{Metrics: os.Stdout, Daemon: settings.TraceDaemon, ClosedSets: options.ClosedSets})
+	tel, err := telemetry.New(telemetry.Config{
+		Metrics: os.Stdout, Daemon: settings.TraceDaemon, ClosedSets: options.ClosedSets,
+	})
 	if err != nil {
 		return nil, err
 	}

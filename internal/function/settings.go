@@ -56,7 +56,8 @@ func readQueueURL(r *config.Reader, variable string) string {
 		return ""
 	}
 	parsed, err := url.Parse(value)
-	if err != nil || parsed.Scheme != "https" && parsed.Scheme != "http" || parsed.Host == "" || strings.HasSuffix(value, ".fifo") {
+	valid := err == nil && (parsed.Scheme == "https" || parsed.Scheme == "http") && parsed.Host != ""
+	if !valid || strings.HasSuffix(value, ".fifo") {
 		r.Reject(variable, "must be the URL of a standard SQS queue, https://…")
 	}
 	return value

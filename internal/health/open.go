@@ -24,7 +24,7 @@ func Open(ctx context.Context, parts *function.Parts) (*api.Router, error) {
 	}
 	parts.OnClose(stores.Close)
 	return New(Config{
-		Stores: stores, Models: parts.Models, Log: parts.Log, Telemetry: parts.Telemetry, Timeout: parts.Settings.RequestTimeout,
-		Schema: migrations.Latest(),
+		Stores: stores, Models: parts.Models, Log: parts.Log, Telemetry: parts.Telemetry,
+		Timeout: parts.Settings.RequestTimeout, Schema: migrations.Latest(),
 	})
 }

@@ -120,11 +120,13 @@ func (h *Handler) runTasks(ctx context.Context) (Done, error) {
 	}
 	// The first pass moves the remediations whose new signatures get a copied vector. The second
 	// moves the others, after their vectors are filled in.
-	err := errors.Join(partitionsErr, r.renormalizeAll(ctx), h.fillInModels(ctx, &done, r.refused), h.analyzeTerms(ctx, &done),
-		r.renormalizeAll(ctx), r.dropUnreferenced(ctx), h.rollUpDays(ctx, &done), h.countRemaining(ctx, &done))
+	err := errors.Join(
+		partitionsErr, r.renormalizeAll(ctx), h.fillInModels(ctx, &done, r.refused), h.analyzeTerms(ctx, &done),
+		r.renormalizeAll(ctx), r.dropUnreferenced(ctx), h.rollUpDays(ctx, &done), h.countRemaining(ctx, &done),
+	)
 	h.config.Log.InfoContext(ctx, "maintained", slog.Int64("embedded", done.Embedded), slog.Int64("refused", done.Refused),
-		slog.Any("models", done.Models), slog.Int64("renormalized", done.Renormalized), slog.Int64("to_renormalize", done.ToRenormalize),
-		slog.Int64("dropped", done.Dropped), slog.Int64("analyzed", done.Analyzed), slog.Int("partitions", done.Partitions),
+		slog.Any("models", done.Models), slog.Int64("renormalized", done.Renormalized),
+		slog.Int64("to_renormalize", done.ToRenormalize), slog.Int64("dropped", done.Dropped), slog.Int64("analyzed", done.Analyzed), slog.Int("partitions", done.Partitions),
 		slog.Int("days", done.Days), slog.Any("error", err))
 	return done, err
 }

@@ -15,7 +15,9 @@ const embeddingDeadline = time.Minute
 
 // Options returns the function's options.
 func Options() function.Options {
-	return function.Options{ClosedSets: telemetry.ClosedSets{Operations: []string{Operation}}, EmbeddingDeadline: embeddingDeadline}
+	return function.Options{
+		ClosedSets: telemetry.ClosedSets{Operations: []string{Operation}}, EmbeddingDeadline: embeddingDeadline,
+	}
 }
 
 // Open wires the function.

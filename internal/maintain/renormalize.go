@@ -58,7 +58,8 @@ func (r *renormalizer) renormalizeAll(ctx context.Context) error {
 		}
 		if time.Since(r.lastProgress) > progressInterval {
 			r.lastProgress = time.Now()
-			r.log.InfoContext(ctx, "renormalizing", slog.Int64("renormalized", r.done.Renormalized), slog.Int("waiting", waiting))
+			r.log.InfoContext(ctx, "renormalizing",
+				slog.Int64("renormalized", r.done.Renormalized), slog.Int("waiting", waiting))
 		}
 	}
 	return first
@@ -91,7 +92,8 @@ func (r *renormalizer) storeNewSignatures(ctx context.Context, old audit.ID) err
 		return signature, !again
 	}
 	// Vectors may be copied with them, and a writer of one of these signatures waits.
-	err := processInChunks(vectorChunk, r.store.RemediationsBySignature(ctx, old), sign, func(signatures []audit.Signature) error {
+	remediations := r.store.RemediationsBySignature(ctx, old)
+	err := processInChunks(vectorChunk, remediations, sign, func(signatures []audit.Signature) error {
 		return r.store.AddRenormalizedSignatures(ctx, old, signatures)
 	})
 	if err != nil || len(incidents) != 1 {
@@ -105,14 +107,17 @@ func (r *renormalizer) storeNewSignatures(ctx context.Context, old audit.ID) err
 
 // switchRemediations moves a signature's remediations to their new signatures where these have
 // vectors.
-func (r *renormalizer) switchRemediations(ctx context.Context, old audit.ID) (total postgres.RenormalizeCounts, err error) {
+func (r *renormalizer) switchRemediations(
+	ctx context.Context, old audit.ID,
+) (total postgres.RenormalizeCounts, err error) {
 	sign := func(remediation audit.Stored) (postgres.Renormalized, bool) {
 		return postgres.Renormalized{
 			ID: remediation.ID, UpdatedAt: remediation.UpdatedAt, SignatureID: remediation.Signature().ID,
 		}, true
 	}
-	err = processInChunks(renormalizeChunk, r.store.RemediationsBySignature(ctx, old), sign, func(remediations []postgres.Renormalized) error {
-		counts, err := r.store.Renormalize(ctx, old, remediations, func(id audit.ID) bool { return r.refused[id] })
+	remediations := r.store.RemediationsBySignature(ctx, old)
+	err = processInChunks(renormalizeChunk, remediations, sign, func(chunk []postgres.Renormalized) error {
+		counts, err := r.store.Renormalize(ctx, old, chunk, func(id audit.ID) bool { return r.refused[id] })
 		total.Overtaken += counts.Overtaken
 		total.Waiting += counts.Waiting
 		r.done.Renormalized += int64(counts.Renormalized)

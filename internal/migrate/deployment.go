@@ -59,7 +59,9 @@ func (h *Handler) deployResource(ctx context.Context, event cfn.Event) (string, 
 		h.config.Log.ErrorContext(ctx, "migration failed", slog.Any("error", err))
 		return resourceID, nil, truncateError(err)
 	}
-	return resourceID, map[string]any{"Version": strconv.FormatInt(done.Version, 10), "Applied": strings.Join(done.Applied, " ")}, nil
+	return resourceID, map[string]any{
+		"Version": strconv.FormatInt(done.Version, 10), "Applied": strings.Join(done.Applied, " "),
+	}, nil
 }
 
 // truncateError cuts an error to maxReason.
