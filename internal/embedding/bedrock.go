@@ -77,7 +77,7 @@ func newBedrock(client *bedrockruntime.Client, model Model) (*bedrockProvider, e
 		return nil, err
 	}
 	if !slices.Contains(api.dimensions, model.Dimensions) {
-		return nil, fmt.Errorf("dimensions is %d, must be one of %v for %s", model.Dimensions, api.dimensions, model.Name)
+		return nil, fmt.Errorf("%s is %d, must be one of %v for %s", "Dimensions", model.Dimensions, api.dimensions, model.Name)
 	}
 	return &bedrockProvider{client: client, model: model, api: api}, nil
 }
