@@ -26,9 +26,9 @@ func Authorizer() *events.APIGatewayV2HTTPRequestContextAuthorizerDescription {
 	}
 }
 
-// newEvent returns the event of payload format 2.0 for a request whose body was read (API Gateway guide, "Create AWS Lambda proxy
+// newRequestEvent returns the event of payload format 2.0 for a request whose body was read (API Gateway guide, "Create AWS Lambda proxy
 // integrations for HTTP APIs").
-func newEvent(r *http.Request, body []byte, id string, matched route, variables map[string]string) events.APIGatewayV2HTTPRequest {
+func newRequestEvent(r *http.Request, body []byte, id string, matched route, variables map[string]string) events.APIGatewayV2HTTPRequest {
 	now := time.Now()
 	event := events.APIGatewayV2HTTPRequest{
 		Version:  "2.0",
@@ -46,7 +46,7 @@ func newEvent(r *http.Request, body []byte, id string, matched route, variables 
 			Stage:        "$default",
 			RequestID:    id,
 			APIID:        "local",
-			DomainName:   withoutPort(r.Host),
+			DomainName:   hostWithoutPort(r.Host),
 			DomainPrefix: "local",
 			Time:         now.UTC().Format("02/Jan/2006:15:04:05 -0700"),
 			TimeEpoch:    now.UnixMilli(),
@@ -54,12 +54,12 @@ func newEvent(r *http.Request, body []byte, id string, matched route, variables 
 				Method:    r.Method,
 				Path:      r.URL.Path,
 				Protocol:  r.Proto,
-				SourceIP:  withoutPort(r.RemoteAddr),
+				SourceIP:  hostWithoutPort(r.RemoteAddr),
 				UserAgent: r.UserAgent(),
 			},
 		},
 	}
-	event.Body, event.IsBase64Encoded = encodeBody(r.Header.Get("Content-Type"), body)
+	event.Body, event.IsBase64Encoded = encodeEventBody(r.Header.Get("Content-Type"), body)
 	return event
 }
 
@@ -87,7 +87,7 @@ func eventHeaders(r *http.Request) map[string]string {
 	}
 	all["host"] = r.Host
 	all["content-length"] = strconv.FormatInt(max(r.ContentLength, 0), 10)
-	all["x-forwarded-for"] = withoutPort(r.RemoteAddr)
+	all["x-forwarded-for"] = hostWithoutPort(r.RemoteAddr)
 	all["x-forwarded-proto"] = "http"
 	return all
 }
@@ -101,7 +101,7 @@ func queryParameters(query string) map[string]string {
 			continue
 		}
 		name, value, _ := strings.Cut(pair, "=")
-		name, value = unescapeQuery(name), unescapeQuery(value)
+		name, value = unescapeQueryPart(name), unescapeQueryPart(value)
 		if before, repeated := all[name]; repeated {
 			value = before + "," + value
 		}
@@ -113,7 +113,7 @@ func queryParameters(query string) map[string]string {
 	return all
 }
 
-func unescapeQuery(value string) string {
+func unescapeQueryPart(value string) string {
 	decoded, err := url.QueryUnescape(value)
 	if err != nil {
 		return value
@@ -121,8 +121,8 @@ func unescapeQuery(value string) string {
 	return decoded
 }
 
-// withoutPort returns the host of an address.
-func withoutPort(address string) string {
+// hostWithoutPort returns the host of an address.
+func hostWithoutPort(address string) string {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return address
@@ -130,10 +130,10 @@ func withoutPort(address string) string {
 	return host
 }
 
-// encodeBody returns a body as it is in an event: unchanged for text/*, JSON, XML and JavaScript, in base64 for every other or no
+// encodeEventBody returns a body as it is in an event: unchanged for text/*, JSON, XML and JavaScript, in base64 for every other or no
 // content type, and for bytes that are not UTF-8, which JSON cannot carry. The guide does not list the types; pull request 766 of
 // ministackorg/ministack observed them on the service.
-func encodeBody(contentType string, body []byte) (value string, encoded bool) {
+func encodeEventBody(contentType string, body []byte) (value string, encoded bool) {
 	if len(body) == 0 {
 		return "", false
 	}

@@ -109,7 +109,7 @@ func (g *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeRefusal(w, http.StatusBadRequest) // the client disconnected
 		return
 	}
-	event := newEvent(r, body, id, target.route, variables)
+	event := newRequestEvent(r, body, id, target.route, variables)
 	if !target.route.Anonymous {
 		event.RequestContext.Authorizer = g.config.Authorizer
 	}
@@ -118,7 +118,7 @@ func (g *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeRefusal(w, http.StatusRequestEntityTooLarge)
 		return
 	}
-	g.respond(w, r, target, payload, id)
+	g.invokeAndRespond(w, r, target, payload, id)
 }
 
 // findTarget returns the matching route of the highest precedence, and the values of its path variables.
@@ -138,8 +138,8 @@ func (g *server) findTarget(method, path string) (target, map[string]string, boo
 	return best, variables, found
 }
 
-// respond invokes the function and writes its response, or that of its failure.
-func (g *server) respond(w http.ResponseWriter, r *http.Request, t target, payload []byte, id string) {
+// invokeAndRespond invokes the function and writes its response, or that of its failure.
+func (g *server) invokeAndRespond(w http.ResponseWriter, r *http.Request, t target, payload []byte, id string) {
 	response, err := g.invokeWithTimeout(r.Context(), t, payload)
 	if err == nil {
 		err = writeResponse(w, response)

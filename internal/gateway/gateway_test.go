@@ -531,11 +531,11 @@ func TestRouteOrder(t *testing.T) {
 	}
 	for i := range ordered {
 		for j := range ordered {
-			first, err := newRoute(ordered[i].method, ordered[i].path)
+			first, err := parseRoute(ordered[i].method, ordered[i].path)
 			if err != nil {
 				t.Fatal(err)
 			}
-			second, err := newRoute(ordered[j].method, ordered[j].path)
+			second, err := parseRoute(ordered[j].method, ordered[j].path)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -18,12 +18,12 @@ type route struct {
 	segments  []string
 }
 
-// newRoute returns the route of an event's method and path. An empty path, or $default, is the default route.
-func newRoute(method, path string) (route, error) {
+// parseRoute returns the route of an event's method and path. An empty path, or $default, is the default route.
+func parseRoute(method, path string) (route, error) {
 	if path == "" || path == defaultKey {
 		return route{Path: defaultKey}, nil
 	}
-	r := route{Method: strings.ToUpper(method), Path: path, segments: splitPath(path)}
+	r := route{Method: strings.ToUpper(method), Path: path, segments: splitSegments(path)}
 	if r.Method == "" || r.Method == "X-AMAZON-APIGATEWAY-ANY-METHOD" {
 		r.Method = "ANY"
 	}
@@ -55,7 +55,7 @@ func (r route) matchRequest(method, path string) (map[string]string, bool) {
 		return nil, false
 	}
 	values := map[string]string{}
-	segments := splitPath(path)
+	segments := splitSegments(path)
 	for i, want := range r.segments {
 		name, greedy := pathVariable(want)
 		switch {
@@ -75,10 +75,10 @@ func (r route) matchRequest(method, path string) (map[string]string, bool) {
 
 // precedes reports whether the route is chosen over the other if both match: full paths over greedy ones, and these over the default
 // route (API Gateway guide, "Create routes for HTTP APIs"); then fixed text over a variable, then a named method over ANY.
-func (r route) precedes(other route) bool { return r.precedence() < other.precedence() }
+func (r route) precedes(other route) bool { return r.precedenceKey() < other.precedenceKey() }
 
-// precedence returns a string that sorts before those of routes that the route precedes.
-func (r route) precedence() string {
+// precedenceKey returns a string that sorts before those of routes that the route precedes.
+func (r route) precedenceKey() string {
 	if r.Path == defaultKey {
 		return "default"
 	}
@@ -110,4 +110,4 @@ func pathVariable(segment string) (name string, greedy bool) {
 	return strings.TrimSuffix(name, "+"), strings.HasSuffix(name, "+")
 }
 
-func splitPath(path string) []string { return strings.Split(strings.TrimPrefix(path, "/"), "/") }
+func splitSegments(path string) []string { return strings.Split(strings.TrimPrefix(path, "/"), "/") }

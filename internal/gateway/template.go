@@ -111,7 +111,7 @@ func (t samTemplate) readFunction(id string, properties *yaml.Node) (function, e
 		if event.Type != "HttpApi" {
 			continue
 		}
-		r, err := newRoute(event.Properties.Method, event.Properties.Path)
+		r, err := parseRoute(event.Properties.Method, event.Properties.Path)
 		if err != nil {
 			return function{}, fmt.Errorf("event %s: %w", name, err)
 		}

@@ -44,7 +44,7 @@ func NewFunctions(
 	ctx context.Context, getenv func(string) string, writerURL, readerURL string, log *slog.Logger, tel *telemetry.Telemetry,
 ) (*Functions, error) {
 	// The reader endpoint belongs to query and health.
-	settings, err := function.Load(withVariable(withVariable(getenv, "DATASTORAGE_DATABASE_URL", writerURL), "DATASTORAGE_DATABASE_READER_URL", ""))
+	settings, err := function.Load(withEnvVariable(withEnvVariable(getenv, "DATASTORAGE_DATABASE_URL", writerURL), "DATASTORAGE_DATABASE_READER_URL", ""))
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func NewFunctions(
 	}
 	reading := &function.Parts{Settings: settings, Log: log, Telemetry: tel, Models: writing.Models, Databases: databases}
 	f := &Functions{Models: writing.Models, parts: []*function.Parts{writing, reading}}
-	if err := f.openStores(ctx, writing, reading); err != nil {
+	if err := f.openFunctions(ctx, writing, reading); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("wire the functions: %w", err)
 	}
@@ -71,7 +71,7 @@ func ClosedSets() telemetry.ClosedSets {
 	return api.ClosedSets(write.QueueOperation, maintain.Operation)
 }
 
-func (f *Functions) openStores(ctx context.Context, writing, reading *function.Parts) error {
+func (f *Functions) openFunctions(ctx context.Context, writing, reading *function.Parts) error {
 	writer, writeErr := write.Open(ctx, writing, RejectsOptions(writing.Settings.RejectsQueueURL)...)
 	querier, queryErr := query.Open(ctx, reading)
 	prober, healthErr := health.Open(ctx, reading)
@@ -81,10 +81,10 @@ func (f *Functions) openStores(ctx context.Context, writing, reading *function.P
 	}
 	f.Maintain = maintainer
 	f.Handlers = map[string]lambda.Handler{
-		"WriteFunction":    newSandboxes(writer),
-		"QueryFunction":    newSandboxes(querier.Invoke),
-		"HealthFunction":   newSandboxes(prober.Invoke),
-		"MaintainFunction": newSandboxes(maintainer.Invoke),
+		"WriteFunction":    newSandboxPool(writer),
+		"QueryFunction":    newSandboxPool(querier.Invoke),
+		"HealthFunction":   newSandboxPool(prober.Invoke),
+		"MaintainFunction": newSandboxPool(maintainer.Invoke),
 	}
 	return nil
 }

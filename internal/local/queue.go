@@ -61,11 +61,11 @@ func MakeQueues(ctx context.Context, client *sqs.Client, config QueuesConfig) (Q
 	if config.FIFO {
 		suffix, attributes["FifoQueue"] = ".fifo", "true"
 	}
-	deadLetters, err := makeQueue(ctx, client, config.Name+"-dlq"+suffix, attributes)
+	deadLetters, err := makeQueueIfMissing(ctx, client, config.Name+"-dlq"+suffix, attributes)
 	if err != nil {
 		return Queues{}, err
 	}
-	rejected, err := makeQueue(ctx, client, config.Name+"-rejects", nil)
+	rejected, err := makeQueueIfMissing(ctx, client, config.Name+"-rejects", nil)
 	if err != nil {
 		return Queues{}, err
 	}
@@ -79,11 +79,11 @@ func MakeQueues(ctx context.Context, client *sqs.Client, config QueuesConfig) (Q
 	}
 	attributes["RedrivePolicy"] = string(redrive)
 	attributes["VisibilityTimeout"] = strconv.Itoa(int(config.Visibility.Seconds()))
-	records, err := makeQueue(ctx, client, config.Name+suffix, attributes)
+	records, err := makeQueueIfMissing(ctx, client, config.Name+suffix, attributes)
 	return Queues{Records: records, DeadLetters: deadLetters, Rejects: rejected}, err
 }
 
-func makeQueue(ctx context.Context, client *sqs.Client, name string, attributes map[string]string) (string, error) {
+func makeQueueIfMissing(ctx context.Context, client *sqs.Client, name string, attributes map[string]string) (string, error) {
 	made, err := client.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String(name), Attributes: attributes})
 	if err != nil {
 		return "", fmt.Errorf("make queue %s: %w", name, err)
@@ -166,19 +166,19 @@ func (p *Poller) Run(ctx context.Context) {
 	for range p.InFlight {
 		running.Go(func() {
 			for ctx.Err() == nil {
-				p.pollOnce(ctx)
+				p.handleNextEvent(ctx)
 			}
 		})
 	}
 	running.Wait()
 }
 
-// pollOnce handles one event.
-func (p *Poller) pollOnce(ctx context.Context) {
+// handleNextEvent handles one event.
+func (p *Poller) handleNextEvent(ctx context.Context) {
 	batch, err := p.gatherBatch(ctx)
 	if err != nil && ctx.Err() == nil {
 		p.Log.WarnContext(ctx, "queue receive failed", slog.Any("error", err))
-		sleepContext(ctx, time.Second)
+		sleepUnlessDone(ctx, time.Second)
 	}
 	if len(batch) == 0 {
 		return
@@ -201,7 +201,7 @@ func (p *Poller) pollOnce(ctx context.Context) {
 	}
 }
 
-func sleepContext(ctx context.Context, d time.Duration) {
+func sleepUnlessDone(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
 	case <-time.After(d):
@@ -214,18 +214,18 @@ func (p *Poller) gatherBatch(ctx context.Context) ([]types.Message, error) {
 	if err != nil || len(batch) == 0 {
 		return nil, err
 	}
-	end, size := time.Now().Add(p.Window), bodyBytes(batch)
+	end, size := time.Now().Add(p.Window), totalBodyBytes(batch)
 	for len(batch) < p.BatchSize && size < maxEvent-maxReceive*(1<<20) && time.Now().Before(end) {
 		more, err := p.receiveMessages(ctx, p.BatchSize-len(batch), 1)
 		if err != nil {
 			break // continue with the messages received so far
 		}
-		batch, size = append(batch, more...), size+bodyBytes(more)
+		batch, size = append(batch, more...), size+totalBodyBytes(more)
 	}
 	return batch, nil
 }
 
-func bodyBytes(batch []types.Message) (bytes int) {
+func totalBodyBytes(batch []types.Message) (bytes int) {
 	for _, message := range batch {
 		bytes += len(aws.ToString(message.Body))
 	}
@@ -246,7 +246,7 @@ func (p *Poller) receiveMessages(ctx context.Context, most int, wait int32) ([]t
 
 // invokeFunction returns the ids of the messages that failed. An error means all of them.
 func (p *Poller) invokeFunction(ctx context.Context, batch []types.Message) (map[string]bool, error) {
-	payload, err := json.Marshal(p.newEvent(batch))
+	payload, err := json.Marshal(p.newQueueEvent(batch))
 	if err != nil {
 		return nil, err
 	}
@@ -259,12 +259,12 @@ func (p *Poller) invokeFunction(ctx context.Context, batch []types.Message) (map
 	if err != nil {
 		return nil, fmt.Errorf("invoke the function: %w", err)
 	}
-	return readFailures(batch, response)
+	return readBatchFailures(batch, response)
 }
 
-// readFailures reads the function's response as Lambda does: with an empty, null or missing list every message has succeeded, with an
+// readBatchFailures reads the function's response as Lambda does: with an empty, null or missing list every message has succeeded, with an
 // empty or unknown id every message has failed (Lambda developer guide, "Handling errors for an SQS event source").
-func readFailures(batch []types.Message, payload []byte) (map[string]bool, error) {
+func readBatchFailures(batch []types.Message, payload []byte) (map[string]bool, error) {
 	sent := map[string]bool{}
 	for _, message := range batch {
 		sent[aws.ToString(message.MessageId)] = true
@@ -285,8 +285,8 @@ func readFailures(batch []types.Message, payload []byte) (map[string]bool, error
 	return failed, nil
 }
 
-// newEvent returns the event of a batch.
-func (p *Poller) newEvent(batch []types.Message) events.SQSEvent {
+// newQueueEvent returns the event of a batch.
+func (p *Poller) newQueueEvent(batch []types.Message) events.SQSEvent {
 	event := events.SQSEvent{Records: make([]events.SQSMessage, len(batch))}
 	for i, message := range batch {
 		event.Records[i] = events.SQSMessage{

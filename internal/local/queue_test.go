@@ -127,7 +127,7 @@ func TestPoller(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			poller.pollOnce(t.Context())
+			poller.handleNextEvent(t.Context())
 			if left := countMessages(t, client, queues.Records); left != c.left {
 				t.Errorf("%d messages are left, want %d", left, c.left)
 			}
@@ -180,7 +180,7 @@ func TestPollerKeepsGroupsInOrder(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for countMessages(t, client, queues.Records) > 0 && ctx.Err() == nil {
-		poller.pollOnce(ctx)
+		poller.handleNextEvent(ctx)
 	}
 	if diff := cmp.Diff("0 1 2 0 1 2", strings.Join(seen, " ")); diff != "" {
 		t.Errorf("received (-want +got):\n%s", diff)

@@ -15,8 +15,8 @@ type sandboxes struct {
 	idle sync.Pool
 }
 
-// newSandboxes returns the sandboxes of a function that lambda.NewHandler accepts.
-func newSandboxes(function any) lambda.Handler {
+// newSandboxPool returns the sandboxes of a function that lambda.NewHandler accepts.
+func newSandboxPool(function any) lambda.Handler {
 	s := &sandboxes{}
 	s.idle.New = func() any { return lambda.NewHandler(function) }
 	return s

@@ -10,7 +10,7 @@ import (
 // TestSandboxesKeepResponsesSeparate checks that each of many concurrent invocations gets its own response.
 func TestSandboxesKeepResponsesSeparate(t *testing.T) {
 	t.Parallel()
-	handler := newSandboxes(func(_ context.Context, n int) (string, error) { return fmt.Sprintf("response %06d", n), nil })
+	handler := newSandboxPool(func(_ context.Context, n int) (string, error) { return fmt.Sprintf("response %06d", n), nil })
 	var callers sync.WaitGroup
 	for caller := range 32 {
 		callers.Go(func() {

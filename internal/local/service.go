@@ -34,7 +34,7 @@ func Service(getenv func(string) string, log *slog.Logger, tel *telemetry.Teleme
 			return Wired{}, err
 		}
 		if databases.RejectsQueue != "" {
-			env = withVariable(env, "DATASTORAGE_REJECTS_QUEUE_URL", databases.RejectsQueue)
+			env = withEnvVariable(env, "DATASTORAGE_REJECTS_QUEUE_URL", databases.RejectsQueue)
 		}
 		functions, err := NewFunctions(ctx, env, databases.Writer, databases.Reader, log, tel)
 		if err != nil {
@@ -55,8 +55,8 @@ func Service(getenv func(string) string, log *slog.Logger, tel *telemetry.Teleme
 	}
 }
 
-// withVariable returns an environment with one variable set.
-func withVariable(getenv func(string) string, variable, value string) func(string) string {
+// withEnvVariable returns an environment with one variable set.
+func withEnvVariable(getenv func(string) string, variable, value string) func(string) string {
 	return func(name string) string {
 		if name == variable {
 			return value

@@ -85,7 +85,7 @@ func Run(ctx context.Context, config StackConfig) (err error) {
 	}
 	s := &stack{StackConfig: config}
 	defer func() { err = errors.Join(err, s.runCleanups()) }()
-	err = s.startParts(ctx)
+	err = s.startAllParts(ctx)
 	if err == nil {
 		s.printBanner()
 		err = s.waitForEnd(ctx)
@@ -132,21 +132,21 @@ func (s *stack) runCleanups() error {
 		errs = append(errs, cleanup())
 	}
 	if s.served != nil {
-		s.printLine("Stopped.")
+		s.printMessage("Stopped.")
 	}
 	return errors.Join(errs...)
 }
 
-// printLine writes one line to Out.
-func (s *stack) printLine(format string, args ...any) {
+// printMessage writes one line to Out.
+func (s *stack) printMessage(format string, args ...any) {
 	_, _ = fmt.Fprintf(s.Out, format+"\n", args...)
 }
 
-// apiURL returns the address of the API.
-func (s *stack) apiURL() string { return "http://" + s.listener.Addr().String() }
+// apiBaseURL returns the address of the API.
+func (s *stack) apiBaseURL() string { return "http://" + s.listener.Addr().String() }
 
-// startParts starts the parts, beginning with the quick ones that may be refused. Early requests wait in the listener's queue.
-func (s *stack) startParts(ctx context.Context) error {
+// startAllParts starts the parts, beginning with the quick ones that may be refused. Early requests wait in the listener's queue.
+func (s *stack) startAllParts(ctx context.Context) error {
 	if err := s.lockDirectory(); err != nil {
 		return err
 	}
@@ -177,7 +177,7 @@ func (s *stack) startParts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.serveAPI(api)
+	s.serveRequests(api)
 	if s.queue != nil {
 		if err := s.startPoller(ctx, wired.Handlers[queueFunction]); err != nil {
 			return err
@@ -192,7 +192,7 @@ func (s *stack) lockDirectory() error {
 	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
 		return program.Explain("make "+s.Dir, err, filepath.Dir(s.Dir))
 	}
-	lock := flock.New(s.lockPath())
+	lock := flock.New(s.lockFilePath())
 	locked, err := lock.TryLock()
 	if err != nil {
 		return fmt.Errorf("lock %s: %w", s.Dir, err)
@@ -204,7 +204,7 @@ func (s *stack) lockDirectory() error {
 	return nil
 }
 
-func (s *stack) lockPath() string { return filepath.Join(s.Dir, "stack.lock") }
+func (s *stack) lockFilePath() string { return filepath.Join(s.Dir, "stack.lock") }
 
 // alreadyRunningProblem describes the stack that holds the lock.
 func alreadyRunningProblem(path string) error {
@@ -249,8 +249,8 @@ func (s *stack) openListener(ctx context.Context) error {
 		return nil
 	})
 	owner := fmt.Sprintf("%d %s", os.Getpid(), listener.Addr())
-	if err := os.WriteFile(s.lockPath(), []byte(owner), 0o600); err != nil {
-		return program.Explain("write "+s.lockPath(), err, s.Dir)
+	if err := os.WriteFile(s.lockFilePath(), []byte(owner), 0o600); err != nil {
+		return program.Explain("write "+s.lockFilePath(), err, s.Dir)
 	}
 	return nil
 }
@@ -292,13 +292,13 @@ func (s *stack) useGivenDatabase(ctx context.Context) (Databases, error) {
 	return Databases{Admin: s.DatabaseURL, Writer: s.DatabaseURL, Reader: s.DatabaseURL}, err
 }
 
-// serveAPI handles requests until the stack stops, which waits up to drainTime for requests in progress.
-func (s *stack) serveAPI(handler http.Handler) {
+// serveRequests handles requests until the stack stops, which waits up to drainTime for requests in progress.
+func (s *stack) serveRequests(handler http.Handler) {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: maxHeader}
 	s.served = make(chan error, 1)
 	go func() { s.served <- server.Serve(s.listener) }()
 	s.addCleanup(func() error {
-		s.printLine("Stopping: finishing requests in progress …")
+		s.printMessage("Stopping: finishing requests in progress …")
 		ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 		defer cancel()
 		if err := server.Shutdown(ctx); err != nil {
@@ -317,7 +317,7 @@ func (s *stack) loadSamples(ctx context.Context) {
 	if loaded, err := program.Exists(marker); loaded || err != nil {
 		return
 	}
-	count, err := s.Samples(ctx, s.apiURL())
+	count, err := s.Samples(ctx, s.apiBaseURL())
 	if err == nil {
 		err = os.WriteFile(marker, nil, 0o600)
 	}
@@ -325,10 +325,10 @@ func (s *stack) loadSamples(ctx context.Context) {
 		return
 	}
 	if err != nil {
-		s.printLine("The samples could not be loaded; the next start tries again: %v", err)
+		s.printMessage("The samples could not be loaded; the next start tries again: %v", err)
 		return
 	}
-	s.printLine("Loaded %d sample remediations", count)
+	s.printMessage("Loaded %d sample remediations", count)
 }
 
 // waitForEnd returns when the context ends, or with an error when a part has ended.
@@ -358,8 +358,8 @@ func (s *stack) waitForEnd(ctx context.Context) error {
 
 // printBanner prints three commands that work as they are, in this order.
 func (s *stack) printBanner() {
-	api := s.apiURL()
-	s.printLine(`
+	api := s.apiBaseURL()
+	s.printMessage(`
 Data Storage Service on %[1]s   (Ctrl-C stops it)
 
 Record a remediation, read it back, ask what happened before:
@@ -371,6 +371,6 @@ Record a remediation, read it back, ask what happened before:
   curl -s %[1]s/v1/search -H 'Content-Type: application/json' -d '{"query":"pod keeps crashing, out of memory","mode":"semantic","limit":3}'
 `, api)
 	if s.queue != nil {
-		s.queue.printBanner(s.printLine)
+		s.queue.printBanner(s.printMessage)
 	}
 }

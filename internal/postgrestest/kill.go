@@ -12,8 +12,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/program"
 )
 
-// Kill ends a running server as a crash does: SIGKILL to it and to every process that it started. It returns when all of them
-// have ended.
+// Kill ends a running server like a crash, with SIGKILL to it and its child processes, and returns when they have ended.
 func Kill(ctx context.Context, server *pgserver.Server) error {
 	file, err := os.ReadFile(filepath.Join(server.Data(), pgserver.ClusterDir, "postmaster.pid"))
 	if err != nil {

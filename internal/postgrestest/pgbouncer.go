@@ -18,20 +18,20 @@ import (
 	"github.com/datastorage-service/datastorage/internal/program"
 )
 
-// pgBouncerConfig says in front of which server startPgBouncer puts a pooler.
+// pgBouncerConfig configures startPgBouncer.
 type pgBouncerConfig struct {
-	// Server is the one that StartPostgres started. Required.
+	// Server is the server behind the pooler. Required.
 	Server *pgserver.Server
-	// Data is the directory of the pooler's files; it must not be there yet, and Stop removes it. Required.
+	// Data is the directory of the pooler's files; it must not exist, and Stop removes it. Required.
 	Data string
-	// Dir receives the downloaded program. Empty: DefaultDir.
+	// Dir receives the downloaded program. Empty: program.DefaultDir.
 	Dir string
-	// Progress receives a line for the download. Nil: nobody.
+	// Progress receives a line for the download. Nil: none.
 	Progress io.Writer
 }
 
-// pgBouncer is a pooler in transaction mode, which stands in for RDS Proxy: whatever a client leaves in a session is not there in its next
-// transaction. This process owns it: it ends when we do, on Linux however we end.
+// pgBouncer is a pooler in transaction mode, used in place of RDS Proxy: the next transaction of a client runs in another session. It
+// stops when this process ends, on Linux even by a kill.
 type pgBouncer struct {
 	server  *pgserver.Server
 	port    int
@@ -40,8 +40,8 @@ type pgBouncer struct {
 	ended   <-chan struct{}
 }
 
-// startPgBouncer finds pgBouncer in PATH or installs it, starts it and returns once it accepts connections. What a person can mend is a
-// *Problem.
+// startPgBouncer finds PgBouncer in PATH or installs it, starts it and returns once it accepts connections. An error that a person
+// can fix is a *program.Problem.
 func startPgBouncer(ctx context.Context, config pgBouncerConfig) (*pgBouncer, error) {
 	executable, libraries, err := findPgBouncer(ctx, config)
 	if err != nil {
@@ -68,13 +68,13 @@ func startPgBouncer(ctx context.Context, config pgBouncerConfig) (*pgBouncer, er
 	return b, nil
 }
 
-// Address is where it listens: host and port.
+// Address returns host and port of the pooler.
 func (b *pgBouncer) Address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(b.port)) }
 
-// Data is the directory of its files.
+// Data returns the directory of its files.
 func (b *pgBouncer) Data() string { return b.data }
 
-// Stop ends the pooler and removes its files. Stopping twice is no error.
+// Stop ends the pooler and removes its files. Stopping again does nothing.
 func (b *pgBouncer) Stop() error {
 	err := b.process.Process.Signal(syscall.SIGTERM)
 	if err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -84,8 +84,8 @@ func (b *pgBouncer) Stop() error {
 	return os.RemoveAll(b.data)
 }
 
-// configure writes the pooler's files. Startup parameters that it does not know are refused, sessions are handed out in turn so that none is met
-// twice in a row, and it prepares nothing for its clients: 1.21 and later would.
+// configure writes the pooler's files. The pooler refuses unknown startup parameters, uses its sessions in turn, so that consecutive
+// transactions run in different ones, and prepares no statements for its clients, as 1.21 and later can.
 func (b *pgBouncer) configure() error {
 	if err := os.Mkdir(b.data, 0o700); err != nil {
 		return err
@@ -138,7 +138,7 @@ func (b *pgBouncer) awaitReady(ctx context.Context, log *program.Output) error {
 	}
 }
 
-// findPgBouncer answers the program and where its libraries are beside the system's.
+// findPgBouncer returns the path of the program and the folder of libraries that it needs in addition to those of the system.
 func findPgBouncer(ctx context.Context, config pgBouncerConfig) (executable, libraries string, err error) {
 	if executable, err := exec.LookPath("pgbouncer"); err == nil {
 		return executable, "", nil
@@ -173,8 +173,8 @@ func findPgBouncer(ctx context.Context, config pgBouncerConfig) (executable, lib
 	return filepath.Join(path, "usr/sbin/pgbouncer"), found[0], nil
 }
 
-// fetchPgBouncer takes the packages of a Debian or Ubuntu and unpacks them inside staging, without installing anything and without root: with the
-// lists of packages that the system has, or with ones of its own.
+// fetchPgBouncer downloads the packages of Debian or Ubuntu and unpacks them below staging, without installing them and without root.
+// It uses the package lists of the system, or else downloads its own.
 func fetchPgBouncer(ctx context.Context, staging string) (string, error) {
 	out, err := downloadPgBouncer(ctx, staging)
 	if err != nil {
@@ -202,8 +202,8 @@ func fetchPgBouncer(ctx context.Context, staging string) (string, error) {
 	return unpacked, nil
 }
 
-// downloadPgBouncer downloads the package, and of those that it depends on the libraries that a system does not have of itself; their names
-// differ between releases.
+// downloadPgBouncer downloads the package and those dependencies that are not part of a base system; their names differ between
+// releases.
 func downloadPgBouncer(ctx context.Context, dir string, options ...string) (string, error) {
 	depends, err := aptIn(ctx, dir, "apt-cache", append(options, "depends", "pgbouncer")...)
 	if err != nil {
