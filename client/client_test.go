@@ -115,7 +115,7 @@ func TestSignerErrorEndsTheCall(t *testing.T) {
 func TestRedirectsAreNotFollowed(t *testing.T) {
 	t.Parallel()
 	elsewhere := serve(t, ok(receipt))
-	s := serve(t, fullResponse(307, "text/html", "", "Location", elsewhere.URL))
+	s := serve(t, respondWith(307, "text/html", "", "Location", elsewhere.URL))
 	_, err := s.client(t).CreateRemediation(t.Context(), client.RemediationInput{})
 	refusal, _ := errors.AsType[*client.Error](err)
 	if refusal == nil || refusal.StatusCode != 307 || len(elsewhere.requests()) != 0 {

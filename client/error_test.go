@@ -48,13 +48,13 @@ func TestRefusals(t *testing.T) {
 		},
 		{
 			name: "the gateway's 401", is: "unauthenticated",
-			handler: fullResponse(401, "application/json", `{"message":"Unauthorized"}`, "Apigw-Requestid", "gw-7"),
+			handler: respondWith(401, "application/json", `{"message":"Unauthorized"}`, "Apigw-Requestid", "gw-7"),
 			want:    client.Error{StatusCode: 401, RequestID: "gw-7", Problem: client.Problem{Title: "Unauthorized", Status: 401}},
 			text:    "getRemediation: 401 Unauthorized (request gw-7)",
 		},
 		{
 			name: "the gateway's 403", is: "forbidden",
-			handler: fullResponse(403, "application/json", `{"message":"User is not authorized"}`, "X-Amzn-Requestid", "gw-8"),
+			handler: respondWith(403, "application/json", `{"message":"User is not authorized"}`, "X-Amzn-Requestid", "gw-8"),
 			want: client.Error{StatusCode: 403, RequestID: "gw-8", Problem: client.Problem{
 				Title: "Forbidden", Status: 403, Detail: "User is not authorized",
 			}},
@@ -71,7 +71,7 @@ func TestRefusals(t *testing.T) {
 			text: "getRemediation: 409 Conflict",
 		},
 		{
-			name: "a proxy's 413", is: "too large", handler: fullResponse(413, "text/html", "<html><h1>413</h1>"),
+			name: "a proxy's 413", is: "too large", handler: respondWith(413, "text/html", "<html><h1>413</h1>"),
 			want: client.Error{StatusCode: 413, Problem: client.Problem{
 				Title: "Request Entity Too Large", Status: 413, Detail: `the response is not the service's own (content type "text/html")`,
 			}},
@@ -91,7 +91,7 @@ func TestRefusals(t *testing.T) {
 			text: "getRemediation: 503 Unavailable",
 		},
 		{
-			name: "a proxy's 502 with an empty body", is: "unavailable", handler: fullResponse(502, "", ""),
+			name: "a proxy's 502 with an empty body", is: "unavailable", handler: respondWith(502, "", ""),
 			want: client.Error{StatusCode: 502, Problem: client.Problem{
 				Title: "Bad Gateway", Status: 502, Detail: `the response is not the service's own (content type "")`,
 			}},
@@ -165,10 +165,10 @@ func TestRetryAfterForms(t *testing.T) {
 func TestReadyGivesTheChecksWithTheRefusal(t *testing.T) {
 	t.Parallel()
 	s := serve(t,
-		fullResponse(503, "application/json", `{"status":"unavailable","checks":[
+		respondWith(503, "application/json", `{"status":"unavailable","checks":[
 			{"name":"postgresql","status":"failed","latency_ms":1000,"detail":"no answer"},
 			{"name":"pgvector","status":"failed","latency_ms":0},{"name":"embedding","status":"ok","latency_ms":0}]}`, "Retry-After", "2"),
-		fullResponse(503, "application/json", `{"message":"Service Unavailable"}`))
+		respondWith(503, "application/json", `{"message":"Service Unavailable"}`))
 	c := s.client(t)
 	readiness, err := c.Ready(t.Context())
 	refusal, _ := errors.AsType[*client.Error](err)
@@ -189,7 +189,7 @@ func TestReadyGivesTheChecksWithTheRefusal(t *testing.T) {
 func TestAnswersThatAreNotOnes(t *testing.T) {
 	t.Parallel()
 	tests := map[string]http.HandlerFunc{
-		"a page of a captive portal": fullResponse(200, "text/html", "<html>sign in</html>"),
+		"a page of a captive portal": respondWith(200, "text/html", "<html>sign in</html>"),
 		"another type":               ok(`{"id":"seven"}`),
 		"nothing":                    ok(``),
 		"far too long":               ok(`{"metadata":"` + strings.Repeat("x", 16<<20) + `"}`),

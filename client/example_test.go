@@ -152,7 +152,7 @@ func ExampleWithSigner() {
 	// alive
 }
 
-// exampleService answers a few requests with bodies of the contract.
+// exampleService responds to a few requests with bodies of the contract.
 func exampleService() *httptest.Server {
 	bodies := map[string]string{
 		"PATCH /v1/remediations/rem-2026-0001": `{"id":1,"remediation_id":"rem-2026-0001","status":"success","duration_ms":90000}`,
@@ -177,7 +177,7 @@ func exampleService() *httptest.Server {
 				{"field":"start_time","code":"out_of_range","detail":"must not be before 1970"}]}`)(w, r)
 			return
 		}
-		fullResponse(201, "application/json", `{"id":1,"remediation_id":"rem-2026-0001","embedding":"stored"}`)(w, r)
+		respondWith(201, "application/json", `{"id":1,"remediation_id":"rem-2026-0001","embedding":"stored"}`)(w, r)
 	})
 	return httptest.NewServer(mux)
 }

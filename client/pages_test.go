@@ -11,7 +11,7 @@ import (
 	"github.com/datastorage-service/datastorage/client"
 )
 
-// threePages answers 5 records of the given kind on pages of 2 by cursor.
+// threePages returns 5 records of the given kind on pages of 2 by cursor.
 func threePages(record string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var from int
@@ -42,7 +42,7 @@ func TestAllRemediations(t *testing.T) {
 	all := s.client(t).AllRemediations(t.Context(), client.ListRemediationsParams{
 		Namespace: "n", Limit: 2, IncludeTotal: true,
 	})
-	for range 2 { // An iterator can be ranged over again and starts anew.
+	for range 2 { // An iterator can be ranged over again, from the start.
 		var ids []int64
 		for remediation, err := range all {
 			if err != nil {

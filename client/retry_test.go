@@ -21,7 +21,7 @@ import (
 func TestPassingTroubleIsRetried(t *testing.T) {
 	t.Parallel()
 	unavailable := problem(503, `{"type":"t","title":"T","status":503}`, "Retry-After", "0")
-	created := fullResponse(201, "application/json", receipt)
+	created := respondWith(201, "application/json", receipt)
 	tests := []struct {
 		name     string
 		handlers []http.HandlerFunc
@@ -32,15 +32,15 @@ func TestPassingTroubleIsRetried(t *testing.T) {
 		{"cut before the answer", []http.HandlerFunc{cut, created}, 2, true},
 		{"cut within the answer", []http.HandlerFunc{truncate, created}, 2, true},
 		{"429", []http.HandlerFunc{problem(429, `{"type":"t"}`), created}, 2, true},
-		{"502 of a proxy", []http.HandlerFunc{fullResponse(502, "text/html", "<html>"), created}, 2, true},
+		{"502 of a proxy", []http.HandlerFunc{respondWith(502, "text/html", "<html>"), created}, 2, true},
 		{"503 with Retry-After: 0", []http.HandlerFunc{unavailable, created}, 2, true},
-		{"504", []http.HandlerFunc{fullResponse(504, "application/json", `{"message":"Endpoint request timed out"}`), created}, 2, true},
-		{"500 of the gateway", []http.HandlerFunc{fullResponse(500, "application/json", `{"message":"Internal Server Error"}`), created}, 2, true},
+		{"504", []http.HandlerFunc{respondWith(504, "application/json", `{"message":"Endpoint request timed out"}`), created}, 2, true},
+		{"500 of the gateway", []http.HandlerFunc{respondWith(500, "application/json", `{"message":"Internal Server Error"}`), created}, 2, true},
 		{"one after the other", []http.HandlerFunc{cut, unavailable, truncate, created}, 4, true},
 		{"without end", []http.HandlerFunc{unavailable}, 4, false},
 		{"cut without end", []http.HandlerFunc{cut}, 4, false},
 		{"400", []http.HandlerFunc{problem(400, `{"type":"t"}`), created}, 1, false},
-		{"403", []http.HandlerFunc{fullResponse(403, "application/json", `{"message":"Forbidden"}`), created}, 1, false},
+		{"403", []http.HandlerFunc{respondWith(403, "application/json", `{"message":"Forbidden"}`), created}, 1, false},
 		{"404", []http.HandlerFunc{problem(404, `{"type":"t"}`), created}, 1, false},
 		{"409", []http.HandlerFunc{problem(409, `{"type":"t"}`), created}, 1, false},
 		{"413", []http.HandlerFunc{problem(413, `{"type":"t"}`), created}, 1, false},
@@ -84,7 +84,7 @@ func TestRefusedConnectionIsRetried(t *testing.T) {
 
 func TestUntrustedCertificateIsNotRetried(t *testing.T) {
 	t.Parallel()
-	s := httptest.NewUnstartedServer(fullResponse(201, "application/json", receipt))
+	s := httptest.NewUnstartedServer(respondWith(201, "application/json", receipt))
 	s.Config.ErrorLog = log.New(io.Discard, "", 0) // The refused handshake is what the test is about.
 	s.StartTLS()
 	t.Cleanup(s.Close)

@@ -22,7 +22,7 @@ type request struct {
 	header               http.Header
 }
 
-// server answers each request with the next of its handlers, and with the last one from then on.
+// server handles each request with the next of its handlers, and with the last one from then on.
 type server struct {
 	*httptest.Server
 	handlers []http.HandlerFunc
@@ -66,8 +66,8 @@ func (s *server) client(tb testing.TB, options ...client.Option) *client.Client 
 	return c
 }
 
-// fullResponse is a handler that answers the same always; headers are pairs of name and value.
-func fullResponse(status int, contentType, body string, headers ...string) http.HandlerFunc {
+// respondWith returns a handler with one fixed response; headers are pairs of name and value.
+func respondWith(status int, contentType, body string, headers ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", contentType)
 		for i := 0; i < len(headers); i += 2 {
@@ -79,7 +79,7 @@ func fullResponse(status int, contentType, body string, headers ...string) http.
 }
 
 func ok(body string, headers ...string) http.HandlerFunc {
-	return fullResponse(http.StatusOK, "application/json", body, headers...)
+	return respondWith(http.StatusOK, "application/json", body, headers...)
 }
 
 // cut breaks the connection before anything is answered.
@@ -90,19 +90,19 @@ func cut(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// truncate breaks the connection in the middle of the answer.
+// truncate breaks the connection in the middle of the response.
 func truncate(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", "1000")
 	_, _ = io.WriteString(w, `{"id":1,`)
 }
 
-// stall answers nothing until the client goes away.
+// stall does not respond until the client disconnects.
 func stall(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
 const receipt = `{"id":7,"remediation_id":"r-1","created_at":"2026-03-01T10:00:00.123456Z","embedding":"stored",` +
 	`"event_id":"0195a8f0-0000-7000-8000-000000000001","leaf_hash":"ab"}`
 
 func problem(status int, body string, headers ...string) http.HandlerFunc {
-	return fullResponse(status, "application/problem+json", body, headers...)
+	return respondWith(status, "application/problem+json", body, headers...)
 }

@@ -22,7 +22,7 @@ import (
 // inside is what a dependency's error says, and no caller may read.
 var errInside = errors.New("dial tcp 10.0.0.7:5432: password authentication failed for user app (SQLSTATE 28P01)")
 
-// TestProblems holds the answer to every kind of error: its status, its type, its headers, and that
+// TestProblems shows the response to every kind of error: its status, its type, its headers, and that
 // it tells nothing from inside.
 func TestProblems(t *testing.T) {
 	t.Parallel()
