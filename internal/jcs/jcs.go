@@ -1,4 +1,5 @@
-// Package jcs writes canonical JSON (RFC 8785, the JSON Canonicalization Scheme). It knows no records.
+// Package jcs writes canonical JSON (RFC 8785, the JSON Canonicalization Scheme). It knows no
+// records.
 package jcs
 
 import (
@@ -14,14 +15,17 @@ import (
 	"unicode/utf8"
 )
 
-// ErrNotCanonical means that a value has no RFC 8785 form: a type that is not JSON, a number that is not finite, an integer
-// beyond 2^53, or text that is not UTF-8. It is a mistake of the code that built the tree.
+// ErrNotCanonical means that a value has no RFC 8785 form: a type that is not JSON, a number that
+// is not finite, an integer beyond 2^53, or text that is not UTF-8. It is a mistake of the code
+// that built the tree.
 var ErrNotCanonical = errors.New("no canonical JSON form")
 
-// Append appends the RFC 8785 (JCS) form of a tree of map[string]any, []any, string, json.Number, bool and nil, and of map[string]string. Equal values give equal bytes on every
-// implementation of the RFC.
+// Append appends the RFC 8785 (JCS) form of a tree of map[string]any, []any, string, json.Number,
+// bool and nil, and of map[string]string. Equal values give equal bytes on every implementation of
+// the RFC.
 //
-// The RFC writes every number as an IEEE 754 double, so a json.Number may lose digits here; InexactNumbers names those that do.
+// The RFC writes every number as an IEEE 754 double, so a json.Number may lose digits here;
+// InexactNumbers names those that do.
 func Append(out []byte, tree any) ([]byte, error) {
 	return appendTree(out, tree, appendLiteral)
 }
@@ -31,8 +35,9 @@ func Format(tree any) ([]byte, error) {
 	return appendTree(nil, tree, func(out []byte, number json.Number) ([]byte, error) { return append(out, number...), nil })
 }
 
-// AppendFormatted appends the RFC 8785 form of a text that Format wrote; the two differ in their numbers only. exact is false if a
-// number loses digits here: InexactNumbers of the tree names those that do.
+// AppendFormatted appends the RFC 8785 form of a text that Format wrote; the two differ in their
+// numbers only. exact is false if a number loses digits here: InexactNumbers of the tree names
+// those that do.
 func AppendFormatted(out []byte, text string) (_ []byte, exact bool, err error) {
 	exact = true
 	for text != "" {
@@ -50,7 +55,8 @@ func AppendFormatted(out []byte, text string) (_ []byte, exact bool, err error) 
 	return out, exact, nil
 }
 
-// tokenLength returns the length of the string or number that text starts with, and 1 for anything else.
+// tokenLength returns the length of the string or number that text starts with, and 1 for anything
+// else.
 func tokenLength(text string) int {
 	switch {
 	case text[0] == '"':
@@ -63,7 +69,8 @@ func tokenLength(text string) int {
 
 func startsNumber(c byte) bool { return c == '-' || c >= '0' && c <= '9' }
 
-// stringLength returns the length of the JSON string that text starts with, quotation marks included.
+// stringLength returns the length of the JSON string that text starts with, quotation marks
+// included.
 func stringLength(text string) int {
 	for i := 1; i < len(text); i++ {
 		switch text[i] {
@@ -131,8 +138,9 @@ func appendObject[V any](out []byte, members map[string]V, number func([]byte, j
 	return append(out, '}'), nil
 }
 
-// compareUTF16 orders UTF-8 strings by their UTF-16 code units (RFC 8785, section 3.2.3). Bytes have the same order but where a character
-// beyond U+FFFF (a first byte from F0) meets one from U+E000 to U+FFFF (EE or EF): surrogates, D800 to DFFF, come before those.
+// compareUTF16 orders UTF-8 strings by their UTF-16 code units (RFC 8785, section 3.2.3). Bytes
+// have the same order but where a character beyond U+FFFF (a first byte from F0) meets one from
+// U+E000 to U+FFFF (EE or EF): surrogates, D800 to DFFF, come before those.
 func compareUTF16(a, b string) int {
 	for i := range min(len(a), len(b)) {
 		if a[i] == b[i] {
@@ -154,7 +162,8 @@ func AppendString(out []byte, s string) ([]byte, error) {
 	return AppendQuote(out, s), nil
 }
 
-// AppendQuote escapes what RFC 8785, section 3.2.2.2, lists and nothing else. s must be valid UTF-8.
+// AppendQuote escapes what RFC 8785, section 3.2.2.2, lists and nothing else. s must be valid
+// UTF-8.
 func AppendQuote(out []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	const short = "btn\x00fr" // \b \t \n, none for U+000B, \f \r
@@ -213,10 +222,11 @@ func AppendNumber(out []byte, f float64) ([]byte, error) {
 	return append(out, text...), nil
 }
 
-// InexactNumbers names every number in a tree whose digits Append cannot keep: those whose exact decimal value is not that
-// of the shortest text of their float64, such as 1700000000123456789. Keys are JSON Pointers (RFC 6901), values the literals.
-// A document that carries this map beside the tree has different canonical bytes for different numbers. It is nil when all
-// numbers are exact.
+// InexactNumbers names every number in a tree whose digits Append cannot keep: those whose exact
+// decimal value is not that of the shortest text of their float64, such as 1700000000123456789.
+// Keys are JSON Pointers (RFC 6901), values the literals. A document that carries this map beside
+// the tree has different canonical bytes for different numbers. It is nil when all numbers are
+// exact.
 func InexactNumbers(v any) map[string]string {
 	var found map[string]string
 	visitNumbers(v, "", func(pointer, literal string) {
@@ -261,9 +271,10 @@ func isExactNumber(literal string) bool {
 	return ok && digits == short && exponent == shortExponent
 }
 
-// significantDigits splits a JSON number into its significant digits, without zeros at either end, and the power of ten of the last one.
-// Zero is "", 0. The work grows with the length of the literal, never with its exponent. The sign is left to the caller: a
-// float64 keeps it always. It is not ok when a value other than zero has an exponent that no float64 comes near.
+// significantDigits splits a JSON number into its significant digits, without zeros at either end,
+// and the power of ten of the last one. Zero is "", 0. The work grows with the length of the
+// literal, never with its exponent. The sign is left to the caller: a float64 keeps it always. It
+// is not ok when a value other than zero has an exponent that no float64 comes near.
 func significantDigits(literal string) (digits string, exponent int, ok bool) {
 	mantissa, power, _ := strings.Cut(strings.ToLower(strings.TrimPrefix(literal, "-")), "e")
 	whole, fraction, _ := strings.Cut(mantissa, ".")

@@ -6,8 +6,9 @@ import (
 	"github.com/datastorage-service/datastorage/internal/ascii"
 )
 
-// summarizeWorkflow is what a workflow does, in its own words, normalised and at most 2 KiB: comments, the names and descriptions of steps,
-// commands, and running text. Manifests' other fields (labels, images, ports, namespaces) say how, not what, and are left out.
+// summarizeWorkflow returns what a workflow does, normalized and at most 2 KiB: its comments, names
+// and descriptions of steps, commands, and running text. Other fields of manifests (labels, images,
+// ports, namespaces) are omitted.
 func summarizeWorkflow(workflow string) string {
 	var kept strings.Builder
 	inBlock, blockIndent := false, 0 // whether a block under a telling key is being read, and the indentation of that key
@@ -32,7 +33,8 @@ func summarizeWorkflow(workflow string) string {
 	return truncateText(Normalize(kept.String()), maxWorkflowText)
 }
 
-// summarizeLine is what one line tells, and whether the lines indented under it tell as well.
+// summarizeLine returns the descriptive part of a line, and whether the lines indented below it are
+// descriptive as well.
 func summarizeLine(text string, inBlock bool) (summary string, opens bool) {
 	text = strings.TrimLeft(text, "- ")
 	if comment, ok := strings.CutPrefix(text, "#"); ok {
@@ -60,7 +62,8 @@ func isFieldName(key string) bool {
 	return name != "" && ascii.PrefixLen(name, func(c byte) bool { return ascii.IsDottedWord(c) || c == '/' }) == len(name)
 }
 
-// isDescriptiveKey holds for the fields of workflow formats (Argo, Tekton, GitHub Actions, Ansible, plain scripts) that say what is done.
+// isDescriptiveKey accepts the fields of workflow formats (Argo, Tekton, GitHub Actions, Ansible,
+// shell scripts) that say what is done.
 func isDescriptiveKey(key string) bool {
 	switch strings.ToLower(strings.Trim(key, "\"'")) {
 	case "name", "title", "description", "summary", "message", "reason", "action", "step", "task", "uses", "operation", "verb", "strategy",
@@ -70,7 +73,7 @@ func isDescriptiveKey(key string) bool {
 	return isCommandKey(key)
 }
 
-// isCommandKey holds for those that hold a command line, or a list of its words.
+// isCommandKey accepts fields with a command line or a list of its words.
 func isCommandKey(key string) bool {
 	switch strings.ToLower(strings.Trim(key, "\"'")) {
 	case "run", "command", "cmd", "args", "script", "shell", "exec", "source":

@@ -8,12 +8,14 @@ import (
 	"github.com/datastorage-service/datastorage/internal/ascii"
 )
 
-// Normalize turns free text into what a signature and a query keep of it: one line per line, single spaces, and a placeholder
-// for each part that changes when the same thing happens again. Words stay as they are written. A number after a word that makes it
-// a name, as in "exit code 137" or "HTTP 503", stays too. Normalising twice equals normalising once. Only the first 64 KiB are read.
+// Normalize turns free text into what a signature and a query keep of it: one line per line, single
+// spaces, and a placeholder for each part that changes when the same thing happens again. Words
+// stay as they are written. A number after a word that makes it a name, as in "exit code 137" or
+// "HTTP 503", stays too. Normalising twice equals normalising once. Only the first 64 KiB are read.
 //
-// The placeholders are <n> number, <duration>, <size>, <time>, <uuid>, <hex>, <digest>, <ip> with its port and prefix, <host>,
-// <user>, <pod> for what Kubernetes appends to a workload's name, and <id> for the rest of a numbered name.
+// The placeholders are <n> number, <duration>, <size>, <time>, <uuid>, <hex>, <digest>, <ip> with
+// its port and prefix, <host>, <user>, <pod> for what Kubernetes appends to a workload's name, and
+// <id> for the rest of a numbered name.
 func Normalize(s string) string {
 	n := normalizer{out: make([]byte, 0, min(len(s), maxNormalized))}
 	for line := range strings.Lines(truncateText(s, maxNormalized)) {
@@ -22,7 +24,7 @@ func Normalize(s string) string {
 	return string(n.out)
 }
 
-// normalizer writes normalised words one after another and remembers what it needs of those before.
+// normalizer appends normalized words to out.
 type normalizer struct {
 	out []byte
 	// label ends in the last word made of letters, as long as only punctuation has followed it.
@@ -45,7 +47,8 @@ func (n *normalizer) normalizeLine(words []string) {
 	}
 }
 
-// normalizeWords writes word i, or as many from there as mean one thing together, and returns how many they were.
+// normalizeWords writes word i, together with the next ones if they form one value, and returns the
+// number of words written.
 func (n *normalizer) normalizeWords(words []string, i int) int {
 	if used := countDateWords(words[i:]); used > 0 {
 		n.writePlaceholder(phTime)
@@ -62,7 +65,7 @@ func (n *normalizer) normalizeWords(words []string, i int) int {
 	return 1
 }
 
-// mergeNumberAndUnit turns a number and the unit in the next word into one placeholder.
+// mergeNumberAndUnit replaces a number and the unit in the next word by one placeholder.
 func (n *normalizer) mergeNumberAndUnit(word string) bool {
 	end := len(n.out) - len(phNumber)
 	if !n.outputEndsWith(phNumber) || end > 0 && (ascii.IsAlnum(n.out[end-1]) || n.out[end-1] == '>') {
@@ -81,13 +84,12 @@ func (n *normalizer) mergeNumberAndUnit(word string) bool {
 	return true
 }
 
-// outputEndsWith reports whether the text written so far ends so.
 func (n *normalizer) outputEndsWith(tail string) bool {
 	return bytes.HasSuffix(n.out, []byte(tail))
 }
 
-// normalizeWord cuts a word at what can only stand between names and values, and writes the pieces. What touches a placeholder was normalised
-// with it and stays.
+// normalizeWord splits a word at the delimiters between names and values, and normalizes the
+// pieces. Text next to a placeholder was normalized before and is copied.
 func (n *normalizer) normalizeWord(w string) {
 	from, write := 0, (*normalizer).normalizePiece
 	for i := 0; i < len(w); {
@@ -111,14 +113,15 @@ func (n *normalizer) normalizeWord(w string) {
 	}
 }
 
-// outerDelimiters stand between names and values, outerPunctuation around them without being part of them, and innerDelimiters within.
+// outerDelimiters stand between names and values, outerPunctuation around them without being part
+// of them, and innerDelimiters within.
 var (
 	outerDelimiters  = ascii.SetOf("=,;()[]{}\"'`<>|")
 	outerPunctuation = ascii.SetOf(".:!?-+*&#@/\\")
 	innerDelimiters  = ascii.SetOf("/\\:@#?&")
 )
 
-// normalizePiece writes what stands between two delimiters, after the punctuation around it.
+// normalizePiece writes the text between two delimiters. Punctuation around it is copied.
 func (n *normalizer) normalizePiece(p string) {
 	if strings.HasPrefix(p, "::") && isIPv6Address(p) {
 		n.writePlaceholder(phIP)
@@ -142,7 +145,7 @@ func (n *normalizer) normalizePiece(p string) {
 	n.out = append(n.out, p[start+len(core):]...)
 }
 
-// copyText writes text without anything that changes.
+// copyText writes text unchanged.
 func (n *normalizer) copyText(p string) {
 	n.out = append(n.out, p...)
 	if word := outerPunctuation.TrimRight(p); word != "" && ascii.IsAlnum(word[len(word)-1]) {
@@ -150,7 +153,7 @@ func (n *normalizer) copyText(p string) {
 	}
 }
 
-// normalizeCore writes a piece that holds digits.
+// normalizeCore writes a piece that contains digits.
 func (n *normalizer) normalizeCore(p string) {
 	if ph := n.wholePlaceholder(p); ph != "" {
 		n.writePlaceholder(ph)
@@ -179,10 +182,10 @@ func (n *normalizer) normalizeCore(p string) {
 	n.normalizePiece(p[i+1:])
 }
 
-// maxWhole is more than the longest host name with its port and the longest digest take.
+// maxWhole is longer than any host name with a port and any digest.
 const maxWhole = 300
 
-// wholePlaceholder is the placeholder for a piece that is one changing thing from end to end.
+// wholePlaceholder returns the placeholder for a piece that is a single value, or "".
 func (n *normalizer) wholePlaceholder(p string) string {
 	switch {
 	case len(p) > maxWhole:
@@ -213,7 +216,8 @@ func (n *normalizer) writePlaceholder(ph string) {
 	n.label = ""
 }
 
-// isSignificantNumber holds for a short number right after a word that makes it the name of what happened.
+// isSignificantNumber accepts a short number after a word such as "code" or "status": it identifies
+// the error.
 func (n *normalizer) isSignificantNumber(p string) bool {
 	const longest = 5
 	if len(p) > longest || ascii.PrefixLen(p, ascii.IsAlnum) != len(p) || !ascii.IsDigit(p[0]) {
@@ -226,7 +230,7 @@ func (n *normalizer) isSignificantNumber(p string) bool {
 	return false
 }
 
-// normalizeName writes a name with digits in it: letters, digits, hyphens, underscores.
+// normalizeName writes a name that contains digits: letters, digits, hyphens, underscores.
 func (n *normalizer) normalizeName(p string) {
 	if isErrorCode(p) || isTechnicalWord(p) {
 		n.copyText(p)
@@ -251,7 +255,7 @@ func (n *normalizer) normalizeName(p string) {
 	n.normalizeSegments(p)
 }
 
-// normalizeSegments writes a name part by part.
+// normalizeSegments writes a name segment by segment.
 func (n *normalizer) normalizeSegments(p string) {
 	for i := 0; i < len(p); {
 		if len(p)-i >= uuidLength && isUUID(p[i:i+uuidLength]) {
@@ -270,7 +274,7 @@ func (n *normalizer) normalizeSegments(p string) {
 	}
 }
 
-// normalizeSegment writes letters and digits without anything between them.
+// normalizeSegment writes a run of letters and digits.
 func (n *normalizer) normalizeSegment(p string) {
 	digits, runs := countDigitRuns(p)
 	at := ascii.Digits.Index(p)
@@ -294,7 +298,7 @@ func (n *normalizer) normalizeSegment(p string) {
 	}
 }
 
-// countDigitRuns counts digits and the runs they stand in.
+// countDigitRuns returns the number of digits and of runs of adjacent digits.
 func countDigitRuns(p string) (digits, runs int) {
 	for i := range len(p) {
 		if ascii.IsDigit(p[i]) {

@@ -23,7 +23,7 @@ const (
 	phID       = "<id>"
 )
 
-// leadingPlaceholder is the placeholder at the start of s, or "".
+// leadingPlaceholder returns the placeholder at the start of s, or "".
 func leadingPlaceholder(s string) string {
 	if s[0] != '<' {
 		return ""
@@ -36,10 +36,10 @@ func leadingPlaceholder(s string) string {
 	return ""
 }
 
-// uuidLength is that of the 8-4-4-4-12 form.
+// uuidLength is the length of the 8-4-4-4-12 form.
 const uuidLength = 36
 
-// isUUID holds for a UUID in the 8-4-4-4-12 form, in either case of the hexadecimal digits.
+// isUUID accepts the 8-4-4-4-12 form in upper or lower case.
 func isUUID(p string) bool {
 	if len(p) != uuidLength {
 		return false
@@ -52,7 +52,7 @@ func isUUID(p string) bool {
 	return true
 }
 
-// isNumber holds for digits with at most a sign and one decimal point or comma groups.
+// isNumber accepts digits and dots, as in 12, 1.5 and 1.28.3, with an optional sign.
 func isNumber(p string) bool {
 	p = strings.TrimLeft(p, "+-")
 	whole := ascii.PrefixLen(p, ascii.IsDigit)
@@ -66,12 +66,12 @@ func isNumber(p string) bool {
 	return rest[0] == '.' && len(rest) > 1 && strings.Trim(rest[1:], "0123456789.") == "" && !strings.Contains(rest, "..")
 }
 
-// isVersion holds for v1.28.3 and the like; without the v it is a number.
+// isVersion accepts v1.28.3 and the like.
 func isVersion(p string) bool {
 	return len(p) > 3 && len(p) < maxWhole && (p[0] == 'v' || p[0] == 'V') && isNumber(p[1:]) && strings.Contains(p, ".")
 }
 
-// isOrdinal holds for 1st, 2nd, 3rd and 99th.
+// isOrdinal accepts 1st, 2nd, 3rd, 99th.
 func isOrdinal(p string) bool {
 	digits := ascii.PrefixLen(p, ascii.IsDigit)
 	switch strings.ToLower(p[digits:]) {
@@ -81,12 +81,14 @@ func isOrdinal(p string) bool {
 	return false
 }
 
-// isCamelCase holds for words of letters in both cases, the names of classes and alerts, whose digits inside belong to them.
+// isCamelCase accepts mixed-case words, the names of classes and alerts, whose inner digits are
+// part of the name.
 func isCamelCase(p string) bool {
 	return strings.ContainsFunc(p, unicode.IsLower) && strings.ContainsFunc(p, unicode.IsUpper)
 }
 
-// isHexNumber holds for 0x… and for seven or more hexadecimal digits, as many as git abbreviates to, with both letters and figures among them.
+// isHexNumber accepts 0x… and seven or more hexadecimal digits, the length of git's abbreviations,
+// that include both letters and digits.
 func isHexNumber(p string) bool {
 	if ascii.HasPrefixFold(p, "0x") && len(p) > 2 {
 		return ascii.PrefixLen(p[2:], ascii.IsHex) == len(p)-2
@@ -100,7 +102,8 @@ func isContentDigest(p string) bool {
 		len(hex) >= 12 && ascii.PrefixLen(hex, ascii.IsHex) == len(hex)
 }
 
-// quantityPlaceholder is the placeholder for a number with a unit right behind it, such as 15000ms, 1h2m3.5s, 17.7GB, or "".
+// quantityPlaceholder returns the placeholder for a number with an attached unit, such as 15000ms,
+// 1h2m3.5s or 17.7GB, or "".
 func quantityPlaceholder(p string) string {
 	p = strings.TrimLeft(p, "+-")
 	found := ""
@@ -123,7 +126,7 @@ func quantityPlaceholder(p string) string {
 	return found
 }
 
-// unitPlaceholder is the placeholder for a number of the given unit, or "".
+// unitPlaceholder returns the placeholder for a number of the given unit, or "".
 func unitPlaceholder(unit string) string {
 	switch strings.ToLower(unit) {
 	case "ns", "us", "µs", "μs", "ms", "s", "sec", "secs", "second", "seconds", "second(s", "second(s)", "m", "min", "mins", "minute", "minutes",
@@ -136,7 +139,7 @@ func unitPlaceholder(unit string) string {
 	return ""
 }
 
-// isTimestamp holds for RFC 3339 and its relatives, for dates alone, and for times of day.
+// isTimestamp accepts RFC 3339 and similar forms, dates, and times of day.
 func isTimestamp(p string) bool {
 	if len(p) >= 10 && matchesPattern(p, "9999-99-99") || len(p) >= 10 && matchesPattern(p, "9999/99/99") {
 		return len(p) == 10 || p[10] == 'T' || p[10] == 't' || p[10] == '_'
@@ -147,7 +150,7 @@ func isTimestamp(p string) bool {
 	return (len(p) == 8 || len(p) == 7) && (matchesPattern(p, "99/99/99") || matchesPattern(p, "9/99/99"))
 }
 
-// matchesPattern reports whether p starts like the pattern, where 9 is any digit.
+// matchesPattern reports whether p starts like the pattern, in which 9 matches any digit.
 func matchesPattern(p, pattern string) bool {
 	if len(p) < len(pattern) {
 		return false
@@ -160,7 +163,8 @@ func matchesPattern(p, pattern string) bool {
 	return true
 }
 
-// countDateWords is how many words from the start make up one date or time: "Jun 18 02:23:10 2005", "2026-01-01 12:00:00,123".
+// countDateWords returns the number of leading words that form one date or time: "Jun 18 02:23:10
+// 2005", "2026-01-01 12:00:00,123".
 func countDateWords(words []string) int {
 	i := 0
 	if len(words) > 1 && isAbbreviation(words[0], "Mon Tue Wed Thu Fri Sat Sun") && isAbbreviation(words[1], monthNames) {
@@ -192,7 +196,8 @@ func isYear(word string) bool {
 	return len(word) == 4 && (strings.HasPrefix(word, "19") || strings.HasPrefix(word, "20")) && isNumber(word)
 }
 
-// isIPAddress holds for IPv4 with optional port or prefix length, and for IPv6, also in brackets cut off, with zone or port.
+// isIPAddress accepts IPv4 with an optional port or prefix length, and IPv6 with an optional zone
+// or prefix length.
 func isIPAddress(p string) bool {
 	if addr, rest, ok := strings.Cut(p, ":"); isIPv4Address(addr) {
 		return !ok || ascii.PrefixLen(rest, ascii.IsDigit) == len(rest)
@@ -228,7 +233,8 @@ func isIPv6Address(p string) bool {
 	return true
 }
 
-// isHostName holds for a dotted name of a machine: digits somewhere, letters only at the end, and not a file, class or module.
+// isHostName accepts dotted host names that contain a digit and end in letters, and rejects files,
+// classes and modules.
 func isHostName(p string) bool {
 	name, port, _ := strings.Cut(p, ":")
 	if ascii.PrefixLen(port, ascii.IsDigit) != len(port) || ascii.PrefixLen(name, ascii.IsDottedWord) != len(name) {
@@ -256,7 +262,7 @@ func isFileExtension(s string) bool {
 	return false
 }
 
-// isTechnicalWord holds for words whose digits belong to their name.
+// isTechnicalWord accepts words whose digits are part of their name.
 func isTechnicalWord(p string) bool {
 	const longest = 8
 	if len(p) > longest {
@@ -274,7 +280,7 @@ func isTechnicalWord(p string) bool {
 	return false
 }
 
-// isErrorCode holds for numbered messages of products, such as ORA-00942 or TNS-12541.
+// isErrorCode accepts numbered messages of products, such as ORA-00942 or TNS-12541.
 func isErrorCode(p string) bool {
 	letters := ascii.PrefixLen(p, ascii.IsUpper)
 	rest := p[letters:]
@@ -284,7 +290,7 @@ func isErrorCode(p string) bool {
 // podDigits are the digits of ascii.PodAlphabet.
 var podDigits = ascii.SetOf("2456789")
 
-// splitPodName is the workload's part of the name of a pod or replica set.
+// splitPodName returns the workload's part of the name of a pod or replica set.
 func splitPodName(p string) (stem string, ok bool) {
 	i := strings.LastIndexByte(p, '-')
 	if i <= 0 {
@@ -300,15 +306,16 @@ func splitPodName(p string) (stem string, ok bool) {
 	return p[:i+1], suffix != "https" && suffix != "xhtml" && suffix != "html5" && !podDigits.Only(suffix)
 }
 
-// isTemplateHash holds for a replica set's hash: up to ten characters of the same alphabet, with a digit among them.
+// isTemplateHash accepts the hash of a replica set: 6 to 10 characters of the pod alphabet, with a
+// digit and a letter among them.
 func isTemplateHash(p string) bool {
 	return ascii.IsPodHash(p, 6, 10) && podDigits.Index(p) >= 0 && !podDigits.Only(p)
 }
 
-// notInPodNames are not part of a Kubernetes object's name.
+// notInPodNames has characters that cannot be in the name of a Kubernetes object.
 var notInPodNames = ascii.SetOf("/:. ")
 
-// isPodName holds for a pod's name whose random part happens to have no digit.
+// isPodName accepts the name of a pod, even if its random part has no digit.
 func isPodName(p string) bool {
 	if strings.IndexByte(p, '-') < 0 || notInPodNames.Index(p) >= 0 {
 		return false
@@ -317,8 +324,9 @@ func isPodName(p string) bool {
 	return ok
 }
 
-// indexInstanceNumber is where the number of a name such as attempt_1445144423722_0020_m_000008_0 or rdd_42_3 begins: the first part
-// between underscores that is all digits, when only digits and single letters follow. It is -1 for other names.
+// indexInstanceNumber returns where the number in a name such as
+// attempt_1445144423722_0020_m_000008_0 or rdd_42_3 begins: at the first part between underscores
+// that is all digits, if only digits and single letters follow. It returns -1 for other names.
 func indexInstanceNumber(p string) int {
 	from, at := -1, 0
 	for part := range strings.SplitSeq(p, "_") {
@@ -334,8 +342,8 @@ func indexInstanceNumber(p string) int {
 	return from
 }
 
-// isUserName holds for word i when the words around it say that it names somebody: "invalid user bob from", "session opened for user
-// bob by", "Failed password for bob from".
+// isUserName reports whether the words around word i show that it is a user name: "invalid user bob
+// from", "session opened for user bob by", "Failed password for bob from".
 func isUserName(words []string, i int) bool {
 	if i == 0 || !precedesUserName(words[:i]) || i+1 < len(words) && !followsUserName(words[i+1]) {
 		return false
@@ -344,10 +352,10 @@ func isUserName(words []string, i int) bool {
 	return name != "" && !strings.ContainsAny(words[i], "=/<") && !isUserProse(strings.ToLower(name))
 }
 
-// userNameQuotes stand around somebody's name.
+// userNameQuotes has the characters that may surround a user name.
 var userNameQuotes = ascii.SetOf("'\"[](),.;:")
 
-// precedesUserName holds for the words before somebody's name.
+// precedesUserName accepts the words before a user name.
 func precedesUserName(words []string) bool {
 	last := len(words) - 1
 	switch strings.ToLower(words[last]) {
@@ -359,7 +367,7 @@ func precedesUserName(words []string) bool {
 	return false
 }
 
-// isUserProse holds for words that stand after "user" without being anybody's name.
+// isUserProse accepts words that follow "user" without being a user name.
 func isUserProse(word string) bool {
 	switch word {
 	case "request", "unknown", "is", "was", "not", "has", "name", "id", "account", "agent", "session", "error", "invalid", "illegal":
@@ -368,7 +376,7 @@ func isUserProse(word string) bool {
 	return false
 }
 
-// isCredentialWord holds for what sshd says somebody offered, or failed at.
+// isCredentialWord accepts the authentication methods in sshd's messages.
 func isCredentialWord(word string) bool {
 	switch word {
 	case "password", "publickey", "none", "keyboard-interactive/pam", "hostbased", "failures":
@@ -377,7 +385,7 @@ func isCredentialWord(word string) bool {
 	return false
 }
 
-// followsUserName holds for the words between somebody's name and where they come from.
+// followsUserName accepts the words after a user name.
 func followsUserName(next string) bool {
 	switch userNameQuotes.Trim(next) {
 	case "from", "by", "preauth", "at", "on", "port", "via":
