@@ -38,8 +38,8 @@ var rooms = map[string][]string{
 	"internal/postgres":  {"internal/access", "internal/audit", "internal/lexical", "internal/telemetry", "internal/postgres/internal/dbsqlc", "internal/signature"},
 	// search ranks incidents: the query function finds with it, and cmd/eval ranks with it.
 	"internal/search": {"internal/audit", "internal/embedding", "internal/lexical", "internal/postgres"},
-	// api begins and ends an invocation's telemetry: it alone sees every request arrive and every answer leave, and knows the faults
-	// that an answer names.
+	// api begins and ends an invocation's telemetry: it alone sees every request and response, and knows the
+	// validation errors of a response.
 	"internal/api": {"internal/audit", "internal/search", "internal/telemetry", "client", "internal/redact", "internal/signature"},
 	// function is what every function is wired from. It must not import the store, which migrate does not link.
 	"internal/function": {"internal/access", "internal/config", "internal/embedding", "internal/telemetry"},

@@ -1,6 +1,7 @@
 package datastorage_test
 
 import (
+	"go/ast"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -92,6 +93,62 @@ func TestReadmeListsEveryPackage(t *testing.T) {
 		if folder != "." && !listed[folder] {
 			t.Errorf("README.md does not list %s", folder)
 			listed[folder] = true
+		}
+	}
+}
+
+// discouraged are words of docs/style.md's glossary that are hardly ever right in this repository's prose; the value says what to write.
+func discouraged() map[string]string {
+	return map[string]string{
+		`answers?`:                "return, respond, response",
+		`answered`:                "returned, responded",
+		`anew`:                    "again",
+		`somebody|nobody|anybody`: "the writer, the reader, the caller",
+		`upkeep`:                  "maintenance run",
+		`crosswise`:               "deadlock",
+		`told`:                    "reported, returned",
+		`shall`:                   "must",
+		`re-?sign(s|ed|ing)?`:     "renormalize",
+		`in good order`:           "cleanly",
+		`stands (in|beside)`:      "is in, is",
+		`became`:                  "outcome",
+		`is to be had`:            "is available",
+		`does not work`:           "fails",
+	}
+}
+
+// TestWordList keeps discouraged words out of the comments of Go and SQL and out of the documents.
+func TestWordList(t *testing.T) {
+	t.Parallel()
+	prose := map[string]string{}
+	for _, f := range parse(t) {
+		if ast.IsGenerated(f.ast) || strings.Contains(f.path, "dbsqlc") {
+			continue
+		}
+		for _, group := range f.ast.Comments {
+			prose[f.path] += group.Text() + "\n"
+		}
+	}
+	for _, pattern := range []string{"queries/*.sql", "migrations/*.sql", "migrations/*/*.sql"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			prose[file] = strings.Join(regexp.MustCompile(`--.*`).FindAllString(read(t, file), -1), "\n")
+		}
+	}
+	for _, page := range documents(t) {
+		if page != "docs/style.md" {
+			prose[page] = read(t, page)
+		}
+	}
+	for word, instead := range discouraged() {
+		pattern := regexp.MustCompile(`(?i)(?:[^\s]+\s+){0,3}\b(` + word + `)\b[^\n]{0,30}`)
+		for file, text := range prose {
+			for _, found := range pattern.FindAllString(text, -1) {
+				t.Errorf("%s: %q: write %s (docs/style.md)", file, strings.Join(strings.Fields(found), " "), instead)
+			}
 		}
 	}
 }

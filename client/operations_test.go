@@ -16,7 +16,7 @@ import (
 	"github.com/datastorage-service/datastorage/client"
 )
 
-// operation is a method of the client, the request that it must send and the answer that it must
+// operation is a method of the client, the request that it must send and the response that it must
 // understand.
 type operation struct {
 	id, method, target, body string

@@ -82,7 +82,7 @@ func ok(body string, headers ...string) http.HandlerFunc {
 	return respondWith(http.StatusOK, "application/json", body, headers...)
 }
 
-// cut breaks the connection before anything is answered.
+// cut breaks the connection before anything is returned.
 func cut(w http.ResponseWriter, _ *http.Request) {
 	connection, _, err := http.NewResponseController(w).Hijack()
 	if err == nil {

@@ -180,7 +180,7 @@ func refuses(path, query string, wrongs []wrong, twice ...string) []bad {
 	for _, field := range twice {
 		row := get(path, prefix+field+"=1&"+field+"=1", field, "not_repeatable")
 		if faults := firstFaults(field); faults != "" {
-			row.faults = append(row.faults, fault{field, faults})
+			row.faults = append(row.faults, fieldError{field, faults})
 		}
 		rows = append(rows, row)
 	}

@@ -17,16 +17,16 @@ import (
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 )
 
-// secret stands in bad requests where a careless service would repeat it.
+// secret is in bad requests where a careless service would repeat it.
 const secret = "hunter2-is-my-Passw0rd"
 
-// fault is a field of the answer's errors with its code.
-type fault struct{ Field, Code string }
+// fieldError is a field of the response's errors with its code.
+type fieldError struct{ Field, Code string }
 
-func faults(pairs ...string) []fault {
-	var list []fault
+func faults(pairs ...string) []fieldError {
+	var list []fieldError
 	for pair := range slices.Chunk(pairs, 2) {
-		list = append(list, fault{Field: pair[0], Code: pair[1]})
+		list = append(list, fieldError{Field: pair[0], Code: pair[1]})
 	}
 	return list
 }
@@ -41,7 +41,7 @@ type bad struct {
 	status      int
 	kind        string // the last part of the problem's type
 	allow       string
-	faults      []fault
+	faults      []fieldError
 }
 
 func (b bad) send(t *testing.T, stack *endtoend.Stack) (*http.Response, []byte) {
@@ -66,7 +66,7 @@ func (b bad) send(t *testing.T, stack *endtoend.Stack) (*http.Response, []byte) 
 	return response, body
 }
 
-// TestBadInput sends everything that a caller can do wrong. Every answer is the documented problem and names every fault of the request
+// TestBadInput sends everything that a caller can do wrong. Every response is the documented problem and names every error of the request
 // and nothing else; the database is as it was.
 func TestBadInput(t *testing.T) {
 	t.Parallel()
@@ -131,17 +131,17 @@ func refused(t *testing.T, stack *endtoend.Stack, row bad) {
 	leaksNothing(t, string(body))
 }
 
-func namesFaults(t *testing.T, want []fault, named []client.FieldError) {
+func namesFaults(t *testing.T, want []fieldError, named []client.FieldError) {
 	t.Helper()
-	order := func(a, b fault) int {
+	order := func(a, b fieldError) int {
 		return cmp.Or(strings.Compare(a.Field, b.Field), strings.Compare(a.Code, b.Code))
 	}
-	var got []fault
+	var got []fieldError
 	for _, one := range named {
 		if one.Detail == "" {
 			t.Errorf("%s has no detail", one.Field)
 		}
-		got = append(got, fault{one.Field, one.Code})
+		got = append(got, fieldError{one.Field, one.Code})
 	}
 	if diff := gocmp.Diff(slices.SortedFunc(slices.Values(want), order), slices.SortedFunc(slices.Values(got), order)); diff != "" {
 		t.Errorf("faults (-want +got):\n%s", diff)

@@ -329,7 +329,7 @@ func badExecutions() []bad {
 	)...)
 }
 
-// badBatches are refused as a whole; what a batch answers for single bad records is told by TestBatch.
+// badBatches are refused as a whole; TestBatch covers single bad records of a batch.
 func badBatches() []bad {
 	batch := func(name, body string, named ...string) bad {
 		return bad{name: name, method: "POST", path: "/v1/remediations/batch", body: body, status: 400, kind: "invalid", faults: faults(named...)}

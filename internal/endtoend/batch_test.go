@@ -10,43 +10,43 @@ import (
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 )
 
-// became is what a batch says of one record.
-type became struct {
+// batchOutcome is a batch's result for one record.
+type batchOutcome struct {
 	Status int
 	ID     string
-	Faults []fault
+	Faults []fieldError
 }
 
 // mixedRecord is a record of a batch and what is to become of it.
 type mixedRecord struct {
 	json string
-	want became
+	want batchOutcome
 }
 
 // mixed are good records among all that can be wrong with one. known is stored already.
 func mixed(t *testing.T) []mixedRecord {
 	t.Helper()
 	return []mixedRecord{
-		{changed(record(), "remediation_id", `"one"`), became{201, "one", nil}},
+		{changed(record(), "remediation_id", `"one"`), batchOutcome{201, "one", nil}},
 		{
 			changed(record(), "remediation_id", `"two"`, "name", "1", "surplus", "1"),
-			became{400, "two", faults("records[1].name", "type", "records[1].surplus", "unknown_field")},
+			batchOutcome{400, "two", faults("records[1].name", "type", "records[1].surplus", "unknown_field")},
 		},
-		{quoteRecord(t, minimal("known")), became{200, "known", nil}},
-		{changed(record(), "remediation_id", `"known"`), became{409, "known", nil}},
-		{"null", became{400, "", faults("records[4]", "type")}},
-		{`"text"`, became{400, "", faults("records[5]", "type")}},
-		{changed(record(), "remediation_id", `"one"`), became{200, "one", nil}},
-		{changed(record(), "remediation_id", `"one"`, "namespace", `"other"`), became{409, "one", nil}},
+		{quoteRecord(t, minimal("known")), batchOutcome{200, "known", nil}},
+		{changed(record(), "remediation_id", `"known"`), batchOutcome{409, "known", nil}},
+		{"null", batchOutcome{400, "", faults("records[4]", "type")}},
+		{`"text"`, batchOutcome{400, "", faults("records[5]", "type")}},
+		{changed(record(), "remediation_id", `"one"`), batchOutcome{200, "one", nil}},
+		{changed(record(), "remediation_id", `"one"`, "namespace", `"other"`), batchOutcome{409, "one", nil}},
 		{
 			changed(record(), "remediation_id", `"<"`, "metadata", `{"a":[]}`),
-			became{400, "<", faults("records[8].remediation_id", "characters")},
+			batchOutcome{400, "<", faults("records[8].remediation_id", "characters")},
 		},
-		{"{}", became{400, "", faults(
+		{"{}", batchOutcome{400, "", faults(
 			"records[9].remediation_id", "required", "records[9].name", "required", "records[9].namespace", "required",
 			"records[9].action_type", "required",
 			"records[9].phase", "required", "records[9].status", "required", "records[9].start_time", "required")}},
-		{changed(record(), "remediation_id", `"last"`), became{201, "last", nil}},
+		{changed(record(), "remediation_id", `"last"`), batchOutcome{201, "last", nil}},
 	}
 }
 
@@ -55,7 +55,7 @@ func TestBatch(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
 	create(t, stack, minimal("known"))
-	var want []became
+	var want []batchOutcome
 	var raw []json.RawMessage
 	for _, one := range mixed(t) {
 		raw = append(raw, json.RawMessage(one.json))
@@ -74,7 +74,7 @@ func TestBatch(t *testing.T) {
 		t.Fatalf("%d %s", response.StatusCode, answer)
 	}
 	leaksNothing(t, answer)
-	var got []became
+	var got []batchOutcome
 	for i, result := range results.Results {
 		if result.Index != i {
 			t.Errorf("result %d has index %d", i, result.Index)
@@ -103,13 +103,13 @@ func quoteRecord(t *testing.T, record client.RemediationInput) string {
 }
 
 // inspect holds a result to itself: it has either the parts of a receipt or a problem.
-func inspect(t *testing.T, result client.BatchResult) became {
+func inspect(t *testing.T, result client.BatchResult) batchOutcome {
 	t.Helper()
 	stored := result.ID > 0 && result.EventID != "" && len(result.LeafHash) == 64 && result.Embedding != ""
 	if failed := result.Err(); stored == (failed != nil) {
 		t.Errorf("%+v is neither stored nor refused, or both", result)
 	}
-	one := became{Status: result.Status, ID: result.RemediationID}
+	one := batchOutcome{Status: result.Status, ID: result.RemediationID}
 	if result.Problem == nil {
 		return one
 	}
@@ -117,7 +117,7 @@ func inspect(t *testing.T, result client.BatchResult) became {
 		t.Errorf("problem %+v", result.Problem)
 	}
 	for _, named := range result.Problem.Errors {
-		one.Faults = append(one.Faults, fault{named.Field, named.Code})
+		one.Faults = append(one.Faults, fieldError{named.Field, named.Code})
 	}
 	return one
 }

@@ -91,7 +91,7 @@ func TestChildren(t *testing.T) {
 	wantJournal(t, stack, "r", 7)
 }
 
-// send stores children twice: the second time is a replay with the first answer.
+// send stores children twice: the second time is a replay with the first response.
 func send[R any](
 	t *testing.T, create func(ctx context.Context, id string, record R) (*client.Written, error), id string, records ...R,
 ) {
@@ -112,8 +112,8 @@ func send[R any](
 	}
 }
 
-// TestChildrenOfNobody are refused, and leave nothing.
-func TestChildrenOfNobody(t *testing.T) {
+// TestChildrenWithoutRemediation are refused, and leave nothing.
+func TestChildrenWithoutRemediation(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
 	_, analysis := stack.Client.CreateAIAnalysis(t.Context(), "nobody", fullAnalysis("a"))
@@ -129,7 +129,7 @@ func TestChildrenOfNobody(t *testing.T) {
 	}
 }
 
-// TestManyChildren shows that an answer stays bounded, and says what it leaves out.
+// TestManyChildren shows that a response stays bounded, and names what it omits.
 func TestManyChildren(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})

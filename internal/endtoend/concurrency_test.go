@@ -16,7 +16,7 @@ import (
 // writers is how many callers there are at once.
 const writers = 56
 
-// tally counts what callers were answered, by what they asked for.
+// tally counts the responses to callers by request.
 type tally struct {
 	mu     sync.Mutex
 	counts map[string]map[string]int
@@ -120,7 +120,7 @@ func TestRivalsForOneID(t *testing.T) {
 	}
 }
 
-// TestOverlappingBatches sends batches that share their records, each in another order, so that they would wait for each other crosswise.
+// TestOverlappingBatches sends batches that share their records, each in another order, so that they could deadlock.
 func TestOverlappingBatches(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{Env: manyConns()})

@@ -54,7 +54,7 @@ var LoadContract = sync.OnceValues(func() (*Contract, error) {
 	}
 	// Who the caller is, a signature or a token says, and the gateway has checked that: it is no part of these messages.
 	options := []config.Option{config.WithFormatAssertions(), config.WithoutSecurityValidation()}
-	// Answers hold nothing that is not documented. These headers belong to HTTP and to the gateway.
+	// Responses contain nothing undocumented. These headers belong to HTTP and to the gateway.
 	strict := append(options, config.WithStrictMode(), config.WithStrictIgnorePaths("$.body.metadata.**", "$.body.**.metadata.**"), config.WithStrictIgnoredHeadersExtra(
 		"Allow", "Apigw-Requestid", "Cache-Control", "Www-Authenticate", "X-Content-Type-Options"))
 	return &Contract{
@@ -83,7 +83,7 @@ func (c *Contract) Operations() map[string][]int {
 	return all
 }
 
-// Seen answers how often each status of each operation has been checked; the empty operation stands for paths and methods that the
+// Seen returns how often each status of each operation has been checked; the empty operation is for paths and methods that the
 // contract does not have.
 func (c *Contract) Seen() map[string]map[int]int {
 	c.mu.Lock()
@@ -95,13 +95,13 @@ func (c *Contract) Seen() map[string]map[int]int {
 	return seen
 }
 
-// Request answers what is wrong with a request; its body is left to be read again.
+// Request returns what is wrong with a request; its body can be read again.
 func (c *Contract) Request(r *http.Request) error {
 	_, faults := c.requests.ValidateHttpRequestSync(r)
 	return joined("request", r, faults)
 }
 
-// Response answers what is wrong with the response to a request: its status, headers and body must be among those that the operation
+// Response returns what is wrong with the response to a request: its status, headers and body must be among those that the operation
 // documents. On a path or with a method that there is not, it must be a problem. The body is left to be read again.
 func (c *Contract) Response(r *http.Request, response *http.Response) error {
 	operation := c.operation(r)

@@ -18,7 +18,7 @@ import (
 )
 
 // TestProviderFails shows for each way of failing: writes are stored with their embedding pending, reads go on, search says to come
-// back, and readiness says degraded. When the provider is well again, upkeep makes what is missing and search finds it.
+// back, and readiness says degraded. When the provider is back, a maintenance run makes what is missing and search finds it.
 func TestProviderFails(t *testing.T) {
 	t.Parallel()
 	for name, fail := range failures() {
@@ -83,7 +83,7 @@ func writesArePending(t *testing.T, stack *endtoend.Stack) {
 	wantVectors(t, stack, 0)
 }
 
-// searchSaysComeBack asks by meaning alone, which cannot be answered, and by both, where the words answer and say that they are alone.
+// searchSaysComeBack sends a semantic search, which fails, and a hybrid one, which returns lexical results and reports it.
 func searchSaysComeBack(t *testing.T, stack *endtoend.Stack, want ...string) {
 	t.Helper()
 	found, err := stack.Client.Search(t.Context(), client.SearchInput{Query: "disk is nearly full", Explain: pointer(true)})
@@ -143,8 +143,8 @@ func wantVectors(t *testing.T, stack *endtoend.Stack, want int) {
 	}
 }
 
-// TestUpkeepTwiceAtOnce fills in hundreds of vectors by two runs side by side while writers write: none is counted twice, none missing.
-func TestUpkeepTwiceAtOnce(t *testing.T) {
+// TestMaintenanceTwiceAtOnce fills in hundreds of vectors by two runs side by side while writers write: none is counted twice, none missing.
+func TestMaintenanceTwiceAtOnce(t *testing.T) {
 	t.Parallel()
 	provider := newProvider(t)
 	stack := endtoend.New(t, endtoend.Options{Env: provider.env()})
@@ -194,9 +194,9 @@ func TestUpkeepTwiceAtOnce(t *testing.T) {
 	}
 }
 
-// TestUpkeepHoldsNobodyUp stops a run of the upkeep in the middle of its transaction: writers of the same signature, of others, updates
+// TestMaintenanceBlocksNoWriter stops a maintenance run in the middle of its transaction: writers of the same signature, of others, updates
 // and children go on without waiting for it.
-func TestUpkeepHoldsNobodyUp(t *testing.T) {
+func TestMaintenanceBlocksNoWriter(t *testing.T) {
 	t.Parallel()
 	provider := newProvider(t)
 	stack := endtoend.New(t, endtoend.Options{Env: provider.env()})
@@ -218,7 +218,7 @@ func TestUpkeepHoldsNobodyUp(t *testing.T) {
 	}()
 	stack.Database.AwaitSessions(t, 1, postgrestest.WaitsForLock)
 	provider.failWith(failures()["refuses the key"])
-	// Another sandbox, since this one would remember the vector that the upkeep has made.
+	// Another sandbox, since this one would remember the vector that the maintenance run has made.
 	writer := endtoend.New(t, endtoend.Options{Env: provider.env(), Database: stack.Database}).Client
 	ctx := t.Context()
 	for _, record := range []client.RemediationInput{incident("b", "disk is full"), incident("c", "certificate has expired")} {
@@ -354,7 +354,7 @@ func TestTextThatTheProviderRefuses(t *testing.T) {
 	}
 }
 
-// TestEmbeddingIsOfTheSignature shows what the provider is told: neither ids nor times nor secrets.
+// TestEmbeddingIsOfTheSignature shows what the provider receives: neither ids nor times nor secrets.
 func TestEmbeddingIsOfTheSignature(t *testing.T) {
 	t.Parallel()
 	provider := newProvider(t)

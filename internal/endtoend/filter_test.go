@@ -121,7 +121,7 @@ func TestFilters(t *testing.T) {
 	}
 }
 
-// list answers all pages of a list and holds the total to their number.
+// list returns all pages of a list and compares the total with their number.
 func list(t *testing.T, stack *endtoend.Stack, params client.ListRemediationsParams) []client.Remediation {
 	t.Helper()
 	params.Limit, params.IncludeTotal = 300, true

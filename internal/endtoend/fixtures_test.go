@@ -186,7 +186,7 @@ func structs[T any](tb testing.TB, url, sql string) []T {
 	return all
 }
 
-// contents answers, for every table, how many rows it holds and a checksum of them all.
+// contents returns, for every table, its number of rows and a checksum of them.
 func contents(tb testing.TB, stack *endtoend.Stack) map[string]string {
 	tb.Helper()
 	url := stack.Database.SuperuserURL()
@@ -232,7 +232,7 @@ func (b *lockedBuffer) String() string {
 	return b.buffer.String()
 }
 
-// pick answers one of the values by a number.
+// pick returns one of the values by a number.
 func pick[T any](i int, values ...T) T { return values[i%len(values)] }
 
 // numbered is a remediation whose every filterable field depends on its number, in another rhythm each. Two neighbours share a
@@ -255,7 +255,7 @@ func numbered(i int) client.RemediationInput {
 	}
 }
 
-// search asks and answers what was found.
+// search sends a query and returns what was found.
 func search(tb testing.TB, stack *endtoend.Stack, input client.SearchInput) []client.SearchResult {
 	tb.Helper()
 	results, err := stack.Client.Search(tb.Context(), input)

@@ -151,7 +151,7 @@ func mutates(operation string) bool {
 	return false
 }
 
-// wantStatus holds a refusal to its status. A caller who may ask is told of what there is not: nothing is stored here.
+// wantStatus checks the status of a refusal. An authorised caller gets a 404: nothing is stored here.
 func wantStatus(t *testing.T, operation string, err error, want int) {
 	t.Helper()
 	var refusal *client.Error
@@ -171,8 +171,8 @@ func wantStatus(t *testing.T, operation string, err error, want int) {
 	}
 }
 
-// TestUnauthenticatedIsToldHow shows the header that RFC 9110 asks of a 401, and that a bad request tells strangers nothing.
-func TestUnauthenticatedIsToldHow(t *testing.T) {
+// TestUnauthenticatedGetsAChallenge shows the header that RFC 9110 asks of a 401, and that a bad request tells strangers nothing.
+func TestUnauthenticatedGetsAChallenge(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{Anonymous: true})
 	response, body := post(t, stack, "/v1/remediations", `{"name":1`)
@@ -251,7 +251,7 @@ func TestActorOfEachIdentity(t *testing.T) {
 }
 
 // TestForgedActor sends an actor with every write, in every place where a careless service would take it from. As a field it is refused like
-// every field that there is not, in a header or in metadata it is nobody; nothing of what is refused is written.
+// every field that there is not, in a header or in metadata it has no effect; nothing refused is written.
 func TestForgedActor(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{Identity: token("controller", reading+" "+writing)})

@@ -58,7 +58,7 @@ func TestImport(t *testing.T) {
 	}
 }
 
-// TestImportAgain loads the same records a second time, cut into other batches and the last first: every answer is that of the first
+// TestImportAgain loads the same records a second time, cut into other batches and the last first: every response is that of the first
 // time, and no row of any table changes.
 func TestImportAgain(t *testing.T) {
 	t.Parallel()
@@ -73,7 +73,7 @@ func TestImportAgain(t *testing.T) {
 		if !result.Replayed() {
 			t.Errorf("sample %d: %d %v", i, result.Status, result.Err())
 		}
-		// The place in the batch and the status are those of this time, all else is the first answer's.
+		// The index in the batch and the status are of this time, everything else is of the first response.
 		again[i].Index, again[i].Status = first[i].Index, first[i].Status
 	}
 	if diff := gocmp.Diff(first, again); diff != "" {
@@ -112,7 +112,7 @@ func countIncidents(t *testing.T, samples []json.RawMessage) int {
 	return len(distinct)
 }
 
-// importAll sends records as they are, so many in a request, and answers what became of each.
+// importAll sends records as they are, so many in a request, and returns the outcome of each.
 func importAll(t *testing.T, stack *endtoend.Stack, records []json.RawMessage, batch int) []client.BatchResult {
 	t.Helper()
 	var all []client.BatchResult
@@ -126,7 +126,7 @@ func importAll(t *testing.T, stack *endtoend.Stack, records []json.RawMessage, b
 	return all
 }
 
-// readsBack compares what the service answers with what was sent, JSON with JSON: every field that was sent, and no other than those
+// readsBack compares what the service returns with what was sent, JSON with JSON: every field that was sent, and no other than those
 // that the service adds.
 func readsBack(t *testing.T, stack *endtoend.Stack, sent json.RawMessage) {
 	t.Helper()
@@ -158,7 +158,7 @@ func members(t *testing.T, text []byte) map[string]any {
 	return object
 }
 
-// fetch is the body that the service answers with, as it is.
+// fetch returns the body of the service's response unchanged.
 func fetch(t *testing.T, stack *endtoend.Stack, path string) []byte {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, stack.URL+path, http.NoBody)

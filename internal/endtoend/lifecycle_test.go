@@ -112,7 +112,7 @@ func TestSIGTERM(t *testing.T) {
 }
 
 // TestSIGTERMDuringWork shows a function that is shut down with a request under way, which waits for a table: if the table is free soon, the
-// request is answered and counted; if not, it is reported before the process may be killed.
+// request is completed and counted; if not, it is reported before the process may be killed.
 func TestSIGTERMDuringWork(t *testing.T) {
 	t.Parallel()
 	for status, freed := range map[string]bool{"success": true, "timeout": false} {
@@ -149,8 +149,8 @@ func TestSIGTERMDuringWork(t *testing.T) {
 }
 
 // TestFrozenForMinutes stops functions between two requests for minutes, as Lambda
-// freezes a sandbox that nobody asks for anything, and does to their connections what can happen meanwhile. The next request of each is
-// answered, and the same event is the same write.
+// freezes an idle sandbox, and does to their connections what can happen in the meantime. The next request of each
+// succeeds, and the same event is the same write.
 func TestFrozenForMinutes(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -211,7 +211,7 @@ func lockTable(t *testing.T, database *postgrestest.Database, table string) (fre
 	return free
 }
 
-// TestInitFails shows a function whose settings do not hold: one line says so, the invocation fails, and the next one starts it anew and finds
+// TestInitFails shows a function with invalid settings: one line says so, the invocation fails, and the next one starts it again and finds
 // the cause mended.
 func TestInitFails(t *testing.T) {
 	t.Parallel()
@@ -235,7 +235,7 @@ func TestInitFails(t *testing.T) {
 	}
 }
 
-// TestInitFailsInOneLine shows that all faults of the settings are told at once.
+// TestInitFailsInOneLine shows that all errors of the settings are reported at once.
 func TestInitFailsInOneLine(t *testing.T) {
 	t.Parallel()
 	for _, function := range []string{"write", "query", "health", "migrate", "maintain"} {

@@ -152,7 +152,7 @@ func goodQuestions() []good {
 	}
 }
 
-// TestGatewayRefusesWhatLambdaCannotTake shows the one refusal that is not the service's: beyond Lambda's payload the gateway answers.
+// TestGatewayRefusesWhatLambdaCannotTake shows the one refusal that is not the service's: beyond Lambda's payload the gateway responds.
 func TestGatewayRefusesWhatLambdaCannotTake(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})

@@ -184,9 +184,9 @@ func messagesWithText(text string) []string {
 	}
 }
 
-// TestSecretsAreNotTold sends the corpus of secrets through every operation and the queue, with a provider that repeats what it is sent and, in the end,
+// TestSecretsAreNotReported sends the corpus of secrets through every operation and the queue, with a provider that repeats what it is sent and, in the end,
 // a database that is not there, and looks for each secret in every line of the log, every line of metrics and every trace.
-func TestSecretsAreNotTold(t *testing.T) {
+func TestSecretsAreNotReported(t *testing.T) {
 	t.Parallel()
 	var logged, measured lockedBuffer
 	daemon := telemetrytest.NewTraceDaemon(t)

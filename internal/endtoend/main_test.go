@@ -35,7 +35,7 @@ func nothingLeaks() error {
 	return goleak.Find()
 }
 
-// everyOperationSeen holds the tests to the contract: every status that an operation documents was answered and checked, and so were the
+// everyOperationSeen demands that every documented status of every operation was returned and checked, and so were the
 // problems that all operations share. It says nothing when only some tests were run.
 func everyOperationSeen() error {
 	if flag.Lookup("test.run").Value.String() != "" || testing.Short() {

@@ -26,7 +26,7 @@ type meter struct {
 	seen map[string]bool // names of the metrics
 }
 
-// step runs do and answers what CloudWatch would add up for it, series by series. Of durations it checks that they are some.
+// step runs do and returns what CloudWatch would add up for it, series by series. Of durations it checks that they are some.
 func (m *meter) step(t *testing.T, do func()) map[string]float64 {
 	t.Helper()
 	do()
@@ -254,7 +254,7 @@ func withMessage(id, message string) client.RemediationInput {
 	return record
 }
 
-// TestMetricsOfBadInput sends everything that a caller can do wrong: every fault that an answer names is counted once, and no caller makes
+// TestMetricsOfBadInput sends everything that a caller can do wrong: every error in a response is counted once, and no caller makes
 // a value of a dimension.
 func TestMetricsOfBadInput(t *testing.T) {
 	t.Parallel()

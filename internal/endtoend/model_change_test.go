@@ -33,7 +33,7 @@ func changing(t *testing.T) *endtoend.Stack {
 	}})
 }
 
-// progress is "name active stored missing" of every model after a run of the upkeep.
+// progress is "name active stored missing" of every model after a maintenance run.
 func progress(t *testing.T, stack *endtoend.Stack) []string {
 	t.Helper()
 	done, err := stack.Functions.Maintain.Invoke(t.Context())
@@ -47,7 +47,7 @@ func progress(t *testing.T, stack *endtoend.Stack) []string {
 	return lines
 }
 
-// switchTo activates a model, and returns when searches are answered with it: the functions look every few seconds.
+// switchTo activates a model, and returns when searches use it: the functions check every few seconds.
 func switchTo(t *testing.T, stack *endtoend.Stack, model string, force bool) {
 	t.Helper()
 	if _, err := migrations.ActivateModel(t.Context(), stack.Database.AdminURL(), model, force); err != nil {
@@ -66,7 +66,7 @@ func switchTo(t *testing.T, stack *endtoend.Stack, model string, force bool) {
 }
 
 // TestModelChangeUnderLoad changes to a model of other dimensions, back, and forth again, and drops the old one, while writers write and
-// searchers search: every write is accepted, every search is answered by one of the two models, and nothing is missing afterwards.
+// searchers search: every write is accepted, every search uses one of the two models, and nothing is missing afterwards.
 func TestModelChangeUnderLoad(t *testing.T) {
 	t.Parallel()
 	stack := changing(t)
@@ -128,7 +128,7 @@ func TestModelChangeUnderLoad(t *testing.T) {
 	everySignatureIsFound(t, stack, 300+int(written.Load()))
 }
 
-// everySignatureIsFound shows that after a run of the upkeep the new model alone is there, with a vector of every signature.
+// everySignatureIsFound shows that after a maintenance run only the new model is there, with a vector of every signature.
 func everySignatureIsFound(t *testing.T, stack *endtoend.Stack, signatures int) {
 	t.Helper()
 	want := []string{fmt.Sprintf("%s true %d 0", newModel, signatures)}
@@ -148,7 +148,7 @@ func everySignatureIsFound(t *testing.T, stack *endtoend.Stack, signatures int) 
 	}
 }
 
-// TestModelChangeIsInterrupted cancels the upkeep half way: what it had stored stays, a switch is refused and says how much is missing,
+// TestModelChangeIsInterrupted cancels a maintenance run half way: what it had stored stays, a switch is refused and says how much is missing,
 // and the next run goes on from there: nothing is doubled, nothing is missing.
 func TestModelChangeIsInterrupted(t *testing.T) {
 	t.Parallel()

@@ -49,8 +49,8 @@ func functionOf(sample string) string {
 	return "WriteFunction"
 }
 
-// TestEndedContexts invokes every route with a context that has ended already, that ends at once, and that leaves no time to answer: 503
-// with Retry-After, nothing stored. Only /health, which waits for nothing, answers. Of the queue, every message is reported.
+// TestEndedContexts invokes every route with a context that has ended already, that ends at once, and that leaves no time to respond: 503
+// with Retry-After, nothing stored. Only /health, which waits for nothing, succeeds. Of the queue, every message is reported.
 func TestEndedContexts(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -59,7 +59,7 @@ func TestEndedContexts(t *testing.T) {
 	cancel()
 	expired, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
 	defer cancel()
-	short, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond) // less than the front keeps back to answer
+	short, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond) // less than the router's margin for the response
 	defer cancel()
 	for kind, ctx := range map[string]context.Context{"cancelled": cancelled, "expired": expired, "short": short} {
 		for name, event := range samples(t) {

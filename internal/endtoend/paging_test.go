@@ -155,7 +155,7 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// follow gets a page and answers the path of the next one, empty on the last.
+// follow gets a page and returns the path of the next one, empty on the last.
 func follow(t *testing.T, stack *endtoend.Stack, path string, page any) string {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, stack.URL+path, nil)
@@ -209,7 +209,7 @@ func TestEmptyAndExactPages(t *testing.T) {
 	}
 }
 
-// TestLargeRecordsEndPagesEarly stores more than fits into an answer and reads all of it.
+// TestLargeRecordsEndPagesEarly stores more than fits into a response and reads all of it.
 func TestLargeRecordsEndPagesEarly(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})

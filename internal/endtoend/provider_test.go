@@ -19,7 +19,7 @@ type provider struct {
 	mu    sync.Mutex
 	fail  http.HandlerFunc // nil when it works
 	bad   string           // requests that hold it are refused
-	gate  chan struct{}    // answers wait until it is closed
+	gate  chan struct{}    // responses wait until it is closed
 	calls int
 	texts map[string]int // how often each was embedded
 }
@@ -49,7 +49,7 @@ func (p *provider) impatient() map[string]string {
 	return env
 }
 
-// failWith makes the provider answer so from now on.
+// failWith makes the provider respond with this failure from now on.
 func (p *provider) failWith(fail http.HandlerFunc) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -66,7 +66,7 @@ func (p *provider) refuse(bad string) {
 	p.bad = bad
 }
 
-// hold makes answers wait until release is called.
+// hold delays responses until release is called.
 func (p *provider) hold() (release func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -75,7 +75,7 @@ func (p *provider) hold() (release func()) {
 	return func() { close(gate) }
 }
 
-// counts answers the calls so far, and how many texts were embedded in them, and how many of those were different.
+// counts returns the calls so far, the texts embedded in them, and how many of those were different.
 func (p *provider) counts() (calls, texts, different int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -85,7 +85,7 @@ func (p *provider) counts() (calls, texts, different int) {
 	return p.calls, texts, len(p.texts)
 }
 
-// ServeHTTP answers POST /v1/embeddings.
+// ServeHTTP serves POST /v1/embeddings.
 func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	p.calls++

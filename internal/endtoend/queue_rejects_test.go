@@ -15,7 +15,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/local"
 )
 
-// consume invokes the write function with messages of these bodies, and answers the numbers of those that it reports.
+// consume invokes the write function with messages of these bodies, and returns the numbers of those that it reports.
 func consume(t *testing.T, stack *endtoend.Stack, bodies ...string) []int {
 	t.Helper()
 	var event events.SQSEvent

@@ -70,7 +70,7 @@ func newSandbox(t *testing.T, stack *endtoend.Stack, log io.Writer, env ...strin
 	return s
 }
 
-// Invoke hands the event to the process and waits for its answer or its death.
+// Invoke hands the event to the process and waits for its response or its end.
 func (s *sandbox) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	p, err := s.alive()
 	if err != nil {

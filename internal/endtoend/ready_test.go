@@ -142,7 +142,7 @@ func TestDatabaseStops(t *testing.T) {
 	}
 }
 
-// TestDatabaseIsSilent shows a database that accepts connections and never answers, and one whose answer to an open connection stays out.
+// TestDatabaseIsSilent shows a database that accepts connections and never responds, and one that stops responding on an open connection.
 func TestDatabaseIsSilent(t *testing.T) {
 	t.Parallel()
 	t.Run("from the beginning", func(t *testing.T) {
@@ -186,7 +186,7 @@ func replaced(t *testing.T, address string, change func(*url.URL)) string {
 	return u.String()
 }
 
-// TestAccessIsDenied shows wrong credentials, and a database that is not there. Neither is told to the caller.
+// TestAccessIsDenied shows wrong credentials, and a missing database. Neither is shown to the caller.
 func TestAccessIsDenied(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*url.URL){
@@ -203,7 +203,7 @@ func TestAccessIsDenied(t *testing.T) {
 	}
 }
 
-// TestPgvectorIsMissing shows readiness on a database whose extension was dropped, and that nothing is told of the reason to callers.
+// TestPgvectorIsMissing shows readiness on a database whose extension was dropped, and that callers do not see the reason.
 func TestPgvectorIsMissing(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{Env: shortly()})

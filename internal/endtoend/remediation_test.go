@@ -26,7 +26,7 @@ func orZero[T any](p *T) T {
 	return *p
 }
 
-// kept is what the service is to answer for a record it has just stored; what only the service knows is taken from the receipt.
+// kept is what the service must return for a record it has just stored; what only the service knows is taken from the receipt.
 func kept(record client.RemediationInput, receipt client.Receipt) client.Remediation {
 	remediation := client.Remediation{
 		ID: receipt.ID, RemediationID: record.RemediationID, Name: record.Name, Namespace: record.Namespace,
@@ -156,7 +156,7 @@ func TestIdentifiersInPaths(t *testing.T) {
 	}
 }
 
-// post sends a body and answers the response with its body.
+// post sends a body and returns the response with its body.
 func post(t *testing.T, stack *endtoend.Stack, path, body string) (*http.Response, string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, stack.URL+path, strings.NewReader(body))
@@ -176,7 +176,7 @@ func post(t *testing.T, stack *endtoend.Stack, path, body string) (*http.Respons
 	return response, string(answer)
 }
 
-// TestReplay sends the same again: in other words of the same meaning it is a replay that answers the very bytes of the first answer.
+// TestReplay sends the same again: in other words of the same meaning it is a replay that returns the very bytes of the first response.
 func TestReplay(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -268,7 +268,7 @@ func TestConflict(t *testing.T) {
 	}
 }
 
-// TestSecretsAreNotKept looks for secrets in everything that the service keeps, answers and logs.
+// TestSecretsAreNotKept looks for secrets in everything that the service stores, returns and logs.
 func TestSecretsAreNotKept(t *testing.T) {
 	t.Parallel()
 	var logged lockedBuffer

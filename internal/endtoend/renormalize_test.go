@@ -23,7 +23,7 @@ import (
 )
 
 // signByVersion1 makes all that is stored as normalizer 1 left it: the same texts, their ids made from them alone, and no incidents. The
-// stack's functions remember other signatures, so what follows is asked of another sandbox, which it answers.
+// stack's functions remember other signatures, so the rest uses another sandbox, which it returns.
 func signByVersion1(tb testing.TB, stack *endtoend.Stack, env map[string]string) *endtoend.Stack {
 	tb.Helper()
 	run(tb, stack.Database.AdminURL(),
@@ -44,8 +44,8 @@ func signByVersion1(tb testing.TB, stack *endtoend.Stack, env map[string]string)
 	return endtoend.New(tb, endtoend.Options{Env: env, Database: stack.Database})
 }
 
-// upkeep runs the maintain function and fails the test when it fails.
-func upkeep(tb testing.TB, stack *endtoend.Stack) maintain.Done {
+// runMaintenance runs the maintain function and fails the test if it fails.
+func runMaintenance(tb testing.TB, stack *endtoend.Stack) maintain.Done {
 	tb.Helper()
 	done, err := stack.Functions.Maintain.Invoke(tb.Context())
 	if err != nil {
@@ -65,7 +65,7 @@ type signedRecord struct {
 	Vectors                                    int
 }
 
-// wrongly answers the remediations whose signature is not the one that their fields give now or, if older ones are allowed, gave before.
+// wrongly returns the remediations whose signature is not the one that their fields give now or, if older ones are allowed, gave before.
 func wrongly(tb testing.TB, stack *endtoend.Stack, older bool) []string {
 	tb.Helper()
 	conn := connect(tb, stack.Database.ReaderURL())
@@ -129,7 +129,7 @@ func noDeadlock(tb testing.TB, stack *endtoend.Stack) {
 	}
 }
 
-// untouched is all that signing anew must leave as it is, in lines.
+// untouched is everything that renormalizing must not change, in lines.
 func untouched(tb testing.TB, stack *endtoend.Stack) []string {
 	tb.Helper()
 	url := stack.Database.SuperuserURL()
@@ -152,9 +152,9 @@ func anyTroubles(n, incidents int) []client.RemediationInput {
 	})
 }
 
-// TestSigningAnew signs anew what normalizer 1 signed: each remediation gets the signature that its fields give, with the vector of the old one
+// TestRenormalize renormalizes signatures of normalizer 1: each remediation gets the signature that its fields give, with the vector of the old one
 // and no call of the provider; its journal, its updated_at and the statistics stay as they were, and searches find the same.
-func TestSigningAnew(t *testing.T) {
+func TestRenormalize(t *testing.T) {
 	t.Parallel()
 	provider := newProvider(t)
 	env := provider.env()
@@ -172,14 +172,14 @@ func TestSigningAnew(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	upkeep(t, stack)
+	runMaintenance(t, stack)
 	stack = signByVersion1(t, stack, env)
 	const total = 1304
 	signatures := one[int](t, stack.Database.ReaderURL(), "SELECT count(*) FROM signature")
 	before, found := untouched(t, stack), foundNow(t, stack)
 	calls, _, _ := provider.counts()
 
-	done := upkeep(t, stack)
+	done := runMaintenance(t, stack)
 	if done.Renormalized != total || done.ToRenormalize != 0 || done.Embedded != 0 || done.Dropped != int64(signatures) || done.Days != 0 {
 		t.Errorf("the run did %+v, want %d dropped", done, signatures)
 	}
@@ -199,7 +199,7 @@ func TestSigningAnew(t *testing.T) {
 	if err != nil || got.SignatureID != one[string](t, stack.Database.ReaderURL(), stored) {
 		t.Errorf("%+v %v", got, err)
 	}
-	done = upkeep(t, stack)
+	done = runMaintenance(t, stack)
 	done.Models = nil
 	if diff := gocmp.Diff(maintain.Done{}, done); diff != "" {
 		t.Errorf("a further run found something to do:\n%s", diff)
@@ -233,7 +233,7 @@ type load struct {
 }
 
 // startLoad begins with creations of known and of new incidents, batches, updates of texts and of metadata of the n remediations of anyTroubles,
-// and searches in a namespace in which there is nothing but signing anew, so that each must find its ten.
+// and searches in a namespace in which nothing but renormalizing happens, so that each must find its ten.
 func startLoad(t *testing.T, stack *endtoend.Stack, n int) *load {
 	t.Helper()
 	l := &load{t: t, stack: stack}
@@ -300,9 +300,9 @@ func (l *load) end() {
 	l.t.Logf("%d created, %d updated, %d searches", l.created.Load(), l.updated.Load(), l.searched.Load())
 }
 
-// TestSigningAnewUnderLoad signs anew while writers create, change texts, change other things, and write batches, and searchers search: every
+// TestRenormalizeUnderLoad renormalizes while writers create, change texts, change other things, and write batches, and searchers search: every
 // write is accepted, every search finds what it should, and afterwards each remediation is signed by what it is then.
-func TestSigningAnewUnderLoad(t *testing.T) {
+func TestRenormalizeUnderLoad(t *testing.T) {
 	t.Parallel()
 	const total, quiet = 900, 200
 	env := map[string]string{"DATASTORAGE_DATABASE_MAX_CONNS": "12"}
@@ -317,7 +317,7 @@ func TestSigningAnewUnderLoad(t *testing.T) {
 	l := startLoad(t, stack, total)
 	var resigned int64
 	for {
-		done := upkeep(t, stack)
+		done := runMaintenance(t, stack)
 		resigned += done.Renormalized
 		if done.ToRenormalize == 0 && done.Dropped == 0 {
 			break
@@ -327,14 +327,14 @@ func TestSigningAnewUnderLoad(t *testing.T) {
 	if resigned == 0 {
 		t.Error("the maintenance run renormalized nothing, the writers everything")
 	}
-	upkeep(t, stack)
+	runMaintenance(t, stack)
 	allSignedAnew(t, stack, total+quiet+int(l.created.Load()))
 	noDeadlock(t, stack)
 }
 
-// TestSigningAnewIsKilled ends runs at any moment, by their context or by their sessions: what is half done is right as far as it goes, nothing
+// TestRenormalizeIsKilled ends runs at any moment, by their context or by their sessions: what is half done is right as far as it goes, nothing
 // is lost to semantic search, and a last run ends it.
-func TestSigningAnewIsKilled(t *testing.T) {
+func TestRenormalizeIsKilled(t *testing.T) {
 	t.Parallel()
 	const total = 1500
 	stack := endtoend.New(t, endtoend.Options{})
@@ -369,21 +369,21 @@ func TestSigningAnewIsKilled(t *testing.T) {
 			break
 		}
 		// The run completed before it could be killed.
-		upkeep(t, stack)
+		runMaintenance(t, stack)
 		stack = signByVersion1(t, stack, nil)
 	}
 	if killed < 3 {
 		t.Errorf("only %d runs were killed", killed)
 	}
-	upkeep(t, stack)
+	runMaintenance(t, stack)
 	allSignedAnew(t, stack, total)
 	if diff := gocmp.Diff(before[:total], untouched(t, stack)[:total]); diff != "" {
 		t.Errorf("what should not change did (-before +after):\n%s", diff)
 	}
 }
 
-// TestSigningAnewTwiceAtOnce runs two sandboxes' upkeep side by side: each remediation is signed anew by one of them.
-func TestSigningAnewTwiceAtOnce(t *testing.T) {
+// TestRenormalizeTwiceAtOnce runs two sandboxes' maintenance concurrently: each remediation is renormalized by one of them.
+func TestRenormalizeTwiceAtOnce(t *testing.T) {
 	t.Parallel()
 	const total = 1200
 	stack := endtoend.New(t, endtoend.Options{})
@@ -395,7 +395,7 @@ func TestSigningAnewTwiceAtOnce(t *testing.T) {
 		var running sync.WaitGroup
 		for _, s := range stacks {
 			running.Go(func() {
-				done := upkeep(t, s)
+				done := runMaintenance(t, s)
 				resigned.Add(done.Renormalized)
 				dropped.Add(done.Dropped)
 				left.Store(done.ToRenormalize)
@@ -406,14 +406,14 @@ func TestSigningAnewTwiceAtOnce(t *testing.T) {
 			t.Errorf("round %d: %d signed anew, %d left, want %d and none", round, resigned.Load(), left.Load(), want)
 		}
 	}
-	upkeep(t, stack)
+	runMaintenance(t, stack)
 	allSignedAnew(t, stack, total)
 	noDeadlock(t, stack)
 }
 
-// TestSigningAnewWaitsForVectors has new signatures whose vectors must be made: while the provider is out their remediations keep the old
+// TestRenormalizeWaitsForVectors has new signatures whose vectors must be made: while the provider is out their remediations keep the old
 // ones, which are found; then they follow. A text that the provider refuses does not wait for ever.
-func TestSigningAnewWaitsForVectors(t *testing.T) {
+func TestRenormalizeWaitsForVectors(t *testing.T) {
 	t.Parallel()
 	provider := newProvider(t)
 	stack := endtoend.New(t, endtoend.Options{Env: provider.env()})
@@ -441,7 +441,7 @@ func TestSigningAnewWaitsForVectors(t *testing.T) {
 	}
 	provider.mend()
 	provider.refuse("unspeakable")
-	done := upkeep(t, stack)
+	done := runMaintenance(t, stack)
 	if done.Renormalized != 40 || done.ToRenormalize != 0 || done.Embedded != 1 || done.Refused != 1 {
 		t.Errorf("with the provider well again upkeep did %+v", done)
 	}
@@ -454,9 +454,9 @@ func TestSigningAnewWaitsForVectors(t *testing.T) {
 	}
 }
 
-// TestSearchesFollowWhatIsSignedAnew has a whole run of the upkeep come between any two statements of a search: the old signatures that the
+// TestSearchesFollowRenormalization has a whole maintenance run come between any two statements of a search: the old signatures that the
 // first has found are no more, and the search finds all the same.
-func TestSearchesFollowWhatIsSignedAnew(t *testing.T) {
+func TestSearchesFollowRenormalization(t *testing.T) {
 	t.Parallel()
 	for _, statement := range []string{"SearchCandidates", "SearchAlike", "IncidentOutcomes", "IncidentRemediations"} {
 		for _, mode := range []client.SearchMode{"semantic", "lexical", "hybrid"} {
@@ -477,7 +477,7 @@ func TestSearchesFollowWhatIsSignedAnew(t *testing.T) {
 					return tap.URL()
 				}})
 				tap.Before(statement, 0, func() {
-					if done := upkeep(t, other); done.Renormalized != 40 || done.Dropped != 5 {
+					if done := runMaintenance(t, other); done.Renormalized != 40 || done.Dropped != 5 {
 						t.Errorf("the upkeep did %+v", done)
 					}
 				})

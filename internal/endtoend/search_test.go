@@ -219,7 +219,7 @@ func TestSearchTellsWhatFixedIt(t *testing.T) {
 }
 
 // TestSearchOfManyWorkflows has one incident with a workflow of its own for every remediation, near the query, and eleven other incidents
-// behind it: they are not crowded out, and long workflows do not make the answer longer than a function may answer.
+// behind it: they are not crowded out, and long workflows do not make the response longer than a function may return.
 func TestSearchOfManyWorkflows(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})

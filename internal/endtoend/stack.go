@@ -33,7 +33,7 @@ type Stack struct {
 	URL string
 	// Client speaks to it. Every exchange is held to the contract.
 	Client *client.Client
-	// HTTP speaks to it, too; only answers are held to the contract.
+	// HTTP speaks to it, too; only responses are checked against the contract.
 	HTTP *http.Client
 	// Database is the stack's own.
 	Database *postgrestest.Database
@@ -114,7 +114,7 @@ func newClient(tb testing.TB, url string, retry client.RetryPolicy) *client.Clie
 	return api
 }
 
-// checked is an HTTP client whose answers are held to the contract, and its requests as well where they are to be valid.
+// checked is an HTTP client that checks responses against the contract, and requests too if they must be valid.
 func checked(tb testing.TB, requests bool) *http.Client {
 	tb.Helper()
 	contract, err := LoadContract()

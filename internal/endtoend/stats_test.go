@@ -21,8 +21,8 @@ func ended(id, action string, status client.Status, at time.Time) client.Remedia
 	return record
 }
 
-// aroundUpkeep checks before the upkeep has counted anything, after it has, and after that was undone by a change.
-func aroundUpkeep(t *testing.T, stack *endtoend.Stack, check func()) {
+// aroundMaintenance checks before a maintenance run has counted anything, after it, and after a change has invalidated the counts.
+func aroundMaintenance(t *testing.T, stack *endtoend.Stack, check func()) {
 	t.Helper()
 	check()
 	for _, counted := range []bool{true, false} {
@@ -55,7 +55,7 @@ func TestSuccessRate(t *testing.T) {
 	once := client.SuccessRate{Key: "once", Total: 1, Success: 1, Rate: pointer(1.0), Low: pointer(0.207), High: pointer(1.0)}
 	drain := client.SuccessRate{Key: "drain", Total: 50, Success: 48, Failure: 2, Rate: pointer(0.96), Low: pointer(0.865), High: pointer(0.989)}
 	by := client.DimensionActionType
-	aroundUpkeep(t, stack, func() {
+	aroundMaintenance(t, stack, func() {
 		t.Helper()
 		for _, c := range []struct {
 			params client.GetSuccessRateParams
@@ -123,7 +123,7 @@ func TestTrend(t *testing.T) {
 	hours := client.GetTrendParams{
 		Interval: client.IntervalHour, TimeZone: "Europe/Berlin", Since: "2026-10-24T23:30:00Z", Until: "2026-10-25T02:30:00Z",
 	}
-	aroundUpkeep(t, stack, func() {
+	aroundMaintenance(t, stack, func() {
 		t.Helper()
 		want := []bucket{
 			{Start: at("2026-10-25T01:00:00+02:00"), End: at("2026-10-25T02:00:00+02:00"), Total: 1, Success: 1},
@@ -199,7 +199,7 @@ func TestSuccessRateByEveryField(t *testing.T) {
 		}
 		return rates
 	}
-	aroundUpkeep(t, stack, func() {
+	aroundMaintenance(t, stack, func() {
 		t.Helper()
 		for by, keys := range keys {
 			got, err := stack.Client.SuccessRate(t.Context(), client.GetSuccessRateParams{GroupBy: by})
@@ -248,7 +248,7 @@ func TestTrendInTimeZones(t *testing.T) {
 			return ended(fmt.Sprint(chunk[0].Unix(), "-", i, "-", chunk[i].Unix()), "a", client.StatusSuccess, chunk[i])
 		}))
 	}
-	aroundUpkeep(t, stack, func() {
+	aroundMaintenance(t, stack, func() {
 		t.Helper()
 		for name, days := range zoneDays() {
 			for date, long := range days {

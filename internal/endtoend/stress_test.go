@@ -28,7 +28,7 @@ const (
 
 // TestStressUnderFaults has 64 writers send 20,000 records, alone and in batches, while PostgreSQL is killed and restarted five times.
 // What was acknowledged is there, once, in the table and in the journal, as the acknowledgement says; what was not is there once or
-// not at all; every signature has its one vector; nobody was chosen as the victim of a deadlock.
+// not at all; every signature has its one vector; no transaction was a deadlock's victim.
 func TestStressUnderFaults(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -76,10 +76,10 @@ type stress struct {
 	acknowledged map[string]acknowledgement
 }
 
-// acknowledgement is what the answers to one record said.
+// acknowledgement is the content of the responses for one record.
 type acknowledgement struct {
 	eventID, leafHash string
-	// created counts the answers that did not say "replayed".
+	// created counts the responses that did not say "replayed".
 	created int
 }
 
@@ -180,7 +180,7 @@ func (s *stress) kill(server *pgserver.Server) {
 	}
 }
 
-// noDeadlocks asks this life of the server. Its log is begun anew and its statistics are lost when it is killed.
+// noDeadlocks checks this run of the server. Its log starts again and its statistics are lost when it is killed.
 func (s *stress) noDeadlocks() {
 	url := s.stack.Database.SuperuserURL()
 	counted := one[int](s.t, url, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")

@@ -83,7 +83,7 @@ func stringLength(text string) int {
 	return len(text)
 }
 
-// appendTree writes a tree with its keys in the order of RFC 8785, and its numbers as told.
+// appendTree writes a tree with its keys in the order of RFC 8785, and its numbers as appendNumber writes them.
 func appendTree(out []byte, v any, number func([]byte, json.Number) ([]byte, error)) ([]byte, error) {
 	switch v := v.(type) {
 	case nil:

@@ -36,7 +36,7 @@ type Document struct {
 
 // Analyze makes the terms of a signature's text. The first line, the alert's name, counts twice: it says in a few words what the rest
 // tells at length. A word of a URL counts once, and only if the text did not have it before: a URL says where to read on, and its words
-// are there to be found by, not to outweigh what is told.
+// are there to be found by, not to outweigh the rest.
 func Analyze(text string) Document {
 	counts := map[Term]int{}
 	length := 0

@@ -68,7 +68,7 @@ func stackDir(t *testing.T) string {
 }
 
 // newDataDir returns a new path for a stack. Every user may enter its parent, unlike that of t.TempDir: the server of root may have
-// to run as nobody.
+// to run as another user.
 func newDataDir(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(os.TempDir(), "datastorage-test-"+rand.Text())

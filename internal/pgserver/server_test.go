@@ -82,7 +82,7 @@ func testConfig(data string) Config {
 }
 
 // newDataDir returns a new path for a server's data. Every user may enter its parent, unlike that of t.TempDir: the server of root
-// may have to run as nobody.
+// may have to run as another user.
 func newDataDir(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(os.TempDir(), "datastorage-test-"+rand.Text())

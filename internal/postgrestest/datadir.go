@@ -18,7 +18,7 @@ const dataPrefix = "datastorage-test-"
 var owned sync.Map
 
 // newDataDir names a server's directory. It stands directly in the folder for temporary files, which every user may enter, as
-// those of testing.T are not: when root runs the tests, the server may have to run as nobody.
+// those of testing.T are not: when root runs the tests, the server may have to run as another user.
 func newDataDir() string {
 	data := filepath.Join(os.TempDir(), dataPrefix+rand.Text())
 	owner := flock.New(data + ".owner")
@@ -45,7 +45,7 @@ func remove(path string) error {
 	return nil
 }
 
-// sweep removes what test binaries left that were killed: nobody holds the lock of such a directory's owner, nor that of its server, which
+// sweep removes what test binaries left that were killed: no process holds the lock of such a directory's owner or of its server, which
 // may live for a moment longer. Another user's files stay.
 func sweep() {
 	owners, err := filepath.Glob(filepath.Join(os.TempDir(), dataPrefix+"*.owner"))

@@ -16,7 +16,7 @@ func startupParameters() []string {
 	}
 }
 
-// What is no code in a statement's text: comments, and what stands in quotes or dollar signs. A comment in a comment is rare
+// What is no code in a statement's text: comments, and quoted or dollar-quoted text. A comment in a comment is rare
 // enough not to be understood.
 var quoted = regexp.MustCompile(`(?s)--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$\$.*?\$\$`)
 
@@ -26,7 +26,7 @@ var (
 	temporary       = regexp.MustCompile(`(?i)\b(?:CREATE|INTO)\s+(?:(?:OR\s+REPLACE|LOCAL|GLOBAL)\s+)*(TEMP|TEMPORARY)\b|\bpg_temp\b`)
 )
 
-// pins answers why RDS Proxy would pin a connection that sends this text.
+// pins returns why RDS Proxy would pin a connection that sends this text.
 func pins(sql string) []string {
 	var reasons []string
 	if len(sql) > maxStatement {

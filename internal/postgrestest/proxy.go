@@ -25,7 +25,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// Proxy stands in for the door of RDS Proxy, for which the private server has no TLS: it speaks TLS and nothing else, asks for the password in
+// Proxy imitates the endpoint of RDS Proxy, because the private server has no TLS: it speaks TLS and nothing else, asks for the password in
 // clear text, lets Admit judge it, and hands the session to the real server, where it logs in by itself. Its methods may be called
 // concurrently.
 type Proxy struct {

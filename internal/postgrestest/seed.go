@@ -49,7 +49,7 @@ func makeSeed(ctx context.Context) (string, error) {
 	prefix := filepath.Join(local, "test-postgres"+os.Getenv(VersionVariable)+"-")
 	return prefix + key, program.MakeOnce(ctx, prefix+key, func(staging string) (string, error) {
 		removeOldSeeds(prefix)
-		// Not in staging: the user nobody, as whom the server may have to run, cannot enter it.
+		// Not in staging: the user that the server may have to run as cannot enter it.
 		data := newDataDir()
 		if err := fillSeed(ctx, data); err != nil {
 			return "", errors.Join(fmt.Errorf("make the template database: %w", err), removeDataDir(data))

@@ -97,7 +97,7 @@ func NewTap(tb testing.TB, databaseURL string) *Tap {
 // URL is the way to the database through the tap, for the same role.
 func (t *Tap) URL() string { return t.url.String() }
 
-// Statements answers what was executed since the beginning or the last Reset, in the order it was sent, without the pool's
+// Statements returns what was executed since the beginning or the last Reset, in the order it was sent, without the pool's
 // pings.
 func (t *Tap) Statements() []Statement {
 	t.mu.Lock()
@@ -105,7 +105,7 @@ func (t *Tap) Statements() []Statement {
 	return slices.Clone(t.statements)
 }
 
-// RoundTrips answers how often a client sent something and had to wait for the server to be ready again, since the beginning
+// RoundTrips returns how often a client sent something and had to wait for the server to be ready again, since the beginning
 // or the last Reset; connecting and the pool's pings are not counted.
 func (t *Tap) RoundTrips() int {
 	t.mu.Lock()
@@ -126,7 +126,7 @@ func (t *Tap) CutBefore(text string, skip int) {
 	t.arm(text, skip, func(*link) bool { return false })
 }
 
-// CutAfter lets the server execute the request to its end, and then cuts the connection in place of the answer: the outcome,
+// CutAfter lets the server execute the request to its end, and then cuts the connection instead of sending the response: the outcome,
 // a commit for example, stays unknown to the client.
 func (t *Tap) CutAfter(text string, skip int) {
 	t.arm(text, skip, func(l *link) bool {
@@ -236,7 +236,7 @@ func (t *Tap) serve(client net.Conn) {
 	if !l.start() {
 		return
 	}
-	t.links.Go(l.answers)
+	t.links.Go(l.relayResponses)
 	l.requests()
 }
 
@@ -260,7 +260,7 @@ func (t *Tap) violation(format string, args ...any) {
 	t.violations = append(t.violations, fmt.Sprintf(format, args...))
 }
 
-// record notes a request and answers the trap that it springs, if any.
+// record notes a request and returns the trap that it triggers, if any.
 func (t *Tap) record(statements []Statement) *trap {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -287,7 +287,7 @@ type link struct {
 	generation     int
 	client, server net.Conn
 	reader         *bufio.Reader // of what the client sends
-	// swallow keeps the server's answer from the client.
+	// swallow withholds the server's response from the client.
 	swallow atomic.Bool
 
 	// The request that is being read: its bytes, and what it executes.
@@ -297,7 +297,7 @@ type link struct {
 	bound      Statement
 }
 
-// cancelRequest stands in place of the protocol's version ("Canceling Requests in Progress", PostgreSQL documentation).
+// cancelRequest replaces the protocol's version ("Canceling Requests in Progress", PostgreSQL documentation).
 const cancelRequest = 80877102
 
 // start passes on the startup message, and tells whether a session follows.
@@ -408,8 +408,8 @@ func (l *link) bind(bind pgproto3.Bind) {
 	}
 }
 
-// answers passes on what the server sends.
-func (l *link) answers() {
+// relayResponses forwards what the server sends.
+func (l *link) relayResponses() {
 	defer l.cut()
 	reader, writer := bufio.NewReader(l.server), bufio.NewWriter(l.client)
 	for {

@@ -49,7 +49,7 @@ type Actions map[Action]int
 // some languages need them.
 func Text(s string, actions Actions) string {
 	s = cleanCharacters(s, actions)
-	// What stands beside a secret may only be recognised once the secret is gone; in ordinary text
+	// The neighbour of a secret may only be recognised once the secret is gone; in ordinary text
 	// the second pass finds nothing.
 	for range maxRedactionPasses {
 		spans := findSecrets(s)
