@@ -2,9 +2,10 @@ package lexical
 
 import "strings"
 
-// withPlainForms is a word in lower case and, for an abbreviation or a compound of the field, the words that people write instead:
-// oom is also out of memory, crashloopbackoff is crash loop back off. They are the names of Kubernetes' kinds and container states
-// (its API reference) and the short names that kubectl takes (`kubectl api-resources`).
+// withPlainForms returns a lower-case word and, for an abbreviation or a compound of the field, the
+// words that people write instead: oom is also "out of memory", crashloopbackoff is "crash loop
+// back off". The lists come from Kubernetes' kinds and container states (its API reference) and
+// from kubectl's short names (`kubectl api-resources`).
 func withPlainForms(word string) []string {
 	if parts, ok := compounds[word]; ok {
 		return strings.Fields(parts)
@@ -15,7 +16,7 @@ func withPlainForms(word string) []string {
 	return []string{word}
 }
 
-// compounds are written as one word or as several and mean the same.
+// compounds are written as one word or as several, with the same meaning.
 var compounds = map[string]string{
 	"apiserver": "api server", "backoff": "back off", "clusterrole": "cluster role", "clusterrolebinding": "cluster role binding",
 	"configmap": "config map", "containercreating": "container creating", "controllermanager": "controller manager",
@@ -33,7 +34,8 @@ var compounds = map[string]string{
 	"timeout": "time out", "timeouts": "time outs",
 }
 
-// abbreviations stay beside what they stand for, so that they also meet themselves.
+// abbreviations are kept as terms together with their long forms, so that they also match
+// themselves.
 var abbreviations = map[string]string{
 	"acl": "access control list", "ca": "certificate authority", "cert": "certificate", "certs": "certificates",
 	"cidr": "classless routing", "cm": "config map", "cni": "container network interface", "config": "configuration",

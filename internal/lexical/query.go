@@ -7,27 +7,29 @@ import (
 	"strings"
 )
 
-// The constants of BM25 in common use (Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009: k1 from
-// 1.2 to 2, b from 0.5 to 0.8), and the weights of terms in a query (docs/decisions/011-hybrid-search.md).
+// The constants of BM25 in common use (Robertson and Zaragoza, "The Probabilistic Relevance
+// Framework: BM25 and Beyond", 2009: k1 from 1.2 to 2, b from 0.5 to 0.8), and the weights of terms
+// in a query (docs/decisions/011-hybrid-search.md).
 const (
 	saturation    = 1.5  // k1
 	normalization = 0.75 // b
 
-	pairWeight     = 0.3 // of two words that follow each other, beside 1 for each of them
-	instanceWeight = 0.5 // of a word that is part of an instance's name, such as api in api-<hex>-<pod>: which one it was, not what it was
+	pairWeight     = 0.3 // of two adjacent words, in addition to 1 for each
+	instanceWeight = 0.5 // of a word in an instance's name, such as api in api-<hex>-<pod>
 )
 
-// QueryTerm is a term of a query: Text is what was written, Weight how much it counts before its rarity is known.
+// QueryTerm is a term of a query. Text is the term as written, Weight its weight before rarity is
+// considered.
 type QueryTerm struct {
 	Term   Term
 	Text   string
 	Weight float64
 }
 
-// Query are the distinct terms of a query, in the order of their identities.
+// Query has the distinct terms of a query, ordered by Term.
 type Query []QueryTerm
 
-// Parse makes the terms of a normalised query.
+// Parse returns the terms of a normalized query.
 func Parse(text string) Query {
 	terms := map[Term]QueryTerm{}
 	note := func(t Term, text string, weight float64) {
@@ -74,7 +76,7 @@ func hasPlaceholder(field string) bool {
 	return false
 }
 
-// Terms are the identities of the query's terms.
+// Terms returns the identities of the query's terms.
 func (q Query) Terms() []Term {
 	terms := make([]Term, len(q))
 	for i, term := range q {
@@ -83,26 +85,28 @@ func (q Query) Terms() []Term {
 	return terms
 }
 
-// Statistics are those of the collection that is searched.
+// Statistics describes the searched collection.
 type Statistics struct {
-	// Signatures is how many there are, MeanLength the mean of their Lengths.
+	// Signatures is the number of signatures, MeanLength the mean of their Document.Length.
 	Signatures int64
 	MeanLength float64
-	// Holding is how many of them hold a term; a term that none does may be missing.
+	// Holding is the number of signatures that contain a term. Terms that none contains may be
+	// missing.
 	Holding map[Term]int64
 }
 
 // Scorer scores documents for one query.
 type Scorer struct {
-	// Terms are those of the query that the collection holds, Weight being that of a term by its rarity as well. The order is that of
-	// Query.
+	// Terms are the query's terms that the collection contains, in order. Weight includes the
+	// rarity of the term.
 	Terms []QueryTerm
-	// Flat and Slope make the term that dampens a count in a document of a length: Flat + Slope·length.
+	// Flat + Slope·length is the damping of counts in a document of that length.
 	Flat, Slope float64
 	best        float64
 }
 
-// NewScorer weighs a query's terms by their inverse document frequency, ln(1 + (N − n + ½) / (n + ½)).
+// NewScorer weights a query's terms by their inverse document frequency, ln(1 + (N − n + ½) / (n +
+// ½)).
 func NewScorer(q Query, s Statistics) *Scorer {
 	scorer := &Scorer{Flat: saturation * (1 - normalization), Slope: saturation * normalization / max(s.MeanLength, 1)}
 	for _, term := range q {
@@ -118,14 +122,15 @@ func NewScorer(q Query, s Statistics) *Scorer {
 	return scorer
 }
 
-// Part is what one term contributes to a document's score.
+// Part is the contribution of one term to a document's score.
 type Part struct {
 	Text  string
 	Score float64
 }
 
-// Score is BM25 over the words and the pairs of words that the query and the document share, from 0 to 1: as a part of what a document
-// would get in which every term of the query that the collection holds occurs without end. raw is the same before that.
+// Score returns the BM25 score over the words and word pairs that query and document share, from 0
+// to 1: relative to a document in which every term of the query that the collection contains occurs
+// without limit. raw is the score before that division.
 func (s *Scorer) Score(d Document) (score, raw float64) {
 	for part := range s.scoredTerms(d) {
 		raw += part.Score
@@ -136,7 +141,8 @@ func (s *Scorer) Score(d Document) (score, raw float64) {
 	return raw / s.best, raw
 }
 
-// Parts are the terms that matched, the weightiest first; their scores add up to the raw score.
+// Parts returns the matching terms, highest contribution first. Their scores add up to the raw
+// score.
 func (s *Scorer) Parts(d Document) []Part {
 	parts := slices.Collect(s.scoredTerms(d))
 	slices.SortFunc(parts, func(a, b Part) int { return cmp.Or(cmp.Compare(b.Score, a.Score), strings.Compare(a.Text, b.Text)) })

@@ -5,11 +5,12 @@ import (
 	"unicode/utf8"
 )
 
-// Span is where a text has a term: the characters (Unicode code points) from Start on and before End, counted from 0.
+// Span is the position of a term in a text: characters (Unicode code points) from Start up to, not
+// including, End; counted from 0.
 type Span struct{ Start, End int }
 
-// Spans are where a text has each of some terms, which are QueryTerm.Text: words, or pairs of words, then from the first to the second.
-// The text is one that Analyze takes.
+// Spans returns the positions of each of terms in text. A term is QueryTerm.Text: a word, or a pair
+// of words, whose span reaches from the first to the second.
 func Spans(text string, terms []string) [][]Span {
 	spans := make([][]Span, len(terms))
 	if len(terms) == 0 {
@@ -37,14 +38,15 @@ func Spans(text string, terms []string) [][]Span {
 	return spans
 }
 
-// forEachWord calls yield for each word of a text with where it is, and with the word before it on its line and where both are.
+// forEachWord calls yield for each word of a text with its span, the word before it on the line,
+// and the span of both.
 func forEachWord(text string, yield func(w, last word, span, pair Span)) {
 	start := 0
 	for line := range strings.Lines(text) {
 		var last word
 		var lastStart, counted, characters int
 		for word := range stemmedWords(line) {
-			// Words come in their order, so that each character is counted once.
+			// Words come in order, so each character is counted once.
 			characters += utf8.RuneCountInString(line[counted:word.start])
 			counted = word.start
 			from := start + characters

@@ -12,31 +12,33 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// Analyzer is the version of the rules that turn a text into terms. A change that changes any term of any text needs a new number: stored
-// terms of an older one are made again by the maintain function.
+// Analyzer is the version of the rules that turn text into terms. Increment it with every rule
+// change that alters a term. The maintain function analyzes signatures of older versions again.
 const Analyzer = 2
 
-// maxTerms bounds the distinct terms of a document and of a query; what is cut off comes last in the text.
+// maxTerms limits the distinct terms of a document and of a query. Later terms are dropped.
 const maxTerms = 2048
 
-// Term is the identity of a word's stem, or of two stems that follow each other: the XXH64 of the stem, or of both with a space between.
+// Term identifies a stem, or two adjacent stems: it is the XXH64 of the stem, or of both joined by
+// a space.
 type Term int64
 
 func newTermOfStems(stems ...string) Term {
 	return Term(xxhash.Sum64String(strings.Join(stems, " "))) //nolint:gosec // the bits are what counts
 }
 
-// Document is a signature's text as the index holds it: Counts[i] is how often Terms[i] occurs. Terms are distinct and sorted.
+// Document is a signature's text as indexed: Terms[i] occurs Counts[i] times. Terms are distinct
+// and sorted.
 type Document struct {
 	Terms  []Term
 	Counts []int16
-	// Length is how many words the text has, stop words aside.
+	// Length is the number of words in the text, without stop words.
 	Length int32
 }
 
-// Analyze makes the terms of a signature's text. The first line, the alert's name, counts twice: it says in a few words what the rest
-// tells at length. A word of a URL counts once, and only if the text did not have it before: a URL says where to read on, and its words
-// are there to be found by, not to outweigh the rest.
+// Analyze returns the terms of a signature's text. Words of the first line, the name of the alert,
+// count twice, since they summarize the rest. Words of a URL count once, and only if they have not
+// occurred before: they should match but not dominate the text.
 func Analyze(text string) Document {
 	counts := map[Term]int{}
 	length := 0
@@ -77,15 +79,15 @@ func addTermCount(counts map[Term]int, term Term, n int) {
 	}
 }
 
-// word is a word of a line: plain in lower case, its stem, and where the line has it, in bytes. What an abbreviation or a compound stands
-// for is where that is.
+// word is a word of a line: in lower case, its stem, and its position in bytes. The long form of an
+// abbreviation or a compound has the position of the short one.
 type word struct {
 	plain, stem string
 	start, end  int
 }
 
-// stemmedWords yields a line's words that are no stop words, in their order. A compound or an abbreviation of the field is followed by what it
-// stands for.
+// stemmedWords yields the words of a line in order, without stop words. Abbreviations and compounds
+// are followed by their long forms.
 func stemmedWords(line string) iter.Seq[word] {
 	return func(yield func(word) bool) {
 		for rest := line; rest != ""; {
@@ -104,7 +106,8 @@ func stemmedWords(line string) iter.Seq[word] {
 	}
 }
 
-// stemOfWord cuts an English word to its stem (Porter, "The English (Porter2) stemming algorithm", 2001). Words of other scripts stay.
+// stemOfWord returns the stem of an English word (Porter, "The English (Porter2) stemming
+// algorithm", 2001). Words of other scripts are unchanged.
 func stemOfWord(word string) string {
 	env := snowballstem.NewEnv(word)
 	english.Stem(env)

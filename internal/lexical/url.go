@@ -5,10 +5,11 @@ import (
 	"unicode"
 )
 
-// place is a part of a line, in bytes.
+// place is a range of bytes in a line.
 type place struct{ start, end int }
 
-// urlSpans are the URLs of a line, from the scheme (RFC 3986) to white space, a quote, a bracket or a placeholder.
+// urlSpans returns the URLs of a line, each from its scheme (RFC 3986) to white space, a quote, a
+// bracket or a placeholder.
 func urlSpans(line string) []place {
 	const mark = "://"
 	var found []place
@@ -33,7 +34,8 @@ func isSchemeByte(r rune) bool {
 
 func isURLByte(r rune) bool { return !unicode.IsSpace(r) && !strings.ContainsRune("<>()[]{}\"'`", r) }
 
-// skipPassedSpans leaves out the places that end before the word, and reports whether it begins in the next one. Words come in their order.
+// skipPassedSpans drops the spans that end before the word, and reports whether the word begins in
+// the next one. Words must come in order.
 func skipPassedSpans(places []place, w word) (rest []place, within bool) {
 	for len(places) > 0 && places[0].end <= w.start {
 		places = places[1:]

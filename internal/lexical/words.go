@@ -1,5 +1,5 @@
-// Package lexical is the analysis of text into the terms that a lexical search compares, and their score. It knows neither SQL nor
-// vectors.
+// Package lexical analyzes text into the terms that lexical search compares, and scores them. SQL
+// and vectors are unknown to it.
 package lexical
 
 import (
@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// Runs yields the runs of letters, marks and digits of a text. Placeholders of a normalised text, such as <ip>, say nothing about it and
-// are left out.
+// Runs yields the runs of letters, marks and digits in a text, without the placeholders of
+// normalized text, such as <ip>.
 func Runs(text string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for rest := text; rest != ""; {
@@ -23,8 +23,8 @@ func Runs(text string) iter.Seq[string] {
 	}
 }
 
-// Parts yields the words of a run in lower case: those that a change of case joins together one by one, so that KubePodCrashLooping
-// is kube, pod, crash, looping.
+// Parts yields the words of a run in lower case. A change of case separates words:
+// KubePodCrashLooping is kube, pod, crash, looping.
 func Parts(run string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for run != "" {
@@ -37,7 +37,8 @@ func Parts(run string) iter.Seq[string] {
 	}
 }
 
-// nextRunBounds cuts the first run of word runes from a text; the run is empty if none is left.
+// nextRunBounds returns the first run of word runes in text and the rest after it. The run is empty
+// if there is none.
 func nextRunBounds(text string) (run, rest string) {
 	for text != "" {
 		if n := placeholderLength(text); n > 0 {
@@ -53,11 +54,11 @@ func nextRunBounds(text string) (run, rest string) {
 	return "", ""
 }
 
-// maxPlaceholder bounds the search for the end of a placeholder, in bytes with its brackets.
+// maxPlaceholder is the maximum length of a placeholder in bytes, brackets included.
 const maxPlaceholder = 16
 
-// placeholderLength is the length of the <placeholder> that a text begins with: lower-case ASCII letters in angle brackets; 0 if
-// it begins with none.
+// placeholderLength returns the length of the placeholder at the start of text: lower-case ASCII
+// letters in angle brackets; 0 if there is none.
 func placeholderLength(text string) int {
 	if text[0] != '<' {
 		return 0
@@ -70,7 +71,7 @@ func placeholderLength(text string) int {
 	return n + len("<>")
 }
 
-// prefixLength is the length in bytes of the runes in the class that a text begins with.
+// prefixLength returns the length in bytes of the runes at the start of text that are in the class.
 func prefixLength(text string, class func(rune) bool) int {
 	if n := strings.IndexFunc(text, func(r rune) bool { return !class(r) }); n >= 0 {
 		return n
@@ -82,8 +83,9 @@ func isWordRune(r rune) bool {
 	return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r)
 }
 
-// nextPartLength is the length of a run's first part. A part begins where an upper-case letter follows another kind of rune
-// (pod|Crash), or is followed by a lower-case one (HTTP|Server).
+// nextPartLength returns the length of the first word of a run. A word begins at an upper-case
+// letter that follows another kind of rune (pod|Crash) or precedes a lower-case letter
+// (HTTP|Server).
 func nextPartLength(run string) int {
 	afterUpper := true
 	for i, r := range run {
@@ -96,15 +98,15 @@ func nextPartLength(run string) int {
 	return len(run)
 }
 
-// lowerCaseFollows tells whether the second rune of a text is a lower-case letter.
+// lowerCaseFollows reports whether the second rune of a text is a lower-case letter.
 func lowerCaseFollows(text string) bool {
 	_, size := utf8.DecodeRuneInString(text)
 	next, _ := utf8.DecodeRuneInString(text[size:])
 	return unicode.IsLower(next)
 }
 
-// StopWord tells the English function words, which say how a text is put and not what it is about. Words that tell
-// incidents apart although they are frequent, such as no, not, up, down, out and off, are not among them.
+// StopWord reports whether a word is an English function word. Frequent words that distinguish
+// incidents, such as no, not, up, down, out and off, are not stop words.
 func StopWord(word string) bool {
 	switch word {
 	case "a", "about", "above", "after", "again", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be",
