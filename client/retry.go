@@ -38,7 +38,7 @@ func DefaultRetry() RetryPolicy {
 func (p RetryPolicy) validate() error {
 	switch {
 	case p.Attempts < 1:
-		return fmt.Errorf("Attempts must be at least 1, is %d", p.Attempts)
+		return fmt.Errorf("field Attempts must be at least 1, is %d", p.Attempts)
 	case p.Attempts > 1 && p.BaseDelay <= 0:
 		return fmt.Errorf("BaseDelay must be positive, is %v", p.BaseDelay)
 	case p.Attempts > 1 && p.MaxDelay < p.BaseDelay:

@@ -153,7 +153,7 @@ func (t samTemplate) readTimeout(node *yaml.Node, out *time.Duration) error {
 	}
 	var seconds int
 	if err := node.Decode(&seconds); err != nil || seconds <= 0 {
-		return fmt.Errorf("Timeout %q is not a positive number of seconds", node.Value)
+		return fmt.Errorf("value %q of Timeout is not a positive number of seconds", node.Value)
 	}
 	*out = time.Duration(seconds) * time.Second
 	return nil
