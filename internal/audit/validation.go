@@ -12,7 +12,7 @@ type ValidationError struct {
 	Field string
 	// Code is one of the Code constants.
 	Code string
-	// Detail describes the error to a person. It MUST NOT contain the invalid value, which may be a
+	// Detail describes the error for people. It MUST NOT contain the invalid value, which may be a
 	// secret.
 	Detail string
 }
