@@ -111,7 +111,7 @@ func findLabelled(s string, found []span) []span {
 			continue
 		}
 		found = addAssignment(found, s, a)
-		i = a.end // so that no value is read twice
+		i = a.end // do not read the value again
 	}
 	return found
 }

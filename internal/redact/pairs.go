@@ -14,8 +14,8 @@ func newBytePairs(s string) (pairs bytePairs) {
 }
 
 // bytePairBit returns the position of a byte pair in the set: multiplicative hashing (Knuth, The
-// Art of Computer Programming 3, section 6.4) by 2³² over the golden ratio, of which the upper ten
-// bits are kept.
+// Art of Computer Programming 3, section 6.4) by 2³² over the golden ratio, keeping the upper ten
+// bits.
 func bytePairBit(a, b byte) (word int, bit uint64) {
 	hash := (uint32(a)<<8 | uint32(b)) * 0x9E3779B1 >> 22
 	return int(hash >> 6), 1 << (hash & 63)

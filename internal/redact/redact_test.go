@@ -91,8 +91,7 @@ func TestPairs(t *testing.T) {
 	}
 }
 
-// TestShortestToken checks that a text as long as an AWS access key ID, one of the shortest tokens,
-// is searched.
+// TestShortestToken checks that texts as short as an AWS access key ID are searched.
 func TestShortestToken(t *testing.T) {
 	t.Parallel()
 	if token := "AKIA" + strings.Repeat("A", 16); len(findSecrets(token)) != 1 || shortestToken > len(token) {
