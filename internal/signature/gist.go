@@ -63,7 +63,7 @@ func isFieldName(key string) bool {
 }
 
 // isDescriptiveKey accepts the fields of workflow formats (Argo, Tekton, GitHub Actions, Ansible,
-// shell scripts) that say what is done.
+// shell scripts) that describe the action of a step.
 func isDescriptiveKey(key string) bool {
 	switch strings.ToLower(strings.Trim(key, "\"'")) {
 	case "name", "title", "description", "summary", "message", "reason", "action", "step", "task", "uses", "operation", "verb", "strategy",
