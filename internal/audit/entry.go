@@ -111,7 +111,7 @@ func canonicalContent(record Record) ([]byte, error) {
 	return append(out, '}'), err
 }
 
-// FormatTime formats t as RFC 3339 in UTC with microseconds, the format of every time in the
+// FormatTime formats t as RFC 3339 in UTC with microseconds, the format of all times in the
 // service.
 func FormatTime(t time.Time) string {
 	return t.UTC().Format(timeLayout)
