@@ -1,5 +1,5 @@
-// Package ascii has the character classes and small helpers that redact and signature share. All of them look at bytes: a byte of a
-// multi-byte UTF-8 character is in no class.
+// Package ascii provides ASCII character classes and small string helpers. They work on bytes;
+// bytes of multi-byte UTF-8 characters are outside every class.
 package ascii
 
 import "strings"
@@ -28,10 +28,10 @@ func IsSpace(c byte) bool { return IsBlank(c) || c == '\n' || c == '\r' }
 // IsWord reports whether c is a letter, a digit, an underscore or a hyphen.
 func IsWord(c byte) bool { return IsAlnum(c) || c == '_' || c == '-' }
 
-// IsDottedWord reports whether c is of IsWord or a dot.
+// IsDottedWord reports whether c is a letter, a digit, an underscore, a hyphen or a dot.
 func IsDottedWord(c byte) bool { return IsWord(c) || c == '.' }
 
-// PrefixLen returns how many bytes at the start of s are in the class.
+// PrefixLen returns the length of the longest prefix of s whose bytes are all in the class.
 func PrefixLen(s string, class func(byte) bool) int {
 	n := 0
 	for n < len(s) && class(s[n]) {
@@ -40,7 +40,7 @@ func PrefixLen(s string, class func(byte) bool) int {
 	return n
 }
 
-// HasPrefixFold reports whether s starts with the lower-case prefix, in either case.
+// HasPrefixFold reports whether s starts with prefix, ignoring case.
 func HasPrefixFold(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }
@@ -57,16 +57,17 @@ func LastWord(name string) string {
 	return strings.ToLower(name[start:])
 }
 
-// PodAlphabet has the characters of the random suffixes that Kubernetes appends to names (apimachinery, util/rand): there are no vowels,
-// so that no words come out.
+// PodAlphabet has the characters of the random suffixes that Kubernetes appends to names
+// (apimachinery, util/rand). It omits vowels, so that suffixes do not form words.
 var PodAlphabet = SetOf("bcdfghjklmnpqrstvwxz2456789")
 
-// IsPodHash reports whether s is shortest to longest characters of PodAlphabet.
+// IsPodHash reports whether s consists of shortest to longest characters of PodAlphabet.
 func IsPodHash(s string, shortest, longest int) bool {
 	return len(s) >= shortest && len(s) <= longest && PodAlphabet.Only(s)
 }
 
-// IsBlockIndicator reports whether a YAML value is the | or > that begins a block scalar, with its modifiers.
+// IsBlockIndicator reports whether value is a YAML block scalar indicator: | or >, with optional
+// modifiers.
 func IsBlockIndicator(value string) bool {
 	return value != "" && (value[0] == '|' || value[0] == '>') && strings.Trim(value[1:], "+-0123456789") == ""
 }

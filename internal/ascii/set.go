@@ -1,10 +1,10 @@
 package ascii
 
-// Set is a set of ASCII characters. The strings package builds one for each call of Trim or IndexAny, which takes longer than short
-// words do.
+// Set is a set of ASCII characters. strings.Trim and strings.IndexAny build one on every call,
+// which takes longer than scanning a short word.
 type Set [256]bool
 
-// Digits has the decimal digits.
+// Digits is the set of decimal digits.
 var Digits = SetOf("0123456789")
 
 // SetOf returns the set of the characters.

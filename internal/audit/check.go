@@ -98,7 +98,8 @@ func checkOneOf[T ~string](c Checker, field string, value T, set []T) {
 }
 
 // sanitizeText returns value without secrets and control characters. A string over the limit is
-// rejected unread; so is one that exceeds it after redaction, because the database would reject it.
+// rejected without redaction. A string that exceeds the limit after redaction is rejected too,
+// because the database would reject it.
 func (c Checker) sanitizeText(field string, value *string, limit int) *string {
 	if value == nil || c.hasError(field) {
 		return value
@@ -113,7 +114,7 @@ func (c Checker) sanitizeText(field string, value *string, limit int) *string {
 	return &clean
 }
 
-// checkTime returns value in the precision of the store.
+// checkTime checks the range of value and returns it in the store's precision.
 func (c Checker) checkTime(field string, value time.Time) time.Time {
 	if !c.hasError(field) && (value.Before(MinTime) || !value.Before(MaxTime)) {
 		c.addError(field, CodeRange, "must be a time from 1970 to 9999")
@@ -149,10 +150,10 @@ func Microseconds(t time.Time) time.Time {
 	return t.UTC().Truncate(time.Microsecond)
 }
 
-// ValidIdentifier reports whether s has only characters that an identifier may contain. Not allowed
-// are invalid UTF-8 and U+FFFD, which replaces it; control characters (Cc); line and paragraph
+// ValidIdentifier reports whether s has only characters that an identifier may contain. It rejects
+// invalid UTF-8 and U+FFFD, which replaces it; control characters (Cc); line and paragraph
 // separators; bidirectional embeddings, overrides and isolates (U+202A–U+202E, U+2066–U+2069); and
-// < and >. Everything else is allowed, because some language needs it: combining marks, joiners,
+// < and >. Everything else is allowed, because some languages need it: combining marks, joiners,
 // and the bidirectional marks U+200E, U+200F and U+061C, which do not reorder other characters.
 func ValidIdentifier(s string) bool {
 	for _, r := range s {

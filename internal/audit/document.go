@@ -30,7 +30,7 @@ func (d *document) beginField(field string) {
 	d.out = append(jcs.AppendQuote(d.out, field), ':')
 }
 
-// setOutput takes the result of appending a value to out.
+// setOutput stores the result of appending a value to out, or the error.
 func (d *document) setOutput(out []byte, err error) {
 	if err != nil {
 		d.err = err
@@ -89,7 +89,7 @@ func (d *document) writeNumber(field string, f *float64) {
 	}
 }
 
-// writeMetadata writes the metadata, which is "" in an update that does not change it.
+// writeMetadata writes the metadata unless it is "", as in an update that does not change it.
 func (d *document) writeMetadata(m Metadata) {
 	const field = "metadata"
 	if m == "" {
@@ -103,8 +103,8 @@ func (d *document) writeMetadata(m Metadata) {
 	d.setOutput(out, err)
 }
 
-// recordInexact adds the metadata's numbers that lose digits. It parses the metadata, which few
-// records need.
+// recordInexact adds the metadata's numbers that lose digits. It parses the metadata, so it is
+// called only for records with such numbers.
 func (d *document) recordInexact(path string, m Metadata) error {
 	tree, err := m.parseTree()
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/jcs"
 )
 
-// TestDocument checks that values without a canonical form are rejected, and fields out of order.
+// TestDocument checks that values without a canonical form and fields out of order are rejected.
 func TestDocument(t *testing.T) {
 	t.Parallel()
 	for name, write := range map[string]func(*document){
@@ -35,8 +35,8 @@ func TestDocument(t *testing.T) {
 	}
 }
 
-// TestLeafHash checks against RFC 6962's definition for an empty and a short leaf, computed with coreutils:
-// printf '\0' | sha256sum, and printf '\0{}' | sha256sum.
+// TestLeafHash compares with RFC 6962's definition for an empty and a short leaf, computed with
+// coreutils: printf '\0' | sha256sum, and printf '\0{}' | sha256sum.
 func TestLeafHash(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{

@@ -57,7 +57,7 @@ type Entry struct {
 }
 
 // NewEntry returns the journal entry for a checked record that actor sent. Its event ID and
-// RecordedAt are made from now.
+// RecordedAt are derived from now.
 func NewEntry(record Record, actor string, now time.Time) (Entry, error) {
 	content, err := canonicalContent(record)
 	if err != nil {
@@ -111,15 +111,15 @@ func canonicalContent(record Record) ([]byte, error) {
 	return append(out, '}'), err
 }
 
-// FormatTime formats t as everywhere in the service: RFC 3339 in UTC with microseconds.
+// FormatTime formats t as RFC 3339 in UTC with microseconds, the format of all times in the
+// service.
 func FormatTime(t time.Time) string {
 	return t.UTC().Format(timeLayout)
 }
 
 const timeLayout = "2006-01-02T15:04:05.000000Z"
 
-// EmbeddingState reports whether the vector of a remediation's signature was stored when the
-// remediation was.
+// EmbeddingState is the state of the signature's vector at the time the remediation was stored.
 type EmbeddingState string
 
 // The embedding states; empty for records without a signature.

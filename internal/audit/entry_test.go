@@ -20,7 +20,8 @@ func entry(t *testing.T, record Record, actor string, now time.Time) Entry {
 	return e
 }
 
-// TestCanonicalIsRFC8785 compares the bytes of every kind of entry with another implementation of RFC 8785.
+// TestCanonicalIsRFC8785 compares the bytes of every kind of entry with another implementation of
+// RFC 8785.
 func TestCanonicalIsRFC8785(t *testing.T) {
 	t.Parallel()
 	record := valid()

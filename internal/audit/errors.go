@@ -8,8 +8,8 @@ var (
 	ErrNotFound = errors.New("no such remediation")
 	// ErrConflict: the stored record forbids the write. Do not retry it unchanged.
 	ErrConflict = errors.New("conflict with the stored record")
-	// ErrUnavailable: a dependency did not respond or asked to wait. Retry the request with the
-	// same IDs; nothing is stored twice.
+	// ErrUnavailable: a dependency did not respond or asked for a later retry. Retry the request
+	// with the same IDs; nothing is stored twice.
 	ErrUnavailable = errors.New("temporarily unavailable")
 	// ErrRefused: the database rejected a value that validation accepted. Do not retry.
 	ErrRefused = errors.New("refused by a rule of the database")

@@ -29,8 +29,7 @@ type JSONLimits struct {
 // with the errors in a body.
 const maxJSONErrors = 100
 
-// maxPathKey is the number of bytes of a key that are repeated in an error's path; keys may have
-// any length.
+// maxPathKey is the maximum number of bytes of a key in an error's path. Keys may have any length.
 const maxPathKey = 64
 
 // ParseJSON parses exactly one JSON value (RFC 8259) into a tree of map[string]any, []any, string,
@@ -41,7 +40,7 @@ const maxPathKey = 64
 // keys in an object (compared after unescaping and replacement), and numbers out of the range of a
 // float64.
 //
-// Invalid UTF-8 and lone surrogates in strings are no errors: each is replaced by U+FFFD and
+// Invalid UTF-8 and lone surrogates in strings are not errors: each is replaced by U+FFFD and
 // counted in actions, which must not be nil, as redact.ActionUTF8Replaced.
 func ParseJSON(data []byte, limits JSONLimits, actions redact.Actions) (any, ValidationErrors) {
 	if len(data) > limits.Bytes {
@@ -64,7 +63,7 @@ func ParseJSON(data []byte, limits JSONLimits, actions redact.Actions) (any, Val
 	return tree, nil
 }
 
-// errStopParsing ends parsing when an error was added after which the rest is not read.
+// errStopParsing ends parsing after a validation error that makes the rest irrelevant.
 var errStopParsing = errors.New("stop parsing")
 
 type jsonParser struct {
@@ -76,7 +75,7 @@ type jsonParser struct {
 	steps   []step // from the root to the current value, one per container
 }
 
-// step leads from a container to one of its values: the member with key, or the item at index.
+// step is one element of a path: the member with key, or the item at index.
 type step struct {
 	key    string
 	index  int
@@ -203,8 +202,8 @@ func (p *jsonParser) parseString() (string, error) {
 	return text, nil
 }
 
-// countReplacements returns the number of U+FFFD in text that the decoder inserted: those that are
-// not in raw, the literal.
+// countReplacements returns the number of U+FFFD in text that the decoder inserted, that is,
+// without those in raw, the literal.
 func countReplacements(raw []byte, text string) int {
 	n := strings.Count(text, "\uFFFD")
 	if n == 0 {
@@ -224,7 +223,7 @@ func countReplacements(raw []byte, text string) int {
 }
 
 // FieldPath returns the path of a member of the value at path, as in ValidationError.Field. Long
-// keys are cut, unusual ones quoted.
+// keys are truncated, and keys with special characters are quoted.
 func FieldPath(path, key string) string {
 	return string(appendPathKey([]byte(path), key))
 }
@@ -253,7 +252,7 @@ func isPlainKey(key string) bool {
 	return key != "" && ValidIdentifier(key)
 }
 
-// describeSyntaxError says where the syntax error is, without quoting the input.
+// describeSyntaxError describes the position of a syntax error without quoting the input.
 func describeSyntaxError(err error) string {
 	var syntax *jsontext.SyntacticError
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || !errors.As(err, &syntax) {

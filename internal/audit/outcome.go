@@ -24,7 +24,7 @@ func (o Outcome) Rate() (rate, low, high float64, ok bool) {
 	centre := (p + z2/(2*n)) / (1 + z2/n)
 	half := wilsonZ / (1 + z2/n) * math.Sqrt(p*(1-p)/n+z2/(4*n*n))
 	low, high = max(0, centre-half), min(1, centre+half)
-	// At the ends, rounding would miss the exact values.
+	// Rounding would miss the exact bounds.
 	if o.Success == 0 {
 		low = 0
 	}

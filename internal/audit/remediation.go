@@ -33,7 +33,7 @@ type Status string
 // Severity is the severity of the alert.
 type Severity string
 
-// Environment is the environment of the cluster.
+// Environment is the use of the cluster, such as production or test.
 type Environment string
 
 // SeverityUnknown is the severity of a record that was sent without one.

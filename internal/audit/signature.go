@@ -10,10 +10,10 @@ import (
 // Signature identifies an incident and its remedy: remediations that took the same action on the
 // same incident share one signature.
 type Signature struct {
-	// ID is a version 8 UUID made from Normalizer, IncidentID and Text.
+	// ID is a version 8 UUID derived from Normalizer, IncidentID and Text.
 	ID ID
-	// IncidentID identifies the incident alone, whatever was done about it: remediations with the
-	// same name, kind of target and error share it.
+	// IncidentID identifies the incident without its remedy: remediations with the same name, kind
+	// of target and error share it.
 	IncidentID ID
 	// Text is embedded and searched; see signature.Make.
 	Text string
@@ -36,8 +36,8 @@ func (r *Remediation) Signature() Signature {
 	return Signature{ID: id, IncidentID: incident, Text: text, Normalizer: signature.Version, terms: terms}
 }
 
-// Terms returns the terms of Text. They are computed by the first call, since a signature that is
-// stored already needs none, and kept for the next, since a write may be retried.
+// Terms returns the terms of Text. They are computed on the first call, since a stored signature
+// does not need them, and cached, since a write may be retried.
 func (s Signature) Terms() lexical.Document {
 	if s.terms == nil {
 		return lexical.Analyze(s.Text)

@@ -38,7 +38,7 @@ func Intervals() []Interval { return []Interval{Hour, Day, Week} }
 // Starts returns the start times of the buckets that overlap since <= t < until, in order, at most
 // limit of them, and the end of the last. The first may begin before since and the last end after
 // until. Buckets follow the local time of the location: a day on which the UTC offset changes is
-// shorter or longer, an hour that is repeated makes two buckets, one that is skipped makes none.
+// shorter or longer, a repeated hour has two buckets, and a skipped hour has none.
 func (i Interval) Starts(
 	since, until time.Time, location *time.Location, limit int,
 ) (starts []time.Time, end time.Time) {
@@ -117,8 +117,8 @@ func startOfHour(t time.Time) time.Time {
 	return boundary
 }
 
-// startOfNextHour returns the end of the local hour of t, or the change of the UTC offset within it
-// after t.
+// startOfNextHour returns the end of the local hour of t, or the next change of the UTC offset if
+// that comes first.
 func startOfNextHour(t time.Time) time.Time {
 	local := wallClock(t)
 	boundary := t.Add(local.Truncate(time.Hour).Add(time.Hour).Sub(local))
@@ -128,8 +128,8 @@ func startOfNextHour(t time.Time) time.Time {
 	return boundary
 }
 
-// changesOffset reports whether the UTC offset changes at a zone's bound. A bound may also change
-// the zone's name only.
+// changesOffset reports whether the UTC offset changes at a bound returned by time.ZoneBounds. At
+// some bounds, only the name of the zone changes.
 func changesOffset(bound time.Time) bool {
 	if bound.IsZero() {
 		return false

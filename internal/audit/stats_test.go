@@ -97,8 +97,9 @@ func moment(t *testing.T, text string) time.Time {
 	return at
 }
 
-// TestStartsAgainstWallClock compares the buckets of many years with a walk in steps of 15 minutes. In the walk, a bucket begins
-// whenever the wall clock shows a later date or week than before, or another hour or offset.
+// TestStartsAgainstWallClock compares the buckets of many years with a walk in steps of 15 minutes.
+// In the walk, a bucket begins whenever the wall clock shows a later date or week than before, or
+// another hour or offset.
 func TestStartsAgainstWallClock(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{

@@ -52,9 +52,9 @@ func (u *Update) isEmpty() bool {
 		u.Metadata == nil
 }
 
-// Apply returns the remediation after the update, and whether it differs from stored. UpdatedAt and
-// SignatureID are left to the store. The error is a Conflict if the stored phase forbids the
-// change, a Contradiction if a value contradicts a stored field.
+// Apply returns the remediation after the update, and whether it differs from stored. The store
+// sets UpdatedAt and SignatureID. The error is a Conflict if the stored phase forbids the change, a
+// Contradiction if a value contradicts a stored field.
 func (u *Update) Apply(stored Stored) (next Stored, changed bool, err error) {
 	next = stored
 	setIfPresent(&next.Phase, u.Phase)
@@ -86,9 +86,9 @@ func (u *Update) Apply(stored Stored) (next Stored, changed bool, err error) {
 	return next, true, nil
 }
 
-// SameSignatureInput reports whether two states of a remediation agree in the fields that an update
-// can change and a signature is made from. If so, the update keeps the signature, even one of an
-// older normalizer.
+// SameSignatureInput reports whether two states of a remediation agree in every field that is an
+// input of the signature and that an update can change. If so, the update keeps the signature, even
+// one of an older normalizer.
 func (s *Stored) SameSignatureInput(other *Stored) bool {
 	return equalPointers(s.ErrorMessage, other.ErrorMessage) && equalPointers(s.WorkflowYAML, other.WorkflowYAML)
 }

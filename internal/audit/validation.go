@@ -12,7 +12,7 @@ type ValidationError struct {
 	Field string
 	// Code is one of the Code constants.
 	Code string
-	// Detail describes the error to a person. It MUST NOT contain the invalid value, which may be a
+	// Detail describes the error for people. It MUST NOT contain the invalid value, which may be a
 	// secret.
 	Detail string
 }
@@ -21,7 +21,7 @@ type ValidationError struct {
 const (
 	CodeRequired      = "required"       // the field is missing or null
 	CodeType          = "type"           // the JSON type is wrong
-	CodeUnknown       = "unknown_field"  // there is no such field or parameter
+	CodeUnknown       = "unknown_field"  // the field or parameter does not exist
 	CodeReadOnly      = "read_only"      // the field is set by the service
 	CodeEnum          = "not_in_set"     // the value is not one of the documented values
 	CodeTooLong       = "too_long"       // longer than the documented limit

@@ -2,7 +2,7 @@ package audit
 
 // Written is the outcome of one entry of an append.
 type Written struct {
-	// Err is nil if the entry is stored, now or earlier. Otherwise it is the reason, which concerns
+	// Err is nil if the entry is stored, now or earlier. Otherwise it is the reason, which affects
 	// this entry alone: a Conflict, ErrNotFound for a child or an update of an unknown remediation,
 	// a Contradiction, or ErrRefused.
 	Err error

@@ -1,5 +1,4 @@
-// Package jcs writes canonical JSON (RFC 8785, the JSON Canonicalization Scheme). It knows no
-// records.
+// Package jcs writes canonical JSON (RFC 8785, the JSON Canonicalization Scheme).
 package jcs
 
 import (
@@ -16,16 +15,16 @@ import (
 )
 
 // ErrNotCanonical means that a value has no RFC 8785 form: a type that is not JSON, a number that
-// is not finite, an integer beyond 2^53, or text that is not UTF-8. It is a mistake of the code
-// that built the tree.
+// is not finite, an integer beyond 2^53, or text that is not UTF-8. It indicates a bug in the code
+// that built the value.
 var ErrNotCanonical = errors.New("no canonical JSON form")
 
 // Append appends the RFC 8785 (JCS) form of a tree of map[string]any, []any, string, json.Number,
-// bool and nil, and of map[string]string. Equal values give equal bytes on every implementation of
+// bool and nil, and of map[string]string. Equal values give equal bytes in every implementation of
 // the RFC.
 //
-// The RFC writes every number as an IEEE 754 double, so a json.Number may lose digits here;
-// InexactNumbers names those that do.
+// The RFC writes every number as an IEEE 754 double, so a json.Number may lose digits;
+// InexactNumbers lists those that do.
 func Append(out []byte, tree any) ([]byte, error) {
 	return appendTree(out, tree, appendLiteral)
 }
@@ -35,9 +34,8 @@ func Format(tree any) ([]byte, error) {
 	return appendTree(nil, tree, func(out []byte, number json.Number) ([]byte, error) { return append(out, number...), nil })
 }
 
-// AppendFormatted appends the RFC 8785 form of a text that Format wrote; the two differ in their
-// numbers only. exact is false if a number loses digits here: InexactNumbers of the tree names
-// those that do.
+// AppendFormatted appends the RFC 8785 form of JSON written by Format; only numbers differ between
+// the two. exact is false if a number loses digits; InexactNumbers lists those that do.
 func AppendFormatted(out []byte, text string) (_ []byte, exact bool, err error) {
 	exact = true
 	for text != "" {
@@ -55,8 +53,8 @@ func AppendFormatted(out []byte, text string) (_ []byte, exact bool, err error) 
 	return out, exact, nil
 }
 
-// tokenLength returns the length of the string or number that text starts with, and 1 for anything
-// else.
+// tokenLength returns the length of the string or number that text starts with, or 1 for any other
+// token.
 func tokenLength(text string) int {
 	switch {
 	case text[0] == '"':
@@ -83,7 +81,7 @@ func stringLength(text string) int {
 	return len(text)
 }
 
-// appendTree writes a tree with its keys in the order of RFC 8785, and its numbers as appendNumber writes them.
+// appendTree appends a tree with its keys in RFC 8785 order; number appends the numbers.
 func appendTree(out []byte, v any, number func([]byte, json.Number) ([]byte, error)) ([]byte, error) {
 	switch v := v.(type) {
 	case nil:
@@ -138,9 +136,9 @@ func appendObject[V any](out []byte, members map[string]V, number func([]byte, j
 	return append(out, '}'), nil
 }
 
-// compareUTF16 orders UTF-8 strings by their UTF-16 code units (RFC 8785, section 3.2.3). Bytes
-// have the same order but where a character beyond U+FFFF (a first byte from F0) meets one from
-// U+E000 to U+FFFF (EE or EF): surrogates, D800 to DFFF, come before those.
+// compareUTF16 orders UTF-8 strings by their UTF-16 code units (RFC 8785, section 3.2.3). The order
+// of bytes differs only between a character beyond U+FFFF (first byte F0 or above) and one from
+// U+E000 to U+FFFF (first byte EE or EF): the surrogates of the former, D800 to DFFF, come first.
 func compareUTF16(a, b string) int {
 	for i := range min(len(a), len(b)) {
 		if a[i] == b[i] {
@@ -162,8 +160,8 @@ func AppendString(out []byte, s string) ([]byte, error) {
 	return AppendQuote(out, s), nil
 }
 
-// AppendQuote escapes what RFC 8785, section 3.2.2.2, lists and nothing else. s must be valid
-// UTF-8.
+// AppendQuote appends s as a JSON string with only the escapes of RFC 8785, section 3.2.2.2. s must
+// be valid UTF-8.
 func AppendQuote(out []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	const short = "btn\x00fr" // \b \t \n, none for U+000B, \f \r
@@ -196,7 +194,7 @@ func AppendInteger(out []byte, n int64) ([]byte, error) {
 	return strconv.AppendInt(out, n, 10), nil
 }
 
-// appendLiteral writes a number of a tree.
+// appendLiteral appends the RFC 8785 form of a number literal.
 func appendLiteral(out []byte, literal json.Number) ([]byte, error) {
 	f, err := strconv.ParseFloat(literal.String(), 64)
 	if err != nil {
@@ -217,16 +215,16 @@ func AppendNumber(out []byte, f float64) ([]byte, error) {
 		return strconv.AppendFloat(out, f, 'f', -1, 64), nil
 	}
 	text := strconv.FormatFloat(f, 'e', -1, 64)
-	// Go writes at least two digits of exponent, ECMAScript as few as it can.
+	// Go writes at least two exponent digits, ECMAScript as few as possible.
 	text = strings.Replace(text, "e-0", "e-", 1)
 	return append(out, text...), nil
 }
 
-// InexactNumbers names every number in a tree whose digits Append cannot keep: those whose exact
-// decimal value is not that of the shortest text of their float64, such as 1700000000123456789.
-// Keys are JSON Pointers (RFC 6901), values the literals. A document that carries this map beside
-// the tree has different canonical bytes for different numbers. It is nil when all numbers are
-// exact.
+// InexactNumbers returns the numbers in a tree that lose digits in Append, such as
+// 1700000000123456789: their decimal value differs from that of the shortest representation of
+// their float64. Keys are JSON Pointers (RFC 6901), values the literals; the map is nil if all
+// numbers are exact. A document that contains both the tree and this map has different canonical
+// bytes for different numbers.
 func InexactNumbers(v any) map[string]string {
 	var found map[string]string
 	visitNumbers(v, "", func(pointer, literal string) {
@@ -272,9 +270,9 @@ func isExactNumber(literal string) bool {
 }
 
 // significantDigits splits a JSON number into its significant digits, without zeros at either end,
-// and the power of ten of the last one. Zero is "", 0. The work grows with the length of the
-// literal, never with its exponent. The sign is left to the caller: a float64 keeps it always. It
-// is not ok when a value other than zero has an exponent that no float64 comes near.
+// and the power of ten of the last one. Zero is "", 0. Its running time depends on the length of
+// the literal, not on its exponent. The sign is ignored, since a float64 always keeps it. ok is
+// false if the exponent of a nonzero value does not fit in an int.
 func significantDigits(literal string) (digits string, exponent int, ok bool) {
 	mantissa, power, _ := strings.Cut(strings.ToLower(strings.TrimPrefix(literal, "-")), "e")
 	whole, fraction, _ := strings.Cut(mantissa, ".")

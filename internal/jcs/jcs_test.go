@@ -17,7 +17,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/redact"
 )
 
-// TestAppendNumber holds the table of RFC 8785, appendix B.
+// TestAppendNumber checks the table of RFC 8785, appendix B.
 func TestAppendNumber(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ bits, want string }{
@@ -145,7 +145,7 @@ func TestInexactNumbers(t *testing.T) {
 	}
 }
 
-// TestExactNumberIsCheap would not end if the exponent were multiplied out.
+// TestExactNumberIsCheap checks that the exponent is not multiplied out, which would never finish.
 func TestExactNumberIsCheap(t *testing.T) {
 	t.Parallel()
 	for literal, want := range map[string]bool{
@@ -192,7 +192,8 @@ func TestFormat(t *testing.T) {
 	}
 }
 
-// FuzzInexactNumbers compares with exact rational arithmetic: a number is exact if and only if it equals what its canonical text says.
+// FuzzInexactNumbers compares with exact rational arithmetic: a number is exact if and only if it
+// equals its canonical form.
 func FuzzInexactNumbers(f *testing.F) {
 	for _, seed := range []string{"0", "-0.0", "1.50", "1700000000123456789", "0.1000000000000000055", "1e-30", "123456789012345680000", "5e-324", "0E10000000000000000000"} {
 		f.Add(seed)
@@ -205,7 +206,7 @@ func FuzzInexactNumbers(f *testing.F) {
 		}
 		if _, power, found := strings.Cut(strings.ToLower(literal), "e"); found {
 			if exponent, err := strconv.Atoi(power); err != nil || exponent < -400 {
-				return // too small for arithmetic that writes out its digits
+				return // too small for big.Rat
 			}
 		}
 		canonical, err := jcs.Append(nil, tree)
@@ -214,7 +215,7 @@ func FuzzInexactNumbers(f *testing.F) {
 		}
 		written, ok := new(big.Rat).SetString(number.String())
 		if !ok {
-			return // a zero with an exponent that is too large for that arithmetic
+			return // a zero with an exponent too large for big.Rat
 		}
 		kept, _ := new(big.Rat).SetString(string(canonical))
 		if exact := written.Cmp(kept) == 0; exact != (jcs.InexactNumbers(tree) == nil) {
@@ -256,11 +257,11 @@ func FuzzAppend(f *testing.F) {
 			t.Errorf("not idempotent: %s, then %s, %v", got, again, err)
 		}
 		if len(counts) > 0 {
-			return // the oracle refuses lone surrogates and bytes that are not UTF-8
+			return // the oracle rejects lone surrogates and invalid UTF-8
 		}
 		want, err := oracle.Transform(data)
 		if err != nil {
-			return // nor does it take scalars at the root
+			return // the oracle rejects scalars at the root
 		}
 		if diff := cmp.Diff(string(want), string(got)); diff != "" {
 			t.Errorf("%q (-gowebpki/jcs +got):\n%s", data, diff)

@@ -15,7 +15,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/lexical"
 )
 
-// texts are what a query's terms were written as, in the order of the alphabet.
+// texts returns a query's terms as written, sorted.
 func texts(q lexical.Query) []string {
 	var all []string
 	for _, term := range q {
@@ -51,7 +51,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// Abbreviations and compounds meet their plain forms, whichever of the two was stored.
+// TestPlainFormsMeet checks that abbreviations and compounds match their long forms, whichever of
+// the two is stored.
 func TestPlainFormsMeet(t *testing.T) {
 	t.Parallel()
 	for short, long := range map[string]string{
@@ -66,7 +67,7 @@ func TestPlainFormsMeet(t *testing.T) {
 	}
 }
 
-// score is the first document's for the query in a collection of all documents.
+// score returns the score of the first document for the query in a collection of all documents.
 func score(query string, documents ...string) float64 {
 	scorer := lexical.NewScorer(lexical.Parse(query), statistics(documents...))
 	got, _ := scorer.Score(lexical.Analyze(documents[0]))
@@ -87,7 +88,8 @@ func statistics(documents ...string) lexical.Statistics {
 
 func TestAnalyze(t *testing.T) {
 	t.Parallel()
-	// The first line's words count twice and its pairs once: disk 2+1, full 2, error 1, and the pairs "disk full" and "error disk".
+	// Words of the first line count twice, its pairs once: disk 2+1, full 2, error 1, and the pairs
+	// "disk full" and "error disk".
 	d := lexical.Analyze("DiskFull\nerror: <n> disk")
 	if d.Length != 6 || len(d.Terms) != 5 {
 		t.Errorf("%d words, %d terms; want 6, 5", d.Length, len(d.Terms))
@@ -101,7 +103,7 @@ func TestAnalyze(t *testing.T) {
 	}
 }
 
-// A URL's words are found by, and count less than what the text says.
+// TestURLs checks that words of a URL count once, and only if they do not occur before it.
 func TestURLs(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]map[string]int16{
@@ -127,7 +129,8 @@ func TestURLs(t *testing.T) {
 	}
 }
 
-// TestScore works BM25 out by hand: k1 1.5, b 0.75, four documents of which one holds disk and two hold full.
+// TestScore compares with BM25 computed by hand: k1 is 1.5, b is 0.75; one of four documents
+// contains disk, two contain full.
 func TestScore(t *testing.T) {
 	t.Parallel()
 	collection := []string{"x\ndisk full full", "y\nqueue full", "z\nlost", "w\nlost"}
@@ -158,7 +161,8 @@ func TestScore(t *testing.T) {
 	}
 }
 
-// A word of an instance's name counts half of what it counts elsewhere.
+// TestInstanceNamesCountHalf checks that a word in an instance's name has half the weight of other
+// words.
 func TestInstanceNamesCountHalf(t *testing.T) {
 	t.Parallel()
 	weight := func(query string) float64 {
@@ -174,7 +178,8 @@ func TestInstanceNamesCountHalf(t *testing.T) {
 	}
 }
 
-// Spans count characters, of whatever length in bytes; a compound's words all stand where it does, a pair from its first word to its second.
+// TestSpans checks that spans count characters rather than bytes, that the parts of a compound have
+// its span, and that the span of a pair reaches from its first word to its second.
 func TestSpans(t *testing.T) {
 	t.Parallel()
 	const text = "KubePodOOMKilled\nرفض <pod> “killed”: 漢字 out of\nmemory"
@@ -202,7 +207,8 @@ func TestNothingInCommon(t *testing.T) {
 	}
 }
 
-// spansOfParts holds the spans to the terms that match: those have some, and all lie in the text.
+// spansOfParts checks that each matching term has spans, and that all spans are in order and within
+// the text.
 func spansOfParts(t *testing.T, scorer *lexical.Scorer, text string) {
 	t.Helper()
 	var terms []string
@@ -221,7 +227,8 @@ func spansOfParts(t *testing.T, scorer *lexical.Scorer, text string) {
 	}
 }
 
-// Whatever the texts are: terms are distinct, sorted, as many as counts; the score lies between 0 and 1; a text finds itself.
+// FuzzAnalyze checks that terms are distinct and sorted and each has a count, that scores are from
+// 0 to 1, and that a text matches itself.
 func FuzzAnalyze(f *testing.F) {
 	for _, seed := range []string{"", "disk full", "KubePodCrashLooping\nrestart_pod\nOOMKilled <n> times", "x\xff<", "磁盘 已满", strings.Repeat("a b ", 3000)} {
 		f.Add(seed, "disk full")

@@ -2,10 +2,10 @@ package lexical
 
 import "strings"
 
-// withPlainForms returns a lower-case word and, for an abbreviation or a compound of the field, the
-// words that people write instead: oom is also "out of memory", crashloopbackoff is "crash loop
-// back off". The lists come from Kubernetes' kinds and container states (its API reference) and
-// from kubectl's short names (`kubectl api-resources`).
+// withPlainForms returns the forms under which a lower-case word is indexed: the parts of a
+// compound (crash, loop, back, off for crashloopbackoff), or an abbreviation and its long form
+// (oom, out, memory for oom). The lists come from Kubernetes' kinds and container states (its API
+// reference) and from kubectl's short names (`kubectl api-resources`).
 func withPlainForms(word string) []string {
 	if parts, ok := compounds[word]; ok {
 		return strings.Fields(parts)
@@ -16,7 +16,7 @@ func withPlainForms(word string) []string {
 	return []string{word}
 }
 
-// compounds are written as one word or as several, with the same meaning.
+// compounds maps words that are written as one or as several to their parts.
 var compounds = map[string]string{
 	"apiserver": "api server", "backoff": "back off", "clusterrole": "cluster role", "clusterrolebinding": "cluster role binding",
 	"configmap": "config map", "containercreating": "container creating", "controllermanager": "controller manager",
@@ -34,8 +34,8 @@ var compounds = map[string]string{
 	"timeout": "time out", "timeouts": "time outs",
 }
 
-// abbreviations are kept as terms together with their long forms, so that they also match
-// themselves.
+// abbreviations maps abbreviations to their long forms. Both are indexed, so that an abbreviation
+// also matches itself.
 var abbreviations = map[string]string{
 	"acl": "access control list", "ca": "certificate authority", "cert": "certificate", "certs": "certificates",
 	"cidr": "classless routing", "cm": "config map", "cni": "container network interface", "config": "configuration",

@@ -18,8 +18,8 @@ const (
 	instanceWeight = 0.5 // of a word in an instance's name, such as api in api-<hex>-<pod>
 )
 
-// QueryTerm is a term of a query. Text is the term as written, Weight its weight before rarity is
-// considered.
+// QueryTerm is a term of a query. Text is the term as written. NewScorer multiplies Weight by the
+// rarity of the term.
 type QueryTerm struct {
 	Term   Term
 	Text   string
@@ -90,8 +90,7 @@ type Statistics struct {
 	// Signatures is the number of signatures, MeanLength the mean of their Document.Length.
 	Signatures int64
 	MeanLength float64
-	// Holding is the number of signatures that contain a term. Terms that none contains may be
-	// missing.
+	// Holding is the number of signatures that contain each term. Terms in none may be missing.
 	Holding map[Term]int64
 }
 
@@ -100,13 +99,12 @@ type Scorer struct {
 	// Terms are the query's terms that the collection contains, in order. Weight includes the
 	// rarity of the term.
 	Terms []QueryTerm
-	// Flat + Slope·length is the damping of counts in a document of that length.
+	// Flat + Slope·length is the damping of term counts in a document of the given length.
 	Flat, Slope float64
 	best        float64
 }
 
-// NewScorer weights a query's terms by their inverse document frequency, ln(1 + (N − n + ½) / (n +
-// ½)).
+// NewScorer weights a query's terms by their inverse document frequency: ln(1 + (N−n+½)/(n+½)).
 func NewScorer(q Query, s Statistics) *Scorer {
 	scorer := &Scorer{Flat: saturation * (1 - normalization), Slope: saturation * normalization / max(s.MeanLength, 1)}
 	for _, term := range q {
@@ -128,9 +126,9 @@ type Part struct {
 	Score float64
 }
 
-// Score returns the BM25 score over the words and word pairs that query and document share, from 0
-// to 1: relative to a document in which every term of the query that the collection contains occurs
-// without limit. raw is the score before that division.
+// Score returns the BM25 score over the words and word pairs that the query and the document share,
+// scaled to a range from 0 to 1: 1 is the limit for a document in which every query term known to
+// the collection occurs infinitely often. raw is the unscaled score.
 func (s *Scorer) Score(d Document) (score, raw float64) {
 	for part := range s.scoredTerms(d) {
 		raw += part.Score

@@ -79,8 +79,8 @@ func addTermCount(counts map[Term]int, term Term, n int) {
 	}
 }
 
-// word is a word of a line: in lower case, its stem, and its position in bytes. The long form of an
-// abbreviation or a compound has the position of the short one.
+// word is a word of a line in lower case, with its stem and its byte offsets. The long form of an
+// abbreviation or a compound has the offsets of the short one.
 type word struct {
 	plain, stem string
 	start, end  int

@@ -1,5 +1,5 @@
-// Package lexical analyzes text into the terms that lexical search compares, and scores them. SQL
-// and vectors are unknown to it.
+// Package lexical analyzes text into the terms that lexical search compares, and scores them. It
+// does not depend on SQL or vectors.
 package lexical
 
 import (
@@ -24,7 +24,7 @@ func Runs(text string) iter.Seq[string] {
 }
 
 // Parts yields the words of a run in lower case. A change of case separates words:
-// KubePodCrashLooping is kube, pod, crash, looping.
+// KubePodCrashLooping gives kube, pod, crash, looping.
 func Parts(run string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for run != "" {
@@ -71,7 +71,8 @@ func placeholderLength(text string) int {
 	return n + len("<>")
 }
 
-// prefixLength returns the length in bytes of the runes at the start of text that are in the class.
+// prefixLength returns the length in bytes of the longest prefix of text whose runes are all in the
+// class.
 func prefixLength(text string, class func(rune) bool) int {
 	if n := strings.IndexFunc(text, func(r rune) bool { return !class(r) }); n >= 0 {
 		return n

@@ -46,9 +46,9 @@ func findFlagValues(s string, found []span) []span {
 	}
 }
 
-// distanceToArgument returns the distance from the end of a flag to its argument, which follows
-// blanks, a quote and a comma in a JSON list, or on the next line of a YAML list. It returns 0 if
-// there is none.
+// distanceToArgument returns the distance from the end of a flag to its argument, or 0 if there is
+// none. Between them are blanks, the quote and comma of a JSON list, or the line break and dash of
+// a YAML list.
 func distanceToArgument(s string) int {
 	if n := ascii.PrefixLen(s, ascii.IsBlank); n > 0 {
 		return n
@@ -71,7 +71,7 @@ func addFlagValue(found []span, s string, a assignment) []span {
 	return appendSecret(found, s, a.start, a.end, labelAction(a.class, a.label))
 }
 
-// command is a program and those of its short flags that take a secret.
+// command is a program and its flags that take a secret.
 type command struct {
 	name  string
 	flags []string
@@ -86,8 +86,8 @@ const (
 	userPassword                         // -u user:X
 )
 
-// commands follows the manuals of the programs. Flags whose name is a label, such as --password,
-// need no entry.
+// commands follows the programs' manuals. Flags whose name is a label, such as --password, need no
+// entry.
 var commands = []command{
 	{"curl ", []string{" -u", " --user ", " --user=", " --proxy-user ", " -U "}, userPassword},
 	{"etcdctl ", []string{" --user ", " --user="}, userPassword},
@@ -160,8 +160,8 @@ func (c command) findArgument(line string, from int, flag string, found []span) 
 	return appendSecret(found, line, a.start+len(user)+1, a.end, ActionBasic)
 }
 
-// phrase is a fixed text before a secret. accepts decides by what precedes the phrase and by the
-// value that follows it.
+// phrase is a fixed text before a secret. accepts decides whether the value after the phrase is a
+// secret, given the text before the phrase.
 type phrase struct {
 	words   string
 	accepts func(before string, a assignment, value string) bool

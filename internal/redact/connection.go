@@ -84,8 +84,8 @@ func isImageDigest(s string) bool {
 	return strings.HasPrefix(s, "sha256:") || strings.HasPrefix(s, "sha512:")
 }
 
-// addPasswordBefore redacts the text between the separator and the @ at index at. It searches back
-// to from at most.
+// addPasswordBefore redacts the text between the separator and the @ at index at. It does not
+// search before index from.
 func addPasswordBefore(found []span, s string, from, at int, separator byte) []span {
 	start := at
 	for start > from && isAuthorityByte(s[start-1]) && at-start < maxUserPassword {

@@ -41,7 +41,7 @@ func addSchemeCredentials(found []span, s string, start, end int) []span {
 	}
 	from := start + word + ascii.PrefixLen(value[word:], ascii.IsBlank)
 	if strings.EqualFold(value[:word], "digest") {
-		return appendSecret(found, s, from, min(end, endOfLine(s, from)), action) // its parameters have quotes of their own
+		return appendSecret(found, s, from, min(end, endOfLine(s, from)), action) // digest parameters contain quotes
 	}
 	to := from + bareValueLength(s[from:end])
 	if isReference(s[from:to]) {
@@ -60,7 +60,7 @@ func looksRandom(v string) bool {
 		strings.ContainsAny(v, "0123456789") && strings.ContainsAny(strings.ToLower(v), "abcdefghijklmnopqrstuvwxyz")
 }
 
-// findCredentials finds "Bearer …" and "Basic …" without the name of a header.
+// findCredentials finds "Bearer …" and "Basic …" without a header name.
 func findCredentials(s string, pairs *bytePairs, found []span) []span {
 	for _, anchor := range [...]string{"earer ", "EARER ", "asic ", "ASIC "} {
 		for i := range occurrencesOf(s, pairs, anchor) {
@@ -103,7 +103,7 @@ func isEncodedUserPassword(v string) bool {
 	return true
 }
 
-// redactHeaderValue is Tree for the value, or the list of values, of an authorization header.
+// redactHeaderValue is Tree for an authorization header's value or list of values.
 func redactHeaderValue(value any, actions Actions) any {
 	switch value := value.(type) {
 	case []any:

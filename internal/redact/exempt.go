@@ -6,9 +6,9 @@ import (
 	"github.com/datastorage-service/datastorage/internal/ascii"
 )
 
-// startsWithReference accepts values that refer to a secret rather than contain it, as far as their
-// first characters show: variables, templates, nested structures, addresses in secret stores, and
-// PEM armour, whose body is found separately.
+// startsWithReference accepts values whose first characters show that they refer to a secret rather
+// than contain it: variables, templates, nested structures, addresses in secret stores, and PEM
+// armour, whose body is found separately.
 func startsWithReference(v string) bool {
 	if v == "" || v[0] == '{' || v[0] == '<' {
 		return true
@@ -39,8 +39,8 @@ func startsWithExpression(v string) bool {
 }
 
 // isReference accepts values that refer to a secret or stand for it: those of startsWithReference,
-// shell and Windows variables, format verbs, YAML aliases, masks, fill-in texts, paths, and words
-// such as null and required.
+// shell and Windows variables, format verbs, YAML aliases, masks, fill-in placeholders, paths, and
+// words such as null and required.
 func isReference(v string) bool {
 	if startsWithReference(v) || strings.Trim(v, "*xX•.") == "" {
 		return true
@@ -65,8 +65,8 @@ func isFormatVerbByte(c byte) bool {
 	return ascii.IsAlnum(c) || c == '[' || c == ']' || c == '+' || c == '#'
 }
 
-// isFilePath accepts file names. Base64 that happens to start with a slash has upper-case letters
-// early.
+// isFilePath accepts file names. Base64 that starts with a slash is rejected for its upper-case
+// letters.
 func isFilePath(v string) bool {
 	n := ascii.PrefixLen(v, func(c byte) bool { return ascii.IsLower(c) || ascii.IsDigit(c) || strings.IndexByte("/._-~", c) >= 0 })
 	return n == len(v) && strings.Contains(v, "/") || hasAnyPrefix(v, "/run/", "/var/", "/etc/", "./", "~/")
@@ -106,7 +106,7 @@ func isPartOfSentence(s string, a assignment) bool {
 		return false
 	}
 	letters := ascii.PrefixLen(value, func(c byte) bool { return ascii.IsLower(c) || ascii.IsUpper(c) }) == len(value)
-	if rest == "" || rest[0] != ' ' { // the last word: an error's name behind the verb of what failed
+	if rest == "" || rest[0] != ' ' { // last word of the line: the name of an error, as in "create secret: Forbidden"
 		return letters && a.class == labelSecret && before != "" && ascii.IsUpper(value[0])
 	}
 	if ascii.PrefixLen(value, ascii.IsDigit) == len(value) {
@@ -125,8 +125,8 @@ func isParserWord(word string) bool {
 	return false
 }
 
-// isObjectName accepts names of objects where a secret could be: of a Kubernetes Secret after
-// secret= or tlsSecret:, of a key after signing-key:, and single words after a colon.
+// isObjectName accepts names of objects in places where a secret could be: a Kubernetes Secret
+// after secret= or tlsSecret:, a key after signing-key:, and single lower-case words after a colon.
 func isObjectName(a assignment, v string) bool {
 	name := ascii.PrefixLen(v, func(c byte) bool { return ascii.IsLower(c) || ascii.IsDigit(c) || strings.IndexByte("-_./", c) >= 0 }) == len(v)
 	if !name {
@@ -150,8 +150,8 @@ func labelsObjectName(label string) bool {
 	return hasAnySuffix(letters, "secret", "key")
 }
 
-// isDictionaryName reports whether each part of a name is letters, a short number, or a random
-// suffix of Kubernetes, and most are letters.
+// isDictionaryName reports whether each part of a name is a word (lower-case letters, then at most
+// four digits) or a random Kubernetes suffix, and more than half are words.
 func isDictionaryName(v string) bool {
 	parts, words := 0, 0
 	for part := range strings.FieldsFuncSeq(v, func(r rune) bool { return strings.ContainsRune("-/._", r) }) {

@@ -33,13 +33,13 @@ func findKubernetesSecrets(s string, found []span) []span {
 
 func isSecretData(key string) bool { return key == "data" || key == "stringData" }
 
-// yamlSecrets reads YAML by indentation alone. So it recognizes a manifest in a list, a block
+// yamlSecrets reads YAML by indentation alone, and so recognizes a manifest in a list, a block
 // scalar, a here-document or a log, even if truncated.
 type yamlSecrets struct {
 	text     string
-	escaped  bool // it stands inside a quoted string: the two characters \n end lines, a quotation mark ends it
+	escaped  bool // the YAML is inside a quoted string: the characters \n or a quotation mark end a line
 	found    []span
-	mappings []yamlMapping // the open ones, outermost first
+	mappings []yamlMapping // open mappings, outermost first
 }
 
 // yamlMapping is a mapping whose keys are in one column.
@@ -54,7 +54,7 @@ type yamlMapping struct {
 type yamlLine struct {
 	start, end int // in the text
 	column     int
-	item       bool // a dash stands before it
+	item       bool // a list dash precedes it
 }
 
 func (y *yamlSecrets) scanLines() {
@@ -148,8 +148,8 @@ func (y *yamlSecrets) closeMappings(column int) {
 	}
 }
 
-// redactData redacts the lines of data: the values of the keys in the first column, and whole lines
-// further right.
+// redactData redacts the lines under data or stringData: the values of keys in the leftmost column,
+// and entire lines with more indentation.
 func (y *yamlSecrets) redactData(lines []yamlLine) {
 	column := -1
 	for i := 0; i < len(lines); i++ {
@@ -197,8 +197,8 @@ func isTemplateValue(v string) bool {
 		strings.HasPrefix(v, "<") && strings.HasSuffix(v, ">")
 }
 
-// jsonQuote is the quotation mark of JSON text. Inside string literals of other text it has
-// backslashes before it: one, or three if nested twice. Python prints such objects with single
+// jsonQuote is the quotation mark around JSON strings. If the JSON is inside a string literal,
+// backslashes precede it: one, or three if nested twice. Python prints such objects with single
 // quotes.
 type jsonQuote struct {
 	mark        byte
@@ -213,15 +213,15 @@ type jsonSecrets struct {
 	text   string
 	quote  jsonQuote
 	found  []span
-	values []span       // inside data and stringData of objects still open
-	open   []jsonObject // and arrays, outermost first
+	values []span       // in data and stringData of open objects
+	open   []jsonObject // open objects and arrays, outermost first
 }
 
 type jsonObject struct {
 	key    string // of the member being read
 	secret bool
-	inData bool // it is the value of data or stringData, or inside one
-	values int  // how many values there were when it began
+	inData bool // the object is the value of data or stringData, or inside one
+	values int  // length of jsonSecrets.values when the object began
 }
 
 func (j *jsonSecrets) scanObjects() {
@@ -309,8 +309,8 @@ func (j *jsonSecrets) endOfString(i int) (end, next int) {
 	return end, end
 }
 
-// isStringDelimiter reports whether a quotation mark after so many backslashes ends a string. Some
-// of the backslashes may be escaped ones.
+// isStringDelimiter reports whether a quotation mark after that many backslashes ends a string.
+// Some of them may be escaped backslashes.
 func (j *jsonSecrets) isStringDelimiter(backslashes int) bool {
 	return backslashes%(2*j.quote.backslashes+2) == j.quote.backslashes
 }

@@ -11,11 +11,11 @@ type class int
 
 const (
 	labelNone          class = iota
-	labelPassword            // whatever stands there is one, unless it is a reference or prose
-	labelSecret              // secret, token, api key: also names of objects and words of errors stand there
-	labelAuthorization       // a header's credentials
+	labelPassword            // the value is a password, unless it is a reference or prose
+	labelSecret              // secret, token, API key: the value may also be an object's name or part of an error
+	labelAuthorization       // credentials in an HTTP header
 	labelDockerAuth          // user:password in base64
-	labelName                // the name of what "value" is next to it
+	labelName                // the name of an entry whose "value" comes next
 )
 
 // maxLabel is the number of bytes before a separator that are searched for its label.
@@ -56,7 +56,7 @@ func isSecretLabel(letters string) bool {
 }
 
 // isShortPasswordLabel accepts labels such as DB_PASS, pgPass and pwd. It rejects PWD, the shell's
-// working directory, and "pass" alone, which counts tests.
+// working directory, and "pass" alone, which usually counts passed tests.
 func isShortPasswordLabel(label string) bool {
 	switch ascii.LastWord(label) {
 	case "pass", "pw":
@@ -76,7 +76,7 @@ func hasAnySuffix(s string, suffixes ...string) bool {
 	return false
 }
 
-// lettersAndDigits returns the label's letters, in lower case, and digits.
+// lettersAndDigits reduces a label to its letters, in lower case, and digits.
 func lettersAndDigits(label string) string {
 	var buffer [maxLabel]byte
 	out := buffer[:0]
@@ -94,7 +94,7 @@ func lettersAndDigits(label string) string {
 // findLabelled finds values by their labels: password=…, "token": "…", <secret>…</secret>, and the
 // value that follows a name, as in name: TOKEN, value: ….
 func findLabelled(s string, found []span) []span {
-	name := "" // the value of the assignment before, if its label was "name"
+	name := "" // the value of the previous assignment, if that was labelled "name"
 	for i := indexSeparator(s, 0); i < len(s); i = indexSeparator(s, i) {
 		a, ok := labelBeforeSeparator(s, i)
 		i++
@@ -111,7 +111,7 @@ func findLabelled(s string, found []span) []span {
 			continue
 		}
 		found = addAssignment(found, s, a)
-		i = a.end // so that no value is read twice
+		i = a.end // do not read the value again
 	}
 	return found
 }
@@ -124,8 +124,8 @@ func indexSeparator(s string, i int) int {
 	return i
 }
 
-// classify sets the class of the assignment. name is the value of the assignment before it if that
-// was labelled "name".
+// classify sets the class of the assignment. name is the value of the previous assignment if that
+// was labelled "name", and otherwise empty.
 func (a *assignment) classify(s, name string) {
 	switch strings.ToLower(a.label) {
 	case "name", "parameterkey":
@@ -141,12 +141,12 @@ func (a *assignment) classify(s, name string) {
 		if a.class = classifyLabel(before + a.label); a.class == labelNone {
 			a.class = labelName
 		}
-	case "sig", "x-amz-signature", "x-goog-signature": // of a URL that is itself the credential
+	case "sig", "x-amz-signature", "x-goog-signature": // of presigned URLs
 		if a.separator == '=' {
 			a.class = labelSecret
 		}
 	default:
-		// A part of a name such as arn:aws:…:secret:db is no label.
+		// Parts of names such as arn:aws:…:secret:db are not labels.
 		if a.separator != ':' || a.labelStart == 0 || s[a.labelStart-1] != ':' {
 			a.class = classifyLabel(a.label)
 		}

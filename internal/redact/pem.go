@@ -28,8 +28,8 @@ func removeEscapedBreaks(s string) string {
 	return strings.NewReplacer(`\r`, "", `\n`, "").Replace(s)
 }
 
-// privateKeyLength returns the length of the key at the start of s, which follows the first line of
-// its armour.
+// privateKeyLength returns the length of the key's body at the start of s, the text after the BEGIN
+// line.
 func privateKeyLength(s string) int {
 	next := strings.Index(s, "-----")
 	if next >= 0 && strings.HasPrefix(s[next:], "-----END ") {
@@ -44,7 +44,7 @@ func privateKeyLength(s string) int {
 // truncatedKeyLength returns the length of a key's body whose end is missing: headers, lines of
 // base64, and one shorter line after them.
 func truncatedKeyLength(s string) int {
-	const short = 24 // fewer characters may be a word
+	const short = 24 // shorter runs may be words
 	end, longBefore := 0, false
 	for i := 0; i < len(s); {
 		line, width := firstKeyLine(s[i:])

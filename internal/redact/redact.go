@@ -1,5 +1,5 @@
 // Package redact removes secrets and control characters from text and JSON trees. It keeps the
-// labels of secrets. The records that contain the text are unknown to it.
+// labels of secrets, and does not depend on the types of the records that contain them.
 package redact
 
 import (
@@ -14,7 +14,8 @@ import (
 // redacted replaces each secret.
 const redacted = "[REDACTED]"
 
-// maxRedactionPasses limits how often a text is searched again after something in it was redacted.
+// maxRedactionPasses is the maximum number of passes over a text. A redaction may expose a secret
+// that only the next pass recognizes.
 const maxRedactionPasses = 8
 
 // span is the position of one secret: text[start:end].
@@ -28,7 +29,7 @@ type span struct {
 // reads a bounded number of bytes, or to the end of the value it found.
 func findSecrets(s string) []span {
 	if len(s) < shortestToken && ascii.PrefixLen(s, ascii.IsWord) == len(s) {
-		return nil // a secret without a shape of its own follows a separator
+		return nil // too short for a token, and every other secret needs a separator
 	}
 	var found []span
 	pairs := newBytePairs(s)
@@ -44,7 +45,7 @@ func findSecrets(s string) []span {
 }
 
 // mergeOverlapping sorts spans and merges those that overlap. A merged span takes the action of the
-// span that starts first; among those, of the longest; among those, of the one found first.
+// span that starts first; ties go to the longest, then to the one found first.
 func mergeOverlapping(spans []span) []span {
 	slices.SortStableFunc(spans, func(a, b span) int {
 		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(b.end, a.end))
@@ -82,8 +83,7 @@ func appendSecret(found []span, s string, start, end int, action Action) []span 
 	return append(found, span{start, end, action})
 }
 
-// occurrencesOf yields the index after each occurrence of anchor in s. pairs are the byte pairs of
-// s.
+// occurrencesOf yields the index after each occurrence of anchor in s; pairs is newBytePairs(s).
 func occurrencesOf(s string, pairs *bytePairs, anchor string) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		if pairs.excludes(anchor) {
@@ -102,12 +102,12 @@ func occurrencesOf(s string, pairs *bytePairs, anchor string) iter.Seq[int] {
 	}
 }
 
-// isBase64Byte accepts the standard and the URL alphabet, and padding.
+// isBase64Byte accepts the standard and the URL-safe alphabet, and padding.
 func isBase64Byte(c byte) bool {
 	return ascii.IsAlnum(c) || c == '+' || c == '/' || c == '=' || c == '-' || c == '_'
 }
 
-// endOfLine returns the index of the line break after i, or the length of s.
+// endOfLine returns the index of the first line break at or after i, or the length of s.
 func endOfLine(s string, i int) int {
 	if n := strings.IndexByte(s[i:], '\n'); n >= 0 {
 		return i + n

@@ -9,12 +9,12 @@ import (
 	"testing"
 )
 
-// sample is one line of testdata. Some prefixes are spelled with \u escapes there, so that scanners for leaked credentials
-// do not take the file for a leak; all values are made up.
+// sample is one line of testdata. All values are made up. Some prefixes are written with \u
+// escapes, so that scanners for leaked credentials do not report the file.
 type sample struct {
 	Name   string `json:"name"`
 	Text   string `json:"text"`
-	Secret string `json:"secret"` // what must vanish from Text; empty for innocents
+	Secret string `json:"secret"` // must be removed from Text; empty for innocents
 	Action Action `json:"action"`
 }
 
@@ -65,7 +65,8 @@ func TestCorpus(t *testing.T) {
 	t.Logf("secrets redacted %d/%d, innocents unchanged %d/%d", redactedCount, len(secrets), unchanged, len(innocents))
 }
 
-// TestPairs shows that no anchor which is in a text is ever passed over, and that most of those are which are not.
+// TestPairs checks that no substring of a text is excluded, and that at least half of the command
+// names are.
 func TestPairs(t *testing.T) {
 	t.Parallel()
 	text := "Warning: réplica 2 of 5 answered 503; curl -u admin:hunter2 https://10.0.0.1/health?x=\x00\xff"
@@ -90,7 +91,7 @@ func TestPairs(t *testing.T) {
 	}
 }
 
-// TestShortestToken holds the texts that are not looked through to be too short for any credential.
+// TestShortestToken checks that texts as short as an AWS access key ID are searched.
 func TestShortestToken(t *testing.T) {
 	t.Parallel()
 	if token := "AKIA" + strings.Repeat("A", 16); len(findSecrets(token)) != 1 || shortestToken > len(token) {

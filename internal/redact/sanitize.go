@@ -9,26 +9,26 @@ import (
 	"unicode/utf8"
 )
 
-// Action names one thing that was done to a text before it was kept. The set is closed: it becomes
-// a metric dimension.
+// Action is a kind of change made to a text before it is stored. The set is closed because it is a
+// metric dimension.
 type Action string
 
 // The closed set of actions.
 const (
-	ActionControlRemoved   Action = "control_removed"            // a control character taken out
-	ActionUTF8Replaced     Action = "utf8_replaced"              // a byte that is not UTF-8 turned into U+FFFD
+	ActionControlRemoved   Action = "control_removed"            // a control character removed
+	ActionUTF8Replaced     Action = "utf8_replaced"              // an invalid UTF-8 byte replaced by U+FFFD
 	ActionAWSKey           Action = "redacted_aws_key"           // an AWS access key id or secret access key
 	ActionBearer           Action = "redacted_bearer"            // bearer and other token credentials of an HTTP header
 	ActionBasic            Action = "redacted_basic"             // user:password credentials of an HTTP header or command
 	ActionPrivateKey       Action = "redacted_private_key"       // the body of a PEM private key
 	ActionConnectionString Action = "redacted_connection_string" // the password inside a URL or connection string
-	ActionPassword         Action = "redacted_password"          // the value of something labelled a password
-	ActionToken            Action = "redacted_token"             // a token by its own shape, or by its label
+	ActionPassword         Action = "redacted_password"          // a value labelled as a password
+	ActionToken            Action = "redacted_token"             // a token recognized by its shape or its label
 	ActionKubernetesSecret Action = "redacted_kubernetes_secret" // one value of a Kubernetes Secret's data or stringData
 	ActionMetadataValue    Action = "redacted_metadata_value"    // a metadata value whose key names a secret
 )
 
-// AllActions returns the closed set.
+// AllActions lists the actions.
 func AllActions() []Action {
 	return []Action{
 		ActionControlRemoved, ActionUTF8Replaced, ActionAWSKey, ActionBearer, ActionBasic, ActionPrivateKey, ActionConnectionString,
@@ -36,7 +36,7 @@ func AllActions() []Action {
 	}
 }
 
-// Actions counts what was done.
+// Actions counts the changes made, by kind.
 type Actions map[Action]int
 
 // Text returns s with three changes, each counted in actions: control characters are removed,
@@ -49,8 +49,8 @@ type Actions map[Action]int
 // some languages need them.
 func Text(s string, actions Actions) string {
 	s = cleanCharacters(s, actions)
-	// The neighbour of a secret may only be recognised once the secret is gone; in ordinary text
-	// the second pass finds nothing.
+	// A secret next to another may be recognizable only after that one is redacted. In ordinary
+	// text, the second pass finds nothing.
 	for range maxRedactionPasses {
 		spans := findSecrets(s)
 		if len(spans) == 0 {
@@ -93,16 +93,17 @@ func isRemovedControl(r rune) bool {
 	return unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r'
 }
 
-// Tree is Text for every string of a tree as ParseJSON makes it, keys included; the tree itself is
-// not changed. In addition it replaces whole values:
+// Tree applies Text to every string of a tree of map[string]any, []any and scalars, keys included.
+// It returns a new tree and does not modify v. It also replaces whole values:
 //
-//   - of a key whose name contains password, passwd, secret, token or api key (api_key, api-key, apikey, any case), or that
-//     Text would take for a secret's label. That includes harmless ones such as tokens_used: the rule is about names.
-//     Numbers, objects and arrays are replaced too; null, true, false and "" hide nothing and stay;
-//   - of data and stringData of an object whose kind is Secret, each member by itself;
-//   - of value beside a name or key that labels a secret, as in a container's env.
+//   - of keys that contain password, passwd, secret, token or api key (api_key, api-key, apikey, any
+//     case), or that Text treats as labels of secrets. Harmless keys such as tokens_used match too.
+//     Numbers, objects and arrays are replaced as well; null, true, false and "" stay, since they
+//     reveal nothing;
+//   - of each member of data and stringData in an object whose kind is Secret;
+//   - of value in an object whose name or key labels a secret, as in a container's env.
 //
-// Keys that sanitising makes equal get a suffix (key, key~2), so no member is lost.
+// Keys that become equal get a suffix (key, key~2), so no member is lost.
 func Tree(v any, actions Actions) any {
 	switch v := v.(type) {
 	case string:
@@ -210,7 +211,7 @@ func redactSecretData(value any, actions Actions) any {
 	return out
 }
 
-// isSensitiveKey accepts keys that contain a word of the requirements' list, and labels of secrets.
+// isSensitiveKey reports whether a key contains one of the words listed at Tree or labels a secret.
 func isSensitiveKey(key string) bool {
 	folded := strings.ToLower(key)
 	if strings.IndexFunc(key, func(r rune) bool { return r >= utf8.RuneSelf }) >= 0 {

@@ -123,7 +123,7 @@ func decode(text string) (tree any, err error) {
 	return tree, err
 }
 
-// TestAllActions holds the list of actions to the constants.
+// TestAllActions checks that AllActions lists every constant, in order.
 func TestAllActions(t *testing.T) {
 	t.Parallel()
 	source, err := os.ReadFile("sanitize.go")
@@ -139,7 +139,8 @@ func TestAllActions(t *testing.T) {
 	}
 }
 
-// TestActionsAreCovered holds the corpus to have a sample for every way of redacting that free text knows.
+// TestActionsAreCovered checks that the corpus has a sample for every action that redacts free
+// text.
 func TestActionsAreCovered(t *testing.T) {
 	t.Parallel()
 	seen := map[Action]int{}
@@ -202,7 +203,8 @@ func FuzzTree(f *testing.F) {
 	})
 }
 
-// noisyText is 64 KiB of log lines and manifests with a secret in every tenth line, about the worst that is ordinary.
+// noisyText returns size bytes of log lines with two secrets after every tenth: a realistic worst
+// case.
 func noisyText(size int) string {
 	var text strings.Builder
 	for n := 0; text.Len() < size; n++ {

@@ -9,20 +9,20 @@ import (
 	"github.com/datastorage-service/datastorage/internal/ascii"
 )
 
-// tokenShape describes credentials that their issuer marks with a prefix.
+// tokenShape describes credentials with a prefix that identifies their issuer.
 type tokenShape struct {
 	prefixes  []string
-	body      func(byte) bool         // what the rest consists of
-	minLength int                     // bytes of the rest; fewer are something else
-	exact     bool                    // exactly that many bytes
-	mixed     bool                    // the rest holds a digit and an upper-case letter: the prefix also starts ordinary words
-	verify    func(token string) bool // more that must hold, or nil
+	body      func(byte) bool         // the characters after the prefix
+	minLength int                     // of the body, in bytes
+	exact     bool                    // the body has exactly minLength bytes
+	mixed     bool                    // the body has a digit and an upper-case letter; ordinary words share the prefix
+	verify    func(token string) bool // an additional check, or nil
 	action    Action
 }
 
-// tokenShapes follows the issuers' documentation, in the order: AWS, Google, GitHub, GitLab, Slack,
-// Stripe and Square, package registries, e-mail and telephony, model providers, HashiCorp Vault,
-// hosting and databases, observability, age, OpenShift.
+// tokenShapes follows the issuers' documentation, in this order: AWS, Google, GitHub, GitLab,
+// Slack, Stripe and Square, package registries, e-mail and telephony, model providers, HashiCorp
+// Vault, hosting and databases, observability, age, OpenShift.
 var tokenShapes = groupByFirstByte([]tokenShape{
 	{prefixes: []string{"AKIA", "ASIA", "ABIA"}, body: isUpperAlnumByte, minLength: 16, exact: true, action: ActionAWSKey},
 	{prefixes: []string{"AIza"}, body: ascii.IsWord, minLength: 35, exact: true, action: ActionToken},
@@ -57,7 +57,8 @@ var tokenShapes = groupByFirstByte([]tokenShape{
 
 func isUpperAlnumByte(c byte) bool { return ascii.IsUpper(c) || ascii.IsDigit(c) }
 
-// groupByFirstByte lets a scan decide by one byte whether a shape can start there.
+// groupByFirstByte indexes the shapes by the first byte of each prefix, so that a scan tries only
+// those that can match.
 func groupByFirstByte(shapes []tokenShape) (groups [256][]tokenShape) {
 	for _, shape := range shapes {
 		for _, prefix := range shape.prefixes {
@@ -82,7 +83,7 @@ var shortestToken = func() int {
 
 // findTokens finds credentials that are recognized by their shape, wherever they are.
 func findTokens(s string, found []span) []span {
-	failed := map[string]int{} // by prefix, up to where its last candidate reached: no part of that is read again for it
+	failed := map[string]int{} // the end of each prefix's last rejected candidate, which is not scanned for it again
 	for i := 0; i < len(s); {
 		if !ascii.IsAlnum(s[i]) {
 			i++
@@ -98,8 +99,8 @@ func findTokens(s string, found []span) []span {
 	return found
 }
 
-// tokenAt returns the end of the credential that starts at i and its action; "" means that there is
-// none.
+// tokenAt returns the end and the action of the credential that starts at i. The action is "" if
+// there is none.
 func tokenAt(s string, i int, failed map[string]int) (int, Action) {
 	for _, shape := range tokenShapes[s[i]] {
 		prefix := shape.prefixes[0]
@@ -126,8 +127,8 @@ func hasDigitAndUpper(s string) bool {
 	return strings.ContainsAny(s, "0123456789") && strings.ContainsAny(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 }
 
-// isJWT accepts a JSON Web Token or a signed part of one (RFC 7519): base64url parts joined by
-// dots, of which the first decodes to a JSON object with alg.
+// isJWT accepts JSON Web Tokens (RFC 7519), even if truncated: base64url parts joined by dots, the
+// first of which decodes to a JSON object with alg.
 func isJWT(s string) bool {
 	header, rest, parts := strings.Cut(s, ".")
 	if !parts || rest == "" {
@@ -146,7 +147,7 @@ func isJWT(s string) bool {
 // isEncodedPrivateKey accepts the base64 form of a PEM private key, as in client-key-data of a
 // kubeconfig. Certificates begin with the same characters but do not match.
 func isEncodedPrivateKey(s string) bool {
-	const armour = 48 // base64 of the first 36 bytes, which hold the longest of the usual first lines
+	const armour = 48 // base64 of the first 36 bytes, which include the type of key
 	text, err := base64.StdEncoding.DecodeString(s[:min(armour, len(s)&^3)])
 	return err == nil && strings.Contains(string(text), "PRIVATE KEY")
 }

@@ -40,8 +40,8 @@ func closesXMLTag(s string, i int) bool {
 	return from < i && from > 0 && s[from-1] == '<'
 }
 
-// labelBounds returns the bounds of the label before the separator at i, without quotes, spaces or
-// a closing bracket between.
+// labelBounds returns the bounds of the label before the separator at i. Quotes, spaces and a
+// closing bracket between the two are skipped.
 func labelBounds(s string, i int) (start, end int) {
 	end = i
 	for end > 0 && i-end < maxLabel && (ascii.IsBlank(s[end-1]) || strings.IndexByte("\"'`\\]", s[end-1]) >= 0) {
@@ -71,8 +71,8 @@ func wordBeforeLabel(s string, label int) (before string, lineStart bool) {
 	return s[start:end], false
 }
 
-// readValue sets the bounds of the value after the separator; i is the index after that. It returns
-// false if there is no value or if its start shows that it is no secret.
+// readValue sets the bounds of the value that starts at i, after the separator. It returns false if
+// there is no value, or if its first characters show that it is not a secret.
 func (a *assignment) readValue(s string, i int) bool {
 	switch {
 	case i < len(s) && s[i] == '>', strings.HasPrefix(s[i:], ": "): // => of a map, :: of LDIF
@@ -105,8 +105,8 @@ func (a *assignment) readValue(s string, i int) bool {
 	return a.start < a.end
 }
 
-// endsQuotedString reports that the quotation mark before s ends a string in source code, as in
-// "parse key: ", err.
+// endsQuotedString reports whether the quotation mark before s ends a string literal,
+// as in "parse key: ", err.
 func endsQuotedString(s string) bool { return s == "" || strings.IndexByte(",) \n", s[0]) >= 0 }
 
 // readBlockScalar sets the bounds of the YAML block scalar whose indicator is at i: the lines with
@@ -141,8 +141,8 @@ func indentationWidth(line string) int {
 	return ascii.PrefixLen(line, func(c byte) bool { return c == ' ' || c == '\t' || c == '-' })
 }
 
-// openingQuote returns the quotation mark at the start of s, with the backslashes that escape it in
-// another string.
+// openingQuote returns the quotation mark at the start of s, including backslashes that escape it
+// inside another string, or "".
 func openingQuote(s string) string {
 	n := ascii.PrefixLen(s[:min(len(s), 3)], func(c byte) bool { return c == '\\' })
 	if n < len(s) && strings.IndexByte("\"'`", s[n]) >= 0 {
@@ -165,9 +165,8 @@ func quotedValueLength(s, quote string) int {
 	return len(s)
 }
 
-// bareValueLength returns the length of an unquoted value. It ends at white space, a quote, a
-// bracket that closes none in the value, or a delimiter (, ; &) followed by the next assignment or
-// nothing.
+// bareValueLength returns the length of an unquoted value. It ends at white space, a quote, an
+// unmatched closing bracket, or a delimiter (, ; &) followed by the next assignment or nothing.
 func bareValueLength(s string) int {
 	if strings.HasPrefix(s, redacted) {
 		return len(redacted)

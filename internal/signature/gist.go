@@ -11,7 +11,7 @@ import (
 // ports, namespaces) are omitted.
 func summarizeWorkflow(workflow string) string {
 	var kept strings.Builder
-	inBlock, blockIndent := false, 0 // whether a block under a telling key is being read, and the indentation of that key
+	inBlock, blockIndent := false, 0 // whether a descriptive key's block is open, and the key's indentation
 	for line := range strings.Lines(workflow) {
 		text := strings.TrimSpace(line)
 		indent := len(line) - len(strings.TrimLeft(line, " \t-"))
@@ -63,7 +63,7 @@ func isFieldName(key string) bool {
 }
 
 // isDescriptiveKey accepts the fields of workflow formats (Argo, Tekton, GitHub Actions, Ansible,
-// shell scripts) that say what is done.
+// shell scripts) that describe the action of a step.
 func isDescriptiveKey(key string) bool {
 	switch strings.ToLower(strings.Trim(key, "\"'")) {
 	case "name", "title", "description", "summary", "message", "reason", "action", "step", "task", "uses", "operation", "verb", "strategy",

@@ -8,14 +8,14 @@ import (
 	"github.com/datastorage-service/datastorage/internal/ascii"
 )
 
-// Normalize turns free text into what a signature and a query keep of it: one line per line, single
-// spaces, and a placeholder for each part that changes when the same thing happens again. Words
-// stay as they are written. A number after a word that makes it a name, as in "exit code 137" or
-// "HTTP 503", stays too. Normalising twice equals normalising once. Only the first 64 KiB are read.
+// Normalize prepares free text for signatures and queries: it collapses white space within lines,
+// drops blank lines, and replaces each part that varies between occurrences of one event by a
+// placeholder. Words are unchanged, and so are numbers that identify an error, as in "exit code
+// 137" or "HTTP 503". Normalize is idempotent. Only the first 64 KiB are read.
 //
 // The placeholders are <n> number, <duration>, <size>, <time>, <uuid>, <hex>, <digest>, <ip> with
-// its port and prefix, <host>, <user>, <pod> for what Kubernetes appends to a workload's name, and
-// <id> for the rest of a numbered name.
+// its port and prefix, <host>, <user>, <pod> for the suffix that Kubernetes appends to a workload's
+// name, and <id> for the rest of a numbered name.
 func Normalize(s string) string {
 	n := normalizer{out: make([]byte, 0, min(len(s), maxNormalized))}
 	for line := range strings.Lines(truncateText(s, maxNormalized)) {
@@ -27,7 +27,8 @@ func Normalize(s string) string {
 // normalizer appends normalized words to out.
 type normalizer struct {
 	out []byte
-	// label ends in the last word made of letters, as long as only punctuation has followed it.
+	// label is the last word written unchanged. Punctuation keeps it; placeholders and numbers
+	// reset it.
 	label string
 }
 
@@ -89,7 +90,7 @@ func (n *normalizer) outputEndsWith(tail string) bool {
 }
 
 // normalizeWord splits a word at the delimiters between names and values, and normalizes the
-// pieces. Text next to a placeholder was normalized before and is copied.
+// pieces. Text next to a placeholder is already normalized and is copied.
 func (n *normalizer) normalizeWord(w string) {
 	from, write := 0, (*normalizer).normalizePiece
 	for i := 0; i < len(w); {
@@ -113,8 +114,8 @@ func (n *normalizer) normalizeWord(w string) {
 	}
 }
 
-// outerDelimiters stand between names and values, outerPunctuation around them without being part
-// of them, and innerDelimiters within.
+// outerDelimiters separate names and values, outerPunctuation may surround them, and
+// innerDelimiters may occur within them.
 var (
 	outerDelimiters  = ascii.SetOf("=,;()[]{}\"'`<>|")
 	outerPunctuation = ascii.SetOf(".:!?-+*&#@/\\")
@@ -182,7 +183,8 @@ func (n *normalizer) normalizeCore(p string) {
 	n.normalizePiece(p[i+1:])
 }
 
-// maxWhole is longer than any host name with a port and any digest.
+// maxWhole is the maximum length of a piece that is matched as a single value. Host names with a
+// port and digests are shorter.
 const maxWhole = 300
 
 // wholePlaceholder returns the placeholder for a piece that is a single value, or "".

@@ -7,7 +7,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/ascii"
 )
 
-// The placeholders. Each stands for itself when a text is normalised again.
+// The placeholders. Normalize leaves them unchanged.
 const (
 	phNumber   = "<n>"
 	phDuration = "<duration>"
@@ -81,14 +81,14 @@ func isOrdinal(p string) bool {
 	return false
 }
 
-// isCamelCase accepts mixed-case words, the names of classes and alerts, whose inner digits are
+// isCamelCase accepts mixed-case words, usually names of classes and alerts. Digits inside them are
 // part of the name.
 func isCamelCase(p string) bool {
 	return strings.ContainsFunc(p, unicode.IsLower) && strings.ContainsFunc(p, unicode.IsUpper)
 }
 
-// isHexNumber accepts 0x… and seven or more hexadecimal digits, the length of git's abbreviations,
-// that include both letters and digits.
+// isHexNumber accepts 0x…, and words of at least seven hexadecimal digits (the length of git's
+// short hashes) with both letters and digits.
 func isHexNumber(p string) bool {
 	if ascii.HasPrefixFold(p, "0x") && len(p) > 2 {
 		return ascii.PrefixLen(p[2:], ascii.IsHex) == len(p)-2
@@ -280,7 +280,7 @@ func isTechnicalWord(p string) bool {
 	return false
 }
 
-// isErrorCode accepts numbered messages of products, such as ORA-00942 or TNS-12541.
+// isErrorCode accepts error codes of products, such as ORA-00942 or TNS-12541.
 func isErrorCode(p string) bool {
 	letters := ascii.PrefixLen(p, ascii.IsUpper)
 	rest := p[letters:]
@@ -290,7 +290,8 @@ func isErrorCode(p string) bool {
 // podDigits are the digits of ascii.PodAlphabet.
 var podDigits = ascii.SetOf("2456789")
 
-// splitPodName returns the workload's part of the name of a pod or replica set.
+// splitPodName returns the part of a pod's or replica set's name that precedes the suffix appended
+// by Kubernetes.
 func splitPodName(p string) (stem string, ok bool) {
 	i := strings.LastIndexByte(p, '-')
 	if i <= 0 {
@@ -306,8 +307,8 @@ func splitPodName(p string) (stem string, ok bool) {
 	return p[:i+1], suffix != "https" && suffix != "xhtml" && suffix != "html5" && !podDigits.Only(suffix)
 }
 
-// isTemplateHash accepts the hash of a replica set: 6 to 10 characters of the pod alphabet, with a
-// digit and a letter among them.
+// isTemplateHash accepts the hash of a replica set: 6 to 10 characters of the pod alphabet,
+// including a digit and a letter.
 func isTemplateHash(p string) bool {
 	return ascii.IsPodHash(p, 6, 10) && podDigits.Index(p) >= 0 && !podDigits.Only(p)
 }
@@ -324,9 +325,9 @@ func isPodName(p string) bool {
 	return ok
 }
 
-// indexInstanceNumber returns where the number in a name such as
-// attempt_1445144423722_0020_m_000008_0 or rdd_42_3 begins: at the first part between underscores
-// that is all digits, if only digits and single letters follow. It returns -1 for other names.
+// indexInstanceNumber returns the index of the number in a name such as
+// attempt_1445144423722_0020_m_000008_0 or rdd_42_3: the first part between underscores that is all
+// digits, if only digits and single letters follow. It returns -1 for other names.
 func indexInstanceNumber(p string) int {
 	from, at := -1, 0
 	for part := range strings.SplitSeq(p, "_") {

@@ -1,5 +1,5 @@
-// Package signature makes the text and the IDs that identify an incident and its remedy. The
-// records that they are made from are unknown to it.
+// Package signature computes the text and the IDs that identify an incident and its remedy. It does
+// not depend on the types of the records.
 package signature
 
 import (
@@ -15,26 +15,27 @@ import (
 // (docs/decisions/014-renormalization.md).
 const Version = 2
 
-// Bounds of a signature's text, in bytes. The gist of a workflow is held shorter, so that it never
-// crowds out the error.
+// Bounds of a signature's text, in bytes. A workflow's summary has a smaller limit, so that it does
+// not outweigh the error.
 const (
 	maxText         = 8 << 10
 	maxWorkflowText = 2 << 10
-	maxNormalized   = 64 << 10 // of input; what comes later cannot tell incidents apart
+	maxNormalized   = 64 << 10 // of input; the rest is ignored
 )
 
-// Parts is the input of a signature. It must be sanitized already.
+// Parts is the input of a signature, already sanitized.
 type Parts struct {
 	Name, ActionType, TargetKind, ErrorMessage, WorkflowYAML string
 }
 
-// Make makes the signature of an incident: its id, the id of the incident alone, and its text.
-// Equal parts give equal signatures, everywhere and always for one Version.
+// Make returns the signature of an incident and its remedy: its ID, the ID of the incident alone,
+// and its text. For one Version, equal parts always give equal signatures.
 //
-// The text is what is embedded and searched: name, action, kind of target, error and the workflow's
-// gist, a line each, with placeholders such as <ip> and <pod> for what changes between two
-// occurrences. At most 8 KiB. Both ids are UUIDs of version 8: that of the incident is made from
-// name, kind of target and error, that of the signature from the incident's id and the text.
+// The text is embedded and searched. It consists of name, action, kind of target, error and a
+// summary of the workflow, each on lines of its own, with placeholders such as <ip> and <pod> for
+// parts that vary between occurrences, and has at most 8 KiB. Both IDs are version 8 UUIDs: the
+// incident's is derived from name, kind of target and error, the signature's from the incident's ID
+// and the text.
 func Make(p Parts) (id, incident [16]byte, text string) {
 	name, kind, trouble := Normalize(p.Name), Normalize(p.TargetKind), Normalize(p.ErrorMessage)
 	lines := []string{name, Normalize(p.ActionType), kind, trouble, summarizeWorkflow(p.WorkflowYAML)}

@@ -81,7 +81,8 @@ func TestNormalize(t *testing.T) {
 	}
 }
 
-// TestMakeFolds holds pairs of the same incident, which must have one signature, and pairs of different ones, which must not.
+// TestMakeFolds checks that texts about the same incident have one signature, and texts about
+// different incidents have two.
 func TestMakeFolds(t *testing.T) {
 	t.Parallel()
 	parts := func(message string) Parts {
@@ -125,8 +126,9 @@ func TestMake(t *testing.T) {
 	if diff := cmp.Diff(want, text); diff != "" {
 		t.Errorf("text (-want +got):\n%s", diff)
 	}
-	// Made apart from this code: printf '\002<name>\0<kind>\0<error>' | sha256sum, first 16 bytes, version nibble 8, variant bits 10; then
-	// the same of '\002<those 16 bytes>\0<the text above>'.
+	// Computed with coreutils: printf '\002<name>\0<kind>\0<error>' | sha256sum, first 16 bytes,
+	// version nibble 8, variant bits 10; then the same for '\002<those 16 bytes>\0<the text
+	// above>'.
 	if diff := cmp.Diff("a644cede9f188897bf34f118054179c7", hex.EncodeToString(incident[:])); diff != "" {
 		t.Errorf("incident (-want +got):\n%s", diff)
 	}
@@ -135,7 +137,8 @@ func TestMake(t *testing.T) {
 	}
 }
 
-// TestMakeSeparatesIncidentAndRemedy: what was done makes another signature of the same incident, what was wrong another incident.
+// TestMakeSeparatesIncidentAndRemedy checks that another action or workflow gives another signature
+// of the same incident, and that another alert, kind of target or error gives another incident.
 func TestMakeSeparatesIncidentAndRemedy(t *testing.T) {
 	t.Parallel()
 	first := Parts{Name: "DiskFull", ActionType: "resize", TargetKind: "pvc", ErrorMessage: "91% used", WorkflowYAML: "run: resize it"}
