@@ -49,7 +49,7 @@ var rooms = map[string][]string{
 	"internal/migrate":  {"internal/function", "internal/embedding", "internal/telemetry", "migrations"},
 	"internal/maintain": {"internal/audit", "internal/function", "internal/embedding", "internal/postgres", "internal/telemetry"},
 
-	// A function's program opens the parts and the function, which is internal/ and its name.
+	// functions/<name> opens what internal/<name> needs, and starts it.
 	"functions": {"internal"},
 
 	// program installs and runs third-party programs: PostgreSQL, LocalStack and SAM CLI. The packages of these
@@ -81,7 +81,7 @@ var notShipped = []string{
 }
 
 type file struct {
-	path string // from the module's root
+	path string // from the module's root folder
 	ast  *ast.File
 }
 

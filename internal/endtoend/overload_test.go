@@ -60,7 +60,7 @@ func TestEndedContexts(t *testing.T) {
 	cancel()
 	expired, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
 	defer cancel()
-	short, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond) // less than the margin that the router keeps for the response
+	short, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond) // less than the response margin of the router
 	defer cancel()
 	for kind, ctx := range map[string]context.Context{"cancelled": cancelled, "expired": expired, "short": short} {
 		for name, event := range samples(t) {

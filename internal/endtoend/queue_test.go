@@ -207,9 +207,9 @@ func (q *queueRun) makeMessages() {
 			text[:len(text)-1],
 			strings.Replace(text, "remediation", "remedy", 1),
 			strings.Replace(text, `"name":"Queued",`, "", 1),
-			strings.Replace(text, `"remediation_id":"poison-`+strconv.Itoa(i)+`"`, `"remediation_id":"q-0","cluster_name":"c`+strconv.Itoa(i)+`"`, 1)) // a conflict, should q-0 be there
+			strings.Replace(text, `"remediation_id":"poison-`+strconv.Itoa(i)+`"`, `"remediation_id":"q-0","cluster_name":"c`+strconv.Itoa(i)+`"`, 1)) // a conflict if q-0 is stored
 		q.poison[text] = true
-		place := 200 + i*(queueMessages-400)/queuePoison/2 // in the first half, so that their retries end before the last message
+		place := 200 + i*(queueMessages-400)/queuePoison/2 // in the first half, so that their retries end in time
 		q.messages = slices.Insert(q.messages, place, text)
 	}
 }

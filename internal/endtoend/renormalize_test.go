@@ -66,8 +66,9 @@ type signedRecord struct {
 	Vectors                                    int
 }
 
-// wrongly returns the remediations whose signature is not the one that the current normalizer makes of their
-// fields or, if older ones are allowed, normalizer 1.
+// wrongly describes the remediations whose signature is not the one that the current normalizer makes of
+// their fields or, if older ones are allowed, normalizer 1; and those whose signature does not have exactly
+// one vector.
 func wrongly(tb testing.TB, stack *endtoend.Stack, older bool) []string {
 	tb.Helper()
 	conn := connect(tb, stack.Database.ReaderURL())
@@ -469,7 +470,7 @@ func TestSearchesFollowRenormalization(t *testing.T) {
 	for _, statement := range []string{"SearchCandidates", "SearchAlike", "IncidentOutcomes", "IncidentRemediations"} {
 		for _, mode := range []client.SearchMode{"semantic", "lexical", "hybrid"} {
 			if statement == "SearchCandidates" && mode == "semantic" || statement == "SearchAlike" && mode != "hybrid" {
-				continue // It needs none.
+				continue // this mode does not run the statement
 			}
 			t.Run(fmt.Sprint(statement, " ", mode), func(t *testing.T) {
 				t.Parallel()

@@ -53,7 +53,7 @@ func loadSchema(tb testing.TB) *jsonschema.Schema {
 		tb.Fatal(err)
 	}
 	compiler := jsonschema.NewCompiler()
-	compiler.DefaultDraft(jsonschema.Draft7) // The schema names none; its ids are of draft 7.
+	compiler.DefaultDraft(jsonschema.Draft7) // The schema does not name its draft; its ids are those of draft 7.
 	if err := compiler.AddResource("emf.schema.json", document); err != nil {
 		tb.Fatal(err)
 	}
