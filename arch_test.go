@@ -1,4 +1,5 @@
-// Package datastorage_test holds the house to its plan: which room may import which, and that every room says what it is for.
+// Package datastorage_test checks the repository as a whole: which package may import
+// which, and that every package has a comment.
 package datastorage_test
 
 import (
@@ -15,10 +16,10 @@ import (
 
 const module = "github.com/datastorage-service/datastorage"
 
-// rooms lists what each room may import of this module; a room is a folder, the longest prefix counts. A new room is added here with
-// its reason.
+// rooms lists the packages of this module that each package may import. A key is a folder; the longest matching
+// prefix applies. Add a new package here with its reason.
 var rooms = map[string][]string{
-	// ascii has the character classes that redact and signature share; the rest of the domain is pure as they are.
+	// ascii has the character classes that redact and signature share.
 	"internal/ascii":     {},
 	"internal/jcs":       {},
 	"internal/redact":    {"internal/ascii"},
@@ -28,20 +29,19 @@ var rooms = map[string][]string{
 	"internal/telemetry": {},
 	"internal/config":    {},
 	"migrations":         {},
-	// access authenticates connections to the database: migrate needs it without the store. Its errors are the domain's: to a caller,
-	// the database is unavailable.
+	// access authenticates connections to the database. It is separate from the store because migrate needs it
+	// alone. It imports audit for audit.ErrUnavailable.
 	"internal/access": {"internal/audit", "internal/config"},
-	// lexical makes the terms that the write stores and the search compares: both the store and the query function need it, and the
-	// hashing model takes its words from it.
+	// lexical splits text into terms. The store, the query function and the hashing model all use it.
 	"internal/lexical":   {},
 	"internal/embedding": {"internal/audit", "internal/config", "internal/lexical", "internal/telemetry"},
 	"internal/postgres":  {"internal/access", "internal/audit", "internal/lexical", "internal/telemetry", "internal/postgres/internal/dbsqlc", "internal/signature"},
-	// search ranks incidents: the query function finds with it, and cmd/eval ranks with it.
+	// search ranks incidents for the query function and for cmd/eval.
 	"internal/search": {"internal/audit", "internal/embedding", "internal/lexical", "internal/postgres"},
-	// api begins and ends an invocation's telemetry: it alone sees every request and response, and knows the
-	// validation errors of a response.
+	// api starts and ends the telemetry of an invocation, because only api sees every request and response and
+	// the validation errors of a response.
 	"internal/api": {"internal/audit", "internal/search", "internal/telemetry", "client", "internal/redact", "internal/signature"},
-	// function is what every function is wired from. It must not import the store, which migrate does not link.
+	// function is the wiring that all functions share. It must not import the store, which migrate does not link.
 	"internal/function": {"internal/access", "internal/config", "internal/embedding", "internal/telemetry"},
 	"internal/write":    {"internal/api", "internal/audit", "internal/function", "internal/embedding", "internal/postgres", "internal/telemetry", "internal/redact"},
 	"internal/query":    {"internal/api", "internal/audit", "internal/function", "internal/embedding", "internal/postgres", "internal/search", "internal/telemetry"},
@@ -49,28 +49,29 @@ var rooms = map[string][]string{
 	"internal/migrate":  {"internal/function", "internal/embedding", "internal/telemetry", "migrations"},
 	"internal/maintain": {"internal/audit", "internal/function", "internal/embedding", "internal/postgres", "internal/telemetry"},
 
-	// A function's program opens the parts and the function, which is internal/ and its name.
+	// functions/<name> opens what internal/<name> needs, and starts it.
 	"functions": {"internal"},
 
-	// program installs and runs what is not written here: PostgreSQL, LocalStack and SAM CLI are installed, started and ended alike, and
-	// none of the three needs another.
+	// program installs and runs third-party programs: PostgreSQL, LocalStack and SAM CLI. The packages of these
+	// three do not import each other.
 	"internal/program":    {},
 	"internal/pgserver":   {"internal/program", "migrations"},
 	"internal/localstack": {"internal/program"},
 	"internal/sam":        {"internal/program"},
 	"internal/gateway":    {},
-	// postgrestest kills servers and starts PgBouncer, for which it needs program.
+	// postgrestest uses program to kill servers and to start PgBouncer.
 	"internal/postgrestest": {"internal/pgserver", "internal/program", "migrations"},
 
-	// functiontest runs a function on golden events; it links no function, so that a changed one does not re-run the tests of the others.
+	// functiontest runs a function on golden events. It links no function, so a change to one function does not
+	// re-run the tests of the others.
 	"internal/functiontest": {"internal/postgrestest", "internal/sam"},
-	// telemetrytest reads what telemetry writes, for the tests of telemetry and of what uses it.
+	// telemetrytest reads what telemetry writes.
 	"internal/telemetrytest": {"internal/telemetry"},
 
-	// The stack of one machine, and programs, may use everything.
+	// The local stack and the programs may import everything.
 	"internal/local": nil,
 	"cmd":            nil,
-	// endtoend stands the service up for the tests that speak to it as a user does: several rooms' tests need the same stack.
+	// endtoend starts the whole service for tests that call it as a client does.
 	"internal/endtoend": nil,
 }
 
@@ -80,7 +81,7 @@ var notShipped = []string{
 }
 
 type file struct {
-	path string // from the module's root
+	path string // from the module's root folder
 	ast  *ast.File
 }
 
@@ -133,8 +134,8 @@ func imports(t *testing.T, f file) []string {
 	return paths
 }
 
-// TestStoreTestsDoNotLinkTheFunctions follows the imports of these packages and of their tests: go test runs them again whenever
-// a package that they link has changed.
+// TestStoreTestsDoNotLinkTheFunctions checks the imports of these packages and of their tests, because go test
+// re-runs them whenever a package they link has changed.
 func TestStoreTestsDoNotLinkTheFunctions(t *testing.T) {
 	t.Parallel()
 	shipped, tests := map[string][]string{}, map[string][]string{}
@@ -164,7 +165,7 @@ func TestStoreTestsDoNotLinkTheFunctions(t *testing.T) {
 	}
 }
 
-// follow marks the folders and all that they import.
+// follow adds the folders and everything they import to the set.
 func follow(graph map[string][]string, folders []string, linked map[string]bool) {
 	for _, folder := range folders {
 		if !linked[folder] {
@@ -205,7 +206,8 @@ func TestImports(t *testing.T) {
 // jsontext is the standard library's encoding/json/jsontext from Go 1.27 on (docs/decisions/020-json.md).
 const jsontext = "github.com/go-json-experiment/json/jsontext"
 
-// TestPurePackagesImportTheStandardLibraryOnly: the domain's packages import nothing from outside the module but what is named here.
+// TestPurePackagesImportTheStandardLibraryOnly checks that the packages of the domain import only those
+// third-party packages that are named here.
 func TestPurePackagesImportTheStandardLibraryOnly(t *testing.T) {
 	t.Parallel()
 	allowed := map[string][]string{

@@ -22,7 +22,7 @@ func documents(t *testing.T) []string {
 	return pages
 }
 
-// TestPlaceholders finds text that was to be filled in before a release.
+// TestPlaceholders checks that no placeholder is left in the documents.
 func TestPlaceholders(t *testing.T) {
 	t.Parallel()
 	placeholder := regexp.MustCompile(`@@|\b(TODO|TBD|XXX)\b`)
@@ -35,8 +35,9 @@ func TestPlaceholders(t *testing.T) {
 	}
 }
 
-// TestDecisions holds decision records to one form: a title with the record's number, the decision in one sentence, the context. Each record
-// cites a command or a test, and in its measurements every paragraph and table with a figure has the command or test that shows it.
+// TestDecisions checks the form of decision records: a title with the record's number, the decision in one
+// sentence, the context. Each record cites a command or a test; in its measurements, every paragraph and table
+// with a figure names the command or test that prints it.
 func TestDecisions(t *testing.T) {
 	t.Parallel()
 	records, err := filepath.Glob("docs/decisions/*.md")
@@ -70,7 +71,8 @@ func TestDecisions(t *testing.T) {
 	}
 }
 
-// TestReadmeListsEveryPackage demands a place for every package in README's table: by its path, or by its name in a row of its folder.
+// TestReadmeListsEveryPackage checks that README's table lists every package, by its path
+// or by its name in the row of its folder.
 func TestReadmeListsEveryPackage(t *testing.T) {
 	t.Parallel()
 	_, table, _ := strings.Cut(read(t, "README.md"), "## Packages")
@@ -97,7 +99,7 @@ func TestReadmeListsEveryPackage(t *testing.T) {
 	}
 }
 
-// discouraged are words of docs/style.md's glossary that are hardly ever right in this repository's prose; the value says what to write.
+// discouraged maps patterns of words that docs/style.md's glossary replaces to what to write instead.
 func discouraged() map[string]string {
 	return map[string]string{
 		`answers?`:                "return, respond, response",
@@ -117,7 +119,7 @@ func discouraged() map[string]string {
 	}
 }
 
-// TestWordList keeps discouraged words out of the comments of Go and SQL and out of the documents, quotations aside.
+// TestWordList rejects discouraged words in comments of Go and SQL and in the documents, except in quotations.
 func TestWordList(t *testing.T) {
 	t.Parallel()
 	prose := map[string]string{}

@@ -26,8 +26,8 @@ func read(t *testing.T, path string) string {
 	return string(content)
 }
 
-// TestMatrix holds docs/testing.md to the code: every test it names exists in the package it names, and every business requirement has
-// at least one.
+// TestMatrix checks docs/testing.md against the code: every test it names exists in the package it names, and
+// every business requirement has at least one test.
 func TestMatrix(t *testing.T) {
 	t.Parallel()
 	matrix := citesTests(t, "docs/testing.md", 40)
@@ -39,8 +39,8 @@ func TestMatrix(t *testing.T) {
 	}
 }
 
-// TestReadiness counts the points of docs/production-readiness.md: as many as the requirements ask for in each part, each shown by a row of
-// the test matrix, a test, a command or a document, or marked as a gap.
+// TestReadiness counts the points of docs/production-readiness.md: each part has as many as the requirements
+// list, and each point cites a row of the test matrix, a test, a command or a document, or is marked as a gap.
 func TestReadiness(t *testing.T) {
 	t.Parallel()
 	const page = "docs/production-readiness.md"
@@ -79,7 +79,7 @@ func TestReadiness(t *testing.T) {
 // testCitation is a test named in a document, as `package TestName`.
 var testCitation = regexp.MustCompile("`([a-z0-9_./]+) ((?:Test|Fuzz|Example|Benchmark)[A-Za-z0-9_]*)`")
 
-// citesTests reads a page that names tests, as many as least or more, and demands that they exist.
+// citesTests checks that every test named on the page exists, and that the page names at least this many.
 func citesTests(t *testing.T, page string, least int) string {
 	t.Helper()
 	tests := testsByPackage(t)
@@ -96,7 +96,7 @@ func citesTests(t *testing.T, page string, least int) string {
 	return text
 }
 
-// testsByPackage holds every test as "package TestName", the package by its folder.
+// testsByPackage holds every test as "package TestName", where package is its folder.
 func testsByPackage(t *testing.T) map[string]bool {
 	t.Helper()
 	tests := map[string]bool{}
@@ -113,7 +113,7 @@ func testsByPackage(t *testing.T) map[string]bool {
 	return tests
 }
 
-// requirementIDs are the business requirements, BR-STORAGE-001 to 035 without the numbers that were never given.
+// requirementIDs are the business requirements BR-STORAGE-001 to 035, without the unused numbers.
 func requirementIDs() []string {
 	var ids []string
 	for n := 1; n <= 35; n++ {
@@ -128,10 +128,10 @@ func requirementIDs() []string {
 func functionVariables(t *testing.T) []string {
 	t.Helper()
 	asked := map[string]bool{}
-	_, _ = function.Load(func(name string) string { // without variables it fails, after it has asked for all of them
+	_, _ = function.Load(func(name string) string { // fails without variables, but only after it has asked for all of them
 		asked[name] = true
 		if name == "DATASTORAGE_EMBEDDING_NEXT_PROVIDER" {
-			return "hashing" // so that the settings of the next provider are read
+			return "hashing" // so that the settings of the second provider are read
 		}
 		return ""
 	})
@@ -148,7 +148,7 @@ func TestSettingsAreDocumented(t *testing.T) {
 		t.Errorf("a function reads %d variables only", len(variables))
 	}
 	for _, setting := range variables {
-		// The page has one row for a setting of the first provider and of the next.
+		// The page has one row for a setting of the first and the second provider.
 		row := "| `" + strings.Replace(setting, "EMBEDDING_NEXT_", "EMBEDDING_", 1) + "` |"
 		if !strings.Contains(read(t, "docs/configuration.md"), row) {
 			t.Errorf("docs/configuration.md has no row for %s", setting)
@@ -165,8 +165,8 @@ func TestSettingsAreDocumented(t *testing.T) {
 	}
 }
 
-// TestMetricsAreDocumented holds docs/observability.md to the metrics: name, dimensions, unit, and the closed sets that are not
-// openapi.yaml's.
+// TestMetricsAreDocumented checks docs/observability.md against the metrics: name, dimensions, unit, and the
+// closed sets that openapi.yaml does not define.
 func TestMetricsAreDocumented(t *testing.T) {
 	t.Parallel()
 	page := read(t, "docs/observability.md")
@@ -195,7 +195,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	}
 }
 
-// TestLinks finds links between documents that lead nowhere.
+// TestLinks checks that every relative link between documents has a target.
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	pages, err := filepath.Glob("docs/*.md")

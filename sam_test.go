@@ -17,7 +17,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/sam"
 )
 
-// maxZip is the largest allowed archive of a function, in bytes.
+// maxZip is the maximum size of a zipped function, in bytes.
 const maxZip = 6_000_000
 
 func samCLI(t *testing.T) *sam.CLI {
@@ -32,7 +32,7 @@ func samCLI(t *testing.T) *sam.CLI {
 	return tool
 }
 
-// TestLint checks that cfn-lint finds nothing, in large regions and in one with fewer resource types.
+// TestLint checks that cfn-lint reports nothing, in large regions and in one with fewer resource types.
 func TestLint(t *testing.T) {
 	t.Parallel()
 	tool := samCLI(t)
@@ -40,7 +40,7 @@ func TestLint(t *testing.T) {
 	if err != nil || found != "" {
 		t.Errorf("cfn-lint: %v\n%s", err, found)
 	}
-	// A broken template shows that cfn-lint runs.
+	// A broken template proves that cfn-lint runs.
 	broken := filepath.Join(t.TempDir(), "template.yaml")
 	wrong := regexp.MustCompile(`EngineFamily: POSTGRESQL`).ReplaceAllString(read(t, "template.yaml"), "EngineFamily: ORACLE")
 	if err := os.WriteFile(broken, []byte(wrong), 0o600); err != nil {
@@ -59,8 +59,8 @@ func TestSAMValidate(t *testing.T) {
 	}
 }
 
-// TestSAMBuild runs sam build without the Go settings of this machine, and checks that each program is for arm64, small enough, and
-// contains neither paths of this machine nor the state of its checkout.
+// TestSAMBuild runs sam build without this machine's Go settings, and checks that each program is built for
+// arm64, is within the size limit, and contains neither paths of this machine nor a version control stamp.
 func TestSAMBuild(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -85,7 +85,7 @@ func TestSAMBuild(t *testing.T) {
 	}
 }
 
-// checkProgram checks the architecture of a program, and that symbols, paths and version control stamp were left out.
+// checkProgram checks that a program is built for arm64, without symbols, local paths and version control stamp.
 func checkProgram(t *testing.T, path string) {
 	t.Helper()
 	program, err := elf.Open(path)
@@ -119,7 +119,7 @@ func checkProgram(t *testing.T, path string) {
 	}
 }
 
-// zippedSize returns the size of an archive of the file.
+// zippedSize returns the size of the file when zipped.
 func zippedSize(t *testing.T, path string) int {
 	t.Helper()
 	var archive bytes.Buffer

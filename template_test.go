@@ -38,7 +38,7 @@ func readTemplate(t *testing.T) tree {
 	return root
 }
 
-// plainValue returns a node as a value of JSON.
+// plainValue decodes a YAML node into maps, slices and scalars, as encoding/json does.
 func plainValue(t *testing.T, node *yaml.Node) any {
 	t.Helper()
 	var value any
@@ -121,7 +121,7 @@ func referencedNames(value any) []string {
 	return found
 }
 
-// resourcesOfType returns the properties of the resources of a type by logical id.
+// resourcesOfType returns the properties of all resources of a type, by logical ID.
 func resourcesOfType(template tree, kind string) map[string]tree {
 	found := map[string]tree{}
 	for id, resource := range template["Resources"].(tree) {
@@ -132,7 +132,7 @@ func resourcesOfType(template tree, kind string) map[string]tree {
 	return found
 }
 
-// policyStatement is a statement and the logical id of the resource that contains it.
+// policyStatement is a policy statement with the logical ID of its resource.
 type policyStatement struct {
 	where string
 	tree
@@ -163,10 +163,10 @@ func policyStatements(template tree) []policyStatement {
 	return all
 }
 
-// wildcardStatements has the Sids of the statements whose resource is *; template.yaml has the reason for each.
+// wildcardStatements has the Sids of the statements whose resource is *. template.yaml gives the reason for each.
 var wildcardStatements = []string{"NetworkInterfaces", "Traces", "KeyOfTheAccount", "KeyOfTheLogs", "KeyOfTheAlarms"}
 
-// TestPolicies checks that policies allow only named actions, on resources of the template.
+// TestPolicies checks that policies allow only named actions, and only on resources of the template.
 func TestPolicies(t *testing.T) {
 	t.Parallel()
 	template := readTemplate(t)
@@ -209,7 +209,8 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
-// TestDatabaseRoles checks that each function connects as the one database role that it needs, and that only migrate reads a secret.
+// TestDatabaseRoles checks that each function connects as the one database role it needs,
+// and that only migrate may read a secret.
 func TestDatabaseRoles(t *testing.T) {
 	t.Parallel()
 	template := readTemplate(t)
@@ -250,10 +251,10 @@ func TestDatabaseRoles(t *testing.T) {
 	}
 }
 
-// runtimeSettings are the variables of the Go runtime.
+// runtimeSettings are variables that the Go runtime reads.
 var runtimeSettings = []string{"GOGC", "GOMEMLIMIT"}
 
-// TestFunctionSettings checks that the template gives the functions no variable that they do not read.
+// TestFunctionSettings checks that every variable in the template is one that its function reads.
 func TestFunctionSettings(t *testing.T) {
 	t.Parallel()
 	template := readTemplate(t)
@@ -347,7 +348,8 @@ func dimensionsOf(names []string) map[string]string {
 	return dimensions
 }
 
-// dashboardMetrics returns the metrics of the service on the dashboard, each a name followed by the names of its dimensions.
+// dashboardMetrics returns the service's metrics on the dashboard, each as its name
+// followed by the names of its dimensions.
 func dashboardMetrics(t *testing.T, template tree) [][]string {
 	t.Helper()
 	var body struct {
@@ -381,7 +383,7 @@ func dashboardMetrics(t *testing.T, template tree) [][]string {
 	return found
 }
 
-// contractAccess returns the security of each operation of openapi.yaml as the gateway must have it, by method and path.
+// contractAccess returns, by method and path, the gateway security that openapi.yaml requires of each operation.
 func contractAccess(t *testing.T) map[string]string {
 	t.Helper()
 	type security []map[string][]string
@@ -447,7 +449,7 @@ func TestAccess(t *testing.T) {
 	}
 }
 
-// TestQueue checks the event source of the bulk consumer against the rules of Lambda for queues.
+// TestQueue checks the event source of the bulk consumer against Lambda's rules for queues.
 func TestQueue(t *testing.T) {
 	t.Parallel()
 	template := readTemplate(t)
@@ -482,8 +484,8 @@ func writeSchemaVersion(t *testing.T) {
 	}
 }
 
-// TestDeploymentOrder checks that a changed schema runs migrate before any other function gets new code, and that the alarms that roll
-// a new version back exist and do not depend on that version.
+// TestDeploymentOrder checks that a changed schema runs migrate before any other function gets new code, and
+// that the alarms that trigger a rollback exist and do not depend on the new version.
 func TestDeploymentOrder(t *testing.T) {
 	t.Parallel()
 	if *update {
@@ -544,7 +546,8 @@ func TestLogs(t *testing.T) {
 	}
 }
 
-// TestEventsAreSent checks that the tests of the handlers send every sample event to its function, in process and in the emulator.
+// TestEventsAreSent checks that every sample event is sent to its function by the handler
+// tests, in process and in the emulator.
 func TestEventsAreSent(t *testing.T) {
 	t.Parallel()
 	var sent strings.Builder

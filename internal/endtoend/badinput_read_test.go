@@ -16,7 +16,7 @@ func badSearch(name, body string, named ...string) bad {
 	return bad{name: name, method: "POST", path: "/v1/search", body: body, status: 400, kind: "invalid", faults: faults(named...)}
 }
 
-// badSearchWith is a good search with one field more.
+// badSearchWith is a valid search with one additional field.
 func badSearchWith(field, value, code string) bad {
 	return badSearch(field+" "+value, changed(map[string]string{"query": `"x"`}, field, value), field, code)
 }
@@ -56,7 +56,7 @@ func badSearches() []bad {
 	}
 }
 
-// badSearchValues has every field and every filter in each way in which it can be wrong.
+// badSearchValues sets every field and filter to every kind of invalid value.
 func badSearchValues() []bad {
 	var rows []bad
 	for _, field := range []string{"limit", "per_signature"} {
@@ -84,12 +84,12 @@ func badSearchValues() []bad {
 	return rows
 }
 
-// get is a refused GET with one or several faults of its query.
+// get is a GET that is refused with the named validation errors of its query.
 func get(path, query string, named ...string) bad {
 	return bad{method: "GET", path: path, query: query, status: 400, kind: "invalid", faults: faults(named...)}
 }
 
-// wrong is a value that a parameter refuses, and as what.
+// wrong is an invalid value of a parameter, with the code of its validation error.
 type wrong struct{ field, value, code string }
 
 // filterNames are the filters that list, search, similar and the statistics share.
@@ -100,7 +100,7 @@ func filterNames() []string {
 	}
 }
 
-// wrongFilters are the values that they refuse.
+// wrongFilters are invalid values of these filters.
 func wrongFilters() []wrong {
 	rows := append(wrongTimes("since"), wrongTimes("until")...)
 	for _, value := range []string{"0", "-1", "abc", "1,,2", "9223372036854775808", "1.0", "1e3", "٣", "1 2", "1,"} {
@@ -126,12 +126,12 @@ func tooMany(field, value string) wrong {
 	return wrong{field, strings.TrimSuffix(strings.Repeat(value+",", 101), ","), "too_large"}
 }
 
-// wrongWords are wrong for a parameter of one or several words of a set; one of them is good.
+// wrongWords are invalid values of a parameter that takes one or several words of a set; one of the words is valid.
 func wrongWords(field, good string) []wrong {
 	return append(wrongWord(field, good), tooMany(field, good))
 }
 
-// wrongWord are wrong for a parameter of one word too.
+// wrongWord are invalid values of a parameter that takes one word of a set.
 func wrongWord(field, good string) []wrong {
 	rows := []wrong{{field, "", "empty"}}
 	for _, value := range []string{"done", good + ",done", strings.ToUpper(good), good + ",", " " + good, secret, strings.Repeat("x", 5000)} {
@@ -168,7 +168,7 @@ func wrongTimes(field string) []wrong {
 	return rows
 }
 
-// refuses makes rows of a good query with one more parameter, for each wrong value; and with every parameter given twice.
+// refuses makes one row per invalid value, with a valid query otherwise, and one row per parameter given twice.
 func refuses(path, query string, wrongs []wrong, twice ...string) []bad {
 	prefix := strings.TrimPrefix(query+"&", "&")
 	var rows []bad
@@ -187,7 +187,7 @@ func refuses(path, query string, wrongs []wrong, twice ...string) []bad {
 	return rows
 }
 
-// firstFaults is as what the first of two values of "1" is refused.
+// firstFaults returns the code with which the first of two values "1" is refused, if it is.
 func firstFaults(field string) string {
 	switch field {
 	case "phase", "status", "severity", "environment", "workflow_status", "mode", "explain", "group_by", "interval", "time_zone", "consistency":
@@ -256,7 +256,7 @@ func badPages() []bad {
 	)
 }
 
-// wrongNumbers are wrong for a whole number from low to high.
+// wrongNumbers are invalid values of an integer from low to high.
 func wrongNumbers(field string, low, high int) []wrong {
 	rows := []wrong{{field, "", "empty"}}
 	for _, value := range []string{"-1", fmt.Sprint(low - 1), fmt.Sprint(high + 1), "99999999999999999999"} {
@@ -289,7 +289,7 @@ func badStatistics() []bad {
 				"name", "empty"),
 		},
 	)
-	// A thousand buckets are the most: one more is too many, also where it is cut off.
+	// A thousand buckets are the maximum. Buckets that are cut off at either end count, too.
 	for _, query := range []string{
 		"interval=hour&since=1970-01-01T00:00:00Z&until=9999-01-01T00:00:00Z", "interval=hour&since=2026-01-01T00:00:00Z&until=2026-02-11T16:00:00.000001Z",
 		"interval=day&since=2020-01-01T00:00:00Z&until=2022-09-27T00:00:00.000001Z",
@@ -322,7 +322,7 @@ func badSimilar() []bad {
 	)
 }
 
-// badConsistency are wrong for every read; a write has no such parameter.
+// badConsistency are invalid for every read; writes do not have this parameter.
 func badConsistency() []bad {
 	var rows []bad
 	for path, query := range map[string]string{
@@ -388,7 +388,7 @@ func badParameters() []bad {
 	return append(rows, update, broken)
 }
 
-// badCursors are cursors that this service did not make, or made for something else.
+// badCursors are cursors that this service did not make, or made for another request.
 func badCursors(t *testing.T, stack *endtoend.Stack) []bad {
 	t.Helper()
 	const list, history, view = "/v1/remediations", "/v1/remediations/begun/history", "/v1/incident-events"
@@ -443,11 +443,11 @@ func badCursors(t *testing.T, stack *endtoend.Stack) []bad {
 	return rows
 }
 
-// foreign is a cursor of the same list with the same filters from another database.
+// foreign returns a cursor of the same list and filters from another database.
 func foreign(t *testing.T) string {
 	t.Helper()
 	stack := endtoend.New(t, endtoend.Options{})
-	// Every test's database is a copy of the same one, down to the key.
+	// All test databases are copies of one database, including the key.
 	run(t, stack.Database.AdminURL(), "UPDATE cursor_key SET key = sha256('another database')")
 	seed(t, stack)
 	page, err := stack.Client.ListRemediations(t.Context(), client.ListRemediationsParams{Namespace: "shop", Limit: 1})

@@ -17,10 +17,10 @@ import (
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 )
 
-// secret is in bad requests where a careless service would repeat it.
+// secret is sent in bad requests; the service must never repeat it.
 const secret = "hunter2-is-my-Passw0rd"
 
-// fieldError is a field of the response's errors with its code.
+// fieldError is a field of the response's errors and its code.
 type fieldError struct{ Field, Code string }
 
 func faults(pairs ...string) []fieldError {
@@ -34,10 +34,10 @@ func faults(pairs ...string) []fieldError {
 // bad is a request that is refused.
 type bad struct {
 	name, method string
-	// path is decoded, query is as it is sent.
+	// path is decoded; query is sent unchanged.
 	path, query string
 	body        string
-	contentType string // application/json where there is a body, if empty
+	contentType string // default: application/json if there is a body
 	status      int
 	kind        string // the last part of the problem's type
 	allow       string
@@ -66,8 +66,8 @@ func (b bad) send(t *testing.T, stack *endtoend.Stack) (*http.Response, []byte) 
 	return response, body
 }
 
-// TestBadInput sends everything that a caller can do wrong. Every response is the documented problem and names every error of the request
-// and nothing else; the database is as it was.
+// TestBadInput sends every kind of invalid request. Every response is the documented problem and names exactly
+// the errors of the request; the database is unchanged.
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -148,7 +148,7 @@ func namesFaults(t *testing.T, want []fieldError, named []client.FieldError) {
 	}
 }
 
-// leaksNothing looks for what the service keeps to itself.
+// leaksNothing checks that a response contains no secrets or internals of the service.
 func leaksNothing(t *testing.T, body string) {
 	t.Helper()
 	for _, inside := range []string{
@@ -161,7 +161,8 @@ func leaksNothing(t *testing.T, body string) {
 	}
 }
 
-// seed stores what bad requests could change: a remediation that has begun, one that has ended, and enough of both for pages.
+// seed stores what bad requests could change: a running remediation, a completed one, and
+// enough others for several pages.
 func seed(t *testing.T, stack *endtoend.Stack) {
 	t.Helper()
 	begun := minimal("begun")

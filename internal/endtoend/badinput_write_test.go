@@ -8,7 +8,7 @@ import (
 	"github.com/datastorage-service/datastorage/client"
 )
 
-// record is a remediation that would be stored, by its members as JSON.
+// record has the members of a valid remediation, as JSON.
 func record() map[string]string {
 	return map[string]string{
 		"remediation_id": `"new"`, "name": `"KubePodCrashLooping"`, "namespace": `"shop"`, "action_type": `"restart_pod"`,
@@ -16,7 +16,7 @@ func record() map[string]string {
 	}
 }
 
-// changed is members with some replaced; an empty one is left out.
+// changed returns members with some of them replaced. A member with an empty replacement is left out.
 func changed(members map[string]string, pairs ...string) string {
 	members = maps.Clone(members)
 	for i := 0; i < len(pairs); i += 2 {
@@ -36,7 +36,7 @@ func badField(field, value, code string) bad {
 	return badCreate(fmt.Sprintf("%s %.40s", field, value), changed(record(), field, value), field, code)
 }
 
-// badBodies are no JSON, or not JSON as the service wants it.
+// badBodies are invalid JSON, or JSON that the service refuses.
 func badBodies() []bad {
 	whole := changed(record())
 	deep := strings.Repeat(`{"a":`, 20) + "1" + strings.Repeat("}", 20)
@@ -83,7 +83,7 @@ func badBodies() []bad {
 	return rows
 }
 
-// badRecords are remediations with a wrong, missing or surplus field.
+// badRecords are remediations with a wrong, missing or unknown field.
 func badRecords() []bad {
 	var rows []bad
 	for _, field := range []string{"remediation_id", "name", "namespace", "action_type", "phase", "status", "start_time"} {
@@ -122,7 +122,7 @@ func badRecords() []bad {
 	)
 }
 
-// badTimes are times that are none, that the service does not keep, or that contradict each other.
+// badTimes are invalid, out of range, or contradict each other.
 func badTimes() []bad {
 	var rows []bad
 	for value, code := range map[string]string{
@@ -146,7 +146,7 @@ func badTimes() []bad {
 	)
 }
 
-// badTexts are identifiers of characters that identifiers refuse, and texts that are too long.
+// badTexts are identifiers with forbidden characters, and strings that are too long.
 func badTexts() []bad {
 	rows := []bad{
 		badField("remediation_id", quote(strings.Repeat("💾", 256)), "too_long"),
@@ -223,7 +223,7 @@ func badUpdates() []bad {
 	return rows
 }
 
-// badChildren are bad requests on one of the routes of children; record is a good one.
+// badChildren are bad requests on one of the routes of children; record is a valid child.
 func badChildren(route string, record map[string]string, required []string) []bad {
 	path := "/v1/remediations/begun/" + route
 	whole := object(record)
@@ -265,7 +265,7 @@ func badChildren(route string, record map[string]string, required []string) []ba
 	return rows
 }
 
-// badChildField makes rows of a good record with one field changed: field, value, code, and so on.
+// badChildField makes one row per triple of field, value and code; the rest of the record is valid.
 func badChildField(route string, record map[string]string, triples ...string) []bad {
 	var rows []bad
 	for i := 0; i < len(triples); i += 3 {
@@ -329,7 +329,7 @@ func badExecutions() []bad {
 	)...)
 }
 
-// badBatches are refused as a whole; TestBatch covers single bad records of a batch.
+// badBatches are refused as a whole. TestBatch covers single bad records of a batch.
 func badBatches() []bad {
 	batch := func(name, body string, named ...string) bad {
 		return bad{name: name, method: "POST", path: "/v1/remediations/batch", body: body, status: 400, kind: "invalid", faults: faults(named...)}

@@ -17,13 +17,13 @@ type batchOutcome struct {
 	Faults []fieldError
 }
 
-// mixedRecord is a record of a batch and what is to become of it.
+// mixedRecord is a record of a batch with its expected outcome.
 type mixedRecord struct {
 	json string
 	want batchOutcome
 }
 
-// mixed are good records among all that can be wrong with one. known is stored already.
+// mixed are valid records among every kind of invalid one. known is stored already.
 func mixed(t *testing.T) []mixedRecord {
 	t.Helper()
 	return []mixedRecord{
@@ -50,7 +50,8 @@ func mixed(t *testing.T) []mixedRecord {
 	}
 }
 
-// TestBatch mixes good records with all that can be wrong with one: the good are stored, each of the others is named with its problem.
+// TestBatch mixes valid records with every kind of invalid one: the valid records are
+// stored, and each of the others gets its problem.
 func TestBatch(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -102,7 +103,7 @@ func quoteRecord(t *testing.T, record client.RemediationInput) string {
 	return string(text)
 }
 
-// inspect holds a result to itself: it has either the parts of a receipt or a problem.
+// inspect checks that a result has either all parts of a receipt or a problem.
 func inspect(t *testing.T, result client.BatchResult) batchOutcome {
 	t.Helper()
 	stored := result.ID > 0 && result.EventID != "" && len(result.LeafHash) == 64 && result.Embedding != ""
@@ -143,7 +144,7 @@ func TestLargeBatch(t *testing.T) {
 	}
 }
 
-// TestBatchOfOnlyBadRecords stores nothing and says so of each.
+// TestBatchOfOnlyBadRecords checks that nothing is stored and that each record gets its problem.
 func TestBatchOfOnlyBadRecords(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})

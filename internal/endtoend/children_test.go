@@ -37,7 +37,8 @@ func fullExecution(id string) client.ExecutionInput {
 	}
 }
 
-// TestChildren stores children with all and with the fewest fields and reads them back with their remediation, oldest first.
+// TestChildren stores children with all fields and with the required ones, and reads them
+// back with their remediation, oldest first.
 func TestChildren(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -91,7 +92,7 @@ func TestChildren(t *testing.T) {
 	wantJournal(t, stack, "r", 7)
 }
 
-// send stores children twice: the second time is a replay with the first response.
+// send stores children twice: the second request is a replay and returns the first response.
 func send[R any](
 	t *testing.T, create func(ctx context.Context, id string, record R) (*client.Written, error), id string, records ...R,
 ) {
@@ -112,7 +113,7 @@ func send[R any](
 	}
 }
 
-// TestChildrenWithoutRemediation are refused, and leave nothing.
+// TestChildrenWithoutRemediation checks that such children are refused and nothing is stored.
 func TestChildrenWithoutRemediation(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -129,7 +130,7 @@ func TestChildrenWithoutRemediation(t *testing.T) {
 	}
 }
 
-// TestManyChildren shows that a response stays bounded, and names what it omits.
+// TestManyChildren checks that a response stays bounded and says what it omits.
 func TestManyChildren(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})

@@ -13,10 +13,10 @@ import (
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 )
 
-// writers is how many callers there are at once.
+// writers is the number of concurrent callers.
 const writers = 56
 
-// tally counts the responses to callers by request.
+// tally counts the responses of all callers by request.
 type tally struct {
 	mu     sync.Mutex
 	counts map[string]map[string]int
@@ -46,7 +46,7 @@ func outcome(written *client.Written, err error) string {
 	}
 }
 
-// atOnce runs callers that start together.
+// atOnce runs callers that start at the same time.
 func atOnce(callers int, call func(caller int)) {
 	start := make(chan struct{})
 	var running sync.WaitGroup
@@ -60,12 +60,13 @@ func atOnce(callers int, call func(caller int)) {
 	running.Wait()
 }
 
-// manyConns let the writers meet in the database instead of in the pool.
+// manyConns makes the writers contend in the database instead of in the pool.
 func manyConns() map[string]string {
 	return map[string]string{"DATASTORAGE_DATABASE_MAX_CONNS": "24", "DATASTORAGE_REQUEST_TIMEOUT": "25s"}
 }
 
-// TestSameRecordFromManyWriters has every writer send the same records, in an order of its own: each is created for one of them.
+// TestSameRecordFromManyWriters has every writer send the same records in its own order:
+// each record is created for exactly one writer.
 func TestSameRecordFromManyWriters(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{Env: manyConns()})
@@ -89,7 +90,8 @@ func TestSameRecordFromManyWriters(t *testing.T) {
 	}
 }
 
-// TestRivalsForOneID has two parties send other content under the same ids: one party gets each, the other is refused.
+// TestRivalsForOneID has two parties send different content under the same IDs: for each
+// ID one party succeeds and the other is refused.
 func TestRivalsForOneID(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{Env: manyConns()})
@@ -120,7 +122,7 @@ func TestRivalsForOneID(t *testing.T) {
 	}
 }
 
-// TestOverlappingBatches sends batches that share their records, each in another order, so that they could deadlock.
+// TestOverlappingBatches sends batches that share records in different orders, so that their locks could deadlock.
 func TestOverlappingBatches(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{Env: manyConns()})
@@ -174,8 +176,8 @@ func TestSameChildFromManyWriters(t *testing.T) {
 	wantJournal(t, stack, "r", 4)
 }
 
-// TestRacingUpdates moves remediations on from all sides at once. Whoever comes first, each ends once, never moves back, and its journal
-// tells exactly the changes that were acknowledged, in the order in which they happened.
+// TestRacingUpdates updates the same remediations concurrently. Each ends once and never moves back, and its
+// journal has exactly the acknowledged changes in the order in which they happened.
 func TestRacingUpdates(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{Env: manyConns()})
@@ -214,7 +216,7 @@ func TestRacingUpdates(t *testing.T) {
 	noDeadlocksYet(t, stack)
 }
 
-// phasesInOrder reads the journal of a remediation: its phases only go forward, and the last one is what it is now.
+// phasesInOrder checks a remediation's journal: its phases only go forward, and the last one is the current phase.
 func phasesInOrder(t *testing.T, stack *endtoend.Stack, id string) {
 	t.Helper()
 	history, err := stack.Client.History(t.Context(), id, client.GetHistoryParams{})
@@ -235,8 +237,8 @@ func phasesInOrder(t *testing.T, stack *endtoend.Stack, id string) {
 	}
 }
 
-// TestEveryKindOfWriteAtOnce mixes creates, batches, updates that change the signature, and children of the same few remediations, the
-// orders of whose locks would cross.
+// TestEveryKindOfWriteAtOnce mixes creates, batches, updates that change the signature, and children of the
+// same few remediations, so that their locks could deadlock.
 func TestEveryKindOfWriteAtOnce(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{Env: manyConns()})

@@ -15,14 +15,14 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
-// news is what is written while the replica is behind.
+// news is the remediation that is written while the replica is behind.
 func news() client.RemediationInput {
 	record := minimal("news")
 	record.Name, record.ErrorMessage = "VolumeFull", pointer("no space is left on the volume")
 	return record
 }
 
-// sights tell, for every read, whether it sees news.
+// sights maps each read to a function that reports whether the read returns news.
 func sights(api *client.Client) map[string]func(context.Context) (bool, error) {
 	const name = "VolumeFull"
 	found := func(err error) (bool, error) {
@@ -80,7 +80,8 @@ func wantSight(t *testing.T, what string, api *client.Client, want bool) {
 	}
 }
 
-// behind is a stack whose query function reads from a streaming replica an hour behind, which has three remediations.
+// behind is a stack with three remediations, whose query function reads from a streaming
+// replica that is an hour behind.
 func behind(t *testing.T) (*endtoend.Stack, *pgserver.Server) {
 	t.Helper()
 	server := postgrestest.NewServer(t)
@@ -94,7 +95,8 @@ func behind(t *testing.T) (*endtoend.Stack, *pgserver.Server) {
 	}}), replica
 }
 
-// TestConsistency reads one's own write, with each operation, from a primary and from a replica that is behind; and while the replica is away.
+// TestConsistency reads a new record with each operation from the primary, from a replica
+// that is behind, and while the replica is down.
 func TestConsistency(t *testing.T) {
 	t.Parallel()
 	stack, replica := behind(t)
@@ -123,7 +125,8 @@ func TestConsistency(t *testing.T) {
 	}
 }
 
-// TestPagesOfEitherConsistency goes on with the pages of one kind of read by the other: the place is the same.
+// TestPagesOfEitherConsistency starts paging on the replica and continues on the primary,
+// and the reverse: a cursor is valid on both.
 func TestPagesOfEitherConsistency(t *testing.T) {
 	t.Parallel()
 	stack, _ := behind(t)

@@ -23,7 +23,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/functiontest"
 )
 
-// Contract is openapi.yaml, against which messages are checked. It counts what it has seen. Its methods may be called concurrently.
+// Contract checks messages against openapi.yaml and counts what it has checked. Its
+// methods may be called concurrently.
 type Contract struct {
 	model     *v3.Document
 	requests  validator.Validator
@@ -34,7 +35,7 @@ type Contract struct {
 	seen map[string]map[int]int
 }
 
-// LoadContract reads the contract, once in a process.
+// LoadContract reads the contract once per process.
 var LoadContract = sync.OnceValues(func() (*Contract, error) {
 	root, err := functiontest.FindRoot()
 	if err != nil {
@@ -52,9 +53,9 @@ var LoadContract = sync.OnceValues(func() (*Contract, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read openapi.yaml: %w", err)
 	}
-	// Who the caller is, a signature or a token says, and the gateway has checked that: it is no part of these messages.
+	// The gateway checks the caller's signature or token, so these messages do not include it.
 	options := []config.Option{config.WithFormatAssertions(), config.WithoutSecurityValidation()}
-	// Responses contain nothing undocumented. These headers belong to HTTP and to the gateway.
+	// Undocumented headers are errors, except these, which belong to HTTP and to the gateway.
 	strict := append(options, config.WithStrictMode(), config.WithStrictIgnorePaths("$.body.metadata.**", "$.body.**.metadata.**"), config.WithStrictIgnoredHeadersExtra(
 		"Allow", "Apigw-Requestid", "Cache-Control", "Www-Authenticate", "X-Content-Type-Options"))
 	return &Contract{
@@ -66,7 +67,7 @@ var LoadContract = sync.OnceValues(func() (*Contract, error) {
 	}, nil
 })
 
-// Operations lists the contract's operations, as "GET /health", each with the statuses that it documents; default is not one.
+// Operations lists the contract's operations, as "GET /health", each with its documented statuses except default.
 func (c *Contract) Operations() map[string][]int {
 	all := map[string][]int{}
 	for path, item := range c.model.Paths.PathItems.FromOldest() {
@@ -83,8 +84,8 @@ func (c *Contract) Operations() map[string][]int {
 	return all
 }
 
-// Seen returns how often each status of each operation has been checked; the empty operation is for paths and methods that the
-// contract does not have.
+// Seen returns how often each status of each operation has been checked. The empty operation counts paths and
+// methods that are not in the contract.
 func (c *Contract) Seen() map[string]map[int]int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -95,14 +96,15 @@ func (c *Contract) Seen() map[string]map[int]int {
 	return seen
 }
 
-// Request returns what is wrong with a request; its body can be read again.
+// Request returns what is wrong with a request. The body can be read again.
 func (c *Contract) Request(r *http.Request) error {
 	_, faults := c.requests.ValidateHttpRequestSync(r)
 	return joined("request", r, faults)
 }
 
-// Response returns what is wrong with the response to a request: its status, headers and body must be among those that the operation
-// documents. On a path or with a method that there is not, it must be a problem. The body is left to be read again.
+// Response returns what is wrong with the response to a request: its status, headers and body must be
+// documented for the operation. For a path or method that is not in the contract, the response must be a
+// problem. The body can be read again.
 func (c *Contract) Response(r *http.Request, response *http.Response) error {
 	operation := c.operation(r)
 	c.count(operation, response.StatusCode)
@@ -153,16 +155,16 @@ func joined(what string, r *http.Request, faults []*errors.ValidationError) erro
 	return fmt.Errorf("%s of %s %s breaks the contract:\n%s", what, r.Method, r.URL.Path, strings.Join(lines, "\n"))
 }
 
-// checker holds every exchange to the contract.
+// checker checks every exchange against the contract.
 type checker struct {
 	tb       testing.TB
 	contract *Contract
 	next     http.RoundTripper
-	// requests says whether requests are to be valid, too.
+	// requests says whether requests must be valid, too.
 	requests bool
 }
 
-// RoundTrip reports what breaks the contract as errors of the test.
+// RoundTrip reports breaches of the contract as errors of the test.
 func (c *checker) RoundTrip(r *http.Request) (*http.Response, error) {
 	asked, sent, err := twice(r)
 	if err != nil {
@@ -186,7 +188,7 @@ func (c *checker) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// twice makes two of a request, since a body can be read only once.
+// twice copies a request, because a body can be read only once.
 func twice(r *http.Request) (_, _ *http.Request, err error) {
 	var body []byte
 	if r.Body != nil {

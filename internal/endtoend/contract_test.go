@@ -9,7 +9,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 )
 
-// TestContractNoticesBreaches shows that the check of every other test can fail.
+// TestContractNoticesBreaches proves that the contract check of every other test can fail.
 func TestContractNoticesBreaches(t *testing.T) {
 	t.Parallel()
 	contract, err := endtoend.LoadContract()
@@ -56,7 +56,7 @@ func TestContractNoticesBreaches(t *testing.T) {
 	}
 }
 
-// TestContractNoticesBadRequests is the same of requests.
+// TestContractNoticesBadRequests proves the same for requests.
 func TestContractNoticesBadRequests(t *testing.T) {
 	t.Parallel()
 	contract, err := endtoend.LoadContract()

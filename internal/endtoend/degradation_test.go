@@ -17,8 +17,9 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
-// TestProviderFails shows for each way of failing: writes are stored with their embedding pending, reads go on, search says to come
-// back, and readiness says degraded. When the provider is back, a maintenance run makes what is missing and search finds it.
+// TestProviderFails checks each way in which a provider fails: writes are stored with a pending embedding,
+// reads succeed, semantic search returns Retry-After, and readiness is degraded. Once the provider works again,
+// a maintenance run makes the missing embeddings and search finds them.
 func TestProviderFails(t *testing.T) {
 	t.Parallel()
 	for name, fail := range failures() {
@@ -57,7 +58,7 @@ func TestProviderFails(t *testing.T) {
 	}
 }
 
-// writesArePending writes in every way that makes a signature.
+// writesArePending sends every kind of write that makes a signature.
 func writesArePending(t *testing.T, stack *endtoend.Stack) {
 	t.Helper()
 	results, err := stack.Client.CreateRemediations(t.Context(), []client.RemediationInput{incident("a", "disk is full"), incident("b", "disk is full")})
@@ -83,7 +84,8 @@ func writesArePending(t *testing.T, stack *endtoend.Stack) {
 	wantVectors(t, stack, 0)
 }
 
-// searchSaysComeBack sends a semantic search, which fails, and a hybrid one, which returns lexical results and reports it.
+// searchSaysComeBack sends a semantic search, which fails, and a hybrid one, which
+// returns lexical results and reports the degradation.
 func searchSaysComeBack(t *testing.T, stack *endtoend.Stack, want ...string) {
 	t.Helper()
 	found, err := stack.Client.Search(t.Context(), client.SearchInput{Query: "disk is nearly full", Explain: pointer(true)})
@@ -112,8 +114,8 @@ func searchSaysComeBack(t *testing.T, stack *endtoend.Stack, want ...string) {
 	leaksNothing(t, fmt.Sprintf("%+v", refusal.Problem))
 }
 
-// wantReadiness asks until the response is the expected one: each check has a second of its own, which a machine that is busy with other
-// tests may need for something else.
+// wantReadiness polls until the response is the expected one, because a check may exceed
+// its limit of one second on a busy machine.
 func wantReadiness(
 	t *testing.T, stack *endtoend.Stack, status client.ReadinessStatus, checks map[client.CheckName]client.CheckStatus,
 ) {
@@ -143,7 +145,8 @@ func wantVectors(t *testing.T, stack *endtoend.Stack, want int) {
 	}
 }
 
-// TestMaintenanceTwiceAtOnce fills in hundreds of vectors by two runs side by side while writers write: none is counted twice, none missing.
+// TestMaintenanceTwiceAtOnce makes hundreds of vectors in two concurrent runs while writers write: none is
+// counted twice, none is missing.
 func TestMaintenanceTwiceAtOnce(t *testing.T) {
 	t.Parallel()
 	provider := newProvider(t)
@@ -182,7 +185,7 @@ func TestMaintenanceTwiceAtOnce(t *testing.T) {
 	if n := one[int](t, stack.Database.ReaderURL(), "SELECT count(*) FROM signature"); n != 450+100 {
 		t.Errorf("%d signatures, want 550", n)
 	}
-	// A row's xmin is the transaction that wrote it: a writer of the same signature waits for ten vectors at the most.
+	// A row's xmin is the transaction that wrote it. A writer of the same signature waits for at most ten vectors.
 	if n := one[int](t, stack.Database.ReaderURL(), `SELECT max(n) FROM (SELECT count(*) AS n FROM embedding GROUP BY xmin::text) AS t`); n != 10 {
 		t.Errorf("up to %d vectors in one transaction, want 10", n)
 	}
@@ -194,8 +197,8 @@ func TestMaintenanceTwiceAtOnce(t *testing.T) {
 	}
 }
 
-// TestMaintenanceBlocksNoWriter stops a maintenance run in the middle of its transaction: writers of the same signature, of others, updates
-// and children go on without waiting for it.
+// TestMaintenanceBlocksNoWriter stops a maintenance run in the middle of its transaction: writers of the same
+// and of other signatures, updates and children succeed without waiting for it.
 func TestMaintenanceBlocksNoWriter(t *testing.T) {
 	t.Parallel()
 	provider := newProvider(t)
@@ -218,7 +221,7 @@ func TestMaintenanceBlocksNoWriter(t *testing.T) {
 	}()
 	stack.Database.AwaitSessions(t, 1, postgrestest.WaitsForLock)
 	provider.failWith(failures()["refuses the key"])
-	// Another sandbox, since this one would remember the vector that the maintenance run has made.
+	// Use another sandbox, because this one has cached the vector that the maintenance run made.
 	writer := endtoend.New(t, endtoend.Options{Env: provider.env(), Database: stack.Database}).Client
 	ctx := t.Context()
 	for _, record := range []client.RemediationInput{incident("b", "disk is full"), incident("c", "certificate has expired")} {
@@ -241,7 +244,8 @@ func TestMaintenanceBlocksNoWriter(t *testing.T) {
 	wantVectors(t, stack, 2)
 }
 
-// TestSameTextCostsOneCall counts the provider's work: a text is embedded once, whoever writes it, how often, and at the same time.
+// TestSameTextCostsOneCall counts calls of the provider: a text is embedded once, however
+// often and however concurrently it is written.
 func TestSameTextCostsOneCall(t *testing.T) {
 	t.Parallel()
 	provider := newProvider(t)
@@ -285,7 +289,7 @@ func TestSameTextCostsOneCall(t *testing.T) {
 	wantVectors(t, stack, 23)
 }
 
-// writeAtOnce has 32 writers of one new text meet while the provider is busy with it.
+// writeAtOnce sends one new text from 32 writers while the provider's response is delayed.
 func writeAtOnce(t *testing.T, stack *endtoend.Stack, provider *provider) {
 	t.Helper()
 	release := provider.hold()
@@ -304,7 +308,7 @@ func writeAtOnce(t *testing.T, stack *endtoend.Stack, provider *provider) {
 	writing.Wait()
 }
 
-// TestThrottledProviderIsAskedAgain shows that a passing refusal costs a retry, not the vector.
+// TestThrottledProviderIsAskedAgain checks that a temporary refusal is retried and does not lose the vector.
 func TestThrottledProviderIsAskedAgain(t *testing.T) {
 	t.Parallel()
 	provider := newProvider(t)
@@ -322,7 +326,8 @@ func TestThrottledProviderIsAskedAgain(t *testing.T) {
 	}
 }
 
-// TestTextThatTheProviderRefuses is stored without a vector and does not keep others from theirs; as a question it is the caller's fault.
+// TestTextThatTheProviderRefuses checks that such a text is stored without a vector and does not prevent the
+// vectors of others, and that as a search query it is a validation error.
 func TestTextThatTheProviderRefuses(t *testing.T) {
 	t.Parallel()
 	provider := newProvider(t)
@@ -354,7 +359,7 @@ func TestTextThatTheProviderRefuses(t *testing.T) {
 	}
 }
 
-// TestEmbeddingIsOfTheSignature shows what the provider receives: neither ids nor times nor secrets.
+// TestEmbeddingIsOfTheSignature checks that the provider receives neither IDs nor times nor secrets.
 func TestEmbeddingIsOfTheSignature(t *testing.T) {
 	t.Parallel()
 	provider := newProvider(t)

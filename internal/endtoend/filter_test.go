@@ -16,13 +16,13 @@ import (
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 )
 
-// filterCase is a filter and what it is to leave.
+// filterCase is a filter and the remediations that it must match.
 type filterCase struct {
 	params client.ListRemediationsParams
 	match  func(client.Remediation) bool
 }
 
-// filterCases are every filter with one and with several values. all is everything that is stored.
+// filterCases are every filter with one and with several values. all is everything stored.
 func filterCases(all []client.Remediation) []filterCase {
 	type params = client.ListRemediationsParams
 	type stored = client.Remediation
@@ -73,7 +73,7 @@ func filterCases(all []client.Remediation) []filterCase {
 	}
 }
 
-// combinedCases are several filters at once.
+// combinedCases combine several filters.
 func combinedCases(one client.Remediation) []filterCase {
 	type params = client.ListRemediationsParams
 	type stored = client.Remediation
@@ -98,7 +98,7 @@ func combinedCases(one client.Remediation) []filterCase {
 	}
 }
 
-// TestFilters holds every filter of the list, and the same of search, to what a loop over all records says.
+// TestFilters compares every filter of list and of search with a loop over all records.
 func TestFilters(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -121,7 +121,7 @@ func TestFilters(t *testing.T) {
 	}
 }
 
-// list returns all pages of a list and compares the total with their number.
+// list returns all pages of a list, and checks that the total is their number of records.
 func list(t *testing.T, stack *endtoend.Stack, params client.ListRemediationsParams) []client.Remediation {
 	t.Helper()
 	params.Limit, params.IncludeTotal = 300, true
@@ -148,7 +148,8 @@ func list(t *testing.T, stack *endtoend.Stack, params client.ListRemediationsPar
 	return all
 }
 
-// searchesWithin holds what search finds and counts under a filter to the remediations that the filter is to leave.
+// searchesWithin compares what search finds and counts under a filter with the
+// remediations that the filter must match.
 func searchesWithin(t *testing.T, stack *endtoend.Stack, params client.ListRemediationsParams, left []client.Remediation) {
 	t.Helper()
 	byIncident := map[string][]client.Remediation{}
@@ -162,18 +163,18 @@ func searchesWithin(t *testing.T, stack *endtoend.Stack, params client.ListRemed
 	}
 	for _, result := range found {
 		within := byIncident[result.IncidentID]
-		delete(byIncident, result.IncidentID) // so that a second time has none
+		delete(byIncident, result.IncidentID) // so that a second result of it is an error
 		holds(t, result, within)
 	}
 }
 
-// incidentOf is what search groups a remediation by.
+// incidentOf is the key by which search groups remediations.
 func incidentOf(remediation client.Remediation) string {
 	record := audit.Remediation{Name: remediation.Name, TargetResource: &remediation.TargetResource, ErrorMessage: remediation.ErrorMessage}
 	return record.Signature().IncidentID.String()
 }
 
-// holds compares a result with the remediations, newest first, that it is to be about.
+// holds compares a result with the remediations of its incident, newest first.
 func holds(t *testing.T, result client.SearchResult, within []client.Remediation) {
 	t.Helper()
 	if result.Occurrences != int64(len(within)) || len(within) == 0 {
@@ -215,7 +216,7 @@ func holds(t *testing.T, result client.SearchResult, within []client.Remediation
 	}
 }
 
-// asFilters are a list's filters as a search takes them.
+// asFilters converts a list's filters to those of a search.
 func asFilters(p client.ListRemediationsParams) *client.SearchFilters {
 	given := func(value string) *string {
 		if value == "" {
@@ -231,7 +232,7 @@ func asFilters(p client.ListRemediationsParams) *client.SearchFilters {
 	}
 }
 
-// TestSpansBackFromNow shows that 24h and 7d count from now, half-open.
+// TestSpansBackFromNow checks that 24h and 7d are half-open ranges that end now.
 func TestSpansBackFromNow(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})

@@ -19,13 +19,13 @@ import (
 
 func pointer[T any](v T) *T { return &v }
 
-// start is when the remediations of the fixtures begin, with digits down to the microsecond.
+// start is when the remediations of the fixtures begin, with all digits down to the microsecond.
 var start = time.Date(2026, 1, 2, 3, 4, 5, 123456000, time.UTC)
 
-// unicode is text in the scripts that the requirements name, and what JSON, SQL and HTML treat in a way of their own.
+// unicode has the scripts that the requirements name, and characters that are special in JSON, SQL and HTML.
 const unicode = `قرص ممتلئ 磁盘已满 ดิสก์เต็ม 💾🔥 'quoted' "doubled" \back\slash {brace,null} & $1 %s -- DROP TABLE x;`
 
-// minimal has the fields that are required, and no more.
+// minimal has only the required fields.
 func minimal(id string) client.RemediationInput {
 	return client.RemediationInput{
 		RemediationID: id, Name: "KubePodCrashLooping", Namespace: "shop", ActionType: "restart_pod",
@@ -47,22 +47,22 @@ func full(id string) client.RemediationInput {
 	}
 }
 
-// newPhase is an update of the phase alone.
+// newPhase is an update of the phase only.
 func newPhase(phase client.Phase) client.RemediationUpdate {
 	return client.RemediationUpdate{Phase: &phase}
 }
 
-// newMessage is an update of the error message alone.
+// newMessage is an update of the error message only.
 func newMessage(message string) client.RemediationUpdate {
 	return client.RemediationUpdate{ErrorMessage: client.Set(message)}
 }
 
-// analysis has the fields that are required, and no more.
+// analysis has only the required fields.
 func analysis(id string) client.AIAnalysisInput {
 	return client.AIAnalysisInput{AnalysisID: id, Provider: "p", Model: "m"}
 }
 
-// create stores a remediation and fails the test when it is not stored now.
+// create stores a remediation, and fails the test if it was not created by this request.
 func create(tb testing.TB, stack *endtoend.Stack, record client.RemediationInput) *client.Written {
 	tb.Helper()
 	written, err := stack.Client.CreateRemediation(tb.Context(), record)
@@ -75,7 +75,7 @@ func create(tb testing.TB, stack *endtoend.Stack, record client.RemediationInput
 	return written
 }
 
-// createAll stores remediations, 500 in a request.
+// createAll stores remediations, 500 per request.
 func createAll(tb testing.TB, stack *endtoend.Stack, records []client.RemediationInput) {
 	tb.Helper()
 	for part := range slices.Chunk(records, client.MaxBatch) {
@@ -91,7 +91,7 @@ func createAll(tb testing.TB, stack *endtoend.Stack, records []client.Remediatio
 	}
 }
 
-// many makes records by their numbers.
+// many makes records from the numbers 0 to n-1.
 func many(n int, record func(i int) client.RemediationInput) []client.RemediationInput {
 	records := make([]client.RemediationInput, n)
 	for i := range records {
@@ -100,7 +100,7 @@ func many(n int, record func(i int) client.RemediationInput) []client.Remediatio
 	return records
 }
 
-// object writes a JSON object of members that are JSON already, by their sorted names; what is no JSON stays as it is.
+// object writes a JSON object with sorted names. Its members are JSON already; invalid JSON is kept unchanged.
 func object(members map[string]string) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(members)) {
@@ -109,7 +109,7 @@ func object(members map[string]string) string {
 	return "{" + strings.Join(parts, ",") + "}"
 }
 
-// quote is text as JSON.
+// quote encodes a string as JSON.
 func quote(text string) string {
 	quoted, err := json.Marshal(text)
 	if err != nil {
@@ -118,7 +118,7 @@ func quote(text string) string {
 	return string(quoted)
 }
 
-// connect opens a connection of its own, beside the service.
+// connect opens a connection to the database, bypassing the service.
 func connect(tb testing.TB, url string) *pgx.Conn {
 	tb.Helper()
 	conn, err := pgx.Connect(tb.Context(), url)
@@ -129,7 +129,7 @@ func connect(tb testing.TB, url string) *pgx.Conn {
 	return conn
 }
 
-// run executes statements beside the service.
+// run executes statements, bypassing the service.
 func run(tb testing.TB, url string, statements ...string) {
 	tb.Helper()
 	conn := connect(tb, url)
@@ -143,7 +143,7 @@ func run(tb testing.TB, url string, statements ...string) {
 	}
 }
 
-// rows asks for rows of one column beside the service.
+// rows queries rows of one column, bypassing the service.
 func rows[T any](tb testing.TB, url, sql string, args ...any) []T {
 	tb.Helper()
 	conn := connect(tb, url)
@@ -161,7 +161,7 @@ func rows[T any](tb testing.TB, url, sql string, args ...any) []T {
 	return all
 }
 
-// one asks for one value beside the service.
+// one queries one value, bypassing the service.
 func one[T any](tb testing.TB, url, sql string, args ...any) T {
 	tb.Helper()
 	all := rows[T](tb, url, sql, args...)
@@ -171,7 +171,7 @@ func one[T any](tb testing.TB, url, sql string, args ...any) T {
 	return all[0]
 }
 
-// structs asks for rows of several columns beside the service.
+// structs queries rows of several columns, bypassing the service.
 func structs[T any](tb testing.TB, url, sql string) []T {
 	tb.Helper()
 	conn := connect(tb, url)
@@ -186,7 +186,7 @@ func structs[T any](tb testing.TB, url, sql string) []T {
 	return all
 }
 
-// contents returns, for every table, its number of rows and a checksum of them.
+// contents returns the number of rows and a checksum of every table.
 func contents(tb testing.TB, stack *endtoend.Stack) map[string]string {
 	tb.Helper()
 	url := stack.Database.SuperuserURL()
@@ -199,7 +199,7 @@ func contents(tb testing.TB, stack *endtoend.Stack) map[string]string {
 	return held
 }
 
-// countJournal counts the journal, also when the test has ended.
+// countJournal counts the journal's entries. It may be called during cleanup.
 func countJournal(stack *endtoend.Stack) int {
 	ctx := context.Background()
 	conn, err := pgx.Connect(ctx, stack.Database.ReaderURL())
@@ -214,7 +214,7 @@ func countJournal(stack *endtoend.Stack) int {
 	return n
 }
 
-// lockedBuffer is a buffer that several goroutines write to.
+// lockedBuffer is a buffer for concurrent writers.
 type lockedBuffer struct {
 	mu     sync.Mutex
 	buffer strings.Builder
@@ -232,11 +232,11 @@ func (b *lockedBuffer) String() string {
 	return b.buffer.String()
 }
 
-// pick returns one of the values by a number.
+// pick returns the value at index n modulo their number.
 func pick[T any](i int, values ...T) T { return values[i%len(values)] }
 
-// numbered is a remediation whose every filterable field depends on its number, in another rhythm each. Two neighbours share a
-// start_time, so that orders need their tie-break.
+// numbered is a remediation whose every filterable field depends on its number, with a different period for
+// each field. Two neighbours share a start_time, so that sorting needs its tie-break.
 func numbered(i int) client.RemediationInput {
 	return client.RemediationInput{
 		RemediationID:    fmt.Sprintf("r-%05d", i),
@@ -255,7 +255,7 @@ func numbered(i int) client.RemediationInput {
 	}
 }
 
-// search sends a query and returns what was found.
+// search sends a query and returns its results.
 func search(tb testing.TB, stack *endtoend.Stack, input client.SearchInput) []client.SearchResult {
 	tb.Helper()
 	results, err := stack.Client.Search(tb.Context(), input)
@@ -272,7 +272,7 @@ func mustExec(tb testing.TB, conn *pgx.Conn, sql string) {
 	}
 }
 
-// eventually polls until the condition holds. The limit is slack for a busy machine, not a budget.
+// eventually polls until the condition holds. The limit is generous, for a busy machine.
 func eventually(tb testing.TB, what string, condition func() bool) {
 	tb.Helper()
 	for limit := time.Now().Add(5 * time.Minute); !condition(); time.Sleep(10 * time.Millisecond) {

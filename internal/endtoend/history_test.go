@@ -16,7 +16,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 )
 
-// journaled is what a canonical text says.
+// journaled is the decoded canonical JSON of an entry.
 type journaled struct {
 	Actor      string `json:"actor"`
 	EventID    string `json:"event_id"`
@@ -29,8 +29,8 @@ type journaled struct {
 	} `json:"content"`
 }
 
-// TestHistory reads the journal of a remediation and its children as an auditor would: the leaf hashes are recomputed, the texts are
-// RFC 8785 by another implementation, and they say what was sent.
+// TestHistory audits the journal of a remediation and its children: it recomputes the leaf hashes, compares the
+// canonical JSON with that of another implementation of RFC 8785, and compares the content with what was sent.
 func TestHistory(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -79,7 +79,7 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-// canonical checks an entry by itself.
+// canonical checks one entry.
 func canonical(t *testing.T, entry client.HistoryEntry) journaled {
 	t.Helper()
 	sum := sha256.Sum256(append([]byte{0}, entry.Canonical...))
@@ -107,7 +107,7 @@ func canonical(t *testing.T, entry client.HistoryEntry) journaled {
 	return said
 }
 
-// TestHistoryPages walks a long journal, page by page and by the iterator, and sees every entry once and in order.
+// TestHistoryPages reads a long journal, page by page and by the iterator, and sees every entry once and in order.
 func TestHistoryPages(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -120,7 +120,7 @@ func TestHistoryPages(t *testing.T) {
 		}
 		want = append(want, id)
 	}
-	// A page ends early when its texts are large.
+	// A page ends early when its entries are large.
 	large := client.RemediationUpdate{WorkflowYAML: client.Set(strings.Repeat("x", 256<<10))}
 	if _, err := stack.Client.UpdateRemediation(t.Context(), "r", large); err != nil {
 		t.Fatal(err)

@@ -15,7 +15,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 )
 
-// troubles are incidents that share words with each other in several ways.
+// troubles are incidents with partly the same words.
 func troubles() []string {
 	return []string{
 		"container was OOMKilled while sorting", "PVC is almost full", "pod is in CrashLoopBackOff", "certificate of the ingress has expired",
@@ -24,7 +24,8 @@ func troubles() []string {
 	}
 }
 
-// TestHybridFindsOtherWords asks in other words than those that were stored: abbreviations, compounds, other forms of a word.
+// TestHybridFindsOtherWords searches with words other than the stored ones:
+// abbreviations, compounds, inflected forms.
 func TestHybridFindsOtherWords(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -44,7 +45,7 @@ func TestHybridFindsOtherWords(t *testing.T) {
 	}
 }
 
-// explaining are filters and what an explanation is to name of them; they leave every incident.
+// explaining maps the filter names that an explanation must list to the filters, which match every incident.
 func explaining() map[string]client.SearchFilters {
 	return map[string]client.SearchFilters{
 		"":          {},
@@ -56,8 +57,9 @@ func explaining() map[string]client.SearchFilters {
 	}
 }
 
-// TestHybridExplains adds the parts up, for every result of every mode, also of a search by example: terms to the raw score of the words,
-// legs to the score. It names the model and the filters, and each leg's ranks are those of that leg alone.
+// TestHybridExplains sums the explanation of every result in every mode, including search by example: the terms
+// add up to the raw lexical score, the retrievers to the score. The explanation names the model and the
+// filters, and each retriever's ranks are those of that retriever alone.
 func TestHybridExplains(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -89,7 +91,8 @@ func TestHybridExplains(t *testing.T) {
 	}
 }
 
-// TestFeedback holds the feedback to what a search by example says of the best result of both legs: how much each is like it.
+// TestFeedback compares the feedback scores of a search with a semantic search by example, where the example is
+// the result with the best sum of both retrievers.
 func TestFeedback(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -111,7 +114,7 @@ func TestFeedback(t *testing.T) {
 		want[result.SignatureID] = result.Explain.Semantic.Raw
 	}
 	for _, result := range found {
-		// Vectors are stored in halves, with eleven bits.
+		// Vectors are stored with half precision, which has eleven bits.
 		if got := result.Explain.Feedback.Raw; math.Abs(got-want[result.SignatureID]) > 2e-3 {
 			t.Errorf("%s: %v like the best, by example %v", result.Text, got, want[result.SignatureID])
 		}
@@ -128,7 +131,8 @@ func text(s *string) string {
 	return *s
 }
 
-// TestDegradedSearchExplains asks by words and by meaning while the provider is out: the words have the whole score, and say so.
+// TestDegradedSearchExplains sends a hybrid search while the provider is down: the lexical retriever has the
+// full weight, and the explanation says so.
 func TestDegradedSearchExplains(t *testing.T) {
 	t.Parallel()
 	provider := newProvider(t)
@@ -152,7 +156,7 @@ func TestDegradedSearchExplains(t *testing.T) {
 	}
 }
 
-// legsStandAlone notes the order in which a leg alone finds, and holds the ranks that both legs explain to it.
+// legsStandAlone compares the ranks that a hybrid search explains with those of each retriever alone.
 func legsStandAlone(t *testing.T, alone map[client.SearchLeg]map[string]int, mode client.SearchMode, found []client.SearchResult) {
 	t.Helper()
 	if mode != client.SearchModeHybrid {
@@ -222,7 +226,7 @@ func legsAddUp(t *testing.T, how client.SearchInfo, result client.SearchResult) 
 	}
 }
 
-// termsAddUp also sees that the terms are where the text is said to have them.
+// termsAddUp checks that the terms add up to the raw score, and that their spans point to them in the text.
 func termsAddUp(t *testing.T, result client.SearchResult) {
 	t.Helper()
 	leg := result.Explain.Lexical
@@ -249,7 +253,8 @@ func termsAddUp(t *testing.T, result client.SearchResult) {
 
 func near(a, b float64) bool { return math.Abs(a-b) < 1e-9 }
 
-// TestHybridIsNotStarvedByFilters asks under filters that leave few of many signatures, none of them near: as many come as match.
+// TestHybridIsNotStarvedByFilters searches with filters that match few of many
+// signatures, none of them near: all that match are returned.
 func TestHybridIsNotStarvedByFilters(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})

@@ -17,21 +17,21 @@ import (
 
 type identity = events.APIGatewayV2HTTPRequestContextAuthorizerDescription
 
-// token is what the gateway hands over of a JWT. Authorizers give the scopes as a list, a claim, or both.
+// token is what the gateway passes on of a JWT. Authorizers give the scopes as a list, a claim, or both.
 func token(subject, claim string, scopes ...string) *identity {
 	return &identity{JWT: &events.APIGatewayV2HTTPRequestContextAuthorizerJWTDescription{
 		Claims: map[string]string{"sub": subject, "scope": claim, "iss": "https://issuer.example"}, Scopes: scopes,
 	}}
 }
 
-// signed is what the gateway hands over of a SigV4 signature.
+// signed is what the gateway passes on of a SigV4 signature.
 func signed(arn string) *identity {
 	return &identity{IAM: &events.APIGatewayV2HTTPRequestContextAuthorizerIAMDescription{
 		AccessKey: "AKIAIOSFODNN7EXAMPLE", AccountID: "123456789012", CallerID: "AIDA", UserARN: arn, UserID: "AIDA",
 	}}
 }
 
-// claims is what the gateway hands over of a JWT with these claims and no list of scopes.
+// claims is what the gateway passes on of a JWT with these claims and without a list of scopes.
 func claims(pairs ...string) *identity {
 	all := map[string]string{"iss": "https://issuer.example", "aud": "datastorage"}
 	for pair := range slices.Chunk(pairs, 2) {
@@ -46,12 +46,12 @@ const (
 	role    = "arn:aws:sts::123456789012:assumed-role/controller/session"
 )
 
-// TestIdentity asks for every operation as each kind of caller.
+// TestIdentity calls every operation as each kind of caller.
 func TestIdentity(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		identity    *identity
-		read, write int // the status of a refusal, 0 when it is served
+		read, write int // status of the refusal; 0 if the request is served
 	}{
 		"both scopes as a list":      {token("controller", "", reading, writing), 0, 0},
 		"both scopes as a claim":     {token("controller", "openid "+reading+" "+writing), 0, 0},
@@ -118,7 +118,7 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-// wantNowhere asks for a path that there is not.
+// wantNowhere requests an unknown path.
 func wantNowhere(t *testing.T, stack *endtoend.Stack, want int) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, stack.URL+"/v1/nowhere", http.NoBody)
@@ -151,7 +151,7 @@ func mutates(operation string) bool {
 	return false
 }
 
-// wantStatus checks the status of a refusal. An authorised caller gets a 404: nothing is stored here.
+// wantStatus checks the status of a refusal. An authorised caller gets a 404, because nothing is stored.
 func wantStatus(t *testing.T, operation string, err error, want int) {
 	t.Helper()
 	var refusal *client.Error
@@ -171,7 +171,8 @@ func wantStatus(t *testing.T, operation string, err error, want int) {
 	}
 }
 
-// TestUnauthenticatedGetsAChallenge shows the header that RFC 9110 asks of a 401, and that a bad request tells strangers nothing.
+// TestUnauthenticatedGetsAChallenge checks the header that RFC 9110 requires of a 401, and that an invalid
+// request without authentication gets a 401, too.
 func TestUnauthenticatedGetsAChallenge(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{Anonymous: true})
@@ -181,7 +182,8 @@ func TestUnauthenticatedGetsAChallenge(t *testing.T) {
 	}
 }
 
-// TestActor shows that the actor is who the gateway says, in the record, its children and the journal, and never who the body says.
+// TestActor checks that the actor in the record, its children and the journal is the one that the gateway
+// reports, and never one from the body.
 func TestActor(t *testing.T) {
 	t.Parallel()
 	first := endtoend.New(t, endtoend.Options{Identity: token("controller-ü", reading+" "+writing)})
@@ -221,7 +223,7 @@ func TestActor(t *testing.T) {
 	}
 }
 
-// TestActorOfEachIdentity shows what each kind of caller is called in the journal.
+// TestActorOfEachIdentity checks the actor in the journal for each kind of caller.
 func TestActorOfEachIdentity(t *testing.T) {
 	t.Parallel()
 	first := endtoend.New(t, endtoend.Options{})
@@ -250,8 +252,9 @@ func TestActorOfEachIdentity(t *testing.T) {
 	}
 }
 
-// TestForgedActor sends an actor with every write, in every place where a careless service would take it from. As a field it is refused like
-// every field that there is not, in a header or in metadata it has no effect; nothing refused is written.
+// TestForgedActor sends an actor with every write, in every place from which a careless service would take it.
+// As a field it is refused like every unknown field; in a header or in metadata it has no effect. Refused
+// writes store nothing.
 func TestForgedActor(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{Identity: token("controller", reading+" "+writing)})

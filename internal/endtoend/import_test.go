@@ -17,11 +17,11 @@ import (
 	"github.com/datastorage-service/datastorage/internal/local"
 )
 
-// sampleRecords is how many records come with the product.
+// sampleRecords is the number of sample records that come with the product.
 const sampleRecords = 60
 
-// TestImport loads the records that come with the product: each is there once, a recurring incident costs one vector, and every field
-// comes back as it was sent.
+// TestImport imports the sample records: each is stored once, a recurring incident costs one vector, and every
+// field is returned as it was sent.
 func TestImport(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -58,8 +58,8 @@ func TestImport(t *testing.T) {
 	}
 }
 
-// TestImportAgain loads the same records a second time, cut into other batches and the last first: every response is that of the first
-// time, and no row of any table changes.
+// TestImportAgain imports the same records again in other batches, the last first: every response is that of
+// the first import, and no row of any table changes.
 func TestImportAgain(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -73,7 +73,7 @@ func TestImportAgain(t *testing.T) {
 		if !result.Replayed() {
 			t.Errorf("sample %d: %d %v", i, result.Status, result.Err())
 		}
-		// The index in the batch and the status are of this time, everything else is of the first response.
+		// The index in the batch and the status are this request's; everything else is from the first response.
 		again[i].Index, again[i].Status = first[i].Index, first[i].Status
 	}
 	if diff := gocmp.Diff(first, again); diff != "" {
@@ -84,7 +84,7 @@ func TestImportAgain(t *testing.T) {
 	}
 }
 
-// readLines reads one JSON text a line.
+// readLines reads one JSON value per line.
 func readLines(t *testing.T, text []byte) []json.RawMessage {
 	t.Helper()
 	var lines []json.RawMessage
@@ -96,8 +96,8 @@ func readLines(t *testing.T, text []byte) []json.RawMessage {
 	return lines
 }
 
-// countIncidents counts what the samples are about without knowing how texts are normalised: they repeat the same alert, action and
-// workflow, if they have one, and differ only in pods, nodes, addresses and figures.
+// countIncidents counts the incidents of the samples without normalizing texts: records of one incident have
+// the same alert, action and workflow, and differ only in pods, nodes, addresses and figures.
 func countIncidents(t *testing.T, samples []json.RawMessage) int {
 	t.Helper()
 	type kind struct {
@@ -112,7 +112,7 @@ func countIncidents(t *testing.T, samples []json.RawMessage) int {
 	return len(distinct)
 }
 
-// importAll sends records as they are, so many in a request, and returns the outcome of each.
+// importAll sends records unchanged, size per request, and returns the outcome of each.
 func importAll(t *testing.T, stack *endtoend.Stack, records []json.RawMessage, batch int) []client.BatchResult {
 	t.Helper()
 	var all []client.BatchResult
@@ -126,8 +126,8 @@ func importAll(t *testing.T, stack *endtoend.Stack, records []json.RawMessage, b
 	return all
 }
 
-// readsBack compares what the service returns with what was sent, JSON with JSON: every field that was sent, and no other than those
-// that the service adds.
+// readsBack compares the JSON that the service returns with what was sent: every field that was sent, and
+// otherwise only those that the service adds.
 func readsBack(t *testing.T, stack *endtoend.Stack, sent json.RawMessage) {
 	t.Helper()
 	want := members(t, sent)
@@ -146,7 +146,7 @@ func readsBack(t *testing.T, stack *endtoend.Stack, sent json.RawMessage) {
 	}
 }
 
-// members are those of a JSON object, their numbers as they are written.
+// members returns the members of a JSON object, with numbers as written.
 func members(t *testing.T, text []byte) map[string]any {
 	t.Helper()
 	decoder := json.NewDecoder(bytes.NewReader(text))
@@ -158,7 +158,7 @@ func members(t *testing.T, text []byte) map[string]any {
 	return object
 }
 
-// fetch returns the body of the service's response unchanged.
+// fetch returns the body of a response unchanged.
 func fetch(t *testing.T, stack *endtoend.Stack, path string) []byte {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, stack.URL+path, http.NoBody)

@@ -15,7 +15,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 )
 
-// TestIncidentEvents reads the view: each field, a pod's name only where the target is a pod, and the very vector of the signature.
+// TestIncidentEvents checks each field of the view: a pod's name only where the target is
+// a pod, and exactly the vector of the signature.
 func TestIncidentEvents(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -41,7 +42,7 @@ func TestIncidentEvents(t *testing.T) {
 	if !slices.Equal(stored, page.Data[0].EmbeddingVector) || len(stored) == 0 {
 		t.Errorf("a vector of %d numbers, want the stored one of %d", len(page.Data[0].EmbeddingVector), len(stored))
 	}
-	// A reader that knows SQL alone gets the vector as text.
+	// A reader that uses only SQL gets the vector as text.
 	text := one[string](t, stack.Database.ReaderURL(), "SELECT embedding_vector::text FROM incident_events WHERE remediation_id = 'r'")
 	var read []float32
 	if err := json.Unmarshal([]byte(text), &read); err != nil || !slices.Equal(read, stored) {
@@ -53,13 +54,13 @@ func TestIncidentEvents(t *testing.T) {
 	}
 }
 
-// eventCase is a filter of the view and what it is to leave.
+// eventCase is a filter of the view and what it must match.
 type eventCase struct {
 	params client.ListIncidentEventsParams
 	match  func(client.IncidentEvent) bool
 }
 
-// eventCases are every filter with one and with several values, and several filters at once.
+// eventCases are every filter with one and with several values, and combinations.
 func eventCases(middle time.Time) []eventCase {
 	type event = client.IncidentEvent
 	type params = client.ListIncidentEventsParams
@@ -90,7 +91,7 @@ func eventCases(middle time.Time) []eventCase {
 	}
 }
 
-// TestIncidentEventFilters holds each filter of the view to a loop, and walks its pages.
+// TestIncidentEventFilters compares each filter of the view with a loop over all records, and reads all its pages.
 func TestIncidentEventFilters(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{Env: map[string]string{"DATASTORAGE_EMBEDDING_DIMENSIONS": "64"}})

@@ -19,10 +19,10 @@ import (
 	"github.com/datastorage-service/datastorage/internal/sam"
 )
 
-// The tests of this file run functions as they are deployed, in Lambda's emulator, and look at the process: at what it prints, and at what
-// the database knows of it.
+// The tests of this file run functions in Lambda's emulator, as they are deployed, and check what the process
+// prints and which database sessions it has.
 
-// printed is what the function and the emulator print.
+// printed is the output of the function and the emulator.
 type printed struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -40,7 +40,7 @@ func (p *printed) String() string {
 	return p.text.String()
 }
 
-// lines are those that hold all of the words.
+// lines returns the lines that contain all of the words.
 func (p *printed) lines(words ...string) []string {
 	var found []string
 	for line := range strings.Lines(p.String()) {
@@ -55,7 +55,7 @@ func (p *printed) lines(words ...string) []string {
 	return found
 }
 
-// sample is an event of events/.
+// sample is an event of the folder events.
 func sample(t *testing.T, name string) []byte {
 	t.Helper()
 	event, err := os.ReadFile(filepath.Join(functiontest.Root(t), "events", name+".json"))
@@ -74,7 +74,7 @@ func put(t *testing.T, emulator *sam.Emulator, event []byte) string {
 	return string(answer)
 }
 
-// terminate does what Lambda does before it takes a sandbox down.
+// terminate sends SIGTERM, as Lambda does before it ends a sandbox.
 func terminate(t *testing.T, emulator *sam.Emulator) {
 	t.Helper()
 	signal(t, emulator, syscall.SIGTERM)
@@ -91,7 +91,7 @@ func signal(t *testing.T, emulator *sam.Emulator, signal syscall.Signal) {
 	}
 }
 
-// TestSIGTERM shows that a function that is shut down leaves no connection behind.
+// TestSIGTERM checks that a function that is shut down leaves no open connection.
 func TestSIGTERM(t *testing.T) {
 	t.Parallel()
 	for function, event := range map[string]string{"write": "create", "query": "list", "health": "ready"} {
@@ -111,8 +111,8 @@ func TestSIGTERM(t *testing.T) {
 	}
 }
 
-// TestSIGTERMDuringWork shows a function that is shut down with a request under way, which waits for a table: if the table is free soon, the
-// request is completed and counted; if not, it is reported before the process may be killed.
+// TestSIGTERMDuringWork shuts a function down while a request waits for a locked table. If the table is
+// unlocked soon, the request is completed and counted; if not, it is reported before the process may be killed.
 func TestSIGTERMDuringWork(t *testing.T) {
 	t.Parallel()
 	for status, freed := range map[string]bool{"success": true, "timeout": false} {
@@ -121,7 +121,7 @@ func TestSIGTERMDuringWork(t *testing.T) {
 			database := postgrestest.New(t)
 			var out printed
 			emulator := functiontest.StartEmulator(t, functiontest.Build(t, "write"), database.WriterURL(), &out)
-			put(t, emulator, sample(t, "workflow")) // a 404: the function is warm
+			put(t, emulator, sample(t, "workflow")) // a 404 that warms the function
 			free := lockTable(t, database, "remediation_audit")
 			answered := make(chan string, 1)
 			go func() {
@@ -148,9 +148,8 @@ func TestSIGTERMDuringWork(t *testing.T) {
 	}
 }
 
-// TestFrozenForMinutes stops functions between two requests for minutes, as Lambda
-// freezes an idle sandbox, and does to their connections what can happen in the meantime. The next request of each
-// succeeds, and the same event is the same write.
+// TestFrozenForMinutes stops functions between two requests for minutes, as Lambda freezes an idle sandbox, and
+// breaks their connections in the meantime. The next request of each succeeds, and the same event is the same write.
 func TestFrozenForMinutes(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -171,7 +170,7 @@ func TestFrozenForMinutes(t *testing.T) {
 	} {
 		database := postgrestest.New(t)
 		for _, of := range []struct{ function, event, url, answer string }{
-			{"write", "create", database.WriterURL(), `"statusCode":200`}, // not 201: it was stored before
+			{"write", "create", database.WriterURL(), `"statusCode":200`}, // not 201, because it was stored before
 			{"query", "list", database.ReaderURL(), `"statusCode":200`},
 			{"health", "ready", database.ReaderURL(), `"statusCode":200`},
 		} {
@@ -195,7 +194,7 @@ func TestFrozenForMinutes(t *testing.T) {
 	}
 }
 
-// lockTable keeps everybody out of a table until free is called.
+// lockTable locks a table against all reads and writes until free is called.
 func lockTable(t *testing.T, database *postgrestest.Database, table string) (free func()) {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
@@ -211,8 +210,8 @@ func lockTable(t *testing.T, database *postgrestest.Database, table string) (fre
 	return free
 }
 
-// TestInitFails shows a function with invalid settings: one line says so, the invocation fails, and the next one starts it again and finds
-// the cause mended.
+// TestInitFails starts a function with invalid settings: one log line reports it, and the invocation fails. The
+// next invocation starts the function again and succeeds, because the cause is fixed.
 func TestInitFails(t *testing.T) {
 	t.Parallel()
 	certificates := filepath.Join(t.TempDir(), "rds.pem")
@@ -235,7 +234,7 @@ func TestInitFails(t *testing.T) {
 	}
 }
 
-// TestInitFailsInOneLine shows that all errors of the settings are reported at once.
+// TestInitFailsInOneLine checks that all errors of the settings are reported together.
 func TestInitFailsInOneLine(t *testing.T) {
 	t.Parallel()
 	for _, function := range []string{"write", "query", "health", "migrate", "maintain"} {
@@ -254,7 +253,7 @@ func TestInitFailsInOneLine(t *testing.T) {
 	}
 }
 
-// TestLazyConnect shows that a function starts and is alive without its database, and says that it is not ready.
+// TestLazyConnect checks that a function without its database starts, is alive, and reports that it is not ready.
 func TestLazyConnect(t *testing.T) {
 	t.Parallel()
 	emulator := functiontest.StartEmulator(t, functiontest.Build(t, "health"), "postgres://datastorage_reader@127.0.0.1:1/nowhere", nil)

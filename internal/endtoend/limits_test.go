@@ -12,9 +12,9 @@ import (
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 )
 
-// good is a request at the very edge of what is accepted.
+// good is a request exactly at a limit.
 type good struct {
-	name, method, path string // path with its query
+	name, method, path string // path includes the query
 	body               string
 	status             int
 }
@@ -37,7 +37,7 @@ func (g good) accepted(t *testing.T, stack *endtoend.Stack) {
 	}
 }
 
-// TestLimitsArePossible sends what stands exactly at each limit: the refusals of TestBadInput begin one further.
+// TestLimitsArePossible sends requests exactly at each limit; TestBadInput sends those one beyond.
 func TestLimitsArePossible(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -152,7 +152,8 @@ func goodQuestions() []good {
 	}
 }
 
-// TestGatewayRefusesWhatLambdaCannotTake shows the one refusal that is not the service's: beyond Lambda's payload the gateway responds.
+// TestGatewayRefusesWhatLambdaCannotTake checks the one refusal that the gateway makes instead of the service:
+// a body beyond Lambda's payload.
 func TestGatewayRefusesWhatLambdaCannotTake(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})

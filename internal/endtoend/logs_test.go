@@ -27,7 +27,7 @@ const (
 	traceHeader = "Root=" + traceRoot + ";Parent=" + traceParent + ";Sampled=1"
 )
 
-// call is a request by hand, as X-Ray samples it.
+// call sends a request without the client, as one that X-Ray samples.
 type call struct{ operation, method, path, query, body string }
 
 func (c call) send(t *testing.T, stack *endtoend.Stack) (status int, answer string) {
@@ -41,7 +41,7 @@ func (c call) send(t *testing.T, stack *endtoend.Stack) (status int, answer stri
 	if c.body != "" {
 		request.Header.Set("Content-Type", "application/json")
 	}
-	response, err := http.DefaultClient.Do(request) // the requests are not to be valid
+	response, err := http.DefaultClient.Do(request) // not checked against the contract, because some requests are invalid
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,8 @@ func (c call) send(t *testing.T, stack *endtoend.Stack) (status int, answer stri
 	return response.StatusCode, string(body)
 }
 
-// TestEveryLineNamesItsRequest holds every line of the log to what it is to have, be it of the API or of what happens on the way.
+// TestEveryLineNamesItsRequest checks every log line of requests and of what happens
+// during them for its required fields.
 func TestEveryLineNamesItsRequest(t *testing.T) {
 	t.Parallel()
 	var logged lockedBuffer
@@ -119,7 +120,7 @@ func TestEveryLineNamesItsRequest(t *testing.T) {
 	}
 }
 
-// redactionSample is a line of the domain's corpus of secrets.
+// redactionSample is a line of the domain's test corpus of secrets.
 type redactionSample struct{ Name, Text, Secret string }
 
 func redactionCorpus(t *testing.T) []redactionSample {
@@ -139,7 +140,7 @@ func redactionCorpus(t *testing.T) []redactionSample {
 	return samples
 }
 
-// withText are requests of every operation, with the text wherever one can stand.
+// withText are requests of every operation, with the text in every place that accepts one.
 func withText(text string) []call {
 	quoted, escaped := quote(text), url.QueryEscape(text)
 	of := "/v1/remediations/" + text
@@ -170,7 +171,7 @@ func withText(text string) []call {
 	}
 }
 
-// messagesWithText are messages of the queue with the text wherever one can stand.
+// messagesWithText are messages of the queue with the text in every place that accepts one.
 func messagesWithText(text string) []string {
 	quoted := quote(text)
 	message := func(kind, record string) string { return `{"kind":` + kind + `,"record":` + record + `}` }
@@ -184,8 +185,9 @@ func messagesWithText(text string) []string {
 	}
 }
 
-// TestSecretsAreNotReported sends the corpus of secrets through every operation and the queue, with a provider that repeats what it is sent and, in the end,
-// a database that is not there, and looks for each secret in every line of the log, every line of metrics and every trace.
+// TestSecretsAreNotReported sends the corpus of secrets through every operation and the queue, with a provider
+// that repeats its input and finally without a database. It looks for each secret in every line of the log,
+// every line of metrics and every trace.
 func TestSecretsAreNotReported(t *testing.T) {
 	t.Parallel()
 	var logged, measured lockedBuffer

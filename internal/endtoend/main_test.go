@@ -29,14 +29,14 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// nothingLeaks looks for goroutines that outlive every stack.
+// nothingLeaks reports goroutines that outlive every stack.
 func nothingLeaks() error {
-	http.DefaultClient.CloseIdleConnections() // those to the embedding provider
+	http.DefaultClient.CloseIdleConnections() // closes connections to the embedding provider
 	return goleak.Find()
 }
 
-// everyOperationSeen demands that every documented status of every operation was returned and checked, and so were the
-// problems that all operations share. It says nothing when only some tests were run.
+// everyOperationSeen checks that every documented status of every operation was returned and checked, and so
+// were the problems that all operations share. It does nothing if only some tests were run.
 func everyOperationSeen() error {
 	if flag.Lookup("test.run").Value.String() != "" || testing.Short() {
 		return nil

@@ -19,14 +19,15 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetrytest"
 )
 
-// meter reads the metrics of one step after the other.
+// meter reads the metrics of one step at a time.
 type meter struct {
 	out  lockedBuffer
 	read int
 	seen map[string]bool // names of the metrics
 }
 
-// step runs do and returns what CloudWatch would add up for it, series by series. Of durations it checks that they are some.
+// step runs do and returns the sums that CloudWatch would compute for it, by series. For
+// durations it checks only that there are some.
 func (m *meter) step(t *testing.T, do func()) map[string]float64 {
 	t.Helper()
 	do()
@@ -82,7 +83,7 @@ func faulted(field string) string {
 
 func sanitized(action string) string { return "datastorage_sanitization_total{action=" + action + "}" }
 
-// TestMetrics drives every operation and holds each metric to its exact count.
+// TestMetrics calls every operation and checks the exact count of each metric.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	m := &meter{seen: map[string]bool{}}
@@ -188,7 +189,7 @@ func TestMetrics(t *testing.T) {
 	m.everyOperation(t, stack)
 }
 
-// everyOperation shows that each operation of the API reports itself under its id, and its duration.
+// everyOperation checks that each operation of the API reports its ID and its duration.
 func (m *meter) everyOperation(t *testing.T, stack *endtoend.Stack) {
 	t.Helper()
 	m.step(t, func() {
@@ -207,7 +208,7 @@ func (m *meter) everyOperation(t *testing.T, stack *endtoend.Stack) {
 		}
 		for operation, ask := range all {
 			if err := ask(t.Context()); err != nil {
-				t.Logf("%s: %v", operation, err) // about remediations that are not there
+				t.Logf("%s: %v", operation, err) // of remediations that do not exist
 			}
 		}
 	})
@@ -229,7 +230,7 @@ func createOne(t *testing.T, stack *endtoend.Stack, record client.RemediationInp
 	return err
 }
 
-// createBatch sends records as they are, also those that the contract does not allow.
+// createBatch sends records unchanged, including those that the contract does not allow.
 func createBatch(t *testing.T, stack *endtoend.Stack, records ...client.RemediationInput) error {
 	t.Helper()
 	body, err := json.Marshal(map[string]any{"records": records})
@@ -254,8 +255,8 @@ func withMessage(id, message string) client.RemediationInput {
 	return record
 }
 
-// TestMetricsOfBadInput sends everything that a caller can do wrong: every error in a response is counted once, and no caller makes
-// a value of a dimension.
+// TestMetricsOfBadInput sends every kind of invalid request: every error in a response is counted once, and
+// input never becomes a value of a dimension.
 func TestMetricsOfBadInput(t *testing.T) {
 	t.Parallel()
 	m := &meter{seen: map[string]bool{}}

@@ -18,13 +18,13 @@ import (
 	"github.com/datastorage-service/datastorage/migrations"
 )
 
-// The models of these tests; they differ in their dimensions.
+// The models of these tests have different numbers of dimensions.
 const (
 	oldModel = "hash-word-char35-v1@512"
 	newModel = "hash-word-char35-v1@1024"
 )
 
-// changing is a stack that is configured for both models, the old one active.
+// changing is a stack that is configured for both models, with the old one active.
 func changing(t *testing.T) *endtoend.Stack {
 	t.Helper()
 	return endtoend.New(t, endtoend.Options{Env: map[string]string{
@@ -65,8 +65,9 @@ func switchTo(t *testing.T, stack *endtoend.Stack, model string, force bool) {
 	}
 }
 
-// TestModelChangeUnderLoad changes to a model of other dimensions, back, and forth again, and drops the old one, while writers write and
-// searchers search: every write is accepted, every search uses one of the two models, and nothing is missing afterwards.
+// TestModelChangeUnderLoad changes to a model of other dimensions, back, and forth again, and drops the old
+// one, while writers write and searchers search: every write is accepted, every search uses one of the two
+// models, and no vector is missing afterwards.
 func TestModelChangeUnderLoad(t *testing.T) {
 	t.Parallel()
 	stack := changing(t)
@@ -108,7 +109,7 @@ func TestModelChangeUnderLoad(t *testing.T) {
 	}
 	progress(t, stack)
 	searchedWith(oldModel)
-	switchTo(t, stack, newModel, true) // Forced: a writer may have come between.
+	switchTo(t, stack, newModel, true) // forced, because a writer may have stored a signature in between
 	searchedWith(newModel)
 	progress(t, stack)
 	switchTo(t, stack, oldModel, true)
@@ -128,7 +129,8 @@ func TestModelChangeUnderLoad(t *testing.T) {
 	everySignatureIsFound(t, stack, 300+int(written.Load()))
 }
 
-// everySignatureIsFound shows that after a maintenance run only the new model is there, with a vector of every signature.
+// everySignatureIsFound checks that after a maintenance run only the new model is left,
+// with a vector of every signature.
 func everySignatureIsFound(t *testing.T, stack *endtoend.Stack, signatures int) {
 	t.Helper()
 	want := []string{fmt.Sprintf("%s true %d 0", newModel, signatures)}
@@ -148,8 +150,8 @@ func everySignatureIsFound(t *testing.T, stack *endtoend.Stack, signatures int) 
 	}
 }
 
-// TestModelChangeIsInterrupted cancels a maintenance run half way: what it had stored stays, a switch is refused and says how much is missing,
-// and the next run goes on from there: nothing is doubled, nothing is missing.
+// TestModelChangeIsInterrupted cancels a maintenance run half way: what it stored remains, and a switch is refused
+// with the number of missing vectors. The next run continues from there, with nothing doubled or missing.
 func TestModelChangeIsInterrupted(t *testing.T) {
 	t.Parallel()
 	stack := changing(t)
@@ -199,8 +201,8 @@ func TestModelChangeIsInterrupted(t *testing.T) {
 	switchTo(t, stack, newModel, false)
 }
 
-// TestModelWithoutProvider activates a model that the functions have no provider for: writes are stored with their vector pending, search
-// says to come back and the log says why; back on the old model nothing is missing.
+// TestModelWithoutProvider activates a model for which the functions have no provider: writes are stored with a
+// pending vector, search returns Retry-After and the log gives the reason. Back on the old model nothing is missing.
 func TestModelWithoutProvider(t *testing.T) {
 	t.Parallel()
 	var log lockedBuffer
@@ -224,7 +226,7 @@ func TestModelWithoutProvider(t *testing.T) {
 		t.Errorf("back before the upkeep: %v", err)
 	}
 	progress(t, stack)
-	// A sandbox that starts now knows at once.
+	// A sandbox that starts now reads the active model at once.
 	if _, err := migrations.ActivateModel(t.Context(), admin, oldModel, false); err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +236,8 @@ func TestModelWithoutProvider(t *testing.T) {
 	}
 }
 
-// TestModelDropWaitsForNobodyLong holds a table of the model: the drop waits, writers do not, and it succeeds once the table is free.
+// TestModelDropWaitsForNobodyLong locks a table of the model: the drop waits, writers do not, and the drop
+// succeeds once the table is unlocked.
 func TestModelDropWaitsForNobodyLong(t *testing.T) {
 	t.Parallel()
 	stack := changing(t)

@@ -21,7 +21,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
-// samples are the sample events with the function that each is for.
+// samples maps each sample event to its function.
 func samples(t *testing.T) map[string][]byte {
 	t.Helper()
 	all := map[string][]byte{}
@@ -49,8 +49,9 @@ func functionOf(sample string) string {
 	return "WriteFunction"
 }
 
-// TestEndedContexts invokes every route with a context that has ended already, that ends at once, and that leaves no time to respond: 503
-// with Retry-After, nothing stored. Only /health, which waits for nothing, succeeds. Of the queue, every message is reported.
+// TestEndedContexts invokes every route with a context that has ended, one that ends at once, and one that
+// leaves no time to respond: the response is 503 with Retry-After, and nothing is stored. Only /health, which
+// does not wait for anything, succeeds. For the queue, every message is reported as failed.
 func TestEndedContexts(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -59,7 +60,7 @@ func TestEndedContexts(t *testing.T) {
 	cancel()
 	expired, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
 	defer cancel()
-	short, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond) // less than the router's margin for the response
+	short, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond) // less than the response margin of the router
 	defer cancel()
 	for kind, ctx := range map[string]context.Context{"cancelled": cancelled, "expired": expired, "short": short} {
 		for name, event := range samples(t) {
@@ -96,7 +97,7 @@ func TestEndedContexts(t *testing.T) {
 	}
 }
 
-// TestClientGivesUp shows that the errors of the client say why the caller's context ended, whether before or while the service works.
+// TestClientGivesUp checks that the client's errors say why the caller's context ended, before or during the request.
 func TestClientGivesUp(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{Env: shortly()})
@@ -120,11 +121,11 @@ func TestClientGivesUp(t *testing.T) {
 	stack.Database.AwaitSessions(t, 0, serving)
 }
 
-// serving is the condition of AwaitSessions for the service's sessions that have work, or an open transaction.
+// serving is the condition of AwaitSessions for the service's sessions that are active or in a transaction.
 const serving = "usename LIKE 'datastorage%' AND state <> 'idle'"
 
-// TestDatabaseIsSlow locks every table, so that nothing can be read or written: every operation says to come back within its time, takes
-// its statement back from the server, and succeeds when asked again.
+// TestDatabaseIsSlow locks every table: every operation returns 503 in time and cancels its statement on the
+// server. Once the tables are unlocked, a retry succeeds.
 func TestDatabaseIsSlow(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{Env: shortly()})
@@ -139,7 +140,8 @@ func TestDatabaseIsSlow(t *testing.T) {
 	wantJournal(t, stack, "r", 5)
 }
 
-// TestWritesAreSlow makes the last part of every write sleep: the write is taken back as a whole, and reads go on beside it.
+// TestWritesAreSlow makes the last statement of every write sleep: the whole write is
+// rolled back, and reads continue concurrently.
 func TestWritesAreSlow(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{Env: shortly()})
@@ -171,8 +173,8 @@ func TestWritesAreSlow(t *testing.T) {
 	create(t, stack, minimal("slow"))
 }
 
-// TestPoolIsExhausted holds the only connection of the writers in a lock: the next writers say to come back within their time, readers do
-// not notice, and the one that was held up is served when the lock goes.
+// TestPoolIsExhausted blocks the only connection of the writers with a lock: other writers get 503 in time,
+// readers are not affected, and the blocked write succeeds once the lock is released.
 func TestPoolIsExhausted(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{Env: map[string]string{"DATASTORAGE_DATABASE_MAX_CONNS": "1"}})
@@ -189,7 +191,7 @@ func TestPoolIsExhausted(t *testing.T) {
 	if _, err := stack.Client.GetRemediation(t.Context(), "r"); err != nil {
 		t.Errorf("read: %v", err)
 	}
-	// The deadline of the function ends this one sooner than the one that holds the connection.
+	// The function's deadline ends this write before the one that holds the connection.
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	payload, err := stack.Functions.Handlers["WriteFunction"].Invoke(ctx, samples(t)["create"])
@@ -203,7 +205,7 @@ func TestPoolIsExhausted(t *testing.T) {
 	create(t, stack, minimal("afterwards"))
 }
 
-// TestTooManyConnections makes the server refuse connections beyond those of the test.
+// TestTooManyConnections makes the server refuse connections to the database, and then accept them again.
 func TestTooManyConnections(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{Env: shortly()})

@@ -17,8 +17,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 )
 
-// TestPagingWhileWritesGoOn walks three thousand remediations by cursor, both ways, while others are written before, between and behind
-// them: those that were there at the start are seen once each and in order.
+// TestPagingWhileWritesGoOn reads three thousand remediations by cursor in both directions while others are
+// inserted before, between and after them: those that existed at the start are seen once each and in order.
 func TestPagingWhileWritesGoOn(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -60,7 +60,7 @@ func ids(list []client.RemediationInput) []string {
 	return all
 }
 
-// writeAround writes remediations all over the time that the list covers, and beyond, until it is stopped.
+// writeAround writes remediations with start times all over the range of the list, and beyond, until it is stopped.
 func writeAround(t *testing.T, stack *endtoend.Stack, prefix string, stop chan struct{}) {
 	for i := 0; ; i++ {
 		select {
@@ -77,7 +77,7 @@ func writeAround(t *testing.T, stack *endtoend.Stack, prefix string, stop chan s
 	}
 }
 
-// TestPagingByOffset walks by the iterator, and shows where a page stands.
+// TestPagingByOffset reads all pages by the iterator, and checks the position that each page reports.
 func TestPagingByOffset(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -107,7 +107,7 @@ func TestPagingByOffset(t *testing.T) {
 	}
 }
 
-// TestLinks walks by nothing but the Link header, by cursor and by offset, with filters that need escaping.
+// TestLinks reads all pages with only the Link header, by cursor and by offset, with filters that need escaping.
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -155,7 +155,7 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// follow gets a page and returns the path of the next one, empty on the last.
+// follow gets a page and returns the path of the next one, or an empty string for the last.
 func follow(t *testing.T, stack *endtoend.Stack, path string, page any) string {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, stack.URL+path, nil)
@@ -185,7 +185,7 @@ func follow(t *testing.T, stack *endtoend.Stack, path string, page any) string {
 	return strings.TrimPrefix(next, "<")
 }
 
-// TestEmptyAndExactPages shows a list without records, and one that fits its page exactly.
+// TestEmptyAndExactPages checks a list without records, and one that exactly fills its page.
 func TestEmptyAndExactPages(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -209,11 +209,11 @@ func TestEmptyAndExactPages(t *testing.T) {
 	}
 }
 
-// TestLargeRecordsEndPagesEarly stores more than fits into a response and reads all of it.
+// TestLargeRecordsEndPagesEarly stores more than fits into one response and reads all of it.
 func TestLargeRecordsEndPagesEarly(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
-	// Escaped, each is six times as long as it is stored.
+	// Escaped, each string is six times its stored length.
 	for i := range 8 {
 		record := numbered(i)
 		record.WorkflowYAML = pointer(strings.Repeat("<", 256<<10))

@@ -12,16 +12,17 @@ import (
 
 const dimensions = 32
 
-// provider is an embedding service that speaks OpenAI's format, counts what it is asked, and fails in the ways that a test asks for.
+// provider is an embedding service with OpenAI's API that counts its requests and fails
+// in the ways that a test selects.
 type provider struct {
 	url string
 
 	mu    sync.Mutex
-	fail  http.HandlerFunc // nil when it works
-	bad   string           // requests that hold it are refused
-	gate  chan struct{}    // responses wait until it is closed
+	fail  http.HandlerFunc // nil while it works
+	bad   string           // requests that contain it are refused
+	gate  chan struct{}    // responses wait until gate is closed
 	calls int
-	texts map[string]int // how often each was embedded
+	texts map[string]int // number of times each was embedded
 }
 
 func newProvider(tb testing.TB) *provider {
@@ -33,7 +34,7 @@ func newProvider(tb testing.TB) *provider {
 	return p
 }
 
-// env are the settings that lead to the provider.
+// env are the settings of a function that uses the provider.
 func (p *provider) env() map[string]string {
 	return map[string]string{
 		"DATASTORAGE_EMBEDDING_PROVIDER": "openai", "DATASTORAGE_EMBEDDING_URL": p.url, "DATASTORAGE_EMBEDDING_MODEL": "made-up",
@@ -42,7 +43,7 @@ func (p *provider) env() map[string]string {
 	}
 }
 
-// impatient are the same, for a caller that soon goes on without the provider.
+// impatient is env with a short deadline for the provider.
 func (p *provider) impatient() map[string]string {
 	env := p.env()
 	env["DATASTORAGE_EMBEDDING_DEADLINE"] = "200ms"
@@ -56,10 +57,10 @@ func (p *provider) failWith(fail http.HandlerFunc) {
 	p.fail = fail
 }
 
-// mend makes it work again.
+// mend ends the failure.
 func (p *provider) mend() { p.failWith(nil) }
 
-// refuse makes the provider refuse requests with a text that holds the given one.
+// refuse makes the provider refuse requests that contain the text.
 func (p *provider) refuse(bad string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -75,7 +76,7 @@ func (p *provider) hold() (release func()) {
 	return func() { close(gate) }
 }
 
-// counts returns the calls so far, the texts embedded in them, and how many of those were different.
+// counts returns the number of calls so far, of texts embedded, and of distinct texts.
 func (p *provider) counts() (calls, texts, different int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -123,7 +124,7 @@ func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(answer)
 }
 
-// bagOfWords puts every word of a text into one of the dimensions.
+// bagOfWords adds every word of a text to one of the dimensions.
 func bagOfWords(text string) []float32 {
 	vector := make([]float32, dimensions)
 	for word := range strings.FieldsSeq(strings.ToLower(text)) {
@@ -134,12 +135,12 @@ func bagOfWords(text string) []float32 {
 	return vector
 }
 
-// failures are the ways in which a provider is known to fail.
+// failures are the known ways in which a provider fails.
 func failures() map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
 		"hangs up": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 		"stalls": func(_ http.ResponseWriter, r *http.Request) {
-			// The server notices that the caller has left once the body is read.
+			// The server detects that the caller has left once the body is read.
 			_ = json.NewDecoder(r.Body).Decode(new(any))
 			<-r.Context().Done()
 		},

@@ -15,7 +15,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/local"
 )
 
-// consume invokes the write function with messages of these bodies, and returns the numbers of those that it reports.
+// consume invokes the write function with messages of these bodies, and returns the
+// indexes of those that it reports as failed.
 func consume(t *testing.T, stack *endtoend.Stack, bodies ...string) []int {
 	t.Helper()
 	var event events.SQSEvent
@@ -51,7 +52,7 @@ func consume(t *testing.T, stack *endtoend.Stack, bodies ...string) []int {
 	return reported
 }
 
-// reject is a message of the rejects queue.
+// reject is a message in the rejects queue.
 type reject struct {
 	ID        string `json:"reject_id"`
 	Queue     string
@@ -66,8 +67,9 @@ type reject struct {
 	Message json.RawMessage
 }
 
-// TestQueueRejects shows what the rejects queue gets of an array: each bad record whole, with its problem, before the array is
-// acknowledged; the same again under the same id; and that an array whose rejects cannot be sent is reported.
+// TestQueueRejects checks that the rejects queue receives each bad record of an array whole, with its problem,
+// before the array is acknowledged, and the same record again under the same ID. An array whose rejects cannot
+// be sent is reported as failed.
 func TestQueueRejects(t *testing.T) {
 	t.Parallel()
 	q := &queueRun{t: t, client: localStack.client(t)}
@@ -150,7 +152,7 @@ func TestQueueRejects(t *testing.T) {
 	}
 }
 
-// sameJSON compares two texts but for their spaces.
+// sameJSON compares two JSON texts, ignoring white space.
 func sameJSON(t *testing.T, a, b string) bool {
 	t.Helper()
 	var compact [2]strings.Builder
@@ -168,7 +170,8 @@ func sameJSON(t *testing.T, a, b string) bool {
 	return compact[0].String() == compact[1].String()
 }
 
-// TestQueueRejectsKeepTheirIDs shows that the id of a reject is the record's, whichever message brings it.
+// TestQueueRejectsKeepTheirIDs checks that a reject's ID depends only on the record, not
+// on the message that contains it.
 func TestQueueRejectsKeepTheirIDs(t *testing.T) {
 	t.Parallel()
 	q := &queueRun{t: t, client: localStack.client(t)}

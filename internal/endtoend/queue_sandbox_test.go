@@ -23,11 +23,11 @@ import (
 	"github.com/datastorage-service/datastorage/internal/local"
 )
 
-// writerVariable makes this test binary a sandbox of the write function: it names the database as the writer. AWS_LAMBDA_RUNTIME_API says
-// where the events come from.
+// writerVariable makes this test binary run the write function instead of tests. Its value is the writer's
+// database URL. AWS_LAMBDA_RUNTIME_API is the address of the Runtime API that serves the events.
 const writerVariable = "DATASTORAGE_TEST_WRITER_URL"
 
-// runWriter serves events, as functions/write/main.go does, until it is killed or its events' source is gone.
+// runWriter serves events, as functions/write/main.go does, until it is killed or the Runtime API is gone.
 func runWriter(writerURL string) {
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	functions, err := local.NewFunctions(context.Background(), os.Getenv, writerURL, writerURL, log, nil)
@@ -38,8 +38,8 @@ func runWriter(writerURL string) {
 	lambda.Start(functions.Handlers["WriteFunction"])
 }
 
-// sandbox is Lambda's part around one process of the write function: an event at a time, by the Runtime API, and a new process when
-// the last one has died.
+// sandbox does Lambda's part for one process of the write function: it passes one event at a time through the
+// Runtime API, and starts a new process when the last one has died.
 type sandbox struct {
 	t   *testing.T
 	env []string
@@ -49,7 +49,7 @@ type sandbox struct {
 	process *process
 }
 
-// process is one life of a sandbox.
+// process is one process of a sandbox.
 type process struct {
 	command *exec.Cmd
 	api     *httptest.Server
@@ -70,7 +70,7 @@ func newSandbox(t *testing.T, stack *endtoend.Stack, log io.Writer, env ...strin
 	return s
 }
 
-// Invoke hands the event to the process and waits for its response or its end.
+// Invoke passes the event to the process and waits for its response or its exit.
 func (s *sandbox) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	p, err := s.alive()
 	if err != nil {
@@ -93,7 +93,7 @@ func (s *sandbox) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	}
 }
 
-// alive is the process, started if there is none.
+// alive returns the process, and starts it if none is running.
 func (s *sandbox) alive() (*process, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,7 +114,7 @@ func (s *sandbox) alive() (*process, error) {
 	}
 	go func() {
 		defer close(p.ended)
-		_ = p.command.Wait() // it was killed; that is known
+		_ = p.command.Wait() // killed, so the error is expected
 		p.api.CloseClientConnections()
 		p.api.Close()
 	}()
@@ -122,7 +122,7 @@ func (s *sandbox) alive() (*process, error) {
 	return p, nil
 }
 
-// kill ends the process with SIGKILL, at whatever it is.
+// kill ends the process with SIGKILL, whatever it is doing.
 func (s *sandbox) kill() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,7 +133,8 @@ func (s *sandbox) kill() {
 	<-s.process.ended
 }
 
-// runtimeAPI is Lambda's, as far as a function needs it (Lambda developer guide, "Using the Lambda runtime API").
+// runtimeAPI implements the part of Lambda's Runtime API that a function needs (Lambda
+// developer guide, "Using the Lambda runtime API").
 func (p *process) runtimeAPI() http.Handler {
 	mux := http.NewServeMux()
 	serial := 0
@@ -159,7 +160,7 @@ func (p *process) runtimeAPI() http.Handler {
 	return mux
 }
 
-// sandboxes are several of them: an event goes to one that is idle.
+// sandboxes pass an event to an idle one of them.
 type sandboxes chan *sandbox
 
 func (all sandboxes) Invoke(ctx context.Context, payload []byte) ([]byte, error) {

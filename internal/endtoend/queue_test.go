@@ -24,7 +24,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/localstack"
 )
 
-// localStack is the one of this test binary, started by the first test that needs it and closed by TestMain.
+// localStack is this test binary's LocalStack, started by the first test that needs it and closed by TestMain.
 var localStack sharedLocalStack
 
 type sharedLocalStack struct {
@@ -64,7 +64,7 @@ func (s *sharedLocalStack) close() error {
 	return s.server.Close()
 }
 
-// The size of TestQueue: messages of a record each, and arrays.
+// The size of TestQueue: messages of one record each, and arrays.
 const (
 	queueMessages   = 10_000
 	queueDuplicates = queueMessages / 20
@@ -75,10 +75,11 @@ const (
 	arrayDuplicates = arrayRecords / 20
 )
 
-// TestQueue sends 10,000 messages through LocalStack's SQS, ten to an event, and ten arrays of 1,000 records, each an event, to processes
-// of the write function that are killed with SIGKILL twice. One message in twenty is sent twice, one in a hundred is poison; and so it
-// is with the records of the arrays. In the end every good record is there once, every poison message is in the dead-letter queue, every bad
-// record is among the rejects, and nothing else is anywhere.
+// TestQueue sends 10,000 messages through LocalStack's SQS, ten per event, and ten arrays of 1,000 records, one
+// per event, to processes of the write function that are killed with SIGKILL twice. One message in twenty is
+// sent twice, one in a hundred is poison; the same holds for the records of the arrays. In the end every good
+// record is stored once, every poison message is in the dead-letter queue, every bad record is in the rejects
+// queue, and nothing else is in any of them.
 func TestQueue(t *testing.T) {
 	t.Parallel()
 	q := newQueueRun(t)
@@ -118,7 +119,7 @@ func TestQueue(t *testing.T) {
 	q.check()
 }
 
-// queueRun is the test under way.
+// queueRun is one run of TestQueue.
 type queueRun struct {
 	t             *testing.T
 	stack         *endtoend.Stack
@@ -129,10 +130,10 @@ type queueRun struct {
 	log           lockedBuffer
 	kills         int
 
-	// What is sent, and what is to become of it.
+	// What is sent, and its expected outcome.
 	messages []string
 	arrays   []string
-	good     map[string]bool // kind, remediation, child: as the journal has them
+	good     map[string]bool // kind, remediation and child, as in the journal
 	poison   map[string]bool
 	bad      map[string]bool
 }
@@ -145,8 +146,8 @@ func newQueueRun(t *testing.T) *queueRun {
 	}
 	for name, queues := range map[string]*local.Queues{"singles": &q.singles, "bulk": &q.bulk} {
 		var err error
-		// Poison is received MaxReceives times. A good message is received again after each kill, and on a busy machine whenever an
-		// event takes longer than Visibility.
+		// A poison message is received MaxReceives times. A good message is received again after each kill, and
+		// on a busy machine whenever an event takes longer than Visibility.
 		*queues, err = local.MakeQueues(t.Context(), q.client, local.QueuesConfig{Name: name, Visibility: 6 * time.Second, MaxReceives: 15})
 		if err != nil {
 			t.Fatal(err)
@@ -163,7 +164,7 @@ func newQueueRun(t *testing.T) *queueRun {
 	return q
 }
 
-// queueRecord is the text of a record of a kind, and its name in the journal.
+// queueRecord returns the JSON of a record of a kind, and its name in the journal.
 func queueRecord(kind, remediation, child string) (text, name string) {
 	const begin = `"start_time":"2026-01-02T03:04:05Z"`
 	record := `"remediation_id":"` + remediation + `",`
@@ -181,8 +182,8 @@ func queueRecord(kind, remediation, child string) (text, name string) {
 	return `{"kind":"` + kind + `","record":{` + record + `}}`, kind + " " + remediation
 }
 
-// makeMessages makes those of a record each: three in four are remediations, the others belong to one that is sent some twenty messages
-// earlier or later.
+// makeMessages makes the messages of one record each: three in four are remediations, the others are children
+// of a remediation that is sent about twenty messages earlier or later.
 func (q *queueRun) makeMessages() {
 	for i := range queueMessages - queueDuplicates - queuePoison {
 		kind, of := "remediation", fmt.Sprint("q-", i)
@@ -193,7 +194,7 @@ func (q *queueRun) makeMessages() {
 		q.good[name] = true
 		q.messages = append(q.messages, text)
 	}
-	// Children before their parents, now and then.
+	// Some children are sent before their parents.
 	for i := 3; i+25 < len(q.messages); i += 40 {
 		q.messages[i-2], q.messages[i+20] = q.messages[i+20], q.messages[i-2]
 	}
@@ -206,14 +207,14 @@ func (q *queueRun) makeMessages() {
 			text[:len(text)-1],
 			strings.Replace(text, "remediation", "remedy", 1),
 			strings.Replace(text, `"name":"Queued",`, "", 1),
-			strings.Replace(text, `"remediation_id":"poison-`+strconv.Itoa(i)+`"`, `"remediation_id":"q-0","cluster_name":"c`+strconv.Itoa(i)+`"`, 1)) // a conflict, should q-0 be there
+			strings.Replace(text, `"remediation_id":"poison-`+strconv.Itoa(i)+`"`, `"remediation_id":"q-0","cluster_name":"c`+strconv.Itoa(i)+`"`, 1)) // a conflict if q-0 is stored
 		q.poison[text] = true
-		place := 200 + i*(queueMessages-400)/queuePoison/2 // in the first half, so that they are done with when the others are
+		place := 200 + i*(queueMessages-400)/queuePoison/2 // in the first half, so that their retries end in time
 		q.messages = slices.Insert(q.messages, place, text)
 	}
 }
 
-// makeArrays makes those of many records. The last repeats another.
+// makeArrays makes the arrays. The last one repeats another.
 func (q *queueRun) makeArrays() {
 	for a := range queueArrays - 1 {
 		var items []string
@@ -236,7 +237,7 @@ func (q *queueRun) makeArrays() {
 	q.arrays = append(q.arrays, q.arrays[0])
 }
 
-// sendAll sends from several places at once, in the order of the messages by and large.
+// sendAll sends from several goroutines, roughly in the order of the messages.
 func (q *queueRun) sendAll(ctx context.Context) {
 	work := make(chan []string)
 	var running sync.WaitGroup
@@ -268,7 +269,7 @@ func (q *queueRun) send(ctx context.Context, queue string, bodies []string) {
 	}
 }
 
-// killWriters kills every process of the function when a third, and when two thirds of the records are stored.
+// killWriters kills every process of the function when a third and when two thirds of the records are stored.
 func (q *queueRun) killWriters(ctx context.Context, conn *pgx.Conn) {
 	for _, third := range []int{1, 2} {
 		for {
@@ -288,7 +289,7 @@ func (q *queueRun) killWriters(ctx context.Context, conn *pgx.Conn) {
 	}
 }
 
-// drained reports whether nothing waits any more and nothing is under way.
+// drained reports whether no message is waiting or in flight.
 func (q *queueRun) drained() bool {
 	return q.count(q.singles.Records) == 0 && q.count(q.bulk.Records) == 0
 }
@@ -310,7 +311,7 @@ func (q *queueRun) count(queue string) (n int) {
 	return n
 }
 
-// take receives and deletes everything of a queue.
+// take receives and deletes all messages of a queue.
 func (q *queueRun) take(queue string) (bodies []string) {
 	for {
 		got, err := q.client.ReceiveMessage(q.t.Context(), &sqs.ReceiveMessageInput{QueueUrl: aws.String(queue), MaxNumberOfMessages: 10})
@@ -331,7 +332,7 @@ func (q *queueRun) take(queue string) (bodies []string) {
 	}
 }
 
-// check looks for every record and message where it is to be, and for nothing else there.
+// check checks that every record and message is where it belongs, and that nothing else is there.
 func (q *queueRun) check() {
 	url := q.stack.Database.SuperuserURL()
 	journal := map[string]int{}
@@ -368,7 +369,8 @@ func (q *queueRun) check() {
 	}
 }
 
-// rejects are the records of the rejects queue. The same one has the same id, and another another.
+// rejects returns the records of the rejects queue, and checks that two rejects have the same ID exactly if
+// their records are equal.
 func (q *queueRun) rejects() map[string]int {
 	records, ids := map[string]int{}, map[string]string{}
 	for _, body := range q.take(q.bulk.Rejects) {
@@ -399,7 +401,8 @@ func (q *queueRun) rejects() map[string]int {
 	return records
 }
 
-// same holds what was found to what was wanted, each so many times; 0 is at least once.
+// same compares what was found with what was wanted. Each name must be found exactly
+// times times, or at least once if times is 0.
 func (q *queueRun) same(where string, got map[string]int, want map[string]bool, times int) {
 	q.t.Helper()
 	var lost, strange, often []string

@@ -20,7 +20,7 @@ import (
 
 type checks = map[client.CheckName]client.CheckStatus
 
-// operations are one of each that needs the database.
+// operations has one request of each operation that needs the database.
 func operations(api *client.Client) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
 		"create": func(ctx context.Context) error {
@@ -70,7 +70,8 @@ func operations(api *client.Client) map[string]func(context.Context) error {
 	}
 }
 
-// wantUnavailable asks for every operation at once. Each must respond with 503 and Retry-After before the caller gives up.
+// wantUnavailable sends all operations concurrently. Each must respond with 503 and
+// Retry-After before the caller gives up.
 func wantUnavailable(t *testing.T, stack *endtoend.Stack) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -95,7 +96,7 @@ func wantUnavailable(t *testing.T, stack *endtoend.Stack) {
 	}
 }
 
-// wantServed asks for every operation, parents first.
+// wantServed sends all operations, parents first.
 func wantServed(t *testing.T, stack *endtoend.Stack) {
 	t.Helper()
 	all := operations(stack.Client)
@@ -106,8 +107,8 @@ func wantServed(t *testing.T, stack *endtoend.Stack) {
 	}
 }
 
-// shortly is a request timeout that tests of a silent database can wait for. It is also slack for the requests of the same stack that must
-// succeed on a busy machine.
+// shortly is a request timeout short enough for tests of a database that does not respond, and long enough for
+// the other requests of the same stack to succeed on a busy machine.
 func shortly() map[string]string { return map[string]string{"DATASTORAGE_REQUEST_TIMEOUT": "8s"} }
 
 func down() checks {
@@ -118,8 +119,8 @@ func up() checks {
 	return checks{"postgresql": "ok", "pgvector": "ok", "schema": "ok", "embedding": "ok"}
 }
 
-// TestDatabaseStops shows life without a database: alive, not ready, every operation says to come back; and that all is well again as
-// soon as it is back, whether it was stopped or killed.
+// TestDatabaseStops stops and kills the database: the service is alive but not ready, and every operation
+// returns Retry-After. As soon as the database is back, everything succeeds.
 func TestDatabaseStops(t *testing.T) {
 	t.Parallel()
 	server := postgrestest.NewServer(t)
@@ -142,7 +143,8 @@ func TestDatabaseStops(t *testing.T) {
 	}
 }
 
-// TestDatabaseIsSilent shows a database that accepts connections and never responds, and one that stops responding on an open connection.
+// TestDatabaseIsSilent checks a database that accepts connections and never responds, and one that stops
+// responding on an open connection.
 func TestDatabaseIsSilent(t *testing.T) {
 	t.Parallel()
 	t.Run("from the beginning", func(t *testing.T) {
@@ -175,7 +177,7 @@ func TestDatabaseIsSilent(t *testing.T) {
 	})
 }
 
-// replaced is an address with a part changed.
+// replaced is a URL with a part replaced.
 func replaced(t *testing.T, address string, change func(*url.URL)) string {
 	t.Helper()
 	u, err := url.Parse(address)
@@ -186,7 +188,7 @@ func replaced(t *testing.T, address string, change func(*url.URL)) string {
 	return u.String()
 }
 
-// TestAccessIsDenied shows wrong credentials, and a missing database. Neither is shown to the caller.
+// TestAccessIsDenied checks wrong credentials and a missing database; the response reveals neither.
 func TestAccessIsDenied(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*url.URL){
@@ -203,7 +205,8 @@ func TestAccessIsDenied(t *testing.T) {
 	}
 }
 
-// TestPgvectorIsMissing shows readiness on a database whose extension was dropped, and that callers do not see the reason.
+// TestPgvectorIsMissing checks readiness on a database whose extension was dropped, and
+// that the response does not reveal the reason.
 func TestPgvectorIsMissing(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{Env: shortly()})
@@ -219,7 +222,7 @@ func TestPgvectorIsMissing(t *testing.T) {
 	wantReadiness(t, stack, client.ReadinessStatusUnavailable, checks{"postgresql": "ok", "pgvector": "failed", "schema": "ok", "embedding": "ok"})
 }
 
-// TestSchemaIsOld shows readiness at every version of the schema before this one, and at a later one.
+// TestSchemaIsOld checks readiness at every earlier version of the schema, and at a later one.
 func TestSchemaIsOld(t *testing.T) {
 	t.Parallel()
 	server := postgrestest.New(t).Server

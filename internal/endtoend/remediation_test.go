@@ -26,7 +26,8 @@ func orZero[T any](p *T) T {
 	return *p
 }
 
-// kept is what the service must return for a record it has just stored; what only the service knows is taken from the receipt.
+// kept is what the service must return for a record it has just stored; the values that
+// only the service sets are taken from the receipt.
 func kept(record client.RemediationInput, receipt client.Receipt) client.Remediation {
 	remediation := client.Remediation{
 		ID: receipt.ID, RemediationID: record.RemediationID, Name: record.Name, Namespace: record.Namespace,
@@ -45,7 +46,7 @@ func kept(record client.RemediationInput, receipt client.Receipt) client.Remedia
 	return remediation
 }
 
-// sameMetadata compares metadata member by member, and numbers digit by digit.
+// sameMetadata compares metadata member by member, with numbers compared digit by digit.
 func sameMetadata() gocmp.Option {
 	return gocmp.Transformer("JSON", func(text client.Metadata) any {
 		decoder := json.NewDecoder(bytes.NewReader(text))
@@ -62,7 +63,7 @@ func ignoreSignature() gocmp.Option {
 	return cmpopts.IgnoreFields(client.Remediation{}, "SignatureID")
 }
 
-// TestCreateThenGet shows that every field comes back as it was sent.
+// TestCreateThenGet checks that every field is returned as it was sent.
 func TestCreateThenGet(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -100,7 +101,8 @@ func TestCreateThenGet(t *testing.T) {
 	}
 }
 
-// TestTimesAreKeptToTheMicrosecond shows what becomes of finer digits and other zones, and that a missing duration is derived.
+// TestTimesAreKeptToTheMicrosecond checks that finer digits are dropped, other zones are converted to UTC, and
+// a missing duration is derived.
 func TestTimesAreKeptToTheMicrosecond(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -120,7 +122,8 @@ func TestTimesAreKeptToTheMicrosecond(t *testing.T) {
 	}
 }
 
-// TestIdentifiersInPaths creates, reads, changes and lists remediations whose ids mean something in a URL.
+// TestIdentifiersInPaths creates, reads, updates and lists remediations whose IDs contain
+// characters that are special in a URL.
 func TestIdentifiersInPaths(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -176,7 +179,8 @@ func post(t *testing.T, stack *endtoend.Stack, path, body string) (*http.Respons
 	return response, string(answer)
 }
 
-// TestReplay sends the same again: in other words of the same meaning it is a replay that returns the very bytes of the first response.
+// TestReplay sends the same record again, also as different JSON with the same meaning: it is a replay and
+// returns the bytes of the first response.
 func TestReplay(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -229,7 +233,7 @@ func TestReplay(t *testing.T) {
 	})
 }
 
-// TestConflict sends a known id with each field changed in turn.
+// TestConflict sends a known ID with each field changed in turn.
 func TestConflict(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})

@@ -22,8 +22,9 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
-// signByVersion1 makes all that is stored as normalizer 1 left it: the same texts, their ids made from them alone, and no incidents. The
-// stack's functions remember other signatures, so the rest uses another sandbox, which it returns.
+// signByVersion1 rewrites the stored signatures as normalizer 1 made them: the same texts, IDs derived from the
+// texts alone, and no incidents. It returns another sandbox for the rest of the test, because the stack's
+// functions have cached the original signatures.
 func signByVersion1(tb testing.TB, stack *endtoend.Stack, env map[string]string) *endtoend.Stack {
 	tb.Helper()
 	run(tb, stack.Database.AdminURL(),
@@ -54,7 +55,7 @@ func runMaintenance(tb testing.TB, stack *endtoend.Stack) maintain.Done {
 	return done
 }
 
-// signedRecord is a remediation with its signature, as stored.
+// signedRecord is a remediation with its stored signature.
 type signedRecord struct {
 	RemediationID, Name, ActionType            string
 	TargetResource, ErrorMessage, WorkflowYAML *string
@@ -65,7 +66,9 @@ type signedRecord struct {
 	Vectors                                    int
 }
 
-// wrongly returns the remediations whose signature is not the one that their fields give now or, if older ones are allowed, gave before.
+// wrongly describes the remediations whose signature is not the one that the current normalizer makes of
+// their fields or, if older ones are allowed, normalizer 1; and those whose signature does not have exactly
+// one vector.
 func wrongly(tb testing.TB, stack *endtoend.Stack, older bool) []string {
 	tb.Helper()
 	conn := connect(tb, stack.Database.ReaderURL())
@@ -98,8 +101,8 @@ func wrongly(tb testing.TB, stack *endtoend.Stack, older bool) []string {
 	return wrong
 }
 
-// allSignedAnew shows that every remediation has the signature that its fields give, that no other is left, and that what belongs to
-// signatures does so exactly.
+// allSignedAnew checks that every remediation has the signature of its fields, that only such signatures are
+// left, and that vectors and terms belong to them exactly.
 func allSignedAnew(tb testing.TB, stack *endtoend.Stack, remediations int) {
 	tb.Helper()
 	url := stack.Database.ReaderURL()
@@ -121,7 +124,7 @@ func allSignedAnew(tb testing.TB, stack *endtoend.Stack, remediations int) {
 	}
 }
 
-// noDeadlock asks the server whether it had to break one.
+// noDeadlock checks that the server detected no deadlock.
 func noDeadlock(tb testing.TB, stack *endtoend.Stack) {
 	tb.Helper()
 	if n := one[int](tb, stack.Database.SuperuserURL(), "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"); n != 0 {
@@ -129,7 +132,7 @@ func noDeadlock(tb testing.TB, stack *endtoend.Stack) {
 	}
 }
 
-// untouched is everything that renormalizing must not change, in lines.
+// untouched returns, line by line, everything that renormalizing must not change.
 func untouched(tb testing.TB, stack *endtoend.Stack) []string {
 	tb.Helper()
 	url := stack.Database.SuperuserURL()
@@ -138,7 +141,7 @@ func untouched(tb testing.TB, stack *endtoend.Stack) []string {
 	return append(lines, rows[string](tb, url, "SELECT s::text FROM stats_daily AS s ORDER BY 1")...)
 }
 
-// anyTroubles are remediations of so many incidents; one has enough of them for several transactions.
+// anyTroubles are n remediations of several incidents; one incident has enough of them for several transactions.
 func anyTroubles(n, incidents int) []client.RemediationInput {
 	return many(n, func(i int) client.RemediationInput {
 		of := 0
@@ -152,8 +155,9 @@ func anyTroubles(n, incidents int) []client.RemediationInput {
 	})
 }
 
-// TestRenormalize renormalizes signatures of normalizer 1: each remediation gets the signature that its fields give, with the vector of the old one
-// and no call of the provider; its journal, its updated_at and the statistics stay as they were, and searches find the same.
+// TestRenormalize renormalizes signatures of normalizer 1: each remediation gets the signature of its fields,
+// with the old one's vector and without a call of the provider. Its journal, its updated_at and the statistics
+// do not change, and searches find the same.
 func TestRenormalize(t *testing.T) {
 	t.Parallel()
 	provider := newProvider(t)
@@ -161,7 +165,7 @@ func TestRenormalize(t *testing.T) {
 	env["DATASTORAGE_EMBEDDING_NEXT_PROVIDER"], env["DATASTORAGE_EMBEDDING_NEXT_DIMENSIONS"] = "hashing", "64"
 	stack := endtoend.New(t, endtoend.Options{Env: env})
 	createAll(t, stack, anyTroubles(1300, 30))
-	// Two incidents that normalizer 1 took for one.
+	// Two incidents with the same signature under normalizer 1.
 	one1, one2 := minimal("split-1"), minimal("split-2")
 	one1.TargetResource, one2.ErrorMessage = pointer("crash/x"), pointer("crash")
 	long := incident("long", "trouble with much")
@@ -206,8 +210,8 @@ func TestRenormalize(t *testing.T) {
 	}
 }
 
-// foundNow is "mode query: remediation, occurrences" of what some searches find first. Scores are not in it, since how rare a word is depends
-// on how many signatures there are.
+// foundNow returns "mode query: remediation, occurrences" of the first results of some searches. It leaves out
+// scores, which depend on the number of signatures.
 func foundNow(tb testing.TB, stack *endtoend.Stack) []string {
 	tb.Helper()
 	var lines []string
@@ -232,8 +236,9 @@ type load struct {
 	running                    sync.WaitGroup
 }
 
-// startLoad begins with creations of known and of new incidents, batches, updates of texts and of metadata of the n remediations of anyTroubles,
-// and searches in a namespace in which nothing but renormalizing happens, so that each must find its ten.
+// startLoad starts creates of known and of new incidents, batches, updates of texts and of metadata of the n
+// remediations of anyTroubles, and searches in a namespace that changes only by renormalizing, so that each
+// search must find its ten.
 func startLoad(t *testing.T, stack *endtoend.Stack, n int) *load {
 	t.Helper()
 	l := &load{t: t, stack: stack}
@@ -245,7 +250,7 @@ func startLoad(t *testing.T, stack *endtoend.Stack, n int) *load {
 			return err
 		})
 		l.each(func(i int) error {
-			// Those of two workers overlap.
+			// The remediations of two workers overlap.
 			id := fmt.Sprintf("before-%05d", (7*i+3*worker)%n)
 			_, err := stack.Client.UpdateRemediation(t.Context(), id, newMessage(fmt.Sprintf("trouble with %s", letters(i%200))))
 			l.updated.Add(1)
@@ -283,7 +288,7 @@ func startLoad(t *testing.T, stack *endtoend.Stack, n int) *load {
 	return l
 }
 
-// each does something again and again until the load ends.
+// each repeats do until the load ends.
 func (l *load) each(do func(i int) error) {
 	l.running.Go(func() {
 		for i := 0; l.ctx.Err() == nil; i++ {
@@ -300,8 +305,9 @@ func (l *load) end() {
 	l.t.Logf("%d created, %d updated, %d searches", l.created.Load(), l.updated.Load(), l.searched.Load())
 }
 
-// TestRenormalizeUnderLoad renormalizes while writers create, change texts, change other things, and write batches, and searchers search: every
-// write is accepted, every search finds what it should, and afterwards each remediation is signed by what it is then.
+// TestRenormalizeUnderLoad renormalizes while writers create, change texts, change other fields and write
+// batches, and searchers search: every write is accepted, every search finds its results, and afterwards each
+// remediation has the signature of its current fields.
 func TestRenormalizeUnderLoad(t *testing.T) {
 	t.Parallel()
 	const total, quiet = 900, 200
@@ -332,8 +338,9 @@ func TestRenormalizeUnderLoad(t *testing.T) {
 	noDeadlock(t, stack)
 }
 
-// TestRenormalizeIsKilled ends runs at any moment, by their context or by their sessions: what is half done is right as far as it goes, nothing
-// is lost to semantic search, and a last run ends it.
+// TestRenormalizeIsKilled ends maintenance runs at any moment, by canceling their context or by terminating
+// their sessions: what is done so far is correct, semantic search still finds everything, and a last run
+// completes the work.
 func TestRenormalizeIsKilled(t *testing.T) {
 	t.Parallel()
 	const total = 1500
@@ -382,7 +389,8 @@ func TestRenormalizeIsKilled(t *testing.T) {
 	}
 }
 
-// TestRenormalizeTwiceAtOnce runs two sandboxes' maintenance concurrently: each remediation is renormalized by one of them.
+// TestRenormalizeTwiceAtOnce runs maintenance in two sandboxes concurrently: each
+// remediation is renormalized by one of them.
 func TestRenormalizeTwiceAtOnce(t *testing.T) {
 	t.Parallel()
 	const total = 1200
@@ -411,8 +419,9 @@ func TestRenormalizeTwiceAtOnce(t *testing.T) {
 	noDeadlock(t, stack)
 }
 
-// TestRenormalizeWaitsForVectors has new signatures whose vectors must be made: while the provider is out their remediations keep the old
-// ones, which are found; then they follow. A text that the provider refuses does not wait for ever.
+// TestRenormalizeWaitsForVectors renormalizes to signatures that need new vectors: while the provider is down,
+// remediations keep their old signatures, which are found, and then move on. A text that the provider refuses
+// does not wait for ever.
 func TestRenormalizeWaitsForVectors(t *testing.T) {
 	t.Parallel()
 	provider := newProvider(t)
@@ -421,7 +430,7 @@ func TestRenormalizeWaitsForVectors(t *testing.T) {
 		return incident(fmt.Sprint("r-", i), pick(i, "disk is full", "certificate has expired", "unspeakable trouble"))
 	}))
 	stack = signByVersion1(t, stack, provider.env())
-	// As if the older normalizer had left another text: its vector is not the new one's.
+	// The old text is changed, as if by another normalizer, so that its vector cannot be reused.
 	run(t, stack.Database.AdminURL(), "UPDATE signature SET text = text || ' as it was' WHERE text NOT LIKE '%full%'")
 	provider.failWith(failures()["refuses the key"])
 	for range 2 {
@@ -454,14 +463,14 @@ func TestRenormalizeWaitsForVectors(t *testing.T) {
 	}
 }
 
-// TestSearchesFollowRenormalization has a whole maintenance run come between any two statements of a search: the old signatures that the
-// first has found are no more, and the search finds all the same.
+// TestSearchesFollowRenormalization runs a whole maintenance run between any two statements of a search: the
+// old signatures that the first statement found no longer exist, and the search still finds the incidents.
 func TestSearchesFollowRenormalization(t *testing.T) {
 	t.Parallel()
 	for _, statement := range []string{"SearchCandidates", "SearchAlike", "IncidentOutcomes", "IncidentRemediations"} {
 		for _, mode := range []client.SearchMode{"semantic", "lexical", "hybrid"} {
 			if statement == "SearchCandidates" && mode == "semantic" || statement == "SearchAlike" && mode != "hybrid" {
-				continue // It needs none.
+				continue // this mode does not run the statement
 			}
 			t.Run(fmt.Sprint(statement, " ", mode), func(t *testing.T) {
 				t.Parallel()

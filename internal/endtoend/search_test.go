@@ -15,14 +15,15 @@ import (
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 )
 
-// incident is a remediation of its own signature, about the error.
+// incident is a remediation with a signature of its own, made from the error.
 func incident(id, message string) client.RemediationInput {
 	record := minimal(id)
 	record.ErrorMessage = &message
 	return record
 }
 
-// TestSearchOrder asks in the words of each of several incidents: that one comes first, scores fall, and explain says the same.
+// TestSearchOrder searches with the words of each incident: that one is first, scores
+// fall, and explain gives the same scores.
 func TestSearchOrder(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -54,7 +55,7 @@ func TestSearchOrder(t *testing.T) {
 	}
 }
 
-// TestSearchLimits shows limit, per_signature and min_score at work.
+// TestSearchLimits checks limit, per_signature and min_score.
 func TestSearchLimits(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -94,7 +95,8 @@ func TestSearchLimits(t *testing.T) {
 	}
 }
 
-// TestSearchIsNotStarvedByFilters puts fifteen matching signatures far away behind two thousand near ones.
+// TestSearchIsNotStarvedByFilters searches for fifteen matching signatures that are far
+// away, behind two thousand near ones.
 func TestSearchIsNotStarvedByFilters(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -117,7 +119,7 @@ func TestSearchIsNotStarvedByFilters(t *testing.T) {
 	}
 }
 
-// letters spells a number without digits, which signatures leave out.
+// letters writes a number as letters, because signatures leave out digits.
 func letters(n int) string {
 	text := ""
 	for range 4 {
@@ -127,7 +129,8 @@ func letters(n int) string {
 	return text
 }
 
-// TestSearchOutcomes shows how often an incident's actions helped: the best is the one that surely helps, not the one that helped once.
+// TestSearchOutcomes checks the success rates of an incident's actions: the best action is the one with the
+// highest lower bound, not one that succeeded once.
 func TestSearchOutcomes(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -160,7 +163,7 @@ func TestSearchOutcomes(t *testing.T) {
 	if err != nil || int64(len(listed.Data)) != found[0].Occurrences {
 		t.Errorf("a list of its signatures has %+v %v", listed, err)
 	}
-	// The Wilson score interval of 49 of 54 at 95 %, worked out apart.
+	// The Wilson score interval of 49 of 54 at 95 %, computed independently.
 	rate := found[0].SuccessRate
 	if found[0].Occurrences != 58 || rate.Success != 49 || rate.Failure != 5 {
 		t.Errorf("%d occurrences, %+v", found[0].Occurrences, rate)
@@ -177,7 +180,8 @@ func TestSearchOutcomes(t *testing.T) {
 	}
 }
 
-// TestSearchTellsWhatFixedIt shows the workflow of the newest success that the filters leave, whatever was tried since.
+// TestSearchTellsWhatFixedIt checks that the workflow is that of the newest success that
+// the filters match, whatever was tried since.
 func TestSearchTellsWhatFixedIt(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -218,8 +222,9 @@ func TestSearchTellsWhatFixedIt(t *testing.T) {
 	}
 }
 
-// TestSearchOfManyWorkflows has one incident with a workflow of its own for every remediation, near the query, and eleven other incidents
-// behind it: they are not crowded out, and long workflows do not make the response longer than a function may return.
+// TestSearchOfManyWorkflows has one incident near the query with a workflow of its own for every remediation,
+// and eleven other incidents behind it: they are all found, and long workflows do not make the response longer
+// than a function may return.
 func TestSearchOfManyWorkflows(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -250,7 +255,7 @@ func TestSearchOfManyWorkflows(t *testing.T) {
 	}
 }
 
-// TestSearchFindsAtOnce shows that a search sees a write at once, and says what it searched with.
+// TestSearchFindsAtOnce checks that a search sees a write at once, and reports the model it used.
 func TestSearchFindsAtOnce(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})

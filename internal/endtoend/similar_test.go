@@ -11,7 +11,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 )
 
-// TestSimilar tells the same incident at other times from other incidents, in every mode, and leaves the example itself out of both.
+// TestSimilar separates recurrences of the same incident from other incidents, in every
+// mode, and leaves out the example itself.
 func TestSimilar(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -53,7 +54,7 @@ func summaries(remediations []client.RemediationSummary) []string {
 	return all
 }
 
-// TestSimilarUnderFilters counts what the filters leave; an incident that came once has no recurrence.
+// TestSimilarUnderFilters counts what the filters match; an incident that happened once has no recurrence.
 func TestSimilarUnderFilters(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -88,11 +89,11 @@ func TestSimilarUnderFilters(t *testing.T) {
 	}
 }
 
-// TestSimilarWhileTheProviderIsOut uses the vector that is stored, and words where there is none.
+// TestSimilarWhileTheProviderIsOut uses the stored vector, and the lexical retriever where there is none.
 func TestSimilarWhileTheProviderIsOut(t *testing.T) {
 	t.Parallel()
 	provider := newProvider(t)
-	// Patient: the provider must not be given up on before it is broken, however busy the machine is.
+	// Patient, so that on a busy machine the provider does not time out before the test breaks it.
 	stack := endtoend.New(t, endtoend.Options{Env: provider.env()})
 	create(t, stack, incident("a", "disk is full"))
 	create(t, stack, incident("b", "disk is nearly full"))

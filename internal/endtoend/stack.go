@@ -1,5 +1,5 @@
-// Package endtoend stands up the service for tests that speak to it as a user does: a fresh database, the functions, and the gateway in
-// front, on a loopback port. It knows no test.
+// Package endtoend starts the service for tests that call it as a client does: a new database, the functions,
+// and the gateway in front of them on a loopback port.
 package endtoend
 
 import (
@@ -31,42 +31,42 @@ import (
 type Stack struct {
 	// URL is the address of the API.
 	URL string
-	// Client speaks to it. Every exchange is held to the contract.
+	// Client calls the API. Every exchange is checked against the contract.
 	Client *client.Client
-	// HTTP speaks to it, too; only responses are checked against the contract.
+	// HTTP calls the API, too; only responses are checked against the contract.
 	HTTP *http.Client
-	// Database is the stack's own.
+	// Database is the stack's database.
 	Database *postgrestest.Database
-	// Functions are what the gateway calls.
+	// Functions are the functions that the gateway invokes.
 	Functions *local.Functions
 }
 
-// Options change what New stands up.
+// Options configure New.
 type Options struct {
-	// Server is where the database is made; nil means the test binary's shared one.
+	// Server is where the database is created; nil means the test binary's shared server.
 	Server *pgserver.Server
-	// Database is that of another stack, so that the two are sandboxes of the same functions; nil means a fresh one.
+	// Database is that of another stack, so that the two are sandboxes of the same functions; nil means a new one.
 	Database *postgrestest.Database
 	// Env are the functions' settings.
 	Env map[string]string
-	// Identity is who the requests come from; nil means the local stack's own.
+	// Identity is the caller of the requests; nil means the local stack's default.
 	Identity *events.APIGatewayV2HTTPRequestContextAuthorizerDescription
 	// Anonymous requests carry no identity.
 	Anonymous bool
-	// Through is an address by which the functions reach the database, given its own; nil means directly, or
-	// through the pooler where the tests run with one.
+	// Through returns an address by which the functions reach the database at the given one; nil means
+	// directly, or through the pooler if the tests run with one.
 	Through func(url string) string
-	// Log gets the functions' log; nil means nothing does.
+	// Log receives the functions' log; nil discards it.
 	Log *slog.Logger
-	// Metrics gets the functions' metrics; nil means that nothing does.
+	// Metrics receives the functions' metrics; nil discards them.
 	Metrics io.Writer
-	// TraceDaemon is where their traces go; empty means nowhere.
+	// TraceDaemon is the address for the functions' traces; empty means that none are sent.
 	TraceDaemon string
-	// Retry is the client's; the zero value means that it asks once.
+	// Retry is the client's; the zero value sends each request once.
 	Retry client.RetryPolicy
 }
 
-// New stands up a stack that ends with the test.
+// New starts a stack. It stops when the test ends.
 func New(tb testing.TB, options Options) *Stack {
 	tb.Helper()
 	getenv := func(name string) string { return cmp.Or(options.Env[name], functiontest.PatientSettings()[name]) }
@@ -134,7 +134,8 @@ func newDatabase(tb testing.TB, server *pgserver.Server) *postgrestest.Database 
 	return postgrestest.NewOn(tb, server)
 }
 
-// registerModels does what a deployment does. The first model becomes the active one, and takes the place of the test database's own.
+// registerModels registers the functions' models, as a deployment does. The first becomes the active one and
+// replaces the test database's own.
 func registerModels(tb testing.TB, database *postgrestest.Database, getenv func(string) string) {
 	tb.Helper()
 	models, err := embedding.LoadModels(tb.Context(), getenv)

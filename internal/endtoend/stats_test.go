@@ -14,14 +14,15 @@ import (
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 )
 
-// ended is a remediation that has ended, begun at a time.
+// ended is a remediation that began at the given time and has ended.
 func ended(id, action string, status client.Status, at time.Time) client.RemediationInput {
 	record := minimal(id)
 	record.ActionType, record.Phase, record.Status, record.StartTime = action, client.PhaseCompleted, status, at
 	return record
 }
 
-// aroundMaintenance checks before a maintenance run has counted anything, after it, and after a change has invalidated the counts.
+// aroundMaintenance runs the checks before a maintenance run has counted anything, after
+// it, and after a change has invalidated the counts.
 func aroundMaintenance(t *testing.T, stack *endtoend.Stack, check func()) {
 	t.Helper()
 	check()
@@ -34,8 +35,8 @@ func aroundMaintenance(t *testing.T, stack *endtoend.Stack, check func()) {
 	}
 }
 
-// TestSuccessRate asks for the rates of actions: best first by the lower bound, an action of which none has ended last, and what
-// min_samples, a filter, a range of time and a limit leave.
+// TestSuccessRate checks the rates of actions: best first by the lower bound, an action without ended
+// remediations last, and the effect of min_samples, a filter, a time range and a limit.
 func TestSuccessRate(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -91,7 +92,7 @@ func TestSuccessRate(t *testing.T) {
 	})
 }
 
-// TestTrend asks for hours and days around the change of offset of 25 October 2026 in Berlin, and for the default range.
+// TestTrend checks hours and days around the change of offset of 25 October 2026 in Berlin, and the default range.
 func TestTrend(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -166,8 +167,8 @@ func TestTrend(t *testing.T) {
 	})
 }
 
-// TestSuccessRateByEveryField groups the same remediations by each field, and works the interval out apart: the roots of
-// (p − x)² = z² x (1 − x) / n.
+// TestSuccessRateByEveryField groups the same remediations by each field, and computes the interval
+// independently, as the roots of (p − x)² = z² x (1 − x) / n.
 func TestSuccessRateByEveryField(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -186,7 +187,7 @@ func TestSuccessRateByEveryField(t *testing.T) {
 		client.DimensionName: {"N", "ن"}, client.DimensionActionType: {"a", "b"}, client.DimensionNamespace: {"n", "支付"},
 		client.DimensionSeverity: {"high", "low"}, client.DimensionClusterName: {"c1", "c2"}, client.DimensionEnvironment: {"test", "production"},
 	}
-	// Of 60 of the first, 12 have failed; of the 30 others, 6.
+	// Of the 60 of the first, 12 failed; of the other 30, 6.
 	want := func(keys []string) []client.SuccessRate {
 		var rates []client.SuccessRate
 		for i, n := range []float64{60, 30} {
@@ -213,7 +214,7 @@ func TestSuccessRateByEveryField(t *testing.T) {
 	})
 }
 
-// zoneDays are days around a change of offset, or none, with how long the day of the change is.
+// zoneDays are days with or without a change of offset, and the length of the day of the change.
 func zoneDays() map[string]map[string]time.Duration {
 	return map[string]map[string]time.Duration{
 		"Europe/Berlin":       {"2026-03-29": 23 * time.Hour, "2026-10-25": 25 * time.Hour},
@@ -224,8 +225,9 @@ func zoneDays() map[string]map[string]time.Duration {
 	}
 }
 
-// TestTrendInTimeZones counts by hand, on the clock of each zone: remediations begin every 25 minutes of the days before, of and after a
-// change of offset, but on every third date none. Buckets follow each other without a gap and those in which nothing began are there.
+// TestTrendInTimeZones counts on the clock of each zone: remediations begin every 25 minutes of the days
+// before, of and after a change of offset, but none on every third date. Buckets have no gaps between them, and
+// empty buckets are included.
 func TestTrendInTimeZones(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -307,7 +309,7 @@ func countsByClock(t *testing.T, stack *endtoend.Stack, began []time.Time, name,
 	}
 }
 
-// shownAs is what tells the bucket of a time from others; an hour that the clock shows twice differs in its offset.
+// shownAs identifies the bucket of a time; an hour that the clock shows twice differs in its offset.
 func shownAs(t time.Time, label string) string {
 	if label == "week" {
 		year, week := t.ISOWeek()

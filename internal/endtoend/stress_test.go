@@ -16,7 +16,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
-// The size of the stress: of the writes, every tenth repeats another one, which may be under way at the same time.
+// The size of the stress test. Every tenth write repeats another one, which may still be in progress.
 const (
 	stressWriters    = 64
 	stressWrites     = 20_000
@@ -26,9 +26,9 @@ const (
 	stressBatch      = 25
 )
 
-// TestStressUnderFaults has 64 writers send 20,000 records, alone and in batches, while PostgreSQL is killed and restarted five times.
-// What was acknowledged is there, once, in the table and in the journal, as the acknowledgement says; what was not is there once or
-// not at all; every signature has its one vector; no transaction was a deadlock's victim.
+// TestStressUnderFaults has 64 writers send 20,000 records, alone and in batches, while PostgreSQL is killed and
+// restarted five times. Acknowledged records are stored once, in the table and in the journal, as acknowledged; all
+// others are stored once or not at all. Every signature has one vector, and there is no deadlock.
 func TestStressUnderFaults(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -51,7 +51,7 @@ func TestStressUnderFaults(t *testing.T) {
 	s.everythingIsThereOnce()
 }
 
-// persistent is a client that outlasts a restart of the database, if it can.
+// persistent returns a client that retries for long enough to outlast most restarts of the database.
 func persistent(t *testing.T, stack *endtoend.Stack) *client.Client {
 	t.Helper()
 	transport := &http.Transport{MaxIdleConnsPerHost: stressWriters}
@@ -64,7 +64,7 @@ func persistent(t *testing.T, stack *endtoend.Stack) *client.Client {
 	return api
 }
 
-// stress is what the writers share.
+// stress is the state that the writers share.
 type stress struct {
 	t     *testing.T
 	stack *endtoend.Stack
@@ -79,11 +79,11 @@ type stress struct {
 // acknowledgement is the content of the responses for one record.
 type acknowledgement struct {
 	eventID, leafHash string
-	// created counts the responses that did not say "replayed".
+	// created counts the responses without "replayed".
 	created int
 }
 
-// work hands out the numbers of the records: alone, or several at once for a batch. A repetition follows closely on its original.
+// work sends the numbers of the records, singly or several for a batch. A repetition closely follows its original.
 func (s *stress) work() <-chan []int {
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same order every time
 	var numbers []int
@@ -105,7 +105,7 @@ func (s *stress) work() <-chan []int {
 	return work
 }
 
-// stressRecord is the record of a number.
+// stressRecord is the record with this number.
 func stressRecord(number int) client.RemediationInput {
 	record := numbered(number)
 	record.RemediationID = fmt.Sprintf("stress-%d", number)
@@ -114,7 +114,7 @@ func stressRecord(number int) client.RemediationInput {
 	return record
 }
 
-// write sends work until there is none, and notes what is acknowledged.
+// write sends work until there is none left, and records what is acknowledged.
 func (s *stress) write(work <-chan []int) {
 	for numbers := range work {
 		var records []client.RemediationInput
@@ -164,7 +164,7 @@ func (s *stress) acknowledge(id, eventID, leafHash string, replayed bool) {
 	s.acknowledged[id] = acknowledgement{eventID, leafHash, created}
 }
 
-// kill ends the server without warning when the writers are so far, and starts it again, several times.
+// kill kills the server several times, evenly spread over the writes, and restarts it.
 func (s *stress) kill(server *pgserver.Server) {
 	for kill := range stressKills {
 		for s.written.Load() < int64((kill+1)*stressWrites/(stressKills+1)) {
@@ -180,7 +180,7 @@ func (s *stress) kill(server *pgserver.Server) {
 	}
 }
 
-// noDeadlocks checks this run of the server. Its log starts again and its statistics are lost when it is killed.
+// noDeadlocks checks the current run of the server. A kill resets its log and its statistics.
 func (s *stress) noDeadlocks() {
 	url := s.stack.Database.SuperuserURL()
 	counted := one[int](s.t, url, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
@@ -190,7 +190,7 @@ func (s *stress) noDeadlocks() {
 	}
 }
 
-// stored is a remediation with what the journal has for it.
+// stored is a remediation with its journal entries.
 type stored struct {
 	ID, EventID, LeafHash string
 	Entries               int

@@ -15,8 +15,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetrytest"
 )
 
-// TestTraces holds the subsegments of requests to what the requests do: each statement by its name, each call of the provider, and the
-// cache's hits.
+// TestTraces compares the subsegments of requests with what the requests do: each statement by its name, each
+// call of the provider, and the hits of the cache.
 func TestTraces(t *testing.T) {
 	t.Parallel()
 	daemon := telemetrytest.NewTraceDaemon(t)
@@ -26,7 +26,7 @@ func TestTraces(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		call
-		want         []string // in their order
+		want         []string // in this order
 		hits, misses float64
 		status       string
 	}{
@@ -89,7 +89,8 @@ func TestTraces(t *testing.T) {
 	}
 }
 
-// TestTracesNameStatements asks for everything, and finds no statement in the traces that is not in queries/ by its name.
+// TestTracesNameStatements sends every operation, and checks that every statement in the
+// traces is one of queries/, by its name.
 func TestTracesNameStatements(t *testing.T) {
 	t.Parallel()
 	daemon := telemetrytest.NewTraceDaemon(t)

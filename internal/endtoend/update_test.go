@@ -12,7 +12,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 )
 
-// TestPhases tries every transition. Skipping forward is allowed, going back is not, and what has ended changes no more.
+// TestPhases tries every transition. Skipping forward is allowed; going back, and
+// changing a completed remediation, is not.
 func TestPhases(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -72,13 +73,13 @@ func wantJournal(t *testing.T, stack *endtoend.Stack, id string, want int) {
 	}
 }
 
-// updateCase is an update and what it does to the fields of a remediation.
+// updateCase is an update and its effect on the fields of a remediation.
 type updateCase struct {
 	update client.RemediationUpdate
 	want   func(*client.Remediation)
 }
 
-// updateCases change each field by itself, and all at once.
+// updateCases change each field on its own, and all together.
 func updateCases() map[string]updateCase {
 	type update = client.RemediationUpdate
 	type stored = client.Remediation
@@ -108,7 +109,8 @@ func updateCases() map[string]updateCase {
 	}
 }
 
-// TestUpdateFields shows that what was not named stays, that null clears, and that the same again is a replay that is not journaled.
+// TestUpdateFields checks that omitted fields stay, that null clears, and that a repeated
+// update is a replay that is not journaled.
 func TestUpdateFields(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -135,7 +137,7 @@ func TestUpdateFields(t *testing.T) {
 	}
 }
 
-// replays sends an update again, and reads what it left.
+// replays sends an update again, and checks that nothing changes.
 func replays(t *testing.T, stack *endtoend.Stack, update client.RemediationUpdate, updated client.Remediation) {
 	t.Helper()
 	again, err := stack.Client.UpdateRemediation(t.Context(), updated.RemediationID, update)
@@ -154,7 +156,8 @@ func replays(t *testing.T, stack *endtoend.Stack, update client.RemediationUpdat
 	}
 }
 
-// TestUpdateMovesToAnotherSignature shows that a new error message makes it another incident: with a vector, and found by search.
+// TestUpdateMovesToAnotherSignature checks that a new error message moves the remediation to another incident,
+// with a vector, that search finds.
 func TestUpdateMovesToAnotherSignature(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -181,7 +184,7 @@ func TestUpdateMovesToAnotherSignature(t *testing.T) {
 	}
 }
 
-// TestReplayAfterUpdate shows that a create is still a replay of the first when the remediation has moved on.
+// TestReplayAfterUpdate checks that a repeated create is still a replay after the remediation was updated.
 func TestReplayAfterUpdate(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})

@@ -18,14 +18,15 @@ import (
 	"github.com/datastorage-service/datastorage/internal/sam"
 )
 
-// builds are the functions that this test binary has built.
+// builds are the programs that this test binary has built.
 var builds struct {
 	sync.Mutex
 	paths map[string]string
 }
 
-// Build builds a folder of functions/ as it is deployed, but for this machine's processor, and returns the program's path. With -short
-// it skips the test. All test binaries build to the same file below .local, so go build links it again only if a source has changed.
+// Build builds a folder of functions/ as for deployment, but for this machine's processor, and returns the
+// program's path. With -short it skips the test. All test binaries build to the same file below .local, so go
+// build links it again only if a source has changed.
 func Build(tb testing.TB, function string) string {
 	tb.Helper()
 	if testing.Short() {
@@ -56,8 +57,8 @@ func Build(tb testing.TB, function string) string {
 	return path
 }
 
-// StartEmulator runs a built function in the emulator, with the settings of the test databases' model, until the test ends. log gets
-// what the function prints; nil discards it.
+// StartEmulator runs a built function in the emulator until the test ends, with the settings of the test
+// databases' model. log receives what the function prints; nil discards it.
 func StartEmulator(tb testing.TB, bootstrap, databaseURL string, log io.Writer, more ...map[string]string) *sam.Emulator {
 	tb.Helper()
 	settings := map[string]string{
@@ -79,7 +80,7 @@ func StartEmulator(tb testing.TB, bootstrap, databaseURL string, log io.Writer, 
 	return emulator
 }
 
-// Certificate returns a certificate that no server of the tests uses, as PEM.
+// Certificate returns a PEM certificate that matches no server of the tests.
 func Certificate(tb testing.TB) string {
 	tb.Helper()
 	server := httptest.NewUnstartedServer(nil)

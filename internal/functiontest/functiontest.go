@@ -1,5 +1,5 @@
-// Package functiontest runs functions on events as Lambda does, in the test's process or built and in Lambda's emulator, and compares
-// their responses with golden files. It links no function: a test passes its own.
+// Package functiontest runs functions on events as Lambda does, in the test's process or in Lambda's emulator,
+// and compares their responses with golden files. It links no function: each test passes its own.
 package functiontest
 
 import (
@@ -9,12 +9,13 @@ import (
 	"testing"
 )
 
-// PatientSettings are the settings of a function whose test is not about time: requests succeed on a busy machine, too.
+// PatientSettings are settings with long timeouts, for tests that do not test time:
+// requests succeed on a busy machine, too.
 func PatientSettings() map[string]string {
 	return map[string]string{"DATASTORAGE_REQUEST_TIMEOUT": "29s", "DATASTORAGE_EMBEDDING_DEADLINE": "20s"}
 }
 
-// Sample returns an event of the folder events.
+// Sample returns a sample event from the folder events.
 func Sample(tb testing.TB, name string) []byte {
 	tb.Helper()
 	event, err := os.ReadFile(samplePath(tb, name))
@@ -29,7 +30,7 @@ func samplePath(tb testing.TB, name string) string {
 	return filepath.Join(Root(tb), "events", name+".json")
 }
 
-// Root returns the folder of go.mod.
+// Root returns the module's root folder.
 func Root(tb testing.TB) string {
 	tb.Helper()
 	folder, err := FindRoot()
@@ -39,7 +40,7 @@ func Root(tb testing.TB) string {
 	return folder
 }
 
-// FindRoot returns the folder of go.mod, at or above the working directory.
+// FindRoot returns the module's root folder, at or above the working directory.
 func FindRoot() (string, error) {
 	folder, err := os.Getwd()
 	if err != nil {

@@ -17,9 +17,10 @@ import (
 	"github.com/datastorage-service/datastorage/internal/sam"
 )
 
-// Golden invokes a function's handler with the events of every testdata/<case>.in.json, and of every sample named, and compares the
-// responses with testdata/<case>.out.json; if update is set, it writes that file instead. An input is one event, or a list of events
-// and of names of samples, which are sent in that order. newHandler makes a handler on a database of its own.
+// Golden invokes a function's handler with the events of every testdata/<case>.in.json and with the named
+// samples, and compares the responses with testdata/<case>.out.json; if update is set, it writes that file
+// instead. An input is one event, or a list of events and names of samples, which are sent in that order.
+// newHandler returns a handler on a database of its own.
 func Golden(t *testing.T, update bool, samples []string, newHandler func(*testing.T) lambda.Handler) {
 	t.Helper()
 	inputs, err := filepath.Glob(filepath.Join("testdata", "*.in.json"))
@@ -50,8 +51,9 @@ func Golden(t *testing.T, update bool, samples []string, newHandler func(*testin
 	}
 }
 
-// Emulated sends the same events to the function as it is deployed, in Lambda's Runtime Interface Emulator, on a database at the URL
-// that newURL returns for each case, and compares with the same golden files, except for the times of storing.
+// Emulated sends the same events to the deployed form of the function in Lambda's Runtime Interface Emulator,
+// on the database whose URL newURL returns for each case. It compares with the same golden files, except for
+// the times of storing.
 func Emulated(t *testing.T, function string, samples []string, newURL func(*testing.T) string) {
 	t.Helper()
 	bootstrap := Build(t, function)
@@ -60,7 +62,7 @@ func Emulated(t *testing.T, function string, samples []string, newURL func(*test
 	})
 }
 
-// emulated is a function in the emulator, as a handler.
+// emulated is a handler that calls a function in the emulator.
 type emulated struct{ emulator *sam.Emulator }
 
 func (e *emulated) Invoke(ctx context.Context, event []byte) ([]byte, error) {
@@ -95,7 +97,7 @@ func compareWithGolden(t *testing.T, update bool, input, output string, handler 
 	}
 }
 
-// maskTimes replaces the times of storing, which are the clock's in the emulator.
+// maskTimes replaces the times of storing, because the emulator uses the real clock.
 func maskTimes(text []byte) []byte {
 	return regexp.MustCompile(`"(created|updated|recorded)_at": "[^"]*"`).ReplaceAll(text, []byte(`"${1}_at": "<time>"`))
 }
@@ -122,8 +124,8 @@ func readEvents(t *testing.T, path string) []json.RawMessage {
 	return list
 }
 
-// formatResponse indents a response, its body as the JSON that it holds, and masks what differs from run to run. The response to an
-// SQS batch is JSON already.
+// formatResponse indents a response and its JSON body, and masks what differs between runs. The response to an
+// SQS batch has no body and is JSON itself.
 func formatResponse(t *testing.T, payload []byte) []byte {
 	t.Helper()
 	if !bytes.Contains(payload, []byte(`"statusCode"`)) {
@@ -152,8 +154,8 @@ func formatResponse(t *testing.T, payload []byte) []byte {
 	return maskVariables(text.Bytes())
 }
 
-// maskVariables replaces ids and hashes of journal entries, cursors and durations, a vector by its length, and cuts scores, whose last
-// digits depend on the processor.
+// maskVariables masks cursors, durations, and the ids and hashes of journal entries. It replaces a vector by
+// its length and truncates scores, whose last digits depend on the processor.
 func maskVariables(text []byte) []byte {
 	for _, mask := range []struct{ pattern, with string }{
 		{`[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`, "<event_id>"},

@@ -14,15 +14,16 @@ import (
 
 const dataPrefix = "datastorage-test-"
 
-// owned are the locks that say that this process still needs a directory, also while the server in it is stopped and has let go of its own.
+// owned has the locks that mark a directory as in use by this process, even while its
+// server is stopped and has released its own lock.
 var owned sync.Map
 
-// newDataDir names a server's directory. It stands directly in the folder for temporary files, which every user may enter, as
-// those of testing.T are not: when root runs the tests, the server may have to run as another user.
+// newDataDir returns the path of a new server's directory, directly in the folder for temporary files. If root
+// runs the tests, the server may have to run as another user, who cannot enter the folders of testing.T.
 func newDataDir() string {
 	data := filepath.Join(os.TempDir(), dataPrefix+rand.Text())
 	owner := flock.New(data + ".owner")
-	// Without its lock, the directory would merely not survive a stop of its server.
+	// Without its lock, the directory is only lost if its server stops while another test binary sweeps.
 	_ = owner.Lock()
 	owned.Store(data, owner)
 	return data
@@ -45,8 +46,8 @@ func remove(path string) error {
 	return nil
 }
 
-// sweep removes what test binaries left that were killed: no process holds the lock of such a directory's owner or of its server, which
-// may live for a moment longer. Another user's files stay.
+// sweep removes the directories of killed test binaries: those for which no process holds the lock of the owner
+// or of the server, which may live a moment longer. Files of other users remain.
 func sweep() {
 	owners, err := filepath.Glob(filepath.Join(os.TempDir(), dataPrefix+"*.owner"))
 	if err != nil {

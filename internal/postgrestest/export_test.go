@@ -1,4 +1,4 @@
 package postgrestest
 
-// Sweep is what a test binary does first.
+// Sweep runs sweep, as every test binary does when it starts.
 var Sweep = sweep

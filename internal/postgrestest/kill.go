@@ -12,7 +12,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/program"
 )
 
-// Kill ends a running server like a crash, with SIGKILL to it and its child processes, and returns when they have ended.
+// Kill sends SIGKILL to a running server and its child processes, like a crash, and returns when all have ended.
 func Kill(ctx context.Context, server *pgserver.Server) error {
 	file, err := os.ReadFile(filepath.Join(server.Data(), pgserver.ClusterDir, "postmaster.pid"))
 	if err != nil {

@@ -30,8 +30,8 @@ type pgBouncerConfig struct {
 	Progress io.Writer
 }
 
-// pgBouncer is a pooler in transaction mode, used in place of RDS Proxy: the next transaction of a client runs in another session. It
-// stops when this process ends, on Linux even by a kill.
+// pgBouncer is a pooler in transaction mode, used in place of RDS Proxy: consecutive transactions of a client
+// run in different sessions. It stops when this process ends; on Linux, even if this process is killed.
 type pgBouncer struct {
 	server  *pgserver.Server
 	port    int
@@ -40,8 +40,8 @@ type pgBouncer struct {
 	ended   <-chan struct{}
 }
 
-// startPgBouncer finds PgBouncer in PATH or installs it, starts it and returns once it accepts connections. An error that a person
-// can fix is a *program.Problem.
+// startPgBouncer finds PgBouncer in PATH or installs it, starts it, and returns once it accepts connections. An
+// error that the user can fix is a *program.Problem.
 func startPgBouncer(ctx context.Context, config pgBouncerConfig) (*pgBouncer, error) {
 	executable, libraries, err := findPgBouncer(ctx, config)
 	if err != nil {
@@ -68,13 +68,13 @@ func startPgBouncer(ctx context.Context, config pgBouncerConfig) (*pgBouncer, er
 	return b, nil
 }
 
-// Address returns host and port of the pooler.
+// Address returns the pooler's host and port.
 func (b *pgBouncer) Address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(b.port)) }
 
-// Data returns the directory of its files.
+// Data returns the directory of the pooler's files.
 func (b *pgBouncer) Data() string { return b.data }
 
-// Stop ends the pooler and removes its files. Stopping again does nothing.
+// Stop ends the pooler and removes its files. It may be called more than once.
 func (b *pgBouncer) Stop() error {
 	err := b.process.Process.Signal(syscall.SIGTERM)
 	if err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -84,8 +84,9 @@ func (b *pgBouncer) Stop() error {
 	return os.RemoveAll(b.data)
 }
 
-// configure writes the pooler's files. The pooler refuses unknown startup parameters, uses its sessions in turn, so that consecutive
-// transactions run in different ones, and prepares no statements for its clients, as 1.21 and later can.
+// configure writes the pooler's files. The pooler refuses unknown startup parameters, rotates through its
+// sessions so that consecutive transactions run in different ones, and does not use the support for prepared
+// statements of version 1.21 and later.
 func (b *pgBouncer) configure() error {
 	if err := os.Mkdir(b.data, 0o700); err != nil {
 		return err
@@ -138,7 +139,7 @@ func (b *pgBouncer) awaitReady(ctx context.Context, log *program.Output) error {
 	}
 }
 
-// findPgBouncer returns the path of the program and the folder of libraries that it needs in addition to those of the system.
+// findPgBouncer returns the path of the program, and the folder of the libraries it needs besides the system's.
 func findPgBouncer(ctx context.Context, config pgBouncerConfig) (executable, libraries string, err error) {
 	if executable, err := exec.LookPath("pgbouncer"); err == nil {
 		return executable, "", nil
@@ -173,8 +174,8 @@ func findPgBouncer(ctx context.Context, config pgBouncerConfig) (executable, lib
 	return filepath.Join(path, "usr/sbin/pgbouncer"), found[0], nil
 }
 
-// fetchPgBouncer downloads the packages of Debian or Ubuntu and unpacks them below staging, without installing them and without root.
-// It uses the package lists of the system, or else downloads its own.
+// fetchPgBouncer downloads the packages of Debian or Ubuntu and unpacks them below staging, without root and
+// without installing them. It uses the system's package lists, or else downloads its own.
 func fetchPgBouncer(ctx context.Context, staging string) (string, error) {
 	out, err := downloadPgBouncer(ctx, staging)
 	if err != nil {
@@ -202,8 +203,8 @@ func fetchPgBouncer(ctx context.Context, staging string) (string, error) {
 	return unpacked, nil
 }
 
-// downloadPgBouncer downloads the package and those dependencies that are not part of a base system; their names differ between
-// releases.
+// downloadPgBouncer downloads the package and its dependencies outside the base system,
+// whose names differ between releases.
 func downloadPgBouncer(ctx context.Context, dir string, options ...string) (string, error) {
 	depends, err := aptIn(ctx, dir, "apt-cache", append(options, "depends", "pgbouncer")...)
 	if err != nil {

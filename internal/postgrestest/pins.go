@@ -6,18 +6,18 @@ import (
 	"strings"
 )
 
-// maxStatement is the longest statement text, in bytes, that RDS Proxy does not pin on.
+// maxStatement is the length in bytes above which RDS Proxy pins on a statement's text.
 const maxStatement = 16 << 10
 
-// startupParameters are, in lower case, those that RDS Proxy takes from a client.
+// startupParameters are the startup parameters, in lower case, that RDS Proxy accepts from a client.
 func startupParameters() []string {
 	return []string{
 		"user", "database", "application_name", "client_encoding", "datestyle", "timezone", "extra_float_digits", "search_path",
 	}
 }
 
-// What is no code in a statement's text: comments, and quoted or dollar-quoted text. A comment in a comment is rare
-// enough not to be understood.
+// quoted matches the parts of a statement that are not code: comments, and quoted or dollar-quoted strings. It
+// does not support nested comments, which are rare.
 var quoted = regexp.MustCompile(`(?s)--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$\$.*?\$\$`)
 
 var (
@@ -26,7 +26,7 @@ var (
 	temporary       = regexp.MustCompile(`(?i)\b(?:CREATE|INTO)\s+(?:(?:OR\s+REPLACE|LOCAL|GLOBAL)\s+)*(TEMP|TEMPORARY)\b|\bpg_temp\b`)
 )
 
-// pins returns why RDS Proxy would pin a connection that sends this text.
+// pins returns the reasons why RDS Proxy would pin a connection on this text.
 func pins(sql string) []string {
 	var reasons []string
 	if len(sql) > maxStatement {

@@ -12,13 +12,15 @@ import (
 	"github.com/datastorage-service/datastorage/internal/pgserver"
 )
 
-// PoolerVariable selects a pooler: pgbouncer puts pgBouncer in transaction mode between every Tap and its server.
+// PoolerVariable selects a pooler. If it is pgbouncer, PgBouncer runs in transaction mode
+// between every Tap and its server.
 const PoolerVariable = "DATASTORAGE_TEST_POOLER"
 
-// Pooled tells whether taps lead through a pooler, for tests of what a pooler does not have: a server process of each connection's own.
+// Pooled reports whether taps connect through a pooler. With a pooler, a connection does
+// not have a server process of its own.
 func Pooled() bool { return os.Getenv(PoolerVariable) != "" }
 
-// poolers are those of this test binary, by the server's address. They end with their servers.
+// poolers are the poolers of this test binary, by the server's address. Each stops with its server.
 var poolers = struct {
 	sync.Mutex
 	servers map[string]*pgserver.Server
@@ -29,7 +31,7 @@ func address(server *pgserver.Server) string {
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(server.Port()))
 }
 
-// pooled is the address that stands for a server's: the pooler's where one is asked for.
+// pooled returns the address of a pooler in front of the host if PoolerVariable selects one, else the host.
 func pooled(tb testing.TB, host string) string {
 	tb.Helper()
 	switch os.Getenv(PoolerVariable) {
@@ -43,7 +45,7 @@ func pooled(tb testing.TB, host string) string {
 	defer poolers.Unlock()
 	server := poolers.servers[host]
 	if server == nil {
-		return host // another tap, or a door
+		return host // another tap or a proxy
 	}
 	if poolers.running[host] == nil {
 		pooler, err := startPgBouncer(tb.Context(), pgBouncerConfig{Server: server, Data: newDataDir(), Progress: os.Stderr})
@@ -55,7 +57,7 @@ func pooled(tb testing.TB, host string) string {
 	return poolers.running[host].Address()
 }
 
-// ThroughPooler is the way to a database of a private server through the pooler, where one is asked for.
+// ThroughPooler returns the database's URL, through the pooler if PoolerVariable selects one.
 func ThroughPooler(tb testing.TB, databaseURL string) string {
 	tb.Helper()
 	target, err := url.Parse(databaseURL)
@@ -72,7 +74,7 @@ func servePooler(server *pgserver.Server) {
 	poolers.servers[address(server)] = server
 }
 
-// stopWithPooler stops a server and what was put in front of it.
+// stopWithPooler stops a server and the pooler in front of it.
 func stopWithPooler(server *pgserver.Server) error {
 	poolers.Lock()
 	defer poolers.Unlock()

@@ -1,7 +1,8 @@
-// Package postgrestest gives tests a real database: one private server per test binary, and on it a fresh, migrated database
-// per test, reached as the application's own roles. It never skips a test: where no server can be had, the test fails.
+// Package postgrestest gives tests a real database: one private server per test binary, and on it a new,
+// migrated database per test, accessed with the application's roles. It never skips a test: without a server,
+// the test fails.
 //
-// It knows how databases are made and thrown away, and nothing of what is kept in them.
+// It creates and drops databases, and does not depend on their contents.
 //
 //	func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
 //
@@ -30,7 +31,7 @@ import (
 // VersionVariable selects the major version of PostgreSQL: 16, which is also the default, or 18.
 const VersionVariable = "DATASTORAGE_TEST_POSTGRES_VERSION"
 
-// The embedding model that every fresh database has, registered and active: feature hashing, as short as it can be.
+// The embedding model that is registered and active in every new database: feature hashing with very few dimensions.
 const (
 	Model      = "hash-word-char35-v1@64"
 	Dimensions = 64
@@ -51,14 +52,13 @@ func (d *Database) WriterURL() string { return d.Server.URL(pgserver.WriterRole,
 // ReaderURL connects as datastorage_reader.
 func (d *Database) ReaderURL() string { return d.Server.URL(pgserver.ReaderRole, d.Name) }
 
-// SuperuserURL connects as PostgreSQL's superuser, for what a test does to the server behind the application's back.
+// SuperuserURL connects as PostgreSQL's superuser, for changes to the server that the application could not make.
 func (d *Database) SuperuserURL() string { return d.Server.URL(pgserver.Superuser, d.Name) }
 
-// shared is the server of this test binary. It cannot hang on a test, because it outlives each of them.
+// shared is the server of this test binary. It is a global because it outlives every test.
 var shared sharedServer
 
-// Run runs the tests of a package between the start of the shared server, which the first New causes, and its end. It returns
-// the exit code.
+// Run runs the tests of a package and returns the exit code. The first New starts the shared server; Run stops it.
 func Run(m *testing.M) int {
 	shared.enter()
 	code := m.Run()
@@ -69,7 +69,7 @@ func Run(m *testing.M) int {
 	return code
 }
 
-// New makes a database on the shared server. It is dropped when the test ends.
+// New makes a database on the shared server, and drops it when the test ends.
 func New(tb testing.TB) *Database {
 	tb.Helper()
 	server, err := shared.use()
@@ -81,20 +81,20 @@ func New(tb testing.TB) *Database {
 	return d
 }
 
-// NewOn makes a database on a server of NewServer. It goes with the server.
+// NewOn makes a database on a server of NewServer. It lasts as long as the server.
 func NewOn(tb testing.TB, server *pgserver.Server) *Database {
 	tb.Helper()
 	d := &Database{Server: server, Name: "test_" + strings.ToLower(rand.Text())}
 	d.exec(tb, "CREATE DATABASE "+d.Name+" OWNER "+pgserver.AdminRole+" TEMPLATE "+template)
-	// A copy lacks the settings that belong to the database it was made from.
+	// CREATE DATABASE does not copy the settings of the template database.
 	if err := migrations.Configure(tb.Context(), d.AdminURL()); err != nil {
 		tb.Fatal(err)
 	}
 	return d
 }
 
-// exec runs a statement as the superuser, in another database of the server. It may be called during cleanup, when the test's context
-// has ended.
+// exec runs a statement as the superuser, in another database of the server. It does not use the test's
+// context, so it may be called during cleanup.
 func (d *Database) exec(tb testing.TB, sql string) {
 	tb.Helper()
 	if err := execute(context.WithoutCancel(tb.Context()), d.Server, sql); err != nil {
@@ -102,7 +102,7 @@ func (d *Database) exec(tb testing.TB, sql string) {
 	}
 }
 
-// NewServer starts a server for one test that kills, stops or fills it. It ends with the test.
+// NewServer starts a server for a test that kills, stops or fills it. It is stopped when the test ends.
 func NewServer(tb testing.TB) *pgserver.Server {
 	tb.Helper()
 	data := newDataDir()
@@ -118,7 +118,8 @@ func NewServer(tb testing.TB) *pgserver.Server {
 	return server
 }
 
-// NewReplica starts a streaming replica of a server of the test's own, which stays behind it by the delay until CatchUp. It ends with the test.
+// NewReplica starts a streaming replica of a server from NewServer. The replica applies changes after the given
+// delay until CatchUp is called, and is stopped when the test ends.
 func NewReplica(tb testing.TB, primary *pgserver.Server, delay time.Duration) *pgserver.Server {
 	tb.Helper()
 	data := newDataDir()
@@ -139,7 +140,7 @@ func NewReplica(tb testing.TB, primary *pgserver.Server, delay time.Duration) *p
 	return replica
 }
 
-// CatchUp lets a replica apply at once what it receives.
+// CatchUp ends the delay: the replica applies changes as soon as it receives them.
 func CatchUp(tb testing.TB, replica *pgserver.Server) {
 	tb.Helper()
 	d := &Database{Server: replica}

@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
 
-// query connects, asks for one row, and leaves.
+// query opens a connection, reads one row, and closes it.
 func query[T any](t *testing.T, url, sql string, args ...any) T {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
@@ -51,7 +51,7 @@ func TestRoles(t *testing.T) {
 	}
 }
 
-// properties is what every database must have, whichever way it was made.
+// properties are the settings and contents that every database must have, however it was created.
 type properties struct {
 	Version                 int64
 	Model                   string
@@ -67,7 +67,7 @@ func describe(t *testing.T, db *postgrestest.Database) properties {
 		Owner:    query[string](t, db.ReaderURL(), "SELECT datdba::regrole::text FROM pg_database WHERE datname = current_database()"),
 		Encoding: query[string](t, db.ReaderURL(), "SELECT current_setting('server_encoding')"),
 		Locale:   query[string](t, db.ReaderURL(), "SELECT upper('é') || (SELECT string_agg(c, '' ORDER BY c) FROM unnest('{a,B,b,A}'::text[]) c)"),
-		// The type's first use loads the library that has the settings.
+		// The library that defines the settings is loaded when the type is first used.
 		Walk: query[string](t, db.ReaderURL(), "SELECT '[1]'::vector::text || concat_ws(' ', current_setting('hnsw.iterative_scan'),"+
 			" current_setting('hnsw.ef_search'), current_setting('hnsw.max_scan_tuples'))"),
 	}
@@ -113,7 +113,7 @@ func TestDatabaseIsDropped(t *testing.T) {
 	var used *postgrestest.Database
 	ok := t.Run("use", func(t *testing.T) {
 		used = postgrestest.New(t)
-		// A connection that a test forgets must not keep the database alive.
+		// A connection that a test leaves open must not prevent the drop.
 		if _, err := pgx.Connect(t.Context(), used.WriterURL()); err != nil {
 			t.Fatal(err)
 		}
@@ -170,7 +170,7 @@ func TestNewOnTheSameServerAtOnce(t *testing.T) {
 	}
 }
 
-// TestStoppedServerIsNotSwept stops a server while another test binary, as it begins, removes what killed ones left.
+// TestStoppedServerIsNotSwept stops a server while another test binary sweeps the directories of killed ones.
 func TestStoppedServerIsNotSwept(t *testing.T) {
 	t.Parallel()
 	server := postgrestest.NewServer(t)

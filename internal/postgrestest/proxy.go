@@ -25,11 +25,11 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// Proxy imitates the endpoint of RDS Proxy, because the private server has no TLS: it speaks TLS and nothing else, asks for the password in
-// clear text, lets Admit judge it, and hands the session to the real server, where it logs in by itself. Its methods may be called
-// concurrently.
+// Proxy imitates the endpoint of RDS Proxy, because the private server has no TLS. It accepts only TLS, asks
+// for a clear-text password, passes it to Admit, and connects the session to the real server with credentials
+// of its own. Its methods may be called concurrently.
 type Proxy struct {
-	// Port is where it listens on 127.0.0.1, under the name of localhost.
+	// Port is the port on 127.0.0.1; the certificate's name is localhost.
 	Port     int
 	config   ProxyConfig
 	listener net.Listener
@@ -40,17 +40,17 @@ type Proxy struct {
 	closed   bool
 }
 
-// ProxyConfig says whom a Proxy lets in where. All fields are required.
+// ProxyConfig configures a Proxy. All fields are required.
 type ProxyConfig struct {
-	// Target is the database as a client reaches it without the proxy, with a password that is good.
+	// Target is the URL of the database without the proxy, with a valid password.
 	Target string
-	// Certificate is what the proxy shows.
+	// Certificate is the proxy's server certificate.
 	Certificate tls.Certificate
-	// Admit judges what a client sent as its password.
+	// Admit checks the password that a client sent.
 	Admit func(user, password string) bool
 }
 
-// NewProxy makes a proxy that ends with the test.
+// NewProxy starts a proxy. It stops when the test ends.
 func NewProxy(tb testing.TB, config ProxyConfig) *Proxy {
 	tb.Helper()
 	listener, err := new(net.ListenConfig).Listen(tb.Context(), "tcp4", "127.0.0.1:0")
@@ -67,7 +67,7 @@ func NewProxy(tb testing.TB, config ProxyConfig) *Proxy {
 	return p
 }
 
-// URL is the way to the database through the proxy, as a role without a password.
+// URL returns the URL of the database through the proxy, for a role without a password.
 func (p *Proxy) URL(tb testing.TB, role, sslmode string) string {
 	tb.Helper()
 	target, err := url.Parse(p.config.Target)
@@ -79,7 +79,7 @@ func (p *Proxy) URL(tb testing.TB, role, sslmode string) string {
 	return target.String()
 }
 
-// CutAll closes every connection there is, as at a fail-over.
+// CutAll closes every open connection, as a failover does.
 func (p *Proxy) CutAll() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -148,7 +148,7 @@ func (p *Proxy) serve(conn net.Conn) {
 	p.session(client, backend)
 }
 
-// greet takes a client over into TLS. Whoever goes on without it is refused.
+// greet negotiates TLS. It refuses clients that continue without TLS.
 func (p *Proxy) greet(conn net.Conn) (net.Conn, *pgproto3.StartupMessage, error) {
 	backend := pgproto3.NewBackend(conn, conn)
 	first, err := backend.ReceiveStartupMessage()
@@ -179,7 +179,7 @@ func refuse(backend *pgproto3.Backend, code, message string) {
 	_ = backend.Flush()
 }
 
-// session logs in at the server and passes on everything in both directions.
+// session logs in to the server and forwards messages in both directions.
 func (p *Proxy) session(client net.Conn, backend *pgproto3.Backend) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -212,15 +212,15 @@ func (p *Proxy) session(client net.Conn, backend *pgproto3.Backend) {
 	_, _ = io.Copy(server.Conn, client)
 }
 
-// Authority is a certification authority of one test.
+// Authority is a certificate authority for one test.
 type Authority struct {
-	// File holds its certificate, PEM.
+	// File is the path of its certificate, in PEM.
 	File string
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
 }
 
-// NewAuthority makes an authority.
+// NewAuthority makes a certificate authority.
 func NewAuthority(tb testing.TB) *Authority {
 	tb.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -241,7 +241,7 @@ func NewAuthority(tb testing.TB) *Authority {
 	return a
 }
 
-// Certificate is one for a server of that name.
+// Certificate issues a certificate for a server name.
 func (a *Authority) Certificate(tb testing.TB, name string) tls.Certificate {
 	tb.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

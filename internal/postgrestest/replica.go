@@ -16,8 +16,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/program"
 )
 
-// startReplica copies a running server and starts the copy as its streaming replica, which applies changes after the given delay.
-// Config.Data is required and must not exist; Config.Version must be that of the primary.
+// startReplica copies a running server and starts the copy as a streaming replica, which applies changes after
+// the given delay. Config.Data is required and must not exist; Config.Version must be the primary's.
 func startReplica(ctx context.Context, primary *pgserver.Server, config pgserver.Config, delay time.Duration) (*pgserver.Server, error) {
 	if err := os.Mkdir(config.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("make the replica's directory: %w", err)
@@ -53,7 +53,7 @@ func copyTo(ctx context.Context, p *pgserver.Server, data string, delay time.Dur
 	if <-ended; !cmd.ProcessState.Success() {
 		return fmt.Errorf("run pg_basebackup: %s: %s", cmd.ProcessState, program.LastLines(out.String(), 3))
 	}
-	// In postgresql.auto.conf, ALTER SYSTEM can change it.
+	// In postgresql.auto.conf, so that CatchUp can change it by ALTER SYSTEM.
 	settings, err := os.OpenFile(filepath.Join(cluster, "postgresql.auto.conf"), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		return err
@@ -62,7 +62,7 @@ func copyTo(ctx context.Context, p *pgserver.Server, data string, delay time.Dur
 	return errors.Join(err, settings.Close())
 }
 
-// passwordOf returns the password that all roles of the server share.
+// passwordOf returns the password of all roles of the server.
 func passwordOf(p *pgserver.Server) (string, error) {
 	parsed, err := url.Parse(p.URL(pgserver.Superuser, "postgres"))
 	if err != nil {

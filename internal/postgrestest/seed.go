@@ -20,10 +20,10 @@ import (
 	"github.com/datastorage-service/datastorage/migrations"
 )
 
-// template is the database that every test database is a copy of.
+// template is the name of the database that every test database is a copy of.
 const template = "datastorage_template"
 
-// startSeeded starts a server on a copy of the seed.
+// startSeeded starts a server on a copy of the seed, made by makeSeed.
 func startSeeded(ctx context.Context, data string) (*pgserver.Server, error) {
 	seed, err := makeSeed(ctx)
 	if err != nil {
@@ -35,8 +35,8 @@ func startSeeded(ctx context.Context, data string) (*pgserver.Server, error) {
 	return start(ctx, data)
 }
 
-// makeSeed returns the data directory of a stopped server that has the template. It is kept below .local until one of its sources
-// changes: initdb and the migrations cost more CPU time than most tests.
+// makeSeed returns the data directory of a stopped server with the template database. The directory is kept below
+// .local until one of its sources changes, because initdb and the migrations cost more CPU time than most tests.
 func makeSeed(ctx context.Context) (string, error) {
 	local, err := program.DefaultDir()
 	if err != nil {
@@ -49,7 +49,7 @@ func makeSeed(ctx context.Context) (string, error) {
 	prefix := filepath.Join(local, "test-postgres"+os.Getenv(VersionVariable)+"-")
 	return prefix + key, program.MakeOnce(ctx, prefix+key, func(staging string) (string, error) {
 		removeOldSeeds(prefix)
-		// Not in staging: the user that the server may have to run as cannot enter it.
+		// Not in staging, because the user that runs the server may not be able to enter it.
 		data := newDataDir()
 		if err := fillSeed(ctx, data); err != nil {
 			return "", errors.Join(fmt.Errorf("make the template database: %w", err), removeDataDir(data))
@@ -59,7 +59,7 @@ func makeSeed(ctx context.Context) (string, error) {
 	})
 }
 
-// hashSources returns a hash of the names and contents of all files in the folders below root, tests excepted.
+// hashSources returns a hash of the names and contents of all files in the folders below root, except tests.
 func hashSources(root string, folders ...string) (string, error) {
 	hash := sha256.New()
 	for _, folder := range folders {
@@ -78,7 +78,7 @@ func hashSources(root string, folders ...string) (string, error) {
 	return hex.EncodeToString(hash.Sum(nil)[:8]), nil
 }
 
-// removeOldSeeds leaves those of the last hour: the tests of another branch may be copying one.
+// removeOldSeeds keeps the seeds of the last hour, because tests of another branch may be copying one.
 func removeOldSeeds(prefix string) {
 	seeds, _ := filepath.Glob(prefix + "*")
 	for _, seed := range seeds {
@@ -103,7 +103,7 @@ func fillTemplate(ctx context.Context, server *pgserver.Server) error {
 	if err := migrations.RegisterModel(ctx, server.URL(pgserver.AdminRole, template), Model, Dimensions); err != nil {
 		return err
 	}
-	// initdb has set this role's password without regard to scram_iterations.
+	// initdb set this role's password before scram_iterations applied.
 	password, err := passwordOf(server)
 	if err != nil {
 		return err
@@ -111,7 +111,7 @@ func fillTemplate(ctx context.Context, server *pgserver.Server) error {
 	return execute(ctx, server, fmt.Sprintf("ALTER ROLE %s PASSWORD '%s'", pgserver.Superuser, password))
 }
 
-// execute runs a statement as the superuser, in no test's database.
+// execute runs a statement as the superuser, in the database "postgres".
 func execute(ctx context.Context, server *pgserver.Server, sql string) error {
 	conn, err := pgx.Connect(ctx, server.URL(pgserver.Superuser, "postgres"))
 	if err != nil {
@@ -121,7 +121,7 @@ func execute(ctx context.Context, server *pgserver.Server, sql string) error {
 	return errors.Join(err, conn.Close(ctx))
 }
 
-// copyTree copies a folder with its permissions, and if root runs the tests, with its owner.
+// copyTree copies a folder with its permissions and, if root runs the tests, with its owner.
 func copyTree(ctx context.Context, from, to string) error {
 	if out, err := exec.CommandContext(ctx, "cp", "-Rp", from, to).CombinedOutput(); err != nil {
 		return fmt.Errorf("copy %s: %w: %s", from, err, out)

@@ -11,8 +11,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/pgserver"
 )
 
-// start runs a server that is quick rather than safe against the machine's own failure. Acknowledged commits still survive
-// the server being killed: synchronous_commit stays on.
+// start runs a server that trades durability for speed: a crash of the machine may lose data. Committed data
+// survives a kill of the server, because synchronous_commit is on.
 func start(ctx context.Context, data string) (*pgserver.Server, error) {
 	version, err := version()
 	if err != nil {
@@ -30,7 +30,7 @@ func start(ctx context.Context, data string) (*pgserver.Server, error) {
 	return server, err
 }
 
-// version is the major version that VersionVariable selects, 0 for the default.
+// version returns the major version that VersionVariable selects, or 0 for the default.
 func version() (int, error) {
 	selected := os.Getenv(VersionVariable)
 	if selected == "" {
@@ -48,14 +48,14 @@ func settings() map[string]string {
 		"fsync":           "off",
 		"max_connections": "200",
 		"shared_buffers":  "32MB",
-		// Tests log in thousands of times, and by default each login costs the client 4,096 rounds of hashing.
+		// Tests log in thousands of times, and by default the client hashes 4,096 rounds for each login.
 		"scram_iterations": "1",
-		// Kept in the data directory, so that a killed server leaves nothing in /dev/shm.
+		// In the data directory, so that a killed server leaves no files in /dev/shm.
 		"dynamic_shared_memory_type": "mmap",
 	}
 }
 
-// sharedServer is the server that the tests of one binary share.
+// sharedServer is the server of all tests of a test binary.
 type sharedServer struct {
 	mu      sync.Mutex
 	running bool
@@ -70,7 +70,7 @@ func (s *sharedServer) enter() {
 	s.running = true
 }
 
-// use starts the server at its first call. An error is final: the second test need not wait for the same failure.
+// use starts the server on the first call. Later calls return the same error instead of starting it again.
 func (s *sharedServer) use() (*pgserver.Server, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -11,10 +11,11 @@ import (
 // WaitsForLock is the condition of AwaitSessions for sessions that wait for a lock.
 const WaitsForLock = "wait_event_type = 'Lock'"
 
-// patience is how long a test waits for a condition that holds within milliseconds on an idle machine. It is slack, not a budget.
+// patience is how long a test waits for a condition. On an idle machine the condition holds within
+// milliseconds; the rest is slack.
 const patience = 5 * time.Minute
 
-// Sessions returns the number of sessions of the database that satisfy an SQL condition on pg_stat_activity.
+// Sessions returns the number of the database's sessions that satisfy an SQL condition on pg_stat_activity.
 func (d *Database) Sessions(tb testing.TB, condition string) int {
 	tb.Helper()
 	count := 0
@@ -22,7 +23,7 @@ func (d *Database) Sessions(tb testing.TB, condition string) int {
 	return count
 }
 
-// AwaitSessions waits until want sessions of the database satisfy an SQL condition on pg_stat_activity.
+// AwaitSessions waits until the given number of the database's sessions satisfy an SQL condition on pg_stat_activity.
 func (d *Database) AwaitSessions(tb testing.TB, want int, condition string) {
 	tb.Helper()
 	limit := time.Now().Add(patience)
@@ -35,8 +36,8 @@ func (d *Database) AwaitSessions(tb testing.TB, want int, condition string) {
 	})
 }
 
-// watchSessions passes the number of such sessions to enough, every few milliseconds, until it returns true. It may be called from any
-// goroutine, so errors are reported with Errorf.
+// watchSessions passes the number of matching sessions to enough every few milliseconds, until enough returns
+// true. It reports errors with Errorf, so it may be called from any goroutine.
 func (d *Database) watchSessions(tb testing.TB, condition string, enough func(int) bool) {
 	tb.Helper()
 	ctx := context.WithoutCancel(tb.Context())

@@ -16,10 +16,10 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// Tap stands between a client and PostgreSQL and reads every message the client sends. It counts round trips, keeps the
-// statements, breaks connections where a test asks for it, and fails the test on anything for which RDS Proxy would pin the
-// connection or refuse it ("Avoiding pinning an RDS Proxy" in the Amazon RDS User Guide). Its methods may be called
-// concurrently.
+// Tap is a proxy between a client and PostgreSQL that reads every message the client sends. It counts round
+// trips, records the statements, breaks connections on request, and fails the test on anything for which RDS
+// Proxy would pin or refuse the connection ("Avoiding pinning an RDS Proxy" in the Amazon RDS User Guide). Its
+// methods may be called concurrently.
 type Tap struct {
 	listener net.Listener
 	server   string
@@ -35,20 +35,20 @@ type Tap struct {
 	statements []Statement
 	roundTrips int
 	traps      []*trap
-	// generation is how often Forget was called.
+	// generation counts the calls of Forget.
 	generation int
 }
 
-// Statement is one execution of a statement, with its parameters as they went over the wire.
+// Statement is one execution of a statement, with its parameters as sent over the wire.
 type Statement struct {
 	SQL string
-	// OIDs, Formats and Values have an element for each parameter; a nil value is NULL.
+	// OIDs, Formats and Values have one element per parameter; a nil value is NULL.
 	OIDs    []uint32
 	Formats []int16
 	Values  [][]byte
 }
 
-// Name is the name that sqlc gave the statement, empty for others.
+// Name returns sqlc's name of the statement, or an empty string.
 func (s Statement) Name() string {
 	rest, found := strings.CutPrefix(s.SQL, "-- name: ")
 	if !found {
@@ -58,16 +58,16 @@ func (s Statement) Name() string {
 	return name
 }
 
-// trap is a fault that waits for its statement.
+// trap is a failure that is triggered by a statement.
 type trap struct {
 	text string
 	skip int
-	// spring tells whether the request goes on to the server.
+	// spring causes the failure, and reports whether the request is sent to the server.
 	spring func(*link) bool
 }
 
-// NewTap makes a tap in front of the database that databaseURL leads to, without TLS. It ends with the test, and then reports
-// pins, and faults that were asked for and never came to pass.
+// NewTap makes a tap in front of the database at databaseURL, without TLS. When the test ends, the tap closes
+// and reports statements that would pin and requested failures that were never triggered.
 func NewTap(tb testing.TB, databaseURL string) *Tap {
 	tb.Helper()
 	target, err := url.Parse(databaseURL)
@@ -94,40 +94,40 @@ func NewTap(tb testing.TB, databaseURL string) *Tap {
 	return t
 }
 
-// URL is the way to the database through the tap, for the same role.
+// URL returns the database's URL through the tap, for the same role.
 func (t *Tap) URL() string { return t.url.String() }
 
-// Statements returns what was executed since the beginning or the last Reset, in the order it was sent, without the pool's
-// pings.
+// Statements returns the statements executed since the start or the last Reset, in the
+// order sent, without the pool's pings.
 func (t *Tap) Statements() []Statement {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.Clone(t.statements)
 }
 
-// RoundTrips returns how often a client sent something and had to wait for the server to be ready again, since the beginning
-// or the last Reset; connecting and the pool's pings are not counted.
+// RoundTrips returns how often a client sent something and waited for the server to be ready again, since the
+// start or the last Reset. It does not count connecting and the pool's pings.
 func (t *Tap) RoundTrips() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.roundTrips
 }
 
-// Reset forgets statements and round trips.
+// Reset clears the recorded statements and round trips.
 func (t *Tap) Reset() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.statements, t.roundTrips = nil, 0
 }
 
-// CutBefore cuts the connection instead of sending on the next request that executes a statement with the given text, after
-// skip such requests have passed. It happens once, as do the other faults.
+// CutBefore cuts the connection instead of sending the next request that executes a statement with the given
+// text, after skip such requests. Like the other failures, it happens once.
 func (t *Tap) CutBefore(text string, skip int) {
 	t.arm(text, skip, func(*link) bool { return false })
 }
 
-// CutAfter lets the server execute the request to its end, and then cuts the connection instead of sending the response: the outcome,
-// a commit for example, stays unknown to the client.
+// CutAfter lets the server complete the request, then cuts the connection instead of sending the response. The
+// client cannot tell the outcome, for example of a commit.
 func (t *Tap) CutAfter(text string, skip int) {
 	t.arm(text, skip, func(l *link) bool {
 		l.swallow.Store(true)
@@ -135,16 +135,17 @@ func (t *Tap) CutAfter(text string, skip int) {
 	})
 }
 
-// Stall keeps the request from the server and leaves the connection open, until the client gives up or the test ends.
+// Stall does not send the request to the server, and leaves the connection open until the
+// client gives up or the test ends.
 func (t *Tap) Stall(text string, skip int) {
 	t.arm(text, skip, func(l *link) bool {
-		// Who gives up says goodbye.
+		// A client that gives up sends Terminate.
 		_, _ = readMessage(l.reader)
 		return false
 	})
 }
 
-// Before calls do before it sends the request on.
+// Before calls do before it sends the request.
 func (t *Tap) Before(text string, skip int, do func()) {
 	t.arm(text, skip, func(*link) bool {
 		do()
@@ -165,7 +166,7 @@ func (t *Tap) close() {
 	t.links.Wait()
 }
 
-// CutAll cuts every connection there is now, as when the proxy or the network fails.
+// CutAll cuts every open connection, as when the proxy or the network fails.
 func (t *Tap) CutAll() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -174,8 +175,8 @@ func (t *Tap) CutAll() {
 	}
 }
 
-// Forget makes every connection there is now a dead one that does not know it, as when the network between two ends drops it while one of them is
-// frozen: whatever either end sends is lost, and neither hears of it. New connections live.
+// Forget makes every open connection silently dead, as when the network drops a connection while one end is
+// frozen: whatever either end sends is lost, and neither end sees an error. New connections work.
 func (t *Tap) Forget() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -198,7 +199,7 @@ func (t *Tap) accept() {
 	}
 }
 
-// hold keeps a connection in the set of those to be cut at the end. It is false when the end has come already.
+// hold adds a connection to those that are cut at the end. It returns false after the end.
 func (t *Tap) hold(conn net.Conn) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -240,7 +241,7 @@ func (t *Tap) serve(client net.Conn) {
 	l.requests()
 }
 
-// check looks at a statement's text, once.
+// check checks the text of a statement, once per text.
 func (t *Tap) check(sql string) {
 	t.mu.Lock()
 	known := t.checked[sql]
@@ -260,7 +261,7 @@ func (t *Tap) violation(format string, args ...any) {
 	t.violations = append(t.violations, fmt.Sprintf(format, args...))
 }
 
-// record notes a request and returns the trap that it triggers, if any.
+// record records a request and returns the trap that it triggers, or nil.
 func (t *Tap) record(statements []Statement) *trap {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -281,26 +282,27 @@ func (t *Tap) record(statements []Statement) *trap {
 	return nil
 }
 
-// link is one connection from a client through to the server.
+// link is one connection from a client to the server.
 type link struct {
 	tap            *Tap
 	generation     int
 	client, server net.Conn
-	reader         *bufio.Reader // of what the client sends
-	// swallow withholds the server's response from the client.
+	reader         *bufio.Reader // reads what the client sends
+	// swallow keeps the server's response from the client.
 	swallow atomic.Bool
 
-	// The request that is being read: its bytes, and what it executes.
+	// The current request: its bytes and the statements it executes.
 	bytes      []byte
 	statements []Statement
 	texts      map[string]*pgproto3.Parse // by statement name
 	bound      Statement
 }
 
-// cancelRequest replaces the protocol's version ("Canceling Requests in Progress", PostgreSQL documentation).
+// cancelRequest is the code in place of the protocol version ("Canceling Requests in
+// Progress", PostgreSQL documentation).
 const cancelRequest = 80877102
 
-// start passes on the startup message, and tells whether a session follows.
+// start forwards the startup message, and reports whether a session follows.
 func (l *link) start() bool {
 	var length [4]byte
 	if _, err := io.ReadFull(l.reader, length[:]); err != nil {
@@ -314,7 +316,7 @@ func (l *link) start() bool {
 		return false
 	}
 	if endian.BigEndian.Uint32(body) == cancelRequest {
-		// The server says that it took note by closing the connection.
+		// The server acknowledges a cancel request by closing the connection.
 		_, _ = io.Copy(io.Discard, l.server)
 		return false
 	}
@@ -331,7 +333,7 @@ func (l *link) start() bool {
 	return true
 }
 
-// requests passes on what the client sends, a whole request at a time.
+// requests forwards what the client sends, one whole request at a time.
 func (l *link) requests() {
 	defer l.cut()
 	for {
@@ -360,16 +362,16 @@ func (l *link) requests() {
 	}
 }
 
-// finish records a request that is complete, and tells whether it goes on.
+// finish records a complete request, and reports whether to send it.
 func (l *link) finish() bool {
 	sprung := l.tap.record(l.statements)
 	l.statements = nil
 	return sprung == nil || sprung.spring(l)
 }
 
-// note looks at one message of the client.
+// note records one message of the client.
 func (l *link) note(kind byte, body []byte) error {
-	// Decode keeps parts of its argument.
+	// Decode retains parts of its argument.
 	body = slices.Clone(body)
 	switch kind {
 	case 'Q':
@@ -440,7 +442,7 @@ func (l *link) cut() {
 	_ = l.server.Close()
 }
 
-// readMessage reads a message whole: its type, its length, its body.
+// readMessage reads one whole message: type, length and body.
 func readMessage(r io.Reader) ([]byte, error) {
 	message := make([]byte, 5)
 	if _, err := io.ReadFull(r, message); err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
-// recorder is a test in whose place the tap complains.
+// recorder records the errors that the tap reports to a test.
 type recorder struct {
 	testing.TB
 	cleanups   []func()
@@ -81,7 +81,7 @@ func TestTapReportsWhatPins(t *testing.T) {
 			t.Parallel()
 			watched := &recorder{TB: t}
 			conn := connect(t, postgrestest.NewTap(watched, db.WriterURL()).URL())
-			// Whether the server likes it does not matter.
+			// The server may return an error, which does not matter here.
 			_, _ = conn.Exec(t.Context(), c.sql, pgx.QueryExecModeSimpleProtocol)
 			_, _ = conn.Exec(t.Context(), c.sql)
 			watched.end()
@@ -131,7 +131,7 @@ func TestTapCounts(t *testing.T) {
 	if err := conn.Ping(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	// The first is described before it is executed.
+	// The first statement is described before it is executed.
 	if got := tap.RoundTrips(); got != 4 {
 		t.Errorf("%d round trips, want 4", got)
 	}
@@ -216,7 +216,7 @@ func TestTapCutsEverything(t *testing.T) {
 	}
 }
 
-// cancelUntil asks to cancel again and again: a request that comes before the statement has begun does nothing.
+// cancelUntil repeats the cancel request, because one that arrives before the statement starts has no effect.
 func cancelUntil(ended chan struct{}, conn *pgx.Conn) {
 	for {
 		_ = conn.PgConn().CancelRequest(context.Background())

@@ -1,4 +1,5 @@
-// Package telemetrytest reads what the telemetry writes, as CloudWatch and X-Ray would, and checks it against their specifications.
+// Package telemetrytest reads telemetry output as CloudWatch and X-Ray would, and checks
+// it against their specifications.
 package telemetrytest
 
 import (
@@ -21,8 +22,8 @@ var schemaText []byte
 // MetricLine is one decoded line of metrics.
 type MetricLine map[string]any
 
-// ReadMetrics decodes lines of metrics and checks each against the format's published schema, and against the rules of the specification
-// that the schema lacks.
+// ReadMetrics decodes lines of metrics. It checks each against the published schema of the format, and against
+// the rules of the specification that are missing from the schema.
 func ReadMetrics(tb testing.TB, written string) []MetricLine {
 	tb.Helper()
 	schema := loadSchema(tb)
@@ -52,7 +53,7 @@ func loadSchema(tb testing.TB) *jsonschema.Schema {
 		tb.Fatal(err)
 	}
 	compiler := jsonschema.NewCompiler()
-	compiler.DefaultDraft(jsonschema.Draft7) // The schema names none; its ids are of draft 7.
+	compiler.DefaultDraft(jsonschema.Draft7) // The schema does not name its draft; its ids are those of draft 7.
 	if err := compiler.AddResource("emf.schema.json", document); err != nil {
 		tb.Fatal(err)
 	}
@@ -63,7 +64,7 @@ func loadSchema(tb testing.TB) *jsonschema.Schema {
 	return schema
 }
 
-// checkLine checks the rules of the specification that its schema lacks.
+// checkLine checks the rules of the specification that are missing from its schema.
 func checkLine(tb testing.TB, line MetricLine, text string) {
 	tb.Helper()
 	if len(text) > 1<<20 {
@@ -109,7 +110,7 @@ func directives(line MetricLine) []map[string]any {
 	return all
 }
 
-// Series returns the values of each series that CloudWatch would make of the lines, by "name{dimension=value}".
+// Series returns the values of each series that CloudWatch would derive from the lines, by "name{dimension=value}".
 func Series(all []MetricLine) map[string][]float64 {
 	read := map[string][]float64{}
 	for _, line := range all {
@@ -135,7 +136,7 @@ func Series(all []MetricLine) map[string][]float64 {
 	return read
 }
 
-// CheckClosedSets checks that the dimensions of the series have values from the closed sets.
+// CheckClosedSets checks that every value of a dimension is in its closed set.
 func CheckClosedSets(tb testing.TB, sets telemetry.ClosedSets, read map[string][]float64) {
 	tb.Helper()
 	for series := range read {

@@ -10,12 +10,12 @@ import (
 
 // TraceDaemon receives datagrams in place of the X-Ray daemon.
 type TraceDaemon struct {
-	// Address is where it listens.
+	// Address is the UDP address on which it listens.
 	Address string
 	conn    *net.UDPConn
 }
 
-// Segment holds the fields of a segment document that tests check.
+// Segment has the fields of a segment document that tests check.
 type Segment struct {
 	Name        string         `json:"name"`
 	ID          string         `json:"id"`
@@ -30,11 +30,11 @@ type Segment struct {
 	SQL         map[string]any `json:"sql"`
 	Annotations map[string]any `json:"annotations"`
 	Subsegments []Segment      `json:"subsegments"`
-	// Text is the whole datagram.
+	// Text is the whole datagram as received.
 	Text string `json:"-"`
 }
 
-// NewTraceDaemon listens until the test ends.
+// NewTraceDaemon starts a daemon that listens until the test ends.
 func NewTraceDaemon(tb testing.TB) *TraceDaemon {
 	tb.Helper()
 	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
@@ -45,7 +45,7 @@ func NewTraceDaemon(tb testing.TB) *TraceDaemon {
 	return &TraceDaemon{Address: conn.LocalAddr().String(), conn: conn}
 }
 
-// Next waits for a datagram and checks its form against the rules of the X-Ray developer guide.
+// Next waits for a datagram and checks its format against the X-Ray developer guide.
 func (d *TraceDaemon) Next(tb testing.TB) Segment {
 	tb.Helper()
 	if err := d.conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
