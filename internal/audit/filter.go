@@ -27,21 +27,21 @@ type Filter struct {
 // is nil if it is not set.
 func (f Filter) parameters() []filterParameter {
 	return []filterParameter{
-		{"id", listed(f.IDs)},
-		{"remediation_id", listed(f.RemediationIDs)},
-		{"name", listed(f.Names)},
-		{"namespace", listed(f.Namespaces)},
-		{"phase", listed(f.Phases)},
-		{"status", listed(f.Statuses)},
-		{"severity", listed(f.Severities)},
-		{"environment", listed(f.Environments)},
-		{"cluster_name", listed(f.ClusterNames)},
-		{"action_type", listed(f.ActionTypes)},
-		{"alert_fingerprint", listed(f.AlertFingerprints)},
-		{"target_resource", listed(f.TargetResources)},
-		{"signature_id", listed(f.SignatureIDs)},
-		{"since", bound(f.Since)},
-		{"until", bound(f.Until)},
+		{"id", valuesOrNil(f.IDs)},
+		{"remediation_id", valuesOrNil(f.RemediationIDs)},
+		{"name", valuesOrNil(f.Names)},
+		{"namespace", valuesOrNil(f.Namespaces)},
+		{"phase", valuesOrNil(f.Phases)},
+		{"status", valuesOrNil(f.Statuses)},
+		{"severity", valuesOrNil(f.Severities)},
+		{"environment", valuesOrNil(f.Environments)},
+		{"cluster_name", valuesOrNil(f.ClusterNames)},
+		{"action_type", valuesOrNil(f.ActionTypes)},
+		{"alert_fingerprint", valuesOrNil(f.AlertFingerprints)},
+		{"target_resource", valuesOrNil(f.TargetResources)},
+		{"signature_id", valuesOrNil(f.SignatureIDs)},
+		{"since", timeOrNil(f.Since)},
+		{"until", timeOrNil(f.Until)},
 	}
 }
 
@@ -50,14 +50,14 @@ type filterParameter struct {
 	value any
 }
 
-func listed[T any](values []T) any {
+func valuesOrNil[T any](values []T) any {
 	if len(values) == 0 {
 		return nil
 	}
 	return values
 }
 
-func bound(t *time.Time) any {
+func timeOrNil(t *time.Time) any {
 	if t == nil {
 		return nil
 	}

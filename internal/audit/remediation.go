@@ -139,7 +139,7 @@ func durationMilliseconds(start, end time.Time) int64 {
 	return micros / 1000
 }
 
-func targetKind(target *string) string {
+func kindOfTarget(target *string) string {
 	kind, _, found := strings.Cut(valueOrZero(target), "/")
 	if !found {
 		return ""

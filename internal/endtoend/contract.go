@@ -99,15 +99,15 @@ func (c *Contract) Seen() map[string]map[int]int {
 // Request returns what is wrong with a request. The body can be read again.
 func (c *Contract) Request(r *http.Request) error {
 	_, faults := c.requests.ValidateHttpRequestSync(r)
-	return joined("request", r, faults)
+	return joinValidationErrors("request", r, faults)
 }
 
 // Response returns what is wrong with the response to a request: its status, headers and body must be
 // documented for the operation. For a path or method that is not in the contract, the response must be a
 // problem. The body can be read again.
 func (c *Contract) Response(r *http.Request, response *http.Response) error {
-	operation := c.operation(r)
-	c.count(operation, response.StatusCode)
+	operation := c.operationOf(r)
+	c.countResponse(operation, response.StatusCode)
 	if operation == "" {
 		if response.StatusCode != http.StatusNotFound && response.StatusCode != http.StatusMethodNotAllowed {
 			return fmt.Errorf("%s %s: status %d on no operation of the contract", r.Method, r.URL.Path, response.StatusCode)
@@ -116,10 +116,10 @@ func (c *Contract) Response(r *http.Request, response *http.Response) error {
 		r, _ = http.NewRequestWithContext(r.Context(), http.MethodGet, "http://localhost/health", nil)
 	}
 	_, faults := c.responses.ValidateHttpResponse(r, response)
-	return joined(fmt.Sprintf("response %d", response.StatusCode), r, faults)
+	return joinValidationErrors(fmt.Sprintf("response %d", response.StatusCode), r, faults)
 }
 
-func (c *Contract) operation(r *http.Request) string {
+func (c *Contract) operationOf(r *http.Request) string {
 	item, faults, path := paths.FindPath(r, c.model, c.options)
 	if item == nil || len(faults) > 0 {
 		return ""
@@ -132,7 +132,7 @@ func (c *Contract) operation(r *http.Request) string {
 	return ""
 }
 
-func (c *Contract) count(operation string, status int) {
+func (c *Contract) countResponse(operation string, status int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.seen[operation] == nil {
@@ -141,7 +141,7 @@ func (c *Contract) count(operation string, status int) {
 	c.seen[operation][status]++
 }
 
-func joined(what string, r *http.Request, faults []*errors.ValidationError) error {
+func joinValidationErrors(what string, r *http.Request, faults []*errors.ValidationError) error {
 	if len(faults) == 0 {
 		return nil
 	}
@@ -166,7 +166,7 @@ type checker struct {
 
 // RoundTrip reports breaches of the contract as errors of the test.
 func (c *checker) RoundTrip(r *http.Request) (*http.Response, error) {
-	asked, sent, err := twice(r)
+	asked, sent, err := duplicateRequest(r)
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +179,7 @@ func (c *checker) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := buffer(response); err != nil {
+	if err := bufferBody(response); err != nil {
 		return nil, err
 	}
 	if err := c.contract.Response(asked, response); err != nil {
@@ -188,8 +188,8 @@ func (c *checker) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// twice copies a request, because a body can be read only once.
-func twice(r *http.Request) (_, _ *http.Request, err error) {
+// duplicateRequest copies a request, because a body can be read only once.
+func duplicateRequest(r *http.Request) (_, _ *http.Request, err error) {
 	var body []byte
 	if r.Body != nil {
 		if body, err = io.ReadAll(r.Body); err != nil {
@@ -207,7 +207,7 @@ func twice(r *http.Request) (_, _ *http.Request, err error) {
 	return first, second, nil
 }
 
-func buffer(response *http.Response) error {
+func bufferBody(response *http.Response) error {
 	body, err := io.ReadAll(response.Body)
 	_ = response.Body.Close()
 	response.Body = io.NopCloser(bytes.NewReader(body))

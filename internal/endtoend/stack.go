@@ -96,8 +96,8 @@ func New(tb testing.TB, options Options) *Stack {
 		tb.Fatalf("wire the functions: %v", err)
 	}
 	tb.Cleanup(functions.Close)
-	stack := &Stack{URL: serve(tb, functions, options).URL, Database: database, Functions: functions}
-	stack.HTTP = checked(tb, false)
+	stack := &Stack{URL: serveFunctions(tb, functions, options).URL, Database: database, Functions: functions}
+	stack.HTTP = newCheckedClient(tb, false)
 	stack.Client = newClient(tb, stack.URL, options.Retry)
 	return stack
 }
@@ -107,15 +107,15 @@ func newClient(tb testing.TB, url string, retry client.RetryPolicy) *client.Clie
 	if retry.Attempts == 0 {
 		retry.Attempts = 1
 	}
-	api, err := client.New(url, client.WithHTTPClient(checked(tb, true)), client.WithRetry(retry))
+	api, err := client.New(url, client.WithHTTPClient(newCheckedClient(tb, true)), client.WithRetry(retry))
 	if err != nil {
 		tb.Fatalf("make the client: %v", err)
 	}
 	return api
 }
 
-// checked is an HTTP client that checks responses against the contract, and requests too if they must be valid.
-func checked(tb testing.TB, requests bool) *http.Client {
+// newCheckedClient is an HTTP client that checks responses against the contract, and requests too if they must be valid.
+func newCheckedClient(tb testing.TB, requests bool) *http.Client {
 	tb.Helper()
 	contract, err := LoadContract()
 	if err != nil {
@@ -155,7 +155,7 @@ func registerModels(tb testing.TB, database *postgrestest.Database, getenv func(
 	}
 }
 
-func serve(tb testing.TB, functions *local.Functions, options Options) *httptest.Server {
+func serveFunctions(tb testing.TB, functions *local.Functions, options Options) *httptest.Server {
 	tb.Helper()
 	template, err := os.ReadFile(filepath.Join(functiontest.Root(tb), "template.yaml"))
 	if err != nil {

@@ -30,7 +30,7 @@ func newDataDir() string {
 }
 
 func removeDataDir(data string) error {
-	errs := []error{os.RemoveAll(data), remove(data + ".lock"), remove(data + ".owner")}
+	errs := []error{os.RemoveAll(data), removeIfPresent(data + ".lock"), removeIfPresent(data + ".owner")}
 	if owner, ok := owned.LoadAndDelete(data); ok {
 		if lock, ok := owner.(*flock.Flock); ok {
 			errs = append(errs, lock.Close())
@@ -39,16 +39,16 @@ func removeDataDir(data string) error {
 	return errors.Join(errs...)
 }
 
-func remove(path string) error {
+func removeIfPresent(path string) error {
 	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil
 }
 
-// sweep removes the directories of killed test binaries: those for which no process holds the lock of the owner
+// removeAbandonedDirs removes the directories of killed test binaries: those for which no process holds the lock of the owner
 // or of the server, which may live a moment longer. Files of other users remain.
-func sweep() {
+func removeAbandonedDirs() {
 	owners, err := filepath.Glob(filepath.Join(os.TempDir(), dataPrefix+"*.owner"))
 	if err != nil {
 		return
@@ -56,7 +56,7 @@ func sweep() {
 	for _, path := range owners {
 		data := strings.TrimSuffix(path, ".owner")
 		owner, server := flock.New(path), flock.New(data+".lock")
-		if take(owner) && take(server) {
+		if tryLockOnce(owner) && tryLockOnce(server) {
 			left, _ := filepath.Glob(data + "*")
 			for _, entry := range left {
 				_ = os.RemoveAll(entry)
@@ -66,7 +66,7 @@ func sweep() {
 	}
 }
 
-func take(lock *flock.Flock) bool {
+func tryLockOnce(lock *flock.Flock) bool {
 	locked, err := lock.TryLock()
 	return err == nil && locked
 }

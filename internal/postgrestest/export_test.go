@@ -1,4 +1,4 @@
 package postgrestest
 
 // Sweep runs sweep, as every test binary does when it starts.
-var Sweep = sweep
+var Sweep = removeAbandonedDirs

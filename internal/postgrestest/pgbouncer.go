@@ -51,7 +51,7 @@ func startPgBouncer(ctx context.Context, config pgBouncerConfig) (*pgBouncer, er
 	if b.port, err = program.FreePort(ctx); err != nil {
 		return nil, err
 	}
-	if err := b.configure(); err != nil {
+	if err := b.writeConfiguration(); err != nil {
 		return nil, errors.Join(program.Explain("configure PgBouncer", err, config.Data), os.RemoveAll(b.data))
 	}
 	log := &program.Output{Writer: io.Discard}
@@ -84,10 +84,10 @@ func (b *pgBouncer) Stop() error {
 	return os.RemoveAll(b.data)
 }
 
-// configure writes the pooler's files. The pooler refuses unknown startup parameters, rotates through its
+// writeConfiguration writes the pooler's files. The pooler refuses unknown startup parameters, rotates through its
 // sessions so that consecutive transactions run in different ones, and does not use the support for prepared
 // statements of version 1.21 and later.
-func (b *pgBouncer) configure() error {
+func (b *pgBouncer) writeConfiguration() error {
 	if err := os.Mkdir(b.data, 0o700); err != nil {
 		return err
 	}
@@ -180,7 +180,7 @@ func fetchPgBouncer(ctx context.Context, staging string) (string, error) {
 	out, err := downloadPgBouncer(ctx, staging)
 	if err != nil {
 		own := []string{"-o", "Dir::State=" + staging, "-o", "Dir::State::status=/var/lib/dpkg/status", "-o", "Dir::Cache=" + staging, "-o", "APT::Sandbox::User="}
-		if out, err = aptIn(ctx, staging, "apt-get", append(own, "-qq", "update")...); err == nil {
+		if out, err = runAptIn(ctx, staging, "apt-get", append(own, "-qq", "update")...); err == nil {
 			out, err = downloadPgBouncer(ctx, staging, own...)
 		}
 	}
@@ -196,7 +196,7 @@ func fetchPgBouncer(ctx context.Context, staging string) (string, error) {
 	}
 	unpacked := filepath.Join(staging, "unpacked")
 	for _, archive := range archives {
-		if out, err := aptIn(ctx, staging, "dpkg", "-x", archive, unpacked); err != nil {
+		if out, err := runAptIn(ctx, staging, "dpkg", "-x", archive, unpacked); err != nil {
 			return "", fmt.Errorf("unpack %s: %w: %s", archive, err, program.LastLines(out, 2))
 		}
 	}
@@ -206,7 +206,7 @@ func fetchPgBouncer(ctx context.Context, staging string) (string, error) {
 // downloadPgBouncer downloads the package and its dependencies outside the base system,
 // whose names differ between releases.
 func downloadPgBouncer(ctx context.Context, dir string, options ...string) (string, error) {
-	depends, err := aptIn(ctx, dir, "apt-cache", append(options, "depends", "pgbouncer")...)
+	depends, err := runAptIn(ctx, dir, "apt-cache", append(options, "depends", "pgbouncer")...)
 	if err != nil {
 		return depends, err
 	}
@@ -216,10 +216,10 @@ func downloadPgBouncer(ctx context.Context, dir string, options ...string) (stri
 			packages = append(packages, name)
 		}
 	}
-	return aptIn(ctx, dir, "apt-get", append(append(options, "-qq", "download"), packages...)...)
+	return runAptIn(ctx, dir, "apt-get", append(append(options, "-qq", "download"), packages...)...)
 }
 
-func aptIn(ctx context.Context, dir, executable string, args ...string) (string, error) {
+func runAptIn(ctx context.Context, dir, executable string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, executable, args...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "LC_ALL=C")
 	out, err := cmd.CombinedOutput()

@@ -26,8 +26,8 @@ var (
 	temporary       = regexp.MustCompile(`(?i)\b(?:CREATE|INTO)\s+(?:(?:OR\s+REPLACE|LOCAL|GLOBAL)\s+)*(TEMP|TEMPORARY)\b|\bpg_temp\b`)
 )
 
-// pins returns the reasons why RDS Proxy would pin a connection on this text.
-func pins(sql string) []string {
+// pinningReasons returns the reasons why RDS Proxy would pin a connection on this text.
+func pinningReasons(sql string) []string {
 	var reasons []string
 	if len(sql) > maxStatement {
 		reasons = append(reasons, fmt.Sprintf("text of %d bytes", len(sql)))

@@ -27,12 +27,12 @@ var poolers = struct {
 	running map[string]*pgBouncer
 }{servers: map[string]*pgserver.Server{}, running: map[string]*pgBouncer{}}
 
-func address(server *pgserver.Server) string {
+func serverAddress(server *pgserver.Server) string {
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(server.Port()))
 }
 
-// pooled returns the address of a pooler in front of the host if PoolerVariable selects one, else the host.
-func pooled(tb testing.TB, host string) string {
+// poolerAddress returns the address of a pooler in front of the host if PoolerVariable selects one, else the host.
+func poolerAddress(tb testing.TB, host string) string {
 	tb.Helper()
 	switch os.Getenv(PoolerVariable) {
 	case "":
@@ -64,23 +64,23 @@ func ThroughPooler(tb testing.TB, databaseURL string) string {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	target.Host = pooled(tb, target.Host)
+	target.Host = poolerAddress(tb, target.Host)
 	return target.String()
 }
 
-func servePooler(server *pgserver.Server) {
+func keepPoolerOf(server *pgserver.Server) {
 	poolers.Lock()
 	defer poolers.Unlock()
-	poolers.servers[address(server)] = server
+	poolers.servers[serverAddress(server)] = server
 }
 
 // stopWithPooler stops a server and the pooler in front of it.
 func stopWithPooler(server *pgserver.Server) error {
 	poolers.Lock()
 	defer poolers.Unlock()
-	pooler := poolers.running[address(server)]
-	delete(poolers.servers, address(server))
-	delete(poolers.running, address(server))
+	pooler := poolers.running[serverAddress(server)]
+	delete(poolers.servers, serverAddress(server))
+	delete(poolers.running, serverAddress(server))
 	var err error
 	if pooler != nil {
 		err = errors.Join(pooler.Stop(), removeDataDir(pooler.Data()))

@@ -60,9 +60,9 @@ var shared sharedServer
 
 // Run runs the tests of a package and returns the exit code. The first New starts the shared server; Run stops it.
 func Run(m *testing.M) int {
-	shared.enter()
+	shared.markRunning()
 	code := m.Run()
-	if err := shared.leave(); err != nil {
+	if err := shared.stopSharedServer(); err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, err)
 		return max(code, 1)
 	}
@@ -72,12 +72,12 @@ func Run(m *testing.M) int {
 // New makes a database on the shared server, and drops it when the test ends.
 func New(tb testing.TB) *Database {
 	tb.Helper()
-	server, err := shared.use()
+	server, err := shared.startOnce()
 	if err != nil {
 		tb.Fatal(err)
 	}
 	d := NewOn(tb, server)
-	tb.Cleanup(func() { d.exec(tb, "DROP DATABASE IF EXISTS "+d.Name+" WITH (FORCE)") })
+	tb.Cleanup(func() { d.execStatement(tb, "DROP DATABASE IF EXISTS "+d.Name+" WITH (FORCE)") })
 	return d
 }
 
@@ -85,7 +85,7 @@ func New(tb testing.TB) *Database {
 func NewOn(tb testing.TB, server *pgserver.Server) *Database {
 	tb.Helper()
 	d := &Database{Server: server, Name: "test_" + strings.ToLower(rand.Text())}
-	d.exec(tb, "CREATE DATABASE "+d.Name+" OWNER "+pgserver.AdminRole+" TEMPLATE "+template)
+	d.execStatement(tb, "CREATE DATABASE "+d.Name+" OWNER "+pgserver.AdminRole+" TEMPLATE "+template)
 	// CREATE DATABASE does not copy the settings of the template database.
 	if err := migrations.Configure(tb.Context(), d.AdminURL()); err != nil {
 		tb.Fatal(err)
@@ -93,11 +93,11 @@ func NewOn(tb testing.TB, server *pgserver.Server) *Database {
 	return d
 }
 
-// exec runs a statement as the superuser, in another database of the server. It does not use the test's
+// execStatement runs a statement as the superuser, in another database of the server. It does not use the test's
 // context, so it may be called during cleanup.
-func (d *Database) exec(tb testing.TB, sql string) {
+func (d *Database) execStatement(tb testing.TB, sql string) {
 	tb.Helper()
-	if err := execute(context.WithoutCancel(tb.Context()), d.Server, sql); err != nil {
+	if err := executeAsSuperuser(context.WithoutCancel(tb.Context()), d.Server, sql); err != nil {
 		tb.Fatal(err)
 	}
 }
@@ -123,11 +123,11 @@ func NewServer(tb testing.TB) *pgserver.Server {
 func NewReplica(tb testing.TB, primary *pgserver.Server, delay time.Duration) *pgserver.Server {
 	tb.Helper()
 	data := newDataDir()
-	version, err := version()
+	version, err := requestedVersion()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	config := pgserver.Config{Version: version, Data: data, Settings: settings()}
+	config := pgserver.Config{Version: version, Data: data, Settings: serverSettings()}
 	replica, err := startReplica(tb.Context(), primary, config, delay)
 	if err != nil {
 		tb.Fatal(err)
@@ -144,6 +144,6 @@ func NewReplica(tb testing.TB, primary *pgserver.Server, delay time.Duration) *p
 func CatchUp(tb testing.TB, replica *pgserver.Server) {
 	tb.Helper()
 	d := &Database{Server: replica}
-	d.exec(tb, "ALTER SYSTEM SET recovery_min_apply_delay = 0")
-	d.exec(tb, "SELECT pg_reload_conf()")
+	d.execStatement(tb, "ALTER SYSTEM SET recovery_min_apply_delay = 0")
+	d.execStatement(tb, "SELECT pg_reload_conf()")
 }

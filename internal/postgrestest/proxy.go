@@ -62,8 +62,8 @@ func NewProxy(tb testing.TB, config ProxyConfig) *Proxy {
 		tb.Fatalf("listening on %v", listener.Addr())
 	}
 	p := &Proxy{Port: address.Port, config: config, listener: listener, open: map[net.Conn]bool{}}
-	p.sessions.Go(p.accept)
-	tb.Cleanup(p.close)
+	p.sessions.Go(p.acceptConnections)
+	tb.Cleanup(p.closeListener)
 	return p
 }
 
@@ -88,7 +88,7 @@ func (p *Proxy) CutAll() {
 	}
 }
 
-func (p *Proxy) close() {
+func (p *Proxy) closeListener() {
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()
@@ -97,36 +97,36 @@ func (p *Proxy) close() {
 	p.sessions.Wait()
 }
 
-func (p *Proxy) accept() {
+func (p *Proxy) acceptConnections() {
 	for {
 		conn, err := p.listener.Accept()
 		if err != nil {
 			return
 		}
-		p.sessions.Go(func() { p.serve(conn) })
+		p.sessions.Go(func() { p.serveConnection(conn) })
 	}
 }
 
-func (p *Proxy) hold(conn net.Conn) bool {
+func (p *Proxy) trackConnection(conn net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.open[conn] = !p.closed
 	return !p.closed
 }
 
-func (p *Proxy) release(conn net.Conn) {
+func (p *Proxy) untrackConnection(conn net.Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.open, conn)
 	_ = conn.Close()
 }
 
-func (p *Proxy) serve(conn net.Conn) {
-	defer p.release(conn)
-	if !p.hold(conn) {
+func (p *Proxy) serveConnection(conn net.Conn) {
+	defer p.untrackConnection(conn)
+	if !p.trackConnection(conn) {
 		return
 	}
-	client, startup, err := p.greet(conn)
+	client, startup, err := p.authenticateClient(conn)
 	if err != nil {
 		return
 	}
@@ -142,21 +142,21 @@ func (p *Proxy) serve(conn net.Conn) {
 	}
 	user := startup.Parameters["user"]
 	if !p.config.Admit(user, password.Password) {
-		refuse(backend, "28P01", "password authentication failed for user "+user)
+		refuseStartup(backend, "28P01", "password authentication failed for user "+user)
 		return
 	}
-	p.session(client, backend)
+	p.relaySession(client, backend)
 }
 
-// greet negotiates TLS. It refuses clients that continue without TLS.
-func (p *Proxy) greet(conn net.Conn) (net.Conn, *pgproto3.StartupMessage, error) {
+// authenticateClient negotiates TLS. It refuses clients that continue without TLS.
+func (p *Proxy) authenticateClient(conn net.Conn) (net.Conn, *pgproto3.StartupMessage, error) {
 	backend := pgproto3.NewBackend(conn, conn)
 	first, err := backend.ReceiveStartupMessage()
 	if err != nil {
 		return nil, nil, err
 	}
 	if _, asked := first.(*pgproto3.SSLRequest); !asked {
-		refuse(backend, "28000", "This RDS Proxy requires TLS connections")
+		refuseStartup(backend, "28000", "This RDS Proxy requires TLS connections")
 		return nil, nil, errors.New("no TLS")
 	}
 	if _, err := conn.Write([]byte("S")); err != nil {
@@ -174,28 +174,28 @@ func (p *Proxy) greet(conn net.Conn) (net.Conn, *pgproto3.StartupMessage, error)
 	return secured, startup, nil
 }
 
-func refuse(backend *pgproto3.Backend, code, message string) {
+func refuseStartup(backend *pgproto3.Backend, code, message string) {
 	backend.Send(&pgproto3.ErrorResponse{Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: code, Message: message})
 	_ = backend.Flush()
 }
 
-// session logs in to the server and forwards messages in both directions.
-func (p *Proxy) session(client net.Conn, backend *pgproto3.Backend) {
+// relaySession logs in to the server and forwards messages in both directions.
+func (p *Proxy) relaySession(client net.Conn, backend *pgproto3.Backend) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	own, err := pgconn.Connect(ctx, p.config.Target)
 	if err != nil {
 		var server *pgconn.PgError
 		if errors.As(err, &server) {
-			refuse(backend, server.Code, server.Message)
+			refuseStartup(backend, server.Code, server.Message)
 		}
 		return
 	}
 	server, err := own.Hijack()
-	if err != nil || !p.hold(server.Conn) {
+	if err != nil || !p.trackConnection(server.Conn) {
 		return
 	}
-	defer p.release(server.Conn)
+	defer p.untrackConnection(server.Conn)
 	backend.Send(&pgproto3.AuthenticationOk{})
 	for name, value := range server.ParameterStatuses {
 		backend.Send(&pgproto3.ParameterStatus{Name: name, Value: value})

@@ -22,13 +22,13 @@ func startReplica(ctx context.Context, primary *pgserver.Server, config pgserver
 	if err := os.Mkdir(config.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("make the replica's directory: %w", err)
 	}
-	if err := copyTo(ctx, primary, config.Data, delay); err != nil {
+	if err := copyPrimaryTo(ctx, primary, config.Data, delay); err != nil {
 		return nil, errors.Join(fmt.Errorf("copy the primary: %w", err), os.RemoveAll(config.Data))
 	}
 	return pgserver.Start(ctx, config)
 }
 
-func copyTo(ctx context.Context, p *pgserver.Server, data string, delay time.Duration) error {
+func copyPrimaryTo(ctx context.Context, p *pgserver.Server, data string, delay time.Duration) error {
 	password, err := passwordOf(p)
 	if err != nil {
 		return err

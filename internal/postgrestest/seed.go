@@ -32,7 +32,7 @@ func startSeeded(ctx context.Context, data string) (*pgserver.Server, error) {
 	if err := copyTree(ctx, seed, data); err != nil {
 		return nil, err
 	}
-	return start(ctx, data)
+	return startServer(ctx, data)
 }
 
 // makeSeed returns the data directory of a stopped server with the template database. The directory is kept below
@@ -89,7 +89,7 @@ func removeOldSeeds(prefix string) {
 }
 
 func fillSeed(ctx context.Context, data string) error {
-	server, err := start(ctx, data)
+	server, err := startServer(ctx, data)
 	if err != nil {
 		return err
 	}
@@ -108,11 +108,11 @@ func fillTemplate(ctx context.Context, server *pgserver.Server) error {
 	if err != nil {
 		return err
 	}
-	return execute(ctx, server, fmt.Sprintf("ALTER ROLE %s PASSWORD '%s'", pgserver.Superuser, password))
+	return executeAsSuperuser(ctx, server, fmt.Sprintf("ALTER ROLE %s PASSWORD '%s'", pgserver.Superuser, password))
 }
 
-// execute runs a statement as the superuser, in the database "postgres".
-func execute(ctx context.Context, server *pgserver.Server, sql string) error {
+// executeAsSuperuser runs a statement as the superuser, in the database "postgres".
+func executeAsSuperuser(ctx context.Context, server *pgserver.Server, sql string) error {
 	conn, err := pgx.Connect(ctx, server.URL(pgserver.Superuser, "postgres"))
 	if err != nil {
 		return err

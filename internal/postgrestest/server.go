@@ -11,10 +11,10 @@ import (
 	"github.com/datastorage-service/datastorage/internal/pgserver"
 )
 
-// start runs a server that trades durability for speed: a crash of the machine may lose data. Committed data
+// startServer runs a server that trades durability for speed: a crash of the machine may lose data. Committed data
 // survives a kill of the server, because synchronous_commit is on.
-func start(ctx context.Context, data string) (*pgserver.Server, error) {
-	version, err := version()
+func startServer(ctx context.Context, data string) (*pgserver.Server, error) {
+	version, err := requestedVersion()
 	if err != nil {
 		return nil, err
 	}
@@ -22,16 +22,16 @@ func start(ctx context.Context, data string) (*pgserver.Server, error) {
 		Version:  version,
 		Data:     data,
 		Progress: os.Stderr,
-		Settings: settings(),
+		Settings: serverSettings(),
 	})
 	if err == nil {
-		servePooler(server)
+		keepPoolerOf(server)
 	}
 	return server, err
 }
 
-// version returns the major version that VersionVariable selects, or 0 for the default.
-func version() (int, error) {
+// requestedVersion returns the major version that VersionVariable selects, or 0 for the default.
+func requestedVersion() (int, error) {
 	selected := os.Getenv(VersionVariable)
 	if selected == "" {
 		return 0, nil
@@ -43,7 +43,7 @@ func version() (int, error) {
 	return version, nil
 }
 
-func settings() map[string]string {
+func serverSettings() map[string]string {
 	return map[string]string{
 		"fsync":           "off",
 		"max_connections": "200",
@@ -64,32 +64,32 @@ type sharedServer struct {
 	err     error
 }
 
-func (s *sharedServer) enter() {
+func (s *sharedServer) markRunning() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.running = true
 }
 
-// use starts the server on the first call. Later calls return the same error instead of starting it again.
-func (s *sharedServer) use() (*pgserver.Server, error) {
+// startOnce starts the server on the first call. Later calls return the same error instead of starting it again.
+func (s *sharedServer) startOnce() (*pgserver.Server, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.running {
 		return nil, errors.New("postgrestest.New without postgrestest.Run in TestMain")
 	}
 	if s.server == nil && s.err == nil {
-		s.server, s.err = s.start()
+		s.server, s.err = s.startSharedServer()
 	}
 	return s.server, s.err
 }
 
-func (s *sharedServer) start() (*pgserver.Server, error) {
-	sweep()
+func (s *sharedServer) startSharedServer() (*pgserver.Server, error) {
+	removeAbandonedDirs()
 	s.data = newDataDir()
 	return startSeeded(context.Background(), s.data)
 }
 
-func (s *sharedServer) leave() error {
+func (s *sharedServer) stopSharedServer() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.running = false

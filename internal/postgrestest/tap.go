@@ -78,12 +78,12 @@ func NewTap(tb testing.TB, databaseURL string) *Tap {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	t := &Tap{listener: listener, server: pooled(tb, target.Host), url: *target, done: make(chan struct{})}
+	t := &Tap{listener: listener, server: poolerAddress(tb, target.Host), url: *target, done: make(chan struct{})}
 	t.open, t.checked = map[net.Conn]bool{}, map[string]bool{}
 	t.url.Host = listener.Addr().String()
-	t.links.Go(t.accept)
+	t.links.Go(t.acceptConnections)
 	tb.Cleanup(func() {
-		t.close()
+		t.closeListener()
 		for _, violation := range t.violations {
 			tb.Errorf("RDS Proxy would pin or refuse: %s", violation)
 		}
@@ -123,13 +123,13 @@ func (t *Tap) Reset() {
 // CutBefore cuts the connection instead of sending the next request that executes a statement with the given
 // text, after skip such requests. Like the other failures, it happens once.
 func (t *Tap) CutBefore(text string, skip int) {
-	t.arm(text, skip, func(*link) bool { return false })
+	t.armTrap(text, skip, func(*link) bool { return false })
 }
 
 // CutAfter lets the server complete the request, then cuts the connection instead of sending the response. The
 // client cannot tell the outcome, for example of a commit.
 func (t *Tap) CutAfter(text string, skip int) {
-	t.arm(text, skip, func(l *link) bool {
+	t.armTrap(text, skip, func(l *link) bool {
 		l.swallow.Store(true)
 		return true
 	})
@@ -138,7 +138,7 @@ func (t *Tap) CutAfter(text string, skip int) {
 // Stall does not send the request to the server, and leaves the connection open until the
 // client gives up or the test ends.
 func (t *Tap) Stall(text string, skip int) {
-	t.arm(text, skip, func(l *link) bool {
+	t.armTrap(text, skip, func(l *link) bool {
 		// A client that gives up sends Terminate.
 		_, _ = readMessage(l.reader)
 		return false
@@ -147,19 +147,19 @@ func (t *Tap) Stall(text string, skip int) {
 
 // Before calls do before it sends the request.
 func (t *Tap) Before(text string, skip int, do func()) {
-	t.arm(text, skip, func(*link) bool {
+	t.armTrap(text, skip, func(*link) bool {
 		do()
 		return true
 	})
 }
 
-func (t *Tap) arm(text string, skip int, spring func(*link) bool) {
+func (t *Tap) armTrap(text string, skip int, spring func(*link) bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.traps = append(t.traps, &trap{text: text, skip: skip, spring: spring})
 }
 
-func (t *Tap) close() {
+func (t *Tap) closeListener() {
 	close(t.done)
 	_ = t.listener.Close()
 	t.CutAll()
@@ -183,24 +183,24 @@ func (t *Tap) Forget() {
 	t.generation++
 }
 
-func (t *Tap) forgotten(l *link) bool {
+func (t *Tap) isForgotten(l *link) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return l.generation != t.generation
 }
 
-func (t *Tap) accept() {
+func (t *Tap) acceptConnections() {
 	for {
 		client, err := t.listener.Accept()
 		if err != nil {
 			return
 		}
-		t.links.Go(func() { t.serve(client) })
+		t.links.Go(func() { t.serveConnection(client) })
 	}
 }
 
-// hold adds a connection to those that are cut at the end. It returns false after the end.
-func (t *Tap) hold(conn net.Conn) bool {
+// trackConnection adds a connection to those that are cut at the end. It returns false after the end.
+func (t *Tap) trackConnection(conn net.Conn) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	select {
@@ -213,36 +213,36 @@ func (t *Tap) hold(conn net.Conn) bool {
 	}
 }
 
-func (t *Tap) release(conn net.Conn) {
+func (t *Tap) untrackConnection(conn net.Conn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.open, conn)
 	_ = conn.Close()
 }
 
-func (t *Tap) serve(client net.Conn) {
-	if !t.hold(client) {
+func (t *Tap) serveConnection(client net.Conn) {
+	if !t.trackConnection(client) {
 		return
 	}
-	defer t.release(client)
+	defer t.untrackConnection(client)
 	server, err := net.Dial("tcp4", t.server) //nolint:noctx // cut by close like every connection of the tap
-	if err != nil || !t.hold(server) {
+	if err != nil || !t.trackConnection(server) {
 		return
 	}
-	defer t.release(server)
+	defer t.untrackConnection(server)
 	t.mu.Lock()
 	generation := t.generation
 	t.mu.Unlock()
 	l := &link{tap: t, generation: generation, client: client, server: server, reader: bufio.NewReader(client), texts: map[string]*pgproto3.Parse{}}
-	if !l.start() {
+	if !l.relayStartup() {
 		return
 	}
 	t.links.Go(l.relayResponses)
-	l.requests()
+	l.relayRequests()
 }
 
-// check checks the text of a statement, once per text.
-func (t *Tap) check(sql string) {
+// checkStatement checks the text of a statement, once per text.
+func (t *Tap) checkStatement(sql string) {
 	t.mu.Lock()
 	known := t.checked[sql]
 	t.checked[sql] = true
@@ -250,19 +250,19 @@ func (t *Tap) check(sql string) {
 	if known {
 		return
 	}
-	for _, reason := range pins(sql) {
-		t.violation("%s in %.120q", reason, sql)
+	for _, reason := range pinningReasons(sql) {
+		t.reportViolation("%s in %.120q", reason, sql)
 	}
 }
 
-func (t *Tap) violation(format string, args ...any) {
+func (t *Tap) reportViolation(format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.violations = append(t.violations, fmt.Sprintf(format, args...))
 }
 
-// record records a request and returns the trap that it triggers, or nil.
-func (t *Tap) record(statements []Statement) *trap {
+// recordStatements records a request and returns the trap that it triggers, or nil.
+func (t *Tap) recordStatements(statements []Statement) *trap {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(statements) == 1 && statements[0].SQL == "-- ping" {
@@ -302,8 +302,8 @@ type link struct {
 // Progress", PostgreSQL documentation).
 const cancelRequest = 80877102
 
-// start forwards the startup message, and reports whether a session follows.
-func (l *link) start() bool {
+// relayStartup forwards the startup message, and reports whether a session follows.
+func (l *link) relayStartup() bool {
 	var length [4]byte
 	if _, err := io.ReadFull(l.reader, length[:]); err != nil {
 		return false
@@ -322,37 +322,37 @@ func (l *link) start() bool {
 	}
 	var startup pgproto3.StartupMessage
 	if err := startup.Decode(body); err != nil {
-		l.tap.violation("startup message: %v", err)
+		l.tap.reportViolation("startup message: %v", err)
 		return false
 	}
 	for name := range startup.Parameters {
 		if !slices.Contains(startupParameters(), strings.ToLower(name)) {
-			l.tap.violation("startup parameter %s", name)
+			l.tap.reportViolation("startup parameter %s", name)
 		}
 	}
 	return true
 }
 
-// requests forwards what the client sends, one whole request at a time.
-func (l *link) requests() {
-	defer l.cut()
+// relayRequests forwards what the client sends, one whole request at a time.
+func (l *link) relayRequests() {
+	defer l.cutConnection()
 	for {
 		message, err := readMessage(l.reader)
 		if err != nil {
 			return
 		}
-		if l.tap.forgotten(l) {
+		if l.tap.isForgotten(l) {
 			continue
 		}
 		l.bytes = append(l.bytes, message...)
-		if err := l.note(message[0], message[5:]); err != nil {
-			l.tap.violation("message %q: %v", message[0], err)
+		if err := l.noteMessage(message[0], message[5:]); err != nil {
+			l.tap.reportViolation("message %q: %v", message[0], err)
 			return
 		}
 		if strings.IndexByte("PBDEC", message[0]) >= 0 {
 			continue
 		}
-		if (message[0] == 'Q' || message[0] == 'S') && !l.finish() {
+		if (message[0] == 'Q' || message[0] == 'S') && !l.finishRequest() {
 			return
 		}
 		if _, err := l.server.Write(l.bytes); err != nil {
@@ -362,15 +362,15 @@ func (l *link) requests() {
 	}
 }
 
-// finish records a complete request, and reports whether to send it.
-func (l *link) finish() bool {
-	sprung := l.tap.record(l.statements)
+// finishRequest records a complete request, and reports whether to send it.
+func (l *link) finishRequest() bool {
+	sprung := l.tap.recordStatements(l.statements)
 	l.statements = nil
 	return sprung == nil || sprung.spring(l)
 }
 
-// note records one message of the client.
-func (l *link) note(kind byte, body []byte) error {
+// noteMessage records one message of the client.
+func (l *link) noteMessage(kind byte, body []byte) error {
 	// Decode retains parts of its argument.
 	body = slices.Clone(body)
 	switch kind {
@@ -379,7 +379,7 @@ func (l *link) note(kind byte, body []byte) error {
 		if err := query.Decode(body); err != nil {
 			return err
 		}
-		l.tap.check(query.String)
+		l.tap.checkStatement(query.String)
 		l.statements = append(l.statements, Statement{SQL: query.String})
 	case 'P':
 		var parse pgproto3.Parse
@@ -387,23 +387,23 @@ func (l *link) note(kind byte, body []byte) error {
 			return err
 		}
 		if parse.Name != "" {
-			l.tap.violation("named prepared statement %s", parse.Name)
+			l.tap.reportViolation("named prepared statement %s", parse.Name)
 		}
-		l.tap.check(parse.Query)
+		l.tap.checkStatement(parse.Query)
 		l.texts[parse.Name] = &parse
 	case 'B':
 		var bind pgproto3.Bind
 		if err := bind.Decode(body); err != nil {
 			return err
 		}
-		l.bind(bind)
+		l.noteBind(bind)
 	case 'E':
 		l.statements = append(l.statements, l.bound)
 	}
 	return nil
 }
 
-func (l *link) bind(bind pgproto3.Bind) {
+func (l *link) noteBind(bind pgproto3.Bind) {
 	l.bound = Statement{Formats: bind.ParameterFormatCodes, Values: bind.Parameters}
 	if parse := l.texts[bind.PreparedStatement]; parse != nil {
 		l.bound.SQL, l.bound.OIDs = parse.Query, parse.ParameterOIDs
@@ -412,14 +412,14 @@ func (l *link) bind(bind pgproto3.Bind) {
 
 // relayResponses forwards what the server sends.
 func (l *link) relayResponses() {
-	defer l.cut()
+	defer l.cutConnection()
 	reader, writer := bufio.NewReader(l.server), bufio.NewWriter(l.client)
 	for {
 		message, err := readMessage(reader)
 		if err != nil {
 			return
 		}
-		if l.tap.forgotten(l) {
+		if l.tap.isForgotten(l) {
 			continue
 		}
 		if l.swallow.Load() {
@@ -437,7 +437,7 @@ func (l *link) relayResponses() {
 	}
 }
 
-func (l *link) cut() {
+func (l *link) cutConnection() {
 	_ = l.client.Close()
 	_ = l.server.Close()
 }
