@@ -15,10 +15,12 @@ import (
 
 var update = flag.Bool("update", false, "rewrite schema.sql")
 
-// dumpVersion is the PostgreSQL version that schema.sql is dumped from; the dumps of others differ in form.
+// dumpVersion is the PostgreSQL version that schema.sql is dumped from; the dumps of others differ
+// in form.
 const dumpVersion = "16"
 
-// TestSchemaIsDumped compares schema.sql with the schema that the migrations result in. With -update it writes the file.
+// TestSchemaIsDumped compares schema.sql with the schema that the migrations result in. With
+// -update it writes the file.
 func TestSchemaIsDumped(t *testing.T) {
 	t.Parallel()
 	db := empty(t)
@@ -50,8 +52,9 @@ func TestSchemaIsDumped(t *testing.T) {
 	}
 }
 
-// Each expression matches what a reader of the schema does not need: session settings, comments, the bodies of functions, the name of the
-// only schema, and runs of empty lines.
+// Each expression matches a part of the dump that is irrelevant to a reader of the schema: session
+// settings, comments, the bodies of functions, the name of the only schema, and runs of empty
+// lines.
 var omitted = []struct{ pattern, replacement string }{
 	{`(?m)^(--.*|SET .*|SELECT pg_catalog\.set_config.*|\\(un)?restrict .*|(CREATE|COMMENT ON) SCHEMA .*)\n`, ""},
 	{`(?s)CREATE FUNCTION [^$]*?(AS \$\$.*?\$\$|RETURN .*?);\n\n`, ""},

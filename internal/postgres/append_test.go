@@ -125,7 +125,7 @@ func TestAppendRoundTrips(t *testing.T) {
 		"ai_analysis": {func(id string) audit.Record { return fullAnalysis("parent", id) }, 1},
 		"workflow":    {func(id string) audit.Record { return fullWorkflow("parent", id) }, 1},
 		"execution":   {func(id string) audit.Record { return fullExecution("parent", "w", id) }, 1},
-		// begin, lock, write, commit.
+		// Round trips: begin, lock, write, commit.
 		"update": {func(id string) audit.Record {
 			return &audit.Update{RemediationID: strings.Replace(id, "update", "known", 1), Status: pointer(audit.Status("running"))}
 		}, 4},
@@ -212,7 +212,7 @@ func TestReplayByAnotherActorLater(t *testing.T) {
 	store := open(t, postgrestest.New(t).WriterURL())
 	first := store.mustAppend(t, nil, full("r"))[0]
 	again := full("r")
-	_ = entry(t, again) // checks it
+	_ = entry(t, again) // validates it
 	e, err := audit.NewEntry(again, "another actor", time.Now().Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)
@@ -586,8 +586,9 @@ func TestPoisonLeavesParentsAndChildrenTogether(t *testing.T) {
 	checkJournal(t, db)
 }
 
-// TestIdentifiersTooLongForAnIndex checks that an entry is refused alone if its identifiers exceed
-// the size of an index row: three of the maximum length, in characters of four bytes, do.
+// TestIdentifiersTooLongForAnIndex checks that an entry is refused, and no other, if its
+// identifiers exceed the size of an index row. Three of the maximum length in four-byte characters
+// do.
 func TestIdentifiersTooLongForAnIndex(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
@@ -596,7 +597,7 @@ func TestIdentifiersTooLongForAnIndex(t *testing.T) {
 	for i := range long {
 		var id strings.Builder
 		for j := range 255 {
-			id.WriteRune(rune(0x20000 + (i*255+j)*37%40000)) // no two alike: it cannot be compressed
+			id.WriteRune(rune(0x20000 + (i*255+j)*37%40000)) // all different, so that it cannot be compressed
 		}
 		long[i] = id.String()
 	}

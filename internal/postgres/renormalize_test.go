@@ -16,8 +16,9 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
-// oldEntry is an entry with a signature of normalizer 1. The store writes the current version's
-// number for it; only signature_drop reads it, and gets a newer one as the current version.
+// oldEntry returns an entry with the signature ID of normalizer 1. The store records the current
+// version for it; only signature_drop compares versions, and the tests pass it a newer one as the
+// current.
 func oldEntry(t *testing.T, record *audit.Remediation) audit.Entry {
 	t.Helper()
 	e := entry(t, record)

@@ -288,7 +288,7 @@ func TestConcurrentUpdatesAreJournaledInTheOrderOfChanges(t *testing.T) {
 	for writer := range writers {
 		group.Go(func() {
 			for i := range each {
-				// Two orders, which the store makes one.
+				// Two orders, which the store sorts into one.
 				ids := []string{"a", "b", "c"}
 				if writer%2 == 1 {
 					ids = []string{"c", "b", "a"}
