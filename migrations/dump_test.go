@@ -31,7 +31,7 @@ func TestSchemaIsDumped(t *testing.T) {
 	if _, err := migrations.Up(t.Context(), db.AdminURL()); err != nil {
 		t.Fatal(err)
 	}
-	// Without the journal's partitions, whose months depend on the day of the migration.
+	// Exclude the journal's partitions, whose months depend on the day of the migration.
 	dump, err := exec.CommandContext(t.Context(), db.Server.Bin("pg_dump"),
 		"--schema-only", "--no-owner", "--schema=public", "--exclude-table=audit_event_2*", db.AdminURL()).Output()
 	if err != nil {

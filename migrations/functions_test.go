@@ -36,8 +36,8 @@ func TestEveryFunctionHasAFile(t *testing.T) {
 
 const changed = "functions/audit_event_refuse_change.sql"
 
-// databaseWithChange returns a database whose last migration applied another content of the changed
-// file.
+// databaseWithChange returns a database to which an earlier content of the changed file was
+// applied.
 func databaseWithChange(t *testing.T) *postgrestest.Database {
 	t.Helper()
 	db := postgrestest.New(t)
@@ -68,7 +68,8 @@ func TestUpAppliesChangedFunctions(t *testing.T) {
 	}
 }
 
-// An older build does not change the functions of a newer schema.
+// TestUpLeavesFunctionsOfANewerSchema checks that an older build does not change the functions of a
+// newer schema.
 func TestUpLeavesFunctionsOfANewerSchema(t *testing.T) {
 	t.Parallel()
 	db := databaseWithChange(t)
@@ -83,7 +84,7 @@ func TestUpLeavesFunctionsOfANewerSchema(t *testing.T) {
 	}
 }
 
-// If one function cannot be applied, none is changed.
+// TestUpAppliesAllFunctionsOrNone checks that no function is changed if one cannot be applied.
 func TestUpAppliesAllFunctionsOrNone(t *testing.T) {
 	t.Parallel()
 	db := databaseWithChange(t)
@@ -102,8 +103,8 @@ func TestUpAppliesAllFunctionsOrNone(t *testing.T) {
 	}
 }
 
-// The filter of an older build stays valid when the schema gains a parameter; a parameter that the
-// schema lacks is an error.
+// TestFilterOfAnotherBuild checks that the filter of an older build stays valid if the schema gains
+// a parameter, and that a parameter which the schema lacks is an error.
 func TestFilterOfAnotherBuild(t *testing.T) {
 	t.Parallel()
 	db, conn := schema(t)
@@ -120,7 +121,8 @@ func TestFilterOfAnotherBuild(t *testing.T) {
 	}
 }
 
-// An attribute that remediation_matches ignored would match every remediation.
+// TestEveryFilterAttributeCounts checks that remediation_matches ignores no attribute: an ignored
+// one would match every remediation.
 func TestEveryFilterAttributeCounts(t *testing.T) {
 	t.Parallel()
 	db, conn := schema(t)

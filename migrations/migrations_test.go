@@ -79,8 +79,8 @@ func TestUpFromEmptyThenAgain(t *testing.T) {
 	}
 }
 
-// catalogue lists the parts of a schema, one in each line, without those that depend on an
-// embedding model or the calendar.
+// catalogue lists the parts of a schema, one per line, except those that depend on an embedding
+// model or the calendar.
 func catalogue(tb testing.TB, db *postgrestest.Database) []string {
 	tb.Helper()
 	return rows[string](tb, db.AdminURL(), `
@@ -176,7 +176,7 @@ func TestUpFromEveryVersion(t *testing.T) {
 	}
 }
 
-// without returns the rows with only the columns that they had before.
+// without reduces the rows now to the columns of the rows before.
 func without(t *testing.T, now, before []string) []string {
 	t.Helper()
 	if len(now) != len(before) {
@@ -351,7 +351,7 @@ func TestJournalRowsWithoutAPartition(t *testing.T) {
 	if diff := cmp.Diff([]string{"true", "false", "true", "true", "true"}, where()); diff != "" {
 		t.Errorf("rows in the default partition (-want +got):\n%s", diff)
 	}
-	// The fourth and fifth month have rows in the default partition already; only the sixth gets a
+	// The default partition already has rows of the fourth and fifth month; only the sixth gets a
 	// partition.
 	if made := one[int](t, db.WriterURL(), "SELECT audit_event_partitions_ahead(6)"); made != 1 {
 		t.Errorf("created %d, want 1", made)
@@ -447,8 +447,8 @@ func TestRegisterModelEightAtOnce(t *testing.T) {
 	}
 }
 
-// Databases of one server may be migrated concurrently, although they share the roles and their
-// settings.
+// TestUpOfSeveralDatabasesAtOnce checks that databases of one server can be migrated concurrently,
+// although they share the roles and their settings.
 func TestUpOfSeveralDatabasesAtOnce(t *testing.T) {
 	t.Parallel()
 	databases := []*postgrestest.Database{empty(t)}

@@ -126,7 +126,8 @@ func TestReaderIsRefused(t *testing.T) {
 	checkRefused(t, conn, definitions()...)
 }
 
-// Not even the owner can change the journal, in any month, without disabling the trigger.
+// TestNobodyChangesTheJournal checks that not even the owner can change the journal, in any month,
+// without disabling the trigger.
 func TestNobodyChangesTheJournal(t *testing.T) {
 	t.Parallel()
 	db := filled(t)
@@ -205,8 +206,8 @@ func firstColumn(tb testing.TB, db *postgrestest.Database, table string) string 
 	return fmt.Sprintf("%[1]s = %[1]s", column)
 }
 
-// The writer can delete only signatures of an older normalizer to which no remediation refers, with
-// their vectors and terms.
+// TestWriterDropsOldSignaturesOnly checks that the writer can delete only unused signatures of an
+// older normalizer, with their vectors and terms.
 func TestWriterDropsOldSignaturesOnly(t *testing.T) {
 	t.Parallel()
 	db, _ := schema(t)

@@ -183,8 +183,7 @@ type violation struct {
 	constraint string
 }
 
-// lengths returns rows at and beyond both limits of the identifiers' lengths, which count
-// characters.
+// lengths returns rows with identifiers at and beyond both length limits, in characters.
 func lengths() []violation {
 	var all []violation
 	for table, columns := range map[string]map[string]int{
@@ -237,7 +236,7 @@ func sets() []violation {
 	return all
 }
 
-// common returns rows that violate the rules which several tables share.
+// common returns rows that violate rules that several tables share.
 func common() []violation {
 	var all []violation
 	for _, table := range []string{"remediation_audit", "ai_analysis_audit", "workflow_audit", "execution_audit"} {
@@ -345,8 +344,8 @@ func others() []violation {
 	}
 }
 
-// The database rejects every row that violates a rule, also from the owner, and accepts rows at the
-// limits.
+// TestConstraints checks that the database rejects every row that violates a rule, even from the
+// owner, and accepts rows at the limits.
 func TestConstraints(t *testing.T) {
 	t.Parallel()
 	_, conn := schema(t)
@@ -405,7 +404,8 @@ func twice(table string, change row) []string {
 	return []string{insert, insert}
 }
 
-// Every constraint of the catalogue has a case in this file.
+// TestEveryConstraintHasACase checks that every constraint of the catalogue has a case in this
+// file.
 func TestEveryConstraintHasACase(t *testing.T) {
 	t.Parallel()
 	db, conn := schema(t)
@@ -418,7 +418,8 @@ func TestEveryConstraintHasACase(t *testing.T) {
 		"execution_audit_remediation_id_workflow_id_execution_id_key": true, "embedding_model_id_fkey": true,
 		// Violated under the name of a partition's constraint.
 		"embedding_pkey": true, "audit_event_pkey": true,
-		// It cannot be violated alone: completed_steps would have to be between 0 and a negative number.
+		// Cannot be violated alone: completed_steps would have to be between 0 and a negative
+		// number.
 		"workflow_audit_total_steps_check": true,
 	}
 	for _, v := range slices.Concat(lengths(), sets(), common(), others()) {

@@ -234,7 +234,7 @@ func TestSameKeyWithOtherContentIsAConflict(t *testing.T) {
 	store.mustAppend(t, nil, full("r"), fullAnalysis("r", "a"), fullWorkflow("r", "w"), fullExecution("r", "w", "e"))
 	before := counts(t, db)
 	remediation, ai, flow, run := full("r"), fullAnalysis("r", "a"), fullWorkflow("r", "w"), fullExecution("r", "w", "e")
-	// They differ in a digit that RFC 8785 loses, an omitted field, a number, a time.
+	// Each entry differs in one value: a digit that RFC 8785 drops, an omitted field, a number, a time.
 	remediation.Metadata = audit.Metadata(strings.Replace(string(remediation.Metadata), "456789", "456788", 1))
 	ai.TokensUsed = nil
 	flow.CompletedSteps--
@@ -380,7 +380,8 @@ func TestSignaturesAreSharedAndVectorsStoredOnce(t *testing.T) {
 	store := open(t, db.WriterURL())
 	signature := entry(t, full("x")).Signature
 	written := store.mustAppend(t, postgres.Vectors{signature.ID: vector(1)}, many(100, full)...)
-	// The signature is stored now: another vector does not replace its vector, and none is needed.
+	// The signature is stored now: its vector is not replaced by another one, and an append needs
+	// none.
 	written = append(written, store.mustAppend(t, postgres.Vectors{signature.ID: vector(2)}, full("with another vector"))...)
 	written = append(written, store.mustAppend(t, nil, full("without a vector"))...)
 	for i, w := range written {
@@ -464,7 +465,7 @@ func TestVectorsThatDoNotFit(t *testing.T) {
 	store := open(t, db.WriterURL())
 	first, second := entry(t, minimal("r1")), entry(t, full("r2"))
 	batch := []audit.Entry{first, second}
-	// Together they are as long as two vectors of the right length.
+	// Their total length is that of two correct vectors.
 	uneven := postgres.Vectors{first.Signature.ID: make([]float32, 63), second.Signature.ID: make([]float32, 65)}
 	if written, err := store.Append(t.Context(), batch, withVectors(uneven)); err == nil || kindsOf(err) != nil {
 		t.Errorf("of different lengths: %+v, %v", written, err)

@@ -345,10 +345,10 @@ func TestConcurrentAppendsOfTheSameSignatures(t *testing.T) {
 	checkNoDeadlock(t, db, store)
 }
 
-// newIncidents returns a batch of a writer, in the given order of the round's signatures. There are
-// rounds of creations, of updates, of both in each batch, of creations with an update to the next
-// signature, and of all four at the same time, each with vectors and without, as if the provider
-// were down.
+// newIncidents returns a batch of a writer, in the given order of the round's signatures. A round
+// consists of creations, of updates, of both in each batch, of creations with an update to the next
+// signature, or of all four concurrently; each kind occurs with vectors and without, as if the
+// provider were down.
 func newIncidents(t *testing.T, writer, round int, order []int) ([]audit.Entry, postgres.Vectors) {
 	t.Helper()
 	kind := round % 5

@@ -38,8 +38,8 @@ func remediationWithMessage(id, message string) *audit.Remediation {
 }
 
 // TestDropDuringWrites lets a function with a newer normalizer drop a signature while this one
-// writes it. The drop is right, since no remediation refers to it; the write waits for the drop and
-// is retried, whether or not the store remembers the signature.
+// writes it. The drop succeeds because no remediation refers to it; the write waits for the drop
+// and is retried, whether or not the store remembers the signature.
 func TestDropDuringWrites(t *testing.T) {
 	t.Parallel()
 	writes := map[string]func(t *testing.T) []audit.Entry{

@@ -127,7 +127,8 @@ type finder struct {
 
 // findIncidents is one attempt. Its statements do not share a snapshot
 // (docs/decisions/021-search-snapshot.md): remediations may be updated or renormalized between
-// them, so that a later statement misses what an earlier one found. It then returns errReplaced.
+// them, so that a later statement misses what an earlier one found. In that case it returns
+// errReplaced.
 func (f *finder) findIncidents(ctx context.Context) (Result, error) {
 	result, matches, err := f.rankMatches(ctx)
 	result.Degraded = f.degraded
