@@ -15,10 +15,12 @@ import (
 
 var update = flag.Bool("update", false, "rewrite schema.sql")
 
-// dumpVersion is the PostgreSQL version that schema.sql is dumped from; the dumps of others differ in form.
+// dumpVersion is the PostgreSQL version that schema.sql is dumped from; the dumps of others differ
+// in form.
 const dumpVersion = "16"
 
-// TestSchemaIsDumped compares schema.sql with the schema that the migrations result in. With -update it writes the file.
+// TestSchemaIsDumped compares schema.sql with the schema that the migrations result in. With
+// -update it writes the file.
 func TestSchemaIsDumped(t *testing.T) {
 	t.Parallel()
 	db := empty(t)
@@ -29,7 +31,7 @@ func TestSchemaIsDumped(t *testing.T) {
 	if _, err := migrations.Up(t.Context(), db.AdminURL()); err != nil {
 		t.Fatal(err)
 	}
-	// Without the journal's partitions, whose months depend on the day of the migration.
+	// Exclude the journal's partitions, whose months depend on the day of the migration.
 	dump, err := exec.CommandContext(t.Context(), db.Server.Bin("pg_dump"),
 		"--schema-only", "--no-owner", "--schema=public", "--exclude-table=audit_event_2*", db.AdminURL()).Output()
 	if err != nil {
@@ -50,8 +52,9 @@ func TestSchemaIsDumped(t *testing.T) {
 	}
 }
 
-// Each expression matches what a reader of the schema does not need: session settings, comments, the bodies of functions, the name of the
-// only schema, and runs of empty lines.
+// Each expression matches a part of the dump that is irrelevant to a reader of the schema: session
+// settings, comments, the bodies of functions, the name of the only schema, and runs of empty
+// lines.
 var omitted = []struct{ pattern, replacement string }{
 	{`(?m)^(--.*|SET .*|SELECT pg_catalog\.set_config.*|\\(un)?restrict .*|(CREATE|COMMENT ON) SCHEMA .*)\n`, ""},
 	{`(?s)CREATE FUNCTION [^$]*?(AS \$\$.*?\$\$|RETURN .*?);\n\n`, ""},

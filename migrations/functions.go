@@ -12,8 +12,9 @@ import (
 // functionTable holds the checksum of each function file that was applied.
 const functionTable = "schema_function"
 
-// applyFunctions applies the files of functions/ that changed since they were last applied, in one transaction. It does nothing to a
-// schema of another version than this build's: the functions belong to the tables of Latest.
+// applyFunctions applies the files of functions/ that changed since they were last applied, in one
+// transaction. It does nothing if the schema's version differs from Latest, because the functions
+// depend on the tables of that version.
 func applyFunctions(ctx context.Context, conn *pgx.Conn) (applied []Migration, err error) {
 	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtext('schema_function'))"); err != nil {
@@ -48,7 +49,8 @@ func applyFunction(ctx context.Context, tx pgx.Tx, function Migration) error {
 	return err
 }
 
-// changedFunctions returns the function files whose checksum is not the recorded one, in the order of their names.
+// changedFunctions returns the function files whose checksum differs from the recorded one, ordered
+// by name.
 func changedFunctions(ctx context.Context, db querier) ([]Migration, error) {
 	recorded := map[string]string{}
 	exists, err := tableExists(ctx, db, functionTable)

@@ -12,7 +12,8 @@ import (
 	"github.com/datastorage-service/datastorage/migrations"
 )
 
-// Every function of the schema has a file of its name in functions/, which starts with a comment.
+// TestEveryFunctionHasAFile checks that every function of the schema has a file of its name in
+// functions/, which starts with a comment.
 func TestEveryFunctionHasAFile(t *testing.T) {
 	t.Parallel()
 	var want []string
@@ -35,7 +36,8 @@ func TestEveryFunctionHasAFile(t *testing.T) {
 
 const changed = "functions/audit_event_refuse_change.sql"
 
-// databaseWithChange returns a database whose last migration applied another content of the changed file.
+// databaseWithChange returns a database to which an earlier content of the changed file was
+// applied.
 func databaseWithChange(t *testing.T) *postgrestest.Database {
 	t.Helper()
 	db := postgrestest.New(t)
@@ -66,7 +68,8 @@ func TestUpAppliesChangedFunctions(t *testing.T) {
 	}
 }
 
-// An older build does not change the functions of a newer schema.
+// TestUpLeavesFunctionsOfANewerSchema checks that an older build does not change the functions of a
+// newer schema.
 func TestUpLeavesFunctionsOfANewerSchema(t *testing.T) {
 	t.Parallel()
 	db := databaseWithChange(t)
@@ -81,7 +84,7 @@ func TestUpLeavesFunctionsOfANewerSchema(t *testing.T) {
 	}
 }
 
-// If one function cannot be applied, none is changed.
+// TestUpAppliesAllFunctionsOrNone checks that no function is changed if one cannot be applied.
 func TestUpAppliesAllFunctionsOrNone(t *testing.T) {
 	t.Parallel()
 	db := databaseWithChange(t)
@@ -100,7 +103,8 @@ func TestUpAppliesAllFunctionsOrNone(t *testing.T) {
 	}
 }
 
-// The filter of an older build stays valid when the schema gains a parameter; a parameter that the schema lacks is an error.
+// TestFilterOfAnotherBuild checks that the filter of an older build stays valid if the schema gains
+// a parameter, and that a parameter which the schema lacks is an error.
 func TestFilterOfAnotherBuild(t *testing.T) {
 	t.Parallel()
 	db, conn := schema(t)
@@ -117,7 +121,8 @@ func TestFilterOfAnotherBuild(t *testing.T) {
 	}
 }
 
-// An attribute that remediation_matches ignored would match every remediation.
+// TestEveryFilterAttributeCounts checks that remediation_matches ignores no attribute: an ignored
+// one would match every remediation.
 func TestEveryFilterAttributeCounts(t *testing.T) {
 	t.Parallel()
 	db, conn := schema(t)
@@ -138,7 +143,8 @@ func TestEveryFilterAttributeCounts(t *testing.T) {
 	}
 }
 
-// The lists of dimensions agree: of stats_keys, of stats_key, of stats_daily's check and of the columns that stats_mark compares.
+// TestDimensionsAgree checks that stats_keys, stats_key, the check of stats_daily and the columns
+// that stats_mark compares have the same dimensions.
 func TestDimensionsAgree(t *testing.T) {
 	t.Parallel()
 	db, _ := schema(t)

@@ -79,7 +79,8 @@ func one[T any](tb testing.TB, url, sql string, args ...any) T {
 	return all[0]
 }
 
-// try executes statements in a transaction that it rolls back, and returns the server's error for the last one.
+// try executes statements in a transaction that it rolls back, and returns the server's error for
+// the last one.
 func try(tb testing.TB, conn *pgx.Conn, statements ...string) *pgconn.PgError {
 	tb.Helper()
 	tx, err := conn.Begin(tb.Context())
@@ -100,7 +101,7 @@ func try(tb testing.TB, conn *pgx.Conn, statements ...string) *pgconn.PgError {
 	return server
 }
 
-// sqlState is the SQLSTATE, empty for success.
+// sqlState returns the SQLSTATE, empty for success.
 func sqlState(err *pgconn.PgError) string {
 	if err == nil {
 		return ""

@@ -1,9 +1,9 @@
-// Package migrations defines the database's schema and applies it: tables by numbered SQL files, each applied once, and functions by a file
-// each in functions/, applied again whenever it changes. schema.sql shows the tables that result. The package does not know what the service
-// does with them.
+// Package migrations defines the database's schema and applies it. Numbered SQL files, each applied
+// once, define the tables; functions/ has a file for each function, applied again whenever it
+// changes. schema.sql shows the resulting tables.
 //
-// Its functions connect as datastorage_admin, the role that owns the database, and never through RDS Proxy, because the lock that makes
-// concurrent runs safe belongs to a session.
+// The package's functions connect as datastorage_admin, the role that owns the database, and never
+// through RDS Proxy, because the lock that makes concurrent runs safe belongs to a session.
 package migrations
 
 import (
@@ -31,7 +31,8 @@ var files embed.FS
 // VersionTable is the name of the table of applied versions.
 const VersionTable = "schema_version"
 
-// Migration is one file: a numbered migration, which is applied once, or a function, which is applied again whenever it changes.
+// Migration is one file: a numbered migration, applied once, or a function, applied again whenever
+// it changes.
 type Migration struct {
 	// Version is the number of a migration, 0 for a function.
 	Version int64
@@ -41,13 +42,15 @@ type Migration struct {
 	SQL string
 }
 
-// All returns every file in the order in which they are applied: the numbered ones, oldest first, then the functions by name.
+// All returns every file in the order in which they are applied: the numbered ones, oldest first,
+// then the functions by name.
 func All() []Migration { return append(numberedFiles(), functionFiles()...) }
 
 func numberedFiles() []Migration { return filesMatching("[0-9]*.sql") }
 func functionFiles() []Migration { return filesMatching("functions/*.sql") }
 
-// filesMatching reads the embedded files of a pattern. Its errors are impossible: the pattern is constant and the files are in memory.
+// filesMatching reads the embedded files of a pattern. It cannot fail: the pattern is constant and
+// the files are in memory.
 func filesMatching(pattern string) []Migration {
 	names, _ := fs.Glob(files, pattern)
 	all := make([]Migration, len(names))
@@ -60,13 +63,14 @@ func filesMatching(pattern string) []Migration {
 	return all
 }
 
-// Latest is the version that this build of the service was written for.
+// Latest returns the schema version of this build.
 func Latest() int64 {
 	numbered := numberedFiles()
 	return numbered[len(numbered)-1].Version
 }
 
-// Digest identifies the content of all files. A deployment runs the migrations when it differs from the last one's.
+// Digest identifies the content of all files. A deployment runs the migrations if it differs from
+// that of the previous deployment.
 func Digest() string {
 	hash := sha256.New()
 	for _, file := range All() {
@@ -75,8 +79,9 @@ func Digest() string {
 	return hex.EncodeToString(hash.Sum(nil)[:6])
 }
 
-// Up applies every migration that the database lacks, each in a transaction of its own, then every function that changed, and returns what
-// it applied, in that order. Concurrent runs wait for each other. Running it again applies nothing.
+// Up applies every migration that the database lacks, each in a transaction of its own, then every
+// function that changed, and returns what it applied, in that order. Concurrent runs wait for each
+// other. Running it again applies nothing.
 func Up(ctx context.Context, adminURL string) ([]Migration, error) {
 	applied, err := UpTo(ctx, adminURL, Latest())
 	if err != nil {
@@ -90,7 +95,7 @@ func Up(ctx context.Context, adminURL string) ([]Migration, error) {
 	return applied, err
 }
 
-// UpTo applies the migrations up to the given version, and no function.
+// UpTo applies the migrations up to the given version, but not the functions.
 func UpTo(ctx context.Context, adminURL string, version int64) ([]Migration, error) {
 	var applied []Migration
 	err := withProvider(adminURL, func(p *goose.Provider) error {
@@ -136,7 +141,8 @@ type querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// schemaVersion is the newest version that was applied, 0 for none. The runner's own query would create its table.
+// schemaVersion returns the newest applied version, 0 if none. The runner's own query is not used
+// because it would create the version table.
 func schemaVersion(ctx context.Context, db querier) (current int64, err error) {
 	exists, err := tableExists(ctx, db, VersionTable)
 	if err != nil || !exists {
@@ -151,15 +157,17 @@ func tableExists(ctx context.Context, db querier, table string) (exists bool, er
 	return exists, err
 }
 
-// Configure sets how HNSW indexes are searched. The settings belong to the database, are not copied with its tables, and apply to new
-// connections. They need the vector extension, so Configure runs after Up.
+// Configure sets the parameters of HNSW index searches. They belong to the database, are not copied
+// with its tables, and apply to new connections. They need the vector extension, so Configure runs
+// after Up.
 //
-// relaxed_order continues a filtered search until enough rows match (pgvector's documentation, "Iterative Index Scans"); the service sorts
-// the result. max_scan_tuples ends a search that finds few rows, because measuring all that match is then as fast and complete
-// (docs/decisions/007).
+// relaxed_order continues a filtered search until enough rows match (pgvector's documentation,
+// "Iterative Index Scans"); the service sorts the result. max_scan_tuples ends a search that finds
+// few rows, because an exact search is then as fast, and complete (docs/decisions/007).
 func Configure(ctx context.Context, adminURL string) error {
 	return withConnection(ctx, adminURL, func(conn *pgx.Conn) error {
-		// The first use of the type loads the extension's library, which defines the settings.
+		// The first use of the type vector loads the extension's library, which defines the
+		// settings.
 		_, err := conn.Exec(ctx, `DO $$
 BEGIN
 	PERFORM '[1]'::vector;
@@ -175,11 +183,13 @@ $$`)
 	})
 }
 
-// ErrNoIAM means that the server has no logins by IAM token because it is not a server of RDS.
+// ErrNoIAM means that the server does not support IAM authentication because it is not an RDS
+// server.
 var ErrNoIAM = errors.New("the database has no role rds_iam")
 
-// LoginByIAM makes the service's two roles log in with IAM tokens, as a proxy with IAM authentication requires, and no longer with passwords
-// (RDS's guide, "Creating a database account using IAM authentication"). It needs the roles, so it runs after Up.
+// LoginByIAM switches the service's two roles from passwords to IAM tokens, which a proxy with IAM
+// authentication requires (RDS's guide, "Creating a database account using IAM authentication"). It
+// needs the roles, so it runs after Up.
 func LoginByIAM(ctx context.Context, adminURL string) error {
 	return withConnection(ctx, adminURL, func(conn *pgx.Conn) error {
 		var known bool

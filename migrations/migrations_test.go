@@ -26,12 +26,14 @@ func names(files []migrations.Migration) []string {
 	return names
 }
 
-// namesAfter are the files that Up applies to a schema of the given version: the later migrations and every function.
+// namesAfter returns the names of the files that Up applies to a schema of the given version: the
+// later migrations and every function.
 func namesAfter(version int64) []string {
 	return names(slices.DeleteFunc(migrations.All(), func(m migrations.Migration) bool { return 0 < m.Version && m.Version <= version }))
 }
 
-// applied are the migrations and functions that a database has recorded, in the order of All.
+// applied returns the migrations and functions that the database records as applied, in the order
+// of All.
 func applied(tb testing.TB, db *postgrestest.Database) []string {
 	tb.Helper()
 	versions := rows[int64](tb, db.AdminURL(), "SELECT version_id FROM schema_version ORDER BY id")
@@ -77,7 +79,8 @@ func TestUpFromEmptyThenAgain(t *testing.T) {
 	}
 }
 
-// catalogue lists the parts of a schema, one in each line, without those that depend on an embedding model or the calendar.
+// catalogue lists the parts of a schema, one per line, except those that depend on an embedding
+// model or the calendar.
 func catalogue(tb testing.TB, db *postgrestest.Database) []string {
 	tb.Helper()
 	return rows[string](tb, db.AdminURL(), `
@@ -103,7 +106,7 @@ func catalogue(tb testing.TB, db *postgrestest.Database) []string {
 		ORDER BY 1`)
 }
 
-// data has, by version, the statements that insert the rows which that version introduced.
+// data returns, by version, statements that insert the rows that the version makes possible.
 func data() map[int64][]string {
 	valid := valid()
 	signature := valid["signature"]
@@ -125,7 +128,8 @@ func data() map[int64][]string {
 	}
 }
 
-// An upgrade from any version, with data, loses nothing and results in the schema of a new database.
+// TestUpFromEveryVersion checks that an upgrade from any version, with data, loses nothing and
+// results in the schema of a new database.
 func TestUpFromEveryVersion(t *testing.T) {
 	t.Parallel()
 	want := catalogue(t, postgrestest.New(t))
@@ -172,7 +176,7 @@ func TestUpFromEveryVersion(t *testing.T) {
 	}
 }
 
-// without returns the rows with only the columns that they had before.
+// without reduces the rows now to the columns of the rows before.
 func without(t *testing.T, now, before []string) []string {
 	t.Helper()
 	if len(now) != len(before) {
@@ -328,7 +332,7 @@ func TestJournalPartitionsAheadEightAtOnce(t *testing.T) {
 	}
 }
 
-// Rows of a month without a partition.
+// TestJournalRowsWithoutAPartition inserts rows of months without a partition.
 func TestJournalRowsWithoutAPartition(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
@@ -347,7 +351,8 @@ func TestJournalRowsWithoutAPartition(t *testing.T) {
 	if diff := cmp.Diff([]string{"true", "false", "true", "true", "true"}, where()); diff != "" {
 		t.Errorf("rows in the default partition (-want +got):\n%s", diff)
 	}
-	// The fourth and fifth month have rows in the default partition already; only the sixth gets a partition.
+	// The default partition already has rows of the fourth and fifth month; only the sixth gets a
+	// partition.
 	if made := one[int](t, db.WriterURL(), "SELECT audit_event_partitions_ahead(6)"); made != 1 {
 		t.Errorf("created %d, want 1", made)
 	}
@@ -442,7 +447,8 @@ func TestRegisterModelEightAtOnce(t *testing.T) {
 	}
 }
 
-// Databases of one server may be migrated concurrently, although they share the roles and their settings.
+// TestUpOfSeveralDatabasesAtOnce checks that databases of one server can be migrated concurrently,
+// although they share the roles and their settings.
 func TestUpOfSeveralDatabasesAtOnce(t *testing.T) {
 	t.Parallel()
 	databases := []*postgrestest.Database{empty(t)}

@@ -13,7 +13,8 @@ import (
 var (
 	// ErrModelUnknown means that no model of this name is registered.
 	ErrModelUnknown = errors.New("the embedding model is not registered")
-	// ErrModelIncomplete means that signatures lack a vector of the model: run maintain until none does.
+	// ErrModelIncomplete means that signatures lack a vector of the model: run maintain until none
+	// lacks it.
 	ErrModelIncomplete = errors.New("signatures lack a vector of the embedding model")
 	// ErrModelActive means that the model is in use: activate another one first.
 	ErrModelActive = errors.New("the embedding model is the active one")
@@ -21,15 +22,16 @@ var (
 	ErrBusy = errors.New("running statements hold the tables of vectors")
 )
 
-// The SQL functions wait 100 ms for a lock. They are called again after lockPause, in which other statements proceed, for at most
-// lockPatience.
+// The SQL functions wait 100 ms for a lock. If they time out, they are retried after lockPause,
+// during which other statements proceed, for at most lockPatience in total.
 const (
 	lockPause    = 500 * time.Millisecond
 	lockPatience = time.Minute
 )
 
-// RegisterModel creates the partition and the index of an embedding model. The first model becomes the active one; registering a known model
-// again changes nothing. It waits for locks as DropModel does.
+// RegisterModel creates the partition and the index of an embedding model. The first model becomes
+// the active one; registering a known model again changes nothing. It waits for locks as DropModel
+// does.
 func RegisterModel(ctx context.Context, adminURL, name string, dimensions int) error {
 	err := withConnection(ctx, adminURL, func(conn *pgx.Conn) error {
 		return retryWhileLocked(ctx, func() error {
@@ -43,8 +45,9 @@ func RegisterModel(ctx context.Context, adminURL, name string, dimensions int) e
 	return nil
 }
 
-// ActivateModel makes a registered model the one that the service writes and searches with, and returns how many signatures lack its vector.
-// If any do, it returns ErrModelIncomplete and changes nothing, unless forced. The service notices within seconds.
+// ActivateModel makes a registered model the one that the service writes and searches with, and
+// returns how many signatures lack its vector. If any do, it returns ErrModelIncomplete and changes
+// nothing, unless forced. The service switches within seconds.
 func ActivateModel(ctx context.Context, adminURL, name string, force bool) (missing int64, err error) {
 	err = withConnection(ctx, adminURL, func(conn *pgx.Conn) error {
 		err := conn.QueryRow(ctx, "SELECT embedding_model_activate($1, $2)", name, force).Scan(&missing)
@@ -59,8 +62,9 @@ func ActivateModel(ctx context.Context, adminURL, name string, force bool) (miss
 	return missing, nil
 }
 
-// DropModel drops a model with its vectors and its index. For the active one it returns ErrModelActive. It waits for the statements that use
-// the tables of signatures and vectors, 100 ms at a time with pauses in which other statements proceed, and returns ErrBusy after a minute.
+// DropModel drops a model with its vectors and its index. For the active one it returns
+// ErrModelActive. It waits for the statements that use the tables of signatures and vectors, 100 ms
+// at a time with pauses during which other statements proceed, and returns ErrBusy after a minute.
 func DropModel(ctx context.Context, adminURL, name string) error {
 	err := withConnection(ctx, adminURL, func(conn *pgx.Conn) error {
 		return retryWhileLocked(ctx, func() error {
@@ -74,7 +78,7 @@ func DropModel(ctx context.Context, adminURL, name string) error {
 	return nil
 }
 
-// retryWhileLocked calls do until it gets its locks.
+// retryWhileLocked calls do until it gets its locks, for at most lockPatience.
 func retryWhileLocked(ctx context.Context, do func() error) error {
 	for giveUp := time.Now().Add(lockPatience); ; {
 		err := do()

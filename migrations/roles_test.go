@@ -24,7 +24,7 @@ func serviceTables(tb testing.TB, db *postgrestest.Database) (all, journal []str
 	return all, journal
 }
 
-// changes are the statements that change or remove rows of a table, each of one kind of privilege.
+// changes returns statements that change or remove rows of a table, one for each kind of privilege.
 func changes(table string) []string {
 	return []string{
 		"DELETE FROM " + table,
@@ -86,7 +86,7 @@ func TestWriterIsRefused(t *testing.T) {
 	checkRefused(t, conn, definitions()...)
 }
 
-// definitions are statements of the schema's owner.
+// definitions returns statements that only the schema's owner may execute.
 func definitions() []string {
 	return []string{
 		"CREATE TABLE mine (a int)",
@@ -126,7 +126,8 @@ func TestReaderIsRefused(t *testing.T) {
 	checkRefused(t, conn, definitions()...)
 }
 
-// Not even the owner can change the journal, in any month, without disabling the trigger.
+// TestNobodyChangesTheJournal checks that not even the owner can change the journal, in any month,
+// without disabling the trigger.
 func TestNobodyChangesTheJournal(t *testing.T) {
 	t.Parallel()
 	db := filled(t)
@@ -150,7 +151,8 @@ func TestNobodyChangesTheJournal(t *testing.T) {
 	}
 }
 
-// What the roles may do, so that the refusals above do not come from a role without any privilege.
+// TestRolesMayDoTheirWork checks the privileges that the roles do have, so that the refusals above
+// are not due to missing all of them.
 func TestRolesMayDoTheirWork(t *testing.T) {
 	t.Parallel()
 	db := filled(t)
@@ -196,7 +198,7 @@ func checkAllowed(t *testing.T, conn *pgx.Conn, statements ...string) {
 	}
 }
 
-// firstColumn is an assignment of a column of the table to itself.
+// firstColumn returns an assignment of a column of the table to itself.
 func firstColumn(tb testing.TB, db *postgrestest.Database, table string) string {
 	tb.Helper()
 	column := one[string](tb, db.ReaderURL(),
@@ -204,7 +206,8 @@ func firstColumn(tb testing.TB, db *postgrestest.Database, table string) string 
 	return fmt.Sprintf("%[1]s = %[1]s", column)
 }
 
-// The writer can delete only signatures of an older normalizer to which no remediation refers, with their vectors and terms.
+// TestWriterDropsOldSignaturesOnly checks that the writer can delete only unused signatures of an
+// older normalizer, with their vectors and terms.
 func TestWriterDropsOldSignaturesOnly(t *testing.T) {
 	t.Parallel()
 	db, _ := schema(t)
@@ -234,7 +237,7 @@ func TestWriterDropsOldSignaturesOnly(t *testing.T) {
 	if id := one[string](t, db.ReaderURL(), "SELECT id::text FROM signature"); "'"+id+"'" != known {
 		t.Errorf("signature %s remains, want the one with a remediation", id)
 	}
-	// A caller cannot replace the tables that the function uses by way of search_path.
+	// Callers cannot substitute the tables of the function through search_path.
 	if got := one[string](t, db.ReaderURL(), "SELECT proconfig::text FROM pg_proc WHERE proname = 'signature_drop' AND prosecdef"); got !=
 		`{"search_path=pg_catalog, public, pg_temp"}` {
 		t.Errorf("signature_drop has %s", got)

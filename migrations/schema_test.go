@@ -156,7 +156,7 @@ func TestColumnsThatMayNotBeNull(t *testing.T) {
 			into := table
 			switch column {
 			case "leaf_hash":
-				// A generated column takes no value, NULL or other: see TestConstraints.
+				// A generated column does not accept values, not even NULL: see TestConstraints.
 				continue
 			case "model_id":
 				// A row without a model has no partition.
@@ -174,7 +174,8 @@ func TestColumnsThatMayNotBeNull(t *testing.T) {
 
 func repeat(text string, n int) string { return fmt.Sprintf("repeat('%s', %d)", text, n) }
 
-// violation is a change of a table's valid row that one constraint rejects, or just accepts.
+// violation is a change of a table's valid row that one constraint rejects or, at its limit,
+// accepts.
 type violation struct {
 	table      string
 	change     row
@@ -182,7 +183,7 @@ type violation struct {
 	constraint string
 }
 
-// lengths returns rows at and beyond both limits of the identifiers' lengths, which count characters.
+// lengths returns rows with identifiers at and beyond both length limits, in characters.
 func lengths() []violation {
 	var all []violation
 	for table, columns := range map[string]map[string]int{
@@ -209,7 +210,7 @@ func lengths() []violation {
 	return all
 }
 
-// sets returns rows with the values of each closed set and with others.
+// sets returns rows with values inside and outside each closed set.
 func sets() []violation {
 	var all []violation
 	for _, s := range []struct {
@@ -235,7 +236,7 @@ func sets() []violation {
 	return all
 }
 
-// common returns rows that violate the rules which several tables share.
+// common returns rows that violate rules that several tables share.
 func common() []violation {
 	var all []violation
 	for _, table := range []string{"remediation_audit", "ai_analysis_audit", "workflow_audit", "execution_audit"} {
@@ -258,7 +259,7 @@ func common() []violation {
 			case "remediation_audit":
 				ends["duration_ms"], same["duration_ms"] = "0", "0"
 			case "workflow_audit":
-				constraint = "workflow_audit_check1" // the second that is of two columns
+				constraint = "workflow_audit_check1" // the second of two columns
 			}
 			all = append(all, violation{table, ends, check, constraint}, violation{table, same, accepted, ""})
 		}
@@ -343,7 +344,8 @@ func others() []violation {
 	}
 }
 
-// The database rejects every row that violates a rule, also from the owner, and accepts rows at the limits.
+// TestConstraints checks that the database rejects every row that violates a rule, even from the
+// owner, and accepts rows at the limits.
 func TestConstraints(t *testing.T) {
 	t.Parallel()
 	_, conn := schema(t)
@@ -355,7 +357,8 @@ func TestConstraints(t *testing.T) {
 	}
 }
 
-// The constraints that a single row cannot violate: unique and foreign keys.
+// TestConstraintsBetweenRows covers the constraints that a single row cannot violate: unique and
+// foreign keys.
 func TestConstraintsBetweenRows(t *testing.T) {
 	t.Parallel()
 	_, conn := schema(t)
@@ -401,12 +404,13 @@ func twice(table string, change row) []string {
 	return []string{insert, insert}
 }
 
-// Every constraint of the catalogue has a case in this file.
+// TestEveryConstraintHasACase checks that every constraint of the catalogue has a case in this
+// file.
 func TestEveryConstraintHasACase(t *testing.T) {
 	t.Parallel()
 	db, conn := schema(t)
 	met := map[string]bool{
-		// By TestConstraintsBetweenRows.
+		// Covered by TestConstraintsBetweenRows.
 		"ai_analysis_audit_pkey": true, "workflow_audit_pkey": true, "execution_audit_pkey": true, "cursor_key_pkey": true,
 		"signature_term_pkey": true, "lexical_statistic_pkey": true, "lexical_term_pkey": true,
 		"stats_daily_pkey": true, "stats_quarter_hour_pkey": true,
@@ -414,7 +418,8 @@ func TestEveryConstraintHasACase(t *testing.T) {
 		"execution_audit_remediation_id_workflow_id_execution_id_key": true, "embedding_model_id_fkey": true,
 		// Violated under the name of a partition's constraint.
 		"embedding_pkey": true, "audit_event_pkey": true,
-		// It cannot be violated alone: completed_steps would have to be between 0 and a negative number.
+		// Cannot be violated alone: completed_steps would have to be between 0 and a negative
+		// number.
 		"workflow_audit_total_steps_check": true,
 	}
 	for _, v := range slices.Concat(lengths(), sets(), common(), others()) {

@@ -13,10 +13,10 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgres/internal/dbsqlc"
 )
 
-// AppendOptions are the options of an append. A nil pointer is the zero value.
+// AppendOptions are the options of an append. Nil means the zero value.
 type AppendOptions struct {
-	// Vectors are vectors of the entries' signatures. A signature without one is stored without,
-	// unless the table has it.
+	// Vectors holds vectors of the entries' signatures. A signature that has none here is stored
+	// without a vector, unless the database already has one.
 	Vectors Vectors
 	// Redelivered accepts an update that conflicts with the stored remediation if the journal holds
 	// the same content: a source that delivers at least once, such as SQS, sent it again after
@@ -24,16 +24,15 @@ type AppendOptions struct {
 	Redelivered bool
 }
 
-// Append writes entries in one transaction: records, signatures, vectors and the journal, of any
-// kinds and any number. New entries of one kind take one round trip, entries that are stored
-// already a second one; updates lock and read their remediations first. An entry may depend on
-// others of the same call, in any order: a child or an update on the remediation that is created
-// with it.
+// Append writes any number of entries of any kinds in one transaction: records, signatures, vectors
+// and the journal. New entries of one kind take one round trip, already stored ones a second;
+// updates first lock and read their remediations. An entry may depend on others of the same call,
+// in any order: for example, a child or an update on a remediation that the same call creates.
 //
-// The results are in the order of the entries. After an error nothing is stored, or everything if
-// the connection broke during the commit: sending the same entries again is safe and returns the
-// outcome. Only if the database refuses an entry are several transactions used: the batch is split
-// until that entry stands alone.
+// The results are in the order of the entries. After an error, nothing is stored or, if the
+// connection broke during the commit, possibly everything. Appending the same entries again is safe
+// and returns their outcome. If the database refuses an entry, the batch is split into several
+// transactions until that entry is alone.
 func (s *Store) Append(ctx context.Context, entries []audit.Entry, options *AppendOptions) ([]audit.Written, error) {
 	if len(entries) == 0 {
 		return nil, nil
@@ -46,7 +45,8 @@ func (s *Store) Append(ctx context.Context, entries []audit.Entry, options *Appe
 	return written, err
 }
 
-// appendOrSplit writes entries in one transaction, or in halves if the database refuses one of them.
+// appendOrSplit writes entries in one transaction, or in halves if the database refuses one of
+// them.
 func (s *Store) appendOrSplit(
 	ctx context.Context, entries []audit.Entry, options *AppendOptions,
 ) ([]audit.Written, error) {
@@ -126,11 +126,10 @@ func (a *attempt) execute(ctx context.Context) error {
 	})
 }
 
-// writeGroups writes the groups in one transaction. Every transaction takes the locks that others
-// may wait for in the same order, each kind sorted, so that no two can deadlock: locks of updates,
-// new remediations, vectors, signatures, children. Therefore the updates are applied in memory
-// first and written later, and their new signatures are inserted along with those of the new
-// remediations.
+// writeGroups writes the groups in one transaction. To prevent deadlocks, every transaction takes
+// contended locks in the same order, sorted within each kind: updated remediations, new
+// remediations, vectors, signatures, children. Therefore updates are applied in memory first and
+// written later, and their new signatures are inserted along with those of the new remediations.
 func (a *attempt) writeGroups(ctx context.Context, groups [][]int) error {
 	if err := a.applyUpdates(ctx); err != nil {
 		return err
@@ -147,7 +146,8 @@ func (a *attempt) writeGroups(ctx context.Context, groups [][]int) error {
 	return nil
 }
 
-// rememberSignatures notes which signatures are stored now, so that the next append does not send them.
+// rememberSignatures notes which signatures are stored now, so that the next append does not send
+// them.
 func (a *attempt) rememberSignatures() {
 	for i, entry := range a.entries {
 		if entry.Kind == audit.KindRemediation && a.written[i].Err == nil {

@@ -125,7 +125,7 @@ func TestAppendRoundTrips(t *testing.T) {
 		"ai_analysis": {func(id string) audit.Record { return fullAnalysis("parent", id) }, 1},
 		"workflow":    {func(id string) audit.Record { return fullWorkflow("parent", id) }, 1},
 		"execution":   {func(id string) audit.Record { return fullExecution("parent", "w", id) }, 1},
-		// begin, lock, write, commit.
+		// Round trips: begin, lock, write, commit.
 		"update": {func(id string) audit.Record {
 			return &audit.Update{RemediationID: strings.Replace(id, "update", "known", 1), Status: pointer(audit.Status("running"))}
 		}, 4},
@@ -212,7 +212,7 @@ func TestReplayByAnotherActorLater(t *testing.T) {
 	store := open(t, postgrestest.New(t).WriterURL())
 	first := store.mustAppend(t, nil, full("r"))[0]
 	again := full("r")
-	_ = entry(t, again) // checks it
+	_ = entry(t, again) // validates it
 	e, err := audit.NewEntry(again, "another actor", time.Now().Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)
@@ -234,7 +234,7 @@ func TestSameKeyWithOtherContentIsAConflict(t *testing.T) {
 	store.mustAppend(t, nil, full("r"), fullAnalysis("r", "a"), fullWorkflow("r", "w"), fullExecution("r", "w", "e"))
 	before := counts(t, db)
 	remediation, ai, flow, run := full("r"), fullAnalysis("r", "a"), fullWorkflow("r", "w"), fullExecution("r", "w", "e")
-	// They differ in a digit that RFC 8785 loses, an omitted field, a number, a time.
+	// Each entry differs in one value: a digit that RFC 8785 drops, an omitted field, a number, a time.
 	remediation.Metadata = audit.Metadata(strings.Replace(string(remediation.Metadata), "456789", "456788", 1))
 	ai.TokensUsed = nil
 	flow.CompletedSteps--
@@ -380,7 +380,8 @@ func TestSignaturesAreSharedAndVectorsStoredOnce(t *testing.T) {
 	store := open(t, db.WriterURL())
 	signature := entry(t, full("x")).Signature
 	written := store.mustAppend(t, postgres.Vectors{signature.ID: vector(1)}, many(100, full)...)
-	// The signature is stored now: another vector does not replace its vector, and none is needed.
+	// The signature is stored now: its vector is not replaced by another one, and an append needs
+	// none.
 	written = append(written, store.mustAppend(t, postgres.Vectors{signature.ID: vector(2)}, full("with another vector"))...)
 	written = append(written, store.mustAppend(t, nil, full("without a vector"))...)
 	for i, w := range written {
@@ -464,7 +465,7 @@ func TestVectorsThatDoNotFit(t *testing.T) {
 	store := open(t, db.WriterURL())
 	first, second := entry(t, minimal("r1")), entry(t, full("r2"))
 	batch := []audit.Entry{first, second}
-	// Together they are as long as two vectors of the right length.
+	// Their total length is that of two correct vectors.
 	uneven := postgres.Vectors{first.Signature.ID: make([]float32, 63), second.Signature.ID: make([]float32, 65)}
 	if written, err := store.Append(t.Context(), batch, withVectors(uneven)); err == nil || kindsOf(err) != nil {
 		t.Errorf("of different lengths: %+v, %v", written, err)
@@ -586,8 +587,9 @@ func TestPoisonLeavesParentsAndChildrenTogether(t *testing.T) {
 	checkJournal(t, db)
 }
 
-// TestIdentifiersTooLongForAnIndex checks that an entry is refused alone if its identifiers exceed
-// the size of an index row: three of the maximum length, in characters of four bytes, do.
+// TestIdentifiersTooLongForAnIndex checks that an entry is refused, and no other, if its
+// identifiers exceed the size of an index row. Three of the maximum length in four-byte characters
+// do.
 func TestIdentifiersTooLongForAnIndex(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
@@ -596,7 +598,7 @@ func TestIdentifiersTooLongForAnIndex(t *testing.T) {
 	for i := range long {
 		var id strings.Builder
 		for j := range 255 {
-			id.WriteRune(rune(0x20000 + (i*255+j)*37%40000)) // no two alike: it cannot be compressed
+			id.WriteRune(rune(0x20000 + (i*255+j)*37%40000)) // all different, so that it cannot be compressed
 		}
 		long[i] = id.String()
 	}

@@ -11,8 +11,7 @@ import (
 // within it.
 const modelsTTL = 5 * time.Second
 
-// cache holds what rarely changes in the database. A store shares it with the same store for other
-// models.
+// cache holds database content that rarely changes. The stores that WithModel returns share it.
 type cache struct {
 	mu           sync.Mutex // guards the fields below
 	cursorKey    []byte
@@ -50,6 +49,6 @@ func (c *cache) cacheModels(models []dbsqlc.EmbeddingModel) {
 
 func (c *cache) dropModels() { c.cacheModels(nil) }
 
-// wallClock returns the time without its monotonic reading, which may stop while Lambda freezes the
-// sandbox.
+// wallClock returns the time without its monotonic reading, because the monotonic clock may stop
+// while Lambda freezes the sandbox.
 func wallClock() time.Time { return time.Now().Round(0) }

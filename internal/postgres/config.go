@@ -12,7 +12,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/access"
 )
 
-// Config says how to reach the database.
+// Config configures a Store.
 type Config struct {
 	// URL is a PostgreSQL connection string:
 	// postgres://user:password@host:port/database?sslmode=verify-full. It is a secret.
@@ -25,14 +25,14 @@ type Config struct {
 	MaxConns int32
 	// ConnectTimeout limits one attempt to connect. 0 means 2 s.
 	ConnectTimeout time.Duration
-	// PingTimeout limits the check of an idle connection: the delay after a sandbox was frozen and
-	// its sockets died. 0 means 1 s.
+	// PingTimeout limits the ping of an idle connection: the delay of a request whose connection
+	// died while the sandbox was frozen. 0 means 1 s.
 	PingTimeout time.Duration
-	// MaxConnIdleTime closes connections that are idle for longer. Keep it below the proxy's. 0
-	// means 5 min.
+	// MaxConnIdleTime closes connections that are idle for longer. Keep it below the proxy's idle
+	// timeout. 0 means 5 min.
 	MaxConnIdleTime time.Duration
 	// Model is the name of the embedding model of the vectors; Store.WithModel selects another.
-	// Empty means none: the embeddings of appends are pending.
+	// Empty means none: appended embeddings stay pending.
 	Model string
 	// ApplicationName is shown in pg_stat_activity. Empty means datastorage.
 	ApplicationName string
@@ -66,8 +66,8 @@ func (c Config) poolConfig() (*pgxpool.Config, error) {
 }
 
 // closeBrokenConn closes a broken connection immediately. The driver would wait up to 15 s for the
-// server to close it and occupy the pool for so long: a sandbox that wakes up with only dead
-// connections would have none for its next request.
+// server to close it, and it would occupy the pool until then: a sandbox that wakes up with only
+// dead connections would have no connection for its next request.
 func closeBrokenConn(conn *pgx.Conn) {
 	if conn.IsClosed() {
 		_ = conn.PgConn().Conn().Close()

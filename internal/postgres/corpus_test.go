@@ -20,8 +20,7 @@ type corpus struct {
 	db *postgrestest.Database
 	// stored is ordered as lists are: start_time descending, id descending.
 	stored []audit.Stored
-	// vectors are those of the signatures that have one; texts of all. incidents are those of the
-	// signatures.
+	// vectors, texts and incidents belong to the signatures, of which some have no vector.
 	vectors   postgres.Vectors
 	texts     map[audit.ID]string
 	incidents map[audit.ID]bool
@@ -114,7 +113,8 @@ func randomVector(random *rand.Rand) []float32 {
 	return v
 }
 
-// filterFields returns, for each field of a filter, how it compares with a remediation and how a test sets it.
+// filterFields returns, for each field of a filter, how it compares with a remediation and how a
+// test sets it.
 func filterFields() []filterField {
 	text := func(value func(audit.Stored) *string, field func(*audit.Filter) *[]string) filterField {
 		return filterField{
@@ -186,7 +186,8 @@ func (c *corpus) matching(f audit.Filter) []audit.Stored {
 	return left
 }
 
-// filters returns filters of every field alone, with one value and with three, of every two fields, and of random combinations.
+// filters returns filters of every field alone, with one value and with three, of every two fields,
+// and of random combinations.
 func (c *corpus) filters(random *rand.Rand, combinations int) []audit.Filter {
 	one := func() audit.Stored { return c.stored[random.IntN(len(c.stored))] }
 	filters := []audit.Filter{{}}
@@ -199,7 +200,7 @@ func (c *corpus) filters(random *rand.Rand, combinations int) []audit.Filter {
 		}
 		filters = append(filters, single, several)
 		for _, second := range fields[i+1:] {
-			// Of one remediation, so that at least that one matches.
+			// Both values are from one remediation, so that at least that one matches.
 			var pair audit.Filter
 			s := one()
 			field.add(&pair, s)

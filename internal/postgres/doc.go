@@ -2,9 +2,9 @@
 // driver's errors into the domain's. It keeps records, signatures, vectors and the journal, and
 // lists and searches them.
 //
-// It does not validate input (package audit has), does not make vectors (package embedding does),
-// and does not know HTTP. Every error that it returns satisfies errors.Is for the sentinel of
-// package audit that tells the caller what to do, and for context.Canceled or
+// It neither validates input (package audit does) nor makes vectors (package embedding does), and
+// is independent of HTTP. Every returned error satisfies errors.Is for the sentinel of package
+// audit that determines what the caller can do, and for context.Canceled or
 // context.DeadlineExceeded if one of them was the cause.
 //
 // Files are named for the operation (append, update, list, search), because most operations span

@@ -9,11 +9,11 @@ import (
 	"github.com/datastorage-service/datastorage/internal/signature"
 )
 
-// Vectors are vectors by signature ID, each as long as the dimensions of the store's model.
+// Vectors maps signature IDs to vectors with the dimensions of the store's model.
 type Vectors map[audit.ID][]float32
 
-// checkLengths rejects vectors of different lengths: they are sent concatenated and would be cut at
-// the wrong offsets. The database checks the length itself.
+// checkLengths rejects vectors of different lengths, because they are sent concatenated and would
+// be split at the wrong offsets. The database checks the length itself.
 func (v Vectors) checkLengths() error {
 	length := -1
 	for id, vector := range v {
@@ -37,8 +37,8 @@ func (s *Store) Vector(ctx context.Context, signature audit.ID) ([]float32, erro
 	})
 }
 
-// AddVectors stores vectors of stored signatures and returns how many of them were missing. It
-// blocks other writers, and they block it, no longer than an append of the same signature does.
+// AddVectors stores vectors of stored signatures and returns how many of the vectors were missing.
+// It blocks other writers, and is blocked by them, no longer than an append of the same signatures.
 func (s *Store) AddVectors(ctx context.Context, vectors Vectors) (int64, error) {
 	if err := vectors.checkLengths(); err != nil {
 		return 0, err

@@ -14,8 +14,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 )
 
-// errServer is an error of the server that no caller can do anything about: a bug of this service
-// or its deployment.
+// errServer is a server error that callers cannot resolve: a bug of this service or its deployment.
 var errServer = errors.New("the database reports an error")
 
 // translate turns an error of the driver into one of the domain, by SQLSTATE. Errors of the domain
@@ -26,7 +25,7 @@ func translate(ctx context.Context, action string, err error) error {
 	case isDomainError(err):
 		return err
 	case ctx.Err() != nil:
-		// Whatever the driver reports is a consequence of the context's end.
+		// The driver's error is a consequence of the context's end.
 		return fmt.Errorf("%s: %w: %w", action, audit.ErrUnavailable, contextError(ctx))
 	case errors.Is(err, pgx.ErrNoRows):
 		return fmt.Errorf("%s: %w", action, audit.ErrNotFound)

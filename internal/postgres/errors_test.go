@@ -36,7 +36,7 @@ func kindsOf(err error) []string {
 	return kinds
 }
 
-// translation is an error of the driver or the server with what it is translated to.
+// translation is an error of the driver or the server with its expected translation.
 type translation struct {
 	name string
 	err  error
@@ -233,7 +233,7 @@ func checkCallsEnd(
 	group.Wait()
 }
 
-// checkWorks makes every call again, now without an obstacle.
+// checkWorks makes every call again and checks that it succeeds.
 func checkWorks(t *testing.T, store tapped) {
 	t.Helper()
 	for name, call := range calls(t) {

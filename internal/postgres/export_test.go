@@ -1,4 +1,4 @@
 package postgres
 
-// Translate is for the tests of the translation of errors.
+// Translate exports translate to the tests.
 var Translate = translate

@@ -16,12 +16,13 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
-// fullFilter sets every parameter.
+// fullFilter returns a filter that sets every parameter.
 func fullFilter() audit.Filter {
 	return merged(slices.Concat(slices.Collect(maps.Values(planFilters()))...)...)
 }
 
-// The parameters of a filter are the attributes of the type that the statements read it into, and planFilters has each.
+// TestFilterAttributes checks that the parameters of a filter equal the attributes of the SQL type
+// remediation_filter, and that planFilters uses each.
 func TestFilterAttributes(t *testing.T) {
 	t.Parallel()
 	attributes := rows[string](t, postgrestest.New(t).ReaderURL(), `SELECT attname::text FROM pg_attribute
@@ -31,7 +32,8 @@ func TestFilterAttributes(t *testing.T) {
 	}
 }
 
-// writtenOut is the condition of remediation_matches in the text of a statement, with a parameter for each attribute, and the parameters' values.
+// writtenOut returns the condition of remediation_matches written out, with a parameter for each
+// attribute, and the parameters' values.
 func writtenOut(f audit.Filter) (condition string, args []any) {
 	types := map[string]string{"id": "bigint[]", "signature_id": "uuid[]", "since": "timestamptz", "until": "timestamptz"}
 	operators := map[string]string{"since": "r.start_time >= %s", "until": "r.start_time < %s"}
@@ -45,8 +47,9 @@ func writtenOut(f audit.Filter) (condition string, args []any) {
 	return strings.Join(conditions, " AND "), args
 }
 
-// BenchmarkFilter runs statements with remediation_matches and with its condition written out in turn, and prints the medians of both. They
-// differ in parsing and planning, and not in their plans.
+// BenchmarkFilter alternates statements that call remediation_matches with statements that have its
+// condition written out, and prints the medians of both. They differ in parsing and planning, not
+// in their plans.
 func BenchmarkFilter(b *testing.B) {
 	db := postgrestest.New(b)
 	fill(b, db)

@@ -132,14 +132,14 @@ func counts(tb testing.TB, db *postgrestest.Database) map[string]int {
 
 func pointer[T any](v T) *T { return &v }
 
-// unicode has the scripts that the requirements name, and characters with a meaning in JSON, SQL
-// and COPY.
+// unicode has the scripts that the requirements name, and characters with a special meaning in
+// JSON, SQL and COPY.
 const unicode = `قرص ممتلئ 磁盘已满 ดิสก์เต็ม 💾🔥 'quoted' "doubled" \back\slash {brace,null} $1 %s`
 
 // start is the start time of the fixtures' remediations.
 var start = time.Date(2026, 1, 2, 3, 4, 5, 123456000, time.UTC)
 
-// minimal has the required fields only.
+// minimal returns a remediation with the required fields only.
 func minimal(id string) *audit.Remediation {
 	return &audit.Remediation{
 		RemediationID: id, Name: "KubePodCrashLooping", Namespace: "shop", ActionType: "restart_pod",
@@ -147,7 +147,7 @@ func minimal(id string) *audit.Remediation {
 	}
 }
 
-// full has every field.
+// full returns a remediation with every field.
 func full(id string) *audit.Remediation {
 	return &audit.Remediation{
 		RemediationID: id, Name: unicode, Namespace: "متجر", ClusterName: pointer("集群-1"),
@@ -196,7 +196,7 @@ func fullExecution(remediation, workflow, id string) *audit.Execution {
 	}
 }
 
-// entry checks a record like a request is checked, and returns its entry.
+// entry validates a record as a request is validated, and returns its entry.
 func entry(tb testing.TB, record audit.Record) audit.Entry {
 	tb.Helper()
 	return entryAt(tb, record, time.Now())

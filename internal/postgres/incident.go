@@ -10,34 +10,37 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgres/internal/dbsqlc"
 )
 
-// maxWorkflowBytes bounds the workflows of one call: with line breaks and quotes escaped they must fit into a Lambda response of 6 MB.
+// maxWorkflowBytes limits the workflows of one call: with line breaks and quotes escaped they must
+// fit into a Lambda response of 6 MB.
 const maxWorkflowBytes = 2 << 20
 
-// maxSignatures bounds the Signatures of an incident: if every remediation has a workflow of its own, each has its own signature.
+// maxSignatures limits Incident.Signatures: remediations with different workflows have different
+// signatures.
 const maxSignatures = 100
 
-// Incident holds the remediations of an incident that match a filter: their counts, and some of them.
+// Incident summarizes the remediations of an incident that match a filter.
 type Incident struct {
 	Counts
-	// Signatures are the signatures of the remediations, the most frequent first, at most 100. They differ in the action taken.
+	// Signatures are the signatures of the remediations, most frequent first, at most
+	// maxSignatures. They differ in the action taken.
 	Signatures []audit.ID
 	// Actions are sorted by name.
 	Actions []ActionCounts
-	// Newest are the newest remediations, without their long texts, newest first.
+	// Newest holds the newest remediations, newest first, without their long texts.
 	Newest []audit.Stored
-	// Solved is the newest remediation that succeeded, nil if none did. Of the long texts it has the workflow, as far as the workflows of all
-	// incidents fit into 2 MiB.
+	// Solved is the newest remediation that succeeded, nil if none did. Its only long text is the
+	// workflow, which is included as far as the workflows of all incidents fit into 2 MiB.
 	Solved *audit.Stored
 }
 
-// Counts is how often remediations occurred, when, and with which outcomes.
+// Counts holds the number, the times and the outcomes of remediations.
 type Counts struct {
 	Total               int64
 	FirstSeen, LastSeen time.Time
 	Outcome             audit.Outcome
 }
 
-// sum is the counts of both together.
+// sum returns the combined counts.
 func (c Counts) sum(more Counts) Counts {
 	if c.Total == 0 {
 		return more
@@ -60,8 +63,9 @@ type ActionCounts struct {
 	Counts
 }
 
-// Incidents returns, for each of the incidents, the counts of its remediations that match the filter, and the newest of them. It leaves out the
-// remediation with the id except, if not nil. An incident without a matching remediation has no entry.
+// Incidents summarizes, for each incident, the remediations that match the filter, excluding the
+// one with the ID except if that is not nil. Incidents without a matching remediation have no
+// entry.
 func (s *Store) Incidents(
 	ctx context.Context, incidents []audit.ID, f audit.Filter, newest int, except *string,
 ) (map[audit.ID]*Incident, error) {
@@ -84,7 +88,8 @@ func (s *Store) Incidents(
 			Filter: filter, IncidentIds: incidents, Except: except, PerSignature: int64(newest), Budget: maxWorkflowBytes,
 		})
 		for _, row := range rows {
-			// A remediation that was written between the two statements is not counted, so it is left out.
+			// A remediation that was written between the two statements was not counted, so it is
+			// omitted.
 			if incident := found[row.IncidentID]; incident != nil {
 				incident.addRemediation(row)
 			}
@@ -93,7 +98,8 @@ func (s *Store) Incidents(
 	})
 }
 
-// addCounts adds the counts of one action of one signature. Rows arrive with the most frequent first.
+// addCounts adds the counts of one action of one signature. Rows are ordered by frequency, highest
+// first.
 func (i *Incident) addCounts(row dbsqlc.IncidentOutcomesRow) {
 	counts := Counts{
 		Total: row.Occurrences, FirstSeen: row.FirstSeen.UTC(), LastSeen: row.LastSeen.UTC(),

@@ -56,7 +56,7 @@ func (a *attempt) insertRecords(ctx context.Context, kind audit.Kind, b batch) (
 	}
 }
 
-// findReceipts returns a row for each entry whose key is stored, whoever wrote it.
+// findReceipts returns a row for each entry whose key is stored, regardless of who wrote it.
 func (a *attempt) findReceipts(ctx context.Context, kind audit.Kind, b batch) ([]dbsqlc.RemediationAppendRow, error) {
 	queries, db := a.store.queries, a.db
 	switch kind {
@@ -81,10 +81,10 @@ func (a *attempt) findReceipts(ctx context.Context, kind audit.Kind, b batch) ([
 	}
 }
 
-// childRow has the columns that the statements of every child return.
+// childRow has the columns that the append statements of all children return.
 type childRow = dbsqlc.ExecutionAppendRow
 
-// commonRows converts rows of children to the rows of remediations, whose embedding stays empty.
+// commonRows converts rows of children to rows of remediations, with an empty embedding.
 func commonRows[T any](rows []T, convert func(T) childRow) []dbsqlc.RemediationAppendRow {
 	out := make([]dbsqlc.RemediationAppendRow, len(rows))
 	for i, row := range rows {
@@ -130,8 +130,8 @@ func (a *attempt) insertRemediations(ctx context.Context, b batch) ([]dbsqlc.Rem
 	return rows, a.changes.confirmCreated(rows)
 }
 
-// signatureArrays holds each signature once, without those that are known to be stored, and the
-// vectors of all of them, concatenated.
+// signatureArrays holds each signature once, except those known to be stored, and the concatenated
+// vectors of all of them.
 type signatureArrays struct {
 	ids       []audit.ID
 	incidents []audit.ID

@@ -11,18 +11,20 @@ import (
 )
 
 const (
-	// minSignatures is the number of signatures from which on a search uses the count of the last maintenance run. Counting so many takes
-	// 2 ms.
+	// minSignatures is the minimum number of signatures for which a search uses the count of the
+	// last maintenance run. Counting that many takes 2 ms.
 	minSignatures = 20_000
-	// minFrequent is the number of signatures from which on a maintenance run counts a term. A search counts the others, up to maxCounted.
+	// minFrequent is the minimum number of signatures with a term for a maintenance run to count
+	// it. Searches count the other terms, up to maxCounted.
 	minFrequent = 1_000
 	maxCounted  = 5_000
-	// maxPostings is the number of entries of the inverted index that a search reads first, from its rarest term on. The frequent terms
-	// that this leaves out hardly change the order, and count when the candidates are scored.
+	// maxPostings is the number of inverted-index entries that a search reads to find candidates,
+	// rarest terms first. The frequent terms that it omits hardly change the order, and are
+	// included when the candidates are scored.
 	maxPostings = 50_000
 )
 
-// Weigh weights the terms of a query by their rarity among the signatures.
+// Weigh weights the terms of a query by how rare they are among the signatures.
 func (s *Store) Weigh(ctx context.Context, query lexical.Query) (*lexical.Scorer, lexical.Statistics, error) {
 	statistics, err := retry(ctx, s, "count terms", func(ctx context.Context) (lexical.Statistics, error) {
 		total, err := s.queries.LexicalStatistics(ctx, s.pool, dbsqlc.LexicalStatisticsParams{MinSignatures: minSignatures})
@@ -47,8 +49,9 @@ func termNumbers(terms []lexical.Term) []int64 {
 	return numbers
 }
 
-// Lexical returns the signatures that score best among those with a remediation that matches the filter, best first: limit of them if so many
-// contain a term of the query. The order may ignore frequent terms; Candidates returns what a full score needs.
+// Lexical returns up to limit signatures that contain a term of the query and have a remediation
+// that matches the filter, best score first: fewer than limit only if fewer exist. The order may
+// ignore frequent terms; Candidates returns the data for a full score.
 func (s *Store) Lexical(
 	ctx context.Context, scorer *lexical.Scorer, statistics lexical.Statistics, f audit.Filter, limit int,
 ) ([]audit.ID, error) {
@@ -59,7 +62,7 @@ func (s *Store) Lexical(
 	return s.searchLexical(ctx, scorer, statistics, f, exact, limit)
 }
 
-// searchLexical is Lexical with the route decided: exact, or by the inverted index.
+// searchLexical implements Lexical with either an exact search or the inverted index.
 func (s *Store) searchLexical(
 	ctx context.Context, scorer *lexical.Scorer, statistics lexical.Statistics, f audit.Filter, exact bool, limit int,
 ) ([]audit.ID, error) {
@@ -137,14 +140,15 @@ func (s *Store) Analyze(ctx context.Context, signatures []audit.Signature) (int6
 	})
 }
 
-// CountTerms counts what searches need to weight terms, if enough has changed since the last count, and returns whether it did.
+// CountTerms updates the counts that searches weight terms by, if enough has changed since the last
+// count, and returns whether it did.
 func (s *Store) CountTerms(ctx context.Context) (bool, error) {
 	return retry(ctx, s, "count terms", func(ctx context.Context) (bool, error) {
 		return s.queries.LexicalCount(ctx, s.pool, dbsqlc.LexicalCountParams{Frequent: minFrequent})
 	})
 }
 
-// formatArray formats an array of numbers as PostgreSQL reads it.
+// formatArray formats numbers as a PostgreSQL array literal.
 func formatArray[T ~int64 | ~int16](numbers []T) string {
 	text := []byte{'{'}
 	for i, n := range numbers {

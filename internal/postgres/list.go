@@ -9,8 +9,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgres/internal/dbsqlc"
 )
 
-// List returns a page of the remediations that match the filter, ordered by start_time and id. The page ends early, with HasMore set, once
-// its records hold PageBytes of free text.
+// List returns a page of the remediations that match the filter, ordered by start_time and id. The
+// page ends early, with HasMore set, once its records hold PageBytes of free text.
 func (s *Store) List(ctx context.Context, f audit.Filter, p audit.PageRequest) (audit.Page[audit.Stored], error) {
 	params := listParams(f, p)
 	return retry(ctx, s, "list remediations", func(ctx context.Context) (audit.Page[audit.Stored], error) {

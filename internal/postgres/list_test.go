@@ -24,7 +24,8 @@ func idsOf(stored []audit.Stored) []string {
 	return ids
 }
 
-// Lists, searches and counts with every filter, alone and combined, equal a computation in Go.
+// TestQueriesAgainstBruteForce compares lists, searches and counts with a computation in Go, for
+// every filter, alone and combined.
 func TestQueriesAgainstBruteForce(t *testing.T) {
 	t.Parallel()
 	c := newCorpus(t, 2000)
@@ -66,7 +67,8 @@ func (c *corpus) checkFilters(t *testing.T) {
 	}
 }
 
-// Pages of any size, in both directions, have every row once and in order, although many rows share a start_time.
+// checkCursor checks that pages of any size, in both directions, have every row once and in order,
+// although many rows share a start_time.
 func (c *corpus) checkCursor(t *testing.T) {
 	t.Helper()
 	few := audit.Filter{Severities: []string{"critical"}, Phases: []string{"pending"}, Namespaces: []string{"payments"}}
@@ -124,7 +126,8 @@ func (c *corpus) checkOffset(t *testing.T) {
 	}
 }
 
-// Rows that are inserted before the first page while the pages are read cause no row to be missed or repeated.
+// checkCursorUnderWrites checks that no row is missed or repeated if rows are inserted before the
+// first page while the pages are read.
 func (c *corpus) checkCursorUnderWrites(t *testing.T) {
 	t.Helper()
 	for _, ascending := range []bool{false, true} {
@@ -151,7 +154,7 @@ func (c *corpus) checkCursorUnderWrites(t *testing.T) {
 			t.Errorf("%d rows were inserted, want 5 a page", n)
 		}
 		if ascending {
-			// The rows that the other direction inserted belong to this list.
+			// This list includes the rows that were inserted for the other direction.
 			got = slices.DeleteFunc(got, func(s audit.Stored) bool { return strings.HasPrefix(s.RemediationID, "new") })
 		}
 		if diff := cmp.Diff(want, idsOf(got)); diff != "" {
@@ -195,7 +198,7 @@ func (c *corpus) checkIncidentEvents(t *testing.T) {
 			}
 		}
 		got := c.incidentEvents(t, f)
-		const whole = 30 // To compare a vector takes time.
+		const whole = 30 // comparing vectors is slow
 		if diff := cmp.Diff(want[:min(whole, len(want))], got[:min(whole, len(got))], cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("%+v (-want +got):\n%.2000s", f, diff)
 		}
@@ -246,7 +249,8 @@ func (c *corpus) incidentEvents(t *testing.T, f postgres.IncidentFilter) []audit
 	}
 }
 
-// Pages end early once their records hold 4 MiB of text, and lose no row.
+// TestPagesAreBoundedInBytes checks that pages end early once their records hold 4 MiB of text, and
+// that no row is lost.
 func TestPagesAreBoundedInBytes(t *testing.T) {
 	t.Parallel()
 	const n, size = 50, 200 << 10

@@ -10,7 +10,7 @@ import (
 )
 
 // ErrModelUnknown means that the database does not have the embedding model, or that no model is
-// active. The list of models has been read again for this error: call ActiveModel again. It is an
+// active. The store has just refreshed its list of models: call ActiveModel again. It wraps
 // audit.ErrUnavailable.
 var ErrModelUnknown = fmt.Errorf("%w: the embedding model is not registered", audit.ErrUnavailable)
 
@@ -71,8 +71,8 @@ func (s *Store) checkStillRegistered(ctx context.Context, was dbsqlc.EmbeddingMo
 	return err
 }
 
-// findModel returns the matching model, or ErrModelUnknown, which it never concludes from the
-// cache.
+// findModel returns the matching model. It reads the list from the database before it returns
+// ErrModelUnknown.
 func (s *Store) findModel(
 	ctx context.Context, matches func(dbsqlc.EmbeddingModel) bool,
 ) (dbsqlc.EmbeddingModel, error) {

@@ -28,8 +28,9 @@ const (
 	planChildren     = 20_000 // and journal entries
 )
 
-// fill inserts remediations as an installation has them after a year: a few names, namespaces and clusters are most of them, some values are
-// rare, nearly all remediations are done. It creates the indexes afterwards, which is faster.
+// fill inserts the remediations of an installation's first year: most have one of a few names,
+// namespaces and clusters, some values are rare, and nearly all are finished. It creates the
+// indexes afterwards, which is faster.
 func fill(tb testing.TB, db *postgrestest.Database) {
 	tb.Helper()
 	// An index of the partitioned table cannot be dropped in a partition.
@@ -47,13 +48,13 @@ func data() []string {
 	return []string{
 		"SELECT setseed(0.5)",
 		"SET maintenance_work_mem = '256MB'",
-		// Foreign keys hold by construction.
+		// The rows satisfy the foreign keys by construction.
 		"SET session_replication_role = replica",
 		// Triggers do not fire here either.
 		fmt.Sprintf(`INSERT INTO signature (id, text, normalizer, length, analyzer)
 			SELECT md5('s' || s)::uuid, 'signature ' || s, %d, 10, 1 FROM generate_series(1, %d) AS s`, signature.Version, planSignatures),
 		insertPostings("signature", 3), insertPostings("word5", 10), insertPostings("77", 1000),
-		// The other words of a text, which no query asks for.
+		// The other words of the texts, which queries do not contain.
 		fmt.Sprintf(`INSERT INTO signature_term (term, signature_id, count, length)
 			SELECT 100 * w + floor(100 * random() * random()), md5('s' || s)::uuid, 1, 10
 			FROM generate_series(1, %d) AS s, generate_series(1, 30) AS w`, planSignatures),
@@ -163,7 +164,7 @@ func (n node) all() []node {
 	return nodes
 }
 
-// plan explains the last statement of the name with the parameters of its execution, unnamed as it was.
+// plan explains the last statement of the name, unnamed and with the parameters of its execution.
 func (p planner) plan(tb testing.TB, name string) []node {
 	tb.Helper()
 	for _, s := range slices.Backward(p.Tap.Statements()) {
@@ -184,7 +185,7 @@ func (p planner) plan(tb testing.TB, name string) []node {
 	return nil
 }
 
-// large are the tables that fill makes large.
+// large lists the tables that fill makes large.
 var large = []string{
 	"remediation_audit", "signature", "signature_term", "embedding_1", "ai_analysis_audit", "workflow_audit", "execution_audit",
 	time.Now().UTC().AddDate(0, 0, 1).Format("audit_event_2006_01"),
@@ -212,8 +213,10 @@ func access(nodes []node) string {
 	return strings.Join(used, ", ")
 }
 
-// Every statement over a large table has a plan that uses its indexes, with all filters and pages. Exceptions are the total of a filter that
-// matches a large part of the table, and SignaturePending, which compares all signatures with all vectors: a scan is right for these.
+// TestPlans checks that every statement over a large table has a plan that uses its indexes, with
+// all filters and pages. Exceptions are the total of a filter that matches a large part of the
+// table, and SignaturePending, which compares all signatures with all vectors: a scan is right for
+// these.
 func TestPlans(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
@@ -282,7 +285,8 @@ func (p planner) checkCounts(t *testing.T, fields map[string][]audit.Filter) {
 	}
 }
 
-// checkSearches checks both routes: by the HNSW index for filters that match much, otherwise from the remediations to the vectors.
+// checkSearches checks both routes: the HNSW index for filters that match many remediations,
+// otherwise from the remediations to the vectors.
 func (p planner) checkSearches(t *testing.T, fields map[string][]audit.Filter) {
 	t.Helper()
 	broad := map[string]audit.Filter{
@@ -357,8 +361,8 @@ func (p planner) checkLexical(t *testing.T, fields map[string][]audit.Filter) {
 	}
 }
 
-// checkFewOfMany searches with a filter that matches so many remediations that the index is used, but so few signatures, none of them near,
-// that the index search ends before it has found them.
+// checkFewOfMany searches with a filter that matches enough remediations for the index to be used,
+// but so few signatures, all far away, that the index search ends before it finds them.
 func checkFewOfMany(t *testing.T, db *postgrestest.Database) {
 	t.Helper()
 	const signatures = 60
@@ -432,8 +436,8 @@ func (p planner) checkReads(t *testing.T) {
 	}
 }
 
-// checkWrites checks batches of new and of stored records. The batches are small, because a plan may scan a table that is hardly larger than
-// the batch.
+// checkWrites checks batches of new and of stored records. The batches are small, because a plan
+// may scan a table that is hardly larger than the batch.
 func (p planner) checkWrites(t *testing.T) {
 	t.Helper()
 	pending := rows[string](t, p.URL, "SELECT remediation_id FROM remediation_audit WHERE phase = 'pending' ORDER BY id LIMIT 51")
@@ -479,7 +483,7 @@ func (p planner) checkWrites(t *testing.T) {
 	}
 }
 
-// checkRenormalization checks the search for old signatures where none, some and all are old.
+// checkRenormalization checks the search for old signatures if none, some or all are old.
 func (p planner) checkRenormalization(t *testing.T) {
 	t.Helper()
 	for _, old := range []string{"false", "random() < 0.01", "true"} {

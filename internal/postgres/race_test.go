@@ -26,7 +26,7 @@ import (
 // checkNoDeadlock closes the store and checks that the server detected no deadlock in the database.
 func checkNoDeadlock(t *testing.T, db *postgrestest.Database, store tapped) {
 	t.Helper()
-	// The server has a session's statistics when the session has ended.
+	// The server counts a session's deadlocks once the session has ended.
 	store.Close()
 	db.AwaitSessions(t, 0, "usename = 'datastorage_writer'")
 	if n := one[int](t, db.SuperuserURL(), "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"); n != 0 {
@@ -34,7 +34,7 @@ func checkNoDeadlock(t *testing.T, db *postgrestest.Database, store tapped) {
 	}
 }
 
-// appendInTransaction writes an entry as another writer does, in a transaction that is still open.
+// appendInTransaction writes an entry as another writer, in a transaction that it leaves open.
 func appendInTransaction(t *testing.T, tx pgx.Tx, e audit.Entry) {
 	t.Helper()
 	canonical, hash, metadata := [][]byte{e.Canonical()}, [][]byte{e.ContentHash[:]}, []string{string(e.Metadata)}
@@ -189,8 +189,8 @@ func TestChildWhoseParentComesInTheMiddle(t *testing.T) {
 	checkJournal(t, db)
 }
 
-// TestPartitionsAheadBlockNoWriter creates partitions while a reader holds the journal: no other
-// call waits for either.
+// TestPartitionsAheadBlockNoWriter creates partitions while a reader locks the journal, and checks
+// that no other call waits.
 func TestPartitionsAheadBlockNoWriter(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
@@ -345,10 +345,10 @@ func TestConcurrentAppendsOfTheSameSignatures(t *testing.T) {
 	checkNoDeadlock(t, db, store)
 }
 
-// newIncidents returns a batch of a writer, in the given order of the round's signatures. There are
-// rounds of creations, of updates, of both in each batch, of creations with an update to the next
-// signature, and of all four at the same time, each with vectors and without, as if the provider
-// were down.
+// newIncidents returns a batch of a writer, in the given order of the round's signatures. A round
+// consists of creations, of updates, of both in each batch, of creations with an update to the next
+// signature, or of all four concurrently; each kind occurs with vectors and without, as if the
+// provider were down.
 func newIncidents(t *testing.T, writer, round int, order []int) ([]audit.Entry, postgres.Vectors) {
 	t.Helper()
 	kind := round % 5
@@ -433,9 +433,9 @@ func mixedBatch(t *testing.T, writer, round, ids int) ([]audit.Entry, postgres.V
 		created := minimal(id)
 		created.ErrorMessage = pointer("trouble " + inLetters(round*ids+i))
 		batch = append(batch, entry(t, created))
-		// To signatures that others create.
+		// Updates to signatures that other writers create.
 		batch = append(batch, entry(t, toError(fmt.Sprint("known ", i), "trouble "+inLetters(round*ids+(i+writer)%ids))))
-		// Of remediations that others create at the same time.
+		// Updates of remediations that other writers create at the same time.
 		batch = append(batch, entry(t, toError(id, "trouble "+inLetters(round*ids+(i+writer+1)%ids))))
 		batch = append(batch, entry(t, analysis(id, "a")), entry(t, workflow(id, "w")), entry(t, execution(id, "w", "e")))
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgres/internal/dbsqlc"
 )
 
-// Limits of a result, so that memory does not grow with the stored data.
+// Limits of a result, so that its size does not grow with the stored data.
 const (
 	// PageBytes limits the free text of the records on a page, in bytes. A page always has at least
 	// one record.
@@ -25,7 +25,7 @@ func (s *Store) Remediation(ctx context.Context, remediationID string) (audit.St
 	})
 }
 
-// Children reads what belongs to a remediation, at most ChildLimit records and 1 MiB of free text
+// Children reads the children of a remediation, at most ChildLimit records and 1 MiB of free text
 // of each kind.
 func (s *Store) Children(ctx context.Context, remediationID string) (audit.Children, error) {
 	return retry(ctx, s, "read the children of a remediation", func(ctx context.Context) (audit.Children, error) {

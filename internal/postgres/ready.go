@@ -29,8 +29,8 @@ type Check struct {
 }
 
 // Ready checks, in one round trip, the versions of the server and of pgvector, and that the schema
-// is at least the version this build needs. It does not retry, so that the result is current,
-// except after a refused password, which a request retries too.
+// is at least the version this build needs. So that the result is current, it does not retry,
+// except after a refused password, as requests do.
 func (s *Store) Ready(ctx context.Context, schema int64) []Check {
 	version, err := s.queries.Version(ctx, s.pool)
 	if access.Refused(err) {
@@ -46,7 +46,7 @@ func (s *Store) Ready(ctx context.Context, schema int64) []Check {
 			{Name: "schema", Err: fmt.Errorf("older than version %d; run the migrations", schema)},
 		}
 	default:
-		// The database cannot be used, whatever the reason, which is for the log.
+		// Every failure means that the database cannot be used; the reason is for the log.
 		err = fmt.Errorf("%w: %w", audit.ErrUnavailable, translate(ctx, "read the versions", err))
 		return []Check{
 			{Name: "postgresql", Err: err},

@@ -15,7 +15,7 @@ func TestReady(t *testing.T) {
 	t.Parallel()
 	latest := migrations.Latest()
 	for name, c := range map[string]struct {
-		// harm is SQL of a superuser.
+		// harm is the SQL that a superuser runs before the check.
 		harm   string
 		schema int64
 		want   map[string]string

@@ -15,9 +15,9 @@ import (
 // PageBytes limits the latter as well.
 const renormalizePage = 200
 
-// OldSignatures iterates over the signatures of earlier normalizers than signature.Version, page by
-// page: the used ones, which remediations refer to, or the unused ones. Concurrent changes may or
-// may not be seen. The iteration ends after an error.
+// OldSignatures iterates, page by page, over the signatures of normalizers older than
+// signature.Version: if used, over those that remediations refer to, otherwise over the others.
+// Concurrent changes may or may not be seen. The iteration ends after an error.
 func (s *Store) OldSignatures(ctx context.Context, used bool) iter.Seq2[audit.ID, error] {
 	return func(yield func(audit.ID, error) bool) {
 		var last dbsqlc.SignatureOldRow
@@ -84,8 +84,8 @@ func renormalizableRemediation(signature audit.ID, row dbsqlc.RemediationBySigna
 }
 
 // AddRenormalizedSignatures stores the signatures that will replace an old one, in one transaction.
-// Those with the old one's text get its vectors. No search finds them until a remediation refers to
-// them.
+// Those with the old one's text get its vectors. Searches do not find them until a remediation
+// refers to them.
 func (s *Store) AddRenormalizedSignatures(ctx context.Context, old audit.ID, signatures []audit.Signature) error {
 	var arrays signatureArrays
 	for _, signature := range signatures {
@@ -115,7 +115,7 @@ func (s *Store) RenormalizeIncident(ctx context.Context, old, incident audit.ID)
 // Renormalized is a remediation with its new signature.
 type Renormalized struct {
 	ID int64
-	// UpdatedAt is the remediation's at the time its signature was made.
+	// UpdatedAt is the remediation's UpdatedAt from when the signature was made.
 	UpdatedAt   time.Time
 	SignatureID audit.ID
 }
@@ -133,8 +133,8 @@ type RenormalizeCounts struct {
 }
 
 // Renormalize replaces an old signature of remediations with their new ones, in one transaction. It
-// does not wait for the vector of a signature that refused reports, which will never have one. It
-// changes nothing else, not even UpdatedAt, and adds no journal entry.
+// does not wait for the vectors of signatures for which refused is true: they never get one. It
+// changes nothing else, not even UpdatedAt, and does not write to the journal.
 func (s *Store) Renormalize(
 	ctx context.Context, old audit.ID, remediations []Renormalized, refused func(audit.ID) bool,
 ) (RenormalizeCounts, error) {
@@ -196,9 +196,9 @@ func (s *Store) ToRenormalize(ctx context.Context) (int64, error) {
 	})
 }
 
-// DropSignatures removes the old ones among the signatures that no remediation refers to, with
-// their vectors and terms, in one transaction, and returns how many. It skips those that a
-// concurrent write has locked.
+// DropSignatures removes those of the signatures that are old and unused, with their vectors and
+// terms, in one transaction, and returns how many. It skips those that a concurrent write has
+// locked.
 func (s *Store) DropSignatures(ctx context.Context, ids []audit.ID) (int64, error) {
 	return retry(ctx, s, "drop old signatures", func(ctx context.Context) (int64, error) {
 		return s.queries.SignatureDrop(ctx, s.pool, dbsqlc.SignatureDropParams{Ids: ids, Normalizer: signature.Version})

@@ -16,8 +16,9 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
-// oldEntry is an entry with a signature of normalizer 1. The store writes the current version's
-// number for it; only signature_drop reads it, and gets a newer one as the current version.
+// oldEntry returns an entry with the signature ID of normalizer 1. The store records the current
+// version for it; only signature_drop compares versions, and the tests pass it a newer one as the
+// current.
 func oldEntry(t *testing.T, record *audit.Remediation) audit.Entry {
 	t.Helper()
 	e := entry(t, record)
@@ -37,8 +38,8 @@ func remediationWithMessage(id, message string) *audit.Remediation {
 }
 
 // TestDropDuringWrites lets a function with a newer normalizer drop a signature while this one
-// writes it. The drop is right, since no remediation refers to it; the write waits for the drop and
-// is retried, whether or not the store remembers the signature.
+// writes it. The drop succeeds because no remediation refers to it; the write waits for the drop
+// and is retried, whether or not the store remembers the signature.
 func TestDropDuringWrites(t *testing.T) {
 	t.Parallel()
 	writes := map[string]func(t *testing.T) []audit.Entry{

@@ -19,13 +19,12 @@ const Attempts = 5
 
 // retryBase is the upper bound of the pause after the first attempt. It doubles with each attempt;
 // the pause is random ("full jitter": AWS Architecture Blog, Exponential Backoff And Jitter, 2015).
-// All pauses together are shorter than a second, so that they end before a caller with two seconds
-// gives up.
+// All pauses together are shorter than a second, to fit into a caller's timeout of two seconds.
 const retryBase = 50 * time.Millisecond
 
 // retry runs do until it succeeds or fails with an error that is not transient, at most as often as
 // the store attempts a call, and translates the error. do MUST be safe to repeat after an unknown
-// outcome: every write of this package carries its IDs and is.
+// outcome: every write of this package is, because it carries its IDs.
 func retry[T any](
 	ctx context.Context, s *Store, action string, do func(context.Context) (T, error),
 ) (T, error) {

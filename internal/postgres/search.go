@@ -12,8 +12,9 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgres/internal/dbsqlc"
 )
 
-// maxExact is the largest number of matching remediations for which a search scores all their signatures instead of using the index.
-// Measured for the design: 7 ms against 43 ms if 0.07 % of a million match.
+// maxExact is the largest number of matching remediations for which a search scores all their
+// signatures instead of using the index. Measured for the design: 7 ms instead of 43 ms if 0.07 %
+// of a million match.
 const maxExact = 10_000
 
 // Nearest is a signature near the query. Distance is the cosine distance, 0 to 2.
@@ -24,8 +25,9 @@ type Nearest struct {
 	Distance    float64
 }
 
-// Nearest returns the signatures nearest to a unit vector of the store's model among those with a remediation that matches the filter,
-// nearest first: limit of them if so many have a vector. If the database does not have the model, it returns ErrModelUnknown.
+// Nearest returns up to limit signatures that have a remediation that matches the filter, ordered
+// by their distance to a unit vector of the store's model, nearest first: fewer than limit only if
+// fewer have a vector. If the database does not have the model, it returns ErrModelUnknown.
 func (s *Store) Nearest(ctx context.Context, vector []float32, f audit.Filter, limit int) ([]Nearest, error) {
 	exact, err := s.isExactFaster(ctx, f)
 	if err != nil {
@@ -34,7 +36,7 @@ func (s *Store) Nearest(ctx context.Context, vector []float32, f audit.Filter, l
 	return s.searchNearest(ctx, vector, f, exact, limit)
 }
 
-// searchNearest is Nearest with the route decided: exact, or by the HNSW index.
+// searchNearest implements Nearest with either an exact search or the HNSW index.
 func (s *Store) searchNearest(ctx context.Context, vector []float32, f audit.Filter, exact bool, limit int) ([]Nearest, error) {
 	return retry(ctx, s, "search", func(ctx context.Context) ([]Nearest, error) {
 		model, err := s.registeredModel(ctx)
@@ -48,12 +50,13 @@ func (s *Store) searchNearest(ctx context.Context, vector []float32, f audit.Fil
 		params.Exact = exact
 		rows, err := s.queries.SearchNearest(ctx, s.pool, params)
 		if err == nil && len(rows) < limit && !exact {
-			// The index search ended before enough signatures matched: they are few or far away.
+			// The index search ended before it found enough matching signatures: they are few or
+			// far away.
 			params.Exact = true
 			rows, err = s.queries.SearchNearest(ctx, s.pool, params)
 		}
 		if err == nil && len(rows) == 0 {
-			// A model that was dropped meanwhile has no vectors either.
+			// The result is also empty if the model was dropped meanwhile.
 			err = s.checkStillRegistered(ctx, model)
 		}
 		nearest := make([]Nearest, len(rows))
@@ -64,7 +67,8 @@ func (s *Store) searchNearest(ctx context.Context, vector []float32, f audit.Fil
 	})
 }
 
-// isExactFaster reports whether so few remediations match that the exact route is faster than an index.
+// isExactFaster reports whether few enough remediations match for an exact search to be faster than
+// an index.
 func (s *Store) isExactFaster(ctx context.Context, f audit.Filter) (bool, error) {
 	if f.All() {
 		return false, nil
@@ -86,13 +90,14 @@ func nearestParams(model dbsqlc.EmbeddingModel, vector []float32, f audit.Filter
 type Retrieved struct {
 	// Nearest is from the semantic retriever.
 	Nearest []Nearest
-	// Lexical is from the lexical retriever; Scorer has weighed the query's terms.
+	// Lexical is from the lexical retriever; Scorer has the weights of the query's terms.
 	Lexical []audit.ID
 	Scorer  *lexical.Scorer
 }
 
-// Retrieve returns what Nearest, and Weigh and Lexical, return for the same limit. They run concurrently as far as the pool has connections;
-// what the filter matches is counted once for both.
+// Retrieve combines Nearest with Weigh and Lexical, for the same limit. They run concurrently as
+// far as the pool has connections; the remediations that match the filter are counted once for
+// both.
 func (s *Store) Retrieve(
 	ctx context.Context, vector []float32, query lexical.Query, f audit.Filter, limit int,
 ) (found Retrieved, err error) {
@@ -116,17 +121,18 @@ func (s *Store) Retrieve(
 	return found, errors.Join(err, second.Wait())
 }
 
-// Candidate is a signature with what every retriever needs to score it.
+// Candidate is a signature with the data by which both retrievers score it.
 type Candidate struct {
 	SignatureID audit.ID
 	IncidentID  audit.ID
 	Text        string
 	Document    lexical.Document
-	// Distance is the cosine distance from the query vector, 2 if the signature has no vector or the query none.
+	// Distance is the cosine distance from the query vector, 2 if the signature or the query has no
+	// vector.
 	Distance float64
 }
 
-// Candidates returns signatures in the order of their ids. vector may be nil.
+// Candidates returns signatures in the order of their IDs. vector may be nil.
 func (s *Store) Candidates(ctx context.Context, signatures []audit.ID, vector []float32) ([]Candidate, error) {
 	return retry(ctx, s, "read candidates", func(ctx context.Context) ([]Candidate, error) {
 		params := dbsqlc.SearchCandidatesParams{Query: vector, Ids: signatures}
@@ -152,8 +158,8 @@ func (s *Store) Candidates(ctx context.Context, signatures []audit.ID, vector []
 	})
 }
 
-// Alike returns the cosine distances of signatures from an example in the store's model, without the signatures that have no vector. The
-// map is empty if the example has none.
+// Alike returns the cosine distances of signatures from an example in the store's model. It omits
+// signatures without a vector. The map is empty if the example has none.
 func (s *Store) Alike(ctx context.Context, example audit.ID, signatures []audit.ID) (map[audit.ID]float64, error) {
 	return retry(ctx, s, "compare candidates", func(ctx context.Context) (map[audit.ID]float64, error) {
 		model, err := s.registeredModel(ctx)

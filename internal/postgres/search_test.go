@@ -46,8 +46,8 @@ func (c *corpus) nearest(query []float32, f audit.Filter) []postgres.Nearest {
 	return all
 }
 
-// checkNearest compares searches with exact distances. With a filter, so few remediations match that the store is exact as well, and must
-// return the same; without one it uses the index.
+// checkNearest compares searches with exact distances. With a filter, few enough remediations match
+// for an exact search, which must return the same; without one the store uses the index.
 func (c *corpus) checkNearest(t *testing.T) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(7, 8))
@@ -241,7 +241,8 @@ func TestNearestNeedsTheModel(t *testing.T) {
 	}
 }
 
-// TestNearestNoticesADroppedModel drops a model that a store has cached and registers it again: the store must not return an empty result.
+// TestNearestNoticesADroppedModel drops a model that a store has cached and registers it again: the
+// store must not return an empty result.
 func TestNearestNoticesADroppedModel(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)

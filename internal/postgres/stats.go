@@ -8,9 +8,11 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgres/internal/dbsqlc"
 )
 
-// SuccessRates counts how the remediations that match the filter ended, by their values in a dimension. It returns at most limit keys of which
-// at least minSamples have ended, ordered by the lower bound of the Wilson interval, best first, and whether there are more. The counts are
-// those of the records in one snapshot. With a filter by time alone it reads daily counts instead of the records.
+// SuccessRates counts the outcomes of the remediations that match the filter, by their values in a
+// dimension. It returns at most limit keys with at least minSamples finished remediations, ordered
+// by the lower bound of the Wilson interval, best first, and whether there are more. The counts are
+// those of one snapshot of the records. If the filter sets only times, it reads daily counts
+// instead of the records.
 func (s *Store) SuccessRates(
 	ctx context.Context, d audit.Dimension, f audit.Filter, minSamples, limit int,
 ) (rates []audit.SuccessRate, hasMore bool, err error) {
@@ -40,8 +42,9 @@ func (s *Store) SuccessRates(
 	return rates, len(rows) > limit, nil
 }
 
-// Trend counts the remediations that match the filter by status in each of the buckets. starts are the beginnings of the buckets in ascending
-// order; the filter MUST have Since, in the first bucket, and Until, in or after the last. It reads what SuccessRates reads.
+// Trend counts the remediations that match the filter by status in each of the buckets. starts are
+// the beginnings of the buckets in ascending order; the filter MUST have Since, in the first
+// bucket, and Until, in or after the last. Like SuccessRates, it may read daily counts.
 func (s *Store) Trend(ctx context.Context, starts []time.Time, f audit.Filter) ([]audit.StatusCounts, error) {
 	rows, err := retry(ctx, s, "count by time", func(ctx context.Context) ([]dbsqlc.StatsTrendRow, error) {
 		if f.OnlyTime() && areQuarterHours(starts) {
@@ -68,22 +71,22 @@ func (s *Store) Trend(ctx context.Context, starts []time.Time, f audit.Filter) (
 	return counts, nil
 }
 
-// ChangedDays returns the days that RollUp must count again, as their first moments in UTC, newest first.
+// ChangedDays returns the days that RollUp must count again, as midnights in UTC, newest first.
 func (s *Store) ChangedDays(ctx context.Context) ([]time.Time, error) {
 	return retry(ctx, s, "look for changed days", func(ctx context.Context) ([]time.Time, error) {
 		return s.queries.StatsChangedDays(ctx, s.pool)
 	})
 }
 
-// RollUp counts a day of UTC for SuccessRates and Trend if it has changed, and returns whether it had. It waits only for another RollUp of
-// the same day, and writers do not wait for it.
+// RollUp counts a UTC day for SuccessRates and Trend if it has changed, and returns whether it had.
+// It waits only for another RollUp of the same day, and writers do not wait for it.
 func (s *Store) RollUp(ctx context.Context, day time.Time) (bool, error) {
 	return retry(ctx, s, "count a day", func(ctx context.Context) (bool, error) {
 		return s.queries.StatsRollUp(ctx, s.pool, dbsqlc.StatsRollUpParams{Day: day})
 	})
 }
 
-// partialDays returns the days of UTC of which Since or Until cuts off a part.
+// partialDays returns the UTC days that Since or Until splits.
 func partialDays(f audit.Filter) []time.Time {
 	days := []time.Time{}
 	for _, bound := range []*time.Time{f.Since, f.Until} {
@@ -94,7 +97,7 @@ func partialDays(f audit.Filter) []time.Time {
 	return days
 }
 
-// areQuarterHours reports whether each of the times is a whole quarter of an hour.
+// areQuarterHours reports whether all times are multiples of a quarter of an hour.
 func areQuarterHours(times []time.Time) bool {
 	for _, t := range times {
 		if !t.Truncate(15 * time.Minute).Equal(t) {

@@ -40,7 +40,7 @@ func keyOf(d audit.Dimension, s audit.Stored) string {
 	return *key
 }
 
-// countRates computes SuccessRates by a loop.
+// countRates computes SuccessRates in a loop.
 func countRates(d audit.Dimension, left []audit.Stored, minSamples int) []audit.SuccessRate {
 	byKey := map[string]*audit.SuccessRate{}
 	for _, s := range left {
@@ -76,7 +76,7 @@ func countRates(d audit.Dimension, left []audit.Stored, minSamples int) []audit.
 	return rates
 }
 
-// countTrend computes Trend by a loop.
+// countTrend computes Trend in a loop.
 func countTrend(starts []time.Time, left []audit.Stored) []audit.StatusCounts {
 	counts := make([]audit.StatusCounts, len(starts))
 	for _, s := range left {
@@ -157,8 +157,8 @@ func (c *corpus) checkTrend(t *testing.T, i audit.Interval, f audit.Filter, loca
 	}
 }
 
-// TestStatistics compares the statistics with a loop over the records, for all filters, with no, some and all days counted, and after updates
-// and late records changed counted days.
+// TestStatistics compares the statistics with a loop over the records, for all filters, with no,
+// some and all days counted, and after updates and late records changed counted days.
 func TestStatistics(t *testing.T) {
 	t.Parallel()
 	c := newCorpus(t, 1500)
@@ -169,7 +169,7 @@ func TestStatistics(t *testing.T) {
 	}
 	check := func() {
 		t.Helper()
-		// Whole days, parts of days, less than one, and nothing.
+		// Whole days, parts of days, less than a day, and an empty range.
 		midnight := time.Date(2026, 1, 4, 0, 0, 0, 0, time.UTC)
 		ranges := []audit.Filter{
 			{},
@@ -221,8 +221,8 @@ func TestStatistics(t *testing.T) {
 	}
 }
 
-// TestStatisticsWhileWritten compares the statements' results with the records in the same snapshot, while writers create and update and two
-// roll-ups run concurrently.
+// TestStatisticsWhileWritten compares the statements' results with the records in the same
+// snapshot, while writers create and update and two roll-ups run concurrently.
 func TestStatisticsWhileWritten(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
@@ -268,7 +268,7 @@ func writeLives(ctx context.Context, t *testing.T, store tapped, writer int) err
 			if err != nil {
 				return err
 			}
-			// The caller's context, because an interruption is not under test.
+			// Use the test's context, because interruption is not under test.
 			written, err := store.Append(t.Context(), []audit.Entry{made}, nil)
 			if err != nil {
 				return err
@@ -296,7 +296,8 @@ func rollUpAgain(ctx context.Context, store tapped) error {
 	return nil
 }
 
-// compareInOneSnapshot repeats the captured statements, and compares them with simpler ones that read the records.
+// compareInOneSnapshot repeats the captured statements, and compares them with simpler ones that
+// read the records.
 func compareInOneSnapshot(t *testing.T, conn *pgx.Conn, statements []postgrestest.Statement) {
 	t.Helper()
 	plain := map[string]string{
@@ -338,8 +339,8 @@ func lines(rows [][][]byte) []string {
 	return all
 }
 
-// TestRollUpBesideOpenWrites checks that two writers of a day and its roll-up do not wait for each other, and that the day is counted again
-// after the writers commit.
+// TestRollUpBesideOpenWrites checks that two writers of a day and its roll-up do not wait for each
+// other, and that the day is counted again after the writers commit.
 func TestRollUpBesideOpenWrites(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
@@ -378,7 +379,8 @@ func TestRollUpBesideOpenWrites(t *testing.T) {
 	}
 }
 
-// TestStatisticsFollowTheOwner checks that changes which only the owner may make reach the statistics.
+// TestStatisticsFollowTheOwner checks that changes which only the owner may make reach the
+// statistics.
 func TestStatisticsFollowTheOwner(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)

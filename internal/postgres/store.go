@@ -12,12 +12,11 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgres/internal/dbsqlc"
 )
 
-// Store gives access to the service's database. It is safe for concurrent use.
+// Store reads and writes the service's database. It is safe for concurrent use.
 type Store struct {
-	pool    *pgxpool.Pool
-	queries *dbsqlc.Queries
-	model   string
-	// attempts is the number of attempts of each call.
+	pool     *pgxpool.Pool
+	queries  *dbsqlc.Queries
+	model    string
 	attempts int
 	// known has the IDs of stored signatures, whose text and terms need not be sent again.
 	known *lru.Cache[audit.ID, struct{}]
@@ -27,8 +26,8 @@ type Store struct {
 // maxKnownSignatures limits the memory of a store for known signatures, about 100 bytes each.
 const maxKnownSignatures = 1 << 15
 
-// Open validates the configuration and returns a store. It does not connect; the first use does. So
-// a function starts, and responds to /health, while the database is down.
+// Open validates the configuration and returns a store. It does not connect, so that a function
+// starts and responds to /health while the database is down.
 func Open(ctx context.Context, config Config) (*Store, error) {
 	poolConfig, err := config.poolConfig()
 	if err != nil {
@@ -77,8 +76,8 @@ func (s Stores) Close() {
 	}
 }
 
-// WithoutRetries returns the store with one attempt per call, for a caller that repeats several calls
-// together with Retry. Both share the connections: closing one closes the other.
+// WithoutRetries returns the store with one attempt per call, for a caller that repeats several
+// calls together with Retry. Both share the connections: closing one closes the other.
 func (s *Store) WithoutRetries() *Store {
 	other := *s
 	other.attempts = 1

@@ -17,17 +17,17 @@ import (
 )
 
 // errOvertaken is returned if another writer created a remediation after this transaction had
-// looked for it. The next attempt finds and locks it. To lock it now would break the order of
-// locks.
+// looked for it. The next attempt finds and locks it. Locking it now would violate the lock order.
 var errOvertaken = fmt.Errorf("%w: another writer created the remediation of an update", audit.ErrUnavailable)
 
-// changes collects what the updates of an append change.
+// changes holds the results of the updates of an append.
 type changes struct {
 	// entries are the journal entries of the updates that change something.
 	entries []audit.Entry
-	// states are the remediations by remediation ID, as the updates leave them.
+	// states are the remediations with the updates applied, by remediation ID.
 	states map[string]*audit.Stored
-	// signatures are those of the changed remediations that got another signature.
+	// signatures are the new signatures of the remediations whose signature changed, by remediation
+	// ID.
 	signatures map[string]audit.Signature
 	// assumed are the states of remediations that this transaction has yet to create, by the event
 	// ID of the creation.
@@ -36,8 +36,8 @@ type changes struct {
 
 func (c *changes) newSignatures() []audit.Signature { return slices.Collect(maps.Values(c.signatures)) }
 
-// applyUpdates locks and reads the remediations to update and applies the updates in memory,
-// several of one remediation one after the other.
+// applyUpdates locks and reads the remediations to update and applies the updates in memory, those
+// of one remediation in sequence.
 func (a *attempt) applyUpdates(ctx context.Context) error {
 	indexes := indexesOfKind(audit.KindUpdate, a.entries)
 	if len(indexes) == 0 {

@@ -288,7 +288,7 @@ func TestConcurrentUpdatesAreJournaledInTheOrderOfChanges(t *testing.T) {
 	for writer := range writers {
 		group.Go(func() {
 			for i := range each {
-				// Two orders, which the store makes one.
+				// Two orders, which the store sorts into one.
 				ids := []string{"a", "b", "c"}
 				if writer%2 == 1 {
 					ids = []string{"c", "b", "a"}
@@ -318,9 +318,8 @@ func TestConcurrentUpdatesAreJournaledInTheOrderOfChanges(t *testing.T) {
 	checkNoDeadlock(t, db, store)
 }
 
-// TestRedeliveredUpdates checks that an update is a replay if the same content was accepted before,
-// by the journal or earlier in the same append, and later updates followed; and that every other
-// conflict remains one.
+// TestRedeliveredUpdates checks that an update followed by later ones is a replay if the journal or
+// an earlier entry of the append has the same content, and that every other conflict remains one.
 func TestRedeliveredUpdates(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)

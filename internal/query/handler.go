@@ -1,5 +1,5 @@
 // Package query handles the query function's requests: it decodes a request, reads from the store,
-// and responds. It writes nothing and knows neither SQL nor how search ranks.
+// and responds. It only reads, and contains neither SQL nor ranking.
 package query
 
 import (
@@ -17,15 +17,17 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
-// Config holds the parts of a query function. All but Strong, Telemetry and Now are required.
+// Config has the dependencies of a query function. All are required except Strong, Telemetry and
+// Now.
 type Config struct {
-	// Store is read from; it may be a replica that is slightly behind.
+	// Store is the store for reads. It may be a replica that lags slightly.
 	Store *postgres.Store
-	// Strong is read from for consistency=strong: it has every acknowledged write. Nil means Store.
+	// Strong is the store for reads with consistency=strong. It has every acknowledged write. Nil
+	// means Store.
 	Strong *postgres.Store
 	Models embedding.Models
 	Log    *slog.Logger
-	// Timeout bounds a request.
+	// Timeout limits a request.
 	Timeout time.Duration
 	// Telemetry receives metrics and traces; nil drops them.
 	Telemetry *telemetry.Telemetry
@@ -33,7 +35,7 @@ type Config struct {
 	Now func() time.Time
 }
 
-// New returns the function's router. An error names a missing part.
+// New returns the function's router, or an error that names the missing dependency.
 func New(config Config) (*api.Router, error) {
 	if config.Store == nil {
 		return nil, errors.New("query: Store must be set")
@@ -63,7 +65,7 @@ func New(config Config) (*api.Router, error) {
 
 type handler struct{ Config }
 
-// withConsistency makes a route read from the store that the request asks for.
+// withConsistency returns a route that reads from the store for the request's consistency.
 func (h handler) withConsistency(
 	handle func(handler, context.Context, *api.Request) (*api.Response, error),
 ) api.Handler {

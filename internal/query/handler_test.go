@@ -28,7 +28,7 @@ func samples() []string {
 	return []string{"get", "history", "list", "search", "similar", "incident-events", "success-rate", "trend"}
 }
 
-// TestEmulated sends the events to the function in Lambda's emulator, as it is deployed.
+// TestEmulated sends the events to the deployed binary in Lambda's runtime emulator.
 func TestEmulated(t *testing.T) {
 	t.Parallel()
 	functiontest.Emulated(t, "query", samples(), func(t *testing.T) string {
@@ -54,7 +54,7 @@ func TestGolden(t *testing.T) {
 // now is the time of every request.
 func now() time.Time { return time.Date(2026, 1, 2, 3, 4, 10, 0, time.UTC) }
 
-// newConfig returns the parts of a query function on a database.
+// newConfig returns the configuration of a query function on a database.
 func newConfig(t *testing.T, database *postgrestest.Database) query.Config {
 	t.Helper()
 	return query.Config{
@@ -109,7 +109,7 @@ func openModels(t *testing.T) embedding.Models {
 	return made
 }
 
-// TestNewNamesMissingPart requires an error that names the part of the function that is missing.
+// TestNewNamesMissingPart checks that the error of New names the missing dependency.
 func TestNewNamesMissingPart(t *testing.T) {
 	t.Parallel()
 	for want, without := range map[string]func(*query.Config){

@@ -10,19 +10,19 @@ import (
 	"github.com/datastorage-service/datastorage/internal/lexical"
 )
 
-// Weights of the semantic retriever against the lexical one, which has the rest
-// (docs/decisions/011-hybrid-search.md). Hashed vectors mostly repeat which words two texts share;
-// trained ones add what the lexical retriever cannot know.
+// Weights of the semantic retriever; the lexical one has the remainder
+// (docs/decisions/011-hybrid-search.md). Hashed vectors mostly reflect shared words; trained ones
+// add similarity of meaning, which the lexical retriever lacks.
 const (
 	hashedWeight  = 0.11
 	trainedWeight = 0.39
 )
 
-// feedbackWeight is the weight of the feedback in a hybrid score, for every model. The retrievers
-// have the rest.
+// feedbackWeight is the weight of the feedback in a hybrid score, for every model. The two
+// retrievers divide the remainder.
 const feedbackWeight = 0.25
 
-// semanticWeight is the model's weight of the semantic retriever.
+// semanticWeight returns the weight of the semantic retriever for a model.
 func semanticWeight(model embedding.Model) float64 {
 	if model.Hashed() {
 		return hashedWeight
@@ -30,27 +30,27 @@ func semanticWeight(model embedding.Model) float64 {
 	return trainedWeight
 }
 
-// Match is a signature that was found, with what each retriever finds it worth.
+// Match is a found signature with each retriever's contribution to its score.
 type Match struct {
 	SignatureID audit.ID
 	IncidentID  audit.ID
-	// Text is the signature's.
+	// Text is the text of the signature.
 	Text string
-	// Score is the sum of the contributions, as Fuse set it.
+	// Score is the sum of the contributions, set by Fuse.
 	Score float64
-	// Lexical and Semantic are the retrievers' contributions. Feedback is that of the similarity to
-	// the best match of both. Each is nil if it was not asked for.
+	// Lexical and Semantic are the retrievers' contributions. Feedback is the contribution of the
+	// similarity to the best match of both. Each is nil if the search does not use it.
 	Lexical, Semantic, Feedback *Contribution
 }
 
-// Contribution is what one retriever adds to the score of a match.
+// Contribution is one retriever's part of a match's score.
 type Contribution struct {
 	// Rank is the match's rank by this retriever alone, from 1; 0 if the retriever does not find it.
 	Rank int
-	// Raw is BM25 or a cosine similarity, Normalized is what that is worth, at most 1, and Weight
-	// the retriever's part of the score.
+	// Raw is BM25 or a cosine similarity, Normalized is Raw scaled to at most 1, and Weight is the
+	// factor by which Normalized adds to the score.
 	Raw, Normalized, Weight float64
-	// Terms are the terms that matched, of the lexical retriever in an explained search. Their
+	// Terms are the matched terms, set only for the lexical retriever in an explained search. Their
 	// scores add up to Raw.
 	Terms []Term
 }
@@ -61,7 +61,7 @@ type Term struct {
 	Spans []lexical.Span
 }
 
-// Score is the retriever's part of the score, 0 for a nil contribution.
+// Score returns the weighted contribution, 0 for nil.
 func (c *Contribution) Score() float64 {
 	if c == nil {
 		return 0
@@ -69,9 +69,9 @@ func (c *Contribution) Score() float64 {
 	return c.Weight * c.Normalized
 }
 
-// SetWeights weighs the contributions of a hybrid search: semantic is the weight of the semantic
-// retriever against the lexical one, from 0 to 1. The feedback, if there is any, takes its own part
-// first.
+// SetWeights sets the weights of a hybrid search: feedbackWeight for the feedback, if any, and of
+// the remainder the fraction semantic, from 0 to 1, for the semantic retriever and the rest for the
+// lexical one.
 func (m *Match) SetWeights(semantic float64) {
 	retrievers := 1.0
 	if m.Feedback != nil {
@@ -122,7 +122,7 @@ func lexicalContribution(m Match) *Contribution  { return m.Lexical }
 func semanticContribution(m Match) *Contribution { return m.Semantic }
 func feedbackContribution(m Match) *Contribution { return m.Feedback }
 
-// locateMatchedTerms finds where the match's text has the terms that matched.
+// locateMatchedTerms sets the positions of the matched terms in the match's text.
 func locateMatchedTerms(match Match) {
 	if match.Lexical == nil {
 		return

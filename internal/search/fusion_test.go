@@ -9,7 +9,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/search"
 )
 
-// newMatch is a match of a hybrid search; its contributions have no weights yet.
+// newMatch returns a match of a hybrid search without weights.
 func newMatch(signature, incident byte, lexical, semantic float64) search.Match {
 	return search.Match{
 		SignatureID: audit.ID{signature}, IncidentID: audit.ID{incident},

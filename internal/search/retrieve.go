@@ -16,8 +16,8 @@ import (
 // semantic. Every candidate is scored by both retrievers.
 const minCandidates = 100
 
-// rankMatches returns the best match of each incident, best first, and a result with how they were
-// found.
+// rankMatches returns the best match of each incident, best first, and a Result that describes how
+// they were found.
 func (f *finder) rankMatches(ctx context.Context) (Result, []Match, error) {
 	if f.query.Mode == Lexical || f.degraded != nil {
 		matches, err := f.retrieveLexical(ctx)
@@ -37,7 +37,7 @@ func (f *finder) rankMatches(ctx context.Context) (Result, []Match, error) {
 	}
 	matches, err := rank(ctx, v)
 	if errors.Is(err, postgres.ErrModelUnknown) {
-		// The model was dropped a moment ago, and another one is active now.
+		// The model was dropped, and another one is active now.
 		err = errReplaced
 	}
 	return Result{Model: v.model.String()}, matches, err
@@ -138,9 +138,8 @@ func (f *finder) retrieveHybrid(ctx context.Context, v queryVector) ([]Match, er
 	})
 }
 
-// widenRetrieval retrieves more and more signatures, from at least minimum on, until they belong to
-// as many incidents as the query asks for, or all are found: an incident has one signature for each
-// way that it was handled.
+// widenRetrieval retrieves an increasing number of signatures, at least minimum, until they belong
+// to query.Limit incidents or all are found: an incident has one signature for each action taken.
 func (f *finder) widenRetrieval(
 	minimum int, retrieve func(limit int) (matches []Match, all bool, err error),
 ) ([]Match, error) {
@@ -156,7 +155,7 @@ func (f *finder) widenRetrieval(
 	}
 }
 
-// selectTopMatches keeps the matches that the query asks for, and locates their terms.
+// selectTopMatches applies the limit and the minimum score, and locates the matched terms.
 func (f *finder) selectTopMatches(matches []Match) []Match {
 	matches = slices.DeleteFunc(matches, func(m Match) bool { return m.Score < f.query.MinScore })
 	matches = matches[:min(len(matches), f.query.Limit)]
@@ -176,8 +175,8 @@ func unionCandidateIDs(found postgres.Retrieved) []audit.ID {
 	return slices.Compact(ids)
 }
 
-// readCandidates reads what the retrievers need to score signatures. If one is missing, the error
-// is errReplaced.
+// readCandidates reads the data by which the retrievers score signatures. If a signature is
+// missing, it returns errReplaced.
 func readCandidates(
 	ctx context.Context, store *postgres.Store, ids []audit.ID, vector []float32,
 ) ([]postgres.Candidate, error) {
@@ -206,9 +205,9 @@ func (f *finder) newLexicalMatch(candidate postgres.Candidate, scorer *lexical.S
 // noVector is the similarity of a signature without a vector.
 const noVector = -1
 
-// addFeedback adds how similar each match is to the best of them, by their vectors:
-// pseudo-relevance feedback (Manning, Raghavan and Schütze, "Introduction to Information
-// Retrieval", 2008, section 9.1.6). If no match has a vector, it adds nothing.
+// addFeedback adds the vector similarity of each match to the best match: pseudo-relevance feedback
+// (Manning, Raghavan and Schütze, "Introduction to Information Retrieval", 2008, section 9.1.6). If
+// no match has a vector, it adds nothing.
 func (v queryVector) addFeedback(ctx context.Context, matches []Match) error {
 	embedded := slices.DeleteFunc(slices.Clone(matches), func(m Match) bool { return m.Semantic.Raw <= noVector })
 	if len(embedded) == 0 {

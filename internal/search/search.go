@@ -1,6 +1,6 @@
 // Package search finds the incidents that resemble a query: retrievers propose signatures, fusion
-// adds up what they find each of them worth, and the store counts what happened to the incidents.
-// It knows neither Lambda nor the API's types, and SQL only through the store.
+// combines their scores, and the store summarizes the remediations of the incidents. The package is
+// independent of Lambda and the API's types, and contains no SQL.
 package search
 
 import (
@@ -26,7 +26,7 @@ const (
 	Semantic Mode = "semantic"
 )
 
-// Query is what to search for.
+// Query holds the parameters of a search.
 type Query struct {
 	Mode Mode
 	// Text is sanitized and normalized as signatures are. With an Example it is ignored.
@@ -35,48 +35,47 @@ type Query struct {
 	Example *audit.Stored
 	// Filter selects the remediations that are searched and counted.
 	Filter audit.Filter
-	// Limit is the number of incidents, from 1.
+	// Limit is the maximum number of incidents, at least 1.
 	Limit int
-	// Newest is the number of remediations shown of each incident.
+	// Newest is the number of remediations to return per incident.
 	Newest int
-	// MinScore excludes incidents of a lower score; -1 excludes none.
+	// MinScore excludes incidents with a lower score; -1 excludes none.
 	MinScore float64
-	// Explain asks for the terms that matched.
+	// Explain includes the matched terms in the result.
 	Explain bool
 }
 
-// Result is what a search found.
+// Result is the result of a search.
 type Result struct {
 	// Incidents are best first, at most Query.Limit.
 	Incidents []Incident
-	// Recurrence is the incident of Query.Example, which Incidents leaves out. It is nil if the
-	// filter matches no other remediation of it.
+	// Recurrence is the incident of Query.Example, which is not in Incidents. It is nil if the
+	// filter matches none of its other remediations.
 	Recurrence *Incident
-	// Model is the embedding model that was searched with, empty if none was.
+	// Model is the embedding model of the search, empty for a search without one.
 	Model string
-	// Degraded is why a hybrid search did without its semantic retriever, nil if it did not.
+	// Degraded is the reason why a hybrid search ran without its semantic retriever, otherwise nil.
 	Degraded error
 }
 
-// Incident is an incident by its best match. Its remediations are those that the filter matches,
-// without the example.
+// Incident is an incident with its best match. Its remediations are those that match the filter,
+// except the example.
 type Incident struct {
 	Match
 	postgres.Incident
 }
 
-// Find searches store with the active one of models. If the database or, in mode semantic, the
-// provider cannot be reached, the error is audit.ErrUnavailable; a text that the provider refuses
-// is an audit.ValidationErrors.
+// Find searches store with the active model of models. It returns audit.ErrUnavailable if the
+// database or, in semantic mode, the provider cannot be reached, and audit.ValidationErrors if the
+// provider refuses the text.
 //
-// All second chances of a search have one bound: it is attempted as a whole, at most
-// postgres.Attempts times, whether a connection was lost or what it found was replaced meanwhile.
-// The store's calls in it are not repeated.
+// A search is retried as a whole, with at most postgres.Attempts attempts, whether a connection was
+// lost or a result was replaced meanwhile. The store's calls are not retried individually.
 func Find(ctx context.Context, store *postgres.Store, models embedding.Models, query Query) (Result, error) {
 	limit := query.Limit
 	if query.Example != nil {
 		query.Text = query.Example.Signature().Text
-		// The example's own incident, which is the nearest, is found on top of the limit.
+		// The example's own incident is the nearest and does not count toward the limit.
 		query.Limit++
 	}
 	f := &finder{store: store.WithoutRetries(), models: models, query: query}
@@ -101,8 +100,8 @@ func separateExample(query Query, result Result, limit int) Result {
 	return result
 }
 
-// isExample reports whether the incident is the example's. A signature of normalizer 1 is an
-// incident of its own.
+// isExample reports whether the incident is the example's. For normalizer 1, each signature is its
+// own incident.
 func (q Query) isExample(incident audit.ID) bool {
 	return incident == q.Example.SignatureID || incident == q.Example.Signature().IncidentID
 }
@@ -111,7 +110,7 @@ func (q Query) isExample(incident audit.ID) bool {
 // next.
 var errReplaced = fmt.Errorf("%w: what the search found was replaced meanwhile", audit.ErrUnavailable)
 
-// isRetryable reports whether a search may succeed when it starts again. The embedding provider has
+// isRetryable reports whether a search may succeed if it is restarted. The embedding provider has
 // its own retries.
 func isRetryable(err error) bool {
 	return postgres.Transient(err) && !errors.Is(err, embedding.ErrUnavailable)
@@ -122,13 +121,14 @@ type finder struct {
 	store  *postgres.Store
 	models embedding.Models
 	query  Query
-	// degraded is why the search does without its semantic retriever, in later attempts too.
+	// degraded is the reason to run without the semantic retriever, in later attempts too.
 	degraded error
 }
 
 // findIncidents is one attempt. Its statements do not share a snapshot
 // (docs/decisions/021-search-snapshot.md): remediations may be updated or renormalized between
-// them, so that a later statement misses what an earlier one found. Then the error is errReplaced.
+// them, so that a later statement misses what an earlier one found. In that case it returns
+// errReplaced.
 func (f *finder) findIncidents(ctx context.Context) (Result, error) {
 	result, matches, err := f.rankMatches(ctx)
 	result.Degraded = f.degraded
@@ -138,8 +138,8 @@ func (f *finder) findIncidents(ctx context.Context) (Result, error) {
 	return result, err
 }
 
-// readIncidents reads the remediations of the matches' incidents. It leaves out the incident that
-// has no other remediation than the example.
+// readIncidents reads the remediations of the matches' incidents. It omits an incident whose only
+// remediation is the example.
 func (f *finder) readIncidents(ctx context.Context, matches []Match) (incidents []Incident, err error) {
 	if len(matches) == 0 {
 		return nil, nil
@@ -170,8 +170,8 @@ func (f *finder) readIncidents(ctx context.Context, matches []Match) (incidents 
 	return incidents, nil
 }
 
-// compareActions orders actions best first by the lower bound of their success rate, so that one
-// success of one does not beat 48 of 50. An action without an outcome comes last.
+// compareActions orders actions best first by the lower bound of their success rate, so that 1
+// success of 1 does not beat 48 of 50. Actions without an outcome come last.
 func compareActions(a, b postgres.ActionCounts) int {
 	return cmp.Or(
 		cmp.Compare(successLowerBound(b.Outcome), successLowerBound(a.Outcome)),

@@ -101,14 +101,14 @@ func (f fixture) appendEntries(t *testing.T, records ...audit.Record) {
 	}
 }
 
-// newQuery finds all ten incidents.
+// newQuery returns a query that finds all ten incidents.
 func newQuery(mode search.Mode) search.Query {
 	return search.Query{
 		Mode: mode, Text: "Trouble: disk is full", Filter: audit.Filter{Namespaces: []string{"shop"}}, Limit: 10, Newest: 1, MinScore: -1,
 	}
 }
 
-// executed counts the statements that went through the tap, by name.
+// executed returns the number of statements that the tap saw, by name.
 func (f fixture) executed() map[string]int {
 	counts := map[string]int{}
 	for _, statement := range f.tap.Statements() {
@@ -117,7 +117,7 @@ func (f fixture) executed() map[string]int {
 	return counts
 }
 
-// A search without a fault executes each of its statements once.
+// TestFindStatements checks that a search without errors executes each of its statements once.
 func TestFindStatements(t *testing.T) {
 	t.Parallel()
 	for mode, want := range map[search.Mode]map[string]int{
@@ -139,7 +139,7 @@ func TestFindStatements(t *testing.T) {
 				t.Fatalf("found %d incidents (%v), want 10", len(result.Incidents), err)
 			}
 			got := f.executed()
-			delete(got, "EmbeddingModelList") // remembered for a while
+			delete(got, "EmbeddingModelList") // cached
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("statements (-want +got):\n%s", diff)
 			}
@@ -147,7 +147,7 @@ func TestFindStatements(t *testing.T) {
 	}
 }
 
-// All attempts of a search have one bound, whichever statements fail.
+// TestFindAttempts checks that the attempts of a search are limited, whichever statements fail.
 func TestFindAttempts(t *testing.T) {
 	t.Parallel()
 	statements := []string{"SearchLexical", "SearchCandidates", "SearchAlike", "IncidentOutcomes", "IncidentRemediations"}
@@ -164,7 +164,7 @@ func TestFindAttempts(t *testing.T) {
 	}
 }
 
-// checkAttempts requires the most attempts that there may be, and the error, or all ten incidents.
+// checkAttempts checks that every attempt was used, and the error or all ten incidents.
 func (f fixture) checkAttempts(t *testing.T, result search.Result, err, wantErr error) {
 	t.Helper()
 	if !errors.Is(err, wantErr) || wantErr == nil && len(result.Incidents) != 10 {
@@ -175,8 +175,8 @@ func (f fixture) checkAttempts(t *testing.T, result search.Result, err, wantErr 
 	}
 }
 
-// Signatures that are replaced between two statements make the search start again, within the same
-// bound.
+// TestFindAttemptsReplaced checks that signatures replaced between two statements restart the
+// search, within the same limit.
 func TestFindAttemptsReplaced(t *testing.T) {
 	t.Parallel()
 	for replaced, wantErr := range map[int]error{postgres.Attempts - 1: nil, postgres.Attempts: audit.ErrUnavailable} {
@@ -220,8 +220,8 @@ func (f fixture) replaceSignature(t *testing.T, remediation string) {
 	}
 }
 
-// Without a provider of the active model, a hybrid search has the lexical retriever alone, and a
-// semantic search fails at once.
+// TestFindWithoutProvider checks that, without a provider of the active model, a hybrid search uses
+// the lexical retriever alone and a semantic search fails immediately.
 func TestFindWithoutProvider(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -244,8 +244,8 @@ func TestFindWithoutProvider(t *testing.T) {
 	}
 }
 
-// A search by example returns the example's own incident apart, on top of the limit, and without
-// the example.
+// TestFindExample checks that a search by example returns the example's own incident separately,
+// outside the limit and without the example.
 func TestFindExample(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -259,7 +259,7 @@ func TestFindExample(t *testing.T) {
 	if err != nil || alone.Recurrence != nil || len(alone.Incidents) != 3 {
 		t.Errorf("%+v %v, want 3 incidents and no recurrence", alone, err)
 	}
-	// An occurrence of the same incident.
+	// Another occurrence of the same incident.
 	recurring := example.Remediation
 	recurring.RemediationID = "recurring"
 	f.appendEntries(t, &recurring)

@@ -21,7 +21,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
-// Config has the dependencies of a write function. All are required except Rejects, Telemetry and Now.
+// Config has the dependencies of a write function. All are required except Rejects, Telemetry and
+// Now.
 type Config struct {
 	Store  *postgres.Store
 	Models embedding.Models
@@ -134,7 +135,7 @@ func (h handler) createRemediations(ctx context.Context, r *api.Request) (*api.R
 	return r.RespondBatch(batch, results), nil
 }
 
-// createChild returns the handler of a record that belongs to the remediation in the path.
+// createChild returns a handler that stores a child of the remediation in the path.
 func createChild[R audit.Record](h handler, decode func(*api.Request) (R, error)) api.Handler {
 	return func(ctx context.Context, r *api.Request) (*api.Response, error) {
 		record, err := decode(r)
@@ -194,7 +195,7 @@ func (h handler) signatureAfterUpdate(ctx context.Context, update *audit.Update)
 	return []audit.Signature{next.Signature()}, nil
 }
 
-// appendRecords appends records that the actor sent.
+// appendRecords appends the records of the actor.
 func (h handler) appendRecords(ctx context.Context, actor string, records ...audit.Record) ([]audit.Written, error) {
 	now := h.Now()
 	entries := make([]audit.Entry, len(records))
@@ -219,9 +220,9 @@ func newSignatures(entries []audit.Entry) []audit.Signature {
 	return signatures
 }
 
-// appendWithVectors appends entries with the vectors that the signatures lack. Vectors take no
-// longer than the embedder's deadline; a record whose vector is missing is stored all the same,
-// with its embedding pending.
+// appendWithVectors appends entries with the vectors that the signatures lack. The embedder's
+// deadline limits the wait for vectors; a record without its vector is stored with its embedding
+// pending.
 func (h handler) appendWithVectors(
 	ctx context.Context, entries []audit.Entry, signatures []audit.Signature, options postgres.AppendOptions,
 ) ([]audit.Written, error) {
@@ -248,9 +249,9 @@ func (h handler) appendWithVectors(
 	return written, nil
 }
 
-// noteStoredVectors tells the embedder which vectors are committed. Two caches depend on a commit:
-// the store's remembers which signatures exist, so that their text is not sent again; the
-// embedder's, which of them have a vector of its model, so that it is not made again.
+// noteStoredVectors updates the embedder's cache of signatures that have a vector of its model,
+// which are not embedded again. The store separately caches the signatures that exist, whose text
+// is not sent again.
 func noteStoredVectors(
 	embedder *embedding.Embedder, entries []audit.Entry, vectors postgres.Vectors, written []audit.Written,
 ) {

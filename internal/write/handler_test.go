@@ -43,7 +43,7 @@ func TestGolden(t *testing.T) {
 	})
 }
 
-// newConfig is the configuration of a function with a fresh database and a fixed clock.
+// newConfig returns the configuration of a function with a fresh database and a fixed clock.
 func newConfig(t *testing.T) write.Config {
 	t.Helper()
 	database := postgrestest.New(t)

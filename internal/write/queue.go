@@ -28,7 +28,7 @@ import (
 // QueueOperation is the operation of SQS events in metrics, log lines and traces.
 const QueueOperation = "consumeQueue"
 
-// queueMargin is the part of the invocation's time that is kept for the response: messages that are
+// queueMargin is the time reserved for the response at the end of an invocation: messages that are
 // not committed by then are reported.
 const queueMargin = time.Second
 
@@ -43,7 +43,8 @@ var (
 	// errSender is returned for a message without a valid SenderId. SQS always sets it; without it
 	// the journal has no actor.
 	errSender = errors.New("the message has no valid SenderId")
-	// errRound marks every record of a round whose commit outcome is unknown. The cause is logged once.
+	// errRound marks every record of a round whose commit outcome is unknown. The cause is logged
+	// once.
 	errRound = errors.New("the round may not have been committed")
 )
 
@@ -68,8 +69,8 @@ func (q queue) handleEvent(ctx context.Context, payload []byte) ([]byte, error) 
 	return json.Marshal(d.batchResponse())
 }
 
-// readQueueEvent rejects events of other services, and events with a message without an ID, which could
-// not be reported on its own.
+// readQueueEvent rejects events of other services, and events with a message without an ID, which
+// could not be reported on its own.
 func readQueueEvent(payload []byte) (events.SQSEvent, error) {
 	var event events.SQSEvent
 	err := jsonv2.Unmarshal(payload, &event, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
@@ -314,7 +315,7 @@ func (d *delivery) appendEntries(ctx context.Context, records []*messageRecord) 
 	return d.appendWithVectors(ctx, entries, newSignatures(entries), postgres.AppendOptions{Redelivered: true})
 }
 
-// withRecordPath names the fields as decoding does, relative to the message.
+// withRecordPath prefixes field names with the record's path in the message, as decoding does.
 func withRecordPath(errs audit.ValidationErrors) audit.ValidationErrors {
 	named := slices.Clone(errs)
 	for i := range named {
@@ -348,8 +349,8 @@ func (d *delivery) settleMessage(ctx context.Context, m *message) {
 	}
 }
 
-// worstStatus is the status of the worst record: one that may still be stored outweighs one that
-// never can be.
+// worstStatus returns the status of the worst record: one that may still be stored outweighs one
+// that never can be.
 func (m *message) worstStatus() string {
 	found := map[string]bool{errorStatus(m.err): true}
 	for _, record := range m.records {
@@ -363,7 +364,7 @@ func (m *message) worstStatus() string {
 	return telemetry.Stored
 }
 
-// errorStatus is the status of a message with this error alone.
+// errorStatus returns the status of a message with this error alone.
 func errorStatus(err error) string {
 	_, invalid := errors.AsType[audit.ValidationErrors](err)
 	switch {
@@ -398,8 +399,8 @@ func (d *delivery) reportError(ctx context.Context, m *message, err error, attri
 		slog.String("reason", errorStatus(err)), slog.String("error", api.Reason(err)))...)
 }
 
-// logAttributes identify the record in a log line. A remediation ID may contain a secret and is
-// redacted.
+// logAttributes returns the attributes that identify the record in a log line. A remediation ID may
+// contain a secret and is redacted.
 func (r *messageRecord) logAttributes(index int) []slog.Attr {
 	attributes := []slog.Attr{slog.Int("index", index)}
 	if id := r.entry.RemediationID; id != "" {
@@ -438,8 +439,8 @@ func (d *delivery) logLevel() slog.Level {
 	}
 }
 
-// invocationStatus is the status of the whole event: a failure of the service outweighs errors of
-// the senders.
+// invocationStatus returns the status of the whole event: failures of the service outweigh errors
+// of the senders.
 func (d *delivery) invocationStatus() string {
 	status := telemetry.Success
 	for _, m := range d.messages {
@@ -454,8 +455,8 @@ func (d *delivery) invocationStatus() string {
 	return status
 }
 
-// batchResponse lists the messages to redeliver. The list is never null, which Lambda treats as success
-// of all messages.
+// batchResponse lists the messages to redeliver. The list is never null, because Lambda treats null
+// as success of all messages.
 func (d *delivery) batchResponse() events.SQSEventResponse {
 	response := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
 	for _, m := range d.messages {
