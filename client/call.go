@@ -172,7 +172,7 @@ func withContext(ctx context.Context, err error) error {
 	return err
 }
 
-// addParam adds a query parameter unless its value is zero, which means the default in all of the
+// addParam adds a query parameter unless its value is zero, which means the default throughout the
 // contract.
 func addParam[T ~string | ~int | ~bool](values url.Values, name string, value T) {
 	var zero T

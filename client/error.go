@@ -106,7 +106,7 @@ func newError(a *fullResponse) *Error {
 func parseProblem(a *fullResponse) Problem {
 	var body struct {
 		Problem
-		// Message is all that API Gateway's own responses have.
+		// Message is the only member of API Gateway's own responses.
 		Message string `json:"message"`
 	}
 	kind, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))

@@ -89,7 +89,7 @@ func (c *Client) AllRemediations(ctx context.Context, params ListRemediationsPar
 	return iteratePages(first, func(at pagePosition) ([]Remediation, Pagination, error) {
 		page := params
 		page.Cursor, page.Offset = at.cursor, at.offset
-		// Each page with a total costs a count; the first is enough.
+		// A total costs one count per page, so only the first page requests it.
 		page.IncludeTotal = params.IncludeTotal && at == first
 		list, err := c.ListRemediations(ctx, page)
 		if err != nil {

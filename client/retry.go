@@ -13,7 +13,7 @@ import (
 //
 // A request is retried if the connection fails or breaks, if the status is 429, 502, 503 or 504,
 // and if it is a 500 without problem details, which API Gateway returns for a function that
-// crashed. A 500 with problem details is the service's own and final.
+// crashed. A 500 with problem details comes from the service itself and is not retried.
 //
 // The wait before attempt n+1 is drawn uniformly from 0 to BaseDelay·2ⁿ⁻¹, at most MaxDelay (full
 // jitter, after Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015), and

@@ -77,8 +77,8 @@ func (n node) listOperations() ([]operation, error) {
 	return all, nil
 }
 
-// requiredScope returns the scope that an operation demands of a JWT, by its own security or else by the document's. An operation is public only
-// if it says so with an empty list.
+// requiredScope returns the scope that an operation requires in a JWT, from its own security or
+// else from the document's. An operation is public only if its own security is an empty list.
 func (n node) requiredScope(described node) (string, error) {
 	if own, ok := described["security"].([]any); ok && len(own) == 0 {
 		return "", nil

@@ -4,7 +4,7 @@
 // search and every provider, and how well signatures fold repetitions together.
 //
 // It runs the functions as the local stack does, on a private server that is removed at the end.
-// Other weights are ranked by the service's own fusion. It asserts no figure.
+// Other weights are ranked by the service's own fusion. It does not check the figures.
 package main
 
 import (
@@ -77,7 +77,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, pr
 type options struct {
 	dir   string
 	modes []client.SearchMode
-	// weights asks for the ranking with other weights of the semantic retriever.
+	// weights enables the ranking with other weights of the semantic retriever.
 	weights bool
 }
 

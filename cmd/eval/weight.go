@@ -29,8 +29,8 @@ type candidate struct {
 	remediations []string
 }
 
-// weighting is how well hybrid search of one set with one model would rank with other weights of
-// the semantic retriever.
+// weighting is the ranking quality of hybrid search with other weights of the semantic retriever,
+// for one set and model.
 type weighting struct {
 	set, model string
 	// shipped is the service's weight, and the nDCG@10 with it.
@@ -131,8 +131,8 @@ func rankWeighted(found []candidate, weight float64) []string {
 	return first
 }
 
-// bestWeightStep is the step of the weight that is best for the sets together, each counting the
-// same; the lowest of several.
+// bestWeightStep returns the step of the weight that is best for the sets together, each counting
+// the same; of several, the lowest.
 func bestWeightStep(sets []weighting) int {
 	best, bestSum := 0, -1.0
 	for i := range weightSteps + 1 {
@@ -147,8 +147,8 @@ func bestWeightStep(sets []weighting) int {
 	return best
 }
 
-// bestWeightOfOthers is what a set reaches with the weight that is best for the other sets of its
-// model; false if there are none.
+// bestWeightOfOthers returns the point that a set reaches with the weight that is best for the
+// other sets of its model, or false if there are none.
 func bestWeightOfOthers(w weighting, all []weighting) (point, bool) {
 	var others []weighting
 	for _, other := range all {

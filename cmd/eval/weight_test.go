@@ -13,7 +13,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/search"
 )
 
-// newFound is a candidate with its contributions, of an incident of its own.
+// newFound returns a candidate of a separate incident with the given contributions.
 func newFound(id byte, lexical, semantic, feedback float64, remediations ...string) candidate {
 	return candidate{remediations: remediations, match: search.Match{
 		SignatureID: audit.ID{id}, IncidentID: audit.ID{id},

@@ -142,7 +142,7 @@ func (l *login) disconnect() {
 	l.exec(fmt.Sprintf("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '%s'", l.name))
 }
 
-// url has no password, and another user than the secret.
+// url returns a URL without a password, and with a user other than the secret's.
 func (l *login) url() string {
 	l.t.Helper()
 	target, err := url.Parse(l.db.WriterURL())
@@ -306,8 +306,8 @@ func write(ctx context.Context, store *postgres.Store, id string) error {
 }
 
 // TestRotation changes the password while four sandboxes write and read, and ends all sessions in
-// between: three times in the order of a rotation function, then with the secret changed before the role.
-// No request fails, and no write is duplicated or lost.
+// between: three times in the order of a rotation function, then with the secret changed before the
+// role. No request fails, and no write is duplicated or lost.
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)

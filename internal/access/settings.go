@@ -30,7 +30,7 @@ type Settings struct {
 	Region string
 }
 
-// ReadSettings reads the settings; the reader reports what is missing or wrong.
+// ReadSettings reads the settings. r collects the errors of missing and invalid variables.
 func ReadSettings(r *config.Reader) Settings {
 	return Settings{
 		URL:       r.Required("DATASTORAGE_DATABASE_URL"),

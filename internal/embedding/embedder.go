@@ -15,10 +15,10 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
-// Embedder is a provider with the policy around it. It caches which signatures have their vectors
-// in the table, and the vectors that may not be there yet, so that no text is sent twice with
-// success; concurrent requests for the same text share one call. It is safe for concurrent use. The
-// vectors it returns have unit length and must not be modified.
+// Embedder calls a provider under a policy. It caches which signatures have their vectors in the
+// table, and the vectors that may not be there yet, so that no text is sent twice with success;
+// concurrent requests for the same text share one call. It is safe for concurrent use. The vectors
+// it returns have unit length and must not be modified.
 type Embedder struct {
 	provider provider
 	model    Model
@@ -69,7 +69,7 @@ type result struct {
 	err    error
 }
 
-// newEmbedder puts the policy around a provider, or returns an error that names the invalid fields
+// newEmbedder applies the policy to a provider, or returns an error that names the invalid fields
 // of the policy.
 func newEmbedder(p provider, cfg policy) (*Embedder, error) {
 	if err := cfg.validate(); err != nil {
@@ -97,8 +97,8 @@ func (e *Embedder) Model() Model {
 // Counts are totals since the Embedder was made. Hits and Misses count texts, each distinct text
 // once per request; Calls and Failures count calls of the provider.
 type Counts struct {
-	Hits     int64 // texts that needed no call: cached, found by the look-up, or in a batch in progress
-	Misses   int64 // texts that needed one
+	Hits     int64 // texts without a call: cached, found by the look-up, or in a batch in progress
+	Misses   int64 // texts that needed a call
 	Calls    int64 // including retries and probes
 	Failures int64
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/embedding"
 )
 
-// Settings are those of a function. docs/configuration.md has them all.
+// Settings are the settings of a function. docs/configuration.md describes them.
 type Settings struct {
 	Database access.Settings
 	// Embedding is the provider of vectors; EmbeddingNext that of the next model, or the zero
@@ -33,7 +33,7 @@ type Settings struct {
 	TraceDaemon string
 }
 
-// Load reads the settings. The error names every variable that is missing or wrong, and never a
+// Load reads the settings. The error names every missing or invalid variable and never contains a
 // value.
 func Load(getenv func(string) string) (Settings, error) {
 	r := config.NewReader(getenv)

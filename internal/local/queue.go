@@ -23,8 +23,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/localstack"
 )
 
-// RejectsOptions returns the client options for a rejects queue. A queue on the loopback interface belongs to LocalStack and needs
-// its credentials.
+// RejectsOptions returns the client options for a rejects queue. A queue on the loopback interface
+// belongs to LocalStack and needs its credentials.
 func RejectsOptions(queueURL string) []func(*awsconfig.LoadOptions) error {
 	address, err := url.Parse(queueURL)
 	if err != nil || address.Hostname() != "127.0.0.1" {
@@ -126,14 +126,16 @@ type PollerConfig struct {
 	BatchSize int
 	// Window is how long the poller collects messages for an event of more than 10. 0 means one call.
 	Window time.Duration
-	// InFlight is the number of concurrent events. 0 means 2, the minimum of MaximumConcurrency in Lambda.
+	// InFlight is the number of concurrent events. 0 means 2, the minimum of MaximumConcurrency in
+	// Lambda.
 	InFlight int
 	// Log receives a line for each failed event. Nil: slog.Default.
 	Log *slog.Logger
 }
 
-// Poller works like an event source mapping of Lambda with ReportBatchItemFailures: it receives messages, invokes the function, and
-// deletes the messages that the function did not report. The others become visible again after the visibility timeout.
+// Poller works like an event source mapping of Lambda with ReportBatchItemFailures: it receives
+// messages, invokes the function, and deletes the messages that the function did not report. The
+// others become visible again after the visibility timeout.
 type Poller struct {
 	PollerConfig
 	arn string
@@ -208,7 +210,8 @@ func sleepUnlessDone(ctx context.Context, d time.Duration) {
 	}
 }
 
-// gatherBatch receives the messages of one event: those of one call or, with a window, those until its end or a full event.
+// gatherBatch receives the messages of one event: those of one call or, with a window, those until
+// its end or a full event.
 func (p *Poller) gatherBatch(ctx context.Context) ([]types.Message, error) {
 	batch, err := p.receiveMessages(ctx, p.BatchSize, longPoll)
 	if err != nil || len(batch) == 0 {
@@ -262,8 +265,9 @@ func (p *Poller) invokeFunction(ctx context.Context, batch []types.Message) (map
 	return readBatchFailures(batch, response)
 }
 
-// readBatchFailures reads the function's response as Lambda does: with an empty, null or missing list every message has succeeded, with an
-// empty or unknown id every message has failed (Lambda developer guide, "Handling errors for an SQS event source").
+// readBatchFailures reads the function's response as Lambda does: with an empty, null or missing
+// list every message has succeeded, with an empty or unknown id every message has failed (Lambda
+// developer guide, "Handling errors for an SQS event source").
 func readBatchFailures(batch []types.Message, payload []byte) (map[string]bool, error) {
 	sent := map[string]bool{}
 	for _, message := range batch {

@@ -29,7 +29,7 @@ const (
 // progressInterval is the interval of progress messages in the log.
 const progressInterval = time.Minute
 
-// Config are the parts of a maintain function. All are required but Telemetry.
+// Config are the parts of a maintain function. All except Telemetry are required.
 type Config struct {
 	Store *postgres.Store
 	// Models make the vectors. Registered models without an embedder are left unchanged.
@@ -96,7 +96,7 @@ func New(config Config) (*Handler, error) {
 const Operation = "maintain"
 
 // Invoke does one run. It continues until nothing is missing or the context ends; the next run
-// continues from there. With an error it still returns what was done.
+// continues from there. If it fails, it returns the work done so far with the error.
 func (h *Handler) Invoke(ctx context.Context) (done Done, err error) {
 	ctx, invocation := h.config.Telemetry.Begin(ctx, telemetry.Call{Operation: Operation})
 	status := telemetry.Failure
@@ -131,7 +131,7 @@ func (h *Handler) runTasks(ctx context.Context) (Done, error) {
 	return done, err
 }
 
-// countRemaining sets the counts of what the run has left.
+// countRemaining sets the counts of the remaining work.
 func (h *Handler) countRemaining(ctx context.Context, done *Done) error {
 	registered, modelsErr := h.config.Store.Models(ctx)
 	for _, model := range registered {

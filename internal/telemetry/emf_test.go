@@ -88,8 +88,8 @@ func TestOneLine(t *testing.T) {
 	}
 }
 
-// TestSeriesShareNoLine shows that each series of a metric is written on a line of its own, and
-// that other metrics are on the first of them.
+// TestSeriesShareNoLine checks that each series of a metric is written on a separate line, and that
+// other metrics are on the first of these lines.
 func TestSeriesShareNoLine(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
@@ -138,7 +138,7 @@ func TestManyValues(t *testing.T) {
 	}
 }
 
-// TestNumbersCloudWatchRefuses shows that a number which CloudWatch would refuse is dropped.
+// TestNumbersCloudWatchRefuses checks that numbers that CloudWatch would refuse are dropped.
 func TestNumbersCloudWatchRefuses(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
@@ -173,7 +173,7 @@ func FuzzLines(f *testing.F) {
 }
 
 // TestLateReports shows that a value reported after the end of its invocation is written by the
-// next invocation or by Close, without the properties of its own.
+// next invocation or by Close, without properties.
 func TestLateReports(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
@@ -201,8 +201,8 @@ func TestLateReports(t *testing.T) {
 	}
 }
 
-// TestCloseWaits shows a shutdown with two running invocations: the one that ends soon is counted
-// as it ended, the other as timed out, within the half second that Lambda allows.
+// TestCloseWaits checks a shutdown with two running invocations: the one that ends in time is
+// counted with its status, the other as timed out, within the half second that Lambda allows.
 func TestCloseWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -17,8 +17,8 @@ const (
 	PostgresLatency                    // each statement
 	VectorDBLatency                    // each statement that reads, compares or stores vectors; also in PostgresLatency
 	EmbeddingGenerations               // by status: texts sent to a provider
-	EmbeddingCacheHits                 // texts that needed no call of a provider
-	EmbeddingCacheMisses               // texts that needed one
+	EmbeddingCacheHits                 // texts whose vectors needed no call of a provider
+	EmbeddingCacheMisses               // texts that needed a call
 	ValidationFailures                 // by field: validation errors in responses
 	Sanitizations                      // by action: changes to texts before they are stored
 	BatchSize                          // records of one request or event

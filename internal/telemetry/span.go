@@ -14,9 +14,9 @@ import (
 type subsegment struct {
 	Name        string         `json:"name"`
 	ID          string         `json:"id"`
-	TraceID     string         `json:"trace_id,omitempty"`  // only in a document of its own
-	ParentID    string         `json:"parent_id,omitempty"` // only in a document of its own
-	Type        string         `json:"type,omitempty"`      // only in a document of its own
+	TraceID     string         `json:"trace_id,omitempty"`  // only in a separate document
+	ParentID    string         `json:"parent_id,omitempty"` // only in a separate document
+	Type        string         `json:"type,omitempty"`      // only in a separate document
 	Start       float64        `json:"start_time"`
 	End         float64        `json:"end_time"`
 	Namespace   string         `json:"namespace,omitempty"` // "remote" for a call to another service

@@ -19,7 +19,7 @@ type Config struct {
 	// Daemon is the address of the X-Ray daemon in the form of AWS_XRAY_DAEMON_ADDRESS: host:port, or
 	// "tcp:host:port udp:host:port". Empty disables traces.
 	Daemon string
-	// ClosedSets are the values of the dimensions that other packages name.
+	// ClosedSets are the dimension values defined by other packages.
 	ClosedSets ClosedSets
 }
 
