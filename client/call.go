@@ -25,12 +25,12 @@ type call struct {
 	method    string
 	// path is that of openapi.yaml; key replaces {remediation_id}.
 	path string
-	// key is the remediation id, nil if the path has none.
+	// key is the remediation id, or nil if the path has none.
 	key   *string
 	query url.Values
 	// consistent is set if the operation has the parameter consistency.
 	consistent bool
-	// body is sent as JSON, nil if there is none.
+	// body is sent as JSON, unless it is nil.
 	body any
 	// once disables retries.
 	once bool

@@ -8,8 +8,8 @@
 // on.
 //
 // Every write has a natural key and is stored once, however often it is sent; a repeated write
-// returns the first response. So the client retries after a broken connection or a temporary error,
-// as RetryPolicy says.
+// returns the first response. The client therefore retries after a broken connection or a temporary
+// error; see RetryPolicy.
 //
 // The service stores times to the microsecond and returns them in UTC. Before comparing a time with
 // a response, cut it with t.UTC().Truncate(time.Microsecond).

@@ -47,7 +47,8 @@ func (c *Client) CreateRemediations(ctx context.Context, records []RemediationIn
 }
 
 // CreateRemediationsJSON is CreateRemediations for records that are JSON already, such as lines of
-// a file. They are sent unchanged, with every digit and with fields that this client does not know.
+// a file. They are sent unchanged, including all digits of numbers and fields unknown to this
+// client.
 func (c *Client) CreateRemediationsJSON(ctx context.Context, records []json.RawMessage) ([]BatchResult, error) {
 	if records == nil {
 		records = []json.RawMessage{}
@@ -77,7 +78,7 @@ func (c *Client) GetRemediation(ctx context.Context, remediationID string) (*Rem
 }
 
 // ListRemediations returns one page of the remediations that match the filters, newest first unless
-// params.Sort says otherwise.
+// params.Sort is set.
 func (c *Client) ListRemediations(ctx context.Context, params ListRemediationsParams) (*RemediationList, error) {
 	return sendRead[RemediationList](ctx, c, listRemediationsCall(params))
 }

@@ -85,7 +85,7 @@ func TestRefusedConnectionIsRetried(t *testing.T) {
 func TestUntrustedCertificateIsNotRetried(t *testing.T) {
 	t.Parallel()
 	s := httptest.NewUnstartedServer(respondWith(201, "application/json", receipt))
-	s.Config.ErrorLog = log.New(io.Discard, "", 0) // The refused handshake is what the test is about.
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // the server would log the refused handshake
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	var sent atomic.Int32

@@ -12,7 +12,7 @@ import (
 // node is a mapping of the document.
 type node map[string]any
 
-// childMapping returns the mapping under a name, empty if there is none.
+// childMapping returns the mapping under a name, or an empty one.
 func (n node) childMapping(name string) node {
 	child, _ := n[name].(node)
 	return child

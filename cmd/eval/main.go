@@ -40,7 +40,7 @@ func main() {
 	}
 }
 
-// run measures and prints. If it fails or is interrupted, it prints what it has measured. getenv
+// run measures and prints. If it fails or is interrupted, it prints the measurements so far. getenv
 // configures the embedding provider.
 func run(ctx context.Context, args []string, getenv func(string) string, out, progress io.Writer) (err error) {
 	options, err := parseOptions(args, progress)

@@ -7,10 +7,10 @@ import (
 	"slices"
 )
 
-// depth is the number of documents judged of each ranking.
+// depth is the number of documents judged in each ranking.
 const depth = 10
 
-// scores are those of one ranking, or means over many. All are from 0 to 1.
+// scores measure one ranking, or are means over many. All are from 0 to 1.
 type scores struct {
 	// ndcg is the normalised discounted cumulative gain of the first ten documents (Järvelin and
 	// Kekäläinen, 2002), with linear gains and the logarithm to base 2 of rank + 1 as discount.

@@ -24,7 +24,7 @@ type set struct {
 	templates []template
 }
 
-// query is something to search for.
+// query is a search text with its judgements.
 type query struct {
 	ID   string `json:"id"`
 	Text string `json:"text"`

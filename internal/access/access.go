@@ -30,11 +30,11 @@ type Databases struct {
 type Database struct {
 	url         string
 	ca          string
-	roots       *x509.CertPool // nil: the operating system's
-	credentials credentials    // nil: those of the URL
+	roots       *x509.CertPool // nil means those of the operating system
+	credentials credentials    // nil means those in the URL
 }
 
-// credentials authenticate a function to the database.
+// credentials authenticate a function at the database.
 type credentials interface {
 	// authenticate sets the credentials of a new connection.
 	authenticate(ctx context.Context, conn *pgx.ConnConfig) error
@@ -92,7 +92,7 @@ func (s Settings) newCredentials(sdk aws.Config) (credentials, error) {
 	return nil, nil
 }
 
-// readRoots returns nil for the operating system's certificates.
+// readRoots returns the trusted root certificates, or nil for those of the operating system.
 func (s Settings) readRoots() (*x509.CertPool, error) {
 	if s.CA == "" || s.CA == "system" {
 		return nil, nil

@@ -34,7 +34,7 @@ func role() aws.Config {
 	return aws.Config{Region: region, Credentials: credentials.NewStaticCredentialsProvider(accessKey, secretKey, sessionToken)}
 }
 
-// gate checks tokens like RDS, and records them.
+// gate verifies tokens as RDS does, and records them.
 type gate struct {
 	mu     sync.Mutex
 	host   string

@@ -50,7 +50,7 @@ func TestOperationsAreDeployed(t *testing.T) {
 	}
 }
 
-// TestAllowedMethods shows which methods a path has.
+// TestAllowedMethods checks the methods of known and unknown paths.
 func TestAllowedMethods(t *testing.T) {
 	t.Parallel()
 	for path, want := range map[string][]string{

@@ -115,7 +115,7 @@ func TestPanicIsAResponse(t *testing.T) {
 	}
 }
 
-// TestNewRouterErrors shows which operations and options NewRouter rejects.
+// TestNewRouterErrors checks which operations and options NewRouter rejects.
 func TestNewRouterErrors(t *testing.T) {
 	t.Parallel()
 	fine := func(context.Context, *Request) (*Response, error) { return RespondHealth(), nil }
@@ -135,7 +135,8 @@ func TestNewRouterErrors(t *testing.T) {
 	}
 }
 
-// TestResponseTooLarge shows the response to a request whose response exceeds the limit of Lambda.
+// TestResponseTooLarge checks the error sent in place of a response that exceeds the limit of
+// Lambda.
 func TestResponseTooLarge(t *testing.T) {
 	t.Parallel()
 	request := &Request{event: events.APIGatewayV2HTTPRequest{RawPath: "/v1/x"}}

@@ -136,7 +136,7 @@ func (r *Request) readRemediationID(errs *audit.ValidationErrors) string {
 	return id
 }
 
-// NoParameters returns an error for each query parameter, for an operation that has none.
+// NoParameters returns an error for each query parameter, for an operation without parameters.
 func (r *Request) NoParameters() error {
 	var errs audit.ValidationErrors
 	r.queryParameters(&errs).reportUnread()

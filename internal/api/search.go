@@ -169,7 +169,7 @@ func wireIncidents(query search.Query, result search.Result) []client.SearchResu
 	})
 }
 
-// wireExplained returns an incident, with an explanation if the query asks for it.
+// wireExplained returns an incident, with an explanation if the query requests one.
 func wireExplained(query search.Query, model string, found search.Incident) client.SearchResult {
 	result := wireIncident(found)
 	if query.Explain {

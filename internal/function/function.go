@@ -38,8 +38,8 @@ type Options struct {
 }
 
 // Open reads the settings and opens the parts as Lambda needs them: the log goes to stderr, metrics
-// go to stdout. It makes no network call, so a function starts, and responds to /health, while the
-// database is down.
+// go to stdout. It does not use the network, so a function starts, and responds to /health, while
+// the database is down.
 func Open(ctx context.Context, getenv func(string) string, options Options) (*Parts, error) {
 	settings, err := Load(getenv)
 	if err != nil {

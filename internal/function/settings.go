@@ -24,12 +24,12 @@ type Settings struct {
 	// partitions, 1 to 120. Default 3.
 	PartitionsAhead int32
 	// RejectsQueueURL is DATASTORAGE_REJECTS_QUEUE_URL: the standard SQS queue for bad records of
-	// array messages. Default none: such messages are reported whole.
+	// array messages. Default none: such messages are reported as failed.
 	RejectsQueueURL string
 	// LogLevel is DATASTORAGE_LOG_LEVEL: debug, info, warn or error. Default info.
 	LogLevel slog.Level
-	// TraceDaemon is AWS_XRAY_DAEMON_ADDRESS, which Lambda sets: where traces go. Default none:
-	// there are no traces.
+	// TraceDaemon is AWS_XRAY_DAEMON_ADDRESS, which Lambda sets: the destination of traces. Default
+	// none: traces are disabled.
 	TraceDaemon string
 }
 

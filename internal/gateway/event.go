@@ -93,8 +93,7 @@ func eventHeaders(r *http.Request) map[string]string {
 }
 
 // queryParameters returns the decoded parameters of a query, repeated values joined by commas, or
-// nil if there are none. What cannot be decoded stays unchanged, so that the function can reject
-// it.
+// nil if there are none. Undecodable parts stay unchanged, so that the function can reject them.
 func queryParameters(query string) map[string]string {
 	var all map[string]string
 	for pair := range strings.SplitSeq(query, "&") {
@@ -131,7 +130,7 @@ func hostWithoutPort(address string) string {
 	return host
 }
 
-// encodeEventBody returns a body as it is in an event: unchanged for text/*, JSON, XML and
+// encodeEventBody returns a body in the form of an event: unchanged for text/*, JSON, XML and
 // JavaScript, in base64 for any other or a missing content type, and for bytes that are not UTF-8,
 // which JSON cannot contain. The guide does not list the types; pull request 766 of
 // ministackorg/ministack observed them on the service.

@@ -32,9 +32,9 @@ type Config struct {
 	Template []byte
 	// Functions by logical id. Every function of the template with an HttpApi event is required.
 	Functions map[string]lambda.Handler
-	// Authorizer is the identity of every request, except on routes that need none. Nil: no
-	// identity. The gateway does not authenticate: it passes requests without an identity on to the
-	// function.
+	// Authorizer is the identity of every request, except on anonymous routes. Nil: requests have
+	// no identity. The gateway does not authenticate: it passes requests without an identity on to
+	// the function.
 	Authorizer *events.APIGatewayV2HTTPRequestContextAuthorizerDescription
 	// Log receives a line for each invocation that fails. Nil: slog.Default.
 	Log *slog.Logger

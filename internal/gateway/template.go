@@ -13,7 +13,7 @@ import (
 
 // samTemplate is the part of an AWS SAM template that the gateway reads; other parts may contain
 // intrinsic functions (!Sub, !GetAtt, …) of any shape. Routes are the events of the functions; the
-// definition of the API says which need an identity.
+// definition of the API determines which of them need an identity.
 type samTemplate struct {
 	Parameters map[string]struct {
 		Default yaml.Node `yaml:"Default"`

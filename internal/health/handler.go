@@ -1,5 +1,4 @@
-// Package health responds to /health and /ready. It checks the dependencies of writes and queries,
-// and depends on nothing else of theirs.
+// Package health responds to /health and /ready. It checks the dependencies of writes and queries.
 package health
 
 import (

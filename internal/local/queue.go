@@ -35,7 +35,7 @@ func RejectsOptions(queueURL string) []func(*awsconfig.LoadOptions) error {
 	}
 }
 
-// Queues has the URLs of the queues of a deployment.
+// Queues has the URLs of a deployment's queues.
 type Queues struct {
 	// Records receives the records; a message that was received MaxReceives times moves to DeadLetters.
 	Records, DeadLetters string
@@ -55,7 +55,7 @@ type QueuesConfig struct {
 	MaxReceives int
 }
 
-// MakeQueues makes the queues that are missing.
+// MakeQueues creates the missing queues.
 func MakeQueues(ctx context.Context, client *sqs.Client, config QueuesConfig) (Queues, error) {
 	suffix, attributes := "", map[string]string{}
 	if config.FIFO {
@@ -103,7 +103,7 @@ func QueueARN(ctx context.Context, client *sqs.Client, queueURL string) (string,
 	return got.Attributes[string(name)], nil
 }
 
-// pollerTimeout is the timeout of a function that has none configured.
+// pollerTimeout is the timeout of a function without a configured one.
 const pollerTimeout = 30 * time.Second
 
 // The limits of SQS and Lambda: messages per call, seconds of a long poll, and bytes of an event.
@@ -162,7 +162,7 @@ func NewPoller(ctx context.Context, config PollerConfig) (*Poller, error) {
 	return &Poller{PollerConfig: config, arn: arn}, err
 }
 
-// Run polls until the context ends, and returns after the events in progress.
+// Run polls until the context ends, and returns when the events in progress are finished.
 func (p *Poller) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	for range p.InFlight {
@@ -323,7 +323,7 @@ func regionOfARN(arn string) string {
 	return parts[3]
 }
 
-// deleteMessages deletes messages, as many per call as SQS allows.
+// deleteMessages deletes messages in calls of the maximum size that SQS allows.
 func (p *Poller) deleteMessages(ctx context.Context, batch []types.Message) error {
 	for len(batch) > 0 {
 		part := batch[:min(len(batch), maxReceive)]

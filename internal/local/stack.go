@@ -69,7 +69,8 @@ type StackConfig struct {
 	// Functions wires the functions after the database was migrated.
 	Functions func(context.Context, Databases) (Wired, error)
 	// Samples loads sample records through the API at the given address and returns their number.
-	// It is called at each start of a private server until it has succeeded once. Nil: none.
+	// It is called at each start of a private server until it has succeeded once. Nil loads no
+	// samples.
 	Samples func(ctx context.Context, api string) (int, error)
 	// Out receives the messages for the user: progress, the banner and the shutdown.
 	Out io.Writer
@@ -231,8 +232,8 @@ func alreadyRunningProblem(path string) error {
 	}
 }
 
-// openListener opens the address before anything slow, so that no other program takes it meanwhile,
-// and writes process id and address into the lock file.
+// openListener opens the address before anything slow, so that no other program takes it in the
+// meantime, and writes process id and address into the lock file.
 func (s *stack) openListener(ctx context.Context) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.Addr)
 	if err != nil {

@@ -37,9 +37,9 @@ type Config struct {
 	Services []string
 	// URL is the address of a running LocalStack to use instead. Empty: start one.
 	URL string
-	// Progress receives a line for the download. Nil: none.
+	// Progress receives a line for the download. Nil discards it.
 	Progress io.Writer
-	// Log receives the output of the server. Nil: none.
+	// Log receives the output of the server. Nil discards it.
 	Log io.Writer
 }
 
@@ -151,7 +151,7 @@ func launchServer(ctx context.Context, python, folder string, config Config) (*S
 	l.server.Dir = scratch
 	l.server.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	l.server.Stdout, l.server.Stderr = log, log
-	// The pipe is never written to; the system closes it when this process ends.
+	// Nothing is written to the pipe; the system closes it when this process ends.
 	if _, err = l.server.StdinPipe(); err == nil {
 		l.ended, err = program.Spawn(l.server)
 	}
@@ -171,7 +171,7 @@ func serverEnvironment(port int, folder, scratch string, services []string) []st
 		"PATH=" + os.Getenv("PATH"), "HOME=" + scratch, "TMPDIR=" + scratch, "FILESYSTEM_ROOT=" + scratch, "LANG=C.UTF-8", "PYTHONPATH=" + folder,
 		"GATEWAY_LISTEN=127.0.0.1:" + strconv.Itoa(port), "SERVICES=" + strings.Join(services, ","),
 		"SQS_ENDPOINT_STRATEGY=dynamic", "SQS_DISABLE_CLOUDWATCH_METRICS=1", "LS_LOG=warning",
-		// No download of a certificate, no usage statistics, no name server.
+		// Disables the certificate download, usage statistics and the name server.
 		"SKIP_SSL_CERT_DOWNLOAD=1", "DISABLE_EVENTS=1", "DNS_ADDRESS=0",
 	}
 }
@@ -214,7 +214,7 @@ func (l *Server) checkHealth(ctx context.Context) error {
 	return nil
 }
 
-// killServer kills the server with its child processes: there is nothing to save.
+// killServer kills the server and its child processes. Its data need not be saved.
 func (l *Server) killServer() error {
 	if err := syscall.Kill(-l.server.Process.Pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("kill LocalStack: %w", err)

@@ -21,7 +21,7 @@ const (
 
 // Bootstrap migrates the named database to the newest schema, after creating the database and the
 // roles of the service if they are missing. It may be repeated, and called concurrently for several
-// databases. It registers no embedding model.
+// databases. It does not register embedding models.
 func (s *Server) Bootstrap(ctx context.Context, database string) error {
 	// Roles belong to the whole server, and of two sessions that alter the same role concurrently
 	// one fails.

@@ -39,7 +39,7 @@ type Config struct {
 	// Settings are run-time parameters as in postgresql.conf; those for the address are ignored.
 	// With fsync=off, initdb does not sync either.
 	Settings map[string]string
-	// Progress receives a line for each download. Nil: none.
+	// Progress receives a line for each download. Nil discards them.
 	Progress io.Writer
 	// Log receives the log of the server. Nil: the file LogFile in Data, truncated at each start.
 	Log io.Writer

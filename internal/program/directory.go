@@ -60,7 +60,7 @@ func MakeOnce(ctx context.Context, path string, fill func(staging string) (strin
 	return ReplaceDir(path, fill)
 }
 
-// ReplaceDir does the work of MakeOnce for a caller that holds a lock on path.
+// ReplaceDir makes the directory as MakeOnce does. The caller must hold a lock on path.
 func ReplaceDir(path string, fill func(staging string) (string, error)) error {
 	pattern := filepath.Base(path) + ".unfinished-*"
 	stale, err := filepath.Glob(filepath.Join(filepath.Dir(path), pattern))

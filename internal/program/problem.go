@@ -24,8 +24,8 @@ func (p *Problem) Error() string {
 // Unwrap returns the cause.
 func (p *Problem) Unwrap() error { return p.Err }
 
-// Explain turns a full disk into a Problem that names the device of dir, returns any other Problem
-// unchanged, and adds act, which says what failed, to every other error.
+// Explain converts a full-disk error into a Problem that names the device of dir, returns any other
+// Problem unchanged, and adds act, which says what failed, to every other error.
 func Explain(act string, err error, dir string) error {
 	if errors.As(err, new(*Problem)) && !errors.Is(err, syscall.ENOSPC) {
 		return err

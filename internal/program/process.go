@@ -33,7 +33,7 @@ func Children(ctx context.Context, pid int) ([]int, error) {
 }
 
 // IsRunning reports whether pid is a running process whose command contains the given string: the
-// system may have given the number to another program in the meantime.
+// system may have reused the process id.
 func IsRunning(ctx context.Context, pid int, command string) (bool, error) {
 	all, err := Processes(ctx)
 	if err != nil {

@@ -68,8 +68,8 @@ func pythonCandidates(oldest, newest int) []string {
 	return names
 }
 
-// runInterpreter returns the output of an interpreter, whose pip neither asks questions nor
-// requires a virtual environment.
+// runInterpreter returns the output of an interpreter, with pip set not to prompt and not to
+// require a virtual environment.
 func runInterpreter(ctx context.Context, env []string, executable string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, executable, args...)
 	cmd.Env = append(os.Environ(), "PIP_NO_INPUT=1", "PIP_REQUIRE_VIRTUALENV=0", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_USER=0")

@@ -19,7 +19,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/program"
 )
 
-// defaultTimeout is the timeout of a function that has none configured.
+// defaultTimeout is the timeout of a function without a configured one.
 const defaultTimeout = 30 * time.Second
 
 // EmulatorConfig describes the function that StartEmulator runs.
@@ -32,9 +32,10 @@ type EmulatorConfig struct {
 	Timeout time.Duration
 	// Dir receives the downloaded emulator. Empty: program.DefaultDir.
 	Dir string
-	// Progress receives a line for the download. Nil: none.
+	// Progress receives a line for the download. Nil discards it.
 	Progress io.Writer
-	// Log receives the output of the function, with its metrics, and of the emulator. Nil: none.
+	// Log receives the output of the function, with its metrics, and of the emulator. Nil discards
+	// it.
 	Log io.Writer
 }
 
@@ -155,7 +156,7 @@ func (e *Emulator) Invoke(ctx context.Context, event []byte) (result []byte, err
 	return io.ReadAll(response.Body)
 }
 
-// Functions returns the process ids of the function: one, or none before the first invocation.
+// Functions returns the process id of the function, or nothing before the first invocation.
 func (e *Emulator) Functions(ctx context.Context) ([]int, error) {
 	return program.Children(ctx, e.cmd.Process.Pid)
 }

@@ -56,8 +56,8 @@ func Install(ctx context.Context, dir string, progress io.Writer) (*CLI, error) 
 	return &CLI{python: python.Executable, folder: folder}, nil
 }
 
-// Command returns sam with arguments. It sends no usage statistics, and does not query the metadata
-// service of EC2.
+// Command returns sam with arguments. Usage statistics and queries of the EC2 metadata service are
+// disabled.
 func (c *CLI) Command(ctx context.Context, args ...string) *exec.Cmd {
 	return c.pythonCommand(ctx, append([]string{"-m", "samcli"}, args...))
 }

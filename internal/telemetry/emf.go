@@ -158,7 +158,7 @@ func appendString(out []byte, text string) []byte {
 	return append(out, quoted...)
 }
 
-// appendNumbers appends one number as it is and several as an array.
+// appendNumbers appends a single number as a number, several as an array.
 func appendNumbers(out []byte, numbers []float64) []byte {
 	if len(numbers) == 1 {
 		return strconv.AppendFloat(out, numbers[0], 'g', -1, 64)

@@ -8,7 +8,7 @@ const Namespace = "DataStorage"
 // Metric is one of the service's metrics.
 type Metric int
 
-// The metrics; docs/observability.md says what each of them counts.
+// The metrics, described in docs/observability.md.
 const (
 	Operations           Metric = iota // by operation and status: invocations
 	OperationDuration                  // by operation: from the arrival of the event to its response

@@ -18,7 +18,7 @@ const (
 	sampled = "Root=" + traceID + ";Parent=" + parent + ";Sampled=1"
 )
 
-// TestSegments shows the document of an invocation with a statement and a call of a provider.
+// TestSegments checks the document of an invocation with a statement and a call of a provider.
 func TestSegments(t *testing.T) {
 	t.Parallel()
 	daemon := telemetrytest.NewTraceDaemon(t)
