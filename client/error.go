@@ -102,7 +102,7 @@ func newError(a *fullResponse) *Error {
 	return e
 }
 
-// parseProblem reads problem details, or makes them of a response that is not the service's.
+// parseProblem reads problem details, or makes them from a response that the service did not send.
 func parseProblem(a *fullResponse) Problem {
 	var body struct {
 		Problem

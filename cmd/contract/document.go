@@ -46,7 +46,7 @@ func (n node) resolveReference(at node) node {
 // operation is one method of one path.
 type operation struct {
 	ID, Method, Path string
-	// Scope is the scope that a token needs, empty if the operation is public.
+	// Scope is the scope that a token needs; empty if the operation is public.
 	Scope string
 }
 

@@ -25,7 +25,7 @@ type evaluation struct {
 	foldings   []folding
 }
 
-// ranking is the ranking quality of one search mode with one model on one set.
+// ranking measures the results of one search mode with one model on one set.
 type ranking struct {
 	set, model string
 	mode       client.SearchMode

@@ -55,7 +55,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, pr
 	if err != nil {
 		return err
 	}
-	// A new folder, so that the data of a killed run are not measured again.
+	// A new folder, so that the data of a killed run is not measured again.
 	data := filepath.Join(root, "eval-"+rand.Text())
 	defer func() { err = errors.Join(err, os.RemoveAll(data)) }()
 	server, err := pgserver.Start(ctx, pgserver.Config{

@@ -29,8 +29,8 @@ type candidate struct {
 	remediations []string
 }
 
-// weighting is the ranking quality of hybrid search with other weights of the semantic retriever,
-// for one set and model.
+// weighting measures the results of hybrid search with other weights of the semantic retriever, for
+// one set and model.
 type weighting struct {
 	set, model string
 	// shipped is the service's weight and its nDCG@10.

@@ -11,7 +11,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/embedding"
 )
 
-// Settings are the settings of a function. docs/configuration.md describes them.
+// Settings configure a function. docs/configuration.md describes them.
 type Settings struct {
 	Database access.Settings
 	// Embedding is the provider of vectors; EmbeddingNext that of the next model, or the zero

@@ -185,7 +185,7 @@ func (p *Poller) handleNextEvent(ctx context.Context) {
 	if len(batch) == 0 {
 		return
 	}
-	// Received messages are handled even if the poller is stopped meanwhile.
+	// Received messages are handled even if the poller is stopped in the meantime.
 	ctx = context.WithoutCancel(ctx)
 	failed, err := p.invokeFunction(ctx, batch)
 	if err != nil {

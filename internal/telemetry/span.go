@@ -117,7 +117,8 @@ func (i *Invocation) buildSegment(status string) subsegment {
 // maxDocument is the daemon's limit for a datagram, 64 KB, minus space for the header.
 const maxDocument = 63 << 10
 
-// sendSegment sends the segment with its subsegments, in a datagram each if they are too large for one.
+// sendSegment sends the segment with its subsegments, each in a separate datagram if they are too
+// large for one.
 func (i *Invocation) sendSegment(segment subsegment) {
 	if segment.ID == "" {
 		return
