@@ -25,12 +25,12 @@ type call struct {
 	method    string
 	// path is that of openapi.yaml; key replaces {remediation_id}.
 	path string
-	// key is the remediation id, nil if the path has none.
+	// key is the remediation id, or nil if the path has none.
 	key   *string
 	query url.Values
 	// consistent is set if the operation has the parameter consistency.
 	consistent bool
-	// body is sent as JSON, nil if there is none.
+	// body is sent as JSON, unless it is nil.
 	body any
 	// once disables retries.
 	once bool
@@ -172,7 +172,7 @@ func withContext(ctx context.Context, err error) error {
 	return err
 }
 
-// addParam adds a query parameter unless its value is zero, which means the default in all of the
+// addParam adds a query parameter unless its value is zero, which means the default throughout the
 // contract.
 func addParam[T ~string | ~int | ~bool](values url.Values, name string, value T) {
 	var zero T

@@ -63,8 +63,8 @@ func (c *Client) Strong() *Client {
 	return &strong
 }
 
-// WithHTTPClient replaces the default HTTP client, which waits 35 s for a response and follows no
-// redirect.
+// WithHTTPClient replaces the default HTTP client, which waits 35 s for a response and does not
+// follow redirects.
 func WithHTTPClient(httpClient *http.Client) Option {
 	return func(c *Client) error {
 		if httpClient == nil {
@@ -126,8 +126,8 @@ func parseBaseURL(text string) (*url.URL, error) {
 }
 
 // defaultHTTPClient keeps more idle connections to its one host than net/http's two, so that
-// concurrent writers reuse connections. It follows no redirect: the API has none, and following one
-// would send the identity elsewhere.
+// concurrent writers reuse connections. It does not follow redirects: the API sends none, and
+// following one would send the identity elsewhere.
 func defaultHTTPClient() *http.Client {
 	httpClient := &http.Client{
 		Timeout:       requestTimeout,

@@ -146,8 +146,8 @@ func TestInjectedHTTPClientIsUsed(t *testing.T) {
 	})
 }
 
-// TestStrong shows that every read of a strong client asks for it, beside its own parameters, and
-// that nothing else does.
+// TestStrong checks that a strong client adds the consistency to every read, alongside its other
+// parameters, and to no other request.
 func TestStrong(t *testing.T) {
 	t.Parallel()
 	server := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("{}")) })

@@ -12,12 +12,12 @@ import (
 	"time"
 )
 
-// The kinds of an *Error, by status. Other statuses have no kind.
+// The kinds of an *Error, by status. Errors with other statuses do not have a kind.
 var (
 	// ErrInvalid (400, 422): the request is invalid; Problem.Errors lists what to change. Retrying
 	// does not help.
 	ErrInvalid = errors.New("invalid request")
-	// ErrUnauthenticated (401): the request has no valid identity, see WithSigner.
+	// ErrUnauthenticated (401): the request has no valid credentials; see WithSigner.
 	ErrUnauthenticated = errors.New("not authenticated")
 	// ErrForbidden (403): the identity is not allowed to do this.
 	ErrForbidden = errors.New("not allowed")
@@ -41,10 +41,10 @@ const maxRetryAfter = 24 * time.Hour
 type Error struct {
 	// StatusCode is the HTTP status.
 	StatusCode int
-	// Problem is the body of the response (RFC 9457). If the response is not the service's, but for
-	// example API Gateway's, Type is empty and Detail says what is known.
+	// Problem is the body of the response (RFC 9457). If the response comes from elsewhere, for
+	// example from API Gateway, Type is empty and Detail describes it.
 	Problem Problem
-	// RetryAfter is the wait that the response asks for, 0 if it does not.
+	// RetryAfter is the wait that the response requests, or 0.
 	RetryAfter time.Duration
 	// RequestID identifies the request in the logs of the service and of API Gateway. It may be empty.
 	RequestID string
@@ -102,11 +102,11 @@ func newError(a *fullResponse) *Error {
 	return e
 }
 
-// parseProblem reads problem details, or makes them of a response that is not the service's.
+// parseProblem reads problem details, or makes them from a response that the service did not send.
 func parseProblem(a *fullResponse) Problem {
 	var body struct {
 		Problem
-		// Message is all that API Gateway's own responses have.
+		// Message is the only member of API Gateway's own responses.
 		Message string `json:"message"`
 	}
 	kind, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))

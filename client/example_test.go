@@ -14,8 +14,8 @@ import (
 	"github.com/datastorage-service/datastorage/client"
 )
 
-// A controller records what it is about to do, and later how it ended. Doing either again changes
-// nothing.
+// A controller records an action before it starts, and its outcome afterwards. Repeating either
+// call changes nothing.
 func Example() {
 	service := exampleService()
 	defer service.Close()
@@ -98,8 +98,8 @@ func ExampleClient_Search() {
 	// seen 12 times; increase_memory_limit helped in 7 of 8
 }
 
-// Errors tell what to do next by their kind; the problem details are there for whoever has to mend
-// the input.
+// The kind of an error determines what to do next; the problem details say how to correct the
+// input.
 func ExampleError() {
 	service := exampleService()
 	defer service.Close()

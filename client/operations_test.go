@@ -17,7 +17,7 @@ import (
 )
 
 // operation is a method of the client, the request that it must send and the response that it must
-// understand.
+// decode.
 type operation struct {
 	id, method, target, body string
 	response                 string

@@ -11,8 +11,9 @@ type pagePosition struct {
 	offset int
 }
 
-// iteratePages iterates over the items of all pages from first on. If a page has more without
-// saying where, it ends with an error, because a silent end would look like the last page.
+// iteratePages iterates over the items of all pages from first on. If a page has more items after
+// it but no next position, iteration ends with an error, because a silent end would look like the
+// last page.
 func iteratePages[T any](first pagePosition, fetch func(at pagePosition) ([]T, Pagination, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for at, more := first, true; more; {

@@ -47,7 +47,8 @@ func (c *Client) CreateRemediations(ctx context.Context, records []RemediationIn
 }
 
 // CreateRemediationsJSON is CreateRemediations for records that are JSON already, such as lines of
-// a file. They are sent unchanged, with every digit and with fields that this client does not know.
+// a file. They are sent unchanged, including all digits of numbers and fields unknown to this
+// client.
 func (c *Client) CreateRemediationsJSON(ctx context.Context, records []json.RawMessage) ([]BatchResult, error) {
 	if records == nil {
 		records = []json.RawMessage{}
@@ -77,7 +78,7 @@ func (c *Client) GetRemediation(ctx context.Context, remediationID string) (*Rem
 }
 
 // ListRemediations returns one page of the remediations that match the filters, newest first unless
-// params.Sort says otherwise.
+// params.Sort is set.
 func (c *Client) ListRemediations(ctx context.Context, params ListRemediationsParams) (*RemediationList, error) {
 	return sendRead[RemediationList](ctx, c, listRemediationsCall(params))
 }
@@ -89,7 +90,7 @@ func (c *Client) AllRemediations(ctx context.Context, params ListRemediationsPar
 	return iteratePages(first, func(at pagePosition) ([]Remediation, Pagination, error) {
 		page := params
 		page.Cursor, page.Offset = at.cursor, at.offset
-		// Each page with a total costs a count; the first is enough.
+		// A total costs one count per page, so only the first page requests it.
 		page.IncludeTotal = params.IncludeTotal && at == first
 		list, err := c.ListRemediations(ctx, page)
 		if err != nil {

@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// RetryPolicy says how often a request is sent, and how long to wait between attempts.
+// RetryPolicy sets how often a request is sent and how long the client waits between attempts.
 //
 // A request is retried if the connection fails or breaks, if the status is 429, 502, 503 or 504,
 // and if it is a 500 without problem details, which API Gateway returns for a function that
-// crashed. A 500 with problem details is the service's own and final.
+// crashed. A 500 with problem details comes from the service itself and is not retried.
 //
 // The wait before attempt n+1 is drawn uniformly from 0 to BaseDelay·2ⁿ⁻¹, at most MaxDelay (full
 // jitter, after Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015), and
 // added to the response's Retry-After. If Retry-After exceeds MaxDelay, or the wait would exceed
-// the context's deadline, the call ends at once with the last error, whose RetryAfter says when to
-// retry.
+// the context's deadline, the call ends at once with the last error, whose RetryAfter is the wait
+// before a retry.
 type RetryPolicy struct {
 	// Attempts is the largest number of attempts, including the first; 1 disables retries.
 	Attempts int

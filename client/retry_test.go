@@ -85,7 +85,7 @@ func TestRefusedConnectionIsRetried(t *testing.T) {
 func TestUntrustedCertificateIsNotRetried(t *testing.T) {
 	t.Parallel()
 	s := httptest.NewUnstartedServer(respondWith(201, "application/json", receipt))
-	s.Config.ErrorLog = log.New(io.Discard, "", 0) // The refused handshake is what the test is about.
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // the server would log the refused handshake
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	var sent atomic.Int32
@@ -109,8 +109,8 @@ func counting(count *atomic.Int32, next http.RoundTripper) http.RoundTripper {
 	})
 }
 
-// inMemory makes a client of a handler without a network, so that a test's clock can be a fake one.
-// It notes when each request came, measured from the first.
+// inMemory returns a client that calls a handler without a network, so that a test can use a fake
+// clock. It records the time of each request, relative to the first.
 func inMemory(t *testing.T, policy client.RetryPolicy, handler http.HandlerFunc) (*client.Client, func() []time.Duration) {
 	t.Helper()
 	var times []time.Time
@@ -224,7 +224,8 @@ func TestContextEndsTheCall(t *testing.T) {
 		name    string
 		context func(context.Context) (context.Context, context.CancelFunc)
 		want    error
-		// requests is how many are sent at most: a slow machine may see the context end before the first.
+		// requests is the maximum number sent: on a slow machine the context may end before the
+		// first.
 		requests int
 	}{
 		{"cancelled before", cancelled, context.Canceled, 0},

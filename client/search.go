@@ -8,8 +8,7 @@ func (c *Client) Search(ctx context.Context, input SearchInput) (*SearchResults,
 	return sendRead[SearchResults](ctx, c, searchCall(input))
 }
 
-// Similar returns incidents like a remediation: other occurrences of its own incident, and other
-// incidents, best first.
+// Similar returns other occurrences of a remediation's incident, and similar incidents, best first.
 func (c *Client) Similar(ctx context.Context, remediationID string, params FindSimilarParams) (*SimilarResults, error) {
 	return sendRead[SimilarResults](ctx, c, findSimilarCall(remediationID, params))
 }

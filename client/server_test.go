@@ -11,12 +11,12 @@ import (
 	"github.com/datastorage-service/datastorage/client"
 )
 
-// quick is a policy that tests can wait for.
+// quick is a retry policy with short waits.
 func quick(attempts int) client.Option {
 	return client.WithRetry(client.RetryPolicy{Attempts: attempts, BaseDelay: time.Millisecond, MaxDelay: 5 * time.Millisecond})
 }
 
-// request is what a server saw.
+// request is a request that the server received.
 type request struct {
 	method, target, body string
 	header               http.Header

@@ -12,7 +12,7 @@ import (
 // node is a mapping of the document.
 type node map[string]any
 
-// childMapping returns the mapping under a name, empty if there is none.
+// childMapping returns the mapping under a name, or an empty one.
 func (n node) childMapping(name string) node {
 	child, _ := n[name].(node)
 	return child
@@ -46,7 +46,7 @@ func (n node) resolveReference(at node) node {
 // operation is one method of one path.
 type operation struct {
 	ID, Method, Path string
-	// Scope is the scope that a token needs, empty if the operation is public.
+	// Scope is the scope that a token needs; empty if the operation is public.
 	Scope string
 }
 
@@ -77,8 +77,8 @@ func (n node) listOperations() ([]operation, error) {
 	return all, nil
 }
 
-// requiredScope returns the scope that an operation demands of a JWT, by its own security or else by the document's. An operation is public only
-// if it says so with an empty list.
+// requiredScope returns the scope that an operation requires in a JWT, from its own security or
+// else from the document's. An operation is public only if its own security is an empty list.
 func (n node) requiredScope(described node) (string, error) {
 	if own, ok := described["security"].([]any); ok && len(own) == 0 {
 		return "", nil

@@ -1,5 +1,5 @@
-// Command contract generates internal/api/contract.gen.go from openapi.yaml: the operations and the names of the request fields. It is
-// run by make generate, in the root of the module.
+// Command contract generates internal/api/contract.gen.go from openapi.yaml: the operations and the
+// names of the request fields. It is run by make generate, in the root of the module.
 package main
 
 import (

@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestGeneratedCodeIsCurrent holds the committed code to openapi.yaml.
+// TestGeneratedCodeIsCurrent checks that the committed code matches openapi.yaml.
 func TestGeneratedCodeIsCurrent(t *testing.T) {
 	t.Parallel()
 	document, err := os.ReadFile("../../" + source)
@@ -28,7 +28,8 @@ func TestGeneratedCodeIsCurrent(t *testing.T) {
 	}
 }
 
-// TestGenerate shows where scopes and names come from, and that an operation without a scope is not public by accident.
+// TestGenerate checks the sources of scopes and names, and that an operation without a scope is not
+// public by accident.
 func TestGenerate(t *testing.T) {
 	t.Parallel()
 	const document = `

@@ -18,14 +18,14 @@ type evaluation struct {
 	server   *pgserver.Server
 	modes    []client.SearchMode
 	progress io.Writer
-	// weights asks for weightings.
+	// weights enables weightings.
 	weights    bool
 	rankings   []ranking
 	weightings []weighting
 	foldings   []folding
 }
 
-// ranking is how well one mode of search with one model ranks one set.
+// ranking measures the results of one search mode with one model on one set.
 type ranking struct {
 	set, model string
 	mode       client.SearchMode
@@ -73,7 +73,7 @@ func (e *evaluation) measureSet(ctx context.Context, s set, database string, env
 		}
 		e.weightings = append(e.weightings, measured)
 	}
-	// Signatures do not depend on the model: the first provider's stand for all.
+	// Signatures do not depend on the model, so those of the first provider suffice.
 	if s.templates == nil || slices.ContainsFunc(e.foldings, func(f folding) bool { return f.set == s.name }) {
 		return nil
 	}
@@ -122,8 +122,8 @@ func (s *service) measureRanking(ctx context.Context, of set, mode client.Search
 	return r, nil
 }
 
-// searchRemediations returns the remediations found, by incident, best first, each incident's
-// newest first.
+// searchRemediations returns the remediations found: the best incident first, and the newest first
+// within an incident.
 func (s *service) searchRemediations(ctx context.Context, text string, mode client.SearchMode) ([]string, error) {
 	groups, each := depth, depth
 	response, err := s.api.Search(ctx, client.SearchInput{Query: text, Mode: &mode, Limit: &groups, PerSignature: &each})

@@ -4,7 +4,7 @@
 // search and every provider, and how well signatures fold repetitions together.
 //
 // It runs the functions as the local stack does, on a private server that is removed at the end.
-// Other weights are ranked by the service's own fusion. It asserts no figure.
+// Other weights are ranked by the service's own fusion. It does not check the figures.
 package main
 
 import (
@@ -40,7 +40,7 @@ func main() {
 	}
 }
 
-// run measures and prints. If it fails or is interrupted, it prints what it has measured. getenv
+// run measures and prints. If it fails or is interrupted, it prints the measurements so far. getenv
 // configures the embedding provider.
 func run(ctx context.Context, args []string, getenv func(string) string, out, progress io.Writer) (err error) {
 	options, err := parseOptions(args, progress)
@@ -55,7 +55,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, pr
 	if err != nil {
 		return err
 	}
-	// A new folder, so that the data of a killed run are not measured again.
+	// A new folder, so that the data of a killed run is not measured again.
 	data := filepath.Join(root, "eval-"+rand.Text())
 	defer func() { err = errors.Join(err, os.RemoveAll(data)) }()
 	server, err := pgserver.Start(ctx, pgserver.Config{
@@ -77,7 +77,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, pr
 type options struct {
 	dir   string
 	modes []client.SearchMode
-	// weights asks for the ranking with other weights of the semantic retriever.
+	// weights enables the ranking with other weights of the semantic retriever.
 	weights bool
 }
 

@@ -31,7 +31,8 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// The lexical retriever alone ranks every document first, but that of the second query of incidents.
+// The lexical retriever alone ranks every relevant document first, except that of the second query
+// of incidents.
 func TestRunWeights(t *testing.T) {
 	t.Parallel()
 	got, err := evaluate(t, nil, "-dir", "testdata", "-mode", "semantic", "-weight")
@@ -48,8 +49,8 @@ func TestRunWeights(t *testing.T) {
 	}
 }
 
-// A set whose embeddings cannot be made is an error, not a set measured on some of them. The
-// embedded provider is measured before, and printed.
+// If the embeddings of a set cannot be made, the run fails and does not measure a part of the set.
+// The in-process provider is measured and printed before.
 func TestProviderIsDown(t *testing.T) {
 	t.Parallel()
 	got, err := evaluate(t, map[string]string{

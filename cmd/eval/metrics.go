@@ -7,10 +7,10 @@ import (
 	"slices"
 )
 
-// depth is the number of documents judged of each ranking.
+// depth is the number of documents judged in each ranking.
 const depth = 10
 
-// scores are those of one ranking, or means over many. All are from 0 to 1.
+// scores measure one ranking, or are means over many. All are from 0 to 1.
 type scores struct {
 	// ndcg is the normalised discounted cumulative gain of the first ten documents (Järvelin and
 	// Kekäläinen, 2002), with linear gains and the logarithm to base 2 of rank + 1 as discount.
@@ -37,7 +37,7 @@ func scoreRanking(found []string, gains map[string]float64) scores {
 	return s
 }
 
-// discountedGain is the discounted cumulative gain.
+// discountedGain returns the discounted cumulative gain.
 func discountedGain(gains []float64) float64 {
 	var sum float64
 	for i, gain := range gains {
@@ -53,7 +53,7 @@ func indicator(holds bool) float64 {
 	return 0
 }
 
-// meanScores is the mean over queries, each with the same weight.
+// meanScores returns the mean over queries, each with the same weight.
 func meanScores(all []scores) scores {
 	var m scores
 	n := float64(len(all))
@@ -66,14 +66,14 @@ func meanScores(all []scores) scores {
 	return m
 }
 
-// folding is how well signatures group the occurrences of an incident.
+// folding measures how well signatures group the occurrences of an incident.
 type folding struct {
 	set                  string
 	templates, documents int
 	// signatures is the mean number of signatures per template; 1 is ideal.
 	signatures float64
-	// mergedWrongly is the part of the documents whose signature belongs to another template, from
-	// 0, which is ideal, to 1. A signature belongs to the template with most of its documents.
+	// mergedWrongly is the fraction of documents whose signature belongs to another template; 0 is
+	// ideal. A signature belongs to the template with most of its documents.
 	mergedWrongly float64
 }
 

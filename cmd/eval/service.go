@@ -24,10 +24,10 @@ import (
 // provider is the functions' environment for one embedding provider.
 type provider func(name string) string
 
-// embeddingProviders are the embedded one and, if the environment names another, that one.
+// embeddingProviders returns the in-process provider and, if the environment names another, that
+// one.
 func embeddingProviders(getenv func(string) string) []provider {
-	// Long deadlines, so that a busy machine or a slow model makes searches slow and does not fail
-	// them.
+	// Long deadlines, so that searches do not fail on a busy machine or with a slow model.
 	patient := func(embedding func(string) string) provider {
 		return func(name string) string {
 			switch name {

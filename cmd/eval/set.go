@@ -24,7 +24,7 @@ type set struct {
 	templates []template
 }
 
-// query is something to search for.
+// query is a search text with its judgements.
 type query struct {
 	ID   string `json:"id"`
 	Text string `json:"text"`
@@ -145,7 +145,7 @@ func newRemediation(document json.RawMessage, index int) (id string, record json
 	return d.ID, record, err
 }
 
-// judgement is the gain of finding a document for a query, from 0, which is irrelevant.
+// judgement is the gain of a document for a query; 0 means irrelevant.
 type judgement struct {
 	Query string  `json:"query"`
 	Doc   string  `json:"doc"`

@@ -36,7 +36,7 @@ func TestReadSets(t *testing.T) {
 	}
 }
 
-// An inconsistent set is an error: its figures would look like any others.
+// An inconsistent set is an error, because its figures would look valid.
 func TestReadSetRefuses(t *testing.T) {
 	t.Parallel()
 	good := map[string]string{

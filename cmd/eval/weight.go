@@ -22,18 +22,18 @@ const weightSteps = 100
 // semantic are the better measure.
 const maxCandidates = 100
 
-// candidate is an incident that a hybrid search found.
+// candidate is an incident found by a hybrid search.
 type candidate struct {
 	match search.Match
 	// remediations are the incident's, newest first.
 	remediations []string
 }
 
-// weighting is how well hybrid search of one set with one model would rank with other weights of
-// the semantic retriever.
+// weighting measures the results of hybrid search with other weights of the semantic retriever, for
+// one set and model.
 type weighting struct {
 	set, model string
-	// shipped is the service's weight, and the nDCG@10 with it.
+	// shipped is the service's weight and its nDCG@10.
 	shipped point
 	// curve has the nDCG@10 of each weight.
 	curve []float64
@@ -42,7 +42,7 @@ type weighting struct {
 // point is a weight and the nDCG@10 that it reaches.
 type point struct{ weight, ndcg float64 }
 
-// measureWeights searches for the set's queries once, and ranks what was found with each weight.
+// measureWeights searches for the set's queries once, and ranks the results with each weight.
 func (s *service) measureWeights(ctx context.Context, of set) (weighting, error) {
 	w := weighting{set: of.name, model: s.model, curve: make([]float64, weightSteps+1)}
 	for _, q := range of.queries {
@@ -50,7 +50,7 @@ func (s *service) measureWeights(ctx context.Context, of set) (weighting, error)
 		if err != nil {
 			return w, fmt.Errorf("query %s: %w", q.ID, err)
 		}
-		// A response without results has no weight, and gains nothing with any.
+		// A response without results has no weight, and its gain is zero with every weight.
 		if len(found) == 0 {
 			continue
 		}
@@ -63,8 +63,8 @@ func (s *service) measureWeights(ctx context.Context, of set) (weighting, error)
 	return w, nil
 }
 
-// searchExplained returns what a hybrid search found, and its weight of the semantic retriever
-// against the lexical one.
+// searchExplained returns the candidates of a hybrid search, and the weight of its semantic
+// retriever relative to the lexical one.
 func (s *service) searchExplained(ctx context.Context, text string) (found []candidate, weight float64, err error) {
 	groups, each := maxCandidates, depth
 	response, err := s.api.Search(ctx, client.SearchInput{
@@ -131,8 +131,8 @@ func rankWeighted(found []candidate, weight float64) []string {
 	return first
 }
 
-// bestWeightStep is the step of the weight that is best for the sets together, each counting the
-// same; the lowest of several.
+// bestWeightStep returns the step of the weight that is best for the sets together, each counting
+// the same; of several, the lowest.
 func bestWeightStep(sets []weighting) int {
 	best, bestSum := 0, -1.0
 	for i := range weightSteps + 1 {
@@ -147,8 +147,8 @@ func bestWeightStep(sets []weighting) int {
 	return best
 }
 
-// bestWeightOfOthers is what a set reaches with the weight that is best for the other sets of its
-// model; false if there are none.
+// bestWeightOfOthers returns the point that a set reaches with the weight that is best for the
+// other sets of its model, or false if there are none.
 func bestWeightOfOthers(w weighting, all []weighting) (point, bool) {
 	var others []weighting
 	for _, other := range all {

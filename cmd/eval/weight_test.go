@@ -13,7 +13,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/search"
 )
 
-// newFound is a candidate with its contributions, of an incident of its own.
+// newFound returns a candidate of a separate incident with the given contributions.
 func newFound(id byte, lexical, semantic, feedback float64, remediations ...string) candidate {
 	return candidate{remediations: remediations, match: search.Match{
 		SignatureID: audit.ID{id}, IncidentID: audit.ID{id},
@@ -40,7 +40,8 @@ func TestRankWeighted(t *testing.T) {
 	}
 }
 
-// newCurve is a curve that falls from 1 at the peak by a hundredth of the steepness for each step.
+// newCurve returns a curve that falls from 1 at the peak by a hundredth of the steepness for each
+// step.
 func newCurve(peak int, steepness float64) []float64 {
 	curve := make([]float64, weightSteps+1)
 	for i := range curve {
@@ -49,7 +50,8 @@ func newCurve(peak int, steepness float64) []float64 {
 	return curve
 }
 
-// Of two peaks the steeper decides. Sets of another model do not count, nor does the set itself.
+// The steeper of two peaks determines the best weight. Sets of another model and the set itself are
+// ignored.
 func TestLeaveOneSetOut(t *testing.T) {
 	t.Parallel()
 	all := []weighting{

@@ -1,6 +1,7 @@
-// Command invoke runs a function, built as it is deployed, on one event: on Linux in the Runtime Interface Emulator of AWS, elsewhere
-// in the container of sam local invoke. The database is DATASTORAGE_DATABASE_URL, or else that of the local stack. The response goes
-// to standard output, the log and the metrics of the function to standard error.
+// Command invoke runs a function, built as it is deployed, on one event: on Linux in the Runtime
+// Interface Emulator of AWS, elsewhere in the container of sam local invoke. The database is
+// DATASTORAGE_DATABASE_URL, or else that of the local stack. The response goes to standard output,
+// the log and the metrics of the function to standard error.
 package main
 
 import (
@@ -108,8 +109,8 @@ func invokeInEmulator(ctx context.Context, bootstrap string, settings map[string
 	return err
 }
 
-// invokeInContainer runs sam local invoke, which needs a container engine. A container cannot reach the loopback interface of this
-// machine, so the database must be given.
+// invokeInContainer runs sam local invoke, which needs a container engine. A container cannot reach
+// the loopback interface of this machine, so the database must be given.
 func invokeInContainer(ctx context.Context, function, event, url string, out, talk io.Writer) (err error) {
 	if url == "" {
 		return errors.New("set DATASTORAGE_DATABASE_URL to a database that a container reaches, for example on host.docker.internal")

@@ -1,5 +1,5 @@
-// Command preflight checks in a second that this machine has what make test needs, and prints one line for each thing that is
-// missing: what needs it and what to install.
+// Command preflight checks in a second that this machine has what make test needs, and prints one
+// line for each missing tool: what needs it and what to install.
 package main
 
 import (

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestPreflight runs the checks on a machine that has everything, and on one without Python, a C compiler and PgBouncer.
+// TestPreflight runs the checks on a machine that has everything, and on one without Python, a C
+// compiler and PgBouncer.
 func TestPreflight(t *testing.T) {
 	none := func(string) string { return "" }
 	var out strings.Builder

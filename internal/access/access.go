@@ -1,6 +1,6 @@
 // Package access authenticates connections to the database: the server by its certificate, the
-// function by a password in the URL, a Secrets Manager secret or an IAM token. It does not know
-// what is stored in the database.
+// function by a password in the URL, a Secrets Manager secret or an IAM token. It does not depend
+// on what the database stores.
 package access
 
 import (
@@ -18,10 +18,11 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Databases are the endpoints of a function. Reader is Writer where the settings name no ReaderURL.
+// Databases are the endpoints of a function. Reader equals Writer if the settings have no
+// ReaderURL.
 type Databases struct {
 	Writer, Reader *Database
-	// MaxConns is the number of connections that one pool may hold, to either of them.
+	// MaxConns is the maximum number of connections in a pool.
 	MaxConns int32
 }
 
@@ -29,11 +30,11 @@ type Databases struct {
 type Database struct {
 	url         string
 	ca          string
-	roots       *x509.CertPool // nil: the operating system's
-	credentials credentials    // nil: those of the URL
+	roots       *x509.CertPool // nil means those of the operating system
+	credentials credentials    // nil means those in the URL
 }
 
-// credentials authenticate a function to the database.
+// credentials authenticate a function at the database.
 type credentials interface {
 	// authenticate sets the credentials of a new connection.
 	authenticate(ctx context.Context, conn *pgx.ConnConfig) error
@@ -52,7 +53,7 @@ func Open(ctx context.Context, s Settings) (Databases, error) {
 	return New(s, sdk)
 }
 
-// New is Open with a configuration of the AWS SDK.
+// New is like Open, with the given configuration of the AWS SDK.
 func New(s Settings, sdk aws.Config) (Databases, error) {
 	credentials, err := s.newCredentials(sdk)
 	if err != nil {
@@ -91,7 +92,7 @@ func (s Settings) newCredentials(sdk aws.Config) (credentials, error) {
 	return nil, nil
 }
 
-// readRoots returns nil for the operating system's certificates.
+// readRoots returns the trusted root certificates, or nil for those of the operating system.
 func (s Settings) readRoots() (*x509.CertPool, error) {
 	if s.CA == "" || s.CA == "system" {
 		return nil, nil
@@ -132,7 +133,7 @@ func (s Settings) checkURL(variable string, d *Database) error {
 	case !s.IAM:
 		return nil
 	case !verifiesServer(pool.ConnConfig):
-		// Whoever receives the token can log in with it for 15 minutes.
+		// An unverified server could log in with the token for 15 minutes.
 		return fmt.Errorf("%s must have sslmode=verify-full for DATASTORAGE_DATABASE_AUTH=iam", variable)
 	case parsed.User.Username() == "" || strings.Contains(parsed.Host, ","):
 		return fmt.Errorf("%s must have a user and a single host for DATASTORAGE_DATABASE_AUTH=iam: "+

@@ -13,8 +13,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
-// TestNewNamesTheSetting checks that invalid settings are rejected, with the names of their variables and
-// without secrets.
+// TestNewNamesTheSetting checks that invalid settings are rejected, with the names of their
+// variables and without secrets.
 func TestNewNamesTheSetting(t *testing.T) {
 	t.Parallel()
 	ca := postgrestest.NewAuthority(t).File

@@ -15,7 +15,7 @@ import (
 
 // iamToken authenticates each connection with a new token. A token is valid for 15 minutes (Amazon
 // RDS User Guide, "IAM database authentication"), and an open connection outlives it. Signing makes
-// no network call, so no token is kept.
+// no network call, so tokens are not cached.
 type iamToken struct {
 	region      string
 	credentials aws.CredentialsProvider

@@ -34,7 +34,7 @@ func role() aws.Config {
 	return aws.Config{Region: region, Credentials: credentials.NewStaticCredentialsProvider(accessKey, secretKey, sessionToken)}
 }
 
-// gate checks tokens like RDS, and records them.
+// gate verifies tokens as RDS does, and records them.
 type gate struct {
 	mu     sync.Mutex
 	host   string
@@ -135,8 +135,8 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-// TestTokenIsRefused checks that a refused token is retried, since a rotation may be in progress, and that
-// the database is unavailable after five attempts.
+// TestTokenIsRefused checks that a refused token is retried, since a rotation may be in progress,
+// and that the database is unavailable after five attempts.
 func TestTokenIsRefused(t *testing.T) {
 	t.Parallel()
 	db, authority := postgrestest.New(t), postgrestest.NewAuthority(t)
@@ -172,7 +172,7 @@ func TestTLS(t *testing.T) {
 		return strings.Replace(p.URL(t, pgserver.WriterRole, sslmode), "@", ":right@", 1)
 	}
 	for name, c := range map[string]struct {
-		url, ca, want string // want in the error; empty: it gets in
+		url, ca, want string // want in the error; empty: the connection succeeds
 	}{
 		"the right certificate":       {with(right, "verify-full"), authority.File, ""},
 		"a certificate of another":    {with(other, "verify-full"), authority.File, "certificate is valid for elsewhere.example, not localhost"},

@@ -21,8 +21,8 @@ import (
 // versionStages returns the stages of a secret's versions in the order in which they are tried. A
 // rotation first gives the role the password of the pending version and then makes that version the
 // current one (AWS Secrets Manager User Guide, "Lambda rotation functions"): between the two steps
-// only the pending version is valid. An administrator who changes the secret before the role leaves
-// a moment in which only the previous version is valid.
+// only the pending version is valid. If an administrator changes the secret before the role, only
+// the previous version is valid in between.
 func versionStages() []string { return []string{"AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"} }
 
 // readTimeout bounds reading a secret, including the SDK's retries.
@@ -37,7 +37,8 @@ type secret struct {
 	mu sync.Mutex // guards the fields below
 	// current is the login for the next connection; the zero login means that it must be read.
 	current login
-	// refused are the logins that the server refused last, at most one less than there are stages.
+	// refused are the logins that the server refused most recently, at most one fewer than the
+	// stages.
 	refused []login
 }
 
@@ -127,7 +128,7 @@ func (s *secret) readLogin(ctx context.Context, stage string) (login, error) {
 }
 
 // Refused reports whether the server refused a password or a token (SQLSTATE class 28). After a
-// rotation, or with a token that expired on the way, the next connection has other credentials.
+// rotation, or if a token expired in transit, the next connection uses new credentials.
 func Refused(err error) bool {
 	server, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && strings.HasPrefix(server.Code, "28")

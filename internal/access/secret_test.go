@@ -67,7 +67,7 @@ func newVault(t *testing.T, value string) *vault {
 	return v
 }
 
-// put adds a version with the given stage.
+// put adds a version of the secret with the given stage.
 func (v *vault) put(value, stage string) (version string) {
 	v.t.Helper()
 	made, err := v.client.PutSecretValue(v.t.Context(), &secretsmanager.PutSecretValueInput{
@@ -79,7 +79,7 @@ func (v *vault) put(value, stage string) (version string) {
 	return *made.VersionId
 }
 
-// promote makes the pending version the current one, the last step of a rotation.
+// promote makes the pending version current, the last step of a rotation.
 func (v *vault) promote(version string) {
 	v.t.Helper()
 	before, err := v.client.GetSecretValue(v.t.Context(), &secretsmanager.GetSecretValueInput{SecretId: &v.id})
@@ -136,13 +136,13 @@ func (l *login) change(password string) {
 	l.exec(fmt.Sprintf("ALTER ROLE %s PASSWORD '%s'", l.name, password))
 }
 
-// disconnect ends the role's sessions.
+// disconnect terminates the role's sessions.
 func (l *login) disconnect() {
 	l.t.Helper()
 	l.exec(fmt.Sprintf("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '%s'", l.name))
 }
 
-// url has no password, and another user than the secret.
+// url returns a URL without a password, and with a user other than the secret's.
 func (l *login) url() string {
 	l.t.Helper()
 	target, err := url.Parse(l.db.WriterURL())
@@ -263,7 +263,7 @@ func startTraffic(t *testing.T, stores []*postgres.Store) *traffic {
 	return all
 }
 
-// settle waits until each store has written five times more.
+// settle waits until each store has written five more times.
 func (f *traffic) settle(t *testing.T) {
 	t.Helper()
 	for i := range f.written {
@@ -306,8 +306,8 @@ func write(ctx context.Context, store *postgres.Store, id string) error {
 }
 
 // TestRotation changes the password while four sandboxes write and read, and ends all sessions in
-// between: three times in the order of a rotation function, then with the secret changed before the role.
-// No request fails, and no write is duplicated or lost.
+// between: three times in the order of a rotation function, then with the secret changed before the
+// role. No request fails, and no write is duplicated or lost.
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)

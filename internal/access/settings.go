@@ -6,7 +6,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/config"
 )
 
-// Settings say how to reach the database. Errors name the variables that they are read from.
+// Settings configure access to the database. Errors name the variables of invalid settings.
 type Settings struct {
 	// URL is DATASTORAGE_DATABASE_URL:
 	// postgres://user:password@host:port/database?sslmode=verify-full. Required. A secret.
@@ -30,7 +30,7 @@ type Settings struct {
 	Region string
 }
 
-// ReadSettings reads the settings; the reader reports what is missing or wrong.
+// ReadSettings reads the settings. r collects the errors of missing and invalid variables.
 func ReadSettings(r *config.Reader) Settings {
 	return Settings{
 		URL:       r.Required("DATASTORAGE_DATABASE_URL"),

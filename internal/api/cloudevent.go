@@ -12,8 +12,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 )
 
-// openCloudEvent returns the data of a CloudEvent and its path. It returns any other JSON
-// unchanged, with an empty path.
+// openCloudEvent returns the data of a CloudEvent and its path, or any other JSON unchanged with an
+// empty path.
 func openCloudEvent(text []byte) (data []byte, path string, err error) {
 	if !startsWithObject(text) || !bytes.Contains(text, []byte(`"specversion"`)) {
 		return text, "", nil

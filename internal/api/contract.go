@@ -8,20 +8,21 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
-// Scope is what an operation demands of its caller's token.
+// Scope is the scope that an operation requires in the caller's token.
 type Scope string
 
-// ScopePublic needs no identity. The other scopes are named in openapi.yaml.
+// ScopePublic marks an operation without authentication. The other scopes are defined in
+// openapi.yaml.
 const ScopePublic Scope = ""
 
-// operation is an operation of openapi.yaml. The list of them is generated; a function serves some,
-// and uses the rest to tell a wrong method from a wrong path.
+// operation is an operation of openapi.yaml. The list is generated. A function serves some of them
+// and uses the others to distinguish a wrong method from a wrong path.
 type operation struct {
 	id, method, path string
 	scope            Scope
 }
 
-// routeKey is the operation's route as API Gateway names it, such as "GET /health".
+// routeKey returns the operation's route key in API Gateway, such as "GET /health".
 func (o operation) routeKey() string { return o.method + " " + o.path }
 
 func findOperation(id string) (operation, bool) {
@@ -32,7 +33,7 @@ func findOperation(id string) (operation, bool) {
 	return operations[i], true
 }
 
-// allowedMethods returns the methods of a path, none if there is no such path.
+// allowedMethods returns the methods of a path, or nil if the path is unknown.
 func allowedMethods(path string) []string {
 	methods := methodsWhere(func(template string) bool { return template == path })
 	if methods == nil {
@@ -64,13 +65,13 @@ func matchesTemplate(template, path string) bool {
 	return true
 }
 
-// wholeRequest is the value of the metrics' dimension field for an error of the request, or of a
-// message, as a whole.
+// wholeRequest is the value of the metric dimension "field" for an error that concerns a whole
+// request or message.
 const wholeRequest = "request"
 
-// ClosedSets returns what the metrics of a function may have in the dimensions operation, field and
-// action: the names of openapi.yaml and of the sanitisation. others are the operations of the
-// function that are not in openapi.yaml.
+// ClosedSets returns the values that the metrics of a function may have in the dimensions
+// operation, field and action: the names in openapi.yaml and the redaction actions. others are
+// operations of the function that are not in openapi.yaml.
 func ClosedSets(others ...string) telemetry.ClosedSets {
 	sets := telemetry.ClosedSets{Operations: others, Fields: append([]string{wholeRequest}, requestFields...)}
 	for _, o := range operations {

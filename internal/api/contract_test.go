@@ -9,8 +9,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// TestOperationsAreDeployed holds the routes of template.yaml to the operations of openapi.yaml.
-// The default route is one more, so that the service responds to unknown paths, too.
+// TestOperationsAreDeployed checks that template.yaml has a route for each operation of
+// openapi.yaml, and the default route for unknown paths.
 func TestOperationsAreDeployed(t *testing.T) {
 	t.Parallel()
 	var template struct {
@@ -50,7 +50,7 @@ func TestOperationsAreDeployed(t *testing.T) {
 	}
 }
 
-// TestAllowedMethods shows which methods a path has.
+// TestAllowedMethods checks the methods of known and unknown paths.
 func TestAllowedMethods(t *testing.T) {
 	t.Parallel()
 	for path, want := range map[string][]string{

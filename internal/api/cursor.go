@@ -10,9 +10,9 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 )
 
-// A cursor is the base64url of a version, a time in microseconds (8 bytes), the key of the row (16 bytes)
-// and the first 16 bytes of an HMAC-SHA256 over these and the cursor's binding: path, filters and order.
-// The key of the HMAC is in the database, so that callers cannot forge cursors.
+// A cursor is the base64url of a version, a time in microseconds (8 bytes), the key of the row (16
+// bytes) and the first 16 bytes of an HMAC-SHA256 over these and the cursor's binding: path,
+// filters and order. The key of the HMAC is in the database, so that callers cannot forge cursors.
 const (
 	cursorVersion     = 1
 	cursorPayloadSize = 1 + 8 + 16

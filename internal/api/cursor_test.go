@@ -52,7 +52,7 @@ func TestCursorOfAnotherIsRefused(t *testing.T) {
 	}
 }
 
-// FuzzCursor looks for a text that is taken for a cursor without having been made by encodeCursor.
+// FuzzCursor looks for a string that verifyCursor accepts although encodeCursor did not make it.
 func FuzzCursor(f *testing.F) {
 	sealed := encodeCursor(cursorKey(), "b", rowCursorPosition(time.Unix(0, 0), 1))
 	for _, seed := range []string{"", "AQ", sealed, sealed + "=", sealed[1:], sealed + sealed, "%00", "日本"} {

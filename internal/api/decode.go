@@ -110,7 +110,7 @@ func readUpdate(f *fieldReader, remediationID string, actions redact.Actions) (*
 	return update, f.errs.Err()
 }
 
-// readNonNullString returns a string, nil if it is absent. null is an error.
+// readNonNullString returns a string, or nil if it is absent. null is an error.
 func (f *fieldReader) readNonNullString(name string) *string {
 	if f.hasMember(name) && f.members[name] == nil {
 		f.addError(name, audit.CodeType, "must be a string")

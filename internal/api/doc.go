@@ -1,7 +1,7 @@
 // Package api translates between API Gateway and the domain: an event becomes a domain value or
-// validation errors, a domain value or an error becomes a response. It decides every status code of
-// the service, in one table.
+// validation errors, a domain value or an error becomes a response. One table determines every
+// status code of the service.
 //
-// It knows the contract (openapi.yaml, from which its operations and the client's types are
-// generated) and API Gateway's payload format 2.0. It knows neither the database nor embeddings.
+// It depends on the contract (openapi.yaml, from which its operations and the client's types are
+// generated) and on API Gateway's payload format 2.0, but not on the database or on embeddings.
 package api

@@ -32,13 +32,13 @@ func newFieldReader(tree any, path string, errs *audit.ValidationErrors) *fieldR
 
 func (f *fieldReader) addError(name, code, detail string) { f.errs.Add(f.path+name, code, detail) }
 
-// readOptional returns the value of a member, nil if it is absent or null.
+// readOptional returns the value of a member, or nil if it is absent or null.
 func (f *fieldReader) readOptional(name string) any {
 	f.read[name] = true
 	return f.members[name]
 }
 
-// readRequired returns the value of a member, nil with an error if it is absent or null.
+// readRequired returns the value of a member, or nil with an error if it is absent or null.
 func (f *fieldReader) readRequired(name string) any {
 	value := f.readOptional(name)
 	if value == nil && f.members != nil {
@@ -156,7 +156,7 @@ func (f *fieldReader) readOptionalNumber(name string) *float64 {
 	return &x
 }
 
-// readOptionalObject returns the members of an object, nil if it is absent or null.
+// readOptionalObject returns the members of an object, or nil if it is absent or null.
 func (f *fieldReader) readOptionalObject(name string) map[string]any {
 	return valueOrZero(typedValue[map[string]any](f, name, f.readOptional(name), "an object"))
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 )
 
-// authorize identifies the actor and checks the scope of a JWT. API Gateway has checked the policy of an
-// IAM principal.
+// authorize identifies the actor and checks the scope of a JWT. API Gateway has checked the policy
+// of an IAM principal.
 func (r *Request) authorize(scope Scope) error {
 	if scope == ScopePublic {
 		return nil
@@ -43,9 +43,9 @@ func (r *Request) identifyActor() error {
 	return nil
 }
 
-// tokenSubject returns the subject of a token. Some issuers omit sub from a token that a client requested
-// for itself; then it is client_id (RFC 9068) or azp (OpenID Connect) with a prefix, so that a client is
-// never taken for the user of the same name.
+// tokenSubject returns the subject of a token. Some issuers omit sub from a token that a client
+// requested for itself; then it is client_id (RFC 9068) or azp (OpenID Connect) with a prefix, so
+// that a client is never mistaken for a user of the same name.
 func tokenSubject(claims map[string]string) string {
 	if claims["sub"] != "" {
 		return claims["sub"]
@@ -56,8 +56,8 @@ func tokenSubject(claims map[string]string) string {
 	return ""
 }
 
-// tokenScopes returns the scopes granted to a token: those that API Gateway lists, and those of the
-// claims scope and scp, where API Gateway looks for them. A claim has them separated by spaces; API
+// tokenScopes returns the scopes granted to a token: those that API Gateway lists, and those in the
+// claims scope and scp, which API Gateway also reads. A claim separates scopes by spaces; API
 // Gateway formats a list as [a b].
 func tokenScopes(jwt *events.APIGatewayV2HTTPRequestContextAuthorizerJWTDescription) []string {
 	granted := jwt.Scopes

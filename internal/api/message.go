@@ -83,7 +83,7 @@ func (i MessageItem) Decode(actions redact.Actions) (audit.Record, error) {
 	return decoded, nil
 }
 
-// malformedError returns why text is not JSON.
+// malformedError returns the reason why text is not JSON.
 func malformedError(text []byte) error {
 	_, errs := audit.ParseJSON(text, audit.JSONLimits{Bytes: MaxMessage, Depth: maxDepth}, redact.Actions{})
 	if len(errs) == 0 {
@@ -186,8 +186,8 @@ func ReportMessageErrors(ctx context.Context, err error) {
 	}
 }
 
-// Reason returns the error of a message's record for the log, without what may be secret: names
-// that the sender chose, and values that a dependency quotes.
+// Reason formats the error of a message's record for the log, without potential secrets: names
+// chosen by the sender, and values quoted by a dependency.
 func Reason(err error) string {
 	errs := findValidationErrors(err)
 	if errs == nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 )
 
-// TestMessageMetricField shows the field of the metric for the path of an error in a message.
+// TestMessageMetricField checks the metric field for the path of an error in a message.
 func TestMessageMetricField(t *testing.T) {
 	t.Parallel()
 	for path, want := range map[string]string{
@@ -20,8 +20,8 @@ func TestMessageMetricField(t *testing.T) {
 	}
 }
 
-// TestReasonHasNoMadeUpNames shows that the log has only those names of an error's path that are in
-// openapi.yaml.
+// TestReasonHasNoMadeUpNames checks that only names from openapi.yaml reach the log as part of an
+// error's path.
 func TestReasonHasNoMadeUpNames(t *testing.T) {
 	t.Parallel()
 	for field, want := range map[string]string{

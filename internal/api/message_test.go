@@ -16,7 +16,7 @@ import (
 
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// kinds are a record of every kind, as short as it may be.
+// kinds returns a minimal record of each kind.
 func kinds() map[string]string {
 	return map[string]string{
 		"remediation": `{"kind":"remediation","record":{"remediation_id":"r","name":"n","namespace":"s","action_type":"a","phase":"pending","status":"pending","start_time":"2026-01-02T03:04:05Z"}}`,
@@ -27,7 +27,7 @@ func kinds() map[string]string {
 	}
 }
 
-// decoded is a message whose records are decoded.
+// decoded is a message with decoded records.
 type decoded struct {
 	Array   bool
 	Records []decodedRecord
@@ -53,7 +53,7 @@ func event(data string) string {
 	return `{"specversion":"1.0","id":"1","source":"s","type":"t","data":` + data + `}`
 }
 
-// TestMessage shows that every kind is read, in each of the forms, as the same record.
+// TestMessage checks that each kind decodes to the same record in every form of message.
 func TestMessage(t *testing.T) {
 	t.Parallel()
 	for kind, text := range kinds() {
@@ -76,13 +76,14 @@ func TestMessage(t *testing.T) {
 	}
 }
 
-// TestMessageFaults shows which field each fault names, and that it concerns its record alone.
+// TestMessageFaults checks which field each validation error names, and that it affects only its
+// own record.
 func TestMessageFaults(t *testing.T) {
 	t.Parallel()
 	good := kinds()["remediation"]
 	for _, c := range []struct {
 		body string
-		// want are the faults of the message as a whole, or else of its last record.
+		// want lists the errors of the whole message or, if there are none, of its last record.
 		want []string
 	}{
 		{``, []string{" empty"}},
@@ -136,7 +137,8 @@ func TestMessageFaults(t *testing.T) {
 	}
 }
 
-// TestMessageIsSanitized shows that texts are redacted as those of requests are, and that it is counted.
+// TestMessageIsSanitized checks that messages are redacted like requests, and that redactions are
+// counted.
 func TestMessageIsSanitized(t *testing.T) {
 	t.Parallel()
 	actions := redact.Actions{}
@@ -150,8 +152,8 @@ func TestMessageIsSanitized(t *testing.T) {
 	}
 }
 
-// FuzzMessage holds whatever arrives to the rules: a record is there or its error is, its text is
-// what was sent, and a record that is taken makes an entry.
+// FuzzMessage checks arbitrary messages: each item has a record or an error, its text is the text
+// sent, and an accepted record yields a journal entry.
 func FuzzMessage(f *testing.F) {
 	for _, text := range kinds() {
 		f.Add(text)

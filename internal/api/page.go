@@ -22,7 +22,8 @@ const (
 // CursorKey returns the key that signs cursors.
 type CursorKey func(context.Context) ([]byte, error)
 
-// Paging is the page that a list's parameters ask for, and what the links of the response need.
+// Paging is the page that the parameters of a list request, with the data for the links of the
+// response.
 type Paging struct {
 	Limit  int
 	Offset int
@@ -34,8 +35,8 @@ type Paging struct {
 	key        []byte
 }
 
-// readPaging reads limit, cursor, consistency and, if allowed, offset. Validation errors go to p;
-// an error is that of the key.
+// readPaging reads limit, cursor, consistency and, if allowed, offset. Validation errors are added
+// to p; the returned error is that of key.
 func readPaging(ctx context.Context, r *Request, p *parameterReader, key CursorKey, allowOffset bool) (*Paging, error) {
 	paging := &Paging{Limit: p.readInteger("limit", 1, MaxPage, defaultPage), path: r.Path(), parameters: p}
 	if _, given := p.values["offset"]; given && allowOffset {
@@ -67,7 +68,7 @@ func (p *Paging) cursorBinding() string {
 	return p.path + "?" + p.parameters.encodeWithout("cursor", "offset", "limit", "include_total", "consistency")
 }
 
-// Position returns the position of the last row of the previous page, nil on the first page.
+// Position returns the position of the last row of the previous page, or nil on the first page.
 func (p *Paging) Position() *audit.Position {
 	if p.after == nil {
 		return nil
@@ -75,7 +76,7 @@ func (p *Paging) Position() *audit.Position {
 	return p.after.rowPosition()
 }
 
-// HistoryPosition returns the position of the last entry of the previous page, nil on the first
+// HistoryPosition returns the position of the last entry of the previous page, or nil on the first
 // page.
 func (p *Paging) HistoryPosition() *audit.HistoryPosition {
 	if p.after == nil {
@@ -89,7 +90,7 @@ type pageBody struct {
 	Pagination client.Pagination `json:"pagination"`
 }
 
-// pageMargin is the most that the rest of the body takes, in bytes.
+// pageMargin is the maximum size of the rest of the body, in bytes.
 const pageMargin = 10_000
 
 // pageResponse returns a page. It ends early if its records would exceed the size of a response:
@@ -123,8 +124,8 @@ func pageResponse[T, W any](
 	return response, nil
 }
 
-// nextPageLink returns the Link to the next page: by offset if this page was and MaxOffset allows it,
-// else by cursor.
+// nextPageLink returns the Link to the next page: by offset if this page was requested by offset
+// and MaxOffset allows it, else by cursor.
 func (p *Paging) nextPageLink(cursor string, rows int) string {
 	query := p.parameters.encodeWith("cursor", cursor, "offset")
 	if next := p.Offset + rows; p.byOffset && next <= MaxOffset {

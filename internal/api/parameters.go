@@ -79,7 +79,7 @@ func (p *parameterReader) readString(name string) (value string, ok bool) {
 // maxValues is the number of values that a filter may have.
 const maxValues = 100
 
-// readList returns the values of a filter, nil if it is absent.
+// readList returns the values of a filter, or nil if it is absent.
 func (p *parameterReader) readList(name string) []string {
 	value, ok := p.readString(name)
 	if !ok {
@@ -104,7 +104,7 @@ func (p *parameterReader) readIdentifiers(name string, limit int) []string {
 	return values
 }
 
-// readEnum returns one value of a set, fallback if it is absent.
+// readEnum returns one value of a set, or fallback if it is absent.
 func readEnum[T ~string](p *parameterReader, name string, set []T, fallback T) T {
 	value, ok := p.readString(name)
 	if !ok {
@@ -132,7 +132,7 @@ func readRequiredEnum[T ~string](p *parameterReader, name string, set []T) T {
 	return readEnum(p, name, set, "")
 }
 
-// readEnumList returns the values of a filter, each of the set.
+// readEnumList returns the values of a filter, all of them from the set.
 func readEnumList[T ~string](p *parameterReader, name string, set []T) []string {
 	values := p.readList(name)
 	for _, value := range values {
@@ -170,7 +170,7 @@ func (p *parameterReader) readUUIDs(name string) []audit.ID {
 	return ids
 }
 
-// readInteger returns an integer from low to high, fallback if it is absent.
+// readInteger returns an integer from low to high, or fallback if it is absent.
 func (p *parameterReader) readInteger(name string, low, high, fallback int) int {
 	value, ok := p.readString(name)
 	if !ok {
@@ -201,8 +201,8 @@ func (p *parameterReader) readBoolean(name string) bool {
 	return value == "true"
 }
 
-// readTime returns an RFC 3339 time, or the time that a duration such as 7d lies before now. It is nil
-// if the parameter is absent.
+// readTime returns the value of an RFC 3339 time or, for a duration such as 7d, the time that long
+// before now. It returns nil if the parameter is absent.
 func (p *parameterReader) readTime(name string, now time.Time) *time.Time {
 	value, ok := p.readString(name)
 	if !ok {
@@ -227,7 +227,7 @@ func (p *parameterReader) readTime(name string, now time.Time) *time.Time {
 
 var errTimeAgo = errors.New("not a duration")
 
-// parseTimeAgo returns the time that lies a duration such as 24h or 7d before now.
+// parseTimeAgo returns now minus a duration such as 24h or 7d.
 func parseTimeAgo(value string, now time.Time) (time.Time, error) {
 	units := map[byte]time.Duration{
 		's': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour, 'w': 7 * 24 * time.Hour,

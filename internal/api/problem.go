@@ -21,7 +21,7 @@ var (
 	errRoute            = errors.New("no such path")
 )
 
-// methodError is a method that a known path does not have.
+// methodError reports a method that a known path does not support.
 type methodError struct{ allowed []string }
 
 func (e methodError) Error() string { return "the path allows " + strings.Join(e.allowed, ", ") }
@@ -34,8 +34,8 @@ func routeError(method, path string) error {
 	return methodError{allowed}
 }
 
-// problemKind is a type of problem (RFC 9457). name ends its type, a URN that never changes; title is the
-// same for every occurrence.
+// problemKind is a type of problem (RFC 9457). name ends its type, a URN that never changes; title
+// is the same for every occurrence.
 type problemKind struct {
 	status int
 	name   string
@@ -84,13 +84,13 @@ func hasSizeError(errs audit.ValidationErrors) bool {
 	})
 }
 
-// isContextError reports whether the time of the request ended, or its caller cancelled.
+// isContextError reports whether the request timed out or was cancelled by the caller.
 func isContextError(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
-// retryAfter is the Retry-After of a 503, in seconds: long enough for a database failover to begin, short
-// enough for a caller that waits.
+// retryAfter is the Retry-After of a 503, in seconds: long enough for a database failover to begin,
+// short enough for a caller that waits.
 const retryAfter = "2"
 
 // problemResponse returns the response to an error (RFC 9457).
@@ -135,7 +135,7 @@ func Problem(err error) *client.Problem {
 	return problem
 }
 
-// findValidationErrors returns nil if err has none.
+// findValidationErrors returns the validation errors in err, or nil if there are none.
 func findValidationErrors(err error) audit.ValidationErrors {
 	errs, _ := errors.AsType[audit.ValidationErrors](err)
 	return errs

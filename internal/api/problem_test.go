@@ -19,11 +19,11 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
-// inside is what a dependency's error says, and no caller may read.
+// errInside is an error of a dependency whose text must not reach a caller.
 var errInside = errors.New("dial tcp 10.0.0.7:5432: password authentication failed for user app (SQLSTATE 28P01)")
 
-// TestProblems shows the response to every kind of error: its status, its type, its headers, and that
-// it tells nothing from inside.
+// TestProblems checks the status, type and headers of the response to every kind of error, and that
+// the response discloses no internal details.
 func TestProblems(t *testing.T) {
 	t.Parallel()
 	errs := audit.ValidationErrors{{Field: "name", Code: audit.CodeEmpty, Detail: "must not be empty"}}
@@ -84,8 +84,8 @@ func TestProblems(t *testing.T) {
 	}
 }
 
-// TestPanicIsAResponse shows that a panic becomes a 500 without its cause, which is logged, and
-// that it is counted.
+// TestPanicIsAResponse checks that a panic is logged with its cause, counted, and becomes a 500
+// that does not contain the cause.
 func TestPanicIsAResponse(t *testing.T) {
 	t.Parallel()
 	var logged, measured strings.Builder
@@ -115,7 +115,7 @@ func TestPanicIsAResponse(t *testing.T) {
 	}
 }
 
-// TestNewRouterErrors shows which operations and options NewRouter rejects.
+// TestNewRouterErrors checks which operations and options NewRouter rejects.
 func TestNewRouterErrors(t *testing.T) {
 	t.Parallel()
 	fine := func(context.Context, *Request) (*Response, error) { return RespondHealth(), nil }
@@ -135,7 +135,8 @@ func TestNewRouterErrors(t *testing.T) {
 	}
 }
 
-// TestResponseTooLarge shows the response to a request whose response exceeds the limit of Lambda.
+// TestResponseTooLarge checks the error sent in place of a response that exceeds the limit of
+// Lambda.
 func TestResponseTooLarge(t *testing.T) {
 	t.Parallel()
 	request := &Request{event: events.APIGatewayV2HTTPRequest{RawPath: "/v1/x"}}

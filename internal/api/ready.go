@@ -7,7 +7,7 @@ import (
 	"github.com/datastorage-service/datastorage/client"
 )
 
-// Check is the result of checking one dependency.
+// Check is the result of the check of one dependency.
 type Check struct {
 	Name string
 	Took time.Duration
@@ -57,7 +57,7 @@ func wireCheck(check Check) client.Check {
 	return wire
 }
 
-// publicCheckDetail hides the message of a dependency's error, which may name hosts and users.
+// publicCheckDetail omits the message of a dependency's error, which may name hosts and users.
 func publicCheckDetail(err error) string {
 	if classifyError(err).status == http.StatusServiceUnavailable {
 		return "does not respond"

@@ -16,8 +16,8 @@ import (
 // MaxBody is the largest request body, in bytes: Lambda's limit for the payload of an invocation.
 const MaxBody = 6_000_000
 
-// maxDepth admits the deepest metadata in a record of a batch, so that metadata beyond its own limit gets
-// an error of its own.
+// maxDepth exceeds the depth of valid metadata in a batch, so that metadata that is too deep gets
+// its own validation error.
 const maxDepth = audit.MaxMetadataDepth + 6
 
 // Request is one API Gateway event.
@@ -29,11 +29,11 @@ type Request struct {
 	actions    redact.Actions // what was redacted or replaced in the request
 }
 
-// maxIdentifierBytes is the length of an identifier of 255 characters in UTF-8, at most.
+// maxIdentifierBytes is the maximum length in UTF-8 of an identifier of 255 characters.
 const maxIdentifierBytes = 4 * 255
 
-// setRemediationID sets the remediation of the invocation. IDs are stored unchanged, but redacted before
-// logging: a caller may have used a secret as an ID.
+// setRemediationID sets the remediation of the invocation. IDs are stored unchanged, but redacted
+// before logging: a caller may have used a secret as an ID.
 func (r *Request) setRemediationID(remediationID string) {
 	if len(remediationID) <= maxIdentifierBytes && audit.ValidIdentifier(remediationID) {
 		r.invocation.SetRemediationID(redact.Text(remediationID, redact.Actions{}))
@@ -108,7 +108,8 @@ func (r *Request) Strong() bool {
 	return r.parsedQueryString().values["consistency"] == string(client.ConsistencyStrong)
 }
 
-// GetQuery returns the remediation id of the path, for a read without parameters but consistency.
+// GetQuery returns the remediation id of the path, for a read whose only query parameter is
+// consistency.
 func (r *Request) GetQuery() (string, error) {
 	var errs audit.ValidationErrors
 	id := r.readRemediationID(&errs)
@@ -135,7 +136,7 @@ func (r *Request) readRemediationID(errs *audit.ValidationErrors) string {
 	return id
 }
 
-// NoParameters returns an error for each query parameter, for an operation that has none.
+// NoParameters returns an error for each query parameter, for an operation without parameters.
 func (r *Request) NoParameters() error {
 	var errs audit.ValidationErrors
 	r.queryParameters(&errs).reportUnread()
@@ -147,8 +148,8 @@ func (r *Request) readBody() (*fieldReader, error) {
 	return r.readBodyWithParameters(func(*parameterReader) {})
 }
 
-// readBodyWithParameters returns a reader of the body, an object, after readParameters has read the query
-// parameters.
+// readBodyWithParameters returns a reader of the body, an object, after readParameters has read the
+// query parameters.
 func (r *Request) readBodyWithParameters(readParameters func(*parameterReader)) (*fieldReader, error) {
 	errs := new(audit.ValidationErrors)
 	p := r.queryParameters(errs)

@@ -7,8 +7,8 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 )
 
-// maxResponse is the largest body of a response, in bytes: Lambda's limit of 6 MB for a payload, less the
-// envelope around the body.
+// maxResponse is the largest body of a response, in bytes: Lambda's limit of 6 MB for a payload,
+// less the envelope around the body.
 const maxResponse = 5_500_000
 
 // Response is an API Gateway response before encoding.
@@ -33,8 +33,8 @@ func (r *Response) setHeader(name, value string) *Response {
 	return r
 }
 
-// gatewayResponse encodes the response for API Gateway. encoding/json escapes <, > and &, so that a body
-// is harmless even if a browser takes it for HTML.
+// gatewayResponse encodes the response for API Gateway. encoding/json escapes <, > and &, so that a
+// body is harmless even if a browser interprets it as HTML.
 func (r *Response) gatewayResponse(request *Request) events.APIGatewayV2HTTPResponse {
 	body, err := json.Marshal(r.Body)
 	if err == nil && len(body) > maxResponse {

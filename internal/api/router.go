@@ -124,7 +124,7 @@ func (r *Router) handleRequest(ctx context.Context, request *Request) (response 
 	}()
 	route, ok := r.routes[request.event.RouteKey]
 	if !ok {
-		// Only authenticated callers learn which paths exist.
+		// Only authenticated callers may find out which paths exist.
 		if err := request.identifyActor(); err != nil {
 			return nil, err
 		}
@@ -143,8 +143,8 @@ func (r *Router) handleRequest(ctx context.Context, request *Request) (response 
 	return route.handle(ctx, request)
 }
 
-// logRequest logs the last line of the request. The logger adds what identifies the request, and
-// its duration.
+// logRequest logs the last line of the request. The logger adds the request's identifiers and
+// duration.
 func (r *Router) logRequest(ctx context.Context, request *Request, status int, err error) {
 	attributes := []slog.Attr{slog.String("route", request.event.RouteKey), slog.Int("status", status)}
 	level := slog.LevelInfo

@@ -82,7 +82,7 @@ func (f *fieldReader) readSearchText(actions redact.Actions) string {
 	return normal
 }
 
-// readBoundedInteger returns an integer from low to high, fallback if it is absent.
+// readBoundedInteger returns an integer from low to high, or fallback if it is absent.
 func (f *fieldReader) readBoundedInteger(name string, low, high, fallback int64) int {
 	before := len(*f.errs)
 	n := f.readOptionalInteger(name)
@@ -98,7 +98,7 @@ func (f *fieldReader) readBoundedInteger(name string, low, high, fallback int64)
 	return int(*n)
 }
 
-// readScore returns a score from -1 to 1, -1 if it is absent.
+// readScore returns a score from -1 to 1, or -1 if it is absent.
 func (f *fieldReader) readScore(name string) float64 {
 	x := f.readOptionalNumber(name)
 	if x == nil {
@@ -169,7 +169,7 @@ func wireIncidents(query search.Query, result search.Result) []client.SearchResu
 	})
 }
 
-// wireExplained returns an incident, with an explanation if the query asks for it.
+// wireExplained returns an incident, with an explanation if the query requests one.
 func wireExplained(query search.Query, model string, found search.Incident) client.SearchResult {
 	result := wireIncident(found)
 	if query.Explain {

@@ -86,7 +86,7 @@ func (r *Request) TrendQuery(now time.Time) (*TrendQuery, error) {
 	return query, errs.Err()
 }
 
-// readTimeZone returns a time zone by its name, UTC if the parameter is absent.
+// readTimeZone returns a time zone by its name, or UTC if the parameter is absent.
 func (p *parameterReader) readTimeZone(name string) *time.Location {
 	value, ok := p.readString(name)
 	if !ok {
@@ -101,7 +101,7 @@ func (p *parameterReader) readTimeZone(name string) *time.Location {
 	return zone
 }
 
-// defaultTrendSpan returns the time from since to until if since is absent.
+// defaultTrendSpan returns the length of the time range if since is absent.
 func defaultTrendSpan(i audit.Interval) time.Duration {
 	const day = 24 * time.Hour
 	switch i {
@@ -114,7 +114,7 @@ func defaultTrendSpan(i audit.Interval) time.Duration {
 	}
 }
 
-// divideIntoBuckets sets absent ends of the time range and divides it into buckets.
+// divideIntoBuckets fills in missing bounds of the time range and divides it into buckets.
 func (q *TrendQuery) divideIntoBuckets(p *parameterReader, now time.Time) {
 	f := &q.Filter
 	if f.Until == nil {

@@ -2,7 +2,7 @@ package api
 
 import "testing"
 
-// TestMetricField shows the field of the metric for the path of a validation error.
+// TestMetricField checks the metric field for the path of a validation error.
 func TestMetricField(t *testing.T) {
 	t.Parallel()
 	for path, want := range map[string]string{

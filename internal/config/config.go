@@ -1,6 +1,5 @@
-// Package config reads the variables of a function's environment: parsed, with their defaults, and
-// every mistake reported at once. It does not know which variables there are; each package names
-// its own, next to its settings.
+// Package config parses environment variables, applies defaults, and reports all invalid variables
+// at once. Each package defines its own variables, next to its settings.
 package config
 
 import (
@@ -12,20 +11,20 @@ import (
 	"time"
 )
 
-// Reader reads variables and collects what is wrong with them. An empty variable counts as not set.
+// Reader reads variables and collects their errors. An empty variable counts as unset.
 type Reader struct {
 	getenv   func(string) string
 	mistakes []error
 }
 
-// NewReader makes a reader that gets the variables from getenv.
+// NewReader returns a Reader of the variables that getenv returns.
 func NewReader(getenv func(string) string) *Reader { return &Reader{getenv: getenv} }
 
-// Err names every variable that is missing or wrong, and never its value, which may be a secret. It
-// is nil if there is none.
+// Err returns an error that names every missing or invalid variable, or nil if there is none. It
+// never contains a value, which may be a secret.
 func (r *Reader) Err() error { return errors.Join(r.mistakes...) }
 
-// Reject reports a variable: rule says how it must be.
+// Reject adds an error for a variable. rule completes the sentence, such as "must be set".
 func (r *Reader) Reject(name, rule string) {
 	r.mistakes = append(r.mistakes, fmt.Errorf("%s %s", name, rule))
 }

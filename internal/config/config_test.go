@@ -39,7 +39,7 @@ func TestReader(t *testing.T) {
 	}
 }
 
-// TestReaderNamesEveryVariable shows that each wrong variable is named, without its value.
+// TestReaderNamesEveryVariable checks that the error names each invalid variable without its value.
 func TestReaderNamesEveryVariable(t *testing.T) {
 	t.Parallel()
 	r := env("LOW=0", "HIGH=10", "NUMBER=hunter2", "FRACTION=1.5", "UNIT=10", "SHORT=1ms", "LONG=2m", "NEGATIVE=-5s", "WORD=hunter2")

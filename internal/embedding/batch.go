@@ -100,7 +100,7 @@ func (e *Embedder) forgetBatch(b *batch) {
 	}
 }
 
-// leaveBatches unregisters the caller, and cancels the batches that have no other waiter.
+// leaveBatches unregisters the caller, and cancels the batches without other waiters.
 func (e *Embedder) leaveBatches(waits map[key]*batch) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -25,7 +25,7 @@ func bedrockKind() providerKind {
 	return providerKind{name: "bedrock", defaults: Settings{Model: titanV2, Dimensions: 1024}, open: openBedrock}
 }
 
-// openBedrock takes region and credentials from the environment, as the AWS SDK does.
+// openBedrock reads region and credentials from the environment, like the AWS SDK.
 func openBedrock(ctx context.Context, s Settings) (provider, error) {
 	sdk, err := awsconfig.LoadDefaultConfig(ctx)
 	if err != nil {
@@ -34,7 +34,7 @@ func openBedrock(ctx context.Context, s Settings) (provider, error) {
 	return newBedrock(bedrockruntime.NewFromConfig(sdk), Model{Name: s.Model, Dimensions: s.Dimensions})
 }
 
-// bedrockModel is what differs between the models: limits and wire format.
+// bedrockModel has the limits and the wire format of a model.
 type bedrockModel struct {
 	dimensions     []int
 	maxBatch       int
@@ -45,8 +45,8 @@ type bedrockModel struct {
 
 // bedrockModelFor returns the documented limits (Amazon Bedrock User Guide, "Amazon Titan Text
 // Embeddings models" and "Cohere Embed models"). Titan accepts 8,192 tokens and at most 50,000
-// characters. Without its tokenizer the safe bound is 8,192 characters, because a token is rarely
-// shorter than one.
+// characters. Without its tokenizer, 8,192 characters is the safe bound, because a token rarely has
+// less than one character.
 func bedrockModelFor(model Model) (bedrockModel, error) {
 	switch model.Name {
 	case titanV2:

@@ -156,7 +156,7 @@ func TestCohere(t *testing.T) {
 	}
 }
 
-// Titan accepts one text per call, Cohere 96.
+// Titan accepts one text per call, Cohere accepts 96.
 func TestBedrockBatches(t *testing.T) {
 	t.Parallel()
 	t.Run("titan", func(t *testing.T) {

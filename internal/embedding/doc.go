@@ -1,7 +1,7 @@
 // Package embedding turns texts into vectors. A provider makes them: feature hashing in this
-// process, an OpenAI-compatible endpoint or Amazon Bedrock. The Embedder is the policy around a
-// provider: its caches, batches, concurrency and retries, and the deadline after which a write goes
-// on without its vector.
+// process, an OpenAI-compatible endpoint or Amazon Bedrock. The Embedder adds caches, batches,
+// limited concurrency, retries and a deadline to a provider. After the deadline, a write proceeds
+// without its vector.
 //
-// It does not know where vectors are stored, nor which records a signature belongs to.
+// It does not depend on where vectors are stored or which records a signature belongs to.
 package embedding

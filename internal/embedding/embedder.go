@@ -15,10 +15,10 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
-// Embedder is a provider with the policy around it. It caches which signatures have their vectors
-// in the table, and the vectors that may not be there yet, so that no text is sent twice with
-// success; concurrent requests for the same text share one call. It is safe for concurrent use. The
-// vectors it returns have unit length and must not be modified.
+// Embedder calls a provider under a policy. It caches which signatures have their vectors in the
+// table, and the vectors that may not be there yet, so that no text is sent twice with success;
+// concurrent requests for the same text share one call. It is safe for concurrent use. The vectors
+// it returns have unit length and must not be modified.
 type Embedder struct {
 	provider provider
 	model    Model
@@ -69,7 +69,7 @@ type result struct {
 	err    error
 }
 
-// newEmbedder puts the policy around a provider, or returns an error that names the invalid fields
+// newEmbedder applies the policy to a provider, or returns an error that names the invalid fields
 // of the policy.
 func newEmbedder(p provider, cfg policy) (*Embedder, error) {
 	if err := cfg.validate(); err != nil {
@@ -89,7 +89,7 @@ func newEmbedder(p provider, cfg policy) (*Embedder, error) {
 	}, nil
 }
 
-// Model returns the provider's model. All vectors of the Embedder belong to it.
+// Model returns the provider's model. All vectors of the Embedder are of this model.
 func (e *Embedder) Model() Model {
 	return e.model
 }
@@ -97,8 +97,8 @@ func (e *Embedder) Model() Model {
 // Counts are totals since the Embedder was made. Hits and Misses count texts, each distinct text
 // once per request; Calls and Failures count calls of the provider.
 type Counts struct {
-	Hits     int64 // texts that needed no call: cached, found by the look-up, or in a batch in progress
-	Misses   int64 // texts that needed one
+	Hits     int64 // texts without a call: cached, found by the look-up, or in a batch in progress
+	Misses   int64 // texts that needed a call
 	Calls    int64 // including retries and probes
 	Failures int64
 }
@@ -113,13 +113,13 @@ func (e *Embedder) Counts() Counts {
 type Lookup func(ctx context.Context, ids []audit.ID) ([]audit.ID, error)
 
 // Documents returns the vectors that the caller must store with the signatures that it is about to
-// write, by signature ID. A signature without a vector in the result has one in the table already;
-// otherwise err says why there is none. Vectors and an error can be returned together.
+// write, by signature ID. If the result has no vector for a signature, the table has one already,
+// or err contains the reason. Vectors and an error can be returned together.
 //
-// lookup gets the signatures that are not cached, in one call; nil means that the table has none of
-// them. Its error is returned wrapped, and no vector is made. All other errors are ErrUnavailable,
-// ErrRefused in a *RefusedError, or both. After the vectors are committed, the caller must call
-// Stored.
+// lookup is called once, with the signatures that are not cached; nil means that the table has none
+// of them. Its error is returned wrapped, and no vector is made. All other errors are
+// ErrUnavailable, ErrRefused in a *RefusedError, or both. After the vectors are committed, the
+// caller must call Stored.
 func (e *Embedder) Documents(
 	ctx context.Context, sigs []audit.Signature, lookup Lookup,
 ) (map[audit.ID][]float32, error) {
@@ -159,7 +159,8 @@ func (e *Embedder) Stored(ids ...audit.ID) {
 	}
 }
 
-// Forget revokes Stored: a model that was dropped and registered again has no vectors in the table.
+// Forget revokes Stored, for example after a model was dropped and registered again, which deletes
+// its vectors.
 func (e *Embedder) Forget(ids ...audit.ID) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -169,7 +170,7 @@ func (e *Embedder) Forget(ids ...audit.ID) {
 }
 
 // Probe checks the provider with one call for a fixed word, without cache and retries. It waits for
-// a free slot like any call, and has no deadline but ctx's.
+// a free slot like any call, and its only deadline is that of ctx.
 func (e *Embedder) Probe(ctx context.Context) error {
 	if _, err := e.callOnce(ctx, []string{"ready"}, queryInput); err != nil {
 		return classifyError(err)

@@ -20,7 +20,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 )
 
-// unit returns the service's vector for a text, normalized.
+// unit returns the normalized vector that the service returns for a text.
 func unit(text string) []float32 {
 	vector := vectorOf(text)
 	var square float64
@@ -73,7 +73,7 @@ func TestDocumentsRemembers(t *testing.T) {
 	}
 }
 
-// The lookup gets what is not cached, each ID once; what it finds is not looked up again.
+// The lookup gets each uncached ID once; IDs that it finds are not looked up again.
 func TestDocumentsLooksUp(t *testing.T) {
 	t.Parallel()
 	s := serve(t, embed)
@@ -529,7 +529,7 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// Concurrent requests for known signatures need neither a look-up nor a call.
+// Concurrent requests for known signatures cause no look-up and no call.
 func TestConcurrentDocuments(t *testing.T) {
 	t.Parallel()
 	s := serve(t, embed)
@@ -599,7 +599,7 @@ func TestConfig(t *testing.T) {
 	}
 }
 
-// The cost of a write of a known signature, for which the embedder makes no call.
+// The cost of writing a known signature, which needs no call.
 func BenchmarkDocumentsStored(b *testing.B) {
 	h := hashingOf(b, 512)
 	e, err := newEmbedder(h, defaultPolicy())

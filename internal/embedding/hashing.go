@@ -36,8 +36,8 @@ func hashingKind() providerKind {
 // hashingProvider uses signed feature hashing (Weinberger et al., "Feature Hashing for Large Scale
 // Multitask Learning", 2009). The features are the words of a text without stop words, and the
 // character n-grams of those words (Bojanowski et al., "Enriching Word Vectors with Subword
-// Information", 2017). It needs neither network nor weights and runs in linear time. The vectors
-// measure shared words and parts of words, not meaning.
+// Information", 2017). It runs offline, without model weights, in linear time. The vectors measure
+// shared words and parts of words, not meaning.
 //
 // The vectors are bit-identical on every machine: the sums are integers, the other operations are
 // IEEE 754 without fused multiply-add, and the hash is XXH64. Any change of that requires a new

@@ -97,7 +97,7 @@ func TestHashingNearness(t *testing.T) {
 	}
 }
 
-// Case, white space, punctuation, placeholders and stop words make no difference.
+// Case, white space, punctuation, placeholders and stop words do not change the vector.
 func TestHashingIgnores(t *testing.T) {
 	t.Parallel()
 	h := hashingOf(t, 512)

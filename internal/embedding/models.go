@@ -11,7 +11,7 @@ import (
 )
 
 // Models are the embedders of a function, each with its own model: one, or two while the next model
-// is introduced. The database says which of them is active.
+// is introduced. The database determines which of them is active.
 type Models []*Embedder
 
 // LoadModels opens the models that the environment configures.

@@ -17,7 +17,7 @@ import (
 const maxOpenAIBatch = 2048
 
 // maxOpenAIInput is the length in runes to which longer texts are cut: OpenAI's models accept 8,192
-// tokens, and a token is rarely shorter than a character.
+// tokens, and a token rarely has less than one character.
 const maxOpenAIInput = 8192
 
 func openAIKind() providerKind {

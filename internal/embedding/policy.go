@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// The ranges of the policy that the settings choose.
+// The valid ranges of the policy fields that settings can set.
 const (
 	minDeadline = time.Millisecond
 	maxDeadline = 15 * time.Minute

@@ -13,10 +13,10 @@ type providerKind struct {
 	name string
 	// defaults replace the zero fields of the settings.
 	defaults Settings
-	// required are the settings without a default: the ends of their variables' names.
+	// required lists the settings without a default, by the suffix of their variables.
 	required []string
-	// open makes the provider, or returns an error that names the fields that are wrong. It makes
-	// no call.
+	// open creates the provider without calling it, or returns an error that names the invalid
+	// fields.
 	open func(ctx context.Context, s Settings) (provider, error)
 }
 

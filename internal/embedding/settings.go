@@ -9,7 +9,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/config"
 )
 
-// The names of the variables that configure the first and the next provider begin with these.
+// The prefixes of the variables that configure the first and the next provider.
 const (
 	variablePrefix     = "DATASTORAGE_EMBEDDING_"
 	nextVariablePrefix = "DATASTORAGE_EMBEDDING_NEXT_"
@@ -19,8 +19,8 @@ const (
 // (pgvector README, "HNSW").
 const maxDimensions = 4000
 
-// Settings choose a provider and its policy. A zero field means the provider's default, or the
-// policy's.
+// Settings choose a provider and its policy. A zero field means the default of the provider or of
+// the policy.
 type Settings struct {
 	// Provider is DATASTORAGE_EMBEDDING_PROVIDER: hashing, openai or bedrock. Default hashing. The
 	// next provider has no default.
@@ -49,8 +49,8 @@ type Settings struct {
 }
 
 // ReadSettings reads the settings of the first provider and of the next one, whose variables begin
-// with DATASTORAGE_EMBEDDING_NEXT_. Without a next provider, next is the zero value. The reader
-// reports what is missing or wrong.
+// with DATASTORAGE_EMBEDDING_NEXT_. Without a next provider, next is the zero value. r collects the
+// errors of missing and invalid variables.
 func ReadSettings(r *config.Reader) (first, next Settings) {
 	first = readSettings(r, variablePrefix)
 	if r.Optional(nextVariablePrefix+"PROVIDER") != "" {
@@ -83,7 +83,7 @@ func readSettings(r *config.Reader, prefix string) Settings {
 	return s
 }
 
-// Open makes the provider of the settings and the policy around it. It makes no call.
+// Open creates the Embedder for the settings. It does not call the provider.
 func Open(ctx context.Context, s Settings) (*Embedder, error) {
 	p, err := s.openProvider(ctx)
 	if err != nil {

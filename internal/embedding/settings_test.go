@@ -68,7 +68,7 @@ func env(pairs ...string) *config.Reader {
 	})
 }
 
-// TestReadSettings reads both providers, each from its own variables.
+// TestReadSettings checks that each provider is read from its own variables.
 func TestReadSettings(t *testing.T) {
 	t.Parallel()
 	r := env(
@@ -91,8 +91,8 @@ func TestReadSettings(t *testing.T) {
 	}
 }
 
-// TestReadSettingsNamesEveryVariable shows that every variable that is missing or wrong is named,
-// whichever provider it belongs to.
+// TestReadSettingsNamesEveryVariable checks that the error names every missing or invalid variable
+// of both providers.
 func TestReadSettingsNamesEveryVariable(t *testing.T) {
 	t.Parallel()
 	for setting, named := range map[string]string{

@@ -50,8 +50,8 @@ func (v *wireVector) decodeBase64(data []byte) error {
 }
 
 // decodeResponse decodes the JSON of a response into the value that target points to. A vector that
-// is not finite counts as a refusal, because services return one for a particular text; other
-// errors are the service's.
+// is not finite counts as a refusal, because it depends on the text; other errors concern the
+// service.
 func decodeResponse(body []byte, target any) error {
 	err := json.Unmarshal(body, target)
 	_, isSyntax := errors.AsType[*json.SyntaxError](err)

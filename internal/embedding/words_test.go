@@ -45,7 +45,7 @@ func TestWords(t *testing.T) {
 	}
 }
 
-// A range over the words may stop at any of them.
+// Iteration over the words may stop at any word.
 func TestWordsStop(t *testing.T) {
 	t.Parallel()
 	all := slices.Collect(featureWords("KubePod down HTTPServer"))

@@ -1,7 +1,6 @@
-// Package function opens what every Lambda function consists of: settings, log, telemetry,
-// embedding models and the endpoints of the database; and serves the function that is wired from
-// them. The functions' programs and the local stack share it. It does not know what the functions
-// do.
+// Package function opens the parts common to all Lambda functions (settings, log, telemetry,
+// embedding models and database endpoints) and serves the handler built from them. The programs of
+// the functions and the local stack use it. It does not depend on what the functions do.
 package function
 
 import (
@@ -18,7 +17,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
-// Parts are what a function is wired from.
+// Parts are the dependencies common to all functions.
 type Parts struct {
 	Settings  Settings
 	Log       *slog.Logger
@@ -29,18 +28,18 @@ type Parts struct {
 	closers []func()
 }
 
-// Options are what differs between the functions.
+// Options are the settings that differ between functions.
 type Options struct {
 	// ClosedSets are the values of the dimensions of the function's metrics.
 	ClosedSets telemetry.ClosedSets
-	// EmbeddingDeadline replaces the default of DATASTORAGE_EMBEDDING_DEADLINE. 0 means that of
+	// EmbeddingDeadline is the default of DATASTORAGE_EMBEDDING_DEADLINE. 0 means the default of
 	// package embedding.
 	EmbeddingDeadline time.Duration
 }
 
 // Open reads the settings and opens the parts as Lambda needs them: the log goes to stderr, metrics
-// go to stdout. It makes no network call, so a function starts, and responds to /health, while the
-// database is down.
+// go to stdout. It does not use the network, so a function starts, and responds to /health, while
+// the database is down.
 func Open(ctx context.Context, getenv func(string) string, options Options) (*Parts, error) {
 	settings, err := Load(getenv)
 	if err != nil {
@@ -61,7 +60,7 @@ func Open(ctx context.Context, getenv func(string) string, options Options) (*Pa
 	return New(ctx, settings, log, tel)
 }
 
-// New opens the parts for a log and telemetry, which may be nil, of the caller's own.
+// New opens the parts with the caller's log and telemetry; tel may be nil.
 func New(ctx context.Context, settings Settings, log *slog.Logger, tel *telemetry.Telemetry) (*Parts, error) {
 	models, err := embedding.OpenModels(ctx, settings.Embedding, settings.EmbeddingNext)
 	if err != nil {
@@ -77,7 +76,7 @@ func New(ctx context.Context, settings Settings, log *slog.Logger, tel *telemetr
 // OnClose adds a function that Close calls.
 func (p *Parts) OnClose(closer func()) { p.closers = append(p.closers, closer) }
 
-// Close closes what was opened from the parts, in the order of OnClose.
+// Close calls the functions added by OnClose, in the order in which they were added.
 func (p *Parts) Close() {
 	for _, closer := range p.closers {
 		closer()

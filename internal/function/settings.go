@@ -11,7 +11,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/embedding"
 )
 
-// Settings are those of a function. docs/configuration.md has them all.
+// Settings configure a function. docs/configuration.md describes them.
 type Settings struct {
 	Database access.Settings
 	// Embedding is the provider of vectors; EmbeddingNext that of the next model, or the zero
@@ -24,16 +24,16 @@ type Settings struct {
 	// partitions, 1 to 120. Default 3.
 	PartitionsAhead int32
 	// RejectsQueueURL is DATASTORAGE_REJECTS_QUEUE_URL: the standard SQS queue for bad records of
-	// array messages. Default none: such messages are reported whole.
+	// array messages. Default none: such messages are reported as failed.
 	RejectsQueueURL string
 	// LogLevel is DATASTORAGE_LOG_LEVEL: debug, info, warn or error. Default info.
 	LogLevel slog.Level
-	// TraceDaemon is AWS_XRAY_DAEMON_ADDRESS, which Lambda sets: where traces go. Default none:
-	// there are no traces.
+	// TraceDaemon is AWS_XRAY_DAEMON_ADDRESS, which Lambda sets: the destination of traces. Default
+	// none: traces are disabled.
 	TraceDaemon string
 }
 
-// Load reads the settings. The error names every variable that is missing or wrong, and never a
+// Load reads the settings. The error names every missing or invalid variable and never contains a
 // value.
 func Load(getenv func(string) string) (Settings, error) {
 	r := config.NewReader(getenv)

@@ -42,8 +42,7 @@ func TestLoadDefaults(t *testing.T) {
 	}
 }
 
-// TestLoadNamesEveryVariable shows that every variable that is missing or wrong is named, all at
-// once.
+// TestLoadNamesEveryVariable checks that one error names every missing or invalid variable.
 func TestLoadNamesEveryVariable(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

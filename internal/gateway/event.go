@@ -14,8 +14,8 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 )
 
-// Authorizer returns the identity of requests to the local stack, as a JWT authorizer passes it to a function: subject "local" with
-// the scopes to read and to write.
+// Authorizer returns the identity of requests to the local stack, as a JWT authorizer passes it to
+// a function: subject "local" with the scopes to read and to write.
 func Authorizer() *events.APIGatewayV2HTTPRequestContextAuthorizerDescription {
 	scopes := []string{"datastorage/read", "datastorage/write"}
 	return &events.APIGatewayV2HTTPRequestContextAuthorizerDescription{
@@ -26,8 +26,8 @@ func Authorizer() *events.APIGatewayV2HTTPRequestContextAuthorizerDescription {
 	}
 }
 
-// newRequestEvent returns the event of payload format 2.0 for a request whose body was read (API Gateway guide, "Create AWS Lambda proxy
-// integrations for HTTP APIs").
+// newRequestEvent returns the event of payload format 2.0 for a request whose body was read (API
+// Gateway guide, "Create AWS Lambda proxy integrations for HTTP APIs").
 func newRequestEvent(r *http.Request, body []byte, id string, matched route, variables map[string]string) events.APIGatewayV2HTTPRequest {
 	now := time.Now()
 	event := events.APIGatewayV2HTTPRequest{
@@ -76,8 +76,8 @@ func splitCookies(header http.Header) []string {
 	return all
 }
 
-// eventHeaders returns the headers without cookies and with those that the gateway adds: names in lower case, repeated values
-// joined by commas.
+// eventHeaders returns the headers without cookies and with those that the gateway adds: names in
+// lower case, repeated values joined by commas.
 func eventHeaders(r *http.Request) map[string]string {
 	all := map[string]string{}
 	for name, values := range r.Header {
@@ -92,8 +92,8 @@ func eventHeaders(r *http.Request) map[string]string {
 	return all
 }
 
-// queryParameters returns the decoded parameters of a query, repeated values joined by commas, or nil if there are none. What
-// cannot be decoded stays unchanged, so that the function can reject it.
+// queryParameters returns the decoded parameters of a query, repeated values joined by commas, or
+// nil if there are none. Undecodable parts stay unchanged, so that the function can reject them.
 func queryParameters(query string) map[string]string {
 	var all map[string]string
 	for pair := range strings.SplitSeq(query, "&") {
@@ -130,8 +130,9 @@ func hostWithoutPort(address string) string {
 	return host
 }
 
-// encodeEventBody returns a body as it is in an event: unchanged for text/*, JSON, XML and JavaScript, in base64 for every other or no
-// content type, and for bytes that are not UTF-8, which JSON cannot carry. The guide does not list the types; pull request 766 of
+// encodeEventBody returns a body in the form of an event: unchanged for text/*, JSON, XML and
+// JavaScript, in base64 for any other or a missing content type, and for bytes that are not UTF-8,
+// which JSON cannot contain. The guide does not list the types; pull request 766 of
 // ministackorg/ministack observed them on the service.
 func encodeEventBody(contentType string, body []byte) (value string, encoded bool) {
 	if len(body) == 0 {

@@ -19,8 +19,8 @@ import (
 
 const (
 	accountID = "000000000000"
-	// integrationTimeout and maxRequest are quotas of HTTP APIs. maxPayload is the quota of Lambda for an event and for a
-	// response, in bytes, as stated by its error message.
+	// integrationTimeout and maxRequest are quotas of HTTP APIs. maxPayload is the quota of Lambda
+	// for an event and for a response, in bytes, as stated by its error message.
 	integrationTimeout = 30 * time.Second
 	maxRequest         = 10 << 20
 	maxPayload         = 6_291_556
@@ -32,8 +32,9 @@ type Config struct {
 	Template []byte
 	// Functions by logical id. Every function of the template with an HttpApi event is required.
 	Functions map[string]lambda.Handler
-	// Authorizer is the identity of every request, except on routes that need none. Nil: no identity. The gateway does not
-	// authenticate: it passes requests without an identity on to the function.
+	// Authorizer is the identity of every request, except on anonymous routes. Nil: requests have
+	// no identity. The gateway does not authenticate: it passes requests without an identity on to
+	// the function.
 	Authorizer *events.APIGatewayV2HTTPRequestContextAuthorizerDescription
 	// Log receives a line for each invocation that fails. Nil: slog.Default.
 	Log *slog.Logger
@@ -41,13 +42,15 @@ type Config struct {
 	Timeout time.Duration
 }
 
-// New returns a handler that works like an API Gateway HTTP API: it turns a request into an event of payload format 2.0, invokes the
-// function to which the template routes it, and writes the function's response.
+// New returns a handler that works like an API Gateway HTTP API: it turns a request into an event
+// of payload format 2.0, invokes the function to which the template routes it, and writes the
+// function's response.
 //
-// As on API Gateway, HEAD and OPTIONS are methods like any other: without a route for them or for ANY they reach the default
-// route, and without that they get a 404. Paths are decoded before routing, so an encoded slash separates segments. A client
-// that disconnects does not cancel the invocation. CORS, throttling, stages, authentication and the limit of 10,240 bytes on
-// request line and headers are not imitated.
+// As on API Gateway, HEAD and OPTIONS are methods like any other: without a route for them or for
+// ANY they reach the default route, and without that they get a 404. Paths are decoded before
+// routing, so an encoded slash separates segments. A client that disconnects does not cancel the
+// invocation. CORS, throttling, stages, authentication and the limit of 10,240 bytes on request
+// line and headers are not imitated.
 func New(config Config) (http.Handler, error) {
 	functions, err := parseTemplate(config.Template)
 	if err != nil {
@@ -121,7 +124,8 @@ func (g *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.invokeAndRespond(w, r, target, payload, id)
 }
 
-// findTarget returns the matching route of the highest precedence, and the values of its path variables.
+// findTarget returns the matching route of the highest precedence, and the values of its path
+// variables.
 func (g *server) findTarget(method, path string) (target, map[string]string, bool) {
 	var best target
 	var variables map[string]string
@@ -160,8 +164,9 @@ var (
 	errFunctionTimeout    = errors.New("task timed out")
 )
 
-// invokeWithTimeout runs the function with a deadline and a request id in the context, as Lambda's runtime does. A client that
-// disconnects does not cancel the function, and a function that overruns its timeout is not stopped.
+// invokeWithTimeout runs the function with a deadline and a request id in the context, as Lambda's
+// runtime does. A client that disconnects does not cancel the function, and a function that
+// overruns its timeout is not stopped.
 func (g *server) invokeWithTimeout(ctx context.Context, t target, payload []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.function.Timeout)
 	ctx = lambdacontext.NewContext(ctx, &lambdacontext.LambdaContext{
@@ -218,8 +223,8 @@ func writeResponse(w http.ResponseWriter, payload []byte) error {
 	return nil
 }
 
-// readResponse decodes what a function returned, and its body. A payload without statusCode is the body of a 200 (API Gateway
-// guide, "Format of the Lambda function response").
+// readResponse decodes what a function returned, and its body. A payload without statusCode is the
+// body of a 200 (API Gateway guide, "Format of the Lambda function response").
 func readResponse(payload []byte) (events.APIGatewayV2HTTPResponse, []byte, error) {
 	var response events.APIGatewayV2HTTPResponse
 	if len(payload) > maxPayload {

@@ -256,7 +256,7 @@ func TestGatewayRoutes(t *testing.T) {
 		"        Health:", defaultRoute[1:]+"        Health:", 1))})
 	tests := []struct {
 		method, path string
-		want         string // the route, empty where none matches
+		want         string // the route, empty if none matches
 		values       map[string]string
 	}{
 		{method: "GET", path: "/things/special", want: "GET /things/special"},
@@ -456,7 +456,7 @@ func TestGatewayContext(t *testing.T) {
 	}
 }
 
-// TestGatewayClientDisconnects shows that a client that disconnects does not cancel the function.
+// TestGatewayClientDisconnects checks that a client that disconnects does not cancel the function.
 func TestGatewayClientDisconnects(t *testing.T) {
 	t.Parallel()
 	inside, left, result := make(chan struct{}), make(chan struct{}), make(chan error, 1)

@@ -8,7 +8,8 @@ import (
 // defaultKey is the key of the route for requests that match no other route.
 const defaultKey = "$default"
 
-// route is a method and a path. Segments of the path may be variables, such as {id}; the last may be greedy, such as {proxy+}.
+// route is a method and a path. Segments of the path may be variables, such as {id}; the last may
+// be greedy, such as {proxy+}.
 type route struct {
 	// Method is upper-case; ANY matches every method.
 	Method string
@@ -18,7 +19,8 @@ type route struct {
 	segments  []string
 }
 
-// parseRoute returns the route of an event's method and path. An empty path, or $default, is the default route.
+// parseRoute returns the route of an event's method and path. An empty path, or $default, is the
+// default route.
 func parseRoute(method, path string) (route, error) {
 	if path == "" || path == defaultKey {
 		return route{Path: defaultKey}, nil
@@ -73,8 +75,9 @@ func (r route) matchRequest(method, path string) (map[string]string, bool) {
 	return values, len(segments) == len(r.segments)
 }
 
-// precedes reports whether the route is chosen over the other if both match: full paths over greedy ones, and these over the default
-// route (API Gateway guide, "Create routes for HTTP APIs"); then fixed text over a variable, then a named method over ANY.
+// precedes reports whether the route is chosen over the other if both match: full paths over greedy
+// ones, and these over the default route (API Gateway guide, "Create routes for HTTP APIs"); then
+// fixed text over a variable, then a named method over ANY.
 func (r route) precedes(other route) bool { return r.precedenceKey() < other.precedenceKey() }
 
 // precedenceKey returns a string that sorts before those of routes that the route precedes.

@@ -11,8 +11,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// samTemplate is the part of an AWS SAM template that the gateway reads; other parts may contain intrinsic functions (!Sub,
-// !GetAtt, …) of any shape. Routes are the events of the functions; the definition of the API says which need an identity.
+// samTemplate is the part of an AWS SAM template that the gateway reads; other parts may contain
+// intrinsic functions (!Sub, !GetAtt, …) of any shape. Routes are the events of the functions; the
+// definition of the API determines which of them need an identity.
 type samTemplate struct {
 	Parameters map[string]struct {
 		Default yaml.Node `yaml:"Default"`
@@ -44,7 +45,8 @@ type samEvent struct {
 // samAPI is an AWS::Serverless::HttpApi.
 type samAPI struct {
 	DefinitionBody struct {
-		// Paths by path and lower-case method. An operation with an empty list as security needs no identity.
+		// Paths by path and lower-case method. An operation with an empty list as security needs no
+		// identity.
 		Paths map[string]map[string]struct {
 			Security *[]yaml.Node `yaml:"security"`
 		} `yaml:"paths"`
@@ -62,7 +64,8 @@ type function struct {
 // defaultFunctionTimeout is the timeout of a function without one in the template.
 const defaultFunctionTimeout = integrationTimeout
 
-// parseTemplate returns the functions of a template and their HTTP API events, ordered by logical id and event name.
+// parseTemplate returns the functions of a template and their HTTP API events, ordered by logical
+// id and event name.
 func parseTemplate(content []byte) ([]function, error) {
 	var template samTemplate
 	if err := yaml.Unmarshal(content, &template); err != nil {
@@ -142,7 +145,8 @@ func (t samTemplate) anonymousRoutes() (map[string]bool, error) {
 	return anonymous, nil
 }
 
-// readTimeout stores a number of seconds, or the default of a parameter named by !Ref, in out. An absent node changes nothing.
+// readTimeout stores a number of seconds, or the default of a parameter named by !Ref, in out. An
+// absent node changes nothing.
 func (t samTemplate) readTimeout(node *yaml.Node, out *time.Duration) error {
 	if node.Tag == "!Ref" {
 		parameter := t.Parameters[node.Value]

@@ -1,5 +1,4 @@
-// Package health responds to /health and /ready. It checks the dependencies of writes and queries,
-// and knows nothing else about them.
+// Package health responds to /health and /ready. It checks the dependencies of writes and queries.
 package health
 
 import (
@@ -25,7 +24,7 @@ const defaultCheckTimeout = time.Second
 // may be dead, and the check of /ready needs time to open a new one.
 const pingTimeout = defaultCheckTimeout / 4
 
-// Config are the parts of a health function. All are required but CheckTimeout and Telemetry.
+// Config are the parts of a health function. All except CheckTimeout and Telemetry are required.
 type Config struct {
 	Stores postgres.Stores
 	Models embedding.Models

@@ -52,7 +52,7 @@ func parts(t *testing.T) health.Config {
 	}
 	return health.Config{
 		Stores: postgres.Stores{Writer: store, Reader: store}, Models: models, Log: slog.New(slog.DiscardHandler),
-		// Far above what a busy machine needs.
+		// Long enough for a busy machine.
 		Timeout: time.Minute, CheckTimeout: time.Minute, Schema: migrations.Latest(),
 	}
 }

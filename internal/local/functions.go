@@ -20,7 +20,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/write"
 )
 
-// Functions are the functions of the service in this process.
+// Functions are the service's functions, running in this process.
 type Functions struct {
 	// Handlers by logical id in template.yaml.
 	Handlers map[string]lambda.Handler
@@ -38,8 +38,9 @@ func (f *Functions) Close() {
 	}
 }
 
-// NewFunctions wires the functions with the code of their programs, from the same environment, in this process. writerURL and
-// readerURL replace DATASTORAGE_DATABASE_URL, which differs between the functions in a deployment. tel, which may be nil, is shared.
+// NewFunctions wires the functions with the code of their programs, from the same environment, in
+// this process. writerURL and readerURL replace DATASTORAGE_DATABASE_URL, which differs between the
+// functions in a deployment. tel, which may be nil, is shared.
 func NewFunctions(
 	ctx context.Context, getenv func(string) string, writerURL, readerURL string, log *slog.Logger, tel *telemetry.Telemetry,
 ) (*Functions, error) {
@@ -66,7 +67,7 @@ func NewFunctions(
 	return f, nil
 }
 
-// ClosedSets returns what the functions' metrics may have in their dimensions.
+// ClosedSets returns the dimension values of the metrics of all functions.
 func ClosedSets() telemetry.ClosedSets {
 	return api.ClosedSets(write.QueueOperation, maintain.Operation)
 }
@@ -89,7 +90,8 @@ func (f *Functions) openFunctions(ctx context.Context, writing, reading *functio
 	return nil
 }
 
-// MaintainEvery invokes Maintain at the interval until the context ends, as the schedule does in a deployment.
+// MaintainEvery invokes Maintain at the interval until the context ends, as the schedule does in a
+// deployment.
 func (f *Functions) MaintainEvery(ctx context.Context, interval time.Duration) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()

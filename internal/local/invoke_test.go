@@ -10,7 +10,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/pgserver"
 )
 
-// TestLocalDatabases uses the databases of a running server, and starts a server if none runs.
+// TestLocalDatabases checks that the databases of a running server are used, and that otherwise a
+// server is started.
 func TestLocalDatabases(t *testing.T) {
 	t.Parallel()
 	dir := stackDir(t)

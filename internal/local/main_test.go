@@ -34,7 +34,8 @@ func seedPath() string {
 	return filepath.Join(os.TempDir(), fmt.Sprintf("datastorage-stack-seed-%d", os.Getpid()))
 }
 
-// seedServer makes the data of a server once for all tests, and returns the folder below program.DefaultDir with PostgreSQL.
+// seedServer makes the data of a server once for all tests, and returns the folder below
+// program.DefaultDir with PostgreSQL.
 var seedServer = sync.OnceValues(func() (programs string, err error) {
 	ctx := context.Background()
 	shared, err := program.DefaultDir()
@@ -67,8 +68,8 @@ func stackDir(t *testing.T) string {
 	return dir
 }
 
-// newDataDir returns a new path for a stack. Every user may enter its parent, unlike that of t.TempDir: the server of root may have
-// to run as another user.
+// newDataDir returns a new path for a stack. Every user may enter its parent, unlike that of
+// t.TempDir: the server of root may have to run as another user.
 func newDataDir(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(os.TempDir(), "datastorage-test-"+rand.Text())

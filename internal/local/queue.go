@@ -23,8 +23,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/localstack"
 )
 
-// RejectsOptions returns the client options for a rejects queue. A queue on the loopback interface belongs to LocalStack and needs
-// its credentials.
+// RejectsOptions returns the client options for a rejects queue. A queue on the loopback interface
+// belongs to LocalStack and needs its credentials.
 func RejectsOptions(queueURL string) []func(*awsconfig.LoadOptions) error {
 	address, err := url.Parse(queueURL)
 	if err != nil || address.Hostname() != "127.0.0.1" {
@@ -35,7 +35,7 @@ func RejectsOptions(queueURL string) []func(*awsconfig.LoadOptions) error {
 	}
 }
 
-// Queues has the URLs of the queues of a deployment.
+// Queues has the URLs of a deployment's queues.
 type Queues struct {
 	// Records receives the records; a message that was received MaxReceives times moves to DeadLetters.
 	Records, DeadLetters string
@@ -55,7 +55,7 @@ type QueuesConfig struct {
 	MaxReceives int
 }
 
-// MakeQueues makes the queues that are missing.
+// MakeQueues creates the missing queues.
 func MakeQueues(ctx context.Context, client *sqs.Client, config QueuesConfig) (Queues, error) {
 	suffix, attributes := "", map[string]string{}
 	if config.FIFO {
@@ -103,7 +103,7 @@ func QueueARN(ctx context.Context, client *sqs.Client, queueURL string) (string,
 	return got.Attributes[string(name)], nil
 }
 
-// pollerTimeout is the timeout of a function that has none configured.
+// pollerTimeout is the timeout of a function without a configured one.
 const pollerTimeout = 30 * time.Second
 
 // The limits of SQS and Lambda: messages per call, seconds of a long poll, and bytes of an event.
@@ -126,14 +126,16 @@ type PollerConfig struct {
 	BatchSize int
 	// Window is how long the poller collects messages for an event of more than 10. 0 means one call.
 	Window time.Duration
-	// InFlight is the number of concurrent events. 0 means 2, the minimum of MaximumConcurrency in Lambda.
+	// InFlight is the number of concurrent events. 0 means 2, the minimum of MaximumConcurrency in
+	// Lambda.
 	InFlight int
 	// Log receives a line for each failed event. Nil: slog.Default.
 	Log *slog.Logger
 }
 
-// Poller works like an event source mapping of Lambda with ReportBatchItemFailures: it receives messages, invokes the function, and
-// deletes the messages that the function did not report. The others become visible again after the visibility timeout.
+// Poller works like an event source mapping of Lambda with ReportBatchItemFailures: it receives
+// messages, invokes the function, and deletes the messages that the function did not report. The
+// others become visible again after the visibility timeout.
 type Poller struct {
 	PollerConfig
 	arn string
@@ -160,7 +162,7 @@ func NewPoller(ctx context.Context, config PollerConfig) (*Poller, error) {
 	return &Poller{PollerConfig: config, arn: arn}, err
 }
 
-// Run polls until the context ends, and returns after the events in progress.
+// Run polls until the context ends, and returns when the events in progress are finished.
 func (p *Poller) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	for range p.InFlight {
@@ -183,7 +185,7 @@ func (p *Poller) handleNextEvent(ctx context.Context) {
 	if len(batch) == 0 {
 		return
 	}
-	// Received messages are handled even if the poller is stopped meanwhile.
+	// Received messages are handled even if the poller is stopped in the meantime.
 	ctx = context.WithoutCancel(ctx)
 	failed, err := p.invokeFunction(ctx, batch)
 	if err != nil {
@@ -208,7 +210,8 @@ func sleepUnlessDone(ctx context.Context, d time.Duration) {
 	}
 }
 
-// gatherBatch receives the messages of one event: those of one call or, with a window, those until its end or a full event.
+// gatherBatch receives the messages of one event: those of one call or, with a window, those until
+// its end or a full event.
 func (p *Poller) gatherBatch(ctx context.Context) ([]types.Message, error) {
 	batch, err := p.receiveMessages(ctx, p.BatchSize, longPoll)
 	if err != nil || len(batch) == 0 {
@@ -262,8 +265,9 @@ func (p *Poller) invokeFunction(ctx context.Context, batch []types.Message) (map
 	return readBatchFailures(batch, response)
 }
 
-// readBatchFailures reads the function's response as Lambda does: with an empty, null or missing list every message has succeeded, with an
-// empty or unknown id every message has failed (Lambda developer guide, "Handling errors for an SQS event source").
+// readBatchFailures reads the function's response as Lambda does: with an empty, null or missing
+// list every message has succeeded, with an empty or unknown id every message has failed (Lambda
+// developer guide, "Handling errors for an SQS event source").
 func readBatchFailures(batch []types.Message, payload []byte) (map[string]bool, error) {
 	sent := map[string]bool{}
 	for _, message := range batch {
@@ -319,7 +323,7 @@ func regionOfARN(arn string) string {
 	return parts[3]
 }
 
-// deleteMessages deletes messages, as many per call as SQS allows.
+// deleteMessages deletes messages in calls of the maximum size that SQS allows.
 func (p *Poller) deleteMessages(ctx context.Context, batch []types.Message) error {
 	for len(batch) > 0 {
 		part := batch[:min(len(batch), maxReceive)]

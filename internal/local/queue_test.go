@@ -47,7 +47,8 @@ func (p *polled) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	return []byte(response), err
 }
 
-// countMessages returns the number of messages in a queue, including those that were received but not deleted.
+// countMessages returns the number of messages in a queue, including those that were received but
+// not deleted.
 func countMessages(t *testing.T, client *sqs.Client, queue string) int {
 	t.Helper()
 	got, err := client.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{
@@ -70,7 +71,8 @@ func sendMessages(t *testing.T, client *sqs.Client, queue string, bodies ...stri
 	}
 }
 
-// reportFailures responds like a function that reports the messages with these ids; "first" is the first message of the event.
+// reportFailures responds like a function that reports the messages with these ids; "first" is the
+// first message of the event.
 func reportFailures(ids ...string) func(context.Context, events.SQSEvent) (string, error) {
 	return func(_ context.Context, event events.SQSEvent) (string, error) {
 		response := events.SQSEventResponse{}
@@ -85,7 +87,8 @@ func reportFailures(ids ...string) func(context.Context, events.SQSEvent) (strin
 	}
 }
 
-// TestPoller checks that exactly the messages that the function does not report are deleted, and the contents of an event.
+// TestPoller checks that exactly the messages that the function does not report are deleted, and
+// the contents of an event.
 func TestPoller(t *testing.T) {
 	t.Parallel()
 	client := sqs.NewFromConfig(startLocalStack(t).Config())
@@ -143,7 +146,8 @@ func TestPoller(t *testing.T) {
 	}
 }
 
-// TestPollerKeepsGroupsInOrder checks that a reported message of a FIFO queue is received again before the rest of its group.
+// TestPollerKeepsGroupsInOrder checks that a reported message of a FIFO queue is received again
+// before the rest of its group.
 func TestPollerKeepsGroupsInOrder(t *testing.T) {
 	t.Parallel()
 	client := sqs.NewFromConfig(startLocalStack(t).Config())
@@ -195,7 +199,8 @@ func TestPollerRequiresConfig(t *testing.T) {
 	}
 }
 
-// TestStackQueue runs the command of the banner that sends a message, and sends an array with an invalid record.
+// TestStackQueue runs the command of the banner that sends a message, and sends an array with an
+// invalid record.
 func TestStackQueue(t *testing.T) {
 	t.Parallel()
 	server := startLocalStack(t)

@@ -8,9 +8,10 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 )
 
-// sandboxes is a function that can be invoked concurrently, as in Lambda: each invocation uses a handler of its own until its response
-// is copied. A handler of lambda.NewHandler returns a buffer that its next invocation overwrites (aws-lambda-go v1.55.1,
-// lambda/handler.go: the buffer goes back to the pool before Invoke returns), so a shared handler would mix up responses.
+// sandboxes is a function that can be invoked concurrently, as in Lambda: each invocation uses a
+// handler of its own until its response is copied. A handler of lambda.NewHandler returns a buffer
+// that its next invocation overwrites (aws-lambda-go v1.55.1, lambda/handler.go: the buffer goes
+// back to the pool before Invoke returns), so a shared handler would mix up responses.
 type sandboxes struct {
 	idle sync.Pool
 }

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestSandboxesKeepResponsesSeparate checks that each of many concurrent invocations gets its own response.
+// TestSandboxesKeepResponsesSeparate checks that each of many concurrent invocations gets its own
+// response.
 func TestSandboxesKeepResponsesSeparate(t *testing.T) {
 	t.Parallel()
 	handler := newSandboxPool(func(_ context.Context, n int) (string, error) { return fmt.Sprintf("response %06d", n), nil })

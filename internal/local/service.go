@@ -12,15 +12,17 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
-// maintainInterval is shorter than the schedule of the template, so that missing vectors are added while a person waits.
+// maintainInterval is shorter than the schedule of the template, so that the user need not wait
+// long for missing vectors.
 const maintainInterval = 30 * time.Second
 
-// localMaxConns is the default of DATASTORAGE_DATABASE_MAX_CONNS here: this process serves all requests, a sandbox in the cloud only
-// one at a time.
+// localMaxConns is the default of DATASTORAGE_DATABASE_MAX_CONNS here: this process serves all
+// requests, whereas a deployed sandbox serves one at a time.
 const localMaxConns = "10"
 
-// Service returns the wiring of the service for StackConfig.Functions, from the environment variables of deployed functions: it
-// registers the embedding models, wires the functions, and invokes maintain at an interval.
+// Service returns the wiring of the service for StackConfig.Functions, from the environment
+// variables of deployed functions: it registers the embedding models, wires the functions, and
+// invokes maintain at an interval.
 func Service(getenv func(string) string, log *slog.Logger, tel *telemetry.Telemetry) func(context.Context, Databases) (Wired, error) {
 	env := func(name string) string {
 		value := getenv(name)

@@ -64,7 +64,7 @@ func TestStackBanner(t *testing.T) {
 	checkNothingRuns(t, dir)
 }
 
-// checkSearchFinds checks that a search response contains a name.
+// checkSearchFinds checks that a search response contains name.
 func checkSearchFinds(t *testing.T, body, name string) {
 	t.Helper()
 	var response struct {

@@ -22,8 +22,8 @@ import (
 	"github.com/datastorage-service/datastorage/migrations"
 )
 
-// DefaultAddr is the address of the local stack: the port of `sam local start-api`, only on the loopback interface, because every
-// request gets the local identity.
+// DefaultAddr is the address of the local stack: the port of `sam local start-api`, only on the
+// loopback interface, because every request gets the local identity.
 const DefaultAddr = "127.0.0.1:3000"
 
 // databaseName is the database of the service on the private server.
@@ -42,7 +42,7 @@ type Databases struct {
 	RejectsQueue string
 }
 
-// Wired has functions that are ready to be invoked.
+// Wired holds functions that are ready to be invoked.
 type Wired struct {
 	// Handlers by logical id in the template.
 	Handlers map[string]lambda.Handler
@@ -56,29 +56,31 @@ type StackConfig struct {
 	Addr string
 	// Dir receives downloads and data, and is locked while the stack runs. Empty: program.DefaultDir.
 	Dir string
-	// DatabaseURL is a PostgreSQL to use instead of a private one; it is a secret. The stack migrates it and uses it with the role
-	// of the URL only, and loads no samples into it.
+	// DatabaseURL is a PostgreSQL to use instead of a private one; it is a secret. The stack
+	// migrates it, connects to it only with the role in the URL, and does not load samples into it.
 	DatabaseURL string
 	// Template is the AWS SAM template with the routes.
 	Template []byte
-	// Queue adds a queue of records in LocalStack, with its dead-letter queue and rejects queue, and invokes WriteFunction with its
-	// messages.
+	// Queue adds a queue of records in LocalStack, with its dead-letter queue and rejects queue,
+	// and invokes WriteFunction with its messages.
 	Queue bool
 	// LocalStackURL is a running LocalStack to use instead of a private one.
 	LocalStackURL string
 	// Functions wires the functions after the database was migrated.
 	Functions func(context.Context, Databases) (Wired, error)
-	// Samples loads sample records through the API at the given address and returns their number. It is called at each start of a
-	// private server until it has succeeded once. Nil: none.
+	// Samples loads sample records through the API at the given address and returns their number.
+	// It is called at each start of a private server until it has succeeded once. Nil loads no
+	// samples.
 	Samples func(ctx context.Context, api string) (int, error)
-	// Out receives the messages for a person: progress, the banner, the end.
+	// Out receives the messages for the user: progress, the banner and the shutdown.
 	Out io.Writer
 	// Log receives a line for each invocation that fails. Nil: slog.Default.
 	Log *slog.Logger
 }
 
-// Run starts the local stack, serves it until the context ends, and stops it: it finishes the requests in progress, closes the
-// functions and stops PostgreSQL. The end of the context is not an error. An error that a person can fix is a *program.Problem.
+// Run starts the local stack, serves it until the context ends, and stops it: it finishes the
+// requests in progress, closes the functions and stops PostgreSQL. The end of the context is not an
+// error. An error that the user can fix is a *program.Problem.
 func Run(ctx context.Context, config StackConfig) (err error) {
 	if err := config.setDefaults(); err != nil {
 		return err
@@ -145,7 +147,8 @@ func (s *stack) printMessage(format string, args ...any) {
 // apiBaseURL returns the address of the API.
 func (s *stack) apiBaseURL() string { return "http://" + s.listener.Addr().String() }
 
-// startAllParts starts the parts, beginning with the quick ones that may be refused. Early requests wait in the listener's queue.
+// startAllParts starts the parts, beginning with the quick ones that may fail. Early requests wait
+// in the listener's queue.
 func (s *stack) startAllParts(ctx context.Context) error {
 	if err := s.lockDirectory(); err != nil {
 		return err
@@ -229,8 +232,8 @@ func alreadyRunningProblem(path string) error {
 	}
 }
 
-// openListener opens the address before anything slow, so that no other program takes it meanwhile, and writes process id and
-// address into the lock file.
+// openListener opens the address before anything slow, so that no other program takes it in the
+// meantime, and writes process id and address into the lock file.
 func (s *stack) openListener(ctx context.Context) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.Addr)
 	if err != nil {
@@ -292,7 +295,8 @@ func (s *stack) useGivenDatabase(ctx context.Context) (Databases, error) {
 	return Databases{Admin: s.DatabaseURL, Writer: s.DatabaseURL, Reader: s.DatabaseURL}, err
 }
 
-// serveRequests handles requests until the stack stops, which waits up to drainTime for requests in progress.
+// serveRequests handles requests until the stack stops, which waits up to drainTime for requests in
+// progress.
 func (s *stack) serveRequests(handler http.Handler) {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: maxHeader}
 	s.served = make(chan error, 1)
@@ -308,7 +312,8 @@ func (s *stack) serveRequests(handler http.Handler) {
 	})
 }
 
-// loadSamples loads the samples once into a private database. The stack runs without them if that fails.
+// loadSamples loads the samples once into a private database. The stack runs without them if that
+// fails.
 func (s *stack) loadSamples(ctx context.Context) {
 	if s.Samples == nil || s.postgres == nil {
 		return
@@ -331,7 +336,7 @@ func (s *stack) loadSamples(ctx context.Context) {
 	s.printMessage("Loaded %d sample remediations", count)
 }
 
-// waitForEnd returns when the context ends, or with an error when a part has ended.
+// waitForEnd waits for the end of the context, or returns an error when a part ends first.
 func (s *stack) waitForEnd(ctx context.Context) error {
 	var postgresEnded, localStackEnded <-chan struct{}
 	if s.postgres != nil {
@@ -356,7 +361,7 @@ func (s *stack) waitForEnd(ctx context.Context) error {
 	}
 }
 
-// printBanner prints three commands that work as they are, in this order.
+// printBanner prints three commands that can be copied and run in this order.
 func (s *stack) printBanner() {
 	api := s.apiBaseURL()
 	s.printMessage(`

@@ -15,7 +15,8 @@ import (
 // queueFunction is the logical id of the function that handles messages of the queue.
 const queueFunction = "WriteFunction"
 
-// The settings of the local queue. Its visibility timeout is shorter than a deployment's, because a person waits for redelivery.
+// The settings of the local queue. Its visibility timeout is shorter than a deployment's, so that
+// the user need not wait long for redelivery.
 const (
 	queueName        = "datastorage-records"
 	queueVisibility  = 30 * time.Second

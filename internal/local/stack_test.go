@@ -30,7 +30,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/program"
 )
 
-// stackVariable makes the test binary run a stack in the directory that it names, until it gets a signal.
+// stackVariable makes the test binary run a stack in the directory that it names, until it gets a
+// signal.
 const stackVariable = "DATASTORAGE_LOCAL_TEST_STACK"
 
 func runChildStack(dir string) {
@@ -53,8 +54,8 @@ Resources:
     Properties: {Events: {Any: {Type: HttpApi}}}
 `
 
-// countingFunction wires one function that returns the number of its invocations, from the database. With a gate, it sends to
-// entered and waits until open is closed.
+// countingFunction wires one function that returns the number of its invocations, from the
+// database. With a gate, it sends to entered and waits until open is closed.
 func countingFunction(g *gate) func(context.Context, Databases) (Wired, error) {
 	return func(ctx context.Context, databases Databases) (Wired, error) {
 		conn, err := pgx.Connect(ctx, databases.Admin)

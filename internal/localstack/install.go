@@ -18,10 +18,12 @@ import (
 //go:embed requirements.txt
 var requirements []byte
 
-// The minor versions of Python that LocalStack runs on after applyBackports; pyproject.toml has the reasons.
+// The minor versions of Python that LocalStack runs on after applyBackports; pyproject.toml has the
+// reasons.
 const oldestPython, newestPython = 11, 13
 
-// FindPython returns an interpreter that LocalStack runs on. If there is none, the error is a *program.Problem.
+// FindPython returns an interpreter that LocalStack runs on. If there is none, the error is a
+// *program.Problem.
 func FindPython(ctx context.Context) (program.Python, error) {
 	python, err := program.FindPython(ctx, "LocalStack", oldestPython, newestPython)
 	var problem *program.Problem
@@ -31,8 +33,9 @@ func FindPython(ctx context.Context) (program.Python, error) {
 	return python, err
 }
 
-// installPackages returns an interpreter and the folder of LocalStack's packages, after downloading them if they are missing.
-// Three packages have no wheel; setuptools, which builds them, is one of the requirements, so every download has a hash.
+// installPackages returns an interpreter and the folder of LocalStack's packages, after downloading
+// them if they are missing. Three packages have no wheel; setuptools, which builds them, is one of
+// the requirements, so every download has a hash.
 func installPackages(ctx context.Context, config Config) (python, folder string, err error) {
 	found, err := FindPython(ctx)
 	if err != nil {
@@ -58,8 +61,9 @@ func findRequirement(name string) []byte {
 	return bytes.Join(lines, nil)
 }
 
-// backports has, by file, pairs of a line of LocalStack 4.14.0 that Python 3.11 rejects and its equivalent there: type parameters
-// are new in 3.12 (PEP 695), warnings.deprecated in 3.13 (PEP 702). Only the files of services used here are listed.
+// backports has, by file, pairs of a line of LocalStack 4.14.0 that Python 3.11 rejects and its
+// equivalent there: type parameters are new in 3.12 (PEP 695), warnings.deprecated in 3.13 (PEP
+// 702). Only the files of services used here are listed.
 var backports = map[string][]string{
 	"utils/tagging.py": {"from warnings import deprecated", "from typing_extensions import deprecated"},
 	"state/pickle.py":  {"class ObjectStateReducer[T]:", "class ObjectStateReducer:"},
@@ -75,8 +79,8 @@ var backports = map[string][]string{
 	},
 }
 
-// applyBackports changes the files of backports below an installed folder. The future import keeps Python from evaluating
-// annotations, in which type parameters remain.
+// applyBackports changes the files of backports below an installed folder. The future import keeps
+// Python from evaluating annotations, in which type parameters remain.
 func applyBackports(folder string) error {
 	for name, lines := range backports {
 		path := filepath.Join(folder, "localstack", filepath.FromSlash(name))

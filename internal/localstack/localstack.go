@@ -1,6 +1,7 @@
-// Package localstack runs LocalStack, which serves AWS APIs such as SQS and Secrets Manager, on this machine.
+// Package localstack runs LocalStack, which serves AWS APIs such as SQS and Secrets Manager, on
+// this machine.
 //
-// It does not know what is stored there.
+// It does not depend on what is stored there.
 package localstack
 
 import (
@@ -36,14 +37,14 @@ type Config struct {
 	Services []string
 	// URL is the address of a running LocalStack to use instead. Empty: start one.
 	URL string
-	// Progress receives a line for the download. Nil: none.
+	// Progress receives a line for the download. Nil discards it.
 	Progress io.Writer
-	// Log receives the output of the server. Nil: none.
+	// Log receives the output of the server. Nil discards it.
 	Log io.Writer
 }
 
-// Server is a LocalStack that this process owns. It listens only on the loopback interface, stops when this process ends, even by
-// a kill, and then loses its data.
+// Server is a LocalStack that this process owns. It listens only on the loopback interface, stops
+// when this process ends, even by a kill, and then loses its data.
 type Server struct {
 	endpoint string
 	scratch  string
@@ -52,8 +53,8 @@ type Server struct {
 	close    func() error
 }
 
-// Start installs LocalStack if it is missing, starts it on a free port and returns once it responds. An error that a person can fix
-// is a *program.Problem.
+// Start installs LocalStack if it is missing, starts it on a free port and returns once it
+// responds. An error that the user can fix is a *program.Problem.
 func Start(ctx context.Context, config Config) (*Server, error) {
 	if config.URL != "" {
 		l := &Server{endpoint: strings.TrimSuffix(config.URL, "/"), close: func() error { return nil }}
@@ -105,14 +106,16 @@ func Credentials() aws.CredentialsProvider {
 // accessKey is a placeholder: LocalStack does not check credentials.
 const accessKey = "test"
 
-// Done returns a channel that is closed when the server has ended for any reason; nil for a server of Config.URL.
+// Done returns a channel that is closed when the server has ended for any reason; nil for a server
+// of Config.URL.
 func (l *Server) Done() <-chan struct{} { return l.ended }
 
 // Close stops the server and removes its files. Closing again does nothing.
 func (l *Server) Close() error { return l.close() }
 
-// launchScript runs LocalStack until its standard input is closed, and binds its port to the loopback interface:
-// localstack/runtime/server/twisted.py ignores the address in GATEWAY_LISTEN and binds every interface.
+// launchScript runs LocalStack until its standard input is closed, and binds its port to the
+// loopback interface: localstack/runtime/server/twisted.py ignores the address in GATEWAY_LISTEN
+// and binds every interface.
 const launchScript = `
 import functools, os, runpy, signal, sys, threading
 from twisted.internet import endpoints
@@ -148,7 +151,7 @@ func launchServer(ctx context.Context, python, folder string, config Config) (*S
 	l.server.Dir = scratch
 	l.server.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	l.server.Stdout, l.server.Stderr = log, log
-	// The pipe is never written to; the system closes it when this process ends.
+	// Nothing is written to the pipe; the system closes it when this process ends.
 	if _, err = l.server.StdinPipe(); err == nil {
 		l.ended, err = program.Spawn(l.server)
 	}
@@ -161,13 +164,14 @@ func launchServer(ctx context.Context, python, folder string, config Config) (*S
 	return l, nil
 }
 
-// serverEnvironment returns the settings of LocalStack. Of this process it passes on PATH alone.
+// serverEnvironment returns the settings of LocalStack. PATH is the only variable inherited from
+// this process.
 func serverEnvironment(port int, folder, scratch string, services []string) []string {
 	return []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + scratch, "TMPDIR=" + scratch, "FILESYSTEM_ROOT=" + scratch, "LANG=C.UTF-8", "PYTHONPATH=" + folder,
 		"GATEWAY_LISTEN=127.0.0.1:" + strconv.Itoa(port), "SERVICES=" + strings.Join(services, ","),
 		"SQS_ENDPOINT_STRATEGY=dynamic", "SQS_DISABLE_CLOUDWATCH_METRICS=1", "LS_LOG=warning",
-		// No download of a certificate, no usage statistics, no name server.
+		// Disables the certificate download, usage statistics and the name server.
 		"SKIP_SSL_CERT_DOWNLOAD=1", "DISABLE_EVENTS=1", "DNS_ADDRESS=0",
 	}
 }
@@ -210,7 +214,7 @@ func (l *Server) checkHealth(ctx context.Context) error {
 	return nil
 }
 
-// killServer kills the server with its child processes: there is nothing to save.
+// killServer kills the server and its child processes. Its data need not be saved.
 func (l *Server) killServer() error {
 	if err := syscall.Kill(-l.server.Process.Pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("kill LocalStack: %w", err)

@@ -59,8 +59,8 @@ func startLocalStack(t *testing.T) *Server {
 	return l
 }
 
-// TestLocalStack checks that a server listens only on the loopback interface, that Config.URL uses it, and that Close removes its
-// files.
+// TestLocalStack checks that a server listens only on the loopback interface, that Config.URL uses
+// it, and that Close removes its files.
 func TestLocalStack(t *testing.T) {
 	t.Parallel()
 	l := startLocalStack(t)
@@ -120,7 +120,8 @@ func TestLocalStackUnreachable(t *testing.T) {
 	}
 }
 
-// TestLocalStackIsPinned checks that compose.yaml and the requirements have the same version, and packages their hashes.
+// TestLocalStackIsPinned checks that compose.yaml and the requirements have the same version, and
+// packages their hashes.
 func TestLocalStackIsPinned(t *testing.T) {
 	t.Parallel()
 	compose, err := os.ReadFile(filepath.Join("..", "..", "compose.yaml"))

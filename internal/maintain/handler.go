@@ -29,13 +29,14 @@ const (
 // progressInterval is the interval of progress messages in the log.
 const progressInterval = time.Minute
 
-// Config are the parts of a maintain function. All are required but Telemetry.
+// Config are the parts of a maintain function. All except Telemetry are required.
 type Config struct {
 	Store *postgres.Store
 	// Models make the vectors. Registered models without an embedder are left unchanged.
 	Models embedding.Models
 	Log    *slog.Logger
-	// PartitionsAhead is the number of months after the current one with journal partitions.
+	// PartitionsAhead is the number of months after the current one for which journal partitions
+	// are created.
 	PartitionsAhead int32
 	// Telemetry receives metrics and traces; nil discards them.
 	Telemetry *telemetry.Telemetry
@@ -50,8 +51,8 @@ type Done struct {
 	// Models are all registered models, the active one first.
 	Models []Model `json:"models"`
 	// Renormalized counts the remediations that were moved from a signature of an older normalizer
-	// to one of the current normalizer. ToRenormalize counts those that remain: the vector of their
-	// new signature is missing, or the run ended first.
+	// to one of the current normalizer. ToRenormalize counts those that remain because the vector
+	// of their new signature is missing or the run ended first.
 	Renormalized  int64 `json:"renormalized"`
 	ToRenormalize int64 `json:"to_renormalize"`
 	// Dropped counts the older signatures that no remediation referenced and that were deleted.
@@ -96,7 +97,7 @@ func New(config Config) (*Handler, error) {
 const Operation = "maintain"
 
 // Invoke does one run. It continues until nothing is missing or the context ends; the next run
-// continues from there. With an error it still returns what was done.
+// continues from there. If it fails, it returns the work done so far with the error.
 func (h *Handler) Invoke(ctx context.Context) (done Done, err error) {
 	ctx, invocation := h.config.Telemetry.Begin(ctx, telemetry.Call{Operation: Operation})
 	status := telemetry.Failure
@@ -131,7 +132,7 @@ func (h *Handler) runTasks(ctx context.Context) (Done, error) {
 	return done, err
 }
 
-// countRemaining sets the counts of what the run has left.
+// countRemaining sets the counts of the remaining work.
 func (h *Handler) countRemaining(ctx context.Context, done *Done) error {
 	registered, modelsErr := h.config.Store.Models(ctx)
 	for _, model := range registered {
@@ -144,7 +145,7 @@ func (h *Handler) countRemaining(ctx context.Context, done *Done) error {
 	return errors.Join(modelsErr, err)
 }
 
-// analyzeTerms makes the terms of signatures that have none or those of an older analyzer, and
+// analyzeTerms makes the terms of signatures whose terms are missing or from an older analyzer, and
 // updates the term statistics of lexical search.
 func (h *Handler) analyzeTerms(ctx context.Context, done *Done) error {
 	for {
@@ -249,8 +250,8 @@ func (b *backfill) embedPending(ctx context.Context, pending []audit.Signature) 
 		// vector.
 		b.embedder.Forget(signature.ID)
 	}
-	// The table had none of these vectors a moment ago, so there is no look-up. A vector that a
-	// writer adds in the meantime is kept.
+	// The table was just checked for these vectors, so no look-up is needed. A vector that a writer
+	// adds in the meantime is kept.
 	vectors, embedErr := b.embedder.Documents(ctx, pending, nil)
 	if err := b.storeVectors(ctx, vectors); err != nil {
 		return err

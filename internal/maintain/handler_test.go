@@ -34,8 +34,8 @@ func parts(t *testing.T, database *postgrestest.Database) maintain.Config {
 	return maintain.Config{Store: store, Models: models, Log: slog.New(slog.DiscardHandler), PartitionsAhead: 5}
 }
 
-// TestInvoke makes missing vectors, more than a page of them, and missing partitions. A second run finds
-// nothing to do.
+// TestInvoke makes missing vectors, more than a page of them, and missing partitions. A second run
+// finds nothing to do.
 func TestInvoke(t *testing.T) {
 	t.Parallel()
 	database := postgrestest.New(t)

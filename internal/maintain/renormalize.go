@@ -28,8 +28,8 @@ const (
 )
 
 // renormalizer moves remediations from signatures of older normalizers to those of the current one
-// (docs/decisions/014). It can be stopped at any time and run concurrently with another: finished
-// work is not repeated.
+// (docs/decisions/014). It can be stopped at any time, and several can run concurrently, because
+// finished work is not repeated.
 type renormalizer struct {
 	store *postgres.Store
 	log   *slog.Logger
@@ -91,7 +91,8 @@ func (r *renormalizer) storeNewSignatures(ctx context.Context, old audit.ID) err
 		seen[signature.ID] = true
 		return signature, !again
 	}
-	// Vectors may be copied with them, and a writer of one of these signatures waits.
+	// Vectors may be copied with them, and a writer of one of these signatures waits for the
+	// transaction.
 	remediations := r.store.RemediationsBySignature(ctx, old)
 	err := processInChunks(vectorChunk, remediations, sign, func(signatures []audit.Signature) error {
 		return r.store.AddRenormalizedSignatures(ctx, old, signatures)

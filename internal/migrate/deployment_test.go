@@ -48,7 +48,7 @@ func newCloudFormation(t *testing.T) *cloudFormation {
 	return c
 }
 
-// latest is the schema's version as a response has it.
+// latest is the schema version as formatted in a response.
 var latest = strconv.FormatInt(migrations.Latest(), 10)
 
 // event returns an event of CloudFormation, as in its user guide.
@@ -102,8 +102,8 @@ func TestDeployment(t *testing.T) {
 	exec(t, database.ReaderURL(), "SELECT FROM remediation_audit")
 }
 
-// TestDeploymentFails checks that CloudFormation gets the reason of a failure without secrets, and that
-// deleting a stack needs no database.
+// TestDeploymentFails checks that CloudFormation receives the reason for a failure without secrets,
+// and that deleting a stack needs no database.
 func TestDeploymentFails(t *testing.T) {
 	t.Parallel()
 	stack := newCloudFormation(t)
@@ -122,8 +122,8 @@ func TestDeploymentFails(t *testing.T) {
 	}
 }
 
-// TestDeploymentStops checks a migration that fails on an existing table: earlier migrations remain, and
-// CloudFormation gets the reason.
+// TestDeploymentStops checks a migration that fails on an existing table: earlier migrations
+// remain, and CloudFormation gets the reason.
 func TestDeploymentStops(t *testing.T) {
 	t.Parallel()
 	database, stack := empty(t), newCloudFormation(t)
@@ -157,8 +157,8 @@ func TestDeploymentRespondsInTime(t *testing.T) {
 	}
 }
 
-// TestDeploymentCannotRespond checks that an undelivered response is an error, so that Lambda repeats the
-// invocation.
+// TestDeploymentCannotRespond checks that an undelivered response is an error, so that Lambda
+// repeats the invocation.
 func TestDeploymentCannotRespond(t *testing.T) {
 	t.Parallel()
 	stack := newCloudFormation(t)
@@ -185,7 +185,8 @@ func TestDirectInvocation(t *testing.T) {
 	}
 }
 
-// TestOlderBuild checks that after a rollback the older build's migrate leaves the newer schema unchanged.
+// TestOlderBuild checks that after a rollback the older build's migrate leaves the newer schema
+// unchanged.
 func TestOlderBuild(t *testing.T) {
 	t.Parallel()
 	database := postgrestest.New(t)

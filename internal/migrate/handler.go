@@ -15,13 +15,13 @@ import (
 	"github.com/datastorage-service/datastorage/migrations"
 )
 
-// Config are the parts of a migrate function. All are required but Telemetry.
+// Config are the parts of a migrate function. All except Telemetry are required.
 type Config struct {
 	// DatabaseURL returns a connection string with current credentials of datastorage_admin,
 	// directly to the database rather than through a proxy. It is a secret.
 	DatabaseURL func(context.Context) (string, error)
-	// Models are those of the other functions. The first becomes the active model of a new
-	// database.
+	// Models are the embedders that the other functions use. The first becomes the active model of
+	// a new database.
 	Models embedding.Models
 	Log    *slog.Logger
 	// Telemetry receives metrics and traces; nil discards them.

@@ -23,7 +23,8 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
 
-// empty makes a database as a first deployment finds it: with the extension, without tables.
+// empty creates a database in the state before a first deployment: with the extension, without
+// tables.
 func empty(t *testing.T) *postgrestest.Database {
 	t.Helper()
 	database := &postgrestest.Database{Server: postgrestest.New(t).Server, Name: "empty_" + strings.ToLower(rand.Text())}
@@ -34,7 +35,7 @@ func empty(t *testing.T) *postgrestest.Database {
 
 func exec(t *testing.T, url, sql string) {
 	t.Helper()
-	ctx := context.WithoutCancel(t.Context()) // also at the test's end
+	ctx := context.WithoutCancel(t.Context()) // usable during cleanup
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
 		t.Fatal(err)

@@ -11,17 +11,20 @@ import (
 	"github.com/datastorage-service/datastorage/migrations"
 )
 
-// The roles of the service. AdminRole owns the database and runs the migrations, which create the other two.
+// The roles of the service. AdminRole owns the database and runs the migrations, which create the
+// other two.
 const (
 	AdminRole  = "datastorage_admin"
 	WriterRole = "datastorage_writer"
 	ReaderRole = "datastorage_reader"
 )
 
-// Bootstrap migrates the named database to the newest schema, after creating the database and the roles of the service if they
-// are missing. It may be repeated, and called concurrently for several databases. It registers no embedding model.
+// Bootstrap migrates the named database to the newest schema, after creating the database and the
+// roles of the service if they are missing. It may be repeated, and called concurrently for several
+// databases. It does not register embedding models.
 func (s *Server) Bootstrap(ctx context.Context, database string) error {
-	// Roles belong to the whole server, and of two sessions that alter the same role concurrently one fails.
+	// Roles belong to the whole server, and of two sessions that alter the same role concurrently
+	// one fails.
 	s.bootstrap.Lock()
 	defer s.bootstrap.Unlock()
 	if err := s.createAndMigrate(ctx, database); err != nil {
@@ -84,8 +87,9 @@ func (s *Server) createDatabase(ctx context.Context, conn *pgx.Conn, database st
 	return err
 }
 
-// localeClause selects code point order with the letter cases of Unicode, as near as each version gets without ICU: built in
-// since PostgreSQL 17, before that from the C library, which lacks it on macOS.
+// localeClause selects code point order with Unicode case mapping, as far as each version supports
+// it without ICU: from the builtin provider since PostgreSQL 17, before that from the C library,
+// which lacks it on macOS.
 func (s *Server) localeClause() string {
 	switch {
 	case s.config.Version >= 17:
@@ -97,7 +101,8 @@ func (s *Server) localeClause() string {
 	}
 }
 
-// setPassword gives a role the password that all roles share. It consists of letters and digits, so it needs no quoting.
+// setPassword gives a role the password that all roles share. It consists of letters and digits, so
+// it needs no quoting.
 func (s *Server) setPassword(ctx context.Context, conn *pgx.Conn, role string) error {
 	_, err := conn.Exec(ctx, fmt.Sprintf("ALTER ROLE %s PASSWORD '%s'", role, s.password))
 	return err

@@ -46,7 +46,8 @@ func (s *Server) ensureCluster(ctx context.Context) error {
 	return nil
 }
 
-// createCluster makes a cluster and its password in a new directory below staging and returns that directory.
+// createCluster makes a cluster and its password in a new directory below staging and returns that
+// directory.
 func (s *Server) createCluster(ctx context.Context, staging string) (string, error) {
 	data := filepath.Join(staging, "data")
 	if err := os.Mkdir(data, 0o700); err != nil {
@@ -98,8 +99,8 @@ type pidFile struct {
 	status string
 }
 
-// readPIDFile reads lines 1, 4 and 8 as pg_ctl does; line 8 is missing while the server starts. src/include/utils/pidfile.h of
-// PostgreSQL has the order of lines.
+// readPIDFile reads lines 1, 4 and 8 as pg_ctl does; line 8 is missing while the server starts.
+// src/include/utils/pidfile.h of PostgreSQL has the order of lines.
 func readPIDFile(cluster string) (pidFile, error) {
 	content, err := os.ReadFile(filepath.Join(cluster, "postmaster.pid"))
 	if err != nil {

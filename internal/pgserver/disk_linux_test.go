@@ -12,11 +12,12 @@ import (
 	"github.com/datastorage-service/datastorage/internal/program"
 )
 
-// diskVariable makes the test, run again in another process, mount a small disk on the directory that it names.
+// diskVariable makes the test, run again in another process, mount a small disk on the directory
+// that it names.
 const diskVariable = "DATASTORAGE_LOCAL_TEST_DISK"
 
-// TestPostgresDiskFull starts a server on a disk that is too small, mounted for its process alone: the error names the full disk,
-// no files are left, and on a larger disk the next start succeeds.
+// TestPostgresDiskFull starts a server on a disk that is too small, mounted only for its process:
+// the error names the full disk, no files are left, and on a larger disk the next start succeeds.
 func TestPostgresDiskFull(t *testing.T) {
 	t.Parallel()
 	if dir := os.Getenv(diskVariable); dir != "" {

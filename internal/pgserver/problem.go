@@ -23,7 +23,8 @@ func explain(act string, err error, dir string) error {
 	return program.Explain(act, err, dir)
 }
 
-// outputError is program.OutputError, which also recognises a full disk by PostgreSQL's hint after a partial write.
+// outputError is program.OutputError, which also recognises a full disk by PostgreSQL's hint after
+// a partial write.
 func outputError(out string) error {
 	err := program.OutputError(out)
 	if strings.Contains(out, "HINT:  Check free disk space") {

@@ -9,8 +9,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/program"
 )
 
-// UseOrStart returns the server that runs on Config.Data, of this or another process, or else starts one. end stops the server
-// only if this call started it.
+// UseOrStart returns the server that runs on Config.Data, whichever process owns it, or else starts
+// one. end stops the server only if this call started it.
 func UseOrStart(ctx context.Context, config Config) (server *Server, end func() error, err error) {
 	if config, err = config.withDefaults(); err != nil {
 		return nil, nil, err

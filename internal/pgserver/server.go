@@ -24,29 +24,30 @@ import (
 // Superuser is the role that initdb creates. All roles of a server have the same password.
 const Superuser = "postgres"
 
-// Config describes the server that Start runs. The zero value is PostgreSQL 16 with durable defaults, below
-// program.DefaultDir, on a free port.
+// Config describes the server that Start runs. The zero value is PostgreSQL 16 with durable
+// defaults, below program.DefaultDir, on a free port.
 type Config struct {
 	// Dir receives the downloaded programs and, by default, the data. Empty: program.DefaultDir.
 	Dir string
 	// Version is the major version, 16 or 18. Zero: 16.
 	Version int
-	// Data is the directory of this server: its cluster, its password (0600) and its log. Empty: Dir/postgres<Version>.
-	// The lock file Data.lock is held while a process owns the server.
+	// Data is the directory of this server: its cluster, its password (0600) and its log. Empty:
+	// Dir/postgres<Version>. The lock file Data.lock is held while a process owns the server.
 	Data string
 	// Port on 127.0.0.1. Zero: a free port, which Restart keeps.
 	Port int
-	// Settings are run-time parameters as in postgresql.conf; those for the address are ignored. With fsync=off, initdb does
-	// not sync either.
+	// Settings are run-time parameters as in postgresql.conf; those for the address are ignored.
+	// With fsync=off, initdb does not sync either.
 	Settings map[string]string
-	// Progress receives a line for each download. Nil: none.
+	// Progress receives a line for each download. Nil discards them.
 	Progress io.Writer
 	// Log receives the log of the server. Nil: the file LogFile in Data, truncated at each start.
 	Log io.Writer
 }
 
-// Server is a server process that this process owns. It stops when this process ends, even by a kill (on Linux; elsewhere the
-// next Start on the same Data stops it). Its methods may be called concurrently.
+// Server is a server process that this process owns. It stops when this process ends, even by a
+// kill (on Linux; elsewhere the next Start on the same Data stops it). Its methods may be called
+// concurrently.
 type Server struct {
 	config   Config
 	programs string
@@ -54,7 +55,7 @@ type Server struct {
 	password string
 	lock     *flock.Flock
 
-	bootstrap sync.Mutex // serialises Bootstrap
+	bootstrap sync.Mutex // serializes Bootstrap
 
 	// mu guards config.Port and the fields below.
 	mu     sync.Mutex
@@ -62,8 +63,9 @@ type Server struct {
 	ended  <-chan struct{}
 }
 
-// Start installs PostgreSQL and makes the cluster if they are missing, stops a server that a killed run left on the same Data,
-// starts the server and returns once it accepts connections. An error that a person can fix is a *program.Problem.
+// Start installs PostgreSQL and makes the cluster if they are missing, stops a server that a killed
+// run left on the same Data, starts the server and returns once it accepts connections. An error
+// that the user can fix is a *program.Problem.
 func Start(ctx context.Context, config Config) (*Server, error) {
 	config, err := config.withDefaults()
 	if err != nil {
@@ -151,15 +153,17 @@ func (s *Server) Port() int {
 // Bin returns the path of a program of this PostgreSQL, such as psql, pgbench or pg_dump.
 func (s *Server) Bin(name string) string { return filepath.Join(s.programs, name) }
 
-// Done returns a channel that is closed when the server has ended for any reason; nil if it does not run.
+// Done returns a channel that is closed when the server has ended for any reason; nil if it does
+// not run.
 func (s *Server) Done() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.ended
 }
 
-// Stop shuts the server down cleanly: it rolls back open transactions, closes connections and writes a checkpoint. After 30
-// seconds it kills the server and returns an error. Stopping again does nothing.
+// Stop shuts the server down cleanly: it rolls back open transactions, closes connections and
+// writes a checkpoint. After 30 seconds it kills the server and returns an error. Stopping again
+// does nothing.
 func (s *Server) Stop() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -193,7 +197,8 @@ func (s *Server) killProcesses() error {
 	return nil
 }
 
-// awaitEnd reports whether the server and its backends, which keep its output open, end within the timeout.
+// awaitEnd reports whether the server and its backends, which keep its output open, end within the
+// timeout.
 func (s *Server) awaitEnd(timeout time.Duration) bool {
 	select {
 	case <-s.ended:
@@ -292,7 +297,8 @@ func (s *Server) serverArguments() []string {
 		"-c", "unix_socket_directories=", "-c", "logging_collector=off", "-c", "timezone=UTC", "-c", "log_timezone=UTC")
 }
 
-// awaitReady waits until postmaster.pid, from which pg_ctl reads it too, has the status of a server that accepts connections.
+// awaitReady waits until postmaster.pid has the status of a server that accepts connections, as
+// pg_ctl does.
 func (s *Server) awaitReady(ctx context.Context, output *program.Output) error {
 	for {
 		file, err := readPIDFile(s.clusterPath())
@@ -334,14 +340,15 @@ func portProblem(port int, err error) error {
 	}
 }
 
-// stopOrphanedServer stops the server of an earlier run that was killed. The caller holds the lock, so no process owns that server.
+// stopOrphanedServer stops the server of an earlier run that was killed. The caller holds the lock,
+// so no process owns that server.
 func (s *Server) stopOrphanedServer(ctx context.Context) error {
 	file, err := readPIDFile(s.clusterPath())
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		// The server was killed before it had written its number, so it never ran.
+		// The server was killed before it wrote its process id, so it never ran.
 		return os.Remove(filepath.Join(s.clusterPath(), "postmaster.pid"))
 	}
 	orphan, err := program.IsRunning(ctx, file.pid, s.clusterPath())

@@ -18,7 +18,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/program"
 )
 
-// childVariable makes the test binary start a server on the directory that it names, print its process id, and wait.
+// childVariable makes the test binary start a server on the directory that it names, print its
+// process id, and wait.
 const childVariable = "DATASTORAGE_LOCAL_TEST_CHILD"
 
 func TestMain(m *testing.M) {
@@ -43,7 +44,8 @@ func seedPath() string {
 	return filepath.Join(os.TempDir(), fmt.Sprintf("datastorage-seed-%d", os.Getpid()))
 }
 
-// seedDataDir copies the data of a server that is made once for all tests into the new directory dir, which is faster than initdb.
+// seedDataDir copies the data of a server that is made once for all tests into the new directory
+// dir, which is faster than initdb.
 func seedDataDir(t *testing.T, dir string) {
 	t.Helper()
 	err := program.MakeOnce(t.Context(), seedPath(), func(staging string) (string, error) {
@@ -61,7 +63,7 @@ func seedDataDir(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	err = os.CopyFS(dir, os.DirFS(seedPath()))
-	// PostgreSQL refuses a directory that others may read, which a copy is.
+	// PostgreSQL refuses a directory that others may read, such as this copy.
 	if err := errors.Join(err, os.Chmod(filepath.Join(dir, ClusterDir), 0o700)); err != nil {
 		t.Fatal(err)
 	}
@@ -81,8 +83,8 @@ func testConfig(data string) Config {
 	}}
 }
 
-// newDataDir returns a new path for a server's data. Every user may enter its parent, unlike that of t.TempDir: the server of root
-// may have to run as another user.
+// newDataDir returns a new path for a server's data. Every user may enter its parent, unlike that
+// of t.TempDir: the server of root may have to run as another user.
 func newDataDir(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(os.TempDir(), "datastorage-test-"+rand.Text())
@@ -131,7 +133,8 @@ func queryValue[T any](t *testing.T, s *Server, sql string) T {
 	return value
 }
 
-// processesOf returns the processes whose command contains the path of the server's data, and their children.
+// processesOf returns the processes whose command contains the path of the server's data, and their
+// children.
 func processesOf(t *testing.T, s *Server) []program.Process {
 	t.Helper()
 	all, err := program.Processes(t.Context())

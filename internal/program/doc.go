@@ -1,5 +1,6 @@
-// Package program installs third-party programs under .local from pinned, hashed downloads, runs them as child processes that
-// end with this process, and reports what a person can fix as a Problem.
+// Package program installs third-party programs under .local from pinned, hashed downloads, runs
+// them as child processes that end with this process, and reports what the user can fix as a
+// Problem.
 //
-// It does not know which programs there are: internal/pgserver, internal/localstack and internal/sam do.
+// The programs are defined in internal/pgserver, internal/localstack and internal/sam.
 package program

@@ -12,7 +12,8 @@ import (
 type Installer struct {
 	// Dir receives a folder for each program, named for its name and version.
 	Dir string
-	// Python is the interpreter whose pip downloads wheels; a name without a slash is looked up in PATH.
+	// Python is the interpreter whose pip downloads wheels; a name without a slash is looked up in
+	// PATH.
 	Python string
 	// Progress receives one line for each download.
 	Progress io.Writer

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// Output copies the output of a program to Writer and keeps its end for error messages.
+// Output copies the output of a program to Writer and keeps the last part for error messages.
 type Output struct {
 	Writer io.Writer
 

@@ -8,24 +8,26 @@ import (
 	"path/filepath"
 )
 
-// Packages are Python packages that are installed into one folder, to be run with that folder as PYTHONPATH.
+// Packages are Python packages that are installed into one folder, to be run with that folder as
+// PYTHONPATH.
 type Packages struct {
 	// Name and Version name the folder and the package to download by hand when pip fails.
 	Name, Version string
-	// Holds names the programs for people.
+	// Holds describes the programs in messages.
 	Holds string
 	// Megabytes to download, on linux/amd64.
 	Megabytes int
 	// Requirements has every package with its hashes, in pip's format.
 	Requirements []byte
-	// BuildRequirements has the packages that build those without a wheel. Empty: every package must have a wheel.
+	// BuildRequirements has the packages that build those without a wheel. Empty: every package
+	// must have a wheel.
 	BuildRequirements []byte
-	// Patch changes the installed folder. Nil: nothing is changed.
+	// Patch modifies the installed folder. Nil leaves it unchanged.
 	Patch func(folder string) error
 }
 
-// InstallPackages returns the folder with the packages for a version of Python, after downloading them if it does not exist.
-// It downloads with the given interpreter instead of Installer.Python.
+// InstallPackages returns the folder with the packages for a version of Python, after downloading
+// them if it does not exist. It downloads with the given interpreter instead of Installer.Python.
 func (i Installer) InstallPackages(ctx context.Context, p Packages, python Python) (string, error) {
 	i.Python = python.Executable
 	// Some packages are compiled for one version of Python.
@@ -35,7 +37,8 @@ func (i Installer) InstallPackages(ctx context.Context, p Packages, python Pytho
 	})
 }
 
-// downloadPackages installs the packages into a folder below staging, which can be moved, unlike a virtual environment.
+// downloadPackages installs the packages into a folder below staging, which can be moved, unlike a
+// virtual environment.
 func (i Installer) downloadPackages(ctx context.Context, p Packages, staging string) (string, error) {
 	pip, err := findPipCommand(ctx, i.Python, staging)
 	if err != nil {
@@ -60,7 +63,8 @@ func (i Installer) downloadPackages(ctx context.Context, p Packages, staging str
 	return installed, nil
 }
 
-// installRequirements installs requirements into the folder target, with the packages in its sibling builders as build tools.
+// installRequirements installs requirements into the folder target, with the packages in its
+// sibling builders as build tools.
 func (i Installer) installRequirements(ctx context.Context, p Packages, pip []string, requirements []byte, target string, options ...string) error {
 	file := target + ".txt"
 	if err := os.WriteFile(file, requirements, 0o600); err != nil {

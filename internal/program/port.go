@@ -18,8 +18,9 @@ func CheckPort(ctx context.Context, port int) error {
 	return listener.Close()
 }
 
-// FreePort returns a free port of 127.0.0.1 below the ranges for outgoing connections (from 32768 on Linux, from 49152
-// elsewhere): otherwise a client that reconnects while the server is down could be given the server's own port.
+// FreePort returns a free port of 127.0.0.1 below the ranges for outgoing connections (from 32768
+// on Linux, from 49152 elsewhere): otherwise a client that reconnects while the server is down
+// could be given the server's own port.
 func FreePort(ctx context.Context) (int, error) {
 	const first, count = 20000, 10000
 	for range 100 {
@@ -31,8 +32,9 @@ func FreePort(ctx context.Context) (int, error) {
 	return 0, fmt.Errorf("find a free port between %d and %d: a hundred were in use", first, first+count-1)
 }
 
-// reserved are UDP sockets with the numbers of the ports that FreePort has returned. They are held until the process ends: until the
-// program listens on its port, no other process's FreePort can be given the same one.
+// reserved are UDP sockets with the numbers of the ports that FreePort has returned. They are held
+// until the process ends: until the program listens on its port, no other process's FreePort can be
+// given the same one.
 var reserved struct {
 	sync.Mutex
 	sockets []net.PacketConn

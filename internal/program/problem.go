@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// Problem is an error that a person can fix: what failed, why, and the next command to type.
+// Problem is an error that the user can fix: what failed, why, and the next command to type.
 type Problem struct {
 	What string
 	Why  string
@@ -24,8 +24,8 @@ func (p *Problem) Error() string {
 // Unwrap returns the cause.
 func (p *Problem) Unwrap() error { return p.Err }
 
-// Explain turns a full disk into a Problem that names the device of dir, returns any other Problem unchanged, and wraps every
-// other error in act, the clause of what failed.
+// Explain converts a full-disk error into a Problem that names the device of dir, returns any other
+// Problem unchanged, and adds act, which says what failed, to every other error.
 func Explain(act string, err error, dir string) error {
 	if errors.As(err, new(*Problem)) && !errors.Is(err, syscall.ENOSPC) {
 		return err
@@ -41,8 +41,8 @@ func Explain(act string, err error, dir string) error {
 	return fmt.Errorf("%s: %w", act, err)
 }
 
-// isNearlyFull reports whether the device of dir has less than 16 MiB left, the size of one segment of PostgreSQL's log. Many
-// errors on a full disk do not name their cause.
+// isNearlyFull reports whether the device of dir has less than 16 MiB left, the size of one segment
+// of PostgreSQL's log. Many errors on a full disk do not name their cause.
 func isNearlyFull(dir string) bool {
 	var device syscall.Statfs_t
 	if err := syscall.Statfs(dir, &device); err != nil {
@@ -52,8 +52,8 @@ func isNearlyFull(dir string) bool {
 	return uint64(device.Bavail)*uint64(device.Bsize) < least //nolint:gosec,unconvert // signs and sizes differ between systems
 }
 
-// OutputError returns the end of a failed program's output as an error, which wraps syscall.ENOSPC if the output contains the
-// system's message for a full disk.
+// OutputError returns the end of a failed program's output as an error, which wraps syscall.ENOSPC
+// if the output contains the system's message for a full disk.
 func OutputError(out string) error {
 	if strings.Contains(strings.ToLower(out), syscall.ENOSPC.Error()) {
 		return fmt.Errorf("%w: %s", syscall.ENOSPC, LastLines(out, 4))

@@ -32,8 +32,8 @@ func Children(ctx context.Context, pid int) ([]int, error) {
 	return found, nil
 }
 
-// IsRunning reports whether pid is a running process whose command contains the given string: the system may have given the
-// number to another program in the meantime.
+// IsRunning reports whether pid is a running process whose command contains the given string: the
+// system may have reused the process id.
 func IsRunning(ctx context.Context, pid int, command string) (bool, error) {
 	all, err := Processes(ctx)
 	if err != nil {
@@ -47,7 +47,8 @@ func IsRunning(ctx context.Context, pid int, command string) (bool, error) {
 	return false, nil
 }
 
-// AwaitExit waits until IsRunning returns false for pid, and returns false if it still runs after the timeout.
+// AwaitExit waits until IsRunning returns false for pid, and returns false if it still runs after
+// the timeout.
 func AwaitExit(ctx context.Context, pid int, command string, timeout time.Duration) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -64,13 +65,15 @@ func AwaitExit(ctx context.Context, pid int, command string, timeout time.Durati
 	}
 }
 
-// KillTree sends SIGKILL to pid and to the processes that it started. A process that has already ended is not an error.
+// KillTree sends SIGKILL to pid and to the processes that it started. A process that has already
+// ended is not an error.
 func KillTree(ctx context.Context, pid int) error {
 	started, err := Children(ctx, pid)
 	if err != nil {
 		return err
 	}
-	// The parent goes first: PostgreSQL treats the death of a backend as a crash and restarts the others.
+	// The parent goes first: PostgreSQL treats the death of a backend as a crash and restarts the
+	// others.
 	for _, each := range append([]int{pid}, started...) {
 		if err := syscall.Kill(each, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 			return err
@@ -79,11 +82,11 @@ func KillTree(ctx context.Context, pid int) error {
 	return nil
 }
 
-// Spawn starts cmd and returns once it runs. The channel is closed when cmd.ProcessState is set: the process has ended and all
-// its children have closed the output they inherited.
+// Spawn starts cmd and returns once it runs. The channel is closed when cmd.ProcessState is set:
+// the process has ended and all its children have closed the output they inherited.
 //
-// Linux sends the parent-death signal when the thread that forked ends, not when the process does, so Spawn keeps that thread
-// until the child has ended.
+// Linux sends the parent-death signal when the thread that forked ends, not when the process does,
+// so Spawn keeps that thread until the child has ended.
 func Spawn(cmd *exec.Cmd) (<-chan struct{}, error) {
 	started, ended := make(chan error, 1), make(chan struct{})
 	go func() {

@@ -13,7 +13,8 @@ import (
 	"syscall"
 )
 
-// Processes reads the process table from /proc, without processes that have ended but were not waited for.
+// Processes reads the process table from /proc, without processes that have ended but were not
+// waited for.
 func Processes(context.Context) ([]Process, error) {
 	entries, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
@@ -58,8 +59,8 @@ func readProcessEntry(entry string) (Process, error) {
 	return Process{PID: pid, Parent: parent, Command: string(bytes.ReplaceAll(command, []byte{0}, []byte{' '}))}, nil
 }
 
-// ChildAttributes puts a child process into its own process group, so that Ctrl-C on a terminal reaches only its parent, and
-// has Linux send it SIGINT when the parent dies.
+// ChildAttributes puts a child process into its own process group, so that Ctrl-C on a terminal
+// reaches only its parent, and has Linux send it SIGINT when the parent dies.
 func ChildAttributes(attr syscall.SysProcAttr) *syscall.SysProcAttr {
 	attr.Setpgid = true
 	attr.Pdeathsig = syscall.SIGINT

@@ -34,7 +34,8 @@ func Processes(ctx context.Context) ([]Process, error) {
 	return all, nil
 }
 
-// ChildAttributes puts a child process into its own process group, so that Ctrl-C on a terminal reaches only its parent.
+// ChildAttributes puts a child process into its own process group, so that Ctrl-C on a terminal
+// reaches only its parent.
 func ChildAttributes(attr syscall.SysProcAttr) *syscall.SysProcAttr {
 	attr.Setpgid = true
 	return &attr

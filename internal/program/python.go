@@ -18,8 +18,8 @@ type Python struct {
 	Version int
 }
 
-// describePython prints the version and path of an interpreter that can download packages: it has ssl, and pip or ensurepip.
-// Debian has the last two in separate packages.
+// describePython prints the version and path of an interpreter that can download packages: it has
+// ssl, and pip or ensurepip. Debian has the last two in separate packages.
 const describePython = `
 import importlib.util, ssl, sys
 if sys.version_info[0] != 3 or not (importlib.util.find_spec("pip") or importlib.util.find_spec("ensurepip")):
@@ -27,8 +27,9 @@ if sys.version_info[0] != 3 or not (importlib.util.find_spec("pip") or importlib
 print(sys.version_info[1], sys.executable)
 `
 
-// FindPython returns an interpreter whose minor version is between oldest and newest, for the named program to run on: python3,
-// or else the newest in PATH or under ~/.pyenv. If there is none, the error is a *Problem.
+// FindPython returns an interpreter whose minor version is between oldest and newest, for the named
+// program to run on: python3, or else the newest in PATH or under ~/.pyenv. If there is none, the
+// error is a *Problem.
 func FindPython(ctx context.Context, program string, oldest, newest int) (Python, error) {
 	for _, name := range pythonCandidates(oldest, newest) {
 		// A name in PATH may be a pyenv shim that fails, so each candidate is run.
@@ -67,7 +68,8 @@ func pythonCandidates(oldest, newest int) []string {
 	return names
 }
 
-// runInterpreter returns the output of an interpreter, whose pip neither asks questions nor requires a virtual environment.
+// runInterpreter returns the output of an interpreter, with pip set not to prompt and not to
+// require a virtual environment.
 func runInterpreter(ctx context.Context, env []string, executable string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, executable, args...)
 	cmd.Env = append(os.Environ(), "PIP_NO_INPUT=1", "PIP_REQUIRE_VIRTUALENV=0", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_USER=0")
@@ -79,7 +81,8 @@ func runInterpreter(ctx context.Context, env []string, executable string, args .
 	return string(out), err
 }
 
-// findPipCommand returns a command line that runs pip: the interpreter's own, or one in a virtual environment below staging.
+// findPipCommand returns a command line that runs pip: the interpreter's own, or one in a virtual
+// environment below staging.
 func findPipCommand(ctx context.Context, python, staging string) ([]string, error) {
 	if _, err := exec.LookPath(python); err != nil {
 		return nil, &Problem{

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// TestFindPython looks for an interpreter among commands that have the right name and the wrong version, fail, or are right.
+// TestFindPython looks for an interpreter among commands that have the right name and the wrong
+// version, fail, or are right.
 func TestFindPython(t *testing.T) {
 	path, home := t.TempDir(), t.TempDir()
 	t.Setenv("PATH", path)

@@ -10,8 +10,9 @@ import (
 	"strings"
 )
 
-// unzipArchive unpacks an archive with its permissions into the new directory dir. os.Root rejects names that lead out of dir.
-// C headers, a quarter of PostgreSQL's files, are skipped: nothing is compiled against them.
+// unzipArchive unpacks an archive with its permissions into the new directory dir. os.Root rejects
+// names that lead out of dir. C headers, a quarter of PostgreSQL's files, are skipped: nothing is
+// compiled against them.
 func unzipArchive(archive, dir string) (err error) {
 	reader, err := zip.OpenReader(archive)
 	if err != nil {

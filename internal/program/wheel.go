@@ -14,10 +14,10 @@ import (
 type Wheel struct {
 	// Name and Version are those of the Python Package Index.
 	Name, Version string
-	// Holds names the contents for people.
+	// Holds describes the contents in messages.
 	Holds string
-	// Python is the version that the archive was built for, such as "3.11". It is independent of the interpreter on the
-	// machine, which only downloads.
+	// Python is the version that the archive was built for, such as "3.11". It is independent of
+	// the interpreter on the machine, which only downloads.
 	Python string
 	// Builds by GOOS/GOARCH.
 	Builds map[string]Build
@@ -35,7 +35,8 @@ type Build struct {
 	Megabytes int
 }
 
-// InstallWheel returns the folder with the contents of the wheel, after downloading it if it does not exist.
+// InstallWheel returns the folder with the contents of the wheel, after downloading it if it does
+// not exist.
 func (i Installer) InstallWheel(ctx context.Context, w Wheel) (string, error) {
 	return i.installFolder(ctx, w.Name+"-"+w.Version, w.Holds, func(staging string) (string, error) {
 		platform := runtime.GOOS + "/" + runtime.GOARCH

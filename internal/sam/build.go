@@ -10,8 +10,9 @@ import (
 	"github.com/datastorage-service/datastorage/internal/program"
 )
 
-// BuildFunction builds a folder below root, such as functions/write, for Linux and a GOARCH, with the Makefile's flags that sam
-// build uses too. It returns the path of the program, dir/write/bootstrap for functions/write.
+// BuildFunction builds a folder below root, such as functions/write, for Linux and a GOARCH, with
+// the Makefile's flags that sam build uses too. It returns the path of the program,
+// dir/write/bootstrap for functions/write.
 func BuildFunction(ctx context.Context, root, folder, goarch, dir string) (string, error) {
 	artifacts, err := filepath.Abs(filepath.Join(dir, filepath.Base(folder)))
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/program"
 )
 
-// defaultTimeout is the timeout of a function that has none configured.
+// defaultTimeout is the timeout of a function without a configured one.
 const defaultTimeout = 30 * time.Second
 
 // EmulatorConfig describes the function that StartEmulator runs.
@@ -32,14 +32,16 @@ type EmulatorConfig struct {
 	Timeout time.Duration
 	// Dir receives the downloaded emulator. Empty: program.DefaultDir.
 	Dir string
-	// Progress receives a line for the download. Nil: none.
+	// Progress receives a line for the download. Nil discards it.
 	Progress io.Writer
-	// Log receives the output of the function, with its metrics, and of the emulator. Nil: none.
+	// Log receives the output of the function, with its metrics, and of the emulator. Nil discards
+	// it.
 	Log io.Writer
 }
 
-// Emulator is the Runtime Interface Emulator of AWS with one function, which it starts at the first invocation and again after it
-// has ended. It handles one invocation at a time, and ends with this process.
+// Emulator is the Runtime Interface Emulator of AWS with one function, which it starts at the first
+// invocation and again after it has ended. It handles one invocation at a time, and ends with this
+// process.
 type Emulator struct {
 	url   string
 	cmd   *exec.Cmd
@@ -47,8 +49,8 @@ type Emulator struct {
 	ended <-chan struct{}
 }
 
-// StartEmulator installs the emulator, a program for Linux, if it is missing, and returns once it accepts invocations. An error
-// that a person can fix is a *program.Problem.
+// StartEmulator installs the emulator, a program for Linux, if it is missing, and returns once it
+// accepts invocations. An error that the user can fix is a *program.Problem.
 func StartEmulator(ctx context.Context, config EmulatorConfig) (*Emulator, error) {
 	if err := config.setDefaults(); err != nil {
 		return nil, err
@@ -109,7 +111,8 @@ func (c *EmulatorConfig) setDefaults() (err error) {
 	return nil
 }
 
-// environment returns the variables that Lambda sets, and the settings. Of this process it passes on PATH alone.
+// environment returns the variables that Lambda sets, and the settings. PATH is the only variable
+// inherited from this process.
 func (c *EmulatorConfig) environment() []string {
 	env := []string{
 		"PATH=" + os.Getenv("PATH"), "AWS_LAMBDA_FUNCTION_NAME=" + filepath.Base(filepath.Dir(c.Bootstrap)),
@@ -138,8 +141,8 @@ func (e *Emulator) awaitReady(ctx context.Context, address string) error {
 	}
 }
 
-// Invoke sends an event and returns what the function returned; for a failed invocation, that is a JSON object with errorType and
-// errorMessage.
+// Invoke sends an event and returns what the function returned; for a failed invocation, that is a
+// JSON object with errorType and errorMessage.
 func (e *Emulator) Invoke(ctx context.Context, event []byte) (result []byte, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, e.url, bytes.NewReader(event))
 	if err != nil {
@@ -153,7 +156,7 @@ func (e *Emulator) Invoke(ctx context.Context, event []byte) (result []byte, err
 	return io.ReadAll(response.Body)
 }
 
-// Functions returns the process ids of the function: one, or none before the first invocation.
+// Functions returns the process id of the function, or nothing before the first invocation.
 func (e *Emulator) Functions(ctx context.Context) ([]int, error) {
 	return program.Children(ctx, e.cmd.Process.Pid)
 }

@@ -2,8 +2,8 @@ package sam
 
 import "github.com/datastorage-service/datastorage/internal/program"
 
-// emulatorWheel pins the wheel of SAM CLI, which contains the Runtime Interface Emulator, a program for Linux. requirements.txt has
-// the same version with its dependencies.
+// emulatorWheel pins the wheel of SAM CLI, which contains the Runtime Interface Emulator, a program
+// for Linux. requirements.txt has the same version with its dependencies.
 func emulatorWheel() program.Wheel {
 	file := program.Build{
 		Platform:  "any",

@@ -21,7 +21,8 @@ var requirements []byte
 // The minor versions of Python for which requirements was made.
 const oldestPython, newestPython = 10, 14
 
-// FindPython returns an interpreter that SAM CLI runs on. If there is none, the error is a *program.Problem.
+// FindPython returns an interpreter that SAM CLI runs on. If there is none, the error is a
+// *program.Problem.
 func FindPython(ctx context.Context) (program.Python, error) {
 	return program.FindPython(ctx, "SAM CLI", oldestPython, newestPython)
 }
@@ -32,8 +33,9 @@ type CLI struct {
 	folder string
 }
 
-// Install returns SAM CLI, after downloading it to dir if it is missing; an empty dir is program.DefaultDir. Progress receives a
-// line for the download. An error that a person can fix is a *program.Problem.
+// Install returns SAM CLI, after downloading it to dir if it is missing; an empty dir is
+// program.DefaultDir. Progress receives a line for the download. An error that the user can fix is
+// a *program.Problem.
 func Install(ctx context.Context, dir string, progress io.Writer) (*CLI, error) {
 	if dir == "" {
 		var err error
@@ -54,7 +56,8 @@ func Install(ctx context.Context, dir string, progress io.Writer) (*CLI, error) 
 	return &CLI{python: python.Executable, folder: folder}, nil
 }
 
-// Command returns sam with arguments. It sends no usage statistics, and does not query the metadata service of EC2.
+// Command returns sam with arguments. Usage statistics and queries of the EC2 metadata service are
+// disabled.
 func (c *CLI) Command(ctx context.Context, args ...string) *exec.Cmd {
 	return c.pythonCommand(ctx, append([]string{"-m", "samcli"}, args...))
 }

@@ -2,7 +2,8 @@ package telemetry
 
 import "math"
 
-// maxDimensions is the largest number of dimensions of a metric in definitions; CloudWatch's limit is 30.
+// maxDimensions is the largest number of dimensions of a metric in definitions; CloudWatch's limit
+// is 30.
 const maxDimensions = 2
 
 // series is a metric with the values of its dimensions, which CloudWatch stores as one metric.
@@ -11,8 +12,8 @@ type series struct {
 	values [maxDimensions]string
 }
 
-// newClosedSeries takes the values in the order of the metric's dimensions. A missing value, and
-// one outside its closed set, is Other.
+// newClosedSeries returns the series of a metric; values has the order of its dimensions. A value
+// that is missing or outside its closed set becomes Other.
 func newClosedSeries(sets ClosedSets, m Metric, values []string) series {
 	s := series{metric: m}
 	for i, d := range definitions[m].dimensions {

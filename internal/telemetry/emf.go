@@ -7,14 +7,15 @@ import (
 	"time"
 )
 
-// Limits of the embedded metric format (CloudWatch user guide, "Specification: Embedded metric format").
+// Limits of the embedded metric format (CloudWatch user guide, "Specification: Embedded metric
+// format").
 const (
 	maxMetrics = 100 // metric definitions in a document
 	maxNumbers = 100 // elements of a numeric array
 )
 
-// property is a member of a line. If it is not a dimension, CloudWatch Logs can search for it, but
-// makes no metric of it.
+// property is a member of a line. Unless it is a dimension, CloudWatch Logs can search for it but
+// does not make a metric of it.
 type property struct{ name, value string }
 
 // document is one line. Its entries have different metrics, and the same value in each dimension
@@ -157,7 +158,7 @@ func appendString(out []byte, text string) []byte {
 	return append(out, quoted...)
 }
 
-// appendNumbers appends one number as it is and several as an array.
+// appendNumbers appends a single number as a number, several as an array.
 func appendNumbers(out []byte, numbers []float64) []byte {
 	if len(numbers) == 1 {
 		return strconv.AppendFloat(out, numbers[0], 'g', -1, 64)

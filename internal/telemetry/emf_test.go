@@ -40,8 +40,8 @@ func withoutSeries(read map[string][]float64, prefixes ...string) map[string][]f
 	return read
 }
 
-// TestOneLine shows an invocation on one line, with values of closed sets as dimensions and the
-// rest as properties.
+// TestOneLine checks that an invocation is one line, with values of closed sets as dimensions and
+// the rest as properties.
 func TestOneLine(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
@@ -88,8 +88,8 @@ func TestOneLine(t *testing.T) {
 	}
 }
 
-// TestSeriesShareNoLine shows that each series of a metric is written on a line of its own, and
-// that other metrics are on the first of them.
+// TestSeriesShareNoLine checks that each series of a metric is written on a separate line, and that
+// other metrics are on the first of these lines.
 func TestSeriesShareNoLine(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
@@ -120,7 +120,7 @@ func TestSeriesShareNoLine(t *testing.T) {
 	}
 }
 
-// TestManyValues shows that values beyond the limit of an array are written on more lines.
+// TestManyValues checks that values beyond the limit of an array continue on another line.
 func TestManyValues(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
@@ -138,7 +138,7 @@ func TestManyValues(t *testing.T) {
 	}
 }
 
-// TestNumbersCloudWatchRefuses shows that a number which CloudWatch would refuse is dropped.
+// TestNumbersCloudWatchRefuses checks that numbers that CloudWatch would refuse are dropped.
 func TestNumbersCloudWatchRefuses(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
@@ -154,8 +154,7 @@ func TestNumbersCloudWatchRefuses(t *testing.T) {
 	}
 }
 
-// FuzzLines reports arbitrary values: every line must be valid, with its dimensions in their closed
-// sets.
+// FuzzLines checks that arbitrary values yield valid lines, with dimensions in their closed sets.
 func FuzzLines(f *testing.F) {
 	f.Add(0, 1.5, "createRemediation", "success", "id")
 	f.Add(9, 1e300, "\x00<\u2028", "\xff", `"`)
@@ -172,8 +171,8 @@ func FuzzLines(f *testing.F) {
 	})
 }
 
-// TestLateReports shows that a value reported after the end of its invocation is written by the
-// next invocation or by Close, without the properties of its own.
+// TestLateReports checks that a value reported after the end of its invocation is written by the
+// next invocation or by Close, without properties.
 func TestLateReports(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
@@ -201,8 +200,8 @@ func TestLateReports(t *testing.T) {
 	}
 }
 
-// TestCloseWaits shows a shutdown with two running invocations: the one that ends soon is counted
-// as it ended, the other as timed out, within the half second that Lambda allows.
+// TestCloseWaits checks a shutdown with two running invocations: the one that ends in time is
+// counted with its status, the other as timed out, within the half second that Lambda allows.
 func TestCloseWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -226,7 +225,7 @@ func TestCloseWaits(t *testing.T) {
 	})
 }
 
-// TestDeadline shows that a running invocation is reported once, before the function's deadline.
+// TestDeadline checks that a running invocation is reported once, before the function's deadline.
 func TestDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -254,7 +253,7 @@ func TestDeadline(t *testing.T) {
 	})
 }
 
-// TestNilDoesNothing shows that reports without an invocation, and invocations without telemetry,
+// TestNilDoesNothing checks that reports without an invocation, and invocations without telemetry,
 // do nothing.
 func TestNilDoesNothing(t *testing.T) {
 	t.Parallel()

@@ -106,7 +106,7 @@ func (i *Invocation) reportOnce(status string) {
 	}
 }
 
-// lineProperties returns the properties by which lines of metrics can be searched. The caller holds mu.
+// lineProperties returns the properties by which metric lines can be searched. The caller holds mu.
 func (i *Invocation) lineProperties() []property {
 	return []property{
 		{"operation", i.call.Operation},

@@ -7,7 +7,7 @@ import (
 
 // Logger returns a logger that adds request_id, trace_id, operation, remediation_id and duration_ms
 // (the time since the invocation began) to every line logged with an invocation's context. It
-// returns nil for nil, and log itself if it is such a logger already.
+// returns nil for nil, and log itself if it already is such a logger.
 func Logger(log *slog.Logger) *slog.Logger {
 	if log == nil {
 		return nil

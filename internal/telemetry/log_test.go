@@ -12,7 +12,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
-// TestLogger shows the attributes of a log line, from API Gateway's event and from Lambda's
+// TestLogger checks the attributes of a log line, from API Gateway's event and from Lambda's
 // context.
 func TestLogger(t *testing.T) {
 	t.Parallel()

@@ -8,7 +8,7 @@ const Namespace = "DataStorage"
 // Metric is one of the service's metrics.
 type Metric int
 
-// The metrics; docs/observability.md says what each of them counts.
+// The metrics, described in docs/observability.md.
 const (
 	Operations           Metric = iota // by operation and status: invocations
 	OperationDuration                  // by operation: from the arrival of the event to its response
@@ -17,8 +17,8 @@ const (
 	PostgresLatency                    // each statement
 	VectorDBLatency                    // each statement that reads, compares or stores vectors; also in PostgresLatency
 	EmbeddingGenerations               // by status: texts sent to a provider
-	EmbeddingCacheHits                 // texts that needed no call of a provider
-	EmbeddingCacheMisses               // texts that needed one
+	EmbeddingCacheHits                 // texts whose vectors needed no call of a provider
+	EmbeddingCacheMisses               // texts that needed a call
 	ValidationFailures                 // by field: validation errors in responses
 	Sanitizations                      // by action: changes to texts before they are stored
 	BatchSize                          // records of one request or event

@@ -16,9 +16,9 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetrytest"
 )
 
-// TestSegmentsAreTheSDKs compares the documents with those of AWS's own SDK for the same work: the
-// SDK sends each member that we send, with the same type, and with the same value where that does
-// not vary.
+// TestSegmentsAreTheSDKs compares the documents with those of the AWS X-Ray SDK for the same work:
+// the SDK must send each of their members too, with the same type, and with the same value unless
+// it varies.
 func TestSegmentsAreTheSDKs(t *testing.T) {
 	t.Parallel()
 	daemon := telemetrytest.NewTraceDaemon(t)

@@ -14,9 +14,9 @@ import (
 type subsegment struct {
 	Name        string         `json:"name"`
 	ID          string         `json:"id"`
-	TraceID     string         `json:"trace_id,omitempty"`  // only in a document of its own
-	ParentID    string         `json:"parent_id,omitempty"` // only in a document of its own
-	Type        string         `json:"type,omitempty"`      // only in a document of its own
+	TraceID     string         `json:"trace_id,omitempty"`  // only in a separate document
+	ParentID    string         `json:"parent_id,omitempty"` // only in a separate document
+	Type        string         `json:"type,omitempty"`      // only in a separate document
 	Start       float64        `json:"start_time"`
 	End         float64        `json:"end_time"`
 	Namespace   string         `json:"namespace,omitempty"` // "remote" for a call to another service
@@ -114,10 +114,11 @@ func (i *Invocation) buildSegment(status string) subsegment {
 	}
 }
 
-// maxDocument is the daemon's limit for a datagram, 64 KB, less room for the header.
+// maxDocument is the daemon's limit for a datagram, 64 KB, minus space for the header.
 const maxDocument = 63 << 10
 
-// sendSegment sends the segment with its subsegments, in a datagram each if they are too large for one.
+// sendSegment sends the segment with its subsegments, each in a separate datagram if they are too
+// large for one.
 func (i *Invocation) sendSegment(segment subsegment) {
 	if segment.ID == "" {
 		return

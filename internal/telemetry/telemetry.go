@@ -12,14 +12,14 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 )
 
-// Config says where telemetry is written.
+// Config has the destinations and the closed sets of the telemetry.
 type Config struct {
 	// Metrics receives lines of the embedded metric format, several in one Write. Nil disables metrics.
 	Metrics io.Writer
 	// Daemon is the address of the X-Ray daemon in the form of AWS_XRAY_DAEMON_ADDRESS: host:port, or
 	// "tcp:host:port udp:host:port". Empty disables traces.
 	Daemon string
-	// ClosedSets are the values of the dimensions that other packages name.
+	// ClosedSets are the dimension values defined by other packages.
 	ClosedSets ClosedSets
 }
 
@@ -106,7 +106,7 @@ func (t *Telemetry) removeRunning(i *Invocation) {
 	delete(t.running, i)
 }
 
-// Call identifies an invocation.
+// Call describes an invocation.
 type Call struct {
 	// RequestID is API Gateway's request id. If it is empty, Lambda's is used.
 	RequestID string

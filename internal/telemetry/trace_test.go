@@ -18,7 +18,7 @@ const (
 	sampled = "Root=" + traceID + ";Parent=" + parent + ";Sampled=1"
 )
 
-// TestSegments shows the document of an invocation with a statement and a call of a provider.
+// TestSegments checks the document of an invocation with a statement and a call of a provider.
 func TestSegments(t *testing.T) {
 	t.Parallel()
 	daemon := telemetrytest.NewTraceDaemon(t)
@@ -54,8 +54,8 @@ func TestSegments(t *testing.T) {
 	}
 }
 
-// TestUntraced shows that nothing is sent for a request that X-Ray does not sample or has no
-// segment of.
+// TestUntraced checks that nothing is sent for a request that is not sampled or has no segment in
+// X-Ray.
 func TestUntraced(t *testing.T) {
 	t.Parallel()
 	daemon := telemetrytest.NewTraceDaemon(t)
@@ -75,8 +75,8 @@ func TestUntraced(t *testing.T) {
 	}
 }
 
-// TestManySpans shows that the document of an invocation that is too large for a datagram is sent
-// in parts, each with its parent.
+// TestManySpans checks that a document too large for a datagram is sent in parts, each with its
+// parent.
 func TestManySpans(t *testing.T) {
 	t.Parallel()
 	daemon := telemetrytest.NewTraceDaemon(t)
@@ -99,7 +99,7 @@ func TestManySpans(t *testing.T) {
 	}
 }
 
-// TestNoDaemon shows that invocations are not delayed if there is no daemon or none listens.
+// TestNoDaemon checks that invocations are not delayed if no daemon is configured or listening.
 func TestNoDaemon(t *testing.T) {
 	t.Parallel()
 	closed, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
