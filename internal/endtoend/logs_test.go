@@ -125,7 +125,7 @@ type redactionSample struct{ Name, Text, Secret string }
 
 func redactionCorpus(t *testing.T) []redactionSample {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(functiontest.Root(t), "internal", "audit", "testdata", "redaction", "secrets.jsonl"))
+	text, err := os.ReadFile(filepath.Join(functiontest.Root(t), "internal", "redact", "testdata", "secrets.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}
