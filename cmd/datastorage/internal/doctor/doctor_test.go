@@ -64,7 +64,7 @@ func TestService(t *testing.T) {
 		},
 		{"something else", 200, `<html>`, doctor.Finding{
 			State: doctor.Missing, Mend: "curl -s URL/ready",
-			Found: "URL: getReady: decode the answer of status 200: invalid character '<' looking for beginning of value",
+			Found: "URL: getReady: decode the response of status 200: invalid character '<' looking for beginning of value",
 		}},
 	}
 	for _, test := range tests {
