@@ -42,7 +42,7 @@ func (s *stand) fillWithCorpus(ctx context.Context, c corpus) error {
 	if err := s.execAsSuperuser(ctx, "INSERT INTO stats_changed SELECT DISTINCT (start_time AT TIME ZONE 'UTC')::date FROM remediation_audit"); err != nil {
 		return err
 	}
-	s.logProgress("%s: do the upkeep", s.database)
+	s.logProgress("%s: maintenance run", s.database)
 	if _, err := s.functions.Maintain.Invoke(ctx); err != nil {
 		return err
 	}
