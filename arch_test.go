@@ -16,9 +16,9 @@ import (
 
 const module = "github.com/datastorage-service/datastorage"
 
-// rooms lists the packages of this module that each package may import. A key is a folder; the longest matching
+// allowedImports lists the packages of this module that each package may import. A key is a folder; the longest matching
 // prefix applies. Add a new package here with its reason.
-var rooms = map[string][]string{
+var allowedImports = map[string][]string{
 	// ascii has the character classes that redact and signature share.
 	"internal/ascii":     {},
 	"internal/jcs":       {},
@@ -112,9 +112,9 @@ func parse(t *testing.T) []file {
 	return files
 }
 
-func roomOf(path string) (string, bool) {
+func packageOf(path string) (string, bool) {
 	for folder := path; folder != "."; folder = filepath.ToSlash(filepath.Dir(folder)) {
-		if _, ok := rooms[folder]; ok {
+		if _, ok := allowedImports[folder]; ok {
 			return folder, true
 		}
 	}
@@ -182,7 +182,7 @@ func TestImports(t *testing.T) {
 		if strings.HasSuffix(f.path, "_test.go") {
 			continue
 		}
-		room, ok := roomOf(f.path)
+		folder, ok := packageOf(f.path)
 		if !ok {
 			t.Errorf("%s: its room is not in the plan", f.path)
 			continue
@@ -190,11 +190,11 @@ func TestImports(t *testing.T) {
 		for _, path := range imports(t, f) {
 			checked++
 			own, inModule := strings.CutPrefix(path, module+"/")
-			if !inModule || rooms[room] == nil || strings.HasPrefix(own+"/", room+"/") {
+			if !inModule || allowedImports[folder] == nil || strings.HasPrefix(own+"/", folder+"/") {
 				continue
 			}
-			if !slices.ContainsFunc(rooms[room], func(allowed string) bool { return strings.HasPrefix(own+"/", allowed+"/") }) {
-				t.Errorf("%s: %s may not import %s", f.path, room, own)
+			if !slices.ContainsFunc(allowedImports[folder], func(allowed string) bool { return strings.HasPrefix(own+"/", allowed+"/") }) {
+				t.Errorf("%s: %s may not import %s", f.path, folder, own)
 			}
 		}
 	}
@@ -235,8 +235,8 @@ func TestPurePackagesImportTheStandardLibraryOnly(t *testing.T) {
 func TestFunctionsLinkNoTestsOrTools(t *testing.T) {
 	t.Parallel()
 	for _, f := range parse(t) {
-		room, _ := roomOf(f.path)
-		if strings.HasSuffix(f.path, "_test.go") || strings.HasSuffix(room, "test") || rooms[room] == nil {
+		folder, _ := packageOf(f.path)
+		if strings.HasSuffix(f.path, "_test.go") || strings.HasSuffix(folder, "test") || allowedImports[folder] == nil {
 			continue
 		}
 		for _, path := range imports(t, f) {

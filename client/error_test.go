@@ -186,7 +186,7 @@ func TestReadyGivesTheChecksWithTheRefusal(t *testing.T) {
 	}
 }
 
-func TestAnswersThatAreNotOnes(t *testing.T) {
+func TestInvalidResponses(t *testing.T) {
 	t.Parallel()
 	tests := map[string]http.HandlerFunc{
 		"a page of a captive portal": respondWith(200, "text/html", "<html>sign in</html>"),

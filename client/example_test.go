@@ -116,8 +116,8 @@ func ExampleError() {
 	case errors.Is(err, client.ErrUnavailable):
 		fmt.Println("try again later")
 	case errors.As(err, &refusal):
-		for _, fault := range refusal.Problem.Errors {
-			fmt.Printf("%s: %s\n", fault.Field, fault.Detail)
+		for _, fieldError := range refusal.Problem.Errors {
+			fmt.Printf("%s: %s\n", fieldError.Field, fieldError.Detail)
 		}
 	}
 	// Output:

@@ -350,7 +350,7 @@ func TestKeysAreEscaped(t *testing.T) {
 	})
 }
 
-func TestReplayIsTold(t *testing.T) {
+func TestReplayIsReported(t *testing.T) {
 	t.Parallel()
 	s := serve(t, ok(receipt, "Idempotency-Replayed", "true"), ok("{"+storedJSON+"}", "Idempotency-Replayed", "true"))
 	c := s.client(t)

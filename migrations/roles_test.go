@@ -126,9 +126,9 @@ func TestReaderIsRefused(t *testing.T) {
 	checkRefused(t, conn, definitions()...)
 }
 
-// TestNobodyChangesTheJournal checks that not even the owner can change the journal, in any month,
+// TestJournalCannotBeChanged checks that not even the owner can change the journal, in any month,
 // without disabling the trigger.
-func TestNobodyChangesTheJournal(t *testing.T) {
+func TestJournalCannotBeChanged(t *testing.T) {
 	t.Parallel()
 	db := filled(t)
 	_, journal := serviceTables(t, db)

@@ -184,7 +184,7 @@ func newJournalEntries(prefix string, first, count int, incidentOf func(int) int
 // newRemediation is record as the domain has it, checked.
 func newRemediation(id string, k int) (*audit.Remediation, error) {
 	in := remediationInput(id, k)
-	tree, faults := audit.ParseJSON(in.Metadata, audit.JSONLimits{Bytes: audit.MaxMetadata, Depth: audit.MaxMetadataDepth}, redact.Actions{})
+	tree, errs := audit.ParseJSON(in.Metadata, audit.JSONLimits{Bytes: audit.MaxMetadata, Depth: audit.MaxMetadataDepth}, redact.Actions{})
 	metadata, _ := tree.(map[string]any)
 	out := &audit.Remediation{
 		RemediationID: in.RemediationID, Name: in.Name, Namespace: in.Namespace, ClusterName: in.ClusterName,
@@ -193,6 +193,6 @@ func newRemediation(id string, k int) (*audit.Remediation, error) {
 		Phase: audit.Phase(in.Phase), Status: audit.Status(in.Status), StartTime: in.StartTime, EndTime: in.EndTime,
 		ErrorMessage: in.ErrorMessage, WorkflowYAML: in.WorkflowYAML,
 	}
-	out.Check(audit.Checker{Errors: &faults, Actions: redact.Actions{}}, metadata)
-	return out, faults.Err()
+	out.Check(audit.Checker{Errors: &errs, Actions: redact.Actions{}}, metadata)
+	return out, errs.Err()
 }

@@ -111,18 +111,18 @@ func (s *stand) compareForms(ctx context.Context, vectors [][]float32) ([]line, 
 		return nil, err
 	}
 	all := vectorForms()
-	bytes, encoding, answering := make([]int, len(all)), make([][]float64, len(all)), make([][]float64, len(all))
+	bytes, encoding, roundTrips := make([]int, len(all)), make([][]float64, len(all)), make([][]float64, len(all))
 	for range s.options.fullOrShort(30, 3) * s.options.rounds {
 		for i, f := range all {
 			encoded, size, err := f.encodeVectors(conn.TypeMap(), vectors)
 			if err != nil {
 				return nil, err
 			}
-			answered, err := f.sendVectors(ctx, conn, vectors)
+			roundTrip, err := f.sendVectors(ctx, conn, vectors)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", f.name, err)
 			}
-			bytes[i], encoding[i], answering[i] = size, append(encoding[i], encoded), append(answering[i], answered)
+			bytes[i], encoding[i], roundTrips[i] = size, append(encoding[i], encoded), append(roundTrips[i], roundTrip)
 		}
 	}
 	var lines []line
@@ -130,8 +130,8 @@ func (s *stand) compareForms(ctx context.Context, vectors [][]float32) ([]line, 
 		lines = append(lines, line{
 			what: fmt.Sprintf("vectors: %s of 512 dimensions, %s", pluralize(len(vectors), "vector"), f.name),
 			result: fmt.Sprintf("%d bytes, encoded in %s, round trip %s", bytes[i], formatMicroseconds(medianOf(encoding[i])),
-				formatMicroseconds(medianOf(answering[i]))),
-			floor: formatMicroseconds(medianOf(answering[0])), ratio: medianOf(answering[i]) / medianOf(answering[0]),
+				formatMicroseconds(medianOf(roundTrips[i]))),
+			floor: formatMicroseconds(medianOf(roundTrips[0])), ratio: medianOf(roundTrips[i]) / medianOf(roundTrips[0]),
 		})
 	}
 	return lines, nil

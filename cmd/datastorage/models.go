@@ -132,7 +132,7 @@ a second for up to a minute, so that other statements continue in between.`,
 }
 
 // reportModelChange prints the result of a change of models, or returns its error with the exit code.
-func (a *app) reportModelChange(err error, model, said string, answer any) error {
+func (a *app) reportModelChange(err error, model, said string, result any) error {
 	code, next := exitFailed, "datastorage models list"
 	switch {
 	case errors.Is(err, migrations.ErrModelUnknown):
@@ -145,7 +145,7 @@ func (a *app) reportModelChange(err error, model, said string, answer any) error
 	}
 	a.talk.Line("%s %s", model, said)
 	if a.json {
-		return a.printJSON(answer)
+		return a.printJSON(result)
 	}
 	return nil
 }

@@ -39,14 +39,14 @@ type gate struct {
 	mu     sync.Mutex
 	host   string
 	tokens []string
-	faults []error
+	errs   []error
 }
 
 func (g *gate) admit(user, token string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	err := checkToken(token, g.host, user, time.Now())
-	g.tokens, g.faults = append(g.tokens, token), append(g.faults, err)
+	g.tokens, g.errs = append(g.tokens, token), append(g.errs, err)
 	return err == nil
 }
 
@@ -126,8 +126,8 @@ func TestTokens(t *testing.T) {
 	distinct := map[string]bool{}
 	for i, token := range gate.tokens {
 		distinct[token] = true
-		if gate.faults[i] != nil {
-			t.Errorf("token %d: %v", i, gate.faults[i])
+		if gate.errs[i] != nil {
+			t.Errorf("token %d: %v", i, gate.errs[i])
 		}
 	}
 	if len(distinct) != connections || len(gate.tokens) != connections {

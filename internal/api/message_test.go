@@ -76,9 +76,9 @@ func TestMessage(t *testing.T) {
 	}
 }
 
-// TestMessageFaults checks which field each validation error names, and that it affects only its
+// TestMessageErrors checks which field each validation error names, and that it affects only its
 // own record.
-func TestMessageFaults(t *testing.T) {
+func TestMessageErrors(t *testing.T) {
 	t.Parallel()
 	good := kinds()["remediation"]
 	for _, c := range []struct {
@@ -128,8 +128,8 @@ func TestMessageFaults(t *testing.T) {
 			continue
 		}
 		var got []string
-		for _, fault := range errs {
-			got = append(got, fault.Field+" "+fault.Code)
+		for _, fieldError := range errs {
+			got = append(got, fieldError.Field+" "+fieldError.Code)
 		}
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%.100s (-want +got):\n%s", c.body, diff)

@@ -56,29 +56,29 @@ func TestProblems(t *testing.T) {
 			t.Parallel()
 			request := &Request{event: events.APIGatewayV2HTTPRequest{RawPath: "/v1/x"}}
 			request.event.RequestContext.RequestID = "id"
-			answer := problemResponse(request, c.err).gatewayResponse(request)
+			response := problemResponse(request, c.err).gatewayResponse(request)
 			var problem client.Problem
-			if err := json.Unmarshal([]byte(answer.Body), &problem); err != nil {
+			if err := json.Unmarshal([]byte(response.Body), &problem); err != nil {
 				t.Fatal(err)
 			}
 			headers := map[string]string{
 				"Content-Type": "application/problem+json", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store",
 			}
 			maps.Copy(headers, c.headers)
-			if diff := cmp.Diff(headers, answer.Headers); diff != "" {
+			if diff := cmp.Diff(headers, response.Headers); diff != "" {
 				t.Errorf("headers:\n%s", diff)
 			}
 			want := client.Problem{Type: "urn:datastorage:problem:" + c.kind, Status: c.status, Instance: "/v1/x", RequestID: "id"}
 			got := problem
 			got.Title, got.Detail, got.Errors = "", "", nil
-			if diff := cmp.Diff(want, got); diff != "" || answer.StatusCode != c.status {
-				t.Errorf("status %d, problem:\n%s", answer.StatusCode, diff)
+			if diff := cmp.Diff(want, got); diff != "" || response.StatusCode != c.status {
+				t.Errorf("status %d, problem:\n%s", response.StatusCode, diff)
 			}
 			if problem.Title == "" || problem.Detail == "" || len(problem.Errors) != c.errs {
 				t.Errorf("problem %+v", problem)
 			}
-			if strings.Contains(answer.Body, "10.0.0.7") || strings.Contains(answer.Body, "SQLSTATE") {
-				t.Errorf("the response reveals %s", answer.Body)
+			if strings.Contains(response.Body, "10.0.0.7") || strings.Contains(response.Body, "SQLSTATE") {
+				t.Errorf("the response reveals %s", response.Body)
 			}
 		})
 	}
@@ -100,12 +100,12 @@ func TestPanicIsAResponse(t *testing.T) {
 	}
 	event := events.APIGatewayV2HTTPRequest{RouteKey: "GET /health", RawPath: "/health"}
 	event.RequestContext.RequestID = "the-id"
-	answer, err := front.Invoke(t.Context(), event)
-	if err != nil || answer.StatusCode != 500 {
-		t.Fatalf("%d %v", answer.StatusCode, err)
+	response, err := front.Invoke(t.Context(), event)
+	if err != nil || response.StatusCode != 500 {
+		t.Fatalf("%d %v", response.StatusCode, err)
 	}
-	if strings.Contains(answer.Body, "10.0.0.7") || strings.Contains(answer.Body, "goroutine") || !strings.Contains(answer.Body, "the-id") {
-		t.Errorf("the response is %s", answer.Body)
+	if strings.Contains(response.Body, "10.0.0.7") || strings.Contains(response.Body, "goroutine") || !strings.Contains(response.Body, "the-id") {
+		t.Errorf("the response is %s", response.Body)
 	}
 	if text := logged.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "10.0.0.7") || !strings.Contains(text, "the-id") {
 		t.Errorf("the log is %s", text)
@@ -140,8 +140,8 @@ func TestNewRouterErrors(t *testing.T) {
 func TestResponseTooLarge(t *testing.T) {
 	t.Parallel()
 	request := &Request{event: events.APIGatewayV2HTTPRequest{RawPath: "/v1/x"}}
-	answer := NewResponse(200, strings.Repeat("x", maxResponse)).gatewayResponse(request)
-	if answer.StatusCode != 400 || !strings.Contains(answer.Body, "answer-too-large") || len(answer.Body) > 1000 {
-		t.Errorf("%d, %d bytes", answer.StatusCode, len(answer.Body))
+	response := NewResponse(200, strings.Repeat("x", maxResponse)).gatewayResponse(request)
+	if response.StatusCode != 400 || !strings.Contains(response.Body, "answer-too-large") || len(response.Body) > 1000 {
+		t.Errorf("%d, %d bytes", response.StatusCode, len(response.Body))
 	}
 }

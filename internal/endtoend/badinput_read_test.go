@@ -13,7 +13,7 @@ import (
 )
 
 func badSearch(name, body string, named ...string) bad {
-	return bad{name: name, method: "POST", path: "/v1/search", body: body, status: 400, kind: "invalid", faults: faults(named...)}
+	return bad{name: name, method: "POST", path: "/v1/search", body: body, status: 400, kind: "invalid", errors: fieldErrors(named...)}
 }
 
 // badSearchWith is a valid search with one additional field.
@@ -86,7 +86,7 @@ func badSearchValues() []bad {
 
 // get is a GET that is refused with the named validation errors of its query.
 func get(path, query string, named ...string) bad {
-	return bad{method: "GET", path: path, query: query, status: 400, kind: "invalid", faults: faults(named...)}
+	return bad{method: "GET", path: path, query: query, status: 400, kind: "invalid", errors: fieldErrors(named...)}
 }
 
 // wrong is an invalid value of a parameter, with the code of its validation error.
@@ -179,16 +179,16 @@ func refuses(path, query string, wrongs []wrong, twice ...string) []bad {
 	}
 	for _, field := range twice {
 		row := get(path, prefix+field+"=1&"+field+"=1", field, "not_repeatable")
-		if faults := firstFaults(field); faults != "" {
-			row.faults = append(row.faults, fieldError{field, faults})
+		if code := firstCode(field); code != "" {
+			row.errors = append(row.errors, fieldError{field, code})
 		}
 		rows = append(rows, row)
 	}
 	return rows
 }
 
-// firstFaults returns the code with which the first of two values "1" is refused, if it is.
-func firstFaults(field string) string {
+// firstCode returns the code with which the first of two values "1" is refused, if it is.
+func firstCode(field string) string {
 	switch field {
 	case "phase", "status", "severity", "environment", "workflow_status", "mode", "explain", "group_by", "interval", "time_zone", "consistency":
 		return "not_in_set"
@@ -378,7 +378,7 @@ func badParameters() []bad {
 		"/v1/remediations/begun/workflows":   `{"workflow_id":"new","phase":"planning","total_steps":0,"completed_steps":0,"start_time":"2026-01-02T03:04:05Z"}`,
 		"/v1/remediations/begun/executions":  `{"workflow_id":"new","execution_id":"new","action_type":"a","success":true,"start_time":"2026-01-02T03:04:05Z"}`,
 	} {
-		row := bad{method: "POST", path: path, query: "dry_run=true", body: body, status: 400, kind: "invalid", faults: faults("dry_run", "unknown_field")}
+		row := bad{method: "POST", path: path, query: "dry_run=true", body: body, status: 400, kind: "invalid", errors: fieldErrors("dry_run", "unknown_field")}
 		rows = append(rows, row)
 	}
 	update := badUpdate("", `{"phase":1}`, "force", "unknown_field", "phase", "type")

@@ -23,7 +23,7 @@ const secret = "hunter2-is-my-Passw0rd"
 // fieldError is a field of the response's errors and its code.
 type fieldError struct{ Field, Code string }
 
-func faults(pairs ...string) []fieldError {
+func fieldErrors(pairs ...string) []fieldError {
 	var list []fieldError
 	for pair := range slices.Chunk(pairs, 2) {
 		list = append(list, fieldError{Field: pair[0], Code: pair[1]})
@@ -41,7 +41,7 @@ type bad struct {
 	status      int
 	kind        string // the last part of the problem's type
 	allow       string
-	faults      []fieldError
+	errors      []fieldError
 }
 
 func (b bad) send(t *testing.T, stack *endtoend.Stack) (*http.Response, []byte) {
@@ -127,11 +127,11 @@ func refused(t *testing.T, stack *endtoend.Stack, row bad) {
 	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("problem (-want +got):\n%s", diff)
 	}
-	namesFaults(t, row.faults, problem.Errors)
+	namesFieldErrors(t, row.errors, problem.Errors)
 	leaksNothing(t, string(body))
 }
 
-func namesFaults(t *testing.T, want []fieldError, named []client.FieldError) {
+func namesFieldErrors(t *testing.T, want []fieldError, named []client.FieldError) {
 	t.Helper()
 	order := func(a, b fieldError) int {
 		return cmp.Or(strings.Compare(a.Field, b.Field), strings.Compare(a.Code, b.Code))

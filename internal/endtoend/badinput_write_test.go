@@ -29,7 +29,7 @@ func changed(members map[string]string, pairs ...string) string {
 }
 
 func badCreate(name, body string, named ...string) bad {
-	return bad{name: name, method: "POST", path: "/v1/remediations", body: body, status: 400, kind: "invalid", faults: faults(named...)}
+	return bad{name: name, method: "POST", path: "/v1/remediations", body: body, status: 400, kind: "invalid", errors: fieldErrors(named...)}
 }
 
 func badField(field, value, code string) bad {
@@ -173,7 +173,7 @@ func badTexts() []bad {
 }
 
 func badUpdate(name, body string, named ...string) bad {
-	return bad{name: name, method: "PATCH", path: "/v1/remediations/begun", body: body, status: 400, kind: "invalid", faults: faults(named...)}
+	return bad{name: name, method: "PATCH", path: "/v1/remediations/begun", body: body, status: 400, kind: "invalid", errors: fieldErrors(named...)}
 }
 
 func badUpdates() []bad {
@@ -204,15 +204,15 @@ func badUpdates() []bad {
 		},
 		{
 			name: "end before the stored start", method: "PATCH", path: "/v1/remediations/begun", body: `{"end_time":"2026-01-02T03:04:05.123455Z"}`,
-			status: 422, kind: "unprocessable", faults: faults("end_time", "order"),
+			status: 422, kind: "unprocessable", errors: fieldErrors("end_time", "order"),
 		},
 		{
 			name: "bad id", method: "PATCH", path: "/v1/remediations/<x>", body: `{"phase":1}`, status: 400, kind: "invalid",
-			faults: faults("remediation_id", "characters", "phase", "type"),
+			errors: fieldErrors("remediation_id", "characters", "phase", "type"),
 		},
 		{
 			name: "long id", method: "PATCH", path: "/v1/remediations/" + strings.Repeat("é", 256), body: `{"phase":"failed"}`,
-			status: 400, kind: "invalid", faults: faults("remediation_id", "too_long"),
+			status: 400, kind: "invalid", errors: fieldErrors("remediation_id", "too_long"),
 		},
 	}
 	for _, contentType := range []string{"none", "text/json"} {
@@ -231,34 +231,34 @@ func badChildren(route string, record map[string]string, required []string) []ba
 		{name: "unknown remediation", path: "/v1/remediations/nobody/" + route, body: whole, status: 404, kind: "not-found"},
 		{
 			name: "bad id", path: "/v1/remediations/a\u202eb/" + route, body: changed(record, "surplus", "1"), status: 400,
-			kind: "invalid", faults: faults("remediation_id", "characters", "surplus", "unknown_field"),
+			kind: "invalid", errors: fieldErrors("remediation_id", "characters", "surplus", "unknown_field"),
 		},
 		{name: "content type", path: path, body: whole, contentType: "text/plain", status: 415, kind: "unsupported-media-type"},
-		{name: "malformed", path: path, body: whole[1:], status: 400, kind: "invalid", faults: faults("", "malformed_json")},
-		{name: "array", path: path, body: "[]", status: 400, kind: "invalid", faults: faults("", "type")},
+		{name: "malformed", path: path, body: whole[1:], status: 400, kind: "invalid", errors: fieldErrors("", "malformed_json")},
+		{name: "array", path: path, body: "[]", status: 400, kind: "invalid", errors: fieldErrors("", "type")},
 		{
 			name: "read only", path: path, body: changed(record, "id", "1", "created_at", "1"), status: 400, kind: "invalid",
-			faults: faults("id", "read_only", "created_at", "read_only"),
+			errors: fieldErrors("id", "read_only", "created_at", "read_only"),
 		},
 		{
 			name: "remediation_id in the body", path: path, body: changed(record, "remediation_id", `"begun"`), status: 400,
-			kind: "invalid", faults: faults("remediation_id", "unknown_field"),
+			kind: "invalid", errors: fieldErrors("remediation_id", "unknown_field"),
 		},
 		{
 			name: "metadata", path: path, body: changed(record, "metadata", quote(secret)), status: 400, kind: "invalid",
-			faults: faults("metadata", "type"),
+			errors: fieldErrors("metadata", "type"),
 		},
 		{
 			name: "deep metadata", path: path,
 			body: changed(record, "metadata", strings.Repeat(`{"a":`, 10)+"[]"+strings.Repeat("}", 10)), status: 400, kind: "invalid",
-			faults: faults("metadata", "too_deep"),
+			errors: fieldErrors("metadata", "too_deep"),
 		},
 	}
 	var missing []string
 	for _, field := range required {
 		missing = append(missing, field, "required")
 	}
-	rows = append(rows, bad{name: "nothing", path: path, body: "{}", status: 400, kind: "invalid", faults: faults(missing...)})
+	rows = append(rows, bad{name: "nothing", path: path, body: "{}", status: 400, kind: "invalid", errors: fieldErrors(missing...)})
 	for i := range rows {
 		rows[i].method = "POST"
 	}
@@ -272,7 +272,7 @@ func badChildField(route string, record map[string]string, triples ...string) []
 		field, value, code := triples[i], triples[i+1], triples[i+2]
 		rows = append(rows, bad{
 			name: fmt.Sprintf("%s %.40s", field, value), method: "POST", path: "/v1/remediations/begun/" + route,
-			body: changed(record, field, value), status: 400, kind: "invalid", faults: faults(field, code),
+			body: changed(record, field, value), status: 400, kind: "invalid", errors: fieldErrors(field, code),
 		})
 	}
 	return rows
@@ -332,7 +332,7 @@ func badExecutions() []bad {
 // badBatches are refused as a whole. TestBatch covers single bad records of a batch.
 func badBatches() []bad {
 	batch := func(name, body string, named ...string) bad {
-		return bad{name: name, method: "POST", path: "/v1/remediations/batch", body: body, status: 400, kind: "invalid", faults: faults(named...)}
+		return bad{name: name, method: "POST", path: "/v1/remediations/batch", body: body, status: 400, kind: "invalid", errors: fieldErrors(named...)}
 	}
 	whole := changed(record())
 	tooLarge := batch("too large", `{"records":[`+whole+strings.Repeat(" ", 6_000_000)+"]}")

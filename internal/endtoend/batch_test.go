@@ -14,7 +14,7 @@ import (
 type batchOutcome struct {
 	Status int
 	ID     string
-	Faults []fieldError
+	Errors []fieldError
 }
 
 // mixedRecord is a record of a batch with its expected outcome.
@@ -30,19 +30,19 @@ func mixed(t *testing.T) []mixedRecord {
 		{changed(record(), "remediation_id", `"one"`), batchOutcome{201, "one", nil}},
 		{
 			changed(record(), "remediation_id", `"two"`, "name", "1", "surplus", "1"),
-			batchOutcome{400, "two", faults("records[1].name", "type", "records[1].surplus", "unknown_field")},
+			batchOutcome{400, "two", fieldErrors("records[1].name", "type", "records[1].surplus", "unknown_field")},
 		},
 		{quoteRecord(t, minimal("known")), batchOutcome{200, "known", nil}},
 		{changed(record(), "remediation_id", `"known"`), batchOutcome{409, "known", nil}},
-		{"null", batchOutcome{400, "", faults("records[4]", "type")}},
-		{`"text"`, batchOutcome{400, "", faults("records[5]", "type")}},
+		{"null", batchOutcome{400, "", fieldErrors("records[4]", "type")}},
+		{`"text"`, batchOutcome{400, "", fieldErrors("records[5]", "type")}},
 		{changed(record(), "remediation_id", `"one"`), batchOutcome{200, "one", nil}},
 		{changed(record(), "remediation_id", `"one"`, "namespace", `"other"`), batchOutcome{409, "one", nil}},
 		{
 			changed(record(), "remediation_id", `"<"`, "metadata", `{"a":[]}`),
-			batchOutcome{400, "<", faults("records[8].remediation_id", "characters")},
+			batchOutcome{400, "<", fieldErrors("records[8].remediation_id", "characters")},
 		},
-		{"{}", batchOutcome{400, "", faults(
+		{"{}", batchOutcome{400, "", fieldErrors(
 			"records[9].remediation_id", "required", "records[9].name", "required", "records[9].namespace", "required",
 			"records[9].action_type", "required",
 			"records[9].phase", "required", "records[9].status", "required", "records[9].start_time", "required")}},
@@ -69,12 +69,12 @@ func TestBatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	response, answer := post(t, stack, "/v1/remediations/batch", string(text))
+	response, content := post(t, stack, "/v1/remediations/batch", string(text))
 	var results client.BatchResults
-	if err := json.Unmarshal([]byte(answer), &results); err != nil || response.StatusCode != 200 {
-		t.Fatalf("%d %s", response.StatusCode, answer)
+	if err := json.Unmarshal([]byte(content), &results); err != nil || response.StatusCode != 200 {
+		t.Fatalf("%d %s", response.StatusCode, content)
 	}
-	leaksNothing(t, answer)
+	leaksNothing(t, content)
 	var got []batchOutcome
 	for i, result := range results.Results {
 		if result.Index != i {
@@ -118,7 +118,7 @@ func inspect(t *testing.T, result client.BatchResult) batchOutcome {
 		t.Errorf("problem %+v", result.Problem)
 	}
 	for _, named := range result.Problem.Errors {
-		one.Faults = append(one.Faults, fieldError{named.Field, named.Code})
+		one.Errors = append(one.Errors, fieldError{named.Field, named.Code})
 	}
 	return one
 }
@@ -149,10 +149,10 @@ func TestBatchOfOnlyBadRecords(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
 	before := contents(t, stack)
-	response, answer := post(t, stack, "/v1/remediations/batch", `{"records":[`+changed(record(), "phase", `"done"`)+`,{}]}`)
+	response, content := post(t, stack, "/v1/remediations/batch", `{"records":[`+changed(record(), "phase", `"done"`)+`,{}]}`)
 	var results client.BatchResults
-	if err := json.Unmarshal([]byte(answer), &results); err != nil || response.StatusCode != 200 || len(results.Results) != 2 {
-		t.Fatalf("%d %s", response.StatusCode, answer)
+	if err := json.Unmarshal([]byte(content), &results); err != nil || response.StatusCode != 200 || len(results.Results) != 2 {
+		t.Fatalf("%d %s", response.StatusCode, content)
 	}
 	for _, result := range results.Results {
 		if result.Status != 400 {

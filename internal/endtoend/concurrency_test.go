@@ -24,13 +24,13 @@ type tally struct {
 
 func newTally() *tally { return &tally{counts: map[string]map[string]int{}} }
 
-func (t *tally) add(asked, answered string) {
+func (t *tally) add(request, result string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.counts[asked] == nil {
-		t.counts[asked] = map[string]int{}
+	if t.counts[request] == nil {
+		t.counts[request] = map[string]int{}
 	}
-	t.counts[asked][answered]++
+	t.counts[request][result]++
 }
 
 func outcome(written *client.Written, err error) string {
@@ -71,18 +71,18 @@ func TestSameRecordFromManyWriters(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{Env: manyConns()})
 	const records = 12
-	answers := newTally()
+	outcomes := newTally()
 	atOnce(writers, func(caller int) {
 		for _, number := range rand.New(rand.NewPCG(uint64(caller), 0)).Perm(records) {
 			record := numbered(number)
-			answers.add(record.RemediationID, outcome(stack.Client.CreateRemediation(t.Context(), record)))
+			outcomes.add(record.RemediationID, outcome(stack.Client.CreateRemediation(t.Context(), record)))
 		}
 	})
 	want := map[string]map[string]int{}
 	for number := range records {
 		want[numbered(number).RemediationID] = map[string]int{"created": 1, "replayed": writers - 1}
 	}
-	if diff := gocmp.Diff(want, answers.counts); diff != "" {
+	if diff := gocmp.Diff(want, outcomes.counts); diff != "" {
 		t.Error(diff)
 	}
 	if n := countJournal(stack); n != records {
@@ -96,13 +96,13 @@ func TestRivalsForOneID(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{Env: manyConns()})
 	const records = 12
-	answers := newTally()
+	outcomes := newTally()
 	atOnce(writers, func(caller int) {
 		party := pick(caller, "red", "blue")
 		for number := range records {
 			record := numbered(number)
 			record.Namespace = party
-			answers.add(record.RemediationID+" "+party, outcome(stack.Client.CreateRemediation(t.Context(), record)))
+			outcomes.add(record.RemediationID+" "+party, outcome(stack.Client.CreateRemediation(t.Context(), record)))
 		}
 	})
 	for number := range records {
@@ -112,7 +112,7 @@ func TestRivalsForOneID(t *testing.T) {
 			t.Fatal(err)
 		}
 		loser := map[string]string{"red": "blue", "blue": "red"}[got.Namespace]
-		wonBy, lostBy := answers.counts[id+" "+got.Namespace], answers.counts[id+" "+loser]
+		wonBy, lostBy := outcomes.counts[id+" "+got.Namespace], outcomes.counts[id+" "+loser]
 		if diff := gocmp.Diff(map[string]int{"created": 1, "replayed": writers/2 - 1}, wonBy); diff != "" {
 			t.Errorf("%s, stored for %s:\n%s", id, got.Namespace, diff)
 		}
@@ -127,7 +127,7 @@ func TestOverlappingBatches(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{Env: manyConns()})
 	const records = 100
-	answers := newTally()
+	outcomes := newTally()
 	atOnce(writers, func(caller int) {
 		var batch []client.RemediationInput
 		for _, number := range rand.New(rand.NewPCG(uint64(caller), 1)).Perm(records) {
@@ -138,14 +138,14 @@ func TestOverlappingBatches(t *testing.T) {
 			t.Errorf("writer %d: %v", caller, err)
 		}
 		for _, result := range results {
-			answers.add(result.RemediationID, fmt.Sprint(result.Status))
+			outcomes.add(result.RemediationID, fmt.Sprint(result.Status))
 		}
 	})
 	want := map[string]map[string]int{}
 	for number := range records {
 		want[numbered(number).RemediationID] = map[string]int{"201": 1, "200": writers - 1}
 	}
-	if diff := gocmp.Diff(want, answers.counts); diff != "" {
+	if diff := gocmp.Diff(want, outcomes.counts); diff != "" {
 		t.Error(diff)
 	}
 	noDeadlocksYet(t, stack)
@@ -163,14 +163,14 @@ func TestSameChildFromManyWriters(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{Env: manyConns()})
 	create(t, stack, minimal("r"))
-	answers := newTally()
+	outcomes := newTally()
 	atOnce(writers, func(int) {
-		answers.add("analysis", outcome(stack.Client.CreateAIAnalysis(t.Context(), "r", fullAnalysis("a"))))
-		answers.add("workflow", outcome(stack.Client.CreateWorkflow(t.Context(), "r", fullWorkflow("w"))))
-		answers.add("execution", outcome(stack.Client.CreateExecution(t.Context(), "r", fullExecution("e"))))
+		outcomes.add("analysis", outcome(stack.Client.CreateAIAnalysis(t.Context(), "r", fullAnalysis("a"))))
+		outcomes.add("workflow", outcome(stack.Client.CreateWorkflow(t.Context(), "r", fullWorkflow("w"))))
+		outcomes.add("execution", outcome(stack.Client.CreateExecution(t.Context(), "r", fullExecution("e"))))
 	})
 	each := map[string]int{"created": 1, "replayed": writers - 1}
-	if diff := gocmp.Diff(map[string]map[string]int{"analysis": each, "workflow": each, "execution": each}, answers.counts); diff != "" {
+	if diff := gocmp.Diff(map[string]map[string]int{"analysis": each, "workflow": each, "execution": each}, outcomes.counts); diff != "" {
 		t.Error(diff)
 	}
 	wantJournal(t, stack, "r", 4)
@@ -185,7 +185,7 @@ func TestRacingUpdates(t *testing.T) {
 	for _, id := range ids {
 		create(t, stack, minimal(id))
 	}
-	answers := newTally()
+	outcomes := newTally()
 	atOnce(writers, func(caller int) {
 		for i := range ids {
 			id := ids[(caller+i)%len(ids)]
@@ -195,11 +195,11 @@ func TestRacingUpdates(t *testing.T) {
 			if updated != nil {
 				written = &client.Written{Replayed: updated.Replayed}
 			}
-			answers.add(id+" "+string(phase), outcome(written, err))
+			outcomes.add(id+" "+string(phase), outcome(written, err))
 		}
 	})
 	for _, id := range ids {
-		counts := answers.counts
+		counts := outcomes.counts
 		processing := counts[id+" processing"]["created"]
 		completed, failed := counts[id+" completed"]["created"], counts[id+" failed"]["created"]
 		if processing > 1 || completed+failed != 1 {
@@ -208,9 +208,9 @@ func TestRacingUpdates(t *testing.T) {
 		wantJournal(t, stack, id, 1+processing+1)
 		phasesInOrder(t, stack, id)
 	}
-	for asked, answered := range answers.counts {
-		if answered["created"]+answered["replayed"]+answered["conflict"] != writers/map[bool]int{true: 2, false: 4}[asked[2:] == "processing"] {
-			t.Errorf("%s: %v", asked, answered)
+	for request, counts := range outcomes.counts {
+		if counts["created"]+counts["replayed"]+counts["conflict"] != writers/map[bool]int{true: 2, false: 4}[request[2:] == "processing"] {
+			t.Errorf("%s: %v", request, counts)
 		}
 	}
 	noDeadlocksYet(t, stack)

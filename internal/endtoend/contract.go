@@ -98,8 +98,8 @@ func (c *Contract) Seen() map[string]map[int]int {
 
 // Request returns what is wrong with a request. The body can be read again.
 func (c *Contract) Request(r *http.Request) error {
-	_, faults := c.requests.ValidateHttpRequestSync(r)
-	return joinValidationErrors("request", r, faults)
+	_, errs := c.requests.ValidateHttpRequestSync(r)
+	return joinValidationErrors("request", r, errs)
 }
 
 // Response returns what is wrong with the response to a request: its status, headers and body must be
@@ -115,13 +115,13 @@ func (c *Contract) Response(r *http.Request, response *http.Response) error {
 		// Every operation documents the same problem.
 		r, _ = http.NewRequestWithContext(r.Context(), http.MethodGet, "http://localhost/health", nil)
 	}
-	_, faults := c.responses.ValidateHttpResponse(r, response)
-	return joinValidationErrors(fmt.Sprintf("response %d", response.StatusCode), r, faults)
+	_, errs := c.responses.ValidateHttpResponse(r, response)
+	return joinValidationErrors(fmt.Sprintf("response %d", response.StatusCode), r, errs)
 }
 
 func (c *Contract) operationOf(r *http.Request) string {
-	item, faults, path := paths.FindPath(r, c.model, c.options)
-	if item == nil || len(faults) > 0 {
+	item, errs, path := paths.FindPath(r, c.model, c.options)
+	if item == nil || len(errs) > 0 {
 		return ""
 	}
 	for method := range item.GetOperations().FromOldest() {
@@ -141,14 +141,14 @@ func (c *Contract) countResponse(operation string, status int) {
 	c.seen[operation][status]++
 }
 
-func joinValidationErrors(what string, r *http.Request, faults []*errors.ValidationError) error {
-	if len(faults) == 0 {
+func joinValidationErrors(what string, r *http.Request, errs []*errors.ValidationError) error {
+	if len(errs) == 0 {
 		return nil
 	}
 	var lines []string
-	for _, fault := range faults {
-		lines = append(lines, fault.Message+": "+fault.Reason)
-		for _, cause := range fault.SchemaValidationErrors {
+	for _, validationError := range errs {
+		lines = append(lines, validationError.Message+": "+validationError.Reason)
+		for _, cause := range validationError.SchemaValidationErrors {
 			lines = append(lines, "  "+cause.FieldPath+" "+cause.Reason)
 		}
 	}

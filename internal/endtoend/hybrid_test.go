@@ -78,7 +78,7 @@ func TestHybridExplains(t *testing.T) {
 				t.Fatal(err)
 			}
 			explainsItself(t, found.Search, found.Data, strings.Fields(filters))
-			legsStandAlone(t, alone, mode, found.Data)
+			retrieversMatchAlone(t, alone, mode, found.Data)
 			similar, err := stack.Client.Similar(t.Context(), "0", client.FindSimilarParams{
 				Mode: mode, Explain: true, Namespace: text(filter.Namespace), Name: text(filter.Name), Phase: text(filter.Phase),
 				Severity: text(filter.Severity), Environment: text(filter.Environment), Since: text(filter.Since), Until: text(filter.Until),
@@ -156,8 +156,8 @@ func TestDegradedSearchExplains(t *testing.T) {
 	}
 }
 
-// legsStandAlone compares the ranks that a hybrid search explains with those of each retriever alone.
-func legsStandAlone(t *testing.T, alone map[client.SearchLeg]map[string]int, mode client.SearchMode, found []client.SearchResult) {
+// retrieversMatchAlone compares the ranks that a hybrid search explains with those of each retriever alone.
+func retrieversMatchAlone(t *testing.T, alone map[client.SearchLeg]map[string]int, mode client.SearchMode, found []client.SearchResult) {
 	t.Helper()
 	if mode != client.SearchModeHybrid {
 		ranks := map[string]int{}
@@ -167,15 +167,15 @@ func legsStandAlone(t *testing.T, alone map[client.SearchLeg]map[string]int, mod
 		alone[client.SearchLeg(mode)] = ranks
 	}
 	for _, result := range found {
-		for leg, explained := range map[client.SearchLeg]*client.ExplainLeg{
+		for retriever, explained := range map[client.SearchLeg]*client.ExplainLeg{
 			client.SearchLegLexical: result.Explain.Lexical, client.SearchLegSemantic: result.Explain.Semantic,
 		} {
 			got := 0
 			if explained != nil && explained.Rank != nil {
 				got = *explained.Rank
 			}
-			if want := alone[leg][result.SignatureID]; explained != nil && got != want {
-				t.Errorf("%s: rank %d of the %s leg, alone it has it at %d: %s", mode, got, leg, want, result.Text)
+			if want := alone[retriever][result.SignatureID]; explained != nil && got != want {
+				t.Errorf("%s: rank %d of the %s leg, alone it has it at %d: %s", mode, got, retriever, want, result.Text)
 			}
 		}
 	}
@@ -196,7 +196,7 @@ func explainsItself(t *testing.T, how client.SearchInfo, found []client.SearchRe
 			(explain.Feedback != nil) != (how.Mode == client.SearchModeHybrid && how.Model != "") {
 			t.Errorf("%+v explains the legs %+v", how, explain)
 		}
-		legsAddUp(t, how, result)
+		scoresAddUp(t, how, result)
 		termsAddUp(t, result)
 		if diff := gocmp.Diff(filters, explain.Filters, cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("filters (-want +got):\n%s", diff)
@@ -204,21 +204,21 @@ func explainsItself(t *testing.T, how client.SearchInfo, found []client.SearchRe
 	}
 }
 
-func legsAddUp(t *testing.T, how client.SearchInfo, result client.SearchResult) {
+func scoresAddUp(t *testing.T, how client.SearchInfo, result client.SearchResult) {
 	t.Helper()
 	var sum, weights float64
-	for _, leg := range []*client.ExplainLeg{result.Explain.Lexical, result.Explain.Semantic, result.Explain.Feedback} {
-		if leg == nil {
+	for _, retriever := range []*client.ExplainLeg{result.Explain.Lexical, result.Explain.Semantic, result.Explain.Feedback} {
+		if retriever == nil {
 			continue
 		}
-		sum += leg.Score
-		weights += leg.Weight
+		sum += retriever.Score
+		weights += retriever.Weight
 		model := ""
-		if leg != result.Explain.Lexical {
+		if retriever != result.Explain.Lexical {
 			model = how.Model
 		}
-		if !near(leg.Score, leg.Weight*leg.Normalized) || (leg.Rank != nil) != (leg.Normalized > 0) || text(leg.Model) != model {
-			t.Errorf("%+v: leg %+v", how, leg)
+		if !near(retriever.Score, retriever.Weight*retriever.Normalized) || (retriever.Rank != nil) != (retriever.Normalized > 0) || text(retriever.Model) != model {
+			t.Errorf("%+v: leg %+v", how, retriever)
 		}
 	}
 	if !near(sum, result.Score) || !near(weights, 1) {
@@ -229,12 +229,12 @@ func legsAddUp(t *testing.T, how client.SearchInfo, result client.SearchResult) 
 // termsAddUp checks that the terms add up to the raw score, and that their spans point to them in the text.
 func termsAddUp(t *testing.T, result client.SearchResult) {
 	t.Helper()
-	leg := result.Explain.Lexical
-	if leg == nil {
+	retriever := result.Explain.Lexical
+	if retriever == nil {
 		return
 	}
 	var raw float64
-	for _, term := range leg.Terms {
+	for _, term := range retriever.Terms {
 		raw += term.Score
 		for _, span := range term.Spans {
 			first, _, _ := strings.Cut(term.Term, " ")
@@ -246,8 +246,8 @@ func termsAddUp(t *testing.T, result client.SearchResult) {
 			t.Errorf("%q is nowhere in %q", term.Term, result.Text)
 		}
 	}
-	if !near(raw, leg.Raw) {
-		t.Errorf("the terms %+v add up to %v, not %v", leg.Terms, raw, leg.Raw)
+	if !near(raw, retriever.Raw) {
+		t.Errorf("the terms %+v add up to %v, not %v", retriever.Terms, raw, retriever.Raw)
 	}
 }
 

@@ -267,13 +267,13 @@ func TestForgedActor(t *testing.T) {
 		"/v1/remediations/begun/workflows":   `{"workflow_id":"new","phase":"planning","total_steps":0,"completed_steps":0,"start_time":"2026-01-02T03:04:05Z",` + forged + `}`,
 		"/v1/remediations/begun/executions":  `{"workflow_id":"new","execution_id":"new","action_type":"a","success":true,"start_time":"2026-01-02T03:04:05Z",` + forged + `}`,
 	} {
-		if response, answer := post(t, stack, path, body); response.StatusCode != http.StatusBadRequest {
-			t.Errorf("%s: %d %s", path, response.StatusCode, answer)
+		if response, body := post(t, stack, path, body); response.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s: %d %s", path, response.StatusCode, body)
 		}
 	}
-	batch, answer := post(t, stack, "/v1/remediations/batch", `{"records":[`+changed(record(), "actor", `"root"`)+`],`+forged+`}`)
+	batch, body := post(t, stack, "/v1/remediations/batch", `{"records":[`+changed(record(), "actor", `"root"`)+`],`+forged+`}`)
 	if batch.StatusCode != http.StatusBadRequest {
-		t.Errorf("batch: %d %s", batch.StatusCode, answer)
+		t.Errorf("batch: %d %s", batch.StatusCode, body)
 	}
 	if diff := gocmp.Diff(before, contents(t, stack)); diff != "" {
 		t.Errorf("the database changed (-before +after):\n%s", diff)

@@ -67,11 +67,11 @@ func sample(t *testing.T, name string) []byte {
 
 func put(t *testing.T, emulator *sam.Emulator, event []byte) string {
 	t.Helper()
-	answer, err := emulator.Invoke(t.Context(), event)
+	response, err := emulator.Invoke(t.Context(), event)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(answer)
+	return string(response)
 }
 
 // terminate sends SIGTERM, as Lambda does before it ends a sandbox.
@@ -99,8 +99,8 @@ func TestSIGTERM(t *testing.T) {
 			t.Parallel()
 			database, connections := postgrestest.New(t), "application_name = 'datastorage-"+function+"'"
 			emulator := functiontest.StartEmulator(t, functiontest.Build(t, function), database.WriterURL(), nil)
-			if answer := put(t, emulator, sample(t, event)); !strings.Contains(answer, `"statusCode":20`) {
-				t.Fatalf("answer %s", answer)
+			if response := put(t, emulator, sample(t, event)); !strings.Contains(response, `"statusCode":20`) {
+				t.Fatalf("answer %s", response)
 			}
 			if database.Sessions(t, connections) == 0 {
 				t.Fatal("the function has no connection")
@@ -123,10 +123,10 @@ func TestSIGTERMDuringWork(t *testing.T) {
 			emulator := functiontest.StartEmulator(t, functiontest.Build(t, "write"), database.WriterURL(), &out)
 			put(t, emulator, sample(t, "workflow")) // a 404 that warms the function
 			free := lockTable(t, database, "remediation_audit")
-			answered := make(chan string, 1)
+			responses := make(chan string, 1)
 			go func() {
-				answer, err := emulator.Invoke(context.WithoutCancel(t.Context()), sample(t, "create"))
-				answered <- fmt.Sprint(string(answer), err)
+				response, err := emulator.Invoke(context.WithoutCancel(t.Context()), sample(t, "create"))
+				responses <- fmt.Sprint(string(response), err)
 			}()
 			database.AwaitSessions(t, 1, postgrestest.WaitsForLock)
 			terminate(t, emulator)
@@ -137,8 +137,8 @@ func TestSIGTERMDuringWork(t *testing.T) {
 				return len(out.lines("_aws", "datastorage_operations_total", `"operation":"createRemediation"`, `"status":"`+status+`"`)) == 1
 			})
 			free()
-			if answer := <-answered; !strings.Contains(answer, `"statusCode":201`) {
-				t.Errorf("answer %s", answer)
+			if response := <-responses; !strings.Contains(response, `"statusCode":201`) {
+				t.Errorf("answer %s", response)
 			}
 			database.AwaitSessions(t, 0, "application_name = 'datastorage-write'")
 			if n := len(out.lines("_aws", "datastorage_operations_total", `"operation":"createRemediation"`)); n != 1 {
@@ -160,7 +160,7 @@ func TestFrozenForMinutes(t *testing.T) {
 		what     string
 		emulator *sam.Emulator
 		event    []byte
-		answer   string
+		response string
 	}
 	var all []function
 	for name, meanwhile := range map[string]func(*postgrestest.Tap){
@@ -169,16 +169,16 @@ func TestFrozenForMinutes(t *testing.T) {
 		"the proxy closes":    (*postgrestest.Tap).CutAll,
 	} {
 		database := postgrestest.New(t)
-		for _, of := range []struct{ function, event, url, answer string }{
+		for _, of := range []struct{ function, event, url, response string }{
 			{"write", "create", database.WriterURL(), `"statusCode":200`}, // not 201, because it was stored before
 			{"query", "list", database.ReaderURL(), `"statusCode":200`},
 			{"health", "ready", database.ReaderURL(), `"statusCode":200`},
 		} {
 			tap := postgrestest.NewTap(t, of.url)
 			emulator := functiontest.StartEmulator(t, functiontest.Build(t, of.function), tap.URL(), nil)
-			f := function{what: of.function + ", " + name, emulator: emulator, event: sample(t, of.event), answer: of.answer}
-			if answer := put(t, emulator, f.event); !strings.Contains(answer, `"statusCode":20`) {
-				t.Fatalf("%s: before: %s", f.what, answer)
+			f := function{what: of.function + ", " + name, emulator: emulator, event: sample(t, of.event), response: of.response}
+			if response := put(t, emulator, f.event); !strings.Contains(response, `"statusCode":20`) {
+				t.Fatalf("%s: before: %s", f.what, response)
 			}
 			signal(t, emulator, syscall.SIGSTOP)
 			meanwhile(tap)
@@ -188,8 +188,8 @@ func TestFrozenForMinutes(t *testing.T) {
 	time.Sleep(frozen)
 	for _, f := range all {
 		signal(t, f.emulator, syscall.SIGCONT)
-		if answer := put(t, f.emulator, f.event); !strings.Contains(answer, f.answer) {
-			t.Errorf("%s: after: %s", f.what, answer)
+		if response := put(t, f.emulator, f.event); !strings.Contains(response, f.response) {
+			t.Errorf("%s: after: %s", f.what, response)
 		}
 	}
 }
@@ -218,8 +218,8 @@ func TestInitFails(t *testing.T) {
 	url := strings.Replace(postgrestest.New(t).ReaderURL(), "sslmode=disable", "sslmode=verify-full", 1)
 	var out printed
 	emulator := functiontest.StartEmulator(t, functiontest.Build(t, "health"), url, &out, map[string]string{"DATASTORAGE_DATABASE_CA": certificates})
-	if answer := put(t, emulator, sample(t, "health")); strings.Contains(answer, "statusCode") {
-		t.Errorf("answer %s", answer)
+	if response := put(t, emulator, sample(t, "health")); strings.Contains(response, "statusCode") {
+		t.Errorf("answer %s", response)
 	}
 	eventually(t, "a line", func() bool { return len(out.lines("init failed")) > 0 })
 	failed := out.lines("init failed")
@@ -229,8 +229,8 @@ func TestInitFails(t *testing.T) {
 	if err := os.WriteFile(certificates, []byte(functiontest.Certificate(t)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if answer := put(t, emulator, sample(t, "health")); !strings.Contains(answer, `"statusCode":200`) {
-		t.Errorf("answer %s\n%s", answer, out.String())
+	if response := put(t, emulator, sample(t, "health")); !strings.Contains(response, `"statusCode":200`) {
+		t.Errorf("answer %s\n%s", response, out.String())
 	}
 }
 
@@ -258,8 +258,8 @@ func TestLazyConnect(t *testing.T) {
 	t.Parallel()
 	emulator := functiontest.StartEmulator(t, functiontest.Build(t, "health"), "postgres://datastorage_reader@127.0.0.1:1/nowhere", nil)
 	for event, want := range map[string]string{"health": `"statusCode":200`, "ready": `"statusCode":503`} {
-		if answer := put(t, emulator, sample(t, event)); !strings.Contains(answer, want) {
-			t.Errorf("%s: %s", event, answer)
+		if response := put(t, emulator, sample(t, event)); !strings.Contains(response, want) {
+			t.Errorf("%s: %s", event, response)
 		}
 	}
 }

@@ -30,7 +30,7 @@ const (
 // call sends a request without the client, as one that X-Ray samples.
 type call struct{ operation, method, path, query, body string }
 
-func (c call) send(t *testing.T, stack *endtoend.Stack) (status int, answer string) {
+func (c call) send(t *testing.T, stack *endtoend.Stack) (status int, content string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), c.method, stack.URL, strings.NewReader(c.body))
 	if err != nil {
@@ -91,7 +91,7 @@ func TestEveryLineNamesItsRequest(t *testing.T) {
 		{call{"getReady", "GET", "/ready", "", ""}, nil, 2},
 		{call{"other", "POST", "/v1/nowhere", "", ""}, nil, 1},
 	} {
-		status, answer := c.send(t, stack)
+		status, content := c.send(t, stack)
 		tel := lines()
 		if len(tel) != c.lines {
 			t.Errorf("%s: %d lines, want %d: %v", c.path, len(tel), c.lines, tel)
@@ -106,10 +106,10 @@ func TestEveryLineNamesItsRequest(t *testing.T) {
 		}
 		last := tel[len(tel)-1]
 		if last["msg"] != "request" || last["status"] != float64(status) || last["route"] == "" {
-			t.Errorf("%s: last line %v, answer %d %s", c.path, last, status, answer)
+			t.Errorf("%s: last line %v, answer %d %s", c.path, last, status, content)
 		}
-		if id, _ := last["request_id"].(string); len(ids) != 1 || id == "" || status >= 400 && !strings.Contains(answer, id) {
-			t.Errorf("%s: request ids %v, answer %s", c.path, slices.Collect(maps.Keys(ids)), answer)
+		if id, _ := last["request_id"].(string); len(ids) != 1 || id == "" || status >= 400 && !strings.Contains(content, id) {
+			t.Errorf("%s: request ids %v, answer %s", c.path, slices.Collect(maps.Keys(ids)), content)
 		}
 	}
 	_, _ = stack.Functions.Maintain.Invoke(t.Context())

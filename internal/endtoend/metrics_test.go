@@ -77,7 +77,7 @@ func notWritten(reason string) string {
 	return "datastorage_dualwrite_failures_total{reason=" + reason + "}"
 }
 
-func faulted(field string) string {
+func validationFailures(field string) string {
 	return "datastorage_validation_failures_total{field=" + field + "}"
 }
 
@@ -111,7 +111,7 @@ func TestMetrics(t *testing.T) {
 		{"a batch with a bad record", func() error {
 			return createBatch(t, stack, minimal("b-1"), minimal(""), withMessage("b-2", "disk is full"), inNamespace("r-2", "elsewhere"))
 		}, counts{
-			ran("createRemediations", "success"): 1, batchSize: 4, faulted("remediation_id"): 1, dualWrite("success"): 2,
+			ran("createRemediations", "success"): 1, batchSize: 4, validationFailures("remediation_id"): 1, dualWrite("success"): 2,
 			dualWrite("failure"): 1, notWritten("conflict"): 1, cacheHits: 1, cacheMisses: 1, generated("success"): 1,
 		}},
 		{"secrets", func() error { return createOne(t, stack, withMessage("s-1", "password=a1b2 \x00 token=abcdef123456")) }, counts{
@@ -135,8 +135,8 @@ func TestMetrics(t *testing.T) {
 			_, _ = post(t, stack, "/v1/remediations?made=up", `{"name":"","phase":"x","metadata":{"a":1},"unheard":1}`)
 			return nil
 		}, counts{
-			ran("createRemediation", "rejected"): 1, faulted("other"): 2, faulted("name"): 1, faulted("phase"): 1,
-			faulted("remediation_id"): 1, faulted("namespace"): 1, faulted("action_type"): 1, faulted("status"): 1, faulted("start_time"): 1,
+			ran("createRemediation", "rejected"): 1, validationFailures("other"): 2, validationFailures("name"): 1, validationFailures("phase"): 1,
+			validationFailures("remediation_id"): 1, validationFailures("namespace"): 1, validationFailures("action_type"): 1, validationFailures("status"): 1, validationFailures("start_time"): 1,
 		}},
 		{"no route", func() error {
 			_, _ = post(t, stack, "/v1/nowhere", `{}`)
@@ -153,7 +153,7 @@ func TestMetrics(t *testing.T) {
 			return nil
 		}, counts{
 			ran("consumeQueue", "rejected"): 1, batchSize: 2, queued("stored"): 1, queued("poison"): 2, queued("early"): 1,
-			faulted("request"): 2, faulted("name"): 1, dualWrite("success"): 1, cacheMisses: 1, generated("success"): 1,
+			validationFailures("request"): 2, validationFailures("name"): 1, dualWrite("success"): 1, cacheMisses: 1, generated("success"): 1,
 		}},
 		{"a search", func() error {
 			_, err := stack.Client.Search(t.Context(), client.SearchInput{Query: "disk"})
@@ -237,8 +237,8 @@ func createBatch(t *testing.T, stack *endtoend.Stack, records ...client.Remediat
 	if err != nil {
 		return err
 	}
-	if response, answer := post(t, stack, "/v1/remediations/batch", string(body)); response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%d %s", response.StatusCode, answer)
+	if response, content := post(t, stack, "/v1/remediations/batch", string(body)); response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%d %s", response.StatusCode, content)
 	}
 	return nil
 }

@@ -75,18 +75,18 @@ func TestEndedContexts(t *testing.T) {
 				}
 				continue
 			}
-			var answer events.APIGatewayV2HTTPResponse
-			if err := json.Unmarshal(payload, &answer); err != nil {
+			var response events.APIGatewayV2HTTPResponse
+			if err := json.Unmarshal(payload, &response); err != nil {
 				t.Fatal(err)
 			}
 			want := 503
 			if name == "health" {
 				want = 200
 			}
-			if answer.StatusCode != want || want == 503 && answer.Headers["Retry-After"] == "" {
-				t.Errorf("%s context, %s: %d %v %s", kind, name, answer.StatusCode, answer.Headers, answer.Body)
+			if response.StatusCode != want || want == 503 && response.Headers["Retry-After"] == "" {
+				t.Errorf("%s context, %s: %d %v %s", kind, name, response.StatusCode, response.Headers, response.Body)
 			}
-			leaksNothing(t, answer.Body)
+			leaksNothing(t, response.Body)
 		}
 	}
 	if _, err := stack.Functions.Maintain.Invoke(cancelled); !errors.Is(err, context.Canceled) {

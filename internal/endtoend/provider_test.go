@@ -108,7 +108,7 @@ func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Index     int       `json:"index"`
 		Embedding []float32 `json:"embedding"`
 	}
-	var answer struct {
+	var response struct {
 		Data []entry `json:"data"`
 	}
 	p.mu.Lock()
@@ -119,9 +119,9 @@ func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	for i, text := range asked.Input {
 		p.texts[text]++
-		answer.Data = append(answer.Data, entry{i, bagOfWords(text)})
+		response.Data = append(response.Data, entry{i, bagOfWords(text)})
 	}
-	_ = json.NewEncoder(w).Encode(answer)
+	_ = json.NewEncoder(w).Encode(response)
 }
 
 // bagOfWords adds every word of a text to one of the dimensions.

@@ -33,12 +33,12 @@ func consume(t *testing.T, stack *endtoend.Stack, bodies ...string) []int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer, err := stack.Functions.Handlers["WriteFunction"].Invoke(t.Context(), payload)
+	output, err := stack.Functions.Handlers["WriteFunction"].Invoke(t.Context(), payload)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var response events.SQSEventResponse
-	if err := json.Unmarshal(answer, &response); err != nil {
+	if err := json.Unmarshal(output, &response); err != nil {
 		t.Fatal(err)
 	}
 	var reported []int

@@ -55,10 +55,10 @@ type process struct {
 	api     *httptest.Server
 	ended   chan struct{}
 	events  chan []byte
-	answers chan answer
+	results chan invocationResult
 }
 
-type answer struct {
+type invocationResult struct {
 	payload []byte
 	err     error
 }
@@ -84,7 +84,7 @@ func (s *sandbox) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		return nil, ctx.Err()
 	}
 	select {
-	case a := <-p.answers:
+	case a := <-p.results:
 		return a.payload, a.err
 	case <-p.ended:
 		return nil, errors.New("the process was killed with the event under way")
@@ -104,7 +104,7 @@ func (s *sandbox) alive() (*process, error) {
 			return s.process, nil
 		}
 	}
-	p := &process{ended: make(chan struct{}), events: make(chan []byte), answers: make(chan answer, 1)}
+	p := &process{ended: make(chan struct{}), events: make(chan []byte), results: make(chan invocationResult, 1)}
 	p.api = httptest.NewServer(p.runtimeAPI())
 	p.command = exec.Command(os.Args[0])
 	p.command.Env = append(s.env, "AWS_LAMBDA_RUNTIME_API="+strings.TrimPrefix(p.api.URL, "http://"))
@@ -154,7 +154,7 @@ func (p *process) runtimeAPI() http.Handler {
 		if err == nil && path.Base(r.URL.Path) == "error" {
 			err = errors.New(string(body))
 		}
-		p.answers <- answer{body, err}
+		p.results <- invocationResult{body, err}
 		w.WriteHeader(http.StatusAccepted)
 	})
 	return mux

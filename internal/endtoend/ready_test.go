@@ -76,14 +76,14 @@ func wantUnavailable(t *testing.T, stack *endtoend.Stack) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	answers := map[string]chan error{}
+	results := map[string]chan error{}
 	for name, operation := range operations(stack.Client) {
-		answer := make(chan error, 1)
-		answers[name] = answer
-		go func() { answer <- operation(ctx) }()
+		result := make(chan error, 1)
+		results[name] = result
+		go func() { result <- operation(ctx) }()
 	}
-	for name, answer := range answers {
-		err := <-answer
+	for name, result := range results {
+		err := <-result
 		var refusal *client.Error
 		if !errors.As(err, &refusal) || refusal.StatusCode != 503 || refusal.RetryAfter <= 0 {
 			t.Errorf("%s: %v, want a 503 with Retry-After", name, err)

@@ -172,11 +172,11 @@ func post(t *testing.T, stack *endtoend.Stack, path, body string) (*http.Respons
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	answer, err := io.ReadAll(response.Body)
+	content, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return response, string(answer)
+	return response, string(content)
 }
 
 // TestReplay sends the same record again, also as different JSON with the same meaning: it is a replay and

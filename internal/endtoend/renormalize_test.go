@@ -101,9 +101,9 @@ func wrongly(tb testing.TB, stack *endtoend.Stack, older bool) []string {
 	return wrong
 }
 
-// allSignedAnew checks that every remediation has the signature of its fields, that only such signatures are
+// allRenormalized checks that every remediation has the signature of its fields, that only such signatures are
 // left, and that vectors and terms belong to them exactly.
-func allSignedAnew(tb testing.TB, stack *endtoend.Stack, remediations int) {
+func allRenormalized(tb testing.TB, stack *endtoend.Stack, remediations int) {
 	tb.Helper()
 	url := stack.Database.ReaderURL()
 	if wrong := wrongly(tb, stack, false); len(wrong) > 0 {
@@ -190,7 +190,7 @@ func TestRenormalize(t *testing.T) {
 	if diff := gocmp.Diff(before, untouched(t, stack)); diff != "" {
 		t.Errorf("what should not change did (-before +after):\n%s", diff)
 	}
-	allSignedAnew(t, stack, total)
+	allRenormalized(t, stack, total)
 	wantVectors(t, stack, 2*(signatures+1))
 	if again, _, _ := provider.counts(); again != calls {
 		t.Errorf("%d calls of the provider", again-calls)
@@ -334,7 +334,7 @@ func TestRenormalizeUnderLoad(t *testing.T) {
 		t.Error("the maintenance run renormalized nothing, the writers everything")
 	}
 	runMaintenance(t, stack)
-	allSignedAnew(t, stack, total+quiet+int(l.created.Load()))
+	allRenormalized(t, stack, total+quiet+int(l.created.Load()))
 	noDeadlock(t, stack)
 }
 
@@ -383,7 +383,7 @@ func TestRenormalizeIsKilled(t *testing.T) {
 		t.Errorf("only %d runs were killed", killed)
 	}
 	runMaintenance(t, stack)
-	allSignedAnew(t, stack, total)
+	allRenormalized(t, stack, total)
 	if diff := gocmp.Diff(before[:total], untouched(t, stack)[:total]); diff != "" {
 		t.Errorf("what should not change did (-before +after):\n%s", diff)
 	}
@@ -415,7 +415,7 @@ func TestRenormalizeTwiceAtOnce(t *testing.T) {
 		}
 	}
 	runMaintenance(t, stack)
-	allSignedAnew(t, stack, total)
+	allRenormalized(t, stack, total)
 	noDeadlock(t, stack)
 }
 

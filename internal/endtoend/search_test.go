@@ -44,9 +44,9 @@ func TestSearchOrder(t *testing.T) {
 			t.Errorf("%s: first is %s", message, found[0].Text)
 		}
 		for rank, result := range found {
-			leg := result.Explain.Semantic
-			if *leg.Rank != rank+1 || leg.Score != result.Score || result.Score < -1 || result.Score > 1 {
-				t.Errorf("%s: explained as %+v at %d with score %v", message, leg, rank, result.Score)
+			retriever := result.Explain.Semantic
+			if *retriever.Rank != rank+1 || retriever.Score != result.Score || result.Score < -1 || result.Score > 1 {
+				t.Errorf("%s: explained as %+v at %d with score %v", message, retriever, rank, result.Score)
 			}
 		}
 		if !slices.IsSortedFunc(found, func(a, b client.SearchResult) int { return cmp.Compare(b.Score, a.Score) }) {

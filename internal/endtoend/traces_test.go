@@ -62,8 +62,8 @@ func TestTraces(t *testing.T) {
 		},
 		{"a wrong search", call{"search", "POST", "/v1/search", "", `{"limit":0}`}, nil, 0, 0, "rejected"},
 	} {
-		if status, answer := c.send(t, stack); status >= 500 {
-			t.Fatalf("%s: %d %s", c.name, status, answer)
+		if status, body := c.send(t, stack); status >= 500 {
+			t.Fatalf("%s: %d %s", c.name, status, body)
 		}
 		segment := daemon.Next(t)
 		var names []string
@@ -98,7 +98,7 @@ func TestTracesNameStatements(t *testing.T) {
 	seed(t, stack)
 	known, seen := append(statementNames(t), "begin", "commit", "rollback"), map[string]bool{}
 	for _, c := range withText("r-00001") {
-		if _, answer := c.send(t, stack); answer == "" {
+		if _, body := c.send(t, stack); body == "" {
 			t.Errorf("%s: no answer", c.path)
 		}
 		for _, part := range daemon.Next(t).Subsegments {
@@ -114,8 +114,8 @@ func TestTracesNameStatements(t *testing.T) {
 		}
 	}
 	stack.Functions.Close()
-	if _, answer := (call{"getRemediation", "GET", "/v1/remediations/r", "", ""}).send(t, stack); !daemon.Next(t).Fault {
-		t.Errorf("a fault is none: %s", answer)
+	if _, body := (call{"getRemediation", "GET", "/v1/remediations/r", "", ""}).send(t, stack); !daemon.Next(t).Fault {
+		t.Errorf("a fault is none: %s", body)
 	}
 }
 

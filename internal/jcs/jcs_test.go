@@ -163,8 +163,8 @@ func TestExactNumberIsCheap(t *testing.T) {
 
 func parse(t testing.TB, text string) any {
 	t.Helper()
-	tree, faults := audit.ParseJSON([]byte(text), audit.JSONLimits{Bytes: 1 << 20, Depth: 64}, redact.Actions{})
-	if err := faults.Err(); err != nil {
+	tree, errs := audit.ParseJSON([]byte(text), audit.JSONLimits{Bytes: 1 << 20, Depth: 64}, redact.Actions{})
+	if err := errs.Err(); err != nil {
 		t.Fatalf("%s: %v", text, err)
 	}
 	return tree
@@ -199,9 +199,9 @@ func FuzzInexactNumbers(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, literal string) {
-		tree, faults := audit.ParseJSON([]byte(literal), audit.JSONLimits{Bytes: 60, Depth: 1}, redact.Actions{})
+		tree, errs := audit.ParseJSON([]byte(literal), audit.JSONLimits{Bytes: 60, Depth: 1}, redact.Actions{})
 		number, ok := tree.(json.Number)
-		if faults.Err() != nil || !ok {
+		if errs.Err() != nil || !ok {
 			return
 		}
 		if _, power, found := strings.Cut(strings.ToLower(literal), "e"); found {
@@ -233,8 +233,8 @@ func FuzzAppend(f *testing.F) {
 	limits := audit.JSONLimits{Bytes: 1 << 16, Depth: 8}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		counts := redact.Actions{}
-		tree, faults := audit.ParseJSON(data, limits, counts)
-		if faults.Err() != nil {
+		tree, errs := audit.ParseJSON(data, limits, counts)
+		if errs.Err() != nil {
 			return
 		}
 		got, err := jcs.Append(nil, tree)

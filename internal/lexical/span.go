@@ -16,16 +16,16 @@ func Spans(text string, terms []string) [][]Span {
 	if len(terms) == 0 {
 		return spans
 	}
-	places := make(map[Term]int, len(terms))
+	indexes := make(map[Term]int, len(terms))
 	for i, term := range terms {
 		var stemmed []string
 		for word := range strings.FieldsSeq(term) {
 			stemmed = append(stemmed, stemOfWord(word))
 		}
-		places[newTermOfStems(stemmed...)] = i
+		indexes[newTermOfStems(stemmed...)] = i
 	}
 	note := func(term Term, span Span) {
-		if at, ok := places[term]; ok {
+		if at, ok := indexes[term]; ok {
 			spans[at] = append(spans[at], span)
 		}
 	}

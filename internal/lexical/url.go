@@ -5,14 +5,14 @@ import (
 	"unicode"
 )
 
-// place is a range of bytes in a line.
-type place struct{ start, end int }
+// byteRange is a range of bytes in a line.
+type byteRange struct{ start, end int }
 
 // urlSpans returns the URLs of a line, each from its scheme (RFC 3986) to white space, a quote, a
 // bracket or a placeholder.
-func urlSpans(line string) []place {
+func urlSpans(line string) []byteRange {
 	const mark = "://"
-	var found []place
+	var found []byteRange
 	for from := 0; ; {
 		at := strings.Index(line[from:], mark)
 		if at < 0 {
@@ -22,7 +22,7 @@ func urlSpans(line string) []place {
 		scheme := strings.LastIndexFunc(line[from:at], func(r rune) bool { return !isSchemeByte(r) }) + 1
 		end := at + len(mark) + prefixLength(line[at+len(mark):], isURLByte)
 		if from+scheme < at {
-			found = append(found, place{from + scheme, end})
+			found = append(found, byteRange{from + scheme, end})
 		}
 		from = end
 	}
@@ -36,9 +36,9 @@ func isURLByte(r rune) bool { return !unicode.IsSpace(r) && !strings.ContainsRun
 
 // skipPassedSpans drops the spans that end before the word, and reports whether the word begins in
 // the next one. Words must come in order.
-func skipPassedSpans(places []place, w word) (rest []place, within bool) {
-	for len(places) > 0 && places[0].end <= w.start {
-		places = places[1:]
+func skipPassedSpans(spans []byteRange, w word) (rest []byteRange, within bool) {
+	for len(spans) > 0 && spans[0].end <= w.start {
+		spans = spans[1:]
 	}
-	return places, len(places) > 0 && places[0].start <= w.start
+	return spans, len(spans) > 0 && spans[0].start <= w.start
 }

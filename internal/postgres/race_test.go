@@ -272,12 +272,12 @@ func TestConcurrentAppendsOfTheSame(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				for place, w := range written {
+				for position, w := range written {
 					if w.Err != nil {
 						t.Error(w.Err)
 					}
 					if !w.Replayed {
-						created[round][order[place]].Add(1)
+						created[round][order[position]].Add(1)
 					}
 				}
 			}
@@ -357,7 +357,7 @@ func newIncidents(t *testing.T, writer, round int, order []int) ([]audit.Entry, 
 	}
 	var batch []audit.Entry
 	vectors := postgres.Vectors{}
-	for place, i := range order {
+	for position, i := range order {
 		trouble := "trouble " + inLetters(round) + " " + inLetters(i)
 		created := minimal(fmt.Sprintf("writer %d round %d id %d", writer, round, i))
 		created.ErrorMessage = &trouble
@@ -366,11 +366,11 @@ func newIncidents(t *testing.T, writer, round int, order []int) ([]audit.Entry, 
 			vectors[e.Signature.ID] = vector(i)
 		}
 		if kind == 3 {
-			next := "trouble " + inLetters(round) + " " + inLetters(order[(place+1)%len(order)])
+			next := "trouble " + inLetters(round) + " " + inLetters(order[(position+1)%len(order)])
 			batch = append(batch, entry(t, toError(created.RemediationID, next)), e)
 			continue
 		}
-		if kind == 0 || kind == 1 && place%2 == 0 {
+		if kind == 0 || kind == 1 && position%2 == 0 {
 			batch = append(batch, e)
 			continue
 		}

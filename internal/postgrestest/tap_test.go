@@ -158,7 +158,7 @@ func TestTapBreaksConnections(t *testing.T) {
 	t.Parallel()
 	const insert = "INSERT INTO signature (id, text, normalizer) VALUES (gen_random_uuid(), 'x', 1)"
 	for name, c := range map[string]struct {
-		fault  func(*postgrestest.Tap)
+		cut    func(*postgrestest.Tap)
 		stored int
 	}{
 		"before":        {func(tap *postgrestest.Tap) { tap.CutBefore("INSERT", 0) }, 0},
@@ -171,7 +171,7 @@ func TestTapBreaksConnections(t *testing.T) {
 			db := postgrestest.New(t)
 			tap := postgrestest.NewTap(t, db.WriterURL())
 			conn := connect(t, tap.URL())
-			c.fault(tap)
+			c.cut(tap)
 			var err error
 			for err == nil {
 				_, err = conn.Exec(t.Context(), insert)
@@ -195,7 +195,7 @@ func TestTapStalls(t *testing.T) {
 	}
 }
 
-func TestTapReportsFaultsThatNeverCame(t *testing.T) {
+func TestTapReportsUntriggeredFailures(t *testing.T) {
 	t.Parallel()
 	watched := &recorder{TB: t}
 	tap := postgrestest.NewTap(watched, postgrestest.New(t).WriterURL())

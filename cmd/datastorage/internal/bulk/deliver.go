@@ -75,8 +75,8 @@ func sendOrSplit(ctx context.Context, send Sender, lines []line, open []int, out
 // refuseNamedRecords refuses the records that a request's problem names, and returns the indexes of the others.
 func refuseNamedRecords(problem client.Problem, open []int, outcomes []outcome) (rest []int) {
 	named := map[int]bool{}
-	for _, fault := range problem.Errors {
-		if at, _, ok := splitRecordPath(fault.Field); ok {
+	for _, fieldError := range problem.Errors {
+		if at, _, ok := splitRecordPath(fieldError.Field); ok {
 			named[at] = true
 		}
 	}
@@ -101,10 +101,10 @@ func outcomeOfResult(result client.BatchResult, at int) outcome {
 // it names none of the record's fields, the problem is returned whole.
 func problemOfRecord(problem client.Problem, at int) *client.Problem {
 	var own []client.FieldError
-	for _, fault := range problem.Errors {
-		if index, field, ok := splitRecordPath(fault.Field); ok && index == at {
-			fault.Field = field
-			own = append(own, fault)
+	for _, fieldError := range problem.Errors {
+		if index, field, ok := splitRecordPath(fieldError.Field); ok && index == at {
+			fieldError.Field = field
+			own = append(own, fieldError)
 		}
 	}
 	if own != nil {
