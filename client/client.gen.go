@@ -273,18 +273,18 @@ func (e ReadinessStatus) Valid() bool {
 	}
 }
 
-// Defines values for SearchLeg.
+// Defines values for Retriever.
 const (
-	SearchLegLexical  SearchLeg = "lexical"
-	SearchLegSemantic SearchLeg = "semantic"
+	RetrieverLexical  Retriever = "lexical"
+	RetrieverSemantic Retriever = "semantic"
 )
 
-// Valid indicates whether the value is a known member of the SearchLeg enum.
-func (e SearchLeg) Valid() bool {
+// Valid indicates whether the value is a known member of the Retriever enum.
+func (e Retriever) Valid() bool {
 	switch e {
-	case SearchLegLexical:
+	case RetrieverLexical:
 		return true
-	case SearchLegSemantic:
+	case RetrieverSemantic:
 		return true
 	default:
 		return false
@@ -500,6 +500,20 @@ type ChildKind string
 // Consistency What a read sees. Default eventual.
 type Consistency string
 
+// Contribution The contribution of one retriever, or of the feedback, to a score. raw is BM25 for the lexical retriever, the cosine similarity to the query for the semantic one, and that to the best result of both for the feedback of mode hybrid. normalized is raw scaled to 0 to 1 (with mode semantic it is raw); score is weight times normalized. rank is the position among the signatures of the retriever, from 1; it is absent if the retriever did not find this one.
+type Contribution struct {
+	// Model The embedding model, for the semantic retriever and the feedback.
+	Model      *string `json:"model,omitempty"`
+	Normalized float64 `json:"normalized"`
+	Rank       *int    `json:"rank,omitempty"`
+	Raw        float64 `json:"raw"`
+	Score      float64 `json:"score"`
+
+	// Terms The words, and pairs of words, that matched, highest score first, for the lexical retriever. Their scores add up to raw.
+	Terms  []ExplainTerm `json:"terms,omitempty"`
+	Weight float64       `json:"weight"`
+}
+
 // Dimension A field for which success rates are available.
 type Dimension string
 
@@ -553,30 +567,16 @@ type ExecutionInput struct {
 // Explain How a score was computed. It is the sum of the scores of the retrievers and of the feedback.
 type Explain struct {
 	// Feedback The contribution of one retriever, or of the feedback, to a score. raw is BM25 for the lexical retriever, the cosine similarity to the query for the semantic one, and that to the best result of both for the feedback of mode hybrid. normalized is raw scaled to 0 to 1 (with mode semantic it is raw); score is weight times normalized. rank is the position among the signatures of the retriever, from 1; it is absent if the retriever did not find this one.
-	Feedback *ExplainLeg `json:"feedback,omitempty"`
+	Feedback *Contribution `json:"feedback,omitempty"`
 
 	// Filters The names of the filters that were applied.
 	Filters []string `json:"filters"`
 
 	// Lexical The contribution of one retriever, or of the feedback, to a score. raw is BM25 for the lexical retriever, the cosine similarity to the query for the semantic one, and that to the best result of both for the feedback of mode hybrid. normalized is raw scaled to 0 to 1 (with mode semantic it is raw); score is weight times normalized. rank is the position among the signatures of the retriever, from 1; it is absent if the retriever did not find this one.
-	Lexical *ExplainLeg `json:"lexical,omitempty"`
+	Lexical *Contribution `json:"lexical,omitempty"`
 
 	// Semantic The contribution of one retriever, or of the feedback, to a score. raw is BM25 for the lexical retriever, the cosine similarity to the query for the semantic one, and that to the best result of both for the feedback of mode hybrid. normalized is raw scaled to 0 to 1 (with mode semantic it is raw); score is weight times normalized. rank is the position among the signatures of the retriever, from 1; it is absent if the retriever did not find this one.
-	Semantic *ExplainLeg `json:"semantic,omitempty"`
-}
-
-// ExplainLeg The contribution of one retriever, or of the feedback, to a score. raw is BM25 for the lexical retriever, the cosine similarity to the query for the semantic one, and that to the best result of both for the feedback of mode hybrid. normalized is raw scaled to 0 to 1 (with mode semantic it is raw); score is weight times normalized. rank is the position among the signatures of the retriever, from 1; it is absent if the retriever did not find this one.
-type ExplainLeg struct {
-	// Model The embedding model, for the semantic retriever and the feedback.
-	Model      *string `json:"model,omitempty"`
-	Normalized float64 `json:"normalized"`
-	Rank       *int    `json:"rank,omitempty"`
-	Raw        float64 `json:"raw"`
-	Score      float64 `json:"score"`
-
-	// Terms The words, and pairs of words, that matched, highest score first, for the lexical retriever. Their scores add up to raw.
-	Terms  []ExplainTerm `json:"terms,omitempty"`
-	Weight float64       `json:"weight"`
+	Semantic *Contribution `json:"semantic,omitempty"`
 }
 
 // ExplainTerm A term of the query that the result contains, in its normalized form.
@@ -866,6 +866,9 @@ type RemediationUpdate struct {
 	WorkflowYAML Nullable[string] `json:"workflow_yaml,omitzero"`
 }
 
+// Retriever A retriever of a hybrid search.
+type Retriever string
+
 // SearchFilters The filters of the list. Each has one value, or several separated by commas.
 type SearchFilters struct {
 	ActionType       *string `json:"action_type,omitempty"`
@@ -887,7 +890,7 @@ type SearchFilters struct {
 
 // SearchInfo How the search was done. degraded lists the retrievers that failed.
 type SearchInfo struct {
-	Degraded []SearchLeg `json:"degraded,omitempty"`
+	Degraded []Retriever `json:"degraded,omitempty"`
 
 	// Mode Search by meaning (semantic), by words (lexical), or both (hybrid).
 	Mode SearchMode `json:"mode"`
@@ -916,9 +919,6 @@ type SearchInput struct {
 	// Query An alert, an error line, or plain words; at most 8 KiB.
 	Query string `json:"query"`
 }
-
-// SearchLeg A retriever of a hybrid search.
-type SearchLeg string
 
 // SearchMode Search by meaning (semantic), by words (lexical), or both (hybrid).
 type SearchMode string

@@ -198,7 +198,7 @@ func addExplanation(row []console.Cell, result client.SearchResult) []console.Ce
 	return append(row, console.Cell{Text: formatMatchedTerms(result)})
 }
 
-func formatRetrieverScore(retriever *client.ExplainLeg) string {
+func formatRetrieverScore(retriever *client.Contribution) string {
 	if retriever == nil {
 		return ""
 	}

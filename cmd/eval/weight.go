@@ -105,7 +105,7 @@ func newCandidate(result client.SearchResult) (candidate, error) {
 	return c, nil
 }
 
-func newContribution(explained *client.ExplainLeg) *search.Contribution {
+func newContribution(explained *client.Contribution) *search.Contribution {
 	if explained == nil {
 		return nil
 	}

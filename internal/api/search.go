@@ -158,7 +158,7 @@ func RespondSimilar(query search.Query, result search.Result) *Response {
 func wireSearchInfo(query search.Query, result search.Result) client.SearchInfo {
 	info := client.SearchInfo{Mode: client.SearchMode(query.Mode), Model: result.Model}
 	if result.Degraded != nil {
-		info.Degraded = []client.SearchLeg{client.SearchLegSemantic}
+		info.Degraded = []client.Retriever{client.RetrieverSemantic}
 	}
 	return info
 }
@@ -183,11 +183,11 @@ func wireExplained(query search.Query, model string, found search.Incident) clie
 	return result
 }
 
-func wireContribution(c *search.Contribution, model string) *client.ExplainLeg {
+func wireContribution(c *search.Contribution, model string) *client.Contribution {
 	if c == nil {
 		return nil
 	}
-	wire := &client.ExplainLeg{Raw: c.Raw, Normalized: c.Normalized, Weight: c.Weight, Score: c.Score()}
+	wire := &client.Contribution{Raw: c.Raw, Normalized: c.Normalized, Weight: c.Weight, Score: c.Score()}
 	if c.Rank > 0 {
 		wire.Rank = &c.Rank
 	}

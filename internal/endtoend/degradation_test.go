@@ -52,7 +52,7 @@ func TestProviderFails(t *testing.T) {
 			})
 			again, repeated := post(t, stack, "/v1/remediations", changed(record()))
 			if again.StatusCode != 200 || repeated != body {
-				t.Errorf("the replay answers %d %s, the first answer was %s", again.StatusCode, repeated, body)
+				t.Errorf("the replay returns %d %s, the first response was %s", again.StatusCode, repeated, body)
 			}
 		})
 	}
@@ -99,7 +99,7 @@ func searchSaysComeBack(t *testing.T, stack *endtoend.Stack, want ...string) {
 	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("found by words (-want +got):\n%s", diff)
 	}
-	if diff := gocmp.Diff(client.SearchInfo{Mode: "hybrid", Degraded: []client.SearchLeg{"semantic"}}, found.Search); diff != "" {
+	if diff := gocmp.Diff(client.SearchInfo{Mode: "hybrid", Degraded: []client.Retriever{"semantic"}}, found.Search); diff != "" {
 		t.Error(diff)
 	}
 	if len(got) > 0 && (found.Data[0].Explain.Semantic != nil || found.Data[0].Explain.Lexical.Score != found.Data[0].Score) {
@@ -355,7 +355,7 @@ func TestTextThatTheProviderRefuses(t *testing.T) {
 		t.Fatalf("search: %v", err)
 	}
 	if len(refusal.Problem.Errors) != 1 || refusal.Problem.Errors[0].Field != "query" {
-		t.Errorf("faults %+v", refusal.Problem.Errors)
+		t.Errorf("errors %+v", refusal.Problem.Errors)
 	}
 }
 
@@ -370,7 +370,7 @@ func TestEmbeddingIsOfTheSignature(t *testing.T) {
 	provider.mu.Lock()
 	defer provider.mu.Unlock()
 	if len(provider.texts) != 1 {
-		t.Fatalf("the provider was told %v", provider.texts)
+		t.Fatalf("the provider received %v", provider.texts)
 	}
 	for text := range provider.texts {
 		leaksNothing(t, text)

@@ -69,7 +69,7 @@ func TestHybridExplains(t *testing.T) {
 		create(t, stack, record)
 	}
 	for filters, filter := range explaining() {
-		alone := map[client.SearchLeg]map[string]int{}
+		alone := map[client.Retriever]map[string]int{}
 		for _, mode := range []client.SearchMode{client.SearchModeLexical, client.SearchModeSemantic, client.SearchModeHybrid} {
 			found, err := stack.Client.Search(t.Context(), client.SearchInput{
 				Query: "database of the pod is full", Mode: &mode, Explain: pointer(true), Filters: &filter,
@@ -145,7 +145,7 @@ func TestDegradedSearchExplains(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := client.SearchInfo{Mode: client.SearchModeHybrid, Degraded: []client.SearchLeg{client.SearchLegSemantic}}
+	want := client.SearchInfo{Mode: client.SearchModeHybrid, Degraded: []client.Retriever{client.RetrieverSemantic}}
 	if diff := gocmp.Diff(want, found.Search); diff != "" {
 		t.Errorf("search (-want +got):\n%s", diff)
 	}
@@ -157,25 +157,25 @@ func TestDegradedSearchExplains(t *testing.T) {
 }
 
 // retrieversMatchAlone compares the ranks that a hybrid search explains with those of each retriever alone.
-func retrieversMatchAlone(t *testing.T, alone map[client.SearchLeg]map[string]int, mode client.SearchMode, found []client.SearchResult) {
+func retrieversMatchAlone(t *testing.T, alone map[client.Retriever]map[string]int, mode client.SearchMode, found []client.SearchResult) {
 	t.Helper()
 	if mode != client.SearchModeHybrid {
 		ranks := map[string]int{}
 		for i, result := range found {
 			ranks[result.SignatureID] = i + 1
 		}
-		alone[client.SearchLeg(mode)] = ranks
+		alone[client.Retriever(mode)] = ranks
 	}
 	for _, result := range found {
-		for retriever, explained := range map[client.SearchLeg]*client.ExplainLeg{
-			client.SearchLegLexical: result.Explain.Lexical, client.SearchLegSemantic: result.Explain.Semantic,
+		for retriever, explained := range map[client.Retriever]*client.Contribution{
+			client.RetrieverLexical: result.Explain.Lexical, client.RetrieverSemantic: result.Explain.Semantic,
 		} {
 			got := 0
 			if explained != nil && explained.Rank != nil {
 				got = *explained.Rank
 			}
 			if want := alone[retriever][result.SignatureID]; explained != nil && got != want {
-				t.Errorf("%s: rank %d of the %s leg, alone it has it at %d: %s", mode, got, retriever, want, result.Text)
+				t.Errorf("%s: rank %d of the %s retriever, %d when it is alone: %s", mode, got, retriever, want, result.Text)
 			}
 		}
 	}
@@ -194,7 +194,7 @@ func explainsItself(t *testing.T, how client.SearchInfo, found []client.SearchRe
 		if (explain.Lexical != nil) != (how.Mode != client.SearchModeSemantic) || (explain.Semantic != nil) != (how.Model != "") ||
 			(how.Model == "") != (how.Mode == client.SearchModeLexical || len(how.Degraded) > 0) ||
 			(explain.Feedback != nil) != (how.Mode == client.SearchModeHybrid && how.Model != "") {
-			t.Errorf("%+v explains the legs %+v", how, explain)
+			t.Errorf("%+v explains the retrievers %+v", how, explain)
 		}
 		scoresAddUp(t, how, result)
 		termsAddUp(t, result)
@@ -207,7 +207,7 @@ func explainsItself(t *testing.T, how client.SearchInfo, found []client.SearchRe
 func scoresAddUp(t *testing.T, how client.SearchInfo, result client.SearchResult) {
 	t.Helper()
 	var sum, weights float64
-	for _, retriever := range []*client.ExplainLeg{result.Explain.Lexical, result.Explain.Semantic, result.Explain.Feedback} {
+	for _, retriever := range []*client.Contribution{result.Explain.Lexical, result.Explain.Semantic, result.Explain.Feedback} {
 		if retriever == nil {
 			continue
 		}
@@ -218,11 +218,11 @@ func scoresAddUp(t *testing.T, how client.SearchInfo, result client.SearchResult
 			model = how.Model
 		}
 		if !near(retriever.Score, retriever.Weight*retriever.Normalized) || (retriever.Rank != nil) != (retriever.Normalized > 0) || text(retriever.Model) != model {
-			t.Errorf("%+v: leg %+v", how, retriever)
+			t.Errorf("%+v: retriever %+v", how, retriever)
 		}
 	}
 	if !near(sum, result.Score) || !near(weights, 1) {
-		t.Errorf("%+v: the legs add up to %v with weights of %v, the score is %v", how, sum, weights, result.Score)
+		t.Errorf("%+v: the retrievers add up to %v with weights of %v, the score is %v", how, sum, weights, result.Score)
 	}
 }
 
