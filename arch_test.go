@@ -184,7 +184,7 @@ func TestImports(t *testing.T) {
 		}
 		folder, ok := packageOf(f.path)
 		if !ok {
-			t.Errorf("%s: its room is not in the plan", f.path)
+			t.Errorf("%s: add its package to allowedImports", f.path)
 			continue
 		}
 		for _, path := range imports(t, f) {

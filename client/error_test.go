@@ -28,18 +28,18 @@ func TestRefusals(t *testing.T) {
 		text    string
 	}{
 		{
-			name: "problem with faults", is: "invalid",
-			handler: problem(400, `{"type":"/problems/invalid","title":"Invalid input","status":400,"detail":"2 faults",`+
+			name: "problem with field errors", is: "invalid",
+			handler: problem(400, `{"type":"/problems/invalid","title":"Invalid input","status":400,"detail":"2 errors",`+
 				`"instance":"/v1/remediations","request_id":"q-1","errors":[{"field":"name","code":"required","detail":"is missing"},`+
 				`{"field":"","code":"malformed_json","detail":"more than one value"}]}`),
 			want: client.Error{StatusCode: 400, RequestID: "q-1", Problem: client.Problem{
-				Type: "/problems/invalid", Title: "Invalid input", Status: 400, Detail: "2 faults", Instance: "/v1/remediations",
+				Type: "/problems/invalid", Title: "Invalid input", Status: 400, Detail: "2 errors", Instance: "/v1/remediations",
 				RequestID: "q-1", Errors: []client.FieldError{
 					{Field: "name", Code: "required", Detail: "is missing"},
 					{Code: "malformed_json", Detail: "more than one value"},
 				},
 			}},
-			text: "getRemediation: 400 Invalid input: 2 faults; name: is missing; more than one value (request q-1)",
+			text: "getRemediation: 400 Invalid input: 2 errors; name: is missing; more than one value (request q-1)",
 		},
 		{
 			name: "422", is: "invalid", handler: problem(422, `{"type":"t","title":"T","status":422}`),
@@ -106,7 +106,7 @@ func TestRefusals(t *testing.T) {
 			text: `getRemediation: 504 Gateway Timeout: the response is not the service's own (content type "application/problem+json")`,
 		},
 		{
-			name: "a status nobody knows", handler: problem(599, `{"type":"t"}`),
+			name: "an unknown status", handler: problem(599, `{"type":"t"}`),
 			want: client.Error{StatusCode: 599, Problem: client.Problem{Type: "t", Title: "unknown status", Status: 599}},
 			text: "getRemediation: 599 unknown status",
 		},
@@ -166,7 +166,7 @@ func TestReadyGivesTheChecksWithTheRefusal(t *testing.T) {
 	t.Parallel()
 	s := serve(t,
 		respondWith(503, "application/json", `{"status":"unavailable","checks":[
-			{"name":"postgresql","status":"failed","latency_ms":1000,"detail":"no answer"},
+			{"name":"postgresql","status":"failed","latency_ms":1000,"detail":"no response"},
 			{"name":"pgvector","status":"failed","latency_ms":0},{"name":"embedding","status":"ok","latency_ms":0}]}`, "Retry-After", "2"),
 		respondWith(503, "application/json", `{"message":"Service Unavailable"}`))
 	c := s.client(t)
@@ -175,7 +175,7 @@ func TestReadyGivesTheChecksWithTheRefusal(t *testing.T) {
 	if readiness == nil || len(readiness.Checks) != 3 || refusal == nil || refusal.RetryAfter != 2*time.Second {
 		t.Errorf("not ready: %+v, %v", readiness, err)
 	}
-	if !strings.HasSuffix(err.Error(), "not ready: postgresql: no answer; pgvector") {
+	if !strings.HasSuffix(err.Error(), "not ready: postgresql: no response; pgvector") {
 		t.Errorf("the error does not name the failed parts: %v", err)
 	}
 	if readiness, err := c.Ready(t.Context()); readiness != nil || !errors.Is(err, client.ErrUnavailable) {
@@ -202,7 +202,7 @@ func TestInvalidResponses(t *testing.T) {
 				t.Errorf("%+v, %v; want an error", got, err)
 			}
 			if got := len(s.requests()); got != 1 {
-				t.Errorf("%d requests; the next answer would be no better", got)
+				t.Errorf("%d requests; a retry would not help", got)
 			}
 		})
 	}

@@ -109,13 +109,13 @@ func ExampleError() {
 	}
 	_, err = c.CreateRemediation(context.Background(), client.RemediationInput{RemediationID: "bad"})
 
-	var refusal *client.Error
+	refusal, refused := errors.AsType[*client.Error](err)
 	switch {
 	case err == nil:
 		fmt.Println("stored")
 	case errors.Is(err, client.ErrUnavailable):
 		fmt.Println("try again later")
-	case errors.As(err, &refusal):
+	case refused:
 		for _, fieldError := range refusal.Problem.Errors {
 			fmt.Printf("%s: %s\n", fieldError.Field, fieldError.Detail)
 		}

@@ -267,7 +267,7 @@ func TestOperations(t *testing.T) {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(op.want, got); diff != "" {
-				t.Errorf("answer (-want +got): %s", diff)
+				t.Errorf("response (-want +got): %s", diff)
 			}
 			seen := s.requests()[0]
 			sent := strings.Join([]string{seen.method, seen.target, seen.body, seen.header.Get("Content-Type")}, "\n")
@@ -383,7 +383,7 @@ func TestBatchResults(t *testing.T) {
 		t.Errorf("result 1: %v, replayed %t", err, results[1].Replayed())
 	}
 	if _, err := c.CreateRemediations(t.Context(), make([]client.RemediationInput, 3)); err == nil {
-		t.Error("2 results for 3 records passed as an answer")
+		t.Error("2 results for 3 records were accepted")
 	}
 }
 

@@ -28,9 +28,9 @@ func TestPassingTroubleIsRetried(t *testing.T) {
 		requests int
 		good     bool
 	}{
-		{"answered", []http.HandlerFunc{created}, 1, true},
-		{"cut before the answer", []http.HandlerFunc{cut, created}, 2, true},
-		{"cut within the answer", []http.HandlerFunc{truncate, created}, 2, true},
+		{"response", []http.HandlerFunc{created}, 1, true},
+		{"cut before the response", []http.HandlerFunc{cut, created}, 2, true},
+		{"cut within the response", []http.HandlerFunc{truncate, created}, 2, true},
 		{"429", []http.HandlerFunc{problem(429, `{"type":"t"}`), created}, 2, true},
 		{"502 of a proxy", []http.HandlerFunc{respondWith(502, "text/html", "<html>"), created}, 2, true},
 		{"503 with Retry-After: 0", []http.HandlerFunc{unavailable, created}, 2, true},
@@ -166,7 +166,7 @@ func TestWaits(t *testing.T) {
 				defer cancel()
 				_, err := c.Search(ctx, client.SearchInput{Query: "x"})
 				if !errors.Is(err, client.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) {
-					t.Errorf("error %v, want the last answer", err)
+					t.Errorf("error %v, want the last response", err)
 				}
 				got := times()
 				if len(got) != len(test.most) {
@@ -264,7 +264,7 @@ func TestContextEndsTheWait(t *testing.T) {
 		})
 		_, err := c.Search(ctx, client.SearchInput{Query: "x"})
 		if !errors.Is(err, context.Canceled) || !errors.Is(err, client.ErrUnavailable) {
-			t.Errorf("error %v, want both the cancellation and the last answer", err)
+			t.Errorf("error %v, want both the cancellation and the last response", err)
 		}
 		if got := times(); len(got) != 1 {
 			t.Errorf("attempts at %v, want one", got)

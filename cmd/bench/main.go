@@ -53,7 +53,7 @@ func benchmarks() []benchmark {
 		{"append", "one statement against a pipelined batch of statements", benchAppend},
 		{"vectors", "forms in which vectors travel to the server", benchVectors},
 		{"derived", "writes with what search and statistics keep up; floor: without", benchDerived},
-		{"search", "semantic and hybrid queries through the handler; floor: the statements of their legs", benchSearch},
+		{"search", "semantic and hybrid queries through the handler; floor: the statements of their retrievers", benchSearch},
 		{"snapshot", "the statements of a hybrid search, its retrievers concurrent; floor: in one snapshot", benchSnapshot},
 		{"recall", "how many of the 10 nearest a filtered search finds; floor: an exact scan", benchRecall},
 		{"stats", "success rates and trends through the handler; floor: a sequential aggregate", benchStats},

@@ -39,7 +39,7 @@ With --queue, also LocalStack's SQS with a queue of records, its dead-letter que
 the write function as Lambda does. It needs Python 3.11 to 3.13, and its messages go with it.
 
 DATASTORAGE_DATABASE_URL names a PostgreSQL to use instead, DATASTORAGE_LOCALSTACK_URL a LocalStack. The functions take their settings from the environment, as in a
-deployment. Their log goes to standard output, a line of JSON each; with --json, a line {"url":…} says that the API answers.
+deployment. Their log goes to standard output, a line of JSON each; with --json, a line {"url":…} says that the API accepts requests.
 
 Ctrl-C is its proper end, with code 0.`,
 		Example: `  datastorage dev

@@ -36,7 +36,7 @@ func filterFlags() []filterFlag {
 		{"AlertFingerprint", "alert-fingerprint", "fingerprints of alerts", nil},
 		{"TargetResource", "target-resource", "targets, kind/name", nil},
 		{"SignatureID", "signature-id", "UUIDs of signatures", nil},
-		{"Since", "since", "from this time on: RFC 3339, or a span back from now such as 24h or 7d", nil},
+		{"Since", "since", "from this time on: RFC 3339, or a duration before now, such as 24h or 7d", nil},
 		{"Until", "until", "before this time, written as --since", nil},
 	}
 }

@@ -34,11 +34,11 @@ func TestProblems(t *testing.T) {
 		headers map[string]string
 		errs    int
 	}{
-		"faults":                 {fmt.Errorf("read: %w", errs), 400, "invalid", nil, 1},
+		"validation errors":      {fmt.Errorf("read: %w", errs), 400, "invalid", nil, 1},
 		"a body too large":       {errTooLarge, 413, "too-large", nil, 0},
 		"a body found too large": {audit.ValidationErrors{{Code: audit.CodeSize, Detail: "larger"}}, 413, "too-large", nil, 1},
-		"an answer too large":    {errResponseTooLarge, 400, "answer-too-large", nil, 0},
-		"nobody":                 {errUnauthenticated, 401, "unauthenticated", map[string]string{"Www-Authenticate": "Bearer"}, 0},
+		"a response too large":   {errResponseTooLarge, 400, "answer-too-large", nil, 0},
+		"unauthenticated":        {errUnauthenticated, 401, "unauthenticated", map[string]string{"Www-Authenticate": "Bearer"}, 0},
 		"a lacking scope":        {fmt.Errorf("%w: the token lacks the scope x", errForbidden), 403, "forbidden", nil, 0},
 		"no path":                {errRoute, 404, "not-found", nil, 0},
 		"no remediation":         {fmt.Errorf("%w: %w", errInside, audit.ErrNotFound), 404, "not-found", nil, 0},

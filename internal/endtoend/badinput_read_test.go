@@ -51,7 +51,7 @@ func badSearches() []bad {
 		search("query twice", `{"query":"x","query":"y"}`, "query", "duplicate"),
 		search("filter twice", `{"query":"x","filters":{"name":"a","name":"a"}}`, "filters.name", "duplicate"),
 		search("until before since", `{"query":"x","filters":{"since":"1h","until":"2h"}}`, "filters.until", "order"),
-		search("every fault at once", `{"mode":"both","limit":0,"min_score":9,"filters":{"phase":"x","x":"y"},"z":1}`, "query", "required",
+		search("every error at once", `{"mode":"both","limit":0,"min_score":9,"filters":{"phase":"x","x":"y"},"z":1}`, "query", "required",
 			"mode", "not_in_set", "limit", "out_of_range", "min_score", "out_of_range", "filters.phase", "not_in_set", "filters.x", "unknown_field", "z", "unknown_field"),
 	}
 }

@@ -144,7 +144,7 @@ func namesFieldErrors(t *testing.T, want []fieldError, named []client.FieldError
 		got = append(got, fieldError{one.Field, one.Code})
 	}
 	if diff := gocmp.Diff(slices.SortedFunc(slices.Values(want), order), slices.SortedFunc(slices.Values(got), order)); diff != "" {
-		t.Errorf("faults (-want +got):\n%s", diff)
+		t.Errorf("errors (-want +got):\n%s", diff)
 	}
 }
 
@@ -156,7 +156,7 @@ func leaksNothing(t *testing.T, body string) {
 		"panic", "runtime error", "unmarshal", "127.0.0.1",
 	} {
 		if strings.Contains(body, inside) {
-			t.Errorf("%q in the answer %s", inside, body)
+			t.Errorf("%q in the response %s", inside, body)
 		}
 	}
 }

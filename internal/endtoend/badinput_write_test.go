@@ -112,7 +112,7 @@ func badRecords() []bad {
 		badField("metadata", `{"a":`+quote(strings.Repeat("x", 64<<10))+`}`, "too_long"),
 		badField("kind", `"remediation"`, "unknown_field"), badField("Name", `"x"`, "unknown_field"),
 		badCreate("strange unknown field", changed(record(), `a.b`, "1"), `["a.b"]`, "unknown_field"),
-		badCreate("every fault at once",
+		badCreate("every error at once",
 			changed(record(), "name", "1", "namespace", "", "action_type", `"<b>"`, "phase", `"done"`, "start_time", `"soon"`,
 				"duration_ms", "-1", "metadata", "[]", "actor", `"root"`, "surplus", "1"),
 			"name", "type", "namespace", "required", "action_type", "characters", "phase", "not_in_set", "start_time", "format",

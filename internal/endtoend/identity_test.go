@@ -80,14 +80,14 @@ func TestIdentity(t *testing.T) {
 		"a user's name for a client": {claims("username", "root", "cognito:username", "root", "email", "root@example.com", "scope", reading+" "+writing), 401, 401},
 		"a signature":                {signed(role), 0, 0},
 		"a user's signature":         {signed("arn:aws:iam::123456789012:user/ops/ann"), 0, 0},
-		"a signature of nobody":      {signed(""), 401, 401},
+		"a signature without a user": {signed(""), 401, 401},
 		"a signature of a space":     {signed("  "), 401, 401},
 		"an ARN of two lines":        {signed(role + "\nactor: root"), 401, 401},
 		"an ARN turned around":       {signed(role + "\u2066"), 401, 401},
 		"an ARN that ends in NUL":    {signed(role + "\x00"), 401, 401},
 		"an empty authorizer":        {&identity{}, 401, 401},
 		"a Lambda authorizer":        {&identity{Lambda: map[string]any{"sub": "x", "scope": reading}}, 401, 401},
-		"nobody":                     {nil, 401, 401},
+		"no credentials":             {nil, 401, 401},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

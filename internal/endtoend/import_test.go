@@ -77,7 +77,7 @@ func TestImportAgain(t *testing.T) {
 		again[i].Index, again[i].Status = first[i].Index, first[i].Status
 	}
 	if diff := gocmp.Diff(first, again); diff != "" {
-		t.Errorf("answers (-first +again):\n%s", diff)
+		t.Errorf("responses (-first +again):\n%s", diff)
 	}
 	if diff := gocmp.Diff(before, contents(t, stack)); diff != "" {
 		t.Errorf("the database changed (-before +after):\n%s", diff)

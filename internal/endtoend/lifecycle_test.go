@@ -100,7 +100,7 @@ func TestSIGTERM(t *testing.T) {
 			database, connections := postgrestest.New(t), "application_name = 'datastorage-"+function+"'"
 			emulator := functiontest.StartEmulator(t, functiontest.Build(t, function), database.WriterURL(), nil)
 			if response := put(t, emulator, sample(t, event)); !strings.Contains(response, `"statusCode":20`) {
-				t.Fatalf("answer %s", response)
+				t.Fatalf("response %s", response)
 			}
 			if database.Sessions(t, connections) == 0 {
 				t.Fatal("the function has no connection")
@@ -138,7 +138,7 @@ func TestSIGTERMDuringWork(t *testing.T) {
 			})
 			free()
 			if response := <-responses; !strings.Contains(response, `"statusCode":201`) {
-				t.Errorf("answer %s", response)
+				t.Errorf("response %s", response)
 			}
 			database.AwaitSessions(t, 0, "application_name = 'datastorage-write'")
 			if n := len(out.lines("_aws", "datastorage_operations_total", `"operation":"createRemediation"`)); n != 1 {
@@ -219,7 +219,7 @@ func TestInitFails(t *testing.T) {
 	var out printed
 	emulator := functiontest.StartEmulator(t, functiontest.Build(t, "health"), url, &out, map[string]string{"DATASTORAGE_DATABASE_CA": certificates})
 	if response := put(t, emulator, sample(t, "health")); strings.Contains(response, "statusCode") {
-		t.Errorf("answer %s", response)
+		t.Errorf("response %s", response)
 	}
 	eventually(t, "a line", func() bool { return len(out.lines("init failed")) > 0 })
 	failed := out.lines("init failed")
@@ -230,7 +230,7 @@ func TestInitFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	if response := put(t, emulator, sample(t, "health")); !strings.Contains(response, `"statusCode":200`) {
-		t.Errorf("answer %s\n%s", response, out.String())
+		t.Errorf("response %s\n%s", response, out.String())
 	}
 }
 

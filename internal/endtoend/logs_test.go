@@ -106,10 +106,10 @@ func TestEveryLineNamesItsRequest(t *testing.T) {
 		}
 		last := tel[len(tel)-1]
 		if last["msg"] != "request" || last["status"] != float64(status) || last["route"] == "" {
-			t.Errorf("%s: last line %v, answer %d %s", c.path, last, status, content)
+			t.Errorf("%s: last line %v, response %d %s", c.path, last, status, content)
 		}
 		if id, _ := last["request_id"].(string); len(ids) != 1 || id == "" || status >= 400 && !strings.Contains(content, id) {
-			t.Errorf("%s: request ids %v, answer %s", c.path, slices.Collect(maps.Keys(ids)), content)
+			t.Errorf("%s: request ids %v, response %s", c.path, slices.Collect(maps.Keys(ids)), content)
 		}
 	}
 	_, _ = stack.Functions.Maintain.Invoke(t.Context())
@@ -233,7 +233,7 @@ func TestSecretsAreNotReported(t *testing.T) {
 	}
 	telemetrytest.CheckClosedSets(t, local.ClosedSets(), telemetrytest.Series(telemetrytest.ReadMetrics(t, measured.String())))
 	if statuses[200] == 0 || statuses[201] == 0 || statuses[400] == 0 || statuses[404] == 0 || statuses[500]+statuses[503] == 0 {
-		t.Errorf("answers by status %v", statuses)
+		t.Errorf("responses by status %v", statuses)
 	}
-	t.Logf("%d secrets in %d requests, answers by status %v", len(samples), requests, statuses)
+	t.Logf("%d secrets in %d requests, responses by status %v", len(samples), requests, statuses)
 }

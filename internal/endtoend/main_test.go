@@ -58,7 +58,7 @@ func everyOperationSeen() error {
 	for operation, statuses := range contract.Operations() {
 		for _, status := range statuses {
 			if seen[operation][status] == 0 {
-				return fmt.Errorf("no test has seen %s answer %d", operation, status)
+				return fmt.Errorf("no test has seen %s respond with %d", operation, status)
 			}
 		}
 	}
@@ -67,7 +67,7 @@ func everyOperationSeen() error {
 			return fmt.Errorf("no test has seen the problem of status %s", status)
 		}
 	}
-	fmt.Fprintf(os.Stderr, "contract: %d answers of %d operations checked, problems %v\n",
+	fmt.Fprintf(os.Stderr, "contract: %d responses of %d operations checked, problems %v\n",
 		checked, len(contract.Operations()), slices.Sorted(maps.Keys(problems)))
 	return nil
 }

@@ -283,7 +283,7 @@ func TestMetricsOfBadInput(t *testing.T) {
 		}
 	}
 	if counted != float64(named) || named < 100 {
-		t.Errorf("%v faults are counted, %d were named", counted, named)
+		t.Errorf("%v validation errors are counted, %d were named", counted, named)
 	}
-	t.Logf("%d faults, %d series", named, len(got))
+	t.Logf("%d validation errors, %d series", named, len(got))
 }

@@ -125,7 +125,7 @@ func TestModelChangeUnderLoad(t *testing.T) {
 	t.Logf("%d writes, %d searches", written.Load(), searched.Load())
 	models.Delete(oldModel)
 	models.Delete(newModel)
-	models.Range(func(model, _ any) bool { t.Errorf("a search was answered with %v", model); return true })
+	models.Range(func(model, _ any) bool { t.Errorf("a search used the model %v", model); return true })
 	everySignatureIsFound(t, stack, 300+int(written.Load()))
 }
 
@@ -191,7 +191,7 @@ func TestModelChangeIsInterrupted(t *testing.T) {
 	}
 	results, err := stack.Client.Search(t.Context(), client.SearchInput{Query: "trouble", Limit: pointer(100)})
 	if err != nil || results.Search.Model != oldModel || len(results.Data) != 100 {
-		t.Errorf("half way a search answers %+v, %v", results, err)
+		t.Errorf("halfway a search returns %+v, %v", results, err)
 	}
 	want := []string{fmt.Sprintf("%s true %d 0", oldModel, signatures), fmt.Sprintf("%s false %d 0", newModel, signatures)}
 	if got := progress(t, stack); !slices.Equal(got, want) {

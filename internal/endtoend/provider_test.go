@@ -153,8 +153,8 @@ func failures() map[string]http.HandlerFunc {
 		},
 		"refuses the key": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) },
 		"babbles":         func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`<html>` + secret)) },
-		"answers too few": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"data":[]}`)) },
-		"answers too short": func(w http.ResponseWriter, _ *http.Request) {
+		"returns too few": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"data":[]}`)) },
+		"returns too short": func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write([]byte(`{"data":[{"index":0,"embedding":[1]}]}`))
 		},
 	}

@@ -218,7 +218,7 @@ func TestReplay(t *testing.T) {
 					t.Errorf("%d, replayed %q", response.StatusCode, response.Header.Get("Idempotency-Replayed"))
 				}
 				if repeated != body {
-					t.Errorf("the replay answers\n%s, not\n%s", repeated, body)
+					t.Errorf("the replay returns\n%s, not\n%s", repeated, body)
 				}
 				if got, want := response.Header.Get("Location"), first.Header.Get("Location"); got != want || want == "" {
 					t.Errorf("location %q, first %q", got, want)

@@ -321,16 +321,16 @@ func TestRenormalizeUnderLoad(t *testing.T) {
 	}))
 	stack = signByVersion1(t, stack, env)
 	l := startLoad(t, stack, total)
-	var resigned int64
+	var renormalized int64
 	for {
 		done := runMaintenance(t, stack)
-		resigned += done.Renormalized
+		renormalized += done.Renormalized
 		if done.ToRenormalize == 0 && done.Dropped == 0 {
 			break
 		}
 	}
 	l.end()
-	if resigned == 0 {
+	if renormalized == 0 {
 		t.Error("the maintenance run renormalized nothing, the writers everything")
 	}
 	runMaintenance(t, stack)
@@ -399,19 +399,19 @@ func TestRenormalizeTwiceAtOnce(t *testing.T) {
 	stack = signByVersion1(t, stack, nil)
 	stacks := []*endtoend.Stack{stack, endtoend.New(t, endtoend.Options{Database: stack.Database})}
 	for round := range 2 {
-		var resigned, dropped, left atomic.Int64
+		var renormalized, dropped, left atomic.Int64
 		var running sync.WaitGroup
 		for _, s := range stacks {
 			running.Go(func() {
 				done := runMaintenance(t, s)
-				resigned.Add(done.Renormalized)
+				renormalized.Add(done.Renormalized)
 				dropped.Add(done.Dropped)
 				left.Store(done.ToRenormalize)
 			})
 		}
 		running.Wait()
-		if want := int64(total * (1 - round)); resigned.Load() != want || left.Load() != 0 {
-			t.Errorf("round %d: %d signed anew, %d left, want %d and none", round, resigned.Load(), left.Load(), want)
+		if want := int64(total * (1 - round)); renormalized.Load() != want || left.Load() != 0 {
+			t.Errorf("round %d: %d renormalized, %d left, want %d and none", round, renormalized.Load(), left.Load(), want)
 		}
 	}
 	runMaintenance(t, stack)
@@ -442,7 +442,7 @@ func TestRenormalizeWaitsForVectors(t *testing.T) {
 	moved := rows[string](t, stack.Database.ReaderURL(), `SELECT DISTINCT r.error_message FROM remediation_audit AS r
 		JOIN signature AS s ON s.id = r.signature_id WHERE s.normalizer > 1`)
 	if !slices.Equal(moved, []string{"disk is full"}) {
-		t.Errorf("signed anew are %q", moved)
+		t.Errorf("renormalized: %q", moved)
 	}
 	if n := one[int](t, stack.Database.ReaderURL(), `SELECT count(*) FROM remediation_audit AS r
 		WHERE NOT EXISTS (SELECT FROM embedding AS e WHERE e.signature_id = r.signature_id)`); n != 0 {

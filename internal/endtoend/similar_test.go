@@ -85,7 +85,7 @@ func TestSimilarUnderFilters(t *testing.T) {
 		t.Errorf("nowhere: %+v", found)
 	}
 	if _, err := stack.Client.Similar(t.Context(), "nobody", client.FindSimilarParams{}); !errors.Is(err, client.ErrNotFound) {
-		t.Errorf("like nobody: %v", err)
+		t.Errorf("similar to an unknown remediation: %v", err)
 	}
 }
 

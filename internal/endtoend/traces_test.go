@@ -99,7 +99,7 @@ func TestTracesNameStatements(t *testing.T) {
 	known, seen := append(statementNames(t), "begin", "commit", "rollback"), map[string]bool{}
 	for _, c := range withText("r-00001") {
 		if _, body := c.send(t, stack); body == "" {
-			t.Errorf("%s: no answer", c.path)
+			t.Errorf("%s: no response", c.path)
 		}
 		for _, part := range daemon.Next(t).Subsegments {
 			seen[part.Name] = true
@@ -115,7 +115,7 @@ func TestTracesNameStatements(t *testing.T) {
 	}
 	stack.Functions.Close()
 	if _, body := (call{"getRemediation", "GET", "/v1/remediations/r", "", ""}).send(t, stack); !daemon.Next(t).Fault {
-		t.Errorf("a fault is none: %s", body)
+		t.Errorf("no fault in the segment of %s", body)
 	}
 }
 

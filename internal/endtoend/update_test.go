@@ -129,7 +129,7 @@ func TestUpdateFields(t *testing.T) {
 			}
 			want.UpdatedAt = updated.UpdatedAt
 			if diff := gocmp.Diff(want, updated.Remediation, sameMetadata(), ignoreSignature()); diff != "" {
-				t.Errorf("answer:\n%s", diff)
+				t.Errorf("response:\n%s", diff)
 			}
 			replays(t, stack, c.update, updated.Remediation)
 			wantJournal(t, stack, name, 2)
@@ -145,7 +145,7 @@ func replays(t *testing.T, stack *endtoend.Stack, update client.RemediationUpdat
 		t.Fatalf("the same again: %+v %v", again, err)
 	}
 	if diff := gocmp.Diff(updated, again.Remediation, sameMetadata()); diff != "" {
-		t.Errorf("answer to the same again:\n%s", diff)
+		t.Errorf("response to the same update again:\n%s", diff)
 	}
 	got, err := stack.Client.GetRemediation(t.Context(), updated.RemediationID)
 	if err != nil {

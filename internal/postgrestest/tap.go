@@ -88,7 +88,7 @@ func NewTap(tb testing.TB, databaseURL string) *Tap {
 			tb.Errorf("RDS Proxy would pin or refuse: %s", violation)
 		}
 		for _, armed := range t.traps {
-			tb.Errorf("no statement met the fault set for %q", armed.text)
+			tb.Errorf("no statement triggered the failure set for %q", armed.text)
 		}
 	})
 	return t

@@ -233,7 +233,7 @@ func TestQueueReportsPoisonAlone(t *testing.T) {
 		"more than a record":    `{"kind":"remediation","record":{},"actor":"another"}`,
 		"a forged actor":        strings.Replace(remediation("x"), `"name"`, `"actor":"root","name"`, 1),
 		"a key twice":           strings.Replace(remediation("x"), `"name"`, `"name":"a","name"`, 1),
-		"faults":                `{"kind":"remediation","record":{"remediation_id":"<"}}`,
+		"validation error":      `{"kind":"remediation","record":{"remediation_id":"<"}}`,
 		"a child of no id":      `{"kind":"workflow","record":{"workflow_id":"w"}}`,
 		"an update of nothing":  `{"kind":"update","record":{"remediation_id":"r"}}`,
 		"too deep":              strings.Replace(remediation("x"), `"name"`, `"metadata":`+nested+`,"name"`, 1),

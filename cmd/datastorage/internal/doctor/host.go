@@ -25,7 +25,7 @@ func (m Machine) examineDisk(context.Context) Finding {
 	}
 	found := fmt.Sprintf("%.1f GB free for %s", float64(free)/1e9, m.Local)
 	if free < neededSpace {
-		return newMissingFinding("disk", fmt.Sprintf("%s, and %.1f GB are needed", found, neededSpace/1e9), "du -sh "+folder+"   # and make room")
+		return newMissingFinding("disk", fmt.Sprintf("%s, and %.1f GB are needed", found, neededSpace/1e9), "du -sh "+folder+"   # and free space")
 	}
 	return newOKFinding("disk", "%s", found)
 }
