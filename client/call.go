@@ -43,12 +43,12 @@ type fullResponse struct {
 	body   []byte
 }
 
-// sendAndDecode sends a call and decodes the response into out. For an error status it returns an
+// sendAndDecodeInto sends a call and decodes the response into out. For an error status it returns an
 // *Error with the response.
-func (c *Client) sendAndDecode(ctx context.Context, call call, out any) (*fullResponse, error) {
+func (c *Client) sendAndDecodeInto(ctx context.Context, call call, out any) (*fullResponse, error) {
 	response, err := c.sendWithRetries(ctx, call)
 	if err != nil {
-		return response, fmt.Errorf("%s: %w", call.operation, withContext(ctx, err))
+		return response, fmt.Errorf("%s: %w", call.operation, joinContextError(ctx, err))
 	}
 	if err := json.Unmarshal(response.body, out); err != nil {
 		return nil, fmt.Errorf("%s: decode the response of status %d: %w", call.operation, response.status, err)
@@ -70,19 +70,19 @@ func (c *Client) sendWithRetries(ctx context.Context, call call) (*fullResponse,
 		policy.Attempts = 1
 	}
 	for n := 1; ; n++ {
-		request, err := c.newRequest(ctx, call.method, target, body)
+		request, err := c.newSignedRequest(ctx, call.method, target, body)
 		if err != nil {
 			return nil, err
 		}
-		response, err := c.sendOnce(request)
+		response, err := c.sendAttempt(request)
 		if err == nil {
 			return response, nil
 		}
-		pause, again := policy.delayAfter(n, err)
+		pause, again := policy.delayAfterAttempt(n, err)
 		if !again || ctx.Err() != nil {
 			return response, err
 		}
-		if err := waitToRetry(ctx, pause, err); err != nil {
+		if err := waitBeforeRetry(ctx, pause, err); err != nil {
 			return response, err
 		}
 	}
@@ -125,7 +125,7 @@ func (c call) encodeBody() ([]byte, error) {
 	return bytes.TrimSuffix(body.Bytes(), []byte("\n")), nil
 }
 
-func (c *Client) newRequest(ctx context.Context, method, target string, body []byte) (*http.Request, error) {
+func (c *Client) newSignedRequest(ctx context.Context, method, target string, body []byte) (*http.Request, error) {
 	request, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("make the request: %w", err)
@@ -143,7 +143,7 @@ func (c *Client) newRequest(ctx context.Context, method, target string, body []b
 	return request, nil
 }
 
-func (c *Client) sendOnce(request *http.Request) (*fullResponse, error) {
+func (c *Client) sendAttempt(request *http.Request) (*fullResponse, error) {
 	response, err := c.http.Do(request)
 	if err != nil {
 		return nil, err
@@ -158,23 +158,23 @@ func (c *Client) sendOnce(request *http.Request) (*fullResponse, error) {
 	}
 	full := &fullResponse{status: response.StatusCode, header: response.Header, body: body}
 	if full.status/100 != 2 {
-		return full, newError(full)
+		return full, newErrorFromResponse(full)
 	}
 	return full, nil
 }
 
-// withContext returns an error that satisfies errors.Is with the context's error: net/http returns
+// joinContextError returns an error that satisfies errors.Is with the context's error: net/http returns
 // the cause of a cancellation instead, if there is one.
-func withContext(ctx context.Context, err error) error {
+func joinContextError(ctx context.Context, err error) error {
 	if cause := ctx.Err(); cause != nil && !errors.Is(err, cause) {
 		return fmt.Errorf("%w: %w", cause, err)
 	}
 	return err
 }
 
-// addParam adds a query parameter unless its value is zero, which means the default throughout the
+// addQueryParameter adds a query parameter unless its value is zero, which means the default throughout the
 // contract.
-func addParam[T ~string | ~int | ~bool](values url.Values, name string, value T) {
+func addQueryParameter[T ~string | ~int | ~bool](values url.Values, name string, value T) {
 	var zero T
 	if value != zero {
 		values.Set(name, fmt.Sprint(value))

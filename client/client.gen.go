@@ -1280,13 +1280,13 @@ func listIncidentEventsCall(params ListIncidentEventsParams) call {
 
 func (p ListIncidentEventsParams) query() url.Values {
 	values := url.Values{}
-	addParam(values, "alert_name", p.AlertName)
-	addParam(values, "namespace", p.Namespace)
-	addParam(values, "workflow_status", p.WorkflowStatus)
-	addParam(values, "since", p.Since)
-	addParam(values, "until", p.Until)
-	addParam(values, "limit", p.Limit)
-	addParam(values, "cursor", p.Cursor)
+	addQueryParameter(values, "alert_name", p.AlertName)
+	addQueryParameter(values, "namespace", p.Namespace)
+	addQueryParameter(values, "workflow_status", p.WorkflowStatus)
+	addQueryParameter(values, "since", p.Since)
+	addQueryParameter(values, "until", p.Until)
+	addQueryParameter(values, "limit", p.Limit)
+	addQueryParameter(values, "cursor", p.Cursor)
 	return values
 }
 
@@ -1303,26 +1303,26 @@ func listRemediationsCall(params ListRemediationsParams) call {
 
 func (p ListRemediationsParams) query() url.Values {
 	values := url.Values{}
-	addParam(values, "id", p.ID)
-	addParam(values, "remediation_id", p.RemediationID)
-	addParam(values, "name", p.Name)
-	addParam(values, "namespace", p.Namespace)
-	addParam(values, "phase", p.Phase)
-	addParam(values, "status", p.Status)
-	addParam(values, "severity", p.Severity)
-	addParam(values, "environment", p.Environment)
-	addParam(values, "cluster_name", p.ClusterName)
-	addParam(values, "action_type", p.ActionType)
-	addParam(values, "alert_fingerprint", p.AlertFingerprint)
-	addParam(values, "target_resource", p.TargetResource)
-	addParam(values, "signature_id", p.SignatureID)
-	addParam(values, "since", p.Since)
-	addParam(values, "until", p.Until)
-	addParam(values, "limit", p.Limit)
-	addParam(values, "cursor", p.Cursor)
-	addParam(values, "offset", p.Offset)
-	addParam(values, "sort", p.Sort)
-	addParam(values, "include_total", p.IncludeTotal)
+	addQueryParameter(values, "id", p.ID)
+	addQueryParameter(values, "remediation_id", p.RemediationID)
+	addQueryParameter(values, "name", p.Name)
+	addQueryParameter(values, "namespace", p.Namespace)
+	addQueryParameter(values, "phase", p.Phase)
+	addQueryParameter(values, "status", p.Status)
+	addQueryParameter(values, "severity", p.Severity)
+	addQueryParameter(values, "environment", p.Environment)
+	addQueryParameter(values, "cluster_name", p.ClusterName)
+	addQueryParameter(values, "action_type", p.ActionType)
+	addQueryParameter(values, "alert_fingerprint", p.AlertFingerprint)
+	addQueryParameter(values, "target_resource", p.TargetResource)
+	addQueryParameter(values, "signature_id", p.SignatureID)
+	addQueryParameter(values, "since", p.Since)
+	addQueryParameter(values, "until", p.Until)
+	addQueryParameter(values, "limit", p.Limit)
+	addQueryParameter(values, "cursor", p.Cursor)
+	addQueryParameter(values, "offset", p.Offset)
+	addQueryParameter(values, "sort", p.Sort)
+	addQueryParameter(values, "include_total", p.IncludeTotal)
 	return values
 }
 
@@ -1404,8 +1404,8 @@ func getHistoryCall(remediationID string, params GetHistoryParams) call {
 
 func (p GetHistoryParams) query() url.Values {
 	values := url.Values{}
-	addParam(values, "limit", p.Limit)
-	addParam(values, "cursor", p.Cursor)
+	addQueryParameter(values, "limit", p.Limit)
+	addQueryParameter(values, "cursor", p.Cursor)
 	return values
 }
 
@@ -1423,25 +1423,25 @@ func findSimilarCall(remediationID string, params FindSimilarParams) call {
 
 func (p FindSimilarParams) query() url.Values {
 	values := url.Values{}
-	addParam(values, "mode", p.Mode)
-	addParam(values, "limit", p.Limit)
-	addParam(values, "per_signature", p.PerSignature)
-	addParam(values, "explain", p.Explain)
-	addParam(values, "id", p.ID)
-	addParam(values, "remediation_id", p.RemediationID)
-	addParam(values, "name", p.Name)
-	addParam(values, "namespace", p.Namespace)
-	addParam(values, "phase", p.Phase)
-	addParam(values, "status", p.Status)
-	addParam(values, "severity", p.Severity)
-	addParam(values, "environment", p.Environment)
-	addParam(values, "cluster_name", p.ClusterName)
-	addParam(values, "action_type", p.ActionType)
-	addParam(values, "alert_fingerprint", p.AlertFingerprint)
-	addParam(values, "target_resource", p.TargetResource)
-	addParam(values, "signature_id", p.SignatureID)
-	addParam(values, "since", p.Since)
-	addParam(values, "until", p.Until)
+	addQueryParameter(values, "mode", p.Mode)
+	addQueryParameter(values, "limit", p.Limit)
+	addQueryParameter(values, "per_signature", p.PerSignature)
+	addQueryParameter(values, "explain", p.Explain)
+	addQueryParameter(values, "id", p.ID)
+	addQueryParameter(values, "remediation_id", p.RemediationID)
+	addQueryParameter(values, "name", p.Name)
+	addQueryParameter(values, "namespace", p.Namespace)
+	addQueryParameter(values, "phase", p.Phase)
+	addQueryParameter(values, "status", p.Status)
+	addQueryParameter(values, "severity", p.Severity)
+	addQueryParameter(values, "environment", p.Environment)
+	addQueryParameter(values, "cluster_name", p.ClusterName)
+	addQueryParameter(values, "action_type", p.ActionType)
+	addQueryParameter(values, "alert_fingerprint", p.AlertFingerprint)
+	addQueryParameter(values, "target_resource", p.TargetResource)
+	addQueryParameter(values, "signature_id", p.SignatureID)
+	addQueryParameter(values, "since", p.Since)
+	addQueryParameter(values, "until", p.Until)
 	return values
 }
 
@@ -1480,24 +1480,24 @@ func getSuccessRateCall(params GetSuccessRateParams) call {
 
 func (p GetSuccessRateParams) query() url.Values {
 	values := url.Values{}
-	addParam(values, "group_by", p.GroupBy)
-	addParam(values, "min_samples", p.MinSamples)
-	addParam(values, "id", p.ID)
-	addParam(values, "remediation_id", p.RemediationID)
-	addParam(values, "name", p.Name)
-	addParam(values, "namespace", p.Namespace)
-	addParam(values, "phase", p.Phase)
-	addParam(values, "status", p.Status)
-	addParam(values, "severity", p.Severity)
-	addParam(values, "environment", p.Environment)
-	addParam(values, "cluster_name", p.ClusterName)
-	addParam(values, "action_type", p.ActionType)
-	addParam(values, "alert_fingerprint", p.AlertFingerprint)
-	addParam(values, "target_resource", p.TargetResource)
-	addParam(values, "signature_id", p.SignatureID)
-	addParam(values, "since", p.Since)
-	addParam(values, "until", p.Until)
-	addParam(values, "limit", p.Limit)
+	addQueryParameter(values, "group_by", p.GroupBy)
+	addQueryParameter(values, "min_samples", p.MinSamples)
+	addQueryParameter(values, "id", p.ID)
+	addQueryParameter(values, "remediation_id", p.RemediationID)
+	addQueryParameter(values, "name", p.Name)
+	addQueryParameter(values, "namespace", p.Namespace)
+	addQueryParameter(values, "phase", p.Phase)
+	addQueryParameter(values, "status", p.Status)
+	addQueryParameter(values, "severity", p.Severity)
+	addQueryParameter(values, "environment", p.Environment)
+	addQueryParameter(values, "cluster_name", p.ClusterName)
+	addQueryParameter(values, "action_type", p.ActionType)
+	addQueryParameter(values, "alert_fingerprint", p.AlertFingerprint)
+	addQueryParameter(values, "target_resource", p.TargetResource)
+	addQueryParameter(values, "signature_id", p.SignatureID)
+	addQueryParameter(values, "since", p.Since)
+	addQueryParameter(values, "until", p.Until)
+	addQueryParameter(values, "limit", p.Limit)
 	return values
 }
 
@@ -1514,22 +1514,22 @@ func getTrendCall(params GetTrendParams) call {
 
 func (p GetTrendParams) query() url.Values {
 	values := url.Values{}
-	addParam(values, "interval", p.Interval)
-	addParam(values, "time_zone", p.TimeZone)
-	addParam(values, "id", p.ID)
-	addParam(values, "remediation_id", p.RemediationID)
-	addParam(values, "name", p.Name)
-	addParam(values, "namespace", p.Namespace)
-	addParam(values, "phase", p.Phase)
-	addParam(values, "status", p.Status)
-	addParam(values, "severity", p.Severity)
-	addParam(values, "environment", p.Environment)
-	addParam(values, "cluster_name", p.ClusterName)
-	addParam(values, "action_type", p.ActionType)
-	addParam(values, "alert_fingerprint", p.AlertFingerprint)
-	addParam(values, "target_resource", p.TargetResource)
-	addParam(values, "signature_id", p.SignatureID)
-	addParam(values, "since", p.Since)
-	addParam(values, "until", p.Until)
+	addQueryParameter(values, "interval", p.Interval)
+	addQueryParameter(values, "time_zone", p.TimeZone)
+	addQueryParameter(values, "id", p.ID)
+	addQueryParameter(values, "remediation_id", p.RemediationID)
+	addQueryParameter(values, "name", p.Name)
+	addQueryParameter(values, "namespace", p.Namespace)
+	addQueryParameter(values, "phase", p.Phase)
+	addQueryParameter(values, "status", p.Status)
+	addQueryParameter(values, "severity", p.Severity)
+	addQueryParameter(values, "environment", p.Environment)
+	addQueryParameter(values, "cluster_name", p.ClusterName)
+	addQueryParameter(values, "action_type", p.ActionType)
+	addQueryParameter(values, "alert_fingerprint", p.AlertFingerprint)
+	addQueryParameter(values, "target_resource", p.TargetResource)
+	addQueryParameter(values, "signature_id", p.SignatureID)
+	addQueryParameter(values, "since", p.Since)
+	addQueryParameter(values, "until", p.Until)
 	return values
 }

@@ -96,26 +96,26 @@ func (e *Error) isTemporary() bool {
 	return crashed || errors.Is(e, ErrUnavailable) || errors.Is(e, ErrRateLimited)
 }
 
-func newError(a *fullResponse) *Error {
-	e := &Error{StatusCode: a.status, Problem: parseProblem(a), RetryAfter: parseRetryAfter(a.header.Get("Retry-After"), time.Now())}
-	e.RequestID = cmp.Or(e.Problem.RequestID, a.header.Get("Apigw-Requestid"), a.header.Get("X-Amzn-Requestid"))
+func newErrorFromResponse(response *fullResponse) *Error {
+	e := &Error{StatusCode: response.status, Problem: parseProblem(response), RetryAfter: parseRetryAfter(response.header.Get("Retry-After"), time.Now())}
+	e.RequestID = cmp.Or(e.Problem.RequestID, response.header.Get("Apigw-Requestid"), response.header.Get("X-Amzn-Requestid"))
 	return e
 }
 
 // parseProblem reads problem details, or makes them from a response that the service did not send.
-func parseProblem(a *fullResponse) Problem {
+func parseProblem(response *fullResponse) Problem {
 	var body struct {
 		Problem
 		// Message is the only member of API Gateway's own responses.
 		Message string `json:"message"`
 	}
-	kind, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))
-	if !strings.HasSuffix(kind, "json") || json.Unmarshal(a.body, &body) != nil {
+	kind, _, _ := mime.ParseMediaType(response.header.Get("Content-Type"))
+	if !strings.HasSuffix(kind, "json") || json.Unmarshal(response.body, &body) != nil {
 		body.Problem = Problem{Detail: fmt.Sprintf("the response is not the service's own (content type %q)", kind)}
 	}
 	problem := body.Problem
-	problem.Status = a.status
-	problem.Title = cmp.Or(problem.Title, http.StatusText(a.status), "unknown status")
+	problem.Status = response.status
+	problem.Title = cmp.Or(problem.Title, http.StatusText(response.status), "unknown status")
 	if body.Message != problem.Title {
 		problem.Detail = cmp.Or(problem.Detail, body.Message)
 	}

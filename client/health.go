@@ -12,7 +12,7 @@ import (
 func (c *Client) Health(ctx context.Context) (*Health, error) {
 	call := getHealthCall()
 	call.once = true
-	return sendRead[Health](ctx, c, call)
+	return sendAndDecode[Health](ctx, c, call)
 }
 
 // Ready checks whether a write and a query would succeed. It does not retry. If they would not, it
@@ -22,7 +22,7 @@ func (c *Client) Ready(ctx context.Context) (*Readiness, error) {
 	call := getReadyCall()
 	call.once = true
 	readiness := new(Readiness)
-	response, err := c.sendAndDecode(ctx, call, readiness)
+	response, err := c.sendAndDecodeInto(ctx, call, readiness)
 	if err == nil {
 		return readiness, nil
 	}

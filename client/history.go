@@ -10,7 +10,7 @@ import (
 
 // History returns one page of the journal of a remediation, oldest first.
 func (c *Client) History(ctx context.Context, remediationID string, params GetHistoryParams) (*History, error) {
-	return sendRead[History](ctx, c, getHistoryCall(remediationID, params))
+	return sendAndDecode[History](ctx, c, getHistoryCall(remediationID, params))
 }
 
 // AllHistory iterates over the entries of History from the page of params on.

@@ -7,7 +7,7 @@ import (
 
 // IncidentEvents returns one page of the incident_events view, newest first.
 func (c *Client) IncidentEvents(ctx context.Context, params ListIncidentEventsParams) (*IncidentEventList, error) {
-	return sendRead[IncidentEventList](ctx, c, listIncidentEventsCall(params))
+	return sendAndDecode[IncidentEventList](ctx, c, listIncidentEventsCall(params))
 }
 
 // AllIncidentEvents iterates over the rows of IncidentEvents from the page of params on.

@@ -64,7 +64,7 @@ func (c *Client) CreateRemediationsJSON(ctx context.Context, records []json.RawM
 // has ended or that its phase would go back.
 func (c *Client) UpdateRemediation(ctx context.Context, remediationID string, update RemediationUpdate) (*Updated, error) {
 	updated := new(Updated)
-	response, err := c.sendAndDecode(ctx, updateRemediationCall(remediationID, update), &updated.Remediation)
+	response, err := c.sendAndDecodeInto(ctx, updateRemediationCall(remediationID, update), &updated.Remediation)
 	if err != nil {
 		return nil, err
 	}
@@ -74,13 +74,13 @@ func (c *Client) UpdateRemediation(ctx context.Context, remediationID string, up
 
 // GetRemediation returns a remediation with its children, or ErrNotFound.
 func (c *Client) GetRemediation(ctx context.Context, remediationID string) (*RemediationDetail, error) {
-	return sendRead[RemediationDetail](ctx, c, getRemediationCall(remediationID))
+	return sendAndDecode[RemediationDetail](ctx, c, getRemediationCall(remediationID))
 }
 
 // ListRemediations returns one page of the remediations that match the filters, newest first unless
 // params.Sort is set.
 func (c *Client) ListRemediations(ctx context.Context, params ListRemediationsParams) (*RemediationList, error) {
-	return sendRead[RemediationList](ctx, c, listRemediationsCall(params))
+	return sendAndDecode[RemediationList](ctx, c, listRemediationsCall(params))
 }
 
 // AllRemediations iterates over the records of ListRemediations from the page of params on,
@@ -113,7 +113,7 @@ func (r BatchResult) Replayed() bool { return r.Problem == nil && r.Status == 20
 
 func (c *Client) sendRecord(ctx context.Context, call call) (*Written, error) {
 	written := new(Written)
-	response, err := c.sendAndDecode(ctx, call, &written.Receipt)
+	response, err := c.sendAndDecodeInto(ctx, call, &written.Receipt)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +122,7 @@ func (c *Client) sendRecord(ctx context.Context, call call) (*Written, error) {
 }
 
 func (c *Client) sendBatch(ctx context.Context, call call, records int) ([]BatchResult, error) {
-	batch, err := sendRead[BatchResults](ctx, c, call)
+	batch, err := sendAndDecode[BatchResults](ctx, c, call)
 	if err != nil {
 		return nil, err
 	}
@@ -132,11 +132,11 @@ func (c *Client) sendBatch(ctx context.Context, call call, records int) ([]Batch
 	return batch.Results, nil
 }
 
-func (a *fullResponse) isReplayed() bool { return a.header.Get("Idempotency-Replayed") == "true" }
+func (r *fullResponse) isReplayed() bool { return r.header.Get("Idempotency-Replayed") == "true" }
 
-func sendRead[T any](ctx context.Context, c *Client, call call) (*T, error) {
+func sendAndDecode[T any](ctx context.Context, c *Client, call call) (*T, error) {
 	result := new(T)
-	if _, err := c.sendAndDecode(ctx, call, result); err != nil {
+	if _, err := c.sendAndDecodeInto(ctx, call, result); err != nil {
 		return nil, err
 	}
 	return result, nil

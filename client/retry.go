@@ -47,20 +47,20 @@ func (p RetryPolicy) validate() error {
 	return nil
 }
 
-// delayAfter returns the wait after the nth attempt failed with err, or false if there is no
+// delayAfterAttempt returns the wait after the nth attempt failed with err, or false if there is no
 // further attempt.
-func (p RetryPolicy) delayAfter(n int, err error) (time.Duration, bool) {
+func (p RetryPolicy) delayAfterAttempt(n int, err error) (time.Duration, bool) {
 	if n >= p.Attempts || !isTemporary(err) {
 		return 0, false
 	}
-	var asked time.Duration
+	var requested time.Duration
 	if refusal, ok := errors.AsType[*Error](err); ok {
-		asked = refusal.RetryAfter
+		requested = refusal.RetryAfter
 	}
-	return asked + rand.N(p.maxDelayAfter(n)+1), asked <= p.MaxDelay
+	return requested + rand.N(p.maxDelayAfterAttempt(n)+1), requested <= p.MaxDelay
 }
 
-func (p RetryPolicy) maxDelayAfter(n int) time.Duration {
+func (p RetryPolicy) maxDelayAfterAttempt(n int) time.Duration {
 	ceiling := p.BaseDelay
 	for ; n > 1 && ceiling < p.MaxDelay; n-- {
 		ceiling *= 2
@@ -78,9 +78,9 @@ func isTemporary(err error) bool {
 	return !distrusted && !errors.Is(err, errResponseTooLong)
 }
 
-// waitToRetry sleeps and returns nil before the next attempt. Otherwise it returns last, joined
+// waitBeforeRetry sleeps and returns nil before the next attempt. Otherwise it returns last, joined
 // with the context's error if the context ended.
-func waitToRetry(ctx context.Context, pause time.Duration, last error) error {
+func waitBeforeRetry(ctx context.Context, pause time.Duration, last error) error {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= pause {
 		return last
 	}

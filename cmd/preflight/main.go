@@ -28,7 +28,7 @@ func main() {
 // run reports whether nothing is missing.
 func run(ctx context.Context, getenv func(string) string, out io.Writer) bool {
 	complete := true
-	for _, check := range []func(context.Context, func(string) string) error{checkCompiler, checkLocalStack, checkSAM, checkPgBouncer} {
+	for _, check := range []func(context.Context, func(string) string) error{checkRaceCompiler, checkPythonForLocalStack, checkPythonForSAM, checkPgBouncer} {
 		err := check(ctx, getenv)
 		if err == nil {
 			continue
@@ -44,8 +44,8 @@ func run(ctx context.Context, getenv func(string) string, out io.Writer) bool {
 	return complete
 }
 
-// checkCompiler compiles a file that includes a header of the C library, which the race detector needs.
-func checkCompiler(ctx context.Context, _ func(string) string) error {
+// checkRaceCompiler compiles a file that includes a header of the C library, which the race detector needs.
+func checkRaceCompiler(ctx context.Context, _ func(string) string) error {
 	compiler, err := exec.CommandContext(ctx, "go", "env", "CC").Output()
 	if err != nil {
 		return fmt.Errorf("find the C compiler: %w", err)
@@ -62,7 +62,7 @@ func checkCompiler(ctx context.Context, _ func(string) string) error {
 	return nil
 }
 
-func checkLocalStack(ctx context.Context, getenv func(string) string) error {
+func checkPythonForLocalStack(ctx context.Context, getenv func(string) string) error {
 	if getenv("DATASTORAGE_LOCALSTACK_URL") != "" {
 		return nil
 	}
@@ -70,7 +70,7 @@ func checkLocalStack(ctx context.Context, getenv func(string) string) error {
 	return err
 }
 
-func checkSAM(ctx context.Context, _ func(string) string) error {
+func checkPythonForSAM(ctx context.Context, _ func(string) string) error {
 	_, err := sam.FindPython(ctx)
 	return err
 }

@@ -59,13 +59,13 @@ func New(s Settings, sdk aws.Config) (Databases, error) {
 	if err != nil {
 		return Databases{}, err
 	}
-	roots, err := s.readRoots()
+	roots, err := s.readRootCertificates()
 	if err != nil {
 		return Databases{}, err
 	}
 	open := func(variable, url string) (*Database, error) {
 		d := &Database{url: url, ca: s.CA, roots: roots, credentials: credentials}
-		if err := s.checkURL(variable, d); err != nil {
+		if err := s.checkDatabaseURL(variable, d); err != nil {
 			return nil, err
 		}
 		return d, nil
@@ -85,15 +85,15 @@ func (s Settings) newCredentials(sdk aws.Config) (credentials, error) {
 	case s.IAM && s.Region == "":
 		return nil, errors.New("AWS_REGION must be set for DATASTORAGE_DATABASE_AUTH=iam")
 	case s.IAM:
-		return iamToken{region: s.Region, credentials: sdk.Credentials}, nil
+		return iamCredentials{region: s.Region, credentials: sdk.Credentials}, nil
 	case s.Secret != "":
-		return newSecret(s.Secret, sdk), nil
+		return newSecretCredentials(s.Secret, sdk), nil
 	}
 	return nil, nil
 }
 
-// readRoots returns the trusted root certificates, or nil for those of the operating system.
-func (s Settings) readRoots() (*x509.CertPool, error) {
+// readRootCertificates returns the trusted root certificates, or nil for those of the operating system.
+func (s Settings) readRootCertificates() (*x509.CertPool, error) {
 	if s.CA == "" || s.CA == "system" {
 		return nil, nil
 	}
@@ -108,8 +108,8 @@ func (s Settings) readRoots() (*x509.CertPool, error) {
 	return roots, nil
 }
 
-// checkURL checks a URL against the other settings. Errors never repeat it.
-func (s Settings) checkURL(variable string, d *Database) error {
+// checkDatabaseURL checks a URL against the other settings. Errors never repeat it.
+func (s Settings) checkDatabaseURL(variable string, d *Database) error {
 	pool, err := pgxpool.ParseConfig(d.url)
 	if err != nil || d.url == "" {
 		// The driver's message can hold parts of the URL.

@@ -13,15 +13,15 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 )
 
-// iamToken authenticates each connection with a new token. A token is valid for 15 minutes (Amazon
+// iamCredentials authenticates each connection with a new token. A token is valid for 15 minutes (Amazon
 // RDS User Guide, "IAM database authentication"), and an open connection outlives it. Signing makes
 // no network call, so tokens are not cached.
-type iamToken struct {
+type iamCredentials struct {
 	region      string
 	credentials aws.CredentialsProvider
 }
 
-func (t iamToken) authenticate(ctx context.Context, conn *pgx.ConnConfig) error {
+func (t iamCredentials) authenticate(ctx context.Context, conn *pgx.ConnConfig) error {
 	endpoint := net.JoinHostPort(conn.Host, strconv.Itoa(int(conn.Port)))
 	token, err := auth.BuildAuthToken(ctx, endpoint, t.region, conn.User, t.credentials)
 	if err != nil {

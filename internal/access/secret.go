@@ -28,9 +28,9 @@ func versionStages() []string { return []string{"AWSCURRENT", "AWSPENDING", "AWS
 // readTimeout bounds reading a secret, including the SDK's retries.
 const readTimeout = 3 * time.Second
 
-// secret is a user name and a password in AWS Secrets Manager. They are read at the first
+// secretCredentials are a user name and a password in AWS Secrets Manager. They are read at the first
 // connection and kept until the server refuses them.
-type secret struct {
+type secretCredentials struct {
 	client *secretsmanager.Client
 	id     string
 
@@ -49,14 +49,14 @@ type login struct {
 	Password string `json:"password"`
 }
 
-func newSecret(id string, sdk aws.Config) *secret {
+func newSecretCredentials(id string, sdk aws.Config) *secretCredentials {
 	client := secretsmanager.NewFromConfig(sdk, func(o *secretsmanager.Options) {
 		o.RetryMaxAttempts = 2 // the store retries as well
 	})
-	return &secret{id: id, client: client}
+	return &secretCredentials{id: id, client: client}
 }
 
-func (s *secret) authenticate(ctx context.Context, conn *pgx.ConnConfig) error {
+func (s *secretCredentials) authenticate(ctx context.Context, conn *pgx.ConnConfig) error {
 	used, err := s.currentLogin(ctx)
 	if err != nil {
 		return fmt.Errorf("read the database's secret %s: %w: %w", s.id, audit.ErrUnavailable, err)
@@ -72,7 +72,7 @@ func (s *secret) authenticate(ctx context.Context, conn *pgx.ConnConfig) error {
 	return nil
 }
 
-func (s *secret) currentLogin(ctx context.Context) (login, error) {
+func (s *secretCredentials) currentLogin(ctx context.Context) (login, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	s.mu.Lock()
@@ -90,7 +90,7 @@ func (s *secret) currentLogin(ctx context.Context) (login, error) {
 
 // replaceRefused returns the login of the first stage that the server has not refused, or current
 // if it has refused them all.
-func (s *secret) replaceRefused(ctx context.Context, current login) login {
+func (s *secretCredentials) replaceRefused(ctx context.Context, current login) login {
 	if !slices.Contains(s.refused, current) {
 		return current
 	}
@@ -104,7 +104,7 @@ func (s *secret) replaceRefused(ctx context.Context, current login) login {
 
 // forgetLogin makes the next connection read the secret again, unless another connection has
 // replaced the login already.
-func (s *secret) forgetLogin(used login) {
+func (s *secretCredentials) forgetLogin(used login) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.current == used {
@@ -113,7 +113,7 @@ func (s *secret) forgetLogin(used login) {
 	}
 }
 
-func (s *secret) readLogin(ctx context.Context, stage string) (login, error) {
+func (s *secretCredentials) readLogin(ctx context.Context, stage string) (login, error) {
 	value, err := s.client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &s.id, VersionStage: &stage})
 	if err != nil {
 		return login{}, err

@@ -19,7 +19,7 @@ type document struct {
 	err     error
 }
 
-func (d *document) beginField(field string) {
+func (d *document) writeFieldName(field string) {
 	if d.lastField != "" {
 		d.out = append(d.out, ',')
 	}
@@ -40,7 +40,7 @@ func (d *document) setOutput(out []byte, err error) {
 }
 
 func (d *document) writeString(field, value string) {
-	d.beginField(field)
+	d.writeFieldName(field)
 	d.setOutput(jcs.AppendString(d.out, value))
 }
 
@@ -59,32 +59,32 @@ func (d *document) writeClearable(field string, value Optional[string]) {
 }
 
 func (d *document) writeNull(field string) {
-	d.beginField(field)
+	d.writeFieldName(field)
 	d.out = append(d.out, "null"...)
 }
 
 func (d *document) writeBoolean(field string, value bool) {
-	d.beginField(field)
+	d.writeFieldName(field)
 	d.out = strconv.AppendBool(d.out, value)
 }
 
 func (d *document) writeTime(field string, t *time.Time) {
 	if t != nil {
-		d.beginField(field)
+		d.writeFieldName(field)
 		d.out = append(t.UTC().AppendFormat(append(d.out, '"'), timeLayout), '"')
 	}
 }
 
 func (d *document) writeInteger(field string, n *int64) {
 	if n != nil {
-		d.beginField(field)
+		d.writeFieldName(field)
 		d.setOutput(jcs.AppendInteger(d.out, *n))
 	}
 }
 
 func (d *document) writeNumber(field string, f *float64) {
 	if f != nil {
-		d.beginField(field)
+		d.writeFieldName(field)
 		d.setOutput(jcs.AppendNumber(d.out, *f))
 	}
 }
@@ -95,7 +95,7 @@ func (d *document) writeMetadata(m Metadata) {
 	if m == "" {
 		return
 	}
-	d.beginField(field)
+	d.writeFieldName(field)
 	out, exact, err := jcs.AppendFormatted(d.out, string(m))
 	if err == nil && !exact {
 		err = d.recordInexact("/"+field, m)
@@ -106,7 +106,7 @@ func (d *document) writeMetadata(m Metadata) {
 // recordInexact adds the metadata's numbers that lose digits. It parses the metadata, so it is
 // called only for records with such numbers.
 func (d *document) recordInexact(path string, m Metadata) error {
-	tree, err := m.parseTree()
+	tree, err := m.parseMetadataTree()
 	if err != nil {
 		return err
 	}

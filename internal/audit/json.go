@@ -86,7 +86,7 @@ type step struct {
 func (p *jsonParser) currentPath() (path []byte) {
 	for _, step := range p.steps {
 		if step.member {
-			path = appendPathKey(path, step.key)
+			path = appendKeyToPath(path, step.key)
 		} else {
 			path = append(strconv.AppendInt(append(path, '['), int64(step.index), 10), ']')
 		}
@@ -225,16 +225,16 @@ func countReplacements(raw []byte, text string) int {
 // FieldPath returns the path of a member of the value at path, as in ValidationError.Field. Long
 // keys are truncated, and keys with special characters are quoted.
 func FieldPath(path, key string) string {
-	return string(appendPathKey([]byte(path), key))
+	return string(appendKeyToPath([]byte(path), key))
 }
 
-// appendPathKey appends .key, or ["key"] if the key would make the path ambiguous or unprintable.
-func appendPathKey(path []byte, key string) []byte {
+// appendKeyToPath appends .key, or ["key"] if the key would make the path ambiguous or unprintable.
+func appendKeyToPath(path []byte, key string) []byte {
 	cut := key
 	if len(key) > maxPathKey {
 		cut = strings.ToValidUTF8(key[:maxPathKey], "") + "…"
 	}
-	if !isPlainKey(cut) {
+	if !isUnquotedKey(cut) {
 		return append(strconv.AppendQuoteToASCII(append(path, '['), cut), ']')
 	}
 	if len(path) > 0 {
@@ -243,7 +243,7 @@ func appendPathKey(path []byte, key string) []byte {
 	return append(path, cut...)
 }
 
-func isPlainKey(key string) bool {
+func isUnquotedKey(key string) bool {
 	for i := range len(key) {
 		if c := key[i]; !ascii.IsAlnum(c) && c != '_' && c != '-' && c < utf8.RuneSelf {
 			return false

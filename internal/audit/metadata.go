@@ -36,8 +36,8 @@ func (c Checker) sanitizeMetadata(tree map[string]any) Metadata {
 	return Metadata(text)
 }
 
-// parseTree parses metadata that was checked before.
-func (m Metadata) parseTree() (any, error) {
+// parseMetadataTree parses metadata that was checked before.
+func (m Metadata) parseMetadataTree() (any, error) {
 	tree, invalid := ParseJSON([]byte(m), JSONLimits{Bytes: MaxMetadata, Depth: MaxMetadataDepth}, redact.Actions{})
 	if err := invalid.Err(); err != nil {
 		return nil, fmt.Errorf("read stored metadata: %w", err)

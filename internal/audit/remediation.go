@@ -20,9 +20,9 @@ const (
 // Terminal reports whether a remediation in this phase can no longer change.
 func (p Phase) Terminal() bool { return p == PhaseCompleted || p == PhaseFailed }
 
-// canBecome reports whether a remediation may move from p to next. It may skip phases, but not go
+// canAdvanceTo reports whether a remediation may move from p to next. It may skip phases, but not go
 // back.
-func (p Phase) canBecome(next Phase) bool {
+func (p Phase) canAdvanceTo(next Phase) bool {
 	order := map[Phase]int{PhasePending: 0, PhaseProcessing: 1, PhaseCompleted: 2, PhaseFailed: 2}
 	return p == next || !p.Terminal() && order[p] < order[next]
 }
@@ -139,7 +139,7 @@ func durationMilliseconds(start, end time.Time) int64 {
 	return micros / 1000
 }
 
-func kindOfTarget(target *string) string {
+func kindOfTargetResource(target *string) string {
 	kind, _, found := strings.Cut(valueOrZero(target), "/")
 	if !found {
 		return ""

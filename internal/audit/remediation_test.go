@@ -140,7 +140,7 @@ func TestPhaseCanBecome(t *testing.T) {
 	}
 	for _, from := range Phases() {
 		for _, to := range Phases() {
-			if got := from.canBecome(to); got != allowed[string(from)+" "+string(to)] {
+			if got := from.canAdvanceTo(to); got != allowed[string(from)+" "+string(to)] {
 				t.Errorf("%s to %s: %v", from, to, got)
 			}
 		}

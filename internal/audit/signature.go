@@ -28,7 +28,7 @@ func (r *Remediation) Signature() Signature {
 	id, incident, text := signature.Make(signature.Parts{
 		Name:         r.Name,
 		ActionType:   r.ActionType,
-		TargetKind:   kindOfTarget(r.TargetResource),
+		TargetKind:   kindOfTargetResource(r.TargetResource),
 		ErrorMessage: valueOrZero(r.ErrorMessage),
 		WorkflowYAML: valueOrZero(r.WorkflowYAML),
 	})

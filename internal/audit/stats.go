@@ -85,7 +85,7 @@ func startOfDate(year int, month time.Month, day int, location *time.Location) t
 	clock := time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
 	found := time.Date(year, month, day, 0, 0, 0, 0, location)
 	begin, end := found.ZoneBounds()
-	switch local := wallClock(found); {
+	switch local := localTimeAsUTC(found); {
 	case local.Before(clock):
 		return end
 	case local.After(clock):
@@ -100,8 +100,8 @@ func startOfDate(year int, month time.Month, day int, location *time.Location) t
 	return found
 }
 
-// wallClock returns the local time of t as if it were UTC.
-func wallClock(t time.Time) time.Time {
+// localTimeAsUTC returns the local time of t as if it were UTC.
+func localTimeAsUTC(t time.Time) time.Time {
 	_, offset := t.Zone()
 	return t.Add(time.Duration(offset) * time.Second).UTC()
 }
@@ -109,7 +109,7 @@ func wallClock(t time.Time) time.Time {
 // startOfHour returns the start of the local hour of t, or of the part of it after a change of the
 // UTC offset.
 func startOfHour(t time.Time) time.Time {
-	local := wallClock(t)
+	local := localTimeAsUTC(t)
 	boundary := t.Add(-local.Sub(local.Truncate(time.Hour)))
 	if begin, _ := t.ZoneBounds(); changesOffset(begin) && begin.After(boundary) {
 		return begin
@@ -120,7 +120,7 @@ func startOfHour(t time.Time) time.Time {
 // startOfNextHour returns the end of the local hour of t, or the next change of the UTC offset if
 // that comes first.
 func startOfNextHour(t time.Time) time.Time {
-	local := wallClock(t)
+	local := localTimeAsUTC(t)
 	boundary := t.Add(local.Truncate(time.Hour).Add(time.Hour).Sub(local))
 	if _, end := t.ZoneBounds(); changesOffset(end) && end.Before(boundary) {
 		return end

@@ -76,11 +76,11 @@ func (u *Update) Apply(stored Stored) (next Stored, changed bool, err error) {
 		next.DurationMS = &derived
 	}
 	switch {
-	case sameState(stored, next):
+	case equalUpdatableState(stored, next):
 		return stored, false, nil
 	case stored.Phase.Terminal():
 		return stored, false, Conflict(fmt.Sprintf("the remediation is %s and can no longer change", stored.Phase))
-	case !stored.Phase.canBecome(next.Phase):
+	case !stored.Phase.canAdvanceTo(next.Phase):
 		return stored, false, Conflict(fmt.Sprintf("the phase cannot go back from %s to %s", stored.Phase, next.Phase))
 	}
 	return next, true, nil
@@ -105,7 +105,7 @@ func setOptional[T any](field **T, value Optional[T]) {
 	}
 }
 
-func sameState(a, b Stored) bool {
+func equalUpdatableState(a, b Stored) bool {
 	return a.Phase == b.Phase && a.Status == b.Status && a.Metadata == b.Metadata &&
 		equalPointers(a.ErrorMessage, b.ErrorMessage) && equalPointers(a.WorkflowYAML, b.WorkflowYAML) &&
 		equalTimes(a.EndTime, b.EndTime)

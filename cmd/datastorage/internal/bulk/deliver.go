@@ -16,7 +16,7 @@ func deliverLines(ctx context.Context, send Sender, lines []line) ([]outcome, er
 	outcomes := make([]outcome, len(lines))
 	var open []int
 	for i, line := range lines {
-		if problem := checkLine(line); problem != nil {
+		if problem := problemOfLine(line); problem != nil {
 			outcomes[i].problem = problem
 		} else {
 			open = append(open, i)
@@ -25,8 +25,8 @@ func deliverLines(ctx context.Context, send Sender, lines []line) ([]outcome, er
 	return outcomes, sendOrSplit(ctx, send, lines, open, outcomes)
 }
 
-// checkLine reports a line that would make the whole request invalid.
-func checkLine(line line) *client.Problem {
+// problemOfLine returns the problem of a line that would make the whole request invalid, or nil.
+func problemOfLine(line line) *client.Problem {
 	switch {
 	case line.text == nil:
 		return &client.Problem{Title: "The line is too long", Detail: fmt.Sprintf("A record has at most %d bytes.", maxLine)}

@@ -156,7 +156,7 @@ func (p *Progress) countOutcome(line line, outcome outcome, refused func(Refusal
 	switch {
 	case outcome.problem != nil:
 		p.Refused++
-		if err := refused(Refusal{Line: line.number, Record: line.asJSON(), Problem: *outcome.problem}); err != nil {
+		if err := refused(Refusal{Line: line.number, Record: line.recordJSON(), Problem: *outcome.problem}); err != nil {
 			return fmt.Errorf("keep the refused line %d: %w", line.number, err)
 		}
 	case outcome.replay:
@@ -167,8 +167,8 @@ func (p *Progress) countOutcome(line line, outcome outcome, refused func(Refusal
 	return nil
 }
 
-// asJSON is the line as a JSON value.
-func (l line) asJSON() json.RawMessage {
+// recordJSON returns the line as a JSON value.
+func (l line) recordJSON() json.RawMessage {
 	if l.text == nil || json.Valid(l.text) {
 		return l.text
 	}
@@ -186,7 +186,7 @@ type batchCutter struct {
 	left *line
 }
 
-// nextBatch is the next batch, or io.EOF.
+// nextBatch returns the next batch, or io.EOF.
 func (c *batchCutter) nextBatch() ([]line, error) {
 	var batch []line
 	size := 0
@@ -194,7 +194,7 @@ func (c *batchCutter) nextBatch() ([]line, error) {
 		batch, size, c.left = append(batch, *c.left), len(c.left.text), nil
 	}
 	for len(batch) < client.MaxBatch {
-		line, err := c.input.nextLine()
+		line, err := c.input.nextNonBlankLine()
 		if errors.Is(err, io.EOF) && len(batch) > 0 {
 			return batch, nil
 		}

@@ -31,8 +31,8 @@ func newLineReader(input io.Reader) *lineReader {
 	return &lineReader{reader: bufio.NewReaderSize(input, 64<<10)}
 }
 
-// nextLine returns the next line that is not blank, or io.EOF.
-func (l *lineReader) nextLine() (line, error) {
+// nextNonBlankLine returns the next line that is not blank, or io.EOF.
+func (l *lineReader) nextNonBlankLine() (line, error) {
 	var size int64
 	for {
 		text, read, err := l.readLine()
