@@ -53,9 +53,9 @@ func TestDecisions(t *testing.T) {
 		if match == nil || !strings.HasPrefix(filepath.Base(record), match[1]+"-") {
 			t.Errorf("%s does not open with its number and title, its decision and its context", record)
 		}
-		for _, cite := range testCitation.FindAllStringSubmatch(text, -1) {
-			if !tests[cite[1]+" "+cite[2]] {
-				t.Errorf("%s names %s in %s, which does not exist", record, cite[2], cite[1])
+		for _, cite := range citedTests(text) {
+			if !tests[cite] {
+				t.Errorf("%s names %s, which does not exist", record, cite)
 			}
 		}
 		if !evidence.MatchString(text) {

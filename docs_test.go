@@ -1,6 +1,7 @@
 package datastorage_test
 
 import (
+	"cmp"
 	"fmt"
 	"go/ast"
 	"maps"
@@ -40,7 +41,7 @@ func TestMatrix(t *testing.T) {
 }
 
 // TestReadiness counts the points of docs/production-readiness.md: each part has as many as the requirements
-// list, and each point cites a row of the test matrix, a test, a command or a document, or is marked as a gap.
+// list, a row may have several points, and each row cites a row of the test matrix, a test, a command or a document, or is marked as a gap.
 func TestReadiness(t *testing.T) {
 	t.Parallel()
 	const page = "docs/production-readiness.md"
@@ -51,46 +52,58 @@ func TestReadiness(t *testing.T) {
 			t.Errorf("%s names the row %s, which the matrix does not have", page, row[1])
 		}
 	}
-	points := regexp.MustCompile(`(?m)^\| (\d+) \| (.+) \| (.+) \|$`)
+	var gaps []string
+	last := 0
 	for _, group := range strings.Split(text, "\n### ")[1:] {
 		title, rows, _ := strings.Cut(group, "\n")
-		if n := len(points.FindAllString(rows, -1)); !strings.HasSuffix(title, fmt.Sprintf("(%d)", n)) {
-			t.Errorf("%s has %d points", title, n)
+		before := last
+		for _, point := range regexp.MustCompile(`(?m)^\| (\d+)(?:–(\d+))? \| .+ \| (.+) \|$`).FindAllStringSubmatch(rows, -1) {
+			if point[1] != strconv.Itoa(last+1) {
+				t.Errorf("point %s follows point %d", point[1], last)
+			}
+			last, _ = strconv.Atoi(cmp.Or(point[2], point[1]))
+			if strings.HasPrefix(point[3], "gap: ") {
+				gaps = append(gaps, point[1])
+			} else if !strings.Contains(point[3], "`") && !strings.Contains(point[3], "](") {
+				t.Errorf("point %s has no evidence", point[1])
+			}
+		}
+		if !strings.HasSuffix(title, fmt.Sprintf("(%d)", last-before)) {
+			t.Errorf("%s has %d points", title, last-before)
 		}
 	}
-	var gaps []string
-	all := points.FindAllStringSubmatch(text, -1)
-	for i, point := range all {
-		if point[1] != strconv.Itoa(i+1) {
-			t.Errorf("point %s is at position %d", point[1], i+1)
-		}
-		if strings.HasPrefix(point[3], "gap: ") {
-			gaps = append(gaps, point[1])
-		} else if !strings.Contains(point[3], "`") && !strings.Contains(point[3], "](") {
-			t.Errorf("point %s has no evidence", point[1])
-		}
-	}
-	counted := fmt.Sprintf("%d are shown, %d are gaps: %s.", len(all)-len(gaps), len(gaps), strings.Join(gaps, ", "))
-	if len(all) != 109 || !strings.Contains(text, counted) {
-		t.Errorf("%d points; the page does not say %q", len(all), counted)
+	counted := fmt.Sprintf("%d are shown, %d are gaps: %s.", last-len(gaps), len(gaps), strings.Join(gaps, ", "))
+	if last != 109 || !strings.Contains(text, counted) {
+		t.Errorf("%d points; the page does not say %q", last, counted)
 	}
 }
 
-// testCitation is a test named in a document, as `package TestName`.
-var testCitation = regexp.MustCompile("`([a-z0-9_./]+) ((?:Test|Fuzz|Example|Benchmark)[A-Za-z0-9_]*)`")
+// testCitation is a list of tests of one package named in a document, as `package TestName, TestName`.
+var testCitation = regexp.MustCompile("`([a-z0-9_./]+) ((?:Test|Fuzz|Example|Benchmark)[A-Za-z0-9_]*(?:, (?:Test|Fuzz|Example|Benchmark)[A-Za-z0-9_]*)*)`")
+
+// citedTests returns the tests that a document names, each as "package TestName".
+func citedTests(text string) []string {
+	var cited []string
+	for _, list := range testCitation.FindAllStringSubmatch(text, -1) {
+		for name := range strings.SplitSeq(list[2], ", ") {
+			cited = append(cited, list[1]+" "+name)
+		}
+	}
+	return cited
+}
 
 // citesTests checks that every test named on the page exists, and that the page names at least this many.
 func citesTests(t *testing.T, page string, least int) string {
 	t.Helper()
 	tests := testsByPackage(t)
 	text := read(t, page)
-	cited := testCitation.FindAllStringSubmatch(text, -1)
+	cited := citedTests(text)
 	if len(cited) < least {
 		t.Errorf("%s names %d tests only", page, len(cited))
 	}
 	for _, cite := range cited {
-		if !tests[cite[1]+" "+cite[2]] {
-			t.Errorf("%s names %s in %s, which does not exist", page, cite[2], cite[1])
+		if !tests[cite] {
+			t.Errorf("%s names %s, which does not exist", page, cite)
 		}
 	}
 	return text
