@@ -106,9 +106,9 @@ type recordedBody struct {
 }
 
 // printResponse prints the last response unchanged with --json, and otherwise calls print.
-func (a *app) printResponse(tape *responseRecorder, print func() error) error {
+func (a *app) printResponse(recorder *responseRecorder, print func() error) error {
 	if a.json {
-		return a.out.JSON(tape.body.Bytes())
+		return a.out.JSON(recorder.body.Bytes())
 	}
 	return print()
 }

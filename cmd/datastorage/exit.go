@@ -30,10 +30,10 @@ type commandError struct {
 }
 
 // Error is three lines: what, why, and what to do next.
-func (f *commandError) Error() string { return f.problem.Error() }
+func (e *commandError) Error() string { return e.problem.Error() }
 
 // Unwrap is the cause.
-func (f *commandError) Unwrap() error { return f.problem }
+func (e *commandError) Unwrap() error { return e.problem }
 
 // newCommandError makes an error of three lines: what failed, err's reason, and the next command to try.
 func newCommandError(code int, what string, err error, next string) error {

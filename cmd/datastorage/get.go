@@ -24,8 +24,8 @@ func newGet(a *app) *cobra.Command {
 }
 
 func (a *app) showRemediation(ctx context.Context, id string) error {
-	tape := new(responseRecorder)
-	api, err := a.newClient(tape.clientOption())
+	recorder := new(responseRecorder)
+	api, err := a.newClient(recorder.clientOption())
 	if err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func (a *app) showRemediation(ctx context.Context, id string) error {
 	if err != nil {
 		return newCallError(fmt.Sprintf("cannot show remediation %q", id), err, "datastorage list")
 	}
-	return a.printResponse(tape, func() error { return a.printDetail(remediation) })
+	return a.printResponse(recorder, func() error { return a.printDetail(remediation) })
 }
 
 func (a *app) printDetail(r *client.RemediationDetail) error {

@@ -40,8 +40,8 @@ func (a *app) showHistory(ctx context.Context, id string, options historyOptions
 	if options.params.Limit == 0 {
 		return newCommandError(exitUsage, "cannot show the history", errors.New("--limit must be 1 to 1000"), "datastorage history --help")
 	}
-	tape := new(responseRecorder)
-	api, err := a.newClient(tape.clientOption())
+	recorder := new(responseRecorder)
+	api, err := a.newClient(recorder.clientOption())
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (a *app) showHistory(ctx context.Context, id string, options historyOptions
 		for _, entry := range page.Data {
 			doubts = errors.Join(doubts, entry.Verify())
 		}
-		if err := a.printResponse(tape, func() error { return a.printJournalEntries(page.Data) }); err != nil {
+		if err := a.printResponse(recorder, func() error { return a.printJournalEntries(page.Data) }); err != nil {
 			return err
 		}
 		if !page.Pagination.HasMore {

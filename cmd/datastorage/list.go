@@ -49,8 +49,8 @@ func (a *app) listRemediations(ctx context.Context, options listOptions) error {
 	if options.params.Limit == 0 {
 		return newCommandError(exitUsage, "cannot list remediations", errors.New("--limit must be 1 to 1000"), "datastorage list --help")
 	}
-	tape := new(responseRecorder)
-	api, err := a.newClient(tape.clientOption())
+	recorder := new(responseRecorder)
+	api, err := a.newClient(recorder.clientOption())
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (a *app) listRemediations(ctx context.Context, options listOptions) error {
 		if err != nil {
 			return newCallError("cannot list remediations", err, "datastorage list --help")
 		}
-		if err := a.printResponse(tape, func() error { return a.printRemediations(page.Data) }); err != nil {
+		if err := a.printResponse(recorder, func() error { return a.printRemediations(page.Data) }); err != nil {
 			return err
 		}
 		a.printTotal(page.Pagination)

@@ -36,8 +36,8 @@ It connects as the schema's owner, datastorage_admin, directly and not through a
 	}
 	command.PersistentFlags().StringVar(&databaseURL, "database-url", "",
 		"the database (default "+migrateURLVariable+"; a password is better there)")
-	// on gives a command the database's URL.
-	var on withDatabaseURL = func(do func(context.Context, string, []string) error) func(*cobra.Command, []string) error {
+	// withURL gives a command the database's URL.
+	var withURL withDatabaseURL = func(do func(context.Context, string, []string) error) func(*cobra.Command, []string) error {
 		return func(cmd *cobra.Command, args []string) error {
 			url := cmp.Or(databaseURL, a.getenv(migrateURLVariable))
 			if url == "" {
@@ -47,14 +47,14 @@ It connects as the schema's owner, datastorage_admin, directly and not through a
 			return do(cmd.Context(), url, args)
 		}
 	}
-	command.AddCommand(newModelsList(a, on), newModelsRegister(a, on), newModelsActivate(a, on), newModelsDrop(a, on))
+	command.AddCommand(newModelsList(a, withURL), newModelsRegister(a, withURL), newModelsActivate(a, withURL), newModelsDrop(a, withURL))
 	return command
 }
 
 // withDatabaseURL gives a command the database's URL.
 type withDatabaseURL func(do func(ctx context.Context, url string, args []string) error) func(*cobra.Command, []string) error
 
-func newModelsList(a *app, on withDatabaseURL) *cobra.Command {
+func newModelsList(a *app, withURL withDatabaseURL) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "List the models: dimensions, active or not, and how many signatures have their vector",
@@ -62,11 +62,11 @@ func newModelsList(a *app, on withDatabaseURL) *cobra.Command {
   datastorage models list --json | jq '.data[] | select(.active)'`,
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              on(func(ctx context.Context, url string, _ []string) error { return a.listModels(ctx, url) }),
+		RunE:              withURL(func(ctx context.Context, url string, _ []string) error { return a.listModels(ctx, url) }),
 	}
 }
 
-func newModelsRegister(a *app, on withDatabaseURL) *cobra.Command {
+func newModelsRegister(a *app, withURL withDatabaseURL) *cobra.Command {
 	return &cobra.Command{
 		Use:   "register NAME DIMENSIONS",
 		Short: "Register a model, so that maintain fills it in",
@@ -75,7 +75,7 @@ model of a database becomes the active one.`,
 		Example:           `  datastorage models register text-embedding-3-small 1536`,
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: on(func(ctx context.Context, url string, args []string) error {
+		RunE: withURL(func(ctx context.Context, url string, args []string) error {
 			dimensions, err := strconv.Atoi(args[1])
 			if err != nil || args[0] == "" || dimensions < 1 || dimensions > maxDimensions {
 				return newCommandError(exitUsage, "invalid model", fmt.Errorf("DIMENSIONS must be a whole number from 1 to %d", maxDimensions),
@@ -91,7 +91,7 @@ model of a database becomes the active one.`,
 // maxDimensions is the database's limit.
 const maxDimensions = 4000
 
-func newModelsActivate(a *app, on withDatabaseURL) *cobra.Command {
+func newModelsActivate(a *app, withURL withDatabaseURL) *cobra.Command {
 	var force bool
 	command := &cobra.Command{
 		Use:   "activate NAME",
@@ -102,7 +102,7 @@ signatures lack a vector of the model, because searches would not find them. Wit
   datastorage models activate text-embedding-3-small@1536 --force`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: on(func(ctx context.Context, url string, args []string) error {
+		RunE: withURL(func(ctx context.Context, url string, args []string) error {
 			missing, err := migrations.ActivateModel(ctx, url, args[0], force)
 			if errors.Is(err, migrations.ErrModelIncomplete) {
 				err = fmt.Errorf("%w: %d signatures", migrations.ErrModelIncomplete, missing)
@@ -115,7 +115,7 @@ signatures lack a vector of the model, because searches would not find them. Wit
 	return command
 }
 
-func newModelsDrop(a *app, on withDatabaseURL) *cobra.Command {
+func newModelsDrop(a *app, withURL withDatabaseURL) *cobra.Command {
 	return &cobra.Command{
 		Use:   "drop NAME",
 		Short: "Drop a model that is not active, with its vectors",
@@ -124,7 +124,7 @@ a second for up to a minute, so that other statements continue in between.`,
 		Example:           `  datastorage models drop text-embedding-ada-002@1536`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: on(func(ctx context.Context, url string, args []string) error {
+		RunE: withURL(func(ctx context.Context, url string, args []string) error {
 			err := migrations.DropModel(ctx, url, args[0])
 			return a.reportModelChange(err, args[0], "is dropped", map[string]any{"name": args[0]})
 		}),
@@ -132,7 +132,7 @@ a second for up to a minute, so that other statements continue in between.`,
 }
 
 // reportModelChange prints the result of a change of models, or returns its error with the exit code.
-func (a *app) reportModelChange(err error, model, said string, result any) error {
+func (a *app) reportModelChange(err error, model, outcome string, result any) error {
 	code, next := exitFailed, "datastorage models list"
 	switch {
 	case errors.Is(err, migrations.ErrModelUnknown):
@@ -143,7 +143,7 @@ func (a *app) reportModelChange(err error, model, said string, result any) error
 	if err != nil {
 		return newCommandError(code, "nothing was changed for "+model, err, next)
 	}
-	a.talk.Line("%s %s", model, said)
+	a.talk.Line("%s %s", model, outcome)
 	if a.json {
 		return a.printJSON(result)
 	}

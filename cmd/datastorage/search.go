@@ -63,8 +63,8 @@ func (o searchOptions) searchInput(query string) client.SearchInput {
 }
 
 func (a *app) searchIncidents(ctx context.Context, input client.SearchInput, explain bool) error {
-	tape := new(responseRecorder)
-	api, err := a.newClient(tape.clientOption())
+	recorder := new(responseRecorder)
+	api, err := a.newClient(recorder.clientOption())
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (a *app) searchIncidents(ctx context.Context, input client.SearchInput, exp
 	if len(found.Data) == 0 {
 		a.talk.Line("nothing similar was found")
 	}
-	return a.printResponse(tape, func() error { return a.printIncidents(found.Data, explain) })
+	return a.printResponse(recorder, func() error { return a.printIncidents(found.Data, explain) })
 }
 
 // highlightsMatches reports whether matching words are shown in bold; the service must then explain the matches.

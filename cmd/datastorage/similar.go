@@ -33,8 +33,8 @@ others are the most similar incidents. The remediation itself is not counted. On
 }
 
 func (a *app) showSimilar(ctx context.Context, id string, options searchOptions) error {
-	tape := new(responseRecorder)
-	api, err := a.newClient(tape.clientOption())
+	recorder := new(responseRecorder)
+	api, err := a.newClient(recorder.clientOption())
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (a *app) showSimilar(ctx context.Context, id string, options searchOptions)
 	if len(results) == 0 {
 		a.talk.Line("nothing similar was found")
 	}
-	return a.printResponse(tape, func() error { return a.printIncidents(results, options.explain) })
+	return a.printResponse(recorder, func() error { return a.printIncidents(results, options.explain) })
 }
 
 // markAsRecurrence labels the incident as the example's own. All of its text matches, so nothing is highlighted.

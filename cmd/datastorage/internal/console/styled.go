@@ -119,28 +119,28 @@ func wrapGlyphs(text []glyph, columns int) [][]glyph {
 	return lines
 }
 
-// excerptLines selects at most so many lines: the first, and the consecutive ones with the most bold text, the earliest of several.
-func excerptLines(lines [][]glyph, most int) [][]glyph {
-	if len(lines) <= most {
+// excerptLines selects at most limit lines: the first, and the consecutive ones with the most bold text, the earliest of several.
+func excerptLines(lines [][]glyph, limit int) [][]glyph {
+	if len(lines) <= limit {
 		return lines
 	}
 	best, bestStrong := 1, -1
-	for at := 1; at+most-1 <= len(lines); at++ {
+	for start := 1; start+limit-1 <= len(lines); start++ {
 		strong := 0
-		for _, g := range slices.Concat(lines[at : at+most-1]...) {
+		for _, g := range slices.Concat(lines[start : start+limit-1]...) {
 			if g.strong {
 				strong++
 			}
 		}
 		if strong > bestStrong {
-			best, bestStrong = at, strong
+			best, bestStrong = start, strong
 		}
 	}
-	shown := slices.Concat(lines[:1], lines[best:best+most-1])
+	shown := slices.Concat(lines[:1], lines[best:best+limit-1])
 	if best > 1 {
 		shown[1] = slices.Concat([]glyph{ellipsis}, shown[1])
 	}
-	if last := len(shown) - 1; best+most-1 < len(lines) {
+	if last := len(shown) - 1; best+limit-1 < len(lines) {
 		shown[last] = slices.Concat(shown[last], []glyph{ellipsis})
 	}
 	return shown

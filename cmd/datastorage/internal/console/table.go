@@ -91,15 +91,15 @@ func columnWidths(lines [][][]glyph) []int {
 // truncateLastColumn makes the rows fit the terminal's width.
 func (s *Stream) truncateLastColumn(lines [][][]glyph, widths []int) {
 	last := len(widths) - 1
-	room := s.Columns
+	available := s.Columns
 	for _, width := range widths[:last] {
-		room -= width + len(gap)
+		available -= width + len(gap)
 	}
-	if s.Columns == 0 || room >= widths[last] {
+	if s.Columns == 0 || available >= widths[last] {
 		return
 	}
 	for _, line := range lines {
-		line[last] = truncateGlyphs(line[last], max(room, leastLast))
+		line[last] = truncateGlyphs(line[last], max(available, leastLast))
 	}
 }
 
@@ -120,7 +120,7 @@ func (s *Stream) alignCells(line [][]glyph, widths []int) string {
 // writeCellsBelow writes the cells that belong under their row.
 func (s *Stream) writeCellsBelow(text *strings.Builder, columns []Column, row []Cell) {
 	// Two columns are reserved for the ellipses of an excerpt.
-	room := max(cmp.Or(s.Columns, defaultColumns)-len(indent)-2, 1)
+	available := max(cmp.Or(s.Columns, defaultColumns)-len(indent)-2, 1)
 	for i, cell := range row {
 		if columns[i].Below == 0 {
 			continue
@@ -129,7 +129,7 @@ func (s *Stream) writeCellsBelow(text *strings.Builder, columns []Column, row []
 		if title := columns[i].Title; title != "" && len(all) > 0 {
 			all = append(Cell{Text: title + ": "}.glyphs(), all...)
 		}
-		for _, line := range excerptLines(wrapGlyphs(all, room), columns[i].Below) {
+		for _, line := range excerptLines(wrapGlyphs(all, available), columns[i].Below) {
 			text.WriteString(indent + s.renderGlyphs(line) + "\n")
 		}
 	}

