@@ -15,10 +15,10 @@ import (
 // defaultURL is where the local stack listens, the address of sam local start-api.
 const defaultURL = "http://127.0.0.1:3000"
 
-// app holds what all commands use.
+// app holds the streams, the environment and the flags that all commands share.
 type app struct {
 	in *os.File
-	// out takes data, talk progress, hints and errors.
+	// out receives data; talk receives progress, hints and errors.
 	out, talk *console.Stream
 	getenv    func(string) string
 

@@ -29,10 +29,10 @@ type commandError struct {
 	problem *program.Problem
 }
 
-// Error is three lines: what, why, and what to do next.
+// Error returns three lines: what failed, why, and what to do next.
 func (e *commandError) Error() string { return e.problem.Error() }
 
-// Unwrap is the cause.
+// Unwrap returns the problem, which wraps the cause.
 func (e *commandError) Unwrap() error { return e.problem }
 
 // newCommandError makes an error of three lines: what failed, err's reason, and the next command to try.
@@ -76,7 +76,7 @@ func isUnreachable(err error) bool {
 	return is
 }
 
-// shortReason is err's message without the request that was sent, which the user knows.
+// shortReason returns err's message without the request, which the user knows.
 func shortReason(err error) string {
 	if refusal, ok := errors.AsType[*client.Error](err); ok {
 		return refusal.Error()

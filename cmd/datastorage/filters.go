@@ -10,15 +10,15 @@ import (
 	"github.com/datastorage-service/datastorage/client"
 )
 
-// filterFlag is the command line's side of one filter of the API.
+// filterFlag is the flag for one filter of the API.
 type filterFlag struct {
 	// field is the filter's Go name in client.SearchFilters and in the parameters of list and similar.
 	field, name, usage string
-	// values are the allowed values, if the contract has a closed list; they are completed and take the place of usage.
+	// values are the allowed values, if the contract has a closed list. Help shows them instead of usage, and shells complete them.
 	values []string
 }
 
-// filterFlags is the one table of filters on the command line; TestFiltersAreThoseOfTheContract compares it with client.SearchFilters.
+// filterFlags lists the filters of the command line. TestFiltersAreThoseOfTheContract compares it with client.SearchFilters.
 func filterFlags() []filterFlag {
 	return []filterFlag{
 		{"ID", "id", "numbers assigned by the service", nil},
@@ -44,7 +44,7 @@ func filterFlags() []filterFlag {
 // filterValues are the values of a command's filter flags by field; "" means not given.
 type filterValues map[string]*string
 
-// addFilterFlags lets a command take every filter of the API.
+// addFilterFlags adds a flag for every filter of the API.
 func addFilterFlags(command *cobra.Command) filterValues {
 	values := filterValues{}
 	for _, filter := range filterFlags() {
@@ -60,7 +60,7 @@ func addFilterFlags(command *cobra.Command) filterValues {
 	return values
 }
 
-// copyTo sets the given filters in an operation's input: a pointer to a struct that has them as strings or pointers to strings.
+// copyTo sets the given filters in input, a pointer to a struct that has them as strings or pointers to strings.
 func (values filterValues) copyTo(input any) {
 	for field, value := range values {
 		switch target := reflect.ValueOf(input).Elem().FieldByName(field); {
@@ -96,6 +96,6 @@ func completeWords(command *cobra.Command, flag string, values []string) {
 		}
 		return offers, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 	}
-	// The only error is a flag that does not exist or has a completion already.
+	// It fails only if the flag does not exist or has a completion already.
 	_ = command.RegisterFlagCompletionFunc(flag, complete)
 }

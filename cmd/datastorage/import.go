@@ -44,7 +44,7 @@ Exit code 5: some records were refused, or the import stopped after some were st
 	return command
 }
 
-// imported is what --json prints.
+// imported is the output of --json.
 type imported struct {
 	bulk.Summary
 	RejectedFile string `json:"rejected_file,omitempty"`
@@ -169,7 +169,7 @@ func (r *rejectsFile) writtenName() string {
 	return r.name
 }
 
-// closeOrRemove closes the file, or removes that of an earlier import if nothing was refused.
+// closeOrRemove closes the file or, if nothing was refused, removes the file of an earlier import.
 func (r *rejectsFile) closeOrRemove() error {
 	if r.file != nil {
 		return r.file.Close()
@@ -180,7 +180,7 @@ func (r *rejectsFile) closeOrRemove() error {
 	return nil
 }
 
-// remainingBytes is the number of unread bytes of a regular file, and 0 for any other input.
+// remainingBytes returns the number of unread bytes of a regular file, and 0 for any other input.
 func remainingBytes(input *os.File) int64 {
 	info, err := input.Stat()
 	if err != nil || !info.Mode().IsRegular() {

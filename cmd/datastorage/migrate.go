@@ -103,7 +103,7 @@ func (a *app) newMigrator(ctx context.Context, url string) (*migrate.Handler, er
 	return migrate.New(migrate.Config{DatabaseURL: constantURL(url), Models: models, Log: slog.New(slog.DiscardHandler)})
 }
 
-// constantURL is what the migrate function asks for the database's address.
+// constantURL adapts a URL to the migrate function, which asks for it because tokens expire.
 func constantURL(url string) func(context.Context) (string, error) {
 	return func(context.Context) (string, error) { return url, nil }
 }

@@ -36,7 +36,7 @@ It connects as the schema's owner, datastorage_admin, directly and not through a
 	}
 	command.PersistentFlags().StringVar(&databaseURL, "database-url", "",
 		"the database (default "+migrateURLVariable+"; a password is better there)")
-	// withURL gives a command the database's URL.
+	// withURL reads the URL from the flag or the environment, and fails if there is none.
 	var withURL withDatabaseURL = func(do func(context.Context, string, []string) error) func(*cobra.Command, []string) error {
 		return func(cmd *cobra.Command, args []string) error {
 			url := cmp.Or(databaseURL, a.getenv(migrateURLVariable))
@@ -51,7 +51,7 @@ It connects as the schema's owner, datastorage_admin, directly and not through a
 	return command
 }
 
-// withDatabaseURL gives a command the database's URL.
+// withDatabaseURL makes the RunE of a command from a function that takes the database's URL.
 type withDatabaseURL func(do func(ctx context.Context, url string, args []string) error) func(*cobra.Command, []string) error
 
 func newModelsList(a *app, withURL withDatabaseURL) *cobra.Command {
@@ -88,7 +88,7 @@ model of a database becomes the active one.`,
 	}
 }
 
-// maxDimensions is the database's limit.
+// maxDimensions is the limit of the database.
 const maxDimensions = 4000
 
 func newModelsActivate(a *app, withURL withDatabaseURL) *cobra.Command {
@@ -188,7 +188,7 @@ func (a *app) listModels(ctx context.Context, url string) error {
 	}, rows)
 }
 
-// filledPercentage is the percentage of signatures with a vector, rounded down: 100 % means all.
+// filledPercentage returns the percentage of signatures with a vector, rounded down: 100 % means all.
 func filledPercentage(m postgres.Model) string {
 	if m.Signatures == 0 {
 		return "100 %"

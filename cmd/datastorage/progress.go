@@ -34,7 +34,7 @@ func newProgress(talk *console.Stream, size int64) progressReporter {
 		progressbar.OptionShowIts(),
 		progressbar.OptionShowCount(),
 		progressbar.OptionThrottle(100*time.Millisecond),
-		// Its spinner turns in a goroutine of its own, which reads the bar's state without a lock (v3.19.1).
+		// No spinner: its goroutine reads the bar's state without a lock (v3.19.1).
 		progressbar.OptionSetSpinnerChangeInterval(0),
 		progressbar.OptionSetPredictTime(true),
 		progressbar.OptionClearOnFinish(),
@@ -50,7 +50,7 @@ func (b progressBar) update(p bulk.Progress) {
 	if total := estimateRecords(p, b.size); total > 0 {
 		b.bar.ChangeMax64(total)
 	}
-	// An import continues when its bar cannot be drawn.
+	// A bar that cannot be drawn does not stop the import.
 	_ = b.bar.Set64(p.Records)
 }
 
@@ -72,7 +72,7 @@ func (l *progressLines) update(p bulk.Progress) {
 
 func (l *progressLines) finish() {}
 
-// formatProgress is one line of progress: count, rate and time left.
+// formatProgress formats one line of progress: count, rate and time left.
 func formatProgress(p bulk.Progress, size int64, elapsed time.Duration) string {
 	rate := float64(p.Records) / elapsed.Seconds()
 	line := fmt.Sprintf("%d records, %.0f a second", p.Records, rate)
@@ -83,7 +83,7 @@ func formatProgress(p bulk.Progress, size int64, elapsed time.Duration) string {
 	return line
 }
 
-// estimateRecords is the expected number of records of the whole input, or 0 if unknown.
+// estimateRecords returns the expected number of records of the whole input, or 0 if unknown.
 func estimateRecords(p bulk.Progress, size int64) int64 {
 	if size == 0 || p.Bytes == 0 {
 		return 0

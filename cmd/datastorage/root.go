@@ -70,13 +70,13 @@ func disableFileCompletion(root *cobra.Command) {
 	}
 	root.LocalFlags().VisitAll(func(flag *pflag.Flag) {
 		if _, has := root.GetFlagCompletionFunc(flag.Name); !has {
-			// Its only error is that the flag has a completion already.
+			// It fails only if the flag has a completion already.
 			_ = root.RegisterFlagCompletionFunc(flag.Name, cobra.NoFileCompletions)
 		}
 	})
 }
 
-// moduleVersion is the module's version, as recorded by the build.
+// moduleVersion returns the module's version, as recorded by the build.
 func moduleVersion() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Version == "" {

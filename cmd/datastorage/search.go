@@ -121,7 +121,7 @@ func (a *app) printIncidents(results []client.SearchResult, explain bool) error 
 	return a.out.StyledTable(columns, rows)
 }
 
-// incidentTextCell is the incident's text on one line, with the matches in bold.
+// incidentTextCell returns the incident's text on one line, with the matches in bold.
 func incidentTextCell(result client.SearchResult) console.Cell {
 	cell := console.Cell{Text: strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) {
@@ -147,7 +147,7 @@ func explainedTerms(result client.SearchResult) []client.ExplainTerm {
 	return result.Explain.Lexical.Terms
 }
 
-// formatBestAction is the action with the highest lower bound of its success rate, which the service lists first.
+// formatBestAction formats the action with the highest lower bound of its success rate, which the service lists first.
 func formatBestAction(result client.SearchResult) string {
 	if len(result.Actions) == 0 {
 		return ""

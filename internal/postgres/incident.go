@@ -63,8 +63,8 @@ type ActionCounts struct {
 	Counts
 }
 
-// Incidents summarizes, for each incident, the remediations that match the filter, excluding the
-// one with the ID except if that is not nil. Incidents without a matching remediation have no
+// Incidents summarizes, for each incident, the remediations that match the filter. If except is not
+// nil, it is the ID of a remediation to leave out. Incidents without a matching remediation have no
 // entry.
 func (s *Store) Incidents(
 	ctx context.Context, incidents []audit.ID, f audit.Filter, newest int, except *string,

@@ -16,8 +16,8 @@ import (
 const renormalizePage = 200
 
 // OldSignatures iterates, page by page, over the signatures of normalizers older than
-// signature.Version: if used, over those that remediations refer to, otherwise over the others.
-// Concurrent changes may or may not be seen. The iteration ends after an error.
+// signature.Version. used selects those that remediations refer to; otherwise it iterates over the
+// others. Concurrent changes may or may not be seen. The iteration ends after an error.
 func (s *Store) OldSignatures(ctx context.Context, used bool) iter.Seq2[audit.ID, error] {
 	return func(yield func(audit.ID, error) bool) {
 		var last dbsqlc.SignatureOldRow

@@ -55,7 +55,7 @@ type Contribution struct {
 	Terms []Term
 }
 
-// Term is a term of the query that matched, and where the signature's text has it.
+// Term is a matched term of the query, with its positions in the signature's text.
 type Term struct {
 	lexical.Part
 	Spans []lexical.Span
@@ -69,9 +69,8 @@ func (c *Contribution) Score() float64 {
 	return c.Weight * c.Normalized
 }
 
-// SetWeights sets the weights of a hybrid search: feedbackWeight for the feedback, if any, and of
-// the remainder the fraction semantic, from 0 to 1, for the semantic retriever and the rest for the
-// lexical one.
+// SetWeights sets the weights of a hybrid search. The feedback, if any, gets feedbackWeight; of the
+// remainder, the semantic retriever gets the fraction semantic (0 to 1) and the lexical one the rest.
 func (m *Match) SetWeights(semantic float64) {
 	retrievers := 1.0
 	if m.Feedback != nil {

@@ -195,7 +195,6 @@ func (h handler) signatureAfterUpdate(ctx context.Context, update *audit.Update)
 	return []audit.Signature{next.Signature()}, nil
 }
 
-// appendRecords appends the records of the actor.
 func (h handler) appendRecords(ctx context.Context, actor string, records ...audit.Record) ([]audit.Written, error) {
 	now := h.Now()
 	entries := make([]audit.Entry, len(records))

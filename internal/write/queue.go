@@ -349,8 +349,8 @@ func (d *delivery) settleMessage(ctx context.Context, m *message) {
 	}
 }
 
-// worstStatus returns the status of the worst record: one that may still be stored outweighs one
-// that never can be.
+// worstStatus returns the status of the message's worst record. A record that may still be stored
+// outweighs one that never can be, because the message must then be redelivered.
 func (m *message) worstStatus() string {
 	found := map[string]bool{errorStatus(m.err): true}
 	for _, record := range m.records {

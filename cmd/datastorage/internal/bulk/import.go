@@ -63,17 +63,17 @@ type Summary struct {
 // Progress is how far an import has come.
 type Progress struct {
 	Summary
-	// Bytes is how much of the input is done.
+	// Bytes is the number of input bytes processed.
 	Bytes int64
 }
 
-// outcome of one line: refused with a problem, stored before (replay), or stored.
+// outcome is what happened to one line: it was refused with a problem, stored before (replay), or stored.
 type outcome struct {
 	problem *client.Problem
 	replay  bool
 }
 
-// batch is the lines of one request; done receives their outcomes.
+// batch holds the lines of one request; done receives their outcomes.
 type batch struct {
 	lines []line
 	done  chan result
@@ -84,14 +84,14 @@ type result struct {
 	err      error
 }
 
-// Import sends every line of input. The summary counts what is known to be stored, also with an error. After an error, the same input
-// can be imported again.
+// Import sends every line of input. The summary counts the records known to be stored, even if Import returns an error. After an error,
+// the same input can be imported again.
 func Import(ctx context.Context, input io.Reader, config Config) (Summary, error) {
 	if err := config.validate(); err != nil {
 		return Summary{}, err
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	// One more batch is with the collector, so the queue has one place less than InFlight.
+	// The collector holds one more batch, so the queue's capacity is one less than InFlight.
 	queue := make(chan batch, config.InFlight-1)
 	group.Go(func() error {
 		defer close(queue)
@@ -128,7 +128,7 @@ func produceBatches(ctx context.Context, group *errgroup.Group, input *lineReade
 	}
 }
 
-// collectResults takes the results in the order of the input.
+// collectResults reports the results in the order of the input.
 func collectResults(ctx context.Context, queue <-chan batch, config Config, progress *Progress) error {
 	for batch := range queue {
 		var result result

@@ -1,5 +1,5 @@
-// Package console writes tables, records and JSON to a terminal or a pipe, and never a character that could control a terminal. It does not
-// know what the data means.
+// Package console writes tables, records and JSON to a terminal or a pipe, and never a character that could control a terminal. It is
+// independent of what the data means.
 package console
 
 import (
@@ -26,7 +26,7 @@ func Open(file *os.File, getenv func(string) string) *Stream {
 	s := &Stream{Writer: file, Terminal: term.IsTerminal(int(file.Fd()))}
 	if s.Terminal {
 		s.Escapes = getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"
-		// A terminal that does not report its size has none.
+		// After an error, Columns is 0: unknown.
 		s.Columns, _, _ = term.GetSize(int(file.Fd()))
 	}
 	return s
@@ -34,6 +34,6 @@ func Open(file *os.File, getenv func(string) string) *Stream {
 
 // Line writes one line of text, with unsafe characters escaped.
 func (s *Stream) Line(format string, args ...any) {
-	// There is no other output to report a failure to.
+	// A failed write to this stream cannot be reported anywhere else.
 	_, _ = fmt.Fprintln(s, Lines(fmt.Sprintf(format, args...)))
 }

@@ -8,13 +8,13 @@ import (
 	"github.com/rivo/uniseg"
 )
 
-// Span are the characters (Unicode code points) of a cell from Start on and before End, counted from 0.
+// Span is a range of characters (Unicode code points) of a cell: from Start up to, not including, End, counted from 0.
 type Span struct{ Start, End int }
 
 // Cell is a cell of a table.
 type Cell struct {
 	Text string
-	// Strong are the parts to show in bold where the stream can.
+	// Strong are the parts to show in bold if the stream supports it.
 	Strong []Span
 }
 
@@ -79,7 +79,7 @@ func displayWidth(glyphs []glyph) int {
 	return n
 }
 
-// fittingGlyphs is the number of glyphs that fit into a number of columns.
+// fittingGlyphs returns the number of glyphs that fit into a number of columns.
 func fittingGlyphs(glyphs []glyph, columns int) int {
 	for i, g := range glyphs {
 		if columns -= g.width; columns < 0 {
@@ -119,7 +119,8 @@ func wrapGlyphs(text []glyph, columns int) [][]glyph {
 	return lines
 }
 
-// excerptLines selects at most limit lines: the first, and the consecutive ones with the most bold text, the earliest of several.
+// excerptLines selects at most limit lines: the first one, and the consecutive lines with the most bold text. If several runs have as
+// much, it takes the earliest.
 func excerptLines(lines [][]glyph, limit int) [][]glyph {
 	if len(lines) <= limit {
 		return lines
@@ -149,7 +150,7 @@ func excerptLines(lines [][]glyph, limit int) [][]glyph {
 // Bold and its end (ECMA-48, SGR 1 and 22).
 const strongOn, strongOff = "\x1b[1m", "\x1b[22m"
 
-// renderGlyphs is the text of glyphs, with bold parts if the stream shows them.
+// renderGlyphs returns the text of glyphs, with bold parts if the stream supports them.
 func (s *Stream) renderGlyphs(glyphs []glyph) string {
 	var text strings.Builder
 	strong := false

@@ -12,8 +12,8 @@ type Column struct {
 	Title string
 	// Most is the maximum width of a cell on a terminal, in columns; 0 is no limit.
 	Most int
-	// Below puts a cell under its row on a terminal, after the title if there is one, on at most this many lines of the terminal's width; 0
-	// keeps it in the row.
+	// Below is the maximum number of lines of a cell that a terminal shows under its row, after the title if there is one; 0 keeps the cell in
+	// the row.
 	Below int
 }
 
@@ -67,7 +67,7 @@ func (s *Stream) StyledTable(columns []Column, rows [][]Cell) error {
 	return nil
 }
 
-// rowGlyphs are the cells in the row itself.
+// rowGlyphs returns the glyphs of the cells in the row itself.
 func rowGlyphs(columns []Column, row []Cell) [][]glyph {
 	var line [][]glyph
 	for i, cell := range row {
@@ -88,7 +88,7 @@ func columnWidths(lines [][][]glyph) []int {
 	return widths
 }
 
-// truncateLastColumn makes the rows fit the terminal's width.
+// truncateLastColumn shortens the last column so that the rows fit the terminal's width.
 func (s *Stream) truncateLastColumn(lines [][][]glyph, widths []int) {
 	last := len(widths) - 1
 	available := s.Columns

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// freeDiskBytes is how many bytes an ordinary user may still write in a folder.
+// freeDiskBytes returns how many bytes an ordinary user may still write in a folder.
 func freeDiskBytes(folder string) (uint64, error) {
 	var stat unix.Statfs_t
 	if err := unix.Statfs(folder, &stat); err != nil {

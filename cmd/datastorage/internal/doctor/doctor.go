@@ -1,5 +1,5 @@
 // Package doctor checks the parts that the local stack needs on this machine and suggests a command for each missing one. It changes
-// nothing and does not know how findings are shown.
+// nothing, and leaves the display of its findings to the caller.
 package doctor
 
 import (
@@ -13,11 +13,11 @@ type State string
 
 // The states of a part.
 const (
-	// OK is present and works.
+	// OK means present and working.
 	OK State = "ok"
-	// Later is not present yet; make run brings it.
+	// Later means not present yet; make run installs or starts it.
 	Later State = "later"
-	// Missing must be installed or repaired by hand.
+	// Missing means that the user must install or repair it.
 	Missing State = "missing"
 )
 
@@ -31,7 +31,7 @@ type Finding struct {
 	Mend string `json:"mend,omitempty"`
 }
 
-// Machine is what is examined.
+// Machine has the settings of the checks.
 type Machine struct {
 	// Root is the folder of go.mod.
 	Root string
@@ -39,7 +39,7 @@ type Machine struct {
 	Local string
 	// Addr is where the local stack would listen.
 	Addr string
-	// URL is the service that is called.
+	// URL is the service whose readiness is checked.
 	URL string
 	// DatabaseURL is the PostgreSQL to use instead of a private one; empty if there is none. A secret.
 	DatabaseURL string

@@ -30,7 +30,7 @@ func (m Machine) examineDisk(context.Context) Finding {
 	return newOKFinding("disk", "%s", found)
 }
 
-// examinePort is free, or the local stack has it.
+// examinePort checks that the port is free or used by the local stack.
 func (m Machine) examinePort(ctx context.Context) Finding {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", m.Addr)
 	if err == nil {

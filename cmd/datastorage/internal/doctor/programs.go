@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// examineGo asks in the module, where go also fetches the version that go.mod wants.
+// examineGo runs go in the module's folder, where it also downloads the version that go.mod requires.
 func (m Machine) examineGo(ctx context.Context) Finding {
 	version, err := m.commandOutput(ctx, "go", "version")
 	if err != nil {
@@ -24,7 +24,7 @@ func (m Machine) examineMake(ctx context.Context) Finding {
 	return newOKFinding("make", "%s", version)
 }
 
-// examinePython needs pip, or what it takes to make an environment that has it.
+// examinePython checks for Python with pip, or with the modules that create an environment with pip.
 func (m Machine) examinePython(ctx context.Context) Finding {
 	const part = "python3, pip"
 	pythonVersion, err := m.commandOutput(ctx, "python3", "--version")
@@ -41,7 +41,7 @@ func (m Machine) examinePython(ctx context.Context) Finding {
 	return newMissingFinding(part, pythonVersion+", but neither pip nor venv works", "apt-get install python3-pip   # Debian, Ubuntu")
 }
 
-// commandOutput is the first line that a program says.
+// commandOutput returns the first line of a program's output.
 func (m Machine) commandOutput(ctx context.Context, name string, args ...string) (string, error) {
 	if _, err := exec.LookPath(name); err != nil {
 		return "", fmt.Errorf("%s is not in PATH", name)
