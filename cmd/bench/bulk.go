@@ -41,10 +41,10 @@ func benchBulk(ctx context.Context, e *benchEnv) (lines []line, err error) {
 // bulkCase is one line of the table.
 type bulkCase struct {
 	what string
-	// of maps a record's number to its incident.
-	of func(n int) int
-	// way is the measured function.
-	way func(context.Context, load) (float64, error)
+	// incidentOf maps a record's number to its incident.
+	incidentOf func(n int) int
+	// measure is the measured function.
+	measure func(context.Context, load) (float64, error)
 }
 
 // bulkBench is a database with known incidents, a store on it, and a connection for the floor.
@@ -96,8 +96,8 @@ func (b *bulkBench) newIncident(n int) int       { return b.known + n }
 
 func (b *bulkBench) measureCase(ctx context.Context, c bulkCase) (line, error) {
 	figures, err := measureAlternately(ctx, b.options.rounds, sides{
-		func(ctx context.Context) (float64, error) { return b.timeLoad(ctx, c.of, c.way) },
-		func(ctx context.Context) (float64, error) { return b.timeLoad(ctx, c.of, b.loadByCopy) },
+		func(ctx context.Context) (float64, error) { return b.timeLoad(ctx, c.incidentOf, c.measure) },
+		func(ctx context.Context) (float64, error) { return b.timeLoad(ctx, c.incidentOf, b.loadByCopy) },
 	})
 	if err != nil {
 		return line{}, err
@@ -124,12 +124,12 @@ type load struct {
 	vectors postgres.Vectors
 }
 
-func (b *bulkBench) prepareLoad(ctx context.Context, of func(int) int) (l load, err error) {
+func (b *bulkBench) prepareLoad(ctx context.Context, incidentOf func(int) int) (l load, err error) {
 	records := b.options.recordsPerBulk()
-	if l.entries, err = newJournalEntries("bulk", b.serial, records, of); err != nil {
+	if l.entries, err = newJournalEntries("bulk", b.serial, records, incidentOf); err != nil {
 		return l, err
 	}
-	if l.event, err = newQueueEvent("bulk", b.serial, records, of); err != nil {
+	if l.event, err = newQueueEvent("bulk", b.serial, records, incidentOf); err != nil {
 		return l, err
 	}
 	b.serial += records
@@ -148,22 +148,22 @@ func (b *bulkBench) prepareLoad(ctx context.Context, of func(int) int) (l load, 
 	return l, nil
 }
 
-// timeLoad returns the seconds that way took to store a new load, and checks that it was stored.
-func (b *bulkBench) timeLoad(ctx context.Context, of func(int) int, way func(context.Context, load) (float64, error)) (float64, error) {
-	l, err := b.prepareLoad(ctx, of)
+// timeLoad returns the seconds that measure took to store a new load, and checks that it was stored.
+func (b *bulkBench) timeLoad(ctx context.Context, incidentOf func(int) int, measure func(context.Context, load) (float64, error)) (float64, error) {
+	l, err := b.prepareLoad(ctx, incidentOf)
 	if err != nil {
 		return 0, err
 	}
-	return b.timePreparedLoad(ctx, l, way)
+	return b.timePreparedLoad(ctx, l, measure)
 }
 
 // timePreparedLoad is timeLoad for a prepared load.
-func (b *bulkBench) timePreparedLoad(ctx context.Context, l load, way func(context.Context, load) (float64, error)) (float64, error) {
+func (b *bulkBench) timePreparedLoad(ctx context.Context, l load, measure func(context.Context, load) (float64, error)) (float64, error) {
 	before, err := b.countRows(ctx)
 	if err != nil {
 		return 0, err
 	}
-	took, err := way(ctx, l)
+	took, err := measure(ctx, l)
 	if err != nil {
 		return 0, err
 	}
@@ -230,21 +230,21 @@ func (b *bulkBench) loadByCopy(ctx context.Context, l load) (float64, error) {
 	})
 }
 
-// copied is the COPY into one table.
-type copied struct {
+// tableCopy is the COPY into one table.
+type tableCopy struct {
 	table   string
 	columns []string
 	rows    [][]any
 }
 
 // copyBatches returns the rows that Append would write for a load.
-func (b *bulkBench) copyBatches(l load) []copied {
-	remediation := copied{table: "remediation_audit", columns: []string{
+func (b *bulkBench) copyBatches(l load) []tableCopy {
+	remediation := tableCopy{table: "remediation_audit", columns: []string{
 		"remediation_id", "name", "namespace", "cluster_name", "environment", "severity", "alert_fingerprint", "action_type",
 		"target_resource", "phase", "status", "start_time", "end_time", "duration_ms", "error_message", "workflow_yaml", "metadata",
 		"signature_id", "actor", "event_id", "created_at", "updated_at",
 	}}
-	event := copied{table: "audit_event", columns: []string{
+	event := tableCopy{table: "audit_event", columns: []string{
 		"event_id", "recorded_at", "kind", "remediation_id", "actor", "canonical", "content_hash", "embedding",
 	}}
 	for _, e := range l.entries {
@@ -259,7 +259,7 @@ func (b *bulkBench) copyBatches(l load) []copied {
 		})
 	}
 	if len(l.fresh) == 0 {
-		return []copied{remediation, event}
+		return []tableCopy{remediation, event}
 	}
 	return append(vectorCopies(b.model, l.fresh, l.vectors), remediation, event)
 }

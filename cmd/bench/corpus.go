@@ -112,9 +112,9 @@ func (s *stand) storeSignatureChunk(ctx context.Context, conn *pgx.Conn, model i
 }
 
 // vectorCopies are the rows of signatures, with their terms, and of their vectors.
-func vectorCopies(model int16, signatures []audit.Signature, vectors map[audit.ID][]float32) []copied {
-	texts := copied{table: "signature", columns: []string{"id", "incident_id", "text", "normalizer", "terms", "counts", "length", "analyzer"}}
-	embeddings := copied{table: "embedding", columns: []string{"model_id", "signature_id", "vector"}}
+func vectorCopies(model int16, signatures []audit.Signature, vectors map[audit.ID][]float32) []tableCopy {
+	texts := tableCopy{table: "signature", columns: []string{"id", "incident_id", "text", "normalizer", "terms", "counts", "length", "analyzer"}}
+	embeddings := tableCopy{table: "embedding", columns: []string{"model_id", "signature_id", "vector"}}
 	for _, s := range signatures {
 		document := lexical.Analyze(s.Text)
 		terms := make([]int64, len(document.Terms))
@@ -126,5 +126,5 @@ func vectorCopies(model int16, signatures []audit.Signature, vectors map[audit.I
 		})
 		embeddings.rows = append(embeddings.rows, []any{model, s.ID, pgvector.NewHalfVector(vectors[s.ID])})
 	}
-	return []copied{texts, embeddings}
+	return []tableCopy{texts, embeddings}
 }

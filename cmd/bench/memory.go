@@ -18,12 +18,12 @@ func benchMemory(ctx context.Context, e *benchEnv) (lines []line, err error) {
 	total := e.options.fullOrShort(20_000, 500)
 	for _, c := range []struct {
 		prefix, what string
-		of           func(n int) int
+		incidentOf   func(n int) int
 	}{
 		{"again", "of 1,000 incidents", func(n int) int { return n % 1000 }},
 		{"fresh", "each of another incident", func(n int) int { return 1000 + n }},
 	} {
-		marks, err := s.measureHeapGrowth(ctx, c.prefix, total, c.of)
+		marks, err := s.measureHeapGrowth(ctx, c.prefix, total, c.incidentOf)
 		if err != nil {
 			return lines, err
 		}
@@ -51,12 +51,12 @@ func (b bytesize) String() string {
 }
 
 // measureHeapGrowth sends total records and returns the marks after a tenth, a half and all of them.
-func (s *stand) measureHeapGrowth(ctx context.Context, prefix string, total int, of func(int) int) ([]heapMark, error) {
+func (s *stand) measureHeapGrowth(ctx context.Context, prefix string, total int, incidentOf func(int) int) ([]heapMark, error) {
 	const batch = 100
 	var marks []heapMark
 	for sent := 0; sent < total; {
 		size := min(5*batch, total/10, total-sent)
-		request, err := newBatchEvent(prefix, sent, size, of)
+		request, err := newBatchEvent(prefix, sent, size, incidentOf)
 		if err != nil {
 			return nil, err
 		}

@@ -33,13 +33,13 @@ func (s *stand) newPgbench(scripts []string, variables map[string]string) (*pgbe
 const keysOfARun = 100_000_000
 
 // runScripts returns how many transactions were executed, and how many a second. No two runs have a key in common.
-func (p *pgbench) runScripts(ctx context.Context, clients int, while time.Duration) (count int, perSecond float64, err error) {
+func (p *pgbench) runScripts(ctx context.Context, clients int, duration time.Duration) (count int, perSecond float64, err error) {
 	p.runs++
 	password, _ := p.database.User.Password()
 	args := []string{
 		"--no-vacuum", "--protocol=extended", "--host=" + p.database.Hostname(), "--port=" + p.database.Port(),
 		"--username=" + p.database.User.Username(), "--client=" + strconv.Itoa(clients),
-		"--jobs=" + strconv.Itoa(min(clients, runtime.NumCPU())), fmt.Sprintf("--time=%d", int(while.Seconds())),
+		"--jobs=" + strconv.Itoa(min(clients, runtime.NumCPU())), fmt.Sprintf("--time=%d", int(duration.Seconds())),
 		"--define=base=" + strconv.Itoa(p.runs*keysOfARun), "--define=n=0",
 	}
 	for name, value := range p.variables {

@@ -76,9 +76,9 @@ func (b *bulkBench) compareJournalAges(ctx context.Context) (l line, err error) 
 
 // compareWithPipeline writes the same number of records both ways.
 func (b *bulkBench) compareWithPipeline(ctx context.Context, p *pipeline, clients, records, appends int) (line, error) {
-	side := func(way func(context.Context, []audit.Entry) error) func(context.Context) (float64, error) {
+	side := func(appendEntries func(context.Context, []audit.Entry) error) func(context.Context) (float64, error) {
 		return func(ctx context.Context) (float64, error) {
-			return b.appendConcurrently(ctx, clients, records, appends, way)
+			return b.appendConcurrently(ctx, clients, records, appends, appendEntries)
 		}
 	}
 	figures, err := measureAlternately(ctx, b.options.rounds, sides{
@@ -100,7 +100,7 @@ func (b *bulkBench) compareWithPipeline(ctx context.Context, p *pipeline, client
 
 // appendConcurrently lets clients write new entries about known incidents, and returns how many a second.
 func (b *bulkBench) appendConcurrently(
-	ctx context.Context, clients, records, appends int, way func(context.Context, []audit.Entry) error,
+	ctx context.Context, clients, records, appends int, appendEntries func(context.Context, []audit.Entry) error,
 ) (float64, error) {
 	made, err := newJournalEntries("way", b.serial, records*appends, b.recurringIncident)
 	if err != nil {
@@ -114,7 +114,7 @@ func (b *bulkBench) appendConcurrently(
 			if n >= appends {
 				return errDone
 			}
-			return way(ctx, made[n*records:(n+1)*records])
+			return appendEntries(ctx, made[n*records:(n+1)*records])
 		})
 		return err
 	})

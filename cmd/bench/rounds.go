@@ -62,7 +62,7 @@ func quantileOf(figures []float64, q float64) float64 {
 
 // driveClients lets clients call do for a while, each one call after the other, and returns how many calls a second succeeded. The first
 // failure ends it.
-func driveClients(ctx context.Context, clients int, while time.Duration, do func(ctx context.Context, client int) error) (int, float64, error) {
+func driveClients(ctx context.Context, clients int, duration time.Duration, do func(ctx context.Context, client int) error) (int, float64, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var done atomic.Int64
@@ -70,7 +70,7 @@ func driveClients(ctx context.Context, clients int, while time.Duration, do func
 	started := time.Now()
 	for client := range clients {
 		group.Go(func() {
-			for time.Since(started) < while && ctx.Err() == nil {
+			for time.Since(started) < duration && ctx.Err() == nil {
 				if err := do(ctx, client); err != nil {
 					cancel(err)
 					return

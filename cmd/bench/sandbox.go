@@ -62,8 +62,8 @@ func (f *functionBench) functionSettings(url string) map[string]string {
 	return settings
 }
 
-// called is a function with an event for each number, what that requests, and the status of its returns.
-type called struct {
+// measuredCall is a function with an event for each number, what that requests, and the status of its returns.
+type measuredCall struct {
 	name   string
 	what   string
 	url    string
@@ -72,8 +72,8 @@ type called struct {
 }
 
 // measuredCalls are a write of a known incident, a search in the given mode, and a read of a remediation.
-func (f *functionBench) measuredCalls(mode client.SearchMode) []called {
-	return []called{
+func (f *functionBench) measuredCalls(mode client.SearchMode) []measuredCall {
+	return []measuredCall{
 		{"write", "write", f.writerURL(), func(n int) ([]byte, error) {
 			return newPostEvent("/v1/remediations", remediationInput(fmt.Sprintf("sandbox-%d", n), n%recurring))
 		}, 201},
@@ -178,7 +178,7 @@ func benchSandbox(ctx context.Context, e *benchEnv) (lines []line, err error) {
 	if lines, err = f.measureZips(ctx); err != nil {
 		return lines, err
 	}
-	floor, err := f.serveRequests(ctx, f.empty, called{event: f.measuredCalls(client.SearchModeSemantic)[0].event}, nil)
+	floor, err := f.serveRequests(ctx, f.empty, measuredCall{event: f.measuredCalls(client.SearchModeSemantic)[0].event}, nil)
 	if err != nil {
 		return lines, err
 	}
@@ -208,7 +208,7 @@ type residentMemory struct{ now, most bytesize }
 func (m residentMemory) String() string { return fmt.Sprintf("%v, %v", m.now, m.most) }
 
 // serveRequests sends the requests in sequence, as a sandbox receives them.
-func (f *functionBench) serveRequests(ctx context.Context, bootstrap string, c called, settings map[string]string) (m residentMemory, err error) {
+func (f *functionBench) serveRequests(ctx context.Context, bootstrap string, c measuredCall, settings map[string]string) (m residentMemory, err error) {
 	s, err := startSandbox(ctx, bootstrap, settings)
 	if err != nil {
 		return m, err

@@ -75,24 +75,24 @@ func searchKinds() (all []searchKind) {
 	return all
 }
 
-// searched is one search: the event of it, and the statements that its retrievers execute.
-type searched struct {
+// recordedSearch is one search: its event, and the statements that its retrievers execute.
+type recordedSearch struct {
 	request    []byte
 	statements []statement
 }
 
 // recordSearches makes searches and learns their floors through the recorder.
-func (s *stand) recordSearches(ctx context.Context, k searchKind) ([]searched, error) {
+func (s *stand) recordSearches(ctx context.Context, k searchKind) ([]recordedSearch, error) {
 	functions, err := s.newFunctions(ctx, s.recorder.recordingURL)
 	if err != nil {
 		return nil, err
 	}
 	defer functions.Close()
-	var all []searched
+	var all []recordedSearch
 	for q := range s.options.fullOrShort(40, 5) {
 		i := sampleIncident(q * 997 % 1000)
 		query := fmt.Sprintf("%s of %s: %s", i.alert, i.service, i.failure)
-		one := searched{}
+		one := recordedSearch{}
 		for _, retriever := range k.retrievers {
 			request, err := newSearchEvent(query, retriever.mode, retriever.limit, k.filters)
 			if err != nil {
@@ -203,7 +203,7 @@ func (s *stand) measureSearch(ctx context.Context, k searchKind) (lines []line, 
 }
 
 // timeSearches runs the searches by the handler and by their statements, alternately; the first round is not counted.
-func (s *stand) timeSearches(ctx context.Context, searches []searched, clients int) (times [2][]float64, err error) {
+func (s *stand) timeSearches(ctx context.Context, searches []recordedSearch, clients int) (times [2][]float64, err error) {
 	floors, err := s.openFloorConnections(ctx, clients)
 	defer func() {
 		for _, conn := range floors {
@@ -213,11 +213,11 @@ func (s *stand) timeSearches(ctx context.Context, searches []searched, clients i
 	if err != nil {
 		return times, err
 	}
-	ways := [2]func(ctx context.Context, client int, one searched) error{
-		func(ctx context.Context, _ int, one searched) error {
+	ways := [2]func(ctx context.Context, client int, one recordedSearch) error{
+		func(ctx context.Context, _ int, one recordedSearch) error {
 			return invokeExpecting(ctx, s.queryFunction(), one.request, 200)
 		},
-		func(ctx context.Context, client int, one searched) error {
+		func(ctx context.Context, client int, one recordedSearch) error {
 			return replayStatements(ctx, floors[client], one.statements)
 		},
 	}

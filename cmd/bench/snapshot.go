@@ -44,7 +44,7 @@ func benchSnapshot(ctx context.Context, e *benchEnv) (lines []line, err error) {
 
 // measureSnapshot runs the searches both ways in turn. Its figures are medians of the rounds'
 // median times.
-func (s *stand) measureSnapshot(ctx context.Context, searches []searched, clients int) (line, error) {
+func (s *stand) measureSnapshot(ctx context.Context, searches []recordedSearch, clients int) (line, error) {
 	first, err := s.openFloorConnections(ctx, clients)
 	defer closeConns(ctx, first)
 	if err != nil {
@@ -55,17 +55,17 @@ func (s *stand) measureSnapshot(ctx context.Context, searches []searched, client
 	if err != nil {
 		return line{}, err
 	}
-	side := func(replay func(ctx context.Context, client int, one searched) error) func(context.Context) (float64, error) {
+	side := func(replay func(ctx context.Context, client int, one recordedSearch) error) func(context.Context) (float64, error) {
 		return func(ctx context.Context) (float64, error) {
 			took, err := shareTasks(ctx, clients, searches, replay)
 			return medianOf(took), err
 		}
 	}
 	figures, err := measureAlternately(ctx, s.options.rounds, sides{
-		side(func(ctx context.Context, client int, one searched) error {
+		side(func(ctx context.Context, client int, one recordedSearch) error {
 			return replayConcurrently(ctx, first[client], second[client], one.statements)
 		}),
-		side(func(ctx context.Context, client int, one searched) error {
+		side(func(ctx context.Context, client int, one recordedSearch) error {
 			return replaySnapshot(ctx, first[client], one.statements)
 		}),
 	})

@@ -73,8 +73,8 @@ func (s *stand) wireFunctions(ctx context.Context) error {
 	return err
 }
 
-// newFunctions wires the functions; through says how they reach the database, given the direct way.
-func (s *stand) newFunctions(ctx context.Context, through func(string) string) (*local.Functions, error) {
+// newFunctions wires the functions; connectionURL maps the URL of the database to the one that they use.
+func (s *stand) newFunctions(ctx context.Context, connectionURL func(string) string) (*local.Functions, error) {
 	// Long timeouts, so that a busy machine gives slow figures instead of none.
 	settings := map[string]string{
 		"DATASTORAGE_DATABASE_MAX_CONNS": strconv.Itoa(clients),
@@ -87,7 +87,7 @@ func (s *stand) newFunctions(ctx context.Context, through func(string) string) (
 	if err != nil {
 		return nil, err
 	}
-	return local.NewFunctions(ctx, getenv, through(s.writerURL()), through(s.readerURL()), log, tel)
+	return local.NewFunctions(ctx, getenv, connectionURL(s.writerURL()), connectionURL(s.readerURL()), log, tel)
 }
 
 // functionSetting has the settings of the embedding provider.

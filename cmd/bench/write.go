@@ -190,16 +190,16 @@ func pluralize(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-func (w *writeBench) writeByHandler(ctx context.Context, clients int, while time.Duration) (int, float64, error) {
-	return driveClients(ctx, clients, while, func(ctx context.Context, _ int) error {
+func (w *writeBench) writeByHandler(ctx context.Context, clients int, duration time.Duration) (int, float64, error) {
+	return driveClients(ctx, clients, duration, func(ctx context.Context, _ int) error {
 		n := w.serial.Add(1)
 		request := w.patterns[n%recurring].eventWithID(fmt.Sprintf("handler-%012d", n))
 		return invokeExpecting(ctx, w.writeFunction(), request, 201)
 	})
 }
 
-func (w *writeBench) writeByPgbench(ctx context.Context, clients int, while time.Duration) (int, float64, error) {
-	return w.floor.runScripts(ctx, clients, while)
+func (w *writeBench) writeByPgbench(ctx context.Context, clients int, duration time.Duration) (int, float64, error) {
+	return w.floor.runScripts(ctx, clients, duration)
 }
 
 // checkWritten fails unless every write of both sides is stored.
