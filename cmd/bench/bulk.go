@@ -13,11 +13,11 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgres"
 )
 
-// recordsPerBulk is how many records a bulk write holds.
+// recordsPerBulk returns the number of records of a bulk write.
 func (o options) recordsPerBulk() int { return o.fullOrShort(1000, 100) }
 
-// benchBulk measures many records, by Store.Append and by an event of the queue through the handler, against COPY of the rows that they
-// make, into the same tables with their indexes, constraints and foreign keys.
+// benchBulk measures bulk writes, by Store.Append and by a queue event through the handler, against COPY of the same rows into the same
+// tables with their indexes, constraints and foreign keys.
 func benchBulk(ctx context.Context, e *benchEnv) (lines []line, err error) {
 	b, err := newBulkBench(ctx, e, "bench_bulk")
 	if err != nil {
@@ -157,7 +157,7 @@ func (b *bulkBench) timeLoad(ctx context.Context, incidentOf func(int) int, meas
 	return b.timePreparedLoad(ctx, l, measure)
 }
 
-// timePreparedLoad is timeLoad for a prepared load.
+// timePreparedLoad is timeLoad for a load that is already prepared.
 func (b *bulkBench) timePreparedLoad(ctx context.Context, l load, measure func(context.Context, load) (float64, error)) (float64, error) {
 	before, err := b.countRows(ctx)
 	if err != nil {

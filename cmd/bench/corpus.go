@@ -16,12 +16,12 @@ import (
 // corpus is the content of a stand's database.
 type corpus struct {
 	signatures, remediations int
-	// step is the time from three remediations to the next.
+	// step is the time between groups of three remediations, which begin at the same time.
 	step time.Duration
 }
 
-// fillWithCorpus stores signatures with their terms and vectors, and remediations of them, and has the maintenance run count what searches and
-// statistics need; unless it is all there from an earlier run.
+// fillWithCorpus stores signatures with their terms and vectors, and remediations of them, and runs the maintenance that counts what searches
+// and statistics need. It does nothing if an earlier run has stored them.
 func (s *stand) fillWithCorpus(ctx context.Context, c corpus) error {
 	have, err := s.countRows(ctx)
 	if err != nil || have.vectors == c.signatures && have.remediations == c.remediations {
@@ -49,8 +49,7 @@ func (s *stand) fillWithCorpus(ctx context.Context, c corpus) error {
 	return s.execAsSuperuser(ctx, "VACUUM (ANALYZE)")
 }
 
-// storeSignatures stores the signatures of the first count incidents and their vectors, by COPY, and makes the indexes of terms and of vectors
-// afterwards.
+// storeSignatures copies the signatures of the first count incidents and their vectors, and then makes the indexes of terms and of vectors.
 func (s *stand) storeSignatures(ctx context.Context, count int) error {
 	return s.withSuperuser(ctx, func(conn *pgx.Conn) error {
 		if err := pgvectorpgx.RegisterTypes(ctx, conn); err != nil {
@@ -111,7 +110,7 @@ func (s *stand) storeSignatureChunk(ctx context.Context, conn *pgx.Conn, model i
 	return nil
 }
 
-// vectorCopies are the rows of signatures, with their terms, and of their vectors.
+// vectorCopies returns the rows of signatures, with their terms, and of their vectors.
 func vectorCopies(model int16, signatures []audit.Signature, vectors map[audit.ID][]float32) []tableCopy {
 	texts := tableCopy{table: "signature", columns: []string{"id", "incident_id", "text", "normalizer", "terms", "counts", "length", "analyzer"}}
 	embeddings := tableCopy{table: "embedding", columns: []string{"model_id", "signature_id", "vector"}}

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// benchDerived measures what writes pay for that which search and statistics maintain: the terms of signatures, the marks of days, and the
-// indexes by signature and incident. The floor is a database without these. The vectors' index, which only a new signature touches, both have.
+// benchDerived measures what the derived rows of search and statistics cost a write: the terms of signatures, the marks of days, and the indexes
+// by signature and incident. The floor is a database without these. Both sides have the index of vectors, which only a new signature touches.
 func benchDerived(ctx context.Context, e *benchEnv) (lines []line, err error) {
 	var databases [2]*bulkBench
 	for side, name := range []string{"bench_derived", "bench_derived_floor"} {
@@ -35,7 +35,7 @@ func benchDerived(ctx context.Context, e *benchEnv) (lines []line, err error) {
 	return lines, nil
 }
 
-// dropDerivedRows drops what search and statistics maintain. The terms are still made and stored with the signature.
+// dropDerivedRows drops the derived rows of search and statistics. The terms are still made and stored with the signature.
 func (s *stand) dropDerivedRows(ctx context.Context) error {
 	for _, sql := range []string{
 		"DROP TRIGGER signature_terms ON signature",
@@ -50,7 +50,7 @@ func (s *stand) dropDerivedRows(ctx context.Context) error {
 	return nil
 }
 
-// newDerivedLine is a line with the goal that throughput loses at most 15 %, if it has one.
+// newDerivedLine returns a line; if isGoal, its goal is that throughput loses at most 15 %.
 func newDerivedLine(what, result, floor string, ratio float64, isGoal bool) line {
 	l := line{what: "derived: " + what + "; floor: nothing kept up for search and statistics", result: result, floor: floor, ratio: ratio}
 	if isGoal {
@@ -91,9 +91,9 @@ func compareSingleWrites(ctx context.Context, databases [2]*bulkBench) (lines []
 type derivedLoad struct {
 	what string
 	of   func(b *bulkBench, n int) int
-	// late leaves the vectors to the maintenance run.
+	// late writes signatures without vectors, as if the maintenance run made them later.
 	late bool
-	// times is how often it is written in each round.
+	// times is the number of writes in each round.
 	times  int
 	isGoal bool
 }

@@ -48,8 +48,8 @@ func newBenchEnv(ctx context.Context, o options, progress io.Writer) (*benchEnv,
 	return e, err
 }
 
-// serverSettings are PostgreSQL's defaults but for memory, which the defaults set for a machine of 1 GB, and checkpoints, which would fall
-// into some rounds and not into others.
+// serverSettings returns the settings that differ from PostgreSQL's defaults: memory, which the defaults set for a machine of 1 GB, and
+// checkpoints, which would fall into some rounds and not into others.
 func (e *benchEnv) serverSettings() map[string]string {
 	settings := map[string]string{
 		"shared_buffers":             "1GB",

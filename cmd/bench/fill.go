@@ -16,13 +16,13 @@ import (
 //go:embed fill.sql
 var fillSQL string
 
-// fillRemediations stores count remediations of the signatures there are, by SQL, three a second, and leaves the tables as they are after a vacuum. No
-// journal entries come with them.
+// fillRemediations stores count remediations of the stored signatures by SQL, three beginning in each second, and vacuums the tables. It writes no
+// journal entries.
 func (s *stand) fillRemediations(ctx context.Context, count int) error {
 	return s.fillRemediationsEvery(ctx, time.Second, count)
 }
 
-// fillRemediationsEvery is fill with another time from three remediations to the next.
+// fillRemediationsEvery is fillRemediations with another time between groups of three remediations.
 func (s *stand) fillRemediationsEvery(ctx context.Context, step time.Duration, count int) error {
 	return s.withSuperuser(ctx, func(conn *pgx.Conn) error {
 		known, err := knownSignatures(ctx, conn)
@@ -38,7 +38,7 @@ func (s *stand) fillRemediationsEvery(ctx context.Context, step time.Duration, c
 	})
 }
 
-// signatures are those that there are, and the number of each one's alert among the alerts, from 1.
+// signatures holds the stored signatures, and for each the number of its alert, counted from 1.
 type signatures struct {
 	ids     []audit.ID
 	alerts  []string
@@ -67,7 +67,7 @@ func knownSignatures(ctx context.Context, conn *pgx.Conn) (known signatures, err
 	return known, err
 }
 
-// insertRemediations divides the work between two connections. They check no foreign keys: the ids were read from the table.
+// insertRemediations divides the work between two connections. Foreign keys are not checked, because the ids were read from the table.
 func (s *stand) insertRemediations(ctx context.Context, known signatures, step time.Duration, count int) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, part := range [][2]int{{1, count / 2}, {count/2 + 1, count}} {
@@ -84,7 +84,7 @@ func (s *stand) insertRemediations(ctx context.Context, known signatures, step t
 	return group.Wait()
 }
 
-// withoutIndexes drops the indexes of a table that hold no constraint and are its own, not its parent's, does what is to be done, and makes them again as they were.
+// withoutIndexes drops the table's own indexes (not those of constraints or of a parent table), calls do, and makes them again as they were.
 func withoutIndexes(ctx context.Context, conn *pgx.Conn, table string, do func() error) error {
 	definitions, err := collectRows[string](ctx, conn, `SELECT pg_get_indexdef(i.indexrelid) FROM pg_index AS i
 		WHERE i.indrelid = $1::regclass AND NOT EXISTS (SELECT FROM pg_constraint AS c WHERE c.conindid = i.indexrelid)

@@ -10,19 +10,19 @@ import (
 	"github.com/datastorage-service/datastorage/client"
 )
 
-// Bytes of disk that a row of the list takes with its indexes, and what the write-ahead log and sorting take besides.
+// Bytes of disk that a row of the list takes with its indexes, and that the write-ahead log and sorting take in addition.
 const (
 	diskPerRow = 850
 	diskSpare  = 8 << 30
 )
 
-// The page that is measured holds pageSize rows; the way to a page far down is walked in the largest pages there are.
+// A measured page has pageSize rows; the pages before it are skipped in pages of the maximum size.
 const (
 	pageSize = 100
 	walkSize = 1000
 )
 
-// benchList measures pages of a long list against its first page, both through the handler, by cursors that were reached by walking.
+// benchList measures deep pages of a long list against its first page, both through the handler, by cursor.
 func benchList(ctx context.Context, e *benchEnv) (lines []line, err error) {
 	if err := e.checkFreeDisk(int64(e.options.rows)*diskPerRow + diskSpare); err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func (e *benchEnv) checkFreeDisk(need int64) error {
 	return nil
 }
 
-// appendToList stores as many remediations of a thousand incidents, unless they are there from an earlier run.
+// appendToList stores count remediations of a thousand incidents, unless an earlier run has stored them.
 func (s *stand) appendToList(ctx context.Context, count int) error {
 	const incidents = 1000
 	have, err := s.countRemediations(ctx)

@@ -1,9 +1,9 @@
-// Command bench measures the service next to what it stands on: each result is printed with the floor that the same machine reached
-// in the same run, in rounds that alternate between the two. It asserts counts, so that nothing is measured that did not happen, and
-// never a time.
+// Command bench measures the service against floors, such as the bare SQL statements: it prints each result next to the floor that the
+// same machine reached in the same run, in rounds that alternate between the two. It asserts counts, so that only work that happened is
+// measured, and never a time.
 //
-// It runs the functions as the local stack does, on a private server of its own that is removed at the end, and knows
-// nothing of the store's statements: what the floors execute is recorded from the functions' own connections.
+// It runs the functions as the local stack does, on a private server that is removed at the end. It is independent of the store's
+// statements: what the floors execute is recorded from the functions' own connections.
 package main
 
 import (

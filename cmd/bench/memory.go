@@ -7,8 +7,8 @@ import (
 	"runtime"
 )
 
-// benchMemory lets records go in, a batch to a request, and looks at the process after a tenth, a half and all of them. It is this
-// process's memory, the benchmark's own part of it included.
+// benchMemory sends records in batches, and measures the memory of the process after a tenth, a half and all of them. This includes the
+// benchmark's own memory.
 func benchMemory(ctx context.Context, e *benchEnv) (lines []line, err error) {
 	s, err := e.openStand(ctx, "bench_memory")
 	if err != nil {

@@ -32,7 +32,7 @@ func (s *stand) newPgbench(scripts []string, variables map[string]string) (*pgbe
 // keysOfARun exceeds the number of transactions of a run.
 const keysOfARun = 100_000_000
 
-// runScripts returns how many transactions were executed, and how many a second. No two runs have a key in common.
+// runScripts returns the number of executed transactions, and that number per second. Each run uses keys of its own.
 func (p *pgbench) runScripts(ctx context.Context, clients int, duration time.Duration) (count int, perSecond float64, err error) {
 	p.runs++
 	password, _ := p.database.User.Password()
@@ -74,5 +74,5 @@ func parsePgbenchOutput(output string) (count int, perSecond float64, err error)
 	return count, perSecond, err
 }
 
-// lastBytes is the end of a program's output.
+// lastBytes returns the end of a program's output.
 func lastBytes(output []byte) []byte { return output[max(0, len(output)-1000):] }

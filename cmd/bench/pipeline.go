@@ -15,7 +15,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/signature"
 )
 
-// The statements of the other way to append: RemediationAppend cut at its commas.
+// The statements of the pipeline: RemediationAppend cut at its commas.
 var (
 	//go:embed pipeline/1_signature.sql
 	pipelineSignature string
@@ -26,7 +26,7 @@ var (
 )
 
 // benchAppend measures Store.Append, which writes by one statement of data-modifying CTEs, against a pipelined batch of statements
-// in one transaction and one round trip: what docs/decisions/006-one-statement-append.md decides.
+// in one transaction and one round trip, for docs/decisions/006-one-statement-append.md.
 func benchAppend(ctx context.Context, e *benchEnv) (lines []line, err error) {
 	b, err := newBulkBench(ctx, e, "bench_append")
 	if err != nil {
@@ -51,7 +51,7 @@ func benchAppend(ctx context.Context, e *benchEnv) (lines []line, err error) {
 	return append(lines, aged), err
 }
 
-// compareJournalAges measures single writes into a journal of sixty months and more against one as it begins: each month is a partition.
+// compareJournalAges measures single writes into a journal of more than sixty months, each a partition, against a new journal.
 func (b *bulkBench) compareJournalAges(ctx context.Context) (l line, err error) {
 	aged, err := newBulkBench(ctx, b.benchEnv, "bench_aged")
 	if err != nil {
@@ -98,7 +98,7 @@ func (b *bulkBench) compareWithPipeline(ctx context.Context, p *pipeline, client
 	}, nil
 }
 
-// appendConcurrently lets clients write new entries about known incidents, and returns how many a second.
+// appendConcurrently writes new entries about known incidents from several clients, and returns the entries per second.
 func (b *bulkBench) appendConcurrently(
 	ctx context.Context, clients, records, appends int, appendEntries func(context.Context, []audit.Entry) error,
 ) (float64, error) {

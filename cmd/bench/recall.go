@@ -97,8 +97,8 @@ type recallFilter struct {
 	of   func(recallQuery) audit.Filter
 }
 
-// recallFilters: the clusters are spread evenly over the signatures. The last filter leaves none of those nearest to the query, which is
-// what a walk from the nearest on finds hardest.
+// recallFilters returns filters by cluster, since clusters are spread evenly over the signatures. The last filter matches none of the
+// signatures nearest to the query, the hardest case for a walk that begins there.
 func recallFilters() []recallFilter {
 	clusters := func(names ...string) func(recallQuery) audit.Filter {
 		return func(recallQuery) audit.Filter { return audit.Filter{ClusterNames: names} }
@@ -151,8 +151,8 @@ func (r *recallBench) measureFilter(ctx context.Context, f recallFilter) ([]line
 	}, nil
 }
 
-// recallOf is the share of the exact result that was found. Signatures at one distance are interchangeable, so it is the distances that
-// are compared.
+// recallOf returns the fraction of the exact result that was found. It compares distances, because signatures at the same distance are
+// interchangeable.
 func recallOf(got, exact []float64) float64 {
 	const rounding = 1e-9
 	if len(exact) == 0 {
@@ -182,7 +182,7 @@ func (r *recallBench) findNearest(ctx context.Context, side int, query []float32
 	return f, err
 }
 
-// scanExactly measures every vector: without the cast that its index is on, an order by distance cannot use the index.
+// scanExactly compares every vector: without the cast of the index's expression, an order by distance cannot use the index.
 func (r *recallBench) scanExactly(ctx context.Context, query []float32, f audit.Filter) ([]float64, error) {
 	return collectRows[float64](ctx, r.exact, `SELECT e.vector <=> $2::halfvec FROM embedding AS e
 		WHERE e.model_id = $1 AND EXISTS (

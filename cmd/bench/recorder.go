@@ -16,7 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// statement is one execution as it went over the wire: executing it again is the same work for the server, to the byte.
+// statement is one execution as it was sent: executing it again is the same work for the server, to the byte.
 type statement struct {
 	sql     string
 	oids    []uint32
@@ -25,7 +25,7 @@ type statement struct {
 	results []int16
 }
 
-// queryName is the statement's name in queries/.
+// queryName returns the statement's name in queries/.
 func (s statement) queryName() string {
 	_, after, _ := strings.Cut(s.sql, "-- name: ")
 	name, _, _ := strings.Cut(after, " ")
@@ -59,8 +59,8 @@ func (s statement) parameterTexts(ctx context.Context, conn *pgconn.PgConn) ([]s
 	return texts, nil
 }
 
-// statementRecorder relays between a function and the server and keeps what is executed. It is for recording what a floor must execute, never in
-// the path of a measurement.
+// statementRecorder relays between a function and the server and records what is executed, for the floors. It is never in the path of a
+// measurement.
 type statementRecorder struct {
 	listener net.Listener
 	server   string
@@ -88,7 +88,7 @@ func newStatementRecorder(ctx context.Context, port int) (*statementRecorder, er
 	return r, nil
 }
 
-// recordingURL is the URL of the same database through the recorder.
+// recordingURL returns the URL of the same database through the recorder.
 func (r *statementRecorder) recordingURL(direct string) string {
 	u, err := url.Parse(direct)
 	if err != nil {

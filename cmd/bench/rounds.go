@@ -13,8 +13,8 @@ import (
 // sides are the two alternating measurements, the result first and the floor second.
 type sides [2]func(context.Context) (float64, error)
 
-// measureAlternately runs both sides once in each round, in turn and turning the order about, so that what the machine does besides falls on
-// both alike. It returns the figures of each side.
+// measureAlternately runs both sides once in each round and reverses their order from round to round, so that other load on the machine
+// affects both alike. It returns the figures of each side.
 func measureAlternately(ctx context.Context, rounds int, s sides) (figures [2][]float64, err error) {
 	for round := range rounds {
 		once, err := measureOneRound(ctx, round, s)
@@ -37,7 +37,7 @@ func measureOneRound(ctx context.Context, round int, s sides) (figures [2]float6
 	return figures, nil
 }
 
-// medianRatio is the median of the rounds' ratios: the two figures of a round were measured one right after the other.
+// medianRatio returns the median of the rounds' ratios, since the two figures of a round were measured in immediate succession.
 func medianRatio(figures [2][]float64) float64 {
 	ratios := make([]float64, len(figures[0]))
 	for i := range ratios {
@@ -48,7 +48,7 @@ func medianRatio(figures [2][]float64) float64 {
 
 func medianOf(figures []float64) float64 { return quantileOf(figures, 0.5) }
 
-// quantileOf is the nearest rank's figure, or between two of them for the median of an even number.
+// quantileOf returns the q-quantile of the figures, interpolated linearly between two ranks.
 func quantileOf(figures []float64, q float64) float64 {
 	sorted := slices.Sorted(slices.Values(figures))
 	if len(sorted) == 0 {
@@ -60,8 +60,8 @@ func quantileOf(figures []float64, q float64) float64 {
 	return sorted[low] + (at-float64(low))*(sorted[high]-sorted[low])
 }
 
-// driveClients lets clients call do for a while, each one call after the other, and returns how many calls a second succeeded. The first
-// failure ends it.
+// driveClients has each client call do repeatedly for the duration, and returns the number of successful calls and their rate per second. The
+// first failure ends it.
 func driveClients(ctx context.Context, clients int, duration time.Duration, do func(ctx context.Context, client int) error) (int, float64, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -83,7 +83,7 @@ func driveClients(ctx context.Context, clients int, duration time.Duration, do f
 	return int(done.Load()), float64(done.Load()) / time.Since(started).Seconds(), context.Cause(ctx)
 }
 
-// shareTasks divides tasks among clients, each of which takes the next when it has done one, and returns how many seconds each took.
+// shareTasks distributes tasks among clients, each of which takes the next one when it is done, and returns the seconds of each task.
 func shareTasks[T any](ctx context.Context, clients int, tasks []T, do func(ctx context.Context, client int, task T) error) ([]float64, error) {
 	took := make([]float64, len(tasks))
 	var next atomic.Int64

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// sandbox is a built function and Lambda's side of the Runtime API, so that the moments between them can be timed, which the emulator
-// does not report (Lambda's guide, "Using the Lambda runtime API" and "Lambda Extensions API").
+// sandbox is a built function and Lambda's side of the Runtime API, which times the function's calls; the emulator does not report them
+// (Lambda's guide, "Using the Lambda runtime API" and "Lambda Extensions API").
 type sandbox struct {
 	server  *http.Server
 	cmd     *exec.Cmd
@@ -88,7 +88,7 @@ func (s *sandbox) runtimeAPIRoutes(ctx context.Context) http.Handler {
 	return mux
 }
 
-// awaitFirstPoll waits for the function to ask for work and returns how many milliseconds after its start that was.
+// awaitFirstPoll waits for the function's first poll and returns the milliseconds from the start to it.
 func (s *sandbox) awaitFirstPoll() (float64, error) {
 	select {
 	case at := <-s.polled:
@@ -98,8 +98,7 @@ func (s *sandbox) awaitFirstPoll() (float64, error) {
 	}
 }
 
-// invokeFunction sends one event and returns when the response came, in milliseconds after the start. Status is what the response must have; 0 means that
-// it is not checked.
+// invokeFunction sends one event and returns the milliseconds from the start to the response. The response must have the status, unless it is 0.
 func (s *sandbox) invokeFunction(event []byte, status int) (float64, error) {
 	select {
 	case s.events <- event:
@@ -118,7 +117,7 @@ func (s *sandbox) invokeFunction(event []byte, status int) (float64, error) {
 	return inMilliseconds(a.at.Sub(s.started)), nil
 }
 
-// residentSizes is what the function's process holds in memory, and the most that it ever held; 0 if the system does not report them.
+// residentSizes returns the resident memory of the function's process, now and at its maximum, or 0 if the system does not report it.
 func (s *sandbox) residentSizes() (now, most bytesize) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
 	if err != nil {

@@ -51,7 +51,7 @@ func dependencyName(k int) string {
 	return kinds[k%10] + "-" + parts[k/10%6] + tiers[k/60%4]
 }
 
-// errorText is what the remediation's error says; numbers, hosts and pods change from one time to the next without changing the incident.
+// errorText returns the remediation's error; numbers, hosts and pods vary without changing the incident.
 func (i incident) errorText() string {
 	return fmt.Sprintf("%s: %s while %s was talking to 10.12.4.7:9092 (attempt 5 of 5, after 30s)\n"+
 		"back-off restarting failed container %s in pod %s-7d9c5b8f6d-x2k4j: exit code 137", i.alert, i.failure, i.service, i.service, i.service)
@@ -66,7 +66,7 @@ func (i incident) workflowText() string {
 const sampleMetadata = `{"attempt": 1, "cpu": 0.75, "labels": ["team:platform", "tier:1"], "replicas": {"after": 5, "before": 3},
 	"runbook": "https://runbooks.example.com/KubePodCrashLooping"}`
 
-// remediationInput is a remediation of incident k as a caller sends it, about 1.4 kB.
+// remediationInput returns a remediation of incident k as a caller sends it, about 1.4 kB.
 func remediationInput(id string, k int) client.RemediationInput {
 	i := sampleIncident(k)
 	start := time.Date(2026, 1, 2, 3, 4, 5, 123456000, time.UTC)
@@ -79,7 +79,7 @@ func remediationInput(id string, k int) client.RemediationInput {
 	}
 }
 
-// newGatewayEvent is what API Gateway hands to the function for a request, as the function gets it.
+// newGatewayEvent returns the event that API Gateway sends to the function for a request.
 func newGatewayEvent(route, path, query, body string) ([]byte, error) {
 	method, _, _ := strings.Cut(route, " ")
 	return json.Marshal(events.APIGatewayV2HTTPRequest{
@@ -97,7 +97,7 @@ func newGatewayEvent(route, path, query, body string) ([]byte, error) {
 	})
 }
 
-// newPostEvent is the event of a POST with a body in JSON.
+// newPostEvent returns the event of a POST with a JSON body.
 func newPostEvent(path string, body any) ([]byte, error) {
 	text, err := json.Marshal(body)
 	if err != nil {
@@ -116,7 +116,7 @@ func newEventPattern(k int) (eventPattern, error) {
 	return eventPattern{before, after}, err
 }
 
-// newEventPatterns are those of the recurring incidents.
+// newEventPatterns returns the patterns of the recurring incidents.
 func newEventPatterns() (all []eventPattern, err error) {
 	for k := range recurring {
 		p, err := newEventPattern(k)
@@ -133,7 +133,7 @@ func (p eventPattern) eventWithID(id string) []byte {
 	return append(append(append(whole, p.before...), id...), p.after...)
 }
 
-// newBatchEvent is the event of a batch of records with the given numbers; incidentOf returns which incident each is about.
+// newBatchEvent returns the event of a batch of records with the given numbers; incidentOf maps each to its incident.
 func newBatchEvent(prefix string, first, count int, incidentOf func(int) int) ([]byte, error) {
 	records := make([]client.RemediationInput, count)
 	for i := range records {
@@ -142,7 +142,7 @@ func newBatchEvent(prefix string, first, count int, incidentOf func(int) int) ([
 	return newPostEvent("/v1/remediations/batch", client.BatchInput{Records: records})
 }
 
-// newQueueEvent is what Lambda hands to the function for ten messages, each an array of a tenth of the records.
+// newQueueEvent returns the event that Lambda sends for ten messages, each an array of a tenth of the records.
 func newQueueEvent(prefix string, first, count int, incidentOf func(int) int) ([]byte, error) {
 	type item struct {
 		Kind   string                  `json:"kind"`
@@ -166,7 +166,7 @@ func newQueueEvent(prefix string, first, count int, incidentOf func(int) int) ([
 	return json.Marshal(event)
 }
 
-// newJournalEntries are journal entries of records, as the write function makes them.
+// newJournalEntries returns the journal entries that the write function makes of the records.
 func newJournalEntries(prefix string, first, count int, incidentOf func(int) int) ([]audit.Entry, error) {
 	made := make([]audit.Entry, count)
 	for i := range made {
@@ -181,7 +181,7 @@ func newJournalEntries(prefix string, first, count int, incidentOf func(int) int
 	return made, nil
 }
 
-// newRemediation is record as the domain has it, checked.
+// newRemediation returns the remediation as the domain has it, checked.
 func newRemediation(id string, k int) (*audit.Remediation, error) {
 	in := remediationInput(id, k)
 	tree, errs := audit.ParseJSON(in.Metadata, audit.JSONLimits{Bytes: audit.MaxMetadata, Depth: audit.MaxMetadataDepth}, redact.Actions{})

@@ -19,7 +19,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/sam"
 )
 
-// deployedSettings are the settings of template.yaml that the runtime itself reads.
+// deployedSettings returns the settings of template.yaml that Go's runtime reads.
 func deployedSettings() map[string]string {
 	return map[string]string{"GOGC": "400", "GOMEMLIMIT": "200MiB"}
 }
@@ -31,7 +31,7 @@ type functionBench struct {
 	empty string
 }
 
-// newFunctionBench opens a stand, to be closed, whose database knows the incidents.
+// newFunctionBench opens a stand whose database has the incidents. The caller must close it.
 func newFunctionBench(ctx context.Context, e *benchEnv, database string) (*functionBench, error) {
 	s, err := e.openStand(ctx, database)
 	if err != nil {
@@ -55,14 +55,14 @@ func (f *functionBench) buildFunction(ctx context.Context, folder, arch string) 
 	return sam.BuildFunction(ctx, filepath.Dir(root), folder, arch, filepath.Join(f.dir, arch))
 }
 
-// functionSettings lead a function to the stand's database.
+// functionSettings returns the settings with which a function uses the stand's database.
 func (f *functionBench) functionSettings(url string) map[string]string {
 	settings := deployedSettings()
 	settings["DATASTORAGE_DATABASE_URL"] = url
 	return settings
 }
 
-// measuredCall is a function with an event for each number, what that requests, and the status of its returns.
+// measuredCall is a function with an event for each number, what that requests, and the status of its response.
 type measuredCall struct {
 	name   string
 	what   string
@@ -71,7 +71,7 @@ type measuredCall struct {
 	status int
 }
 
-// measuredCalls are a write of a known incident, a search in the given mode, and a read of a remediation.
+// measuredCalls returns a write of a known incident, a search in the given mode, and a read of a remediation.
 func (f *functionBench) measuredCalls(mode client.SearchMode) []measuredCall {
 	return []measuredCall{
 		{"write", "write", f.writerURL(), func(n int) ([]byte, error) {
@@ -87,7 +87,7 @@ func (f *functionBench) measuredCalls(mode client.SearchMode) []measuredCall {
 	}
 }
 
-// newGetEvent requests a remediation.
+// newGetEvent returns the event that requests a remediation.
 func newGetEvent(id string) ([]byte, error) {
 	const route = "GET /v1/remediations/{remediation_id}"
 	text, err := newGatewayEvent(route, "/v1/remediations/"+id, "", "")
@@ -144,7 +144,7 @@ type coldStart struct {
 	status    int
 }
 
-// startAndInvoke starts it, sends one event, and returns the milliseconds from the start to the first poll and to the response.
+// startAndInvoke starts the function, sends one event, and returns the milliseconds from the start to the first poll and to the response.
 func (c coldStart) startAndInvoke(ctx context.Context, event []byte) (poll, response float64, err error) {
 	s, err := startSandbox(ctx, c.bootstrap, c.settings)
 	if err != nil {
@@ -168,7 +168,7 @@ func newColdLine(what string, figures [2][]float64, most float64) line {
 	}
 }
 
-// benchSandbox measures what a function weighs, zipped for arm64, and what it holds in memory after many requests.
+// benchSandbox measures the size of a function, zipped for arm64, and its memory after many requests.
 func benchSandbox(ctx context.Context, e *benchEnv) (lines []line, err error) {
 	f, err := newFunctionBench(ctx, e, "bench_sandbox")
 	if err != nil {

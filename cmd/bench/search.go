@@ -19,7 +19,7 @@ import (
 const searchDimensions = 384
 
 // benchSearch measures searches through the handler against the statements of their retrievers, with the same parameters, executed one after
-// the other on connections of the bare driver. The queries' vectors are remembered, the pages are in memory.
+// the other on connections of the bare driver. The queries' vectors are cached, and the pages are in memory.
 func benchSearch(ctx context.Context, e *benchEnv) (lines []line, err error) {
 	s, err := e.openSearchStand(ctx)
 	if err != nil {
@@ -54,9 +54,9 @@ type searchRetriever struct {
 	until string
 }
 
-// searchKinds: a hybrid search queries each retriever for a hundred signatures. Its floor is all that a search by words executes, which is what the
-// terms' weights, the best hundred, their terms and the completing of the best ten take, and what the semantic retriever executes to find a
-// hundred. It does not contain that the candidates of both retrievers are scored on both.
+// searchKinds returns the measured searches. A hybrid search queries each retriever for a hundred signatures. Its floor is all statements of a
+// lexical search (the terms' weights, the best hundred, their terms, the details of the best ten) and those of the semantic retriever for a
+// hundred. The floor does not include scoring the candidates of each retriever by the other.
 func searchKinds() (all []searchKind) {
 	const half = 50 // for each incident that it is to find, a semantic search asks for two signatures
 	for _, f := range []struct{ what, filters string }{
@@ -81,7 +81,7 @@ type recordedSearch struct {
 	statements []statement
 }
 
-// recordSearches makes searches and learns their floors through the recorder.
+// recordSearches makes searches and records the statements of their floors.
 func (s *stand) recordSearches(ctx context.Context, k searchKind) ([]recordedSearch, error) {
 	functions, err := s.newFunctions(ctx, s.recorder.recordingURL)
 	if err != nil {
@@ -122,7 +122,7 @@ func newSearchEvent(query string, mode client.SearchMode, limit int, filters str
 	})
 }
 
-// recordedStatements returns what a retriever's search executes as far as it counts.
+// recordedStatements returns the statements of a retriever's search that belong to the floor.
 func (s *stand) recordedStatements(ctx context.Context, function lambda.Handler, request []byte, retriever searchRetriever) ([]statement, error) {
 	want := 10
 	if retriever.mode == client.SearchModeLexical {
@@ -150,7 +150,7 @@ func (s *stand) recordedStatements(ctx context.Context, function lambda.Handler,
 	return statements[:last+1], nil
 }
 
-// demandResults demands of a search that it finds that many signatures, or more if it may.
+// demandResults fails unless a search finds at least that many signatures.
 func demandResults(ctx context.Context, function lambda.Handler, request []byte, want int) error {
 	var results client.SearchResults
 	if err := invokeInto(ctx, function, request, &results); err != nil {
@@ -236,7 +236,7 @@ func (s *stand) timeSearches(ctx context.Context, searches []recordedSearch, cli
 	return times, nil
 }
 
-// openFloorConnections are connections of the bare driver, as many as there are clients.
+// openFloorConnections opens one connection of the bare driver for each client.
 func (s *stand) openFloorConnections(ctx context.Context, clients int) (conns []*pgconn.PgConn, err error) {
 	for range clients {
 		conn, err := pgconn.Connect(ctx, s.readerURL())

@@ -75,8 +75,8 @@ func (s *stand) measureSnapshot(ctx context.Context, searches []recordedSearch, 
 	}, err
 }
 
-// replayConcurrently executes a search's statements as far as they do not need each other on two
-// connections.
+// replayConcurrently executes a search's statements, those that are independent of each other
+// concurrently on two connections.
 func replayConcurrently(ctx context.Context, first, second *pgconn.PgConn, statements []statement) error {
 	stages := map[string]int{
 		"LexicalStatistics": 1, "LexicalFrequencies": 1, "RemediationCount": 1, "SearchLexical": 2, "SearchNearest": 2,

@@ -17,11 +17,10 @@ import (
 	"github.com/datastorage-service/datastorage/migrations"
 )
 
-// clients is how many connections each function may hold, and the larger number of clients.
+// clients is the larger number of clients, and the number of connections of each function.
 const clients = 8
 
-// stand is a database with the functions on it, as the local stack has them: the embedded provider, and a log that is written,
-// though to nowhere.
+// stand is a database with the functions on it, as in the local stack: with feature hashing, and with a log that is formatted and discarded.
 type stand struct {
 	*benchEnv
 	database string
@@ -43,7 +42,7 @@ func (e *benchEnv) openStand(ctx context.Context, database string) (*stand, erro
 	return e.reopenStand(ctx, database, 0)
 }
 
-// reopenStand is open for a database that may be there from an earlier run.
+// reopenStand opens a stand on a database that may exist from an earlier run.
 func (e *benchEnv) reopenStand(ctx context.Context, database string, dimensions int) (*stand, error) {
 	if err := e.server.Bootstrap(ctx, database); err != nil {
 		return nil, err
@@ -90,7 +89,7 @@ func (s *stand) newFunctions(ctx context.Context, connectionURL func(string) str
 	return local.NewFunctions(ctx, getenv, connectionURL(s.writerURL()), connectionURL(s.readerURL()), log, tel)
 }
 
-// functionSetting has the settings of the embedding provider.
+// functionSetting returns a setting of the embedding provider.
 func (s *stand) functionSetting(name string) string {
 	if name == "DATASTORAGE_EMBEDDING_DIMENSIONS" && s.dimensions > 0 {
 		return strconv.Itoa(s.dimensions)
@@ -119,7 +118,7 @@ func (s *stand) closeAll(ctx context.Context) error {
 	})
 }
 
-// withSuperuser works on one connection to the stand's database, free of the roles' statement timeout.
+// withSuperuser calls do with a connection to the stand's database that does not have the roles' statement timeout.
 func (s *stand) withSuperuser(ctx context.Context, do func(*pgx.Conn) error) error {
 	return s.withConnection(ctx, s.database, do)
 }
@@ -139,7 +138,7 @@ func (s *stand) countRemediations(ctx context.Context) (n int, err error) {
 	return n, err
 }
 
-// registeredModel is the functions' model of the embedded provider.
+// registeredModel returns the model of the functions' provider.
 func (s *stand) registeredModel(ctx context.Context) (embedding.Model, error) {
 	models, err := embedding.LoadModels(ctx, s.functionSetting)
 	if err != nil {

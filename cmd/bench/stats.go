@@ -14,7 +14,7 @@ import (
 // statsStep spreads a million remediations over a year.
 const statsStep = 95 * time.Second
 
-// statsBegin is when fill.sql begins.
+// statsBegin is the first start time of fill.sql.
 var statsBegin = time.Date(2015, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // benchStats measures statistics through the handler: against an aggregate that reads the table completely, and a range of time
@@ -61,18 +61,18 @@ func (s *stand) markChangedDay(ctx context.Context, day time.Time) error {
 	return s.execAsSuperuser(ctx, "INSERT INTO stats_changed SELECT $1::date FROM generate_series(1, 300)", day)
 }
 
-// statistic is a question and the same in SQL, which returns rows of a key and counts.
+// statistic is a request and its equivalent in SQL, which returns rows of a key and counts.
 type statistic struct {
 	what, path, query string
 	// key is what the aggregate groups by, where what it counts next to the time.
 	key, where string
-	// until is where the range ends, the zero time if it is everything.
+	// until is the end of the range, the zero time if there is none.
 	until time.Time
 	// isGoal: a statistic of a filter other than time counts the records.
 	isGoal bool
 }
 
-// statsSince is where ranges begin: not at midnight, so that a part of a day is counted from the records.
+// statsSince is the beginning of the ranges: not midnight, so that a part of a day is counted from the records.
 var statsSince = statsBegin.Add(90 * time.Minute)
 
 func statisticRequests(inside int) []statistic {
@@ -110,7 +110,7 @@ func (a statistic) newStatisticEvent() ([]byte, error) {
 	return newGatewayEvent("GET "+a.path, a.path, query, "")
 }
 
-// totalOfResponse returns how many remediations a response counts.
+// totalOfResponse returns the number of remediations that a response counts.
 func (s *stand) totalOfResponse(ctx context.Context, request []byte) (total int64, err error) {
 	// The fields that both kinds of statistics have.
 	var body struct {
@@ -123,7 +123,7 @@ func (s *stand) totalOfResponse(ctx context.Context, request []byte) (total int6
 	return total, err
 }
 
-// compareAggregate queries the handler and, alternately, has the server read the table, with the workers that it sees fit.
+// compareAggregate alternately queries the handler and has the server aggregate the table, with as many parallel workers as it plans.
 func (s *stand) compareAggregate(ctx context.Context, a statistic) (l line, err error) {
 	request, err := a.newStatisticEvent()
 	if err != nil {

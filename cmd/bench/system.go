@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// freeDiskBytes is how many bytes an ordinary user may still write where path lies.
+// freeDiskBytes returns how many bytes an ordinary user may still write on the file system of path.
 func freeDiskBytes(path string) (int64, error) {
 	var stat syscall.Statfs_t
 	if err := syscall.Statfs(path, &stat); err != nil {
@@ -17,7 +17,7 @@ func freeDiskBytes(path string) (int64, error) {
 	return int64(stat.Bavail) * int64(stat.Bsize), nil
 }
 
-// processorTime is how many seconds of a processor this process has used, or all of the programs that it ran to their end.
+// processorTime returns the seconds of processor time of this process, or of all programs that it ran and that have ended.
 func processorTime(who int) (float64, error) {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(who, &usage); err != nil {
@@ -27,7 +27,7 @@ func processorTime(who int) (float64, error) {
 	return float64(total) / 1e9, nil
 }
 
-// loadAverage is the machine's load average on Linux.
+// loadAverage returns the machine's load average on Linux, else "unknown".
 func loadAverage() string {
 	content, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
@@ -37,7 +37,7 @@ func loadAverage() string {
 	return strings.Join(figures[:min(len(figures), 3)], " ")
 }
 
-// residentSize is VmRSS of /proc/self/status on Linux, else 0.
+// residentSize returns VmRSS of /proc/self/status on Linux, else 0.
 func residentSize() bytesize {
 	text, err := os.ReadFile("/proc/self/status")
 	if err != nil {
@@ -46,7 +46,7 @@ func residentSize() bytesize {
 	return parseStatusSize(string(text), "VmRSS:")
 }
 
-// parseStatusSize is a size in /proc/<pid>/status, or 0.
+// parseStatusSize returns a size in /proc/<pid>/status, or 0.
 func parseStatusSize(text, name string) bytesize {
 	for line := range strings.Lines(text) {
 		var kilobytes int64

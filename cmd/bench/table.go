@@ -10,12 +10,12 @@ import (
 // line of the table. A line without a goal is a comparison.
 type line struct {
 	what, result, floor string
-	// ratio is the result over the floor, or what the goal's unit says.
+	// ratio is the result divided by the floor, or a figure in the goal's unit.
 	ratio float64
 	goal  goal
 }
 
-// goal is the bound of a ratio, from the design's budgets; one of the two is set, or none. With a unit, it is the bound of a figure.
+// goal is the bound of a ratio or, with a unit, of a figure. At most one of the two bounds is set.
 type goal struct {
 	least, most float64
 	unit        string

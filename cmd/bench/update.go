@@ -47,7 +47,7 @@ func newUpdateLine(what string, records int, figures [2][]float64) line {
 	}
 }
 
-// insertThenUpdate stores remediations that have just begun and moves them on, and returns how many seconds each took.
+// insertThenUpdate stores new remediations and updates their phase, and returns the seconds that each took.
 func (b *bulkBench) insertThenUpdate(ctx context.Context) (insert, update float64, err error) {
 	var begun, moved []audit.Entry
 	loaded, err := b.prepareLoad(ctx, b.recurringIncident)

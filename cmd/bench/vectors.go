@@ -12,8 +12,8 @@ import (
 	pgvectorpgx "github.com/pgvector/pgvector-go/pgx"
 )
 
-// benchVectors measures the forms in which vectors can travel to the server, each with a statement that makes a halfvec of every vector:
-// what docs/decisions/005-vector-wire-format.md decides.
+// benchVectors measures the forms in which vectors can travel to the server, each with a statement that makes a halfvec of every vector,
+// for docs/decisions/005-vector-wire-format.md.
 func benchVectors(ctx context.Context, e *benchEnv) (lines []line, err error) {
 	s, err := e.openStand(ctx, "bench_vectors")
 	if err != nil {
@@ -95,7 +95,7 @@ func convertVectors[T any](vectors [][]float32, as func(pgvector.HalfVector) T) 
 	return all
 }
 
-// compareForms measures the forms alternately on one connection. The ratio is to the first one's time.
+// compareForms measures the forms alternately on one connection. Ratios are relative to the first form.
 func (s *stand) compareForms(ctx context.Context, vectors [][]float32) ([]line, error) {
 	config, err := pgx.ParseConfig(s.readerURL())
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// recurring is how many incidents the single writes are about: pgbench takes at most 128 scripts, and each is about one incident.
+// recurring is the number of incidents of the single writes: pgbench takes at most 128 scripts, and each script writes about one incident.
 const recurring = 100
 
 // benchWrite measures single writes of known incidents, by the handler and by pgbench with the statement that the handler executes.
@@ -106,8 +106,8 @@ func invokeExpecting(ctx context.Context, function lambda.Handler, request []byt
 	return nil
 }
 
-// recordStatements writes one remediation of each recurring incident and returns what was executed, the incidents being known to the
-// function: one statement each. On a slow machine the function also reads the list of models again, which is not part of a write.
+// recordStatements writes one remediation of each recurring incident and returns the executed statements: one each, since the function
+// knows the incidents. It omits the reading of the list of models, which a slow machine repeats.
 func (w *writeBench) recordStatements(ctx context.Context) ([]statement, error) {
 	functions, err := w.newFunctions(ctx, w.recorder.recordingURL)
 	if err != nil {
@@ -160,7 +160,7 @@ func (w *writeBench) measureClients(ctx context.Context, clients int) ([]line, e
 	}, nil
 }
 
-// spentTime adds up the processor time that writes took in this process or in pgbench; the server's is not in it.
+// spentTime adds up the processor time of writes in this process or in pgbench, without the server's.
 type spentTime struct {
 	writes  int
 	seconds float64
@@ -202,7 +202,7 @@ func (w *writeBench) writeByPgbench(ctx context.Context, clients int, duration t
 	return w.floor.runScripts(ctx, clients, duration)
 }
 
-// checkWritten fails unless every write of both sides is stored.
+// checkWritten returns an error unless every write of both sides is stored.
 func (w *writeBench) checkWritten(ctx context.Context, written int) error {
 	w.stored += written
 	stored, err := w.countRemediations(ctx)
@@ -212,8 +212,8 @@ func (w *writeBench) checkWritten(ctx context.Context, written int) error {
 	return err
 }
 
-// newPgbenchScripts makes a pgbench script of each recorded write. A script gets the parameters as variables; only the identities are regenerated
-// each time: the remediation's and the entry's, and the time, which are in the entry's canonical text.
+// newPgbenchScripts makes a pgbench script of each recorded write. A script gets the parameters as variables. Only the ids of the remediation
+// and of the entry, and the time, are generated in each run; they are in the entry's canonical text.
 func (w *writeBench) newPgbenchScripts(ctx context.Context, statements []statement) (*pgbench, error) {
 	variables := map[string]string{"clock": clock}
 	var paths []string
@@ -237,7 +237,7 @@ func (w *writeBench) newPgbenchScripts(ctx context.Context, statements []stateme
 	return w.newPgbench(paths, variables)
 }
 
-// Marks in the canonical text: twelve digits that make identities, and the time.
+// Marks in the canonical text for the part of ids that varies, twelve digits, and for the time.
 const (
 	idMark   = "~id~"
 	timeMark = "~time~"
@@ -247,7 +247,7 @@ const (
 const canonicalSQL = `ARRAY[convert_to(replace(replace(:%s, '` + idMark + `', lpad(:id::text, 12, '0')), '` + timeMark + `',
 	to_char(clock_timestamp(), :clock)), 'UTF8')]`
 
-// clock is the form of a time in canonical text. It is a variable because pgbench takes every colon for the start of one.
+// clock is the format of a time in canonical text. It is passed as a pgbench variable, because pgbench reads a colon as the start of one.
 const clock = `YYYY-MM-DD"T"HH24:MI:SS.US"Z"`
 
 var parameter = regexp.MustCompile(`\$(\d+)`)
