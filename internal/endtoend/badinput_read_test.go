@@ -168,8 +168,8 @@ func wrongTimes(field string) []wrong {
 	return rows
 }
 
-// refuses makes one row per invalid value, with a valid query otherwise, and one row per parameter given twice.
-func refuses(path, query string, wrongs []wrong, twice ...string) []bad {
+// badQueryValues makes one row per invalid value, with a valid query otherwise, and one row per parameter given twice.
+func badQueryValues(path, query string, wrongs []wrong, twice ...string) []bad {
 	prefix := strings.TrimPrefix(query+"&", "&")
 	var rows []bad
 	for _, w := range wrongs {
@@ -204,11 +204,11 @@ func badFilters() []bad {
 	const list, view, similar, rate, trend = "/v1/remediations", "/v1/incident-events", "/v1/remediations/a/similar", "/v1/stats/success-rate", "/v1/stats/trend"
 	var rows []bad
 	for path, query := range map[string]string{list: "", similar: "", rate: "group_by=name", trend: "interval=day"} {
-		rows = append(rows, refuses(path, query, wrongFilters(), filterNames()...)...)
+		rows = append(rows, badQueryValues(path, query, wrongFilters(), filterNames()...)...)
 	}
 	events := slices.Concat(wrongIdentifiers("alert_name", 255), wrongIdentifiers("namespace", 255), wrongWords("workflow_status", "success"),
 		wrongTimes("since"), wrongTimes("until"))
-	rows = append(rows, refuses(view, "", events, "alert_name", "namespace", "workflow_status", "since", "until", "cursor")...)
+	rows = append(rows, badQueryValues(view, "", events, "alert_name", "namespace", "workflow_status", "since", "until", "cursor")...)
 	for _, value := range []string{"%ff", "%ED%A0%80", "%C0%AF"} {
 		rows = append(rows, get(list, "name="+value, "name", "characters"), get(view, "alert_name="+value, "alert_name", "characters"))
 	}
@@ -271,10 +271,10 @@ func wrongNumbers(field string, low, high int) []wrong {
 func badStatistics() []bad {
 	const rate, trend, good = "/v1/stats/success-rate", "/v1/stats/trend", "interval=day"
 	rows := slices.Concat(
-		refuses(rate, "", append(wrongWord("group_by", "name"), wrong{"group_by", "name,namespace", "not_in_set"}), "group_by"),
-		refuses(rate, "group_by=name", slices.Concat(wrongNumbers("min_samples", 0, 1_000_000_000), wrongNumbers("limit", 1, 1000)), "min_samples", "limit"),
-		refuses(trend, "", append(wrongWord("interval", "day"), wrong{"interval", "hour,day", "not_in_set"}), "interval"),
-		refuses(trend, good, []wrong{{"time_zone", "", "empty"}}, "time_zone"),
+		badQueryValues(rate, "", append(wrongWord("group_by", "name"), wrong{"group_by", "name,namespace", "not_in_set"}), "group_by"),
+		badQueryValues(rate, "group_by=name", slices.Concat(wrongNumbers("min_samples", 0, 1_000_000_000), wrongNumbers("limit", 1, 1000)), "min_samples", "limit"),
+		badQueryValues(trend, "", append(wrongWord("interval", "day"), wrong{"interval", "hour,day", "not_in_set"}), "interval"),
+		badQueryValues(trend, good, []wrong{{"time_zone", "", "empty"}}, "time_zone"),
 		[]bad{
 			get(rate, "", "group_by", "required"), get(rate, "group_by=phase", "group_by", "not_in_set"),
 			get(rate, "group_by", "group_by", "empty"),
@@ -310,7 +310,7 @@ func badStatistics() []bad {
 func badSimilar() []bad {
 	const similar = "/v1/remediations/a/similar"
 	return append(
-		refuses(similar, "", slices.Concat(
+		badQueryValues(similar, "", slices.Concat(
 			wrongNumbers("limit", 1, 100), wrongNumbers("per_signature", 1, 100), wrongWord("mode", "hybrid"),
 			wrongWord("explain", "true"), []wrong{{"explain", "1", "not_in_set"}, {"explain", "yes", "not_in_set"}},
 		), "limit", "per_signature", "mode", "explain"),
@@ -329,7 +329,7 @@ func badConsistency() []bad {
 		"/v1/remediations": "", "/v1/remediations/begun": "", "/v1/remediations/begun/history": "", "/v1/remediations/begun/similar": "",
 		"/v1/incident-events": "", "/v1/stats/success-rate": "group_by=name", "/v1/stats/trend": "interval=day",
 	} {
-		rows = append(rows, refuses(path, query, append(wrongWord("consistency", "strong"), wrong{"consistency", "strong,eventual", "not_in_set"}), "consistency")...)
+		rows = append(rows, badQueryValues(path, query, append(wrongWord("consistency", "strong"), wrong{"consistency", "strong,eventual", "not_in_set"}), "consistency")...)
 	}
 	for query, named := range map[string][]string{
 		"consistency=weak":                        {"consistency", "not_in_set"},
@@ -430,7 +430,7 @@ func badCursors(t *testing.T, stack *endtoend.Stack) []bad {
 		get(view, "namespace=shop&cursor="+strings.ToUpper(event), "cursor", "mismatch"), get(view, "namespace=shop&cursor="+strings.Repeat("A", 10_000), "cursor", "mismatch"),
 		get("/v1/remediations/a/history", "cursor="+entry, "cursor", "mismatch"), get(history, "cursor="+cursor, "cursor", "mismatch"),
 		get(list, "cursor="+entry, "cursor", "mismatch"),
-		get(list, "namespace=shop&cursor="+foreign(t), "cursor", "mismatch"),
+		get(list, "namespace=shop&cursor="+cursorOfOtherDatabase(t), "cursor", "mismatch"),
 		get(list, "namespace=shop&offset=0&cursor="+cursor, "offset", "order"),
 		get(list, "namespace=shop&cursor="+cursor+"&cursor="+cursor, "cursor", "not_repeatable"),
 		get(list, "cursor="+cursor+"&limit=0&foo=1", "cursor", "mismatch", "limit", "out_of_range", "foo", "unknown_field"),
@@ -443,13 +443,13 @@ func badCursors(t *testing.T, stack *endtoend.Stack) []bad {
 	return rows
 }
 
-// foreign returns a cursor of the same list and filters from another database.
-func foreign(t *testing.T) string {
+// cursorOfOtherDatabase returns a cursor of the same list and filters from another database.
+func cursorOfOtherDatabase(t *testing.T) string {
 	t.Helper()
 	stack := endtoend.New(t, endtoend.Options{})
 	// All test databases are copies of one database, including the key.
 	run(t, stack.Database.AdminURL(), "UPDATE cursor_key SET key = sha256('another database')")
-	seed(t, stack)
+	storeSeed(t, stack)
 	page, err := stack.Client.ListRemediations(t.Context(), client.ListRemediationsParams{Namespace: "shop", Limit: 1})
 	if err != nil {
 		t.Fatal(err)

@@ -71,7 +71,7 @@ func (b bad) send(t *testing.T, stack *endtoend.Stack) (*http.Response, []byte) 
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
-	seed(t, stack)
+	storeSeed(t, stack)
 	table := slices.Concat(
 		badBodies(), badRecords(), badTimes(), badTexts(), badUpdates(), badAnalyses(), badWorkflows(), badExecutions(), badBatches(),
 		badSearches(), badSearchValues(), badFilters(), badPages(), badStatistics(), badSimilar(), badConsistency(), badParameters(), badCursors(t, stack), badPaths(), badMethods(),
@@ -161,9 +161,9 @@ func leaksNothing(t *testing.T, body string) {
 	}
 }
 
-// seed stores what bad requests could change: a running remediation, a completed one, and
+// storeSeed stores what bad requests could change: a running remediation, a completed one, and
 // enough others for several pages.
-func seed(t *testing.T, stack *endtoend.Stack) {
+func storeSeed(t *testing.T, stack *endtoend.Stack) {
 	t.Helper()
 	begun := minimal("begun")
 	begun.Phase, begun.Status = client.PhaseProcessing, client.StatusRunning

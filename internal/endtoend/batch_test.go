@@ -23,8 +23,8 @@ type mixedRecord struct {
 	want batchOutcome
 }
 
-// mixed are valid records among every kind of invalid one. known is stored already.
-func mixed(t *testing.T) []mixedRecord {
+// validAmongInvalid returns valid records among every kind of invalid one. known is stored already.
+func validAmongInvalid(t *testing.T) []mixedRecord {
 	t.Helper()
 	return []mixedRecord{
 		{changed(record(), "remediation_id", `"one"`), batchOutcome{201, "one", nil}},
@@ -58,7 +58,7 @@ func TestBatch(t *testing.T) {
 	create(t, stack, minimal("known"))
 	var want []batchOutcome
 	var raw []json.RawMessage
-	for _, one := range mixed(t) {
+	for _, one := range validAmongInvalid(t) {
 		raw = append(raw, json.RawMessage(one.json))
 		want = append(want, one.want)
 	}

@@ -15,15 +15,15 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
-// news is the remediation that is written while the replica is behind.
-func news() client.RemediationInput {
+// newestRemediation returns the remediation that is written while the replica is behind.
+func newestRemediation() client.RemediationInput {
 	record := minimal("news")
 	record.Name, record.ErrorMessage = "VolumeFull", pointer("no space is left on the volume")
 	return record
 }
 
-// sights maps each read to a function that reports whether the read returns news.
-func sights(api *client.Client) map[string]func(context.Context) (bool, error) {
+// visibilityByRead maps each read to a function that reports whether the read returns newestRemediation.
+func visibilityByRead(api *client.Client) map[string]func(context.Context) (bool, error) {
 	const name = "VolumeFull"
 	found := func(err error) (bool, error) {
 		if errors.Is(err, client.ErrNotFound) {
@@ -73,16 +73,16 @@ func sights(api *client.Client) map[string]func(context.Context) (bool, error) {
 
 func wantSight(t *testing.T, what string, api *client.Client, want bool) {
 	t.Helper()
-	for operation, sees := range sights(api) {
+	for operation, sees := range visibilityByRead(api) {
 		if saw, err := sees(t.Context()); saw != want || err != nil {
 			t.Errorf("%s, %s: sees what was just written: %v, %v", what, operation, saw, err)
 		}
 	}
 }
 
-// behind is a stack with three remediations, whose query function reads from a streaming
+// newStackWithLaggingReplica returns a stack with three remediations, whose query function reads from a streaming
 // replica that is an hour behind.
-func behind(t *testing.T) (*endtoend.Stack, *pgserver.Server) {
+func newStackWithLaggingReplica(t *testing.T) (*endtoend.Stack, *pgserver.Server) {
 	t.Helper()
 	server := postgrestest.NewServer(t)
 	before := endtoend.New(t, endtoend.Options{Server: server})
@@ -99,8 +99,8 @@ func behind(t *testing.T) (*endtoend.Stack, *pgserver.Server) {
 // that is behind, and while the replica is down.
 func TestConsistency(t *testing.T) {
 	t.Parallel()
-	stack, replica := behind(t)
-	create(t, stack, news())
+	stack, replica := newStackWithLaggingReplica(t)
+	create(t, stack, newestRemediation())
 	wantSight(t, "eventual", stack.Client, false)
 	wantSight(t, "strong", stack.Client.Strong(), true)
 	ready := up()
@@ -118,7 +118,7 @@ func TestConsistency(t *testing.T) {
 	ready["reader"] = "failed"
 	wantReadiness(t, stack, client.ReadinessStatusUnavailable, ready)
 	wantSight(t, "strong, without the replica", stack.Client.Strong(), true)
-	for operation, sees := range sights(stack.Client) {
+	for operation, sees := range visibilityByRead(stack.Client) {
 		if _, err := sees(t.Context()); !errors.Is(err, client.ErrUnavailable) {
 			t.Errorf("eventual, without the replica: %s: %v", operation, err)
 		}
@@ -129,8 +129,8 @@ func TestConsistency(t *testing.T) {
 // and the reverse: a cursor is valid on both.
 func TestPagesOfEitherConsistency(t *testing.T) {
 	t.Parallel()
-	stack, _ := behind(t)
-	create(t, stack, news())
+	stack, _ := newStackWithLaggingReplica(t)
+	create(t, stack, newestRemediation())
 	for name, c := range map[string]struct{ first, then *client.Client }{
 		"strong, then eventual": {stack.Client.Strong(), stack.Client},
 		"eventual, then strong": {stack.Client, stack.Client.Strong()},

@@ -26,7 +26,7 @@ func TestProviderFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			provider := newProvider(t)
-			stack := endtoend.New(t, endtoend.Options{Env: provider.impatient()})
+			stack := endtoend.New(t, endtoend.Options{Env: provider.envWithShortDeadline()})
 			provider.failWith(fail)
 			first, body := post(t, stack, "/v1/remediations", changed(record()))
 			if first.StatusCode != 201 {
@@ -37,7 +37,7 @@ func TestProviderFails(t *testing.T) {
 			wantReadiness(t, stack, client.ReadinessStatusDegraded, map[client.CheckName]client.CheckStatus{
 				"postgresql": "ok", "pgvector": "ok", "schema": "ok", "embedding": "failed",
 			})
-			provider.mend()
+			provider.recover()
 			stack = endtoend.New(t, endtoend.Options{Env: provider.env(), Database: stack.Database})
 			done, err := stack.Functions.Maintain.Invoke(t.Context())
 			if err != nil || done.Embedded != 3 || done.Refused != 0 {
@@ -155,7 +155,7 @@ func TestMaintenanceTwiceAtOnce(t *testing.T) {
 	createAll(t, stack, many(450, func(i int) client.RemediationInput {
 		return incident(fmt.Sprint("pending-", i), "trouble with "+letters(i))
 	}))
-	provider.mend()
+	provider.recover()
 	var embedded atomic.Int64
 	var running sync.WaitGroup
 	for range 2 {
@@ -205,7 +205,7 @@ func TestMaintenanceBlocksNoWriter(t *testing.T) {
 	stack := endtoend.New(t, endtoend.Options{Env: provider.env()})
 	provider.failWith(failures()["refuses the key"])
 	create(t, stack, incident("a", "disk is full"))
-	provider.mend()
+	provider.recover()
 	gate := connect(t, stack.Database.SuperuserURL())
 	run(t, stack.Database.AdminURL(), `CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$
 		BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END $$`,
@@ -236,7 +236,7 @@ func TestMaintenanceBlocksNoWriter(t *testing.T) {
 		t.Errorf("child beside the upkeep: %v", err)
 	}
 	stack.Database.AwaitSessions(t, 1, postgrestest.WaitsForLock)
-	provider.mend()
+	provider.recover()
 	mustExec(t, gate, "SELECT pg_advisory_unlock(1)")
 	if err := <-ended; err != nil {
 		t.Error(err)
@@ -317,7 +317,7 @@ func TestThrottledProviderIsAskedAgain(t *testing.T) {
 	provider.failWith(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusTooManyRequests)
 		if refusals.Add(1) == 2 {
-			provider.mend()
+			provider.recover()
 		}
 	})
 	written := create(t, stack, incident("a", "disk is full"))

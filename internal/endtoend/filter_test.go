@@ -164,7 +164,7 @@ func searchesWithin(t *testing.T, stack *endtoend.Stack, params client.ListRemed
 	for _, result := range found {
 		within := byIncident[result.IncidentID]
 		delete(byIncident, result.IncidentID) // so that a second result of it is an error
-		holds(t, result, within)
+		checkRemediations(t, result, within)
 	}
 }
 
@@ -174,8 +174,8 @@ func incidentOf(remediation client.Remediation) string {
 	return record.Signature().IncidentID.String()
 }
 
-// holds compares a result with the remediations of its incident, newest first.
-func holds(t *testing.T, result client.SearchResult, within []client.Remediation) {
+// checkRemediations compares a result with the remediations of its incident, newest first.
+func checkRemediations(t *testing.T, result client.SearchResult, within []client.Remediation) {
 	t.Helper()
 	if result.Occurrences != int64(len(within)) || len(within) == 0 {
 		t.Errorf("%s: %d occurrences, want %d", result.SignatureID, result.Occurrences, len(within))

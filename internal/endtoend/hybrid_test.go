@@ -217,11 +217,11 @@ func scoresAddUp(t *testing.T, how client.SearchInfo, result client.SearchResult
 		if retriever != result.Explain.Lexical {
 			model = how.Model
 		}
-		if !near(retriever.Score, retriever.Weight*retriever.Normalized) || (retriever.Rank != nil) != (retriever.Normalized > 0) || text(retriever.Model) != model {
+		if !almostEqual(retriever.Score, retriever.Weight*retriever.Normalized) || (retriever.Rank != nil) != (retriever.Normalized > 0) || text(retriever.Model) != model {
 			t.Errorf("%+v: retriever %+v", how, retriever)
 		}
 	}
-	if !near(sum, result.Score) || !near(weights, 1) {
+	if !almostEqual(sum, result.Score) || !almostEqual(weights, 1) {
 		t.Errorf("%+v: the retrievers add up to %v with weights of %v, the score is %v", how, sum, weights, result.Score)
 	}
 }
@@ -246,12 +246,12 @@ func termsAddUp(t *testing.T, result client.SearchResult) {
 			t.Errorf("%q is nowhere in %q", term.Term, result.Text)
 		}
 	}
-	if !near(raw, retriever.Raw) {
+	if !almostEqual(raw, retriever.Raw) {
 		t.Errorf("the terms %+v add up to %v, not %v", retriever.Terms, raw, retriever.Raw)
 	}
 }
 
-func near(a, b float64) bool { return math.Abs(a-b) < 1e-9 }
+func almostEqual(a, b float64) bool { return math.Abs(a-b) < 1e-9 }
 
 // TestHybridIsNotStarvedByFilters searches with filters that match few of many
 // signatures, none of them near: all that match are returned.

@@ -106,7 +106,7 @@ func countIncidents(t *testing.T, samples []json.RawMessage) int {
 	}
 	distinct := map[kind]bool{}
 	for _, sample := range samples {
-		said := members(t, sample)
+		said := jsonMembers(t, sample)
 		distinct[kind{said["name"], said["action_type"], said["workflow_yaml"] != nil}] = true
 	}
 	return len(distinct)
@@ -130,9 +130,9 @@ func importAll(t *testing.T, stack *endtoend.Stack, records []json.RawMessage, b
 // otherwise only those that the service adds.
 func readsBack(t *testing.T, stack *endtoend.Stack, sent json.RawMessage) {
 	t.Helper()
-	want := members(t, sent)
+	want := jsonMembers(t, sent)
 	id, _ := want["remediation_id"].(string)
-	got := members(t, fetch(t, stack, "/v1/remediations/"+url.PathEscape(id)))
+	got := jsonMembers(t, fetch(t, stack, "/v1/remediations/"+url.PathEscape(id)))
 	for _, added := range []string{
 		"id", "actor", "created_at", "updated_at", "signature_id", "duration_ms", "ai_analyses", "workflows", "executions",
 	} {
@@ -146,8 +146,8 @@ func readsBack(t *testing.T, stack *endtoend.Stack, sent json.RawMessage) {
 	}
 }
 
-// members returns the members of a JSON object, with numbers as written.
-func members(t *testing.T, text []byte) map[string]any {
+// jsonMembers returns the members of a JSON object, with numbers as written.
+func jsonMembers(t *testing.T, text []byte) map[string]any {
 	t.Helper()
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()

@@ -65,7 +65,7 @@ func sample(t *testing.T, name string) []byte {
 	return event
 }
 
-func put(t *testing.T, emulator *sam.Emulator, event []byte) string {
+func invokeEmulator(t *testing.T, emulator *sam.Emulator, event []byte) string {
 	t.Helper()
 	response, err := emulator.Invoke(t.Context(), event)
 	if err != nil {
@@ -99,7 +99,7 @@ func TestSIGTERM(t *testing.T) {
 			t.Parallel()
 			database, connections := postgrestest.New(t), "application_name = 'datastorage-"+function+"'"
 			emulator := functiontest.StartEmulator(t, functiontest.Build(t, function), database.WriterURL(), nil)
-			if response := put(t, emulator, sample(t, event)); !strings.Contains(response, `"statusCode":20`) {
+			if response := invokeEmulator(t, emulator, sample(t, event)); !strings.Contains(response, `"statusCode":20`) {
 				t.Fatalf("response %s", response)
 			}
 			if database.Sessions(t, connections) == 0 {
@@ -121,7 +121,7 @@ func TestSIGTERMDuringWork(t *testing.T) {
 			database := postgrestest.New(t)
 			var out printed
 			emulator := functiontest.StartEmulator(t, functiontest.Build(t, "write"), database.WriterURL(), &out)
-			put(t, emulator, sample(t, "workflow")) // a 404 that warms the function
+			invokeEmulator(t, emulator, sample(t, "workflow")) // a 404 that warms the function
 			free := lockTable(t, database, "remediation_audit")
 			responses := make(chan string, 1)
 			go func() {
@@ -177,7 +177,7 @@ func TestFrozenForMinutes(t *testing.T) {
 			tap := postgrestest.NewTap(t, of.url)
 			emulator := functiontest.StartEmulator(t, functiontest.Build(t, of.function), tap.URL(), nil)
 			f := function{what: of.function + ", " + name, emulator: emulator, event: sample(t, of.event), response: of.response}
-			if response := put(t, emulator, f.event); !strings.Contains(response, `"statusCode":20`) {
+			if response := invokeEmulator(t, emulator, f.event); !strings.Contains(response, `"statusCode":20`) {
 				t.Fatalf("%s: before: %s", f.what, response)
 			}
 			signal(t, emulator, syscall.SIGSTOP)
@@ -188,7 +188,7 @@ func TestFrozenForMinutes(t *testing.T) {
 	time.Sleep(frozen)
 	for _, f := range all {
 		signal(t, f.emulator, syscall.SIGCONT)
-		if response := put(t, f.emulator, f.event); !strings.Contains(response, f.response) {
+		if response := invokeEmulator(t, f.emulator, f.event); !strings.Contains(response, f.response) {
 			t.Errorf("%s: after: %s", f.what, response)
 		}
 	}
@@ -218,7 +218,7 @@ func TestInitFails(t *testing.T) {
 	url := strings.Replace(postgrestest.New(t).ReaderURL(), "sslmode=disable", "sslmode=verify-full", 1)
 	var out printed
 	emulator := functiontest.StartEmulator(t, functiontest.Build(t, "health"), url, &out, map[string]string{"DATASTORAGE_DATABASE_CA": certificates})
-	if response := put(t, emulator, sample(t, "health")); strings.Contains(response, "statusCode") {
+	if response := invokeEmulator(t, emulator, sample(t, "health")); strings.Contains(response, "statusCode") {
 		t.Errorf("response %s", response)
 	}
 	eventually(t, "a line", func() bool { return len(out.lines("init failed")) > 0 })
@@ -229,7 +229,7 @@ func TestInitFails(t *testing.T) {
 	if err := os.WriteFile(certificates, []byte(functiontest.Certificate(t)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if response := put(t, emulator, sample(t, "health")); !strings.Contains(response, `"statusCode":200`) {
+	if response := invokeEmulator(t, emulator, sample(t, "health")); !strings.Contains(response, `"statusCode":200`) {
 		t.Errorf("response %s\n%s", response, out.String())
 	}
 }
@@ -242,7 +242,7 @@ func TestInitFailsInOneLine(t *testing.T) {
 			t.Parallel()
 			var out printed
 			emulator := functiontest.StartEmulator(t, functiontest.Build(t, function), "", &out, map[string]string{"DATASTORAGE_LOG_LEVEL": "loud"})
-			put(t, emulator, []byte("{}"))
+			invokeEmulator(t, emulator, []byte("{}"))
 			eventually(t, "a line", func() bool { return len(out.lines("init failed")) > 0 })
 			for _, line := range out.lines("init failed") {
 				if !strings.Contains(line, "DATASTORAGE_DATABASE_URL must be set") || !strings.Contains(line, "DATASTORAGE_LOG_LEVEL must be") {
@@ -258,7 +258,7 @@ func TestLazyConnect(t *testing.T) {
 	t.Parallel()
 	emulator := functiontest.StartEmulator(t, functiontest.Build(t, "health"), "postgres://datastorage_reader@127.0.0.1:1/nowhere", nil)
 	for event, want := range map[string]string{"health": `"statusCode":200`, "ready": `"statusCode":503`} {
-		if response := put(t, emulator, sample(t, event)); !strings.Contains(response, want) {
+		if response := invokeEmulator(t, emulator, sample(t, event)); !strings.Contains(response, want) {
 			t.Errorf("%s: %s", event, response)
 		}
 	}

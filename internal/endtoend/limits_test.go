@@ -41,7 +41,7 @@ func (g good) accepted(t *testing.T, stack *endtoend.Stack) {
 func TestLimitsArePossible(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
-	seed(t, stack)
+	storeSeed(t, stack)
 	for _, row := range append(goodRecords(), append(goodChildren(), goodQuestions()...)...) {
 		t.Run(row.method+" "+row.path[:min(len(row.path), 60)]+" "+row.name, func(t *testing.T) {
 			t.Parallel()

@@ -54,8 +54,8 @@ func (m *meter) step(t *testing.T, do func()) map[string]float64 {
 	return sums
 }
 
-// ran is what every invocation reports.
-func ran(operation, status string) string {
+// operationsTotal returns the series that every invocation reports.
+func operationsTotal(operation, status string) string {
 	return fmt.Sprintf("datastorage_operations_total{operation=%s,status=%s}", operation, status)
 }
 
@@ -71,7 +71,9 @@ func generated(status string) string {
 
 func dualWrite(status string) string { return "datastorage_dualwrite_total{status=" + status + "}" }
 
-func queued(status string) string { return "datastorage_queue_messages_total{status=" + status + "}" }
+func queueMessagesTotal(status string) string {
+	return "datastorage_queue_messages_total{status=" + status + "}"
+}
 
 func notWritten(reason string) string {
 	return "datastorage_dualwrite_failures_total{reason=" + reason + "}"
@@ -96,81 +98,81 @@ func TestMetrics(t *testing.T) {
 		want counts
 	}{
 		{"the first create", func() error { return createOne(t, stack, minimal("r-1")) }, counts{
-			"datastorage_cold_starts_total{}": 1, ran("createRemediation", "success"): 1,
+			"datastorage_cold_starts_total{}": 1, operationsTotal("createRemediation", "success"): 1,
 			dualWrite("success"): 1, cacheMisses: 1, generated("success"): 1,
 		}},
 		{"the same incident again", func() error { return createOne(t, stack, minimal("r-2")) }, counts{
-			ran("createRemediation", "success"): 1, dualWrite("success"): 1, cacheHits: 1,
+			operationsTotal("createRemediation", "success"): 1, dualWrite("success"): 1, cacheHits: 1,
 		}},
 		{"a replay", func() error { return createOne(t, stack, minimal("r-2")) }, counts{
-			ran("createRemediation", "success"): 1, dualWrite("replayed"): 1, cacheHits: 1,
+			operationsTotal("createRemediation", "success"): 1, dualWrite("replayed"): 1, cacheHits: 1,
 		}},
 		{"a conflict", func() error { return createOne(t, stack, inNamespace("r-2", "elsewhere")) }, counts{
-			ran("createRemediation", "rejected"): 1, dualWrite("failure"): 1, notWritten("conflict"): 1, cacheHits: 1,
+			operationsTotal("createRemediation", "rejected"): 1, dualWrite("failure"): 1, notWritten("conflict"): 1, cacheHits: 1,
 		}},
 		{"a batch with a bad record", func() error {
 			return createBatch(t, stack, minimal("b-1"), minimal(""), withMessage("b-2", "disk is full"), inNamespace("r-2", "elsewhere"))
 		}, counts{
-			ran("createRemediations", "success"): 1, batchSize: 4, validationFailures("remediation_id"): 1, dualWrite("success"): 2,
+			operationsTotal("createRemediations", "success"): 1, batchSize: 4, validationFailures("remediation_id"): 1, dualWrite("success"): 2,
 			dualWrite("failure"): 1, notWritten("conflict"): 1, cacheHits: 1, cacheMisses: 1, generated("success"): 1,
 		}},
 		{"secrets", func() error { return createOne(t, stack, withMessage("s-1", "password=a1b2 \x00 token=abcdef123456")) }, counts{
-			ran("createRemediation", "success"): 1, dualWrite("success"): 1, cacheMisses: 1, generated("success"): 1,
+			operationsTotal("createRemediation", "success"): 1, dualWrite("success"): 1, cacheMisses: 1, generated("success"): 1,
 			sanitized("redacted_password"): 1, sanitized("redacted_token"): 1, sanitized("control_removed"): 1,
 		}},
 		{"a provider that is down", func() error {
 			provider.failWith(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
-			defer provider.mend()
+			defer provider.recover()
 			return createOne(t, stack, withMessage("p-1", "certificate has expired"))
 		}, counts{
-			ran("createRemediation", "success"): 1, dualWrite("pending"): 1, cacheMisses: 1, generated("failure"): 1,
+			operationsTotal("createRemediation", "success"): 1, dualWrite("pending"): 1, cacheMisses: 1, generated("failure"): 1,
 		}},
 		{"the upkeep", func() error {
 			_, err := stack.Functions.Maintain.Invoke(t.Context())
 			return err
 		}, counts{
-			ran("maintain", "success"): 1, cacheMisses: 1, generated("success"): 1, "datastorage_embeddings_pending{}": 0,
+			operationsTotal("maintain", "success"): 1, cacheMisses: 1, generated("success"): 1, "datastorage_embeddings_pending{}": 0,
 		}},
 		{"a bad request", func() error {
 			_, _ = post(t, stack, "/v1/remediations?made=up", `{"name":"","phase":"x","metadata":{"a":1},"unheard":1}`)
 			return nil
 		}, counts{
-			ran("createRemediation", "rejected"): 1, validationFailures("other"): 2, validationFailures("name"): 1, validationFailures("phase"): 1,
+			operationsTotal("createRemediation", "rejected"): 1, validationFailures("other"): 2, validationFailures("name"): 1, validationFailures("phase"): 1,
 			validationFailures("remediation_id"): 1, validationFailures("namespace"): 1, validationFailures("action_type"): 1, validationFailures("status"): 1, validationFailures("start_time"): 1,
 		}},
 		{"no route", func() error {
 			_, _ = post(t, stack, "/v1/nowhere", `{}`)
 			return nil
-		}, counts{ran("other", "rejected"): 1}},
+		}, counts{operationsTotal("other", "rejected"): 1}},
 		{"an update", func() error {
 			_, err := stack.Client.UpdateRemediation(t.Context(), "r-1", newMessage("disk is full"))
 			return err
-		}, counts{ran("updateRemediation", "success"): 1, cacheHits: 1}},
+		}, counts{operationsTotal("updateRemediation", "success"): 1, cacheHits: 1}},
 		{"an event of the queue", func() error {
 			stored, _ := queueRecord("remediation", "queued", "")
 			early, _ := queueRecord("ai_analysis", "nobody", "a")
 			consume(t, stack, stored, `{}`, early, strings.Replace(stored, "Queued", "", 1))
 			return nil
 		}, counts{
-			ran("consumeQueue", "rejected"): 1, batchSize: 2, queued("stored"): 1, queued("poison"): 2, queued("early"): 1,
+			operationsTotal("consumeQueue", "rejected"): 1, batchSize: 2, queueMessagesTotal("stored"): 1, queueMessagesTotal("poison"): 2, queueMessagesTotal("early"): 1,
 			validationFailures("request"): 2, validationFailures("name"): 1, dualWrite("success"): 1, cacheMisses: 1, generated("success"): 1,
 		}},
 		{"a search", func() error {
 			_, err := stack.Client.Search(t.Context(), client.SearchInput{Query: "disk"})
 			return err
-		}, counts{ran("search", "success"): 1, cacheMisses: 1, generated("success"): 1}},
+		}, counts{operationsTotal("search", "success"): 1, cacheMisses: 1, generated("success"): 1}},
 		{"the search again", func() error {
 			_, err := stack.Client.Search(t.Context(), client.SearchInput{Query: "disk"})
 			return err
-		}, counts{ran("search", "success"): 1, cacheHits: 1}},
+		}, counts{operationsTotal("search", "success"): 1, cacheHits: 1}},
 		{"readiness", func() error {
 			_, err := stack.Client.Ready(t.Context())
 			return err
-		}, counts{ran("getReady", "success"): 1}},
+		}, counts{operationsTotal("getReady", "success"): 1}},
 		{"health", func() error {
 			_, err := stack.Client.Health(t.Context())
 			return err
-		}, counts{ran("getHealth", "success"): 1}},
+		}, counts{operationsTotal("getHealth", "success"): 1}},
 	} {
 		got := m.step(t, func() {
 			if err := step.do(); err != nil {
@@ -261,7 +263,7 @@ func TestMetricsOfBadInput(t *testing.T) {
 	t.Parallel()
 	m := &meter{seen: map[string]bool{}}
 	stack := endtoend.New(t, endtoend.Options{Metrics: &m.out})
-	seed(t, stack)
+	storeSeed(t, stack)
 	named := 0
 	got := m.step(t, func() {
 		for _, row := range slices.Concat(

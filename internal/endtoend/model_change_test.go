@@ -24,8 +24,8 @@ const (
 	newModel = "hash-word-char35-v1@1024"
 )
 
-// changing is a stack that is configured for both models, with the old one active.
-func changing(t *testing.T) *endtoend.Stack {
+// newStackWithBothModels returns a stack that is configured for both models, with the old one active.
+func newStackWithBothModels(t *testing.T) *endtoend.Stack {
 	t.Helper()
 	return endtoend.New(t, endtoend.Options{Env: map[string]string{
 		"DATASTORAGE_EMBEDDING_NEXT_PROVIDER": "hashing", "DATASTORAGE_EMBEDDING_NEXT_DIMENSIONS": "1024",
@@ -33,8 +33,8 @@ func changing(t *testing.T) *endtoend.Stack {
 	}})
 }
 
-// progress is "name active stored missing" of every model after a maintenance run.
-func progress(t *testing.T, stack *endtoend.Stack) []string {
+// modelProgress returns "name active stored missing" of every model after a maintenance run.
+func modelProgress(t *testing.T, stack *endtoend.Stack) []string {
 	t.Helper()
 	done, err := stack.Functions.Maintain.Invoke(t.Context())
 	if err != nil {
@@ -70,7 +70,7 @@ func switchTo(t *testing.T, stack *endtoend.Stack, model string, force bool) {
 // models, and no vector is missing afterwards.
 func TestModelChangeUnderLoad(t *testing.T) {
 	t.Parallel()
-	stack := changing(t)
+	stack := newStackWithBothModels(t)
 	createAll(t, stack, many(300, func(i int) client.RemediationInput {
 		return incident(fmt.Sprint("before-", i), "trouble with "+letters(i))
 	}))
@@ -107,13 +107,13 @@ func TestModelChangeUnderLoad(t *testing.T) {
 		t.Helper()
 		eventually(t, "a search with "+model, func() bool { _, seen := models.Load(model); return seen })
 	}
-	progress(t, stack)
+	modelProgress(t, stack)
 	searchedWith(oldModel)
 	switchTo(t, stack, newModel, true) // forced, because a writer may have stored a signature in between
 	searchedWith(newModel)
-	progress(t, stack)
+	modelProgress(t, stack)
 	switchTo(t, stack, oldModel, true)
-	progress(t, stack)
+	modelProgress(t, stack)
 	switchTo(t, stack, newModel, true)
 	if err := migrations.DropModel(t.Context(), stack.Database.AdminURL(), oldModel); err != nil {
 		t.Error(err)
@@ -134,7 +134,7 @@ func TestModelChangeUnderLoad(t *testing.T) {
 func everySignatureIsFound(t *testing.T, stack *endtoend.Stack, signatures int) {
 	t.Helper()
 	want := []string{fmt.Sprintf("%s true %d 0", newModel, signatures)}
-	if got := progress(t, stack); !slices.Equal(got, want) {
+	if got := modelProgress(t, stack); !slices.Equal(got, want) {
 		t.Errorf("models %q, want %q", got, want)
 	}
 	wantVectors(t, stack, signatures)
@@ -154,7 +154,7 @@ func everySignatureIsFound(t *testing.T, stack *endtoend.Stack, signatures int) 
 // with the number of missing vectors. The next run continues from there, with nothing doubled or missing.
 func TestModelChangeIsInterrupted(t *testing.T) {
 	t.Parallel()
-	stack := changing(t)
+	stack := newStackWithBothModels(t)
 	const signatures = 600
 	createAll(t, stack, many(signatures, func(i int) client.RemediationInput {
 		return incident(fmt.Sprint("r-", i), "trouble with "+letters(i))
@@ -194,7 +194,7 @@ func TestModelChangeIsInterrupted(t *testing.T) {
 		t.Errorf("halfway a search returns %+v, %v", results, err)
 	}
 	want := []string{fmt.Sprintf("%s true %d 0", oldModel, signatures), fmt.Sprintf("%s false %d 0", newModel, signatures)}
-	if got := progress(t, stack); !slices.Equal(got, want) {
+	if got := modelProgress(t, stack); !slices.Equal(got, want) {
 		t.Errorf("models %q, want %q", got, want)
 	}
 	wantVectors(t, stack, 2*signatures)
@@ -225,7 +225,7 @@ func TestModelWithoutProvider(t *testing.T) {
 	if _, err := migrations.ActivateModel(t.Context(), admin, oldModel, false); !errors.Is(err, migrations.ErrModelIncomplete) {
 		t.Errorf("back before the upkeep: %v", err)
 	}
-	progress(t, stack)
+	modelProgress(t, stack)
 	// A sandbox that starts now reads the active model at once.
 	if _, err := migrations.ActivateModel(t.Context(), admin, oldModel, false); err != nil {
 		t.Fatal(err)
@@ -240,7 +240,7 @@ func TestModelWithoutProvider(t *testing.T) {
 // succeeds once the table is unlocked.
 func TestModelDropWaitsForNobodyLong(t *testing.T) {
 	t.Parallel()
-	stack := changing(t)
+	stack := newStackWithBothModels(t)
 	create(t, stack, incident("a", "disk is full"))
 	reader := connect(t, stack.Database.ReaderURL())
 	mustExec(t, reader, "BEGIN")

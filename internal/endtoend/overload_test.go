@@ -100,7 +100,7 @@ func TestEndedContexts(t *testing.T) {
 // TestClientGivesUp checks that the client's errors say why the caller's context ended, before or during the request.
 func TestClientGivesUp(t *testing.T) {
 	t.Parallel()
-	stack := endtoend.New(t, endtoend.Options{Env: shortly()})
+	stack := endtoend.New(t, endtoend.Options{Env: shortTimeout()})
 	create(t, stack, minimal("r"))
 	locker := connect(t, stack.Database.AdminURL())
 	mustExec(t, locker, "BEGIN")
@@ -128,7 +128,7 @@ const serving = "usename LIKE 'datastorage%' AND state <> 'idle'"
 // server. Once the tables are unlocked, a retry succeeds.
 func TestDatabaseIsSlow(t *testing.T) {
 	t.Parallel()
-	stack := endtoend.New(t, endtoend.Options{Env: shortly()})
+	stack := endtoend.New(t, endtoend.Options{Env: shortTimeout()})
 	create(t, stack, minimal("r"))
 	locker := connect(t, stack.Database.AdminURL())
 	mustExec(t, locker, "BEGIN")
@@ -144,7 +144,7 @@ func TestDatabaseIsSlow(t *testing.T) {
 // rolled back, and reads continue concurrently.
 func TestWritesAreSlow(t *testing.T) {
 	t.Parallel()
-	stack := endtoend.New(t, endtoend.Options{Env: shortly()})
+	stack := endtoend.New(t, endtoend.Options{Env: shortTimeout()})
 	create(t, stack, minimal("before"))
 	run(t, stack.Database.AdminURL(), `CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); RETURN NULL; END $$`,
 		"CREATE TRIGGER dawdle AFTER INSERT ON audit_event FOR EACH ROW EXECUTE FUNCTION dawdle()")
@@ -208,7 +208,7 @@ func TestPoolIsExhausted(t *testing.T) {
 // TestTooManyConnections makes the server refuse connections to the database, and then accept them again.
 func TestTooManyConnections(t *testing.T) {
 	t.Parallel()
-	stack := endtoend.New(t, endtoend.Options{Env: shortly()})
+	stack := endtoend.New(t, endtoend.Options{Env: shortTimeout()})
 	limit := func(n int) string {
 		return fmt.Sprintf("ALTER DATABASE %s CONNECTION LIMIT %d", stack.Database.Name, n)
 	}

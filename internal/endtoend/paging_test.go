@@ -137,7 +137,7 @@ func TestLinks(t *testing.T) {
 					Data       []map[string]any
 					Pagination client.Pagination
 				}
-				next = follow(t, stack, next, &page)
+				next = followPage(t, stack, next, &page)
 				if page.Pagination.HasMore != (next != "") {
 					t.Errorf("has_more is %v, and the next page %q", page.Pagination.HasMore, next)
 				}
@@ -155,8 +155,8 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// follow gets a page and returns the path of the next one, or an empty string for the last.
-func follow(t *testing.T, stack *endtoend.Stack, path string, page any) string {
+// followPage gets a page and returns the path of the next one, or an empty string for the last.
+func followPage(t *testing.T, stack *endtoend.Stack, path string, page any) string {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, stack.URL+path, nil)
 	if err != nil {

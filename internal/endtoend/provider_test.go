@@ -43,8 +43,8 @@ func (p *provider) env() map[string]string {
 	}
 }
 
-// impatient is env with a short deadline for the provider.
-func (p *provider) impatient() map[string]string {
+// envWithShortDeadline is env with a short deadline for the provider.
+func (p *provider) envWithShortDeadline() map[string]string {
 	env := p.env()
 	env["DATASTORAGE_EMBEDDING_DEADLINE"] = "200ms"
 	return env
@@ -57,8 +57,8 @@ func (p *provider) failWith(fail http.HandlerFunc) {
 	p.fail = fail
 }
 
-// mend ends the failure.
-func (p *provider) mend() { p.failWith(nil) }
+// recover ends the failure.
+func (p *provider) recover() { p.failWith(nil) }
 
 // refuse makes the provider refuse requests that contain the text.
 func (p *provider) refuse(bad string) {

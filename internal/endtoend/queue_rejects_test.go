@@ -116,7 +116,7 @@ func TestQueueRejects(t *testing.T) {
 		}
 		got := map[int]outcome{}
 		ids := map[string]string{}
-		for _, body := range q.take(queues.Rejects) {
+		for _, body := range q.receiveAll(queues.Rejects) {
 			var r reject
 			if err := json.Unmarshal([]byte(body), &r); err != nil {
 				t.Fatal(err)
@@ -185,7 +185,7 @@ func TestQueueRejectsKeepTheirIDs(t *testing.T) {
 		t.Errorf("reported: %v", reported)
 	}
 	ids := map[string][]string{}
-	for _, body := range q.take(queues.Rejects) {
+	for _, body := range q.receiveAll(queues.Rejects) {
 		var r reject
 		if err := json.Unmarshal([]byte(body), &r); err != nil {
 			t.Fatal(err)

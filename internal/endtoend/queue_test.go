@@ -103,7 +103,7 @@ func TestQueue(t *testing.T) {
 	running.Go(func() { q.killWriters(polling, conn) })
 	q.sendAll(ctx)
 	sent := time.Since(started)
-	for ctx.Err() == nil && !q.drained() {
+	for ctx.Err() == nil && !q.isDrained() {
 		time.Sleep(250 * time.Millisecond)
 	}
 	stopPolling()
@@ -111,7 +111,7 @@ func TestQueue(t *testing.T) {
 	t.Logf("%d messages and %d arrays sent in %v, dealt with in %v, %d processes killed",
 		queueMessages, queueArrays, sent.Round(time.Millisecond), time.Since(started).Round(time.Millisecond), q.kills)
 	if ctx.Err() != nil {
-		t.Fatalf("the queues are not empty in time; the writers say:\n%s", last(q.log.String(), 4000))
+		t.Fatalf("the queues are not empty in time; the writers say:\n%s", lastBytes(q.log.String(), 4000))
 	}
 	if q.kills < 2 {
 		t.Errorf("%d processes were killed", q.kills)
@@ -289,8 +289,8 @@ func (q *queueRun) killWriters(ctx context.Context, conn *pgx.Conn) {
 	}
 }
 
-// drained reports whether no message is waiting or in flight.
-func (q *queueRun) drained() bool {
+// isDrained reports whether no message is waiting or in flight.
+func (q *queueRun) isDrained() bool {
 	return q.count(q.singles.Records) == 0 && q.count(q.bulk.Records) == 0
 }
 
@@ -311,8 +311,8 @@ func (q *queueRun) count(queue string) (n int) {
 	return n
 }
 
-// take receives and deletes all messages of a queue.
-func (q *queueRun) take(queue string) (bodies []string) {
+// receiveAll receives and deletes all messages of a queue.
+func (q *queueRun) receiveAll(queue string) (bodies []string) {
 	for {
 		got, err := q.client.ReceiveMessage(q.t.Context(), &sqs.ReceiveMessageInput{QueueUrl: aws.String(queue), MaxNumberOfMessages: 10})
 		if err != nil {
@@ -339,7 +339,7 @@ func (q *queueRun) check() {
 	for _, name := range rows[string](q.t, url, "SELECT kind || ' ' || remediation_id FROM audit_event") {
 		journal[name]++
 	}
-	q.same("the journal", journal, q.good, 1)
+	q.checkNames("the journal", journal, q.good, 1)
 	for table, sql := range map[string]string{
 		"remediation": "SELECT 'remediation ' || remediation_id FROM remediation_audit",
 		"update":      "SELECT 'update ' || remediation_id FROM remediation_audit WHERE phase = 'completed'",
@@ -355,15 +355,15 @@ func (q *queueRun) check() {
 		for _, name := range rows[string](q.t, url, sql) {
 			got[name]++
 		}
-		q.same(table, got, want, 1)
+		q.checkNames(table, got, want, 1)
 	}
 	dead := map[string]int{}
-	for _, body := range q.take(q.singles.DeadLetters) {
+	for _, body := range q.receiveAll(q.singles.DeadLetters) {
 		dead[body]++
 	}
-	q.same("the dead-letter queue", dead, q.poison, 1)
-	q.same("the arrays' dead-letter queue", map[string]int{}, map[string]bool{}, len(q.take(q.bulk.DeadLetters)))
-	q.same("the rejects", q.rejects(), q.bad, 0)
+	q.checkNames("the dead-letter queue", dead, q.poison, 1)
+	q.checkNames("the arrays' dead-letter queue", map[string]int{}, map[string]bool{}, len(q.receiveAll(q.bulk.DeadLetters)))
+	q.checkNames("the rejects", q.rejects(), q.bad, 0)
 	if n := one[int](q.t, url, "SELECT count(*) FROM signature AS s WHERE NOT EXISTS (SELECT FROM embedding AS e WHERE e.signature_id = s.id)"); n > 0 {
 		q.t.Errorf("%d signatures have no vector", n)
 	}
@@ -373,7 +373,7 @@ func (q *queueRun) check() {
 // their records are equal.
 func (q *queueRun) rejects() map[string]int {
 	records, ids := map[string]int{}, map[string]string{}
-	for _, body := range q.take(q.bulk.Rejects) {
+	for _, body := range q.receiveAll(q.bulk.Rejects) {
 		var reject struct {
 			ID      string `json:"reject_id"`
 			Actor   string
@@ -401,9 +401,9 @@ func (q *queueRun) rejects() map[string]int {
 	return records
 }
 
-// same compares what was found with what was wanted. Each name must be found exactly
+// checkNames compares the names that were found with those that were wanted. Each name must be found exactly
 // times times, or at least once if times is 0.
-func (q *queueRun) same(where string, got map[string]int, want map[string]bool, times int) {
+func (q *queueRun) checkNames(where string, got map[string]int, want map[string]bool, times int) {
 	q.t.Helper()
 	var lost, strange, often []string
 	for name := range want {
@@ -430,4 +430,4 @@ func (q *queueRun) same(where string, got map[string]int, want map[string]bool, 
 	}
 }
 
-func last(text string, n int) string { return text[max(0, len(text)-n):] }
+func lastBytes(text string, n int) string { return text[max(0, len(text)-n):] }

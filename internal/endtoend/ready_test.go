@@ -107,9 +107,9 @@ func wantServed(t *testing.T, stack *endtoend.Stack) {
 	}
 }
 
-// shortly is a request timeout short enough for tests of a database that does not respond, and long enough for
+// shortTimeout sets a request timeout that is short enough for tests of a database that does not respond, and long enough for
 // the other requests of the same stack to succeed on a busy machine.
-func shortly() map[string]string { return map[string]string{"DATASTORAGE_REQUEST_TIMEOUT": "8s"} }
+func shortTimeout() map[string]string { return map[string]string{"DATASTORAGE_REQUEST_TIMEOUT": "8s"} }
 
 func down() checks {
 	return checks{"postgresql": "failed", "pgvector": "failed", "schema": "failed", "embedding": "ok"}
@@ -124,7 +124,7 @@ func up() checks {
 func TestDatabaseStops(t *testing.T) {
 	t.Parallel()
 	server := postgrestest.NewServer(t)
-	stack := endtoend.New(t, endtoend.Options{Server: server, Env: shortly()})
+	stack := endtoend.New(t, endtoend.Options{Server: server, Env: shortTimeout()})
 	wantServed(t, stack)
 	kill := func() error { return postgrestest.Kill(t.Context(), server) }
 	for name, end := range map[string]func() error{"stopped": server.Stop, "killed": kill} { //nolint:paralleltest // one after the other, on the same server
@@ -154,8 +154,8 @@ func TestDatabaseIsSilent(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = silent.Close() })
-		stack := endtoend.New(t, endtoend.Options{Env: shortly(), Through: func(address string) string {
-			return replaced(t, address, func(u *url.URL) { u.Host = silent.Addr().String() })
+		stack := endtoend.New(t, endtoend.Options{Env: shortTimeout(), Through: func(address string) string {
+			return changeURL(t, address, func(u *url.URL) { u.Host = silent.Addr().String() })
 		}})
 		wantReadiness(t, stack, client.ReadinessStatusUnavailable, down())
 		wantUnavailable(t, stack)
@@ -163,7 +163,7 @@ func TestDatabaseIsSilent(t *testing.T) {
 	t.Run("to the check", func(t *testing.T) {
 		t.Parallel()
 		var tap *postgrestest.Tap
-		stack := endtoend.New(t, endtoend.Options{Env: shortly(), Through: func(address string) string {
+		stack := endtoend.New(t, endtoend.Options{Env: shortTimeout(), Through: func(address string) string {
 			if strings.Contains(address, "reader") {
 				tap = postgrestest.NewTap(t, address)
 				return tap.URL()
@@ -177,8 +177,8 @@ func TestDatabaseIsSilent(t *testing.T) {
 	})
 }
 
-// replaced is a URL with a part replaced.
-func replaced(t *testing.T, address string, change func(*url.URL)) string {
+// changeURL returns a URL after a change.
+func changeURL(t *testing.T, address string, change func(*url.URL)) string {
 	t.Helper()
 	u, err := url.Parse(address)
 	if err != nil {
@@ -198,7 +198,7 @@ func TestAccessIsDenied(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			stack := endtoend.New(t, endtoend.Options{Env: shortly(), Through: func(address string) string { return replaced(t, address, change) }})
+			stack := endtoend.New(t, endtoend.Options{Env: shortTimeout(), Through: func(address string) string { return changeURL(t, address, change) }})
 			wantReadiness(t, stack, client.ReadinessStatusUnavailable, down())
 			wantUnavailable(t, stack)
 		})
@@ -209,7 +209,7 @@ func TestAccessIsDenied(t *testing.T) {
 // that the response does not reveal the reason.
 func TestPgvectorIsMissing(t *testing.T) {
 	t.Parallel()
-	stack := endtoend.New(t, endtoend.Options{Env: shortly()})
+	stack := endtoend.New(t, endtoend.Options{Env: shortTimeout()})
 	run(t, stack.Database.SuperuserURL(), "DROP EXTENSION vector CASCADE")
 	wantReadiness(t, stack, client.ReadinessStatusUnavailable, checks{"postgresql": "ok", "pgvector": "failed", "schema": "ok", "embedding": "ok"})
 	for name, operation := range operations(stack.Client) {
@@ -229,7 +229,7 @@ func TestSchemaIsOld(t *testing.T) {
 	database := &postgrestest.Database{Server: server, Name: "old_" + strings.ToLower(rand.Text())}
 	run(t, server.URL(pgserver.Superuser, "postgres"), "CREATE DATABASE "+database.Name+" OWNER datastorage_admin TEMPLATE template0 ENCODING 'UTF8'")
 	run(t, database.SuperuserURL(), "CREATE EXTENSION vector")
-	stack := endtoend.New(t, endtoend.Options{Database: database, Env: shortly()})
+	stack := endtoend.New(t, endtoend.Options{Database: database, Env: shortTimeout()})
 	old := checks{"postgresql": "ok", "pgvector": "ok", "schema": "failed", "embedding": "ok"}
 	wantReadiness(t, stack, client.ReadinessStatusUnavailable, old)
 	for version := int64(1); version < migrations.Latest(); version++ {

@@ -26,9 +26,9 @@ func orZero[T any](p *T) T {
 	return *p
 }
 
-// kept is what the service must return for a record it has just stored; the values that
+// storedRemediation returns what the service must return for a record that it has just stored; the values that
 // only the service sets are taken from the receipt.
-func kept(record client.RemediationInput, receipt client.Receipt) client.Remediation {
+func storedRemediation(record client.RemediationInput, receipt client.Receipt) client.Remediation {
 	remediation := client.Remediation{
 		ID: receipt.ID, RemediationID: record.RemediationID, Name: record.Name, Namespace: record.Namespace,
 		ClusterName: orZero(record.ClusterName), Environment: orZero(record.Environment), Severity: orZero(record.Severity),
@@ -91,7 +91,7 @@ func TestCreateThenGet(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := &client.RemediationDetail{Remediation: kept(record, written.Receipt), RemediationChildren: client.RemediationChildren{
+			want := &client.RemediationDetail{Remediation: storedRemediation(record, written.Receipt), RemediationChildren: client.RemediationChildren{
 				AIAnalyses: []client.AIAnalysis{}, Workflows: []client.Workflow{}, Executions: []client.Execution{},
 			}}
 			if diff := gocmp.Diff(want, got, sameMetadata(), ignoreSignature()); diff != "" {
@@ -114,7 +114,7 @@ func TestTimesAreKeptToTheMicrosecond(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := kept(record, written.Receipt)
+	want := storedRemediation(record, written.Receipt)
 	want.StartTime = time.Date(2026, 1, 1, 22, 4, 5, 123456000, time.UTC)
 	want.EndTime, want.DurationMS = pointer(want.StartTime.Add(1500*time.Millisecond)), pointer(int64(1500))
 	if diff := gocmp.Diff(want, got.Remediation, sameMetadata(), ignoreSignature()); diff != "" {

@@ -66,10 +66,10 @@ type signedRecord struct {
 	Vectors                                    int
 }
 
-// wrongly describes the remediations whose signature is not the one that the current normalizer makes of
+// wrongSignatures describes the remediations whose signature is not the one that the current normalizer makes of
 // their fields or, if older ones are allowed, normalizer 1; and those whose signature does not have exactly
 // one vector.
-func wrongly(tb testing.TB, stack *endtoend.Stack, older bool) []string {
+func wrongSignatures(tb testing.TB, stack *endtoend.Stack, older bool) []string {
 	tb.Helper()
 	conn := connect(tb, stack.Database.ReaderURL())
 	found, err := conn.Query(tb.Context(), `SELECT r.remediation_id, r.name, r.action_type, r.target_resource, r.error_message, r.workflow_yaml,
@@ -106,7 +106,7 @@ func wrongly(tb testing.TB, stack *endtoend.Stack, older bool) []string {
 func allRenormalized(tb testing.TB, stack *endtoend.Stack, remediations int) {
 	tb.Helper()
 	url := stack.Database.ReaderURL()
-	if wrong := wrongly(tb, stack, false); len(wrong) > 0 {
+	if wrong := wrongSignatures(tb, stack, false); len(wrong) > 0 {
 		tb.Errorf("%d are signed wrongly, such as %s", len(wrong), strings.Join(wrong[:min(len(wrong), 5)], "; "))
 	}
 	if n := one[int](tb, url, "SELECT count(*) FROM remediation_audit"); n != remediations {
@@ -141,8 +141,8 @@ func untouched(tb testing.TB, stack *endtoend.Stack) []string {
 	return append(lines, rows[string](tb, url, "SELECT s::text FROM stats_daily AS s ORDER BY 1")...)
 }
 
-// anyTroubles are n remediations of several incidents; one incident has enough of them for several transactions.
-func anyTroubles(n, incidents int) []client.RemediationInput {
+// mixedIncidents returns n remediations of several incidents; one incident has enough of them for several transactions.
+func mixedIncidents(n, incidents int) []client.RemediationInput {
 	return many(n, func(i int) client.RemediationInput {
 		of := 0
 		if i%2 == 0 {
@@ -164,7 +164,7 @@ func TestRenormalize(t *testing.T) {
 	env := provider.env()
 	env["DATASTORAGE_EMBEDDING_NEXT_PROVIDER"], env["DATASTORAGE_EMBEDDING_NEXT_DIMENSIONS"] = "hashing", "64"
 	stack := endtoend.New(t, endtoend.Options{Env: env})
-	createAll(t, stack, anyTroubles(1300, 30))
+	createAll(t, stack, mixedIncidents(1300, 30))
 	// Two incidents with the same signature under normalizer 1.
 	one1, one2 := minimal("split-1"), minimal("split-2")
 	one1.TargetResource, one2.ErrorMessage = pointer("crash/x"), pointer("crash")
@@ -244,19 +244,19 @@ func startLoad(t *testing.T, stack *endtoend.Stack, n int) *load {
 	l := &load{t: t, stack: stack}
 	l.ctx, l.stop = context.WithCancel(t.Context())
 	for worker := range 2 {
-		l.each(func(i int) error {
+		l.repeat(func(i int) error {
 			_, err := stack.Client.CreateRemediation(t.Context(), incident(fmt.Sprintf("known-%d-%d", worker, i), "trouble with "+letters(i%150)))
 			l.created.Add(1)
 			return err
 		})
-		l.each(func(i int) error {
+		l.repeat(func(i int) error {
 			// The remediations of two workers overlap.
 			id := fmt.Sprintf("before-%05d", (7*i+3*worker)%n)
 			_, err := stack.Client.UpdateRemediation(t.Context(), id, newMessage(fmt.Sprintf("trouble with %s", letters(i%200))))
 			l.updated.Add(1)
 			return err
 		})
-		l.each(func(int) error {
+		l.repeat(func(int) error {
 			mode := []client.SearchMode{"semantic", "lexical", "hybrid"}[rand.IntN(3)]
 			results, err := stack.Client.Search(t.Context(), client.SearchInput{
 				Query: "trouble with aaaa", Mode: &mode, Limit: pointer(10), Filters: &client.SearchFilters{Namespace: pointer("quiet")},
@@ -268,7 +268,7 @@ func startLoad(t *testing.T, stack *endtoend.Stack, n int) *load {
 			return err
 		})
 	}
-	l.each(func(i int) error {
+	l.repeat(func(i int) error {
 		results, err := stack.Client.CreateRemediations(t.Context(), many(20, func(j int) client.RemediationInput {
 			return incident(fmt.Sprintf("batch-%d-%d", i, j), "trouble with "+letters(100*i+j))
 		}))
@@ -278,7 +278,7 @@ func startLoad(t *testing.T, stack *endtoend.Stack, n int) *load {
 		l.created.Add(20)
 		return err
 	})
-	l.each(func(i int) error {
+	l.repeat(func(i int) error {
 		_, err := stack.Client.UpdateRemediation(t.Context(), fmt.Sprintf("before-%05d", 11*i%n), client.RemediationUpdate{
 			Metadata: client.Metadata(fmt.Sprintf(`{"n":%d}`, i)),
 		})
@@ -288,8 +288,8 @@ func startLoad(t *testing.T, stack *endtoend.Stack, n int) *load {
 	return l
 }
 
-// each repeats do until the load ends.
-func (l *load) each(do func(i int) error) {
+// repeat calls do repeatedly until the load ends.
+func (l *load) repeat(do func(i int) error) {
 	l.running.Go(func() {
 		for i := 0; l.ctx.Err() == nil; i++ {
 			if err := do(i); err != nil {
@@ -299,7 +299,7 @@ func (l *load) each(do func(i int) error) {
 	})
 }
 
-func (l *load) end() {
+func (l *load) stopAndWait() {
 	l.stop()
 	l.running.Wait()
 	l.t.Logf("%d created, %d updated, %d searches", l.created.Load(), l.updated.Load(), l.searched.Load())
@@ -313,7 +313,7 @@ func TestRenormalizeUnderLoad(t *testing.T) {
 	const total, quiet = 900, 200
 	env := map[string]string{"DATASTORAGE_DATABASE_MAX_CONNS": "12"}
 	stack := endtoend.New(t, endtoend.Options{Env: env})
-	createAll(t, stack, anyTroubles(total, 150))
+	createAll(t, stack, mixedIncidents(total, 150))
 	createAll(t, stack, many(quiet, func(i int) client.RemediationInput {
 		record := incident(fmt.Sprint("quiet-", i), "trouble with "+letters(i%20))
 		record.Namespace = "quiet"
@@ -329,7 +329,7 @@ func TestRenormalizeUnderLoad(t *testing.T) {
 			break
 		}
 	}
-	l.end()
+	l.stopAndWait()
 	if renormalized == 0 {
 		t.Error("the maintenance run renormalized nothing, the writers everything")
 	}
@@ -345,7 +345,7 @@ func TestRenormalizeIsKilled(t *testing.T) {
 	t.Parallel()
 	const total = 1500
 	stack := endtoend.New(t, endtoend.Options{})
-	createAll(t, stack, anyTroubles(total, 400))
+	createAll(t, stack, mixedIncidents(total, 400))
 	stack = signByVersion1(t, stack, nil)
 	before := untouched(t, stack)
 	killer := connect(t, stack.Database.SuperuserURL())
@@ -365,7 +365,7 @@ func TestRenormalizeIsKilled(t *testing.T) {
 		time.Sleep(rand.N(100 * time.Millisecond))
 		cancel()
 		err := <-ended
-		if wrong := wrongly(t, stack, true); len(wrong) > 0 {
+		if wrong := wrongSignatures(t, stack, true); len(wrong) > 0 {
 			t.Fatalf("round %d: %d are signed wrongly, such as %s", round, len(wrong), wrong[0])
 		}
 		if err != nil {
@@ -395,7 +395,7 @@ func TestRenormalizeTwiceAtOnce(t *testing.T) {
 	t.Parallel()
 	const total = 1200
 	stack := endtoend.New(t, endtoend.Options{})
-	createAll(t, stack, anyTroubles(total, 100))
+	createAll(t, stack, mixedIncidents(total, 100))
 	stack = signByVersion1(t, stack, nil)
 	stacks := []*endtoend.Stack{stack, endtoend.New(t, endtoend.Options{Database: stack.Database})}
 	for round := range 2 {
@@ -448,7 +448,7 @@ func TestRenormalizeWaitsForVectors(t *testing.T) {
 		WHERE NOT EXISTS (SELECT FROM embedding AS e WHERE e.signature_id = r.signature_id)`); n != 0 {
 		t.Errorf("%d are lost to semantic search", n)
 	}
-	provider.mend()
+	provider.recover()
 	provider.refuse("unspeakable")
 	done := runMaintenance(t, stack)
 	if done.Renormalized != 40 || done.ToRenormalize != 0 || done.Embedded != 1 || done.Refused != 1 {
@@ -458,7 +458,7 @@ func TestRenormalizeWaitsForVectors(t *testing.T) {
 	if len(found) != 1 || found[0].Occurrences != 20 {
 		t.Errorf("found %+v", found)
 	}
-	if wrong := wrongly(t, stack, false); len(wrong) != 20 || !strings.HasSuffix(wrong[0], "has 0 vectors") {
+	if wrong := wrongSignatures(t, stack, false); len(wrong) != 20 || !strings.HasSuffix(wrong[0], "has 0 vectors") {
 		t.Errorf("wrong are %q, want that the refused have no vectors", wrong)
 	}
 }
@@ -475,7 +475,7 @@ func TestSearchesFollowRenormalization(t *testing.T) {
 			t.Run(fmt.Sprint(statement, " ", mode), func(t *testing.T) {
 				t.Parallel()
 				before := endtoend.New(t, endtoend.Options{})
-				createAll(t, before, anyTroubles(40, 5))
+				createAll(t, before, mixedIncidents(40, 5))
 				other := signByVersion1(t, before, nil)
 				var tap *postgrestest.Tap
 				stack := endtoend.New(t, endtoend.Options{Database: before.Database, Through: func(url string) string {

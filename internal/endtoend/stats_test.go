@@ -283,7 +283,7 @@ func countsByClock(t *testing.T, stack *endtoend.Stack, began []time.Time, name,
 		want, got := map[string]int64{}, map[string]int64{}
 		for _, at := range began {
 			if !at.Before(since) && at.Before(until) {
-				want[shownAs(at.In(zone), label)]++
+				want[bucketLabel(at.In(zone), label)]++
 			}
 		}
 		empty := 0
@@ -292,7 +292,7 @@ func countsByClock(t *testing.T, stack *endtoend.Stack, began []time.Time, name,
 				t.Errorf("%s by %s: a gap before %v", name, interval, bucket.Start)
 			}
 			if bucket.Total > 0 {
-				got[shownAs(bucket.Start.In(zone), label)] += bucket.Total
+				got[bucketLabel(bucket.Start.In(zone), label)] += bucket.Total
 			} else {
 				empty++
 			}
@@ -309,8 +309,8 @@ func countsByClock(t *testing.T, stack *endtoend.Stack, began []time.Time, name,
 	}
 }
 
-// shownAs identifies the bucket of a time; an hour that the clock shows twice differs in its offset.
-func shownAs(t time.Time, label string) string {
+// bucketLabel identifies the bucket of a time; an hour that the clock shows twice differs in its offset.
+func bucketLabel(t time.Time, label string) string {
 	if label == "week" {
 		year, week := t.ISOWeek()
 		return fmt.Sprint(year, " ", week)

@@ -95,7 +95,7 @@ func TestTracesNameStatements(t *testing.T) {
 	t.Parallel()
 	daemon := telemetrytest.NewTraceDaemon(t)
 	stack := endtoend.New(t, endtoend.Options{TraceDaemon: daemon.Address})
-	seed(t, stack)
+	storeSeed(t, stack)
 	known, seen := append(statementNames(t), "begin", "commit", "rollback"), map[string]bool{}
 	for _, c := range withText("r-00001") {
 		if _, body := c.send(t, stack); body == "" {

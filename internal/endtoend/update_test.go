@@ -118,7 +118,7 @@ func TestUpdateFields(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			record := full(name)
-			want := kept(record, create(t, stack, record).Receipt)
+			want := storedRemediation(record, create(t, stack, record).Receipt)
 			c.want(&want)
 			updated, err := stack.Client.UpdateRemediation(t.Context(), name, c.update)
 			if err != nil || updated.Replayed {
@@ -131,14 +131,14 @@ func TestUpdateFields(t *testing.T) {
 			if diff := gocmp.Diff(want, updated.Remediation, sameMetadata(), ignoreSignature()); diff != "" {
 				t.Errorf("response:\n%s", diff)
 			}
-			replays(t, stack, c.update, updated.Remediation)
+			checkReplay(t, stack, c.update, updated.Remediation)
 			wantJournal(t, stack, name, 2)
 		})
 	}
 }
 
-// replays sends an update again, and checks that nothing changes.
-func replays(t *testing.T, stack *endtoend.Stack, update client.RemediationUpdate, updated client.Remediation) {
+// checkReplay sends an update again, and checks that nothing changes.
+func checkReplay(t *testing.T, stack *endtoend.Stack, update client.RemediationUpdate, updated client.Remediation) {
 	t.Helper()
 	again, err := stack.Client.UpdateRemediation(t.Context(), updated.RemediationID, update)
 	if err != nil || !again.Replayed {
