@@ -236,9 +236,9 @@ func TestModelWithoutProvider(t *testing.T) {
 	}
 }
 
-// TestModelDropWaitsForNobodyLong locks a table of the model: the drop waits, writers do not, and the drop
+// TestModelDropWaitsBriefly locks a table of the model: the drop waits, writers do not, and the drop
 // succeeds once the table is unlocked.
-func TestModelDropWaitsForNobodyLong(t *testing.T) {
+func TestModelDropWaitsBriefly(t *testing.T) {
 	t.Parallel()
 	stack := newStackWithBothModels(t)
 	create(t, stack, incident("a", "disk is full"))
