@@ -44,7 +44,7 @@ check: lint ## Lint, and run the tests of the packages alone: two minutes
 preflight: ## Check that this machine has what test needs
 	@go run ./cmd/preflight
 
-test: preflight ## Run every test with the race detector, on PostgreSQL 16; the store's on 18 and through PgBouncer too
+test: preflight ## Run every test on PostgreSQL 16, with the race detector; the store's on 18 and through PgBouncer too
 	@.ci/test
 
 coverage: ## Print how much of each package the tests cover
