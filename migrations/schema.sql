@@ -505,6 +505,10 @@ ALTER TABLE ONLY workflow_audit
 GRANT USAGE ON SCHEMA public TO datastorage_writer;
 GRANT USAGE ON SCHEMA public TO datastorage_reader;
 
+REVOKE ALL ON FUNCTION audit_event_history(remediation_id text, after_time timestamp with time zone, after_id uuid, page_size bigint, budget bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit_event_history(remediation_id text, after_time timestamp with time zone, after_id uuid, page_size bigint, budget bigint) TO datastorage_writer;
+GRANT ALL ON FUNCTION audit_event_history(remediation_id text, after_time timestamp with time zone, after_id uuid, page_size bigint, budget bigint) TO datastorage_reader;
+
 REVOKE ALL ON FUNCTION audit_event_partitions_ahead(months integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit_event_partitions_ahead(months integer) TO datastorage_writer;
 
@@ -516,6 +520,16 @@ REVOKE ALL ON FUNCTION embedding_model_register(model_name text, model_dimension
 
 REVOKE ALL ON FUNCTION lexical_count(frequent bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION lexical_count(frequent bigint) TO datastorage_writer;
+
+REVOKE ALL ON FUNCTION remediation_append(event_ids uuid[], recorded_at timestamp with time zone[], actors text[], canonical bytea[], content_hashes bytea[], remediation_ids text[], names text[], namespaces text[], cluster_names text[], environments text[], severities text[], alert_fingerprints text[], action_types text[], target_resources text[], phases text[], statuses text[], start_times timestamp with time zone[], end_times timestamp with time zone[], durations_ms bigint[], error_messages text[], workflow_yamls text[], metadata text[], signature_ids uuid[], new_signature_ids uuid[], new_signature_incidents uuid[], new_signature_texts text[], new_signature_terms text[], new_signature_counts text[], new_signature_lengths integer[], normalizer smallint, analyzer smallint, vector_signature_ids uuid[], vectors real[], model text) FROM PUBLIC;
+GRANT ALL ON FUNCTION remediation_append(event_ids uuid[], recorded_at timestamp with time zone[], actors text[], canonical bytea[], content_hashes bytea[], remediation_ids text[], names text[], namespaces text[], cluster_names text[], environments text[], severities text[], alert_fingerprints text[], action_types text[], target_resources text[], phases text[], statuses text[], start_times timestamp with time zone[], end_times timestamp with time zone[], durations_ms bigint[], error_messages text[], workflow_yamls text[], metadata text[], signature_ids uuid[], new_signature_ids uuid[], new_signature_incidents uuid[], new_signature_texts text[], new_signature_terms text[], new_signature_counts text[], new_signature_lengths integer[], normalizer smallint, analyzer smallint, vector_signature_ids uuid[], vectors real[], model text) TO datastorage_writer;
+
+REVOKE ALL ON FUNCTION remediation_append_known(event_id uuid, recorded_at timestamp with time zone, actor text, canonical bytea, content_hash bytea, remediation_id text, name text, namespace text, cluster_name text, environment text, severity text, alert_fingerprint text, action_type text, target_resource text, phase text, status text, start_time timestamp with time zone, end_time timestamp with time zone, duration_ms bigint, error_message text, workflow_yaml text, metadata text, signature_id uuid, model text) FROM PUBLIC;
+GRANT ALL ON FUNCTION remediation_append_known(event_id uuid, recorded_at timestamp with time zone, actor text, canonical bytea, content_hash bytea, remediation_id text, name text, namespace text, cluster_name text, environment text, severity text, alert_fingerprint text, action_type text, target_resource text, phase text, status text, start_time timestamp with time zone, end_time timestamp with time zone, duration_ms bigint, error_message text, workflow_yaml text, metadata text, signature_id uuid, model text) TO datastorage_writer;
+
+REVOKE ALL ON FUNCTION remediation_child_kinds(remediation_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION remediation_child_kinds(remediation_id text) TO datastorage_writer;
+GRANT ALL ON FUNCTION remediation_child_kinds(remediation_id text) TO datastorage_reader;
 
 GRANT SELECT,INSERT ON TABLE remediation_audit TO datastorage_writer;
 GRANT SELECT ON TABLE remediation_audit TO datastorage_reader;
@@ -537,6 +551,14 @@ GRANT UPDATE(metadata) ON TABLE remediation_audit TO datastorage_writer;
 GRANT UPDATE(signature_id) ON TABLE remediation_audit TO datastorage_writer;
 
 GRANT UPDATE(updated_at) ON TABLE remediation_audit TO datastorage_writer;
+
+REVOKE ALL ON FUNCTION remediation_get(remediation_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION remediation_get(remediation_id text) TO datastorage_writer;
+GRANT ALL ON FUNCTION remediation_get(remediation_id text) TO datastorage_reader;
+
+REVOKE ALL ON FUNCTION remediation_newest(after_time timestamp with time zone, after_id bigint, page_size bigint, budget bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION remediation_newest(after_time timestamp with time zone, after_id bigint, page_size bigint, budget bigint) TO datastorage_writer;
+GRANT ALL ON FUNCTION remediation_newest(after_time timestamp with time zone, after_id bigint, page_size bigint, budget bigint) TO datastorage_reader;
 
 REVOKE ALL ON FUNCTION signature_drop(ids uuid[], current_normalizer smallint) FROM PUBLIC;
 GRANT ALL ON FUNCTION signature_drop(ids uuid[], current_normalizer smallint) TO datastorage_writer;

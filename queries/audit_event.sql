@@ -1,28 +1,12 @@
 -- name: AuditEventHistory :many
 -- AuditEventHistory returns a page of a remediation's journal, oldest first: of its first page_size entries as many as have budget bytes
 -- between them, but at least one. fetched is their number before that. canonical is the exact text that leaf_hash was computed from.
-SELECT e.event_id, e.recorded_at, e.kind, e.actor, e.leaf_hash, convert_from(e.canonical, 'UTF8')::text AS canonical, e.fetched
-FROM (
-    SELECT
-        e.event_id, e.recorded_at, e.kind, e.actor, e.leaf_hash, e.canonical,
-        row_number() OVER by_time AS position,
-        count(*) OVER () AS fetched,
-        sum(octet_length(e.canonical)) OVER by_time AS size
-    FROM (
-        SELECT e.event_id, e.recorded_at, e.kind, e.actor, e.leaf_hash, e.canonical
-        FROM audit_event AS e
-        WHERE e.remediation_id = @remediation_id
-            AND (
-                sqlc.narg('after_time')::timestamptz IS NULL
-                OR (e.recorded_at, e.event_id) > (sqlc.narg('after_time')::timestamptz, sqlc.narg('after_id')::uuid)
-            )
-        ORDER BY e.recorded_at, e.event_id
-        LIMIT @page_size::bigint
-    ) AS e
-    WINDOW by_time AS (ORDER BY e.recorded_at, e.event_id ROWS UNBOUNDED PRECEDING)
-) AS e
-WHERE e.position = 1 OR e.size <= @budget::bigint
-ORDER BY e.recorded_at, e.event_id;
+SELECT
+    e.event_id::uuid AS event_id, e.recorded_at::timestamptz AS recorded_at, e.kind::text AS kind, e.actor::text AS actor,
+    e.leaf_hash::bytea AS leaf_hash, e.canonical::text AS canonical, e.fetched::bigint AS fetched
+FROM audit_event_history(
+    @remediation_id::text, sqlc.narg('after_time')::timestamptz, sqlc.narg('after_id')::uuid, @page_size::bigint, @budget::bigint
+) AS e;
 
 -- name: AuditEventUpdatesAccepted :many
 -- AuditEventUpdatesAccepted returns the event ids of those updates whose content the journal has, from this or another event. The arrays

@@ -1,140 +1,34 @@
 -- name: RemediationAppend :many
--- RemediationAppend writes remediations with their signatures, the given vectors, and their journal entries in one statement. It reads
--- the columns from the canonical bytes, so the tables and the journal cannot disagree; metadata is separate because RFC 8785 rounds
--- numbers.
+-- RemediationAppend writes remediations with their signatures, the given vectors, and their journal entries, and returns a row for every
+-- remediation that it wrote. One that is stored already, or that occurs twice in the input, has no row: RemediationReceipts returns it.
 --
--- The arrays canonical, content_hash, metadata and signature_id are parallel, one element for each remediation. new_signature_id and the
--- other new_signature arrays hold each signature once, its terms and counts as arrays in text; vector_signature_id and vectors are as
--- in EmbeddingInsert.
---
--- It returns a row for every remediation it wrote. One that is stored already, or that occurs twice in the input, has no row:
--- RemediationReceipts returns it. To look for it here would open every partition of the journal for each write.
-WITH input AS MATERIALIZED (
-    SELECT
-        a.canonical,
-        a.content_hash,
-        a.metadata,
-        a.signature_id,
-        a.position,
-        (a.event ->> 'event_id')::uuid AS event_id,
-        (a.event ->> 'recorded_at')::timestamptz AS recorded_at,
-        (a.event ->> 'actor')::text AS actor,
-        (a.event -> 'content' ->> 'remediation_id')::text AS remediation_id,
-        (a.event -> 'content' -> 'record')::jsonb AS record
-    FROM (
-        SELECT
-            convert_from(u.canonical, 'UTF8')::jsonb AS event, u.canonical, u.content_hash, u.metadata, u.signature_id, u.position
-        FROM (
-            SELECT
-                unnest(@canonical::bytea[]) AS canonical,
-                unnest(@content_hash::bytea[]) AS content_hash,
-                unnest(@metadata::text[]) AS metadata,
-                unnest(@signature_id::uuid[]) AS signature_id,
-                generate_series(1, cardinality(@canonical::bytea[])) AS position
-        ) AS u
-        -- Keeps the planner from parsing the JSON again for every field that is read from it.
-        OFFSET 0
-    ) AS a
-),
-new_remediation AS (
-    INSERT INTO remediation_audit (
-        remediation_id, name, namespace, cluster_name, environment, severity, alert_fingerprint, action_type, target_resource,
-        phase, status, start_time, end_time, duration_ms, error_message, workflow_yaml, metadata, signature_id, actor, event_id,
-        created_at, updated_at
-    )
-    SELECT
-        i.remediation_id,
-        i.record ->> 'name',
-        i.record ->> 'namespace',
-        i.record ->> 'cluster_name',
-        i.record ->> 'environment',
-        i.record ->> 'severity',
-        i.record ->> 'alert_fingerprint',
-        i.record ->> 'action_type',
-        i.record ->> 'target_resource',
-        i.record ->> 'phase',
-        i.record ->> 'status',
-        (i.record ->> 'start_time')::timestamptz,
-        (i.record ->> 'end_time')::timestamptz,
-        (i.record ->> 'duration_ms')::bigint,
-        i.record ->> 'error_message',
-        i.record ->> 'workflow_yaml',
-        i.metadata::json,
-        i.signature_id,
-        i.actor,
-        i.event_id,
-        i.recorded_at,
-        i.recorded_at
-    FROM input AS i
-    -- Sorted, so that two batches cannot deadlock; of two with the same id the first is written.
-    ORDER BY i.remediation_id, i.position
-    ON CONFLICT (remediation_id) DO NOTHING
-    RETURNING id, event_id, signature_id
-),
-new_signature AS (
-    INSERT INTO signature (id, incident_id, text, normalizer, terms, counts, length, analyzer)
-    SELECT s.id, s.incident_id, s.text, @normalizer::smallint, s.terms::bigint[], s.counts::smallint[], s.length, @analyzer::smallint
-    FROM (
-        SELECT
-            unnest(@new_signature_id::uuid[]) AS id,
-            unnest(@new_signature_incident::uuid[]) AS incident_id,
-            unnest(@new_signature_text::text[]) AS text,
-            unnest(@new_signature_terms::text[]) AS terms,
-            unnest(@new_signature_counts::text[]) AS counts,
-            unnest(@new_signature_length::integer[]) AS length
-    ) AS s
-    -- A remediation that is not written stores no signature; a signature of none of them belongs to an update.
-    WHERE s.id IN (SELECT signature_id FROM new_remediation) OR s.id <> ALL(@signature_id::uuid[])
-    ORDER BY s.id
-    ON CONFLICT (id) DO NOTHING
-),
-new_embedding AS (
-    INSERT INTO embedding (model_id, signature_id, vector)
-    SELECT v.model_id, v.signature_id, v.vector
-    FROM (
-        SELECT
-            m.id AS model_id,
-            (@vector_signature_id::uuid[])[n.i] AS signature_id,
-            (@vectors::real[])[(n.i - 1) * m.dimensions + 1 : n.i * m.dimensions]::halfvec AS vector
-        FROM embedding_model AS m
-        CROSS JOIN (SELECT generate_subscripts(@vector_signature_id::uuid[], 1) AS i) AS n
-        WHERE m.name = @model::text
-    ) AS v
-    -- The vector of a signature that is stored already is kept in any case: the provider was paid for it.
-    WHERE v.signature_id IN (SELECT signature_id FROM new_remediation)
-        OR v.signature_id <> ALL(@signature_id::uuid[])
-        OR v.signature_id IN (SELECT s.id FROM signature AS s WHERE s.id = ANY(@vector_signature_id::uuid[]))
-    ORDER BY v.signature_id
-    ON CONFLICT (model_id, signature_id) DO NOTHING
-),
-new_event AS (
-    INSERT INTO audit_event (event_id, recorded_at, kind, remediation_id, actor, canonical, content_hash, embedding)
-    SELECT
-        i.event_id,
-        i.recorded_at,
-        'remediation',
-        i.remediation_id,
-        i.actor,
-        i.canonical,
-        i.content_hash,
-        CASE
-            WHEN NOT EXISTS (SELECT FROM embedding_model WHERE name = @model::text) THEN 'pending'
-            WHEN i.signature_id = ANY(@vector_signature_id::uuid[]) OR i.signature_id IN (
-                SELECT e.signature_id
-                FROM embedding AS e
-                JOIN embedding_model AS m ON m.id = e.model_id
-                WHERE m.name = @model::text AND e.signature_id = ANY(@signature_id::uuid[])
-            ) THEN 'stored'
-            ELSE 'pending'
-        END
-    FROM input AS i
-    JOIN new_remediation AS r ON r.event_id = i.event_id
-    RETURNING event_id, recorded_at, leaf_hash, content_hash, embedding
-)
-SELECT
-    r.id, e.event_id AS sent_event_id, e.event_id, e.recorded_at, e.leaf_hash, e.content_hash, e.embedding::text AS embedding
-FROM new_remediation AS r
-JOIN new_event AS e ON e.event_id = r.event_id;
+-- The arrays up to signature_ids are parallel, one element for each remediation. new_signature_ids and the other new_signature arrays hold
+-- each signature once, its terms and counts as arrays in text; vector_signature_ids and vectors are as in EmbeddingInsert.
+SELECT a.id::bigint AS id, a.event_id::uuid AS event_id, a.embedding::text AS embedding
+FROM remediation_append(
+    -- An array whose type is named with its schema, or int8, has elements that may be NULL (sqlc.yaml).
+    @event_ids::uuid[], @recorded_at::timestamptz[], @actors::text[], @canonical::bytea[], @content_hashes::bytea[],
+    @remediation_ids::text[], @names::text[], @namespaces::text[], @cluster_names::pg_catalog.text[], @environments::pg_catalog.text[],
+    @severities::text[], @alert_fingerprints::pg_catalog.text[], @action_types::text[], @target_resources::pg_catalog.text[],
+    @phases::text[], @statuses::text[], @start_times::timestamptz[], @end_times::pg_catalog.timestamptz[], @durations_ms::int8[],
+    @error_messages::pg_catalog.text[], @workflow_yamls::pg_catalog.text[], @metadata::text[],
+    @signature_ids::uuid[],
+    @new_signature_ids::uuid[], @new_signature_incidents::uuid[], @new_signature_texts::text[], @new_signature_terms::text[],
+    @new_signature_counts::text[], @new_signature_lengths::integer[], @normalizer::smallint, @analyzer::smallint,
+    @vector_signature_ids::uuid[], @vectors::real[], @model::text
+) AS a;
+
+-- name: RemediationAppendKnown :one
+-- RemediationAppendKnown is RemediationAppend for one remediation of a stored signature. It returns the id of the remediation, and 1 if
+-- its signature has a vector or else 0; NULL if the remediation is stored already.
+SELECT remediation_append_known(
+    @event_id::uuid, @recorded_at::timestamptz, @actor::text, @canonical::bytea, @content_hash::bytea,
+    @remediation_id::text, @name::text, @namespace::text, sqlc.narg('cluster_name')::text, sqlc.narg('environment')::text,
+    @severity::text, sqlc.narg('alert_fingerprint')::text, @action_type::text, sqlc.narg('target_resource')::text, @phase::text,
+    @status::text, @start_time::timestamptz, sqlc.narg('end_time')::timestamptz, sqlc.narg('duration_ms')::bigint,
+    sqlc.narg('error_message')::text, sqlc.narg('workflow_yaml')::text, @metadata::text,
+    @signature_id::uuid, @model::text
+)::bigint[] AS written;
 
 -- name: RemediationReceipts :many
 -- RemediationReceipts returns a row for every entry of canonical whose remediation is stored, by whichever writer, identified by
@@ -167,11 +61,14 @@ FOR NO KEY UPDATE;
 -- name: RemediationGet :one
 -- RemediationGet returns a remediation.
 SELECT
-    id, remediation_id, name, namespace, cluster_name, environment, severity, alert_fingerprint, action_type, target_resource,
-    phase, status, start_time, end_time, duration_ms, error_message, workflow_yaml, metadata, signature_id, actor, event_id,
-    created_at, updated_at
-FROM remediation_audit
-WHERE remediation_id = @remediation_id;
+    r.id, r.remediation_id, r.name, r.namespace, r.cluster_name, r.environment, r.severity, r.alert_fingerprint, r.action_type,
+    r.target_resource, r.phase, r.status, r.start_time, r.end_time, r.duration_ms, r.error_message, r.workflow_yaml, r.metadata,
+    r.signature_id, r.actor, r.event_id, r.created_at, r.updated_at
+FROM remediation_get(@remediation_id::text) AS r;
+
+-- name: RemediationChildKinds :one
+-- RemediationChildKinds returns the kinds of children that a remediation has.
+SELECT remediation_child_kinds(@remediation_id::text)::text[] AS kinds;
 
 -- name: RemediationUpdate :execrows
 -- RemediationUpdate writes the new states of locked remediations, their signatures, the given vectors, and the journal entries. states is a JSON array of {remediation_id, phase, status, end_time, duration_ms, error_message, workflow_yaml, metadata
@@ -356,6 +253,17 @@ FROM sized AS s
 JOIN remediation_audit AS r ON r.id = s.id
 WHERE s.position = 1 OR s.size <= @budget::bigint
 ORDER BY s.position;
+
+-- name: RemediationNewest :many
+-- RemediationNewest returns the first page_size remediations after the given position, newest first. It ends early after the row with which
+-- their free text exceeds budget bytes.
+SELECT
+    r.id, r.remediation_id, r.name, r.namespace, r.cluster_name, r.environment, r.severity, r.alert_fingerprint, r.action_type,
+    r.target_resource, r.phase, r.status, r.start_time, r.end_time, r.duration_ms, r.error_message, r.workflow_yaml, r.metadata,
+    r.signature_id, r.actor, r.event_id, r.created_at, r.updated_at
+FROM remediation_newest(
+    sqlc.narg('after_time')::timestamptz, sqlc.narg('after_id')::bigint, @page_size::bigint, @budget::bigint
+) AS r;
 
 -- name: RemediationCount :one
 -- RemediationCount returns how many remediations match the filter, counting up to max_count.

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"crypto/rand"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -99,23 +98,3 @@ func TestVerdict(t *testing.T) {
 		}
 	}
 }
-
-func TestMarked(t *testing.T) {
-	t.Parallel()
-	const text = `{"actor":"a","content":{"remediation_id":"r-1"},"event_id":"0199f0e4-8e3c-7abc-8000-0123456789ab","recorded_at":"2026-01-02T03:04:05.000006Z"}`
-	want := `{"actor":"a","content":{"remediation_id":"pgbench-` + idMark + `"},"event_id":"0199f0e4-8e3c-7abc-8000-` + idMark +
-		`","recorded_at":"` + timeMark + `"}`
-	got, err := markArrayElements(hexArrayLiteral(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("marked (-want +got):\n%s", diff)
-	}
-	if _, err := markArrayElements(hexArrayLiteral(`{"actor":"a"}`)); err == nil {
-		t.Error("a text without identities is taken")
-	}
-}
-
-// hexArrayLiteral is an array of one bytea as PostgreSQL writes it.
-func hexArrayLiteral(text string) string { return fmt.Sprintf(`{"\\x%x"}`, text) }

@@ -56,13 +56,27 @@ func (e *benchEnv) serverSettings() map[string]string {
 		"maintenance_work_mem":       "1GB",
 		"max_wal_size":               "4GB",
 		"checkpoint_timeout":         "1h",
-		"max_connections":            "50",
+		"max_connections":            "100",
 		"dynamic_shared_memory_type": "mmap",
 	}
 	if !e.options.fsync {
 		settings["fsync"] = "off"
 	}
 	return settings
+}
+
+// serverProcessorTime is how many seconds of a processor the server's processes have used.
+func (e *benchEnv) serverProcessorTime() float64 {
+	var postmaster int
+	text, err := os.ReadFile(filepath.Join(e.server.Data(), pgserver.ClusterDir, "postmaster.pid"))
+	if err == nil {
+		_, err = fmt.Sscan(string(text), &postmaster)
+	}
+	if err != nil {
+		return 0
+	}
+	own, children := processTimes(postmaster)
+	return own + children
 }
 
 // stopServer stops the server and removes its data, unless -keep is set.

@@ -47,10 +47,10 @@ func benchmarks() []benchmark {
 		{"memory", "memory of the process while records go in through the handler", benchMemory},
 		{"cold", "cold starts of the built functions; floor: an empty function", benchColdStart},
 		{"sandbox", "zips of the functions, and their memory while they serve; floor: an empty function", benchSandbox},
+		{"http", "what users wait for, over HTTP through the local stack, beside the build of -base; floor: plain rows", benchHTTP},
 		{"write", "one write through the handler; floor: pgbench with the same SQL", benchWrite},
 		{"bulk", "1,000 records through Store.Append, and as an SQS event through the handler; floor: COPY of the same rows", benchBulk},
 		{"update", "inserts and updates with the indexes of rare values; floor: without them", benchUpdate},
-		{"append", "one statement against a pipelined batch of statements", benchAppend},
 		{"vectors", "forms in which vectors travel to the server", benchVectors},
 		{"derived", "writes with what search and statistics keep up; floor: without", benchDerived},
 		{"search", "semantic and hybrid queries through the handler; floor: the statements of their retrievers", benchSearch},
@@ -108,6 +108,7 @@ type options struct {
 	keep   bool
 	dir    string
 	prof   string
+	base   string
 }
 
 func parseOptions(args []string, progress io.Writer) (options, error) {
@@ -123,6 +124,7 @@ func parseOptions(args []string, progress io.Writer) (options, error) {
 	flags.BoolVar(&o.keep, "keep", false, "keep the server's data and use it again in the next run")
 	flags.StringVar(&o.dir, "dir", "", "where the server's data lie while it runs (default .local/bench)")
 	flags.StringVar(&o.prof, "cpuprofile", "", "write a CPU profile of the rounds of write or of search to this file")
+	flags.StringVar(&o.base, "base", "", "a commit of this repository whose build http runs in turn with this one")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}

@@ -16,22 +16,21 @@ type sides [2]func(context.Context) (float64, error)
 // measureAlternately runs both sides once in each round and reverses their order from round to round, so that other load on the machine
 // affects both alike. It returns the figures of each side.
 func measureAlternately(ctx context.Context, rounds int, s sides) (figures [2][]float64, err error) {
-	for round := range rounds {
-		once, err := measureOneRound(ctx, round, s)
-		if err != nil {
-			return figures, err
-		}
-		figures[0], figures[1] = append(figures[0], once[0]), append(figures[1], once[1])
-	}
-	return figures, nil
+	measured, err := measureInTurn(ctx, rounds, s[:])
+	return [2][]float64(measured), err
 }
 
-// measureOneRound runs one round; in odd rounds the second side runs first.
-func measureOneRound(ctx context.Context, round int, s sides) (figures [2]float64, err error) {
-	for turn := range 2 {
-		side := (round + turn) % 2
-		if figures[side], err = s[side](ctx); err != nil {
-			return figures, err
+// measureInTurn is measureAlternately for any number of sides: each round begins with the next side.
+func measureInTurn(ctx context.Context, rounds int, sides []func(context.Context) (float64, error)) ([][]float64, error) {
+	figures := make([][]float64, len(sides))
+	for round := range rounds {
+		for turn := range sides {
+			side := (round + turn) % len(sides)
+			figure, err := sides[side](ctx)
+			if err != nil {
+				return figures, err
+			}
+			figures[side] = append(figures[side], figure)
 		}
 	}
 	return figures, nil

@@ -109,11 +109,17 @@ func newPostEvent(path string, body any) ([]byte, error) {
 // eventPattern is an event with a gap for the remediation's id.
 type eventPattern struct{ before, after []byte }
 
+// idGap stands for the remediation's id until it is known.
+const idGap = "REMEDIATION-ID"
+
+func cutAtGap(whole []byte) eventPattern {
+	before, after, _ := bytes.Cut(whole, []byte(idGap))
+	return eventPattern{before, after}
+}
+
 func newEventPattern(k int) (eventPattern, error) {
-	const gap = "REMEDIATION-ID"
-	whole, err := newPostEvent("/v1/remediations", remediationInput(gap, k))
-	before, after, _ := bytes.Cut(whole, []byte(gap))
-	return eventPattern{before, after}, err
+	whole, err := newPostEvent("/v1/remediations", remediationInput(idGap, k))
+	return cutAtGap(whole), err
 }
 
 // newEventPatterns returns the patterns of the recurring incidents.

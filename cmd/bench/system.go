@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -25,6 +28,29 @@ func processorTime(who int) (float64, error) {
 	}
 	total := usage.Utime.Nano() + usage.Stime.Nano()
 	return float64(total) / 1e9, nil
+}
+
+// processTimes returns how many seconds of a processor the process has used, and its children that run, on Linux; elsewhere 0.
+func processTimes(pid int) (own, children float64) {
+	processes, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range processes {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended
+		}
+		// proc_pid_stat(5): the name, in parentheses, may contain spaces; the times are in hundredths of a second.
+		fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+		parent, _ := strconv.Atoi(fields[1])
+		user, _ := strconv.ParseFloat(fields[11], 64)
+		system, _ := strconv.ParseFloat(fields[12], 64)
+		switch {
+		case path == fmt.Sprintf("/proc/%d/stat", pid):
+			own = (user + system) / 100
+		case parent == pid:
+			children += (user + system) / 100
+		}
+	}
+	return own, children
 }
 
 // loadAverage returns the machine's load average on Linux, else "unknown".

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -11,7 +10,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -212,10 +210,10 @@ func (w *writeBench) checkWritten(ctx context.Context, written int) error {
 	return err
 }
 
-// newPgbenchScripts makes a pgbench script of each recorded write. A script gets the parameters as variables. Only the ids of the remediation
-// and of the entry, and the time, are generated in each run; they are in the entry's canonical text.
+// newPgbenchScripts makes a pgbench script of each recorded write. A script gets the parameters as variables; only the identities are regenerated
+// each time.
 func (w *writeBench) newPgbenchScripts(ctx context.Context, statements []statement) (*pgbench, error) {
-	variables := map[string]string{"clock": clock}
+	variables := map[string]string{}
 	var paths []string
 	err := w.withSuperuser(ctx, func(conn *pgx.Conn) error {
 		for k, recorded := range statements {
@@ -237,34 +235,26 @@ func (w *writeBench) newPgbenchScripts(ctx context.Context, statements []stateme
 	return w.newPgbench(paths, variables)
 }
 
-// Marks in the canonical text for the part of ids that varies, twelve digits, and for the time.
-const (
-	idMark   = "~id~"
-	timeMark = "~time~"
-)
-
-// canonicalSQL is the canonical text with its marks filled in, as the statement's first parameter. :id is the script's.
-const canonicalSQL = `ARRAY[convert_to(replace(replace(:%s, '` + idMark + `', lpad(:id::text, 12, '0')), '` + timeMark + `',
-	to_char(clock_timestamp(), :clock)), 'UTF8')]`
-
-// clock is the format of a time in canonical text. It is passed as a pgbench variable, because pgbench reads a colon as the start of one.
-const clock = `YYYY-MM-DD"T"HH24:MI:SS.US"Z"`
+// identities are the parameters of RemediationAppendKnown that differ from write to write, by their number: the event's id, its time,
+// and the remediation's id. :id is the script's.
+var identities = map[int]string{
+	1: "('0199f0e4-8e3c-7abc-8000-' || lpad(:id::text, 12, '0'))::uuid",
+	2: "clock_timestamp()",
+	6: "('pgbench-' || :id)",
+}
 
 var parameter = regexp.MustCompile(`\$(\d+)`)
 
 func (w *writeBench) writePgbenchScript(k int, sql string, values []string, variables map[string]string) (path string, err error) {
-	canonical, err := markArrayElements(values[0])
-	if err != nil {
-		return "", err
-	}
-	values[0] = canonical
 	for i, value := range values {
-		variables[variableName(i+1, k)] = value
+		if identities[i+1] == "" {
+			variables[variableName(i+1, k)] = value
+		}
 	}
 	sql = parameter.ReplaceAllStringFunc(sql, func(found string) string {
 		n, _ := strconv.Atoi(found[1:])
-		if n == 1 {
-			return fmt.Sprintf(canonicalSQL, variableName(n, k))
+		if identity := identities[n]; identity != "" {
+			return identity
 		}
 		return ":" + variableName(n, k)
 	})
@@ -274,24 +264,3 @@ func (w *writeBench) writePgbenchScript(k int, sql string, values []string, vari
 }
 
 func variableName(n, k int) string { return fmt.Sprintf("p%d_%d", n, k) }
-
-// markArrayElements puts the marks into a canonical text, which comes as the text form of an array of one bytea.
-func markArrayElements(array string) (string, error) {
-	canonical, err := hex.DecodeString(strings.TrimSuffix(strings.TrimPrefix(array, `{"\\x`), `"}`))
-	if err != nil {
-		return "", fmt.Errorf("read the canonical text: %w", err)
-	}
-	text := string(canonical)
-	for _, field := range []struct{ pattern, with string }{
-		{`("event_id":"[0-9a-f-]{24})[0-9a-f]{12}`, "${1}" + idMark},
-		{`("recorded_at":")[^"]*`, "${1}" + timeMark},
-		{`("remediation_id":")[^"]*`, "${1}pgbench-" + idMark},
-	} {
-		pattern := regexp.MustCompile(field.pattern)
-		if len(pattern.FindAllString(text, -1)) != 1 {
-			return "", fmt.Errorf("the canonical text does not hold %s once", field.pattern)
-		}
-		text = pattern.ReplaceAllString(text, field.with)
-	}
-	return text, nil
-}

@@ -39,7 +39,7 @@ func TestTraces(t *testing.T) {
 		{
 			"the same incident",
 			call{"createRemediation", "POST", "/v1/remediations", "", changed(record(), "remediation_id", `"r-2"`)},
-			[]string{"RemediationAppend"},
+			[]string{"RemediationAppendKnown"},
 			1, 0, "success",
 		},
 		{
@@ -57,7 +57,7 @@ func TestTraces(t *testing.T) {
 		{
 			"a remediation",
 			call{"getRemediation", "GET", "/v1/remediations/r-1", "", ""},
-			[]string{"RemediationGet", "AIAnalysisList", "WorkflowList", "ExecutionList"},
+			[]string{"RemediationGet", "RemediationChildKinds", "AIAnalysisList"},
 			0, 0, "success",
 		},
 		{"a wrong search", call{"search", "POST", "/v1/search", "", `{"limit":0}`}, nil, 0, 0, "rejected"},

@@ -30,8 +30,30 @@ func newBatch(entries []audit.Entry, indexes []int) batch {
 	return b
 }
 
+// remediation returns the record of the entry at the index.
+func (b batch) remediation(index int) (*audit.Remediation, error) {
+	remediation, ok := b.entries[index].Record.(*audit.Remediation)
+	if !ok {
+		return nil, fmt.Errorf("a remediation entry carries a %T", b.entries[index].Record)
+	}
+	return remediation, nil
+}
+
+// writtenRow is the outcome of the entry at the index if this write created its record.
+func (b batch) writtenRow(index int, id int64, embedding audit.EmbeddingState) recordRow {
+	entry, hash := b.entries[index], audit.LeafHash(b.canonical[index])
+	return recordRow{
+		ID: id, SentEventID: entry.EventID, EventID: entry.EventID, RecordedAt: entry.RecordedAt,
+		LeafHash: hash[:], ContentHash: b.contentHash[index], Embedding: string(embedding),
+	}
+}
+
+// recordRow is the outcome of an entry: the stored record, by the event ID that was sent, and the
+// journal entry that created it.
+type recordRow = dbsqlc.RemediationReceiptsRow
+
 // insertRecords writes entries of one kind and returns a row for each entry that it wrote.
-func (a *attempt) insertRecords(ctx context.Context, kind audit.Kind, b batch) ([]dbsqlc.RemediationAppendRow, error) {
+func (a *attempt) insertRecords(ctx context.Context, kind audit.Kind, b batch) ([]recordRow, error) {
 	queries, db := a.store.queries, a.db
 	switch kind {
 	case audit.KindRemediation:
@@ -57,16 +79,11 @@ func (a *attempt) insertRecords(ctx context.Context, kind audit.Kind, b batch) (
 }
 
 // findReceipts returns a row for each entry whose key is stored, regardless of who wrote it.
-func (a *attempt) findReceipts(ctx context.Context, kind audit.Kind, b batch) ([]dbsqlc.RemediationAppendRow, error) {
+func (a *attempt) findReceipts(ctx context.Context, kind audit.Kind, b batch) ([]recordRow, error) {
 	queries, db := a.store.queries, a.db
 	switch kind {
 	case audit.KindRemediation:
-		rows, err := queries.RemediationReceipts(ctx, db, dbsqlc.RemediationReceiptsParams{Canonical: b.canonical})
-		out := make([]dbsqlc.RemediationAppendRow, len(rows))
-		for i, row := range rows {
-			out[i] = dbsqlc.RemediationAppendRow(row)
-		}
-		return out, err
+		return queries.RemediationReceipts(ctx, db, dbsqlc.RemediationReceiptsParams{Canonical: b.canonical})
 	case audit.KindAIAnalysis:
 		rows, err := queries.AIAnalysisReceipts(ctx, db, dbsqlc.AIAnalysisReceiptsParams{Canonical: b.canonical})
 		return commonRows(rows, func(r dbsqlc.AIAnalysisReceiptsRow) childRow { return childRow(r) }), err
@@ -85,11 +102,11 @@ func (a *attempt) findReceipts(ctx context.Context, kind audit.Kind, b batch) ([
 type childRow = dbsqlc.ExecutionAppendRow
 
 // commonRows converts rows of children to rows of remediations, with an empty embedding.
-func commonRows[T any](rows []T, convert func(T) childRow) []dbsqlc.RemediationAppendRow {
-	out := make([]dbsqlc.RemediationAppendRow, len(rows))
+func commonRows[T any](rows []T, convert func(T) childRow) []recordRow {
+	out := make([]recordRow, len(rows))
 	for i, row := range rows {
 		child := convert(row)
-		out[i] = dbsqlc.RemediationAppendRow{
+		out[i] = recordRow{
 			ID: child.ID, SentEventID: child.SentEventID, EventID: child.EventID, RecordedAt: child.RecordedAt,
 			LeafHash: child.LeafHash, ContentHash: child.ContentHash,
 		}
@@ -98,35 +115,113 @@ func commonRows[T any](rows []T, convert func(T) childRow) []dbsqlc.RemediationA
 }
 
 // insertRemediations writes remediations with their signatures and those of the updates.
-func (a *attempt) insertRemediations(ctx context.Context, b batch) ([]dbsqlc.RemediationAppendRow, error) {
+func (a *attempt) insertRemediations(ctx context.Context, b batch) ([]recordRow, error) {
 	signatures := a.changes.newSignatures()
-	ids := make([]audit.ID, len(b.entries))
-	for i, entry := range b.entries {
+	for _, entry := range b.entries {
 		signatures = append(signatures, entry.Signature)
-		ids[i] = entry.Signature.ID
 	}
 	distinct := a.distinctSignatures(signatures)
+	if len(b.entries) == 1 && len(distinct.ids) == 0 && len(distinct.vectorIDs) == 0 {
+		return a.insertKnown(ctx, b)
+	}
 	defer timeVectors(ctx, distinct.vectorIDs)()
-	rows, err := a.store.queries.RemediationAppend(ctx, a.db, dbsqlc.RemediationAppendParams{
-		Canonical:            b.canonical,
-		ContentHash:          b.contentHash,
-		Metadata:             b.metadata,
-		SignatureID:          ids,
-		Normalizer:           signature.Version,
-		Analyzer:             lexical.Analyzer,
-		NewSignatureID:       distinct.ids,
-		NewSignatureIncident: distinct.incidents,
-		NewSignatureText:     distinct.texts,
-		NewSignatureTerms:    distinct.terms,
-		NewSignatureCounts:   distinct.counts,
-		NewSignatureLength:   distinct.lengths,
-		VectorSignatureID:    distinct.vectorIDs,
-		Vectors:              distinct.vectors,
-		Model:                a.store.model,
-	})
+	params, err := b.remediationArrays()
 	if err != nil {
 		return nil, err
 	}
+	params.Normalizer, params.Analyzer = signature.Version, lexical.Analyzer
+	params.NewSignatureIds, params.NewSignatureIncidents = distinct.ids, distinct.incidents
+	params.NewSignatureTexts, params.NewSignatureTerms = distinct.texts, distinct.terms
+	params.NewSignatureCounts, params.NewSignatureLengths = distinct.counts, distinct.lengths
+	params.VectorSignatureIds, params.Vectors, params.Model = distinct.vectorIDs, distinct.vectors, a.store.model
+	written, err := a.store.queries.RemediationAppend(ctx, a.db, params)
+	if err != nil {
+		return nil, err
+	}
+	index := make(map[audit.ID]int, len(b.entries))
+	for i, entry := range b.entries {
+		index[entry.EventID] = i
+	}
+	rows := make([]recordRow, len(written))
+	for i, w := range written {
+		rows[i] = b.writtenRow(index[w.EventID], w.ID, audit.EmbeddingState(w.Embedding))
+	}
+	return rows, a.changes.confirmCreated(rows)
+}
+
+// remediationArrays returns the remediations as the parallel arrays that RemediationAppend takes.
+func (b batch) remediationArrays() (dbsqlc.RemediationAppendParams, error) {
+	params := dbsqlc.RemediationAppendParams{Canonical: b.canonical, ContentHashes: b.contentHash, Metadata: b.metadata}
+	for i, entry := range b.entries {
+		r, err := b.remediation(i)
+		if err != nil {
+			return params, err
+		}
+		params.EventIds = append(params.EventIds, entry.EventID)
+		params.RecordedAt = append(params.RecordedAt, entry.RecordedAt)
+		params.Actors = append(params.Actors, entry.Actor)
+		params.RemediationIds = append(params.RemediationIds, r.RemediationID)
+		params.Names = append(params.Names, r.Name)
+		params.Namespaces = append(params.Namespaces, r.Namespace)
+		params.ClusterNames = append(params.ClusterNames, r.ClusterName)
+		params.Environments = append(params.Environments, (*string)(r.Environment))
+		params.Severities = append(params.Severities, string(r.Severity))
+		params.AlertFingerprints = append(params.AlertFingerprints, r.AlertFingerprint)
+		params.ActionTypes = append(params.ActionTypes, r.ActionType)
+		params.TargetResources = append(params.TargetResources, r.TargetResource)
+		params.Phases = append(params.Phases, string(r.Phase))
+		params.Statuses = append(params.Statuses, string(r.Status))
+		params.StartTimes = append(params.StartTimes, r.StartTime)
+		params.EndTimes = append(params.EndTimes, r.EndTime)
+		params.DurationsMs = append(params.DurationsMs, r.DurationMS)
+		params.ErrorMessages = append(params.ErrorMessages, r.ErrorMessage)
+		params.WorkflowYamls = append(params.WorkflowYamls, r.WorkflowYAML)
+		params.SignatureIds = append(params.SignatureIds, entry.Signature.ID)
+	}
+	return params, nil
+}
+
+// insertKnown writes one remediation whose signature is stored.
+func (a *attempt) insertKnown(ctx context.Context, b batch) ([]recordRow, error) {
+	entry := b.entries[0]
+	r, err := b.remediation(0)
+	if err != nil {
+		return nil, err
+	}
+	written, err := a.store.queries.RemediationAppendKnown(ctx, a.db, dbsqlc.RemediationAppendKnownParams{
+		EventID:          entry.EventID,
+		RecordedAt:       entry.RecordedAt,
+		Actor:            entry.Actor,
+		Canonical:        b.canonical[0],
+		ContentHash:      b.contentHash[0],
+		RemediationID:    r.RemediationID,
+		Name:             r.Name,
+		Namespace:        r.Namespace,
+		ClusterName:      r.ClusterName,
+		Environment:      (*string)(r.Environment),
+		Severity:         string(r.Severity),
+		AlertFingerprint: r.AlertFingerprint,
+		ActionType:       r.ActionType,
+		TargetResource:   r.TargetResource,
+		Phase:            string(r.Phase),
+		Status:           string(r.Status),
+		StartTime:        r.StartTime,
+		EndTime:          r.EndTime,
+		DurationMs:       r.DurationMS,
+		ErrorMessage:     r.ErrorMessage,
+		WorkflowYaml:     r.WorkflowYAML,
+		Metadata:         string(r.Metadata),
+		SignatureID:      entry.Signature.ID,
+		Model:            a.store.model,
+	})
+	if err != nil || len(written) == 0 {
+		return nil, err
+	}
+	state := audit.EmbeddingPending
+	if written[1] > 0 {
+		state = audit.EmbeddingStored
+	}
+	rows := []recordRow{b.writtenRow(0, written[0], state)}
 	return rows, a.changes.confirmCreated(rows)
 }
 

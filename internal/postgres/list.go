@@ -12,6 +12,9 @@ import (
 // List returns a page of the remediations that match the filter, ordered by start_time and id. The
 // page ends early, with HasMore set, once its records hold PageBytes of free text.
 func (s *Store) List(ctx context.Context, f audit.Filter, p audit.PageRequest) (audit.Page[audit.Stored], error) {
+	if f.All() && !p.Ascending && p.Offset == 0 && !p.Total {
+		return s.newest(ctx, p)
+	}
 	params := listParams(f, p)
 	return retry(ctx, s, "list remediations", func(ctx context.Context) (audit.Page[audit.Stored], error) {
 		rows, err := s.queries.RemediationList(ctx, s.pool, params)
@@ -30,6 +33,45 @@ func (s *Store) List(ctx context.Context, f audit.Filter, p audit.PageRequest) (
 		}
 		return page, nil
 	})
+}
+
+// newest returns a page of all remediations, newest first.
+func (s *Store) newest(ctx context.Context, p audit.PageRequest) (audit.Page[audit.Stored], error) {
+	params := dbsqlc.RemediationNewestParams{PageSize: int64(p.Limit) + 1, Budget: PageBytes}
+	if p.After != nil {
+		params.AfterTime, params.AfterID = &p.After.Time, &p.After.ID
+	}
+	return retry(ctx, s, "list remediations", func(ctx context.Context) (audit.Page[audit.Stored], error) {
+		rows, err := s.queries.RemediationNewest(ctx, s.pool, params)
+		return pageWithin(rows, p.Limit), err
+	})
+}
+
+// pageWithin converts the first limit rows, as many as have PageBytes of free text between them,
+// but at least one.
+func pageWithin(rows []dbsqlc.RemediationAudit, limit int) audit.Page[audit.Stored] {
+	page := audit.Page[audit.Stored]{Data: make([]audit.Stored, 0, min(len(rows), limit))}
+	size := 0
+	for _, row := range rows {
+		stored := storedRemediation(row)
+		size += textBytes(stored)
+		if page.HasMore = len(page.Data) == limit || len(page.Data) > 0 && size > PageBytes; page.HasMore {
+			break
+		}
+		page.Data = append(page.Data, stored)
+	}
+	return page
+}
+
+// textBytes returns the size of the free text of a remediation.
+func textBytes(r audit.Stored) int {
+	size := len(r.Metadata)
+	for _, text := range []*string{r.ErrorMessage, r.WorkflowYAML} {
+		if text != nil {
+			size += len(*text)
+		}
+	}
+	return size
 }
 
 func listParams(f audit.Filter, p audit.PageRequest) dbsqlc.RemediationListParams {

@@ -16,11 +16,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/datastorage-service/datastorage/internal/audit"
-	"github.com/datastorage-service/datastorage/internal/lexical"
 	"github.com/datastorage-service/datastorage/internal/postgres"
-	"github.com/datastorage-service/datastorage/internal/postgres/internal/dbsqlc"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
-	"github.com/datastorage-service/datastorage/internal/signature"
 )
 
 // checkNoDeadlock closes the store and checks that the server detected no deadlock in the database.
@@ -35,43 +32,11 @@ func checkNoDeadlock(t *testing.T, db *postgrestest.Database, store tapped) {
 }
 
 // appendInTransaction writes an entry as another writer, in a transaction that it leaves open.
-func appendInTransaction(t *testing.T, tx pgx.Tx, e audit.Entry) {
+func (s tapped) appendInTransaction(t *testing.T, tx pgx.Tx, e audit.Entry) {
 	t.Helper()
-	canonical, hash, metadata := [][]byte{e.Canonical()}, [][]byte{e.ContentHash[:]}, []string{string(e.Metadata)}
-	var n int
-	var err error
-	switch queries := dbsqlc.New(); e.Kind {
-	case audit.KindRemediation:
-		var rows []dbsqlc.RemediationAppendRow
-		rows, err = queries.RemediationAppend(t.Context(), tx, dbsqlc.RemediationAppendParams{
-			Canonical: canonical, ContentHash: hash, Metadata: metadata, SignatureID: []audit.ID{e.Signature.ID},
-			Normalizer: signature.Version, NewSignatureID: []audit.ID{e.Signature.ID},
-			NewSignatureIncident: []audit.ID{e.Signature.IncidentID}, NewSignatureText: []string{e.Signature.Text},
-			Analyzer: lexical.Analyzer, NewSignatureTerms: []string{"{}"}, NewSignatureCounts: []string{"{}"}, NewSignatureLength: []int32{0},
-			VectorSignatureID: []audit.ID{}, Vectors: []float32{}, Model: postgrestest.Model,
-		})
-		n = len(rows)
-	case audit.KindAIAnalysis:
-		var rows []dbsqlc.AIAnalysisAppendRow
-		rows, err = queries.AIAnalysisAppend(t.Context(), tx, dbsqlc.AIAnalysisAppendParams{
-			Canonical: canonical, ContentHash: hash, Metadata: metadata,
-		})
-		n = len(rows)
-	case audit.KindWorkflow:
-		var rows []dbsqlc.WorkflowAppendRow
-		rows, err = queries.WorkflowAppend(t.Context(), tx, dbsqlc.WorkflowAppendParams{
-			Canonical: canonical, ContentHash: hash, Metadata: metadata,
-		})
-		n = len(rows)
-	case audit.KindExecution:
-		var rows []dbsqlc.ExecutionAppendRow
-		rows, err = queries.ExecutionAppend(t.Context(), tx, dbsqlc.ExecutionAppendParams{
-			Canonical: canonical, ContentHash: hash, Metadata: metadata,
-		})
-		n = len(rows)
-	}
-	if err != nil || n != 1 {
-		t.Fatal(n, err)
+	written, err := s.AppendIn(t.Context(), tx, e)
+	if err != nil || written.Err != nil || written.Replayed {
+		t.Fatalf("%+v %v", written, err)
 	}
 }
 
@@ -135,7 +100,7 @@ func checkLostRace(t *testing.T, db *postgrestest.Database, store tapped, ours, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	appendInTransaction(t, tx, theirs)
+	store.appendInTransaction(t, tx, theirs)
 	// The store waits for the other transaction.
 	results := store.startAppend(t, ours)
 	db.AwaitSessions(t, 1, postgrestest.WaitsForLock)

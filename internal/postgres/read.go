@@ -29,11 +29,18 @@ func (s *Store) Remediation(ctx context.Context, remediationID string) (audit.St
 // of each kind.
 func (s *Store) Children(ctx context.Context, remediationID string) (audit.Children, error) {
 	return retry(ctx, s, "read the children of a remediation", func(ctx context.Context) (audit.Children, error) {
-		var children audit.Children
-		for _, read := range []func(context.Context, string, *audit.Children) error{
-			s.readAIAnalyses, s.readWorkflows, s.readExecutions,
-		} {
-			if err := read(ctx, remediationID, &children); err != nil {
+		children := audit.Children{
+			AIAnalyses: []audit.StoredAIAnalysis{}, Workflows: []audit.StoredWorkflow{}, Executions: []audit.StoredExecution{},
+		}
+		kinds, err := s.queries.RemediationChildKinds(ctx, s.pool, dbsqlc.RemediationChildKindsParams{RemediationID: remediationID})
+		if err != nil {
+			return audit.Children{}, err
+		}
+		read := map[audit.Kind]func(context.Context, string, *audit.Children) error{
+			audit.KindAIAnalysis: s.readAIAnalyses, audit.KindWorkflow: s.readWorkflows, audit.KindExecution: s.readExecutions,
+		}
+		for _, kind := range kinds {
+			if err := read[audit.Kind(kind)](ctx, remediationID, &children); err != nil {
 				return audit.Children{}, err
 			}
 		}

@@ -143,7 +143,7 @@ func TestDropKeepsWrittenSignatures(t *testing.T) {
 	store.mustAppend(t, nil, remediationWithMessage("a", "falls apart"))
 	run(t, db.AdminURL(), "INSERT INTO signature (id, text, normalizer) VALUES (gen_random_uuid(), 'x', 1)",
 		"UPDATE remediation_audit SET signature_id = (SELECT id FROM signature WHERE text = 'x')")
-	appendInTransaction(t, tx, entry(t, remediationWithMessage("b", "falls apart")))
+	store.appendInTransaction(t, tx, entry(t, remediationWithMessage("b", "falls apart")))
 	if n := one[int](t, db.WriterURL(), dropFor3); n != 0 {
 		t.Errorf("%d dropped", n)
 	}

@@ -456,7 +456,7 @@ func TestUpdateOfARemediationThatAnotherWriterCreates(t *testing.T) {
 			end = tx.Rollback
 			fallthrough
 		default:
-			appendInTransaction(t, tx, entry(t, theirs))
+			other.appendInTransaction(t, tx, entry(t, theirs))
 		case "before":
 			// Committed between the lock and the creation.
 			store.Tap.Before("RemediationAppend", 0, func() {

@@ -13,28 +13,12 @@ import (
 )
 
 const auditEventHistory = `-- name: AuditEventHistory :many
-SELECT e.event_id, e.recorded_at, e.kind, e.actor, e.leaf_hash, convert_from(e.canonical, 'UTF8')::text AS canonical, e.fetched
-FROM (
-    SELECT
-        e.event_id, e.recorded_at, e.kind, e.actor, e.leaf_hash, e.canonical,
-        row_number() OVER by_time AS position,
-        count(*) OVER () AS fetched,
-        sum(octet_length(e.canonical)) OVER by_time AS size
-    FROM (
-        SELECT e.event_id, e.recorded_at, e.kind, e.actor, e.leaf_hash, e.canonical
-        FROM audit_event AS e
-        WHERE e.remediation_id = $1
-            AND (
-                $2::timestamptz IS NULL
-                OR (e.recorded_at, e.event_id) > ($2::timestamptz, $3::uuid)
-            )
-        ORDER BY e.recorded_at, e.event_id
-        LIMIT $4::bigint
-    ) AS e
-    WINDOW by_time AS (ORDER BY e.recorded_at, e.event_id ROWS UNBOUNDED PRECEDING)
+SELECT
+    e.event_id::uuid AS event_id, e.recorded_at::timestamptz AS recorded_at, e.kind::text AS kind, e.actor::text AS actor,
+    e.leaf_hash::bytea AS leaf_hash, e.canonical::text AS canonical, e.fetched::bigint AS fetched
+FROM audit_event_history(
+    $1::text, $2::timestamptz, $3::uuid, $4::bigint, $5::bigint
 ) AS e
-WHERE e.position = 1 OR e.size <= $5::bigint
-ORDER BY e.recorded_at, e.event_id
 `
 
 type AuditEventHistoryParams struct {

@@ -14,187 +14,103 @@ import (
 )
 
 const remediationAppend = `-- name: RemediationAppend :many
-WITH input AS MATERIALIZED (
-    SELECT
-        a.canonical,
-        a.content_hash,
-        a.metadata,
-        a.signature_id,
-        a.position,
-        (a.event ->> 'event_id')::uuid AS event_id,
-        (a.event ->> 'recorded_at')::timestamptz AS recorded_at,
-        (a.event ->> 'actor')::text AS actor,
-        (a.event -> 'content' ->> 'remediation_id')::text AS remediation_id,
-        (a.event -> 'content' -> 'record')::jsonb AS record
-    FROM (
-        SELECT
-            convert_from(u.canonical, 'UTF8')::jsonb AS event, u.canonical, u.content_hash, u.metadata, u.signature_id, u.position
-        FROM (
-            SELECT
-                unnest($1::bytea[]) AS canonical,
-                unnest($2::bytea[]) AS content_hash,
-                unnest($3::text[]) AS metadata,
-                unnest($4::uuid[]) AS signature_id,
-                generate_series(1, cardinality($1::bytea[])) AS position
-        ) AS u
-        -- Keeps the planner from parsing the JSON again for every field that is read from it.
-        OFFSET 0
-    ) AS a
-),
-new_remediation AS (
-    INSERT INTO remediation_audit (
-        remediation_id, name, namespace, cluster_name, environment, severity, alert_fingerprint, action_type, target_resource,
-        phase, status, start_time, end_time, duration_ms, error_message, workflow_yaml, metadata, signature_id, actor, event_id,
-        created_at, updated_at
-    )
-    SELECT
-        i.remediation_id,
-        i.record ->> 'name',
-        i.record ->> 'namespace',
-        i.record ->> 'cluster_name',
-        i.record ->> 'environment',
-        i.record ->> 'severity',
-        i.record ->> 'alert_fingerprint',
-        i.record ->> 'action_type',
-        i.record ->> 'target_resource',
-        i.record ->> 'phase',
-        i.record ->> 'status',
-        (i.record ->> 'start_time')::timestamptz,
-        (i.record ->> 'end_time')::timestamptz,
-        (i.record ->> 'duration_ms')::bigint,
-        i.record ->> 'error_message',
-        i.record ->> 'workflow_yaml',
-        i.metadata::json,
-        i.signature_id,
-        i.actor,
-        i.event_id,
-        i.recorded_at,
-        i.recorded_at
-    FROM input AS i
-    -- Sorted, so that two batches cannot deadlock; of two with the same id the first is written.
-    ORDER BY i.remediation_id, i.position
-    ON CONFLICT (remediation_id) DO NOTHING
-    RETURNING id, event_id, signature_id
-),
-new_signature AS (
-    INSERT INTO signature (id, incident_id, text, normalizer, terms, counts, length, analyzer)
-    SELECT s.id, s.incident_id, s.text, $5::smallint, s.terms::bigint[], s.counts::smallint[], s.length, $6::smallint
-    FROM (
-        SELECT
-            unnest($7::uuid[]) AS id,
-            unnest($8::uuid[]) AS incident_id,
-            unnest($9::text[]) AS text,
-            unnest($10::text[]) AS terms,
-            unnest($11::text[]) AS counts,
-            unnest($12::integer[]) AS length
-    ) AS s
-    -- A remediation that is not written stores no signature; a signature of none of them belongs to an update.
-    WHERE s.id IN (SELECT signature_id FROM new_remediation) OR s.id <> ALL($4::uuid[])
-    ORDER BY s.id
-    ON CONFLICT (id) DO NOTHING
-),
-new_embedding AS (
-    INSERT INTO embedding (model_id, signature_id, vector)
-    SELECT v.model_id, v.signature_id, v.vector
-    FROM (
-        SELECT
-            m.id AS model_id,
-            ($13::uuid[])[n.i] AS signature_id,
-            ($14::real[])[(n.i - 1) * m.dimensions + 1 : n.i * m.dimensions]::halfvec AS vector
-        FROM embedding_model AS m
-        CROSS JOIN (SELECT generate_subscripts($13::uuid[], 1) AS i) AS n
-        WHERE m.name = $15::text
-    ) AS v
-    -- The vector of a signature that is stored already is kept in any case: the provider was paid for it.
-    WHERE v.signature_id IN (SELECT signature_id FROM new_remediation)
-        OR v.signature_id <> ALL($4::uuid[])
-        OR v.signature_id IN (SELECT s.id FROM signature AS s WHERE s.id = ANY($13::uuid[]))
-    ORDER BY v.signature_id
-    ON CONFLICT (model_id, signature_id) DO NOTHING
-),
-new_event AS (
-    INSERT INTO audit_event (event_id, recorded_at, kind, remediation_id, actor, canonical, content_hash, embedding)
-    SELECT
-        i.event_id,
-        i.recorded_at,
-        'remediation',
-        i.remediation_id,
-        i.actor,
-        i.canonical,
-        i.content_hash,
-        CASE
-            WHEN NOT EXISTS (SELECT FROM embedding_model WHERE name = $15::text) THEN 'pending'
-            WHEN i.signature_id = ANY($13::uuid[]) OR i.signature_id IN (
-                SELECT e.signature_id
-                FROM embedding AS e
-                JOIN embedding_model AS m ON m.id = e.model_id
-                WHERE m.name = $15::text AND e.signature_id = ANY($4::uuid[])
-            ) THEN 'stored'
-            ELSE 'pending'
-        END
-    FROM input AS i
-    JOIN new_remediation AS r ON r.event_id = i.event_id
-    RETURNING event_id, recorded_at, leaf_hash, content_hash, embedding
-)
-SELECT
-    r.id, e.event_id AS sent_event_id, e.event_id, e.recorded_at, e.leaf_hash, e.content_hash, e.embedding::text AS embedding
-FROM new_remediation AS r
-JOIN new_event AS e ON e.event_id = r.event_id
+SELECT a.id::bigint AS id, a.event_id::uuid AS event_id, a.embedding::text AS embedding
+FROM remediation_append(
+    -- An array whose type is named with its schema, or int8, has elements that may be NULL (sqlc.yaml).
+    $1::uuid[], $2::timestamptz[], $3::text[], $4::bytea[], $5::bytea[],
+    $6::text[], $7::text[], $8::text[], $9::pg_catalog.text[], $10::pg_catalog.text[],
+    $11::text[], $12::pg_catalog.text[], $13::text[], $14::pg_catalog.text[],
+    $15::text[], $16::text[], $17::timestamptz[], $18::pg_catalog.timestamptz[], $19::int8[],
+    $20::pg_catalog.text[], $21::pg_catalog.text[], $22::text[],
+    $23::uuid[],
+    $24::uuid[], $25::uuid[], $26::text[], $27::text[],
+    $28::text[], $29::integer[], $30::smallint, $31::smallint,
+    $32::uuid[], $33::real[], $34::text
+) AS a
 `
 
 type RemediationAppendParams struct {
-	Canonical            [][]byte
-	ContentHash          [][]byte
-	Metadata             []string
-	SignatureID          []audit.ID
-	Normalizer           int16
-	Analyzer             int16
-	NewSignatureID       []audit.ID
-	NewSignatureIncident []audit.ID
-	NewSignatureText     []string
-	NewSignatureTerms    []string
-	NewSignatureCounts   []string
-	NewSignatureLength   []int32
-	VectorSignatureID    []audit.ID
-	Vectors              []float32
-	Model                string
+	EventIds              []audit.ID
+	RecordedAt            []time.Time
+	Actors                []string
+	Canonical             [][]byte
+	ContentHashes         [][]byte
+	RemediationIds        []string
+	Names                 []string
+	Namespaces            []string
+	ClusterNames          []*string
+	Environments          []*string
+	Severities            []string
+	AlertFingerprints     []*string
+	ActionTypes           []string
+	TargetResources       []*string
+	Phases                []string
+	Statuses              []string
+	StartTimes            []time.Time
+	EndTimes              []*time.Time
+	DurationsMs           []*int64
+	ErrorMessages         []*string
+	WorkflowYamls         []*string
+	Metadata              []string
+	SignatureIds          []audit.ID
+	NewSignatureIds       []audit.ID
+	NewSignatureIncidents []audit.ID
+	NewSignatureTexts     []string
+	NewSignatureTerms     []string
+	NewSignatureCounts    []string
+	NewSignatureLengths   []int32
+	Normalizer            int16
+	Analyzer              int16
+	VectorSignatureIds    []audit.ID
+	Vectors               []float32
+	Model                 string
 }
 
 type RemediationAppendRow struct {
-	ID          int64
-	SentEventID audit.ID
-	EventID     audit.ID
-	RecordedAt  time.Time
-	LeafHash    []byte
-	ContentHash []byte
-	Embedding   string
+	ID        int64
+	EventID   audit.ID
+	Embedding string
 }
 
-// RemediationAppend writes remediations with their signatures, the given vectors, and their journal entries in one statement. It reads
-// the columns from the canonical bytes, so the tables and the journal cannot disagree; metadata is separate because RFC 8785 rounds
-// numbers.
+// RemediationAppend writes remediations with their signatures, the given vectors, and their journal entries, and returns a row for every
+// remediation that it wrote. One that is stored already, or that occurs twice in the input, has no row: RemediationReceipts returns it.
 //
-// The arrays canonical, content_hash, metadata and signature_id are parallel, one element for each remediation. new_signature_id and the
-// other new_signature arrays hold each signature once, its terms and counts as arrays in text; vector_signature_id and vectors are as
-// in EmbeddingInsert.
-//
-// It returns a row for every remediation it wrote. One that is stored already, or that occurs twice in the input, has no row:
-// RemediationReceipts returns it. To look for it here would open every partition of the journal for each write.
+// The arrays up to signature_ids are parallel, one element for each remediation. new_signature_ids and the other new_signature arrays hold
+// each signature once, its terms and counts as arrays in text; vector_signature_ids and vectors are as in EmbeddingInsert.
 func (q *Queries) RemediationAppend(ctx context.Context, db DBTX, arg RemediationAppendParams) ([]RemediationAppendRow, error) {
 	rows, err := db.Query(ctx, remediationAppend,
+		arg.EventIds,
+		arg.RecordedAt,
+		arg.Actors,
 		arg.Canonical,
-		arg.ContentHash,
+		arg.ContentHashes,
+		arg.RemediationIds,
+		arg.Names,
+		arg.Namespaces,
+		arg.ClusterNames,
+		arg.Environments,
+		arg.Severities,
+		arg.AlertFingerprints,
+		arg.ActionTypes,
+		arg.TargetResources,
+		arg.Phases,
+		arg.Statuses,
+		arg.StartTimes,
+		arg.EndTimes,
+		arg.DurationsMs,
+		arg.ErrorMessages,
+		arg.WorkflowYamls,
 		arg.Metadata,
-		arg.SignatureID,
-		arg.Normalizer,
-		arg.Analyzer,
-		arg.NewSignatureID,
-		arg.NewSignatureIncident,
-		arg.NewSignatureText,
+		arg.SignatureIds,
+		arg.NewSignatureIds,
+		arg.NewSignatureIncidents,
+		arg.NewSignatureTexts,
 		arg.NewSignatureTerms,
 		arg.NewSignatureCounts,
-		arg.NewSignatureLength,
-		arg.VectorSignatureID,
+		arg.NewSignatureLengths,
+		arg.Normalizer,
+		arg.Analyzer,
+		arg.VectorSignatureIds,
 		arg.Vectors,
 		arg.Model,
 	)
@@ -205,15 +121,7 @@ func (q *Queries) RemediationAppend(ctx context.Context, db DBTX, arg Remediatio
 	var items []RemediationAppendRow
 	for rows.Next() {
 		var i RemediationAppendRow
-		if err := rows.Scan(
-			&i.ID,
-			&i.SentEventID,
-			&i.EventID,
-			&i.RecordedAt,
-			&i.LeafHash,
-			&i.ContentHash,
-			&i.Embedding,
-		); err != nil {
+		if err := rows.Scan(&i.ID, &i.EventID, &i.Embedding); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -222,6 +130,78 @@ func (q *Queries) RemediationAppend(ctx context.Context, db DBTX, arg Remediatio
 		return nil, err
 	}
 	return items, nil
+}
+
+const remediationAppendKnown = `-- name: RemediationAppendKnown :one
+SELECT remediation_append_known(
+    $1::uuid, $2::timestamptz, $3::text, $4::bytea, $5::bytea,
+    $6::text, $7::text, $8::text, $9::text, $10::text,
+    $11::text, $12::text, $13::text, $14::text, $15::text,
+    $16::text, $17::timestamptz, $18::timestamptz, $19::bigint,
+    $20::text, $21::text, $22::text,
+    $23::uuid, $24::text
+)::bigint[] AS written
+`
+
+type RemediationAppendKnownParams struct {
+	EventID          audit.ID
+	RecordedAt       time.Time
+	Actor            string
+	Canonical        []byte
+	ContentHash      []byte
+	RemediationID    string
+	Name             string
+	Namespace        string
+	ClusterName      *string
+	Environment      *string
+	Severity         string
+	AlertFingerprint *string
+	ActionType       string
+	TargetResource   *string
+	Phase            string
+	Status           string
+	StartTime        time.Time
+	EndTime          *time.Time
+	DurationMs       *int64
+	ErrorMessage     *string
+	WorkflowYaml     *string
+	Metadata         string
+	SignatureID      audit.ID
+	Model            string
+}
+
+// RemediationAppendKnown is RemediationAppend for one remediation of a stored signature. It returns the id of the remediation, and 1 if
+// its signature has a vector or else 0; NULL if the remediation is stored already.
+func (q *Queries) RemediationAppendKnown(ctx context.Context, db DBTX, arg RemediationAppendKnownParams) ([]int64, error) {
+	row := db.QueryRow(ctx, remediationAppendKnown,
+		arg.EventID,
+		arg.RecordedAt,
+		arg.Actor,
+		arg.Canonical,
+		arg.ContentHash,
+		arg.RemediationID,
+		arg.Name,
+		arg.Namespace,
+		arg.ClusterName,
+		arg.Environment,
+		arg.Severity,
+		arg.AlertFingerprint,
+		arg.ActionType,
+		arg.TargetResource,
+		arg.Phase,
+		arg.Status,
+		arg.StartTime,
+		arg.EndTime,
+		arg.DurationMs,
+		arg.ErrorMessage,
+		arg.WorkflowYaml,
+		arg.Metadata,
+		arg.SignatureID,
+		arg.Model,
+	)
+	var written []int64
+	err := row.Scan(&written)
+	return written, err
 }
 
 const remediationBySignature = `-- name: RemediationBySignature :many
@@ -312,6 +292,22 @@ func (q *Queries) RemediationBySignature(ctx context.Context, db DBTX, arg Remed
 	return items, nil
 }
 
+const remediationChildKinds = `-- name: RemediationChildKinds :one
+SELECT remediation_child_kinds($1::text)::text[] AS kinds
+`
+
+type RemediationChildKindsParams struct {
+	RemediationID string
+}
+
+// RemediationChildKinds returns the kinds of children that a remediation has.
+func (q *Queries) RemediationChildKinds(ctx context.Context, db DBTX, arg RemediationChildKindsParams) ([]string, error) {
+	row := db.QueryRow(ctx, remediationChildKinds, arg.RemediationID)
+	var kinds []string
+	err := row.Scan(&kinds)
+	return kinds, err
+}
+
 const remediationCount = `-- name: RemediationCount :one
 SELECT count(*)
 FROM (
@@ -356,11 +352,10 @@ func (q *Queries) RemediationCountOld(ctx context.Context, db DBTX, arg Remediat
 
 const remediationGet = `-- name: RemediationGet :one
 SELECT
-    id, remediation_id, name, namespace, cluster_name, environment, severity, alert_fingerprint, action_type, target_resource,
-    phase, status, start_time, end_time, duration_ms, error_message, workflow_yaml, metadata, signature_id, actor, event_id,
-    created_at, updated_at
-FROM remediation_audit
-WHERE remediation_id = $1
+    r.id, r.remediation_id, r.name, r.namespace, r.cluster_name, r.environment, r.severity, r.alert_fingerprint, r.action_type,
+    r.target_resource, r.phase, r.status, r.start_time, r.end_time, r.duration_ms, r.error_message, r.workflow_yaml, r.metadata,
+    r.signature_id, r.actor, r.event_id, r.created_at, r.updated_at
+FROM remediation_get($1::text) AS r
 `
 
 type RemediationGetParams struct {
@@ -544,6 +539,74 @@ type RemediationLockParams struct {
 // written. Sorted, so that two batches cannot deadlock.
 func (q *Queries) RemediationLock(ctx context.Context, db DBTX, arg RemediationLockParams) ([]RemediationAudit, error) {
 	rows, err := db.Query(ctx, remediationLock, arg.RemediationIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RemediationAudit
+	for rows.Next() {
+		var i RemediationAudit
+		if err := rows.Scan(
+			&i.ID,
+			&i.RemediationID,
+			&i.Name,
+			&i.Namespace,
+			&i.ClusterName,
+			&i.Environment,
+			&i.Severity,
+			&i.AlertFingerprint,
+			&i.ActionType,
+			&i.TargetResource,
+			&i.Phase,
+			&i.Status,
+			&i.StartTime,
+			&i.EndTime,
+			&i.DurationMs,
+			&i.ErrorMessage,
+			&i.WorkflowYaml,
+			&i.Metadata,
+			&i.SignatureID,
+			&i.Actor,
+			&i.EventID,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const remediationNewest = `-- name: RemediationNewest :many
+SELECT
+    r.id, r.remediation_id, r.name, r.namespace, r.cluster_name, r.environment, r.severity, r.alert_fingerprint, r.action_type,
+    r.target_resource, r.phase, r.status, r.start_time, r.end_time, r.duration_ms, r.error_message, r.workflow_yaml, r.metadata,
+    r.signature_id, r.actor, r.event_id, r.created_at, r.updated_at
+FROM remediation_newest(
+    $1::timestamptz, $2::bigint, $3::bigint, $4::bigint
+) AS r
+`
+
+type RemediationNewestParams struct {
+	AfterTime *time.Time
+	AfterID   *int64
+	PageSize  int64
+	Budget    int64
+}
+
+// RemediationNewest returns the first page_size remediations after the given position, newest first. It ends early after the row with which
+// their free text exceeds budget bytes.
+func (q *Queries) RemediationNewest(ctx context.Context, db DBTX, arg RemediationNewestParams) ([]RemediationAudit, error) {
+	rows, err := db.Query(ctx, remediationNewest,
+		arg.AfterTime,
+		arg.AfterID,
+		arg.PageSize,
+		arg.Budget,
+	)
 	if err != nil {
 		return nil, err
 	}
