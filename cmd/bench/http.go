@@ -24,8 +24,8 @@ const httpKnown = 1000
 type httpBench struct {
 	*benchEnv
 	builds []*build
-	plain  *pgbench
-	read   *pgbench
+	// floors are what pgbench does with plain rows, by the number of rows written at once; 0 means that it reads one.
+	floors map[int]*pgbench
 	bodies []eventPattern
 	serial atomic.Int64
 }
@@ -158,13 +158,18 @@ func (h *httpBench) makePlainRows(ctx context.Context) error {
 	if err := s.execAsSuperuser(ctx, "VACUUM (ANALYZE) plain_row"); err != nil {
 		return err
 	}
-	// pgbench would take a colon for the start of a variable.
-	h.plain, err = s.newPgbenchScript("plain-write.sql", `INSERT INTO plain_row (record) VALUES (:record)`, map[string]string{"record": string(record)})
-	if err != nil {
-		return err
+	h.floors = map[int]*pgbench{}
+	for rows, sql := range map[int]string{
+		0:  "\\set id random(1, 100000)\nSELECT record FROM plain_row WHERE id = :id",
+		1:  "INSERT INTO plain_row (record) VALUES (:record)",
+		50: "INSERT INTO plain_row (record) SELECT :record FROM generate_series(1, 50)",
+	} {
+		name := fmt.Sprintf("plain-rows-%d.sql", rows)
+		if h.floors[rows], err = s.newPgbenchScript(name, sql, map[string]string{"record": string(record)}); err != nil {
+			return err
+		}
 	}
-	h.read, err = s.newPgbenchScript("plain-read.sql", "\\set id random(1, 100000)\nSELECT record FROM plain_row WHERE id = :id", nil)
-	return err
+	return nil
 }
 
 // httpFigures are the rounds' figures of one side, and the processor time that its calls took.
@@ -182,15 +187,11 @@ func (h *httpBench) measureTask(ctx context.Context, task httpTask) ([]line, err
 		sides = append(sides, func(ctx context.Context) (float64, error) { return h.measureBuild(ctx, task, b, while, &used[i]) })
 	}
 	sides = append(sides, func(ctx context.Context) (float64, error) {
-		floor := h.plain
-		if task.records == 0 {
-			floor = h.read
-		}
-		_, rate, err := floor.runScripts(ctx, task.clients, while)
+		_, rate, err := h.floors[task.records].runScripts(ctx, task.clients, while)
 		if task.records == 0 && err == nil {
 			return 1e3 / rate, nil
 		}
-		return rate, err
+		return rate * float64(task.records), err
 	})
 	figures, err := measureInTurn(ctx, h.options.rounds, sides)
 	if err != nil {
