@@ -31,17 +31,22 @@ const (
 // The values of the dimension status.
 const (
 	Success  = "success"
-	Rejected = "rejected" // the caller's error: a 4xx response
+	Rejected = "rejected" // the caller's error: a 4xx response, or a message that cannot be stored
 	Failure  = "failure"
 	Timeout  = "timeout"  // still running shortly before the function's deadline
 	Pending  = "pending"  // stored without its vector, which is made later
 	Replayed = "replayed" // stored before
 	Refused  = "refused"  // the provider will never return a vector for the text
-	Stored   = "stored"   // all records of the message are stored
-	Poison   = "poison"   // a message that can never be stored
-	Early    = "early"    // a message whose remediation is not stored yet
-	Blocked  = "blocked"  // a message after one of its FIFO group that was not stored
-	Late     = "late"     // a message not processed before the function's deadline
+)
+
+// The values of the dimension status of QueueMessages, in addition to Failure.
+const (
+	MessageStored   = "stored"   // all records of the message are stored
+	MessageRejected = "rejected" // records of the message were sent to the rejects queue, the others are stored
+	MessagePoison   = "poison"   // a message that can never be stored
+	MessageEarly    = "early"    // a message whose remediation is not stored yet
+	MessageBlocked  = "blocked"  // a message after one of its FIFO group that was not stored
+	MessageLate     = "late"     // a message not processed before the function's deadline
 )
 
 // The values of the dimension reason.
@@ -143,7 +148,7 @@ var definitions = [metricCount]definition{
 	EmbeddingsPending:    {"datastorage_embeddings_pending", unitCount, false, nil},
 	ColdStarts:           {"datastorage_cold_starts_total", unitCount, true, nil},
 	QueueMessages: {"datastorage_queue_messages_total", unitCount, true, []dimension{{"status", []string{
-		Stored, Rejected, Poison, Early, Blocked, Late, Failure,
+		MessageStored, MessageRejected, MessagePoison, MessageEarly, MessageBlocked, MessageLate, Failure,
 	}}}},
 }
 

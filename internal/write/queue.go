@@ -65,7 +65,7 @@ func (q queue) handleEvent(ctx context.Context, payload []byte) ([]byte, error) 
 	d := newDelivery(q, event)
 	d.processMessages(ctx)
 	d.reportMessages(ctx)
-	status = d.invocationStatus()
+	status, _ = d.outcome()
 	return json.Marshal(d.batchResponse())
 }
 
@@ -105,10 +105,36 @@ type message struct {
 	isArray bool
 	records []messageRecord
 	// err is the error of the message as a whole, which then has no records.
-	err error
-	// status is a value of the dimension status of the metric. Messages are redelivered unless they
-	// are stored or rejected.
-	status string
+	err    error
+	status messageStatus
+}
+
+// messageStatus is the outcome of a message. Messages are redelivered unless they are stored or
+// rejected.
+type messageStatus int
+
+// The statuses of messages. Of the statuses of several records, the message has the greatest.
+const (
+	messageStored   messageStatus = iota // all records are stored
+	messageRejected                      // its bad records were sent to the rejects queue
+	messagePoison                        // can never be stored
+	messageEarly                         // its remediation is not stored yet
+	messageBlocked                       // after a message of its group that was not stored
+	messageLate                          // not processed before the function's deadline
+	messageFailed                        // may be stored when it is redelivered
+)
+
+// label returns the status in metrics and log lines.
+func (s messageStatus) label() string {
+	return [...]string{
+		messageStored:   telemetry.MessageStored,
+		messageRejected: telemetry.MessageRejected,
+		messagePoison:   telemetry.MessagePoison,
+		messageEarly:    telemetry.MessageEarly,
+		messageBlocked:  telemetry.MessageBlocked,
+		messageLate:     telemetry.MessageLate,
+		messageFailed:   telemetry.Failure,
+	}[s]
 }
 
 // messageRecord is one record of a message.
@@ -123,7 +149,7 @@ func newDelivery(q queue, event events.SQSEvent) *delivery {
 	d := &delivery{queue: q, actions: redact.Actions{}, blocked: map[string]bool{}}
 	for _, sent := range event.Records {
 		// A message counts as failed until its commit is known.
-		m := &message{SQSMessage: sent, status: telemetry.Failure}
+		m := &message{SQSMessage: sent, status: messageFailed}
 		if strings.HasSuffix(sent.EventSourceARN, ".fifo") {
 			m.group = sent.Attributes["MessageGroupId"]
 		}
@@ -252,7 +278,7 @@ func (d *delivery) storeRound(ctx context.Context, round []*message) {
 	var free []*message
 	for _, m := range round {
 		if d.blocked[m.group] {
-			m.status = telemetry.Blocked
+			m.status = messageBlocked
 			continue
 		}
 		free = append(free, m)
@@ -334,54 +360,49 @@ func (d *delivery) settleMessage(ctx context.Context, m *message) {
 			d.reportError(ctx, m, record.err, record.logAttributes(i)...)
 		}
 	}
-	if m.status == telemetry.Failure && ctx.Err() != nil {
-		m.status = telemetry.Late
+	if m.status == messageFailed && ctx.Err() != nil {
+		m.status = messageLate
 	}
-	if m.status != telemetry.Poison || !m.isArray {
+	if m.status != messagePoison || !m.isArray {
 		return
 	}
 	if err := d.sendRejects(ctx, m); err != nil {
-		m.status = telemetry.Failure
+		m.status = messageFailed
 		d.Log.ErrorContext(ctx, "rejects not sent",
 			slog.String("message_id", m.MessageId), slog.String("error", api.Reason(err)))
 	} else {
-		m.status = telemetry.Rejected
+		m.status = messageRejected
 	}
 }
 
 // worstStatus returns the status of the message's worst record. A record that may still be stored
 // outweighs one that never can be, because the message must then be redelivered.
-func (m *message) worstStatus() string {
-	found := map[string]bool{errorStatus(m.err): true}
+func (m *message) worstStatus() messageStatus {
+	worst := errorStatus(m.err)
 	for _, record := range m.records {
-		found[errorStatus(record.err)] = true
+		worst = max(worst, errorStatus(record.err))
 	}
-	for _, worst := range []string{telemetry.Failure, telemetry.Early, telemetry.Poison} {
-		if found[worst] {
-			return worst
-		}
-	}
-	return telemetry.Stored
+	return worst
 }
 
 // errorStatus returns the status of a message with this error alone.
-func errorStatus(err error) string {
+func errorStatus(err error) messageStatus {
 	_, invalid := errors.AsType[audit.ValidationErrors](err)
 	switch {
 	case err == nil:
-		return telemetry.Stored
+		return messageStored
 	case errors.Is(err, audit.ErrNotFound):
-		return telemetry.Early
+		return messageEarly
 	case invalid, errors.Is(err, errSender), errors.Is(err, audit.ErrConflict), errors.Is(err, audit.ErrRefused):
-		return telemetry.Poison
+		return messagePoison
 	default:
-		return telemetry.Failure
+		return messageFailed
 	}
 }
 
 // isAcknowledged reports whether the message is not redelivered.
 func (m *message) isAcknowledged() bool {
-	return m.status == telemetry.Stored || m.status == telemetry.Rejected
+	return m.status == messageStored || m.status == messageRejected
 }
 
 // reportError counts and logs why a record, or a whole message, is not stored.
@@ -391,12 +412,12 @@ func (d *delivery) reportError(ctx context.Context, m *message, err error, attri
 	}
 	api.ReportMessageErrors(ctx, err)
 	level := slog.LevelWarn
-	if errorStatus(err) == telemetry.Failure {
+	if errorStatus(err) == messageFailed {
 		level = slog.LevelError
 	}
 	d.Log.LogAttrs(ctx, level, "record not stored", append(attributes,
 		slog.String("message_id", m.MessageId), slog.String("queue", m.EventSourceARN),
-		slog.String("reason", errorStatus(err)), slog.String("error", api.Reason(err)))...)
+		slog.String("reason", errorStatus(err).label()), slog.String("error", api.Reason(err)))...)
 }
 
 // logAttributes returns the attributes that identify the record in a log line. A remediation ID may
@@ -414,45 +435,35 @@ func (d *delivery) reportMessages(ctx context.Context) {
 	for action, times := range d.actions {
 		telemetry.Add(ctx, telemetry.Sanitizations, times, string(action))
 	}
-	byStatus := map[string][]string{}
+	byStatus := map[messageStatus][]string{}
 	for _, m := range d.messages {
 		byStatus[m.status] = append(byStatus[m.status], m.MessageId)
 	}
-	attributes := []slog.Attr{slog.Int("messages", len(d.messages)), slog.String("status", d.invocationStatus())}
+	outcome, level := d.outcome()
+	attributes := []slog.Attr{slog.Int("messages", len(d.messages)), slog.String("status", outcome)}
 	for status, ids := range byStatus {
-		telemetry.Add(ctx, telemetry.QueueMessages, len(ids), status)
-		if status != telemetry.Stored {
-			attributes = append(attributes, slog.Any(status, ids))
+		telemetry.Add(ctx, telemetry.QueueMessages, len(ids), status.label())
+		if status != messageStored {
+			attributes = append(attributes, slog.Any(status.label(), ids))
 		}
 	}
-	d.Log.LogAttrs(ctx, d.logLevel(), "queue event", attributes...)
+	d.Log.LogAttrs(ctx, level, "queue event", attributes...)
 }
 
-func (d *delivery) logLevel() slog.Level {
-	switch d.invocationStatus() {
-	case telemetry.Success:
-		return slog.LevelInfo
-	case telemetry.Rejected:
-		return slog.LevelWarn
-	default:
-		return slog.LevelError
-	}
-}
-
-// invocationStatus returns the status of the whole event: failures of the service outweigh errors
-// of the senders.
-func (d *delivery) invocationStatus() string {
-	status := telemetry.Success
+// outcome returns the status of the whole event in metrics, and the level to log it at: failures of
+// the service outweigh errors of the senders.
+func (d *delivery) outcome() (string, slog.Level) {
+	status, level := telemetry.Success, slog.LevelInfo
 	for _, m := range d.messages {
 		switch m.status {
-		case telemetry.Stored:
-		case telemetry.Failure, telemetry.Late:
-			return telemetry.Failure
+		case messageStored:
+		case messageFailed, messageLate:
+			return telemetry.Failure, slog.LevelError
 		default:
-			status = telemetry.Rejected
+			status, level = telemetry.Rejected, slog.LevelWarn
 		}
 	}
-	return status
+	return status, level
 }
 
 // batchResponse lists the messages to redeliver. The list is never null, because Lambda treats null

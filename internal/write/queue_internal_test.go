@@ -12,7 +12,6 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/datastorage-service/datastorage/internal/api"
-	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
 // TestMargin checks that work on an event stops before the invocation's deadline, and is unlimited
@@ -58,8 +57,8 @@ func TestPanicConcernsOneRecord(t *testing.T) {
 	if m.records[1].err != nil || m.records[1].entry.RemediationID != "r" {
 		t.Errorf("the second is %+v", m.records[1])
 	}
-	if got := m.worstStatus(); got != telemetry.Failure {
-		t.Errorf("the message is %s", got)
+	if got := m.worstStatus(); got != messageFailed {
+		t.Errorf("the message is %s", got.label())
 	}
 }
 
