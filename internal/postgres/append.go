@@ -212,12 +212,12 @@ func (a *attempt) writeRecords(ctx context.Context, indexes []int) error {
 }
 
 // recordStatement runs a statement for entries of one kind.
-type recordStatement func(context.Context, audit.Kind, batch) ([]recordRow, error)
+type recordStatement func(context.Context, audit.Kind, batch) ([]appendedRow, error)
 
 // recordOutcomes records the outcome of each entry for which there is a row, and returns the
 // indexes of the others.
-func (a *attempt) recordOutcomes(indexes []int, rows []recordRow) []int {
-	byEvent := make(map[audit.ID]recordRow, len(rows))
+func (a *attempt) recordOutcomes(indexes []int, rows []appendedRow) []int {
+	byEvent := make(map[audit.ID]appendedRow, len(rows))
 	for _, row := range rows {
 		byEvent[row.SentEventID] = row
 	}
@@ -236,7 +236,7 @@ func (a *attempt) recordOutcomes(indexes []int, rows []recordRow) []int {
 // recordOutcome compares an entry with the journal entry that is stored under its key. If that has
 // the same event ID, it is this write itself, committed by an earlier attempt whose connection
 // broke.
-func recordOutcome(entry audit.Entry, row recordRow) audit.Written {
+func recordOutcome(entry audit.Entry, row appendedRow) audit.Written {
 	if row.EventID != entry.EventID && !bytes.Equal(row.ContentHash, entry.ContentHash[:]) {
 		conflict := fmt.Sprintf("this %s is stored already with other content", entry.Kind)
 		return audit.Written{Err: audit.Conflict(conflict)}
@@ -248,7 +248,7 @@ func recordOutcome(entry audit.Entry, row recordRow) audit.Written {
 			EventID:    row.EventID,
 			RecordedAt: row.RecordedAt,
 			LeafHash:   [32]byte(row.LeafHash),
-			Embedding:  audit.EmbeddingState(row.Embedding),
+			Embedding:  row.Embedding,
 		},
 	}
 }

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/datastorage-service/datastorage/internal/audit"
 	"github.com/datastorage-service/datastorage/internal/lexical"
@@ -40,20 +41,33 @@ func (b batch) remediation(index int) (*audit.Remediation, error) {
 }
 
 // writtenRow is the outcome of the entry at the index if this write created its record.
-func (b batch) writtenRow(index int, id int64, embedding audit.EmbeddingState) recordRow {
+func (b batch) writtenRow(index int, id int64, embedding audit.EmbeddingState) appendedRow {
 	entry, hash := b.entries[index], audit.LeafHash(b.canonical[index])
-	return recordRow{
-		ID: id, SentEventID: entry.EventID, EventID: entry.EventID, RecordedAt: entry.RecordedAt,
-		LeafHash: hash[:], ContentHash: b.contentHash[index], Embedding: string(embedding),
+	return appendedRow{
+		journaledRow: journaledRow{id, entry.EventID, entry.EventID, entry.RecordedAt, hash[:], b.contentHash[index]},
+		Embedding:    embedding,
 	}
 }
 
-// recordRow is the outcome of an entry: the stored record, by the event ID that was sent, and the
-// journal entry that created it.
-type recordRow = dbsqlc.RemediationReceiptsRow
+// appendedRow is the outcome of an entry.
+type appendedRow struct {
+	journaledRow
+	Embedding audit.EmbeddingState // empty for children
+}
+
+// journaledRow is the record of an entry, by the event ID that was sent, and the journal entry that
+// created it: the columns that the statements of all children return.
+type journaledRow struct {
+	ID          int64
+	SentEventID audit.ID
+	EventID     audit.ID
+	RecordedAt  time.Time
+	LeafHash    []byte
+	ContentHash []byte
+}
 
 // insertRecords writes entries of one kind and returns a row for each entry that it wrote.
-func (a *attempt) insertRecords(ctx context.Context, kind audit.Kind, b batch) ([]recordRow, error) {
+func (a *attempt) insertRecords(ctx context.Context, kind audit.Kind, b batch) ([]appendedRow, error) {
 	queries, db := a.store.queries, a.db
 	switch kind {
 	case audit.KindRemediation:
@@ -62,60 +76,70 @@ func (a *attempt) insertRecords(ctx context.Context, kind audit.Kind, b batch) (
 		rows, err := queries.AIAnalysisAppend(ctx, db, dbsqlc.AIAnalysisAppendParams{
 			Canonical: b.canonical, ContentHash: b.contentHash, Metadata: b.metadata,
 		})
-		return commonRows(rows, func(r dbsqlc.AIAnalysisAppendRow) childRow { return childRow(r) }), err
+		return childRows(rows), err
 	case audit.KindWorkflow:
 		rows, err := queries.WorkflowAppend(ctx, db, dbsqlc.WorkflowAppendParams{
 			Canonical: b.canonical, ContentHash: b.contentHash, Metadata: b.metadata,
 		})
-		return commonRows(rows, func(r dbsqlc.WorkflowAppendRow) childRow { return childRow(r) }), err
+		return childRows(rows), err
 	case audit.KindExecution:
 		rows, err := queries.ExecutionAppend(ctx, db, dbsqlc.ExecutionAppendParams{
 			Canonical: b.canonical, ContentHash: b.contentHash, Metadata: b.metadata,
 		})
-		return commonRows(rows, func(r dbsqlc.ExecutionAppendRow) childRow { return childRow(r) }), err
+		return childRows(rows), err
 	default:
 		return nil, fmt.Errorf("append an entry of unknown kind %q", kind)
 	}
 }
 
 // findReceipts returns a row for each entry whose key is stored, regardless of who wrote it.
-func (a *attempt) findReceipts(ctx context.Context, kind audit.Kind, b batch) ([]recordRow, error) {
+func (a *attempt) findReceipts(ctx context.Context, kind audit.Kind, b batch) ([]appendedRow, error) {
 	queries, db := a.store.queries, a.db
 	switch kind {
 	case audit.KindRemediation:
-		return queries.RemediationReceipts(ctx, db, dbsqlc.RemediationReceiptsParams{Canonical: b.canonical})
+		rows, err := queries.RemediationReceipts(ctx, db, dbsqlc.RemediationReceiptsParams{Canonical: b.canonical})
+		return remediationRows(rows), err
 	case audit.KindAIAnalysis:
 		rows, err := queries.AIAnalysisReceipts(ctx, db, dbsqlc.AIAnalysisReceiptsParams{Canonical: b.canonical})
-		return commonRows(rows, func(r dbsqlc.AIAnalysisReceiptsRow) childRow { return childRow(r) }), err
+		return childRows(rows), err
 	case audit.KindWorkflow:
 		rows, err := queries.WorkflowReceipts(ctx, db, dbsqlc.WorkflowReceiptsParams{Canonical: b.canonical})
-		return commonRows(rows, func(r dbsqlc.WorkflowReceiptsRow) childRow { return childRow(r) }), err
+		return childRows(rows), err
 	case audit.KindExecution:
 		rows, err := queries.ExecutionReceipts(ctx, db, dbsqlc.ExecutionReceiptsParams{Canonical: b.canonical})
-		return commonRows(rows, func(r dbsqlc.ExecutionReceiptsRow) childRow { return childRow(r) }), err
+		return childRows(rows), err
 	default:
 		return nil, fmt.Errorf("look for an entry of unknown kind %q", kind)
 	}
 }
 
-// childRow has the columns that the append statements of all children return.
-type childRow = dbsqlc.ExecutionAppendRow
+// childRow is a row that a statement of children returns.
+type childRow interface {
+	dbsqlc.AIAnalysisAppendRow | dbsqlc.WorkflowAppendRow | dbsqlc.ExecutionAppendRow |
+		dbsqlc.AIAnalysisReceiptsRow | dbsqlc.WorkflowReceiptsRow | dbsqlc.ExecutionReceiptsRow
+}
 
-// commonRows converts rows of children to rows of remediations, with an empty embedding.
-func commonRows[T any](rows []T, convert func(T) childRow) []recordRow {
-	out := make([]recordRow, len(rows))
+func childRows[R childRow](rows []R) []appendedRow {
+	appended := make([]appendedRow, len(rows))
 	for i, row := range rows {
-		child := convert(row)
-		out[i] = recordRow{
-			ID: child.ID, SentEventID: child.SentEventID, EventID: child.EventID, RecordedAt: child.RecordedAt,
-			LeafHash: child.LeafHash, ContentHash: child.ContentHash,
+		appended[i] = appendedRow{journaledRow: journaledRow(row)}
+	}
+	return appended
+}
+
+func remediationRows(rows []dbsqlc.RemediationReceiptsRow) []appendedRow {
+	appended := make([]appendedRow, len(rows))
+	for i, row := range rows {
+		appended[i] = appendedRow{
+			journaledRow: journaledRow{row.ID, row.SentEventID, row.EventID, row.RecordedAt, row.LeafHash, row.ContentHash},
+			Embedding:    audit.EmbeddingState(row.Embedding),
 		}
 	}
-	return out
+	return appended
 }
 
 // insertRemediations writes remediations with their signatures and those of the updates.
-func (a *attempt) insertRemediations(ctx context.Context, b batch) ([]recordRow, error) {
+func (a *attempt) insertRemediations(ctx context.Context, b batch) ([]appendedRow, error) {
 	signatures := a.changes.newSignatures()
 	for _, entry := range b.entries {
 		signatures = append(signatures, entry.Signature)
@@ -142,7 +166,7 @@ func (a *attempt) insertRemediations(ctx context.Context, b batch) ([]recordRow,
 	for i, entry := range b.entries {
 		index[entry.EventID] = i
 	}
-	rows := make([]recordRow, len(written))
+	rows := make([]appendedRow, len(written))
 	for i, w := range written {
 		rows[i] = b.writtenRow(index[w.EventID], w.ID, audit.EmbeddingState(w.Embedding))
 	}
@@ -182,7 +206,7 @@ func (b batch) remediationArrays() (dbsqlc.RemediationAppendParams, error) {
 }
 
 // insertKnown writes one remediation whose signature is stored.
-func (a *attempt) insertKnown(ctx context.Context, b batch) ([]recordRow, error) {
+func (a *attempt) insertKnown(ctx context.Context, b batch) ([]appendedRow, error) {
 	entry := b.entries[0]
 	r, err := b.remediation(0)
 	if err != nil {
@@ -221,7 +245,7 @@ func (a *attempt) insertKnown(ctx context.Context, b batch) ([]recordRow, error)
 	if written[1] > 0 {
 		state = audit.EmbeddingStored
 	}
-	rows := []recordRow{b.writtenRow(0, written[0], state)}
+	rows := []appendedRow{b.writtenRow(0, written[0], state)}
 	return rows, a.changes.confirmCreated(rows)
 }
 

@@ -103,7 +103,7 @@ func (a *attempt) assumeCreated(updates []int) {
 
 // confirmCreated verifies that the remediations assumed by assumeCreated were created, and sets
 // their IDs.
-func (c *changes) confirmCreated(rows []recordRow) error {
+func (c *changes) confirmCreated(rows []appendedRow) error {
 	for _, row := range rows {
 		if state, ok := c.assumed[row.SentEventID]; ok {
 			state.ID = row.ID
