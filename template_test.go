@@ -340,6 +340,34 @@ func TestAlarmMetrics(t *testing.T) {
 	}
 }
 
+// TestFailuresAlarms checks that the alarm of a function's 5xx responses sums the operations of the function's routes. The event of a
+// route is named for its operation.
+func TestFailuresAlarms(t *testing.T) {
+	t.Parallel()
+	template := readTemplate(t)
+	alarms := resourcesOfType(template, "AWS::CloudWatch::Alarm")
+	for _, function := range []string{"Write", "Query"} {
+		var routes, watched []string
+		for name := range valueAt(template, "Resources", function+"Function", "Properties", "Events").(tree) {
+			if name != "Default" {
+				routes = append(routes, strings.ToLower(name[:1])+name[1:])
+			}
+		}
+		for _, metric := range asList(alarms[function+"FailuresAlarm"]["Metrics"]) {
+			for _, dimension := range asList(valueAt(metric, "MetricStat", "Metric", "Dimensions")) {
+				if valueAt(dimension, "Name") == "operation" {
+					watched = append(watched, fmt.Sprint(valueAt(dimension, "Value")))
+				}
+			}
+		}
+		slices.Sort(routes)
+		slices.Sort(watched)
+		if len(routes) < 5 || !slices.Equal(routes, watched) {
+			t.Errorf("%sFunction has events for %v; %sFailuresAlarm must sum a metric of each, and sums %v", function, routes, function, watched)
+		}
+	}
+}
+
 func dimensionsOf(names []string) map[string]string {
 	dimensions := map[string]string{}
 	for _, name := range names {
