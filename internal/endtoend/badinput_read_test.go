@@ -92,14 +92,6 @@ func get(path, query string, named ...string) bad {
 // wrong is an invalid value of a parameter, with the code of its validation error.
 type wrong struct{ field, value, code string }
 
-// filterNames are the filters that list, search, similar and the statistics share.
-func filterNames() []string {
-	return []string{
-		"id", "remediation_id", "name", "namespace", "phase", "status", "severity", "environment", "cluster_name", "action_type",
-		"alert_fingerprint", "target_resource", "signature_id", "since", "until",
-	}
-}
-
 // wrongFilters are invalid values of these filters.
 func wrongFilters() []wrong {
 	rows := append(wrongTimes("since"), wrongTimes("until")...)

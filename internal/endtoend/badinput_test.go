@@ -72,6 +72,11 @@ func TestBadInput(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
 	storeSeed(t, stack)
+	for _, name := range filterNames() {
+		if !slices.ContainsFunc(wrongFilters(), func(w wrong) bool { return w.field == name }) {
+			t.Errorf("add invalid values of %s to wrongFilters", name)
+		}
+	}
 	table := slices.Concat(
 		badBodies(), badRecords(), badTimes(), badTexts(), badUpdates(), badAnalyses(), badWorkflows(), badExecutions(), badBatches(),
 		badSearches(), badSearchValues(), badFilters(), badPages(), badStatistics(), badSimilar(), badConsistency(), badParameters(), badCursors(t, stack), badPaths(), badMethods(),

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -104,6 +105,12 @@ func TestFilters(t *testing.T) {
 	stack := endtoend.New(t, endtoend.Options{})
 	createAll(t, stack, many(400, numbered))
 	all := list(t, stack, client.ListRemediationsParams{})
+	for field := range reflect.TypeFor[client.SearchFilters]().Fields() {
+		set := func(c filterCase) bool { return reflect.ValueOf(c.params).FieldByName(field.Name).String() != "" }
+		if !slices.ContainsFunc(filterCases(all), set) {
+			t.Errorf("add cases of %s to filterCases, and values of it to numbered", field.Name)
+		}
+	}
 	for _, c := range append(filterCases(all), combinedCases(all[100])...) {
 		t.Run(fmt.Sprintf("%+v", c.params), func(t *testing.T) {
 			t.Parallel()
@@ -218,18 +225,23 @@ func checkRemediations(t *testing.T, result client.SearchResult, within []client
 
 // asFilters converts a list's filters to those of a search.
 func asFilters(p client.ListRemediationsParams) *client.SearchFilters {
-	given := func(value string) *string {
-		if value == "" {
-			return nil
+	var filters client.SearchFilters
+	for field, filter := range reflect.ValueOf(&filters).Elem().Fields() {
+		if value := reflect.ValueOf(p).FieldByName(field.Name).String(); value != "" {
+			filter.Set(reflect.ValueOf(&value))
 		}
-		return &value
 	}
-	return &client.SearchFilters{
-		ID: given(p.ID), RemediationID: given(p.RemediationID), Name: given(p.Name), Namespace: given(p.Namespace), Phase: given(p.Phase),
-		Status: given(p.Status), Severity: given(p.Severity), Environment: given(p.Environment), ClusterName: given(p.ClusterName),
-		ActionType: given(p.ActionType), AlertFingerprint: given(p.AlertFingerprint), TargetResource: given(p.TargetResource),
-		SignatureID: given(p.SignatureID), Since: given(p.Since), Until: given(p.Until),
+	return &filters
+}
+
+// filterNames are the filters that list, search, similar and the statistics share.
+func filterNames() []string {
+	var names []string
+	for field := range reflect.TypeFor[client.SearchFilters]().Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		names = append(names, name)
 	}
+	return names
 }
 
 // TestSpansBackFromNow checks that 24h and 7d are half-open ranges that end now.

@@ -4,6 +4,7 @@ import (
 	stdcmp "cmp"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -21,8 +22,35 @@ func fullFilter() audit.Filter {
 	return merged(slices.Concat(slices.Collect(maps.Values(planFilters()))...)...)
 }
 
+// unset returns the names of the fields that a filter does not set.
+func unset(f audit.Filter) []string {
+	var names []string
+	for field, value := range reflect.ValueOf(f).Fields() {
+		if value.IsZero() {
+			names = append(names, field.Name)
+		}
+	}
+	return names
+}
+
+// TestFiltersAreTested checks that the tests which compare filters with a loop over all records and
+// explain their plans do so for every field of a filter.
+func TestFiltersAreTested(t *testing.T) {
+	t.Parallel()
+	var f audit.Filter
+	for _, field := range filterFields() {
+		field.add(&f, audit.Stored{})
+	}
+	if missing := unset(f); len(missing) > 0 {
+		t.Errorf("add %v to filterFields, and random values to randomRemediation", missing)
+	}
+	if missing := unset(fullFilter()); len(missing) > 0 {
+		t.Errorf("add %v to planFilters, a common and a rare value, and their column to data", missing)
+	}
+}
+
 // TestFilterAttributes checks that the parameters of a filter equal the attributes of the SQL type
-// remediation_filter, and that planFilters uses each.
+// remediation_filter.
 func TestFilterAttributes(t *testing.T) {
 	t.Parallel()
 	attributes := rows[string](t, postgrestest.New(t).ReaderURL(), `SELECT attname::text FROM pg_attribute

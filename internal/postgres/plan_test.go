@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -91,7 +92,7 @@ func insertPostings(word string, of int) string {
 		SELECT %d, md5('s' || s)::uuid, 1, 10 FROM generate_series(1, %d, %d) AS s`, lexical.Analyze(word).Terms[0], planSignatures, of)
 }
 
-// planFilters returns filters by one field each, for a common value and for a rare one.
+// planFilters returns filters by one field each, for a common value and for a rare one of data.
 func planFilters() map[string][]audit.Filter {
 	ids := func(of string) []audit.ID { return []audit.ID{audit.ID(md5.Sum([]byte(of)))} }
 	day := func(n int) *time.Time { return pointer(time.Date(2026, 1, 1+n, 0, 0, 0, 0, time.UTC)) }
@@ -115,27 +116,17 @@ func planFilters() map[string][]audit.Filter {
 	}
 }
 
+// merged returns a filter with the lists of all filters and the last of their times.
 func merged(filters ...audit.Filter) audit.Filter {
 	var all audit.Filter
 	for _, f := range filters {
-		all.IDs = append(all.IDs, f.IDs...)
-		all.RemediationIDs = append(all.RemediationIDs, f.RemediationIDs...)
-		all.Names = append(all.Names, f.Names...)
-		all.Namespaces = append(all.Namespaces, f.Namespaces...)
-		all.Phases = append(all.Phases, f.Phases...)
-		all.Statuses = append(all.Statuses, f.Statuses...)
-		all.Severities = append(all.Severities, f.Severities...)
-		all.Environments = append(all.Environments, f.Environments...)
-		all.ClusterNames = append(all.ClusterNames, f.ClusterNames...)
-		all.ActionTypes = append(all.ActionTypes, f.ActionTypes...)
-		all.AlertFingerprints = append(all.AlertFingerprints, f.AlertFingerprints...)
-		all.TargetResources = append(all.TargetResources, f.TargetResources...)
-		all.SignatureIDs = append(all.SignatureIDs, f.SignatureIDs...)
-		if f.Since != nil {
-			all.Since = f.Since
-		}
-		if f.Until != nil {
-			all.Until = f.Until
+		for field, value := range reflect.ValueOf(f).Fields() {
+			switch target := reflect.ValueOf(&all).Elem().FieldByIndex(field.Index); {
+			case field.Type.Kind() == reflect.Slice:
+				target.Set(reflect.AppendSlice(target, value))
+			case !value.IsNil():
+				target.Set(value)
+			}
 		}
 	}
 	return all
@@ -244,6 +235,13 @@ func (p planner) checkLists(t *testing.T, fields map[string][]audit.Filter) {
 		{Limit: 100, Offset: 100},
 		{Limit: 1000},
 		{Limit: 1000, Offset: 1000},
+	}
+	for name, filters := range fields {
+		for _, f := range filters {
+			if page, err := p.List(t.Context(), f, audit.PageRequest{Limit: 1}); err != nil || len(page.Data) == 0 {
+				t.Errorf("%s of planFilters matches nothing (%v): add its values to data", name, err)
+			}
+		}
 	}
 	combinations := combine(fields)
 	if len(combinations) < 400 {
