@@ -11,8 +11,8 @@ import (
 // MaxBatch is the largest number of records in a batch.
 const MaxBatch = 500
 
-// Remediation reads, checks and redacts the body as a remediation.
-func (r *Request) Remediation() (*audit.Remediation, error) {
+// DecodeRemediation reads, checks and redacts the body as a remediation.
+func (r *Request) DecodeRemediation() (*audit.Remediation, error) {
 	f, err := r.readBody()
 	if err != nil {
 		return nil, err
@@ -28,8 +28,8 @@ type BatchItem struct {
 	Err         error
 }
 
-// Batch reads the body as a batch of remediations. An error concerns the batch as a whole.
-func (r *Request) Batch() ([]BatchItem, error) {
+// DecodeBatch reads the body as a batch of remediations. An error concerns the batch as a whole.
+func (r *Request) DecodeBatch() ([]BatchItem, error) {
 	f, err := r.readBody()
 	if err != nil {
 		return nil, err
@@ -81,8 +81,8 @@ func readSeverity(f *fieldReader) audit.Severity {
 	return audit.Severity(valueOrZero(severity))
 }
 
-// Update reads, checks and redacts the body as an update of the remediation in the path.
-func (r *Request) Update() (*audit.Update, error) {
+// DecodeUpdate reads, checks and redacts the body as an update of the remediation in the path.
+func (r *Request) DecodeUpdate() (*audit.Update, error) {
 	f, err := r.readBody()
 	if err != nil {
 		return nil, err
@@ -118,8 +118,8 @@ func (f *fieldReader) readNonNullString(name string) *string {
 	return f.readOptionalString(name)
 }
 
-// AIAnalysis reads, checks and redacts the body as an AI analysis of the remediation in the path.
-func (r *Request) AIAnalysis() (*audit.AIAnalysis, error) {
+// DecodeAIAnalysis reads, checks and redacts the body as an AI analysis of the remediation in the path.
+func (r *Request) DecodeAIAnalysis() (*audit.AIAnalysis, error) {
 	f, err := r.readBody()
 	if err != nil {
 		return nil, err
@@ -140,8 +140,8 @@ func readAIAnalysis(f *fieldReader, remediationID string, actions redact.Actions
 	return record, checkRecord(f, record, actions)
 }
 
-// Workflow reads, checks and redacts the body as a workflow of the remediation in the path.
-func (r *Request) Workflow() (*audit.Workflow, error) {
+// DecodeWorkflow reads, checks and redacts the body as a workflow of the remediation in the path.
+func (r *Request) DecodeWorkflow() (*audit.Workflow, error) {
 	f, err := r.readBody()
 	if err != nil {
 		return nil, err
@@ -162,8 +162,8 @@ func readWorkflow(f *fieldReader, remediationID string, actions redact.Actions) 
 	return record, checkRecord(f, record, actions)
 }
 
-// Execution reads, checks and redacts the body as an execution of the remediation in the path.
-func (r *Request) Execution() (*audit.Execution, error) {
+// DecodeExecution reads, checks and redacts the body as an execution of the remediation in the path.
+func (r *Request) DecodeExecution() (*audit.Execution, error) {
 	f, err := r.readBody()
 	if err != nil {
 		return nil, err

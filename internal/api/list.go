@@ -59,7 +59,7 @@ func readSortOrder(p *parameterReader) (ascending bool) {
 // /v1/remediations/{remediation_id}/history.
 func (r *Request) HistoryQuery(ctx context.Context, key CursorKey) (string, *Paging, error) {
 	var errs audit.ValidationErrors
-	id := r.readRemediationID(&errs)
+	id := r.checkedRemediationID(&errs)
 	p := r.queryParameters(&errs)
 	paging, err := readPaging(ctx, r, p, key, false)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/datastorage-service/datastorage/client"
 )
 
-// Check is the result of the check of one dependency.
-type Check struct {
+// DependencyCheck is the result of the check of one dependency.
+type DependencyCheck struct {
 	Name string
 	Took time.Duration
 	Err  error
@@ -23,7 +23,7 @@ func RespondHealth() *Response {
 
 // RespondReady returns 200 if a write and a query would succeed, with the status degraded if only
 // optional dependencies fail, else 503.
-func RespondReady(checks []Check) *Response {
+func RespondReady(checks []DependencyCheck) *Response {
 	ready := client.Readiness{Status: overallReadiness(checks), Checks: convertSlice(checks, wireCheck)}
 	if ready.Status == client.ReadinessStatusUnavailable {
 		return NewResponse(http.StatusServiceUnavailable, ready).setHeader("Retry-After", retryAfter)
@@ -31,7 +31,7 @@ func RespondReady(checks []Check) *Response {
 	return NewResponse(http.StatusOK, ready)
 }
 
-func overallReadiness(checks []Check) client.ReadinessStatus {
+func overallReadiness(checks []DependencyCheck) client.ReadinessStatus {
 	status := client.ReadinessStatusReady
 	for _, check := range checks {
 		switch {
@@ -45,7 +45,7 @@ func overallReadiness(checks []Check) client.ReadinessStatus {
 	return status
 }
 
-func wireCheck(check Check) client.Check {
+func wireCheck(check DependencyCheck) client.Check {
 	wire := client.Check{
 		Name:      client.CheckName(check.Name),
 		Status:    client.CheckStatusOK,

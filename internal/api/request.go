@@ -108,21 +108,22 @@ func (r *Request) Strong() bool {
 	return r.parsedQueryString().values["consistency"] == string(client.ConsistencyStrong)
 }
 
-// GetQuery returns the remediation id of the path, for a read whose only query parameter is
-// consistency.
-func (r *Request) GetQuery() (string, error) {
+// ReadRemediationIDWithConsistency returns the remediation id of the path, for a read whose only
+// query parameter is consistency.
+func (r *Request) ReadRemediationIDWithConsistency() (string, error) {
 	var errs audit.ValidationErrors
-	id := r.readRemediationID(&errs)
+	id := r.checkedRemediationID(&errs)
 	p := r.queryParameters(&errs)
 	p.checkConsistency()
 	p.reportUnread()
 	return id, errs.Err()
 }
 
-// RemediationID returns the remediation id of the path, for an operation without query parameters.
-func (r *Request) RemediationID() (string, error) {
+// ReadRemediationID returns the remediation id of the path, for an operation without query
+// parameters.
+func (r *Request) ReadRemediationID() (string, error) {
 	var errs audit.ValidationErrors
-	id := r.readRemediationID(&errs)
+	id := r.checkedRemediationID(&errs)
 	r.queryParameters(&errs).reportUnread()
 	return id, errs.Err()
 }
@@ -130,7 +131,7 @@ func (r *Request) RemediationID() (string, error) {
 // pathRemediationID returns the remediation id of the path, unchecked.
 func (r *Request) pathRemediationID() string { return r.event.PathParameters["remediation_id"] }
 
-func (r *Request) readRemediationID(errs *audit.ValidationErrors) string {
+func (r *Request) checkedRemediationID(errs *audit.ValidationErrors) string {
 	id := r.pathRemediationID()
 	audit.Checker{Errors: errs, Actions: redact.Actions{}}.CheckRemediationID(id)
 	return id

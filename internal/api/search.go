@@ -47,7 +47,7 @@ func (r *Request) SearchQuery(now time.Time) (search.Query, error) {
 // /v1/remediations/{remediation_id}/similar. The caller sets Example.
 func (r *Request) SimilarQuery(now time.Time) (remediationID string, query search.Query, err error) {
 	var errs audit.ValidationErrors
-	id := r.readRemediationID(&errs)
+	id := r.checkedRemediationID(&errs)
 	p := r.queryParameters(&errs)
 	query = search.Query{
 		Mode:     readEnum(p, "mode", searchModes(), search.Hybrid),

@@ -71,38 +71,38 @@ func (h handler) respondReady(ctx context.Context, r *api.Request) (*api.Respons
 	if err := r.NoParameters(); err != nil {
 		return nil, err
 	}
-	var writer, reader, embedding []api.Check
+	var writer, reader, embedding []api.DependencyCheck
 	var checks sync.WaitGroup
 	checks.Go(func() { writer = h.checkDatabase(ctx, h.Stores.Writer, "writer") })
-	checks.Go(func() { embedding = []api.Check{h.checkEmbedding(ctx)} })
+	checks.Go(func() { embedding = []api.DependencyCheck{h.checkEmbedding(ctx)} })
 	if h.Stores.Reader != h.Stores.Writer {
-		checks.Go(func() { reader = []api.Check{h.checkReader(ctx)} })
+		checks.Go(func() { reader = []api.DependencyCheck{h.checkReader(ctx)} })
 	}
 	checks.Wait()
 	return api.RespondReady(slices.Concat(writer, reader, embedding)), nil
 }
 
 // checkDatabase checks one endpoint of the database, and logs failures with the endpoint's name.
-func (h handler) checkDatabase(ctx context.Context, store *postgres.Store, endpoint string) []api.Check {
+func (h handler) checkDatabase(ctx context.Context, store *postgres.Store, endpoint string) []api.DependencyCheck {
 	ctx, cancel := context.WithTimeout(ctx, h.CheckTimeout)
 	defer cancel()
 	started := time.Now()
 	found := store.Ready(ctx, h.Schema)
 	took := time.Since(started)
-	checks := make([]api.Check, len(found))
+	checks := make([]api.DependencyCheck, len(found))
 	for i, check := range found {
 		if check.Err != nil {
 			h.Log.WarnContext(ctx, "database", slog.String("endpoint", endpoint), slog.String("check", check.Name),
 				slog.Any("error", check.Err))
 		}
-		checks[i] = api.Check{Name: check.Name, Err: check.Err, Took: took}
+		checks[i] = api.DependencyCheck{Name: check.Name, Err: check.Err, Took: took}
 	}
 	return checks
 }
 
 // checkReader combines the checks of the reader endpoint into one.
-func (h handler) checkReader(ctx context.Context) api.Check {
-	reader := api.Check{Name: "reader"}
+func (h handler) checkReader(ctx context.Context) api.DependencyCheck {
+	reader := api.DependencyCheck{Name: "reader"}
 	for _, check := range h.checkDatabase(ctx, h.Stores.Reader, "reader") {
 		reader.Took = check.Took
 		if reader.Err == nil && check.Err != nil {
@@ -112,7 +112,7 @@ func (h handler) checkReader(ctx context.Context) api.Check {
 	return reader
 }
 
-func (h handler) checkEmbedding(ctx context.Context) api.Check {
+func (h handler) checkEmbedding(ctx context.Context) api.DependencyCheck {
 	started := time.Now()
 	embedder, err := h.activeEmbedder(ctx)
 	if err == nil {
@@ -124,7 +124,7 @@ func (h handler) checkEmbedding(ctx context.Context) api.Check {
 		h.Log.WarnContext(ctx, "embedding provider", slog.Any("error", err))
 		err = errors.New("does not respond as configured")
 	}
-	return api.Check{Name: "embedding", Err: err, Took: time.Since(started), Optional: true}
+	return api.DependencyCheck{Name: "embedding", Err: err, Took: time.Since(started), Optional: true}
 }
 
 // activeEmbedder returns the embedder of the active model, or the first one if the database does

@@ -17,8 +17,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
-// fullFilter returns a filter that sets every parameter.
-func fullFilter() audit.Filter {
+// mergedPlanFilter returns a filter that sets every parameter: those of planFilters merged.
+func mergedPlanFilter() audit.Filter {
 	return merged(slices.Concat(slices.Collect(maps.Values(planFilters()))...)...)
 }
 
@@ -55,7 +55,7 @@ func TestFilterAttributes(t *testing.T) {
 	t.Parallel()
 	attributes := rows[string](t, postgrestest.New(t).ReaderURL(), `SELECT attname::text FROM pg_attribute
 		JOIN pg_type ON typrelid = attrelid WHERE typname = 'remediation_filter' AND attnum > 0 AND NOT attisdropped ORDER BY attname COLLATE "C"`)
-	if diff := cmp.Diff(slices.Sorted(slices.Values(fullFilter().Fields())), attributes); diff != "" {
+	if diff := cmp.Diff(slices.Sorted(slices.Values(mergedPlanFilter().Fields())), attributes); diff != "" {
 		t.Errorf("attributes (-filter +type):\n%s", diff)
 	}
 }
@@ -67,7 +67,7 @@ func writtenOut(f audit.Filter) (condition string, args []any) {
 	operators := map[string]string{"since": "r.start_time >= %s", "until": "r.start_time < %s"}
 	values := f.Values()
 	var conditions []string
-	for i, name := range fullFilter().Fields() {
+	for i, name := range mergedPlanFilter().Fields() {
 		parameter := fmt.Sprintf("$%d::%s", i+1, stdcmp.Or(types[name], "text[]"))
 		conditions = append(conditions, fmt.Sprintf("(%s IS NULL OR "+stdcmp.Or(operators[name], "r."+name+" = ANY(%s)")+")", parameter, parameter))
 		args = append(args, values[name])

@@ -22,8 +22,8 @@ const (
 
 var errNotChecked = errors.New("not checked")
 
-// Check is the result of a readiness check of one dependency.
-type Check struct {
+// ComponentCheck is the result of a readiness check of one component of the database.
+type ComponentCheck struct {
 	Name string
 	Err  error
 }
@@ -31,7 +31,7 @@ type Check struct {
 // Ready checks, in one round trip, the versions of the server and of pgvector, and that the schema
 // is at least the version this build needs. So that the result is current, it does not retry,
 // except after a refused password, as requests do.
-func (s *Store) Ready(ctx context.Context, schema int64) []Check {
+func (s *Store) Ready(ctx context.Context, schema int64) []ComponentCheck {
 	version, err := s.queries.Version(ctx, s.pool)
 	if access.Refused(err) {
 		version, err = s.queries.Version(ctx, s.pool)
@@ -40,7 +40,7 @@ func (s *Store) Ready(ctx context.Context, schema int64) []Check {
 	switch {
 	case err == nil:
 	case isServerError && server.Code == "42883": // no such function: the schema precedes it
-		return []Check{
+		return []ComponentCheck{
 			{Name: "postgresql"},
 			{Name: "pgvector"},
 			{Name: "schema", Err: fmt.Errorf("older than version %d; run the migrations", schema)},
@@ -48,13 +48,13 @@ func (s *Store) Ready(ctx context.Context, schema int64) []Check {
 	default:
 		// Every failure means that the database cannot be used; the reason is for the log.
 		err = fmt.Errorf("%w: %w", audit.ErrUnavailable, translate(ctx, "read the versions", err))
-		return []Check{
+		return []ComponentCheck{
 			{Name: "postgresql", Err: err},
 			{Name: "pgvector", Err: errNotChecked},
 			{Name: "schema", Err: errNotChecked},
 		}
 	}
-	return []Check{
+	return []ComponentCheck{
 		{Name: "postgresql", Err: checkAtLeast(int64(version.Server), minServer)},
 		{Name: "pgvector", Err: checkPgvector(version.Pgvector)},
 		{Name: "schema", Err: checkAtLeast(version.SchemaVersion, schema)},

@@ -49,7 +49,7 @@ func TestReady(t *testing.T) {
 }
 
 // checkChecks compares the errors of all three checks with the expected texts.
-func checkChecks(t *testing.T, checks []postgres.Check, want map[string]string) {
+func checkChecks(t *testing.T, checks []postgres.ComponentCheck, want map[string]string) {
 	t.Helper()
 	var names []string
 	for _, check := range checks {

@@ -91,7 +91,7 @@ func (h handler) listRemediations(ctx context.Context, r *api.Request) (*api.Res
 }
 
 func (h handler) getRemediation(ctx context.Context, r *api.Request) (*api.Response, error) {
-	id, err := r.GetQuery()
+	id, err := r.ReadRemediationIDWithConsistency()
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,7 @@ func (h handler) searchIncidents(ctx context.Context, r *api.Request) (*api.Resp
 	if err != nil {
 		return nil, err
 	}
-	result, err := h.findIncidents(ctx, query)
+	result, err := h.searchAndLog(ctx, query)
 	if err != nil {
 		return nil, err
 	}
@@ -30,15 +30,15 @@ func (h handler) findSimilar(ctx context.Context, r *api.Request) (*api.Response
 		return nil, err
 	}
 	query.Example = &example
-	result, err := h.findIncidents(ctx, query)
+	result, err := h.searchAndLog(ctx, query)
 	if err != nil {
 		return nil, err
 	}
 	return api.RespondSimilar(query, result), nil
 }
 
-// findIncidents searches, and logs why a search ran without its semantic retriever.
-func (h handler) findIncidents(ctx context.Context, query search.Query) (search.Result, error) {
+// searchAndLog searches, and logs why a search ran without its semantic retriever.
+func (h handler) searchAndLog(ctx context.Context, query search.Query) (search.Result, error) {
 	result, err := search.Find(ctx, h.Store, h.Models, query)
 	if result.Degraded != nil {
 		h.Log.WarnContext(ctx, "search without its semantic retriever", slog.Any("error", result.Degraded))

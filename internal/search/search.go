@@ -79,7 +79,7 @@ func Find(ctx context.Context, store *postgres.Store, models embedding.Models, q
 		query.Limit++
 	}
 	f := &finder{store: store.WithoutRetries(), models: models, query: query}
-	result, err := postgres.Retry(ctx, postgres.Attempts, isRetryable, f.findIncidents)
+	result, err := postgres.Retry(ctx, postgres.Attempts, isRetryable, f.attemptSearch)
 	if err != nil || query.Example == nil {
 		return result, err
 	}
@@ -125,11 +125,11 @@ type finder struct {
 	degraded error
 }
 
-// findIncidents is one attempt. Its statements do not share a snapshot
+// attemptSearch is one attempt. Its statements do not share a snapshot
 // (docs/decisions/021-search-snapshot.md): remediations may be updated or renormalized between
 // them, so that a later statement misses what an earlier one found. In that case it returns
 // errReplaced.
-func (f *finder) findIncidents(ctx context.Context) (Result, error) {
+func (f *finder) attemptSearch(ctx context.Context) (Result, error) {
 	result, matches, err := f.rankMatches(ctx)
 	result.Degraded = f.degraded
 	if err == nil {

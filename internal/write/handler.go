@@ -55,9 +55,9 @@ func New(config Config) (*Function, error) {
 		"createRemediation":  h.createRemediation,
 		"createRemediations": h.createRemediations,
 		"updateRemediation":  h.updateRemediation,
-		"createAIAnalysis":   createChild(h, (*api.Request).AIAnalysis),
-		"createWorkflow":     createChild(h, (*api.Request).Workflow),
-		"createExecution":    createChild(h, (*api.Request).Execution),
+		"createAIAnalysis":   createChild(h, (*api.Request).DecodeAIAnalysis),
+		"createWorkflow":     createChild(h, (*api.Request).DecodeWorkflow),
+		"createExecution":    createChild(h, (*api.Request).DecodeExecution),
 	}, api.Options{Timeout: config.Timeout, Log: config.Log, Telemetry: config.Telemetry})
 	if err != nil {
 		return nil, err
@@ -99,7 +99,7 @@ func isQueueEvent(payload []byte) bool {
 type handler struct{ Config }
 
 func (h handler) createRemediation(ctx context.Context, r *api.Request) (*api.Response, error) {
-	remediation, err := r.Remediation()
+	remediation, err := r.DecodeRemediation()
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func (h handler) createRemediation(ctx context.Context, r *api.Request) (*api.Re
 }
 
 func (h handler) createRemediations(ctx context.Context, r *api.Request) (*api.Response, error) {
-	batch, err := r.Batch()
+	batch, err := r.DecodeBatch()
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +142,7 @@ func createChild[R audit.Record](h handler, decode func(*api.Request) (R, error)
 		if err != nil {
 			return nil, err
 		}
-		id, err := r.RemediationID()
+		id, err := r.ReadRemediationID()
 		if err != nil {
 			return nil, err
 		}
@@ -155,7 +155,7 @@ func createChild[R audit.Record](h handler, decode func(*api.Request) (R, error)
 }
 
 func (h handler) updateRemediation(ctx context.Context, r *api.Request) (*api.Response, error) {
-	update, err := r.Update()
+	update, err := r.DecodeUpdate()
 	if err != nil {
 		return nil, err
 	}

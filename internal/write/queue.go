@@ -283,7 +283,7 @@ func (d *delivery) storeRound(ctx context.Context, round []*message) {
 		}
 		free = append(free, m)
 	}
-	d.writeRecords(ctx, validRecords(free))
+	d.storeRecords(ctx, validRecords(free))
 	for _, m := range free {
 		d.settleMessage(ctx, m)
 		if m.group != "" && !m.isAcknowledged() {
@@ -305,8 +305,8 @@ func validRecords(round []*message) []*messageRecord {
 	return valid
 }
 
-// writeRecords appends records in one transaction and sets the error of each.
-func (d *delivery) writeRecords(ctx context.Context, records []*messageRecord) {
+// storeRecords appends records in one transaction and sets the error of each.
+func (d *delivery) storeRecords(ctx context.Context, records []*messageRecord) {
 	if len(records) == 0 {
 		return
 	}
