@@ -171,13 +171,13 @@ func (a *app) listModels(ctx context.Context, url string) error {
 	}
 	lines, rows := make([]modelLine, len(models)), make([][]string, len(models))
 	for i, m := range models {
-		lines[i] = modelLine{m.Name, m.Dimensions, m.Active, m.Vectors, m.Signatures}
+		lines[i] = modelLine{m.StoredName, m.Dimensions, m.Active, m.Vectors, m.Signatures}
 		active := "no"
 		if m.Active {
 			active = "yes"
 		}
 		rows[i] = []string{
-			m.Name, strconv.Itoa(m.Dimensions), active, strconv.FormatInt(m.Vectors, 10), strconv.FormatInt(m.Signatures, 10), filledPercentage(m),
+			m.StoredName, strconv.Itoa(m.Dimensions), active, strconv.FormatInt(m.Vectors, 10), strconv.FormatInt(m.Signatures, 10), filledPercentage(m),
 		}
 	}
 	if a.json {
@@ -189,7 +189,7 @@ func (a *app) listModels(ctx context.Context, url string) error {
 }
 
 // filledPercentage returns the percentage of signatures with a vector, rounded down: 100 % means all.
-func filledPercentage(m postgres.Model) string {
+func filledPercentage(m postgres.ModelProgress) string {
 	if m.Signatures == 0 {
 		return "100 %"
 	}

@@ -15,7 +15,7 @@ type Model struct {
 	Dimensions int
 }
 
-// String returns the name under which vectors are stored, such as amazon.titan-embed-text-v2:0@512.
+// String returns the stored name, under which the database keeps the vectors, such as amazon.titan-embed-text-v2:0@512.
 func (m Model) String() string {
 	return fmt.Sprintf("%s@%d", m.Name, m.Dimensions)
 }

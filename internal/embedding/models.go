@@ -43,9 +43,9 @@ func OpenModels(ctx context.Context, first, next Settings) (Models, error) {
 	return Models{one, other}, nil
 }
 
-// Of returns the embedder of the model with this name (Model.String), or nil.
-func (m Models) Of(name string) *Embedder {
-	if i := slices.IndexFunc(m, func(e *Embedder) bool { return e.Model().String() == name }); i >= 0 {
+// Of returns the embedder of the model with this stored name (Model.String), or nil.
+func (m Models) Of(storedName string) *Embedder {
+	if i := slices.IndexFunc(m, func(e *Embedder) bool { return e.Model().String() == storedName }); i >= 0 {
 		return m[i]
 	}
 	return nil

@@ -42,7 +42,7 @@ func modelProgress(t *testing.T, stack *endtoend.Stack) []string {
 	}
 	var lines []string
 	for _, model := range done.Models {
-		lines = append(lines, fmt.Sprint(model.Name, " ", model.Active, " ", model.Stored, " ", model.Missing))
+		lines = append(lines, fmt.Sprint(model.StoredName, " ", model.Active, " ", model.Stored, " ", model.Missing))
 	}
 	return lines
 }

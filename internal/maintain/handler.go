@@ -49,7 +49,7 @@ type Done struct {
 	// Refused counts the signatures that a provider refused, of all models.
 	Refused int64 `json:"refused"`
 	// Models are all registered models, the active one first.
-	Models []Model `json:"models"`
+	Models []ModelReport `json:"models"`
 	// Renormalized counts the remediations that were moved from a signature of an older normalizer
 	// to one of the current normalizer. ToRenormalize counts those that remain because the vector
 	// of their new signature is missing or the run ended first.
@@ -65,10 +65,10 @@ type Done struct {
 	Days int `json:"days"`
 }
 
-// Model is the state of a model after a run.
-type Model struct {
-	Name   string `json:"name"`
-	Active bool   `json:"active"`
+// ModelReport is the state of a model after a run.
+type ModelReport struct {
+	StoredName string `json:"name"`
+	Active     bool   `json:"active"`
 	// Stored counts the signatures with a vector of the model, Missing those without.
 	Stored  int64 `json:"stored"`
 	Missing int64 `json:"missing"`
@@ -136,8 +136,8 @@ func (h *Handler) runTasks(ctx context.Context) (Done, error) {
 func (h *Handler) countRemaining(ctx context.Context, done *Done) error {
 	registered, modelsErr := h.config.Store.Models(ctx)
 	for _, model := range registered {
-		done.Models = append(done.Models, Model{
-			Name: model.Name, Active: model.Active, Stored: model.Vectors, Missing: model.Missing(),
+		done.Models = append(done.Models, ModelReport{
+			StoredName: model.StoredName, Active: model.Active, Stored: model.Vectors, Missing: model.Missing(),
 		})
 	}
 	remaining, err := h.config.Store.ToRenormalize(ctx)
@@ -198,16 +198,16 @@ func (h *Handler) fillInModels(ctx context.Context, done *Done, refused map[audi
 	}
 	var failures []error
 	for _, model := range registered {
-		if embedder := h.config.Models.Of(model.Name); embedder != nil {
+		if embedder := h.config.Models.Of(model.StoredName); embedder != nil {
 			b := backfill{
-				store: h.config.Store.WithModel(model.Name), embedder: embedder, done: done, lastProgress: time.Now(),
-				log: h.config.Log.With(slog.String("model", model.Name), slog.Int64("missing", model.Missing())),
+				store: h.config.Store.WithModel(model.StoredName), embedder: embedder, done: done, lastProgress: time.Now(),
+				log: h.config.Log.With(slog.String("model", model.StoredName), slog.Int64("missing", model.Missing())),
 			}
 			if model.Active {
 				b.refused = refused
 			}
 			if err := b.fillInModel(ctx); err != nil {
-				failures = append(failures, fmt.Errorf("fill in %s: %w", model.Name, err))
+				failures = append(failures, fmt.Errorf("fill in %s: %w", model.StoredName, err))
 			}
 		}
 	}

@@ -53,7 +53,7 @@ func TestInvoke(t *testing.T) {
 		t.Fatal(err)
 	}
 	// A new database has the partitions of this month and of the next three.
-	filled := []maintain.Model{{Name: postgrestest.Model, Active: true, Stored: 450}}
+	filled := []maintain.ModelReport{{StoredName: postgrestest.Model, Active: true, Stored: 450}}
 	for _, want := range []maintain.Done{{Embedded: 450, Analyzed: 450, Models: filled, Partitions: 2}, {Models: filled}} {
 		done, err := maintainer.Invoke(t.Context())
 		if err != nil {

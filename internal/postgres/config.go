@@ -31,7 +31,7 @@ type Config struct {
 	// MaxConnIdleTime closes connections that are idle for longer. Keep it below the proxy's idle
 	// timeout. 0 means 5 min.
 	MaxConnIdleTime time.Duration
-	// Model is the name of the embedding model of the vectors; Store.WithModel selects another.
+	// Model is the stored name of the embedding model of the vectors; Store.WithModel selects another.
 	// Empty means none: appended embeddings stay pending.
 	Model string
 	// ApplicationName is shown in pg_stat_activity. Empty means datastorage.

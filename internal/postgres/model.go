@@ -14,9 +14,9 @@ import (
 // audit.ErrUnavailable.
 var ErrModelUnknown = fmt.Errorf("%w: the embedding model is not registered", audit.ErrUnavailable)
 
-// Model is a registered embedding model with its progress.
-type Model struct {
-	Name       string
+// ModelProgress is a registered embedding model with its progress.
+type ModelProgress struct {
+	StoredName string // embedding.Model.String
 	Dimensions int
 	Active     bool
 	// Vectors is the number of Signatures that have a vector of the model.
@@ -24,22 +24,22 @@ type Model struct {
 }
 
 // Missing returns how many signatures lack a vector of the model.
-func (m Model) Missing() int64 { return m.Signatures - m.Vectors }
+func (m ModelProgress) Missing() int64 { return m.Signatures - m.Vectors }
 
 // Models returns the registered models with their progress, the active one first. It reads all keys
 // of the vectors.
-func (s *Store) Models(ctx context.Context) ([]Model, error) {
-	return retry(ctx, s, "count the vectors of each model", func(ctx context.Context) ([]Model, error) {
+func (s *Store) Models(ctx context.Context) ([]ModelProgress, error) {
+	return retry(ctx, s, "count the vectors of each model", func(ctx context.Context) ([]ModelProgress, error) {
 		rows, err := s.queries.EmbeddingModelProgress(ctx, s.pool)
-		models := make([]Model, len(rows))
+		models := make([]ModelProgress, len(rows))
 		for i, row := range rows {
-			models[i] = Model{row.Name, int(row.Dimensions), row.Active, row.Vectors, row.Signatures}
+			models[i] = ModelProgress{row.Name, int(row.Dimensions), row.Active, row.Vectors, row.Signatures}
 		}
 		return models, err
 	})
 }
 
-// ActiveModel returns the name of the model to write and search with, at most modelsTTL old.
+// ActiveModel returns the stored name of the model to write and search with, at most modelsTTL old.
 func (s *Store) ActiveModel(ctx context.Context) (string, error) {
 	return retry(ctx, s, "read which embedding model is active", func(ctx context.Context) (string, error) {
 		model, err := s.findModel(ctx, func(m dbsqlc.EmbeddingModel) bool { return m.Active })
@@ -49,9 +49,9 @@ func (s *Store) ActiveModel(ctx context.Context) (string, error) {
 
 // WithModel returns the store for another model. Both share the connections: closing one closes the
 // other.
-func (s *Store) WithModel(name string) *Store {
+func (s *Store) WithModel(storedName string) *Store {
 	other := *s
-	other.model = name
+	other.model = storedName
 	return &other
 }
 
