@@ -44,7 +44,7 @@ func TestFiltersAreTested(t *testing.T) {
 	if missing := unset(f); len(missing) > 0 {
 		t.Errorf("add %v to filterFields, and random values to randomRemediation", missing)
 	}
-	if missing := unset(fullFilter()); len(missing) > 0 {
+	if missing := unset(mergedPlanFilter()); len(missing) > 0 {
 		t.Errorf("add %v to planFilters, a common and a rare value, and their column to data", missing)
 	}
 }
