@@ -2,10 +2,8 @@ package datastorage_test
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -17,7 +15,6 @@ import (
 
 	"github.com/datastorage-service/datastorage/internal/local"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
-	"github.com/datastorage-service/datastorage/migrations"
 )
 
 // The tests of this file check template.yaml against the code and against itself, where cfn-lint does not.
@@ -501,29 +498,10 @@ func TestQueue(t *testing.T) {
 	}
 }
 
-var update = flag.Bool("update", false, "write SchemaVersion into template.yaml")
-
-func writeSchemaVersion(t *testing.T) {
-	t.Helper()
-	line := regexp.MustCompile(`(?m)^( +SchemaVersion: )".*"$`)
-	updated := line.ReplaceAllString(read(t, "template.yaml"), `${1}"`+migrations.Digest()+`"`)
-	if err := os.WriteFile("template.yaml", []byte(updated), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// TestDeploymentOrder checks that a changed schema runs migrate before any other function gets new code, and
-// that the alarms that trigger a rollback exist and do not depend on the new version.
+// TestDeploymentOrder checks that migrate runs before any other function gets new code, and that the alarms that trigger a rollback exist and do not depend on the new version.
 func TestDeploymentOrder(t *testing.T) {
 	t.Parallel()
-	if *update {
-		writeSchemaVersion(t)
-	}
 	template := readTemplate(t)
-	migration := resourcesOfType(template, "Custom::Migration")["Migration"]
-	if got, want := migration["SchemaVersion"], migrations.Digest(); got != want {
-		t.Errorf("template.yaml: SchemaVersion is %v, the digest of migrations/ is %s: run make generate", got, want)
-	}
 	resources := template["Resources"].(tree)
 	for id, function := range resourcesOfType(template, "AWS::Serverless::Function") {
 		waits := slices.Contains(asList(valueAt(resources[id], "DependsOn")), any("Migration"))

@@ -13,7 +13,7 @@ import (
 	"github.com/datastorage-service/datastorage/migrations"
 )
 
-var update = flag.Bool("update", false, "rewrite schema.sql")
+var update = flag.Bool("update", false, "rewrite schema.sql and SchemaVersion in template.yaml")
 
 // dumpVersion is the PostgreSQL version that schema.sql is dumped from; the dumps of others differ
 // in form.
@@ -52,13 +52,35 @@ func TestSchemaIsDumped(t *testing.T) {
 	}
 }
 
+// TestSchemaVersion checks that template.yaml has the digest of the migrations, so that a deployment of
+// changed ones runs them. With -update it writes the digest.
+func TestSchemaVersion(t *testing.T) {
+	t.Parallel()
+	const file = "../template.yaml"
+	template, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	version := regexp.MustCompile(`(?m)^( +SchemaVersion: )"(.*)"$`)
+	if *update {
+		template = version.ReplaceAll(template, []byte(`${1}"`+migrations.Digest()+`"`))
+		if err := os.WriteFile(file, template, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if found := version.FindSubmatch(template); found == nil || string(found[2]) != migrations.Digest() {
+		t.Errorf("run make generate; template.yaml has %q, want SchemaVersion %s", found, migrations.Digest())
+	}
+}
+
 // Each expression matches a part of the dump that is irrelevant to a reader of the schema: session
-// settings, comments, the bodies of functions, the name of the only schema, and runs of empty
-// lines.
+// settings, comments, functions, the name of the only schema, the long name of a type, and runs of
+// empty lines.
 var omitted = []struct{ pattern, replacement string }{
 	{`(?m)^(--.*|SET .*|SELECT pg_catalog\.set_config.*|\\(un)?restrict .*|(CREATE|COMMENT ON) SCHEMA .*)\n`, ""},
 	{`(?s)CREATE FUNCTION [^$]*?(AS \$\$.*?\$\$|RETURN .*?);\n\n`, ""},
 	{`\bpublic\.`, ""},
+	{`timestamp with time zone`, "timestamptz"}, // sqlc.yaml overrides the short name
 	{`\n{2,}`, "\n\n"},
 }
 

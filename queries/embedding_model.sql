@@ -1,6 +1,6 @@
 -- name: EmbeddingModelList :many
 -- EmbeddingModelList returns the registered models, the active one first.
-SELECT id, name, dimensions, active FROM embedding_model ORDER BY active DESC, id;
+SELECT * FROM embedding_model ORDER BY active DESC, id;
 
 -- name: EmbeddingModelProgress :many
 -- EmbeddingModelProgress returns the registered models like EmbeddingModelList, with the number of signatures and how many of them have a

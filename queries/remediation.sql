@@ -49,10 +49,7 @@ JOIN audit_event AS e ON e.recorded_at = r.created_at AND e.event_id = r.event_i
 -- name: RemediationLock :many
 -- RemediationLock returns remediations and locks them against other updates until the transaction ends; their children can still be
 -- written. Sorted, so that two batches cannot deadlock.
-SELECT
-    id, remediation_id, name, namespace, cluster_name, environment, severity, alert_fingerprint, action_type, target_resource,
-    phase, status, start_time, end_time, duration_ms, error_message, workflow_yaml, metadata, signature_id, actor, event_id,
-    created_at, updated_at
+SELECT *
 FROM remediation_audit
 WHERE remediation_id = ANY(@remediation_ids::text[])
 ORDER BY remediation_id
@@ -60,10 +57,7 @@ FOR NO KEY UPDATE;
 
 -- name: RemediationGet :one
 -- RemediationGet returns a remediation.
-SELECT
-    r.id, r.remediation_id, r.name, r.namespace, r.cluster_name, r.environment, r.severity, r.alert_fingerprint, r.action_type,
-    r.target_resource, r.phase, r.status, r.start_time, r.end_time, r.duration_ms, r.error_message, r.workflow_yaml, r.metadata,
-    r.signature_id, r.actor, r.event_id, r.created_at, r.updated_at
+SELECT r.*
 FROM remediation_get(@remediation_id::text) AS r;
 
 -- name: RemediationChildKinds :one
@@ -257,10 +251,7 @@ ORDER BY s.position;
 -- name: RemediationNewest :many
 -- RemediationNewest returns the first page_size remediations after the given position, newest first. It ends early after the row with which
 -- their free text exceeds budget bytes.
-SELECT
-    r.id, r.remediation_id, r.name, r.namespace, r.cluster_name, r.environment, r.severity, r.alert_fingerprint, r.action_type,
-    r.target_resource, r.phase, r.status, r.start_time, r.end_time, r.duration_ms, r.error_message, r.workflow_yaml, r.metadata,
-    r.signature_id, r.actor, r.event_id, r.created_at, r.updated_at
+SELECT r.*
 FROM remediation_newest(
     sqlc.narg('after_time')::timestamptz, sqlc.narg('after_id')::bigint, @page_size::bigint, @budget::bigint
 ) AS r;

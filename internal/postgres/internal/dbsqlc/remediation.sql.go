@@ -351,10 +351,7 @@ func (q *Queries) RemediationCountOld(ctx context.Context, db DBTX, arg Remediat
 }
 
 const remediationGet = `-- name: RemediationGet :one
-SELECT
-    r.id, r.remediation_id, r.name, r.namespace, r.cluster_name, r.environment, r.severity, r.alert_fingerprint, r.action_type,
-    r.target_resource, r.phase, r.status, r.start_time, r.end_time, r.duration_ms, r.error_message, r.workflow_yaml, r.metadata,
-    r.signature_id, r.actor, r.event_id, r.created_at, r.updated_at
+SELECT r.id, r.remediation_id, r.name, r.namespace, r.cluster_name, r.environment, r.severity, r.alert_fingerprint, r.action_type, r.target_resource, r.phase, r.status, r.start_time, r.end_time, r.duration_ms, r.error_message, r.workflow_yaml, r.metadata, r.signature_id, r.actor, r.event_id, r.created_at, r.updated_at
 FROM remediation_get($1::text) AS r
 `
 
@@ -521,10 +518,7 @@ func (q *Queries) RemediationList(ctx context.Context, db DBTX, arg RemediationL
 }
 
 const remediationLock = `-- name: RemediationLock :many
-SELECT
-    id, remediation_id, name, namespace, cluster_name, environment, severity, alert_fingerprint, action_type, target_resource,
-    phase, status, start_time, end_time, duration_ms, error_message, workflow_yaml, metadata, signature_id, actor, event_id,
-    created_at, updated_at
+SELECT id, remediation_id, name, namespace, cluster_name, environment, severity, alert_fingerprint, action_type, target_resource, phase, status, start_time, end_time, duration_ms, error_message, workflow_yaml, metadata, signature_id, actor, event_id, created_at, updated_at
 FROM remediation_audit
 WHERE remediation_id = ANY($1::text[])
 ORDER BY remediation_id
@@ -582,10 +576,7 @@ func (q *Queries) RemediationLock(ctx context.Context, db DBTX, arg RemediationL
 }
 
 const remediationNewest = `-- name: RemediationNewest :many
-SELECT
-    r.id, r.remediation_id, r.name, r.namespace, r.cluster_name, r.environment, r.severity, r.alert_fingerprint, r.action_type,
-    r.target_resource, r.phase, r.status, r.start_time, r.end_time, r.duration_ms, r.error_message, r.workflow_yaml, r.metadata,
-    r.signature_id, r.actor, r.event_id, r.created_at, r.updated_at
+SELECT r.id, r.remediation_id, r.name, r.namespace, r.cluster_name, r.environment, r.severity, r.alert_fingerprint, r.action_type, r.target_resource, r.phase, r.status, r.start_time, r.end_time, r.duration_ms, r.error_message, r.workflow_yaml, r.metadata, r.signature_id, r.actor, r.event_id, r.created_at, r.updated_at
 FROM remediation_newest(
     $1::timestamptz, $2::bigint, $3::bigint, $4::bigint
 ) AS r
