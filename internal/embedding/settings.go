@@ -22,8 +22,8 @@ const maxDimensions = 4000
 // Settings choose a provider and its policy. A zero field means the default of the provider or of
 // the policy.
 type Settings struct {
-	// Provider is DATASTORAGE_EMBEDDING_PROVIDER: hashing, openai or bedrock. Default hashing. The
-	// next provider has no default.
+	// Provider is DATASTORAGE_EMBEDDING_PROVIDER: the name of a providerKind. Default the first of
+	// providerKinds. The next provider has no default.
 	Provider string
 	// Model is DATASTORAGE_EMBEDDING_MODEL. Default amazon.titan-embed-text-v2:0 for bedrock;
 	// required for openai; hashing has none.
