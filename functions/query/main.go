@@ -27,6 +27,6 @@ func run(ctx context.Context, getenv func(string) string) error {
 	if err != nil {
 		return err
 	}
-	parts.Serve(ctx, handler.Invoke)
+	parts.Serve(ctx, handler)
 	return nil
 }

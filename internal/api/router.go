@@ -4,12 +4,15 @@ import (
 	"cmp"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/datastorage-service/datastorage/internal/redact"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
@@ -42,7 +45,8 @@ type route struct {
 	handle Handler
 }
 
-// Router handles the API Gateway events of one function.
+// Router handles the API Gateway events of one function. It is a lambda.Handler and safe for
+// concurrent use.
 type Router struct {
 	routes  map[string]route // by API Gateway's route key
 	options Options
@@ -72,8 +76,27 @@ func NewRouter(routes Routes, options Options) (*Router, error) {
 	return router, nil
 }
 
-// Invoke handles one event. It always returns a nil error: every failure is a response.
-func (r *Router) Invoke(ctx context.Context, event events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+// Invoke handles one event. It returns an error only if the payload is not an event: every other
+// failure is a response.
+func (r *Router) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	event, err := readEvent(payload)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(r.handleEvent(ctx, event))
+}
+
+// readEvent reads an event as encoding/json does, which would scan the body several times.
+func readEvent(payload []byte) (events.APIGatewayV2HTTPRequest, error) {
+	var event events.APIGatewayV2HTTPRequest
+	err := jsonv2.Unmarshal(payload, &event, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	if err != nil {
+		err = fmt.Errorf("read the event: %w", err)
+	}
+	return event, err
+}
+
+func (r *Router) handleEvent(ctx context.Context, event events.APIGatewayV2HTTPRequest) events.APIGatewayV2HTTPResponse {
 	request := &Request{event: event, actions: redact.Actions{}}
 	ctx, request.invocation = r.options.Telemetry.Begin(ctx, telemetry.Call{
 		RequestID:   request.ID(),
@@ -93,7 +116,7 @@ func (r *Router) Invoke(ctx context.Context, event events.APIGatewayV2HTTPReques
 	r.logRequest(ctx, request, encoded.StatusCode, err)
 	request.reportActions()
 	status = metricStatus(encoded.StatusCode)
-	return encoded, nil
+	return encoded
 }
 
 // metricStatus returns the status of the operation in metrics.

@@ -3,6 +3,7 @@ package audit
 import (
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/datastorage-service/datastorage/internal/jcs"
@@ -91,24 +92,21 @@ func (e Entry) Canonical() []byte {
 }
 
 func canonicalContent(record Record) ([]byte, error) {
-	fields := document{out: make([]byte, 0, 1024)}
+	fields := document{out: append(make([]byte, 0, 2048), `{"kind":`...)}
+	fields.out = append(jcs.AppendQuote(fields.out, string(record.entryKind())), `,"record":{`...)
 	record.writeFields(&fields)
 	if fields.err != nil {
 		return nil, fmt.Errorf("write the canonical form: %w", fields.err)
 	}
-	out := make([]byte, 0, len(fields.out)+256)
-	out = append(out, '{')
-	if len(fields.inexact) > 0 {
-		exact, err := jcs.Append(nil, fields.inexact)
-		if err != nil {
-			return nil, fmt.Errorf("write the exact numbers: %w", err)
-		}
-		out = append(append(append(out, `"exact_numbers":`...), exact...), ',')
+	out, err := jcs.AppendString(append(fields.out, `},"remediation_id":`...), record.remediationID())
+	if err != nil || len(fields.inexact) == 0 {
+		return append(out, '}'), err
 	}
-	out = jcs.AppendQuote(append(out, `"kind":`...), string(record.entryKind()))
-	out = append(append(append(out, `,"record":{`...), fields.out...), '}')
-	out, err := jcs.AppendString(append(out, `,"remediation_id":`...), record.remediationID())
-	return append(out, '}'), err
+	exact, err := jcs.Append([]byte(`"exact_numbers":`), fields.inexact)
+	if err != nil {
+		return nil, fmt.Errorf("write the exact numbers: %w", err)
+	}
+	return append(slices.Insert(out, len("{"), append(exact, ',')...), '}'), nil
 }
 
 // FormatTime formats t as RFC 3339 in UTC with microseconds, the format of all times in the

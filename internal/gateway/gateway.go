@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -79,11 +80,13 @@ func New(config Config) (http.Handler, error) {
 			return nil, fmt.Errorf("the template has no function %s", id)
 		}
 	}
+	slices.SortStableFunc(g.targets, func(a, b target) int { return a.route.comparePrecedence(b.route) })
 	return g, nil
 }
 
 type server struct {
-	config  Config
+	config Config
+	// targets are in the order of their routes' precedence.
 	targets []target
 }
 
@@ -127,19 +130,13 @@ func (g *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // findTarget returns the matching route of the highest precedence, and the values of its path
 // variables.
 func (g *server) findTarget(method, path string) (target, map[string]string, bool) {
-	var best target
-	var variables map[string]string
-	found := false
+	segments := splitSegments(path)
 	for _, t := range g.targets {
-		values, matches := t.route.matchRequest(method, path)
-		if matches && (!found || t.route.precedes(best.route)) {
-			best, variables, found = t, values, true
+		if variables, matches := t.route.matchRequest(method, segments); matches {
+			return t, variables, true
 		}
 	}
-	if len(variables) == 0 {
-		variables = nil
-	}
-	return best, variables, found
+	return target{}, nil, false
 }
 
 // invokeAndRespond invokes the function and writes its response, or that of its failure.
@@ -230,13 +227,22 @@ func readResponse(payload []byte) (events.APIGatewayV2HTTPResponse, []byte, erro
 	if len(payload) > maxPayload {
 		return response, nil, fmt.Errorf("response of %d bytes exceeds the maximum of %d", len(payload), maxPayload)
 	}
-	if !hasStatusCode(payload) {
+	// The outer field takes the member's place; its type accepts any value.
+	decoded := struct {
+		*events.APIGatewayV2HTTPResponse
+		StatusCode json.RawMessage `json:"statusCode"`
+	}{APIGatewayV2HTTPResponse: &response}
+	err := json.Unmarshal(payload, &decoded)
+	if decoded.StatusCode == nil {
 		return events.APIGatewayV2HTTPResponse{
 			StatusCode: http.StatusOK,
 			Headers:    map[string]string{"content-type": "application/json"},
 		}, payload, nil
 	}
-	if err := json.Unmarshal(payload, &response); err != nil {
+	if err == nil {
+		err = json.Unmarshal(decoded.StatusCode, &response.StatusCode)
+	}
+	if err != nil {
 		return response, nil, fmt.Errorf("read response: %w", err)
 	}
 	if response.StatusCode < 200 || response.StatusCode > 599 {
@@ -250,13 +256,6 @@ func readResponse(payload []byte) (events.APIGatewayV2HTTPResponse, []byte, erro
 		return response, nil, fmt.Errorf("decode response body: %w", err)
 	}
 	return response, body, nil
-}
-
-func hasStatusCode(payload []byte) bool {
-	var response struct {
-		StatusCode json.RawMessage `json:"statusCode"`
-	}
-	return json.Unmarshal(payload, &response) == nil && response.StatusCode != nil
 }
 
 // writeRefusal writes an error response of the gateway itself.

@@ -48,39 +48,50 @@ func (r route) routeKey() string {
 	return r.Method + " " + r.Path
 }
 
-// matchRequest reports whether the route matches, and returns the values of its path variables.
-func (r route) matchRequest(method, path string) (map[string]string, bool) {
+// matchRequest reports whether the route matches a request with these path segments, and returns the
+// values of its path variables, nil if it has none.
+func (r route) matchRequest(method string, segments []string) (map[string]string, bool) {
 	if r.Path == defaultKey {
 		return nil, true
 	}
 	if r.Method != "ANY" && r.Method != method {
 		return nil, false
 	}
-	values := map[string]string{}
-	segments := splitSegments(path)
+	var values map[string]string
 	for i, want := range r.segments {
 		name, greedy := pathVariable(want)
 		switch {
 		case i >= len(segments):
 			return nil, false
 		case greedy:
-			values[name] = strings.Join(segments[i:], "/")
-			return values, values[name] != ""
+			rest := strings.Join(segments[i:], "/")
+			return withVariable(values, name, rest), rest != ""
 		case name == "" && segments[i] != want, name != "" && segments[i] == "":
 			return nil, false
 		case name != "":
-			values[name] = segments[i]
+			values = withVariable(values, name, segments[i])
 		}
 	}
 	return values, len(segments) == len(r.segments)
 }
 
-// precedes reports whether the route is chosen over the other if both match: full paths over greedy
-// ones, and these over the default route (API Gateway guide, "Create routes for HTTP APIs"); then
-// fixed text over a variable, then a named method over ANY.
-func (r route) precedes(other route) bool { return r.precedenceKey() < other.precedenceKey() }
+// withVariable adds a value to values, which may be nil.
+func withVariable(values map[string]string, name, value string) map[string]string {
+	if values == nil {
+		values = map[string]string{}
+	}
+	values[name] = value
+	return values
+}
 
-// precedenceKey returns a string that sorts before those of routes that the route precedes.
+// comparePrecedence sorts a route before those over which it is chosen if both match: full paths
+// before greedy ones, and these before the default route (API Gateway guide, "Create routes for HTTP
+// APIs"); then fixed text before a variable, then a named method before ANY.
+func (r route) comparePrecedence(other route) int {
+	return strings.Compare(r.precedenceKey(), other.precedenceKey())
+}
+
+// precedenceKey returns a string that sorts as comparePrecedence does.
 func (r route) precedenceKey() string {
 	if r.Path == defaultKey {
 		return "default"

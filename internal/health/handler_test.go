@@ -34,7 +34,7 @@ func TestGolden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return lambda.NewHandler(front.Invoke)
+		return front
 	})
 }
 

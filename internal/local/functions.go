@@ -82,9 +82,9 @@ func (f *Functions) openFunctions(ctx context.Context, writing, reading *functio
 	}
 	f.Maintain = maintainer
 	f.Handlers = map[string]lambda.Handler{
-		"WriteFunction":    newSandboxPool(writer),
-		"QueryFunction":    newSandboxPool(querier.Invoke),
-		"HealthFunction":   newSandboxPool(prober.Invoke),
+		"WriteFunction":    writer,
+		"QueryFunction":    querier,
+		"HealthFunction":   prober,
 		"MaintainFunction": newSandboxPool(maintainer.Invoke),
 	}
 	return nil

@@ -47,7 +47,7 @@ func TestGolden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return lambda.NewHandler(router.Invoke)
+		return router
 	})
 }
 

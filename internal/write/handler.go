@@ -6,13 +6,10 @@ package write
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"time"
-
-	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/datastorage-service/datastorage/internal/api"
 	"github.com/datastorage-service/datastorage/internal/audit"
@@ -77,15 +74,7 @@ func (f *Function) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if isQueueEvent(payload) {
 		return f.queue.handleEvent(ctx, payload)
 	}
-	var event events.APIGatewayV2HTTPRequest
-	if err := json.Unmarshal(payload, &event); err != nil {
-		return nil, fmt.Errorf("read the event: %w", err)
-	}
-	response, err := f.router.Invoke(ctx, event)
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(response)
+	return f.router.Invoke(ctx, payload)
 }
 
 // isQueueEvent tests the first member of the event without decoding it: the only member of an SQS

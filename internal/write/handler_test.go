@@ -39,7 +39,7 @@ func TestGolden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return lambda.NewHandler(function)
+		return function
 	})
 }
 
