@@ -20,7 +20,7 @@ func newDoctor(a *app) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check what the local stack needs, and print how to install what is missing",
-		Long: `Check each part that the local stack needs. ok: present; later: make run brings it; missing: run the command shown next to it.
+		Long: `Check each component that the local stack needs. ok: present; later: make run brings it; missing: run the command shown next to it.
 Exits with code 1 if anything is missing.`,
 		Example: `  datastorage doctor
   datastorage doctor --json | jq '.checks[] | select(.state != "ok")'`,
@@ -44,15 +44,15 @@ func (a *app) examineMachine(ctx context.Context, addr string) error {
 		return err
 	}
 	var lacking []string
-	var mend string
+	var fix string
 	for _, finding := range findings {
 		if finding.State == doctor.Missing {
-			lacking = append(lacking, finding.Part)
-			mend = finding.Mend
+			lacking = append(lacking, finding.Component)
+			fix = finding.Fix
 		}
 	}
 	if lacking != nil {
-		return newCommandError(exitFailed, fmt.Sprintf("%d parts are missing", len(lacking)), errors.New(strings.Join(lacking, "; ")), mend)
+		return newCommandError(exitFailed, fmt.Sprintf("%d components are missing", len(lacking)), errors.New(strings.Join(lacking, "; ")), fix)
 	}
 	return nil
 }
@@ -61,10 +61,10 @@ func (a *app) printFindings(findings []doctor.Finding) error {
 	if a.json {
 		return a.printJSON(map[string][]doctor.Finding{"checks": findings})
 	}
-	columns := []console.Column{{Title: "PART"}, {Title: "STATE"}, {Title: "FOUND"}, {Title: "MEND"}}
+	columns := []console.Column{{Title: "COMPONENT"}, {Title: "STATE"}, {Title: "FOUND"}, {Title: "FIX"}}
 	rows := make([][]string, len(findings))
 	for i, finding := range findings {
-		rows[i] = []string{finding.Part, string(finding.State), finding.Found, finding.Mend}
+		rows[i] = []string{finding.Component, string(finding.State), finding.Found, finding.Fix}
 	}
 	return a.out.Table(columns, rows)
 }

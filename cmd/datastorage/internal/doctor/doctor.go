@@ -1,4 +1,4 @@
-// Package doctor checks the parts that the local stack needs on this machine and suggests a command for each missing one. It changes
+// Package doctor checks the components that the local stack needs on this machine and suggests a command for each missing one. It changes
 // nothing, and leaves the display of its findings to the caller.
 package doctor
 
@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// State is the state of a part.
+// State is the state of a component.
 type State string
 
-// The states of a part.
+// The states of a component.
 const (
 	// OK means present and working.
 	OK State = "ok"
@@ -24,12 +24,12 @@ const (
 
 // Finding is the result of one check.
 type Finding struct {
-	Part  string `json:"part"`
-	State State  `json:"state"`
+	Component string `json:"component"`
+	State     State  `json:"state"`
 	// Found is what is present, or what is wrong.
 	Found string `json:"found"`
-	// Mend is the command to run; empty if there is nothing to do.
-	Mend string `json:"mend,omitempty"`
+	// Fix is the command to run; empty if there is nothing to do.
+	Fix string `json:"fix,omitempty"`
 }
 
 // Machine has the settings of the checks.
@@ -46,16 +46,16 @@ type Machine struct {
 	DatabaseURL string
 }
 
-// checkTimeout bounds the check of one part. Most take milliseconds; on a busy machine a new Python needs seconds.
+// checkTimeout bounds the check of one component. Most take milliseconds; on a busy machine a new Python needs seconds.
 const checkTimeout = 30 * time.Second
 
-// Examine checks every part in sequence.
+// Examine checks every component in sequence.
 func (m Machine) Examine(ctx context.Context) []Finding {
-	parts := []func(context.Context) Finding{
+	components := []func(context.Context) Finding{
 		m.examineGo, m.examineMake, m.examinePython, m.examineDisk, m.examinePort, m.examinePostgres, m.examineService,
 	}
-	findings := make([]Finding, len(parts))
-	for i, check := range parts {
+	findings := make([]Finding, len(components))
+	for i, check := range components {
 		findings[i] = runCheck(ctx, checkTimeout, check)
 	}
 	return findings
@@ -67,19 +67,19 @@ func runCheck(ctx context.Context, timeout time.Duration, check func(context.Con
 	defer cancel()
 	finding := check(ctx)
 	if finding.State == Missing && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return newMissingFinding(finding.Part, fmt.Sprintf("the check did not end within %v", timeout), "datastorage doctor   # again, when the machine is less busy")
+		return newMissingFinding(finding.Component, fmt.Sprintf("the check did not end within %v", timeout), "datastorage doctor   # again, when the machine is less busy")
 	}
 	return finding
 }
 
-func newOKFinding(part, format string, args ...any) Finding {
-	return Finding{Part: part, State: OK, Found: fmt.Sprintf(format, args...)}
+func newOKFinding(component, format string, args ...any) Finding {
+	return Finding{Component: component, State: OK, Found: fmt.Sprintf(format, args...)}
 }
 
-func newLaterFinding(part, found, mend string) Finding {
-	return Finding{Part: part, State: Later, Found: found, Mend: mend}
+func newLaterFinding(component, found, fix string) Finding {
+	return Finding{Component: component, State: Later, Found: found, Fix: fix}
 }
 
-func newMissingFinding(part, found, mend string) Finding {
-	return Finding{Part: part, State: Missing, Found: found, Mend: mend}
+func newMissingFinding(component, found, fix string) Finding {
+	return Finding{Component: component, State: Missing, Found: found, Fix: fix}
 }

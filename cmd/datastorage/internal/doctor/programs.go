@@ -26,19 +26,19 @@ func (m Machine) examineMake(ctx context.Context) Finding {
 
 // examinePython checks for Python with pip, or with the modules that create an environment with pip.
 func (m Machine) examinePython(ctx context.Context) Finding {
-	const part = "python3, pip"
+	const component = "python3, pip"
 	pythonVersion, err := m.commandOutput(ctx, "python3", "--version")
 	if err != nil {
-		return newMissingFinding(part, err.Error(), "apt-get install python3-pip   # Debian, Ubuntu; macOS: xcode-select --install")
+		return newMissingFinding(component, err.Error(), "apt-get install python3-pip   # Debian, Ubuntu; macOS: xcode-select --install")
 	}
 	if pip, err := m.commandOutput(ctx, "python3", "-m", "pip", "--version"); err == nil {
 		pipVersion, _, _ := strings.Cut(pip, " from ")
-		return newOKFinding(part, "%s, %s", pythonVersion, pipVersion)
+		return newOKFinding(component, "%s, %s", pythonVersion, pipVersion)
 	}
 	if _, err := m.commandOutput(ctx, "python3", "-c", "import venv, ensurepip"); err == nil {
-		return newOKFinding(part, "%s, pip by way of venv", pythonVersion)
+		return newOKFinding(component, "%s, pip by way of venv", pythonVersion)
 	}
-	return newMissingFinding(part, pythonVersion+", but neither pip nor venv works", "apt-get install python3-pip   # Debian, Ubuntu")
+	return newMissingFinding(component, pythonVersion+", but neither pip nor venv works", "apt-get install python3-pip   # Debian, Ubuntu")
 }
 
 // commandOutput returns the first line of a program's output.

@@ -29,14 +29,14 @@ func (m Machine) examinePostgres(ctx context.Context) Finding {
 }
 
 func (m Machine) examineOwnPostgres(ctx context.Context) Finding {
-	const part, mend = "postgresql", `psql "$DATASTORAGE_DATABASE_URL"   # says what is wrong with it`
+	const component, fix = "postgresql", `psql "$DATASTORAGE_DATABASE_URL"   # says what is wrong with it`
 	connection, err := pgx.Connect(ctx, m.DatabaseURL)
 	if err != nil {
-		return newMissingFinding(part, "the server of DATASTORAGE_DATABASE_URL: "+err.Error(), mend)
+		return newMissingFinding(component, "the server of DATASTORAGE_DATABASE_URL: "+err.Error(), fix)
 	}
 	defer func() { _ = connection.Close(context.WithoutCancel(ctx)) }()
 	version := connection.PgConn().ParameterStatus("server_version")
-	return newOKFinding(part, "PostgreSQL %s on %s, of DATASTORAGE_DATABASE_URL", version, connection.Config().Host)
+	return newOKFinding(component, "PostgreSQL %s on %s, of DATASTORAGE_DATABASE_URL", version, connection.Config().Host)
 }
 
 // examineService calls /ready of the running service.
