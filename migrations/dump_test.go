@@ -23,7 +23,7 @@ const dumpVersion = "16"
 // -update it writes the file.
 func TestSchemaIsDumped(t *testing.T) {
 	t.Parallel()
-	db := empty(t)
+	db := newEmptyDatabase(t)
 	if version := one[string](t, db.AdminURL(), "SHOW server_version"); !strings.HasPrefix(version, dumpVersion+".") {
 		t.Logf("not compared: the server is PostgreSQL %s", version)
 		return

@@ -17,13 +17,13 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
 
-// empty creates a database with nothing but pgvector, which only a superuser may install.
-func empty(tb testing.TB) *postgrestest.Database {
+// newEmptyDatabase creates a database with nothing but pgvector, which only a superuser may install.
+func newEmptyDatabase(tb testing.TB) *postgrestest.Database {
 	tb.Helper()
-	return emptyOn(tb, postgrestest.New(tb).Server)
+	return newEmptyDatabaseOn(tb, postgrestest.New(tb).Server)
 }
 
-func emptyOn(tb testing.TB, server *pgserver.Server) *postgrestest.Database {
+func newEmptyDatabaseOn(tb testing.TB, server *pgserver.Server) *postgrestest.Database {
 	tb.Helper()
 	db := &postgrestest.Database{Server: server, Name: "empty_" + strings.ToLower(rand.Text())}
 	execute(tb, server.URL(pgserver.Superuser, "postgres"), "CREATE DATABASE "+db.Name+" OWNER "+pgserver.AdminRole+" TEMPLATE template0")

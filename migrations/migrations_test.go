@@ -61,7 +61,7 @@ func TestMigrationsAreNumberedWithoutGaps(t *testing.T) {
 
 func TestUpFromEmptyThenAgain(t *testing.T) {
 	t.Parallel()
-	db := empty(t)
+	db := newEmptyDatabase(t)
 	for i, want := range [][]string{namesAfter(0), nil} {
 		got, err := migrations.Up(t.Context(), db.AdminURL())
 		if err != nil {
@@ -136,7 +136,7 @@ func TestUpFromEveryVersion(t *testing.T) {
 	for version := int64(1); version <= migrations.Latest(); version++ {
 		t.Run(fmt.Sprint(version), func(t *testing.T) {
 			t.Parallel()
-			db := empty(t)
+			db := newEmptyDatabase(t)
 			if _, err := migrations.UpTo(t.Context(), db.AdminURL(), version); err != nil {
 				t.Fatal(err)
 			}
@@ -210,7 +210,7 @@ func contents(tb testing.TB, db *postgrestest.Database) map[string][]string {
 
 func TestUpEightAtOnce(t *testing.T) {
 	t.Parallel()
-	db := empty(t)
+	db := newEmptyDatabase(t)
 	var mu sync.Mutex
 	var all []string
 	var group sync.WaitGroup
@@ -237,7 +237,7 @@ func TestUpEightAtOnce(t *testing.T) {
 
 func TestPendingChangesNothing(t *testing.T) {
 	t.Parallel()
-	db := empty(t)
+	db := newEmptyDatabase(t)
 	const relations = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
 	for range 2 {
 		pending, err := migrations.Pending(t.Context(), db.AdminURL())
@@ -261,7 +261,7 @@ func TestPendingChangesNothing(t *testing.T) {
 
 func TestUpNeedsTheOwner(t *testing.T) {
 	t.Parallel()
-	db := empty(t)
+	db := newEmptyDatabase(t)
 	for name, url := range map[string]string{
 		"reader": db.ReaderURL(), "nonsense": "postgres://%",
 		"no such role": strings.Replace(db.AdminURL(), "datastorage_admin", "missing", 1),
@@ -451,9 +451,9 @@ func TestRegisterModelEightAtOnce(t *testing.T) {
 // although they share the roles and their settings.
 func TestUpOfSeveralDatabasesAtOnce(t *testing.T) {
 	t.Parallel()
-	databases := []*postgrestest.Database{empty(t)}
+	databases := []*postgrestest.Database{newEmptyDatabase(t)}
 	for range 5 {
-		databases = append(databases, emptyOn(t, databases[0].Server))
+		databases = append(databases, newEmptyDatabaseOn(t, databases[0].Server))
 	}
 	var group sync.WaitGroup
 	for _, db := range databases {

@@ -16,7 +16,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/redact"
 )
 
-// incident numbers have different signatures.
+// An incident is one combination of alert, action, service and failure; each has its own signature.
 type incident struct{ alert, action, service, failure string }
 
 func sampleIncident(k int) incident {

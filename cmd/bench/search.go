@@ -202,7 +202,7 @@ func (s *stand) measureSearch(ctx context.Context, k searchKind) (lines []line, 
 	return lines, nil
 }
 
-// timeSearches runs the searches by the handler and by their statements, alternately; the first round is not counted.
+// timeSearches alternates between the handler and its statements; the first round is not counted.
 func (s *stand) timeSearches(ctx context.Context, searches []recordedSearch, clients int) (times [2][]float64, err error) {
 	floors, err := s.openFloorConnections(ctx, clients)
 	defer func() {

@@ -92,24 +92,24 @@ func anyHasFlag(root *cobra.Command, name string) bool {
 	return slices.ContainsFunc(root.Commands(), func(command *cobra.Command) bool { return anyHasFlag(command, name) })
 }
 
-// ran is the result of a command line.
-type ran struct {
-	code      int
-	out, talk string
+// result is the result of a command line.
+type result struct {
+	code        int
+	out, stderr string
 }
 
 // runOn executes a command line in this process, against the service at url.
-func runOn(ctx context.Context, url string, terminal bool, in *os.File, args ...string) ran {
-	var out, talk bytes.Buffer
+func runOn(ctx context.Context, url string, terminal bool, in *os.File, args ...string) result {
+	var out, stderr bytes.Buffer
 	env := map[string]string{"DATASTORAGE_URL": url, "DATASTORAGE_TOKEN": "t0ken"}
 	a := &app{
 		in:     in,
 		out:    &console.Stream{Writer: &out, Terminal: terminal},
-		talk:   &console.Stream{Writer: &talk, Terminal: terminal},
+		talk:   &console.Stream{Writer: &stderr, Terminal: terminal},
 		getenv: func(name string) string { return env[name] },
 	}
 	code := a.runCommandLine(ctx, args)
-	return ran{code, out.String(), talk.String()}
+	return result{code, out.String(), stderr.String()}
 }
 
 func TestWithoutIdentity(t *testing.T) {
@@ -117,7 +117,7 @@ func TestWithoutIdentity(t *testing.T) {
 	stack := endtoend.New(t, endtoend.Options{Anonymous: true})
 	for _, line := range []string{"list", "get r-1", "history r-1", "search x"} {
 		got := runOn(t.Context(), stack.URL, false, nil, strings.Fields(line)...)
-		if got.code != exitForbidden || got.out != "" || !strings.Contains(got.talk, "try: export DATASTORAGE_TOKEN=") {
+		if got.code != exitForbidden || got.out != "" || !strings.Contains(got.stderr, "try: export DATASTORAGE_TOKEN=") {
 			t.Errorf("%s: %+v", line, got)
 		}
 	}
@@ -176,11 +176,11 @@ func TestHostileResponsesDoNotReachTheTerminal(t *testing.T) {
 			t.Run(line+json, func(t *testing.T) {
 				t.Parallel()
 				got := runOn(t.Context(), service, true, nil, strings.Fields(line+json)...)
-				if strings.ContainsAny(got.out+got.talk, "\x1b\x07\x00\u009b\u202e\u0085") {
-					t.Errorf("unsafe: %q %q", got.out, got.talk)
+				if strings.ContainsAny(got.out+got.stderr, "\x1b\x07\x00\u009b\u202e\u0085") {
+					t.Errorf("unsafe: %q %q", got.out, got.stderr)
 				}
-				if !strings.Contains(got.out+got.talk, "owned") {
-					t.Errorf("the text is missing: %q %q", got.out, got.talk)
+				if !strings.Contains(got.out+got.stderr, "owned") {
+					t.Errorf("the text is missing: %q %q", got.out, got.stderr)
 				}
 			})
 		}
@@ -191,8 +191,8 @@ func TestJSONIntoAPipeIsUnchanged(t *testing.T) {
 	t.Parallel()
 	const body = "{ \"data\": [],\n\t\"pagination\" : {\"has_more\":false, \"new\": \"\u009b\"}}"
 	service := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) })
-	if got := runOn(t.Context(), service, false, nil, "list", "--json"); got != (ran{exitDone, body + "\n", ""}) {
-		t.Errorf("%d %q %q", got.code, got.out, got.talk)
+	if got := runOn(t.Context(), service, false, nil, "list", "--json"); got != (result{exitDone, body + "\n", ""}) {
+		t.Errorf("%d %q %q", got.code, got.out, got.stderr)
 	}
 }
 
@@ -202,7 +202,7 @@ func TestForgedJournalIsReported(t *testing.T) {
 		_, _ = io.WriteString(w, `{"data":[{"event_id":"e-1","canonical":"{}","leaf_hash":"00"}],"pagination":{}}`)
 	})
 	got := runOn(t.Context(), service, false, nil, "history", "r-1")
-	if got.code != exitFailed || !strings.Contains(got.out, "\tNO\t") || !strings.Contains(got.talk, "journal entry e-1") {
+	if got.code != exitFailed || !strings.Contains(got.out, "\tNO\t") || !strings.Contains(got.stderr, "journal entry e-1") {
 		t.Errorf("%+v", got)
 	}
 }
@@ -231,8 +231,8 @@ func TestImportThatBreaksOffIsPartlyDone(t *testing.T) {
 	if got.code != exitPartly || got.out != `{"records":500,"stored":500,"already_there":0,"refused":0}`+"\n" {
 		t.Errorf("%+v", got)
 	}
-	if !strings.Contains(got.talk, "why: 500 Internal error") || !strings.Contains(got.talk, "again: it continues") {
-		t.Errorf("%s", got.talk)
+	if !strings.Contains(got.stderr, "why: 500 Internal error") || !strings.Contains(got.stderr, "again: it continues") {
+		t.Errorf("%s", got.stderr)
 	}
 }
 
@@ -250,7 +250,7 @@ func TestInterruptedImport(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = typing.Close() })
 	got := runOn(ctx, service, false, in, "import", "-")
-	if got.code != exitInterrupted || !strings.Contains(got.talk, "datastorage: interrupted") {
+	if got.code != exitInterrupted || !strings.Contains(got.stderr, "datastorage: interrupted") {
 		t.Errorf("%+v", got)
 	}
 }

@@ -100,13 +100,13 @@ func (a *app) printIncidents(results []client.SearchResult, explain bool) error 
 		{Title: "SOLVED"},
 		{Title: "BEST ACTION", Most: 40},
 		{Title: "REMEDIATIONS", Most: 60},
-		{Below: textLines},
-		{Title: "tried", Below: 2},
-		{Title: "last success", Below: 1},
+		{LinesBelow: textLines},
+		{Title: "tried", LinesBelow: 2},
+		{Title: "last success", LinesBelow: 1},
 	}
 	if explain {
 		columns = append([]console.Column{{Title: "LEXICAL"}, {Title: "SEMANTIC"}, {Title: "FEEDBACK"}}, columns...)
-		columns = append(columns, console.Column{Title: "matched", Below: textLines})
+		columns = append(columns, console.Column{Title: "matched", LinesBelow: textLines})
 	}
 	rows := make([][]console.Cell, len(results))
 	for i, result := range results {

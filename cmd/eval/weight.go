@@ -50,7 +50,7 @@ func (s *service) measureWeights(ctx context.Context, of set) (weighting, error)
 		if err != nil {
 			return w, fmt.Errorf("query %s: %w", q.ID, err)
 		}
-		// A response without results has no weight, and its gain is zero with every weight.
+		// A response without results gains nothing at any weight.
 		if len(found) == 0 {
 			continue
 		}
@@ -131,8 +131,7 @@ func rankWeighted(found []candidate, weight float64) []string {
 	return first
 }
 
-// bestWeightStep returns the step of the weight that is best for the sets together, each counting
-// the same; of several, the lowest.
+// bestWeightStep returns the step with the best mean over the sets; ties go to the lowest.
 func bestWeightStep(sets []weighting) int {
 	best, bestSum := 0, -1.0
 	for i := range weightSteps + 1 {

@@ -93,8 +93,8 @@ func (v *vault) promote(version string) {
 	}
 }
 
-// managed returns the value of a secret in the format of RDS, with a host that must not be used.
-func managed(user, password string) string {
+// managedSecret returns the value of a secret in the format of RDS, with a host that must not be used.
+func managedSecret(user, password string) string {
 	value, _ := json.Marshal(map[string]any{
 		"username": user, "password": password, "engine": "postgres", "host": "cluster.invalid", "port": 1, "dbname": "other",
 	})
@@ -158,7 +158,7 @@ func (l *login) url() string {
 func TestSecret(t *testing.T) {
 	t.Parallel()
 	user := newLogin(t, postgrestest.New(t))
-	vault := newVault(t, managed(user.name, user.password))
+	vault := newVault(t, managedSecret(user.name, user.password))
 	vault.away.Store(true)
 	settings := access.Settings{URL: user.url(), Secret: vault.id, Region: "us-east-1"}
 	store := open(t, settings, vault.sdk)
@@ -187,7 +187,7 @@ func TestSecretForOneCaller(t *testing.T) {
 	t.Parallel()
 	db, authority := postgrestest.New(t), postgrestest.NewAuthority(t)
 	user := newLogin(t, db)
-	vault := newVault(t, managed(user.name, user.password))
+	vault := newVault(t, managedSecret(user.name, user.password))
 	proxy := postgrestest.NewProxy(t, postgrestest.ProxyConfig{
 		Target: db.AdminURL(), Certificate: authority.Certificate(t, "localhost"),
 		Admit: func(name, password string) bool { return name == user.name && password == user.password },
@@ -220,7 +220,7 @@ func TestSecretIsWrong(t *testing.T) {
 			t.Errorf("%s: %v", value, err)
 		}
 	}
-	vault := newVault(t, managed(user.name, "not "+user.password))
+	vault := newVault(t, managedSecret(user.name, "not "+user.password))
 	err := ask(t.Context(), open(t, access.Settings{URL: user.url(), Secret: vault.id}, vault.sdk))
 	if !errors.Is(err, audit.ErrUnavailable) || !access.Refused(err) || strings.Contains(err.Error(), user.password) {
 		t.Errorf("a wrong password: %v", err)
@@ -312,7 +312,7 @@ func TestRotation(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
 	user := newLogin(t, db)
-	vault := newVault(t, managed(user.name, user.password))
+	vault := newVault(t, managedSecret(user.name, user.password))
 	stores := make([]*postgres.Store, 4)
 	for i := range stores {
 		stores[i] = open(t, access.Settings{URL: user.url(), Secret: vault.id}, vault.sdk)
@@ -321,7 +321,7 @@ func TestRotation(t *testing.T) {
 	all.settle(t)
 	for range 3 {
 		next := rand.Text()
-		version := vault.put(managed(user.name, next), "AWSPENDING")
+		version := vault.put(managedSecret(user.name, next), "AWSPENDING")
 		user.change(next)
 		user.disconnect()
 		all.settle(t) // with the pending version
@@ -330,7 +330,7 @@ func TestRotation(t *testing.T) {
 		all.settle(t)
 	}
 	next := rand.Text()
-	vault.put(managed(user.name, next), "AWSCURRENT")
+	vault.put(managedSecret(user.name, next), "AWSCURRENT")
 	user.change(next)
 	user.disconnect()
 	all.settle(t)

@@ -13,8 +13,8 @@ import (
 
 // Reader reads variables and collects their errors. An empty variable counts as unset.
 type Reader struct {
-	getenv   func(string) string
-	mistakes []error
+	getenv func(string) string
+	errs   []error
 }
 
 // NewReader returns a Reader of the variables that getenv returns.
@@ -22,11 +22,11 @@ func NewReader(getenv func(string) string) *Reader { return &Reader{getenv: gete
 
 // Err returns an error that names every missing or invalid variable, or nil if there is none. It
 // never contains a value, which may be a secret.
-func (r *Reader) Err() error { return errors.Join(r.mistakes...) }
+func (r *Reader) Err() error { return errors.Join(r.errs...) }
 
 // Reject adds an error for a variable. rule completes the sentence, such as "must be set".
 func (r *Reader) Reject(name, rule string) {
-	r.mistakes = append(r.mistakes, fmt.Errorf("%s %s", name, rule))
+	r.errs = append(r.errs, fmt.Errorf("%s %s", name, rule))
 }
 
 // Optional returns a variable, or "".

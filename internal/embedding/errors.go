@@ -63,18 +63,18 @@ func (f *failure) Unwrap() []error {
 	return []error{f.kind, f.cause}
 }
 
-// refusedFailure concerns the text: a retry would fail again.
+// refusedFailure returns a failure that the text caused: a retry would fail again.
 func refusedFailure(message string, cause error) *failure {
 	return &failure{kind: ErrRefused, message: message, cause: cause}
 }
 
-// unavailableFailure does not concern the text, and an immediate retry would fail again: an
-// operator has to act.
+// unavailableFailure returns a failure that the text did not cause and that an operator must
+// resolve: an immediate retry would fail again.
 func unavailableFailure(message string, cause error) *failure {
 	return &failure{kind: ErrUnavailable, message: message, cause: cause}
 }
 
-// transientFailure does not concern the text, and a retry may succeed.
+// transientFailure returns a failure that the text did not cause and a retry may resolve.
 func transientFailure(message string, cause error) *failure {
 	return &failure{kind: ErrUnavailable, message: message, cause: cause, transient: true}
 }

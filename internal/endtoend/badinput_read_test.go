@@ -84,8 +84,9 @@ func badSearchValues() []bad {
 	return rows
 }
 
-// get is a GET that is refused with the named validation errors of its query.
-func get(path, query string, named ...string) bad {
+// badGet returns a GET request that must be refused, with validation errors for the named
+// parameters.
+func badGet(path, query string, named ...string) bad {
 	return bad{method: "GET", path: path, query: query, status: 400, kind: "invalid", errors: fieldErrors(named...)}
 }
 
@@ -165,12 +166,12 @@ func badQueryValues(path, query string, wrongs []wrong, twice ...string) []bad {
 	prefix := strings.TrimPrefix(query+"&", "&")
 	var rows []bad
 	for _, w := range wrongs {
-		row := get(path, prefix+w.field+"="+url.QueryEscape(w.value), w.field, w.code)
+		row := badGet(path, prefix+w.field+"="+url.QueryEscape(w.value), w.field, w.code)
 		row.name = fmt.Sprintf("%d bytes", len(w.value))
 		rows = append(rows, row)
 	}
 	for _, field := range twice {
-		row := get(path, prefix+field+"=1&"+field+"=1", field, "not_repeatable")
+		row := badGet(path, prefix+field+"=1&"+field+"=1", field, "not_repeatable")
 		if code := firstCode(field); code != "" {
 			row.errors = append(row.errors, fieldError{field, code})
 		}
@@ -202,20 +203,20 @@ func badFilters() []bad {
 		wrongTimes("since"), wrongTimes("until"))
 	rows = append(rows, badQueryValues(view, "", events, "alert_name", "namespace", "workflow_status", "since", "until", "cursor")...)
 	for _, value := range []string{"%ff", "%ED%A0%80", "%C0%AF"} {
-		rows = append(rows, get(list, "name="+value, "name", "characters"), get(view, "alert_name="+value, "alert_name", "characters"))
+		rows = append(rows, badGet(list, "name="+value, "name", "characters"), badGet(view, "alert_name="+value, "alert_name", "characters"))
 	}
 	for path, query := range map[string]string{list: "", view: "", similar: "", rate: "group_by=name&", trend: "interval=day&"} {
 		rows = append(rows,
-			get(path, query+"since=2026-01-02T00:00:00Z&until=2026-01-02T00:00:00Z", "until", "order"),
-			get(path, query+"since=1h&until=2h", "until", "order"),
-			get(path, query+"since=2026-02-30T00:00:00Z&until=x", "since", "format", "until", "format"),
+			badGet(path, query+"since=2026-01-02T00:00:00Z&until=2026-01-02T00:00:00Z", "until", "order"),
+			badGet(path, query+"since=1h&until=2h", "until", "order"),
+			badGet(path, query+"since=2026-02-30T00:00:00Z&until=x", "since", "format", "until", "format"),
 		)
 	}
 	return append(rows,
-		get(view, "name=x&severity=high&offset=1", "name", "unknown_field", "severity", "unknown_field", "offset", "unknown_field"),
-		get(view, "status=success&sort=created_at&include_total=true", "status", "unknown_field", "sort", "unknown_field",
+		badGet(view, "name=x&severity=high&offset=1", "name", "unknown_field", "severity", "unknown_field", "offset", "unknown_field"),
+		badGet(view, "status=success&sort=created_at&include_total=true", "status", "unknown_field", "sort", "unknown_field",
 			"include_total", "unknown_field"),
-		get(view, "alert_name=&workflow_status=x&since=soon&limit=0&cursor=x&foo=1", "alert_name", "empty", "workflow_status", "not_in_set",
+		badGet(view, "alert_name=&workflow_status=x&since=soon&limit=0&cursor=x&foo=1", "alert_name", "empty", "workflow_status", "not_in_set",
 			"since", "format", "limit", "out_of_range", "cursor", "mismatch", "foo", "unknown_field"),
 	)
 }
@@ -224,27 +225,27 @@ func badPages() []bad {
 	var rows []bad
 	for _, path := range []string{"/v1/remediations", "/v1/remediations/begun/history", "/v1/incident-events"} {
 		rows = append(rows,
-			get(path, "limit=0", "limit", "out_of_range"), get(path, "limit=1001", "limit", "out_of_range"),
-			get(path, "limit=-1", "limit", "out_of_range"),
-			get(path, "limit=1e9", "limit", "format"), get(path, "limit=1000000000", "limit", "out_of_range"),
-			get(path, "limit=99999999999999999999", "limit", "out_of_range"), get(path, "limit=abc", "limit", "format"),
-			get(path, "limit=", "limit", "empty"),
-			get(path, "limit=1.5", "limit", "format"), get(path, "limit=%D9%A3", "limit", "format"),
-			get(path, "limit=10,20", "limit", "format"), get(path, "cursor=", "cursor", "empty"),
-			get(path, "limit=1&limit=2", "limit", "not_repeatable"))
+			badGet(path, "limit=0", "limit", "out_of_range"), badGet(path, "limit=1001", "limit", "out_of_range"),
+			badGet(path, "limit=-1", "limit", "out_of_range"),
+			badGet(path, "limit=1e9", "limit", "format"), badGet(path, "limit=1000000000", "limit", "out_of_range"),
+			badGet(path, "limit=99999999999999999999", "limit", "out_of_range"), badGet(path, "limit=abc", "limit", "format"),
+			badGet(path, "limit=", "limit", "empty"),
+			badGet(path, "limit=1.5", "limit", "format"), badGet(path, "limit=%D9%A3", "limit", "format"),
+			badGet(path, "limit=10,20", "limit", "format"), badGet(path, "cursor=", "cursor", "empty"),
+			badGet(path, "limit=1&limit=2", "limit", "not_repeatable"))
 	}
 	const list = "/v1/remediations"
 	return append(rows,
-		get(list, "offset=-1", "offset", "out_of_range"), get(list, "offset=1000001", "offset", "out_of_range"),
-		get(list, "offset=abc", "offset", "format"),
-		get(list, "offset=99999999999999999999", "offset", "out_of_range"), get(list, "offset=", "offset", "empty"),
-		get(list, "offset=0x10", "offset", "format"),
-		get(list, "sort=name", "sort", "not_in_set"), get(list, "sort=", "sort", "empty"),
-		get(list, "sort=start_time,id", "sort", "not_in_set"), get(list, "sort=--start_time", "sort", "not_in_set"),
-		get(list, "include_total=yes", "include_total", "not_in_set"), get(list, "include_total=1", "include_total", "not_in_set"),
-		get(list, "include_total=", "include_total", "empty"),
-		get("/v1/remediations/begun/history", "offset=0", "offset", "unknown_field"),
-		get("/v1/remediations/begun/history", "sort=start_time", "sort", "unknown_field"),
+		badGet(list, "offset=-1", "offset", "out_of_range"), badGet(list, "offset=1000001", "offset", "out_of_range"),
+		badGet(list, "offset=abc", "offset", "format"),
+		badGet(list, "offset=99999999999999999999", "offset", "out_of_range"), badGet(list, "offset=", "offset", "empty"),
+		badGet(list, "offset=0x10", "offset", "format"),
+		badGet(list, "sort=name", "sort", "not_in_set"), badGet(list, "sort=", "sort", "empty"),
+		badGet(list, "sort=start_time,id", "sort", "not_in_set"), badGet(list, "sort=--start_time", "sort", "not_in_set"),
+		badGet(list, "include_total=yes", "include_total", "not_in_set"), badGet(list, "include_total=1", "include_total", "not_in_set"),
+		badGet(list, "include_total=", "include_total", "empty"),
+		badGet("/v1/remediations/begun/history", "offset=0", "offset", "unknown_field"),
+		badGet("/v1/remediations/begun/history", "sort=start_time", "sort", "unknown_field"),
 	)
 }
 
@@ -268,16 +269,16 @@ func badStatistics() []bad {
 		badQueryValues(trend, "", append(wrongWord("interval", "day"), wrong{"interval", "hour,day", "not_in_set"}), "interval"),
 		badQueryValues(trend, good, []wrong{{"time_zone", "", "empty"}}, "time_zone"),
 		[]bad{
-			get(rate, "", "group_by", "required"), get(rate, "group_by=phase", "group_by", "not_in_set"),
-			get(rate, "group_by", "group_by", "empty"),
-			get(rate, "group_by=name&cursor=x&interval=day", "cursor", "unknown_field", "interval", "unknown_field"),
-			get(rate, "group_by=name&offset=0&sort=rate&time_zone=UTC", "offset", "unknown_field", "sort", "unknown_field", "time_zone", "unknown_field"),
-			get(rate, "min_samples=-1&limit=0&since=soon&phase=x&foo=1", "group_by", "required", "min_samples", "out_of_range", "limit", "out_of_range",
+			badGet(rate, "", "group_by", "required"), badGet(rate, "group_by=phase", "group_by", "not_in_set"),
+			badGet(rate, "group_by", "group_by", "empty"),
+			badGet(rate, "group_by=name&cursor=x&interval=day", "cursor", "unknown_field", "interval", "unknown_field"),
+			badGet(rate, "group_by=name&offset=0&sort=rate&time_zone=UTC", "offset", "unknown_field", "sort", "unknown_field", "time_zone", "unknown_field"),
+			badGet(rate, "min_samples=-1&limit=0&since=soon&phase=x&foo=1", "group_by", "required", "min_samples", "out_of_range", "limit", "out_of_range",
 				"since", "format", "phase", "not_in_set", "foo", "unknown_field"),
-			get(trend, "", "interval", "required"), get(trend, "interval=month", "interval", "not_in_set"),
-			get(trend, good+"&limit=5&group_by=name&min_samples=1", "limit", "unknown_field", "group_by", "unknown_field", "min_samples", "unknown_field"),
-			get(trend, good+"&since=9999-01-01T00:00:00Z", "since", "order"),
-			get(trend, "interval=year&time_zone=x&since=1h&until=2h&name=", "interval", "not_in_set", "time_zone", "not_in_set", "until", "order",
+			badGet(trend, "", "interval", "required"), badGet(trend, "interval=month", "interval", "not_in_set"),
+			badGet(trend, good+"&limit=5&group_by=name&min_samples=1", "limit", "unknown_field", "group_by", "unknown_field", "min_samples", "unknown_field"),
+			badGet(trend, good+"&since=9999-01-01T00:00:00Z", "since", "order"),
+			badGet(trend, "interval=year&time_zone=x&since=1h&until=2h&name=", "interval", "not_in_set", "time_zone", "not_in_set", "until", "order",
 				"name", "empty"),
 		},
 	)
@@ -288,13 +289,13 @@ func badStatistics() []bad {
 		"interval=day&time_zone=Asia/Kathmandu&since=2020-01-01T00:00:00Z&until=2022-09-27T00:00:00Z",
 		"interval=week&since=1990-01-01T00:00:00Z&until=2026-01-01T00:00:00Z", "interval=hour&since=42d",
 	} {
-		rows = append(rows, get(trend, query, "since", "out_of_range"))
+		rows = append(rows, badGet(trend, query, "since", "out_of_range"))
 	}
 	for _, value := range []string{
 		"Local", "Mars/Olympus", "../etc/passwd", "/etc/passwd", "europe\\berlin", "\x00", "+02:00", "Europe/Berlin,UTC", " UTC", ".", "Europe",
 		strings.Repeat("x", 5000), secret,
 	} {
-		rows = append(rows, get(trend, good+"&time_zone="+url.QueryEscape(value), "time_zone", "not_in_set"))
+		rows = append(rows, badGet(trend, good+"&time_zone="+url.QueryEscape(value), "time_zone", "not_in_set"))
 	}
 	return rows
 }
@@ -306,10 +307,10 @@ func badSimilar() []bad {
 			wrongNumbers("limit", 1, 100), wrongNumbers("per_signature", 1, 100), wrongWord("mode", "hybrid"),
 			wrongWord("explain", "true"), []wrong{{"explain", "1", "not_in_set"}, {"explain", "yes", "not_in_set"}},
 		), "limit", "per_signature", "mode", "explain"),
-		get(similar, "query=x&min_score=0", "query", "unknown_field", "min_score", "unknown_field"),
-		get(similar, "cursor=x&offset=1&since=soon", "cursor", "unknown_field", "offset", "unknown_field", "since", "format"),
-		get("/v1/remediations/<x>/similar", "mode=x", "remediation_id", "characters", "mode", "not_in_set"),
-		get("/v1/remediations/"+strings.Repeat("é", 256)+"/similar", "", "remediation_id", "too_long"),
+		badGet(similar, "query=x&min_score=0", "query", "unknown_field", "min_score", "unknown_field"),
+		badGet(similar, "cursor=x&offset=1&since=soon", "cursor", "unknown_field", "offset", "unknown_field", "since", "format"),
+		badGet("/v1/remediations/<x>/similar", "mode=x", "remediation_id", "characters", "mode", "not_in_set"),
+		badGet("/v1/remediations/"+strings.Repeat("é", 256)+"/similar", "", "remediation_id", "too_long"),
 		bad{method: "GET", path: "/v1/remediations/nobody/similar", status: 404, kind: "not-found"},
 	)
 }
@@ -338,30 +339,30 @@ func badConsistency() []bad {
 	both.query = "consistency=weak"
 	write := badCreate("consistency", changed(record()), "consistency", "unknown_field")
 	write.query = "consistency=strong"
-	return append(rows, both, write, get("/ready", "consistency=strong", "consistency", "unknown_field"),
-		get("/v1/remediations/<x>", "consistency=x", "remediation_id", "characters", "consistency", "not_in_set"),
+	return append(rows, both, write, badGet("/ready", "consistency=strong", "consistency", "unknown_field"),
+		badGet("/v1/remediations/<x>", "consistency=x", "remediation_id", "characters", "consistency", "not_in_set"),
 		bad{method: "GET", path: "/v1/remediations/nobody", query: "consistency=strong", status: 404, kind: "not-found"})
 }
 
 func badParameters() []bad {
 	const list = "/v1/remediations"
 	rows := []bad{
-		get(list, "foo=1", "foo", "unknown_field"), get(list, "Name=x", "Name", "unknown_field"),
-		get(list, "name[]=x", `["name[]"]`, "unknown_field"),
-		get(list, "limit", "limit", "empty"), get(list, "=x", `[""]`, "unknown_field"), get(list, "%00=x", `["\x00"]`, "unknown_field"),
-		get(list, "name=a&name=b", "name", "not_repeatable"), get(list, "name=a&n%61me=b", "name", "not_repeatable"),
-		get(list, "name=%zz", "name", "format"),
-		get(list, "name=%", "name", "format"), get(list, "%zz=1", "", "format"), get(list, "%ff=1", `["\ufffd"]`, "unknown_field"),
-		get(list, "query="+secret, "query", "unknown_field"),
-		get(list, "limit=0&phase=x&foo=1&since=x&name=%zz&sort=up", "limit", "out_of_range", "phase", "not_in_set", "foo",
+		badGet(list, "foo=1", "foo", "unknown_field"), badGet(list, "Name=x", "Name", "unknown_field"),
+		badGet(list, "name[]=x", `["name[]"]`, "unknown_field"),
+		badGet(list, "limit", "limit", "empty"), badGet(list, "=x", `[""]`, "unknown_field"), badGet(list, "%00=x", `["\x00"]`, "unknown_field"),
+		badGet(list, "name=a&name=b", "name", "not_repeatable"), badGet(list, "name=a&n%61me=b", "name", "not_repeatable"),
+		badGet(list, "name=%zz", "name", "format"),
+		badGet(list, "name=%", "name", "format"), badGet(list, "%zz=1", "", "format"), badGet(list, "%ff=1", `["\ufffd"]`, "unknown_field"),
+		badGet(list, "query="+secret, "query", "unknown_field"),
+		badGet(list, "limit=0&phase=x&foo=1&since=x&name=%zz&sort=up", "limit", "out_of_range", "phase", "not_in_set", "foo",
 			"unknown_field", "since", "format", "name", "format", "sort", "not_in_set"),
-		get("/v1/remediations/begun", "expand=children", "expand", "unknown_field"),
-		get("/v1/remediations/begun", "id=%zz", "id", "format"), get("/ready", "verbose=1", "verbose", "unknown_field"),
-		get("/v1/remediations/<x>", "", "remediation_id", "characters"), get("/v1/remediations/\xff", "", "remediation_id", "characters"),
-		get("/v1/remediations/"+strings.Repeat("x", 256), "", "remediation_id", "too_long"),
-		get("/v1/remediations/a\tb/history", "", "remediation_id", "characters"),
-		get("/v1/remediations/<x>/history", "limit=0", "remediation_id", "characters", "limit", "out_of_range"),
-		get("/v1/remediations/<x>", "expand=1", "remediation_id", "characters", "expand", "unknown_field"),
+		badGet("/v1/remediations/begun", "expand=children", "expand", "unknown_field"),
+		badGet("/v1/remediations/begun", "id=%zz", "id", "format"), badGet("/ready", "verbose=1", "verbose", "unknown_field"),
+		badGet("/v1/remediations/<x>", "", "remediation_id", "characters"), badGet("/v1/remediations/\xff", "", "remediation_id", "characters"),
+		badGet("/v1/remediations/"+strings.Repeat("x", 256), "", "remediation_id", "too_long"),
+		badGet("/v1/remediations/a\tb/history", "", "remediation_id", "characters"),
+		badGet("/v1/remediations/<x>/history", "limit=0", "remediation_id", "characters", "limit", "out_of_range"),
+		badGet("/v1/remediations/<x>", "expand=1", "remediation_id", "characters", "expand", "unknown_field"),
 	}
 	for path, body := range map[string]string{
 		"/v1/remediations": changed(record()), "/v1/remediations/batch": `{"records":[` + changed(record()) + `]}`,
@@ -402,35 +403,35 @@ func badCursors(t *testing.T, stack *endtoend.Stack) []bad {
 		t.Fatal(err)
 	}
 	rows := []bad{
-		get(list, "namespace=shop&cursor="+cursor[:len(cursor)-1], "cursor", "mismatch"),
-		get(list, "namespace=shop&cursor="+cursor+"A", "cursor", "mismatch"),
-		get(list, "namespace=shop&cursor="+cursor+"=", "cursor", "mismatch"),
-		get(list, "namespace=shop&cursor="+strings.ToUpper(cursor), "cursor", "mismatch"),
-		get(list, "namespace=shop&cursor=x", "cursor", "mismatch"),
-		get(list, "namespace=shop&cursor="+url.QueryEscape("' OR 1=1 --"), "cursor", "mismatch"),
-		get(list, "namespace=shop&cursor="+base64.RawURLEncoding.EncodeToString([]byte(`{"offset":5}`)), "cursor", "mismatch"),
-		get(list, "namespace=shop&cursor="+strings.Repeat("A", 10_000), "cursor", "mismatch"),
-		get(list, "cursor="+cursor, "cursor", "mismatch"),
-		get(list, "namespace=other&cursor="+cursor, "cursor", "mismatch"),
-		get(list, "namespace=shop&phase=pending&cursor="+cursor, "cursor", "mismatch"),
-		get(list, "namespace=shop&sort=start_time&cursor="+cursor, "cursor", "mismatch"),
-		get(view, "namespace=shop&cursor="+cursor, "cursor", "mismatch"), get(list, "namespace=shop&cursor="+event, "cursor", "mismatch"),
-		get(view, "cursor="+event, "cursor", "mismatch"), get(view, "namespace=other&cursor="+event, "cursor", "mismatch"),
-		get(view, "namespace=shop&workflow_status=pending&cursor="+event, "cursor", "mismatch"),
-		get(view, "namespace=shop&since=2020-01-01T00:00:00Z&cursor="+event, "cursor", "mismatch"),
-		get(view, "namespace=shop&cursor="+event[:len(event)-1], "cursor", "mismatch"), get(view, "namespace=shop&cursor="+event+"A", "cursor", "mismatch"),
-		get(view, "namespace=shop&cursor="+strings.ToUpper(event), "cursor", "mismatch"), get(view, "namespace=shop&cursor="+strings.Repeat("A", 10_000), "cursor", "mismatch"),
-		get("/v1/remediations/a/history", "cursor="+entry, "cursor", "mismatch"), get(history, "cursor="+cursor, "cursor", "mismatch"),
-		get(list, "cursor="+entry, "cursor", "mismatch"),
-		get(list, "namespace=shop&cursor="+cursorOfOtherDatabase(t), "cursor", "mismatch"),
-		get(list, "namespace=shop&offset=0&cursor="+cursor, "offset", "order"),
-		get(list, "namespace=shop&cursor="+cursor+"&cursor="+cursor, "cursor", "not_repeatable"),
-		get(list, "cursor="+cursor+"&limit=0&foo=1", "cursor", "mismatch", "limit", "out_of_range", "foo", "unknown_field"),
+		badGet(list, "namespace=shop&cursor="+cursor[:len(cursor)-1], "cursor", "mismatch"),
+		badGet(list, "namespace=shop&cursor="+cursor+"A", "cursor", "mismatch"),
+		badGet(list, "namespace=shop&cursor="+cursor+"=", "cursor", "mismatch"),
+		badGet(list, "namespace=shop&cursor="+strings.ToUpper(cursor), "cursor", "mismatch"),
+		badGet(list, "namespace=shop&cursor=x", "cursor", "mismatch"),
+		badGet(list, "namespace=shop&cursor="+url.QueryEscape("' OR 1=1 --"), "cursor", "mismatch"),
+		badGet(list, "namespace=shop&cursor="+base64.RawURLEncoding.EncodeToString([]byte(`{"offset":5}`)), "cursor", "mismatch"),
+		badGet(list, "namespace=shop&cursor="+strings.Repeat("A", 10_000), "cursor", "mismatch"),
+		badGet(list, "cursor="+cursor, "cursor", "mismatch"),
+		badGet(list, "namespace=other&cursor="+cursor, "cursor", "mismatch"),
+		badGet(list, "namespace=shop&phase=pending&cursor="+cursor, "cursor", "mismatch"),
+		badGet(list, "namespace=shop&sort=start_time&cursor="+cursor, "cursor", "mismatch"),
+		badGet(view, "namespace=shop&cursor="+cursor, "cursor", "mismatch"), badGet(list, "namespace=shop&cursor="+event, "cursor", "mismatch"),
+		badGet(view, "cursor="+event, "cursor", "mismatch"), badGet(view, "namespace=other&cursor="+event, "cursor", "mismatch"),
+		badGet(view, "namespace=shop&workflow_status=pending&cursor="+event, "cursor", "mismatch"),
+		badGet(view, "namespace=shop&since=2020-01-01T00:00:00Z&cursor="+event, "cursor", "mismatch"),
+		badGet(view, "namespace=shop&cursor="+event[:len(event)-1], "cursor", "mismatch"), badGet(view, "namespace=shop&cursor="+event+"A", "cursor", "mismatch"),
+		badGet(view, "namespace=shop&cursor="+strings.ToUpper(event), "cursor", "mismatch"), badGet(view, "namespace=shop&cursor="+strings.Repeat("A", 10_000), "cursor", "mismatch"),
+		badGet("/v1/remediations/a/history", "cursor="+entry, "cursor", "mismatch"), badGet(history, "cursor="+cursor, "cursor", "mismatch"),
+		badGet(list, "cursor="+entry, "cursor", "mismatch"),
+		badGet(list, "namespace=shop&cursor="+cursorOfOtherDatabase(t), "cursor", "mismatch"),
+		badGet(list, "namespace=shop&offset=0&cursor="+cursor, "offset", "order"),
+		badGet(list, "namespace=shop&cursor="+cursor+"&cursor="+cursor, "cursor", "not_repeatable"),
+		badGet(list, "cursor="+cursor+"&limit=0&foo=1", "cursor", "mismatch", "limit", "out_of_range", "foo", "unknown_field"),
 	}
 	for at := range raw {
 		flipped := append([]byte(nil), raw...)
 		flipped[at] ^= 1 << (at % 8)
-		rows = append(rows, get(list, "namespace=shop&cursor="+base64.RawURLEncoding.EncodeToString(flipped), "cursor", "mismatch"))
+		rows = append(rows, badGet(list, "namespace=shop&cursor="+base64.RawURLEncoding.EncodeToString(flipped), "cursor", "mismatch"))
 	}
 	return rows
 }

@@ -31,15 +31,16 @@ const (
 type Config struct {
 	// Template is an AWS SAM template with the routes and the timeouts of the functions.
 	Template []byte
-	// Functions by logical id. Every function of the template with an HttpApi event is required.
+	// Functions maps logical IDs to functions. Every function of the template with an HttpApi event is required.
 	Functions map[string]lambda.Handler
-	// Authorizer is the identity of every request, except on anonymous routes. Nil: requests have
-	// no identity. The gateway does not authenticate: it passes requests without an identity on to
+	// Authorizer is the identity of every request, except on anonymous routes. Nil means that requests
+	// have no identity. The gateway does not authenticate: it passes requests without an identity on to
 	// the function.
 	Authorizer *events.APIGatewayV2HTTPRequestContextAuthorizerDescription
-	// Log receives a line for each invocation that fails. Nil: slog.Default.
+	// Log receives a line for each invocation that fails. Nil means slog.Default.
 	Log *slog.Logger
-	// Timeout is how long the gateway waits for a function. Zero: the 30 seconds of an HTTP API.
+	// Timeout is how long the gateway waits for a function. Zero means the 30 seconds of an HTTP
+	// API.
 	Timeout time.Duration
 }
 

@@ -24,7 +24,7 @@ const defaultCheckTimeout = time.Second
 // may be dead, and the check of /ready needs time to open a new one.
 const pingTimeout = defaultCheckTimeout / 4
 
-// Config are the parts of a health function. All except CheckTimeout and Telemetry are required.
+// Config holds the dependencies of a health function. All except CheckTimeout and Telemetry are required.
 type Config struct {
 	Stores postgres.Stores
 	Models embedding.Models
@@ -39,7 +39,7 @@ type Config struct {
 	Telemetry *telemetry.Telemetry
 }
 
-// New makes the function's router, or returns an error that names a missing part.
+// New makes the function's router, or returns an error that names a missing dependency.
 func New(config Config) (*api.Router, error) {
 	if config.Stores.Writer == nil || config.Stores.Reader == nil {
 		return nil, errors.New("health: Stores must be set")

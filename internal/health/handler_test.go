@@ -30,7 +30,7 @@ func TestEmulated(t *testing.T) {
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	functiontest.Golden(t, *update, []string{"health", "ready"}, func(t *testing.T) lambda.Handler {
-		front, err := health.New(parts(t))
+		front, err := health.New(newConfig(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -38,8 +38,8 @@ func TestGolden(t *testing.T) {
 	})
 }
 
-// parts returns the parts of a function on a new database.
-func parts(t *testing.T) health.Config {
+// newConfig returns the configuration of a function on a new database.
+func newConfig(t *testing.T) health.Config {
 	t.Helper()
 	store, err := postgres.Open(t.Context(), postgres.Config{URL: postgrestest.New(t).ReaderURL(), ConnectTimeout: time.Minute})
 	if err != nil {
@@ -57,7 +57,7 @@ func parts(t *testing.T) health.Config {
 	}
 }
 
-// TestNewNamesWhatIsMissing checks that New names a missing part.
+// TestNewNamesWhatIsMissing checks that New names a missing dependency.
 func TestNewNamesWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	for want, without := range map[string]func(*health.Config){
@@ -67,7 +67,7 @@ func TestNewNamesWhatIsMissing(t *testing.T) {
 		"api: Log must be set":                 func(c *health.Config) { c.Log = nil },
 		"api: Timeout must be positive, is 0s": func(c *health.Config) { c.Timeout = 0 },
 	} {
-		config := parts(t)
+		config := newConfig(t)
 		without(&config)
 		if _, err := health.New(config); err == nil || err.Error() != want {
 			t.Errorf("%v, want %s", err, want)

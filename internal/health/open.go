@@ -9,7 +9,6 @@ import (
 	"github.com/datastorage-service/datastorage/migrations"
 )
 
-// Options returns the function's options.
 func Options() function.Options {
 	return function.Options{ClosedSets: api.ClosedSets()}
 }

@@ -81,8 +81,8 @@ func stringLength(text string) int {
 	return len(text)
 }
 
-// appendTree appends a tree with its keys in RFC 8785 order; number appends the numbers.
-func appendTree(out []byte, v any, number func([]byte, json.Number) ([]byte, error)) ([]byte, error) {
+// appendTree appends a tree with its keys in RFC 8785 order, and its numbers with appendNumber.
+func appendTree(out []byte, v any, appendNumber func([]byte, json.Number) ([]byte, error)) ([]byte, error) {
 	switch v := v.(type) {
 	case nil:
 		return append(out, "null"...), nil
@@ -91,33 +91,33 @@ func appendTree(out []byte, v any, number func([]byte, json.Number) ([]byte, err
 	case string:
 		return AppendString(out, v)
 	case json.Number:
-		return number(out, v)
+		return appendNumber(out, v)
 	case []any:
-		return appendArray(out, v, number)
+		return appendArray(out, v, appendNumber)
 	case map[string]any:
-		return appendObject(out, v, number)
+		return appendObject(out, v, appendNumber)
 	case map[string]string:
-		return appendObject(out, v, number)
+		return appendObject(out, v, appendNumber)
 	default:
 		return nil, fmt.Errorf("%T: %w", v, ErrNotCanonical)
 	}
 }
 
-func appendArray(out []byte, list []any, number func([]byte, json.Number) ([]byte, error)) ([]byte, error) {
+func appendArray(out []byte, list []any, appendNumber func([]byte, json.Number) ([]byte, error)) ([]byte, error) {
 	var err error
 	out = append(out, '[')
 	for i, item := range list {
 		if i > 0 {
 			out = append(out, ',')
 		}
-		if out, err = appendTree(out, item, number); err != nil {
+		if out, err = appendTree(out, item, appendNumber); err != nil {
 			return nil, err
 		}
 	}
 	return append(out, ']'), nil
 }
 
-func appendObject[V any](out []byte, members map[string]V, number func([]byte, json.Number) ([]byte, error)) ([]byte, error) {
+func appendObject[V any](out []byte, members map[string]V, appendNumber func([]byte, json.Number) ([]byte, error)) ([]byte, error) {
 	var err error
 	keys := slices.AppendSeq(make([]string, 0, len(members)), maps.Keys(members))
 	slices.SortFunc(keys, compareUTF16)
@@ -129,7 +129,7 @@ func appendObject[V any](out []byte, members map[string]V, number func([]byte, j
 		if out, err = AppendString(out, key); err != nil {
 			return nil, err
 		}
-		if out, err = appendTree(append(out, ':'), members[key], number); err != nil {
+		if out, err = appendTree(append(out, ':'), members[key], appendNumber); err != nil {
 			return nil, err
 		}
 	}

@@ -22,7 +22,7 @@ import (
 
 // Functions are the service's functions, running in this process.
 type Functions struct {
-	// Handlers by logical id in template.yaml.
+	// Handlers maps logical IDs in template.yaml to handlers.
 	Handlers map[string]lambda.Handler
 	// Maintain is the scheduled function.
 	Maintain *maintain.Handler

@@ -129,7 +129,7 @@ type PollerConfig struct {
 	// InFlight is the number of concurrent events. 0 means 2, the minimum of MaximumConcurrency in
 	// Lambda.
 	InFlight int
-	// Log receives a line for each failed event. Nil: slog.Default.
+	// Log receives a line for each failed event. Nil means slog.Default.
 	Log *slog.Logger
 }
 

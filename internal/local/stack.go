@@ -52,9 +52,10 @@ type Wired struct {
 
 // StackConfig configures Run. Template, Functions and Out are required.
 type StackConfig struct {
-	// Addr is the address of the API. Empty: DefaultAddr.
+	// Addr is the address of the API. Empty means DefaultAddr.
 	Addr string
-	// Dir receives downloads and data, and is locked while the stack runs. Empty: program.DefaultDir.
+	// Dir receives downloads and data, and is locked while the stack runs. Empty means
+	// program.DefaultDir.
 	Dir string
 	// DatabaseURL is a PostgreSQL to use instead of a private one; it is a secret. The stack
 	// migrates it, connects to it only with the role in the URL, and does not load samples into it.
@@ -74,7 +75,7 @@ type StackConfig struct {
 	Samples func(ctx context.Context, api string) (int, error)
 	// Out receives the messages for the user: progress, the banner and the shutdown.
 	Out io.Writer
-	// Log receives a line for each invocation that fails. Nil: slog.Default.
+	// Log receives a line for each invocation that fails. Nil means slog.Default.
 	Log *slog.Logger
 }
 

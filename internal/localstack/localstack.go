@@ -31,11 +31,11 @@ const version = "4.14.0"
 
 // Config describes the server that Start runs.
 type Config struct {
-	// Dir receives the downloaded programs. Empty: program.DefaultDir.
+	// Dir receives the downloaded programs. Empty means program.DefaultDir.
 	Dir string
-	// Services by their names in the AWS CLI, such as sqs or secretsmanager.
+	// Services names AWS services as the CLI does, such as sqs or secretsmanager.
 	Services []string
-	// URL is the address of a running LocalStack to use instead. Empty: start one.
+	// URL is the address of a running LocalStack to use instead. Empty starts one.
 	URL string
 	// Progress receives a line for the download. Nil discards it.
 	Progress io.Writer

@@ -29,7 +29,7 @@ const (
 // progressInterval is the interval of progress messages in the log.
 const progressInterval = time.Minute
 
-// Config are the parts of a maintain function. All except Telemetry are required.
+// Config holds the dependencies of a maintain function. All except Telemetry are required.
 type Config struct {
 	Store *postgres.Store
 	// Models make the vectors. Registered models without an embedder are left unchanged.
@@ -77,7 +77,7 @@ type ModelReport struct {
 // Handler does maintenance runs.
 type Handler struct{ config Config }
 
-// New makes the handler, or returns an error that names a missing part.
+// New makes the handler, or returns an error that names a missing dependency.
 func New(config Config) (*Handler, error) {
 	switch {
 	case config.Store == nil:

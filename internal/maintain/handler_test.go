@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
 
-func parts(t *testing.T, database *postgrestest.Database) maintain.Config {
+func newConfig(t *testing.T, database *postgrestest.Database) maintain.Config {
 	t.Helper()
 	store, err := postgres.Open(t.Context(), postgres.Config{URL: database.WriterURL()})
 	if err != nil {
@@ -48,7 +48,7 @@ func TestInvoke(t *testing.T) {
 		SELECT gen_random_uuid(), 'trouble ' || i, $1 FROM generate_series(1, 450) AS i`, signature.Version); err != nil {
 		t.Fatal(err)
 	}
-	maintainer, err := maintain.New(parts(t, database))
+	maintainer, err := maintain.New(newConfig(t, database))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestInvoke(t *testing.T) {
 // TestInvokeStops checks that a run ends with its context and returns its error.
 func TestInvokeStops(t *testing.T) {
 	t.Parallel()
-	maintainer, err := maintain.New(parts(t, postgrestest.New(t)))
+	maintainer, err := maintain.New(newConfig(t, postgrestest.New(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,10 +89,10 @@ func TestInvokeStops(t *testing.T) {
 	}
 }
 
-// TestNewNamesWhatIsMissing checks that New names a missing part.
+// TestNewNamesWhatIsMissing checks that New names a missing dependency.
 func TestNewNamesWhatIsMissing(t *testing.T) {
 	t.Parallel()
-	complete := parts(t, postgrestest.New(t))
+	complete := newConfig(t, postgrestest.New(t))
 	for part, without := range map[string]func(*maintain.Config){
 		"Store must be set":                func(c *maintain.Config) { c.Store = nil },
 		"Models must be set":               func(c *maintain.Config) { c.Models = nil },

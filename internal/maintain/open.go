@@ -13,7 +13,6 @@ import (
 // function.
 const embeddingDeadline = time.Minute
 
-// Options returns the function's options.
 func Options() function.Options {
 	return function.Options{
 		ClosedSets: telemetry.ClosedSets{Operations: []string{Operation}}, EmbeddingDeadline: embeddingDeadline,

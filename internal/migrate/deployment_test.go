@@ -80,13 +80,13 @@ func invoke(ctx context.Context, t *testing.T, config migrate.Config, payload st
 // TestDeployment creates, updates and deletes the custom resource.
 func TestDeployment(t *testing.T) {
 	t.Parallel()
-	database, stack := empty(t), newCloudFormation(t)
+	database, stack := newEmptyDatabase(t), newCloudFormation(t)
 	var names []string
 	for _, migration := range migrations.All() {
 		names = append(names, migration.Name)
 	}
 	for _, request := range []string{stack.event("Create", ""), stack.event("Update", "datastorage-schema"), stack.event("Delete", "datastorage-schema")} {
-		if _, err := invoke(t.Context(), t, parts(t, database.AdminURL()), request); err != nil {
+		if _, err := invoke(t.Context(), t, newConfig(t, database.AdminURL()), request); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -107,7 +107,7 @@ func TestDeployment(t *testing.T) {
 func TestDeploymentFails(t *testing.T) {
 	t.Parallel()
 	stack := newCloudFormation(t)
-	config := parts(t, "postgres://datastorage_admin:hunter2@127.0.0.1:1/nowhere")
+	config := newConfig(t, "postgres://datastorage_admin:hunter2@127.0.0.1:1/nowhere")
 	for _, request := range []string{stack.event("Create", ""), stack.event("Delete", "datastorage-schema")} {
 		if _, err := invoke(t.Context(), t, config, request); err != nil {
 			t.Fatalf("the invocation is repeated by Lambda, although CloudFormation got a response: %v", err)
@@ -126,16 +126,16 @@ func TestDeploymentFails(t *testing.T) {
 // remain, and CloudFormation gets the reason.
 func TestDeploymentStops(t *testing.T) {
 	t.Parallel()
-	database, stack := empty(t), newCloudFormation(t)
+	database, stack := newEmptyDatabase(t), newCloudFormation(t)
 	exec(t, database.AdminURL(), "CREATE TABLE remediation_audit (wrong text)")
-	if _, err := invoke(t.Context(), t, parts(t, database.AdminURL()), stack.event("Create", "")); err != nil {
+	if _, err := invoke(t.Context(), t, newConfig(t, database.AdminURL()), stack.event("Create", "")); err != nil {
 		t.Fatal(err)
 	}
 	if len(stack.responses) != 1 || stack.responses[0].Status != cfn.StatusFailed || !strings.Contains(stack.responses[0].Reason, "remediation_audit") {
 		t.Fatalf("responses %+v", stack.responses)
 	}
 	exec(t, database.AdminURL(), "DROP TABLE remediation_audit")
-	if _, err := invoke(t.Context(), t, parts(t, database.AdminURL()), stack.event("Update", "datastorage-schema")); err != nil {
+	if _, err := invoke(t.Context(), t, newConfig(t, database.AdminURL()), stack.event("Update", "datastorage-schema")); err != nil {
 		t.Fatal(err)
 	}
 	if last := stack.responses[len(stack.responses)-1]; last.Status != cfn.StatusSuccess || last.Data["Version"] != latest {
@@ -146,10 +146,10 @@ func TestDeploymentStops(t *testing.T) {
 // TestDeploymentRespondsInTime checks that a migration is given up while there is time to respond.
 func TestDeploymentRespondsInTime(t *testing.T) {
 	t.Parallel()
-	database, stack := empty(t), newCloudFormation(t)
+	database, stack := newEmptyDatabase(t), newCloudFormation(t)
 	ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(9*time.Second)) // less than the margin
 	defer cancel()
-	if _, err := invoke(ctx, t, parts(t, database.AdminURL()), stack.event("Create", "")); err != nil {
+	if _, err := invoke(ctx, t, newConfig(t, database.AdminURL()), stack.event("Create", "")); err != nil {
 		t.Fatal(err)
 	}
 	if len(stack.responses) != 1 || stack.responses[0].Status != cfn.StatusFailed || !strings.Contains(stack.responses[0].Reason, "deadline") {
@@ -163,7 +163,7 @@ func TestDeploymentCannotRespond(t *testing.T) {
 	t.Parallel()
 	stack := newCloudFormation(t)
 	stack.Close()
-	if _, err := invoke(t.Context(), t, parts(t, postgrestest.New(t).AdminURL()), stack.event("Delete", "datastorage-schema")); err == nil {
+	if _, err := invoke(t.Context(), t, newConfig(t, postgrestest.New(t).AdminURL()), stack.event("Delete", "datastorage-schema")); err == nil {
 		t.Error("the invocation counts as a success")
 	}
 }
@@ -173,13 +173,13 @@ func TestDirectInvocation(t *testing.T) {
 	t.Parallel()
 	database := postgrestest.New(t)
 	for _, payload := range []string{"{}", "null", `{"login": ""}`} {
-		response, err := invoke(t.Context(), t, parts(t, database.AdminURL()), payload)
+		response, err := invoke(t.Context(), t, newConfig(t, database.AdminURL()), payload)
 		if want := `{"applied":[],"version":` + latest + `}`; err != nil || strings.TrimSpace(response) != want {
 			t.Errorf("%q: %s, %v, want %s", payload, response, err, want)
 		}
 	}
 	for payload, want := range map[string]string{`[]`: "read the event", `{"login": "iam"}`: migrations.ErrNoIAM.Error()} {
-		if _, err := invoke(t.Context(), t, parts(t, database.AdminURL()), payload); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := invoke(t.Context(), t, newConfig(t, database.AdminURL()), payload); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %s", payload, err, want)
 		}
 	}
@@ -191,7 +191,7 @@ func TestOlderBuild(t *testing.T) {
 	t.Parallel()
 	database := postgrestest.New(t)
 	exec(t, database.AdminURL(), "INSERT INTO "+migrations.VersionTable+" (version_id, is_applied) VALUES (9999, true)")
-	if response, err := invoke(t.Context(), t, parts(t, database.AdminURL()), "{}"); err != nil || !strings.Contains(response, `"applied":[]`) {
+	if response, err := invoke(t.Context(), t, newConfig(t, database.AdminURL()), "{}"); err != nil || !strings.Contains(response, `"applied":[]`) {
 		t.Errorf("%s, %v", response, err)
 	}
 }
@@ -199,13 +199,13 @@ func TestOlderBuild(t *testing.T) {
 // TestLoginByIAM creates the role of RDS: a deployment makes the service's roles its members, and a
 // second deployment succeeds too.
 func TestLoginByIAM(t *testing.T) { //nolint:paralleltest // the role belongs to the server that other tests use
-	database, stack := empty(t), newCloudFormation(t)
+	database, stack := newEmptyDatabase(t), newCloudFormation(t)
 	exec(t, database.SuperuserURL(), "CREATE ROLE rds_iam")
 	exec(t, database.SuperuserURL(), "GRANT rds_iam TO "+pgserver.AdminRole+" WITH ADMIN OPTION")
 	t.Cleanup(func() { exec(t, database.SuperuserURL(), "DROP ROLE rds_iam") })
 	for _, kind := range []string{"Create", "Update"} {
 		event := strings.Replace(stack.event(kind, "datastorage-schema"), `"SchemaVersion"`, `"Login": "iam", "SchemaVersion"`, 1)
-		if _, err := invoke(t.Context(), t, parts(t, database.AdminURL()), event); err != nil {
+		if _, err := invoke(t.Context(), t, newConfig(t, database.AdminURL()), event); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/datastorage-service/datastorage/migrations"
 )
 
-// Config are the parts of a migrate function. All except Telemetry are required.
+// Config holds the dependencies of a migrate function. All except Telemetry are required.
 type Config struct {
 	// DatabaseURL returns a connection string with current credentials of datastorage_admin,
 	// directly to the database rather than through a proxy. It is a secret.
@@ -46,7 +46,7 @@ type Done struct {
 // Handler runs the migrations.
 type Handler struct{ config Config }
 
-// New makes the handler, or returns an error that names a missing part.
+// New makes the handler, or returns an error that names a missing dependency.
 func New(config Config) (*Handler, error) {
 	switch {
 	case config.DatabaseURL == nil:

@@ -23,9 +23,9 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
 
-// empty creates a database in the state before a first deployment: with the extension, without
+// newEmptyDatabase creates a database in the state before a first deployment: with the extension, without
 // tables.
-func empty(t *testing.T) *postgrestest.Database {
+func newEmptyDatabase(t *testing.T) *postgrestest.Database {
 	t.Helper()
 	database := &postgrestest.Database{Server: postgrestest.New(t).Server, Name: "empty_" + strings.ToLower(rand.Text())}
 	exec(t, database.Server.URL(pgserver.Superuser, "postgres"), "CREATE DATABASE "+database.Name+" OWNER "+pgserver.AdminRole+" TEMPLATE template0")
@@ -48,7 +48,7 @@ func exec(t *testing.T, url, sql string) {
 	}
 }
 
-func parts(t *testing.T, url string) migrate.Config {
+func newConfig(t *testing.T, url string) migrate.Config {
 	t.Helper()
 	models, err := embedding.OpenModels(t.Context(), embedding.Settings{Provider: "hashing", Dimensions: 512},
 		embedding.Settings{Provider: "hashing", Dimensions: 64})
@@ -61,8 +61,8 @@ func parts(t *testing.T, url string) migrate.Config {
 // TestInvoke migrates an empty database, and then an up-to-date one.
 func TestInvoke(t *testing.T) {
 	t.Parallel()
-	database := empty(t)
-	migrator, err := migrate.New(parts(t, database.AdminURL()))
+	database := newEmptyDatabase(t)
+	migrator, err := migrate.New(newConfig(t, database.AdminURL()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, url := range []string{postgrestest.New(t).AdminURL(), "postgres://127.0.0.1:1/nowhere"} {
-		config := parts(t, url)
+		config := newConfig(t, url)
 		config.Telemetry = tel
 		migrator, err := migrate.New(config)
 		if err != nil {
@@ -111,7 +111,7 @@ func TestMetrics(t *testing.T) {
 // TestInvokeFails checks that the error does not contain the password.
 func TestInvokeFails(t *testing.T) {
 	t.Parallel()
-	migrator, err := migrate.New(parts(t, strings.Replace(postgrestest.New(t).AdminURL(), "@", "-is-wrong@", 1)))
+	migrator, err := migrate.New(newConfig(t, strings.Replace(postgrestest.New(t).AdminURL(), "@", "-is-wrong@", 1)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestInvokeFails(t *testing.T) {
 	}
 }
 
-// TestNewNamesWhatIsMissing checks that New names a missing part.
+// TestNewNamesWhatIsMissing checks that New names a missing dependency.
 func TestNewNamesWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	for want, without := range map[string]func(*migrate.Config){
@@ -128,7 +128,7 @@ func TestNewNamesWhatIsMissing(t *testing.T) {
 		"migrate: Models must be set":      func(c *migrate.Config) { c.Models = nil },
 		"migrate: Log must be set":         func(c *migrate.Config) { c.Log = nil },
 	} {
-		config := parts(t, "postgres://localhost/x")
+		config := newConfig(t, "postgres://localhost/x")
 		without(&config)
 		if _, err := migrate.New(config); err == nil || err.Error() != want {
 			t.Errorf("%v, want %s", err, want)

@@ -5,7 +5,6 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
-// Options returns the function's options.
 func Options() function.Options {
 	return function.Options{ClosedSets: telemetry.ClosedSets{Operations: []string{Operation}}}
 }

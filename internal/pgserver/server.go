@@ -27,21 +27,23 @@ const Superuser = "postgres"
 // Config describes the server that Start runs. The zero value is PostgreSQL 16 with durable
 // defaults, below program.DefaultDir, on a free port.
 type Config struct {
-	// Dir receives the downloaded programs and, by default, the data. Empty: program.DefaultDir.
+	// Dir receives the downloaded programs and, by default, the data. Empty means
+	// program.DefaultDir.
 	Dir string
-	// Version is the major version, 16 or 18. Zero: 16.
+	// Version is the major version, 16 or 18. Zero means 16.
 	Version int
-	// Data is the directory of this server: its cluster, its password (0600) and its log. Empty:
-	// Dir/postgres<Version>. The lock file Data.lock is held while a process owns the server.
+	// Data is the directory of this server: its cluster, its password (0600) and its log. Empty
+	// means Dir/postgres<Version>. The lock file Data.lock is held while a process owns the server.
 	Data string
-	// Port on 127.0.0.1. Zero: a free port, which Restart keeps.
+	// Port is the port on 127.0.0.1. Zero means a free port, which Restart keeps.
 	Port int
 	// Settings are run-time parameters as in postgresql.conf; those for the address are ignored.
 	// With fsync=off, initdb does not sync either.
 	Settings map[string]string
 	// Progress receives a line for each download. Nil discards them.
 	Progress io.Writer
-	// Log receives the log of the server. Nil: the file LogFile in Data, truncated at each start.
+	// Log receives the log of the server. Nil means the file LogFile in Data, truncated at each
+	// start.
 	Log io.Writer
 }
 

@@ -41,8 +41,8 @@ type translation struct {
 	name string
 	err  error
 	want []string
-	// again reports whether the store itself retries.
-	again bool
+	// retried is set if the store must retry it.
+	retried bool
 }
 
 func translations() []translation {
@@ -102,8 +102,8 @@ func TestTranslate(t *testing.T) {
 		if diff := cmp.Diff(c.want, kindsOf(err)); diff != "" {
 			t.Errorf("%s: %v (-want +got):\n%s", c.name, err, diff)
 		}
-		if got := postgres.Transient(err); got != c.again {
-			t.Errorf("%s: tried again: %v, want %v", c.name, got, c.again)
+		if got := postgres.Transient(err); got != c.retried {
+			t.Errorf("%s: tried again: %v, want %v", c.name, got, c.retried)
 		}
 	}
 }

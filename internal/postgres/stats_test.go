@@ -101,8 +101,8 @@ func countTrend(starts []time.Time, left []audit.Stored) []audit.StatusCounts {
 	return counts
 }
 
-// rollUp counts changed days again, all or one in every so many, and returns how many it counted.
-func (s tapped) rollUp(tb testing.TB, every int) int {
+// rollUp recounts every changed day, or every n-th, and returns how many.
+func (s tapped) rollUp(tb testing.TB, n int) int {
 	tb.Helper()
 	days, err := s.ChangedDays(tb.Context())
 	if err != nil {
@@ -110,7 +110,7 @@ func (s tapped) rollUp(tb testing.TB, every int) int {
 	}
 	counted := 0
 	for i, day := range days {
-		if i%every != 0 {
+		if i%n != 0 {
 			continue
 		}
 		done, err := s.RollUp(tb.Context(), day)

@@ -24,9 +24,9 @@ type pgBouncerConfig struct {
 	Server *pgserver.Server
 	// Data is the directory of the pooler's files; it must not exist, and Stop removes it. Required.
 	Data string
-	// Dir receives the downloaded program. Empty: program.DefaultDir.
+	// Dir receives the downloaded program. Empty means program.DefaultDir.
 	Dir string
-	// Progress receives a line for the download. Nil: none.
+	// Progress receives a line for the download. Nil discards it.
 	Progress io.Writer
 }
 

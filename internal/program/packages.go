@@ -15,12 +15,12 @@ type Packages struct {
 	Name, Version string
 	// Holds describes the programs in messages.
 	Holds string
-	// Megabytes to download, on linux/amd64.
+	// Megabytes is the size of the download on linux/amd64.
 	Megabytes int
 	// Requirements has every package with its hashes, in pip's format.
 	Requirements []byte
-	// BuildRequirements has the packages that build those without a wheel. Empty: every package
-	// must have a wheel.
+	// BuildRequirements has the packages that build those without a wheel. Empty means that
+	// every package must have a wheel.
 	BuildRequirements []byte
 	// Patch modifies the installed folder. Nil leaves it unchanged.
 	Patch func(folder string) error

@@ -51,21 +51,21 @@ func TestGolden(t *testing.T) {
 	})
 }
 
-// now is the time of every request.
-func now() time.Time { return time.Date(2026, 1, 2, 3, 4, 10, 0, time.UTC) }
+// requestTime returns the time of every request.
+func requestTime() time.Time { return time.Date(2026, 1, 2, 3, 4, 10, 0, time.UTC) }
 
 // newConfig returns the configuration of a query function on a database.
 func newConfig(t *testing.T, database *postgrestest.Database) query.Config {
 	t.Helper()
 	return query.Config{
-		Store: openStore(t, database.ReaderURL()), Models: openModels(t), Log: slog.New(slog.DiscardHandler), Timeout: time.Minute, Now: now,
+		Store: openStore(t, database.ReaderURL()), Models: openModels(t), Log: slog.New(slog.DiscardHandler), Timeout: time.Minute, Now: requestTime,
 	}
 }
 
 // writeSamples sends the write function's sample events.
 func writeSamples(t *testing.T, database *postgrestest.Database) {
 	t.Helper()
-	clock := now()
+	clock := requestTime()
 	function, err := write.New(write.Config{
 		Store: openStore(t, database.WriterURL()), Models: openModels(t), Log: slog.New(slog.DiscardHandler), Timeout: time.Minute,
 		Now: func() time.Time { clock = clock.Add(time.Second); return clock },

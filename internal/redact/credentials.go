@@ -89,7 +89,7 @@ func addBareCredentials(found []span, s string, start int, basic bool) []span {
 	return found
 }
 
-// isEncodedUserPassword accepts the base64 form of user:password (RFC 7617).
+// isEncodedUserPassword reports whether v is the base64 form of user:password (RFC 7617).
 func isEncodedUserPassword(v string) bool {
 	text, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(v, "="))
 	if err != nil || len(text) < 3 || !utf8.Valid(text) || !strings.Contains(string(text), ":") {

@@ -38,9 +38,9 @@ func startsWithExpression(v string) bool {
 	return v[n] == '(' || v[n] == '{' && !strings.ContainsAny(v[:n], "0123456789") || strings.HasPrefix(v[n:], `["`)
 }
 
-// isReference accepts values that refer to a secret or stand for it: those of startsWithReference,
-// shell and Windows variables, format verbs, YAML aliases, masks, fill-in placeholders, paths, and
-// words such as null and required.
+// isReference reports whether v refers to a secret or stands for it: a value of startsWithReference,
+// a shell or Windows variable, format verb, YAML alias, mask, fill-in placeholder or path, or a word
+// such as null or required.
 func isReference(v string) bool {
 	if startsWithReference(v) || strings.Trim(v, "*xX•.") == "" {
 		return true
@@ -65,14 +65,14 @@ func isFormatVerbByte(c byte) bool {
 	return ascii.IsAlnum(c) || c == '[' || c == ']' || c == '+' || c == '#'
 }
 
-// isFilePath accepts file names. Base64 that starts with a slash is rejected for its upper-case
-// letters.
+// isFilePath reports whether v is a file name. Base64 that starts with a slash is not, because of its
+// upper-case letters.
 func isFilePath(v string) bool {
 	n := ascii.PrefixLen(v, func(c byte) bool { return ascii.IsLower(c) || ascii.IsDigit(c) || strings.IndexByte("/._-~", c) >= 0 })
 	return n == len(v) && strings.Contains(v, "/") || hasAnyPrefix(v, "/run/", "/var/", "/etc/", "./", "~/")
 }
 
-// isPlaceholderWord accepts words that programs and people write after a label instead of a secret.
+// isPlaceholderWord reports whether programs and people write v after a label instead of a secret.
 func isPlaceholderWord(v string) bool {
 	const longest = 16
 	if len(v) > longest {
@@ -94,8 +94,8 @@ func isPlaceholderWord(v string) bool {
 	return false
 }
 
-// isPartOfSentence accepts values in sentences about secrets, such as "unexpected token:
-// identifier", "create secret: Post …" or "password:  16 bytes".
+// isPartOfSentence reports whether the value is part of a sentence about secrets, such as
+// "unexpected token: identifier", "create secret: Post …" or "password:  16 bytes".
 func isPartOfSentence(s string, a assignment) bool {
 	value, rest := s[a.start:a.end], s[a.end:min(len(s), a.end+len(" bytes"))]
 	before, lineStart := wordBeforeLabel(s, a.labelStart)
@@ -116,7 +116,7 @@ func isPartOfSentence(s string, a assignment) bool {
 	return letters && goesOn && (a.class == labelSecret || !lineStart && ascii.IsLower(rest[1]|0x20))
 }
 
-// isParserWord accepts the words before "token" in parsers' error messages.
+// isParserWord reports whether word precedes "token" in parsers' error messages.
 func isParserWord(word string) bool {
 	switch word {
 	case "unexpected", "expected", "illegal", "unknown", "invalid", "bad", "missing", "next", "unrecognized":
@@ -125,8 +125,9 @@ func isParserWord(word string) bool {
 	return false
 }
 
-// isObjectName accepts names of objects in places where a secret could be: a Kubernetes Secret
-// after secret= or tlsSecret:, a key after signing-key:, and single lower-case words after a colon.
+// isObjectName reports whether v is the name of an object in a place where a secret could be: a
+// Kubernetes Secret after secret= or tlsSecret:, a key after signing-key:, or a single lower-case
+// word after a colon.
 func isObjectName(a assignment, v string) bool {
 	name := ascii.PrefixLen(v, func(c byte) bool { return ascii.IsLower(c) || ascii.IsDigit(c) || strings.IndexByte("-_./", c) >= 0 }) == len(v)
 	if !name {
@@ -139,7 +140,7 @@ func isObjectName(a assignment, v string) bool {
 	return labelsObjectName(a.label) && strings.ContainsAny(v, "-/._") && isDictionaryName(v)
 }
 
-// labelsObjectName accepts labels whose value is usually the name of an object rather than a
+// labelsObjectName reports whether the label's value is usually the name of an object rather than a
 // secret.
 func labelsObjectName(label string) bool {
 	letters := lettersAndDigits(label)
@@ -167,7 +168,7 @@ func isDictionaryName(v string) bool {
 	return 2*words > parts
 }
 
-// isSmallNumber accepts short numbers: "tokens: 512" is a count.
+// isSmallNumber reports whether v is a short number: "tokens: 512" is a count.
 func isSmallNumber(v string) bool {
 	const longestCount = 5
 	return len(v) <= longestCount && ascii.PrefixLen(v, ascii.IsDigit) == len(v)

@@ -132,7 +132,7 @@ func (y *yamlSecrets) addLine(line yamlLine) {
 	}
 }
 
-// isSecretKind accepts Secret, with or without quotes or a comment.
+// isSecretKind reports whether value is Secret, with or without quotes or a comment.
 func isSecretKind(value string) bool {
 	value, _, _ = strings.Cut(value, " #")
 	return strings.Trim(value, "\"'\\ ,") == "Secret"
@@ -191,7 +191,7 @@ func (y *yamlSecrets) redactScalar(start, end int) {
 	}
 }
 
-// isTemplateValue accepts values that a templating tool or a shell replaces.
+// isTemplateValue reports whether a templating tool or a shell replaces v.
 func isTemplateValue(v string) bool {
 	return strings.HasPrefix(v, "{{") || strings.HasPrefix(v, "${") || strings.HasPrefix(v, "$(") || v == "null" || v == "~" ||
 		strings.HasPrefix(v, "<") && strings.HasSuffix(v, ">")

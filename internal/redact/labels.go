@@ -55,8 +55,8 @@ func isSecretLabel(letters string) bool {
 		"licensekey", "functionskey", "hmackey", "dockerconfigjson")
 }
 
-// isShortPasswordLabel accepts labels such as DB_PASS, pgPass and pwd. It rejects PWD, the shell's
-// working directory, and "pass" alone, which usually counts passed tests.
+// isShortPasswordLabel reports whether label is one such as DB_PASS, pgPass or pwd. It excludes PWD,
+// the shell's working directory, and "pass" alone, which usually counts passed tests.
 func isShortPasswordLabel(label string) bool {
 	switch ascii.LastWord(label) {
 	case "pass", "pw":

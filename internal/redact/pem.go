@@ -66,7 +66,7 @@ func truncatedKeyLength(s string) int {
 	return end
 }
 
-// isKeyHeader accepts the headers of an encrypted key (RFC 1421).
+// isKeyHeader reports whether line is a header of an encrypted key (RFC 1421).
 func isKeyHeader(line string) bool {
 	return strings.HasPrefix(line, "Proc-Type:") || strings.HasPrefix(line, "DEK-Info:")
 }

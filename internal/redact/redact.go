@@ -102,7 +102,7 @@ func occurrencesOf(s string, pairs *bytePairs, anchor string) iter.Seq[int] {
 	}
 }
 
-// isBase64Byte accepts the standard and the URL-safe alphabet, and padding.
+// isBase64Byte reports whether c is in the standard or URL-safe alphabet, or padding.
 func isBase64Byte(c byte) bool {
 	return ascii.IsAlnum(c) || c == '+' || c == '/' || c == '=' || c == '-' || c == '_'
 }

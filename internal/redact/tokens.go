@@ -127,8 +127,8 @@ func hasDigitAndUpper(s string) bool {
 	return strings.ContainsAny(s, "0123456789") && strings.ContainsAny(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 }
 
-// isJWT accepts JSON Web Tokens (RFC 7519), even if truncated: base64url parts joined by dots, the
-// first of which decodes to a JSON object with alg.
+// isJWT reports whether s is a JSON Web Token (RFC 7519), even if truncated: base64url parts joined
+// by dots, the first of which decodes to a JSON object with alg.
 func isJWT(s string) bool {
 	header, rest, parts := strings.Cut(s, ".")
 	if !parts || rest == "" {
@@ -144,8 +144,8 @@ func isJWT(s string) bool {
 	return json.Unmarshal(text, &fields) == nil && fields.Alg != nil
 }
 
-// isEncodedPrivateKey accepts the base64 form of a PEM private key, as in client-key-data of a
-// kubeconfig. Certificates begin with the same characters but do not match.
+// isEncodedPrivateKey reports whether s is the base64 form of a PEM private key, as in
+// client-key-data of a kubeconfig. Certificates begin with the same characters but do not match.
 func isEncodedPrivateKey(s string) bool {
 	const armour = 48 // base64 of the first 36 bytes, which include the type of key
 	text, err := base64.StdEncoding.DecodeString(s[:min(armour, len(s)&^3)])

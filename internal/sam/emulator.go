@@ -28,9 +28,9 @@ type EmulatorConfig struct {
 	Bootstrap string
 	// Settings are the environment variables of the function, in addition to those that Lambda sets.
 	Settings map[string]string
-	// Timeout of the function. Zero: 30 s.
+	// Timeout is the timeout of the function. Zero means 30 s.
 	Timeout time.Duration
-	// Dir receives the downloaded emulator. Empty: program.DefaultDir.
+	// Dir receives the downloaded emulator. Empty means program.DefaultDir.
 	Dir string
 	// Progress receives a line for the download. Nil discards it.
 	Progress io.Writer

@@ -19,7 +19,7 @@ import (
 // Mode selects the retrievers of a search.
 type Mode string
 
-// The modes.
+// The search modes of the API.
 const (
 	Hybrid   Mode = "hybrid"
 	Lexical  Mode = "lexical"

@@ -62,8 +62,8 @@ func isFieldName(key string) bool {
 	return name != "" && ascii.PrefixLen(name, func(c byte) bool { return ascii.IsDottedWord(c) || c == '/' }) == len(name)
 }
 
-// isDescriptiveKey accepts the fields of workflow formats (Argo, Tekton, GitHub Actions, Ansible,
-// shell scripts) that describe the action of a step.
+// isDescriptiveKey reports whether key is a field of a workflow format (Argo, Tekton, GitHub Actions,
+// Ansible, shell scripts) that describes the action of a step.
 func isDescriptiveKey(key string) bool {
 	switch strings.ToLower(strings.Trim(key, "\"'")) {
 	case "name", "title", "description", "summary", "message", "reason", "action", "step", "task", "uses", "operation", "verb", "strategy",
@@ -73,7 +73,7 @@ func isDescriptiveKey(key string) bool {
 	return isCommandKey(key)
 }
 
-// isCommandKey accepts fields with a command line or a list of its words.
+// isCommandKey reports whether the field holds a command line or a list of its words.
 func isCommandKey(key string) bool {
 	switch strings.ToLower(strings.Trim(key, "\"'")) {
 	case "run", "command", "cmd", "args", "script", "shell", "exec", "source":

@@ -218,8 +218,8 @@ func (n *normalizer) writePlaceholder(ph string) {
 	n.label = ""
 }
 
-// isSignificantNumber accepts a short number after a word such as "code" or "status": it identifies
-// the error.
+// isSignificantNumber reports whether p is a short number after a word such as "code" or "status":
+// it identifies the error.
 func (n *normalizer) isSignificantNumber(p string) bool {
 	const longest = 5
 	if len(p) > longest || ascii.PrefixLen(p, ascii.IsAlnum) != len(p) || !ascii.IsDigit(p[0]) {

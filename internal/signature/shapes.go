@@ -39,7 +39,7 @@ func leadingPlaceholder(s string) string {
 // uuidLength is the length of the 8-4-4-4-12 form.
 const uuidLength = 36
 
-// isUUID accepts the 8-4-4-4-12 form in upper or lower case.
+// isUUID reports whether p has the 8-4-4-4-12 form in upper or lower case.
 func isUUID(p string) bool {
 	if len(p) != uuidLength {
 		return false
@@ -52,7 +52,7 @@ func isUUID(p string) bool {
 	return true
 }
 
-// isNumber accepts digits and dots, as in 12, 1.5 and 1.28.3, with an optional sign.
+// isNumber reports whether p is digits and dots, as in 12, 1.5 and 1.28.3, with an optional sign.
 func isNumber(p string) bool {
 	p = strings.TrimLeft(p, "+-")
 	whole := ascii.PrefixLen(p, ascii.IsDigit)
@@ -66,12 +66,12 @@ func isNumber(p string) bool {
 	return rest[0] == '.' && len(rest) > 1 && strings.Trim(rest[1:], "0123456789.") == "" && !strings.Contains(rest, "..")
 }
 
-// isVersion accepts v1.28.3 and the like.
+// isVersion reports whether p is a version such as v1.28.3.
 func isVersion(p string) bool {
 	return len(p) > 3 && len(p) < maxWhole && (p[0] == 'v' || p[0] == 'V') && isNumber(p[1:]) && strings.Contains(p, ".")
 }
 
-// isOrdinal accepts 1st, 2nd, 3rd, 99th.
+// isOrdinal reports whether p is an ordinal such as 1st, 2nd, 3rd or 99th.
 func isOrdinal(p string) bool {
 	digits := ascii.PrefixLen(p, ascii.IsDigit)
 	switch strings.ToLower(p[digits:]) {
@@ -81,14 +81,14 @@ func isOrdinal(p string) bool {
 	return false
 }
 
-// isCamelCase accepts mixed-case words, usually names of classes and alerts. Digits inside them are
-// part of the name.
+// isCamelCase reports whether p is a mixed-case word, usually the name of a class or an alert. Digits
+// inside it are part of the name.
 func isCamelCase(p string) bool {
 	return strings.ContainsFunc(p, unicode.IsLower) && strings.ContainsFunc(p, unicode.IsUpper)
 }
 
-// isHexNumber accepts 0x…, and words of at least seven hexadecimal digits (the length of git's
-// short hashes) with both letters and digits.
+// isHexNumber reports whether p is 0x…, or a word of at least seven hexadecimal digits (the length of
+// git's short hashes) with both letters and digits.
 func isHexNumber(p string) bool {
 	if ascii.HasPrefixFold(p, "0x") && len(p) > 2 {
 		return ascii.PrefixLen(p[2:], ascii.IsHex) == len(p)-2
@@ -139,7 +139,7 @@ func unitPlaceholder(unit string) string {
 	return ""
 }
 
-// isTimestamp accepts RFC 3339 and similar forms, dates, and times of day.
+// isTimestamp reports whether p is a time in RFC 3339 or a similar form, a date, or a time of day.
 func isTimestamp(p string) bool {
 	if len(p) >= 10 && matchesPattern(p, "9999-99-99") || len(p) >= 10 && matchesPattern(p, "9999/99/99") {
 		return len(p) == 10 || p[10] == 'T' || p[10] == 't' || p[10] == '_'
@@ -196,8 +196,8 @@ func isYear(word string) bool {
 	return len(word) == 4 && (strings.HasPrefix(word, "19") || strings.HasPrefix(word, "20")) && isNumber(word)
 }
 
-// isIPAddress accepts IPv4 with an optional port or prefix length, and IPv6 with an optional zone
-// or prefix length.
+// isIPAddress reports whether p is IPv4 with an optional port or prefix length, or IPv6 with an
+// optional zone or prefix length.
 func isIPAddress(p string) bool {
 	if addr, rest, ok := strings.Cut(p, ":"); isIPv4Address(addr) {
 		return !ok || ascii.PrefixLen(rest, ascii.IsDigit) == len(rest)
@@ -233,8 +233,8 @@ func isIPv6Address(p string) bool {
 	return true
 }
 
-// isHostName accepts dotted host names that contain a digit and end in letters, and rejects files,
-// classes and modules.
+// isHostName reports whether p is a dotted host name that contains a digit and ends in letters, rather
+// than a file, class or module.
 func isHostName(p string) bool {
 	name, port, _ := strings.Cut(p, ":")
 	if ascii.PrefixLen(port, ascii.IsDigit) != len(port) || ascii.PrefixLen(name, ascii.IsDottedWord) != len(name) {
@@ -262,7 +262,7 @@ func isFileExtension(s string) bool {
 	return false
 }
 
-// isTechnicalWord accepts words whose digits are part of their name.
+// isTechnicalWord reports whether the digits of the word p are part of its name.
 func isTechnicalWord(p string) bool {
 	const longest = 8
 	if len(p) > longest {
@@ -280,7 +280,7 @@ func isTechnicalWord(p string) bool {
 	return false
 }
 
-// isErrorCode accepts error codes of products, such as ORA-00942 or TNS-12541.
+// isErrorCode reports whether p is an error code of a product, such as ORA-00942 or TNS-12541.
 func isErrorCode(p string) bool {
 	letters := ascii.PrefixLen(p, ascii.IsUpper)
 	rest := p[letters:]
@@ -307,8 +307,8 @@ func splitPodName(p string) (stem string, ok bool) {
 	return p[:i+1], suffix != "https" && suffix != "xhtml" && suffix != "html5" && !podDigits.Only(suffix)
 }
 
-// isTemplateHash accepts the hash of a replica set: 6 to 10 characters of the pod alphabet,
-// including a digit and a letter.
+// isTemplateHash reports whether p is the hash of a replica set: 6 to 10 characters of the pod
+// alphabet, including a digit and a letter.
 func isTemplateHash(p string) bool {
 	return ascii.IsPodHash(p, 6, 10) && podDigits.Index(p) >= 0 && !podDigits.Only(p)
 }
@@ -316,7 +316,7 @@ func isTemplateHash(p string) bool {
 // notInPodNames has characters that cannot be in the name of a Kubernetes object.
 var notInPodNames = ascii.SetOf("/:. ")
 
-// isPodName accepts the name of a pod, even if its random part has no digit.
+// isPodName reports whether p is the name of a pod, even if its random part has no digit.
 func isPodName(p string) bool {
 	if strings.IndexByte(p, '-') < 0 || notInPodNames.Index(p) >= 0 {
 		return false
@@ -356,7 +356,7 @@ func isUserName(words []string, i int) bool {
 // userNameQuotes has the characters that may surround a user name.
 var userNameQuotes = ascii.SetOf("'\"[](),.;:")
 
-// precedesUserName accepts the words before a user name.
+// precedesUserName reports whether a user name follows the words.
 func precedesUserName(words []string) bool {
 	last := len(words) - 1
 	switch strings.ToLower(words[last]) {
@@ -368,7 +368,7 @@ func precedesUserName(words []string) bool {
 	return false
 }
 
-// isUserProse accepts words that follow "user" without being a user name.
+// isUserProse reports whether word follows "user" without being a user name.
 func isUserProse(word string) bool {
 	switch word {
 	case "request", "unknown", "is", "was", "not", "has", "name", "id", "account", "agent", "session", "error", "invalid", "illegal":
@@ -377,7 +377,7 @@ func isUserProse(word string) bool {
 	return false
 }
 
-// isCredentialWord accepts the authentication methods in sshd's messages.
+// isCredentialWord reports whether word is an authentication method in sshd's messages.
 func isCredentialWord(word string) bool {
 	switch word {
 	case "password", "publickey", "none", "keyboard-interactive/pam", "hostbased", "failures":
@@ -386,7 +386,7 @@ func isCredentialWord(word string) bool {
 	return false
 }
 
-// followsUserName accepts the words after a user name.
+// followsUserName reports whether next is a word after a user name.
 func followsUserName(next string) bool {
 	switch userNameQuotes.Trim(next) {
 	case "from", "by", "preauth", "at", "on", "port", "via":

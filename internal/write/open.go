@@ -10,7 +10,6 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgres"
 )
 
-// Options returns the function's options.
 func Options() function.Options {
 	return function.Options{ClosedSets: api.ClosedSets(QueueOperation)}
 }

@@ -1,4 +1,4 @@
-// Command empty is the least that a Lambda function written in Go can be: the floor under a cold start, a zip and a resident size.
+// Command empty is the smallest Lambda function in Go: the lower bound of cold start, zip size and resident memory.
 package main
 
 import (

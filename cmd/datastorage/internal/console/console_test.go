@@ -67,7 +67,7 @@ func TestTable(t *testing.T) {
 
 // styled is a row with a cell below it, of which three words stand out: two spans overlap, and one reaches too far.
 func styled(s *console.Stream) error {
-	return s.StyledTable([]console.Column{{Title: "N"}, {Title: "IDS"}, {Below: 2}, {Title: "said", Below: 1}}, [][]console.Cell{
+	return s.StyledTable([]console.Column{{Title: "N"}, {Title: "IDS"}, {LinesBelow: 2}, {Title: "said", LinesBelow: 1}}, [][]console.Cell{
 		{
 			{Text: "漢", Strong: []console.Span{{0, 1}}},
 			{Text: "id-000000001,id-000000002"},

@@ -7,14 +7,12 @@ import (
 	"strings"
 )
 
-// Column is a column of a table.
 type Column struct {
 	Title string
 	// Most is the maximum width of a cell on a terminal, in columns; 0 is no limit.
 	Most int
-	// Below is the maximum number of lines of a cell that a terminal shows under its row, after the title if there is one; 0 keeps the cell in
-	// the row.
-	Below int
+	// LinesBelow is how many lines of the cell a terminal prints under the row (after the title); 0 prints it in the row.
+	LinesBelow int
 }
 
 // gap separates columns.
@@ -71,7 +69,7 @@ func (s *Stream) StyledTable(columns []Column, rows [][]Cell) error {
 func rowGlyphs(columns []Column, row []Cell) [][]glyph {
 	var line [][]glyph
 	for i, cell := range row {
-		if columns[i].Below == 0 {
+		if columns[i].LinesBelow == 0 {
 			line = append(line, truncateGlyphs(cell.glyphs(), columns[i].Most))
 		}
 	}
@@ -122,14 +120,14 @@ func (s *Stream) writeCellsBelow(text *strings.Builder, columns []Column, row []
 	// Two columns are reserved for the ellipses of an excerpt.
 	available := max(cmp.Or(s.Columns, defaultColumns)-len(indent)-2, 1)
 	for i, cell := range row {
-		if columns[i].Below == 0 {
+		if columns[i].LinesBelow == 0 {
 			continue
 		}
 		all := cell.glyphs()
 		if title := columns[i].Title; title != "" && len(all) > 0 {
 			all = append(Cell{Text: title + ": "}.glyphs(), all...)
 		}
-		for _, line := range excerptLines(wrapGlyphs(all, available), columns[i].Below) {
+		for _, line := range excerptLines(wrapGlyphs(all, available), columns[i].LinesBelow) {
 			text.WriteString(indent + s.renderGlyphs(line) + "\n")
 		}
 	}
