@@ -15,11 +15,11 @@ import (
 )
 
 type searchOptions struct {
-	filters             filterValues
-	mode                string
-	limit, perSignature int
-	minScore            float64
-	explain             bool
+	filters            filterValues
+	mode               string
+	limit, perIncident int
+	minScore           float64
+	explain            bool
 }
 
 func newSearch(a *app) *cobra.Command {
@@ -46,7 +46,7 @@ often that helped. On a terminal matching words are bold, in any form that the i
 	flags := command.Flags()
 	flags.StringVar(&options.mode, "mode", string(client.SearchModeHybrid), "hybrid, lexical or semantic")
 	flags.IntVar(&options.limit, "limit", 10, "incidents, 1 to 100")
-	flags.IntVar(&options.perSignature, "per-signature", 3, "remediations shown for each incident, 0 to 100")
+	flags.IntVar(&options.perIncident, "per-signature", 3, "remediations shown for each incident, 0 to 100")
 	flags.Float64Var(&options.minScore, "min-score", -1, "lowest score to show, -1 to 1")
 	flags.BoolVar(&options.explain, "explain", false, "show what each retriever adds to the score")
 	completeWords(command, "mode", stringsOf(client.SearchModeHybrid, client.SearchModeLexical, client.SearchModeSemantic))
@@ -56,7 +56,7 @@ often that helped. On a terminal matching words are bold, in any form that the i
 func (o searchOptions) searchInput(query string) client.SearchInput {
 	input := client.SearchInput{
 		Query: query, Mode: new(client.SearchMode(o.mode)), Filters: new(client.SearchFilters), Limit: &o.limit,
-		PerSignature: &o.perSignature,
+		PerSignature: &o.perIncident,
 	}
 	o.filters.copyTo(input.Filters)
 	return input

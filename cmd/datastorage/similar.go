@@ -26,7 +26,7 @@ others are the most similar incidents. The remediation itself is not counted. On
 	flags := command.Flags()
 	flags.StringVar(&options.mode, "mode", string(client.SearchModeHybrid), "hybrid, lexical or semantic")
 	flags.IntVar(&options.limit, "limit", 10, "other incidents, 1 to 100")
-	flags.IntVar(&options.perSignature, "per-signature", 3, "remediations shown for each incident, 1 to 100")
+	flags.IntVar(&options.perIncident, "per-signature", 3, "remediations shown for each incident, 1 to 100")
 	flags.BoolVar(&options.explain, "explain", false, "show what each retriever adds to the score")
 	completeWords(command, "mode", stringsOf(client.SearchModeHybrid, client.SearchModeLexical, client.SearchModeSemantic))
 	return command
@@ -39,7 +39,7 @@ func (a *app) showSimilar(ctx context.Context, id string, options searchOptions)
 		return err
 	}
 	params := client.FindSimilarParams{
-		Mode: client.SearchMode(options.mode), Limit: options.limit, PerSignature: options.perSignature,
+		Mode: client.SearchMode(options.mode), Limit: options.limit, PerSignature: options.perIncident,
 		Explain: options.explain || a.highlightsMatches(),
 	}
 	options.filters.copyTo(&params)

@@ -17,11 +17,11 @@ import (
 
 // Limits of a search.
 const (
-	maxQuery            = 8 << 10
-	maxSignatures       = 100
-	defaultSignatures   = 10
-	maxPerSignature     = 100
-	defaultPerSignature = 3
+	maxQuery           = 8 << 10
+	maxSignatures      = 100
+	defaultSignatures  = 10
+	maxPerIncident     = 100
+	defaultPerIncident = 3
 )
 
 // SearchQuery reads the body of POST /v1/search.
@@ -33,7 +33,7 @@ func (r *Request) SearchQuery(now time.Time) (search.Query, error) {
 	query := search.Query{
 		Text:     f.readSearchText(r.actions),
 		Limit:    f.readBoundedInteger("limit", 1, maxSignatures, defaultSignatures),
-		Newest:   f.readBoundedInteger("per_signature", 0, maxPerSignature, defaultPerSignature),
+		Newest:   f.readBoundedInteger("per_signature", 0, maxPerIncident, defaultPerIncident),
 		MinScore: f.readScore("min_score"),
 		Explain:  f.readOptionalBoolean("explain"),
 		Mode:     f.readSearchMode(),
@@ -52,7 +52,7 @@ func (r *Request) SimilarQuery(now time.Time) (remediationID string, query searc
 	query = search.Query{
 		Mode:     readEnum(p, "mode", searchModes(), search.Hybrid),
 		Limit:    p.readInteger("limit", 1, maxSignatures, defaultSignatures),
-		Newest:   p.readInteger("per_signature", 1, maxPerSignature, defaultPerSignature),
+		Newest:   p.readInteger("per_signature", 1, maxPerIncident, defaultPerIncident),
 		Explain:  p.readBoolean("explain"),
 		MinScore: -1,
 		Filter:   p.readFilter(now),

@@ -31,7 +31,8 @@ const (
 type Config struct {
 	// Template is an AWS SAM template with the routes and the timeouts of the functions.
 	Template []byte
-	// Functions maps logical IDs to functions. Every function of the template with an HttpApi event is required.
+	// Functions maps logical IDs to functions. Every function of the template with an HttpApi event
+	// is required.
 	Functions map[string]lambda.Handler
 	// Authorizer is the identity of every request, except on anonymous routes. Nil means that requests
 	// have no identity. The gateway does not authenticate: it passes requests without an identity on to

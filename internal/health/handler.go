@@ -24,7 +24,8 @@ const defaultCheckTimeout = time.Second
 // may be dead, and the check of /ready needs time to open a new one.
 const pingTimeout = defaultCheckTimeout / 4
 
-// Config holds the dependencies of a health function. All except CheckTimeout and Telemetry are required.
+// Config holds the dependencies of a health function. All except CheckTimeout and Telemetry are
+// required.
 type Config struct {
 	Stores postgres.Stores
 	Models embedding.Models

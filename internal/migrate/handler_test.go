@@ -23,8 +23,8 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
 
-// newEmptyDatabase creates a database in the state before a first deployment: with the extension, without
-// tables.
+// newEmptyDatabase creates a database in the state before a first deployment: with the extension,
+// without tables.
 func newEmptyDatabase(t *testing.T) *postgrestest.Database {
 	t.Helper()
 	database := &postgrestest.Database{Server: postgrestest.New(t).Server, Name: "empty_" + strings.ToLower(rand.Text())}

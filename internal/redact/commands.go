@@ -190,7 +190,8 @@ func acceptsMixed(_ string, _ assignment, value string) bool {
 	return hasDigitAndUpper(value) && !strings.Contains(value, "-")
 }
 
-// followsLogin reports whether the assignment follows netrc's login NAME, as in login NAME password WORD.
+// followsLogin reports whether the assignment follows netrc's login NAME, as in login NAME password
+// WORD.
 func followsLogin(before string, _ assignment, _ string) bool {
 	before = before[max(0, len(before)-maxLabel):]
 	name := strings.LastIndexAny(before, " \t\n")
