@@ -9,6 +9,7 @@ import (
 	"github.com/datastorage-service/datastorage/migrations"
 )
 
+// Options returns the dimension values of the function's metrics.
 func Options() function.Options {
 	return function.Options{ClosedSets: api.ClosedSets()}
 }

@@ -13,6 +13,7 @@ import (
 // function.
 const embeddingDeadline = time.Minute
 
+// Options returns the dimension values of the metrics of a run, and its deadline for embedding.
 func Options() function.Options {
 	return function.Options{
 		ClosedSets: telemetry.ClosedSets{Operations: []string{Operation}}, EmbeddingDeadline: embeddingDeadline,

@@ -5,6 +5,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
+// Options returns the dimension values of the function's metrics.
 func Options() function.Options {
 	return function.Options{ClosedSets: telemetry.ClosedSets{Operations: []string{Operation}}}
 }

@@ -109,8 +109,8 @@ func openModels(t *testing.T) embedding.Models {
 	return made
 }
 
-// TestNewNamesMissingPart checks that the error of New names the missing dependency.
-func TestNewNamesMissingPart(t *testing.T) {
+// TestNewNamesWhatIsMissing checks that the error of New names the missing dependency.
+func TestNewNamesWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	for want, without := range map[string]func(*query.Config){
 		"query: Store must be set":             func(c *query.Config) { c.Store = nil },

@@ -8,6 +8,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgres"
 )
 
+// Options returns the dimension values of the function's metrics.
 func Options() function.Options {
 	return function.Options{ClosedSets: api.ClosedSets()}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 )
 
+// Column sets how a table prints a column.
 type Column struct {
 	Title string
 	// Most is the maximum width of a cell on a terminal, in columns; 0 is no limit.
