@@ -87,6 +87,28 @@ CROSS JOIN LATERAL (
 ORDER BY s.score DESC, s.signature_id
 LIMIT @page_size::bigint;
 
+-- name: SearchLexicalFew :many
+-- SearchLexicalFew returns what SearchLexical returns, for a filter that few remediations match: it scores the matching signatures by their
+-- own terms, at a cost that does not depend on how many others contain them.
+WITH matching AS (
+    SELECT DISTINCT r.signature_id
+    FROM remediation_audit AS r
+    WHERE remediation_matches(r, remediation_filter_read(@filter::jsonb))
+),
+contained AS (
+    SELECT m.signature_id, s.length, unnest(s.terms) AS term, unnest(s.counts) AS count
+    FROM matching AS m
+    -- OFFSET 0 makes it a lookup by key: a scan of the table would read all texts.
+    CROSS JOIN LATERAL (SELECT s.terms, s.counts, s.length FROM signature AS s WHERE s.id = m.signature_id OFFSET 0) AS s
+)
+SELECT c.signature_id, sum(a.weight * c.count / (c.count + p.flat + p.slope * c.length))::float8 AS score
+FROM (SELECT @flat::float8 AS flat, @slope::float8 AS slope) AS p
+CROSS JOIN (SELECT unnest(@terms::bigint[]) AS term, unnest(@weights::float8[]) AS weight) AS a
+JOIN contained AS c ON c.term = a.term
+GROUP BY c.signature_id
+ORDER BY score DESC, c.signature_id
+LIMIT @page_size::bigint;
+
 -- name: SearchCandidates :many
 -- SearchCandidates returns what every retriever scores signatures by: their terms, and their cosine distance from the query vector. The
 -- distance is 2, the largest possible, without a vector of the model or a query vector.

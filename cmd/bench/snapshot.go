@@ -79,7 +79,8 @@ func (s *stand) measureSnapshot(ctx context.Context, searches []recordedSearch, 
 // concurrently on two connections.
 func replayConcurrently(ctx context.Context, first, second *pgconn.PgConn, statements []statement) error {
 	stages := map[string]int{
-		"LexicalStatistics": 1, "LexicalFrequencies": 1, "RemediationCount": 1, "SearchLexical": 2, "SearchNearest": 2,
+		"LexicalStatistics": 1, "LexicalFrequencies": 1, "RemediationCount": 1,
+		"SearchLexical": 2, "SearchLexicalFew": 2, "SearchNearest": 2,
 	}
 	lanes := map[bool]map[int][]statement{false: {}, true: {}}
 	for _, one := range statements {

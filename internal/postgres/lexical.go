@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strconv"
@@ -22,6 +23,12 @@ const (
 	// rarest terms first. The frequent terms that it omits hardly change the order, and are
 	// included when the candidates are scored.
 	maxPostings = 50_000
+	// maxHybridPostings is the same for a hybrid search. It may be lower, because the semantic
+	// retriever finds what contains all of the query's frequent terms and none of its rare ones.
+	maxHybridPostings = 8_000
+	// maxFew is the largest number of matching remediations for which a search reads the terms of
+	// their signatures instead of the inverted index.
+	maxFew = 2_000
 )
 
 // Weigh weights the terms of a query by how rare they are among the signatures.
@@ -55,46 +62,64 @@ func termNumbers(terms []lexical.Term) []int64 {
 func (s *Store) Lexical(
 	ctx context.Context, scorer *lexical.Scorer, statistics lexical.Statistics, f audit.Filter, limit int,
 ) ([]audit.ID, error) {
-	exact, err := s.isExactFaster(ctx, f)
+	matches, err := s.countMatches(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	return s.searchLexical(ctx, scorer, statistics, f, exact, limit)
+	return s.searchLexical(ctx, scorer, statistics, f, matches, maxPostings, limit)
 }
 
-// searchLexical implements Lexical with either an exact search or the inverted index.
+// searchLexical implements Lexical for a filter that the given number of remediations match. It
+// reads at most postings entries of the index, unless these do not suffice.
 func (s *Store) searchLexical(
-	ctx context.Context, scorer *lexical.Scorer, statistics lexical.Statistics, f audit.Filter, exact bool, limit int,
+	ctx context.Context, scorer *lexical.Scorer, statistics lexical.Statistics, f audit.Filter, matches, postings int64, limit int,
 ) ([]audit.ID, error) {
 	if len(scorer.Terms) == 0 {
 		return nil, nil
 	}
 	return retry(ctx, s, "search lexically", func(ctx context.Context) ([]audit.ID, error) {
-		few := rarestTerms(scorer.Terms, statistics.Holding)
-		params := lexicalParams(scorer, few, f, limit)
-		params.Exact = exact
-		rows, err := s.queries.SearchLexical(ctx, s.pool, params)
-		if err == nil && len(rows) < limit && len(few) < len(scorer.Terms) {
-			params = lexicalParams(scorer, scorer.Terms, f, limit)
-			params.Exact = exact
-			rows, err = s.queries.SearchLexical(ctx, s.pool, params)
+		if matches <= maxFew {
+			return s.searchLexicalFew(ctx, scorer, f, limit)
 		}
-		found := make([]audit.ID, len(rows))
-		for i, row := range rows {
-			found[i] = row.SignatureID
+		for ; ; postings *= 8 {
+			terms := rarestTerms(scorer.Terms, statistics.Holding, postings)
+			params := lexicalParams(scorer, terms, f, limit)
+			params.Exact = matches <= maxExact
+			rows, err := s.queries.SearchLexical(ctx, s.pool, params)
+			if err == nil && len(rows) < limit && len(terms) < len(scorer.Terms) {
+				continue
+			}
+			found := make([]audit.ID, len(rows))
+			for i, row := range rows {
+				found[i] = row.SignatureID
+			}
+			return found, err
 		}
-		return found, err
 	})
 }
 
-// rarestTerms returns the rarest terms that have maxPostings entries together, but at least one.
-func rarestTerms(terms []lexical.QueryTerm, holding map[lexical.Term]int64) []lexical.QueryTerm {
+// searchLexicalFew scores all signatures that match by all terms.
+func (s *Store) searchLexicalFew(ctx context.Context, scorer *lexical.Scorer, f audit.Filter, limit int) ([]audit.ID, error) {
+	params := lexicalParams(scorer, scorer.Terms, f, limit)
+	rows, err := s.queries.SearchLexicalFew(ctx, s.pool, dbsqlc.SearchLexicalFewParams{
+		Filter: params.Filter, Flat: params.Flat, Slope: params.Slope, PageSize: params.PageSize,
+		Terms: params.Terms, Weights: params.Weights,
+	})
+	found := make([]audit.ID, len(rows))
+	for i, row := range rows {
+		found[i] = row.SignatureID
+	}
+	return found, err
+}
+
+// rarestTerms returns the rarest terms that have maximum index entries together, but at least one.
+func rarestTerms(terms []lexical.QueryTerm, holding map[lexical.Term]int64, maximum int64) []lexical.QueryTerm {
 	sorted := slices.SortedStableFunc(slices.Values(terms), func(a, b lexical.QueryTerm) int {
-		return int(holding[a.Term] - holding[b.Term])
+		return cmp.Compare(holding[a.Term], holding[b.Term])
 	})
 	var entries int64
 	for i, term := range sorted {
-		if entries += holding[term.Term]; entries > maxPostings && i > 0 {
+		if entries += holding[term.Term]; entries > maximum && i > 0 {
 			return sorted[:i]
 		}
 	}

@@ -35,6 +35,7 @@ func TestQueriesAgainstBruteForce(t *testing.T) {
 	c.checkIncidentEvents(t)
 	c.checkNearest(t)
 	c.checkRetrieve(t)
+	c.checkLexical(t)
 	c.checkIncidents(t)
 	// Last, because it adds to the corpus.
 	c.checkCursorUnderWrites(t)

@@ -334,6 +334,7 @@ func (p planner) checkLexical(t *testing.T, fields map[string][]audit.Filter) {
 	t.Helper()
 	filters := selective(fields)
 	filters["nothing"], filters["status"] = audit.Filter{}, fields["status"][0]
+	used := map[string]int{}
 	for name, f := range filters {
 		p.Tap.Reset()
 		scorer, statistics, err := p.Weigh(t.Context(), lexical.Parse("signature 77 word5"))
@@ -348,7 +349,12 @@ func (p planner) checkLexical(t *testing.T, fields map[string][]audit.Filter) {
 			t.Errorf("%d found, want 10", len(found))
 		}
 		p.check(t, "LexicalFrequencies", name)
-		if got := access(p.plan(t, "SearchLexical")); strings.Contains(got, "Seq Scan") {
+		statement := "SearchLexical"
+		if sent := p.Tap.Statements(); sent[len(sent)-1].Name() == "SearchLexicalFew" {
+			statement = "SearchLexicalFew"
+		}
+		used[statement]++
+		if got := access(p.plan(t, statement)); strings.Contains(got, "Seq Scan") {
 			t.Errorf("a lexical search filtered by %s: %s", name, got)
 		}
 		if _, err := p.Candidates(t.Context(), append(found, audit.ID(md5.Sum([]byte("s5")))), vector(1)); err != nil {
@@ -360,6 +366,9 @@ func (p planner) checkLexical(t *testing.T, fields map[string][]audit.Filter) {
 			t.Errorf("alike are %v %v", alike, err)
 		}
 		p.check(t, "SearchAlike", name)
+	}
+	if len(used) != 2 {
+		t.Errorf("lexical searches executed %v, want both statements", used)
 	}
 }
 

@@ -29,11 +29,11 @@ type Nearest struct {
 // by their distance to a unit vector of the store's model, nearest first: fewer than limit only if
 // fewer have a vector. If the database does not have the model, it returns ErrModelUnknown.
 func (s *Store) Nearest(ctx context.Context, vector []float32, f audit.Filter, limit int) ([]Nearest, error) {
-	exact, err := s.isExactFaster(ctx, f)
+	matches, err := s.countMatches(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	return s.searchNearest(ctx, vector, f, exact, limit)
+	return s.searchNearest(ctx, vector, f, matches <= maxExact, limit)
 }
 
 // searchNearest implements Nearest with either an exact search or the HNSW index.
@@ -67,15 +67,14 @@ func (s *Store) searchNearest(ctx context.Context, vector []float32, f audit.Fil
 	})
 }
 
-// isExactFaster reports whether few enough remediations match for an exact search to be faster than
-// an index.
-func (s *Store) isExactFaster(ctx context.Context, f audit.Filter) (bool, error) {
+// countMatches counts the remediations that match, up to maxExact + 1. It does not count for a filter
+// that all match.
+func (s *Store) countMatches(ctx context.Context, f audit.Filter) (int64, error) {
 	if f.All() {
-		return false, nil
+		return maxExact + 1, nil
 	}
-	return retry(ctx, s, "count what matches", func(ctx context.Context) (bool, error) {
-		count, err := s.queries.RemediationCount(ctx, s.pool, dbsqlc.RemediationCountParams{Filter: filterJSON(f), MaxCount: maxExact + 1})
-		return count <= maxExact, err
+	return retry(ctx, s, "count what matches", func(ctx context.Context) (int64, error) {
+		return s.queries.RemediationCount(ctx, s.pool, dbsqlc.RemediationCountParams{Filter: filterJSON(f), MaxCount: maxExact + 1})
 	})
 }
 
@@ -101,12 +100,12 @@ type Retrieved struct {
 func (s *Store) Retrieve(
 	ctx context.Context, vector []float32, query lexical.Query, f audit.Filter, limit int,
 ) (found Retrieved, err error) {
-	var exact bool
+	var matches int64
 	var statistics lexical.Statistics
 	// A failure of one does not cancel the other: cancelling a query closes its connection.
 	var first, second errgroup.Group
 	first.Go(func() (err error) {
-		exact, err = s.isExactFaster(ctx, f)
+		matches, err = s.countMatches(ctx, f)
 		return err
 	})
 	found.Scorer, statistics, err = s.Weigh(ctx, query)
@@ -114,10 +113,10 @@ func (s *Store) Retrieve(
 		return Retrieved{}, err
 	}
 	second.Go(func() (err error) {
-		found.Nearest, err = s.searchNearest(ctx, vector, f, exact, limit)
+		found.Nearest, err = s.searchNearest(ctx, vector, f, matches <= maxExact, limit)
 		return err
 	})
-	found.Lexical, err = s.searchLexical(ctx, found.Scorer, statistics, f, exact, limit)
+	found.Lexical, err = s.searchLexical(ctx, found.Scorer, statistics, f, matches, maxHybridPostings, limit)
 	return found, errors.Join(err, second.Wait())
 }
 

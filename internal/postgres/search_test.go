@@ -132,6 +132,48 @@ func (c *corpus) checkRetrieve(t *testing.T) {
 	}
 }
 
+// checkLexical compares searches with the scores of all signatures that the filter matches.
+func (c *corpus) checkLexical(t *testing.T) {
+	t.Helper()
+	random := rand.New(rand.NewPCG(13, 14))
+	scorer, statistics, err := c.Weigh(t.Context(), lexical.Parse("restart the pod: out of memory, connection refused, 磁盘"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	score := func(id audit.ID) float64 {
+		_, raw := scorer.Score(lexical.Analyze(c.texts[id]))
+		return raw
+	}
+	sizes := map[int]int{}
+	for _, f := range c.filters(random, 40) {
+		limit := 1 + random.IntN(20)
+		scores := map[audit.ID]float64{}
+		for _, s := range c.matching(f) {
+			if raw := score(s.SignatureID); raw > 0 {
+				scores[s.SignatureID] = raw
+			}
+		}
+		want := slices.SortedFunc(maps.Values(scores), func(a, b float64) int { return cmp.Compare(b, a) })
+		sizes[min(len(want), 30)/10]++
+		want = want[:min(limit, len(want))]
+		found, err := c.Lexical(t.Context(), scorer, statistics, f, limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []float64
+		for _, id := range found {
+			got = append(got, scores[id])
+		}
+		// Scores, because those that differ by rounding alone may come in any order.
+		if diff := gocmp.Diff(want, got, cmpopts.EquateApprox(0, 1e-9), cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%+v (-want +got):\n%.2000s", f, diff)
+		}
+	}
+	if len(sizes) != 4 {
+		t.Errorf("matching signatures, in tens: %v; want filters of every selectivity", sizes)
+	}
+}
+
 func (c *corpus) checkIncidents(t *testing.T) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(9, 10))

@@ -123,11 +123,11 @@ func TestFindStatements(t *testing.T) {
 	for mode, want := range map[search.Mode]map[string]int{
 		search.Semantic: {"RemediationCount": 1, "SearchNearest": 1, "IncidentOutcomes": 1, "IncidentRemediations": 1},
 		search.Lexical: {
-			"RemediationCount": 1, "LexicalStatistics": 1, "LexicalFrequencies": 1, "SearchLexical": 1, "SearchCandidates": 1,
+			"RemediationCount": 1, "LexicalStatistics": 1, "LexicalFrequencies": 1, "SearchLexicalFew": 1, "SearchCandidates": 1,
 			"IncidentOutcomes": 1, "IncidentRemediations": 1,
 		},
 		search.Hybrid: {
-			"RemediationCount": 1, "SearchNearest": 1, "LexicalStatistics": 1, "LexicalFrequencies": 1, "SearchLexical": 1,
+			"RemediationCount": 1, "SearchNearest": 1, "LexicalStatistics": 1, "LexicalFrequencies": 1, "SearchLexicalFew": 1,
 			"SearchCandidates": 1, "SearchAlike": 1, "IncidentOutcomes": 1, "IncidentRemediations": 1,
 		},
 	} {
@@ -150,7 +150,7 @@ func TestFindStatements(t *testing.T) {
 // TestFindAttempts checks that the attempts of a search are limited, whichever statements fail.
 func TestFindAttempts(t *testing.T) {
 	t.Parallel()
-	statements := []string{"SearchLexical", "SearchCandidates", "SearchAlike", "IncidentOutcomes", "IncidentRemediations"}
+	statements := []string{"SearchLexicalFew", "SearchCandidates", "SearchAlike", "IncidentOutcomes", "IncidentRemediations"}
 	for failures, wantErr := range map[int]error{postgres.Attempts - 1: nil, postgres.Attempts: audit.ErrUnavailable} {
 		t.Run(fmt.Sprint(failures, " connections cut"), func(t *testing.T) {
 			t.Parallel()

@@ -194,6 +194,70 @@ func (q *Queries) SearchLexical(ctx context.Context, db DBTX, arg SearchLexicalP
 	return items, nil
 }
 
+const searchLexicalFew = `-- name: SearchLexicalFew :many
+WITH matching AS (
+    SELECT DISTINCT r.signature_id
+    FROM remediation_audit AS r
+    WHERE remediation_matches(r, remediation_filter_read($6::jsonb))
+),
+contained AS (
+    SELECT m.signature_id, s.length, unnest(s.terms) AS term, unnest(s.counts) AS count
+    FROM matching AS m
+    -- OFFSET 0 makes it a lookup by key: a scan of the table would read all texts.
+    CROSS JOIN LATERAL (SELECT s.terms, s.counts, s.length FROM signature AS s WHERE s.id = m.signature_id OFFSET 0) AS s
+)
+SELECT c.signature_id, sum(a.weight * c.count / (c.count + p.flat + p.slope * c.length))::float8 AS score
+FROM (SELECT $1::float8 AS flat, $2::float8 AS slope) AS p
+CROSS JOIN (SELECT unnest($3::bigint[]) AS term, unnest($4::float8[]) AS weight) AS a
+JOIN contained AS c ON c.term = a.term
+GROUP BY c.signature_id
+ORDER BY score DESC, c.signature_id
+LIMIT $5::bigint
+`
+
+type SearchLexicalFewParams struct {
+	Flat     float64
+	Slope    float64
+	Terms    []int64
+	Weights  []float64
+	PageSize int64
+	Filter   json.RawMessage
+}
+
+type SearchLexicalFewRow struct {
+	SignatureID audit.ID
+	Score       float64
+}
+
+// SearchLexicalFew returns what SearchLexical returns, for a filter that few remediations match: it scores the matching signatures by their
+// own terms, at a cost that does not depend on how many others contain them.
+func (q *Queries) SearchLexicalFew(ctx context.Context, db DBTX, arg SearchLexicalFewParams) ([]SearchLexicalFewRow, error) {
+	rows, err := db.Query(ctx, searchLexicalFew,
+		arg.Flat,
+		arg.Slope,
+		arg.Terms,
+		arg.Weights,
+		arg.PageSize,
+		arg.Filter,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SearchLexicalFewRow
+	for rows.Next() {
+		var i SearchLexicalFewRow
+		if err := rows.Scan(&i.SignatureID, &i.Score); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const searchNearest = `-- name: SearchNearest :many
 WITH walked AS (
     SELECT
