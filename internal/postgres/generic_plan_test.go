@@ -38,6 +38,17 @@ func TestPlansOfAnEmptyDatabase(t *testing.T) {
 	}
 }
 
+// TestPlansOutliveANewColumn checks that sessions with plans go on when a migration adds a column, as in a deployment: the functions are
+// applied after it, and the old code runs on.
+func TestPlansOutliveANewColumn(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	store := openWith(t, postgres.Config{URL: db.WriterURL(), Model: postgrestest.Model, MaxConns: 1})
+	callPlannedOnce(t, store, "before")
+	run(t, db.AdminURL(), "ALTER TABLE remediation_audit ADD COLUMN team text")
+	callPlannedOnce(t, store, "after")
+}
+
 // callPlannedOnce appends new, known and stored records, alone and in batches, and reads them.
 func callPlannedOnce(t *testing.T, store tapped, prefix string) {
 	t.Helper()

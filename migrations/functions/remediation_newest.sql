@@ -10,13 +10,11 @@ DECLARE
     before_id bigint := coalesce(after_id, 0);
 BEGIN
     RETURN QUERY
-    SELECT
-        p.id, p.remediation_id, p.name, p.namespace, p.cluster_name, p.environment, p.severity, p.alert_fingerprint, p.action_type,
-        p.target_resource, p.phase, p.status, p.start_time, p.end_time, p.duration_ms, p.error_message, p.workflow_yaml, p.metadata,
-        p.signature_id, p.actor, p.event_id, p.created_at, p.updated_at
+    -- Whole rows, so that a new column needs no change here.
+    SELECT (p.remediation).*
     FROM (
         SELECT
-            r.*,
+            r AS remediation,
             sum(
                 coalesce(octet_length(r.error_message), 0) + coalesce(octet_length(r.workflow_yaml), 0)
                 + octet_length(r.metadata::text)
@@ -30,7 +28,7 @@ BEGIN
         ) AS r
     ) AS p
     WHERE p.size_before IS NULL OR p.size_before <= budget
-    ORDER BY p.start_time DESC, p.id DESC;
+    ORDER BY (p.remediation).start_time DESC, (p.remediation).id DESC;
 END
 $$;
 
