@@ -30,7 +30,7 @@ func processorTime(who int) (float64, error) {
 	return float64(total) / 1e9, nil
 }
 
-// processTimes returns how many seconds of a processor the process has used, and its children that run, on Linux; elsewhere 0.
+// processTimes returns how many seconds of a processor the process and its children, running or ended, have used, on Linux; elsewhere 0.
 func processTimes(pid int) (own, children float64) {
 	processes, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, path := range processes {
@@ -41,13 +41,17 @@ func processTimes(pid int) (own, children float64) {
 		// proc_pid_stat(5): the name, in parentheses, may contain spaces; the times are in hundredths of a second.
 		fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 		parent, _ := strconv.Atoi(fields[1])
-		user, _ := strconv.ParseFloat(fields[11], 64)
-		system, _ := strconv.ParseFloat(fields[12], 64)
+		seconds := func(user, system int) float64 {
+			u, _ := strconv.ParseFloat(fields[user], 64)
+			s, _ := strconv.ParseFloat(fields[system], 64)
+			return (u + s) / 100
+		}
 		switch {
 		case path == fmt.Sprintf("/proc/%d/stat", pid):
-			own = (user + system) / 100
+			own = seconds(11, 12)
+			children += seconds(13, 14) // of those that have ended
 		case parent == pid:
-			children += (user + system) / 100
+			children += seconds(11, 12)
 		}
 	}
 	return own, children
