@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/datastorage-service/datastorage/internal/pgserver"
@@ -65,7 +66,7 @@ func checkOut(ctx context.Context, repository, commit, folder string) error {
 // runProgram returns what a program wrote to standard output; what it wrote to standard error is in its error.
 func runProgram(cmd *exec.Cmd) ([]byte, error) {
 	output, err := cmd.Output()
-	if failed := (*exec.ExitError)(nil); errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*exec.ExitError](err); ok {
 		err = fmt.Errorf("%w: %s", err, lastBytes(failed.Stderr))
 	}
 	return output, err
@@ -95,10 +96,11 @@ func (h *httpBench) startBuild(ctx context.Context, database, source string) err
 	if err := h.createEmptyDatabase(ctx, database); err != nil {
 		return err
 	}
-	addr, err := freeAddress(ctx)
+	port, err := program.FreePort(ctx)
 	if err != nil {
 		return err
 	}
+	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	b := &build{database: database, url: "http://" + addr, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
 	b.cmd = exec.CommandContext(ctx, filepath.Join(folder, "datastorage"), "dev", "--addr", addr)
 	b.cmd.Dir = folder
@@ -109,15 +111,6 @@ func (h *httpBench) startBuild(ctx context.Context, database, source string) err
 	}
 	h.builds = append(h.builds, b)
 	return b.awaitHealth(ctx)
-}
-
-// freeAddress is an address of the loopback interface that nothing listens on.
-func freeAddress(ctx context.Context) (string, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return listener.Addr().String(), listener.Close()
 }
 
 func (b *build) awaitHealth(ctx context.Context) error {
