@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -124,26 +125,33 @@ func (r *statementRecorder) relayConnection(client net.Conn) {
 		_, _ = io.Copy(client, server)
 		_ = client.Close()
 	})
-	r.recordMessages(bufio.NewReader(io.TeeReader(client, server)))
+	r.relayMessages(bufio.NewReader(client), server)
 }
 
-// recordMessages follows the client's messages: the startup message has no type, every other one does (PostgreSQL's documentation, "Message
-// Formats").
-func (r *statementRecorder) recordMessages(client *bufio.Reader) {
+// relayMessages follows the client's messages: the startup message has no type, every other one does (PostgreSQL's documentation, "Message
+// Formats"). A statement is recorded before the server receives it, so it is there once its result is.
+func (r *statementRecorder) relayMessages(client io.Reader, server io.Writer) {
+	var message bytes.Buffer
+	client = io.TeeReader(client, &message)
 	if _, err := readMessage(client); err != nil {
 		return
 	}
-	var parsed statement
+	var (
+		kind   [1]byte
+		parsed statement
+	)
 	for {
-		kind, err := client.ReadByte()
-		if err != nil {
+		if _, err := message.WriteTo(server); err != nil {
+			return
+		}
+		if _, err := io.ReadFull(client, kind[:]); err != nil {
 			return
 		}
 		body, err := readMessage(client)
 		if err != nil {
 			return
 		}
-		switch kind {
+		switch kind[0] {
 		case 'P':
 			var parse pgproto3.Parse
 			if parse.Decode(body) == nil {
