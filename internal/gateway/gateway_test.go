@@ -71,9 +71,17 @@ const defaultRoute = `
         Rest: {Type: HttpApi}
 `
 
+// freshHandler is a function that lambda.NewHandler accepts. Each invocation has a handler of its own, as in the
+// local stack, because the next invocation of a handler overwrites the response of the last.
+type freshHandler struct{ function any }
+
+func (h freshHandler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	return lambda.NewHandler(h.function).Invoke(ctx, payload)
+}
+
 // newHandlers returns one handler as every function of the test template.
 func newHandlers(handler any) map[string]lambda.Handler {
-	h := lambda.NewHandler(handler)
+	h := freshHandler{handler}
 	return map[string]lambda.Handler{"Write": h, "Read": h, "Sweep": h}
 }
 
@@ -425,14 +433,14 @@ func TestGatewayContext(t *testing.T) {
 	ids := map[string]bool{}
 	deadlines := map[string]time.Time{}
 	observe := func(name string) lambda.Handler {
-		return lambda.NewHandler(func(ctx context.Context) (string, error) {
+		return freshHandler{func(ctx context.Context) (string, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			lc, _ := lambdacontext.FromContext(ctx)
 			deadlines[name], _ = ctx.Deadline()
 			ids[lc.AwsRequestID] = true
 			return lc.InvokedFunctionArn, nil
-		})
+		}}
 	}
 	functions := map[string]lambda.Handler{"Write": observe("Write"), "Read": observe("Read")}
 	server := serveGateway(t, Config{Functions: functions})
@@ -488,7 +496,7 @@ func TestNewGatewayErrors(t *testing.T) {
 	route := func(properties string) string {
 		return function("{Events: {E: {Type: HttpApi, Properties: " + properties + "}}}")
 	}
-	f := map[string]lambda.Handler{"F": lambda.NewHandler(echoEvent)}
+	f := map[string]lambda.Handler{"F": freshHandler{echoEvent}}
 	tests := []struct {
 		name, template, want string
 		functions            map[string]lambda.Handler
