@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -265,19 +264,20 @@ func TestServerKilled(t *testing.T) {
 	store.mustAppend(t, nil, minimal("known"))
 	for i, statement := range []string{"RemediationAppend", "AIAnalysisAppend", "commit"} {
 		batch, vectors := batchOfEveryKind(t, fmt.Sprint("killed before ", i), "known")
-		var restarting sync.WaitGroup
+		restarted := make(chan struct{})
 		store.Tap.Before(statement, 0, func() {
 			if err := postgrestest.Kill(t.Context(), server); err != nil {
 				t.Error(err)
 			}
-			restarting.Go(func() {
+			go func() {
+				defer close(restarted)
 				if err := server.Restart(t.Context()); err != nil {
 					t.Error(err)
 				}
-			})
+			}()
 		})
 		written, err := store.Append(t.Context(), batch, withVectors(vectors))
-		restarting.Wait()
+		<-restarted // Append may have given up before the server was even started again
 		if err != nil {
 			// The server was down for longer than the attempts of one call; the caller retries.
 			if !errors.Is(err, audit.ErrUnavailable) {
