@@ -303,8 +303,11 @@ func awaitAbandoned(t *testing.T, db *postgrestest.Database) {
 func TestSlowDatabase(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	// On a busy machine it can take longer than the role's timeout until every call waits.
-	run(t, db.SuperuserURL(), fmt.Sprintf("ALTER ROLE datastorage_writer IN DATABASE %s SET statement_timeout = '10min'", db.Name))
+	// On a busy machine it can take longer than the role's timeout until every call waits, and a cancel request can arrive
+	// before its statement has begun, which the server ignores: then the closed connection ends the statement.
+	for _, setting := range []string{"statement_timeout = '10min'", "client_connection_check_interval = '100ms'"} {
+		run(t, db.SuperuserURL(), fmt.Sprintf("ALTER ROLE datastorage_writer IN DATABASE %s SET %s", db.Name, setting))
+	}
 	store := writers(t, db, 20)
 	store.mustAppend(t, nil, minimal("r"), full("known"))
 	before := counts(t, db)
