@@ -247,17 +247,19 @@ func (p planner) checkLists(t *testing.T, fields map[string][]audit.Filter) {
 	if len(combinations) < 400 {
 		t.Errorf("only %d combinations of filters", len(combinations))
 	}
+	// Executed on an empty database, the statements return no rows, which would take most of the time.
+	empty := planner{tapped: open(t, postgrestest.New(t).WriterURL()), conn: p.conn}
 	for _, name := range slices.Sorted(maps.Keys(combinations)) {
 		for _, page := range pages {
-			p.Tap.Reset()
-			if _, err := p.List(t.Context(), combinations[name], page); err != nil {
+			empty.Tap.Reset()
+			if _, err := empty.List(t.Context(), combinations[name], page); err != nil {
 				t.Fatal(err)
 			}
 			statement := "RemediationList"
 			if name == "nothing" && !page.Ascending && page.Offset == 0 {
 				statement = "RemediationNewest" // TestPlansOfAnEmptyDatabase looks into the function
 			}
-			p.check(t, statement, fmt.Sprintf("%s, %+v", name, page))
+			empty.check(t, statement, fmt.Sprintf("%s, %+v", name, page))
 		}
 	}
 }
