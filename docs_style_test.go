@@ -2,8 +2,10 @@ package datastorage_test
 
 import (
 	"go/ast"
+	"maps"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -149,11 +151,15 @@ func TestWordList(t *testing.T) {
 	for file, text := range prose {
 		prose[file] = quoted.ReplaceAllString(text, "")
 	}
-	for word, instead := range discouraged() {
-		pattern := regexp.MustCompile(`(?i)(?:[^\s]+\s+){0,3}\b(` + word + `)\b[^\n]{0,30}`)
-		for file, text := range prose {
-			for _, found := range pattern.FindAllString(text, -1) {
-				t.Errorf("%s: %q: write %s (docs/style.md)", file, strings.Join(strings.Fields(found), " "), instead)
+	words := discouraged()
+	pattern := regexp.MustCompile(`(?i)\b(?:` + strings.Join(slices.Collect(maps.Keys(words)), "|") + `)\b`)
+	for file, text := range prose {
+		for _, at := range pattern.FindAllStringIndex(text, -1) {
+			found, around := text[at[0]:at[1]], text[max(at[0]-40, 0):min(at[1]+30, len(text))]
+			for word, instead := range words {
+				if regexp.MustCompile(`^(?i:` + word + `)$`).MatchString(found) {
+					t.Errorf("%s: %q: write %s (docs/style.md)", file, strings.Join(strings.Fields(around), " "), instead)
+				}
 			}
 		}
 	}
