@@ -88,20 +88,6 @@ func (r *Request) headerValue(name string) string {
 	return ""
 }
 
-func (r *Request) parsedQueryString() *queryString {
-	if r.query == nil {
-		r.query = parseQueryString(r.event.RawQueryString)
-	}
-	return r.query
-}
-
-// queryParameters returns a reader of the query string, whose errors are added to errs.
-func (r *Request) queryParameters(errs *audit.ValidationErrors) *parameterReader {
-	query := r.parsedQueryString()
-	*errs = append(*errs, query.errs...)
-	return newParameterReader(query.values, "", errs)
-}
-
 // Strong reports whether a read must see every write that was acknowledged before it. The method
 // that reads the query reports an invalid consistency.
 func (r *Request) Strong() bool {
@@ -128,8 +114,12 @@ func (r *Request) ReadRemediationID() (string, error) {
 	return id, errs.Err()
 }
 
-// pathRemediationID returns the remediation id of the path, unchecked.
-func (r *Request) pathRemediationID() string { return r.event.PathParameters["remediation_id"] }
+// NoParameters returns an error for each query parameter, for an operation without parameters.
+func (r *Request) NoParameters() error {
+	var errs audit.ValidationErrors
+	r.queryParameters(&errs).reportUnread()
+	return errs.Err()
+}
 
 func (r *Request) checkedRemediationID(errs *audit.ValidationErrors) string {
 	id := r.pathRemediationID()
@@ -137,12 +127,8 @@ func (r *Request) checkedRemediationID(errs *audit.ValidationErrors) string {
 	return id
 }
 
-// NoParameters returns an error for each query parameter, for an operation without parameters.
-func (r *Request) NoParameters() error {
-	var errs audit.ValidationErrors
-	r.queryParameters(&errs).reportUnread()
-	return errs.Err()
-}
+// pathRemediationID returns the remediation id of the path, unchecked.
+func (r *Request) pathRemediationID() string { return r.event.PathParameters["remediation_id"] }
 
 // readBody returns a reader of the body, an object, for an operation without query parameters.
 func (r *Request) readBody() (*fieldReader, error) {
@@ -164,6 +150,20 @@ func (r *Request) readBodyWithParameters(readParameters func(*parameterReader)) 
 		return nil, err
 	}
 	return newFieldReader(tree, "", errs), nil
+}
+
+// queryParameters returns a reader of the query string, whose errors are added to errs.
+func (r *Request) queryParameters(errs *audit.ValidationErrors) *parameterReader {
+	query := r.parsedQueryString()
+	*errs = append(*errs, query.errs...)
+	return newParameterReader(query.values, "", errs)
+}
+
+func (r *Request) parsedQueryString() *queryString {
+	if r.query == nil {
+		r.query = parseQueryString(r.event.RawQueryString)
+	}
+	return r.query
 }
 
 func (r *Request) parseBody() (any, error) {

@@ -119,18 +119,6 @@ func (r *Router) handleEvent(ctx context.Context, event events.APIGatewayV2HTTPR
 	return encoded
 }
 
-// metricStatus returns the status of the operation in metrics.
-func metricStatus(status int) string {
-	switch {
-	case status >= 500:
-		return telemetry.Failure
-	case status >= 400:
-		return telemetry.Rejected
-	default:
-		return telemetry.Success
-	}
-}
-
 func (r *Router) withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	until := time.Now().Add(r.options.Timeout)
 	if function, ok := ctx.Deadline(); ok && function.Add(-responseMargin).Before(until) {
@@ -182,4 +170,16 @@ func (r *Router) logRequest(ctx context.Context, request *Request, status int, e
 		level = slog.LevelWarn
 	}
 	r.options.Log.LogAttrs(ctx, level, "request", attributes...)
+}
+
+// metricStatus returns the status of the operation in metrics.
+func metricStatus(status int) string {
+	switch {
+	case status >= 500:
+		return telemetry.Failure
+	case status >= 400:
+		return telemetry.Rejected
+	default:
+		return telemetry.Success
+	}
 }
