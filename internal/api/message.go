@@ -1,12 +1,10 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -61,6 +59,26 @@ func OpenMessage(body string) (Message, error) {
 	return openMessageArray(data, path)
 }
 
+func openMessageArray(text []byte, path string) (Message, error) {
+	message := Message{Array: true}
+	decoder := newLenientDecoder(text)
+	_, err := decoder.ReadToken() // the opening bracket
+	for err == nil && decoder.PeekKind() != jsontext.KindEndArray {
+		var item json.RawMessage
+		item, err = readRawValue(decoder, text)
+		message.Items = append(message.Items, MessageItem{Text: item, path: fmt.Sprintf("%s[%d]", path, len(message.Items))})
+	}
+	if err = errors.Join(err, readClosing(decoder)); err != nil {
+		return Message{}, malformedError(text)
+	}
+	if len(message.Items) == 0 || len(message.Items) > MaxMessageRecords {
+		return Message{}, audit.ValidationErrors{{
+			Field: path, Code: audit.CodeSize, Detail: fmt.Sprintf("must have 1 to %d records", MaxMessageRecords),
+		}}
+	}
+	return message, nil
+}
+
 // Decode reads, checks and redacts the record. What it redacts or replaces is counted in actions.
 func (i MessageItem) Decode(actions redact.Actions) (audit.Record, error) {
 	tree, errs := audit.ParseJSON(i.Text, audit.JSONLimits{Bytes: MaxMessage, Depth: maxDepth}, actions)
@@ -83,81 +101,6 @@ func (i MessageItem) Decode(actions redact.Actions) (audit.Record, error) {
 	return decoded, nil
 }
 
-// malformedError returns the reason why text is not JSON.
-func malformedError(text []byte) error {
-	_, errs := audit.ParseJSON(text, audit.JSONLimits{Bytes: MaxMessage, Depth: maxDepth}, redact.Actions{})
-	if len(errs) == 0 {
-		errs.Add("", audit.CodeMalformed, "must be one JSON value")
-	}
-	return errs
-}
-
-func startsWithArray(text []byte) bool {
-	return bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("["))
-}
-
-func startsWithObject(text []byte) bool {
-	return bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("{"))
-}
-
-// lenientOptions accepts what audit.ParseJSON reports or replaces.
-var lenientOptions = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
-
-func newLenientDecoder(text []byte) *jsontext.Decoder {
-	return jsontext.NewDecoder(bytes.NewBuffer(text), lenientOptions...)
-}
-
-// readRawValue returns the decoder's next value as a part of text, which the decoder reads.
-func readRawValue(decoder *jsontext.Decoder, text []byte) (json.RawMessage, error) {
-	value, err := decoder.ReadValue()
-	end := decoder.InputOffset()
-	return text[end-int64(len(value)) : end], err
-}
-
-// readClosing reads the end of the outermost array or object, which must be the end of the text.
-func readClosing(decoder *jsontext.Decoder) error {
-	if _, err := decoder.ReadToken(); err != nil {
-		return err
-	}
-	if _, err := decoder.ReadToken(); !errors.Is(err, io.EOF) {
-		return errors.New("unexpected data after the JSON value")
-	}
-	return nil
-}
-
-func openMessageArray(text []byte, path string) (Message, error) {
-	message := Message{Array: true}
-	decoder := newLenientDecoder(text)
-	_, err := decoder.ReadToken() // the opening bracket
-	for err == nil && decoder.PeekKind() != jsontext.KindEndArray {
-		var item json.RawMessage
-		item, err = readRawValue(decoder, text)
-		message.Items = append(message.Items, MessageItem{Text: item, path: fmt.Sprintf("%s[%d]", path, len(message.Items))})
-	}
-	if err = errors.Join(err, readClosing(decoder)); err != nil {
-		return Message{}, malformedError(text)
-	}
-	if len(message.Items) == 0 || len(message.Items) > MaxMessageRecords {
-		return Message{}, audit.ValidationErrors{{
-			Field: path, Code: audit.CodeSize, Detail: fmt.Sprintf("must have 1 to %d records", MaxMessageRecords),
-		}}
-	}
-	return message, nil
-}
-
-// joinFieldPath returns the path of a field below another path. The field "." makes a prefix for names
-// of fields.
-func joinFieldPath(path, field string) string {
-	switch {
-	case path == "":
-		return strings.TrimPrefix(field, ".")
-	case field == "", field == ".", strings.HasPrefix(field, "["):
-		return path + field
-	default:
-		return path + "." + field
-	}
-}
-
 func readRecordOfKind(kind audit.Kind, f *fieldReader, actions redact.Actions) (audit.Record, error) {
 	switch kind {
 	case audit.KindRemediation:
@@ -178,12 +121,32 @@ func readRecordOfKind(kind audit.Kind, f *fieldReader, actions redact.Actions) (
 	}
 }
 
+// joinFieldPath returns the path of a field below another path. The field "." makes a prefix for names
+// of fields.
+func joinFieldPath(path, field string) string {
+	switch {
+	case path == "":
+		return strings.TrimPrefix(field, ".")
+	case field == "", field == ".", strings.HasPrefix(field, "["):
+		return path + field
+	default:
+		return path + "." + field
+	}
+}
+
 // ReportMessageErrors counts the validation errors of a message by field. Errors outside its
 // records count as those of the whole message.
 func ReportMessageErrors(ctx context.Context, err error) {
 	for _, invalid := range findValidationErrors(err) {
 		telemetry.Add(ctx, telemetry.ValidationFailures, 1, messageMetricField(invalid.Field))
 	}
+}
+
+func messageMetricField(path string) string {
+	if _, within, found := strings.Cut(path, "record."); found {
+		return metricField(within)
+	}
+	return wholeRequest
 }
 
 // Reason formats the error of a message's record for the log, without potential secrets: names
@@ -218,11 +181,4 @@ func trimUnknownNames(path string) string {
 		start += len(part)
 	}
 	return path
-}
-
-func messageMetricField(path string) string {
-	if _, within, found := strings.Cut(path, "record."); found {
-		return metricField(within)
-	}
-	return wholeRequest
 }
