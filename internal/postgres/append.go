@@ -126,46 +126,6 @@ func (a *attempt) execute(ctx context.Context) error {
 	})
 }
 
-// writeGroups writes the groups in one transaction. To prevent deadlocks, every transaction takes
-// contended locks in the same order, sorted within each kind: updated remediations, new
-// remediations, vectors, signatures, children. Therefore updates are applied in memory first and
-// written later, and their new signatures are inserted along with those of the new remediations.
-func (a *attempt) writeGroups(ctx context.Context, groups [][]int) error {
-	if err := a.applyUpdates(ctx); err != nil {
-		return err
-	}
-	for _, indexes := range groups {
-		write := a.writeRecords
-		if a.entries[indexes[0]].Kind == audit.KindUpdate {
-			write = a.writeUpdates
-		}
-		if err := write(ctx, indexes); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// rememberSignatures notes which signatures are stored now, so that the next append does not send
-// them.
-func (a *attempt) rememberSignatures() {
-	for i, entry := range a.entries {
-		if entry.Kind == audit.KindRemediation && a.written[i].Err == nil {
-			a.store.known.Add(entry.Signature.ID, struct{}{})
-		}
-	}
-}
-
-// forgetSignatures makes the next attempt send every signature.
-func (a *attempt) forgetSignatures() {
-	for _, signature := range a.changes.newSignatures() {
-		a.store.known.Remove(signature.ID)
-	}
-	for _, entry := range a.entries {
-		a.store.known.Remove(entry.Signature.ID)
-	}
-}
-
 // groupByKind returns the indexes of the entries by kind, in the order in which they are written:
 // remediations, their updates, children.
 func groupByKind(entries []audit.Entry) [][]int {
@@ -188,6 +148,26 @@ func indexesOfKind(kind audit.Kind, entries []audit.Entry) []int {
 		}
 	}
 	return indexes
+}
+
+// writeGroups writes the groups in one transaction. To prevent deadlocks, every transaction takes
+// contended locks in the same order, sorted within each kind: updated remediations, new
+// remediations, vectors, signatures, children. Therefore updates are applied in memory first and
+// written later, and their new signatures are inserted along with those of the new remediations.
+func (a *attempt) writeGroups(ctx context.Context, groups [][]int) error {
+	if err := a.applyUpdates(ctx); err != nil {
+		return err
+	}
+	for _, indexes := range groups {
+		write := a.writeRecords
+		if a.entries[indexes[0]].Kind == audit.KindUpdate {
+			write = a.writeUpdates
+		}
+		if err := write(ctx, indexes); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // writeRecords writes the entries at the indexes, all of one kind other than update.
@@ -250,5 +230,25 @@ func recordOutcome(entry audit.Entry, row appendedRow) audit.Written {
 			LeafHash:   [32]byte(row.LeafHash),
 			Embedding:  row.Embedding,
 		},
+	}
+}
+
+// rememberSignatures notes which signatures are stored now, so that the next append does not send
+// them.
+func (a *attempt) rememberSignatures() {
+	for i, entry := range a.entries {
+		if entry.Kind == audit.KindRemediation && a.written[i].Err == nil {
+			a.store.known.Add(entry.Signature.ID, struct{}{})
+		}
+	}
+}
+
+// forgetSignatures makes the next attempt send every signature.
+func (a *attempt) forgetSignatures() {
+	for _, signature := range a.changes.newSignatures() {
+		a.store.known.Remove(signature.ID)
+	}
+	for _, entry := range a.entries {
+		a.store.known.Remove(entry.Signature.ID)
 	}
 }

@@ -31,24 +31,6 @@ func newBatch(entries []audit.Entry, indexes []int) batch {
 	return b
 }
 
-// remediation returns the record of the entry at the index.
-func (b batch) remediation(index int) (*audit.Remediation, error) {
-	remediation, ok := b.entries[index].Record.(*audit.Remediation)
-	if !ok {
-		return nil, fmt.Errorf("a remediation entry carries a %T", b.entries[index].Record)
-	}
-	return remediation, nil
-}
-
-// writtenRow is the outcome of the entry at the index if this write created its record.
-func (b batch) writtenRow(index int, id int64, embedding audit.EmbeddingState) appendedRow {
-	entry, hash := b.entries[index], audit.LeafHash(b.canonical[index])
-	return appendedRow{
-		journaledRow: journaledRow{id, entry.EventID, entry.EventID, entry.RecordedAt, hash[:], b.contentHash[index]},
-		Embedding:    embedding,
-	}
-}
-
 // appendedRow is the outcome of an entry.
 type appendedRow struct {
 	journaledRow
@@ -173,82 +155,6 @@ func (a *attempt) insertRemediations(ctx context.Context, b batch) ([]appendedRo
 	return rows, a.changes.confirmCreated(rows)
 }
 
-// remediationArrays returns the remediations as the parallel arrays that RemediationAppend takes.
-func (b batch) remediationArrays() (dbsqlc.RemediationAppendParams, error) {
-	params := dbsqlc.RemediationAppendParams{Canonical: b.canonical, ContentHashes: b.contentHash, Metadata: b.metadata}
-	for i, entry := range b.entries {
-		r, err := b.remediation(i)
-		if err != nil {
-			return params, err
-		}
-		params.EventIds = append(params.EventIds, entry.EventID)
-		params.RecordedAt = append(params.RecordedAt, entry.RecordedAt)
-		params.Actors = append(params.Actors, entry.Actor)
-		params.RemediationIds = append(params.RemediationIds, r.RemediationID)
-		params.Names = append(params.Names, r.Name)
-		params.Namespaces = append(params.Namespaces, r.Namespace)
-		params.ClusterNames = append(params.ClusterNames, r.ClusterName)
-		params.Environments = append(params.Environments, (*string)(r.Environment))
-		params.Severities = append(params.Severities, string(r.Severity))
-		params.AlertFingerprints = append(params.AlertFingerprints, r.AlertFingerprint)
-		params.ActionTypes = append(params.ActionTypes, r.ActionType)
-		params.TargetResources = append(params.TargetResources, r.TargetResource)
-		params.Phases = append(params.Phases, string(r.Phase))
-		params.Statuses = append(params.Statuses, string(r.Status))
-		params.StartTimes = append(params.StartTimes, r.StartTime)
-		params.EndTimes = append(params.EndTimes, r.EndTime)
-		params.DurationsMs = append(params.DurationsMs, r.DurationMS)
-		params.ErrorMessages = append(params.ErrorMessages, r.ErrorMessage)
-		params.WorkflowYamls = append(params.WorkflowYamls, r.WorkflowYAML)
-		params.SignatureIds = append(params.SignatureIds, entry.Signature.ID)
-	}
-	return params, nil
-}
-
-// insertKnown writes one remediation whose signature is stored.
-func (a *attempt) insertKnown(ctx context.Context, b batch) ([]appendedRow, error) {
-	entry := b.entries[0]
-	r, err := b.remediation(0)
-	if err != nil {
-		return nil, err
-	}
-	written, err := a.store.queries.RemediationAppendKnown(ctx, a.db, dbsqlc.RemediationAppendKnownParams{
-		EventID:          entry.EventID,
-		RecordedAt:       entry.RecordedAt,
-		Actor:            entry.Actor,
-		Canonical:        b.canonical[0],
-		ContentHash:      b.contentHash[0],
-		RemediationID:    r.RemediationID,
-		Name:             r.Name,
-		Namespace:        r.Namespace,
-		ClusterName:      r.ClusterName,
-		Environment:      (*string)(r.Environment),
-		Severity:         string(r.Severity),
-		AlertFingerprint: r.AlertFingerprint,
-		ActionType:       r.ActionType,
-		TargetResource:   r.TargetResource,
-		Phase:            string(r.Phase),
-		Status:           string(r.Status),
-		StartTime:        r.StartTime,
-		EndTime:          r.EndTime,
-		DurationMs:       r.DurationMS,
-		ErrorMessage:     r.ErrorMessage,
-		WorkflowYaml:     r.WorkflowYAML,
-		Metadata:         string(r.Metadata),
-		SignatureID:      entry.Signature.ID,
-		Model:            a.store.model,
-	})
-	if err != nil || len(written) == 0 {
-		return nil, err
-	}
-	state := audit.EmbeddingPending
-	if written[1] > 0 {
-		state = audit.EmbeddingStored
-	}
-	rows := []appendedRow{b.writtenRow(0, written[0], state)}
-	return rows, a.changes.confirmCreated(rows)
-}
-
 // signatureArrays holds each signature once, except those known to be stored, and the concatenated
 // vectors of all of them.
 type signatureArrays struct {
@@ -293,4 +199,98 @@ func (a *signatureArrays) add(signature audit.Signature) {
 	a.terms = append(a.terms, formatArray(document.Terms))
 	a.counts = append(a.counts, formatArray(document.Counts))
 	a.lengths = append(a.lengths, document.Length)
+}
+
+// remediationArrays returns the remediations as the parallel arrays that RemediationAppend takes.
+func (b batch) remediationArrays() (dbsqlc.RemediationAppendParams, error) {
+	params := dbsqlc.RemediationAppendParams{Canonical: b.canonical, ContentHashes: b.contentHash, Metadata: b.metadata}
+	for i, entry := range b.entries {
+		r, err := b.remediation(i)
+		if err != nil {
+			return params, err
+		}
+		params.EventIds = append(params.EventIds, entry.EventID)
+		params.RecordedAt = append(params.RecordedAt, entry.RecordedAt)
+		params.Actors = append(params.Actors, entry.Actor)
+		params.RemediationIds = append(params.RemediationIds, r.RemediationID)
+		params.Names = append(params.Names, r.Name)
+		params.Namespaces = append(params.Namespaces, r.Namespace)
+		params.ClusterNames = append(params.ClusterNames, r.ClusterName)
+		params.Environments = append(params.Environments, (*string)(r.Environment))
+		params.Severities = append(params.Severities, string(r.Severity))
+		params.AlertFingerprints = append(params.AlertFingerprints, r.AlertFingerprint)
+		params.ActionTypes = append(params.ActionTypes, r.ActionType)
+		params.TargetResources = append(params.TargetResources, r.TargetResource)
+		params.Phases = append(params.Phases, string(r.Phase))
+		params.Statuses = append(params.Statuses, string(r.Status))
+		params.StartTimes = append(params.StartTimes, r.StartTime)
+		params.EndTimes = append(params.EndTimes, r.EndTime)
+		params.DurationsMs = append(params.DurationsMs, r.DurationMS)
+		params.ErrorMessages = append(params.ErrorMessages, r.ErrorMessage)
+		params.WorkflowYamls = append(params.WorkflowYamls, r.WorkflowYAML)
+		params.SignatureIds = append(params.SignatureIds, entry.Signature.ID)
+	}
+	return params, nil
+}
+
+// remediation returns the record of the entry at the index.
+func (b batch) remediation(index int) (*audit.Remediation, error) {
+	remediation, ok := b.entries[index].Record.(*audit.Remediation)
+	if !ok {
+		return nil, fmt.Errorf("a remediation entry carries a %T", b.entries[index].Record)
+	}
+	return remediation, nil
+}
+
+// writtenRow is the outcome of the entry at the index if this write created its record.
+func (b batch) writtenRow(index int, id int64, embedding audit.EmbeddingState) appendedRow {
+	entry, hash := b.entries[index], audit.LeafHash(b.canonical[index])
+	return appendedRow{
+		journaledRow: journaledRow{id, entry.EventID, entry.EventID, entry.RecordedAt, hash[:], b.contentHash[index]},
+		Embedding:    embedding,
+	}
+}
+
+// insertKnown writes one remediation whose signature is stored.
+func (a *attempt) insertKnown(ctx context.Context, b batch) ([]appendedRow, error) {
+	entry := b.entries[0]
+	r, err := b.remediation(0)
+	if err != nil {
+		return nil, err
+	}
+	written, err := a.store.queries.RemediationAppendKnown(ctx, a.db, dbsqlc.RemediationAppendKnownParams{
+		EventID:          entry.EventID,
+		RecordedAt:       entry.RecordedAt,
+		Actor:            entry.Actor,
+		Canonical:        b.canonical[0],
+		ContentHash:      b.contentHash[0],
+		RemediationID:    r.RemediationID,
+		Name:             r.Name,
+		Namespace:        r.Namespace,
+		ClusterName:      r.ClusterName,
+		Environment:      (*string)(r.Environment),
+		Severity:         string(r.Severity),
+		AlertFingerprint: r.AlertFingerprint,
+		ActionType:       r.ActionType,
+		TargetResource:   r.TargetResource,
+		Phase:            string(r.Phase),
+		Status:           string(r.Status),
+		StartTime:        r.StartTime,
+		EndTime:          r.EndTime,
+		DurationMs:       r.DurationMS,
+		ErrorMessage:     r.ErrorMessage,
+		WorkflowYaml:     r.WorkflowYAML,
+		Metadata:         string(r.Metadata),
+		SignatureID:      entry.Signature.ID,
+		Model:            a.store.model,
+	})
+	if err != nil || len(written) == 0 {
+		return nil, err
+	}
+	state := audit.EmbeddingPending
+	if written[1] > 0 {
+		state = audit.EmbeddingStored
+	}
+	rows := []appendedRow{b.writtenRow(0, written[0], state)}
+	return rows, a.changes.confirmCreated(rows)
 }

@@ -17,6 +17,52 @@ import (
 // of a million match.
 const maxExact = 10_000
 
+// Retrieved holds the signatures that the two retrievers of a hybrid search found, each best first.
+type Retrieved struct {
+	// Nearest is from the semantic retriever.
+	Nearest []Nearest
+	// Lexical is from the lexical retriever; Scorer has the weights of the query's terms.
+	Lexical []audit.ID
+	Scorer  *lexical.Scorer
+}
+
+// Retrieve combines Nearest with Weigh and Lexical, for the same limit. They run concurrently as
+// far as the pool has connections; the remediations that match the filter are counted once for
+// both.
+func (s *Store) Retrieve(
+	ctx context.Context, vector []float32, query lexical.Query, f audit.Filter, limit int,
+) (found Retrieved, err error) {
+	var matches int64
+	var statistics lexical.Statistics
+	// A failure of one does not cancel the other: cancelling a query closes its connection.
+	var first, second errgroup.Group
+	first.Go(func() (err error) {
+		matches, err = s.countMatches(ctx, f)
+		return err
+	})
+	found.Scorer, statistics, err = s.Weigh(ctx, query)
+	if err := errors.Join(err, first.Wait()); err != nil {
+		return Retrieved{}, err
+	}
+	second.Go(func() (err error) {
+		found.Nearest, err = s.searchNearest(ctx, vector, f, matches <= maxExact, limit)
+		return err
+	})
+	found.Lexical, err = s.searchLexical(ctx, found.Scorer, statistics, f, matches, maxHybridPostings, limit)
+	return found, errors.Join(err, second.Wait())
+}
+
+// countMatches counts the remediations that match, up to maxExact + 1. It does not count for a filter
+// that all match.
+func (s *Store) countMatches(ctx context.Context, f audit.Filter) (int64, error) {
+	if f.All() {
+		return maxExact + 1, nil
+	}
+	return retry(ctx, s, "count what matches", func(ctx context.Context) (int64, error) {
+		return s.queries.RemediationCount(ctx, s.pool, dbsqlc.RemediationCountParams{Filter: filterJSON(f), MaxCount: maxExact + 1})
+	})
+}
+
 // Nearest is a signature near the query. Distance is the cosine distance, 0 to 2.
 type Nearest struct {
 	SignatureID audit.ID
@@ -67,57 +113,11 @@ func (s *Store) searchNearest(ctx context.Context, vector []float32, f audit.Fil
 	})
 }
 
-// countMatches counts the remediations that match, up to maxExact + 1. It does not count for a filter
-// that all match.
-func (s *Store) countMatches(ctx context.Context, f audit.Filter) (int64, error) {
-	if f.All() {
-		return maxExact + 1, nil
-	}
-	return retry(ctx, s, "count what matches", func(ctx context.Context) (int64, error) {
-		return s.queries.RemediationCount(ctx, s.pool, dbsqlc.RemediationCountParams{Filter: filterJSON(f), MaxCount: maxExact + 1})
-	})
-}
-
 func nearestParams(model dbsqlc.EmbeddingModel, vector []float32, f audit.Filter, limit int) dbsqlc.SearchNearestParams {
 	return dbsqlc.SearchNearestParams{
 		Filter:     filterJSON(f),
 		Dimensions: model.Dimensions, ModelID: model.ID, Query: vector, PageSize: int64(limit),
 	}
-}
-
-// Retrieved holds the signatures that the two retrievers of a hybrid search found, each best first.
-type Retrieved struct {
-	// Nearest is from the semantic retriever.
-	Nearest []Nearest
-	// Lexical is from the lexical retriever; Scorer has the weights of the query's terms.
-	Lexical []audit.ID
-	Scorer  *lexical.Scorer
-}
-
-// Retrieve combines Nearest with Weigh and Lexical, for the same limit. They run concurrently as
-// far as the pool has connections; the remediations that match the filter are counted once for
-// both.
-func (s *Store) Retrieve(
-	ctx context.Context, vector []float32, query lexical.Query, f audit.Filter, limit int,
-) (found Retrieved, err error) {
-	var matches int64
-	var statistics lexical.Statistics
-	// A failure of one does not cancel the other: cancelling a query closes its connection.
-	var first, second errgroup.Group
-	first.Go(func() (err error) {
-		matches, err = s.countMatches(ctx, f)
-		return err
-	})
-	found.Scorer, statistics, err = s.Weigh(ctx, query)
-	if err := errors.Join(err, first.Wait()); err != nil {
-		return Retrieved{}, err
-	}
-	second.Go(func() (err error) {
-		found.Nearest, err = s.searchNearest(ctx, vector, f, matches <= maxExact, limit)
-		return err
-	})
-	found.Lexical, err = s.searchLexical(ctx, found.Scorer, statistics, f, matches, maxHybridPostings, limit)
-	return found, errors.Join(err, second.Wait())
 }
 
 // Candidate is a signature with the data by which both retrievers score it.
