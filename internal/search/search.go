@@ -86,26 +86,6 @@ func Find(ctx context.Context, store *postgres.Store, models embedding.Models, q
 	return separateExample(query, result, limit), nil
 }
 
-// separateExample moves the example's incident from Incidents to Recurrence.
-func separateExample(query Query, result Result, limit int) Result {
-	others := result.Incidents[:0]
-	for _, incident := range result.Incidents {
-		if query.isExample(incident.IncidentID) {
-			result.Recurrence = &incident
-			continue
-		}
-		others = append(others, incident)
-	}
-	result.Incidents = others[:min(len(others), limit)]
-	return result
-}
-
-// isExample reports whether the incident is the example's. For normalizer 1, each signature is its
-// own incident.
-func (q Query) isExample(incident audit.ID) bool {
-	return incident == q.Example.SignatureID || incident == q.Example.Signature().IncidentID
-}
-
 // errReplaced means that a signature or the model that one statement used was replaced before the
 // next.
 var errReplaced = fmt.Errorf("%w: what the search found was replaced meanwhile", audit.ErrUnavailable)
@@ -170,6 +150,12 @@ func (f *finder) readIncidents(ctx context.Context, matches []Match) (incidents 
 	return incidents, nil
 }
 
+// isExample reports whether the incident is the example's. For normalizer 1, each signature is its
+// own incident.
+func (q Query) isExample(incident audit.ID) bool {
+	return incident == q.Example.SignatureID || incident == q.Example.Signature().IncidentID
+}
+
 // compareActions orders actions best first by the lower bound of their success rate, so that 1
 // success of 1 does not beat 48 of 50. Actions without an outcome come last.
 func compareActions(a, b postgres.ActionCounts) int {
@@ -185,4 +171,18 @@ func successLowerBound(outcome audit.Outcome) float64 {
 		return low
 	}
 	return -1
+}
+
+// separateExample moves the example's incident from Incidents to Recurrence.
+func separateExample(query Query, result Result, limit int) Result {
+	others := result.Incidents[:0]
+	for _, incident := range result.Incidents {
+		if query.isExample(incident.IncidentID) {
+			result.Recurrence = &incident
+			continue
+		}
+		others = append(others, incident)
+	}
+	result.Incidents = others[:min(len(others), limit)]
+	return result
 }
