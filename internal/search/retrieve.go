@@ -27,7 +27,8 @@ func (f *finder) rankMatches(ctx context.Context) (Result, []Match, error) {
 	switch {
 	case err != nil && f.query.Mode == Hybrid && ctx.Err() == nil && !isRetryable(err):
 		f.degraded = err
-		return f.rankMatches(ctx)
+		matches, err := f.retrieveLexical(ctx)
+		return Result{}, matches, err
 	case err != nil:
 		return Result{}, nil, err
 	}
