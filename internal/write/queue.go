@@ -400,11 +400,6 @@ func errorStatus(err error) messageStatus {
 	}
 }
 
-// isAcknowledged reports whether the message is not redelivered.
-func (m *message) isAcknowledged() bool {
-	return m.status == messageStored || m.status == messageRejected
-}
-
 // reportError counts and logs why a record, or a whole message, is not stored.
 func (d *delivery) reportError(ctx context.Context, m *message, err error, attributes ...slog.Attr) {
 	if err == nil || errors.Is(err, errRound) {
@@ -428,6 +423,11 @@ func (r *messageRecord) logAttributes(index int) []slog.Attr {
 		attributes = append(attributes, slog.String("remediation_id", redact.Text(id, redact.Actions{})))
 	}
 	return attributes
+}
+
+// isAcknowledged reports whether the message is not redelivered.
+func (m *message) isAcknowledged() bool {
+	return m.status == messageStored || m.status == messageRejected
 }
 
 // reportMessages counts the messages and writes the invocation's last log line.
