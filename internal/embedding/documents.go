@@ -7,7 +7,37 @@ import (
 	"fmt"
 
 	"github.com/datastorage-service/datastorage/internal/audit"
+	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
+
+// Lookup returns those of the distinct IDs that have a vector of this model in the table, in any
+// order.
+type Lookup func(ctx context.Context, ids []audit.ID) ([]audit.ID, error)
+
+// Documents returns the vectors that the caller must store with the signatures that it is about to
+// write, by signature ID. If the result has no vector for a signature, the table has one already,
+// or err contains the reason. Vectors and an error can be returned together.
+//
+// lookup is called once, with the signatures that are not cached; nil means that the table has none
+// of them. Its error is returned wrapped, and no vector is made. All other errors are
+// ErrUnavailable, ErrRefused in a *RefusedError, or both. After the vectors are committed, the
+// caller must call Stored.
+func (e *Embedder) Documents(
+	ctx context.Context, sigs []audit.Signature, lookup Lookup,
+) (map[audit.ID][]float32, error) {
+	ctx, cancel := context.WithTimeout(ctx, e.cfg.Deadline)
+	defer cancel()
+	telemetry.FromContext(ctx).SetModel(e.name)
+	items := distinctItems(sigs)
+	results := make(map[key]result, len(items))
+	unknown := e.recallItems(ctx, items, results)
+	unknown, err := e.findUnstored(ctx, unknown, lookup)
+	if err == nil {
+		e.obtainVectors(ctx, unknown, results)
+	}
+	vectors, failed := collectVectors(items, results)
+	return vectors, errors.Join(err, failed)
+}
 
 // distinctItems returns one item for each distinct signature.
 func distinctItems(sigs []audit.Signature) []item {
