@@ -18,12 +18,12 @@ func badSearch(name, body string, named ...string) bad {
 
 // badSearchWith is a valid search with one additional field.
 func badSearchWith(field, value, code string) bad {
-	return badSearch(field+" "+value, changed(map[string]string{"query": `"x"`}, field, value), field, code)
+	return badSearch(field+" "+value, withMembers(map[string]string{"query": `"x"`}, field, value), field, code)
 }
 
 func badSearchFilter(field, value, code string) bad {
 	name := fmt.Sprintf("filter %s %.40s of %d", field, value, len(value))
-	return badSearch(name, `{"query":"x","filters":{`+quote(field)+`:`+value+`}}`, "filters."+field, code)
+	return badSearch(name, `{"query":"x","filters":{`+jsonString(field)+`:`+value+`}}`, "filters."+field, code)
 }
 
 func badSearches() []bad {
@@ -36,8 +36,8 @@ func badSearches() []bad {
 		search("trailing", `{"query":"x"}{}`, "", "malformed_json"),
 		with("query", `""`, "empty"), with("query", `" \n\t "`, "empty"), with("query", "null", "required"), with("query", "1", "type"),
 		with("query", `["x"]`, "type"), with("query", "{}", "type"), with("query", `"\u0000\u0007"`, "empty"),
-		search("long query", `{"query":`+quote(strings.Repeat("x", 8<<10+1))+`}`, "query", "too_long"),
-		search("long query of another script", `{"query":`+quote(strings.Repeat("漢", 8<<10/3+1))+`}`, "query", "too_long"),
+		search("long query", `{"query":`+jsonString(strings.Repeat("x", 8<<10+1))+`}`, "query", "too_long"),
+		search("long query of another script", `{"query":`+jsonString(strings.Repeat("漢", 8<<10/3+1))+`}`, "query", "too_long"),
 		with("mode", `"Lexical"`, "not_in_set"), with("mode", `""`, "not_in_set"), with("mode", `"fuzzy"`, "not_in_set"),
 		with("mode", `"lexical,semantic"`, "not_in_set"), with("mode", "1", "type"), with("mode", `["hybrid"]`, "type"),
 		with("min_score", "2", "out_of_range"), with("min_score", "-1.01", "out_of_range"), with("min_score", `"1"`, "type"),
@@ -46,7 +46,7 @@ func badSearches() []bad {
 		search("min_score Infinity", `{"query":"x","min_score":-Infinity}`, "", "malformed_json"),
 		with("explain", `"yes"`, "type"), with("explain", `"true"`, "type"), with("explain", "1", "type"), with("filters", "[]", "type"),
 		with("filters", `"namespace=shop"`, "type"), with("filters", "true", "type"),
-		with("offset", "1", "unknown_field"), with("cursor", quote(secret), "unknown_field"), with("Query", `"x"`, "unknown_field"),
+		with("offset", "1", "unknown_field"), with("cursor", jsonString(secret), "unknown_field"), with("Query", `"x"`, "unknown_field"),
 		filter("color", `"red"`, "unknown_field"), filter("limit", `"1"`, "unknown_field"), filter("Name", `"x"`, "unknown_field"),
 		search("query twice", `{"query":"x","query":"y"}`, "query", "duplicate"),
 		search("filter twice", `{"query":"x","filters":{"name":"a","name":"a"}}`, "filters.name", "duplicate"),
@@ -71,10 +71,10 @@ func badSearchValues() []bad {
 	for field, value := range map[string]string{
 		"mode": `"hybrid"`, "limit": "1", "per_signature": "1", "min_score": "0", "explain": "true", "filters": "{}",
 	} {
-		rows = append(rows, badSearch(field+" twice", `{"query":"x",`+quote(field)+":"+value+","+quote(field)+":"+value+"}", field, "duplicate"))
+		rows = append(rows, badSearch(field+" twice", `{"query":"x",`+jsonString(field)+":"+value+","+jsonString(field)+":"+value+"}", field, "duplicate"))
 	}
 	for _, w := range wrongFilters() {
-		rows = append(rows, badSearchFilter(w.field, quote(w.value), w.code))
+		rows = append(rows, badSearchFilter(w.field, jsonString(w.value), w.code))
 	}
 	for _, field := range filterNames() {
 		for _, value := range []string{"1", "true", `["a"]`, "{}"} {
@@ -337,7 +337,7 @@ func badConsistency() []bad {
 	}
 	both := badSearch("and the body", `{"query":""}`, "consistency", "not_in_set", "query", "empty")
 	both.query = "consistency=weak"
-	write := badCreate("consistency", changed(record()), "consistency", "unknown_field")
+	write := badCreate("consistency", withMembers(recordMembers()), "consistency", "unknown_field")
 	write.query = "consistency=strong"
 	return append(rows, both, write, badGet("/ready", "consistency=strong", "consistency", "unknown_field"),
 		badGet("/v1/remediations/<x>", "consistency=x", "remediation_id", "characters", "consistency", "not_in_set"),
@@ -365,7 +365,7 @@ func badParameters() []bad {
 		badGet("/v1/remediations/<x>", "expand=1", "remediation_id", "characters", "expand", "unknown_field"),
 	}
 	for path, body := range map[string]string{
-		"/v1/remediations": changed(record()), "/v1/remediations/batch": `{"records":[` + changed(record()) + `]}`,
+		"/v1/remediations": withMembers(recordMembers()), "/v1/remediations/batch": `{"records":[` + withMembers(recordMembers()) + `]}`,
 		"/v1/search":                         `{"query":"x"}`,
 		"/v1/remediations/begun/ai-analyses": `{"analysis_id":"new","provider":"p","model":"m"}`,
 		"/v1/remediations/begun/workflows":   `{"workflow_id":"new","phase":"planning","total_steps":0,"completed_steps":0,"start_time":"2026-01-02T03:04:05Z"}`,
@@ -441,7 +441,7 @@ func cursorOfOtherDatabase(t *testing.T) string {
 	t.Helper()
 	stack := endtoend.New(t, endtoend.Options{})
 	// All test databases are copies of one database, including the key.
-	run(t, stack.Database.AdminURL(), "UPDATE cursor_key SET key = sha256('another database')")
+	execSQL(t, stack.Database.AdminURL(), "UPDATE cursor_key SET key = sha256('another database')")
 	storeSeed(t, stack)
 	page, err := stack.Client.ListRemediations(t.Context(), client.ListRemediationsParams{Namespace: "shop", Limit: 1})
 	if err != nil {

@@ -81,7 +81,7 @@ func TestBadInput(t *testing.T) {
 		badBodies(), badRecords(), badTimes(), badTexts(), badUpdates(), badAnalyses(), badWorkflows(), badExecutions(), badBatches(),
 		badSearches(), badSearchValues(), badFilters(), badPages(), badStatistics(), badSimilar(), badConsistency(), badParameters(), badCursors(t, stack), badPaths(), badMethods(),
 	)
-	before := contents(t, stack)
+	before := tableContents(t, stack)
 	t.Run("requests", func(t *testing.T) {
 		names := map[string]bool{}
 		for _, row := range table {
@@ -91,11 +91,11 @@ func TestBadInput(t *testing.T) {
 			names[row.title()] = true
 			t.Run(row.title(), func(t *testing.T) {
 				t.Parallel()
-				refused(t, stack, row)
+				checkRefused(t, stack, row)
 			})
 		}
 	})
-	if diff := gocmp.Diff(before, contents(t, stack)); diff != "" {
+	if diff := gocmp.Diff(before, tableContents(t, stack)); diff != "" {
 		t.Errorf("the database changed (-before +after):\n%s", diff)
 	}
 	t.Logf("%d bad requests", len(table))
@@ -105,7 +105,7 @@ func (b bad) title() string {
 	return strings.ToValidUTF8(fmt.Sprintf("%s %.40s?%.120s %s", b.method, b.path, b.query, b.name), "?")
 }
 
-func refused(t *testing.T, stack *endtoend.Stack, row bad) {
+func checkRefused(t *testing.T, stack *endtoend.Stack, row bad) {
 	t.Helper()
 	response, body := row.send(t, stack)
 	if response.StatusCode != row.status {
@@ -170,15 +170,15 @@ func leaksNothing(t *testing.T, body string) {
 // enough others for several pages.
 func storeSeed(t *testing.T, stack *endtoend.Stack) {
 	t.Helper()
-	begun := minimal("begun")
+	begun := minimalRecord("begun")
 	begun.Phase, begun.Status = client.PhaseProcessing, client.StatusRunning
-	create(t, stack, begun)
-	ended := minimal("ended")
+	createRecord(t, stack, begun)
+	ended := minimalRecord("ended")
 	ended.Phase, ended.Status = client.PhaseCompleted, client.StatusSuccess
-	create(t, stack, ended)
+	createRecord(t, stack, ended)
 	for _, id := range []string{"a", "b", "c"} {
-		create(t, stack, minimal(id))
-		if _, err := stack.Client.CreateAIAnalysis(t.Context(), "begun", analysis(id)); err != nil {
+		createRecord(t, stack, minimalRecord(id))
+		if _, err := stack.Client.CreateAIAnalysis(t.Context(), "begun", minimalAnalysis(id)); err != nil {
 			t.Fatal(err)
 		}
 	}

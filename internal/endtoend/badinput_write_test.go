@@ -8,16 +8,16 @@ import (
 	"github.com/datastorage-service/datastorage/client"
 )
 
-// record has the members of a valid remediation, as JSON.
-func record() map[string]string {
+// recordMembers has the members of a valid remediation, as JSON.
+func recordMembers() map[string]string {
 	return map[string]string{
 		"remediation_id": `"new"`, "name": `"KubePodCrashLooping"`, "namespace": `"shop"`, "action_type": `"restart_pod"`,
-		"phase": `"pending"`, "status": `"pending"`, "start_time": `"2026-01-02T03:04:05Z"`, "error_message": quote("password=" + secret),
+		"phase": `"pending"`, "status": `"pending"`, "start_time": `"2026-01-02T03:04:05Z"`, "error_message": jsonString("password=" + secret),
 	}
 }
 
-// changed returns members with some of them replaced. A member with an empty replacement is left out.
-func changed(members map[string]string, pairs ...string) string {
+// withMembers returns members with some of them replaced. A member with an empty replacement is left out.
+func withMembers(members map[string]string, pairs ...string) string {
 	members = maps.Clone(members)
 	for i := 0; i < len(pairs); i += 2 {
 		members[pairs[i]] = pairs[i+1]
@@ -25,7 +25,7 @@ func changed(members map[string]string, pairs ...string) string {
 			delete(members, pairs[i])
 		}
 	}
-	return object(members)
+	return jsonObject(members)
 }
 
 func badCreate(name, body string, named ...string) bad {
@@ -33,12 +33,12 @@ func badCreate(name, body string, named ...string) bad {
 }
 
 func badField(field, value, code string) bad {
-	return badCreate(fmt.Sprintf("%s %.40s", field, value), changed(record(), field, value), field, code)
+	return badCreate(fmt.Sprintf("%s %.40s", field, value), withMembers(recordMembers(), field, value), field, code)
 }
 
 // badBodies are invalid JSON, or JSON that the service refuses.
 func badBodies() []bad {
-	whole := changed(record())
+	whole := withMembers(recordMembers())
 	deep := strings.Repeat(`{"a":`, 20) + "1" + strings.Repeat("}", 20)
 	rows := []bad{
 		badCreate("empty", " \n", "", "empty"),
@@ -54,23 +54,23 @@ func badBodies() []bad {
 		badCreate("single quotes", `{'name':'x'}`, "", "malformed_json"),
 		badCreate("comment", "/* "+secret+" */"+whole, "", "malformed_json"),
 		badCreate("byte order mark", "\uFEFF"+whole, "", "malformed_json"),
-		badCreate("leading zero", changed(record(), "duration_ms", "01"), "", "malformed_json"),
-		badCreate("NaN", changed(record(), "duration_ms", "NaN"), "", "malformed_json"),
-		badCreate("raw line feed in a string", changed(record(), "name", "\"a\nb\""), "", "malformed_json"),
-		badCreate("raw NUL in a string", changed(record(), "name", "\"a\x00b\""), "", "malformed_json"),
+		badCreate("leading zero", withMembers(recordMembers(), "duration_ms", "01"), "", "malformed_json"),
+		badCreate("NaN", withMembers(recordMembers(), "duration_ms", "NaN"), "", "malformed_json"),
+		badCreate("raw line feed in a string", withMembers(recordMembers(), "name", "\"a\nb\""), "", "malformed_json"),
+		badCreate("raw NUL in a string", withMembers(recordMembers(), "name", "\"a\x00b\""), "", "malformed_json"),
 		badCreate("lone bracket", "[", "", "malformed_json"),
 		badCreate("array", "["+whole+"]", "", "type"),
-		badCreate("string", quote(whole), "", "type"),
+		badCreate("string", jsonString(whole), "", "type"),
 		badCreate("number", "1", "", "type"),
 		badCreate("null", "null", "", "type"),
 		badCreate("key twice", strings.TrimSuffix(whole, "}")+`,"name":"other"}`, "name", "duplicate"),
 		badCreate("key twice, once escaped", strings.TrimSuffix(whole, "}")+`,"n\u0061me":"other"}`, "name", "duplicate"),
 		badCreate("two keys twice", strings.TrimSuffix(whole, "}")+`,"name":"a","phase":"failed"}`, "name", "duplicate", "phase",
 			"duplicate"),
-		badCreate("key twice in metadata", changed(record(), "metadata", `{"a":{"b":1,"b":1}}`), "metadata.a.b", "duplicate"),
-		badCreate("too deep", changed(record(), "metadata", deep), "metadata"+strings.Repeat(".a", 15), "too_deep"),
+		badCreate("key twice in metadata", withMembers(recordMembers(), "metadata", `{"a":{"b":1,"b":1}}`), "metadata.a.b", "duplicate"),
+		badCreate("too deep", withMembers(recordMembers(), "metadata", deep), "metadata"+strings.Repeat(".a", 15), "too_deep"),
 		badCreate("very deep", strings.Repeat("[", 100_000), strings.Repeat("[0]", 16), "too_deep"),
-		badCreate("number beyond all", changed(record(), "metadata", `{"a":[1,-1e400]}`), "metadata.a[1]", "out_of_range"),
+		badCreate("number beyond all", withMembers(recordMembers(), "metadata", `{"a":[1,-1e400]}`), "metadata.a[1]", "out_of_range"),
 	}
 	tooLarge := badCreate("too large", whole+strings.Repeat(" ", 6_000_001-len(whole)))
 	tooLarge.status, tooLarge.kind = 413, "too-large"
@@ -88,7 +88,7 @@ func badRecords() []bad {
 	var rows []bad
 	for _, field := range []string{"remediation_id", "name", "namespace", "action_type", "phase", "status", "start_time"} {
 		rows = append(rows,
-			badCreate("without "+field, changed(record(), field, ""), field, "required"),
+			badCreate("without "+field, withMembers(recordMembers(), field, ""), field, "required"),
 			badField(field, "null", "required"), badField(field, "1", "type"))
 	}
 	for _, field := range []string{
@@ -97,7 +97,7 @@ func badRecords() []bad {
 		rows = append(rows, badField(field, "true", "type"))
 	}
 	for _, field := range []string{"id", "actor", "created_at", "updated_at", "signature_id", "event_id", "leaf_hash", "embedding"} {
-		rows = append(rows, badField(field, quote(secret), "read_only"))
+		rows = append(rows, badField(field, jsonString(secret), "read_only"))
 	}
 	return append(rows,
 		badField("phase", `"done"`, "not_in_set"), badField("phase", `"Pending"`, "not_in_set"), badField("status", `"ok"`, "not_in_set"),
@@ -107,13 +107,13 @@ func badRecords() []bad {
 		badField("duration_ms", `"5"`, "type"), badField("duration_ms", "1.5", "type"), badField("duration_ms", "-1", "out_of_range"),
 		badField("duration_ms", "9007199254740992", "out_of_range"), badField("duration_ms", "99999999999999999999", "out_of_range"),
 		badField("duration_ms", "1e400", "out_of_range"), badField("duration_ms", "1e300", "out_of_range"),
-		badField("metadata", "[]", "type"), badField("metadata", quote(secret), "type"), badField("metadata", "1", "type"),
+		badField("metadata", "[]", "type"), badField("metadata", jsonString(secret), "type"), badField("metadata", "1", "type"),
 		badField("metadata", strings.Repeat(`{"a":`, 10)+"{}"+strings.Repeat("}", 10), "too_deep"),
-		badField("metadata", `{"a":`+quote(strings.Repeat("x", 64<<10))+`}`, "too_long"),
+		badField("metadata", `{"a":`+jsonString(strings.Repeat("x", 64<<10))+`}`, "too_long"),
 		badField("kind", `"remediation"`, "unknown_field"), badField("Name", `"x"`, "unknown_field"),
-		badCreate("strange unknown field", changed(record(), `a.b`, "1"), `["a.b"]`, "unknown_field"),
+		badCreate("strange unknown field", withMembers(recordMembers(), `a.b`, "1"), `["a.b"]`, "unknown_field"),
 		badCreate("every error at once",
-			changed(record(), "name", "1", "namespace", "", "action_type", `"<b>"`, "phase", `"done"`, "start_time", `"soon"`,
+			withMembers(recordMembers(), "name", "1", "namespace", "", "action_type", `"<b>"`, "phase", `"done"`, "start_time", `"soon"`,
 				"duration_ms", "-1", "metadata", "[]", "actor", `"root"`, "surplus", "1"),
 			"name", "type", "namespace", "required", "action_type", "characters", "phase", "not_in_set", "start_time", "format",
 			"duration_ms", "out_of_range", "metadata", "type", "actor", "read_only", "surplus", "unknown_field"),
@@ -134,14 +134,14 @@ func badTimes() []bad {
 		"0000-01-01T00:00:00Z": "out_of_range", "1969-12-31T23:59:59.999999Z": "out_of_range",
 		"9999-12-31T23:59:59-01:00": "out_of_range",
 	} {
-		rows = append(rows, badField("start_time", quote(value), code))
+		rows = append(rows, badField("start_time", jsonString(value), code))
 	}
 	return append(rows,
 		badField("end_time", `"2026-01-02T03:04:04.999999Z"`, "order"), badField("end_time", `"0001-01-01T00:00:00Z"`, "out_of_range"),
 		badField("end_time", `"2026-01-02T04:04:04+01:00"`, "order"), badField("end_time", `"never"`, "format"),
-		badCreate("duration contradicts", changed(record(), "end_time", `"2026-01-02T03:04:06Z"`, "duration_ms", "999"), "duration_ms",
+		badCreate("duration contradicts", withMembers(recordMembers(), "end_time", `"2026-01-02T03:04:06Z"`, "duration_ms", "999"), "duration_ms",
 			"order"),
-		badCreate("both times are wrong", changed(record(), "start_time", `"x"`, "end_time", `"y"`), "start_time", "format", "end_time",
+		badCreate("both times are wrong", withMembers(recordMembers(), "start_time", `"x"`, "end_time", `"y"`), "start_time", "format", "end_time",
 			"format"),
 	)
 }
@@ -149,25 +149,25 @@ func badTimes() []bad {
 // badTexts are identifiers with forbidden characters, and strings that are too long.
 func badTexts() []bad {
 	rows := []bad{
-		badField("remediation_id", quote(strings.Repeat("💾", 256)), "too_long"),
-		badField("name", quote(strings.Repeat("é", 256)), "too_long"),
-		badField("namespace", quote(strings.Repeat("x", 256)), "too_long"),
-		badField("action_type", quote(strings.Repeat("磁", 101)), "too_long"),
-		badField("cluster_name", quote(strings.Repeat("x", 256)), "too_long"),
-		badField("target_resource", quote(strings.Repeat("ด", 513)), "too_long"),
-		badField("alert_fingerprint", quote(strings.Repeat("x", 256)), "too_long"),
-		badField("error_message", quote(strings.Repeat("é", 32<<10)+"x"), "too_long"),
-		badField("workflow_yaml", quote(strings.Repeat("x", 256<<10+1)), "too_long"),
+		badField("remediation_id", jsonString(strings.Repeat("💾", 256)), "too_long"),
+		badField("name", jsonString(strings.Repeat("é", 256)), "too_long"),
+		badField("namespace", jsonString(strings.Repeat("x", 256)), "too_long"),
+		badField("action_type", jsonString(strings.Repeat("磁", 101)), "too_long"),
+		badField("cluster_name", jsonString(strings.Repeat("x", 256)), "too_long"),
+		badField("target_resource", jsonString(strings.Repeat("ด", 513)), "too_long"),
+		badField("alert_fingerprint", jsonString(strings.Repeat("x", 256)), "too_long"),
+		badField("error_message", jsonString(strings.Repeat("é", 32<<10)+"x"), "too_long"),
+		badField("workflow_yaml", jsonString(strings.Repeat("x", 256<<10+1)), "too_long"),
 	}
 	for _, field := range []string{"remediation_id", "name", "namespace", "action_type", "cluster_name", "alert_fingerprint", "target_resource"} {
-		rows = append(rows, badField(field, `""`, "empty"), badField(field, quote("<script>"+secret), "characters"))
+		rows = append(rows, badField(field, `""`, "empty"), badField(field, jsonString("<script>"+secret), "characters"))
 	}
 	for _, value := range []string{
 		`"a\u0000b"`, `"a\nb"`, `"a\tb"`, `"a\u007fb"`, `"a\u0085b"`, `"a\u202eb"`, `"a\u2066b"`, `"a\u2028b"`, `"a\ud800b"`, `"a>b"`,
 		`"a\u003cb"`, `"a\ufffdb"`,
 		"\"a\xffb\"", "\"\xed\xa0\x80\"",
 	} {
-		rows = append(rows, badCreate(fmt.Sprintf("name %q", value), changed(record(), "name", value), "name", "characters"))
+		rows = append(rows, badCreate(fmt.Sprintf("name %q", value), withMembers(recordMembers(), "name", value), "name", "characters"))
 	}
 	return rows
 }
@@ -189,7 +189,7 @@ func badUpdates() []bad {
 		badUpdate("status", `{"status":1}`, "status", "type"), badUpdate("end_time", `{"end_time":"x"}`, "end_time", "format"),
 		badUpdate("end_time of last century", `{"end_time":"1969-12-31T00:00:00Z"}`, "end_time", "out_of_range"),
 		badUpdate("error_message", `{"error_message":[]}`, "error_message", "type"),
-		badUpdate("long error_message", `{"error_message":`+quote(strings.Repeat("x", 64<<10+1))+`}`, "error_message", "too_long"),
+		badUpdate("long error_message", `{"error_message":`+jsonString(strings.Repeat("x", 64<<10+1))+`}`, "error_message", "too_long"),
 		badUpdate("workflow_yaml", `{"workflow_yaml":{}}`, "workflow_yaml", "type"),
 		badUpdate("metadata", `{"metadata":[]}`, "metadata", "type"),
 		badUpdate("fields that do not change", `{"name":"x","start_time":"2026-01-02T03:04:05Z","remediation_id":"x","duration_ms":1,"actor":"x"}`,
@@ -226,31 +226,31 @@ func badUpdates() []bad {
 // badChildren are bad requests on one of the routes of children; record is a valid child.
 func badChildren(route string, record map[string]string, required []string) []bad {
 	path := "/v1/remediations/begun/" + route
-	whole := object(record)
+	whole := jsonObject(record)
 	rows := []bad{
 		{name: "unknown remediation", path: "/v1/remediations/nobody/" + route, body: whole, status: 404, kind: "not-found"},
 		{
-			name: "bad id", path: "/v1/remediations/a\u202eb/" + route, body: changed(record, "surplus", "1"), status: 400,
+			name: "bad id", path: "/v1/remediations/a\u202eb/" + route, body: withMembers(record, "surplus", "1"), status: 400,
 			kind: "invalid", errors: fieldErrors("remediation_id", "characters", "surplus", "unknown_field"),
 		},
 		{name: "content type", path: path, body: whole, contentType: "text/plain", status: 415, kind: "unsupported-media-type"},
 		{name: "malformed", path: path, body: whole[1:], status: 400, kind: "invalid", errors: fieldErrors("", "malformed_json")},
 		{name: "array", path: path, body: "[]", status: 400, kind: "invalid", errors: fieldErrors("", "type")},
 		{
-			name: "read only", path: path, body: changed(record, "id", "1", "created_at", "1"), status: 400, kind: "invalid",
+			name: "read only", path: path, body: withMembers(record, "id", "1", "created_at", "1"), status: 400, kind: "invalid",
 			errors: fieldErrors("id", "read_only", "created_at", "read_only"),
 		},
 		{
-			name: "remediation_id in the body", path: path, body: changed(record, "remediation_id", `"begun"`), status: 400,
+			name: "remediation_id in the body", path: path, body: withMembers(record, "remediation_id", `"begun"`), status: 400,
 			kind: "invalid", errors: fieldErrors("remediation_id", "unknown_field"),
 		},
 		{
-			name: "metadata", path: path, body: changed(record, "metadata", quote(secret)), status: 400, kind: "invalid",
+			name: "metadata", path: path, body: withMembers(record, "metadata", jsonString(secret)), status: 400, kind: "invalid",
 			errors: fieldErrors("metadata", "type"),
 		},
 		{
 			name: "deep metadata", path: path,
-			body: changed(record, "metadata", strings.Repeat(`{"a":`, 10)+"[]"+strings.Repeat("}", 10)), status: 400, kind: "invalid",
+			body: withMembers(record, "metadata", strings.Repeat(`{"a":`, 10)+"[]"+strings.Repeat("}", 10)), status: 400, kind: "invalid",
 			errors: fieldErrors("metadata", "too_deep"),
 		},
 	}
@@ -272,7 +272,7 @@ func badChildField(route string, record map[string]string, triples ...string) []
 		field, value, code := triples[i], triples[i+1], triples[i+2]
 		rows = append(rows, bad{
 			name: fmt.Sprintf("%s %.40s", field, value), method: "POST", path: "/v1/remediations/begun/" + route,
-			body: changed(record, field, value), status: 400, kind: "invalid", errors: fieldErrors(field, code),
+			body: withMembers(record, field, value), status: 400, kind: "invalid", errors: fieldErrors(field, code),
 		})
 	}
 	return rows
@@ -282,7 +282,7 @@ func badAnalyses() []bad {
 	record := map[string]string{"analysis_id": `"new"`, "provider": `"p"`, "model": `"m"`}
 	rows := badChildren("ai-analyses", record, []string{"analysis_id", "provider", "model"})
 	rows = append(rows, badChildField("ai-analyses", record,
-		"analysis_id", "null", "required", "analysis_id", quote(strings.Repeat("x", 256)), "too_long", "analysis_id", `"<"`, "characters",
+		"analysis_id", "null", "required", "analysis_id", jsonString(strings.Repeat("x", 256)), "too_long", "analysis_id", `"<"`, "characters",
 		"provider", `""`, "empty", "model", "{}", "type",
 		"confidence_score", "1.0001", "out_of_range", "confidence_score", "-0.1", "out_of_range", "confidence_score", `"high"`, "type",
 		"confidence_score", "1e400", "out_of_range", "tokens_used", "-1", "out_of_range", "tokens_used", "0.5", "type",
@@ -291,7 +291,7 @@ func badAnalyses() []bad {
 	)...)
 	return append(rows, bad{
 		name: "same id, other content", method: "POST", path: "/v1/remediations/begun/ai-analyses",
-		body: changed(record, "analysis_id", `"a"`, "provider", `"other"`), status: 409, kind: "conflict",
+		body: withMembers(record, "analysis_id", `"a"`, "provider", `"other"`), status: 409, kind: "conflict",
 	})
 }
 
@@ -318,13 +318,13 @@ func badExecutions() []bad {
 	}
 	rows := badChildren("executions", record, []string{"workflow_id", "execution_id", "action_type", "success", "start_time"})
 	return append(rows, badChildField("executions", record,
-		"workflow_id", `""`, "empty", "execution_id", `"\u2069"`, "characters", "action_type", quote(strings.Repeat("x", 101)),
+		"workflow_id", `""`, "empty", "execution_id", `"\u2069"`, "characters", "action_type", jsonString(strings.Repeat("x", 101)),
 		"too_long",
-		"target_resource", quote(strings.Repeat("x", 513)), "too_long", "cluster_name", `"a>b"`, "characters", "success", `"true"`,
+		"target_resource", jsonString(strings.Repeat("x", 513)), "too_long", "cluster_name", `"a>b"`, "characters", "success", `"true"`,
 		"type",
 		"success", "1", "type", "success", "null", "required", "execution_time_ms", "-1", "out_of_range", "execution_time_ms", "1.5",
 		"type",
-		"error_message", quote(strings.Repeat("x", 64<<10+1)), "too_long", "end_time", `"2026-01-02T03:04:04Z"`, "order",
+		"error_message", jsonString(strings.Repeat("x", 64<<10+1)), "too_long", "end_time", `"2026-01-02T03:04:04Z"`, "order",
 		"start_time", `"2026-02-29T00:00:00Z"`, "format",
 	)...)
 }
@@ -334,7 +334,7 @@ func badBatches() []bad {
 	batch := func(name, body string, named ...string) bad {
 		return bad{name: name, method: "POST", path: "/v1/remediations/batch", body: body, status: 400, kind: "invalid", errors: fieldErrors(named...)}
 	}
-	whole := changed(record())
+	whole := withMembers(recordMembers())
 	tooLarge := batch("too large", `{"records":[`+whole+strings.Repeat(" ", 6_000_000)+"]}")
 	tooLarge.status, tooLarge.kind = 413, "too-large"
 	text := batch("content type", `{"records":[`+whole+`]}`)

@@ -27,26 +27,26 @@ type mixedRecord struct {
 func validAmongInvalid(t *testing.T) []mixedRecord {
 	t.Helper()
 	return []mixedRecord{
-		{changed(record(), "remediation_id", `"one"`), batchOutcome{201, "one", nil}},
+		{withMembers(recordMembers(), "remediation_id", `"one"`), batchOutcome{201, "one", nil}},
 		{
-			changed(record(), "remediation_id", `"two"`, "name", "1", "surplus", "1"),
+			withMembers(recordMembers(), "remediation_id", `"two"`, "name", "1", "surplus", "1"),
 			batchOutcome{400, "two", fieldErrors("records[1].name", "type", "records[1].surplus", "unknown_field")},
 		},
-		{quoteRecord(t, minimal("known")), batchOutcome{200, "known", nil}},
-		{changed(record(), "remediation_id", `"known"`), batchOutcome{409, "known", nil}},
+		{quoteRecord(t, minimalRecord("known")), batchOutcome{200, "known", nil}},
+		{withMembers(recordMembers(), "remediation_id", `"known"`), batchOutcome{409, "known", nil}},
 		{"null", batchOutcome{400, "", fieldErrors("records[4]", "type")}},
 		{`"text"`, batchOutcome{400, "", fieldErrors("records[5]", "type")}},
-		{changed(record(), "remediation_id", `"one"`), batchOutcome{200, "one", nil}},
-		{changed(record(), "remediation_id", `"one"`, "namespace", `"other"`), batchOutcome{409, "one", nil}},
+		{withMembers(recordMembers(), "remediation_id", `"one"`), batchOutcome{200, "one", nil}},
+		{withMembers(recordMembers(), "remediation_id", `"one"`, "namespace", `"other"`), batchOutcome{409, "one", nil}},
 		{
-			changed(record(), "remediation_id", `"<"`, "metadata", `{"a":[]}`),
+			withMembers(recordMembers(), "remediation_id", `"<"`, "metadata", `{"a":[]}`),
 			batchOutcome{400, "<", fieldErrors("records[8].remediation_id", "characters")},
 		},
 		{"{}", batchOutcome{400, "", fieldErrors(
 			"records[9].remediation_id", "required", "records[9].name", "required", "records[9].namespace", "required",
 			"records[9].action_type", "required",
 			"records[9].phase", "required", "records[9].status", "required", "records[9].start_time", "required")}},
-		{changed(record(), "remediation_id", `"last"`), batchOutcome{201, "last", nil}},
+		{withMembers(recordMembers(), "remediation_id", `"last"`), batchOutcome{201, "last", nil}},
 	}
 }
 
@@ -55,7 +55,7 @@ func validAmongInvalid(t *testing.T) []mixedRecord {
 func TestBatch(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
-	create(t, stack, minimal("known"))
+	createRecord(t, stack, minimalRecord("known"))
 	var want []batchOutcome
 	var raw []json.RawMessage
 	for _, one := range validAmongInvalid(t) {
@@ -69,7 +69,7 @@ func TestBatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	response, content := post(t, stack, "/v1/remediations/batch", string(text))
+	response, content := postBody(t, stack, "/v1/remediations/batch", string(text))
 	var results client.BatchResults
 	if err := json.Unmarshal([]byte(content), &results); err != nil || response.StatusCode != 200 {
 		t.Fatalf("%d %s", response.StatusCode, content)
@@ -80,7 +80,7 @@ func TestBatch(t *testing.T) {
 		if result.Index != i {
 			t.Errorf("result %d has index %d", i, result.Index)
 		}
-		got = append(got, inspect(t, result))
+		got = append(got, outcomeOfResult(t, result))
 	}
 	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -103,8 +103,8 @@ func quoteRecord(t *testing.T, record client.RemediationInput) string {
 	return string(text)
 }
 
-// inspect checks that a result has either all parts of a receipt or a problem.
-func inspect(t *testing.T, result client.BatchResult) batchOutcome {
+// outcomeOfResult returns the outcome of a result, and checks that it has either all parts of a receipt or a problem.
+func outcomeOfResult(t *testing.T, result client.BatchResult) batchOutcome {
 	t.Helper()
 	stored := result.ID > 0 && result.EventID != "" && len(result.LeafHash) == 64 && result.Embedding != ""
 	if failed := result.Err(); stored == (failed != nil) {
@@ -127,9 +127,9 @@ func inspect(t *testing.T, result client.BatchResult) batchOutcome {
 func TestLargeBatch(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
-	list := many(client.MaxBatch, numbered)
+	list := manyRecords(client.MaxBatch, numberedRecord)
 	createAll(t, stack, list)
-	before := contents(t, stack)
+	before := tableContents(t, stack)
 	results, err := stack.Client.CreateRemediations(t.Context(), list)
 	if err != nil {
 		t.Fatal(err)
@@ -139,7 +139,7 @@ func TestLargeBatch(t *testing.T) {
 			t.Errorf("record %d: %d %v", result.Index, result.Status, result.Err())
 		}
 	}
-	if diff := gocmp.Diff(before, contents(t, stack)); diff != "" {
+	if diff := gocmp.Diff(before, tableContents(t, stack)); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -148,8 +148,8 @@ func TestLargeBatch(t *testing.T) {
 func TestBatchOfOnlyBadRecords(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
-	before := contents(t, stack)
-	response, content := post(t, stack, "/v1/remediations/batch", `{"records":[`+changed(record(), "phase", `"done"`)+`,{}]}`)
+	before := tableContents(t, stack)
+	response, content := postBody(t, stack, "/v1/remediations/batch", `{"records":[`+withMembers(recordMembers(), "phase", `"done"`)+`,{}]}`)
 	var results client.BatchResults
 	if err := json.Unmarshal([]byte(content), &results); err != nil || response.StatusCode != 200 || len(results.Results) != 2 {
 		t.Fatalf("%d %s", response.StatusCode, content)
@@ -159,7 +159,7 @@ func TestBatchOfOnlyBadRecords(t *testing.T) {
 			t.Errorf("record %d: %d", result.Index, result.Status)
 		}
 	}
-	if diff := gocmp.Diff(before, contents(t, stack)); diff != "" {
+	if diff := gocmp.Diff(before, tableContents(t, stack)); diff != "" {
 		t.Error(diff)
 	}
 }

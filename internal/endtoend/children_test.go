@@ -42,9 +42,9 @@ func fullExecution(id string) client.ExecutionInput {
 func TestChildren(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
-	create(t, stack, minimal("r"))
-	create(t, stack, minimal("other"))
-	leastAnalysis := analysis("a")
+	createRecord(t, stack, minimalRecord("r"))
+	createRecord(t, stack, minimalRecord("other"))
+	leastAnalysis := minimalAnalysis("a")
 	leastWorkflow := client.WorkflowInput{WorkflowID: "w", Phase: client.WorkflowPhasePlanning, StartTime: start}
 	leastExecution := client.ExecutionInput{WorkflowID: "w", ExecutionID: "e", ActionType: "x", StartTime: start}
 	for _, id := range []string{"r", "other"} {
@@ -134,8 +134,8 @@ func TestChildrenWithoutRemediation(t *testing.T) {
 func TestManyChildren(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
-	create(t, stack, minimal("r"))
-	run(t, stack.Database.AdminURL(), fmt.Sprintf(`INSERT INTO ai_analysis_audit
+	createRecord(t, stack, minimalRecord("r"))
+	execSQL(t, stack.Database.AdminURL(), fmt.Sprintf(`INSERT INTO ai_analysis_audit
 		(remediation_id, analysis_id, provider, model, actor, event_id, created_at)
 		SELECT 'r', 'a' || i, 'p', 'm', 'x', gen_random_uuid(), timestamptz '%s' + make_interval(secs => i)
 		FROM generate_series(1, 1001) AS i`, start.Format(time.RFC3339)))

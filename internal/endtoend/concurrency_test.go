@@ -33,7 +33,7 @@ func (t *tally) add(request, result string) {
 	t.counts[request][result]++
 }
 
-func outcome(written *client.Written, err error) string {
+func writeOutcome(written *client.Written, err error) string {
 	switch {
 	case errors.Is(err, client.ErrConflict):
 		return "conflict"
@@ -46,8 +46,8 @@ func outcome(written *client.Written, err error) string {
 	}
 }
 
-// atOnce runs callers that start at the same time.
-func atOnce(callers int, call func(caller int)) {
+// runConcurrently runs callers that start at the same time.
+func runConcurrently(callers int, call func(caller int)) {
 	start := make(chan struct{})
 	var running sync.WaitGroup
 	for caller := range callers {
@@ -72,15 +72,15 @@ func TestSameRecordFromManyWriters(t *testing.T) {
 	stack := endtoend.New(t, endtoend.Options{Env: manyConns()})
 	const records = 12
 	outcomes := newTally()
-	atOnce(writers, func(caller int) {
+	runConcurrently(writers, func(caller int) {
 		for _, number := range rand.New(rand.NewPCG(uint64(caller), 0)).Perm(records) {
-			record := numbered(number)
-			outcomes.add(record.RemediationID, outcome(stack.Client.CreateRemediation(t.Context(), record)))
+			record := numberedRecord(number)
+			outcomes.add(record.RemediationID, writeOutcome(stack.Client.CreateRemediation(t.Context(), record)))
 		}
 	})
 	want := map[string]map[string]int{}
 	for number := range records {
-		want[numbered(number).RemediationID] = map[string]int{"created": 1, "replayed": writers - 1}
+		want[numberedRecord(number).RemediationID] = map[string]int{"created": 1, "replayed": writers - 1}
 	}
 	if diff := gocmp.Diff(want, outcomes.counts); diff != "" {
 		t.Error(diff)
@@ -97,16 +97,16 @@ func TestRivalsForOneID(t *testing.T) {
 	stack := endtoend.New(t, endtoend.Options{Env: manyConns()})
 	const records = 12
 	outcomes := newTally()
-	atOnce(writers, func(caller int) {
-		party := pick(caller, "red", "blue")
+	runConcurrently(writers, func(caller int) {
+		party := pickByIndex(caller, "red", "blue")
 		for number := range records {
-			record := numbered(number)
+			record := numberedRecord(number)
 			record.Namespace = party
-			outcomes.add(record.RemediationID+" "+party, outcome(stack.Client.CreateRemediation(t.Context(), record)))
+			outcomes.add(record.RemediationID+" "+party, writeOutcome(stack.Client.CreateRemediation(t.Context(), record)))
 		}
 	})
 	for number := range records {
-		id := numbered(number).RemediationID
+		id := numberedRecord(number).RemediationID
 		got, err := stack.Client.GetRemediation(t.Context(), id)
 		if err != nil {
 			t.Fatal(err)
@@ -128,10 +128,10 @@ func TestOverlappingBatches(t *testing.T) {
 	stack := endtoend.New(t, endtoend.Options{Env: manyConns()})
 	const records = 100
 	outcomes := newTally()
-	atOnce(writers, func(caller int) {
+	runConcurrently(writers, func(caller int) {
 		var batch []client.RemediationInput
 		for _, number := range rand.New(rand.NewPCG(uint64(caller), 1)).Perm(records) {
-			batch = append(batch, numbered(number))
+			batch = append(batch, numberedRecord(number))
 		}
 		results, err := stack.Client.CreateRemediations(t.Context(), batch)
 		if err != nil {
@@ -143,7 +143,7 @@ func TestOverlappingBatches(t *testing.T) {
 	})
 	want := map[string]map[string]int{}
 	for number := range records {
-		want[numbered(number).RemediationID] = map[string]int{"201": 1, "200": writers - 1}
+		want[numberedRecord(number).RemediationID] = map[string]int{"201": 1, "200": writers - 1}
 	}
 	if diff := gocmp.Diff(want, outcomes.counts); diff != "" {
 		t.Error(diff)
@@ -153,7 +153,7 @@ func TestOverlappingBatches(t *testing.T) {
 
 func noDeadlocksYet(t *testing.T, stack *endtoend.Stack) {
 	t.Helper()
-	if n := one[int](t, stack.Database.SuperuserURL(), "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"); n != 0 {
+	if n := queryValue[int](t, stack.Database.SuperuserURL(), "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"); n != 0 {
 		t.Errorf("%d deadlocks", n)
 	}
 }
@@ -162,12 +162,12 @@ func noDeadlocksYet(t *testing.T, stack *endtoend.Stack) {
 func TestSameChildFromManyWriters(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{Env: manyConns()})
-	create(t, stack, minimal("r"))
+	createRecord(t, stack, minimalRecord("r"))
 	outcomes := newTally()
-	atOnce(writers, func(int) {
-		outcomes.add("analysis", outcome(stack.Client.CreateAIAnalysis(t.Context(), "r", fullAnalysis("a"))))
-		outcomes.add("workflow", outcome(stack.Client.CreateWorkflow(t.Context(), "r", fullWorkflow("w"))))
-		outcomes.add("execution", outcome(stack.Client.CreateExecution(t.Context(), "r", fullExecution("e"))))
+	runConcurrently(writers, func(int) {
+		outcomes.add("analysis", writeOutcome(stack.Client.CreateAIAnalysis(t.Context(), "r", fullAnalysis("a"))))
+		outcomes.add("workflow", writeOutcome(stack.Client.CreateWorkflow(t.Context(), "r", fullWorkflow("w"))))
+		outcomes.add("execution", writeOutcome(stack.Client.CreateExecution(t.Context(), "r", fullExecution("e"))))
 	})
 	each := map[string]int{"created": 1, "replayed": writers - 1}
 	if diff := gocmp.Diff(map[string]map[string]int{"analysis": each, "workflow": each, "execution": each}, outcomes.counts); diff != "" {
@@ -183,19 +183,19 @@ func TestRacingUpdates(t *testing.T) {
 	stack := endtoend.New(t, endtoend.Options{Env: manyConns()})
 	ids := []string{"a", "b", "c"}
 	for _, id := range ids {
-		create(t, stack, minimal(id))
+		createRecord(t, stack, minimalRecord(id))
 	}
 	outcomes := newTally()
-	atOnce(writers, func(caller int) {
+	runConcurrently(writers, func(caller int) {
 		for i := range ids {
 			id := ids[(caller+i)%len(ids)]
-			phase := pick(caller, client.PhaseProcessing, client.PhaseCompleted, client.PhaseProcessing, client.PhaseFailed)
+			phase := pickByIndex(caller, client.PhaseProcessing, client.PhaseCompleted, client.PhaseProcessing, client.PhaseFailed)
 			updated, err := stack.Client.UpdateRemediation(t.Context(), id, client.RemediationUpdate{Phase: &phase})
 			var written *client.Written
 			if updated != nil {
 				written = &client.Written{Replayed: updated.Replayed}
 			}
-			outcomes.add(id+" "+string(phase), outcome(written, err))
+			outcomes.add(id+" "+string(phase), writeOutcome(written, err))
 		}
 	})
 	for _, id := range ids {
@@ -243,13 +243,13 @@ func TestEveryKindOfWriteAtOnce(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{Env: manyConns()})
 	const parents = 8
-	createAll(t, stack, many(parents, func(i int) client.RemediationInput { return minimal(fmt.Sprint("parent-", i)) }))
-	atOnce(writers, func(caller int) {
+	createAll(t, stack, manyRecords(parents, func(i int) client.RemediationInput { return minimalRecord(fmt.Sprint("parent-", i)) }))
+	runConcurrently(writers, func(caller int) {
 		random := rand.New(rand.NewPCG(uint64(caller), 2))
 		for round := range 6 {
 			var err error
 			id := fmt.Sprint("parent-", random.IntN(parents))
-			message := "trouble with " + letters(random.IntN(10))
+			message := "trouble with " + numberAsLetters(random.IntN(10))
 			switch (caller + round) % 4 {
 			case 0:
 				_, err = stack.Client.UpdateRemediation(t.Context(), id, newMessage(message))
@@ -258,11 +258,11 @@ func TestEveryKindOfWriteAtOnce(t *testing.T) {
 			case 2:
 				var batch []client.RemediationInput
 				for i := range 10 {
-					batch = append(batch, incident(fmt.Sprintf("batch-%d-%d-%d", caller, round, i), "trouble with "+letters(random.IntN(10))))
+					batch = append(batch, remediationWithError(fmt.Sprintf("batch-%d-%d-%d", caller, round, i), "trouble with "+numberAsLetters(random.IntN(10))))
 				}
 				_, err = stack.Client.CreateRemediations(t.Context(), batch)
 			default:
-				_, err = stack.Client.CreateRemediation(t.Context(), incident(fmt.Sprintf("one-%d-%d", caller, round), message))
+				_, err = stack.Client.CreateRemediation(t.Context(), remediationWithError(fmt.Sprintf("one-%d-%d", caller, round), message))
 			}
 			if err != nil {
 				t.Errorf("writer %d, round %d: %v", caller, round, err)
@@ -271,7 +271,7 @@ func TestEveryKindOfWriteAtOnce(t *testing.T) {
 	})
 	noDeadlocksYet(t, stack)
 	url := stack.Database.ReaderURL()
-	if signatures, vectors := one[int](t, url, "SELECT count(*) FROM signature"), one[int](t, url, "SELECT count(*) FROM embedding"); signatures != vectors || vectors != 11 {
+	if signatures, vectors := queryValue[int](t, url, "SELECT count(*) FROM signature"), queryValue[int](t, url, "SELECT count(*) FROM embedding"); signatures != vectors || vectors != 11 {
 		t.Errorf("%d signatures, %d vectors, want 11 of each", signatures, vectors)
 	}
 }

@@ -17,7 +17,7 @@ import (
 
 // newestRemediation returns the remediation that is written while the replica is behind.
 func newestRemediation() client.RemediationInput {
-	record := minimal("news")
+	record := minimalRecord("news")
 	record.Name, record.ErrorMessage = "VolumeFull", pointer("no space is left on the volume")
 	return record
 }
@@ -87,7 +87,7 @@ func newStackWithLaggingReplica(t *testing.T) (*endtoend.Stack, *pgserver.Server
 	server := postgrestest.NewServer(t)
 	before := endtoend.New(t, endtoend.Options{Server: server})
 	for _, id := range []string{"a", "b", "c"} {
-		create(t, before, minimal(id))
+		createRecord(t, before, minimalRecord(id))
 	}
 	replica := postgrestest.NewReplica(t, server, time.Hour)
 	return endtoend.New(t, endtoend.Options{Database: before.Database, Env: map[string]string{
@@ -100,10 +100,10 @@ func newStackWithLaggingReplica(t *testing.T) (*endtoend.Stack, *pgserver.Server
 func TestConsistency(t *testing.T) {
 	t.Parallel()
 	stack, replica := newStackWithLaggingReplica(t)
-	create(t, stack, newestRemediation())
+	createRecord(t, stack, newestRemediation())
 	wantSight(t, "eventual", stack.Client, false)
 	wantSight(t, "strong", stack.Client.Strong(), true)
-	ready := up()
+	ready := allChecksOK()
 	ready["reader"] = "ok"
 	wantReadiness(t, stack, client.ReadinessStatusReady, ready)
 	postgrestest.CatchUp(t, replica)
@@ -130,7 +130,7 @@ func TestConsistency(t *testing.T) {
 func TestPagesOfEitherConsistency(t *testing.T) {
 	t.Parallel()
 	stack, _ := newStackWithLaggingReplica(t)
-	create(t, stack, newestRemediation())
+	createRecord(t, stack, newestRemediation())
 	for name, c := range map[string]struct{ first, then *client.Client }{
 		"strong, then eventual": {stack.Client.Strong(), stack.Client},
 		"eventual, then strong": {stack.Client, stack.Client.Strong()},

@@ -67,11 +67,11 @@ func TestContractNoticesBadRequests(t *testing.T) {
 		method, path, body string
 		fine               bool
 	}{
-		"as documented":        {"POST", "/v1/remediations", changed(record()), true},
+		"as documented":        {"POST", "/v1/remediations", withMembers(recordMembers()), true},
 		"with parameters":      {"GET", "/v1/remediations?limit=5&name=x&include_total=true", "", true},
-		"a missing field":      {"POST", "/v1/remediations", changed(record(), "name", ""), false},
-		"a surplus field":      {"POST", "/v1/remediations", changed(record(), "surplus", "1"), false},
-		"a value of no set":    {"POST", "/v1/remediations", changed(record(), "phase", `"done"`), false},
+		"a missing field":      {"POST", "/v1/remediations", withMembers(recordMembers(), "name", ""), false},
+		"a surplus field":      {"POST", "/v1/remediations", withMembers(recordMembers(), "surplus", "1"), false},
+		"a value of no set":    {"POST", "/v1/remediations", withMembers(recordMembers(), "phase", `"done"`), false},
 		"a parameter too high": {"GET", "/v1/remediations?limit=5000", "", false},
 		"no such path":         {"GET", "/v1/nothing", "", false},
 	} {

@@ -22,13 +22,13 @@ import (
 // a maintenance run makes the missing embeddings and search finds them.
 func TestProviderFails(t *testing.T) {
 	t.Parallel()
-	for name, fail := range failures() {
+	for name, fail := range providerFailures() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			provider := newProvider(t)
 			stack := endtoend.New(t, endtoend.Options{Env: provider.envWithShortDeadline()})
 			provider.failWith(fail)
-			first, body := post(t, stack, "/v1/remediations", changed(record()))
+			first, body := postBody(t, stack, "/v1/remediations", withMembers(recordMembers()))
 			if first.StatusCode != 201 {
 				t.Fatalf("%d %s", first.StatusCode, body)
 			}
@@ -44,13 +44,13 @@ func TestProviderFails(t *testing.T) {
 				t.Errorf("upkeep did %+v, %v; want 3 vectors", done, err)
 			}
 			wantVectors(t, stack, 3)
-			if found := search(t, stack, client.SearchInput{Query: "disk is full"}); len(found) != 3 {
+			if found := searchIncidents(t, stack, client.SearchInput{Query: "disk is full"}); len(found) != 3 {
 				t.Errorf("found %d, want 3", len(found))
 			}
 			wantReadiness(t, stack, client.ReadinessStatusReady, map[client.CheckName]client.CheckStatus{
 				"postgresql": "ok", "pgvector": "ok", "schema": "ok", "embedding": "ok",
 			})
-			again, repeated := post(t, stack, "/v1/remediations", changed(record()))
+			again, repeated := postBody(t, stack, "/v1/remediations", withMembers(recordMembers()))
 			if again.StatusCode != 200 || repeated != body {
 				t.Errorf("the replay returns %d %s, the first response was %s", again.StatusCode, repeated, body)
 			}
@@ -61,7 +61,7 @@ func TestProviderFails(t *testing.T) {
 // writesArePending sends every kind of write that makes a signature.
 func writesArePending(t *testing.T, stack *endtoend.Stack) {
 	t.Helper()
-	results, err := stack.Client.CreateRemediations(t.Context(), []client.RemediationInput{incident("a", "disk is full"), incident("b", "disk is full")})
+	results, err := stack.Client.CreateRemediations(t.Context(), []client.RemediationInput{remediationWithError("a", "disk is full"), remediationWithError("b", "disk is full")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func writesArePending(t *testing.T, stack *endtoend.Stack) {
 	if err != nil || updated.Replayed {
 		t.Errorf("update: %+v %v", updated, err)
 	}
-	if _, err := stack.Client.CreateAIAnalysis(t.Context(), "a", analysis("a")); err != nil {
+	if _, err := stack.Client.CreateAIAnalysis(t.Context(), "a", minimalAnalysis("a")); err != nil {
 		t.Error(err)
 	}
 	page, err := stack.Client.IncidentEvents(t.Context(), client.ListIncidentEventsParams{})
@@ -140,7 +140,7 @@ func wantReadiness(
 
 func wantVectors(t *testing.T, stack *endtoend.Stack, want int) {
 	t.Helper()
-	if n := one[int](t, stack.Database.ReaderURL(), "SELECT count(*) FROM embedding"); n != want {
+	if n := queryValue[int](t, stack.Database.ReaderURL(), "SELECT count(*) FROM embedding"); n != want {
 		t.Errorf("%d vectors, want %d", n, want)
 	}
 }
@@ -151,9 +151,9 @@ func TestMaintenanceTwiceAtOnce(t *testing.T) {
 	t.Parallel()
 	provider := newProvider(t)
 	stack := endtoend.New(t, endtoend.Options{Env: provider.env()})
-	provider.failWith(failures()["refuses the key"])
-	createAll(t, stack, many(450, func(i int) client.RemediationInput {
-		return incident(fmt.Sprint("pending-", i), "trouble with "+letters(i))
+	provider.failWith(providerFailures()["refuses the key"])
+	createAll(t, stack, manyRecords(450, func(i int) client.RemediationInput {
+		return remediationWithError(fmt.Sprint("pending-", i), "trouble with "+numberAsLetters(i))
 	}))
 	provider.recover()
 	var embedded atomic.Int64
@@ -170,8 +170,8 @@ func TestMaintenanceTwiceAtOnce(t *testing.T) {
 	for writer := range 4 {
 		running.Go(func() {
 			for i := range 25 {
-				known := incident(fmt.Sprintf("known-%d-%d", writer, i), "trouble with "+letters(i))
-				fresh := incident(fmt.Sprintf("fresh-%d-%d", writer, i), fmt.Sprintf("grief with %s", letters(1000*writer+i)))
+				known := remediationWithError(fmt.Sprintf("known-%d-%d", writer, i), "trouble with "+numberAsLetters(i))
+				fresh := remediationWithError(fmt.Sprintf("fresh-%d-%d", writer, i), fmt.Sprintf("grief with %s", numberAsLetters(1000*writer+i)))
 				for _, record := range []client.RemediationInput{known, fresh} {
 					if _, err := stack.Client.CreateRemediation(t.Context(), record); err != nil {
 						t.Errorf("write: %v", err)
@@ -182,11 +182,11 @@ func TestMaintenanceTwiceAtOnce(t *testing.T) {
 	}
 	running.Wait()
 	wantVectors(t, stack, 450+100)
-	if n := one[int](t, stack.Database.ReaderURL(), "SELECT count(*) FROM signature"); n != 450+100 {
+	if n := queryValue[int](t, stack.Database.ReaderURL(), "SELECT count(*) FROM signature"); n != 450+100 {
 		t.Errorf("%d signatures, want 550", n)
 	}
 	// A row's xmin is the transaction that wrote it. A writer of the same signature waits for at most ten vectors.
-	if n := one[int](t, stack.Database.ReaderURL(), `SELECT max(n) FROM (SELECT count(*) AS n FROM embedding GROUP BY xmin::text) AS t`); n != 10 {
+	if n := queryValue[int](t, stack.Database.ReaderURL(), `SELECT max(n) FROM (SELECT count(*) AS n FROM embedding GROUP BY xmin::text) AS t`); n != 10 {
 		t.Errorf("up to %d vectors in one transaction, want 10", n)
 	}
 	if n := embedded.Load(); n > 450 {
@@ -203,11 +203,11 @@ func TestMaintenanceBlocksNoWriter(t *testing.T) {
 	t.Parallel()
 	provider := newProvider(t)
 	stack := endtoend.New(t, endtoend.Options{Env: provider.env()})
-	provider.failWith(failures()["refuses the key"])
-	create(t, stack, incident("a", "disk is full"))
+	provider.failWith(providerFailures()["refuses the key"])
+	createRecord(t, stack, remediationWithError("a", "disk is full"))
 	provider.recover()
 	gate := connect(t, stack.Database.SuperuserURL())
-	run(t, stack.Database.AdminURL(), `CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$
+	execSQL(t, stack.Database.AdminURL(), `CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$
 		BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END $$`,
 		"CREATE TRIGGER hold AFTER INSERT ON embedding FOR EACH ROW EXECUTE FUNCTION hold()")
 	mustExec(t, gate, "SELECT pg_advisory_lock(1)")
@@ -220,11 +220,11 @@ func TestMaintenanceBlocksNoWriter(t *testing.T) {
 		ended <- err
 	}()
 	stack.Database.AwaitSessions(t, 1, postgrestest.WaitsForLock)
-	provider.failWith(failures()["refuses the key"])
+	provider.failWith(providerFailures()["refuses the key"])
 	// Use another sandbox, because this one has cached the vector that the maintenance run made.
 	writer := endtoend.New(t, endtoend.Options{Env: provider.env(), Database: stack.Database}).Client
 	ctx := t.Context()
-	for _, record := range []client.RemediationInput{incident("b", "disk is full"), incident("c", "certificate has expired")} {
+	for _, record := range []client.RemediationInput{remediationWithError("b", "disk is full"), remediationWithError("c", "certificate has expired")} {
 		if written, err := writer.CreateRemediation(ctx, record); err != nil || written.Embedding != client.EmbeddingStatePending {
 			t.Errorf("write beside the upkeep: %+v %v", written, err)
 		}
@@ -232,7 +232,7 @@ func TestMaintenanceBlocksNoWriter(t *testing.T) {
 	if _, err := writer.UpdateRemediation(ctx, "a", newPhase(client.PhaseFailed)); err != nil {
 		t.Errorf("update beside the upkeep: %v", err)
 	}
-	if _, err := writer.CreateAIAnalysis(ctx, "a", analysis("a")); err != nil {
+	if _, err := writer.CreateAIAnalysis(ctx, "a", minimalAnalysis("a")); err != nil {
 		t.Errorf("child beside the upkeep: %v", err)
 	}
 	stack.Database.AwaitSessions(t, 1, postgrestest.WaitsForLock)
@@ -257,24 +257,24 @@ func TestSameTextCostsOneCall(t *testing.T) {
 			t.Errorf("after %s: %d calls for %d texts, %d different; want %d calls for %d", name, calls, texts, different, wantCalls, wantTexts)
 		}
 	}
-	create(t, stack, incident("a", "disk is full"))
-	create(t, stack, incident("b", "disk is full"))
-	_, _ = post(t, stack, "/v1/remediations", quoteRecord(t, incident("a", "disk is full")))
+	createRecord(t, stack, remediationWithError("a", "disk is full"))
+	createRecord(t, stack, remediationWithError("b", "disk is full"))
+	_, _ = postBody(t, stack, "/v1/remediations", quoteRecord(t, remediationWithError("a", "disk is full")))
 	step("the same text twice and a replay", 1, 1)
-	createAll(t, stack, many(200, func(i int) client.RemediationInput {
-		return incident(fmt.Sprint("batch-", i), "trouble with "+letters(i%20))
+	createAll(t, stack, manyRecords(200, func(i int) client.RemediationInput {
+		return remediationWithError(fmt.Sprint("batch-", i), "trouble with "+numberAsLetters(i%20))
 	}))
 	step("a batch of 200 with 20 new texts", 2, 21)
 	writeAtOnce(t, stack, provider)
 	step("32 writers of one new text at once", 3, 22)
 	other := endtoend.New(t, endtoend.Options{Env: provider.env(), Database: stack.Database})
-	create(t, other, incident("other", "certificate has expired"))
-	createAll(t, other, many(20, func(i int) client.RemediationInput {
-		return incident(fmt.Sprint("other-", i), "trouble with "+letters(i))
+	createRecord(t, other, remediationWithError("other", "certificate has expired"))
+	createAll(t, other, manyRecords(20, func(i int) client.RemediationInput {
+		return remediationWithError(fmt.Sprint("other-", i), "trouble with "+numberAsLetters(i))
 	}))
 	step("known texts from another sandbox", 3, 22)
 	for range 3 {
-		search(t, stack, client.SearchInput{Query: "why are there no pods"})
+		searchIncidents(t, stack, client.SearchInput{Query: "why are there no pods"})
 	}
 	step("a question three times", 4, 23)
 	for range 2 {
@@ -298,7 +298,7 @@ func writeAtOnce(t *testing.T, stack *endtoend.Stack, provider *provider) {
 	var writing sync.WaitGroup
 	for i := range 32 {
 		writing.Go(func() {
-			if _, err := stack.Client.CreateRemediation(t.Context(), incident(fmt.Sprint("at-once-", i), "certificate has expired")); err != nil {
+			if _, err := stack.Client.CreateRemediation(t.Context(), remediationWithError(fmt.Sprint("at-once-", i), "certificate has expired")); err != nil {
 				t.Error(err)
 			}
 		})
@@ -320,7 +320,7 @@ func TestThrottledProviderIsAskedAgain(t *testing.T) {
 			provider.recover()
 		}
 	})
-	written := create(t, stack, incident("a", "disk is full"))
+	written := createRecord(t, stack, remediationWithError("a", "disk is full"))
 	if calls, _, _ := provider.counts(); written.Embedding != client.EmbeddingStateStored || calls != 3 {
 		t.Errorf("embedding %s after %d calls", written.Embedding, calls)
 	}
@@ -334,7 +334,7 @@ func TestTextThatTheProviderRefuses(t *testing.T) {
 	stack := endtoend.New(t, endtoend.Options{Env: provider.env()})
 	provider.refuse("unspeakable")
 	results, err := stack.Client.CreateRemediations(t.Context(), []client.RemediationInput{
-		incident("a", "disk is full"), incident("b", "unspeakable trouble"), incident("c", "certificate has expired"),
+		remediationWithError("a", "disk is full"), remediationWithError("b", "unspeakable trouble"), remediationWithError("c", "certificate has expired"),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -364,9 +364,9 @@ func TestEmbeddingIsOfTheSignature(t *testing.T) {
 	t.Parallel()
 	provider := newProvider(t)
 	stack := endtoend.New(t, endtoend.Options{Env: provider.env()})
-	record := full("id-of-the-caller")
+	record := fullRecord("id-of-the-caller")
 	record.ErrorMessage = pointer("pod api-5d8f9c7b6d-x2k4j at 10.1.2.3 failed 17 times, password=" + secret)
-	create(t, stack, record)
+	createRecord(t, stack, record)
 	provider.mu.Lock()
 	defer provider.mu.Unlock()
 	if len(provider.texts) != 1 {
@@ -374,7 +374,7 @@ func TestEmbeddingIsOfTheSignature(t *testing.T) {
 	}
 	for text := range provider.texts {
 		leaksNothing(t, text)
-		stored := rows[string](t, stack.Database.ReaderURL(), "SELECT text FROM signature")
+		stored := queryRows[string](t, stack.Database.ReaderURL(), "SELECT text FROM signature")
 		if diff := gocmp.Diff([]string{text}, stored, cmpopts.EquateEmpty()); diff != "" {
 			t.Error(diff)
 		}

@@ -103,12 +103,12 @@ func combinedCases(one client.Remediation) []filterCase {
 func TestFilters(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
-	createAll(t, stack, many(400, numbered))
-	all := list(t, stack, client.ListRemediationsParams{})
+	createAll(t, stack, manyRecords(400, numberedRecord))
+	all := listAll(t, stack, client.ListRemediationsParams{})
 	for field := range reflect.TypeFor[client.SearchFilters]().Fields() {
 		set := func(c filterCase) bool { return reflect.ValueOf(c.params).FieldByName(field.Name).String() != "" }
 		if !slices.ContainsFunc(filterCases(all), set) {
-			t.Errorf("add cases of %s to filterCases, and values of it to numbered", field.Name)
+			t.Errorf("add cases of %s to filterCases, and values of it to numberedRecord", field.Name)
 		}
 	}
 	for _, c := range append(filterCases(all), combinedCases(all[100])...) {
@@ -120,7 +120,7 @@ func TestFilters(t *testing.T) {
 					want = append(want, remediation)
 				}
 			}
-			if diff := gocmp.Diff(want, list(t, stack, c.params)); diff != "" {
+			if diff := gocmp.Diff(want, listAll(t, stack, c.params)); diff != "" {
 				t.Errorf("list:\n%s", diff)
 			}
 			searchesWithin(t, stack, c.params, want)
@@ -128,8 +128,8 @@ func TestFilters(t *testing.T) {
 	}
 }
 
-// list returns all pages of a list, and checks that the total is their number of records.
-func list(t *testing.T, stack *endtoend.Stack, params client.ListRemediationsParams) []client.Remediation {
+// listAll returns all pages of a list, and checks that the total is their number of records.
+func listAll(t *testing.T, stack *endtoend.Stack, params client.ListRemediationsParams) []client.Remediation {
 	t.Helper()
 	params.Limit, params.IncludeTotal = 300, true
 	first, err := stack.Client.ListRemediations(t.Context(), params)
@@ -164,7 +164,7 @@ func searchesWithin(t *testing.T, stack *endtoend.Stack, params client.ListRemed
 		id := incidentOf(remediation)
 		byIncident[id] = append(byIncident[id], remediation)
 	}
-	found := search(t, stack, client.SearchInput{Query: "disk is full", Limit: pointer(100), PerSignature: pointer(2), Filters: asFilters(params)})
+	found := searchIncidents(t, stack, client.SearchInput{Query: "disk is full", Limit: pointer(100), PerSignature: pointer(2), Filters: asFilters(params)})
 	if want := min(100, len(byIncident)); len(found) != want {
 		t.Errorf("found %d incidents, want %d", len(found), want)
 	}
@@ -250,9 +250,9 @@ func TestSpansBackFromNow(t *testing.T) {
 	stack := endtoend.New(t, endtoend.Options{})
 	now := time.Now()
 	for id, ago := range map[string]time.Duration{"minutes": time.Minute, "hours": 5 * time.Hour, "days": 3 * 24 * time.Hour, "weeks": 20 * 24 * time.Hour, "tomorrow": -24 * time.Hour} {
-		record := minimal(id)
+		record := minimalRecord(id)
 		record.StartTime = now.Add(-ago)
-		create(t, stack, record)
+		createRecord(t, stack, record)
 	}
 	for params, want := range map[[2]string][]string{
 		{"2h", ""}: {"tomorrow", "minutes"}, {"24h", ""}: {"tomorrow", "minutes", "hours"},
@@ -261,7 +261,7 @@ func TestSpansBackFromNow(t *testing.T) {
 		{"400m", "0s"}: {"minutes", "hours"},
 	} {
 		var got []string
-		for _, remediation := range list(t, stack, client.ListRemediationsParams{Since: params[0], Until: params[1]}) {
+		for _, remediation := range listAll(t, stack, client.ListRemediationsParams{Since: params[0], Until: params[1]}) {
 			got = append(got, remediation.RemediationID)
 		}
 		if diff := gocmp.Diff(want, got); diff != "" {

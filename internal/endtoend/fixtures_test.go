@@ -25,16 +25,16 @@ var start = time.Date(2026, 1, 2, 3, 4, 5, 123456000, time.UTC)
 // unicode has the scripts that the requirements name, and characters that are special in JSON, SQL and HTML.
 const unicode = `قرص ممتلئ 磁盘已满 ดิสก์เต็ม 💾🔥 'quoted' "doubled" \back\slash {brace,null} & $1 %s -- DROP TABLE x;`
 
-// minimal has only the required fields.
-func minimal(id string) client.RemediationInput {
+// minimalRecord has only the required fields.
+func minimalRecord(id string) client.RemediationInput {
 	return client.RemediationInput{
 		RemediationID: id, Name: "KubePodCrashLooping", Namespace: "shop", ActionType: "restart_pod",
 		Phase: client.PhasePending, Status: client.StatusPending, StartTime: start,
 	}
 }
 
-// full has every field.
-func full(id string) client.RemediationInput {
+// fullRecord has every field.
+func fullRecord(id string) client.RemediationInput {
 	return client.RemediationInput{
 		RemediationID: id, Name: strings.ReplaceAll(unicode, `"`, "'"), Namespace: "متجر", ClusterName: pointer("集群-1"),
 		Environment: pointer(client.EnvironmentProduction), Severity: pointer(client.SeverityCritical),
@@ -57,13 +57,13 @@ func newMessage(message string) client.RemediationUpdate {
 	return client.RemediationUpdate{ErrorMessage: client.Set(message)}
 }
 
-// analysis has only the required fields.
-func analysis(id string) client.AIAnalysisInput {
+// minimalAnalysis has only the required fields.
+func minimalAnalysis(id string) client.AIAnalysisInput {
 	return client.AIAnalysisInput{AnalysisID: id, Provider: "p", Model: "m"}
 }
 
-// create stores a remediation, and fails the test if it was not created by this request.
-func create(tb testing.TB, stack *endtoend.Stack, record client.RemediationInput) *client.Written {
+// createRecord stores a remediation, and fails the test if it was not created by this request.
+func createRecord(tb testing.TB, stack *endtoend.Stack, record client.RemediationInput) *client.Written {
 	tb.Helper()
 	written, err := stack.Client.CreateRemediation(tb.Context(), record)
 	if err != nil {
@@ -91,8 +91,8 @@ func createAll(tb testing.TB, stack *endtoend.Stack, records []client.Remediatio
 	}
 }
 
-// many makes records from the numbers 0 to n-1.
-func many(n int, record func(i int) client.RemediationInput) []client.RemediationInput {
+// manyRecords makes records from the numbers 0 to n-1.
+func manyRecords(n int, record func(i int) client.RemediationInput) []client.RemediationInput {
 	records := make([]client.RemediationInput, n)
 	for i := range records {
 		records[i] = record(i)
@@ -100,8 +100,8 @@ func many(n int, record func(i int) client.RemediationInput) []client.Remediatio
 	return records
 }
 
-// object writes a JSON object with sorted names. Its members are JSON already; invalid JSON is kept unchanged.
-func object(members map[string]string) string {
+// jsonObject writes a JSON object with sorted names. Its members are JSON already; invalid JSON is kept unchanged.
+func jsonObject(members map[string]string) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(members)) {
 		parts = append(parts, fmt.Sprintf("%q:%s", name, members[name]))
@@ -109,8 +109,8 @@ func object(members map[string]string) string {
 	return "{" + strings.Join(parts, ",") + "}"
 }
 
-// quote encodes a string as JSON.
-func quote(text string) string {
+// jsonString encodes a string as JSON.
+func jsonString(text string) string {
 	quoted, err := json.Marshal(text)
 	if err != nil {
 		panic(err)
@@ -129,8 +129,8 @@ func connect(tb testing.TB, url string) *pgx.Conn {
 	return conn
 }
 
-// run executes statements, bypassing the service.
-func run(tb testing.TB, url string, statements ...string) {
+// execSQL executes statements, bypassing the service.
+func execSQL(tb testing.TB, url string, statements ...string) {
 	tb.Helper()
 	conn := connect(tb, url)
 	for _, sql := range statements {
@@ -143,8 +143,8 @@ func run(tb testing.TB, url string, statements ...string) {
 	}
 }
 
-// rows queries rows of one column, bypassing the service.
-func rows[T any](tb testing.TB, url, sql string, args ...any) []T {
+// queryRows queries rows of one column, bypassing the service.
+func queryRows[T any](tb testing.TB, url, sql string, args ...any) []T {
 	tb.Helper()
 	conn := connect(tb, url)
 	found, err := conn.Query(tb.Context(), sql, args...)
@@ -161,18 +161,18 @@ func rows[T any](tb testing.TB, url, sql string, args ...any) []T {
 	return all
 }
 
-// one queries one value, bypassing the service.
-func one[T any](tb testing.TB, url, sql string, args ...any) T {
+// queryValue queries one value, bypassing the service.
+func queryValue[T any](tb testing.TB, url, sql string, args ...any) T {
 	tb.Helper()
-	all := rows[T](tb, url, sql, args...)
+	all := queryRows[T](tb, url, sql, args...)
 	if len(all) != 1 {
 		tb.Fatalf("%s: %d rows, want 1", sql, len(all))
 	}
 	return all[0]
 }
 
-// structs queries rows of several columns, bypassing the service.
-func structs[T any](tb testing.TB, url, sql string) []T {
+// queryStructs queries rows of several columns, bypassing the service.
+func queryStructs[T any](tb testing.TB, url, sql string) []T {
 	tb.Helper()
 	conn := connect(tb, url)
 	found, err := conn.Query(tb.Context(), sql)
@@ -186,14 +186,14 @@ func structs[T any](tb testing.TB, url, sql string) []T {
 	return all
 }
 
-// contents returns the number of rows and a checksum of every table.
-func contents(tb testing.TB, stack *endtoend.Stack) map[string]string {
+// tableContents returns the number of rows and a checksum of every table.
+func tableContents(tb testing.TB, stack *endtoend.Stack) map[string]string {
 	tb.Helper()
 	url := stack.Database.SuperuserURL()
 	held := map[string]string{}
-	for _, table := range rows[string](tb, url, `SELECT relname::text FROM pg_class
+	for _, table := range queryRows[string](tb, url, `SELECT relname::text FROM pg_class
 		WHERE relkind IN ('r', 'p') AND NOT relispartition AND relnamespace = 'public'::regnamespace`) {
-		held[table] = one[string](tb, url, fmt.Sprintf(
+		held[table] = queryValue[string](tb, url, fmt.Sprintf(
 			`SELECT format('%%s rows, %%s', count(*), md5(coalesce(string_agg(t::text, E'\n' ORDER BY t::text), ''))) FROM %s AS t`, table))
 	}
 	return held
@@ -232,31 +232,31 @@ func (b *lockedBuffer) String() string {
 	return b.buffer.String()
 }
 
-// pick returns the value at index n modulo their number.
-func pick[T any](i int, values ...T) T { return values[i%len(values)] }
+// pickByIndex returns the value at index n modulo their number.
+func pickByIndex[T any](i int, values ...T) T { return values[i%len(values)] }
 
-// numbered is a remediation whose every filterable field depends on its number, with a different period for
+// numberedRecord is a remediation whose every filterable field depends on its number, with a different period for
 // each field. Two neighbours share a start_time, so that sorting needs its tie-break.
-func numbered(i int) client.RemediationInput {
+func numberedRecord(i int) client.RemediationInput {
 	return client.RemediationInput{
 		RemediationID:    fmt.Sprintf("r-%05d", i),
-		Name:             pick(i, "KubePodCrashLooping", "قرص ممتلئ", "磁盘已满", "ดิสก์เต็ม", "Disk 💾"),
-		Namespace:        pick(i/2, "shop", "متجر", "支付"),
-		ClusterName:      pick(i, nil, pointer("eu-1"), pointer("us-1")),
-		Environment:      pick(i/3, nil, pointer(client.EnvironmentProduction), pointer(client.EnvironmentTest)),
-		Severity:         pick(i/5, nil, pointer(client.SeverityCritical), pointer(client.SeverityLow)),
-		AlertFingerprint: pick(i, nil, pointer("f00d"), pointer("beef"), pointer("cafe")),
-		ActionType:       pick(i/7, "restart_pod", "scale_up"),
-		TargetResource:   pick(i, nil, pointer("pod/api"), pointer("node/n1")),
-		Phase:            pick(i, client.PhasePending, client.PhaseProcessing, client.PhaseCompleted, client.PhaseFailed),
-		Status:           pick(i/4, client.StatusPending, client.StatusRunning, client.StatusSuccess, client.StatusFailure),
+		Name:             pickByIndex(i, "KubePodCrashLooping", "قرص ممتلئ", "磁盘已满", "ดิสก์เต็ม", "Disk 💾"),
+		Namespace:        pickByIndex(i/2, "shop", "متجر", "支付"),
+		ClusterName:      pickByIndex(i, nil, pointer("eu-1"), pointer("us-1")),
+		Environment:      pickByIndex(i/3, nil, pointer(client.EnvironmentProduction), pointer(client.EnvironmentTest)),
+		Severity:         pickByIndex(i/5, nil, pointer(client.SeverityCritical), pointer(client.SeverityLow)),
+		AlertFingerprint: pickByIndex(i, nil, pointer("f00d"), pointer("beef"), pointer("cafe")),
+		ActionType:       pickByIndex(i/7, "restart_pod", "scale_up"),
+		TargetResource:   pickByIndex(i, nil, pointer("pod/api"), pointer("node/n1")),
+		Phase:            pickByIndex(i, client.PhasePending, client.PhaseProcessing, client.PhaseCompleted, client.PhaseFailed),
+		Status:           pickByIndex(i/4, client.StatusPending, client.StatusRunning, client.StatusSuccess, client.StatusFailure),
 		StartTime:        start.Add(time.Duration(i/2) * time.Minute),
-		ErrorMessage:     pick(i/11, nil, pointer("disk is full"), pointer("certificate has expired"), pointer("back-off restarting failed container")),
+		ErrorMessage:     pickByIndex(i/11, nil, pointer("disk is full"), pointer("certificate has expired"), pointer("back-off restarting failed container")),
 	}
 }
 
-// search sends a query and returns its results.
-func search(tb testing.TB, stack *endtoend.Stack, input client.SearchInput) []client.SearchResult {
+// searchIncidents sends a query and returns its results.
+func searchIncidents(tb testing.TB, stack *endtoend.Stack, input client.SearchInput) []client.SearchResult {
 	tb.Helper()
 	results, err := stack.Client.Search(tb.Context(), input)
 	if err != nil {

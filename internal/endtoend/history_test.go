@@ -34,8 +34,8 @@ type journaled struct {
 func TestHistory(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
-	receipts := []client.Receipt{create(t, stack, full("r")).Receipt}
-	create(t, stack, full("other"))
+	receipts := []client.Receipt{createRecord(t, stack, fullRecord("r")).Receipt}
+	createRecord(t, stack, fullRecord("other"))
 	analysis, err1 := stack.Client.CreateAIAnalysis(t.Context(), "r", fullAnalysis("a"))
 	workflow, err2 := stack.Client.CreateWorkflow(t.Context(), "r", fullWorkflow("w"))
 	execution, err3 := stack.Client.CreateExecution(t.Context(), "r", fullExecution("e"))
@@ -74,7 +74,7 @@ func TestHistory(t *testing.T) {
 	if diff := gocmp.Diff(map[string]any{"phase": "failed", "error_message": nil, "metadata": map[string]any{"x": 1.0}}, last.Record); diff != "" {
 		t.Errorf("the update is journaled as it was sent:\n%s", diff)
 	}
-	if first := canonical(t, history.Data[0]).Content; first.ExactNumbers["/metadata/big"] != "1700000000123456789" || first.Record["name"] != full("r").Name {
+	if first := canonical(t, history.Data[0]).Content; first.ExactNumbers["/metadata/big"] != "1700000000123456789" || first.Record["name"] != fullRecord("r").Name {
 		t.Errorf("the first entry says %+v", first)
 	}
 }
@@ -111,11 +111,11 @@ func canonical(t *testing.T, entry client.HistoryEntry) journaled {
 func TestHistoryPages(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
-	create(t, stack, minimal("r"))
+	createRecord(t, stack, minimalRecord("r"))
 	want := []string{"remediation"}
 	for i := range 60 {
 		id := fmt.Sprintf("a%02d", i)
-		if _, err := stack.Client.CreateAIAnalysis(t.Context(), "r", analysis(id)); err != nil {
+		if _, err := stack.Client.CreateAIAnalysis(t.Context(), "r", minimalAnalysis(id)); err != nil {
 			t.Fatal(err)
 		}
 		want = append(want, id)

@@ -15,8 +15,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 )
 
-// troubles are incidents with partly the same words.
-func troubles() []string {
+// overlappingIncidents are incidents with partly the same words.
+func overlappingIncidents() []string {
 	return []string{
 		"container was OOMKilled while sorting", "PVC is almost full", "pod is in CrashLoopBackOff", "certificate of the ingress has expired",
 		"pod cannot be scheduled, no node has memory left", "connection to the database was refused", "disk of the node is full",
@@ -29,15 +29,15 @@ func troubles() []string {
 func TestHybridFindsOtherWords(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
-	for i, trouble := range troubles() {
-		create(t, stack, incident(fmt.Sprint(i), trouble))
+	for i, trouble := range overlappingIncidents() {
+		createRecord(t, stack, remediationWithError(fmt.Sprint(i), trouble))
 	}
 	for query, want := range map[string]string{
 		"out of memory kill": "0", "persistent volume claim filling": "1", "crash looping, back off": "2", "expired certificates": "3",
 		"databases refusing connections": "5",
 	} {
 		for _, mode := range []client.SearchMode{client.SearchModeHybrid, client.SearchModeLexical} {
-			found := search(t, stack, client.SearchInput{Query: query, Mode: &mode})
+			found := searchIncidents(t, stack, client.SearchInput{Query: query, Mode: &mode})
 			if len(found) == 0 || found[0].Remediations[0].RemediationID != want {
 				t.Errorf("%s %q: %+v", mode, query, found)
 			}
@@ -63,10 +63,10 @@ func explaining() map[string]client.SearchFilters {
 func TestHybridExplains(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
-	for i, trouble := range troubles() {
-		record := incident(fmt.Sprint(i), trouble)
+	for i, trouble := range overlappingIncidents() {
+		record := remediationWithError(fmt.Sprint(i), trouble)
 		record.Environment = pointer(client.EnvironmentTest)
-		create(t, stack, record)
+		createRecord(t, stack, record)
 	}
 	for filters, filter := range explaining() {
 		alone := map[client.Retriever]map[string]int{}
@@ -80,8 +80,8 @@ func TestHybridExplains(t *testing.T) {
 			explainsItself(t, found.Search, found.Data, strings.Fields(filters))
 			retrieversMatchAlone(t, alone, mode, found.Data)
 			similar, err := stack.Client.Similar(t.Context(), "0", client.FindSimilarParams{
-				Mode: mode, Explain: true, Namespace: text(filter.Namespace), Name: text(filter.Name), Phase: text(filter.Phase),
-				Severity: text(filter.Severity), Environment: text(filter.Environment), Since: text(filter.Since), Until: text(filter.Until),
+				Mode: mode, Explain: true, Namespace: valueOrEmpty(filter.Namespace), Name: valueOrEmpty(filter.Name), Phase: valueOrEmpty(filter.Phase),
+				Severity: valueOrEmpty(filter.Severity), Environment: valueOrEmpty(filter.Environment), Since: valueOrEmpty(filter.Since), Until: valueOrEmpty(filter.Until),
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -96,10 +96,10 @@ func TestHybridExplains(t *testing.T) {
 func TestFeedback(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
-	for i, trouble := range troubles() {
-		create(t, stack, incident(fmt.Sprint(i), trouble))
+	for i, trouble := range overlappingIncidents() {
+		createRecord(t, stack, remediationWithError(fmt.Sprint(i), trouble))
 	}
-	found := search(t, stack, client.SearchInput{Query: "database of the pod is full", Explain: pointer(true)})
+	found := searchIncidents(t, stack, client.SearchInput{Query: "database of the pod is full", Explain: pointer(true)})
 	best := slices.MaxFunc(found, func(a, b client.SearchResult) int {
 		return cmp.Compare(a.Explain.Lexical.Score+a.Explain.Semantic.Score, b.Explain.Lexical.Score+b.Explain.Semantic.Score)
 	})
@@ -124,7 +124,7 @@ func TestFeedback(t *testing.T) {
 	}
 }
 
-func text(s *string) string {
+func valueOrEmpty(s *string) string {
 	if s == nil {
 		return ""
 	}
@@ -137,10 +137,10 @@ func TestDegradedSearchExplains(t *testing.T) {
 	t.Parallel()
 	provider := newProvider(t)
 	stack := endtoend.New(t, endtoend.Options{Env: provider.env()})
-	for i, trouble := range troubles() {
-		create(t, stack, incident(fmt.Sprint(i), trouble))
+	for i, trouble := range overlappingIncidents() {
+		createRecord(t, stack, remediationWithError(fmt.Sprint(i), trouble))
 	}
-	provider.failWith(failures()["refuses the key"])
+	provider.failWith(providerFailures()["refuses the key"])
 	found, err := stack.Client.Search(t.Context(), client.SearchInput{Query: "database is full", Explain: pointer(true)})
 	if err != nil {
 		t.Fatal(err)
@@ -150,7 +150,7 @@ func TestDegradedSearchExplains(t *testing.T) {
 		t.Errorf("search (-want +got):\n%s", diff)
 	}
 	explainsItself(t, found.Search, found.Data, nil)
-	byWords := search(t, stack, client.SearchInput{Query: "database is full", Mode: pointer(client.SearchModeLexical), Explain: pointer(true)})
+	byWords := searchIncidents(t, stack, client.SearchInput{Query: "database is full", Mode: pointer(client.SearchModeLexical), Explain: pointer(true)})
 	if diff := gocmp.Diff(byWords, found.Data); diff != "" {
 		t.Errorf("not what the words alone find:\n%s", diff)
 	}
@@ -217,7 +217,7 @@ func scoresAddUp(t *testing.T, how client.SearchInfo, result client.SearchResult
 		if retriever != result.Explain.Lexical {
 			model = how.Model
 		}
-		if !almostEqual(retriever.Score, retriever.Weight*retriever.Normalized) || (retriever.Rank != nil) != (retriever.Normalized > 0) || text(retriever.Model) != model {
+		if !almostEqual(retriever.Score, retriever.Weight*retriever.Normalized) || (retriever.Rank != nil) != (retriever.Normalized > 0) || valueOrEmpty(retriever.Model) != model {
 			t.Errorf("%+v: retriever %+v", how, retriever)
 		}
 	}
@@ -258,8 +258,8 @@ func almostEqual(a, b float64) bool { return math.Abs(a-b) < 1e-9 }
 func TestHybridIsNotStarvedByFilters(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
-	createAll(t, stack, many(400, func(i int) client.RemediationInput {
-		record := incident(fmt.Sprint("r-", i), "trouble with "+letters(i))
+	createAll(t, stack, manyRecords(400, func(i int) client.RemediationInput {
+		record := remediationWithError(fmt.Sprint("r-", i), "trouble with "+numberAsLetters(i))
 		record.Namespace = "crowd"
 		if i%50 == 0 {
 			record.Namespace = "rare"
@@ -268,8 +268,8 @@ func TestHybridIsNotStarvedByFilters(t *testing.T) {
 	}))
 	for _, mode := range []client.SearchMode{client.SearchModeHybrid, client.SearchModeLexical, client.SearchModeSemantic} {
 		for namespace, want := range map[string]int{"rare": 8, "crowd": 10, "none": 0} {
-			found := search(t, stack, client.SearchInput{
-				Query: "trouble with " + letters(3), Mode: &mode, Filters: &client.SearchFilters{Namespace: &namespace},
+			found := searchIncidents(t, stack, client.SearchInput{
+				Query: "trouble with " + numberAsLetters(3), Mode: &mode, Filters: &client.SearchFilters{Namespace: &namespace},
 			})
 			if len(found) != want {
 				t.Errorf("%s in %s: found %d, want %d", mode, namespace, len(found), want)

@@ -17,22 +17,22 @@ import (
 
 type identity = events.APIGatewayV2HTTPRequestContextAuthorizerDescription
 
-// token is what the gateway passes on of a JWT. Authorizers give the scopes as a list, a claim, or both.
-func token(subject, claim string, scopes ...string) *identity {
+// jwtIdentity is what the gateway passes on of a JWT. Authorizers give the scopes as a list, a claim, or both.
+func jwtIdentity(subject, claim string, scopes ...string) *identity {
 	return &identity{JWT: &events.APIGatewayV2HTTPRequestContextAuthorizerJWTDescription{
 		Claims: map[string]string{"sub": subject, "scope": claim, "iss": "https://issuer.example"}, Scopes: scopes,
 	}}
 }
 
-// signed is what the gateway passes on of a SigV4 signature.
-func signed(arn string) *identity {
+// iamIdentity is what the gateway passes on of a SigV4 signature.
+func iamIdentity(arn string) *identity {
 	return &identity{IAM: &events.APIGatewayV2HTTPRequestContextAuthorizerIAMDescription{
 		AccessKey: "AKIAIOSFODNN7EXAMPLE", AccountID: "123456789012", CallerID: "AIDA", UserARN: arn, UserID: "AIDA",
 	}}
 }
 
-// claims is what the gateway passes on of a JWT with these claims and without a list of scopes.
-func claims(pairs ...string) *identity {
+// claimsIdentity is what the gateway passes on of a JWT with these claims and without a list of scopes.
+func claimsIdentity(pairs ...string) *identity {
 	all := map[string]string{"iss": "https://issuer.example", "aud": "datastorage"}
 	for pair := range slices.Chunk(pairs, 2) {
 		all[pair[0]] = pair[1]
@@ -53,38 +53,38 @@ func TestIdentity(t *testing.T) {
 		identity    *identity
 		read, write int // status of the refusal; 0 if the request is served
 	}{
-		"both scopes as a list":      {token("controller", "", reading, writing), 0, 0},
-		"both scopes as a claim":     {token("controller", "openid "+reading+" "+writing), 0, 0},
-		"read only":                  {token("dashboard", reading), 0, 403},
-		"write only":                 {token("controller", "", writing), 403, 0},
-		"another scope":              {token("stranger", "datastorage", "datastorage/reading"), 403, 403},
-		"no scope":                   {token("stranger", ""), 403, 403},
-		"no subject":                 {token("", reading+" "+writing), 401, 401},
-		"a subject of no character":  {token("a\nb", reading+" "+writing), 401, 401},
-		"a subject of a space":       {token(" ", reading+" "+writing), 401, 401},
-		"a subject turned around":    {token("root\u202egpj", reading+" "+writing), 401, 401},
-		"a subject in tags":          {token("<script>", reading+" "+writing), 401, 401},
+		"both scopes as a list":      {jwtIdentity("controller", "", reading, writing), 0, 0},
+		"both scopes as a claim":     {jwtIdentity("controller", "openid "+reading+" "+writing), 0, 0},
+		"read only":                  {jwtIdentity("dashboard", reading), 0, 403},
+		"write only":                 {jwtIdentity("controller", "", writing), 403, 0},
+		"another scope":              {jwtIdentity("stranger", "datastorage", "datastorage/reading"), 403, 403},
+		"no scope":                   {jwtIdentity("stranger", ""), 403, 403},
+		"no subject":                 {jwtIdentity("", reading+" "+writing), 401, 401},
+		"a subject of no character":  {jwtIdentity("a\nb", reading+" "+writing), 401, 401},
+		"a subject of a space":       {jwtIdentity(" ", reading+" "+writing), 401, 401},
+		"a subject turned around":    {jwtIdentity("root\u202egpj", reading+" "+writing), 401, 401},
+		"a subject in tags":          {jwtIdentity("<script>", reading+" "+writing), 401, 401},
 		"no claims":                  {&identity{JWT: &events.APIGatewayV2HTTPRequestContextAuthorizerJWTDescription{}}, 401, 401},
 		"no claims but scopes":       {&identity{JWT: &events.APIGatewayV2HTTPRequestContextAuthorizerJWTDescription{Scopes: []string{reading, writing}}}, 401, 401},
-		"scopes as a list claim":     {claims("sub", "controller", "scope", "["+reading+" "+writing+"]"), 0, 0},
-		"scp as a claim":             {claims("sub", "controller", "scp", reading+" "+writing), 0, 0},
-		"scp as a list":              {claims("sub", "controller", "scp", "[openid "+reading+"]"), 0, 403},
-		"a scope in another claim":   {claims("sub", "stranger", "permissions", reading+" "+writing, "roles", writing), 403, 403},
-		"a scope that begins so":     {claims("sub", "stranger", "scope", reading+"x "+writing+"/own"), 403, 403},
-		"scopes in capitals":         {claims("sub", "stranger", "scope", "DATASTORAGE/READ DataStorage/Write"), 403, 403},
-		"scopes with commas":         {claims("sub", "stranger", "scope", reading+","+writing), 403, 403},
-		"a client of Cognito":        {claims("client_id", "1example23456789", "token_use", "access", "scope", reading+" "+writing), 0, 0},
-		"an authorized party":        {claims("azp", "robot", "scp", reading), 0, 403},
-		"a client without scope":     {claims("client_id", "robot"), 403, 403},
-		"a client of no character":   {claims("client_id", "a\x00b", "scope", reading+" "+writing), 401, 401},
-		"a user's name for a client": {claims("username", "root", "cognito:username", "root", "email", "root@example.com", "scope", reading+" "+writing), 401, 401},
-		"a signature":                {signed(role), 0, 0},
-		"a user's signature":         {signed("arn:aws:iam::123456789012:user/ops/ann"), 0, 0},
-		"a signature without a user": {signed(""), 401, 401},
-		"a signature of a space":     {signed("  "), 401, 401},
-		"an ARN of two lines":        {signed(role + "\nactor: root"), 401, 401},
-		"an ARN turned around":       {signed(role + "\u2066"), 401, 401},
-		"an ARN that ends in NUL":    {signed(role + "\x00"), 401, 401},
+		"scopes as a list claim":     {claimsIdentity("sub", "controller", "scope", "["+reading+" "+writing+"]"), 0, 0},
+		"scp as a claim":             {claimsIdentity("sub", "controller", "scp", reading+" "+writing), 0, 0},
+		"scp as a list":              {claimsIdentity("sub", "controller", "scp", "[openid "+reading+"]"), 0, 403},
+		"a scope in another claim":   {claimsIdentity("sub", "stranger", "permissions", reading+" "+writing, "roles", writing), 403, 403},
+		"a scope that begins so":     {claimsIdentity("sub", "stranger", "scope", reading+"x "+writing+"/own"), 403, 403},
+		"scopes in capitals":         {claimsIdentity("sub", "stranger", "scope", "DATASTORAGE/READ DataStorage/Write"), 403, 403},
+		"scopes with commas":         {claimsIdentity("sub", "stranger", "scope", reading+","+writing), 403, 403},
+		"a client of Cognito":        {claimsIdentity("client_id", "1example23456789", "token_use", "access", "scope", reading+" "+writing), 0, 0},
+		"an authorized party":        {claimsIdentity("azp", "robot", "scp", reading), 0, 403},
+		"a client without scope":     {claimsIdentity("client_id", "robot"), 403, 403},
+		"a client of no character":   {claimsIdentity("client_id", "a\x00b", "scope", reading+" "+writing), 401, 401},
+		"a user's name for a client": {claimsIdentity("username", "root", "cognito:username", "root", "email", "root@example.com", "scope", reading+" "+writing), 401, 401},
+		"a signature":                {iamIdentity(role), 0, 0},
+		"a user's signature":         {iamIdentity("arn:aws:iam::123456789012:user/ops/ann"), 0, 0},
+		"a signature without a user": {iamIdentity(""), 401, 401},
+		"a signature of a space":     {iamIdentity("  "), 401, 401},
+		"an ARN of two lines":        {iamIdentity(role + "\nactor: root"), 401, 401},
+		"an ARN turned around":       {iamIdentity(role + "\u2066"), 401, 401},
+		"an ARN that ends in NUL":    {iamIdentity(role + "\x00"), 401, 401},
 		"an empty authorizer":        {&identity{}, 401, 401},
 		"a Lambda authorizer":        {&identity{Lambda: map[string]any{"sub": "x", "scope": reading}}, 401, 401},
 		"no credentials":             {nil, 401, 401},
@@ -103,7 +103,7 @@ func TestIdentity(t *testing.T) {
 			wantNowhere(t, stack, nowhere)
 			for operation, ask := range allOperations(stack.Client) {
 				want := c.read
-				if mutates(operation) {
+				if isWrite(operation) {
 					want = c.write
 				}
 				wantStatus(t, operation, ask(t.Context()), want)
@@ -143,7 +143,7 @@ func allOperations(api *client.Client) map[string]func(context.Context) error {
 	return all
 }
 
-func mutates(operation string) bool {
+func isWrite(operation string) bool {
 	switch operation {
 	case "create", "batch", "update", "analysis", "workflow", "execution":
 		return true
@@ -176,7 +176,7 @@ func wantStatus(t *testing.T, operation string, err error, want int) {
 func TestUnauthenticatedGetsAChallenge(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{Anonymous: true})
-	response, body := post(t, stack, "/v1/remediations", `{"name":1`)
+	response, body := postBody(t, stack, "/v1/remediations", `{"name":1`)
 	if response.StatusCode != http.StatusUnauthorized || response.Header.Get("WWW-Authenticate") == "" {
 		t.Errorf("%d %v %s", response.StatusCode, response.Header, body)
 	}
@@ -186,14 +186,14 @@ func TestUnauthenticatedGetsAChallenge(t *testing.T) {
 // reports, and never one from the body.
 func TestActor(t *testing.T) {
 	t.Parallel()
-	first := endtoend.New(t, endtoend.Options{Identity: token("controller-ü", reading+" "+writing)})
-	second := endtoend.New(t, endtoend.Options{Identity: signed(role), Database: first.Database})
-	response, body := post(t, first, "/v1/remediations", changed(record(), "actor", `"root"`))
+	first := endtoend.New(t, endtoend.Options{Identity: jwtIdentity("controller-ü", reading+" "+writing)})
+	second := endtoend.New(t, endtoend.Options{Identity: iamIdentity(role), Database: first.Database})
+	response, body := postBody(t, first, "/v1/remediations", withMembers(recordMembers(), "actor", `"root"`))
 	if response.StatusCode != 400 {
 		t.Errorf("an actor in the body: %d %s", response.StatusCode, body)
 	}
-	create(t, first, minimal("r"))
-	again, err := second.Client.CreateRemediation(t.Context(), minimal("r"))
+	createRecord(t, first, minimalRecord("r"))
+	again, err := second.Client.CreateRemediation(t.Context(), minimalRecord("r"))
 	if err != nil || !again.Replayed {
 		t.Errorf("the same by another actor: %+v %v", again, err)
 	}
@@ -229,18 +229,18 @@ func TestActorOfEachIdentity(t *testing.T) {
 	first := endtoend.New(t, endtoend.Options{})
 	const both = reading + " " + writing
 	for want, caller := range map[string]*identity{
-		"user-1":                                 claims("sub", "user-1", "client_id", "app", "azp", "app", "username", "root", "scope", both),
-		"client:1example23456789":                claims("client_id", "1example23456789", "scope", both),
-		"client:robot":                           claims("azp", "robot", "scope", both),
-		"client:app":                             claims("client_id", "app", "azp", "other", "scope", both),
-		"arn:aws:iam::123456789012:user/ops/ann": signed("arn:aws:iam::123456789012:user/ops/ann"),
-		"arn:aws:iam::123456789012:root":         signed("arn:aws:iam::123456789012:root"),
-		role:                                     signed(role),
-		"arn:aws:sts::123456789012:federated-user/Ünïcødé-名前": signed("arn:aws:sts::123456789012:federated-user/Ünïcødé-名前"),
+		"user-1":                                 claimsIdentity("sub", "user-1", "client_id", "app", "azp", "app", "username", "root", "scope", both),
+		"client:1example23456789":                claimsIdentity("client_id", "1example23456789", "scope", both),
+		"client:robot":                           claimsIdentity("azp", "robot", "scope", both),
+		"client:app":                             claimsIdentity("client_id", "app", "azp", "other", "scope", both),
+		"arn:aws:iam::123456789012:user/ops/ann": iamIdentity("arn:aws:iam::123456789012:user/ops/ann"),
+		"arn:aws:iam::123456789012:root":         iamIdentity("arn:aws:iam::123456789012:root"),
+		role:                                     iamIdentity(role),
+		"arn:aws:sts::123456789012:federated-user/Ünïcødé-名前": iamIdentity("arn:aws:sts::123456789012:federated-user/Ünïcødé-名前"),
 	} {
 		stack := endtoend.New(t, endtoend.Options{Identity: caller, Database: first.Database})
 		id := "by " + strings.ReplaceAll(want, "/", "|")
-		create(t, stack, minimal(id))
+		createRecord(t, stack, minimalRecord(id))
 		got, err := stack.Client.GetRemediation(t.Context(), id)
 		if err != nil || got.Actor != want {
 			t.Errorf("recorded by %q, want %q: %v", got.Actor, want, err)
@@ -257,30 +257,30 @@ func TestActorOfEachIdentity(t *testing.T) {
 // writes store nothing.
 func TestForgedActor(t *testing.T) {
 	t.Parallel()
-	stack := endtoend.New(t, endtoend.Options{Identity: token("controller", reading+" "+writing)})
-	create(t, stack, minimal("begun"))
-	before := contents(t, stack)
+	stack := endtoend.New(t, endtoend.Options{Identity: jwtIdentity("controller", reading+" "+writing)})
+	createRecord(t, stack, minimalRecord("begun"))
+	before := tableContents(t, stack)
 	const forged = `"actor":"root"`
 	for path, body := range map[string]string{
-		"/v1/remediations":                   changed(record(), "actor", `"root"`),
+		"/v1/remediations":                   withMembers(recordMembers(), "actor", `"root"`),
 		"/v1/remediations/begun/ai-analyses": `{"analysis_id":"new","provider":"p","model":"m",` + forged + `}`,
 		"/v1/remediations/begun/workflows":   `{"workflow_id":"new","phase":"planning","total_steps":0,"completed_steps":0,"start_time":"2026-01-02T03:04:05Z",` + forged + `}`,
 		"/v1/remediations/begun/executions":  `{"workflow_id":"new","execution_id":"new","action_type":"a","success":true,"start_time":"2026-01-02T03:04:05Z",` + forged + `}`,
 	} {
-		if response, body := post(t, stack, path, body); response.StatusCode != http.StatusBadRequest {
+		if response, body := postBody(t, stack, path, body); response.StatusCode != http.StatusBadRequest {
 			t.Errorf("%s: %d %s", path, response.StatusCode, body)
 		}
 	}
-	batch, body := post(t, stack, "/v1/remediations/batch", `{"records":[`+changed(record(), "actor", `"root"`)+`],`+forged+`}`)
+	batch, body := postBody(t, stack, "/v1/remediations/batch", `{"records":[`+withMembers(recordMembers(), "actor", `"root"`)+`],`+forged+`}`)
 	if batch.StatusCode != http.StatusBadRequest {
 		t.Errorf("batch: %d %s", batch.StatusCode, body)
 	}
-	if diff := gocmp.Diff(before, contents(t, stack)); diff != "" {
+	if diff := gocmp.Diff(before, tableContents(t, stack)); diff != "" {
 		t.Errorf("the database changed (-before +after):\n%s", diff)
 	}
-	aside := minimal("aside")
+	aside := minimalRecord("aside")
 	aside.Metadata = client.Metadata(`{"actor":"root","sub":"root"}`)
-	create(t, stack, aside)
+	createRecord(t, stack, aside)
 	if got, err := stack.Client.GetRemediation(t.Context(), "aside"); err != nil || got.Actor != "controller" {
 		t.Errorf("recorded by %q: %v", got.Actor, err)
 	}

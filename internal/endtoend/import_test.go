@@ -44,7 +44,7 @@ func TestImport(t *testing.T) {
 		"vectors":            "SELECT count(*) FROM embedding",
 		"embedded":           "SELECT count(DISTINCT s.id) FROM signature AS s JOIN embedding AS e ON e.signature_id = s.id",
 	} {
-		got[name] = one[int](t, stack.Database.ReaderURL(), sql)
+		got[name] = queryValue[int](t, stack.Database.ReaderURL(), sql)
 	}
 	want := map[string]int{
 		"remediations": sampleRecords, "journal entries": sampleRecords, "entries of records": sampleRecords,
@@ -65,7 +65,7 @@ func TestImportAgain(t *testing.T) {
 	stack := endtoend.New(t, endtoend.Options{})
 	samples := readLines(t, local.Samples)
 	first := importAll(t, stack, samples, 25)
-	before := contents(t, stack)
+	before := tableContents(t, stack)
 	slices.Reverse(samples)
 	again := importAll(t, stack, samples, 7)
 	slices.Reverse(again)
@@ -79,7 +79,7 @@ func TestImportAgain(t *testing.T) {
 	if diff := gocmp.Diff(first, again); diff != "" {
 		t.Errorf("responses (-first +again):\n%s", diff)
 	}
-	if diff := gocmp.Diff(before, contents(t, stack)); diff != "" {
+	if diff := gocmp.Diff(before, tableContents(t, stack)); diff != "" {
 		t.Errorf("the database changed (-before +after):\n%s", diff)
 	}
 }
@@ -132,7 +132,7 @@ func readsBack(t *testing.T, stack *endtoend.Stack, sent json.RawMessage) {
 	t.Helper()
 	want := jsonMembers(t, sent)
 	id, _ := want["remediation_id"].(string)
-	got := jsonMembers(t, fetch(t, stack, "/v1/remediations/"+url.PathEscape(id)))
+	got := jsonMembers(t, fetchBody(t, stack, "/v1/remediations/"+url.PathEscape(id)))
 	for _, added := range []string{
 		"id", "actor", "created_at", "updated_at", "signature_id", "duration_ms", "ai_analyses", "workflows", "executions",
 	} {
@@ -158,8 +158,8 @@ func jsonMembers(t *testing.T, text []byte) map[string]any {
 	return object
 }
 
-// fetch returns the body of a response unchanged.
-func fetch(t *testing.T, stack *endtoend.Stack, path string) []byte {
+// fetchBody returns the body of a response unchanged.
+func fetchBody(t *testing.T, stack *endtoend.Stack, path string) []byte {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, stack.URL+path, http.NoBody)
 	if err != nil {

@@ -20,12 +20,12 @@ import (
 func TestIncidentEvents(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
-	record := full("r")
+	record := fullRecord("r")
 	record.TargetResource = pointer("Pod/shop/api-1")
-	written := create(t, stack, record)
-	node := minimal("node")
+	written := createRecord(t, stack, record)
+	node := minimalRecord("node")
 	node.TargetResource = pointer("node/n1")
-	create(t, stack, node)
+	createRecord(t, stack, node)
 	page, err := stack.Client.IncidentEvents(t.Context(), client.ListIncidentEventsParams{Namespace: record.Namespace})
 	if err != nil || len(page.Data) != 1 {
 		t.Fatal(page, err)
@@ -37,13 +37,13 @@ func TestIncidentEvents(t *testing.T) {
 	if diff := gocmp.Diff(want, page.Data[0], cmpopts.IgnoreFields(client.IncidentEvent{}, "EmbeddingVector")); diff != "" {
 		t.Error(diff)
 	}
-	stored := one[[]float32](t, stack.Database.ReaderURL(), `SELECT e.vector::vector::real[] FROM embedding AS e
+	stored := queryValue[[]float32](t, stack.Database.ReaderURL(), `SELECT e.vector::vector::real[] FROM embedding AS e
 		JOIN remediation_audit AS r USING (signature_id) WHERE r.remediation_id = 'r'`)
 	if !slices.Equal(stored, page.Data[0].EmbeddingVector) || len(stored) == 0 {
 		t.Errorf("a vector of %d numbers, want the stored one of %d", len(page.Data[0].EmbeddingVector), len(stored))
 	}
 	// A reader that uses only SQL gets the vector as text.
-	text := one[string](t, stack.Database.ReaderURL(), "SELECT embedding_vector::text FROM incident_events WHERE remediation_id = 'r'")
+	text := queryValue[string](t, stack.Database.ReaderURL(), "SELECT embedding_vector::text FROM incident_events WHERE remediation_id = 'r'")
 	var read []float32
 	if err := json.Unmarshal([]byte(text), &read); err != nil || !slices.Equal(read, stored) {
 		t.Errorf("%v: the text %.60s… is not the stored vector", err, text)
@@ -95,9 +95,9 @@ func eventCases(middle time.Time) []eventCase {
 func TestIncidentEventFilters(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{Env: map[string]string{"DATASTORAGE_EMBEDDING_DIMENSIONS": "64"}})
-	createAll(t, stack, many(100, numbered))
+	createAll(t, stack, manyRecords(100, numberedRecord))
 	middle := time.Now()
-	createAll(t, stack, many(200, func(i int) client.RemediationInput { return numbered(100 + i) }))
+	createAll(t, stack, manyRecords(200, func(i int) client.RemediationInput { return numberedRecord(100 + i) }))
 	var all []client.IncidentEvent
 	for event, err := range stack.Client.AllIncidentEvents(t.Context(), client.ListIncidentEventsParams{Limit: 1000}) {
 		if err != nil {

@@ -55,21 +55,21 @@ func goodRecords() []good {
 	number := 0
 	stored := func(name string, pairs ...string) {
 		number++
-		pairs = append([]string{"remediation_id", quote(fmt.Sprint("limit-", number))}, pairs...)
-		rows = append(rows, good{name, "POST", "/v1/remediations", changed(record(), pairs...), 201})
+		pairs = append([]string{"remediation_id", jsonString(fmt.Sprint("limit-", number))}, pairs...)
+		rows = append(rows, good{name, "POST", "/v1/remediations", withMembers(recordMembers(), pairs...), 201})
 	}
 	for field, limit := range map[string]int{
 		"remediation_id": 255, "name": 255, "namespace": 255, "cluster_name": 255, "alert_fingerprint": 255, "action_type": 100,
 		"target_resource": 512,
 	} {
-		stored(fmt.Sprintf("%d characters of %s", limit, field), field, quote(strings.Repeat("💾", limit)))
+		stored(fmt.Sprintf("%d characters of %s", limit, field), field, jsonString(strings.Repeat("💾", limit)))
 	}
 	for _, field := range []string{"cluster_name", "environment", "severity", "alert_fingerprint", "target_resource", "end_time", "duration_ms", "error_message", "workflow_yaml", "metadata"} {
 		stored(field+" is null", field, "null")
 	}
-	stored("64 KiB of error_message", "error_message", quote(strings.Repeat("é", 32<<10)))
-	stored("256 KiB of workflow_yaml", "workflow_yaml", quote(strings.Repeat("磁\n", 64<<10)))
-	stored("64 KiB of metadata", "metadata", `{"a":`+quote(strings.Repeat("x", 64<<10-len(`{"a":""}`)))+`}`)
+	stored("64 KiB of error_message", "error_message", jsonString(strings.Repeat("é", 32<<10)))
+	stored("256 KiB of workflow_yaml", "workflow_yaml", jsonString(strings.Repeat("磁\n", 64<<10)))
+	stored("64 KiB of metadata", "metadata", `{"a":`+jsonString(strings.Repeat("x", 64<<10-len(`{"a":""}`)))+`}`)
 	stored("ten levels of metadata", "metadata", strings.Repeat(`{"a":`, 9)+"{}"+strings.Repeat("}", 9))
 	stored("numbers of metadata", "metadata", `{"a":[1e308,-1e308,5e-324,123456789012345678901234567890.000000000000000000001,-0]}`)
 	stored("first time", "start_time", `"1970-01-01T00:00:00Z"`)
@@ -79,9 +79,9 @@ func goodRecords() []good {
 	stored("duration fits", "end_time", `"2026-01-02T03:04:06.0009Z"`, "duration_ms", "1000")
 	stored("longest duration", "duration_ms", "9007199254740991")
 	stored("integer as a float", "duration_ms", "1.5e3")
-	stored("words of SQL", "remediation_id", quote("my-app-delete-jobs'; DROP TABLE remediation_audit; --"), "namespace", quote("select * from users"))
-	stored("joiners and marks", "name", quote("می\u200cخواهم \u200eabc\u200f é́"))
-	whole := changed(record(), "remediation_id", `"limit-body"`)
+	stored("words of SQL", "remediation_id", jsonString("my-app-delete-jobs'; DROP TABLE remediation_audit; --"), "namespace", jsonString("select * from users"))
+	stored("joiners and marks", "name", jsonString("می\u200cخواهم \u200eabc\u200f é́"))
+	whole := withMembers(recordMembers(), "remediation_id", `"limit-body"`)
 	return append(rows, good{"6,000,000 bytes", "POST", "/v1/remediations", whole + strings.Repeat(" ", 6_000_000-len(whole)), 201})
 }
 
@@ -108,7 +108,7 @@ func goodChildren() []good {
 		{"most steps", "POST", workflows, fmt.Sprintf(workflow, "l2", 2147483647), 201},
 		{"longest id", "POST", workflows, fmt.Sprintf(workflow, long, 1), 201},
 		{"most", "POST", executions, `{"workflow_id":"` + long + `","execution_id":"` + long + `","action_type":"` + strings.Repeat("x", 100) +
-			`","target_resource":"` + strings.Repeat("磁", 512) + `","success":false,"start_time":"2026-01-02T03:04:05Z","execution_time_ms":9007199254740991,"error_message":` + quote(strings.Repeat("x", 64<<10)) + `}`, 201},
+			`","target_resource":"` + strings.Repeat("磁", 512) + `","success":false,"start_time":"2026-01-02T03:04:05Z","execution_time_ms":9007199254740991,"error_message":` + jsonString(strings.Repeat("x", 64<<10)) + `}`, 201},
 		{"merge patch with nulls", "PATCH", "/v1/remediations/a", `{"error_message":null,"workflow_yaml":null,"end_time":null}`, 200},
 	}
 }
@@ -116,7 +116,7 @@ func goodChildren() []good {
 func goodQuestions() []good {
 	var batch []string
 	for i := range client.MaxBatch {
-		batch = append(batch, changed(record(), "remediation_id", quote(fmt.Sprint("batch-", i))))
+		batch = append(batch, withMembers(recordMembers(), "remediation_id", jsonString(fmt.Sprint("batch-", i))))
 	}
 	hundred := strings.TrimSuffix(strings.Repeat("1,", 100), ",")
 	return []good{
@@ -138,7 +138,7 @@ func goodQuestions() []good {
 		{"view", "GET", "/v1/incident-events?limit=1000&since=1w", "", 200},
 		{
 			"8 KiB", "POST", "/v1/search",
-			`{"query":` + quote(strings.Repeat("wort ", 8<<10/5)+"xx") + `,"limit":100,"per_signature":100,"min_score":1}`, 200,
+			`{"query":` + jsonString(strings.Repeat("wort ", 8<<10/5)+"xx") + `,"limit":100,"per_signature":100,"min_score":1}`, 200,
 		},
 		{
 			"least", "POST", "/v1/search",
@@ -161,7 +161,7 @@ func TestGatewayRefusesWhatLambdaCannotTake(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	record := minimal("r")
+	record := minimalRecord("r")
 	record.WorkflowYAML = pointer(strings.Repeat("x", 6_300_000))
 	_, err = api.CreateRemediation(t.Context(), record)
 	var refusal *client.Error

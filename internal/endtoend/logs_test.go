@@ -59,7 +59,7 @@ func TestEveryLineNamesItsRequest(t *testing.T) {
 	t.Parallel()
 	var logged lockedBuffer
 	provider := newProvider(t)
-	provider.failWith(failures()["refuses the key"])
+	provider.failWith(providerFailures()["refuses the key"])
 	stack := endtoend.New(t, endtoend.Options{
 		Env: provider.env(), Log: slog.New(slog.NewJSONHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
@@ -82,8 +82,8 @@ func TestEveryLineNamesItsRequest(t *testing.T) {
 		remediation any
 		lines       int
 	}{
-		{call{"createRemediation", "POST", "/v1/remediations", "", changed(record(), "remediation_id", `"r"`)}, "r", 2},
-		{call{"createRemediation", "POST", "/v1/remediations", "", changed(record(), "name", `"<x>"`)}, "new", 1},
+		{call{"createRemediation", "POST", "/v1/remediations", "", withMembers(recordMembers(), "remediation_id", `"r"`)}, "r", 2},
+		{call{"createRemediation", "POST", "/v1/remediations", "", withMembers(recordMembers(), "name", `"<x>"`)}, "new", 1},
 		{call{"updateRemediation", "PATCH", "/v1/remediations/r", "", `{"error_message":"disk is full"}`}, "r", 2},
 		{call{"getRemediation", "GET", "/v1/remediations/r", "", ""}, "r", 1},
 		{call{"getRemediation", "GET", "/v1/remediations/nobody", "", ""}, "nobody", 1},
@@ -142,13 +142,13 @@ func redactionCorpus(t *testing.T) []redactionSample {
 
 // withText are requests of every operation, with the text in every place that accepts one.
 func withText(text string) []call {
-	quoted, escaped := quote(text), url.QueryEscape(text)
+	quoted, escaped := jsonString(text), url.QueryEscape(text)
 	of := "/v1/remediations/" + text
 	metadata := `{"note":` + quoted + `,"list":[` + quoted + `]}`
-	with := func(pairs ...string) string { return changed(record(), pairs...) }
+	with := func(pairs ...string) string { return withMembers(recordMembers(), pairs...) }
 	return []call{
 		{"createRemediation", "POST", "/v1/remediations", "", with("remediation_id", quoted, "error_message", quoted)},
-		{"createRemediation", "POST", "/v1/remediations", "", with("remediation_id", quote("y "+text), "workflow_yaml", quoted, "metadata", metadata)},
+		{"createRemediation", "POST", "/v1/remediations", "", with("remediation_id", jsonString("y "+text), "workflow_yaml", quoted, "metadata", metadata)},
 		{"createRemediation", "POST", "/v1/remediations", "a=" + escaped, with("name", quoted, "status", quoted)},
 		{"createRemediations", "POST", "/v1/remediations/batch", "", `{"records":[` + with("remediation_id", quoted, "metadata", metadata) + `,{` + quoted + `:1}]}`},
 		{"updateRemediation", "PATCH", of, "", `{"error_message":` + quoted + `,"metadata":` + metadata + `}`},
@@ -173,12 +173,12 @@ func withText(text string) []call {
 
 // messagesWithText are messages of the queue with the text in every place that accepts one.
 func messagesWithText(text string) []string {
-	quoted := quote(text)
+	quoted := jsonString(text)
 	message := func(kind, record string) string { return `{"kind":` + kind + `,"record":` + record + `}` }
 	return []string{
 		text, quoted, message(quoted, `{}`), `{` + quoted + `:1}`, `[{` + quoted + `:{}},` + quoted + `]`,
-		message(`"remediation"`, changed(record(), "remediation_id", quote("q "+text), "error_message", quoted, "workflow_yaml", quoted)),
-		message(`"remediation"`, changed(record(), "name", quoted, "phase", quoted, "metadata", `{"note":`+quoted+`}`)),
+		message(`"remediation"`, withMembers(recordMembers(), "remediation_id", jsonString("q "+text), "error_message", quoted, "workflow_yaml", quoted)),
+		message(`"remediation"`, withMembers(recordMembers(), "name", quoted, "phase", quoted, "metadata", `{"note":`+quoted+`}`)),
 		message(`"update"`, `{"remediation_id":`+quoted+`,"error_message":`+quoted+`}`),
 		message(`"workflow"`, `{"remediation_id":`+quoted+`,`+quoted+`:1}`),
 		`{"specversion":` + quoted + `,"id":` + quoted + `,"source":` + quoted + `,"type":"t","datacontenttype":` + quoted + `,"data":` + quoted + `}`,
@@ -210,7 +210,7 @@ func TestSecretsAreNotReported(t *testing.T) {
 		case len(samples) - 10:
 			stack.Functions.Close()
 		}
-		consume(t, stack, messagesWithText(sample.Text)...)
+		consumeMessages(t, stack, messagesWithText(sample.Text)...)
 		for _, c := range withText(sample.Text) {
 			status, _ := c.send(t, stack)
 			statuses[status]++
@@ -223,7 +223,7 @@ func TestSecretsAreNotReported(t *testing.T) {
 	tel := map[string]string{"log": logged.String(), "metrics": measured.String(), "traces": traced.String()}
 	for where, text := range tel {
 		for _, sample := range samples {
-			if strings.Contains(text, sample.Secret) || strings.Contains(text, strings.Trim(quote(sample.Secret), `"`)) {
+			if strings.Contains(text, sample.Secret) || strings.Contains(text, strings.Trim(jsonString(sample.Secret), `"`)) {
 				t.Errorf("%s: the %s", sample.Name, where)
 			}
 		}

@@ -65,7 +65,7 @@ const (
 	batchSize   = "datastorage_batch_size{}"
 )
 
-func generated(status string) string {
+func embeddingsGenerated(status string) string {
 	return "datastorage_embedding_generation_total{status=" + status + "}"
 }
 
@@ -83,7 +83,9 @@ func validationFailures(field string) string {
 	return "datastorage_validation_failures_total{field=" + field + "}"
 }
 
-func sanitized(action string) string { return "datastorage_sanitization_total{action=" + action + "}" }
+func sanitizations(action string) string {
+	return "datastorage_sanitization_total{action=" + action + "}"
+}
 
 // TestMetrics calls every operation and checks the exact count of each metric.
 func TestMetrics(t *testing.T) {
@@ -97,51 +99,51 @@ func TestMetrics(t *testing.T) {
 		do   func() error
 		want counts
 	}{
-		{"the first create", func() error { return createOne(t, stack, minimal("r-1")) }, counts{
+		{"the first create", func() error { return createOne(t, stack, minimalRecord("r-1")) }, counts{
 			"datastorage_cold_starts_total{}": 1, operationsTotal("createRemediation", "success"): 1,
-			dualWrite("success"): 1, cacheMisses: 1, generated("success"): 1,
+			dualWrite("success"): 1, cacheMisses: 1, embeddingsGenerated("success"): 1,
 		}},
-		{"the same incident again", func() error { return createOne(t, stack, minimal("r-2")) }, counts{
+		{"the same incident again", func() error { return createOne(t, stack, minimalRecord("r-2")) }, counts{
 			operationsTotal("createRemediation", "success"): 1, dualWrite("success"): 1, cacheHits: 1,
 		}},
-		{"a replay", func() error { return createOne(t, stack, minimal("r-2")) }, counts{
+		{"a replay", func() error { return createOne(t, stack, minimalRecord("r-2")) }, counts{
 			operationsTotal("createRemediation", "success"): 1, dualWrite("replayed"): 1, cacheHits: 1,
 		}},
 		{"a conflict", func() error { return createOne(t, stack, inNamespace("r-2", "elsewhere")) }, counts{
 			operationsTotal("createRemediation", "rejected"): 1, dualWrite("failure"): 1, notWritten("conflict"): 1, cacheHits: 1,
 		}},
 		{"a batch with a bad record", func() error {
-			return createBatch(t, stack, minimal("b-1"), minimal(""), withMessage("b-2", "disk is full"), inNamespace("r-2", "elsewhere"))
+			return createBatch(t, stack, minimalRecord("b-1"), minimalRecord(""), withMessage("b-2", "disk is full"), inNamespace("r-2", "elsewhere"))
 		}, counts{
 			operationsTotal("createRemediations", "success"): 1, batchSize: 4, validationFailures("remediation_id"): 1, dualWrite("success"): 2,
-			dualWrite("failure"): 1, notWritten("conflict"): 1, cacheHits: 1, cacheMisses: 1, generated("success"): 1,
+			dualWrite("failure"): 1, notWritten("conflict"): 1, cacheHits: 1, cacheMisses: 1, embeddingsGenerated("success"): 1,
 		}},
 		{"secrets", func() error { return createOne(t, stack, withMessage("s-1", "password=a1b2 \x00 token=abcdef123456")) }, counts{
-			operationsTotal("createRemediation", "success"): 1, dualWrite("success"): 1, cacheMisses: 1, generated("success"): 1,
-			sanitized("redacted_password"): 1, sanitized("redacted_token"): 1, sanitized("control_removed"): 1,
+			operationsTotal("createRemediation", "success"): 1, dualWrite("success"): 1, cacheMisses: 1, embeddingsGenerated("success"): 1,
+			sanitizations("redacted_password"): 1, sanitizations("redacted_token"): 1, sanitizations("control_removed"): 1,
 		}},
 		{"a provider that is down", func() error {
 			provider.failWith(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
 			defer provider.recover()
 			return createOne(t, stack, withMessage("p-1", "certificate has expired"))
 		}, counts{
-			operationsTotal("createRemediation", "success"): 1, dualWrite("pending"): 1, cacheMisses: 1, generated("failure"): 1,
+			operationsTotal("createRemediation", "success"): 1, dualWrite("pending"): 1, cacheMisses: 1, embeddingsGenerated("failure"): 1,
 		}},
 		{"the upkeep", func() error {
 			_, err := stack.Functions.Maintain.Invoke(t.Context())
 			return err
 		}, counts{
-			operationsTotal("maintain", "success"): 1, cacheMisses: 1, generated("success"): 1, "datastorage_embeddings_pending{}": 0,
+			operationsTotal("maintain", "success"): 1, cacheMisses: 1, embeddingsGenerated("success"): 1, "datastorage_embeddings_pending{}": 0,
 		}},
 		{"a bad request", func() error {
-			_, _ = post(t, stack, "/v1/remediations?made=up", `{"name":"","phase":"x","metadata":{"a":1},"unheard":1}`)
+			_, _ = postBody(t, stack, "/v1/remediations?made=up", `{"name":"","phase":"x","metadata":{"a":1},"unheard":1}`)
 			return nil
 		}, counts{
 			operationsTotal("createRemediation", "rejected"): 1, validationFailures("other"): 2, validationFailures("name"): 1, validationFailures("phase"): 1,
 			validationFailures("remediation_id"): 1, validationFailures("namespace"): 1, validationFailures("action_type"): 1, validationFailures("status"): 1, validationFailures("start_time"): 1,
 		}},
 		{"no route", func() error {
-			_, _ = post(t, stack, "/v1/nowhere", `{}`)
+			_, _ = postBody(t, stack, "/v1/nowhere", `{}`)
 			return nil
 		}, counts{operationsTotal("other", "rejected"): 1}},
 		{"an update", func() error {
@@ -151,16 +153,16 @@ func TestMetrics(t *testing.T) {
 		{"an event of the queue", func() error {
 			stored, _ := queueRecord("remediation", "queued", "")
 			early, _ := queueRecord("ai_analysis", "nobody", "a")
-			consume(t, stack, stored, `{}`, early, strings.Replace(stored, "Queued", "", 1))
+			consumeMessages(t, stack, stored, `{}`, early, strings.Replace(stored, "Queued", "", 1))
 			return nil
 		}, counts{
 			operationsTotal("consumeQueue", "rejected"): 1, batchSize: 2, queueMessagesTotal("stored"): 1, queueMessagesTotal("poison"): 2, queueMessagesTotal("early"): 1,
-			validationFailures("request"): 2, validationFailures("name"): 1, dualWrite("success"): 1, cacheMisses: 1, generated("success"): 1,
+			validationFailures("request"): 2, validationFailures("name"): 1, dualWrite("success"): 1, cacheMisses: 1, embeddingsGenerated("success"): 1,
 		}},
 		{"a search", func() error {
 			_, err := stack.Client.Search(t.Context(), client.SearchInput{Query: "disk"})
 			return err
-		}, counts{operationsTotal("search", "success"): 1, cacheMisses: 1, generated("success"): 1}},
+		}, counts{operationsTotal("search", "success"): 1, cacheMisses: 1, embeddingsGenerated("success"): 1}},
 		{"the search again", func() error {
 			_, err := stack.Client.Search(t.Context(), client.SearchInput{Query: "disk"})
 			return err
@@ -239,20 +241,20 @@ func createBatch(t *testing.T, stack *endtoend.Stack, records ...client.Remediat
 	if err != nil {
 		return err
 	}
-	if response, content := post(t, stack, "/v1/remediations/batch", string(body)); response.StatusCode != http.StatusOK {
+	if response, content := postBody(t, stack, "/v1/remediations/batch", string(body)); response.StatusCode != http.StatusOK {
 		return fmt.Errorf("%d %s", response.StatusCode, content)
 	}
 	return nil
 }
 
 func inNamespace(id, namespace string) client.RemediationInput {
-	record := minimal(id)
+	record := minimalRecord(id)
 	record.Namespace = namespace
 	return record
 }
 
 func withMessage(id, message string) client.RemediationInput {
-	record := minimal(id)
+	record := minimalRecord(id)
 	record.ErrorMessage = &message
 	return record
 }

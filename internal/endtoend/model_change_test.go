@@ -71,8 +71,8 @@ func switchTo(t *testing.T, stack *endtoend.Stack, model string, force bool) {
 func TestModelChangeUnderLoad(t *testing.T) {
 	t.Parallel()
 	stack := newStackWithBothModels(t)
-	createAll(t, stack, many(300, func(i int) client.RemediationInput {
-		return incident(fmt.Sprint("before-", i), "trouble with "+letters(i))
+	createAll(t, stack, manyRecords(300, func(i int) client.RemediationInput {
+		return remediationWithError(fmt.Sprint("before-", i), "trouble with "+numberAsLetters(i))
 	}))
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup
@@ -81,7 +81,7 @@ func TestModelChangeUnderLoad(t *testing.T) {
 	for worker := range 2 {
 		running.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
-				record := incident(fmt.Sprintf("during-%d-%d", worker, i), fmt.Sprintf("trouble with %s", letters(100_000*(worker+1)+i)))
+				record := remediationWithError(fmt.Sprintf("during-%d-%d", worker, i), fmt.Sprintf("trouble with %s", numberAsLetters(100_000*(worker+1)+i)))
 				if _, err := stack.Client.CreateRemediation(t.Context(), record); err != nil {
 					t.Errorf("write: %v", err)
 				}
@@ -138,12 +138,12 @@ func everySignatureIsFound(t *testing.T, stack *endtoend.Stack, signatures int) 
 		t.Errorf("models %q, want %q", got, want)
 	}
 	wantVectors(t, stack, signatures)
-	if n := one[int](t, stack.Database.ReaderURL(), "SELECT count(*) FROM embedding WHERE vector_dims(vector) = 1024"); n != signatures {
+	if n := queryValue[int](t, stack.Database.ReaderURL(), "SELECT count(*) FROM embedding WHERE vector_dims(vector) = 1024"); n != signatures {
 		t.Errorf("%d vectors of 1024 dimensions, want %d", n, signatures)
 	}
 	for _, i := range []int{0, 17, 299} {
-		message := "trouble with " + letters(i)
-		found := search(t, stack, client.SearchInput{Query: message, Limit: pointer(1)})
+		message := "trouble with " + numberAsLetters(i)
+		found := searchIncidents(t, stack, client.SearchInput{Query: message, Limit: pointer(1)})
 		if len(found) != 1 || found[0].Remediations[0].RemediationID != fmt.Sprint("before-", i) {
 			t.Errorf("%s: found %+v", message, found)
 		}
@@ -156,12 +156,12 @@ func TestModelChangeIsInterrupted(t *testing.T) {
 	t.Parallel()
 	stack := newStackWithBothModels(t)
 	const signatures = 600
-	createAll(t, stack, many(signatures, func(i int) client.RemediationInput {
-		return incident(fmt.Sprint("r-", i), "trouble with "+letters(i))
+	createAll(t, stack, manyRecords(signatures, func(i int) client.RemediationInput {
+		return remediationWithError(fmt.Sprint("r-", i), "trouble with "+numberAsLetters(i))
 	}))
 	const filled = "SELECT count(*) FROM embedding AS e JOIN embedding_model AS m ON m.id = e.model_id WHERE m.name = $1"
 	gate := connect(t, stack.Database.SuperuserURL())
-	run(t, stack.Database.AdminURL(), `CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$
+	execSQL(t, stack.Database.AdminURL(), `CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$
 		BEGIN
 			IF (SELECT count(*) FROM embedding) >= 650 THEN PERFORM pg_advisory_xact_lock(1); END IF;
 			RETURN NULL;
@@ -180,8 +180,8 @@ func TestModelChangeIsInterrupted(t *testing.T) {
 		t.Fatalf("the run ended with %v", err)
 	}
 	stack.Database.AwaitSessions(t, 0, "usename = 'datastorage_writer' AND state <> 'idle'")
-	run(t, stack.Database.AdminURL(), "DROP TRIGGER hold ON embedding")
-	half := one[int](t, stack.Database.ReaderURL(), filled, newModel)
+	execSQL(t, stack.Database.AdminURL(), "DROP TRIGGER hold ON embedding")
+	half := queryValue[int](t, stack.Database.ReaderURL(), filled, newModel)
 	if half == 0 || half >= signatures {
 		t.Fatalf("%d vectors when it was cancelled, want some of %d", half, signatures)
 	}
@@ -214,7 +214,7 @@ func TestModelWithoutProvider(t *testing.T) {
 	if _, err := migrations.ActivateModel(t.Context(), admin, "elsewhere@8", false); err != nil {
 		t.Fatal(err)
 	}
-	written, err := stack.Client.CreateRemediation(t.Context(), incident("a", "disk is full"))
+	written, err := stack.Client.CreateRemediation(t.Context(), remediationWithError("a", "disk is full"))
 	if err != nil || written.Embedding != client.EmbeddingStatePending {
 		t.Errorf("write: %+v %v", written, err)
 	}
@@ -231,7 +231,7 @@ func TestModelWithoutProvider(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := endtoend.New(t, endtoend.Options{Database: stack.Database})
-	if found := search(t, other, client.SearchInput{Query: "disk is full"}); len(found) != 1 {
+	if found := searchIncidents(t, other, client.SearchInput{Query: "disk is full"}); len(found) != 1 {
 		t.Errorf("found %d, want 1", len(found))
 	}
 }
@@ -241,7 +241,7 @@ func TestModelWithoutProvider(t *testing.T) {
 func TestModelDropWaitsBriefly(t *testing.T) {
 	t.Parallel()
 	stack := newStackWithBothModels(t)
-	create(t, stack, incident("a", "disk is full"))
+	createRecord(t, stack, remediationWithError("a", "disk is full"))
 	reader := connect(t, stack.Database.ReaderURL())
 	mustExec(t, reader, "BEGIN")
 	mustExec(t, reader, "SELECT count(*) FROM embedding")
@@ -249,7 +249,7 @@ func TestModelDropWaitsBriefly(t *testing.T) {
 	go func() { dropped <- migrations.DropModel(t.Context(), stack.Database.AdminURL(), newModel) }()
 	stack.Database.AwaitSessions(t, 1, postgrestest.WaitsForLock)
 	for i := range 20 {
-		create(t, stack, incident(fmt.Sprint("b-", i), "trouble with "+letters(i)))
+		createRecord(t, stack, remediationWithError(fmt.Sprint("b-", i), "trouble with "+numberAsLetters(i)))
 	}
 	select {
 	case err := <-dropped:
@@ -265,7 +265,7 @@ func TestModelDropWaitsBriefly(t *testing.T) {
 			t.Errorf("drop %s: %v, want %v", name, err, want)
 		}
 	}
-	if got := one[int](t, stack.Database.AdminURL(), "SELECT count(*) FROM pg_class WHERE relname LIKE 'embedding\\_%hnsw'"); got != 1 {
+	if got := queryValue[int](t, stack.Database.AdminURL(), "SELECT count(*) FROM pg_class WHERE relname LIKE 'embedding\\_%hnsw'"); got != 1 {
 		t.Errorf("%d vector indexes are left, want that of the old model", got)
 	}
 }

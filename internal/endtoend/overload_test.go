@@ -21,8 +21,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
-// samples maps each sample event to its function.
-func samples(t *testing.T) map[string][]byte {
+// sampleEvents maps each sample event to its function.
+func sampleEvents(t *testing.T) map[string][]byte {
 	t.Helper()
 	all := map[string][]byte{}
 	files, err := filepath.Glob(filepath.Join(functiontest.Root(t), "events", "*.json"))
@@ -55,7 +55,7 @@ func functionOf(sample string) string {
 func TestEndedContexts(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
-	before := contents(t, stack)
+	before := tableContents(t, stack)
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
 	expired, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
@@ -63,7 +63,7 @@ func TestEndedContexts(t *testing.T) {
 	short, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond) // less than the response margin of the router
 	defer cancel()
 	for kind, ctx := range map[string]context.Context{"cancelled": cancelled, "expired": expired, "short": short} {
-		for name, event := range samples(t) {
+		for name, event := range sampleEvents(t) {
 			payload, err := stack.Functions.Handlers[functionOf(name)].Invoke(ctx, event)
 			if err != nil {
 				t.Errorf("%s context, %s: the invocation fails: %v", kind, name, err)
@@ -92,7 +92,7 @@ func TestEndedContexts(t *testing.T) {
 	if _, err := stack.Functions.Maintain.Invoke(cancelled); !errors.Is(err, context.Canceled) {
 		t.Errorf("upkeep: %v, want context.Canceled", err)
 	}
-	if diff := gocmp.Diff(before, contents(t, stack)); diff != "" {
+	if diff := gocmp.Diff(before, tableContents(t, stack)); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -101,7 +101,7 @@ func TestEndedContexts(t *testing.T) {
 func TestClientGivesUp(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{Env: shortTimeout()})
-	create(t, stack, minimal("r"))
+	createRecord(t, stack, minimalRecord("r"))
 	locker := connect(t, stack.Database.AdminURL())
 	mustExec(t, locker, "BEGIN")
 	mustExec(t, locker, "LOCK TABLE remediation_audit, audit_event IN ACCESS EXCLUSIVE MODE")
@@ -129,7 +129,7 @@ const serving = "usename LIKE 'datastorage%' AND state <> 'idle'"
 func TestDatabaseIsSlow(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{Env: shortTimeout()})
-	create(t, stack, minimal("r"))
+	createRecord(t, stack, minimalRecord("r"))
 	locker := connect(t, stack.Database.AdminURL())
 	mustExec(t, locker, "BEGIN")
 	mustExec(t, locker, "LOCK TABLE remediation_audit, audit_event, embedding_model, cursor_key, ai_analysis_audit, workflow_audit, execution_audit IN ACCESS EXCLUSIVE MODE")
@@ -145,17 +145,17 @@ func TestDatabaseIsSlow(t *testing.T) {
 func TestWritesAreSlow(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{Env: shortTimeout()})
-	create(t, stack, minimal("before"))
-	run(t, stack.Database.AdminURL(), `CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); RETURN NULL; END $$`,
+	createRecord(t, stack, minimalRecord("before"))
+	execSQL(t, stack.Database.AdminURL(), `CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); RETURN NULL; END $$`,
 		"CREATE TRIGGER dawdle AFTER INSERT ON audit_event FOR EACH ROW EXECUTE FUNCTION dawdle()")
-	before := contents(t, stack)
+	before := tableContents(t, stack)
 	slow := make(chan error, 1)
 	go func() {
-		_, err := stack.Client.CreateRemediation(t.Context(), minimal("slow"))
+		_, err := stack.Client.CreateRemediation(t.Context(), minimalRecord("slow"))
 		slow <- err
 	}()
 	for name, operation := range operations(stack.Client) {
-		if mutates(name) {
+		if isWrite(name) {
 			continue
 		}
 		if err := operation(t.Context()); err != nil && !errors.Is(err, client.ErrNotFound) {
@@ -166,11 +166,11 @@ func TestWritesAreSlow(t *testing.T) {
 		t.Errorf("slow write: %v", err)
 	}
 	stack.Database.AwaitSessions(t, 0, serving)
-	if diff := gocmp.Diff(before, contents(t, stack)); diff != "" {
+	if diff := gocmp.Diff(before, tableContents(t, stack)); diff != "" {
 		t.Error(diff)
 	}
-	run(t, stack.Database.AdminURL(), "DROP TRIGGER dawdle ON audit_event")
-	create(t, stack, minimal("slow"))
+	execSQL(t, stack.Database.AdminURL(), "DROP TRIGGER dawdle ON audit_event")
+	createRecord(t, stack, minimalRecord("slow"))
 }
 
 // TestPoolIsExhausted blocks the only connection of the writers with a lock: other writers get 503 in time,
@@ -178,7 +178,7 @@ func TestWritesAreSlow(t *testing.T) {
 func TestPoolIsExhausted(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{Env: map[string]string{"DATASTORAGE_DATABASE_MAX_CONNS": "1"}})
-	create(t, stack, minimal("r"))
+	createRecord(t, stack, minimalRecord("r"))
 	locker := connect(t, stack.Database.AdminURL())
 	mustExec(t, locker, "BEGIN")
 	mustExec(t, locker, "SELECT FROM remediation_audit FOR UPDATE")
@@ -194,7 +194,7 @@ func TestPoolIsExhausted(t *testing.T) {
 	// The function's deadline ends this write before the one that holds the connection.
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	payload, err := stack.Functions.Handlers["WriteFunction"].Invoke(ctx, samples(t)["create"])
+	payload, err := stack.Functions.Handlers["WriteFunction"].Invoke(ctx, sampleEvents(t)["create"])
 	if err != nil || !strings.Contains(string(payload), `"statusCode":503`) || !strings.Contains(string(payload), "Retry-After") {
 		t.Errorf("write without a connection: %s %v", payload, err)
 	}
@@ -202,7 +202,7 @@ func TestPoolIsExhausted(t *testing.T) {
 	if err := <-held; err != nil {
 		t.Errorf("the write that was held up: %v", err)
 	}
-	create(t, stack, minimal("afterwards"))
+	createRecord(t, stack, minimalRecord("afterwards"))
 }
 
 // TestTooManyConnections makes the server refuse connections to the database, and then accept them again.
@@ -213,9 +213,9 @@ func TestTooManyConnections(t *testing.T) {
 		return fmt.Sprintf("ALTER DATABASE %s CONNECTION LIMIT %d", stack.Database.Name, n)
 	}
 	url := stack.Database.Server.URL(pgserver.Superuser, "postgres")
-	run(t, url, limit(0))
-	wantReadiness(t, stack, client.ReadinessStatusUnavailable, down())
+	execSQL(t, url, limit(0))
+	wantReadiness(t, stack, client.ReadinessStatusUnavailable, databaseChecksFailed())
 	wantUnavailable(t, stack)
-	run(t, url, limit(-1))
+	execSQL(t, url, limit(-1))
 	wantServed(t, stack)
 }

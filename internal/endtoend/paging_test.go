@@ -22,12 +22,12 @@ import (
 func TestPagingWhileWritesGoOn(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
-	list := many(3000, numbered)
+	list := manyRecords(3000, numberedRecord)
 	createAll(t, stack, list)
 	for _, sort := range []client.Sort{client.SortOldestFirst, client.SortNewestFirst} {
 		t.Run("sort "+string(sort), func(t *testing.T) {
 			t.Parallel()
-			want := ids(list)
+			want := remediationIDs(list)
 			if sort == client.SortNewestFirst {
 				slices.Reverse(want)
 			}
@@ -52,7 +52,7 @@ func TestPagingWhileWritesGoOn(t *testing.T) {
 	}
 }
 
-func ids(list []client.RemediationInput) []string {
+func remediationIDs(list []client.RemediationInput) []string {
 	all := make([]string, len(list))
 	for i, record := range list {
 		all[i] = record.RemediationID
@@ -68,7 +68,7 @@ func writeAround(t *testing.T, stack *endtoend.Stack, prefix string, stop chan s
 			return
 		default:
 		}
-		record := minimal(fmt.Sprintf("writer%s-%d", prefix, i))
+		record := minimalRecord(fmt.Sprintf("writer%s-%d", prefix, i))
 		record.StartTime = start.Add(time.Duration(i*7919%2000-200) * time.Minute)
 		if _, err := stack.Client.CreateRemediation(t.Context(), record); err != nil {
 			t.Errorf("write while paging: %v", err)
@@ -81,9 +81,9 @@ func writeAround(t *testing.T, stack *endtoend.Stack, prefix string, stop chan s
 func TestPagingByOffset(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
-	list := many(1100, numbered)
+	list := manyRecords(1100, numberedRecord)
 	createAll(t, stack, list)
-	want := ids(list)
+	want := remediationIDs(list)
 	slices.Reverse(want)
 	var got []string
 	for remediation, err := range stack.Client.AllRemediations(t.Context(), client.ListRemediationsParams{Offset: 50, Limit: 300}) {
@@ -111,9 +111,9 @@ func TestPagingByOffset(t *testing.T) {
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
-	list := many(120, numbered)
+	list := manyRecords(120, numberedRecord)
 	createAll(t, stack, list)
-	create(t, stack, minimal("again"))
+	createRecord(t, stack, minimalRecord("again"))
 	for i := range 30 {
 		if _, err := stack.Client.UpdateRemediation(t.Context(), "again", newMessage(fmt.Sprint(i))); err != nil {
 			t.Fatal(err)
@@ -197,7 +197,7 @@ func TestEmptyAndExactPages(t *testing.T) {
 	if diff := gocmp.Diff(want, empty); diff != "" {
 		t.Error(diff)
 	}
-	createAll(t, stack, many(3, numbered))
+	createAll(t, stack, manyRecords(3, numberedRecord))
 	for limit, more := range map[int]bool{2: true, 3: false, 4: false} {
 		page, err := stack.Client.ListRemediations(t.Context(), client.ListRemediationsParams{Limit: limit})
 		if err != nil {
@@ -215,9 +215,9 @@ func TestLargeRecordsEndPagesEarly(t *testing.T) {
 	stack := endtoend.New(t, endtoend.Options{})
 	// Escaped, each string is six times its stored length.
 	for i := range 8 {
-		record := numbered(i)
+		record := numberedRecord(i)
 		record.WorkflowYAML = pointer(strings.Repeat("<", 256<<10))
-		create(t, stack, record)
+		createRecord(t, stack, record)
 	}
 	page, err := stack.Client.ListRemediations(t.Context(), client.ListRemediationsParams{Limit: 1000})
 	if err != nil {

@@ -135,8 +135,8 @@ func bagOfWords(text string) []float32 {
 	return vector
 }
 
-// failures are the known ways in which a provider fails.
-func failures() map[string]http.HandlerFunc {
+// providerFailures are the known ways in which a provider fails.
+func providerFailures() map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
 		"hangs up": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 		"stalls": func(_ http.ResponseWriter, r *http.Request) {

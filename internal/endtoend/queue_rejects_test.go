@@ -15,9 +15,9 @@ import (
 	"github.com/datastorage-service/datastorage/internal/local"
 )
 
-// consume invokes the write function with messages of these bodies, and returns the
+// consumeMessages invokes the write function with messages of these bodies, and returns the
 // indexes of those that it reports as failed.
-func consume(t *testing.T, stack *endtoend.Stack, bodies ...string) []int {
+func consumeMessages(t *testing.T, stack *endtoend.Stack, bodies ...string) []int {
 	t.Helper()
 	var event events.SQSEvent
 	numbers := map[string]int{}
@@ -84,7 +84,7 @@ func TestQueueRejects(t *testing.T) {
 	back := strings.Replace(done, `"completed"`, `"pending"`, 1)
 	before := strings.Replace(done, `"phase":"completed","status":"success"`, `"end_time":"2001-01-01T00:00:00Z"`, 1)
 	unlike := `{ "kind": "remedy",  "record": {"note": "<&> \u00e9 12345678901234567890"} }`
-	if reported := consume(t, q.stack, good); reported != nil {
+	if reported := consumeMessages(t, q.stack, good); reported != nil {
 		t.Fatalf("reported: %v", reported)
 	}
 	var many []string
@@ -111,7 +111,7 @@ func TestQueueRejects(t *testing.T) {
 		{"as large as can be", slices.Repeat([]string{`{"kind":"` + strings.Repeat("x", 130_900) + `","record":{}}`}, 8), nil, nil},
 		{"too large with its problem", []string{done, `{"kind":"` + strings.Repeat("x", 1_048_400) + `","record":{}}`}, []int{0}, map[int]outcome{}},
 	} {
-		if diff := gocmp.Diff(c.reported, consume(t, q.stack, "["+strings.Join(c.items, ",")+"]")); diff != "" {
+		if diff := gocmp.Diff(c.reported, consumeMessages(t, q.stack, "["+strings.Join(c.items, ",")+"]")); diff != "" {
 			t.Errorf("%s: reported (-want +got):\n%s", c.name, diff)
 		}
 		got := map[int]outcome{}
@@ -147,7 +147,7 @@ func TestQueueRejects(t *testing.T) {
 			t.Errorf("%s: ids %v", c.name, ids)
 		}
 	}
-	if n := one[int](t, q.stack.Database.SuperuserURL(), "SELECT count(*) FROM audit_event"); n != 2 {
+	if n := queryValue[int](t, q.stack.Database.SuperuserURL(), "SELECT count(*) FROM audit_event"); n != 2 {
 		t.Errorf("%d entries of the journal, want 2", n)
 	}
 }
@@ -181,7 +181,7 @@ func TestQueueRejectsKeepTheirIDs(t *testing.T) {
 	}
 	q.stack = endtoend.New(t, endtoend.Options{Env: map[string]string{"DATASTORAGE_REJECTS_QUEUE_URL": queues.Rejects}})
 	bad := `{"kind":"remediation","record":{}}`
-	if reported := consume(t, q.stack, "["+bad+",1]", "[2,"+bad+"]"); reported != nil {
+	if reported := consumeMessages(t, q.stack, "["+bad+",1]", "[2,"+bad+"]"); reported != nil {
 		t.Errorf("reported: %v", reported)
 	}
 	ids := map[string][]string{}

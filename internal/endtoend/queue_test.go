@@ -47,11 +47,11 @@ func (s *sharedLocalStack) client(tb testing.TB) *sqs.Client {
 		tb.Fatal(s.err)
 	}
 	config := s.server.Config()
-	config.HTTPClient = &http.Client{Transport: transport(tb)}
+	config.HTTPClient = &http.Client{Transport: newTransport(tb)}
 	return sqs.NewFromConfig(config)
 }
 
-func transport(tb testing.TB) *http.Transport {
+func newTransport(tb testing.TB) *http.Transport {
 	own := &http.Transport{MaxIdleConnsPerHost: 16}
 	tb.Cleanup(own.CloseIdleConnections)
 	return own
@@ -171,7 +171,7 @@ func queueRecord(kind, remediation, child string) (text, name string) {
 	switch kind {
 	case "remediation":
 		record += `"name":"Queued","namespace":"shop","action_type":"restart_pod","phase":"processing","status":"running",` + begin +
-			`,"error_message":"trouble with ` + letters(len(remediation)*7%50) + `"`
+			`,"error_message":"trouble with ` + numberAsLetters(len(remediation)*7%50) + `"`
 	case "update":
 		record += `"phase":"completed","status":"success"`
 	case "ai_analysis":
@@ -188,7 +188,7 @@ func (q *queueRun) makeMessages() {
 	for i := range queueMessages - queueDuplicates - queuePoison {
 		kind, of := "remediation", fmt.Sprint("q-", i)
 		if i%4 == 3 {
-			kind, of = pick(i/4, "update", "ai_analysis", "execution"), fmt.Sprint("q-", i/4*4+pick(i/12, 1, 0, 2))
+			kind, of = pickByIndex(i/4, "update", "ai_analysis", "execution"), fmt.Sprint("q-", i/4*4+pickByIndex(i/12, 1, 0, 2))
 		}
 		text, name := queueRecord(kind, of, "c")
 		q.good[name] = true
@@ -203,7 +203,7 @@ func (q *queueRun) makeMessages() {
 	}
 	for i := range queuePoison {
 		text, _ := queueRecord("remediation", fmt.Sprint("poison-", i), "")
-		text = pick(i,
+		text = pickByIndex(i,
 			text[:len(text)-1],
 			strings.Replace(text, "remediation", "remedy", 1),
 			strings.Replace(text, `"name":"Queued",`, "", 1),
@@ -336,7 +336,7 @@ func (q *queueRun) receiveAll(queue string) (bodies []string) {
 func (q *queueRun) check() {
 	url := q.stack.Database.SuperuserURL()
 	journal := map[string]int{}
-	for _, name := range rows[string](q.t, url, "SELECT kind || ' ' || remediation_id FROM audit_event") {
+	for _, name := range queryRows[string](q.t, url, "SELECT kind || ' ' || remediation_id FROM audit_event") {
 		journal[name]++
 	}
 	q.checkNames("the journal", journal, q.good, 1)
@@ -352,7 +352,7 @@ func (q *queueRun) check() {
 				want[name] = true
 			}
 		}
-		for _, name := range rows[string](q.t, url, sql) {
+		for _, name := range queryRows[string](q.t, url, sql) {
 			got[name]++
 		}
 		q.checkNames(table, got, want, 1)
@@ -364,7 +364,7 @@ func (q *queueRun) check() {
 	q.checkNames("the dead-letter queue", dead, q.poison, 1)
 	q.checkNames("the arrays' dead-letter queue", map[string]int{}, map[string]bool{}, len(q.receiveAll(q.bulk.DeadLetters)))
 	q.checkNames("the rejects", q.rejects(), q.bad, 0)
-	if n := one[int](q.t, url, "SELECT count(*) FROM signature AS s WHERE NOT EXISTS (SELECT FROM embedding AS e WHERE e.signature_id = s.id)"); n > 0 {
+	if n := queryValue[int](q.t, url, "SELECT count(*) FROM signature AS s WHERE NOT EXISTS (SELECT FROM embedding AS e WHERE e.signature_id = s.id)"); n > 0 {
 		q.t.Errorf("%d signatures have no vector", n)
 	}
 }

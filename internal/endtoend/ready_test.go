@@ -24,11 +24,11 @@ type checks = map[client.CheckName]client.CheckStatus
 func operations(api *client.Client) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
 		"create": func(ctx context.Context) error {
-			_, err := api.CreateRemediation(ctx, minimal("r"))
+			_, err := api.CreateRemediation(ctx, minimalRecord("r"))
 			return err
 		},
 		"batch": func(ctx context.Context) error {
-			_, err := api.CreateRemediations(ctx, []client.RemediationInput{minimal("r")})
+			_, err := api.CreateRemediations(ctx, []client.RemediationInput{minimalRecord("r")})
 			return err
 		},
 		"update": func(ctx context.Context) error {
@@ -111,11 +111,11 @@ func wantServed(t *testing.T, stack *endtoend.Stack) {
 // the other requests of the same stack to succeed on a busy machine.
 func shortTimeout() map[string]string { return map[string]string{"DATASTORAGE_REQUEST_TIMEOUT": "8s"} }
 
-func down() checks {
+func databaseChecksFailed() checks {
 	return checks{"postgresql": "failed", "pgvector": "failed", "schema": "failed", "embedding": "ok"}
 }
 
-func up() checks {
+func allChecksOK() checks {
 	return checks{"postgresql": "ok", "pgvector": "ok", "schema": "ok", "embedding": "ok"}
 }
 
@@ -132,13 +132,13 @@ func TestDatabaseStops(t *testing.T) {
 			if err := end(); err != nil {
 				t.Fatal(err)
 			}
-			wantReadiness(t, stack, client.ReadinessStatusUnavailable, down())
+			wantReadiness(t, stack, client.ReadinessStatusUnavailable, databaseChecksFailed())
 			wantUnavailable(t, stack)
 			if err := server.Restart(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			wantServed(t, stack)
-			wantReadiness(t, stack, client.ReadinessStatusReady, up())
+			wantReadiness(t, stack, client.ReadinessStatusReady, allChecksOK())
 		})
 	}
 }
@@ -157,7 +157,7 @@ func TestDatabaseIsSilent(t *testing.T) {
 		stack := endtoend.New(t, endtoend.Options{Env: shortTimeout(), Through: func(address string) string {
 			return changeURL(t, address, func(u *url.URL) { u.Host = silent.Addr().String() })
 		}})
-		wantReadiness(t, stack, client.ReadinessStatusUnavailable, down())
+		wantReadiness(t, stack, client.ReadinessStatusUnavailable, databaseChecksFailed())
 		wantUnavailable(t, stack)
 	})
 	t.Run("to the check", func(t *testing.T) {
@@ -170,10 +170,10 @@ func TestDatabaseIsSilent(t *testing.T) {
 			}
 			return address
 		}})
-		wantReadiness(t, stack, client.ReadinessStatusReady, up())
+		wantReadiness(t, stack, client.ReadinessStatusReady, allChecksOK())
 		tap.Stall("schema_applied", 0)
-		wantReadiness(t, stack, client.ReadinessStatusUnavailable, down())
-		wantReadiness(t, stack, client.ReadinessStatusReady, up())
+		wantReadiness(t, stack, client.ReadinessStatusUnavailable, databaseChecksFailed())
+		wantReadiness(t, stack, client.ReadinessStatusReady, allChecksOK())
 	})
 }
 
@@ -199,7 +199,7 @@ func TestAccessIsDenied(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			stack := endtoend.New(t, endtoend.Options{Env: shortTimeout(), Through: func(address string) string { return changeURL(t, address, change) }})
-			wantReadiness(t, stack, client.ReadinessStatusUnavailable, down())
+			wantReadiness(t, stack, client.ReadinessStatusUnavailable, databaseChecksFailed())
 			wantUnavailable(t, stack)
 		})
 	}
@@ -210,7 +210,7 @@ func TestAccessIsDenied(t *testing.T) {
 func TestPgvectorIsMissing(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{Env: shortTimeout()})
-	run(t, stack.Database.SuperuserURL(), "DROP EXTENSION vector CASCADE")
+	execSQL(t, stack.Database.SuperuserURL(), "DROP EXTENSION vector CASCADE")
 	wantReadiness(t, stack, client.ReadinessStatusUnavailable, checks{"postgresql": "ok", "pgvector": "failed", "schema": "ok", "embedding": "ok"})
 	for name, operation := range operations(stack.Client) {
 		var refusal *client.Error
@@ -218,7 +218,7 @@ func TestPgvectorIsMissing(t *testing.T) {
 			leaksNothing(t, name+fmt.Sprintf("%+v", refusal.Problem))
 		}
 	}
-	run(t, stack.Database.SuperuserURL(), "CREATE EXTENSION vector", "UPDATE pg_extension SET extversion = '0.8.1' WHERE extname = 'vector'")
+	execSQL(t, stack.Database.SuperuserURL(), "CREATE EXTENSION vector", "UPDATE pg_extension SET extversion = '0.8.1' WHERE extname = 'vector'")
 	wantReadiness(t, stack, client.ReadinessStatusUnavailable, checks{"postgresql": "ok", "pgvector": "failed", "schema": "ok", "embedding": "ok"})
 }
 
@@ -227,8 +227,8 @@ func TestSchemaIsOld(t *testing.T) {
 	t.Parallel()
 	server := postgrestest.New(t).Server
 	database := &postgrestest.Database{Server: server, Name: "old_" + strings.ToLower(rand.Text())}
-	run(t, server.URL(pgserver.Superuser, "postgres"), "CREATE DATABASE "+database.Name+" OWNER datastorage_admin TEMPLATE template0 ENCODING 'UTF8'")
-	run(t, database.SuperuserURL(), "CREATE EXTENSION vector")
+	execSQL(t, server.URL(pgserver.Superuser, "postgres"), "CREATE DATABASE "+database.Name+" OWNER datastorage_admin TEMPLATE template0 ENCODING 'UTF8'")
+	execSQL(t, database.SuperuserURL(), "CREATE EXTENSION vector")
 	stack := endtoend.New(t, endtoend.Options{Database: database, Env: shortTimeout()})
 	old := checks{"postgresql": "ok", "pgvector": "ok", "schema": "failed", "embedding": "ok"}
 	wantReadiness(t, stack, client.ReadinessStatusUnavailable, old)
@@ -241,9 +241,9 @@ func TestSchemaIsOld(t *testing.T) {
 	if _, err := migrations.Up(t.Context(), database.AdminURL()); err != nil {
 		t.Fatal(err)
 	}
-	wantReadiness(t, stack, client.ReadinessStatusReady, up())
-	run(t, database.AdminURL(), "INSERT INTO schema_version (version_id, is_applied) VALUES (9999, true)")
-	wantReadiness(t, stack, client.ReadinessStatusReady, up())
-	run(t, database.AdminURL(), fmt.Sprintf("DELETE FROM schema_version WHERE version_id >= %d", migrations.Latest()))
+	wantReadiness(t, stack, client.ReadinessStatusReady, allChecksOK())
+	execSQL(t, database.AdminURL(), "INSERT INTO schema_version (version_id, is_applied) VALUES (9999, true)")
+	wantReadiness(t, stack, client.ReadinessStatusReady, allChecksOK())
+	execSQL(t, database.AdminURL(), fmt.Sprintf("DELETE FROM schema_version WHERE version_id >= %d", migrations.Latest()))
 	wantReadiness(t, stack, client.ReadinessStatusUnavailable, old)
 }

@@ -67,23 +67,23 @@ func ignoreSignature() gocmp.Option {
 func TestCreateThenGet(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
-	long := full("long")
+	long := fullRecord("long")
 	long.ErrorMessage = pointer(strings.Repeat("é<&>", 64<<10/5) + "x")
 	long.WorkflowYAML = pointer(strings.Repeat("磁", 256<<10/3) + "\n")
-	numbers := minimal("numbers")
+	numbers := minimalRecord("numbers")
 	numbers.Metadata = client.Metadata(`{"a":[1700000000123456789,0.1000000000000000055511151231257827,1e308,5e-324,-0,1.0,100000000000000000000000000000000000000000001]}`)
-	deep := minimal("deep")
+	deep := minimalRecord("deep")
 	deep.Metadata = client.Metadata(strings.Repeat(`{"`+"磁"+`":[`, 4) + `{"":null}` + strings.Repeat("]}", 4))
-	empty := minimal("empty texts")
+	empty := minimalRecord("empty texts")
 	empty.ErrorMessage, empty.WorkflowYAML, empty.Metadata = pointer(""), pointer(""), client.Metadata("{}")
-	ended := minimal("ended")
+	ended := minimalRecord("ended")
 	ended.EndTime, ended.DurationMS = pointer(start), pointer(int64(0))
-	timed := minimal("timed, not ended")
+	timed := minimalRecord("timed, not ended")
 	timed.DurationMS = pointer(int64(1<<53 - 1))
-	for _, record := range []client.RemediationInput{minimal("minimal"), full("full"), long, numbers, deep, empty, ended, timed} {
+	for _, record := range []client.RemediationInput{minimalRecord("minimal"), fullRecord("full"), long, numbers, deep, empty, ended, timed} {
 		t.Run(record.RemediationID, func(t *testing.T) {
 			t.Parallel()
-			written := create(t, stack, record)
+			written := createRecord(t, stack, record)
 			if written.ID < 1 || written.Embedding != client.EmbeddingStateStored || time.Since(written.CreatedAt) > time.Hour {
 				t.Errorf("receipt %+v", written)
 			}
@@ -106,10 +106,10 @@ func TestCreateThenGet(t *testing.T) {
 func TestTimesAreKeptToTheMicrosecond(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
-	record := minimal("r")
+	record := minimalRecord("r")
 	record.StartTime = time.Date(2026, 1, 2, 3, 4, 5, 123456999, time.FixedZone("", 5*3600))
 	record.EndTime = pointer(record.StartTime.Add(1500 * time.Millisecond))
-	written := create(t, stack, record)
+	written := createRecord(t, stack, record)
 	got, err := stack.Client.GetRemediation(t.Context(), "r")
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +133,7 @@ func TestIdentifiersInPaths(t *testing.T) {
 	} {
 		t.Run(id, func(t *testing.T) {
 			t.Parallel()
-			create(t, stack, minimal(id))
+			createRecord(t, stack, minimalRecord(id))
 			if _, err := stack.Client.UpdateRemediation(t.Context(), id, client.RemediationUpdate{Status: pointer(client.StatusRunning)}); err != nil {
 				t.Error(err)
 			}
@@ -159,8 +159,8 @@ func TestIdentifiersInPaths(t *testing.T) {
 	}
 }
 
-// post sends a body and returns the response with its body.
-func post(t *testing.T, stack *endtoend.Stack, path, body string) (*http.Response, string) {
+// postBody sends a body and returns the response with its body.
+func postBody(t *testing.T, stack *endtoend.Stack, path, body string) (*http.Response, string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, stack.URL+path, strings.NewReader(body))
 	if err != nil {
@@ -184,11 +184,11 @@ func post(t *testing.T, stack *endtoend.Stack, path, body string) (*http.Respons
 func TestReplay(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
-	create(t, stack, minimal("parent"))
+	createRecord(t, stack, minimalRecord("parent"))
 	for name, c := range map[string]struct{ path, body, again string }{
 		"remediation": {
-			"/v1/remediations", changed(record(), "end_time", `"2026-01-02T03:04:06Z"`, "metadata", `{"b":1.50,"a":[true]}`),
-			changed(record(), "end_time", `"2026-01-02T04:04:06.0000009+01:00"`, "duration_ms", "1000", "severity", `"unknown"`,
+			"/v1/remediations", withMembers(recordMembers(), "end_time", `"2026-01-02T03:04:06Z"`, "metadata", `{"b":1.50,"a":[true]}`),
+			withMembers(recordMembers(), "end_time", `"2026-01-02T04:04:06.0000009+01:00"`, "duration_ms", "1000", "severity", `"unknown"`,
 				"metadata", ` {"a": [true], "b": 1.50}`, "cluster_name", "null", "name", `"KubePod\u0043rashLooping"`),
 		},
 		"analysis": {
@@ -208,12 +208,12 @@ func TestReplay(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			first, body := post(t, stack, c.path, c.body)
+			first, body := postBody(t, stack, c.path, c.body)
 			if first.StatusCode != 201 || first.Header.Get("Idempotency-Replayed") != "" {
 				t.Fatalf("%d %s", first.StatusCode, body)
 			}
 			for _, again := range []string{c.body, c.again, c.body} {
-				response, repeated := post(t, stack, c.path, again)
+				response, repeated := postBody(t, stack, c.path, again)
 				if response.StatusCode != 200 || response.Header.Get("Idempotency-Replayed") != "true" {
 					t.Errorf("%d, replayed %q", response.StatusCode, response.Header.Get("Idempotency-Replayed"))
 				}
@@ -237,8 +237,8 @@ func TestReplay(t *testing.T) {
 func TestConflict(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
-	create(t, stack, full("r"))
-	before := contents(t, stack)
+	createRecord(t, stack, fullRecord("r"))
+	before := tableContents(t, stack)
 	for field, change := range map[string]func(*client.RemediationInput){
 		"name":              func(r *client.RemediationInput) { r.Name += "x" },
 		"namespace":         func(r *client.RemediationInput) { r.Namespace = "other" },
@@ -260,14 +260,14 @@ func TestConflict(t *testing.T) {
 			r.Metadata = bytes.Replace(r.Metadata, []byte("456789"), []byte("456788"), 1)
 		},
 	} {
-		record := full("r")
+		record := fullRecord("r")
 		change(&record)
 		_, err := stack.Client.CreateRemediation(t.Context(), record)
 		if !errors.Is(err, client.ErrConflict) {
 			t.Errorf("another %s: %v, want a conflict", field, err)
 		}
 	}
-	if diff := gocmp.Diff(before, contents(t, stack)); diff != "" {
+	if diff := gocmp.Diff(before, tableContents(t, stack)); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -277,16 +277,16 @@ func TestSecretsAreNotKept(t *testing.T) {
 	t.Parallel()
 	var logged lockedBuffer
 	stack := endtoend.New(t, endtoend.Options{Log: slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))})
-	record := full("r")
+	record := fullRecord("r")
 	record.ErrorMessage = pointer("dial postgres://app:" + secret + "@db/orders: refused")
 	record.WorkflowYAML = pointer("env:\n  - name: DB_PASSWORD\n    value: " + secret + "\n")
 	record.Metadata = client.Metadata(`{"api_key":"` + secret + `","list":[{"note":"Authorization: Bearer ` + strings.Repeat(secret, 2) + `"}],"user":"app"}`)
-	create(t, stack, record)
+	createRecord(t, stack, record)
 	if _, err := stack.Client.UpdateRemediation(t.Context(), "r", newMessage("password="+secret)); err != nil {
 		t.Fatal(err)
 	}
-	_, _ = post(t, stack, "/v1/search", `{"query":"password=`+secret+`"}`)
-	_, _ = post(t, stack, "/v1/remediations", `{"error_message":"password=`+secret+`","name":"<`+secret+`"}`)
+	_, _ = postBody(t, stack, "/v1/search", `{"query":"password=`+secret+`"}`)
+	_, _ = postBody(t, stack, "/v1/remediations", `{"error_message":"password=`+secret+`","name":"<`+secret+`"}`)
 	got, err := stack.Client.GetRemediation(t.Context(), "r")
 	if err != nil {
 		t.Fatal(err)
@@ -297,7 +297,7 @@ func TestSecretsAreNotKept(t *testing.T) {
 	url := stack.Database.SuperuserURL()
 	for _, table := range []string{"remediation_audit", "signature", "audit_event"} {
 		sql := fmt.Sprintf(`SELECT count(*) FROM %s AS t WHERE t::text LIKE '%%%s%%' OR t::text LIKE '%%' || encode('%[2]s', 'hex') || '%%'`, table, secret)
-		if n := one[int](t, url, sql); n != 0 {
+		if n := queryValue[int](t, url, sql); n != 0 {
 			t.Errorf("%d rows of %s hold the secret", n, table)
 		}
 	}

@@ -27,7 +27,7 @@ import (
 // functions have cached the original signatures.
 func signByVersion1(tb testing.TB, stack *endtoend.Stack, env map[string]string) *endtoend.Stack {
 	tb.Helper()
-	run(tb, stack.Database.AdminURL(),
+	execSQL(tb, stack.Database.AdminURL(),
 		`CREATE TEMP TABLE renamed AS
 			SELECT s.id AS now, encode(set_byte(set_byte(substring(h.sum FOR 16), 6, get_byte(h.sum, 6) & 15 | 128),
 				8, get_byte(h.sum, 8) & 63 | 128), 'hex')::uuid AS was
@@ -109,7 +109,7 @@ func allRenormalized(tb testing.TB, stack *endtoend.Stack, remediations int) {
 	if wrong := wrongSignatures(tb, stack, false); len(wrong) > 0 {
 		tb.Errorf("%d are signed wrongly, such as %s", len(wrong), strings.Join(wrong[:min(len(wrong), 5)], "; "))
 	}
-	if n := one[int](tb, url, "SELECT count(*) FROM remediation_audit"); n != remediations {
+	if n := queryValue[int](tb, url, "SELECT count(*) FROM remediation_audit"); n != remediations {
 		tb.Errorf("%d remediations, want %d", n, remediations)
 	}
 	for what, sql := range map[string]string{
@@ -118,7 +118,7 @@ func allRenormalized(tb testing.TB, stack *endtoend.Stack, remediations int) {
 		"terms that differ from the signatures'": `SELECT count(*) FROM (SELECT unnest(terms) AS term, id FROM signature) AS s
 			FULL JOIN signature_term AS t ON t.term = s.term AND t.signature_id = s.id WHERE s.id IS NULL OR t.term IS NULL`,
 	} {
-		if n := one[int](tb, url, sql); n != 0 {
+		if n := queryValue[int](tb, url, sql); n != 0 {
 			tb.Errorf("%d %s", n, what)
 		}
 	}
@@ -127,28 +127,28 @@ func allRenormalized(tb testing.TB, stack *endtoend.Stack, remediations int) {
 // noDeadlock checks that the server detected no deadlock.
 func noDeadlock(tb testing.TB, stack *endtoend.Stack) {
 	tb.Helper()
-	if n := one[int](tb, stack.Database.SuperuserURL(), "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"); n != 0 {
+	if n := queryValue[int](tb, stack.Database.SuperuserURL(), "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"); n != 0 {
 		tb.Errorf("%d deadlocks", n)
 	}
 }
 
-// untouched returns, line by line, everything that renormalizing must not change.
-func untouched(tb testing.TB, stack *endtoend.Stack) []string {
+// rowsToKeep returns, line by line, everything that renormalizing must not change.
+func rowsToKeep(tb testing.TB, stack *endtoend.Stack) []string {
 	tb.Helper()
 	url := stack.Database.SuperuserURL()
-	lines := rows[string](tb, url, "SELECT (to_jsonb(r) - 'signature_id')::text FROM remediation_audit AS r ORDER BY r.id")
-	lines = append(lines, rows[string](tb, url, "SELECT e::text FROM audit_event AS e ORDER BY e.recorded_at, e.event_id")...)
-	return append(lines, rows[string](tb, url, "SELECT s::text FROM stats_daily AS s ORDER BY 1")...)
+	lines := queryRows[string](tb, url, "SELECT (to_jsonb(r) - 'signature_id')::text FROM remediation_audit AS r ORDER BY r.id")
+	lines = append(lines, queryRows[string](tb, url, "SELECT e::text FROM audit_event AS e ORDER BY e.recorded_at, e.event_id")...)
+	return append(lines, queryRows[string](tb, url, "SELECT s::text FROM stats_daily AS s ORDER BY 1")...)
 }
 
 // mixedIncidents returns n remediations of several incidents; one incident has enough of them for several transactions.
 func mixedIncidents(n, incidents int) []client.RemediationInput {
-	return many(n, func(i int) client.RemediationInput {
+	return manyRecords(n, func(i int) client.RemediationInput {
 		of := 0
 		if i%2 == 0 {
 			of = i / 2 % incidents
 		}
-		record := incident(fmt.Sprintf("before-%05d", i), fmt.Sprintf("trouble with %s, attempt %d", letters(of), i))
+		record := remediationWithError(fmt.Sprintf("before-%05d", i), fmt.Sprintf("trouble with %s, attempt %d", numberAsLetters(of), i))
 		record.StartTime = start.Add(time.Duration(i/3) * time.Hour)
 		record.TargetResource = pointer(fmt.Sprint("pod/p-", i))
 		return record
@@ -166,11 +166,11 @@ func TestRenormalize(t *testing.T) {
 	stack := endtoend.New(t, endtoend.Options{Env: env})
 	createAll(t, stack, mixedIncidents(1300, 30))
 	// Two incidents with the same signature under normalizer 1.
-	one1, one2 := minimal("split-1"), minimal("split-2")
+	one1, one2 := minimalRecord("split-1"), minimalRecord("split-2")
 	one1.TargetResource, one2.ErrorMessage = pointer("crash/x"), pointer("crash")
-	long := incident("long", "trouble with much")
+	long := remediationWithError("long", "trouble with much")
 	long.WorkflowYAML = pointer("steps:\n" + strings.Repeat("  - name: restart\n", 12_000))
-	createAll(t, stack, []client.RemediationInput{one1, one2, long, full("full")})
+	createAll(t, stack, []client.RemediationInput{one1, one2, long, fullRecord("full")})
 	for i := range 20 {
 		if _, err := stack.Client.UpdateRemediation(t.Context(), fmt.Sprintf("before-%05d", i), newPhase(client.PhaseProcessing)); err != nil {
 			t.Fatal(err)
@@ -179,15 +179,15 @@ func TestRenormalize(t *testing.T) {
 	runMaintenance(t, stack)
 	stack = signByVersion1(t, stack, env)
 	const total = 1304
-	signatures := one[int](t, stack.Database.ReaderURL(), "SELECT count(*) FROM signature")
-	before, found := untouched(t, stack), foundNow(t, stack)
+	signatures := queryValue[int](t, stack.Database.ReaderURL(), "SELECT count(*) FROM signature")
+	before, found := rowsToKeep(t, stack), foundNow(t, stack)
 	calls, _, _ := provider.counts()
 
 	done := runMaintenance(t, stack)
 	if done.Renormalized != total || done.ToRenormalize != 0 || done.Embedded != 0 || done.Dropped != int64(signatures) || done.Days != 0 {
 		t.Errorf("the run did %+v, want %d dropped", done, signatures)
 	}
-	if diff := gocmp.Diff(before, untouched(t, stack)); diff != "" {
+	if diff := gocmp.Diff(before, rowsToKeep(t, stack)); diff != "" {
 		t.Errorf("what should not change did (-before +after):\n%s", diff)
 	}
 	allRenormalized(t, stack, total)
@@ -200,7 +200,7 @@ func TestRenormalize(t *testing.T) {
 	}
 	got, err := stack.Client.GetRemediation(t.Context(), "split-2")
 	const stored = "SELECT signature_id::text FROM remediation_audit WHERE remediation_id = 'split-2'"
-	if err != nil || got.SignatureID != one[string](t, stack.Database.ReaderURL(), stored) {
+	if err != nil || got.SignatureID != queryValue[string](t, stack.Database.ReaderURL(), stored) {
 		t.Errorf("%+v %v", got, err)
 	}
 	done = runMaintenance(t, stack)
@@ -217,7 +217,7 @@ func foundNow(tb testing.TB, stack *endtoend.Stack) []string {
 	var lines []string
 	for _, mode := range []client.SearchMode{"semantic", "lexical", "hybrid"} {
 		for _, query := range []string{"trouble with baaa", "trouble with much", unicode} {
-			found := search(tb, stack, client.SearchInput{Query: query, Mode: &mode, Limit: pointer(1)})
+			found := searchIncidents(tb, stack, client.SearchInput{Query: query, Mode: &mode, Limit: pointer(1)})
 			for _, result := range found {
 				lines = append(lines, fmt.Sprintf("%s %s: %s, %d", mode, query, result.Remediations[0].RemediationID, result.Occurrences))
 			}
@@ -245,14 +245,14 @@ func startLoad(t *testing.T, stack *endtoend.Stack, n int) *load {
 	l.ctx, l.stop = context.WithCancel(t.Context())
 	for worker := range 2 {
 		l.repeat(func(i int) error {
-			_, err := stack.Client.CreateRemediation(t.Context(), incident(fmt.Sprintf("known-%d-%d", worker, i), "trouble with "+letters(i%150)))
+			_, err := stack.Client.CreateRemediation(t.Context(), remediationWithError(fmt.Sprintf("known-%d-%d", worker, i), "trouble with "+numberAsLetters(i%150)))
 			l.created.Add(1)
 			return err
 		})
 		l.repeat(func(i int) error {
 			// The remediations of two workers overlap.
 			id := fmt.Sprintf("before-%05d", (7*i+3*worker)%n)
-			_, err := stack.Client.UpdateRemediation(t.Context(), id, newMessage(fmt.Sprintf("trouble with %s", letters(i%200))))
+			_, err := stack.Client.UpdateRemediation(t.Context(), id, newMessage(fmt.Sprintf("trouble with %s", numberAsLetters(i%200))))
 			l.updated.Add(1)
 			return err
 		})
@@ -269,8 +269,8 @@ func startLoad(t *testing.T, stack *endtoend.Stack, n int) *load {
 		})
 	}
 	l.repeat(func(i int) error {
-		results, err := stack.Client.CreateRemediations(t.Context(), many(20, func(j int) client.RemediationInput {
-			return incident(fmt.Sprintf("batch-%d-%d", i, j), "trouble with "+letters(100*i+j))
+		results, err := stack.Client.CreateRemediations(t.Context(), manyRecords(20, func(j int) client.RemediationInput {
+			return remediationWithError(fmt.Sprintf("batch-%d-%d", i, j), "trouble with "+numberAsLetters(100*i+j))
 		}))
 		for _, result := range results {
 			err = errors.Join(err, result.Err())
@@ -314,8 +314,8 @@ func TestRenormalizeUnderLoad(t *testing.T) {
 	env := map[string]string{"DATASTORAGE_DATABASE_MAX_CONNS": "12"}
 	stack := endtoend.New(t, endtoend.Options{Env: env})
 	createAll(t, stack, mixedIncidents(total, 150))
-	createAll(t, stack, many(quiet, func(i int) client.RemediationInput {
-		record := incident(fmt.Sprint("quiet-", i), "trouble with "+letters(i%20))
+	createAll(t, stack, manyRecords(quiet, func(i int) client.RemediationInput {
+		record := remediationWithError(fmt.Sprint("quiet-", i), "trouble with "+numberAsLetters(i%20))
 		record.Namespace = "quiet"
 		return record
 	}))
@@ -347,7 +347,7 @@ func TestRenormalizeIsKilled(t *testing.T) {
 	stack := endtoend.New(t, endtoend.Options{})
 	createAll(t, stack, mixedIncidents(total, 400))
 	stack = signByVersion1(t, stack, nil)
-	before := untouched(t, stack)
+	before := rowsToKeep(t, stack)
 	killer := connect(t, stack.Database.SuperuserURL())
 	killed := 0
 	for round := range 40 {
@@ -384,7 +384,7 @@ func TestRenormalizeIsKilled(t *testing.T) {
 	}
 	runMaintenance(t, stack)
 	allRenormalized(t, stack, total)
-	if diff := gocmp.Diff(before[:total], untouched(t, stack)[:total]); diff != "" {
+	if diff := gocmp.Diff(before[:total], rowsToKeep(t, stack)[:total]); diff != "" {
 		t.Errorf("what should not change did (-before +after):\n%s", diff)
 	}
 }
@@ -426,25 +426,25 @@ func TestRenormalizeWaitsForVectors(t *testing.T) {
 	t.Parallel()
 	provider := newProvider(t)
 	stack := endtoend.New(t, endtoend.Options{Env: provider.env()})
-	createAll(t, stack, many(60, func(i int) client.RemediationInput {
-		return incident(fmt.Sprint("r-", i), pick(i, "disk is full", "certificate has expired", "unspeakable trouble"))
+	createAll(t, stack, manyRecords(60, func(i int) client.RemediationInput {
+		return remediationWithError(fmt.Sprint("r-", i), pickByIndex(i, "disk is full", "certificate has expired", "unspeakable trouble"))
 	}))
 	stack = signByVersion1(t, stack, provider.env())
 	// The old text is changed, as if by another normalizer, so that its vector cannot be reused.
-	run(t, stack.Database.AdminURL(), "UPDATE signature SET text = text || ' as it was' WHERE text NOT LIKE '%full%'")
-	provider.failWith(failures()["refuses the key"])
+	execSQL(t, stack.Database.AdminURL(), "UPDATE signature SET text = text || ' as it was' WHERE text NOT LIKE '%full%'")
+	provider.failWith(providerFailures()["refuses the key"])
 	for range 2 {
 		done, err := stack.Functions.Maintain.Invoke(t.Context())
 		if err == nil || done.ToRenormalize != 40 {
 			t.Errorf("with the provider out upkeep did %+v, %v; want 40 left and its error", done, err)
 		}
 	}
-	moved := rows[string](t, stack.Database.ReaderURL(), `SELECT DISTINCT r.error_message FROM remediation_audit AS r
+	moved := queryRows[string](t, stack.Database.ReaderURL(), `SELECT DISTINCT r.error_message FROM remediation_audit AS r
 		JOIN signature AS s ON s.id = r.signature_id WHERE s.normalizer > 1`)
 	if !slices.Equal(moved, []string{"disk is full"}) {
 		t.Errorf("renormalized: %q", moved)
 	}
-	if n := one[int](t, stack.Database.ReaderURL(), `SELECT count(*) FROM remediation_audit AS r
+	if n := queryValue[int](t, stack.Database.ReaderURL(), `SELECT count(*) FROM remediation_audit AS r
 		WHERE NOT EXISTS (SELECT FROM embedding AS e WHERE e.signature_id = r.signature_id)`); n != 0 {
 		t.Errorf("%d are lost to semantic search", n)
 	}
@@ -454,7 +454,7 @@ func TestRenormalizeWaitsForVectors(t *testing.T) {
 	if done.Renormalized != 40 || done.ToRenormalize != 0 || done.Embedded != 1 || done.Refused != 1 {
 		t.Errorf("with the provider well again upkeep did %+v", done)
 	}
-	found := search(t, stack, client.SearchInput{Query: "certificate has expired", Mode: pointer(client.SearchModeSemantic), Limit: pointer(1)})
+	found := searchIncidents(t, stack, client.SearchInput{Query: "certificate has expired", Mode: pointer(client.SearchModeSemantic), Limit: pointer(1)})
 	if len(found) != 1 || found[0].Occurrences != 20 {
 		t.Errorf("found %+v", found)
 	}
@@ -490,7 +490,7 @@ func TestSearchesFollowRenormalization(t *testing.T) {
 						t.Errorf("the upkeep did %+v", done)
 					}
 				})
-				found := search(t, stack, client.SearchInput{Query: "trouble with aaaa", Mode: &mode})
+				found := searchIncidents(t, stack, client.SearchInput{Query: "trouble with aaaa", Mode: &mode})
 				occurrences := int64(0)
 				for _, result := range found {
 					occurrences += result.Occurrences

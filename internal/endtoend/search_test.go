@@ -15,9 +15,9 @@ import (
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 )
 
-// incident is a remediation with a signature of its own, made from the error.
-func incident(id, message string) client.RemediationInput {
-	record := minimal(id)
+// remediationWithError is a remediation with a signature of its own, made from the error.
+func remediationWithError(id, message string) client.RemediationInput {
+	record := minimalRecord(id)
 	record.ErrorMessage = &message
 	return record
 }
@@ -33,10 +33,10 @@ func TestSearchOrder(t *testing.T) {
 		"image cannot be pulled from the registry", "磁盘已满", "قرص ممتلئ", "ดิสก์เต็ม",
 	}
 	for i, message := range messages {
-		create(t, stack, incident(fmt.Sprint(i), message))
+		createRecord(t, stack, remediationWithError(fmt.Sprint(i), message))
 	}
 	for i, message := range messages {
-		found := search(t, stack, client.SearchInput{Query: message, Mode: pointer(client.SearchModeSemantic), Explain: pointer(true)})
+		found := searchIncidents(t, stack, client.SearchInput{Query: message, Mode: pointer(client.SearchModeSemantic), Explain: pointer(true)})
 		if len(found) != len(messages) {
 			t.Errorf("%s: found %d, want all %d", message, len(found), len(messages))
 		}
@@ -59,38 +59,38 @@ func TestSearchOrder(t *testing.T) {
 func TestSearchLimits(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
-	createAll(t, stack, many(60, func(i int) client.RemediationInput {
-		record := incident(fmt.Sprintf("r-%02d", i), fmt.Sprintf("trouble with %c%c%c", 'a'+i%15, 'f'+i%15, 'k'+i%15))
+	createAll(t, stack, manyRecords(60, func(i int) client.RemediationInput {
+		record := remediationWithError(fmt.Sprintf("r-%02d", i), fmt.Sprintf("trouble with %c%c%c", 'a'+i%15, 'f'+i%15, 'k'+i%15))
 		record.StartTime = start.Add(time.Duration(i) * time.Minute)
 		return record
 	}))
-	all := search(t, stack, client.SearchInput{Query: "trouble with afk", Limit: pointer(100), PerSignature: pointer(100)})
+	all := searchIncidents(t, stack, client.SearchInput{Query: "trouble with afk", Limit: pointer(100), PerSignature: pointer(100)})
 	if len(all) != 15 {
 		t.Fatalf("found %d, want 15", len(all))
 	}
-	if n := len(search(t, stack, client.SearchInput{Query: "trouble with afk"})); n != 10 {
+	if n := len(searchIncidents(t, stack, client.SearchInput{Query: "trouble with afk"})); n != 10 {
 		t.Errorf("found %d without a limit, want 10", n)
 	}
 	for _, limit := range []int{1, 7, 15} {
-		found := search(t, stack, client.SearchInput{Query: "trouble with afk", Limit: &limit, PerSignature: pointer(100)})
+		found := searchIncidents(t, stack, client.SearchInput{Query: "trouble with afk", Limit: &limit, PerSignature: pointer(100)})
 		if diff := gocmp.Diff(all[:limit], found); diff != "" {
 			t.Errorf("limit %d:\n%s", limit, diff)
 		}
 	}
 	for _, shown := range []int{0, 1, 3, 4, 100} {
-		for _, result := range search(t, stack, client.SearchInput{Query: "trouble with afk", PerSignature: &shown}) {
+		for _, result := range searchIncidents(t, stack, client.SearchInput{Query: "trouble with afk", PerSignature: &shown}) {
 			if len(result.Remediations) != min(shown, 4) || result.Occurrences != 4 {
 				t.Errorf("per_signature %d shows %d of %d", shown, len(result.Remediations), result.Occurrences)
 			}
 		}
 	}
 	for cut, result := range all {
-		found := search(t, stack, client.SearchInput{Query: "trouble with afk", Limit: pointer(100), MinScore: pointer(result.Score)})
+		found := searchIncidents(t, stack, client.SearchInput{Query: "trouble with afk", Limit: pointer(100), MinScore: pointer(result.Score)})
 		if len(found) < cut+1 || found[len(found)-1].Score < result.Score {
 			t.Errorf("min_score %v: %d results", result.Score, len(found))
 		}
 	}
-	if found := search(t, stack, client.SearchInput{Query: "trouble with afk", MinScore: pointer(1.0)}); len(found) > 1 {
+	if found := searchIncidents(t, stack, client.SearchInput{Query: "trouble with afk", MinScore: pointer(1.0)}); len(found) > 1 {
 		t.Errorf("%d results of score 1", len(found))
 	}
 }
@@ -100,27 +100,27 @@ func TestSearchLimits(t *testing.T) {
 func TestSearchIsNotStarvedByFilters(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
-	createAll(t, stack, many(2000, func(i int) client.RemediationInput {
-		return incident(fmt.Sprintf("near-%d", i), fmt.Sprintf("disk is full %s %s", letters(i), letters(i*7)))
+	createAll(t, stack, manyRecords(2000, func(i int) client.RemediationInput {
+		return remediationWithError(fmt.Sprintf("near-%d", i), fmt.Sprintf("disk is full %s %s", numberAsLetters(i), numberAsLetters(i*7)))
 	}))
-	createAll(t, stack, many(15, func(i int) client.RemediationInput {
-		record := incident(fmt.Sprintf("far-%d", i), fmt.Sprintf("certificate has expired %s", letters(i)))
+	createAll(t, stack, manyRecords(15, func(i int) client.RemediationInput {
+		record := remediationWithError(fmt.Sprintf("far-%d", i), fmt.Sprintf("certificate has expired %s", numberAsLetters(i)))
 		record.Namespace = "rare"
 		return record
 	}))
 	for _, limit := range []int{1, 10, 15, 100} {
-		found := search(t, stack, client.SearchInput{Query: "disk is full", Limit: &limit, Filters: &client.SearchFilters{Namespace: pointer("rare")}})
+		found := searchIncidents(t, stack, client.SearchInput{Query: "disk is full", Limit: &limit, Filters: &client.SearchFilters{Namespace: pointer("rare")}})
 		if len(found) != min(limit, 15) {
 			t.Errorf("limit %d: found %d, want %d", limit, len(found), min(limit, 15))
 		}
 	}
-	if found := search(t, stack, client.SearchInput{Query: "disk is full", Limit: pointer(100)}); len(found) != 100 {
+	if found := searchIncidents(t, stack, client.SearchInput{Query: "disk is full", Limit: pointer(100)}); len(found) != 100 {
 		t.Errorf("found %d without a filter, want 100", len(found))
 	}
 }
 
-// letters writes a number as letters, because signatures leave out digits.
-func letters(n int) string {
+// numberAsLetters writes a number as letters, because signatures leave out digits.
+func numberAsLetters(n int) string {
 	text := ""
 	for range 4 {
 		text += string(rune('a' + n%26))
@@ -137,7 +137,7 @@ func TestSearchOutcomes(t *testing.T) {
 	var list []client.RemediationInput
 	add := func(action string, status client.Status, times int) {
 		for range times {
-			record := incident(fmt.Sprintf("r-%03d", len(list)), "pods are pending")
+			record := remediationWithError(fmt.Sprintf("r-%03d", len(list)), "pods are pending")
 			record.ActionType, record.Status = action, status
 			list = append(list, record)
 		}
@@ -148,7 +148,7 @@ func TestSearchOutcomes(t *testing.T) {
 	add("delete_pod", client.StatusFailure, 3)
 	add("notify", client.StatusRunning, 4)
 	createAll(t, stack, list)
-	found := search(t, stack, client.SearchInput{Query: "pods are pending", PerSignature: pointer(0)})
+	found := searchIncidents(t, stack, client.SearchInput{Query: "pods are pending", PerSignature: pointer(0)})
 	if len(found) != 1 || len(found[0].SignatureIds) != 4 {
 		t.Fatalf("found %+v, want one incident of 4 signatures", found)
 	}
@@ -194,10 +194,10 @@ func TestSearchTellsWhatFixedIt(t *testing.T) {
 		{"resize", "run: third", "payments", client.StatusSuccess},
 		{"restart_pod", "run: fourth", "shop", client.StatusFailure},
 	} {
-		record := incident(fmt.Sprint("r-", i), "pods are pending")
+		record := remediationWithError(fmt.Sprint("r-", i), "pods are pending")
 		record.ActionType, record.WorkflowYAML, record.Namespace, record.Status = tried.action, &tried.workflow, tried.namespace, tried.status
 		record.StartTime = start.Add(time.Duration(i) * time.Hour)
-		create(t, stack, record)
+		createRecord(t, stack, record)
 	}
 	for filter, want := range map[string]*client.LastSuccess{
 		"":         {RemediationID: "r-2", ActionType: "resize", StartTime: start.Add(2 * time.Hour), WorkflowYAML: pointer("run: third")},
@@ -208,7 +208,7 @@ func TestSearchTellsWhatFixedIt(t *testing.T) {
 		if filter != "" {
 			input.Filters = &client.SearchFilters{Namespace: &filter}
 		}
-		found := search(t, stack, input)
+		found := searchIncidents(t, stack, input)
 		if len(found) != 1 {
 			t.Fatalf("found %+v, want one incident", found)
 		}
@@ -217,7 +217,7 @@ func TestSearchTellsWhatFixedIt(t *testing.T) {
 		}
 	}
 	input := client.SearchInput{Query: "pods are pending", Filters: &client.SearchFilters{Status: pointer("failure")}}
-	if found := search(t, stack, input); len(found) != 1 || found[0].LastSuccess != nil {
+	if found := searchIncidents(t, stack, input); len(found) != 1 || found[0].LastSuccess != nil {
 		t.Errorf("of failures: %+v", found)
 	}
 }
@@ -228,18 +228,18 @@ func TestSearchTellsWhatFixedIt(t *testing.T) {
 func TestSearchOfManyWorkflows(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
-	createAll(t, stack, many(500, func(i int) client.RemediationInput {
-		record := incident(fmt.Sprint("same-", i), "disk is full")
-		record.WorkflowYAML, record.Status = pointer("run: clean up "+letters(i)), client.StatusSuccess
+	createAll(t, stack, manyRecords(500, func(i int) client.RemediationInput {
+		record := remediationWithError(fmt.Sprint("same-", i), "disk is full")
+		record.WorkflowYAML, record.Status = pointer("run: clean up "+numberAsLetters(i)), client.StatusSuccess
 		return record
 	}))
-	createAll(t, stack, many(11, func(i int) client.RemediationInput {
-		record := incident(fmt.Sprint("other-", i), "disk of the node has failed, "+letters(i))
-		record.WorkflowYAML, record.Status = pointer("# "+letters(i)+strings.Repeat("x", 250<<10)), client.StatusSuccess
+	createAll(t, stack, manyRecords(11, func(i int) client.RemediationInput {
+		record := remediationWithError(fmt.Sprint("other-", i), "disk of the node has failed, "+numberAsLetters(i))
+		record.WorkflowYAML, record.Status = pointer("# "+numberAsLetters(i)+strings.Repeat("x", 250<<10)), client.StatusSuccess
 		return record
 	}))
 	for _, mode := range []client.SearchMode{client.SearchModeHybrid, client.SearchModeLexical, client.SearchModeSemantic} {
-		found := search(t, stack, client.SearchInput{Query: "disk is full", Mode: &mode, Limit: pointer(12)})
+		found := searchIncidents(t, stack, client.SearchInput{Query: "disk is full", Mode: &mode, Limit: pointer(12)})
 		if len(found) != 12 || found[0].Occurrences != 500 || len(found[0].SignatureIds) != 100 {
 			t.Fatalf("%s: found %d, the first %+v", mode, len(found), found[0])
 		}
@@ -259,15 +259,15 @@ func TestSearchOfManyWorkflows(t *testing.T) {
 func TestSearchFindsAtOnce(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
-	if found := search(t, stack, client.SearchInput{Query: "anything"}); len(found) != 0 {
+	if found := searchIncidents(t, stack, client.SearchInput{Query: "anything"}); len(found) != 0 {
 		t.Errorf("found %+v in an empty database", found)
 	}
-	create(t, stack, incident("r", "disk is full"))
+	createRecord(t, stack, remediationWithError("r", "disk is full"))
 	results, err := stack.Client.Search(t.Context(), client.SearchInput{Query: "DISK is full!", Mode: pointer(client.SearchModeSemantic)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := client.SearchInfo{Mode: client.SearchModeSemantic, Model: one[string](t, stack.Database.ReaderURL(), "SELECT name FROM embedding_model WHERE active")}
+	want := client.SearchInfo{Mode: client.SearchModeSemantic, Model: queryValue[string](t, stack.Database.ReaderURL(), "SELECT name FROM embedding_model WHERE active")}
 	if diff := gocmp.Diff(want, results.Search); diff != "" || len(results.Data) != 1 {
 		t.Errorf("%d results:\n%s", len(results.Data), diff)
 	}

@@ -16,14 +16,14 @@ import (
 func TestSimilar(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
-	for i, trouble := range troubles() {
-		create(t, stack, incident(fmt.Sprint("other-", i), trouble))
+	for i, trouble := range overlappingIncidents() {
+		createRecord(t, stack, remediationWithError(fmt.Sprint("other-", i), trouble))
 	}
 	for i := range 4 {
-		record := incident(fmt.Sprint("same-", i), "volume of the database is full, "+fmt.Sprint(10+i)+" bytes left")
+		record := remediationWithError(fmt.Sprint("same-", i), "volume of the database is full, "+fmt.Sprint(10+i)+" bytes left")
 		record.StartTime = start.Add(time.Duration(i) * time.Hour)
 		record.Status, record.Phase = client.StatusSuccess, client.PhaseCompleted
-		create(t, stack, record)
+		createRecord(t, stack, record)
 	}
 	for _, mode := range []client.SearchMode{client.SearchModeHybrid, client.SearchModeLexical, client.SearchModeSemantic} {
 		found, err := stack.Client.Similar(t.Context(), "same-3", client.FindSimilarParams{Mode: mode, Limit: 2, PerSignature: 5, Explain: true})
@@ -32,7 +32,7 @@ func TestSimilar(t *testing.T) {
 		}
 		same := found.Recurrence
 		if same == nil || same.Occurrences != 3 || same.SuccessRate.Success != 3 || !same.LastSeen.Equal(start.Add(2*time.Hour)) ||
-			!slices.Equal(summaries(same.Remediations), []string{"same-2", "same-1", "same-0"}) {
+			!slices.Equal(summaryIDs(same.Remediations), []string{"same-2", "same-1", "same-0"}) {
 			t.Errorf("%s: the same incident %+v", mode, same)
 		}
 		if len(found.Data) != 2 || found.Data[0].Score < found.Data[1].Score || found.Search.Mode != mode {
@@ -46,7 +46,7 @@ func TestSimilar(t *testing.T) {
 	}
 }
 
-func summaries(remediations []client.RemediationSummary) []string {
+func summaryIDs(remediations []client.RemediationSummary) []string {
 	var all []string
 	for _, r := range remediations {
 		all = append(all, r.RemediationID)
@@ -59,9 +59,9 @@ func TestSimilarUnderFilters(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
 	for i := range 30 {
-		record := incident(fmt.Sprint("r-", i), "trouble with "+letters(i/3))
+		record := remediationWithError(fmt.Sprint("r-", i), "trouble with "+numberAsLetters(i/3))
 		record.Namespace = []string{"a", "b", "c"}[i%3]
-		create(t, stack, record)
+		createRecord(t, stack, record)
 	}
 	similar := func(id string, params client.FindSimilarParams) *client.SimilarResults {
 		t.Helper()
@@ -95,15 +95,15 @@ func TestSimilarWhileTheProviderIsOut(t *testing.T) {
 	provider := newProvider(t)
 	// Patient, so that on a busy machine the provider does not time out before the test breaks it.
 	stack := endtoend.New(t, endtoend.Options{Env: provider.env()})
-	create(t, stack, incident("a", "disk is full"))
-	create(t, stack, incident("b", "disk is nearly full"))
+	createRecord(t, stack, remediationWithError("a", "disk is full"))
+	createRecord(t, stack, remediationWithError("b", "disk is nearly full"))
 	wantVectors(t, stack, 2)
-	provider.failWith(failures()["refuses the key"])
+	provider.failWith(providerFailures()["refuses the key"])
 	found, err := stack.Client.Similar(t.Context(), "a", client.FindSimilarParams{Mode: client.SearchModeSemantic})
 	if err != nil || len(found.Data) != 1 || len(found.Search.Degraded) != 0 {
 		t.Errorf("with a stored vector: %+v %v", found, err)
 	}
-	create(t, stack, incident("c", "disk is full again"))
+	createRecord(t, stack, remediationWithError("c", "disk is full again"))
 	if found, err = stack.Client.Similar(t.Context(), "c", client.FindSimilarParams{}); err != nil || len(found.Data) != 2 || len(found.Search.Degraded) != 1 {
 		t.Errorf("without a vector: %+v %v", found, err)
 	}

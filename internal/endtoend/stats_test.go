@@ -14,9 +14,9 @@ import (
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 )
 
-// ended is a remediation that began at the given time and has ended.
-func ended(id, action string, status client.Status, at time.Time) client.RemediationInput {
-	record := minimal(id)
+// endedRemediation is a remediation that began at the given time and has ended.
+func endedRemediation(id, action string, status client.Status, at time.Time) client.RemediationInput {
+	record := minimalRecord(id)
 	record.ActionType, record.Phase, record.Status, record.StartTime = action, client.PhaseCompleted, status, at
 	return record
 }
@@ -40,16 +40,16 @@ func aroundMaintenance(t *testing.T, stack *endtoend.Stack, check func()) {
 func TestSuccessRate(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
-	records := many(50, func(i int) client.RemediationInput {
+	records := manyRecords(50, func(i int) client.RemediationInput {
 		status := client.StatusSuccess
 		if i < 2 {
 			status = client.StatusFailure
 		}
-		return ended(numbered(i).RemediationID, "drain", status, start)
+		return endedRemediation(numberedRecord(i).RemediationID, "drain", status, start)
 	})
-	other := ended("other", "once", client.StatusSuccess, start.AddDate(0, 0, 1))
+	other := endedRemediation("other", "once", client.StatusSuccess, start.AddDate(0, 0, 1))
 	other.Namespace = "other"
-	records = append(records, other, ended("never", "never", client.StatusFailure, start), minimal("begun"))
+	records = append(records, other, endedRemediation("never", "never", client.StatusFailure, start), minimalRecord("begun"))
 	createAll(t, stack, records)
 	none := client.SuccessRate{Key: "restart_pod", Total: 1}
 	never := client.SuccessRate{Key: "never", Total: 1, Failure: 1, Rate: pointer(0.0), Low: pointer(0.0), High: pointer(0.793)}
@@ -104,13 +104,13 @@ func TestTrend(t *testing.T) {
 		}
 		return parsed
 	}
-	recent := minimal("recent")
+	recent := minimalRecord("recent")
 	recent.StartTime = time.Now().Add(-time.Minute)
 	createAll(t, stack, []client.RemediationInput{
-		ended("before", "a", client.StatusSuccess, at("2026-10-25T01:59:59+02:00")),
-		ended("first", "a", client.StatusSuccess, at("2026-10-25T02:30:00+02:00")),
-		ended("second", "b", client.StatusFailure, at("2026-10-25T02:30:00+01:00")),
-		ended("late", "a", client.StatusRunning, at("2026-10-25T23:59:59+01:00")), recent,
+		endedRemediation("before", "a", client.StatusSuccess, at("2026-10-25T01:59:59+02:00")),
+		endedRemediation("first", "a", client.StatusSuccess, at("2026-10-25T02:30:00+02:00")),
+		endedRemediation("second", "b", client.StatusFailure, at("2026-10-25T02:30:00+01:00")),
+		endedRemediation("late", "a", client.StatusRunning, at("2026-10-25T23:59:59+01:00")), recent,
 	})
 	type bucket = client.TrendBucket
 	ask := func(params client.GetTrendParams) *client.Trend {
@@ -172,12 +172,12 @@ func TestTrend(t *testing.T) {
 func TestSuccessRateByEveryField(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
-	createAll(t, stack, many(90, func(i int) client.RemediationInput {
-		record := ended(numbered(i).RemediationID, pick(i, "a", "a", "b"), client.StatusSuccess, start.Add(time.Duration(i)*time.Hour))
-		record.Name, record.Namespace = pick(i, "N", "N", "ن"), pick(i, "n", "n", "支付")
-		record.Severity = pointer(pick(i, client.SeverityHigh, client.SeverityHigh, client.SeverityLow))
-		record.ClusterName = pointer(pick(i, "c1", "c1", "c2"))
-		record.Environment = pointer(pick(i, client.EnvironmentTest, client.EnvironmentTest, client.EnvironmentProduction))
+	createAll(t, stack, manyRecords(90, func(i int) client.RemediationInput {
+		record := endedRemediation(numberedRecord(i).RemediationID, pickByIndex(i, "a", "a", "b"), client.StatusSuccess, start.Add(time.Duration(i)*time.Hour))
+		record.Name, record.Namespace = pickByIndex(i, "N", "N", "ن"), pickByIndex(i, "n", "n", "支付")
+		record.Severity = pointer(pickByIndex(i, client.SeverityHigh, client.SeverityHigh, client.SeverityLow))
+		record.ClusterName = pointer(pickByIndex(i, "c1", "c1", "c2"))
+		record.Environment = pointer(pickByIndex(i, client.EnvironmentTest, client.EnvironmentTest, client.EnvironmentProduction))
 		if i%5 == 0 {
 			record.Status = client.StatusFailure
 		}
@@ -246,8 +246,8 @@ func TestTrendInTimeZones(t *testing.T) {
 		}
 	}
 	for chunk := range slices.Chunk(began, 400) {
-		createAll(t, stack, many(len(chunk), func(i int) client.RemediationInput {
-			return ended(fmt.Sprint(chunk[0].Unix(), "-", i, "-", chunk[i].Unix()), "a", client.StatusSuccess, chunk[i])
+		createAll(t, stack, manyRecords(len(chunk), func(i int) client.RemediationInput {
+			return endedRemediation(fmt.Sprint(chunk[0].Unix(), "-", i, "-", chunk[i].Unix()), "a", client.StatusSuccess, chunk[i])
 		}))
 	}
 	aroundMaintenance(t, stack, func() {

@@ -96,7 +96,7 @@ func (s *stress) work() <-chan []int {
 	work := make(chan []int)
 	go func() {
 		defer close(work)
-		for size := 1; len(numbers) > 0; size = pick(random.IntN(50), stressBatch, 1, 1, 1, 1, 1, 1, 1, 1, 1) {
+		for size := 1; len(numbers) > 0; size = pickByIndex(random.IntN(50), stressBatch, 1, 1, 1, 1, 1, 1, 1, 1, 1) {
 			size = min(size, len(numbers))
 			work <- numbers[:size]
 			numbers = numbers[size:]
@@ -107,9 +107,9 @@ func (s *stress) work() <-chan []int {
 
 // stressRecord is the record with this number.
 func stressRecord(number int) client.RemediationInput {
-	record := numbered(number)
+	record := numberedRecord(number)
 	record.RemediationID = fmt.Sprintf("stress-%d", number)
-	record.ErrorMessage = pointer("trouble with " + letters(number%stressSignatures))
+	record.ErrorMessage = pointer("trouble with " + numberAsLetters(number%stressSignatures))
 	record.Name, record.ActionType, record.TargetResource = "Stress", "restart_pod", nil
 	return record
 }
@@ -183,8 +183,8 @@ func (s *stress) kill(server *pgserver.Server) {
 // noDeadlocks checks the current run of the server. A kill resets its log and its statistics.
 func (s *stress) noDeadlocks() {
 	url := s.stack.Database.SuperuserURL()
-	counted := one[int](s.t, url, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
-	logged := one[int](s.t, url, `SELECT count(*) FROM regexp_matches(pg_read_file('../postgres.log'), 'deadlock detected', 'g')`)
+	counted := queryValue[int](s.t, url, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+	logged := queryValue[int](s.t, url, `SELECT count(*) FROM regexp_matches(pg_read_file('../postgres.log'), 'deadlock detected', 'g')`)
 	if counted+logged > 0 {
 		s.t.Errorf("deadlocks: %d counted, %d in the log", counted, logged)
 	}
@@ -199,7 +199,7 @@ type stored struct {
 func (s *stress) everythingIsThereOnce() {
 	url := s.stack.Database.SuperuserURL()
 	found := map[string]stored{}
-	for _, row := range structs[stored](s.t, url, `
+	for _, row := range queryStructs[stored](s.t, url, `
 		SELECT r.remediation_id AS id, max(e.event_id::text) AS event_id, max(encode(e.leaf_hash, 'hex')) AS leaf_hash, count(e.event_id)::int AS entries
 		FROM remediation_audit AS r
 		LEFT JOIN audit_event AS e ON e.remediation_id = r.remediation_id
@@ -226,7 +226,7 @@ func (s *stress) everythingIsThereOnce() {
 		"signatures without the one vector": fmt.Sprintf(`SELECT count(*) - %d + abs((SELECT count(*) FROM embedding) - count(*))
 			FROM signature AS s JOIN embedding AS e ON e.signature_id = s.id`, stressSignatures),
 	} {
-		if n := one[int](s.t, url, sql); n != 0 {
+		if n := queryValue[int](s.t, url, sql); n != 0 {
 			s.t.Errorf("%d %s", n, what)
 		}
 	}

@@ -32,13 +32,13 @@ func TestTraces(t *testing.T) {
 	}{
 		{
 			"a new incident",
-			call{"createRemediation", "POST", "/v1/remediations", "", changed(record(), "remediation_id", `"r-1"`)},
+			call{"createRemediation", "POST", "/v1/remediations", "", withMembers(recordMembers(), "remediation_id", `"r-1"`)},
 			[]string{"EmbeddingModelList", "SignatureStored", embed, "RemediationAppend"},
 			0, 1, "success",
 		},
 		{
 			"the same incident",
-			call{"createRemediation", "POST", "/v1/remediations", "", changed(record(), "remediation_id", `"r-2"`)},
+			call{"createRemediation", "POST", "/v1/remediations", "", withMembers(recordMembers(), "remediation_id", `"r-2"`)},
 			[]string{"RemediationAppendKnown"},
 			1, 0, "success",
 		},

@@ -37,9 +37,9 @@ func TestPhases(t *testing.T) {
 		for to, want := range ways {
 			t.Run(fmt.Sprintf("%s to %s", from, to), func(t *testing.T) {
 				t.Parallel()
-				record := minimal(fmt.Sprintf("%s to %s", from, to))
+				record := minimalRecord(fmt.Sprintf("%s to %s", from, to))
 				record.Phase = from
-				create(t, stack, record)
+				createRecord(t, stack, record)
 				updated, err := stack.Client.UpdateRemediation(t.Context(), record.RemediationID, client.RemediationUpdate{Phase: &to})
 				got, phase := changed, to
 				switch {
@@ -117,8 +117,8 @@ func TestUpdateFields(t *testing.T) {
 	for name, c := range updateCases() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			record := full(name)
-			want := storedRemediation(record, create(t, stack, record).Receipt)
+			record := fullRecord(name)
+			want := storedRemediation(record, createRecord(t, stack, record).Receipt)
 			c.want(&want)
 			updated, err := stack.Client.UpdateRemediation(t.Context(), name, c.update)
 			if err != nil || updated.Replayed {
@@ -161,9 +161,9 @@ func checkReplay(t *testing.T, stack *endtoend.Stack, update client.RemediationU
 func TestUpdateMovesToAnotherSignature(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
-	record := minimal("r")
+	record := minimalRecord("r")
 	record.ErrorMessage = pointer("disk is full")
-	create(t, stack, record)
+	createRecord(t, stack, record)
 	before, err := stack.Client.GetRemediation(t.Context(), "r")
 	if err != nil {
 		t.Fatal(err)
@@ -175,11 +175,11 @@ func TestUpdateMovesToAnotherSignature(t *testing.T) {
 	if updated.SignatureID == before.SignatureID {
 		t.Error("the signature is the same")
 	}
-	found := search(t, stack, client.SearchInput{Query: "certificate has expired"})
+	found := searchIncidents(t, stack, client.SearchInput{Query: "certificate has expired"})
 	if len(found) != 1 || found[0].SignatureID != updated.SignatureID || found[0].Occurrences != 1 {
 		t.Errorf("found %+v, want the new signature alone", found)
 	}
-	if n := one[int](t, stack.Database.ReaderURL(), "SELECT count(*) FROM embedding"); n != 2 {
+	if n := queryValue[int](t, stack.Database.ReaderURL(), "SELECT count(*) FROM embedding"); n != 2 {
 		t.Errorf("%d vectors, want one for each signature", n)
 	}
 }
@@ -188,11 +188,11 @@ func TestUpdateMovesToAnotherSignature(t *testing.T) {
 func TestReplayAfterUpdate(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
-	first := create(t, stack, minimal("r"))
+	first := createRecord(t, stack, minimalRecord("r"))
 	if _, err := stack.Client.UpdateRemediation(t.Context(), "r", newPhase(client.PhaseFailed)); err != nil {
 		t.Fatal(err)
 	}
-	again, err := stack.Client.CreateRemediation(t.Context(), minimal("r"))
+	again, err := stack.Client.CreateRemediation(t.Context(), minimalRecord("r"))
 	if err != nil {
 		t.Fatal(err)
 	}
