@@ -21,14 +21,14 @@ func TestAppendKeepsEveryFieldOfARemediation(t *testing.T) {
 	store := open(t, db.WriterURL())
 	empty := minimal("empty texts")
 	empty.ErrorMessage, empty.WorkflowYAML, empty.Metadata = pointer(""), pointer(""), "{}"
-	unended := full("duration without an end")
+	unended := fullRemediation("duration without an end")
 	unended.EndTime, unended.DurationMS = nil, pointer(int64(1<<53-1))
-	longest := full(strings.Repeat("💾", 255))
+	longest := fullRemediation(strings.Repeat("💾", 255))
 	longest.TargetResource = pointer(strings.Repeat("k", 255) + "/" + strings.Repeat("磁", 256))
 	longest.ErrorMessage, longest.WorkflowYAML = pointer(strings.Repeat("e", 64<<10)), pointer(strings.Repeat("y", 256<<10))
 	early := minimal("first and last moment")
 	early.StartTime, early.EndTime = audit.MinTime, pointer(audit.MaxTime.Add(-time.Microsecond))
-	for _, want := range []*audit.Remediation{minimal("minimal"), full("full"), empty, unended, longest, early} {
+	for _, want := range []*audit.Remediation{minimal("minimal"), fullRemediation("full"), empty, unended, longest, early} {
 		checkKept(t, store, want)
 	}
 	checkJournal(t, db)
@@ -64,7 +64,7 @@ func TestAppendKeepsEveryFieldOfAChild(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
 	store := open(t, db.WriterURL())
-	store.mustAppend(t, nil, full("r"), minimal("other"))
+	store.mustAppend(t, nil, fullRemediation("r"), minimal("other"))
 	sent := entries(t, analysis("r", "a1"), fullAnalysis("r", "a2 💾"), workflow("r", "w1"), fullWorkflow("r", "w2 磁盘"),
 		execution("r", "w1", "e1"), fullExecution("r", "w1", "e2"), fullExecution("r", "w2", "e2"), fullExecution("other", "w1", "e1"))
 	written, err := store.Append(t.Context(), sent, nil)
@@ -121,7 +121,7 @@ func TestAppendRoundTrips(t *testing.T) {
 		make func(id string) audit.Record
 		want int
 	}{
-		"remediation": {func(id string) audit.Record { return full(id) }, 1},
+		"remediation": {func(id string) audit.Record { return fullRemediation(id) }, 1},
 		"ai_analysis": {func(id string) audit.Record { return fullAnalysis("parent", id) }, 1},
 		"workflow":    {func(id string) audit.Record { return fullWorkflow("parent", id) }, 1},
 		"execution":   {func(id string) audit.Record { return fullExecution("parent", "w", id) }, 1},
@@ -135,22 +135,22 @@ func TestAppendRoundTrips(t *testing.T) {
 			db := postgrestest.New(t)
 			store := open(t, db.WriterURL())
 			store.mustAppend(t, nil, minimal("parent"))
-			vectors := postgres.Vectors{entry(t, full("x")).Signature.ID: vector(1)}
+			vectors := postgres.Vectors{entry(t, fullRemediation("x")).Signature.ID: vector(1)}
 			batch := 0
 			for _, n := range []int{1, 1, 10, most} {
 				batch++
 				if kind == "update" {
-					store.mustAppend(t, nil, many(n, func(id string) audit.Record { return minimal(fmt.Sprint("known", batch, id)) })...)
+					store.mustAppend(t, nil, numberedRecords(n, func(id string) audit.Record { return minimal(fmt.Sprint("known", batch, id)) })...)
 				}
-				records := many(n, func(id string) audit.Record { return c.make(fmt.Sprint(kind, batch, id)) })
-				before := counts(t, db)["audit_event"]
+				records := numberedRecords(n, func(id string) audit.Record { return c.make(fmt.Sprint(kind, batch, id)) })
+				before := countRows(t, db)["audit_event"]
 				store.Tap.Reset()
 				store.mustAppend(t, vectors, records...)
 				// The first time on a connection each statement is described before it is executed.
 				if got := store.Tap.RoundTrips(); batch > 1 && got != c.want {
 					t.Errorf("%d records took %d round trips, want %d", n, got, c.want)
 				}
-				if got := counts(t, db)["audit_event"] - before; got != n {
+				if got := countRows(t, db)["audit_event"] - before; got != n {
 					t.Errorf("%d records made %d journal entries", n, got)
 				}
 			}
@@ -167,9 +167,9 @@ func TestReplayReturnsTheFirstReceipt(t *testing.T) {
 		first, later bool
 		want         audit.EmbeddingState
 	}{
-		{"remediation, pending", func() audit.Record { return full("r") }, false, false, audit.EmbeddingPending},
-		{"remediation, stored", func() audit.Record { return full("r") }, true, false, audit.EmbeddingStored},
-		{"remediation, pending and stored since", func() audit.Record { return full("r") }, false, true, audit.EmbeddingPending},
+		{"remediation, pending", func() audit.Record { return fullRemediation("r") }, false, false, audit.EmbeddingPending},
+		{"remediation, stored", func() audit.Record { return fullRemediation("r") }, true, false, audit.EmbeddingStored},
+		{"remediation, pending and stored since", func() audit.Record { return fullRemediation("r") }, false, true, audit.EmbeddingPending},
 		{"ai_analysis", func() audit.Record { return fullAnalysis("parent", "a") }, false, false, ""},
 		{"workflow", func() audit.Record { return fullWorkflow("parent", "w") }, false, false, ""},
 		{"execution", func() audit.Record { return fullExecution("parent", "w", "e") }, false, false, ""},
@@ -179,7 +179,7 @@ func TestReplayReturnsTheFirstReceipt(t *testing.T) {
 			db := postgrestest.New(t)
 			store := open(t, db.WriterURL())
 			store.mustAppend(t, nil, minimal("parent"))
-			vectors := postgres.Vectors{entry(t, full("x")).Signature.ID: vector(1)}
+			vectors := postgres.Vectors{entry(t, fullRemediation("x")).Signature.ID: vector(1)}
 			var with postgres.Vectors
 			if c.first {
 				with = vectors
@@ -193,13 +193,13 @@ func TestReplayReturnsTheFirstReceipt(t *testing.T) {
 					t.Fatal(added, err)
 				}
 			}
-			before := counts(t, db)
+			before := countRows(t, db)
 			want := first
 			want.Replayed = true
 			if diff := cmp.Diff(want, store.mustAppend(t, with, c.make())[0]); diff != "" {
 				t.Errorf("second outcome (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(before, counts(t, db)); diff != "" {
+			if diff := cmp.Diff(before, countRows(t, db)); diff != "" {
 				t.Errorf("rows (-before +after the replay):\n%s", diff)
 			}
 			checkJournal(t, db)
@@ -210,8 +210,8 @@ func TestReplayReturnsTheFirstReceipt(t *testing.T) {
 func TestReplayByAnotherActorLater(t *testing.T) {
 	t.Parallel()
 	store := open(t, postgrestest.New(t).WriterURL())
-	first := store.mustAppend(t, nil, full("r"))[0]
-	again := full("r")
+	first := store.mustAppend(t, nil, fullRemediation("r"))[0]
+	again := fullRemediation("r")
 	_ = entry(t, again) // validates it
 	e, err := audit.NewEntry(again, "another actor", time.Now().Add(time.Hour))
 	if err != nil {
@@ -231,9 +231,9 @@ func TestSameKeyWithOtherContentIsAConflict(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
 	store := open(t, db.WriterURL())
-	store.mustAppend(t, nil, full("r"), fullAnalysis("r", "a"), fullWorkflow("r", "w"), fullExecution("r", "w", "e"))
-	before := counts(t, db)
-	remediation, ai, flow, run := full("r"), fullAnalysis("r", "a"), fullWorkflow("r", "w"), fullExecution("r", "w", "e")
+	store.mustAppend(t, nil, fullRemediation("r"), fullAnalysis("r", "a"), fullWorkflow("r", "w"), fullExecution("r", "w", "e"))
+	before := countRows(t, db)
+	remediation, ai, flow, run := fullRemediation("r"), fullAnalysis("r", "a"), fullWorkflow("r", "w"), fullExecution("r", "w", "e")
 	// Each entry differs in one value: a digit that RFC 8785 drops, an omitted field, a number, a time.
 	remediation.Metadata = audit.Metadata(strings.Replace(string(remediation.Metadata), "456789", "456788", 1))
 	ai.TokensUsed = nil
@@ -248,7 +248,7 @@ func TestSameKeyWithOtherContentIsAConflict(t *testing.T) {
 			t.Errorf("outcome %d: %+v, want a conflict", i, w)
 		}
 	}
-	if diff := cmp.Diff(before, counts(t, db)); diff != "" {
+	if diff := cmp.Diff(before, countRows(t, db)); diff != "" {
 		t.Errorf("rows (-before +after):\n%s", diff)
 	}
 	checkJournal(t, db)
@@ -265,9 +265,9 @@ func TestSameKeyTwiceInABatch(t *testing.T) {
 				db := postgrestest.New(t)
 				store := open(t, db.WriterURL())
 				// Every record occurs twice; the second half is in reverse order.
-				records := many(n, full)
+				records := numberedRecords(n, fullRemediation)
 				for i := n - 1; i >= 0; i-- {
-					again := full(fmt.Sprintf("r%05d", i))
+					again := fullRemediation(fmt.Sprintf("r%05d", i))
 					if !same {
 						again.Severity = "low"
 					}
@@ -278,7 +278,7 @@ func TestSameKeyTwiceInABatch(t *testing.T) {
 					t.Fatal(err)
 				}
 				checkTwice(t, written, same)
-				if got := counts(t, db); got["remediation_audit"] != n || got["audit_event"] != n || got["signature"] != 1 {
+				if got := countRows(t, db); got["remediation_audit"] != n || got["audit_event"] != n || got["signature"] != 1 {
 					t.Errorf("rows %v, want %d remediations", got, n)
 				}
 				checkJournal(t, db)
@@ -317,11 +317,11 @@ func TestMixedKindsInOneAppend(t *testing.T) {
 		fullExecution("new", "w", "e"),
 		&audit.Update{RemediationID: "known", Phase: pointer(audit.PhaseProcessing)},
 		fullAnalysis("new", "a"),
-		full("new"),
+		fullRemediation("new"),
 		fullWorkflow("unknown", "w"),
 		fullWorkflow("known", "w"),
 		&audit.Update{RemediationID: "unknown", Phase: pointer(audit.PhaseProcessing)},
-		full("another"),
+		fullRemediation("another"),
 	)
 	store.Tap.Reset()
 	written, err := store.Append(t.Context(), batch, nil)
@@ -337,7 +337,7 @@ func TestMixedKindsInOneAppend(t *testing.T) {
 		"signature": 2, "embedding": 0, "remediation_audit": 3, "ai_analysis_audit": 1, "workflow_audit": 1, "execution_audit": 1,
 		"audit_event": 7,
 	}
-	if diff := cmp.Diff(want, counts(t, db)); diff != "" {
+	if diff := cmp.Diff(want, countRows(t, db)); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}
 	var transactions []string
@@ -365,7 +365,7 @@ func TestChildOfAnUnknownParent(t *testing.T) {
 			t.Errorf("%T: %v %+v, want audit.ErrNotFound", record, err, written)
 		}
 	}
-	for table, n := range counts(t, db) {
+	for table, n := range countRows(t, db) {
 		if n != 0 {
 			t.Errorf("%s has %d rows", table, n)
 		}
@@ -378,18 +378,18 @@ func TestSignaturesAreSharedAndVectorsStoredOnce(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
 	store := open(t, db.WriterURL())
-	signature := entry(t, full("x")).Signature
-	written := store.mustAppend(t, postgres.Vectors{signature.ID: vector(1)}, many(100, full)...)
+	signature := entry(t, fullRemediation("x")).Signature
+	written := store.mustAppend(t, postgres.Vectors{signature.ID: vector(1)}, numberedRecords(100, fullRemediation)...)
 	// The signature is stored now: its vector is not replaced by another one, and an append needs
 	// none.
-	written = append(written, store.mustAppend(t, postgres.Vectors{signature.ID: vector(2)}, full("with another vector"))...)
-	written = append(written, store.mustAppend(t, nil, full("without a vector"))...)
+	written = append(written, store.mustAppend(t, postgres.Vectors{signature.ID: vector(2)}, fullRemediation("with another vector"))...)
+	written = append(written, store.mustAppend(t, nil, fullRemediation("without a vector"))...)
 	for i, w := range written {
 		if w.Receipt.Embedding != audit.EmbeddingStored {
 			t.Errorf("outcome %d: embedding %q", i, w.Receipt.Embedding)
 		}
 	}
-	if got := counts(t, db); got["signature"] != 1 || got["embedding"] != 1 || got["remediation_audit"] != 102 {
+	if got := countRows(t, db); got["signature"] != 1 || got["embedding"] != 1 || got["remediation_audit"] != 102 {
 		t.Errorf("rows %v", got)
 	}
 	if got := one[string](t, db.ReaderURL(), "SELECT text FROM signature"); got != signature.Text {
@@ -463,7 +463,7 @@ func TestVectorsThatDoNotFit(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
 	store := open(t, db.WriterURL())
-	first, second := entry(t, minimal("r1")), entry(t, full("r2"))
+	first, second := entry(t, minimal("r1")), entry(t, fullRemediation("r2"))
 	batch := []audit.Entry{first, second}
 	// Their total length is that of two correct vectors.
 	uneven := postgres.Vectors{first.Signature.ID: make([]float32, 63), second.Signature.ID: make([]float32, 65)}
@@ -478,7 +478,7 @@ func TestVectorsThatDoNotFit(t *testing.T) {
 	if err != nil || !errors.Is(written[0].Err, audit.ErrRefused) || !errors.Is(written[1].Err, audit.ErrRefused) {
 		t.Errorf("too short: %+v, %v", written, err)
 	}
-	for table, n := range counts(t, db) {
+	for table, n := range countRows(t, db) {
 		if n != 0 {
 			t.Errorf("%s has %d rows", table, n)
 		}
@@ -486,8 +486,8 @@ func TestVectorsThatDoNotFit(t *testing.T) {
 	// No vector is stored, or reported as stored, for a model that is not registered.
 	other := openWith(t, postgres.Config{URL: db.WriterURL(), Model: "unknown"})
 	pending := other.mustAppend(t, postgres.Vectors{first.Signature.ID: vector(1)}, minimal("r1"))
-	if got := pending[0].Receipt.Embedding; got != audit.EmbeddingPending || counts(t, db)["embedding"] != 0 {
-		t.Errorf("under an unknown model: %s, %v", got, counts(t, db))
+	if got := pending[0].Receipt.Embedding; got != audit.EmbeddingPending || countRows(t, db)["embedding"] != 0 {
+		t.Errorf("under an unknown model: %s, %v", got, countRows(t, db))
 	}
 }
 
@@ -533,7 +533,7 @@ func TestPoisonIsSingledOut(t *testing.T) {
 			db := postgrestest.New(t)
 			store := open(t, db.WriterURL())
 			run(t, db.AdminURL(), "ALTER TABLE remediation_audit ADD CHECK (namespace <> 'poison')")
-			records := many(100, full)
+			records := numberedRecords(100, fullRemediation)
 			for _, i := range poisoned {
 				records[i].(*audit.Remediation).Namespace = "poison"
 			}
@@ -550,7 +550,7 @@ func TestPoisonIsSingledOut(t *testing.T) {
 					t.Errorf("outcome %d: %+v", i, w)
 				}
 			}
-			if got, want := counts(t, db)["remediation_audit"], 100-len(poisoned); got != want {
+			if got, want := countRows(t, db)["remediation_audit"], 100-len(poisoned); got != want {
 				t.Errorf("%d stored, want %d", got, want)
 			}
 			checkJournal(t, db)
@@ -566,12 +566,12 @@ func TestPoisonLeavesParentsAndChildrenTogether(t *testing.T) {
 	store := open(t, db.WriterURL())
 	run(t, db.AdminURL(), "ALTER TABLE remediation_audit ADD CHECK (namespace <> 'poison')")
 	store.mustAppend(t, nil, minimal("known"))
-	poison := full("poison")
+	poison := fullRemediation("poison")
 	poison.Namespace = "poison"
 	written, err := store.Append(t.Context(), entries(t,
 		fullAnalysis("r", "a"), fullWorkflow("r", "w"), fullAnalysis("poison", "a"),
 		&audit.Update{RemediationID: "known", Phase: pointer(audit.PhaseProcessing)},
-		fullExecution("r", "w", "e"), poison, full("r"),
+		fullExecution("r", "w", "e"), poison, fullRemediation("r"),
 		&audit.Update{RemediationID: "known", Phase: pointer(audit.PhaseCompleted)},
 		toPhase("poison", audit.PhaseFailed), toPhase("new", audit.PhaseProcessing), minimal("new"),
 	), nil)
@@ -602,7 +602,7 @@ func TestIdentifiersTooLongForAnIndex(t *testing.T) {
 		}
 		long[i] = id.String()
 	}
-	store.mustAppend(t, nil, full(long[0]))
+	store.mustAppend(t, nil, fullRemediation(long[0]))
 	written, err := store.Append(t.Context(), entries(t, fullExecution(long[0], "w", "e"), fullExecution(long[0], long[1], long[2])), nil)
 	if err != nil {
 		t.Fatal(err)

@@ -17,7 +17,7 @@ import (
 // of its two updates is of a remediation that the batch creates.
 func batchOfEveryKind(tb testing.TB, id, known string) ([]audit.Entry, postgres.Vectors) {
 	tb.Helper()
-	created := full(id)
+	created := fullRemediation(id)
 	created.ErrorMessage = pointer("trouble of " + withoutDigits(id))
 	updated := minimal(id + " updated")
 	updated.ErrorMessage = pointer("trouble before " + withoutDigits(id))
@@ -40,8 +40,8 @@ func withoutDigits(id string) string {
 	}, id)
 }
 
-// state returns the rows that a failed write could have changed.
-func state(tb testing.TB, db *postgrestest.Database) []string {
+// writableRows returns the rows that a failed write could have changed.
+func writableRows(tb testing.TB, db *postgrestest.Database) []string {
 	tb.Helper()
 	parts := make([]string, len(tables))
 	for i, table := range tables {
@@ -82,13 +82,13 @@ func TestAllOrNothingWhenATableRefuses(t *testing.T) {
 				run(t, db.AdminURL(), fmt.Sprintf("CREATE TRIGGER injected %s INSERT OR UPDATE ON %s FOR EACH ROW EXECUTE FUNCTION injected(%q)",
 					moment, c.table, code))
 				batch, vectors := batchOfEveryKind(t, fmt.Sprint("created ", cases), "known")
-				before := state(t, db)
+				before := writableRows(t, db)
 				if code == "XX000" {
 					// An error that the data did not cause fails the whole batch.
 					checkFails(t, name, store, batch, vectors)
 				}
 				checkAlone(t, name, store, batch, vectors, c.kinds, code)
-				if diff := cmp.Diff(before, state(t, db)); diff != "" {
+				if diff := cmp.Diff(before, writableRows(t, db)); diff != "" {
 					t.Errorf("%s: (-before +after)\n%.2000s", name, diff)
 				}
 				run(t, db.AdminURL(), "DROP TRIGGER injected ON "+c.table)
@@ -175,7 +175,7 @@ func TestConnectionCut(t *testing.T) {
 			return batch[:1], vectors
 		}},
 		"500 remediations": {"RemediationAppend", func(_ tapped, id string) ([]audit.Entry, postgres.Vectors) {
-			return entries(t, many(500, func(n string) *audit.Remediation { return full(id + n) })...), nil
+			return entries(t, numberedRecords(500, func(n string) *audit.Remediation { return fullRemediation(id + n) })...), nil
 		}},
 		"ai_analysis": {"AIAnalysisAppend", func(store tapped, id string) ([]audit.Entry, postgres.Vectors) {
 			store.mustAppend(t, nil, minimal(id))
@@ -294,7 +294,7 @@ func TestServerKilled(t *testing.T) {
 			}
 		}
 	}
-	if got, want := counts(t, db)["audit_event"], 1+3*7; got != want {
+	if got, want := countRows(t, db)["audit_event"], 1+3*7; got != want {
 		t.Errorf("%d journal entries, want %d", got, want)
 	}
 	checkJournal(t, db)

@@ -26,8 +26,8 @@ type corpus struct {
 	incidents map[audit.ID]bool
 }
 
-// pick draws one of the words. The first is the most frequent, the last is rare.
-func pick[T any](random *rand.Rand, words ...T) T {
+// pickWord draws one of the words. The first is the most frequent, the last is rare.
+func pickWord[T any](random *rand.Rand, words ...T) T {
 	n := float64(len(words))
 	return words[min(len(words)-1, int(n*random.Float64()*random.Float64()))]
 }
@@ -44,20 +44,20 @@ func randomRemediation(random *rand.Rand, i int) *audit.Remediation {
 	begin := start.Add(time.Duration(random.IntN(200)) * time.Hour)
 	return &audit.Remediation{
 		RemediationID:    fmt.Sprintf("r%05d 磁盘", i),
-		Name:             pick(random, "PodCrashLooping", "DiskFull", "قرص ممتلئ", "NodeNotReady", "Latency, high", "rare alert"),
-		Namespace:        pick(random, "shop", "payments", "متجر", "ดิสก์", "%", "rare namespace"),
-		ClusterName:      optionally(random, pick(random, "eu-1", "us-1", "ap-1", "rare cluster")),
-		Environment:      optionally(random, pick(random, audit.Environments()...)),
-		Severity:         pick(random, audit.Severities()...),
-		AlertFingerprint: optionally(random, fmt.Sprintf("print %d 💾", pick(random, 1, 2, 3, 4, 5, 6, 7, 8))),
-		ActionType:       pick(random, "restart_pod", "scale_up", "drain", "delete_jobs", "rare action"),
-		TargetResource:   optionally(random, pick(random, "pod/a", "deployment/b", "node/c", "pvc/d")),
-		Phase:            pick(random, audit.Phases()...),
-		Status:           pick(random, audit.Statuses()...),
+		Name:             pickWord(random, "PodCrashLooping", "DiskFull", "قرص ممتلئ", "NodeNotReady", "Latency, high", "rare alert"),
+		Namespace:        pickWord(random, "shop", "payments", "متجر", "ดิสก์", "%", "rare namespace"),
+		ClusterName:      optionally(random, pickWord(random, "eu-1", "us-1", "ap-1", "rare cluster")),
+		Environment:      optionally(random, pickWord(random, audit.Environments()...)),
+		Severity:         pickWord(random, audit.Severities()...),
+		AlertFingerprint: optionally(random, fmt.Sprintf("print %d 💾", pickWord(random, 1, 2, 3, 4, 5, 6, 7, 8))),
+		ActionType:       pickWord(random, "restart_pod", "scale_up", "drain", "delete_jobs", "rare action"),
+		TargetResource:   optionally(random, pickWord(random, "pod/a", "deployment/b", "node/c", "pvc/d")),
+		Phase:            pickWord(random, audit.Phases()...),
+		Status:           pickWord(random, audit.Statuses()...),
 		StartTime:        begin,
 		EndTime:          optionally(random, begin.Add(time.Minute)),
-		ErrorMessage:     optionally(random, pick(random, "out of memory", "no space left", "connection refused", "it's broken; DROP TABLE")),
-		WorkflowYAML:     optionally(random, pick(random, "run: delete the jobs", "run: restart it", "# nothing to do")),
+		ErrorMessage:     optionally(random, pickWord(random, "out of memory", "no space left", "connection refused", "it's broken; DROP TABLE")),
+		WorkflowYAML:     optionally(random, pickWord(random, "run: delete the jobs", "run: restart it", "# nothing to do")),
 	}
 }
 
@@ -174,8 +174,8 @@ type filterField struct {
 	add func(*audit.Filter, audit.Stored)
 }
 
-// matching returns the remediations that a filter matches, ordered as lists are.
-func (c *corpus) matching(f audit.Filter) []audit.Stored {
+// matchingRemediations returns the remediations that a filter matches, ordered as lists are.
+func (c *corpus) matchingRemediations(f audit.Filter) []audit.Stored {
 	fields := slices.DeleteFunc(filterFields(), func(field filterField) bool { return !field.has(f) })
 	var left []audit.Stored
 	for _, s := range c.stored {
@@ -220,8 +220,8 @@ func (c *corpus) filters(random *rand.Rand, combinations int) []audit.Filter {
 	return filters
 }
 
-// walk reads all pages, and calls between after each.
-func walk(ctx context.Context, c *corpus, f audit.Filter, p audit.PageRequest, between func(page int)) ([]audit.Stored, error) {
+// readAllPages reads all pages, and calls between after each.
+func readAllPages(ctx context.Context, c *corpus, f audit.Filter, p audit.PageRequest, between func(page int)) ([]audit.Stored, error) {
 	var all []audit.Stored
 	for n := 0; ; n++ {
 		page, err := c.List(ctx, f, p)

@@ -137,11 +137,11 @@ func TestTranslateNamesTheEndOfTheContext(t *testing.T) {
 	}
 }
 
-// calls returns every call of the store that reaches the database.
-func calls(tb testing.TB) map[string]func(context.Context, tapped) error {
+// storeCalls returns every call of the store that reaches the database.
+func storeCalls(tb testing.TB) map[string]func(context.Context, tapped) error {
 	tb.Helper()
-	remediation, update := entries(tb, full("new")), entries(tb, toPhase("r", audit.PhaseProcessing))
-	child, mixed := entries(tb, fullWorkflow("r", "w")), entries(tb, full("mixed"), fullAnalysis("r", "a"))
+	remediation, update := entries(tb, fullRemediation("new")), entries(tb, toPhase("r", audit.PhaseProcessing))
+	child, mixed := entries(tb, fullWorkflow("r", "w")), entries(tb, fullRemediation("mixed"), fullAnalysis("r", "a"))
 	ids := []audit.ID{remediation[0].Signature.ID}
 	vectors := postgres.Vectors{ids[0]: vector(1)}
 	appending := func(batch []audit.Entry) func(context.Context, tapped) error {
@@ -211,7 +211,7 @@ func callRenormalization(id audit.ID) func(context.Context, tapped) error {
 // their errors.
 func checkEnds(t *testing.T, store tapped, limit func() (context.Context, context.CancelFunc), want ...string) {
 	t.Helper()
-	checkCallsEnd(t, calls(t), store, limit, want...)
+	checkCallsEnd(t, storeCalls(t), store, limit, want...)
 }
 
 func checkCallsEnd(
@@ -236,7 +236,7 @@ func checkCallsEnd(
 // checkWorks makes every call again and checks that it succeeds.
 func checkWorks(t *testing.T, store tapped) {
 	t.Helper()
-	for name, call := range calls(t) {
+	for name, call := range storeCalls(t) {
 		if err := call(t.Context(), store); err != nil {
 			t.Errorf("%s afterwards: %v", name, err)
 		}
@@ -254,8 +254,8 @@ func TestContextEndedBefore(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
 	store := open(t, db.WriterURL())
-	store.mustAppend(t, nil, minimal("r"), full("known"))
-	before := counts(t, db)
+	store.mustAppend(t, nil, minimal("r"), fullRemediation("known"))
+	before := countRows(t, db)
 	checkEnds(t, store, func() (context.Context, context.CancelFunc) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -264,7 +264,7 @@ func TestContextEndedBefore(t *testing.T) {
 	checkEnds(t, store, func() (context.Context, context.CancelFunc) {
 		return context.WithDeadline(t.Context(), time.Unix(0, 0))
 	}, "unavailable", "deadline")
-	if diff := cmp.Diff(before, counts(t, db)); diff != "" {
+	if diff := cmp.Diff(before, countRows(t, db)); diff != "" {
 		t.Errorf("rows (-before +after):\n%s", diff)
 	}
 	checkWorks(t, store)
@@ -308,16 +308,16 @@ func TestSlowDatabase(t *testing.T) {
 	for _, setting := range []string{"statement_timeout = '10min'", "client_connection_check_interval = '100ms'"} {
 		run(t, db.SuperuserURL(), fmt.Sprintf("ALTER ROLE datastorage_writer IN DATABASE %s SET %s", db.Name, setting))
 	}
-	store := writers(t, db, 20)
-	store.mustAppend(t, nil, minimal("r"), full("known"))
-	before := counts(t, db)
+	store := openForWriters(t, db, 20)
+	store.mustAppend(t, nil, minimal("r"), fullRemediation("known"))
+	before := countRows(t, db)
 	release := lockTables(t, db)
 	checkEnds(t, store, shortTimeout(t), "unavailable", "deadline")
 	awaitAbandoned(t, db)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	var waiting sync.WaitGroup
-	patient := calls(t)
+	patient := storeCalls(t)
 	// PartitionsAhead waits at most one second.
 	delete(patient, "partitions")
 	waiting.Go(func() {
@@ -328,7 +328,7 @@ func TestSlowDatabase(t *testing.T) {
 	waiting.Wait()
 	awaitAbandoned(t, db)
 	release()
-	if diff := cmp.Diff(before, counts(t, db)); diff != "" {
+	if diff := cmp.Diff(before, countRows(t, db)); diff != "" {
 		t.Errorf("rows (-before +after):\n%s", diff)
 	}
 	checkWorks(t, store)
@@ -339,12 +339,12 @@ func TestSlowDatabase(t *testing.T) {
 func TestStatementTimeout(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	open(t, db.WriterURL()).mustAppend(t, nil, minimal("r"), full("known"))
+	open(t, db.WriterURL()).mustAppend(t, nil, minimal("r"), fullRemediation("known"))
 	run(t, db.SuperuserURL(), fmt.Sprintf("ALTER ROLE datastorage_writer IN DATABASE %s SET statement_timeout = '50ms'", db.Name))
 	store := open(t, db.WriterURL())
 	release := lockTables(t, db)
 	checkEnds(t, store, func() (context.Context, context.CancelFunc) { return t.Context(), func() {} }, "unavailable")
-	if got, most := len(store.Tap.Statements()), 2*len(calls(t)); got > most {
+	if got, most := len(store.Tap.Statements()), 2*len(storeCalls(t)); got > most {
 		t.Errorf("%d statements, want at most %d", got, most)
 	}
 	release()
@@ -353,8 +353,8 @@ func TestStatementTimeout(t *testing.T) {
 func TestPoolExhausted(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store := writers(t, db, 1)
-	store.mustAppend(t, nil, minimal("r"), full("known"))
+	store := openForWriters(t, db, 1)
+	store.mustAppend(t, nil, minimal("r"), fullRemediation("known"))
 	release := lockTables(t, db)
 	holding := store.startAppend(t, entry(t, minimal("holds the connection")))
 	db.AwaitSessions(t, 1, postgrestest.WaitsForLock)
@@ -371,7 +371,7 @@ func TestSilentNetwork(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
 	var group sync.WaitGroup
-	for name, call := range calls(t) {
+	for name, call := range storeCalls(t) {
 		store := open(t, db.WriterURL())
 		store.mustAppend(t, nil, minimal("r"))
 		store.Tap.Stall("", 0)
@@ -398,7 +398,7 @@ func TestServerStopped(t *testing.T) {
 	}
 	defer direct.Close()
 	for _, store := range []tapped{through, {Store: direct}} {
-		store.mustAppend(t, nil, minimal("r"), full("known"))
+		store.mustAppend(t, nil, minimal("r"), fullRemediation("known"))
 	}
 	if err := server.Stop(); err != nil {
 		t.Fatal(err)
@@ -422,8 +422,8 @@ func TestDeadConnectionsFailNoRequest(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
 	store := open(t, db.WriterURL())
-	store.mustAppend(t, nil, minimal("r"), full("known"))
-	for name, call := range calls(t) {
+	store.mustAppend(t, nil, minimal("r"), fullRemediation("known"))
+	for name, call := range storeCalls(t) {
 		store.Tap.CutAll()
 		if err := call(t.Context(), store); err != nil && name != "ready" {
 			t.Errorf("%s: %v", name, err)

@@ -22,8 +22,8 @@ func mergedPlanFilter() audit.Filter {
 	return merged(slices.Concat(slices.Collect(maps.Values(planFilters()))...)...)
 }
 
-// unset returns the names of the fields that a filter does not set.
-func unset(f audit.Filter) []string {
+// unsetFields returns the names of the fields that a filter does not set.
+func unsetFields(f audit.Filter) []string {
 	var names []string
 	for field, value := range reflect.ValueOf(f).Fields() {
 		if value.IsZero() {
@@ -41,10 +41,10 @@ func TestFiltersAreTested(t *testing.T) {
 	for _, field := range filterFields() {
 		field.add(&f, audit.Stored{})
 	}
-	if missing := unset(f); len(missing) > 0 {
+	if missing := unsetFields(f); len(missing) > 0 {
 		t.Errorf("add %v to filterFields, and random values to randomRemediation", missing)
 	}
-	if missing := unset(mergedPlanFilter()); len(missing) > 0 {
+	if missing := unsetFields(mergedPlanFilter()); len(missing) > 0 {
 		t.Errorf("add %v to planFilters, a common and a rare value, and their column to data", missing)
 	}
 }
@@ -105,8 +105,8 @@ func BenchmarkFilter(b *testing.B) {
 				condition, args := writtenOut(f)
 				var inlined, written []time.Duration
 				for b.Loop() {
-					inlined = append(inlined, timed(b, conn, fmt.Sprintf(text, "remediation_matches(r, remediation_filter_read($1))"), f.Values()))
-					written = append(written, timed(b, conn, fmt.Sprintf(text, condition), args...))
+					inlined = append(inlined, timeStatement(b, conn, fmt.Sprintf(text, "remediation_matches(r, remediation_filter_read($1))"), f.Values()))
+					written = append(written, timeStatement(b, conn, fmt.Sprintf(text, condition), args...))
 				}
 				slices.Sort(inlined)
 				slices.Sort(written)
@@ -119,7 +119,7 @@ func BenchmarkFilter(b *testing.B) {
 	}
 }
 
-func timed(b *testing.B, conn *pgx.Conn, sql string, args ...any) time.Duration {
+func timeStatement(b *testing.B, conn *pgx.Conn, sql string, args ...any) time.Duration {
 	b.Helper()
 	start := time.Now()
 	if _, err := conn.Exec(b.Context(), sql, args...); err != nil {

@@ -116,8 +116,8 @@ var tables = []string{
 	"signature", "embedding", "remediation_audit", "ai_analysis_audit", "workflow_audit", "execution_audit", "audit_event",
 }
 
-// counts returns the number of rows of each table.
-func counts(tb testing.TB, db *postgrestest.Database) map[string]int {
+// countRows returns the number of rows of each table.
+func countRows(tb testing.TB, db *postgrestest.Database) map[string]int {
 	tb.Helper()
 	parts := make([]string, len(tables))
 	for i, table := range tables {
@@ -147,8 +147,8 @@ func minimal(id string) *audit.Remediation {
 	}
 }
 
-// full returns a remediation with every field.
-func full(id string) *audit.Remediation {
+// fullRemediation returns a remediation with every field.
+func fullRemediation(id string) *audit.Remediation {
 	return &audit.Remediation{
 		RemediationID: id, Name: unicode, Namespace: "متجر", ClusterName: pointer("集群-1"),
 		Environment: pointer(audit.Environment("production")), Severity: "critical", AlertFingerprint: pointer("f00d🔥"),
@@ -208,19 +208,19 @@ func entryAt(tb testing.TB, record audit.Record, at time.Time) audit.Entry {
 	checker := audit.Checker{Errors: &invalid, Actions: redact.Actions{}}
 	switch record := record.(type) {
 	case *audit.Remediation:
-		record.Check(checker, tree(tb, record.Metadata))
+		record.Check(checker, metadataTree(tb, record.Metadata))
 	case *audit.AIAnalysis:
-		record.Check(checker, tree(tb, record.Metadata))
+		record.Check(checker, metadataTree(tb, record.Metadata))
 	case *audit.Workflow:
-		record.Check(checker, tree(tb, record.Metadata))
+		record.Check(checker, metadataTree(tb, record.Metadata))
 	case *audit.Execution:
-		record.Check(checker, tree(tb, record.Metadata))
+		record.Check(checker, metadataTree(tb, record.Metadata))
 	case *audit.Update:
 		var metadata audit.Metadata
 		if record.Metadata != nil {
 			metadata = *record.Metadata
 		}
-		record.Check(checker, tree(tb, metadata))
+		record.Check(checker, metadataTree(tb, metadata))
 	}
 	if err := invalid.Err(); err != nil {
 		tb.Fatal(err)
@@ -235,7 +235,7 @@ func entryAt(tb testing.TB, record audit.Record, at time.Time) audit.Entry {
 	return made
 }
 
-func tree(tb testing.TB, metadata audit.Metadata) map[string]any {
+func metadataTree(tb testing.TB, metadata audit.Metadata) map[string]any {
 	tb.Helper()
 	if metadata == "" {
 		return nil
@@ -265,8 +265,8 @@ func vector(n int) []float32 {
 	return v
 }
 
-// many returns n records with numbered IDs.
-func many[R audit.Record](n int, build func(id string) R) []audit.Record {
+// numberedRecords returns n records with numbered IDs.
+func numberedRecords[R audit.Record](n int, build func(id string) R) []audit.Record {
 	records := make([]audit.Record, n)
 	for i := range records {
 		records[i] = build(fmt.Sprintf("r%05d", i))

@@ -53,12 +53,12 @@ func TestPlansOutliveANewColumn(t *testing.T) {
 func callPlannedOnce(t *testing.T, store tapped, prefix string) {
 	t.Helper()
 	store.Tap.Reset()
-	made := many(50, func(id string) *audit.Remediation { return minimal(prefix + id) })
+	made := numberedRecords(50, func(id string) *audit.Remediation { return minimal(prefix + id) })
 	store.mustAppend(t, nil, made[0])
 	for range 2 {
 		store.mustAppend(t, nil, made[1])
 		store.mustAppend(t, nil, made...)
-		other := full(prefix)
+		other := fullRemediation(prefix)
 		other.Namespace = prefix
 		signature := entry(t, other).Signature.ID
 		store.mustAppend(t, postgres.Vectors{signature: vector(1)}, other)
@@ -138,9 +138,9 @@ func TestColumnsAgreeWithTheJournal(t *testing.T) {
 		store.mustAppend(t, nil, scatteredRemediation(random, fmt.Sprint("alone ", i)))
 	}
 	for i := range 5 {
-		store.mustAppend(t, nil, many(50, func(id string) *audit.Remediation { return scatteredRemediation(random, fmt.Sprint(i, id)) })...)
+		store.mustAppend(t, nil, numberedRecords(50, func(id string) *audit.Remediation { return scatteredRemediation(random, fmt.Sprint(i, id)) })...)
 	}
-	if got := counts(t, db); got["remediation_audit"] != 350 || got["signature"] == 350 {
+	if got := countRows(t, db); got["remediation_audit"] != 350 || got["signature"] == 350 {
 		t.Errorf("rows %v, want 350 remediations that share signatures", got)
 	}
 	checkJournal(t, db)

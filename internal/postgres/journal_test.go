@@ -41,7 +41,7 @@ type document struct {
 	RecordedAt string `json:"recorded_at"`
 }
 
-func journal(tb testing.TB, db *postgrestest.Database) []journalRow {
+func readJournal(tb testing.TB, db *postgrestest.Database) []journalRow {
 	tb.Helper()
 	found, err := connect(tb, db.ReaderURL()).Query(tb.Context(), `SELECT event_id::text, recorded_at, kind, remediation_id, actor,
 		canonical, leaf_hash, content_hash FROM audit_event ORDER BY recorded_at, event_id`)
@@ -62,7 +62,7 @@ func checkJournal(tb testing.TB, db *postgrestest.Database) {
 	tb.Helper()
 	states := map[string]map[string]any{}
 	last := map[string]time.Time{}
-	for _, row := range journal(tb, db) {
+	for _, row := range readJournal(tb, db) {
 		doc := checkRow(tb, row)
 		key := row.Kind + " " + row.EventID
 		switch row.Kind {

@@ -16,7 +16,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
-func idsOf(stored []audit.Stored) []string {
+func remediationIDs(stored []audit.Stored) []string {
 	ids := make([]string, len(stored))
 	for i, s := range stored {
 		ids[i] = s.RemediationID
@@ -46,7 +46,7 @@ func (c *corpus) checkFilters(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	empty := 0
 	for _, f := range c.filters(random, 150) {
-		want := c.matching(f)
+		want := c.matchingRemediations(f)
 		if len(want) == 0 {
 			empty++
 		}
@@ -81,15 +81,15 @@ func (c *corpus) checkCursor(t *testing.T) {
 	} {
 		for _, limit := range step.limits {
 			for _, ascending := range []bool{false, true} {
-				want := c.matching(step.filter)
+				want := c.matchingRemediations(step.filter)
 				if ascending {
 					slices.Reverse(want)
 				}
-				got, err := walk(t.Context(), c, step.filter, audit.PageRequest{Limit: limit, Ascending: ascending}, func(int) {})
+				got, err := readAllPages(t.Context(), c, step.filter, audit.PageRequest{Limit: limit, Ascending: ascending}, func(int) {})
 				if err != nil {
 					t.Fatal(err)
 				}
-				if diff := cmp.Diff(idsOf(want), idsOf(got)); diff != "" || len(want) == 0 {
+				if diff := cmp.Diff(remediationIDs(want), remediationIDs(got)); diff != "" || len(want) == 0 {
 					t.Errorf("%+v ascending %v by %d (-want +got):\n%.2000s", step.filter, ascending, limit, diff)
 				}
 			}
@@ -100,7 +100,7 @@ func (c *corpus) checkCursor(t *testing.T) {
 func (c *corpus) checkOffset(t *testing.T) {
 	t.Helper()
 	for _, ascending := range []bool{false, true} {
-		want := c.matching(audit.Filter{})
+		want := c.matchingRemediations(audit.Filter{})
 		if ascending {
 			slices.Reverse(want)
 		}
@@ -115,7 +115,7 @@ func (c *corpus) checkOffset(t *testing.T) {
 				break
 			}
 		}
-		if diff := cmp.Diff(idsOf(want), idsOf(got)); diff != "" {
+		if diff := cmp.Diff(remediationIDs(want), remediationIDs(got)); diff != "" {
 			t.Errorf("ascending %v (-want +got):\n%.2000s", ascending, diff)
 		}
 	}
@@ -132,7 +132,7 @@ func (c *corpus) checkOffset(t *testing.T) {
 func (c *corpus) checkCursorUnderWrites(t *testing.T) {
 	t.Helper()
 	for _, ascending := range []bool{false, true} {
-		want := idsOf(c.matching(audit.Filter{}))
+		want := remediationIDs(c.matchingRemediations(audit.Filter{}))
 		if ascending {
 			slices.Reverse(want)
 		}
@@ -140,7 +140,7 @@ func (c *corpus) checkCursorUnderWrites(t *testing.T) {
 		if ascending {
 			before = -before
 		}
-		got, err := walk(t.Context(), c, audit.Filter{}, audit.PageRequest{Limit: 100, Ascending: ascending}, func(page int) {
+		got, err := readAllPages(t.Context(), c, audit.Filter{}, audit.PageRequest{Limit: 100, Ascending: ascending}, func(page int) {
 			for range 5 {
 				record := minimal(fmt.Sprint("new ", ascending, n))
 				record.StartTime = start.Add(before)
@@ -158,7 +158,7 @@ func (c *corpus) checkCursorUnderWrites(t *testing.T) {
 			// This list includes the rows that were inserted for the other direction.
 			got = slices.DeleteFunc(got, func(s audit.Stored) bool { return strings.HasPrefix(s.RemediationID, "new") })
 		}
-		if diff := cmp.Diff(want, idsOf(got)); diff != "" {
+		if diff := cmp.Diff(want, remediationIDs(got)); diff != "" {
 			t.Errorf("ascending %v (-want +got):\n%.2000s", ascending, diff)
 		}
 	}
@@ -266,11 +266,11 @@ func TestPagesAreBoundedInBytes(t *testing.T) {
 		want = append(want, record.RemediationID)
 	}
 	for _, ascending := range []bool{true, false} {
-		got, err := walk(t.Context(), c, audit.Filter{}, audit.PageRequest{Limit: 30, Ascending: ascending}, func(int) {})
+		got, err := readAllPages(t.Context(), c, audit.Filter{}, audit.PageRequest{Limit: 30, Ascending: ascending}, func(int) {})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want, idsOf(got)); diff != "" {
+		if diff := cmp.Diff(want, remediationIDs(got)); diff != "" {
 			t.Errorf("ascending %v (-want +got):\n%s", ascending, diff)
 		}
 		page, err := c.List(t.Context(), audit.Filter{}, audit.PageRequest{Limit: 30, Ascending: ascending, Total: true})
@@ -313,7 +313,7 @@ func TestHistoryPages(t *testing.T) {
 	write(fullAnalysis("r", "a"))
 	write(fullWorkflow("r", "w"))
 	write(fullExecution("r", "w", "e"))
-	store.mustAppend(t, nil, full("another"))
+	store.mustAppend(t, nil, fullRemediation("another"))
 	for _, limit := range []int{1, 5, 100} {
 		var got []audit.HistoryEntry
 		var after *audit.HistoryPosition

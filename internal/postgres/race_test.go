@@ -64,7 +64,7 @@ func TestLostRaces(t *testing.T) {
 	store := open(t, db.WriterURL())
 	store.mustAppend(t, nil, minimal("parent"))
 	for kind, build := range map[string]func(id string) audit.Record{
-		"remediation": func(id string) audit.Record { return full(id) },
+		"remediation": func(id string) audit.Record { return fullRemediation(id) },
 		"ai_analysis": func(id string) audit.Record { return fullAnalysis("parent", id) },
 		"workflow":    func(id string) audit.Record { return fullWorkflow("parent", id) },
 		"execution":   func(id string) audit.Record { return fullExecution("parent", "w", id) },
@@ -143,7 +143,7 @@ func TestChildWhoseParentComesInTheMiddle(t *testing.T) {
 		"ExecutionAppend": fullExecution("r3", "w", "e"),
 	} {
 		e := entry(t, child)
-		parent := entries(t, full(e.RemediationID))
+		parent := entries(t, fullRemediation(e.RemediationID))
 		store.Tap.Before(statement, 1, func() {
 			if _, err := other.Append(t.Context(), parent, nil); err != nil {
 				t.Error(err)
@@ -159,8 +159,8 @@ func TestChildWhoseParentComesInTheMiddle(t *testing.T) {
 func TestPartitionsAheadBlockNoWriter(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store := writers(t, db, 20)
-	store.mustAppend(t, nil, minimal("r"), full("known"))
+	store := openForWriters(t, db, 20)
+	store.mustAppend(t, nil, minimal("r"), fullRemediation("known"))
 	reading, err := connect(t, db.ReaderURL()).Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -174,7 +174,7 @@ func TestPartitionsAheadBlockNoWriter(t *testing.T) {
 		made <- err
 	}()
 	db.AwaitSessions(t, 1, "query LIKE '%PartitionsAhead%' AND "+postgrestest.WaitsForLock)
-	for name, call := range calls(t) {
+	for name, call := range storeCalls(t) {
 		if name == "partitions" {
 			continue
 		}
@@ -200,7 +200,7 @@ func TestPartitionsAheadBlockNoWriter(t *testing.T) {
 	}
 }
 
-func writers(t *testing.T, db *postgrestest.Database, n int) tapped {
+func openForWriters(t *testing.T, db *postgrestest.Database, n int) tapped {
 	t.Helper()
 	return openWith(t, postgres.Config{URL: db.WriterURL(), Model: postgrestest.Model, MaxConns: int32(n)})
 }
@@ -211,9 +211,9 @@ func TestConcurrentAppendsOfTheSame(t *testing.T) {
 	t.Parallel()
 	const goroutines, ids, rounds = 12, 40, 4
 	db := postgrestest.New(t)
-	store := writers(t, db, goroutines)
+	store := openForWriters(t, db, goroutines)
 	build := func(round, i int) *audit.Remediation {
-		record := full(fmt.Sprintf("round %d id %d", round, i))
+		record := fullRemediation(fmt.Sprintf("round %d id %d", round, i))
 		// Two remediations share a signature.
 		record.ErrorMessage = pointer("trouble of kind " + string(rune('a'+i/2)))
 		return record
@@ -260,7 +260,7 @@ func TestConcurrentAppendsOfTheSame(t *testing.T) {
 		"signature": ids / 2, "embedding": ids / 2, "remediation_audit": ids * rounds, "audit_event": ids * rounds,
 		"ai_analysis_audit": 0, "workflow_audit": 0, "execution_audit": 0,
 	}
-	if diff := cmp.Diff(want, counts(t, db)); diff != "" {
+	if diff := cmp.Diff(want, countRows(t, db)); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}
 	checkJournal(t, db)
@@ -274,9 +274,9 @@ func TestConcurrentAppendsOfTheSameSignatures(t *testing.T) {
 	t.Parallel()
 	const goroutines, rounds, signatures = 12, 24, 16
 	db := postgrestest.New(t)
-	store := writers(t, db, goroutines)
+	store := openForWriters(t, db, goroutines)
 	for writer := range goroutines {
-		store.mustAppend(t, nil, many(signatures, func(id string) *audit.Remediation { return minimal(fmt.Sprint(writer, id)) })...)
+		store.mustAppend(t, nil, numberedRecords(signatures, func(id string) *audit.Remediation { return minimal(fmt.Sprint(writer, id)) })...)
 	}
 	// All writers start a round at the same time.
 	start := make([]sync.WaitGroup, rounds)
@@ -303,7 +303,7 @@ func TestConcurrentAppendsOfTheSameSignatures(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if got, want := counts(t, db), 1+rounds*signatures; got["signature"] != want || got["embedding"] != (want-1)/2 {
+	if got, want := countRows(t, db), 1+rounds*signatures; got["signature"] != want || got["embedding"] != (want-1)/2 {
 		t.Errorf("rows %v, want %d signatures, and vectors for half of them", got, want)
 	}
 	checkJournal(t, db)
@@ -353,7 +353,7 @@ func TestConcurrentAppendsOfEverything(t *testing.T) {
 	t.Parallel()
 	const goroutines, rounds, ids = 12, 12, 6
 	db := postgrestest.New(t)
-	store := writers(t, db, goroutines)
+	store := openForWriters(t, db, goroutines)
 	known := []audit.Record{}
 	for i := range ids {
 		known = append(known, minimal(fmt.Sprint("known ", i)))
@@ -381,7 +381,7 @@ func TestConcurrentAppendsOfEverything(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if got, want := counts(t, db)["remediation_audit"], ids+rounds*ids; got != want {
+	if got, want := countRows(t, db)["remediation_audit"], ids+rounds*ids; got != want {
 		t.Errorf("%d remediations, want %d", got, want)
 	}
 	checkJournal(t, db)

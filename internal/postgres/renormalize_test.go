@@ -185,8 +185,8 @@ func TestDropDuringAddVectors(t *testing.T) {
 	if err := tx.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if n := <-added; n != 1 || counts(t, db)["embedding"] != 1 {
-		t.Errorf("%d vectors added, want 1; rows %v", n, counts(t, db))
+	if n := <-added; n != 1 || countRows(t, db)["embedding"] != 1 {
+		t.Errorf("%d vectors added, want 1; rows %v", n, countRows(t, db))
 	}
 }
 
@@ -261,9 +261,9 @@ func TestConcurrentRenormalization(t *testing.T) {
 	t.Parallel()
 	const ids, rounds = 60, 30
 	db := postgrestest.New(t)
-	store := writers(t, db, 8)
+	store := openForWriters(t, db, 8)
 	here, there := entry(t, remediationWithMessage("x", "falls apart")).Signature.ID, entry(t, remediationWithMessage("x", "works")).Signature.ID
-	store.mustAppend(t, nil, many(ids, func(id string) *audit.Remediation { return remediationWithMessage(id, "falls apart") })...)
+	store.mustAppend(t, nil, numberedRecords(ids, func(id string) *audit.Remediation { return remediationWithMessage(id, "falls apart") })...)
 	store.mustAppend(t, nil, remediationWithMessage("n", "works"))
 	var group sync.WaitGroup
 	for worker := range 8 {

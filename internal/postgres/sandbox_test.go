@@ -154,7 +154,7 @@ func TestFrozenSandbox(t *testing.T) {
 					t.Errorf("after: %s", response)
 				}
 			}
-			for table, n := range counts(t, db) {
+			for table, n := range countRows(t, db) {
 				if want := map[string]int{"signature": 1, "remediation_audit": 2 * rounds, "audit_event": 2 * rounds}[table]; n != want {
 					t.Errorf("%d rows in %s, want %d", n, table, want)
 				}
@@ -169,9 +169,9 @@ func TestForgottenConnections(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
 	var group sync.WaitGroup
-	for name, call := range calls(t) {
+	for name, call := range storeCalls(t) {
 		store := openWith(t, postgres.Config{URL: db.WriterURL(), Model: postgrestest.Model, MaxConns: 2})
-		store.mustAppend(t, nil, minimal("r"), full("known"))
+		store.mustAppend(t, nil, minimal("r"), fullRemediation("known"))
 		group.Go(func() {
 			var both sync.WaitGroup
 			for range 2 {

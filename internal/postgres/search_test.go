@@ -36,7 +36,7 @@ func cosineDistance(a, b []float32) float64 {
 func (c *corpus) nearest(query []float32, f audit.Filter) []postgres.Nearest {
 	var all []postgres.Nearest
 	seen := map[audit.ID]bool{}
-	for _, s := range c.matching(f) {
+	for _, s := range c.matchingRemediations(f) {
 		if v, has := c.vectors[s.SignatureID]; has && !seen[s.SignatureID] {
 			seen[s.SignatureID] = true
 			all = append(all, postgres.Nearest{SignatureID: s.SignatureID, IncidentID: s.Remediation.Signature().IncidentID, Text: c.texts[s.SignatureID], Distance: cosineDistance(query, v)})
@@ -74,7 +74,7 @@ func (c *corpus) checkNearest(t *testing.T) {
 		if len(got) != len(want) {
 			t.Errorf("%d found, want %d", len(got), len(want))
 		}
-		found += common(want, got)
+		found += countCommon(want, got)
 		all += len(want)
 	}
 	for range 30 {
@@ -87,7 +87,7 @@ func (c *corpus) checkNearest(t *testing.T) {
 		if !slices.IsSortedFunc(got, func(a, b postgres.Nearest) int { return cmp.Compare(a.Distance, b.Distance) }) {
 			t.Errorf("not nearest first: %+v", got)
 		}
-		found += common(want, got)
+		found += countCommon(want, got)
 		all += len(want)
 	}
 	if recall := float64(found) / float64(all); recall < 0.97 {
@@ -98,7 +98,7 @@ func (c *corpus) checkNearest(t *testing.T) {
 	}
 }
 
-func common(want, got []postgres.Nearest) int {
+func countCommon(want, got []postgres.Nearest) int {
 	n := 0
 	for _, w := range want {
 		if slices.ContainsFunc(got, func(g postgres.Nearest) bool { return g.SignatureID == w.SignatureID }) {
@@ -148,7 +148,7 @@ func (c *corpus) checkLexical(t *testing.T) {
 	for _, f := range c.filters(random, 40) {
 		limit := 1 + random.IntN(20)
 		scores := map[audit.ID]float64{}
-		for _, s := range c.matching(f) {
+		for _, s := range c.matchingRemediations(f) {
 			if raw := score(s.SignatureID); raw > 0 {
 				scores[s.SignatureID] = raw
 			}
@@ -190,7 +190,7 @@ func (c *corpus) checkIncidents(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := map[audit.ID]*postgres.Incident{}
-		for _, s := range c.matching(f) {
+		for _, s := range c.matchingRemediations(f) {
 			if incident := s.Remediation.Signature().IncidentID; slices.Contains(asked, incident) {
 				countIn(want, incident, s, newest)
 			}
@@ -219,7 +219,7 @@ func (c *corpus) mostFrequentFirst(t *testing.T, f audit.Filter, of *postgres.In
 		return
 	}
 	times := map[audit.ID]int{}
-	for _, s := range c.matching(f) {
+	for _, s := range c.matchingRemediations(f) {
 		times[s.SignatureID]++
 	}
 	if !slices.IsSortedFunc(of.Signatures, func(a, b audit.ID) int { return cmp.Compare(times[b], times[a]) }) {
@@ -234,7 +234,7 @@ func countIn(all map[audit.ID]*postgres.Incident, incident audit.ID, s audit.Sto
 		of = &postgres.Incident{}
 		all[incident] = of
 	}
-	of.Counts = counted(of.Counts, s)
+	of.Counts = addToCounts(of.Counts, s)
 	if !slices.Contains(of.Signatures, s.SignatureID) {
 		of.Signatures = append(of.Signatures, s.SignatureID)
 	}
@@ -243,7 +243,7 @@ func countIn(all map[audit.ID]*postgres.Incident, incident audit.ID, s audit.Sto
 		i = len(of.Actions)
 		of.Actions = append(of.Actions, postgres.ActionCounts{ActionType: s.ActionType})
 	}
-	of.Actions[i].Counts = counted(of.Actions[i].Counts, s)
+	of.Actions[i].Counts = addToCounts(of.Actions[i].Counts, s)
 	// Without the long texts and the columns that a search does not return.
 	workflow := s.WorkflowYAML
 	s.ErrorMessage, s.WorkflowYAML, s.Metadata, s.AlertFingerprint, s.Actor = nil, nil, "", nil, ""
@@ -257,7 +257,7 @@ func countIn(all map[audit.ID]*postgres.Incident, incident audit.ID, s audit.Sto
 	}
 }
 
-func counted(c postgres.Counts, s audit.Stored) postgres.Counts {
+func addToCounts(c postgres.Counts, s audit.Stored) postgres.Counts {
 	if c.Total == 0 {
 		c.LastSeen = s.StartTime
 	}

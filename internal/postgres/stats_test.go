@@ -124,7 +124,7 @@ func (s tapped) rollUp(tb testing.TB, n int) int {
 
 func (c *corpus) checkRates(t *testing.T, d audit.Dimension, f audit.Filter, minSamples, limit int) {
 	t.Helper()
-	want := countRates(d, c.matching(f), minSamples)
+	want := countRates(d, c.matchingRemediations(f), minSamples)
 	more := len(want) > limit
 	want = want[:min(len(want), limit)]
 	got, hasMore, err := c.SuccessRates(t.Context(), d, f, minSamples, limit)
@@ -152,7 +152,7 @@ func (c *corpus) checkTrend(t *testing.T, i audit.Interval, f audit.Filter, loca
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := gocmp.Diff(countTrend(starts, c.matching(f)), got); diff != "" {
+	if diff := gocmp.Diff(countTrend(starts, c.matchingRemediations(f)), got); diff != "" {
 		t.Errorf("by %s in %v, %+v:\n%s", i, location, f, diff)
 	}
 }
@@ -202,7 +202,7 @@ func TestStatistics(t *testing.T) {
 	check()
 	for i := range c.stored {
 		if s := &c.stored[i]; s.Phase == audit.PhasePending && random.IntN(3) == 0 {
-			s.Phase, s.Status = audit.PhaseProcessing, pick(random, audit.Statuses()...)
+			s.Phase, s.Status = audit.PhaseProcessing, pickWord(random, audit.Statuses()...)
 			c.mustAppend(t, nil, &audit.Update{RemediationID: s.RemediationID, Phase: &s.Phase, Status: &s.Status})
 		}
 	}
@@ -261,7 +261,7 @@ func writeLives(ctx context.Context, t *testing.T, store tapped, writer int) err
 	for i := 0; ctx.Err() == nil; i++ {
 		record := randomRemediation(random, 1_000_000*writer+i)
 		record.Phase, record.Status, record.EndTime, record.Metadata = audit.PhasePending, "pending", nil, audit.EmptyMetadata
-		status := pick(random, audit.Statuses()...)
+		status := pickWord(random, audit.Statuses()...)
 		processing := audit.PhaseProcessing
 		for _, r := range []audit.Record{record, &audit.Update{RemediationID: record.RemediationID, Phase: &processing, Status: &status}} {
 			made, err := audit.NewEntry(r, "tester", time.Now())
@@ -324,13 +324,13 @@ func compareInOneSnapshot(t *testing.T, conn *pgx.Conn, statements []postgrestes
 		if got.Err != nil || want.Err != nil {
 			t.Fatal(got.Err, want.Err)
 		}
-		if diff := gocmp.Diff(lines(want.Rows), lines(got.Rows)); diff != "" {
+		if diff := gocmp.Diff(formatRows(want.Rows), formatRows(got.Rows)); diff != "" {
 			t.Errorf("%s (-records +result):\n%s", s.Name(), diff)
 		}
 	}
 }
 
-func lines(rows [][][]byte) []string {
+func formatRows(rows [][][]byte) []string {
 	all := []string{}
 	for _, row := range rows {
 		all = append(all, fmt.Sprintf("%s", row))

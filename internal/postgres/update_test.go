@@ -64,8 +64,8 @@ func TestTerminalRemediationsChangeNoMore(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
 	store := open(t, db.WriterURL())
-	store.mustAppend(t, nil, full("r"))
-	before := counts(t, db)
+	store.mustAppend(t, nil, fullRemediation("r"))
+	before := countRows(t, db)
 	for name, update := range map[string]*audit.Update{
 		"status":   {RemediationID: "r", Status: pointer(audit.Status("failure"))},
 		"end":      {RemediationID: "r", EndTime: audit.Optional[time.Time]{Set: true}},
@@ -78,7 +78,7 @@ func TestTerminalRemediationsChangeNoMore(t *testing.T) {
 			t.Errorf("%s: %v, %+v, want a conflict", name, err, written)
 		}
 	}
-	if diff := cmp.Diff(before, counts(t, db)); diff != "" {
+	if diff := cmp.Diff(before, countRows(t, db)); diff != "" {
 		t.Errorf("rows (-before +after):\n%s", diff)
 	}
 }
@@ -172,7 +172,7 @@ func TestSeveralUpdatesOfOneRemediationInABatch(t *testing.T) {
 	db := postgrestest.New(t)
 	store := open(t, db.WriterURL())
 	store.mustAppend(t, nil, minimal("r"), minimal("other"))
-	before := counts(t, db)["audit_event"]
+	before := countRows(t, db)["audit_event"]
 	written, err := store.Append(t.Context(), entries(t,
 		toPhase("r", audit.PhasePending),
 		toPhase("r", audit.PhaseProcessing),
@@ -217,7 +217,7 @@ func TestSeveralUpdatesOfOneRemediationInABatch(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("outcomes (-want +got):\n%s", diff)
 	}
-	if made := counts(t, db)["audit_event"] - before; made != 5 {
+	if made := countRows(t, db)["audit_event"] - before; made != 5 {
 		t.Errorf("%d journal entries, want 5", made)
 	}
 	checkJournal(t, db)
@@ -250,7 +250,7 @@ func TestUpdateChangesTheSignature(t *testing.T) {
 	if len(nearest) != 1 || nearest[0].SignatureID != second.ID || nearest[0].Text != second.Text {
 		t.Errorf("nearest %+v, want %s alone", nearest, second.ID)
 	}
-	if got := counts(t, db); got["signature"] != 2 || got["embedding"] != 2 {
+	if got := countRows(t, db); got["signature"] != 2 || got["embedding"] != 2 {
 		t.Errorf("rows %v", got)
 	}
 }
@@ -311,7 +311,7 @@ func TestConcurrentUpdatesAreJournaledInTheOrderOfChanges(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if got, want := counts(t, db)["audit_event"], 3+3*writers*each; got != want {
+	if got, want := countRows(t, db)["audit_event"], 3+3*writers*each; got != want {
 		t.Errorf("%d journal entries, want %d", got, want)
 	}
 	checkJournal(t, db)
@@ -327,7 +327,7 @@ func TestRedeliveredUpdates(t *testing.T) {
 	store.mustAppend(t, nil, minimal("a"), minimal("b"), minimal("c"))
 	store.mustAppend(t, nil, toPhase("a", audit.PhaseProcessing))
 	store.mustAppend(t, nil, toPhase("a", audit.PhaseCompleted), toPhase("c", audit.PhaseProcessing))
-	before := counts(t, db)
+	before := countRows(t, db)
 	type outcome struct {
 		Conflict, NotFound, Replayed bool
 		Phase                        audit.Phase
@@ -378,7 +378,7 @@ func TestRedeliveredUpdates(t *testing.T) {
 			t.Errorf("redelivered %v (-want +got):\n%s", redelivered, diff)
 		}
 	}
-	if made := counts(t, db)["audit_event"] - before["audit_event"]; made != 2 {
+	if made := countRows(t, db)["audit_event"] - before["audit_event"]; made != 2 {
 		t.Errorf("%d journal entries, want those of b's two updates", made)
 	}
 	checkJournal(t, db)
