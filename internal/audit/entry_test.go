@@ -11,7 +11,7 @@ import (
 	"github.com/gowebpki/jcs"
 )
 
-func entry(t *testing.T, record Record, actor string, now time.Time) Entry {
+func newEntry(t *testing.T, record Record, actor string, now time.Time) Entry {
 	t.Helper()
 	e, err := NewEntry(record, actor, now)
 	if err != nil {
@@ -24,7 +24,7 @@ func entry(t *testing.T, record Record, actor string, now time.Time) Entry {
 // RFC 8785.
 func TestCanonicalIsRFC8785(t *testing.T) {
 	t.Parallel()
-	record := valid()
+	record := validRemediation()
 	record.ErrorMessage = ptr("naïve \"quoted\" <tag> \u2028 تعليق 😀\n")
 	record.Metadata = `{"big":1700000000123456789,"e":1e21,"f":1.50,"z":-0.0,"é":[null,true,{"a":1}]}`
 	records := []Record{
@@ -38,7 +38,7 @@ func TestCanonicalIsRFC8785(t *testing.T) {
 		&Execution{RemediationID: "r-1", WorkflowID: "w", ExecutionID: "e", ActionType: "a", Success: true, StartTime: start, Metadata: "{}"},
 	}
 	for _, record := range records {
-		canonical := entry(t, record, "arn:aws:iam::1:role/\"x\"", start).Canonical()
+		canonical := newEntry(t, record, "arn:aws:iam::1:role/\"x\"", start).Canonical()
 		again, err := jcs.Transform(canonical)
 		if err != nil {
 			t.Fatalf("%s: %v", canonical, err)
@@ -51,9 +51,9 @@ func TestCanonicalIsRFC8785(t *testing.T) {
 
 func TestCanonicalDistinguishesAllDigits(t *testing.T) {
 	t.Parallel()
-	one, other := valid(), valid()
+	one, other := validRemediation(), validRemediation()
 	one.Metadata, other.Metadata = `{"n":9007199254740993}`, `{"n":9007199254740992}`
-	first, second := entry(t, &one, "a", start), entry(t, &other, "a", start)
+	first, second := newEntry(t, &one, "a", start), newEntry(t, &other, "a", start)
 	if first.ContentHash == second.ContentHash {
 		t.Error("two numbers with the same float64 have the same hash")
 	}
@@ -73,18 +73,18 @@ func TestCanonicalDistinguishesAllDigits(t *testing.T) {
 
 func TestContentHashIgnoresActorAndTime(t *testing.T) {
 	t.Parallel()
-	record := valid()
-	first := entry(t, &record, "a", start)
-	later := entry(t, &record, "b", start.Add(time.Hour))
+	record := validRemediation()
+	first := newEntry(t, &record, "a", start)
+	later := newEntry(t, &record, "b", start.Add(time.Hour))
 	if first.ContentHash != later.ContentHash {
 		t.Error("the hash depends on the actor or the time")
 	}
 	if string(first.Canonical()) == string(later.Canonical()) || first.EventID == later.EventID {
 		t.Error("two entries have the same bytes or the same ID")
 	}
-	changed := valid()
+	changed := validRemediation()
 	changed.Namespace = "shop2"
-	if entry(t, &changed, "a", start).ContentHash == first.ContentHash {
+	if newEntry(t, &changed, "a", start).ContentHash == first.ContentHash {
 		t.Error("different content has the same hash")
 	}
 	if want := sha256.Sum256(append([]byte{0}, first.Canonical()...)); LeafHash(first.Canonical()) != want {

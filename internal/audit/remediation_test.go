@@ -16,7 +16,7 @@ func ptr[T any](v T) *T { return &v }
 
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-func valid() Remediation {
+func validRemediation() Remediation {
 	return Remediation{
 		RemediationID: "r-1", Name: "KubePodCrashLooping", Namespace: "shop", ActionType: "restart_pod",
 		Phase: PhasePending, Status: "pending", StartTime: start,
@@ -59,7 +59,7 @@ func TestRemediationCheckReportsAllErrors(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			record := valid()
+			record := validRemediation()
 			test.change(&record)
 			var invalid ValidationErrors
 			record.Check(Checker{Path: "records[3].", Errors: &invalid, Actions: redact.Actions{}}, nil)
@@ -72,14 +72,14 @@ func TestRemediationCheckReportsAllErrors(t *testing.T) {
 
 func TestRemediationCheckCompletes(t *testing.T) {
 	t.Parallel()
-	record := valid()
+	record := validRemediation()
 	record.StartTime = start.Add(1999 * time.Nanosecond).In(time.FixedZone("CET", 3600))
 	record.EndTime = ptr(start.Add(1500 * time.Millisecond))
 	record.ErrorMessage = ptr("password=hunter2hunter2\x00")
 	var invalid ValidationErrors
 	actions := redact.Actions{}
 	record.Check(Checker{Errors: &invalid, Actions: actions}, map[string]any{"api_token": "abc", "n": json.Number("1.50")})
-	want := valid()
+	want := validRemediation()
 	want.Severity = SeverityUnknown
 	want.StartTime = start.Add(time.Microsecond)
 	want.EndTime = ptr(start.Add(1500 * time.Millisecond))
@@ -117,7 +117,7 @@ func TestMetadataLimits(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			record := valid()
+			record := validRemediation()
 			var invalid ValidationErrors
 			record.Check(Checker{Errors: &invalid, Actions: redact.Actions{}}, test.tree)
 			got := ""

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func zone(t *testing.T, name string) *time.Location {
+func loadZone(t *testing.T, name string) *time.Location {
 	t.Helper()
 	location, err := time.LoadLocation(name)
 	if err != nil {
@@ -76,7 +76,7 @@ func TestStarts(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			starts, end := c.interval.Starts(moment(t, c.since), moment(t, c.until), zone(t, c.zone), 100)
+			starts, end := c.interval.Starts(parseMoment(t, c.since), parseMoment(t, c.until), loadZone(t, c.zone), 100)
 			var got []string
 			for _, start := range append(starts, end) {
 				got = append(got, start.Format(time.RFC3339Nano))
@@ -88,7 +88,7 @@ func TestStarts(t *testing.T) {
 	}
 }
 
-func moment(t *testing.T, text string) time.Time {
+func parseMoment(t *testing.T, text string) time.Time {
 	t.Helper()
 	at, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil {
@@ -108,7 +108,7 @@ func TestStartsAgainstWallClock(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			location := zone(t, name)
+			location := loadZone(t, name)
 			for _, year := range []int{2010, 2011, 2026} {
 				since := time.Date(year, 1, 2, 3, 15, 0, 0, time.UTC)
 				until := since.AddDate(1, 0, 0)

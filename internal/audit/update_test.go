@@ -10,8 +10,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/redact"
 )
 
-func stored() Stored {
-	record := valid()
+func storedRemediation() Stored {
+	record := validRemediation()
 	record.Metadata = "{}"
 	record.ErrorMessage = ptr("boom")
 	return Stored{Remediation: record, ID: 7, Actor: "a"}
@@ -67,7 +67,7 @@ func TestUpdateApply(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			before := stored()
+			before := storedRemediation()
 			before.Phase = test.from
 			next, changed, err := test.update.Apply(before)
 			if want, ok := errors.AsType[Contradiction](test.err); ok {
@@ -80,7 +80,7 @@ func TestUpdateApply(t *testing.T) {
 			if !errors.Is(err, test.err) || changed != test.changed {
 				t.Fatalf("changed %v, error %v", changed, err)
 			}
-			want := stored()
+			want := storedRemediation()
 			want.Phase = test.from
 			if test.want != nil {
 				test.want(&want)
