@@ -30,7 +30,7 @@ const (
 	sessionToken = "a-session/of+a=role"
 )
 
-func role() aws.Config {
+func staticCredentials() aws.Config {
 	return aws.Config{Region: region, Credentials: credentials.NewStaticCredentialsProvider(accessKey, secretKey, sessionToken)}
 }
 
@@ -42,7 +42,7 @@ type gate struct {
 	errs   []error
 }
 
-func (g *gate) admit(user, token string) bool {
+func (g *gate) verify(user, token string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	err := checkToken(token, g.host, user, time.Now())
@@ -109,15 +109,15 @@ func TestTokens(t *testing.T) {
 	t.Parallel()
 	db, authority, gate := postgrestest.New(t), postgrestest.NewAuthority(t), new(gate)
 	proxy := postgrestest.NewProxy(t, postgrestest.ProxyConfig{
-		Target: db.WriterURL(), Certificate: authority.Certificate(t, "localhost"), Admit: gate.admit,
+		Target: db.WriterURL(), Certificate: authority.Certificate(t, "localhost"), Admit: gate.verify,
 	})
 	gate.host = fmt.Sprintf("localhost:%d", proxy.Port)
-	store := open(t, access.Settings{
+	store := openStore(t, access.Settings{
 		URL: proxy.URL(t, pgserver.WriterRole, "verify-full"), IAM: true, Region: region, CA: authority.File,
-	}, role())
+	}, staticCredentials())
 	const connections = 3
 	for range connections {
-		if err := errors.Join(ask(t.Context(), store), ask(t.Context(), store)); err != nil {
+		if err := errors.Join(queryNothing(t.Context(), store), queryNothing(t.Context(), store)); err != nil {
 			t.Fatal(err)
 		}
 		proxy.CutAll()
@@ -146,13 +146,13 @@ func TestTokenIsRefused(t *testing.T) {
 		Admit: func(string, string) bool { asked.Add(1); return false },
 	})
 	settings := access.Settings{URL: proxy.URL(t, pgserver.WriterRole, "verify-full"), IAM: true, Region: region, CA: authority.File}
-	if err := ask(t.Context(), open(t, settings, role())); !errors.Is(err, audit.ErrUnavailable) || asked.Load() != 5 {
+	if err := queryNothing(t.Context(), openStore(t, settings, staticCredentials())); !errors.Is(err, audit.ErrUnavailable) || asked.Load() != 5 {
 		t.Errorf("%v, asked %d times", err, asked.Load())
 	}
 	noRole := aws.Config{Region: region, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{}, errors.New("no role")
 	})}
-	if err := ask(t.Context(), open(t, settings, noRole)); !errors.Is(err, audit.ErrUnavailable) || !strings.Contains(err.Error(), "no role") {
+	if err := queryNothing(t.Context(), openStore(t, settings, noRole)); !errors.Is(err, audit.ErrUnavailable) || !strings.Contains(err.Error(), "no role") {
 		t.Errorf("without credentials: %v", err)
 	}
 }
@@ -183,8 +183,8 @@ func TestTLS(t *testing.T) {
 		"without TLS":                 {with(right, "disable"), "", "requires TLS"},
 		"a server without TLS":        {strings.Replace(db.WriterURL(), "sslmode=disable", "sslmode=verify-full", 1), authority.File, "TLS"},
 	} {
-		store := open(t, access.Settings{URL: c.url, CA: c.ca}, aws.Config{})
-		err := ask(t.Context(), store)
+		store := openStore(t, access.Settings{URL: c.url, CA: c.ca}, aws.Config{})
+		err := queryNothing(t.Context(), store)
 		if c.want == "" && err != nil || c.want != "" && (!errors.Is(err, audit.ErrUnavailable) || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %v, want %s", name, err, c.want)
 		}

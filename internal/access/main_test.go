@@ -58,7 +58,7 @@ func (s *secretsManager) close() error {
 	return s.server.Close()
 }
 
-func open(tb testing.TB, settings access.Settings, sdk aws.Config) *postgres.Store {
+func openStore(tb testing.TB, settings access.Settings, sdk aws.Config) *postgres.Store {
 	tb.Helper()
 	settings.MaxConns = 2
 	databases, err := access.New(settings, sdk)
@@ -76,8 +76,8 @@ func open(tb testing.TB, settings access.Settings, sdk aws.Config) *postgres.Sto
 	return stores.Writer
 }
 
-// ask runs one query without results.
-func ask(ctx context.Context, store *postgres.Store) error {
+// queryNothing runs one query without results.
+func queryNothing(ctx context.Context, store *postgres.Store) error {
 	_, err := store.List(ctx, audit.Filter{}, audit.PageRequest{Limit: 1})
 	return err
 }

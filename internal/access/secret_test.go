@@ -161,14 +161,14 @@ func TestSecret(t *testing.T) {
 	vault := newVault(t, managedSecret(user.name, user.password))
 	vault.away.Store(true)
 	settings := access.Settings{URL: user.url(), Secret: vault.id, Region: "us-east-1"}
-	store := open(t, settings, vault.sdk)
-	if err := ask(t.Context(), store); !errors.Is(err, audit.ErrUnavailable) || vault.reads.Load() == 0 {
+	store := openStore(t, settings, vault.sdk)
+	if err := queryNothing(t.Context(), store); !errors.Is(err, audit.ErrUnavailable) || vault.reads.Load() == 0 {
 		t.Errorf("without Secrets Manager: %v", err)
 	}
 	vault.away.Store(false)
 	vault.reads.Store(0)
 	for range 3 {
-		if err := ask(t.Context(), store); err != nil {
+		if err := queryNothing(t.Context(), store); err != nil {
 			t.Fatal(err)
 		}
 		user.disconnect()
@@ -177,7 +177,7 @@ func TestSecret(t *testing.T) {
 		t.Errorf("the secret was read %d times", n)
 	}
 	vault.away.Store(true)
-	if err := ask(t.Context(), store); err != nil {
+	if err := queryNothing(t.Context(), store); err != nil {
 		t.Errorf("a new connection while Secrets Manager is unavailable: %v", err)
 	}
 }
@@ -215,18 +215,18 @@ func TestSecretIsWrong(t *testing.T) {
 	user := newLogin(t, postgrestest.New(t))
 	for _, value := range []string{"hunter2", `{"username":"hunter2"}`, `{"password":"hunter2"}`, `["hunter2"]`, `{"username":1,"password":"hunter2"}`} {
 		vault := newVault(t, value)
-		err := ask(t.Context(), open(t, access.Settings{URL: user.url(), Secret: vault.id}, vault.sdk))
+		err := queryNothing(t.Context(), openStore(t, access.Settings{URL: user.url(), Secret: vault.id}, vault.sdk))
 		if !errors.Is(err, audit.ErrUnavailable) || !strings.Contains(err.Error(), vault.id) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v", value, err)
 		}
 	}
 	vault := newVault(t, managedSecret(user.name, "not "+user.password))
-	err := ask(t.Context(), open(t, access.Settings{URL: user.url(), Secret: vault.id}, vault.sdk))
+	err := queryNothing(t.Context(), openStore(t, access.Settings{URL: user.url(), Secret: vault.id}, vault.sdk))
 	if !errors.Is(err, audit.ErrUnavailable) || !access.Refused(err) || strings.Contains(err.Error(), user.password) {
 		t.Errorf("a wrong password: %v", err)
 	}
 	missing := access.Settings{URL: user.url(), Secret: "no-such-secret"}
-	err = ask(t.Context(), open(t, missing, vault.sdk))
+	err = queryNothing(t.Context(), openStore(t, missing, vault.sdk))
 	if !errors.Is(err, audit.ErrUnavailable) || !strings.Contains(err.Error(), "no-such-secret") {
 		t.Errorf("a missing secret: %v", err)
 	}
@@ -250,11 +250,11 @@ func startTraffic(t *testing.T, stores []*postgres.Store) *traffic {
 					return
 				default:
 				}
-				if err := write(t.Context(), store, fmt.Sprintf("sandbox-%d-%d", i, n)); err != nil {
+				if err := writeRemediation(t.Context(), store, fmt.Sprintf("sandbox-%d-%d", i, n)); err != nil {
 					t.Errorf("write %d of sandbox %d: %v", n, i, err)
 				}
 				all.written[i].Add(1)
-				if err := ask(t.Context(), store); err != nil {
+				if err := queryNothing(t.Context(), store); err != nil {
 					t.Errorf("read %d of sandbox %d: %v", n, i, err)
 				}
 			}
@@ -263,8 +263,8 @@ func startTraffic(t *testing.T, stores []*postgres.Store) *traffic {
 	return all
 }
 
-// settle waits until each store has written five more times.
-func (f *traffic) settle(t *testing.T) {
+// awaitWrites waits until each store has written five more times.
+func (f *traffic) awaitWrites(t *testing.T) {
 	t.Helper()
 	for i := range f.written {
 		until := f.written[i].Load() + 5
@@ -285,7 +285,7 @@ func (f *traffic) end() (written int32) {
 	return written
 }
 
-func write(ctx context.Context, store *postgres.Store, id string) error {
+func writeRemediation(ctx context.Context, store *postgres.Store, id string) error {
 	entry, err := audit.NewEntry(&audit.Remediation{
 		RemediationID: id, Name: "KubePodCrashLooping", Namespace: "shop", ActionType: "restart_pod", Severity: "unknown",
 		Phase: audit.PhasePending, Status: "pending", Metadata: "{}", StartTime: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
@@ -315,25 +315,25 @@ func TestRotation(t *testing.T) {
 	vault := newVault(t, managedSecret(user.name, user.password))
 	stores := make([]*postgres.Store, 4)
 	for i := range stores {
-		stores[i] = open(t, access.Settings{URL: user.url(), Secret: vault.id}, vault.sdk)
+		stores[i] = openStore(t, access.Settings{URL: user.url(), Secret: vault.id}, vault.sdk)
 	}
 	all := startTraffic(t, stores)
-	all.settle(t)
+	all.awaitWrites(t)
 	for range 3 {
 		next := rand.Text()
 		version := vault.put(managedSecret(user.name, next), "AWSPENDING")
 		user.change(next)
 		user.disconnect()
-		all.settle(t) // with the pending version
+		all.awaitWrites(t) // with the pending version
 		vault.promote(version)
 		user.disconnect()
-		all.settle(t)
+		all.awaitWrites(t)
 	}
 	next := rand.Text()
 	vault.put(managedSecret(user.name, next), "AWSCURRENT")
 	user.change(next)
 	user.disconnect()
-	all.settle(t)
+	all.awaitWrites(t)
 	sent := all.end()
 	conn, err := pgx.Connect(t.Context(), db.ReaderURL())
 	if err != nil {
