@@ -82,27 +82,27 @@ func (b *bedrock) embedder(t *testing.T, model Model, policy policy) *Embedder {
 // titan1024 is the default model.
 func titan1024() Model { return Model{Name: titanV2, Dimensions: 1024} }
 
-// wide returns a vector of n dimensions in the direction of the first.
-func wide(n int) []float32 {
+// wideVector returns a vector of n dimensions in the direction of the first.
+func wideVector(n int) []float32 {
 	vector := make([]float32, n)
 	vector[0] = 2
 	return vector
 }
 
-// titan responds like Amazon Titan Text Embeddings V2.
-func titan(_ int, w http.ResponseWriter, _ *http.Request, sent map[string]any) {
-	vector := wide(int(sent["dimensions"].(float64)))
+// respondAsTitan responds like Amazon Titan Text Embeddings V2.
+func respondAsTitan(_ int, w http.ResponseWriter, _ *http.Request, sent map[string]any) {
+	vector := wideVector(int(sent["dimensions"].(float64)))
 	_ = json.NewEncoder(w).Encode(map[string]any{
 		"embedding": vector, "inputTextTokenCount": 3, "embeddingsByType": map[string]any{"float": vector},
 	})
 }
 
-// cohere responds like the Cohere Embed models.
-func cohere(_ int, w http.ResponseWriter, _ *http.Request, sent map[string]any) {
+// respondAsCohere responds like the Cohere Embed models.
+func respondAsCohere(_ int, w http.ResponseWriter, _ *http.Request, sent map[string]any) {
 	texts := sent["texts"].([]any)
 	vectors := make([][]float32, len(texts))
 	for i := range texts {
-		vectors[i] = wide(1024)
+		vectors[i] = wideVector(1024)
 	}
 	_ = json.NewEncoder(w).Encode(map[string]any{
 		"embeddings": vectors, "id": "0f1e", "response_type": "embeddings_floats", "texts": texts,
@@ -111,13 +111,13 @@ func cohere(_ int, w http.ResponseWriter, _ *http.Request, sent map[string]any) 
 
 func TestTitan(t *testing.T) {
 	t.Parallel()
-	b := serveBedrock(t, titan)
+	b := serveBedrock(t, respondAsTitan)
 	p, err := newBedrock(b.client, Model{Name: titanV2, Dimensions: 256})
 	if err != nil {
 		t.Fatal(err)
 	}
 	got, err := p.Embed(t.Context(), []string{strings.Repeat("long ", 10_000)}, documentInput)
-	if diff := cmp.Diff([][]float32{wide(256)}, got); err != nil || diff != "" {
+	if diff := cmp.Diff([][]float32{wideVector(256)}, got); err != nil || diff != "" {
 		t.Errorf("error %v, vectors (-want +got):\n%s", err, diff)
 	}
 	want := []map[string]any{{
@@ -136,13 +136,13 @@ func TestCohere(t *testing.T) {
 	for input, name := range map[inputKind]string{documentInput: "search_document", queryInput: "search_query"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := serveBedrock(t, cohere)
+			b := serveBedrock(t, respondAsCohere)
 			p, err := newBedrock(b.client, Model{Name: cohereMultilingual, Dimensions: 1024})
 			if err != nil {
 				t.Fatal(err)
 			}
 			got, err := p.Embed(t.Context(), []string{"a", strings.Repeat("ü", 3000)}, input)
-			if diff := cmp.Diff([][]float32{wide(1024), wide(1024)}, got); err != nil || diff != "" {
+			if diff := cmp.Diff([][]float32{wideVector(1024), wideVector(1024)}, got); err != nil || diff != "" {
 				t.Errorf("error %v, vectors (-want +got):\n%s", err, diff)
 			}
 			want := []map[string]any{{"texts": []any{"a", strings.Repeat("ü", 2048)}, "input_type": name, "truncate": "END"}}
@@ -161,17 +161,17 @@ func TestBedrockBatches(t *testing.T) {
 	t.Parallel()
 	t.Run("titan", func(t *testing.T) {
 		t.Parallel()
-		b := serveBedrock(t, titan)
-		vectors, err := b.embedder(t, titan1024(), patient()).Documents(t.Context(), signatures(5), nil)
+		b := serveBedrock(t, respondAsTitan)
+		vectors, err := b.embedder(t, titan1024(), patientPolicy()).Documents(t.Context(), newSignatures(5), nil)
 		if err != nil || len(vectors) != 5 || b.calls() != 5 {
 			t.Errorf("%d vectors, %v, %d calls; want 5, nil, 5", len(vectors), err, b.calls())
 		}
 	})
 	t.Run("cohere", func(t *testing.T) {
 		t.Parallel()
-		b := serveBedrock(t, cohere)
-		e := b.embedder(t, Model{Name: cohereEnglish, Dimensions: 1024}, patient())
-		vectors, err := e.Documents(t.Context(), signatures(200), nil)
+		b := serveBedrock(t, respondAsCohere)
+		e := b.embedder(t, Model{Name: cohereEnglish, Dimensions: 1024}, patientPolicy())
+		vectors, err := e.Documents(t.Context(), newSignatures(200), nil)
 		if err != nil || len(vectors) != 200 {
 			t.Errorf("%d vectors, %v; want 200, nil", len(vectors), err)
 		}
@@ -218,7 +218,7 @@ func TestBedrockFailures(t *testing.T) {
 				w.WriteHeader(tt.status)
 				_ = json.NewEncoder(w).Encode(map[string]string{"message": long})
 			})
-			e := b.embedder(t, titan1024(), patient())
+			e := b.embedder(t, titan1024(), patientPolicy())
 			_, err := e.Query(t.Context(), "why")
 			if !errors.Is(err, tt.want) || errors.Is(err, ErrRefused) != errors.Is(tt.want, ErrRefused) {
 				t.Errorf("error is %v, want only %v", err, tt.want)
@@ -263,7 +263,7 @@ func TestBedrockBadResponses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			b := serveBedrock(t, tt.respond)
-			e := b.embedder(t, Model{Name: tt.model, Dimensions: 1024}, patient())
+			e := b.embedder(t, Model{Name: tt.model, Dimensions: 1024}, patientPolicy())
 			if _, err := e.Query(t.Context(), "why"); !errors.Is(err, tt.want) {
 				t.Errorf("error is %v, want %v", err, tt.want)
 			}
@@ -280,7 +280,7 @@ func TestBedrockStall(t *testing.T) {
 	stalled := func(_ int, _ http.ResponseWriter, r *http.Request, _ map[string]any) { <-r.Context().Done() }
 	t.Run("timeout", func(t *testing.T) {
 		t.Parallel()
-		policy := patient()
+		policy := patientPolicy()
 		policy.CallTimeout, policy.Attempts = 20*time.Millisecond, 2
 		e := serveBedrock(t, stalled).embedder(t, titan1024(), policy)
 		_, err := e.Query(t.Context(), "why")
@@ -297,7 +297,7 @@ func TestBedrockStall(t *testing.T) {
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
-		e := b.embedder(t, titan1024(), patient())
+		e := b.embedder(t, titan1024(), patientPolicy())
 		go func() {
 			_, err := e.Query(ctx, "why")
 			ended <- err

@@ -20,8 +20,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 )
 
-// unit returns the normalized vector that the service returns for a text.
-func unit(text string) []float32 {
+// unitVector returns the normalized vector that the service returns for a text.
+func unitVector(text string) []float32 {
 	vector := vectorOf(text)
 	var square float64
 	for _, x := range vector {
@@ -33,11 +33,11 @@ func unit(text string) []float32 {
 	return vector
 }
 
-// units returns the vectors of the signatures.
-func units(sigs ...audit.Signature) map[audit.ID][]float32 {
+// unitVectors returns the vectors of the signatures.
+func unitVectors(sigs ...audit.Signature) map[audit.ID][]float32 {
 	vectors := map[audit.ID][]float32{}
 	for _, sig := range sigs {
-		vectors[sig.ID] = unit(sig.Text)
+		vectors[sig.ID] = unitVector(sig.Text)
 	}
 	return vectors
 }
@@ -48,15 +48,15 @@ var sameVectors = cmp.Options{cmpopts.EquateApprox(0, 1e-6), cmpopts.EquateEmpty
 // that it is stored.
 func TestDocumentsRemembers(t *testing.T) {
 	t.Parallel()
-	s := serve(t, embed)
-	e := serviceEmbedder(t, s, patient())
-	sigs := signatures(2)
+	s := serve(t, respondWithVectors)
+	e := serviceEmbedder(t, s, patientPolicy())
+	sigs := newSignatures(2)
 	for range 2 { // twice, as if the first transaction had failed
 		vectors, err := e.Documents(t.Context(), sigs, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(units(sigs...), vectors, sameVectors); diff != "" {
+		if diff := cmp.Diff(unitVectors(sigs...), vectors, sameVectors); diff != "" {
 			t.Errorf("vectors (-want +got):\n%s", diff)
 		}
 	}
@@ -65,7 +65,7 @@ func TestDocumentsRemembers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(units(sigs[1]), vectors, sameVectors); diff != "" {
+	if diff := cmp.Diff(unitVectors(sigs[1]), vectors, sameVectors); diff != "" {
 		t.Errorf("vectors after one is stored (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(Counts{Hits: 4, Misses: 2, Calls: 1}, e.Counts()); diff != "" {
@@ -76,9 +76,9 @@ func TestDocumentsRemembers(t *testing.T) {
 // The lookup gets each uncached ID once; IDs that it finds are not looked up again.
 func TestDocumentsLooksUp(t *testing.T) {
 	t.Parallel()
-	s := serve(t, embed)
-	e := serviceEmbedder(t, s, patient())
-	sigs := signatures(3)
+	s := serve(t, respondWithVectors)
+	e := serviceEmbedder(t, s, patientPolicy())
+	sigs := newSignatures(3)
 	var lookedUp [][]audit.ID
 	lookup := func(_ context.Context, ids []audit.ID) ([]audit.ID, error) {
 		lookedUp = append(lookedUp, slices.Clone(ids))
@@ -90,7 +90,7 @@ func TestDocumentsLooksUp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(units(sigs[1:]...), vectors, sameVectors); diff != "" {
+		if diff := cmp.Diff(unitVectors(sigs[1:]...), vectors, sameVectors); diff != "" {
 			t.Errorf("vectors (-want +got):\n%s", diff)
 		}
 	}
@@ -107,9 +107,9 @@ func TestDocumentsLooksUp(t *testing.T) {
 
 func TestDocumentsLookupFails(t *testing.T) {
 	t.Parallel()
-	s := serve(t, embed)
-	e := serviceEmbedder(t, s, patient())
-	sigs := signatures(2)
+	s := serve(t, respondWithVectors)
+	e := serviceEmbedder(t, s, patientPolicy())
+	sigs := newSignatures(2)
 	if _, err := e.Documents(t.Context(), sigs[:1], nil); err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestDocumentsLookupFails(t *testing.T) {
 	if !errors.Is(err, broken) || errors.Is(err, ErrUnavailable) {
 		t.Errorf("error is %v, want only the look-up's", err)
 	}
-	if diff := cmp.Diff(units(sigs[0]), vectors, sameVectors); diff != "" {
+	if diff := cmp.Diff(unitVectors(sigs[0]), vectors, sameVectors); diff != "" {
 		t.Errorf("vectors (-want +got):\n%s", diff)
 	}
 	if n := len(s.received()); n != 1 {
@@ -129,9 +129,9 @@ func TestDocumentsLookupFails(t *testing.T) {
 // Another request may store the vector between the look-up and the call.
 func TestDocumentsStoredMeanwhile(t *testing.T) {
 	t.Parallel()
-	s := serve(t, embed)
-	e := serviceEmbedder(t, s, patient())
-	sigs := signatures(1)
+	s := serve(t, respondWithVectors)
+	e := serviceEmbedder(t, s, patientPolicy())
+	sigs := newSignatures(1)
 	vectors, err := e.Documents(t.Context(), sigs, func(context.Context, []audit.ID) ([]audit.ID, error) {
 		e.Stored(sigs[0].ID)
 		return nil, nil
@@ -143,14 +143,14 @@ func TestDocumentsStoredMeanwhile(t *testing.T) {
 
 func TestQueryRemembers(t *testing.T) {
 	t.Parallel()
-	s := serve(t, embed)
-	e := serviceEmbedder(t, s, patient())
+	s := serve(t, respondWithVectors)
+	e := serviceEmbedder(t, s, patientPolicy())
 	for _, text := range []string{"what broke", "what broke", "what else broke", "what broke"} {
 		got, err := e.Query(t.Context(), text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(unit(text), got, sameVectors); diff != "" {
+		if diff := cmp.Diff(unitVector(text), got, sameVectors); diff != "" {
 			t.Errorf("vector of %q (-want +got):\n%s", text, diff)
 		}
 	}
@@ -161,8 +161,8 @@ func TestQueryRemembers(t *testing.T) {
 
 func TestMemoryIsBounded(t *testing.T) {
 	t.Parallel()
-	s := serve(t, embed)
-	cfg := patient()
+	s := serve(t, respondWithVectors)
+	cfg := patientPolicy()
 	cfg.Vectors, cfg.StoredMarks = 1, 1
 	e := serviceEmbedder(t, s, cfg)
 	for _, text := range []string{"a", "b", "b", "a"} {
@@ -173,7 +173,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	if diff := cmp.Diff([]string{"a", "b", "a"}, s.texts()); diff != "" {
 		t.Errorf("sent (-want +got):\n%s", diff)
 	}
-	sigs := signatures(2)
+	sigs := newSignatures(2)
 	e.Stored(sigs[0].ID, sigs[1].ID)
 	var lookedUp []audit.ID
 	_, err := e.Documents(t.Context(), sigs, func(_ context.Context, ids []audit.ID) ([]audit.ID, error) {
@@ -190,14 +190,14 @@ func TestMemoryIsBounded(t *testing.T) {
 
 func TestDocumentsBatches(t *testing.T) {
 	t.Parallel()
-	s := serve(t, embed)
-	e := serviceEmbedder(t, s, patient(), batchSize(64))
-	sigs := signatures(150)
+	s := serve(t, respondWithVectors)
+	e := serviceEmbedder(t, s, patientPolicy(), batchSize(64))
+	sigs := newSignatures(150)
 	vectors, err := e.Documents(t.Context(), sigs, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(units(sigs...), vectors, sameVectors); diff != "" {
+	if diff := cmp.Diff(unitVectors(sigs...), vectors, sameVectors); diff != "" {
 		t.Errorf("vectors (-want +got):\n%s", diff)
 	}
 	var sizes []int
@@ -222,16 +222,16 @@ func TestSharedCall(t *testing.T) {
 		{"documents", func(ctx context.Context, e *Embedder) ([]float32, error) {
 			vectors, err := e.Documents(ctx, []audit.Signature{sig}, nil)
 			return vectors[sig.ID], err
-		}, unit(sig.Text)},
+		}, unitVector(sig.Text)},
 		{"queries", func(ctx context.Context, e *Embedder) ([]float32, error) {
 			return e.Query(ctx, "why")
-		}, unit("why")},
+		}, unitVector("why")},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			release := make(chan struct{})
-			e := serviceEmbedder(t, serve(t, respondOnRelease(release)), patient())
+			e := serviceEmbedder(t, serve(t, respondOnRelease(release)), patientPolicy())
 			var all sync.WaitGroup
 			for range requests {
 				all.Go(func() {
@@ -256,7 +256,7 @@ func respondOnRelease(release <-chan struct{}) responder {
 	return func(n int, w http.ResponseWriter, r *http.Request, req request) {
 		select {
 		case <-release:
-			embed(n, w, r, req)
+			respondWithVectors(n, w, r, req)
 		case <-r.Context().Done():
 		}
 	}
@@ -267,7 +267,7 @@ func TestSharedCallOutlivesFirst(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
 	s := serve(t, respondOnRelease(release))
-	e := serviceEmbedder(t, s, patient())
+	e := serviceEmbedder(t, s, patientPolicy())
 	first, cancel := context.WithCancel(t.Context())
 	firstErr := make(chan error, 1)
 	go func() {
@@ -304,13 +304,13 @@ func TestAbandonedCallIsCancelled(t *testing.T) {
 			close(gone)
 			return
 		}
-		embed(n, w, r, req)
+		respondWithVectors(n, w, r, req)
 	})
-	e := serviceEmbedder(t, s, patient())
+	e := serviceEmbedder(t, s, patientPolicy())
 	ctx, cancel := context.WithCancel(t.Context())
 	abandoned := make(chan error, 1)
 	go func() {
-		_, err := e.Documents(ctx, signatures(1), nil)
+		_, err := e.Documents(ctx, newSignatures(1), nil)
 		abandoned <- err
 	}()
 	eventually(t, "the call began", func() bool { return len(s.received()) == 1 })
@@ -318,7 +318,7 @@ func TestAbandonedCallIsCancelled(t *testing.T) {
 	if err := <-abandoned; !errors.Is(err, context.Canceled) {
 		t.Errorf("error is %v, want Canceled", err)
 	}
-	vectors, err := e.Documents(t.Context(), signatures(1), nil)
+	vectors, err := e.Documents(t.Context(), newSignatures(1), nil)
 	if err != nil || len(vectors) != 1 {
 		t.Errorf("the next request got %v, %v; want a vector", vectors, err)
 	}
@@ -340,12 +340,12 @@ func TestInFlightLimit(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 		now.Add(-1)
-		embed(n, w, r, req)
+		respondWithVectors(n, w, r, req)
 	})
-	cfg := patient()
+	cfg := patientPolicy()
 	cfg.InFlight = limit
 	e := serviceEmbedder(t, s, cfg, batchSize(1))
-	vectors, err := e.Documents(t.Context(), signatures(texts), nil)
+	vectors, err := e.Documents(t.Context(), newSignatures(texts), nil)
 	if err != nil || len(vectors) != texts {
 		t.Fatalf("%d vectors, %v; want %d", len(vectors), err, texts)
 	}
@@ -371,13 +371,13 @@ func TestEndedContexts(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, embed)
-			e := serviceEmbedder(t, s, patient())
+			s := serve(t, respondWithVectors)
+			e := serviceEmbedder(t, s, patientPolicy())
 			_, err := e.Query(tt.ctx, "why")
 			if !errors.Is(err, tt.want) || !errors.Is(err, ErrUnavailable) {
 				t.Errorf("Query: error is %v, want %v and ErrUnavailable", err, tt.want)
 			}
-			_, err = e.Documents(tt.ctx, signatures(3), nil)
+			_, err = e.Documents(tt.ctx, newSignatures(3), nil)
 			if !errors.Is(err, tt.want) || !errors.Is(err, ErrUnavailable) {
 				t.Errorf("Documents: error is %v, want %v and ErrUnavailable", err, tt.want)
 			}
@@ -395,14 +395,14 @@ func TestPassingFailureIsRetried(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(n int, w http.ResponseWriter, r *http.Request, req request) {
 		if n < 3 {
-			status(http.StatusTooManyRequests)(n, w, r, req)
+			respondWithStatus(http.StatusTooManyRequests)(n, w, r, req)
 			return
 		}
-		embed(n, w, r, req)
+		respondWithVectors(n, w, r, req)
 	})
-	e := serviceEmbedder(t, s, patient())
+	e := serviceEmbedder(t, s, patientPolicy())
 	got, err := e.Query(t.Context(), "why")
-	if diff := cmp.Diff(unit("why"), got, sameVectors); err != nil || diff != "" {
+	if diff := cmp.Diff(unitVector("why"), got, sameVectors); err != nil || diff != "" {
 		t.Errorf("error %v, vector (-want +got):\n%s", err, diff)
 	}
 	if diff := cmp.Diff(Counts{Misses: 1, Calls: 3, Failures: 2}, e.Counts()); diff != "" {
@@ -413,26 +413,26 @@ func TestPassingFailureIsRetried(t *testing.T) {
 // When one batch fails, the vectors of the others are returned; a failure is not cached.
 func TestPartialSuccess(t *testing.T) {
 	t.Parallel()
-	sigs := signatures(4)
+	sigs := newSignatures(4)
 	var healthy atomic.Bool
 	s := serve(t, func(n int, w http.ResponseWriter, r *http.Request, req request) {
 		if !healthy.Load() && req.Input[0] == sigs[2].Text {
-			status(http.StatusServiceUnavailable)(n, w, r, req)
+			respondWithStatus(http.StatusServiceUnavailable)(n, w, r, req)
 			return
 		}
-		embed(n, w, r, req)
+		respondWithVectors(n, w, r, req)
 	})
-	e := serviceEmbedder(t, s, patient(), batchSize(1))
+	e := serviceEmbedder(t, s, patientPolicy(), batchSize(1))
 	vectors, err := e.Documents(t.Context(), sigs, nil)
 	if !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrRefused) {
 		t.Errorf("error is %v, want only ErrUnavailable", err)
 	}
-	if diff := cmp.Diff(units(sigs[0], sigs[1], sigs[3]), vectors, sameVectors); diff != "" {
+	if diff := cmp.Diff(unitVectors(sigs[0], sigs[1], sigs[3]), vectors, sameVectors); diff != "" {
 		t.Errorf("vectors (-want +got):\n%s", diff)
 	}
 	healthy.Store(true)
 	vectors, err = e.Documents(t.Context(), sigs, nil)
-	if diff := cmp.Diff(units(sigs...), vectors, sameVectors); err != nil || diff != "" {
+	if diff := cmp.Diff(unitVectors(sigs...), vectors, sameVectors); err != nil || diff != "" {
 		t.Errorf("error %v, vectors (-want +got):\n%s", err, diff)
 	}
 }
@@ -440,15 +440,15 @@ func TestPartialSuccess(t *testing.T) {
 // A refused text is isolated by bisecting its batch, and its signature is named.
 func TestRefusedTextStandsAlone(t *testing.T) {
 	t.Parallel()
-	sigs := signatures(8)
+	sigs := newSignatures(8)
 	s := serve(t, func(n int, w http.ResponseWriter, r *http.Request, req request) {
 		if slices.Contains(req.Input, sigs[5].Text) {
-			status(http.StatusBadRequest)(n, w, r, req)
+			respondWithStatus(http.StatusBadRequest)(n, w, r, req)
 			return
 		}
-		embed(n, w, r, req)
+		respondWithVectors(n, w, r, req)
 	})
-	e := serviceEmbedder(t, s, patient())
+	e := serviceEmbedder(t, s, patientPolicy())
 	vectors, err := e.Documents(t.Context(), sigs, nil)
 	var refused *RefusedError
 	if !errors.As(err, &refused) || !errors.Is(err, ErrRefused) || errors.Is(err, ErrUnavailable) {
@@ -457,7 +457,7 @@ func TestRefusedTextStandsAlone(t *testing.T) {
 	if diff := cmp.Diff([]audit.ID{sigs[5].ID}, refused.IDs); diff != "" {
 		t.Errorf("refused (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(units(slices.Delete(sigs, 5, 6)...), vectors, sameVectors); diff != "" {
+	if diff := cmp.Diff(unitVectors(slices.Delete(sigs, 5, 6)...), vectors, sameVectors); diff != "" {
 		t.Errorf("vectors (-want +got):\n%s", diff)
 	}
 	if n := len(s.received()); n != 7 { // 8; 4 and 4; 2 and 2; 1 and 1
@@ -468,9 +468,9 @@ func TestRefusedTextStandsAlone(t *testing.T) {
 // A service that refuses everything is not called once for every text of a large batch.
 func TestRefusesEverything(t *testing.T) {
 	t.Parallel()
-	s := serve(t, status(http.StatusBadRequest))
-	e := serviceEmbedder(t, s, patient(), batchSize(64))
-	vectors, err := e.Documents(t.Context(), signatures(64), nil)
+	s := serve(t, respondWithStatus(http.StatusBadRequest))
+	e := serviceEmbedder(t, s, patientPolicy(), batchSize(64))
+	vectors, err := e.Documents(t.Context(), newSignatures(64), nil)
 	if !errors.Is(err, ErrRefused) || !errors.Is(err, ErrUnavailable) || len(vectors) != 0 {
 		t.Errorf("%d vectors, %v; want none, and both kinds of error", len(vectors), err)
 	}
@@ -484,8 +484,8 @@ func TestRefusesEverything(t *testing.T) {
 
 func TestBlankTextIsRefused(t *testing.T) {
 	t.Parallel()
-	s := serve(t, embed)
-	e := serviceEmbedder(t, s, patient())
+	s := serve(t, respondWithVectors)
+	e := serviceEmbedder(t, s, patientPolicy())
 	if _, err := e.Query(t.Context(), " \n\t"); !errors.Is(err, ErrRefused) {
 		t.Errorf("Query: error is %v, want ErrRefused", err)
 	}
@@ -496,7 +496,7 @@ func TestBlankTextIsRefused(t *testing.T) {
 	if !errors.As(err, &refused) || !slices.Equal(refused.IDs, []audit.ID{blank.ID}) {
 		t.Errorf("Documents: error is %v, want a RefusedError for the blank one", err)
 	}
-	if diff := cmp.Diff(units(good), vectors, sameVectors); diff != "" {
+	if diff := cmp.Diff(unitVectors(good), vectors, sameVectors); diff != "" {
 		t.Errorf("vectors (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{good.Text}, s.texts()); diff != "" {
@@ -509,12 +509,12 @@ func TestProbe(t *testing.T) {
 	var healthy atomic.Bool
 	s := serve(t, func(n int, w http.ResponseWriter, r *http.Request, req request) {
 		if healthy.Load() {
-			embed(n, w, r, req)
+			respondWithVectors(n, w, r, req)
 			return
 		}
-		status(http.StatusServiceUnavailable)(n, w, r, req)
+		respondWithStatus(http.StatusServiceUnavailable)(n, w, r, req)
 	})
-	e := serviceEmbedder(t, s, patient())
+	e := serviceEmbedder(t, s, patientPolicy())
 	if err := e.Probe(t.Context()); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("error is %v, want ErrUnavailable", err)
 	}
@@ -532,9 +532,9 @@ func TestProbe(t *testing.T) {
 // Concurrent requests for known signatures cause no look-up and no call.
 func TestConcurrentDocuments(t *testing.T) {
 	t.Parallel()
-	s := serve(t, embed)
-	e := serviceEmbedder(t, s, patient(), batchSize(7))
-	sigs := signatures(40)
+	s := serve(t, respondWithVectors)
+	e := serviceEmbedder(t, s, patientPolicy(), batchSize(7))
+	sigs := newSignatures(40)
 	var all sync.WaitGroup
 	for worker := range 16 {
 		all.Go(func() {
@@ -601,12 +601,12 @@ func TestConfig(t *testing.T) {
 
 // The cost of writing a known signature, which needs no call.
 func BenchmarkDocumentsStored(b *testing.B) {
-	h := hashingOf(b, 512)
+	h := newHashingProvider(b, 512)
 	e, err := newEmbedder(h, defaultPolicy())
 	if err != nil {
 		b.Fatal(err)
 	}
-	sigs := signatures(1)
+	sigs := newSignatures(1)
 	e.Stored(sigs[0].ID)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -621,40 +621,40 @@ func BenchmarkMemory(b *testing.B) {
 	cfg := defaultPolicy()
 	for _, dims := range []int{512, 1024} {
 		b.Run(fmt.Sprintf("vectors/%d", dims), func(b *testing.B) {
-			sigs := signatures(cfg.Vectors)
+			sigs := newSignatures(cfg.Vectors)
 			for b.Loop() {
-				e, err := newEmbedder(hashingOf(b, dims), cfg)
+				e, err := newEmbedder(newHashingProvider(b, dims), cfg)
 				if err != nil {
 					b.Fatal(err)
 				}
-				before := heap()
+				before := heapBytes()
 				if _, err := e.Documents(context.Background(), sigs, nil); err != nil {
 					b.Fatal(err)
 				}
-				b.ReportMetric(float64(heap()-before)/float64(len(sigs)), "B/entry")
+				b.ReportMetric(float64(heapBytes()-before)/float64(len(sigs)), "B/entry")
 				runtime.KeepAlive(e)
 			}
 		})
 	}
 	b.Run("stored", func(b *testing.B) {
-		sigs := signatures(cfg.StoredMarks)
+		sigs := newSignatures(cfg.StoredMarks)
 		for b.Loop() {
-			e, err := newEmbedder(hashingOf(b, 512), cfg)
+			e, err := newEmbedder(newHashingProvider(b, 512), cfg)
 			if err != nil {
 				b.Fatal(err)
 			}
-			before := heap()
+			before := heapBytes()
 			for _, sig := range sigs {
 				e.Stored(sig.ID)
 			}
-			b.ReportMetric(float64(heap()-before)/float64(len(sigs)), "B/entry")
+			b.ReportMetric(float64(heapBytes()-before)/float64(len(sigs)), "B/entry")
 			runtime.KeepAlive(e)
 		}
 	})
 }
 
-// heap returns the bytes in use after a garbage collection.
-func heap() uint64 {
+// heapBytes returns the bytes in use after a garbage collection.
+func heapBytes() uint64 {
 	runtime.GC()
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)

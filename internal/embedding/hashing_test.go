@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-func hashingOf(tb testing.TB, dimensions int) *hashingProvider {
+func newHashingProvider(tb testing.TB, dimensions int) *hashingProvider {
 	tb.Helper()
 	h, err := newHashing(dimensions)
 	if err != nil {
@@ -23,7 +23,7 @@ func hashingOf(tb testing.TB, dimensions int) *hashingProvider {
 	return h
 }
 
-func hash(tb testing.TB, h *hashingProvider, text string) []float32 {
+func hashText(tb testing.TB, h *hashingProvider, text string) []float32 {
 	tb.Helper()
 	vectors, err := h.Embed(context.Background(), []string{text}, documentInput)
 	if err != nil || len(vectors) != 1 {
@@ -58,7 +58,7 @@ func TestHashingIsStable(t *testing.T) {
 		t.Run(tt.text, func(t *testing.T) {
 			t.Parallel()
 			sum := fnv.New64a()
-			for _, x := range hash(t, hashingOf(t, tt.dimensions), tt.text) {
+			for _, x := range hashText(t, newHashingProvider(t, tt.dimensions), tt.text) {
 				_, _ = fmt.Fprintf(sum, "%08x", math.Float32bits(x))
 			}
 			if got := fmt.Sprintf("%016x", sum.Sum64()); got != tt.fingerprint {
@@ -87,9 +87,9 @@ func TestHashingNearness(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			h := hashingOf(t, 512)
-			text := hash(t, h, tt.text)
-			near, far := cosine(text, hash(t, h, tt.near)), cosine(text, hash(t, h, tt.far))
+			h := newHashingProvider(t, 512)
+			text := hashText(t, h, tt.text)
+			near, far := cosine(text, hashText(t, h, tt.near)), cosine(text, hashText(t, h, tt.far))
 			if near < 0.3 || near < far+0.2 {
 				t.Errorf("%q has cosine %.2f with %q and %.2f with %q", tt.text, near, tt.near, far, tt.far)
 			}
@@ -100,16 +100,16 @@ func TestHashingNearness(t *testing.T) {
 // Case, white space, punctuation, placeholders and stop words do not change the vector.
 func TestHashingIgnores(t *testing.T) {
 	t.Parallel()
-	h := hashingOf(t, 512)
-	want := hash(t, h, "pod crash looping")
+	h := newHashingProvider(t, 512)
+	want := hashText(t, h, "pod crash looping")
 	for _, text := range []string{
 		"Pod CRASH looping", "pod\ncrash\tlooping!", "the pod <id> is (crash) looping on <ip>", "pod <num> crash-looping",
 	} {
-		if diff := cmp.Diff(want, hash(t, h, text), cmpopts.EquateApprox(0, 1e-6)); diff != "" {
+		if diff := cmp.Diff(want, hashText(t, h, text), cmpopts.EquateApprox(0, 1e-6)); diff != "" {
 			t.Errorf("%q differs:\n%s", text, diff)
 		}
 	}
-	if cosine(want, hash(t, h, "crash looping")) > 0.999 {
+	if cosine(want, hashText(t, h, "crash looping")) > 0.999 {
 		t.Error("a word made no difference")
 	}
 }
@@ -117,17 +117,17 @@ func TestHashingIgnores(t *testing.T) {
 // All texts without features have the same unit vector.
 func TestHashingWithoutFeatures(t *testing.T) {
 	t.Parallel()
-	h := hashingOf(t, 512)
-	want := hash(t, h, "")
+	h := newHashingProvider(t, 512)
+	want := hashText(t, h, "")
 	for _, text := range []string{" ", "\n\t", "the", "... !!!", "<num> <ip>", "\xff\xfe", "💾"} {
-		if diff := cmp.Diff(want, hash(t, h, text)); diff != "" {
+		if diff := cmp.Diff(want, hashText(t, h, text)); diff != "" {
 			t.Errorf("%q has another vector:\n%s", text, diff)
 		}
 	}
 	if length := cosine(want, want); length != 1 {
 		t.Errorf("the squared length is %v", length)
 	}
-	if near := cosine(want, hash(t, h, "disk full")); math.Abs(near) > 0.2 {
+	if near := cosine(want, hashText(t, h, "disk full")); math.Abs(near) > 0.2 {
 		t.Errorf("its cosine with a text with features is %.2f", near)
 	}
 }
@@ -146,7 +146,7 @@ func TestHashingStopsWithItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := hashingOf(t, 512).Embed(ctx, []string{"a"}, queryInput); !errors.Is(err, context.Canceled) {
+	if _, err := newHashingProvider(t, 512).Embed(ctx, []string{"a"}, queryInput); !errors.Is(err, context.Canceled) {
 		t.Errorf("error is %v, want Canceled", err)
 	}
 }
@@ -154,11 +154,11 @@ func TestHashingStopsWithItsContext(t *testing.T) {
 // A document and a query with the same words have the same vector.
 func TestHashingThroughTheEmbedder(t *testing.T) {
 	t.Parallel()
-	e, err := newEmbedder(hashingOf(t, 512), patient())
+	e, err := newEmbedder(newHashingProvider(t, 512), patientPolicy())
 	if err != nil {
 		t.Fatal(err)
 	}
-	sigs := signatures(100)
+	sigs := newSignatures(100)
 	vectors, err := e.Documents(t.Context(), sigs, nil)
 	if err != nil || len(vectors) != len(sigs) {
 		t.Fatalf("%d vectors, %v; want %d", len(vectors), err, len(sigs))
@@ -176,12 +176,12 @@ func FuzzHashing(f *testing.F) {
 		f.Add(seed, 512)
 	}
 	f.Fuzz(func(t *testing.T, text string, dimensions int) {
-		h := hashingOf(t, 64+max(0, dimensions)%(4000-64))
-		first := hash(t, h, text)
+		h := newHashingProvider(t, 64+max(0, dimensions)%(4000-64))
+		first := hashText(t, h, text)
 		if square := cosine(first, first); math.Abs(square-1) > 1e-4 {
 			t.Errorf("the squared length is %v", square)
 		}
-		if !slices.Equal(first, hash(t, h, text)) {
+		if !slices.Equal(first, hashText(t, h, text)) {
 			t.Error("the second vector differs")
 		}
 	})
@@ -206,10 +206,10 @@ func distinctWords(size int) string {
 }
 
 func benchmarkHashing(b *testing.B, text string) {
-	h := hashingOf(b, 512)
+	h := newHashingProvider(b, 512)
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
 	for b.Loop() {
-		hash(b, h, text)
+		hashText(b, h, text)
 	}
 }

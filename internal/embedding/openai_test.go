@@ -51,7 +51,7 @@ func TestOpenAIRequest(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, embed)
+			s := serve(t, respondWithVectors)
 			settings := serviceSettings(s)
 			tt.change(&settings)
 			p, err := newOpenAI(&http.Client{}, settings)
@@ -87,7 +87,7 @@ func TestOpenAIResponse(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			p, err := newOpenAI(&http.Client{}, serviceSettings(serve(t, body(tt.response))))
+			p, err := newOpenAI(&http.Client{}, serviceSettings(serve(t, respondWithBody(tt.response))))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -116,38 +116,38 @@ type openAIFailure struct {
 
 func openAIFailures() []openAIFailure {
 	one := func(vector string) responder {
-		return body(fmt.Sprintf(`{"data": [{"index": 0, "embedding": %s}]}`, vector))
+		return respondWithBody(fmt.Sprintf(`{"data": [{"index": 0, "embedding": %s}]}`, vector))
 	}
 	return []openAIFailure{
-		{"throttled", status(429), ErrUnavailable, attempts},
-		{"request timeout", status(408), ErrUnavailable, attempts},
-		{"internal error", status(500), ErrUnavailable, attempts},
-		{"bad gateway", status(502), ErrUnavailable, attempts},
-		{"overloaded", status(503), ErrUnavailable, attempts},
-		{"gateway timeout", status(504), ErrUnavailable, attempts},
-		{"no such method", status(501), ErrUnavailable, 1},
-		{"bad key", status(401), ErrUnavailable, 1},
-		{"not allowed", status(403), ErrUnavailable, 1},
-		{"no such model", status(404), ErrUnavailable, 1},
-		{"no content", status(204), ErrUnavailable, 1},
-		{"bad request", status(400), ErrRefused, 1},
-		{"text too long", status(413), ErrRefused, 1},
-		{"validation", status(422), ErrRefused, 1},
-		{"redirect", redirect, ErrUnavailable, 1},
+		{"throttled", respondWithStatus(429), ErrUnavailable, attempts},
+		{"request timeout", respondWithStatus(408), ErrUnavailable, attempts},
+		{"internal error", respondWithStatus(500), ErrUnavailable, attempts},
+		{"bad gateway", respondWithStatus(502), ErrUnavailable, attempts},
+		{"overloaded", respondWithStatus(503), ErrUnavailable, attempts},
+		{"gateway timeout", respondWithStatus(504), ErrUnavailable, attempts},
+		{"no such method", respondWithStatus(501), ErrUnavailable, 1},
+		{"bad key", respondWithStatus(401), ErrUnavailable, 1},
+		{"not allowed", respondWithStatus(403), ErrUnavailable, 1},
+		{"no such model", respondWithStatus(404), ErrUnavailable, 1},
+		{"no content", respondWithStatus(204), ErrUnavailable, 1},
+		{"bad request", respondWithStatus(400), ErrRefused, 1},
+		{"text too long", respondWithStatus(413), ErrRefused, 1},
+		{"validation", respondWithStatus(422), ErrRefused, 1},
+		{"redirect", respondWithRedirect, ErrUnavailable, 1},
 		{"connection closed", closeConnection, ErrUnavailable, attempts},
-		{"body cut by the connection", cutBody, ErrUnavailable, attempts},
-		{"body cut", body(`{"data": [{"index": 0, "embedding": [1, 2`), ErrUnavailable, attempts},
-		{"empty body", body(""), ErrUnavailable, attempts},
-		{"not JSON", body("<html>welcome</html>"), ErrUnavailable, attempts},
-		{"two values", body(`{"data": []} {"data": []}`), ErrUnavailable, attempts},
-		{"JSON of another shape", body(`{"data": {"embedding": [1, 2, 3, 4]}}`), ErrUnavailable, 1},
-		{"an array", body(`[[1, 2, 3, 4]]`), ErrUnavailable, 1},
-		{"huge body", hugeBody, ErrUnavailable, 1},
-		{"no vector", body(`{"data": []}`), ErrUnavailable, 1},
-		{"no data", body(`{}`), ErrUnavailable, 1},
-		{"more vectors than texts", body(`{"data": [{"index": 0, "embedding": [1,2,3,4]}, {"index": 1, "embedding": [1,2,3,4]}]}`), ErrUnavailable, 1},
-		{"index out of range", body(`{"data": [{"index": 1, "embedding": [1,2,3,4]}]}`), ErrUnavailable, 1},
-		{"negative index", body(`{"data": [{"index": -1, "embedding": [1,2,3,4]}]}`), ErrUnavailable, 1},
+		{"body cut by the connection", respondWithCutBody, ErrUnavailable, attempts},
+		{"body cut", respondWithBody(`{"data": [{"index": 0, "embedding": [1, 2`), ErrUnavailable, attempts},
+		{"empty body", respondWithBody(""), ErrUnavailable, attempts},
+		{"not JSON", respondWithBody("<html>welcome</html>"), ErrUnavailable, attempts},
+		{"two values", respondWithBody(`{"data": []} {"data": []}`), ErrUnavailable, attempts},
+		{"JSON of another shape", respondWithBody(`{"data": {"embedding": [1, 2, 3, 4]}}`), ErrUnavailable, 1},
+		{"an array", respondWithBody(`[[1, 2, 3, 4]]`), ErrUnavailable, 1},
+		{"huge body", respondWithHugeBody, ErrUnavailable, 1},
+		{"no vector", respondWithBody(`{"data": []}`), ErrUnavailable, 1},
+		{"no data", respondWithBody(`{}`), ErrUnavailable, 1},
+		{"more vectors than texts", respondWithBody(`{"data": [{"index": 0, "embedding": [1,2,3,4]}, {"index": 1, "embedding": [1,2,3,4]}]}`), ErrUnavailable, 1},
+		{"index out of range", respondWithBody(`{"data": [{"index": 1, "embedding": [1,2,3,4]}]}`), ErrUnavailable, 1},
+		{"negative index", respondWithBody(`{"data": [{"index": -1, "embedding": [1,2,3,4]}]}`), ErrUnavailable, 1},
 		{"too few dimensions", one("[1, 2, 3]"), ErrUnavailable, 1},
 		{"too many dimensions", one("[1, 2, 3, 4, 5]"), ErrUnavailable, 1},
 		{"empty vector", one("[]"), ErrUnavailable, 1},
@@ -172,7 +172,7 @@ func TestOpenAIFailures(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, tt.respond)
-			e := serviceEmbedder(t, s, patient())
+			e := serviceEmbedder(t, s, patientPolicy())
 			got, err := e.Query(t.Context(), "some text")
 			if !errors.Is(err, tt.want) || got != nil {
 				t.Errorf("Query = %v, %v; want no vector and %v", got, err, tt.want)
@@ -193,12 +193,12 @@ func TestOpenAIFailures(t *testing.T) {
 	}
 }
 
-func redirect(n int, w http.ResponseWriter, r *http.Request, req request) {
+func respondWithRedirect(n int, w http.ResponseWriter, r *http.Request, req request) {
 	if n == 1 {
 		http.Redirect(w, r, "/v1/embeddings", http.StatusTemporaryRedirect)
 		return
 	}
-	embed(n, w, r, req)
+	respondWithVectors(n, w, r, req)
 }
 
 func closeConnection(_ int, w http.ResponseWriter, _ *http.Request, _ request) {
@@ -208,12 +208,12 @@ func closeConnection(_ int, w http.ResponseWriter, _ *http.Request, _ request) {
 	}
 }
 
-func cutBody(_ int, w http.ResponseWriter, _ *http.Request, _ request) {
+func respondWithCutBody(_ int, w http.ResponseWriter, _ *http.Request, _ request) {
 	w.Header().Set("Content-Length", "1000")
 	_, _ = io.WriteString(w, `{"data": [{"index": 0, "embedding": [1, 2`)
 }
 
-func hugeBody(_ int, w http.ResponseWriter, _ *http.Request, _ request) {
+func respondWithHugeBody(_ int, w http.ResponseWriter, _ *http.Request, _ request) {
 	_, _ = io.WriteString(w, `{"data": [{"index": 0, "embedding": [1, 2, 3, 4]}]`+strings.Repeat(" ", 1<<20)+`}`)
 }
 
@@ -228,9 +228,9 @@ func TestOpenAIBatchFailures(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, body(tt.response))
-			e := serviceEmbedder(t, s, patient())
-			vectors, err := e.Documents(t.Context(), signatures(2), nil)
+			s := serve(t, respondWithBody(tt.response))
+			e := serviceEmbedder(t, s, patientPolicy())
+			vectors, err := e.Documents(t.Context(), newSignatures(2), nil)
 			if !errors.Is(err, ErrUnavailable) || len(vectors) != 0 {
 				t.Errorf("Documents = %v, %v; want nothing and ErrUnavailable", vectors, err)
 			}
@@ -243,8 +243,8 @@ func TestOpenAIBatchFailures(t *testing.T) {
 
 func TestOpenAIStall(t *testing.T) {
 	t.Parallel()
-	s := serve(t, stall)
-	cfg := patient()
+	s := serve(t, stallResponse)
+	cfg := patientPolicy()
 	cfg.CallTimeout, cfg.Attempts = 20*time.Millisecond, 2
 	e := serviceEmbedder(t, s, cfg)
 	_, err := e.Query(t.Context(), "some text")
@@ -256,15 +256,15 @@ func TestOpenAIStall(t *testing.T) {
 	}
 }
 
-// stall does not respond until the client disconnects.
-func stall(_ int, _ http.ResponseWriter, r *http.Request, _ request) {
+// stallResponse does not respond until the client disconnects.
+func stallResponse(_ int, _ http.ResponseWriter, r *http.Request, _ request) {
 	<-r.Context().Done()
 }
 
 func TestOpenAIConnectionRefused(t *testing.T) {
 	t.Parallel()
-	s := serve(t, embed)
-	e := serviceEmbedder(t, s, patient(), func(s *Settings) { s.URL = "http://127.0.0.1:1/v1" })
+	s := serve(t, respondWithVectors)
+	e := serviceEmbedder(t, s, patientPolicy(), func(s *Settings) { s.URL = "http://127.0.0.1:1/v1" })
 	_, err := e.Query(t.Context(), "some text")
 	if !errors.Is(err, ErrUnavailable) || e.Counts().Calls != 3 {
 		t.Errorf("error is %v after %d calls, want ErrUnavailable after 3", err, e.Counts().Calls)
@@ -297,7 +297,7 @@ func TestOpenAIErrorMessage(t *testing.T) {
 				w.WriteHeader(tt.status)
 				_, _ = io.WriteString(w, tt.body)
 			})
-			e := serviceEmbedder(t, s, patient(), func(s *Settings) { s.APIKey = newSecret(key) })
+			e := serviceEmbedder(t, s, patientPolicy(), func(s *Settings) { s.APIKey = newSecret(key) })
 			_, err := e.Query(t.Context(), "some text")
 			kind := ErrUnavailable
 			if tt.status == 400 {

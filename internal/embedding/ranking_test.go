@@ -23,10 +23,10 @@ import (
 // and qrels.jsonl with {query, doc, gain}.
 func BenchmarkHashingRanking(b *testing.B) {
 	for _, dir := range filepath.SplitList(os.Getenv("RANKING_SETS")) {
-		docs, queries := documents(b, dir), questions(b, dir)
+		docs, queries := readDocuments(b, dir), readQuestions(b, dir)
 		for _, dims := range []int{256, 384, 512, 1024, 4000} {
 			b.Run(fmt.Sprintf("%s/%d", filepath.Base(dir), dims), func(b *testing.B) {
-				h := hashingOf(b, dims)
+				h := newHashingProvider(b, dims)
 				for b.Loop() {
 					b.ReportMetric(ndcg(b, h, docs, queries), "nDCG@10")
 				}
@@ -42,7 +42,7 @@ type question struct {
 	gains map[string]float64 // by document
 }
 
-func documents(b *testing.B, dir string) []document {
+func readDocuments(b *testing.B, dir string) []document {
 	b.Helper()
 	var docs []document
 	eachLine(b, filepath.Join(dir, "docs.jsonl"), func(line []byte) error {
@@ -65,7 +65,7 @@ func documents(b *testing.B, dir string) []document {
 	return docs
 }
 
-func questions(b *testing.B, dir string) []question {
+func readQuestions(b *testing.B, dir string) []question {
 	b.Helper()
 	gains := map[string]map[string]float64{}
 	eachLine(b, filepath.Join(dir, "qrels.jsonl"), func(line []byte) error {
@@ -115,11 +115,11 @@ func ndcg(b *testing.B, h *hashingProvider, docs []document, queries []question)
 	b.Helper()
 	vectors := make([][]float32, len(docs))
 	for i, doc := range docs {
-		vectors[i] = hash(b, h, doc.text)
+		vectors[i] = hashText(b, h, doc.text)
 	}
 	var total float64
 	for _, query := range queries {
-		vector := hash(b, h, query.text)
+		vector := hashText(b, h, query.text)
 		scores := make(map[string]float64, len(docs))
 		ranked := make([]string, len(docs))
 		for i, doc := range docs {
@@ -137,13 +137,13 @@ func ndcg(b *testing.B, h *hashingProvider, docs []document, queries []question)
 				}
 			}
 		})
-		total += discounted(found) / -discounted(ideal)
+		total += discountedGain(found) / -discountedGain(ideal)
 	}
 	return total / float64(len(queries))
 }
 
-// discounted returns the discounted cumulative gain of the first ten.
-func discounted(gains []float64) float64 {
+// discountedGain returns the discounted cumulative gain of the first ten.
+func discountedGain(gains []float64) float64 {
 	var sum float64
 	for i, gain := range gains[:min(10, len(gains))] {
 		sum += gain / math.Log2(float64(i+2))

@@ -128,7 +128,7 @@ func TestDeadlineIsExact(t *testing.T) {
 func TestDeadlineKeepsWhatIsDone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		sigs := signatures(3)
+		sigs := newSignatures(3)
 		stopped := make(chan struct{})
 		client := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 			if text, _ := io.ReadAll(r.Body); !strings.Contains(string(text), sigs[1].Text) {

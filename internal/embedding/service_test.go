@@ -88,8 +88,8 @@ func vectorOf(text string) []float32 {
 	return []float32{float32(len(text)), float32(sum % 97), -3, 0.5}
 }
 
-// embed responds with a vector per text.
-func embed(_ int, w http.ResponseWriter, _ *http.Request, req request) {
+// respondWithVectors responds with a vector per text.
+func respondWithVectors(_ int, w http.ResponseWriter, _ *http.Request, req request) {
 	type entry struct {
 		Object    string    `json:"object"`
 		Index     int       `json:"index"`
@@ -104,16 +104,16 @@ func embed(_ int, w http.ResponseWriter, _ *http.Request, req request) {
 	})
 }
 
-// status responds with an error of the OpenAI API.
-func status(code int) responder {
+// respondWithStatus responds with an error of the OpenAI API.
+func respondWithStatus(code int) responder {
 	return func(_ int, w http.ResponseWriter, _ *http.Request, _ request) {
 		w.WriteHeader(code)
 		_, _ = io.WriteString(w, `{"error": {"message": "no can do", "type": "some_error", "param": null, "code": null}}`)
 	}
 }
 
-// body responds with status 200 and this body.
-func body(text string) responder {
+// respondWithBody responds with status 200 and this body.
+func respondWithBody(text string) responder {
 	return func(_ int, w http.ResponseWriter, _ *http.Request, _ request) {
 		_, _ = io.WriteString(w, text)
 	}
@@ -123,9 +123,9 @@ func serviceSettings(s *service) Settings {
 	return Settings{URL: s.url, Model: "test-model", Dimensions: dimensions, Batch: 64}
 }
 
-// patient is a policy whose deadlines a busy machine does not reach, with short waits between
+// patientPolicy is a policy whose deadlines a busy machine does not reach, with short waits between
 // retries.
-func patient() policy {
+func patientPolicy() policy {
 	cfg := defaultPolicy()
 	cfg.Deadline, cfg.CallTimeout = time.Minute, time.Minute
 	cfg.RetryBase, cfg.RetryMax = time.Millisecond, time.Millisecond
@@ -162,8 +162,8 @@ func batchSize(n int) func(*Settings) {
 	return func(s *Settings) { s.Batch = n }
 }
 
-// signatures returns n distinct signatures.
-func signatures(n int) []audit.Signature {
+// newSignatures returns n distinct signatures.
+func newSignatures(n int) []audit.Signature {
 	sigs := make([]audit.Signature, n)
 	for i := range sigs {
 		sigs[i] = testSignature(fmt.Sprintf("incident number %d", i))

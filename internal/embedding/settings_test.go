@@ -57,7 +57,7 @@ func TestOpenRefusesBadSettings(t *testing.T) {
 	}
 }
 
-func env(pairs ...string) *config.Reader {
+func readerOf(pairs ...string) *config.Reader {
 	return config.NewReader(func(name string) string {
 		for _, pair := range pairs {
 			if key, value, _ := strings.Cut(pair, "="); key == name {
@@ -71,7 +71,7 @@ func env(pairs ...string) *config.Reader {
 // TestReadSettings checks that each provider is read from its own variables.
 func TestReadSettings(t *testing.T) {
 	t.Parallel()
-	r := env(
+	r := readerOf(
 		"DATASTORAGE_EMBEDDING_NEXT_PROVIDER=openai", "DATASTORAGE_EMBEDDING_NEXT_URL=http://h/v1", "DATASTORAGE_EMBEDDING_NEXT_MODEL=m",
 		"DATASTORAGE_EMBEDDING_NEXT_DIMENSIONS=8", "DATASTORAGE_EMBEDDING_NEXT_API_KEY=key", "DATASTORAGE_EMBEDDING_NEXT_DEADLINE=3s",
 		"DATASTORAGE_EMBEDDING_NEXT_BATCH=7", "DATASTORAGE_EMBEDDING_NEXT_IN_FLIGHT=5")
@@ -106,12 +106,12 @@ func TestReadSettingsNamesEveryVariable(t *testing.T) {
 		"DATASTORAGE_EMBEDDING_NEXT_PROVIDER=none":   "DATASTORAGE_EMBEDDING_NEXT_PROVIDER",
 		"DATASTORAGE_EMBEDDING_NEXT_PROVIDER=openai": "DATASTORAGE_EMBEDDING_NEXT_URL",
 	} {
-		r := env(setting)
+		r := readerOf(setting)
 		if embedding.ReadSettings(r); r.Err() == nil || !strings.Contains(r.Err().Error(), named) {
 			t.Errorf("%s: %v, want %s", setting, r.Err(), named)
 		}
 	}
-	r := env("DATASTORAGE_EMBEDDING_PROVIDER=openai")
+	r := readerOf("DATASTORAGE_EMBEDDING_PROVIDER=openai")
 	embedding.ReadSettings(r)
 	for _, name := range []string{"URL", "MODEL", "DIMENSIONS"} {
 		if r.Err() == nil || !strings.Contains(r.Err().Error(), "DATASTORAGE_EMBEDDING_"+name+" must be set") {
@@ -123,7 +123,7 @@ func TestReadSettingsNamesEveryVariable(t *testing.T) {
 // TestProvidersAreDeployable checks that the template and the documentation have every provider.
 func TestProvidersAreDeployable(t *testing.T) {
 	t.Parallel()
-	r := env("DATASTORAGE_EMBEDDING_PROVIDER=unknown")
+	r := readerOf("DATASTORAGE_EMBEDDING_PROVIDER=unknown")
 	embedding.ReadSettings(r)
 	_, names, ok := strings.Cut(r.Err().Error(), "must be one of ")
 	if !ok {
