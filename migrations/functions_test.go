@@ -27,7 +27,7 @@ func TestEveryFunctionHasAFile(t *testing.T) {
 		}
 		want = append(want, name)
 	}
-	got := rows[string](t, postgrestest.New(t).AdminURL(), `SELECT proname::text FROM pg_proc
+	got := queryRows[string](t, postgrestest.New(t).AdminURL(), `SELECT proname::text FROM pg_proc
 		WHERE pronamespace = 'public'::regnamespace AND proowner = 'datastorage_admin'::regrole ORDER BY proname COLLATE "C"`)
 	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("functions (-files +schema):\n%s", diff)
@@ -41,7 +41,7 @@ const changed = "functions/audit_event_refuse_change.sql"
 func databaseWithChange(t *testing.T) *postgrestest.Database {
 	t.Helper()
 	db := postgrestest.New(t)
-	execute(t, db.AdminURL(),
+	execSQL(t, db.AdminURL(),
 		"CREATE OR REPLACE FUNCTION audit_event_refuse_change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
 		"UPDATE schema_function SET checksum = 'another' WHERE name = '"+changed+"'")
 	return db
@@ -59,8 +59,8 @@ func TestUpAppliesChangedFunctions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !slices.Equal(names(pending), want) || !slices.Equal(names(applied), want) {
-			t.Errorf("pending %v, applied %v, want %v", names(pending), names(applied), want)
+		if !slices.Equal(namesOf(pending), want) || !slices.Equal(namesOf(applied), want) {
+			t.Errorf("pending %v, applied %v, want %v", namesOf(pending), namesOf(applied), want)
 		}
 	}
 	if diff := gocmp.Diff(catalogue(t, postgrestest.New(t)), catalogue(t, db)); diff != "" {
@@ -73,14 +73,14 @@ func TestUpAppliesChangedFunctions(t *testing.T) {
 func TestUpLeavesFunctionsOfANewerSchema(t *testing.T) {
 	t.Parallel()
 	db := databaseWithChange(t)
-	execute(t, db.AdminURL(), "INSERT INTO schema_version (version_id, is_applied) VALUES (9999, true)")
+	execSQL(t, db.AdminURL(), "INSERT INTO schema_version (version_id, is_applied) VALUES (9999, true)")
 	pending, err := migrations.Pending(t.Context(), db.AdminURL())
 	if err != nil || len(pending) > 0 {
-		t.Errorf("pending %v (%v)", names(pending), err)
+		t.Errorf("pending %v (%v)", namesOf(pending), err)
 	}
 	applied, err := migrations.Up(t.Context(), db.AdminURL())
 	if err != nil || len(applied) > 0 {
-		t.Errorf("applied %v (%v)", names(applied), err)
+		t.Errorf("applied %v (%v)", namesOf(applied), err)
 	}
 }
 
@@ -89,13 +89,13 @@ func TestUpAppliesAllFunctionsOrNone(t *testing.T) {
 	t.Parallel()
 	db := databaseWithChange(t)
 	before := catalogue(t, db)
-	execute(t, db.AdminURL(), "DELETE FROM schema_function", "DROP FUNCTION wilson_low",
+	execSQL(t, db.AdminURL(), "DELETE FROM schema_function", "DROP FUNCTION wilson_low",
 		"CREATE FUNCTION wilson_low(success float8, ended float8) RETURNS text LANGUAGE sql AS 'SELECT NULL'")
 	applied, err := migrations.Up(t.Context(), db.AdminURL())
 	if err == nil || !strings.Contains(err.Error(), "functions/wilson_low.sql") || len(applied) > 0 {
-		t.Errorf("applied %v (%v)", names(applied), err)
+		t.Errorf("applied %v (%v)", namesOf(applied), err)
 	}
-	execute(t, db.AdminURL(), "DROP FUNCTION wilson_low")
+	execSQL(t, db.AdminURL(), "DROP FUNCTION wilson_low")
 	after := catalogue(t, db)
 	before = slices.DeleteFunc(before, func(line string) bool { return strings.Contains(line, "FUNCTION public.wilson_low(") })
 	if diff := gocmp.Diff(before, after); diff != "" {
@@ -107,15 +107,15 @@ func TestUpAppliesAllFunctionsOrNone(t *testing.T) {
 // a parameter, and that a parameter which the schema lacks is an error.
 func TestFilterOfAnotherBuild(t *testing.T) {
 	t.Parallel()
-	db, conn := schema(t)
+	db, conn := databaseWithParents(t)
 	const matches = "SELECT FROM remediation_audit AS r WHERE remediation_matches(r, remediation_filter_read('{\"remediation_id\": [\"known\"]}'))"
 	for _, statements := range [][]string{{matches}, {"ALTER TYPE remediation_filter ADD ATTRIBUTE pod text[]", matches}} {
-		if err := try(t, connect(t, db.AdminURL()), statements...); err != nil {
+		if err := tryInTransaction(t, connect(t, db.AdminURL()), statements...); err != nil {
 			t.Errorf("%s: %v", statements, err)
 		}
 	}
 	for _, filter := range []string{`{"pod": ["a"]}`, `{"name": ["a"], "pod": null}`, `{"": 1}`} {
-		if err := try(t, conn, "SELECT remediation_filter_read('"+filter+"')"); sqlState(err) != "42P02" {
+		if err := tryInTransaction(t, conn, "SELECT remediation_filter_read('"+filter+"')"); sqlState(err) != "42P02" {
 			t.Errorf("%s: %v", filter, err)
 		}
 	}
@@ -125,9 +125,9 @@ func TestFilterOfAnotherBuild(t *testing.T) {
 // one would match every remediation.
 func TestEveryFilterAttributeCounts(t *testing.T) {
 	t.Parallel()
-	db, conn := schema(t)
+	db, conn := databaseWithParents(t)
 	nothing := map[string]string{"since": `"9999-01-01T00:00:00Z"`, "until": `"1970-01-01T00:00:00Z"`}
-	attributes := rows[string](t, db.ReaderURL(), `SELECT attname::text FROM pg_attribute
+	attributes := queryRows[string](t, db.ReaderURL(), `SELECT attname::text FROM pg_attribute
 		JOIN pg_type ON typrelid = attrelid WHERE typname = 'remediation_filter' AND attnum > 0`)
 	for _, attribute := range attributes {
 		filter := cmp.Or(nothing[attribute], "[]")
@@ -147,25 +147,25 @@ func TestEveryFilterAttributeCounts(t *testing.T) {
 // that stats_mark compares have the same dimensions.
 func TestDimensionsAgree(t *testing.T) {
 	t.Parallel()
-	db, _ := schema(t)
-	dimensions := rows[string](t, db.ReaderURL(), "SELECT dimension FROM stats_keys(NULL)")
+	db, _ := databaseWithParents(t)
+	dimensions := queryRows[string](t, db.ReaderURL(), "SELECT dimension FROM stats_keys(NULL)")
 	if len(dimensions) != 6 {
 		t.Errorf("dimensions %v, want 6", dimensions)
 	}
-	execute(t, db.AdminURL(), "SELECT stats_roll_up(day) FROM stats_changed")
+	execSQL(t, db.AdminURL(), "SELECT stats_roll_up(day) FROM stats_changed")
 	for _, dimension := range dimensions {
 		value := "test"
 		if dimension == "severity" {
 			value = "low"
 		}
-		execute(t, db.AdminURL(), "UPDATE remediation_audit SET "+dimension+" = '"+value+"' WHERE remediation_id = 'known'")
-		if n := one[int](t, db.ReaderURL(), "SELECT count(*) FROM stats_changed"); n != 1 {
+		execSQL(t, db.AdminURL(), "UPDATE remediation_audit SET "+dimension+" = '"+value+"' WHERE remediation_id = 'known'")
+		if n := queryValue[int](t, db.ReaderURL(), "SELECT count(*) FROM stats_changed"); n != 1 {
 			t.Errorf("a change of %s marks %d days, want 1", dimension, n)
 		}
-		execute(t, db.AdminURL(), "SELECT stats_roll_up(day) FROM stats_changed")
+		execSQL(t, db.AdminURL(), "SELECT stats_roll_up(day) FROM stats_changed")
 		const counted = "SELECT string_agg(key, ', ') FROM stats_daily WHERE dimension = $1"
 		const keys = "SELECT string_agg(stats_key(r, $1), ', ') FROM remediation_audit AS r"
-		if daily, key := one[string](t, db.ReaderURL(), counted, dimension), one[string](t, db.ReaderURL(), keys, dimension); daily != value || key != value {
+		if daily, key := queryValue[string](t, db.ReaderURL(), counted, dimension), queryValue[string](t, db.ReaderURL(), keys, dimension); daily != value || key != value {
 			t.Errorf("%s is %q in stats_daily and %q by stats_key", dimension, daily, key)
 		}
 	}

@@ -26,11 +26,11 @@ func newEmptyDatabase(tb testing.TB) *postgrestest.Database {
 func newEmptyDatabaseOn(tb testing.TB, server *pgserver.Server) *postgrestest.Database {
 	tb.Helper()
 	db := &postgrestest.Database{Server: server, Name: "empty_" + strings.ToLower(rand.Text())}
-	execute(tb, server.URL(pgserver.Superuser, "postgres"), "CREATE DATABASE "+db.Name+" OWNER "+pgserver.AdminRole+" TEMPLATE template0")
+	execSQL(tb, server.URL(pgserver.Superuser, "postgres"), "CREATE DATABASE "+db.Name+" OWNER "+pgserver.AdminRole+" TEMPLATE template0")
 	tb.Cleanup(func() {
-		execute(tb, db.Server.URL(pgserver.Superuser, "postgres"), "DROP DATABASE "+db.Name+" WITH (FORCE)")
+		execSQL(tb, db.Server.URL(pgserver.Superuser, "postgres"), "DROP DATABASE "+db.Name+" WITH (FORCE)")
 	})
-	execute(tb, db.SuperuserURL(), "CREATE EXTENSION vector")
+	execSQL(tb, db.SuperuserURL(), "CREATE EXTENSION vector")
 	return db
 }
 
@@ -44,7 +44,7 @@ func connect(tb testing.TB, url string) *pgx.Conn {
 	return conn
 }
 
-func execute(tb testing.TB, url string, statements ...string) {
+func execSQL(tb testing.TB, url string, statements ...string) {
 	tb.Helper()
 	conn := connect(tb, url)
 	for _, sql := range statements {
@@ -55,7 +55,7 @@ func execute(tb testing.TB, url string, statements ...string) {
 	_ = conn.Close(context.WithoutCancel(tb.Context()))
 }
 
-func rows[T any](tb testing.TB, url, sql string, args ...any) []T {
+func queryRows[T any](tb testing.TB, url, sql string, args ...any) []T {
 	tb.Helper()
 	conn := connect(tb, url)
 	found, err := conn.Query(tb.Context(), sql, args...)
@@ -70,18 +70,18 @@ func rows[T any](tb testing.TB, url, sql string, args ...any) []T {
 	return all
 }
 
-func one[T any](tb testing.TB, url, sql string, args ...any) T {
+func queryValue[T any](tb testing.TB, url, sql string, args ...any) T {
 	tb.Helper()
-	all := rows[T](tb, url, sql, args...)
+	all := queryRows[T](tb, url, sql, args...)
 	if len(all) != 1 {
 		tb.Fatalf("%s: %d rows, want 1", sql, len(all))
 	}
 	return all[0]
 }
 
-// try executes statements in a transaction that it rolls back, and returns the server's error for
+// tryInTransaction executes statements in a transaction that it rolls back, and returns the server's error for
 // the last one.
-func try(tb testing.TB, conn *pgx.Conn, statements ...string) *pgconn.PgError {
+func tryInTransaction(tb testing.TB, conn *pgx.Conn, statements ...string) *pgconn.PgError {
 	tb.Helper()
 	tx, err := conn.Begin(tb.Context())
 	if err != nil {

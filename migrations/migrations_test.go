@@ -18,7 +18,7 @@ import (
 	"github.com/datastorage-service/datastorage/migrations"
 )
 
-func names(files []migrations.Migration) []string {
+func namesOf(files []migrations.Migration) []string {
 	var names []string
 	for _, file := range files {
 		names = append(names, file.Name)
@@ -29,16 +29,16 @@ func names(files []migrations.Migration) []string {
 // namesAfter returns the names of the files that Up applies to a schema of the given version: the
 // later migrations and every function.
 func namesAfter(version int64) []string {
-	return names(slices.DeleteFunc(migrations.All(), func(m migrations.Migration) bool { return 0 < m.Version && m.Version <= version }))
+	return namesOf(slices.DeleteFunc(migrations.All(), func(m migrations.Migration) bool { return 0 < m.Version && m.Version <= version }))
 }
 
-// applied returns the migrations and functions that the database records as applied, in the order
+// appliedFiles returns the migrations and functions that the database records as applied, in the order
 // of All.
-func applied(tb testing.TB, db *postgrestest.Database) []string {
+func appliedFiles(tb testing.TB, db *postgrestest.Database) []string {
 	tb.Helper()
-	versions := rows[int64](tb, db.AdminURL(), "SELECT version_id FROM schema_version ORDER BY id")
-	functions := rows[string](tb, db.AdminURL(), "SELECT name FROM schema_function")
-	return names(slices.DeleteFunc(migrations.All(), func(m migrations.Migration) bool {
+	versions := queryRows[int64](tb, db.AdminURL(), "SELECT version_id FROM schema_version ORDER BY id")
+	functions := queryRows[string](tb, db.AdminURL(), "SELECT name FROM schema_function")
+	return namesOf(slices.DeleteFunc(migrations.All(), func(m migrations.Migration) bool {
 		return !slices.Contains(functions, m.Name) && (m.Version == 0 || !slices.Contains(versions, m.Version))
 	}))
 }
@@ -67,10 +67,10 @@ func TestUpFromEmptyThenAgain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want, names(got)); diff != "" {
+		if diff := cmp.Diff(want, namesOf(got)); diff != "" {
 			t.Errorf("run %d applied (-want +got):\n%s", i+1, diff)
 		}
-		if diff := cmp.Diff(namesAfter(0), applied(t, db)); diff != "" {
+		if diff := cmp.Diff(namesAfter(0), appliedFiles(t, db)); diff != "" {
 			t.Errorf("recorded after run %d (-want +got):\n%s", i+1, diff)
 		}
 	}
@@ -83,7 +83,7 @@ func TestUpFromEmptyThenAgain(t *testing.T) {
 // model or the calendar.
 func catalogue(tb testing.TB, db *postgrestest.Database) []string {
 	tb.Helper()
-	return rows[string](tb, db.AdminURL(), `
+	return queryRows[string](tb, db.AdminURL(), `
 		SELECT format('column %s %s %s %s %s', attrelid::regclass, attnum, attname, format_type(atttypid, atttypmod), attnotnull)
 		FROM pg_attribute JOIN pg_class AS c ON c.oid = attrelid
 		WHERE relnamespace = 'public'::regnamespace AND attnum > 0 AND NOT relispartition AND relkind IN ('r', 'p', 'v')
@@ -106,9 +106,9 @@ func catalogue(tb testing.TB, db *postgrestest.Database) []string {
 		ORDER BY 1`)
 }
 
-// data returns, by version, statements that insert the rows that the version makes possible.
-func data() map[int64][]string {
-	valid := valid()
+// rowsByVersion returns, by version, statements that insert the rows that the version makes possible.
+func rowsByVersion() map[int64][]string {
+	valid := validRows()
 	signature := valid["signature"]
 	for _, since9 := range []string{"terms", "counts", "length", "analyzer"} {
 		delete(signature, since9)
@@ -141,9 +141,9 @@ func TestUpFromEveryVersion(t *testing.T) {
 				t.Fatal(err)
 			}
 			for since := int64(1); since <= version; since++ {
-				execute(t, db.AdminURL(), data()[since]...)
+				execSQL(t, db.AdminURL(), rowsByVersion()[since]...)
 			}
-			before := contents(t, db)
+			before := tableContents(t, db)
 			pending, err := migrations.Pending(t.Context(), db.AdminURL())
 			if err != nil {
 				t.Fatal(err)
@@ -152,22 +152,22 @@ func TestUpFromEveryVersion(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(namesAfter(version), names(got)); diff != "" {
+			if diff := cmp.Diff(namesAfter(version), namesOf(got)); diff != "" {
 				t.Errorf("applied (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(names(pending), names(got)); diff != "" {
+			if diff := cmp.Diff(namesOf(pending), namesOf(got)); diff != "" {
 				t.Errorf("applied (-pending +got):\n%s", diff)
 			}
-			now := contents(t, db)
+			now := tableContents(t, db)
 			for table, rows := range before {
-				if diff := cmp.Diff(rows, without(t, now[table], rows)); diff != "" {
+				if diff := cmp.Diff(rows, withoutNewColumns(t, now[table], rows)); diff != "" {
 					t.Errorf("%s (-before +after):\n%s", table, diff)
 				}
 			}
 			if diff := cmp.Diff(want, catalogue(t, db)); diff != "" {
 				t.Errorf("the schema (-want +got):\n%s", diff)
 			}
-			for _, index := range rows[string](t, db.AdminURL(), "SELECT indexdef FROM pg_indexes WHERE indexname LIKE '%hnsw'") {
+			for _, index := range queryRows[string](t, db.AdminURL(), "SELECT indexdef FROM pg_indexes WHERE indexname LIKE '%hnsw'") {
 				if !strings.Contains(index, "(ef_construction='200')") {
 					t.Errorf("an index with the settings of an older version: %s", index)
 				}
@@ -176,8 +176,8 @@ func TestUpFromEveryVersion(t *testing.T) {
 	}
 }
 
-// without reduces the rows now to the columns of the rows before.
-func without(t *testing.T, now, before []string) []string {
+// withoutNewColumns reduces the rows now to the columns of the rows before.
+func withoutNewColumns(t *testing.T, now, before []string) []string {
 	t.Helper()
 	if len(now) != len(before) {
 		return now
@@ -197,13 +197,13 @@ func without(t *testing.T, now, before []string) []string {
 	return reduced
 }
 
-// contents returns all rows of all tables of the service, by table.
-func contents(tb testing.TB, db *postgrestest.Database) map[string][]string {
+// tableContents returns all rows of all tables of the service, by table.
+func tableContents(tb testing.TB, db *postgrestest.Database) map[string][]string {
 	tb.Helper()
 	held := map[string][]string{}
-	for _, table := range rows[string](tb, db.AdminURL(), `SELECT relname::text FROM pg_class
+	for _, table := range queryRows[string](tb, db.AdminURL(), `SELECT relname::text FROM pg_class
 		WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition AND relname NOT LIKE 'schema_%'`) {
-		held[table] = rows[string](tb, db.AdminURL(), "SELECT row_to_json(t)::text FROM "+table+" AS t ORDER BY 1")
+		held[table] = queryRows[string](tb, db.AdminURL(), "SELECT row_to_json(t)::text FROM "+table+" AS t ORDER BY 1")
 	}
 	return held
 }
@@ -222,7 +222,7 @@ func TestUpEightAtOnce(t *testing.T) {
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			all = append(all, names(got)...)
+			all = append(all, namesOf(got)...)
 		})
 	}
 	group.Wait()
@@ -230,7 +230,7 @@ func TestUpEightAtOnce(t *testing.T) {
 	if diff := cmp.Diff(namesAfter(0), all); diff != "" {
 		t.Errorf("applied by all runs together (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(namesAfter(0), applied(t, db)); diff != "" {
+	if diff := cmp.Diff(namesAfter(0), appliedFiles(t, db)); diff != "" {
 		t.Errorf("recorded (-want +got):\n%s", diff)
 	}
 }
@@ -247,7 +247,7 @@ func TestPendingChangesNothing(t *testing.T) {
 		if diff := cmp.Diff(migrations.All(), pending); diff != "" {
 			t.Errorf("pending (-want +got):\n%s", diff)
 		}
-		if n := one[int](t, db.AdminURL(), relations); n != 0 {
+		if n := queryValue[int](t, db.AdminURL(), relations); n != 0 {
 			t.Errorf("Pending created %d relations", n)
 		}
 	}
@@ -267,7 +267,7 @@ func TestUpNeedsTheOwner(t *testing.T) {
 		"no such role": strings.Replace(db.AdminURL(), "datastorage_admin", "missing", 1),
 	} {
 		if got, err := migrations.Up(t.Context(), url); err == nil || len(got) != 0 {
-			t.Errorf("%s: applied %v (%v)", name, names(got), err)
+			t.Errorf("%s: applied %v (%v)", name, namesOf(got), err)
 		}
 	}
 }
@@ -288,7 +288,7 @@ func TestJournalPartitionsAhead(t *testing.T) {
 		return names
 	}
 	found := func() []string {
-		return rows[string](t, db.AdminURL(), `SELECT c.relname || ' ' || pg_get_expr(c.relpartbound, c.oid)
+		return queryRows[string](t, db.AdminURL(), `SELECT c.relname || ' ' || pg_get_expr(c.relpartbound, c.oid)
 			FROM pg_inherits JOIN pg_class AS c ON c.oid = inhrelid WHERE inhparent = 'audit_event'::regclass ORDER BY c.relname COLLATE "C"`)
 	}
 	if diff := cmp.Diff(partitions(3), found()); diff != "" {
@@ -296,7 +296,7 @@ func TestJournalPartitionsAhead(t *testing.T) {
 	}
 	const ahead = "SELECT audit_event_partitions_ahead($1)"
 	for _, step := range []struct{ months, made, there int }{{3, 0, 3}, {0, 0, 3}, {-1, 0, 3}, {5, 2, 5}, {5, 0, 5}, {2, 0, 5}} {
-		if made := one[int](t, db.WriterURL(), ahead, step.months); made != step.made {
+		if made := queryValue[int](t, db.WriterURL(), ahead, step.months); made != step.made {
 			t.Errorf("%d months ahead created %d, want %d", step.months, made, step.made)
 		}
 		if diff := cmp.Diff(partitions(step.there), found()); diff != "" {
@@ -304,7 +304,7 @@ func TestJournalPartitionsAhead(t *testing.T) {
 		}
 	}
 	// At most ten years are created at once.
-	if made := one[int](t, db.WriterURL(), ahead, 1200); made != 115 {
+	if made := queryValue[int](t, db.WriterURL(), ahead, 1200); made != 115 {
 		t.Errorf("1200 months ahead created %d, want 115", made)
 	}
 }
@@ -337,7 +337,7 @@ func TestJournalRowsWithoutAPartition(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
 	insert := func(recorded string) {
-		execute(t, db.WriterURL(), valid()["audit_event"].with(row{"recorded_at": recorded}).insert("audit_event"))
+		execSQL(t, db.WriterURL(), validRows()["audit_event"].with(row{"recorded_at": recorded}).insert("audit_event"))
 	}
 	const ahead = "date_trunc('month', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'"
 	insert(ahead)
@@ -346,14 +346,14 @@ func TestJournalRowsWithoutAPartition(t *testing.T) {
 	insert("'1999-12-31T23:59:59Z'")
 	insert("'9999-12-31T23:59:59Z'")
 	where := func() []string {
-		return rows[string](t, db.AdminURL(), "SELECT (tableoid = 'audit_event_default'::regclass)::text FROM audit_event ORDER BY recorded_at")
+		return queryRows[string](t, db.AdminURL(), "SELECT (tableoid = 'audit_event_default'::regclass)::text FROM audit_event ORDER BY recorded_at")
 	}
 	if diff := cmp.Diff([]string{"true", "false", "true", "true", "true"}, where()); diff != "" {
 		t.Errorf("rows in the default partition (-want +got):\n%s", diff)
 	}
 	// The default partition already has rows of the fourth and fifth month; only the sixth gets a
 	// partition.
-	if made := one[int](t, db.WriterURL(), "SELECT audit_event_partitions_ahead(6)"); made != 1 {
+	if made := queryValue[int](t, db.WriterURL(), "SELECT audit_event_partitions_ahead(6)"); made != 1 {
 		t.Errorf("created %d, want 1", made)
 	}
 	if diff := cmp.Diff([]string{"true", "false", "true", "true", "true"}, where()); diff != "" {
@@ -363,18 +363,18 @@ func TestJournalRowsWithoutAPartition(t *testing.T) {
 
 func TestIncidentEventsView(t *testing.T) {
 	t.Parallel()
-	db, _ := schema(t)
+	db, _ := databaseWithParents(t)
 	want := []string{
 		"id bigint", "remediation_id text", "alert_name text", "namespace text", "pod_name text", "workflow_status text",
 		"workflow_yaml text", "error_message text", "created_at timestamp with time zone", "updated_at timestamp with time zone",
 		"embedding_vector vector",
 	}
-	got := rows[string](t, db.ReaderURL(), `SELECT attname || ' ' || format_type(atttypid, atttypmod) FROM pg_attribute
+	got := queryRows[string](t, db.ReaderURL(), `SELECT attname || ' ' || format_type(atttypid, atttypmod) FROM pg_attribute
 		WHERE attrelid = 'incident_events'::regclass AND attnum > 0 ORDER BY attnum`)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("columns (-want +got):\n%s", diff)
 	}
-	if got := one[string](t, db.ReaderURL(), "SELECT obj_description('incident_events'::regclass)"); got != "version 1" {
+	if got := queryValue[string](t, db.ReaderURL(), "SELECT obj_description('incident_events'::regclass)"); got != "version 1" {
 		t.Errorf("the comment of the view is %q", got)
 	}
 	for target, pod := range map[string]string{
@@ -385,14 +385,14 @@ func TestIncidentEventsView(t *testing.T) {
 		if target == "" {
 			value = "NULL"
 		}
-		execute(t, db.AdminURL(), valid()["remediation_audit"].with(row{"remediation_id": "'t" + target + "'", "target_resource": value}).
+		execSQL(t, db.AdminURL(), validRows()["remediation_audit"].with(row{"remediation_id": "'t" + target + "'", "target_resource": value}).
 			insert("remediation_audit"))
-		got := one[string](t, db.ReaderURL(), "SELECT coalesce(pod_name, 'none') FROM incident_events WHERE remediation_id = $1", "t"+target)
+		got := queryValue[string](t, db.ReaderURL(), "SELECT coalesce(pod_name, 'none') FROM incident_events WHERE remediation_id = $1", "t"+target)
 		if got != pod {
 			t.Errorf("the pod of target %q is %q, want %q", target, got, pod)
 		}
 	}
-	if got := one[int](t, db.ReaderURL(), "SELECT vector_dims(embedding_vector) FROM incident_events WHERE remediation_id = 'known'"); got != 64 {
+	if got := queryValue[int](t, db.ReaderURL(), "SELECT vector_dims(embedding_vector) FROM incident_events WHERE remediation_id = 'known'"); got != 64 {
 		t.Errorf("a vector of %d dimensions, want 64", got)
 	}
 }
@@ -401,7 +401,7 @@ func TestRegisterModel(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
 	models := func() []string {
-		return rows[string](t, db.ReaderURL(), "SELECT format('%s %s %s %s', id, name, dimensions, active) FROM embedding_model ORDER BY id")
+		return queryRows[string](t, db.ReaderURL(), "SELECT format('%s %s %s %s', id, name, dimensions, active) FROM embedding_model ORDER BY id")
 	}
 	register := func(name string, dimensions int) error {
 		return migrations.RegisterModel(t.Context(), db.AdminURL(), name, dimensions)
@@ -422,7 +422,7 @@ func TestRegisterModel(t *testing.T) {
 	if diff := cmp.Diff([]string{"1 " + postgrestest.Model + " 64 t", "2 second 3 f"}, models()); diff != "" {
 		t.Errorf("models (-want +got):\n%s", diff)
 	}
-	indexes := rows[string](t, db.ReaderURL(), "SELECT indexdef FROM pg_indexes WHERE indexname LIKE '%hnsw' ORDER BY indexname")
+	indexes := queryRows[string](t, db.ReaderURL(), "SELECT indexdef FROM pg_indexes WHERE indexname LIKE '%hnsw' ORDER BY indexname")
 	for i, dimensions := range []int{64, 3} {
 		if want := fmt.Sprintf("hnsw (((vector)::halfvec(%d)) halfvec_cosine_ops)", dimensions); !strings.Contains(indexes[i], want) {
 			t.Errorf("index %s, want %s", indexes[i], want)
@@ -442,7 +442,7 @@ func TestRegisterModelEightAtOnce(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if got := one[int](t, db.ReaderURL(), "SELECT count(*) FROM embedding_model"); got != 3 {
+	if got := queryValue[int](t, db.ReaderURL(), "SELECT count(*) FROM embedding_model"); got != 3 {
 		t.Errorf("%d models, want 3", got)
 	}
 }
@@ -465,7 +465,7 @@ func TestUpOfSeveralDatabasesAtOnce(t *testing.T) {
 	}
 	group.Wait()
 	for _, role := range []string{"datastorage_writer", "datastorage_reader"} {
-		got := one[string](t, databases[0].AdminURL(),
+		got := queryValue[string](t, databases[0].AdminURL(),
 			"SELECT setconfig[1] FROM pg_db_role_setting WHERE setdatabase = 0 AND setrole = $1::regrole", role)
 		if got != "statement_timeout=15s" {
 			t.Errorf("%s has %s", role, got)

@@ -14,7 +14,7 @@ import (
 // serviceTables returns the tables of the service, those of the journal last.
 func serviceTables(tb testing.TB, db *postgrestest.Database) (all, journal []string) {
 	tb.Helper()
-	all = rows[string](tb, db.ReaderURL(), `SELECT relname::text FROM pg_class
+	all = queryRows[string](tb, db.ReaderURL(), `SELECT relname::text FROM pg_class
 		WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') ORDER BY relname`)
 	for _, table := range all {
 		if strings.HasPrefix(table, "audit_event") {
@@ -24,8 +24,8 @@ func serviceTables(tb testing.TB, db *postgrestest.Database) (all, journal []str
 	return all, journal
 }
 
-// changes returns statements that change or remove rows of a table, one for each kind of privilege.
-func changes(table string) []string {
+// forbiddenChanges returns statements that change or remove rows of a table, one for each kind of privilege.
+func forbiddenChanges(table string) []string {
 	return []string{
 		"DELETE FROM " + table,
 		"TRUNCATE " + table + " CASCADE",
@@ -33,11 +33,11 @@ func changes(table string) []string {
 	}
 }
 
-func filled(tb testing.TB) *postgrestest.Database {
+func filledDatabase(tb testing.TB) *postgrestest.Database {
 	tb.Helper()
-	db, _ := schema(tb)
-	valid := valid()
-	execute(tb, db.AdminURL(),
+	db, _ := databaseWithParents(tb)
+	valid := validRows()
+	execSQL(tb, db.AdminURL(),
 		valid["ai_analysis_audit"].insert("ai_analysis_audit"), valid["workflow_audit"].insert("workflow_audit"),
 		valid["execution_audit"].insert("execution_audit"), valid["cursor_key"].insert("cursor_key"),
 		valid["audit_event"].insert("audit_event"), valid["audit_event"].with(row{"recorded_at": "'1999-01-01'"}).insert("audit_event"),
@@ -48,20 +48,20 @@ func filled(tb testing.TB) *postgrestest.Database {
 
 func TestWriterIsRefused(t *testing.T) {
 	t.Parallel()
-	db := filled(t)
+	db := filledDatabase(t)
 	conn := connect(t, db.WriterURL())
 	all, journal := serviceTables(t, db)
 	if len(journal) != 8 {
 		t.Fatalf("the journal has the tables %v, want itself, a default and six months", journal)
 	}
 	for _, table := range all {
-		checkRefused(t, conn, changes(table)...)
+		checkRefused(t, conn, forbiddenChanges(table)...)
 		if table != "remediation_audit" {
 			checkRefused(t, conn, fmt.Sprintf("UPDATE %s SET %s", table, firstColumn(t, db, table)))
 		}
 	}
 	for _, table := range slices.DeleteFunc(journal, func(table string) bool { return table == "audit_event" }) {
-		checkRefused(t, conn, valid()["audit_event"].insert(table), "SELECT FROM "+table, "COPY "+table+" TO STDOUT")
+		checkRefused(t, conn, validRows()["audit_event"].insert(table), "SELECT FROM "+table, "COPY "+table+" TO STDOUT")
 	}
 	for _, column := range []string{
 		"id", "remediation_id", "name", "namespace", "cluster_name", "environment", "severity", "alert_fingerprint", "action_type",
@@ -69,7 +69,7 @@ func TestWriterIsRefused(t *testing.T) {
 	} {
 		checkRefused(t, conn, fmt.Sprintf("UPDATE remediation_audit SET %[1]s = %[1]s", column))
 	}
-	valid := valid()
+	valid := validRows()
 	checkRefused(t, conn,
 		valid["audit_event"].insert("audit_event")+" ON CONFLICT (recorded_at, event_id) DO UPDATE SET actor = 'x'",
 		valid["signature"].insert("signature")+" ON CONFLICT (id) DO UPDATE SET text = 'x'",
@@ -111,14 +111,14 @@ func definitions() []string {
 
 func TestReaderIsRefused(t *testing.T) {
 	t.Parallel()
-	db := filled(t)
+	db := filledDatabase(t)
 	conn := connect(t, db.ReaderURL())
 	all, _ := serviceTables(t, db)
 	for _, table := range all {
-		checkRefused(t, conn, changes(table)...)
+		checkRefused(t, conn, forbiddenChanges(table)...)
 		checkRefused(t, conn, fmt.Sprintf("UPDATE %s SET %s", table, firstColumn(t, db, table)), "SELECT FROM "+table+" FOR KEY SHARE")
 	}
-	for table, r := range valid() {
+	for table, r := range validRows() {
 		checkRefused(t, conn, r.insert(table))
 	}
 	checkRefused(t, conn, "UPDATE remediation_audit SET phase = 'failed'", "SELECT audit_event_partitions_ahead(1)",
@@ -130,23 +130,23 @@ func TestReaderIsRefused(t *testing.T) {
 // without disabling the trigger.
 func TestJournalCannotBeChanged(t *testing.T) {
 	t.Parallel()
-	db := filled(t)
+	db := filledDatabase(t)
 	_, journal := serviceTables(t, db)
 	for _, url := range []string{db.AdminURL(), db.SuperuserURL()} {
 		conn := connect(t, url)
 		for _, table := range journal {
-			if rows := one[int](t, db.AdminURL(), "SELECT count(*) FROM "+table); rows == 0 {
+			if rows := queryValue[int](t, db.AdminURL(), "SELECT count(*) FROM "+table); rows == 0 {
 				// A row trigger fires only if there is a row.
-				execute(t, db.AdminURL(), valid()["audit_event"].with(row{
+				execSQL(t, db.AdminURL(), validRows()["audit_event"].with(row{
 					"recorded_at": fmt.Sprintf("to_timestamp('%s', '\"audit_event_\"YYYY_MM') + interval '5 days'", table),
 				}).insert("audit_event"))
 			}
-			checkRefused(t, conn, changes(table)...)
+			checkRefused(t, conn, forbiddenChanges(table)...)
 			checkRefused(t, conn, "UPDATE "+table+" SET actor = actor", "UPDATE "+table+" SET recorded_at = recorded_at + interval '1 month'",
 				"TRUNCATE "+table, "TRUNCATE remediation_audit, "+table+" CASCADE")
 		}
 	}
-	if got := one[int](t, db.ReaderURL(), "SELECT count(*) FROM audit_event"); got < len(journal)-1 {
+	if got := queryValue[int](t, db.ReaderURL(), "SELECT count(*) FROM audit_event"); got < len(journal)-1 {
 		t.Errorf("%d rows, want one in each of the partitions", got)
 	}
 }
@@ -155,9 +155,9 @@ func TestJournalCannotBeChanged(t *testing.T) {
 // are not due to missing all of them.
 func TestRolesMayDoTheirWork(t *testing.T) {
 	t.Parallel()
-	db := filled(t)
+	db := filledDatabase(t)
 	writer, reader := connect(t, db.WriterURL()), connect(t, db.ReaderURL())
-	valid := valid()
+	valid := validRows()
 	for _, table := range []string{"signature", "embedding", "remediation_audit", "audit_event", "stats_changed"} {
 		checkAllowed(t, writer, valid[table].insert(table))
 	}
@@ -185,7 +185,7 @@ func TestRolesMayDoTheirWork(t *testing.T) {
 func checkRefused(t *testing.T, conn *pgx.Conn, statements ...string) {
 	t.Helper()
 	for _, sql := range statements {
-		if err := try(t, conn, sql); sqlState(err) != notPermitted {
+		if err := tryInTransaction(t, conn, sql); sqlState(err) != notPermitted {
 			t.Errorf("%s: %v, want SQLSTATE %s", sql, err, notPermitted)
 		}
 	}
@@ -193,7 +193,7 @@ func checkRefused(t *testing.T, conn *pgx.Conn, statements ...string) {
 
 func checkAllowed(t *testing.T, conn *pgx.Conn, statements ...string) {
 	t.Helper()
-	if err := try(t, conn, statements...); err != nil {
+	if err := tryInTransaction(t, conn, statements...); err != nil {
 		t.Errorf("%s: %v", statements[len(statements)-1], err)
 	}
 }
@@ -201,7 +201,7 @@ func checkAllowed(t *testing.T, conn *pgx.Conn, statements ...string) {
 // firstColumn returns an assignment of a column of the table to itself.
 func firstColumn(tb testing.TB, db *postgrestest.Database, table string) string {
 	tb.Helper()
-	column := one[string](tb, db.ReaderURL(),
+	column := queryValue[string](tb, db.ReaderURL(),
 		"SELECT attname::text FROM pg_attribute WHERE attrelid = $1::regclass AND attnum = 1", table)
 	return fmt.Sprintf("%[1]s = %[1]s", column)
 }
@@ -210,11 +210,11 @@ func firstColumn(tb testing.TB, db *postgrestest.Database, table string) string 
 // older normalizer, with their vectors and terms.
 func TestWriterDropsOldSignaturesOnly(t *testing.T) {
 	t.Parallel()
-	db, _ := schema(t)
+	db, _ := databaseWithParents(t)
 	const current, absent = "'00000000-0000-8000-8000-000000000003'", "'00000000-0000-8000-8000-000000000004'"
-	execute(t, db.AdminURL(),
-		valid()["embedding"].insert("embedding"),
-		valid()["signature"].with(row{"id": current, "normalizer": "2"}).insert("signature"))
+	execSQL(t, db.AdminURL(),
+		validRows()["embedding"].insert("embedding"),
+		validRows()["signature"].with(row{"id": current, "normalizer": "2"}).insert("signature"))
 	drop := fmt.Sprintf("SELECT signature_drop(ARRAY[%s, %s, %s, %s]::uuid[], $1::smallint)", known, spare, current, absent)
 	const left = `SELECT (SELECT count(*) FROM signature) || ' signatures, ' || (SELECT count(*) FROM embedding) || ' vectors, '
 		|| (SELECT count(*) FROM signature_term) || ' terms'`
@@ -227,18 +227,18 @@ func TestWriterDropsOldSignaturesOnly(t *testing.T) {
 		{2, 0, "2 signatures, 1 vectors, 4 terms"},
 		{3, 1, "1 signatures, 1 vectors, 2 terms"},
 	} {
-		if dropped := one[int](t, db.WriterURL(), drop, step.normalizer); dropped != step.dropped {
+		if dropped := queryValue[int](t, db.WriterURL(), drop, step.normalizer); dropped != step.dropped {
 			t.Errorf("%d dropped that are older than %d, want %d", dropped, step.normalizer, step.dropped)
 		}
-		if got := one[string](t, db.ReaderURL(), left); got != step.left {
+		if got := queryValue[string](t, db.ReaderURL(), left); got != step.left {
 			t.Errorf("the remaining are %s, want %s", got, step.left)
 		}
 	}
-	if id := one[string](t, db.ReaderURL(), "SELECT id::text FROM signature"); "'"+id+"'" != known {
+	if id := queryValue[string](t, db.ReaderURL(), "SELECT id::text FROM signature"); "'"+id+"'" != known {
 		t.Errorf("signature %s remains, want the one with a remediation", id)
 	}
 	// Callers cannot substitute the tables of the function through search_path.
-	if got := one[string](t, db.ReaderURL(), "SELECT proconfig::text FROM pg_proc WHERE proname = 'signature_drop' AND prosecdef"); got !=
+	if got := queryValue[string](t, db.ReaderURL(), "SELECT proconfig::text FROM pg_proc WHERE proname = 'signature_drop' AND prosecdef"); got !=
 		`{"search_path=pg_catalog, public, pg_temp"}` {
 		t.Errorf("signature_drop has %s", got)
 	}

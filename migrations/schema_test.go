@@ -50,8 +50,8 @@ const (
 	vector = "array_fill(0.5, ARRAY[64])::vector::halfvec"
 )
 
-// valid returns, for each table, a row that it accepts.
-func valid() map[string]row {
+// validRows returns, for each table, a row that it accepts.
+func validRows() map[string]row {
 	child := row{
 		"remediation_id": "'known'", "actor": "'a'", "event_id": "gen_random_uuid()", "created_at": "now()",
 	}
@@ -91,12 +91,12 @@ func valid() map[string]row {
 	}
 }
 
-// schema creates a database with the rows that the foreign keys of the valid rows refer to.
-func schema(tb testing.TB) (*postgrestest.Database, *pgx.Conn) {
+// databaseWithParents creates a database with the rows that the foreign keys of the valid rows refer to.
+func databaseWithParents(tb testing.TB) (*postgrestest.Database, *pgx.Conn) {
 	tb.Helper()
 	db := postgrestest.New(tb)
-	rows := valid()
-	execute(tb, db.AdminURL(),
+	rows := validRows()
+	execSQL(tb, db.AdminURL(),
 		"DELETE FROM cursor_key",
 		rows["signature"].with(row{"id": known}).insert("signature"),
 		rows["signature"].with(row{"id": spare}).insert("signature"),
@@ -108,16 +108,16 @@ func schema(tb testing.TB) (*postgrestest.Database, *pgx.Conn) {
 
 func TestValidRowsAreAccepted(t *testing.T) {
 	t.Parallel()
-	_, conn := schema(t)
-	for table, r := range valid() {
-		if err := try(t, conn, r.insert(table)); err != nil {
+	_, conn := databaseWithParents(t)
+	for table, r := range validRows() {
+		if err := tryInTransaction(t, conn, r.insert(table)); err != nil {
 			t.Errorf("%s: %v", table, err)
 		}
 	}
 }
 
-// required returns the columns of each table that a row must have.
-func required() map[string][]string {
+// requiredColumns returns the columns of each table that a row must have.
+func requiredColumns() map[string][]string {
 	child := []string{"id", "remediation_id", "metadata", "actor", "event_id", "created_at"}
 	return map[string][]string{
 		"signature":         {"id", "text", "normalizer", "created_at", "terms", "counts", "length", "analyzer"},
@@ -145,9 +145,9 @@ func required() map[string][]string {
 
 func TestColumnsThatMayNotBeNull(t *testing.T) {
 	t.Parallel()
-	db, conn := schema(t)
-	for table, columns := range required() {
-		found := rows[string](t, db.AdminURL(),
+	db, conn := databaseWithParents(t)
+	for table, columns := range requiredColumns() {
+		found := queryRows[string](t, db.AdminURL(),
 			"SELECT attname::text FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND attnotnull ORDER BY 1", table)
 		if diff := cmp.Diff(slices.Sorted(slices.Values(columns)), found); diff != "" {
 			t.Errorf("%s (-want +in the catalogue):\n%s", table, diff)
@@ -164,7 +164,7 @@ func TestColumnsThatMayNotBeNull(t *testing.T) {
 			case "recorded_at":
 				into = "audit_event_default"
 			}
-			err := try(t, conn, valid()[table].with(row{column: "NULL"}).insert(into))
+			err := tryInTransaction(t, conn, validRows()[table].with(row{column: "NULL"}).insert(into))
 			if sqlState(err) != notNull || err.ColumnName != column {
 				t.Errorf("%s.%s: %v, want SQLSTATE %s", table, column, err, notNull)
 			}
@@ -172,7 +172,7 @@ func TestColumnsThatMayNotBeNull(t *testing.T) {
 	}
 }
 
-func repeat(text string, n int) string { return fmt.Sprintf("repeat('%s', %d)", text, n) }
+func repeatSQL(text string, n int) string { return fmt.Sprintf("repeat('%s', %d)", text, n) }
 
 // violation is a change of a table's valid row that one constraint rejects or, at its limit,
 // accepts.
@@ -183,8 +183,8 @@ type violation struct {
 	constraint string
 }
 
-// lengths returns rows with identifiers at and beyond both length limits, in characters.
-func lengths() []violation {
+// lengthViolations returns rows with identifiers at and beyond both length limits, in characters.
+func lengthViolations() []violation {
 	var all []violation
 	for table, columns := range map[string]map[string]int{
 		"remediation_audit": {
@@ -201,8 +201,8 @@ func lengths() []violation {
 		for column, most := range columns {
 			constraint := fmt.Sprintf("%s_%s_check", table, column)
 			all = append(all,
-				violation{table, row{column: repeat("💾", most)}, accepted, ""},
-				violation{table, row{column: repeat("x", most+1)}, check, constraint},
+				violation{table, row{column: repeatSQL("💾", most)}, accepted, ""},
+				violation{table, row{column: repeatSQL("x", most+1)}, check, constraint},
 				violation{table, row{column: "''"}, check, constraint},
 			)
 		}
@@ -210,8 +210,8 @@ func lengths() []violation {
 	return all
 }
 
-// sets returns rows with values inside and outside each closed set.
-func sets() []violation {
+// setViolations returns rows with values inside and outside each closed set.
+func setViolations() []violation {
 	var all []violation
 	for _, s := range []struct {
 		table, column string
@@ -236,8 +236,8 @@ func sets() []violation {
 	return all
 }
 
-// common returns rows that violate rules that several tables share.
-func common() []violation {
+// sharedViolations returns rows that violate rules that several tables share.
+func sharedViolations() []violation {
 	var all []violation
 	for _, table := range []string{"remediation_audit", "ai_analysis_audit", "workflow_audit", "execution_audit"} {
 		all = append(all,
@@ -267,8 +267,8 @@ func common() []violation {
 	return all
 }
 
-// others returns rows that violate a rule of one table.
-func others() []violation {
+// otherViolations returns rows that violate a rule of one table.
+func otherViolations() []violation {
 	span := func(end, duration string) row {
 		return row{"start_time": "'2026-01-01T00:00:00Z'", "end_time": "'" + end + "'", "duration_ms": duration}
 	}
@@ -299,10 +299,10 @@ func others() []violation {
 		{"remediation_audit", span("2026-01-01T00:00:01.0019Z", "1002"), check, "remediation_audit_duration"},
 		{"remediation_audit", span("9999-12-31T23:59:59.999999Z", "251635075199999"), accepted, ""},
 		{"remediation_audit", row{"end_time": "now()"}, check, "remediation_audit_duration"},
-		{"remediation_audit", row{"error_message": repeat("é", 32768)}, accepted, ""},
-		{"remediation_audit", row{"error_message": repeat("é", 32769)}, check, "remediation_audit_error_message_check"},
-		{"remediation_audit", row{"workflow_yaml": repeat("é", 131072)}, accepted, ""},
-		{"remediation_audit", row{"workflow_yaml": repeat("é", 131073)}, check, "remediation_audit_workflow_yaml_check"},
+		{"remediation_audit", row{"error_message": repeatSQL("é", 32768)}, accepted, ""},
+		{"remediation_audit", row{"error_message": repeatSQL("é", 32769)}, check, "remediation_audit_error_message_check"},
+		{"remediation_audit", row{"workflow_yaml": repeatSQL("é", 131072)}, accepted, ""},
+		{"remediation_audit", row{"workflow_yaml": repeatSQL("é", 131073)}, check, "remediation_audit_workflow_yaml_check"},
 		{"remediation_audit", row{"updated_at": "'2026-01-01T23:59:59Z'"}, check, "remediation_audit_check1"},
 		{"ai_analysis_audit", row{"confidence_score": "1.0000001"}, check, "ai_analysis_audit_confidence_score_check"},
 		{"ai_analysis_audit", row{"confidence_score": "-0.0000001"}, check, "ai_analysis_audit_confidence_score_check"},
@@ -316,7 +316,7 @@ func others() []violation {
 		{"workflow_audit", row{"total_steps": "2", "completed_steps": "3"}, check, "workflow_audit_check"},
 		{"workflow_audit", row{"total_steps": "0", "completed_steps": "0"}, accepted, ""},
 		{"execution_audit", row{"execution_time_ms": "-1"}, check, "execution_audit_execution_time_ms_check"},
-		{"execution_audit", row{"error_message": repeat("é", 32769)}, check, "execution_audit_error_message_check"},
+		{"execution_audit", row{"error_message": repeatSQL("é", 32769)}, check, "execution_audit_error_message_check"},
 		{"audit_event", row{"actor": "''"}, check, "audit_event_actor_check"},
 		{"audit_event", row{"content_hash": "'short'"}, check, "audit_event_content_hash_check"},
 		{"audit_event", row{"leaf_hash": "sha256('')"}, generated, ""},
@@ -348,9 +348,9 @@ func others() []violation {
 // owner, and accepts rows at the limits.
 func TestConstraints(t *testing.T) {
 	t.Parallel()
-	_, conn := schema(t)
-	for _, v := range slices.Concat(lengths(), sets(), common(), others()) {
-		err := try(t, conn, valid()[v.table].with(v.change).insert(v.table))
+	_, conn := databaseWithParents(t)
+	for _, v := range slices.Concat(lengthViolations(), setViolations(), sharedViolations(), otherViolations()) {
+		err := tryInTransaction(t, conn, validRows()[v.table].with(v.change).insert(v.table))
 		if sqlState(err) != v.want || err != nil && v.constraint != "" && err.ConstraintName != v.constraint {
 			t.Errorf("%s %.80v: %v, want SQLSTATE %q by %s", v.table, v.change, err, v.want, v.constraint)
 		}
@@ -361,30 +361,30 @@ func TestConstraints(t *testing.T) {
 // foreign keys.
 func TestConstraintsBetweenRows(t *testing.T) {
 	t.Parallel()
-	_, conn := schema(t)
+	_, conn := databaseWithParents(t)
 	orphaned := func(table, from string) []string {
-		return []string{valid()[table].insert(table), "DELETE FROM " + from}
+		return []string{validRows()[table].insert(table), "DELETE FROM " + from}
 	}
-	again := func(table, key string) []string { return twice(table, row{"id": "7", key: "gen_random_uuid()"}) }
+	again := func(table, key string) []string { return insertTwice(table, row{"id": "7", key: "gen_random_uuid()"}) }
 	for constraint, c := range map[string]struct {
 		do   []string
 		want string
 	}{
-		"remediation_audit_remediation_id_key":                        {twice("remediation_audit", nil), unique},
-		"ai_analysis_audit_remediation_id_analysis_id_key":            {twice("ai_analysis_audit", nil), unique},
-		"workflow_audit_remediation_id_workflow_id_key":               {twice("workflow_audit", nil), unique},
-		"execution_audit_remediation_id_workflow_id_execution_id_key": {twice("execution_audit", nil), unique},
+		"remediation_audit_remediation_id_key":                        {insertTwice("remediation_audit", nil), unique},
+		"ai_analysis_audit_remediation_id_analysis_id_key":            {insertTwice("ai_analysis_audit", nil), unique},
+		"workflow_audit_remediation_id_workflow_id_key":               {insertTwice("workflow_audit", nil), unique},
+		"execution_audit_remediation_id_workflow_id_execution_id_key": {insertTwice("execution_audit", nil), unique},
 		"ai_analysis_audit_pkey":                                      {again("ai_analysis_audit", "analysis_id"), unique},
 		"workflow_audit_pkey":                                         {again("workflow_audit", "workflow_id"), unique},
 		"execution_audit_pkey":                                        {again("execution_audit", "workflow_id"), unique},
-		"cursor_key_pkey":                                             {twice("cursor_key", nil), unique},
-		"signature_term_pkey":                                         {twice("signature_term", row{"signature_id": known, "term": "7"}), unique},
-		"lexical_statistic_pkey":                                      {twice("lexical_statistic", nil), unique},
-		"lexical_term_pkey":                                           {twice("lexical_term", nil), unique},
-		"stats_daily_pkey":                                            {twice("stats_daily", nil), unique},
-		"stats_quarter_hour_pkey":                                     {twice("stats_quarter_hour", nil), unique},
+		"cursor_key_pkey":                                             {insertTwice("cursor_key", nil), unique},
+		"signature_term_pkey":                                         {insertTwice("signature_term", row{"signature_id": known, "term": "7"}), unique},
+		"lexical_statistic_pkey":                                      {insertTwice("lexical_statistic", nil), unique},
+		"lexical_term_pkey":                                           {insertTwice("lexical_term", nil), unique},
+		"stats_daily_pkey":                                            {insertTwice("stats_daily", nil), unique},
+		"stats_quarter_hour_pkey":                                     {insertTwice("stats_quarter_hour", nil), unique},
 		"audit_event_default_pkey": {
-			twice("audit_event", row{"event_id": known, "recorded_at": "'1999-01-01'"}), unique,
+			insertTwice("audit_event", row{"event_id": known, "recorded_at": "'1999-01-01'"}), unique,
 		},
 		"embedding_model_id_fkey":               {[]string{"DELETE FROM embedding_model"}, foreignKey},
 		"embedding_signature_id_fkey":           {[]string{"DELETE FROM remediation_audit", "DELETE FROM signature"}, foreignKey},
@@ -393,14 +393,14 @@ func TestConstraintsBetweenRows(t *testing.T) {
 		"workflow_audit_remediation_id_fkey":    {orphaned("workflow_audit", "remediation_audit"), foreignKey},
 		"execution_audit_remediation_id_fkey":   {orphaned("execution_audit", "remediation_audit"), foreignKey},
 	} {
-		if err := try(t, conn, c.do...); sqlState(err) != c.want || err.ConstraintName != constraint {
+		if err := tryInTransaction(t, conn, c.do...); sqlState(err) != c.want || err.ConstraintName != constraint {
 			t.Errorf("%s: %v, want SQLSTATE %s", constraint, err, c.want)
 		}
 	}
 }
 
-func twice(table string, change row) []string {
-	insert := valid()[table].with(change).insert(table)
+func insertTwice(table string, change row) []string {
+	insert := validRows()[table].with(change).insert(table)
 	return []string{insert, insert}
 }
 
@@ -408,7 +408,7 @@ func twice(table string, change row) []string {
 // file.
 func TestEveryConstraintHasACase(t *testing.T) {
 	t.Parallel()
-	db, conn := schema(t)
+	db, conn := databaseWithParents(t)
 	met := map[string]bool{
 		// Covered by TestConstraintsBetweenRows.
 		"ai_analysis_audit_pkey": true, "workflow_audit_pkey": true, "execution_audit_pkey": true, "cursor_key_pkey": true,
@@ -422,12 +422,12 @@ func TestEveryConstraintHasACase(t *testing.T) {
 		// number.
 		"workflow_audit_total_steps_check": true,
 	}
-	for _, v := range slices.Concat(lengths(), sets(), common(), others()) {
-		if err := try(t, conn, valid()[v.table].with(v.change).insert(v.table)); err != nil {
+	for _, v := range slices.Concat(lengthViolations(), setViolations(), sharedViolations(), otherViolations()) {
+		if err := tryInTransaction(t, conn, validRows()[v.table].with(v.change).insert(v.table)); err != nil {
 			met[err.ConstraintName] = true
 		}
 	}
-	constraints := rows[string](t, db.AdminURL(), `SELECT conname::text FROM pg_constraint
+	constraints := queryRows[string](t, db.AdminURL(), `SELECT conname::text FROM pg_constraint
 		WHERE connamespace = 'public'::regnamespace AND contype IN ('c', 'f', 'p', 'u') AND coninhcount = 0 AND conparentid = 0
 			AND conrelid::regclass::text NOT LIKE 'schema_%'
 		ORDER BY 1`)
@@ -443,11 +443,11 @@ func TestEveryConstraintHasACase(t *testing.T) {
 
 func TestLeafHashIsComputedByTheDatabase(t *testing.T) {
 	t.Parallel()
-	db, _ := schema(t)
-	execute(t, db.WriterURL(), valid()["audit_event"].with(row{"canonical": "'abc'"}).insert("audit_event"))
+	db, _ := databaseWithParents(t)
+	execSQL(t, db.WriterURL(), validRows()["audit_event"].with(row{"canonical": "'abc'"}).insert("audit_event"))
 	// printf '\0abc' | sha256sum
 	const want = "609f6e36d2405585188d5cfd761f407c7cc46a7d3f314c88270469dde315fcd1"
-	if got := one[string](t, db.ReaderURL(), "SELECT encode(leaf_hash, 'hex') FROM audit_event"); got != want {
+	if got := queryValue[string](t, db.ReaderURL(), "SELECT encode(leaf_hash, 'hex') FROM audit_event"); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
