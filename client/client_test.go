@@ -56,7 +56,7 @@ func TestNewNamesTheBadSetting(t *testing.T) {
 func TestBaseURLMayHaveAPath(t *testing.T) {
 	t.Parallel()
 	for _, suffix := range []string{"/prod", "/prod/"} {
-		s := serve(t, ok(`{"status":"alive"}`))
+		s := serve(t, respondOK(`{"status":"alive"}`))
 		c, err := client.New(s.URL+suffix, client.WithUserAgent("controller/1.2"))
 		if err != nil {
 			t.Fatal(err)
@@ -74,7 +74,7 @@ func TestBaseURLMayHaveAPath(t *testing.T) {
 func TestSignerSeesEveryAttempt(t *testing.T) {
 	t.Parallel()
 	type contextKey struct{}
-	s := serve(t, cut, problem(503, `{"type":"about:blank","title":"x","status":503}`), ok(receipt))
+	s := serve(t, cutConnection, respondProblem(503, `{"type":"about:blank","title":"x","status":503}`), respondOK(receipt))
 	var bodies []string
 	c := s.client(t, client.WithSigner(func(ctx context.Context, r *http.Request, body []byte) error {
 		bodies = append(bodies, string(body))
@@ -99,7 +99,7 @@ func TestSignerSeesEveryAttempt(t *testing.T) {
 
 func TestSignerErrorEndsTheCall(t *testing.T) {
 	t.Parallel()
-	s := serve(t, ok(receipt))
+	s := serve(t, respondOK(receipt))
 	expired := errors.New("token expired")
 	calls := 0
 	c := s.client(t, client.WithSigner(func(context.Context, *http.Request, []byte) error {
@@ -114,7 +114,7 @@ func TestSignerErrorEndsTheCall(t *testing.T) {
 
 func TestRedirectsAreNotFollowed(t *testing.T) {
 	t.Parallel()
-	elsewhere := serve(t, ok(receipt))
+	elsewhere := serve(t, respondOK(receipt))
 	s := serve(t, respondWith(307, "text/html", "", "Location", elsewhere.URL))
 	_, err := s.client(t).CreateRemediation(t.Context(), client.RemediationInput{})
 	refusal, _ := errors.AsType[*client.Error](err)
@@ -132,7 +132,7 @@ func TestInjectedHTTPClientIsUsed(t *testing.T) {
 			<-r.Context().Done()
 			return nil, r.Context().Err()
 		})
-		c, err := client.New("http://service", quick(4), client.WithHTTPClient(&http.Client{Transport: silent, Timeout: time.Minute}))
+		c, err := client.New("http://service", withQuickRetries(4), client.WithHTTPClient(&http.Client{Transport: silent, Timeout: time.Minute}))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -29,7 +29,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		{
 			name: "problem with field errors", is: "invalid",
-			handler: problem(400, `{"type":"/problems/invalid","title":"Invalid input","status":400,"detail":"2 errors",`+
+			handler: respondProblem(400, `{"type":"/problems/invalid","title":"Invalid input","status":400,"detail":"2 errors",`+
 				`"instance":"/v1/remediations","request_id":"q-1","errors":[{"field":"name","code":"required","detail":"is missing"},`+
 				`{"field":"","code":"malformed_json","detail":"more than one value"}]}`),
 			want: client.Error{StatusCode: 400, RequestID: "q-1", Problem: client.Problem{
@@ -42,7 +42,7 @@ func TestRefusals(t *testing.T) {
 			text: "getRemediation: 400 Invalid input: 2 errors; name: is missing; more than one value (request q-1)",
 		},
 		{
-			name: "422", is: "invalid", handler: problem(422, `{"type":"t","title":"T","status":422}`),
+			name: "422", is: "invalid", handler: respondProblem(422, `{"type":"t","title":"T","status":422}`),
 			want: client.Error{StatusCode: 422, Problem: client.Problem{Type: "t", Title: "T", Status: 422}},
 			text: "getRemediation: 422 T",
 		},
@@ -61,12 +61,12 @@ func TestRefusals(t *testing.T) {
 			text: "getRemediation: 403 Forbidden: User is not authorized (request gw-8)",
 		},
 		{
-			name: "404", is: "not found", handler: problem(404, `{"type":"t","title":"Not found","status":404}`),
+			name: "404", is: "not found", handler: respondProblem(404, `{"type":"t","title":"Not found","status":404}`),
 			want: client.Error{StatusCode: 404, Problem: client.Problem{Type: "t", Title: "Not found", Status: 404}},
 			text: "getRemediation: 404 Not found",
 		},
 		{
-			name: "409", is: "conflict", handler: problem(409, `{"type":"t","title":"Conflict","status":409}`),
+			name: "409", is: "conflict", handler: respondProblem(409, `{"type":"t","title":"Conflict","status":409}`),
 			want: client.Error{StatusCode: 409, Problem: client.Problem{Type: "t", Title: "Conflict", Status: 409}},
 			text: "getRemediation: 409 Conflict",
 		},
@@ -78,13 +78,13 @@ func TestRefusals(t *testing.T) {
 			text: `getRemediation: 413 Request Entity Too Large: the response is not the service's own (content type "text/html")`,
 		},
 		{
-			name: "429", is: "rate limited", handler: problem(429, `{"type":"t","title":"Slow down","status":429}`, "Retry-After", "0"),
+			name: "429", is: "rate limited", handler: respondProblem(429, `{"type":"t","title":"Slow down","status":429}`, "Retry-After", "0"),
 			want: client.Error{StatusCode: 429, Problem: client.Problem{Type: "t", Title: "Slow down", Status: 429}},
 			text: "getRemediation: 429 Slow down",
 		},
 		{
 			name: "503 that asks to wait", is: "unavailable",
-			handler: problem(503, `{"type":"t","title":"Unavailable","status":503}`, "Retry-After", "7"),
+			handler: respondProblem(503, `{"type":"t","title":"Unavailable","status":503}`, "Retry-After", "7"),
 			want: client.Error{
 				StatusCode: 503, RetryAfter: 7 * time.Second, Problem: client.Problem{Type: "t", Title: "Unavailable", Status: 503},
 			},
@@ -98,7 +98,7 @@ func TestRefusals(t *testing.T) {
 			text: `getRemediation: 502 Bad Gateway: the response is not the service's own (content type "")`,
 		},
 		{
-			name: "JSON that is cut off", is: "unavailable", handler: problem(504, `{"type":"t`),
+			name: "JSON that is cut off", is: "unavailable", handler: respondProblem(504, `{"type":"t`),
 			want: client.Error{StatusCode: 504, Problem: client.Problem{
 				Title: "Gateway Timeout", Status: 504,
 				Detail: `the response is not the service's own (content type "application/problem+json")`,
@@ -106,7 +106,7 @@ func TestRefusals(t *testing.T) {
 			text: `getRemediation: 504 Gateway Timeout: the response is not the service's own (content type "application/problem+json")`,
 		},
 		{
-			name: "an unknown status", handler: problem(599, `{"type":"t"}`),
+			name: "an unknown status", handler: respondProblem(599, `{"type":"t"}`),
 			want: client.Error{StatusCode: 599, Problem: client.Problem{Type: "t", Title: "unknown status", Status: 599}},
 			text: "getRemediation: 599 unknown status",
 		},
@@ -115,7 +115,7 @@ func TestRefusals(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, test.handler)
-			_, err := s.client(t, quick(1)).GetRemediation(t.Context(), "r-1")
+			_, err := s.client(t, withQuickRetries(1)).GetRemediation(t.Context(), "r-1")
 			got, isRefusal := errors.AsType[*client.Error](err)
 			if !isRefusal {
 				t.Fatalf("error %v is no *client.Error", err)
@@ -152,8 +152,8 @@ func TestRetryAfterForms(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, problem(503, `{"type":"t","title":"T"}`, "Retry-After", test.header))
-			_, err := s.client(t, quick(1)).Health(t.Context())
+			s := serve(t, respondProblem(503, `{"type":"t","title":"T"}`, "Retry-After", test.header))
+			_, err := s.client(t, withQuickRetries(1)).Health(t.Context())
 			got, _ := errors.AsType[*client.Error](err)
 			if got == nil || got.RetryAfter < test.least || got.RetryAfter > test.most {
 				t.Errorf("%v, want a wait of %v to %v", err, test.least, test.most)
@@ -190,9 +190,9 @@ func TestInvalidResponses(t *testing.T) {
 	t.Parallel()
 	tests := map[string]http.HandlerFunc{
 		"a page of a captive portal": respondWith(200, "text/html", "<html>sign in</html>"),
-		"another type":               ok(`{"id":"seven"}`),
-		"nothing":                    ok(``),
-		"far too long":               ok(`{"metadata":"` + strings.Repeat("x", 16<<20) + `"}`),
+		"another type":               respondOK(`{"id":"seven"}`),
+		"nothing":                    respondOK(``),
+		"far too long":               respondOK(`{"metadata":"` + strings.Repeat("x", 16<<20) + `"}`),
 	}
 	for name, handler := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -166,13 +166,13 @@ func exampleService() *httptest.Server {
 	}
 	mux := http.NewServeMux()
 	for pattern, body := range bodies {
-		mux.HandleFunc(pattern, ok(body))
+		mux.HandleFunc(pattern, respondOK(body))
 	}
 	mux.HandleFunc("POST /v1/remediations", func(w http.ResponseWriter, r *http.Request) {
 		var record client.RemediationInput
 		text, _ := io.ReadAll(r.Body)
 		if err := json.Unmarshal(text, &record); err != nil || record.Name == "" {
-			problem(400, `{"type":"about:blank","title":"Invalid input","status":400,"errors":[
+			respondProblem(400, `{"type":"about:blank","title":"Invalid input","status":400,"errors":[
 				{"field":"name","code":"empty","detail":"must not be empty"},
 				{"field":"start_time","code":"out_of_range","detail":"must not be before 1970"}]}`)(w, r)
 			return

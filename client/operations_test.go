@@ -42,8 +42,8 @@ const storedJSON = `"id":7,"remediation_id":"r-1","name":"PodCrash","namespace":
 	`"status":"pending","severity":"unknown","start_time":"2026-03-01T10:00:00.123456Z","metadata":{"n":1.00},"signature_id":"s",` +
 	`"actor":"local","created_at":"2026-03-01T10:00:00.123456Z","updated_at":"2026-03-01T10:00:00.123456Z"`
 
-func operations() []operation {
-	return slices.Concat(writes(), reads(), []operation{
+func allOperations() []operation {
+	return slices.Concat(writeOperations(), readOperations(), []operation{
 		{
 			id: "findSimilar", method: "GET", target: "/v1/remediations/r-1/similar?limit=2&mode=lexical&namespace=prod",
 			response: `{"data":[],"search":{"mode":"lexical","model":""}}`,
@@ -118,7 +118,7 @@ func operations() []operation {
 	})
 }
 
-func writes() []operation {
+func writeOperations() []operation {
 	return []operation{
 		{
 			id: "createRemediation", method: "POST", target: "/v1/remediations",
@@ -197,7 +197,7 @@ func writes() []operation {
 	}
 }
 
-func reads() []operation {
+func readOperations() []operation {
 	return []operation{
 		{
 			id: "getRemediation", method: "GET", target: "/v1/remediations/r-1",
@@ -258,10 +258,10 @@ func reads() []operation {
 
 func TestOperations(t *testing.T) {
 	t.Parallel()
-	for _, op := range operations() {
+	for _, op := range allOperations() {
 		t.Run(op.id, func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, ok(op.response))
+			s := serve(t, respondOK(op.response))
 			got, err := op.do(t.Context(), s.client(t))
 			if err != nil {
 				t.Fatal(err)
@@ -309,7 +309,7 @@ func TestOperationsAreThoseOfTheContract(t *testing.T) {
 			want = append(want, operation.ID+" "+strings.ToUpper(method)+" "+path)
 		}
 	}
-	for _, op := range operations() {
+	for _, op := range allOperations() {
 		path, _, _ := strings.Cut(op.target, "?")
 		got = append(got, op.id+" "+op.method+" "+strings.Replace(path, "r-1", "{remediation_id}", 1))
 	}
@@ -332,7 +332,7 @@ func TestKeysAreEscaped(t *testing.T) {
 	for key, want := range tests {
 		t.Run(key, func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, ok("{"+storedJSON+"}"))
+			s := serve(t, respondOK("{"+storedJSON+"}"))
 			if _, err := s.client(t).GetRemediation(t.Context(), key); err != nil {
 				t.Fatal(err)
 			}
@@ -343,7 +343,7 @@ func TestKeysAreEscaped(t *testing.T) {
 	}
 	t.Run("empty", func(t *testing.T) {
 		t.Parallel()
-		s := serve(t, ok(`{"data":[]}`))
+		s := serve(t, respondOK(`{"data":[]}`))
 		if _, err := s.client(t).GetRemediation(t.Context(), ""); err == nil || len(s.requests()) != 0 {
 			t.Errorf("an empty key: error %v, %d requests; it would have listed everything", err, len(s.requests()))
 		}
@@ -352,7 +352,7 @@ func TestKeysAreEscaped(t *testing.T) {
 
 func TestReplayIsReported(t *testing.T) {
 	t.Parallel()
-	s := serve(t, ok(receipt, "Idempotency-Replayed", "true"), ok("{"+storedJSON+"}", "Idempotency-Replayed", "true"))
+	s := serve(t, respondOK(receipt, "Idempotency-Replayed", "true"), respondOK("{"+storedJSON+"}", "Idempotency-Replayed", "true"))
 	c := s.client(t)
 	written, err := c.CreateRemediation(t.Context(), client.RemediationInput{})
 	if err != nil || !written.Replayed {
@@ -366,7 +366,7 @@ func TestReplayIsReported(t *testing.T) {
 
 func TestBatchResults(t *testing.T) {
 	t.Parallel()
-	s := serve(t, ok(`{"results":[]}`), ok(`{"results":[{"index":0,"status":200,"id":1},{"index":1,"status":409,
+	s := serve(t, respondOK(`{"results":[]}`), respondOK(`{"results":[{"index":0,"status":200,"id":1},{"index":1,"status":409,
 		"problem":{"type":"/problems/conflict","title":"Conflict","status":409,"request_id":"q"}}]}`))
 	c := s.client(t)
 	if _, err := c.CreateRemediations(t.Context(), nil); err != nil || s.requests()[0].body != `{"records":[]}` {

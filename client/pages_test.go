@@ -24,11 +24,11 @@ func threePages(record string) http.HandlerFunc {
 		if from+2 < 5 {
 			page = strings.Replace(page, `"has_more":false`, fmt.Sprintf(`"has_more":true,"next_cursor":"after-%d"`, from+2), 1)
 		}
-		ok(page)(w, r)
+		respondOK(page)(w, r)
 	}
 }
 
-func targets(s *server) []string {
+func requestTargets(s *server) []string {
 	var targets []string
 	for _, r := range s.requests() {
 		targets = append(targets, r.target)
@@ -59,7 +59,7 @@ func TestAllRemediations(t *testing.T) {
 		"/v1/remediations?cursor=after-2&limit=2&namespace=n",
 		"/v1/remediations?cursor=after-4&limit=2&namespace=n",
 	}
-	if diff := cmp.Diff(append(once, once...), targets(s)); diff != "" {
+	if diff := cmp.Diff(append(once, once...), requestTargets(s)); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -67,7 +67,7 @@ func TestAllRemediations(t *testing.T) {
 func TestAllRemediationsByOffset(t *testing.T) {
 	t.Parallel()
 	page := `{"data":[{"id":1},{"id":2}],"pagination":{"limit":2,"has_more":%t,"offset":%d}}`
-	s := serve(t, ok(fmt.Sprintf(page, true, 7)), ok(fmt.Sprintf(page, false, 9)))
+	s := serve(t, respondOK(fmt.Sprintf(page, true, 7)), respondOK(fmt.Sprintf(page, false, 9)))
 	records := 0
 	for _, err := range s.client(t).AllRemediations(t.Context(), client.ListRemediationsParams{Limit: 2, Offset: 7}) {
 		if err != nil {
@@ -75,7 +75,7 @@ func TestAllRemediationsByOffset(t *testing.T) {
 		}
 		records++
 	}
-	if diff := cmp.Diff([]string{"/v1/remediations?limit=2&offset=7", "/v1/remediations?limit=2&offset=9"}, targets(s)); diff != "" {
+	if diff := cmp.Diff([]string{"/v1/remediations?limit=2&offset=7", "/v1/remediations?limit=2&offset=9"}, requestTargets(s)); diff != "" {
 		t.Error(diff)
 	}
 	if records != 4 {
@@ -113,10 +113,10 @@ func TestWalkEndsWithTheError(t *testing.T) {
 		items, requests int
 		want            string
 	}{
-		{"refused", []http.HandlerFunc{ok(fmt.Sprintf(more, `,"next_cursor":"a"`)), problem(400, `{"type":"t"}`)}, 1, 2, "400"},
-		{"more without a cursor", []http.HandlerFunc{ok(fmt.Sprintf(more, ``))}, 1, 1, "no next position"},
-		{"the same offset again", []http.HandlerFunc{ok(`{"data":[],"pagination":{"has_more":true,"offset":0}}`)}, 0, 1, "no next position"},
-		{"the same cursor again", []http.HandlerFunc{ok(fmt.Sprintf(more, `,"next_cursor":"a"`))}, 2, 2, "no next position"},
+		{"refused", []http.HandlerFunc{respondOK(fmt.Sprintf(more, `,"next_cursor":"a"`)), respondProblem(400, `{"type":"t"}`)}, 1, 2, "400"},
+		{"more without a cursor", []http.HandlerFunc{respondOK(fmt.Sprintf(more, ``))}, 1, 1, "no next position"},
+		{"the same offset again", []http.HandlerFunc{respondOK(`{"data":[],"pagination":{"has_more":true,"offset":0}}`)}, 0, 1, "no next position"},
+		{"the same cursor again", []http.HandlerFunc{respondOK(fmt.Sprintf(more, `,"next_cursor":"a"`))}, 2, 2, "no next position"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -20,7 +20,7 @@ import (
 
 func TestPassingTroubleIsRetried(t *testing.T) {
 	t.Parallel()
-	unavailable := problem(503, `{"type":"t","title":"T","status":503}`, "Retry-After", "0")
+	unavailable := respondProblem(503, `{"type":"t","title":"T","status":503}`, "Retry-After", "0")
 	created := respondWith(201, "application/json", receipt)
 	tests := []struct {
 		name     string
@@ -29,22 +29,22 @@ func TestPassingTroubleIsRetried(t *testing.T) {
 		good     bool
 	}{
 		{"response", []http.HandlerFunc{created}, 1, true},
-		{"cut before the response", []http.HandlerFunc{cut, created}, 2, true},
-		{"cut within the response", []http.HandlerFunc{truncate, created}, 2, true},
-		{"429", []http.HandlerFunc{problem(429, `{"type":"t"}`), created}, 2, true},
+		{"cut before the response", []http.HandlerFunc{cutConnection, created}, 2, true},
+		{"cut within the response", []http.HandlerFunc{cutResponse, created}, 2, true},
+		{"429", []http.HandlerFunc{respondProblem(429, `{"type":"t"}`), created}, 2, true},
 		{"502 of a proxy", []http.HandlerFunc{respondWith(502, "text/html", "<html>"), created}, 2, true},
 		{"503 with Retry-After: 0", []http.HandlerFunc{unavailable, created}, 2, true},
 		{"504", []http.HandlerFunc{respondWith(504, "application/json", `{"message":"Endpoint request timed out"}`), created}, 2, true},
 		{"500 of the gateway", []http.HandlerFunc{respondWith(500, "application/json", `{"message":"Internal Server Error"}`), created}, 2, true},
-		{"one after the other", []http.HandlerFunc{cut, unavailable, truncate, created}, 4, true},
+		{"one after the other", []http.HandlerFunc{cutConnection, unavailable, cutResponse, created}, 4, true},
 		{"without end", []http.HandlerFunc{unavailable}, 4, false},
-		{"cut without end", []http.HandlerFunc{cut}, 4, false},
-		{"400", []http.HandlerFunc{problem(400, `{"type":"t"}`), created}, 1, false},
+		{"cut without end", []http.HandlerFunc{cutConnection}, 4, false},
+		{"400", []http.HandlerFunc{respondProblem(400, `{"type":"t"}`), created}, 1, false},
 		{"403", []http.HandlerFunc{respondWith(403, "application/json", `{"message":"Forbidden"}`), created}, 1, false},
-		{"404", []http.HandlerFunc{problem(404, `{"type":"t"}`), created}, 1, false},
-		{"409", []http.HandlerFunc{problem(409, `{"type":"t"}`), created}, 1, false},
-		{"413", []http.HandlerFunc{problem(413, `{"type":"t"}`), created}, 1, false},
-		{"500 of the service", []http.HandlerFunc{problem(500, `{"type":"t"}`), created}, 1, false},
+		{"404", []http.HandlerFunc{respondProblem(404, `{"type":"t"}`), created}, 1, false},
+		{"409", []http.HandlerFunc{respondProblem(409, `{"type":"t"}`), created}, 1, false},
+		{"413", []http.HandlerFunc{respondProblem(413, `{"type":"t"}`), created}, 1, false},
+		{"500 of the service", []http.HandlerFunc{respondProblem(500, `{"type":"t"}`), created}, 1, false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -72,7 +72,7 @@ func TestRefusedConnectionIsRetried(t *testing.T) {
 	var dialed atomic.Int32
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
-	c, err := client.New(gone.URL, quick(3), client.WithHTTPClient(&http.Client{Transport: counting(&dialed, http.DefaultTransport)}))
+	c, err := client.New(gone.URL, withQuickRetries(3), client.WithHTTPClient(&http.Client{Transport: countRequests(&dialed, http.DefaultTransport)}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func TestUntrustedCertificateIsNotRetried(t *testing.T) {
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	var sent atomic.Int32
-	c, err := client.New(s.URL, quick(3), client.WithHTTPClient(&http.Client{Transport: counting(&sent, http.DefaultTransport)}))
+	c, err := client.New(s.URL, withQuickRetries(3), client.WithHTTPClient(&http.Client{Transport: countRequests(&sent, http.DefaultTransport)}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,16 +102,16 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-func counting(count *atomic.Int32, next http.RoundTripper) http.RoundTripper {
+func countRequests(count *atomic.Int32, next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
 		count.Add(1)
 		return next.RoundTrip(r)
 	})
 }
 
-// inMemory returns a client that calls a handler without a network, so that a test can use a fake
+// newInMemoryClient returns a client that calls a handler without a network, so that a test can use a fake
 // clock. It records the time of each request, relative to the first.
-func inMemory(t *testing.T, policy client.RetryPolicy, handler http.HandlerFunc) (*client.Client, func() []time.Duration) {
+func newInMemoryClient(t *testing.T, policy client.RetryPolicy, handler http.HandlerFunc) (*client.Client, func() []time.Duration) {
 	t.Helper()
 	var times []time.Time
 	transport := roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -161,7 +161,7 @@ func TestWaits(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				c, times := inMemory(t, policy, problem(503, `{"type":"t","title":"T"}`, "Retry-After", test.retryAfter))
+				c, times := newInMemoryClient(t, policy, respondProblem(503, `{"type":"t","title":"T"}`, "Retry-After", test.retryAfter))
 				ctx, cancel := context.WithTimeout(t.Context(), test.timeout)
 				defer cancel()
 				_, err := c.Search(ctx, client.SearchInput{Query: "x"})
@@ -186,7 +186,7 @@ func TestWaitsDiffer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		policy := client.RetryPolicy{Attempts: 20, BaseDelay: time.Minute, MaxDelay: time.Minute}
-		c, times := inMemory(t, policy, problem(503, `{"type":"t"}`))
+		c, times := newInMemoryClient(t, policy, respondProblem(503, `{"type":"t"}`))
 		if _, err := c.Search(t.Context(), client.SearchInput{Query: "x"}); err == nil {
 			t.Fatal("no error")
 		}
@@ -234,10 +234,10 @@ func TestContextEndsTheCall(t *testing.T) {
 		{"cancelled with a cause while the service is silent", causal, context.Canceled, 1},
 	}
 	for _, test := range tests {
-		for _, op := range operations() {
+		for _, op := range allOperations() {
 			t.Run(test.name+"/"+op.id, func(t *testing.T) {
 				t.Parallel()
-				s := serve(t, stall)
+				s := serve(t, stallResponse)
 				ctx, cancel := test.context(t.Context())
 				defer cancel()
 				_, err := op.do(ctx, s.client(t))
@@ -257,7 +257,7 @@ func TestContextEndsTheWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		policy := client.RetryPolicy{Attempts: 3, BaseDelay: time.Minute, MaxDelay: time.Hour}
-		c, times := inMemory(t, policy, func(w http.ResponseWriter, _ *http.Request) {
+		c, times := newInMemoryClient(t, policy, func(w http.ResponseWriter, _ *http.Request) {
 			time.AfterFunc(time.Second, cancel)
 			w.Header().Set("Retry-After", "600")
 			w.WriteHeader(503)
@@ -285,7 +285,7 @@ func (c closeCounter) Close() error {
 func TestEveryBodyIsClosed(t *testing.T) {
 	t.Parallel()
 	var opened, closed atomic.Int32
-	s := serve(t, truncate, problem(503, `{"type":"t"}`), ok(`[]`), ok(strings.Repeat(" ", 17<<20)), ok(receipt))
+	s := serve(t, cutResponse, respondProblem(503, `{"type":"t"}`), respondOK(`[]`), respondOK(strings.Repeat(" ", 17<<20)), respondOK(receipt))
 	c := s.client(t, client.WithHTTPClient(&http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 		response, err := http.DefaultTransport.RoundTrip(r)
 		if err == nil {
@@ -310,12 +310,12 @@ func TestManyGoroutinesShareAClient(t *testing.T) {
 	var asked atomic.Int32
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if asked.Add(1)%3 == 0 {
-			cut(w, r)
+			cutConnection(w, r)
 			return
 		}
-		ok(receipt)(w, r)
+		respondOK(receipt)(w, r)
 	})
-	c := s.client(t, quick(50))
+	c := s.client(t, withQuickRetries(50))
 	var failed atomic.Int32
 	var group sync.WaitGroup
 	for range 64 {

@@ -11,8 +11,8 @@ import (
 	"github.com/datastorage-service/datastorage/client"
 )
 
-// quick is a retry policy with short waits.
-func quick(attempts int) client.Option {
+// withQuickRetries is a retry policy with short waits.
+func withQuickRetries(attempts int) client.Option {
 	return client.WithRetry(client.RetryPolicy{Attempts: attempts, BaseDelay: time.Millisecond, MaxDelay: 5 * time.Millisecond})
 }
 
@@ -59,7 +59,7 @@ func (s *server) requests() []request {
 
 func (s *server) client(tb testing.TB, options ...client.Option) *client.Client {
 	tb.Helper()
-	c, err := client.New(s.URL, append([]client.Option{quick(4)}, options...)...)
+	c, err := client.New(s.URL, append([]client.Option{withQuickRetries(4)}, options...)...)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -78,31 +78,31 @@ func respondWith(status int, contentType, body string, headers ...string) http.H
 	}
 }
 
-func ok(body string, headers ...string) http.HandlerFunc {
+func respondOK(body string, headers ...string) http.HandlerFunc {
 	return respondWith(http.StatusOK, "application/json", body, headers...)
 }
 
-// cut breaks the connection before anything is returned.
-func cut(w http.ResponseWriter, _ *http.Request) {
+// cutConnection breaks the connection before anything is returned.
+func cutConnection(w http.ResponseWriter, _ *http.Request) {
 	connection, _, err := http.NewResponseController(w).Hijack()
 	if err == nil {
 		_ = connection.Close()
 	}
 }
 
-// truncate breaks the connection in the middle of the response.
-func truncate(w http.ResponseWriter, _ *http.Request) {
+// cutResponse breaks the connection in the middle of the response.
+func cutResponse(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", "1000")
 	_, _ = io.WriteString(w, `{"id":1,`)
 }
 
-// stall does not respond until the client disconnects.
-func stall(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+// stallResponse does not respond until the client disconnects.
+func stallResponse(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
 const receipt = `{"id":7,"remediation_id":"r-1","created_at":"2026-03-01T10:00:00.123456Z","embedding":"stored",` +
 	`"event_id":"0195a8f0-0000-7000-8000-000000000001","leaf_hash":"ab"}`
 
-func problem(status int, body string, headers ...string) http.HandlerFunc {
+func respondProblem(status int, body string, headers ...string) http.HandlerFunc {
 	return respondWith(status, "application/problem+json", body, headers...)
 }
