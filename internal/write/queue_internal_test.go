@@ -67,8 +67,8 @@ func BenchmarkQueueDecode(b *testing.B) {
 	record := `{"kind":"remediation","record":{"remediation_id":"r-%d","name":"KubePodCrashLooping","namespace":"shop","cluster_name":"eu-1",` +
 		`"environment":"production","severity":"high","action_type":"restart_pod","target_resource":"deployment/checkout-%d","phase":"completed",` +
 		`"status":"success","start_time":"2026-01-02T03:04:05.123456Z","end_time":"2026-01-02T03:05:05Z","metadata":{"attempt":1,"cpu":0.75,` +
-		`"labels":["team:platform","tier:1"],"replicas":{"after":5,"before":3}},"error_message":` + string(quoted(b, strings.Repeat(
-		"checkout: deadline exceeded while talking to 10.12.4.7:9092 (attempt 5 of 5, after 30s)\n", 4))) + `,"workflow_yaml":` + string(quoted(b,
+		`"labels":["team:platform","tier:1"],"replicas":{"after":5,"before":3}},"error_message":` + string(jsonString(b, strings.Repeat(
+		"checkout: deadline exceeded while talking to 10.12.4.7:9092 (attempt 5 of 5, after 30s)\n", 4))) + `,"workflow_yaml":` + string(jsonString(b,
 		strings.Repeat("- name: restart\n  run: kubectl rollout restart deploy/checkout --timeout=120s\n", 5))) + `}}`
 	var event events.SQSEvent
 	for first := range 10 {
@@ -81,7 +81,7 @@ func BenchmarkQueueDecode(b *testing.B) {
 			Body: "[" + strings.Join(items, ",") + "]",
 		})
 	}
-	payload := quoted(b, event)
+	payload := jsonString(b, event)
 	b.SetBytes(int64(len(payload)))
 	b.ReportAllocs()
 	for b.Loop() {
@@ -97,7 +97,7 @@ func BenchmarkQueueDecode(b *testing.B) {
 	}
 }
 
-func quoted(b *testing.B, value any) []byte {
+func jsonString(b *testing.B, value any) []byte {
 	b.Helper()
 	text, err := json.Marshal(value)
 	if err != nil {

@@ -97,7 +97,7 @@ func encodeEvent(messages ...queueMessage) []byte {
 	return payload
 }
 
-func bodies(texts ...string) []queueMessage {
+func messagesOf(texts ...string) []queueMessage {
 	messages := make([]queueMessage, len(texts))
 	for i, text := range texts {
 		messages[i].body = text
@@ -186,12 +186,12 @@ func remediation(id string) string {
 		`"phase":"processing","status":"running","start_time":"2026-01-02T03:04:05Z","error_message":"out of memory"}}`
 }
 
-func analysis(remediationID, id string) string {
+func analysisRecord(remediationID, id string) string {
 	return `{"kind":"ai_analysis","record":{"remediation_id":"` + remediationID + `","analysis_id":"` + id +
 		`","provider":"p","model":"m"}}`
 }
 
-func progress(id, phase, status string) string {
+func updateRecord(id, phase, status string) string {
 	return `{"kind":"update","record":{"remediation_id":"` + id + `","phase":"` + phase + `","status":"` + status + `"}}`
 }
 
@@ -200,10 +200,10 @@ func cloudEvent(data string) string {
 		`"data":` + data + `}`
 }
 
-func array(items ...string) string { return "[" + strings.Join(items, ",") + "]" }
+func jsonArray(items ...string) string { return "[" + strings.Join(items, ",") + "]" }
 
-// remediations returns n records whose IDs are the prefix and a number.
-func remediations(prefix string, n int) []string {
+// numberedRemediations returns n records whose IDs are the prefix and a number.
+func numberedRemediations(prefix string, n int) []string {
 	items := make([]string, n)
 	for i := range items {
 		items[i] = remediation(fmt.Sprint(prefix, i))
@@ -239,7 +239,7 @@ func TestQueueReportsPoisonAlone(t *testing.T) {
 		"too deep":              strings.Replace(remediation("x"), `"name"`, `"metadata":`+nested+`,"name"`, 1),
 		"too large":             remediation(strings.Repeat("x", api.MaxMessage)),
 		"an empty array":        `[]`,
-		"too long an array":     array(slices.Repeat([]string{"1"}, api.MaxMessageRecords+1)...),
+		"too long an array":     jsonArray(slices.Repeat([]string{"1"}, api.MaxMessageRecords+1)...),
 		"event of version 2":    strings.Replace(cloudEvent(remediation("x")), "1.0", "2.0", 1),
 		"event without an id":   strings.Replace(cloudEvent(remediation("x")), `"id":"1",`, "", 1),
 		"event without data":    cloudEvent("null"),
@@ -255,7 +255,7 @@ func TestQueueReportsPoisonAlone(t *testing.T) {
 	}
 	messages = append(messages,
 		queueMessage{id: "no sender", sender: "\u202e", body: remediation("x")},
-		queueMessage{id: "last", body: cloudEvent(array(remediation("r2"), remediation("r3")))})
+		queueMessage{id: "last", body: cloudEvent(jsonArray(remediation("r2"), remediation("r3")))})
 	c.checkReported("a mixed event", c.sendMessages(t.Context(), messages...), append(want, "no sender")...)
 	c.checkCount(countRecords, 3)
 	c.checkCount(countJournal+" WHERE actor = 'sqs:AROAEXAMPLE:controller' AND kind = 'remediation'", 3)
@@ -278,12 +278,12 @@ func TestQueueReportsPoisonAlone(t *testing.T) {
 func TestQueueDuplicates(t *testing.T) {
 	t.Parallel()
 	c := newConsumer(t, nil, nil)
-	messages := bodies(
-		remediation("r1"), remediation("r1"), analysis("r1", "a1"), cloudEvent(analysis("r1", "a1")),
-		progress("r1", "processing", "pending"), array(remediation("r2"), remediation("r1")))
+	messages := messagesOf(
+		remediation("r1"), remediation("r1"), analysisRecord("r1", "a1"), cloudEvent(analysisRecord("r1", "a1")),
+		updateRecord("r1", "processing", "pending"), jsonArray(remediation("r2"), remediation("r1")))
 	c.checkReported("first delivery", c.sendMessages(t.Context(), messages...))
-	c.checkReported("a later update", c.sendMessages(t.Context(), bodies(progress("r1", "completed", "success"))...))
-	all := slices.Concat(messages, bodies(progress("r1", "completed", "success")))
+	c.checkReported("a later update", c.sendMessages(t.Context(), messagesOf(updateRecord("r1", "completed", "success"))...))
+	all := slices.Concat(messages, messagesOf(updateRecord("r1", "completed", "success")))
 	c.checkReported("redelivered", c.sendMessages(t.Context(), all...))
 	c.checkCount(countJournal, 5)
 	c.checkCount(countRecords+" WHERE phase = 'completed'", 1)
@@ -295,19 +295,19 @@ func TestQueueDuplicates(t *testing.T) {
 func TestQueueOutOfOrder(t *testing.T) {
 	t.Parallel()
 	c := newConsumer(t, nil, func(config *write.Config) { config.Rejects = unreachableRejects(t) })
-	early := bodies(
-		analysis("r1", "a1"), progress("r1", "completed", "success"),
+	early := messagesOf(
+		analysisRecord("r1", "a1"), updateRecord("r1", "completed", "success"),
 		// While the array is redelivered, its bad record is not rejected.
-		array(remediation("r2"), analysis("r1", "a2"), `{"kind":"remediation","record":{}}`))
+		jsonArray(remediation("r2"), analysisRecord("r1", "a2"), `{"kind":"remediation","record":{}}`))
 	c.checkReported("before the remediation", c.sendMessages(t.Context(), early...), "m0", "m1", "m2")
 	c.checkCount(countRecords, 1)
-	c.checkReported("the remediation", c.sendMessages(t.Context(), bodies(remediation("r1"))...))
+	c.checkReported("the remediation", c.sendMessages(t.Context(), messagesOf(remediation("r1"))...))
 	c.checkReported("after the remediation", c.sendMessages(t.Context(), early[:2]...))
 	c.checkCount(countJournal, 4)
 	c.checkMessages(map[string]float64{"early": 3, "stored": 3})
-	c.checkReported("in one event, children first", c.sendMessages(t.Context(), bodies(
-		progress("r3", "completed", "success"), analysis("r3", "a1"),
-		array(progress("r4", "completed", "success"), remediation("r4")), remediation("r3"))...))
+	c.checkReported("in one event, children first", c.sendMessages(t.Context(), messagesOf(
+		updateRecord("r3", "completed", "success"), analysisRecord("r3", "a1"),
+		jsonArray(updateRecord("r4", "completed", "success"), remediation("r4")), remediation("r3"))...))
 	c.checkCount(countRecords+" WHERE phase = 'completed'", 3)
 }
 
@@ -316,8 +316,8 @@ func TestQueueOutOfOrder(t *testing.T) {
 func TestQueueUpdateWithItsRemediation(t *testing.T) {
 	t.Parallel()
 	c := newConsumer(t, nil, nil)
-	messages := bodies(progress("r1", "processing", "pending"),
-		array(progress("r1", "completed", "success"), remediation("r1")), remediation("r2"))
+	messages := messagesOf(updateRecord("r1", "processing", "pending"),
+		jsonArray(updateRecord("r1", "completed", "success"), remediation("r1")), remediation("r2"))
 	c.execSQL(`CREATE FUNCTION injected() RETURNS trigger LANGUAGE plpgsql AS
 		$$ BEGIN RAISE EXCEPTION 'injected' USING ERRCODE = 'XX000'; END $$`)
 	c.execSQL("CREATE TRIGGER injected BEFORE UPDATE ON remediation_audit FOR EACH ROW EXECUTE FUNCTION injected()")
@@ -342,12 +342,12 @@ func TestQueueConflicts(t *testing.T) {
 	long := incompressibleID(3)
 	refused := `{"kind":"execution","record":{"remediation_id":"` + long + `","workflow_id":"` + incompressibleID(1) +
 		`","execution_id":"` + incompressibleID(2) + `","action_type":"a","success":true,"start_time":"2026-01-02T03:04:05Z"}}`
-	c.checkReported("setup", c.sendMessages(t.Context(), bodies(
-		remediation("r1"), progress("r1", "completed", "success"), remediation(long))...))
-	c.checkReported("a conflict", c.sendMessages(t.Context(), bodies(
+	c.checkReported("setup", c.sendMessages(t.Context(), messagesOf(
+		remediation("r1"), updateRecord("r1", "completed", "success"), remediation(long))...))
+	c.checkReported("a conflict", c.sendMessages(t.Context(), messagesOf(
 		strings.Replace(remediation("r1"), "out of memory", "disk is full", 1), remediation("r2"),
-		progress("r1", "failed", "failure"),
-		`{"kind":"update","record":{"remediation_id":"r2","end_time":"2025-01-01T00:00:00Z"}}`, refused, analysis("r2", "a1"))...),
+		updateRecord("r1", "failed", "failure"),
+		`{"kind":"update","record":{"remediation_id":"r2","end_time":"2025-01-01T00:00:00Z"}}`, refused, analysisRecord("r2", "a1"))...),
 		"m0", "m2", "m3", "m4")
 	c.checkCount(countJournal, 5)
 	c.checkMessages(map[string]float64{"stored": 5, "poison": 4})
@@ -370,8 +370,8 @@ func TestQueueArrays(t *testing.T) {
 	t.Parallel()
 	for name, rejects := range map[string]*write.Rejects{"none": nil, "away": unreachableRejects(t)} {
 		c := newConsumer(t, nil, func(config *write.Config) { config.Rejects = rejects })
-		c.checkReported(name, c.sendMessages(t.Context(), bodies(
-			array(remediation("r1"), `{"kind":"remediation","record":{"remediation_id":"bad"}}`, remediation("r2")), remediation("r3"))...), "m0")
+		c.checkReported(name, c.sendMessages(t.Context(), messagesOf(
+			jsonArray(remediation("r1"), `{"kind":"remediation","record":{"remediation_id":"bad"}}`, remediation("r2")), remediation("r3"))...), "m0")
 		c.checkCount(countRecords, 3)
 		c.checkMessages(map[string]float64{"failure": 1, "stored": 1})
 	}
@@ -397,10 +397,10 @@ func TestQueueFIFO(t *testing.T) {
 	reported := c.sendMessages(t.Context(),
 		queueMessage{group: "a", body: remediation("a1")},
 		queueMessage{group: "b", body: `{}`},
-		queueMessage{group: "a", body: progress("a1", "completed", "success")},
+		queueMessage{group: "a", body: updateRecord("a1", "completed", "success")},
 		queueMessage{group: "b", body: remediation("b1")},
-		queueMessage{group: "a", body: progress("a1", "failed", "failure")}, // a conflict
-		queueMessage{group: "c", body: analysis("c0", "x")},                 // early
+		queueMessage{group: "a", body: updateRecord("a1", "failed", "failure")}, // a conflict
+		queueMessage{group: "c", body: analysisRecord("c0", "x")},               // early
 		queueMessage{group: "a", body: remediation("a2")},
 		queueMessage{group: "c", body: remediation("c1")},
 		queueMessage{group: "d", body: remediation("d1")},
@@ -412,7 +412,7 @@ func TestQueueFIFO(t *testing.T) {
 	c.checkMessages(map[string]float64{"stored": 3, "poison": 2, "early": 1, "blocked": 4})
 	// Only FIFO queues are ordered: fair queues are standard queues with groups.
 	var fair events.SQSEvent
-	if err := json.Unmarshal(encodeEvent(bodies(`{}`, remediation("e1"))...), &fair); err != nil {
+	if err := json.Unmarshal(encodeEvent(messagesOf(`{}`, remediation("e1"))...), &fair); err != nil {
 		t.Fatal(err)
 	}
 	for i := range fair.Records {
@@ -433,13 +433,13 @@ func TestQueueFIFO(t *testing.T) {
 func TestQueueOneTransaction(t *testing.T) {
 	t.Parallel()
 	c := newConsumer(t, nil, nil)
-	messages := bodies(remediations("r", 899)...)
-	messages = append(messages, bodies(`{}`, array(remediations("s", 100)...))...)
+	messages := messagesOf(numberedRemediations("r", 899)...)
+	messages = append(messages, messagesOf(`{}`, jsonArray(numberedRemediations("s", 100)...))...)
 	c.checkReported("a thousand", c.sendMessages(t.Context(), messages...), "m899")
 	c.checkCount("SELECT count(DISTINCT xmin::text) FROM remediation_audit", 1)
-	c.checkReported("three rounds", c.sendMessages(t.Context(), bodies(
-		array(remediations("t", 1000)...), array(remediations("u", 500)...),
-		array(remediations("v", 600)...))...))
+	c.checkReported("three rounds", c.sendMessages(t.Context(), messagesOf(
+		jsonArray(numberedRemediations("t", 1000)...), jsonArray(numberedRemediations("u", 500)...),
+		jsonArray(numberedRemediations("v", 600)...))...))
 	c.checkCount("SELECT count(DISTINCT xmin::text) FROM remediation_audit", 4)
 	c.checkCount(countRecords, 3099)
 }
@@ -475,7 +475,7 @@ func (i *invocation) Err() error {
 func TestQueueDeadline(t *testing.T) {
 	t.Parallel()
 	c := newConsumer(t, nil, nil)
-	c.checkReported("setup", c.sendMessages(t.Context(), bodies(remediation("r0"))...))
+	c.checkReported("setup", c.sendMessages(t.Context(), messagesOf(remediation("r0"))...))
 	conn, err := pgx.Connect(t.Context(), c.database.SuperuserURL())
 	if err != nil {
 		t.Fatal(err)
@@ -489,8 +489,8 @@ func TestQueueDeadline(t *testing.T) {
 		defer ctx.end()
 		c.database.AwaitSessions(t, 1, postgrestest.WaitsForLock)
 	})
-	thousands := bodies(array(remediations("s", 1000)...), `{}`,
-		array(remediations("t", 1000)...))
+	thousands := messagesOf(jsonArray(numberedRemediations("s", 1000)...), `{}`,
+		jsonArray(numberedRemediations("t", 1000)...))
 	c.checkReported("a locked table", c.sendMessages(ctx, thousands...), "m0", "m1", "m2")
 	waiting.Wait()
 	if err := conn.Close(t.Context()); err != nil {
@@ -508,7 +508,7 @@ func TestQueueDatabaseAway(t *testing.T) {
 	t.Parallel()
 	server := postgrestest.NewServer(t)
 	c := newConsumer(t, server, nil)
-	messages := bodies(append(remediations("r", 20), `{}`)...)
+	messages := messagesOf(append(numberedRemediations("r", 20), `{}`)...)
 	if err := postgrestest.Kill(t.Context(), server); err != nil {
 		t.Fatal(err)
 	}
@@ -530,7 +530,7 @@ func TestQueueDatabaseAway(t *testing.T) {
 func TestQueuePanic(t *testing.T) {
 	t.Parallel()
 	c := newConsumer(t, nil, func(config *write.Config) { config.Now = func() time.Time { panic("no clock") } })
-	c.checkReported("a panic", c.sendMessages(t.Context(), bodies(remediation("r1"), remediation("r2"))...), "m0", "m1")
+	c.checkReported("a panic", c.sendMessages(t.Context(), messagesOf(remediation("r1"), remediation("r2"))...), "m0", "m1")
 	if text := c.log.String(); !strings.Contains(text, "panic: no clock") || !strings.Contains(text, `"level":"ERROR"`) {
 		t.Errorf("log: %s", text)
 	}
@@ -544,7 +544,7 @@ func TestQueueEvents(t *testing.T) {
 	for name, payload := range map[string]string{
 		"cut short":               `{"Records":[`,
 		"of another service":      `{"Records":[{"eventSource":"aws:s3","messageId":"m"}]}`,
-		"a message without id":    strings.Replace(string(encodeEvent(bodies(remediation("r1"), remediation("r2"))...)), `"m1"`, `""`, 1),
+		"a message without id":    strings.Replace(string(encodeEvent(messagesOf(remediation("r1"), remediation("r2"))...)), `"m1"`, `""`, 1),
 		"an array":                `[]`,
 		"not JSON":                `{"version"`,
 		"records of another type": `{"Records":{"a":1}}`,
