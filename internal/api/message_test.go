@@ -16,8 +16,8 @@ import (
 
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// kinds returns a minimal record of each kind.
-func kinds() map[string]string {
+// recordsByKind returns a minimal record of each kind.
+func recordsByKind() map[string]string {
 	return map[string]string{
 		"remediation": `{"kind":"remediation","record":{"remediation_id":"r","name":"n","namespace":"s","action_type":"a","phase":"pending","status":"pending","start_time":"2026-01-02T03:04:05Z"}}`,
 		"update":      `{"kind":"update","record":{"remediation_id":"r","error_message":null}}`,
@@ -39,7 +39,7 @@ type decodedRecord struct {
 	Text   json.RawMessage
 }
 
-func decode(body string, actions redact.Actions) (decoded, error) {
+func decodeMessage(body string, actions redact.Actions) (decoded, error) {
 	message, err := api.OpenMessage(body)
 	all := decoded{Array: message.Array}
 	for _, item := range message.Items {
@@ -49,18 +49,18 @@ func decode(body string, actions redact.Actions) (decoded, error) {
 	return all, err
 }
 
-func event(data string) string {
+func cloudEvent(data string) string {
 	return `{"specversion":"1.0","id":"1","source":"s","type":"t","data":` + data + `}`
 }
 
 // TestMessage checks that each kind decodes to the same record in every form of message.
 func TestMessage(t *testing.T) {
 	t.Parallel()
-	for kind, text := range kinds() {
+	for kind, text := range recordsByKind() {
 		for form, body := range map[string]string{
-			"record": text, "array": " [" + text + "]", "event": event(text), "event of an array": event("[" + text + "]"),
+			"record": text, "array": " [" + text + "]", "event": cloudEvent(text), "event of an array": cloudEvent("[" + text + "]"),
 		} {
-			message, err := decode(body, redact.Actions{})
+			message, err := decodeMessage(body, redact.Actions{})
 			if err != nil || len(message.Records) != 1 || message.Records[0].Err != nil {
 				t.Errorf("%s as %s: %+v, %v", kind, form, message, err)
 				continue
@@ -80,7 +80,7 @@ func TestMessage(t *testing.T) {
 // own record.
 func TestMessageErrors(t *testing.T) {
 	t.Parallel()
-	good := kinds()["remediation"]
+	good := recordsByKind()["remediation"]
 	for _, c := range []struct {
 		body string
 		// want lists the errors of the whole message or, if there are none, of its last record.
@@ -91,7 +91,7 @@ func TestMessageErrors(t *testing.T) {
 		{`[1,]`, []string{" malformed_json"}},
 		{`1`, []string{" type"}},
 		{`[]`, []string{" too_large"}},
-		{event(`[]`), []string{"data too_large"}},
+		{cloudEvent(`[]`), []string{"data too_large"}},
 		{`{"kind":"a","kind":"b","record":{}}`, []string{"kind duplicate"}},
 		{`{"kind":1,"record":[],"x y":1}`, []string{"kind type", `["x y"] unknown_field`}},
 		{`{}`, []string{"kind required", "record required"}},
@@ -101,11 +101,11 @@ func TestMessageErrors(t *testing.T) {
 		{`[` + good + `,{"kind":"update","record":{"remediation_id":"r","phase":"x","a":{"b":1}}}]`, []string{"[1].record.a unknown_field", "[1].record.phase not_in_set"}},
 		{`[` + good + `,{"kind":"update","record":{"remediation_id":"r"}}]`, []string{"[1].record empty"}},
 		{`[` + good + `,{"kind":"update","record":{"remediation_id":"r","remediation_id":"s"}}]`, []string{"[1].record.remediation_id duplicate"}},
-		{event(`{"kind":"workflow","record":{"remediation_id":"a/b"}}`), []string{
+		{cloudEvent(`{"kind":"workflow","record":{"remediation_id":"a/b"}}`), []string{
 			"data.record.workflow_id required", "data.record.phase required", "data.record.total_steps required", "data.record.completed_steps required",
 			"data.record.start_time required", "data.record.remediation_id characters",
 		}},
-		{event(`[` + good + `,{"kind":"execution","record":7}]`), []string{"data[1].record type"}},
+		{cloudEvent(`[` + good + `,{"kind":"execution","record":7}]`), []string{"data[1].record type"}},
 		{`{"specversion":"0.3","id":"","source":1,"data":{}}`, []string{"id empty", "source type", "type required", "specversion unsupported"}},
 		{`{"specversion":"1.0","id":"1","source":"s","type":"t","datacontenttype":"application/xml","data_base64":""}`, []string{
 			"datacontenttype unsupported", "data_base64 unsupported",
@@ -113,7 +113,7 @@ func TestMessageErrors(t *testing.T) {
 		{`{"specversion":"1.0","id":"1","id":"2","source":"s","type":"t","data":{}}`, []string{"id duplicate"}},
 		{strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000), []string{strings.Repeat("[0]", 16) + " too_deep"}},
 	} {
-		message, err := decode(c.body, redact.Actions{})
+		message, err := decodeMessage(c.body, redact.Actions{})
 		if err == nil {
 			for _, record := range message.Records[:len(message.Records)-1] {
 				if record.Err != nil {
@@ -142,7 +142,7 @@ func TestMessageErrors(t *testing.T) {
 func TestMessageIsSanitized(t *testing.T) {
 	t.Parallel()
 	actions := redact.Actions{}
-	message, err := decode(strings.Replace(kinds()["update"], "null", `"password=hunter2xyz \u0000"`, 1), actions)
+	message, err := decodeMessage(strings.Replace(recordsByKind()["update"], "null", `"password=hunter2xyz \u0000"`, 1), actions)
 	if err != nil || message.Records[0].Err != nil {
 		t.Fatalf("%+v, %v", message, err)
 	}
@@ -155,17 +155,17 @@ func TestMessageIsSanitized(t *testing.T) {
 // FuzzMessage checks arbitrary messages: each item has a record or an error, its text is the text
 // sent, and an accepted record yields a journal entry.
 func FuzzMessage(f *testing.F) {
-	for _, text := range kinds() {
+	for _, text := range recordsByKind() {
 		f.Add(text)
 		f.Add("[" + text + "," + text + "]")
-		f.Add(event(text))
-		f.Add(event("[" + text + ",{}]"))
+		f.Add(cloudEvent(text))
+		f.Add(cloudEvent("[" + text + ",{}]"))
 	}
 	f.Add(`{"specversion":"1.0"}`)
 	f.Add(`[1 , "a\\",]\\\"" ,{"b":[{}]},[ ] ]`)
 	f.Add("[\xff\"\\ud800\"]")
 	f.Fuzz(func(t *testing.T, body string) {
-		message, err := decode(body, redact.Actions{})
+		message, err := decodeMessage(body, redact.Actions{})
 		var errs audit.ValidationErrors
 		if err != nil {
 			if !errors.As(err, &errs) || len(message.Records) > 0 {
