@@ -15,8 +15,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/lexical"
 )
 
-// texts returns a query's terms as written, sorted.
-func texts(q lexical.Query) []string {
+// termTexts returns a query's terms as written, sorted.
+func termTexts(q lexical.Query) []string {
 	var all []string
 	for _, term := range q {
 		all = append(all, term.Text)
@@ -44,7 +44,7 @@ func TestParse(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(tt.want, texts(lexical.Parse(tt.query)), cmpopts.EquateEmpty()); diff != "" {
+			if diff := cmp.Diff(tt.want, termTexts(lexical.Parse(tt.query)), cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("terms (-want +got):\n%s", diff)
 			}
 		})
@@ -60,15 +60,15 @@ func TestPlainFormsMeet(t *testing.T) {
 		"statefulset": "StatefulSet", "ImagePullBackOff": "image pull back-off", "k8s": "Kubernetes", "KubePodCrashLooping": "pod is crashlooping",
 	} {
 		for query, document := range map[string]string{short: long, long: short} {
-			if got := score(query, document, "certificate expired", "disk full"); got <= 0 {
+			if got := scoreOfFirst(query, document, "certificate expired", "disk full"); got <= 0 {
 				t.Errorf("%q finds nothing in %q", query, document)
 			}
 		}
 	}
 }
 
-// score returns the score of the first document for the query in a collection of all documents.
-func score(query string, documents ...string) float64 {
+// scoreOfFirst returns the score of the first document for the query in a collection of all documents.
+func scoreOfFirst(query string, documents ...string) float64 {
 	scorer := lexical.NewScorer(lexical.Parse(query), statistics(documents...))
 	got, _ := scorer.Score(lexical.Analyze(documents[0]))
 	return got
@@ -199,10 +199,10 @@ func TestSpans(t *testing.T) {
 
 func TestNothingInCommon(t *testing.T) {
 	t.Parallel()
-	if got := score("database locked", "disk full"); got != 0 {
+	if got := scoreOfFirst("database locked", "disk full"); got != 0 {
 		t.Errorf("score %v", got)
 	}
-	if got := score("the", "disk full"); got != 0 {
+	if got := scoreOfFirst("the", "disk full"); got != 0 {
 		t.Errorf("score of a query without terms %v", got)
 	}
 }
@@ -254,7 +254,7 @@ func FuzzAnalyze(f *testing.F) {
 			}
 			spansOfParts(t, scorer, text)
 		}
-		if own := score(text, text, "something else"); d.Length > 0 && own <= 0 {
+		if own := scoreOfFirst(text, text, "something else"); d.Length > 0 && own <= 0 {
 			t.Fatalf("%q does not find itself", text)
 		}
 	})
