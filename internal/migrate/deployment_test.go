@@ -59,7 +59,7 @@ func (c *cloudFormation) event(requestType, physicalID string) string {
 		"ResourceProperties": {"ServiceToken": "arn", "ServiceTimeout": "960", "SchemaVersion": "1"}}`
 }
 
-func (c *cloudFormation) want(status cfn.StatusType, physicalID string, data map[string]any) cfn.Response {
+func (c *cloudFormation) wantResponse(status cfn.StatusType, physicalID string, data map[string]any) cfn.Response {
 	return cfn.Response{
 		Status: status, RequestID: "r-1", StackID: "arn:aws:cloudformation:eu-central-1:000000000000:stack/s/1",
 		LogicalResourceID: "Migration", PhysicalResourceID: physicalID, Data: data,
@@ -91,15 +91,15 @@ func TestDeployment(t *testing.T) {
 		}
 	}
 	want := []cfn.Response{
-		stack.want(cfn.StatusSuccess, "datastorage-schema", map[string]any{"Version": latest, "Applied": strings.Join(names, " ")}),
-		stack.want(cfn.StatusSuccess, "datastorage-schema", map[string]any{"Version": latest, "Applied": ""}),
-		stack.want(cfn.StatusSuccess, "datastorage-schema", nil),
+		stack.wantResponse(cfn.StatusSuccess, "datastorage-schema", map[string]any{"Version": latest, "Applied": strings.Join(names, " ")}),
+		stack.wantResponse(cfn.StatusSuccess, "datastorage-schema", map[string]any{"Version": latest, "Applied": ""}),
+		stack.wantResponse(cfn.StatusSuccess, "datastorage-schema", nil),
 	}
 	if diff := cmp.Diff(want, stack.responses, cmp.AllowUnexported(cfn.Response{})); diff != "" {
 		t.Errorf("responses (-want +got):\n%s", diff)
 	}
 	// Deleting leaves the database unchanged.
-	exec(t, database.ReaderURL(), "SELECT FROM remediation_audit")
+	execSQL(t, database.ReaderURL(), "SELECT FROM remediation_audit")
 }
 
 // TestDeploymentFails checks that CloudFormation receives the reason for a failure without secrets,
@@ -127,14 +127,14 @@ func TestDeploymentFails(t *testing.T) {
 func TestDeploymentStops(t *testing.T) {
 	t.Parallel()
 	database, stack := newEmptyDatabase(t), newCloudFormation(t)
-	exec(t, database.AdminURL(), "CREATE TABLE remediation_audit (wrong text)")
+	execSQL(t, database.AdminURL(), "CREATE TABLE remediation_audit (wrong text)")
 	if _, err := invoke(t.Context(), t, newConfig(t, database.AdminURL()), stack.event("Create", "")); err != nil {
 		t.Fatal(err)
 	}
 	if len(stack.responses) != 1 || stack.responses[0].Status != cfn.StatusFailed || !strings.Contains(stack.responses[0].Reason, "remediation_audit") {
 		t.Fatalf("responses %+v", stack.responses)
 	}
-	exec(t, database.AdminURL(), "DROP TABLE remediation_audit")
+	execSQL(t, database.AdminURL(), "DROP TABLE remediation_audit")
 	if _, err := invoke(t.Context(), t, newConfig(t, database.AdminURL()), stack.event("Update", "datastorage-schema")); err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +190,7 @@ func TestDirectInvocation(t *testing.T) {
 func TestOlderBuild(t *testing.T) {
 	t.Parallel()
 	database := postgrestest.New(t)
-	exec(t, database.AdminURL(), "INSERT INTO "+migrations.VersionTable+" (version_id, is_applied) VALUES (9999, true)")
+	execSQL(t, database.AdminURL(), "INSERT INTO "+migrations.VersionTable+" (version_id, is_applied) VALUES (9999, true)")
 	if response, err := invoke(t.Context(), t, newConfig(t, database.AdminURL()), "{}"); err != nil || !strings.Contains(response, `"applied":[]`) {
 		t.Errorf("%s, %v", response, err)
 	}
@@ -200,9 +200,9 @@ func TestOlderBuild(t *testing.T) {
 // second deployment succeeds too.
 func TestLoginByIAM(t *testing.T) { //nolint:paralleltest // the role belongs to the server that other tests use
 	database, stack := newEmptyDatabase(t), newCloudFormation(t)
-	exec(t, database.SuperuserURL(), "CREATE ROLE rds_iam")
-	exec(t, database.SuperuserURL(), "GRANT rds_iam TO "+pgserver.AdminRole+" WITH ADMIN OPTION")
-	t.Cleanup(func() { exec(t, database.SuperuserURL(), "DROP ROLE rds_iam") })
+	execSQL(t, database.SuperuserURL(), "CREATE ROLE rds_iam")
+	execSQL(t, database.SuperuserURL(), "GRANT rds_iam TO "+pgserver.AdminRole+" WITH ADMIN OPTION")
+	t.Cleanup(func() { execSQL(t, database.SuperuserURL(), "DROP ROLE rds_iam") })
 	for _, kind := range []string{"Create", "Update"} {
 		event := strings.Replace(stack.event(kind, "datastorage-schema"), `"SchemaVersion"`, `"Login": "iam", "SchemaVersion"`, 1)
 		if _, err := invoke(t.Context(), t, newConfig(t, database.AdminURL()), event); err != nil {
@@ -214,6 +214,6 @@ func TestLoginByIAM(t *testing.T) { //nolint:paralleltest // the role belongs to
 			t.Errorf("%+v", response)
 		}
 	}
-	exec(t, database.SuperuserURL(), `SELECT 1 / (count(*) = 2)::integer FROM pg_auth_members
+	execSQL(t, database.SuperuserURL(), `SELECT 1 / (count(*) = 2)::integer FROM pg_auth_members
 		WHERE roleid = 'rds_iam'::regrole AND member IN ('datastorage_writer'::regrole, 'datastorage_reader'::regrole)`)
 }

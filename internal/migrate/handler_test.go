@@ -28,12 +28,12 @@ func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
 func newEmptyDatabase(t *testing.T) *postgrestest.Database {
 	t.Helper()
 	database := &postgrestest.Database{Server: postgrestest.New(t).Server, Name: "empty_" + strings.ToLower(rand.Text())}
-	exec(t, database.Server.URL(pgserver.Superuser, "postgres"), "CREATE DATABASE "+database.Name+" OWNER "+pgserver.AdminRole+" TEMPLATE template0")
-	exec(t, database.SuperuserURL(), "CREATE EXTENSION vector")
+	execSQL(t, database.Server.URL(pgserver.Superuser, "postgres"), "CREATE DATABASE "+database.Name+" OWNER "+pgserver.AdminRole+" TEMPLATE template0")
+	execSQL(t, database.SuperuserURL(), "CREATE EXTENSION vector")
 	return database
 }
 
-func exec(t *testing.T, url, sql string) {
+func execSQL(t *testing.T, url, sql string) {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context()) // usable during cleanup
 	conn, err := pgx.Connect(ctx, url)
@@ -79,7 +79,7 @@ func TestInvoke(t *testing.T) {
 			t.Error(diff)
 		}
 	}
-	exec(t, database.ReaderURL(), `SELECT 1 / (string_agg(name || ' ' || active, ', ' ORDER BY id) =
+	execSQL(t, database.ReaderURL(), `SELECT 1 / (string_agg(name || ' ' || active, ', ' ORDER BY id) =
 		'hash-word-char35-v1@512 true, hash-word-char35-v1@64 false')::integer FROM embedding_model`)
 }
 
