@@ -108,8 +108,8 @@ func newQuery(mode search.Mode) search.Query {
 	}
 }
 
-// executed returns the number of statements that the tap saw, by name.
-func (f fixture) executed() map[string]int {
+// countStatements returns the number of statements that the tap saw, by name.
+func (f fixture) countStatements() map[string]int {
 	counts := map[string]int{}
 	for _, statement := range f.tap.Statements() {
 		counts[statement.Name()]++
@@ -138,7 +138,7 @@ func TestFindStatements(t *testing.T) {
 			if err != nil || len(result.Incidents) != 10 {
 				t.Fatalf("found %d incidents (%v), want 10", len(result.Incidents), err)
 			}
-			got := f.executed()
+			got := f.countStatements()
 			delete(got, "EmbeddingModelList") // cached
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("statements (-want +got):\n%s", diff)
@@ -170,7 +170,7 @@ func (f fixture) checkAttempts(t *testing.T, result search.Result, err, wantErr 
 	if !errors.Is(err, wantErr) || wantErr == nil && len(result.Incidents) != 10 {
 		t.Errorf("found %d incidents, error %v; want 10 or error %v", len(result.Incidents), err, wantErr)
 	}
-	if got := f.executed()["LexicalStatistics"]; got != postgres.Attempts {
+	if got := f.countStatements()["LexicalStatistics"]; got != postgres.Attempts {
 		t.Errorf("%d attempts, want %d", got, postgres.Attempts)
 	}
 }
@@ -239,7 +239,7 @@ func TestFindWithoutProvider(t *testing.T) {
 	if !errors.Is(err, audit.ErrUnavailable) {
 		t.Errorf("semantic search: %v, want %v", err, audit.ErrUnavailable)
 	}
-	if got := f.executed()["EmbeddingModelList"]; got > 1 {
+	if got := f.countStatements()["EmbeddingModelList"]; got > 1 {
 		t.Errorf("%d attempts of a semantic search without a provider, want 1", got)
 	}
 }
