@@ -17,8 +17,8 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
 
-// query opens a connection, reads one row, and closes it.
-func query[T any](t *testing.T, url, sql string, args ...any) T {
+// queryValue opens a connection, reads one row, and closes it.
+func queryValue[T any](t *testing.T, url, sql string, args ...any) T {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
 	if err != nil {
@@ -45,7 +45,7 @@ func TestRoles(t *testing.T) {
 		"datastorage_reader": db.ReaderURL(),
 		"postgres":           db.SuperuserURL(),
 	} {
-		if got := query[string](t, url, "SELECT current_user::text"); got != want {
+		if got := queryValue[string](t, url, "SELECT current_user::text"); got != want {
 			t.Errorf("connected as %s, want %s", got, want)
 		}
 	}
@@ -59,16 +59,16 @@ type properties struct {
 	Walk                    string
 }
 
-func describe(t *testing.T, db *postgrestest.Database) properties {
+func readProperties(t *testing.T, db *postgrestest.Database) properties {
 	t.Helper()
 	return properties{
-		Version:  query[int64](t, db.ReaderURL(), "SELECT max(version_id) FROM schema_version"),
-		Model:    query[string](t, db.ReaderURL(), "SELECT format('%s %s', name, dimensions) FROM embedding_model WHERE active"),
-		Owner:    query[string](t, db.ReaderURL(), "SELECT datdba::regrole::text FROM pg_database WHERE datname = current_database()"),
-		Encoding: query[string](t, db.ReaderURL(), "SELECT current_setting('server_encoding')"),
-		Locale:   query[string](t, db.ReaderURL(), "SELECT upper('é') || (SELECT string_agg(c, '' ORDER BY c) FROM unnest('{a,B,b,A}'::text[]) c)"),
+		Version:  queryValue[int64](t, db.ReaderURL(), "SELECT max(version_id) FROM schema_version"),
+		Model:    queryValue[string](t, db.ReaderURL(), "SELECT format('%s %s', name, dimensions) FROM embedding_model WHERE active"),
+		Owner:    queryValue[string](t, db.ReaderURL(), "SELECT datdba::regrole::text FROM pg_database WHERE datname = current_database()"),
+		Encoding: queryValue[string](t, db.ReaderURL(), "SELECT current_setting('server_encoding')"),
+		Locale:   queryValue[string](t, db.ReaderURL(), "SELECT upper('é') || (SELECT string_agg(c, '' ORDER BY c) FROM unnest('{a,B,b,A}'::text[]) c)"),
 		// The library that defines the settings is loaded when the type is first used.
-		Walk: query[string](t, db.ReaderURL(), "SELECT '[1]'::vector::text || concat_ws(' ', current_setting('hnsw.iterative_scan'),"+
+		Walk: queryValue[string](t, db.ReaderURL(), "SELECT '[1]'::vector::text || concat_ws(' ', current_setting('hnsw.iterative_scan'),"+
 			" current_setting('hnsw.ef_search'), current_setting('hnsw.max_scan_tuples'))"),
 	}
 }
@@ -84,10 +84,10 @@ func TestEveryDatabaseIsReady(t *testing.T) {
 		Walk:     "[1]relaxed_order 100 5000",
 	}
 	copied, made := postgrestest.New(t), postgrestest.NewOn(t, postgrestest.NewServer(t))
-	if diff := cmp.Diff(want, describe(t, copied)); diff != "" {
+	if diff := cmp.Diff(want, readProperties(t, copied)); diff != "" {
 		t.Error("copy of the template (-want +got):\n" + diff)
 	}
-	if diff := cmp.Diff(want, describe(t, made)); diff != "" {
+	if diff := cmp.Diff(want, readProperties(t, made)); diff != "" {
 		t.Error("on a server of its own (-want +got):\n" + diff)
 	}
 	if copied.Server == made.Server {
@@ -98,12 +98,12 @@ func TestEveryDatabaseIsReady(t *testing.T) {
 func TestDatabasesAreApart(t *testing.T) {
 	t.Parallel()
 	first, second := postgrestest.New(t), postgrestest.New(t)
-	query[int](t, first.AdminURL(), "WITH made AS (INSERT INTO embedding_model (name, dimensions) VALUES ('other', 3) RETURNING 1) SELECT 1 FROM made")
+	queryValue[int](t, first.AdminURL(), "WITH made AS (INSERT INTO embedding_model (name, dimensions) VALUES ('other', 3) RETURNING 1) SELECT 1 FROM made")
 	const count = "SELECT count(*) FROM embedding_model"
-	if got := query[int](t, first.ReaderURL(), count); got != 2 {
+	if got := queryValue[int](t, first.ReaderURL(), count); got != 2 {
 		t.Errorf("the database written to has %d models, want 2", got)
 	}
-	if got := query[int](t, second.ReaderURL(), count); got != 1 {
+	if got := queryValue[int](t, second.ReaderURL(), count); got != 1 {
 		t.Errorf("the other database has %d models, want 1", got)
 	}
 }
@@ -122,7 +122,7 @@ func TestDatabaseIsDropped(t *testing.T) {
 		t.FailNow()
 	}
 	postgres := used.Server.URL(pgserver.Superuser, "postgres")
-	if query[bool](t, postgres, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", used.Name) {
+	if queryValue[bool](t, postgres, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", used.Name) {
 		t.Errorf("%s is still there", used.Name)
 	}
 }
@@ -133,7 +133,7 @@ func TestVersion(t *testing.T) {
 	if want == "" {
 		want = "16"
 	}
-	got := query[string](t, postgrestest.New(t).ReaderURL(), "SELECT current_setting('server_version')")
+	got := queryValue[string](t, postgrestest.New(t).ReaderURL(), "SELECT current_setting('server_version')")
 	if !strings.HasPrefix(got, want+".") {
 		t.Errorf("server is %s, want %s", got, want)
 	}
@@ -144,14 +144,14 @@ func TestKilledServerKeepsWhatItAcknowledged(t *testing.T) {
 	server := postgrestest.NewServer(t)
 	db := postgrestest.NewOn(t, server)
 	const insert = "WITH made AS (INSERT INTO embedding_model (name, dimensions) VALUES ('kept', 3) RETURNING 1) SELECT 1 FROM made"
-	query[int](t, db.AdminURL(), insert)
+	queryValue[int](t, db.AdminURL(), insert)
 	if err := postgrestest.Kill(t.Context(), server); err != nil {
 		t.Fatal(err)
 	}
 	if err := server.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got := query[int](t, db.ReaderURL(), "SELECT count(*) FROM embedding_model WHERE name = 'kept'"); got != 1 {
+	if got := queryValue[int](t, db.ReaderURL(), "SELECT count(*) FROM embedding_model WHERE name = 'kept'"); got != 1 {
 		t.Errorf("%d rows, want the acknowledged one", got)
 	}
 }
@@ -165,7 +165,7 @@ func TestNewOnTheSameServerAtOnce(t *testing.T) {
 	}
 	group.Wait()
 	const count = "SELECT count(*) FROM pg_database WHERE datname LIKE 'test%'"
-	if got := query[int](t, server.URL(pgserver.Superuser, "postgres"), count); got != 4 {
+	if got := queryValue[int](t, server.URL(pgserver.Superuser, "postgres"), count); got != 4 {
 		t.Errorf("%d databases, want 4", got)
 	}
 }
@@ -182,7 +182,7 @@ func TestStoppedServerIsNotSwept(t *testing.T) {
 	if err := server.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got := query[int](t, db.ReaderURL(), "SELECT count(*) FROM embedding_model"); got != 1 {
+	if got := queryValue[int](t, db.ReaderURL(), "SELECT count(*) FROM embedding_model"); got != 1 {
 		t.Errorf("%d models, want 1", got)
 	}
 }

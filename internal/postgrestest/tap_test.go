@@ -176,7 +176,7 @@ func TestTapBreaksConnections(t *testing.T) {
 			for err == nil {
 				_, err = conn.Exec(t.Context(), insert)
 			}
-			if got := query[int](t, db.ReaderURL(), "SELECT count(*) FROM signature"); got != c.stored {
+			if got := queryValue[int](t, db.ReaderURL(), "SELECT count(*) FROM signature"); got != c.stored {
 				t.Errorf("%d stored, want %d", got, c.stored)
 			}
 		})
