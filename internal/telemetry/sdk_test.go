@@ -22,21 +22,21 @@ import (
 func TestSegmentsAreTheSDKs(t *testing.T) {
 	t.Parallel()
 	daemon := telemetrytest.NewTraceDaemon(t)
-	tel := tracing(t, daemon.Address)
+	tel := newTraced(t, daemon.Address)
 	ctx, invocation := tel.Begin(t.Context(), telemetry.Call{RequestID: "id", Operation: "search", TraceHeader: sampled})
 	telemetry.StartStatement(ctx, "SearchNearest").End(nil)
 	telemetry.StartProviderCall(ctx, "model@8", true).End(errors.New("down"))
 	invocation.End(telemetry.Failure)
-	ours := document(t, daemon.Next(t))
+	ours := segmentDocument(t, daemon.Next(t))
 	segmentBySDK(t, daemon.Address)
-	theirs := document(t, daemon.Next(t))
-	contained(t, "segment", ours, theirs)
+	theirs := segmentDocument(t, daemon.Next(t))
+	checkContained(t, "segment", ours, theirs)
 	ourParts, theirParts := ours["subsegments"].([]any), theirs["subsegments"].([]any)
 	if len(ourParts) != 2 || len(theirParts) != 2 {
 		t.Fatalf("%d and %d subsegments", len(ourParts), len(theirParts))
 	}
 	for i := range ourParts {
-		contained(t, "subsegment", ourParts[i].(map[string]any), theirParts[i].(map[string]any))
+		checkContained(t, "subsegment", ourParts[i].(map[string]any), theirParts[i].(map[string]any))
 	}
 }
 
@@ -77,8 +77,8 @@ func segmentBySDK(t *testing.T, daemon string) {
 	segment.Close(errors.New("down"))
 }
 
-// document returns the document of a datagram, without its header.
-func document(t *testing.T, segment telemetrytest.Segment) map[string]any {
+// segmentDocument returns the document of a datagram, without its header.
+func segmentDocument(t *testing.T, segment telemetrytest.Segment) map[string]any {
 	t.Helper()
 	var all map[string]any
 	_, text, _ := strings.Cut(segment.Text, "\n")
@@ -88,7 +88,7 @@ func document(t *testing.T, segment telemetrytest.Segment) map[string]any {
 	return all
 }
 
-func contained(t *testing.T, what string, ours, theirs map[string]any) {
+func checkContained(t *testing.T, what string, ours, theirs map[string]any) {
 	t.Helper()
 	varies := []string{"id", "start_time", "end_time", "subsegments"}
 	for name, value := range ours {

@@ -22,7 +22,7 @@ const (
 func TestSegments(t *testing.T) {
 	t.Parallel()
 	daemon := telemetrytest.NewTraceDaemon(t)
-	tel := tracing(t, daemon.Address)
+	tel := newTraced(t, daemon.Address)
 	ctx, invocation := tel.Begin(t.Context(), telemetry.Call{RequestID: "id", Operation: "createRemediation", TraceHeader: sampled})
 	invocation.SetRemediationID("rr-1")
 	telemetry.Add(ctx, telemetry.EmbeddingCacheHits, 3)
@@ -59,7 +59,7 @@ func TestSegments(t *testing.T) {
 func TestUntraced(t *testing.T) {
 	t.Parallel()
 	daemon := telemetrytest.NewTraceDaemon(t)
-	tel := tracing(t, daemon.Address)
+	tel := newTraced(t, daemon.Address)
 	for _, header := range []string{
 		"", "Root=" + traceID, "Root=" + traceID + ";Parent=" + parent, "Root=" + traceID + ";Parent=" + parent + ";Sampled=0",
 		"Root=" + traceID + ";Parent=" + parent + ";Sampled=?", "Root=" + traceID + ";Sampled=1", "Parent=" + parent + ";Sampled=1", "nonsense",
@@ -80,7 +80,7 @@ func TestUntraced(t *testing.T) {
 func TestManySpans(t *testing.T) {
 	t.Parallel()
 	daemon := telemetrytest.NewTraceDaemon(t)
-	tel := tracing(t, daemon.Address)
+	tel := newTraced(t, daemon.Address)
 	ctx, invocation := tel.Begin(t.Context(), telemetry.Call{Operation: "maintain", TraceHeader: sampled})
 	const spans = 600
 	for i := range spans {
@@ -111,7 +111,7 @@ func TestNoDaemon(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, address := range []string{"", address, "daemon.invalid:2000"} {
-		tel := tracing(t, address)
+		tel := newTraced(t, address)
 		started := time.Now()
 		const invocations = 1000
 		for range invocations {
@@ -131,7 +131,7 @@ func TestNoDaemon(t *testing.T) {
 	both.Close()
 }
 
-func tracing(tb testing.TB, address string) *telemetry.Telemetry {
+func newTraced(tb testing.TB, address string) *telemetry.Telemetry {
 	tb.Helper()
 	tel, err := telemetry.New(telemetry.Config{Daemon: address})
 	if err != nil {
