@@ -8,7 +8,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/config"
 )
 
-func env(pairs ...string) *config.Reader {
+func readerOf(pairs ...string) *config.Reader {
 	return config.NewReader(func(name string) string {
 		for _, pair := range pairs {
 			if key, value, _ := strings.Cut(pair, "="); key == name {
@@ -21,7 +21,7 @@ func env(pairs ...string) *config.Reader {
 
 func TestReader(t *testing.T) {
 	t.Parallel()
-	r := env("NUMBER=7", "WAIT=3s", "WORD=b", "TEXT=x")
+	r := readerOf("NUMBER=7", "WAIT=3s", "WORD=b", "TEXT=x")
 	if r.Integer("NUMBER", 1, 1, 9) != 7 || r.Integer("NONE", 4, 1, 9) != 4 {
 		t.Error("Integer")
 	}
@@ -42,7 +42,7 @@ func TestReader(t *testing.T) {
 // TestReaderNamesEveryVariable checks that the error names each invalid variable without its value.
 func TestReaderNamesEveryVariable(t *testing.T) {
 	t.Parallel()
-	r := env("LOW=0", "HIGH=10", "NUMBER=hunter2", "FRACTION=1.5", "UNIT=10", "SHORT=1ms", "LONG=2m", "NEGATIVE=-5s", "WORD=hunter2")
+	r := readerOf("LOW=0", "HIGH=10", "NUMBER=hunter2", "FRACTION=1.5", "UNIT=10", "SHORT=1ms", "LONG=2m", "NEGATIVE=-5s", "WORD=hunter2")
 	for _, name := range []string{"LOW", "HIGH", "NUMBER", "FRACTION"} {
 		r.Integer(name, 1, 1, 9)
 	}
