@@ -39,7 +39,7 @@ func (s *service) send(_ context.Context, texts []json.RawMessage) ([]client.Bat
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.requests++
-	records, size, err := parse(texts)
+	records, size, err := parseBatch(texts)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func (s *service) send(_ context.Context, texts []json.RawMessage) ([]client.Bat
 	for i, record := range records {
 		switch {
 		case record.Bad:
-			problem := refuse(fmt.Sprintf("records[%d].bad", i), "must not be true").Problem
+			problem := refusalOf(fmt.Sprintf("records[%d].bad", i), "must not be true").Problem
 			results[i] = client.BatchResult{Index: i, Status: 400, Problem: &problem}
 		case s.stored[record.ID]:
 			results[i] = client.BatchResult{Index: i, Status: 200}
@@ -60,25 +60,25 @@ func (s *service) send(_ context.Context, texts []json.RawMessage) ([]client.Bat
 	return results, nil
 }
 
-// parse refuses the whole request for one record, before anything is stored.
-func parse(texts []json.RawMessage) (records []record, size int, err error) {
+// parseBatch refuses the whole request for one record, before anything is stored.
+func parseBatch(texts []json.RawMessage) (records []record, size int, err error) {
 	for i, text := range texts {
 		size += len(text) + 1
 		var record record
 		switch err := json.Unmarshal(text, &record); {
 		case err != nil:
-			return nil, 0, refuse("records", "not a record")
+			return nil, 0, refusalOf("records", "not a record")
 		case record.Ugly == "named":
-			return nil, 0, refuse(fmt.Sprintf("records[%d].ugly", i), "twice")
+			return nil, 0, refusalOf(fmt.Sprintf("records[%d].ugly", i), "twice")
 		case record.Ugly == "unnamed":
-			return nil, 0, refuse("", "somewhere")
+			return nil, 0, refusalOf("", "somewhere")
 		}
 		records = append(records, record)
 	}
 	return records, size, nil
 }
 
-func refuse(field, detail string) *client.Error {
+func refusalOf(field, detail string) *client.Error {
 	return &client.Error{StatusCode: 400, Problem: client.Problem{
 		Type: "urn:x", Title: "Invalid", Status: 400, Errors: []client.FieldError{{Field: field, Code: "c", Detail: detail}},
 	}}
@@ -86,8 +86,8 @@ func refuse(field, detail string) *client.Error {
 
 func newService() *service { return &service{stored: map[string]bool{}} }
 
-// run imports input and returns the refusals and the last progress beside the summary.
-func run(t *testing.T, send bulk.Sender, input io.Reader, inFlight int) (bulk.Summary, []bulk.Refusal, bulk.Progress, error) {
+// runImport imports input and returns the refusals and the last progress beside the summary.
+func runImport(t *testing.T, send bulk.Sender, input io.Reader, inFlight int) (bulk.Summary, []bulk.Refusal, bulk.Progress, error) {
 	t.Helper()
 	var refusals []bulk.Refusal
 	var last bulk.Progress
@@ -99,7 +99,7 @@ func run(t *testing.T, send bulk.Sender, input io.Reader, inFlight int) (bulk.Su
 	return summary, refusals, last, err
 }
 
-func generated(n int) string {
+func numberedLines(n int) string {
 	var text strings.Builder
 	for i := range n {
 		fmt.Fprintf(&text, "{\"id\":\"r-%d\"}\n", i)
@@ -113,8 +113,8 @@ func TestEveryRecordIsSentOnce(t *testing.T) {
 		for _, inFlight := range []int{1, 4} {
 			t.Run(fmt.Sprintf("%d records, %d in flight", n, inFlight), func(t *testing.T) {
 				t.Parallel()
-				s, input := newService(), generated(n)
-				summary, refusals, last, err := run(t, s.send, strings.NewReader(input), inFlight)
+				s, input := newService(), numberedLines(n)
+				summary, refusals, last, err := runImport(t, s.send, strings.NewReader(input), inFlight)
 				if err != nil || refusals != nil {
 					t.Fatal(err, refusals)
 				}
@@ -128,7 +128,7 @@ func TestEveryRecordIsSentOnce(t *testing.T) {
 				if s.records > client.MaxBatch || s.requests != (n+499)/500 || s.most.Load() > int32(inFlight) {
 					t.Errorf("%d requests of up to %d records, %d at once", s.requests, s.records, s.most.Load())
 				}
-				again, _, _, err := run(t, s.send, strings.NewReader(input), inFlight)
+				again, _, _, err := runImport(t, s.send, strings.NewReader(input), inFlight)
 				if diff := cmp.Diff(bulk.Summary{Records: int64(n), AlreadyThere: int64(n)}, again); diff != "" || err != nil {
 					t.Errorf("again: %v %s", err, diff)
 				}
@@ -144,7 +144,7 @@ func TestRequestsAreBounded(t *testing.T) {
 	for i := range 12 {
 		fmt.Fprintf(&input, "{\"id\":\"r-%d\",\"text\":%q}\n", i, strings.Repeat("x", 900_000))
 	}
-	summary, _, _, err := run(t, s.send, strings.NewReader(input.String()), 2)
+	summary, _, _, err := runImport(t, s.send, strings.NewReader(input.String()), 2)
 	if err != nil || summary.Stored != 12 {
 		t.Fatal(summary, err)
 	}
@@ -169,7 +169,7 @@ func TestRefusals(t *testing.T) {
 		`{"id":"f"}`, // The last line may lack its line break.
 	}, "\n")
 	s := newService()
-	summary, refusals, _, err := run(t, s.send, strings.NewReader(input), 2)
+	summary, refusals, _, err := runImport(t, s.send, strings.NewReader(input), 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +233,7 @@ func TestReadingAheadIsBounded(t *testing.T) {
 		}
 		close(release)
 	}()
-	summary, _, _, err := run(t, send, input, inFlight)
+	summary, _, _, err := runImport(t, send, input, inFlight)
 	if !errors.Is(err, stop) || summary.Records != 0 {
 		t.Errorf("%+v, %v", summary, err)
 	}
@@ -256,7 +256,7 @@ func TestErrorsEndTheImport(t *testing.T) {
 		// stored is what the summary counts.
 		stored int64
 	}{
-		{"the service goes away", strings.NewReader(generated(1200)), func(s *service, config *bulk.Config) {
+		{"the service goes away", strings.NewReader(numberedLines(1200)), func(s *service, config *bulk.Config) {
 			config.Send = func(ctx context.Context, records []json.RawMessage) ([]client.BatchResult, error) {
 				if s.requests == 1 {
 					return nil, unavailable
@@ -267,7 +267,7 @@ func TestErrorsEndTheImport(t *testing.T) {
 		{"refusals cannot be kept", strings.NewReader(`{"id":"a"}` + "\n" + `{"bad":true}`), func(_ *service, config *bulk.Config) {
 			config.Refused = func(bulk.Refusal) error { return full }
 		}, full, 1},
-		{"the input breaks", io.MultiReader(strings.NewReader(generated(700)), failing{broken}), func(*service, *bulk.Config) {}, broken, -1},
+		{"the input breaks", io.MultiReader(strings.NewReader(numberedLines(700)), failing{broken}), func(*service, *bulk.Config) {}, broken, -1},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -41,7 +41,7 @@ func TestText(t *testing.T) {
 	}
 }
 
-func write(t *testing.T, terminal bool, do func(*console.Stream) error) string {
+func outputOf(t *testing.T, terminal bool, do func(*console.Stream) error) string {
 	t.Helper()
 	var out bytes.Buffer
 	if err := do(&console.Stream{Writer: &out, Terminal: terminal}); err != nil {
@@ -56,17 +56,17 @@ func TestTable(t *testing.T) {
 		return s.Table([]console.Column{{Title: "NAME", Most: 5}, {Title: "ID"}},
 			[][]string{{"a\tb", "1234567"}, {"longer name", ""}, {"漢字漢字漢字", "x"}})
 	}
-	if diff := cmp.Diff("a\\tb\t1234567\nlonger name\t\n漢字漢字漢字\tx\n", write(t, false, table)); diff != "" {
+	if diff := cmp.Diff("a\\tb\t1234567\nlonger name\t\n漢字漢字漢字\tx\n", outputOf(t, false, table)); diff != "" {
 		t.Errorf("pipe: %s", diff)
 	}
 	want := "NAME   ID\na\\tb   1234567\nlong…  \n漢字…  x\n"
-	if diff := cmp.Diff(want, write(t, true, table)); diff != "" {
+	if diff := cmp.Diff(want, outputOf(t, true, table)); diff != "" {
 		t.Errorf("terminal: %s", diff)
 	}
 }
 
-// styled is a row with a cell below it, of which three words stand out: two spans overlap, and one reaches too far.
-func styled(s *console.Stream) error {
+// writeStyledTable is a row with a cell below it, of which three words stand out: two spans overlap, and one reaches too far.
+func writeStyledTable(s *console.Stream) error {
 	return s.StyledTable([]console.Column{{Title: "N"}, {Title: "IDS"}, {LinesBelow: 2}, {Title: "said", LinesBelow: 1}}, [][]console.Cell{
 		{
 			{Text: "漢", Strong: []console.Span{{0, 1}}},
@@ -109,7 +109,7 @@ func TestStyledTable(t *testing.T) {
 			t.Parallel()
 			var out bytes.Buffer
 			c.stream.Writer = &out
-			if err := styled(&c.stream); err != nil {
+			if err := writeStyledTable(&c.stream); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(c.want, out.String()); diff != "" {
@@ -124,10 +124,10 @@ func TestRecord(t *testing.T) {
 	record := func(s *console.Stream) error {
 		return s.Record([]console.Field{{"id", "1"}, {"nothing", ""}, {"error", "a\n\x1bb\n"}})
 	}
-	if diff := cmp.Diff("id\t1\nerror\ta\\n\\x1bb\\n\n", write(t, false, record)); diff != "" {
+	if diff := cmp.Diff("id\t1\nerror\ta\\n\\x1bb\\n\n", outputOf(t, false, record)); diff != "" {
 		t.Errorf("pipe: %s", diff)
 	}
-	if diff := cmp.Diff("id     1\nerror  a\n       \\x1bb\n", write(t, true, record)); diff != "" {
+	if diff := cmp.Diff("id     1\nerror  a\n       \\x1bb\n", outputOf(t, true, record)); diff != "" {
 		t.Errorf("terminal: %s", diff)
 	}
 }
@@ -136,10 +136,10 @@ func TestJSON(t *testing.T) {
 	t.Parallel()
 	text := []byte("{\"a\":\"\u009b\u202e\U000e0041 ü\x7f\",\n\t\"b\":[1.50]}")
 	show := func(s *console.Stream) error { return s.JSON(text) }
-	if got := write(t, false, show); got != string(text)+"\n" {
+	if got := outputOf(t, false, show); got != string(text)+"\n" {
 		t.Errorf("pipe: %q", got)
 	}
-	got := write(t, true, show)
+	got := outputOf(t, true, show)
 	want := `{"a":"\u009b\u202e\udb40\udc41 ü\u007f",` + "\n\t" + `"b":[1.50]}` + "\n"
 	if got != want {
 		t.Errorf("terminal: %q, want %q", got, want)

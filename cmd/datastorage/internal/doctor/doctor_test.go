@@ -17,8 +17,8 @@ import (
 	"github.com/datastorage-service/datastorage/cmd/datastorage/internal/doctor"
 )
 
-// examine looks at a machine in an empty folder and returns what is said of one component, with the address and folder left out.
-func examine(t *testing.T, m doctor.Machine, component string) doctor.Finding {
+// findingFor looks at a machine in an empty folder and returns what is said of one component, with the address and folder left out.
+func findingFor(t *testing.T, m doctor.Machine, component string) doctor.Finding {
 	t.Helper()
 	m.Root = t.TempDir()
 	if m.Local == "" {
@@ -74,7 +74,7 @@ func TestService(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			test.want.Component = "service"
-			got := examine(t, doctor.Machine{URL: serve(t, test.status, test.body), Addr: "127.0.0.1:0"}, "service")
+			got := findingFor(t, doctor.Machine{URL: serve(t, test.status, test.body), Addr: "127.0.0.1:0"}, "service")
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Error(diff)
 			}
@@ -89,7 +89,7 @@ func TestPortOfAnother(t *testing.T) {
 		Component: "port", State: doctor.Missing, Found: "listen tcp ADDR: bind: address already in use",
 		Fix: "make run ADDR=127.0.0.1:3001   # any free port",
 	}
-	got := examine(t, doctor.Machine{URL: url, Addr: strings.TrimPrefix(url, "http://")}, "port")
+	got := findingFor(t, doctor.Machine{URL: url, Addr: strings.TrimPrefix(url, "http://")}, "port")
 	got.Found = strings.ReplaceAll(got.Found, strings.TrimPrefix(url, "http://"), "ADDR")
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -107,7 +107,7 @@ func TestBrokenPostgres(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, "postgres"), broken, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	got := examine(t, doctor.Machine{Local: local, URL: "http://127.0.0.1:1", Addr: "127.0.0.1:0"}, "postgresql")
+	got := findingFor(t, doctor.Machine{Local: local, URL: "http://127.0.0.1:1", Addr: "127.0.0.1:0"}, "postgresql")
 	if got.State != doctor.Missing || !strings.HasSuffix(got.Found, "postgres --version: exit status 127: cannot load libpq") {
 		t.Errorf("%+v", got)
 	}
