@@ -151,9 +151,9 @@ func TestJournalCannotBeChanged(t *testing.T) {
 	}
 }
 
-// TestRolesMayDoTheirWork checks the privileges that the roles do have, so that the refusals above
+// TestRolesHaveTheirPrivileges checks the privileges that the roles do have, so that the refusals above
 // are not due to missing all of them.
-func TestRolesMayDoTheirWork(t *testing.T) {
+func TestRolesHaveTheirPrivileges(t *testing.T) {
 	t.Parallel()
 	db := filledDatabase(t)
 	writer, reader := connect(t, db.WriterURL()), connect(t, db.ReaderURL())

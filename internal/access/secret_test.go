@@ -182,8 +182,8 @@ func TestSecret(t *testing.T) {
 	}
 }
 
-// TestSecretForOneCaller checks the connection string for migrate.
-func TestSecretForOneCaller(t *testing.T) {
+// TestSecretInURL checks the connection string for migrate.
+func TestSecretInURL(t *testing.T) {
 	t.Parallel()
 	db, authority := postgrestest.New(t), postgrestest.NewAuthority(t)
 	user := newLogin(t, db)
@@ -209,8 +209,8 @@ func TestSecretForOneCaller(t *testing.T) {
 	}
 }
 
-// TestSecretIsWrong checks secrets without a valid login. Errors do not quote them.
-func TestSecretIsWrong(t *testing.T) {
+// TestInvalidSecret checks secrets without a valid login. Errors do not quote them.
+func TestInvalidSecret(t *testing.T) {
 	t.Parallel()
 	user := newLogin(t, postgrestest.New(t))
 	for _, value := range []string{"hunter2", `{"username":"hunter2"}`, `{"password":"hunter2"}`, `["hunter2"]`, `{"username":1,"password":"hunter2"}`} {

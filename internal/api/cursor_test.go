@@ -10,7 +10,7 @@ import (
 
 func cursorKey() []byte { return []byte("0123456789abcdef0123456789abcdef") }
 
-func TestCursorComesBack(t *testing.T) {
+func TestCursorRoundTrip(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 678901000, time.UTC)
 	tests := []cursorPosition{
@@ -30,7 +30,7 @@ func TestCursorComesBack(t *testing.T) {
 	}
 }
 
-func TestCursorOfAnotherIsRefused(t *testing.T) {
+func TestForeignCursorIsRefused(t *testing.T) {
 	t.Parallel()
 	sealed := encodeCursor(cursorKey(), "/v1/remediations?name=a", rowCursorPosition(time.Unix(0, 0), 1))
 	if _, ok := verifyCursor(cursorKey(), "/v1/remediations?name=b", sealed); ok {

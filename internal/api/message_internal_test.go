@@ -20,9 +20,9 @@ func TestMessageMetricField(t *testing.T) {
 	}
 }
 
-// TestReasonHasNoMadeUpNames checks that only names from openapi.yaml reach the log as part of an
+// TestReasonOmitsUnknownNames checks that only names from openapi.yaml reach the log as part of an
 // error's path.
-func TestReasonHasNoMadeUpNames(t *testing.T) {
+func TestReasonOmitsUnknownNames(t *testing.T) {
 	t.Parallel()
 	for field, want := range map[string]string{
 		"":                               "must not",

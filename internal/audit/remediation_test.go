@@ -131,7 +131,7 @@ func TestMetadataLimits(t *testing.T) {
 	}
 }
 
-func TestPhaseCanBecome(t *testing.T) {
+func TestPhaseCanAdvanceTo(t *testing.T) {
 	t.Parallel()
 	allowed := map[string]bool{
 		"pending pending": true, "pending processing": true, "pending completed": true, "pending failed": true,

@@ -46,7 +46,7 @@ var sameVectors = cmp.Options{cmpopts.EquateApprox(0, 1e-6), cmpopts.EquateEmpty
 
 // A signature's vector is made once: the vector is cached until it is stored, and then the fact
 // that it is stored.
-func TestDocumentsRemembers(t *testing.T) {
+func TestDocumentsAreCached(t *testing.T) {
 	t.Parallel()
 	s := serve(t, respondWithVectors)
 	e := serviceEmbedder(t, s, patientPolicy())
@@ -141,7 +141,7 @@ func TestDocumentsStoredMeanwhile(t *testing.T) {
 	}
 }
 
-func TestQueryRemembers(t *testing.T) {
+func TestQueriesAreCached(t *testing.T) {
 	t.Parallel()
 	s := serve(t, respondWithVectors)
 	e := serviceEmbedder(t, s, patientPolicy())
@@ -438,7 +438,7 @@ func TestPartialSuccess(t *testing.T) {
 }
 
 // A refused text is isolated by bisecting its batch, and its signature is named.
-func TestRefusedTextStandsAlone(t *testing.T) {
+func TestRefusedTextIsIsolated(t *testing.T) {
 	t.Parallel()
 	sigs := newSignatures(8)
 	s := serve(t, func(n int, w http.ResponseWriter, r *http.Request, req request) {

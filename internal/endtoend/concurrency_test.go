@@ -90,9 +90,9 @@ func TestSameRecordFromManyWriters(t *testing.T) {
 	}
 }
 
-// TestRivalsForOneID has two parties send different content under the same IDs: for each
+// TestConflictingWritersOfOneID has two parties send different content under the same IDs: for each
 // ID one party succeeds and the other is refused.
-func TestRivalsForOneID(t *testing.T) {
+func TestConflictingWritersOfOneID(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{Env: manyConns()})
 	const records = 12
@@ -237,9 +237,9 @@ func phasesInOrder(t *testing.T, stack *endtoend.Stack, id string) {
 	}
 }
 
-// TestEveryKindOfWriteAtOnce mixes creates, batches, updates that change the signature, and children of the
+// TestConcurrentWritesOfEveryKind mixes creates, batches, updates that change the signature, and children of the
 // same few remediations, so that their locks could deadlock.
-func TestEveryKindOfWriteAtOnce(t *testing.T) {
+func TestConcurrentWritesOfEveryKind(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{Env: manyConns()})
 	const parents = 8

@@ -145,9 +145,9 @@ func wantVectors(t *testing.T, stack *endtoend.Stack, want int) {
 	}
 }
 
-// TestMaintenanceTwiceAtOnce makes hundreds of vectors in two concurrent runs while writers write: none is
+// TestConcurrentMaintenance makes hundreds of vectors in two concurrent runs while writers write: none is
 // counted twice, none is missing.
-func TestMaintenanceTwiceAtOnce(t *testing.T) {
+func TestConcurrentMaintenance(t *testing.T) {
 	t.Parallel()
 	provider := newProvider(t)
 	stack := endtoend.New(t, endtoend.Options{Env: provider.env()})
@@ -308,8 +308,8 @@ func writeAtOnce(t *testing.T, stack *endtoend.Stack, provider *provider) {
 	writing.Wait()
 }
 
-// TestThrottledProviderIsAskedAgain checks that a temporary refusal is retried and does not lose the vector.
-func TestThrottledProviderIsAskedAgain(t *testing.T) {
+// TestThrottledProviderIsRetried checks that a temporary refusal is retried and does not lose the vector.
+func TestThrottledProviderIsRetried(t *testing.T) {
 	t.Parallel()
 	provider := newProvider(t)
 	stack := endtoend.New(t, endtoend.Options{Env: provider.env()})

@@ -17,9 +17,9 @@ import (
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 )
 
-// TestPagingWhileWritesGoOn reads three thousand remediations by cursor in both directions while others are
+// TestPagingDuringWrites reads three thousand remediations by cursor in both directions while others are
 // inserted before, between and after them: those that existed at the start are seen once each and in order.
-func TestPagingWhileWritesGoOn(t *testing.T) {
+func TestPagingDuringWrites(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
 	list := manyRecords(3000, numberedRecord)

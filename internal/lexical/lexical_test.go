@@ -51,9 +51,9 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestPlainFormsMeet checks that abbreviations and compounds match their long forms, whichever of
+// TestPlainFormsMatch checks that abbreviations and compounds match their long forms, whichever of
 // the two is stored.
-func TestPlainFormsMeet(t *testing.T) {
+func TestPlainFormsMatch(t *testing.T) {
 	t.Parallel()
 	for short, long := range map[string]string{
 		"OOMKilled": "killed, out of memory", "oom": "out of memory", "PVC": "PersistentVolumeClaim", "hpa": "horizontal pod autoscaler",

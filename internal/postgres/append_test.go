@@ -415,9 +415,9 @@ func halfPrecision(v []float32) []float32 {
 	return v
 }
 
-// TestVectorsGoWithTheirSignatures checks that each vector of a batch is stored with its own
+// TestVectorsBelongToTheirSignatures checks that each vector of a batch is stored with its own
 // signature.
-func TestVectorsGoWithTheirSignatures(t *testing.T) {
+func TestVectorsBelongToTheirSignatures(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
 	store := open(t, db.WriterURL())
@@ -459,7 +459,7 @@ func TestVectorsGoWithTheirSignatures(t *testing.T) {
 	checkPending(t, store, batch, vectors)
 }
 
-func TestVectorsThatDoNotFit(t *testing.T) {
+func TestVectorsOfWrongLength(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
 	store := open(t, db.WriterURL())
@@ -525,7 +525,7 @@ func checkPending(t *testing.T, store tapped, batch []audit.Entry, vectors postg
 	}
 }
 
-func TestPoisonIsSingledOut(t *testing.T) {
+func TestPoisonIsIsolated(t *testing.T) {
 	t.Parallel()
 	for _, poisoned := range [][]int{{0}, {99}, {41}, {3, 50, 51}} {
 		t.Run(fmt.Sprint(poisoned), func(t *testing.T) {
@@ -558,9 +558,9 @@ func TestPoisonIsSingledOut(t *testing.T) {
 	}
 }
 
-// TestPoisonLeavesParentsAndChildrenTogether checks that a split batch writes children and updates
+// TestSplitWritesParentsFirst checks that a split batch writes children and updates
 // after the remediation they belong to.
-func TestPoisonLeavesParentsAndChildrenTogether(t *testing.T) {
+func TestSplitWritesParentsFirst(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
 	store := open(t, db.WriterURL())

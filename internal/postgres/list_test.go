@@ -371,7 +371,7 @@ func TestChildrenAreBounded(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotThere(t *testing.T) {
+func TestMissingRecords(t *testing.T) {
 	t.Parallel()
 	store := open(t, postgrestest.New(t).WriterURL())
 	if _, err := store.Remediation(t.Context(), "nobody"); !cmp.Equal([]string{"not found"}, kindsOf(err)) {

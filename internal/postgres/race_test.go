@@ -132,9 +132,9 @@ func checkLostRace(t *testing.T, db *postgrestest.Database, store tapped, ours, 
 	}
 }
 
-// TestChildWhoseParentComesInTheMiddle checks that the second insert finds a parent that was
+// TestParentCommittedBetweenStatements checks that the second insert finds a parent that was
 // committed after the first.
-func TestChildWhoseParentComesInTheMiddle(t *testing.T) {
+func TestParentCommittedBetweenStatements(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
 	store, other := open(t, db.WriterURL()), open(t, db.WriterURL())

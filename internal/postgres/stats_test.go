@@ -339,9 +339,9 @@ func formatRows(rows [][][]byte) []string {
 	return all
 }
 
-// TestRollUpBesideOpenWrites checks that two writers of a day and its roll-up do not wait for each
+// TestRollUpDuringOpenWrites checks that two writers of a day and its roll-up do not wait for each
 // other, and that the day is counted again after the writers commit.
-func TestRollUpBesideOpenWrites(t *testing.T) {
+func TestRollUpDuringOpenWrites(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
 	store := open(t, db.WriterURL())

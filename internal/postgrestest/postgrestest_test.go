@@ -95,7 +95,7 @@ func TestEveryDatabaseIsReady(t *testing.T) {
 	}
 }
 
-func TestDatabasesAreApart(t *testing.T) {
+func TestDatabasesAreIndependent(t *testing.T) {
 	t.Parallel()
 	first, second := postgrestest.New(t), postgrestest.New(t)
 	queryValue[int](t, first.AdminURL(), "WITH made AS (INSERT INTO embedding_model (name, dimensions) VALUES ('other', 3) RETURNING 1) SELECT 1 FROM made")

@@ -81,9 +81,9 @@ func TestNormalize(t *testing.T) {
 	}
 }
 
-// TestMakeFolds checks that texts about the same incident have one signature, and texts about
+// TestMakeMergesOccurrences checks that texts about the same incident have one signature, and texts about
 // different incidents have two.
-func TestMakeFolds(t *testing.T) {
+func TestMakeMergesOccurrences(t *testing.T) {
 	t.Parallel()
 	parts := func(message string) Parts {
 		return Parts{Name: "KubePodCrashLooping", ActionType: "restart_pod", TargetKind: "deployment", ErrorMessage: message}

@@ -503,8 +503,8 @@ func TestQueueDeadline(t *testing.T) {
 	c.checkCount(countJournal, 2001)
 }
 
-// TestQueueDatabaseAway checks that nothing is lost or stored twice if the database is down.
-func TestQueueDatabaseAway(t *testing.T) {
+// TestQueueDatabaseDown checks that nothing is lost or stored twice if the database is down.
+func TestQueueDatabaseDown(t *testing.T) {
 	t.Parallel()
 	server := postgrestest.NewServer(t)
 	c := newConsumer(t, server, nil)
