@@ -1,6 +1,6 @@
 -- name: AuditEventHistory :many
--- AuditEventHistory returns a page of a remediation's journal, oldest first: of its first page_size entries as many as have budget bytes
--- between them, but at least one. fetched is their number before that. canonical is the exact text that leaf_hash was computed from.
+-- AuditEventHistory returns a page of a remediation's journal, oldest first: at most page_size entries, cut where they together exceed
+-- budget bytes, but at least one. fetched is their number before that cut. canonical is the exact text that leaf_hash was computed from.
 SELECT
     e.event_id::uuid AS event_id, e.recorded_at::timestamptz AS recorded_at, e.kind::text AS kind, e.actor::text AS actor,
     e.leaf_hash::bytea AS leaf_hash, e.canonical::text AS canonical, e.fetched::bigint AS fetched
@@ -9,8 +9,8 @@ FROM audit_event_history(
 ) AS e;
 
 -- name: AuditEventUpdatesAccepted :many
--- AuditEventUpdatesAccepted returns the event ids of those updates whose content the journal has, from this or another event. The arrays
--- are parallel.
+-- AuditEventUpdatesAccepted returns the event ids of those updates whose content is in the journal, under this or another event id. The
+-- arrays are parallel.
 SELECT sent.event_id::uuid AS event_id
 FROM (
     SELECT

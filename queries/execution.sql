@@ -1,8 +1,7 @@
 -- name: ExecutionAppend :many
--- ExecutionAppend writes executions and their journal entries in one statement, as RemediationAppend does, and returns a row for
--- each it wrote. A record that is stored already, that occurs twice in the input, or whose remediation is missing has no row:
--- ExecutionReceipts returns a row for every entry of canonical that is stored, by whichever writer, as RemediationReceipts
--- does.
+-- ExecutionAppend writes executions and their journal entries in one statement, as RemediationAppend does, and returns a row for each that it
+-- wrote. A record that is already stored, occurs twice in the input, or lacks its remediation has no row; ExecutionReceipts finds those that
+-- are stored.
 WITH input AS MATERIALIZED (
     SELECT
         a.canonical,
@@ -73,8 +72,7 @@ FROM new_row AS r
 JOIN new_event AS e ON e.event_id = r.event_id;
 
 -- name: ExecutionReceipts :many
--- ExecutionReceipts returns a row for every entry of canonical that is stored, by whichever writer, as RemediationReceipts
--- does.
+-- ExecutionReceipts returns a row for every entry of canonical whose record is stored, whoever wrote it, as RemediationReceipts does.
 SELECT c.id, i.event_id AS sent_event_id, e.event_id, e.recorded_at, e.leaf_hash, e.content_hash
 FROM (
     SELECT
@@ -94,8 +92,8 @@ JOIN execution_audit AS c
 JOIN audit_event AS e ON e.recorded_at = c.created_at AND e.event_id = c.event_id;
 
 -- name: ExecutionList :many
--- ExecutionList returns the executions of a remediation, oldest first: of the first page_size as many as have budget bytes of free
--- text between them. fetched, the same in every row, is their number before that.
+-- ExecutionList returns the executions of a remediation, oldest first: at most page_size, cut where their free text together exceeds
+-- budget bytes. fetched, the same in every row, is their number before that cut.
 SELECT
     c.remediation_id, c.workflow_id, c.execution_id, c.action_type, c.target_resource, c.cluster_name, c.success,
     c.start_time, c.end_time, c.execution_time_ms, c.error_message, c.metadata, c.actor, c.created_at,

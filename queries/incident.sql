@@ -18,9 +18,9 @@ GROUP BY s.id, r.signature_id, r.action_type
 ORDER BY 1, occurrences DESC, r.signature_id, r.action_type;
 
 -- name: IncidentRemediations :many
--- IncidentRemediations returns remediations of each of the incidents that match the filter, except one: first the newest per_signature,
--- newest first and without their long texts, then, with solved set, the newest that succeeded. Those that succeeded come with their
--- workflows, in the order of incident_ids, as far as these have budget bytes between them.
+-- IncidentRemediations returns, for each of the incidents, remediations that match the filter, except one: first the newest per_signature,
+-- newest first and without their long texts, then, with solved set, the newest that succeeded. A solved row has its workflow as long as the
+-- workflows up to it, in the order of incident_ids, are at most budget bytes together.
 SELECT
     i.id::uuid AS incident_id, n.solved, r.id, r.remediation_id, r.name, r.namespace, r.cluster_name, r.environment, r.severity,
     r.action_type, r.target_resource, r.phase, r.status, r.start_time, r.end_time, r.duration_ms, r.signature_id,

@@ -1,6 +1,6 @@
 -- name: IncidentEventList :many
--- IncidentEventList returns a page of the incident_events view, newest first by created_at and id: of the first page_size rows as many as
--- have budget bytes between them, but at least one. fetched is their number before that. pod_name is empty if the target is not a pod.
+-- IncidentEventList returns a page of the incident_events view, newest first by created_at and id: at most page_size rows, cut where they
+-- together exceed budget bytes, but at least one. fetched is their number before that cut. pod_name is empty if the target is not a pod.
 WITH page AS (
     -- From the table under the view, because the view would join a vector to every row that matches.
     SELECT r.id

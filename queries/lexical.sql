@@ -29,5 +29,5 @@ WHERE k.term IS NOT NULL OR n.signatures > 0
 ORDER BY a.term;
 
 -- name: LexicalCount :one
--- LexicalCount counts what searches need to weigh terms, if enough has changed since the last count, and returns whether it did.
+-- LexicalCount updates the counts by which searches weight terms, if enough has changed since the last count, and returns whether it did.
 SELECT lexical_count(@frequent::bigint)::boolean AS counted;

@@ -31,7 +31,7 @@ SELECT remediation_append_known(
 )::bigint[] AS written;
 
 -- name: RemediationReceipts :many
--- RemediationReceipts returns a row for every entry of canonical whose remediation is stored, by whichever writer, identified by
+-- RemediationReceipts returns a row for every entry of canonical whose remediation is stored, whoever wrote it, identified by
 -- sent_event_id; the other columns are those of the entry that created the remediation.
 SELECT
     r.id, i.event_id AS sent_event_id, e.event_id, e.recorded_at, e.leaf_hash, e.content_hash, e.embedding::text AS embedding
@@ -65,9 +65,9 @@ FROM remediation_get(@remediation_id::text) AS r;
 SELECT remediation_child_kinds(@remediation_id::text)::text[] AS kinds;
 
 -- name: RemediationUpdate :execrows
--- RemediationUpdate writes the new states of locked remediations, their signatures, the given vectors, and the journal entries. states is a JSON array of {remediation_id, phase, status, end_time, duration_ms, error_message, workflow_yaml, metadata
--- (as text), signature_id, updated_at}, one for each remediation; the other arrays are as in RemediationAppend, one element for each
--- update.
+-- RemediationUpdate writes the new states of locked remediations, their signatures, the given vectors, and the journal entries. states is a
+-- JSON array of {remediation_id, phase, status, end_time, duration_ms, error_message, workflow_yaml, metadata (as text), signature_id,
+-- updated_at}, one for each remediation; the other arrays are as in RemediationAppend, one element for each update.
 WITH input AS (
     SELECT
         a.canonical,
@@ -131,9 +131,9 @@ FROM (SELECT jsonb_array_elements(@states::jsonb) AS state) AS s
 WHERE r.remediation_id = s.state ->> 'remediation_id';
 
 -- name: RemediationBySignature :many
--- RemediationBySignature returns what signatures are made of for the remediations of a signature: of the first page_size after the given
--- position, newest first, as many as have budget bytes of text between them, but at least one. fetched, the same in every row, is their
--- number before that.
+-- RemediationBySignature returns, of the remediations of a signature, what signatures are made of: at most page_size after the given
+-- position, newest first, cut where their text together exceeds budget bytes, but at least one. fetched, the same in every row, is their
+-- number before that cut.
 WITH page AS (
     SELECT r.id, r.start_time, r.error_message, r.workflow_yaml
     FROM remediation_audit AS r
@@ -192,8 +192,8 @@ JOIN remediation_audit AS r ON r.signature_id = s.id
 WHERE s.normalizer < @normalizer::smallint;
 
 -- name: RemediationList :many
--- RemediationList returns, of the first page_size remediations that match the filter, ordered by start_time and id, as many as have
--- budget bytes of free text between them, but at least one. fetched, the same in every row, is their number before that.
+-- RemediationList returns remediations that match the filter, ordered by start_time and id: at most page_size, cut where their free text
+-- together exceeds budget bytes, but at least one. fetched, the same in every row, is their number before that cut.
 --
 -- An unnamed statement is planned with the values of its parameters, so one branch of the order remains in the plan.
 WITH page AS (

@@ -4,7 +4,7 @@
 --
 -- With exact it measures every matching signature, which is complete, and fast if few match. Otherwise it walks the model's HNSW index
 -- from the nearest on until enough signatures match, which is fast if many match and may end early if few do. dimensions and model_id
--- are the model's. Planned with the value of exact, one of the two branches remains.
+-- are the model's. The planner knows exact, so one of the two branches remains.
 WITH walked AS (
     SELECT
         e.signature_id,

@@ -1,8 +1,7 @@
 -- name: WorkflowAppend :many
--- WorkflowAppend writes workflows and their journal entries in one statement, as RemediationAppend does, and returns a row for
--- each it wrote. A record that is stored already, that occurs twice in the input, or whose remediation is missing has no row:
--- WorkflowReceipts returns a row for every entry of canonical that is stored, by whichever writer, as RemediationReceipts
--- does.
+-- WorkflowAppend writes workflows and their journal entries in one statement, as RemediationAppend does, and returns a row for each that it
+-- wrote. A record that is already stored, occurs twice in the input, or lacks its remediation has no row; WorkflowReceipts finds those that
+-- are stored.
 WITH input AS MATERIALIZED (
     SELECT
         a.canonical,
@@ -65,8 +64,7 @@ FROM new_row AS r
 JOIN new_event AS e ON e.event_id = r.event_id;
 
 -- name: WorkflowReceipts :many
--- WorkflowReceipts returns a row for every entry of canonical that is stored, by whichever writer, as RemediationReceipts
--- does.
+-- WorkflowReceipts returns a row for every entry of canonical whose record is stored, whoever wrote it, as RemediationReceipts does.
 SELECT c.id, i.event_id AS sent_event_id, e.event_id, e.recorded_at, e.leaf_hash, e.content_hash
 FROM (
     SELECT
@@ -83,8 +81,8 @@ JOIN workflow_audit AS c ON c.remediation_id = i.remediation_id AND c.workflow_i
 JOIN audit_event AS e ON e.recorded_at = c.created_at AND e.event_id = c.event_id;
 
 -- name: WorkflowList :many
--- WorkflowList returns the workflows of a remediation, oldest first: of the first page_size as many as have budget bytes of free
--- text between them. fetched, the same in every row, is their number before that.
+-- WorkflowList returns the workflows of a remediation, oldest first: at most page_size, cut where their free text together exceeds
+-- budget bytes. fetched, the same in every row, is their number before that cut.
 SELECT
     c.remediation_id, c.workflow_id, c.phase, c.total_steps, c.completed_steps, c.start_time, c.end_time, c.metadata,
     c.actor, c.created_at,

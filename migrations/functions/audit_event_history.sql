@@ -1,6 +1,6 @@
--- Returns a page of a remediation's journal, oldest first: of its first page_size entries after a position as many as have budget bytes
--- between them, but at least one. NULL as the position means the beginning. fetched is their number before that. Each session plans it
--- once (docs/decisions/006): the plan covers every partition of the journal.
+-- Returns a page of a remediation's journal, oldest first: at most page_size entries after a position, cut where they together exceed budget
+-- bytes, but at least one. NULL as the position means the beginning. fetched is their number before that cut. Each session plans it once
+-- (docs/decisions/006): the plan covers every partition of the journal.
 CREATE OR REPLACE FUNCTION audit_event_history(
     remediation_id text, after_time timestamptz, after_id uuid, page_size bigint, budget bigint
 ) RETURNS TABLE (event_id uuid, recorded_at timestamptz, kind text, actor text, leaf_hash bytea, canonical text, fetched bigint)

@@ -1,8 +1,8 @@
 -- Registers a model: its row, its partition, its HNSW index. The first model becomes the active one. Registering a known model again
 -- changes nothing; another number of dimensions under a known name is an error.
 --
--- ef_construction decides how well the index finds near vectors (docs/decisions/007 has the measurements). As to lock_timeout, see
--- embedding_model_drop.
+-- ef_construction decides how well the index finds near vectors (docs/decisions/007 has the measurements). The comment of
+-- embedding_model_drop gives the reason for lock_timeout.
 CREATE OR REPLACE FUNCTION embedding_model_register(model_name text, model_dimensions integer) RETURNS smallint
 LANGUAGE plpgsql SET lock_timeout = '100ms' AS $$
 DECLARE

@@ -1,12 +1,12 @@
 -- Writes remediations with their signatures, the given vectors, and their journal entries, and returns a row for every remediation that it
--- wrote. One that is stored already, or that occurs twice in the input, has no row: to look for it here would open every partition of the
--- journal.
+-- wrote. One that is stored already, or that occurs twice in the input, has no row, because looking for it here would open every partition
+-- of the journal.
 --
 -- The arrays of the first three groups are parallel, one element for each remediation. new_signature_ids and the other new_signature arrays
 -- hold each signature once, its terms and counts as arrays in text; vector_signature_ids and vectors are as in EmbeddingInsert.
 --
--- Each session plans the statement once, whatever its parameters are. A plan made while the tables were empty would read a whole table
--- wherever it may, so it may not (docs/decisions/006).
+-- Each session plans the statement once, whatever its parameters are. enable_seqscan is off because a plan made while the tables were
+-- empty would otherwise scan whole tables (docs/decisions/006).
 CREATE OR REPLACE FUNCTION remediation_append(
     event_ids uuid[], recorded_at timestamptz[], actors text[], canonical bytea[], content_hashes bytea[],
 

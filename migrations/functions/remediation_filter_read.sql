@@ -1,4 +1,4 @@
--- Reads a filter from JSON: an object with the attributes that are given. An unknown key is an error, because to ignore it would be to
+-- Reads a filter from JSON: an object with the attributes that are given. An unknown key is an error, because ignoring it would
 -- return records that the caller excluded.
 --
 -- IMMUTABLE, so that the planner computes the filter once and sees its values: a timestamp must state its offset from UTC.

@@ -1,7 +1,7 @@
 -- Reports whether a remediation matches a filter: every attribute that is given must match, by any of its values.
 --
--- The planner inlines it, and drops the attributes that are NULL, wherever the filter is known when a statement is planned, which it is in
--- every execution of an unnamed statement. The plan is then that of the remaining conditions (docs/decisions/022).
+-- Where the filter is known at planning, as in every execution of an unnamed statement, the planner inlines it and drops the attributes
+-- that are NULL. The plan is then that of the remaining conditions (docs/decisions/022).
 CREATE OR REPLACE FUNCTION remediation_matches(r remediation_audit, f remediation_filter) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN (f.id IS NULL OR r.id = ANY(f.id))

@@ -1,6 +1,6 @@
 -- Returns the first page_size remediations after a position, newest first; NULL as the position means the beginning. It ends early after
--- the row with which the free text exceeds budget bytes. Each session plans it once (docs/decisions/006), which suits no list with a
--- filter: the best plan depends on its values.
+-- the row with which the free text exceeds budget bytes. Each session plans it once (docs/decisions/006). Lists with a filter do not
+-- use it, because their best plan depends on the filter's values.
 CREATE OR REPLACE FUNCTION remediation_newest(after_time timestamptz, after_id bigint, page_size bigint, budget bigint)
 RETURNS SETOF remediation_audit
 LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$

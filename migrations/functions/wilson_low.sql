@@ -1,5 +1,5 @@
 -- The lower bound of the Wilson 95 % interval of success among ended: NULL if nothing has ended, and exactly 0 without a success, where
--- rounding would order equals. Success rates sort by it; internal/audit computes the same bounds and cites the formula's source.
+-- rounding errors would order equal rates. Success rates sort by it; internal/audit computes the same bounds and cites the formula's source.
 CREATE OR REPLACE FUNCTION wilson_low(success float8, ended float8) RETURNS float8
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE

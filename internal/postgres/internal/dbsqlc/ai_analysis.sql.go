@@ -90,10 +90,9 @@ type AIAnalysisAppendRow struct {
 	ContentHash []byte
 }
 
-// AIAnalysisAppend writes AI analyses and their journal entries in one statement, as RemediationAppend does, and returns a row for
-// each it wrote. A record that is stored already, that occurs twice in the input, or whose remediation is missing has no row:
-// AIAnalysisReceipts returns a row for every entry of canonical that is stored, by whichever writer, as RemediationReceipts
-// does.
+// AIAnalysisAppend writes AI analyses and their journal entries in one statement, as RemediationAppend does, and returns a row for each that it
+// wrote. A record that is already stored, occurs twice in the input, or lacks its remediation has no row; AIAnalysisReceipts finds those that
+// are stored.
 func (q *Queries) AIAnalysisAppend(ctx context.Context, db DBTX, arg AIAnalysisAppendParams) ([]AIAnalysisAppendRow, error) {
 	rows, err := db.Query(ctx, aIAnalysisAppend, arg.Canonical, arg.ContentHash, arg.Metadata)
 	if err != nil {
@@ -168,8 +167,8 @@ type AIAnalysisListRow struct {
 	Fetched            int64
 }
 
-// AIAnalysisList returns the AI analyses of a remediation, oldest first: of the first page_size as many as have budget bytes of free
-// text between them. fetched, the same in every row, is their number before that.
+// AIAnalysisList returns the AI analyses of a remediation, oldest first: at most page_size, cut where their free text together exceeds
+// budget bytes. fetched, the same in every row, is their number before that cut.
 func (q *Queries) AIAnalysisList(ctx context.Context, db DBTX, arg AIAnalysisListParams) ([]AIAnalysisListRow, error) {
 	rows, err := db.Query(ctx, aIAnalysisList, arg.RemediationID, arg.PageSize, arg.Budget)
 	if err != nil {
@@ -232,8 +231,7 @@ type AIAnalysisReceiptsRow struct {
 	ContentHash []byte
 }
 
-// AIAnalysisReceipts returns a row for every entry of canonical that is stored, by whichever writer, as RemediationReceipts
-// does.
+// AIAnalysisReceipts returns a row for every entry of canonical whose record is stored, whoever wrote it, as RemediationReceipts does.
 func (q *Queries) AIAnalysisReceipts(ctx context.Context, db DBTX, arg AIAnalysisReceiptsParams) ([]AIAnalysisReceiptsRow, error) {
 	rows, err := db.Query(ctx, aIAnalysisReceipts, arg.Canonical)
 	if err != nil {

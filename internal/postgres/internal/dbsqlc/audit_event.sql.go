@@ -39,8 +39,8 @@ type AuditEventHistoryRow struct {
 	Fetched    int64
 }
 
-// AuditEventHistory returns a page of a remediation's journal, oldest first: of its first page_size entries as many as have budget bytes
-// between them, but at least one. fetched is their number before that. canonical is the exact text that leaf_hash was computed from.
+// AuditEventHistory returns a page of a remediation's journal, oldest first: at most page_size entries, cut where they together exceed
+// budget bytes, but at least one. fetched is their number before that cut. canonical is the exact text that leaf_hash was computed from.
 func (q *Queries) AuditEventHistory(ctx context.Context, db DBTX, arg AuditEventHistoryParams) ([]AuditEventHistoryRow, error) {
 	rows, err := db.Query(ctx, auditEventHistory,
 		arg.RemediationID,
@@ -113,8 +113,8 @@ type AuditEventUpdatesAcceptedParams struct {
 	ContentHash   [][]byte
 }
 
-// AuditEventUpdatesAccepted returns the event ids of those updates whose content the journal has, from this or another event. The arrays
-// are parallel.
+// AuditEventUpdatesAccepted returns the event ids of those updates whose content is in the journal, under this or another event id. The
+// arrays are parallel.
 func (q *Queries) AuditEventUpdatesAccepted(ctx context.Context, db DBTX, arg AuditEventUpdatesAcceptedParams) ([]audit.ID, error) {
 	rows, err := db.Query(ctx, auditEventUpdatesAccepted, arg.EventID, arg.RemediationID, arg.ContentHash)
 	if err != nil {

@@ -98,10 +98,9 @@ type ExecutionAppendRow struct {
 	ContentHash []byte
 }
 
-// ExecutionAppend writes executions and their journal entries in one statement, as RemediationAppend does, and returns a row for
-// each it wrote. A record that is stored already, that occurs twice in the input, or whose remediation is missing has no row:
-// ExecutionReceipts returns a row for every entry of canonical that is stored, by whichever writer, as RemediationReceipts
-// does.
+// ExecutionAppend writes executions and their journal entries in one statement, as RemediationAppend does, and returns a row for each that it
+// wrote. A record that is already stored, occurs twice in the input, or lacks its remediation has no row; ExecutionReceipts finds those that
+// are stored.
 func (q *Queries) ExecutionAppend(ctx context.Context, db DBTX, arg ExecutionAppendParams) ([]ExecutionAppendRow, error) {
 	rows, err := db.Query(ctx, executionAppend, arg.Canonical, arg.ContentHash, arg.Metadata)
 	if err != nil {
@@ -181,8 +180,8 @@ type ExecutionListRow struct {
 	Fetched         int64
 }
 
-// ExecutionList returns the executions of a remediation, oldest first: of the first page_size as many as have budget bytes of free
-// text between them. fetched, the same in every row, is their number before that.
+// ExecutionList returns the executions of a remediation, oldest first: at most page_size, cut where their free text together exceeds
+// budget bytes. fetched, the same in every row, is their number before that cut.
 func (q *Queries) ExecutionList(ctx context.Context, db DBTX, arg ExecutionListParams) ([]ExecutionListRow, error) {
 	rows, err := db.Query(ctx, executionList, arg.RemediationID, arg.PageSize, arg.Budget)
 	if err != nil {
@@ -252,8 +251,7 @@ type ExecutionReceiptsRow struct {
 	ContentHash []byte
 }
 
-// ExecutionReceipts returns a row for every entry of canonical that is stored, by whichever writer, as RemediationReceipts
-// does.
+// ExecutionReceipts returns a row for every entry of canonical whose record is stored, whoever wrote it, as RemediationReceipts does.
 func (q *Queries) ExecutionReceipts(ctx context.Context, db DBTX, arg ExecutionReceiptsParams) ([]ExecutionReceiptsRow, error) {
 	rows, err := db.Query(ctx, executionReceipts, arg.Canonical)
 	if err != nil {

@@ -162,9 +162,9 @@ type IncidentRemediationsRow struct {
 	WorkflowYaml   string
 }
 
-// IncidentRemediations returns remediations of each of the incidents that match the filter, except one: first the newest per_signature,
-// newest first and without their long texts, then, with solved set, the newest that succeeded. Those that succeeded come with their
-// workflows, in the order of incident_ids, as far as these have budget bytes between them.
+// IncidentRemediations returns, for each of the incidents, remediations that match the filter, except one: first the newest per_signature,
+// newest first and without their long texts, then, with solved set, the newest that succeeded. A solved row has its workflow as long as the
+// workflows up to it, in the order of incident_ids, are at most budget bytes together.
 func (q *Queries) IncidentRemediations(ctx context.Context, db DBTX, arg IncidentRemediationsParams) ([]IncidentRemediationsRow, error) {
 	rows, err := db.Query(ctx, incidentRemediations,
 		arg.Budget,

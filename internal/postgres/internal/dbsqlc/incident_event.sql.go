@@ -75,8 +75,8 @@ type IncidentEventListRow struct {
 	Fetched         int64
 }
 
-// IncidentEventList returns a page of the incident_events view, newest first by created_at and id: of the first page_size rows as many as
-// have budget bytes between them, but at least one. fetched is their number before that. pod_name is empty if the target is not a pod.
+// IncidentEventList returns a page of the incident_events view, newest first by created_at and id: at most page_size rows, cut where they
+// together exceed budget bytes, but at least one. fetched is their number before that cut. pod_name is empty if the target is not a pod.
 func (q *Queries) IncidentEventList(ctx context.Context, db DBTX, arg IncidentEventListParams) ([]IncidentEventListRow, error) {
 	rows, err := db.Query(ctx, incidentEventList,
 		arg.Budget,

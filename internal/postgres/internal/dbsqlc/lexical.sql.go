@@ -17,7 +17,7 @@ type LexicalCountParams struct {
 	Frequent int64
 }
 
-// LexicalCount counts what searches need to weigh terms, if enough has changed since the last count, and returns whether it did.
+// LexicalCount updates the counts by which searches weight terms, if enough has changed since the last count, and returns whether it did.
 func (q *Queries) LexicalCount(ctx context.Context, db DBTX, arg LexicalCountParams) (bool, error) {
 	row := db.QueryRow(ctx, lexicalCount, arg.Frequent)
 	var counted bool

@@ -253,9 +253,9 @@ type RemediationBySignatureRow struct {
 	Fetched        int64
 }
 
-// RemediationBySignature returns what signatures are made of for the remediations of a signature: of the first page_size after the given
-// position, newest first, as many as have budget bytes of text between them, but at least one. fetched, the same in every row, is their
-// number before that.
+// RemediationBySignature returns, of the remediations of a signature, what signatures are made of: at most page_size after the given
+// position, newest first, cut where their text together exceeds budget bytes, but at least one. fetched, the same in every row, is their
+// number before that cut.
 func (q *Queries) RemediationBySignature(ctx context.Context, db DBTX, arg RemediationBySignatureParams) ([]RemediationBySignatureRow, error) {
 	rows, err := db.Query(ctx, remediationBySignature,
 		arg.Budget,
@@ -460,8 +460,8 @@ type RemediationListRow struct {
 	Fetched          int64
 }
 
-// RemediationList returns, of the first page_size remediations that match the filter, ordered by start_time and id, as many as have
-// budget bytes of free text between them, but at least one. fetched, the same in every row, is their number before that.
+// RemediationList returns remediations that match the filter, ordered by start_time and id: at most page_size, cut where their free text
+// together exceeds budget bytes, but at least one. fetched, the same in every row, is their number before that cut.
 //
 // An unnamed statement is planned with the values of its parameters, so one branch of the order remains in the plan.
 func (q *Queries) RemediationList(ctx context.Context, db DBTX, arg RemediationListParams) ([]RemediationListRow, error) {
@@ -669,7 +669,7 @@ type RemediationReceiptsRow struct {
 	Embedding   string
 }
 
-// RemediationReceipts returns a row for every entry of canonical whose remediation is stored, by whichever writer, identified by
+// RemediationReceipts returns a row for every entry of canonical whose remediation is stored, whoever wrote it, identified by
 // sent_event_id; the other columns are those of the entry that created the remediation.
 func (q *Queries) RemediationReceipts(ctx context.Context, db DBTX, arg RemediationReceiptsParams) ([]RemediationReceiptsRow, error) {
 	rows, err := db.Query(ctx, remediationReceipts, arg.Canonical)
@@ -824,9 +824,9 @@ type RemediationUpdateParams struct {
 	Model                string
 }
 
-// RemediationUpdate writes the new states of locked remediations, their signatures, the given vectors, and the journal entries. states is a JSON array of {remediation_id, phase, status, end_time, duration_ms, error_message, workflow_yaml, metadata
-// (as text), signature_id, updated_at}, one for each remediation; the other arrays are as in RemediationAppend, one element for each
-// update.
+// RemediationUpdate writes the new states of locked remediations, their signatures, the given vectors, and the journal entries. states is a
+// JSON array of {remediation_id, phase, status, end_time, duration_ms, error_message, workflow_yaml, metadata (as text), signature_id,
+// updated_at}, one for each remediation; the other arrays are as in RemediationAppend, one element for each update.
 func (q *Queries) RemediationUpdate(ctx context.Context, db DBTX, arg RemediationUpdateParams) (int64, error) {
 	result, err := db.Exec(ctx, remediationUpdate,
 		arg.States,

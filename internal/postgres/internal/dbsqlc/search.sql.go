@@ -321,7 +321,7 @@ type SearchNearestRow struct {
 //
 // With exact it measures every matching signature, which is complete, and fast if few match. Otherwise it walks the model's HNSW index
 // from the nearest on until enough signatures match, which is fast if many match and may end early if few do. dimensions and model_id
-// are the model's. Planned with the value of exact, one of the two branches remains.
+// are the model's. The planner knows exact, so one of the two branches remains.
 // + 0 keeps the planner from relying on the index for the order, which is only roughly that of the distances.
 func (q *Queries) SearchNearest(ctx context.Context, db DBTX, arg SearchNearestParams) ([]SearchNearestRow, error) {
 	rows, err := db.Query(ctx, searchNearest,

@@ -105,12 +105,12 @@ type StatsRatesRow struct {
 	Failure int64
 }
 
-// StatsRates counts how the remediations that started from since on and before until ended, by their values in a dimension (a column's
-// name); the key of those without a value is empty. It leaves out keys of which fewer than min_samples have ended, and orders by the
-// lower bound of the Wilson interval, best first.
+// StatsRates counts the outcomes of the remediations with since <= start_time < until by their value in a dimension (a column's name), which is
+// empty for those without one. It omits keys with fewer than min_samples ended remediations, and orders by the lower bound of the Wilson
+// interval, best first.
 //
-// It reads the daily counts, and the records themselves for the days that changed since they were counted and for edges, the days of
-// which since or until cuts off a part.
+// It reads the daily counts, except for days that changed since they were counted and for edges, the days that since or until divides:
+// for these it counts the records.
 func (q *Queries) StatsRates(ctx context.Context, db DBTX, arg StatsRatesParams) ([]StatsRatesRow, error) {
 	rows, err := db.Query(ctx, statsRates,
 		arg.MinSamples,
@@ -288,10 +288,10 @@ type StatsTrendRow struct {
 	Failure int64
 }
 
-// StatsTrend counts the remediations that started from since on and before until by bucket of time and status. starts are the beginnings
-// of the buckets in ascending order, each a whole quarter of an hour of UTC; bucket numbers them from 1. Empty buckets have no row.
+// StatsTrend counts the remediations with since <= start_time < until by bucket of time and status. starts are the beginnings of the buckets
+// in ascending order, each a whole quarter of an hour of UTC; bucket numbers them from 1. Empty buckets have no row.
 //
-// It reads what StatsRates reads, with the counts by quarter of an hour.
+// Like StatsRates, it reads counts, here those by quarter of an hour, and counts the records of changed days and edges.
 func (q *Queries) StatsTrend(ctx context.Context, db DBTX, arg StatsTrendParams) ([]StatsTrendRow, error) {
 	rows, err := db.Query(ctx, statsTrend,
 		arg.Since,

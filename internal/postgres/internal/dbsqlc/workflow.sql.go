@@ -90,10 +90,9 @@ type WorkflowAppendRow struct {
 	ContentHash []byte
 }
 
-// WorkflowAppend writes workflows and their journal entries in one statement, as RemediationAppend does, and returns a row for
-// each it wrote. A record that is stored already, that occurs twice in the input, or whose remediation is missing has no row:
-// WorkflowReceipts returns a row for every entry of canonical that is stored, by whichever writer, as RemediationReceipts
-// does.
+// WorkflowAppend writes workflows and their journal entries in one statement, as RemediationAppend does, and returns a row for each that it
+// wrote. A record that is already stored, occurs twice in the input, or lacks its remediation has no row; WorkflowReceipts finds those that
+// are stored.
 func (q *Queries) WorkflowAppend(ctx context.Context, db DBTX, arg WorkflowAppendParams) ([]WorkflowAppendRow, error) {
 	rows, err := db.Query(ctx, workflowAppend, arg.Canonical, arg.ContentHash, arg.Metadata)
 	if err != nil {
@@ -168,8 +167,8 @@ type WorkflowListRow struct {
 	Fetched        int64
 }
 
-// WorkflowList returns the workflows of a remediation, oldest first: of the first page_size as many as have budget bytes of free
-// text between them. fetched, the same in every row, is their number before that.
+// WorkflowList returns the workflows of a remediation, oldest first: at most page_size, cut where their free text together exceeds
+// budget bytes. fetched, the same in every row, is their number before that cut.
 func (q *Queries) WorkflowList(ctx context.Context, db DBTX, arg WorkflowListParams) ([]WorkflowListRow, error) {
 	rows, err := db.Query(ctx, workflowList, arg.RemediationID, arg.PageSize, arg.Budget)
 	if err != nil {
@@ -232,8 +231,7 @@ type WorkflowReceiptsRow struct {
 	ContentHash []byte
 }
 
-// WorkflowReceipts returns a row for every entry of canonical that is stored, by whichever writer, as RemediationReceipts
-// does.
+// WorkflowReceipts returns a row for every entry of canonical whose record is stored, whoever wrote it, as RemediationReceipts does.
 func (q *Queries) WorkflowReceipts(ctx context.Context, db DBTX, arg WorkflowReceiptsParams) ([]WorkflowReceiptsRow, error) {
 	rows, err := db.Query(ctx, workflowReceipts, arg.Canonical)
 	if err != nil {
