@@ -86,7 +86,7 @@ func TestBadInput(t *testing.T) {
 		names := map[string]bool{}
 		for _, row := range table {
 			if names[row.title()] {
-				t.Errorf("%s stands twice in the table", row.title())
+				t.Errorf("%s is in the table twice", row.title())
 			}
 			names[row.title()] = true
 			t.Run(row.title(), func(t *testing.T) {

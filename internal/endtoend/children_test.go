@@ -130,7 +130,7 @@ func TestChildrenWithoutRemediation(t *testing.T) {
 	}
 }
 
-// TestManyChildren checks that a response stays bounded and says what it omits.
+// TestManyChildren checks that a response is bounded and lists the kinds that it truncates.
 func TestManyChildren(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})

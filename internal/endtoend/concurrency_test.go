@@ -203,7 +203,7 @@ func TestRacingUpdates(t *testing.T) {
 		processing := counts[id+" processing"]["created"]
 		completed, failed := counts[id+" completed"]["created"], counts[id+" failed"]["created"]
 		if processing > 1 || completed+failed != 1 {
-			t.Errorf("%s became processing %d times, completed %d, failed %d", id, processing, completed, failed)
+			t.Errorf("%s changed to processing %d times, to completed %d, to failed %d", id, processing, completed, failed)
 		}
 		wantJournal(t, stack, id, 1+processing+1)
 		phasesInOrder(t, stack, id)
@@ -228,7 +228,7 @@ func phasesInOrder(t *testing.T, stack *endtoend.Stack, id string) {
 	for _, entry := range history.Data {
 		phase = canonical(t, entry).Content.Record["phase"]
 		if order[phase] <= last {
-			t.Errorf("%s: %v comes after what it precedes", id, phase)
+			t.Errorf("%s: the phase went back to %v", id, phase)
 		}
 		last = order[phase]
 	}

@@ -57,7 +57,7 @@ func visibilityByRead(api *client.Client) map[string]func(context.Context) (bool
 			page, err := api.IncidentEvents(ctx, client.ListIncidentEventsParams{AlertName: name})
 			return err == nil && len(page.Data) == 1, err
 		},
-		"search by words": search(client.SearchModeLexical), "search by meaning": search(client.SearchModeSemantic), "search": search(client.SearchModeHybrid),
+		"lexical search": search(client.SearchModeLexical), "semantic search": search(client.SearchModeSemantic), "search": search(client.SearchModeHybrid),
 		"success rate": func(ctx context.Context) (bool, error) {
 			rates, err := api.SuccessRate(ctx, client.GetSuccessRateParams{GroupBy: client.DimensionName, Name: name})
 			return err == nil && len(rates.Data) == 1, err
@@ -75,7 +75,7 @@ func wantSight(t *testing.T, what string, api *client.Client, want bool) {
 	t.Helper()
 	for operation, sees := range visibilityByRead(api) {
 		if saw, err := sees(t.Context()); saw != want || err != nil {
-			t.Errorf("%s, %s: sees what was just written: %v, %v", what, operation, saw, err)
+			t.Errorf("%s, %s: returns the new remediation: %v, %v", what, operation, saw, err)
 		}
 	}
 }

@@ -160,7 +160,7 @@ type checker struct {
 	tb       testing.TB
 	contract *Contract
 	next     http.RoundTripper
-	// requests says whether requests must be valid, too.
+	// requests is set if requests must be valid, too.
 	requests bool
 }
 

@@ -41,7 +41,7 @@ func TestProviderFails(t *testing.T) {
 			stack = endtoend.New(t, endtoend.Options{Env: provider.env(), Database: stack.Database})
 			done, err := stack.Functions.Maintain.Invoke(t.Context())
 			if err != nil || done.Embedded != 3 || done.Refused != 0 {
-				t.Errorf("upkeep did %+v, %v; want 3 vectors", done, err)
+				t.Errorf("the run returned %+v, %v; want 3 vectors", done, err)
 			}
 			wantVectors(t, stack, 3)
 			if found := searchIncidents(t, stack, client.SearchInput{Query: "disk is full"}); len(found) != 3 {
@@ -97,7 +97,7 @@ func searchSaysComeBack(t *testing.T, stack *endtoend.Stack, want ...string) {
 		got = append(got, result.Remediations[0].RemediationID)
 	}
 	if diff := gocmp.Diff(want, got); diff != "" {
-		t.Errorf("found by words (-want +got):\n%s", diff)
+		t.Errorf("lexical results (-want +got):\n%s", diff)
 	}
 	if diff := gocmp.Diff(client.SearchInfo{Mode: "hybrid", Degraded: []client.Retriever{"semantic"}}, found.Search); diff != "" {
 		t.Error(diff)
@@ -162,7 +162,7 @@ func TestConcurrentMaintenance(t *testing.T) {
 		running.Go(func() {
 			done, err := stack.Functions.Maintain.Invoke(t.Context())
 			if err != nil {
-				t.Errorf("upkeep: %v", err)
+				t.Errorf("maintenance run: %v", err)
 			}
 			embedded.Add(done.Embedded)
 		})
@@ -190,10 +190,10 @@ func TestConcurrentMaintenance(t *testing.T) {
 		t.Errorf("up to %d vectors in one transaction, want 10", n)
 	}
 	if n := embedded.Load(); n > 450 {
-		t.Errorf("upkeep counts %d vectors, 450 were missing", n)
+		t.Errorf("the runs counted %d vectors, want 450", n)
 	}
 	if done, err := stack.Functions.Maintain.Invoke(t.Context()); err != nil || done.Embedded != 0 {
-		t.Errorf("a further run did %+v, %v", done, err)
+		t.Errorf("a second run returned %+v, %v", done, err)
 	}
 }
 
@@ -215,7 +215,7 @@ func TestMaintenanceBlocksNoWriter(t *testing.T) {
 	go func() {
 		done, err := stack.Functions.Maintain.Invoke(t.Context())
 		if err == nil && done.Embedded != 2 {
-			err = fmt.Errorf("upkeep did %+v", done)
+			err = fmt.Errorf("the run returned %+v", done)
 		}
 		ended <- err
 	}()
@@ -226,14 +226,14 @@ func TestMaintenanceBlocksNoWriter(t *testing.T) {
 	ctx := t.Context()
 	for _, record := range []client.RemediationInput{remediationWithError("b", "disk is full"), remediationWithError("c", "certificate has expired")} {
 		if written, err := writer.CreateRemediation(ctx, record); err != nil || written.Embedding != client.EmbeddingStatePending {
-			t.Errorf("write beside the upkeep: %+v %v", written, err)
+			t.Errorf("write during the maintenance run: %+v %v", written, err)
 		}
 	}
 	if _, err := writer.UpdateRemediation(ctx, "a", newPhase(client.PhaseFailed)); err != nil {
-		t.Errorf("update beside the upkeep: %v", err)
+		t.Errorf("update during the maintenance run: %v", err)
 	}
 	if _, err := writer.CreateAIAnalysis(ctx, "a", minimalAnalysis("a")); err != nil {
-		t.Errorf("child beside the upkeep: %v", err)
+		t.Errorf("child during the maintenance run: %v", err)
 	}
 	stack.Database.AwaitSessions(t, 1, postgrestest.WaitsForLock)
 	provider.recover()
@@ -347,7 +347,7 @@ func TestTextThatTheProviderRefuses(t *testing.T) {
 		t.Error(diff)
 	}
 	if done, err := stack.Functions.Maintain.Invoke(t.Context()); err != nil || done.Embedded != 0 || done.Refused != 1 {
-		t.Errorf("upkeep did %+v, %v", done, err)
+		t.Errorf("the run returned %+v, %v", done, err)
 	}
 	_, err = stack.Client.Search(t.Context(), client.SearchInput{Query: "unspeakable", Mode: pointer(client.SearchModeSemantic)})
 	var refusal *client.Error

@@ -22,10 +22,10 @@ func pointer[T any](v T) *T { return &v }
 // start is when the remediations of the fixtures begin, with all digits down to the microsecond.
 var start = time.Date(2026, 1, 2, 3, 4, 5, 123456000, time.UTC)
 
-// unicode has the scripts that the requirements name, and characters that are special in JSON, SQL and HTML.
+// unicode has characters of the scripts that the requirements name, and characters that are special in JSON, SQL and HTML.
 const unicode = `قرص ممتلئ 磁盘已满 ดิสก์เต็ม 💾🔥 'quoted' "doubled" \back\slash {brace,null} & $1 %s -- DROP TABLE x;`
 
-// minimalRecord has only the required fields.
+// minimalRecord is a remediation with only the required fields.
 func minimalRecord(id string) client.RemediationInput {
 	return client.RemediationInput{
 		RemediationID: id, Name: "KubePodCrashLooping", Namespace: "shop", ActionType: "restart_pod",
@@ -33,7 +33,7 @@ func minimalRecord(id string) client.RemediationInput {
 	}
 }
 
-// fullRecord has every field.
+// fullRecord is a remediation with every field.
 func fullRecord(id string) client.RemediationInput {
 	return client.RemediationInput{
 		RemediationID: id, Name: strings.ReplaceAll(unicode, `"`, "'"), Namespace: "متجر", ClusterName: pointer("集群-1"),
@@ -57,7 +57,7 @@ func newMessage(message string) client.RemediationUpdate {
 	return client.RemediationUpdate{ErrorMessage: client.Set(message)}
 }
 
-// minimalAnalysis has only the required fields.
+// minimalAnalysis is an AI analysis with only the required fields.
 func minimalAnalysis(id string) client.AIAnalysisInput {
 	return client.AIAnalysisInput{AnalysisID: id, Provider: "p", Model: "m"}
 }
@@ -232,7 +232,7 @@ func (b *lockedBuffer) String() string {
 	return b.buffer.String()
 }
 
-// pickByIndex returns the value at index n modulo their number.
+// pickByIndex returns the value at index i modulo the number of values.
 func pickByIndex[T any](i int, values ...T) T { return values[i%len(values)] }
 
 // numberedRecord is a remediation whose every filterable field depends on its number, with a different period for
@@ -277,7 +277,7 @@ func eventually(tb testing.TB, what string, condition func() bool) {
 	tb.Helper()
 	for limit := time.Now().Add(5 * time.Minute); !condition(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(limit) {
-			tb.Fatalf("still waiting for %s", what)
+			tb.Fatalf("timed out waiting for %s", what)
 		}
 	}
 }

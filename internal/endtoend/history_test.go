@@ -58,10 +58,10 @@ func TestHistory(t *testing.T) {
 		kinds = append(kinds, entry.Kind)
 		said := canonical(t, entry)
 		if said.Content.RemediationID != "r" {
-			t.Errorf("entry %d is about %s", i, said.Content.RemediationID)
+			t.Errorf("entry %d has the remediation %s", i, said.Content.RemediationID)
 		}
 		if i < len(receipts) && (entry.EventID != receipts[i].EventID || entry.LeafHash != receipts[i].LeafHash || !entry.RecordedAt.Equal(receipts[i].CreatedAt)) {
-			t.Errorf("entry %d is %+v, the receipt said %+v", i, entry, receipts[i])
+			t.Errorf("entry %d is %+v, its receipt was %+v", i, entry, receipts[i])
 		}
 	}
 	if diff := gocmp.Diff([]client.EntryKind{"remediation", "ai_analysis", "workflow", "execution", "update"}, kinds); diff != "" {
@@ -72,10 +72,10 @@ func TestHistory(t *testing.T) {
 	}
 	last := canonical(t, history.Data[4]).Content
 	if diff := gocmp.Diff(map[string]any{"phase": "failed", "error_message": nil, "metadata": map[string]any{"x": 1.0}}, last.Record); diff != "" {
-		t.Errorf("the update is journaled as it was sent:\n%s", diff)
+		t.Errorf("the journaled update (-sent +got):\n%s", diff)
 	}
 	if first := canonical(t, history.Data[0]).Content; first.ExactNumbers["/metadata/big"] != "1700000000123456789" || first.Record["name"] != fullRecord("r").Name {
-		t.Errorf("the first entry says %+v", first)
+		t.Errorf("the first entry has the content %+v", first)
 	}
 }
 
@@ -102,7 +102,7 @@ func canonical(t *testing.T, entry client.HistoryEntry) journaled {
 	}
 	recorded := entry.RecordedAt.Format("2006-01-02T15:04:05.000000Z")
 	if said.Actor != entry.Actor || said.EventID != entry.EventID || said.RecordedAt != recorded || said.Content.Kind != string(entry.Kind) {
-		t.Errorf("the text says %+v, the entry %+v", said, entry)
+		t.Errorf("the canonical text has %+v, the entry %+v", said, entry)
 	}
 	return said
 }

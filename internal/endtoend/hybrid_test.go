@@ -15,7 +15,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 )
 
-// overlappingIncidents are incidents with partly the same words.
+// overlappingIncidents are error messages that share some of their words.
 func overlappingIncidents() []string {
 	return []string{
 		"container was OOMKilled while sorting", "PVC is almost full", "pod is in CrashLoopBackOff", "certificate of the ingress has expired",
@@ -116,7 +116,7 @@ func TestFeedback(t *testing.T) {
 	for _, result := range found {
 		// Vectors are stored with half precision, which has eleven bits.
 		if got := result.Explain.Feedback.Raw; math.Abs(got-want[result.SignatureID]) > 2e-3 {
-			t.Errorf("%s: %v like the best, by example %v", result.Text, got, want[result.SignatureID])
+			t.Errorf("%s: feedback %v, similarity by example %v", result.Text, got, want[result.SignatureID])
 		}
 	}
 	if len(found) < 8 || len(want) < len(found) {
@@ -152,7 +152,7 @@ func TestDegradedSearchExplains(t *testing.T) {
 	explainsItself(t, found.Search, found.Data, nil)
 	byWords := searchIncidents(t, stack, client.SearchInput{Query: "database is full", Mode: pointer(client.SearchModeLexical), Explain: pointer(true)})
 	if diff := gocmp.Diff(byWords, found.Data); diff != "" {
-		t.Errorf("not what the words alone find:\n%s", diff)
+		t.Errorf("lexical and degraded results (-lexical +degraded):\n%s", diff)
 	}
 }
 
@@ -239,11 +239,11 @@ func termsAddUp(t *testing.T, result client.SearchResult) {
 		for _, span := range term.Spans {
 			first, _, _ := strings.Cut(term.Term, " ")
 			if got := strings.ToLower(string([]rune(result.Text)[span.Start:span.End])); !strings.HasPrefix(got, first[:2]) {
-				t.Errorf("%q is said to be %q in %q", term.Term, got, result.Text)
+				t.Errorf("the span of %q has %q in %q", term.Term, got, result.Text)
 			}
 		}
 		if len(term.Spans) == 0 {
-			t.Errorf("%q is nowhere in %q", term.Term, result.Text)
+			t.Errorf("%q has no span in %q", term.Term, result.Text)
 		}
 	}
 	if !almostEqual(raw, retriever.Raw) {

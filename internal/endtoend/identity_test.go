@@ -130,7 +130,7 @@ func wantNowhere(t *testing.T, stack *endtoend.Stack, want int) {
 		t.Fatal(err)
 	}
 	if err := response.Body.Close(); err != nil || response.StatusCode != want {
-		t.Errorf("nowhere: %d %v, want %d", response.StatusCode, err, want)
+		t.Errorf("an unknown path: %d %v, want %d", response.StatusCode, err, want)
 	}
 }
 

@@ -129,7 +129,7 @@ func TestMetrics(t *testing.T) {
 		}, counts{
 			operationsTotal("createRemediation", "success"): 1, dualWrite("pending"): 1, cacheMisses: 1, embeddingsGenerated("failure"): 1,
 		}},
-		{"the upkeep", func() error {
+		{"the maintenance run", func() error {
 			_, err := stack.Functions.Maintain.Invoke(t.Context())
 			return err
 		}, counts{

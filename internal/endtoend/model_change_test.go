@@ -220,10 +220,10 @@ func TestModelWithoutProvider(t *testing.T) {
 	}
 	searchSaysComeBack(t, stack, "a")
 	if !strings.Contains(log.String(), "elsewhere@8 is the active model, but providers are configured only for "+oldModel) {
-		t.Errorf("the log does not say why: %s", log.String())
+		t.Errorf("the log does not contain the reason: %s", log.String())
 	}
 	if _, err := migrations.ActivateModel(t.Context(), admin, oldModel, false); !errors.Is(err, migrations.ErrModelIncomplete) {
-		t.Errorf("back before the upkeep: %v", err)
+		t.Errorf("back before the maintenance run: %v", err)
 	}
 	modelProgress(t, stack)
 	// A sandbox that starts now reads the active model at once.
@@ -253,7 +253,7 @@ func TestModelDropWaitsBriefly(t *testing.T) {
 	}
 	select {
 	case err := <-dropped:
-		t.Fatalf("the drop ended beside a reader: %v", err)
+		t.Fatalf("the drop ended before the reader: %v", err)
 	default:
 	}
 	mustExec(t, reader, "COMMIT")

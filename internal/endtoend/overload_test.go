@@ -90,7 +90,7 @@ func TestEndedContexts(t *testing.T) {
 		}
 	}
 	if _, err := stack.Functions.Maintain.Invoke(cancelled); !errors.Is(err, context.Canceled) {
-		t.Errorf("upkeep: %v, want context.Canceled", err)
+		t.Errorf("maintenance run: %v, want context.Canceled", err)
 	}
 	if diff := gocmp.Diff(before, tableContents(t, stack)); diff != "" {
 		t.Error(diff)
@@ -159,7 +159,7 @@ func TestWritesAreSlow(t *testing.T) {
 			continue
 		}
 		if err := operation(t.Context()); err != nil && !errors.Is(err, client.ErrNotFound) {
-			t.Errorf("%s beside a slow write: %v", name, err)
+			t.Errorf("%s during a slow write: %v", name, err)
 		}
 	}
 	if err := <-slow; !errors.Is(err, client.ErrUnavailable) {
@@ -200,7 +200,7 @@ func TestPoolIsExhausted(t *testing.T) {
 	}
 	mustExec(t, locker, "ROLLBACK")
 	if err := <-held; err != nil {
-		t.Errorf("the write that was held up: %v", err)
+		t.Errorf("the blocked write: %v", err)
 	}
 	createRecord(t, stack, minimalRecord("afterwards"))
 }

@@ -45,7 +45,7 @@ func consumeMessages(t *testing.T, stack *endtoend.Stack, bodies ...string) []in
 	for _, failure := range response.BatchItemFailures {
 		number, sent := numbers[failure.ItemIdentifier]
 		if !sent {
-			t.Errorf("it reports %q, which was not sent", failure.ItemIdentifier)
+			t.Errorf("the response reports %q, which was not sent", failure.ItemIdentifier)
 		}
 		reported = append(reported, number)
 	}

@@ -111,7 +111,7 @@ func TestQueue(t *testing.T) {
 	t.Logf("%d messages and %d arrays sent in %v, dealt with in %v, %d processes killed",
 		queueMessages, queueArrays, sent.Round(time.Millisecond), time.Since(started).Round(time.Millisecond), q.kills)
 	if ctx.Err() != nil {
-		t.Fatalf("the queues are not empty in time; the writers say:\n%s", lastBytes(q.log.String(), 4000))
+		t.Fatalf("the queues are not empty in time; the writers' log:\n%s", lastBytes(q.log.String(), 4000))
 	}
 	if q.kills < 2 {
 		t.Errorf("%d processes were killed", q.kills)
@@ -387,7 +387,7 @@ func (q *queueRun) rejects() map[string]int {
 		}
 		text := string(reject.Message)
 		if before, known := ids[reject.ID]; known && before != text {
-			q.t.Errorf("two records are rejected as %s", reject.ID)
+			q.t.Errorf("two records have the reject ID %s", reject.ID)
 		}
 		if len(reject.Problem.Errors) != 1 || !strings.HasSuffix(reject.Problem.Errors[0].Field, "].record.phase") || !strings.HasPrefix(reject.Actor, "sqs:") {
 			q.t.Errorf("a reject is %s", body)

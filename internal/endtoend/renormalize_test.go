@@ -50,7 +50,7 @@ func runMaintenance(tb testing.TB, stack *endtoend.Stack) maintain.Done {
 	tb.Helper()
 	done, err := stack.Functions.Maintain.Invoke(tb.Context())
 	if err != nil {
-		tb.Fatalf("upkeep: %v", err)
+		tb.Fatalf("maintenance run: %v", err)
 	}
 	return done
 }
@@ -107,7 +107,7 @@ func allRenormalized(tb testing.TB, stack *endtoend.Stack, remediations int) {
 	tb.Helper()
 	url := stack.Database.ReaderURL()
 	if wrong := wrongSignatures(tb, stack, false); len(wrong) > 0 {
-		tb.Errorf("%d are signed wrongly, such as %s", len(wrong), strings.Join(wrong[:min(len(wrong), 5)], "; "))
+		tb.Errorf("%d have a wrong signature, such as %s", len(wrong), strings.Join(wrong[:min(len(wrong), 5)], "; "))
 	}
 	if n := queryValue[int](tb, url, "SELECT count(*) FROM remediation_audit"); n != remediations {
 		tb.Errorf("%d remediations, want %d", n, remediations)
@@ -157,7 +157,7 @@ func mixedIncidents(n, incidents int) []client.RemediationInput {
 
 // TestRenormalize renormalizes signatures of normalizer 1: each remediation gets the signature of its fields,
 // with the old one's vector and without a call of the provider. Its journal, its updated_at and the statistics
-// do not change, and searches find the same.
+// do not change, and searches return the same results.
 func TestRenormalize(t *testing.T) {
 	t.Parallel()
 	provider := newProvider(t)
@@ -185,10 +185,10 @@ func TestRenormalize(t *testing.T) {
 
 	done := runMaintenance(t, stack)
 	if done.Renormalized != total || done.ToRenormalize != 0 || done.Embedded != 0 || done.Dropped != int64(signatures) || done.Days != 0 {
-		t.Errorf("the run did %+v, want %d dropped", done, signatures)
+		t.Errorf("the run returned %+v, want %d dropped", done, signatures)
 	}
 	if diff := gocmp.Diff(before, rowsToKeep(t, stack)); diff != "" {
-		t.Errorf("what should not change did (-before +after):\n%s", diff)
+		t.Errorf("what must not change (-before +after):\n%s", diff)
 	}
 	allRenormalized(t, stack, total)
 	wantVectors(t, stack, 2*(signatures+1))
@@ -196,7 +196,7 @@ func TestRenormalize(t *testing.T) {
 		t.Errorf("%d calls of the provider", again-calls)
 	}
 	if diff := gocmp.Diff(found, foundNow(t, stack)); diff != "" {
-		t.Errorf("searches find something else (-before +after):\n%s", diff)
+		t.Errorf("search results (-before +after):\n%s", diff)
 	}
 	got, err := stack.Client.GetRemediation(t.Context(), "split-2")
 	const stored = "SELECT signature_id::text FROM remediation_audit WHERE remediation_id = 'split-2'"
@@ -206,7 +206,7 @@ func TestRenormalize(t *testing.T) {
 	done = runMaintenance(t, stack)
 	done.Models = nil
 	if diff := gocmp.Diff(maintain.Done{}, done); diff != "" {
-		t.Errorf("a further run found something to do:\n%s", diff)
+		t.Errorf("a second run (-want +got):\n%s", diff)
 	}
 }
 
@@ -331,7 +331,7 @@ func TestRenormalizeUnderLoad(t *testing.T) {
 	}
 	l.stopAndWait()
 	if renormalized == 0 {
-		t.Error("the maintenance run renormalized nothing, the writers everything")
+		t.Error("the maintenance run renormalized nothing: the writers were first")
 	}
 	runMaintenance(t, stack)
 	allRenormalized(t, stack, total+quiet+int(l.created.Load()))
@@ -366,7 +366,7 @@ func TestRenormalizeIsKilled(t *testing.T) {
 		cancel()
 		err := <-ended
 		if wrong := wrongSignatures(t, stack, true); len(wrong) > 0 {
-			t.Fatalf("round %d: %d are signed wrongly, such as %s", round, len(wrong), wrong[0])
+			t.Fatalf("round %d: %d have a wrong signature, such as %s", round, len(wrong), wrong[0])
 		}
 		if err != nil {
 			killed++
@@ -385,7 +385,7 @@ func TestRenormalizeIsKilled(t *testing.T) {
 	runMaintenance(t, stack)
 	allRenormalized(t, stack, total)
 	if diff := gocmp.Diff(before[:total], rowsToKeep(t, stack)[:total]); diff != "" {
-		t.Errorf("what should not change did (-before +after):\n%s", diff)
+		t.Errorf("what must not change (-before +after):\n%s", diff)
 	}
 }
 
@@ -421,7 +421,7 @@ func TestRenormalizeTwiceAtOnce(t *testing.T) {
 
 // TestRenormalizeWaitsForVectors renormalizes to signatures that need new vectors: while the provider is down,
 // remediations keep their old signatures, which are found, and then move on. A text that the provider refuses
-// does not wait for ever.
+// does not wait forever.
 func TestRenormalizeWaitsForVectors(t *testing.T) {
 	t.Parallel()
 	provider := newProvider(t)
@@ -436,7 +436,7 @@ func TestRenormalizeWaitsForVectors(t *testing.T) {
 	for range 2 {
 		done, err := stack.Functions.Maintain.Invoke(t.Context())
 		if err == nil || done.ToRenormalize != 40 {
-			t.Errorf("with the provider out upkeep did %+v, %v; want 40 left and its error", done, err)
+			t.Errorf("with the provider down, the run returned %+v, %v; want 40 left and the provider's error", done, err)
 		}
 	}
 	moved := queryRows[string](t, stack.Database.ReaderURL(), `SELECT DISTINCT r.error_message FROM remediation_audit AS r
@@ -446,13 +446,13 @@ func TestRenormalizeWaitsForVectors(t *testing.T) {
 	}
 	if n := queryValue[int](t, stack.Database.ReaderURL(), `SELECT count(*) FROM remediation_audit AS r
 		WHERE NOT EXISTS (SELECT FROM embedding AS e WHERE e.signature_id = r.signature_id)`); n != 0 {
-		t.Errorf("%d are lost to semantic search", n)
+		t.Errorf("semantic search does not find %d of them", n)
 	}
 	provider.recover()
 	provider.refuse("unspeakable")
 	done := runMaintenance(t, stack)
 	if done.Renormalized != 40 || done.ToRenormalize != 0 || done.Embedded != 1 || done.Refused != 1 {
-		t.Errorf("with the provider well again upkeep did %+v", done)
+		t.Errorf("with the provider up again, the run returned %+v", done)
 	}
 	found := searchIncidents(t, stack, client.SearchInput{Query: "certificate has expired", Mode: pointer(client.SearchModeSemantic), Limit: pointer(1)})
 	if len(found) != 1 || found[0].Occurrences != 20 {
@@ -487,7 +487,7 @@ func TestSearchesFollowRenormalization(t *testing.T) {
 				}})
 				tap.Before(statement, 0, func() {
 					if done := runMaintenance(t, other); done.Renormalized != 40 || done.Dropped != 5 {
-						t.Errorf("the upkeep did %+v", done)
+						t.Errorf("the run returned %+v", done)
 					}
 				})
 				found := searchIncidents(t, stack, client.SearchInput{Query: "trouble with aaaa", Mode: &mode})

@@ -176,12 +176,12 @@ func TestSearchOutcomes(t *testing.T) {
 		}
 	}
 	if last := found[0].Actions[3]; last.Rate != nil || last.Low != nil || last.High != nil {
-		t.Errorf("a rate of nothing: %+v", last)
+		t.Errorf("a rate without ended remediations: %+v", last)
 	}
 }
 
 // TestSearchTellsWhatFixedIt checks that the workflow is that of the newest success that
-// the filters match, whatever was tried since.
+// the filters match, even if later attempts failed.
 func TestSearchTellsWhatFixedIt(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -218,7 +218,7 @@ func TestSearchTellsWhatFixedIt(t *testing.T) {
 	}
 	input := client.SearchInput{Query: "pods are pending", Filters: &client.SearchFilters{Status: pointer("failure")}}
 	if found := searchIncidents(t, stack, input); len(found) != 1 || found[0].LastSuccess != nil {
-		t.Errorf("of failures: %+v", found)
+		t.Errorf("filtered by failures: %+v", found)
 	}
 }
 

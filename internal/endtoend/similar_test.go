@@ -108,6 +108,6 @@ func TestSimilarWhileTheProviderIsOut(t *testing.T) {
 		t.Errorf("without a vector: %+v %v", found, err)
 	}
 	if _, err = stack.Client.Similar(t.Context(), "c", client.FindSimilarParams{Mode: client.SearchModeSemantic}); !errors.Is(err, client.ErrUnavailable) {
-		t.Errorf("by meaning alone: %v", err)
+		t.Errorf("semantic search: %v", err)
 	}
 }

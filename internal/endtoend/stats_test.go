@@ -29,7 +29,7 @@ func aroundMaintenance(t *testing.T, stack *endtoend.Stack, check func()) {
 	for _, counted := range []bool{true, false} {
 		done, err := stack.Functions.Maintain.Invoke(t.Context())
 		if err != nil || (done.Days > 0) != counted {
-			t.Errorf("upkeep counted %d days (%v)", done.Days, err)
+			t.Errorf("the maintenance run counted %d days (%v)", done.Days, err)
 		}
 		check()
 	}

@@ -83,7 +83,7 @@ type acknowledgement struct {
 	created int
 }
 
-// work sends the numbers of the records, singly or several for a batch. A repetition closely follows its original.
+// work returns a channel of record numbers: one, or several for a batch. A repetition closely follows its original.
 func (s *stress) work() <-chan []int {
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same order every time
 	var numbers []int
@@ -114,7 +114,7 @@ func stressRecord(number int) client.RemediationInput {
 	return record
 }
 
-// write sends work until there is none left, and records what is acknowledged.
+// write sends the work until the channel is empty, and records the acknowledgements.
 func (s *stress) write(work <-chan []int) {
 	for numbers := range work {
 		var records []client.RemediationInput

@@ -83,7 +83,7 @@ func TestTraces(t *testing.T) {
 		}
 		for _, part := range []string{"SELECT", "INSERT", "KubePodCrashLooping", "disk is full", "password", "postgres://"} {
 			if strings.Contains(segment.Text, part) {
-				t.Errorf("%s tells %s", c.name, part)
+				t.Errorf("%s discloses %s", c.name, part)
 			}
 		}
 	}
