@@ -72,7 +72,7 @@ func checkToken(token, host, user string, now time.Time) error {
 		return err
 	}
 	if age := now.Sub(made); parsed.Host != host || age < 0 || age > 15*time.Minute {
-		return fmt.Errorf("for %s, made %v ago", parsed.Host, age)
+		return fmt.Errorf("token for %s, made %v ago, want one for %s at most 15 minutes old", parsed.Host, age, host)
 	}
 	signature := query.Get("X-Amz-Signature")
 	query.Del("X-Amz-Signature")
@@ -147,7 +147,7 @@ func TestTokenIsRefused(t *testing.T) {
 	})
 	settings := access.Settings{URL: proxy.URL(t, pgserver.WriterRole, "verify-full"), IAM: true, Region: region, CA: authority.File}
 	if err := queryNothing(t.Context(), openStore(t, settings, staticCredentials())); !errors.Is(err, audit.ErrUnavailable) || asked.Load() != 5 {
-		t.Errorf("%v, asked %d times", err, asked.Load())
+		t.Errorf("%v after %d logins, want audit.ErrUnavailable after 5", err, asked.Load())
 	}
 	noRole := aws.Config{Region: region, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{}, errors.New("no role")

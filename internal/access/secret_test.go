@@ -33,7 +33,7 @@ type vault struct {
 	t      *testing.T
 	client *secretsmanager.Client
 	id     string
-	sdk    aws.Config // through the front
+	sdk    aws.Config // through the proxy
 	reads  atomic.Int32
 	away   atomic.Bool
 }
@@ -236,7 +236,7 @@ func TestInvalidSecret(t *testing.T) {
 type traffic struct {
 	stop    chan struct{}
 	group   sync.WaitGroup
-	written []atomic.Int32 // by each
+	written []atomic.Int32 // by each store
 }
 
 func startTraffic(t *testing.T, stores []*postgres.Store) *traffic {
@@ -295,7 +295,7 @@ func writeRemediation(ctx context.Context, store *postgres.Store, id string) err
 	}
 	written, err := store.Append(ctx, []audit.Entry{entry}, nil)
 	if err == nil && written[0].Replayed {
-		err = errors.New("was there already")
+		err = errors.New("was stored before")
 	}
 	return errors.Join(err, func() error {
 		if len(written) == 1 {

@@ -26,7 +26,8 @@ type Settings struct {
 	// CA is DATASTORAGE_DATABASE_CA: a PEM file of trusted root certificates. Empty or "system"
 	// means those of the operating system. Default system.
 	CA string
-	// Region is AWS_REGION, which Lambda sets: where database and secret are. Required with IAM.
+	// Region is AWS_REGION, which Lambda sets: the region of the database and the secret. Required with
+	// IAM.
 	Region string
 }
 

@@ -22,7 +22,7 @@ func TestCursorRoundTrip(t *testing.T) {
 	for _, want := range tests {
 		got, ok := verifyCursor(cursorKey(), "b", encodeCursor(cursorKey(), "b", want))
 		if !ok || got != want {
-			t.Errorf("%v became %v, %v", want, got, ok)
+			t.Errorf("%v was decoded as %v, %v", want, got, ok)
 		}
 	}
 	if got := rowCursorPosition(at, 42).rowPosition(); got.ID != 42 || !got.Time.Equal(at) {
@@ -34,10 +34,10 @@ func TestForeignCursorIsRefused(t *testing.T) {
 	t.Parallel()
 	sealed := encodeCursor(cursorKey(), "/v1/remediations?name=a", rowCursorPosition(time.Unix(0, 0), 1))
 	if _, ok := verifyCursor(cursorKey(), "/v1/remediations?name=b", sealed); ok {
-		t.Error("a cursor of other filters was taken")
+		t.Error("a cursor for other filters was accepted")
 	}
 	if _, ok := verifyCursor([]byte("another key of thirty-two bytes!"), "/v1/remediations?name=a", sealed); ok {
-		t.Error("a cursor of another database was taken")
+		t.Error("a cursor of another database was accepted")
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(sealed)
 	if err != nil {
@@ -46,7 +46,7 @@ func TestForeignCursorIsRefused(t *testing.T) {
 	for i := range raw {
 		raw[i] ^= 1
 		if _, ok := verifyCursor(cursorKey(), "/v1/remediations?name=a", base64.RawURLEncoding.EncodeToString(raw)); ok {
-			t.Errorf("a cursor with byte %d changed was taken", i)
+			t.Errorf("a cursor with byte %d changed was accepted", i)
 		}
 		raw[i] ^= 1
 	}
@@ -61,7 +61,7 @@ func FuzzCursor(f *testing.F) {
 	f.Fuzz(func(t *testing.T, cursor string) {
 		at, ok := verifyCursor(cursorKey(), "b", cursor)
 		if ok && encodeCursor(cursorKey(), "b", at) != cursor {
-			t.Errorf("%q was taken for %v", cursor, at)
+			t.Errorf("%q was accepted as %v", cursor, at)
 		}
 	})
 }

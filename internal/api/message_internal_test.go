@@ -15,7 +15,7 @@ func TestMessageMetricField(t *testing.T) {
 		"": "request", "kind": "request", "[3].kind": "request", "data": "request", "record.name": "name", "data[3].record.metadata.a": "metadata",
 	} {
 		if got := messageMetricField(path); got != want {
-			t.Errorf("%s is of %q, want %q", path, got, want)
+			t.Errorf("%s counts as %q, want %q", path, got, want)
 		}
 	}
 }
@@ -39,6 +39,6 @@ func TestReasonOmitsUnknownNames(t *testing.T) {
 		}
 	}
 	if got := Reason(errors.New("password=hunter2xyz")); strings.Contains(got, "hunter2xyz") {
-		t.Errorf("a dependency's words are %q", got)
+		t.Errorf("the reason for a dependency's error is %q", got)
 	}
 }

@@ -67,7 +67,7 @@ func TestMessage(t *testing.T) {
 			}
 			entry, err := audit.NewEntry(message.Records[0].Record, "a", start)
 			if err != nil || string(entry.Kind) != kind || entry.RemediationID != "r" {
-				t.Errorf("%s as %s is %s of %q, %v", kind, form, entry.Kind, entry.RemediationID, err)
+				t.Errorf("%s as %s: kind %s, remediation %q, %v", kind, form, entry.Kind, entry.RemediationID, err)
 			}
 			if message.Array != strings.Contains(form, "array") || string(message.Records[0].Text) != text {
 				t.Errorf("%s as %s: array is %v, text %s", kind, form, message.Array, message.Records[0].Text)
@@ -117,7 +117,7 @@ func TestMessageErrors(t *testing.T) {
 		if err == nil {
 			for _, record := range message.Records[:len(message.Records)-1] {
 				if record.Err != nil {
-					t.Errorf("%.100s: another record suffers: %v", c.body, record.Err)
+					t.Errorf("%.100s: another record has the error %v", c.body, record.Err)
 				}
 			}
 			err = message.Records[len(message.Records)-1].Err
@@ -148,7 +148,7 @@ func TestMessageIsSanitized(t *testing.T) {
 	}
 	update, ok := message.Records[0].Record.(*audit.Update)
 	if !ok || strings.Contains(*update.ErrorMessage.Value, "hunter2xyz") || actions[redact.ActionControlRemoved] != 1 {
-		t.Errorf("%v is left, counted %v", *update.ErrorMessage.Value, actions)
+		t.Errorf("sanitized to %v, counted %v", *update.ErrorMessage.Value, actions)
 	}
 }
 

@@ -36,7 +36,7 @@ type Paging struct {
 }
 
 // readPaging reads limit, cursor, consistency and, if allowed, offset. Validation errors are added
-// to p; the returned error is that of key.
+// to p; the returned error is from key.
 func readPaging(ctx context.Context, r *Request, p *parameterReader, key CursorKey, allowOffset bool) (*Paging, error) {
 	paging := &Paging{Limit: p.readInteger("limit", 1, MaxPage, defaultPage), path: r.Path(), parameters: p}
 	if _, given := p.values["offset"]; given && allowOffset {

@@ -40,7 +40,7 @@ func (r *Request) RateQuery(now time.Time) (*RateQuery, error) {
 	return query, errs.Err()
 }
 
-// Respond returns the rates, best first. hasMore is set if there are more than the limit.
+// Respond returns the rates, best first. hasMore reports whether there are more than Limit.
 func (q *RateQuery) Respond(rates []audit.SuccessRate, hasMore bool) *Response {
 	return NewResponse(http.StatusOK, client.SuccessRates{
 		Data: convertSlice(rates, wireSuccessRate),

@@ -11,7 +11,7 @@ func TestMetricField(t *testing.T) {
 		`["made up"]`: "", "limit": "limit", "Name": "", "records[3": "records",
 	} {
 		if got := metricField(path); got != want {
-			t.Errorf("%s is of %q, want %q", path, got, want)
+			t.Errorf("%s counts as %q, want %q", path, got, want)
 		}
 	}
 }

@@ -104,7 +104,7 @@ func TestNewIDSortsByTime(t *testing.T) {
 		}
 		back, err := ParseID(text)
 		if err != nil || back != id {
-			t.Fatalf("%s reads as %s, %v", text, back, err)
+			t.Fatalf("%s was parsed as %s, %v", text, back, err)
 		}
 		seen[id], last = true, text
 	}

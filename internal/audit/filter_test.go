@@ -28,7 +28,7 @@ func fullFilter(t *testing.T) audit.Filter {
 		case *time.Time:
 			value = &moment
 		default:
-			t.Fatalf("field %s has a type that this test does not know", fields.Type().Field(i).Name)
+			t.Fatalf("field %s has a type that this test does not handle", fields.Type().Field(i).Name)
 		}
 		fields.Field(i).Set(reflect.ValueOf(value))
 	}

@@ -173,7 +173,7 @@ func FuzzParseJSON(f *testing.F) {
 		}
 		again, invalid := ParseJSON(text, JSONLimits{Bytes: 8 * limits.Bytes, Depth: limits.Depth}, redact.Actions{})
 		if err := invalid.Err(); err != nil {
-			t.Fatalf("%q became %q: %v", data, text, err)
+			t.Fatalf("%q was formatted as %q: %v", data, text, err)
 		}
 		if diff := cmp.Diff(tree, again); diff != "" {
 			t.Errorf("read again (-first +second):\n%s", diff)

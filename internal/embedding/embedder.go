@@ -15,9 +15,9 @@ import (
 )
 
 // Embedder calls a provider under a policy. It caches which signatures have their vectors in the
-// table, and the vectors that may not be there yet, so that no text is sent twice with success;
-// concurrent requests for the same text share one call. It is safe for concurrent use. The vectors
-// it returns have unit length and must not be modified.
+// table, and the vectors that may not be there yet, so that a text is not sent again once it has a
+// vector; concurrent requests for the same text share one call. It is safe for concurrent use. The
+// vectors it returns have unit length and must not be modified.
 type Embedder struct {
 	provider provider
 	model    Model

@@ -9,8 +9,7 @@ import (
 	"math"
 )
 
-// errNotFinite means that a vector of the response contains something other than finite float32
-// numbers.
+// errNotFinite means that a vector in the response has an element that is not a finite float32.
 var errNotFinite = errors.New("returned a vector that is not of finite numbers")
 
 // wireVector is a vector in a response: a JSON array of numbers, or base64 of little-endian float32

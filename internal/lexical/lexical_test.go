@@ -217,7 +217,7 @@ func spansOfParts(t *testing.T, scorer *lexical.Scorer, text string) {
 	}
 	for i, spans := range lexical.Spans(text, terms) {
 		if len(spans) == 0 {
-			t.Fatalf("%q matches and is nowhere", terms[i])
+			t.Fatalf("%q matches but has no span", terms[i])
 		}
 		for j, span := range spans {
 			if span.Start < 0 || span.End <= span.Start || span.End > utf8.RuneCountInString(text) || j > 0 && span.Start < spans[j-1].Start {

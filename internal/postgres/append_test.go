@@ -453,7 +453,7 @@ func TestVectorsBelongToTheirSignatures(t *testing.T) {
 	}
 	stored, err := store.SignaturesStored(t.Context(), ids)
 	if err != nil || len(stored) != 40 {
-		t.Errorf("%d signatures are said to be stored, want 40 (%v)", len(stored), err)
+		t.Errorf("SignaturesStored returned %d signatures, want 40 (%v)", len(stored), err)
 	}
 	// checkPending reads the signatures without a vector page by page and adds their vectors.
 	checkPending(t, store, batch, vectors)

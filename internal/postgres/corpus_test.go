@@ -233,7 +233,7 @@ func readAllPages(ctx context.Context, c *corpus, f audit.Filter, p audit.PageRe
 			return all, nil
 		}
 		if len(page.Data) == 0 || len(all) > 10*len(c.stored)+100 {
-			return nil, fmt.Errorf("page %d has %d rows after %d, and says that there is more", n, len(page.Data), len(all))
+			return nil, fmt.Errorf("page %d has %d rows after %d, and HasMore", n, len(page.Data), len(all))
 		}
 		last := page.Data[len(page.Data)-1]
 		p.After = &audit.Position{Time: last.StartTime, ID: last.ID}

@@ -13,8 +13,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
 
-// TestPlansOfAnEmptyDatabase checks the functions whose statements a session plans once: plans made
-// while the tables were empty read no whole table when these have become large.
+// TestPlansOfAnEmptyDatabase checks that the functions whose statements a session plans once scan no
+// whole table if the tables were empty when they were planned and have grown since.
 func TestPlansOfAnEmptyDatabase(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
@@ -28,7 +28,7 @@ func TestPlansOfAnEmptyDatabase(t *testing.T) {
 	callPlannedOnce(t, store, "full")
 	run(t, db.SuperuserURL(), "VACUUM ANALYZE remediation_audit, signature, embedding, audit_event")
 	callPlannedOnce(t, store, "analyzed")
-	// A session reports what it has scanned at its end at the latest.
+	// A session reports its scans by its end at the latest.
 	run(t, db.SuperuserURL(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'datastorage_writer' AND datname = current_database()")
 	db.AwaitSessions(t, 0, "usename = 'datastorage_writer'")
 	for table, n := range rowsScanned(t, db) {
@@ -38,8 +38,8 @@ func TestPlansOfAnEmptyDatabase(t *testing.T) {
 	}
 }
 
-// TestPlansOutliveANewColumn checks that sessions with plans go on when a migration adds a column, as in a deployment: the functions are
-// applied after it, and the old code runs on.
+// TestPlansOutliveANewColumn checks that sessions with plans continue when a migration adds a column, as in a deployment: the functions
+// are applied after it, and the old code keeps running.
 func TestPlansOutliveANewColumn(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)

@@ -99,9 +99,9 @@ func checkRow(tb testing.TB, row journalRow) document {
 	if hash := sha256.Sum256(parts.Content); !bytes.Equal(hash[:], row.ContentHash) {
 		tb.Errorf("content hash of %s is %x, recomputed %x", row.EventID, row.ContentHash, hash)
 	}
-	said := []string{doc.EventID, doc.RecordedAt, doc.Content.Kind, doc.Content.RemediationID, doc.Actor}
+	canonical := []string{doc.EventID, doc.RecordedAt, doc.Content.Kind, doc.Content.RemediationID, doc.Actor}
 	columns := []string{row.EventID, audit.FormatTime(row.RecordedAt), row.Kind, row.RemediationID, row.Actor}
-	if diff := cmp.Diff(said, columns); diff != "" {
+	if diff := cmp.Diff(canonical, columns); diff != "" {
 		tb.Errorf("the canonical bytes and the columns differ (-canonical +columns):\n%s", diff)
 	}
 	return doc

@@ -70,7 +70,8 @@ func (s *Store) Lexical(
 }
 
 // searchLexical implements Lexical for a filter that the given number of remediations match. It
-// reads at most postings entries of the index, unless these do not suffice.
+// reads at most postings entries of the index first, and more only if these yield fewer than limit
+// signatures.
 func (s *Store) searchLexical(
 	ctx context.Context, scorer *lexical.Scorer, statistics lexical.Statistics, f audit.Filter, matches, postings int64, limit int,
 ) ([]audit.ID, error) {

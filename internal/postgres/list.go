@@ -47,8 +47,8 @@ func (s *Store) newest(ctx context.Context, p audit.PageRequest) (audit.Page[aud
 	})
 }
 
-// pageWithin converts the first limit rows, as many as have PageBytes of free text between them,
-// but at least one.
+// pageWithin converts at most limit rows, cut where their free text together exceeds PageBytes, but
+// at least one.
 func pageWithin(rows []dbsqlc.RemediationAudit, limit int) audit.Page[audit.Stored] {
 	page := audit.Page[audit.Stored]{Data: make([]audit.Stored, 0, min(len(rows), limit))}
 	size := 0

@@ -190,7 +190,7 @@ func TestPartitionsAheadBlockNoWriter(t *testing.T) {
 			t.Errorf("partitions: %v, want audit.ErrUnavailable", err)
 		}
 	case <-time.After(time.Minute):
-		t.Error("making partitions waits for the reader without end")
+		t.Error("PartitionsAhead waits for the reader without a limit")
 	}
 	if err := reading.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
@@ -252,7 +252,7 @@ func TestConcurrentAppendsOfTheSame(t *testing.T) {
 	for round := range rounds {
 		for i := range ids {
 			if n := created[round][i].Load(); n != 1 {
-				t.Errorf("round %d, id %d was said to be created %d times", round, i, n)
+				t.Errorf("round %d: %d appends reported that they created id %d, want 1", round, n, i)
 			}
 		}
 	}

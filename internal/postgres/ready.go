@@ -29,8 +29,8 @@ type ComponentCheck struct {
 }
 
 // Ready checks, in one round trip, the versions of the server and of pgvector, and that the schema
-// is at least the version this build needs. So that the result is current, it does not retry,
-// except after a refused password, as requests do.
+// is at least the version this build needs. It does not retry, so that the result is current, except
+// after a refused password, as requests do.
 func (s *Store) Ready(ctx context.Context, schema int64) []ComponentCheck {
 	version, err := s.queries.Version(ctx, s.pool)
 	if access.Refused(err) {

@@ -23,7 +23,7 @@ var owned sync.Map
 func newDataDir() string {
 	data := filepath.Join(os.TempDir(), dataPrefix+rand.Text())
 	owner := flock.New(data + ".owner")
-	// Without its lock, the directory is only lost if its server stops while another test binary sweeps.
+	// The error is ignored: an unlocked directory is lost only if its server stops while another test binary sweeps.
 	_ = owner.Lock()
 	owned.Store(data, owner)
 	return data

@@ -150,7 +150,7 @@ func TestTapCounts(t *testing.T) {
 	}
 	tap.Reset()
 	if tap.RoundTrips() != 0 || len(tap.Statements()) != 0 {
-		t.Error("something is left after a reset")
+		t.Error("Reset did not clear the statements")
 	}
 }
 
@@ -212,7 +212,7 @@ func TestTapCutsEverything(t *testing.T) {
 	conn := connect(t, tap.URL())
 	tap.CutAll()
 	if err := conn.Ping(t.Context()); err == nil {
-		t.Error("the connection still stands")
+		t.Error("the connection is still open")
 	}
 }
 

@@ -47,7 +47,7 @@ func TestCorpus(t *testing.T) {
 		case strings.Contains(clean, s.Secret):
 			t.Errorf("%s: the secret is still there: %s", s.Name, clean)
 		case !strings.Contains(clean, redacted):
-			t.Errorf("%s: no mark where the secret was: %s", s.Name, clean)
+			t.Errorf("%s: no [REDACTED] in place of the secret: %s", s.Name, clean)
 		case actions[s.Action] == 0:
 			t.Errorf("%s: counted %v, want %s: %s", s.Name, actions, s.Action, clean)
 		default:
@@ -74,7 +74,7 @@ func TestPairs(t *testing.T) {
 	for from := range len(text) {
 		for to := from; to <= len(text); to++ {
 			if pairs.excludes(text[from:to]) {
-				t.Fatalf("%q is said to be missing", text[from:to])
+				t.Fatalf("%q is excluded, but the text contains it", text[from:to])
 			}
 		}
 	}
@@ -83,11 +83,11 @@ func TestPairs(t *testing.T) {
 		if pairs.excludes(c.name) {
 			passed++
 		} else if !strings.Contains(text, c.name) {
-			t.Logf("%q is looked for in vain", c.name)
+			t.Logf("%q is not excluded", c.name)
 		}
 	}
 	if passed < len(commands)/2 {
-		t.Errorf("%d of %d anchors are passed over", passed, len(commands))
+		t.Errorf("%d of %d anchors are excluded", passed, len(commands))
 	}
 }
 

@@ -186,7 +186,7 @@ func TestMakeIsBounded(t *testing.T) {
 		}
 		gist := summarizeWorkflow(long)
 		if len(gist) > maxWorkflowText || !utf8.ValidString(gist) {
-			t.Errorf("%s: gist of %d bytes", name, len(gist))
+			t.Errorf("%s: workflow summary of %d bytes", name, len(gist))
 		}
 	}
 }
