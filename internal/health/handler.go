@@ -93,7 +93,7 @@ func (h handler) checkDatabase(ctx context.Context, store *postgres.Store, endpo
 	checks := make([]api.DependencyCheck, len(found))
 	for i, check := range found {
 		if check.Err != nil {
-			h.Log.WarnContext(ctx, "database", slog.String("endpoint", endpoint), slog.String("check", check.Name),
+			h.Log.WarnContext(ctx, "database check failed", slog.String("endpoint", endpoint), slog.String("check", check.Name),
 				slog.Any("error", check.Err))
 		}
 		checks[i] = api.DependencyCheck{Name: check.Name, Err: check.Err, Took: took}
@@ -122,7 +122,7 @@ func (h handler) checkEmbedding(ctx context.Context) api.DependencyCheck {
 		err = embedder.Probe(ctx)
 	}
 	if err != nil {
-		h.Log.WarnContext(ctx, "embedding provider", slog.Any("error", err))
+		h.Log.WarnContext(ctx, "embedding provider check failed", slog.Any("error", err))
 		err = errors.New("does not respond as configured")
 	}
 	return api.DependencyCheck{Name: "embedding", Err: err, Took: time.Since(started), Optional: true}

@@ -125,7 +125,7 @@ func (h *Handler) runTasks(ctx context.Context) (Done, error) {
 		partitionsErr, r.renormalizeAll(ctx), h.fillInModels(ctx, &done, r.refused), h.analyzeTerms(ctx, &done),
 		r.renormalizeAll(ctx), r.dropUnreferenced(ctx), h.rollUpDays(ctx, &done), h.countRemaining(ctx, &done),
 	)
-	h.config.Log.InfoContext(ctx, "maintained", slog.Int64("embedded", done.Embedded), slog.Int64("refused", done.Refused),
+	h.config.Log.InfoContext(ctx, "maintenance run ended", slog.Int64("embedded", done.Embedded), slog.Int64("refused", done.Refused),
 		slog.Any("models", done.Models), slog.Int64("renormalized", done.Renormalized),
 		slog.Int64("to_renormalize", done.ToRenormalize), slog.Int64("dropped", done.Dropped), slog.Int64("analyzed", done.Analyzed), slog.Int("partitions", done.Partitions),
 		slog.Int("days", done.Days), slog.Any("error", err))
@@ -239,7 +239,7 @@ func (b *backfill) fillInModel(ctx context.Context) error {
 		after = pending[len(pending)-1].ID
 		if time.Since(b.lastProgress) > progressInterval {
 			b.lastProgress = time.Now()
-			b.log.InfoContext(ctx, "filling in", slog.Int64("embedded", b.done.Embedded-before))
+			b.log.InfoContext(ctx, "embedding", slog.Int64("embedded", b.done.Embedded-before))
 		}
 	}
 }
