@@ -155,7 +155,7 @@ func (b *build) send(ctx context.Context, path string, body []byte, status int) 
 	return err
 }
 
-// processorTime is how many seconds of a processor the process has used.
+// processorTime returns the seconds of processor time that the process has used.
 func (b *build) processorTime() float64 {
 	own, _ := processTimes(b.cmd.Process.Pid)
 	return own

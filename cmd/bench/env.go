@@ -65,7 +65,7 @@ func (e *benchEnv) serverSettings() map[string]string {
 	return settings
 }
 
-// serverProcessorTime is how many seconds of a processor the server's processes have used.
+// serverProcessorTime returns the seconds of processor time that the server's processes have used.
 func (e *benchEnv) serverProcessorTime() float64 {
 	var postmaster int
 	text, err := os.ReadFile(filepath.Join(e.server.Data(), pgserver.ClusterDir, "postmaster.pid"))
@@ -100,7 +100,7 @@ func (e *benchEnv) describeMachine(ctx context.Context) (string, error) {
 			(SELECT default_version FROM pg_available_extensions WHERE name = 'vector')`).Scan(&server, &pgvector)
 	})
 	if err != nil {
-		return "", fmt.Errorf("ask for versions: %w", err)
+		return "", fmt.Errorf("read the versions: %w", err)
 	}
 	return fmt.Sprintf("%s · %d cores, %s/%s, %s · PostgreSQL %s, pgvector %s, fsync %v · GOGC %s · load %s",
 		time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), server, pgvector,

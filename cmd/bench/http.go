@@ -30,7 +30,7 @@ type httpBench struct {
 	serial atomic.Int64
 }
 
-// httpTask is something that users of the API wait for.
+// httpTask is a kind of call that users of the API wait for.
 type httpTask struct {
 	what    string
 	clients int
@@ -78,7 +78,7 @@ func (h *httpBench) batchBody(n int64, count int) []byte {
 	return body.Bytes()
 }
 
-// benchHTTP measures what users of the API wait for, through the local stack: this build, the build of -base, and as the floor a plain row
+// benchHTTP measures the calls that users of the API wait for, through the local stack: this build, the build of -base, and as the floor a plain row
 // of the same size in a table of its own, by pgbench.
 func benchHTTP(ctx context.Context, e *benchEnv) (lines []line, err error) {
 	h := &httpBench{benchEnv: e}

@@ -55,7 +55,7 @@ func (e *benchEnv) checkFreeDisk(need int64) error {
 	}
 	e.logProgress("list: %d rows take up to %.1f GB of disk below %s, %.1f GB are free", e.options.rows, float64(need)/1e9, e.dir, float64(free)/1e9)
 	if free < need {
-		return errors.New("not enough disk; ask for fewer rows with -rows")
+		return errors.New("not enough disk space; reduce -rows")
 	}
 	return nil
 }

@@ -37,7 +37,7 @@ func benchMemory(ctx context.Context, e *benchEnv) (lines []line, err error) {
 	return lines, nil
 }
 
-// heapMark is the size of the process at one time.
+// heapMark is the memory of the process at one time.
 type heapMark struct{ heap, resident bytesize }
 
 // bytesize is a number of bytes; 0 means unknown.

@@ -94,7 +94,7 @@ func (s *sandbox) awaitFirstPoll() (float64, error) {
 	case at := <-s.polled:
 		return inMilliseconds(at.Sub(s.started)), nil
 	case err := <-s.ended:
-		return 0, fmt.Errorf("the function ended before it asked for work: %w", err)
+		return 0, fmt.Errorf("the function ended before its first poll: %w", err)
 	}
 }
 

@@ -126,7 +126,7 @@ func newSearchEvent(query string, mode client.SearchMode, limit int, filters str
 func (s *stand) recordedStatements(ctx context.Context, function lambda.Handler, request []byte, retriever searchRetriever) ([]statement, error) {
 	want := 10
 	if retriever.mode == client.SearchModeLexical {
-		want = 1 // what holds no word of the query is not found
+		want = 1 // a signature without a word of the query is not found
 	}
 	for range 2 { // the first describes the statements
 		s.recorder.takeStatements()

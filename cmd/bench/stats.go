@@ -64,11 +64,11 @@ func (s *stand) markChangedDay(ctx context.Context, day time.Time) error {
 // statistic is a request and its equivalent in SQL, which returns rows of a key and counts.
 type statistic struct {
 	what, path, query string
-	// key is what the aggregate groups by, where what it counts next to the time.
+	// key is the expression that the aggregate groups by, where its condition in addition to the time range.
 	key, where string
 	// until is the end of the range, the zero time if there is none.
 	until time.Time
-	// isGoal: a statistic of a filter other than time counts the records.
+	// isGoal is set if the line has a goal: not for a filter other than time, because it counts the records.
 	isGoal bool
 }
 

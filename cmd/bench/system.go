@@ -14,7 +14,7 @@ import (
 func freeDiskBytes(path string) (int64, error) {
 	var stat syscall.Statfs_t
 	if err := syscall.Statfs(path, &stat); err != nil {
-		return 0, fmt.Errorf("ask for the free disk: %w", err)
+		return 0, fmt.Errorf("read the free disk space: %w", err)
 	}
 	// The types of both fields differ between systems.
 	return int64(stat.Bavail) * int64(stat.Bsize), nil
@@ -24,13 +24,13 @@ func freeDiskBytes(path string) (int64, error) {
 func processorTime(who int) (float64, error) {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(who, &usage); err != nil {
-		return 0, fmt.Errorf("ask for the processor time: %w", err)
+		return 0, fmt.Errorf("read the processor time: %w", err)
 	}
 	total := usage.Utime.Nano() + usage.Stime.Nano()
 	return float64(total) / 1e9, nil
 }
 
-// processTimes returns how many seconds of a processor the process and its children, running or ended, have used, on Linux; elsewhere 0.
+// processTimes returns the seconds of processor time that the process and its children, running or ended, have used, on Linux; elsewhere 0.
 func processTimes(pid int) (own, children float64) {
 	processes, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, path := range processes {

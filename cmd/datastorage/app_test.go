@@ -24,8 +24,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 )
 
-// TestEveryCommandIsComplete walks the command tree: each command says what it does, with an example that holds, completes its
-// arguments and flags, and knows --json.
+// TestEveryCommandIsComplete walks the command tree: each command has a description, an example whose flags exist, completion of its
+// arguments and flags, and --json.
 func TestEveryCommandIsComplete(t *testing.T) {
 	t.Parallel()
 	root := newRoot(&app{})
@@ -45,7 +45,7 @@ func TestEveryCommandIsComplete(t *testing.T) {
 				t.Error("its arguments have no completion")
 			}
 			if command.InheritedFlags().Lookup("json") == nil && command.PersistentFlags().Lookup("json") == nil {
-				t.Error("it does not know --json")
+				t.Error("it has no flag --json")
 			}
 			command.LocalFlags().VisitAll(func(flag *pflag.Flag) {
 				if _, has := command.GetFlagCompletionFunc(flag.Name); !has && flag.Name != "help" && flag.Name != "version" {

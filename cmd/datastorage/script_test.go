@@ -76,8 +76,8 @@ func setup(env *testscript.Env) error {
 	return nil
 }
 
-// freeAddress is below the ports that systems give to whoever asks for any (from 32768 on Linux, from 49152 elsewhere): another test's server
-// must not come to listen there, nor one of PostgreSQL's, which take ports below 30000.
+// freeAddress returns an address with a free port from 30000 to 32699: above those of the tests' PostgreSQL servers, and below those that
+// systems assign (from 32768 on Linux, from 49152 elsewhere), so that no other server of the tests takes it.
 func freeAddress() (string, error) {
 	for range 100 {
 		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(30_000+rand.IntN(2_700)))
@@ -101,8 +101,7 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// terminal runs a program on a terminal of 200 columns, where it must succeed, and keeps what the terminal got in the file
-// "terminal".
+// terminal runs a program, which must succeed, on a terminal of 200 columns, and writes its output to the file "terminal".
 func terminal(ts *testscript.TestScript, _ bool, args []string) {
 	command := exec.Command(args[0], args[1:]...)
 	command.Dir = ts.MkAbs(".")
@@ -186,7 +185,7 @@ func folder(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], made)
 }
 
-// generate writes a file of records, of which every so-manieth is bad: generate records.ndjson 1200 100.
+// generate writes a file of records, every nth of which is invalid: generate records.ndjson 1200 100.
 func generate(ts *testscript.TestScript, _ bool, args []string) {
 	count, err := strconv.Atoi(args[1])
 	ts.Check(err)
@@ -216,5 +215,5 @@ func until(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	ts.Fatalf("waited for %q in vain", args[0])
+	ts.Fatalf("timed out waiting for %q", args[0])
 }

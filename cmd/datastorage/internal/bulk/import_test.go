@@ -17,7 +17,7 @@ import (
 	"github.com/datastorage-service/datastorage/cmd/datastorage/internal/bulk"
 )
 
-// service is an API in miniature: it stores records by id, once, and refuses as the real one does.
+// service is a substitute for the API: it stores each record once, by its id, and refuses records and requests as the API does.
 type service struct {
 	mu       sync.Mutex
 	stored   map[string]bool
@@ -86,7 +86,7 @@ func refusalOf(field, detail string) *client.Error {
 
 func newService() *service { return &service{stored: map[string]bool{}} }
 
-// runImport imports input and returns the refusals and the last progress beside the summary.
+// runImport imports input and returns the summary, the refusals and the last progress.
 func runImport(t *testing.T, send bulk.Sender, input io.Reader, inFlight int) (bulk.Summary, []bulk.Refusal, bulk.Progress, error) {
 	t.Helper()
 	var refusals []bulk.Refusal
@@ -203,7 +203,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// endless is an input without end that counts what was read of it.
+// endless is an input without an end that counts the bytes read.
 type endless struct{ read atomic.Int64 }
 
 func (e *endless) Read(p []byte) (int, error) {
@@ -237,7 +237,7 @@ func TestReadingAheadIsBounded(t *testing.T) {
 	if !errors.Is(err, stop) || summary.Records != 0 {
 		t.Errorf("%+v, %v", summary, err)
 	}
-	// One batch more is cut while the others are under way, and the reader holds up to 64 KiB.
+	// One more batch is made while the others are in progress, and the reader holds up to 64 KiB.
 	if most := int64((inFlight+1)*perBatch + 64<<10); input.read.Load() > most {
 		t.Errorf("%d bytes read ahead, want at most %d", input.read.Load(), most)
 	}

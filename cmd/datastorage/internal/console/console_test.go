@@ -65,7 +65,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// writeStyledTable is a row with a cell below it, of which three words stand out: two spans overlap, and one reaches too far.
+// writeStyledTable writes a row with a cell below it. Three words of the cell are bold: two spans overlap, and one exceeds the text.
 func writeStyledTable(s *console.Stream) error {
 	return s.StyledTable([]console.Column{{Title: "N"}, {Title: "IDS"}, {LinesBelow: 2}, {Title: "said", LinesBelow: 1}}, [][]console.Cell{
 		{
@@ -149,7 +149,7 @@ func TestJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(before, after); diff != "" {
-		t.Errorf("the terminal is shown other values: %s", diff)
+		t.Errorf("the values on the terminal differ: %s", diff)
 	}
 }
 

@@ -33,7 +33,7 @@ func escapeUnsafe(text string, keep func(rune) bool) string {
 	return safe.String()
 }
 
-// isPrintable reports whether a character has no effect but to be shown. Joiners are allowed: emoji and Indic scripts need them.
+// isPrintable reports whether a character is shown and has no other effect. Joiners are allowed: emoji and Indic scripts need them.
 func isPrintable(r rune) bool {
 	const zeroWidthNonJoiner, zeroWidthJoiner = '\u200c', '\u200d'
 	return unicode.IsPrint(r) || unicode.Is(unicode.Zs, r) || r == zeroWidthJoiner || r == zeroWidthNonJoiner

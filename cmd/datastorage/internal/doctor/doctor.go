@@ -61,7 +61,7 @@ func (m Machine) Examine(ctx context.Context) []Finding {
 	return findings
 }
 
-// runCheck runs a check. What it finds missing after the timeout is not known to be missing, so the finding says that time ran out.
+// runCheck runs a check. A component that it reports as missing after the timeout may exist, so the finding says that the check timed out.
 func runCheck(ctx context.Context, timeout time.Duration, check func(context.Context) Finding) Finding {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

@@ -17,7 +17,7 @@ import (
 	"github.com/datastorage-service/datastorage/cmd/datastorage/internal/doctor"
 )
 
-// findingFor looks at a machine in an empty folder and returns what is said of one component, with the address and folder left out.
+// findingFor examines a machine in an empty folder and returns the finding for one component, without the address and the folder.
 func findingFor(t *testing.T, m doctor.Machine, component string) doctor.Finding {
 	t.Helper()
 	m.Root = t.TempDir()
@@ -31,7 +31,7 @@ func findingFor(t *testing.T, m doctor.Machine, component string) doctor.Finding
 			return finding
 		}
 	}
-	t.Fatalf("nothing is said of %s", component)
+	t.Fatalf("no finding for %s", component)
 	return doctor.Finding{}
 }
 
