@@ -118,7 +118,7 @@ func TestRefusals(t *testing.T) {
 			_, err := s.client(t, withQuickRetries(1)).GetRemediation(t.Context(), "r-1")
 			got, isRefusal := errors.AsType[*client.Error](err)
 			if !isRefusal {
-				t.Fatalf("error %v is no *client.Error", err)
+				t.Fatalf("error %v is not a *client.Error", err)
 			}
 			if diff := cmp.Diff(test.want, *got); diff != "" {
 				t.Errorf("(-want +got): %s", diff)
@@ -182,7 +182,7 @@ func TestReadyGivesTheChecksWithTheRefusal(t *testing.T) {
 		t.Errorf("refused by the gateway: %+v, %v", readiness, err)
 	}
 	if got := len(s.requests()); got != 2 {
-		t.Errorf("%d requests for two questions", got)
+		t.Errorf("%d requests for two calls", got)
 	}
 }
 

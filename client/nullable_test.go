@@ -40,7 +40,7 @@ func TestNullableTellsAbsentNullAndValueApart(t *testing.T) {
 	t.Run("wrong type", func(t *testing.T) {
 		t.Parallel()
 		if err := json.Unmarshal([]byte(`{"error_message":7}`), new(client.RemediationUpdate)); err == nil {
-			t.Error("a number passed for a text")
+			t.Error("a number was decoded as a string")
 		}
 	})
 }

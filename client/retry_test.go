@@ -197,7 +197,7 @@ func TestWaitsDiffer(t *testing.T) {
 		}
 		slices.Sort(waits)
 		if got := len(slices.Compact(waits)); got < 15 {
-			t.Errorf("%d different waits of 19: clients would come back together", got)
+			t.Errorf("%d different waits of 19: clients would retry at the same time", got)
 		}
 	})
 }

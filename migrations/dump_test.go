@@ -15,8 +15,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite schema.sql and SchemaVersion in template.yaml")
 
-// dumpVersion is the PostgreSQL version that schema.sql is dumped from; the dumps of others differ
-// in form.
+// dumpVersion is the PostgreSQL version that schema.sql is dumped from. The dumps of other versions
+// differ in form.
 const dumpVersion = "16"
 
 // TestSchemaIsDumped compares schema.sql with the schema that the migrations result in. With

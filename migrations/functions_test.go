@@ -121,8 +121,8 @@ func TestFilterOfAnotherBuild(t *testing.T) {
 	}
 }
 
-// TestEveryFilterAttributeCounts checks that remediation_matches ignores no attribute: an ignored
-// one would match every remediation.
+// TestEveryFilterAttributeCounts checks that remediation_matches ignores no attribute, which would
+// then match every remediation.
 func TestEveryFilterAttributeCounts(t *testing.T) {
 	t.Parallel()
 	db, conn := databaseWithParents(t)

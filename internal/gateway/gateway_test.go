@@ -480,7 +480,7 @@ func TestGatewayClientDisconnects(t *testing.T) {
 		cancel()
 	}()
 	if _, err := http.DefaultTransport.RoundTrip(newRequest(t, http.MethodGet, server.URL+"/health", "").WithContext(ctx)); err == nil {
-		t.Error("a request that was cancelled has a response")
+		t.Error("a cancelled request has a response")
 	}
 	close(left)
 	if err := <-result; err != nil {

@@ -155,7 +155,7 @@ func (r *runningStack) stopStack(t *testing.T) {
 		t.Errorf("the stack ended with %v", err)
 	}
 	if !strings.HasSuffix(r.out.String(), "Stopped.\n") {
-		t.Errorf("it did not say that it stopped: %q", r.out)
+		t.Errorf("the output does not end in Stopped: %q", r.out)
 	}
 }
 
@@ -252,7 +252,7 @@ func TestStackAddressTaken(t *testing.T) {
 		t.Errorf("error is %v, want one that begins with %q", err, want)
 	}
 	if got := fileNames(t, dir); len(got) != 0 {
-		t.Errorf("it went on to make %v", got)
+		t.Errorf("it made %v although the address is taken", got)
 	}
 }
 
@@ -268,7 +268,7 @@ func TestStackStoppedWhileStarting(t *testing.T) {
 		},
 	})
 	if err != nil {
-		t.Errorf("being asked to stop is an error: %v", err)
+		t.Errorf("stopping returned the error %v", err)
 	}
 	checkNothingRuns(t, dir)
 	startStack(t, StackConfig{Dir: dir, Functions: countingFunction(nil)}).stopStack(t)

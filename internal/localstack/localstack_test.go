@@ -88,7 +88,7 @@ func TestLocalStack(t *testing.T) {
 		t.Error(err)
 	}
 	if err := l.checkHealth(t.Context()); err == nil {
-		t.Error("it responds after Close")
+		t.Error("the server responds after Close")
 	}
 	if _, err := os.Stat(l.scratch); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("its files remain after Close: %v", err)
@@ -172,7 +172,7 @@ func TestLocalStackEndsWithItsOwner(t *testing.T) {
 	_ = cmd.Wait() // the error is the kill
 	for deadline := time.Now().Add(30 * time.Second); l.checkHealth(t.Context()) == nil; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("it outlives its owner")
+			t.Fatal("the server outlives its owner")
 		}
 	}
 }
