@@ -162,7 +162,7 @@ func TestRetryAfterForms(t *testing.T) {
 	}
 }
 
-func TestReadyGivesTheChecksWithTheRefusal(t *testing.T) {
+func TestReadyReturnsTheChecksWithTheError(t *testing.T) {
 	t.Parallel()
 	s := serve(t,
 		respondWith(503, "application/json", `{"status":"unavailable","checks":[

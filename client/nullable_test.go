@@ -7,7 +7,7 @@ import (
 	"github.com/datastorage-service/datastorage/client"
 )
 
-func TestNullableTellsAbsentNullAndValueApart(t *testing.T) {
+func TestNullableDistinguishesAbsentNullAndValue(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		text         string

@@ -104,7 +104,7 @@ func TestStoppingReadsNoFurtherPage(t *testing.T) {
 	}
 }
 
-func TestWalkEndsWithTheError(t *testing.T) {
+func TestIterationEndsWithTheError(t *testing.T) {
 	t.Parallel()
 	more := `{"data":[{"id":1}],"pagination":{"limit":1,"has_more":true%s}}`
 	tests := []struct {

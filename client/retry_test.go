@@ -18,7 +18,7 @@ import (
 	"github.com/datastorage-service/datastorage/client"
 )
 
-func TestPassingTroubleIsRetried(t *testing.T) {
+func TestTemporaryErrorsAreRetried(t *testing.T) {
 	t.Parallel()
 	unavailable := respondProblem(503, `{"type":"t","title":"T","status":503}`, "Retry-After", "0")
 	created := respondWith(201, "application/json", receipt)

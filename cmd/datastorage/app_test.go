@@ -207,7 +207,7 @@ func TestForgedJournalIsReported(t *testing.T) {
 	}
 }
 
-func TestImportThatBreaksOffIsPartlyDone(t *testing.T) {
+func TestFailedImportIsPartlyDone(t *testing.T) {
 	t.Parallel()
 	var batches atomic.Int32
 	service := serve(t, func(w http.ResponseWriter, r *http.Request) {

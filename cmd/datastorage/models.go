@@ -107,8 +107,8 @@ signatures lack a vector of the model, because searches would not find them. Wit
 			if errors.Is(err, migrations.ErrModelIncomplete) {
 				err = fmt.Errorf("%w: %d signatures", migrations.ErrModelIncomplete, missing)
 			}
-			said := fmt.Sprintf("is active: %d signatures lack its vector", missing)
-			return a.reportModelChange(err, args[0], said, map[string]any{"name": args[0], "missing": missing})
+			result := fmt.Sprintf("is active: %d signatures lack its vector", missing)
+			return a.reportModelChange(err, args[0], result, map[string]any{"name": args[0], "missing": missing})
 		}),
 	}
 	command.Flags().BoolVar(&force, "force", false, "also when signatures lack a vector of the model")

@@ -210,7 +210,7 @@ func until(ts *testscript.TestScript, _ bool, args []string) {
 	for range 600 {
 		command := exec.Command(args[1], args[2:]...)
 		command.Env = append(os.Environ(), "DATASTORAGE_URL="+ts.Getenv("DATASTORAGE_URL"))
-		if said, err := command.Output(); err == nil && pattern.Match(said) {
+		if output, err := command.Output(); err == nil && pattern.Match(output) {
 			return
 		}
 		time.Sleep(100 * time.Millisecond)

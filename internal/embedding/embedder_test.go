@@ -391,7 +391,7 @@ func TestEndedContexts(t *testing.T) {
 	}
 }
 
-func TestPassingFailureIsRetried(t *testing.T) {
+func TestTransientFailureIsRetried(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(n int, w http.ResponseWriter, r *http.Request, req request) {
 		if n < 3 {

@@ -56,9 +56,9 @@ func TestHistory(t *testing.T) {
 	var kinds []client.EntryKind
 	for i, entry := range history.Data {
 		kinds = append(kinds, entry.Kind)
-		said := canonical(t, entry)
-		if said.Content.RemediationID != "r" {
-			t.Errorf("entry %d has the remediation %s", i, said.Content.RemediationID)
+		decoded := canonical(t, entry)
+		if decoded.Content.RemediationID != "r" {
+			t.Errorf("entry %d has the remediation %s", i, decoded.Content.RemediationID)
 		}
 		if i < len(receipts) && (entry.EventID != receipts[i].EventID || entry.LeafHash != receipts[i].LeafHash || !entry.RecordedAt.Equal(receipts[i].CreatedAt)) {
 			t.Errorf("entry %d is %+v, its receipt was %+v", i, entry, receipts[i])
@@ -96,15 +96,15 @@ func canonical(t *testing.T, entry client.HistoryEntry) journaled {
 	if diff := gocmp.Diff(string(again), entry.Canonical); diff != "" {
 		t.Errorf("not RFC 8785 (-canonical +kept):\n%s", diff)
 	}
-	var said journaled
-	if err := json.Unmarshal([]byte(entry.Canonical), &said); err != nil {
+	var decoded journaled
+	if err := json.Unmarshal([]byte(entry.Canonical), &decoded); err != nil {
 		t.Fatal(err)
 	}
 	recorded := entry.RecordedAt.Format("2006-01-02T15:04:05.000000Z")
-	if said.Actor != entry.Actor || said.EventID != entry.EventID || said.RecordedAt != recorded || said.Content.Kind != string(entry.Kind) {
-		t.Errorf("the canonical text has %+v, the entry %+v", said, entry)
+	if decoded.Actor != entry.Actor || decoded.EventID != entry.EventID || decoded.RecordedAt != recorded || decoded.Content.Kind != string(entry.Kind) {
+		t.Errorf("the canonical text has %+v, the entry %+v", decoded, entry)
 	}
-	return said
+	return decoded
 }
 
 // TestHistoryPages reads a long journal, page by page and by the iterator, and sees every entry once and in order.

@@ -106,8 +106,8 @@ func countIncidents(t *testing.T, samples []json.RawMessage) int {
 	}
 	distinct := map[kind]bool{}
 	for _, sample := range samples {
-		said := jsonMembers(t, sample)
-		distinct[kind{said["name"], said["action_type"], said["workflow_yaml"] != nil}] = true
+		members := jsonMembers(t, sample)
+		distinct[kind{members["name"], members["action_type"], members["workflow_yaml"] != nil}] = true
 	}
 	return len(distinct)
 }
