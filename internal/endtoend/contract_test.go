@@ -9,8 +9,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 )
 
-// TestContractNoticesBreaches proves that the contract check of every other test can fail.
-func TestContractNoticesBreaches(t *testing.T) {
+// TestContractDetectsBreaches proves that the contract check of every other test can fail.
+func TestContractDetectsBreaches(t *testing.T) {
 	t.Parallel()
 	contract, err := endtoend.LoadContract()
 	if err != nil {
@@ -56,8 +56,8 @@ func TestContractNoticesBreaches(t *testing.T) {
 	}
 }
 
-// TestContractNoticesBadRequests proves the same for requests.
-func TestContractNoticesBadRequests(t *testing.T) {
+// TestContractDetectsBadRequests proves the same for requests.
+func TestContractDetectsBadRequests(t *testing.T) {
 	t.Parallel()
 	contract, err := endtoend.LoadContract()
 	if err != nil {

@@ -33,7 +33,7 @@ func TestProviderFails(t *testing.T) {
 				t.Fatalf("%d %s", first.StatusCode, body)
 			}
 			writesArePending(t, stack)
-			searchSaysComeBack(t, stack, "b", "a")
+			checkSearchUnavailable(t, stack, "b", "a")
 			wantReadiness(t, stack, client.ReadinessStatusDegraded, map[client.CheckName]client.CheckStatus{
 				"postgresql": "ok", "pgvector": "ok", "schema": "ok", "embedding": "failed",
 			})
@@ -84,9 +84,9 @@ func writesArePending(t *testing.T, stack *endtoend.Stack) {
 	wantVectors(t, stack, 0)
 }
 
-// searchSaysComeBack sends a semantic search, which fails, and a hybrid one, which
+// checkSearchUnavailable sends a semantic search, which fails, and a hybrid one, which
 // returns lexical results and reports the degradation.
-func searchSaysComeBack(t *testing.T, stack *endtoend.Stack, want ...string) {
+func checkSearchUnavailable(t *testing.T, stack *endtoend.Stack, want ...string) {
 	t.Helper()
 	found, err := stack.Client.Search(t.Context(), client.SearchInput{Query: "disk is nearly full", Explain: pointer(true)})
 	if err != nil {

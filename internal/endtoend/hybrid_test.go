@@ -77,8 +77,8 @@ func TestHybridExplains(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			explainsItself(t, found.Search, found.Data, strings.Fields(filters))
-			retrieversMatchAlone(t, alone, mode, found.Data)
+			checkExplanations(t, found.Search, found.Data, strings.Fields(filters))
+			checkRetrieverRanks(t, alone, mode, found.Data)
 			similar, err := stack.Client.Similar(t.Context(), "0", client.FindSimilarParams{
 				Mode: mode, Explain: true, Namespace: valueOrEmpty(filter.Namespace), Name: valueOrEmpty(filter.Name), Phase: valueOrEmpty(filter.Phase),
 				Severity: valueOrEmpty(filter.Severity), Environment: valueOrEmpty(filter.Environment), Since: valueOrEmpty(filter.Since), Until: valueOrEmpty(filter.Until),
@@ -86,7 +86,7 @@ func TestHybridExplains(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			explainsItself(t, similar.Search, similar.Data, strings.Fields(filters))
+			checkExplanations(t, similar.Search, similar.Data, strings.Fields(filters))
 		}
 	}
 }
@@ -149,15 +149,15 @@ func TestDegradedSearchExplains(t *testing.T) {
 	if diff := gocmp.Diff(want, found.Search); diff != "" {
 		t.Errorf("search (-want +got):\n%s", diff)
 	}
-	explainsItself(t, found.Search, found.Data, nil)
+	checkExplanations(t, found.Search, found.Data, nil)
 	byWords := searchIncidents(t, stack, client.SearchInput{Query: "database is full", Mode: pointer(client.SearchModeLexical), Explain: pointer(true)})
 	if diff := gocmp.Diff(byWords, found.Data); diff != "" {
 		t.Errorf("lexical and degraded results (-lexical +degraded):\n%s", diff)
 	}
 }
 
-// retrieversMatchAlone compares the ranks that a hybrid search explains with those of each retriever alone.
-func retrieversMatchAlone(t *testing.T, alone map[client.Retriever]map[string]int, mode client.SearchMode, found []client.SearchResult) {
+// checkRetrieverRanks compares the ranks that a hybrid search explains with those of each retriever alone.
+func checkRetrieverRanks(t *testing.T, alone map[client.Retriever]map[string]int, mode client.SearchMode, found []client.SearchResult) {
 	t.Helper()
 	if mode != client.SearchModeHybrid {
 		ranks := map[string]int{}
@@ -181,7 +181,7 @@ func retrieversMatchAlone(t *testing.T, alone map[client.Retriever]map[string]in
 	}
 }
 
-func explainsItself(t *testing.T, how client.SearchInfo, found []client.SearchResult, filters []string) {
+func checkExplanations(t *testing.T, how client.SearchInfo, found []client.SearchResult, filters []string) {
 	t.Helper()
 	if len(found) < 3 {
 		t.Errorf("%s: only %d found", how.Mode, len(found))
@@ -197,7 +197,7 @@ func explainsItself(t *testing.T, how client.SearchInfo, found []client.SearchRe
 			t.Errorf("%+v explains the retrievers %+v", how, explain)
 		}
 		scoresAddUp(t, how, result)
-		termsAddUp(t, result)
+		checkTermScores(t, result)
 		if diff := gocmp.Diff(filters, explain.Filters, cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("filters (-want +got):\n%s", diff)
 		}
@@ -226,8 +226,8 @@ func scoresAddUp(t *testing.T, how client.SearchInfo, result client.SearchResult
 	}
 }
 
-// termsAddUp checks that the terms add up to the raw score, and that their spans point to them in the text.
-func termsAddUp(t *testing.T, result client.SearchResult) {
+// checkTermScores checks that the terms add up to the raw score, and that their spans point to them in the text.
+func checkTermScores(t *testing.T, result client.SearchResult) {
 	t.Helper()
 	retriever := result.Explain.Lexical
 	if retriever == nil {

@@ -100,7 +100,7 @@ func TestIdentity(t *testing.T) {
 			if c.read == 401 && c.write == 401 {
 				nowhere = http.StatusUnauthorized
 			}
-			wantNowhere(t, stack, nowhere)
+			checkUnknownPath(t, stack, nowhere)
 			for operation, ask := range allOperations(stack.Client) {
 				want := c.read
 				if isWrite(operation) {
@@ -118,8 +118,8 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-// wantNowhere requests an unknown path.
-func wantNowhere(t *testing.T, stack *endtoend.Stack, want int) {
+// checkUnknownPath requests an unknown path.
+func checkUnknownPath(t *testing.T, stack *endtoend.Stack, want int) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, stack.URL+"/v1/nowhere", http.NoBody)
 	if err != nil {

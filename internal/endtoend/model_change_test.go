@@ -218,7 +218,7 @@ func TestModelWithoutProvider(t *testing.T) {
 	if err != nil || written.Embedding != client.EmbeddingStatePending {
 		t.Errorf("write: %+v %v", written, err)
 	}
-	searchSaysComeBack(t, stack, "a")
+	checkSearchUnavailable(t, stack, "a")
 	if !strings.Contains(log.String(), "elsewhere@8 is the active model, but providers are configured only for "+oldModel) {
 		t.Errorf("the log does not contain the reason: %s", log.String())
 	}

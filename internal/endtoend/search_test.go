@@ -180,9 +180,9 @@ func TestSearchOutcomes(t *testing.T) {
 	}
 }
 
-// TestSearchTellsWhatFixedIt checks that the workflow is that of the newest success that
+// TestSearchReturnsTheNewestSuccess checks that the workflow is that of the newest success that
 // the filters match, even if later attempts failed.
-func TestSearchTellsWhatFixedIt(t *testing.T) {
+func TestSearchReturnsTheNewestSuccess(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
 	for i, tried := range []struct {

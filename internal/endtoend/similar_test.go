@@ -89,8 +89,8 @@ func TestSimilarUnderFilters(t *testing.T) {
 	}
 }
 
-// TestSimilarWhileTheProviderIsOut uses the stored vector, and the lexical retriever where there is none.
-func TestSimilarWhileTheProviderIsOut(t *testing.T) {
+// TestSimilarWhileTheProviderIsDown uses the stored vector, and the lexical retriever where there is none.
+func TestSimilarWhileTheProviderIsDown(t *testing.T) {
 	t.Parallel()
 	provider := newProvider(t)
 	// Patient, so that on a busy machine the provider does not time out before the test breaks it.

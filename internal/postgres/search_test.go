@@ -325,9 +325,9 @@ func TestNearestNeedsTheModel(t *testing.T) {
 	}
 }
 
-// TestNearestNoticesADroppedModel drops a model that a store has cached and registers it again: the
+// TestNearestDetectsADroppedModel drops a model that a store has cached and registers it again: the
 // store must not return an empty result.
-func TestNearestNoticesADroppedModel(t *testing.T) {
+func TestNearestDetectsADroppedModel(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
 	store := open(t, db.WriterURL())
