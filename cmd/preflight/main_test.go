@@ -29,7 +29,7 @@ func TestPreflight(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	for i, want := range []string{"C compiler: apt-get install gcc", "LocalStack needs Python", "SAM CLI needs Python", "PgBouncer: "} {
 		if i >= len(lines) || !strings.Contains(lines[i], want) {
-			t.Errorf("line %d is not about %q:\n%s", i, want, &out)
+			t.Errorf("line %d does not name %q:\n%s", i, want, &out)
 		}
 	}
 

@@ -110,7 +110,7 @@ func TestHashingIgnores(t *testing.T) {
 		}
 	}
 	if cosine(want, hashText(t, h, "crash looping")) > 0.999 {
-		t.Error("a word made no difference")
+		t.Error("another word does not change the vector")
 	}
 }
 

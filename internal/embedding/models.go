@@ -51,10 +51,10 @@ func (m Models) Of(storedName string) *Embedder {
 	return nil
 }
 
-// Active returns the embedder of the model that ask names, or ErrUnavailable if there is none. An
-// error of ask is returned wrapped.
-func (m Models) Active(ctx context.Context, ask func(context.Context) (string, error)) (*Embedder, error) {
-	name, err := ask(ctx)
+// Active returns the embedder of the model whose stored name readName returns, or ErrUnavailable if
+// there is none. An error of readName is returned wrapped.
+func (m Models) Active(ctx context.Context, readName func(context.Context) (string, error)) (*Embedder, error) {
+	name, err := readName(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the active model: %w", err)
 	}

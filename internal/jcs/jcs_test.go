@@ -219,7 +219,7 @@ func FuzzInexactNumbers(f *testing.F) {
 		}
 		kept, _ := new(big.Rat).SetString(string(canonical))
 		if exact := written.Cmp(kept) == 0; exact != (jcs.InexactNumbers(tree) == nil) {
-			t.Errorf("%s is written %s, exact: %t, but InexactNumbers says %v", literal, canonical, exact, jcs.InexactNumbers(tree))
+			t.Errorf("%s is written %s, exact: %t, but InexactNumbers returns %v", literal, canonical, exact, jcs.InexactNumbers(tree))
 		}
 	})
 }

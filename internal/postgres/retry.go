@@ -22,9 +22,9 @@ const Attempts = 5
 // All pauses together are shorter than a second, to fit into a caller's timeout of two seconds.
 const retryBase = 50 * time.Millisecond
 
-// retry runs do until it succeeds or fails with an error that is not transient, at most as often as
-// the store attempts a call, and translates the error. do MUST be safe to repeat after an unknown
-// outcome: every write of this package is, because it carries its IDs.
+// retry runs do until it succeeds or fails with an error that is not transient, at most s.attempts
+// times, and translates the error. do MUST be safe to repeat after an unknown outcome: every write of
+// this package is, because it carries its IDs.
 func retry[T any](
 	ctx context.Context, s *Store, action string, do func(context.Context) (T, error),
 ) (T, error) {

@@ -52,8 +52,8 @@ func (s *Store) Retrieve(
 	return found, errors.Join(err, second.Wait())
 }
 
-// countMatches counts the remediations that match, up to maxExact + 1. It does not count for a filter
-// that all match.
+// countMatches counts the remediations that match the filter, up to maxExact + 1. If the filter is
+// empty, it returns that limit without counting.
 func (s *Store) countMatches(ctx context.Context, f audit.Filter) (int64, error) {
 	if f.All() {
 		return maxExact + 1, nil

@@ -353,7 +353,7 @@ func TestNearestDetectsADroppedModel(t *testing.T) {
 		}
 	}
 	if _, err := nearest(); !errors.Is(err, postgres.ErrModelUnknown) {
-		t.Errorf("a model that is another now: %v", err)
+		t.Errorf("a model that was dropped and registered again: %v", err)
 	}
 	if active, err := store.ActiveModel(t.Context()); err != nil || active != "other" {
 		t.Errorf("active is %s, %v", active, err)

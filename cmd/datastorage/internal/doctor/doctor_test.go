@@ -82,7 +82,7 @@ func TestService(t *testing.T) {
 	}
 }
 
-func TestPortOfAnother(t *testing.T) {
+func TestPortOfAnotherProgram(t *testing.T) {
 	t.Parallel()
 	url := serve(t, 404, `{}`)
 	want := doctor.Finding{
@@ -116,7 +116,7 @@ func TestBrokenPostgres(t *testing.T) {
 	}
 }
 
-// TestTimeout checks that a check that ran out of time does not report its component as missing.
+// TestTimeout checks that a check that timed out does not report its component as missing.
 func TestTimeout(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
