@@ -7,7 +7,7 @@ CREATE OR REPLACE FUNCTION audit_event_history(
 LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
-    -- An index condition in every plan, unlike OR.
+    -- Defaults instead of OR, so that the comparison is an index condition in every plan.
     past_time timestamptz := coalesce(after_time, '-infinity');
     past_id uuid := coalesce(after_id, '00000000-0000-0000-0000-000000000000');
 BEGIN

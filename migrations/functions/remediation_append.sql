@@ -62,7 +62,7 @@ BEGIN
                 unnest(new_signature_ids) AS id, unnest(new_signature_incidents) AS incident_id, unnest(new_signature_texts) AS text,
                 unnest(new_signature_terms) AS terms, unnest(new_signature_counts) AS counts, unnest(new_signature_lengths) AS length
         ) AS s
-        -- A remediation that is not written stores no signature; a signature of none of them belongs to an update.
+        -- Not the signatures of remediations that were not written. A signature of none of the remediations belongs to an update.
         WHERE s.id IN (SELECT n.signature_id FROM new_remediation AS n) OR s.id <> ALL(signature_ids)
         ORDER BY s.id
         ON CONFLICT (id) DO NOTHING
@@ -79,7 +79,7 @@ BEGIN
             CROSS JOIN (SELECT generate_subscripts(vector_signature_ids, 1) AS i) AS n
             WHERE m.name = model
         ) AS v
-        -- The vector of a signature that is stored already is kept in any case: the provider was paid for it.
+        -- In addition, the vectors of signatures that were stored before: they are kept in any case, because the provider was paid for them.
         WHERE v.signature_id IN (SELECT n.signature_id FROM new_remediation AS n)
             OR v.signature_id <> ALL(signature_ids)
             OR v.signature_id IN (SELECT s.id FROM public.signature AS s WHERE s.id = ANY(vector_signature_ids))

@@ -7,7 +7,7 @@ LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
     filter remediation_filter := jsonb_populate_record(NULL::remediation_filter, fields);
 BEGIN
-    -- || takes the value of a key that both have from the right, so only unknown keys make a difference.
+    -- Of a key that both sides have, || takes the right value, so only unknown keys change the result.
     IF (fields || to_jsonb(filter) = to_jsonb(filter)) IS NOT TRUE THEN
         RAISE EXCEPTION 'the filter % has a field that the schema lacks', fields
             USING ERRCODE = 'undefined_parameter', HINT = 'Run the migrations.';

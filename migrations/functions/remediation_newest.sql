@@ -5,7 +5,7 @@ CREATE OR REPLACE FUNCTION remediation_newest(after_time timestamptz, after_id b
 RETURNS SETOF remediation_audit
 LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 DECLARE
-    -- An index condition in every plan, unlike OR.
+    -- Defaults instead of OR, so that the comparison is an index condition in every plan.
     before_time timestamptz := coalesce(after_time, 'infinity');
     before_id bigint := coalesce(after_id, 0);
 BEGIN

@@ -15,8 +15,8 @@ BEGIN
         ORDER BY id
         FOR UPDATE SKIP LOCKED
     ) AS s;
-    -- A statement of its own, because its snapshot is taken after the locks: every reference to these signatures is visible to it, and
-    -- no new one can be added.
+    -- A separate statement, because its snapshot is taken after the locks: every reference to these signatures is visible to it, and no
+    -- new one can be added.
     SELECT array_agg(l.id) INTO unused
     FROM unnest(locked) AS l (id)
     WHERE NOT EXISTS (SELECT FROM public.remediation_audit AS r WHERE r.signature_id = l.id);
