@@ -42,27 +42,7 @@ CREATE TABLE remediation_audit (
     actor text NOT NULL,
     event_id uuid NOT NULL,
     created_at timestamptz NOT NULL,
-    updated_at timestamptz NOT NULL,
-    CONSTRAINT remediation_audit_action_type_check CHECK (((char_length(action_type) >= 1) AND (char_length(action_type) <= 100))),
-    CONSTRAINT remediation_audit_actor_check CHECK ((actor <> ''::text)),
-    CONSTRAINT remediation_audit_alert_fingerprint_check CHECK (((char_length(alert_fingerprint) >= 1) AND (char_length(alert_fingerprint) <= 255))),
-    CONSTRAINT remediation_audit_check CHECK ((end_time >= start_time)),
-    CONSTRAINT remediation_audit_check1 CHECK ((updated_at >= created_at)),
-    CONSTRAINT remediation_audit_cluster_name_check CHECK (((char_length(cluster_name) >= 1) AND (char_length(cluster_name) <= 255))),
-    CONSTRAINT remediation_audit_duration CHECK (((end_time IS NULL) OR ((duration_ms IS NOT NULL) AND ((duration_ms)::numeric = floor((EXTRACT(epoch FROM (end_time - start_time)) * (1000)::numeric)))))),
-    CONSTRAINT remediation_audit_duration_ms_check CHECK ((duration_ms >= 0)),
-    CONSTRAINT remediation_audit_environment_check CHECK ((environment = ANY (ARRAY['production'::text, 'staging'::text, 'development'::text, 'test'::text]))),
-    CONSTRAINT remediation_audit_error_message_check CHECK ((octet_length(error_message) <= 65536)),
-    CONSTRAINT remediation_audit_id_check CHECK ((id > 0)),
-    CONSTRAINT remediation_audit_metadata_check CHECK (((json_typeof(metadata) = 'object'::text) AND (octet_length((metadata)::text) <= 65536))),
-    CONSTRAINT remediation_audit_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 255))),
-    CONSTRAINT remediation_audit_namespace_check CHECK (((char_length(namespace) >= 1) AND (char_length(namespace) <= 255))),
-    CONSTRAINT remediation_audit_phase_check CHECK ((phase = ANY (ARRAY['pending'::text, 'processing'::text, 'completed'::text, 'failed'::text]))),
-    CONSTRAINT remediation_audit_remediation_id_check CHECK (((char_length(remediation_id) >= 1) AND (char_length(remediation_id) <= 255))),
-    CONSTRAINT remediation_audit_severity_check CHECK ((severity = ANY (ARRAY['critical'::text, 'high'::text, 'medium'::text, 'low'::text, 'info'::text, 'unknown'::text]))),
-    CONSTRAINT remediation_audit_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'running'::text, 'success'::text, 'failure'::text]))),
-    CONSTRAINT remediation_audit_target_resource_check CHECK (((char_length(target_resource) >= 1) AND (char_length(target_resource) <= 512))),
-    CONSTRAINT remediation_audit_workflow_yaml_check CHECK ((octet_length(workflow_yaml) <= 262144))
+    updated_at timestamptz NOT NULL
 )
 WITH (fillfactor='90');
 
@@ -398,6 +378,9 @@ ALTER TABLE ONLY remediation_audit
 ALTER TABLE ONLY remediation_audit
     ADD CONSTRAINT remediation_audit_remediation_id_key UNIQUE (remediation_id);
 
+ALTER TABLE remediation_audit
+    ADD CONSTRAINT remediation_audit_valid CHECK (remediation_valid(id, remediation_id, name, namespace, cluster_name, environment, severity, alert_fingerprint, action_type, target_resource, phase, status, start_time, end_time, duration_ms, error_message, workflow_yaml, metadata, actor, created_at, updated_at)) NOT VALID;
+
 ALTER TABLE ONLY schema_function
     ADD CONSTRAINT schema_function_pkey PRIMARY KEY (name);
 
@@ -559,6 +542,9 @@ GRANT ALL ON FUNCTION remediation_get(remediation_id text) TO datastorage_reader
 REVOKE ALL ON FUNCTION remediation_newest(after_time timestamptz, after_id bigint, page_size bigint, budget bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION remediation_newest(after_time timestamptz, after_id bigint, page_size bigint, budget bigint) TO datastorage_writer;
 GRANT ALL ON FUNCTION remediation_newest(after_time timestamptz, after_id bigint, page_size bigint, budget bigint) TO datastorage_reader;
+
+REVOKE ALL ON FUNCTION remediation_valid(id bigint, remediation_id text, name text, namespace text, cluster_name text, environment text, severity text, alert_fingerprint text, action_type text, target_resource text, phase text, status text, start_time timestamptz, end_time timestamptz, duration_ms bigint, error_message text, workflow_yaml text, metadata json, actor text, created_at timestamptz, updated_at timestamptz) FROM PUBLIC;
+GRANT ALL ON FUNCTION remediation_valid(id bigint, remediation_id text, name text, namespace text, cluster_name text, environment text, severity text, alert_fingerprint text, action_type text, target_resource text, phase text, status text, start_time timestamptz, end_time timestamptz, duration_ms bigint, error_message text, workflow_yaml text, metadata json, actor text, created_at timestamptz, updated_at timestamptz) TO datastorage_writer;
 
 REVOKE ALL ON FUNCTION signature_drop(ids uuid[], current_normalizer smallint) FROM PUBLIC;
 GRANT ALL ON FUNCTION signature_drop(ids uuid[], current_normalizer smallint) TO datastorage_writer;

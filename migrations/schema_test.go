@@ -258,6 +258,7 @@ func sharedViolations() []violation {
 			switch table {
 			case "remediation_audit":
 				ends["duration_ms"], same["duration_ms"] = "0", "0"
+				constraint = "remediation_audit_end_time_check"
 			case "workflow_audit":
 				constraint = "workflow_audit_check1" // the second of two columns
 			}
@@ -296,14 +297,14 @@ func otherViolations() []violation {
 		{"remediation_audit", row{"duration_ms": "-1"}, check, "remediation_audit_duration_ms_check"},
 		{"remediation_audit", row{"duration_ms": "7"}, accepted, ""},
 		{"remediation_audit", span("2026-01-01T00:00:01.0019Z", "1001"), accepted, ""},
-		{"remediation_audit", span("2026-01-01T00:00:01.0019Z", "1002"), check, "remediation_audit_duration"},
+		{"remediation_audit", span("2026-01-01T00:00:01.0019Z", "1002"), check, "remediation_audit_duration_ms_check"},
 		{"remediation_audit", span("9999-12-31T23:59:59.999999Z", "251635075199999"), accepted, ""},
-		{"remediation_audit", row{"end_time": "now()"}, check, "remediation_audit_duration"},
+		{"remediation_audit", row{"end_time": "now()"}, check, "remediation_audit_duration_ms_check"},
 		{"remediation_audit", row{"error_message": repeatSQL("é", 32768)}, accepted, ""},
 		{"remediation_audit", row{"error_message": repeatSQL("é", 32769)}, check, "remediation_audit_error_message_check"},
 		{"remediation_audit", row{"workflow_yaml": repeatSQL("é", 131072)}, accepted, ""},
 		{"remediation_audit", row{"workflow_yaml": repeatSQL("é", 131073)}, check, "remediation_audit_workflow_yaml_check"},
-		{"remediation_audit", row{"updated_at": "'2026-01-01T23:59:59Z'"}, check, "remediation_audit_check1"},
+		{"remediation_audit", row{"updated_at": "'2026-01-01T23:59:59Z'"}, check, "remediation_audit_updated_at_check"},
 		{"ai_analysis_audit", row{"confidence_score": "1.0000001"}, check, "ai_analysis_audit_confidence_score_check"},
 		{"ai_analysis_audit", row{"confidence_score": "-0.0000001"}, check, "ai_analysis_audit_confidence_score_check"},
 		{"ai_analysis_audit", row{"confidence_score": "'NaN'"}, check, "ai_analysis_audit_confidence_score_check"},
@@ -421,6 +422,8 @@ func TestEveryConstraintHasACase(t *testing.T) {
 		// Cannot be violated alone: completed_steps would have to be between 0 and a negative
 		// number.
 		"workflow_audit_total_steps_check": true,
+		// Violated under the names of its rules.
+		"remediation_audit_valid": true,
 	}
 	for _, v := range slices.Concat(lengthViolations(), setViolations(), sharedViolations(), otherViolations()) {
 		if err := tryInTransaction(t, conn, validRows()[v.table].with(v.change).insert(v.table)); err != nil {
@@ -431,6 +434,9 @@ func TestEveryConstraintHasACase(t *testing.T) {
 		WHERE connamespace = 'public'::regnamespace AND contype IN ('c', 'f', 'p', 'u') AND coninhcount = 0 AND conparentid = 0
 			AND conrelid::regclass::text NOT LIKE 'schema_%'
 		ORDER BY 1`)
+	rules := queryRows[string](t, db.AdminURL(), `SELECT 'remediation_audit_' || match[1] || '_check'
+		FROM pg_proc, regexp_matches(prosrc, $$THEN '(\w+)'$$, 'g') AS match WHERE proname = 'remediation_valid'`)
+	constraints = append(constraints, rules...)
 	for _, constraint := range constraints {
 		if !met[constraint] {
 			t.Errorf("no case violates %s", constraint)
