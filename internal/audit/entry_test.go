@@ -25,15 +25,15 @@ func newEntry(t *testing.T, record Record, actor string, now time.Time) Entry {
 func TestCanonicalIsRFC8785(t *testing.T) {
 	t.Parallel()
 	record := validRemediation()
-	record.ErrorMessage = ptr("naïve \"quoted\" <tag> \u2028 تعليق 😀\n")
+	record.ErrorMessage = new("naïve \"quoted\" <tag> \u2028 تعليق 😀\n")
 	record.Metadata = `{"big":1700000000123456789,"e":1e21,"f":1.50,"z":-0.0,"é":[null,true,{"a":1}]}`
 	records := []Record{
 		&record,
 		&Update{
-			RemediationID: "r-1", Phase: ptr(PhaseFailed), ErrorMessage: Optional[string]{Set: true},
-			EndTime: Optional[time.Time]{Set: true, Value: ptr(start)},
+			RemediationID: "r-1", Phase: new(PhaseFailed), ErrorMessage: Optional[string]{Set: true},
+			EndTime: Optional[time.Time]{Set: true, Value: new(start)},
 		},
-		&AIAnalysis{RemediationID: "r-1", AnalysisID: "a", Provider: "p", Model: "m", ConfidenceScore: ptr(0.1), TokensUsed: ptr(int64(7)), Metadata: "{}"},
+		&AIAnalysis{RemediationID: "r-1", AnalysisID: "a", Provider: "p", Model: "m", ConfidenceScore: new(0.1), TokensUsed: new(int64(7)), Metadata: "{}"},
 		&Workflow{RemediationID: "r-1", WorkflowID: "w", Phase: "completed", TotalSteps: 3, CompletedSteps: 2, StartTime: start, Metadata: "{}"},
 		&Execution{RemediationID: "r-1", WorkflowID: "w", ExecutionID: "e", ActionType: "a", Success: true, StartTime: start, Metadata: "{}"},
 	}

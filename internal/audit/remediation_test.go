@@ -12,8 +12,6 @@ import (
 	"github.com/datastorage-service/datastorage/internal/redact"
 )
 
-func ptr[T any](v T) *T { return &v }
-
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 func validRemediation() Remediation {
@@ -35,26 +33,26 @@ func TestRemediationCheckReportsAllErrors(t *testing.T) {
 		{"long id", func(r *Remediation) { r.RemediationID = strings.Repeat("ä", 256) }, "remediation_id too_long"},
 		{"markup in the name", func(r *Remediation) { r.Name = "<b>" }, "name characters"},
 		{"bidi override in the namespace", func(r *Remediation) { r.Namespace = "a\u202eb" }, "namespace characters"},
-		{"newline in the cluster", func(r *Remediation) { r.ClusterName = ptr("a\nb") }, "cluster_name characters"},
-		{"empty fingerprint", func(r *Remediation) { r.AlertFingerprint = ptr("") }, "alert_fingerprint empty"},
+		{"newline in the cluster", func(r *Remediation) { r.ClusterName = new("a\nb") }, "cluster_name characters"},
+		{"empty fingerprint", func(r *Remediation) { r.AlertFingerprint = new("") }, "alert_fingerprint empty"},
 		{"long action", func(r *Remediation) { r.ActionType = strings.Repeat("a", 101) }, "action_type too_long"},
-		{"long target", func(r *Remediation) { r.TargetResource = ptr(strings.Repeat("a", 513)) }, "target_resource too_long"},
-		{"environment", func(r *Remediation) { r.Environment = ptr(Environment("prod")) }, "environment not_in_set"},
+		{"long target", func(r *Remediation) { r.TargetResource = new(strings.Repeat("a", 513)) }, "target_resource too_long"},
+		{"environment", func(r *Remediation) { r.Environment = new(Environment("prod")) }, "environment not_in_set"},
 		{"severity", func(r *Remediation) { r.Severity = "severe" }, "severity not_in_set"},
 		{"phase", func(r *Remediation) { r.Phase = "done" }, "phase not_in_set"},
 		{"status", func(r *Remediation) { r.Status = "ok" }, "status not_in_set"},
 		{"start before 1970", func(r *Remediation) { r.StartTime = MinTime.Add(-1) }, "start_time out_of_range"},
 		{"start after 9999", func(r *Remediation) { r.StartTime = MaxTime }, "start_time out_of_range"},
-		{"end before start", func(r *Remediation) { r.EndTime = ptr(start.Add(-time.Second)) }, "end_time order"},
-		{"negative duration", func(r *Remediation) { r.DurationMS = ptr(int64(-1)) }, "duration_ms out_of_range"},
+		{"end before start", func(r *Remediation) { r.EndTime = new(start.Add(-time.Second)) }, "end_time order"},
+		{"negative duration", func(r *Remediation) { r.DurationMS = new(int64(-1)) }, "duration_ms out_of_range"},
 		{"contradicting duration", func(r *Remediation) {
-			r.EndTime, r.DurationMS = ptr(start.Add(time.Second)), ptr(int64(999))
+			r.EndTime, r.DurationMS = new(start.Add(time.Second)), new(int64(999))
 		}, "duration_ms order"},
-		{"long error", func(r *Remediation) { r.ErrorMessage = ptr(strings.Repeat("x", maxErrorMessage+1)) }, "error_message too_long"},
+		{"long error", func(r *Remediation) { r.ErrorMessage = new(strings.Repeat("x", maxErrorMessage+1)) }, "error_message too_long"},
 		{"error that redaction makes too long", func(r *Remediation) {
-			r.ErrorMessage = ptr(strings.Repeat("password=abcdefg1 ", maxErrorMessage/18))
+			r.ErrorMessage = new(strings.Repeat("password=abcdefg1 ", maxErrorMessage/18))
 		}, "error_message too_long"},
-		{"long workflow", func(r *Remediation) { r.WorkflowYAML = ptr(strings.Repeat("x", maxWorkflowYAML+1)) }, "workflow_yaml too_long"},
+		{"long workflow", func(r *Remediation) { r.WorkflowYAML = new(strings.Repeat("x", maxWorkflowYAML+1)) }, "workflow_yaml too_long"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -74,17 +72,17 @@ func TestRemediationCheckCompletes(t *testing.T) {
 	t.Parallel()
 	record := validRemediation()
 	record.StartTime = start.Add(1999 * time.Nanosecond).In(time.FixedZone("CET", 3600))
-	record.EndTime = ptr(start.Add(1500 * time.Millisecond))
-	record.ErrorMessage = ptr("password=hunter2hunter2\x00")
+	record.EndTime = new(start.Add(1500 * time.Millisecond))
+	record.ErrorMessage = new("password=hunter2hunter2\x00")
 	var invalid ValidationErrors
 	actions := redact.Actions{}
 	record.Check(Checker{Errors: &invalid, Actions: actions}, map[string]any{"api_token": "abc", "n": json.Number("1.50")})
 	want := validRemediation()
 	want.Severity = SeverityUnknown
 	want.StartTime = start.Add(time.Microsecond)
-	want.EndTime = ptr(start.Add(1500 * time.Millisecond))
-	want.DurationMS = ptr(int64(1499))
-	want.ErrorMessage = ptr("password=[REDACTED]")
+	want.EndTime = new(start.Add(1500 * time.Millisecond))
+	want.DurationMS = new(int64(1499))
+	want.ErrorMessage = new("password=[REDACTED]")
 	want.Metadata = `{"api_token":"[REDACTED]","n":1.50}`
 	if diff := cmp.Diff(want, record); diff != "" || len(invalid) > 0 {
 		t.Error(diff, invalid)

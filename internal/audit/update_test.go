@@ -13,7 +13,7 @@ import (
 func storedRemediation() Stored {
 	record := validRemediation()
 	record.Metadata = "{}"
-	record.ErrorMessage = ptr("boom")
+	record.ErrorMessage = new("boom")
 	return Stored{Remediation: record, ID: 7, Actor: "a"}
 }
 
@@ -30,9 +30,9 @@ func TestUpdateApply(t *testing.T) {
 	}{
 		{
 			name: "moves on", from: PhasePending, changed: true,
-			update: Update{Phase: ptr(PhaseCompleted), Status: ptr(StatusSuccess), EndTime: Optional[time.Time]{Set: true, Value: &end}},
+			update: Update{Phase: new(PhaseCompleted), Status: new(StatusSuccess), EndTime: Optional[time.Time]{Set: true, Value: &end}},
 			want: func(s *Stored) {
-				s.Phase, s.Status, s.EndTime, s.DurationMS = PhaseCompleted, StatusSuccess, &end, ptr(int64(1500))
+				s.Phase, s.Status, s.EndTime, s.DurationMS = PhaseCompleted, StatusSuccess, &end, new(int64(1500))
 			},
 		},
 		{
@@ -42,25 +42,25 @@ func TestUpdateApply(t *testing.T) {
 		},
 		{
 			name: "replaces metadata", from: PhaseProcessing, changed: true,
-			update: Update{Metadata: ptr(Metadata(`{"a":1}`))},
+			update: Update{Metadata: new(Metadata(`{"a":1}`))},
 			want:   func(s *Stored) { s.Metadata = `{"a":1}` },
 		},
 		{
 			name: "the same again changes nothing", from: PhaseCompleted,
-			update: Update{Phase: ptr(PhaseCompleted), ErrorMessage: Optional[string]{Set: true, Value: ptr("boom")}},
+			update: Update{Phase: new(PhaseCompleted), ErrorMessage: Optional[string]{Set: true, Value: new("boom")}},
 			want:   func(*Stored) {},
 		},
 		{
 			name: "a terminal remediation cannot change", from: PhaseFailed, err: ErrConflict,
-			update: Update{ErrorMessage: Optional[string]{Set: true, Value: ptr("other")}},
+			update: Update{ErrorMessage: Optional[string]{Set: true, Value: new("other")}},
 		},
 		{
 			name: "going back", from: PhaseProcessing, err: ErrConflict,
-			update: Update{Phase: ptr(PhasePending)},
+			update: Update{Phase: new(PhasePending)},
 		},
 		{
 			name: "end before the stored start", from: PhaseProcessing,
-			update: Update{EndTime: Optional[time.Time]{Set: true, Value: ptr(start.Add(-time.Second))}},
+			update: Update{EndTime: Optional[time.Time]{Set: true, Value: new(start.Add(-time.Second))}},
 			err:    Contradiction{Errors: ValidationErrors{{Field: "end_time", Code: CodeOrder}}},
 		},
 	}

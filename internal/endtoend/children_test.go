@@ -17,23 +17,23 @@ import (
 
 func fullAnalysis(id string) client.AIAnalysisInput {
 	return client.AIAnalysisInput{
-		AnalysisID: id, Provider: "مزود", Model: "模型 💾", ConfidenceScore: pointer(0.1 + 0.2), TokensUsed: pointer(int64(1<<53 - 1)),
-		AnalysisDurationMS: pointer(int64(0)), Metadata: client.Metadata(`{"a":12345678901234567890.5}`),
+		AnalysisID: id, Provider: "مزود", Model: "模型 💾", ConfidenceScore: new(0.1 + 0.2), TokensUsed: new(int64(1<<53 - 1)),
+		AnalysisDurationMS: new(int64(0)), Metadata: client.Metadata(`{"a":12345678901234567890.5}`),
 	}
 }
 
 func fullWorkflow(id string) client.WorkflowInput {
 	return client.WorkflowInput{
 		WorkflowID: id, Phase: client.WorkflowPhaseExecuting, TotalSteps: math.MaxInt32, CompletedSteps: math.MaxInt32 - 1,
-		StartTime: start, EndTime: pointer(start), Metadata: client.Metadata(`{"ดิสก์":["💾",1.50]}`),
+		StartTime: start, EndTime: new(start), Metadata: client.Metadata(`{"ดิสก์":["💾",1.50]}`),
 	}
 }
 
 func fullExecution(id string) client.ExecutionInput {
 	return client.ExecutionInput{
-		WorkflowID: "w", ExecutionID: id, ActionType: "إعادة", TargetResource: pointer("pod/磁盘"), ClusterName: pointer("คลัสเตอร์"),
-		Success: true, StartTime: start, EndTime: pointer(start.Add(time.Hour)), ExecutionTimeMS: pointer(int64(3_600_000)),
-		ErrorMessage: pointer(unicode + "\n"), Metadata: client.Metadata(`{"n":-0.0,"💾":{}}`),
+		WorkflowID: "w", ExecutionID: id, ActionType: "إعادة", TargetResource: new("pod/磁盘"), ClusterName: new("คลัสเตอร์"),
+		Success: true, StartTime: start, EndTime: new(start.Add(time.Hour)), ExecutionTimeMS: new(int64(3_600_000)),
+		ErrorMessage: new(unicode + "\n"), Metadata: client.Metadata(`{"n":-0.0,"💾":{}}`),
 	}
 }
 

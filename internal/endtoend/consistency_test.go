@@ -18,7 +18,7 @@ import (
 // newestRemediation returns the remediation that is written while the replica is behind.
 func newestRemediation() client.RemediationInput {
 	record := minimalRecord("news")
-	record.Name, record.ErrorMessage = "VolumeFull", pointer("no space is left on the volume")
+	record.Name, record.ErrorMessage = "VolumeFull", new("no space is left on the volume")
 	return record
 }
 

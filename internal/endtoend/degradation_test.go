@@ -88,7 +88,7 @@ func writesArePending(t *testing.T, stack *endtoend.Stack) {
 // returns lexical results and reports the degradation.
 func checkSearchUnavailable(t *testing.T, stack *endtoend.Stack, want ...string) {
 	t.Helper()
-	found, err := stack.Client.Search(t.Context(), client.SearchInput{Query: "disk is nearly full", Explain: pointer(true)})
+	found, err := stack.Client.Search(t.Context(), client.SearchInput{Query: "disk is nearly full", Explain: new(true)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func checkSearchUnavailable(t *testing.T, stack *endtoend.Stack, want ...string)
 	if len(got) > 0 && (found.Data[0].Explain.Semantic != nil || found.Data[0].Explain.Lexical.Score != found.Data[0].Score) {
 		t.Errorf("explained as %+v", found.Data[0].Explain)
 	}
-	_, err = stack.Client.Search(t.Context(), client.SearchInput{Query: "disk is full", Mode: pointer(client.SearchModeSemantic)})
+	_, err = stack.Client.Search(t.Context(), client.SearchInput{Query: "disk is full", Mode: new(client.SearchModeSemantic)})
 	var refusal *client.Error
 	if !errors.As(err, &refusal) || !errors.Is(err, client.ErrUnavailable) || refusal.RetryAfter <= 0 {
 		t.Errorf("search: %v", err)
@@ -349,7 +349,7 @@ func TestTextThatTheProviderRefuses(t *testing.T) {
 	if done, err := stack.Functions.Maintain.Invoke(t.Context()); err != nil || done.Embedded != 0 || done.Refused != 1 {
 		t.Errorf("the run returned %+v, %v", done, err)
 	}
-	_, err = stack.Client.Search(t.Context(), client.SearchInput{Query: "unspeakable", Mode: pointer(client.SearchModeSemantic)})
+	_, err = stack.Client.Search(t.Context(), client.SearchInput{Query: "unspeakable", Mode: new(client.SearchModeSemantic)})
 	var refusal *client.Error
 	if !errors.As(err, &refusal) || refusal.StatusCode != 400 {
 		t.Fatalf("search: %v", err)
@@ -365,7 +365,7 @@ func TestEmbeddingIsOfTheSignature(t *testing.T) {
 	provider := newProvider(t)
 	stack := endtoend.New(t, endtoend.Options{Env: provider.env()})
 	record := fullRecord("id-of-the-caller")
-	record.ErrorMessage = pointer("pod api-5d8f9c7b6d-x2k4j at 10.1.2.3 failed 17 times, password=" + secret)
+	record.ErrorMessage = new("pod api-5d8f9c7b6d-x2k4j at 10.1.2.3 failed 17 times, password=" + secret)
 	createRecord(t, stack, record)
 	provider.mu.Lock()
 	defer provider.mu.Unlock()

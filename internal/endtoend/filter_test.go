@@ -164,7 +164,7 @@ func searchesWithin(t *testing.T, stack *endtoend.Stack, params client.ListRemed
 		id := incidentOf(remediation)
 		byIncident[id] = append(byIncident[id], remediation)
 	}
-	found := searchIncidents(t, stack, client.SearchInput{Query: "disk is full", Limit: pointer(100), PerSignature: pointer(2), Filters: asFilters(params)})
+	found := searchIncidents(t, stack, client.SearchInput{Query: "disk is full", Limit: new(100), PerSignature: new(2), Filters: asFilters(params)})
 	if want := min(100, len(byIncident)); len(found) != want {
 		t.Errorf("found %d incidents, want %d", len(found), want)
 	}

@@ -17,8 +17,6 @@ import (
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 )
 
-func pointer[T any](v T) *T { return &v }
-
 // start is when the remediations of the fixtures begin, with all digits down to the microsecond.
 var start = time.Date(2026, 1, 2, 3, 4, 5, 123456000, time.UTC)
 
@@ -36,13 +34,13 @@ func minimalRecord(id string) client.RemediationInput {
 // fullRecord is a remediation with every field.
 func fullRecord(id string) client.RemediationInput {
 	return client.RemediationInput{
-		RemediationID: id, Name: strings.ReplaceAll(unicode, `"`, "'"), Namespace: "متجر", ClusterName: pointer("集群-1"),
-		Environment: pointer(client.EnvironmentProduction), Severity: pointer(client.SeverityCritical),
-		AlertFingerprint: pointer("f00d🔥"), ActionType: "รีสตาร์ท", TargetResource: pointer("pod/api 💾"),
+		RemediationID: id, Name: strings.ReplaceAll(unicode, `"`, "'"), Namespace: "متجر", ClusterName: new("集群-1"),
+		Environment: new(client.EnvironmentProduction), Severity: new(client.SeverityCritical),
+		AlertFingerprint: new("f00d🔥"), ActionType: "รีสตาร์ท", TargetResource: new("pod/api 💾"),
 		Phase: client.PhaseProcessing, Status: client.StatusRunning, StartTime: start,
-		EndTime: pointer(start.Add(61*time.Second + 999*time.Microsecond)), DurationMS: pointer(int64(61000)),
-		ErrorMessage: pointer(unicode + "\n\ttabs and\r\nlines <b>bold</b>"),
-		WorkflowYAML: pointer("steps:\n  - name: " + unicode + "\n"),
+		EndTime: new(start.Add(61*time.Second + 999*time.Microsecond)), DurationMS: new(int64(61000)),
+		ErrorMessage: new(unicode + "\n\ttabs and\r\nlines <b>bold</b>"),
+		WorkflowYAML: new("steps:\n  - name: " + unicode + "\n"),
 		Metadata:     client.Metadata(`{"big":1700000000123456789,"list":[1.10,null,true,"` + `قرص 磁盘 ดิสก์ 💾` + `"],"nested":{"e":1e-7,"z":0.10}}`),
 	}
 }
@@ -242,16 +240,16 @@ func numberedRecord(i int) client.RemediationInput {
 		RemediationID:    fmt.Sprintf("r-%05d", i),
 		Name:             pickByIndex(i, "KubePodCrashLooping", "قرص ممتلئ", "磁盘已满", "ดิสก์เต็ม", "Disk 💾"),
 		Namespace:        pickByIndex(i/2, "shop", "متجر", "支付"),
-		ClusterName:      pickByIndex(i, nil, pointer("eu-1"), pointer("us-1")),
-		Environment:      pickByIndex(i/3, nil, pointer(client.EnvironmentProduction), pointer(client.EnvironmentTest)),
-		Severity:         pickByIndex(i/5, nil, pointer(client.SeverityCritical), pointer(client.SeverityLow)),
-		AlertFingerprint: pickByIndex(i, nil, pointer("f00d"), pointer("beef"), pointer("cafe")),
+		ClusterName:      pickByIndex(i, nil, new("eu-1"), new("us-1")),
+		Environment:      pickByIndex(i/3, nil, new(client.EnvironmentProduction), new(client.EnvironmentTest)),
+		Severity:         pickByIndex(i/5, nil, new(client.SeverityCritical), new(client.SeverityLow)),
+		AlertFingerprint: pickByIndex(i, nil, new("f00d"), new("beef"), new("cafe")),
 		ActionType:       pickByIndex(i/7, "restart_pod", "scale_up"),
-		TargetResource:   pickByIndex(i, nil, pointer("pod/api"), pointer("node/n1")),
+		TargetResource:   pickByIndex(i, nil, new("pod/api"), new("node/n1")),
 		Phase:            pickByIndex(i, client.PhasePending, client.PhaseProcessing, client.PhaseCompleted, client.PhaseFailed),
 		Status:           pickByIndex(i/4, client.StatusPending, client.StatusRunning, client.StatusSuccess, client.StatusFailure),
 		StartTime:        start.Add(time.Duration(i/2) * time.Minute),
-		ErrorMessage:     pickByIndex(i/11, nil, pointer("disk is full"), pointer("certificate has expired"), pointer("back-off restarting failed container")),
+		ErrorMessage:     pickByIndex(i/11, nil, new("disk is full"), new("certificate has expired"), new("back-off restarting failed container")),
 	}
 }
 

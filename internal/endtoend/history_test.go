@@ -45,7 +45,7 @@ func TestHistory(t *testing.T) {
 		}
 	}
 	receipts = append(receipts, analysis.Receipt, workflow.Receipt, execution.Receipt)
-	update := client.RemediationUpdate{Phase: pointer(client.PhaseFailed), ErrorMessage: client.Null[string](), Metadata: client.Metadata(`{"x":1}`)}
+	update := client.RemediationUpdate{Phase: new(client.PhaseFailed), ErrorMessage: client.Null[string](), Metadata: client.Metadata(`{"x":1}`)}
 	if _, err := stack.Client.UpdateRemediation(t.Context(), "r", update); err != nil {
 		t.Fatal(err)
 	}

@@ -49,10 +49,10 @@ func TestHybridFindsOtherWords(t *testing.T) {
 func explaining() map[string]client.SearchFilters {
 	return map[string]client.SearchFilters{
 		"":          {},
-		"namespace": {Namespace: pointer("shop,other")},
+		"namespace": {Namespace: new("shop,other")},
 		"name phase severity environment since until": {
-			Name: pointer("KubePodCrashLooping"), Phase: pointer("pending,failed"), Severity: pointer("unknown"), Environment: pointer("test"),
-			Since: pointer("2020-01-01T00:00:00Z"), Until: pointer("9999-01-01T00:00:00Z"),
+			Name: new("KubePodCrashLooping"), Phase: new("pending,failed"), Severity: new("unknown"), Environment: new("test"),
+			Since: new("2020-01-01T00:00:00Z"), Until: new("9999-01-01T00:00:00Z"),
 		},
 	}
 }
@@ -65,14 +65,14 @@ func TestHybridExplains(t *testing.T) {
 	stack := endtoend.New(t, endtoend.Options{})
 	for i, trouble := range overlappingIncidents() {
 		record := remediationWithError(fmt.Sprint(i), trouble)
-		record.Environment = pointer(client.EnvironmentTest)
+		record.Environment = new(client.EnvironmentTest)
 		createRecord(t, stack, record)
 	}
 	for filters, filter := range explaining() {
 		alone := map[client.Retriever]map[string]int{}
 		for _, mode := range []client.SearchMode{client.SearchModeLexical, client.SearchModeSemantic, client.SearchModeHybrid} {
 			found, err := stack.Client.Search(t.Context(), client.SearchInput{
-				Query: "database of the pod is full", Mode: &mode, Explain: pointer(true), Filters: &filter,
+				Query: "database of the pod is full", Mode: &mode, Explain: new(true), Filters: &filter,
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -99,7 +99,7 @@ func TestFeedback(t *testing.T) {
 	for i, trouble := range overlappingIncidents() {
 		createRecord(t, stack, remediationWithError(fmt.Sprint(i), trouble))
 	}
-	found := searchIncidents(t, stack, client.SearchInput{Query: "database of the pod is full", Explain: pointer(true)})
+	found := searchIncidents(t, stack, client.SearchInput{Query: "database of the pod is full", Explain: new(true)})
 	best := slices.MaxFunc(found, func(a, b client.SearchResult) int {
 		return cmp.Compare(a.Explain.Lexical.Score+a.Explain.Semantic.Score, b.Explain.Lexical.Score+b.Explain.Semantic.Score)
 	})
@@ -141,7 +141,7 @@ func TestDegradedSearchExplains(t *testing.T) {
 		createRecord(t, stack, remediationWithError(fmt.Sprint(i), trouble))
 	}
 	provider.failWith(providerFailures()["refuses the key"])
-	found, err := stack.Client.Search(t.Context(), client.SearchInput{Query: "database is full", Explain: pointer(true)})
+	found, err := stack.Client.Search(t.Context(), client.SearchInput{Query: "database is full", Explain: new(true)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func TestDegradedSearchExplains(t *testing.T) {
 		t.Errorf("search (-want +got):\n%s", diff)
 	}
 	checkExplanations(t, found.Search, found.Data, nil)
-	byWords := searchIncidents(t, stack, client.SearchInput{Query: "database is full", Mode: pointer(client.SearchModeLexical), Explain: pointer(true)})
+	byWords := searchIncidents(t, stack, client.SearchInput{Query: "database is full", Mode: new(client.SearchModeLexical), Explain: new(true)})
 	if diff := gocmp.Diff(byWords, found.Data); diff != "" {
 		t.Errorf("lexical and degraded results (-lexical +degraded):\n%s", diff)
 	}

@@ -21,10 +21,10 @@ func TestIncidentEvents(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
 	record := fullRecord("r")
-	record.TargetResource = pointer("Pod/shop/api-1")
+	record.TargetResource = new("Pod/shop/api-1")
 	written := createRecord(t, stack, record)
 	node := minimalRecord("node")
-	node.TargetResource = pointer("node/n1")
+	node.TargetResource = new("node/n1")
 	createRecord(t, stack, node)
 	page, err := stack.Client.IncidentEvents(t.Context(), client.ListIncidentEventsParams{Namespace: record.Namespace})
 	if err != nil || len(page.Data) != 1 {

@@ -162,7 +162,7 @@ func TestGatewayRefusesWhatLambdaCannotTake(t *testing.T) {
 		t.Fatal(err)
 	}
 	record := minimalRecord("r")
-	record.WorkflowYAML = pointer(strings.Repeat("x", 6_300_000))
+	record.WorkflowYAML = new(strings.Repeat("x", 6_300_000))
 	_, err = api.CreateRemediation(t.Context(), record)
 	var refusal *client.Error
 	if !errors.As(err, &refusal) || !errors.Is(err, client.ErrTooLarge) || refusal.Problem.Type != "" {

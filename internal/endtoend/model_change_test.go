@@ -90,7 +90,7 @@ func TestModelChangeUnderLoad(t *testing.T) {
 		})
 		running.Go(func() {
 			for ctx.Err() == nil {
-				results, err := stack.Client.Search(t.Context(), client.SearchInput{Query: "trouble with aaaa", Limit: pointer(100)})
+				results, err := stack.Client.Search(t.Context(), client.SearchInput{Query: "trouble with aaaa", Limit: new(100)})
 				if err != nil {
 					t.Errorf("search: %v", err)
 					continue
@@ -143,7 +143,7 @@ func everySignatureIsFound(t *testing.T, stack *endtoend.Stack, signatures int) 
 	}
 	for _, i := range []int{0, 17, 299} {
 		message := "trouble with " + numberAsLetters(i)
-		found := searchIncidents(t, stack, client.SearchInput{Query: message, Limit: pointer(1)})
+		found := searchIncidents(t, stack, client.SearchInput{Query: message, Limit: new(1)})
 		if len(found) != 1 || found[0].Remediations[0].RemediationID != fmt.Sprint("before-", i) {
 			t.Errorf("%s: found %+v", message, found)
 		}
@@ -189,7 +189,7 @@ func TestModelChangeIsInterrupted(t *testing.T) {
 	if !errors.Is(err, migrations.ErrModelIncomplete) || missing != int64(signatures-half) {
 		t.Errorf("switch half way: %d missing, %v; want %d", missing, err, signatures-half)
 	}
-	results, err := stack.Client.Search(t.Context(), client.SearchInput{Query: "trouble", Limit: pointer(100)})
+	results, err := stack.Client.Search(t.Context(), client.SearchInput{Query: "trouble", Limit: new(100)})
 	if err != nil || results.Search.Model != oldModel || len(results.Data) != 100 {
 		t.Errorf("halfway a search returns %+v, %v", results, err)
 	}

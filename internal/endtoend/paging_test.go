@@ -100,7 +100,7 @@ func TestPagingByOffset(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		wanted := client.Pagination{Limit: 300, Offset: &offset, Total: pointer(int64(1100))}
+		wanted := client.Pagination{Limit: 300, Offset: &offset, Total: new(int64(1100))}
 		if diff := gocmp.Diff(wanted, page.Pagination); diff != "" || len(page.Data) != data {
 			t.Errorf("at %d: %d records, want %d; pagination:\n%s", offset, len(page.Data), data, diff)
 		}
@@ -193,7 +193,7 @@ func TestEmptyAndExactPages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &client.RemediationList{Data: []client.Remediation{}, Pagination: client.Pagination{Limit: 100, Total: pointer(int64(0))}}
+	want := &client.RemediationList{Data: []client.Remediation{}, Pagination: client.Pagination{Limit: 100, Total: new(int64(0))}}
 	if diff := gocmp.Diff(want, empty); diff != "" {
 		t.Error(diff)
 	}
@@ -216,7 +216,7 @@ func TestLargeRecordsEndPagesEarly(t *testing.T) {
 	// Escaped, each string is six times its stored length.
 	for i := range 8 {
 		record := numberedRecord(i)
-		record.WorkflowYAML = pointer(strings.Repeat("<", 256<<10))
+		record.WorkflowYAML = new(strings.Repeat("<", 256<<10))
 		createRecord(t, stack, record)
 	}
 	page, err := stack.Client.ListRemediations(t.Context(), client.ListRemediationsParams{Limit: 1000})

@@ -32,7 +32,7 @@ func operations(api *client.Client) map[string]func(context.Context) error {
 			return err
 		},
 		"update": func(ctx context.Context) error {
-			_, err := api.UpdateRemediation(ctx, "r", client.RemediationUpdate{Phase: pointer(client.PhaseProcessing), ErrorMessage: client.Set("x")})
+			_, err := api.UpdateRemediation(ctx, "r", client.RemediationUpdate{Phase: new(client.PhaseProcessing), ErrorMessage: client.Set("x")})
 			return err
 		},
 		"analysis": func(ctx context.Context) error {

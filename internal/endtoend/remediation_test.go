@@ -68,18 +68,18 @@ func TestCreateThenGet(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
 	long := fullRecord("long")
-	long.ErrorMessage = pointer(strings.Repeat("é<&>", 64<<10/5) + "x")
-	long.WorkflowYAML = pointer(strings.Repeat("磁", 256<<10/3) + "\n")
+	long.ErrorMessage = new(strings.Repeat("é<&>", 64<<10/5) + "x")
+	long.WorkflowYAML = new(strings.Repeat("磁", 256<<10/3) + "\n")
 	numbers := minimalRecord("numbers")
 	numbers.Metadata = client.Metadata(`{"a":[1700000000123456789,0.1000000000000000055511151231257827,1e308,5e-324,-0,1.0,100000000000000000000000000000000000000000001]}`)
 	deep := minimalRecord("deep")
 	deep.Metadata = client.Metadata(strings.Repeat(`{"`+"磁"+`":[`, 4) + `{"":null}` + strings.Repeat("]}", 4))
 	empty := minimalRecord("empty texts")
-	empty.ErrorMessage, empty.WorkflowYAML, empty.Metadata = pointer(""), pointer(""), client.Metadata("{}")
+	empty.ErrorMessage, empty.WorkflowYAML, empty.Metadata = new(""), new(""), client.Metadata("{}")
 	ended := minimalRecord("ended")
-	ended.EndTime, ended.DurationMS = pointer(start), pointer(int64(0))
+	ended.EndTime, ended.DurationMS = new(start), new(int64(0))
 	timed := minimalRecord("timed, not ended")
-	timed.DurationMS = pointer(int64(1<<53 - 1))
+	timed.DurationMS = new(int64(1<<53 - 1))
 	for _, record := range []client.RemediationInput{minimalRecord("minimal"), fullRecord("full"), long, numbers, deep, empty, ended, timed} {
 		t.Run(record.RemediationID, func(t *testing.T) {
 			t.Parallel()
@@ -108,7 +108,7 @@ func TestTimesAreKeptToTheMicrosecond(t *testing.T) {
 	stack := endtoend.New(t, endtoend.Options{})
 	record := minimalRecord("r")
 	record.StartTime = time.Date(2026, 1, 2, 3, 4, 5, 123456999, time.FixedZone("", 5*3600))
-	record.EndTime = pointer(record.StartTime.Add(1500 * time.Millisecond))
+	record.EndTime = new(record.StartTime.Add(1500 * time.Millisecond))
 	written := createRecord(t, stack, record)
 	got, err := stack.Client.GetRemediation(t.Context(), "r")
 	if err != nil {
@@ -116,7 +116,7 @@ func TestTimesAreKeptToTheMicrosecond(t *testing.T) {
 	}
 	want := storedRemediation(record, written.Receipt)
 	want.StartTime = time.Date(2026, 1, 1, 22, 4, 5, 123456000, time.UTC)
-	want.EndTime, want.DurationMS = pointer(want.StartTime.Add(1500*time.Millisecond)), pointer(int64(1500))
+	want.EndTime, want.DurationMS = new(want.StartTime.Add(1500*time.Millisecond)), new(int64(1500))
 	if diff := gocmp.Diff(want, got.Remediation, sameMetadata(), ignoreSignature()); diff != "" {
 		t.Error(diff)
 	}
@@ -134,7 +134,7 @@ func TestIdentifiersInPaths(t *testing.T) {
 		t.Run(id, func(t *testing.T) {
 			t.Parallel()
 			createRecord(t, stack, minimalRecord(id))
-			if _, err := stack.Client.UpdateRemediation(t.Context(), id, client.RemediationUpdate{Status: pointer(client.StatusRunning)}); err != nil {
+			if _, err := stack.Client.UpdateRemediation(t.Context(), id, client.RemediationUpdate{Status: new(client.StatusRunning)}); err != nil {
 				t.Error(err)
 			}
 			if _, err := stack.Client.CreateAIAnalysis(t.Context(), id, client.AIAnalysisInput{AnalysisID: id, Provider: id, Model: id}); err != nil {
@@ -243,17 +243,17 @@ func TestConflict(t *testing.T) {
 		"name":              func(r *client.RemediationInput) { r.Name += "x" },
 		"namespace":         func(r *client.RemediationInput) { r.Namespace = "other" },
 		"cluster_name":      func(r *client.RemediationInput) { r.ClusterName = nil },
-		"environment":       func(r *client.RemediationInput) { r.Environment = pointer(client.EnvironmentTest) },
+		"environment":       func(r *client.RemediationInput) { r.Environment = new(client.EnvironmentTest) },
 		"severity":          func(r *client.RemediationInput) { r.Severity = nil },
-		"alert_fingerprint": func(r *client.RemediationInput) { r.AlertFingerprint = pointer("other") },
+		"alert_fingerprint": func(r *client.RemediationInput) { r.AlertFingerprint = new("other") },
 		"action_type":       func(r *client.RemediationInput) { r.ActionType = "other" },
-		"target_resource":   func(r *client.RemediationInput) { r.TargetResource = pointer("pod/other") },
+		"target_resource":   func(r *client.RemediationInput) { r.TargetResource = new("pod/other") },
 		"phase":             func(r *client.RemediationInput) { r.Phase = client.PhaseCompleted },
 		"status":            func(r *client.RemediationInput) { r.Status = client.StatusSuccess },
 		"start_time":        func(r *client.RemediationInput) { r.StartTime, r.DurationMS = start.Add(time.Microsecond), nil },
 		"end_time":          func(r *client.RemediationInput) { r.EndTime = nil },
-		"duration_ms":       func(r *client.RemediationInput) { r.EndTime, r.DurationMS = nil, pointer(int64(1)) },
-		"error_message":     func(r *client.RemediationInput) { r.ErrorMessage = pointer("") },
+		"duration_ms":       func(r *client.RemediationInput) { r.EndTime, r.DurationMS = nil, new(int64(1)) },
+		"error_message":     func(r *client.RemediationInput) { r.ErrorMessage = new("") },
 		"workflow_yaml":     func(r *client.RemediationInput) { r.WorkflowYAML = nil },
 		"metadata":          func(r *client.RemediationInput) { r.Metadata = client.Metadata(`{}`) },
 		"a digit": func(r *client.RemediationInput) {
@@ -278,8 +278,8 @@ func TestSecretsAreNotKept(t *testing.T) {
 	var logged lockedBuffer
 	stack := endtoend.New(t, endtoend.Options{Log: slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	record := fullRecord("r")
-	record.ErrorMessage = pointer("dial postgres://app:" + secret + "@db/orders: refused")
-	record.WorkflowYAML = pointer("env:\n  - name: DB_PASSWORD\n    value: " + secret + "\n")
+	record.ErrorMessage = new("dial postgres://app:" + secret + "@db/orders: refused")
+	record.WorkflowYAML = new("env:\n  - name: DB_PASSWORD\n    value: " + secret + "\n")
 	record.Metadata = client.Metadata(`{"api_key":"` + secret + `","list":[{"note":"Authorization: Bearer ` + strings.Repeat(secret, 2) + `"}],"user":"app"}`)
 	createRecord(t, stack, record)
 	if _, err := stack.Client.UpdateRemediation(t.Context(), "r", newMessage("password="+secret)); err != nil {

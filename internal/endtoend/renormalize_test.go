@@ -150,7 +150,7 @@ func mixedIncidents(n, incidents int) []client.RemediationInput {
 		}
 		record := remediationWithError(fmt.Sprintf("before-%05d", i), fmt.Sprintf("trouble with %s, attempt %d", numberAsLetters(of), i))
 		record.StartTime = start.Add(time.Duration(i/3) * time.Hour)
-		record.TargetResource = pointer(fmt.Sprint("pod/p-", i))
+		record.TargetResource = new(fmt.Sprint("pod/p-", i))
 		return record
 	})
 }
@@ -167,9 +167,9 @@ func TestRenormalize(t *testing.T) {
 	createAll(t, stack, mixedIncidents(1300, 30))
 	// Two incidents with the same signature under normalizer 1.
 	one1, one2 := minimalRecord("split-1"), minimalRecord("split-2")
-	one1.TargetResource, one2.ErrorMessage = pointer("crash/x"), pointer("crash")
+	one1.TargetResource, one2.ErrorMessage = new("crash/x"), new("crash")
 	long := remediationWithError("long", "trouble with much")
-	long.WorkflowYAML = pointer("steps:\n" + strings.Repeat("  - name: restart\n", 12_000))
+	long.WorkflowYAML = new("steps:\n" + strings.Repeat("  - name: restart\n", 12_000))
 	createAll(t, stack, []client.RemediationInput{one1, one2, long, fullRecord("full")})
 	for i := range 20 {
 		if _, err := stack.Client.UpdateRemediation(t.Context(), fmt.Sprintf("before-%05d", i), newPhase(client.PhaseProcessing)); err != nil {
@@ -217,7 +217,7 @@ func foundNow(tb testing.TB, stack *endtoend.Stack) []string {
 	var lines []string
 	for _, mode := range []client.SearchMode{"semantic", "lexical", "hybrid"} {
 		for _, query := range []string{"trouble with baaa", "trouble with much", unicode} {
-			found := searchIncidents(tb, stack, client.SearchInput{Query: query, Mode: &mode, Limit: pointer(1)})
+			found := searchIncidents(tb, stack, client.SearchInput{Query: query, Mode: &mode, Limit: new(1)})
 			for _, result := range found {
 				lines = append(lines, fmt.Sprintf("%s %s: %s, %d", mode, query, result.Remediations[0].RemediationID, result.Occurrences))
 			}
@@ -259,7 +259,7 @@ func startLoad(t *testing.T, stack *endtoend.Stack, n int) *load {
 		l.repeat(func(int) error {
 			mode := []client.SearchMode{"semantic", "lexical", "hybrid"}[rand.IntN(3)]
 			results, err := stack.Client.Search(t.Context(), client.SearchInput{
-				Query: "trouble with aaaa", Mode: &mode, Limit: pointer(10), Filters: &client.SearchFilters{Namespace: pointer("quiet")},
+				Query: "trouble with aaaa", Mode: &mode, Limit: new(10), Filters: &client.SearchFilters{Namespace: new("quiet")},
 			})
 			if err == nil && (len(results.Data) != 10 || len(results.Search.Degraded) > 0) {
 				err = fmt.Errorf("found %d by %s, without %v", len(results.Data), mode, results.Search.Degraded)
@@ -454,7 +454,7 @@ func TestRenormalizeWaitsForVectors(t *testing.T) {
 	if done.Renormalized != 40 || done.ToRenormalize != 0 || done.Embedded != 1 || done.Refused != 1 {
 		t.Errorf("with the provider up again, the run returned %+v", done)
 	}
-	found := searchIncidents(t, stack, client.SearchInput{Query: "certificate has expired", Mode: pointer(client.SearchModeSemantic), Limit: pointer(1)})
+	found := searchIncidents(t, stack, client.SearchInput{Query: "certificate has expired", Mode: new(client.SearchModeSemantic), Limit: new(1)})
 	if len(found) != 1 || found[0].Occurrences != 20 {
 		t.Errorf("found %+v", found)
 	}

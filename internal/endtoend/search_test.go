@@ -36,7 +36,7 @@ func TestSearchOrder(t *testing.T) {
 		createRecord(t, stack, remediationWithError(fmt.Sprint(i), message))
 	}
 	for i, message := range messages {
-		found := searchIncidents(t, stack, client.SearchInput{Query: message, Mode: pointer(client.SearchModeSemantic), Explain: pointer(true)})
+		found := searchIncidents(t, stack, client.SearchInput{Query: message, Mode: new(client.SearchModeSemantic), Explain: new(true)})
 		if len(found) != len(messages) {
 			t.Errorf("%s: found %d, want all %d", message, len(found), len(messages))
 		}
@@ -64,7 +64,7 @@ func TestSearchLimits(t *testing.T) {
 		record.StartTime = start.Add(time.Duration(i) * time.Minute)
 		return record
 	}))
-	all := searchIncidents(t, stack, client.SearchInput{Query: "trouble with afk", Limit: pointer(100), PerSignature: pointer(100)})
+	all := searchIncidents(t, stack, client.SearchInput{Query: "trouble with afk", Limit: new(100), PerSignature: new(100)})
 	if len(all) != 15 {
 		t.Fatalf("found %d, want 15", len(all))
 	}
@@ -72,7 +72,7 @@ func TestSearchLimits(t *testing.T) {
 		t.Errorf("found %d without a limit, want 10", n)
 	}
 	for _, limit := range []int{1, 7, 15} {
-		found := searchIncidents(t, stack, client.SearchInput{Query: "trouble with afk", Limit: &limit, PerSignature: pointer(100)})
+		found := searchIncidents(t, stack, client.SearchInput{Query: "trouble with afk", Limit: &limit, PerSignature: new(100)})
 		if diff := gocmp.Diff(all[:limit], found); diff != "" {
 			t.Errorf("limit %d:\n%s", limit, diff)
 		}
@@ -85,12 +85,12 @@ func TestSearchLimits(t *testing.T) {
 		}
 	}
 	for cut, result := range all {
-		found := searchIncidents(t, stack, client.SearchInput{Query: "trouble with afk", Limit: pointer(100), MinScore: pointer(result.Score)})
+		found := searchIncidents(t, stack, client.SearchInput{Query: "trouble with afk", Limit: new(100), MinScore: new(result.Score)})
 		if len(found) < cut+1 || found[len(found)-1].Score < result.Score {
 			t.Errorf("min_score %v: %d results", result.Score, len(found))
 		}
 	}
-	if found := searchIncidents(t, stack, client.SearchInput{Query: "trouble with afk", MinScore: pointer(1.0)}); len(found) > 1 {
+	if found := searchIncidents(t, stack, client.SearchInput{Query: "trouble with afk", MinScore: new(1.0)}); len(found) > 1 {
 		t.Errorf("%d results of score 1", len(found))
 	}
 }
@@ -109,12 +109,12 @@ func TestSearchIsNotStarvedByFilters(t *testing.T) {
 		return record
 	}))
 	for _, limit := range []int{1, 10, 15, 100} {
-		found := searchIncidents(t, stack, client.SearchInput{Query: "disk is full", Limit: &limit, Filters: &client.SearchFilters{Namespace: pointer("rare")}})
+		found := searchIncidents(t, stack, client.SearchInput{Query: "disk is full", Limit: &limit, Filters: &client.SearchFilters{Namespace: new("rare")}})
 		if len(found) != min(limit, 15) {
 			t.Errorf("limit %d: found %d, want %d", limit, len(found), min(limit, 15))
 		}
 	}
-	if found := searchIncidents(t, stack, client.SearchInput{Query: "disk is full", Limit: pointer(100)}); len(found) != 100 {
+	if found := searchIncidents(t, stack, client.SearchInput{Query: "disk is full", Limit: new(100)}); len(found) != 100 {
 		t.Errorf("found %d without a filter, want 100", len(found))
 	}
 }
@@ -148,7 +148,7 @@ func TestSearchOutcomes(t *testing.T) {
 	add("delete_pod", client.StatusFailure, 3)
 	add("notify", client.StatusRunning, 4)
 	createAll(t, stack, list)
-	found := searchIncidents(t, stack, client.SearchInput{Query: "pods are pending", PerSignature: pointer(0)})
+	found := searchIncidents(t, stack, client.SearchInput{Query: "pods are pending", PerSignature: new(0)})
 	if len(found) != 1 || len(found[0].SignatureIds) != 4 {
 		t.Fatalf("found %+v, want one incident of 4 signatures", found)
 	}
@@ -200,9 +200,9 @@ func TestSearchReturnsTheNewestSuccess(t *testing.T) {
 		createRecord(t, stack, record)
 	}
 	for filter, want := range map[string]*client.LastSuccess{
-		"":         {RemediationID: "r-2", ActionType: "resize", StartTime: start.Add(2 * time.Hour), WorkflowYAML: pointer("run: third")},
-		"shop":     {RemediationID: "r-1", ActionType: "add_node", StartTime: start.Add(time.Hour), WorkflowYAML: pointer("run: second")},
-		"payments": {RemediationID: "r-2", ActionType: "resize", StartTime: start.Add(2 * time.Hour), WorkflowYAML: pointer("run: third")},
+		"":         {RemediationID: "r-2", ActionType: "resize", StartTime: start.Add(2 * time.Hour), WorkflowYAML: new("run: third")},
+		"shop":     {RemediationID: "r-1", ActionType: "add_node", StartTime: start.Add(time.Hour), WorkflowYAML: new("run: second")},
+		"payments": {RemediationID: "r-2", ActionType: "resize", StartTime: start.Add(2 * time.Hour), WorkflowYAML: new("run: third")},
 	} {
 		input := client.SearchInput{Query: "pods are pending"}
 		if filter != "" {
@@ -216,7 +216,7 @@ func TestSearchReturnsTheNewestSuccess(t *testing.T) {
 			t.Errorf("in %q (-want +got):\n%s", filter, diff)
 		}
 	}
-	input := client.SearchInput{Query: "pods are pending", Filters: &client.SearchFilters{Status: pointer("failure")}}
+	input := client.SearchInput{Query: "pods are pending", Filters: &client.SearchFilters{Status: new("failure")}}
 	if found := searchIncidents(t, stack, input); len(found) != 1 || found[0].LastSuccess != nil {
 		t.Errorf("filtered by failures: %+v", found)
 	}
@@ -230,16 +230,16 @@ func TestSearchOfManyWorkflows(t *testing.T) {
 	stack := endtoend.New(t, endtoend.Options{})
 	createAll(t, stack, manyRecords(500, func(i int) client.RemediationInput {
 		record := remediationWithError(fmt.Sprint("same-", i), "disk is full")
-		record.WorkflowYAML, record.Status = pointer("run: clean up "+numberAsLetters(i)), client.StatusSuccess
+		record.WorkflowYAML, record.Status = new("run: clean up "+numberAsLetters(i)), client.StatusSuccess
 		return record
 	}))
 	createAll(t, stack, manyRecords(11, func(i int) client.RemediationInput {
 		record := remediationWithError(fmt.Sprint("other-", i), "disk of the node has failed, "+numberAsLetters(i))
-		record.WorkflowYAML, record.Status = pointer("# "+numberAsLetters(i)+strings.Repeat("x", 250<<10)), client.StatusSuccess
+		record.WorkflowYAML, record.Status = new("# "+numberAsLetters(i)+strings.Repeat("x", 250<<10)), client.StatusSuccess
 		return record
 	}))
 	for _, mode := range []client.SearchMode{client.SearchModeHybrid, client.SearchModeLexical, client.SearchModeSemantic} {
-		found := searchIncidents(t, stack, client.SearchInput{Query: "disk is full", Mode: &mode, Limit: pointer(12)})
+		found := searchIncidents(t, stack, client.SearchInput{Query: "disk is full", Mode: &mode, Limit: new(12)})
 		if len(found) != 12 || found[0].Occurrences != 500 || len(found[0].SignatureIds) != 100 {
 			t.Fatalf("%s: found %d, the first %+v", mode, len(found), found[0])
 		}
@@ -263,7 +263,7 @@ func TestSearchFindsAtOnce(t *testing.T) {
 		t.Errorf("found %+v in an empty database", found)
 	}
 	createRecord(t, stack, remediationWithError("r", "disk is full"))
-	results, err := stack.Client.Search(t.Context(), client.SearchInput{Query: "DISK is full!", Mode: pointer(client.SearchModeSemantic)})
+	results, err := stack.Client.Search(t.Context(), client.SearchInput{Query: "DISK is full!", Mode: new(client.SearchModeSemantic)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,9 +52,9 @@ func TestSuccessRate(t *testing.T) {
 	records = append(records, other, endedRemediation("never", "never", client.StatusFailure, start), minimalRecord("begun"))
 	createAll(t, stack, records)
 	none := client.SuccessRate{Key: "restart_pod", Total: 1}
-	never := client.SuccessRate{Key: "never", Total: 1, Failure: 1, Rate: pointer(0.0), Low: pointer(0.0), High: pointer(0.793)}
-	once := client.SuccessRate{Key: "once", Total: 1, Success: 1, Rate: pointer(1.0), Low: pointer(0.207), High: pointer(1.0)}
-	drain := client.SuccessRate{Key: "drain", Total: 50, Success: 48, Failure: 2, Rate: pointer(0.96), Low: pointer(0.865), High: pointer(0.989)}
+	never := client.SuccessRate{Key: "never", Total: 1, Failure: 1, Rate: new(0.0), Low: new(0.0), High: new(0.793)}
+	once := client.SuccessRate{Key: "once", Total: 1, Success: 1, Rate: new(1.0), Low: new(0.207), High: new(1.0)}
+	drain := client.SuccessRate{Key: "drain", Total: 50, Success: 48, Failure: 2, Rate: new(0.96), Low: new(0.865), High: new(0.989)}
 	by := client.DimensionActionType
 	aroundMaintenance(t, stack, func() {
 		t.Helper()
@@ -175,9 +175,9 @@ func TestSuccessRateByEveryField(t *testing.T) {
 	createAll(t, stack, manyRecords(90, func(i int) client.RemediationInput {
 		record := endedRemediation(numberedRecord(i).RemediationID, pickByIndex(i, "a", "a", "b"), client.StatusSuccess, start.Add(time.Duration(i)*time.Hour))
 		record.Name, record.Namespace = pickByIndex(i, "N", "N", "ن"), pickByIndex(i, "n", "n", "支付")
-		record.Severity = pointer(pickByIndex(i, client.SeverityHigh, client.SeverityHigh, client.SeverityLow))
-		record.ClusterName = pointer(pickByIndex(i, "c1", "c1", "c2"))
-		record.Environment = pointer(pickByIndex(i, client.EnvironmentTest, client.EnvironmentTest, client.EnvironmentProduction))
+		record.Severity = new(pickByIndex(i, client.SeverityHigh, client.SeverityHigh, client.SeverityLow))
+		record.ClusterName = new(pickByIndex(i, "c1", "c1", "c2"))
+		record.Environment = new(pickByIndex(i, client.EnvironmentTest, client.EnvironmentTest, client.EnvironmentProduction))
 		if i%5 == 0 {
 			record.Status = client.StatusFailure
 		}
@@ -195,7 +195,7 @@ func TestSuccessRateByEveryField(t *testing.T) {
 			root := z * math.Sqrt(z*z+4*n*p*(1-p))
 			low, high := (2*n*p+z*z-root)/(2*(n+z*z)), (2*n*p+z*z+root)/(2*(n+z*z))
 			rates = append(rates, client.SuccessRate{
-				Key: keys[i], Total: int64(n), Success: int64(p * n), Failure: int64(n) - int64(p*n), Rate: pointer(p), Low: &low, High: &high,
+				Key: keys[i], Total: int64(n), Success: int64(p * n), Failure: int64(n) - int64(p*n), Rate: new(p), Low: &low, High: &high,
 			})
 		}
 		return rates

@@ -109,7 +109,7 @@ func (s *stress) work() <-chan []int {
 func stressRecord(number int) client.RemediationInput {
 	record := numberedRecord(number)
 	record.RemediationID = fmt.Sprintf("stress-%d", number)
-	record.ErrorMessage = pointer("trouble with " + numberAsLetters(number%stressSignatures))
+	record.ErrorMessage = new("trouble with " + numberAsLetters(number%stressSignatures))
 	record.Name, record.ActionType, record.TargetResource = "Stress", "restart_pod", nil
 	return record
 }

@@ -86,24 +86,24 @@ func updateCases() map[string]updateCase {
 	end := start.Add(90*time.Second + 500*time.Microsecond)
 	none := client.Null[string]()
 	return map[string]updateCase{
-		"status":                {update{Status: pointer(client.StatusFailure)}, func(r *stored) { r.Status = client.StatusFailure }},
-		"end_time":              {update{EndTime: client.Set(end)}, func(r *stored) { r.EndTime, r.DurationMS = &end, pointer(int64(90_000)) }},
+		"status":                {update{Status: new(client.StatusFailure)}, func(r *stored) { r.Status = client.StatusFailure }},
+		"end_time":              {update{EndTime: client.Set(end)}, func(r *stored) { r.EndTime, r.DurationMS = &end, new(int64(90_000)) }},
 		"end_time cleared":      {update{EndTime: client.Null[time.Time]()}, func(r *stored) { r.EndTime, r.DurationMS = nil, nil }},
-		"error_message":         {newMessage(unicode), func(r *stored) { r.ErrorMessage = pointer(unicode) }},
-		"error_message emptied": {newMessage(""), func(r *stored) { r.ErrorMessage = pointer("") }},
+		"error_message":         {newMessage(unicode), func(r *stored) { r.ErrorMessage = new(unicode) }},
+		"error_message emptied": {newMessage(""), func(r *stored) { r.ErrorMessage = new("") }},
 		"error_message cleared": {update{ErrorMessage: none}, func(r *stored) { r.ErrorMessage = nil }},
-		"workflow_yaml":         {update{WorkflowYAML: client.Set("steps: []\n")}, func(r *stored) { r.WorkflowYAML = pointer("steps: []\n") }},
+		"workflow_yaml":         {update{WorkflowYAML: client.Set("steps: []\n")}, func(r *stored) { r.WorkflowYAML = new("steps: []\n") }},
 		"workflow_yaml cleared": {update{WorkflowYAML: none}, func(r *stored) { r.WorkflowYAML = nil }},
 		"metadata":              {update{Metadata: []byte(`{"n":0.100}`)}, func(r *stored) { r.Metadata = []byte(`{"n":0.100}`) }},
 		"metadata emptied":      {update{Metadata: []byte(`{}`)}, func(r *stored) { r.Metadata = []byte(`{}`) }},
 		"all": {
 			update{
-				Phase: pointer(client.PhaseCompleted), Status: pointer(client.StatusSuccess), EndTime: client.Set(end),
+				Phase: new(client.PhaseCompleted), Status: new(client.StatusSuccess), EndTime: client.Set(end),
 				ErrorMessage: none, WorkflowYAML: client.Set("x"), Metadata: []byte(`{"done":true}`),
 			},
 			func(r *stored) {
-				r.Phase, r.Status, r.EndTime, r.DurationMS = client.PhaseCompleted, client.StatusSuccess, &end, pointer(int64(90_000))
-				r.ErrorMessage, r.WorkflowYAML, r.Metadata = nil, pointer("x"), []byte(`{"done":true}`)
+				r.Phase, r.Status, r.EndTime, r.DurationMS = client.PhaseCompleted, client.StatusSuccess, &end, new(int64(90_000))
+				r.ErrorMessage, r.WorkflowYAML, r.Metadata = nil, new("x"), []byte(`{"done":true}`)
 			},
 		},
 	}
@@ -162,7 +162,7 @@ func TestUpdateMovesToAnotherSignature(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
 	record := minimalRecord("r")
-	record.ErrorMessage = pointer("disk is full")
+	record.ErrorMessage = new("disk is full")
 	createRecord(t, stack, record)
 	before, err := stack.Client.GetRemediation(t.Context(), "r")
 	if err != nil {

@@ -18,17 +18,17 @@ import (
 func TestAppendKeepsEveryFieldOfARemediation(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store := open(t, db.WriterURL())
-	empty := minimal("empty texts")
-	empty.ErrorMessage, empty.WorkflowYAML, empty.Metadata = pointer(""), pointer(""), "{}"
+	store := openStore(t, db.WriterURL())
+	empty := minimalRemediation("empty texts")
+	empty.ErrorMessage, empty.WorkflowYAML, empty.Metadata = new(""), new(""), "{}"
 	unended := fullRemediation("duration without an end")
-	unended.EndTime, unended.DurationMS = nil, pointer(int64(1<<53-1))
+	unended.EndTime, unended.DurationMS = nil, new(int64(1<<53-1))
 	longest := fullRemediation(strings.Repeat("💾", 255))
-	longest.TargetResource = pointer(strings.Repeat("k", 255) + "/" + strings.Repeat("磁", 256))
-	longest.ErrorMessage, longest.WorkflowYAML = pointer(strings.Repeat("e", 64<<10)), pointer(strings.Repeat("y", 256<<10))
-	early := minimal("first and last moment")
-	early.StartTime, early.EndTime = audit.MinTime, pointer(audit.MaxTime.Add(-time.Microsecond))
-	for _, want := range []*audit.Remediation{minimal("minimal"), fullRemediation("full"), empty, unended, longest, early} {
+	longest.TargetResource = new(strings.Repeat("k", 255) + "/" + strings.Repeat("磁", 256))
+	longest.ErrorMessage, longest.WorkflowYAML = new(strings.Repeat("e", 64<<10)), new(strings.Repeat("y", 256<<10))
+	early := minimalRemediation("first and last moment")
+	early.StartTime, early.EndTime = audit.MinTime, new(audit.MaxTime.Add(-time.Microsecond))
+	for _, want := range []*audit.Remediation{minimalRemediation("minimal"), fullRemediation("full"), empty, unended, longest, early} {
 		checkKept(t, store, want)
 	}
 	checkJournal(t, db)
@@ -36,7 +36,7 @@ func TestAppendKeepsEveryFieldOfARemediation(t *testing.T) {
 
 func checkKept(t *testing.T, store tapped, want *audit.Remediation) {
 	t.Helper()
-	e := entry(t, want)
+	e := newEntry(t, want)
 	written, err := store.Append(t.Context(), []audit.Entry{e}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -63,10 +63,10 @@ func checkKept(t *testing.T, store tapped, want *audit.Remediation) {
 func TestAppendKeepsEveryFieldOfAChild(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store := open(t, db.WriterURL())
-	store.mustAppend(t, nil, fullRemediation("r"), minimal("other"))
-	sent := entries(t, analysis("r", "a1"), fullAnalysis("r", "a2 💾"), workflow("r", "w1"), fullWorkflow("r", "w2 磁盘"),
-		execution("r", "w1", "e1"), fullExecution("r", "w1", "e2"), fullExecution("r", "w2", "e2"), fullExecution("other", "w1", "e1"))
+	store := openStore(t, db.WriterURL())
+	store.mustAppend(t, nil, fullRemediation("r"), minimalRemediation("other"))
+	sent := newEntries(t, minimalAnalysis("r", "a1"), fullAnalysis("r", "a2 💾"), minimalWorkflow("r", "w1"), fullWorkflow("r", "w2 磁盘"),
+		minimalExecution("r", "w1", "e1"), fullExecution("r", "w1", "e2"), fullExecution("r", "w2", "e2"), fullExecution("other", "w1", "e1"))
 	written, err := store.Append(t.Context(), sent, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -107,7 +107,7 @@ func addChild(children *audit.Children, e audit.Entry) {
 
 func TestAppendOfNothing(t *testing.T) {
 	t.Parallel()
-	store := open(t, postgrestest.New(t).WriterURL())
+	store := openStore(t, postgrestest.New(t).WriterURL())
 	written, err := store.Append(t.Context(), nil, nil)
 	if err != nil || written != nil || store.Tap.RoundTrips() != 0 {
 		t.Errorf("%v, %v after %d round trips, want nothing", written, err, store.Tap.RoundTrips())
@@ -127,20 +127,20 @@ func TestAppendRoundTrips(t *testing.T) {
 		"execution":   {func(id string) audit.Record { return fullExecution("parent", "w", id) }, 1},
 		// Round trips: begin, lock, write, commit.
 		"update": {func(id string) audit.Record {
-			return &audit.Update{RemediationID: strings.Replace(id, "update", "known", 1), Status: pointer(audit.Status("running"))}
+			return &audit.Update{RemediationID: strings.Replace(id, "update", "known", 1), Status: new(audit.Status("running"))}
 		}, 4},
 	} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			db := postgrestest.New(t)
-			store := open(t, db.WriterURL())
-			store.mustAppend(t, nil, minimal("parent"))
-			vectors := postgres.Vectors{entry(t, fullRemediation("x")).Signature.ID: vector(1)}
+			store := openStore(t, db.WriterURL())
+			store.mustAppend(t, nil, minimalRemediation("parent"))
+			vectors := postgres.Vectors{newEntry(t, fullRemediation("x")).Signature.ID: numberedVector(1)}
 			batch := 0
 			for _, n := range []int{1, 1, 10, most} {
 				batch++
 				if kind == "update" {
-					store.mustAppend(t, nil, numberedRecords(n, func(id string) audit.Record { return minimal(fmt.Sprint("known", batch, id)) })...)
+					store.mustAppend(t, nil, numberedRecords(n, func(id string) audit.Record { return minimalRemediation(fmt.Sprint("known", batch, id)) })...)
 				}
 				records := numberedRecords(n, func(id string) audit.Record { return c.make(fmt.Sprint(kind, batch, id)) })
 				before := countRows(t, db)["audit_event"]
@@ -177,9 +177,9 @@ func TestReplayReturnsTheFirstReceipt(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			db := postgrestest.New(t)
-			store := open(t, db.WriterURL())
-			store.mustAppend(t, nil, minimal("parent"))
-			vectors := postgres.Vectors{entry(t, fullRemediation("x")).Signature.ID: vector(1)}
+			store := openStore(t, db.WriterURL())
+			store.mustAppend(t, nil, minimalRemediation("parent"))
+			vectors := postgres.Vectors{newEntry(t, fullRemediation("x")).Signature.ID: numberedVector(1)}
 			var with postgres.Vectors
 			if c.first {
 				with = vectors
@@ -209,10 +209,10 @@ func TestReplayReturnsTheFirstReceipt(t *testing.T) {
 
 func TestReplayByAnotherActorLater(t *testing.T) {
 	t.Parallel()
-	store := open(t, postgrestest.New(t).WriterURL())
+	store := openStore(t, postgrestest.New(t).WriterURL())
 	first := store.mustAppend(t, nil, fullRemediation("r"))[0]
 	again := fullRemediation("r")
-	_ = entry(t, again) // validates it
+	_ = newEntry(t, again) // validates it
 	e, err := audit.NewEntry(again, "another actor", time.Now().Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)
@@ -230,7 +230,7 @@ func TestReplayByAnotherActorLater(t *testing.T) {
 func TestSameKeyWithOtherContentIsAConflict(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store := open(t, db.WriterURL())
+	store := openStore(t, db.WriterURL())
 	store.mustAppend(t, nil, fullRemediation("r"), fullAnalysis("r", "a"), fullWorkflow("r", "w"), fullExecution("r", "w", "e"))
 	before := countRows(t, db)
 	remediation, ai, flow, run := fullRemediation("r"), fullAnalysis("r", "a"), fullWorkflow("r", "w"), fullExecution("r", "w", "e")
@@ -239,7 +239,7 @@ func TestSameKeyWithOtherContentIsAConflict(t *testing.T) {
 	ai.TokensUsed = nil
 	flow.CompletedSteps--
 	run.StartTime = run.StartTime.Add(-time.Microsecond)
-	written, err := store.Append(t.Context(), entries(t, remediation, ai, flow, run), nil)
+	written, err := store.Append(t.Context(), newEntries(t, remediation, ai, flow, run), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -263,7 +263,7 @@ func TestSameKeyTwiceInABatch(t *testing.T) {
 			t.Run(fmt.Sprint(n, " same content ", same), func(t *testing.T) {
 				t.Parallel()
 				db := postgrestest.New(t)
-				store := open(t, db.WriterURL())
+				store := openStore(t, db.WriterURL())
 				// Every record occurs twice; the second half is in reverse order.
 				records := numberedRecords(n, fullRemediation)
 				for i := n - 1; i >= 0; i-- {
@@ -273,7 +273,7 @@ func TestSameKeyTwiceInABatch(t *testing.T) {
 					}
 					records = append(records, again)
 				}
-				written, err := store.Append(t.Context(), entries(t, records...), nil)
+				written, err := store.Append(t.Context(), newEntries(t, records...), nil)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -310,17 +310,17 @@ func checkTwice(t *testing.T, written []audit.Written, same bool) {
 func TestMixedKindsInOneAppend(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store := open(t, db.WriterURL())
-	store.mustAppend(t, nil, minimal("known"))
+	store := openStore(t, db.WriterURL())
+	store.mustAppend(t, nil, minimalRemediation("known"))
 	// Children precede their parents, kinds are shuffled, and one child has no parent.
-	batch := entries(t,
+	batch := newEntries(t,
 		fullExecution("new", "w", "e"),
-		&audit.Update{RemediationID: "known", Phase: pointer(audit.PhaseProcessing)},
+		&audit.Update{RemediationID: "known", Phase: new(audit.PhaseProcessing)},
 		fullAnalysis("new", "a"),
 		fullRemediation("new"),
 		fullWorkflow("unknown", "w"),
 		fullWorkflow("known", "w"),
-		&audit.Update{RemediationID: "unknown", Phase: pointer(audit.PhaseProcessing)},
+		&audit.Update{RemediationID: "unknown", Phase: new(audit.PhaseProcessing)},
 		fullRemediation("another"),
 	)
 	store.Tap.Reset()
@@ -355,12 +355,12 @@ func TestMixedKindsInOneAppend(t *testing.T) {
 func TestChildOfAnUnknownParent(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store := open(t, db.WriterURL())
+	store := openStore(t, db.WriterURL())
 	for _, record := range []audit.Record{
 		fullAnalysis("unknown", "a"), fullWorkflow("unknown", "w"), fullExecution("unknown", "w", "e"),
-		&audit.Update{RemediationID: "unknown", Phase: pointer(audit.PhaseFailed)},
+		&audit.Update{RemediationID: "unknown", Phase: new(audit.PhaseFailed)},
 	} {
-		written, err := store.Append(t.Context(), entries(t, record), nil)
+		written, err := store.Append(t.Context(), newEntries(t, record), nil)
 		if err != nil || !errors.Is(written[0].Err, audit.ErrNotFound) {
 			t.Errorf("%T: %v %+v, want audit.ErrNotFound", record, err, written)
 		}
@@ -377,12 +377,12 @@ func TestChildOfAnUnknownParent(t *testing.T) {
 func TestSignaturesAreSharedAndVectorsStoredOnce(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store := open(t, db.WriterURL())
-	signature := entry(t, fullRemediation("x")).Signature
-	written := store.mustAppend(t, postgres.Vectors{signature.ID: vector(1)}, numberedRecords(100, fullRemediation)...)
+	store := openStore(t, db.WriterURL())
+	signature := newEntry(t, fullRemediation("x")).Signature
+	written := store.mustAppend(t, postgres.Vectors{signature.ID: numberedVector(1)}, numberedRecords(100, fullRemediation)...)
 	// The signature is stored now: its vector is not replaced by another one, and an append needs
 	// none.
-	written = append(written, store.mustAppend(t, postgres.Vectors{signature.ID: vector(2)}, fullRemediation("with another vector"))...)
+	written = append(written, store.mustAppend(t, postgres.Vectors{signature.ID: numberedVector(2)}, fullRemediation("with another vector"))...)
 	written = append(written, store.mustAppend(t, nil, fullRemediation("without a vector"))...)
 	for i, w := range written {
 		if w.Receipt.Embedding != audit.EmbeddingStored {
@@ -392,11 +392,11 @@ func TestSignaturesAreSharedAndVectorsStoredOnce(t *testing.T) {
 	if got := countRows(t, db); got["signature"] != 1 || got["embedding"] != 1 || got["remediation_audit"] != 102 {
 		t.Errorf("rows %v", got)
 	}
-	if got := one[string](t, db.ReaderURL(), "SELECT text FROM signature"); got != signature.Text {
+	if got := queryValue[string](t, db.ReaderURL(), "SELECT text FROM signature"); got != signature.Text {
 		t.Errorf("text %q, want %q", got, signature.Text)
 	}
-	kept := one[[]float32](t, db.ReaderURL(), "SELECT vector::vector::real[] FROM embedding")
-	if diff := cmp.Diff(halfPrecision(vector(1)), kept); diff != "" {
+	kept := queryValue[[]float32](t, db.ReaderURL(), "SELECT vector::vector::real[] FROM embedding")
+	if diff := cmp.Diff(halfPrecision(numberedVector(1)), kept); diff != "" {
 		t.Errorf("vector (-sent +kept):\n%s", diff)
 	}
 }
@@ -420,16 +420,16 @@ func halfPrecision(v []float32) []float32 {
 func TestVectorsBelongToTheirSignatures(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store := open(t, db.WriterURL())
+	store := openStore(t, db.WriterURL())
 	vectors := postgres.Vectors{}
 	var batch []audit.Entry
 	for i := range 50 {
-		record := minimal(fmt.Sprint(i))
+		record := minimalRemediation(fmt.Sprint(i))
 		record.Name = strings.Repeat("x", i+1)
-		e := entry(t, record)
+		e := newEntry(t, record)
 		batch = append(batch, e)
 		if i%5 != 0 {
-			vectors[e.Signature.ID] = vector(i)
+			vectors[e.Signature.ID] = numberedVector(i)
 		}
 	}
 	written, err := store.Append(t.Context(), batch, withVectors(vectors))
@@ -446,8 +446,8 @@ func TestVectorsBelongToTheirSignatures(t *testing.T) {
 		if written[i].Receipt.Embedding != want {
 			t.Errorf("outcome %d: embedding %q, want %q", i, written[i].Receipt.Embedding, want)
 		}
-		kept := rows[[]float32](t, db.ReaderURL(), "SELECT vector::vector::real[] FROM embedding WHERE signature_id = $1", e.Signature.ID.String())
-		if want == audit.EmbeddingStored && (len(kept) != 1 || !cmp.Equal(halfPrecision(vector(i)), kept[0])) {
+		kept := queryRows[[]float32](t, db.ReaderURL(), "SELECT vector::vector::real[] FROM embedding WHERE signature_id = $1", e.Signature.ID.String())
+		if want == audit.EmbeddingStored && (len(kept) != 1 || !cmp.Equal(halfPrecision(numberedVector(i)), kept[0])) {
 			t.Errorf("signature %d has the vectors %v", i, kept)
 		}
 	}
@@ -462,8 +462,8 @@ func TestVectorsBelongToTheirSignatures(t *testing.T) {
 func TestVectorsOfWrongLength(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store := open(t, db.WriterURL())
-	first, second := entry(t, minimal("r1")), entry(t, fullRemediation("r2"))
+	store := openStore(t, db.WriterURL())
+	first, second := newEntry(t, minimalRemediation("r1")), newEntry(t, fullRemediation("r2"))
 	batch := []audit.Entry{first, second}
 	// Their total length is that of two correct vectors.
 	uneven := postgres.Vectors{first.Signature.ID: make([]float32, 63), second.Signature.ID: make([]float32, 65)}
@@ -484,8 +484,8 @@ func TestVectorsOfWrongLength(t *testing.T) {
 		}
 	}
 	// No vector is stored, or reported as stored, for a model that is not registered.
-	other := openWith(t, postgres.Config{URL: db.WriterURL(), Model: "unknown"})
-	pending := other.mustAppend(t, postgres.Vectors{first.Signature.ID: vector(1)}, minimal("r1"))
+	other := openStoreWith(t, postgres.Config{URL: db.WriterURL(), Model: "unknown"})
+	pending := other.mustAppend(t, postgres.Vectors{first.Signature.ID: numberedVector(1)}, minimalRemediation("r1"))
 	if got := pending[0].Receipt.Embedding; got != audit.EmbeddingPending || countRows(t, db)["embedding"] != 0 {
 		t.Errorf("under an unknown model: %s, %v", got, countRows(t, db))
 	}
@@ -509,7 +509,7 @@ func checkPending(t *testing.T, store tapped, batch []audit.Entry, vectors postg
 				t.Errorf("%s is pending after %s", signature.ID, after)
 			}
 			after = signature.ID
-			missing[signature.ID] = vector(1)
+			missing[signature.ID] = numberedVector(1)
 		}
 	}
 	if len(missing) != len(batch)-len(vectors) {
@@ -531,13 +531,13 @@ func TestPoisonIsIsolated(t *testing.T) {
 		t.Run(fmt.Sprint(poisoned), func(t *testing.T) {
 			t.Parallel()
 			db := postgrestest.New(t)
-			store := open(t, db.WriterURL())
-			run(t, db.AdminURL(), "ALTER TABLE remediation_audit ADD CHECK (namespace <> 'poison')")
+			store := openStore(t, db.WriterURL())
+			execSQL(t, db.AdminURL(), "ALTER TABLE remediation_audit ADD CHECK (namespace <> 'poison')")
 			records := numberedRecords(100, fullRemediation)
 			for _, i := range poisoned {
 				records[i].(*audit.Remediation).Namespace = "poison"
 			}
-			written, err := store.Append(t.Context(), entries(t, records...), nil)
+			written, err := store.Append(t.Context(), newEntries(t, records...), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -563,17 +563,17 @@ func TestPoisonIsIsolated(t *testing.T) {
 func TestSplitWritesParentsFirst(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store := open(t, db.WriterURL())
-	run(t, db.AdminURL(), "ALTER TABLE remediation_audit ADD CHECK (namespace <> 'poison')")
-	store.mustAppend(t, nil, minimal("known"))
+	store := openStore(t, db.WriterURL())
+	execSQL(t, db.AdminURL(), "ALTER TABLE remediation_audit ADD CHECK (namespace <> 'poison')")
+	store.mustAppend(t, nil, minimalRemediation("known"))
 	poison := fullRemediation("poison")
 	poison.Namespace = "poison"
-	written, err := store.Append(t.Context(), entries(t,
+	written, err := store.Append(t.Context(), newEntries(t,
 		fullAnalysis("r", "a"), fullWorkflow("r", "w"), fullAnalysis("poison", "a"),
-		&audit.Update{RemediationID: "known", Phase: pointer(audit.PhaseProcessing)},
+		&audit.Update{RemediationID: "known", Phase: new(audit.PhaseProcessing)},
 		fullExecution("r", "w", "e"), poison, fullRemediation("r"),
-		&audit.Update{RemediationID: "known", Phase: pointer(audit.PhaseCompleted)},
-		toPhase("poison", audit.PhaseFailed), toPhase("new", audit.PhaseProcessing), minimal("new"),
+		&audit.Update{RemediationID: "known", Phase: new(audit.PhaseCompleted)},
+		toPhase("poison", audit.PhaseFailed), toPhase("new", audit.PhaseProcessing), minimalRemediation("new"),
 	), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -593,7 +593,7 @@ func TestSplitWritesParentsFirst(t *testing.T) {
 func TestIdentifiersTooLongForAnIndex(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store := open(t, db.WriterURL())
+	store := openStore(t, db.WriterURL())
 	long := make([]string, 3)
 	for i := range long {
 		var id strings.Builder
@@ -603,7 +603,7 @@ func TestIdentifiersTooLongForAnIndex(t *testing.T) {
 		long[i] = id.String()
 	}
 	store.mustAppend(t, nil, fullRemediation(long[0]))
-	written, err := store.Append(t.Context(), entries(t, fullExecution(long[0], "w", "e"), fullExecution(long[0], long[1], long[2])), nil)
+	written, err := store.Append(t.Context(), newEntries(t, fullExecution(long[0], "w", "e"), fullExecution(long[0], long[1], long[2])), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -620,13 +620,13 @@ func TestIdentifiersTooLongForAnIndex(t *testing.T) {
 func TestRememberedSignatureIsGone(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store := open(t, db.WriterURL())
-	first, second := minimal("first"), minimal("second")
+	store := openStore(t, db.WriterURL())
+	first, second := minimalRemediation("first"), minimalRemediation("second")
 	store.mustAppend(t, nil, first)
-	run(t, db.SuperuserURL(), "SET session_replication_role = replica", "DELETE FROM remediation_audit", "DELETE FROM signature",
+	execSQL(t, db.SuperuserURL(), "SET session_replication_role = replica", "DELETE FROM remediation_audit", "DELETE FROM signature",
 		"DELETE FROM signature_term")
 	store.mustAppend(t, nil, second)
-	if n := one[int](t, db.ReaderURL(), "SELECT count(*) FROM signature AS s JOIN signature_term AS t ON t.signature_id = s.id"); n == 0 {
+	if n := queryValue[int](t, db.ReaderURL(), "SELECT count(*) FROM signature AS s JOIN signature_term AS t ON t.signature_id = s.id"); n == 0 {
 		t.Error("the signature is not there, or without its terms")
 	}
 }

@@ -18,15 +18,15 @@ import (
 func batchOfEveryKind(tb testing.TB, id, known string) ([]audit.Entry, postgres.Vectors) {
 	tb.Helper()
 	created := fullRemediation(id)
-	created.ErrorMessage = pointer("trouble of " + withoutDigits(id))
-	updated := minimal(id + " updated")
-	updated.ErrorMessage = pointer("trouble before " + withoutDigits(id))
-	batch := entries(tb, created, toError(known, "trouble with "+withoutDigits(id)), updated, fullAnalysis(id, "a"), fullWorkflow(id, "w"),
+	created.ErrorMessage = new("trouble of " + withoutDigits(id))
+	updated := minimalRemediation(id + " updated")
+	updated.ErrorMessage = new("trouble before " + withoutDigits(id))
+	batch := newEntries(tb, created, toError(known, "trouble with "+withoutDigits(id)), updated, fullAnalysis(id, "a"), fullWorkflow(id, "w"),
 		fullExecution(id, "w", "e"), toError(updated.RemediationID, "trouble after "+withoutDigits(id)))
-	changed := *minimal(known)
-	changed.ErrorMessage = pointer("trouble with " + withoutDigits(id))
+	changed := *minimalRemediation(known)
+	changed.ErrorMessage = new("trouble with " + withoutDigits(id))
 	return batch, postgres.Vectors{
-		batch[0].Signature.ID: vector(1), changed.Signature().ID: vector(2), updated.Signature().ID: vector(3),
+		batch[0].Signature.ID: numberedVector(1), changed.Signature().ID: numberedVector(2), updated.Signature().ID: numberedVector(3),
 	}
 }
 
@@ -47,7 +47,7 @@ func writableRows(tb testing.TB, db *postgrestest.Database) []string {
 	for i, table := range tables {
 		parts[i] = fmt.Sprintf("SELECT '%[1]s ' || row_to_json(t)::text FROM %[1]s AS t", table)
 	}
-	return rows[string](tb, db.ReaderURL(), strings.Join(parts, " UNION ALL ")+" ORDER BY 1")
+	return queryRows[string](tb, db.ReaderURL(), strings.Join(parts, " UNION ALL ")+" ORDER BY 1")
 }
 
 // TestAllOrNothingWhenATableRefuses lets a trigger fail each part of a write, before and after the
@@ -56,11 +56,11 @@ func writableRows(tb testing.TB, db *postgrestest.Database) []string {
 func TestAllOrNothingWhenATableRefuses(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store := open(t, db.WriterURL())
-	store.mustAppend(t, nil, minimal("known"))
-	run(t, db.AdminURL(), `CREATE FUNCTION injected() RETURNS trigger LANGUAGE plpgsql AS
+	store := openStore(t, db.WriterURL())
+	store.mustAppend(t, nil, minimalRemediation("known"))
+	execSQL(t, db.AdminURL(), `CREATE FUNCTION injected() RETURNS trigger LANGUAGE plpgsql AS
 		$$ BEGIN RAISE EXCEPTION 'injected' USING ERRCODE = TG_ARGV[0]; END $$`)
-	month := one[string](t, db.ReaderURL(), "SELECT to_char(now() AT TIME ZONE 'UTC', '\"audit_event_\"YYYY_MM')")
+	month := queryValue[string](t, db.ReaderURL(), "SELECT to_char(now() AT TIME ZONE 'UTC', '\"audit_event_\"YYYY_MM')")
 	cases := 0
 	for _, c := range []struct {
 		table string
@@ -79,7 +79,7 @@ func TestAllOrNothingWhenATableRefuses(t *testing.T) {
 			for _, code := range []string{"XX000", "23514"} {
 				cases++
 				name := fmt.Sprintf("%s %s %s", moment, c.table, code)
-				run(t, db.AdminURL(), fmt.Sprintf("CREATE TRIGGER injected %s INSERT OR UPDATE ON %s FOR EACH ROW EXECUTE FUNCTION injected(%q)",
+				execSQL(t, db.AdminURL(), fmt.Sprintf("CREATE TRIGGER injected %s INSERT OR UPDATE ON %s FOR EACH ROW EXECUTE FUNCTION injected(%q)",
 					moment, c.table, code))
 				batch, vectors := batchOfEveryKind(t, fmt.Sprint("created ", cases), "known")
 				before := writableRows(t, db)
@@ -91,7 +91,7 @@ func TestAllOrNothingWhenATableRefuses(t *testing.T) {
 				if diff := cmp.Diff(before, writableRows(t, db)); diff != "" {
 					t.Errorf("%s: (-before +after)\n%.2000s", name, diff)
 				}
-				run(t, db.AdminURL(), "DROP TRIGGER injected ON "+c.table)
+				execSQL(t, db.AdminURL(), "DROP TRIGGER injected ON "+c.table)
 				written, err := store.Append(t.Context(), batch, withVectors(vectors))
 				if err != nil {
 					t.Fatalf("%s: %v", name, err)
@@ -129,7 +129,7 @@ func checkAlone(
 		}
 		if e.Kind != audit.KindUpdate && e.Kind != audit.KindRemediation {
 			// The remediation of the batch does not exist yet.
-			e = entry(t, movedToKnown(e.Record))
+			e = newEntry(t, movedToKnown(e.Record))
 		}
 		if code == "XX000" {
 			checkFails(t, name, store, []audit.Entry{e}, vectors)
@@ -175,33 +175,33 @@ func TestConnectionCut(t *testing.T) {
 			return batch[:1], vectors
 		}},
 		"500 remediations": {"RemediationAppend", func(_ tapped, id string) ([]audit.Entry, postgres.Vectors) {
-			return entries(t, numberedRecords(500, func(n string) *audit.Remediation { return fullRemediation(id + n) })...), nil
+			return newEntries(t, numberedRecords(500, func(n string) *audit.Remediation { return fullRemediation(id + n) })...), nil
 		}},
 		"ai_analysis": {"AIAnalysisAppend", func(store tapped, id string) ([]audit.Entry, postgres.Vectors) {
-			store.mustAppend(t, nil, minimal(id))
-			return entries(t, fullAnalysis(id, "a")), nil
+			store.mustAppend(t, nil, minimalRemediation(id))
+			return newEntries(t, fullAnalysis(id, "a")), nil
 		}},
 		"workflow": {"WorkflowAppend", func(store tapped, id string) ([]audit.Entry, postgres.Vectors) {
-			store.mustAppend(t, nil, minimal(id))
-			return entries(t, fullWorkflow(id, "w")), nil
+			store.mustAppend(t, nil, minimalRemediation(id))
+			return newEntries(t, fullWorkflow(id, "w")), nil
 		}},
 		"execution": {"ExecutionAppend", func(store tapped, id string) ([]audit.Entry, postgres.Vectors) {
-			store.mustAppend(t, nil, minimal(id))
-			return entries(t, fullExecution(id, "w", "e")), nil
+			store.mustAppend(t, nil, minimalRemediation(id))
+			return newEntries(t, fullExecution(id, "w", "e")), nil
 		}},
 		"update": {"commit", func(store tapped, id string) ([]audit.Entry, postgres.Vectors) {
-			store.mustAppend(t, nil, minimal(id))
-			return entries(t, toError(id, "disk full")), nil
+			store.mustAppend(t, nil, minimalRemediation(id))
+			return newEntries(t, toError(id, "disk full")), nil
 		}},
 		"everything": {"commit", func(store tapped, id string) ([]audit.Entry, postgres.Vectors) {
-			store.mustAppend(t, nil, minimal("known "+id))
+			store.mustAppend(t, nil, minimalRemediation("known "+id))
 			return batchOfEveryKind(t, id, "known "+id)
 		}},
 	} {
 		for _, moment := range []string{"before", "after"} {
 			t.Run(name+" "+moment, func(t *testing.T) {
 				t.Parallel()
-				store := open(t, db.WriterURL())
+				store := openStore(t, db.WriterURL())
 				batch, vectors := c.batch(store, name+" "+moment)
 				checkCut(t, db, store, batch, vectors, c.statement, moment)
 			})
@@ -218,7 +218,7 @@ func checkCut(
 		ids[i] = e.EventID.String()
 	}
 	journaled := func() int {
-		return one[int](t, db.ReaderURL(), "SELECT count(*) FROM audit_event WHERE event_id = ANY($1::uuid[])", ids)
+		return queryValue[int](t, db.ReaderURL(), "SELECT count(*) FROM audit_event WHERE event_id = ANY($1::uuid[])", ids)
 	}
 	want := 0
 	if moment == "before" {
@@ -260,8 +260,8 @@ func TestServerKilled(t *testing.T) {
 	t.Parallel()
 	server := postgrestest.NewServer(t)
 	db := postgrestest.NewOn(t, server)
-	store := open(t, db.WriterURL())
-	store.mustAppend(t, nil, minimal("known"))
+	store := openStore(t, db.WriterURL())
+	store.mustAppend(t, nil, minimalRemediation("known"))
 	for i, statement := range []string{"RemediationAppend", "AIAnalysisAppend", "commit"} {
 		batch, vectors := batchOfEveryKind(t, fmt.Sprint("killed before ", i), "known")
 		restarted := make(chan struct{})

@@ -65,11 +65,11 @@ func newCorpus(tb testing.TB, n int) *corpus {
 	tb.Helper()
 	db := postgrestest.New(tb)
 	random := rand.New(rand.NewPCG(1, 2))
-	c := &corpus{tapped: open(tb, db.WriterURL()), db: db, vectors: postgres.Vectors{}, texts: map[audit.ID]string{}, incidents: map[audit.ID]bool{}}
+	c := &corpus{tapped: openStore(tb, db.WriterURL()), db: db, vectors: postgres.Vectors{}, texts: map[audit.ID]string{}, incidents: map[audit.ID]bool{}}
 	for begin := 0; begin < n; begin += 500 {
 		var batch []audit.Entry
 		for i := begin; i < min(begin+500, n); i++ {
-			batch = append(batch, entry(tb, randomRemediation(random, i)))
+			batch = append(batch, newEntry(tb, randomRemediation(random, i)))
 		}
 		c.add(tb, random, batch)
 	}
@@ -189,20 +189,20 @@ func (c *corpus) matchingRemediations(f audit.Filter) []audit.Stored {
 // filters returns filters of every field alone, with one value and with three, of every two fields,
 // and of random combinations.
 func (c *corpus) filters(random *rand.Rand, combinations int) []audit.Filter {
-	one := func() audit.Stored { return c.stored[random.IntN(len(c.stored))] }
+	randomRow := func() audit.Stored { return c.stored[random.IntN(len(c.stored))] }
 	filters := []audit.Filter{{}}
 	fields := filterFields()
 	for i, field := range fields {
 		var single, several audit.Filter
-		field.add(&single, one())
+		field.add(&single, randomRow())
 		for range 3 {
-			field.add(&several, one())
+			field.add(&several, randomRow())
 		}
 		filters = append(filters, single, several)
 		for _, second := range fields[i+1:] {
 			// Both values are from one remediation, so that at least that one matches.
 			var pair audit.Filter
-			s := one()
+			s := randomRow()
 			field.add(&pair, s)
 			second.add(&pair, s)
 			filters = append(filters, pair)
@@ -210,10 +210,10 @@ func (c *corpus) filters(random *rand.Rand, combinations int) []audit.Filter {
 	}
 	for range combinations {
 		var f audit.Filter
-		s := one()
+		s := randomRow()
 		for _, i := range random.Perm(len(fields))[:3+random.IntN(3)] {
 			fields[i].add(&f, s)
-			fields[i].add(&f, one())
+			fields[i].add(&f, randomRow())
 		}
 		filters = append(filters, f)
 	}

@@ -140,10 +140,10 @@ func TestTranslateNamesTheEndOfTheContext(t *testing.T) {
 // storeCalls returns every call of the store that reaches the database.
 func storeCalls(tb testing.TB) map[string]func(context.Context, tapped) error {
 	tb.Helper()
-	remediation, update := entries(tb, fullRemediation("new")), entries(tb, toPhase("r", audit.PhaseProcessing))
-	child, mixed := entries(tb, fullWorkflow("r", "w")), entries(tb, fullRemediation("mixed"), fullAnalysis("r", "a"))
+	remediation, update := newEntries(tb, fullRemediation("new")), newEntries(tb, toPhase("r", audit.PhaseProcessing))
+	child, mixed := newEntries(tb, fullWorkflow("r", "w")), newEntries(tb, fullRemediation("mixed"), fullAnalysis("r", "a"))
 	ids := []audit.ID{remediation[0].Signature.ID}
-	vectors := postgres.Vectors{ids[0]: vector(1)}
+	vectors := postgres.Vectors{ids[0]: numberedVector(1)}
 	appending := func(batch []audit.Entry) func(context.Context, tapped) error {
 		return func(ctx context.Context, s tapped) error {
 			_, err := s.Append(ctx, batch, withVectors(vectors))
@@ -167,7 +167,7 @@ func storeCalls(tb testing.TB) map[string]func(context.Context, tapped) error {
 			return err
 		},
 		"nearest": func(ctx context.Context, s tapped) error {
-			_, err := s.Nearest(ctx, vector(1), audit.Filter{Names: []string{"x"}}, 10)
+			_, err := s.Nearest(ctx, numberedVector(1), audit.Filter{Names: []string{"x"}}, 10)
 			return err
 		},
 		"occurrences": func(ctx context.Context, s tapped) error {
@@ -253,8 +253,8 @@ func shortTimeout(t *testing.T) func() (context.Context, context.CancelFunc) {
 func TestContextEndedBefore(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store := open(t, db.WriterURL())
-	store.mustAppend(t, nil, minimal("r"), fullRemediation("known"))
+	store := openStore(t, db.WriterURL())
+	store.mustAppend(t, nil, minimalRemediation("r"), fullRemediation("known"))
 	before := countRows(t, db)
 	checkEnds(t, store, func() (context.Context, context.CancelFunc) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -273,7 +273,7 @@ func TestContextEndedBefore(t *testing.T) {
 // lockTables locks every table until the test releases it.
 func lockTables(t *testing.T, db *postgrestest.Database) (release func()) {
 	t.Helper()
-	tx, err := connect(t, db.AdminURL()).Begin(t.Context())
+	tx, err := connectTo(t, db.AdminURL()).Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -306,10 +306,10 @@ func TestSlowDatabase(t *testing.T) {
 	// On a busy machine it can take longer than the role's timeout until every call waits, and a cancel request can arrive
 	// before its statement has begun, which the server ignores: then the closed connection ends the statement.
 	for _, setting := range []string{"statement_timeout = '10min'", "client_connection_check_interval = '100ms'"} {
-		run(t, db.SuperuserURL(), fmt.Sprintf("ALTER ROLE datastorage_writer IN DATABASE %s SET %s", db.Name, setting))
+		execSQL(t, db.SuperuserURL(), fmt.Sprintf("ALTER ROLE datastorage_writer IN DATABASE %s SET %s", db.Name, setting))
 	}
 	store := openForWriters(t, db, 20)
-	store.mustAppend(t, nil, minimal("r"), fullRemediation("known"))
+	store.mustAppend(t, nil, minimalRemediation("r"), fullRemediation("known"))
 	before := countRows(t, db)
 	release := lockTables(t, db)
 	checkEnds(t, store, shortTimeout(t), "unavailable", "deadline")
@@ -339,9 +339,9 @@ func TestSlowDatabase(t *testing.T) {
 func TestStatementTimeout(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	open(t, db.WriterURL()).mustAppend(t, nil, minimal("r"), fullRemediation("known"))
-	run(t, db.SuperuserURL(), fmt.Sprintf("ALTER ROLE datastorage_writer IN DATABASE %s SET statement_timeout = '50ms'", db.Name))
-	store := open(t, db.WriterURL())
+	openStore(t, db.WriterURL()).mustAppend(t, nil, minimalRemediation("r"), fullRemediation("known"))
+	execSQL(t, db.SuperuserURL(), fmt.Sprintf("ALTER ROLE datastorage_writer IN DATABASE %s SET statement_timeout = '50ms'", db.Name))
+	store := openStore(t, db.WriterURL())
 	release := lockTables(t, db)
 	checkEnds(t, store, func() (context.Context, context.CancelFunc) { return t.Context(), func() {} }, "unavailable")
 	if got, most := len(store.Tap.Statements()), 2*len(storeCalls(t)); got > most {
@@ -354,9 +354,9 @@ func TestPoolExhausted(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
 	store := openForWriters(t, db, 1)
-	store.mustAppend(t, nil, minimal("r"), fullRemediation("known"))
+	store.mustAppend(t, nil, minimalRemediation("r"), fullRemediation("known"))
 	release := lockTables(t, db)
-	holding := store.startAppend(t, entry(t, minimal("holds the connection")))
+	holding := store.startAppend(t, newEntry(t, minimalRemediation("holds the connection")))
 	db.AwaitSessions(t, 1, postgrestest.WaitsForLock)
 	checkEnds(t, store, shortTimeout(t), "unavailable", "deadline")
 	release()
@@ -372,8 +372,8 @@ func TestSilentNetwork(t *testing.T) {
 	db := postgrestest.New(t)
 	var group sync.WaitGroup
 	for name, call := range storeCalls(t) {
-		store := open(t, db.WriterURL())
-		store.mustAppend(t, nil, minimal("r"))
+		store := openStore(t, db.WriterURL())
+		store.mustAppend(t, nil, minimalRemediation("r"))
 		store.Tap.Stall("", 0)
 		group.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -391,14 +391,14 @@ func TestServerStopped(t *testing.T) {
 	t.Parallel()
 	server := postgrestest.NewServer(t)
 	db := postgrestest.NewOn(t, server)
-	through := open(t, db.WriterURL())
+	through := openStore(t, db.WriterURL())
 	direct, err := postgres.Open(t.Context(), postgres.Config{URL: db.WriterURL(), Model: postgrestest.Model})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer direct.Close()
 	for _, store := range []tapped{through, {Store: direct}} {
-		store.mustAppend(t, nil, minimal("r"), fullRemediation("known"))
+		store.mustAppend(t, nil, minimalRemediation("r"), fullRemediation("known"))
 	}
 	if err := server.Stop(); err != nil {
 		t.Fatal(err)
@@ -421,8 +421,8 @@ func TestServerStopped(t *testing.T) {
 func TestDeadConnectionsFailNoRequest(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store := open(t, db.WriterURL())
-	store.mustAppend(t, nil, minimal("r"), fullRemediation("known"))
+	store := openStore(t, db.WriterURL())
+	store.mustAppend(t, nil, minimalRemediation("r"), fullRemediation("known"))
 	for name, call := range storeCalls(t) {
 		store.Tap.CutAll()
 		if err := call(t.Context(), store); err != nil && name != "ready" {

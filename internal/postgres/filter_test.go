@@ -19,7 +19,7 @@ import (
 
 // mergedPlanFilter returns a filter that sets every parameter: those of planFilters merged.
 func mergedPlanFilter() audit.Filter {
-	return merged(slices.Concat(slices.Collect(maps.Values(planFilters()))...)...)
+	return mergeFilters(slices.Concat(slices.Collect(maps.Values(planFilters()))...)...)
 }
 
 // unsetFields returns the names of the fields that a filter does not set.
@@ -45,7 +45,7 @@ func TestFiltersAreTested(t *testing.T) {
 		t.Errorf("add %v to filterFields, and random values to randomRemediation", missing)
 	}
 	if missing := unsetFields(mergedPlanFilter()); len(missing) > 0 {
-		t.Errorf("add %v to planFilters, a common and a rare value, and their column to data", missing)
+		t.Errorf("add %v to planFilters, a common and a rare value, and their column to fillStatements", missing)
 	}
 }
 
@@ -53,7 +53,7 @@ func TestFiltersAreTested(t *testing.T) {
 // remediation_filter.
 func TestFilterAttributes(t *testing.T) {
 	t.Parallel()
-	attributes := rows[string](t, postgrestest.New(t).ReaderURL(), `SELECT attname::text FROM pg_attribute
+	attributes := queryRows[string](t, postgrestest.New(t).ReaderURL(), `SELECT attname::text FROM pg_attribute
 		JOIN pg_type ON typrelid = attrelid WHERE typname = 'remediation_filter' AND attnum > 0 AND NOT attisdropped ORDER BY attname COLLATE "C"`)
 	if diff := cmp.Diff(slices.Sorted(slices.Values(mergedPlanFilter().Fields())), attributes); diff != "" {
 		t.Errorf("attributes (-filter +type):\n%s", diff)
@@ -80,7 +80,7 @@ func writtenOut(f audit.Filter) (condition string, args []any) {
 // in their plans.
 func BenchmarkFilter(b *testing.B) {
 	db := postgrestest.New(b)
-	fill(b, db)
+	fillTables(b, db)
 	config, err := pgx.ParseConfig(db.ReaderURL())
 	if err != nil {
 		b.Fatal(err)
@@ -93,8 +93,8 @@ func BenchmarkFilter(b *testing.B) {
 	defer func() { _ = conn.Close(b.Context()) }()
 	fields := planFilters()
 	filters := map[string]audit.Filter{
-		"none": {}, "rare": fields["alert_fingerprint"][0], "two": merged(fields["name"][0], fields["status"][0]),
-		"five": merged(fields["namespace"][0], fields["severity"][0], fields["environment"][0], fields["status"][0], fields["since"][0]),
+		"none": {}, "rare": fields["alert_fingerprint"][0], "two": mergeFilters(fields["name"][0], fields["status"][0]),
+		"five": mergeFilters(fields["namespace"][0], fields["severity"][0], fields["environment"][0], fields["status"][0], fields["since"][0]),
 	}
 	for statement, text := range map[string]string{
 		"list":  "SELECT r.id FROM remediation_audit AS r WHERE %s ORDER BY r.start_time DESC, r.id DESC LIMIT 100",

@@ -22,12 +22,12 @@ type tapped struct {
 	Tap *postgrestest.Tap
 }
 
-func open(tb testing.TB, url string) tapped {
+func openStore(tb testing.TB, url string) tapped {
 	tb.Helper()
-	return openWith(tb, postgres.Config{URL: url, Model: postgrestest.Model})
+	return openStoreWith(tb, postgres.Config{URL: url, Model: postgrestest.Model})
 }
 
-func openWith(tb testing.TB, config postgres.Config) tapped {
+func openStoreWith(tb testing.TB, config postgres.Config) tapped {
 	tb.Helper()
 	tap := postgrestest.NewTap(tb, config.URL)
 	config.URL = tap.URL()
@@ -42,7 +42,7 @@ func openWith(tb testing.TB, config postgres.Config) tapped {
 // mustAppend appends records and fails the test if one of them is not stored.
 func (s tapped) mustAppend(tb testing.TB, vectors postgres.Vectors, records ...audit.Record) []audit.Written {
 	tb.Helper()
-	written, err := s.Append(tb.Context(), entries(tb, records...), withVectors(vectors))
+	written, err := s.Append(tb.Context(), newEntries(tb, records...), withVectors(vectors))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -58,8 +58,8 @@ func withVectors(vectors postgres.Vectors) *postgres.AppendOptions {
 	return &postgres.AppendOptions{Vectors: vectors}
 }
 
-// connect opens a separate connection.
-func connect(tb testing.TB, url string) *pgx.Conn {
+// connectTo opens a separate connection.
+func connectTo(tb testing.TB, url string) *pgx.Conn {
 	tb.Helper()
 	conn, err := pgx.Connect(tb.Context(), url)
 	if err != nil {
@@ -69,10 +69,10 @@ func connect(tb testing.TB, url string) *pgx.Conn {
 	return conn
 }
 
-// run executes statements on a separate connection.
-func run(tb testing.TB, url string, statements ...string) {
+// execSQL executes statements on a separate connection.
+func execSQL(tb testing.TB, url string, statements ...string) {
 	tb.Helper()
-	conn := connect(tb, url)
+	conn := connectTo(tb, url)
 	for _, sql := range statements {
 		if _, err := conn.Exec(tb.Context(), sql); err != nil {
 			tb.Fatalf("%s: %v", sql, err)
@@ -83,10 +83,10 @@ func run(tb testing.TB, url string, statements ...string) {
 	}
 }
 
-// rows queries one column on a separate connection.
-func rows[T any](tb testing.TB, url, sql string, args ...any) []T {
+// queryRows queries one column on a separate connection.
+func queryRows[T any](tb testing.TB, url, sql string, args ...any) []T {
 	tb.Helper()
-	conn := connect(tb, url)
+	conn := connectTo(tb, url)
 	found, err := conn.Query(tb.Context(), sql, args...)
 	if err != nil {
 		tb.Fatalf("%s: %v", sql, err)
@@ -101,10 +101,10 @@ func rows[T any](tb testing.TB, url, sql string, args ...any) []T {
 	return all
 }
 
-// one queries one value on a separate connection.
-func one[T any](tb testing.TB, url, sql string, args ...any) T {
+// queryValue queries one value on a separate connection.
+func queryValue[T any](tb testing.TB, url, sql string, args ...any) T {
 	tb.Helper()
-	all := rows[T](tb, url, sql, args...)
+	all := queryRows[T](tb, url, sql, args...)
 	if len(all) != 1 {
 		tb.Fatalf("%s: %d rows, want 1", sql, len(all))
 	}
@@ -124,13 +124,11 @@ func countRows(tb testing.TB, db *postgrestest.Database) map[string]int {
 		parts[i] = "SELECT count(*) FROM " + table
 	}
 	counted := map[string]int{}
-	for i, n := range rows[int](tb, db.ReaderURL(), strings.Join(parts, " UNION ALL ")) {
+	for i, n := range queryRows[int](tb, db.ReaderURL(), strings.Join(parts, " UNION ALL ")) {
 		counted[tables[i]] = n
 	}
 	return counted
 }
-
-func pointer[T any](v T) *T { return &v }
 
 // unicode has the scripts that the requirements name, and characters with a special meaning in
 // JSON, SQL and COPY.
@@ -139,8 +137,8 @@ const unicode = `قرص ممتلئ 磁盘已满 ดิสก์เต็ม 💾
 // start is the start time of the fixtures' remediations.
 var start = time.Date(2026, 1, 2, 3, 4, 5, 123456000, time.UTC)
 
-// minimal returns a remediation with the required fields only.
-func minimal(id string) *audit.Remediation {
+// minimalRemediation returns a remediation with the required fields only.
+func minimalRemediation(id string) *audit.Remediation {
 	return &audit.Remediation{
 		RemediationID: id, Name: "KubePodCrashLooping", Namespace: "shop", ActionType: "restart_pod",
 		Phase: audit.PhasePending, Status: "pending", StartTime: start,
@@ -150,39 +148,39 @@ func minimal(id string) *audit.Remediation {
 // fullRemediation returns a remediation with every field.
 func fullRemediation(id string) *audit.Remediation {
 	return &audit.Remediation{
-		RemediationID: id, Name: unicode, Namespace: "متجر", ClusterName: pointer("集群-1"),
-		Environment: pointer(audit.Environment("production")), Severity: "critical", AlertFingerprint: pointer("f00d🔥"),
-		ActionType: "รีสตาร์ท", TargetResource: pointer("deployment/api 💾"), Phase: audit.PhaseCompleted, Status: "success",
-		StartTime: start, EndTime: pointer(start.Add(61*time.Second + 999*time.Microsecond)), DurationMS: pointer(int64(61000)),
-		ErrorMessage: pointer(unicode + "\n\ttabs and\r\nlines " + strings.Repeat("é", 1000)),
-		WorkflowYAML: pointer("steps:\n  - name: " + unicode + "\n"),
+		RemediationID: id, Name: unicode, Namespace: "متجر", ClusterName: new("集群-1"),
+		Environment: new(audit.Environment("production")), Severity: "critical", AlertFingerprint: new("f00d🔥"),
+		ActionType: "รีสตาร์ท", TargetResource: new("deployment/api 💾"), Phase: audit.PhaseCompleted, Status: "success",
+		StartTime: start, EndTime: new(start.Add(61*time.Second + 999*time.Microsecond)), DurationMS: new(int64(61000)),
+		ErrorMessage: new(unicode + "\n\ttabs and\r\nlines " + strings.Repeat("é", 1000)),
+		WorkflowYAML: new("steps:\n  - name: " + unicode + "\n"),
 		Metadata:     audit.Metadata(`{"big":1700000000123456789,"list":[1.10,null,true,"` + `قرص 磁盘 ดิสก์ 💾` + `"],"nested":{"e":1e-7,"z":0.10}}`),
 	}
 }
 
-func analysis(remediation, id string) *audit.AIAnalysis {
+func minimalAnalysis(remediation, id string) *audit.AIAnalysis {
 	return &audit.AIAnalysis{RemediationID: remediation, AnalysisID: id, Provider: "anthropic", Model: "claude"}
 }
 
 func fullAnalysis(remediation, id string) *audit.AIAnalysis {
 	return &audit.AIAnalysis{
-		RemediationID: remediation, AnalysisID: id, Provider: "مزود", Model: "模型 💾", ConfidenceScore: pointer(0.1 + 0.2),
-		TokensUsed: pointer(int64(1<<53 - 1)), AnalysisDurationMS: pointer(int64(0)), Metadata: `{"a":12345678901234567890.5}`,
+		RemediationID: remediation, AnalysisID: id, Provider: "مزود", Model: "模型 💾", ConfidenceScore: new(0.1 + 0.2),
+		TokensUsed: new(int64(1<<53 - 1)), AnalysisDurationMS: new(int64(0)), Metadata: `{"a":12345678901234567890.5}`,
 	}
 }
 
-func workflow(remediation, id string) *audit.Workflow {
+func minimalWorkflow(remediation, id string) *audit.Workflow {
 	return &audit.Workflow{RemediationID: remediation, WorkflowID: id, Phase: "planning", StartTime: start}
 }
 
 func fullWorkflow(remediation, id string) *audit.Workflow {
 	return &audit.Workflow{
 		RemediationID: remediation, WorkflowID: id, Phase: "completed", TotalSteps: math.MaxInt32, CompletedSteps: math.MaxInt32,
-		StartTime: start, EndTime: pointer(start), Metadata: `{"ดิสก์":["💾",1.50]}`,
+		StartTime: start, EndTime: new(start), Metadata: `{"ดิสก์":["💾",1.50]}`,
 	}
 }
 
-func execution(remediation, workflow, id string) *audit.Execution {
+func minimalExecution(remediation, workflow, id string) *audit.Execution {
 	return &audit.Execution{
 		RemediationID: remediation, WorkflowID: workflow, ExecutionID: id, ActionType: "restart_pod", StartTime: start,
 	}
@@ -190,19 +188,19 @@ func execution(remediation, workflow, id string) *audit.Execution {
 
 func fullExecution(remediation, workflow, id string) *audit.Execution {
 	return &audit.Execution{
-		RemediationID: remediation, WorkflowID: workflow, ExecutionID: id, ActionType: "إعادة", TargetResource: pointer("pod/磁盘"),
-		ClusterName: pointer("คลัสเตอร์"), Success: true, StartTime: start, EndTime: pointer(start.Add(time.Hour)),
-		ExecutionTimeMS: pointer(int64(3_600_000)), ErrorMessage: pointer(unicode), Metadata: `{"n":-0.0,"💾":{}}`,
+		RemediationID: remediation, WorkflowID: workflow, ExecutionID: id, ActionType: "إعادة", TargetResource: new("pod/磁盘"),
+		ClusterName: new("คลัสเตอร์"), Success: true, StartTime: start, EndTime: new(start.Add(time.Hour)),
+		ExecutionTimeMS: new(int64(3_600_000)), ErrorMessage: new(unicode), Metadata: `{"n":-0.0,"💾":{}}`,
 	}
 }
 
-// entry validates a record as a request is validated, and returns its entry.
-func entry(tb testing.TB, record audit.Record) audit.Entry {
+// newEntry validates a record as a request is validated, and returns its entry.
+func newEntry(tb testing.TB, record audit.Record) audit.Entry {
 	tb.Helper()
-	return entryAt(tb, record, time.Now())
+	return newEntryAt(tb, record, time.Now())
 }
 
-func entryAt(tb testing.TB, record audit.Record, at time.Time) audit.Entry {
+func newEntryAt(tb testing.TB, record audit.Record, at time.Time) audit.Entry {
 	tb.Helper()
 	var invalid audit.ValidationErrors
 	checker := audit.Checker{Errors: &invalid, Actions: redact.Actions{}}
@@ -248,17 +246,17 @@ func metadataTree(tb testing.TB, metadata audit.Metadata) map[string]any {
 	return members
 }
 
-func entries(tb testing.TB, records ...audit.Record) []audit.Entry {
+func newEntries(tb testing.TB, records ...audit.Record) []audit.Entry {
 	tb.Helper()
 	made := make([]audit.Entry, len(records))
 	for i, record := range records {
-		made[i] = entry(tb, record)
+		made[i] = newEntry(tb, record)
 	}
 	return made
 }
 
-// vector returns a unit vector of the test model, different for every n below Dimensions squared.
-func vector(n int) []float32 {
+// numberedVector returns a unit vector of the test model, different for every n below Dimensions squared.
+func numberedVector(n int) []float32 {
 	v := make([]float32, postgrestest.Dimensions)
 	v[n%postgrestest.Dimensions] = 0.8
 	v[(n+1+n/postgrestest.Dimensions)%postgrestest.Dimensions] += 0.6

@@ -19,17 +19,17 @@ func TestPlansOfAnEmptyDatabase(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
 	// A vacuum tells the planner that the tables are empty.
-	run(t, db.SuperuserURL(), "VACUUM ANALYZE")
-	store := openWith(t, postgres.Config{URL: db.WriterURL(), Model: postgrestest.Model, MaxConns: 1})
+	execSQL(t, db.SuperuserURL(), "VACUUM ANALYZE")
+	store := openStoreWith(t, postgres.Config{URL: db.WriterURL(), Model: postgrestest.Model, MaxConns: 1})
 	callPlannedOnce(t, store, "empty")
 	// No ANALYZE and no index, which would make the session plan again.
-	run(t, db.SuperuserURL(), grownData()...)
+	execSQL(t, db.SuperuserURL(), grownData()...)
 	before := rowsScanned(t, db)
 	callPlannedOnce(t, store, "full")
-	run(t, db.SuperuserURL(), "VACUUM ANALYZE remediation_audit, signature, embedding, audit_event")
+	execSQL(t, db.SuperuserURL(), "VACUUM ANALYZE remediation_audit, signature, embedding, audit_event")
 	callPlannedOnce(t, store, "analyzed")
 	// A session reports its scans by its end at the latest.
-	run(t, db.SuperuserURL(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'datastorage_writer' AND datname = current_database()")
+	execSQL(t, db.SuperuserURL(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'datastorage_writer' AND datname = current_database()")
 	db.AwaitSessions(t, 0, "usename = 'datastorage_writer'")
 	for table, n := range rowsScanned(t, db) {
 		if scanned := n - before[table]; scanned > 500 {
@@ -43,9 +43,9 @@ func TestPlansOfAnEmptyDatabase(t *testing.T) {
 func TestPlansOutliveANewColumn(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store := openWith(t, postgres.Config{URL: db.WriterURL(), Model: postgrestest.Model, MaxConns: 1})
+	store := openStoreWith(t, postgres.Config{URL: db.WriterURL(), Model: postgrestest.Model, MaxConns: 1})
 	callPlannedOnce(t, store, "before")
-	run(t, db.AdminURL(), "ALTER TABLE remediation_audit ADD COLUMN team text")
+	execSQL(t, db.AdminURL(), "ALTER TABLE remediation_audit ADD COLUMN team text")
 	callPlannedOnce(t, store, "after")
 }
 
@@ -53,15 +53,15 @@ func TestPlansOutliveANewColumn(t *testing.T) {
 func callPlannedOnce(t *testing.T, store tapped, prefix string) {
 	t.Helper()
 	store.Tap.Reset()
-	made := numberedRecords(50, func(id string) *audit.Remediation { return minimal(prefix + id) })
+	made := numberedRecords(50, func(id string) *audit.Remediation { return minimalRemediation(prefix + id) })
 	store.mustAppend(t, nil, made[0])
 	for range 2 {
 		store.mustAppend(t, nil, made[1])
 		store.mustAppend(t, nil, made...)
 		other := fullRemediation(prefix)
 		other.Namespace = prefix
-		signature := entry(t, other).Signature.ID
-		store.mustAppend(t, postgres.Vectors{signature: vector(1)}, other)
+		signature := newEntry(t, other).Signature.ID
+		store.mustAppend(t, postgres.Vectors{signature: numberedVector(1)}, other)
 	}
 	last := made[49].(*audit.Remediation).RemediationID
 	_, get := store.Remediation(t.Context(), last)
@@ -116,7 +116,7 @@ func rowsScanned(t *testing.T, db *postgrestest.Database) map[string]int64 {
 	t.Helper()
 	scanned := map[string]int64{}
 	const sql = `SELECT relname || ' ' || seq_tup_read FROM pg_stat_user_tables`
-	for _, row := range rows[string](t, db.SuperuserURL(), sql) {
+	for _, row := range queryRows[string](t, db.SuperuserURL(), sql) {
 		var table string
 		var n int64
 		if _, err := fmt.Sscan(row, &table, &n); err != nil {
@@ -132,7 +132,7 @@ func rowsScanned(t *testing.T, db *postgrestest.Database) map[string]int64 {
 func TestColumnsAgreeWithTheJournal(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store := open(t, db.WriterURL())
+	store := openStore(t, db.WriterURL())
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same records in every run
 	for i := range 100 {
 		store.mustAppend(t, nil, scatteredRemediation(random, fmt.Sprint("alone ", i)))
@@ -153,7 +153,7 @@ func scatteredRemediation(random *rand.Rand, id string) *audit.Remediation {
 		if random.IntN(3) == 0 {
 			return nil
 		}
-		return pointer(text(field))
+		return new(text(field))
 	}
 	r := &audit.Remediation{
 		RemediationID: id, Name: text("name"), Namespace: text("namespace"), ClusterName: maybe("cluster"),
@@ -163,12 +163,12 @@ func scatteredRemediation(random *rand.Rand, id string) *audit.Remediation {
 		Metadata: audit.Metadata(fmt.Sprintf(`{"n":%d}`, random.IntN(1e6))),
 	}
 	if random.IntN(2) == 0 {
-		r.Environment = pointer(audit.Environment("staging"))
+		r.Environment = new(audit.Environment("staging"))
 	}
 	if random.IntN(2) == 0 {
 		r.Phase, r.Status = audit.PhaseFailed, "failure"
-		r.EndTime = pointer(r.StartTime.Add(time.Duration(random.Int64N(1e9)) * time.Microsecond))
-		r.DurationMS = pointer(r.EndTime.Sub(r.StartTime).Milliseconds())
+		r.EndTime = new(r.StartTime.Add(time.Duration(random.Int64N(1e9)) * time.Microsecond))
+		r.DurationMS = new(r.EndTime.Sub(r.StartTime).Milliseconds())
 	}
 	return r
 }

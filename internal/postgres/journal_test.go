@@ -43,7 +43,7 @@ type document struct {
 
 func readJournal(tb testing.TB, db *postgrestest.Database) []journalRow {
 	tb.Helper()
-	found, err := connect(tb, db.ReaderURL()).Query(tb.Context(), `SELECT event_id::text, recorded_at, kind, remediation_id, actor,
+	found, err := connectTo(tb, db.ReaderURL()).Query(tb.Context(), `SELECT event_id::text, recorded_at, kind, remediation_id, actor,
 		canonical, leaf_hash, content_hash FROM audit_event ORDER BY recorded_at, event_id`)
 	if err != nil {
 		tb.Fatal(err)
@@ -147,7 +147,7 @@ func compareTables(tb testing.TB, db *postgrestest.Database, states map[string]m
 		"remediation": "remediation_audit", "ai_analysis": "ai_analysis_audit", "workflow": "workflow_audit",
 		"execution": "execution_audit",
 	} {
-		for _, row := range rows[string](tb, db.ReaderURL(), "SELECT row_to_json(t)::text FROM "+table+" AS t") {
+		for _, row := range queryRows[string](tb, db.ReaderURL(), "SELECT row_to_json(t)::text FROM "+table+" AS t") {
 			var columns map[string]any
 			if err := json.Unmarshal([]byte(row), &columns); err != nil {
 				tb.Fatal(err)

@@ -142,7 +142,7 @@ func (c *corpus) checkCursorUnderWrites(t *testing.T) {
 		}
 		got, err := readAllPages(t.Context(), c, audit.Filter{}, audit.PageRequest{Limit: 100, Ascending: ascending}, func(page int) {
 			for range 5 {
-				record := minimal(fmt.Sprint("new ", ascending, n))
+				record := minimalRemediation(fmt.Sprint("new ", ascending, n))
 				record.StartTime = start.Add(before)
 				n++
 				c.mustAppend(t, nil, record)
@@ -256,12 +256,12 @@ func TestPagesAreBoundedInBytes(t *testing.T) {
 	t.Parallel()
 	const n, size = 50, 200 << 10
 	db := postgrestest.New(t)
-	c := &corpus{tapped: open(t, db.WriterURL()), db: db}
+	c := &corpus{tapped: openStore(t, db.WriterURL()), db: db}
 	var want []string
 	for i := range n {
-		record := minimal(fmt.Sprintf("r%02d", i))
+		record := minimalRemediation(fmt.Sprintf("r%02d", i))
 		record.StartTime = start.Add(time.Duration(i) * time.Second)
-		record.WorkflowYAML = pointer(strings.Repeat("y", size))
+		record.WorkflowYAML = new(strings.Repeat("y", size))
 		c.mustAppend(t, nil, record)
 		want = append(want, record.RemediationID)
 	}
@@ -291,10 +291,10 @@ func TestPagesAreBoundedInBytes(t *testing.T) {
 
 func TestHistoryPages(t *testing.T) {
 	t.Parallel()
-	store := open(t, postgrestest.New(t).WriterURL())
+	store := openStore(t, postgrestest.New(t).WriterURL())
 	var want []audit.HistoryEntry
 	write := func(record audit.Record) {
-		e := entry(t, record)
+		e := newEntry(t, record)
 		written, err := store.Append(t.Context(), []audit.Entry{e}, nil)
 		if err != nil || written[0].Err != nil {
 			t.Fatal(err, written)
@@ -304,10 +304,10 @@ func TestHistoryPages(t *testing.T) {
 			Canonical: string(e.Canonical()),
 		})
 	}
-	write(minimal("r"))
+	write(minimalRemediation("r"))
 	for i := range 20 {
 		update := toError("r", unicode+fmt.Sprint(i))
-		update.WorkflowYAML = audit.Optional[string]{Set: true, Value: pointer(strings.Repeat("y", 250<<10))}
+		update.WorkflowYAML = audit.Optional[string]{Set: true, Value: new(strings.Repeat("y", 250<<10))}
 		write(update)
 	}
 	write(fullAnalysis("r", "a"))
@@ -340,17 +340,17 @@ func TestHistoryPages(t *testing.T) {
 
 func TestChildrenAreBounded(t *testing.T) {
 	t.Parallel()
-	store := open(t, postgrestest.New(t).WriterURL())
-	store.mustAppend(t, nil, minimal("few"), minimal("many"), minimal("large"))
+	store := openStore(t, postgrestest.New(t).WriterURL())
+	store.mustAppend(t, nil, minimalRemediation("few"), minimalRemediation("many"), minimalRemediation("large"))
 	var records []audit.Record
 	for i := range postgres.ChildLimit + 1 {
-		records = append(records, analysis("many", fmt.Sprint(i)))
+		records = append(records, minimalAnalysis("many", fmt.Sprint(i)))
 	}
 	store.mustAppend(t, nil, records...)
 	for i := range 20 {
-		child := execution("large", "w", fmt.Sprintf("%02d", i))
-		child.ErrorMessage = pointer(strings.Repeat("e", 64<<10))
-		store.mustAppend(t, nil, child, workflow("large", fmt.Sprint(i)))
+		child := minimalExecution("large", "w", fmt.Sprintf("%02d", i))
+		child.ErrorMessage = new(strings.Repeat("e", 64<<10))
+		store.mustAppend(t, nil, child, minimalWorkflow("large", fmt.Sprint(i)))
 	}
 	for id, want := range map[string]struct {
 		analyses, workflows, executions int
@@ -373,7 +373,7 @@ func TestChildrenAreBounded(t *testing.T) {
 
 func TestMissingRecords(t *testing.T) {
 	t.Parallel()
-	store := open(t, postgrestest.New(t).WriterURL())
+	store := openStore(t, postgrestest.New(t).WriterURL())
 	if _, err := store.Remediation(t.Context(), "nobody"); !cmp.Equal([]string{"not found"}, kindsOf(err)) {
 		t.Errorf("a remediation: %v", err)
 	}
@@ -384,7 +384,7 @@ func TestMissingRecords(t *testing.T) {
 	if err != nil || page.Data == nil || len(page.Data) != 0 || page.HasMore || *page.Total != 0 {
 		t.Errorf("a list: %+v (%v)", page, err)
 	}
-	if nearest, err := store.Nearest(t.Context(), vector(1), audit.Filter{}, 10); err != nil || len(nearest) != 0 {
+	if nearest, err := store.Nearest(t.Context(), numberedVector(1), audit.Filter{}, 10); err != nil || len(nearest) != 0 {
 		t.Errorf("a search: %+v (%v)", nearest, err)
 	}
 	if found, err := store.Incidents(t.Context(), []audit.ID{{1}}, audit.Filter{}, 3, nil); err != nil || len(found) != 0 {

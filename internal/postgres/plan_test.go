@@ -29,23 +29,23 @@ const (
 	planChildren     = 20_000 // and journal entries
 )
 
-// fill inserts the remediations of an installation's first year: most have one of a few names,
+// fillTables inserts the remediations of an installation's first year: most have one of a few names,
 // namespaces and clusters, some values are rare, and nearly all are finished. It creates the
 // indexes afterwards, which is faster.
-func fill(tb testing.TB, db *postgrestest.Database) {
+func fillTables(tb testing.TB, db *postgrestest.Database) {
 	tb.Helper()
 	// An index of the partitioned table cannot be dropped in a partition.
 	const of = ` FROM pg_index WHERE indrelid IN ('remediation_audit'::regclass, 'embedding_1'::regclass) AND NOT indisunique
 		AND indexrelid NOT IN (SELECT inhrelid FROM pg_inherits)`
-	create := rows[string](tb, db.AdminURL(), "SELECT pg_get_indexdef(indexrelid)"+of)
-	drop := rows[string](tb, db.AdminURL(), "SELECT 'DROP INDEX ' || indexrelid::regclass"+of)
+	create := queryRows[string](tb, db.AdminURL(), "SELECT pg_get_indexdef(indexrelid)"+of)
+	drop := queryRows[string](tb, db.AdminURL(), "SELECT 'DROP INDEX ' || indexrelid::regclass"+of)
 	if len(create) < 10 {
 		tb.Fatalf("the tables have the indexes %q", create)
 	}
-	run(tb, db.SuperuserURL(), slices.Concat(drop, data(), create, []string{"VACUUM ANALYZE"})...)
+	execSQL(tb, db.SuperuserURL(), slices.Concat(drop, fillStatements(), create, []string{"VACUUM ANALYZE"})...)
 }
 
-func data() []string {
+func fillStatements() []string {
 	return []string{
 		"SELECT setseed(0.5)",
 		"SET maintenance_work_mem = '256MB'",
@@ -92,10 +92,10 @@ func insertPostings(word string, of int) string {
 		SELECT %d, md5('s' || s)::uuid, 1, 10 FROM generate_series(1, %d, %d) AS s`, lexical.Analyze(word).Terms[0], planSignatures, of)
 }
 
-// planFilters returns filters by one field each, for a common value and for a rare one of data.
+// planFilters returns filters by one field each, for a common value and for a rare one of fillStatements.
 func planFilters() map[string][]audit.Filter {
 	ids := func(of string) []audit.ID { return []audit.ID{audit.ID(md5.Sum([]byte(of)))} }
-	day := func(n int) *time.Time { return pointer(time.Date(2026, 1, 1+n, 0, 0, 0, 0, time.UTC)) }
+	day := func(n int) *time.Time { return new(time.Date(2026, 1, 1+n, 0, 0, 0, 0, time.UTC)) }
 	return map[string][]audit.Filter{
 		"id":                {{IDs: []int64{5, 77777}}},
 		"remediation_id":    {{RemediationIDs: []string{"r5", "r77777"}}},
@@ -116,8 +116,8 @@ func planFilters() map[string][]audit.Filter {
 	}
 }
 
-// merged returns a filter with the lists of all filters and the last of their times.
-func merged(filters ...audit.Filter) audit.Filter {
+// mergeFilters returns a filter with the lists of all filters and the last of their times.
+func mergeFilters(filters ...audit.Filter) audit.Filter {
 	var all audit.Filter
 	for _, f := range filters {
 		for field, value := range reflect.ValueOf(f).Fields() {
@@ -176,7 +176,7 @@ func (p planner) plan(tb testing.TB, name string) []node {
 	return nil
 }
 
-// large lists the tables that fill makes large.
+// large lists the tables that fillTables makes large.
 var large = []string{
 	"remediation_audit", "signature", "signature_term", "embedding_1", "ai_analysis_audit", "workflow_audit", "execution_audit",
 	time.Now().UTC().AddDate(0, 0, 1).Format("audit_event_2006_01"),
@@ -188,13 +188,13 @@ func (p planner) check(tb testing.TB, statement, what string) {
 	nodes := p.plan(tb, statement)
 	for _, n := range nodes {
 		if n.Type == "Seq Scan" && slices.Contains(large, n.Relation) {
-			tb.Errorf("%s, %s: %s", statement, what, access(nodes))
+			tb.Errorf("%s, %s: %s", statement, what, describeScans(nodes))
 		}
 	}
 }
 
-// access lists the scans of a plan.
-func access(nodes []node) string {
+// describeScans lists the scans of a plan.
+func describeScans(nodes []node) string {
 	var used []string
 	for _, n := range nodes {
 		if n.Relation+n.Index != "" {
@@ -211,8 +211,8 @@ func access(nodes []node) string {
 func TestPlans(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	fill(t, db)
-	p := planner{tapped: open(t, db.WriterURL()), conn: connect(t, db.WriterURL()), URL: db.WriterURL(), AdminURL: db.AdminURL()}
+	fillTables(t, db)
+	p := planner{tapped: openStore(t, db.WriterURL()), conn: connectTo(t, db.WriterURL()), URL: db.WriterURL(), AdminURL: db.AdminURL()}
 	fields := planFilters()
 	p.checkLists(t, fields)
 	p.checkCounts(t, fields)
@@ -239,16 +239,16 @@ func (p planner) checkLists(t *testing.T, fields map[string][]audit.Filter) {
 	for name, filters := range fields {
 		for _, f := range filters {
 			if page, err := p.List(t.Context(), f, audit.PageRequest{Limit: 1}); err != nil || len(page.Data) == 0 {
-				t.Errorf("%s of planFilters matches nothing (%v): add its values to data", name, err)
+				t.Errorf("%s of planFilters matches nothing (%v): add its values to fillStatements", name, err)
 			}
 		}
 	}
-	combinations := combine(fields)
+	combinations := combineFilters(fields)
 	if len(combinations) < 400 {
 		t.Errorf("only %d combinations of filters", len(combinations))
 	}
 	// Executed on an empty database, the statements return no rows, which would take most of the time.
-	empty := planner{tapped: open(t, postgrestest.New(t).WriterURL()), conn: p.conn}
+	empty := planner{tapped: openStore(t, postgrestest.New(t).WriterURL()), conn: p.conn}
 	for _, name := range slices.Sorted(maps.Keys(combinations)) {
 		for _, page := range pages {
 			empty.Tap.Reset()
@@ -264,8 +264,8 @@ func (p planner) checkLists(t *testing.T, fields map[string][]audit.Filter) {
 	}
 }
 
-// selective returns filters that match a small part of the table, each by its own index.
-func selective(fields map[string][]audit.Filter) map[string]audit.Filter {
+// selectiveFilters returns filters that match a small part of the table, each by its own index.
+func selectiveFilters(fields map[string][]audit.Filter) map[string]audit.Filter {
 	filters := map[string]audit.Filter{}
 	for _, name := range []string{
 		"id", "remediation_id", "namespace", "cluster_name", "alert_fingerprint", "target_resource", "signature_id", "since", "until",
@@ -273,14 +273,14 @@ func selective(fields map[string][]audit.Filter) map[string]audit.Filter {
 	} {
 		few := fields[name]
 		filters[name] = few[len(few)-1]
-		filters[name+" and status"] = merged(few[len(few)-1], fields["status"][0])
+		filters[name+" and status"] = mergeFilters(few[len(few)-1], fields["status"][0])
 	}
 	return filters
 }
 
 func (p planner) checkCounts(t *testing.T, fields map[string][]audit.Filter) {
 	t.Helper()
-	for name, f := range selective(fields) {
+	for name, f := range selectiveFilters(fields) {
 		p.Tap.Reset()
 		if _, err := p.List(t.Context(), f, audit.PageRequest{Limit: 1, Total: true}); err != nil {
 			t.Fatal(err)
@@ -294,27 +294,27 @@ func (p planner) checkCounts(t *testing.T, fields map[string][]audit.Filter) {
 func (p planner) checkSearches(t *testing.T, fields map[string][]audit.Filter) {
 	t.Helper()
 	broad := map[string]audit.Filter{
-		"nothing": {}, "name": fields["name"][0], "status": fields["status"][0], "two": merged(fields["phase"][0], fields["severity"][0]),
+		"nothing": {}, "name": fields["name"][0], "status": fields["status"][0], "two": mergeFilters(fields["phase"][0], fields["severity"][0]),
 		"since": fields["since"][0], "environment": fields["environment"][1],
 	}
 	for name, f := range broad {
 		p.Tap.Reset()
-		if found, err := p.Nearest(t.Context(), vector(1), f, 10); err != nil || len(found) != 10 {
+		if found, err := p.Nearest(t.Context(), numberedVector(1), f, 10); err != nil || len(found) != 10 {
 			t.Fatal(len(found), err)
 		}
 		nodes := p.plan(t, "SearchNearest")
-		if got := access(nodes); !strings.Contains(got, "Index Scan embedding_1 embedding_1_hnsw") || strings.Contains(got, "Seq Scan") {
+		if got := describeScans(nodes); !strings.Contains(got, "Index Scan embedding_1 embedding_1_hnsw") || strings.Contains(got, "Seq Scan") {
 			t.Errorf("a search filtered by %s: %s", name, got)
 		}
 	}
-	for name, f := range selective(fields) {
+	for name, f := range selectiveFilters(fields) {
 		p.Tap.Reset()
-		found, err := p.Nearest(t.Context(), vector(1), f, 10)
+		found, err := p.Nearest(t.Context(), numberedVector(1), f, 10)
 		if err != nil {
 			t.Fatal(err)
 		}
 		nodes := p.plan(t, "SearchNearest")
-		if got := access(nodes); strings.Contains(got, "hnsw") || strings.Contains(got, "Seq Scan remediation_audit") {
+		if got := describeScans(nodes); strings.Contains(got, "hnsw") || strings.Contains(got, "Seq Scan remediation_audit") {
 			t.Errorf("a search filtered by %s: %s", name, got)
 		}
 		var incidents []audit.ID
@@ -334,7 +334,7 @@ func (p planner) checkSearches(t *testing.T, fields map[string][]audit.Filter) {
 // checkLexical checks lexical searches for a frequent and a rare word, with every kind of filter.
 func (p planner) checkLexical(t *testing.T, fields map[string][]audit.Filter) {
 	t.Helper()
-	filters := selective(fields)
+	filters := selectiveFilters(fields)
 	filters["nothing"], filters["status"] = audit.Filter{}, fields["status"][0]
 	used := map[string]int{}
 	for name, f := range filters {
@@ -356,10 +356,10 @@ func (p planner) checkLexical(t *testing.T, fields map[string][]audit.Filter) {
 			statement = "SearchLexicalFew"
 		}
 		used[statement]++
-		if got := access(p.plan(t, statement)); strings.Contains(got, "Seq Scan") {
+		if got := describeScans(p.plan(t, statement)); strings.Contains(got, "Seq Scan") {
 			t.Errorf("a lexical search filtered by %s: %s", name, got)
 		}
-		if _, err := p.Candidates(t.Context(), append(found, audit.ID(md5.Sum([]byte("s5")))), vector(1)); err != nil {
+		if _, err := p.Candidates(t.Context(), append(found, audit.ID(md5.Sum([]byte("s5")))), numberedVector(1)); err != nil {
 			t.Fatal(err)
 		}
 		p.check(t, "SearchCandidates", name)
@@ -380,10 +380,10 @@ func checkFewOfMany(t *testing.T, db *postgrestest.Database) {
 	t.Helper()
 	const signatures = 60
 	// The service's limit is 5,000.
-	run(t, db.SuperuserURL(), "LOAD 'vector'", "ALTER DATABASE "+db.Name+" SET hnsw.max_scan_tuples = 500",
+	execSQL(t, db.SuperuserURL(), "LOAD 'vector'", "ALTER DATABASE "+db.Name+" SET hnsw.max_scan_tuples = 500",
 		// The sessions of a pooler are older than the setting.
 		"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'datastorage_writer' AND datname = current_database()")
-	store := open(t, db.WriterURL())
+	store := openStore(t, db.WriterURL())
 	var f audit.Filter
 	for i := range signatures {
 		f.SignatureIDs = append(f.SignatureIDs, audit.ID(md5.Sum(fmt.Append(nil, "s", i+1))))
@@ -394,7 +394,7 @@ func checkFewOfMany(t *testing.T, db *postgrestest.Database) {
 	}
 	for _, limit := range []int{10, signatures, signatures + 10} {
 		store.Tap.Reset()
-		found, err := store.Nearest(t.Context(), vector(7), f, limit)
+		found, err := store.Nearest(t.Context(), numberedVector(7), f, limit)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -415,7 +415,7 @@ func checkFewOfMany(t *testing.T, db *postgrestest.Database) {
 
 func (p planner) checkReads(t *testing.T) {
 	t.Helper()
-	id := one[string](t, p.URL, "SELECT min(signature_id::text) FROM remediation_audit")
+	id := queryValue[string](t, p.URL, "SELECT min(signature_id::text) FROM remediation_audit")
 	signature, err := audit.ParseID(id)
 	if err != nil {
 		t.Fatal(err)
@@ -425,7 +425,7 @@ func (p planner) checkReads(t *testing.T) {
 		{AlertNames: []string{"name 0"}},
 		{Namespaces: []string{"namespace 150"}},
 		{WorkflowStatuses: []string{"pending"}},
-		{Since: pointer(time.Unix(0, 0)), Until: pointer(time.Now())},
+		{Since: new(time.Unix(0, 0)), Until: new(time.Now())},
 	} {
 		for _, after := range []*audit.Position{nil, {Time: time.Now(), ID: 1000}} {
 			if _, err := p.IncidentEvents(t.Context(), f, 100, after); err != nil {
@@ -453,9 +453,9 @@ func (p planner) checkReads(t *testing.T) {
 // may scan a table that is hardly larger than the batch.
 func (p planner) checkWrites(t *testing.T) {
 	t.Helper()
-	pending := rows[string](t, p.URL, "SELECT remediation_id FROM remediation_audit WHERE phase = 'pending' ORDER BY id LIMIT 51")
-	completed := one[string](t, p.URL, "SELECT remediation_id FROM remediation_audit WHERE phase = 'completed' ORDER BY id LIMIT 1")
-	redelivered := entries(t, toPhase(completed, audit.PhaseFailed))
+	pending := queryRows[string](t, p.URL, "SELECT remediation_id FROM remediation_audit WHERE phase = 'pending' ORDER BY id LIMIT 51")
+	completed := queryValue[string](t, p.URL, "SELECT remediation_id FROM remediation_audit WHERE phase = 'completed' ORDER BY id LIMIT 1")
+	redelivered := newEntries(t, toPhase(completed, audit.PhaseFailed))
 	if _, err := p.Append(t.Context(), redelivered, &postgres.AppendOptions{Redelivered: true}); err != nil {
 		t.Fatal(err)
 	}
@@ -464,13 +464,13 @@ func (p planner) checkWrites(t *testing.T) {
 		var batch []audit.Entry
 		vectors := postgres.Vectors{}
 		for i := range n {
-			created, known := minimal(fmt.Sprint("created ", n, i)), pending[len(pending)-n+i]
+			created, known := minimalRemediation(fmt.Sprint("created ", n, i)), pending[len(pending)-n+i]
 			created.Name = strings.Repeat("x", 1+i%200)
-			e := entry(t, created)
-			vectors[e.Signature.ID] = vector(i)
+			e := newEntry(t, created)
+			vectors[e.Signature.ID] = numberedVector(i)
 			batch = append(batch, e)
-			batch = append(batch, entries(t, toError(known, "changed"), analysis(known, "new"), workflow(known, "new"),
-				execution(known, "w", "new"))...)
+			batch = append(batch, newEntries(t, toError(known, "changed"), minimalAnalysis(known, "new"), minimalWorkflow(known, "new"),
+				minimalExecution(known, "w", "new"))...)
 		}
 		p.Tap.Reset()
 		for range 2 {
@@ -500,7 +500,7 @@ func (p planner) checkWrites(t *testing.T) {
 func (p planner) checkRenormalization(t *testing.T) {
 	t.Helper()
 	for _, old := range []string{"false", "random() < 0.01", "true"} {
-		run(t, p.AdminURL, "UPDATE signature SET normalizer = 1 WHERE "+old, "VACUUM ANALYZE signature")
+		execSQL(t, p.AdminURL, "UPDATE signature SET normalizer = 1 WHERE "+old, "VACUUM ANALYZE signature")
 		p.Tap.Reset()
 		for _, used := range []bool{false, true} {
 			for id, err := range p.OldSignatures(t.Context(), used) {
@@ -533,7 +533,7 @@ func (p planner) renormalize(t *testing.T, old audit.ID) {
 		}
 		all = append(all, postgres.Renormalized{ID: remediation.ID, UpdatedAt: remediation.UpdatedAt, SignatureID: remediation.Signature().ID})
 	}
-	made := entry(t, minimal("made")).Signature
+	made := newEntry(t, minimalRemediation("made")).Signature
 	_, renormalize := p.Renormalize(t.Context(), old, all, func(audit.ID) bool { return true })
 	_, drop := p.DropSignatures(t.Context(), []audit.ID{old})
 	if err := errors.Join(p.AddRenormalizedSignatures(t.Context(), old, []audit.Signature{made}), p.RenormalizeIncident(t.Context(), old, made.IncidentID),
@@ -548,8 +548,8 @@ func (p planner) renormalize(t *testing.T, old audit.ID) {
 	}
 }
 
-// combine returns filters of one, of every two, and of some three fields.
-func combine(fields map[string][]audit.Filter) map[string]audit.Filter {
+// combineFilters returns filters of one, of every two, and of some three fields.
+func combineFilters(fields map[string][]audit.Filter) map[string]audit.Filter {
 	names := make([]string, 0, len(fields))
 	for name := range fields {
 		names = append(names, name)
@@ -562,10 +562,10 @@ func combine(fields map[string][]audit.Filter) map[string]audit.Filter {
 			for j, second := range names[i+1:] {
 				for b, g := range fields[second] {
 					pair := fmt.Sprint(first, a, " and ", second, b)
-					all[pair] = merged(f, g)
+					all[pair] = mergeFilters(f, g)
 					third := names[(i+j*7+3)%len(names)]
 					if third != first && third != second && (a+b)%2 == 0 {
-						all[pair+" and "+third] = merged(f, g, fields[third][0])
+						all[pair+" and "+third] = mergeFilters(f, g, fields[third][0])
 					}
 				}
 			}

@@ -26,7 +26,7 @@ func checkNoDeadlock(t *testing.T, db *postgrestest.Database, store tapped) {
 	// The server counts a session's deadlocks once the session has ended.
 	store.Close()
 	db.AwaitSessions(t, 0, "usename = 'datastorage_writer'")
-	if n := one[int](t, db.SuperuserURL(), "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"); n != 0 {
+	if n := queryValue[int](t, db.SuperuserURL(), "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"); n != 0 {
 		t.Errorf("%d deadlocks", n)
 	}
 }
@@ -61,8 +61,8 @@ func (s tapped) startAppend(t *testing.T, e ...audit.Entry) <-chan appendResult 
 func TestLostRaces(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store := open(t, db.WriterURL())
-	store.mustAppend(t, nil, minimal("parent"))
+	store := openStore(t, db.WriterURL())
+	store.mustAppend(t, nil, minimalRemediation("parent"))
 	for kind, build := range map[string]func(id string) audit.Record{
 		"remediation": func(id string) audit.Record { return fullRemediation(id) },
 		"ai_analysis": func(id string) audit.Record { return fullAnalysis("parent", id) },
@@ -70,12 +70,12 @@ func TestLostRaces(t *testing.T) {
 		"execution":   func(id string) audit.Record { return fullExecution("parent", "w", id) },
 	} {
 		for _, outcome := range []string{"same content", "other content", "rolled back"} {
-			ours := entry(t, build(kind+outcome))
+			ours := newEntry(t, build(kind+outcome))
 			theirs := build(kind + outcome)
 			if outcome == "other content" {
 				withMetadata(theirs, `{"other":1}`)
 			}
-			checkLostRace(t, db, store, ours, entry(t, theirs), outcome)
+			checkLostRace(t, db, store, ours, newEntry(t, theirs), outcome)
 		}
 	}
 	checkJournal(t, db)
@@ -96,7 +96,7 @@ func withMetadata(record audit.Record, metadata audit.Metadata) {
 
 func checkLostRace(t *testing.T, db *postgrestest.Database, store tapped, ours, theirs audit.Entry, outcome string) {
 	t.Helper()
-	tx, err := connect(t, db.WriterURL()).Begin(t.Context())
+	tx, err := connectTo(t, db.WriterURL()).Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,13 +137,13 @@ func checkLostRace(t *testing.T, db *postgrestest.Database, store tapped, ours, 
 func TestParentCommittedBetweenStatements(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store, other := open(t, db.WriterURL()), open(t, db.WriterURL())
+	store, other := openStore(t, db.WriterURL()), openStore(t, db.WriterURL())
 	for statement, child := range map[string]audit.Record{
 		"AIAnalysisAppend": fullAnalysis("r1", "a"), "WorkflowAppend": fullWorkflow("r2", "w"),
 		"ExecutionAppend": fullExecution("r3", "w", "e"),
 	} {
-		e := entry(t, child)
-		parent := entries(t, fullRemediation(e.RemediationID))
+		e := newEntry(t, child)
+		parent := newEntries(t, fullRemediation(e.RemediationID))
 		store.Tap.Before(statement, 1, func() {
 			if _, err := other.Append(t.Context(), parent, nil); err != nil {
 				t.Error(err)
@@ -160,8 +160,8 @@ func TestPartitionsAheadBlockNoWriter(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
 	store := openForWriters(t, db, 20)
-	store.mustAppend(t, nil, minimal("r"), fullRemediation("known"))
-	reading, err := connect(t, db.ReaderURL()).Begin(t.Context())
+	store.mustAppend(t, nil, minimalRemediation("r"), fullRemediation("known"))
+	reading, err := connectTo(t, db.ReaderURL()).Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +202,7 @@ func TestPartitionsAheadBlockNoWriter(t *testing.T) {
 
 func openForWriters(t *testing.T, db *postgrestest.Database, n int) tapped {
 	t.Helper()
-	return openWith(t, postgres.Config{URL: db.WriterURL(), Model: postgrestest.Model, MaxConns: int32(n)})
+	return openStoreWith(t, postgres.Config{URL: db.WriterURL(), Model: postgrestest.Model, MaxConns: int32(n)})
 }
 
 // TestConcurrentAppendsOfTheSame lets all writers write the same remediations, signatures and
@@ -215,12 +215,12 @@ func TestConcurrentAppendsOfTheSame(t *testing.T) {
 	build := func(round, i int) *audit.Remediation {
 		record := fullRemediation(fmt.Sprintf("round %d id %d", round, i))
 		// Two remediations share a signature.
-		record.ErrorMessage = pointer("trouble of kind " + string(rune('a'+i/2)))
+		record.ErrorMessage = new("trouble of kind " + string(rune('a'+i/2)))
 		return record
 	}
 	vectors := postgres.Vectors{}
 	for i := range ids {
-		vectors[entry(t, build(0, i)).Signature.ID] = vector(i / 2)
+		vectors[newEntry(t, build(0, i)).Signature.ID] = numberedVector(i / 2)
 	}
 	var created [rounds][ids]atomic.Int32
 	var group sync.WaitGroup
@@ -230,7 +230,7 @@ func TestConcurrentAppendsOfTheSame(t *testing.T) {
 				order := rand.Perm(ids)
 				var batch []audit.Entry
 				for _, i := range order {
-					batch = append(batch, entry(t, build(round, i)))
+					batch = append(batch, newEntry(t, build(round, i)))
 				}
 				written, err := store.Append(t.Context(), batch, withVectors(vectors))
 				if err != nil {
@@ -276,7 +276,7 @@ func TestConcurrentAppendsOfTheSameSignatures(t *testing.T) {
 	db := postgrestest.New(t)
 	store := openForWriters(t, db, goroutines)
 	for writer := range goroutines {
-		store.mustAppend(t, nil, numberedRecords(signatures, func(id string) *audit.Remediation { return minimal(fmt.Sprint(writer, id)) })...)
+		store.mustAppend(t, nil, numberedRecords(signatures, func(id string) *audit.Remediation { return minimalRemediation(fmt.Sprint(writer, id)) })...)
 	}
 	// All writers start a round at the same time.
 	start := make([]sync.WaitGroup, rounds)
@@ -324,22 +324,22 @@ func newIncidents(t *testing.T, writer, round int, order []int) ([]audit.Entry, 
 	vectors := postgres.Vectors{}
 	for position, i := range order {
 		trouble := "trouble " + inLetters(round) + " " + inLetters(i)
-		created := minimal(fmt.Sprintf("writer %d round %d id %d", writer, round, i))
+		created := minimalRemediation(fmt.Sprintf("writer %d round %d id %d", writer, round, i))
 		created.ErrorMessage = &trouble
-		e := entry(t, created)
+		e := newEntry(t, created)
 		if round%8 < 4 {
-			vectors[e.Signature.ID] = vector(i)
+			vectors[e.Signature.ID] = numberedVector(i)
 		}
 		if kind == 3 {
 			next := "trouble " + inLetters(round) + " " + inLetters(order[(position+1)%len(order)])
-			batch = append(batch, entry(t, toError(created.RemediationID, next)), e)
+			batch = append(batch, newEntry(t, toError(created.RemediationID, next)), e)
 			continue
 		}
 		if kind == 0 || kind == 1 && position%2 == 0 {
 			batch = append(batch, e)
 			continue
 		}
-		batch = append(batch, entry(t, toError(fmt.Sprintf("%dr%05d", writer, i), trouble)))
+		batch = append(batch, newEntry(t, toError(fmt.Sprintf("%dr%05d", writer, i), trouble)))
 	}
 	return batch, vectors
 }
@@ -356,7 +356,7 @@ func TestConcurrentAppendsOfEverything(t *testing.T) {
 	store := openForWriters(t, db, goroutines)
 	known := []audit.Record{}
 	for i := range ids {
-		known = append(known, minimal(fmt.Sprint("known ", i)))
+		known = append(known, minimalRemediation(fmt.Sprint("known ", i)))
 	}
 	store.mustAppend(t, nil, known...)
 	var group sync.WaitGroup
@@ -395,19 +395,19 @@ func mixedBatch(t *testing.T, writer, round, ids int) ([]audit.Entry, postgres.V
 	var batch []audit.Entry
 	for i := range ids {
 		id := fmt.Sprintf("round %d id %d", round, i)
-		created := minimal(id)
-		created.ErrorMessage = pointer("trouble " + inLetters(round*ids+i))
-		batch = append(batch, entry(t, created))
+		created := minimalRemediation(id)
+		created.ErrorMessage = new("trouble " + inLetters(round*ids+i))
+		batch = append(batch, newEntry(t, created))
 		// Updates to signatures that other writers create.
-		batch = append(batch, entry(t, toError(fmt.Sprint("known ", i), "trouble "+inLetters(round*ids+(i+writer)%ids))))
+		batch = append(batch, newEntry(t, toError(fmt.Sprint("known ", i), "trouble "+inLetters(round*ids+(i+writer)%ids))))
 		// Updates of remediations that other writers create at the same time.
-		batch = append(batch, entry(t, toError(id, "trouble "+inLetters(round*ids+(i+writer+1)%ids))))
-		batch = append(batch, entry(t, analysis(id, "a")), entry(t, workflow(id, "w")), entry(t, execution(id, "w", "e")))
+		batch = append(batch, newEntry(t, toError(id, "trouble "+inLetters(round*ids+(i+writer+1)%ids))))
+		batch = append(batch, newEntry(t, minimalAnalysis(id, "a")), newEntry(t, minimalWorkflow(id, "w")), newEntry(t, minimalExecution(id, "w", "e")))
 	}
 	vectors := postgres.Vectors{}
 	for i, e := range batch {
 		if e.Kind == audit.KindRemediation && i%2 == 0 {
-			vectors[e.Signature.ID] = vector(i)
+			vectors[e.Signature.ID] = numberedVector(i)
 		}
 	}
 	rand.Shuffle(len(batch), func(i, j int) { batch[i], batch[j] = batch[j], batch[i] })

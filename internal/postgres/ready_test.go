@@ -35,8 +35,8 @@ func TestReady(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			db := postgrestest.New(t)
-			store := open(t, db.WriterURL())
-			run(t, db.SuperuserURL(), c.harm)
+			store := openStore(t, db.WriterURL())
+			execSQL(t, db.SuperuserURL(), c.harm)
 			store.Ready(t.Context(), c.schema)
 			store.Tap.Reset()
 			checks := store.Ready(t.Context(), c.schema)
@@ -67,7 +67,7 @@ func checkChecks(t *testing.T, checks []postgres.ComponentCheck, want map[string
 func TestReadyWithoutAServer(t *testing.T) {
 	t.Parallel()
 	server := postgrestest.NewServer(t)
-	store := open(t, postgrestest.NewOn(t, server).WriterURL())
+	store := openStore(t, postgrestest.NewOn(t, server).WriterURL())
 	if err := server.Stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -84,8 +84,8 @@ func TestCursorKeyIsOneForAll(t *testing.T) {
 	t.Parallel()
 	db, another := postgrestest.New(t), postgrestest.New(t)
 	keys := make([][]byte, 0, 4)
-	first := open(t, db.WriterURL())
-	for _, store := range []tapped{first, first, open(t, db.ReaderURL()), open(t, another.ReaderURL())} {
+	first := openStore(t, db.WriterURL())
+	for _, store := range []tapped{first, first, openStore(t, db.ReaderURL()), openStore(t, another.ReaderURL())} {
 		key, err := store.CursorKey(t.Context())
 		if err != nil || len(key) != 32 {
 			t.Fatalf("a key of %d bytes (%v)", len(key), err)

@@ -21,7 +21,7 @@ import (
 // current.
 func oldEntry(t *testing.T, record *audit.Remediation) audit.Entry {
 	t.Helper()
-	e := entry(t, record)
+	e := newEntry(t, record)
 	sum := sha256.Sum256(append([]byte{1}, e.Signature.Text...))
 	e.Signature.ID = audit.ID(sum[:16])
 	e.Signature.ID[6], e.Signature.ID[8] = e.Signature.ID[6]&0x0f|0x80, e.Signature.ID[8]&0x3f|0x80
@@ -32,7 +32,7 @@ const dropFor3 = "SELECT signature_drop(ARRAY(SELECT id FROM signature WHERE tex
 
 // remediationWithMessage returns a remediation with this error message.
 func remediationWithMessage(id, message string) *audit.Remediation {
-	record := minimal(id)
+	record := minimalRemediation(id)
 	record.ErrorMessage = &message
 	return record
 }
@@ -47,11 +47,11 @@ func TestDropDuringWrites(t *testing.T) {
 			return []audit.Entry{oldEntry(t, remediationWithMessage("new", "falls apart"))}
 		},
 		"create with others": func(t *testing.T) []audit.Entry {
-			return append(entries(t, remediationWithMessage("other", "fails"), analysis("new", "a")), oldEntry(t, remediationWithMessage("new", "falls apart")))
+			return append(newEntries(t, remediationWithMessage("other", "fails"), minimalAnalysis("new", "a")), oldEntry(t, remediationWithMessage("new", "falls apart")))
 		},
-		"update": func(t *testing.T) []audit.Entry { return entries(t, toError("r", "falls apart")) },
+		"update": func(t *testing.T) []audit.Entry { return newEntries(t, toError("r", "falls apart")) },
 		"create and update": func(t *testing.T) []audit.Entry {
-			return entries(t, remediationWithMessage("new", "falls apart"), toError("r", "falls apart"))
+			return newEntries(t, remediationWithMessage("new", "falls apart"), toError("r", "falls apart"))
 		},
 	}
 	for name, write := range writes {
@@ -69,22 +69,22 @@ func TestDropDuringWrites(t *testing.T) {
 func checkDropDuringAppend(t *testing.T, batch []audit.Entry, remembers bool, outcome string) {
 	t.Helper()
 	db := postgrestest.New(t)
-	store := open(t, db.WriterURL())
+	store := openStore(t, db.WriterURL())
 	first := store
 	if !remembers {
-		first = open(t, db.WriterURL())
+		first = openStore(t, db.WriterURL())
 	}
 	// Both signatures, the old and the current one, are stored and lose their remediations.
 	vectors := postgres.Vectors{}
-	once := []audit.Entry{entry(t, remediationWithMessage("a", "falls apart")), oldEntry(t, remediationWithMessage("b", "falls apart")), entry(t, remediationWithMessage("r", "works"))}
+	once := []audit.Entry{newEntry(t, remediationWithMessage("a", "falls apart")), oldEntry(t, remediationWithMessage("b", "falls apart")), newEntry(t, remediationWithMessage("r", "works"))}
 	for _, e := range once[:2] {
-		vectors[e.Signature.ID] = vector(1)
+		vectors[e.Signature.ID] = numberedVector(1)
 	}
 	if _, err := first.Append(t.Context(), once, withVectors(vectors)); err != nil {
 		t.Fatal(err)
 	}
-	run(t, db.AdminURL(), "UPDATE remediation_audit SET signature_id = (SELECT signature_id FROM remediation_audit WHERE remediation_id = 'r')")
-	tx, err := connect(t, db.WriterURL()).Begin(t.Context())
+	execSQL(t, db.AdminURL(), "UPDATE remediation_audit SET signature_id = (SELECT signature_id FROM remediation_audit WHERE remediation_id = 'r')")
+	tx, err := connectTo(t, db.WriterURL()).Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func checkDropDuringAppend(t *testing.T, batch []audit.Entry, remembers bool, ou
 			want++
 		}
 	}
-	if n := one[int](t, db.ReaderURL(), complete); n != want {
+	if n := queryValue[int](t, db.ReaderURL(), complete); n != want {
 		t.Errorf("%d remediations have their signature with vector and terms, want %d", n, want)
 	}
 }
@@ -135,22 +135,22 @@ func checkDropDuringAppend(t *testing.T, batch []audit.Entry, remembers bool, ou
 func TestDropKeepsWrittenSignatures(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store := open(t, db.WriterURL())
-	tx, err := connect(t, db.WriterURL()).Begin(t.Context())
+	store := openStore(t, db.WriterURL())
+	tx, err := connectTo(t, db.WriterURL()).Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	store.mustAppend(t, nil, remediationWithMessage("a", "falls apart"))
-	run(t, db.AdminURL(), "INSERT INTO signature (id, text, normalizer) VALUES (gen_random_uuid(), 'x', 1)",
+	execSQL(t, db.AdminURL(), "INSERT INTO signature (id, text, normalizer) VALUES (gen_random_uuid(), 'x', 1)",
 		"UPDATE remediation_audit SET signature_id = (SELECT id FROM signature WHERE text = 'x')")
-	store.appendInTransaction(t, tx, entry(t, remediationWithMessage("b", "falls apart")))
-	if n := one[int](t, db.WriterURL(), dropFor3); n != 0 {
+	store.appendInTransaction(t, tx, newEntry(t, remediationWithMessage("b", "falls apart")))
+	if n := queryValue[int](t, db.WriterURL(), dropFor3); n != 0 {
 		t.Errorf("%d dropped", n)
 	}
 	if err := tx.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if n := one[int](t, db.WriterURL(), dropFor3); n != 0 {
+	if n := queryValue[int](t, db.WriterURL(), dropFor3); n != 0 {
 		t.Errorf("%d dropped afterwards", n)
 	}
 }
@@ -160,13 +160,13 @@ func TestDropKeepsWrittenSignatures(t *testing.T) {
 func TestDropDuringAddVectors(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store := open(t, db.WriterURL())
-	gone, stays := entry(t, remediationWithMessage("a", "falls apart")), entry(t, remediationWithMessage("r", "works"))
+	store := openStore(t, db.WriterURL())
+	gone, stays := newEntry(t, remediationWithMessage("a", "falls apart")), newEntry(t, remediationWithMessage("r", "works"))
 	if _, err := store.Append(t.Context(), []audit.Entry{gone, stays}, nil); err != nil {
 		t.Fatal(err)
 	}
-	run(t, db.AdminURL(), "UPDATE remediation_audit SET signature_id = (SELECT signature_id FROM remediation_audit WHERE remediation_id = 'r')")
-	tx, err := connect(t, db.WriterURL()).Begin(t.Context())
+	execSQL(t, db.AdminURL(), "UPDATE remediation_audit SET signature_id = (SELECT signature_id FROM remediation_audit WHERE remediation_id = 'r')")
+	tx, err := connectTo(t, db.WriterURL()).Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestDropDuringAddVectors(t *testing.T) {
 	}
 	added := make(chan int64, 1)
 	go func() {
-		n, err := store.AddVectors(t.Context(), postgres.Vectors{gone.Signature.ID: vector(1), stays.Signature.ID: vector(2)})
+		n, err := store.AddVectors(t.Context(), postgres.Vectors{gone.Signature.ID: numberedVector(1), stays.Signature.ID: numberedVector(2)})
 		if err != nil {
 			t.Error(err)
 		}
@@ -211,8 +211,8 @@ func (s tapped) renormalizedRemediations(tb testing.TB, old, next audit.ID) []po
 func TestRenormalize(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store := open(t, db.WriterURL())
-	old, next := entry(t, remediationWithMessage("1", "falls apart")).Signature, entry(t, remediationWithMessage("n", "works")).Signature
+	store := openStore(t, db.WriterURL())
+	old, next := newEntry(t, remediationWithMessage("1", "falls apart")).Signature, newEntry(t, remediationWithMessage("n", "works")).Signature
 	store.mustAppend(t, nil, remediationWithMessage("n", "works"), remediationWithMessage("1", "falls apart"), remediationWithMessage("2", "falls apart"), remediationWithMessage("3", "falls apart"))
 	never, always := func(audit.ID) bool { return false }, func(audit.ID) bool { return true }
 	check := func(what string, want postgres.RenormalizeCounts, remediations []postgres.Renormalized, refused func(audit.ID) bool) {
@@ -230,12 +230,12 @@ func TestRenormalize(t *testing.T) {
 	check("not stored", postgres.RenormalizeCounts{Waiting: 1}, store.renormalizedRemediations(t, old.ID, audit.ID{1}), always)
 	store.mustAppend(t, nil, toPhase("1", audit.PhaseProcessing))
 	check("refused, one updated", postgres.RenormalizeCounts{Renormalized: 2, Overtaken: 1}, all, always)
-	if _, err := store.AddVectors(t.Context(), postgres.Vectors{next.ID: vector(1)}); err != nil {
+	if _, err := store.AddVectors(t.Context(), postgres.Vectors{next.ID: numberedVector(1)}); err != nil {
 		t.Fatal(err)
 	}
 	check("again", postgres.RenormalizeCounts{Overtaken: 3}, all, never)
 	all = store.renormalizedRemediations(t, old.ID, next.ID)
-	tx, err := connect(t, db.WriterURL()).Begin(t.Context())
+	tx, err := connectTo(t, db.WriterURL()).Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +262,7 @@ func TestConcurrentRenormalization(t *testing.T) {
 	const ids, rounds = 60, 30
 	db := postgrestest.New(t)
 	store := openForWriters(t, db, 8)
-	here, there := entry(t, remediationWithMessage("x", "falls apart")).Signature.ID, entry(t, remediationWithMessage("x", "works")).Signature.ID
+	here, there := newEntry(t, remediationWithMessage("x", "falls apart")).Signature.ID, newEntry(t, remediationWithMessage("x", "works")).Signature.ID
 	store.mustAppend(t, nil, numberedRecords(ids, func(id string) *audit.Remediation { return remediationWithMessage(id, "falls apart") })...)
 	store.mustAppend(t, nil, remediationWithMessage("n", "works"))
 	var group sync.WaitGroup
@@ -311,10 +311,10 @@ func updateAll(t *testing.T, store tapped, order []int, metadata audit.Metadata)
 func TestDaysStayCounted(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store := open(t, db.WriterURL())
+	store := openStore(t, db.WriterURL())
 	store.mustAppend(t, nil, remediationWithMessage("1", "falls apart"), remediationWithMessage("n", "works"))
 	store.rollUp(t, 1)
-	old, next := entry(t, remediationWithMessage("1", "falls apart")).Signature.ID, entry(t, remediationWithMessage("n", "works")).Signature.ID
+	old, next := newEntry(t, remediationWithMessage("1", "falls apart")).Signature.ID, newEntry(t, remediationWithMessage("n", "works")).Signature.ID
 	if _, err := store.Renormalize(t.Context(), old, store.renormalizedRemediations(t, old, next), func(audit.ID) bool { return true }); err != nil {
 		t.Fatal(err)
 	}
@@ -322,7 +322,7 @@ func TestDaysStayCounted(t *testing.T) {
 	if n := store.rollUp(t, 1); n != 0 {
 		t.Errorf("%d days to count again", n)
 	}
-	store.mustAppend(t, nil, &audit.Update{RemediationID: "1", Status: pointer(audit.StatusFailure)})
+	store.mustAppend(t, nil, &audit.Update{RemediationID: "1", Status: new(audit.StatusFailure)})
 	if n := store.rollUp(t, 1); n != 1 {
 		t.Errorf("%d days to count again after the status changed, want 1", n)
 	}
@@ -334,12 +334,12 @@ func TestDaysStayCounted(t *testing.T) {
 		"UPDATE remediation_audit SET severity = severity, actor = 'b'":                                      0,
 	} {
 		db := postgrestest.New(t)
-		store := open(t, db.WriterURL())
+		store := openStore(t, db.WriterURL())
 		later := remediationWithMessage("n", "works")
 		later.StartTime = start.AddDate(0, 0, 1)
 		store.mustAppend(t, nil, remediationWithMessage("1", "falls apart"), later)
 		store.rollUp(t, 1)
-		run(t, db.AdminURL(), sql)
+		execSQL(t, db.AdminURL(), sql)
 		if n := store.rollUp(t, 1); n != want {
 			t.Errorf("%s: %d days to count again, want %d", sql, n, want)
 		}

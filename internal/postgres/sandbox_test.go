@@ -45,7 +45,7 @@ func runSandbox(ctx context.Context, url string, in io.Reader, out io.Writer) er
 
 func writeAlone(ctx context.Context, store *postgres.Store, id string) error {
 	var invalid audit.ValidationErrors
-	record := minimal(id)
+	record := minimalRemediation(id)
 	record.Check(audit.Checker{Errors: &invalid, Actions: redact.Actions{}}, nil)
 	made, err := audit.NewEntry(record, "sandbox", time.Now())
 	if err != nil {
@@ -127,7 +127,7 @@ func TestFrozenSandbox(t *testing.T) {
 		"the proxy closes":    func(_ *testing.T, tap *postgrestest.Tap, _ *postgrestest.Database) { tap.CutAll() },
 		"the server ends the sessions": func(t *testing.T, _ *postgrestest.Tap, db *postgrestest.Database) {
 			t.Helper()
-			run(t, db.SuperuserURL(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'datastorage_writer' AND datname = current_database()")
+			execSQL(t, db.SuperuserURL(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'datastorage_writer' AND datname = current_database()")
 		},
 		"the server restarts": func(t *testing.T, _ *postgrestest.Tap, db *postgrestest.Database) {
 			t.Helper()
@@ -170,8 +170,8 @@ func TestForgottenConnections(t *testing.T) {
 	db := postgrestest.New(t)
 	var group sync.WaitGroup
 	for name, call := range storeCalls(t) {
-		store := openWith(t, postgres.Config{URL: db.WriterURL(), Model: postgrestest.Model, MaxConns: 2})
-		store.mustAppend(t, nil, minimal("r"), fullRemediation("known"))
+		store := openStoreWith(t, postgres.Config{URL: db.WriterURL(), Model: postgrestest.Model, MaxConns: 2})
+		store.mustAppend(t, nil, minimalRemediation("r"), fullRemediation("known"))
 		group.Go(func() {
 			var both sync.WaitGroup
 			for range 2 {

@@ -279,7 +279,7 @@ func TestNearestOrder(t *testing.T) {
 	t.Parallel()
 	const signatures, each, limit = 2_000, 24, 60
 	db := postgrestest.New(t)
-	run(t, db.SuperuserURL(), "SELECT setseed(0.5)", "SET session_replication_role = replica",
+	execSQL(t, db.SuperuserURL(), "SELECT setseed(0.5)", "SET session_replication_role = replica",
 		fmt.Sprintf("INSERT INTO signature (id, text, normalizer) SELECT md5('s' || s)::uuid, repeat('x', 1900) || s, %d FROM generate_series(1, %d) AS s",
 			signature.Version, signatures),
 		fmt.Sprintf(`INSERT INTO embedding (model_id, signature_id, vector)
@@ -293,10 +293,10 @@ func TestNearestOrder(t *testing.T) {
 				md5('s' || 1 + i %% %d)::uuid, 'a', gen_random_uuid(), now(), now()
 			FROM generate_series(1, %d) AS i`, signatures, signatures*each),
 		"VACUUM ANALYZE")
-	store := open(t, db.WriterURL())
+	store := openStore(t, db.WriterURL())
 	for i := range 20 {
 		store.Tap.Reset()
-		found, err := store.Nearest(t.Context(), vector(i), audit.Filter{Namespaces: []string{"namespace 1"}}, limit)
+		found, err := store.Nearest(t.Context(), numberedVector(i), audit.Filter{Namespaces: []string{"namespace 1"}}, limit)
 		if err != nil || len(found) != limit {
 			t.Fatalf("%d found (%v), want %d", len(found), err, limit)
 		}
@@ -315,12 +315,12 @@ func TestNearestOrder(t *testing.T) {
 func TestNearestNeedsTheModel(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store := open(t, db.WriterURL())
+	store := openStore(t, db.WriterURL())
 	if _, err := store.Nearest(t.Context(), []float32{1, 2, 3}, audit.Filter{}, 10); err == nil || kindsOf(err) != nil {
 		t.Errorf("a query of three dimensions: %v", err)
 	}
-	other := openWith(t, postgres.Config{URL: db.WriterURL(), Model: "other"})
-	if _, err := other.Nearest(t.Context(), vector(1), audit.Filter{}, 10); !errors.Is(err, postgres.ErrModelUnknown) {
+	other := openStoreWith(t, postgres.Config{URL: db.WriterURL(), Model: "other"})
+	if _, err := other.Nearest(t.Context(), numberedVector(1), audit.Filter{}, 10); !errors.Is(err, postgres.ErrModelUnknown) {
 		t.Errorf("an unknown model: %v", err)
 	}
 }
@@ -330,10 +330,12 @@ func TestNearestNeedsTheModel(t *testing.T) {
 func TestNearestDetectsADroppedModel(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store := open(t, db.WriterURL())
-	first := minimal("r1")
-	store.mustAppend(t, postgres.Vectors{entry(t, first).Signature.ID: vector(1)}, first)
-	nearest := func() ([]postgres.Nearest, error) { return store.Nearest(t.Context(), vector(1), audit.Filter{}, 10) }
+	store := openStore(t, db.WriterURL())
+	first := minimalRemediation("r1")
+	store.mustAppend(t, postgres.Vectors{newEntry(t, first).Signature.ID: numberedVector(1)}, first)
+	nearest := func() ([]postgres.Nearest, error) {
+		return store.Nearest(t.Context(), numberedVector(1), audit.Filter{}, 10)
+	}
 	if found, err := nearest(); err != nil || len(found) != 1 {
 		t.Fatalf("found %d, %v", len(found), err)
 	}

@@ -139,10 +139,10 @@ func (c *corpus) checkRates(t *testing.T, d audit.Dimension, f audit.Filter, min
 func (c *corpus) checkTrend(t *testing.T, i audit.Interval, f audit.Filter, location *time.Location) {
 	t.Helper()
 	if f.Since == nil {
-		f.Since = pointer(start.AddDate(0, 0, -3))
+		f.Since = new(start.AddDate(0, 0, -3))
 	}
 	if f.Until == nil {
-		f.Until = pointer(start.AddDate(0, 0, 12))
+		f.Until = new(start.AddDate(0, 0, 12))
 	}
 	if !f.Since.Before(*f.Until) {
 		return
@@ -175,10 +175,10 @@ func TestStatistics(t *testing.T) {
 			{},
 			{Since: &midnight},
 			{Until: &midnight},
-			{Since: pointer(midnight.Add(-time.Hour)), Until: pointer(midnight.AddDate(0, 0, 2))},
-			{Since: pointer(midnight.Add(3 * time.Hour)), Until: pointer(midnight.Add(5 * time.Hour))},
-			{Since: &midnight, Until: pointer(midnight.AddDate(0, 0, 1))},
-			{Since: pointer(midnight.AddDate(1, 0, 0))},
+			{Since: new(midnight.Add(-time.Hour)), Until: new(midnight.AddDate(0, 0, 2))},
+			{Since: new(midnight.Add(3 * time.Hour)), Until: new(midnight.Add(5 * time.Hour))},
+			{Since: &midnight, Until: new(midnight.AddDate(0, 0, 1))},
+			{Since: new(midnight.AddDate(1, 0, 0))},
 		}
 		filters := c.filters(random, 20)
 		for i, f := range slices.Concat(ranges, filters) {
@@ -208,7 +208,7 @@ func TestStatistics(t *testing.T) {
 	}
 	var late []audit.Entry
 	for i := range 100 {
-		late = append(late, entry(t, randomRemediation(random, 10_000+i)))
+		late = append(late, newEntry(t, randomRemediation(random, 10_000+i)))
 	}
 	c.add(t, random, late)
 	check()
@@ -226,7 +226,7 @@ func TestStatistics(t *testing.T) {
 func TestStatisticsWhileWritten(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store := open(t, db.WriterURL())
+	store := openStore(t, db.WriterURL())
 	since, until := start.AddDate(0, 0, -1), start.AddDate(0, 0, 9)
 	starts, _ := audit.Hour.Starts(since, until, time.UTC, 1000)
 	if _, _, err := store.SuccessRates(t.Context(), "name", audit.Filter{Since: &since}, 0, 1000); err != nil {
@@ -244,9 +244,9 @@ func TestStatisticsWhileWritten(t *testing.T) {
 	for range 2 {
 		group.Go(func() error { return rollUpAgain(ctx, store) })
 	}
-	conn := connect(t, db.ReaderURL())
+	conn := connectTo(t, db.ReaderURL())
 	const comparisons, records = 100, 300
-	for compared := 0; ctx.Err() == nil && (compared < comparisons || one[int](t, db.ReaderURL(), "SELECT count(*) FROM audit_event") < records); compared++ {
+	for compared := 0; ctx.Err() == nil && (compared < comparisons || queryValue[int](t, db.ReaderURL(), "SELECT count(*) FROM audit_event") < records); compared++ {
 		compareInOneSnapshot(t, conn, statements)
 	}
 	cancel()
@@ -344,10 +344,10 @@ func formatRows(rows [][][]byte) []string {
 func TestRollUpDuringOpenWrites(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store := open(t, db.WriterURL())
-	store.mustAppend(t, nil, minimal("first"), minimal("second"))
-	run(t, db.SuperuserURL(), "ALTER DATABASE "+db.Name+" SET lock_timeout = '2s'")
-	first, second := connect(t, db.WriterURL()), connect(t, db.WriterURL())
+	store := openStore(t, db.WriterURL())
+	store.mustAppend(t, nil, minimalRemediation("first"), minimalRemediation("second"))
+	execSQL(t, db.SuperuserURL(), "ALTER DATABASE "+db.Name+" SET lock_timeout = '2s'")
+	first, second := connectTo(t, db.WriterURL()), connectTo(t, db.WriterURL())
 	for i, conn := range []*pgx.Conn{first, second} {
 		sql := fmt.Sprintf("BEGIN; UPDATE remediation_audit SET status = 'success' WHERE remediation_id = '%s'", []string{"first", "second"}[i])
 		if _, err := conn.Exec(t.Context(), sql); err != nil {
@@ -384,8 +384,8 @@ func TestRollUpDuringOpenWrites(t *testing.T) {
 func TestStatisticsFollowTheOwner(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store := open(t, db.WriterURL())
-	store.mustAppend(t, nil, minimal("kept"), minimal("moved"), minimal("gone"))
+	store := openStore(t, db.WriterURL())
+	store.mustAppend(t, nil, minimalRemediation("kept"), minimalRemediation("moved"), minimalRemediation("gone"))
 	for _, step := range []struct {
 		sql   string
 		total int64
@@ -397,7 +397,7 @@ func TestStatisticsFollowTheOwner(t *testing.T) {
 		{"TRUNCATE remediation_audit CASCADE", 0, 0},
 	} {
 		store.rollUp(t, 1)
-		run(t, db.AdminURL(), step.sql)
+		execSQL(t, db.AdminURL(), step.sql)
 		for since, want := range map[time.Time]int64{start.AddDate(0, 0, -1): step.total, start.AddDate(0, 0, 1): step.since} {
 			rates, _, err := store.SuccessRates(t.Context(), "name", audit.Filter{Since: &since}, 0, 10)
 			var total int64

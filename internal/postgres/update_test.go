@@ -25,7 +25,7 @@ func toError(id, message string) *audit.Update {
 func TestPhasesMoveForward(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store := open(t, db.WriterURL())
+	store := openStore(t, db.WriterURL())
 	const (
 		ok       = "changed"
 		replay   = "replayed"
@@ -38,10 +38,10 @@ func TestPhasesMoveForward(t *testing.T) {
 		"failed":     {"pending": conflict, "processing": conflict, "completed": conflict, "failed": replay},
 	} {
 		for to, want := range targets {
-			record := minimal(fmt.Sprint(from, " to ", to))
+			record := minimalRemediation(fmt.Sprint(from, " to ", to))
 			record.Phase = from
 			store.mustAppend(t, nil, record)
-			written, err := store.Append(t.Context(), entries(t, toPhase(record.RemediationID, to)), nil)
+			written, err := store.Append(t.Context(), newEntries(t, toPhase(record.RemediationID, to)), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -63,17 +63,17 @@ func TestPhasesMoveForward(t *testing.T) {
 func TestTerminalRemediationsChangeNoMore(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store := open(t, db.WriterURL())
+	store := openStore(t, db.WriterURL())
 	store.mustAppend(t, nil, fullRemediation("r"))
 	before := countRows(t, db)
 	for name, update := range map[string]*audit.Update{
-		"status":   {RemediationID: "r", Status: pointer(audit.Status("failure"))},
+		"status":   {RemediationID: "r", Status: new(audit.Status("failure"))},
 		"end":      {RemediationID: "r", EndTime: audit.Optional[time.Time]{Set: true}},
 		"error":    toError("r", "another"),
 		"workflow": {RemediationID: "r", WorkflowYAML: audit.Optional[string]{Set: true}},
-		"metadata": {RemediationID: "r", Metadata: pointer(audit.Metadata(`{"a":1}`))},
+		"metadata": {RemediationID: "r", Metadata: new(audit.Metadata(`{"a":1}`))},
 	} {
-		written, err := store.Append(t.Context(), entries(t, update), nil)
+		written, err := store.Append(t.Context(), newEntries(t, update), nil)
 		if err != nil || !errors.Is(written[0].Err, audit.ErrConflict) {
 			t.Errorf("%s: %v, %+v, want a conflict", name, err, written)
 		}
@@ -85,10 +85,10 @@ func TestTerminalRemediationsChangeNoMore(t *testing.T) {
 
 func TestEndBeforeTheStoredStart(t *testing.T) {
 	t.Parallel()
-	store := open(t, postgrestest.New(t).WriterURL())
-	store.mustAppend(t, nil, minimal("r"))
-	update := &audit.Update{RemediationID: "r", EndTime: audit.Optional[time.Time]{Set: true, Value: pointer(start.Add(-time.Microsecond))}}
-	written, err := store.Append(t.Context(), entries(t, update), nil)
+	store := openStore(t, postgrestest.New(t).WriterURL())
+	store.mustAppend(t, nil, minimalRemediation("r"))
+	update := &audit.Update{RemediationID: "r", EndTime: audit.Optional[time.Time]{Set: true, Value: new(start.Add(-time.Microsecond))}}
+	written, err := store.Append(t.Context(), newEntries(t, update), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,10 +103,10 @@ func TestEndBeforeTheStoredStart(t *testing.T) {
 func TestUpdateKeepsEveryField(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store := open(t, db.WriterURL())
-	created := store.mustAppend(t, nil, minimal("r"))[0]
+	store := openStore(t, db.WriterURL())
+	created := store.mustAppend(t, nil, minimalRemediation("r"))[0]
 	want := audit.Stored{
-		Remediation: *minimal("r"), ID: created.ID, Actor: "tester", CreatedAt: created.Receipt.RecordedAt,
+		Remediation: *minimalRemediation("r"), ID: created.ID, Actor: "tester", CreatedAt: created.Receipt.RecordedAt,
 	}
 	want.Severity, want.Metadata = audit.SeverityUnknown, "{}"
 	end := start.Add(90 * time.Second)
@@ -114,31 +114,31 @@ func TestUpdateKeepsEveryField(t *testing.T) {
 		update *audit.Update
 		change func(*audit.Stored)
 	}{
-		{&audit.Update{Phase: pointer(audit.PhaseProcessing), Status: pointer(audit.Status("running"))}, func(s *audit.Stored) {
+		{&audit.Update{Phase: new(audit.PhaseProcessing), Status: new(audit.Status("running"))}, func(s *audit.Stored) {
 			s.Phase, s.Status = audit.PhaseProcessing, "running"
 		}},
-		{&audit.Update{ErrorMessage: audit.Optional[string]{Set: true, Value: pointer(unicode)}}, func(s *audit.Stored) {
-			s.ErrorMessage = pointer(unicode)
+		{&audit.Update{ErrorMessage: audit.Optional[string]{Set: true, Value: new(unicode)}}, func(s *audit.Stored) {
+			s.ErrorMessage = new(unicode)
 		}},
-		{&audit.Update{WorkflowYAML: audit.Optional[string]{Set: true, Value: pointer("a: " + unicode)}}, func(s *audit.Stored) {
-			s.WorkflowYAML = pointer("a: " + unicode)
+		{&audit.Update{WorkflowYAML: audit.Optional[string]{Set: true, Value: new("a: " + unicode)}}, func(s *audit.Stored) {
+			s.WorkflowYAML = new("a: " + unicode)
 		}},
-		{&audit.Update{Metadata: pointer(audit.Metadata(`{"n":1700000000123456789}`))}, func(s *audit.Stored) {
+		{&audit.Update{Metadata: new(audit.Metadata(`{"n":1700000000123456789}`))}, func(s *audit.Stored) {
 			s.Metadata = `{"n":1700000000123456789}`
 		}},
 		{&audit.Update{EndTime: audit.Optional[time.Time]{Set: true, Value: &end}}, func(s *audit.Stored) {
-			s.EndTime, s.DurationMS = &end, pointer(int64(90_000))
+			s.EndTime, s.DurationMS = &end, new(int64(90_000))
 		}},
 		{&audit.Update{
 			EndTime: audit.Optional[time.Time]{Set: true}, ErrorMessage: audit.Optional[string]{Set: true},
-			WorkflowYAML: audit.Optional[string]{Set: true}, Metadata: pointer(audit.EmptyMetadata),
+			WorkflowYAML: audit.Optional[string]{Set: true}, Metadata: new(audit.EmptyMetadata),
 		}, func(s *audit.Stored) {
 			s.EndTime, s.DurationMS, s.ErrorMessage, s.WorkflowYAML, s.Metadata = nil, nil, nil, nil, "{}"
 		}},
 		{toPhase("r", audit.PhaseFailed), func(s *audit.Stored) { s.Phase = audit.PhaseFailed }},
 	} {
 		step.update.RemediationID = "r"
-		e := entry(t, step.update)
+		e := newEntry(t, step.update)
 		written, err := store.Append(t.Context(), []audit.Entry{e}, nil)
 		if err != nil || written[0].Err != nil {
 			t.Fatal(err, written)
@@ -170,10 +170,10 @@ func checkUpdated(t *testing.T, store tapped, e audit.Entry, want audit.Stored, 
 func TestSeveralUpdatesOfOneRemediationInABatch(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store := open(t, db.WriterURL())
-	store.mustAppend(t, nil, minimal("r"), minimal("other"))
+	store := openStore(t, db.WriterURL())
+	store.mustAppend(t, nil, minimalRemediation("r"), minimalRemediation("other"))
 	before := countRows(t, db)["audit_event"]
-	written, err := store.Append(t.Context(), entries(t,
+	written, err := store.Append(t.Context(), newEntries(t,
 		toPhase("r", audit.PhasePending),
 		toPhase("r", audit.PhaseProcessing),
 		toError("other", "first"),
@@ -226,23 +226,23 @@ func TestSeveralUpdatesOfOneRemediationInABatch(t *testing.T) {
 func TestUpdateChangesTheSignature(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store := open(t, db.WriterURL())
-	first := entry(t, minimal("r"))
-	changed := *minimal("r")
-	changed.ErrorMessage = pointer("disk full")
+	store := openStore(t, db.WriterURL())
+	first := newEntry(t, minimalRemediation("r"))
+	changed := *minimalRemediation("r")
+	changed.ErrorMessage = new("disk full")
 	second := changed.Signature()
 	if first.Signature.ID == second.ID {
 		t.Fatal("the fixture's signature does not depend on the error message")
 	}
-	if _, err := store.Append(t.Context(), []audit.Entry{first}, withVectors(postgres.Vectors{first.Signature.ID: vector(1)})); err != nil {
+	if _, err := store.Append(t.Context(), []audit.Entry{first}, withVectors(postgres.Vectors{first.Signature.ID: numberedVector(1)})); err != nil {
 		t.Fatal(err)
 	}
-	store.mustAppend(t, postgres.Vectors{second.ID: vector(2)}, toError("r", "disk full"))
+	store.mustAppend(t, postgres.Vectors{second.ID: numberedVector(2)}, toError("r", "disk full"))
 	got, err := store.Remediation(t.Context(), "r")
 	if err != nil || got.SignatureID != second.ID {
 		t.Errorf("signature %s, want %s (%v)", got.SignatureID, second.ID, err)
 	}
-	nearest, err := store.Nearest(t.Context(), vector(2), audit.Filter{}, 10)
+	nearest, err := store.Nearest(t.Context(), numberedVector(2), audit.Filter{}, 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,11 +260,11 @@ func TestUpdateChangesTheSignature(t *testing.T) {
 func TestUpdateByAClockThatIsBehind(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store := open(t, db.WriterURL())
-	created := store.mustAppend(t, nil, minimal("r"))[0].Receipt.RecordedAt
+	store := openStore(t, db.WriterURL())
+	created := store.mustAppend(t, nil, minimalRemediation("r"))[0].Receipt.RecordedAt
 	last := created
 	for i, behind := range []time.Duration{time.Hour, 0, time.Nanosecond} {
-		e := entryAt(t, toError("r", fmt.Sprint(i)), last.Add(-behind))
+		e := newEntryAt(t, toError("r", fmt.Sprint(i)), last.Add(-behind))
 		written, err := store.Append(t.Context(), []audit.Entry{e}, nil)
 		if err != nil || written[0].Err != nil {
 			t.Fatal(err, written)
@@ -282,8 +282,8 @@ func TestConcurrentUpdatesAreJournaledInTheOrderOfChanges(t *testing.T) {
 	t.Parallel()
 	const writers, each = 8, 10
 	db := postgrestest.New(t)
-	store := openWith(t, postgres.Config{URL: db.WriterURL(), Model: postgrestest.Model, MaxConns: writers})
-	store.mustAppend(t, nil, minimal("a"), minimal("b"), minimal("c"))
+	store := openStoreWith(t, postgres.Config{URL: db.WriterURL(), Model: postgrestest.Model, MaxConns: writers})
+	store.mustAppend(t, nil, minimalRemediation("a"), minimalRemediation("b"), minimalRemediation("c"))
 	var group sync.WaitGroup
 	for writer := range writers {
 		group.Go(func() {
@@ -295,7 +295,7 @@ func TestConcurrentUpdatesAreJournaledInTheOrderOfChanges(t *testing.T) {
 				}
 				var batch []audit.Entry
 				for _, id := range ids {
-					batch = append(batch, entry(t, toError(id, fmt.Sprint("error ", writer, " of round ", i))))
+					batch = append(batch, newEntry(t, toError(id, fmt.Sprint("error ", writer, " of round ", i))))
 				}
 				written, err := store.Append(t.Context(), batch, nil)
 				if err != nil {
@@ -323,8 +323,8 @@ func TestConcurrentUpdatesAreJournaledInTheOrderOfChanges(t *testing.T) {
 func TestRedeliveredUpdates(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store := open(t, db.WriterURL())
-	store.mustAppend(t, nil, minimal("a"), minimal("b"), minimal("c"))
+	store := openStore(t, db.WriterURL())
+	store.mustAppend(t, nil, minimalRemediation("a"), minimalRemediation("b"), minimalRemediation("c"))
 	store.mustAppend(t, nil, toPhase("a", audit.PhaseProcessing))
 	store.mustAppend(t, nil, toPhase("a", audit.PhaseCompleted), toPhase("c", audit.PhaseProcessing))
 	before := countRows(t, db)
@@ -351,7 +351,7 @@ func TestRedeliveredUpdates(t *testing.T) {
 		var sent []audit.Entry
 		var want, got []outcome
 		for _, c := range cases {
-			sent = append(sent, entry(t, c.update))
+			sent = append(sent, newEntry(t, c.update))
 			if redelivered {
 				want = append(want, c.want)
 			} else {
@@ -390,9 +390,9 @@ func TestRedeliveredUpdates(t *testing.T) {
 func TestUpdatesOfARemediationCreatedWithThem(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store := open(t, db.WriterURL())
+	store := openStore(t, db.WriterURL())
 	batch := func(id string) []audit.Entry {
-		return entries(t, toPhase(id, audit.PhaseProcessing), minimal(id), toError(id, "disk full"), analysis(id, "a"),
+		return newEntries(t, toPhase(id, audit.PhaseProcessing), minimalRemediation(id), toError(id, "disk full"), minimalAnalysis(id, "a"),
 			toPhase(id, audit.PhaseProcessing), toPhase(id, audit.PhaseCompleted), toPhase(id, audit.PhaseFailed))
 	}
 	// The first execution on a connection also describes the statement.
@@ -427,7 +427,7 @@ func TestUpdatesOfARemediationCreatedWithThem(t *testing.T) {
 	if stored.Phase != audit.PhaseCompleted || *stored.ErrorMessage != "disk full" || stored.SignatureID != stored.Signature().ID {
 		t.Errorf("stored %+v", stored)
 	}
-	transactions := one[int](t, db.ReaderURL(), `SELECT count(DISTINCT x) FROM (SELECT xmin::text AS x FROM audit_event WHERE remediation_id = 'second'
+	transactions := queryValue[int](t, db.ReaderURL(), `SELECT count(DISTINCT x) FROM (SELECT xmin::text AS x FROM audit_event WHERE remediation_id = 'second'
 		UNION ALL SELECT xmin::text FROM remediation_audit WHERE remediation_id = 'second') AS rows`)
 	if transactions != 1 {
 		t.Errorf("the rows are of %d transactions, want 1", transactions)
@@ -440,13 +440,13 @@ func TestUpdatesOfARemediationCreatedWithThem(t *testing.T) {
 func TestUpdateOfARemediationThatAnotherWriterCreates(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	store, other := open(t, db.WriterURL()), open(t, db.WriterURL())
+	store, other := openStore(t, db.WriterURL()), openStore(t, db.WriterURL())
 	for _, outcome := range []string{"same content", "other content", "rolled back", "before"} {
-		theirs := minimal(outcome)
+		theirs := minimalRemediation(outcome)
 		if outcome == "other content" {
 			theirs.Status = "running"
 		}
-		tx, err := connect(t, db.WriterURL()).Begin(t.Context())
+		tx, err := connectTo(t, db.WriterURL()).Begin(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -456,16 +456,16 @@ func TestUpdateOfARemediationThatAnotherWriterCreates(t *testing.T) {
 			end = tx.Rollback
 			fallthrough
 		default:
-			other.appendInTransaction(t, tx, entry(t, theirs))
+			other.appendInTransaction(t, tx, newEntry(t, theirs))
 		case "before":
 			// Committed between the lock and the creation.
 			store.Tap.Before("RemediationAppend", 0, func() {
-				if _, err := other.Append(t.Context(), entries(t, theirs), nil); err != nil {
+				if _, err := other.Append(t.Context(), newEntries(t, theirs), nil); err != nil {
 					t.Error(err)
 				}
 			})
 		}
-		results := store.startAppend(t, entries(t, toError(outcome, "disk full"), minimal(outcome), toPhase(outcome, audit.PhaseFailed))...)
+		results := store.startAppend(t, newEntries(t, toError(outcome, "disk full"), minimalRemediation(outcome), toPhase(outcome, audit.PhaseFailed))...)
 		if outcome != "before" {
 			db.AwaitSessions(t, 1, postgrestest.WaitsForLock)
 		}
@@ -491,7 +491,7 @@ func TestUpdateOfARemediationThatAnotherWriterCreates(t *testing.T) {
 		}
 		want := *theirs
 		if outcome == "rolled back" {
-			want = *minimal(outcome)
+			want = *minimalRemediation(outcome)
 		}
 		if stored.Phase != audit.PhaseFailed || *stored.ErrorMessage != "disk full" || stored.Status != want.Status {
 			t.Errorf("%s: stored %+v", outcome, stored)
