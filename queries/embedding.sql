@@ -13,8 +13,9 @@ FROM (
     WHERE m.name = @model::text
 ) AS v
 WHERE EXISTS (SELECT FROM signature AS s WHERE s.id = v.signature_id)
--- Every writer locks in this order, so two of them cannot deadlock.
-ORDER BY v.signature_id
+ORDER BY
+    -- Every writer locks in this order, so two of them cannot deadlock.
+    v.signature_id
 ON CONFLICT (model_id, signature_id) DO NOTHING;
 
 -- name: EmbeddingGet :one

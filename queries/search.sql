@@ -43,8 +43,9 @@ nearest AS (
 SELECT n.signature_id, coalesce(s.incident_id, s.id)::uuid AS incident_id, n.distance::float8 AS distance, s.text
 FROM nearest AS n
 JOIN signature AS s ON s.id = n.signature_id
--- + 0 keeps the planner from relying on the index for the order, which is only roughly that of the distances.
-ORDER BY n.distance + 0, n.signature_id;
+ORDER BY
+    -- + 0 keeps the planner from relying on the index for the order, which is only roughly that of the distances.
+    n.distance + 0, n.signature_id;
 
 -- name: SearchLexical :many
 -- SearchLexical returns the signatures that score best for the weighted terms among those with a remediation that matches the filter, best

@@ -43,7 +43,9 @@ FROM (
     WHERE m.name = $3::text
 ) AS v
 WHERE EXISTS (SELECT FROM signature AS s WHERE s.id = v.signature_id)
-ORDER BY v.signature_id
+ORDER BY
+    -- Every writer locks in this order, so two of them cannot deadlock.
+    v.signature_id
 ON CONFLICT (model_id, signature_id) DO NOTHING
 `
 
@@ -55,7 +57,6 @@ type EmbeddingInsertParams struct {
 
 // EmbeddingInsert adds vectors to signatures that have none, and skips signatures that do not exist. vectors holds the vectors one after
 // the other, each as long as the model has dimensions, in the order of signature_ids.
-// Every writer locks in this order, so two of them cannot deadlock.
 func (q *Queries) EmbeddingInsert(ctx context.Context, db DBTX, arg EmbeddingInsertParams) (int64, error) {
 	result, err := db.Exec(ctx, embeddingInsert, arg.SignatureIds, arg.Vectors, arg.Model)
 	if err != nil {

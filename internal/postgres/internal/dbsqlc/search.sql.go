@@ -297,7 +297,9 @@ nearest AS (
 SELECT n.signature_id, coalesce(s.incident_id, s.id)::uuid AS incident_id, n.distance::float8 AS distance, s.text
 FROM nearest AS n
 JOIN signature AS s ON s.id = n.signature_id
-ORDER BY n.distance + 0, n.signature_id
+ORDER BY
+    -- + 0 keeps the planner from relying on the index for the order, which is only roughly that of the distances.
+    n.distance + 0, n.signature_id
 `
 
 type SearchNearestParams struct {
@@ -322,7 +324,6 @@ type SearchNearestRow struct {
 // With exact it measures every matching signature, which is complete, and fast if few match. Otherwise it walks the model's HNSW index
 // from the nearest on until enough signatures match, which is fast if many match and may end early if few do. dimensions and model_id
 // are the model's. The planner knows exact, so one of the two branches remains.
-// + 0 keeps the planner from relying on the index for the order, which is only roughly that of the distances.
 func (q *Queries) SearchNearest(ctx context.Context, db DBTX, arg SearchNearestParams) ([]SearchNearestRow, error) {
 	rows, err := db.Query(ctx, searchNearest,
 		arg.Dimensions,
