@@ -126,7 +126,7 @@ func TestConflictingWritersOfOneID(t *testing.T) {
 func TestOverlappingBatches(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{Env: manyConns()})
-	const records = 100
+	const records = 25 // a writer waits for the batches of all others within the time of one request
 	outcomes := newTally()
 	runConcurrently(writers, func(caller int) {
 		var batch []client.RemediationInput
