@@ -45,7 +45,7 @@ func TestPlansOutliveANewColumn(t *testing.T) {
 	db := postgrestest.New(t)
 	store := openStoreWith(t, postgres.Config{URL: db.WriterURL(), Model: postgrestest.Model, MaxConns: 1})
 	callPlannedOnce(t, store, "before")
-	execSQL(t, db.AdminURL(), "ALTER TABLE remediation_audit ADD COLUMN team text")
+	execSQL(t, db.AdminURL(), "ALTER TABLE remediation_audit ADD COLUMN added_later text")
 	callPlannedOnce(t, store, "after")
 }
 
