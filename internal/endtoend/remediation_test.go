@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -66,6 +67,11 @@ func ignoreSignature() gocmp.Option {
 // TestCreateThenGet checks that every field is returned as it was sent.
 func TestCreateThenGet(t *testing.T) {
 	t.Parallel()
+	for field, value := range reflect.ValueOf(fullRecord("full")).Fields() {
+		if value.IsZero() {
+			t.Errorf("fullRecord lacks %s", field.Name)
+		}
+	}
 	stack := endtoend.New(t, endtoend.Options{})
 	long := fullRecord("long")
 	long.ErrorMessage = new(strings.Repeat("é<&>", 64<<10/5) + "x")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,11 @@ import (
 
 func TestAppendKeepsEveryFieldOfARemediation(t *testing.T) {
 	t.Parallel()
+	for field, value := range reflect.ValueOf(*fullRemediation("full")).Fields() {
+		if value.IsZero() {
+			t.Errorf("fullRemediation lacks %s", field.Name)
+		}
+	}
 	db := postgrestest.New(t)
 	store := openStore(t, db.WriterURL())
 	empty := minimalRemediation("empty texts")
