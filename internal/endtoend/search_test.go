@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -51,6 +52,24 @@ func TestSearchOrder(t *testing.T) {
 		}
 		if !slices.IsSortedFunc(found, func(a, b client.SearchResult) int { return cmp.Compare(b.Score, a.Score) }) {
 			t.Errorf("%s: not best first", message)
+		}
+	}
+}
+
+// TestSearchShowsEveryField checks that each field of a remediation in the results is the stored one.
+func TestSearchShowsEveryField(t *testing.T) {
+	t.Parallel()
+	stack := endtoend.New(t, endtoend.Options{})
+	createRecord(t, stack, fullRecord("r"))
+	stored, err := stack.Client.GetRemediation(t.Context(), "r")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := searchIncidents(t, stack, client.SearchInput{Query: "磁盘已满"})
+	for field, got := range reflect.ValueOf(found[0].Remediations[0]).Fields() {
+		want := reflect.ValueOf(stored.Remediation).FieldByName(field.Name)
+		if diff := gocmp.Diff(want.Interface(), got.Interface()); diff != "" || got.IsZero() {
+			t.Errorf("%s: %s", field.Name, diff)
 		}
 	}
 }
