@@ -84,6 +84,15 @@ func TestFiltersAreThoseOfTheContract(t *testing.T) {
 	}
 }
 
+// TestGetShowsEveryField counts the fields that get prints.
+func TestGetShowsEveryField(t *testing.T) {
+	t.Parallel()
+	a := &app{out: new(console.Stream)}
+	if shown, all := len(a.remediationFields(client.Remediation{})), reflect.TypeFor[client.Remediation]().NumField(); shown != all {
+		t.Errorf("get prints %d fields, the contract has %d", shown, all)
+	}
+}
+
 func anyHasFlag(root *cobra.Command, name string) bool {
 	if root.Flags().Lookup(name) != nil || root.InheritedFlags().Lookup(name) != nil {
 		return true
