@@ -51,24 +51,35 @@ func New(config Config) (*api.Router, error) {
 	}
 	config.Log = telemetry.Logger(config.Log)
 	h := handler{config}
-	return api.NewRouter(api.Routes{
-		"listRemediations":   h.withConsistency(handler.listRemediations),
-		"getRemediation":     h.withConsistency(handler.getRemediation),
-		"getHistory":         h.withConsistency(handler.getHistory),
-		"findSimilar":        h.withConsistency(handler.findSimilar),
-		"listIncidentEvents": h.withConsistency(handler.listIncidentEvents),
-		"getSuccessRate":     h.withConsistency(handler.getSuccessRate),
-		"getTrend":           h.withConsistency(handler.getTrend),
-		"search":             h.withConsistency(handler.searchIncidents),
-	}, api.Options{Timeout: config.Timeout, Log: config.Log, Telemetry: config.Telemetry})
+	routes := api.Routes{}
+	for name, handle := range operations() {
+		routes[name] = h.withConsistency(handle)
+	}
+	return api.NewRouter(routes, api.Options{Timeout: config.Timeout, Log: config.Log, Telemetry: config.Telemetry})
+}
+
+// operation handles a request by the store of its handler.
+type operation func(handler, context.Context, *api.Request) (*api.Response, error)
+
+// operations returns the function's operations by their names in openapi.yaml. Each reads with the
+// consistency of its request.
+func operations() map[string]operation {
+	return map[string]operation{
+		"listRemediations":   handler.listRemediations,
+		"getRemediation":     handler.getRemediation,
+		"getHistory":         handler.getHistory,
+		"findSimilar":        handler.findSimilar,
+		"listIncidentEvents": handler.listIncidentEvents,
+		"getSuccessRate":     handler.getSuccessRate,
+		"getTrend":           handler.getTrend,
+		"search":             handler.searchIncidents,
+	}
 }
 
 type handler struct{ Config }
 
 // withConsistency returns a route that reads from the store for the request's consistency.
-func (h handler) withConsistency(
-	handle func(handler, context.Context, *api.Request) (*api.Response, error),
-) api.Handler {
+func (h handler) withConsistency(handle operation) api.Handler {
 	return func(ctx context.Context, r *api.Request) (*api.Response, error) {
 		from := h
 		if r.Strong() {
