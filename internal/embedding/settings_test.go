@@ -2,8 +2,10 @@ package embedding_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -120,7 +122,8 @@ func TestReadSettingsNamesEveryVariable(t *testing.T) {
 	}
 }
 
-// TestProvidersAreDeployable checks that the template and the documentation have every provider.
+// TestProvidersAreDeployable checks that the template and the documentation have every provider,
+// the documentation also in the rows of the settings that it requires, and that it has tests.
 func TestProvidersAreDeployable(t *testing.T) {
 	t.Parallel()
 	r := readerOf("DATASTORAGE_EMBEDDING_PROVIDER=unknown")
@@ -135,15 +138,26 @@ func TestProvidersAreDeployable(t *testing.T) {
 		t.Fatal(err)
 	}
 	allowed := regexp.MustCompile(`AllowedValues: \[.*hashing.*\]`).FindAllString(string(template), -1)
-	row := regexp.MustCompile("(?m)^\\| `DATASTORAGE_EMBEDDING_PROVIDER` .*$").FindString(string(docs))
+	row := func(setting string) string {
+		return regexp.MustCompile("(?m)^\\| `DATASTORAGE_EMBEDDING_" + setting + "` .*$").FindString(string(docs))
+	}
 	if len(allowed) != 2 {
 		t.Fatalf("template.yaml has %d parameters for providers, want 2", len(allowed))
 	}
 	for name := range strings.SplitSeq(names, ", ") {
-		for _, text := range append(allowed, row) {
-			if !strings.Contains(text, name) {
+		texts := append(slices.Clone(allowed), row("PROVIDER"))
+		r := readerOf("DATASTORAGE_EMBEDDING_PROVIDER=" + name)
+		embedding.ReadSettings(r)
+		for _, required := range regexp.MustCompile(`EMBEDDING_(\w+) must be set`).FindAllStringSubmatch(fmt.Sprint(r.Err()), -1) {
+			texts = append(texts, row(required[1]))
+		}
+		for _, text := range texts {
+			if !regexp.MustCompile(`\b` + name + `\b`).MatchString(text) {
 				t.Errorf("%s is missing from: %s", name, text)
 			}
+		}
+		if _, err := os.Stat(name + "_test.go"); err != nil {
+			t.Error(err)
 		}
 	}
 }
