@@ -31,7 +31,8 @@ func TestEveryCommandIsComplete(t *testing.T) {
 	root := newRoot(&app{})
 	var walk func(command *cobra.Command)
 	walk = func(command *cobra.Command) {
-		t.Run(command.CommandPath(), func(t *testing.T) { //nolint:paralleltest // reading the flags of a command merges those of its parents
+		// Not in parallel: reading the flags of a command merges those of its parents.
+		t.Run(command.CommandPath(), func(t *testing.T) {
 			if command.Short == "" || command.Example == "" {
 				t.Errorf("short %q, example %q", command.Short, command.Example)
 			}
