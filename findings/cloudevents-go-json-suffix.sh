@@ -3,10 +3,10 @@
 #
 # Expected: data of application/problem+json, application/vnd.anything+json and the like is a JSON value, as for
 #   application/json. The CloudEvents JSON format 1.0.2, section 3.1, counts every media type with the suffix +json as JSON.
-# Seen: unmarshalling such an event fails ("expected a string") unless data is a string; Validate then finds no fault in what is
-#   left of the event, whose data is empty. Marshalling writes the object as a JSON string, so that the Go SDK reads its own
-#   events, and other readers get a string. SetData(type, bytes) writes data_base64, for application/json too, which readers in
-#   other languages do not decode as JSON.
+# Seen: unmarshalling such an event fails ("expected a string") unless data is a string; Validate then finds no fault in what
+#   is left of the event, whose data is empty. Marshalling writes the object as a JSON string, so that the Go SDK reads its
+#   own events, and other readers get a string. SetData(type, bytes) writes data_base64, for application/json too, which
+#   readers in other languages do not decode as JSON.
 # Who meets it: a Go consumer of events whose payload has its own media type (problem details, OCSF, in-toto, JSON Patch).
 # Instead: application/json, and the payload's type in dataschema; in Go, pass json.RawMessage, not []byte, to SetData, so
 #   that data is an object.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The JavaScript SDK of CloudEvents changes data: bytes become four times as long, JSON strings lose their quotes, and
-# false and 0 are dropped.
+# The JavaScript SDK of CloudEvents changes data: bytes become four times as long, JSON strings lose their quotes, and false
+# and 0 are dropped.
 #
 # Expected: the structured and the binary content mode of HTTP carry the same data (CloudEvents HTTP binding 1.0.2, sections
 #   3.1 and 3.2; JSON format, section 3.1: data_base64 is bytes, data is any JSON value).

@@ -3,8 +3,8 @@
 #
 # Expected: an event that is parsed and serialized again has the same attributes. CloudEvents 1.0.2 makes time optional
 #   (section "time") and takes any RFC 3339 timestamp, with as many digits of a second as the producer has.
-# Seen: HTTP.toEvent gives an event without a time the time of parsing, so each delivery of the same event is another
-#   event; a time with 9 digits keeps 3. The Go SDK keeps both as they are.
+# Seen: HTTP.toEvent gives an event without a time the time of parsing, so each delivery of the same event is another event; a
+#   time with 9 digits keeps 3. The Go SDK keeps both as they are.
 # Who meets it: a relay in JavaScript (Lambda, Knative, a webhook bridge) in front of a writer that is idempotent by content:
 #   the second delivery of one event has other content under the same id, which is a 409; events a few microseconds apart
 #   become simultaneous, so an order by time is lost.

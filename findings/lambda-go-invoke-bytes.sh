@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # aws-lambda-go: the response that a Handler's Invoke returned is overwritten by the next Invoke of that handler.
 #
-# Expected: the bytes that lambda.Handler.Invoke returns belong to the caller; nothing in the documentation of the interface limits
-#   how long they are valid.
-# Seen: they are memory of a buffer that went back to a pool before Invoke returned. The next Invoke writes its response over them:
-#   the caller then holds the new response, or its beginning followed by the rest of the old one.
-# Who meets it: whoever calls a handler without Lambda: a local server that serves API requests through the handler, tests that
-#   compare two responses, a middleware Handler around another that keeps or caches a response. Under concurrent calls one client
-#   receives the response of another. lambda.Start itself reads the buffer before it is reused.
-# Instead: copy the bytes (bytes.Clone) before the next Invoke can begin. With concurrent callers that takes a lock around Invoke and
-#   copy, or a handler (lambda.NewHandler) for each caller.
+# Expected: the bytes that lambda.Handler.Invoke returns belong to the caller; nothing in the documentation of the interface
+#   limits how long they are valid.
+# Seen: they are memory of a buffer that went back to a pool before Invoke returned. The next Invoke writes its response over
+#   them: the caller then holds the new response, or its beginning followed by the rest of the old one.
+# Who meets it: whoever calls a handler without Lambda: a local server that serves API requests through the handler, tests
+#   that compare two responses, a middleware Handler around another that keeps or caches a response. Under concurrent calls
+#   one client receives the response of another. lambda.Start itself reads the buffer before it is reused.
+# Instead: copy the bytes (bytes.Clone) before the next Invoke can begin. With concurrent callers that takes a lock around
+#   Invoke and copy, or a handler (lambda.NewHandler) for each caller.
 set -euo pipefail
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
