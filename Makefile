@@ -39,7 +39,7 @@ lint: ## Run the linters
 	$(TOOL) golangci-lint run
 
 check: lint ## Lint, and run the tests of the packages alone: two minutes
-	go test -short $$(go list ./... | grep -v /internal/endtoend)
+	go test -short -parallel 4 ./internal/postgres $$(go list ./... | grep -v /internal/endtoend)
 
 preflight: ## Check that this machine has what test needs
 	@go run ./cmd/preflight
