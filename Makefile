@@ -38,7 +38,7 @@ lint: ## Run the linters
 	go vet ./...
 	$(TOOL) golangci-lint run
 
-check: lint ## Lint, and run the tests of the packages alone: two minutes
+check: lint ## Lint, and run the tests of the packages alone
 	go test -short -parallel 4 ./internal/postgres $$(go list ./... | grep -v /internal/endtoend)
 
 preflight: ## Check that this machine has what test needs

@@ -56,7 +56,7 @@ func knownSignatures(ctx context.Context, conn *pgx.Conn) (known signatures, err
 	_, err = pgx.ForEachRow(rows, []any{&id, &alert}, func() error {
 		if numbers[alert] == 0 {
 			known.alerts = append(known.alerts, alert)
-			numbers[alert] = int32(len(known.alerts)) //nolint:gosec // there are a few
+			numbers[alert] = int32(len(known.alerts)) //nolint:gosec // the generated signatures have fewer than a hundred alerts
 		}
 		known.ids, known.alertOf = append(known.ids, id), append(known.alertOf, numbers[alert])
 		return nil

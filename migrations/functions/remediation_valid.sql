@@ -1,5 +1,5 @@
 -- The rules of a row of remediation_audit. They are one CHECK constraint, because PostgreSQL parses and prepares the expression of each
--- constraint at each statement, and twenty of them were a quarter of the server's time for a single write (docs/decisions/006). As in a
+-- constraint at each statement, and twenty of them were a quarter of the time of remediation_append_known (docs/decisions/006). As in a
 -- CHECK, a comparison with NULL holds. The error names the column.
 CREATE OR REPLACE FUNCTION remediation_valid(
     id bigint, remediation_id text, name text, namespace text, cluster_name text, environment text, severity text, alert_fingerprint text,

@@ -4,7 +4,7 @@ package doctor
 
 import "errors"
 
-// freeDiskBytes is not implemented on this system, which has no private PostgreSQL either.
+// freeDiskBytes returns errors.ErrUnsupported: no private PostgreSQL, whose data need the space, runs on this system.
 func freeDiskBytes(string) (uint64, error) {
 	return 0, errors.ErrUnsupported
 }
