@@ -23,7 +23,7 @@ type corpus struct {
 	// vectors, texts and incidents belong to the signatures, of which some have no vector.
 	vectors   postgres.Vectors
 	texts     map[audit.ID]string
-	incidents map[audit.ID]bool
+	incidents map[audit.ID]audit.ID
 }
 
 // pickWord draws one of the words. The first is the most frequent, the last is rare.
@@ -65,7 +65,7 @@ func newCorpus(tb testing.TB, n int) *corpus {
 	tb.Helper()
 	db := postgrestest.New(tb)
 	random := rand.New(rand.NewPCG(1, 2))
-	c := &corpus{tapped: openStore(tb, db.WriterURL()), db: db, vectors: postgres.Vectors{}, texts: map[audit.ID]string{}, incidents: map[audit.ID]bool{}}
+	c := &corpus{tapped: openStore(tb, db.WriterURL()), db: db, vectors: postgres.Vectors{}, texts: map[audit.ID]string{}, incidents: map[audit.ID]audit.ID{}}
 	for begin := 0; begin < n; begin += 500 {
 		var batch []audit.Entry
 		for i := begin; i < min(begin+500, n); i++ {
@@ -87,7 +87,7 @@ func (c *corpus) add(tb testing.TB, random *rand.Rand, batch []audit.Entry) {
 			c.vectors[e.Signature.ID] = randomVector(random)
 		}
 		c.texts[e.Signature.ID] = e.Signature.Text
-		c.incidents[e.Signature.IncidentID] = true
+		c.incidents[e.Signature.ID] = e.Signature.IncidentID
 	}
 	written, err := c.Append(tb.Context(), batch, withVectors(c.vectors))
 	if err != nil {
@@ -116,14 +116,14 @@ func randomVector(random *rand.Rand) []float32 {
 // filterFields returns, for each field of a filter, how it compares with a remediation and how a
 // test sets it.
 func filterFields() []filterField {
-	text := func(value func(audit.Stored) *string, field func(*audit.Filter) *[]string) filterField {
+	text := func(value func(*audit.Stored) *string, field func(*audit.Filter) *[]string) filterField {
 		return filterField{
 			has: func(f audit.Filter) bool { return *field(&f) != nil },
-			matches: func(f audit.Filter, s audit.Stored) bool {
+			matches: func(f *audit.Filter, s *audit.Stored) bool {
 				v := value(s)
-				return v != nil && slices.Contains(*field(&f), *v)
+				return v != nil && slices.Contains(*field(f), *v)
 			},
-			add: func(f *audit.Filter, s audit.Stored) {
+			add: func(f *audit.Filter, s *audit.Stored) {
 				v := "no such value"
 				if of := value(s); of != nil {
 					v = *of
@@ -133,54 +133,55 @@ func filterFields() []filterField {
 		}
 	}
 	return []filterField{
-		text(func(s audit.Stored) *string { return &s.RemediationID }, func(f *audit.Filter) *[]string { return &f.RemediationIDs }),
-		text(func(s audit.Stored) *string { return &s.Name }, func(f *audit.Filter) *[]string { return &f.Names }),
-		text(func(s audit.Stored) *string { return &s.Namespace }, func(f *audit.Filter) *[]string { return &f.Namespaces }),
-		text(func(s audit.Stored) *string { return (*string)(&s.Phase) }, func(f *audit.Filter) *[]string { return &f.Phases }),
-		text(func(s audit.Stored) *string { return (*string)(&s.Status) }, func(f *audit.Filter) *[]string { return &f.Statuses }),
-		text(func(s audit.Stored) *string { return (*string)(&s.Severity) }, func(f *audit.Filter) *[]string { return &f.Severities }),
-		text(func(s audit.Stored) *string { return (*string)(s.Environment) }, func(f *audit.Filter) *[]string { return &f.Environments }),
-		text(func(s audit.Stored) *string { return s.ClusterName }, func(f *audit.Filter) *[]string { return &f.ClusterNames }),
-		text(func(s audit.Stored) *string { return &s.ActionType }, func(f *audit.Filter) *[]string { return &f.ActionTypes }),
-		text(func(s audit.Stored) *string { return s.AlertFingerprint }, func(f *audit.Filter) *[]string { return &f.AlertFingerprints }),
-		text(func(s audit.Stored) *string { return s.TargetResource }, func(f *audit.Filter) *[]string { return &f.TargetResources }),
+		text(func(s *audit.Stored) *string { return &s.RemediationID }, func(f *audit.Filter) *[]string { return &f.RemediationIDs }),
+		text(func(s *audit.Stored) *string { return &s.Name }, func(f *audit.Filter) *[]string { return &f.Names }),
+		text(func(s *audit.Stored) *string { return &s.Namespace }, func(f *audit.Filter) *[]string { return &f.Namespaces }),
+		text(func(s *audit.Stored) *string { return (*string)(&s.Phase) }, func(f *audit.Filter) *[]string { return &f.Phases }),
+		text(func(s *audit.Stored) *string { return (*string)(&s.Status) }, func(f *audit.Filter) *[]string { return &f.Statuses }),
+		text(func(s *audit.Stored) *string { return (*string)(&s.Severity) }, func(f *audit.Filter) *[]string { return &f.Severities }),
+		text(func(s *audit.Stored) *string { return (*string)(s.Environment) }, func(f *audit.Filter) *[]string { return &f.Environments }),
+		text(func(s *audit.Stored) *string { return s.ClusterName }, func(f *audit.Filter) *[]string { return &f.ClusterNames }),
+		text(func(s *audit.Stored) *string { return &s.ActionType }, func(f *audit.Filter) *[]string { return &f.ActionTypes }),
+		text(func(s *audit.Stored) *string { return s.AlertFingerprint }, func(f *audit.Filter) *[]string { return &f.AlertFingerprints }),
+		text(func(s *audit.Stored) *string { return s.TargetResource }, func(f *audit.Filter) *[]string { return &f.TargetResources }),
 		{
 			has:     func(f audit.Filter) bool { return f.IDs != nil },
-			matches: func(f audit.Filter, s audit.Stored) bool { return slices.Contains(f.IDs, s.ID) },
-			add:     func(f *audit.Filter, s audit.Stored) { f.IDs = append(f.IDs, s.ID) },
+			matches: func(f *audit.Filter, s *audit.Stored) bool { return slices.Contains(f.IDs, s.ID) },
+			add:     func(f *audit.Filter, s *audit.Stored) { f.IDs = append(f.IDs, s.ID) },
 		},
 		{
 			has:     func(f audit.Filter) bool { return f.SignatureIDs != nil },
-			matches: func(f audit.Filter, s audit.Stored) bool { return slices.Contains(f.SignatureIDs, s.SignatureID) },
-			add:     func(f *audit.Filter, s audit.Stored) { f.SignatureIDs = append(f.SignatureIDs, s.SignatureID) },
+			matches: func(f *audit.Filter, s *audit.Stored) bool { return slices.Contains(f.SignatureIDs, s.SignatureID) },
+			add:     func(f *audit.Filter, s *audit.Stored) { f.SignatureIDs = append(f.SignatureIDs, s.SignatureID) },
 		},
 		{
 			has:     func(f audit.Filter) bool { return f.Since != nil },
-			matches: func(f audit.Filter, s audit.Stored) bool { return !s.StartTime.Before(*f.Since) },
-			add:     func(f *audit.Filter, s audit.Stored) { f.Since = &s.StartTime },
+			matches: func(f *audit.Filter, s *audit.Stored) bool { return !s.StartTime.Before(*f.Since) },
+			add:     func(f *audit.Filter, s *audit.Stored) { f.Since = &s.StartTime },
 		},
 		{
 			has:     func(f audit.Filter) bool { return f.Until != nil },
-			matches: func(f audit.Filter, s audit.Stored) bool { return s.StartTime.Before(*f.Until) },
-			add:     func(f *audit.Filter, s audit.Stored) { f.Until = &s.StartTime },
+			matches: func(f *audit.Filter, s *audit.Stored) bool { return s.StartTime.Before(*f.Until) },
+			add:     func(f *audit.Filter, s *audit.Stored) { f.Until = &s.StartTime },
 		},
 	}
 }
 
 type filterField struct {
 	has     func(audit.Filter) bool
-	matches func(audit.Filter, audit.Stored) bool
+	matches func(*audit.Filter, *audit.Stored) bool
 	// add makes the filter match the remediation if it has a value.
-	add func(*audit.Filter, audit.Stored)
+	add func(*audit.Filter, *audit.Stored)
 }
 
 // matchingRemediations returns the remediations that a filter matches, ordered as lists are.
 func (c *corpus) matchingRemediations(f audit.Filter) []audit.Stored {
 	fields := slices.DeleteFunc(filterFields(), func(field filterField) bool { return !field.has(f) })
 	var left []audit.Stored
-	for _, s := range c.stored {
-		if !slices.ContainsFunc(fields, func(field filterField) bool { return !field.matches(f, s) }) {
-			left = append(left, s)
+	for i := range c.stored {
+		s := &c.stored[i] // copying them all takes most of the time
+		if !slices.ContainsFunc(fields, func(field filterField) bool { return !field.matches(&f, s) }) {
+			left = append(left, *s)
 		}
 	}
 	return left
@@ -189,7 +190,7 @@ func (c *corpus) matchingRemediations(f audit.Filter) []audit.Stored {
 // filters returns filters of every field alone, with one value and with three, of every two fields,
 // and of random combinations.
 func (c *corpus) filters(random *rand.Rand, combinations int) []audit.Filter {
-	randomRow := func() audit.Stored { return c.stored[random.IntN(len(c.stored))] }
+	randomRow := func() *audit.Stored { return new(c.stored[random.IntN(len(c.stored))]) }
 	filters := []audit.Filter{{}}
 	fields := filterFields()
 	for i, field := range fields {

@@ -39,7 +39,7 @@ func TestFiltersAreTested(t *testing.T) {
 	t.Parallel()
 	var f audit.Filter
 	for _, field := range filterFields() {
-		field.add(&f, audit.Stored{})
+		field.add(&f, new(audit.Stored))
 	}
 	if missing := unsetFields(f); len(missing) > 0 {
 		t.Errorf("add %v to filterFields, and random values to randomRemediation", missing)

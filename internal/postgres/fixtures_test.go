@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/datastorage-service/datastorage/internal/audit"
@@ -67,6 +69,14 @@ func connectTo(tb testing.TB, url string) *pgx.Conn {
 	}
 	tb.Cleanup(func() { _ = conn.Close(context.WithoutCancel(tb.Context())) })
 	return conn
+}
+
+// diffOf is cmp.Diff, which takes long for many records, for values that are equal as a rule.
+func diffOf(want, got any, options ...cmp.Option) string {
+	if reflect.DeepEqual(want, got) {
+		return ""
+	}
+	return cmp.Diff(want, got, options...)
 }
 
 // execSQL executes statements on a separate connection.

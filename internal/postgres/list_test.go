@@ -56,7 +56,7 @@ func (c *corpus) checkFilters(t *testing.T) {
 			t.Fatal(err)
 		}
 		first := want[:min(limit, len(want))]
-		if diff := cmp.Diff(first, page.Data, cmpopts.EquateEmpty()); diff != "" {
+		if diff := diffOf(first, page.Data, cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("%+v (-want +got):\n%.2000s", f, diff)
 		}
 		if *page.Total != int64(len(want)) || page.HasMore != (len(want) > limit) {
@@ -200,7 +200,7 @@ func (c *corpus) checkIncidentEvents(t *testing.T) {
 		}
 		got := c.incidentEvents(t, f)
 		const whole = 30 // comparing vectors is slow
-		if diff := cmp.Diff(want[:min(whole, len(want))], got[:min(whole, len(got))], cmpopts.EquateEmpty()); diff != "" {
+		if diff := diffOf(want[:min(whole, len(want))], got[:min(whole, len(got))], cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("%+v (-want +got):\n%.2000s", f, diff)
 		}
 		same := func(a, b audit.IncidentEvent) bool { return a.ID == b.ID }

@@ -131,7 +131,7 @@ func (c *corpus) checkRates(t *testing.T, d audit.Dimension, f audit.Filter, min
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := gocmp.Diff(append([]audit.SuccessRate{}, want...), append([]audit.SuccessRate{}, got...)); diff != "" || more != hasMore {
+	if diff := diffOf(append([]audit.SuccessRate{}, want...), append([]audit.SuccessRate{}, got...)); diff != "" || more != hasMore {
 		t.Errorf("by %s, %+v, more %v, want %v:\n%s", d, f, hasMore, more, diff)
 	}
 }
@@ -152,7 +152,7 @@ func (c *corpus) checkTrend(t *testing.T, i audit.Interval, f audit.Filter, loca
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := gocmp.Diff(countTrend(starts, c.matchingRemediations(f)), got); diff != "" {
+	if diff := diffOf(countTrend(starts, c.matchingRemediations(f)), got); diff != "" {
 		t.Errorf("by %s in %v, %+v:\n%s", i, location, f, diff)
 	}
 }
