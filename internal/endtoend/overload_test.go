@@ -1,7 +1,6 @@
 package endtoend_test
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,11 +13,11 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	gocmp "github.com/google/go-cmp/cmp"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/datastorage-service/datastorage/client"
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 	"github.com/datastorage-service/datastorage/internal/functiontest"
+	"github.com/datastorage-service/datastorage/internal/gateway"
 	"github.com/datastorage-service/datastorage/internal/pgserver"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
 )
@@ -41,45 +40,17 @@ func sampleEvents(t *testing.T) map[string][]byte {
 	return all
 }
 
-// functionsByRoute maps the routes of template.yaml, such as "GET /health", to their functions.
-func functionsByRoute(t *testing.T) map[string]string {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join(functiontest.Root(t), "template.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var template struct {
-		Resources map[string]struct {
-			Properties struct {
-				Events map[string]struct {
-					Properties struct {
-						Method string `yaml:"Method"`
-						Path   string `yaml:"Path"`
-					} `yaml:"Properties"`
-				} `yaml:"Events"`
-			} `yaml:"Properties"`
-		} `yaml:"Resources"`
-	}
-	if err := yaml.Unmarshal(text, &template); err != nil {
-		t.Fatal(err)
-	}
-	functions := map[string]string{}
-	for id, resource := range template.Resources {
-		for _, event := range resource.Properties.Events {
-			functions[event.Properties.Method+" "+event.Properties.Path] = id
-		}
-	}
-	return functions
-}
-
 // functionOf returns the function of a sample event: that of its route, or the write function for a message of the queue.
-func functionOf(t *testing.T, functions map[string]string, event []byte) string {
+func functionOf(t *testing.T, routes map[string][]string, event []byte) string {
 	t.Helper()
 	var request struct{ RouteKey string }
 	if err := json.Unmarshal(event, &request); err != nil {
 		t.Fatal(err)
 	}
-	return cmp.Or(functions[request.RouteKey], "WriteFunction")
+	if functions := routes[request.RouteKey]; len(functions) > 0 {
+		return functions[0]
+	}
+	return "WriteFunction"
 }
 
 // TestEndedContexts invokes every route with a context that has ended, one that ends at once, and one that
@@ -88,7 +59,15 @@ func functionOf(t *testing.T, functions map[string]string, event []byte) string 
 func TestEndedContexts(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
-	before, functions := tableContents(t, stack), functionsByRoute(t)
+	before := tableContents(t, stack)
+	template, err := os.ReadFile(filepath.Join(functiontest.Root(t), "template.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	routes, err := gateway.RoutesOf(template)
+	if err != nil {
+		t.Fatal(err)
+	}
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
 	expired, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
@@ -97,7 +76,7 @@ func TestEndedContexts(t *testing.T) {
 	defer cancel()
 	for kind, ctx := range map[string]context.Context{"cancelled": cancelled, "expired": expired, "short": short} {
 		for name, event := range sampleEvents(t) {
-			payload, err := stack.Functions.Handlers[functionOf(t, functions, event)].Invoke(ctx, event)
+			payload, err := stack.Functions.Handlers[functionOf(t, routes, event)].Invoke(ctx, event)
 			if err != nil {
 				t.Errorf("%s context, %s: the invocation fails: %v", kind, name, err)
 				continue

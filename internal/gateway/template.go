@@ -96,6 +96,22 @@ func parseTemplate(content []byte) ([]function, error) {
 	return functions, nil
 }
 
+// RoutesOf returns the logical IDs of a template's functions by the keys of their routes, such as
+// "GET /health" or "$default".
+func RoutesOf(template []byte) (map[string][]string, error) {
+	functions, err := parseTemplate(template)
+	if err != nil {
+		return nil, err
+	}
+	routes := map[string][]string{}
+	for _, f := range functions {
+		for _, r := range f.Routes {
+			routes[r.routeKey()] = append(routes[r.routeKey()], f.ID)
+		}
+	}
+	return routes, nil
+}
+
 func (t samTemplate) readFunction(id string, properties *yaml.Node) (function, error) {
 	var sam samFunction
 	if !properties.IsZero() {
