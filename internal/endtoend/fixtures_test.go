@@ -73,10 +73,10 @@ func createRecord(tb testing.TB, stack *endtoend.Stack, record client.Remediatio
 	return written
 }
 
-// createAll stores remediations, 500 per request.
+// createAll stores remediations, 100 per request: 500 can take longer than a request may on a busy machine.
 func createAll(tb testing.TB, stack *endtoend.Stack, records []client.RemediationInput) {
 	tb.Helper()
-	for part := range slices.Chunk(records, client.MaxBatch) {
+	for part := range slices.Chunk(records, 100) {
 		results, err := stack.Client.CreateRemediations(tb.Context(), part)
 		if err != nil {
 			tb.Fatal(err)
