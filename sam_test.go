@@ -5,8 +5,10 @@ import (
 	"bytes"
 	"debug/buildinfo"
 	"debug/elf"
+	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -72,6 +74,9 @@ func TestSAMBuild(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("sam build: %v\n%s", err, out)
 	}
+	if err := sam.Stamp(filepath.Join(dir, "template.yaml"), "release"); err != nil {
+		t.Error(err)
+	}
 	functions := resourcesOfType(readTemplate(t), "AWS::Serverless::Function")
 	if len(functions) == 0 {
 		t.Fatal("template.yaml has no function")
@@ -82,6 +87,101 @@ func TestSAMBuild(t *testing.T) {
 		if weight := zippedSize(t, path); weight > maxZip {
 			t.Errorf("%s has %d bytes zipped, at most %d are allowed", id, weight, maxZip)
 		}
+	}
+}
+
+// versionsOf transforms templates as CloudFormation does, each with its parameters, and returns the logical ids of the published
+// versions by function.
+func versionsOf(t *testing.T, deployments []deployed) []map[string]string {
+	t.Helper()
+	input, err := json.Marshal(deployments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transform := samCLI(t).Python(t.Context(), `
+import json, sys
+from boto3 import Session
+from samcli.yamlhelper import yaml_parse
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
+for deployed in json.load(sys.stdin):
+    template = yaml_parse(open(deployed["Template"]).read())
+    for resource in template["Resources"].values():
+        for uri in ("CodeUri", "ContentUri"):
+            if uri in resource.get("Properties", {}):
+                resource["Properties"][uri] = "s3://bucket/key" # as sam deploy does
+    translator = Translator({}, Parser(), boto_session=Session(region_name="eu-central-1"))
+    resources = translator.translate(template, deployed["Parameters"])["Resources"]
+    print(json.dumps({r["Properties"]["FunctionName"]["Ref"]: id for id, r in resources.items() if r["Type"] == "AWS::Lambda::Version"}))
+`)
+	transform.Stdin = bytes.NewReader(input)
+	out, err := transform.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	versions := make([]map[string]string, len(deployments))
+	decoder := json.NewDecoder(bytes.NewReader(out))
+	for i := range versions {
+		if err := decoder.Decode(&versions[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return versions
+}
+
+// deployed is a template that was deployed with parameters.
+type deployed struct {
+	Template   string
+	Parameters map[string]string
+}
+
+// TestEveryParameterPublishes checks that another value of any parameter, or other code, publishes a new version of each function that
+// has an alias, and that the same content publishes none.
+func TestEveryParameterPublishes(t *testing.T) {
+	t.Parallel()
+	var deployments []deployed
+	deploy := func(code, parameter string) {
+		folder := t.TempDir()
+		d := deployed{Template: filepath.Join(folder, "template.yaml"), Parameters: map[string]string{"Stage": "dev"}}
+		overrides := []string{"Stage=dev"}
+		if parameter != "" {
+			d.Parameters[parameter] = "other"
+			overrides = append(overrides, parameter+"=other")
+		}
+		err := errors.Join(os.WriteFile(d.Template, []byte(read(t, "template.yaml")), 0o600),
+			os.WriteFile(filepath.Join(folder, "bootstrap"), []byte(code), 0o600))
+		release, releaseErr := sam.Release(d.Template, overrides)
+		if err := errors.Join(err, releaseErr, sam.Stamp(d.Template, release)); err != nil {
+			t.Fatal(err)
+		}
+		deployments = append(deployments, d)
+	}
+	deploy("code", "")
+	deploy("code", "")
+	changes := []string{"nothing"}
+	for _, parameter := range slices.Sorted(maps.Keys(readTemplate(t)["Parameters"].(tree))) {
+		deploy("code", parameter)
+		changes = append(changes, parameter)
+	}
+	deploy("other code", "")
+	changes = append(changes, "code")
+
+	versions := versionsOf(t, deployments)
+	aliases := 0
+	for id, function := range resourcesOfType(readTemplate(t), "AWS::Serverless::Function") {
+		if function["AutoPublishAlias"] == nil {
+			continue
+		}
+		aliases++
+		for i, changed := range changes {
+			before, after := versions[0][id], versions[i+1][id]
+			if before == "" || (before == after) != (changed == "nothing") {
+				t.Errorf("%s changes: %s has version %q after %q", changed, id, after, before)
+			}
+		}
+	}
+	if aliases < 4 {
+		t.Errorf("%d functions have an alias", aliases)
 	}
 }
 

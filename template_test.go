@@ -161,7 +161,7 @@ func policyStatements(template tree) []policyStatement {
 }
 
 // wildcardStatements has the Sids of the statements whose resource is *. template.yaml gives the reason for each.
-var wildcardStatements = []string{"NetworkInterfaces", "Traces", "KeyOfTheAccount", "KeyOfTheLogs", "KeyOfTheAlarms"}
+var wildcardStatements = []string{"NetworkInterfaces", "Traces", "KeyOfTheAccount", "OwnerKeyOfTheAccount", "KeyOfTheLogs", "KeyOfTheAlarms"}
 
 // TestPolicies checks that policies allow only named actions, and only on resources of the template.
 func TestPolicies(t *testing.T) {
@@ -174,11 +174,21 @@ func TestPolicies(t *testing.T) {
 	}
 	var used []string
 	for _, s := range all {
+		if s.tree["Sid"] == "OverTLS" {
+			if s.tree["Effect"] != "Deny" || fmt.Sprint(s.tree["Condition"]) != "map[Bool:map[aws:SecureTransport:false]]" {
+				t.Errorf("%s does not refuse plain HTTP: %v", s.where, s.tree)
+			}
+			continue
+		}
+		isKeyPolicy := s.tree["Principal"] != nil
+		if strings.Contains(fmt.Sprint(s.tree["Action"]), "kms:") && !isKeyPolicy && valueAt(s.tree, "Condition", "StringEquals", "kms:ViaService") == nil {
+			t.Errorf("%s allows the use of a key for more than one service: %v", s.where, s.tree)
+		}
 		if s.tree["Effect"] != "Allow" || s.tree["NotAction"] != nil || s.tree["NotResource"] != nil {
 			t.Errorf("%s: a statement must be Allow with Action and Resource: %v", s.where, s.tree)
 		}
 		for _, action := range asList(s.tree["Action"]) {
-			if wide := strings.HasSuffix(fmt.Sprint(action), ":*") || action == "*"; wide && s.tree["Sid"] != "KeyOfTheAccount" {
+			if wide := strings.HasSuffix(fmt.Sprint(action), ":*") || action == "*"; wide && !strings.HasSuffix(fmt.Sprint(s.tree["Sid"]), "KeyOfTheAccount") {
 				t.Errorf("%s allows %v", s.where, action)
 			}
 		}
@@ -248,8 +258,8 @@ func TestDatabaseRoles(t *testing.T) {
 	}
 }
 
-// runtimeSettings are variables that the Go runtime reads.
-var runtimeSettings = []string{"GOGC", "GOMEMLIMIT"}
+// runtimeSettings are variables that the Go runtime reads, and the one by which SAM notices a change.
+var runtimeSettings = []string{"GOGC", "GOMEMLIMIT", "RELEASE"}
 
 // TestFunctionSettings checks that every variable in the template is one that its function reads.
 func TestFunctionSettings(t *testing.T) {
@@ -479,12 +489,13 @@ func TestQueue(t *testing.T) {
 	t.Parallel()
 	template := readTemplate(t)
 	queue, bulk := resourcesOfType(template, "AWS::SQS::Queue")["BulkQueue"], resourcesOfType(template, "AWS::Serverless::Function")["BulkFunction"]
+	source := valueAt(bulk, "Events", "Queue", "Properties")
+	window, windowErr := strconv.Atoi(fmt.Sprint(valueAt(source, "MaximumBatchingWindowInSeconds")))
 	visibility, err := strconv.Atoi(fmt.Sprint(queue["VisibilityTimeout"]))
 	timeout, timeoutErr := strconv.Atoi(fmt.Sprint(bulk["Timeout"]))
-	if err != nil || timeoutErr != nil || visibility < 6*timeout {
-		t.Errorf("the visibility timeout is %d s, want at least six times the function's timeout of %d s", visibility, timeout)
+	if err != nil || timeoutErr != nil || windowErr != nil || visibility < 6*timeout+window {
+		t.Errorf("the visibility timeout is %d s, want at least six times the function's timeout of %d s and the window of %d s", visibility, timeout, window)
 	}
-	source := valueAt(bulk, "Events", "Queue", "Properties")
 	if fmt.Sprint(valueAt(source, "FunctionResponseTypes")) != "[ReportBatchItemFailures]" || valueAt(source, "ScalingConfig", "MaximumConcurrency") == nil {
 		t.Errorf("event source %v", source)
 	}
@@ -492,18 +503,28 @@ func TestQueue(t *testing.T) {
 		t.Error("undeliverable messages do not go to DeadLetterQueue")
 	}
 	for id, q := range resourcesOfType(template, "AWS::SQS::Queue") {
+		if policy := resourcesOfType(template, "AWS::SQS::QueuePolicy")["QueuesOverTLS"]; !slices.Contains(referencedNames(policy["Queues"]), id) {
+			t.Errorf("%s accepts plain HTTP", id)
+		}
 		if valueAt(q, "KmsMasterKeyId") == nil {
 			t.Errorf("%s is not encrypted with the deployment's key", id)
 		}
 	}
 }
 
-// TestDeploymentOrder checks that migrate runs before any other function gets new code, and that the alarms that trigger a rollback exist and do not depend on the new version.
+// TestDeploymentOrder checks that the database has a writer before the proxy's targets and migrate run before any other function gets new
+// code, and that the alarms that trigger a rollback exist, do not depend on the new version, and do not watch messages that wait for it.
 func TestDeploymentOrder(t *testing.T) {
 	t.Parallel()
 	template := readTemplate(t)
 	resources := template["Resources"].(tree)
+	if !slices.Contains(referencedNames(resources["ProxyTargets"]), "DatabaseWriter") {
+		t.Error("the proxy's targets do not wait for the writer")
+	}
 	for id, function := range resourcesOfType(template, "AWS::Serverless::Function") {
+		if id != "MigrateFunction" && !slices.Contains(asList(valueAt(resources[id], "DependsOn")), any("ProxyTargets")) {
+			t.Errorf("%s does not wait for the proxy's targets", id)
+		}
 		waits := slices.Contains(asList(valueAt(resources[id], "DependsOn")), any("Migration"))
 		if waits != (id != "MigrateFunction") {
 			t.Errorf("%s depends on the migration: %v", id, waits)
@@ -516,6 +537,9 @@ func TestDeploymentOrder(t *testing.T) {
 			t.Errorf("%s: no alarm rolls a new version back", id)
 		}
 		for _, alarm := range referencedNames(alarms) {
+			if namespace := valueAt(resources[alarm], "Properties", "Namespace"); namespace == "AWS/SQS" {
+				t.Errorf("%s is rolled back by %s: a message that waits for a fix blocks it", id, alarm)
+			}
 			if referenced := referencedNames(resources[alarm]); resources[alarm] == nil || slices.Contains(referenced, "Api") {
 				t.Errorf("%s is rolled back by %s, which refers to %v", id, alarm, referenced)
 			}
@@ -586,4 +610,132 @@ func matchingPaths(t *testing.T, pattern string) []string {
 		t.Fatal(err)
 	}
 	return paths
+}
+
+// TestKept checks that keys and queues outlive their stack, but not a first deployment that fails.
+func TestKept(t *testing.T) {
+	t.Parallel()
+	template := readTemplate(t)
+	checked := 0
+	for _, kind := range []string{"AWS::KMS::Key", "AWS::SQS::Queue"} {
+		for id := range resourcesOfType(template, kind) {
+			checked++
+			resource := template["Resources"].(tree)[id]
+			if valueAt(resource, "DeletionPolicy") != "RetainExceptOnCreate" || valueAt(resource, "UpdateReplacePolicy") != "Retain" {
+				t.Errorf("%s is not kept: %v", id, resource)
+			}
+		}
+	}
+	if checked < 5 {
+		t.Errorf("%d keys and queues", checked)
+	}
+}
+
+// TestDatabaseVersions checks that the parameter group follows the version, and which versions are accepted.
+func TestDatabaseVersions(t *testing.T) {
+	t.Parallel()
+	template := readTemplate(t)
+	family := fmt.Sprint(resourcesOfType(template, "AWS::RDS::DBClusterParameterGroup")["DatabaseSettings"]["Family"])
+	if want := "map[Fn::Sub:[aurora-postgresql${Major} map[Major:map[Fn::Select:[0 map[Fn::Split:[. map[Ref:DatabaseVersion]]]]]]]]"; family != want {
+		t.Errorf("the family is %s", family)
+	}
+	parameter := template["Parameters"].(tree)["DatabaseVersion"]
+	pattern := regexp.MustCompile("^(?:" + fmt.Sprint(valueAt(parameter, "AllowedPattern")) + ")$")
+	for version, accepted := range map[string]bool{
+		fmt.Sprint(valueAt(parameter, "Default")): true, "17.5": true, "18.10": true, "15.4": false, "16": false, "16.x": false, "16.1.2": false,
+	} {
+		if pattern.MatchString(version) != accepted {
+			t.Errorf("%q is accepted: %v", version, !accepted)
+		}
+	}
+}
+
+// TestRules checks which combinations of parameters the template refuses before anything is made.
+func TestRules(t *testing.T) {
+	t.Parallel()
+	given := "DatabaseCluster=c DatabaseHost=h DatabaseResourceId=r DatabaseSecretArn=s DatabaseSecurityGroupId=g VpcId=v SubnetIds=a,b"
+	openai := "EmbeddingProvider=openai EmbeddingUrl=u EmbeddingModel=m EmbeddingDimensions=3 VpcId=v SubnetIds=a,b"
+	next := "EmbeddingNextProvider=openai EmbeddingNextUrl=u EmbeddingNextModel=m EmbeddingNextDimensions=3 VpcId=v SubnetIds=a,b"
+	without := func(parameters string, names ...string) string {
+		return strings.Join(slices.DeleteFunc(strings.Fields(parameters), func(word string) bool {
+			name, _, _ := strings.Cut(word, "=")
+			return slices.Contains(names, name)
+		}), " ")
+	}
+	cases := map[string]string{
+		"": "", given: "", openai: "", next: "", "JwtIssuer=i JwtAudience=a": "", "VpcId=v SubnetIds=a,b": "", "DatabaseReader=true": "",
+		"EmbeddingProvider=bedrock": "",
+
+		"VpcId=v":                             "VpcId needs SubnetIds",
+		"JwtIssuer=i":                         "JwtIssuer needs JwtAudience",
+		given + " DatabaseReader=true":        "DatabaseReader is for a new cluster",
+		without(given, "VpcId", "SubnetIds"):  "DatabaseCluster needs VpcId",
+		without(openai, "VpcId", "SubnetIds"): "EmbeddingProvider openai needs",
+		without(next, "VpcId", "SubnetIds"):   "EmbeddingNextProvider openai needs",
+	}
+	for _, name := range []string{"DatabaseHost", "DatabaseResourceId", "DatabaseSecretArn", "DatabaseSecurityGroupId"} {
+		cases[without(given, name)] = "DatabaseCluster needs DatabaseHost"
+	}
+	for _, name := range []string{"Url", "Model", "Dimensions"} {
+		cases[without(openai, "Embedding"+name)] = "EmbeddingProvider openai needs"
+		cases[without(next, "EmbeddingNext"+name)] = "EmbeddingNextProvider openai needs"
+	}
+	for parameters, want := range cases {
+		refusals := refusalsOf(t, parameters)
+		if len(refusals) != min(len(want), 1) || want != "" && !strings.HasPrefix(refusals[0], want) {
+			t.Errorf("%q: refused for %q, want %q", parameters, refusals, want)
+		}
+	}
+}
+
+// refusalsOf returns what the template's rules say against parameters, such as "A=1 B=2", and the defaults of the others.
+func refusalsOf(t *testing.T, parameters string) []string {
+	t.Helper()
+	template := readTemplate(t)
+	values := map[string]string{}
+	for name, parameter := range template["Parameters"].(tree) {
+		if value := valueAt(parameter, "Default"); value != nil {
+			values[name] = fmt.Sprint(value)
+		}
+	}
+	for _, word := range strings.Fields(parameters) {
+		name, value, _ := strings.Cut(word, "=")
+		values[name] = value
+	}
+	var holds func(condition any) bool
+	text := func(value any) string {
+		if name := valueAt(value, "Ref"); name != nil {
+			return values[fmt.Sprint(name)]
+		}
+		return fmt.Sprint(value)
+	}
+	holds = func(condition any) bool {
+		for function, arguments := range condition.(tree) {
+			list := asList(arguments)
+			switch function {
+			case "Fn::And":
+				return !slices.ContainsFunc(list, func(c any) bool { return !holds(c) })
+			case "Fn::Not":
+				return !holds(list[0])
+			case "Fn::Equals":
+				return text(list[0]) == text(list[1])
+			case "Fn::Contains":
+				return slices.Contains(strings.Split(text(list[0]), ","), text(list[1]))
+			}
+			t.Fatalf("a rule uses %s", function)
+		}
+		return false
+	}
+	var refusals []string
+	for _, rule := range template["Rules"].(tree) {
+		if !holds(valueAt(rule, "RuleCondition")) {
+			continue
+		}
+		for _, assertion := range asList(valueAt(rule, "Assertions")) {
+			if !holds(valueAt(assertion, "Assert")) {
+				refusals = append(refusals, fmt.Sprint(valueAt(assertion, "AssertDescription")))
+			}
+		}
+	}
+	return refusals
 }

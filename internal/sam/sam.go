@@ -2,6 +2,7 @@ package sam
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 
 	"github.com/datastorage-service/datastorage/internal/program"
 )
@@ -56,11 +58,26 @@ func Install(ctx context.Context, dir string, progress io.Writer) (*CLI, error) 
 	return &CLI{python: python.Executable, folder: folder}, nil
 }
 
-// Command returns sam with arguments. Usage statistics and queries of the EC2 metadata service are
-// disabled.
+// Command returns sam with arguments, in this process's environment. Unlike the AWS CLI, sam does not
+// read AWS_REGION, so it is passed as AWS_DEFAULT_REGION. Usage statistics are disabled.
 func (c *CLI) Command(ctx context.Context, args ...string) *exec.Cmd {
-	return c.pythonCommand(ctx, append([]string{"-m", "samcli"}, args...))
+	cmd := c.pythonCommand(ctx, append([]string{"-m", "samcli"}, args...))
+	region := cmp.Or(os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"))
+	if len(args) > 0 && slices.Contains(offlineCommands, args[0]) {
+		cmd.Env = append(cmd.Env, "AWS_EC2_METADATA_DISABLED=true")
+		region = cmp.Or(region, defaultRegion)
+	}
+	if region != "" {
+		cmd.Env = append(cmd.Env, "AWS_DEFAULT_REGION="+region)
+	}
+	return cmd
 }
+
+// offlineCommands are commands that need a region but nothing in an account.
+var offlineCommands = []string{"build", "validate"}
+
+// defaultRegion is the region of an offline command without another.
+const defaultRegion = "eu-central-1"
 
 // Lint runs cfn-lint on a template and returns its findings, one line each, or nothing.
 func (c *CLI) Lint(ctx context.Context, template string, regions ...string) (string, error) {
@@ -72,9 +89,13 @@ func (c *CLI) Lint(ctx context.Context, template string, regions ...string) (str
 	return "", err
 }
 
+// Python returns the interpreter with a script that can import the packages of SAM CLI.
+func (c *CLI) Python(ctx context.Context, script string, args ...string) *exec.Cmd {
+	return c.pythonCommand(ctx, append([]string{"-c", script}, args...))
+}
+
 func (c *CLI) pythonCommand(ctx context.Context, args []string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, c.python, args...)
-	cmd.Env = append(os.Environ(), "PYTHONPATH="+c.folder, "PYTHONDONTWRITEBYTECODE=1", "SAM_CLI_TELEMETRY=0", "SAM_CLI_CHECK_FOR_UPDATES=0",
-		"AWS_EC2_METADATA_DISABLED=true", "AWS_DEFAULT_REGION=eu-central-1")
+	cmd.Env = append(os.Environ(), "PYTHONPATH="+c.folder, "PYTHONDONTWRITEBYTECODE=1", "SAM_CLI_TELEMETRY=0", "SAM_CLI_CHECK_FOR_UPDATES=0")
 	return cmd
 }

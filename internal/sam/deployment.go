@@ -1,0 +1,209 @@
+package sam
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/datastorage-service/datastorage/internal/program"
+)
+
+// builtTemplate is the template that sam build writes, beside the functions, and sam deploy reads.
+const builtTemplate = ".aws-sam/build/template.yaml"
+
+// Deployment is what sam deploy is about to do.
+type Deployment struct {
+	// Stage is the environment of samconfig.toml.
+	Stage string
+	// Stack, Account and Region are where it deploys to.
+	Stack, Account, Region string
+	// Release identifies the content: template, functions and parameters.
+	Release string
+	// Asks is set if SAM CLI itself shows the changes and asks.
+	Asks bool
+	// Template is the built template, to which Stamp adds the release.
+	Template string
+	// Args are the arguments of sam.
+	Args []string
+}
+
+// PlanDeployment returns the deployment that sam deploy with these arguments would do in a folder
+// with samconfig.toml and a finished build. The account is that of the caller's credentials. A
+// setting is taken from the arguments, otherwise from samconfig.toml; the region and the profile
+// otherwise from the environment, as the AWS CLI does.
+//
+// An error that the user can fix is a *program.Problem.
+func PlanDeployment(ctx context.Context, folder string, args []string) (*Deployment, error) {
+	settings, err := readDeploySettings(folder, args)
+	if err != nil {
+		return nil, err
+	}
+	sdk, err := awsconfig.LoadDefaultConfig(ctx,
+		awsconfig.WithRegion(settings.first("region")), awsconfig.WithSharedConfigProfile(settings.first("profile")))
+	if err != nil {
+		return nil, &program.Problem{What: "the AWS settings cannot be read", Why: err.Error(), Next: "aws configure list", Err: err}
+	}
+	if sdk.Region == "" {
+		return nil, &program.Problem{What: "no region to deploy to", Next: "export AWS_REGION=…   # or --region, or region in samconfig.toml"}
+	}
+	identity, err := sts.NewFromConfig(sdk).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return nil, &program.Problem{What: "the AWS account cannot be determined", Why: err.Error(), Next: "aws sts get-caller-identity", Err: err}
+	}
+	d := &Deployment{
+		Stage: settings.stage(), Stack: settings.first("stack_name"), Account: aws.ToString(identity.Account), Region: sdk.Region,
+		Asks:     settings.first("confirm_changeset") == "true",
+		Args:     slices.Concat([]string{"deploy"}, settings.rest, []string{"--region", sdk.Region}),
+		Template: filepath.Join(folder, filepath.FromSlash(cmp.Or(settings.first("template_file"), builtTemplate))),
+	}
+	d.Release, err = Release(d.Template, settings.values["parameter_overrides"])
+	return d, err
+}
+
+// releaseVariable is the environment variable of the functions in a template that has the release. SAM publishes
+// a new version of a function if its environment changes, but does not look at the values of parameters.
+var releaseVariable = regexp.MustCompile(`(?m)^( +RELEASE:).*$`)
+
+// Release returns a hash of all files beside a built template, with their paths, of the template except
+// for a release that it has, and of the parameters with which it is deployed.
+func Release(template string, overrides []string) (string, error) {
+	hash := sha256.New()
+	folder := filepath.Dir(template)
+	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		relative, err := filepath.Rel(folder, path)
+		if err != nil {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if path == template {
+			content = releaseVariable.ReplaceAll(content, []byte("$1"))
+		}
+		_, err = fmt.Fprintf(hash, "%q %x\n", filepath.ToSlash(relative), sha256.Sum256(content))
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", &program.Problem{What: "nothing is built", Why: err.Error(), Next: "make package", Err: err}
+	}
+	if err != nil {
+		return "", fmt.Errorf("read what is deployed: %w", err)
+	}
+	for _, override := range overrides {
+		_, _ = fmt.Fprintf(hash, "%q\n", override)
+	}
+	return hex.EncodeToString(hash.Sum(nil))[:16], nil
+}
+
+// Stamp writes a release into a built template.
+func Stamp(template, release string) error {
+	content, err := os.ReadFile(template)
+	if err != nil {
+		return fmt.Errorf("stamp the release: %w", err)
+	}
+	if !releaseVariable.Match(content) {
+		return fmt.Errorf("stamp the release: %s sets no environment variable RELEASE", template)
+	}
+	return os.WriteFile(template, releaseVariable.ReplaceAll(content, []byte(`$1 "`+release+`"`)), 0o600)
+}
+
+// deploySettings are the options of sam deploy.
+type deploySettings struct {
+	// values are the options by their names in samconfig.toml, such as parameter_overrides.
+	values map[string][]string
+	// rest are the arguments without the region.
+	rest []string
+}
+
+func (s deploySettings) first(name string) string {
+	if values := s.values[name]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}
+
+func (s deploySettings) stage() string { return cmp.Or(s.first("config_env"), "default") }
+
+// readDeploySettings reads the arguments of sam deploy and, for what they do not set, samconfig.toml.
+func readDeploySettings(folder string, args []string) (deploySettings, error) {
+	s := deploySettings{values: map[string][]string{}}
+	for len(args) > 0 {
+		end := 1
+		for end < len(args) && !strings.HasPrefix(args[end], "-") {
+			end++
+		}
+		s.readOption(args[:end])
+		args = args[end:]
+	}
+	path := filepath.Join(folder, cmp.Or(s.first("config_file"), "samconfig.toml"))
+	var file map[string]toml.Primitive
+	meta, err := toml.DecodeFile(path, &file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, nil
+	}
+	var commands map[string]struct{ Parameters map[string]any }
+	if environment, has := file[s.stage()]; err == nil && has {
+		err = meta.PrimitiveDecode(environment, &commands)
+	}
+	if err != nil {
+		return s, &program.Problem{What: path + " cannot be read", Why: err.Error(), Next: "correct it", Err: err}
+	}
+	for _, command := range []string{"deploy", "global"} {
+		for name, value := range commands[command].Parameters {
+			if _, set := s.values[name]; !set {
+				s.values[name] = stringsOf(value)
+			}
+		}
+	}
+	return s, nil
+}
+
+// readOption reads an option with its values.
+func (s *deploySettings) readOption(words []string) {
+	name, value, joined := strings.Cut(strings.TrimLeft(words[0], "-"), "=")
+	name = strings.ReplaceAll(name, "-", "_")
+	values := words[1:]
+	switch {
+	case joined:
+		values = append([]string{value}, values...)
+	case len(values) == 0:
+		values = []string{strconv.FormatBool(!strings.HasPrefix(name, "no_"))}
+		name = strings.TrimPrefix(name, "no_")
+	}
+	s.values[name] = values
+	if name != "region" {
+		s.rest = append(s.rest, words...)
+	}
+}
+
+// stringsOf returns a value of samconfig.toml, or the elements of a list, as arguments.
+func stringsOf(value any) []string {
+	list, ok := value.([]any)
+	if !ok {
+		return []string{fmt.Sprint(value)}
+	}
+	var words []string
+	for _, element := range list {
+		words = append(words, stringsOf(element)...)
+	}
+	return words
+}
