@@ -7,14 +7,19 @@ import (
 	"log/slog"
 	"os"
 
+	"github.com/aws/aws-lambda-go/lambda"
+
 	"github.com/datastorage-service/datastorage/internal/function"
 	"github.com/datastorage-service/datastorage/internal/migrate"
 )
 
 func main() {
-	if err := run(context.Background(), os.Getenv); err != nil {
-		slog.New(slog.NewJSONHandler(os.Stderr, nil)).Error("init failed", slog.Any("error", err))
-		os.Exit(1)
+	ctx := context.Background()
+	if err := run(ctx, os.Getenv); err != nil {
+		log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+		log.Error("init failed", slog.Any("error", err))
+		// CloudFormation waits for the reason.
+		lambda.StartWithOptions(migrate.Unusable(err, log).Invoke, lambda.WithContext(ctx))
 	}
 }
 

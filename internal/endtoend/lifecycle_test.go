@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -251,6 +254,34 @@ func TestInitFailsInOneLine(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestDeploymentWithWrongSettings sends events of CloudFormation to migrate without its settings: it reports the reason, and its resource
+// can be deleted.
+func TestDeploymentWithWrongSettings(t *testing.T) {
+	t.Parallel()
+	responses := make(chan string, 2)
+	stack := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		responses <- string(body)
+	}))
+	defer stack.Close()
+	emulator := functiontest.StartEmulator(t, functiontest.Build(t, "migrate"), "", nil, map[string]string{"DATASTORAGE_LOG_LEVEL": "loud"})
+	for request, want := range map[string]string{"Create": "DATASTORAGE_DATABASE_URL must be set", "Delete": `"Status":"SUCCESS"`} {
+		invokeEmulator(t, emulator, []byte(`{"RequestType": "`+request+`", "ResponseURL": "`+stack.URL+`", "RequestId": "r", "StackId": "s",
+			"LogicalResourceId": "Migration", "ResourceType": "Custom::Migration", "PhysicalResourceId": "p", "ResourceProperties": {}}`))
+		select {
+		case response := <-responses:
+			if !strings.Contains(response, want) {
+				t.Errorf("%s: %s, want %s", request, response, want)
+			}
+		default:
+			t.Errorf("%s gets no response", request)
+		}
 	}
 }
 

@@ -64,9 +64,9 @@ func (h *Handler) deployResource(ctx context.Context, event cfn.Event) (string, 
 	}, nil
 }
 
-// truncateError cuts an error to maxReason.
+// truncateError returns an error in one line of at most maxReason.
 func truncateError(err error) error {
-	text := err.Error()
+	text := strings.ReplaceAll(err.Error(), "\n", "; ")
 	if len(text) > maxReason {
 		text = strings.ToValidUTF8(text[:maxReason], "") + "… (see the function's log)"
 	}

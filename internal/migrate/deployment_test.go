@@ -3,7 +3,9 @@ package migrate_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -119,6 +121,28 @@ func TestDeploymentFails(t *testing.T) {
 	reason := stack.responses[0].Reason
 	if !strings.Contains(reason, "connect as the schema's owner") && !strings.Contains(reason, "apply migrations") || strings.Contains(reason, "hunter2") {
 		t.Errorf("reason %q", reason)
+	}
+}
+
+// TestDeploymentWithoutSettings checks that a function that could not be wired reports the cause in one line, and can be deleted.
+func TestDeploymentWithoutSettings(t *testing.T) {
+	t.Parallel()
+	stack := newCloudFormation(t)
+	cause := errors.Join(errors.New("A must be set"), errors.New("B must be a number"))
+	handler := lambda.NewHandler(migrate.Unusable(cause, slog.New(slog.DiscardHandler)).Invoke)
+	for _, request := range []string{stack.event("Create", ""), stack.event("Update", "datastorage-schema"), stack.event("Delete", "datastorage-schema")} {
+		if _, err := handler.Invoke(t.Context(), []byte(request)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	failed := stack.wantResponse(cfn.StatusFailed, "datastorage-schema", nil)
+	failed.Reason = "migrate: A must be set; B must be a number"
+	want := []cfn.Response{failed, failed, stack.wantResponse(cfn.StatusSuccess, "datastorage-schema", nil)}
+	if diff := cmp.Diff(want, stack.responses, cmp.AllowUnexported(cfn.Response{})); diff != "" {
+		t.Errorf("responses (-want +got):\n%s", diff)
+	}
+	if _, err := handler.Invoke(t.Context(), []byte("{}")); err == nil || !strings.Contains(err.Error(), "A must be set") {
+		t.Errorf("a direct invocation: %v", err)
 	}
 }
 

@@ -44,7 +44,11 @@ type Done struct {
 }
 
 // Handler runs the migrations.
-type Handler struct{ config Config }
+type Handler struct {
+	config Config
+	// unusable is why no migration can run; nil as a rule.
+	unusable error
+}
 
 // New makes the handler, or returns an error that names a missing dependency.
 func New(config Config) (*Handler, error) {
@@ -57,7 +61,14 @@ func New(config Config) (*Handler, error) {
 		return nil, errors.New("migrate: Log must be set")
 	}
 	config.Log = telemetry.Logger(config.Log)
-	return &Handler{config}, nil
+	return &Handler{config: config}, nil
+}
+
+// Unusable returns the handler of a function that could not be wired, for example because of a wrong
+// setting: every migration fails with the cause, and deleting the custom resource succeeds. A function
+// that exits instead leaves CloudFormation waiting, for each request, until the resource times out.
+func Unusable(cause error, log *slog.Logger) *Handler {
+	return &Handler{config: Config{Log: log}, unusable: cause}
 }
 
 // Operation is the name of a migration in metrics, log lines and traces.
@@ -74,6 +85,9 @@ func (h *Handler) Migrate(ctx context.Context, order Order) (done Done, err erro
 }
 
 func (h *Handler) runMigrations(ctx context.Context, order Order) (Done, error) {
+	if h.unusable != nil {
+		return Done{}, fmt.Errorf("migrate: %w", h.unusable)
+	}
 	url, err := h.config.DatabaseURL(ctx)
 	if err != nil {
 		return Done{}, fmt.Errorf("migrate: %w", err)
