@@ -79,10 +79,14 @@ func Digest() string {
 	return hex.EncodeToString(hash.Sum(nil)[:6])
 }
 
-// Up applies every migration that the database lacks, each in a transaction of its own, then every
-// function that changed, and returns what it applied, in that order. Concurrent runs wait for each
-// other. Running it again applies nothing.
+// Up updates pgvector if the server offers a later version, applies every migration that the database
+// lacks, each in a transaction of its own, then every function that changed, and returns what it
+// applied, in that order. Concurrent runs wait for each other. Running it again applies nothing.
 func Up(ctx context.Context, adminURL string) ([]Migration, error) {
+	err := withConnection(ctx, adminURL, func(conn *pgx.Conn) error { return updatePgvector(ctx, conn) })
+	if err != nil {
+		return nil, err
+	}
 	applied, err := UpTo(ctx, adminURL, Latest())
 	if err != nil {
 		return applied, err

@@ -48,8 +48,8 @@ func run(ctx context.Context, args []string) error {
 	return cmd.Run()
 }
 
-// confirmDeployment prints where sam deploy deploys to, asks unless sam does or nobody can answer, and
-// returns the arguments of sam.
+// confirmDeployment prints where sam deploy deploys to, asks on a terminal unless sam does, and returns
+// the arguments of sam.
 func confirmDeployment(ctx context.Context, args []string) ([]string, error) {
 	deployment, err := sam.PlanDeployment(ctx, ".", args)
 	if err != nil {
@@ -59,8 +59,8 @@ func confirmDeployment(ctx context.Context, args []string) ([]string, error) {
 		deployment.Stage, deployment.Stack, deployment.Account, deployment.Region, deployment.Release)
 	if !deployment.Asks && term.IsTerminal(int(os.Stdin.Fd())) {
 		fmt.Fprint(os.Stderr, "Continue? [y/N] ")
-		answer, _ := bufio.NewReader(os.Stdin).ReadString('\n')
-		if answer = strings.ToLower(strings.TrimSpace(answer)); answer != "y" && answer != "yes" {
+		line, _ := bufio.NewReader(os.Stdin).ReadString('\n')
+		if line = strings.ToLower(strings.TrimSpace(line)); line != "y" && line != "yes" {
 			return nil, errors.New("not deployed")
 		}
 	}

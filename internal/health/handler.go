@@ -15,6 +15,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/embedding"
 	"github.com/datastorage-service/datastorage/internal/postgres"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
+	"github.com/datastorage-service/datastorage/migrations"
 )
 
 // defaultCheckTimeout bounds each check of /ready.
@@ -88,7 +89,7 @@ func (h handler) checkDatabase(ctx context.Context, store *postgres.Store, endpo
 	ctx, cancel := context.WithTimeout(ctx, h.CheckTimeout)
 	defer cancel()
 	started := time.Now()
-	found := store.Ready(ctx, h.Schema)
+	found := store.Ready(ctx, h.Schema, migrations.MinPgvector)
 	took := time.Since(started)
 	checks := make([]api.DependencyCheck, len(found))
 	for i, check := range found {

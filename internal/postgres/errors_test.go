@@ -18,6 +18,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 	"github.com/datastorage-service/datastorage/internal/postgres"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
+	"github.com/datastorage-service/datastorage/migrations"
 )
 
 // sentinels are the errors that a caller distinguishes.
@@ -183,7 +184,7 @@ func storeCalls(tb testing.TB) map[string]func(context.Context, tapped) error {
 		"renormalize": callRenormalization(ids[0]),
 		"cursor key":  func(ctx context.Context, s tapped) error { _, err := s.CursorKey(ctx); return err },
 		"partitions":  func(ctx context.Context, s tapped) error { _, err := s.PartitionsAhead(ctx, 6); return err },
-		"ready":       func(ctx context.Context, s tapped) error { return s.Ready(ctx, 1)[0].Err },
+		"ready":       func(ctx context.Context, s tapped) error { return s.Ready(ctx, 1, migrations.MinPgvector)[0].Err },
 	}
 }
 

@@ -13,12 +13,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 )
 
-// The oldest supported versions: PostgreSQL 16, and pgvector 0.8.2, since parallel HNSW builds of
-// older ones can overflow.
-const (
-	minServer   = 160000
-	minPgvector = "0.8.2"
-)
+// minServer is the oldest supported version: PostgreSQL 16.
+const minServer = 160000
 
 var errNotChecked = errors.New("not checked")
 
@@ -28,10 +24,10 @@ type ComponentCheck struct {
 	Err  error
 }
 
-// Ready checks, in one round trip, the versions of the server and of pgvector, and that the schema
-// is at least the version this build needs. It does not retry, so that the result is current, except
+// Ready checks, in one round trip, that the versions of the server, of pgvector and of the schema are
+// at least those this build needs. It does not retry, so that the result is current, except
 // after a refused password, as requests do.
-func (s *Store) Ready(ctx context.Context, schema int64) []ComponentCheck {
+func (s *Store) Ready(ctx context.Context, schema int64, pgvector string) []ComponentCheck {
 	version, err := s.queries.Version(ctx, s.pool)
 	if access.Refused(err) {
 		version, err = s.queries.Version(ctx, s.pool)
@@ -56,7 +52,7 @@ func (s *Store) Ready(ctx context.Context, schema int64) []ComponentCheck {
 	}
 	return []ComponentCheck{
 		{Name: "postgresql", Err: checkAtLeast(int64(version.Server), minServer)},
-		{Name: "pgvector", Err: checkPgvector(version.Pgvector)},
+		{Name: "pgvector", Err: checkPgvector(version.Pgvector, pgvector)},
 		{Name: "schema", Err: checkAtLeast(version.SchemaVersion, schema)},
 	}
 }
@@ -68,12 +64,12 @@ func checkAtLeast(have, want int64) error {
 	return nil
 }
 
-func checkPgvector(version string) error {
-	if version == "" {
+func checkPgvector(have, want string) error {
+	if have == "" {
 		return errors.New("not installed")
 	}
-	if isOlderVersion(version, minPgvector) {
-		return fmt.Errorf("version %s, at least %s is needed", version, minPgvector)
+	if isOlderVersion(have, want) {
+		return fmt.Errorf("version %s, at least %s is needed", have, want)
 	}
 	return nil
 }

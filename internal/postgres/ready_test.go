@@ -37,9 +37,9 @@ func TestReady(t *testing.T) {
 			db := postgrestest.New(t)
 			store := openStore(t, db.WriterURL())
 			execSQL(t, db.SuperuserURL(), c.harm)
-			store.Ready(t.Context(), c.schema)
+			store.Ready(t.Context(), c.schema, migrations.MinPgvector)
 			store.Tap.Reset()
-			checks := store.Ready(t.Context(), c.schema)
+			checks := store.Ready(t.Context(), c.schema, migrations.MinPgvector)
 			if got := store.Tap.RoundTrips(); got > 2 {
 				t.Errorf("%d round trips", got)
 			}
@@ -71,13 +71,13 @@ func TestReadyWithoutAServer(t *testing.T) {
 	if err := server.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	checkChecks(t, store.Ready(t.Context(), 1), map[string]string{
+	checkChecks(t, store.Ready(t.Context(), 1, migrations.MinPgvector), map[string]string{
 		"postgresql": "temporarily unavailable", "pgvector": "not checked", "schema": "not checked",
 	})
 	if err := server.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	checkChecks(t, store.Ready(t.Context(), 1), nil)
+	checkChecks(t, store.Ready(t.Context(), 1, migrations.MinPgvector), nil)
 }
 
 func TestCursorKeyIsOneForAll(t *testing.T) {

@@ -74,7 +74,7 @@ parameter_overrides = ["Stage=prod", "DatabaseReader=true"]
 
 // TestPlanDeployment checks where sam deploy deploys to, by arguments, samconfig.toml and environment, and
 // what it is called with.
-func TestPlanDeployment(t *testing.T) { //nolint:paralleltest // sets environment variables
+func TestPlanDeployment(t *testing.T) {
 	region := startSTS(t)
 	folder := writeProject(t)
 	overrides := map[string][]string{
@@ -111,7 +111,7 @@ func TestPlanDeployment(t *testing.T) { //nolint:paralleltest // sets environmen
 			want: sam.Deployment{Stage: "default", Stack: "other", Region: "sa-east-1", Args: strings.Fields("deploy --config-file other.toml --region sa-east-1")},
 		},
 	} {
-		t.Run(c.name, func(t *testing.T) { //nolint:paralleltest // sets environment variables
+		t.Run(c.name, func(t *testing.T) {
 			for name, value := range c.environment {
 				t.Setenv(name, value)
 			}
@@ -134,20 +134,17 @@ func TestPlanDeployment(t *testing.T) { //nolint:paralleltest // sets environmen
 }
 
 // TestPlanDeploymentRefuses checks that nothing is deployed without a region, credentials, a build or a readable file.
-func TestPlanDeploymentRefuses(t *testing.T) { //nolint:paralleltest // sets environment variables
+func TestPlanDeploymentRefuses(t *testing.T) {
 	startSTS(t)
 	for _, c := range []struct {
 		name, args, want string
+		environment      map[string]string
 		damage           func(t *testing.T, folder string)
 	}{
 		{name: "no region", args: "--config-env dev", want: "no region to deploy to"},
 		{
 			name: "no credentials", args: "--config-env prod", want: "the AWS account cannot be determined",
-			damage: func(t *testing.T, _ string) {
-				t.Helper()
-				t.Setenv("AWS_ACCESS_KEY_ID", "")
-				t.Setenv("AWS_SECRET_ACCESS_KEY", "")
-			},
+			environment: map[string]string{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""},
 		},
 		{name: "no such profile", args: "--config-env prod --profile nobody", want: "the AWS settings cannot be read"},
 		{
@@ -169,7 +166,10 @@ func TestPlanDeploymentRefuses(t *testing.T) { //nolint:paralleltest // sets env
 			},
 		},
 	} {
-		t.Run(c.name, func(t *testing.T) { //nolint:paralleltest // sets environment variables
+		t.Run(c.name, func(t *testing.T) {
+			for name, value := range c.environment {
+				t.Setenv(name, value)
+			}
 			folder := writeProject(t)
 			if c.damage != nil {
 				c.damage(t, folder)
