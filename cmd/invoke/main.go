@@ -1,10 +1,12 @@
 // Command invoke runs a function, built as it is deployed, on one event: on Linux in the Runtime
 // Interface Emulator of AWS, elsewhere in the container of sam local invoke. The database is
 // DATASTORAGE_DATABASE_URL, or else that of the local stack. The response goes to standard output,
-// the log and the metrics of the function to standard error.
+// the log and the metrics of the function to standard error. A failed invocation, such as one that
+// timed out or returned too much, exits with 1.
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,6 +34,10 @@ func main() {
 	}
 }
 
+// maxEvent is the largest event of a synchronous invocation in bytes ("Lambda quotas": 6 MB, and 100
+// bytes for the gateway's envelope).
+const maxEvent = 6<<20 + 100
+
 func run(ctx context.Context, args []string, getenv func(string) string, out, talk io.Writer) (err error) {
 	flags := flag.NewFlagSet("invoke", flag.ContinueOnError)
 	flags.SetOutput(talk)
@@ -43,6 +49,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, ta
 	event, err := os.ReadFile(*path)
 	if err != nil {
 		return fmt.Errorf("read the event: %w", err)
+	}
+	// The emulator cuts a larger event, and the function reads the rest.
+	if len(event) > maxEvent {
+		return fmt.Errorf("%s has %d bytes, Lambda accepts %d", *path, len(event), maxEvent)
 	}
 	folder, err := program.DefaultDir()
 	if err != nil {
@@ -83,11 +93,13 @@ func databaseURL(function string, databases local.Databases) string {
 }
 
 // functionSettings returns the DATASTORAGE_ and AWS_ variables of this process, with the database URL.
+// It omits the number of concurrent invocations: with it, the emulator runs no program but
+// /var/task/bootstrap.
 func functionSettings(url string) map[string]string {
 	all := map[string]string{"DATASTORAGE_DATABASE_URL": url}
 	for _, variable := range os.Environ() {
 		name, value, _ := strings.Cut(variable, "=")
-		if strings.HasPrefix(name, "DATASTORAGE_") && name != "DATASTORAGE_DATABASE_URL" || strings.HasPrefix(name, "AWS_") {
+		if strings.HasPrefix(name, "DATASTORAGE_") && name != "DATASTORAGE_DATABASE_URL" || strings.HasPrefix(name, "AWS_") && name != "AWS_LAMBDA_MAX_CONCURRENCY" {
 			all[name] = value
 		}
 	}
@@ -105,8 +117,26 @@ func invokeInEmulator(ctx context.Context, bootstrap string, settings map[string
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "%s\n", response)
-	return err
+	if _, err := fmt.Fprintf(out, "%s\n", response); err != nil {
+		return err
+	}
+	return invocationError(response)
+}
+
+// invocationError returns the error of a failed invocation, whose response is an error, a text of the
+// emulator, or empty if the function ended.
+func invocationError(response []byte) error {
+	if len(bytes.TrimSpace(response)) == 0 {
+		return errors.New("the invocation failed: the function ended without a response; its log has the reason")
+	}
+	if !json.Valid(response) {
+		return fmt.Errorf("the invocation failed: %s", response)
+	}
+	var failure struct{ ErrorType, ErrorMessage string }
+	if json.Unmarshal(response, &failure) == nil && failure.ErrorType != "" {
+		return fmt.Errorf("the invocation failed: %s: %s", failure.ErrorType, failure.ErrorMessage)
+	}
+	return nil
 }
 
 // invokeInContainer runs sam local invoke, which needs a container engine. A container cannot reach
