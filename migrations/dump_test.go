@@ -78,7 +78,7 @@ func TestSchemaVersion(t *testing.T) {
 // empty lines.
 var omitted = []struct{ pattern, replacement string }{
 	{`(?m)^(--.*|SET .*|SELECT pg_catalog\.set_config.*|\\(un)?restrict .*|(CREATE|COMMENT ON) SCHEMA .*)\n`, ""},
-	{`(?s)CREATE FUNCTION [^$]*?(AS \$\$.*?\$\$|RETURN .*?);\n\n`, ""},
+	{`(?s)CREATE FUNCTION [^$]*?(AS \$\$.*?\$\$|RETURN .*?|BEGIN ATOMIC.*?\nEND);\n\n`, ""},
 	{`\bpublic\.`, ""},
 	{`timestamp with time zone`, "timestamptz"}, // sqlc.yaml overrides the short name
 	{`\n{2,}`, "\n\n"},

@@ -36,7 +36,7 @@ const VersionTable = "schema_version"
 type Migration struct {
 	// Version is the number of a migration, 0 for a function.
 	Version int64
-	// Name is the file's path, for example 0003_remediation.sql or functions/stats_mark.sql.
+	// Name is the file's path, for example 0003_remediation.sql or functions/stats_key.sql.
 	Name string
 	// SQL is the file's content, with the runner's annotations.
 	SQL string

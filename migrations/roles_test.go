@@ -75,8 +75,12 @@ func TestWriterIsRefused(t *testing.T) {
 		valid["signature"].insert("signature")+" ON CONFLICT (id) DO UPDATE SET text = 'x'",
 		valid["embedding_model"].insert("embedding_model"),
 		valid["cursor_key"].insert("cursor_key"),
-		valid["stats_daily"].insert("stats_daily"),
-		valid["stats_quarter_hour"].insert("stats_quarter_hour"),
+		valid["stats_changed"].insert("stats_changed"),
+		valid["stats_count"].insert("stats_count"),
+		valid["outcome_change"].insert("outcome_change"),
+		valid["outcome_hot"].insert("outcome_hot"),
+		valid["outcome_facet"].insert("outcome_facet"),
+		valid["outcome"].insert("outcome"),
 		"INSERT INTO schema_version (version_id, is_applied) VALUES (99, true)",
 		"SELECT embedding_model_register('more', 3)",
 	)
@@ -122,7 +126,8 @@ func TestReaderIsRefused(t *testing.T) {
 		checkRefused(t, conn, r.insert(table))
 	}
 	checkRefused(t, conn, "UPDATE remediation_audit SET phase = 'failed'", "SELECT audit_event_partitions_ahead(1)",
-		"SELECT embedding_model_register('more', 3)", "SELECT stats_roll_up('2026-01-01')", "SELECT signature_drop('{}', 1::smallint)")
+		"SELECT embedding_model_register('more', 3)", "SELECT stats_roll_up('2026-01-01')",
+		"SELECT outcome_merge(NULL, NULL, 0)", "SELECT signature_drop('{}', 1::smallint)")
 	checkRefused(t, conn, definitions()...)
 }
 
@@ -158,7 +163,7 @@ func TestRolesHaveTheirPrivileges(t *testing.T) {
 	db := filledDatabase(t)
 	writer, reader := connect(t, db.WriterURL()), connect(t, db.ReaderURL())
 	valid := validRows()
-	for _, table := range []string{"signature", "embedding", "remediation_audit", "audit_event", "stats_changed"} {
+	for _, table := range []string{"signature", "embedding", "remediation_audit", "audit_event"} {
 		checkAllowed(t, writer, valid[table].insert(table))
 	}
 	for _, table := range []string{"ai_analysis_audit", "workflow_audit", "execution_audit"} {
@@ -171,10 +176,11 @@ func TestRolesHaveTheirPrivileges(t *testing.T) {
 		checkAllowed(t, writer, fmt.Sprintf("UPDATE remediation_audit SET %[1]s = %[1]s", column))
 	}
 	checkAllowed(t, writer, "SELECT audit_event_partitions_ahead(7)", "SELECT stats_roll_up('2026-01-01')",
-		"SELECT signature_drop('{}', 1::smallint)", "UPDATE signature SET incident_id = incident_id")
+		"SELECT outcome_merge(NULL, NULL, 0)", "SELECT signature_drop('{}', 1::smallint)", "UPDATE signature SET incident_id = incident_id")
 	for _, table := range []string{
 		"signature", "embedding", "embedding_model", "remediation_audit", "ai_analysis_audit", "workflow_audit", "execution_audit",
 		"audit_event", "incident_events", "cursor_key", "schema_version", "stats_changed", "stats_daily", "stats_quarter_hour",
+		"stats_count", "outcome_change", "outcome_hot", "outcome_facet", "outcome",
 	} {
 		checkAllowed(t, writer, "SELECT * FROM "+table)
 		checkAllowed(t, reader, "SELECT * FROM "+table)

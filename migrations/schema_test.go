@@ -82,12 +82,20 @@ func validRows() map[string]row {
 		},
 		"cursor_key":    {"id": "1", "key": "sha256('')"},
 		"stats_changed": {"day": "'2026-01-01'"},
-		"stats_daily": {
-			"dimension": "'name'", "day": "'2026-01-01'", "key": "'n'", "total": "3", "success": "1", "failure": "2",
+		"stats_count": {
+			"dimension": "'name'", "grain": "'day'", "period": "'2026-01-01'", "key": "'n'", "pending": "0", "running": "0", "success": "1",
+			"failure": "2",
 		},
-		"stats_quarter_hour": {
-			"start_time": "'2026-01-01T00:15:00Z'", "pending": "0", "running": "0", "success": "1", "failure": "0",
+		"outcome_change": {
+			"n": "1", "signature_id": known, "start_time": "'2026-01-01'", "name": "'n'", "namespace": "'ns'", "severity": "'low'",
+			"action_type": "'t'", "phase": "'pending'", "status": "'pending'",
 		},
+		"outcome_hot": {"signature_id": known, "resources": "true"},
+		"outcome_facet": {
+			"signature_id": known, "facets": "gen_random_uuid()", "name": "'n'", "namespace": "'ns'", "severity": "'low'",
+			"action_type": "'t'", "phase": "'pending'", "status": "'pending'",
+		},
+		"outcome": {"signature_id": known, "grain": "'day'", "period": "'2026-01-01'", "facets": spare, "n": "1"},
 	}
 }
 
@@ -136,10 +144,13 @@ func requiredColumns() map[string][]string {
 		"audit_event": {
 			"event_id", "recorded_at", "kind", "remediation_id", "actor", "canonical", "leaf_hash", "content_hash",
 		},
-		"cursor_key":         {"id", "key"},
-		"stats_changed":      {"day"},
-		"stats_daily":        {"dimension", "day", "key", "total", "success", "failure"},
-		"stats_quarter_hour": {"start_time", "pending", "running", "success", "failure"},
+		"cursor_key":     {"id", "key"},
+		"stats_changed":  {"day"},
+		"stats_count":    {"dimension", "grain", "period", "key", "pending", "running", "success", "failure"},
+		"outcome_change": {"n", "signature_id", "start_time", "name", "namespace", "severity", "action_type", "phase", "status"},
+		"outcome_hot":    {"signature_id", "resources"},
+		"outcome_facet":  {"signature_id", "facets", "name", "namespace", "severity", "action_type", "phase", "status"},
+		"outcome":        {"signature_id", "grain", "period", "facets", "n"},
 	}
 }
 
@@ -224,7 +235,6 @@ func setViolations() []violation {
 		{"workflow_audit", "phase", []string{"planning", "executing", "completed", "failed"}},
 		{"audit_event", "kind", []string{"remediation", "update", "ai_analysis", "workflow", "execution"}},
 		{"audit_event", "embedding", []string{"stored", "pending"}},
-		{"stats_daily", "dimension", []string{"name", "action_type", "namespace", "severity", "cluster_name", "environment"}},
 	} {
 		for _, word := range s.words {
 			all = append(all, violation{s.table, row{s.column: "'" + word + "'"}, accepted, ""})
@@ -274,6 +284,8 @@ func otherViolations() []violation {
 		return row{"start_time": "'2026-01-01T00:00:00Z'", "end_time": "'" + end + "'", "duration_ms": duration}
 	}
 	return []violation{
+		{"outcome_change", row{"n": "0"}, check, "outcome_change_n_check"},
+		{"outcome_change", row{"n": "-1"}, accepted, ""},
 		{"signature", row{"text": "''"}, check, "signature_text_check"},
 		{"signature", row{"normalizer": "0"}, check, "signature_normalizer_check"},
 		{"signature", row{"id": known}, unique, "signature_pkey"},
@@ -332,16 +344,6 @@ func otherViolations() []violation {
 		{"lexical_term", row{"signatures": "0"}, check, "lexical_term_signatures_check"},
 		{"cursor_key", row{"id": "2"}, check, "cursor_key_id_check"},
 		{"cursor_key", row{"key": "'short'"}, check, "cursor_key_key_check"},
-		{"stats_daily", row{"total": "2"}, check, "stats_daily_counts"},
-		{"stats_daily", row{"success": "-1"}, check, "stats_daily_counts"},
-		{"stats_daily", row{"failure": "-1"}, check, "stats_daily_counts"},
-		{"stats_daily", row{"total": "0", "success": "0", "failure": "0"}, check, "stats_daily_counts"},
-		{"stats_daily", row{"key": "''", "total": "4"}, accepted, ""},
-		{"stats_quarter_hour", row{"start_time": "'2026-01-01T00:15:00.000001Z'"}, check, "stats_quarter_hour_start_time_check"},
-		{"stats_quarter_hour", row{"success": "0"}, check, "stats_quarter_hour_counts"},
-		{"stats_quarter_hour", row{"pending": "-1"}, check, "stats_quarter_hour_counts"},
-		{"stats_quarter_hour", row{"running": "-1"}, check, "stats_quarter_hour_counts"},
-		{"stats_quarter_hour", row{"failure": "-1"}, check, "stats_quarter_hour_counts"},
 	}
 }
 
@@ -382,8 +384,10 @@ func TestConstraintsBetweenRows(t *testing.T) {
 		"signature_term_pkey":                                         {insertTwice("signature_term", row{"signature_id": known, "term": "7"}), unique},
 		"lexical_statistic_pkey":                                      {insertTwice("lexical_statistic", nil), unique},
 		"lexical_term_pkey":                                           {insertTwice("lexical_term", nil), unique},
-		"stats_daily_pkey":                                            {insertTwice("stats_daily", nil), unique},
-		"stats_quarter_hour_pkey":                                     {insertTwice("stats_quarter_hour", nil), unique},
+		"stats_count_pkey":                                            {insertTwice("stats_count", nil), unique},
+		"outcome_hot_pkey":                                            {insertTwice("outcome_hot", nil), unique},
+		"outcome_facet_pkey":                                          {insertTwice("outcome_facet", row{"facets": known}), unique},
+		"outcome_pkey":                                                {insertTwice("outcome", nil), unique},
 		"audit_event_default_pkey": {
 			insertTwice("audit_event", row{"event_id": known, "recorded_at": "'1999-01-01'"}), unique,
 		},
@@ -414,7 +418,7 @@ func TestEveryConstraintHasACase(t *testing.T) {
 		// Covered by TestConstraintsBetweenRows.
 		"ai_analysis_audit_pkey": true, "workflow_audit_pkey": true, "execution_audit_pkey": true, "cursor_key_pkey": true,
 		"signature_term_pkey": true, "lexical_statistic_pkey": true, "lexical_term_pkey": true,
-		"stats_daily_pkey": true, "stats_quarter_hour_pkey": true,
+		"stats_count_pkey": true, "outcome_hot_pkey": true, "outcome_facet_pkey": true, "outcome_pkey": true,
 		"ai_analysis_audit_remediation_id_analysis_id_key": true, "workflow_audit_remediation_id_workflow_id_key": true,
 		"execution_audit_remediation_id_workflow_id_execution_id_key": true, "embedding_model_id_fkey": true,
 		// Violated under the name of a partition's constraint.

@@ -11,11 +11,21 @@ WITH walked AS (
         (embedding_as(e.vector, @dimensions::integer) <=> (@query::real[])::halfvec)::float8 AS distance
     FROM embedding AS e
     CROSS JOIN LATERAL (
+        SELECT EXISTS (SELECT FROM outcome_hot AS h WHERE h.signature_id = e.signature_id AND h.resources = ANY(@resources::boolean[])) AS is_counted
+    ) AS h
+    CROSS JOIN LATERAL (
+        (
+            SELECT
+            FROM remediation_audit AS r
+            WHERE NOT @exact::boolean
+                AND NOT h.is_counted
+                AND r.signature_id = e.signature_id
+                AND remediation_matches(r, remediation_filter_read(@filter::jsonb))
+            LIMIT 1
+        )
+        UNION ALL
         SELECT
-        FROM remediation_audit AS r
-        WHERE NOT @exact::boolean
-            AND r.signature_id = e.signature_id
-            AND remediation_matches(r, remediation_filter_read(@filter::jsonb))
+        WHERE NOT @exact::boolean AND h.is_counted AND EXISTS (SELECT FROM outcome_counts(e.signature_id, @filter::jsonb, NULL))
         LIMIT 1
     ) AS matching
     WHERE NOT @exact::boolean AND e.model_id = @model_id::smallint
@@ -79,10 +89,20 @@ scored AS (
 SELECT s.signature_id, s.score
 FROM scored AS s
 CROSS JOIN LATERAL (
+    SELECT NOT @exact::boolean AND EXISTS (SELECT FROM outcome_hot AS h WHERE h.signature_id = s.signature_id AND h.resources = ANY(@resources::boolean[])) AS is_counted
+) AS h
+CROSS JOIN LATERAL (
+    (
+        SELECT
+        FROM remediation_audit AS r
+        WHERE NOT h.is_counted
+            AND r.signature_id = s.signature_id
+            AND (@exact::boolean OR remediation_matches(r, remediation_filter_read(@filter::jsonb)))
+        LIMIT 1
+    )
+    UNION ALL
     SELECT
-    FROM remediation_audit AS r
-    WHERE r.signature_id = s.signature_id
-        AND (@exact::boolean OR remediation_matches(r, remediation_filter_read(@filter::jsonb)))
+    WHERE h.is_counted AND EXISTS (SELECT FROM outcome_counts(s.signature_id, @filter::jsonb, NULL))
     LIMIT 1
 ) AS matching_remediation
 ORDER BY s.score DESC, s.signature_id

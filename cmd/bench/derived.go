@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// benchDerived measures what the derived rows of search and statistics cost a write: the terms of signatures, the marks of days, and the indexes
+// benchDerived measures what the derived rows of search and statistics cost a write: the terms of signatures, the counts of outcomes and statistics, and the indexes
 // by signature and incident. The floor is a database without these. Both sides have the index of vectors, which only a new signature touches.
 func benchDerived(ctx context.Context, e *benchEnv) (lines []line, err error) {
 	var databases [2]*bulkBench
@@ -39,8 +39,8 @@ func benchDerived(ctx context.Context, e *benchEnv) (lines []line, err error) {
 func (s *stand) dropDerivedRows(ctx context.Context) error {
 	for _, sql := range []string{
 		"DROP TRIGGER signature_terms ON signature",
-		"DROP TRIGGER stats_mark_insert ON remediation_audit",
-		"DROP TRIGGER stats_mark_update ON remediation_audit",
+		"DROP TRIGGER outcome_changed_insert ON remediation_audit",
+		"DROP TRIGGER outcome_changed_update ON remediation_audit",
 		"DROP INDEX signature_length, signature_analyzer, signature_incident, remediation_audit_signature",
 	} {
 		if err := s.execAsSuperuser(ctx, sql); err != nil {

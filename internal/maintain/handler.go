@@ -1,5 +1,5 @@
 // Package maintain is the scheduled maintenance run: it fills in missing embeddings, renormalizes
-// signatures of older normalizers, recounts the days that changed, and creates the journal's
+// signatures of older normalizers, brings counts up to date, and creates the journal's
 // partitions in advance. Runs are safe at any time, concurrently with each other and with writers.
 package maintain
 
@@ -123,7 +123,7 @@ func (h *Handler) runTasks(ctx context.Context) (Done, error) {
 	// moves the others, after their vectors are filled in.
 	err := errors.Join(
 		partitionsErr, r.renormalizeAll(ctx), h.fillInModels(ctx, &done, r.refused), h.analyzeTerms(ctx, &done),
-		r.renormalizeAll(ctx), r.dropUnreferenced(ctx), h.rollUpDays(ctx, &done), h.countRemaining(ctx, &done),
+		r.renormalizeAll(ctx), r.dropUnreferenced(ctx), h.rollUpDays(ctx, &done), h.mergeOutcomes(ctx), h.countRemaining(ctx, &done),
 	)
 	h.config.Log.InfoContext(ctx, "maintenance run ended", slog.Int64("embedded", done.Embedded), slog.Int64("refused", done.Refused),
 		slog.Any("models", done.Models), slog.Int64("renormalized", done.Renormalized),
@@ -165,7 +165,16 @@ func (h *Handler) analyzeTerms(ctx context.Context, done *Done) error {
 	}
 }
 
-// rollUpDays recounts the days that changed. A day that fails stays marked and does not stop the
+// mergeOutcomes brings the counts of outcomes up to date, and reports those that were wrong.
+func (h *Handler) mergeOutcomes(ctx context.Context) error {
+	wrong, err := h.config.Store.MergeOutcomes(ctx)
+	if wrong > 0 {
+		h.config.Log.WarnContext(ctx, "counts were wrong and are corrected", slog.Int64("counts", wrong))
+	}
+	return err
+}
+
+// rollUpDays recounts the days that are marked. A day that fails stays marked and does not stop the
 // others; the first error is returned.
 func (h *Handler) rollUpDays(ctx context.Context, done *Done) error {
 	days, err := h.config.Store.ChangedDays(ctx)

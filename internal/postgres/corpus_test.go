@@ -63,20 +63,30 @@ func randomRemediation(random *rand.Rand, i int) *audit.Remediation {
 
 func newCorpus(tb testing.TB, n int) *corpus {
 	tb.Helper()
+	return newCorpusOf(tb, n, randomRemediation)
+}
+
+func newCorpusOf(tb testing.TB, n int, generate func(*rand.Rand, int) *audit.Remediation) *corpus {
+	tb.Helper()
 	db := postgrestest.New(tb)
 	random := rand.New(rand.NewPCG(1, 2))
 	c := &corpus{tapped: openStore(tb, db.WriterURL()), db: db, vectors: postgres.Vectors{}, texts: map[audit.ID]string{}, incidents: map[audit.ID]audit.ID{}}
 	for begin := 0; begin < n; begin += 500 {
 		var batch []audit.Entry
 		for i := begin; i < min(begin+500, n); i++ {
-			batch = append(batch, newEntry(tb, randomRemediation(random, i)))
+			batch = append(batch, newEntry(tb, generate(random, i)))
 		}
 		c.add(tb, random, batch)
 	}
+	c.sort()
+	return c
+}
+
+// sort orders stored as lists are.
+func (c *corpus) sort() {
 	slices.SortFunc(c.stored, func(a, b audit.Stored) int {
 		return cmp.Or(b.StartTime.Compare(a.StartTime), cmp.Compare(b.ID, a.ID))
 	})
-	return c
 }
 
 func (c *corpus) add(tb testing.TB, random *rand.Rand, batch []audit.Entry) {

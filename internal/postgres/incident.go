@@ -69,10 +69,10 @@ type ActionCounts struct {
 func (s *Store) Incidents(
 	ctx context.Context, incidents []audit.ID, f audit.Filter, newest int, except *string,
 ) (map[audit.ID]*Incident, error) {
-	filter := filterJSON(f)
+	filter, resources := filterJSON(f), countedBy(f)
 	return retry(ctx, s, "count the occurrences", func(ctx context.Context) (map[audit.ID]*Incident, error) {
 		counts, err := s.queries.IncidentOutcomes(ctx, s.pool, dbsqlc.IncidentOutcomesParams{
-			Filter: filter, IncidentIds: incidents, Except: except,
+			Filter: filter, Resources: resources, IncidentIds: incidents, Except: except,
 		})
 		if err != nil {
 			return nil, err
@@ -85,7 +85,7 @@ func (s *Store) Incidents(
 			found[row.IncidentID].addCounts(row)
 		}
 		rows, err := s.queries.IncidentRemediations(ctx, s.pool, dbsqlc.IncidentRemediationsParams{
-			Filter: filter, IncidentIds: incidents, Except: except, PerSignature: int64(newest), Budget: maxWorkflowBytes,
+			Filter: filter, Resources: resources, IncidentIds: incidents, Except: except, PerSignature: int64(newest), Budget: maxWorkflowBytes,
 		})
 		for _, row := range rows {
 			// A remediation that was written between the two statements was not counted, so it is

@@ -129,8 +129,8 @@ func rarestTerms(terms []lexical.QueryTerm, holding map[lexical.Term]int64, maxi
 
 func lexicalParams(scorer *lexical.Scorer, terms []lexical.QueryTerm, f audit.Filter, limit int) dbsqlc.SearchLexicalParams {
 	params := dbsqlc.SearchLexicalParams{
-		Filter: filterJSON(f),
-		Flat:   scorer.Flat, Slope: scorer.Slope, PageSize: int64(limit),
+		Filter: filterJSON(f), Resources: countedBy(f),
+		Flat: scorer.Flat, Slope: scorer.Slope, PageSize: int64(limit),
 	}
 	for _, term := range terms {
 		params.Terms = append(params.Terms, int64(term.Term))

@@ -33,9 +33,13 @@ func TestQueriesAgainstBruteForce(t *testing.T) {
 	c.checkCursor(t)
 	c.checkOffset(t)
 	c.checkIncidentEvents(t)
-	c.checkNearest(t)
+	nearest := c.checkNearest(t)
 	c.checkRetrieve(t)
-	c.checkLexical(t)
+	for _, sizes := range []map[int]int{nearest, c.checkLexical(t)} {
+		if len(sizes) != 4 {
+			t.Errorf("matching signatures, in tens: %v; want filters of every selectivity", sizes)
+		}
+	}
 	c.checkIncidents(t)
 	// Last, because it adds to the corpus.
 	c.checkCursorUnderWrites(t)

@@ -115,7 +115,7 @@ func (s *Store) searchNearest(ctx context.Context, vector []float32, f audit.Fil
 
 func nearestParams(model dbsqlc.EmbeddingModel, vector []float32, f audit.Filter, limit int) dbsqlc.SearchNearestParams {
 	return dbsqlc.SearchNearestParams{
-		Filter:     filterJSON(f),
+		Filter: filterJSON(f), Resources: countedBy(f),
 		Dimensions: model.Dimensions, ModelID: model.ID, Query: vector, PageSize: int64(limit),
 	}
 }

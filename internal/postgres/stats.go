@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/datastorage-service/datastorage/internal/audit"
@@ -19,7 +20,7 @@ func (s *Store) SuccessRates(
 	rows, err := retry(ctx, s, "count successes", func(ctx context.Context) ([]dbsqlc.StatsRatesRow, error) {
 		if f.OnlyTime() {
 			return s.queries.StatsRates(ctx, s.pool, dbsqlc.StatsRatesParams{
-				Dimension: string(d), Since: f.Since, Until: f.Until, Edges: partialDays(f), MinSamples: int64(minSamples), PageSize: int64(limit) + 1,
+				Dimension: string(d), Since: f.Since, Until: f.Until, MinSamples: int64(minSamples), PageSize: int64(limit) + 1,
 			})
 		}
 		filtered, err := s.queries.StatsRatesFiltered(ctx, s.pool, dbsqlc.StatsRatesFilteredParams{
@@ -48,9 +49,8 @@ func (s *Store) SuccessRates(
 func (s *Store) Trend(ctx context.Context, starts []time.Time, f audit.Filter) ([]audit.StatusCounts, error) {
 	rows, err := retry(ctx, s, "count by time", func(ctx context.Context) ([]dbsqlc.StatsTrendRow, error) {
 		if f.OnlyTime() && areQuarterHours(starts) {
-			return s.queries.StatsTrend(ctx, s.pool, dbsqlc.StatsTrendParams{
-				Starts: starts, Since: f.Since, Until: f.Until, Edges: partialDays(f),
-			})
+			bounds := slices.Concat([]time.Time{*f.Since}, starts[1:], []time.Time{*f.Until})
+			return s.queries.StatsTrend(ctx, s.pool, dbsqlc.StatsTrendParams{Starts: starts, Bounds: bounds})
 		}
 		filtered, err := s.queries.StatsTrendFiltered(ctx, s.pool, dbsqlc.StatsTrendFilteredParams{Filter: filterJSON(f), Starts: starts})
 		rows := make([]dbsqlc.StatsTrendRow, len(filtered))
@@ -71,6 +71,19 @@ func (s *Store) Trend(ctx context.Context, starts []time.Time, f audit.Filter) (
 	return counts, nil
 }
 
+// maxRecounted is the largest number of remediations of a signature that MergeOutcomes counts from
+// the records. Counting as many takes about two seconds.
+const maxRecounted = 1_000_000
+
+// MergeOutcomes adds what was written since the last merge to the counts that Incidents,
+// SuccessRates and Trend read. It also counts a random day and a random signature again, and returns
+// how many of their counts were wrong and are corrected now. Writers do not wait for it.
+func (s *Store) MergeOutcomes(ctx context.Context) (wrong int64, err error) {
+	return retry(ctx, s, "merge the outcomes", func(ctx context.Context) (int64, error) {
+		return s.queries.OutcomeMerge(ctx, s.pool, dbsqlc.OutcomeMergeParams{Largest: maxRecounted})
+	})
+}
+
 // ChangedDays returns the days that RollUp must count again, as midnights in UTC, newest first.
 func (s *Store) ChangedDays(ctx context.Context) ([]time.Time, error) {
 	return retry(ctx, s, "look for changed days", func(ctx context.Context) ([]time.Time, error) {
@@ -78,23 +91,12 @@ func (s *Store) ChangedDays(ctx context.Context) ([]time.Time, error) {
 	})
 }
 
-// RollUp counts a UTC day for SuccessRates and Trend if it has changed, and returns whether it had.
-// It waits only for another RollUp of the same day, and writers do not wait for it.
+// RollUp counts a UTC day for SuccessRates and Trend from the records, and returns whether it was
+// marked to be counted again. It waits only for other merges, and writers do not wait for it.
 func (s *Store) RollUp(ctx context.Context, day time.Time) (bool, error) {
 	return retry(ctx, s, "count a day", func(ctx context.Context) (bool, error) {
 		return s.queries.StatsRollUp(ctx, s.pool, dbsqlc.StatsRollUpParams{Day: day})
 	})
-}
-
-// partialDays returns the UTC days that Since or Until splits.
-func partialDays(f audit.Filter) []time.Time {
-	days := []time.Time{}
-	for _, bound := range []*time.Time{f.Since, f.Until} {
-		if bound != nil && !bound.UTC().Truncate(24*time.Hour).Equal(*bound) {
-			days = append(days, bound.UTC().Truncate(24*time.Hour))
-		}
-	}
-	return days
 }
 
 // areQuarterHours reports whether all times are multiples of a quarter of an hour.

@@ -14,8 +14,15 @@ import (
 )
 
 const incidentOutcomes = `-- name: IncidentOutcomes :many
+WITH member AS (
+    SELECT
+        coalesce(s.incident_id, s.id)::uuid AS incident_id, s.id AS signature_id,
+        EXISTS (SELECT FROM outcome_hot AS h WHERE h.signature_id = s.id AND h.resources = ANY($1::boolean[])) AS is_counted
+    FROM signature AS s
+    WHERE s.incident_id = ANY($2::uuid[]) OR s.incident_id IS NULL AND s.id = ANY($2::uuid[])
+)
 SELECT
-    coalesce(s.incident_id, s.id)::uuid AS incident_id,
+    m.incident_id,
     r.signature_id,
     r.action_type,
     count(*) AS occurrences,
@@ -23,16 +30,26 @@ SELECT
     max(r.start_time)::timestamptz AS last_seen,
     count(*) FILTER (WHERE r.status = 'success') AS success,
     count(*) FILTER (WHERE r.status = 'failure') AS failure
-FROM signature AS s
-JOIN remediation_audit AS r ON r.signature_id = s.id
-WHERE (s.incident_id = ANY($1::uuid[]) OR s.incident_id IS NULL AND s.id = ANY($1::uuid[]))
-    AND remediation_matches(r, remediation_filter_read($2::jsonb))
-    AND r.remediation_id IS DISTINCT FROM $3::text
-GROUP BY s.id, r.signature_id, r.action_type
-ORDER BY 1, occurrences DESC, r.signature_id, r.action_type
+FROM member AS m
+JOIN remediation_audit AS r ON r.signature_id = m.signature_id
+WHERE NOT m.is_counted
+    AND remediation_matches(r, remediation_filter_read($3::jsonb))
+    AND r.remediation_id IS DISTINCT FROM $4::text
+GROUP BY m.incident_id, r.signature_id, r.action_type
+UNION ALL
+SELECT
+    m.incident_id, m.signature_id, c.action_type, c.occurrences, oldest.start_time, newest.start_time, c.success, c.failure
+FROM member AS m
+CROSS JOIN LATERAL outcome_counts(m.signature_id, $3::jsonb, $4::text) AS c
+CROSS JOIN LATERAL (SELECT $3::jsonb || jsonb_build_object('action_type', jsonb_build_array(c.action_type)) AS filter) AS f
+CROSS JOIN LATERAL outcome_walk(m.signature_id, f.filter, $4::text, true, 1) AS oldest
+CROSS JOIN LATERAL outcome_walk(m.signature_id, f.filter, $4::text, false, 1) AS newest
+WHERE m.is_counted
+ORDER BY 1, 4 DESC, 2, 3
 `
 
 type IncidentOutcomesParams struct {
+	Resources   []bool
 	IncidentIds []audit.ID
 	Filter      json.RawMessage
 	Except      *string
@@ -50,8 +67,14 @@ type IncidentOutcomesRow struct {
 }
 
 // IncidentOutcomes counts, for each of the incidents, the remediations that match the filter, except one, by signature and action.
+// resources are the values of outcome_hot.resources for which the counts serve the filter; the others are counted from the records.
 func (q *Queries) IncidentOutcomes(ctx context.Context, db DBTX, arg IncidentOutcomesParams) ([]IncidentOutcomesRow, error) {
-	rows, err := db.Query(ctx, incidentOutcomes, arg.IncidentIds, arg.Filter, arg.Except)
+	rows, err := db.Query(ctx, incidentOutcomes,
+		arg.Resources,
+		arg.IncidentIds,
+		arg.Filter,
+		arg.Except,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -97,17 +120,27 @@ CROSS JOIN LATERAL (
         SELECT r.id
         FROM signature AS s
         CROSS JOIN LATERAL (
-            SELECT r.id, r.start_time
-            FROM remediation_audit AS r
-            WHERE r.signature_id = s.id
-                AND remediation_matches(r, remediation_filter_read($3::jsonb))
-                AND r.remediation_id IS DISTINCT FROM $4::text
-            ORDER BY r.start_time DESC, r.id DESC
-            LIMIT $5::bigint
+            SELECT EXISTS (SELECT FROM outcome_hot AS h WHERE h.signature_id = s.id AND h.resources = ANY($3::boolean[])) AS is_counted
+        ) AS h
+        CROSS JOIN LATERAL (
+            (
+                SELECT r.id, r.start_time
+                FROM remediation_audit AS r
+                WHERE NOT h.is_counted
+                    AND r.signature_id = s.id
+                    AND remediation_matches(r, remediation_filter_read($4::jsonb))
+                    AND r.remediation_id IS DISTINCT FROM $5::text
+                ORDER BY r.start_time DESC, r.id DESC
+                LIMIT $6::bigint
+            )
+            UNION ALL
+            SELECT w.id, w.start_time
+            FROM outcome_walk(s.id, $4::jsonb, $5::text, false, $6::bigint) AS w
+            WHERE h.is_counted
         ) AS r
         WHERE s.incident_id = i.id OR s.incident_id IS NULL AND s.id = i.id
         ORDER BY r.start_time DESC, r.id DESC
-        LIMIT $5::bigint
+        LIMIT $6::bigint
     ) AS newest
     UNION ALL
     SELECT true AS solved, succeeded.id
@@ -115,14 +148,28 @@ CROSS JOIN LATERAL (
         SELECT r.id
         FROM signature AS s
         CROSS JOIN LATERAL (
-            SELECT r.id, r.start_time
-            FROM remediation_audit AS r
-            WHERE r.signature_id = s.id
-                AND r.status = 'success'
-                AND remediation_matches(r, remediation_filter_read($3::jsonb))
-                AND r.remediation_id IS DISTINCT FROM $4::text
-            ORDER BY r.start_time DESC, r.id DESC
-            LIMIT 1
+            SELECT EXISTS (SELECT FROM outcome_hot AS h WHERE h.signature_id = s.id AND h.resources = ANY($3::boolean[])) AS is_counted
+        ) AS h
+        CROSS JOIN LATERAL (
+            (
+                SELECT r.id, r.start_time
+                FROM remediation_audit AS r
+                WHERE NOT h.is_counted
+                    AND r.signature_id = s.id
+                    AND r.status = 'success'
+                    AND remediation_matches(r, remediation_filter_read($4::jsonb))
+                    AND r.remediation_id IS DISTINCT FROM $5::text
+                ORDER BY r.start_time DESC, r.id DESC
+                LIMIT 1
+            )
+            UNION ALL
+            SELECT w.id, w.start_time
+            FROM outcome_walk(
+                s.id, $4::jsonb || '{"status": ["success"]}', $5::text, false,
+                -- No row if the filter excludes successes.
+                (coalesce($4::jsonb -> 'status' ? 'success', true))::integer
+            ) AS w
+            WHERE h.is_counted
         ) AS r
         WHERE s.incident_id = i.id OR s.incident_id IS NULL AND s.id = i.id
         ORDER BY r.start_time DESC, r.id DESC
@@ -136,6 +183,7 @@ ORDER BY i.position, n.solved, r.start_time DESC, r.id DESC
 type IncidentRemediationsParams struct {
 	Budget       int64
 	IncidentIds  []audit.ID
+	Resources    []bool
 	Filter       json.RawMessage
 	Except       *string
 	PerSignature int64
@@ -169,6 +217,7 @@ func (q *Queries) IncidentRemediations(ctx context.Context, db DBTX, arg Inciden
 	rows, err := db.Query(ctx, incidentRemediations,
 		arg.Budget,
 		arg.IncidentIds,
+		arg.Resources,
 		arg.Filter,
 		arg.Except,
 		arg.PerSignature,

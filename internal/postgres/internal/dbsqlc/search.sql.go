@@ -114,12 +114,12 @@ WITH matching AS (
     SELECT DISTINCT r.signature_id
     FROM remediation_audit AS r
     WHERE $1::boolean
-        AND remediation_matches(r, remediation_filter_read($2::jsonb))
+        AND remediation_matches(r, remediation_filter_read($3::jsonb))
 ),
 containing AS NOT MATERIALIZED (
     SELECT t.signature_id, a.weight * t.count / (t.count + p.flat + p.slope * t.length) AS part
-    FROM (SELECT $4::float8 AS flat, $5::float8 AS slope) AS p
-    CROSS JOIN (SELECT unnest($6::bigint[]) AS term, unnest($7::float8[]) AS weight) AS a
+    FROM (SELECT $5::float8 AS flat, $6::float8 AS slope) AS p
+    CROSS JOIN (SELECT unnest($7::bigint[]) AS term, unnest($8::float8[]) AS weight) AS a
     JOIN signature_term AS t ON t.term = a.term
 ),
 scored AS (
@@ -136,24 +136,35 @@ scored AS (
 SELECT s.signature_id, s.score
 FROM scored AS s
 CROSS JOIN LATERAL (
+    SELECT NOT $1::boolean AND EXISTS (SELECT FROM outcome_hot AS h WHERE h.signature_id = s.signature_id AND h.resources = ANY($2::boolean[])) AS is_counted
+) AS h
+CROSS JOIN LATERAL (
+    (
+        SELECT
+        FROM remediation_audit AS r
+        WHERE NOT h.is_counted
+            AND r.signature_id = s.signature_id
+            AND ($1::boolean OR remediation_matches(r, remediation_filter_read($3::jsonb)))
+        LIMIT 1
+    )
+    UNION ALL
     SELECT
-    FROM remediation_audit AS r
-    WHERE r.signature_id = s.signature_id
-        AND ($1::boolean OR remediation_matches(r, remediation_filter_read($2::jsonb)))
+    WHERE h.is_counted AND EXISTS (SELECT FROM outcome_counts(s.signature_id, $3::jsonb, NULL))
     LIMIT 1
 ) AS matching_remediation
 ORDER BY s.score DESC, s.signature_id
-LIMIT $3::bigint
+LIMIT $4::bigint
 `
 
 type SearchLexicalParams struct {
-	Exact    bool
-	Filter   json.RawMessage
-	PageSize int64
-	Flat     float64
-	Slope    float64
-	Terms    []int64
-	Weights  []float64
+	Exact     bool
+	Resources []bool
+	Filter    json.RawMessage
+	PageSize  int64
+	Flat      float64
+	Slope     float64
+	Terms     []int64
+	Weights   []float64
 }
 
 type SearchLexicalRow struct {
@@ -169,6 +180,7 @@ type SearchLexicalRow struct {
 func (q *Queries) SearchLexical(ctx context.Context, db DBTX, arg SearchLexicalParams) ([]SearchLexicalRow, error) {
 	rows, err := db.Query(ctx, searchLexical,
 		arg.Exact,
+		arg.Resources,
 		arg.Filter,
 		arg.PageSize,
 		arg.Flat,
@@ -265,29 +277,39 @@ WITH walked AS (
         (embedding_as(e.vector, $1::integer) <=> ($2::real[])::halfvec)::float8 AS distance
     FROM embedding AS e
     CROSS JOIN LATERAL (
+        SELECT EXISTS (SELECT FROM outcome_hot AS h WHERE h.signature_id = e.signature_id AND h.resources = ANY($3::boolean[])) AS is_counted
+    ) AS h
+    CROSS JOIN LATERAL (
+        (
+            SELECT
+            FROM remediation_audit AS r
+            WHERE NOT $4::boolean
+                AND NOT h.is_counted
+                AND r.signature_id = e.signature_id
+                AND remediation_matches(r, remediation_filter_read($5::jsonb))
+            LIMIT 1
+        )
+        UNION ALL
         SELECT
-        FROM remediation_audit AS r
-        WHERE NOT $3::boolean
-            AND r.signature_id = e.signature_id
-            AND remediation_matches(r, remediation_filter_read($4::jsonb))
+        WHERE NOT $4::boolean AND h.is_counted AND EXISTS (SELECT FROM outcome_counts(e.signature_id, $5::jsonb, NULL))
         LIMIT 1
     ) AS matching
-    WHERE NOT $3::boolean AND e.model_id = $5::smallint
+    WHERE NOT $4::boolean AND e.model_id = $6::smallint
     -- A second sort key would rule out the index; ties are broken below.
     ORDER BY embedding_as(e.vector, $1::integer) <=> ($2::real[])::halfvec
-    LIMIT $6::bigint
+    LIMIT $7::bigint
 ),
 measured AS (
     SELECT e.signature_id, (e.vector <=> ($2::real[])::halfvec)::float8 AS distance
     FROM (
         SELECT DISTINCT r.signature_id
         FROM remediation_audit AS r
-        WHERE $3::boolean
-            AND remediation_matches(r, remediation_filter_read($4::jsonb))
+        WHERE $4::boolean
+            AND remediation_matches(r, remediation_filter_read($5::jsonb))
     ) AS matching
-    JOIN embedding AS e ON e.model_id = $5::smallint AND e.signature_id = matching.signature_id
+    JOIN embedding AS e ON e.model_id = $6::smallint AND e.signature_id = matching.signature_id
     ORDER BY 2, 1
-    LIMIT $6::bigint
+    LIMIT $7::bigint
 ),
 nearest AS (
     SELECT w.signature_id, w.distance FROM walked AS w
@@ -305,6 +327,7 @@ ORDER BY
 type SearchNearestParams struct {
 	Dimensions int32
 	Query      []float32
+	Resources  []bool
 	Exact      bool
 	Filter     json.RawMessage
 	ModelID    int16
@@ -328,6 +351,7 @@ func (q *Queries) SearchNearest(ctx context.Context, db DBTX, arg SearchNearestP
 	rows, err := db.Query(ctx, searchNearest,
 		arg.Dimensions,
 		arg.Query,
+		arg.Resources,
 		arg.Exact,
 		arg.Filter,
 		arg.ModelID,

@@ -11,11 +11,46 @@ import (
 	"time"
 )
 
+const outcomeMerge = `-- name: OutcomeMerge :one
+SELECT outcome_merge(
+    (
+        SELECT (n.period AT TIME ZONE 'UTC')::date
+        FROM stats_count AS n
+        WHERE n.dimension = 'all' AND n.grain = 'day' AND (n.period AT TIME ZONE 'UTC')::date NOT IN (SELECT c.day FROM stats_changed AS c)
+        ORDER BY random()
+        LIMIT 1
+    ),
+    (
+        SELECT o.signature_id
+        FROM outcome AS o
+        WHERE o.grain = 'month'
+        GROUP BY o.signature_id
+        HAVING sum(o.n) <= $1::bigint
+        ORDER BY random()
+        LIMIT 1
+    ),
+    $1::bigint
+)::bigint
+`
+
+type OutcomeMergeParams struct {
+	Largest int64
+}
+
+// OutcomeMerge adds the changes to the counts. To find and correct counts that are wrong it also counts again a random day and a random
+// signature, unless that has too many remediations; it returns how many counts were wrong.
+func (q *Queries) OutcomeMerge(ctx context.Context, db DBTX, arg OutcomeMergeParams) (int64, error) {
+	row := db.QueryRow(ctx, outcomeMerge, arg.Largest)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const statsChangedDays = `-- name: StatsChangedDays :many
 SELECT DISTINCT day FROM stats_changed ORDER BY day DESC
 `
 
-// StatsChangedDays returns the days that must be counted again, newest first.
+// StatsChangedDays returns the days that are marked to be counted again, newest first.
 func (q *Queries) StatsChangedDays(ctx context.Context, db DBTX) ([]time.Time, error) {
 	rows, err := db.Query(ctx, statsChangedDays)
 	if err != nil {
@@ -37,54 +72,22 @@ func (q *Queries) StatsChangedDays(ctx context.Context, db DBTX) ([]time.Time, e
 }
 
 const statsRates = `-- name: StatsRates :many
-WITH recounted AS (
-    SELECT c.day
-    FROM stats_changed AS c
-    WHERE ($3::timestamptz IS NULL OR c.day >= ($3::timestamptz AT TIME ZONE 'UTC')::date)
-        AND ($4::timestamptz IS NULL OR c.day < $4::timestamptz AT TIME ZONE 'UTC')
-    UNION
-    SELECT unnest($5::date[])
-),
-span AS (
+WITH counted AS (
     SELECT
-        greatest(t.day::timestamp AT TIME ZONE 'UTC', $3::timestamptz) AS since,
-        least((t.day + 1)::timestamp AT TIME ZONE 'UTC', $4::timestamptz) AS until
-    FROM recounted AS t
-),
-counted AS (
-    SELECT d.key, d.total, d.success, d.failure
-    FROM stats_daily AS d
-    WHERE d.dimension = $6::text
-        AND ($3::timestamptz IS NULL OR d.day >= ($3::timestamptz AT TIME ZONE 'UTC')::date)
-        AND ($4::timestamptz IS NULL OR d.day < $4::timestamptz AT TIME ZONE 'UTC')
-        AND d.day NOT IN (SELECT t.day FROM recounted AS t)
-    UNION ALL
-    SELECT n.key, n.total, n.success, n.failure
-    FROM span AS p
-    -- One day at a time, each by the index on start_time.
-    CROSS JOIN LATERAL (
-        SELECT
-            stats_key(r, $6::text) AS key,
-            count(*)::integer AS total,
-            (count(*) FILTER (WHERE r.status = 'success'))::integer AS success,
-            (count(*) FILTER (WHERE r.status = 'failure'))::integer AS failure
-        FROM remediation_audit AS r
-        WHERE r.start_time >= p.since AND r.start_time < p.until
-        GROUP BY 1
+        n.key, sum(n.pending + n.running + n.success + n.failure) AS total, sum(n.success) AS success, sum(n.failure) AS failure
+    FROM stats_parts(
+        $3::text,
+        ARRAY[coalesce($4::timestamptz, '-infinity'), coalesce($5::timestamptz, 'infinity')]
     ) AS n
+    GROUP BY n.key
 )
-SELECT
-    c.key::text AS key,
-    sum(c.total)::bigint AS total,
-    sum(c.success)::bigint AS success,
-    sum(c.failure)::bigint AS failure
+SELECT c.key::text AS key, c.total::bigint AS total, c.success::bigint AS success, c.failure::bigint AS failure
 FROM counted AS c
-GROUP BY c.key
-HAVING sum(c.success) + sum(c.failure) >= $1::bigint
+WHERE c.total > 0 AND c.success + c.failure >= $1::bigint
 ORDER BY
-    wilson_low(sum(c.success)::float8, (sum(c.success) + sum(c.failure))::float8) DESC NULLS LAST,
-    sum(c.success) + sum(c.failure) DESC,
-    sum(c.total) DESC,
+    wilson_low(c.success::float8, (c.success + c.failure)::float8) DESC NULLS LAST,
+    c.success + c.failure DESC,
+    c.total DESC,
     c.key COLLATE "C"
 LIMIT $2::bigint
 `
@@ -92,10 +95,9 @@ LIMIT $2::bigint
 type StatsRatesParams struct {
 	MinSamples int64
 	PageSize   int64
+	Dimension  string
 	Since      *time.Time
 	Until      *time.Time
-	Edges      []time.Time
-	Dimension  string
 }
 
 type StatsRatesRow struct {
@@ -105,20 +107,16 @@ type StatsRatesRow struct {
 	Failure int64
 }
 
-// StatsRates counts the outcomes of the remediations with since <= start_time < until by their value in a dimension (a column's name), which is
+// StatsRates counts the outcomes of the remediations between bounds (stats_parts) by their value in a dimension (a column's name), which is
 // empty for those without one. It omits keys with fewer than min_samples ended remediations, and orders by the lower bound of the Wilson
 // interval, best first.
-//
-// It reads the daily counts, except for days that changed since they were counted and for edges, the days that since or until divides:
-// for these it counts the records.
 func (q *Queries) StatsRates(ctx context.Context, db DBTX, arg StatsRatesParams) ([]StatsRatesRow, error) {
 	rows, err := db.Query(ctx, statsRates,
 		arg.MinSamples,
 		arg.PageSize,
+		arg.Dimension,
 		arg.Since,
 		arg.Until,
-		arg.Edges,
-		arg.Dimension,
 	)
 	if err != nil {
 		return nil, err
@@ -218,7 +216,7 @@ type StatsRollUpParams struct {
 	Day time.Time
 }
 
-// StatsRollUp counts a day again if it has changed, and returns whether it had.
+// StatsRollUp counts a day from the records, and returns whether it was marked.
 func (q *Queries) StatsRollUp(ctx context.Context, db DBTX, arg StatsRollUpParams) (bool, error) {
 	row := db.QueryRow(ctx, statsRollUp, arg.Day)
 	var stats_roll_up bool
@@ -227,57 +225,21 @@ func (q *Queries) StatsRollUp(ctx context.Context, db DBTX, arg StatsRollUpParam
 }
 
 const statsTrend = `-- name: StatsTrend :many
-WITH recounted AS (
-    SELECT c.day
-    FROM stats_changed AS c
-    WHERE ($1::timestamptz IS NULL OR c.day >= ($1::timestamptz AT TIME ZONE 'UTC')::date)
-        AND ($2::timestamptz IS NULL OR c.day < $2::timestamptz AT TIME ZONE 'UTC')
-    UNION
-    SELECT unnest($3::date[])
-),
-span AS (
-    SELECT
-        greatest(t.day::timestamp AT TIME ZONE 'UTC', $1::timestamptz) AS since,
-        least((t.day + 1)::timestamp AT TIME ZONE 'UTC', $2::timestamptz) AS until
-    FROM recounted AS t
-),
-counted AS (
-    SELECT width_bucket(q.start_time, $4::timestamptz[]) AS bucket, q.pending, q.running, q.success, q.failure
-    FROM stats_quarter_hour AS q
-    WHERE q.start_time >= $1::timestamptz
-        AND q.start_time < $2::timestamptz
-        AND (q.start_time AT TIME ZONE 'UTC')::date NOT IN (SELECT t.day FROM recounted AS t)
-    UNION ALL
-    SELECT n.bucket, n.pending, n.running, n.success, n.failure
-    FROM span AS p
-    CROSS JOIN LATERAL (
-        SELECT
-            width_bucket(r.start_time, $4::timestamptz[]) AS bucket,
-            (count(*) FILTER (WHERE r.status = 'pending'))::integer AS pending,
-            (count(*) FILTER (WHERE r.status = 'running'))::integer AS running,
-            (count(*) FILTER (WHERE r.status = 'success'))::integer AS success,
-            (count(*) FILTER (WHERE r.status = 'failure'))::integer AS failure
-        FROM remediation_audit AS r
-        WHERE r.start_time >= p.since AND r.start_time < p.until
-        GROUP BY 1
-    ) AS n
-)
 SELECT
-    c.bucket::integer AS bucket,
-    sum(c.pending)::bigint AS pending,
-    sum(c.running)::bigint AS running,
-    sum(c.success)::bigint AS success,
-    sum(c.failure)::bigint AS failure
-FROM counted AS c
-GROUP BY c.bucket
-ORDER BY c.bucket
+    width_bucket(n.period, $1::timestamptz[])::integer AS bucket,
+    sum(n.pending)::bigint AS pending,
+    sum(n.running)::bigint AS running,
+    sum(n.success)::bigint AS success,
+    sum(n.failure)::bigint AS failure
+FROM stats_parts('all', $2::timestamptz[]) AS n
+GROUP BY 1
+HAVING sum(n.pending + n.running + n.success + n.failure) > 0
+ORDER BY 1
 `
 
 type StatsTrendParams struct {
-	Since  *time.Time
-	Until  *time.Time
-	Edges  []time.Time
 	Starts []time.Time
+	Bounds []time.Time
 }
 
 type StatsTrendRow struct {
@@ -289,16 +251,10 @@ type StatsTrendRow struct {
 }
 
 // StatsTrend counts the remediations with since <= start_time < until by bucket of time and status. starts are the beginnings of the buckets
-// in ascending order, each a whole quarter of an hour of UTC; bucket numbers them from 1. Empty buckets have no row.
-//
-// Like StatsRates, it reads counts, here those by quarter of an hour, and counts the records of changed days and edges.
+// in ascending order, each a whole quarter of an hour of UTC; bucket numbers them from 1. bounds are since, the starts after it, and until
+// (stats_parts). Empty buckets have no row.
 func (q *Queries) StatsTrend(ctx context.Context, db DBTX, arg StatsTrendParams) ([]StatsTrendRow, error) {
-	rows, err := db.Query(ctx, statsTrend,
-		arg.Since,
-		arg.Until,
-		arg.Edges,
-		arg.Starts,
-	)
+	rows, err := db.Query(ctx, statsTrend, arg.Starts, arg.Bounds)
 	if err != nil {
 		return nil, err
 	}
