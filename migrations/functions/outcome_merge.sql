@@ -17,6 +17,7 @@ DECLARE
     until timestamptz := (recounted_day + 1)::timestamp AT TIME ZONE 'UTC';
     candidates uuid[];
     recounted uuid[];
+    is_new boolean;
     zero_stats tid[];
     zero_outcomes tid[];
     wrong bigint;
@@ -70,14 +71,18 @@ BEGIN
             AND NOT EXISTS (SELECT FROM remediation_audit AS r WHERE r.signature_id = c.id OFFSET largest LIMIT 1)
         RETURNING h.signature_id
     )
-    SELECT coalesce(array_agg(s.signature_id), '{}') INTO recounted
+    SELECT coalesce(array_agg(s.signature_id), '{}'), bool_or(s.is_new AND s.signature_id = recounted_signature) INTO recounted, is_new
     FROM (
-        SELECT signature_id FROM crowded
-        UNION
-        SELECT signature_id FROM promoted
-        UNION
-        SELECT h.signature_id FROM outcome_hot AS h WHERE h.signature_id = recounted_signature
+        SELECT signature_id, true AS is_new FROM crowded
+        UNION ALL
+        SELECT signature_id, true FROM promoted
+        UNION ALL
+        SELECT h.signature_id, false FROM outcome_hot AS h WHERE h.signature_id = recounted_signature
     ) AS s;
+    IF is_new THEN
+        -- Its counts are not wrong but missing.
+        recounted_signature := NULL;
+    END IF;
 
     WITH taken AS (
         DELETE FROM outcome_change RETURNING *
