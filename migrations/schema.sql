@@ -46,28 +46,6 @@ CREATE TABLE remediation_audit (
 )
 WITH (fillfactor='90');
 
-CREATE TABLE outcome_change (
-    n smallint NOT NULL,
-    signature_id uuid NOT NULL,
-    start_time timestamptz NOT NULL,
-    name text NOT NULL,
-    namespace text NOT NULL,
-    cluster_name text,
-    environment text,
-    severity text NOT NULL,
-    alert_fingerprint text,
-    action_type text NOT NULL,
-    target_resource text,
-    phase text NOT NULL,
-    status text NOT NULL,
-    CONSTRAINT outcome_change_n_check CHECK ((n = ANY (ARRAY['-1'::integer, 1])))
-)
-WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000', autovacuum_vacuum_insert_threshold='-1');
-
-CREATE TABLE stats_changed (
-    day date NOT NULL
-);
-
 CREATE TABLE stats_count (
     dimension text NOT NULL,
     grain text NOT NULL,
@@ -263,6 +241,24 @@ CREATE TABLE outcome (
 )
 WITH (fillfactor='80');
 
+CREATE TABLE outcome_change (
+    n smallint NOT NULL,
+    signature_id uuid NOT NULL,
+    start_time timestamptz NOT NULL,
+    name text NOT NULL,
+    namespace text NOT NULL,
+    cluster_name text,
+    environment text,
+    severity text NOT NULL,
+    alert_fingerprint text,
+    action_type text NOT NULL,
+    target_resource text,
+    phase text NOT NULL,
+    status text NOT NULL,
+    CONSTRAINT outcome_change_n_check CHECK ((n = ANY (ARRAY['-1'::integer, 1])))
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000', autovacuum_vacuum_insert_threshold='-1');
+
 CREATE TABLE outcome_facet (
     signature_id uuid NOT NULL,
     facets uuid NOT NULL,
@@ -340,6 +336,10 @@ CREATE TABLE signature_term (
     CONSTRAINT signature_term_length_check CHECK ((length > 0))
 )
 WITH (autovacuum_vacuum_insert_scale_factor='0.05');
+
+CREATE TABLE stats_changed (
+    day date NOT NULL
+);
 
 CREATE VIEW stats_daily AS
  SELECT dimension,
@@ -658,12 +658,6 @@ GRANT ALL ON FUNCTION signature_drop(ids uuid[], current_normalizer smallint) TO
 
 REVOKE ALL ON FUNCTION signature_terms_made() FROM PUBLIC;
 
-GRANT SELECT ON TABLE outcome_change TO datastorage_writer;
-GRANT SELECT ON TABLE outcome_change TO datastorage_reader;
-
-GRANT SELECT ON TABLE stats_changed TO datastorage_writer;
-GRANT SELECT ON TABLE stats_changed TO datastorage_reader;
-
 GRANT SELECT ON TABLE stats_count TO datastorage_writer;
 GRANT SELECT ON TABLE stats_count TO datastorage_reader;
 
@@ -700,6 +694,9 @@ GRANT SELECT ON TABLE lexical_term TO datastorage_reader;
 GRANT SELECT ON TABLE outcome TO datastorage_writer;
 GRANT SELECT ON TABLE outcome TO datastorage_reader;
 
+GRANT SELECT ON TABLE outcome_change TO datastorage_writer;
+GRANT SELECT ON TABLE outcome_change TO datastorage_reader;
+
 GRANT SELECT ON TABLE outcome_facet TO datastorage_writer;
 GRANT SELECT ON TABLE outcome_facet TO datastorage_reader;
 
@@ -724,6 +721,9 @@ GRANT UPDATE(incident_id) ON TABLE signature TO datastorage_writer;
 
 GRANT SELECT ON TABLE signature_term TO datastorage_writer;
 GRANT SELECT ON TABLE signature_term TO datastorage_reader;
+
+GRANT SELECT ON TABLE stats_changed TO datastorage_writer;
+GRANT SELECT ON TABLE stats_changed TO datastorage_reader;
 
 GRANT SELECT ON TABLE stats_daily TO datastorage_writer;
 GRANT SELECT ON TABLE stats_daily TO datastorage_reader;

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -112,6 +113,11 @@ func (c *corpus) add(tb testing.TB, random *rand.Rand, batch []audit.Entry) {
 			CreatedAt: batch[i].RecordedAt, UpdatedAt: batch[i].RecordedAt,
 		})
 	}
+}
+
+// incidentIDs returns the incidents in ascending order.
+func (c *corpus) incidentIDs() []audit.ID {
+	return slices.Compact(slices.SortedFunc(maps.Values(c.incidents), func(a, b audit.ID) int { return slices.Compare(a[:], b[:]) }))
 }
 
 // randomVector returns a vector of eighths, which half precision represents exactly.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -37,7 +36,7 @@ func frequentRemediation(random *rand.Rand, i int) *audit.Remediation {
 // without an exception.
 func (c *corpus) checkOutcomes(t *testing.T, random *rand.Rand) {
 	t.Helper()
-	incidents := slices.Collect(maps.Keys(c.incidents))
+	incidents := c.incidentIDs()
 	for i, f := range c.filters(random, 20) {
 		var except *string
 		if i%2 == 0 {
@@ -51,14 +50,14 @@ func (c *corpus) checkOutcomes(t *testing.T, random *rand.Rand) {
 		want := map[audit.ID]*postgres.Incident{}
 		for _, s := range c.matchingRemediations(f) {
 			if except == nil || s.RemediationID != *except {
-				countIn(want, s.Remediation.Signature().IncidentID, s, newest)
+				countIn(want, c.incidents[s.SignatureID], s, newest)
 			}
 		}
 		for _, of := range want {
 			slices.SortFunc(of.Actions, func(a, b postgres.ActionCounts) int { return cmp.Compare(a.ActionType, b.ActionType) })
 		}
 		byID := cmpopts.SortSlices(func(a, b audit.ID) bool { return slices.Compare(a[:], b[:]) < 0 })
-		if diff := gocmp.Diff(want, got, cmpopts.EquateEmpty(), byID); diff != "" {
+		if diff := diffOf(want, got, cmpopts.EquateEmpty(), byID); diff != "" {
 			t.Errorf("%+v except %v (-want +got):\n%.3000s", f, except, diff)
 		}
 	}

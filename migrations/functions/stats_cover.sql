@@ -2,8 +2,11 @@
 -- after them days, hours and quarter hours. The rest, parts of quarter hours, are spans of the grain record. The bounds are in ascending
 -- order and may be infinite.
 CREATE OR REPLACE FUNCTION stats_cover(bounds timestamptz[]) RETURNS TABLE (grain text, since timestamptz, until timestamptz)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+#variable_conflict use_column
+BEGIN
+    -- OFFSET 0 keeps the planner from copying each expression to where it is used, and again from there.
+    RETURN QUERY
     SELECT s.grain, s.since, s.until
     FROM (
         SELECT unnest(bounds[:cardinality(bounds) - 1]) AS since, unnest(bounds[2:]) AS until
@@ -19,6 +22,7 @@ BEGIN ATOMIC
             date_trunc('hour', b.until, 'UTC') AS hour_until,
             date_bin('15 minutes', b.since - interval '1 microsecond', '2000-01-01 00:00:00Z') + interval '15 minutes' AS quarter_since,
             date_bin('15 minutes', b.until, '2000-01-01 00:00:00Z') AS quarter_until
+        OFFSET 0
     ) AS p
     -- What the coarser grains cover; nothing is at the end.
     CROSS JOIN LATERAL (
@@ -31,6 +35,7 @@ BEGIN ATOMIC
             CASE WHEN p.hour_since < p.hour_until THEN p.hour_until ELSE b.until END AS hours_until,
             CASE WHEN p.quarter_since < p.quarter_until THEN p.quarter_since ELSE b.until END AS quarters_since,
             CASE WHEN p.quarter_since < p.quarter_until THEN p.quarter_until ELSE b.until END AS quarters_until
+        OFFSET 0
     ) AS c
     CROSS JOIN LATERAL (
         VALUES
@@ -41,4 +46,5 @@ BEGIN ATOMIC
             ('record', b.since, c.quarters_since), ('record', c.quarters_until, b.until)
     ) AS s (grain, since, until)
     WHERE s.since < s.until;
-END;
+END
+$$;

@@ -1,12 +1,13 @@
 -- Counts the remediations between the first and the last of the bounds by their value in a dimension, in parts to be added up: period is
 -- a time between the same two bounds as the part's remediations. Parts may be negative.
 --
--- A part is the count of a period, a change that is not yet in the counts, or a record: of days that are marked to be counted again, the
--- records replace the counts; and the quarter hours that bounds divide are counted from the records.
+-- A part is the count of a period, a change that is not yet in the counts, or a count of records: of days that are marked to be counted
+-- again, the records replace the counts; and the quarter hours that bounds divide are counted from the records.
 CREATE OR REPLACE FUNCTION stats_parts(of_dimension text, bounds timestamptz[])
 RETURNS SETOF stats_count
-LANGUAGE sql STABLE
-BEGIN ATOMIC
+LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+BEGIN
+    RETURN QUERY
     WITH span AS MATERIALIZED (
         SELECT s.grain, s.since, s.until FROM stats_cover(bounds) AS s
     ),
@@ -49,11 +50,19 @@ BEGIN ATOMIC
     ) AS n
     UNION ALL
     SELECT
-        of_dimension, 'record', r.start_time, stats_key(r, of_dimension), (r.status = 'pending')::integer, (r.status = 'running')::integer,
-        (r.status = 'success')::integer, (r.status = 'failure')::integer
+        of_dimension, 'record', r.period, r.key, r.pending, r.running, r.success, r.failure
     FROM recorded AS d
     CROSS JOIN LATERAL (
-        SELECT r.* FROM remediation_audit AS r WHERE r.start_time >= d.since AND r.start_time < d.until OFFSET 0
+        SELECT
+            greatest(date_bin('15 minutes', r.start_time, '2000-01-01 00:00:00Z'), d.since) AS period,
+            stats_key(r, of_dimension) AS key,
+            (count(*) FILTER (WHERE r.status = 'pending'))::integer AS pending,
+            (count(*) FILTER (WHERE r.status = 'running'))::integer AS running,
+            (count(*) FILTER (WHERE r.status = 'success'))::integer AS success,
+            (count(*) FILTER (WHERE r.status = 'failure'))::integer AS failure
+        FROM remediation_audit AS r
+        WHERE r.start_time >= d.since AND r.start_time < d.until
+        GROUP BY 1, 2
     ) AS r
     UNION ALL
     SELECT
@@ -64,4 +73,5 @@ BEGIN ATOMIC
     FROM outcome_change AS c
     WHERE c.start_time >= bounds[1] AND c.start_time < bounds[cardinality(bounds)]
         AND NOT EXISTS (SELECT FROM recorded AS d WHERE c.start_time >= d.since AND c.start_time < d.until);
-END;
+END
+$$;
