@@ -55,6 +55,7 @@ func benchmarks() []benchmark {
 		{"derived", "writes with what search and statistics keep up; floor: without", benchDerived},
 		{"search", "semantic and hybrid queries through the handler; floor: the statements of their retrievers", benchSearch},
 		{"snapshot", "the statements of a hybrid search, its retrievers concurrent; floor: in one snapshot", benchSnapshot},
+		{"hot", "hybrid searches that find an incident of 200,000 occurrences; floor: of 20", benchHot},
 		{"recall", "how many of the 10 nearest a filtered search finds; floor: an exact scan", benchRecall},
 		{"stats", "success rates and trends through the handler; floor: a sequential aggregate", benchStats},
 		{"list", "page n of a long list through the handler; floor: page 1", benchList},
