@@ -146,7 +146,7 @@ func TestPlanDeploymentRefuses(t *testing.T) {
 			name: "no credentials", args: "--config-env prod", want: "the AWS account cannot be determined",
 			environment: map[string]string{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""},
 		},
-		{name: "no such profile", args: "--config-env prod --profile nobody", want: "the AWS settings cannot be read"},
+		{name: "no such profile", args: "--config-env prod --profile missing", want: "the AWS settings cannot be read"},
 		{
 			name: "not built", args: "--config-env prod", want: "nothing is built",
 			damage: func(t *testing.T, folder string) {
