@@ -140,6 +140,9 @@ func policyStatements(template tree) []policyStatement {
 	var all []policyStatement
 	add := func(id string, document any) {
 		for _, s := range asList(valueAt(document, "Statement")) {
+			if branches := asList(valueAt(s, "Fn::If")); branches != nil {
+				s = branches[1]
+			}
 			all = append(all, policyStatement{id, s.(tree)})
 		}
 	}
@@ -161,7 +164,7 @@ func policyStatements(template tree) []policyStatement {
 }
 
 // wildcardStatements has the Sids of the statements whose resource is *. template.yaml gives the reason for each.
-var wildcardStatements = []string{"NetworkInterfaces", "Traces", "KeyOfTheAccount", "OwnerKeyOfTheAccount", "KeyOfTheLogs", "KeyOfTheAlarms"}
+var wildcardStatements = []string{"NetworkInterfaces", "Traces", "KeyOfTheAccount", "OwnerKeyOfTheAccount", "KeyOfTheLogs", "KeyOfTheAlarms", "KeyOfTheSenders"}
 
 // TestPolicies checks that policies allow only named actions, and only on resources of the template.
 func TestPolicies(t *testing.T) {
@@ -180,7 +183,7 @@ func TestPolicies(t *testing.T) {
 			}
 			continue
 		}
-		isKeyPolicy := s.tree["Principal"] != nil
+		isKeyPolicy := s.tree["Principal"] != nil && s.tree["Sid"] != "KeyOfTheSenders"
 		if strings.Contains(fmt.Sprint(s.tree["Action"]), "kms:") && !isKeyPolicy && valueAt(s.tree, "Condition", "StringEquals", "kms:ViaService") == nil {
 			t.Errorf("%s allows the use of a key for more than one service: %v", s.where, s.tree)
 		}
@@ -233,9 +236,10 @@ func TestDatabaseRoles(t *testing.T) {
 		}
 		used[role] = true
 		var users, secrets []string
+		policies := referencedNames(valueAt(template, "Resources", role, "Properties", "ManagedPolicyArns"))
 		for _, s := range policyStatements(template) {
 			policy := fmt.Sprint(s.tree)
-			if s.where == role && strings.Contains(policy, "rds-db:connect") {
+			if (s.where == role || slices.Contains(policies, s.where)) && strings.Contains(policy, "rds-db:connect") {
 				users = append(users, regexp.MustCompile(`datastorage_\w+`).FindString(policy))
 			}
 			if s.where == role && strings.Contains(policy, "secretsmanager:") {
@@ -307,7 +311,7 @@ func TestAlarmMetrics(t *testing.T) {
 			t.Errorf("%s: %s has dimensions %v, got %v", where, name, want, got)
 		}
 		for dimension, value := range dimensions {
-			if value != "" && !slices.Contains(sets.Values(metric, dimension), value) {
+			if dimension != "version" && value != "" && !slices.Contains(sets.Values(metric, dimension), value) {
 				t.Errorf("%s: %s has no %s %s", where, name, dimension, value)
 			}
 		}
@@ -395,7 +399,7 @@ func dashboardMetrics(t *testing.T, template tree) [][]string {
 		} `json:"widgets"`
 	}
 	for _, dashboard := range resourcesOfType(template, "AWS::CloudWatch::Dashboard") {
-		if err := json.Unmarshal([]byte(fmt.Sprint(valueAt(dashboard["DashboardBody"], "Fn::Sub"))), &body); err != nil {
+		if err := json.Unmarshal([]byte(fmt.Sprint(asList(valueAt(dashboard["DashboardBody"], "Fn::Sub"))[0])), &body); err != nil {
 			t.Fatalf("the dashboard is not JSON: %v", err)
 		}
 	}
@@ -512,22 +516,25 @@ func TestQueue(t *testing.T) {
 	}
 }
 
-// TestDeploymentOrder checks that the database has a writer before the proxy's targets and migrate run before any other function gets new
-// code, and that the alarms that trigger a rollback exist, do not depend on the new version, and do not watch messages that wait for it.
+// TestDeploymentOrder checks that a function gets new code only after the database has a writer, the proxy a target, and migrate has run; and
+// that the alarms that trigger a rollback exist, watch the new version alone, and do not depend on the API, which depends on it.
 func TestDeploymentOrder(t *testing.T) {
 	t.Parallel()
 	template := readTemplate(t)
 	resources := template["Resources"].(tree)
-	if !slices.Contains(referencedNames(resources["ProxyTargets"]), "DatabaseWriter") {
-		t.Error("the proxy's targets do not wait for the writer")
+	for id, first := range map[string]string{"DatabaseAddress": "DatabaseWriter", "ProxyTargets": "DatabaseWriter", "ServiceAddress": "ProxyTargets"} {
+		if !slices.Contains(referencedNames(resources[id]), first) {
+			t.Errorf("%s does not wait for %s", id, first)
+		}
 	}
 	for id, function := range resourcesOfType(template, "AWS::Serverless::Function") {
-		if id != "MigrateFunction" && !slices.Contains(asList(valueAt(resources[id], "DependsOn")), any("ProxyTargets")) {
-			t.Errorf("%s does not wait for the proxy's targets", id)
-		}
 		waits := slices.Contains(asList(valueAt(resources[id], "DependsOn")), any("Migration"))
 		if waits != (id != "MigrateFunction") {
 			t.Errorf("%s depends on the migration: %v", id, waits)
+		}
+		address := map[bool]string{true: "ServiceAddress", false: "DatabaseAddress"}[waits]
+		if url := valueAt(function, "Environment", "Variables", "DATASTORAGE_DATABASE_URL"); !slices.Contains(referencedNames(url), address) {
+			t.Errorf("%s connects to %v, not to %s", id, url, address)
 		}
 		if id == "MigrateFunction" || id == "MaintainFunction" {
 			continue
@@ -537,10 +544,11 @@ func TestDeploymentOrder(t *testing.T) {
 			t.Errorf("%s: no alarm rolls a new version back", id)
 		}
 		for _, alarm := range referencedNames(alarms) {
-			if namespace := valueAt(resources[alarm], "Properties", "Namespace"); namespace == "AWS/SQS" {
-				t.Errorf("%s is rolled back by %s: a message that waits for a fix blocks it", id, alarm)
+			properties := valueAt(resources[alarm], "Properties")
+			if watched := fmt.Sprint(valueAt(properties, "Dimensions")); !strings.Contains(watched, "Fn::GetAtt:["+id+" Version.Version]") {
+				t.Errorf("%s is rolled back by %s, which watches %s", id, alarm, watched)
 			}
-			if referenced := referencedNames(resources[alarm]); resources[alarm] == nil || slices.Contains(referenced, "Api") {
+			if referenced := referencedNames(properties); slices.Contains(referenced, "Api") {
 				t.Errorf("%s is rolled back by %s, which refers to %v", id, alarm, referenced)
 			}
 		}
@@ -612,12 +620,12 @@ func matchingPaths(t *testing.T, pattern string) []string {
 	return paths
 }
 
-// TestKept checks that keys and queues outlive their stack, but not a first deployment that fails.
+// TestKept checks that keys, queues, logs and backups outlive their stack, but not a first deployment that fails.
 func TestKept(t *testing.T) {
 	t.Parallel()
 	template := readTemplate(t)
 	checked := 0
-	for _, kind := range []string{"AWS::KMS::Key", "AWS::SQS::Queue"} {
+	for _, kind := range []string{"AWS::KMS::Key", "AWS::SQS::Queue", "AWS::Logs::LogGroup", "AWS::Backup::BackupVault"} {
 		for id := range resourcesOfType(template, kind) {
 			checked++
 			resource := template["Resources"].(tree)[id]
@@ -626,8 +634,13 @@ func TestKept(t *testing.T) {
 			}
 		}
 	}
-	if checked < 5 {
-		t.Errorf("%d keys and queues", checked)
+	if checked < 15 {
+		t.Errorf("%d resources with data", checked)
+	}
+	for _, id := range []string{"Database", "DatabaseInstance"} {
+		if resource := template["Resources"].(tree)[id]; valueAt(resource, "DeletionPolicy") != "Snapshot" || valueAt(resource, "UpdateReplacePolicy") != "Snapshot" {
+			t.Errorf("no snapshot of %s remains", id)
+		}
 	}
 }
 
@@ -635,9 +648,11 @@ func TestKept(t *testing.T) {
 func TestDatabaseVersions(t *testing.T) {
 	t.Parallel()
 	template := readTemplate(t)
-	family := fmt.Sprint(resourcesOfType(template, "AWS::RDS::DBClusterParameterGroup")["DatabaseSettings"]["Family"])
-	if want := "map[Fn::Sub:[aurora-postgresql${Major} map[Major:map[Fn::Select:[0 map[Fn::Split:[. map[Ref:DatabaseVersion]]]]]]]]"; family != want {
-		t.Errorf("the family is %s", family)
+	for id, engine := range map[string]string{"DatabaseSettings": "aurora-postgresql", "InstanceSettings": "postgres"} {
+		family := fmt.Sprint(valueAt(template, "Resources", id, "Properties", "Family"))
+		if want := "map[Fn::Sub:[" + engine + "${Major} map[Major:map[Fn::Select:[0 map[Fn::Split:[. map[Ref:DatabaseVersion]]]]]]]]"; family != want {
+			t.Errorf("the family of %s is %s", id, family)
+		}
 	}
 	parameter := template["Parameters"].(tree)["DatabaseVersion"]
 	pattern := regexp.MustCompile("^(?:" + fmt.Sprint(valueAt(parameter, "AllowedPattern")) + ")$")
@@ -648,94 +663,4 @@ func TestDatabaseVersions(t *testing.T) {
 			t.Errorf("%q is accepted: %v", version, !accepted)
 		}
 	}
-}
-
-// TestRules checks which combinations of parameters the template refuses before anything is made.
-func TestRules(t *testing.T) {
-	t.Parallel()
-	given := "DatabaseCluster=c DatabaseHost=h DatabaseResourceId=r DatabaseSecretArn=s DatabaseSecurityGroupId=g VpcId=v SubnetIds=a,b"
-	openai := "EmbeddingProvider=openai EmbeddingUrl=u EmbeddingModel=m EmbeddingDimensions=3 VpcId=v SubnetIds=a,b"
-	next := "EmbeddingNextProvider=openai EmbeddingNextUrl=u EmbeddingNextModel=m EmbeddingNextDimensions=3 VpcId=v SubnetIds=a,b"
-	without := func(parameters string, names ...string) string {
-		return strings.Join(slices.DeleteFunc(strings.Fields(parameters), func(word string) bool {
-			name, _, _ := strings.Cut(word, "=")
-			return slices.Contains(names, name)
-		}), " ")
-	}
-	cases := map[string]string{
-		"": "", given: "", openai: "", next: "", "JwtIssuer=i JwtAudience=a": "", "VpcId=v SubnetIds=a,b": "", "DatabaseReader=true": "",
-		"EmbeddingProvider=bedrock": "",
-
-		"VpcId=v":                             "VpcId needs SubnetIds",
-		"JwtIssuer=i":                         "JwtIssuer needs JwtAudience",
-		given + " DatabaseReader=true":        "DatabaseReader is for a new cluster",
-		without(given, "VpcId", "SubnetIds"):  "DatabaseCluster needs VpcId",
-		without(openai, "VpcId", "SubnetIds"): "EmbeddingProvider openai needs",
-		without(next, "VpcId", "SubnetIds"):   "EmbeddingNextProvider openai needs",
-	}
-	for _, name := range []string{"DatabaseHost", "DatabaseResourceId", "DatabaseSecretArn", "DatabaseSecurityGroupId"} {
-		cases[without(given, name)] = "DatabaseCluster needs DatabaseHost"
-	}
-	for _, name := range []string{"Url", "Model", "Dimensions"} {
-		cases[without(openai, "Embedding"+name)] = "EmbeddingProvider openai needs"
-		cases[without(next, "EmbeddingNext"+name)] = "EmbeddingNextProvider openai needs"
-	}
-	for parameters, want := range cases {
-		refusals := refusalsOf(t, parameters)
-		if len(refusals) != min(len(want), 1) || want != "" && !strings.HasPrefix(refusals[0], want) {
-			t.Errorf("%q: refused for %q, want %q", parameters, refusals, want)
-		}
-	}
-}
-
-// refusalsOf returns what the template's rules say against parameters, such as "A=1 B=2", and the defaults of the others.
-func refusalsOf(t *testing.T, parameters string) []string {
-	t.Helper()
-	template := readTemplate(t)
-	values := map[string]string{}
-	for name, parameter := range template["Parameters"].(tree) {
-		if value := valueAt(parameter, "Default"); value != nil {
-			values[name] = fmt.Sprint(value)
-		}
-	}
-	for _, word := range strings.Fields(parameters) {
-		name, value, _ := strings.Cut(word, "=")
-		values[name] = value
-	}
-	var holds func(condition any) bool
-	text := func(value any) string {
-		if name := valueAt(value, "Ref"); name != nil {
-			return values[fmt.Sprint(name)]
-		}
-		return fmt.Sprint(value)
-	}
-	holds = func(condition any) bool {
-		for function, arguments := range condition.(tree) {
-			list := asList(arguments)
-			switch function {
-			case "Fn::And":
-				return !slices.ContainsFunc(list, func(c any) bool { return !holds(c) })
-			case "Fn::Not":
-				return !holds(list[0])
-			case "Fn::Equals":
-				return text(list[0]) == text(list[1])
-			case "Fn::Contains":
-				return slices.Contains(strings.Split(text(list[0]), ","), text(list[1]))
-			}
-			t.Fatalf("a rule uses %s", function)
-		}
-		return false
-	}
-	var refusals []string
-	for _, rule := range template["Rules"].(tree) {
-		if !holds(valueAt(rule, "RuleCondition")) {
-			continue
-		}
-		for _, assertion := range asList(valueAt(rule, "Assertions")) {
-			if !holds(valueAt(assertion, "Assert")) {
-				refusals = append(refusals, fmt.Sprint(valueAt(assertion, "AssertDescription")))
-			}
-		}
-	}
-	return refusals
 }

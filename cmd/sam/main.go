@@ -1,7 +1,8 @@
 // Command sam runs the SAM CLI of AWS with its arguments, in the version of the tests, installed under .local.
 //
 // Before sam deploy it prints where it deploys to and asks once on a terminal, and it writes a hash of all
-// that is deployed into the built template, so that every change publishes new versions of the functions.
+// that is deployed into the built template, so that every change publishes new versions of the functions. After
+// it, the stack of stage prod is protected from deletion.
 package main
 
 import (
@@ -12,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strings"
 
 	"golang.org/x/term"
@@ -38,19 +40,31 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if len(args) > 0 && args[0] == "deploy" {
-		if args, err = confirmDeployment(ctx, args[1:]); err != nil {
-			return err
-		}
+	runTool := func(args []string) error {
+		cmd := tool.Command(ctx, args...)
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+		return cmd.Run()
 	}
-	cmd := tool.Command(ctx, args...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	return cmd.Run()
+	if len(args) == 0 || args[0] != "deploy" || slices.Contains(args, "--help") || slices.Contains(args, "-h") {
+		return runTool(args)
+	}
+	deployment, err := confirmDeployment(ctx, args[1:])
+	if err != nil {
+		return err
+	}
+	if err := runTool(deployment.Args); err != nil || slices.Contains(args, "--no-execute-changeset") {
+		return err
+	}
+	protected, err := deployment.Protect(ctx)
+	if protected {
+		fmt.Fprintf(os.Stderr, "Stack %s is protected from deletion\n", deployment.Stack)
+	}
+	return err
 }
 
-// confirmDeployment prints where sam deploy deploys to, asks on a terminal unless sam does, and returns
-// the arguments of sam.
-func confirmDeployment(ctx context.Context, args []string) ([]string, error) {
+// confirmDeployment prints where sam deploy deploys to, asks on a terminal unless sam does, and stamps the
+// built template with the release.
+func confirmDeployment(ctx context.Context, args []string) (*sam.Deployment, error) {
 	deployment, err := sam.PlanDeployment(ctx, ".", args)
 	if err != nil {
 		return nil, err
@@ -64,5 +78,5 @@ func confirmDeployment(ctx context.Context, args []string) ([]string, error) {
 			return nil, errors.New("not deployed")
 		}
 	}
-	return deployment.Args, sam.Stamp(deployment.Template, deployment.Release)
+	return deployment, sam.Stamp(deployment.Template, deployment.Release)
 }

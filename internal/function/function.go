@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"github.com/datastorage-service/datastorage/internal/access"
 	"github.com/datastorage-service/datastorage/internal/embedding"
@@ -47,7 +48,7 @@ func Open(ctx context.Context, getenv func(string) string, options Options) (*Pa
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: settings.LogLevel}))
 	tel, err := telemetry.New(telemetry.Config{
-		Metrics: os.Stdout, Daemon: settings.TraceDaemon, ClosedSets: options.ClosedSets,
+		Metrics: os.Stdout, Daemon: settings.TraceDaemon, ClosedSets: options.ClosedSets, Version: deployedVersion(),
 	})
 	if err != nil {
 		return nil, err
@@ -58,6 +59,14 @@ func Open(ctx context.Context, getenv func(string) string, options Options) (*Pa
 		}
 	}
 	return New(ctx, settings, log, tel)
+}
+
+// deployedVersion returns the function and its version as Lambda names them, or "" outside Lambda.
+func deployedVersion() string {
+	if lambdacontext.FunctionName == "" {
+		return ""
+	}
+	return lambdacontext.FunctionName + ":" + lambdacontext.FunctionVersion
 }
 
 // New opens the parts with the caller's log and telemetry; tel may be nil.

@@ -18,6 +18,7 @@ import (
 	"github.com/BurntSushi/toml"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/datastorage-service/datastorage/internal/program"
@@ -40,6 +41,8 @@ type Deployment struct {
 	Template string
 	// Args are the arguments of sam.
 	Args []string
+
+	aws aws.Config
 }
 
 // PlanDeployment returns the deployment that sam deploy with these arguments would do in a folder
@@ -51,6 +54,9 @@ type Deployment struct {
 func PlanDeployment(ctx context.Context, folder string, args []string) (*Deployment, error) {
 	settings, err := readDeploySettings(folder, args)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkStackName(settings.first("stack_name")); err != nil {
 		return nil, err
 	}
 	sdk, err := awsconfig.LoadDefaultConfig(ctx,
@@ -70,9 +76,45 @@ func PlanDeployment(ctx context.Context, folder string, args []string) (*Deploym
 		Asks:     settings.first("confirm_changeset") == "true",
 		Args:     slices.Concat([]string{"deploy"}, settings.rest, []string{"--region", sdk.Region}),
 		Template: filepath.Join(folder, filepath.FromSlash(cmp.Or(settings.first("template_file"), builtTemplate))),
+		aws:      sdk,
 	}
 	d.Release, err = Release(d.Template, settings.values["parameter_overrides"])
 	return d, err
+}
+
+// maxStackName leaves room for what the template appends in the names of database and proxy, which RDS limits to 63 characters:
+// -1a2b3c4d-1234, or -1a2b3c4d-read.
+const maxStackName = 48
+
+// validStackName is the form of identifiers of RDS (CreateDBCluster, DBClusterIdentifier), in lower case, as RDS stores them and names
+// their log groups.
+var validStackName = regexp.MustCompile(`^[a-z](-?[a-z0-9])*$`)
+
+func checkStackName(name string) error {
+	if len(name) <= maxStackName && validStackName.MatchString(name) {
+		return nil
+	}
+	return &program.Problem{
+		What: fmt.Sprintf("the stack cannot be named %q", name),
+		Why:  fmt.Sprintf("database and proxy are named after it: at most %d lower-case letters, digits and single hyphens, beginning with a letter", maxStackName),
+		Next: "correct stack_name in samconfig.toml, or --stack-name",
+	}
+}
+
+// Protect switches the stack's termination protection on if its stage is prod, and returns whether it did. CloudFormation then
+// refuses to delete the stack.
+func (d *Deployment) Protect(ctx context.Context) (bool, error) {
+	if d.Stage != "prod" {
+		return false, nil
+	}
+	_, err := cloudformation.NewFromConfig(d.aws).UpdateTerminationProtection(ctx, &cloudformation.UpdateTerminationProtectionInput{
+		StackName: &d.Stack, EnableTerminationProtection: aws.Bool(true),
+	})
+	if err != nil {
+		next := "aws cloudformation update-termination-protection --enable-termination-protection --stack-name " + d.Stack
+		return false, &program.Problem{What: "the stack is deployed, but not protected from deletion", Why: err.Error(), Next: next, Err: err}
+	}
+	return true, nil
 }
 
 // releaseVariable is the environment variable of the functions in a template that has the release. SAM publishes

@@ -8,10 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/datastorage-service/datastorage/internal/program"
 	"github.com/datastorage-service/datastorage/internal/sam"
@@ -123,7 +125,7 @@ func TestPlanDeployment(t *testing.T) {
 			if c.want.Release, err = sam.Release(c.want.Template, overrides[c.want.Stack]); err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(&c.want, got); diff != "" {
+			if diff := cmp.Diff(&c.want, got, cmpopts.IgnoreUnexported(sam.Deployment{})); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			if region() != c.want.Region {
@@ -146,6 +148,11 @@ func TestPlanDeploymentRefuses(t *testing.T) {
 			name: "no credentials", args: "--config-env prod", want: "the AWS account cannot be determined",
 			environment: map[string]string{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""},
 		},
+		{name: "upper case", args: "--config-env prod --stack-name DataStorage", want: "the stack cannot be named"},
+		{name: "two hyphens", args: "--config-env prod --stack-name data--storage", want: "the stack cannot be named"},
+		{name: "trailing hyphen", args: "--config-env prod --stack-name datastorage-", want: "the stack cannot be named"},
+		{name: "long name", args: "--config-env prod --stack-name " + strings.Repeat("a", 49), want: "the stack cannot be named"},
+		{name: "no name", args: "--config-env test", want: "the stack cannot be named"},
 		{name: "no such profile", args: "--config-env prod --profile missing", want: "the AWS settings cannot be read"},
 		{
 			name: "not built", args: "--config-env prod", want: "nothing is built",
@@ -179,6 +186,43 @@ func TestPlanDeploymentRefuses(t *testing.T) {
 				t.Errorf("error %v, want a problem with %q", err, c.want)
 			}
 		})
+	}
+}
+
+// TestProtect checks that a stack of stage prod, and no other, is protected from deletion, and what is printed if that fails.
+func TestProtect(t *testing.T) {
+	var requests []string
+	status := http.StatusOK
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests = append(requests, r.FormValue("Action")+" "+r.FormValue("StackName")+" "+r.FormValue("EnableTerminationProtection"))
+		w.WriteHeader(status)
+		_, _ = fmt.Fprint(w, `<UpdateTerminationProtectionResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/">
+			<UpdateTerminationProtectionResult><StackId>id</StackId></UpdateTerminationProtectionResult></UpdateTerminationProtectionResponse>`)
+	}))
+	defer server.Close()
+	startSTS(t)
+	t.Setenv("AWS_REGION", "eu-north-1")
+	t.Setenv("AWS_ENDPOINT_URL_CLOUDFORMATION", server.URL)
+	folder := writeProject(t)
+	for _, stage := range []string{"dev", "prod"} {
+		deployment, err := sam.PlanDeployment(t.Context(), folder, []string{"--config-env", stage})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if protected, err := deployment.Protect(t.Context()); err != nil || protected != (stage == "prod") {
+			t.Errorf("stage %s: protected %v (%v)", stage, protected, err)
+		}
+		if stage == "dev" {
+			continue
+		}
+		status = http.StatusForbidden
+		_, err = deployment.Protect(t.Context())
+		if problem := new(program.Problem); !errors.As(err, &problem) || !strings.HasSuffix(problem.Next, "--stack-name app-prod") {
+			t.Errorf("a refused protection: %v", err)
+		}
+	}
+	if want := []string{"UpdateTerminationProtection app-prod true", "UpdateTerminationProtection app-prod true"}; !slices.Equal(requests, want) {
+		t.Errorf("requests %q, want %q", requests, want)
 	}
 }
 

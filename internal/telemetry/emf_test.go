@@ -272,3 +272,33 @@ func TestNilDoesNothing(t *testing.T) {
 	invocation.End(telemetry.Success)
 	tel.Close()
 }
+
+// TestVersionFailures checks that failures and time-outs, and nothing else, are counted for the deployed version.
+func TestVersionFailures(t *testing.T) {
+	t.Parallel()
+	const version = "datastorage-prod-WriteFunction-1:7"
+	for _, deployed := range []string{version, ""} {
+		var out bytes.Buffer
+		tel, err := telemetry.New(telemetry.Config{Metrics: &out, ClosedSets: api.ClosedSets(), Version: deployed})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, status := range []string{telemetry.Success, telemetry.Rejected, telemetry.Failure, telemetry.Timeout} {
+			_, invocation := tel.Begin(t.Context(), telemetry.Call{Operation: "createRemediation"})
+			invocation.End(status)
+		}
+		var counted []float64
+		for series, values := range telemetrytest.Series(telemetrytest.ReadMetrics(t, out.String())) {
+			if strings.HasPrefix(series, "datastorage_version_failures_total") {
+				if series != "datastorage_version_failures_total{version="+version+"}" {
+					t.Errorf("series %s", series)
+				}
+				counted = append(counted, values...)
+			}
+		}
+		want := map[string][]float64{version: {1, 1}}[deployed]
+		if !slices.Equal(counted, want) {
+			t.Errorf("version %q: failures %v, want %v", deployed, counted, want)
+		}
+	}
+}

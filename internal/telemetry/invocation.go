@@ -97,6 +97,9 @@ func (i *Invocation) reportOnce(status string) {
 		sets, values := i.telemetry.sets, []string{i.call.Operation, status}
 		i.collected.addValue(newClosedSeries(sets, Operations, values), 1)
 		i.collected.addValue(newClosedSeries(sets, OperationDuration, values), time.Since(i.started).Seconds())
+		if failed := status == Failure || status == Timeout; failed && len(sets.version) > 0 {
+			i.collected.addValue(newClosedSeries(sets, VersionFailures, sets.version), 1)
+		}
 	}
 	i.reported = true
 	entries, properties := i.collected.takeEntries(), i.lineProperties()

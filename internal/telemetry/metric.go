@@ -25,6 +25,7 @@ const (
 	EmbeddingsPending                  // signatures without a vector of the active model, after a maintenance run
 	ColdStarts                         // first invocations of a sandbox
 	QueueMessages                      // by status: deliveries of queue messages
+	VersionFailures                    // by version: invocations of a deployed version that failed or timed out
 	metricCount
 )
 
@@ -66,6 +67,8 @@ const Other = "other"
 // that own the names. A name consists of letters, digits and underscores.
 type ClosedSets struct {
 	Operations, Fields, Actions []string
+	// version is Config.Version.
+	version []string
 }
 
 // Values returns the closed set of a metric's dimension, without Other.
@@ -86,6 +89,8 @@ func (s ClosedSets) closedSet(d dimension) []string {
 		return s.Fields
 	case action.name:
 		return s.Actions
+	case version.name:
+		return s.version
 	default:
 		return d.values
 	}
@@ -108,6 +113,7 @@ var (
 	operation = dimension{name: "operation"}
 	field     = dimension{name: "field"}
 	action    = dimension{name: "action"}
+	version   = dimension{name: "version"}
 )
 
 // definition describes a metric to CloudWatch.
@@ -150,6 +156,7 @@ var definitions = [metricCount]definition{
 	QueueMessages: {"datastorage_queue_messages_total", unitCount, true, []dimension{{"status", []string{
 		MessageStored, MessageRejected, MessagePoison, MessageEarly, MessageBlocked, MessageLate, Failure,
 	}}}},
+	VersionFailures: {"datastorage_version_failures_total", unitCount, true, []dimension{version}},
 }
 
 // Name is the metric's name in CloudWatch.

@@ -21,6 +21,9 @@ type Config struct {
 	Daemon string
 	// ClosedSets are the dimension values defined by other packages.
 	ClosedSets ClosedSets
+	// Version is the function and its version, such as datastorage-prod-WriteFunction-1:7: the value of the
+	// dimension version. Empty disables the metric VersionFailures.
+	Version string
 }
 
 // Telemetry is the telemetry of one sandbox. It is safe for concurrent use. A nil Telemetry writes
@@ -49,9 +52,17 @@ func New(config Config) (*Telemetry, error) {
 	return &Telemetry{
 		metrics: config.Metrics,
 		daemon:  daemon,
-		sets:    config.ClosedSets,
+		sets:    config.closedSets(),
 		running: map[*Invocation]bool{},
 	}, nil
+}
+
+func (c Config) closedSets() ClosedSets {
+	sets := c.ClosedSets
+	if c.Version != "" {
+		sets.version = []string{c.Version}
+	}
+	return sets
 }
 
 // drainTimeout is how long Close waits for running invocations. Lambda allows half a second between
