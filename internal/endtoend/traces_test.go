@@ -68,6 +68,10 @@ func TestTraces(t *testing.T) {
 		segment := daemon.Next(t)
 		var names []string
 		for _, part := range segment.Subsegments {
+			// The list of models is read again after some seconds, which may have passed since the first request.
+			if part.Name == "EmbeddingModelList" && c.name != "a new incident" {
+				continue
+			}
 			names = append(names, part.Name)
 			if (part.Name == embed) != (part.Namespace == "remote") || (part.Name == embed) != (part.SQL == nil) || part.Fault {
 				t.Errorf("%s: %+v", c.name, part)
