@@ -82,7 +82,7 @@ func TestReadmeListsEveryPackage(t *testing.T) {
 	listed := map[string]bool{}
 	for _, row := range strings.Split(table, "\n") {
 		folder := ""
-		for _, name := range regexp.MustCompile("`([a-z/]+)`").FindAllStringSubmatch(row, -1) {
+		for _, name := range regexp.MustCompile("`([a-z0-9/]+)`").FindAllStringSubmatch(row, -1) {
 			if parent, _, nested := strings.Cut(name[1], "/"); nested {
 				folder = parent
 			}

@@ -88,16 +88,14 @@ func (c *Client) sendWithRetries(ctx context.Context, call call) (*fullResponse,
 	}
 }
 
-// requestURL returns the URL of a call. It also escapes the dots of the key, because URL resolution
-// removes the segments "." and "..".
+// requestURL returns the URL of a call.
 func (c *Client) requestURL(call call) (string, error) {
 	path := call.path
 	if call.key != nil {
 		if *call.key == "" {
 			return "", errors.New("the remediation id is empty")
 		}
-		segment := strings.ReplaceAll(url.PathEscape(*call.key), ".", "%2E")
-		path = strings.Replace(path, "{remediation_id}", segment, 1)
+		path = strings.Replace(path, "{remediation_id}", escapePathSegment(*call.key), 1)
 	}
 	target := strings.TrimSuffix(c.base.String(), "/") + path
 	query := url.Values{}
@@ -109,6 +107,17 @@ func (c *Client) requestURL(call call) (string, error) {
 		target += "?" + query.Encode()
 	}
 	return target, nil
+}
+
+// escapePathSegment escapes every byte but the unreserved characters of RFC 3986, as UriEncode of AWS
+// Signature Version 4 does: a signature is then the same for a verifier that signs the path as sent and for one
+// that decodes it first. It also escapes the dots of "." and "..", which URL resolution removes.
+func escapePathSegment(text string) string {
+	if text == "." || text == ".." {
+		return strings.ReplaceAll(text, ".", "%2E")
+	}
+	// QueryEscape differs in the space alone: it escapes a plus sign.
+	return strings.ReplaceAll(url.QueryEscape(text), "+", "%20")
 }
 
 func (c call) encodeBody() ([]byte, error) {

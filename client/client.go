@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -51,6 +52,11 @@ func New(baseURL string, options ...Option) (*Client, error) {
 			return nil, fmt.Errorf("client: %w", err)
 		}
 	}
+	if c.sign != nil {
+		if err := c.protectIdentity(); err != nil {
+			return nil, fmt.Errorf("client: base URL: %w", err)
+		}
+	}
 	return c, nil
 }
 
@@ -75,7 +81,11 @@ func WithHTTPClient(httpClient *http.Client) Option {
 	}
 }
 
-// WithSigner adds an identity to every request; without it, requests have none.
+// WithSigner adds an identity to every request; without it, requests have none. Package client/sigv4
+// has a signer for deployments with IAM authorization.
+//
+// An identity is sent over TLS or to this machine alone: New refuses any other base URL. It is not
+// sent after a redirect: none is followed, with an HTTP client of WithHTTPClient neither.
 func WithSigner(sign Signer) Option {
 	return func(c *Client) error {
 		if sign == nil {
@@ -125,14 +135,30 @@ func parseBaseURL(text string) (*url.URL, error) {
 	return base, nil
 }
 
+// protectIdentity refuses a base URL at which others could read an identity, and keeps any HTTP client
+// from following redirects: net/http would drop the Authorization header for another host, but not
+// the session token of X-Amz-Security-Token.
+func (c *Client) protectIdentity() error {
+	if c.base.Scheme != "https" && !isLoopback(c.base.Hostname()) {
+		return fmt.Errorf("%q would send the identity unencrypted to another machine: use https://", c.base)
+	}
+	guarded := *c.http
+	guarded.CheckRedirect = refuseRedirect
+	c.http = &guarded
+	return nil
+}
+
+func isLoopback(host string) bool {
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
+}
+
+func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
 // defaultHTTPClient keeps more idle connections to its one host than net/http's two, so that
 // concurrent writers reuse connections. It does not follow redirects: the API sends none, and
 // following one would send the identity elsewhere.
 func defaultHTTPClient() *http.Client {
-	httpClient := &http.Client{
-		Timeout:       requestTimeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	httpClient := &http.Client{Timeout: requestTimeout, CheckRedirect: refuseRedirect}
 	if standard, ok := http.DefaultTransport.(*http.Transport); ok {
 		transport := standard.Clone()
 		transport.MaxIdleConnsPerHost = transport.MaxIdleConns

@@ -37,6 +37,8 @@ func TestNewNamesTheBadSetting(t *testing.T) {
 		{"no base delay", good, client.WithRetry(client.RetryPolicy{Attempts: 2}), "BaseDelay"},
 		{"max below base", good, client.WithRetry(client.RetryPolicy{Attempts: 2, BaseDelay: 2, MaxDelay: 1}), "MaxDelay"},
 		{"empty agent", good, client.WithUserAgent(""), "WithUserAgent"},
+		{"signer without TLS", "http://service.example.com", client.WithSigner(addToken), "base URL"},
+		{"signer without TLS to an address", "http://127.0.0.1.example.com:3000", client.WithSigner(addToken), "base URL"},
 		{"agent with a line break", good, client.WithUserAgent("a\r\nb"), "WithUserAgent"},
 	}
 	for _, test := range tests {
@@ -120,6 +122,42 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	refusal, _ := errors.AsType[*client.Error](err)
 	if refusal == nil || refusal.StatusCode != 307 || len(elsewhere.requests()) != 0 {
 		t.Errorf("error %v, and %d requests went elsewhere", err, len(elsewhere.requests()))
+	}
+}
+
+// addToken is a client.Signer.
+func addToken(_ context.Context, r *http.Request, _ []byte) error {
+	r.Header.Set("Authorization", "Bearer t0ken")
+	r.Header.Set("X-Amz-Security-Token", "t0ken")
+	return nil
+}
+
+// TestIdentityStaysWithTheService checks that requests with an identity are not redirected, by a user's
+// HTTP client that follows redirects either.
+func TestIdentityStaysWithTheService(t *testing.T) {
+	t.Parallel()
+	elsewhere := serve(t, respondOK(receipt))
+	s := serve(t, respondWith(307, "text/html", "", "Location", elsewhere.URL))
+	following := &http.Client{}
+	_, err := s.client(t, client.WithSigner(addToken), client.WithHTTPClient(following)).CreateRemediation(t.Context(), client.RemediationInput{})
+	refusal, _ := errors.AsType[*client.Error](err)
+	if refusal == nil || refusal.StatusCode != 307 || len(elsewhere.requests()) != 0 {
+		t.Errorf("error %v, and %d requests went elsewhere", err, len(elsewhere.requests()))
+	}
+	if following.CheckRedirect != nil {
+		t.Error("the user's HTTP client was changed")
+	}
+}
+
+func TestSignerNeedsTLSOrThisMachine(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{"https://service.example.com", "http://localhost:3000", "http://127.0.0.2", "http://[::1]:3000"} {
+		if _, err := client.New(url, client.WithSigner(addToken)); err != nil {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+	if _, err := client.New("http://service.example.com"); err != nil {
+		t.Errorf("without an identity: %v", err)
 	}
 }
 

@@ -1,6 +1,6 @@
 // Package client is the Go client of the Data Storage Service. The wire types and the requests are
 // generated from openapi.yaml; the rest sends requests and retries them. It depends only on the
-// contract and the standard library.
+// contract and the standard library; package client/sigv4 signs requests with the AWS SDK.
 //
 // Every method takes a context first and stops when it ends; the error then satisfies errors.Is
 // with context.Canceled or context.DeadlineExceeded. An error status is an *Error with the problem

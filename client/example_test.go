@@ -125,8 +125,8 @@ func ExampleError() {
 	// start_time: must not be before 1970
 }
 
-// A bearer token is fetched for each attempt, so that a renewed one is used. For SigV4, call
-// SignHTTP of the AWS SDK's v4.Signer here, with the hexadecimal SHA-256 of body.
+// A bearer token is fetched for each attempt, so that a renewed one is used. For IAM authorization,
+// pass the method Sign of a sigv4.Signer.
 func ExampleWithSigner() {
 	service := exampleService()
 	defer service.Close()

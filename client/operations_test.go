@@ -327,7 +327,8 @@ func TestKeysAreEscaped(t *testing.T) {
 		"..":       "%2E%2E",
 		"a?b#c%d":  "a%3Fb%23c%25d",
 		"ü 漢字 🙂":   "%C3%BC%20%E6%BC%A2%E5%AD%97%20%F0%9F%99%82",
-		"{x}+,;@&": "%7Bx%7D+%2C%3B@&",
+		"{x}+,;@&": "%7Bx%7D%2B%2C%3B%40%26",
+		"a.b-c_~:": "a.b-c_~%3A",
 	}
 	for key, want := range tests {
 		t.Run(key, func(t *testing.T) {
