@@ -22,9 +22,12 @@ type app struct {
 	out, talk *console.Stream
 	getenv    func(string) string
 
-	// url, json and strong are flags of every command.
-	url          string
-	json, strong bool
+	// url, json, strong, auth, profile and region are flags of every command.
+	url                   string
+	json, strong          bool
+	auth, profile, region string
+	// identity is that of the requests, once there is a client.
+	identity identity
 	// started is set once the command line has been parsed.
 	started bool
 }
@@ -52,11 +55,15 @@ func (a *app) serviceURL() string {
 	return defaultURL
 }
 
-// newClient returns a client of the service, with the token and the consistency of the command line.
-func (a *app) newClient(options ...client.Option) (*client.Client, error) {
+// newClient returns a client of the service, with the identity and the consistency of the command line.
+func (a *app) newClient(ctx context.Context, options ...client.Option) (*client.Client, error) {
+	sign, err := a.identify(ctx)
+	if err != nil {
+		return nil, err
+	}
 	options = append(options, client.WithUserAgent("datastorage-cli"))
-	if token := a.getenv("DATASTORAGE_TOKEN"); token != "" {
-		options = append(options, client.WithSigner(bearerSigner(token)))
+	if sign != nil {
+		options = append(options, client.WithSigner(sign))
 	}
 	api, err := client.New(a.serviceURL(), options...)
 	if err != nil {
@@ -66,13 +73,6 @@ func (a *app) newClient(options ...client.Option) (*client.Client, error) {
 		api = api.Strong()
 	}
 	return api, nil
-}
-
-func bearerSigner(token string) client.Signer {
-	return func(_ context.Context, request *http.Request, _ []byte) error {
-		request.Header.Set("Authorization", "Bearer "+token)
-		return nil
-	}
 }
 
 // requestTimeout bounds one attempt: API Gateway responds for a silent function after 30 s.

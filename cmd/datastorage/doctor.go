@@ -37,8 +37,12 @@ func (a *app) examineMachine(ctx context.Context, addr string) error {
 	if err != nil {
 		return err
 	}
+	sign, err := a.identify(ctx)
+	if err != nil {
+		return err
+	}
 	findings := doctor.Machine{
-		Root: filepath.Dir(folder), Local: folder, Addr: addr, URL: a.serviceURL(), DatabaseURL: a.getenv("DATASTORAGE_DATABASE_URL"),
+		Root: filepath.Dir(folder), Local: folder, Addr: addr, URL: a.serviceURL(), Sign: sign, DatabaseURL: a.getenv("DATASTORAGE_DATABASE_URL"),
 	}.Examine(ctx)
 	if err := a.printFindings(findings); err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/datastorage-service/datastorage/client"
+	"github.com/datastorage-service/datastorage/client/sigv4"
 	"github.com/datastorage-service/datastorage/internal/program"
 )
 
@@ -41,30 +42,36 @@ func newCommandError(code int, what string, err error, next string) error {
 }
 
 // newCallError makes the error of a failed API call, with the exit code for err. next is used unless err suggests a better command.
-func newCallError(what string, err error, next string) error {
-	return newCallErrorWithCode(exitCodeOf(err), what, err, next)
+func (a *app) newCallError(what string, err error, next string) error {
+	return a.newCallErrorWithCode(exitCodeOf(err), what, err, next)
 }
 
-func newCallErrorWithCode(code int, what string, err error, next string) error {
+func (a *app) newCallErrorWithCode(code int, what string, err error, next string) error {
+	problem := &program.Problem{What: what, Why: shortReason(err), Next: next, Err: err}
+	credentials, lacking := errors.AsType[*sigv4.CredentialsError](err)
 	switch {
-	case code == exitForbidden:
-		next = "export DATASTORAGE_TOKEN=…   # a bearer token that allows this"
+	case lacking:
+		problem.Next = credentials.Next
+	case isRefusal(err):
+		problem.Why += "; the request had " + a.identity.String()
+		problem.Next = a.identity.nextAfterRefusal(err)
 	case isUnreachable(err):
-		next = "make run   # or set DATASTORAGE_URL; datastorage doctor checks the machine"
+		problem.Next = "make run   # or set DATASTORAGE_URL; datastorage doctor checks the machine"
 	case errors.Is(err, client.ErrUnavailable):
-		next = "datastorage doctor"
+		problem.Next = "datastorage doctor"
 	}
-	return newCommandError(code, what, err, next)
+	return &commandError{code, problem}
 }
 
 // exitCodeOf maps an error of the API to an exit code.
 func exitCodeOf(err error) int {
+	_, lacksCredentials := errors.AsType[*sigv4.CredentialsError](err)
 	switch {
 	case errors.Is(err, client.ErrInvalid), errors.Is(err, client.ErrTooLarge):
 		return exitUsage
 	case errors.Is(err, client.ErrNotFound):
 		return exitNotFound
-	case errors.Is(err, client.ErrUnauthenticated), errors.Is(err, client.ErrForbidden):
+	case lacksCredentials, isRefusal(err):
 		return exitForbidden
 	default:
 		return exitFailed
@@ -78,6 +85,9 @@ func isUnreachable(err error) bool {
 
 // shortReason returns err's message without the request, which the user knows.
 func shortReason(err error) string {
+	if credentials, ok := errors.AsType[*sigv4.CredentialsError](err); ok {
+		return credentials.Error()
+	}
 	if refusal, ok := errors.AsType[*client.Error](err); ok {
 		return refusal.Error()
 	}

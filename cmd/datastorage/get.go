@@ -25,13 +25,13 @@ func newGet(a *app) *cobra.Command {
 
 func (a *app) showRemediation(ctx context.Context, id string) error {
 	recorder := new(responseRecorder)
-	api, err := a.newClient(recorder.clientOption())
+	api, err := a.newClient(ctx, recorder.clientOption())
 	if err != nil {
 		return err
 	}
 	remediation, err := api.GetRemediation(ctx, id)
 	if err != nil {
-		return newCallError(fmt.Sprintf("cannot show remediation %q", id), err, "datastorage list")
+		return a.newCallError(fmt.Sprintf("cannot show remediation %q", id), err, "datastorage list")
 	}
 	return a.printResponse(recorder, func() error { return a.printDetail(remediation) })
 }

@@ -41,7 +41,7 @@ func (a *app) showHistory(ctx context.Context, id string, options historyOptions
 		return newCommandError(exitUsage, "cannot show the history", errors.New("--limit must be 1 to 1000"), "datastorage history --help")
 	}
 	recorder := new(responseRecorder)
-	api, err := a.newClient(recorder.clientOption())
+	api, err := a.newClient(ctx, recorder.clientOption())
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (a *app) showHistory(ctx context.Context, id string, options historyOptions
 	for {
 		page, err := api.History(ctx, id, params)
 		if err != nil {
-			return newCallError(fmt.Sprintf("cannot show the history of remediation %q", id), err, "datastorage list")
+			return a.newCallError(fmt.Sprintf("cannot show the history of remediation %q", id), err, "datastorage list")
 		}
 		for _, entry := range page.Data {
 			doubts = errors.Join(doubts, entry.Verify())

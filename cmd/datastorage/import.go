@@ -59,9 +59,15 @@ func (a *app) importFile(ctx context.Context, name string, jobs int) (err error)
 		return newCommandError(exitUsage, "cannot read "+name, err, "ls -l "+name)
 	}
 	defer func() { _ = input.Close() }()
+	// A service that restarts during the import is back within these retries.
+	patience := client.WithRetry(client.RetryPolicy{Attempts: 8, BaseDelay: 200 * time.Millisecond, MaxDelay: 20 * time.Second})
+	api, err := a.newClient(ctx, patience)
+	if err != nil {
+		return err
+	}
 	rejects := &rejectsFile{name: rejectsFileName(name)}
 	defer func() { err = errors.Join(err, rejects.closeOrRemove()) }()
-	summary, err := a.sendRecords(ctx, input, rejects, jobs)
+	summary, err := a.sendRecords(ctx, api, input, rejects, jobs)
 	a.talk.Line("%d records: %d stored, %d already there, %d refused", summary.Records, summary.Stored, summary.AlreadyThere,
 		summary.Refused)
 	if a.json {
@@ -87,12 +93,7 @@ func (a *app) openInput(name string) (*os.File, error) {
 }
 
 // sendRecords imports the whole input. It waits for a service that restarts during the import, but not for one that is unreachable at the start.
-func (a *app) sendRecords(ctx context.Context, input *os.File, rejects *rejectsFile, jobs int) (bulk.Summary, error) {
-	patience := client.WithRetry(client.RetryPolicy{Attempts: 8, BaseDelay: 200 * time.Millisecond, MaxDelay: 20 * time.Second})
-	api, err := a.newClient(patience)
-	if err != nil {
-		return bulk.Summary{}, err
-	}
+func (a *app) sendRecords(ctx context.Context, api *client.Client, input *os.File, rejects *rejectsFile, jobs int) (bulk.Summary, error) {
 	if _, err := api.Health(ctx); err != nil {
 		return bulk.Summary{}, err
 	}
@@ -123,7 +124,7 @@ func (a *app) importResult(name string, summary bulk.Summary, rejects *rejectsFi
 		if kept > 0 {
 			code = exitPartly
 		}
-		return newCallErrorWithCode(code, name+" was not imported completely", err, "datastorage import "+name+"   # again: it continues")
+		return a.newCallErrorWithCode(code, name+" was not imported completely", err, "datastorage import "+name+"   # again: it continues")
 	case summary.Refused == 0:
 		return nil
 	}

@@ -50,7 +50,7 @@ func (a *app) listRemediations(ctx context.Context, options listOptions) error {
 		return newCommandError(exitUsage, "cannot list remediations", errors.New("--limit must be 1 to 1000"), "datastorage list --help")
 	}
 	recorder := new(responseRecorder)
-	api, err := a.newClient(recorder.clientOption())
+	api, err := a.newClient(ctx, recorder.clientOption())
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (a *app) listRemediations(ctx context.Context, options listOptions) error {
 	for {
 		page, err := api.ListRemediations(ctx, params)
 		if err != nil {
-			return newCallError("cannot list remediations", err, "datastorage list --help")
+			return a.newCallError("cannot list remediations", err, "datastorage list --help")
 		}
 		if err := a.printResponse(recorder, func() error { return a.printRemediations(page.Data) }); err != nil {
 			return err

@@ -14,14 +14,19 @@ separated by tabs, without titles, with times as RFC 3339. --json prints the API
 
 Exit codes: 0 done, 1 failed, 2 bad usage or input, 3 not found, 4 not allowed, 5 partly done, 130 interrupted.
 
-Environment: DATASTORAGE_URL is the service's address, DATASTORAGE_TOKEN a bearer token for it; NO_COLOR and
-TERM=dumb turn bold and redrawing off.`
+Environment: DATASTORAGE_URL is the service's address, DATASTORAGE_TOKEN a bearer token for it, DATASTORAGE_AUTH the default of
+--auth; NO_COLOR and TERM=dumb turn bold and redrawing off. The AWS CLI's variables and files apply to signed requests.
+
+--auth says how requests authenticate: token sends DATASTORAGE_TOKEN; iam signs with AWS credentials (Signature Version 4), for
+the region of the URL or of --region, AWS_REGION or the profile; auto, the default, is token if there is one, iam for
+https://ID.execute-api.REGION.amazonaws.com, and none for other addresses.`
 
 const rootExample = `  datastorage dev                                    # the local stack
   datastorage import records.ndjson
   datastorage search pod killed, out of memory
   datastorage list --status failure --since 7d
-  datastorage get rem-2026-0001`
+  datastorage get rem-2026-0001
+  datastorage list --url https://a1b2c3d4.execute-api.eu-central-1.amazonaws.com --profile dev`
 
 func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
@@ -44,10 +49,14 @@ func newRoot(a *app) *cobra.Command {
 	root.SetErr(a.talk)
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.url, "url", "", "address of the service (default DATASTORAGE_URL, else "+defaultURL+")")
+	flags.StringVar(&a.auth, "auth", "", "how requests authenticate: auto, iam, token or none (default "+authVariable+", else auto)")
+	flags.StringVar(&a.profile, "profile", "", "AWS profile whose credentials sign (default AWS_PROFILE, else default)")
+	flags.StringVar(&a.region, "region", "", "AWS region to sign for, if the URL does not have it (default AWS_REGION, else the profile's)")
 	flags.BoolVar(&a.json, "json", false, "print the response as JSON, unchanged")
 	flags.BoolVar(&a.strong, "strong", false, "read from the writer, not from a replica that may lag behind")
 	root.AddCommand(
 		newDev(a), newMigrate(a), newModels(a), newImport(a), newSearch(a), newSimilar(a), newGet(a), newList(a), newHistory(a), newDoctor(a), newCompletion(a))
+	completeWords(root, "auth", authModes())
 	addHelpExample(root)
 	disableFileCompletion(root)
 	return root

@@ -64,14 +64,14 @@ func (o searchOptions) searchInput(query string) client.SearchInput {
 
 func (a *app) searchIncidents(ctx context.Context, input client.SearchInput, explain bool) error {
 	recorder := new(responseRecorder)
-	api, err := a.newClient(recorder.clientOption())
+	api, err := a.newClient(ctx, recorder.clientOption())
 	if err != nil {
 		return err
 	}
 	input.Explain = new(explain || a.highlightsMatches())
 	found, err := api.Search(ctx, input)
 	if err != nil {
-		return newCallError("cannot search", err, "datastorage search --help")
+		return a.newCallError("cannot search", err, "datastorage search --help")
 	}
 	a.warnIfDegraded(found.Search)
 	if len(found.Data) == 0 {

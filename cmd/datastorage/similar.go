@@ -34,7 +34,7 @@ others are the most similar incidents. The remediation itself is not counted. On
 
 func (a *app) showSimilar(ctx context.Context, id string, options searchOptions) error {
 	recorder := new(responseRecorder)
-	api, err := a.newClient(recorder.clientOption())
+	api, err := a.newClient(ctx, recorder.clientOption())
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (a *app) showSimilar(ctx context.Context, id string, options searchOptions)
 	options.filters.copyTo(&params)
 	similar, err := api.Similar(ctx, id, params)
 	if err != nil {
-		return newCallError(fmt.Sprintf("cannot show incidents similar to remediation %q", id), err, "datastorage list")
+		return a.newCallError(fmt.Sprintf("cannot show incidents similar to remediation %q", id), err, "datastorage list")
 	}
 	a.warnIfDegraded(similar.Search)
 	results := similar.Data

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/datastorage-service/datastorage/client"
 )
 
 // State is the state of a component.
@@ -42,6 +44,8 @@ type Machine struct {
 	Addr string
 	// URL is the service whose readiness is checked.
 	URL string
+	// Sign adds the identity to requests to URL; nil if they have none.
+	Sign client.Signer
 	// DatabaseURL is the PostgreSQL to use instead of a private one; empty if there is none. A secret.
 	DatabaseURL string
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/datastorage-service/datastorage/client"
+	"github.com/datastorage-service/datastorage/client/sigv4"
 )
 
 // examinePostgres checks the private server, or that of DatabaseURL if it is set.
@@ -41,12 +42,20 @@ func (m Machine) examineOwnPostgres(ctx context.Context) Finding {
 
 // examineService calls /ready of the running service.
 func (m Machine) examineService(ctx context.Context) Finding {
-	api, err := client.New(m.URL)
+	var options []client.Option
+	ask := "curl -s " + m.URL + "/ready"
+	if m.Sign != nil {
+		options = append(options, client.WithSigner(m.Sign))
+		ask = "datastorage list --limit 1   # shows why"
+	}
+	api, err := client.New(m.URL, options...)
 	if err != nil {
 		return newMissingFinding("service", err.Error(), "unset DATASTORAGE_URL")
 	}
 	readiness, err := api.Ready(ctx)
-	ask := "curl -s " + m.URL + "/ready"
+	if credentials, ok := errors.AsType[*sigv4.CredentialsError](err); ok {
+		return newMissingFinding("service", credentials.Error(), credentials.Next)
+	}
 	if transport, ok := errors.AsType[*url.Error](err); ok {
 		return newLaterFinding("service", fmt.Sprintf("none runs on %s: %v", m.URL, transport.Err), "make run")
 	}
