@@ -7,6 +7,7 @@ import (
 	"crypto/sha1" //nolint:gosec // the name of a file, as the AWS CLI chooses it
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
@@ -28,6 +29,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/datastorage-service/datastorage/internal/endtoend"
+	"github.com/datastorage-service/datastorage/internal/functiontest"
 	"github.com/datastorage-service/datastorage/internal/sigv4test"
 )
 
@@ -73,7 +75,7 @@ func setupIdentity(env *testscript.Env) error {
 		"HOME="+home, "AWS_CONFIG_FILE="+filepath.Join(home, ".aws", "config"), "AWS_EC2_METADATA_DISABLED=true",
 		"AWS_ENDPOINT_URL_STS="+startServer(tb, account.STS("web-t0ken")), "AWS_ENDPOINT_URL_SSO="+startServer(tb, account.SSO("sso-t0ken")),
 		"HTTPS_PROXY="+startServer(tb, connectTo(gateway)), "SSL_CERT_FILE="+filepath.Join(home, "certificate.pem"),
-		"DATASTORAGE_URL=https://"+apiHost, "LOOPBACK_URL="+startServer(tb, api),
+		"DATASTORAGE_URL=https://"+apiHost, "LOOPBACK_URL="+startServer(tb, api), "ROOT="+functiontest.Root(tb),
 		"USER_KEY="+user.ID, "USER_SECRET="+user.Secret, "ROLE_KEY="+role.ID, "ROLE_SECRET="+role.Secret, "ROLE_TOKEN="+role.Token)
 	return errors.Join(
 		writeIn(home, "certificate.pem", certificate),
@@ -123,8 +125,8 @@ func startGateway(tb testing.TB, api http.Handler) (address, certificate string,
 		return "", "", err
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{apiHost}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true,
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature, DNSNames: []string{apiHost},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {

@@ -39,7 +39,7 @@ func parseAuthorization(header string) (signature, error) {
 		fields[name] = value
 	}
 	scope := strings.Split(fields["Credential"], "/")
-	if !found || len(scope) != 5 || scope[4] != "aws4_request" || len(fields) != 3 {
+	if !found || len(scope) != 5 || scope[4] != "aws4_request" || slices.Contains(scope, "") || len(fields) != 3 {
 		return signature{}, fmt.Errorf("not an Authorization header of Signature Version 4: %q", header)
 	}
 	return signature{
