@@ -199,6 +199,7 @@ func TestLoadRegion(t *testing.T) {
 // TestRoleWithoutRegion checks that STS can be called if only the URL has a region.
 func TestRoleWithoutRegion(t *testing.T) {
 	home := isolateFromSettings(t)
+	t.Setenv("AWS_REGION", "")
 	account := sigv4test.NewAccount()
 	serveIssuers(t, account)
 	writeProfiles(t, home, account.CreateKey("user"))
@@ -219,6 +220,7 @@ func TestRoleWithoutRegion(t *testing.T) {
 // TestCredentialsErrors checks what is said of credentials that cannot be retrieved: whose, what to do next, and no secret.
 func TestCredentialsErrors(t *testing.T) {
 	home := isolateFromSettings(t)
+	t.Setenv("AWS_REGION", "")
 	account := sigv4test.NewAccount()
 	serveIssuers(t, account)
 	user := account.CreateKey("user")
@@ -250,7 +252,6 @@ func TestCredentialsErrors(t *testing.T) {
 			func(t *testing.T) {
 				writeSSOToken(t, home, "company", accessToken, time.Now().Add(time.Hour))
 				t.Setenv("AWS_ENDPOINT_URL_SSO", closed.URL)
-				t.Setenv("AWS_MAX_ATTEMPTS", "1")
 			},
 			`profile "sso"`, "aws sts get-caller-identity --profile sso", "connection refused",
 		},
@@ -266,6 +267,7 @@ func TestCredentialsErrors(t *testing.T) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Setenv("AWS_MAX_ATTEMPTS", "1")
 			c.prepare(t)
 			signer, err := sigv4.Load(t.Context(), "https://a.execute-api.eu-west-2.amazonaws.com", config.WithSharedConfigProfile(c.profile))
 			if err != nil {
