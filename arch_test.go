@@ -31,12 +31,14 @@ var allowedImports = map[string][]string{
 	"internal/telemetry": {},
 	"internal/config":    {},
 	"migrations":         {},
+	// secrets reads what access and embedding authenticate with.
+	"internal/secrets": {},
 	// access authenticates connections to the database. It is separate from the store because migrate needs it
 	// alone. It imports audit for audit.ErrUnavailable.
-	"internal/access": {"internal/audit", "internal/config"},
+	"internal/access": {"internal/audit", "internal/config", "internal/secrets"},
 	// lexical splits text into terms. The store, the query function and the hashing model all use it.
 	"internal/lexical":   {},
-	"internal/embedding": {"internal/audit", "internal/config", "internal/lexical", "internal/telemetry"},
+	"internal/embedding": {"internal/audit", "internal/config", "internal/lexical", "internal/secrets", "internal/telemetry"},
 	"internal/postgres":  {"internal/access", "internal/audit", "internal/lexical", "internal/telemetry", "internal/postgres/internal/dbsqlc", "internal/signature"},
 	// search ranks incidents for the query function and for cmd/eval.
 	"internal/search": {"internal/audit", "internal/embedding", "internal/lexical", "internal/postgres"},
@@ -67,6 +69,8 @@ var allowedImports = map[string][]string{
 	// functiontest runs a function on golden events. It links no function, so a change to one function does not
 	// re-run the tests of the others.
 	"internal/functiontest": {"internal/postgrestest", "internal/sam"},
+	// secretstest serves what secrets reads.
+	"internal/secretstest": {},
 	// telemetrytest reads what telemetry writes.
 	"internal/telemetrytest": {"internal/telemetry"},
 	// sigv4test checks signatures without what makes them.
