@@ -23,10 +23,16 @@ const maxOpenAIInput = 8192
 func openAIKind() providerKind {
 	return providerKind{
 		name: "openai", defaults: Settings{Batch: 64}, required: []string{"URL", "MODEL", "DIMENSIONS"},
-		open: func(_ context.Context, s Settings) (provider, error) {
-			return newOpenAI(&http.Client{Transport: newTransport(s.InFlight)}, s)
-		},
+		open: openOpenAI,
 	}
+}
+
+func openOpenAI(ctx context.Context, s Settings) (provider, error) {
+	key, err := openAPIKey(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return newOpenAI(&http.Client{Transport: newTransport(s.InFlight)}, s, key)
 }
 
 // newTransport returns a transport that keeps a connection open for each concurrent call; the
@@ -66,14 +72,14 @@ func validateName(field, value string) error {
 type openAIProvider struct {
 	client   *http.Client
 	endpoint string
-	key      Secret
+	key      apiKey
 	model    Model
 	maxBatch int
 }
 
 // newOpenAI makes the provider, or returns an error that names every invalid field of the settings.
 // The provider does not follow redirects.
-func newOpenAI(client *http.Client, s Settings) (*openAIProvider, error) {
+func newOpenAI(client *http.Client, s Settings, key apiKey) (*openAIProvider, error) {
 	err := errors.Join(
 		validateBaseURL(s.URL),
 		validateName("Model", s.Model),
@@ -86,7 +92,7 @@ func newOpenAI(client *http.Client, s Settings) (*openAIProvider, error) {
 	own := *client
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &openAIProvider{
-		client: &own, endpoint: strings.TrimRight(s.URL, "/") + "/embeddings", key: s.APIKey,
+		client: &own, endpoint: strings.TrimRight(s.URL, "/") + "/embeddings", key: key,
 		model: Model{Name: s.Model, Dimensions: s.Dimensions}, maxBatch: s.Batch,
 	}, nil
 }
@@ -106,7 +112,11 @@ type openAIRequest struct {
 
 // Embed implements provider. The API does not distinguish documents from queries.
 func (o *openAIProvider) Embed(ctx context.Context, texts []string, _ inputKind) ([][]float32, error) {
-	req, err := o.newRequest(ctx, truncateTexts(texts, maxOpenAIInput))
+	key, err := o.key.currentKey(ctx)
+	if err != nil {
+		return nil, err
+	}
+	req, err := o.newRequest(ctx, truncateTexts(texts, maxOpenAIInput), key)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +129,7 @@ func (o *openAIProvider) Embed(ctx context.Context, texts []string, _ inputKind)
 	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	switch {
 	case resp.StatusCode != http.StatusOK:
-		return nil, statusFailure(resp.StatusCode, resp.Header, o.failureMessage(resp.StatusCode, body), nil)
+		return nil, o.responseFailure(ctx, resp, body, key)
 	case err != nil:
 		return nil, fmt.Errorf("read the response: %w", err)
 	case int64(len(body)) > limit:
@@ -128,7 +138,7 @@ func (o *openAIProvider) Embed(ctx context.Context, texts []string, _ inputKind)
 	return decodeOpenAIResponse(body, len(texts))
 }
 
-func (o *openAIProvider) newRequest(ctx context.Context, texts []string) (*http.Request, error) {
+func (o *openAIProvider) newRequest(ctx context.Context, texts []string, key string) (*http.Request, error) {
 	encoded, err := json.Marshal(openAIRequest{Model: o.model.Name, Input: texts, EncodingFormat: "float"})
 	if err != nil {
 		return nil, unavailableFailure("encode the request", err)
@@ -139,7 +149,7 @@ func (o *openAIProvider) newRequest(ctx context.Context, texts []string) (*http.
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
-	if key := o.key.reveal(); key != "" {
+	if key != "" {
 		req.Header.Set("Authorization", "Bearer "+key)
 	}
 	return req, nil
@@ -176,15 +186,33 @@ func decodeOpenAIResponse(body []byte, n int) ([][]float32, error) {
 	return vectors, nil
 }
 
+// responseFailure classifies a response without vectors. If the key was refused and its secret has
+// another one, a retry may succeed.
+func (o *openAIProvider) responseFailure(ctx context.Context, resp *http.Response, body []byte, key string) *failure {
+	f := statusFailure(resp.StatusCode, resp.Header, failureMessage(resp.StatusCode, body, key), nil)
+	if !keyRefused(resp.StatusCode) {
+		return f
+	}
+	replaced, err := o.key.replaceRefusedKey(ctx, key)
+	if f.transient = replaced; err != nil {
+		f.message, f.cause = f.message+"; "+err.Error(), err
+	}
+	return f
+}
+
+func keyRefused(status int) bool {
+	return status == http.StatusUnauthorized || status == http.StatusForbidden
+}
+
 // failureMessage returns the status and one line of the service's message, without the API key. A
 // message about credentials may quote parts of them and is omitted.
-func (o *openAIProvider) failureMessage(status int, body []byte) string {
+func failureMessage(status int, body []byte, key string) string {
 	text := fmt.Sprintf("status %d", status)
-	if status == http.StatusUnauthorized || status == http.StatusForbidden {
+	if keyRefused(status) {
 		return text
 	}
 	message := openAIErrorMessage(body)
-	if key := o.key.reveal(); key != "" {
+	if key != "" {
 		message = strings.ReplaceAll(message, key, "[redacted]")
 	}
 	if message = printableLine(message); message != "" {

@@ -54,7 +54,7 @@ func TestOpenAIRequest(t *testing.T) {
 			s := serve(t, respondWithVectors)
 			settings := serviceSettings(s)
 			tt.change(&settings)
-			p, err := newOpenAI(&http.Client{}, settings)
+			p, err := newOpenAI(&http.Client{}, settings, apiKey{fixed: settings.APIKey})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -87,7 +87,7 @@ func TestOpenAIResponse(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			p, err := newOpenAI(&http.Client{}, serviceSettings(serve(t, respondWithBody(tt.response))))
+			p, err := newOpenAI(&http.Client{}, serviceSettings(serve(t, respondWithBody(tt.response))), apiKey{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -334,7 +334,7 @@ func TestOpenAISettings(t *testing.T) {
 			t.Parallel()
 			settings := valid
 			tt.change(&settings)
-			_, err := newOpenAI(&http.Client{}, settings)
+			_, err := newOpenAI(&http.Client{}, settings, apiKey{fixed: settings.APIKey})
 			if diff := cmp.Diff(tt.want, fieldsNamed(err), cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("fields named by %v (-want +got):\n%s", err, diff)
 			}
@@ -369,7 +369,7 @@ func TestOpenAIRequestJSON(t *testing.T) {
 		raw <- decoded
 		return &http.Response{StatusCode: 418, Body: http.NoBody}, nil
 	})}
-	p, err := newOpenAI(client, serviceSettings(&service{url: "http://example.org/v1"}))
+	p, err := newOpenAI(client, serviceSettings(&service{url: "http://example.org/v1"}), apiKey{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -389,7 +389,7 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 
 func TestModelNames(t *testing.T) {
 	t.Parallel()
-	p, err := newOpenAI(&http.Client{}, serviceSettings(&service{url: "http://example.org/v1"}))
+	p, err := newOpenAI(&http.Client{}, serviceSettings(&service{url: "http://example.org/v1"}), apiKey{})
 	if err != nil {
 		t.Fatal(err)
 	}

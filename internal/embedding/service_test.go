@@ -147,7 +147,7 @@ func embedderWith(
 	for _, c := range change {
 		c(&settings)
 	}
-	provider, err := newOpenAI(client, settings)
+	provider, err := newOpenAI(client, settings, apiKey{fixed: settings.APIKey})
 	if err != nil {
 		t.Fatal(err)
 	}

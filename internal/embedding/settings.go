@@ -28,6 +28,10 @@ type Settings struct {
 	// Model is DATASTORAGE_EMBEDDING_MODEL. Default amazon.titan-embed-text-v2:0 for bedrock;
 	// required for openai; hashing has none.
 	Model string
+	// Profile is DATASTORAGE_EMBEDDING_PROFILE: the ID or the ARN of the inference profile of bedrock
+	// by which Model is called. Vectors are stored under the model's name, so that they stay valid
+	// with another profile. Default none: the model of the region.
+	Profile string
 	// Dimensions is DATASTORAGE_EMBEDDING_DIMENSIONS: the length of the vectors, 1 to 4000. Default
 	// 512 for hashing, 1024 for bedrock; required for openai.
 	Dimensions int
@@ -37,6 +41,10 @@ type Settings struct {
 	URL string
 	// APIKey is DATASTORAGE_EMBEDDING_API_KEY: the bearer token for openai. Default none.
 	APIKey Secret
+	// APIKeySecret is DATASTORAGE_EMBEDDING_API_KEY_SECRET, instead of APIKey: the secret of AWS
+	// Secrets Manager that has the bearer token for openai, as its text or as the string api_key of a
+	// JSON object. Default none.
+	APIKeySecret KeySecret
 	// Deadline is DATASTORAGE_EMBEDDING_DEADLINE: how long a request waits for vectors, 1 ms to 15
 	// min. Default 2 s.
 	Deadline time.Duration
@@ -56,7 +64,7 @@ func ReadSettings(r *config.Reader) (first, next Settings) {
 	if r.Optional(nextVariablePrefix+"PROVIDER") != "" {
 		return first, readSettings(r, nextVariablePrefix)
 	}
-	for _, name := range []string{"MODEL", "DIMENSIONS", "URL"} {
+	for _, name := range []string{"MODEL", "PROFILE", "DIMENSIONS", "URL", "API_KEY", "API_KEY_SECRET"} {
 		if r.Optional(nextVariablePrefix+name) != "" {
 			r.Required(nextVariablePrefix + "PROVIDER")
 			break
@@ -69,6 +77,7 @@ func readSettings(r *config.Reader, prefix string) Settings {
 	s := Settings{
 		Provider:   r.OneOf(prefix+"PROVIDER", providerNames()...),
 		Model:      r.Optional(prefix + "MODEL"),
+		Profile:    r.Optional(prefix + "PROFILE"),
 		Dimensions: r.Integer(prefix+"DIMENSIONS", 0, 1, maxDimensions),
 		URL:        r.Optional(prefix + "URL"),
 		APIKey:     newSecret(r.Optional(prefix + "API_KEY")),
@@ -76,11 +85,24 @@ func readSettings(r *config.Reader, prefix string) Settings {
 		Batch:      r.Integer(prefix+"BATCH", 0, 1, maxOpenAIBatch),
 		InFlight:   r.Integer(prefix+"IN_FLIGHT", 0, 1, maxInFlight),
 	}
+	s.APIKeySecret = readKeySecret(r, prefix)
 	kind, _ := findProvider(s.Provider)
 	for _, name := range kind.required {
 		r.Required(prefix + name)
 	}
 	return s
+}
+
+func readKeySecret(r *config.Reader, prefix string) KeySecret {
+	variable := prefix + "API_KEY_SECRET"
+	id := r.Optional(variable)
+	switch {
+	case id == "":
+		return KeySecret{}
+	case r.Optional(prefix+"API_KEY") != "":
+		r.Reject(variable, "cannot be combined with "+prefix+"API_KEY")
+	}
+	return KeySecret{ID: id, Variable: variable}
 }
 
 // Open creates the Embedder for the settings. It does not call the provider.

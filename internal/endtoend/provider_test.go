@@ -18,6 +18,7 @@ type provider struct {
 	url string
 
 	mu    sync.Mutex
+	key   string           // the key that it accepts
 	fail  http.HandlerFunc // nil while it works
 	bad   string           // requests that contain it are refused
 	gate  chan struct{}    // responses wait until gate is closed
@@ -27,7 +28,7 @@ type provider struct {
 
 func newProvider(tb testing.TB) *provider {
 	tb.Helper()
-	p := &provider{texts: map[string]int{}}
+	p := &provider{key: secret, texts: map[string]int{}}
 	server := httptest.NewServer(p)
 	tb.Cleanup(server.Close)
 	p.url = server.URL + "/v1"
@@ -55,6 +56,13 @@ func (p *provider) failWith(fail http.HandlerFunc) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.fail = fail
+}
+
+// accept replaces the key that the provider accepts.
+func (p *provider) accept(key string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.key = key
 }
 
 // recover ends the failure.
@@ -90,7 +98,7 @@ func (p *provider) counts() (calls, texts, different int) {
 func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	p.calls++
-	fail, gate := p.fail, p.gate
+	fail, gate, key := p.fail, p.gate, p.key
 	p.mu.Unlock()
 	if gate != nil {
 		<-gate
@@ -100,8 +108,12 @@ func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var asked struct{ Input []string }
-	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil || r.Header.Get("Authorization") != "Bearer "+secret {
+	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil {
 		http.Error(w, "bad request", http.StatusBadRequest)
+		return
+	}
+	if r.Header.Get("Authorization") != "Bearer "+key {
+		http.Error(w, "wrong key", http.StatusUnauthorized)
 		return
 	}
 	type entry struct {

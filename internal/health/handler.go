@@ -124,9 +124,17 @@ func (h handler) checkEmbedding(ctx context.Context) api.DependencyCheck {
 	}
 	if err != nil {
 		h.Log.WarnContext(ctx, "embedding provider check failed", slog.Any("error", err))
-		err = errors.New("does not respond as configured")
+		err = publicEmbeddingError(err)
 	}
 	return api.DependencyCheck{Name: "embedding", Err: err, Took: time.Since(started), Optional: true}
+}
+
+// publicEmbeddingError omits what the provider says, which may name hosts and accounts.
+func publicEmbeddingError(err error) error {
+	if unreadable, ok := errors.AsType[*embedding.KeyError](err); ok {
+		return fmt.Errorf("cannot read the API key: the secret in %s", unreadable.Variable)
+	}
+	return errors.New("does not respond as configured")
 }
 
 // activeEmbedder returns the embedder of the active model, or the first one if the database does
