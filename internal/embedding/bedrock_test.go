@@ -68,7 +68,7 @@ func (b *bedrock) calls() int {
 
 func (b *bedrock) embedder(t *testing.T, model Model, policy policy) *Embedder {
 	t.Helper()
-	p, err := newBedrock(b.client, model)
+	p, err := newBedrock(b.client, bedrockSettings(model))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,6 +77,10 @@ func (b *bedrock) embedder(t *testing.T, model Model, policy policy) *Embedder {
 		t.Fatal(err)
 	}
 	return e
+}
+
+func bedrockSettings(model Model) Settings {
+	return Settings{Model: model.Name, Dimensions: model.Dimensions}
 }
 
 // titan1024 is the default model.
@@ -112,7 +116,7 @@ func respondAsCohere(_ int, w http.ResponseWriter, _ *http.Request, sent map[str
 func TestTitan(t *testing.T) {
 	t.Parallel()
 	b := serveBedrock(t, respondAsTitan)
-	p, err := newBedrock(b.client, Model{Name: titanV2, Dimensions: 256})
+	p, err := newBedrock(b.client, Settings{Model: titanV2, Dimensions: 256})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +141,7 @@ func TestCohere(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := serveBedrock(t, respondAsCohere)
-			p, err := newBedrock(b.client, Model{Name: cohereMultilingual, Dimensions: 1024})
+			p, err := newBedrock(b.client, Settings{Model: cohereMultilingual, Dimensions: 1024})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -156,7 +160,156 @@ func TestCohere(t *testing.T) {
 	}
 }
 
-// Titan accepts one text per call, Cohere accepts 96.
+// respondAsCohereV4 responds like Cohere Embed v4 to a request for one type: by type.
+func respondAsCohereV4(_ int, w http.ResponseWriter, _ *http.Request, sent map[string]any) {
+	texts := sent["texts"].([]any)
+	vectors := make([][]float32, len(texts))
+	for i := range texts {
+		vectors[i] = wideVector(int(sent["output_dimension"].(float64)))
+	}
+	_ = json.NewEncoder(w).Encode(map[string]any{
+		"id": "0f1e", "texts": texts, "embeddings": map[string]any{"float": vectors}, "response_type": "embeddings_by_type",
+	})
+}
+
+func TestCohereV4(t *testing.T) {
+	t.Parallel()
+	for input, name := range map[inputKind]string{documentInput: "search_document", queryInput: "search_query"} {
+		for _, dimensions := range []int{256, 512, 1024, 1536} {
+			t.Run(fmt.Sprint(name, dimensions), func(t *testing.T) {
+				t.Parallel()
+				b := serveBedrock(t, respondAsCohereV4)
+				p, err := newBedrock(b.client, Settings{Model: cohereV4, Dimensions: dimensions})
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, err := p.Embed(t.Context(), []string{"a", strings.Repeat("ü", 9000)}, input)
+				if diff := cmp.Diff([][]float32{wideVector(dimensions), wideVector(dimensions)}, got); err != nil || diff != "" {
+					t.Errorf("error %v, vectors (-want +got):\n%s", err, diff)
+				}
+				want := []map[string]any{{
+					"texts": []any{"a", strings.Repeat("ü", 8192)}, "input_type": name,
+					"embedding_types": []any{"float"}, "output_dimension": float64(dimensions),
+				}}
+				if diff := cmp.Diff(want, b.sent); diff != "" {
+					t.Errorf("sent (-want +got):\n%s", diff)
+				}
+				if diff := cmp.Diff([]string{"POST /model/cohere.embed-v4%3A0/invoke"}, b.paths); diff != "" {
+					t.Errorf("paths (-want +got):\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+// The User Guide documents a plain list of vectors for one type.
+func TestCohereV4List(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string][][]float32{
+		`{"embeddings": [[1, 2], [3, 4]], "response_type": "embeddings_floats"}`:                         {{1, 2}, {3, 4}},
+		`{"embeddings": {"float": [[1, 2], [3, 4]], "int8": []}, "response_type": "embeddings_by_type"}`: {{1, 2}, {3, 4}},
+		`{"embeddings": null}`: {}, `{"embeddings": {}}`: {},
+	} {
+		if got, err := decodeCohereV4Response([]byte(body)); err != nil || cmp.Diff(want, got) != "" {
+			t.Errorf("%s: %v, %v", body, got, err)
+		}
+	}
+}
+
+// respondAsNova responds like Amazon Nova Multimodal Embeddings.
+func respondAsNova(_ int, w http.ResponseWriter, _ *http.Request, sent map[string]any) {
+	params := sent["singleEmbeddingParams"].(map[string]any)
+	_ = json.NewEncoder(w).Encode(map[string]any{"embeddings": []any{map[string]any{
+		"embeddingType": "TEXT", "embedding": wideVector(int(params["embeddingDimension"].(float64))), "truncatedCharLength": 8192,
+	}}})
+}
+
+func TestNova(t *testing.T) {
+	t.Parallel()
+	for input, purpose := range map[inputKind]string{documentInput: "GENERIC_INDEX", queryInput: "TEXT_RETRIEVAL"} {
+		for _, dimensions := range []int{256, 384, 1024, 3072} {
+			t.Run(fmt.Sprint(purpose, dimensions), func(t *testing.T) {
+				t.Parallel()
+				b := serveBedrock(t, respondAsNova)
+				p, err := newBedrock(b.client, Settings{Model: nova2, Dimensions: dimensions})
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, err := p.Embed(t.Context(), []string{strings.Repeat("ü", 9000)}, input)
+				if diff := cmp.Diff([][]float32{wideVector(dimensions)}, got); err != nil || diff != "" {
+					t.Errorf("error %v, vectors (-want +got):\n%s", err, diff)
+				}
+				want := []map[string]any{{
+					"schemaVersion": "nova-multimodal-embed-v1", "taskType": "SINGLE_EMBEDDING",
+					"singleEmbeddingParams": map[string]any{
+						"embeddingPurpose": purpose, "embeddingDimension": float64(dimensions),
+						"text": map[string]any{"truncationMode": "END", "value": strings.Repeat("ü", 8192)},
+					},
+				}}
+				if diff := cmp.Diff(want, b.sent); diff != "" {
+					t.Errorf("sent (-want +got):\n%s", diff)
+				}
+				if diff := cmp.Diff([]string{"POST /model/amazon.nova-2-multimodal-embeddings-v1%3A0/invoke"}, b.paths); diff != "" {
+					t.Errorf("paths (-want +got):\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+// A profile is called in the model's place, and the vectors stay those of the model.
+func TestBedrockProfile(t *testing.T) {
+	t.Parallel()
+	const account = "arn:aws:bedrock:eu-central-1:123456789012:"
+	for profile, path := range map[string]string{
+		"":                         "cohere.embed-v4%3A0",
+		"eu.cohere.embed-v4:0":     "eu.cohere.embed-v4%3A0",
+		"global.cohere.embed-v4:0": "global.cohere.embed-v4%3A0",
+		account + "inference-profile/eu.cohere.embed-v4:0":                                             "arn%3Aaws%3Abedrock%3Aeu-central-1%3A123456789012%3Ainference-profile%2Feu.cohere.embed-v4%3A0",
+		account + "application-inference-profile/qibm5eutlkcy":                                         "arn%3Aaws%3Abedrock%3Aeu-central-1%3A123456789012%3Aapplication-inference-profile%2Fqibm5eutlkcy",
+		"arn:aws-us-gov:bedrock:us-gov-west-1:123456789012:inference-profile/us-gov.cohere.embed-v4:0": "arn%3Aaws-us-gov%3Abedrock%3Aus-gov-west-1%3A123456789012%3Ainference-profile%2Fus-gov.cohere.embed-v4%3A0",
+	} {
+		t.Run(profile, func(t *testing.T) {
+			t.Parallel()
+			b := serveBedrock(t, respondAsCohereV4)
+			p, err := newBedrock(b.client, Settings{Model: cohereV4, Dimensions: 256, Profile: profile})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := p.Embed(t.Context(), []string{"a"}, documentInput); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff([]string{"POST /model/" + path + "/invoke"}, b.paths); diff != "" {
+				t.Errorf("paths (-want +got):\n%s", diff)
+			}
+			if got := p.Model().String(); got != "cohere.embed-v4:0@256" {
+				t.Errorf("vectors are stored under %s", got)
+			}
+		})
+	}
+}
+
+func TestBedrockProfileIsRefused(t *testing.T) {
+	t.Parallel()
+	client := bedrockruntime.New(bedrockruntime.Options{Region: "eu-central-1"})
+	for _, profile := range []string{
+		"us.amazon.titan-embed-text-v2:0", "cohere.embed-v4:0", "eu.cohere.embed-v4", "eu", "arn:aws:s3:::bucket",
+		"arn:aws:bedrock:eu-central-1:123456789012:inference-profile/us.amazon.titan-embed-text-v2:0",
+		"arn:aws:bedrock:eu-central-1::foundation-model/cohere.embed-v4:0",
+		"arn:aws:bedrock:eu-central-1:123456789012:application-inference-profile/",
+	} {
+		_, err := newBedrock(client, Settings{Model: cohereV4, Dimensions: 256, Profile: profile})
+		if err == nil || !strings.HasPrefix(err.Error(), "Profile must be an inference profile of cohere.embed-v4:0") {
+			t.Errorf("%s: %v", profile, err)
+		}
+	}
+	_, err := newBedrock(client, Settings{Model: "eu.cohere.embed-v4:0", Dimensions: 256})
+	if want := "Model is an inference profile: set Model to cohere.embed-v4:0 and Profile to eu.cohere.embed-v4:0"; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
+// Titan and Nova accept one text per call, Cohere accepts 96.
 func TestBedrockBatches(t *testing.T) {
 	t.Parallel()
 	t.Run("titan", func(t *testing.T) {
@@ -167,23 +320,35 @@ func TestBedrockBatches(t *testing.T) {
 			t.Errorf("%d vectors, %v, %d calls; want 5, nil, 5", len(vectors), err, b.calls())
 		}
 	})
-	t.Run("cohere", func(t *testing.T) {
+	t.Run("nova", func(t *testing.T) {
 		t.Parallel()
-		b := serveBedrock(t, respondAsCohere)
-		e := b.embedder(t, Model{Name: cohereEnglish, Dimensions: 1024}, patientPolicy())
-		vectors, err := e.Documents(t.Context(), newSignatures(200), nil)
-		if err != nil || len(vectors) != 200 {
-			t.Errorf("%d vectors, %v; want 200, nil", len(vectors), err)
-		}
-		var sizes []int
-		for _, sent := range b.sent {
-			sizes = append(sizes, len(sent["texts"].([]any)))
-		}
-		slices.Sort(sizes)
-		if diff := cmp.Diff([]int{8, 96, 96}, sizes); diff != "" {
-			t.Errorf("batches (-want +got):\n%s", diff)
+		b := serveBedrock(t, respondAsNova)
+		vectors, err := b.embedder(t, Model{Name: nova2, Dimensions: 384}, patientPolicy()).Documents(t.Context(), newSignatures(5), nil)
+		if err != nil || len(vectors) != 5 || b.calls() != 5 {
+			t.Errorf("%d vectors, %v, %d calls; want 5, nil, 5", len(vectors), err, b.calls())
 		}
 	})
+	for name, respond := range map[string]func(int, http.ResponseWriter, *http.Request, map[string]any){
+		cohereEnglish: respondAsCohere, cohereV4: respondAsCohereV4,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := serveBedrock(t, respond)
+			e := b.embedder(t, Model{Name: name, Dimensions: 1024}, patientPolicy())
+			vectors, err := e.Documents(t.Context(), newSignatures(200), nil)
+			if err != nil || len(vectors) != 200 {
+				t.Errorf("%d vectors, %v; want 200, nil", len(vectors), err)
+			}
+			var sizes []int
+			for _, sent := range b.sent {
+				sizes = append(sizes, len(sent["texts"].([]any)))
+			}
+			slices.Sort(sizes)
+			if diff := cmp.Diff([]int{8, 96, 96}, sizes); diff != "" {
+				t.Errorf("batches (-want +got):\n%s", diff)
+			}
+		})
+	}
 }
 
 // Every error of InvokeModel in the REST-JSON protocol, and the number of calls: the SDK's own
@@ -254,6 +419,15 @@ func TestBedrockBadResponses(t *testing.T) {
 		{"cohere: no vectors", cohereEnglish, text(`{"embeddings": []}`), ErrUnavailable, 1},
 		{"cohere: by type", cohereEnglish, text(`{"embeddings": {"float": [[1, 2]]}}`), ErrUnavailable, 1},
 		{"cohere: wrong dimensions", cohereEnglish, text(`{"embeddings": [[1, 2]]}`), ErrUnavailable, 1},
+		{"cohere v4: no vectors", cohereV4, text(`{"embeddings": {"float": []}}`), ErrUnavailable, 1},
+		{"cohere v4: another type", cohereV4, text(`{"embeddings": {"int8": [[1, 2]]}}`), ErrUnavailable, 1},
+		{"cohere v4: wrong dimensions", cohereV4, text(`{"embeddings": {"float": [[1, 2]]}}`), ErrUnavailable, 1},
+		{"cohere v4: overflow", cohereV4, text(`{"embeddings": {"float": [[1, 1e39]]}}`), ErrRefused, 1},
+		{"cohere v4: text", cohereV4, text(`{"embeddings": "none"}`), ErrUnavailable, 1},
+		{"nova: no vectors", nova2, text(`{"embeddings": []}`), ErrUnavailable, 1},
+		{"nova: two vectors", nova2, text(`{"embeddings": [{"embedding": [1]}, {"embedding": [2]}]}`), ErrUnavailable, 1},
+		{"nova: wrong dimensions", nova2, text(`{"embeddings": [{"embedding": [1, 2]}]}`), ErrUnavailable, 1},
+		{"nova: null", nova2, text(`{"embeddings": [{"embedding": [1, null]}]}`), ErrRefused, 1},
 		{"cohere: overflow", cohereEnglish, text(`{"embeddings": [[1, 1e39]]}`), ErrRefused, 1},
 		{"connection closed", titanV2, func(_ int, w http.ResponseWriter, r *http.Request, _ map[string]any) {
 			closeConnection(0, w, r, request{})
@@ -323,18 +497,25 @@ func TestBedrockModel(t *testing.T) {
 		{Model{Name: cohereEnglish, Dimensions: 1024}, nil},
 		{Model{Name: titanV2, Dimensions: 384}, []string{"Dimensions"}},
 		{Model{Name: cohereEnglish, Dimensions: 512}, []string{"Dimensions"}},
+		{Model{Name: cohereV4, Dimensions: 1536}, nil},
+		{Model{Name: cohereV4, Dimensions: 384}, []string{"Dimensions"}},
+		{Model{Name: nova2, Dimensions: 3072}, nil},
+		{Model{Name: nova2, Dimensions: 512}, []string{"Dimensions"}},
 		{Model{Name: "amazon.titan-embed-text-v1", Dimensions: 1024}, []string{"Model"}},
 		{Model{}, []string{"Model"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.model.String(), func(t *testing.T) {
 			t.Parallel()
-			p, err := newBedrock(client, tt.model)
+			p, err := newBedrock(client, bedrockSettings(tt.model))
 			if diff := cmp.Diff(tt.want, fieldsNamed(err), cmpopts.EquateEmpty()); diff != "" {
 				t.Fatalf("fields named by %v (-want +got):\n%s", err, diff)
 			}
 			if err == nil && p.Model() != tt.model {
 				t.Errorf("model is %v", p.Model())
+			}
+			if err != nil && slices.Equal(tt.want, []string{"Dimensions"}) && !strings.Contains(err.Error(), fmt.Sprint(bedrockModels()[tt.model.Name].dimensions)) {
+				t.Errorf("%v does not list the dimensions of the model", err)
 			}
 		})
 	}
