@@ -24,10 +24,18 @@ func TestRules(t *testing.T) {
 	}
 	cases := map[string]string{
 		"": "", given: "", openai: "", next: "", "JwtIssuer=i JwtAudience=a": "", "VpcId=v SubnetIds=a,b": "", "DatabaseReader=true": "",
-		"EmbeddingProvider=bedrock": "", "DatabaseKind=instance": "", "DatabaseKind=provisioned DatabaseReader=true": "", given + " DatabaseKind=instance": "",
+		"EmbeddingProvider=bedrock": "", "EmbeddingProvider=bedrock EmbeddingProfile=p": "", "EmbeddingNextProvider=bedrock EmbeddingNextProfile=p": "",
+		openai + " EmbeddingApiKeySecretArn=s": "", next + " EmbeddingNextApiKeySecretArn=s": "",
+		"DatabaseKind=instance": "", "DatabaseKind=provisioned DatabaseReader=true": "", given + " DatabaseKind=instance": "",
 		"RestoreSnapshot=s": "", "RestoreSource=d": "", "RestoreSource=d RestoreTime=2026-11-28T10:00:00Z": "",
 		"DomainName=d CertificateArn=c": "", "DomainName=d CertificateArn=c HostedZoneId=z MutualTlsTruststore=s3://b/k": "",
 
+		"EmbeddingProfile=p":                        "EmbeddingProfile needs EmbeddingProvider bedrock",
+		"EmbeddingNextProfile=p":                    "EmbeddingNextProfile needs EmbeddingNextProvider bedrock",
+		"EmbeddingNextModel=m":                      "EmbeddingNextModel, EmbeddingNextDimensions",
+		"EmbeddingNextDimensions=3":                 "EmbeddingNextModel, EmbeddingNextDimensions",
+		"EmbeddingNextUrl=u":                        "EmbeddingNextModel, EmbeddingNextDimensions",
+		"EmbeddingNextApiKeySecretArn=s":            "EmbeddingNextModel, EmbeddingNextDimensions",
 		"VpcId=v":                                   "VpcId needs SubnetIds",
 		"JwtIssuer=i":                               "JwtIssuer needs JwtAudience",
 		given + " DatabaseReader=true":              "DatabaseReader is for a new cluster",
@@ -52,139 +60,11 @@ func TestRules(t *testing.T) {
 		cases[without(next, "EmbeddingNext"+name)] = "EmbeddingNextProvider openai needs"
 	}
 	for parameters, want := range cases {
-		refusals := withParameters(t, parameters).refusals(t)
+		refusals := deploy(t, parameters).refusals()
 		if len(refusals) != min(len(want), 1) || want != "" && !strings.HasPrefix(refusals[0], want) {
 			t.Errorf("%q: refused for %q, want %q", parameters, refusals, want)
 		}
 	}
-}
-
-// valued is the template with a value for each parameter.
-type valued struct {
-	tree
-	values map[string]string
-}
-
-// withParameters returns the template with parameters, such as "A=1 B=2", and the defaults of the others. Stage is dev.
-func withParameters(t *testing.T, parameters string) valued {
-	t.Helper()
-	return readParameters(t, readTemplate(t), parameters)
-}
-
-func readParameters(t *testing.T, template tree, parameters string) valued {
-	t.Helper()
-	v := valued{tree: template, values: map[string]string{"Stage": "dev"}}
-	known := v.tree["Parameters"].(tree)
-	for name, parameter := range known {
-		if value := valueAt(parameter, "Default"); value != nil {
-			v.values[name] = fmt.Sprint(value)
-		}
-	}
-	for _, word := range strings.Fields(parameters) {
-		name, value, _ := strings.Cut(word, "=")
-		if known[name] == nil {
-			t.Fatalf("the template has no parameter %s", name)
-		}
-		v.values[name] = value
-	}
-	return v
-}
-
-// holds returns the value of a condition or of a rule's function.
-func (v valued) holds(t *testing.T, condition any) bool {
-	t.Helper()
-	for function, arguments := range condition.(tree) {
-		list := asList(arguments)
-		switch function {
-		case "Condition":
-			return v.holds(t, valueAt(v.tree, "Conditions", fmt.Sprint(arguments)))
-		case "Fn::And":
-			return !slices.ContainsFunc(list, func(c any) bool { return !v.holds(t, c) })
-		case "Fn::Or":
-			return slices.ContainsFunc(list, func(c any) bool { return v.holds(t, c) })
-		case "Fn::Not":
-			return !v.holds(t, list[0])
-		case "Fn::Equals":
-			return v.text(list[0]) == v.text(list[1])
-		case "Fn::Contains":
-			return slices.Contains(strings.Split(v.text(list[0]), ","), v.text(list[1]))
-		}
-		t.Fatalf("a condition uses %s", function)
-	}
-	return false
-}
-
-// text returns a scalar, the value of a parameter, or the joined elements of a parameter's list.
-func (v valued) text(value any) string {
-	if name := valueAt(value, "Ref"); name != nil {
-		return v.values[fmt.Sprint(name)]
-	}
-	if joined := asList(valueAt(value, "Fn::Join")); joined != nil {
-		return strings.ReplaceAll(v.text(joined[1]), ",", v.text(joined[0]))
-	}
-	return fmt.Sprint(value)
-}
-
-// resolve returns a value with the chosen branch of each Fn::If, and without what is AWS::NoValue. References remain.
-func (v valued) resolve(t *testing.T, value any) any {
-	t.Helper()
-	switch value := value.(type) {
-	case []any:
-		list := []any{}
-		for _, element := range value {
-			if resolved := v.resolve(t, element); resolved != nil {
-				list = append(list, resolved)
-			}
-		}
-		return list
-	case tree:
-		if value["Ref"] == "AWS::NoValue" {
-			return nil
-		}
-		if branches := asList(value["Fn::If"]); branches != nil {
-			if v.holds(t, tree{"Condition": branches[0]}) {
-				return v.resolve(t, branches[1])
-			}
-			return v.resolve(t, branches[2])
-		}
-		mapping := tree{}
-		for key, element := range value {
-			if resolved := v.resolve(t, element); resolved != nil {
-				mapping[key] = resolved
-			}
-		}
-		return mapping
-	}
-	return value
-}
-
-// made returns the resources and the outputs that exist with the parameters.
-func (v valued) made(t *testing.T, section string) tree {
-	t.Helper()
-	found := tree{}
-	for id, element := range v.tree[section].(tree) {
-		if condition := valueAt(element, "Condition"); condition == nil || v.holds(t, tree{"Condition": condition}) {
-			found[id] = v.resolve(t, element)
-		}
-	}
-	return found
-}
-
-// refusals returns the descriptions of the rules that the parameters break.
-func (v valued) refusals(t *testing.T) []string {
-	t.Helper()
-	var refusals []string
-	for _, rule := range v.tree["Rules"].(tree) {
-		if condition := valueAt(rule, "RuleCondition"); condition != nil && !v.holds(t, condition) {
-			continue
-		}
-		for _, assertion := range asList(valueAt(rule, "Assertions")) {
-			if !v.holds(t, valueAt(assertion, "Assert")) {
-				refusals = append(refusals, fmt.Sprint(valueAt(assertion, "AssertDescription")))
-			}
-		}
-	}
-	return refusals
 }
 
 // TestCombinations checks for each combination of choices that no resource or output refers to one that the combination leaves out.
@@ -211,20 +91,20 @@ func TestCombinations(t *testing.T) {
 	}
 	accepted, template := 0, readTemplate(t)
 	for _, combination := range combinations {
-		v := readParameters(t, template, combination)
-		if len(v.refusals(t)) > 0 {
+		d := deployTemplate(t, template, combination)
+		if len(d.refusals()) > 0 {
 			continue
 		}
 		accepted++
-		resources := v.made(t, "Resources")
-		for _, section := range []tree{resources, v.made(t, "Outputs")} {
+		resources := d.made("Resources")
+		for _, section := range []tree{resources, d.made("Outputs")} {
 			for id, element := range section {
 				referenced := referencedNames(element)
 				for _, first := range asList(valueAt(element, "DependsOn")) {
 					referenced = append(referenced, fmt.Sprint(first))
 				}
 				for _, name := range referenced {
-					_, parameter := v.values[name]
+					_, parameter := d.values[name]
 					if !strings.HasPrefix(name, "AWS::") && name != "ApiApiGatewayDefaultStage" && !parameter && resources[name] == nil {
 						t.Fatalf("%s: %s refers to %s, which is not made", combination, id, name)
 					}
@@ -262,7 +142,7 @@ func TestRestore(t *testing.T) {
 		{"instance", "RestoreSource=d RestoreTime=2026-11-28T10:00:00Z", "DatabaseInstance", []string{"SourceDBInstanceIdentifier", "RestoreTime"},
 			[]string{"UseLatestRestorableTime", "DBName"}},
 	} {
-		resources := withParameters(t, "DatabaseKind="+c.kind+" "+c.parameters).made(t, "Resources")
+		resources := deploy(t, "DatabaseKind="+c.kind+" "+c.parameters).made("Resources")
 		properties, _ := valueAt(resources[c.resource], "Properties").(tree)
 		for _, name := range append(c.want, "ManageMasterUserPassword", "EnableIAMDatabaseAuthentication") {
 			if properties[name] == nil {
@@ -312,7 +192,7 @@ func TestDatabaseKinds(t *testing.T) {
 		"VpcId=v SubnetIds=a,b DatabaseIdentifier=c":                       {"DBProxy": 1, "DBProxyTargetGroup": 1},
 		"VpcId=v SubnetIds=a,b DatabaseIdentifier=c DatabaseKind=instance": {"DBProxy": 1, "DBProxyTargetGroup": 1},
 	} {
-		resources := withParameters(t, parameters).made(t, "Resources")
+		resources := deploy(t, parameters).made("Resources")
 		if got := count(resources); !maps.Equal(got, want) {
 			t.Errorf("%q makes %v, want %v", parameters, got, want)
 		}
@@ -337,7 +217,7 @@ func TestDatabaseKinds(t *testing.T) {
 // TestRolesAndPolicies checks that every role has the boundary and the path, and every policy the path, also CodeDeploy's role.
 func TestRolesAndPolicies(t *testing.T) {
 	t.Parallel()
-	resources := withParameters(t, "PermissionsBoundary=b BackupCopyVaultArn=v EmbeddingProvider=bedrock").made(t, "Resources")
+	resources := deploy(t, "PermissionsBoundary=b BackupCopyVaultArn=v EmbeddingProvider=bedrock").made("Resources")
 	checked := 0
 	for id, resource := range resources {
 		kind, properties := valueAt(resource, "Type"), valueAt(resource, "Properties")
@@ -382,7 +262,7 @@ func TestEndpointPolicies(t *testing.T) {
 func TestSenders(t *testing.T) {
 	t.Parallel()
 	for parameters, want := range map[string]int{"": 0, "QueueSenders=111122223333,arn:aws:iam::444455556666:role/x": 1} {
-		resources := withParameters(t, parameters).made(t, "Resources")
+		resources := deploy(t, parameters).made("Resources")
 		for id, document := range map[string]string{"QueuesOverTLS": "PolicyDocument", "Key": "KeyPolicy"} {
 			found := 0
 			for _, statement := range asList(valueAt(resources[id], "Properties", document, "Statement")) {

@@ -140,8 +140,8 @@ func policyStatements(template tree) []policyStatement {
 	var all []policyStatement
 	add := func(id string, document any) {
 		for _, s := range asList(valueAt(document, "Statement")) {
-			if branches := asList(valueAt(s, "Fn::If")); branches != nil {
-				s = branches[1]
+			if choice := asList(valueAt(s, "Fn::If")); choice != nil { // a statement by a condition, or none
+				s = choice[1]
 			}
 			all = append(all, policyStatement{id, s.(tree)})
 		}
@@ -165,6 +165,19 @@ func policyStatements(template tree) []policyStatement {
 
 // wildcardStatements has the Sids of the statements whose resource is *. template.yaml gives the reason for each.
 var wildcardStatements = []string{"NetworkInterfaces", "Traces", "KeyOfTheAccount", "OwnerKeyOfTheAccount", "KeyOfTheLogs", "KeyOfTheAlarms", "KeyOfTheSenders"}
+
+// givenResources are the parameters that name resources outside the template, in EmbeddingPolicy alone.
+var givenResources = []string{
+	"EmbeddingProfile", "EmbeddingNextProfile", "EmbeddingApiKeySecretArn", "EmbeddingNextApiKeySecretArn", "EmbeddingKeyArn",
+}
+
+// isModel reports whether a resource is a named model, in this region or, by an inference profile alone, in others.
+func isModel(resource any, statement tree) bool {
+	text := fmt.Sprint(resource)
+	byProfile := valueAt(statement, "Condition", "StringEquals", "bedrock:InferenceProfileArn") != nil
+	return strings.Contains(text, "::foundation-model/${Model}") &&
+		(byProfile || strings.Contains(text, ":bedrock:${AWS::Region}::foundation-model/"))
+}
 
 // TestPolicies checks that policies allow only named actions, and only on resources of the template.
 func TestPolicies(t *testing.T) {
@@ -207,8 +220,8 @@ func TestPolicies(t *testing.T) {
 				}
 			}
 			own := slices.ContainsFunc(referenced, func(name string) bool { return resources[name] != nil })
-			model := strings.Contains(fmt.Sprint(resource), "::foundation-model/") && !strings.Contains(fmt.Sprint(resource), "*")
-			if !own && !model {
+			given := s.where == "EmbeddingPolicy" && slices.ContainsFunc(referenced, func(name string) bool { return slices.Contains(givenResources, name) })
+			if !own && !given && !isModel(resource, s.tree) {
 				t.Errorf("%s: %v is not a resource of this template", s.where, resource)
 			}
 		}
@@ -220,7 +233,7 @@ func TestPolicies(t *testing.T) {
 }
 
 // TestDatabaseRoles checks that each function connects as the one database role it needs,
-// and that only migrate may read a secret.
+// that only migrate may read the database's secret, and that all others may call the embedding provider.
 func TestDatabaseRoles(t *testing.T) {
 	t.Parallel()
 	template := readTemplate(t)
@@ -251,6 +264,9 @@ func TestDatabaseRoles(t *testing.T) {
 		}
 		if (len(secrets) > 0) != (id == "MigrateFunction") {
 			t.Errorf("%s may read secrets: %v", id, secrets)
+		}
+		if slices.Contains(policies, "EmbeddingPolicy") != (id != "MigrateFunction") {
+			t.Errorf("%s has the policies %v", id, policies)
 		}
 		url := fmt.Sprint(valueAt(function, "Environment", "Variables", "DATASTORAGE_DATABASE_URL"))
 		if !strings.Contains(url, "sslmode=verify-full") || want[id] != "" && !strings.Contains(url, "//"+want[id]+"@") {
@@ -494,7 +510,7 @@ func TestQueue(t *testing.T) {
 	template := readTemplate(t)
 	queue, bulk := resourcesOfType(template, "AWS::SQS::Queue")["BulkQueue"], resourcesOfType(template, "AWS::Serverless::Function")["BulkFunction"]
 	source := valueAt(bulk, "Events", "Queue", "Properties")
-	window, windowErr := strconv.Atoi(fmt.Sprint(valueAt(source, "MaximumBatchingWindowInSeconds")))
+	window, windowErr := strconv.Atoi(fmt.Sprint(valueAt(template, "Parameters", referencedNames(valueAt(source, "MaximumBatchingWindowInSeconds"))[0], "MaxValue")))
 	visibility, err := strconv.Atoi(fmt.Sprint(queue["VisibilityTimeout"]))
 	timeout, timeoutErr := strconv.Atoi(fmt.Sprint(bulk["Timeout"]))
 	if err != nil || timeoutErr != nil || windowErr != nil || visibility < 6*timeout+window {
