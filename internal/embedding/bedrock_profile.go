@@ -23,7 +23,7 @@ func checkProfile(profile, model string) error {
 		return nil
 	}
 	if parts := systemProfile.FindStringSubmatch(profile); parts == nil || parts[2] != model {
-		return fmt.Errorf("Profile must be an inference profile of %s: an ID such as us.%s, or an ARN", model, model)
+		return fmt.Errorf("%s must be an inference profile of %s: an ID such as us.%s, or an ARN", "Profile", model, model)
 	}
 	return nil
 }
