@@ -1,4 +1,4 @@
-# Every tool is pinned in tools/go.mod and built without cgo; everything that is downloaded lies under .local/.
+# Every tool is pinned in tools/go.mod (actionlint, which needs an older YAML library, in tools/actionlint.mod) and built without cgo; everything that is downloaded lies under .local/.
 TOOL := CGO_ENABLED=0 go tool -modfile=tools/go.mod
 ADDR ?= 127.0.0.1:3000
 QUEUE ?=
@@ -20,7 +20,7 @@ help: ## List the targets
 
 setup: ## Download what building and testing need
 	go mod download
-	cd tools && go mod download
+	cd tools && go mod download && go mod download -modfile=actionlint.mod
 
 # No step compiles generated code: it works while the rest does not compile.
 generate: ## Make what is generated from queries/, migrations/ and openapi.yaml
@@ -34,9 +34,11 @@ verify: generate lint ## Regenerate, lint, and demand that nothing differs
 	@git diff --exit-code --stat -- . || { echo "generated files differ from what is committed: commit the result of make generate" >&2; exit 1; }
 	@test -z "$$(git ls-files --others --exclude-standard)" || { git ls-files --others --exclude-standard >&2; echo "files that are neither committed nor ignored" >&2; exit 1; }
 
-lint: ## Run the linters
+lint: ## Run the linters, and scan the templates and CI files that have changed
 	go vet ./...
 	$(TOOL) golangci-lint run
+	CGO_ENABLED=0 go tool -modfile=tools/actionlint.mod actionlint deploy/github/*.yml
+	go test ./internal/scan
 
 check: lint ## Lint, and run the tests of the packages alone
 	go test -short -parallel 4 ./internal/postgres $$(go list ./... | grep -v /internal/endtoend)

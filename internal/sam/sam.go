@@ -20,6 +20,14 @@ import (
 //go:embed requirements.txt
 var requirements []byte
 
+// rules has the package with cfn-lint's rules for serverless applications.
+//
+//go:embed rules.txt
+var rules []byte
+
+// rulesVersion is that of the package in rules.
+const rulesVersion = "0.3.6"
+
 // The minor versions of Python for which requirements was made.
 const oldestPython, newestPython = 10, 14
 
@@ -33,6 +41,7 @@ func FindPython(ctx context.Context) (program.Python, error) {
 type CLI struct {
 	python string
 	folder string
+	rules  string
 }
 
 // Install returns SAM CLI, after downloading it to dir if it is missing; an empty dir is
@@ -49,13 +58,20 @@ func Install(ctx context.Context, dir string, progress io.Writer) (*CLI, error) 
 	if err != nil {
 		return nil, err
 	}
-	folder, err := program.Installer{Dir: dir, Progress: progress}.InstallPackages(ctx, program.Packages{
+	installer := program.Installer{Dir: dir, Progress: progress}
+	folder, err := installer.InstallPackages(ctx, program.Packages{
 		Name: emulatorWheel().Name, Version: emulatorWheel().Version, Holds: "SAM CLI and cfn-lint", Megabytes: 90, Requirements: requirements,
 	}, python)
 	if err != nil {
 		return nil, err
 	}
-	return &CLI{python: python.Executable, folder: folder}, nil
+	added, err := installer.InstallPackages(ctx, program.Packages{
+		Name: "cfn-lint-serverless", Version: rulesVersion, Holds: "rules of cfn-lint", Megabytes: 1, Requirements: rules,
+	}, python)
+	if err != nil {
+		return nil, err
+	}
+	return &CLI{python: python.Executable, folder: folder, rules: added}, nil
 }
 
 // Command returns sam with arguments, in this process's environment. Unlike the AWS CLI, sam does not
@@ -79,9 +95,12 @@ var offlineCommands = []string{"build", "validate"}
 // defaultRegion is the region of an offline command without another.
 const defaultRegion = "eu-central-1"
 
-// Lint runs cfn-lint on a template and returns its findings, one line each, or nothing.
+// Lint runs cfn-lint, with its rules for serverless applications, on a template and returns its findings,
+// one line each, or nothing.
 func (c *CLI) Lint(ctx context.Context, template string, regions ...string) (string, error) {
-	args := append([]string{filepath.Join(c.folder, "bin", "cfn-lint"), "--format=parseable", "--template", template, "--regions"}, regions...)
+	args := append([]string{
+		filepath.Join(c.folder, "bin", "cfn-lint"), "--format=parseable", "--append-rules=cfn_lint_serverless.rules", "--template", template, "--regions",
+	}, regions...)
 	out, err := c.pythonCommand(ctx, args).CombinedOutput()
 	if found := bytes.TrimSpace(out); err != nil && len(found) > 0 && errors.As(err, new(*exec.ExitError)) {
 		return string(found), nil
@@ -96,6 +115,6 @@ func (c *CLI) Python(ctx context.Context, script string, args ...string) *exec.C
 
 func (c *CLI) pythonCommand(ctx context.Context, args []string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, c.python, args...)
-	cmd.Env = append(os.Environ(), "PYTHONPATH="+c.folder, "PYTHONDONTWRITEBYTECODE=1", "SAM_CLI_TELEMETRY=0", "SAM_CLI_CHECK_FOR_UPDATES=0")
+	cmd.Env = append(os.Environ(), "PYTHONPATH="+c.folder+string(os.PathListSeparator)+c.rules, "PYTHONDONTWRITEBYTECODE=1", "SAM_CLI_TELEMETRY=0", "SAM_CLI_CHECK_FOR_UPDATES=0")
 	return cmd
 }
