@@ -3,7 +3,6 @@ package scan_test
 import (
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -162,107 +161,5 @@ func TestGitLab(t *testing.T) {
 	writeFile(t, broken, "job: {script: true, when: sometime}\n")
 	if found, err := scanners.CheckGitLab(t.Context(), broken); err != nil || found == "" {
 		t.Errorf("check-jsonschema accepts a job that runs sometime: %v", err)
-	}
-}
-
-// runScript runs a script of a copy of deploy/ in which go and aws are a program that prints its arguments, then
-// output. It returns the folder and what was printed.
-func runScript(t *testing.T, output string, exit string, environment []string, script string, args ...string) (folder, printed string, err error) {
-	t.Helper()
-	folder = t.TempDir()
-	for _, name := range []string{"deploy", "bin"} {
-		if err := os.Mkdir(filepath.Join(folder, name), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
-	path := filepath.Join(folder, "deploy", script)
-	writeFile(t, path, readFile(t, "../../deploy/"+script))
-	for _, program := range []string{"go", "aws"} {
-		writeFile(t, filepath.Join(folder, "bin", program), "#!/bin/sh\necho \"$(basename \"$0\") $*\" >&2\ncat <<'END'\n"+output+"\nEND\n"+exit)
-	}
-	cmd := exec.CommandContext(t.Context(), path, args...)
-	cmd.Env = append(os.Environ(), "PATH="+filepath.Join(folder, "bin")+":"+os.Getenv("PATH"))
-	cmd.Env = append(cmd.Env, environment...)
-	out, err := cmd.CombinedOutput()
-	return folder, string(out), err
-}
-
-// TestChangeSet checks how change-set.sh calls cmd/sam, and which change set it finds in what SAM CLI prints.
-func TestChangeSet(t *testing.T) {
-	t.Parallel()
-	environment := []string{"STAGE=prod", "ARTIFACTS_BUCKET=bucket", "CLOUDFORMATION_ROLE=arn:role"}
-	const arn = "arn:aws:cloudformation:eu-central-1:123456789012:changeSet/samcli-deploy1764313200/0f4e1d2c"
-	for output, want := range map[string]string{
-		"Initiating deployment\n\nChangeset created successfully. " + arn + "\n": arn + "\n",
-		"No changes to deploy. Stack datastorage-prod is up to date":             "",
-	} {
-		folder, printed, err := runScript(t, output, "", environment, "change-set.sh", "review/datastorage-prod")
-		if err != nil {
-			t.Errorf("%v: %s", err, printed)
-		}
-		if got := readFile(t, filepath.Join(folder, "change-set.txt")); got != want {
-			t.Errorf("the change set is %q, want %q", got, want)
-		}
-		call := "go run ./cmd/sam deploy --config-env prod --no-execute-changeset --no-confirm-changeset --no-fail-on-empty-changeset " +
-			"--no-resolve-s3 --s3-bucket bucket --s3-prefix review/datastorage-prod --role-arn arn:role\n"
-		if !strings.Contains(printed, call) {
-			t.Errorf("it calls\n%s\nwant\n%s", printed, call)
-		}
-	}
-	if _, printed, err := runScript(t, "error", "exit 3\n", environment, "change-set.sh", "review"); err == nil {
-		t.Errorf("a failure of sam deploy is ignored: %s", printed)
-	}
-	if _, printed, err := runScript(t, "", "", nil, "change-set.sh", "review"); err == nil || !strings.Contains(printed, "STAGE") {
-		t.Errorf("a missing setting is not named: %v %s", err, printed)
-	}
-}
-
-// TestExecute checks that execute.sh waits for the kind of deployment that the change set is.
-func TestExecute(t *testing.T) {
-	t.Parallel()
-	for kind, waiter := range map[string]string{"CREATE": "stack-create-complete", "UPDATE": "stack-update-complete"} {
-		_, printed, err := runScript(t, kind, "", nil, "execute.sh", "datastorage-prod", "arn:change-set")
-		if err != nil || !strings.Contains(printed, "aws cloudformation execute-change-set --change-set-name arn:change-set\n") ||
-			!strings.Contains(printed, "aws cloudformation wait "+waiter+" --stack-name datastorage-prod\n") {
-			t.Errorf("%s: %v\n%s", kind, err, printed)
-		}
-	}
-	rolledBack := "case \"$*\" in *wait*) exit 255;; esac\n"
-	_, printed, err := runScript(t, "UPDATE", rolledBack, nil, "execute.sh", "datastorage-prod", "arn:change-set")
-	if err == nil || !strings.Contains(printed, "describe-stack-events") {
-		t.Errorf("a deployment that is rolled back succeeds, or its events are not printed: %v\n%s", err, printed)
-	}
-}
-
-// TestPullRequestsCannotExecute checks the trust between jobs and roles in oidc.yaml: only the role of an approved
-// job may execute a change set, and the role of a pull request cannot write what the branch deploys.
-func TestPullRequestsCannotExecute(t *testing.T) {
-	t.Parallel()
-	template := readFile(t, "../../deploy/oidc.yaml")
-	role := func(name string) string {
-		_, rest, found := strings.Cut(template, "\n  "+name+":\n")
-		if !found {
-			t.Fatalf("oidc.yaml has no %s", name)
-		}
-		return regexp.MustCompile(`(?m)^  \S`).Split(rest, 2)[0]
-	}
-	for name, has := range map[string][]string{
-		"ReviewRole":  {"repo:${Repository}:pull_request", `"${Artifacts.Arn}/review/*"`},
-		"PlanRole":    {"repo:${Repository}:ref:refs/heads/${Branch}", `"${Artifacts.Arn}/deploy/*"`},
-		"ExecuteRole": {"repo:${Repository}:environment:${Environment}", "cloudformation:ExecuteChangeSet"},
-	} {
-		for _, text := range append(has, "PermissionsBoundary: !Ref Boundary", "gitlab.com:aud: https://gitlab.com") {
-			if !strings.Contains(role(name), text) {
-				t.Errorf("%s has no %s", name, text)
-			}
-		}
-	}
-	for _, name := range []string{"ReviewRole", "PlanRole", "ChangeSets"} {
-		if strings.Contains(role(name), "ExecuteChangeSet") {
-			t.Errorf("%s may execute a change set", name)
-		}
-	}
-	if strings.Contains(role("ReviewRole"), "/deploy/") {
-		t.Error("a pull request may write what the branch deploys")
 	}
 }
