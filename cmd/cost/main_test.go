@@ -90,6 +90,11 @@ func TestTemplateDecides(t *testing.T) {
 			"an interface endpoint in two zones", "", "endpoint-hour",
 			added("  More: {Type: AWS::EC2::VPCEndpoint, Properties: {VpcEndpointType: Interface, SubnetIds: [a, b]}}"), 2 * 730,
 		},
+		{
+			"a key for a list that is not empty", "VpcId=v SubnetIds=a,b", "key-month",
+			changeCondition(t, `!Not [!Equals [!Join ["", !Ref SubnetIds], ""]]`), 1,
+		},
+		{"a key for a list that is empty", "", "key-month", changeCondition(t, `!Not [!Equals [!Join ["", !Ref SubnetIds], ""]]`), 0},
 		{"a gateway endpoint", "", "endpoint-hour", added("  More: {Type: AWS::EC2::VPCEndpoint, Properties: {VpcEndpointType: Gateway}}"), 0},
 		{"the endpoint of Bedrock", "EmbeddingProvider=bedrock", "endpoint-hour", unchanged, 2 * 730},
 		{"another network", "VpcId=v SubnetIds=a,b", "endpoint-hour", unchanged, -4 * 730},
@@ -110,6 +115,13 @@ func TestTemplateDecides(t *testing.T) {
 	}
 }
 
+// changeCondition returns the template with a further key under a condition.
+func changeCondition(t *testing.T, condition string) []byte {
+	t.Helper()
+	content := changedTemplate(t, resourcesStart, resourcesStart+"  More: {Type: AWS::KMS::Key, Condition: Further}\n")
+	return bytes.Replace(content, []byte("\nConditions:\n"), []byte("\nConditions:\n  Further: "+condition+"\n"), 1)
+}
+
 // TestTemplateRefused checks what the program does not compute a cost for.
 func TestTemplateRefused(t *testing.T) {
 	t.Parallel()
@@ -122,6 +134,7 @@ func TestTemplateRefused(t *testing.T) {
 		"no price for an instance of class \"db.r6g.large\"":     {"", changedTemplate(t, "DBInstanceClass: db.serverless", "DBInstanceClass: db.r6g.large")},
 		"no condition Nowhere":                                   {"", changedTemplate(t, "Condition: OwnVpc", "Condition: Nowhere")},
 		"no parameter Unknown":                                   {"Unknown=1", unchanged},
+		"!Select is not supported":                               {"", changeCondition(t, `!Equals [!Select [0, !Ref SubnetIds], a]`)},
 		"!Contains is not supported":                             {"", changedTemplate(t, "  Prod: !Equals [!Ref Stage, prod]", "  Prod: !Contains [!Ref Stage, prod]")},
 		"is not a number of minutes":                             {"", changedTemplate(t, "Schedule: rate(5 minutes)", "Schedule: rate(1 hour)")},
 		"MinCapacity is not a number":                            {"DatabaseMinCapacity=much", unchanged},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -83,7 +84,9 @@ func (s *stack) evaluateNode(node *yaml.Node) (bool, error) {
 	case "!Condition":
 		return s.evaluateCondition(node.Value)
 	case "!Equals":
-		return s.resolveScalar(node.Content[0]) == s.resolveScalar(node.Content[1]), nil
+		left, leftErr := s.resolveOperand(node.Content[0])
+		right, err := s.resolveOperand(node.Content[1])
+		return left == right, errors.Join(leftErr, err)
 	case "!Not":
 		holds, err := s.evaluateNode(node.Content[0])
 		return !holds, err
@@ -103,6 +106,18 @@ func (s *stack) evaluateList(nodes []*yaml.Node, conjunction bool) (bool, error)
 		}
 	}
 	return conjunction, nil
+}
+
+// resolveOperand returns a value that is compared: a scalar, a parameter, or the joined elements of a parameter
+// that is a list.
+func (s *stack) resolveOperand(node *yaml.Node) (string, error) {
+	if node.Tag == "!Join" && len(node.Content) == 2 && node.Content[1].Tag == "!Ref" {
+		return strings.ReplaceAll(s.resolveScalar(node.Content[1]), ",", node.Content[0].Value), nil
+	}
+	if isIntrinsic(node) && node.Tag != "!Ref" {
+		return "", fmt.Errorf("line %d: %s is not supported", node.Line, node.Tag)
+	}
+	return s.resolveScalar(node), nil
 }
 
 // resolveScalar returns the value of a scalar or of a parameter that it refers to. What is known only to a
@@ -201,7 +216,7 @@ var freeTypes = []string{
 	"AWS::EC2::RouteTable", "AWS::EC2::SecurityGroup", "AWS::EC2::SecurityGroupIngress", "AWS::EC2::Subnet",
 	"AWS::EC2::SubnetRouteTableAssociation", "AWS::EC2::VPC", "AWS::IAM::ManagedPolicy", "AWS::IAM::Role", "AWS::Logs::LogGroup",
 	"AWS::RDS::DBClusterParameterGroup", "AWS::RDS::DBProxyTargetGroup", "AWS::RDS::DBSubnetGroup", "AWS::SNS::Subscription",
-	"AWS::SNS::Topic", "AWS::SQS::Queue", "AWS::SQS::QueuePolicy", "AWS::Serverless::HttpApi", "AWS::Serverless::LayerVersion",
+	"AWS::SNS::Topic", "AWS::SQS::Queue", "AWS::SQS::QueuePolicy", "AWS::SSM::Parameter", "AWS::Serverless::HttpApi", "AWS::Serverless::LayerVersion",
 	"Custom::Migration",
 }
 
