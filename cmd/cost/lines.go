@@ -52,8 +52,11 @@ const (
 	bytesToGB = 1e-9
 )
 
-// serverlessClass is the instance class of Aurora Serverless v2, the only one with a price.
-const serverlessClass = "db.serverless"
+// The instance classes with a price: that of Aurora Serverless v2 in a cluster, and one for an instance of its own.
+const (
+	serverlessClass = "db.serverless"
+	instanceClass   = "db.t4g.medium"
+)
 
 // idleLines returns what a stack costs in a month without requests.
 func idleLines(s *stack, t tables) ([]line, error) {
@@ -65,6 +68,7 @@ func idleLines(s *stack, t tables) ([]line, error) {
 	secrets, secretErr := ownerSecrets(s)
 	proxied := max(capacity, t.factor("proxy-minimum").value)
 	polls := 3600 / t.factor("queue-wait").value
+	own, ownErr := instanceLines(s, hours)
 	lines := []line{
 		{"Aurora at its minimum capacity", "acu-hour", []factor{{capacity, "ACU"}, hours}, 0},
 		{"RDS Proxy, for at least 8 ACU", "proxy-acu-hour", []factor{{s.countResources("AWS::RDS::DBProxy"), "proxy"}, {proxied, "ACU"}, hours}, 0},
@@ -78,7 +82,39 @@ func idleLines(s *stack, t tables) ([]line, error) {
 		{"its traces", "trace-million", []factor{{runs, "runs"}}, millionth},
 		{"polls of the empty queue", "sqs-million", []factor{t.factor("queue-pollers"), {polls, "polls/h"}, hours}, millionth},
 	}
-	return lines, errors.Join(capacityErr, endpointErr, metricErr, runsErr, secretErr)
+	return append(lines, own...), errors.Join(capacityErr, endpointErr, metricErr, runsErr, secretErr, ownErr)
+}
+
+// instanceLines returns what a database without a cluster costs; a standby is charged like the instance.
+func instanceLines(s *stack, hours factor) ([]line, error) {
+	count, storage := 0.0, 0.0
+	for id, instance := range s.resourcesMade("AWS::RDS::DBInstance") {
+		if cluster, err := s.property(instance, "DBClusterIdentifier"); err != nil || cluster.Kind != 0 {
+			continue
+		}
+		class, err := s.property(instance, "DBInstanceClass")
+		if err != nil || s.resolveScalar(class) != instanceClass {
+			return nil, errors.Join(err, fmt.Errorf("%s: prices.yaml has no price for an instance of class %q", id, s.resolveScalar(class)))
+		}
+		standby, standbyErr := s.property(instance, "MultiAZ")
+		size, err := s.number(instance, "AllocatedStorage")
+		if err := errors.Join(standbyErr, err); err != nil {
+			return nil, fmt.Errorf("%s: %w", id, err)
+		}
+		copies := map[bool]float64{true: 2, false: 1}[s.resolveScalar(standby) == "true"]
+		count += copies
+		storage += copies * size
+	}
+	if count == 0 {
+		return nil, nil
+	}
+	if s.countResources("AWS::RDS::DBProxy") > 0 {
+		return nil, errors.New("prices.yaml has no price for a proxy of an instance")
+	}
+	return []line{
+		{"instance, with its standby", "instance-hour", []factor{{count, "instances"}, hours}, 0},
+		{"its storage", "instance-gb-month", []factor{{storage, "GB"}}, 0},
+	}, nil
 }
 
 // writeLines returns what a million single writes of known incidents cost on top. A month of storage is
@@ -89,7 +125,11 @@ func writeLines(s *stack, t tables) ([]line, error) {
 		return nil, fmt.Errorf("LogRetentionDays: %w", err)
 	}
 	million := factor{1e6, "requests"}
-	memory := factor{s.Globals.Function.MemorySize / 1024, "GB"}
+	megabytes, err := strconv.ParseFloat(s.resolveScalar(&s.Globals.Function.MemorySize), 64)
+	if err != nil {
+		return nil, fmt.Errorf("MemorySize: %w", err)
+	}
+	memory := factor{megabytes / 1024, "GB"}
 	return []line{
 		{"HTTP API", "http-api-million", []factor{million}, millionth},
 		{"Lambda requests", "lambda-million", []factor{million}, millionth},
@@ -116,6 +156,9 @@ func queueLines(*stack, tables) ([]line, error) {
 func databaseCapacity(s *stack) (float64, error) {
 	instances := 0.0
 	for id, instance := range s.resourcesMade("AWS::RDS::DBInstance") {
+		if cluster, err := s.property(instance, "DBClusterIdentifier"); err == nil && cluster.Kind == 0 {
+			continue
+		}
 		class, err := s.property(instance, "DBInstanceClass")
 		if err != nil || s.resolveScalar(class) != serverlessClass {
 			return 0, errors.Join(err, fmt.Errorf("%s: prices.yaml has no price for an instance of class %q", id, s.resolveScalar(class)))
@@ -189,13 +232,15 @@ func scheduledRuns(s *stack, hours float64) (float64, error) {
 // ownerSecrets returns the number of passwords that RDS keeps in Secrets Manager.
 func ownerSecrets(s *stack) (float64, error) {
 	count := 0.0
-	for id, cluster := range s.resourcesMade("AWS::RDS::DBCluster") {
-		managed, err := s.property(cluster, "ManageMasterUserPassword")
-		if err != nil {
-			return 0, fmt.Errorf("%s: %w", id, err)
-		}
-		if s.resolveScalar(managed) == "true" {
-			count++
+	for _, kind := range []string{"AWS::RDS::DBCluster", "AWS::RDS::DBInstance"} {
+		for id, database := range s.resourcesMade(kind) {
+			managed, err := s.property(database, "ManageMasterUserPassword")
+			if err != nil {
+				return 0, fmt.Errorf("%s: %w", id, err)
+			}
+			if s.resolveScalar(managed) == "true" {
+				count++
+			}
 		}
 	}
 	return count, nil

@@ -102,8 +102,13 @@ func TestTemplateDecides(t *testing.T) {
 		{"more capacity", "DatabaseMinCapacity=3", "acu-hour", unchanged, 2.5 * 730},
 		{"less capacity than a proxy is charged for", "DatabaseMinCapacity=3", "proxy-acu-hour", unchanged, 0},
 		{"more than a proxy is charged for at least", "DatabaseMinCapacity=6 DatabaseReader=true", "proxy-acu-hour", unchanged, 4 * 730},
-		{"a given database", "DatabaseCluster=c", "acu-hour", unchanged, -0.5 * 730},
-		{"its password", "DatabaseCluster=c", "secret-month", unchanged, -1},
+		{"no proxy", "DatabaseProxy=false", "proxy-acu-hour", unchanged, -8 * 730},
+		{"an instance", "DatabaseKind=instance DatabaseProxy=false", "instance-hour", unchanged, 730},
+		{"its storage", "DatabaseKind=instance DatabaseProxy=false DatabaseStorage=70", "instance-gb-month", unchanged, 70},
+		{"its standby", "Stage=prod DatabaseKind=instance DatabaseProxy=false", "instance-gb-month", unchanged, 100},
+		{"its password", "DatabaseKind=instance DatabaseProxy=false", "secret-month", unchanged, 0},
+		{"a given database", "DatabaseIdentifier=c", "acu-hour", unchanged, -0.5 * 730},
+		{"its password", "DatabaseIdentifier=c", "secret-month", unchanged, -1},
 	}
 	for _, c := range cases {
 		after, err := idleAmounts(t, c.template, c.parameters)
@@ -131,7 +136,9 @@ func TestTemplateRefused(t *testing.T) {
 		template   []byte
 	}{
 		"cmd/cost does not know what AWS::EC2::NatGateway costs": {"", changedTemplate(t, resourcesStart, resourcesStart+"  More: {Type: AWS::EC2::NatGateway}\n")},
-		"no price for an instance of class \"db.r6g.large\"":     {"", changedTemplate(t, "DBInstanceClass: db.serverless", "DBInstanceClass: db.r6g.large")},
+		"no price for an instance of class \"db.t4g.medium\"":    {"DatabaseKind=provisioned", unchanged},
+		"no price for an instance of class \"db.r6g.large\"":     {"DatabaseKind=instance DatabaseInstanceClass=db.r6g.large", unchanged},
+		"no price for a proxy of an instance":                    {"DatabaseKind=instance", unchanged},
 		"no condition Nowhere":                                   {"", changedTemplate(t, "Condition: OwnVpc", "Condition: Nowhere")},
 		"no parameter Unknown":                                   {"Unknown=1", unchanged},
 		"!Select is not supported":                               {"", changeCondition(t, `!Equals [!Select [0, !Ref SubnetIds], a]`)},
@@ -172,9 +179,15 @@ func TestPrices(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := calculator{changedTemplate(t, "", ""), stages, read}
+	own := map[string]string{"DatabaseKind": "instance", "DatabaseProxy": "false", "DatabaseReader": "false"}
 	for _, source := range []lineSource{idleLines, writeLines, queueLines} {
 		for _, stage := range slices.Sorted(maps.Keys(stages)) {
 			lines, err := c.lines(stage, nil, source)
+			if err == nil && stage == "prod" {
+				var more []line
+				more, err = c.lines(stage, own, source)
+				lines = append(lines, more...)
+			}
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -21,7 +21,7 @@ type omissionRow struct {
 var ownNetwork = map[string]string{"VpcId": "vpc-1", "SubnetIds": "subnet-1,subnet-2"}
 
 var givenDatabase = map[string]string{
-	"DatabaseCluster": "cluster", "DatabaseHost": "host", "DatabaseResourceId": "cluster-1", "DatabaseSecretArn": "arn",
+	"DatabaseIdentifier": "cluster", "DatabaseHost": "host", "DatabaseResourceId": "cluster-1", "DatabaseSecretArn": "arn",
 	"DatabaseSecurityGroupId": "sg-1", "DatabaseReader": "false", "VpcId": "vpc-1", "SubnetIds": "subnet-1,subnet-2",
 }
 
@@ -39,13 +39,17 @@ var omissionTable = []omission{
 		consequence: "the network's own NAT gateway or endpoints carry the calls",
 	},
 	{
-		what: "the database", how: "`DatabaseCluster=…`, with its network", parameters: givenDatabase,
+		what: "the database", how: "`DatabaseIdentifier=…`, with its network", parameters: givenDatabase,
 		consequence: "a cluster that is paid for already; proxy, keys and alarms stay",
 	},
 	{
-		what: "the proxy", how: "no parameter: without `Proxy…`, functions connect to the cluster as migrate does",
-		lines:       []string{"RDS Proxy, for at least 8 ACU"},
+		what: "the proxy", how: "`DatabaseProxy=false`", parameters: map[string]string{"DatabaseProxy": "false"},
 		consequence: "[connections](#the-proxy-and-its-connections); a fail-over is seen by clients",
+	},
+	{
+		what: "Aurora and the proxy", how: "`DatabaseKind=instance`, `DatabaseProxy=false`, `DatabaseReader=false`: " + instanceClass + " with 50 GB",
+		parameters:  map[string]string{"DatabaseKind": "instance", "DatabaseProxy": "false", "DatabaseReader": "false"},
+		consequence: "no growth with the load, burst credits instead of capacity; prod's standby serves no queries",
 	},
 	{
 		what: "alarms and dashboard", how: "no parameter: remove them and the rollback alarms of the functions",

@@ -19,7 +19,7 @@ type stackTemplate struct {
 	} `yaml:"Parameters"`
 	Globals struct {
 		Function struct {
-			MemorySize float64 `yaml:"MemorySize"`
+			MemorySize yaml.Node `yaml:"MemorySize"`
 		} `yaml:"Function"`
 	} `yaml:"Globals"`
 	Conditions map[string]yaml.Node `yaml:"Conditions"`
@@ -108,16 +108,32 @@ func (s *stack) evaluateList(nodes []*yaml.Node, conjunction bool) (bool, error)
 	return conjunction, nil
 }
 
-// resolveOperand returns a value that is compared: a scalar, a parameter, or the joined elements of a parameter
-// that is a list.
+// resolveOperand returns a value that is compared: a scalar, a parameter, the joined elements of a parameter that is a list,
+// or a part of a parameter.
 func (s *stack) resolveOperand(node *yaml.Node) (string, error) {
 	if node.Tag == "!Join" && len(node.Content) == 2 && node.Content[1].Tag == "!Ref" {
 		return strings.ReplaceAll(s.resolveScalar(node.Content[1]), ",", node.Content[0].Value), nil
+	}
+	if node.Tag == "!Select" && len(node.Content) == 2 && node.Content[1].Tag == "!Split" {
+		return s.selectPart(node.Content[0].Value, node.Content[1].Content)
 	}
 	if isIntrinsic(node) && node.Tag != "!Ref" {
 		return "", fmt.Errorf("line %d: %s is not supported", node.Line, node.Tag)
 	}
 	return s.resolveScalar(node), nil
+}
+
+// selectPart returns the part with an index of a parameter that is split at a separator, or "" if it has fewer.
+func (s *stack) selectPart(index string, split []*yaml.Node) (string, error) {
+	n, err := strconv.Atoi(index)
+	if err != nil || len(split) != 2 {
+		return "", fmt.Errorf("!Select [%s, !Split …] is not supported", index)
+	}
+	parts := strings.Split(s.resolveScalar(split[1]), split[0].Value)
+	if n >= len(parts) {
+		return "", nil
+	}
+	return parts[n], nil
 }
 
 // resolveScalar returns the value of a scalar or of a parameter that it refers to. What is known only to a
@@ -213,15 +229,17 @@ var pricedTypes = []string{
 
 // freeTypes are resource types that cost nothing by themselves, or only what requests to them cost.
 var freeTypes = []string{
-	"AWS::EC2::RouteTable", "AWS::EC2::SecurityGroup", "AWS::EC2::SecurityGroupIngress", "AWS::EC2::Subnet",
+	"AWS::ApiGatewayV2::ApiMapping", "AWS::ApiGatewayV2::DomainName", "AWS::EC2::RouteTable", "AWS::EC2::SecurityGroup", "AWS::EC2::SecurityGroupIngress", "AWS::EC2::Subnet",
 	"AWS::EC2::SubnetRouteTableAssociation", "AWS::EC2::VPC", "AWS::IAM::ManagedPolicy", "AWS::IAM::Role", "AWS::Logs::LogGroup",
-	"AWS::RDS::DBClusterParameterGroup", "AWS::RDS::DBProxyTargetGroup", "AWS::RDS::DBSubnetGroup", "AWS::SNS::Subscription",
+	"AWS::RDS::DBClusterParameterGroup", "AWS::RDS::DBParameterGroup", "AWS::RDS::DBProxyTargetGroup", "AWS::Route53::RecordSet", "AWS::RDS::DBSubnetGroup", "AWS::SNS::Subscription",
 	"AWS::SNS::Topic", "AWS::SQS::Queue", "AWS::SQS::QueuePolicy", "AWS::SSM::Parameter", "AWS::Serverless::HttpApi", "AWS::Serverless::LayerVersion",
 	"Custom::Migration",
 }
 
 // unknownTypes are resource types whose price was not found; the page says so.
-var unknownTypes = []string{"AWS::RDS::DBProxyEndpoint"}
+var unknownTypes = []string{
+	"AWS::Backup::BackupPlan", "AWS::Backup::BackupSelection", "AWS::Backup::BackupVault", "AWS::RDS::DBProxyEndpoint",
+}
 
 // checkPriced returns an error if the stack makes a resource of a type that is in none of the three lists, so
 // that a new one is not forgotten.
