@@ -125,22 +125,46 @@ func TestRestore(t *testing.T) {
 		kind, parameters, resource string
 		want, absent               []string
 	}{
-		{"serverless", "", "Database", []string{"DatabaseName", "MasterUsername", "StorageEncrypted", "KmsKeyId"},
-			[]string{"SnapshotIdentifier", "SourceDBClusterIdentifier", "RestoreToTime", "UseLatestRestorableTime"}},
-		{"serverless", "RestoreSnapshot=s", "Database", []string{"SnapshotIdentifier", "StorageEncrypted", "KmsKeyId"},
-			[]string{"DatabaseName", "MasterUsername", "SourceDBClusterIdentifier"}},
-		{"provisioned", "RestoreSource=d", "Database", []string{"SourceDBClusterIdentifier", "UseLatestRestorableTime", "KmsKeyId"},
-			[]string{"DatabaseName", "MasterUsername", "StorageEncrypted", "RestoreToTime", "SnapshotIdentifier"}},
-		{"provisioned", "RestoreSource=d RestoreTime=2026-11-28T10:00:00Z", "Database", []string{"SourceDBClusterIdentifier", "RestoreToTime"},
-			[]string{"UseLatestRestorableTime", "StorageEncrypted"}},
-		{"instance", "", "DatabaseInstance", []string{"DBName", "MasterUsername", "StorageEncrypted", "KmsKeyId"},
-			[]string{"DBSnapshotIdentifier", "SourceDBInstanceIdentifier", "RestoreTime", "UseLatestRestorableTime"}},
-		{"instance", "RestoreSnapshot=s", "DatabaseInstance", []string{"DBSnapshotIdentifier"},
-			[]string{"DBName", "MasterUsername", "StorageEncrypted", "KmsKeyId", "SourceDBInstanceIdentifier"}},
-		{"instance", "RestoreSource=d", "DatabaseInstance", []string{"SourceDBInstanceIdentifier", "UseLatestRestorableTime"},
-			[]string{"DBName", "MasterUsername", "StorageEncrypted", "KmsKeyId", "RestoreTime"}},
-		{"instance", "RestoreSource=d RestoreTime=2026-11-28T10:00:00Z", "DatabaseInstance", []string{"SourceDBInstanceIdentifier", "RestoreTime"},
-			[]string{"UseLatestRestorableTime", "DBName"}},
+		{
+			"serverless", "", "Database",
+			[]string{"DatabaseName", "MasterUsername", "StorageEncrypted", "KmsKeyId"},
+			[]string{"SnapshotIdentifier", "SourceDBClusterIdentifier", "RestoreToTime", "UseLatestRestorableTime"},
+		},
+		{
+			"serverless", "RestoreSnapshot=s", "Database",
+			[]string{"SnapshotIdentifier", "StorageEncrypted", "KmsKeyId"},
+			[]string{"DatabaseName", "MasterUsername", "SourceDBClusterIdentifier"},
+		},
+		{
+			"provisioned", "RestoreSource=d", "Database",
+			[]string{"SourceDBClusterIdentifier", "UseLatestRestorableTime", "KmsKeyId"},
+			[]string{"DatabaseName", "MasterUsername", "StorageEncrypted", "RestoreToTime", "SnapshotIdentifier"},
+		},
+		{
+			"provisioned", "RestoreSource=d RestoreTime=2026-11-28T10:00:00Z", "Database",
+			[]string{"SourceDBClusterIdentifier", "RestoreToTime"},
+			[]string{"UseLatestRestorableTime", "StorageEncrypted"},
+		},
+		{
+			"instance", "", "DatabaseInstance",
+			[]string{"DBName", "MasterUsername", "StorageEncrypted", "KmsKeyId"},
+			[]string{"DBSnapshotIdentifier", "SourceDBInstanceIdentifier", "RestoreTime", "UseLatestRestorableTime"},
+		},
+		{
+			"instance", "RestoreSnapshot=s", "DatabaseInstance",
+			[]string{"DBSnapshotIdentifier"},
+			[]string{"DBName", "MasterUsername", "StorageEncrypted", "KmsKeyId", "SourceDBInstanceIdentifier"},
+		},
+		{
+			"instance", "RestoreSource=d", "DatabaseInstance",
+			[]string{"SourceDBInstanceIdentifier", "UseLatestRestorableTime"},
+			[]string{"DBName", "MasterUsername", "StorageEncrypted", "KmsKeyId", "RestoreTime"},
+		},
+		{
+			"instance", "RestoreSource=d RestoreTime=2026-11-28T10:00:00Z", "DatabaseInstance",
+			[]string{"SourceDBInstanceIdentifier", "RestoreTime"},
+			[]string{"UseLatestRestorableTime", "DBName"},
+		},
 	} {
 		resources := deploy(t, "DatabaseKind="+c.kind+" "+c.parameters).made("Resources")
 		properties, _ := valueAt(resources[c.resource], "Properties").(tree)
