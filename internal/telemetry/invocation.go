@@ -13,13 +13,14 @@ type Invocation struct {
 	call      Call
 	started   time.Time
 	trace     trace
+	traced    bool // the segment is sent
 	expiry    *time.Timer
 
 	mu            sync.Mutex // guards the fields below
 	collected     collector
 	remediationID string
 	model         string
-	spans         []subsegment
+	segment       segment
 	reported      bool // the lines are written; later values are late
 	ended         bool
 }
@@ -74,14 +75,34 @@ func (i *Invocation) End(status string) {
 	i.mu.Lock()
 	first := !i.ended
 	i.ended = true
-	segment := i.buildSegment(status)
+	if first && i.traced {
+		i.segment.dropOpenSpans()
+		i.segment.describe(status, i.annotations(status))
+	}
 	i.mu.Unlock()
 	if !first {
 		return
 	}
 	i.reportOnce(status)
-	i.sendSegment(segment)
+	if i.traced {
+		i.segment.own.Close(nil)
+	}
 	i.telemetry.removeRunning(i)
+}
+
+// annotations returns what X-Ray indexes of the invocation. The caller holds mu.
+func (i *Invocation) annotations(status string) map[string]any {
+	all := map[string]any{
+		"status":       status,
+		"cache_hits":   i.collected.counterTotal(EmbeddingCacheHits),
+		"cache_misses": i.collected.counterTotal(EmbeddingCacheMisses),
+	}
+	for _, p := range i.lineProperties() {
+		if p.value != "" && p.name != "trace_id" {
+			all[p.name] = p.value
+		}
+	}
+	return all
 }
 
 func (i *Invocation) reportTimeout() { i.reportOnce(Timeout) }

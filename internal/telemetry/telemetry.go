@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/aws/aws-xray-sdk-go/v2/xray"
 )
 
 // Config has the destinations and the closed sets of the telemetry.
@@ -29,8 +30,8 @@ type Config struct {
 // Telemetry is the telemetry of one sandbox. It is safe for concurrent use. A nil Telemetry writes
 // nothing.
 type Telemetry struct {
-	daemon *daemon
-	sets   ClosedSets
+	tracing *xray.Config // nil disables traces
+	sets    ClosedSets
 
 	mu      sync.Mutex // guards the fields below
 	metrics io.Writer
@@ -45,13 +46,13 @@ type Telemetry struct {
 
 // New returns an error if the configuration is invalid, but not if the daemon cannot be reached.
 func New(config Config) (*Telemetry, error) {
-	daemon, err := connectDaemon(config.Daemon)
+	tracing, err := openTracing(config.Daemon)
 	if err != nil {
 		return nil, err
 	}
 	return &Telemetry{
 		metrics: config.Metrics,
-		daemon:  daemon,
+		tracing: tracing,
 		sets:    config.closedSets(),
 		running: map[*Invocation]bool{},
 	}, nil
@@ -70,15 +71,14 @@ func (c Config) closedSets() ClosedSets {
 // after this.
 const drainTimeout = 300 * time.Millisecond
 
-// Close waits up to 300 ms for running invocations, reports the others as timed out, writes late
-// values and closes the connection to the daemon. A function calls it first when it shuts down.
+// Close waits up to 300 ms for running invocations, reports the others as timed out, and writes late
+// values. A function calls it first when it shuts down. The SDK's socket to the daemon ends with the process.
 func (t *Telemetry) Close() {
 	if t == nil {
 		return
 	}
 	t.waitForInvocations()
 	t.writeMetrics(nil, nil)
-	t.daemon.closeConnection()
 }
 
 func (t *Telemetry) waitForInvocations() {
@@ -143,6 +143,8 @@ func (t *Telemetry) Begin(ctx context.Context, call Call) (context.Context, *Inv
 		i.call.TraceHeader = header
 	}
 	i.trace = parseTraceHeader(i.call.TraceHeader)
+	i.segment = t.beginSegment(i.call.Operation, i.trace)
+	i.traced = i.segment.own != nil
 	if t != nil {
 		t.addRunning(i)
 	}

@@ -33,6 +33,9 @@ func parseTraceHeader(header string) trace {
 // hasSampledParent reports whether X-Ray accepts subsegments of the trace.
 func (t trace) hasSampledParent() bool { return t.sampled && t.root != "" && t.parent != "" }
 
+// header returns the tracing header of a sampled trace, of its checked parts alone.
+func (t trace) header() string { return "Root=" + t.root + ";Parent=" + t.parent + ";Sampled=1" }
+
 // isTraceID reports whether text has the form of a trace ID: 1-<8 hexadecimal digits of the
 // time>-<24 more>.
 func isTraceID(text string) bool {
