@@ -73,10 +73,10 @@ build-MaintainFunction: PROGRAM = functions/maintain
 build-MigrateFunction: PROGRAM = functions/migrate
 
 # The only place that says how a program is built for Lambda: without RPC, symbols, paths of this machine and the version control stamp,
-# so the same source gives the same bytes.
+# so the same source gives the same bytes. grpcnotrace: the X-Ray SDK links gRPC, whose debug pages make the linker keep unused methods (1.9 MB zipped).
 build-WriteFunction build-BulkFunction build-QueryFunction build-HealthFunction build-MaintainFunction build-MigrateFunction build-program:
 	@GOOS=linux GOARCH=$(FUNCTION_ARCH) CGO_ENABLED=0 \
-		go build -trimpath -buildvcs=false -tags=lambda.norpc -ldflags='-s -w' -o "$(ARTIFACTS_DIR)/bootstrap" ./$(PROGRAM)
+		go build -trimpath -buildvcs=false -tags=lambda.norpc,grpcnotrace -ldflags='-s -w' -o "$(ARTIFACTS_DIR)/bootstrap" ./$(PROGRAM)
 
 certificates: ## Fetch the certificates of RDS that migrate needs, for package
 	@test -s functions/migrate/certificates/rds.pem || curl --fail --silent --show-error --proto =https --tlsv1.2 \

@@ -53,7 +53,7 @@ func traceOneInvocation() error {
 func TestProcess(t *testing.T) {
 	t.Parallel()
 	daemon := telemetrytest.NewTraceDaemon(t)
-	for name, c := range map[string]struct {
+	for name, c := range map[string]struct { //nolint:paralleltest // the daemon is shared
 		env     []string
 		failure string
 		sent    bool
@@ -69,7 +69,7 @@ func TestProcess(t *testing.T) {
 		"the SDK disabled":   {env: []string{"AWS_XRAY_DAEMON_ADDRESS=" + daemon.Address, "AWS_XRAY_SDK_DISABLED=true"}},
 		"none listens there": {env: []string{"AWS_XRAY_DAEMON_ADDRESS=127.0.0.1:1"}},
 	} {
-		t.Run(name, func(t *testing.T) { //nolint:paralleltest // the daemon is shared
+		t.Run(name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
 			child := exec.CommandContext(t.Context(), os.Args[0])
 			child.Env = append([]string{tracedVariable + "=1"}, c.env...)
