@@ -6,6 +6,8 @@ import (
 	"github.com/datastorage-service/datastorage/internal/config"
 )
 
+const maxConns = 100
+
 // Settings configure access to the database. Errors name the variables of invalid settings.
 type Settings struct {
 	// URL is DATASTORAGE_DATABASE_URL:
@@ -15,7 +17,7 @@ type Settings struct {
 	// Default URL. A secret.
 	ReaderURL string
 	// MaxConns is DATASTORAGE_DATABASE_MAX_CONNS: connections of one sandbox to each endpoint, 1 to
-	// 100. Default 2.
+	// 100. Default 2 for each concurrent invocation, because a hybrid search uses two at once.
 	MaxConns int32
 	// IAM is DATASTORAGE_DATABASE_AUTH=iam: each connection is authenticated by an IAM token.
 	// Default false: by a password.
@@ -36,7 +38,7 @@ func ReadSettings(r *config.Reader) Settings {
 	return Settings{
 		URL:       r.Required("DATASTORAGE_DATABASE_URL"),
 		ReaderURL: r.Optional("DATASTORAGE_DATABASE_READER_URL"),
-		MaxConns:  int32(r.Integer("DATASTORAGE_DATABASE_MAX_CONNS", 2, 1, 100)),
+		MaxConns:  int32(r.Integer("DATASTORAGE_DATABASE_MAX_CONNS", r.PerInvocation(2, maxConns), 1, maxConns)),
 		IAM:       r.OneOf("DATASTORAGE_DATABASE_AUTH", "password", "iam") == "iam",
 		Secret:    r.Optional("DATASTORAGE_DATABASE_SECRET"),
 		CA:        r.Optional("DATASTORAGE_DATABASE_CA"),

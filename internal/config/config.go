@@ -54,6 +54,17 @@ func (r *Reader) Integer(name string, fallback, low, high int) int {
 	return n
 }
 
+// PerInvocation returns n times the number of invocations that Lambda runs in this process at the same time, at
+// most high: a default that is right for one invocation. Lambda sets AWS_LAMBDA_MAX_CONCURRENCY for a function
+// on Managed Instances; like aws-lambda-go (lambdacontext.MaxConcurrency), it takes anything but a positive integer as 1.
+func (r *Reader) PerInvocation(n, high int) int {
+	invocations, err := strconv.Atoi(r.getenv("AWS_LAMBDA_MAX_CONCURRENCY"))
+	if err != nil || invocations < 1 {
+		return n
+	}
+	return n * min(invocations, high/n)
+}
+
 // Duration returns a duration from low to high, in the syntax of time.ParseDuration.
 func (r *Reader) Duration(name string, fallback, low, high time.Duration) time.Duration {
 	value := r.getenv(name)

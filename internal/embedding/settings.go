@@ -52,7 +52,7 @@ type Settings struct {
 	// Text Embeddings Inference accepts 32 unless configured otherwise (--max-client-batch-size).
 	Batch int
 	// InFlight is DATASTORAGE_EMBEDDING_IN_FLIGHT: concurrent calls of the provider, 1 to 1000.
-	// Default 4.
+	// Default 4 for each concurrent invocation.
 	InFlight int
 }
 
@@ -83,7 +83,7 @@ func readSettings(r *config.Reader, prefix string) Settings {
 		APIKey:     newSecret(r.Optional(prefix + "API_KEY")),
 		Deadline:   r.Duration(prefix+"DEADLINE", 0, minDeadline, maxDeadline),
 		Batch:      r.Integer(prefix+"BATCH", 0, 1, maxOpenAIBatch),
-		InFlight:   r.Integer(prefix+"IN_FLIGHT", 0, 1, maxInFlight),
+		InFlight:   r.Integer(prefix+"IN_FLIGHT", r.PerInvocation(defaultPolicy().InFlight, maxInFlight), 1, maxInFlight),
 	}
 	s.APIKeySecret = readKeySecret(r, prefix)
 	kind, _ := findProvider(s.Provider)

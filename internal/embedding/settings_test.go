@@ -94,7 +94,7 @@ func TestReadSettings(t *testing.T) {
 		"DATASTORAGE_EMBEDDING_NEXT_DIMENSIONS=8", "DATASTORAGE_EMBEDDING_NEXT_API_KEY=key", "DATASTORAGE_EMBEDDING_NEXT_DEADLINE=3s",
 		"DATASTORAGE_EMBEDDING_NEXT_BATCH=7", "DATASTORAGE_EMBEDDING_NEXT_IN_FLIGHT=5", "DATASTORAGE_EMBEDDING_NEXT_PROFILE=p")
 	first, next := embedding.ReadSettings(r)
-	if r.Err() != nil || first != (embedding.Settings{Provider: "hashing"}) {
+	if r.Err() != nil || first != (embedding.Settings{Provider: "hashing", InFlight: 4}) {
 		t.Errorf("first %+v, %v, want the defaults of hashing", first, r.Err())
 	}
 	if next.APIKey == (embedding.Secret{}) {

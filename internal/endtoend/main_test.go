@@ -19,6 +19,9 @@ func TestMain(m *testing.M) {
 	if url := os.Getenv(writerVariable); url != "" {
 		runWriter(url)
 	}
+	if name := os.Getenv(functionVariable); name != "" {
+		runFunction(name)
+	}
 	code := postgrestest.Run(m)
 	for _, check := range []func() error{localStack.close, nothingLeaks, everyOperationSeen} {
 		if err := check(); err != nil && code == 0 {

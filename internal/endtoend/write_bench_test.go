@@ -14,13 +14,14 @@ import (
 
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 	"github.com/datastorage-service/datastorage/internal/gateway"
+	"github.com/datastorage-service/datastorage/internal/telemetrytest"
 )
 
-// BenchmarkWrite writes remediations of known incidents, of 1.4 kB each, one by one and in batches of 50, through the
+// BenchmarkWrite writes remediations of known incidents, of 1.4 kB each, one by one, also traced, and in batches of 50, through the
 // gateway and the write function. cpu-µs/record is the processor time of this process, without the database.
 func BenchmarkWrite(b *testing.B) {
 	log := slog.New(slog.NewJSONHandler(io.Discard, nil)) //nolint:sloglint // formatting the lines is part of a write
-	stack := endtoend.New(b, endtoend.Options{Log: log})
+	stack := endtoend.New(b, endtoend.Options{Log: log, TraceDaemon: telemetrytest.NewTraceDaemon(b).Address})
 	template, err := os.ReadFile("../../template.yaml")
 	if err != nil {
 		b.Fatal(err)
@@ -34,9 +35,11 @@ func BenchmarkWrite(b *testing.B) {
 		serial++
 		return benchRecord(serial)
 	}
+	trace := ""
 	send := func(path, body string, status int) {
 		r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
 		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("X-Amzn-Trace-Id", trace)
 		w := httptest.NewRecorder()
 		if front.ServeHTTP(w, r); w.Code != status {
 			b.Fatalf("%d: %s", w.Code, w.Body)
@@ -46,6 +49,11 @@ func BenchmarkWrite(b *testing.B) {
 	b.Run("one", func(b *testing.B) {
 		send("/v1/remediations", record(), http.StatusCreated)
 		reportProcessorTime(b, 1, func() { send("/v1/remediations", record(), http.StatusCreated) })
+	})
+	b.Run("traced", func(b *testing.B) {
+		trace = traceHeader
+		reportProcessorTime(b, 1, func() { send("/v1/remediations", record(), http.StatusCreated) })
+		trace = ""
 	})
 	b.Run("batch", func(b *testing.B) {
 		reportProcessorTime(b, batch, func() {

@@ -29,7 +29,7 @@ func TestLoadDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := function.Settings{
-		Database: access.Settings{URL: "postgres://x:secret@h/d", MaxConns: 2}, Embedding: embedding.Settings{Provider: "hashing"},
+		Database: access.Settings{URL: "postgres://x:secret@h/d", MaxConns: 2}, Embedding: embedding.Settings{Provider: "hashing", InFlight: 4},
 		RequestTimeout: 10 * time.Second, PartitionsAhead: 3,
 	}
 	if s != want {
@@ -38,6 +38,38 @@ func TestLoadDefaults(t *testing.T) {
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
 		if text := fmt.Sprintf(verb, s); strings.Contains(text, "secret") {
 			t.Errorf("%s prints a secret: %s", verb, text)
+		}
+	}
+}
+
+// TestLoadConcurrency checks the defaults of a process with several concurrent invocations, and that a setting overrides them.
+func TestLoadConcurrency(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		concurrency, conns, calls string
+		maxConns                  int32
+		inFlight                  int
+	}{
+		{"1", "", "", 2, 4},
+		{"4", "", "", 8, 16},
+		{"16", "", "", 32, 64},
+		{"51", "", "", 100, 204},
+		{"1600", "", "", 100, 1000},
+		{"4", "5", "6", 5, 6},
+		{"0", "", "", 2, 4},
+		{"-4", "", "", 2, 4},
+		{"many", "", "", 2, 4},
+	} {
+		s, err := function.Load(env("DATASTORAGE_DATABASE_URL=postgres://h/d", "AWS_LAMBDA_MAX_CONCURRENCY="+test.concurrency,
+			"DATASTORAGE_DATABASE_MAX_CONNS="+test.conns, "DATASTORAGE_EMBEDDING_IN_FLIGHT="+test.calls, "DATASTORAGE_EMBEDDING_NEXT_PROVIDER=hashing"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Database.MaxConns != test.maxConns || s.Embedding.InFlight != test.inFlight {
+			t.Errorf("%+v: %d connections, %d calls", test, s.Database.MaxConns, s.Embedding.InFlight)
+		}
+		if test.calls == "" && s.EmbeddingNext.InFlight != test.inFlight {
+			t.Errorf("%+v: %d calls of the next model", test, s.EmbeddingNext.InFlight)
 		}
 	}
 }
