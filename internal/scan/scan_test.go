@@ -16,7 +16,7 @@ import (
 )
 
 // templates are the CloudFormation templates of the repository.
-var templates = []string{"../../template.yaml", "../../deploy/oidc.yaml"}
+var templates = []string{"../../template.yaml", "../../deploy/edge.yaml", "../../deploy/oidc.yaml"}
 
 func installScanners(t *testing.T) *scan.Scanners {
 	t.Helper()
