@@ -132,7 +132,7 @@ func benchColdStart(ctx context.Context, e *benchEnv) (lines []line, err error) 
 				polls[side], responses[side] = append(polls[side], poll), append(responses[side], response)
 			}
 		}
-		lines = append(lines, newColdLine(c.name+", to its first poll", polls, 15), newColdLine(c.name+", to its first response ("+c.what+"), with connecting", responses, 40))
+		lines = append(lines, newColdLine(c.name+", to its first poll", polls, 6), newColdLine(c.name+", to its first response ("+c.what+"), with connecting", responses, 40))
 	}
 	return lines, nil
 }
