@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,7 +36,9 @@ func (h *Handler) Invoke(ctx context.Context, payload json.RawMessage) (any, err
 	}
 	var order Order
 	if len(payload) > 0 {
-		if err := json.Unmarshal(payload, &order); err != nil {
+		decoder := json.NewDecoder(bytes.NewReader(payload))
+		decoder.DisallowUnknownFields() // a misspelt member would be an order without it
+		if err := decoder.Decode(&order); err != nil {
 			return nil, fmt.Errorf("migrate: read the event: %w", err)
 		}
 	}

@@ -33,6 +33,12 @@ type Order struct {
 	// Login is "iam" to let the service's roles log in with IAM tokens. Any other value leaves the
 	// logins unchanged.
 	Login string `json:"login"`
+	// Activate is the stored name of a registered model that writes and searches use from now on, such as
+	// hash-word-char35-v1@512. While signatures lack its vector, only Force activates it.
+	Activate string `json:"activate"`
+	Force    bool   `json:"force"`
+	// Drop is the stored name of a model that is removed with its vectors, after Activate.
+	Drop string `json:"drop"`
 }
 
 // Done is the function's response.
@@ -41,6 +47,8 @@ type Done struct {
 	Applied []string `json:"applied"`
 	// Version is the current schema version.
 	Version int64 `json:"version"`
+	// Missing is how many signatures lack a vector of the model that was activated.
+	Missing int64 `json:"missing,omitempty"`
 }
 
 // Handler runs the migrations.
@@ -111,8 +119,25 @@ func (h *Handler) runMigrations(ctx context.Context, order Order) (Done, error) 
 	if err := RegisterModels(ctx, url, h.config.Models); err != nil {
 		return done, fmt.Errorf("migrate: %w", err)
 	}
+	if done.Missing, err = changeModels(ctx, url, order); err != nil {
+		return done, fmt.Errorf("migrate: %w", err)
+	}
 	h.config.Log.InfoContext(ctx, "migrated", slog.Any("applied", done.Applied), slog.Int64("version", done.Version))
 	return done, nil
+}
+
+// changeModels activates and drops the models that the order names.
+func changeModels(ctx context.Context, url string, order Order) (missing int64, err error) {
+	if order.Activate != "" {
+		missing, err = migrations.ActivateModel(ctx, url, order.Activate, order.Force)
+		if errors.Is(err, migrations.ErrModelIncomplete) {
+			err = fmt.Errorf("%w: %d signatures", err, missing)
+		}
+	}
+	if err == nil && order.Drop != "" {
+		err = migrations.DropModel(ctx, url, order.Drop)
+	}
+	return missing, err
 }
 
 // RegisterModels registers the models in the database, as the schema's owner. The first becomes the

@@ -83,6 +83,39 @@ func TestInvoke(t *testing.T) {
 		'hash-word-char35-v1@512 true, hash-word-char35-v1@64 false')::integer FROM embedding_model`)
 }
 
+// TestModelOrders checks that an order activates and drops models, and what it refuses.
+func TestModelOrders(t *testing.T) {
+	t.Parallel()
+	const first, next = "hash-word-char35-v1@512", "hash-word-char35-v1@64"
+	database := newEmptyDatabase(t)
+	migrator, err := migrate.New(newConfig(t, database.AdminURL()))
+	if err == nil {
+		_, err = migrator.Migrate(t.Context(), migrate.Order{})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	execSQL(t, database.AdminURL(), "INSERT INTO signature (id, text, terms, counts, length, normalizer, analyzer) VALUES (gen_random_uuid(), 't', '{1}', '{1}', 1, 1, 1)")
+	for _, c := range []struct {
+		order   migrate.Order
+		missing int64
+		refused string
+	}{
+		{order: migrate.Order{Activate: "unknown@3"}, refused: "unknown@3"},
+		{order: migrate.Order{Drop: first}, refused: first},
+		{order: migrate.Order{Activate: next}, missing: 1, refused: "1 signatures"},
+		{order: migrate.Order{Activate: next, Force: true}, missing: 1},
+		{order: migrate.Order{Activate: first, Force: true, Drop: next}, missing: 1},
+		{order: migrate.Order{Drop: "unknown@3"}, refused: "unknown@3"},
+	} {
+		done, err := migrator.Migrate(t.Context(), c.order)
+		if (err == nil) != (c.refused == "") || err != nil && !strings.Contains(err.Error(), c.refused) || done.Missing != c.missing {
+			t.Errorf("%+v: %v, missing %d; want %d, refused for %q", c.order, err, done.Missing, c.missing, c.refused)
+		}
+		execSQL(t, database.AdminURL(), "SELECT 1 / count(*) FROM embedding_model WHERE active")
+	}
+}
+
 // TestMetrics checks that success and failure are counted separately.
 func TestMetrics(t *testing.T) {
 	t.Parallel()

@@ -14,12 +14,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/BurntSushi/toml"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/datastorage-service/datastorage/internal/program"
 )
@@ -56,7 +58,7 @@ func PlanDeployment(ctx context.Context, folder string, args []string) (*Deploym
 	if err != nil {
 		return nil, err
 	}
-	if err := checkStackName(settings.first("stack_name")); err != nil {
+	if err := settings.check(folder); err != nil {
 		return nil, err
 	}
 	sdk, err := awsconfig.LoadDefaultConfig(ctx,
@@ -65,7 +67,7 @@ func PlanDeployment(ctx context.Context, folder string, args []string) (*Deploym
 		return nil, &program.Problem{What: "the AWS settings cannot be read", Why: err.Error(), Next: "aws configure list", Err: err}
 	}
 	if sdk.Region == "" {
-		return nil, &program.Problem{What: "no region to deploy to", Next: "export AWS_REGION=…   # or --region, or region in samconfig.toml"}
+		return nil, &program.Problem{What: "no region to deploy to", Why: "neither an argument, samconfig.toml, the environment nor the profile names one", Next: "export AWS_REGION=…   # or --region, or region in samconfig.toml"}
 	}
 	identity, err := sts.NewFromConfig(sdk).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
@@ -75,7 +77,7 @@ func PlanDeployment(ctx context.Context, folder string, args []string) (*Deploym
 		Stage: settings.stage(), Stack: settings.first("stack_name"), Account: aws.ToString(identity.Account), Region: sdk.Region,
 		Asks:     settings.first("confirm_changeset") == "true",
 		Args:     slices.Concat([]string{"deploy"}, settings.rest, []string{"--region", sdk.Region}),
-		Template: filepath.Join(folder, filepath.FromSlash(cmp.Or(settings.first("template_file"), builtTemplate))),
+		Template: settings.templatePath(folder),
 		aws:      sdk,
 	}
 	d.Release, err = Release(d.Template, settings.values["parameter_overrides"])
@@ -89,6 +91,77 @@ const maxStackName = 48
 // validStackName is the form of identifiers of RDS (CreateDBCluster, DBClusterIdentifier), in lower case, as RDS stores them and names
 // their log groups.
 var validStackName = regexp.MustCompile(`^[a-z](-?[a-z0-9])*$`)
+
+// check returns an error for a stage that samconfig.toml does not have, a name that no stack can have, and a parameter that
+// the template does not have, which SAM CLI would not deploy.
+func (s deploySettings) check(folder string) error {
+	name := s.first("stack_name")
+	if name == "" {
+		return &program.Problem{
+			What: fmt.Sprintf("samconfig.toml has no stack for the stage %q", s.stage()), Why: "neither stack_name nor --stack-name is set",
+			Next: "go run ./cmd/sam deploy --config-env dev",
+		}
+	}
+	if err := checkStackName(name); err != nil {
+		return err
+	}
+	return s.checkParameters(s.templatePath(folder))
+}
+
+func (s deploySettings) templatePath(folder string) string {
+	return filepath.Join(folder, filepath.FromSlash(cmp.Or(s.first("template_file"), builtTemplate)))
+}
+
+func (s deploySettings) checkParameters(template string) error {
+	content, err := os.ReadFile(template)
+	if err != nil {
+		return nil // Release says that nothing is built
+	}
+	var document struct {
+		Parameters map[string]yaml.Node `yaml:"Parameters"`
+	}
+	if err := yaml.Unmarshal(content, &document); err != nil {
+		return fmt.Errorf("read the built template: %w", err)
+	}
+	for _, name := range s.parameterNames() {
+		if _, known := document.Parameters[name]; !known {
+			return &program.Problem{
+				What: "the template has no parameter " + name, Why: "SAM CLI would deploy without it",
+				Next: "correct parameter_overrides; docs/deployment.md has the names",
+			}
+		}
+	}
+	return nil
+}
+
+// parameterNames returns the names in parameter_overrides: words of the form NAME=VALUE, several of which may be in one argument.
+func (s deploySettings) parameterNames() []string {
+	var names []string
+	for _, argument := range s.values["parameter_overrides"] {
+		for _, word := range splitWords(argument) {
+			name, _, _ := strings.Cut(word, "=")
+			if name == "ParameterKey" {
+				name, _, _ = strings.Cut(strings.TrimPrefix(word, "ParameterKey="), ",")
+			}
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// splitWords splits at spaces outside of quotes, as SAM CLI does (its regular expression for parameter overrides).
+func splitWords(text string) []string {
+	quote := rune(0)
+	return strings.FieldsFunc(text, func(r rune) bool {
+		switch {
+		case quote != 0 && r == quote:
+			quote = 0
+		case quote == 0 && (r == '"' || r == '\''):
+			quote = r
+		}
+		return quote == 0 && unicode.IsSpace(r)
+	})
+}
 
 func checkStackName(name string) error {
 	if len(name) <= maxStackName && validStackName.MatchString(name) {

@@ -60,9 +60,12 @@ region = "eu-west-1"
 stack_name = "app-prod"
 confirm_changeset = true
 parameter_overrides = ["Stage=prod", "DatabaseReader=true"]
+[quoted.deploy.parameters]
+stack_name = "app-quoted"
+parameter_overrides = "A='x NoParameter=1' DatabaseReeder=true"
 `,
 		"other.toml":                         "[default.deploy.parameters]\nstack_name = \"other\"\nregion = \"sa-east-1\"\n",
-		".aws-sam/build/template.yaml":       "Globals:\n  RELEASE: none\nResources: {}\n",
+		".aws-sam/build/template.yaml":       "Globals:\n  RELEASE: none\nParameters: {Stage: {}, LogRetentionDays: {}, DatabaseReader: {}, A: {}, B: {}}\nResources: {}\n",
 		".aws-sam/build/Function/bootstrap":  "code",
 		".aws-sam/build/Function/other/file": "data",
 	} {
@@ -152,7 +155,10 @@ func TestPlanDeploymentRefuses(t *testing.T) {
 		{name: "two hyphens", args: "--config-env prod --stack-name data--storage", want: "the stack cannot be named"},
 		{name: "trailing hyphen", args: "--config-env prod --stack-name datastorage-", want: "the stack cannot be named"},
 		{name: "long name", args: "--config-env prod --stack-name " + strings.Repeat("a", 49), want: "the stack cannot be named"},
-		{name: "no name", args: "--config-env test", want: "the stack cannot be named"},
+		{name: "no such stage", args: "--config-env test", want: `no stack for the stage "test"`},
+		{name: "misspelt", args: "--config-env prod --parameter-overrides Stage=prod DatabaseReeder=true", want: "no parameter DatabaseReeder"},
+		{name: "misspelt after a value with a space", args: "--config-env quoted", want: "no parameter DatabaseReeder"},
+		{name: "misspelt in the long form", args: "--config-env prod --parameter-overrides ParameterKey=DatabaseReeder,ParameterValue=true", want: "no parameter DatabaseReeder"},
 		{name: "no such profile", args: "--config-env prod --profile missing", want: "the AWS settings cannot be read"},
 		{
 			name: "not built", args: "--config-env prod", want: "nothing is built",
@@ -269,7 +275,7 @@ func TestRelease(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("a deployed build beside a file that is not deployed", false, folder, "A=1")
-	if content, err := os.ReadFile(template); err != nil || string(content) != "Globals:\n  RELEASE: \"0123456789abcdef\"\nResources: {}\n" {
+	if content, err := os.ReadFile(template); err != nil || !strings.HasPrefix(string(content), "Globals:\n  RELEASE: \"0123456789abcdef\"\nParameters:") {
 		t.Errorf("stamped: %q (%v)", content, err)
 	}
 	if err := errors.Join(os.WriteFile(template, []byte("Resources: {}"), 0o600), sam.Stamp(template, "r")); err == nil {
