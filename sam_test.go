@@ -120,15 +120,16 @@ type deployed struct {
 func TestEveryParameterPublishes(t *testing.T) {
 	t.Parallel()
 	var deployments []deployed
-	deploy := func(code, parameter string) {
+	deploy := func(code, certificates, parameter string) {
 		folder := t.TempDir()
+		layer := filepath.Join(folder, "functions", "migrate", "certificates")
 		d := deployed{Template: filepath.Join(folder, "template.yaml"), Parameters: map[string]string{"Stage": "dev"}}
 		overrides := []string{"Stage=dev"}
 		if parameter != "" {
 			d.Parameters[parameter] = "other"
 			overrides = append(overrides, parameter+"=other")
 		}
-		err := errors.Join(os.WriteFile(d.Template, []byte(read(t, "template.yaml")), 0o600),
+		err := errors.Join(os.MkdirAll(layer, 0o700), os.WriteFile(filepath.Join(layer, "rds.pem"), []byte(certificates), 0o600), os.WriteFile(d.Template, []byte(read(t, "template.yaml")), 0o600),
 			os.WriteFile(filepath.Join(folder, "bootstrap"), []byte(code), 0o600))
 		release, releaseErr := sam.Release(d.Template, overrides)
 		if err := errors.Join(err, releaseErr, sam.Stamp(d.Template, release)); err != nil {
@@ -136,15 +137,16 @@ func TestEveryParameterPublishes(t *testing.T) {
 		}
 		deployments = append(deployments, d)
 	}
-	deploy("code", "")
-	deploy("code", "")
+	deploy("code", "certificates", "")
+	deploy("code", "certificates", "")
 	changes := []string{"nothing"}
 	for _, parameter := range slices.Sorted(maps.Keys(readTemplate(t)["Parameters"].(tree))) {
-		deploy("code", parameter)
+		deploy("code", "certificates", parameter)
 		changes = append(changes, parameter)
 	}
-	deploy("other code", "")
-	changes = append(changes, "code")
+	deploy("other code", "certificates", "")
+	deploy("code", "other certificates", "")
+	changes = append(changes, "code", "certificates")
 
 	versions := versionsOf(t, deployments)
 	aliases := 0

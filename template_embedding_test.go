@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/datastorage-service/datastorage/internal/embedding"
 	"github.com/datastorage-service/datastorage/internal/function"
 )
 
@@ -166,6 +167,33 @@ func TestParameterRanges(t *testing.T) {
 		if value := deploy(t, "EmbeddingDeadline=5").variables("MaintainFunction")[variable]; value != "" {
 			t.Errorf("maintain waits for %s instead of its own default", value)
 		}
+	}
+}
+
+// TestBedrockRules checks that the template refuses, before a database is made, the models and dimensions of Bedrock that the functions
+// refuse.
+func TestBedrockRules(t *testing.T) {
+	t.Setenv("AWS_REGION", "eu-central-1")
+	checked := map[bool]int{}
+	for _, model := range []string{
+		"", "amazon.titan-embed-text-v2:0", "amazon.nova-2-multimodal-embeddings-v1:0", "cohere.embed-v4:0", "cohere.embed-english-v3",
+		"cohere.embed-multilingual-v3", "amazon.titan-embed-text-v1",
+	} {
+		for _, dimensions := range []int{0, 10, 256, 384, 512, 1024, 1536, 3072} {
+			settings := embedding.Settings{Provider: "bedrock", Model: model, Dimensions: dimensions}
+			_, err := embedding.Open(t.Context(), settings)
+			checked[err == nil]++
+			value := strings.TrimPrefix(strconv.Itoa(dimensions), "0")
+			for _, prefix := range []string{"Embedding", "EmbeddingNext"} {
+				parameters := fmt.Sprintf("%[1]sProvider=bedrock %[1]sModel=%[2]s %[1]sDimensions=%[3]s", prefix, model, value)
+				if refusals := deploy(t, parameters).refusals(); (len(refusals) == 0) != (err == nil) {
+					t.Errorf("%s: refused for %q, the function says %v", parameters, refusals, err)
+				}
+			}
+		}
+	}
+	if checked[true] < 15 || checked[false] < 15 {
+		t.Errorf("%d combinations are accepted, %d refused", checked[true], checked[false])
 	}
 }
 

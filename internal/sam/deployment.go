@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -109,7 +110,11 @@ func (s deploySettings) check(folder string) error {
 }
 
 func (s deploySettings) templatePath(folder string) string {
-	return filepath.Join(folder, filepath.FromSlash(cmp.Or(s.first("template_file"), builtTemplate)))
+	path := filepath.FromSlash(cmp.Or(s.first("template_file"), s.first("template"), s.first("t"), builtTemplate))
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(folder, path)
 }
 
 func (s deploySettings) checkParameters(template string) error {
@@ -123,7 +128,11 @@ func (s deploySettings) checkParameters(template string) error {
 	if err := yaml.Unmarshal(content, &document); err != nil {
 		return fmt.Errorf("read the built template: %w", err)
 	}
-	for _, name := range s.parameterNames() {
+	names, err := s.parameterNames()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
 		if _, known := document.Parameters[name]; !known {
 			return &program.Problem{
 				What: "the template has no parameter " + name, Why: "SAM CLI would deploy without it",
@@ -135,10 +144,17 @@ func (s deploySettings) checkParameters(template string) error {
 }
 
 // parameterNames returns the names in parameter_overrides: words of the form NAME=VALUE, several of which may be in one argument.
-func (s deploySettings) parameterNames() []string {
+// SAM CLI also takes files; what they contain would have to be in the release.
+func (s deploySettings) parameterNames() ([]string, error) {
 	var names []string
 	for _, argument := range s.values["parameter_overrides"] {
 		for _, word := range splitWords(argument) {
+			if strings.HasPrefix(word, "file://") {
+				return nil, &program.Problem{
+					What: "parameters from a file are not supported", Why: word + " is not part of the release",
+					Next: "write them into parameter_overrides of samconfig.toml",
+				}
+			}
 			name, _, _ := strings.Cut(word, "=")
 			if name == "ParameterKey" {
 				name, _, _ = strings.Cut(strings.TrimPrefix(word, "ParameterKey="), ",")
@@ -146,7 +162,7 @@ func (s deploySettings) parameterNames() []string {
 			names = append(names, name)
 		}
 	}
-	return names
+	return names, nil
 }
 
 // splitWords splits at spaces outside of quotes, as SAM CLI does (its regular expression for parameter overrides).
@@ -194,12 +210,31 @@ func (d *Deployment) Protect(ctx context.Context) (bool, error) {
 // a new version of a function if its environment changes, but does not look at the values of parameters.
 var releaseVariable = regexp.MustCompile(`(?m)^( +RELEASE:).*$`)
 
-// Release returns a hash of all files beside a built template, with their paths, of the template except
+// Release returns a hash of all files beside a built template, with their paths, of the folders of its layers, of the template except
 // for a release that it has, and of the parameters with which it is deployed.
 func Release(template string, overrides []string) (string, error) {
 	hash := sha256.New()
-	folder := filepath.Dir(template)
-	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+	layers, err := layerFolders(template)
+	for _, folder := range append(layers, filepath.Dir(template)) {
+		if err == nil {
+			err = hashFolder(hash, folder, template)
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", &program.Problem{What: "nothing is built", Why: err.Error(), Next: "make package", Err: err}
+	}
+	if err != nil {
+		return "", fmt.Errorf("read what is deployed: %w", err)
+	}
+	for _, override := range overrides {
+		_, _ = fmt.Fprintf(hash, "%q\n", override)
+	}
+	return hex.EncodeToString(hash.Sum(nil))[:16], nil
+}
+
+// hashFolder writes the path and a hash of each file of a folder; of the template, of what it is without a release.
+func hashFolder(hash io.Writer, folder, template string) error {
+	return filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
 			return err
 		}
@@ -217,16 +252,33 @@ func Release(template string, overrides []string) (string, error) {
 		_, err = fmt.Fprintf(hash, "%q %x\n", filepath.ToSlash(relative), sha256.Sum256(content))
 		return err
 	})
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", &program.Problem{What: "nothing is built", Why: err.Error(), Next: "make package", Err: err}
-	}
+}
+
+// layerFolders returns the local folders of the template's layers, in the order of their paths. sam build leaves a layer without a build
+// method where it is.
+func layerFolders(template string) ([]string, error) {
+	content, err := os.ReadFile(template)
 	if err != nil {
-		return "", fmt.Errorf("read what is deployed: %w", err)
+		return nil, err
 	}
-	for _, override := range overrides {
-		_, _ = fmt.Fprintf(hash, "%q\n", override)
+	var document struct {
+		Resources map[string]struct {
+			Properties struct {
+				ContentURI yaml.Node `yaml:"ContentUri"`
+			} `yaml:"Properties"`
+		} `yaml:"Resources"`
 	}
-	return hex.EncodeToString(hash.Sum(nil))[:16], nil
+	if err := yaml.Unmarshal(content, &document); err != nil {
+		return nil, err
+	}
+	var folders []string
+	for _, resource := range document.Resources {
+		if uri := resource.Properties.ContentURI.Value; uri != "" && !strings.Contains(uri, "://") {
+			folders = append(folders, filepath.Join(filepath.Dir(template), filepath.FromSlash(uri)))
+		}
+	}
+	slices.Sort(folders)
+	return folders, nil
 }
 
 // Stamp writes a release into a built template.

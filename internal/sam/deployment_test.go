@@ -65,7 +65,8 @@ stack_name = "app-quoted"
 parameter_overrides = "A='x NoParameter=1' DatabaseReeder=true"
 `,
 		"other.toml":                         "[default.deploy.parameters]\nstack_name = \"other\"\nregion = \"sa-east-1\"\n",
-		".aws-sam/build/template.yaml":       "Globals:\n  RELEASE: none\nParameters: {Stage: {}, LogRetentionDays: {}, DatabaseReader: {}, A: {}, B: {}}\nResources: {}\n",
+		".aws-sam/build/template.yaml":       "Globals:\n  RELEASE: none\nParameters: {Stage: {}, LogRetentionDays: {}, DatabaseReader: {}, A: {}, B: {}}\nResources:\n  Layer: {Properties: {ContentUri: ../../layer}}\n",
+		"layer/ca.pem":                       "certificates",
 		".aws-sam/build/Function/bootstrap":  "code",
 		".aws-sam/build/Function/other/file": "data",
 	} {
@@ -157,6 +158,7 @@ func TestPlanDeploymentRefuses(t *testing.T) {
 		{name: "long name", args: "--config-env prod --stack-name " + strings.Repeat("a", 49), want: "the stack cannot be named"},
 		{name: "no such stage", args: "--config-env test", want: `no stack for the stage "test"`},
 		{name: "misspelt", args: "--config-env prod --parameter-overrides Stage=prod DatabaseReeder=true", want: "no parameter DatabaseReeder"},
+		{name: "from a file", args: "--config-env prod --parameter-overrides Stage=prod file://more.yaml", want: "parameters from a file are not supported"},
 		{name: "misspelt after a value with a space", args: "--config-env quoted", want: "no parameter DatabaseReeder"},
 		{name: "misspelt in the long form", args: "--config-env prod --parameter-overrides ParameterKey=DatabaseReeder,ParameterValue=true", want: "no parameter DatabaseReeder"},
 		{name: "no such profile", args: "--config-env prod --profile missing", want: "the AWS settings cannot be read"},
@@ -232,7 +234,20 @@ func TestProtect(t *testing.T) {
 	}
 }
 
-// TestRelease checks that the release depends on each file, its path and each parameter, and on nothing else.
+// TestTemplateOption checks that the template of the arguments is the one that is stamped, relative to the folder or absolute.
+func TestTemplateOption(t *testing.T) {
+	startSTS(t)
+	folder := writeProject(t)
+	want := filepath.Join(folder, ".aws-sam", "build", "template.yaml")
+	for _, option := range []string{"-t .aws-sam/build/template.yaml", "--template .aws-sam/build/template.yaml", "--template-file " + want, "--template-file=" + want} {
+		deployment, err := sam.PlanDeployment(t.Context(), folder, strings.Fields("--config-env prod "+option))
+		if err != nil || deployment.Template != want {
+			t.Errorf("%s: %v (%v), want %s", option, deployment, err, want)
+		}
+	}
+}
+
+// TestRelease checks that the release depends on each file, layers included, its path and each parameter, and on nothing else.
 func TestRelease(t *testing.T) {
 	t.Parallel()
 	seen := map[string]string{}
@@ -255,6 +270,9 @@ func TestRelease(t *testing.T) {
 	for name, change := range map[string]func(folder string) error{
 		"other code": func(folder string) error {
 			return os.WriteFile(filepath.Join(folder, ".aws-sam/build/Function/bootstrap"), []byte("fixed"), 0o600)
+		},
+		"another layer": func(folder string) error {
+			return os.WriteFile(filepath.Join(folder, "layer/ca.pem"), []byte("newer certificates"), 0o600)
 		},
 		"another template": func(folder string) error {
 			return os.WriteFile(filepath.Join(folder, ".aws-sam/build/template.yaml"), []byte("Globals:\n  RELEASE: none\nResources: {A: {}}\n"), 0o600)
