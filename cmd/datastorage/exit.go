@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 
 	"github.com/spf13/cobra"
@@ -56,11 +57,19 @@ func (a *app) newCallErrorWithCode(code int, what string, err error, next string
 		problem.Why += "; the request had " + a.identity.String()
 		problem.Next = a.identity.nextAfterRefusal(err)
 	case isUnreachable(err):
-		problem.Next = "make run   # or set DATASTORAGE_URL; datastorage doctor checks the machine"
+		problem.Next = a.nextAfterUnreachable()
 	case errors.Is(err, client.ErrUnavailable):
 		problem.Next = "datastorage doctor"
 	}
 	return &commandError{code, problem}
+}
+
+// nextAfterUnreachable returns the command that starts the local stack, or one that looks at another service.
+func (a *app) nextAfterUnreachable() string {
+	if service, err := url.Parse(a.serviceURL()); err == nil && service.Hostname() != "localhost" && !net.ParseIP(service.Hostname()).IsLoopback() {
+		return "curl -i " + service.JoinPath("health").Redacted() + "   # or correct DATASTORAGE_URL"
+	}
+	return "make run   # or set DATASTORAGE_URL; datastorage doctor checks the machine"
 }
 
 // exitCodeOf maps an error of the API to an exit code.
