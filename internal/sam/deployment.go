@@ -85,9 +85,9 @@ func PlanDeployment(ctx context.Context, folder string, args []string) (*Deploym
 	return d, err
 }
 
-// maxStackName leaves room for what the template appends in the names of database and proxy, which RDS limits to 63 characters:
-// -1a2b3c4d-1234, or -1a2b3c4d-read.
-const maxStackName = 48
+// maxStackName leaves room for what the template appends: -1a2b3c4d in the name of the backup vault, which AWS Backup limits to 50
+// characters (CreateBackupVault, BackupVaultName); -1a2b3c4d-1234 or -1a2b3c4d-read in those of database and proxy, which RDS limits to 63.
+const maxStackName = 41
 
 // validStackName is the form of identifiers of RDS (CreateDBCluster, DBClusterIdentifier), in lower case, as RDS stores them and names
 // their log groups.
@@ -185,7 +185,7 @@ func checkStackName(name string) error {
 	}
 	return &program.Problem{
 		What: fmt.Sprintf("the stack cannot be named %q", name),
-		Why:  fmt.Sprintf("database and proxy are named after it: at most %d lower-case letters, digits and single hyphens, beginning with a letter", maxStackName),
+		Why:  fmt.Sprintf("database, proxy and backup vault are named after it: at most %d lower-case letters, digits and single hyphens, beginning with a letter", maxStackName),
 		Next: "correct stack_name in samconfig.toml, or --stack-name",
 	}
 }

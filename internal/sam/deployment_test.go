@@ -155,7 +155,7 @@ func TestPlanDeploymentRefuses(t *testing.T) {
 		{name: "upper case", args: "--config-env prod --stack-name DataStorage", want: "the stack cannot be named"},
 		{name: "two hyphens", args: "--config-env prod --stack-name data--storage", want: "the stack cannot be named"},
 		{name: "trailing hyphen", args: "--config-env prod --stack-name datastorage-", want: "the stack cannot be named"},
-		{name: "long name", args: "--config-env prod --stack-name " + strings.Repeat("a", 49), want: "the stack cannot be named"},
+		{name: "long name", args: "--config-env prod --stack-name " + strings.Repeat("a", 42), want: "the stack cannot be named"},
 		{name: "no such stage", args: "--config-env test", want: `no stack for the stage "test"`},
 		{name: "misspelt", args: "--config-env prod --parameter-overrides Stage=prod DatabaseReeder=true", want: "no parameter DatabaseReeder"},
 		{name: "from a file", args: "--config-env prod --parameter-overrides Stage=prod file://more.yaml", want: "parameters from a file are not supported"},
