@@ -90,7 +90,10 @@ func (d deployment) call(name string, arguments any) (any, bool) {
 		}
 		return d.resolve(list[2]), true
 	case "Fn::Split":
-		words, _ := d.resolve(list[1]).(string)
+		words, isText := d.resolve(list[1]).(string)
+		if isText && words == "" {
+			d.t.Errorf("%v: AWS does not document how an empty text is split", arguments)
+		}
 		var parts []any
 		for word := range strings.SplitSeq(words, fmt.Sprint(list[0])) {
 			parts = append(parts, word)
@@ -229,4 +232,17 @@ func (d deployment) refusals() []string {
 		}
 	}
 	return refusals
+}
+
+// TestConditionsOfDefaults checks that every condition can be evaluated where optional parameters are empty, as CloudFormation evaluates all of
+// them.
+func TestConditionsOfDefaults(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, "")
+	conditions := d.template["Conditions"].(tree)
+	for name := range conditions {
+		if holds := d.holds(tree{"Condition": name}); holds && name == "Restored" {
+			t.Error("a new database is restored")
+		}
+	}
 }

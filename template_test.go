@@ -532,15 +532,19 @@ func TestQueue(t *testing.T) {
 	}
 }
 
-// TestDeploymentOrder checks that a function gets new code only after the database has a writer, the proxy a target, and migrate has run; and
+// TestDeploymentOrder checks that a function gets new code only after the database has its instances, the proxy a target, and migrate has run; and
 // that the alarms that trigger a rollback exist, watch the new version alone, and do not depend on the API, which depends on it.
 func TestDeploymentOrder(t *testing.T) {
 	t.Parallel()
 	template := readTemplate(t)
 	resources := template["Resources"].(tree)
-	for id, first := range map[string]string{"DatabaseAddress": "DatabaseWriter", "ProxyTargets": "DatabaseWriter", "ServiceAddress": "ProxyTargets"} {
-		if !slices.Contains(referencedNames(resources[id]), first) {
-			t.Errorf("%s does not wait for %s", id, first)
+	for id, waitsFor := range map[string][]string{
+		"DatabaseAddress": {"DatabaseWriter"}, "ProxyTargets": {"DatabaseWriter", "DatabaseSecond"}, "ServiceAddress": {"ProxyTargets"},
+	} {
+		for _, first := range waitsFor {
+			if !slices.Contains(referencedNames(resources[id]), first) {
+				t.Errorf("%s does not wait for %s", id, first)
+			}
 		}
 	}
 	for id, function := range resourcesOfType(template, "AWS::Serverless::Function") {
