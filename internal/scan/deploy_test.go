@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -36,6 +37,7 @@ func runScript(t *testing.T, programs map[string]string, environment []string, s
 		writeFile(t, filepath.Join(folder, "bin", name), "#!/bin/sh\n"+text)
 	}
 	cmd := exec.CommandContext(t.Context(), path, args...)
+	cmd.Dir = folder
 	cmd.Env = append(os.Environ(), environment...)
 	cmd.Env = append(cmd.Env, "PATH="+filepath.Join(folder, "bin")+":"+os.Getenv("PATH"))
 	out, err := cmd.CombinedOutput()
@@ -160,7 +162,8 @@ func TestChangeSet(t *testing.T) {
 	}
 }
 
-// TestExecute checks that execute.sh waits for the kind of deployment that the change set is.
+// TestExecute checks that execute.sh waits for the kind of deployment that the change set is, longer than the AWS CLI does by itself, and
+// that it protects the stack of stage prod alone from deletion, which its role may do.
 func TestExecute(t *testing.T) {
 	t.Parallel()
 	for kind, waiter := range map[string]string{"CREATE": "stack-create-complete", "UPDATE": "stack-update-complete"} {
@@ -169,6 +172,21 @@ func TestExecute(t *testing.T) {
 			!strings.Contains(printed, "aws cloudformation wait "+waiter+" --stack-name datastorage-prod\n") {
 			t.Errorf("%s: %v\n%s", kind, err, printed)
 		}
+	}
+	protection := "aws cloudformation update-termination-protection --enable-termination-protection --stack-name datastorage-prod\n"
+	for stage, want := range map[string]bool{"prod": true, "dev": false, "": false} {
+		programs, environment := map[string]string{"aws": printing("UPDATE", "")}, []string{"STAGE=" + stage}
+		_, printed, err := runScript(t, programs, environment, "execute.sh", "datastorage-prod", "arn:change-set")
+		if err != nil || strings.Contains(printed, protection) != want {
+			t.Errorf("stage %q, protected: want %v: %v\n%s", stage, want, err, printed)
+		}
+	}
+	if role := oidcResource(t, "ExecuteRole"); !strings.Contains(role, "cloudformation:UpdateTerminationProtection\n") {
+		t.Error("ExecuteRole may not protect the stack from deletion")
+	}
+	slow := map[string]string{"aws": printing("UPDATE", "case \"$*\" in *wait*) test -e waited || { touch waited; exit 255; };; esac\n")}
+	if _, printed, err := runScript(t, slow, nil, "execute.sh", "datastorage-prod", "arn:change-set"); err != nil {
+		t.Errorf("a deployment that takes longer than an hour fails: %v\n%s", err, printed)
 	}
 	rolledBack := map[string]string{"aws": printing("UPDATE", "case \"$*\" in *wait*) exit 255;; esac\n")}
 	_, printed, err := runScript(t, rolledBack, nil, "execute.sh", "datastorage-prod", "arn:change-set")
@@ -185,6 +203,59 @@ func oidcResource(t *testing.T, name string) string {
 		t.Fatalf("oidc.yaml has no %s", name)
 	}
 	return regexp.MustCompile(`(?m)^  \S`).Split(rest, 2)[0]
+}
+
+// TestCloudFormationRole checks that CloudFormationRole has permissions beside those for resources with the stack's name. The schemas are those of
+// CloudFormation's registry, whose handlers list permissions (stored in https://github.com/pulumi/pulumi-aws-native, aws-cloudformation-schema,
+// and https://github.com/localstack/localstack, 2026-11).
+func TestCloudFormationRole(t *testing.T) {
+	t.Parallel()
+	role := oidcResource(t, "CloudFormationRole")
+	for source, permissions := range map[string][]string{
+		// Creating a database is checked against its groups too, which are RDS's own if it has no others.
+		"https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/security_iam_id-based-policy-examples-create-and-modify-examples.html": {
+			":og:default*\n", ":pg:default*\n",
+		},
+		"https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html, CreateVpcEndpoint": {"route53:AssociateVPCWithHostedZone\n"},
+		"the schema of AWS::Backup::BackupVault":              {"backup.${AWS::Region}.${AWS::URLSuffix}\n", "kms:RetireGrant"},
+		"the schema of AWS::EC2::SubnetRouteTableAssociation": {"ec2:ReplaceRouteTableAssociation\n"},
+		"the schema of AWS::IAM::ManagedPolicy":               {"iam:ListEntitiesForPolicy\n"},
+		"the schema of AWS::IAM::Role": {
+			"iam:ListAttachedRolePolicies\n", "iam:ListRolePolicies\n", "iam:PutRolePermissionsBoundary\n",
+		},
+		"https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonapigatewaymanagement.html, for mutual TLS": {
+			"apigateway:AddCertificateToDomain\n", "apigateway:RemoveCertificateFromDomain\n",
+		},
+	} {
+		for _, permission := range permissions {
+			if !strings.Contains(role, permission) {
+				t.Errorf("CloudFormationRole has no %q (%s)", permission, source)
+			}
+		}
+	}
+}
+
+// TestNamesAreNotCut checks that the longest stack name that oidc.yaml accepts is whole in the names that CloudFormation makes for template.yaml's
+// functions and roles, and with -ci in those of oidc.yaml's roles: of 64 characters, 12 are random and 2 hyphens.
+func TestNamesAreNotCut(t *testing.T) {
+	t.Parallel()
+	limit := regexp.MustCompile(`(?m)^  StackName:\n(?:    .*\n)*?    MaxLength: (\d+)$`).FindStringSubmatch(readFile(t, "../../deploy/oidc.yaml"))
+	if limit == nil {
+		t.Fatal("oidc.yaml has no limit of StackName")
+	}
+	stack, _ := strconv.Atoi(limit[1])
+	resource := regexp.MustCompile(`(?m)^  (\w+):\n    Type: AWS::(?:Serverless::Function|IAM::Role)$`)
+	for path, suffix := range map[string]string{"../../template.yaml": "", "../../deploy/oidc.yaml": "-ci"} {
+		found := resource.FindAllStringSubmatch(readFile(t, path), -1)
+		if len(found) < 4 {
+			t.Errorf("%s has the roles and functions %q", path, found)
+		}
+		for _, id := range found {
+			if length := stack + len(suffix) + len(id[1]) + 14; length > 64 {
+				t.Errorf("%s: the name of %s is cut: it would have %d characters", path, id[1], length)
+			}
+		}
+	}
 }
 
 // TestPullRequestsCannotExecute checks the trust between jobs and roles in oidc.yaml: only the role of an approved
