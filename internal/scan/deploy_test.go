@@ -218,6 +218,7 @@ func TestCloudFormationRole(t *testing.T) {
 		},
 		"https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html, CreateVpcEndpoint": {"route53:AssociateVPCWithHostedZone\n"},
 		"the schema of AWS::Backup::BackupVault":              {"backup.${AWS::Region}.${AWS::URLSuffix}\n", "kms:RetireGrant"},
+		"the schema of AWS::Backup::BackupSelection":          {"iam:CreateServiceLinkedRole\n", "iam:AWSServiceName: [backup.amazonaws.com"},
 		"the schema of AWS::EC2::SubnetRouteTableAssociation": {"ec2:ReplaceRouteTableAssociation\n"},
 		"the schema of AWS::IAM::ManagedPolicy":               {"iam:ListEntitiesForPolicy\n"},
 		"the schema of AWS::IAM::Role": {
