@@ -222,7 +222,7 @@ func TestCloudFormationRole(t *testing.T) {
 		"the schema of AWS::EC2::SubnetRouteTableAssociation": {"ec2:ReplaceRouteTableAssociation\n"},
 		"the schema of AWS::IAM::ManagedPolicy":               {"iam:ListEntitiesForPolicy\n"},
 		"the schema of AWS::IAM::Role": {
-			"iam:ListAttachedRolePolicies\n", "iam:ListRolePolicies\n", "iam:PutRolePermissionsBoundary\n",
+			"iam:ListAttachedRolePolicies\n", "iam:ListRolePolicies\n", "iam:PutRolePermissionsBoundary, iam:PutRolePolicy]\n",
 		},
 		"https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonapigatewaymanagement.html, for mutual TLS": {
 			"apigateway:AddCertificateToDomain\n", "apigateway:RemoveCertificateFromDomain\n",
@@ -282,5 +282,37 @@ func TestPullRequestsCannotExecute(t *testing.T) {
 	}
 	if strings.Contains(role("ReviewRole"), "/deploy/") {
 		t.Error("a pull request may write what the branch deploys")
+	}
+}
+
+// TestBoundary checks that CloudFormation can give permissions only to roles with the boundary, and that the boundary has every service
+// that the roles of the service's template use.
+func TestBoundary(t *testing.T) {
+	t.Parallel()
+	role := oidcResource(t, "CloudFormationRole")
+	granting := 0
+	for statement := range strings.SplitSeq(role, "- Effect: Allow") {
+		if !regexp.MustCompile(`iam:(AttachRolePolicy|CreateRole|PutRolePermissionsBoundary|PutRolePolicy)\b`).MatchString(statement) {
+			continue
+		}
+		granting++
+		if !strings.Contains(statement, "StringEquals: {iam:PermissionsBoundary: !Ref Boundary}") {
+			t.Errorf("permissions without the boundary: %s", statement)
+		}
+	}
+	if granting != 2 {
+		t.Errorf("%d statements grant permissions", granting)
+	}
+	boundary := oidcResource(t, "Boundary")
+	template := readFile(t, "../../template.yaml")
+	roles := template[strings.Index(template, "# --- Permissions: a role for each function"):strings.Index(template, "# For callers with IAM credentials")]
+	actions := regexp.MustCompile(`\b([a-z0-9-]+):[A-Z][A-Za-z]+\b`).FindAllStringSubmatch(roles, -1)
+	if len(actions) < 15 {
+		t.Fatalf("found only %d actions", len(actions))
+	}
+	for _, action := range actions {
+		if !strings.Contains(boundary, "- "+action[1]+":*\n") && action[1] != "sts" && action[1] != "aws" {
+			t.Errorf("the boundary does not have %s, which the template's roles use for %s", action[1], action[0])
+		}
 	}
 }
