@@ -237,6 +237,7 @@ func TestProtect(t *testing.T) {
 // TestTemplateOption checks that the template of the arguments is the one that is stamped, relative to the folder or absolute.
 func TestTemplateOption(t *testing.T) {
 	startSTS(t)
+	t.Setenv("AWS_REGION", "eu-north-1")
 	folder := writeProject(t)
 	want := filepath.Join(folder, ".aws-sam", "build", "template.yaml")
 	for _, option := range []string{"-t .aws-sam/build/template.yaml", "--template .aws-sam/build/template.yaml", "--template-file " + want, "--template-file=" + want} {
