@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
 // The tests of this file check what template.yaml becomes with the values of its parameters.
@@ -281,6 +283,27 @@ func TestEndpointPolicies(t *testing.T) {
 		if account == buckets {
 			t.Errorf("%s is open to other accounts: %v", id, statements[0])
 		}
+	}
+}
+
+// TestMaintainIsWatched checks that the alarms of maintain watch the function of this stack, and that its silence is one.
+func TestMaintainIsWatched(t *testing.T) {
+	t.Parallel()
+	alarms := resourcesOfType(readTemplate(t), "AWS::CloudWatch::Alarm")
+	for id, metrics := range map[string][]string{"MaintainErrorsAlarm": {"Errors"}, "MaintainAbsentAlarm": {"Invocations", "Errors"}} {
+		alarm := fmt.Sprint(alarms[id])
+		if strings.Count(alarm, "Ref:MaintainFunction") != len(metrics) || strings.Contains(alarm, telemetry.Namespace) {
+			t.Errorf("%s watches %s", id, alarm)
+		}
+		for _, metric := range metrics {
+			if !strings.Contains(alarm, "MetricName:"+metric) {
+				t.Errorf("%s does not watch %s", id, metric)
+			}
+		}
+	}
+	absent := alarms["MaintainAbsentAlarm"]
+	if absent["TreatMissingData"] != "breaching" || valueAt(asList(absent["Metrics"])[0], "Expression") != "invocations - errors" {
+		t.Errorf("MaintainAbsentAlarm: %v", absent)
 	}
 }
 

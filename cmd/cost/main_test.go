@@ -162,7 +162,7 @@ func TestPrices(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	date, used := regexp.MustCompile(`^(20\d\d-\d\d-\d\d|undated)$`), map[string]bool{}
+	date, used := regexp.MustCompile(`^(20\d\d(-\d\d){0,2}|undated)$`), map[string]bool{}
 	for _, price := range read.prices {
 		used[price.ID] = false
 		for region, found := range price.Regions {

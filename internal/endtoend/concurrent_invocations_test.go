@@ -124,9 +124,9 @@ func (c *concurrentRuntime) counts() (responses, most int) {
 	return len(c.responses), c.most
 }
 
-// startConcurrentFunction starts the function with four concurrent invocations, and kills it when the test ends. A data race ends the
+// startConcurrentFunction starts the function with four concurrent invocations, and kills it when stop is called or the test ends. A data race ends the
 // process, if the test binary has the race detector.
-func startConcurrentFunction(t *testing.T, name, runtimeURL string, settings map[string]string, stdout, stderr *lockedBuffer) {
+func startConcurrentFunction(t *testing.T, name, runtimeURL string, settings map[string]string, stdout, stderr *lockedBuffer) (stop func()) {
 	t.Helper()
 	child := exec.CommandContext(t.Context(), os.Args[0])
 	settings = maps.Clone(settings)
@@ -142,7 +142,7 @@ func startConcurrentFunction(t *testing.T, name, runtimeURL string, settings map
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- child.Wait() }()
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		select {
 		case err := <-ended:
 			t.Errorf("the function ended: %v", err)
@@ -150,10 +150,14 @@ func startConcurrentFunction(t *testing.T, name, runtimeURL string, settings map
 			_ = child.Process.Kill()
 			<-ended
 		}
+	})
+	t.Cleanup(func() {
+		stop()
 		if t.Failed() {
 			t.Log(stderr.String())
 		}
 	})
+	return stop
 }
 
 // TestConcurrentInvocations runs the built-in loops of write and query with four invocations at once in one process. It checks that all
@@ -180,7 +184,7 @@ func TestConcurrentInvocations(t *testing.T) {
 			server := httptest.NewServer(runtime.routes())
 			t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
 			var stdout, stderr lockedBuffer
-			startConcurrentFunction(t, c.name, server.URL, settings, &stdout, &stderr)
+			stop := startConcurrentFunction(t, c.name, server.URL, settings, &stdout, &stderr)
 
 			before, _, _ := provider.counts()
 			release := provider.hold()
@@ -197,6 +201,7 @@ func TestConcurrentInvocations(t *testing.T) {
 			checkConcurrentTraces(t, daemon, c.calls)
 			eventually(t, "all responses", func() bool { responses, _ := runtime.counts(); return responses == events })
 			checkConcurrentResponses(t, runtime, c.calls, c.status)
+			stop() // then all that it printed has been read
 			checkConcurrentLog(t, stderr.String(), c.calls)
 			checkConcurrentMetrics(t, stdout.String(), c.calls)
 		})
