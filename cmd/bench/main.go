@@ -125,7 +125,7 @@ func parseOptions(args []string, progress io.Writer) (options, error) {
 	flags.BoolVar(&o.keep, "keep", false, "keep the server's data and use it again in the next run")
 	flags.StringVar(&o.dir, "dir", "", "where the server's data lie while it runs (default .local/bench)")
 	flags.StringVar(&o.prof, "cpuprofile", "", "write a CPU profile of the rounds of write or of search to this file")
-	flags.StringVar(&o.base, "base", "", "a commit of this repository whose build http runs in turn with this one")
+	flags.StringVar(&o.base, "base", "", "a commit of this repository whose build http and cold run in turn with this one")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}

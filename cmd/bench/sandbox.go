@@ -55,6 +55,22 @@ func (f *functionBench) buildFunction(ctx context.Context, folder, arch string) 
 	return sam.BuildFunction(ctx, filepath.Dir(root), folder, arch, filepath.Join(f.dir, arch))
 }
 
+// buildBaseFunction builds a function of the commit -base, or returns "" without one.
+func (f *functionBench) buildBaseFunction(ctx context.Context, folder string) (string, error) {
+	if f.options.base == "" {
+		return "", nil
+	}
+	root, err := program.DefaultDir()
+	if err != nil {
+		return "", err
+	}
+	source := filepath.Join(f.dir, "base")
+	if err := checkOut(ctx, filepath.Dir(root), f.options.base, source); err != nil {
+		return "", fmt.Errorf("check out %s: %w", f.options.base, err)
+	}
+	return sam.BuildFunction(ctx, source, folder, runtime.GOARCH, filepath.Join(f.dir, "base-"+runtime.GOARCH))
+}
+
 // functionSettings returns the settings with which a function uses the stand's database.
 func (f *functionBench) functionSettings(url string) map[string]string {
 	settings := deployedSettings()
@@ -103,7 +119,8 @@ func newGetEvent(id string) ([]byte, error) {
 }
 
 // benchColdStart measures how long a function takes from its execution to its first poll of the Runtime API, and to its first response, for
-// which it has to connect to the database; the floor is a function that does nothing.
+// which it has to connect to the database; the floor is a function that does nothing. With -base, the function of that commit runs in
+// turn with them, on the schema of this build.
 func benchColdStart(ctx context.Context, e *benchEnv) (lines []line, err error) {
 	f, err := newFunctionBench(ctx, e, "bench_cold")
 	if err != nil {
@@ -114,17 +131,22 @@ func benchColdStart(ctx context.Context, e *benchEnv) (lines []line, err error) 
 	serial := 0
 	for _, c := range f.measuredCalls(client.SearchModeHybrid) {
 		bootstrap, err := f.buildFunction(ctx, "functions/"+c.name, runtime.GOARCH)
-		if err != nil {
+		base, baseErr := f.buildBaseFunction(ctx, "functions/"+c.name)
+		if err := errors.Join(err, baseErr); err != nil {
 			return lines, err
 		}
-		var polls, responses [2][]float64
+		starts := []coldStart{{f.empty, nil, 0}, {bootstrap, f.functionSettings(c.url), c.status}}
+		if base != "" {
+			starts = append(starts, coldStart{base, f.functionSettings(c.url), c.status})
+		}
+		polls, responses := make([][]float64, len(starts)), make([][]float64, len(starts))
 		for range runs {
-			serial++
-			event, err := c.event(serial)
-			if err != nil {
-				return lines, err
-			}
-			for side, start := range [2]coldStart{{f.empty, nil, 0}, {bootstrap, f.functionSettings(c.url), c.status}} {
+			for side, start := range starts {
+				serial++
+				event, err := c.event(serial)
+				if err != nil {
+					return lines, err
+				}
 				poll, response, err := start.startAndInvoke(ctx, event)
 				if err != nil {
 					return lines, fmt.Errorf("%s: %w", c.name, err)
@@ -132,7 +154,8 @@ func benchColdStart(ctx context.Context, e *benchEnv) (lines []line, err error) 
 				polls[side], responses[side] = append(polls[side], poll), append(responses[side], response)
 			}
 		}
-		lines = append(lines, newColdLine(c.name+", to its first poll", polls, 6), newColdLine(c.name+", to its first response ("+c.what+"), with connecting", responses, 40))
+		lines = append(lines, f.newColdLine(c.name+", to its first poll", polls, 6),
+			f.newColdLine(c.name+", to its first response ("+c.what+"), with connecting", responses, 40))
 	}
 	return lines, nil
 }
@@ -158,12 +181,17 @@ func (c coldStart) startAndInvoke(ctx context.Context, event []byte) (poll, resp
 	return poll, response, err
 }
 
-func newColdLine(what string, figures [2][]float64, most float64) line {
+// newColdLine compares the second figures with the first, those of the empty function, and prints those of -base, if there are any.
+func (f *functionBench) newColdLine(what string, figures [][]float64, most float64) line {
 	text := func(side int) string {
 		return fmt.Sprintf("%.1f · %.1f ms", medianOf(figures[side]), quantileOf(figures[side], 0.95))
 	}
+	floor := "an empty function: " + text(0)
+	if len(figures) > 2 {
+		floor += fmt.Sprintf("; %.7s: %s", f.options.base, text(2))
+	}
 	return line{
-		what: "cold: " + what + ", median · p95", result: text(1), floor: "an empty function: " + text(0),
+		what: "cold: " + what + ", median · p95", result: text(1), floor: floor,
 		ratio: medianOf(figures[1]) - medianOf(figures[0]), goal: goal{most: most, unit: "ms more"},
 	}
 }
