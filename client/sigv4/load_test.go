@@ -1,8 +1,6 @@
 package sigv4_test
 
 import (
-	"crypto/sha1" //nolint:gosec // the name of a file, as the AWS CLI chooses it
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -46,13 +44,11 @@ func writeFile(t *testing.T, path, content string) string {
 	return path
 }
 
-// writeSSOToken writes the token of an SSO session, as aws sso login does. key is the session's name, or the start URL
-// of a profile without a session.
 func writeSSOToken(t *testing.T, home, key, token string, expires time.Time) {
 	t.Helper()
-	name := sha1.Sum([]byte(key)) //nolint:gosec // as above
-	writeFile(t, filepath.Join(home, ".aws", "sso", "cache", hex.EncodeToString(name[:])+".json"),
-		fmt.Sprintf(`{"accessToken": %q, "expiresAt": %q, "region": "eu-west-1"}`, token, expires.UTC().Format(time.RFC3339)))
+	if err := sigv4test.WriteSSOToken(home, key, token, expires); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // writeProfiles writes an AWS config file whose profiles get their credentials in different ways.

@@ -65,8 +65,10 @@ func (f *functionBench) buildBaseFunction(ctx context.Context, folder string) (s
 		return "", err
 	}
 	source := filepath.Join(f.dir, "base")
-	if err := checkOut(ctx, filepath.Dir(root), f.options.base, source); err != nil {
-		return "", fmt.Errorf("check out %s: %w", f.options.base, err)
+	if _, err := os.Stat(source); err != nil { // the first function of the commit
+		if err := checkOut(ctx, filepath.Dir(root), f.options.base, source); err != nil {
+			return "", fmt.Errorf("check out %s: %w", f.options.base, err)
+		}
 	}
 	return sam.BuildFunction(ctx, source, folder, runtime.GOARCH, filepath.Join(f.dir, "base-"+runtime.GOARCH))
 }

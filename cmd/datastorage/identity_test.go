@@ -4,11 +4,9 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/sha1" //nolint:gosec // the name of a file, as the AWS CLI chooses it
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -81,8 +79,8 @@ func setupIdentity(env *testscript.Env) error {
 		writeIn(home, "certificate.pem", certificate),
 		writeIn(home, ".aws/config", profiles(home, user)),
 		writeIn(home, "process.json", fmt.Sprintf(`{"Version": 1, "AccessKeyId": %q, "SecretAccessKey": %q, "SessionToken": %q}`, role.ID, role.Secret, role.Token)),
-		writeSSOToken(home, "company", "sso-t0ken", time.Hour),
-		writeSSOToken(home, "expired", "sso-t0ken", -time.Hour),
+		sigv4test.WriteSSOToken(home, "company", "sso-t0ken", time.Now().Add(time.Hour)),
+		sigv4test.WriteSSOToken(home, "expired", "sso-t0ken", time.Now().Add(-time.Hour)),
 	)
 }
 
@@ -101,13 +99,6 @@ func profiles(home string, user sigv4test.Key) string {
 func writeIn(folder, path, content string) error {
 	path = filepath.Join(folder, filepath.FromSlash(path))
 	return errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(content), 0o600))
-}
-
-// writeSSOToken writes the token of an SSO session, as aws sso login does.
-func writeSSOToken(home, session, token string, left time.Duration) error {
-	name := sha1.Sum([]byte(session)) //nolint:gosec // as above
-	return writeIn(home, ".aws/sso/cache/"+hex.EncodeToString(name[:])+".json",
-		fmt.Sprintf(`{"accessToken": %q, "expiresAt": %q}`, token, time.Now().Add(left).UTC().Format(time.RFC3339)))
 }
 
 func startServer(tb testing.TB, handler http.Handler) string {
