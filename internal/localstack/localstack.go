@@ -171,6 +171,8 @@ func serverEnvironment(port int, folder, scratch string, services []string) []st
 		"PATH=" + os.Getenv("PATH"), "HOME=" + scratch, "TMPDIR=" + scratch, "FILESYSTEM_ROOT=" + scratch, "LANG=C.UTF-8", "PYTHONPATH=" + folder,
 		"GATEWAY_LISTEN=127.0.0.1:" + strconv.Itoa(port), "SERVICES=" + strings.Join(services, ","),
 		"SQS_ENDPOINT_STRATEGY=dynamic", "SQS_DISABLE_CLOUDWATCH_METRICS=1", "LS_LOG=warning",
+		// In a container LocalStack would write to /var/lib/localstack instead, where servers that start at once read each other's half-written certificate.
+		"OVERRIDE_IN_DOCKER=0",
 		// Disables the certificate download, usage statistics and the name server.
 		"SKIP_SSL_CERT_DOWNLOAD=1", "DISABLE_EVENTS=1", "DNS_ADDRESS=0",
 	}

@@ -60,7 +60,7 @@ func startLocalStack(t *testing.T) *Server {
 }
 
 // TestLocalStack checks that a server listens only on the loopback interface, that Config.URL uses
-// it, and that Close removes its files.
+// it, that its files are its own, in a container too, and that Close removes them.
 func TestLocalStack(t *testing.T) {
 	t.Parallel()
 	l := startLocalStack(t)
@@ -79,6 +79,9 @@ func TestLocalStack(t *testing.T) {
 	if conn, err := net.DialTimeout("tcp", net.JoinHostPort("127.0.0.2", address.Port()), time.Second); err == nil {
 		_ = conn.Close()
 		t.Error("it also listens on 127.0.0.2")
+	}
+	if _, err := os.Stat(filepath.Join(l.scratch, "var/lib/localstack/cache/server.test.pem")); err != nil {
+		t.Errorf("the certificate is not among its files: %v", err)
 	}
 	other, err := Start(t.Context(), Config{URL: l.Endpoint() + "/"})
 	if err != nil || other.Endpoint() != l.Endpoint() {
