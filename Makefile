@@ -38,7 +38,7 @@ lint: ## Run the linters, and scan the templates and CI files that have changed
 	go vet ./...
 	$(TOOL) golangci-lint run
 	CGO_ENABLED=0 go tool -modfile=tools/actionlint.mod actionlint deploy/github/*.yml
-	go test ./internal/scan
+	go test -timeout 60m ./internal/scan
 
 check: lint ## Lint, and run the tests of the packages alone
 	go test -short -parallel 4 ./internal/postgres $$(go list ./... | grep -v /internal/endtoend)
