@@ -517,6 +517,8 @@ CREATE INDEX remediation_audit_environment ON remediation_audit USING btree (env
 
 CREATE INDEX remediation_audit_fingerprint ON remediation_audit USING btree (alert_fingerprint, start_time DESC, id DESC);
 
+CREATE INDEX remediation_audit_fingerprint_signature ON remediation_audit USING btree (alert_fingerprint, signature_id);
+
 CREATE INDEX remediation_audit_name ON remediation_audit USING btree (name, start_time DESC, id DESC);
 
 CREATE INDEX remediation_audit_namespace ON remediation_audit USING btree (namespace, start_time DESC, id DESC);
@@ -530,6 +532,8 @@ CREATE INDEX remediation_audit_severity ON remediation_audit USING btree (severi
 CREATE INDEX remediation_audit_signature ON remediation_audit USING btree (signature_id, start_time DESC, id DESC);
 
 CREATE INDEX remediation_audit_target ON remediation_audit USING btree (target_resource, start_time DESC, id DESC);
+
+CREATE INDEX remediation_audit_target_signature ON remediation_audit USING btree (target_resource, signature_id);
 
 CREATE INDEX signature_analyzer ON signature USING btree (analyzer, id);
 

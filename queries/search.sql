@@ -1,3 +1,10 @@
+-- name: SearchCount :one
+-- SearchCount returns how many rows an exact search by the filter reads to find the signatures that match, counting up to max_count.
+SELECT count(*)
+FROM (
+    SELECT FROM remediation_signatures(@filter::jsonb) LIMIT @max_count::bigint
+) AS matching;
+
 -- name: SearchNearest :many
 -- SearchNearest returns the signatures nearest to the query vector among those with a remediation that matches the filter, nearest
 -- first; distance is the cosine distance, 0 to 2.
@@ -36,10 +43,7 @@ WITH walked AS (
 measured AS (
     SELECT e.signature_id, (e.vector <=> (@query::real[])::halfvec)::float8 AS distance
     FROM (
-        SELECT DISTINCT r.signature_id
-        FROM remediation_audit AS r
-        WHERE @exact::boolean
-            AND remediation_matches(r, remediation_filter_read(@filter::jsonb))
+        SELECT DISTINCT r.signature_id::uuid AS signature_id FROM remediation_signatures(@filter::jsonb) AS r (signature_id) WHERE @exact::boolean
     ) AS matching
     JOIN embedding AS e ON e.model_id = @model_id::smallint AND e.signature_id = matching.signature_id
     ORDER BY 2, 1
@@ -64,10 +68,7 @@ ORDER BY
 -- With exact it scores the matching signatures alone, which is fast if few match. Otherwise it scores all that contain a term and tries
 -- them from the best on until enough match.
 WITH matching AS (
-    SELECT DISTINCT r.signature_id
-    FROM remediation_audit AS r
-    WHERE @exact::boolean
-        AND remediation_matches(r, remediation_filter_read(@filter::jsonb))
+    SELECT DISTINCT r.signature_id::uuid AS signature_id FROM remediation_signatures(@filter::jsonb) AS r (signature_id) WHERE @exact::boolean
 ),
 containing AS NOT MATERIALIZED (
     SELECT t.signature_id, a.weight * t.count / (t.count + p.flat + p.slope * t.length) AS part
@@ -112,9 +113,7 @@ LIMIT @page_size::bigint;
 -- SearchLexicalFew returns what SearchLexical returns, for a filter that few remediations match: it scores the matching signatures by their
 -- own terms, at a cost that does not depend on how many others contain them.
 WITH matching AS (
-    SELECT DISTINCT r.signature_id
-    FROM remediation_audit AS r
-    WHERE remediation_matches(r, remediation_filter_read(@filter::jsonb))
+    SELECT DISTINCT r.signature_id::uuid AS signature_id FROM remediation_signatures(@filter::jsonb) AS r (signature_id)
 ),
 contained AS (
     SELECT m.signature_id, s.length, unnest(s.terms) AS term, unnest(s.counts) AS count

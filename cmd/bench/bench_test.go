@@ -41,11 +41,12 @@ func TestOptions(t *testing.T) {
 		want options
 		ok   bool
 	}{
-		{"", options{rows: 10_000_000, rounds: 7}, true},
-		{"-run write,list -short", options{only: []string{"write", "list"}, short: true, rows: 20_000, rounds: 2}, true},
-		{"-rows 5000 -rounds 3 -fsync -keep", options{rows: 5000, rounds: 3, fsync: true, keep: true}, true},
+		{"", options{rows: 10_000_000, often: 200_000, rounds: 7}, true},
+		{"-run write,list -short", options{only: []string{"write", "list"}, short: true, rows: 20_000, often: 2000, rounds: 2}, true},
+		{"-rows 5000 -occurrences 2000000 -rounds 3 -fsync -keep", options{rows: 5000, often: 2_000_000, rounds: 3, fsync: true, keep: true}, true},
 		{"-run rite", options{}, false},
 		{"-rows 10", options{}, false},
+		{"-occurrences 20", options{}, false},
 		{"-rounds 0", options{}, false},
 		{"-nonsense", options{}, false},
 	} {

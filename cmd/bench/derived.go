@@ -41,7 +41,8 @@ func (s *stand) dropDerivedRows(ctx context.Context) error {
 		"DROP TRIGGER signature_terms ON signature",
 		"DROP TRIGGER outcome_changed_insert ON remediation_audit",
 		"DROP TRIGGER outcome_changed_update ON remediation_audit",
-		"DROP INDEX signature_length, signature_analyzer, signature_incident, remediation_audit_signature",
+		"DROP INDEX signature_length, signature_analyzer, signature_incident, remediation_audit_signature, remediation_audit_target_signature, " +
+			"remediation_audit_fingerprint_signature",
 	} {
 		if err := s.execAsSuperuser(ctx, sql); err != nil {
 			return err

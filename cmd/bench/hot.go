@@ -20,12 +20,12 @@ const ordinaryOccurrences = 20
 // benchHot measures hybrid searches that find an incident which occurred very often, beside the same searches where it occurred as
 // often as any other, unfiltered and with each of its attributes as the filter.
 func benchHot(ctx context.Context, e *benchEnv) (lines []line, err error) {
-	signatures, storm := e.options.fullOrShort(5000, 100), e.options.fullOrShort(200_000, 2000)
+	signatures, often := e.options.fullOrShort(5000, 100), e.options.often
 	var stands [2]*stand
 	for side, c := range []struct {
 		database    string
 		occurrences int
-	}{{"bench_hot", storm}, {"bench_hot_floor", 0}} {
+	}{{"bench_hot", often}, {"bench_hot_floor", 0}} {
 		s, err := e.reopenStand(ctx, c.database, searchDimensions)
 		if err != nil {
 			return nil, err
@@ -52,7 +52,7 @@ func benchHot(ctx context.Context, e *benchEnv) (lines []line, err error) {
 		if err != nil {
 			return lines, fmt.Errorf("filter %s: %w", name, err)
 		}
-		measured.what = fmt.Sprintf("hot: hybrid search, filter %s, an incident of %d; floor: it occurred %d times", name, storm+ordinaryOccurrences, ordinaryOccurrences)
+		measured.what = fmt.Sprintf("hot: hybrid search, filter %s, an incident of %d; floor: it occurred %d times", name, often+ordinaryOccurrences, ordinaryOccurrences)
 		lines = append(lines, measured)
 	}
 	return lines, nil

@@ -55,7 +55,8 @@ func benchmarks() []benchmark {
 		{"derived", "writes with what search and statistics keep up; floor: without", benchDerived},
 		{"search", "semantic and hybrid queries through the handler; floor: the statements of their retrievers", benchSearch},
 		{"snapshot", "the statements of a hybrid search, its retrievers concurrent; floor: in one snapshot", benchSnapshot},
-		{"hot", "hybrid searches that find an incident of 200,000 occurrences; floor: of 20", benchHot},
+		{"hot", "hybrid searches that find an incident of -occurrences; floor: of 20", benchHot},
+		{"storm", "16 writers of one incident; floor: of 16,000 incidents", benchStorm},
 		{"recall", "how many of the 10 nearest a filtered search finds; floor: an exact scan", benchRecall},
 		{"stats", "success rates and trends through the handler; floor: a sequential aggregate", benchStats},
 		{"list", "page n of a long list through the handler; floor: page 1", benchList},
@@ -104,6 +105,7 @@ type options struct {
 	only   []string
 	short  bool
 	rows   int
+	often  int
 	rounds int
 	fsync  bool
 	keep   bool
@@ -120,6 +122,7 @@ func parseOptions(args []string, progress io.Writer) (options, error) {
 	flags.StringVar(&only, "run", "", "run these alone, separated by commas: "+strings.Join(benchmarkNames(), ", "))
 	flags.BoolVar(&o.short, "short", false, "small sizes and few rounds: whether it works, not how fast it is")
 	flags.IntVar(&o.rows, "rows", 10_000_000, "rows of the list")
+	flags.IntVar(&o.often, "occurrences", 200_000, "how often the incident of hot occurs")
 	flags.IntVar(&o.rounds, "rounds", 7, "rounds, each of which measures the result and its floor in turn")
 	flags.BoolVar(&o.fsync, "fsync", false, "wait for the disk at each commit; without it the figures are the processor's")
 	flags.BoolVar(&o.keep, "keep", false, "keep the server's data and use it again in the next run")
@@ -138,10 +141,10 @@ func parseOptions(args []string, progress io.Writer) (options, error) {
 		}
 	}
 	if o.short {
-		o.rows, o.rounds = min(o.rows, 20_000), min(o.rounds, 2)
+		o.rows, o.often, o.rounds = min(o.rows, 20_000), min(o.often, 2000), min(o.rounds, 2)
 	}
-	if o.rows < 1000 || o.rounds < 1 {
-		return o, errors.New("-rows must be at least 1000, -rounds at least 1")
+	if o.rows < 1000 || o.often < 2000 || o.rounds < 1 {
+		return o, errors.New("-rows must be at least 1000, -occurrences 2000, -rounds 1")
 	}
 	return o, nil
 }

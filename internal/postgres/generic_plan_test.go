@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/datastorage-service/datastorage/internal/audit"
 	"github.com/datastorage-service/datastorage/internal/postgres"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
@@ -28,13 +30,53 @@ func TestPlansOfAnEmptyDatabase(t *testing.T) {
 	callPlannedOnce(t, store, "full")
 	execSQL(t, db.SuperuserURL(), "VACUUM ANALYZE remediation_audit, signature, embedding, audit_event")
 	callPlannedOnce(t, store, "analyzed")
-	// A session reports its scans by its end at the latest.
-	execSQL(t, db.SuperuserURL(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'datastorage_writer' AND datname = current_database()")
-	db.AwaitSessions(t, 0, "usename = 'datastorage_writer'")
-	for table, n := range rowsScanned(t, db) {
-		if scanned := n - before[table]; scanned > 500 {
-			t.Errorf("%d rows of %s were read by scans of the table", scanned, table)
+	checkRowsScanned(t, db, before)
+}
+
+// TestOutcomePlansOfAnEmptyDatabase is the same test for the functions that count the outcomes of a frequent signature.
+func TestOutcomePlansOfAnEmptyDatabase(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	execSQL(t, db.SuperuserURL(), "VACUUM ANALYZE")
+	store := openStore(t, db.WriterURL())
+	store.mustAppend(t, nil, numberedRecords(300, minimalRemediation)...)
+	store.merge(t)
+	session, signature := connectTo(t, db.WriterURL()), newEntry(t, minimalRemediation("any")).Signature.ID
+	checkFrequent(t, session, signature, 300)
+	execSQL(t, db.SuperuserURL(), append(grownData(), grownOutcomes()...)...)
+	before := rowsScanned(t, db)
+	checkFrequent(t, session, signature, 300)
+	checkRowsScanned(t, db, before)
+}
+
+// checkFrequent calls the functions with filters that all remediations of a frequent signature match, and fails the test if they do not find
+// all of them.
+func checkFrequent(t *testing.T, session *pgx.Conn, signature audit.ID, occurrences int64) {
+	t.Helper()
+	for _, filter := range []string{
+		"{}", `{"phase": ["pending", "processing", "completed", "failed"]}`, `{"since": "2020-01-01T00:00:01Z", "until": "2029-01-01T00:00:01Z"}`,
+	} {
+		var counted, walked int64
+		err := session.QueryRow(t.Context(), `SELECT
+			(SELECT sum(occurrences) FROM outcome_counts($1, $2, NULL)), (SELECT count(*) FROM outcome_walk($1, $2, NULL, false, 1000))`,
+			signature, filter).Scan(&counted, &walked)
+		if err != nil || counted != occurrences || walked != occurrences {
+			t.Errorf("%s: counted %d, found %d (%v), want %d", filter, counted, walked, err, occurrences)
 		}
+	}
+}
+
+// grownOutcomes inserts counts of 20,000 other signatures and changes of as many.
+func grownOutcomes() []string {
+	const facets = `'name', 'namespace', 'unknown', 'action', 'completed', 'success'`
+	return []string{
+		`INSERT INTO outcome_hot SELECT md5('s' || s)::uuid, true FROM generate_series(1, 20000) AS s`,
+		`INSERT INTO outcome (signature_id, grain, period, facets, n)
+			SELECT md5('s' || s)::uuid, 'month', '2026-01-01Z', md5('f')::uuid, 1 FROM generate_series(1, 20000) AS s`,
+		`INSERT INTO outcome_facet (signature_id, facets, name, namespace, severity, action_type, phase, status)
+			SELECT md5('s' || s)::uuid, md5('f')::uuid, ` + facets + ` FROM generate_series(1, 20000) AS s`,
+		`INSERT INTO outcome_change (n, signature_id, start_time, name, namespace, severity, action_type, phase, status)
+			SELECT 1, md5('s' || s)::uuid, now(), ` + facets + ` FROM generate_series(1, 20000) AS s`,
 	}
 }
 
@@ -108,6 +150,19 @@ func grownData() []string {
 		`INSERT INTO audit_event (event_id, recorded_at, kind, remediation_id, actor, canonical, content_hash)
 		SELECT gen_random_uuid(), now() + i * interval '1 second', 'remediation', 'r' || i, 'a', '{}', sha256('')
 		FROM generate_series(1, 20000) AS i`,
+	}
+}
+
+// checkRowsScanned ends the sessions of writers, which report their scans by their end at the latest, and fails the test if they have
+// scanned a large table since before.
+func checkRowsScanned(t *testing.T, db *postgrestest.Database, before map[string]int64) {
+	t.Helper()
+	execSQL(t, db.SuperuserURL(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'datastorage_writer' AND datname = current_database()")
+	db.AwaitSessions(t, 0, "usename = 'datastorage_writer'")
+	for table, n := range rowsScanned(t, db) {
+		if scanned := n - before[table]; scanned > 500 {
+			t.Errorf("%d rows of %s were read by scans of the table", scanned, table)
+		}
 	}
 }
 

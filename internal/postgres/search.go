@@ -59,7 +59,7 @@ func (s *Store) countMatches(ctx context.Context, f audit.Filter) (int64, error)
 		return maxExact + 1, nil
 	}
 	return retry(ctx, s, "count what matches", func(ctx context.Context) (int64, error) {
-		return s.queries.RemediationCount(ctx, s.pool, dbsqlc.RemediationCountParams{Filter: filterJSON(f), MaxCount: maxExact + 1})
+		return s.queries.SearchCount(ctx, s.pool, dbsqlc.SearchCountParams{Filter: filterJSON(f), MaxCount: maxExact + 1})
 	})
 }
 

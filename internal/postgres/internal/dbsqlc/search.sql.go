@@ -109,12 +109,29 @@ func (q *Queries) SearchCandidates(ctx context.Context, db DBTX, arg SearchCandi
 	return items, nil
 }
 
+const searchCount = `-- name: SearchCount :one
+SELECT count(*)
+FROM (
+    SELECT FROM remediation_signatures($1::jsonb) LIMIT $2::bigint
+) AS matching
+`
+
+type SearchCountParams struct {
+	Filter   json.RawMessage
+	MaxCount int64
+}
+
+// SearchCount returns how many rows an exact search by the filter reads to find the signatures that match, counting up to max_count.
+func (q *Queries) SearchCount(ctx context.Context, db DBTX, arg SearchCountParams) (int64, error) {
+	row := db.QueryRow(ctx, searchCount, arg.Filter, arg.MaxCount)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const searchLexical = `-- name: SearchLexical :many
 WITH matching AS (
-    SELECT DISTINCT r.signature_id
-    FROM remediation_audit AS r
-    WHERE $1::boolean
-        AND remediation_matches(r, remediation_filter_read($3::jsonb))
+    SELECT DISTINCT r.signature_id::uuid AS signature_id FROM remediation_signatures($3::jsonb) AS r (signature_id) WHERE $1::boolean
 ),
 containing AS NOT MATERIALIZED (
     SELECT t.signature_id, a.weight * t.count / (t.count + p.flat + p.slope * t.length) AS part
@@ -208,9 +225,7 @@ func (q *Queries) SearchLexical(ctx context.Context, db DBTX, arg SearchLexicalP
 
 const searchLexicalFew = `-- name: SearchLexicalFew :many
 WITH matching AS (
-    SELECT DISTINCT r.signature_id
-    FROM remediation_audit AS r
-    WHERE remediation_matches(r, remediation_filter_read($6::jsonb))
+    SELECT DISTINCT r.signature_id::uuid AS signature_id FROM remediation_signatures($6::jsonb) AS r (signature_id)
 ),
 contained AS (
     SELECT m.signature_id, s.length, unnest(s.terms) AS term, unnest(s.counts) AS count
@@ -302,10 +317,7 @@ WITH walked AS (
 measured AS (
     SELECT e.signature_id, (e.vector <=> ($2::real[])::halfvec)::float8 AS distance
     FROM (
-        SELECT DISTINCT r.signature_id
-        FROM remediation_audit AS r
-        WHERE $4::boolean
-            AND remediation_matches(r, remediation_filter_read($5::jsonb))
+        SELECT DISTINCT r.signature_id::uuid AS signature_id FROM remediation_signatures($5::jsonb) AS r (signature_id) WHERE $4::boolean
     ) AS matching
     JOIN embedding AS e ON e.model_id = $6::smallint AND e.signature_id = matching.signature_id
     ORDER BY 2, 1
