@@ -37,15 +37,14 @@ func FindPython(ctx context.Context) (program.Python, error) {
 // them if they are missing. Three packages have no wheel; setuptools, which builds them, is one of
 // the requirements, so every download has a hash.
 func installPackages(ctx context.Context, config Config) (python, folder string, err error) {
-	found, err := FindPython(ctx)
+	python, folders, err := program.Installer{Dir: config.Dir, Progress: config.Progress}.InstallPackages(ctx, FindPython, program.Packages{
+		Name: "localstack", Version: version, Holds: "LocalStack " + version, Megabytes: 106,
+		Requirements: requirements, BuildRequirements: findRequirement("setuptools"), Patch: applyBackports,
+	})
 	if err != nil {
 		return "", "", err
 	}
-	folder, err = program.Installer{Dir: config.Dir, Progress: config.Progress}.InstallPackages(ctx, program.Packages{
-		Name: "localstack", Version: version, Holds: "LocalStack " + version, Megabytes: 106,
-		Requirements: requirements, BuildRequirements: findRequirement("setuptools"), Patch: applyBackports,
-	}, found)
-	return found.Executable, folder, err
+	return python, folders[0], nil
 }
 
 // findRequirement returns one package of the requirements with its hashes.

@@ -10,7 +10,7 @@ import (
 
 // Installer downloads programs with pip into a directory.
 type Installer struct {
-	// Dir receives a folder for each program, named for its name and version.
+	// Dir receives a folder for each program, named for its name and version. Empty means DefaultDir.
 	Dir string
 	// Python is the interpreter whose pip downloads wheels; a name without a slash is looked up in
 	// PATH.
@@ -22,10 +22,16 @@ type Installer struct {
 }
 
 // installFolder returns the path of a folder below Dir, after making it with fill if it does not exist.
-func (i Installer) installFolder(ctx context.Context, folder, holds string, fill func(staging string) (string, error)) (string, error) {
-	path := filepath.Join(i.Dir, folder)
+func (i Installer) installFolder(ctx context.Context, folder, holds string, fill func(staging string) (string, error)) (path string, err error) {
+	dir := i.Dir
+	if dir == "" {
+		if dir, err = DefaultDir(); err != nil {
+			return "", err
+		}
+	}
+	path = filepath.Join(dir, folder)
 	if err := MakeOnce(ctx, path, fill); err != nil {
-		return "", Explain("set up "+holds, err, i.Dir)
+		return "", Explain("set up "+holds, err, dir)
 	}
 	return path, nil
 }

@@ -26,15 +26,28 @@ type Packages struct {
 	Patch func(folder string) error
 }
 
-// InstallPackages returns the folder with the packages for a version of Python, after downloading
-// them if it does not exist. It downloads with the given interpreter instead of Installer.Python.
-func (i Installer) InstallPackages(ctx context.Context, p Packages, python Python) (string, error) {
-	i.Python = python.Executable
-	// Some packages are compiled for one version of Python.
-	folder := fmt.Sprintf("%s-%s-python3.%d", p.Name, p.Version, python.Version)
-	return i.installFolder(ctx, folder, p.Holds, func(staging string) (string, error) {
-		return i.reportDownload(p.Holds, p.Megabytes, func() (string, error) { return i.downloadPackages(ctx, p, staging) })
-	})
+// InstallPackages returns the path of the interpreter that find returns, and a folder with each of the packages for it, after downloading
+// those that do not exist. It downloads with that interpreter instead of Installer.Python.
+func (i Installer) InstallPackages(
+	ctx context.Context, find func(context.Context) (Python, error), packages ...Packages,
+) (python string, folders []string, err error) {
+	found, err := find(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	i.Python = found.Executable
+	for _, p := range packages {
+		// Some packages are compiled for one version of Python.
+		name := fmt.Sprintf("%s-%s-python3.%d", p.Name, p.Version, found.Version)
+		folder, err := i.installFolder(ctx, name, p.Holds, func(staging string) (string, error) {
+			return i.reportDownload(p.Holds, p.Megabytes, func() (string, error) { return i.downloadPackages(ctx, p, staging) })
+		})
+		if err != nil {
+			return "", nil, err
+		}
+		folders = append(folders, folder)
+	}
+	return i.Python, folders, nil
 }
 
 // downloadPackages installs the packages into a folder below staging, which can be moved, unlike a

@@ -48,30 +48,15 @@ type CLI struct {
 // program.DefaultDir. Progress receives a line for the download. An error that the user can fix is
 // a *program.Problem.
 func Install(ctx context.Context, dir string, progress io.Writer) (*CLI, error) {
-	if dir == "" {
-		var err error
-		if dir, err = program.DefaultDir(); err != nil {
-			return nil, err
-		}
-	}
-	python, err := FindPython(ctx)
-	if err != nil {
-		return nil, err
-	}
-	installer := program.Installer{Dir: dir, Progress: progress}
-	folder, err := installer.InstallPackages(ctx, program.Packages{
+	python, folders, err := program.Installer{Dir: dir, Progress: progress}.InstallPackages(ctx, FindPython, program.Packages{
 		Name: emulatorWheel().Name, Version: emulatorWheel().Version, Holds: "SAM CLI and cfn-lint", Megabytes: 90, Requirements: requirements,
-	}, python)
-	if err != nil {
-		return nil, err
-	}
-	added, err := installer.InstallPackages(ctx, program.Packages{
+	}, program.Packages{
 		Name: "cfn-lint-serverless", Version: rulesVersion, Holds: "rules of cfn-lint", Megabytes: 1, Requirements: rules,
-	}, python)
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &CLI{python: python.Executable, folder: folder, rules: added}, nil
+	return &CLI{python: python, folder: folders[0], rules: folders[1]}, nil
 }
 
 // Command returns sam with arguments, in this process's environment. Unlike the AWS CLI, sam does not

@@ -37,23 +37,16 @@ type Scanners struct {
 // program.DefaultDir. Progress receives a line for the download. An error that the user can fix is
 // a *program.Problem.
 func Install(ctx context.Context, dir string, progress io.Writer) (*Scanners, error) {
-	if dir == "" {
-		var err error
-		if dir, err = program.DefaultDir(); err != nil {
-			return nil, err
-		}
+	find := func(ctx context.Context) (program.Python, error) {
+		return program.FindPython(ctx, "checkov", oldestPython, newestPython)
 	}
-	python, err := program.FindPython(ctx, "checkov", oldestPython, newestPython)
-	if err != nil {
-		return nil, err
-	}
-	folder, err := program.Installer{Dir: dir, Progress: progress}.InstallPackages(ctx, program.Packages{
+	python, folders, err := program.Installer{Dir: dir, Progress: progress}.InstallPackages(ctx, find, program.Packages{
 		Name: "checkov", Version: version, Holds: "checkov and check-jsonschema", Megabytes: 74, Requirements: requirements,
-	}, python)
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &Scanners{python: python.Executable, folder: folder}, nil
+	return &Scanners{python: python, folder: folders[0]}, nil
 }
 
 // CheckTemplates runs checkov on CloudFormation templates and returns its findings, or nothing. A
