@@ -108,7 +108,7 @@ func TestCombinations(t *testing.T) {
 					referenced = append(referenced, fmt.Sprint(first))
 				}
 				for _, name := range referenced {
-					_, parameter := d.values[name]
+					_, parameter := d.Values[name]
 					if !strings.HasPrefix(name, "AWS::") && name != "ApiApiGatewayDefaultStage" && !parameter && resources[name] == nil {
 						t.Fatalf("%s: %s refers to %s, which is not made", combination, id, name)
 					}

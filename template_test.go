@@ -14,79 +14,26 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/datastorage-service/datastorage/internal/local"
+	"github.com/datastorage-service/datastorage/internal/sam/cloudformation"
 	"github.com/datastorage-service/datastorage/internal/telemetry"
 )
 
 // The tests of this file check template.yaml against the code and against itself, where cfn-lint does not.
 
-// tree is a template with its intrinsic functions in their long form: {"Ref": name}, {"Fn::GetAtt": [name, attribute]}, …
-type tree = map[string]any
+type tree = cloudformation.Tree
 
 func readTemplate(t *testing.T) tree {
 	t.Helper()
-	var document yaml.Node
-	if err := yaml.Unmarshal([]byte(read(t, "template.yaml")), &document); err != nil {
+	root, err := cloudformation.Read([]byte(read(t, "template.yaml")))
+	if err != nil {
 		t.Fatal(err)
-	}
-	root, ok := plainValue(t, document.Content[0]).(tree)
-	if !ok {
-		t.Fatal("template.yaml is not a mapping")
 	}
 	return root
 }
 
-// plainValue decodes a YAML node into maps, slices and scalars, as encoding/json does.
-func plainValue(t *testing.T, node *yaml.Node) any {
-	t.Helper()
-	var value any
-	switch node.Kind {
-	case yaml.MappingNode:
-		mapping := tree{}
-		for i := 0; i < len(node.Content); i += 2 {
-			mapping[node.Content[i].Value] = plainValue(t, node.Content[i+1])
-		}
-		value = mapping
-	case yaml.SequenceNode:
-		list := []any{}
-		for _, item := range node.Content {
-			list = append(list, plainValue(t, item))
-		}
-		value = list
-	case yaml.ScalarNode:
-		value = node.Value
-	default:
-		t.Fatalf("template.yaml:%d: CloudFormation does not support aliases", node.Line)
-	}
-	switch tag := node.Tag; {
-	case tag == "!Ref", tag == "!Condition":
-		return tree{tag[1:]: value}
-	case tag == "!GetAtt":
-		name, attribute, _ := strings.Cut(node.Value, ".")
-		return tree{"Fn::GetAtt": []any{name, attribute}}
-	case strings.HasPrefix(tag, "!") && !strings.HasPrefix(tag, "!!"):
-		return tree{"Fn::" + tag[1:]: value}
-	}
-	return value
-}
+func valueAt(value any, path ...string) any { return cloudformation.ValueAt(value, path...) }
 
-// valueAt returns the value at a path of keys, or nil.
-func valueAt(value any, path ...string) any {
-	for _, key := range path {
-		mapping, _ := value.(tree)
-		value = mapping[key]
-	}
-	return value
-}
-
-func asList(value any) []any {
-	if items, ok := value.([]any); ok {
-		return items
-	}
-	if value == nil {
-		return nil
-	}
-	return []any{value}
-}
+func asList(value any) []any { return cloudformation.List(value) }
 
 // referencedNames returns the names of parameters and resources that a value refers to.
 func referencedNames(value any) []string {

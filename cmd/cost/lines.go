@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
+	"github.com/datastorage-service/datastorage/internal/sam/cloudformation"
 )
 
 // line is one line of a bill: a product of factors, in units of a price.
@@ -59,49 +59,44 @@ const (
 )
 
 // idleLines returns what a stack costs in a month without requests.
-func idleLines(s *stack, t tables) ([]line, error) {
+func idleLines(s stack, t tables) ([]line, error) {
 	hours := t.factor("month-hours")
 	capacity, capacityErr := databaseCapacity(s)
-	endpoints, endpointErr := endpointZones(s)
-	metrics, metricErr := alarmMetrics(s)
 	runs, runsErr := scheduledRuns(s, hours.value)
-	secrets, secretErr := ownerSecrets(s)
 	proxied := max(capacity, t.factor("proxy-minimum").value)
 	polls := 3600 / t.factor("queue-wait").value
 	own, ownErr := instanceLines(s, hours)
 	lines := []line{
 		{"Aurora at its minimum capacity", "acu-hour", []factor{{capacity, "ACU"}, hours}, 0},
 		{"RDS Proxy, for at least 8 ACU", "proxy-acu-hour", []factor{{s.countResources("AWS::RDS::DBProxy"), "proxy"}, {proxied, "ACU"}, hours}, 0},
-		{"interface endpoints", "endpoint-hour", []factor{{endpoints, "endpoints in zones"}, hours}, 0},
+		{"interface endpoints", "endpoint-hour", []factor{{endpointZones(s), "endpoints in zones"}, hours}, 0},
 		{"keys", "key-month", []factor{{s.countResources("AWS::KMS::Key"), "keys"}}, 0},
-		{"the owner's password", "secret-month", []factor{{secrets, "secret"}}, 0},
-		{"alarms", "alarm-metric-month", []factor{{metrics, "metrics"}}, 0},
+		{"the owner's password", "secret-month", []factor{{ownerSecrets(s), "secret"}}, 0},
+		{"alarms", "alarm-metric-month", []factor{{alarmMetrics(s), "metrics"}}, 0},
 		{"dashboard", "dashboard-month", []factor{{s.countResources("AWS::CloudWatch::Dashboard"), "dashboard"}}, 0},
 		{"metrics of the maintain function", "custom-metric-month", []factor{t.factor("idle-series")}, 0},
 		{"its log and metrics", "log-gb", []factor{{runs, "runs"}, t.factor("run-log")}, bytesToGB},
 		{"its traces", "trace-million", []factor{{runs, "runs"}}, millionth},
 		{"polls of the empty queue", "sqs-million", []factor{t.factor("queue-pollers"), {polls, "polls/h"}, hours}, millionth},
 	}
-	return append(lines, own...), errors.Join(capacityErr, endpointErr, metricErr, runsErr, secretErr, ownErr)
+	return append(lines, own...), errors.Join(capacityErr, runsErr, ownErr)
 }
 
 // instanceLines returns what a database without a cluster costs; a standby is charged like the instance.
-func instanceLines(s *stack, hours factor) ([]line, error) {
+func instanceLines(s stack, hours factor) ([]line, error) {
 	count, storage := 0.0, 0.0
 	for id, instance := range s.resourcesMade("AWS::RDS::DBInstance") {
-		if cluster, err := s.property(instance, "DBClusterIdentifier"); err != nil || cluster.Kind != 0 {
+		if s.Property(instance, "DBClusterIdentifier") != nil {
 			continue
 		}
-		class, err := s.property(instance, "DBInstanceClass")
-		if err != nil || s.resolveScalar(class) != instanceClass {
-			return nil, errors.Join(err, fmt.Errorf("%s: prices.yaml has no price for an instance of class %q", id, s.resolveScalar(class)))
+		if class := s.Property(instance, "DBInstanceClass"); class != instanceClass {
+			return nil, fmt.Errorf("%s: prices.yaml has no price for an instance of class %q", id, class)
 		}
-		standby, standbyErr := s.property(instance, "MultiAZ")
 		size, err := s.number(instance, "AllocatedStorage")
-		if err := errors.Join(standbyErr, err); err != nil {
+		if err != nil {
 			return nil, fmt.Errorf("%s: %w", id, err)
 		}
-		copies := map[bool]float64{true: 2, false: 1}[s.resolveScalar(standby) == "true"]
+		copies := map[bool]float64{true: 2, false: 1}[s.Property(instance, "MultiAZ") == "true"]
 		count += copies
 		storage += copies * size
 	}
@@ -119,13 +114,13 @@ func instanceLines(s *stack, hours factor) ([]line, error) {
 
 // writeLines returns what a million single writes of known incidents cost on top. A month of storage is
 // included; logs are kept as long as the stack keeps them.
-func writeLines(s *stack, t tables) ([]line, error) {
-	retention, err := strconv.ParseFloat(s.parameters["LogRetentionDays"], 64)
+func writeLines(s stack, t tables) ([]line, error) {
+	retention, err := strconv.ParseFloat(s.Values["LogRetentionDays"], 64)
 	if err != nil {
 		return nil, fmt.Errorf("LogRetentionDays: %w", err)
 	}
 	million := factor{1e6, "requests"}
-	megabytes, err := strconv.ParseFloat(s.resolveScalar(&s.Globals.Function.MemorySize), 64)
+	megabytes, err := strconv.ParseFloat(fmt.Sprint(s.Resolve(cloudformation.ValueAt(s.Template, "Globals", "Function", "MemorySize"))), 64)
 	if err != nil {
 		return nil, fmt.Errorf("MemorySize: %w", err)
 	}
@@ -144,7 +139,7 @@ func writeLines(s *stack, t tables) ([]line, error) {
 
 // queueLines returns what replaces the API's and Lambda's requests if the records are sent through the
 // queue, in arrays of 100.
-func queueLines(*stack, tables) ([]line, error) {
+func queueLines(stack, tables) ([]line, error) {
 	messages := factor{1e4, "messages"}
 	return []line{
 		{"SQS: send, receive, delete", "sqs-million", []factor{messages, {3, "requests"}}, millionth},
@@ -153,15 +148,14 @@ func queueLines(*stack, tables) ([]line, error) {
 }
 
 // databaseCapacity returns the minimum capacity of all instances, in ACU.
-func databaseCapacity(s *stack) (float64, error) {
+func databaseCapacity(s stack) (float64, error) {
 	instances := 0.0
 	for id, instance := range s.resourcesMade("AWS::RDS::DBInstance") {
-		if cluster, err := s.property(instance, "DBClusterIdentifier"); err == nil && cluster.Kind == 0 {
+		if s.Property(instance, "DBClusterIdentifier") == nil {
 			continue
 		}
-		class, err := s.property(instance, "DBInstanceClass")
-		if err != nil || s.resolveScalar(class) != serverlessClass {
-			return 0, errors.Join(err, fmt.Errorf("%s: prices.yaml has no price for an instance of class %q", id, s.resolveScalar(class)))
+		if class := s.Property(instance, "DBInstanceClass"); class != serverlessClass {
+			return 0, fmt.Errorf("%s: prices.yaml has no price for an instance of class %q", id, class)
 		}
 		instances++
 	}
@@ -176,49 +170,37 @@ func databaseCapacity(s *stack) (float64, error) {
 }
 
 // endpointZones returns the number of interface endpoints, each counted once for each of its zones.
-func endpointZones(s *stack) (float64, error) {
-	zones := 0.0
-	for id, endpoint := range s.resourcesMade("AWS::EC2::VPCEndpoint") {
-		kind, kindErr := s.property(endpoint, "VpcEndpointType")
-		subnets, err := s.property(endpoint, "SubnetIds")
-		if err := errors.Join(kindErr, err); err != nil {
-			return 0, fmt.Errorf("%s: %w", id, err)
-		}
-		if kind.Value == "Interface" {
-			zones += float64(len(subnets.Content))
+func endpointZones(s stack) float64 {
+	zones := 0
+	for _, endpoint := range s.resourcesMade("AWS::EC2::VPCEndpoint") {
+		if s.Property(endpoint, "VpcEndpointType") == "Interface" {
+			zones += len(cloudformation.List(s.Property(endpoint, "SubnetIds")))
 		}
 	}
-	return zones, nil
+	return float64(zones)
 }
 
 // alarmMetrics returns the number of metrics that alarms watch: CloudWatch charges an alarm on an
 // expression for each metric in it.
-func alarmMetrics(s *stack) (float64, error) {
+func alarmMetrics(s stack) float64 {
 	count := 0
-	for id, alarm := range s.resourcesMade("AWS::CloudWatch::Alarm") {
-		metrics, err := s.property(alarm, "Metrics")
-		if err != nil {
-			return 0, fmt.Errorf("%s: %w", id, err)
-		}
-		isExpression := func(metric *yaml.Node) bool { return childNode(metric, "MetricStat").Kind == 0 }
-		count += max(1, len(slices.DeleteFunc(slices.Clone(metrics.Content), isExpression)))
+	for _, alarm := range s.resourcesMade("AWS::CloudWatch::Alarm") {
+		isExpression := func(metric any) bool { return cloudformation.ValueAt(metric, "MetricStat") == nil }
+		count += max(1, len(slices.DeleteFunc(cloudformation.List(s.Property(alarm, "Metrics")), isExpression)))
 	}
-	return float64(count), nil
+	return float64(count)
 }
 
 // scheduledRuns returns how often schedules invoke functions in a month of so many hours.
-func scheduledRuns(s *stack, hours float64) (float64, error) {
+func scheduledRuns(s stack, hours float64) (float64, error) {
 	runs := 0.0
 	for id, function := range s.resourcesMade("AWS::Serverless::Function") {
-		events, err := s.property(function, "Events")
-		if err != nil {
-			return 0, fmt.Errorf("%s: %w", id, err)
-		}
-		for _, event := range events.Content {
-			if childNode(event, "Type").Value != "Schedule" {
+		events, _ := s.Property(function, "Events").(cloudformation.Tree)
+		for _, event := range events {
+			if cloudformation.ValueAt(event, "Type") != "Schedule" {
 				continue
 			}
-			schedule := childNode(childNode(event, "Properties"), "Schedule").Value
+			schedule := fmt.Sprint(cloudformation.ValueAt(event, "Properties", "Schedule"))
 			var minutes float64
 			if _, err := fmt.Sscanf(schedule, "rate(%f minutes)", &minutes); err != nil {
 				return 0, fmt.Errorf("%s: the schedule %q is not a number of minutes: %w", id, schedule, err)
@@ -230,20 +212,14 @@ func scheduledRuns(s *stack, hours float64) (float64, error) {
 }
 
 // ownerSecrets returns the number of passwords that RDS keeps in Secrets Manager.
-func ownerSecrets(s *stack) (float64, error) {
+func ownerSecrets(s stack) float64 {
 	count := 0.0
-	for _, kind := range []string{"AWS::RDS::DBCluster", "AWS::RDS::DBInstance"} {
-		for id, database := range s.resourcesMade(kind) {
-			managed, err := s.property(database, "ManageMasterUserPassword")
-			if err != nil {
-				return 0, fmt.Errorf("%s: %w", id, err)
-			}
-			if s.resolveScalar(managed) == "true" {
-				count++
-			}
+	for _, database := range s.resourcesMade("AWS::RDS::DBCluster", "AWS::RDS::DBInstance") {
+		if s.Property(database, "ManageMasterUserPassword") == "true" {
+			count++
 		}
 	}
-	return count, nil
+	return count
 }
 
 // formatNumber prints a number with separators of thousands and without an exponent.

@@ -135,17 +135,17 @@ func TestTemplateRefused(t *testing.T) {
 		parameters string
 		template   []byte
 	}{
-		"cmd/cost does not know what AWS::EC2::NatGateway costs": {"", changedTemplate(t, resourcesStart, resourcesStart+"  More: {Type: AWS::EC2::NatGateway}\n")},
-		"no price for an instance of class \"db.t4g.medium\"":    {"DatabaseKind=provisioned", unchanged},
-		"no price for an instance of class \"db.r6g.large\"":     {"DatabaseKind=instance DatabaseInstanceClass=db.r6g.large", unchanged},
-		"no price for a proxy of an instance":                    {"DatabaseKind=instance", unchanged},
-		"no condition Nowhere":                                   {"", changedTemplate(t, "Condition: OwnVpc", "Condition: Nowhere")},
-		"no parameter Unknown":                                   {"Unknown=1", unchanged},
-		"!Select is not supported":                               {"", changeCondition(t, `!Equals [!Select [0, !Ref SubnetIds], a]`)},
-		"!Contains is not supported":                             {"", changedTemplate(t, "  Prod: !Equals [!Ref Stage, prod]", "  Prod: !Contains [!Ref Stage, prod]")},
-		"is not a number of minutes":                             {"", changedTemplate(t, "Schedule: rate(5 minutes)", "Schedule: rate(1 hour)")},
-		"MinCapacity is not a number":                            {"DatabaseMinCapacity=much", unchanged},
-		"read the template: yaml:":                               {"", []byte("\t")},
+		"cmd/cost does not know what AWS::EC2::NatGateway costs":  {"", changedTemplate(t, resourcesStart, resourcesStart+"  More: {Type: AWS::EC2::NatGateway}\n")},
+		"no price for an instance of class \"db.t4g.medium\"":     {"DatabaseKind=provisioned", unchanged},
+		"no price for an instance of class \"db.r6g.large\"":      {"DatabaseKind=instance DatabaseInstanceClass=db.r6g.large", unchanged},
+		"no price for a proxy of an instance":                     {"DatabaseKind=instance", unchanged},
+		"no condition Nowhere":                                    {"", changedTemplate(t, "Condition: OwnVpc", "Condition: Nowhere")},
+		"no parameter Unknown":                                    {"Unknown=1", unchanged},
+		"how an empty string is split":                            {"", changeCondition(t, `!Equals [!Select [0, !Ref SubnetIds], a]`)},
+		"the condition map[Fn::Between:[b a c]] is not supported": {"", changeCondition(t, `!Between [b, a, c]`)},
+		"is not a number of minutes":                              {"", changedTemplate(t, "Schedule: rate(5 minutes)", "Schedule: rate(1 hour)")},
+		"MinCapacity is not a number":                             {"DatabaseMinCapacity=much", unchanged},
+		"read the template: yaml:":                                {"", []byte("\t")},
 	}
 	for want, c := range cases {
 		if _, err := idleAmounts(t, c.template, c.parameters); err == nil || !strings.Contains(err.Error(), want) {

@@ -57,7 +57,7 @@ type calculator struct {
 }
 
 // lineSource returns the lines of a bill for a stack.
-type lineSource func(*stack, tables) ([]line, error)
+type lineSource func(stack, tables) ([]line, error)
 
 func newPage(content []byte, stages map[string]map[string]string) (*page, error) {
 	t, err := readTables()
@@ -89,7 +89,7 @@ func (c calculator) lines(stage string, further map[string]string, source lineSo
 		return nil, err
 	}
 	lines, err := source(s, c.tables)
-	if err != nil {
+	if err := errors.Join(s.Err(), err); err != nil {
 		return nil, fmt.Errorf("stage %s: %w", stage, err)
 	}
 	return lines, nil
