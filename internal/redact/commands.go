@@ -6,124 +6,152 @@ import (
 	"github.com/datastorage-service/datastorage/internal/ascii"
 )
 
-// findCommands finds secrets after a flag or a fixed phrase and a space: --password X, curl -u
-// user:X, IDENTIFIED BY 'X', login L password X.
-func findCommands(s string, pairs *bytePairs, found []span) []span {
-	found = findFlagValues(s, found)
-	for _, c := range commands {
-		if !pairs.excludes(c.name) {
-			found = c.findArguments(s, found)
-		}
-	}
-	for _, p := range phrases {
-		found = p.findValues(s, pairs, found)
-	}
-	return findSecretLiterals(s, pairs, found)
+// argumentForm is the form in which a program takes a secret.
+type argumentForm int
+
+const (
+	separateArgument argumentForm = iota // -a X or -aX
+	onlyAttached                         // -pX, because -p X means something else
+	onlySeparate                         // -p X, because -pX means something else
+	userPassword                         // -u user:X
+	passwordSource                       // -passin pass:X
+	cookiePairs                          // -b name=X
+	position                             // the n-th word after the verb
+	standardInput                        // echo X | docker login --password-stdin
+)
+
+// program is a program and its arguments that are secrets. Flags whose name is a label, such as
+// --password, need no entry.
+type program struct {
+	verb  string // a word that must stand between the program's name and the argument, or ""
+	flags []string
+	form  argumentForm
+	index int // of the argument after the verb, for position
 }
 
-// findFlagValues finds the values of flags whose name labels a secret.
-func findFlagValues(s string, found []span) []span {
-	for i := 0; ; {
-		n := strings.IndexByte(s[i:], '-')
-		if n < 0 {
-			return found
-		}
-		dash := i + n
-		i = dash + ascii.PrefixLen(s[dash:], func(c byte) bool { return c == '-' })
-		if dash > 0 && !ascii.IsSpace(s[dash-1]) && strings.IndexByte("\"'`([,", s[dash-1]) < 0 {
-			continue
-		}
-		name := i
-		i += ascii.PrefixLen(s[i:], ascii.IsWord)
-		a := assignment{label: s[name:i], separator: ':', class: classifyLabel(s[name:i])}
-		if a.class == labelNone {
-			continue
-		}
-		if gap := distanceToArgument(s[i:]); gap > 0 && a.readValue(s, i+gap) && (a.quoted || s[a.start] != '-') {
-			found = addFlagValue(found, s, a)
-			i = a.end
-		}
-	}
+// programs follows the programs' manuals.
+var programs = map[string][]program{
+	"curl":          {{flags: []string{"-u", "--user", "--proxy-user", "-U"}, form: userPassword}, {flags: []string{"-b", "--cookie"}, form: cookiePairs}},
+	"wget":          {{flags: []string{"--user"}, form: userPassword}},
+	"http":          {{flags: []string{"-a", "--auth"}, form: userPassword}},
+	"https":         {{flags: []string{"-a", "--auth"}, form: userPassword}},
+	"lftp":          {{flags: []string{"-u"}, form: userPassword}},
+	"etcdctl":       {{flags: []string{"--user"}, form: userPassword}},
+	"skopeo":        {{flags: []string{"--creds", "--src-creds", "--dest-creds"}, form: userPassword}},
+	"podman":        {{verb: "login", flags: []string{"-p"}}, {flags: []string{"--creds"}, form: userPassword}},
+	"buildah":       {{flags: []string{"--creds"}, form: userPassword}},
+	"crane":         {{verb: "login", flags: []string{"-p"}}},
+	"oras":          {{verb: "login", flags: []string{"-p"}}},
+	"nerdctl":       {{verb: "login", flags: []string{"-p"}}},
+	"docker":        {{verb: "login", flags: []string{"-p"}}},
+	"helm":          {{verb: "login", flags: []string{"-p"}}},
+	"oc":            {{verb: "login", flags: []string{"-p"}}},
+	"az":            {{verb: "login", flags: []string{"-p"}}},
+	"cf":            {{verb: "login", flags: []string{"-p"}}, {verb: "auth", form: position, index: 2}},
+	"ibmcloud":      {{verb: "login", flags: []string{"-p", "--apikey"}}},
+	"aws":           {{flags: []string{"--secret-string", "--value"}}, {verb: "aws_secret_access_key", form: position, index: 1}, {verb: "aws_session_token", form: position, index: 1}},
+	"mysql":         {{flags: []string{"-p"}, form: onlyAttached}},
+	"mysqldump":     {{flags: []string{"-p"}, form: onlyAttached}},
+	"mysqladmin":    {{flags: []string{"-p"}, form: onlyAttached}, {verb: "password", form: position, index: 1}},
+	"mysqlimport":   {{flags: []string{"-p"}, form: onlyAttached}},
+	"mysqlcheck":    {{flags: []string{"-p"}, form: onlyAttached}},
+	"mysqlsh":       {{flags: []string{"-p"}, form: onlyAttached}},
+	"mariadb":       {{flags: []string{"-p"}, form: onlyAttached}},
+	"mariadb-dump":  {{flags: []string{"-p"}, form: onlyAttached}},
+	"mongo":         {{flags: []string{"-p"}}},
+	"mongosh":       {{flags: []string{"-p"}}},
+	"mongodump":     {{flags: []string{"-p"}}},
+	"mongorestore":  {{flags: []string{"-p"}}},
+	"mongoexport":   {{flags: []string{"-p"}}},
+	"cqlsh":         {{flags: []string{"-p"}}},
+	"nodetool":      {{flags: []string{"-pw"}}},
+	"influx":        {{flags: []string{"-t"}}},
+	"sqlcmd":        {{flags: []string{"-P"}}},
+	"bcp":           {{flags: []string{"-P"}}},
+	"isql":          {{flags: []string{"-P"}}},
+	"tsql":          {{flags: []string{"-P"}}},
+	"vsql":          {{flags: []string{"-w"}}},
+	"ipmitool":      {{flags: []string{"-P"}}},
+	"redis-cli":     {{flags: []string{"-a"}}},
+	"ldapsearch":    {{flags: []string{"-w"}}},
+	"ldapmodify":    {{flags: []string{"-w"}}},
+	"ldapadd":       {{flags: []string{"-w"}}},
+	"ldapdelete":    {{flags: []string{"-w"}}},
+	"ldapwhoami":    {{flags: []string{"-w"}}},
+	"ldappasswd":    {{flags: []string{"-w", "-s", "-a"}}},
+	"smbclient":     {{flags: []string{"-U"}, form: userPassword}},
+	"snmpwalk":      {{flags: []string{"-A", "-X"}}},
+	"snmpget":       {{flags: []string{"-A", "-X"}}},
+	"psexec":        {{flags: []string{"-p"}}},
+	"winrs":         {{flags: []string{"-p"}}},
+	"net":           {{verb: "use", form: position, index: 3}, {verb: "user", form: position, index: 2}},
+	"cmdkey":        {{flags: []string{"/pass"}}},
+	"sshpass":       {{flags: []string{"-p"}}},
+	"openssl":       {{flags: []string{"-passin", "-passout", "-pass", "-k"}, form: passwordSource}, {flags: []string{"-K"}}},
+	"keytool":       {{flags: []string{"-storepass", "-keypass", "-new", "-srcstorepass", "-deststorepass", "-srckeypass", "-destkeypass"}}},
+	"jarsigner":     {{flags: []string{"-storepass", "-keypass"}}},
+	"htpasswd":      {{verb: "-b", form: position, index: 3}, {verb: "-bc", form: position, index: 3}, {verb: "-nb", form: position, index: 2}, {verb: "-bB", form: position, index: 3}, {verb: "-cb", form: position, index: 3}, {verb: "-nbB", form: position, index: 2}},
+	"usermod":       {{flags: []string{"-p"}}},
+	"useradd":       {{flags: []string{"-p"}}},
+	"zip":           {{flags: []string{"-P"}}},
+	"unzip":         {{flags: []string{"-P"}}},
+	"7z":            {{flags: []string{"-p"}, form: onlyAttached}},
+	"7za":           {{flags: []string{"-p"}, form: onlyAttached}},
+	"rar":           {{flags: []string{"-p", "-hp"}, form: onlyAttached}},
+	"unrar":         {{flags: []string{"-p"}, form: onlyAttached}},
+	"twine":         {{flags: []string{"-p"}}},
+	"rabbitmqadmin": {{flags: []string{"-p"}}},
+	"rabbitmqctl":   {{verb: "change_password", form: position, index: 2}, {verb: "add_user", form: position, index: 2}, {verb: "authenticate_user", form: position, index: 2}},
+	"vault":         {{verb: "login", form: position, index: 1}, {verb: "unseal", form: position, index: 1}},
+	"sqlplus":       {{verb: "sqlplus", form: position, index: 1}},
+	"auth":          {{verb: "auth", form: position, index: 1}, {verb: "auth", form: position, index: 2}},
+	"addauth":       {{verb: "digest", form: position, index: 1}},
+	"chpasswd":      {{form: standardInput}},
+	"stats":         {{verb: "auth", form: position, index: 1}},
+	"sentinel":      {{verb: "auth-pass", form: position, index: 2}},
+	"mosquitto_pub": {{flags: []string{"-P"}}},
+	"mosquitto_sub": {{flags: []string{"-P"}}},
+	"kinit":         {{verb: "--password", form: position, index: 1}},
+	"nmcli":         {{verb: "password", form: position, index: 1}},
+	"security":      {{flags: []string{"-p", "-w"}}},
+	"nuget":         {{flags: []string{"-apikey", "-p", "-k"}}},
+	"wp":            {{flags: []string{"--user_pass"}}},
+	"psftp":         {{flags: []string{"-pw"}}},
+	"plink":         {{flags: []string{"-pw"}}},
+	"pscp":          {{flags: []string{"-pw"}}},
+	"xfreerdp":      {{flags: []string{"/p"}}},
 }
 
-// distanceToArgument returns the distance from the end of a flag to its argument, or 0 if there is
-// none. Between them are blanks, the quote and comma of a JSON list, or the line break and dash of
-// a YAML list.
-func distanceToArgument(s string) int {
-	if n := ascii.PrefixLen(s, ascii.IsBlank); n > 0 {
-		return n
+// commandLine is the program whose arguments are being read.
+type commandLine struct {
+	programs []program
+	start    int // of its arguments
+	end      int // of its line
+}
+
+// scanCommand reads the word between start and end as a program's name. It returns the index after
+// a secret that is an argument by its position, or 0.
+func (sc *scanner) scanCommand(start, end int) int {
+	s := sc.text
+	word := s[start:end]
+	const longest = len("rabbitmqadmin")
+	if len(word) > longest {
+		return 0
 	}
-	if quote := openingQuote(s); quote != "" && strings.HasPrefix(s[len(quote):], ",") {
-		return len(quote) + 1 + ascii.PrefixLen(s[len(quote)+1:], ascii.IsSpace)
-	}
-	n := ascii.PrefixLen(s, ascii.IsSpace)
-	if n > 0 && strings.HasPrefix(s[n:], "- ") {
-		return n + len("- ")
+	if p, ok := programs[strings.ToLower(word)]; ok && sc.startsProgram(start, end) {
+		sc.command = commandLine{p, end, endOfCommandLine(s, end)}
+		return sc.scanPositions(start, end)
 	}
 	return 0
 }
 
-func addFlagValue(found []span, s string, a assignment) []span {
-	value := s[a.start:a.end]
-	if isReference(value) || a.class == labelSecret && isObjectName(a, value) {
-		return found
+// startsProgram reports whether the word between the indexes is followed by an argument.
+func (sc *scanner) startsProgram(start, end int) bool {
+	s := sc.text
+	if end < len(s) && s[end] == '.' {
+		return false
 	}
-	return appendSecret(found, s, a.start, a.end, labelAction(a.class, a.label))
-}
-
-// command is a program and its flags that take a secret.
-type command struct {
-	name  string
-	flags []string
-	form  argumentForm
-}
-
-type argumentForm int
-
-const (
-	separateArgument argumentForm = iota // -a X
-	attachedArgument                     // -pX, because -p X means something else
-	userPassword                         // -u user:X
-)
-
-// commands follows the programs' manuals. Flags whose name is a label, such as --password, need no
-// entry.
-var commands = []command{
-	{"curl ", []string{" -u", " --user ", " --user=", " --proxy-user ", " -U "}, userPassword},
-	{"etcdctl ", []string{" --user ", " --user="}, userPassword},
-	{"skopeo ", []string{" --creds ", " --src-creds ", " --dest-creds ", " --creds=", " --src-creds=", " --dest-creds="}, userPassword},
-	{"mysql", []string{" -p"}, attachedArgument},
-	{"mariadb", []string{" -p"}, attachedArgument},
-	{"redis-cli", []string{" -a "}, separateArgument},
-	{"docker login", []string{" -p "}, separateArgument},
-	{"podman login", []string{" -p "}, separateArgument},
-	{"registry login", []string{" -p "}, separateArgument},
-	{"az login", []string{" -p "}, separateArgument},
-	{"mongo", []string{" -p "}, separateArgument},
-	{"ldap", []string{" -w "}, separateArgument},
-	{"sqlcmd", []string{" -P "}, separateArgument},
-	{"sshpass", []string{" -p", " -p "}, separateArgument},
-	{"openssl", []string{" -passin pass:", " -passout pass:", " -pass pass:"}, separateArgument},
-}
-
-func (c command) findArguments(s string, found []span) []span {
-	for i := strings.Index(s, c.name); i >= 0; {
-		i += len(c.name)
-		next := strings.Index(s[i:], c.name)
-		end := len(s)
-		if next >= 0 {
-			end = i + next
-		}
-		line := s[:endOfCommandLine(s[:end], i)]
-		for _, flag := range c.flags {
-			found = c.findArgument(line, i-1, flag, found)
-		}
-		if next < 0 {
-			break
-		}
-		i = end
-	}
-	return found
+	return end < len(s) && (ascii.IsBlank(s[end]) || s[end] == '"' && strings.HasPrefix(s[end:], `",`)) && (start == 0 || s[start-1] != '-' && s[start-1] != '.')
 }
 
 // endOfCommandLine returns the end of the line around i, including lines continued with a
@@ -136,97 +164,181 @@ func endOfCommandLine(s string, i int) int {
 	return end
 }
 
-func (c command) findArgument(line string, from int, flag string, found []span) []span {
-	n := strings.Index(line[from:], flag)
-	if n < 0 {
-		return found
+// scanArgument redacts the argument of a flag of the current program.
+func (sc *scanner) scanArgument(start, end int) int {
+	s := sc.text
+	word := s[start:end]
+	if word[0] != '-' && !(start > 0 && s[start-1] == '/') {
+		return 0
 	}
-	i := from + n + len(flag)
-	a := assignment{}
-	if c.form == attachedArgument && (i == len(line) || ascii.IsSpace(line[i])) || !a.readValue(line, i) {
-		return found
+	if start > 0 && !ascii.IsSpace(s[start-1]) && !isQuote(s[start-1]) && s[start-1] != '/' && s[start-1] != '[' {
+		return 0
 	}
-	value := line[a.start:a.end]
-	if c.form != userPassword {
-		if isReference(value) || value[0] == '-' {
-			return found
+	for i := range sc.command.programs {
+		p := &sc.command.programs[i]
+		for _, flag := range p.flags {
+			if p.verb != "" && !strings.Contains(s[sc.command.start:start], p.verb) {
+				continue
+			}
+			if argument := p.argumentStart(s, start, end, flag); argument > 0 {
+				if next := sc.redactArgument(p.form, argument); next > 0 {
+					return next
+				}
+			}
 		}
-		return appendSecret(found, line, a.start, a.end, ActionPassword)
 	}
-	user, password, ok := strings.Cut(value, ":")
-	if !ok || isReference(password) {
-		return found
+	return 0
+}
+
+// argumentStart returns the index of the flag's argument, or 0.
+func (p *program) argumentStart(s string, start, end int, flag string) int {
+	rest, found := strings.CutPrefix(s[start:], flag)
+	if !found {
+		return 0
 	}
-	return appendSecret(found, line, a.start+len(user)+1, a.end, ActionBasic)
+	i := start + len(flag)
+	switch {
+	case rest == "":
+		return 0
+	case rest[0] == '=' || rest[0] == ':':
+		return i + 1
+	case ascii.IsBlank(rest[0]):
+		if p.form == onlyAttached {
+			return 0
+		}
+		return skipBlanks(s, i)
+	case isQuote(rest[0]) && strings.HasPrefix(rest[1:], ","):
+		if p.form == onlyAttached {
+			return 0
+		}
+		return skipSpaces(s, i+2)
+	case len(flag) == 2 && flag[0] == '-' && p.form != onlySeparate:
+		return i
+	}
+	return 0
 }
 
-// phrase is a fixed text before a secret. accepts decides whether the value after the phrase is a
-// secret, given the text before the phrase.
-type phrase struct {
-	words   string
-	accepts func(before string, a assignment, value string) bool
-	action  Action
+// redactArgument redacts the argument that starts at i.
+func (sc *scanner) redactArgument(form argumentForm, i int) int {
+	s := sc.text
+	sc.nest.moveTo(i)
+	a := assignment{class: labelPassword, place: placeWord, start: i, tight: true}
+	if !sc.readValue(&a) || s[a.start] == '-' && form != onlyAttached {
+		return 0
+	}
+	value := s[a.start:a.end]
+	action := ActionPassword
+	switch form {
+	case cookiePairs:
+		return sc.scanCookiePairs(a.start, a.end)
+	case userPassword:
+		separator := ":"
+		if !strings.Contains(value, ":") {
+			separator = ","
+		}
+		user, password, found := strings.Cut(value, separator)
+		if strings.HasPrefix(password, "%") || !found {
+			user, password, found = strings.Cut(value, "%")
+		}
+		if !found {
+			return 0
+		}
+		a.start += len(user) + 1
+		value, action = password, ActionBasic
+		if isUserID(user) && isUserID(password) {
+			return 0
+		}
+		if strings.HasSuffix(user, ":") {
+			return 0
+		}
+	case passwordSource:
+		if a.start += len("pass:"); !strings.HasPrefix(value, "pass:") {
+			return 0
+		}
+		value = value[len("pass:"):]
+	case separateArgument, onlySeparate:
+		if ascii.PrefixLen(value, func(c byte) bool { return ascii.IsDigit(c) || c == ':' || c == '.' }) == len(value) && len(value) < 12 {
+			return 0 // a port
+		}
+	}
+	if isReference(value) && !placeholderWords[strings.ToLower(value)] {
+		return 0
+	}
+	return sc.add(a.start, a.end, action)
 }
 
-var phrases = []phrase{
-	{"identified by ", acceptsQuoted, ActionPassword},
-	{"IDENTIFIED BY ", acceptsQuoted, ActionPassword},
-	{"with password ", acceptsQuoted, ActionPassword},
-	{"PASSWORD ", acceptsQuoted, ActionPassword},
-	{"ConvertTo-SecureString ", acceptsQuoted, ActionPassword},
-	{" password ", followsLogin, ActionPassword},
-	{"requirepass ", acceptsAnything, ActionPassword},
-	{"masterauth ", acceptsAnything, ActionPassword},
-	{"bindpw ", acceptsAnything, ActionPassword},
-	{"assword is ", acceptsMixed, ActionPassword},
-	{"assword was ", acceptsMixed, ActionPassword},
-	{"aws_secret_access_key ", acceptsRandom, ActionAWSKey},
-}
+func isUserID(s string) bool { return s != "" && ascii.PrefixLen(s, ascii.IsDigit) == len(s) }
 
-func acceptsAnything(string, assignment, string) bool         { return true }
-func acceptsQuoted(_ string, a assignment, _ string) bool     { return a.quoted }
-func acceptsRandom(_ string, _ assignment, value string) bool { return looksRandom(value) }
-func acceptsMixed(_ string, _ assignment, value string) bool {
-	return hasDigitAndUpper(value) && !strings.Contains(value, "-")
-}
-
-// followsLogin reports whether the assignment follows netrc's login NAME, as in login NAME password
-// WORD.
-func followsLogin(before string, _ assignment, _ string) bool {
-	before = before[max(0, len(before)-maxLabel):]
-	name := strings.LastIndexAny(before, " \t\n")
-	return name > 0 && strings.HasSuffix(strings.TrimRight(before[:name], " \t\n"), "login")
-}
-
-func (p phrase) findValues(s string, pairs *bytePairs, found []span) []span {
-	for i := range occurrencesOf(s, pairs, p.words) {
-		a := assignment{}
-		if !a.readValue(s, i) {
+// scanPositions redacts the arguments that are secrets by their position: vault login X. It returns
+// the index after the last, or 0.
+func (sc *scanner) scanPositions(start, end int) int {
+	last := 0
+	for i := range sc.command.programs {
+		p := &sc.command.programs[i]
+		if p.form != position {
 			continue
 		}
-		if value := s[a.start:a.end]; p.accepts(s[:i-len(p.words)], a, value) && !isReference(value) {
-			found = appendSecret(found, s, a.start, a.end, p.action)
+		if next := sc.scanPosition(p, start, end); next > last {
+			last = next
 		}
 	}
-	return found
+	return last
 }
 
-// findSecretLiterals finds the values of kubectl create secret … --from-literal=key=value.
-func findSecretLiterals(s string, pairs *bytePairs, found []span) []span {
-	const command, reach = "create secret", 1024
-	for i := range occurrencesOf(s, pairs, "--from-literal") {
-		if !strings.Contains(s[max(0, i-reach):i], command) {
-			continue
+func (sc *scanner) scanPosition(p *program, start, end int) int {
+	s := sc.text
+	if !strings.EqualFold(s[start:end], p.verb) {
+		line := s[end:sc.command.end]
+		n := strings.Index(line, " "+p.verb+" ")
+		if n < 0 {
+			return 0
 		}
-		start := min(len(s), i+1)
-		key := strings.IndexAny(s[start:], "= \n")
-		if key < 0 || s[start+key] != '=' {
-			continue
+		end += n + 1 + len(p.verb)
+	}
+	seen := 0
+	for i := end; ; {
+		i += ascii.PrefixLen(s[i:sc.command.end], ascii.IsBlank)
+		if i == sc.command.end {
+			return 0
 		}
-		a := assignment{}
-		if a.readValue(s, start+key+1) && !isTemplateValue(s[a.start:a.end]) {
-			found = appendSecret(found, s, a.start, a.end, ActionKubernetesSecret)
+		a := assignment{class: labelPassword, place: placeWord, start: i, tight: true}
+		sc.nest.moveTo(i)
+		if !sc.readValue(&a) {
+			return 0
+		}
+		value := s[a.start:a.end]
+		if value[0] != '-' || len(value) == 1 {
+			seen++
+		}
+		if seen == p.index && value[0] != '-' {
+			a.label = p.verb
+			return sc.redactPosition(&a, value)
+		}
+		i = a.end
+		if a.quoted {
+			i++
+		}
+		if strings.IndexByte("|;&<>", value[0]) >= 0 {
+			return 0
 		}
 	}
-	return found
+}
+
+// redactPosition redacts the positional argument if it looks like a password, alone or after the
+// user's name.
+func (sc *scanner) redactPosition(a *assignment, value string) int {
+	if n := strings.IndexAny(value, ":/"); n > 0 && ascii.PrefixLen(value[:n], isLabelByte) == n && !strings.HasPrefix(value[n:], "://") {
+		a.start += n + 1
+		value = value[n+1:]
+		if at := strings.IndexByte(value, '@'); at > 0 {
+			a.end, value = a.start+at, value[:at]
+		}
+	}
+	if isReference(value) || !looksLikePassword(value) && !looksRandom(value) {
+		return 0
+	}
+	if kind := classifyLabel(a.label); kind > labelRandom {
+		return sc.add(a.start, a.end, labelAction(kind, a.label))
+	}
+	return sc.add(a.start, a.end, ActionPassword)
 }

@@ -30,6 +30,78 @@ func findConnectionStrings(s string, pairs *bytePairs, found []span) []span {
 	return found
 }
 
+// findUserInformation finds the password of user:password@host without a scheme, and of URLs that are
+// percent-encoded.
+func findUserInformation(s string, pairs *bytePairs, found []span) []span {
+	for i := strings.IndexByte(s, '@'); i >= 0; {
+		found = addBareUserInformation(found, s, i)
+		next := strings.IndexByte(s[i+1:], '@')
+		if next < 0 {
+			break
+		}
+		i += 1 + next
+	}
+	for i := range occurrencesOf(s, pairs, "%3A%2F%2F") {
+		word := s[i : i+ascii.PrefixLen(s[i:min(len(s), i+maxUserPassword)], func(c byte) bool { return isAuthorityByte(c) && c != '&' })]
+		authority, _, found1 := strings.Cut(word, "%40")
+		if user, password, found2 := strings.Cut(authority, "%3A"); found1 && found2 && !isTemplate(password) {
+			found = appendSecret(found, s, i+len(user)+len("%3A"), i+len(authority), ActionConnectionString)
+		}
+	}
+	return found
+}
+
+// addBareUserInformation redacts the password before the @ at index at, if the text before looks
+// like user:password and the text after like a host.
+func addBareUserInformation(found []span, s string, at int) []span {
+	host := ascii.PrefixLen(s[at+1:], ascii.IsDottedWord)
+	if host == 0 || !strings.Contains(s[at+1:at+1+host], ".") && !strings.HasPrefix(s[at+1+host:], ":") && s[at+1:at+1+host] != "localhost" {
+		return found
+	}
+	start := at
+	for start > 0 && at-start < maxUserPassword && isAuthorityByte(s[start-1]) && strings.IndexByte("/=,;(){}[]", s[start-1]) < 0 {
+		start--
+	}
+	user, password, isPair := strings.Cut(s[start:at], ":")
+	if !isPair || user == "" || ascii.PrefixLen(user, ascii.IsDottedWord) != len(user) || !looksLikePassword(password) || strings.ContainsAny(password, ":") {
+		return found
+	}
+	return appendSecret(found, s, start+len(user)+1, at, ActionConnectionString)
+}
+
+// findPasswordFiles finds the passwords in lines of PostgreSQL's password file,
+// host:port:database:user:password.
+func findPasswordFiles(s string, found []span) []span {
+	for start := 0; start < len(s); {
+		end := endOfLine(s, start)
+		if line := strings.TrimRight(s[start:end], "\r"); len(line) < 1024 && strings.Count(line, ":") >= 4 {
+			fields := strings.SplitN(line, ":", 5)
+			port, password := fields[1], fields[4]
+			if (port == "*" || isUserID(port)) && !strings.Contains(line, " ") && looksLikePassword(password) && !strings.Contains(fields[0], "/") {
+				found = appendSecret(found, s, start+len(line)-len(password), start+len(line), ActionPassword)
+			}
+		}
+		start = end + 1
+	}
+	return found
+}
+
+// findHashes finds hashes of passwords in crypt's format, $id$salt$hash.
+func findHashes(s string, found []span) []span {
+	for i := strings.IndexByte(s, '$'); i >= 0; {
+		end := i + 1 + ascii.PrefixLen(s[i+1:], func(c byte) bool { return ascii.IsAlnum(c) || strings.IndexByte("./$=,+-", c) >= 0 })
+		if hash := s[i:end]; strings.Count(hash, "$") >= 3 && len(hash) > 30 || strings.HasPrefix(hash, "$2") && len(hash) >= 59 {
+			found = appendSecret(found, s, i, end, ActionPassword)
+		}
+		next := strings.IndexByte(s[end:], '$')
+		if next < 0 {
+			break
+		}
+		i = end + next
+	}
+	return found
+}
+
 // maxUserPassword is the number of bytes before an @ that are searched for a user name where
 // nothing else marks its start.
 const maxUserPassword = 256
@@ -37,7 +109,7 @@ const maxUserPassword = 256
 // findWebhooks finds the secret paths of incoming webhooks of chat services.
 func findWebhooks(s string, pairs *bytePairs, found []span) []span {
 	for _, anchor := range []string{
-		"hooks.slack.com/services/", "discord.com/api/webhooks/", "discordapp.com/api/webhooks/", "api.telegram.org/bot",
+		"hooks.slack.com/services/", "hooks.slack.com/triggers/", "hooks.slack.com/workflows/", "discord.com/api/webhooks/", "discordapp.com/api/webhooks/", "api.telegram.org/bot",
 	} {
 		for i := range occurrencesOf(s, pairs, anchor) {
 			end := i + ascii.PrefixLen(s[i:], func(c byte) bool { return ascii.IsWord(c) || c == '/' || c == ':' })
@@ -73,7 +145,10 @@ func addURLPassword(found []span, s string, i, end int) []span {
 		return found
 	}
 	colon := strings.IndexByte(authority[:at], ':')
-	if colon < 0 || isReference(authority[colon+1:at]) && !isPlaceholderWord(authority[colon+1:at]) {
+	if colon < 0 && at >= 20 && isRandomWord(authority[:at]) { // a token as the user
+		return appendSecret(found, s, i, i+at, ActionConnectionString)
+	}
+	if colon < 0 || isTemplate(authority[colon+1:at]) {
 		return found
 	}
 	return appendSecret(found, s, i+colon+1, i+at, ActionConnectionString)
@@ -92,7 +167,7 @@ func addPasswordBefore(found []span, s string, from, at int, separator byte) []s
 		start--
 	}
 	colon := strings.IndexByte(s[start:at], separator)
-	if colon < 0 || isReference(s[start+colon+1:at]) {
+	if colon < 0 || isTemplate(s[start+colon+1:at]) || isTemplate(s[start+1+strings.LastIndexByte(s[start:at], separator):at]) {
 		return found
 	}
 	return appendSecret(found, s, start+colon+1, at, ActionConnectionString)

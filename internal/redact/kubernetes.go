@@ -10,7 +10,7 @@ import (
 // YAML and JSON, also inside other text. Keys are kept; other kinds, such as ConfigMap, are not
 // changed.
 func findKubernetesSecrets(s string, found []span) []span {
-	if !strings.Contains(s, "Secret") || !strings.Contains(s, "kind") {
+	if !strings.Contains(s, "ecret") || !strings.Contains(s, "kind") {
 		return found
 	}
 	for _, escaped := range []bool{false, true} {
@@ -135,7 +135,7 @@ func (y *yamlSecrets) addLine(line yamlLine) {
 // isSecretKind reports whether value is Secret, with or without quotes or a comment.
 func isSecretKind(value string) bool {
 	value, _, _ = strings.Cut(value, " #")
-	return strings.Trim(value, "\"'\\ ,") == "Secret"
+	return strings.EqualFold(strings.Trim(value, "\"'\\ ,"), "Secret")
 }
 
 // closeMappings ends the mappings in columns beyond the given one.
@@ -193,7 +193,7 @@ func (y *yamlSecrets) redactScalar(start, end int) {
 
 // isTemplateValue reports whether a templating tool or a shell replaces v.
 func isTemplateValue(v string) bool {
-	return strings.HasPrefix(v, "{{") || strings.HasPrefix(v, "${") || strings.HasPrefix(v, "$(") || v == "null" || v == "~" ||
+	return strings.HasPrefix(v, "{{") && !containsLiteral(v) || strings.HasPrefix(v, "${") || strings.HasPrefix(v, "$(") || v == "null" || v == "~" ||
 		strings.HasPrefix(v, "<") && strings.HasSuffix(v, ">")
 }
 
@@ -313,12 +313,4 @@ func (j *jsonSecrets) endOfString(i int) (end, next int) {
 // Some of them may be escaped backslashes.
 func (j *jsonSecrets) isStringDelimiter(backslashes int) bool {
 	return backslashes%(2*j.quote.backslashes+2) == j.quote.backslashes
-}
-
-func backslashesBefore(s string, i int) int {
-	n := 0
-	for n < i && s[i-1-n] == '\\' {
-		n++
-	}
-	return n
 }

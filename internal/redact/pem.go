@@ -12,7 +12,7 @@ func findPrivateKeys(s string, pairs *bytePairs, found []span) []span {
 	for i := range occurrencesOf(s, pairs, "-BEGIN ") {
 		armour := s[i:min(len(s), i+maxLabel)]
 		title := strings.Index(armour, "-----")
-		if title < 0 || !strings.Contains(armour[:title], "PRIVATE KEY") {
+		if title < 0 || !isPrivateKeyTitle(armour[:title]) {
 			continue
 		}
 		start := i + title + len("-----")
@@ -21,7 +21,34 @@ func findPrivateKeys(s string, pairs *bytePairs, found []span) []span {
 			found = appendSecret(found, s, start, end, ActionPrivateKey)
 		}
 	}
+	return findOrphanedKeys(s, pairs, found)
+}
+
+// findOrphanedKeys finds the bodies of private keys whose first line is missing: the lines of base64
+// before an END line.
+func findOrphanedKeys(s string, pairs *bytePairs, found []span) []span {
+	for i := range occurrencesOf(s, pairs, "-END ") {
+		armour := s[i:min(len(s), i+maxLabel)]
+		title := strings.Index(armour, "-----")
+		end := i - len("-----END ")
+		if title < 0 || end < 0 || !isPrivateKeyTitle(armour[:title]) {
+			continue
+		}
+		start := end
+		for start > 0 && (isBase64Byte(s[start-1]) && s[start-1] != '-' || ascii.IsSpace(s[start-1])) {
+			start--
+		}
+		body := strings.TrimSpace(s[start:end])
+		if len(body) > maxLabel && start < end && (start == 0 || s[start-1] != '-') {
+			from := start + strings.Index(s[start:end], body)
+			found = appendSecret(found, s, from, from+len(body), ActionPrivateKey)
+		}
+	}
 	return found
+}
+
+func isPrivateKeyTitle(title string) bool {
+	return strings.Contains(title, "PRIVATE KEY") || strings.Contains(title, "Static key")
 }
 
 func removeEscapedBreaks(s string) string {

@@ -35,12 +35,15 @@ func findSecrets(s string) []span {
 	pairs := newBytePairs(s)
 	found = findKubernetesSecrets(s, found)
 	found = findPrivateKeys(s, &pairs, found)
-	found = findTokens(s, found)
 	found = findConnectionStrings(s, &pairs, found)
+	found = findUserInformation(s, &pairs, found)
+	found = findPasswordFiles(s, found)
+	found = findHashes(s, found)
 	found = findWebhooks(s, &pairs, found)
 	found = findCredentials(s, &pairs, found)
-	found = findLabelled(s, found)
-	found = findCommands(s, &pairs, found)
+	sc := &scanner{text: s, nest: nesting{text: s}, found: found}
+	sc.scanWords()
+	found = sc.found
 	return mergeOverlapping(found)
 }
 

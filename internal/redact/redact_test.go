@@ -65,8 +65,7 @@ func TestCorpus(t *testing.T) {
 	t.Logf("secrets redacted %d/%d, innocents unchanged %d/%d", redactedCount, len(secrets), unchanged, len(innocents))
 }
 
-// TestPairs checks that no substring of a text is excluded, and that at least half of the command
-// names are.
+// TestPairs checks that no substring of a text is excluded.
 func TestPairs(t *testing.T) {
 	t.Parallel()
 	text := "Warning: réplica 2 of 5 answered 503; curl -u admin:hunter2 https://10.0.0.1/health?x=\x00\xff"
@@ -77,17 +76,6 @@ func TestPairs(t *testing.T) {
 				t.Fatalf("%q is excluded, but the text contains it", text[from:to])
 			}
 		}
-	}
-	passed := 0
-	for _, c := range commands {
-		if pairs.excludes(c.name) {
-			passed++
-		} else if !strings.Contains(text, c.name) {
-			t.Logf("%q is not excluded", c.name)
-		}
-	}
-	if passed < len(commands)/2 {
-		t.Errorf("%d of %d anchors are excluded", passed, len(commands))
 	}
 }
 

@@ -1,0 +1,491 @@
+package redact
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/datastorage-service/datastorage/internal/ascii"
+)
+
+// place is where a value stands. It decides where the value ends.
+type place int
+
+const (
+	placeNone   place = iota
+	placeWord         // a word of a command line, an environment variable: ends at white space
+	placeField        // key=value lists, connection strings, printed structures: ends at white space or before the next field
+	placeQuery        // the query of a URL, a form: ends at & or white space
+	placeLine         // a YAML scalar, a header, a line of a configuration file: ends with the line
+	placeCell         // a table: ends at |, a tab or two spaces
+	placeTag          // an XML element: ends at <
+	placeProse        // a word after the label alone: only what looks like a credential
+	placeCall         // an argument: only a string
+	placePair         // the item after the label in a list
+	placeColumn       // the column of a table whose header has the label
+	placeMember       // a member of a parsed object: all of the string
+	placeBelow        // the lines below the label, with more indentation
+)
+
+// assignment is a label and the value that it announces.
+type assignment struct {
+	class      class
+	label      string
+	labelStart int
+	labelEnd   int
+	flag       bool // a dash precedes the label
+	labelQuote string
+	place      place
+	tight      bool // no white space is between separator and value
+	start, end int  // of the value, without its quotes
+	quoted     bool
+}
+
+// findPlace reads the separator after the label and sets the place of the value and its start.
+func (sc *scanner) findPlace(a *assignment) bool {
+	s := sc.text
+	i := a.labelEnd
+	if a.labelQuote != "" {
+		i += len(a.labelQuote)
+	}
+	if i < len(s) && (s[i] == ']' || s[i] == '?') {
+		i++ // settings["password"] = …, password?: …
+	}
+	gap := ascii.PrefixLen(s[i:], ascii.IsBlank)
+	next := i + gap
+	if next == len(s) || s[next] == '\n' || s[next] == '\r' {
+		a.place, a.start = placeBelow, next
+		return true
+	}
+	switch c := s[next]; {
+	case c == '=':
+		return sc.findPlaceAfterEquals(a, next)
+	case c == ':':
+		return sc.findPlaceAfterColon(a, next, 1)
+	case strings.HasPrefix(s[next:], "："):
+		return sc.findPlaceAfterColon(a, next, len("："))
+	case strings.HasPrefix(s[next:], "!="):
+		a.place = placeCall
+		a.start = skipBlanks(s, next+ascii.PrefixLen(s[next:], func(c byte) bool { return c == '!' || c == '=' }))
+	case strings.HasPrefix(s[next:], "<-"):
+		a.place, a.start = placeCall, skipBlanks(s, next+2)
+	case c == '>' || a.labelStart > 0 && isTagStart(s, a.labelStart):
+		return sc.findPlaceInTag(a, next)
+	case c == '(' && gap == 0:
+		a.place, a.start = placeCall, next+1
+	case strings.HasPrefix(s[next:], "</"):
+		return sc.findPlaceInNextTag(a, next)
+	case c == ',' && a.labelQuote != "":
+		a.place, a.start = placePair, skipSpaces(s, next+1)
+	case c == ',' || c == ')' || c == ';':
+		a.place, a.start = placeColumn, next
+	case c == '|':
+		a.place, a.start = placeCell, skipBlanks(s, next+1)
+	case gap > 0:
+		a.start = next
+		a.place = placeProse
+		if a.flag {
+			a.place = placeWord
+		} else if gap > 1 || s[i] == '\t' {
+			a.place = placeCell
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+func skipBlanks(s string, i int) int { return i + ascii.PrefixLen(s[i:], ascii.IsBlank) }
+func skipSpaces(s string, i int) int { return i + ascii.PrefixLen(s[i:], ascii.IsSpace) }
+
+func (sc *scanner) findPlaceAfterEquals(a *assignment, i int) bool {
+	s := sc.text
+	switch rest := s[i+1:]; {
+	case strings.HasPrefix(rest, "~"):
+		return false
+	case strings.HasPrefix(rest, "="):
+		a.place, a.start = placeCall, skipBlanks(s, i+1+ascii.PrefixLen(rest, func(c byte) bool { return c == '=' }))
+		return true
+	case strings.HasPrefix(rest, ">"):
+		a.place, a.start = placeField, skipBlanks(s, i+2)
+		return true
+	}
+	a.start = skipBlanks(s, i+1)
+	a.tight = i == a.labelEnd+len(a.labelQuote) && a.start == i+1
+	switch {
+	case !a.tight && sc.startsLine(a.labelStart):
+		a.place = placeLine
+	case a.labelStart > 0 && (s[a.labelStart-1] == '?' || s[a.labelStart-1] == '&'):
+		a.place = placeQuery
+	case a.flag, a.tight && sc.startsWord(a.labelStart) && strings.ToUpper(a.label) == a.label:
+		a.place = placeWord
+	default:
+		a.place = placeField
+	}
+	return true
+}
+
+func (sc *scanner) findPlaceAfterColon(a *assignment, i, width int) bool {
+	s := sc.text
+	rest := s[i+width:]
+	switch {
+	case strings.HasPrefix(rest, "//"), strings.HasPrefix(rest, "~"):
+		return false
+	case strings.HasPrefix(rest, "="):
+		a.place, a.start = placeField, skipBlanks(s, i+2)
+		return true
+	case strings.HasPrefix(rest, ":"):
+		if !strings.HasPrefix(rest, ": ") && !strings.HasPrefix(s[max(0, a.labelStart-1):], "=") {
+			return false
+		}
+		width++
+	case a.labelStart > 1 && s[a.labelStart-1] == ':' && ascii.IsAlnum(s[a.labelStart-2]):
+		return false // a part of a name, as in arn:aws:…:secret:db
+	}
+	a.start = skipBlanks(s, i+width)
+	a.tight = a.start == i+width
+	if a.start == len(s) || s[a.start] == '\n' || s[a.start] == '\r' {
+		a.place = placeBelow
+		return true
+	}
+	a.place = placeField
+	if !a.tight && a.labelQuote == "" && (sc.startsLine(a.labelStart) || sc.startsString(a.labelStart)) {
+		a.place = placeLine
+	}
+	return true
+}
+
+// isTagStart reports whether < or a namespace after < precedes the index.
+func isTagStart(s string, i int) bool {
+	if s[i-1] == ':' {
+		i--
+		for i > 0 && ascii.IsAlnum(s[i-1]) {
+			i--
+		}
+	}
+	return i > 0 && s[i-1] == '<'
+}
+
+// findPlaceInTag finds the text of <password>…</password>, whose tag may have attributes.
+func (sc *scanner) findPlaceInTag(a *assignment, i int) bool {
+	s := sc.text
+	if a.labelStart == 0 || !isTagStart(s, a.labelStart) {
+		return false
+	}
+	end := strings.IndexAny(s[i:min(len(s), i+4*maxLabel)], ">\n")
+	if end < 0 || s[i+end] == '\n' || end > 0 && s[i+end-1] == '/' {
+		return false
+	}
+	a.place, a.start, a.tight = placeTag, i+end+1, true
+	return strings.HasPrefix(s[sc.bareEnd(a.start, placeTag):], "</")
+}
+
+// findPlaceInNextTag finds the text of the element after the one that ends at i, as in a property
+// list: <key>password</key><string>…</string>.
+func (sc *scanner) findPlaceInNextTag(a *assignment, i int) bool {
+	s := sc.text
+	end := strings.IndexByte(s[i:min(len(s), i+maxLabel)], '>')
+	if end < 0 {
+		return false
+	}
+	next := skipSpaces(s, i+end+1)
+	if !strings.HasPrefix(s[next:], "<") || strings.HasPrefix(s[next:], "</") {
+		return false
+	}
+	end = strings.IndexByte(s[next:min(len(s), next+maxLabel)], '>')
+	a.place, a.start, a.tight = placeTag, next+end+1, true
+	return end > 0
+}
+
+// startsLine reports whether only white space, list dashes, comment and diff marks precede the index
+// on its line.
+func (sc *scanner) startsLine(i int) bool {
+	for i > 0 && strings.IndexByte(" \t-+~#*?!;:|<>", sc.text[i-1]) >= 0 {
+		i--
+	}
+	return i == 0 || sc.text[i-1] == '\n' || sc.text[i-1] == '\r' || i > 1 && sc.text[i-1] == 'n' && sc.text[i-2] == '\\'
+}
+
+// startsString reports whether a quotation mark precedes the index, as in -H "X-Api-Key: …".
+func (sc *scanner) startsString(i int) bool { return i > 0 && isQuote(sc.text[i-1]) }
+
+// startsWord reports whether the index begins a word of a command line.
+func (sc *scanner) startsWord(i int) bool {
+	return i == 0 || ascii.IsSpace(sc.text[i-1]) || isQuote(sc.text[i-1])
+}
+
+// readValue sets the bounds of the value that begins at a.start. It returns false if there is none.
+func (sc *scanner) readValue(a *assignment) bool {
+	s := sc.text
+	if a.start >= len(s) || s[a.start] == '\n' || s[a.start] == '\r' {
+		return false
+	}
+	if a.place == placeLine {
+		a.start = skipAnchor(s, a.start)
+	}
+	a.start = skipWrapper(s, skipType(s, a.start))
+	if a.flag && isFlag(s[a.start:]) {
+		return false
+	}
+	if sc.readQuoted(a) {
+		return a.start < a.end
+	}
+	if a.place == placeCall || a.place == placePair && a.labelQuote != "" {
+		return false
+	}
+	a.end = sc.endOfReference(a)
+	if a.end == 0 {
+		a.end = sc.bareEnd(a.start, a.place)
+	}
+	return a.start < a.end
+}
+
+// skipAnchor returns the start of the scalar after a YAML anchor or tag: &name value, !!str value.
+func skipAnchor(s string, i int) int {
+	if s[i] != '&' && !strings.HasPrefix(s[i:], "!!") {
+		return i
+	}
+	n := strings.IndexAny(s[i:min(len(s), i+maxLabel)], " \n")
+	if n < 0 || s[i+n] == '\n' {
+		return i
+	}
+	return skipBlanks(s, i+n)
+}
+
+// wrappers are functions and constructors around a value that is in the text.
+var wrappers = []string{"Some(", "Just(", "Ok(", "Sensitive(", "Secret(", "SecretStr(", "SecretString(", "String(", "str(", "Text(", "Optional(", "Password(", "[]byte(", "Value(", "PASSWORD(", "password(", "hash("}
+
+// skipWrapper returns the start of the argument of one of wrappers.
+func skipWrapper(s string, i int) int {
+	for _, wrapper := range wrappers {
+		if strings.HasPrefix(s[i:], wrapper) {
+			return i + len(wrapper)
+		}
+	}
+	return i
+}
+
+// skipType returns the start of the value after a type, as in password: str = "…".
+func skipType(s string, i int) int {
+	word := ascii.PrefixLen(s[i:min(len(s), i+maxLabel)], func(c byte) bool { return ascii.IsAlnum(c) || c == '[' || c == ']' || c == '|' || c == '.' })
+	if word > 0 && strings.HasPrefix(s[i+word:], " = ") {
+		return i + word + len(" = ")
+	}
+	return i
+}
+
+// isFlag reports whether s begins with a flag of a command line: -v, --dry-run.
+func isFlag(s string) bool {
+	name := strings.TrimLeft(s[:min(len(s), maxLabel)], "-")
+	if dashes := len(s[:min(len(s), maxLabel)]) - len(name); dashes == 0 || dashes > 2 {
+		return false
+	}
+	n := ascii.PrefixLen(name, func(c byte) bool { return ascii.IsLower(c) || c == '-' })
+	return n == len(name) || ascii.IsSpace(name[n]) || name[n] == '=' && n > 1
+}
+
+// readQuoted reads a quoted value. It returns false if there is no quotation mark, or if more of a
+// word follows the closing one, as in 'it”s'x of a command line.
+func (sc *scanner) readQuoted(a *assignment) bool {
+	s := sc.text
+	i := a.start
+	for n, prefix := range []string{"b", "r", "u", "f", "@", "$", "N", "L"} { // of string literals
+		if n > 0 && a.start != i {
+			break
+		}
+		if strings.HasPrefix(s[i:], prefix) && i+1 < len(s) && (s[i+1] == '\'' || s[i+1] == '"') && a.place != placeWord && a.place != placeQuery {
+			i++
+		}
+	}
+	quote := openingQuote(s[i:])
+	if quote == "" || sc.nest.closesString(i+len(quote)-1) {
+		return false
+	}
+	if strings.HasPrefix(s[i:], strings.Repeat(quote, 3)) {
+		quote = strings.Repeat(quote, 3)
+	}
+	start := i + len(quote)
+	end := endOfQuoted(s, start, quote)
+	if after := end + len(quote); strings.HasPrefix(s[end:], quote) {
+		if after < len(s) && !endsQuotedValue(s[after:]) {
+			return false
+		}
+	} else if a.place == placeWord || a.place == placeField && a.tight || a.place == placeQuery {
+		return false // the password begins with a quotation mark
+	}
+	if a.place != placeWord && a.place != placeLine && strings.HasPrefix(strings.TrimLeft(s[start:], " "), ",") && !a.tight {
+		return false // the end of a string literal, as in "parse key: ", err
+	}
+	a.start, a.end, a.quoted = start, end, true
+	return true
+}
+
+// openingQuote returns the quotation mark at the start of s, including backslashes that escape it
+// inside another string, or "".
+func openingQuote(s string) string {
+	n := ascii.PrefixLen(s[:min(len(s), 7)], func(c byte) bool { return c == '\\' })
+	if n < len(s) && isQuote(s[n]) {
+		return s[:n+1]
+	}
+	return ""
+}
+
+// endOfQuoted returns the index of the quotation mark that closes the string whose text starts at
+// i, or the end of the line. A mark is escaped by backslashes or by doubling; a mark after a
+// backslash closes the string if there is no other.
+func endOfQuoted(s string, i int, quote string) int {
+	own := delimiter{quote[len(quote)-1], strings.Count(quote, `\`)}
+	escaped := -1
+	n := i
+	for ; n < len(s) && s[n] != '\n'; n++ {
+		if s[n] != own.mark {
+			continue
+		}
+		backslashes := backslashesBefore(s[i:], n-i)
+		switch {
+		case len(quote) == 3 && quote[0] == quote[1]:
+			if strings.HasPrefix(s[n:], quote) {
+				return n
+			}
+		case !own.matches(own.mark, backslashes):
+			if escaped = n - own.backslashes; own.mark != '\'' || own.backslashes > 0 {
+				continue
+			}
+		case own.backslashes == 0 && n+1 < len(s) && s[n+1] == own.mark && n > i:
+			n++ // doubled
+		default:
+			return n - own.backslashes
+		}
+	}
+	if escaped >= i && own.backslashes == 0 {
+		return escaped
+	}
+	return n
+}
+
+// endsQuotedValue reports whether rest, the text after a closing quotation mark, begins with white
+// space or punctuation that may follow a string.
+func endsQuotedValue(rest string) bool {
+	return rest == "" || ascii.IsSpace(rest[0]) || strings.IndexByte(",;:)]}>.|&\\\"'`/?+", rest[0]) >= 0 || rest[0] >= utf8.RuneSelf
+}
+
+// bareEnd returns the end of the unquoted value that starts at i.
+func (sc *scanner) bareEnd(i int, p place) int {
+	s := sc.text
+	if strings.HasPrefix(s[i:], redacted) {
+		return i + len(redacted)
+	}
+	n := i
+loop:
+	for ; n < len(s); n++ {
+		switch c := s[n]; {
+		case c == '\n', c == '\r':
+			break loop
+		case c == ' ', c == '\t':
+			if p == placeLine && !endsLineValue(s[n:]) || p == placeCell && c == ' ' && n+1 < len(s) && !ascii.IsSpace(s[n+1]) && s[n+1] != '|' || p == placeTag {
+				continue
+			}
+			break loop
+		case isQuote(c) && sc.nest.closesString(n):
+			n -= sc.escapesBefore(n, i)
+			break loop
+		case c == '\\' && n+1 < len(s) && strings.IndexByte("nrt", s[n+1]) >= 0 && sc.nest.inString() && backslashesBefore(s, n)%2 == 0:
+			break loop
+		case p == placeQuery && (c == '&' || c == '#'), p == placeTag && c == '<', p == placeCell && c == '|':
+			break loop
+		case (p == placeField || p == placeProse || p == placeLine && sc.nest.inBracket()) && (c == ',' || c == ';' || c == '&') && startsField(s[n+1:]):
+			break loop
+		}
+	}
+	return sc.trimEnd(i, n, p)
+}
+
+// escapesBefore returns the number of backslashes that belong to the closing mark at i.
+func (sc *scanner) escapesBefore(i, from int) int {
+	return min(backslashesBefore(sc.text[from:], i-from), sc.nest.escapes(sc.text[i]))
+}
+
+// escapes returns the number of backslashes before the open mark.
+func (n *nesting) escapes(mark byte) int {
+	for i := n.depth - 1; i >= 0; i-- {
+		if n.open[i].mark == mark {
+			return n.open[i].backslashes
+		}
+	}
+	return 0
+}
+
+// trimEnd returns the end of an unquoted value without what closes the structure around it.
+func (sc *scanner) trimEnd(start, end int, p place) int {
+	end = sc.nest.trimClosing(start, end)
+	if p == placeWord && !sc.nest.inBracket() || p == placeQuery || p == placeTag {
+		return end
+	}
+	if p == placeLine {
+		return start + len(strings.TrimRight(sc.text[start:end], " \t"))
+	}
+	return start + len(strings.TrimRight(sc.text[start:end], ".,;:"))
+}
+
+// endsLineValue reports whether rest, which begins with white space, begins a comment, a second
+// column or another field.
+func endsLineValue(rest string) bool {
+	n := ascii.PrefixLen(rest, ascii.IsBlank)
+	if n > 1 || rest[0] == '\t' || n == len(rest) || rest[n] == '#' || ascii.IsSpace(rest[n]) {
+		return true
+	}
+	word := ascii.PrefixLen(rest[n:min(len(rest), n+maxLabel)], ascii.IsDottedWord)
+	after := rest[n+word:]
+	return word > 0 && (strings.HasPrefix(after, "=") || strings.HasPrefix(after, ": ")) || hasAnyPrefix(rest[n:], "-> ", "=> ", "~> ", "→ ", "| ", "|| ", "&& ")
+}
+
+// startsField reports whether rest, the text after a delimiter, is empty or begins with white
+// space, a bracket or another field.
+func startsField(rest string) bool {
+	n := ascii.PrefixLen(rest[:min(len(rest), maxLabel)], func(c byte) bool { return ascii.IsDottedWord(c) || c == '%' })
+	if n > 0 && n+1 < len(rest) && rest[n] == ' ' && ascii.IsUpper(rest[0]) && ascii.IsUpper(rest[n+1]) { // User Id=
+		n += 1 + ascii.PrefixLen(rest[n+1:], ascii.IsAlnum)
+	}
+	if rest == "" || ascii.IsSpace(rest[0]) {
+		return true
+	}
+	if n == 0 {
+		return isQuote(rest[0]) || len(strings.TrimLeft(rest, ")]};,&")) == 0
+	}
+	return n == len(rest) && n > 24 || n < len(rest) && (rest[n] == '=' || rest[n] == ':')
+}
+
+// endOfReference returns the end of the reference that the value begins with, if the value ends with
+// it; otherwise 0. What a reference has inside, such as spaces, does not end it.
+func (sc *scanner) endOfReference(a *assignment) int {
+	s := sc.text
+	end := a.start + referenceLength(s[a.start:endOfLine(s, a.start)])
+	if end == a.start {
+		return 0
+	}
+	switch {
+	case end == len(s), ascii.IsSpace(s[end]), strings.IndexByte(",;)]}&\"'`<|", s[end]) >= 0, strings.HasPrefix(s[end:], `\`):
+		return end
+	}
+	return 0
+}
+
+// referenceLength returns the length of the bracketed reference at the start of s: <…>, ${…}, $(…),
+// {{ … }}, #{…}, %{…} or @Name(…).
+func referenceLength(s string) int {
+	for _, pair := range [...][2]string{{"{{", "}}"}, {"<%", "%>"}, {"<<", ">>"}, {"<", ">"}, {"${{", "}}"}, {"${", "}"}, {"$((", "))"}, {"$(", ")"}, {"#{", "}"}, {"%{", "}"}} {
+		if !strings.HasPrefix(s, pair[0]) {
+			continue
+		}
+		if n := strings.Index(s, pair[1]); n > 0 {
+			return n + len(pair[1])
+		}
+	}
+	if name := strings.TrimPrefix(s, "@"); name != s {
+		if n := ascii.PrefixLen(name, ascii.IsDottedWord); n > 0 && strings.HasPrefix(name[n:], "(") {
+			if end := strings.IndexByte(s, ')'); end > 0 {
+				return end + 1
+			}
+		}
+	}
+	return 0
+}

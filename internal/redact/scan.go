@@ -1,0 +1,615 @@
+package redact
+
+import (
+	"strings"
+
+	"github.com/datastorage-service/datastorage/internal/ascii"
+)
+
+// scanner makes one pass over a text, word by word. At each word it tries, in this order: a
+// credential of an issuer, a label with a value, a program with its flags, random text. A value that was
+// found is not read again.
+type scanner struct {
+	text      string
+	found     []span
+	nest      nesting
+	entry     entry
+	group     group
+	command   commandLine
+	tables    tableReader
+	armourEnd int            // of the certificate or public key that is being read
+	failed    map[string]int // the end of each issuer's last rejected candidate
+	inBase64  bool           // the text was decoded: random words in it are no secrets
+	isJWK     int8           // whether the text has a JSON Web Key: 0 is not known yet, -1 no, 1 yes
+}
+
+// entry is the name of an entry whose value comes next, as in name: TOKEN, value: ….
+type entry struct {
+	class class
+	label string
+	end   int
+}
+
+// group is the range in which entries have values of a plural label, as below tokens:.
+type group struct {
+	class class
+	end   int
+}
+
+func (sc *scanner) scanWords() {
+	s := sc.text
+	for i := 0; i < len(s); {
+		if !labelBytes[s[i]] {
+			i++
+			continue
+		}
+		end, matters := vocabulary.readWord(s, i)
+		i = max(end, sc.scanWord(i, end, matters))
+	}
+}
+
+// scanWord reads the word between start and end, and returns the index at which to go on. matters is
+// whether the word may be a label, a program or a phrase.
+func (sc *scanner) scanWord(start, end int, matters bool) int {
+	if next := sc.scanToken(start, end); next > 0 {
+		return next
+	}
+	if start < sc.command.end {
+		if next := sc.scanArgument(start, end); next > 0 {
+			return next
+		}
+	}
+	sc.skipArmour(start, end)
+	if !matters && start >= sc.group.end {
+		return sc.scanRandom(start, end)
+	}
+	if next := sc.scanLabel(start, end); next > 0 {
+		return next
+	}
+	if next := sc.scanPhrase(start, end); next > 0 {
+		return next
+	}
+	if next := sc.scanCommand(start, end); next > 0 {
+		return next
+	}
+	return sc.scanRandom(start, end)
+}
+
+// add adds text[start:end] to the secrets and returns the index after it.
+func (sc *scanner) add(start, end int, action Action) int {
+	sc.found = appendSecret(sc.found, sc.text, start, end, action)
+	sc.nest.moveTo(start)
+	sc.nest.skipTo(end)
+	return end
+}
+
+// scanLabel reads the value of the label between start and end. It returns 0 if the word is no label
+// of a secret or has no value.
+func (sc *scanner) scanLabel(start, end int) int {
+	a := assignment{labelStart: start, labelEnd: end}
+	dashes := ascii.PrefixLen(sc.text[start:end], func(c byte) bool { return c == '-' })
+	a.flag = dashes > 0 && dashes < 3
+	a.labelStart += dashes
+	if a.labelStart == end {
+		return 0
+	}
+	a.label = strings.TrimRight(sc.text[a.labelStart:end], "-")
+	if sc.isChecksum(&a) {
+		return 0
+	}
+	if a.class = classifyLabel(a.label); a.class == labelNone {
+		if a.class = sc.classifyInContext(&a); a.class == labelNone {
+			return 0
+		}
+	}
+	sc.readLabelQuote(&a)
+	if !sc.findPlace(&a) {
+		return 0
+	}
+	if a.class == labelQuery && a.place != placeQuery {
+		return 0
+	}
+	if a.class == labelName {
+		sc.nameEntry(&a)
+		return 0
+	}
+	sc.nest.moveTo(a.labelEnd)
+	if quote := a.labelQuote; quote != "" {
+		sc.nest.moveTo(a.labelEnd + len(quote))
+	}
+	return sc.scanValues(&a)
+}
+
+// isChecksum reports whether the label is of a checksum, as in the annotation checksum/secret.
+func (sc *scanner) isChecksum(a *assignment) bool {
+	const prefix = "checksum/"
+	return strings.HasSuffix(sc.text[max(0, a.labelStart-len(prefix)):a.labelStart], prefix)
+}
+
+// readLabelQuote sets the quotation mark around the label, with the backslashes before it.
+func (sc *scanner) readLabelQuote(a *assignment) {
+	quote := openingQuote(sc.text[a.labelEnd:])
+	if start := a.labelStart - len(quote); quote != "" {
+		if a.flag {
+			for start > 0 && sc.text[start+len(quote)-1] == '-' {
+				start--
+			}
+		}
+		if start >= 0 && strings.HasPrefix(sc.text[start:], quote) || a.labelStart > 0 && strings.IndexByte(":@./[", sc.text[a.labelStart-1]) >= 0 {
+			a.labelQuote = quote
+		}
+	}
+}
+
+// classifyInContext classifies labels that announce a secret only in some places.
+func (sc *scanner) classifyInContext(a *assignment) class {
+	s := sc.text
+	if len(a.label) > maxLabel {
+		return labelNone
+	}
+	l := splitLabel(a.label)
+	if l.count == 0 {
+		return labelNone
+	}
+	last, kind := l.words[l.count-1].text, l.words[l.count-1].kind
+	switch {
+	case kind&wordHTTP != 0:
+		return classifyHTTPWord(last)
+	case kind&wordEntry != 0 && l.count <= 2:
+		return sc.classifyEntryWord(last)
+	case kind&wordJSONWebKey != 0 && l.count == 1 && sc.hasJSONWebKey():
+		return labelSecret
+	case l.count == 1 && (last == "pass" || last == "pw") && (a.flag || a.labelStart > 0 && strings.IndexByte("?&", s[a.labelStart-1]) >= 0):
+		return labelPassword
+	case (last == "result" || last == "bcrypt") && strings.Contains(s[max(0, a.labelStart-512):a.labelStart], "random_password"): // Terraform's state
+		return labelPassword
+	case last == "login" && strings.HasPrefix(s[a.labelEnd:], "="):
+		return labelUserPassword
+	case last == "id" && l.count > 1 && l.words[l.count-2].text == "secret" && strings.HasPrefix(s[a.labelEnd:], "="):
+		return labelRandom
+	case last == "userpwd" || last == "accountkey":
+		return labelSecret
+	case a.labelStart < sc.group.end:
+		return sc.group.class
+	}
+	return labelNone
+}
+
+func classifyHTTPWord(word string) class {
+	switch word {
+	case "authorization":
+		return labelAuthorization
+	case "cookie", "cookies":
+		return labelCookie
+	case "auth":
+		return labelUserPassword
+	case "sessionid", "sid", "session":
+		return labelQuery
+	}
+	return labelQuery
+}
+
+func (sc *scanner) classifyEntryWord(word string) class {
+	switch word {
+	case "value", "parametervalue":
+		if sc.entry.class != labelNone {
+			return labelValue
+		}
+		return labelNone
+	}
+	return labelName
+}
+
+// hasJSONWebKey reports whether the text has a key of RFC 7517 that is not an RSA or EC public key.
+func (sc *scanner) hasJSONWebKey() bool {
+	if sc.isJWK == 0 {
+		sc.isJWK = -1
+		if strings.Contains(sc.text, `"kty"`) || strings.Contains(sc.text, `\"kty\"`) {
+			sc.isJWK = 1
+		}
+	}
+	return sc.isJWK > 0
+}
+
+// nameEntry remembers the value of a label such as name, if that labels a secret.
+func (sc *scanner) nameEntry(a *assignment) {
+	sc.entry = entry{}
+	if a.place == placeNone || a.place >= placeProse && a.place != placeTag {
+		return
+	}
+	i := a.start + len(openingQuote(sc.text[a.start:]))
+	n := ascii.PrefixLen(sc.text[i:min(len(sc.text), i+maxLabel)], func(c byte) bool { return isLabelByte(c) || c == '.' || c == '/' })
+	name := sc.text[i : i+n]
+	name = name[strings.LastIndexByte(name, '/')+1:]
+	if kind := classifyEntryName(a.label, name); kind > labelRandom {
+		const reach = 256
+		sc.entry = entry{kind, name, i + n + reach}
+	}
+}
+
+// classifyEntryName classifies the name of an entry, or the type of an HTML input.
+func classifyEntryName(label, name string) class {
+	if strings.EqualFold(label, "type") && name != "password" {
+		return labelNone
+	}
+	if name == "pass" || name == "pw" {
+		return labelPassword
+	}
+	return classifyLabel(name)
+}
+
+// scanValues reads and redacts the values of an assignment, and returns the index after the last, or
+// 0 if there is none.
+func (sc *scanner) scanValues(a *assignment) int {
+	switch a.class {
+	case labelAuthorization:
+		return sc.scanAuthorization(a)
+	case labelCookie:
+		return sc.scanCookies(a)
+	case labelUserPassword:
+		return sc.scanUserPassword(a)
+	case labelValue:
+		if a.labelStart > sc.entry.end {
+			return 0
+		}
+		a.class, a.label = sc.entry.class, sc.entry.label
+		sc.entry = entry{}
+	}
+	if a.place == placeBelow {
+		return sc.scanBelow(a)
+	}
+	if a.place == placeCell || a.place == placePair || a.place == placeProse {
+		if next := sc.scanTable(a); next > 0 {
+			return next
+		}
+	}
+	if a.start < len(sc.text) && a.place != placeProse {
+		switch c := sc.text[a.start]; {
+		case (c == '[' || c == '{') && a.place != placeWord && a.place != placeTag && referenceLength(sc.text[a.start:]) == 0 && !strings.HasPrefix(sc.text[a.start:], redacted):
+			return sc.scanContainer(a)
+		case (c == '|' || c == '>') && a.place == placeLine:
+			return sc.scanBlockScalar(a)
+		}
+	}
+	return sc.scanValue(a)
+}
+
+// scanValue reads and redacts one value.
+func (sc *scanner) scanValue(a *assignment) int {
+	sc.nest.moveTo(a.start)
+	if !sc.readValue(a) {
+		return 0
+	}
+	next := sc.redactValue(a)
+	if next > 0 {
+		if after := sc.scanNewValue(a, next); after > 0 {
+			return after
+		}
+	}
+	return next
+}
+
+// redactValue redacts the value if it is a secret.
+func (sc *scanner) redactValue(a *assignment) int {
+	if !sc.isSecret(a) {
+		return 0
+	}
+	if !a.quoted {
+		return sc.add(a.start, a.end, sc.actionOf(a))
+	}
+	sc.nest.skipTo(a.start)
+	next := sc.add(a.start, a.end, sc.actionOf(a))
+	next += len(openingQuote(sc.text[next:]))
+	sc.nest.skipTo(next)
+	return next
+}
+
+// actionOf returns the action of a value: that of its issuer, if its form is known, or that of its
+// label.
+func (sc *scanner) actionOf(a *assignment) Action {
+	if a.start+1 < len(sc.text) {
+		if _, form := sc.tokenAt(a.start); form != nil {
+			return form.action()
+		}
+	}
+	return labelAction(a.class, a.label)
+}
+
+// isSecret reports whether the value is a secret rather than a reference, a name, a count or a part
+// of a sentence.
+func (sc *scanner) isSecret(a *assignment) bool {
+	v := sc.text[a.start:a.end]
+	if isReference(v) || isReference(strings.TrimRight(v, ",;")) || !a.tight && !a.quoted && (strings.EqualFold(v, ascii.LastWord(a.label)) || proseWords[strings.ToLower(v)]) {
+		return false
+	}
+	switch a.place {
+	case placeProse:
+		return sc.isSecretInProse(a, v)
+	case placeCell:
+		if a.class == labelPassword && !isWordlike(v) {
+			return !sc.isPartOfSentence(a)
+		}
+		return looksLikePassword(v)
+	case placeCall, placePair:
+		if !a.flag && !looksLikePassword(v) && isWordlike(v) && (a.class != labelPassword || a.place == placePair || len(v) < 6) {
+			return false
+		}
+	case placeQuery:
+		if a.class == labelQuery || a.class == labelRandom {
+			return looksRandom(v)
+		}
+		return !isCount(a, v)
+	case placeTag:
+		if strings.Contains(v, " ") && hasFunctionWord(v) {
+			return false
+		}
+	}
+	switch a.class {
+	case labelRandom, labelQuery:
+		return isRandomWord(v) || a.quoted && looksRandom(v) && !isHexWord(v) && !isDictionaryName(v) || isUUID(v) && strings.HasSuffix(a.label, "id")
+	case labelSecret:
+		if isObjectName(a, v) || isCount(a, v) || a.quoted && (hasFunctionWord(v) && strings.Contains(v, " ")) || (a.quoted || a.tight) && isStatus(v) && !strings.EqualFold(v, "secret") {
+			return false
+		}
+	}
+	if a.quoted && a.class == labelPassword && strings.Contains(v, " ") && hasFunctionWord(v) && !strings.ContainsAny(v, "0123456789") {
+		return false
+	}
+	return !sc.isPartOfSentence(a)
+}
+
+// isSecretInProse decides on the word after a label: "with password X", "requirepass X".
+func (sc *scanner) isSecretInProse(a *assignment, v string) bool {
+	if a.class <= labelRandom {
+		return false
+	}
+	if a.class == labelPassword {
+		return looksLikePassword(v) || a.quoted && !isWordlike(v) || sc.isConfigurationLine(a) && isMixedCase(v)
+	}
+	if sc.isConfigurationLine(a) && looksLikePassword(v) && !isHexWord(v) && !isDictionaryName(v) {
+		return true
+	}
+	return looksRandom(v) && !isHexWord(v) && !isDictionaryName(v) && !isUUID(v)
+}
+
+// isConfigurationLine reports whether label and value are alone on their line.
+func (sc *scanner) isConfigurationLine(a *assignment) bool {
+	return sc.startsLine(a.labelStart) && strings.Trim(sc.text[a.end:endOfLine(sc.text, a.end)], "\"' \t\r;") == ""
+}
+
+// scanNewValue redacts the value after an arrow, as in password: "old" -> "new".
+func (sc *scanner) scanNewValue(a *assignment, from int) int {
+	i := skipBlanks(sc.text, from)
+	for _, arrow := range [...]string{"->", "=>", "~>", "→"} {
+		if !strings.HasPrefix(sc.text[i:], arrow) {
+			continue
+		}
+		b := *a
+		b.start, b.quoted, b.place = skipBlanks(sc.text, i+len(arrow)), false, placeField
+		if sc.readValue(&b) && !isReference(sc.text[b.start:b.end]) {
+			return sc.add(b.start, b.end, labelAction(b.class, b.label))
+		}
+	}
+	return 0
+}
+
+// scanContainer reads the values of the list or object that begins at a.start. The entries of an
+// object have labels of their own; below a plural label, all of them label secrets.
+func (sc *scanner) scanContainer(a *assignment) int {
+	s := sc.text
+	open := s[a.start]
+	inner := skipSpaces(s, a.start+ascii.PrefixLen(s[a.start:], func(c byte) bool { return c == open }))
+	if inner == len(s) {
+		return 0
+	}
+	if open == '{' {
+		if !isQuote(s[inner]) && s[inner] != '\\' && s[inner] != '}' && !startsField(s[inner-1:]) && !strings.Contains(s[inner:min(len(s), inner+maxLabel)], ":") {
+			return sc.scanBraced(a)
+		}
+		sc.entry = entry{a.class, a.label, inner + 256}
+		if isPlural(a.label) {
+			sc.group = group{labelSecret, a.start + containerLength(s[a.start:])}
+		}
+		if s[inner] != '}' && !isQuote(s[inner]) && s[inner] != '\\' {
+			word := ascii.PrefixLen(s[inner:], ascii.IsDottedWord)
+			if rest := s[inner+word:]; word == 0 || !strings.HasPrefix(rest, ":") && !strings.HasPrefix(strings.TrimLeft(rest, " "), "=") {
+				return sc.scanBraced(a)
+			}
+		}
+		return 0
+	}
+	return sc.scanList(a, inner)
+}
+
+// scanBraced reads a value that begins with a brace: one of ODBC, whose end is a brace before a
+// semicolon, or a password.
+func (sc *scanner) scanBraced(a *assignment) int {
+	s := sc.text
+	line := s[a.start:endOfLine(s, a.start)]
+	for i := 1; i < len(line); i++ {
+		if line[i] != '}' {
+			continue
+		}
+		if strings.HasPrefix(line[i:], "}}") {
+			i++
+		} else if i+1 == len(line) || strings.IndexByte(";\"' ", line[i+1]) >= 0 {
+			a.end = a.start + i + 1
+			return sc.redactValue(a)
+		}
+	}
+	a.end = sc.bareEnd(a.start, a.place)
+	return sc.redactValue(a)
+}
+
+// scanList redacts the items of a list.
+func (sc *scanner) scanList(a *assignment, i int) int {
+	s := sc.text
+	last := 0
+	for n := 0; i < len(s) && s[i] != ']' && n < 64; n++ {
+		item := *a
+		item.start, item.place, item.quoted = i, placeField, false
+		sc.nest.moveTo(i)
+		if s[i] == '{' || !sc.readValue(&item) {
+			break
+		}
+		if !item.quoted && s[a.labelEnd:a.start] != "" {
+			item.end = min(item.end, i+ascii.PrefixLen(s[i:item.end], func(c byte) bool { return c != ']' && c != ',' }))
+		}
+		if item.start < item.end && sc.isSecret(&item) {
+			last = sc.add(item.start, item.end, labelAction(a.class, a.label))
+		}
+		i = item.end
+		if item.quoted {
+			i += len(openingQuote(s[i:]))
+		}
+		i = skipSpaces(s, i)
+		if i >= len(s) || s[i] != ',' {
+			break
+		}
+		i = skipSpaces(s, i+1)
+	}
+	return last
+}
+
+// containerLength returns the length of the object or list at the start of s, at most 4 KiB.
+func containerLength(s string) int {
+	const longest = 4096
+	depth := 0
+	for i := 0; i < min(len(s), longest); i++ {
+		switch s[i] {
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth == 0 {
+				return i
+			}
+		}
+	}
+	return min(len(s), longest)
+}
+
+// plurals are the last words of labels of several secrets.
+var plurals = wordsOf("passwords passwds passphrases secrets tokens apikeys keys credentials creds")
+
+func isPlural(text string) bool {
+	l := splitLabel(text)
+	return l.count > 0 && plurals[l.words[l.count-1].text]
+}
+
+// scanBelow reads the value on the lines below the label: a scalar, or the items of a list or map
+// below a plural label.
+func (sc *scanner) scanBelow(a *assignment) int {
+	s := sc.text
+	i := skipSpaces(s, a.start)
+	if i == len(s) || a.start == len(s) {
+		return 0
+	}
+	labelLine := strings.LastIndexByte(s[:a.labelStart], '\n') + 1
+	line := strings.LastIndexByte(s[:i], '\n') + 1
+	outer, inner := indentationWidth(s[labelLine:]), indentationWidth(s[line:])
+	separator := strings.TrimRight(s[a.labelEnd:a.start], " \t")
+	switch {
+	case strings.HasPrefix(s[i:], ": ") && separator == "": // ? password\n: value
+		a.start, a.place = skipBlanks(s, i+1), placeLine
+		return sc.scanValue(a)
+	case strings.HasPrefix(s[i:], "- ") && (a.flag || isPlural(a.label)):
+		return sc.scanItemsBelow(a, i)
+	case separator == "" || line == labelLine:
+		return sc.scanTable(a)
+	case inner <= outer && !(outer == 0 && inner == 0 && !startsAssignment(s[i:])):
+		return 0
+	case startsAssignment(s[i:]):
+		if isPlural(a.label) && inner > outer {
+			sc.group = group{labelSecret, endOfIndented(s, i, outer)}
+		}
+		return 0
+	}
+	if inner <= outer && a.class != labelPassword {
+		return 0
+	}
+	a.start, a.place = i, placeLine
+	if inner <= outer {
+		a.place = placeCell
+	}
+	return sc.scanValue(a)
+}
+
+// startsAssignment reports whether a line begins with a key and a colon or equals sign.
+func startsAssignment(line string) bool {
+	line = strings.TrimLeft(line, "-\"' ")
+	n := ascii.PrefixLen(line, func(c byte) bool { return ascii.IsDottedWord(c) || c == '"' || c == '\'' || c == '/' })
+	rest := strings.TrimLeft(line[n:], " ")
+	return n > 0 && (strings.HasPrefix(line[n:], ": ") || strings.HasPrefix(line[n:], ":\n") || strings.HasPrefix(line[n:], ":\r") || line[n:] == ":" || strings.HasPrefix(rest, "="))
+}
+
+// endOfIndented returns the end of the lines from i on with more than the given indentation.
+func endOfIndented(s string, i, outer int) int {
+	for i < len(s) {
+		end := endOfLine(s, i)
+		if end == len(s) {
+			return end
+		}
+		i = end + 1
+		if strings.TrimSpace(s[i:endOfLine(s, i)]) != "" && indentationWidth(s[i:]) <= outer {
+			return i
+		}
+	}
+	return i
+}
+
+// scanItemsBelow redacts the items of a YAML list below the label, or the one that follows a flag.
+func (sc *scanner) scanItemsBelow(a *assignment, i int) int {
+	s := sc.text
+	last := 0
+	for strings.HasPrefix(s[i:], "- ") {
+		item := *a
+		item.start, item.place, item.tight, item.labelQuote = skipBlanks(s, i+2), placeLine, true, ""
+		if startsAssignment(s[item.start:]) || !sc.readValue(&item) {
+			break
+		}
+		if s[item.start] != '-' && sc.isSecret(&item) {
+			last = sc.add(item.start, item.end, labelAction(a.class, a.label))
+		}
+		if a.flag {
+			break
+		}
+		i = skipSpaces(s, endOfLine(s, item.end))
+	}
+	return last
+}
+
+// scanBlockScalar redacts the YAML block scalar whose indicator is at a.start: the lines with more
+// indentation than the label's.
+func (sc *scanner) scanBlockScalar(a *assignment) int {
+	s := sc.text
+	end := endOfLine(s, a.start)
+	if !ascii.IsBlockIndicator(strings.TrimRight(s[a.start:end], " \t\r")) {
+		return sc.scanValue(a)
+	}
+	outer := indentationWidth(s[strings.LastIndexByte(s[:a.labelStart], '\n')+1:])
+	start, last := 0, 0
+	for end < len(s) {
+		line := end + 1
+		depth := indentationWidth(s[line:])
+		end = endOfLine(s, line)
+		if strings.TrimSpace(s[line:end]) == "" {
+			continue
+		}
+		if depth <= outer {
+			break
+		}
+		if start == 0 {
+			start = line + depth
+		}
+		last = end
+	}
+	if start == 0 || isReference(s[start:last]) || hasAnyPrefix(s[start:last], "-----BEGIN", redacted, "{{") || a.class <= labelRandom && !isRandomWord(strings.TrimSpace(s[start:last])) {
+		return 0
+	}
+	return sc.add(start, start+len(strings.TrimRight(s[start:last], " \r")), labelAction(a.class, a.label))
+}
+
+// indentationWidth returns the number of blanks and list dashes at the start of a line.
+func indentationWidth(line string) int {
+	return ascii.PrefixLen(line, func(c byte) bool { return c == ' ' || c == '\t' || c == '-' })
+}
