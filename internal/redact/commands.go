@@ -237,7 +237,7 @@ func (sc *scanner) redactArgument(form argumentForm, i int) int {
 			separator = ","
 		}
 		user, password, found := strings.Cut(value, separator)
-		if strings.HasPrefix(password, "%") || !found {
+		if !found {
 			user, password, found = strings.Cut(value, "%")
 		}
 		if !found {

@@ -14,7 +14,7 @@ func findConnectionStrings(s string, pairs *bytePairs, found []span) []span {
 		if next := strings.Index(s[i:], "://"); next >= 0 {
 			end = i + next
 		}
-		found = addURLPassword(found, s, i, end)
+		found = addURLPassword(found, s, i, i+authorityLength(s, i, end))
 	}
 	for _, anchor := range []string{"@tcp(", "@unix("} {
 		for i := range occurrencesOf(s, pairs, anchor) {
@@ -124,18 +124,64 @@ func findWebhooks(s string, pairs *bytePairs, found []span) []span {
 // isAuthorityByte rejects the characters that end a URL in running text.
 func isAuthorityByte(c byte) bool { return !ascii.IsSpace(c) && strings.IndexByte("\"'`<>|", c) < 0 }
 
+// authorityLength returns the length of the longest text at i, before end, that may be the authority
+// of a URL and its path. A password may have any character but white space: what ends a URL in
+// running text does not end it before an @, unless it closes what was opened before the URL.
+func authorityLength(s string, i, end int) int {
+	scheme := i - len("://")
+	for scheme > 0 && (ascii.IsWord(s[scheme-1]) || s[scheme-1] == '+' || s[scheme-1] == ':') {
+		scheme--
+	}
+	closing := byte(0)
+	if scheme > 0 {
+		closing = closingOf(s[scheme-1])
+	}
+	short := ascii.PrefixLen(s[i:end], isAuthorityByte)
+	long := ascii.PrefixLen(s[i:end], func(c byte) bool { return !ascii.IsSpace(c) && (c != closing || closing == 0) })
+	user, rest, found := strings.Cut(s[i:i+long], ":")
+	at := strings.LastIndexByte(rest, '@')
+	if !found || at < 0 || strings.LastIndexByte(s[i:i+short], '@') > 0 || ascii.PrefixLen(user, ascii.IsDottedWord) != len(user) || !startsHost(rest[at+1:]) {
+		return short
+	}
+	return len(user) + 1 + at + 1
+}
+
+func closingOf(open byte) byte {
+	switch open {
+	case '(':
+		return ')'
+	case '[':
+		return ']'
+	case '{':
+		return '}'
+	case '<':
+		return '>'
+	case '"', '\'', '`':
+		return open
+	case '=', ',', ';', '>':
+		return '"'
+	}
+	return 0
+}
+
+// startsHost reports whether s begins with a host, and a port, a path or a dot in it.
+func startsHost(s string) bool {
+	n := ascii.PrefixLen(s, ascii.IsWord)
+	return n > 0 && (n == len(s) || strings.IndexByte(".:/,", s[n]) >= 0)
+}
+
 // addURLPassword redacts the password of the URL whose authority starts at i, reading no further
 // than end. Passwords often contain unescaped / ? or #, so if the port is not a number, the
 // authority extends to the next @.
 func addURLPassword(found []span, s string, i, end int) []span {
-	word := s[i : i+ascii.PrefixLen(s[i:end], isAuthorityByte)]
+	word := s[i:end]
 	authority := word
 	if n := strings.IndexAny(word, "/?#"); n >= 0 {
 		authority = word[:n]
 	}
 	if !strings.Contains(authority, "@") {
 		_, port, hasPort := strings.Cut(authority, ":")
-		if !hasPort || port == "" || strings.Trim(port, "0123456789") == "" || strings.HasPrefix(authority, "[") {
+		if !hasPort || strings.HasPrefix(authority, "[") || (port == "" || strings.Trim(port, "0123456789") == "") && !isDatabaseURL(s, i, word) {
 			return found
 		}
 		authority = word
@@ -152,6 +198,14 @@ func addURLPassword(found []span, s string, i, end int) []span {
 		return found
 	}
 	return appendSecret(found, s, i+colon+1, i+at, ActionConnectionString)
+}
+
+// isDatabaseURL reports whether the URL with the authority at i has a scheme whose URLs have no @ in
+// their path, and the last @ is before a host.
+func isDatabaseURL(s string, i int, word string) bool {
+	before := s[max(0, i-maxLabel):i]
+	at := strings.LastIndexByte(word, '@')
+	return !hasAnySuffix(before, "http://", "https://", "git://", "docker://", "oci://", "file://") && at > 0 && word[at-1] != '/' && startsHost(word[at+1:])
 }
 
 // isImageDigest distinguishes image@sha256:… from user@host.

@@ -35,8 +35,10 @@ type assignment struct {
 	flag       bool // a dash precedes the label
 	labelQuote string
 	place      place
-	tight      bool // no white space is between separator and value
-	start, end int  // of the value, without its quotes
+	tight      bool   // no white space is between separator and value
+	separator  byte   // = or :, if a field of the same form ends the value
+	delimiters string // that stand between fields
+	start, end int    // of the value, without its quotes
 	quoted     bool
 }
 
@@ -57,6 +59,8 @@ func (sc *scanner) findPlace(a *assignment) bool {
 		return true
 	}
 	switch c := s[next]; {
+	case a.flag && gap > 0:
+		a.place, a.start = placeWord, next
 	case c == '=':
 		return sc.findPlaceAfterEquals(a, next)
 	case c == ':':
@@ -68,24 +72,22 @@ func (sc *scanner) findPlace(a *assignment) bool {
 		a.start = skipBlanks(s, next+ascii.PrefixLen(s[next:], func(c byte) bool { return c == '!' || c == '=' }))
 	case strings.HasPrefix(s[next:], "<-"):
 		a.place, a.start = placeCall, skipBlanks(s, next+2)
-	case c == '>' || a.labelStart > 0 && isTagStart(s, a.labelStart):
+	case c == '>' && gap == 0 || a.labelStart > 0 && isTagStart(s, a.labelStart):
 		return sc.findPlaceInTag(a, next)
 	case c == '(' && gap == 0:
 		a.place, a.start = placeCall, next+1
 	case strings.HasPrefix(s[next:], "</"):
 		return sc.findPlaceInNextTag(a, next)
-	case c == ',' && a.labelQuote != "":
+	case c == ',' && gap == 0 && a.labelQuote != "":
 		a.place, a.start = placePair, skipSpaces(s, next+1)
-	case c == ',' || c == ')' || c == ';':
+	case gap == 0 && (c == ',' || c == ')' || c == ';'):
 		a.place, a.start = placeColumn, next
-	case c == '|':
+	case c == '|' && sc.startsCell(a.labelStart):
 		a.place, a.start = placeCell, skipBlanks(s, next+1)
 	case gap > 0:
 		a.start = next
 		a.place = placeProse
-		if a.flag {
-			a.place = placeWord
-		} else if gap > 1 || s[i] == '\t' {
+		if gap > 1 || s[i] == '\t' {
 			a.place = placeCell
 		}
 	default:
@@ -99,13 +101,17 @@ func skipSpaces(s string, i int) int { return i + ascii.PrefixLen(s[i:], ascii.I
 
 func (sc *scanner) findPlaceAfterEquals(a *assignment, i int) bool {
 	s := sc.text
+	a.separator, a.delimiters = '=', sc.delimitersAt(a.labelStart, '=')
+	isQuery := a.labelStart > 0 && (s[a.labelStart-1] == '?' || s[a.labelStart-1] == '&')
+	isVariable := sc.startsWord(a.labelStart) && strings.ToUpper(a.label) == a.label && i == a.labelEnd && i+1 < len(s) && !ascii.IsBlank(s[i+1])
 	switch rest := s[i+1:]; {
-	case strings.HasPrefix(rest, "~"):
+	case isQuery, isVariable && !startsOperand(rest):
+	case isComparison(rest) && strings.HasPrefix(rest, "~"):
 		return false
-	case strings.HasPrefix(rest, "="):
+	case isComparison(rest):
 		a.place, a.start = placeCall, skipBlanks(s, i+1+ascii.PrefixLen(rest, func(c byte) bool { return c == '=' }))
 		return true
-	case strings.HasPrefix(rest, ">"):
+	case strings.HasPrefix(rest, ">") && (rest == ">" || strings.IndexByte(" \"':", rest[1]) >= 0):
 		a.place, a.start = placeField, skipBlanks(s, i+2)
 		return true
 	}
@@ -114,9 +120,9 @@ func (sc *scanner) findPlaceAfterEquals(a *assignment, i int) bool {
 	switch {
 	case !a.tight && sc.startsLine(a.labelStart):
 		a.place = placeLine
-	case a.labelStart > 0 && (s[a.labelStart-1] == '?' || s[a.labelStart-1] == '&'):
+	case isQuery:
 		a.place = placeQuery
-	case a.flag, a.tight && sc.startsWord(a.labelStart) && strings.ToUpper(a.label) == a.label:
+	case a.flag, isVariable:
 		a.place = placeWord
 	default:
 		a.place = placeField
@@ -124,25 +130,76 @@ func (sc *scanner) findPlaceAfterEquals(a *assignment, i int) bool {
 	return true
 }
 
+// startsOperand reports whether rest is an operator and white space or a string.
+func startsOperand(rest string) bool {
+	operand := strings.TrimLeft(rest, "=~>")
+	return operand != rest && (operand == "" || strings.IndexByte(" \t\"'", operand[0]) >= 0)
+}
+
+// isComparison reports whether rest, the text after an equals sign, completes an operator that
+// compares: ==, ===, =~.
+func isComparison(rest string) bool {
+	operand := strings.TrimLeft(rest, "=~")
+	if operand == rest || operand == "" {
+		return operand != rest
+	}
+	const shortestName = 3
+	name := ascii.PrefixLen(operand, func(c byte) bool { return ascii.IsDottedWord(c) && !ascii.IsDigit(c) })
+	return strings.IndexByte(" \t\"'", operand[0]) >= 0 || rest[0] == '=' && name >= shortestName && startsValueEnd(operand[name:])
+}
+
+// startsValueEnd reports whether rest is empty or begins with what follows a name in a program.
+func startsValueEnd(rest string) bool {
+	return rest == "" || strings.IndexByte(" \t\n);,(", rest[0]) >= 0
+}
+
+// anyDelimiter has the delimiters of fields, where the field before shows no other.
+const anyDelimiter = ",;&"
+
+// delimitersAt returns the characters that may stand between the field that begins at i and the next:
+// the one before it, or none if white space separates fields.
+func (sc *scanner) delimitersAt(i int, separator byte) string {
+	s := sc.text
+	if i == 0 || s[i-1] == '\n' || isQuote(s[i-1]) {
+		return anyDelimiter
+	}
+	switch c := s[i-1]; c {
+	case ',', ';', '&':
+		return s[i-1 : i]
+	case ' ', '\t':
+		before := strings.TrimRight(s[max(0, i-maxLabel):i], " \t")
+		if before != "" && strings.IndexByte(",;", before[len(before)-1]) >= 0 {
+			return before[len(before)-1:]
+		}
+		if word := before[strings.LastIndexAny(before, " \t\n")+1:]; strings.IndexByte(word, separator) > 0 {
+			return ""
+		}
+	}
+	return anyDelimiter
+}
+
 func (sc *scanner) findPlaceAfterColon(a *assignment, i, width int) bool {
 	s := sc.text
 	rest := s[i+width:]
 	switch {
-	case strings.HasPrefix(rest, "//"), strings.HasPrefix(rest, "~"):
+	case strings.HasPrefix(rest, "//"):
 		return false
-	case strings.HasPrefix(rest, "="):
+	case strings.HasPrefix(rest, "= "):
 		a.place, a.start = placeField, skipBlanks(s, i+2)
 		return true
 	case strings.HasPrefix(rest, ":"):
-		if !strings.HasPrefix(rest, ": ") && !strings.HasPrefix(s[max(0, a.labelStart-1):], "=") {
-			return false
+		switch {
+		case strings.HasPrefix(rest, ": "), strings.HasPrefix(s[max(0, a.labelStart-1):], "="): // LDIF, a workflow command
+			width++
+		case a.class != labelPassword || a.labelStart > 0 && s[a.labelStart-1] == ':':
+			return false // a path of a program
 		}
-		width++
 	case a.labelStart > 1 && s[a.labelStart-1] == ':' && ascii.IsAlnum(s[a.labelStart-2]):
 		return false // a part of a name, as in arn:aws:…:secret:db
 	}
 	a.start = skipBlanks(s, i+width)
 	a.tight = a.start == i+width
+	a.separator, a.delimiters = ':', sc.delimitersAt(a.labelStart, ':')
 	if a.start == len(s) || s[a.start] == '\n' || s[a.start] == '\r' {
 		a.place = placeBelow
 		return true
@@ -176,7 +233,7 @@ func (sc *scanner) findPlaceInTag(a *assignment, i int) bool {
 		return false
 	}
 	a.place, a.start, a.tight = placeTag, i+end+1, true
-	return strings.HasPrefix(s[sc.bareEnd(a.start, placeTag):], "</")
+	return strings.HasPrefix(s[sc.bareEnd(a):], "</")
 }
 
 // findPlaceInNextTag finds the text of the element after the one that ends at i, as in a property
@@ -203,6 +260,12 @@ func (sc *scanner) startsLine(i int) bool {
 		i--
 	}
 	return i == 0 || sc.text[i-1] == '\n' || sc.text[i-1] == '\r' || i > 1 && sc.text[i-1] == 'n' && sc.text[i-2] == '\\'
+}
+
+// startsCell reports whether the index begins a line or a cell between pipes.
+func (sc *scanner) startsCell(i int) bool {
+	before := strings.TrimRight(sc.text[max(0, i-maxLabel):i], " \t")
+	return before == "" || strings.IndexByte("|\n", before[len(before)-1]) >= 0
 }
 
 // startsString reports whether a quotation mark precedes the index, as in -H "X-Api-Key: …".
@@ -234,7 +297,7 @@ func (sc *scanner) readValue(a *assignment) bool {
 	}
 	a.end = sc.endOfReference(a)
 	if a.end == 0 {
-		a.end = sc.bareEnd(a.start, a.place)
+		a.end = sc.bareEnd(a)
 	}
 	return a.start < a.end
 }
@@ -244,11 +307,12 @@ func skipAnchor(s string, i int) int {
 	if s[i] != '&' && !strings.HasPrefix(s[i:], "!!") {
 		return i
 	}
-	n := strings.IndexAny(s[i:min(len(s), i+maxLabel)], " \n")
-	if n < 0 || s[i+n] == '\n' {
+	start := i + 1 + ascii.PrefixLen(s[i+1:], func(c byte) bool { return ascii.IsWord(c) || c == '!' })
+	next := skipBlanks(s, start)
+	if start == next || next == len(s) || s[next] == '#' || s[next] == '\n' || s[next] == '\r' {
 		return i
 	}
-	return skipBlanks(s, i+n)
+	return next
 }
 
 // wrappers are functions and constructors around a value that is in the text.
@@ -297,26 +361,29 @@ func (sc *scanner) readQuoted(a *assignment) bool {
 		}
 	}
 	quote := openingQuote(s[i:])
-	if quote == "" || sc.nest.closesString(i+len(quote)-1) {
+	if quote == "" || a.place == placeTag || sc.nest.closesString(i+len(quote)-1) {
 		return false
 	}
-	if strings.HasPrefix(s[i:], strings.Repeat(quote, 3)) {
-		quote = strings.Repeat(quote, 3)
+	if triple := strings.Repeat(quote, 3); strings.HasPrefix(s[i:], triple) && strings.Contains(s[i+len(triple):], triple) {
+		quote = triple
 	}
 	start := i + len(quote)
-	end := endOfQuoted(s, start, quote)
+	end := sc.endOfQuoted(start, quote)
 	if after := end + len(quote); strings.HasPrefix(s[end:], quote) {
-		if after < len(s) && !endsQuotedValue(s[after:]) {
+		if a.place == placeCell && !endsCell(s[after:]) || after < len(s) && (!endsQuotedValue(s[after:]) || a.place == placeWord && strings.HasPrefix(s[after:], `\'`)) {
 			return false
 		}
-	} else if a.place == placeWord || a.place == placeField && a.tight || a.place == placeQuery {
+	} else if a.place == placeWord || a.place == placeField && a.tight || a.place == placeQuery || a.place == placeLine || a.place == placeCell {
 		return false // the password begins with a quotation mark
-	}
-	if a.place != placeWord && a.place != placeLine && strings.HasPrefix(strings.TrimLeft(s[start:], " "), ",") && !a.tight {
-		return false // the end of a string literal, as in "parse key: ", err
 	}
 	a.start, a.end, a.quoted = start, end, true
 	return true
+}
+
+// endsCell reports whether rest, the text after a closing quotation mark, ends a cell of a table.
+func endsCell(rest string) bool {
+	n := ascii.PrefixLen(rest, ascii.IsBlank)
+	return n > 1 || n == len(rest) || strings.IndexByte("|\n\r;,", rest[n]) >= 0
 }
 
 // openingQuote returns the quotation mark at the start of s, including backslashes that escape it
@@ -330,11 +397,12 @@ func openingQuote(s string) string {
 }
 
 // endOfQuoted returns the index of the quotation mark that closes the string whose text starts at
-// i, or the end of the line. A mark is escaped by backslashes or by doubling; a mark after a
-// backslash closes the string if there is no other.
-func endOfQuoted(s string, i int, quote string) int {
+// i, or the end of the line. A mark is escaped by backslashes or by doubling. A mark before what
+// cannot follow a string, or after a backslash, closes it if there is no other.
+func (sc *scanner) endOfQuoted(i int, quote string) int {
+	s := sc.text
 	own := delimiter{quote[len(quote)-1], strings.Count(quote, `\`)}
-	escaped := -1
+	first, escaped := -1, -1
 	n := i
 	for ; n < len(s) && s[n] != '\n'; n++ {
 		if s[n] != own.mark {
@@ -347,14 +415,20 @@ func endOfQuoted(s string, i int, quote string) int {
 				return n
 			}
 		case !own.matches(own.mark, backslashes):
-			if escaped = n - own.backslashes; own.mark != '\'' || own.backslashes > 0 {
-				continue
+			if own.mark == '\'' && own.backslashes == 0 && sc.endsString(n+1) {
+				return n // in SQL, YAML and shells, a backslash does not escape it
 			}
-		case own.backslashes == 0 && n+1 < len(s) && s[n+1] == own.mark && n > i:
+			escaped = n - own.backslashes
+		case own.backslashes == 0 && n+1 < len(s) && s[n+1] == own.mark:
 			n++ // doubled
-		default:
+		case sc.endsString(n + 1):
 			return n - own.backslashes
+		case first < 0:
+			first = n - own.backslashes
 		}
+	}
+	if first >= 0 {
+		return first
 	}
 	if escaped >= i && own.backslashes == 0 {
 		return escaped
@@ -362,15 +436,37 @@ func endOfQuoted(s string, i int, quote string) int {
 	return n
 }
 
+// endsString reports whether the text at i, after a closing quotation mark, is what follows a string
+// in its place: white space, a delimiter, or what closes something that is open.
+func (sc *scanner) endsString(i int) bool {
+	if i == len(sc.text) || ascii.IsSpace(sc.text[i]) {
+		return true
+	}
+	switch c := sc.text[i]; c {
+	case ',', ';', '|':
+		return true
+	case '.', ':':
+		return i+1 == len(sc.text) || ascii.IsSpace(sc.text[i+1])
+	case '"', '\'', '`':
+		return sc.nest.closesString(i)
+	case '\\':
+		return sc.nest.inString()
+	case ')', ']', '}':
+		return sc.nest.isOpen(c)
+	default:
+		return c >= utf8.RuneSelf || strings.HasPrefix(sc.text[i:], "/>") || c == '>'
+	}
+}
+
 // endsQuotedValue reports whether rest, the text after a closing quotation mark, begins with white
 // space or punctuation that may follow a string.
 func endsQuotedValue(rest string) bool {
-	return rest == "" || ascii.IsSpace(rest[0]) || strings.IndexByte(",;:)]}>.|&\\\"'`/?+", rest[0]) >= 0 || rest[0] >= utf8.RuneSelf
+	return rest == "" || ascii.IsSpace(rest[0]) || strings.IndexByte(",;:)]}>.|&\\\"'`", rest[0]) >= 0 || rest[0] >= utf8.RuneSelf
 }
 
-// bareEnd returns the end of the unquoted value that starts at i.
-func (sc *scanner) bareEnd(i int, p place) int {
-	s := sc.text
+// bareEnd returns the end of the unquoted value that starts at a.start.
+func (sc *scanner) bareEnd(a *assignment) int {
+	s, i, p := sc.text, a.start, a.place
 	if strings.HasPrefix(s[i:], redacted) {
 		return i + len(redacted)
 	}
@@ -385,18 +481,18 @@ loop:
 				continue
 			}
 			break loop
-		case isQuote(c) && sc.nest.closesString(n):
+		case isQuote(c) && sc.nest.closesString(n) && endsQuotedValue(s[n+1:]):
 			n -= sc.escapesBefore(n, i)
 			break loop
 		case c == '\\' && n+1 < len(s) && strings.IndexByte("nrt", s[n+1]) >= 0 && sc.nest.inString() && backslashesBefore(s, n)%2 == 0:
 			break loop
-		case p == placeQuery && (c == '&' || c == '#'), p == placeTag && c == '<', p == placeCell && c == '|':
+		case p == placeQuery && (c == '&' && startsParameter(s[n+1:]) || c == '#' && a.class != labelPassword), p == placeTag && c == '<', p == placeCell && c == '|' && n > i && s[n-1] == ' ':
 			break loop
-		case (p == placeField || p == placeProse || p == placeLine && sc.nest.inBracket()) && (c == ',' || c == ';' || c == '&') && startsField(s[n+1:]):
+		case (p == placeField || p == placeProse || p == placeLine && sc.nest.inBracket()) && n > i && strings.IndexByte(",;&", c) >= 0 && sc.startsField(a, n):
 			break loop
 		}
 	}
-	return sc.trimEnd(i, n, p)
+	return sc.trimEnd(a, n)
 }
 
 // escapesBefore returns the number of backslashes that belong to the closing mark at i.
@@ -415,15 +511,18 @@ func (n *nesting) escapes(mark byte) int {
 }
 
 // trimEnd returns the end of an unquoted value without what closes the structure around it.
-func (sc *scanner) trimEnd(start, end int, p place) int {
+func (sc *scanner) trimEnd(a *assignment, end int) int {
+	start := a.start
 	end = sc.nest.trimClosing(start, end)
-	if p == placeWord && !sc.nest.inBracket() || p == placeQuery || p == placeTag {
-		return end
-	}
-	if p == placeLine {
+	switch {
+	case a.place == placeLine, a.place == placeCell:
 		return start + len(strings.TrimRight(sc.text[start:end], " \t"))
+	case a.place == placeProse, a.place == placeField && a.delimiters == anyDelimiter:
+		return start + len(strings.TrimRight(sc.text[start:end], ".,;:"))
+	case a.place == placeField:
+		return start + len(strings.TrimRight(sc.text[start:end], a.delimiters))
 	}
-	return start + len(strings.TrimRight(sc.text[start:end], ".,;:"))
+	return end
 }
 
 // endsLineValue reports whether rest, which begins with white space, begins a comment, a second
@@ -438,20 +537,40 @@ func endsLineValue(rest string) bool {
 	return word > 0 && (strings.HasPrefix(after, "=") || strings.HasPrefix(after, ": ")) || hasAnyPrefix(rest[n:], "-> ", "=> ", "~> ", "→ ", "| ", "|| ", "&& ")
 }
 
-// startsField reports whether rest, the text after a delimiter, is empty or begins with white
-// space, a bracket or another field.
-func startsField(rest string) bool {
-	n := ascii.PrefixLen(rest[:min(len(rest), maxLabel)], func(c byte) bool { return ascii.IsDottedWord(c) || c == '%' })
-	if n > 0 && n+1 < len(rest) && rest[n] == ' ' && ascii.IsUpper(rest[0]) && ascii.IsUpper(rest[n+1]) { // User Id=
-		n += 1 + ascii.PrefixLen(rest[n+1:], ascii.IsAlnum)
+// startsField reports whether another field, or nothing of the value, follows the delimiter at i.
+func (sc *scanner) startsField(a *assignment, i int) bool {
+	rest := sc.text[i+1:]
+	if a.place == placeProse {
+		return rest == "" || ascii.IsSpace(rest[0]) || isQuote(rest[0])
+	}
+	if rest != "" && isQuote(rest[0]) && sc.nest.closesString(i+1) {
+		return true
+	}
+	if strings.IndexByte(a.delimiters, sc.text[i]) < 0 {
+		return false
 	}
 	if rest == "" || ascii.IsSpace(rest[0]) {
 		return true
 	}
-	if n == 0 {
-		return isQuote(rest[0]) || len(strings.TrimLeft(rest, ")]};,&")) == 0
+	n := ascii.PrefixLen(rest[:min(len(rest), maxLabel)], func(c byte) bool { return ascii.IsDottedWord(c) || c == '%' })
+	const shortestName = 4
+	if a.delimiters == anyDelimiter && (n < shortestName || strings.ContainsAny(rest[:n], "0123456789")) && !sc.nest.inBracket() {
+		return false
 	}
-	return n == len(rest) && n > 24 || n < len(rest) && (rest[n] == '=' || rest[n] == ':')
+	if a.separator == '=' && n > 0 && n+1 < len(rest) && rest[n] == ' ' && ascii.IsUpper(rest[0]) && ascii.IsUpper(rest[n+1]) { // User Id=
+		n += 1 + ascii.PrefixLen(rest[n+1:], ascii.IsAlnum)
+	}
+	if n == 0 {
+		return len(strings.TrimLeft(rest, ")]};,&")) == 0
+	}
+	return n < len(rest) && rest[n] == a.separator || n == len(rest) && sc.text[i] == '&'
+}
+
+// startsParameter reports whether rest, the text after an ampersand, is empty or begins with the next
+// parameter of a query.
+func startsParameter(rest string) bool {
+	n := ascii.PrefixLen(rest[:min(len(rest), maxLabel)], func(c byte) bool { return ascii.IsDottedWord(c) || strings.IndexByte("%[]$", c) >= 0 })
+	return n == len(rest) || n > 0 && strings.IndexByte("=& \t\n\"'#;)", rest[n]) >= 0 || n > 0 && strings.HasPrefix(rest, "amp;")
 }
 
 // endOfReference returns the end of the reference that the value begins with, if the value ends with

@@ -216,13 +216,14 @@ func looksLikePassword(v string) bool {
 		return false
 	}
 	n := countClasses(v)
+	classes := min(n.upper, 1) + min(n.lower, 1) + min(n.digit, 1)
 	switch {
 	case n.other == 0:
-		return n.digit > 0 && n.upper+n.lower > 0 && (n.upper > 0 && n.lower > 0 || len(v) >= 8)
-	case strings.ContainsAny(v, "!@#$%^&*+=?~|\\"):
-		return n.digit > 0 && n.upper+n.lower > 0
+		return n.digit > 0 && (classes == 3 || classes == 2 && len(v) >= 8)
+	case strings.ContainsAny(v, "!@#$%^&*+=?~|\\<>{}[]`"):
+		return classes > 1 || len(v) > 12 && n.other > 4
 	}
-	return n.digit > 0 && n.upper > 0 && n.lower > 0 && looksRandom(v)
+	return classes == 3 && looksRandom(v)
 }
 
 // isTechnicalWord reports whether v is a name of errors, protocols, hosts or versions: ORA-28003,
@@ -242,7 +243,7 @@ func isTechnicalWord(v string) bool {
 }
 
 func isDuration(v string) bool {
-	return ascii.PrefixLen(v, func(c byte) bool { return ascii.IsDigit(c) || strings.IndexByte("hmsdnuµ.", c) >= 0 }) == len(v) && ascii.IsDigit(v[0])
+	return ascii.PrefixLen(v, func(c byte) bool { return ascii.IsDigit(c) || strings.IndexByte("hmsdnuµ.", c) >= 0 }) == len(v) && ascii.IsDigit(v[0]) && !ascii.IsDigit(v[len(v)-1])
 }
 
 // isWordlike reports whether v consists of words: letters of which no part is like random text, and
@@ -255,20 +256,31 @@ func isWordlike(v string) bool {
 	if n.digit > 4 || n.digit > 0 && n.digit*3 > len(v) {
 		return false
 	}
-	run, longest := 0, 0
+	const shortestPart = 3 // of a name in camel case, on average
+	run, longest, parts := 0, 0, 1
 	for i := range len(v) {
 		switch c := v[i] | 0x20; {
-		case !ascii.IsLower(c), strings.IndexByte("aeiouy", c) >= 0, i > 0 && ascii.IsUpper(v[i]) && ascii.IsLower(v[i-1]):
+		case !ascii.IsLower(c), strings.IndexByte("aeiouy", c) >= 0:
 			run = 0
+		case i > 0 && ascii.IsUpper(v[i]) && ascii.IsLower(v[i-1]):
+			run = 0
+			parts++
 		default:
 			run++
 		}
 		longest = max(longest, run)
 	}
-	if longest > 4 || ascii.PrefixLen(v, func(c byte) bool { return ascii.IsDottedWord(c) || c == '/' || c == ' ' }) != len(v) {
+	if longest > 4 || parts > 1 && parts*shortestPart > len(v) || ascii.PrefixLen(v, func(c byte) bool { return ascii.IsDottedWord(c) || c == '/' || c == ' ' }) != len(v) {
 		return false
 	}
 	return n.digit == 0 || !interleaved(v)
+}
+
+// isLongUnlikeWord reports whether v is a single run of letters or digits longer than most words, or
+// not wordlike.
+func isLongUnlikeWord(v string) bool {
+	const longestWord, shortest = 14, 8
+	return len(v) >= shortest && ascii.PrefixLen(v, func(c byte) bool { return ascii.IsAlnum(c) || c == '+' || c == '/' }) == len(v) && (len(v) > longestWord || !isWordlike(v)) && !isTechnicalWord(v)
 }
 
 // interleaved reports whether digits stand between letters, as in random text.

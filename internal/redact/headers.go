@@ -24,7 +24,7 @@ func (sc *scanner) scanAuthorization(a *assignment) int {
 	a.quoted = false
 	if quote := openingQuote(s[a.start:]); quote != "" && !sc.nest.closesString(a.start+len(quote)-1) {
 		a.start += len(quote)
-		a.end, a.quoted = endOfQuoted(s, a.start, quote), true
+		a.end, a.quoted = sc.endOfQuoted(a.start, quote), true
 	} else {
 		a.end = sc.endOfHeader(a.start)
 	}
@@ -66,7 +66,7 @@ func credentialsOf(value string) (bounds []int, action Action) {
 	word := ascii.PrefixLen(rest, func(c byte) bool { return !ascii.IsSpace(c) })
 	known, action := schemeAction(value[:scheme])
 	switch first := strings.TrimRight(rest[:word], ",;."); {
-	case isReference(rest), isReference(first), strings.HasPrefix(first, "%"), strings.HasPrefix(first, "..."), strings.HasPrefix(first, "YOUR"), strings.HasPrefix(first, "<") && strings.Contains(rest, ">"):
+	case isReference(rest), isReference(first), strings.HasPrefix(first, "..."), strings.HasPrefix(first, "YOUR"), strings.HasPrefix(first, "<") && strings.Contains(rest, ">"):
 		return nil, ""
 	case strings.Contains(first, "=\"") || word < len(rest) && strings.HasSuffix(rest[:word], ","): // parameters: Digest, OAuth, AWS4-HMAC-SHA256
 		return []int{start, start + len(rest)}, action
@@ -139,10 +139,10 @@ func (sc *scanner) scanCookiePairs(i, end int) int {
 // isSecretCookie reports whether a cookie may identify a session: it is not an attribute, an
 // analytics cookie or a short setting.
 func isSecretCookie(name, value string) bool {
-	const longestSetting = 7
+	const longestSetting, longestWord = 7, 12
 	lower := strings.ToLower(name)
 	return !cookieAttributes[lower] && !hasAnyPrefix(lower, publicCookies...) && !isReference(value) &&
-		(len(value) > longestSetting && !isWordlike(value) || classifyLabel(name) == labelPassword)
+		(len(value) > longestSetting && (!isWordlike(value) || len(value) > longestWord) || classifyLabel(name) == labelPassword)
 }
 
 // scanUserPassword redacts user:password in base64, as in the file of docker login, and the password

@@ -10,7 +10,12 @@ import (
 // YAML and JSON, also inside other text. Keys are kept; other kinds, such as ConfigMap, are not
 // changed.
 func findKubernetesSecrets(s string, found []span) []span {
-	if !strings.Contains(s, "ecret") || !strings.Contains(s, "kind") {
+	if !strings.Contains(s, "ecret") && !strings.Contains(s, "stringData") {
+		return found
+	}
+	found = findPrintedSecrets(s, found)
+	found = findQueriedSecrets(s, found)
+	if !strings.Contains(s, "kind") && !strings.Contains(s, "ata") {
 		return found
 	}
 	for _, escaped := range []bool{false, true} {
@@ -22,10 +27,90 @@ func findKubernetesSecrets(s string, found []span) []span {
 		found = y.found
 	}
 	for _, quote := range []jsonQuote{{'"', 0}, {'"', 1}, {'"', 3}, {'\'', 0}} {
-		if strings.Contains(s, quote.String()+"kind"+quote.String()) {
+		if strings.Contains(s, quote.String()+"kind"+quote.String()) || strings.Contains(s, quote.String()+"data"+quote.String()) || strings.Contains(s, quote.String()+"stringData"+quote.String()) {
 			j := &jsonSecrets{text: s, quote: quote, found: found}
 			j.scanObjects()
 			found = j.found
+		}
+	}
+	return found
+}
+
+// findPrintedSecrets finds the values of Data and StringData in Secrets as Go prints them.
+func findPrintedSecrets(s string, found []span) []span {
+	if !strings.Contains(s, "Secret{") {
+		return found
+	}
+	for _, field := range [...]string{"Data:map[string]string{", "Data:map[string][]byte{", "Data: map[string]string{", "Data: map[string][]byte{"} {
+		for i := strings.Index(s, field); i >= 0; {
+			i += len(field)
+			end := i + strings.IndexByte(s[i:]+"}", '}')
+			found = addPrintedEntries(found, s, i, end)
+			next := strings.Index(s[end:], field)
+			if next < 0 {
+				break
+			}
+			i = end + next
+		}
+	}
+	return found
+}
+
+// addPrintedEntries redacts the values of key:value entries between the indexes.
+func addPrintedEntries(found []span, s string, i, end int) []span {
+	for i < end {
+		next := min(end, i+strings.IndexByte(s[i:end]+",", ','))
+		if key, value, ok := strings.Cut(s[i:next], ":"); ok {
+			start := i + len(key) + 1 + ascii.PrefixLen(value, ascii.IsBlank)
+			for _, wrapper := range [...]string{"[]byte(", "[", "\""} {
+				start += len(s[start:next]) - len(strings.TrimPrefix(s[start:next], wrapper))
+			}
+			found = appendSecret(found, s, start, start+len(strings.TrimRight(s[start:next], "])\" ")), ActionKubernetesSecret)
+		}
+		i = next + 1
+	}
+	return found
+}
+
+// findQueriedSecrets finds the data that follows kubectl get secret on the next line: an object, or
+// one value.
+func findQueriedSecrets(s string, found []span) []span {
+	for i := strings.Index(s, "get secret"); i >= 0; {
+		line := endOfLine(s, i)
+		start := min(len(s), line+1)
+		end := endOfLine(s, start)
+		if strings.Contains(s[i:line], "-o") {
+			found = addQueriedValues(found, s, start, end)
+		}
+		next := strings.Index(s[line:], "get secret")
+		if next < 0 {
+			break
+		}
+		i = line + next
+	}
+	return found
+}
+
+func addQueriedValues(found []span, s string, start, end int) []span {
+	line := strings.TrimSpace(s[start:end])
+	if line == "" {
+		return found
+	}
+	if line[0] != '{' && !strings.HasPrefix(line, "map[") {
+		if _, ok := decodeBase64(line); ok && len(line) >= 8 {
+			return appendSecret(found, s, start, start+len(line), ActionKubernetesSecret)
+		}
+		return found
+	}
+	for i := start; i < end; i++ {
+		if s[i] != ':' {
+			continue
+		}
+		from := i + 1 + ascii.PrefixLen(s[i+1:end], func(c byte) bool { return c == '"' || c == ' ' })
+		n := ascii.PrefixLen(s[from:end], isBase64Byte)
+		if _, ok := decodeBase64(s[from : from+n]); ok && n >= 4 {
+			found = appendSecret(found, s, from, from+n, ActionKubernetesSecret)
+			i = from + n
 		}
 	}
 	return found
@@ -127,7 +212,7 @@ func (y *yamlSecrets) addLine(line yamlLine) {
 		line.start = line.end - len(value)
 		m.data = append(m.data, line)
 	}
-	if key == "kind" && isSecretKind(value) {
+	if key == "kind" && isSecretKind(value) || key == "stringData" {
 		m.secret = true
 	}
 }
@@ -215,6 +300,7 @@ type jsonSecrets struct {
 	found  []span
 	values []span       // in data and stringData of open objects
 	open   []jsonObject // open objects and arrays, outermost first
+	line   int          // start of the current line
 }
 
 type jsonObject struct {
@@ -227,8 +313,10 @@ type jsonObject struct {
 func (j *jsonSecrets) scanObjects() {
 	for i := 0; i < len(j.text); i++ {
 		switch c := j.text[i]; c {
+		case '\n':
+			j.line = i + 1
 		case '{', '[':
-			j.openContainer()
+			j.openContainer(i)
 		case '}', ']':
 			j.closeContainer()
 		case ',':
@@ -244,12 +332,18 @@ func (j *jsonSecrets) scanObjects() {
 	}
 }
 
-func (j *jsonSecrets) openContainer() {
-	inData := false
+// openContainer opens the object or list at i. An object is a Secret if its kind, its stringData or
+// the command before it says so.
+func (j *jsonSecrets) openContainer(i int) {
+	object := jsonObject{values: len(j.values)}
 	if n := len(j.open); n > 0 {
-		inData = j.open[n-1].inData || isSecretData(j.open[n-1].key)
+		parent := &j.open[n-1]
+		object.inData = parent.inData || isSecretData(parent.key)
+		parent.secret = parent.secret || parent.key == "stringData"
+	} else {
+		object.secret = strings.Contains(j.text[max(j.line, i-maxLabel):i], "patch secret")
 	}
-	j.open = append(j.open, jsonObject{inData: inData, values: len(j.values)})
+	j.open = append(j.open, object)
 }
 
 func (j *jsonSecrets) closeContainer() {
@@ -289,7 +383,7 @@ func (j *jsonSecrets) readString(i int) int {
 		j.open[n].key = text
 		return next - 1
 	}
-	if j.open[n].key == "kind" && text == "Secret" {
+	if j.open[n].key == "kind" && strings.EqualFold(text, "Secret") {
 		j.open[n].secret = true
 	}
 	if j.open[n].inData && !isTemplateValue(text) {

@@ -111,6 +111,16 @@ func (n *nesting) inString() bool {
 	return false
 }
 
+// isOpen reports whether a bracket is open that the mark closes.
+func (n *nesting) isOpen(mark byte) bool {
+	for _, d := range n.open[:n.depth] {
+		if closes(d.mark, mark) {
+			return true
+		}
+	}
+	return false
+}
+
 // inBracket reports whether a bracket is open inside the innermost string.
 func (n *nesting) inBracket() bool { return n.depth > 0 && !n.open[n.depth-1].isQuote() }
 
@@ -121,12 +131,31 @@ func (n *nesting) trimClosing(start, end int) int {
 		for stop > start && strings.IndexByte(",;.", n.text[stop-1]) >= 0 {
 			stop--
 		}
-		if stop == start || !closes(n.open[i].mark, n.text[stop-1]) {
+		if stop == start || !closes(n.open[i].mark, n.text[stop-1]) || n.closesLater(end, n.text[stop-1]) {
 			break
 		}
 		end = stop - 1
 	}
 	return end
+}
+
+// closesLater reports whether a bracket that was opened before i is closed after it on the line.
+func (n *nesting) closesLater(i int, mark byte) bool {
+	const reach = 256
+	depth := 0
+	for _, c := range []byte(n.text[i:min(len(n.text), i+reach)]) {
+		switch {
+		case c == '\n':
+			return false
+		case closes(c, mark):
+			depth++
+		case c == mark:
+			if depth--; depth < 0 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // backslashesBefore returns the number of backslashes that precede index i.

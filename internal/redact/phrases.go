@@ -51,7 +51,7 @@ func (sc *scanner) scanIdentifiedBy(start, end int) int {
 		return 0
 	}
 	a, value := sc.readArgument(end, placeField)
-	if value == "" || strings.EqualFold(value, "random") || strings.EqualFold(value, "password") || isReference(value) && !placeholderWords[strings.ToLower(value)] {
+	if value == "" || !a.quoted && !looksLikePassword(value) && sc.text[start:end] != "BY" || strings.EqualFold(value, "random") || strings.EqualFold(value, "password") || isReference(value) && !placeholderWords[strings.ToLower(value)] {
 		return 0
 	}
 	return sc.add(a.start, a.end, ActionPassword)
@@ -67,7 +67,7 @@ func (sc *scanner) scanStatedSecret(start, end int) int {
 		return 0
 	}
 	a, value := sc.readArgument(end, placeProse)
-	if value == "" || isReference(value) || !looksLikePassword(value) || kind != labelPassword && !looksRandom(value) {
+	if value == "" || isReference(value) || !looksLikePassword(value) && !isLongUnlikeWord(value) || kind != labelPassword && !looksRandom(value) {
 		return 0
 	}
 	return sc.add(a.start, a.end, labelAction(kind, label))
@@ -191,7 +191,7 @@ func readsSecret(command string) bool {
 func (sc *scanner) scanLogin(start, end int) int {
 	s := sc.text
 	line := s[strings.LastIndexByte(s[:start], '\n')+1 : start]
-	if s[start:end] != "LOGIN" || len(strings.Fields(line)) != 1 {
+	if s[start:end] != "LOGIN" || len(strings.Fields(line)) != 1 || !strings.ContainsAny(line, "0123456789.") {
 		return 0
 	}
 	user, name := sc.readArgument(end, placeWord)

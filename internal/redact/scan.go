@@ -258,6 +258,9 @@ func (sc *scanner) scanValues(a *assignment) int {
 	if a.place == placeBelow {
 		return sc.scanBelow(a)
 	}
+	if a.place == placeColumn {
+		return sc.scanTable(a)
+	}
 	if a.place == placeCell || a.place == placePair || a.place == placeProse {
 		if next := sc.scanTable(a); next > 0 {
 			return next
@@ -292,6 +295,9 @@ func (sc *scanner) scanValue(a *assignment) int {
 // redactValue redacts the value if it is a secret.
 func (sc *scanner) redactValue(a *assignment) int {
 	if !sc.isSecret(a) {
+		if value := sc.text[a.start:a.end]; value[0] != '<' && referenceLength(value) == len(value) {
+			return a.end
+		}
 		return 0
 	}
 	if !a.quoted {
@@ -326,7 +332,8 @@ func (sc *scanner) isSecret(a *assignment) bool {
 	case placeProse:
 		return sc.isSecretInProse(a, v)
 	case placeCell:
-		if a.class == labelPassword && !isWordlike(v) {
+		const longestWord = 12
+		if a.class == labelPassword && (!isWordlike(v) || len(v) > longestWord && !strings.Contains(v, " ")) {
 			return !sc.isPartOfSentence(a)
 		}
 		return looksLikePassword(v)
@@ -364,12 +371,20 @@ func (sc *scanner) isSecretInProse(a *assignment, v string) bool {
 		return false
 	}
 	if a.class == labelPassword {
-		return looksLikePassword(v) || a.quoted && !isWordlike(v) || sc.isConfigurationLine(a) && isMixedCase(v)
+		return looksLikePassword(v) || sc.followsUser(a) && !isPlaceholder(v) && !isStatus(v) || a.quoted && (a.label == "PASSWORD" || !isWordlike(v)) || sc.isConfigurationLine(a) && isMixedCase(v)
 	}
 	if sc.isConfigurationLine(a) && looksLikePassword(v) && !isHexWord(v) && !isDictionaryName(v) {
 		return true
 	}
 	return looksRandom(v) && !isHexWord(v) && !isDictionaryName(v) && !isUUID(v)
+}
+
+// followsUser reports whether the name of a user and its label precede the label, as in netrc's
+// login bob password X.
+func (sc *scanner) followsUser(a *assignment) bool {
+	before := strings.TrimRight(sc.text[max(0, a.labelStart-2*maxLabel):a.labelStart], " \t\n")
+	name := strings.LastIndexAny(before, " \t\n")
+	return name > 0 && hasAnySuffix(strings.TrimRight(before[:name], " \t\n"), "login", "user", "username", "machine", "account")
 }
 
 // isConfigurationLine reports whether label and value are alone on their line.
@@ -403,7 +418,7 @@ func (sc *scanner) scanContainer(a *assignment) int {
 		return 0
 	}
 	if open == '{' {
-		if !isQuote(s[inner]) && s[inner] != '\\' && s[inner] != '}' && !startsField(s[inner-1:]) && !strings.Contains(s[inner:min(len(s), inner+maxLabel)], ":") {
+		if a.tight && a.separator == '=' && a.delimiters == ";" {
 			return sc.scanBraced(a)
 		}
 		sc.entry = entry{a.class, a.label, inner + 256}
@@ -413,10 +428,16 @@ func (sc *scanner) scanContainer(a *assignment) int {
 		if s[inner] != '}' && !isQuote(s[inner]) && s[inner] != '\\' {
 			word := ascii.PrefixLen(s[inner:], ascii.IsDottedWord)
 			if rest := s[inner+word:]; word == 0 || !strings.HasPrefix(rest, ":") && !strings.HasPrefix(strings.TrimLeft(rest, " "), "=") {
-				return sc.scanBraced(a)
+				if a.tight && a.separator == '=' {
+					return sc.scanBraced(a)
+				}
+				return sc.scanValue(a)
 			}
 		}
 		return 0
+	}
+	if !closesList(s[a.start:endOfLine(s, a.start)]) && endOfLine(s, a.start) >= inner {
+		return sc.scanValue(a)
 	}
 	return sc.scanList(a, inner)
 }
@@ -437,7 +458,7 @@ func (sc *scanner) scanBraced(a *assignment) int {
 			return sc.redactValue(a)
 		}
 	}
-	a.end = sc.bareEnd(a.start, a.place)
+	a.end = sc.bareEnd(a)
 	return sc.redactValue(a)
 }
 
@@ -469,6 +490,13 @@ func (sc *scanner) scanList(a *assignment, i int) int {
 		i = skipSpaces(s, i+1)
 	}
 	return last
+}
+
+// closesList reports whether a bracket in the line ends a list rather than being a part of a
+// password.
+func closesList(line string) bool {
+	n := strings.IndexByte(line, ']')
+	return n >= 0 && (n+1 == len(line) || strings.IndexByte(" ,;)}]\"'\\", line[n+1]) >= 0)
 }
 
 // containerLength returns the length of the object or list at the start of s, at most 4 KiB.

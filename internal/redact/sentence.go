@@ -28,7 +28,7 @@ func (sc *scanner) isPartOfSentence(a *assignment) bool {
 	case strings.HasPrefix(rest, "byte"), strings.HasPrefix(rest, "char"):
 		return true
 	case before != "":
-		return !looksLikePassword(strings.TrimRight(first, ".,;:!?)")) && (a.class != labelPassword || rest != "" || isWordlike(first) || isTechnicalWord(first))
+		return !looksLikePassword(strings.TrimRight(first, ".,;:!?)")) && (a.class != labelPassword || rest != "" || !isLongUnlikeWord(first) && (isWordlike(first) || isTechnicalWord(first)))
 	case strings.HasSuffix(first, ":") && rest != "" && (a.class != labelPassword || isWordlike(first) || isTechnicalWord(first)):
 		return !looksLikePassword(strings.TrimRight(first, ":"))
 	case rest == "":

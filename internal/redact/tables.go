@@ -26,7 +26,7 @@ func (sc *scanner) scanTable(a *assignment) int {
 		return 0
 	}
 	for _, separator := range [...]string{",", "\t", "|", ";", "  "} {
-		if cells := splitCells(header, separator); len(cells) > 1 && areHeaderCells(cells) {
+		if cells := splitCells(header, separator); len(cells) > 1 && areHeaderCells(cells) && (separator != "|" || isRule(s[end+1:endOfLine(s, end+1)])) {
 			return sc.scanColumn(a, line, end, separator, len(cells))
 		}
 	}
@@ -64,7 +64,7 @@ func (sc *scanner) scanColumn(a *assignment, line, end int, separator string, wi
 	for end < len(s) {
 		start := end + 1
 		end = endOfLine(s, start)
-		if row := s[start:end]; strings.Trim(row, "-+|=: \t\r") == "" && row != "" {
+		if isRule(s[start:end]) {
 			continue
 		}
 		from, to, cells := cellBounds(s[start:end], separator, column)
@@ -82,6 +82,9 @@ func (sc *scanner) scanColumn(a *assignment, line, end int, separator string, wi
 	}
 	return last
 }
+
+// isRule reports whether a row is a line between rows.
+func isRule(row string) bool { return row != "" && strings.Trim(row, "-+|=: \t\r") == "" }
 
 // cellBounds returns the bounds of a cell and the number of cells in a row. Separators inside
 // quotation marks do not separate.
