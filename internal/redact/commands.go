@@ -31,95 +31,97 @@ type program struct {
 
 // programs follows the programs' manuals.
 var programs = map[string][]program{
-	"curl":          {{flags: []string{"-u", "--user", "--proxy-user", "-U"}, form: userPassword}, {flags: []string{"-b", "--cookie"}, form: cookiePairs}},
-	"wget":          {{flags: []string{"--user"}, form: userPassword}},
-	"http":          {{flags: []string{"-a", "--auth"}, form: userPassword}},
-	"https":         {{flags: []string{"-a", "--auth"}, form: userPassword}},
-	"lftp":          {{flags: []string{"-u"}, form: userPassword}},
-	"etcdctl":       {{flags: []string{"--user"}, form: userPassword}},
-	"skopeo":        {{flags: []string{"--creds", "--src-creds", "--dest-creds"}, form: userPassword}},
-	"podman":        {{verb: "login", flags: []string{"-p"}}, {flags: []string{"--creds"}, form: userPassword}},
-	"buildah":       {{flags: []string{"--creds"}, form: userPassword}},
-	"crane":         {{verb: "login", flags: []string{"-p"}}},
-	"oras":          {{verb: "login", flags: []string{"-p"}}},
-	"nerdctl":       {{verb: "login", flags: []string{"-p"}}},
-	"docker":        {{verb: "login", flags: []string{"-p"}}},
-	"helm":          {{verb: "login", flags: []string{"-p"}}},
-	"oc":            {{verb: "login", flags: []string{"-p"}}},
-	"az":            {{verb: "login", flags: []string{"-p"}}},
-	"cf":            {{verb: "login", flags: []string{"-p"}}, {verb: "auth", form: position, index: 2}},
-	"ibmcloud":      {{verb: "login", flags: []string{"-p", "--apikey"}}},
-	"aws":           {{flags: []string{"--secret-string", "--value"}}, {verb: "aws_secret_access_key", form: position, index: 1}, {verb: "aws_session_token", form: position, index: 1}},
-	"mysql":         {{flags: []string{"-p"}, form: onlyAttached}},
-	"mysqldump":     {{flags: []string{"-p"}, form: onlyAttached}},
-	"mysqladmin":    {{flags: []string{"-p"}, form: onlyAttached}, {verb: "password", form: position, index: 1}},
-	"mysqlimport":   {{flags: []string{"-p"}, form: onlyAttached}},
-	"mysqlcheck":    {{flags: []string{"-p"}, form: onlyAttached}},
-	"mysqlsh":       {{flags: []string{"-p"}, form: onlyAttached}},
-	"mariadb":       {{flags: []string{"-p"}, form: onlyAttached}},
-	"mariadb-dump":  {{flags: []string{"-p"}, form: onlyAttached}},
-	"mongo":         {{flags: []string{"-p"}}},
-	"mongosh":       {{flags: []string{"-p"}}},
-	"mongodump":     {{flags: []string{"-p"}}},
-	"mongorestore":  {{flags: []string{"-p"}}},
-	"mongoexport":   {{flags: []string{"-p"}}},
-	"cqlsh":         {{flags: []string{"-p"}}},
-	"nodetool":      {{flags: []string{"-pw"}}},
-	"influx":        {{flags: []string{"-t"}}},
-	"sqlcmd":        {{flags: []string{"-P"}}},
-	"bcp":           {{flags: []string{"-P"}}},
-	"isql":          {{flags: []string{"-P"}}},
-	"tsql":          {{flags: []string{"-P"}}},
-	"vsql":          {{flags: []string{"-w"}}},
-	"ipmitool":      {{flags: []string{"-P"}}},
-	"redis-cli":     {{flags: []string{"-a"}}},
-	"ldapsearch":    {{flags: []string{"-w"}}},
-	"ldapmodify":    {{flags: []string{"-w"}}},
-	"ldapadd":       {{flags: []string{"-w"}}},
-	"ldapdelete":    {{flags: []string{"-w"}}},
-	"ldapwhoami":    {{flags: []string{"-w"}}},
-	"ldappasswd":    {{flags: []string{"-w", "-s", "-a"}}},
-	"smbclient":     {{flags: []string{"-U"}, form: userPassword}},
-	"snmpwalk":      {{flags: []string{"-A", "-X"}}},
-	"snmpget":       {{flags: []string{"-A", "-X"}}},
-	"psexec":        {{flags: []string{"-p"}}},
-	"winrs":         {{flags: []string{"-p"}}},
-	"net":           {{verb: "use", form: position, index: 3}, {verb: "user", form: position, index: 2}},
-	"cmdkey":        {{flags: []string{"/pass"}}},
-	"sshpass":       {{flags: []string{"-p"}}},
-	"openssl":       {{flags: []string{"-passin", "-passout", "-pass", "-k"}, form: passwordSource}, {flags: []string{"-K"}}},
-	"keytool":       {{flags: []string{"-storepass", "-keypass", "-new", "-srcstorepass", "-deststorepass", "-srckeypass", "-destkeypass"}}},
-	"jarsigner":     {{flags: []string{"-storepass", "-keypass"}}},
-	"htpasswd":      {{verb: "-b", form: position, index: 3}, {verb: "-bc", form: position, index: 3}, {verb: "-nb", form: position, index: 2}, {verb: "-bB", form: position, index: 3}, {verb: "-cb", form: position, index: 3}, {verb: "-nbB", form: position, index: 2}},
-	"usermod":       {{flags: []string{"-p"}}},
-	"useradd":       {{flags: []string{"-p"}}},
-	"zip":           {{flags: []string{"-P"}}},
-	"unzip":         {{flags: []string{"-P"}}},
-	"7z":            {{flags: []string{"-p"}, form: onlyAttached}},
-	"7za":           {{flags: []string{"-p"}, form: onlyAttached}},
-	"rar":           {{flags: []string{"-p", "-hp"}, form: onlyAttached}},
-	"unrar":         {{flags: []string{"-p"}, form: onlyAttached}},
-	"twine":         {{flags: []string{"-p"}}},
-	"rabbitmqadmin": {{flags: []string{"-p"}}},
-	"rabbitmqctl":   {{verb: "change_password", form: position, index: 2}, {verb: "add_user", form: position, index: 2}, {verb: "authenticate_user", form: position, index: 2}},
-	"vault":         {{verb: "login", form: position, index: 1}, {verb: "unseal", form: position, index: 1}},
-	"sqlplus":       {{verb: "sqlplus", form: position, index: 1}},
-	"auth":          {{verb: "auth", form: position, index: 1}, {verb: "auth", form: position, index: 2}},
-	"addauth":       {{verb: "digest", form: position, index: 1}},
-	"chpasswd":      {{form: standardInput}},
-	"stats":         {{verb: "auth", form: position, index: 1}},
-	"sentinel":      {{verb: "auth-pass", form: position, index: 2}},
-	"mosquitto_pub": {{flags: []string{"-P"}}},
-	"mosquitto_sub": {{flags: []string{"-P"}}},
-	"kinit":         {{verb: "--password", form: position, index: 1}},
-	"nmcli":         {{verb: "password", form: position, index: 1}},
-	"security":      {{flags: []string{"-p", "-w"}}},
-	"nuget":         {{flags: []string{"-apikey", "-p", "-k"}}},
-	"wp":            {{flags: []string{"--user_pass"}}},
-	"psftp":         {{flags: []string{"-pw"}}},
-	"plink":         {{flags: []string{"-pw"}}},
-	"pscp":          {{flags: []string{"-pw"}}},
-	"xfreerdp":      {{flags: []string{"/p"}}},
+	"curl":           {{flags: []string{"-u", "--user", "--proxy-user", "-U"}, form: userPassword}, {flags: []string{"-b", "--cookie"}, form: cookiePairs}},
+	"wget":           {{flags: []string{"--user"}, form: userPassword}},
+	"http":           {{flags: []string{"-a", "--auth"}, form: userPassword}},
+	"https":          {{flags: []string{"-a", "--auth"}, form: userPassword}},
+	"lftp":           {{flags: []string{"-u"}, form: userPassword}},
+	"etcdctl":        {{flags: []string{"--user"}, form: userPassword}},
+	"skopeo":         {{flags: []string{"--creds", "--src-creds", "--dest-creds"}, form: userPassword}},
+	"podman":         {{verb: "login", flags: []string{"-p"}}, {flags: []string{"--creds"}, form: userPassword}},
+	"buildah":        {{flags: []string{"--creds"}, form: userPassword}},
+	"crane":          {{verb: "login", flags: []string{"-p"}}},
+	"oras":           {{verb: "login", flags: []string{"-p"}}},
+	"nerdctl":        {{verb: "login", flags: []string{"-p"}}},
+	"docker":         {{verb: "login", flags: []string{"-p"}}},
+	"helm":           {{verb: "login", flags: []string{"-p"}}},
+	"oc":             {{verb: "login", flags: []string{"-p"}}},
+	"az":             {{verb: "login", flags: []string{"-p"}}},
+	"cf":             {{verb: "login", flags: []string{"-p"}}, {verb: "auth", form: position, index: 2}},
+	"ibmcloud":       {{verb: "login", flags: []string{"-p", "--apikey"}}},
+	"aws":            {{flags: []string{"--secret-string", "--value"}}, {verb: "aws_secret_access_key", form: position, index: 1}, {verb: "aws_session_token", form: position, index: 1}},
+	"mysql":          {{flags: []string{"-p"}, form: onlyAttached}},
+	"mysqldump":      {{flags: []string{"-p"}, form: onlyAttached}},
+	"mysqladmin":     {{flags: []string{"-p"}, form: onlyAttached}, {verb: "password", form: position, index: 1}},
+	"mysqlimport":    {{flags: []string{"-p"}, form: onlyAttached}},
+	"mysqlcheck":     {{flags: []string{"-p"}, form: onlyAttached}},
+	"mysqlsh":        {{flags: []string{"-p"}, form: onlyAttached}},
+	"mariadb":        {{flags: []string{"-p"}, form: onlyAttached}},
+	"mariadb-dump":   {{flags: []string{"-p"}, form: onlyAttached}},
+	"mongo":          {{flags: []string{"-p"}}},
+	"mongosh":        {{flags: []string{"-p"}}},
+	"mongodump":      {{flags: []string{"-p"}}},
+	"mongorestore":   {{flags: []string{"-p"}}},
+	"mongoexport":    {{flags: []string{"-p"}}},
+	"cqlsh":          {{flags: []string{"-p"}}},
+	"nodetool":       {{flags: []string{"-pw"}}},
+	"influx":         {{flags: []string{"-t"}}},
+	"sqlcmd":         {{flags: []string{"-P"}}},
+	"bcp":            {{flags: []string{"-P"}}},
+	"isql":           {{flags: []string{"-P"}}},
+	"tsql":           {{flags: []string{"-P"}}},
+	"vsql":           {{flags: []string{"-w"}}},
+	"ipmitool":       {{flags: []string{"-P"}}},
+	"redis-cli":      {{flags: []string{"-a"}}},
+	"ldapsearch":     {{flags: []string{"-w"}}},
+	"ldapmodify":     {{flags: []string{"-w"}}},
+	"ldapadd":        {{flags: []string{"-w"}}},
+	"ldapdelete":     {{flags: []string{"-w"}}},
+	"ldapwhoami":     {{flags: []string{"-w"}}},
+	"ldappasswd":     {{flags: []string{"-w", "-s", "-a"}}},
+	"smbclient":      {{flags: []string{"-U"}, form: userPassword}},
+	"snmpwalk":       {{flags: []string{"-A", "-X"}}},
+	"snmpget":        {{flags: []string{"-A", "-X"}}},
+	"psexec":         {{flags: []string{"-p"}}},
+	"winrs":          {{flags: []string{"-p"}}},
+	"net":            {{verb: "use", form: position, index: 3}, {verb: "user", form: position, index: 2}},
+	"cmdkey":         {{flags: []string{"/pass"}}},
+	"sshpass":        {{flags: []string{"-p"}}},
+	"openssl":        {{flags: []string{"-passin", "-passout", "-pass", "-k"}, form: passwordSource}, {flags: []string{"-K"}}},
+	"keytool":        {{flags: []string{"-storepass", "-keypass", "-new", "-srcstorepass", "-deststorepass", "-srckeypass", "-destkeypass"}}},
+	"jarsigner":      {{flags: []string{"-storepass", "-keypass"}}},
+	"htpasswd":       {{verb: "-b", form: position, index: 3}, {verb: "-bc", form: position, index: 3}, {verb: "-nb", form: position, index: 2}, {verb: "-bB", form: position, index: 3}, {verb: "-cb", form: position, index: 3}, {verb: "-nbB", form: position, index: 2}},
+	"usermod":        {{flags: []string{"-p"}}},
+	"useradd":        {{flags: []string{"-p"}}},
+	"zip":            {{flags: []string{"-P"}}},
+	"unzip":          {{flags: []string{"-P"}}},
+	"7z":             {{flags: []string{"-p"}, form: onlyAttached}},
+	"7za":            {{flags: []string{"-p"}, form: onlyAttached}},
+	"wpa_passphrase": {{verb: "wpa_passphrase", form: position, index: 2}},
+	"gh":             {{verb: "secret set", flags: []string{"--body", "-b"}}},
+	"rar":            {{flags: []string{"-hp", "-p"}, form: onlyAttached}},
+	"unrar":          {{flags: []string{"-p"}, form: onlyAttached}},
+	"twine":          {{flags: []string{"-p"}}},
+	"rabbitmqadmin":  {{flags: []string{"-p"}}},
+	"rabbitmqctl":    {{verb: "change_password", form: position, index: 2}, {verb: "add_user", form: position, index: 2}, {verb: "authenticate_user", form: position, index: 2}},
+	"vault":          {{verb: "login", form: position, index: 1}, {verb: "unseal", form: position, index: 1}},
+	"sqlplus":        {{verb: "sqlplus", form: position, index: 1}},
+	"auth":           {{verb: "auth", form: position, index: 1}, {verb: "auth", form: position, index: 2}},
+	"addauth":        {{verb: "digest", form: position, index: 1}},
+	"chpasswd":       {{form: standardInput}},
+	"stats":          {{verb: "auth", form: position, index: 1}},
+	"sentinel":       {{verb: "auth-pass", form: position, index: 2}},
+	"mosquitto_pub":  {{flags: []string{"-P"}}},
+	"mosquitto_sub":  {{flags: []string{"-P"}}},
+	"kinit":          {{verb: "--password", form: position, index: 1}},
+	"nmcli":          {{verb: "password", form: position, index: 1}},
+	"security":       {{flags: []string{"-p", "-w"}}},
+	"nuget":          {{flags: []string{"-apikey", "-p", "-k"}}},
+	"wp":             {{flags: []string{"--user_pass"}}},
+	"psftp":          {{flags: []string{"-pw"}}},
+	"plink":          {{flags: []string{"-pw"}}},
+	"pscp":           {{flags: []string{"-pw"}}},
+	"xfreerdp":       {{flags: []string{"/p"}}},
 }
 
 // commandLine is the program whose arguments are being read.
@@ -174,6 +176,9 @@ func (sc *scanner) scanArgument(start, end int) int {
 	if start > 0 && !ascii.IsSpace(s[start-1]) && !isQuote(s[start-1]) && s[start-1] != '/' && s[start-1] != '[' {
 		return 0
 	}
+	if start >= sc.command.end {
+		return sc.scanUserFlags(start, end)
+	}
 	for i := range sc.command.programs {
 		p := &sc.command.programs[i]
 		for _, flag := range p.flags {
@@ -188,6 +193,28 @@ func (sc *scanner) scanArgument(start, end int) int {
 		}
 	}
 	return 0
+}
+
+// scanUserFlags redacts the argument of a flag such as -p of a program that is not in programs, if a
+// flag for the user's name precedes it.
+func (sc *scanner) scanUserFlags(start, end int) int {
+	s := sc.text
+	switch s[start:end] {
+	case "-p", "-P", "-pw", "-w", "p", "pass":
+	default:
+		return 0
+	}
+	line := s[max(strings.LastIndexByte(s[:start], '\n')+1, start-4*maxLabel):start]
+	if !strings.Contains(line, " -u ") && !strings.Contains(line, " -U ") && !strings.Contains(line, " --user") && !strings.Contains(line, "/u:") && !strings.Contains(line, "/user:") {
+		return 0
+	}
+	i := end + ascii.PrefixLen(s[end:], func(c byte) bool { return c == ' ' || c == ':' || c == '=' })
+	a := assignment{class: labelPassword, place: placeWord, start: i, tight: true}
+	sc.nest.moveTo(i)
+	if i == end || !sc.readValue(&a) || !looksLikePassword(s[a.start:a.end]) {
+		return 0
+	}
+	return sc.add(a.start, a.end, ActionPassword)
 }
 
 // argumentStart returns the index of the flag's argument, or 0.
@@ -212,7 +239,7 @@ func (p *program) argumentStart(s string, start, end int, flag string) int {
 			return 0
 		}
 		return skipSpaces(s, i+2)
-	case len(flag) == 2 && flag[0] == '-' && p.form != onlySeparate:
+	case len(flag) <= 3 && flag[0] == '-' && flag[1] != '-' && p.form != onlySeparate && (len(flag) == 2 || p.form == onlyAttached):
 		return i
 	}
 	return 0

@@ -109,11 +109,14 @@ const maxUserPassword = 256
 // findWebhooks finds the secret paths of incoming webhooks of chat services.
 func findWebhooks(s string, pairs *bytePairs, found []span) []span {
 	for _, anchor := range []string{
-		"hooks.slack.com/services/", "hooks.slack.com/triggers/", "hooks.slack.com/workflows/", "discord.com/api/webhooks/", "discordapp.com/api/webhooks/", "api.telegram.org/bot",
+		"hooks.slack.com/services/", "hooks.slack.com/triggers/", "hooks.slack.com/workflows/", "outlook.office.com/webhook/", ".webhook.office.com/webhookb2/", "hooks.zapier.com/hooks/catch/", "maker.ifttt.com/trigger/",
+		"open.feishu.cn/open-apis/bot/v2/hook/", "open.larksuite.com/open-apis/bot/v2/hook/", "events.pagerduty.com/integration/", "api.opsgenie.com/v1/json/",
+		"hooks.teams.microsoft.com/", "mattermost.com/hooks/", "/hooks/catch/", "hook.integromat.com/", "hook.eu1.make.com/", "hook.us1.make.com/",
+		"alert.victorops.com/integrations/generic/20131114/alert/", "hc-ping.com/", "heartbeat.uptimerobot.com/", "discord.com/api/webhooks/", "discordapp.com/api/webhooks/", "api.telegram.org/bot",
 	} {
 		for i := range occurrencesOf(s, pairs, anchor) {
-			end := i + ascii.PrefixLen(s[i:], func(c byte) bool { return ascii.IsWord(c) || c == '/' || c == ':' })
-			if looksRandom(strings.ReplaceAll(s[i:end], ":", "")) {
+			end := i + ascii.PrefixLen(s[i:], func(c byte) bool { return ascii.IsDottedWord(c) || strings.IndexByte("/:@%", c) >= 0 })
+			if path := s[i:end]; len(path) >= 16 && strings.ContainsAny(path, "0123456789") {
 				found = appendSecret(found, s, i, end, ActionToken)
 			}
 		}

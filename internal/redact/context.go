@@ -11,19 +11,21 @@ import (
 type place int
 
 const (
-	placeNone   place = iota
-	placeWord         // a word of a command line, an environment variable: ends at white space
-	placeField        // key=value lists, connection strings, printed structures: ends at white space or before the next field
-	placeQuery        // the query of a URL, a form: ends at & or white space
-	placeLine         // a YAML scalar, a header, a line of a configuration file: ends with the line
-	placeCell         // a table: ends at |, a tab or two spaces
-	placeTag          // an XML element: ends at <
-	placeProse        // a word after the label alone: only what looks like a credential
-	placeCall         // an argument: only a string
-	placePair         // the item after the label in a list
-	placeColumn       // the column of a table whose header has the label
-	placeMember       // a member of a parsed object: all of the string
-	placeBelow        // the lines below the label, with more indentation
+	placeNone    place = iota
+	placeWord          // a word of a command line, an environment variable: ends at white space
+	placeField         // key=value lists, connection strings, printed structures: ends at white space or before the next field
+	placeQuery         // the query of a URL, a form: ends at & or white space
+	placeLine          // a YAML scalar, a header, a line of a configuration file: ends with the line
+	placeCell          // a table: ends at |, a tab or two spaces
+	placeEncoded       // a percent-encoded query or object: ends at an encoded delimiter
+	placeTag           // an XML element: ends at <
+	placeProse         // a word after the label alone: only what looks like a credential
+	placeCall          // an argument: only a string
+	placePair          // the item after the label in a list
+	placeBlock         // a block of HCL that the label names
+	placeColumn        // the column of a table whose header has the label
+	placeMember        // a member of a parsed object: all of the string
+	placeBelow         // the lines below the label, with more indentation
 )
 
 // assignment is a label and the value that it announces.
@@ -70,6 +72,15 @@ func (sc *scanner) findPlace(a *assignment) bool {
 	case strings.HasPrefix(s[next:], "!="):
 		a.place = placeCall
 		a.start = skipBlanks(s, next+ascii.PrefixLen(s[next:], func(c byte) bool { return c == '!' || c == '=' }))
+	case hasAnyPrefix(s[next:], "->", "→"):
+		a.place, a.start = placeField, skipBlanks(s, next+len("->"))
+		if c != '-' {
+			a.start = skipBlanks(s, next+len("→"))
+		}
+	case hasAnyPrefix(s[next:], "%3D", "%3A", "%22%3A", "&#61;"):
+		return sc.findPlaceInEncoded(a, next)
+	case c == '{' && a.labelQuote != "":
+		a.place, a.start = placeBlock, next
 	case strings.HasPrefix(s[next:], "<-"):
 		a.place, a.start = placeCall, skipBlanks(s, next+2)
 	case c == '>' && gap == 0 || a.labelStart > 0 && isTagStart(s, a.labelStart):
@@ -208,6 +219,19 @@ func (sc *scanner) findPlaceAfterColon(a *assignment, i, width int) bool {
 	if !a.tight && a.labelQuote == "" && (sc.startsLine(a.labelStart) || sc.startsString(a.labelStart)) {
 		a.place = placeLine
 	}
+	return true
+}
+
+// findPlaceInEncoded finds the value after a separator that is percent-encoded or a character
+// reference of HTML.
+func (sc *scanner) findPlaceInEncoded(a *assignment, i int) bool {
+	s := sc.text
+	for _, mark := range [...]string{"%22", "%3D", "%3A", "%20", "%22", "&#61;"} {
+		if strings.HasPrefix(s[i:], mark) {
+			i += len(mark)
+		}
+	}
+	a.place, a.start, a.tight = placeEncoded, i, true
 	return true
 }
 
@@ -361,7 +385,7 @@ func (sc *scanner) readQuoted(a *assignment) bool {
 		}
 	}
 	quote := openingQuote(s[i:])
-	if quote == "" || a.place == placeTag || sc.nest.closesString(i+len(quote)-1) {
+	if quote == "" || a.place == placeTag || a.place == placeEncoded || sc.nest.closesString(i+len(quote)-1) {
 		return false
 	}
 	if triple := strings.Repeat(quote, 3); strings.HasPrefix(s[i:], triple) && strings.Contains(s[i+len(triple):], triple) {
@@ -393,6 +417,11 @@ func openingQuote(s string) string {
 	if n < len(s) && isQuote(s[n]) {
 		return s[:n+1]
 	}
+	for _, reference := range [...]string{"&quot;", "&#34;", "&#39;", "&apos;", `\u0022`} {
+		if strings.HasPrefix(s, reference) {
+			return reference
+		}
+	}
 	return ""
 }
 
@@ -401,6 +430,10 @@ func openingQuote(s string) string {
 // cannot follow a string, or after a backslash, closes it if there is no other.
 func (sc *scanner) endOfQuoted(i int, quote string) int {
 	s := sc.text
+	if !isQuote(quote[len(quote)-1]) {
+		line := s[i:endOfLine(s, i)]
+		return i + strings.Index(line+quote, quote)
+	}
 	own := delimiter{quote[len(quote)-1], strings.Count(quote, `\`)}
 	first, escaped := -1, -1
 	n := i
@@ -485,6 +518,8 @@ loop:
 			n -= sc.escapesBefore(n, i)
 			break loop
 		case c == '\\' && n+1 < len(s) && strings.IndexByte("nrt", s[n+1]) >= 0 && sc.nest.inString() && backslashesBefore(s, n)%2 == 0:
+			break loop
+		case p == placeEncoded && (strings.IndexByte("&\"'<", c) >= 0 || hasAnyPrefix(s[n:], "%26", "%22", "%2C", "%7D", "%20", "%3B")):
 			break loop
 		case p == placeQuery && (c == '&' && startsParameter(s[n+1:]) || c == '#' && a.class != labelPassword), p == placeTag && c == '<', p == placeCell && c == '|' && n > i && s[n-1] == ' ':
 			break loop

@@ -140,7 +140,7 @@ func isExpression(v string) bool {
 		return false
 	}
 	root, rest, dotted := strings.Cut(name, ".")
-	return dotted && rest != "" && isWordlike(rest) && (expressionRoots[strings.ToLower(root)] || classifyLabel(rest) != labelNone)
+	return dotted && rest != "" && isWordlike(rest) && (expressionRoots[strings.ToLower(root)] || classifyLabel(rest) > labelRandom || classifyLabel(root) > labelRandom)
 }
 
 // isReader reports whether a function reads the secret from elsewhere, so its arguments are names.
@@ -177,6 +177,9 @@ func isPlaceholder(v string) bool {
 	const longest = 16
 	if ascii.HasPrefixFold(v, "your_") || ascii.HasPrefixFold(v, "your-") || ascii.HasPrefixFold(v, "my-secret-") && isWordlike(v) {
 		return true
+	}
+	if strings.HasPrefix(v, "0x") && isHexWord(v[2:]) && len(v) <= longest {
+		return true // an address or a code
 	}
 	return len(v) <= longest && placeholderWords[strings.ToLower(strings.Trim(v, "!?()[]<>,.;:"))]
 }
@@ -230,6 +233,9 @@ func looksLikePassword(v string) bool {
 // x509, 28P01, SHA256, node-3, v1.2.3, arn:….
 func isTechnicalWord(v string) bool {
 	v = strings.TrimRight(v, ":,.;)")
+	if strings.HasPrefix(v, "0x") && isHexWord(v[2:]) {
+		return true
+	}
 	n := countClasses(v)
 	switch {
 	case n.digit == 0:

@@ -406,12 +406,22 @@ func (sc *scanner) scanInfix(start, end int) int {
 		return 0
 	}
 	word := strings.TrimRight(s[start:stop], ".:")
+	if isDiscordToken(word) {
+		return sc.add(start, start+len(word), ActionToken)
+	}
 	for _, infix := range infixes {
 		if n := strings.Index(word, infix.mark); n > 0 && infix.accepts(word[:n], word[n+len(infix.mark):]) {
 			return sc.add(start, start+len(word), ActionToken)
 		}
 	}
 	return 0
+}
+
+// isDiscordToken accepts a user's identifier in base64, a time and a code, joined by dots
+// (https://discord.com/developers/docs/reference#authentication).
+func isDiscordToken(word string) bool {
+	parts := strings.SplitN(word, ".", 4)
+	return len(parts) == 3 && len(parts[0]) >= 23 && len(parts[0]) <= 28 && len(parts[1]) == 6 && len(parts[2]) >= 27 && isMixed(parts[0]) && isMixed(parts[2])
 }
 
 func isInfixByte(c byte) bool { return isBase64Byte(c) && c != '/' || c == '.' || c == '~' || c == ':' }

@@ -14,6 +14,7 @@ func findKubernetesSecrets(s string, found []span) []span {
 		return found
 	}
 	found = findPrintedSecrets(s, found)
+	found = findFlowSecrets(s, found)
 	found = findQueriedSecrets(s, found)
 	if !strings.Contains(s, "kind") && !strings.Contains(s, "ata") {
 		return found
@@ -52,6 +53,26 @@ func findPrintedSecrets(s string, found []span) []span {
 			}
 			i = end + next
 		}
+	}
+	return found
+}
+
+// findFlowSecrets finds the data of Secrets in YAML's flow style on one line.
+func findFlowSecrets(s string, found []span) []span {
+	const kind = "kind: Secret"
+	for i := strings.Index(s, kind); i >= 0; {
+		start, end := strings.LastIndexByte(s[:i], '\n')+1, endOfLine(s, i)
+		for _, field := range [...]string{"data: {", "stringData: {"} {
+			if n := strings.Index(s[start:end], field); n >= 0 {
+				from := start + n + len(field)
+				found = addPrintedEntries(found, s, from, from+strings.IndexByte(s[from:end]+"}", '}'))
+			}
+		}
+		next := strings.Index(s[end:], kind)
+		if next < 0 {
+			break
+		}
+		i = end + next
 	}
 	return found
 }

@@ -16,6 +16,7 @@ const (
 	labelNone          class = iota
 	labelRandom              // "key", "session": only values that look random are secrets
 	labelQuery               // as labelRandom, in the query of a URL alone
+	labelPlausible           // "pass": only values that look like passwords
 	labelSecret              // secret, token, API key: not the name of an object, a count or an error
 	labelPassword            // any value, unless it is a reference, a placeholder or a sentence
 	labelAuthorization       // a scheme and credentials (RFC 9110, section 11)
@@ -49,7 +50,7 @@ const (
 // labelWords are the words that decide what a label announces, in lower case and without digits at
 // their end.
 var labelWords = readLabelWords(map[wordKind]string{
-	wordPassword: `password passwords passwd passwds passphrase passphrases passcode pwd psk passwort kennwort contraseña contrasena contrasenya
+	wordPassword: `password passwords passwd passwds passe passphrase passphrases passcode pwd psk passwort kennwort contraseña contrasena contrasenya
 		senha парол пароль 密码 密碼 口令 パスワード 비밀번호 hasło wachtwoord lösenord adgangskode salasana parola heslo jelszó mdp şifre sifre sandi
 		पासवर्ड رمز גיסמא bindpw masterauth requirepass storepass keypass rootpw userpassword sqlpassword unlockpw`,
 	wordSecret: `secret secrets token tokens apikey apikeys appkey authkey privatekey jwt credential credentials creds bearer authtoken
@@ -77,8 +78,8 @@ var labelWords = readLabelWords(map[wordKind]string{
 	wordCounts:     `prompt completion input output total max min num cached reasoning used remaining generated available estimated mean sum accepted rejected audio text image thinking`,
 	wordPages:      `page next continue continuation request idempotency fencing stop cancel cancellation sync resume previous start end syntax lex special pad eos bos unk current marker clientrequest`,
 	wordHTTP:       `authorization cookie cookies auth sig signature code ticket sid sessionid session hmac otp sharedaccesssignature saml samlresponse assertion hash magic`,
-	wordEntry:      `name key value type parametername parameterkey parametervalue`,
-	wordOther:      `aws existing pass pw image result bcrypt login secret client app webhook shared consumer jwt session cookie signing api access totp tokens keys id`,
+	wordEntry:      `name key value default type parametername parameterkey parametervalue`,
+	wordOther:      `default clave aws existing pass pw image result bcrypt login secret client app webhook shared consumer jwt session cookie signing api access totp tokens keys id`,
 	wordJSONWebKey: `k d p q dp dq qi`,
 })
 
@@ -253,9 +254,12 @@ func (l *label) classifyWord(i int) class {
 			return labelNone
 		}
 		return labelSecret
-	case word == "pass" || word == "pw":
+	case word == "pass" || word == "pw" || word == "clave":
 		if before&wordOwnsPass != 0 || i > 0 && i == l.count-1 {
 			return labelPassword
+		}
+		if l.count == 1 {
+			return labelPlausible
 		}
 	case strings.HasSuffix(word, "pass") && labelWords[strings.TrimSuffix(word, "pass")].kind&wordOwnsPass != 0:
 		return labelPassword

@@ -24,6 +24,8 @@ var phrases = map[string]func(sc *scanner, start, end int) int{
 	"unseal":                 (*scanner).scanUnsealKey,
 	"recovery":               (*scanner).scanUnsealKey,
 	"list":                   (*scanner).scanUserList,
+	"key":                    (*scanner).scanDeviceKey,
+	"key-string":             (*scanner).scanDeviceKey,
 	"is":                     (*scanner).scanStatedSecret,
 	"was":                    (*scanner).scanStatedSecret,
 	"to":                     (*scanner).scanStatedSecret,
@@ -60,8 +62,14 @@ func (sc *scanner) scanIdentifiedBy(start, end int) int {
 // scanStatedSecret reads "the password is X" and "set the token to X".
 func (sc *scanner) scanStatedSecret(start, end int) int {
 	s := sc.text
-	from := strings.TrimRight(s[max(0, start-maxLabel):start], " ")
-	label := from[len(from)-suffixLength(from, isLabelByte):]
+	before := strings.Fields(s[max(0, start-maxLabel):start])
+	for len(before) > 0 && copulas[strings.ToLower(before[len(before)-1])] {
+		before = before[:len(before)-1]
+	}
+	if len(before) == 0 {
+		return 0
+	}
+	label := before[len(before)-1]
 	kind := classifyLabel(label)
 	if kind <= labelRandom {
 		return 0
@@ -73,13 +81,8 @@ func (sc *scanner) scanStatedSecret(start, end int) int {
 	return sc.add(a.start, a.end, labelAction(kind, label))
 }
 
-func suffixLength(s string, class func(byte) bool) int {
-	n := 0
-	for n < len(s) && class(s[len(s)-1-n]) {
-		n++
-	}
-	return n
-}
+// copulas may stand between a label and the word before its value: "was changed to".
+var copulas = wordsOf("is was has been be now changed set reset updated rotated equals")
 
 // scanPasswordFor reads SQL's SET PASSWORD FOR user = 'X'.
 func (sc *scanner) scanPasswordFor(start, end int) int {
@@ -112,8 +115,10 @@ func (sc *scanner) readArgument(i int, p place) (a assignment, value string) {
 
 // scanQuotedArgument reads PowerShell's ConvertTo-SecureString [-String] "X".
 func (sc *scanner) scanQuotedArgument(_, end int) int {
-	if rest := sc.text[end:]; ascii.HasPrefixFold(rest, " -string") {
-		end += len(" -string")
+	for _, flag := range [...]string{" -AsPlainText", " -Force", " -String"} {
+		if ascii.HasPrefixFold(sc.text[end:], flag) {
+			end += len(flag)
+		}
 	}
 	a, value := sc.readArgument(end, placeField)
 	if value == "" || !a.quoted && !looksLikePassword(value) || isReference(value) {
@@ -225,6 +230,19 @@ func (sc *scanner) scanDevicePassword(_, end int) int {
 	}
 	a, value := sc.readArgument(end+2, placeWord)
 	if !looksLikePassword(value) && !isHexWord(value) || len(value) < 6 {
+		return 0
+	}
+	return sc.add(a.start, a.end, ActionPassword)
+}
+
+// scanDeviceKey reads routers' radius-server host h key X and key-string X.
+func (sc *scanner) scanDeviceKey(start, end int) int {
+	line := sc.text[strings.LastIndexByte(sc.text[:start], '\n')+1 : start]
+	if !strings.Contains(line, "-server") && sc.text[start:end] != "key-string" {
+		return 0
+	}
+	a, value := sc.readArgument(end, placeWord)
+	if !looksLikePassword(value) {
 		return 0
 	}
 	return sc.add(a.start, a.end, ActionPassword)

@@ -30,7 +30,7 @@ func (sc *scanner) scanRandom(start, end int) int {
 	if sc.inBase64 {
 		return stop
 	}
-	if isEncodedSecret(word) || isRandomWord(word) && !isDecodable(word) && !sc.followsPublicLabel(start) {
+	if isEncodedSecret(word) || isRandomWord(word) && !isDecodable(word) && !sc.isPublic(start, word) {
 		return sc.add(start, stop, ActionToken)
 	}
 	return stop
@@ -140,6 +140,19 @@ var publicLabels = wordsOf(`h1 id uid uuid guid etag digest sha sha1 sha224 sha2
 	traceparent span request correlation cert certificate ca crt cacert bundle public publickey pub client subject issuer cursor continue page revision version commit
 	arn resource etcd image layer blob chunk object path file key sig2 rsa dsa ed25519 ecdsa ssh nistp256 data signature witness merkle root block tx txid address
 	rayid ray cf location pk live pem chain data vapid siteid sitekey hostid`)
+
+// isPublic reports whether a random word is public by its label, its prefix or what it is a part of.
+func (sc *scanner) isPublic(start int, word string) bool {
+	if n := strings.IndexAny(word, "-_"); n > 0 && publicLabels[strings.ToLower(word[:n])] {
+		return true
+	}
+	const longestPrefix = 128
+	from := start
+	for from > 0 && start-from < longestPrefix && isBase64Byte(sc.text[from-1]) && sc.text[from-1] != '=' {
+		from--
+	}
+	return strings.HasSuffix(sc.text[:from], "base64,") || sc.followsPublicLabel(from) || from < start && sc.followsPublicLabel(start)
+}
 
 // followsPublicLabel reports whether the label or prefix before the index announces a value that is
 // random but public: an identifier, a checksum, a certificate, a public key.

@@ -54,7 +54,7 @@ func (sc *scanner) scanWord(start, end int, matters bool) int {
 	if next := sc.scanToken(start, end); next > 0 {
 		return next
 	}
-	if start < sc.command.end {
+	if c := sc.text[start]; c == '-' || start > 0 && sc.text[start-1] == '/' {
 		if next := sc.scanArgument(start, end); next > 0 {
 			return next
 		}
@@ -97,7 +97,11 @@ func (sc *scanner) scanLabel(start, end int) int {
 	if sc.isChecksum(&a) {
 		return 0
 	}
-	if a.class = classifyLabel(a.label); a.class == labelNone {
+	a.class = classifyLabel(a.label)
+	if a.class == labelPlausible && (a.flag || a.labelStart > 0 && strings.IndexByte("?&", sc.text[a.labelStart-1]) >= 0) {
+		a.class = labelPassword
+	}
+	if a.class == labelNone {
 		if a.class = sc.classifyInContext(&a); a.class == labelNone {
 			return 0
 		}
@@ -110,8 +114,7 @@ func (sc *scanner) scanLabel(start, end int) int {
 		return 0
 	}
 	if a.class == labelName {
-		sc.nameEntry(&a)
-		return 0
+		return sc.nameEntry(&a)
 	}
 	sc.nest.moveTo(a.labelEnd)
 	if quote := a.labelQuote; quote != "" {
@@ -159,8 +162,6 @@ func (sc *scanner) classifyInContext(a *assignment) class {
 		return sc.classifyEntryWord(last)
 	case kind&wordJSONWebKey != 0 && l.count == 1 && sc.hasJSONWebKey():
 		return labelSecret
-	case l.count == 1 && (last == "pass" || last == "pw") && (a.flag || a.labelStart > 0 && strings.IndexByte("?&", s[a.labelStart-1]) >= 0):
-		return labelPassword
 	case (last == "result" || last == "bcrypt") && strings.Contains(s[max(0, a.labelStart-512):a.labelStart], "random_password"): // Terraform's state
 		return labelPassword
 	case last == "login" && strings.HasPrefix(s[a.labelEnd:], "="):
@@ -191,7 +192,7 @@ func classifyHTTPWord(word string) class {
 
 func (sc *scanner) classifyEntryWord(word string) class {
 	switch word {
-	case "value", "parametervalue":
+	case "value", "parametervalue", "default":
 		if sc.entry.class != labelNone {
 			return labelValue
 		}
@@ -211,11 +212,12 @@ func (sc *scanner) hasJSONWebKey() bool {
 	return sc.isJWK > 0
 }
 
-// nameEntry remembers the value of a label such as name, if that labels a secret.
-func (sc *scanner) nameEntry(a *assignment) {
+// nameEntry remembers the value of a label such as name, if that labels a secret. It returns the index
+// after the secret if that is the text of the element: <property name="password">X</property>.
+func (sc *scanner) nameEntry(a *assignment) int {
 	sc.entry = entry{}
 	if a.place == placeNone || a.place >= placeProse && a.place != placeTag {
-		return
+		return 0
 	}
 	i := a.start + len(openingQuote(sc.text[a.start:]))
 	n := ascii.PrefixLen(sc.text[i:min(len(sc.text), i+maxLabel)], func(c byte) bool { return isLabelByte(c) || c == '.' || c == '/' })
@@ -224,7 +226,12 @@ func (sc *scanner) nameEntry(a *assignment) {
 	if kind := classifyEntryName(a.label, name); kind > labelRandom {
 		const reach = 256
 		sc.entry = entry{kind, name, i + n + reach}
+		if rest := strings.TrimLeft(sc.text[i+n:], `"'`); strings.HasPrefix(rest, ">") && a.place != placeTag {
+			b := assignment{class: kind, label: name, place: placeTag, start: len(sc.text) - len(rest) + 1, tight: true}
+			return sc.scanValue(&b)
+		}
 	}
+	return 0
 }
 
 // classifyEntryName classifies the name of an entry, or the type of an HTML input.
@@ -258,8 +265,15 @@ func (sc *scanner) scanValues(a *assignment) int {
 	if a.place == placeBelow {
 		return sc.scanBelow(a)
 	}
+	if a.place == placeBlock {
+		sc.entry = entry{a.class, a.label, a.start + 4*maxLabel}
+		return 0
+	}
 	if a.place == placeColumn {
-		return sc.scanTable(a)
+		if next := sc.scanTable(a); next > 0 {
+			return next
+		}
+		return sc.scanRow(a)
 	}
 	if a.place == placeCell || a.place == placePair || a.place == placeProse {
 		if next := sc.scanTable(a); next > 0 {
@@ -328,6 +342,9 @@ func (sc *scanner) isSecret(a *assignment) bool {
 	if isReference(v) || isReference(strings.TrimRight(v, ",;")) || !a.tight && !a.quoted && (strings.EqualFold(v, ascii.LastWord(a.label)) || proseWords[strings.ToLower(v)]) {
 		return false
 	}
+	if referenceLength(v) == len(v) && containsLiteral(v) {
+		return true
+	}
 	switch a.place {
 	case placeProse:
 		return sc.isSecretInProse(a, v)
@@ -352,6 +369,8 @@ func (sc *scanner) isSecret(a *assignment) bool {
 		}
 	}
 	switch a.class {
+	case labelPlausible:
+		return looksLikePassword(v)
 	case labelRandom, labelQuery:
 		return isRandomWord(v) || a.quoted && looksRandom(v) && !isHexWord(v) && !isDictionaryName(v) || isUUID(v) && strings.HasSuffix(a.label, "id")
 	case labelSecret:
@@ -370,10 +389,13 @@ func (sc *scanner) isSecretInProse(a *assignment, v string) bool {
 	if a.class <= labelRandom {
 		return false
 	}
+	if a.class == labelPlausible {
+		return looksLikePassword(v) && sc.isConfigurationLine(a)
+	}
 	if a.class == labelPassword {
 		return looksLikePassword(v) || sc.followsUser(a) && !isPlaceholder(v) && !isStatus(v) || a.quoted && (a.label == "PASSWORD" || !isWordlike(v)) || sc.isConfigurationLine(a) && isMixedCase(v)
 	}
-	if sc.isConfigurationLine(a) && looksLikePassword(v) && !isHexWord(v) && !isDictionaryName(v) {
+	if (sc.isConfigurationLine(a) || sc.followsUser(a)) && looksLikePassword(v) && !isHexWord(v) && !isDictionaryName(v) {
 		return true
 	}
 	return looksRandom(v) && !isHexWord(v) && !isDictionaryName(v) && !isUUID(v)
@@ -384,7 +406,7 @@ func (sc *scanner) isSecretInProse(a *assignment, v string) bool {
 func (sc *scanner) followsUser(a *assignment) bool {
 	before := strings.TrimRight(sc.text[max(0, a.labelStart-2*maxLabel):a.labelStart], " \t\n")
 	name := strings.LastIndexAny(before, " \t\n")
-	return name > 0 && hasAnySuffix(strings.TrimRight(before[:name], " \t\n"), "login", "user", "username", "machine", "account")
+	return name > 0 && hasAnySuffix(strings.TrimRight(before[:name], " \t\n"), "login", "user", "username", "machine", "account") || hasAnySuffix(before, "enable")
 }
 
 // isConfigurationLine reports whether label and value are alone on their line.

@@ -72,7 +72,7 @@ var functionWords = wordsOf(`the a an is are was were be been must should could 
 // hasFunctionWord reports whether a line has a word that connects others.
 func hasFunctionWord(line string) bool {
 	for word := range strings.FieldsSeq(line) {
-		if functionWords[strings.ToLower(strings.Trim(word, ".,;:!?()'\""))] {
+		if word = strings.ToLower(strings.Trim(word, ".,;:!?()'\"")); functionWords[word] || placeholderWords[word] {
 			return true
 		}
 	}

@@ -26,11 +26,22 @@ func (sc *scanner) scanTable(a *assignment) int {
 		return 0
 	}
 	for _, separator := range [...]string{",", "\t", "|", ";", "  "} {
-		if cells := splitCells(header, separator); len(cells) > 1 && areHeaderCells(cells) && (separator != "|" || isRule(s[end+1:endOfLine(s, end+1)])) {
+		if cells := splitCells(header, separator); (len(cells) > 1 && strings.Trim(header, "| ") != a.label || separator == "|" && len(cells) > 2) && areHeaderCells(cells) && (separator != "|" || isRule(s[end+1:endOfLine(s, end+1)])) {
 			return sc.scanColumn(a, line, end, separator, len(cells))
 		}
 	}
 	return 0
+}
+
+// scanRow redacts the value after the label in a row of two cells: password,X.
+func (sc *scanner) scanRow(a *assignment) int {
+	s := sc.text
+	start, end := a.start+1, endOfLine(s, a.start)
+	value := strings.TrimRight(s[min(start, end):end], "\r")
+	if !sc.startsLine(a.labelStart) || s[a.start] == ')' || !looksLikePassword(value) || strings.ContainsAny(value, ",;") {
+		return 0
+	}
+	return sc.add(start, start+len(value), labelAction(a.class, a.label))
 }
 
 // splitCells splits a row. Cells of a table of blanks are separated by two blanks or more.
@@ -53,7 +64,7 @@ func areHeaderCells(cells []string) bool {
 			names++
 		}
 	}
-	return names > 1
+	return names > 0
 }
 
 // scanColumn redacts the cells below the label.

@@ -2,6 +2,7 @@ package redact
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/datastorage-service/datastorage/internal/ascii"
@@ -20,7 +21,7 @@ var vocabulary = func() *wordFilter {
 			filter.add(word)
 		}
 	}
-	for _, word := range []string{"key", "keys", "pass", "pw", "result", "login"} {
+	for _, word := range []string{"key", "keys", "pass", "pw", "clave", "result", "login"} {
 		filter.add(word)
 	}
 	for name := range programs {
@@ -56,7 +57,7 @@ func (h wordHash) bit() uint64         { return 1 << (h >> 16 & 63) }
 // readWord returns the end of the word that starts at i, and whether it may matter: one of its runs
 // of letters is in the vocabulary or ends like a label, or it is not ASCII.
 func (f *wordFilter) readWord(s string, i int) (end int, matters bool) {
-	hash, last := wordHash(0), uint32(0)
+	start, hash, last := i, wordHash(0), uint32(0)
 	for ; i < len(s); i++ {
 		c := s[i]
 		if !labelBytes[c] {
@@ -65,7 +66,15 @@ func (f *wordFilter) readWord(s string, i int) (end int, matters bool) {
 		lower := c | 0x20
 		switch {
 		case !ascii.IsLower(lower):
-			matters = matters || c >= utf8.RuneSelf || f.has(hash, last)
+			if c >= utf8.RuneSelf {
+				size := letterSize(s[i:])
+				if size == 0 {
+					return max(i, start+1), matters || f.has(hash, last)
+				}
+				i += size - 1
+				matters = true
+			}
+			matters = matters || f.has(hash, last)
 			hash, last = 0, 0
 			continue
 		case ascii.IsUpper(c) && hash != 0 && (!ascii.IsUpper(s[i-1]) || i+1 < len(s) && ascii.IsLower(s[i+1])): // a word in camel case
@@ -75,6 +84,15 @@ func (f *wordFilter) readWord(s string, i int) (end int, matters bool) {
 		hash, last = hash.add(lower), last<<8|uint32(lower)
 	}
 	return i, matters || f.has(hash, last)
+}
+
+// letterSize returns the length of the letter or mark at the start of s, and 0 if there is none.
+func letterSize(s string) int {
+	r, size := utf8.DecodeRuneInString(s)
+	if unicode.IsLetter(r) || unicode.IsMark(r) {
+		return size
+	}
+	return 0
 }
 
 func (f *wordFilter) has(hash wordHash, last uint32) bool {
