@@ -159,9 +159,9 @@ func (sc *scanner) startsProgram(start, end int) bool {
 // endOfCommandLine returns the end of the line around i, including lines continued with a
 // backslash.
 func endOfCommandLine(s string, i int) int {
-	end := endOfLine(s, i)
-	for end < len(s) && s[end-1] == '\\' {
-		end = endOfLine(s, end+1)
+	end := nearLineEnd(s, i)
+	for end < len(s) && s[end] == '\n' && s[end-1] == '\\' {
+		end = nearLineEnd(s, end+1)
 	}
 	return end
 }
@@ -204,7 +204,7 @@ func (sc *scanner) scanUserFlags(start, end int) int {
 	default:
 		return 0
 	}
-	line := s[max(strings.LastIndexByte(s[:start], '\n')+1, start-4*maxLabel):start]
+	line := s[max(nearLineStart(s, start), start-4*maxLabel):start]
 	if !strings.Contains(line, " -u ") && !strings.Contains(line, " -U ") && !strings.Contains(line, " --user") && !strings.Contains(line, "/u:") && !strings.Contains(line, "/user:") {
 		return 0
 	}

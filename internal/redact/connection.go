@@ -114,8 +114,13 @@ func findWebhooks(s string, pairs *bytePairs, found []span) []span {
 		"hooks.teams.microsoft.com/", "mattermost.com/hooks/", "/hooks/catch/", "hook.integromat.com/", "hook.eu1.make.com/", "hook.us1.make.com/",
 		"alert.victorops.com/integrations/generic/20131114/alert/", "hc-ping.com/", "heartbeat.uptimerobot.com/", "discord.com/api/webhooks/", "discordapp.com/api/webhooks/", "api.telegram.org/bot",
 	} {
+		last := 0
 		for i := range occurrencesOf(s, pairs, anchor) {
+			if i < last {
+				continue
+			}
 			end := i + ascii.PrefixLen(s[i:], func(c byte) bool { return ascii.IsDottedWord(c) || strings.IndexByte("/:@%", c) >= 0 })
+			last = end
 			if path := s[i:end]; len(path) >= 16 && strings.ContainsAny(path, "0123456789") {
 				found = appendSecret(found, s, i, end, ActionToken)
 			}

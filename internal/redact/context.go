@@ -431,16 +431,17 @@ func openingQuote(s string) string {
 func (sc *scanner) endOfQuoted(i int, quote string) int {
 	s := sc.text
 	if !isQuote(quote[len(quote)-1]) {
-		line := s[i:endOfLine(s, i)]
+		line := s[i:nearLineEnd(s, i)]
 		return i + strings.Index(line+quote, quote)
 	}
 	own := delimiter{quote[len(quote)-1], strings.Count(quote, `\`)}
 	first, escaped := -1, -1
 	n := i
-	for ; n < len(s) && s[n] != '\n'; n++ {
+	for limit := len(s); n < limit && s[n] != '\n'; n++ {
 		if s[n] != own.mark {
 			continue
 		}
+		limit = min(limit, n+4*reach)
 		backslashes := backslashesBefore(s[i:], n-i)
 		switch {
 		case len(quote) == 3 && quote[0] == quote[1]:
@@ -612,7 +613,7 @@ func startsParameter(rest string) bool {
 // it; otherwise 0. What a reference has inside, such as spaces, does not end it.
 func (sc *scanner) endOfReference(a *assignment) int {
 	s := sc.text
-	end := a.start + referenceLength(s[a.start:endOfLine(s, a.start)])
+	end := a.start + referenceLength(s[a.start:nearLineEnd(s, a.start)])
 	if end == a.start {
 		return 0
 	}

@@ -9,7 +9,14 @@ import (
 // isReference reports whether all of v refers to a secret or stands for it: a variable, a template,
 // an address in a secret store, a file, an expression of a program, a mask or a placeholder.
 func isReference(v string) bool {
-	if v == "" || v == "~" || strings.HasPrefix(v, redacted) || isMask(v) {
+	const longest = 512
+	if v == "" || v == "~" || hasAnyPrefix(v, redacted, "-----BEGIN") {
+		return true
+	}
+	if len(v) > longest {
+		return false
+	}
+	if isMask(v) {
 		return true
 	}
 	if n := referenceLength(v); n > 0 {
@@ -40,7 +47,7 @@ func isReference(v string) bool {
 // isTemplate reports whether a program or a person replaces all of v: a variable, a template, a mask
 // or a placeholder in brackets.
 func isTemplate(v string) bool {
-	if v == "" || strings.HasPrefix(v, redacted) || isMask(v) {
+	if v == "" || strings.HasPrefix(v, redacted) || len(v) < reach && isMask(v) {
 		return true
 	}
 	if n := referenceLength(v); n > 0 {

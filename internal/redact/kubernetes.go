@@ -61,7 +61,7 @@ func findPrintedSecrets(s string, found []span) []span {
 func findFlowSecrets(s string, found []span) []span {
 	const kind = "kind: Secret"
 	for i := strings.Index(s, kind); i >= 0; {
-		start, end := strings.LastIndexByte(s[:i], '\n')+1, endOfLine(s, i)
+		start, end := nearLineStart(s, i), nearLineEnd(s, i)
 		for _, field := range [...]string{"data: {", "stringData: {"} {
 			if n := strings.Index(s[start:end], field); n >= 0 {
 				from := start + n + len(field)
@@ -97,7 +97,7 @@ func addPrintedEntries(found []span, s string, i, end int) []span {
 // one value.
 func findQueriedSecrets(s string, found []span) []span {
 	for i := strings.Index(s, "get secret"); i >= 0; {
-		line := endOfLine(s, i)
+		line := nearLineEnd(s, i)
 		start := min(len(s), line+1)
 		end := endOfLine(s, start)
 		if strings.Contains(s[i:line], "-o") {

@@ -87,7 +87,7 @@ var copulas = wordsOf("is was has been be now changed set reset updated rotated 
 // scanPasswordFor reads SQL's SET PASSWORD FOR user = 'X'.
 func (sc *scanner) scanPasswordFor(start, end int) int {
 	s := sc.text
-	line := s[end:endOfLine(s, end)]
+	line := s[end:nearLineEnd(s, end)]
 	equals := strings.IndexByte(line, '=')
 	if !strings.EqualFold(s[max(0, start-len("password ")):start], "password ") || equals < 0 {
 		return 0
@@ -129,7 +129,7 @@ func (sc *scanner) scanQuotedArgument(_, end int) int {
 
 // scanSecretLiteral reads kubectl create secret … --from-literal=key=value.
 func (sc *scanner) scanSecretLiteral(start, end int) int {
-	const command, reach = "create secret", 1024
+	const command = "create secret"
 	s := sc.text
 	if !strings.Contains(s[max(0, start-reach):start], command) || end == len(s) {
 		return 0
@@ -152,7 +152,7 @@ func (sc *scanner) scanSecretLiteral(start, end int) int {
 
 // scanRedisUser reads ACL SETUSER name … >X and <X.
 func (sc *scanner) scanRedisUser(_, end int) int {
-	line := sc.text[end:endOfLine(sc.text, end)]
+	line := sc.text[end:nearLineEnd(sc.text, end)]
 	i := strings.Index(line, " >")
 	if i < 0 {
 		return 0
@@ -165,7 +165,7 @@ func (sc *scanner) scanRedisUser(_, end int) int {
 // standard input.
 func (sc *scanner) scanPipedWord(_, end int) int {
 	s := sc.text
-	line := s[end:endOfLine(s, end)]
+	line := s[end:nearLineEnd(s, end)]
 	pipe := strings.Index(line, "|")
 	if pipe < 0 || !readsSecret(line[pipe:]) {
 		return 0
@@ -195,7 +195,7 @@ func readsSecret(command string) bool {
 // scanLogin reads IMAP's LOGIN user X, whose line begins with a tag.
 func (sc *scanner) scanLogin(start, end int) int {
 	s := sc.text
-	line := s[strings.LastIndexByte(s[:start], '\n')+1 : start]
+	line := s[nearLineStart(s, start):start]
 	if s[start:end] != "LOGIN" || len(strings.Fields(line)) != 1 || !strings.ContainsAny(line, "0123456789.") {
 		return 0
 	}
@@ -237,7 +237,7 @@ func (sc *scanner) scanDevicePassword(_, end int) int {
 
 // scanDeviceKey reads routers' radius-server host h key X and key-string X.
 func (sc *scanner) scanDeviceKey(start, end int) int {
-	line := sc.text[strings.LastIndexByte(sc.text[:start], '\n')+1 : start]
+	line := sc.text[nearLineStart(sc.text, start):start]
 	if !strings.Contains(line, "-server") && sc.text[start:end] != "key-string" {
 		return 0
 	}

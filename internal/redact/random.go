@@ -40,6 +40,7 @@ func (sc *scanner) scanRandom(start, end int) int {
 // in random text of 62 characters, six of ten neighbours are of different classes; in words and
 // identifiers, two of ten.
 func isRandomWord(v string) bool {
+	v = v[:min(len(v), 4*maxLabel)]
 	if len(v) < 20 || isUUID(v) {
 		return false
 	}
@@ -127,6 +128,9 @@ func isPrintable(text []byte) bool {
 // random but not secret.
 func (sc *scanner) skipArmour(start, end int) {
 	if sc.text[start:end] != "-----BEGIN" {
+		return
+	}
+	if start < sc.armourEnd {
 		return
 	}
 	sc.armourEnd = len(sc.text)

@@ -110,6 +110,20 @@ func isBase64Byte(c byte) bool {
 	return ascii.IsAlnum(c) || c == '+' || c == '/' || c == '=' || c == '-' || c == '_'
 }
 
+// reach is the number of bytes around a label that are read to recognize the place of its value.
+const reach = 1024
+
+// nearLineEnd returns the index of the first line break at or after i, or of the byte that is out of
+// reach.
+func nearLineEnd(s string, i int) int { return i + endOfLine(s[i:min(len(s), i+reach)], 0) }
+
+// nearLineStart returns the index after the last line break before i, or that of the first byte in
+// reach.
+func nearLineStart(s string, i int) int {
+	from := max(0, i-reach)
+	return from + strings.LastIndexByte(s[from:i], '\n') + 1
+}
+
 // endOfLine returns the index of the first line break at or after i, or the length of s.
 func endOfLine(s string, i int) int {
 	if n := strings.IndexByte(s[i:], '\n'); n >= 0 {

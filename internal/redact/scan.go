@@ -16,7 +16,7 @@ type scanner struct {
 	entry     entry
 	group     group
 	command   commandLine
-	tables    tableReader
+	tableEnd  int            // of the table that was read last
 	armourEnd int            // of the certificate or public key that is being read
 	failed    map[string]int // the end of each issuer's last rejected candidate
 	inBase64  bool           // the text was decoded: random words in it are no secrets
@@ -411,7 +411,7 @@ func (sc *scanner) followsUser(a *assignment) bool {
 
 // isConfigurationLine reports whether label and value are alone on their line.
 func (sc *scanner) isConfigurationLine(a *assignment) bool {
-	return sc.startsLine(a.labelStart) && strings.Trim(sc.text[a.end:endOfLine(sc.text, a.end)], "\"' \t\r;") == ""
+	return sc.startsLine(a.labelStart) && strings.Trim(sc.text[a.end:nearLineEnd(sc.text, a.end)], "\"' \t\r;") == ""
 }
 
 // scanNewValue redacts the value after an arrow, as in password: "old" -> "new".
@@ -458,7 +458,7 @@ func (sc *scanner) scanContainer(a *assignment) int {
 		}
 		return 0
 	}
-	if !closesList(s[a.start:endOfLine(s, a.start)]) && endOfLine(s, a.start) >= inner {
+	if end := nearLineEnd(s, a.start); !closesList(s[a.start:end]) && end >= inner {
 		return sc.scanValue(a)
 	}
 	return sc.scanList(a, inner)
@@ -468,7 +468,7 @@ func (sc *scanner) scanContainer(a *assignment) int {
 // semicolon, or a password.
 func (sc *scanner) scanBraced(a *assignment) int {
 	s := sc.text
-	line := s[a.start:endOfLine(s, a.start)]
+	line := s[a.start:nearLineEnd(s, a.start)]
 	for i := 1; i < len(line); i++ {
 		if line[i] != '}' {
 			continue
@@ -554,8 +554,8 @@ func (sc *scanner) scanBelow(a *assignment) int {
 	if i == len(s) || a.start == len(s) {
 		return 0
 	}
-	labelLine := strings.LastIndexByte(s[:a.labelStart], '\n') + 1
-	line := strings.LastIndexByte(s[:i], '\n') + 1
+	labelLine := nearLineStart(s, a.labelStart)
+	line := nearLineStart(s, i)
 	outer, inner := indentationWidth(s[labelLine:]), indentationWidth(s[line:])
 	separator := strings.TrimRight(s[a.labelEnd:a.start], " \t")
 	switch {
@@ -594,7 +594,8 @@ func startsAssignment(line string) bool {
 
 // endOfIndented returns the end of the lines from i on with more than the given indentation.
 func endOfIndented(s string, i, outer int) int {
-	for i < len(s) {
+	const longest = 4096
+	for limit := min(len(s), i+longest); i < limit; {
 		end := endOfLine(s, i)
 		if end == len(s) {
 			return end
@@ -636,7 +637,7 @@ func (sc *scanner) scanBlockScalar(a *assignment) int {
 	if !ascii.IsBlockIndicator(strings.TrimRight(s[a.start:end], " \t\r")) {
 		return sc.scanValue(a)
 	}
-	outer := indentationWidth(s[strings.LastIndexByte(s[:a.labelStart], '\n')+1:])
+	outer := indentationWidth(s[nearLineStart(s, a.labelStart):])
 	start, last := 0, 0
 	for end < len(s) {
 		line := end + 1

@@ -21,7 +21,7 @@ func (sc *scanner) isPartOfSentence(a *assignment) bool {
 	if a.quoted || a.tight || a.labelQuote != "" {
 		return false
 	}
-	line := s[a.start:endOfLine(s, a.start)]
+	line := s[a.start:nearLineEnd(s, a.start)]
 	first, rest, _ := strings.Cut(line, " ")
 	first = strings.TrimRight(first, "\r")
 	switch {

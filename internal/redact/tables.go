@@ -6,11 +6,6 @@ import (
 	"github.com/datastorage-service/datastorage/internal/ascii"
 )
 
-// tableReader remembers which header lines of tables were read.
-type tableReader struct {
-	end int // of the last table; its header is not read again
-}
-
 // scanTable redacts the column below the label if the label is in the header of a table: CSV, cells
 // between pipes, tabs, or columns of blanks; or the values of an INSERT statement. It returns 0 if
 // the label is not in a header.
@@ -19,14 +14,14 @@ func (sc *scanner) scanTable(a *assignment) int {
 	if next := sc.scanInsert(a); next > 0 {
 		return next
 	}
-	line := strings.LastIndexByte(s[:a.labelStart], '\n') + 1
-	end := endOfLine(s, a.labelStart)
+	line := nearLineStart(s, a.labelStart)
+	end := nearLineEnd(s, a.labelStart)
 	header := strings.TrimRight(s[line:end], "\r")
-	if a.flag || end == len(s) || len(header) > 1024 {
+	if a.flag || end == len(s) || s[end] != '\n' || line < sc.tableEnd || line > 0 && s[line-1] != '\n' {
 		return 0
 	}
 	for _, separator := range [...]string{",", "\t", "|", ";", "  "} {
-		if cells := splitCells(header, separator); (len(cells) > 1 && strings.Trim(header, "| ") != a.label || separator == "|" && len(cells) > 2) && areHeaderCells(cells) && (separator != "|" || isRule(s[end+1:endOfLine(s, end+1)])) {
+		if cells := splitCells(header, separator); (len(cells) > 1 && strings.Trim(header, "| ") != a.label || separator == "|" && len(cells) > 2) && areHeaderCells(cells) && (separator != "|" || isRule(s[end+1:nearLineEnd(s, end+1)])) {
 			return sc.scanColumn(a, line, end, separator, len(cells))
 		}
 	}
@@ -36,7 +31,7 @@ func (sc *scanner) scanTable(a *assignment) int {
 // scanRow redacts the value after the label in a row of two cells: password,X.
 func (sc *scanner) scanRow(a *assignment) int {
 	s := sc.text
-	start, end := a.start+1, endOfLine(s, a.start)
+	start, end := a.start+1, nearLineEnd(s, a.start)
 	value := strings.TrimRight(s[min(start, end):end], "\r")
 	if !sc.startsLine(a.labelStart) || s[a.start] == ')' || !looksLikePassword(value) || strings.ContainsAny(value, ",;") {
 		return 0
@@ -82,6 +77,7 @@ func (sc *scanner) scanColumn(a *assignment, line, end int, separator string, wi
 		if cells != width {
 			break
 		}
+		sc.tableEnd = end // its rows are not headers
 		cell := strings.TrimSpace(s[start+from : start+to])
 		from += strings.Index(s[start+from:start+to], cell)
 		if quote := openingQuote(cell); quote != "" && len(cell) > 1 && strings.HasSuffix(cell, quote) {
