@@ -131,17 +131,21 @@ type commandLine struct {
 	end      int // of its line
 }
 
-// scanCommand reads the word between start and end as a program's name. It returns the index after
-// a secret that is an argument by its position, or 0.
+// scanCommand reads the word between start and end as a phrase or as a program's name. It returns the
+// index after a secret, or 0.
 func (sc *scanner) scanCommand(start, end int) int {
-	s := sc.text
-	word := s[start:end]
-	const longest = len("rabbitmqadmin")
-	if len(word) > longest {
+	var buffer [len("convertto-securestring")]byte
+	if end-start > len(buffer) {
 		return 0
 	}
-	if p, ok := programs[strings.ToLower(word)]; ok && sc.startsProgram(start, end) {
-		sc.command = commandLine{p, end, endOfCommandLine(s, end)}
+	word := appendLower(buffer[:0], sc.text[start:end])
+	if scan, ok := phrases[string(word)]; ok {
+		if next := scan(sc, start, end); next > 0 {
+			return next
+		}
+	}
+	if p, ok := programs[string(word)]; ok && sc.startsProgram(start, end) {
+		sc.command = commandLine{p, end, endOfCommandLine(sc.text, end)}
 		return sc.scanPositions(start, end)
 	}
 	return 0

@@ -35,15 +35,12 @@ func (sc *scanner) scanAuthorization(a *assignment) int {
 	return sc.add(a.start+span[0], a.start+span[1], action)
 }
 
-// longestHeader is the length of the longest header that is read, that of most servers.
-const longestHeader = 16 << 10
-
 // endOfHeader returns the end of the header whose value starts at i: the end of the line or of the
-// string or structure around it.
+// string or structure around it, or the next white space out of reach.
 func (sc *scanner) endOfHeader(i int) int {
 	s := sc.text
 	end := i
-	for end < min(len(s), i+longestHeader) && s[end] != '\n' && s[end] != '\r' && !(isQuote(s[end]) && sc.nest.closesString(end)) && !strings.HasPrefix(s[end:], `\n`) && !strings.HasPrefix(s[end:], `\r`) {
+	for end < len(s) && (end < i+reach || !ascii.IsSpace(s[end])) && s[end] != '\n' && s[end] != '\r' && !(isQuote(s[end]) && sc.nest.closesString(end)) && !strings.HasPrefix(s[end:], `\n`) && !strings.HasPrefix(s[end:], `\r`) {
 		if (s[end] == ']' || s[end] == '}') && sc.nest.inBracket() {
 			break
 		}

@@ -303,6 +303,7 @@ var infixes = []struct {
 
 // tokenForm is an issuer's form with one prefix.
 type tokenForm struct {
+	second byte // of the prefix
 	prefix string
 	*issuer
 }
@@ -312,22 +313,30 @@ type tokenForm struct {
 var issuerForms = func() (forms [256][]tokenForm) {
 	for i := range issuers {
 		for prefix := range strings.FieldsSeq(issuers[i].prefixes) {
-			forms[prefix[0]] = append(forms[prefix[0]], tokenForm{prefix, &issuers[i]})
+			forms[prefix[0]] = append(forms[prefix[0]], tokenForm{prefix[1], prefix, &issuers[i]})
 		}
 	}
 	return forms
 }()
 
-// tokenStarts is the set of the first two bytes of all prefixes.
-var tokenStarts = func() (set [1024]uint64) {
+// tokenStarts has the prefixes by a hash of their first three bytes.
+var tokenStarts = func() (set [1 << 12]bool) {
 	for i := range issuers {
 		for prefix := range strings.FieldsSeq(issuers[i].prefixes) {
-			n := int(prefix[0])<<8 | int(prefix[1])
-			set[n>>6] |= 1 << (n & 63)
+			for third := range 256 {
+				if len(prefix) == 2 || int(prefix[2]) == third {
+					set[tokenStart(prefix[0], prefix[1], byte(third))] = true
+				}
+			}
 		}
 	}
 	return set
 }()
+
+// tokenStart hashes three bytes to 12 bits.
+func tokenStart(a, b, c byte) int {
+	return int((uint32(a)<<16 | uint32(b)<<8 | uint32(c)) * 0x9E3779B1 >> 20)
+}
 
 // shortestToken is the minimum length of a credential that is recognized by its form.
 var shortestToken = func() int {
@@ -347,12 +356,12 @@ func (sc *scanner) scanToken(start, end int) int {
 		return next
 	}
 	s := sc.text
-	for i, begins := start, true; i < end && i+1 < len(s); i++ {
+	for i, begins := start, true; i < end && i+2 < len(s); i++ {
 		if !ascii.IsAlnum(s[i]) {
 			begins = true
 			continue
 		}
-		if n := int(s[i])<<8 | int(s[i+1]); begins && tokenStarts[n>>6]&(1<<(n&63)) != 0 {
+		if begins && tokenStarts[tokenStart(s[i], s[i+1], s[i+2])] {
 			if stop, form := sc.tokenAt(i); form != nil {
 				return sc.add(i, stop, form.action())
 			}
@@ -377,7 +386,7 @@ func (sc *scanner) tokenAt(i int) (int, *tokenForm) {
 	s := sc.text
 	for n := range issuerForms[s[i]] {
 		form := &issuerForms[s[i]][n]
-		if len(s)-i < len(form.prefix)+form.minLength || s[i+len(form.prefix)-1] != form.prefix[len(form.prefix)-1] || !strings.HasPrefix(s[i:], form.prefix) || i < sc.failed[form.prefix] || form.check != nil && i > 0 && (s[i-1] == '-' || s[i-1] == '_') {
+		if form.second != s[i+1] || len(s)-i < len(form.prefix)+form.minLength || s[i+len(form.prefix)-1] != form.prefix[len(form.prefix)-1] || !strings.HasPrefix(s[i:], form.prefix) || i < sc.failed[form.prefix] || form.check != nil && i > 0 && (s[i-1] == '-' || s[i-1] == '_') {
 			continue
 		}
 		start := i + len(form.prefix)
@@ -398,7 +407,7 @@ func (sc *scanner) tokenAt(i int) (int, *tokenForm) {
 func (sc *scanner) scanInfix(start, end int) int {
 	const shortest = 32
 	s := sc.text
-	if end-start < 4 || start > 0 && isInfixByte(s[start-1]) {
+	if end-start < 4 || end-start < shortest && (end == len(s) || strings.IndexByte(".~:+", s[end]) < 0) || start > 0 && isInfixByte(s[start-1]) {
 		return 0
 	}
 	stop := start + ascii.PrefixLen(s[start:], isInfixByte)

@@ -166,14 +166,7 @@ func (l *label) addWord(word string) {
 // findLabelWord returns the word in lower case with its roles.
 func findLabelWord(word string) labelWord {
 	var buffer [maxLabel]byte
-	lower := buffer[:0]
-	for i := 0; i < len(word) && len(lower) < maxLabel; i++ {
-		if c := word[i]; ascii.IsUpper(c) {
-			lower = append(lower, c|0x20)
-		} else {
-			lower = append(lower, c)
-		}
-	}
+	lower := appendLower(buffer[:0], word)
 	if found, ok := labelWords[string(lower)]; ok {
 		return found
 	}
@@ -184,6 +177,18 @@ func findLabelWord(word string) labelWord {
 		return labelWord{}
 	}
 	return findGluedWord(string(lower))
+}
+
+// appendLower appends a word with its ASCII letters in lower case, at most the capacity of buffer.
+func appendLower(buffer []byte, word string) []byte {
+	for i := 0; i < len(word) && len(buffer) < cap(buffer); i++ {
+		c := word[i]
+		if ascii.IsUpper(c) {
+			c |= 0x20
+		}
+		buffer = append(buffer, c)
+	}
+	return buffer
 }
 
 // foldWord returns a word that is not ASCII in lower case, with letters such as U+017F (long s), U+212A

@@ -32,20 +32,6 @@ var phrases = map[string]func(sc *scanner, start, end int) int{
 	"for":                    (*scanner).scanPasswordFor,
 }
 
-// longestPhrase is the length of the longest word in phrases.
-const longestPhrase = len("convertto-securestring")
-
-// scanPhrase reads the secret after a word of phrases.
-func (sc *scanner) scanPhrase(start, end int) int {
-	if end-start > longestPhrase || end-start < len("by") {
-		return 0
-	}
-	if scan, ok := phrases[strings.ToLower(sc.text[start:end])]; ok {
-		return scan(sc, start, end)
-	}
-	return 0
-}
-
 // scanIdentifiedBy reads SQL's IDENTIFIED BY 'X'.
 func (sc *scanner) scanIdentifiedBy(start, end int) int {
 	before := strings.TrimRight(sc.text[max(0, start-len("identified  ")):start], " ")
@@ -62,14 +48,14 @@ func (sc *scanner) scanIdentifiedBy(start, end int) int {
 // scanStatedSecret reads "the password is X" and "set the token to X".
 func (sc *scanner) scanStatedSecret(start, end int) int {
 	s := sc.text
-	before := strings.Fields(s[max(0, start-maxLabel):start])
-	for len(before) > 0 && copulas[strings.ToLower(before[len(before)-1])] {
-		before = before[:len(before)-1]
+	label := wordBefore(s, start)
+	for copulas[label] {
+		start -= len(label) + 1
+		label = wordBefore(s, start)
 	}
-	if len(before) == 0 {
+	if label == "" || strings.IndexByte("dtneyws", label[len(label)-1]|0x20) < 0 { // most words
 		return 0
 	}
-	label := before[len(before)-1]
 	kind := classifyLabel(label)
 	if kind <= labelRandom {
 		return 0
@@ -79,6 +65,19 @@ func (sc *scanner) scanStatedSecret(start, end int) int {
 		return 0
 	}
 	return sc.add(a.start, a.end, labelAction(kind, label))
+}
+
+// wordBefore returns the word before the blank that precedes the index, or "".
+func wordBefore(s string, i int) string {
+	if i == 0 || s[i-1] != ' ' {
+		return ""
+	}
+	end := i - 1
+	start := end
+	for start > 0 && end-start < maxLabel && labelBytes[s[start-1]] {
+		start--
+	}
+	return s[start:end]
 }
 
 // copulas may stand between a label and the word before its value: "was changed to".

@@ -43,14 +43,13 @@ func (sc *scanner) scanWords() {
 			i++
 			continue
 		}
-		end, matters := vocabulary.readWord(s, i)
-		i = max(end, sc.scanWord(i, end, matters))
+		end, roles := vocabulary.readWord(s, i)
+		i = max(end, sc.scanWord(i, end, roles))
 	}
 }
 
-// scanWord reads the word between start and end, and returns the index at which to go on. matters is
-// whether the word may be a label, a program or a phrase.
-func (sc *scanner) scanWord(start, end int, matters bool) int {
+// scanWord reads the word between start and end, and returns the index at which to go on.
+func (sc *scanner) scanWord(start, end int, roles wordRole) int {
 	if next := sc.scanToken(start, end); next > 0 {
 		return next
 	}
@@ -60,17 +59,15 @@ func (sc *scanner) scanWord(start, end int, matters bool) int {
 		}
 	}
 	sc.skipArmour(start, end)
-	if !matters && start >= sc.group.end {
-		return sc.scanRandom(start, end)
+	if roles&roleLabel != 0 || start < sc.group.end {
+		if next := sc.scanLabel(start, end); next > 0 {
+			return next
+		}
 	}
-	if next := sc.scanLabel(start, end); next > 0 {
-		return next
-	}
-	if next := sc.scanPhrase(start, end); next > 0 {
-		return next
-	}
-	if next := sc.scanCommand(start, end); next > 0 {
-		return next
+	if roles&roleCommand != 0 {
+		if next := sc.scanCommand(start, end); next > 0 {
+			return next
+		}
 	}
 	return sc.scanRandom(start, end)
 }
@@ -97,12 +94,16 @@ func (sc *scanner) scanLabel(start, end int) int {
 	if sc.isChecksum(&a) {
 		return 0
 	}
-	a.class = classifyLabel(a.label)
+	if len(a.label) > maxLabel {
+		return 0
+	}
+	l := splitLabel(a.label)
+	a.class = l.classify()
 	if a.class == labelPlausible && (a.flag || a.labelStart > 0 && strings.IndexByte("?&", sc.text[a.labelStart-1]) >= 0) {
 		a.class = labelPassword
 	}
 	if a.class == labelNone {
-		if a.class = sc.classifyInContext(&a); a.class == labelNone {
+		if a.class = sc.classifyInContext(&a, &l); a.class == labelNone {
 			return 0
 		}
 	}
@@ -145,12 +146,8 @@ func (sc *scanner) readLabelQuote(a *assignment) {
 }
 
 // classifyInContext classifies labels that announce a secret only in some places.
-func (sc *scanner) classifyInContext(a *assignment) class {
+func (sc *scanner) classifyInContext(a *assignment, l *label) class {
 	s := sc.text
-	if len(a.label) > maxLabel {
-		return labelNone
-	}
-	l := splitLabel(a.label)
 	if l.count == 0 {
 		return labelNone
 	}

@@ -148,9 +148,9 @@ func redactLabelled(label string, value any, actions Actions) any {
 
 // announcesSecret reports whether values behind the label are read by it.
 func announcesSecret(label string) bool {
-	sc := &scanner{}
-	a := assignment{label: label, class: classifyLabel(label)}
-	return a.class > labelRandom || sc.classifyInContext(&a) >= labelSecret
+	words := splitLabel(label)
+	a := assignment{label: label, class: words.classify()}
+	return a.class > labelRandom || (&scanner{}).classifyInContext(&a, &words) >= labelSecret
 }
 
 // redactGroup redacts the members of an object behind a label. Members whose own key is a word that
@@ -173,13 +173,14 @@ func redactGroup(label string, members map[string]any, actions Actions) map[stri
 // redactLabelledText redacts a string behind a label by the rules for a quoted value in a text.
 func redactLabelledText(label, value string, actions Actions) string {
 	text := Text(value, actions)
-	if text == "" {
+	if text == "" || len(label) > maxLabel {
 		return text
 	}
 	sc := &scanner{text: text, nest: nesting{text: text}}
-	a := assignment{label: label, class: classifyLabel(label), place: placeMember, end: len(text), quoted: true}
+	words := splitLabel(label)
+	a := assignment{label: label, class: words.classify(), place: placeMember, end: len(text), quoted: true}
 	if a.class <= labelRandom {
-		if a.class = sc.classifyInContext(&a); a.class < labelAuthorization || a.class > labelUserPassword {
+		if a.class = sc.classifyInContext(&a, &words); a.class < labelAuthorization || a.class > labelUserPassword {
 			return text
 		}
 		a.quoted, a.place = false, placeLine

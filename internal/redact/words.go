@@ -8,9 +8,17 @@ import (
 	"github.com/datastorage-service/datastorage/internal/ascii"
 )
 
-// wordFilter is the set of the words that matter to a scanner, hashed into 65,536 bits. It serves
-// as a Bloom filter: most words of a text are excluded while their end is searched for.
-type wordFilter [1024]uint64
+// wordRole is a set of the roles that a word may have for a scanner.
+type wordRole uint8
+
+const (
+	roleLabel   wordRole = 1 << iota // a part of a label
+	roleCommand                      // a part of the name of a program, or a phrase
+)
+
+// wordFilter has the roles of words by a hash of 16 bits. It serves as a Bloom filter: most words of
+// a text are excluded while their end is searched for.
+type wordFilter [1 << 16]wordRole
 
 // vocabulary has the words that are, or are part of, labels, programs and phrases.
 var vocabulary = func() *wordFilter {
@@ -18,23 +26,23 @@ var vocabulary = func() *wordFilter {
 	const decides = wordPassword | wordSecret | wordHTTP | wordEntry | wordJSONWebKey
 	for word, entry := range labelWords {
 		if entry.kind&decides != 0 {
-			filter.add(word)
+			filter.add(word, roleLabel)
 		}
 	}
 	for _, word := range []string{"key", "keys", "pass", "pw", "clave", "result", "login"} {
-		filter.add(word)
+		filter.add(word, roleLabel)
 	}
 	for name := range programs {
-		filter.add(name)
+		filter.add(name, roleCommand)
 	}
 	for word := range phrases {
-		filter.add(word)
+		filter.add(word, roleCommand)
 	}
 	return filter
 }()
 
 // add adds the last run of letters of a word.
-func (f *wordFilter) add(word string) {
+func (f *wordFilter) add(word string, role wordRole) {
 	word = strings.TrimRight(word, "0123456789")
 	hash := wordHash(0)
 	for i := range len(word) {
@@ -44,19 +52,18 @@ func (f *wordFilter) add(word string) {
 			hash = 0
 		}
 	}
-	f[hash.index()] |= hash.bit()
+	f[hash.index()] |= role
 }
 
 // wordHash is a hash of the letters of a word, of either case.
 type wordHash uint32
 
 func (h wordHash) add(c byte) wordHash { return (h ^ wordHash(c)) * 0x01000193 } // FNV-1a, 32 bits
-func (h wordHash) index() int          { return int(h >> 22) }
-func (h wordHash) bit() uint64         { return 1 << (h >> 16 & 63) }
+func (h wordHash) index() int          { return int(h>>16 ^ h&0xFFFF) }
 
-// readWord returns the end of the word that starts at i, and whether it may matter: one of its runs
-// of letters is in the vocabulary or ends like a label, or it is not ASCII.
-func (f *wordFilter) readWord(s string, i int) (end int, matters bool) {
+// readWord returns the end of the word that starts at i, and the roles that it may have by one of its
+// runs of letters or by its end. A word that is not ASCII may be a label.
+func (f *wordFilter) readWord(s string, i int) (end int, roles wordRole) {
 	start, hash, last := i, wordHash(0), uint32(0)
 	for ; i < len(s); i++ {
 		c := s[i]
@@ -65,25 +72,32 @@ func (f *wordFilter) readWord(s string, i int) (end int, matters bool) {
 		}
 		lower := c | 0x20
 		switch {
-		case !ascii.IsLower(lower):
+		case lower < 'a' || lower > 'z':
 			if c >= utf8.RuneSelf {
 				size := letterSize(s[i:])
 				if size == 0 {
-					return max(i, start+1), matters || f.has(hash, last)
+					return max(i, start+1), roles | f.rolesOf(hash, last)
 				}
 				i += size - 1
-				matters = true
+				roles |= roleLabel
 			}
-			matters = matters || f.has(hash, last)
+			roles |= f.rolesOf(hash, last)
 			hash, last = 0, 0
 			continue
-		case ascii.IsUpper(c) && hash != 0 && (!ascii.IsUpper(s[i-1]) || i+1 < len(s) && ascii.IsLower(s[i+1])): // a word in camel case
-			matters = matters || f.has(hash, last)
+		case c != lower && hash != 0 && (s[i-1] >= 'a' || i+1 < len(s) && s[i+1] >= 'a'): // a word in camel case
+			roles |= f.rolesOf(hash, last)
 			hash, last = 0, 0
 		}
 		hash, last = hash.add(lower), last<<8|uint32(lower)
 	}
-	return i, matters || f.has(hash, last)
+	return i, roles | f.rolesOf(hash, last)
+}
+
+func (f *wordFilter) rolesOf(hash wordHash, last uint32) wordRole {
+	if endsLikeLabel(last) {
+		return f[hash.index()] | roleLabel
+	}
+	return f[hash.index()]
 }
 
 // letterSize returns the length of the letter or mark at the start of s, and 0 if there is none.
@@ -93,10 +107,6 @@ func letterSize(s string) int {
 		return size
 	}
 	return 0
-}
-
-func (f *wordFilter) has(hash wordHash, last uint32) bool {
-	return f[hash.index()]&hash.bit() != 0 || endsLikeLabel(last)
 }
 
 // endsLikeLabel reports whether a word whose last four letters are given may end with one of
