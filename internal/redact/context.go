@@ -434,7 +434,8 @@ func (sc *scanner) endOfQuoted(i int, quote string) int {
 		line := s[i:nearLineEnd(s, i)]
 		return i + strings.Index(line+quote, quote)
 	}
-	own := delimiter{quote[len(quote)-1], strings.Count(quote, `\`)}
+	escapes := strings.Count(quote, `\`)
+	own := delimiter{quote[len(quote)-1], uint8(escapes)}
 	first, escaped := -1, -1
 	n := i
 	for limit := len(s); n < limit && s[n] != '\n'; n++ {
@@ -452,13 +453,13 @@ func (sc *scanner) endOfQuoted(i int, quote string) int {
 			if own.mark == '\'' && own.backslashes == 0 && sc.endsString(n+1) {
 				return n // in SQL, YAML and shells, a backslash does not escape it
 			}
-			escaped = n - own.backslashes
+			escaped = n - escapes
 		case own.backslashes == 0 && n+1 < len(s) && s[n+1] == own.mark:
 			n++ // doubled
 		case sc.endsString(n + 1):
-			return n - own.backslashes
+			return n - escapes
 		case first < 0:
-			first = n - own.backslashes
+			first = n - escapes
 		}
 	}
 	if first >= 0 {
@@ -540,7 +541,7 @@ func (sc *scanner) escapesBefore(i, from int) int {
 func (n *nesting) escapes(mark byte) int {
 	for i := n.depth - 1; i >= 0; i-- {
 		if n.open[i].mark == mark {
-			return n.open[i].backslashes
+			return int(n.open[i].backslashes)
 		}
 	}
 	return 0

@@ -319,15 +319,15 @@ var issuerForms = func() (forms [256][]tokenForm) {
 	return forms
 }()
 
-// tokenStarts has the prefixes by a hash of their first three bytes.
+// tokenStarts has the prefixes by a hash of their first three bytes, or of two and a zero.
 var tokenStarts = func() (set [1 << 12]bool) {
 	for i := range issuers {
 		for prefix := range strings.FieldsSeq(issuers[i].prefixes) {
-			for third := range 256 {
-				if len(prefix) == 2 || int(prefix[2]) == third {
-					set[tokenStart(prefix[0], prefix[1], byte(third))] = true
-				}
+			third := byte(0)
+			if len(prefix) > 2 {
+				third = prefix[2]
 			}
+			set[tokenStart(prefix[0], prefix[1], third)] = true
 		}
 	}
 	return set
@@ -361,7 +361,7 @@ func (sc *scanner) scanToken(start, end int) int {
 			begins = true
 			continue
 		}
-		if begins && tokenStarts[tokenStart(s[i], s[i+1], s[i+2])] {
+		if begins && (tokenStarts[tokenStart(s[i], s[i+1], s[i+2])] || tokenStarts[tokenStart(s[i], s[i+1], 0)]) {
 			if stop, form := sc.tokenAt(i); form != nil {
 				return sc.add(i, stop, form.action())
 			}
@@ -407,7 +407,7 @@ func (sc *scanner) tokenAt(i int) (int, *tokenForm) {
 func (sc *scanner) scanInfix(start, end int) int {
 	const shortest = 32
 	s := sc.text
-	if end-start < 4 || end-start < shortest && (end == len(s) || strings.IndexByte(".~:+", s[end]) < 0) || start > 0 && isInfixByte(s[start-1]) {
+	if end-start < shortest && !continuesToken(s, start, end) || start > 0 && isInfixByte(s[start-1]) {
 		return 0
 	}
 	stop := start + ascii.PrefixLen(s[start:], isInfixByte)
@@ -424,6 +424,24 @@ func (sc *scanner) scanInfix(start, end int) int {
 		}
 	}
 	return 0
+}
+
+// continuesToken reports whether the byte after the word may be inside one of infixes, or join the
+// parts of a token.
+func continuesToken(s string, start, end int) bool {
+	const beforeDot, beforeColon = 14, 8 // of the shortest such tokens
+	if end == len(s) {
+		return false
+	}
+	switch s[end] {
+	case '~', '+':
+		return true
+	case '.':
+		return end-start >= beforeDot
+	case ':':
+		return end-start >= beforeColon
+	}
+	return false
 }
 
 // isDiscordToken accepts a user's identifier in base64, a time and a code, joined by dots

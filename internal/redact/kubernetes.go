@@ -9,8 +9,8 @@ import (
 // findKubernetesSecrets finds the values of data and stringData in manifests of kind Secret, in
 // YAML and JSON, also inside other text. Keys are kept; other kinds, such as ConfigMap, are not
 // changed.
-func findKubernetesSecrets(s string, found []span) []span {
-	if !strings.Contains(s, "ecret") && !strings.Contains(s, "stringData") {
+func findKubernetesSecrets(s string, pairs *bytePairs, found []span) []span {
+	if (pairs.excludes("ecret") || !strings.Contains(s, "ecret")) && (pairs.excludes("stringData") || !strings.Contains(s, "stringData")) {
 		return found
 	}
 	found = findPrintedSecrets(s, found)

@@ -105,7 +105,7 @@ func readLabelWords(lists map[wordKind]string) map[string]labelWord {
 }
 
 // maxLabelWords is the number of words of a label that are considered: the last ones.
-const maxLabelWords = 8
+const maxLabelWords = 6
 
 // label is a label that was split into words: API_KEY, api-key and apiKey are api and key.
 type label struct {

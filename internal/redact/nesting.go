@@ -19,11 +19,15 @@ type nesting struct {
 // maxNesting is the number of open marks that are remembered; inner ones are ignored.
 const maxNesting = 16
 
+// maxEscapes is the largest number of backslashes before a mark that is told apart: strings nested
+// eight times.
+const maxEscapes = 127
+
 // delimiter is an opening bracket or a quotation mark. Backslashes precede the mark if the string
 // is inside another: one, or three if nested twice.
 type delimiter struct {
 	mark        byte
-	backslashes int
+	backslashes uint8
 }
 
 func (d delimiter) isQuote() bool { return isQuote(d.mark) }
@@ -33,7 +37,8 @@ func isQuote(c byte) bool { return c == '"' || c == '\'' || c == '`' }
 // matches reports whether a quotation mark after that many backslashes ends the string. Some of the
 // backslashes may be escaped ones.
 func (d delimiter) matches(mark byte, backslashes int) bool {
-	return d.mark == mark && backslashes%(2*d.backslashes+2) == d.backslashes
+	own := int(d.backslashes)
+	return d.mark == mark && backslashes%(2*own+2) == own
 }
 
 // moveTo reads the text up to the index. Indexes must not decrease, except within the line that
@@ -73,7 +78,7 @@ func (n *nesting) addQuote(mark byte) {
 		}
 	}
 	if before := n.at - backslashes; mark != '\'' || before == 0 || !ascii.IsAlnum(n.text[before-1]) {
-		n.push(delimiter{mark, backslashes})
+		n.push(delimiter{mark, uint8(min(backslashes, maxEscapes))})
 	}
 }
 

@@ -19,6 +19,9 @@ const shortestRandom = 32
 func (sc *scanner) scanRandom(start, end int) int {
 	s := sc.text
 	stop := end
+	if end-start < shortestRandom && (end == len(s) || s[end] != '+' && s[end] != '/') {
+		return end
+	}
 	if start == 0 || s[start-1] != '/' { // a part of base64, or of a path
 		stop = start + ascii.PrefixLen(s[start:], func(c byte) bool { return isBase64Byte(c) && c != '=' })
 		stop += ascii.PrefixLen(s[stop:min(len(s), stop+2)], func(c byte) bool { return c == '=' })

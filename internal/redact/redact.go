@@ -33,7 +33,7 @@ func findSecrets(s string) []span {
 	}
 	var found []span
 	pairs := newBytePairs(s)
-	found = findKubernetesSecrets(s, found)
+	found = findKubernetesSecrets(s, &pairs, found)
 	found = findPrivateKeys(s, &pairs, found)
 	found = findConnectionStrings(s, &pairs, found)
 	found = findUserInformation(s, &pairs, found)

@@ -52,7 +52,9 @@ func (f *wordFilter) add(word string, role wordRole) {
 			hash = 0
 		}
 	}
-	f[hash.index()] |= role
+	if hash != 0 { // words that are not ASCII are not excluded
+		f[hash.index()] |= role
+	}
 }
 
 // wordHash is a hash of the letters of a word, of either case.
