@@ -16,7 +16,7 @@ func findConnectionStrings(s string, pairs *bytePairs, found []span) []span {
 		}
 		found = addURLPassword(found, s, i, i+authorityLength(s, i, end))
 	}
-	for _, anchor := range []string{"@tcp(", "@unix("} {
+	for _, anchor := range []string{"@tcp(", "@unix(", "@("} {
 		for i := range occurrencesOf(s, pairs, anchor) {
 			found = addPasswordBefore(found, s, 0, i-len(anchor), ':')
 		}
@@ -86,11 +86,21 @@ func findPasswordFiles(s string, found []span) []span {
 	return found
 }
 
+// hashMethods are the identifiers of crypt(5) and of libraries that write hashes in its format.
+var hashMethods = wordsOf("1 2 2a 2b 2x 2y 5 6 7 y gy sm3 apr1 sha1 md5 P H S argon2i argon2d argon2id scrypt pbkdf2 pbkdf2-sha1 pbkdf2-sha256 pbkdf2-sha512 bcrypt-sha256 scram")
+
+// isPasswordHash reports whether s is $method$parameters, salt and hash.
+func isPasswordHash(s string) bool {
+	const shortest = 28 // MD5-crypt with a short salt
+	method, _, found := strings.Cut(s[1:], "$")
+	return found && hashMethods[method] && len(s) >= shortest
+}
+
 // findHashes finds hashes of passwords in crypt's format, $id$salt$hash.
 func findHashes(s string, found []span) []span {
 	for i := strings.IndexByte(s, '$'); i >= 0; {
 		end := i + 1 + ascii.PrefixLen(s[i+1:], func(c byte) bool { return ascii.IsAlnum(c) || strings.IndexByte("./$=,+-", c) >= 0 })
-		if hash := s[i:end]; strings.Count(hash, "$") >= 3 && len(hash) > 30 || strings.HasPrefix(hash, "$2") && len(hash) >= 59 {
+		if hash := s[i:end]; isPasswordHash(hash) {
 			found = appendSecret(found, s, i, end, ActionPassword)
 		}
 		next := strings.IndexByte(s[end:], '$')

@@ -224,7 +224,9 @@ func isSlackByte(c byte) bool      { return ascii.IsDottedWord(c) || c == '%' }
 func isFlyByte(c byte) bool        { return isBase64Byte(c) || c == ',' }
 func isTelegramByte(c byte) bool   { return ascii.IsWord(c) || c == ':' }
 func isBraintreeByte(c byte) bool  { return ascii.IsWord(c) || c == '$' }
-func isFreemiusByte(c byte) bool   { return c > ' ' && c < 0x7F && c != '"' && c != '\'' && c != ',' }
+func isFreemiusByte(c byte) bool {
+	return c > ' ' && c < 0x7F && c != '"' && c != '\'' && c != ',' && c != ';'
+}
 func isSalesforceByte(c byte) bool { return isBase64Byte(c) || c == '!' || c == '.' }
 func isHexDashByte(c byte) bool    { return ascii.IsHex(c) || c == '-' }
 func isAsanaByte(c byte) bool      { return ascii.IsHex(c) || c == ':' || c == '/' }
@@ -386,7 +388,7 @@ func (sc *scanner) tokenAt(i int) (int, *tokenForm) {
 	s := sc.text
 	for n := range issuerForms[s[i]] {
 		form := &issuerForms[s[i]][n]
-		if form.second != s[i+1] || len(s)-i < len(form.prefix)+form.minLength || s[i+len(form.prefix)-1] != form.prefix[len(form.prefix)-1] || !strings.HasPrefix(s[i:], form.prefix) || i < sc.failed[form.prefix] || form.check != nil && i > 0 && (s[i-1] == '-' || s[i-1] == '_') {
+		if form.second != s[i+1] || len(s)-i < len(form.prefix)+form.minLength || s[i+len(form.prefix)-1] != form.prefix[len(form.prefix)-1] || !strings.HasPrefix(s[i:], form.prefix) || i < sc.failed[form] || form.check != nil && i > 0 && (s[i-1] == '-' || s[i-1] == '_') {
 			continue
 		}
 		start := i + len(form.prefix)
@@ -396,9 +398,9 @@ func (sc *scanner) tokenAt(i int) (int, *tokenForm) {
 			return stop, form
 		}
 		if sc.failed == nil {
-			sc.failed = map[string]int{}
+			sc.failed = map[*tokenForm]int{}
 		}
-		sc.failed[form.prefix] = end
+		sc.failed[form] = end
 	}
 	return 0, nil
 }

@@ -19,8 +19,8 @@ type nesting struct {
 // maxNesting is the number of open marks that are remembered; inner ones are ignored.
 const maxNesting = 16
 
-// maxEscapes is the largest number of backslashes before a mark that is told apart: strings nested
-// eight times.
+// maxEscapes is the largest number of backslashes before a mark that is counted: that of seven nested
+// strings.
 const maxEscapes = 127
 
 // delimiter is an opening bracket or a quotation mark. Backslashes precede the mark if the string

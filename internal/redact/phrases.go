@@ -6,7 +6,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/ascii"
 )
 
-// phrases are words after which a secret stands in a language of its own. Each function gets the
+// phrases are words that announce a secret in SQL, PowerShell, IMAP and other languages. Each function gets the
 // bounds of the word and returns the index after the secret, or 0.
 var phrases = map[string]func(sc *scanner, start, end int) int{
 	"by":                     (*scanner).scanIdentifiedBy,

@@ -61,7 +61,20 @@ func isRandomWord(v string) bool {
 			changes++
 		}
 	}
-	return changes*20 >= letters*9
+	return changes*20 >= letters*9 && randomLength(v) >= 20
+}
+
+// randomLength returns the length of the parts of v, between hyphens and underscores, that are not
+// words.
+func randomLength(v string) int {
+	const shortestWord = 5
+	length := 0
+	for part := range strings.FieldsFuncSeq(v, func(r rune) bool { return r == '-' || r == '_' }) {
+		if n := countClasses(part); len(part) < shortestWord || n.digit > 0 || !isWordlike(part) {
+			length += len(part)
+		}
+	}
+	return length
 }
 
 func charClass(c byte) int {

@@ -16,11 +16,11 @@ type scanner struct {
 	entry     entry
 	group     group
 	command   commandLine
-	tableEnd  int            // of the table that was read last
-	armourEnd int            // of the certificate or public key that is being read
-	failed    map[string]int // the end of each issuer's last rejected candidate
-	inBase64  bool           // the text was decoded: random words in it are no secrets
-	isJWK     int8           // whether the text has a JSON Web Key: 0 is not known yet, -1 no, 1 yes
+	tableEnd  int                // of the table that was read last
+	armourEnd int                // of the certificate or public key that is being read
+	failed    map[*tokenForm]int // the end of each form's last rejected candidate
+	inBase64  bool               // the text was decoded: random words in it are no secrets
+	isJWK     int8               // whether the text has a JSON Web Key: 0 is not known yet, -1 no, 1 yes
 }
 
 // entry is the name of an entry whose value comes next, as in name: TOKEN, value: ….
@@ -114,8 +114,10 @@ func (sc *scanner) scanLabel(start, end int) int {
 	if a.class == labelQuery && a.place != placeQuery {
 		return 0
 	}
-	if a.class == labelName {
-		return sc.nameEntry(&a)
+	if a.class == labelName || a.class == labelRandom && strings.EqualFold(a.label, "key") {
+		if next := sc.nameEntry(&a); next > 0 || a.class == labelName || sc.entry.class != labelNone {
+			return next
+		}
 	}
 	sc.nest.moveTo(a.labelEnd)
 	if quote := a.labelQuote; quote != "" {
@@ -163,6 +165,8 @@ func (sc *scanner) classifyInContext(a *assignment, l *label) class {
 		return labelPassword
 	case last == "login" && strings.HasPrefix(s[a.labelEnd:], "="):
 		return labelUserPassword
+	case last == "response" && l.count > 1 && l.words[l.count-2].text == "saml":
+		return labelQuery
 	case last == "id" && l.count > 1 && l.words[l.count-2].text == "secret" && strings.HasPrefix(s[a.labelEnd:], "="):
 		return labelRandom
 	case last == "userpwd" || last == "accountkey":
