@@ -1,9 +1,6 @@
 package audit
 
-import (
-	"strings"
-	"time"
-)
+import "time"
 
 // Phase is the progress of a remediation.
 type Phase string
@@ -137,14 +134,6 @@ func (r *Remediation) deriveDuration(c Checker) {
 func durationMilliseconds(start, end time.Time) int64 {
 	micros := end.UnixMicro() - start.UnixMicro()
 	return micros / 1000
-}
-
-func kindOfTargetResource(target *string) string {
-	kind, _, found := strings.Cut(valueOrZero(target), "/")
-	if !found {
-		return ""
-	}
-	return kind
 }
 
 func valueOrZero[T any](p *T) T {

@@ -26,11 +26,11 @@ type Signature struct {
 // Signature returns the signature of the remediation.
 func (r *Remediation) Signature() Signature {
 	id, incident, text := signature.Make(signature.Parts{
-		Name:         r.Name,
-		ActionType:   r.ActionType,
-		TargetKind:   kindOfTargetResource(r.TargetResource),
-		ErrorMessage: valueOrZero(r.ErrorMessage),
-		WorkflowYAML: valueOrZero(r.WorkflowYAML),
+		Name:           r.Name,
+		ActionType:     r.ActionType,
+		TargetResource: valueOrZero(r.TargetResource),
+		ErrorMessage:   valueOrZero(r.ErrorMessage),
+		WorkflowYAML:   valueOrZero(r.WorkflowYAML),
 	})
 	terms := sync.OnceValue(func() lexical.Document { return lexical.Analyze(text) })
 	return Signature{ID: id, IncidentID: incident, Text: text, Normalizer: signature.Version, terms: terms}

@@ -55,9 +55,8 @@ func readDocuments(b *testing.B, dir string) []document {
 			WorkflowYAML   string `json:"workflow_yaml"`
 		}
 		err := json.Unmarshal(line, &doc)
-		kind, _, _ := strings.Cut(doc.TargetResource, "/")
 		_, _, text := signature.Make(signature.Parts{
-			Name: doc.Name, ActionType: doc.ActionType, TargetKind: kind, ErrorMessage: doc.ErrorMessage, WorkflowYAML: doc.WorkflowYAML,
+			Name: doc.Name, ActionType: doc.ActionType, TargetResource: doc.TargetResource, ErrorMessage: doc.ErrorMessage, WorkflowYAML: doc.WorkflowYAML,
 		})
 		docs = append(docs, document{id: cmp.Or(doc.ID, doc.RemediationID), text: cmp.Or(doc.Text, text)})
 		return err

@@ -42,7 +42,7 @@ type Actions map[Action]int
 // and takes time linear in the length of s.
 //
 // Control characters are Unicode's category Cc (C0, DEL and C1) except tab, line feed and carriage
-// return. Other invisible characters, such as bidirectional marks and joiners, are kept because
+// return. An escape is removed with its sequence, such as the color \x1b[31m of a terminal. Other invisible characters, such as bidirectional marks and joiners, are kept because
 // some languages need them.
 func Text(s string, actions Actions) string {
 	s = cleanCharacters(s, actions)
@@ -76,6 +76,9 @@ func cleanCharacters(s string, actions Actions) string {
 		case r == utf8.RuneError && size == 1:
 			actions[ActionUTF8Replaced]++
 			out.WriteRune(utf8.RuneError)
+		case r == escape:
+			actions[ActionControlRemoved]++
+			size = controlSequenceLength(rest)
 		case isRemovedControl(r):
 			actions[ActionControlRemoved]++
 		default:

@@ -7,13 +7,15 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/datastorage-service/datastorage/internal/ascii"
 )
 
 // Version is the version of the normalization rules. Increment it with every rule change that
 // alters a text: it is part of each signature's ID. Version 2 separates the incident from the
-// action taken. The maintain function renormalizes older signatures
-// (docs/decisions/014-renormalization.md).
-const Version = 2
+// action taken; version 3 chooses placeholders by position (docs/decisions/024-normalizer.md). The
+// maintain function renormalizes older signatures (docs/decisions/014-renormalization.md).
+const Version = 3
 
 // Bounds of a signature's text, in bytes. A workflow's summary has a smaller limit, so that it does
 // not outweigh the error.
@@ -23,26 +25,39 @@ const (
 	maxNormalized   = 64 << 10 // of input; the rest is ignored
 )
 
-// Parts is the input of a signature, already sanitized.
+// Parts is the input of a signature, already sanitized. Of TargetResource, only the kind counts.
 type Parts struct {
-	Name, ActionType, TargetKind, ErrorMessage, WorkflowYAML string
+	Name, ActionType, TargetResource, ErrorMessage, WorkflowYAML string
 }
 
 // Make returns the signature of an incident and its remedy: its ID, the ID of the incident alone,
 // and its text. For one Version, equal parts always give equal signatures.
 //
 // The text is embedded and searched. It consists of name, action, kind of target, error and a
-// summary of the workflow, each on lines of its own, with placeholders such as <ip> and <pod> for
+// summary of the workflow, each on lines of its own, with placeholders such as <n> and <ip> for
 // parts that vary between occurrences, and has at most 8 KiB. Both IDs are version 8 UUIDs: the
 // incident's is derived from name, kind of target and error, the signature's from the incident's ID
 // and the text.
 func Make(p Parts) (id, incident [16]byte, text string) {
-	name, kind, trouble := Normalize(p.Name), Normalize(p.TargetKind), Normalize(p.ErrorMessage)
+	name, kind, trouble := normalizeName(p.Name), Normalize(kindOfTarget(p.TargetResource)), Normalize(p.ErrorMessage)
 	lines := []string{name, Normalize(p.ActionType), kind, trouble, summarizeWorkflow(p.WorkflowYAML)}
 	lines = slices.DeleteFunc(lines, func(line string) bool { return line == "" })
 	text = truncateText(strings.Join(lines, "\n"), maxText)
 	incident = uuidOfContent(name, kind, trouble)
 	return uuidOfContent(string(incident[:]), text), incident, text
+}
+
+// normalizeName returns the normalized name of an alert. A name of values only stays as it is.
+func normalizeName(name string) string {
+	normal := Normalize(name)
+	rest := normal
+	for _, ph := range [...]string{phValue, phTime, phAddress} {
+		rest = strings.ReplaceAll(rest, ph, "")
+	}
+	if strings.ContainsFunc(rest, func(r rune) bool { return r >= 0x80 || ascii.IsAlnum(byte(r)) }) {
+		return normal
+	}
+	return collapseSpace(name)
 }
 
 // uuidOfContent returns a version 8 UUID (RFC 9562, section 5.8): the first 16 bytes of

@@ -1,0 +1,200 @@
+package signature
+
+import (
+	"strings"
+
+	"github.com/datastorage-service/datastorage/internal/ascii"
+)
+
+// label is the word before a value, and what stands between them.
+type label struct {
+	word   string // as written; "" if the value stands alone
+	before string // the word before it on the same line
+	gap    string // from the end of word to the value
+}
+
+// name returns the last word of the label in lower case: status for http_status, code for exitCode.
+func (l label) name() string { return ascii.LastWord(l.word) }
+
+// assigns reports whether the label and the value are a field of a structure: key=value,
+// "key":"value", key="value".
+func (l label) assigns() bool {
+	switch {
+	case strings.HasPrefix(l.gap, "="):
+		return l.gap == "=" || l.gap[1] != ' ' // logname= uid=0 has no value
+	case strings.HasPrefix(l.gap, `":`), strings.HasPrefix(l.gap, `':`):
+		return true
+	}
+	return l.gap == " = "
+}
+
+// quotes reports whether the value is quoted directly behind the label: user 'app'.
+func (l label) quotes() bool {
+	gap := strings.TrimLeft(l.gap, " :")
+	return gap == `"` || gap == "'" || gap == "`"
+}
+
+// holdsIdentifier reports whether whatever stands behind the label is a value: id=, "node":", user '.
+func (l label) holdsIdentifier() bool {
+	if l.word == "" || l.gap == "" || l.gap == " " {
+		return false
+	}
+	if l.gap == "=" && strings.IndexAny(l.word, "?&") >= 0 {
+		return true // a parameter of a URL
+	}
+	switch l.name() {
+	case "id":
+		return l.assigns() && !l.isEventID()
+	case "uid", "uuid", "guid", "sid", "pid", "tid", "hash", "sha", "commit", "digest", "checksum", "etag", "fingerprint", "serial", "nonce",
+		"traceid", "spanid", "requestid", "sessionid", "reqid", "userid", "trace", "span", "correlation",
+		"node", "nodename", "host", "hostname", "rhost", "instance", "machine", "peer", "client", "addr", "address", "ip", "remote":
+		return l.assigns()
+	case "user", "username", "login", "owner", "ruser", "logname", "account", "customer", "email", "principal":
+		return l.assigns() || l.quotes()
+	}
+	return false
+}
+
+// isEventID reports whether the label announces the number of an event of Windows, which is a code.
+func (l label) isEventID() bool {
+	return strings.EqualFold(l.before, "event") || strings.EqualFold(l.word, "eventid")
+}
+
+// suggestsIdentifier reports whether the word before a value says that an identifier follows: span
+// dd959e, commit 4150908. Then anything with a digit is one.
+func (l label) suggestsIdentifier() bool {
+	if strings.Trim(l.gap, ` :"'([{#`) != "" {
+		return false
+	}
+	switch l.name() {
+	case "id", "uid", "uuid", "guid", "commit", "revision", "rev", "hash", "sha", "digest", "checksum", "etag", "fingerprint", "serial",
+		"span", "trace", "session", "request", "correlation", "transaction", "txn", "xid",
+		"order", "invoice", "ticket", "container", "sandbox", "cuid", "ksuid", "ulid", "nano", "nanoid":
+		return true
+	}
+	return false
+}
+
+// names reports whether the word before a value names a kind of instance, whose number varies: node
+// db2, thread T7.
+func (l label) namesInstance() bool {
+	if strings.Trim(l.gap, ` :="'([{#`) != "" {
+		return false
+	}
+	return isInstanceNoun(l.name())
+}
+
+// namesTable reports whether the value is the name of a table, which may be a partition.
+func (l label) namesTable() bool {
+	switch l.name() {
+	case "table", "relation", "partition", "index":
+		return true
+	}
+	return false
+}
+
+// namesDevice reports whether the value is the name of a device.
+func (l label) namesDevice() bool {
+	switch l.name() {
+	case "device", "disk", "drive", "partition", "volume":
+		return true
+	}
+	return false
+}
+
+// isPersonalFolder reports whether the segment of a path holds folders or resources that are named
+// after users.
+func isPersonalFolder(segment string) bool {
+	switch segment {
+	case "home", "Users", "users", "user", "accounts", "customers":
+		return true
+	}
+	return false
+}
+
+// isNoValue reports whether text in the position of an identifier does not vary: it says that there
+// is none, or names the superuser.
+func isNoValue(p string) bool {
+	switch p {
+	case "", "null", "none", "nil", "None", "true", "false", "unknown", "undefined", "N/A", "n/a", "root":
+		return true
+	}
+	return false
+}
+
+// isUserName reports whether the words around name show that it is a user's: user: bob was, invalid
+// user bob from, session opened for user bob by, password for bob from. rest follows the name.
+func (l label) isUserName(name, rest string) bool {
+	announced := isUserNoun(l.word)
+	if !announced && (l.word != "for" || !isCredentialWord(l.before)) {
+		return false
+	}
+	next := nextWord(rest)
+	switch gap := strings.Trim(l.gap, ` "'[(`); {
+	case gap == ":":
+		return followsUserName(next) || isVerbOfState(next)
+	case gap != "" || announced && !isUserPreposition(l.before) || isUserProse(name):
+		return false
+	}
+	return followsUserName(next) || next == "" && announced
+}
+
+// nextWord returns the start of the word at the start of s, without the punctuation before it.
+func nextWord(s string) string {
+	const longest = 16
+	for range len("\", '") {
+		if s != "" && !isLetter(s[0]) {
+			s = s[1:]
+		}
+	}
+	return leadingLetters(s[:min(len(s), longest)])
+}
+
+func isUserNoun(word string) bool {
+	return strings.EqualFold(word, "user") || strings.EqualFold(word, "username") || strings.EqualFold(word, "login")
+}
+
+func isUserPreposition(word string) bool {
+	switch strings.ToLower(word) {
+	case "for", "by", "as", "invalid", "unknown", "illegal":
+		return true
+	}
+	return false
+}
+
+// isVerbOfState reports whether word says what became of a user.
+func isVerbOfState(word string) bool {
+	switch word {
+	case "was", "is", "has", "had", "cannot", "could", "tried", "failed", "does":
+		return true
+	}
+	return false
+}
+
+// isUserProse reports whether word follows "user" without being a user's name.
+func isUserProse(word string) bool {
+	switch strings.ToLower(word) {
+	case "request", "unknown", "is", "was", "not", "has", "name", "id", "account", "agent", "session", "error", "invalid", "illegal",
+		"input", "data", "login", "access", "group", "profile":
+		return true
+	}
+	return false
+}
+
+// isCredentialWord reports whether word is an authentication method in sshd's messages.
+func isCredentialWord(word string) bool {
+	switch word {
+	case "password", "publickey", "none", "keyboard-interactive/pam", "hostbased", "failures":
+		return true
+	}
+	return false
+}
+
+// followsUserName reports whether next is a word after a user's name.
+func followsUserName(next string) bool {
+	switch next {
+	case "from", "by", "preauth", "at", "on", "port", "via":
+		return true
+	}
+	return false
+}
