@@ -104,3 +104,12 @@ WHERE s.id = ANY(@ids::uuid[])
 -- name: SignatureDrop :one
 -- SignatureDrop deletes those of the signatures that an older normalizer made and that no remediation refers to, and returns how many.
 SELECT signature_drop(@ids::uuid[], @normalizer::smallint)::bigint AS dropped;
+
+-- name: SignatureSample :many
+-- SignatureSample returns the start of the texts of signatures of the normalizer, each at most text_length characters. The order is that of the
+-- ids, which are hashes, so the first ones are a uniform sample.
+SELECT left(s.text, @text_length::integer)::text AS text
+FROM signature AS s
+WHERE s.normalizer = @normalizer::smallint
+ORDER BY s.normalizer, s.id
+LIMIT @page_size::bigint;

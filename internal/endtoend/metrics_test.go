@@ -133,7 +133,7 @@ func TestMetrics(t *testing.T) {
 			_, err := stack.Functions.Maintain.Invoke(t.Context())
 			return err
 		}, counts{
-			operationsTotal("maintain", "success"): 1, cacheMisses: 1, embeddingsGenerated("success"): 1, "datastorage_embeddings_pending{}": 0,
+			operationsTotal("maintain", "success"): 1, cacheMisses: 1, embeddingsGenerated("success"): 1, "datastorage_embeddings_pending{}": 0, "datastorage_near_duplicate_signatures{}": 0,
 		}},
 		{"a bad request", func() error {
 			_, _ = postBody(t, stack, "/v1/remediations?made=up", `{"name":"","phase":"x","metadata":{"a":1},"unheard":1}`)

@@ -15,7 +15,7 @@ const (
 	normalization = 0.75 // b
 
 	pairWeight     = 0.3 // of two adjacent words, in addition to 1 for each
-	instanceWeight = 0.5 // of a word in an instance's name, such as api in api-<hex>-<pod>
+	instanceWeight = 0.5 // of a word in an instance's name, such as api in api-<n>
 )
 
 // QueryTerm is a term of a query. Text is the term as written. NewScorer multiplies Weight by the

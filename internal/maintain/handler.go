@@ -57,6 +57,10 @@ type Done struct {
 	ToRenormalize int64 `json:"to_renormalize"`
 	// Dropped counts the older signatures that no remediation referenced and that were deleted.
 	Dropped int64 `json:"dropped"`
+	// NearDuplicates counts the signatures, in a sample of at most 5,000, that differ from another
+	// one in values or in one token only: an incident that recurs without being recognized, or
+	// different ones with almost the same words.
+	NearDuplicates int64 `json:"near_duplicates"`
 	// Analyzed counts the signatures whose terms were missing or made by an older analyzer.
 	Analyzed int64 `json:"analyzed"`
 	// Partitions counts the journal partitions that were created.
@@ -108,6 +112,7 @@ func (h *Handler) Invoke(ctx context.Context) (done Done, err error) {
 			invocation.Observe(telemetry.EmbeddingsPending, float64(model.Missing))
 		}
 	}
+	invocation.Observe(telemetry.NearDuplicates, float64(done.NearDuplicates))
 	status = telemetry.Outcome(err)
 	return done, err
 }
@@ -124,10 +129,11 @@ func (h *Handler) runTasks(ctx context.Context) (Done, error) {
 	err := errors.Join(
 		partitionsErr, r.renormalizeAll(ctx), h.fillInModels(ctx, &done, r.refused), h.analyzeTerms(ctx, &done),
 		r.renormalizeAll(ctx), r.dropUnreferenced(ctx), h.rollUpDays(ctx, &done), h.mergeOutcomes(ctx), h.countRemaining(ctx, &done),
+		h.countNearDuplicates(ctx, &done),
 	)
 	h.config.Log.InfoContext(ctx, "maintenance run ended", slog.Int64("embedded", done.Embedded), slog.Int64("refused", done.Refused),
 		slog.Any("models", done.Models), slog.Int64("renormalized", done.Renormalized),
-		slog.Int64("to_renormalize", done.ToRenormalize), slog.Int64("dropped", done.Dropped), slog.Int64("analyzed", done.Analyzed), slog.Int("partitions", done.Partitions),
+		slog.Int64("to_renormalize", done.ToRenormalize), slog.Int64("dropped", done.Dropped), slog.Int64("near_duplicates", done.NearDuplicates), slog.Int64("analyzed", done.Analyzed), slog.Int("partitions", done.Partitions),
 		slog.Int("days", done.Days), slog.Any("error", err))
 	return done, err
 }

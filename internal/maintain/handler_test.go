@@ -34,8 +34,9 @@ func newConfig(t *testing.T, database *postgrestest.Database) maintain.Config {
 	return maintain.Config{Store: store, Models: models, Log: slog.New(slog.DiscardHandler), PartitionsAhead: 5}
 }
 
-// TestInvoke makes missing vectors, more than a page of them, and missing partitions. A second run
-// finds nothing to do.
+// TestInvoke makes missing vectors, more than a page of them, and missing partitions, and counts the
+// signatures as near duplicates, whose texts differ in a number only. A second run finds nothing to
+// do.
 func TestInvoke(t *testing.T) {
 	t.Parallel()
 	database := postgrestest.New(t)
@@ -54,7 +55,9 @@ func TestInvoke(t *testing.T) {
 	}
 	// A new database has the partitions of this month and of the next three.
 	filled := []maintain.ModelReport{{StoredName: postgrestest.Model, Active: true, Stored: 450}}
-	for _, want := range []maintain.Done{{Embedded: 450, Analyzed: 450, Models: filled, Partitions: 2}, {Models: filled}} {
+	for _, want := range []maintain.Done{
+		{Embedded: 450, Analyzed: 450, Models: filled, Partitions: 2, NearDuplicates: 450}, {Models: filled, NearDuplicates: 450},
+	} {
 		done, err := maintainer.Invoke(t.Context())
 		if err != nil {
 			t.Fatal(err)

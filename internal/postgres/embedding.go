@@ -56,6 +56,16 @@ func (s *Store) AddVectors(ctx context.Context, vectors Vectors) (int64, error) 
 	})
 }
 
+// SampleSignatures returns the first length characters of the texts of at most limit signatures of
+// the current normalizer, a uniform sample.
+func (s *Store) SampleSignatures(ctx context.Context, limit, length int) ([]string, error) {
+	return retry(ctx, s, "sample signatures", func(ctx context.Context) ([]string, error) {
+		return s.queries.SignatureSample(ctx, s.pool, dbsqlc.SignatureSampleParams{
+			TextLength: int32(length), Normalizer: signature.Version, PageSize: int64(limit),
+		})
+	})
+}
+
 // SignaturesStored returns which of the signatures have a vector of the store's model.
 func (s *Store) SignaturesStored(ctx context.Context, ids []audit.ID) ([]audit.ID, error) {
 	return retry(ctx, s, "look up vectors", func(ctx context.Context) ([]audit.ID, error) {

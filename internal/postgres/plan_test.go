@@ -578,9 +578,12 @@ func (p planner) checkRenormalization(t *testing.T) {
 			}
 			p.check(t, "SignatureOld", fmt.Sprintf("old are %s, used %v", old, used))
 		}
-		if _, err := p.ToRenormalize(t.Context()); err != nil {
+		_, sampleErr := p.SampleSignatures(t.Context(), 10, 100)
+		_, countErr := p.ToRenormalize(t.Context())
+		if err := errors.Join(sampleErr, countErr); err != nil {
 			t.Fatal(err)
 		}
+		p.check(t, "SignatureSample", fmt.Sprint("old are ", old))
 		if old == "false" {
 			p.check(t, "RemediationCountOld", "nothing is old")
 		}

@@ -13,6 +13,8 @@ const escape = '\x1b'
 // a movement of the cursor (ESC [ parameters, final byte), or a hyperlink or title (ESC ] …, ended by
 // BEL or ESC \). An incomplete sequence is the escape alone.
 func controlSequenceLength(s string) int {
+	const longest = 4 << 10 // with the address of a hyperlink
+	s = s[:min(len(s), longest)]
 	switch {
 	case strings.HasPrefix(s, "\x1b["):
 		end := 2 + ascii.PrefixLen(s[2:], func(c byte) bool { return c >= ' ' && c <= '?' })

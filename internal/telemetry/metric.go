@@ -23,6 +23,7 @@ const (
 	Sanitizations                      // by action: changes to texts before they are stored
 	BatchSize                          // records of one request or event
 	EmbeddingsPending                  // signatures without a vector of the active model, after a maintenance run
+	NearDuplicates                     // signatures of a sample that differ from another in values or one token only, after a maintenance run
 	ColdStarts                         // first invocations of a sandbox
 	QueueMessages                      // by status: deliveries of queue messages
 	VersionFailures                    // by version: invocations of a deployed version that failed or timed out
@@ -152,6 +153,7 @@ var definitions = [metricCount]definition{
 	Sanitizations:        {"datastorage_sanitization_total", unitCount, true, []dimension{action}},
 	BatchSize:            {"datastorage_batch_size", unitCount, false, nil},
 	EmbeddingsPending:    {"datastorage_embeddings_pending", unitCount, false, nil},
+	NearDuplicates:       {"datastorage_near_duplicate_signatures", unitCount, false, nil},
 	ColdStarts:           {"datastorage_cold_starts_total", unitCount, true, nil},
 	QueueMessages: {"datastorage_queue_messages_total", unitCount, true, []dimension{{"status", []string{
 		MessageStored, MessageRejected, MessagePoison, MessageEarly, MessageBlocked, MessageLate, Failure,

@@ -264,6 +264,42 @@ func (q *Queries) SignatureReady(ctx context.Context, db DBTX, arg SignatureRead
 	return items, nil
 }
 
+const signatureSample = `-- name: SignatureSample :many
+SELECT left(s.text, $1::integer)::text AS text
+FROM signature AS s
+WHERE s.normalizer = $2::smallint
+ORDER BY s.normalizer, s.id
+LIMIT $3::bigint
+`
+
+type SignatureSampleParams struct {
+	TextLength int32
+	Normalizer int16
+	PageSize   int64
+}
+
+// SignatureSample returns the start of the texts of signatures of the normalizer, each at most text_length characters. The order is that of the
+// ids, which are hashes, so the first ones are a uniform sample.
+func (q *Queries) SignatureSample(ctx context.Context, db DBTX, arg SignatureSampleParams) ([]string, error) {
+	rows, err := db.Query(ctx, signatureSample, arg.TextLength, arg.Normalizer, arg.PageSize)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			return nil, err
+		}
+		items = append(items, text)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const signatureSetIncident = `-- name: SignatureSetIncident :exec
 UPDATE signature
 SET incident_id = $1::uuid
