@@ -176,7 +176,7 @@ func storeCalls(tb testing.TB) map[string]func(context.Context, tapped) error {
 			return err
 		},
 		"sampled signatures": func(ctx context.Context, s tapped) error { _, err := s.SampleSignatures(ctx, 1, 1); return err },
-		"stored signatures": func(ctx context.Context, s tapped) error { _, err := s.SignaturesStored(ctx, ids); return err },
+		"stored signatures":  func(ctx context.Context, s tapped) error { _, err := s.SignaturesStored(ctx, ids); return err },
 		"pending signatures": func(ctx context.Context, s tapped) error {
 			_, err := s.SignaturesPending(ctx, audit.ID{}, 10)
 			return err
