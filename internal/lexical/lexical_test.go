@@ -11,6 +11,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/datastorage-service/datastorage/internal/lexical"
 )
@@ -39,7 +40,10 @@ func TestParse(t *testing.T) {
 		{"an abbreviation", "PVC", []string{"claim", "persistent", "persistent volume", "pvc", "pvc persistent", "volume", "volume claim"}},
 		{"placeholders", "<n> errors on <ip>", []string{"errors"}},
 		{"no pair across lines", "disk\nfull", []string{"disk", "full"}},
-		{"other scripts", "磁盘 已满", []string{"已满", "磁盘", "磁盘 已满"}},
+		{"a script without spaces", "磁盘空间", []string{"盘空", "盘空 空间", "磁盘", "磁盘 盘空", "空间"}},
+		{"scripts that meet", "CPU使用率", []string{"cpu", "cpu 使用", "使用", "使用 用率", "用率"}},
+		{"one character", "满 full", []string{"full", "满", "满 full"}},
+		{"letters with marks", "เต็ม", []string{"ต็ม", "เต็", "เต็ ต็ม"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -64,6 +68,52 @@ func TestPlainFormsMatch(t *testing.T) {
 				t.Errorf("%q finds nothing in %q", query, document)
 			}
 		}
+	}
+}
+
+// TestScripts checks what is found in scripts without spaces, whatever form of Unicode and whatever
+// case it is in, and that a text with other words is not.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, query, document string
+		other                 string // a text in the same script that must not be found
+	}{
+		{"Chinese", "空间不足", "节点的磁盘空间不足，无法写入日志", "证书已经过期，请更新"},
+		{"traditional Chinese", "連線逾時", "資料庫連線逾時三次", "憑證已過期"},
+		{"Japanese", "メモリ不足", "ポッドはメモリ不足のため終了しました", "証明書の期限が切れました"},
+		{"Japanese with the prolonged sound", "サーバー", "ウェブサーバーが応答しない", "証明書"},
+		{"Thai", "พื้นที่ไม่พอ", "ดิสก์มีพื้นที่ไม่พอสำหรับบันทึก", "ใบรับรองหมดอายุแล้ว"},
+		{"Khmer", "ថាសពេញ", "ម៉ាស៊ីនមេមានថាសពេញហើយ", "វិញ្ញាបនបត្រ"},
+		{"Lao", "ດິສເຕັມ", "ເຄື່ອງແມ່ຂ່າຍດິສເຕັມແລ້ວ", "ໃບຢັ້ງຢືນໝົດອາຍຸ"},
+		{"Burmese", "ဒစ်ပြည့်", "ဆာဗာဒစ်ပြည့်နေသည်", "လက်မှတ်"},
+		{"Korean with a particle", "메모리", "컨테이너의 메모리가 부족합니다", "인증서 만료"},
+		{"decomposed Hangul", norm.NFD.String("메모리 부족"), "컨테이너 메모리 부족", norm.NFD.String("인증서 만료")},
+		{"Hangul stored decomposed", "메모리 부족", norm.NFD.String("컨테이너 메모리 부족"), "인증서 만료"},
+		{"full width", "ＯＯＭＫｉｌｌｅｄ", "container was OOMKilled", "ｄｉｓｋ"},
+		{"stored in full width", "disk full", "警告：ｄｉｓｋ　ｆｕｌｌ！", "ｏｔｈｅｒ"},
+		{"half-width kana", "ｻｰﾊﾞｰ", "サーバー", "ｴﾗｰ"},
+		{"ligatures", "file not found", "ﬁle is gone", "ﬂow"},
+		{"compatibility symbols", "kg", "12 ㎏", "㎞"},
+		{"sharp s", "GROSSE Dateien", "große Ordner", "kleine"},
+		{"capital sharp s", "STRAẞE", "strasse", "weg"},
+		{"Greek sigma", "ΣΦΑΛΜΑΤΟΣ", "σφάλμα σφαλματος", "δίσκος"},
+		{"Turkish dotted i", "DİSK", "disk dolu", "bellek"},
+		{"Turkish dotless i", "SINIRI", "bellek sınırı aşıldı", "dolu"},
+		{"composed and decomposed", norm.NFD.String("Überlauf"), "ÜBERLAUF im Puffer", "voll"},
+		{"composed capitals", norm.NFD.String("ÉCHEC"), "échec", "panne"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := scoreOfFirst(tt.query, tt.document, tt.other, "x"); got <= 0 {
+				t.Errorf("%q finds nothing in %q", tt.query, tt.document)
+			}
+			if got := scoreOfFirst(tt.query, tt.other, tt.document, "x"); got != 0 {
+				t.Errorf("%q has score %v in %q", tt.query, got, tt.other)
+			}
+			scorer := lexical.NewScorer(lexical.Parse(tt.query), statistics(tt.document, tt.other))
+			spansOfParts(t, scorer, tt.document)
+		})
 	}
 }
 
@@ -190,6 +240,13 @@ func TestSpans(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("spans (-want +got):\n%s", diff)
 	}
+	// Positions are those of the stored text: decomposed Hangul has a character for each sound.
+	decomposed := "ＤＩＳＫ：" + norm.NFD.String("용량") + "不足です㎏"
+	got = lexical.Spans(decomposed, []string{"disk", "용량", "不足", "不足 足で", "kg"})
+	want = [][]lexical.Span{{{0, 4}}, {{5, 11}}, {{11, 13}}, {{11, 14}}, {{15, 16}}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("spans in %+q (-want +got):\n%s", decomposed, diff)
+	}
 	for _, spans := range lexical.Spans("", []string{"pods"}) {
 		if len(spans) != 0 {
 			t.Error("an empty text has terms")
@@ -230,7 +287,7 @@ func spansOfParts(t *testing.T, scorer *lexical.Scorer, text string) {
 // FuzzAnalyze checks that terms are distinct and sorted and each has a count, that scores are from
 // 0 to 1, and that a text matches itself.
 func FuzzAnalyze(f *testing.F) {
-	for _, seed := range []string{"", "disk full", "KubePodCrashLooping\nrestart_pod\nOOMKilled <n> times", "x\xff<", "磁盘 已满", strings.Repeat("a b ", 3000)} {
+	for _, seed := range []string{"", "disk full", "KubePodCrashLooping\nrestart_pod\nOOMKilled <n> times", "x\xff<", "磁盘 已满", "ＤＩＳＫ용ﷺ㎏ｶﾞ", "İıßẞ", strings.Repeat("a b ", 3000)} {
 		f.Add(seed, "disk full")
 	}
 	f.Fuzz(func(t *testing.T, text, query string) {

@@ -14,7 +14,7 @@ import (
 
 // Analyzer is the version of the rules that turn text into terms. Increment it with every rule
 // change that alters a term. The maintain function analyzes signatures of older versions again.
-const Analyzer = 2
+const Analyzer = 3
 
 // maxTerms limits the distinct terms of a document and of a query. Later terms are dropped.
 const maxTerms = 2048
@@ -79,28 +79,33 @@ func addTermCount(counts map[Term]int, term Term, n int) {
 	}
 }
 
-// word is a word of a line in lower case, with its stem and its byte offsets. The long form of an
-// abbreviation or a compound has the offsets of the short one.
+// word is a word of a line with its case folded, its stem and its byte offsets in the line. The long
+// form of an abbreviation or a compound has the offsets of the short one.
 type word struct {
 	plain, stem string
-	start, end  int
+	byteRange
 }
 
 // stemmedWords yields the words of a line in order, without stop words. Abbreviations and compounds
-// are followed by their long forms.
+// are followed by their long forms. In scripts without spaces, the words are the bigrams.
 func stemmedWords(line string) iter.Seq[word] {
 	return func(yield func(word) bool) {
-		for rest := line; rest != ""; {
-			var run string
-			run, rest = nextRunBounds(rest)
-			for at := len(line) - len(rest) - len(run); run != ""; {
-				n := nextPartLength(run)
-				for _, plain := range withPlainForms(strings.ToLower(run[:n])) {
-					if !StopWord(plain) && !yield(word{plain: plain, stem: stemOfWord(plain), start: at, end: at + n}) {
+		normal := normalizeLine(line)
+		for at, unspaced := range normal.parts() {
+			if unspaced {
+				for _, pair := range bigrams(normal.text[at.start:at.end]) {
+					pair = byteRange{at.start + pair.start, at.start + pair.end}
+					plain := normal.text[pair.start:pair.end]
+					if !yield(word{plain: plain, stem: plain, byteRange: normal.source(pair)}) {
 						return
 					}
 				}
-				run, at = run[n:], at+n
+				continue
+			}
+			for _, plain := range withPlainForms(foldCase(normal.text[at.start:at.end])) {
+				if !StopWord(plain) && !yield(word{plain: plain, stem: stemOfWord(plain), byteRange: normal.source(at)}) {
+					return
+				}
 			}
 		}
 	}
