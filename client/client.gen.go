@@ -291,6 +291,27 @@ func (e Retriever) Valid() bool {
 	}
 }
 
+// Defines values for SearchDetail.
+const (
+	SearchDetailFull   SearchDetail = "full"
+	SearchDetailNormal SearchDetail = "normal"
+	SearchDetailShort  SearchDetail = "short"
+)
+
+// Valid indicates whether the value is a known member of the SearchDetail enum.
+func (e SearchDetail) Valid() bool {
+	switch e {
+	case SearchDetailFull:
+		return true
+	case SearchDetailNormal:
+		return true
+	case SearchDetailShort:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SearchMode.
 const (
 	SearchModeHybrid   SearchMode = "hybrid"
@@ -659,7 +680,7 @@ type IncidentEventList struct {
 // Interval The length of a bucket by the clock of a time zone.
 type Interval string
 
-// LastSuccess The newest remediation of the incident that succeeded. workflow_yaml is absent if it has none, or if the workflows of the preceding results exceed 2 MiB; then get it by remediation_id.
+// LastSuccess The newest remediation of the incident that succeeded. workflow_yaml is present with detail full alone, and absent if the remediation has none or the workflows of the preceding results exceed 2 MiB; get it by remediation_id.
 type LastSuccess struct {
 	ActionType    string    `json:"action_type"`
 	RemediationID string    `json:"remediation_id"`
@@ -869,6 +890,9 @@ type RemediationUpdate struct {
 // Retriever A retriever of a hybrid search.
 type Retriever string
 
+// SearchDetail How much is returned of each incident. normal is everything but the workflow of last_success, which full adds. short is for agents: five incidents are at most 4 kB if their ids have up to 100 bytes. It leaves out signature_ids, first_seen and remediations (per_signature has no effect), all but the best of actions, and what exceeds 160 bytes of text, and rounds score and rates to four decimals.
+type SearchDetail string
+
 // SearchFilters The filters of the list. Each has one value, or several separated by commas.
 type SearchFilters struct {
 	ActionType       *string `json:"action_type,omitempty"`
@@ -901,7 +925,9 @@ type SearchInfo struct {
 
 // SearchInput The query of a search.
 type SearchInput struct {
-	Explain *bool `json:"explain,omitempty"`
+	// Detail How much is returned of each incident. normal is everything but the workflow of last_success, which full adds. short is for agents: five incidents are at most 4 kB if their ids have up to 100 bytes. It leaves out signature_ids, first_seen and remediations (per_signature has no effect), all but the best of actions, and what exceeds 160 bytes of text, and rounds score and rates to four decimals.
+	Detail  *SearchDetail `json:"detail,omitempty"`
+	Explain *bool         `json:"explain,omitempty"`
 
 	// Filters The filters of the list. Each has one value, or several separated by commas.
 	Filters *SearchFilters `json:"filters,omitempty"`
@@ -923,25 +949,25 @@ type SearchInput struct {
 // SearchMode Search by meaning (semantic), by words (lexical), or both (hybrid).
 type SearchMode string
 
-// SearchResult One incident and its remediations. Counts include only remediations that match the filters.
+// SearchResult One incident and its remediations. Counts include only remediations that match the filters. signature_ids, first_seen and remediations are absent with detail short alone.
 type SearchResult struct {
-	// Actions Best first by low.
+	// Actions Best first by low; with detail short the best alone.
 	Actions []ActionRate `json:"actions"`
 
 	// Explain How a score was computed. It is the sum of the scores of the retrievers and of the feedback.
 	Explain   *Explain  `json:"explain,omitempty"`
-	FirstSeen time.Time `json:"first_seen"`
+	FirstSeen time.Time `json:"first_seen,omitzero"`
 
 	// IncidentID Identifies what went wrong: the same for remediations with the same alert name, kind of target and error.
 	IncidentID string    `json:"incident_id"`
 	LastSeen   time.Time `json:"last_seen"`
 
-	// LastSuccess The newest remediation of the incident that succeeded. workflow_yaml is absent if it has none, or if the workflows of the preceding results exceed 2 MiB; then get it by remediation_id.
+	// LastSuccess The newest remediation of the incident that succeeded. workflow_yaml is present with detail full alone, and absent if the remediation has none or the workflows of the preceding results exceed 2 MiB; get it by remediation_id.
 	LastSuccess *LastSuccess `json:"last_success,omitempty"`
 	Occurrences int64        `json:"occurrences"`
 
 	// Remediations Newest first.
-	Remediations []RemediationSummary `json:"remediations"`
+	Remediations []RemediationSummary `json:"remediations,omitzero"`
 
 	// Score From 0 to 1; with mode semantic the cosine similarity, from -1 to 1.
 	Score float64 `json:"score"`
@@ -950,12 +976,12 @@ type SearchResult struct {
 	SignatureID string `json:"signature_id"`
 
 	// SignatureIds The signatures of the incident, most frequent first. As the filter signature_id of a list they select its remediations.
-	SignatureIds []string `json:"signature_ids"`
+	SignatureIds []string `json:"signature_ids,omitzero"`
 
 	// SuccessRate The success rate of ended remediations; low and high are its Wilson 95 % interval. rate, low and high are absent if none ended.
 	SuccessRate Rate `json:"success_rate"`
 
-	// Text The text of signature_id.
+	// Text The text of signature_id; with detail short its beginning, on one line.
 	Text string `json:"text"`
 }
 
@@ -974,7 +1000,7 @@ type Severity string
 type SimilarResults struct {
 	Data []SearchResult `json:"data"`
 
-	// Recurrence One incident and its remediations. Counts include only remediations that match the filters.
+	// Recurrence One incident and its remediations. Counts include only remediations that match the filters. signature_ids, first_seen and remediations are absent with detail short alone.
 	Recurrence *SearchResult `json:"recurrence,omitempty"`
 
 	// Search How the search was done. degraded lists the retrievers that failed.
@@ -1158,6 +1184,8 @@ type FindSimilarParams struct {
 	Limit int
 	// The largest number of remediations of each incident.
 	PerSignature int
+	// Default normal.
+	Detail SearchDetail
 	// Return how each score was computed.
 	Explain bool
 	// The ids that the service assigned, separated by commas. In every filter, commas mean or, and several filters mean and.
@@ -1426,6 +1454,7 @@ func (p FindSimilarParams) query() url.Values {
 	addQueryParameter(values, "mode", p.Mode)
 	addQueryParameter(values, "limit", p.Limit)
 	addQueryParameter(values, "per_signature", p.PerSignature)
+	addQueryParameter(values, "detail", p.Detail)
 	addQueryParameter(values, "explain", p.Explain)
 	addQueryParameter(values, "id", p.ID)
 	addQueryParameter(values, "remediation_id", p.RemediationID)

@@ -16,7 +16,7 @@ import (
 
 type searchOptions struct {
 	filters            filterValues
-	mode               string
+	mode, detail       string
 	limit, perIncident int
 	minScore           float64
 	explain            bool
@@ -39,36 +39,44 @@ often that helped. On a terminal matching words are bold, in any form that the i
 			if cmd.Flags().Changed("min-score") {
 				input.MinScore = &options.minScore
 			}
-			return a.searchIncidents(cmd.Context(), input, options.explain)
+			return a.searchIncidents(cmd.Context(), input, options)
 		},
 	}
 	options.filters = addFilterFlags(command)
+	addSearchFlags(command, &options)
 	flags := command.Flags()
-	flags.StringVar(&options.mode, "mode", string(client.SearchModeHybrid), "hybrid, lexical or semantic")
 	flags.IntVar(&options.limit, "limit", 10, "incidents, 1 to 100")
 	flags.IntVar(&options.perIncident, "per-signature", 3, "remediations shown for each incident, 0 to 100")
 	flags.Float64Var(&options.minScore, "min-score", -1, "lowest score to show, -1 to 1")
+	return command
+}
+
+// addSearchFlags adds the flags that search and similar share.
+func addSearchFlags(command *cobra.Command, options *searchOptions) {
+	flags := command.Flags()
+	flags.StringVar(&options.mode, "mode", string(client.SearchModeHybrid), "hybrid, lexical or semantic")
+	flags.StringVar(&options.detail, "detail", string(client.SearchDetailNormal), "full shows the workflow of the last success; short is for agents, with --json")
 	flags.BoolVar(&options.explain, "explain", false, "show what each retriever adds to the score")
 	completeWords(command, "mode", stringsOf(client.SearchModeHybrid, client.SearchModeLexical, client.SearchModeSemantic))
-	return command
+	completeWords(command, "detail", stringsOf(client.SearchDetailShort, client.SearchDetailNormal, client.SearchDetailFull))
 }
 
 func (o searchOptions) searchInput(query string) client.SearchInput {
 	input := client.SearchInput{
 		Query: query, Mode: new(client.SearchMode(o.mode)), Filters: new(client.SearchFilters), Limit: &o.limit,
-		PerSignature: &o.perIncident,
+		PerSignature: &o.perIncident, Detail: new(client.SearchDetail(o.detail)),
 	}
 	o.filters.copyTo(input.Filters)
 	return input
 }
 
-func (a *app) searchIncidents(ctx context.Context, input client.SearchInput, explain bool) error {
+func (a *app) searchIncidents(ctx context.Context, input client.SearchInput, options searchOptions) error {
 	recorder := new(responseRecorder)
 	api, err := a.newClient(ctx, recorder.clientOption())
 	if err != nil {
 		return err
 	}
-	input.Explain = new(explain || a.highlightsMatches())
+	input.Explain = new(options.explain || a.highlightsMatches())
 	found, err := api.Search(ctx, input)
 	if err != nil {
 		return a.newCallError("cannot search", err, "datastorage search --help")
@@ -77,7 +85,7 @@ func (a *app) searchIncidents(ctx context.Context, input client.SearchInput, exp
 	if len(found.Data) == 0 {
 		a.talk.Line("nothing similar was found")
 	}
-	return a.printResponse(recorder, func() error { return a.printIncidents(found.Data, explain) })
+	return a.printResponse(recorder, func() error { return a.printIncidents(found.Data, options) })
 }
 
 // highlightsMatches reports whether matching words are shown in bold; the service must then explain the matches.
@@ -92,7 +100,10 @@ func (a *app) warnIfDegraded(how client.SearchInfo) {
 // textLines is the maximum number of lines shown of an incident's text; the longest texts have a hundred.
 const textLines = 3
 
-func (a *app) printIncidents(results []client.SearchResult, explain bool) error {
+// workflowLines is the maximum number of lines shown of a workflow; datastorage get shows all.
+const workflowLines = 8
+
+func (a *app) printIncidents(results []client.SearchResult, options searchOptions) error {
 	columns := []console.Column{
 		{Title: "SCORE"},
 		{Title: "SEEN"},
@@ -104,7 +115,11 @@ func (a *app) printIncidents(results []client.SearchResult, explain bool) error 
 		{Title: "tried", LinesBelow: 2},
 		{Title: "last success", LinesBelow: 1},
 	}
-	if explain {
+	full := options.detail == string(client.SearchDetailFull)
+	if full {
+		columns = append(columns, console.Column{Title: "workflow", LinesBelow: workflowLines})
+	}
+	if options.explain {
 		columns = append([]console.Column{{Title: "LEXICAL"}, {Title: "SEMANTIC"}, {Title: "FEEDBACK"}}, columns...)
 		columns = append(columns, console.Column{Title: "matched", LinesBelow: textLines})
 	}
@@ -114,7 +129,10 @@ func (a *app) printIncidents(results []client.SearchResult, explain bool) error 
 			strconv.FormatFloat(result.Score, 'f', 3, 64), strconv.FormatInt(result.Occurrences, 10), a.formatTime(result.LastSeen),
 			formatRate(result.SuccessRate.Success, result.SuccessRate.Failure), formatBestAction(result), formatRemediationIDs(result),
 		), incidentTextCell(result), console.Cell{Text: formatTriedActions(result)}, console.Cell{Text: formatLastSuccess(result)})
-		if explain {
+		if full {
+			rows[i] = append(rows[i], console.Cell{Text: lastWorkflow(result)})
+		}
+		if options.explain {
 			rows[i] = addExplanation(rows[i], result)
 		}
 	}
@@ -178,6 +196,13 @@ func formatLastSuccess(result client.SearchResult) string {
 		return ""
 	}
 	return fmt.Sprintf("%s (%s)", last.RemediationID, last.ActionType)
+}
+
+func lastWorkflow(result client.SearchResult) string {
+	if result.LastSuccess == nil {
+		return ""
+	}
+	return stringOrEmpty(result.LastSuccess.WorkflowYAML)
 }
 
 func formatRemediationIDs(result client.SearchResult) string {

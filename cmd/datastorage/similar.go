@@ -23,12 +23,10 @@ others are the most similar incidents. The remediation itself is not counted. On
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.showSimilar(cmd.Context(), args[0], options) },
 	}
 	options.filters = addFilterFlags(command)
+	addSearchFlags(command, &options)
 	flags := command.Flags()
-	flags.StringVar(&options.mode, "mode", string(client.SearchModeHybrid), "hybrid, lexical or semantic")
 	flags.IntVar(&options.limit, "limit", 10, "other incidents, 1 to 100")
 	flags.IntVar(&options.perIncident, "per-signature", 3, "remediations shown for each incident, 1 to 100")
-	flags.BoolVar(&options.explain, "explain", false, "show what each retriever adds to the score")
-	completeWords(command, "mode", stringsOf(client.SearchModeHybrid, client.SearchModeLexical, client.SearchModeSemantic))
 	return command
 }
 
@@ -40,7 +38,7 @@ func (a *app) showSimilar(ctx context.Context, id string, options searchOptions)
 	}
 	params := client.FindSimilarParams{
 		Mode: client.SearchMode(options.mode), Limit: options.limit, PerSignature: options.perIncident,
-		Explain: options.explain || a.highlightsMatches(),
+		Detail: client.SearchDetail(options.detail), Explain: options.explain || a.highlightsMatches(),
 	}
 	options.filters.copyTo(&params)
 	similar, err := api.Similar(ctx, id, params)
@@ -55,7 +53,7 @@ func (a *app) showSimilar(ctx context.Context, id string, options searchOptions)
 	if len(results) == 0 {
 		a.talk.Line("nothing similar was found")
 	}
-	return a.printResponse(recorder, func() error { return a.printIncidents(results, options.explain) })
+	return a.printResponse(recorder, func() error { return a.printIncidents(results, options) })
 }
 
 // markAsRecurrence labels the incident as the example's own. All of its text matches, so nothing is highlighted.

@@ -34,6 +34,7 @@ var requestFields = []string{
 	"confidence_score",
 	"consistency",
 	"cursor",
+	"detail",
 	"duration_ms",
 	"end_time",
 	"environment",

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/datastorage-service/datastorage/client"
 	"github.com/datastorage-service/datastorage/internal/audit"
@@ -22,6 +23,8 @@ const (
 	defaultSignatures  = 10
 	maxPerIncident     = 100
 	defaultPerIncident = 3
+	// maxShortText is the size of a text in the short form, in bytes of JSON.
+	maxShortText = 160
 )
 
 // SearchQuery reads the body of POST /v1/search.
@@ -36,7 +39,8 @@ func (r *Request) SearchQuery(now time.Time) (search.Query, error) {
 		Newest:   f.readBoundedInteger("per_signature", 0, maxPerIncident, defaultPerIncident),
 		MinScore: f.readScore("min_score"),
 		Explain:  f.readOptionalBoolean("explain"),
-		Mode:     f.readSearchMode(),
+		Mode:     readWord(f, "mode", searchModes(), search.Hybrid),
+		Detail:   readWord(f, "detail", searchDetails(), search.Normal),
 	}
 	query.Filter = f.readFilters(now)
 	f.reportUnread()
@@ -53,6 +57,7 @@ func (r *Request) SimilarQuery(now time.Time) (remediationID string, query searc
 		Mode:     readEnum(p, "mode", searchModes(), search.Hybrid),
 		Limit:    p.readInteger("limit", 1, maxSignatures, defaultSignatures),
 		Newest:   p.readInteger("per_signature", 1, maxPerIncident, defaultPerIncident),
+		Detail:   readEnum(p, "detail", searchDetails(), search.Normal),
 		Explain:  p.readBoolean("explain"),
 		MinScore: -1,
 		Filter:   p.readFilter(now),
@@ -64,6 +69,10 @@ func (r *Request) SimilarQuery(now time.Time) (remediationID string, query searc
 
 func searchModes() []search.Mode {
 	return []search.Mode{search.Semantic, search.Lexical, search.Hybrid}
+}
+
+func searchDetails() []search.Detail {
+	return []search.Detail{search.Short, search.Normal, search.Full}
 }
 
 func (f *fieldReader) readSearchText(actions redact.Actions) string {
@@ -110,15 +119,16 @@ func (f *fieldReader) readScore(name string) float64 {
 	return *x
 }
 
-func (f *fieldReader) readSearchMode() search.Mode {
-	mode := f.readOptionalString("mode")
-	if mode == nil {
-		return search.Hybrid
+// readWord returns one value of a set, or fallback if it is absent.
+func readWord[T ~string](f *fieldReader, name string, set []T, fallback T) T {
+	word := f.readOptionalString(name)
+	if word == nil {
+		return fallback
 	}
-	if !slices.Contains(searchModes(), search.Mode(*mode)) {
-		f.addError("mode", audit.CodeEnum, mustBeOneOf(searchModes()))
+	if !slices.Contains(set, T(*word)) {
+		f.addError(name, audit.CodeEnum, mustBeOneOf(set))
 	}
-	return search.Mode(*mode)
+	return T(*word)
 }
 
 // readFilters reads the member filters, whose members are strings like the query parameters of a list.
@@ -169,9 +179,13 @@ func wireIncidents(query search.Query, result search.Result) []client.SearchResu
 	})
 }
 
-// wireExplained returns an incident, with an explanation if the query requests one.
+// wireExplained returns an incident in the detail that the query requests, with an explanation if it
+// requests one.
 func wireExplained(query search.Query, model string, found search.Incident) client.SearchResult {
 	result := wireIncident(found)
+	if query.Detail == search.Short {
+		shortenResult(&result)
+	}
 	if query.Explain {
 		result.Explain = &client.Explain{
 			Lexical:  wireContribution(found.Lexical, ""),
@@ -231,4 +245,56 @@ func wireIncident(found search.Incident) client.SearchResult {
 		}
 	}
 	return result
+}
+
+// shortenResult leaves out what the short form does not have: what fixed the incident, how often, and
+// the IDs to ask for more remain.
+func shortenResult(result *client.SearchResult) {
+	result.Text = shortenText(result.Text, maxShortText)
+	result.Score = *roundShort(&result.Score)
+	result.SuccessRate.Rate, result.SuccessRate.Low, result.SuccessRate.High =
+		roundShort(result.SuccessRate.Rate), roundShort(result.SuccessRate.Low), roundShort(result.SuccessRate.High)
+	result.Actions = result.Actions[:min(len(result.Actions), 1)]
+	for i := range result.Actions {
+		best := &result.Actions[i]
+		best.Rate, best.Low, best.High = roundShort(best.Rate), roundShort(best.Low), roundShort(best.High)
+	}
+	result.SignatureIds, result.FirstSeen, result.Remediations = nil, time.Time{}, nil
+}
+
+// roundShort rounds to four decimals.
+func roundShort(x *float64) *float64 {
+	if x == nil {
+		return nil
+	}
+	return new(math.Round(*x*1e4) / 1e4)
+}
+
+// shortenText returns the beginning of a text on one line, at most limit bytes as json.Marshal writes
+// them, with … where it was cut.
+func shortenText(text string, limit int) string {
+	line := strings.Join(strings.Fields(text), " ")
+	size, cut := 0, 0
+	for i, r := range line {
+		if size <= limit-len("…") {
+			cut = i
+		}
+		size += jsonLength(r)
+	}
+	if size <= limit {
+		return line
+	}
+	return line[:cut] + "…"
+}
+
+// jsonLength returns the number of bytes of a character in a string as json.Marshal writes it, which
+// also escapes the brackets of placeholders.
+func jsonLength(r rune) int {
+	switch {
+	case r == '"' || r == '\\':
+		return len(`\"`)
+	case r < ' ' || strings.ContainsRune("<>&\u2028\u2029", r):
+		return len(`\u003c`)
+	}
+	return utf8.RuneLen(r)
 }

@@ -40,6 +40,7 @@ func badSearches() []bad {
 		search("long query of another script", `{"query":`+jsonString(strings.Repeat("漢", 8<<10/3+1))+`}`, "query", "too_long"),
 		with("mode", `"Lexical"`, "not_in_set"), with("mode", `""`, "not_in_set"), with("mode", `"fuzzy"`, "not_in_set"),
 		with("mode", `"lexical,semantic"`, "not_in_set"), with("mode", "1", "type"), with("mode", `["hybrid"]`, "type"),
+		with("detail", `"everything"`, "not_in_set"), with("detail", `""`, "not_in_set"), with("detail", "true", "type"),
 		with("min_score", "2", "out_of_range"), with("min_score", "-1.01", "out_of_range"), with("min_score", `"1"`, "type"),
 		with("min_score", "1.0000001", "out_of_range"), with("min_score", "1e400", "out_of_range"), with("min_score", `"NaN"`, "type"),
 		with("min_score", "true", "type"), search("min_score NaN", `{"query":"x","min_score":NaN}`, "", "malformed_json"),
@@ -69,7 +70,7 @@ func badSearchValues() []bad {
 	}
 	rows = append(rows, badSearchWith("limit", "0", "out_of_range"))
 	for field, value := range map[string]string{
-		"mode": `"hybrid"`, "limit": "1", "per_signature": "1", "min_score": "0", "explain": "true", "filters": "{}",
+		"mode": `"hybrid"`, "detail": `"full"`, "limit": "1", "per_signature": "1", "min_score": "0", "explain": "true", "filters": "{}",
 	} {
 		rows = append(rows, badSearch(field+" twice", `{"query":"x",`+jsonString(field)+":"+value+","+jsonString(field)+":"+value+"}", field, "duplicate"))
 	}
@@ -183,7 +184,7 @@ func badQueryValues(path, query string, wrongs []wrong, twice ...string) []bad {
 // firstCode returns the code with which the first of two values "1" is refused, if it is.
 func firstCode(field string) string {
 	switch field {
-	case "phase", "status", "severity", "environment", "workflow_status", "mode", "explain", "group_by", "interval", "time_zone", "consistency":
+	case "phase", "status", "severity", "environment", "workflow_status", "mode", "detail", "explain", "group_by", "interval", "time_zone", "consistency":
 		return "not_in_set"
 	case "signature_id", "since", "until":
 		return "format"
@@ -304,9 +305,9 @@ func badSimilar() []bad {
 	const similar = "/v1/remediations/a/similar"
 	return append(
 		badQueryValues(similar, "", slices.Concat(
-			wrongNumbers("limit", 1, 100), wrongNumbers("per_signature", 1, 100), wrongWord("mode", "hybrid"),
+			wrongNumbers("limit", 1, 100), wrongNumbers("per_signature", 1, 100), wrongWord("mode", "hybrid"), wrongWord("detail", "short"),
 			wrongWord("explain", "true"), []wrong{{"explain", "1", "not_in_set"}, {"explain", "yes", "not_in_set"}},
-		), "limit", "per_signature", "mode", "explain"),
+		), "limit", "per_signature", "mode", "detail", "explain"),
 		badGet(similar, "query=x&min_score=0", "query", "unknown_field", "min_score", "unknown_field"),
 		badGet(similar, "cursor=x&offset=1&since=soon", "cursor", "unknown_field", "offset", "unknown_field", "since", "format"),
 		badGet("/v1/remediations/<x>/similar", "mode=x", "remediation_id", "characters", "mode", "not_in_set"),

@@ -146,7 +146,7 @@ func goodQuestions() []good {
 		},
 		{
 			"nulls", "POST", "/v1/search",
-			`{"query":"x","limit":null,"per_signature":null,"min_score":null,"mode":null,"explain":null,"filters":null}`, 200,
+			`{"query":"x","limit":null,"per_signature":null,"min_score":null,"mode":null,"detail":null,"explain":null,"filters":null}`, 200,
 		},
 		{"parameters of /health", "GET", "/health?probe=1", "", 200},
 	}

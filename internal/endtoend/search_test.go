@@ -223,7 +223,7 @@ func TestSearchReturnsTheNewestSuccess(t *testing.T) {
 		"shop":     {RemediationID: "r-1", ActionType: "add_node", StartTime: start.Add(time.Hour), WorkflowYAML: new("run: second")},
 		"payments": {RemediationID: "r-2", ActionType: "resize", StartTime: start.Add(2 * time.Hour), WorkflowYAML: new("run: third")},
 	} {
-		input := client.SearchInput{Query: "pods are pending"}
+		input := client.SearchInput{Query: "pods are pending", Detail: new(client.SearchDetailFull)}
 		if filter != "" {
 			input.Filters = &client.SearchFilters{Namespace: &filter}
 		}
@@ -258,7 +258,7 @@ func TestSearchOfManyWorkflows(t *testing.T) {
 		return record
 	}))
 	for _, mode := range []client.SearchMode{client.SearchModeHybrid, client.SearchModeLexical, client.SearchModeSemantic} {
-		found := searchIncidents(t, stack, client.SearchInput{Query: "disk is full", Mode: &mode, Limit: new(12)})
+		found := searchIncidents(t, stack, client.SearchInput{Query: "disk is full", Mode: &mode, Limit: new(12), Detail: new(client.SearchDetailFull)})
 		if len(found) != 12 || found[0].Occurrences != 500 || len(found[0].SignatureIds) != 100 {
 			t.Fatalf("%s: found %d, the first %+v", mode, len(found), found[0])
 		}

@@ -172,7 +172,7 @@ func storeCalls(tb testing.TB) map[string]func(context.Context, tapped) error {
 			return err
 		},
 		"occurrences": func(ctx context.Context, s tapped) error {
-			_, err := s.Incidents(ctx, ids, audit.Filter{}, 3, nil)
+			_, err := s.Incidents(ctx, ids, audit.Filter{}, postgres.IncidentOptions{Newest: 3})
 			return err
 		},
 		"sampled signatures": func(ctx context.Context, s tapped) error { _, err := s.SampleSignatures(ctx, 1, 1); return err },

@@ -29,7 +29,7 @@ type Incident struct {
 	// Newest holds the newest remediations, newest first, without their long texts.
 	Newest []audit.Stored
 	// Solved is the newest remediation that succeeded, nil if none did. Its only long text is the
-	// workflow, which is included as far as the workflows of all incidents fit into 2 MiB.
+	// workflow, if IncidentOptions.Workflows is set.
 	Solved *audit.Stored
 }
 
@@ -63,16 +63,34 @@ type ActionCounts struct {
 	Counts
 }
 
-// Incidents summarizes, for each incident, the remediations that match the filter. If except is not
-// nil, it is the ID of a remediation to leave out. Incidents without a matching remediation have no
-// entry.
+// IncidentOptions selects what Incidents returns.
+type IncidentOptions struct {
+	// Newest is the maximum length of Incident.Newest.
+	Newest int
+	// Workflows includes the workflows of the solved, as far as those of all incidents fit into
+	// 2 MiB.
+	Workflows bool
+	// Except is the ID of a remediation to leave out, nil for none.
+	Except *string
+}
+
+// workflowBytes returns the maximum size of all workflows.
+func (o IncidentOptions) workflowBytes() int64 {
+	if o.Workflows {
+		return maxWorkflowBytes
+	}
+	return 0
+}
+
+// Incidents summarizes, for each incident, the remediations that match the filter. Incidents without
+// a matching remediation have no entry.
 func (s *Store) Incidents(
-	ctx context.Context, incidents []audit.ID, f audit.Filter, newest int, except *string,
+	ctx context.Context, incidents []audit.ID, f audit.Filter, options IncidentOptions,
 ) (map[audit.ID]*Incident, error) {
 	filter, resources := filterJSON(f), countedBy(f)
 	return retry(ctx, s, "count the occurrences", func(ctx context.Context) (map[audit.ID]*Incident, error) {
 		counts, err := s.queries.IncidentOutcomes(ctx, s.pool, dbsqlc.IncidentOutcomesParams{
-			Filter: filter, Resources: resources, IncidentIds: incidents, Except: except,
+			Filter: filter, Resources: resources, IncidentIds: incidents, Except: options.Except,
 		})
 		if err != nil {
 			return nil, err
@@ -85,7 +103,8 @@ func (s *Store) Incidents(
 			found[row.IncidentID].addCounts(row)
 		}
 		rows, err := s.queries.IncidentRemediations(ctx, s.pool, dbsqlc.IncidentRemediationsParams{
-			Filter: filter, Resources: resources, IncidentIds: incidents, Except: except, PerSignature: int64(newest), Budget: maxWorkflowBytes,
+			Filter: filter, Resources: resources, IncidentIds: incidents, Except: options.Except,
+			PerSignature: int64(options.Newest), Budget: options.workflowBytes(),
 		})
 		for _, row := range rows {
 			// A remediation that was written between the two statements was not counted, so it is

@@ -391,7 +391,7 @@ func TestMissingRecords(t *testing.T) {
 	if nearest, err := store.Nearest(t.Context(), numberedVector(1), audit.Filter{}, 10); err != nil || len(nearest) != 0 {
 		t.Errorf("a search: %+v (%v)", nearest, err)
 	}
-	if found, err := store.Incidents(t.Context(), []audit.ID{{1}}, audit.Filter{}, 3, nil); err != nil || len(found) != 0 {
+	if found, err := store.Incidents(t.Context(), []audit.ID{{1}}, audit.Filter{}, postgres.IncidentOptions{Newest: 3}); err != nil || len(found) != 0 {
 		t.Errorf("occurrences: %+v (%v)", found, err)
 	}
 }

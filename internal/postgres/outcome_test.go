@@ -43,7 +43,7 @@ func (c *corpus) checkOutcomes(t *testing.T, random *rand.Rand) {
 			except = &c.stored[random.IntN(len(c.stored))].RemediationID
 		}
 		newest := random.IntN(5)
-		got, err := c.Incidents(t.Context(), incidents, f, newest, except)
+		got, err := c.Incidents(t.Context(), incidents, f, postgres.IncidentOptions{Newest: newest, Except: except})
 		if err != nil {
 			t.Fatal(err)
 		}

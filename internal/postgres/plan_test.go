@@ -373,7 +373,7 @@ func (p planner) checkSearches(t *testing.T, fields map[string][]audit.Filter) {
 			incidents = append(incidents, n.IncidentID)
 		}
 		for filtered, g := range map[string]audit.Filter{"nothing": {}, name: f} {
-			if _, err := p.Incidents(t.Context(), incidents, g, 3, nil); err != nil {
+			if _, err := p.Incidents(t.Context(), incidents, g, postgres.IncidentOptions{Newest: 3}); err != nil {
 				t.Fatal(err)
 			}
 			p.check(t, "IncidentOutcomes", filtered)

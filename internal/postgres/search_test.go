@@ -183,7 +183,7 @@ func (c *corpus) checkIncidents(t *testing.T) {
 			asked = append(asked, incidents[i])
 		}
 		newest := random.IntN(5)
-		got, err := c.Incidents(t.Context(), asked, f, newest, nil)
+		got, err := c.Incidents(t.Context(), asked, f, postgres.IncidentOptions{Newest: newest, Workflows: true})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -26,6 +26,16 @@ const (
 	Semantic Mode = "semantic"
 )
 
+// Detail selects how much is returned of each incident.
+type Detail string
+
+// The details of the API: Normal is without workflows.
+const (
+	Short  Detail = "short"
+	Normal Detail = "normal"
+	Full   Detail = "full"
+)
+
 // Query holds the parameters of a search.
 type Query struct {
 	Mode Mode
@@ -37,8 +47,10 @@ type Query struct {
 	Filter audit.Filter
 	// Limit is the maximum number of incidents, at least 1.
 	Limit int
-	// Newest is the number of remediations to return per incident.
+	// Newest is the number of remediations to return per incident; none with Short.
 	Newest int
+	// Detail selects what is returned of each incident; only Full reads workflows.
+	Detail Detail
 	// MinScore excludes incidents with a lower score; -1 excludes none.
 	MinScore float64
 	// Explain includes the matched terms in the result.
@@ -77,6 +89,9 @@ func Find(ctx context.Context, store *postgres.Store, models embedding.Models, q
 		query.Text = query.Example.Signature().Text
 		// The example's own incident is the nearest and does not count toward the limit.
 		query.Limit++
+	}
+	if query.Detail == Short {
+		query.Newest = 0
 	}
 	f := &finder{store: store.WithoutRetries(), models: models, query: query}
 	result, err := postgres.Retry(ctx, postgres.Attempts, isRetryable, f.attemptSearch)
@@ -128,11 +143,11 @@ func (f *finder) readIncidents(ctx context.Context, matches []Match) (incidents 
 	for i, match := range matches {
 		ids[i] = match.IncidentID
 	}
-	var except *string
+	options := postgres.IncidentOptions{Newest: f.query.Newest, Workflows: f.query.Detail == Full}
 	if f.query.Example != nil {
-		except = &f.query.Example.RemediationID
+		options.Except = &f.query.Example.RemediationID
 	}
-	stored, err := f.store.Incidents(ctx, ids, f.query.Filter, f.query.Newest, except)
+	stored, err := f.store.Incidents(ctx, ids, f.query.Filter, options)
 	if err != nil {
 		return nil, err
 	}
