@@ -3,7 +3,6 @@ package postgres_test
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -18,7 +17,6 @@ import (
 	"github.com/datastorage-service/datastorage/internal/lexical"
 	"github.com/datastorage-service/datastorage/internal/postgres"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
-	"github.com/datastorage-service/datastorage/internal/signature"
 	"github.com/datastorage-service/datastorage/migrations"
 )
 
@@ -268,46 +266,6 @@ func addToCounts(c postgres.Counts, s audit.Stored) postgres.Counts {
 		c.Outcome.Failure++
 	}
 	return c
-}
-
-// TestNearestOrder searches by the index for more signatures than an incremental sort puts into one
-// group (32). The index delivers them in an order that is only roughly that of the distances,
-// because it rounds normalized vectors: here many distances are closer than that.
-func TestNearestOrder(t *testing.T) {
-	t.Parallel()
-	const signatures, each, limit = 2_000, 24, 60
-	db := postgrestest.New(t)
-	execSQL(t, db.SuperuserURL(), "SELECT setseed(0.5)", "SET session_replication_role = replica",
-		fmt.Sprintf("INSERT INTO signature (id, text, normalizer) SELECT md5('s' || s)::uuid, repeat('x', 1900) || s, %d FROM generate_series(1, %d) AS s",
-			signature.Version, signatures),
-		fmt.Sprintf(`INSERT INTO embedding (model_id, signature_id, vector)
-			SELECT 1, md5('s' || s)::uuid, ARRAY(
-				SELECT 0.3 * sin(d) + 0.02 * random() + 0 * s FROM generate_series(1, %d) AS d
-			)::real[]::vector::halfvec
-			FROM generate_series(1, %d) AS s`, postgrestest.Dimensions, signatures),
-		fmt.Sprintf(`INSERT INTO remediation_audit (remediation_id, name, namespace, cluster_name, environment, severity, alert_fingerprint,
-			action_type, target_resource, phase, status, start_time, signature_id, actor, event_id, created_at, updated_at)
-			SELECT 'r' || i, 'n', 'namespace ' || i %% 4, 'c', 'test', 'low', 'f', 'a', 't', 'completed', 'success', now(),
-				md5('s' || 1 + i %% %d)::uuid, 'a', gen_random_uuid(), now(), now()
-			FROM generate_series(1, %d) AS i`, signatures, signatures*each),
-		"VACUUM ANALYZE")
-	store := openStore(t, db.WriterURL())
-	for i := range 20 {
-		store.Tap.Reset()
-		found, err := store.Nearest(t.Context(), numberedVector(i), audit.Filter{Namespaces: []string{"namespace 1"}}, limit)
-		if err != nil || len(found) != limit {
-			t.Fatalf("%d found (%v), want %d", len(found), err, limit)
-		}
-		if !slices.IsSortedFunc(found, func(a, b postgres.Nearest) int {
-			return cmp.Or(cmp.Compare(a.Distance, b.Distance), slices.Compare(a.SignatureID[:], b.SignatureID[:]))
-		}) {
-			t.Errorf("search %d: not nearest first", i)
-		}
-		searches := slices.DeleteFunc(store.Tap.Statements(), func(s postgrestest.Statement) bool { return s.Name() != "SearchNearest" })
-		if len(searches) != 1 {
-			t.Errorf("%d searches, want one by the index", len(searches))
-		}
-	}
 }
 
 func TestNearestNeedsTheModel(t *testing.T) {
