@@ -228,7 +228,7 @@ func TestPurePackagesImportTheStandardLibraryOnly(t *testing.T) {
 		"internal/jcs":       {},
 		"internal/redact":    {},
 		"internal/signature": {"golang.org/x/text/unicode/norm"},
-		"internal/lexical":   {"github.com/cespare/xxhash/v2", "github.com/blevesearch/snowballstem", "github.com/blevesearch/snowballstem/english"},
+		"internal/lexical":   {"github.com/cespare/xxhash/v2", "github.com/blevesearch/snowballstem", "github.com/blevesearch/snowballstem/english", "golang.org/x/text/cases", "golang.org/x/text/unicode/norm"},
 		"internal/audit":     {jsontext},
 	}
 	for _, f := range parse(t) {

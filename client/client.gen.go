@@ -602,7 +602,9 @@ type Explain struct {
 
 // ExplainTerm A term of the query that the result contains, in its normalized form.
 type ExplainTerm struct {
-	Score float64 `json:"score"`
+	// Location Present and true if the text does not contain the term, but the name of a target, a namespace or a cluster of the incident's remediations does; spans is empty.
+	Location bool    `json:"location,omitempty"`
+	Score    float64 `json:"score"`
 
 	// Spans Where the text of the result contains the term, also in another form (OOMKilled contains memory); for a pair of words, from the first to the second.
 	Spans []TextSpan `json:"spans"`

@@ -327,6 +327,12 @@ CREATE TABLE signature (
     CONSTRAINT signature_text_check CHECK ((text <> ''::text))
 );
 
+CREATE TABLE signature_location (
+    word text NOT NULL COLLATE pg_catalog."C",
+    signature_id uuid NOT NULL
+)
+WITH (autovacuum_vacuum_insert_scale_factor='0.05');
+
 CREATE TABLE signature_term (
     term bigint NOT NULL,
     signature_id uuid NOT NULL,
@@ -482,6 +488,9 @@ ALTER TABLE ONLY schema_function
 ALTER TABLE ONLY schema_version
     ADD CONSTRAINT schema_version_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY signature_location
+    ADD CONSTRAINT signature_location_pkey PRIMARY KEY (word, signature_id);
+
 ALTER TABLE ONLY signature
     ADD CONSTRAINT signature_pkey PRIMARY KEY (id);
 
@@ -541,6 +550,8 @@ CREATE INDEX signature_incident ON signature USING btree (incident_id);
 
 CREATE INDEX signature_length ON signature USING btree (length);
 
+CREATE INDEX signature_location_signature ON signature_location USING btree (signature_id);
+
 CREATE INDEX signature_normalizer ON signature USING btree (normalizer, id);
 
 ALTER INDEX audit_event_pkey ATTACH PARTITION audit_event_default_pkey;
@@ -560,6 +571,8 @@ CREATE TRIGGER outcome_changed_insert AFTER INSERT ON remediation_audit REFERENC
 CREATE TRIGGER outcome_changed_truncate AFTER TRUNCATE ON remediation_audit FOR EACH STATEMENT EXECUTE FUNCTION outcome_changed();
 
 CREATE TRIGGER outcome_changed_update AFTER UPDATE ON remediation_audit REFERENCING OLD TABLE AS lost NEW TABLE AS gained FOR EACH STATEMENT EXECUTE FUNCTION outcome_changed();
+
+CREATE TRIGGER signature_located AFTER INSERT ON outcome_change REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION signature_located();
 
 CREATE TRIGGER signature_terms AFTER INSERT OR UPDATE OF terms ON signature FOR EACH ROW EXECUTE FUNCTION signature_terms_made();
 
@@ -660,6 +673,8 @@ GRANT ALL ON FUNCTION remediation_valid(id bigint, remediation_id text, name tex
 REVOKE ALL ON FUNCTION signature_drop(ids uuid[], current_normalizer smallint) FROM PUBLIC;
 GRANT ALL ON FUNCTION signature_drop(ids uuid[], current_normalizer smallint) TO datastorage_writer;
 
+REVOKE ALL ON FUNCTION signature_located() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION signature_terms_made() FROM PUBLIC;
 
 GRANT SELECT ON TABLE stats_count TO datastorage_writer;
@@ -722,6 +737,9 @@ GRANT UPDATE(length) ON TABLE signature TO datastorage_writer;
 GRANT UPDATE(analyzer) ON TABLE signature TO datastorage_writer;
 
 GRANT UPDATE(incident_id) ON TABLE signature TO datastorage_writer;
+
+GRANT SELECT ON TABLE signature_location TO datastorage_writer;
+GRANT SELECT ON TABLE signature_location TO datastorage_reader;
 
 GRANT SELECT ON TABLE signature_term TO datastorage_writer;
 GRANT SELECT ON TABLE signature_term TO datastorage_reader;

@@ -59,11 +59,12 @@ func validRows() map[string]row {
 		"signature": {
 			"id": "gen_random_uuid()", "text": "'x'", "normalizer": "1", "terms": "'{1,2}'", "counts": "'{1,1}'", "length": "2", "analyzer": "1",
 		},
-		"signature_term":    {"term": "1", "signature_id": "gen_random_uuid()", "count": "1", "length": "1"},
-		"lexical_statistic": {"id": "1", "signatures": "0", "mean_length": "0", "counted_at": "now()"},
-		"lexical_term":      {"term": "1", "signatures": "1"},
-		"embedding_model":   {"name": "'another'", "dimensions": "3"},
-		"embedding":         {"model_id": "1", "signature_id": spare, "vector": vector},
+		"signature_term":     {"term": "1", "signature_id": "gen_random_uuid()", "count": "1", "length": "1"},
+		"lexical_statistic":  {"id": "1", "signatures": "0", "mean_length": "0", "counted_at": "now()"},
+		"signature_location": {"word": "'checkout'", "signature_id": known},
+		"lexical_term":       {"term": "1", "signatures": "1"},
+		"embedding_model":    {"name": "'another'", "dimensions": "3"},
+		"embedding":          {"model_id": "1", "signature_id": spare, "vector": vector},
 		"remediation_audit": {
 			"remediation_id": "'r'", "name": "'n'", "namespace": "'ns'", "action_type": "'t'", "phase": "'pending'",
 			"status": "'pending'", "start_time": "'2026-01-01T00:00:00Z'", "signature_id": known, "actor": "'a'",
@@ -128,12 +129,13 @@ func TestValidRowsAreAccepted(t *testing.T) {
 func requiredColumns() map[string][]string {
 	child := []string{"id", "remediation_id", "metadata", "actor", "event_id", "created_at"}
 	return map[string][]string{
-		"signature":         {"id", "text", "normalizer", "created_at", "terms", "counts", "length", "analyzer"},
-		"signature_term":    {"term", "signature_id", "count", "length"},
-		"lexical_statistic": {"id", "signatures", "mean_length", "counted_at"},
-		"lexical_term":      {"term", "signatures"},
-		"embedding_model":   {"id", "name", "dimensions", "active"},
-		"embedding":         {"model_id", "signature_id", "vector"},
+		"signature":          {"id", "text", "normalizer", "created_at", "terms", "counts", "length", "analyzer"},
+		"signature_term":     {"term", "signature_id", "count", "length"},
+		"lexical_statistic":  {"id", "signatures", "mean_length", "counted_at"},
+		"lexical_term":       {"term", "signatures"},
+		"signature_location": {"word", "signature_id"},
+		"embedding_model":    {"id", "name", "dimensions", "active"},
+		"embedding":          {"model_id", "signature_id", "vector"},
 		"remediation_audit": {
 			"id", "remediation_id", "name", "namespace", "severity", "action_type", "phase", "status", "start_time", "metadata",
 			"signature_id", "actor", "event_id", "created_at", "updated_at",
@@ -382,6 +384,7 @@ func TestConstraintsBetweenRows(t *testing.T) {
 		"execution_audit_pkey":                                        {again("execution_audit", "workflow_id"), unique},
 		"cursor_key_pkey":                                             {insertTwice("cursor_key", nil), unique},
 		"signature_term_pkey":                                         {insertTwice("signature_term", row{"signature_id": known, "term": "7"}), unique},
+		"signature_location_pkey":                                     {insertTwice("signature_location", nil), unique},
 		"lexical_statistic_pkey":                                      {insertTwice("lexical_statistic", nil), unique},
 		"lexical_term_pkey":                                           {insertTwice("lexical_term", nil), unique},
 		"stats_count_pkey":                                            {insertTwice("stats_count", nil), unique},
@@ -417,7 +420,7 @@ func TestEveryConstraintHasACase(t *testing.T) {
 	met := map[string]bool{
 		// Covered by TestConstraintsBetweenRows.
 		"ai_analysis_audit_pkey": true, "workflow_audit_pkey": true, "execution_audit_pkey": true, "cursor_key_pkey": true,
-		"signature_term_pkey": true, "lexical_statistic_pkey": true, "lexical_term_pkey": true,
+		"signature_term_pkey": true, "signature_location_pkey": true, "lexical_statistic_pkey": true, "lexical_term_pkey": true,
 		"stats_count_pkey": true, "outcome_hot_pkey": true, "outcome_facet_pkey": true, "outcome_pkey": true,
 		"ai_analysis_audit_remediation_id_analysis_id_key": true, "workflow_audit_remediation_id_workflow_id_key": true,
 		"execution_audit_remediation_id_workflow_id_execution_id_key": true, "embedding_model_id_fkey": true,

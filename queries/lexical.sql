@@ -12,8 +12,9 @@ LEFT JOIN LATERAL (
 
 -- name: LexicalFrequencies :many
 -- LexicalFrequencies returns how many signatures contain each of the terms, without the terms that none contains: from the last
--- maintenance run for frequent terms, otherwise counted now, up to max_count.
-SELECT a.term::bigint AS term, coalesce(k.signatures, n.signatures)::bigint AS signatures
+-- maintenance run for frequent terms, otherwise counted now, up to max_count. Rows with a word return how many signatures occurred at a
+-- location with the word in its name, up to max_count too.
+SELECT a.term::bigint AS term, ''::text AS word, coalesce(k.signatures, n.signatures)::bigint AS signatures
 FROM (SELECT unnest(@terms::bigint[]) AS term) AS a
 LEFT JOIN lexical_term AS k ON k.term = a.term
 CROSS JOIN LATERAL (
@@ -26,7 +27,15 @@ CROSS JOIN LATERAL (
     ) AS containing
 ) AS n
 WHERE k.term IS NOT NULL OR n.signatures > 0
-ORDER BY a.term;
+UNION ALL
+SELECT 0, w.word, n.signatures
+FROM (SELECT unnest(@words::text[]) AS word) AS w
+CROSS JOIN LATERAL (
+    SELECT count(*) AS signatures
+    FROM (SELECT FROM signature_location AS l WHERE l.word = w.word LIMIT @max_count::bigint) AS located
+) AS n
+WHERE n.signatures > 0
+ORDER BY 2, 1;
 
 -- name: LexicalCount :one
 -- LexicalCount updates the counts by which searches weight terms, if enough has changed since the last count, and returns whether it did.

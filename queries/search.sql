@@ -63,7 +63,8 @@ ORDER BY
 
 -- name: SearchLexical :many
 -- SearchLexical returns the signatures that score best for the weighted terms among those with a remediation that matches the filter, best
--- first. score is the sum of BM25 without the constant factor k1 + 1; flat and slope dampen a count by the text's length.
+-- first. score is the sum of BM25 without the constant factor k1 + 1; flat and slope dampen a count by the text's length. parts are what the
+-- words add for signatures that occurred at a location with the word in its name, also for those that contain it.
 --
 -- With exact it scores the matching signatures alone, which is fast if few match. Otherwise it scores all that contain a term and tries
 -- them from the best on until enough match.
@@ -75,6 +76,10 @@ containing AS NOT MATERIALIZED (
     FROM (SELECT @flat::float8 AS flat, @slope::float8 AS slope) AS p
     CROSS JOIN (SELECT unnest(@terms::bigint[]) AS term, unnest(@weights::float8[]) AS weight) AS a
     JOIN signature_term AS t ON t.term = a.term
+    UNION ALL
+    SELECT l.signature_id, a.part
+    FROM (SELECT unnest(@words::text[]) AS word, unnest(@parts::float8[]) AS part) AS a
+    JOIN signature_location AS l ON l.word = a.word
 ),
 scored AS (
     SELECT h.signature_id, sum(h.part)::float8 AS score
@@ -120,20 +125,32 @@ contained AS (
     FROM matching AS m
     -- OFFSET 0 makes it a lookup by key: a scan of the table would read all texts.
     CROSS JOIN LATERAL (SELECT s.terms, s.counts, s.length FROM signature AS s WHERE s.id = m.signature_id OFFSET 0) AS s
+),
+part AS (
+    SELECT c.signature_id, a.weight * c.count / (c.count + p.flat + p.slope * c.length) AS part
+    FROM (SELECT @flat::float8 AS flat, @slope::float8 AS slope) AS p
+    CROSS JOIN (SELECT unnest(@terms::bigint[]) AS term, unnest(@weights::float8[]) AS weight) AS a
+    JOIN contained AS c ON c.term = a.term
+    UNION ALL
+    SELECT l.signature_id, a.part
+    FROM (SELECT unnest(@words::text[]) AS word, unnest(@parts::float8[]) AS part) AS a
+    JOIN signature_location AS l ON l.word = a.word
+    JOIN matching AS m ON m.signature_id = l.signature_id
 )
-SELECT c.signature_id, sum(a.weight * c.count / (c.count + p.flat + p.slope * c.length))::float8 AS score
-FROM (SELECT @flat::float8 AS flat, @slope::float8 AS slope) AS p
-CROSS JOIN (SELECT unnest(@terms::bigint[]) AS term, unnest(@weights::float8[]) AS weight) AS a
-JOIN contained AS c ON c.term = a.term
-GROUP BY c.signature_id
-ORDER BY score DESC, c.signature_id
+SELECT p.signature_id, sum(p.part)::float8 AS score
+FROM part AS p
+GROUP BY p.signature_id
+ORDER BY score DESC, p.signature_id
 LIMIT @page_size::bigint;
 
 -- name: SearchCandidates :many
--- SearchCandidates returns what every retriever scores signatures by: their terms, and their cosine distance from the query vector. The
--- distance is 2, the largest possible, without a vector of the model or a query vector.
+-- SearchCandidates returns what every retriever scores signatures by: their terms, those of the words that are in names of their locations,
+-- and their cosine distance from the query vector. The distance is 2, the largest possible, without a vector of the model or a query vector.
 SELECT
     s.id, coalesce(s.incident_id, s.id)::uuid AS incident_id, s.text, s.terms, s.counts, s.length,
+    ARRAY(
+        SELECT l.word FROM signature_location AS l WHERE l.word = ANY(@words::text[]) AND l.signature_id = s.id
+    )::text[] AS locations,
     coalesce(e.vector <=> (sqlc.narg('query')::real[])::halfvec, 2)::float8 AS distance
 FROM signature AS s
 LEFT JOIN embedding AS e ON e.model_id = @model_id::smallint AND e.signature_id = s.id AND sqlc.narg('query')::real[] IS NOT NULL

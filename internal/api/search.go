@@ -213,7 +213,7 @@ func wireContribution(c *search.Contribution, model string) *client.Contribution
 		for i, span := range term.Spans {
 			spans[i] = client.TextSpan{Start: span.Start, End: span.End}
 		}
-		wire.Terms = append(wire.Terms, client.ExplainTerm{Term: term.Text, Score: term.Score, Spans: spans})
+		wire.Terms = append(wire.Terms, client.ExplainTerm{Term: term.Text, Score: term.Score, Location: term.Location, Spans: spans})
 	}
 	return wire
 }

@@ -16,7 +16,11 @@ const (
 
 	pairWeight     = 0.3 // of two adjacent words, in addition to 1 for each
 	instanceWeight = 0.5 // of a word in an instance's name, such as api in api-<n>
+	locationWeight = 0.5 // of a word that is found in the name of a location alone
 )
+
+// TopScore is what a term of weight 1 adds to a score if it occurs infinitely often: k1 + 1.
+const TopScore = saturation + 1
 
 // QueryTerm is a term of a query. Text is the term as written. NewScorer multiplies Weight by the
 // rarity of the term.
@@ -85,6 +89,17 @@ func (q Query) Terms() []Term {
 	return terms
 }
 
+// Words returns the query's words, without the pairs.
+func (q Query) Words() []string {
+	var words []string
+	for _, term := range q {
+		if !strings.Contains(term.Text, " ") {
+			words = append(words, term.Text)
+		}
+	}
+	return words
+}
+
 // Statistics describes the searched collection.
 type Statistics struct {
 	// Signatures is the number of signatures, MeanLength the mean of their Document.Length.
@@ -92,6 +107,9 @@ type Statistics struct {
 	MeanLength float64
 	// Holding is the number of signatures that contain each term. Terms in none may be missing.
 	Holding map[Term]int64
+	// Located is the number of signatures that occurred at a location with the word in its name: the
+	// target, the namespace or the cluster of a remediation. Words of none may be missing.
+	Located map[string]int64
 }
 
 // Scorer scores documents for one query.
@@ -99,35 +117,54 @@ type Scorer struct {
 	// Terms are the query's terms that the collection contains, in order. Weight includes the
 	// rarity of the term.
 	Terms []QueryTerm
+	// Locations are the query's words that are in names of locations, likewise. Weight is what a
+	// word adds to the score of a document that occurred there and does not contain it: locationWeight
+	// of what it would add to a text of mean length.
+	Locations []QueryTerm
 	// Flat + Slope·length is the damping of term counts in a document of the given length.
 	Flat, Slope float64
 	best        float64
 }
 
-// NewScorer weights a query's terms by their inverse document frequency: ln(1 + (N−n+½)/(n+½)).
+// NewScorer weights a query's terms by their inverse document frequency: ln(1 + (N−n+½)/(n+½)). n of a
+// word in a name of a location is the larger of the numbers of signatures that contain the word and
+// that occurred there, so that such a word never adds more than one in the text.
 func NewScorer(q Query, s Statistics) *Scorer {
 	scorer := &Scorer{Flat: saturation * (1 - normalization), Slope: saturation * normalization / max(s.MeanLength, 1)}
 	for _, term := range q {
-		n := s.Holding[term.Term]
-		if n == 0 {
-			continue
+		contained, located := s.Holding[term.Term], s.Located[term.Text]
+		if contained > 0 {
+			scorer.Terms = append(scorer.Terms, s.weigh(term, contained))
 		}
-		others := float64(max(s.Signatures-n, 0))
-		term.Weight *= math.Log1p((others + 0.5) / (float64(n) + 0.5))
-		scorer.best += term.Weight * (saturation + 1)
-		scorer.Terms = append(scorer.Terms, term)
+		if located > 0 {
+			location := s.weigh(term, max(contained, located))
+			location.Weight *= locationWeight
+			scorer.Locations = append(scorer.Locations, location)
+		}
+		if known := cmp.Or(contained, located); known > 0 {
+			scorer.best += s.weigh(term, known).Weight * TopScore
+		}
 	}
 	return scorer
 }
 
-// Part is the contribution of one term to a document's score.
+// weigh multiplies the weight of a term by its inverse document frequency.
+func (s Statistics) weigh(term QueryTerm, holding int64) QueryTerm {
+	others := float64(max(s.Signatures-holding, 0))
+	term.Weight *= math.Log1p((others + 0.5) / (float64(holding) + 0.5))
+	return term
+}
+
+// Part is the contribution of one term to a document's score. Location reports that the term is in
+// the name of a location where the document's incident occurred, rather than in the document.
 type Part struct {
-	Text  string
-	Score float64
+	Text     string
+	Score    float64
+	Location bool
 }
 
 // Score returns the BM25 score over the words and word pairs that the query and the document share,
-// scaled to a range from 0 to 1: 1 is the limit for a document in which every query term known to
+// and of the words that only the names of its locations have, scaled to a range from 0 to 1: 1 is the limit for a document in which every query term known to
 // the collection occurs infinitely often. raw is the unscaled score.
 func (s *Scorer) Score(d Document) (score, raw float64) {
 	for part := range s.scoredTerms(d) {
@@ -156,7 +193,13 @@ func (s *Scorer) scoredTerms(d Document) func(yield func(Part) bool) {
 				continue
 			}
 			count := float64(d.Counts[at])
-			if !yield(Part{Text: term.Text, Score: term.Weight * count * (saturation + 1) / (count + damping)}) {
+			if !yield(Part{Text: term.Text, Score: term.Weight * count * TopScore / (count + damping)}) {
+				return
+			}
+		}
+		for _, term := range s.Locations {
+			_, contained := slices.BinarySearch(d.Terms, term.Term)
+			if !contained && slices.Contains(d.Locations, term.Text) && !yield(Part{Text: term.Text, Score: term.Weight, Location: true}) {
 				return
 			}
 		}

@@ -34,6 +34,9 @@ type Document struct {
 	Counts []int16
 	// Length is the number of words in the text, without stop words.
 	Length int32
+	// Locations are words of the names of targets, namespaces and clusters where the signature
+	// occurred: those of the query, because the text does not have them.
+	Locations []string
 }
 
 // Analyze returns the terms of a signature's text. Words of the first line, the name of the alert,

@@ -16,7 +16,8 @@ const (
 	// last maintenance run. Counting that many takes 2 ms.
 	minSignatures = 20_000
 	// minFrequent is the minimum number of signatures with a term for a maintenance run to count
-	// it. Searches count the other terms, up to maxCounted.
+	// it. Searches count the other terms, and the words of locations, up to maxCounted. A word of
+	// as many locations is not searched for: it says little and would cost much.
 	minFrequent = 1_000
 	maxCounted  = 5_000
 	// maxPostings is the number of inverted-index entries that a search reads to find candidates,
@@ -38,10 +39,19 @@ func (s *Store) Weigh(ctx context.Context, query lexical.Query) (*lexical.Scorer
 		if err != nil {
 			return lexical.Statistics{}, err
 		}
-		counted, err := s.queries.LexicalFrequencies(ctx, s.pool, dbsqlc.LexicalFrequenciesParams{Terms: termNumbers(query.Terms()), MaxCount: maxCounted})
-		statistics := lexical.Statistics{Signatures: total.Signatures, MeanLength: total.MeanLength, Holding: map[lexical.Term]int64{}}
+		counted, err := s.queries.LexicalFrequencies(ctx, s.pool, dbsqlc.LexicalFrequenciesParams{
+			Terms: termNumbers(query.Terms()), Words: query.Words(), MaxCount: maxCounted,
+		})
+		statistics := lexical.Statistics{
+			Signatures: total.Signatures, MeanLength: total.MeanLength, Holding: map[lexical.Term]int64{}, Located: map[string]int64{},
+		}
 		for _, row := range counted {
-			statistics.Holding[lexical.Term(row.Term)] = row.Signatures
+			switch {
+			case row.Word == "":
+				statistics.Holding[lexical.Term(row.Term)] = row.Signatures
+			case row.Signatures < maxCounted:
+				statistics.Located[row.Word] = row.Signatures
+			}
 		}
 		return statistics, err
 	})
@@ -56,7 +66,8 @@ func termNumbers(terms []lexical.Term) []int64 {
 	return numbers
 }
 
-// Lexical returns up to limit signatures that contain a term of the query and have a remediation
+// Lexical returns up to limit signatures that contain a term of the query, or occurred at a location
+// with one of its words in the name, and have a remediation
 // that matches the filter, best score first: fewer than limit only if fewer exist. The order may
 // ignore frequent terms; Candidates returns the data for a full score.
 func (s *Store) Lexical(
@@ -75,7 +86,7 @@ func (s *Store) Lexical(
 func (s *Store) searchLexical(
 	ctx context.Context, scorer *lexical.Scorer, statistics lexical.Statistics, f audit.Filter, matches, postings int64, limit int,
 ) ([]audit.ID, error) {
-	if len(scorer.Terms) == 0 {
+	if len(scorer.Terms) == 0 && len(scorer.Locations) == 0 {
 		return nil, nil
 	}
 	return retry(ctx, s, "search lexically", func(ctx context.Context) ([]audit.ID, error) {
@@ -83,11 +94,13 @@ func (s *Store) searchLexical(
 			return s.searchLexicalFew(ctx, scorer, f, limit)
 		}
 		for ; ; postings *= 8 {
-			terms := rarestTerms(scorer.Terms, statistics.Holding, postings)
-			params := lexicalParams(scorer, terms, f, limit)
+			rarest := *scorer
+			rarest.Terms = rarestTerms(scorer.Terms, postings, func(t lexical.QueryTerm) int64 { return statistics.Holding[t.Term] })
+			rarest.Locations = rarestTerms(scorer.Locations, postings, func(t lexical.QueryTerm) int64 { return statistics.Located[t.Text] })
+			params := lexicalParams(&rarest, f, limit)
 			params.Exact = matches <= maxExact
 			rows, err := s.queries.SearchLexical(ctx, s.pool, params)
-			if err == nil && len(rows) < limit && len(terms) < len(scorer.Terms) {
+			if err == nil && len(rows) < limit && len(rarest.Terms)+len(rarest.Locations) < len(scorer.Terms)+len(scorer.Locations) {
 				continue
 			}
 			found := make([]audit.ID, len(rows))
@@ -101,10 +114,10 @@ func (s *Store) searchLexical(
 
 // searchLexicalFew scores all signatures that match by all terms.
 func (s *Store) searchLexicalFew(ctx context.Context, scorer *lexical.Scorer, f audit.Filter, limit int) ([]audit.ID, error) {
-	params := lexicalParams(scorer, scorer.Terms, f, limit)
+	params := lexicalParams(scorer, f, limit)
 	rows, err := s.queries.SearchLexicalFew(ctx, s.pool, dbsqlc.SearchLexicalFewParams{
 		Filter: params.Filter, Flat: params.Flat, Slope: params.Slope, PageSize: params.PageSize,
-		Terms: params.Terms, Weights: params.Weights,
+		Terms: params.Terms, Weights: params.Weights, Words: params.Words, Parts: params.Parts,
 	})
 	found := make([]audit.ID, len(rows))
 	for i, row := range rows {
@@ -114,27 +127,32 @@ func (s *Store) searchLexicalFew(ctx context.Context, scorer *lexical.Scorer, f 
 }
 
 // rarestTerms returns the rarest terms that have maximum index entries together, but at least one.
-func rarestTerms(terms []lexical.QueryTerm, holding map[lexical.Term]int64, maximum int64) []lexical.QueryTerm {
+// holding returns the number of a term's entries.
+func rarestTerms(terms []lexical.QueryTerm, maximum int64, holding func(lexical.QueryTerm) int64) []lexical.QueryTerm {
 	sorted := slices.SortedStableFunc(slices.Values(terms), func(a, b lexical.QueryTerm) int {
-		return cmp.Compare(holding[a.Term], holding[b.Term])
+		return cmp.Compare(holding(a), holding(b))
 	})
 	var entries int64
 	for i, term := range sorted {
-		if entries += holding[term.Term]; entries > maximum && i > 0 {
+		if entries += holding(term); entries > maximum && i > 0 {
 			return sorted[:i]
 		}
 	}
 	return sorted
 }
 
-func lexicalParams(scorer *lexical.Scorer, terms []lexical.QueryTerm, f audit.Filter, limit int) dbsqlc.SearchLexicalParams {
+func lexicalParams(scorer *lexical.Scorer, f audit.Filter, limit int) dbsqlc.SearchLexicalParams {
 	params := dbsqlc.SearchLexicalParams{
 		Filter: filterJSON(f), Resources: countedBy(f),
 		Flat: scorer.Flat, Slope: scorer.Slope, PageSize: int64(limit),
 	}
-	for _, term := range terms {
+	for _, term := range scorer.Terms {
 		params.Terms = append(params.Terms, int64(term.Term))
 		params.Weights = append(params.Weights, term.Weight)
+	}
+	for _, location := range scorer.Locations {
+		params.Words = append(params.Words, location.Text)
+		params.Parts = append(params.Parts, location.Weight/lexical.TopScore)
 	}
 	return params
 }

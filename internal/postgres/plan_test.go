@@ -422,7 +422,7 @@ func (p planner) checkLexical(t *testing.T, fields map[string][]audit.Filter) {
 		used[statement]++
 		p.check(t, statement, "filtered by "+name)
 		p.checkSkips(t, statement, name)
-		if _, err := p.Candidates(t.Context(), append(found, audit.ID(md5.Sum([]byte("s5")))), numberedVector(1)); err != nil {
+		if _, err := p.Candidates(t.Context(), append(found, audit.ID(md5.Sum([]byte("s5")))), numberedVector(1), scorer); err != nil {
 			t.Fatal(err)
 		}
 		p.check(t, "SearchCandidates", name)

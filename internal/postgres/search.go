@@ -131,10 +131,13 @@ type Candidate struct {
 	Distance float64
 }
 
-// Candidates returns signatures in the order of their IDs. vector may be nil.
-func (s *Store) Candidates(ctx context.Context, signatures []audit.ID, vector []float32) ([]Candidate, error) {
+// Candidates returns signatures in the order of their IDs. vector may be nil. The locations of a
+// Document are those of the scorer.
+func (s *Store) Candidates(
+	ctx context.Context, signatures []audit.ID, vector []float32, scorer *lexical.Scorer,
+) ([]Candidate, error) {
 	return retry(ctx, s, "read candidates", func(ctx context.Context) ([]Candidate, error) {
-		params := dbsqlc.SearchCandidatesParams{Query: vector, Ids: signatures}
+		params := dbsqlc.SearchCandidatesParams{Query: vector, Ids: signatures, Words: lexicalParams(scorer, audit.Filter{}, 0).Words}
 		if vector != nil {
 			model, err := s.registeredModel(ctx)
 			if err != nil {
@@ -145,7 +148,7 @@ func (s *Store) Candidates(ctx context.Context, signatures []audit.ID, vector []
 		rows, err := s.queries.SearchCandidates(ctx, s.pool, params)
 		candidates := make([]Candidate, len(rows))
 		for i, row := range rows {
-			document := lexical.Document{Counts: row.Counts, Length: row.Length}
+			document := lexical.Document{Counts: row.Counts, Length: row.Length, Locations: row.Locations}
 			for _, term := range row.Terms {
 				document.Terms = append(document.Terms, lexical.Term(term))
 			}

@@ -103,7 +103,7 @@ func (f *finder) retrieveLexical(ctx context.Context) ([]Match, error) {
 		if err != nil || len(ids) == 0 {
 			return nil, true, err
 		}
-		candidates, err := readCandidates(ctx, f.store, ids, nil)
+		candidates, err := readCandidates(ctx, f.store, ids, nil, scorer)
 		matches := make([]Match, len(candidates))
 		for i, candidate := range candidates {
 			matches[i] = f.newLexicalMatch(candidate, scorer)
@@ -120,7 +120,7 @@ func (f *finder) retrieveHybrid(ctx context.Context, v queryVector) ([]Match, er
 		if err != nil {
 			return nil, false, err
 		}
-		candidates, err := readCandidates(ctx, v.store, unionCandidateIDs(found), v.vector)
+		candidates, err := readCandidates(ctx, v.store, unionCandidateIDs(found), v.vector, found.Scorer)
 		if err != nil {
 			return nil, false, err
 		}
@@ -179,9 +179,9 @@ func unionCandidateIDs(found postgres.Retrieved) []audit.ID {
 // readCandidates reads the data by which the retrievers score signatures. If a signature is
 // missing, it returns errReplaced.
 func readCandidates(
-	ctx context.Context, store *postgres.Store, ids []audit.ID, vector []float32,
+	ctx context.Context, store *postgres.Store, ids []audit.ID, vector []float32, scorer *lexical.Scorer,
 ) ([]postgres.Candidate, error) {
-	candidates, err := store.Candidates(ctx, ids, vector)
+	candidates, err := store.Candidates(ctx, ids, vector, scorer)
 	if err == nil && len(candidates) < len(ids) {
 		err = errReplaced
 	}

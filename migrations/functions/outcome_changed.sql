@@ -46,7 +46,9 @@ BEGIN
             r.action_type, r.target_resource, r.phase, r.status
         FROM lost AS r;
     ELSE
-        TRUNCATE public.outcome_change, public.stats_changed, public.stats_count, public.outcome_hot, public.outcome_facet, public.outcome;
+        TRUNCATE
+            public.outcome_change, public.stats_changed, public.stats_count, public.outcome_hot, public.outcome_facet, public.outcome,
+            public.signature_location;
         RETURN NULL;
     END IF;
     GET DIAGNOSTICS changes = ROW_COUNT;

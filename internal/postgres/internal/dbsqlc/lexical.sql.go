@@ -26,7 +26,7 @@ func (q *Queries) LexicalCount(ctx context.Context, db DBTX, arg LexicalCountPar
 }
 
 const lexicalFrequencies = `-- name: LexicalFrequencies :many
-SELECT a.term::bigint AS term, coalesce(k.signatures, n.signatures)::bigint AS signatures
+SELECT a.term::bigint AS term, ''::text AS word, coalesce(k.signatures, n.signatures)::bigint AS signatures
 FROM (SELECT unnest($1::bigint[]) AS term) AS a
 LEFT JOIN lexical_term AS k ON k.term = a.term
 CROSS JOIN LATERAL (
@@ -39,23 +39,34 @@ CROSS JOIN LATERAL (
     ) AS containing
 ) AS n
 WHERE k.term IS NOT NULL OR n.signatures > 0
-ORDER BY a.term
+UNION ALL
+SELECT 0, w.word, n.signatures
+FROM (SELECT unnest($3::text[]) AS word) AS w
+CROSS JOIN LATERAL (
+    SELECT count(*) AS signatures
+    FROM (SELECT FROM signature_location AS l WHERE l.word = w.word LIMIT $2::bigint) AS located
+) AS n
+WHERE n.signatures > 0
+ORDER BY 2, 1
 `
 
 type LexicalFrequenciesParams struct {
 	Terms    []int64
 	MaxCount int64
+	Words    []string
 }
 
 type LexicalFrequenciesRow struct {
 	Term       int64
+	Word       string
 	Signatures int64
 }
 
 // LexicalFrequencies returns how many signatures contain each of the terms, without the terms that none contains: from the last
-// maintenance run for frequent terms, otherwise counted now, up to max_count.
+// maintenance run for frequent terms, otherwise counted now, up to max_count. Rows with a word return how many signatures occurred at a
+// location with the word in its name, up to max_count too.
 func (q *Queries) LexicalFrequencies(ctx context.Context, db DBTX, arg LexicalFrequenciesParams) ([]LexicalFrequenciesRow, error) {
-	rows, err := db.Query(ctx, lexicalFrequencies, arg.Terms, arg.MaxCount)
+	rows, err := db.Query(ctx, lexicalFrequencies, arg.Terms, arg.MaxCount, arg.Words)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +74,7 @@ func (q *Queries) LexicalFrequencies(ctx context.Context, db DBTX, arg LexicalFr
 	var items []LexicalFrequenciesRow
 	for rows.Next() {
 		var i LexicalFrequenciesRow
-		if err := rows.Scan(&i.Term, &i.Signatures); err != nil {
+		if err := rows.Scan(&i.Term, &i.Word, &i.Signatures); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

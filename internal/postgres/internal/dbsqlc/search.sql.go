@@ -56,14 +56,18 @@ func (q *Queries) SearchAlike(ctx context.Context, db DBTX, arg SearchAlikeParam
 const searchCandidates = `-- name: SearchCandidates :many
 SELECT
     s.id, coalesce(s.incident_id, s.id)::uuid AS incident_id, s.text, s.terms, s.counts, s.length,
-    coalesce(e.vector <=> ($1::real[])::halfvec, 2)::float8 AS distance
+    ARRAY(
+        SELECT l.word FROM signature_location AS l WHERE l.word = ANY($1::text[]) AND l.signature_id = s.id
+    )::text[] AS locations,
+    coalesce(e.vector <=> ($2::real[])::halfvec, 2)::float8 AS distance
 FROM signature AS s
-LEFT JOIN embedding AS e ON e.model_id = $2::smallint AND e.signature_id = s.id AND $1::real[] IS NOT NULL
-WHERE s.id = ANY($3::uuid[])
+LEFT JOIN embedding AS e ON e.model_id = $3::smallint AND e.signature_id = s.id AND $2::real[] IS NOT NULL
+WHERE s.id = ANY($4::uuid[])
 ORDER BY s.id
 `
 
 type SearchCandidatesParams struct {
+	Words   []string
 	Query   []float32
 	ModelID int16
 	Ids     []audit.ID
@@ -76,13 +80,19 @@ type SearchCandidatesRow struct {
 	Terms      []int64
 	Counts     []int16
 	Length     int32
+	Locations  []string
 	Distance   float64
 }
 
-// SearchCandidates returns what every retriever scores signatures by: their terms, and their cosine distance from the query vector. The
-// distance is 2, the largest possible, without a vector of the model or a query vector.
+// SearchCandidates returns what every retriever scores signatures by: their terms, those of the words that are in names of their locations,
+// and their cosine distance from the query vector. The distance is 2, the largest possible, without a vector of the model or a query vector.
 func (q *Queries) SearchCandidates(ctx context.Context, db DBTX, arg SearchCandidatesParams) ([]SearchCandidatesRow, error) {
-	rows, err := db.Query(ctx, searchCandidates, arg.Query, arg.ModelID, arg.Ids)
+	rows, err := db.Query(ctx, searchCandidates,
+		arg.Words,
+		arg.Query,
+		arg.ModelID,
+		arg.Ids,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -97,6 +107,7 @@ func (q *Queries) SearchCandidates(ctx context.Context, db DBTX, arg SearchCandi
 			&i.Terms,
 			&i.Counts,
 			&i.Length,
+			&i.Locations,
 			&i.Distance,
 		); err != nil {
 			return nil, err
@@ -138,6 +149,10 @@ containing AS NOT MATERIALIZED (
     FROM (SELECT $5::float8 AS flat, $6::float8 AS slope) AS p
     CROSS JOIN (SELECT unnest($7::bigint[]) AS term, unnest($8::float8[]) AS weight) AS a
     JOIN signature_term AS t ON t.term = a.term
+    UNION ALL
+    SELECT l.signature_id, a.part
+    FROM (SELECT unnest($9::text[]) AS word, unnest($10::float8[]) AS part) AS a
+    JOIN signature_location AS l ON l.word = a.word
 ),
 scored AS (
     SELECT h.signature_id, sum(h.part)::float8 AS score
@@ -182,6 +197,8 @@ type SearchLexicalParams struct {
 	Slope     float64
 	Terms     []int64
 	Weights   []float64
+	Words     []string
+	Parts     []float64
 }
 
 type SearchLexicalRow struct {
@@ -190,7 +207,8 @@ type SearchLexicalRow struct {
 }
 
 // SearchLexical returns the signatures that score best for the weighted terms among those with a remediation that matches the filter, best
-// first. score is the sum of BM25 without the constant factor k1 + 1; flat and slope dampen a count by the text's length.
+// first. score is the sum of BM25 without the constant factor k1 + 1; flat and slope dampen a count by the text's length. parts are what the
+// words add for signatures that occurred at a location with the word in its name, also for those that contain it.
 //
 // With exact it scores the matching signatures alone, which is fast if few match. Otherwise it scores all that contain a term and tries
 // them from the best on until enough match.
@@ -204,6 +222,8 @@ func (q *Queries) SearchLexical(ctx context.Context, db DBTX, arg SearchLexicalP
 		arg.Slope,
 		arg.Terms,
 		arg.Weights,
+		arg.Words,
+		arg.Parts,
 	)
 	if err != nil {
 		return nil, err
@@ -225,30 +245,41 @@ func (q *Queries) SearchLexical(ctx context.Context, db DBTX, arg SearchLexicalP
 
 const searchLexicalFew = `-- name: SearchLexicalFew :many
 WITH matching AS (
-    SELECT DISTINCT r.signature_id::uuid AS signature_id FROM remediation_signatures($6::jsonb) AS r (signature_id)
+    SELECT DISTINCT r.signature_id::uuid AS signature_id FROM remediation_signatures($2::jsonb) AS r (signature_id)
 ),
 contained AS (
     SELECT m.signature_id, s.length, unnest(s.terms) AS term, unnest(s.counts) AS count
     FROM matching AS m
     -- OFFSET 0 makes it a lookup by key: a scan of the table would read all texts.
     CROSS JOIN LATERAL (SELECT s.terms, s.counts, s.length FROM signature AS s WHERE s.id = m.signature_id OFFSET 0) AS s
+),
+part AS (
+    SELECT c.signature_id, a.weight * c.count / (c.count + p.flat + p.slope * c.length) AS part
+    FROM (SELECT $3::float8 AS flat, $4::float8 AS slope) AS p
+    CROSS JOIN (SELECT unnest($5::bigint[]) AS term, unnest($6::float8[]) AS weight) AS a
+    JOIN contained AS c ON c.term = a.term
+    UNION ALL
+    SELECT l.signature_id, a.part
+    FROM (SELECT unnest($7::text[]) AS word, unnest($8::float8[]) AS part) AS a
+    JOIN signature_location AS l ON l.word = a.word
+    JOIN matching AS m ON m.signature_id = l.signature_id
 )
-SELECT c.signature_id, sum(a.weight * c.count / (c.count + p.flat + p.slope * c.length))::float8 AS score
-FROM (SELECT $1::float8 AS flat, $2::float8 AS slope) AS p
-CROSS JOIN (SELECT unnest($3::bigint[]) AS term, unnest($4::float8[]) AS weight) AS a
-JOIN contained AS c ON c.term = a.term
-GROUP BY c.signature_id
-ORDER BY score DESC, c.signature_id
-LIMIT $5::bigint
+SELECT p.signature_id, sum(p.part)::float8 AS score
+FROM part AS p
+GROUP BY p.signature_id
+ORDER BY score DESC, p.signature_id
+LIMIT $1::bigint
 `
 
 type SearchLexicalFewParams struct {
+	PageSize int64
+	Filter   json.RawMessage
 	Flat     float64
 	Slope    float64
 	Terms    []int64
 	Weights  []float64
-	PageSize int64
-	Filter   json.RawMessage
+	Words    []string
+	Parts    []float64
 }
 
 type SearchLexicalFewRow struct {
@@ -260,12 +291,14 @@ type SearchLexicalFewRow struct {
 // own terms, at a cost that does not depend on how many others contain them.
 func (q *Queries) SearchLexicalFew(ctx context.Context, db DBTX, arg SearchLexicalFewParams) ([]SearchLexicalFewRow, error) {
 	rows, err := db.Query(ctx, searchLexicalFew,
+		arg.PageSize,
+		arg.Filter,
 		arg.Flat,
 		arg.Slope,
 		arg.Terms,
 		arg.Weights,
-		arg.PageSize,
-		arg.Filter,
+		arg.Words,
+		arg.Parts,
 	)
 	if err != nil {
 		return nil, err
