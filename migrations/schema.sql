@@ -572,7 +572,7 @@ CREATE TRIGGER outcome_changed_truncate AFTER TRUNCATE ON remediation_audit FOR 
 
 CREATE TRIGGER outcome_changed_update AFTER UPDATE ON remediation_audit REFERENCING OLD TABLE AS lost NEW TABLE AS gained FOR EACH STATEMENT EXECUTE FUNCTION outcome_changed();
 
-CREATE TRIGGER signature_located AFTER INSERT ON outcome_change REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION signature_located();
+CREATE TRIGGER signature_located AFTER DELETE ON outcome_change REFERENCING OLD TABLE AS merged FOR EACH STATEMENT EXECUTE FUNCTION signature_located();
 
 CREATE TRIGGER signature_terms AFTER INSERT OR UPDATE OF terms ON signature FOR EACH ROW EXECUTE FUNCTION signature_terms_made();
 

@@ -17,8 +17,8 @@ func remediationAt(id, message, namespace, cluster, target string) client.Remedi
 }
 
 // TestSearchByLocation checks that words of the names of target, namespace and cluster find an
-// incident at once, in modes lexical and hybrid, that the explanation says so, and that no other
-// signature is made for them.
+// incident after a maintenance run, in modes lexical and hybrid, that the explanation says so, and that
+// no other signature is made for them.
 func TestSearchByLocation(t *testing.T) {
 	t.Parallel()
 	stack := endtoend.New(t, endtoend.Options{})
@@ -28,6 +28,7 @@ func TestSearchByLocation(t *testing.T) {
 		remediationAt("other-1", "certificate has expired", "ingress", "eu-west-1", "Deployment/gateway"),
 		remediationAt("other-2", "volume cannot be attached", "search", "ap-south-1", "statefulset/elastic-0"),
 	})
+	runMaintenance(t, stack)
 	for query, want := range map[string]struct {
 		first     string
 		locations []string
