@@ -113,10 +113,10 @@ func isPersonalFolder(segment string) bool {
 }
 
 // isNoValue reports whether text in the position of an identifier does not vary: it says that there
-// is none, or names the superuser.
+// is none, or names an account that no person owns.
 func isNoValue(p string) bool {
 	switch p {
-	case "", "null", "none", "nil", "None", "true", "false", "unknown", "undefined", "N/A", "n/a", "root":
+	case "", "null", "none", "nil", "None", "true", "false", "unknown", "undefined", "N/A", "n/a", "root", "guest", "anonymous":
 		return true
 	}
 	return false

@@ -87,6 +87,9 @@ func unitLength(s string) int {
 			return 0
 		}
 		n = len(word)
+		if strings.HasPrefix(s[n:], "%") {
+			n++ // a percentage with a prefix of SI, as in 115.2n%
+		}
 	}
 	return n + rateLength(s[n:])
 }
