@@ -122,5 +122,5 @@ func isMailAddress(p string) bool {
 	case "service", "socket", "timer", "target", "mount", "slice", "scope", "path":
 		return false
 	}
-	return len(top) >= 2 && ascii.PrefixLen(top, isLetter) == len(top) && strings.IndexAny(local, "/:") < 0
+	return len(top) >= 2 && ascii.PrefixLen(top, isLetter) == len(top) && !strings.ContainsAny(local, "/:")
 }

@@ -204,7 +204,7 @@ func startsCount(rest, p string) bool {
 	if word == "" || ascii.IsUpper(word[0]) {
 		return false
 	}
-	return !isFunctionWord(word) && !(isStatusForm(p) && isReasonWord(word))
+	return !isFunctionWord(word) && (!isStatusForm(p) || !isReasonWord(word))
 }
 
 // isProcessID reports whether a number behind a log level is the process: ERROR 4711 Logger.
@@ -216,7 +216,7 @@ func isProcessID(l label, rest string) bool {
 func isFunctionWord(word string) bool {
 	switch word {
 	case "from", "on", "for", "after", "in", "while", "at", "with", "to", "by", "is", "was", "has", "when", "during", "via", "but", "and", "or",
-		"because", "as", "since", "until", "before", "due", "trying", "received", "returned", "raised", "occurred", "while-loop", "the", "reading",
+		"because", "as", "since", "until", "before", "due", "trying", "received", "returned", "raised", "occurred", "the", "reading",
 		"writing", "calling", "connecting", "opening", "executing", "under", "against", "using":
 		return true
 	}

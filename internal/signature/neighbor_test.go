@@ -17,8 +17,10 @@ func TestNearDuplicates(t *testing.T) {
 		{"none", nil, 0, nil},
 		{"different texts", []string{"disk is full", "connection refused by peer", "disk full"}, 0, nil},
 		{
-			"a slot leaks", []string{"job qzxa is late", "job lmno is late", "job abcd is late", "disk is full"},
-			3, []Slot{{Text: "job * is late", Values: 3, Example: "qzxa"}},
+			"a slot leaks",
+			[]string{"job qzxa is late", "job lmno is late", "job abcd is late", "disk is full"},
+			3,
+			[]Slot{{Text: "job * is late", Values: 3, Example: "qzxa"}},
 		},
 		{"values in several tokens", []string{"a1 waits for b2", "a3 waits for b4", "a waits for b"}, 2, nil},
 		{"same tokens elsewhere", []string{"a b c", "b a c"}, 0, nil},

@@ -111,7 +111,7 @@ func breaksWord(before, c byte, hump int) bool {
 		if ascii.IsLower(before) && ascii.IsUpper(c) {
 			return hump < 3
 		}
-		return !usualPairs[before&31][c&31] && !(c == 'x' && before == 'x') // 4xx
+		return !usualPairs[before&31][c&31] && (c != 'x' || before != 'x') // 4xx
 	case isLetter(before) && ascii.IsDigit(c):
 		return true
 	}

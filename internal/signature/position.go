@@ -39,7 +39,7 @@ func (l label) holdsIdentifier() bool {
 	if l.word == "" || l.gap == "" || l.gap == " " {
 		return false
 	}
-	if l.gap == "=" && strings.IndexAny(l.word, "?&") >= 0 {
+	if l.gap == "=" && strings.ContainsAny(l.word, "?&") {
 		return true // a parameter of a URL
 	}
 	switch l.name() {

@@ -114,7 +114,9 @@ func TestSlotsFold(t *testing.T) {
 		{"took (%s) to start", source.duration},
 		{"limit is %s", source.size},
 		{"cpu %s requested", func(r source) string { return r.pick("500m", "2", "0.5", "1.25") }},
-		{"disk %s full", func(r source) string { return r.pick("91%", "97.5%", "100 %", "3.1e+01%", "115.2n%", "-1.2k%", "+Inf%", "NaN%") }},
+		{"disk %s full", func(r source) string {
+			return r.pick("91%", "97.5%", "100 %", "3.1e+01%", "115.2n%", "-1.2k%", "+Inf%", "NaN%")
+		}},
 		{"delta is %s", func(r source) string { return r.pick("-12", "+3", "7", "1,024", "-0.5", "1.5e-9", "NaN", "+Inf") }},
 		{"%s retry failed", func(r source) string { return r.pick("1st", "2nd", "3rd", "14th") }},
 		{"error: %s rows rejected", func(r source) string { return r.number(99999) }},
