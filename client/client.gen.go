@@ -521,7 +521,7 @@ type ChildKind string
 // Consistency What a read sees. Default eventual.
 type Consistency string
 
-// Contribution The contribution of one retriever, or of the feedback, to a score. raw is BM25 for the lexical retriever, the cosine similarity to the query for the semantic one, and that to the best result of both for the feedback of mode hybrid. normalized is raw scaled to 0 to 1 (with mode semantic it is raw); score is weight times normalized. rank is the position among the signatures of the retriever, from 1; it is absent if the retriever did not find this one.
+// Contribution The contribution of one retriever, or of the feedback, to a score. raw is BM25 for the lexical retriever, the cosine similarity to the query for the semantic one, and that to the best result of both for the feedback of mode hybrid. normalized is raw scaled so that 0 is nothing in common and 1 the same text, for the feedback times the score of that best result; it is negative only with mode semantic. score is weight times normalized. rank is the position among the signatures of the retriever, from 1; it is absent if the retriever did not find this one.
 type Contribution struct {
 	// Model The embedding model, for the semantic retriever and the feedback.
 	Model      *string `json:"model,omitempty"`
@@ -585,18 +585,18 @@ type ExecutionInput struct {
 	WorkflowID     string    `json:"workflow_id"`
 }
 
-// Explain How a score was computed. It is the sum of the scores of the retrievers and of the feedback.
+// Explain How a score was computed. It is the sum of the scores of the retrievers and of the feedback, and at most the score of the preceding result. With mode hybrid, semantic and feedback are absent if the signature has no vector yet.
 type Explain struct {
-	// Feedback The contribution of one retriever, or of the feedback, to a score. raw is BM25 for the lexical retriever, the cosine similarity to the query for the semantic one, and that to the best result of both for the feedback of mode hybrid. normalized is raw scaled to 0 to 1 (with mode semantic it is raw); score is weight times normalized. rank is the position among the signatures of the retriever, from 1; it is absent if the retriever did not find this one.
+	// Feedback The contribution of one retriever, or of the feedback, to a score. raw is BM25 for the lexical retriever, the cosine similarity to the query for the semantic one, and that to the best result of both for the feedback of mode hybrid. normalized is raw scaled so that 0 is nothing in common and 1 the same text, for the feedback times the score of that best result; it is negative only with mode semantic. score is weight times normalized. rank is the position among the signatures of the retriever, from 1; it is absent if the retriever did not find this one.
 	Feedback *Contribution `json:"feedback,omitempty"`
 
 	// Filters The names of the filters that were applied.
 	Filters []string `json:"filters"`
 
-	// Lexical The contribution of one retriever, or of the feedback, to a score. raw is BM25 for the lexical retriever, the cosine similarity to the query for the semantic one, and that to the best result of both for the feedback of mode hybrid. normalized is raw scaled to 0 to 1 (with mode semantic it is raw); score is weight times normalized. rank is the position among the signatures of the retriever, from 1; it is absent if the retriever did not find this one.
+	// Lexical The contribution of one retriever, or of the feedback, to a score. raw is BM25 for the lexical retriever, the cosine similarity to the query for the semantic one, and that to the best result of both for the feedback of mode hybrid. normalized is raw scaled so that 0 is nothing in common and 1 the same text, for the feedback times the score of that best result; it is negative only with mode semantic. score is weight times normalized. rank is the position among the signatures of the retriever, from 1; it is absent if the retriever did not find this one.
 	Lexical *Contribution `json:"lexical,omitempty"`
 
-	// Semantic The contribution of one retriever, or of the feedback, to a score. raw is BM25 for the lexical retriever, the cosine similarity to the query for the semantic one, and that to the best result of both for the feedback of mode hybrid. normalized is raw scaled to 0 to 1 (with mode semantic it is raw); score is weight times normalized. rank is the position among the signatures of the retriever, from 1; it is absent if the retriever did not find this one.
+	// Semantic The contribution of one retriever, or of the feedback, to a score. raw is BM25 for the lexical retriever, the cosine similarity to the query for the semantic one, and that to the best result of both for the feedback of mode hybrid. normalized is raw scaled so that 0 is nothing in common and 1 the same text, for the feedback times the score of that best result; it is negative only with mode semantic. score is weight times normalized. rank is the position among the signatures of the retriever, from 1; it is absent if the retriever did not find this one.
 	Semantic *Contribution `json:"semantic,omitempty"`
 }
 
@@ -935,7 +935,9 @@ type SearchInput struct {
 	Filters *SearchFilters `json:"filters,omitempty"`
 
 	// Limit The largest number of incidents.
-	Limit    *int     `json:"limit,omitempty"`
+	Limit *int `json:"limit,omitempty"`
+
+	// MinScore The lowest score of an incident in the response.
 	MinScore *float64 `json:"min_score,omitempty"`
 
 	// Mode Search by meaning (semantic), by words (lexical), or both (hybrid).
@@ -956,7 +958,7 @@ type SearchResult struct {
 	// Actions Best first by low; with detail short the best alone.
 	Actions []ActionRate `json:"actions"`
 
-	// Explain How a score was computed. It is the sum of the scores of the retrievers and of the feedback.
+	// Explain How a score was computed. It is the sum of the scores of the retrievers and of the feedback, and at most the score of the preceding result. With mode hybrid, semantic and feedback are absent if the signature has no vector yet.
 	Explain   *Explain  `json:"explain,omitempty"`
 	FirstSeen time.Time `json:"first_seen,omitzero"`
 
@@ -971,7 +973,7 @@ type SearchResult struct {
 	// Remediations Newest first.
 	Remediations []RemediationSummary `json:"remediations,omitzero"`
 
-	// Score From 0 to 1; with mode semantic the cosine similarity, from -1 to 1.
+	// Score From 0 to 1, with mode semantic from -1. It means the same in every search: 0 is nothing in common.
 	Score float64 `json:"score"`
 
 	// SignatureID The signature of the incident that matches the query best. A signature identifies what went wrong and what was done.
@@ -985,11 +987,17 @@ type SearchResult struct {
 
 	// Text The text of signature_id; with detail short its beginning, on one line.
 	Text string `json:"text"`
+
+	// Weak The score is below 0.17: the incident is probably another.
+	Weak bool `json:"weak"`
 }
 
 // SearchResults The best incidents, best first.
 type SearchResults struct {
 	Data []SearchResult `json:"data"`
+
+	// NothingSimilar No incident is similar: all in data are weak, or there are none.
+	NothingSimilar bool `json:"nothing_similar"`
 
 	// Search How the search was done. degraded lists the retrievers that failed.
 	Search SearchInfo `json:"search"`
@@ -1001,6 +1009,9 @@ type Severity string
 // SimilarResults Incidents like a remediation. recurrence is absent if the incident occurred once.
 type SimilarResults struct {
 	Data []SearchResult `json:"data"`
+
+	// NothingSimilar No incident is similar: recurrence is absent, and all in data are weak, or there are none.
+	NothingSimilar bool `json:"nothing_similar"`
 
 	// Recurrence One incident and its remediations. Counts include only remediations that match the filters. signature_ids, first_seen and remediations are absent with detail short alone.
 	Recurrence *SearchResult `json:"recurrence,omitempty"`

@@ -28,7 +28,7 @@ func newSearch(a *app) *cobra.Command {
 		Use:   "search WORDS…",
 		Short: "Search for similar incidents and what fixed them",
 		Long: `Search by plain words, an alert or a log line. Each result is an incident: how often it occurred, what was done about it and how
-often that helped. On a terminal matching words are bold, in any form that the incident has them. Filters are those of list.`,
+often that helped. A weak result has little in common with the query. On a terminal matching words are bold, in any form that the incident has them. Filters are those of list.`,
 		Example: `  datastorage search pod killed, out of memory
   datastorage search "connection refused" --environment production --limit 3
   kubectl logs api-0 | tail -1 | xargs -0 datastorage search --json`,
@@ -82,9 +82,7 @@ func (a *app) searchIncidents(ctx context.Context, input client.SearchInput, opt
 		return a.newCallError("cannot search", err, "datastorage search --help")
 	}
 	a.warnIfDegraded(found.Search)
-	if len(found.Data) == 0 {
-		a.talk.Line("nothing similar was found")
-	}
+	a.noteNothingSimilar(found.NothingSimilar, len(found.Data))
 	return a.printResponse(recorder, func() error { return a.printIncidents(found.Data, options) })
 }
 
@@ -94,6 +92,16 @@ func (a *app) highlightsMatches() bool { return a.out.Escapes && !a.json }
 func (a *app) warnIfDegraded(how client.SearchInfo) {
 	for _, retriever := range how.Degraded {
 		a.talk.Line("the %s retriever failed: these are the results of the other", retriever)
+	}
+}
+
+// noteNothingSimilar says that a search found nothing similar, and what its results are, if it has some.
+func (a *app) noteNothingSimilar(nothing bool, results int) {
+	switch {
+	case nothing && results > 0:
+		a.talk.Line("nothing similar was found: these results are weak, and probably about something else")
+	case nothing:
+		a.talk.Line("nothing similar was found")
 	}
 }
 
@@ -126,7 +134,7 @@ func (a *app) printIncidents(results []client.SearchResult, options searchOption
 	rows := make([][]console.Cell, len(results))
 	for i, result := range results {
 		rows[i] = append(console.Cells(
-			strconv.FormatFloat(result.Score, 'f', 3, 64), strconv.FormatInt(result.Occurrences, 10), a.formatTime(result.LastSeen),
+			formatScore(result), strconv.FormatInt(result.Occurrences, 10), a.formatTime(result.LastSeen),
 			formatRate(result.SuccessRate.Success, result.SuccessRate.Failure), formatBestAction(result), formatRemediationIDs(result),
 		), incidentTextCell(result), console.Cell{Text: formatTriedActions(result)}, console.Cell{Text: formatLastSuccess(result)})
 		if full {
@@ -137,6 +145,14 @@ func (a *app) printIncidents(results []client.SearchResult, options searchOption
 		}
 	}
 	return a.out.StyledTable(columns, rows)
+}
+
+func formatScore(result client.SearchResult) string {
+	score := strconv.FormatFloat(result.Score, 'f', 3, 64)
+	if result.Weak {
+		score += " weak"
+	}
+	return score
 }
 
 // incidentTextCell returns the incident's text on one line, with the matches in bold.

@@ -50,9 +50,7 @@ func (a *app) showSimilar(ctx context.Context, id string, options searchOptions)
 	if similar.Recurrence != nil {
 		results = append([]client.SearchResult{markAsRecurrence(*similar.Recurrence)}, results...)
 	}
-	if len(results) == 0 {
-		a.talk.Line("nothing similar was found")
-	}
+	a.noteNothingSimilar(similar.NothingSimilar, len(results))
 	return a.printResponse(recorder, func() error { return a.printIncidents(results, options) })
 }
 

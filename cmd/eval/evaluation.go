@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"time"
 
@@ -31,6 +32,9 @@ type ranking struct {
 	mode       client.SearchMode
 	queries    int
 	scores     scores
+	// falseNo is the fraction of the set's queries that are told that nothing is similar, and trueNo
+	// that of the other sets' queries, which is NaN if there are no other sets. Both are from 0 to 1.
+	falseNo, trueNo float64
 	// median is the median time of a search through the gateway.
 	median time.Duration
 }
@@ -38,7 +42,7 @@ type ranking struct {
 func (e *evaluation) measureAllSets(ctx context.Context, sets []set, providers []provider) error {
 	for i, s := range sets {
 		for j, env := range providers {
-			if err := e.measureSet(ctx, s, fmt.Sprintf("eval_%d_%d", i, j), env); err != nil {
+			if err := e.measureSet(ctx, s, otherQueries(sets, s), fmt.Sprintf("eval_%d_%d", i, j), env); err != nil {
 				return fmt.Errorf("set %s: %w", s.name, err)
 			}
 		}
@@ -46,8 +50,19 @@ func (e *evaluation) measureAllSets(ctx context.Context, sets []set, providers [
 	return nil
 }
 
-// measureSet measures one set with one provider, on a new database.
-func (e *evaluation) measureSet(ctx context.Context, s set, database string, env provider) (err error) {
+// otherQueries returns the queries of the sets other than one.
+func otherQueries(sets []set, than set) (queries []query) {
+	for _, s := range sets {
+		if s.name != than.name {
+			queries = append(queries, s.queries...)
+		}
+	}
+	return queries
+}
+
+// measureSet measures one set with one provider, on a new database. others are queries that its
+// documents have nothing about.
+func (e *evaluation) measureSet(ctx context.Context, s set, others []query, database string, env provider) (err error) {
 	service, err := startService(ctx, e.server, database, env, e.progress)
 	if err != nil {
 		return err
@@ -63,6 +78,9 @@ func (e *evaluation) measureSet(ctx context.Context, s set, database string, env
 		measured, err := service.measureRanking(ctx, s, mode)
 		if err != nil {
 			return fmt.Errorf("%s search: %w", mode, err)
+		}
+		if measured.trueNo, err = service.measureTrueNo(ctx, others, mode); err != nil {
+			return fmt.Errorf("%s search for queries of other sets: %w", mode, err)
 		}
 		e.rankings = append(e.rankings, measured)
 	}
@@ -110,11 +128,12 @@ func (s *service) measureRanking(ctx context.Context, of set, mode client.Search
 	var took []time.Duration
 	for _, q := range of.queries {
 		started := time.Now()
-		found, err := s.searchRemediations(ctx, q.Text, mode)
+		found, nothing, err := s.searchRemediations(ctx, q.Text, mode)
 		if err != nil {
 			return r, fmt.Errorf("query %s: %w", q.ID, err)
 		}
 		took = append(took, time.Since(started))
+		r.falseNo += indicator(nothing) / float64(len(of.queries))
 		judged = append(judged, scoreRanking(found, q.gains))
 	}
 	slices.Sort(took)
@@ -122,24 +141,47 @@ func (s *service) measureRanking(ctx context.Context, of set, mode client.Search
 	return r, nil
 }
 
-// searchRemediations returns the remediations found: the best incident first, and the newest first
-// within an incident.
-func (s *service) searchRemediations(ctx context.Context, text string, mode client.SearchMode) ([]string, error) {
+// measureTrueNo returns the fraction of the queries that are told that nothing is similar.
+func (s *service) measureTrueNo(ctx context.Context, queries []query, mode client.SearchMode) (float64, error) {
+	if len(queries) == 0 {
+		return math.NaN(), nil
+	}
+	told := 0
+	for _, q := range queries {
+		response, err := s.search(ctx, client.SearchInput{Query: q.Text, Mode: &mode, Limit: new(1), PerSignature: new(0)})
+		if err != nil {
+			return 0, fmt.Errorf("query %s: %w", q.ID, err)
+		}
+		if response.NothingSimilar {
+			told++
+		}
+	}
+	return float64(told) / float64(len(queries)), nil
+}
+
+// searchRemediations returns the remediations found, the best incident first and the newest first
+// within an incident, and whether the response says that nothing is similar.
+func (s *service) searchRemediations(ctx context.Context, text string, mode client.SearchMode) (found []string, nothing bool, err error) {
 	groups, each := depth, depth
-	response, err := s.api.Search(ctx, client.SearchInput{Query: text, Mode: &mode, Limit: &groups, PerSignature: &each})
+	response, err := s.search(ctx, client.SearchInput{Query: text, Mode: &mode, Limit: &groups, PerSignature: &each})
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	if len(response.Search.Degraded) > 0 {
-		return nil, fmt.Errorf("the search was degraded: without %v", response.Search.Degraded)
-	}
-	var found []string
 	for _, group := range response.Data {
 		for _, remediation := range group.Remediations {
 			found = append(found, remediation.RemediationID)
 		}
 	}
-	return found, nil
+	return found, response.NothingSimilar, nil
+}
+
+// search searches with all retrievers of the mode, or fails.
+func (s *service) search(ctx context.Context, input client.SearchInput) (*client.SearchResults, error) {
+	response, err := s.api.Search(ctx, input)
+	if err == nil && len(response.Search.Degraded) > 0 {
+		err = fmt.Errorf("the search was degraded: without %v", response.Search.Degraded)
+	}
+	return response, err
 }
 
 // measureFolding reads the signature of each document from the service.

@@ -151,13 +151,15 @@ func (f *fieldReader) readFilters(now time.Time) audit.Filter {
 // RespondSearch returns the response to a search.
 func RespondSearch(query search.Query, result search.Result) *Response {
 	return NewResponse(http.StatusOK, client.SearchResults{
-		Data: wireIncidents(query, result), Search: wireSearchInfo(query, result),
+		NothingSimilar: result.NothingSimilar, Data: wireIncidents(query, result), Search: wireSearchInfo(query, result),
 	})
 }
 
 // RespondSimilar returns the response to a search by example.
 func RespondSimilar(query search.Query, result search.Result) *Response {
-	similar := client.SimilarResults{Data: wireIncidents(query, result), Search: wireSearchInfo(query, result)}
+	similar := client.SimilarResults{
+		NothingSimilar: result.NothingSimilar, Data: wireIncidents(query, result), Search: wireSearchInfo(query, result),
+	}
 	if result.Recurrence != nil {
 		recurrence := wireExplained(query, result.Model, *result.Recurrence)
 		similar.Recurrence = &recurrence
@@ -225,6 +227,7 @@ func wireIncident(found search.Incident) client.SearchResult {
 		SignatureIds: convertSlice(found.Signatures, audit.ID.String),
 		Text:         found.Text,
 		Score:        found.Score,
+		Weak:         found.Weak(),
 		Occurrences:  found.Total,
 		FirstSeen:    found.FirstSeen,
 		LastSeen:     found.LastSeen,

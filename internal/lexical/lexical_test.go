@@ -180,17 +180,18 @@ func TestURLs(t *testing.T) {
 }
 
 // TestScore compares with BM25 computed by hand: k1 is 1.5, b is 0.75; one of four documents
-// contains disk, two contain full.
+// contains disk, two contain full, none lunch. 30 documents more contain nothing, and a score of 1
+// is the sum of the weights of three words and two more of their mean weight.
 func TestScore(t *testing.T) {
 	t.Parallel()
 	collection := []string{"x\ndisk full full", "y\nqueue full", "z\nlost", "w\nlost"}
 	s := statistics(collection...)
-	scorer := lexical.NewScorer(lexical.Parse("disk, full"), s)
+	scorer := lexical.NewScorer(lexical.Parse("disk, full, lunch"), s)
 	d := lexical.Analyze(collection[0])
 	if d.Length != 5 || s.MeanLength != (5+4+3+3)/4.0 {
 		t.Fatalf("length %d, mean %v", d.Length, s.MeanLength)
 	}
-	idf := func(holding float64) float64 { return math.Log(1 + (4-holding+0.5)/(holding+0.5)) }
+	idf := func(holding float64) float64 { return math.Log(1 + (30+4-holding+0.5)/(holding+0.5)) }
 	damping := 1.5 * (1 - 0.75 + 0.75*5/3.75)
 	part := func(weight, count float64) float64 { return weight * count * 2.5 / (count + damping) }
 	want := part(idf(1), 1) + part(idf(2), 2) + part(0.3*idf(1), 1)
@@ -198,8 +199,8 @@ func TestScore(t *testing.T) {
 	if math.Abs(raw-want) > 1e-9 {
 		t.Errorf("raw score %v, want %v", raw, want)
 	}
-	if best := 2.5 * (idf(1) + idf(2) + 0.3*idf(1)); math.Abs(score-want/best) > 1e-9 {
-		t.Errorf("score %v, want %v", score, want/best)
+	if full := 2.5 * (idf(1) + idf(2) + idf(1)) * (3 + 2) / 3; math.Abs(score-want/full) > 1e-9 {
+		t.Errorf("score %v, want %v", score, want/full)
 	}
 	var sum float64
 	parts := scorer.Parts(d)
@@ -208,6 +209,34 @@ func TestScore(t *testing.T) {
 	}
 	if len(parts) != 3 || math.Abs(sum-raw) > 1e-9 || parts[2].Text != "disk full" {
 		t.Errorf("parts %+v add up to %v, want %v", parts, sum, raw)
+	}
+}
+
+// TestScoreIsOfTheWholeQuery checks that unknown words lower a score, and that it hardly depends on
+// how many documents there are and how many of them contain the words.
+func TestScoreIsOfTheWholeQuery(t *testing.T) {
+	t.Parallel()
+	const same = "Disk\ndisk of the node is full"
+	for _, c := range []struct {
+		name, query string
+		collection  []string
+		low, high   float64
+	}{
+		{"the same text alone", same, []string{same}, 0.35, 1},
+		{"the same text in all documents", same, []string{same, same, same}, 0.35, 1},
+		{"the same text in one of many", same, append(slices.Repeat([]string{"Lost\nqueue was lost"}, 1000), same), 0.35, 1},
+		{"one word of one", "disk", []string{same}, 0.17, 0.4},
+		{"one word of ten", "disk a1 b2 c3 d4 e5 f6 g7 h8 i9", []string{same}, 0, 0.1},
+		{"one word of ten in all documents", "disk a1 b2 c3 d4 e5 f6 g7 h8 i9", []string{same, same, same}, 0, 0.1},
+		{"two words in all documents", "disk full", []string{same, same, same}, 0.17, 0.5},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			scorer := lexical.NewScorer(lexical.Parse(c.query), statistics(c.collection...))
+			if got, _ := scorer.Score(lexical.Analyze(same)); got < c.low || got > c.high {
+				t.Errorf("score %v, want %v to %v", got, c.low, c.high)
+			}
+		})
 	}
 }
 

@@ -17,6 +17,13 @@ const (
 	pairWeight     = 0.3 // of two adjacent words, in addition to 1 for each
 	instanceWeight = 0.5 // of a word in an instance's name, such as api in api-<n>
 	locationWeight = 0.5 // of a word that is found in the name of a location alone
+
+	// unseenSignatures are added to the number of signatures, so that a word that is in all of a few
+	// signatures is not worthless.
+	unseenSignatures = 30
+	// unmatchedWords are added to the words of a query, with the mean weight of those, so that the
+	// match of one word is less evidence than the match of ten.
+	unmatchedWords = 2
 )
 
 // TopScore is what a term of weight 1 adds to a score if it occurs infinitely often: k1 + 1.
@@ -93,7 +100,7 @@ func (q Query) Terms() []Term {
 func (q Query) Words() []string {
 	var words []string
 	for _, term := range q {
-		if !strings.Contains(term.Text, " ") {
+		if !term.isPair() {
 			words = append(words, term.Text)
 		}
 	}
@@ -123,16 +130,24 @@ type Scorer struct {
 	Locations []QueryTerm
 	// Flat + Slope·length is the damping of term counts in a document of the given length.
 	Flat, Slope float64
-	best        float64
+	// full is the raw score that is scaled to 1.
+	full float64
 }
 
-// NewScorer weights a query's terms by their inverse document frequency: ln(1 + (N−n+½)/(n+½)). n of a
-// word in a name of a location is the larger of the numbers of signatures that contain the word and
-// that occurred there, so that such a word never adds more than one in the text.
+// NewScorer weights a query's terms by their inverse document frequency: ln(1 + (N−n+½)/(n+½)). A
+// term that no signature contains counts as rare as one that a single signature contains: it cannot
+// match, but it lowers all scores. n of a word in a name of a location is the larger of the numbers
+// of signatures that contain the word and that occurred there, so that such a word never adds more
+// than one in the text.
 func NewScorer(q Query, s Statistics) *Scorer {
 	scorer := &Scorer{Flat: saturation * (1 - normalization), Slope: saturation * normalization / max(s.MeanLength, 1)}
+	var words, rarity float64 // the sum of the words' weights without and with their rarity
 	for _, term := range q {
 		contained, located := s.Holding[term.Term], s.Located[term.Text]
+		if !term.isPair() {
+			words += term.Weight
+			rarity += s.weigh(term, max(cmp.Or(contained, located), 1)).Weight
+		}
 		if contained > 0 {
 			scorer.Terms = append(scorer.Terms, s.weigh(term, contained))
 		}
@@ -141,19 +156,22 @@ func NewScorer(q Query, s Statistics) *Scorer {
 			location.Weight *= locationWeight
 			scorer.Locations = append(scorer.Locations, location)
 		}
-		if known := cmp.Or(contained, located); known > 0 {
-			scorer.best += s.weigh(term, known).Weight * TopScore
-		}
+	}
+	if words > 0 {
+		scorer.full = TopScore * rarity * (1 + unmatchedWords/words)
 	}
 	return scorer
 }
 
-// weigh multiplies the weight of a term by its inverse document frequency.
-func (s Statistics) weigh(term QueryTerm, holding int64) QueryTerm {
-	others := float64(max(s.Signatures-holding, 0))
-	term.Weight *= math.Log1p((others + 0.5) / (float64(holding) + 0.5))
+// weigh multiplies the weight of a term by its rarity, when n of the signatures contain it.
+func (s Statistics) weigh(term QueryTerm, n int64) QueryTerm {
+	others := float64(max(s.Signatures-n, 0) + unseenSignatures)
+	term.Weight *= math.Log1p((others + 0.5) / (float64(n) + 0.5))
 	return term
 }
+
+// isPair reports whether the term is a pair of words.
+func (t QueryTerm) isPair() bool { return strings.Contains(t.Text, " ") }
 
 // Part is the contribution of one term to a document's score. Location reports that the term is in
 // the name of a location where the document's incident occurred, rather than in the document.
@@ -164,16 +182,18 @@ type Part struct {
 }
 
 // Score returns the BM25 score over the words and word pairs that the query and the document share,
-// and of the words that only the names of its locations have, scaled to a range from 0 to 1: 1 is the limit for a document in which every query term known to
-// the collection occurs infinitely often. raw is the unscaled score.
+// and of the words that only the names of its locations have, scaled to a range from 0 to 1 that
+// means the same for every query: 1 is the limit for a document in which every word of a long query
+// occurs infinitely often. Pairs of words raise a score, but a document may lack them. raw is the
+// unscaled score.
 func (s *Scorer) Score(d Document) (score, raw float64) {
 	for part := range s.scoredTerms(d) {
 		raw += part.Score
 	}
-	if s.best == 0 {
+	if raw == 0 {
 		return 0, 0
 	}
-	return raw / s.best, raw
+	return min(raw/s.full, 1), raw
 }
 
 // Parts returns the matching terms, highest contribution first. Their scores add up to the raw

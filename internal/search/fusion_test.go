@@ -1,9 +1,11 @@
 package search_test
 
 import (
+	"math"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/datastorage-service/datastorage/internal/audit"
 	"github.com/datastorage-service/datastorage/internal/search"
@@ -20,26 +22,32 @@ func newMatch(signature, incident byte, lexical, semantic float64) search.Match 
 func TestSetWeights(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		name     string
-		feedback *search.Contribution
-		want     [3]float64 // lexical, semantic, feedback
+		name               string
+		semantic, feedback *search.Contribution
+		want               [3]float64 // lexical, semantic, feedback
 	}{
-		{"without feedback", nil, [3]float64{0.75, 0.25, 0}},
-		{"feedback first", &search.Contribution{Normalized: 1}, [3]float64{0.5625, 0.1875, 0.25}},
+		{"without a vector", nil, nil, [3]float64{1, 0, 0}},
+		{"without feedback", &search.Contribution{Normalized: 1}, nil, [3]float64{0.75, 0.25, 0}},
+		{
+			"with feedback", &search.Contribution{Normalized: 1}, &search.Contribution{Normalized: 1, Weight: 0.4},
+			[3]float64{0.45, 0.15, 0.4},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			match := newMatch(1, 1, 1, 1)
-			match.Feedback = c.feedback
+			match.Semantic, match.Feedback = c.semantic, c.feedback
 			match.SetWeights(0.25)
-			got := [3]float64{match.Lexical.Weight, match.Semantic.Weight}
-			if match.Feedback != nil {
-				got[2] = match.Feedback.Weight
+			var got [3]float64
+			for i, contribution := range []*search.Contribution{match.Lexical, match.Semantic, match.Feedback} {
+				if contribution != nil {
+					got[i] = contribution.Weight
+				}
 			}
-			if got != c.want {
-				t.Errorf("weights %v, want %v", got, c.want)
+			if diff := cmp.Diff(c.want, got, cmpopts.EquateApprox(0, 1e-12)); diff != "" {
+				t.Errorf("weights (-want +got):\n%s", diff)
 			}
-			if fused := search.Fuse([]search.Match{match}); fused[0].Score != 1 {
+			if fused := search.Fuse([]search.Match{match}); math.Abs(fused[0].Score-1) > 1e-12 {
 				t.Errorf("score %v of a match that is the best by everything, want 1", fused[0].Score)
 			}
 		})

@@ -12,9 +12,13 @@ import (
 	"github.com/datastorage-service/datastorage/internal/postgres"
 )
 
-// minCandidates is the minimum number of signatures taken from each retriever, unless the search is
-// semantic. Every candidate is scored by both retrievers.
-const minCandidates = 100
+// The number of signatures that a search takes from each of its retrievers first. It does not
+// depend on the limit, so neither does the order of the results. A semantic search needs no more
+// than it returns; in the others every candidate is scored by all retrievers.
+const (
+	firstCandidates = 100
+	firstNearest    = 20
+)
 
 // rankMatches returns the best match of each incident, best first, and a Result that describes how
 // they were found.
@@ -79,14 +83,15 @@ func (f *finder) embedQueryText(ctx context.Context) (queryVector, error) {
 }
 
 func (f *finder) retrieveSemantic(ctx context.Context, v queryVector) ([]Match, error) {
-	return f.widenRetrieval(0, func(limit int) ([]Match, bool, error) {
+	meaning := similarityOf(v.model)
+	return f.widenRetrieval(firstNearest, func(limit int) ([]Match, bool, error) {
 		nearest, err := v.store.Nearest(ctx, v.vector, f.query.Filter, limit)
 		matches := make([]Match, len(nearest))
 		for i, near := range nearest {
-			similarity := 1 - near.Distance
+			cosine := 1 - near.Distance
 			matches[i] = Match{
 				SignatureID: near.SignatureID, IncidentID: near.IncidentID, Text: near.Text,
-				Semantic: &Contribution{Rank: i + 1, Raw: similarity, Normalized: similarity, Weight: 1},
+				Semantic: &Contribution{Rank: i + 1, Raw: cosine, Normalized: meaning.normalize(cosine), Weight: 1},
 			}
 		}
 		return matches, len(nearest) < limit, err
@@ -94,7 +99,7 @@ func (f *finder) retrieveSemantic(ctx context.Context, v queryVector) ([]Match, 
 }
 
 func (f *finder) retrieveLexical(ctx context.Context) ([]Match, error) {
-	return f.widenRetrieval(minCandidates, func(limit int) ([]Match, bool, error) {
+	return f.widenRetrieval(firstCandidates, func(limit int) ([]Match, bool, error) {
 		scorer, statistics, err := f.store.Weigh(ctx, lexical.Parse(f.query.Text))
 		if err != nil {
 			return nil, false, err
@@ -115,7 +120,8 @@ func (f *finder) retrieveLexical(ctx context.Context) ([]Match, error) {
 }
 
 func (f *finder) retrieveHybrid(ctx context.Context, v queryVector) ([]Match, error) {
-	return f.widenRetrieval(minCandidates, func(limit int) ([]Match, bool, error) {
+	meaning := similarityOf(v.model)
+	return f.widenRetrieval(firstCandidates, func(limit int) ([]Match, bool, error) {
 		found, err := v.store.Retrieve(ctx, v.vector, lexical.Parse(f.query.Text), f.query.Filter, limit)
 		if err != nil {
 			return nil, false, err
@@ -127,11 +133,13 @@ func (f *finder) retrieveHybrid(ctx context.Context, v queryVector) ([]Match, er
 		matches := make([]Match, len(candidates))
 		for i, candidate := range candidates {
 			matches[i] = f.newLexicalMatch(candidate, found.Scorer)
-			similarity := 1 - candidate.Distance
-			matches[i].Semantic = &Contribution{Raw: similarity, Normalized: max(similarity, 0)}
-			matches[i].SetWeights(semanticWeight(v.model))
+			matches[i].Semantic = meaning.contribution(candidate)
 		}
-		err = v.addFeedback(ctx, matches)
+		coverage := vectorCoverage(matches)
+		for i := range matches {
+			matches[i].SetWeights(coverage * meaning.weight)
+		}
+		err = v.addFeedback(ctx, matches, coverage)
 		rankMatchesBy(matches, lexicalContribution)
 		rankMatchesBy(matches, semanticContribution)
 		rankMatchesBy(matches, feedbackContribution)
@@ -139,17 +147,20 @@ func (f *finder) retrieveHybrid(ctx context.Context, v queryVector) ([]Match, er
 	})
 }
 
-// widenRetrieval retrieves an increasing number of signatures, at least minimum, until they belong
-// to query.Limit incidents or all are found: an incident has one signature for each action taken.
+// widenRetrieval retrieves signatures, first as many as given, then four times as many and so on,
+// until they belong to query.Limit incidents or all are found: an incident has one signature for
+// each action taken. Incidents that only a wider retrieval finds follow those before, whose order
+// it does not change.
 func (f *finder) widenRetrieval(
-	minimum int, retrieve func(limit int) (matches []Match, all bool, err error),
+	first int, retrieve func(limit int) (matches []Match, all bool, err error),
 ) ([]Match, error) {
-	for limit := max(minimum, 2*f.query.Limit); ; limit *= 4 {
+	var incidents []Match
+	for limit := first; ; limit *= 4 {
 		matches, all, err := retrieve(limit)
 		if err != nil {
 			return nil, err
 		}
-		incidents := Fuse(matches)
+		incidents = appendIncidents(incidents, Fuse(matches))
 		if all || len(incidents) >= f.query.Limit {
 			return f.selectTopMatches(incidents), nil
 		}
@@ -203,14 +214,24 @@ func (f *finder) newLexicalMatch(candidate postgres.Candidate, scorer *lexical.S
 	}
 }
 
-// noVector is the similarity of a signature without a vector.
-const noVector = -1
+// noVector is the distance of a candidate without a vector.
+const noVector = 2
+
+// contribution returns the semantic contribution of a candidate, which has no weight yet, or nil if
+// the candidate has no vector.
+func (s similarity) contribution(candidate postgres.Candidate) *Contribution {
+	if candidate.Distance >= noVector {
+		return nil
+	}
+	cosine := 1 - candidate.Distance
+	return &Contribution{Raw: cosine, Normalized: max(s.normalize(cosine), 0)}
+}
 
 // addFeedback adds the vector similarity of each match to the best match: pseudo-relevance feedback
 // (Manning, Raghavan and Schütze, "Introduction to Information Retrieval", 2008, section 9.1.6). If
 // no match has a vector, it adds nothing.
-func (v queryVector) addFeedback(ctx context.Context, matches []Match) error {
-	embedded := slices.DeleteFunc(slices.Clone(matches), func(m Match) bool { return m.Semantic.Raw <= noVector })
+func (v queryVector) addFeedback(ctx context.Context, matches []Match, coverage float64) error {
+	embedded := slices.DeleteFunc(slices.Clone(matches), func(m Match) bool { return m.Semantic == nil })
 	if len(embedded) == 0 {
 		return nil
 	}
@@ -218,20 +239,18 @@ func (v queryVector) addFeedback(ctx context.Context, matches []Match) error {
 	for i, match := range embedded {
 		ids[i] = match.SignatureID
 	}
-	distances, err := v.store.Alike(ctx, Fuse(embedded)[0].SignatureID, ids)
+	best := Fuse(embedded)[0]
+	distances, err := v.store.Alike(ctx, best.SignatureID, ids)
 	if err != nil {
 		return err
 	}
 	if len(distances) < len(ids) {
 		return errReplaced
 	}
-	for i := range matches {
-		similarity := float64(noVector)
-		if distance, ok := distances[matches[i].SignatureID]; ok {
-			similarity = 1 - distance
-		}
-		matches[i].Feedback = &Contribution{Raw: similarity, Normalized: max(similarity, 0)}
-		matches[i].SetWeights(semanticWeight(v.model))
+	cosines := make(map[audit.ID]float64, len(distances))
+	for id, distance := range distances {
+		cosines[id] = 1 - distance
 	}
+	similarityOf(v.model).setFeedback(matches, cosines, best.Score, coverage)
 	return nil
 }

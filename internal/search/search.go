@@ -51,7 +51,8 @@ type Query struct {
 	Newest int
 	// Detail selects what is returned of each incident; only Full reads workflows.
 	Detail Detail
-	// MinScore excludes incidents with a lower score; -1 excludes none.
+	// MinScore excludes incidents with a lower score; -1 excludes none. A semantic search has scores
+	// from -1 to 1, the others from 0 to 1.
 	MinScore float64
 	// Explain includes the matched terms in the result.
 	Explain bool
@@ -64,6 +65,8 @@ type Result struct {
 	// Recurrence is the incident of Query.Example, which is not in Incidents. It is nil if the
 	// filter matches none of its other remediations.
 	Recurrence *Incident
+	// NothingSimilar means that all Incidents are weak and there is no Recurrence.
+	NothingSimilar bool
 	// Model is the embedding model of the search, empty for a search without one.
 	Model string
 	// Degraded is the reason why a hybrid search ran without its semantic retriever, otherwise nil.
@@ -95,11 +98,14 @@ func Find(ctx context.Context, store *postgres.Store, models embedding.Models, q
 	}
 	f := &finder{store: store.WithoutRetries(), models: models, query: query}
 	result, err := postgres.Retry(ctx, postgres.Attempts, isRetryable, f.attemptSearch)
-	if err != nil || query.Example == nil {
-		return result, err
+	if err == nil && query.Example != nil {
+		result = separateExample(query, result, limit)
 	}
-	return separateExample(query, result, limit), nil
+	result.NothingSimilar = result.Recurrence == nil && !slices.ContainsFunc(result.Incidents, isSimilar)
+	return result, err
 }
+
+func isSimilar(found Incident) bool { return !found.Weak() }
 
 // errReplaced means that a signature or the model that one statement used was replaced before the
 // next.
