@@ -32,8 +32,8 @@ type ranking struct {
 	mode       client.SearchMode
 	queries    int
 	scores     scores
-	// falseNo is the fraction of the set's queries that are told that nothing is similar, and trueNo
-	// that of the other sets' queries, which is NaN if there are no other sets. Both are from 0 to 1.
+	// falseNo is the fraction of the set's queries whose response says that nothing is similar, and
+	// trueNo that of the other sets' queries, NaN if there are no other sets. Both are from 0 to 1.
 	falseNo, trueNo float64
 	// median is the median time of a search through the gateway.
 	median time.Duration
@@ -141,22 +141,22 @@ func (s *service) measureRanking(ctx context.Context, of set, mode client.Search
 	return r, nil
 }
 
-// measureTrueNo returns the fraction of the queries that are told that nothing is similar.
+// measureTrueNo returns the fraction of the queries whose response says that nothing is similar.
 func (s *service) measureTrueNo(ctx context.Context, queries []query, mode client.SearchMode) (float64, error) {
 	if len(queries) == 0 {
 		return math.NaN(), nil
 	}
-	told := 0
+	nothing := 0
 	for _, q := range queries {
 		response, err := s.search(ctx, client.SearchInput{Query: q.Text, Mode: &mode, Limit: new(1), PerSignature: new(0)})
 		if err != nil {
 			return 0, fmt.Errorf("query %s: %w", q.ID, err)
 		}
 		if response.NothingSimilar {
-			told++
+			nothing++
 		}
 	}
-	return float64(told) / float64(len(queries)), nil
+	return float64(nothing) / float64(len(queries)), nil
 }
 
 // searchRemediations returns the remediations found, the best incident first and the newest first

@@ -18,7 +18,7 @@ func newFound(id byte, lexical, semantic, feedback float64, remediations ...stri
 	return candidate{remediations: remediations, match: search.Match{
 		SignatureID: audit.ID{id}, IncidentID: audit.ID{id},
 		Lexical: &search.Contribution{Normalized: lexical}, Semantic: &search.Contribution{Normalized: semantic},
-		Feedback: &search.Contribution{Normalized: feedback},
+		Feedback: &search.Contribution{Normalized: feedback, Weight: 0.25},
 	}}
 }
 

@@ -40,7 +40,7 @@ func (s similarity) normalize(cosine float64) float64 {
 
 // feedbackWeight is the weight of the feedback before scores are scaled to the best match's score
 // by the retrievers, for every model.
-const feedbackWeight = 0.25
+const feedbackWeight = 0.28
 
 // WeakScore is the score below which a match is weak: of unrelated texts, 95 of 100 score less, and
 // of texts about the same, 1 of 100 (docs/decisions/026-absolute-scores.md).

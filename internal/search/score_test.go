@@ -151,18 +151,19 @@ func TestNothingSimilar(t *testing.T) {
 	}
 }
 
-// TestPendingVectors removes vectors at random, and searches for half of the words of each
-// incident: a hybrid search finds the incidents at least as well as words alone, at every share.
+// TestPendingVectors removes vectors at random, and searches for a third of the words of
+// incidents: a hybrid search finds them at least as well as words alone, at every share.
 func TestPendingVectors(t *testing.T) {
 	t.Parallel()
 	const incidents = 120
 	f, messages := newRandomFixture(t, incidents)
+	messages = messages[:40] // are searched for
 	words := f.meanReciprocalRank(t, search.Lexical, messages)
 	for _, percent := range []int{0, 20, 50, 80, 100} {
 		f.keepVectors(t, 100-percent)
 		got := f.meanReciprocalRank(t, search.Hybrid, messages)
 		t.Logf("%3d %% pending: %.3f, by words %.3f", percent, got, words)
-		if got < words-0.005 {
+		if got < words {
 			t.Errorf("%d %% pending: mean reciprocal rank %.3f, by words alone %.3f", percent, got, words)
 		}
 	}
@@ -182,18 +183,18 @@ func (f fixture) keepVectors(t *testing.T, percent int) {
 	}
 }
 
-// meanReciprocalRank searches for every second word of each incident.
+// meanReciprocalRank searches for every third word of each message.
 func (f fixture) meanReciprocalRank(t *testing.T, mode search.Mode, messages []string) float64 {
 	t.Helper()
 	var sum float64
 	for _, message := range messages {
-		var half []string
+		var third []string
 		for i, word := range strings.Fields(message) {
-			if i%2 == 0 {
-				half = append(half, word)
+			if i%3 == 0 {
+				third = append(third, word)
 			}
 		}
-		found := f.find(t, search.Query{Mode: mode, Text: strings.Join(half, " "), Limit: 10, Newest: 1, MinScore: -1}).Incidents
+		found := f.find(t, search.Query{Mode: mode, Text: strings.Join(third, " "), Limit: 10, Newest: 1, MinScore: -1}).Incidents
 		rank := slices.IndexFunc(found, func(i search.Incident) bool { return strings.Contains(i.Text, message) })
 		if rank >= 0 {
 			sum += 1 / float64(rank+1)
