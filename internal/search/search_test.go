@@ -121,13 +121,13 @@ func (f fixture) countStatements() map[string]int {
 func TestFindStatements(t *testing.T) {
 	t.Parallel()
 	for mode, want := range map[search.Mode]map[string]int{
-		search.Semantic: {"RemediationCount": 1, "SearchNearest": 1, "IncidentOutcomes": 1, "IncidentRemediations": 1},
+		search.Semantic: {"SearchCount": 1, "SearchNearest": 1, "IncidentOutcomes": 1, "IncidentRemediations": 1},
 		search.Lexical: {
-			"RemediationCount": 1, "LexicalStatistics": 1, "LexicalFrequencies": 1, "SearchLexicalFew": 1, "SearchCandidates": 1,
+			"SearchCount": 1, "LexicalStatistics": 1, "LexicalFrequencies": 1, "SearchLexicalFew": 1, "SearchCandidates": 1,
 			"IncidentOutcomes": 1, "IncidentRemediations": 1,
 		},
 		search.Hybrid: {
-			"RemediationCount": 1, "SearchNearest": 1, "LexicalStatistics": 1, "LexicalFrequencies": 1, "SearchLexicalFew": 1,
+			"SearchCount": 1, "SearchNearest": 1, "LexicalStatistics": 1, "LexicalFrequencies": 1, "SearchLexicalFew": 1,
 			"SearchCandidates": 1, "SearchAlike": 1, "IncidentOutcomes": 1, "IncidentRemediations": 1,
 		},
 	} {
