@@ -111,8 +111,6 @@ var programs = map[string][]program{
 	"chpasswd":       {{form: standardInput}},
 	"stats":          {{verb: "auth", form: position, index: 1}},
 	"sentinel":       {{verb: "auth-pass", form: position, index: 2}},
-	"mosquitto_pub":  {{flags: []string{"-P"}}},
-	"mosquitto_sub":  {{flags: []string{"-P"}}},
 	"kinit":          {{verb: "--password", form: position, index: 1}},
 	"nmcli":          {{verb: "password", form: position, index: 1}},
 	"security":       {{flags: []string{"-p", "-w"}}},
@@ -173,10 +171,6 @@ func endOfCommandLine(s string, i int) int {
 // scanArgument redacts the argument of a flag of the current program.
 func (sc *scanner) scanArgument(start, end int) int {
 	s := sc.text
-	word := s[start:end]
-	if word[0] != '-' && !(start > 0 && s[start-1] == '/') {
-		return 0
-	}
 	if start > 0 && !ascii.IsSpace(s[start-1]) && !isQuote(s[start-1]) && s[start-1] != '/' && s[start-1] != '[' {
 		return 0
 	}

@@ -40,7 +40,10 @@ func (sc *scanner) scanAuthorization(a *assignment) int {
 func (sc *scanner) endOfHeader(i int) int {
 	s := sc.text
 	end := i
-	for end < len(s) && (end < i+reach || !ascii.IsSpace(s[end])) && s[end] != '\n' && s[end] != '\r' && !(isQuote(s[end]) && sc.nest.closesString(end)) && !strings.HasPrefix(s[end:], `\n`) && !strings.HasPrefix(s[end:], `\r`) {
+	for end < len(s) && (end < i+reach || !ascii.IsSpace(s[end])) && s[end] != '\n' && s[end] != '\r' && !hasAnyPrefix(s[end:], `\n`, `\r`) {
+		if isQuote(s[end]) && sc.nest.closesString(end) {
+			break
+		}
 		if (s[end] == ']' || s[end] == '}') && sc.nest.inBracket() {
 			break
 		}

@@ -239,17 +239,19 @@ func isJWTByte(c byte) bool        { return isBase64Byte(c) || c == '.' }
 // isMixed accepts tokens with digits and upper-case letters; ordinary words share their prefix.
 func isMixed(token string) bool {
 	n := countClasses(token)
-	return n.digit > 0 && n.upper > 0 && !(n.lower == 0 && n.digit < 3)
+	return n.digit > 0 && n.upper > 0 && (n.lower > 0 || n.digit > 2)
 }
 
 func isMixedUpper(token string) bool {
 	n := countClasses(token)
 	return n.digit > 2 && n.upper > 2 && n.lower == 0
 }
+
 func isMixedDigits(token string) bool {
 	n := countClasses(token)
 	return n.digit > 2 && n.lower+n.upper > 2 && !isWordlike(token) && (!isDictionaryName(token) || isHexWord(token[strings.IndexByte(token, '-')+1:]))
 }
+
 func isMixedCase(token string) bool {
 	n := countClasses(token)
 	return n.upper > 2 && n.lower > 2
@@ -265,9 +267,11 @@ func isAsana(token string) bool {
 	_, secret, found := strings.Cut(token, ":")
 	return found && len(secret) == 32 && isHexWord(secret)
 }
+
 func isAuthress(token string) bool {
 	return strings.Contains(token, ".acc_") || strings.Contains(token, ".acc-")
 }
+
 func isClickUp(token string) bool {
 	return strings.Count(token, "_") == 2 && len(token) > 40 && isMixedUpper(token[3:strings.LastIndexByte(token, '_')+8])
 }
@@ -353,7 +357,7 @@ var shortestToken = func() int {
 
 // scanToken redacts a credential that is recognized by its form and starts in the word between start
 // and end, at the word's start or after an underscore or hyphen. It returns the index after it, or 0.
-func (sc *scanner) scanToken(start, end int) int {
+func (sc *scanner) scanToken(start, end int, roles wordRole) int {
 	if next := sc.scanInfix(start, end); next > 0 {
 		return next
 	}
@@ -368,7 +372,9 @@ func (sc *scanner) scanToken(start, end int) int {
 				return sc.add(i, stop, form.action())
 			}
 		}
-		begins = false
+		if begins = false; roles&roleJoined == 0 {
+			break
+		}
 	}
 	return 0
 }

@@ -101,7 +101,8 @@ func isDecodable(v string) bool {
 	if hasAnyPrefix(v, "H4sI", "iVBORw0KGgo", "/9j/", "UEsDB", "AAAA", "MII", "MCow", "MFkw", "MIGf", "R0lGOD", "JVBERi", "Cg", "LS0t", "Qlpo", "KLUv") {
 		return true
 	}
-	text, ok := decodeBase64(v)
+	const head = 256
+	text, ok := decodeBase64(v[:min(len(v), head)])
 	return ok && isPrintable(text)
 }
 
@@ -109,6 +110,10 @@ func isDecodable(v string) bool {
 // credentials file of a service account.
 func isEncodedSecret(v string) bool {
 	if v[0] != 'e' && v[0] != 'L' && v[0] != 'W' && v[0] != 'I' && v[0] != 'c' { // {, -, [, blank, letters of a label
+		return false
+	}
+	const head = 64
+	if text, ok := decodeBase64(v[:min(len(v), head)]); !ok || !isPrintable(text) || !strings.ContainsAny(string(text), "{:=- \n") {
 		return false
 	}
 	text, ok := decodeBase64(v)

@@ -24,9 +24,9 @@ type span struct {
 	action     Action
 }
 
-// findSecrets returns the secrets in s, in order and without overlaps. Each finder makes one pass
-// over s, from anchor to anchor (a separator, "://", the prefix of a token). Around an anchor it
-// reads a bounded number of bytes, or to the end of the value it found.
+// findSecrets returns the secrets in s, in order and without overlaps. Manifests, keys, addresses and
+// hashes have finders of their own; a scanner finds the rest in one pass over the words. Around what
+// it found, each reads a bounded number of bytes, or to the end of the value.
 func findSecrets(s string) []span {
 	if len(s) < shortestToken && ascii.PrefixLen(s, ascii.IsWord) == len(s) {
 		return nil // too short for a token, and every other secret needs a separator
@@ -39,7 +39,9 @@ func findSecrets(s string) []span {
 	found = findUserInformation(s, &pairs, found)
 	found = findPasswordFiles(s, found)
 	found = findHashes(s, found)
-	found = findWebhooks(s, &pairs, found)
+	if strings.IndexByte(s, '/') >= 0 {
+		found = findWebhooks(s, &pairs, found)
+	}
 	found = findCredentials(s, &pairs, found)
 	sc := &scanner{text: s, nest: nesting{text: s}, found: found}
 	sc.scanWords()

@@ -76,7 +76,8 @@ func TestTree(t *testing.T) {
 		{"subtrees", `{"secrets":{"a":["b"]},"tokens":["c1d2e3f4",123456789012]}`, `{"secrets":{"a":["[REDACTED]"]},"tokens":["[REDACTED]",123456789012]}`, Actions{ActionMetadataValue: 2}},
 		{
 			"names, counts and policies stay", `{"checksum/secret":"7c0c0601","imagePullSecrets":[{"name":"regcred"}],"max_tokens":512,"passwordPolicy":"strict","prompt_tokens":1834,"secretName":"db-creds"}`,
-			`{"checksum/secret":"7c0c0601","imagePullSecrets":[{"name":"regcred"}],"max_tokens":512,"passwordPolicy":"strict","prompt_tokens":1834,"secretName":"db-creds"}`, Actions{},
+			`{"checksum/secret":"7c0c0601","imagePullSecrets":[{"name":"regcred"}],"max_tokens":512,"passwordPolicy":"strict","prompt_tokens":1834,"secretName":"db-creds"}`,
+			Actions{},
 		},
 		{"arguments and header pairs", `{"args":["--password","hunter2x"],"headers":[["X-Api-Key","7f4d28ee5f9e46b9ae9e"]],"cmd":["mysql","-uroot","-phunter2x"]}`, `{"args":["--password","[REDACTED]"],"cmd":["mysql","-uroot","-p[REDACTED]"],"headers":[["X-Api-Key","[REDACTED]"]]}`, Actions{ActionPassword: 2, ActionToken: 1}},
 		{"what hides nothing stays", `{"token":null,"secret_rotated":true,"password":""}`, `{"password":"","secret_rotated":true,"token":null}`, Actions{}},

@@ -50,7 +50,7 @@ func (sc *scanner) scanWords() {
 
 // scanWord reads the word between start and end, and returns the index at which to go on.
 func (sc *scanner) scanWord(start, end int, roles wordRole) int {
-	if next := sc.scanToken(start, end); next > 0 {
+	if next := sc.scanToken(start, end, roles); next > 0 {
 		return next
 	}
 	if c := sc.text[start]; c == '-' || start > 0 && sc.text[start-1] == '/' {

@@ -64,7 +64,8 @@ func redactStrings(items, out []any, actions Actions) {
 	text := open
 	bounds := make([]span, len(items))
 	for i, item := range items {
-		clean := cleanCharacters(item.(string), actions)
+		value, _ := item.(string)
+		clean := cleanCharacters(value, actions)
 		bounds[i] = span{start: len(text), end: len(text) + len(clean)}
 		text += clean + separator
 	}

@@ -14,6 +14,7 @@ type wordRole uint8
 const (
 	roleLabel   wordRole = 1 << iota // a part of a label
 	roleCommand                      // a part of the name of a program, or a phrase
+	roleJoined                       // not a word: hyphens or underscores join several
 )
 
 // wordFilter has the roles of words by a hash of 16 bits. It serves as a Bloom filter: most words of
@@ -82,6 +83,9 @@ func (f *wordFilter) readWord(s string, i int) (end int, roles wordRole) {
 				}
 				i += size - 1
 				roles |= roleLabel
+			}
+			if c == '-' || c == '_' {
+				roles |= roleJoined
 			}
 			roles |= f.rolesOf(hash, last)
 			hash, last = 0, 0
