@@ -28,13 +28,18 @@ func (sc *scanner) isPartOfSentence(a *assignment) bool {
 	case strings.HasPrefix(rest, "byte"), strings.HasPrefix(rest, "char"):
 		return true
 	case before != "":
-		return !looksLikePassword(strings.TrimRight(first, ".,;:!?)")) && (a.class != labelPassword || rest != "" || !isLongUnlikeWord(first) && (isWordlike(first) || isTechnicalWord(first)))
+		return !looksLikeSecret(strings.TrimRight(first, ".,;:!?)")) && (a.class != labelPassword || rest != "" || !isLongUnlikeWord(first) && (isWordlike(first) || isTechnicalWord(first)))
 	case strings.HasSuffix(first, ":") && rest != "" && (a.class != labelPassword || isWordlike(first) || isTechnicalWord(first)):
 		return !looksLikePassword(strings.TrimRight(first, ":"))
 	case rest == "":
 		return a.class != labelPassword && isStatus(value)
 	}
 	return !looksLikePassword(first) && (hasFunctionWord(line) || isPlaceholder(first))
+}
+
+// looksLikeSecret reports whether a word in a sentence is a password or a long identifier.
+func looksLikeSecret(v string) bool {
+	return looksLikePassword(v) || looksRandom(v) && !isDictionaryName(v) && !isTechnicalWord(v)
 }
 
 // proseBefore returns the word before a label if words precede the label on its line, as in
