@@ -567,7 +567,7 @@ func (sc *scanner) scanBelow(a *assignment) int {
 		return sc.scanItemsBelow(a, i)
 	case separator == "" || line == labelLine:
 		return sc.scanTable(a)
-	case inner <= outer && !(outer == 0 && inner == 0 && !startsAssignment(s[i:])):
+	case inner <= outer && (outer > 0 || inner > 0 || startsAssignment(s[i:])):
 		return 0
 	case startsAssignment(s[i:]):
 		if isPlural(a.label) && inner > outer {
