@@ -23,7 +23,7 @@ var errResponseTooLong = fmt.Errorf("the response is longer than %d bytes", maxR
 type call struct {
 	operation string
 	method    string
-	// path is that of openapi.yaml; key replaces {remediation_id}.
+	// path is that of openapi.yaml; key replaces its variable.
 	path string
 	// key is the remediation id, or nil if the path has none.
 	key   *string
@@ -95,7 +95,9 @@ func (c *Client) requestURL(call call) (string, error) {
 		if *call.key == "" {
 			return "", errors.New("the remediation id is empty")
 		}
-		path = strings.Replace(path, "{remediation_id}", escapePathSegment(*call.key), 1)
+		before, rest, _ := strings.Cut(path, "{")
+		_, after, _ := strings.Cut(rest, "}")
+		path = before + escapePathSegment(*call.key) + after
 	}
 	target := strings.TrimSuffix(c.base.String(), "/") + path
 	query := url.Values{}

@@ -1173,20 +1173,13 @@ type ListRemediationsParams struct {
 	Limit int
 	// The next_cursor of the previous page, with the same filters and order. Opaque.
 	Cursor string
-	// The number of records to skip, instead of a cursor. The cost grows with the offset; that of a cursor does not.
+	// The number of records to skip, instead of a cursor: beside one it is absent or 0. The cost grows with the offset; that of a
+	// cursor does not.
 	Offset int
 	// Order by start_time, ascending (start_time or +start_time) or descending (-start_time, the default).
 	Sort Sort
 	// Also count all matching records. Costs as much as reading them.
 	IncludeTotal bool
-}
-
-// GetHistoryParams are the query parameters of getHistory. A zero value is not sent, and means the default.
-type GetHistoryParams struct {
-	// The largest number of records on the page.
-	Limit int
-	// The next_cursor of the previous page, with the same filters and order. Opaque.
-	Cursor string
 }
 
 // FindSimilarParams are the query parameters of findSimilar. A zero value is not sent, and means the default.
@@ -1224,6 +1217,14 @@ type FindSimilarParams struct {
 	Since string
 	// The latest start time, exclusive; in the form of since.
 	Until string
+}
+
+// GetHistoryParams are the query parameters of getHistory. A zero value is not sent, and means the default.
+type GetHistoryParams struct {
+	// The largest number of records on the page.
+	Limit int
+	// The next_cursor of the previous page, with the same filters and order. Opaque.
+	Cursor string
 }
 
 // GetSuccessRateParams are the query parameters of getSuccessRate. A zero value is not sent, and means the default.
@@ -1387,6 +1388,43 @@ func createRemediationsCall(body BatchInput) call {
 	}
 }
 
+// findSimilarCall is GET /v1/remediations/{example_id}/similar.
+func findSimilarCall(exampleID string, params FindSimilarParams) call {
+	return call{
+		operation:  "findSimilar",
+		method:     http.MethodGet,
+		path:       "/v1/remediations/{example_id}/similar",
+		key:        &exampleID,
+		query:      params.query(),
+		consistent: true,
+	}
+}
+
+func (p FindSimilarParams) query() url.Values {
+	values := url.Values{}
+	addQueryParameter(values, "mode", p.Mode)
+	addQueryParameter(values, "limit", p.Limit)
+	addQueryParameter(values, "per_signature", p.PerSignature)
+	addQueryParameter(values, "detail", p.Detail)
+	addQueryParameter(values, "explain", p.Explain)
+	addQueryParameter(values, "id", p.ID)
+	addQueryParameter(values, "remediation_id", p.RemediationID)
+	addQueryParameter(values, "name", p.Name)
+	addQueryParameter(values, "namespace", p.Namespace)
+	addQueryParameter(values, "phase", p.Phase)
+	addQueryParameter(values, "status", p.Status)
+	addQueryParameter(values, "severity", p.Severity)
+	addQueryParameter(values, "environment", p.Environment)
+	addQueryParameter(values, "cluster_name", p.ClusterName)
+	addQueryParameter(values, "action_type", p.ActionType)
+	addQueryParameter(values, "alert_fingerprint", p.AlertFingerprint)
+	addQueryParameter(values, "target_resource", p.TargetResource)
+	addQueryParameter(values, "signature_id", p.SignatureID)
+	addQueryParameter(values, "since", p.Since)
+	addQueryParameter(values, "until", p.Until)
+	return values
+}
+
 // getRemediationCall is GET /v1/remediations/{remediation_id}.
 func getRemediationCall(remediationID string) call {
 	return call{
@@ -1447,43 +1485,6 @@ func (p GetHistoryParams) query() url.Values {
 	values := url.Values{}
 	addQueryParameter(values, "limit", p.Limit)
 	addQueryParameter(values, "cursor", p.Cursor)
-	return values
-}
-
-// findSimilarCall is GET /v1/remediations/{remediation_id}/similar.
-func findSimilarCall(remediationID string, params FindSimilarParams) call {
-	return call{
-		operation:  "findSimilar",
-		method:     http.MethodGet,
-		path:       "/v1/remediations/{remediation_id}/similar",
-		key:        &remediationID,
-		query:      params.query(),
-		consistent: true,
-	}
-}
-
-func (p FindSimilarParams) query() url.Values {
-	values := url.Values{}
-	addQueryParameter(values, "mode", p.Mode)
-	addQueryParameter(values, "limit", p.Limit)
-	addQueryParameter(values, "per_signature", p.PerSignature)
-	addQueryParameter(values, "detail", p.Detail)
-	addQueryParameter(values, "explain", p.Explain)
-	addQueryParameter(values, "id", p.ID)
-	addQueryParameter(values, "remediation_id", p.RemediationID)
-	addQueryParameter(values, "name", p.Name)
-	addQueryParameter(values, "namespace", p.Namespace)
-	addQueryParameter(values, "phase", p.Phase)
-	addQueryParameter(values, "status", p.Status)
-	addQueryParameter(values, "severity", p.Severity)
-	addQueryParameter(values, "environment", p.Environment)
-	addQueryParameter(values, "cluster_name", p.ClusterName)
-	addQueryParameter(values, "action_type", p.ActionType)
-	addQueryParameter(values, "alert_fingerprint", p.AlertFingerprint)
-	addQueryParameter(values, "target_resource", p.TargetResource)
-	addQueryParameter(values, "signature_id", p.SignatureID)
-	addQueryParameter(values, "since", p.Since)
-	addQueryParameter(values, "until", p.Until)
 	return values
 }
 

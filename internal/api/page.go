@@ -39,14 +39,10 @@ type Paging struct {
 // to p; the returned error is from key.
 func readPaging(ctx context.Context, r *Request, p *parameterReader, key CursorKey, allowOffset bool) (*Paging, error) {
 	paging := &Paging{Limit: p.readInteger("limit", 1, MaxPage, defaultPage), path: r.Path(), parameters: p}
-	if _, given := p.values["offset"]; given && allowOffset {
-		paging.byOffset = true
-		paging.Offset = p.readInteger("offset", 0, MaxOffset, 0)
-	}
 	p.checkConsistency()
 	cursor, given := p.readString("cursor")
-	if given && paging.byOffset {
-		p.addError("offset", audit.CodeOrder, "cannot be combined with cursor")
+	if allowOffset {
+		paging.readOffset(p, given)
 	}
 	var err error
 	if paging.key, err = key(ctx); err != nil {
@@ -60,6 +56,17 @@ func readPaging(ctx context.Context, r *Request, p *parameterReader, key CursorK
 		paging.after = &after
 	}
 	return paging, nil
+}
+
+// readOffset reads the offset. Beside a cursor it may be 0, which skips nothing: clients that were
+// generated when 0 was the contract's default send it with every page.
+func (p *Paging) readOffset(parameters *parameterReader, hasCursor bool) {
+	_, given := parameters.values["offset"]
+	p.Offset = parameters.readInteger("offset", 0, MaxOffset, 0)
+	p.byOffset = given && !hasCursor
+	if hasCursor && p.Offset > 0 {
+		parameters.addError("offset", audit.CodeOrder, "must not be combined with cursor")
+	}
 }
 
 // cursorBinding returns what a cursor is bound to: path, filters and order. Page size, offset and

@@ -122,13 +122,26 @@ func (r *Request) NoParameters() error {
 }
 
 func (r *Request) checkedRemediationID(errs *audit.ValidationErrors) string {
-	id := r.pathRemediationID()
-	audit.Checker{Errors: errs, Actions: redact.Actions{}}.CheckRemediationID(id)
+	name, id := r.pathVariable()
+	audit.Checker{Errors: errs, Actions: redact.Actions{}}.CheckRemediationID(name, id)
 	return id
 }
 
 // pathRemediationID returns the remediation id of the path, unchecked.
-func (r *Request) pathRemediationID() string { return r.event.PathParameters["remediation_id"] }
+func (r *Request) pathRemediationID() string {
+	_, id := r.pathVariable()
+	return id
+}
+
+// pathVariable returns the variable of the path, a remediation id. Its name is remediation_id, or
+// example_id if the operation also filters by remediation_id: generated clients put the parameters
+// of an operation into one scope.
+func (r *Request) pathVariable() (name, id string) {
+	if id, ok := r.event.PathParameters["example_id"]; ok {
+		return "example_id", id
+	}
+	return "remediation_id", r.event.PathParameters["remediation_id"]
+}
 
 // readBody returns a reader of the body, an object, for an operation without query parameters.
 func (r *Request) readBody() (*fieldReader, error) {

@@ -105,7 +105,7 @@ func (r *Router) handleEvent(ctx context.Context, event events.APIGatewayV2HTTPR
 	})
 	status := telemetry.Failure
 	defer func() { request.invocation.End(status) }()
-	request.setRemediationID(event.PathParameters["remediation_id"])
+	request.setRemediationID(request.pathRemediationID())
 	ctx, cancel := r.withDeadline(ctx)
 	defer cancel()
 	response, err := r.handleRequest(ctx, request)

@@ -48,7 +48,7 @@ func (r *Request) SearchQuery(now time.Time) (search.Query, error) {
 }
 
 // SimilarQuery reads the remediation id and the parameters of GET
-// /v1/remediations/{remediation_id}/similar. The caller sets Example.
+// /v1/remediations/{example_id}/similar. The caller sets Example.
 func (r *Request) SimilarQuery(now time.Time) (remediationID string, query search.Query, err error) {
 	var errs audit.ValidationErrors
 	id := r.checkedRemediationID(&errs)

@@ -23,7 +23,7 @@ type StoredAIAnalysis struct {
 
 // Check validates and sanitizes the record. metadata is the parsed metadata object, nil if absent.
 func (a *AIAnalysis) Check(c Checker, metadata map[string]any) {
-	c.CheckRemediationID(a.RemediationID)
+	c.CheckRemediationID("remediation_id", a.RemediationID)
 	c.CheckIdentifier("analysis_id", a.AnalysisID, MaxIdentifier)
 	c.CheckIdentifier("provider", a.Provider, MaxIdentifier)
 	c.CheckIdentifier("model", a.Model, MaxIdentifier)

@@ -72,8 +72,7 @@ func (c Checker) CheckIdentifier(field, value string, limit int) {
 // CheckRemediationID checks a remediation_id. It is part of URL paths, where API Gateway ends a
 // segment even at an encoded slash: a record with a slash in its ID could be created, but never
 // read or updated.
-func (c Checker) CheckRemediationID(value string) {
-	const field = "remediation_id"
+func (c Checker) CheckRemediationID(field, value string) {
 	c.CheckIdentifier(field, value, MaxIdentifier)
 	if strings.Contains(value, "/") && !c.hasError(field) {
 		c.addError(field, CodeCharacters, "must not contain a slash, since it is part of the record's path")

@@ -27,7 +27,7 @@ type StoredExecution struct {
 
 // Check validates and sanitizes the record. metadata is the parsed metadata object, nil if absent.
 func (e *Execution) Check(c Checker, metadata map[string]any) {
-	c.CheckRemediationID(e.RemediationID)
+	c.CheckRemediationID("remediation_id", e.RemediationID)
 	c.CheckIdentifier("workflow_id", e.WorkflowID, MaxIdentifier)
 	c.CheckIdentifier("execution_id", e.ExecutionID, MaxIdentifier)
 	c.CheckIdentifier("action_type", e.ActionType, MaxActionType)

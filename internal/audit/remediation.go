@@ -93,7 +93,7 @@ type Stored struct {
 // Check validates and sanitizes the record, truncates its times, and sets the duration and a
 // default severity. metadata is the parsed metadata object, nil if absent.
 func (r *Remediation) Check(c Checker, metadata map[string]any) {
-	c.CheckRemediationID(r.RemediationID)
+	c.CheckRemediationID("remediation_id", r.RemediationID)
 	c.CheckIdentifier("name", r.Name, MaxIdentifier)
 	c.CheckIdentifier("namespace", r.Namespace, MaxIdentifier)
 	c.checkOptionalIdentifier("cluster_name", r.ClusterName, MaxIdentifier)

@@ -25,7 +25,7 @@ type Update struct {
 
 // Check validates and sanitizes the update. metadata is the parsed metadata object, nil if absent.
 func (u *Update) Check(c Checker, metadata map[string]any) {
-	c.CheckRemediationID(u.RemediationID)
+	c.CheckRemediationID("remediation_id", u.RemediationID)
 	if u.Phase != nil {
 		checkOneOf(c, "phase", *u.Phase, Phases())
 	}

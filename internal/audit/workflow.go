@@ -33,7 +33,7 @@ type StoredWorkflow struct {
 
 // Check validates and sanitizes the record. metadata is the parsed metadata object, nil if absent.
 func (w *Workflow) Check(c Checker, metadata map[string]any) {
-	c.CheckRemediationID(w.RemediationID)
+	c.CheckRemediationID("remediation_id", w.RemediationID)
 	c.CheckIdentifier("workflow_id", w.WorkflowID, MaxIdentifier)
 	checkOneOf(c, "phase", w.Phase, workflowPhases())
 	c.checkCount("total_steps", &w.TotalSteps, math.MaxInt32)

@@ -310,8 +310,8 @@ func badSimilar() []bad {
 		), "limit", "per_signature", "mode", "detail", "explain"),
 		badGet(similar, "query=x&min_score=0", "query", "unknown_field", "min_score", "unknown_field"),
 		badGet(similar, "cursor=x&offset=1&since=soon", "cursor", "unknown_field", "offset", "unknown_field", "since", "format"),
-		badGet("/v1/remediations/<x>/similar", "mode=x", "remediation_id", "characters", "mode", "not_in_set"),
-		badGet("/v1/remediations/"+strings.Repeat("é", 256)+"/similar", "", "remediation_id", "too_long"),
+		badGet("/v1/remediations/<x>/similar", "mode=x", "example_id", "characters", "mode", "not_in_set"),
+		badGet("/v1/remediations/"+strings.Repeat("é", 256)+"/similar", "", "example_id", "too_long"),
 		bad{method: "GET", path: "/v1/remediations/nobody/similar", status: 404, kind: "not-found"},
 	)
 }
@@ -425,7 +425,7 @@ func badCursors(t *testing.T, stack *endtoend.Stack) []bad {
 		badGet("/v1/remediations/a/history", "cursor="+entry, "cursor", "mismatch"), badGet(history, "cursor="+cursor, "cursor", "mismatch"),
 		badGet(list, "cursor="+entry, "cursor", "mismatch"),
 		badGet(list, "namespace=shop&cursor="+cursorOfOtherDatabase(t), "cursor", "mismatch"),
-		badGet(list, "namespace=shop&offset=0&cursor="+cursor, "offset", "order"),
+		badGet(list, "namespace=shop&offset=1&cursor="+cursor, "offset", "order"),
 		badGet(list, "namespace=shop&cursor="+cursor+"&cursor="+cursor, "cursor", "not_repeatable"),
 		badGet(list, "cursor="+cursor+"&limit=0&foo=1", "cursor", "mismatch", "limit", "out_of_range", "foo", "unknown_field"),
 	}

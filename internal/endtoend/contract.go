@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -18,6 +19,7 @@ import (
 	"github.com/pb33f/libopenapi-validator/config"
 	"github.com/pb33f/libopenapi-validator/errors"
 	"github.com/pb33f/libopenapi-validator/paths"
+	"github.com/pb33f/libopenapi-validator/schema_validation"
 	v3 "github.com/pb33f/libopenapi/datamodel/high/v3"
 
 	"github.com/datastorage-service/datastorage/internal/functiontest"
@@ -26,6 +28,7 @@ import (
 // Contract checks messages against openapi.yaml and counts what it has checked. Its
 // methods may be called concurrently.
 type Contract struct {
+	document  libopenapi.Document
 	model     *v3.Document
 	requests  validator.Validator
 	responses validator.Validator
@@ -59,6 +62,7 @@ var LoadContract = sync.OnceValues(func() (*Contract, error) {
 	strict := append(options, config.WithStrictMode(), config.WithStrictIgnorePaths("$.body.metadata.**", "$.body.**.metadata.**"), config.WithStrictIgnoredHeadersExtra(
 		"Allow", "Apigw-Requestid", "Cache-Control", "Www-Authenticate", "X-Content-Type-Options"))
 	return &Contract{
+		document:  document,
 		model:     &model.Model,
 		requests:  validator.NewValidatorFromV3Model(&model.Model, options...),
 		responses: validator.NewValidatorFromV3Model(&model.Model, strict...),
@@ -78,6 +82,31 @@ func (c *Contract) Operations() map[string][]int {
 				if code, err := strconv.Atoi(status); err == nil {
 					all[key] = append(all[key], code)
 				}
+			}
+		}
+	}
+	return all
+}
+
+// Document returns in what the contract is not a document of OpenAPI 3.1.
+func (c *Contract) Document() error {
+	_, errs := schema_validation.ValidateOpenAPIDocument(c.document)
+	return describeValidationErrors("openapi.yaml", errs)
+}
+
+// Defaults returns the default values of the query parameters of each operation that has some.
+func (c *Contract) Defaults() map[string]url.Values {
+	all := map[string]url.Values{}
+	for path, item := range c.model.Paths.PathItems.FromOldest() {
+		for method, operation := range item.GetOperations().FromOldest() {
+			defaults := url.Values{}
+			for _, parameter := range operation.Parameters {
+				if schema := parameter.Schema.Schema(); schema.Default != nil {
+					defaults.Set(parameter.Name, schema.Default.Value)
+				}
+			}
+			if len(defaults) > 0 {
+				all[strings.ToUpper(method)+" "+path] = defaults
 			}
 		}
 	}
@@ -142,6 +171,10 @@ func (c *Contract) countResponse(operation string, status int) {
 }
 
 func joinValidationErrors(what string, r *http.Request, errs []*errors.ValidationError) error {
+	return describeValidationErrors(fmt.Sprintf("%s of %s %s", what, r.Method, r.URL.Path), errs)
+}
+
+func describeValidationErrors(what string, errs []*errors.ValidationError) error {
 	if len(errs) == 0 {
 		return nil
 	}
@@ -152,7 +185,7 @@ func joinValidationErrors(what string, r *http.Request, errs []*errors.Validatio
 			lines = append(lines, "  "+cause.FieldPath+" "+cause.Reason)
 		}
 	}
-	return fmt.Errorf("%s of %s %s breaks the contract:\n%s", what, r.Method, r.URL.Path, strings.Join(lines, "\n"))
+	return fmt.Errorf("%s breaks the contract:\n%s", what, strings.Join(lines, "\n"))
 }
 
 // checker checks every exchange against the contract.

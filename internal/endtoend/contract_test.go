@@ -9,6 +9,18 @@ import (
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 )
 
+// TestContractIsOpenAPI validates openapi.yaml against the schema of OpenAPI 3.1.
+func TestContractIsOpenAPI(t *testing.T) {
+	t.Parallel()
+	contract, err := endtoend.LoadContract()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := contract.Document(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestContractDetectsBreaches proves that the contract check of every other test can fail.
 func TestContractDetectsBreaches(t *testing.T) {
 	t.Parallel()
