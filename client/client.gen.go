@@ -440,7 +440,7 @@ type AIAnalysis struct {
 	ConfidenceScore    *float64  `json:"confidence_score,omitempty"`
 	CreatedAt          time.Time `json:"created_at"`
 
-	// Metadata At most 64 KiB and 10 levels deep, of which this object is the first. Numbers keep every digit.
+	// Metadata At most 64 KiB and 10 levels deep, of which this object is the first. Numbers keep every digit and fit a 64-bit floating-point number.
 	Metadata   Metadata `json:"metadata"`
 	Model      string   `json:"model"`
 	Provider   string   `json:"provider"`
@@ -452,12 +452,10 @@ type AIAnalysisInput struct {
 	AnalysisDurationMS *int64   `json:"analysis_duration_ms,omitempty"`
 	AnalysisID         string   `json:"analysis_id"`
 	ConfidenceScore    *float64 `json:"confidence_score,omitempty"`
-
-	// Metadata At most 64 KiB and 10 levels deep, of which this object is the first. Numbers keep every digit.
-	Metadata   Metadata `json:"metadata,omitempty"`
-	Model      string   `json:"model"`
-	Provider   string   `json:"provider"`
-	TokensUsed *int64   `json:"tokens_used,omitempty"`
+	Metadata           Metadata `json:"metadata,omitempty"`
+	Model              string   `json:"model"`
+	Provider           string   `json:"provider"`
+	TokensUsed         *int64   `json:"tokens_used,omitempty"`
 }
 
 // ActionRate The success rate of one action.
@@ -558,7 +556,7 @@ type Execution struct {
 	ExecutionID     string     `json:"execution_id"`
 	ExecutionTimeMS *int64     `json:"execution_time_ms,omitempty"`
 
-	// Metadata At most 64 KiB and 10 levels deep, of which this object is the first. Numbers keep every digit.
+	// Metadata At most 64 KiB and 10 levels deep, of which this object is the first. Numbers keep every digit and fit a 64-bit floating-point number.
 	Metadata       Metadata  `json:"metadata"`
 	StartTime      time.Time `json:"start_time"`
 	Success        bool      `json:"success"`
@@ -573,16 +571,14 @@ type ExecutionInput struct {
 	EndTime     *time.Time `json:"end_time,omitempty"`
 
 	// ErrorMessage At most 64 KiB.
-	ErrorMessage    *string `json:"error_message,omitempty"`
-	ExecutionID     string  `json:"execution_id"`
-	ExecutionTimeMS *int64  `json:"execution_time_ms,omitempty"`
-
-	// Metadata At most 64 KiB and 10 levels deep, of which this object is the first. Numbers keep every digit.
-	Metadata       Metadata  `json:"metadata,omitempty"`
-	StartTime      time.Time `json:"start_time"`
-	Success        bool      `json:"success"`
-	TargetResource *string   `json:"target_resource,omitempty"`
-	WorkflowID     string    `json:"workflow_id"`
+	ErrorMessage    *string   `json:"error_message,omitempty"`
+	ExecutionID     string    `json:"execution_id"`
+	ExecutionTimeMS *int64    `json:"execution_time_ms,omitempty"`
+	Metadata        Metadata  `json:"metadata,omitempty"`
+	StartTime       time.Time `json:"start_time"`
+	Success         bool      `json:"success"`
+	TargetResource  *string   `json:"target_resource,omitempty"`
+	WorkflowID      string    `json:"workflow_id"`
 }
 
 // Explain How a score was computed. It is the sum of the scores of the retrievers and of the feedback, and at most the score of the preceding result. With mode hybrid, semantic and feedback are absent if the signature has no vector yet.
@@ -690,7 +686,7 @@ type LastSuccess struct {
 	WorkflowYAML  *string   `json:"workflow_yaml,omitempty"`
 }
 
-// Metadata At most 64 KiB and 10 levels deep, of which this object is the first. Numbers keep every digit.
+// Metadata At most 64 KiB and 10 levels deep, of which this object is the first. Numbers keep every digit and fit a 64-bit floating-point number.
 type Metadata = json.RawMessage
 
 // Pagination The position of a page. total is present with include_total, offset if the request has one.
@@ -767,7 +763,7 @@ type Remediation struct {
 	ErrorMessage *string     `json:"error_message,omitempty"`
 	ID           int64       `json:"id"`
 
-	// Metadata At most 64 KiB and 10 levels deep, of which this object is the first. Numbers keep every digit.
+	// Metadata At most 64 KiB and 10 levels deep, of which this object is the first. Numbers keep every digit and fit a 64-bit floating-point number.
 	Metadata  Metadata `json:"metadata"`
 	Name      string   `json:"name"`
 	Namespace string   `json:"namespace"`
@@ -810,10 +806,8 @@ type RemediationInput struct {
 	Environment *Environment `json:"environment,omitempty"`
 
 	// ErrorMessage At most 64 KiB.
-	ErrorMessage *string `json:"error_message,omitempty"`
-
-	// Metadata At most 64 KiB and 10 levels deep, of which this object is the first. Numbers keep every digit.
-	Metadata Metadata `json:"metadata,omitempty"`
+	ErrorMessage *string  `json:"error_message,omitempty"`
+	Metadata     Metadata `json:"metadata,omitempty"`
 
 	// Name The name of the alert.
 	Name      string `json:"name"`
@@ -822,7 +816,7 @@ type RemediationInput struct {
 	// Phase The phase of a remediation.
 	Phase Phase `json:"phase"`
 
-	// RemediationID The caller's key; unique. It has no slash, because it is a segment of paths.
+	// RemediationID The caller's key; unique. It has no /, ? or # and is not . or .., because it is a segment of paths.
 	RemediationID string `json:"remediation_id"`
 
 	// Severity Default unknown.
@@ -873,13 +867,11 @@ type RemediationSummary struct {
 	TargetResource string `json:"target_resource,omitempty"`
 }
 
-// RemediationUpdate null clears end_time, error_message or workflow_yaml. metadata is replaced as a whole.
+// RemediationUpdate null clears end_time, error_message, workflow_yaml or metadata. metadata is replaced as a whole.
 type RemediationUpdate struct {
 	EndTime      Nullable[time.Time] `json:"end_time,omitzero"`
 	ErrorMessage Nullable[string]    `json:"error_message,omitzero"`
-
-	// Metadata At most 64 KiB and 10 levels deep, of which this object is the first. Numbers keep every digit.
-	Metadata Metadata `json:"metadata,omitempty"`
+	Metadata     Metadata            `json:"metadata,omitempty"`
 
 	// Phase The phase of a remediation.
 	Phase *Phase `json:"phase,omitempty"`
@@ -895,23 +887,52 @@ type Retriever string
 // SearchDetail How much is returned of each incident. normal is everything but the workflow of last_success, which full adds. short is for agents: five incidents are at most 4 kB if their ids have up to 100 bytes. It leaves out signature_ids, first_seen and remediations (per_signature has no effect), all but the best of actions, and what exceeds 160 bytes of text, and rounds score and rates to four decimals.
 type SearchDetail string
 
-// SearchFilters The filters of the list. Each has one value, or several separated by commas.
+// SearchFilters The filters of the list. Each has a list of values, or a string in which commas separate them.
 type SearchFilters struct {
-	ActionType       *string `json:"action_type,omitempty"`
+	// ActionType Commas separate several values.
+	ActionType *string `json:"action_type,omitempty"`
+
+	// AlertFingerprint Commas separate several values.
 	AlertFingerprint *string `json:"alert_fingerprint,omitempty"`
-	ClusterName      *string `json:"cluster_name,omitempty"`
-	Environment      *string `json:"environment,omitempty"`
-	ID               *string `json:"id,omitempty"`
-	Name             *string `json:"name,omitempty"`
-	Namespace        *string `json:"namespace,omitempty"`
-	Phase            *string `json:"phase,omitempty"`
-	RemediationID    *string `json:"remediation_id,omitempty"`
-	Severity         *string `json:"severity,omitempty"`
-	SignatureID      *string `json:"signature_id,omitempty"`
-	Since            *string `json:"since,omitempty"`
-	Status           *string `json:"status,omitempty"`
-	TargetResource   *string `json:"target_resource,omitempty"`
-	Until            *string `json:"until,omitempty"`
+
+	// ClusterName Commas separate several values.
+	ClusterName *string `json:"cluster_name,omitempty"`
+
+	// Environment Commas separate several values.
+	Environment *string `json:"environment,omitempty"`
+
+	// ID Commas separate several values.
+	ID *string `json:"id,omitempty"`
+
+	// Name Commas separate several values.
+	Name *string `json:"name,omitempty"`
+
+	// Namespace Commas separate several values.
+	Namespace *string `json:"namespace,omitempty"`
+
+	// Phase Commas separate several values.
+	Phase *string `json:"phase,omitempty"`
+
+	// RemediationID Commas separate several values.
+	RemediationID *string `json:"remediation_id,omitempty"`
+
+	// Severity Commas separate several values.
+	Severity *string `json:"severity,omitempty"`
+
+	// SignatureID Commas separate several values.
+	SignatureID *string `json:"signature_id,omitempty"`
+
+	// Since Commas separate several values.
+	Since *string `json:"since,omitempty"`
+
+	// Status Commas separate several values.
+	Status *string `json:"status,omitempty"`
+
+	// TargetResource Commas separate several values.
+	TargetResource *string `json:"target_resource,omitempty"`
+
+	// Until Commas separate several values.
+	Until *string `json:"until,omitempty"`
 }
 
 // SearchInfo How the search was done. degraded lists the retrievers that failed.
@@ -927,11 +948,9 @@ type SearchInfo struct {
 
 // SearchInput The query of a search.
 type SearchInput struct {
-	// Detail How much is returned of each incident. normal is everything but the workflow of last_success, which full adds. short is for agents: five incidents are at most 4 kB if their ids have up to 100 bytes. It leaves out signature_ids, first_seen and remediations (per_signature has no effect), all but the best of actions, and what exceeds 160 bytes of text, and rounds score and rates to four decimals.
-	Detail  *SearchDetail `json:"detail,omitempty"`
-	Explain *bool         `json:"explain,omitempty"`
-
-	// Filters The filters of the list. Each has one value, or several separated by commas.
+	// Detail Default normal.
+	Detail  *SearchDetail  `json:"detail,omitempty"`
+	Explain *bool          `json:"explain,omitempty"`
 	Filters *SearchFilters `json:"filters,omitempty"`
 
 	// Limit The largest number of incidents.
@@ -940,7 +959,7 @@ type SearchInput struct {
 	// MinScore The lowest score of an incident in the response.
 	MinScore *float64 `json:"min_score,omitempty"`
 
-	// Mode Search by meaning (semantic), by words (lexical), or both (hybrid).
+	// Mode Default hybrid.
 	Mode *SearchMode `json:"mode,omitempty"`
 
 	// PerSignature The largest number of remediations of each incident.
@@ -1098,7 +1117,7 @@ type Workflow struct {
 	CreatedAt      time.Time  `json:"created_at"`
 	EndTime        *time.Time `json:"end_time,omitempty"`
 
-	// Metadata At most 64 KiB and 10 levels deep, of which this object is the first. Numbers keep every digit.
+	// Metadata At most 64 KiB and 10 levels deep, of which this object is the first. Numbers keep every digit and fit a 64-bit floating-point number.
 	Metadata Metadata `json:"metadata"`
 
 	// Phase The phase of a workflow.
@@ -1113,9 +1132,7 @@ type WorkflowInput struct {
 	// CompletedSteps At most total_steps.
 	CompletedSteps int32      `json:"completed_steps"`
 	EndTime        *time.Time `json:"end_time,omitempty"`
-
-	// Metadata At most 64 KiB and 10 levels deep, of which this object is the first. Numbers keep every digit.
-	Metadata Metadata `json:"metadata,omitempty"`
+	Metadata       Metadata   `json:"metadata,omitempty"`
 
 	// Phase The phase of a workflow.
 	Phase      WorkflowPhase `json:"phase"`
@@ -1129,10 +1146,9 @@ type WorkflowPhase string
 
 // ListIncidentEventsParams are the query parameters of listIncidentEvents. A zero value is not sent, and means the default.
 type ListIncidentEventsParams struct {
-	// One or more, separated by commas.
-	AlertName string
-	Namespace string
-	// One or more of pending, running, success, failure, separated by commas.
+	// As remediation_id in lists.
+	AlertName      string
+	Namespace      string
 	WorkflowStatus string
 	// The earliest start time, inclusive: RFC 3339, or a duration before now such as 24h or 7d (units s, m, h, d, w).
 	Since string
@@ -1146,25 +1162,21 @@ type ListIncidentEventsParams struct {
 
 // ListRemediationsParams are the query parameters of listRemediations. A zero value is not sent, and means the default.
 type ListRemediationsParams struct {
-	// The ids that the service assigned, separated by commas. In every filter, commas mean or, and several filters mean and.
-	ID            string
-	RemediationID string
-	Name          string
-	Namespace     string
-	// One or more of pending, processing, completed, failed.
-	Phase string
-	// One or more of pending, running, success, failure.
-	Status string
-	// One or more of critical, high, medium, low, info, unknown.
-	Severity string
-	// One or more of production, staging, development, test.
+	// The ids that the service assigned. In every filter, several values mean or, and several filters mean and.
+	ID string
+	// As in every filter by text, commas separate the values of a parameter that is given once. Repeated, each of its values is one, commas included.
+	RemediationID    string
+	Name             string
+	Namespace        string
+	Phase            string
+	Status           string
+	Severity         string
 	Environment      string
 	ClusterName      string
 	ActionType       string
 	AlertFingerprint string
 	TargetResource   string
-	// UUIDs of signatures.
-	SignatureID string
+	SignatureID      string
 	// The earliest start time, inclusive: RFC 3339, or a duration before now such as 24h or 7d (units s, m, h, d, w).
 	Since string
 	// The latest start time, exclusive; in the form of since.
@@ -1194,25 +1206,21 @@ type FindSimilarParams struct {
 	Detail SearchDetail
 	// Return how each score was computed.
 	Explain bool
-	// The ids that the service assigned, separated by commas. In every filter, commas mean or, and several filters mean and.
-	ID            string
-	RemediationID string
-	Name          string
-	Namespace     string
-	// One or more of pending, processing, completed, failed.
-	Phase string
-	// One or more of pending, running, success, failure.
-	Status string
-	// One or more of critical, high, medium, low, info, unknown.
-	Severity string
-	// One or more of production, staging, development, test.
+	// The ids that the service assigned. In every filter, several values mean or, and several filters mean and.
+	ID string
+	// As in every filter by text, commas separate the values of a parameter that is given once. Repeated, each of its values is one, commas included.
+	RemediationID    string
+	Name             string
+	Namespace        string
+	Phase            string
+	Status           string
+	Severity         string
 	Environment      string
 	ClusterName      string
 	ActionType       string
 	AlertFingerprint string
 	TargetResource   string
-	// UUIDs of signatures.
-	SignatureID string
+	SignatureID      string
 	// The earliest start time, inclusive: RFC 3339, or a duration before now such as 24h or 7d (units s, m, h, d, w).
 	Since string
 	// The latest start time, exclusive; in the form of since.
@@ -1233,25 +1241,21 @@ type GetSuccessRateParams struct {
 	GroupBy Dimension
 	// Omit keys with fewer ended remediations.
 	MinSamples int
-	// The ids that the service assigned, separated by commas. In every filter, commas mean or, and several filters mean and.
-	ID            string
-	RemediationID string
-	Name          string
-	Namespace     string
-	// One or more of pending, processing, completed, failed.
-	Phase string
-	// One or more of pending, running, success, failure.
-	Status string
-	// One or more of critical, high, medium, low, info, unknown.
-	Severity string
-	// One or more of production, staging, development, test.
+	// The ids that the service assigned. In every filter, several values mean or, and several filters mean and.
+	ID string
+	// As in every filter by text, commas separate the values of a parameter that is given once. Repeated, each of its values is one, commas included.
+	RemediationID    string
+	Name             string
+	Namespace        string
+	Phase            string
+	Status           string
+	Severity         string
 	Environment      string
 	ClusterName      string
 	ActionType       string
 	AlertFingerprint string
 	TargetResource   string
-	// UUIDs of signatures.
-	SignatureID string
+	SignatureID      string
 	// The earliest start time, inclusive: RFC 3339, or a duration before now such as 24h or 7d (units s, m, h, d, w).
 	Since string
 	// The latest start time, exclusive; in the form of since.
@@ -1266,25 +1270,21 @@ type GetTrendParams struct {
 	Interval Interval
 	// A name in the IANA time zone database, such as Europe/Berlin. Default UTC.
 	TimeZone string
-	// The ids that the service assigned, separated by commas. In every filter, commas mean or, and several filters mean and.
-	ID            string
-	RemediationID string
-	Name          string
-	Namespace     string
-	// One or more of pending, processing, completed, failed.
-	Phase string
-	// One or more of pending, running, success, failure.
-	Status string
-	// One or more of critical, high, medium, low, info, unknown.
-	Severity string
-	// One or more of production, staging, development, test.
+	// The ids that the service assigned. In every filter, several values mean or, and several filters mean and.
+	ID string
+	// As in every filter by text, commas separate the values of a parameter that is given once. Repeated, each of its values is one, commas included.
+	RemediationID    string
+	Name             string
+	Namespace        string
+	Phase            string
+	Status           string
+	Severity         string
 	Environment      string
 	ClusterName      string
 	ActionType       string
 	AlertFingerprint string
 	TargetResource   string
-	// UUIDs of signatures.
-	SignatureID string
+	SignatureID      string
 	// As in lists. Default 48 hours, 30 days or 26 weeks before until. At most 1,000 buckets before until.
 	Since string
 	// As in lists. Default now.

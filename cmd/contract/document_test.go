@@ -107,3 +107,29 @@ func readContract(t *testing.T) node {
 	}
 	return contract
 }
+
+// TestOptionalFieldsAreNullable checks the one rule of null: every field of a request that is not
+// required may be null, except the phase and the status of an update, which a remediation requires.
+func TestOptionalFieldsAreNullable(t *testing.T) {
+	t.Parallel()
+	contract := readContract(t)
+	schemas := contract.childMapping("components").childMapping("schemas")
+	for _, name := range []string{"RemediationInput", "RemediationUpdate", "AIAnalysisInput", "WorkflowInput", "ExecutionInput", "SearchInput", "SearchFilters"} {
+		schema := schemas.childMapping(name)
+		required, _ := schema["required"].([]any)
+		if name == "RemediationUpdate" {
+			required, _ = schemas.childMapping("RemediationInput")["required"].([]any)
+		}
+		for field := range schema.childMapping("properties") {
+			property := contract.resolveReference(schema.childMapping("properties").childMapping(field))
+			if slices.Contains(required, any(field)) == allowsNull(property) {
+				t.Errorf("%s.%s: required fields must not be null, others may", name, field)
+			}
+		}
+	}
+}
+
+func allowsNull(schema node) bool {
+	types, _ := schema["type"].([]any)
+	return schema["type"] == "null" || slices.Contains(types, any("null")) || slices.ContainsFunc(schema.childMappings("oneOf"), allowsNull)
+}

@@ -101,7 +101,7 @@ func readUpdate(f *fieldReader, remediationID string, actions redact.Actions) (*
 	}
 	metadata := f.readOptionalObject("metadata")
 	if f.hasMember("metadata") && f.members["metadata"] == nil {
-		f.addError("metadata", audit.CodeType, "must be an object")
+		metadata = map[string]any{}
 	}
 	f.reportUnread()
 	if f.members != nil {

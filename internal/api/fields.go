@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"errors"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -103,14 +104,33 @@ func (f *fieldReader) parseTime(name string, text *string) *time.Time {
 	return &t
 }
 
-// parseRFC3339 is stricter than time.Parse, which accepts hours of one digit and a comma before the
-// fraction (go.dev/issue/54580).
+// rfc3339 is the grammar of RFC 3339, section 5.6, in upper case. time.Parse accepts other texts,
+// too: hours of one digit, a comma before the fraction, offsets of 24 hours or 60 minutes
+// (go.dev/issue/54580).
+var rfc3339 = regexp.MustCompile(`^\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
+
+var errRFC3339 = errors.New("not RFC 3339")
+
+// parseRFC3339 returns the time of an RFC 3339 text. As in POSIX, a leap second is the first second
+// of the next month.
 func parseRFC3339(text string) (time.Time, error) {
-	t, err := time.Parse(time.RFC3339Nano, text)
-	if err == nil && (text[len("2006-01-02T15")] != ':' || strings.Contains(text, ",")) {
-		err = errors.New("not RFC 3339")
+	text = strings.ToUpper(text) // section 5.6: T and Z may be lower case
+	if !rfc3339.MatchString(text) {
+		return time.Time{}, errRFC3339
 	}
-	return t, err
+	before, after := text[:len("2006-01-02T15:04:")], text[len("2006-01-02T15:04:05"):]
+	if !strings.HasPrefix(text[len(before):], "60") {
+		return time.Parse(time.RFC3339Nano, text)
+	}
+	t, err := time.Parse(time.RFC3339Nano, before+"59"+after)
+	if err != nil {
+		return time.Time{}, err
+	}
+	t = t.Add(time.Second)
+	if u := t.UTC(); u.Day() != 1 || u.Hour() != 0 || u.Minute() != 0 {
+		return time.Time{}, errRFC3339
+	}
+	return t, nil
 }
 
 func (f *fieldReader) readInteger(name string) int64 {

@@ -88,7 +88,7 @@ func (r *Request) IncidentQuery(ctx context.Context, key CursorKey, now time.Tim
 	var errs audit.ValidationErrors
 	p := r.queryParameters(&errs)
 	query := &IncidentQuery{
-		AlertNames:       p.readIdentifiers("alert_name", audit.MaxIdentifier),
+		AlertNames:       p.readAlertNames("alert_name"),
 		Namespaces:       p.readIdentifiers("namespace", audit.MaxIdentifier),
 		WorkflowStatuses: readEnumList(p, "workflow_status", audit.Statuses()),
 	}

@@ -61,9 +61,8 @@ func readPaging(ctx context.Context, r *Request, p *parameterReader, key CursorK
 // readOffset reads the offset. Beside a cursor it may be 0, which skips nothing: clients that were
 // generated when 0 was the contract's default send it with every page.
 func (p *Paging) readOffset(parameters *parameterReader, hasCursor bool) {
-	_, given := parameters.values["offset"]
 	p.Offset = parameters.readInteger("offset", 0, MaxOffset, 0)
-	p.byOffset = given && !hasCursor
+	p.byOffset = parameters.isGiven("offset") && !hasCursor
 	if hasCursor && p.Offset > 0 {
 		parameters.addError("offset", audit.CodeOrder, "must not be combined with cursor")
 	}

@@ -16,14 +16,14 @@ import (
 
 // queryString is a parsed query string with the errors found while parsing it.
 type queryString struct {
-	values map[string]string
+	values map[string][]string
 	errs   audit.ValidationErrors
 }
 
 // parseQueryString parses the raw query string: API Gateway joins the values of a repeated parameter
-// with a comma, which would mean "or" in a filter.
+// with a comma, although a value may contain one.
 func parseQueryString(raw string) *queryString {
-	q := &queryString{values: map[string]string{}}
+	q := &queryString{values: map[string][]string{}}
 	for pair := range strings.SplitSeq(raw, "&") {
 		if pair != "" {
 			q.addParameter(pair)
@@ -37,29 +37,29 @@ func (q *queryString) addParameter(pair string) {
 	name, nameErr := url.QueryUnescape(rawName)
 	value, valueErr := url.QueryUnescape(rawValue)
 	name = strings.ToValidUTF8(name, "\uFFFD")
-	_, repeated := q.values[name]
 	switch {
 	case nameErr != nil:
 		q.errs.Add("", audit.CodeFormat, "the query string has a name with invalid percent-encoding")
 	case valueErr != nil:
 		q.errs.Add(audit.FieldPath("", name), audit.CodeFormat, "has invalid percent-encoding")
-	case repeated:
-		q.errs.Add(audit.FieldPath("", name), audit.CodeNotRepeatable, "must not be repeated; separate values by commas")
 	default:
-		q.values[name] = value
+		q.values[name] = append(q.values[name], value)
 	}
 }
 
-// parameterReader reads named string values, from a query string or from the filters of a search, and
-// collects all validation errors.
+// parameterReader reads named strings and lists of strings, from a query string or from the filters
+// of a search, and collects all validation errors.
 type parameterReader struct {
-	values map[string]string
-	path   string // precedes each name in an error
-	errs   *audit.ValidationErrors
-	read   map[string]bool
+	values map[string][]string
+	// lists are the names whose values are a list even if it has only one item: JSON has lists, a query
+	// string has repeated parameters.
+	lists map[string]bool
+	path  string // precedes each name in an error
+	errs  *audit.ValidationErrors
+	read  map[string]bool
 }
 
-func newParameterReader(values map[string]string, path string, errs *audit.ValidationErrors) *parameterReader {
+func newParameterReader(values map[string][]string, path string, errs *audit.ValidationErrors) *parameterReader {
 	return &parameterReader{values: values, path: path, errs: errs, read: map[string]bool{}}
 }
 
@@ -68,37 +68,63 @@ func (p *parameterReader) addError(name, code, detail string) { p.errs.Add(p.pat
 // readString returns a value; ok is false if it is absent or, with an error, empty.
 func (p *parameterReader) readString(name string) (value string, ok bool) {
 	p.read[name] = true
-	value, ok = p.values[name]
-	if ok && value == "" {
+	values := p.values[name]
+	switch {
+	case p.lists[name]:
+		p.addError(name, audit.CodeType, "must be a string")
+	case len(values) > 1:
+		p.addError(name, audit.CodeNotRepeatable, "must not be repeated")
+	case len(values) == 1 && values[0] == "":
 		p.addError(name, audit.CodeEmpty, "must not be empty")
-		return "", false
+	case len(values) == 1:
+		return values[0], true
 	}
-	return value, ok
+	return "", false
 }
+
+// isGiven reports whether there is a value, valid or not.
+func (p *parameterReader) isGiven(name string) bool { return len(p.values[name]) > 0 }
 
 // maxValues is the number of values that a filter may have.
 const maxValues = 100
 
-// readList returns the values of a filter, or nil if it is absent.
+// readList returns the values of a filter, or nil if it is absent. Commas separate the values in a
+// string; the items of a list may contain commas.
 func (p *parameterReader) readList(name string) []string {
-	value, ok := p.readString(name)
-	if !ok {
-		return nil
+	values := p.values[name]
+	if p.read[name] = true; len(values) < 2 && !p.lists[name] {
+		value, ok := p.readString(name)
+		if !ok {
+			return nil
+		}
+		values = strings.Split(value, ",")
 	}
-	values := strings.Split(value, ",")
-	if len(values) > maxValues {
+	switch {
+	case len(values) == 0:
+		p.addError(name, audit.CodeEmpty, "must not be empty")
+	case len(values) > maxValues:
 		p.addError(name, audit.CodeSize, fmt.Sprintf("must not have more than %d values", maxValues))
-		return nil
+	default:
+		return values
 	}
-	return values
+	return nil
 }
 
 func (p *parameterReader) readIdentifiers(name string, limit int) []string {
+	return p.readTexts(name, limit, audit.Checker.CheckIdentifier)
+}
+
+// readAlertNames returns the values of a filter by the names of alerts.
+func (p *parameterReader) readAlertNames(name string) []string {
+	return p.readTexts(name, audit.MaxIdentifier, audit.Checker.CheckName)
+}
+
+func (p *parameterReader) readTexts(name string, limit int, check func(c audit.Checker, field, value string, limit int)) []string {
 	before := len(*p.errs)
 	values := p.readList(name)
 	for _, value := range values {
 		if len(*p.errs) == before {
-			audit.Checker{Path: p.path, Errors: p.errs}.CheckIdentifier(name, value, limit)
+			check(audit.Checker{Path: p.path, Errors: p.errs}, name, value, limit)
 		}
 	}
 	return values
@@ -126,7 +152,7 @@ func mustBeOneOf[T ~string](set []T) string {
 
 // readRequiredEnum returns one value of a set.
 func readRequiredEnum[T ~string](p *parameterReader, name string, set []T) T {
-	if _, given := p.values[name]; !given {
+	if !p.isGiven(name) {
 		p.addError(name, audit.CodeRequired, "is required")
 	}
 	return readEnum(p, name, set, "")
@@ -256,7 +282,7 @@ func (p *parameterReader) readFilter(now time.Time) audit.Filter {
 	f := audit.Filter{
 		IDs:               p.readPositiveIntegers("id"),
 		RemediationIDs:    p.readIdentifiers("remediation_id", audit.MaxIdentifier),
-		Names:             p.readIdentifiers("name", audit.MaxIdentifier),
+		Names:             p.readAlertNames("name"),
 		Namespaces:        p.readIdentifiers("namespace", audit.MaxIdentifier),
 		Phases:            readEnumList(p, "phase", audit.Phases()),
 		Statuses:          readEnumList(p, "status", audit.Statuses()),
@@ -288,11 +314,9 @@ func (p *parameterReader) reportUnread() {
 
 // encodeWithout returns the parameters as a query string, sorted, without the named ones.
 func (p *parameterReader) encodeWithout(names ...string) string {
-	values := url.Values{}
-	for name, value := range p.values {
-		if !slices.Contains(names, name) {
-			values.Set(name, value)
-		}
+	values := maps.Clone(url.Values(p.values))
+	for _, name := range names {
+		values.Del(name)
 	}
 	return values.Encode()
 }
@@ -300,6 +324,6 @@ func (p *parameterReader) encodeWithout(names ...string) string {
 // encodeWith returns the parameters as a query string, with one set to a value and another left out.
 func (p *parameterReader) encodeWith(name, value, without string) string {
 	changed := parameterReader{values: maps.Clone(p.values)}
-	changed.values[name] = value
+	changed.values[name] = []string{value}
 	return changed.encodeWithout(without)
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"mime"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -91,7 +92,7 @@ func (r *Request) headerValue(name string) string {
 // Strong reports whether a read must see every write that was acknowledged before it. The method
 // that reads the query reports an invalid consistency.
 func (r *Request) Strong() bool {
-	return r.parsedQueryString().values["consistency"] == string(client.ConsistencyStrong)
+	return slices.Contains(r.parsedQueryString().values["consistency"], string(client.ConsistencyStrong))
 }
 
 // ReadRemediationIDWithConsistency returns the remediation id of the path, for a read whose only
@@ -181,7 +182,7 @@ func (r *Request) parsedQueryString() *queryString {
 
 func (r *Request) parseBody() (any, error) {
 	media, parameters, err := mime.ParseMediaType(r.headerValue("Content-Type"))
-	if err != nil || media != "application/json" && media != "application/merge-patch+json" {
+	if err != nil || media != "application/json" {
 		return nil, errMediaType
 	}
 	if charset := parameters["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {

@@ -131,21 +131,44 @@ func readWord[T ~string](f *fieldReader, name string, set []T, fallback T) T {
 	return T(*word)
 }
 
-// readFilters reads the member filters, whose members are strings like the query parameters of a list.
+// readFilters reads the member filters, whose members are strings like the query parameters of a
+// list, or lists of strings.
 func (f *fieldReader) readFilters(now time.Time) audit.Filter {
-	p := newParameterReader(map[string]string{}, f.path+"filters.", f.errs)
+	p := newParameterReader(map[string][]string{}, f.path+"filters.", f.errs)
+	p.lists = map[string]bool{}
 	for name, value := range f.readOptionalObject("filters") {
-		text, ok := value.(string)
-		switch {
-		case ok:
-			p.values[name] = text
-		case value != nil:
-			p.addError(name, audit.CodeType, "must be a string; separate values by commas")
+		texts, ok := stringsOf(value)
+		if !ok {
+			p.addError(name, audit.CodeType, "must be a string or a list of strings")
+			continue
 		}
+		p.values[name] = texts
+		_, p.lists[name] = value.([]any)
 	}
 	filter := p.readFilter(now)
 	p.reportUnread()
 	return filter
+}
+
+// stringsOf returns a string or the strings of a list; ok is false for anything else than these and
+// null.
+func stringsOf(value any) (texts []string, ok bool) {
+	switch value := value.(type) {
+	case nil:
+		return nil, true
+	case string:
+		return []string{value}, true
+	case []any:
+		for _, item := range value {
+			text, ok := item.(string)
+			if !ok {
+				return nil, false
+			}
+			texts = append(texts, text)
+		}
+		return texts, true
+	}
+	return nil, false
 }
 
 // RespondSearch returns the response to a search.

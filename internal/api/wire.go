@@ -115,15 +115,20 @@ func wireExecution(e audit.StoredExecution) client.Execution {
 	}
 }
 
-func wireHistoryEntry(e audit.HistoryEntry) client.HistoryEntry {
-	return client.HistoryEntry{
-		EventID:    e.EventID.String(),
-		Kind:       client.EntryKind(e.Kind),
-		Actor:      e.Actor,
-		RecordedAt: e.RecordedAt,
-		LeafHash:   hex.EncodeToString(e.LeafHash[:]),
-		Canonical:  e.Canonical,
-	}
+// historyEntry is an entry whose time is spelled as in its canonical form.
+type historyEntry struct {
+	client.HistoryEntry
+	RecordedAt string `json:"recorded_at"`
+}
+
+func wireHistoryEntry(e audit.HistoryEntry) historyEntry {
+	return historyEntry{RecordedAt: audit.FormatTime(e.RecordedAt), HistoryEntry: client.HistoryEntry{
+		EventID:   e.EventID.String(),
+		Kind:      client.EntryKind(e.Kind),
+		Actor:     e.Actor,
+		LeafHash:  hex.EncodeToString(e.LeafHash[:]),
+		Canonical: e.Canonical,
+	}}
 }
 
 func wireIncidentEvent(e audit.IncidentEvent) client.IncidentEvent {

@@ -57,25 +57,33 @@ func (c Checker) hasError(field string) bool {
 
 // CheckIdentifier checks an identifier of at most limit characters, in a record or a filter.
 func (c Checker) CheckIdentifier(field, value string, limit int) {
+	c.CheckName(field, value, limit)
+	if strings.ContainsAny(value, "<>") && !c.hasError(field) {
+		c.addError(field, CodeCharacters, "must not contain < or >")
+	}
+}
+
+// CheckName checks the name of an alert, at most limit characters: an identifier that may contain <
+// and >, as in "latency > 1s".
+func (c Checker) CheckName(field, value string, limit int) {
 	switch {
 	case c.hasError(field):
 	case value == "":
 		c.addError(field, CodeEmpty, "must not be empty")
 	case utf8.RuneCountInString(value) > limit:
 		c.addError(field, CodeTooLong, fmt.Sprintf("must be at most %d characters", limit))
-	case !ValidIdentifier(value):
-		c.addError(field, CodeCharacters,
-			"must not contain control characters, line separators, bidirectional overrides, <, > or invalid UTF-8")
+	case !isOneLine(value):
+		c.addError(field, CodeCharacters, "must not contain control characters, line separators, bidirectional overrides or invalid UTF-8")
 	}
 }
 
-// CheckRemediationID checks a remediation_id. It is part of URL paths, where API Gateway ends a
-// segment even at an encoded slash: a record with a slash in its ID could be created, but never
-// read or updated.
+// CheckRemediationID checks a remediation_id. It is a segment of URL paths, which API Gateway
+// decodes before it routes them: a slash ends the segment, a ? or # the path, and clients resolve
+// the segments . and .. themselves. Such a record could be created, but never read or updated.
 func (c Checker) CheckRemediationID(field, value string) {
 	c.CheckIdentifier(field, value, MaxIdentifier)
-	if strings.Contains(value, "/") && !c.hasError(field) {
-		c.addError(field, CodeCharacters, "must not contain a slash, since it is part of the record's path")
+	if (value == "." || value == ".." || strings.ContainsAny(value, "/?#")) && !c.hasError(field) {
+		c.addError(field, CodeCharacters, "must not contain /, ? or #, or be . or .., since it is a segment of the record's path")
 	}
 }
 
@@ -149,15 +157,21 @@ func Microseconds(t time.Time) time.Time {
 	return t.UTC().Truncate(time.Microsecond)
 }
 
-// ValidIdentifier reports whether s has only characters that an identifier may contain. It rejects
-// invalid UTF-8 and U+FFFD, which replaces it; control characters (Cc); line and paragraph
-// separators; bidirectional embeddings, overrides and isolates (U+202A–U+202E, U+2066–U+2069); and
-// < and >. Everything else is allowed, because some languages need it: combining marks, joiners,
-// and the bidirectional marks U+200E, U+200F and U+061C, which do not reorder other characters.
+// ValidIdentifier reports whether s has only characters that an identifier may contain: those of one
+// line, except < and >.
 func ValidIdentifier(s string) bool {
+	return isOneLine(s) && !strings.ContainsAny(s, "<>")
+}
+
+// isOneLine reports whether s is shown as one line in the order of its characters. It rejects
+// invalid UTF-8 and U+FFFD, which replaces it; control characters (Cc); line and paragraph
+// separators; and bidirectional embeddings, overrides and isolates (U+202A–U+202E, U+2066–U+2069).
+// Everything else is allowed, because some languages need it: combining marks, joiners, and the
+// bidirectional marks U+200E, U+200F and U+061C, which do not reorder other characters.
+func isOneLine(s string) bool {
 	for _, r := range s {
 		switch {
-		case unicode.IsControl(r), r == '<', r == '>', r == utf8.RuneError,
+		case unicode.IsControl(r), r == utf8.RuneError,
 			r >= 0x2028 && r <= 0x202E, r >= 0x2066 && r <= 0x2069:
 			return false
 		}

@@ -94,7 +94,7 @@ type Stored struct {
 // default severity. metadata is the parsed metadata object, nil if absent.
 func (r *Remediation) Check(c Checker, metadata map[string]any) {
 	c.CheckRemediationID("remediation_id", r.RemediationID)
-	c.CheckIdentifier("name", r.Name, MaxIdentifier)
+	c.CheckName("name", r.Name, MaxIdentifier)
 	c.CheckIdentifier("namespace", r.Namespace, MaxIdentifier)
 	c.checkOptionalIdentifier("cluster_name", r.ClusterName, MaxIdentifier)
 	c.checkOptionalIdentifier("alert_fingerprint", r.AlertFingerprint, MaxIdentifier)

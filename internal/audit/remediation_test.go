@@ -31,7 +31,7 @@ func TestRemediationCheckReportsAllErrors(t *testing.T) {
 		{"no id", func(r *Remediation) { r.RemediationID = "" }, "remediation_id empty"},
 		{"slash in the id", func(r *Remediation) { r.RemediationID = "a/b" }, "remediation_id characters"},
 		{"long id", func(r *Remediation) { r.RemediationID = strings.Repeat("ä", 256) }, "remediation_id too_long"},
-		{"markup in the name", func(r *Remediation) { r.Name = "<b>" }, "name characters"},
+		{"markup in the namespace", func(r *Remediation) { r.Namespace = "<b>" }, "namespace characters"},
 		{"bidi override in the namespace", func(r *Remediation) { r.Namespace = "a\u202eb" }, "namespace characters"},
 		{"newline in the cluster", func(r *Remediation) { r.ClusterName = new("a\nb") }, "cluster_name characters"},
 		{"empty fingerprint", func(r *Remediation) { r.AlertFingerprint = new("") }, "alert_fingerprint empty"},

@@ -83,7 +83,7 @@ func TestEveryLineNamesItsRequest(t *testing.T) {
 		lines       int
 	}{
 		{call{"createRemediation", "POST", "/v1/remediations", "", withMembers(recordMembers(), "remediation_id", `"r"`)}, "r", 2},
-		{call{"createRemediation", "POST", "/v1/remediations", "", withMembers(recordMembers(), "name", `"<x>"`)}, "new", 1},
+		{call{"createRemediation", "POST", "/v1/remediations", "", withMembers(recordMembers(), "name", `"\u0007"`)}, "new", 1},
 		{call{"updateRemediation", "PATCH", "/v1/remediations/r", "", `{"error_message":"disk is full"}`}, "r", 2},
 		{call{"getRemediation", "GET", "/v1/remediations/r", "", ""}, "r", 1},
 		{call{"getRemediation", "GET", "/v1/remediations/nobody", "", ""}, "nobody", 1},

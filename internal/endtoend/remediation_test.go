@@ -292,7 +292,7 @@ func TestSecretsAreNotKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _ = postBody(t, stack, "/v1/search", `{"query":"password=`+secret+`"}`)
-	_, _ = postBody(t, stack, "/v1/remediations", `{"error_message":"password=`+secret+`","name":"<`+secret+`"}`)
+	_, _ = postBody(t, stack, "/v1/remediations", `{"error_message":"password=`+secret+`","name":"\u0007`+secret+`"}`)
 	got, err := stack.Client.GetRemediation(t.Context(), "r")
 	if err != nil {
 		t.Fatal(err)
