@@ -628,7 +628,8 @@ type HealthStatus string
 type History struct {
 	Data []HistoryEntry `json:"data"`
 
-	// Pagination The position of a page. total is present with include_total, offset if the request has one.
+	// Pagination The position of a page. total is present with include_total, offset if the request has one, next_offset if also another page
+	// follows and may be asked for by offset.
 	Pagination Pagination `json:"pagination"`
 }
 
@@ -671,7 +672,8 @@ type IncidentEvent struct {
 type IncidentEventList struct {
 	Data []IncidentEvent `json:"data"`
 
-	// Pagination The position of a page. total is present with include_total, offset if the request has one.
+	// Pagination The position of a page. total is present with include_total, offset if the request has one, next_offset if also another page
+	// follows and may be asked for by offset.
 	Pagination Pagination `json:"pagination"`
 }
 
@@ -689,11 +691,13 @@ type LastSuccess struct {
 // Metadata At most 64 KiB and 10 levels deep, of which this object is the first. Numbers keep every digit and fit a 64-bit floating-point number.
 type Metadata = json.RawMessage
 
-// Pagination The position of a page. total is present with include_total, offset if the request has one.
+// Pagination The position of a page. total is present with include_total, offset if the request has one, next_offset if also another page
+// follows and may be asked for by offset.
 type Pagination struct {
 	HasMore    bool   `json:"has_more"`
 	Limit      int    `json:"limit"`
 	NextCursor string `json:"next_cursor,omitempty"`
+	NextOffset *int   `json:"next_offset,omitempty"`
 	Offset     *int   `json:"offset,omitempty"`
 	Total      *int64 `json:"total,omitempty"`
 }
@@ -837,7 +841,8 @@ type RemediationInput struct {
 type RemediationList struct {
 	Data []Remediation `json:"data"`
 
-	// Pagination The position of a page. total is present with include_total, offset if the request has one.
+	// Pagination The position of a page. total is present with include_total, offset if the request has one, next_offset if also another page
+	// follows and may be asked for by offset.
 	Pagination Pagination `json:"pagination"`
 }
 
@@ -1185,8 +1190,9 @@ type ListRemediationsParams struct {
 	Limit int
 	// The next_cursor of the previous page, with the same filters and order. Opaque.
 	Cursor string
-	// The number of records to skip, instead of a cursor: beside one it is absent or 0. The cost grows with the offset; that of a
-	// cursor does not.
+	// The number of records to skip, instead of a cursor: beside one it is absent or 0. A page may have fewer records than
+	// limit and not be the last, so the next offset is next_offset, not the sum of offset and limit. Records that are written
+	// between two pages shift the rest. The cost grows with the offset; that of a cursor does not.
 	Offset int
 	// Order by start_time, ascending (start_time or +start_time) or descending (-start_time, the default).
 	Sort Sort
@@ -1297,6 +1303,15 @@ func getHealthCall() call {
 		operation: "getHealth",
 		method:    http.MethodGet,
 		path:      "/health",
+	}
+}
+
+// getContractCall is GET /openapi.json.
+func getContractCall() call {
+	return call{
+		operation: "getContract",
+		method:    http.MethodGet,
+		path:      "/openapi.json",
 	}
 }
 

@@ -34,6 +34,15 @@ func (c *Client) Ready(ctx context.Context) (*Readiness, error) {
 	return readiness, fmt.Errorf("%s: %w", call.operation, refusal)
 }
 
+// Contract returns the service's OpenAPI document.
+func (c *Client) Contract(ctx context.Context) (json.RawMessage, error) {
+	document, err := sendAndDecode[json.RawMessage](ctx, c, getContractCall())
+	if err != nil {
+		return nil, err
+	}
+	return *document, nil
+}
+
 func (r *Readiness) failedChecks() []string {
 	var failed []string
 	for _, check := range r.Checks {

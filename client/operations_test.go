@@ -109,6 +109,11 @@ func allOperations() []operation {
 			want: &client.Health{Status: client.HealthStatusAlive},
 		},
 		{
+			id: "getContract", method: "GET", target: "/openapi.json", response: `{"openapi":"3.1.0"}`,
+			do:   func(ctx context.Context, c *client.Client) (any, error) { return c.Contract(ctx) },
+			want: json.RawMessage(`{"openapi":"3.1.0"}`),
+		},
+		{
 			id: "getReady", method: "GET", target: "/ready",
 			response: `{"status":"degraded","checks":[{"name":"embedding","status":"failed","latency_ms":1.5,"detail":"down"}]}`,
 			do:       func(ctx context.Context, c *client.Client) (any, error) { return c.Ready(ctx) },

@@ -1,10 +1,12 @@
-// Command contract generates internal/api/contract.gen.go from openapi.yaml: the operations and the
-// names of the request fields. It is run by make generate, in the root of the module.
+// Command contract generates two files from openapi.yaml: internal/api/contract.gen.go, the operations
+// and the names of the request fields, and internal/health/openapi.json, the document that the
+// service serves. It is run by make generate, in the root of the module.
 package main
 
 import (
 	"bytes"
 	_ "embed"
+	"encoding/json"
 	"fmt"
 	"go/format"
 	"os"
@@ -16,6 +18,7 @@ import (
 const (
 	source = "openapi.yaml"
 	target = "internal/api/contract.gen.go"
+	served = "internal/health/openapi.json"
 )
 
 //go:embed contract.tmpl
@@ -37,7 +40,26 @@ func run() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", source, err)
 	}
-	return os.WriteFile(target, code, 0o644)
+	if err := os.WriteFile(target, code, 0o644); err != nil {
+		return err
+	}
+	text, err := encodeServed(document)
+	if err != nil {
+		return fmt.Errorf("%s: %w", source, err)
+	}
+	return os.WriteFile(served, text, 0o644)
+}
+
+// encodeServed returns an OpenAPI document as JSON, without its servers: by default, the server is
+// the one that serves the document.
+func encodeServed(document []byte) ([]byte, error) {
+	var contract map[string]any
+	if err := yaml.Unmarshal(document, &contract); err != nil {
+		return nil, err
+	}
+	delete(contract, "servers")
+	text, err := json.MarshalIndent(contract, "", "  ")
+	return append(text, '\n'), err
 }
 
 // generateCode returns the Go code for an OpenAPI document.

@@ -1,4 +1,4 @@
-// Command health is the Lambda function that responds to /health and /ready.
+// Command health is the Lambda function that responds to /health, /ready and /openapi.json.
 package main
 
 import (

@@ -5,6 +5,7 @@ package api
 // operations are the operations of the API, in the order of their paths and methods.
 var operations = []operation{
 	{id: "getHealth", method: "GET", path: "/health", scope: ""},
+	{id: "getContract", method: "GET", path: "/openapi.json", scope: "datastorage/read"},
 	{id: "getReady", method: "GET", path: "/ready", scope: "datastorage/read"},
 	{id: "listIncidentEvents", method: "GET", path: "/v1/incident-events", scope: "datastorage/read"},
 	{id: "listRemediations", method: "GET", path: "/v1/remediations", scope: "datastorage/read"},

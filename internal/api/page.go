@@ -122,9 +122,12 @@ func pageResponse[T, W any](
 	if p.byOffset {
 		body.Pagination.Offset = &p.Offset
 	}
+	if next := p.Offset + len(body.Data); p.byOffset && rows.HasMore && next <= MaxOffset {
+		body.Pagination.NextOffset = &next
+	}
 	if rows.HasMore {
 		body.Pagination.NextCursor = encodeCursor(p.key, p.cursorBinding(), positionOf(rows.Data[len(body.Data)-1]))
-		response.setHeader("Link", p.nextPageLink(body.Pagination.NextCursor, len(body.Data)))
+		response.setHeader("Link", p.nextPageLink(body.Pagination))
 	}
 	response.Body = body
 	return response, nil
@@ -132,10 +135,10 @@ func pageResponse[T, W any](
 
 // nextPageLink returns the Link to the next page: by offset if this page was requested by offset
 // and MaxOffset allows it, else by cursor.
-func (p *Paging) nextPageLink(cursor string, rows int) string {
-	query := p.parameters.encodeWith("cursor", cursor, "offset")
-	if next := p.Offset + rows; p.byOffset && next <= MaxOffset {
-		query = p.parameters.encodeWith("offset", strconv.Itoa(next), "cursor")
+func (p *Paging) nextPageLink(page client.Pagination) string {
+	query := p.parameters.encodeWith("cursor", page.NextCursor, "offset")
+	if page.NextOffset != nil {
+		query = p.parameters.encodeWith("offset", strconv.Itoa(*page.NextOffset), "cursor")
 	}
-	return "<" + p.path + "?" + query + `>; rel="next"`
+	return "<" + escapePath(p.path) + "?" + query + `>; rel="next"`
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"mime"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -74,6 +75,19 @@ func (r *Request) Actor() string { return r.actor }
 
 // Path returns the path of the request.
 func (r *Request) Path() string { return r.event.RawPath }
+
+// basePath returns what precedes the operation's path in the path of the request, escaped: the name
+// of a stage, or the base path of a custom domain; usually nothing.
+func (r *Request) basePath() string {
+	_, operation, _ := strings.Cut(r.event.RouteKey, " ")
+	path := r.event.RawPath
+	for range strings.Count(operation, "/") {
+		path = path[:max(strings.LastIndexByte(path, '/'), 0)]
+	}
+	return escapePath(path)
+}
+
+func escapePath(path string) string { return (&url.URL{Path: path}).EscapedPath() }
 
 // ID returns API Gateway's id of the request.
 func (r *Request) ID() string { return r.event.RequestContext.RequestID }

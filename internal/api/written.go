@@ -11,7 +11,7 @@ import (
 
 // RespondCreated returns 201 for a new record. For a replay it returns 200 with the receipt of the
 // first write.
-func RespondCreated(remediationID string, w audit.Written) (*Response, error) {
+func (r *Request) RespondCreated(remediationID string, w audit.Written) (*Response, error) {
 	if w.Err != nil {
 		return nil, w.Err
 	}
@@ -23,7 +23,7 @@ func RespondCreated(remediationID string, w audit.Written) (*Response, error) {
 		EventID:       w.Receipt.EventID.String(),
 		LeafHash:      hex.EncodeToString(w.Receipt.LeafHash[:]),
 	})
-	response.setHeader("Location", "/v1/remediations/"+url.PathEscape(remediationID))
+	response.setHeader("Location", r.basePath()+"/v1/remediations/"+url.PathEscape(remediationID))
 	return markReplayed(response, w.Replayed), nil
 }
 

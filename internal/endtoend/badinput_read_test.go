@@ -357,6 +357,7 @@ func badParameters() []bad {
 			"unknown_field", "since", "format", "name", "format", "sort", "not_in_set"),
 		badGet("/v1/remediations/begun", "expand=children", "expand", "unknown_field"),
 		badGet("/v1/remediations/begun", "id=%zz", "id", "format"), badGet("/ready", "verbose=1", "verbose", "unknown_field"),
+		badGet("/openapi.json", "format=yaml", "format", "unknown_field"),
 		badGet("/v1/remediations/<x>", "", "remediation_id", "characters"), badGet("/v1/remediations/a?b", "", "remediation_id", "characters"),
 		badGet("/v1/remediations/a#b/history", "", "remediation_id", "characters"), badGet("/v1/remediations/\xff", "", "remediation_id", "characters"),
 		badGet("/v1/remediations/"+strings.Repeat("x", 256), "", "remediation_id", "too_long"),
@@ -479,7 +480,7 @@ func badMethods() []bad {
 		"/v1/remediations/begun/workflows":  "POST",
 		"/v1/remediations/begun/executions": "POST", "/v1/remediations/begun/history": "GET", "/v1/search": "POST",
 		"/v1/incident-events": "GET", "/v1/remediations/begun/similar": "GET", "/v1/stats/success-rate": "GET", "/v1/stats/trend": "GET",
-		"/health": "GET", "/ready": "GET",
+		"/health": "GET", "/ready": "GET", "/openapi.json": "GET",
 	} {
 		for _, method := range []string{"DELETE", "PUT", "OPTIONS"} {
 			rows = append(rows, bad{method: method, path: path, status: 405, kind: "method-not-allowed", allow: allow})

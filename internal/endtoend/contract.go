@@ -144,7 +144,11 @@ func (c *Contract) Response(r *http.Request, response *http.Response) error {
 		// Every operation documents the same problem.
 		r, _ = http.NewRequestWithContext(r.Context(), http.MethodGet, "http://localhost/health", nil)
 	}
-	_, errs := c.responses.ValidateHttpResponse(r, response)
+	check := c.responses
+	if operation == "GET /openapi.json" {
+		check = c.requests // not strict: OpenAPI declares the members of this body
+	}
+	_, errs := check.ValidateHttpResponse(r, response)
 	return joinValidationErrors(fmt.Sprintf("response %d", response.StatusCode), r, errs)
 }
 

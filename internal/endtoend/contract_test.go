@@ -3,8 +3,12 @@ package endtoend_test
 import (
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/datastorage-service/datastorage/internal/endtoend"
 )
@@ -18,6 +22,30 @@ func TestContractIsOpenAPI(t *testing.T) {
 	}
 	if err := contract.Document(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestContractIsServed checks that the service responds with openapi.yaml, but for its servers.
+func TestContractIsServed(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want, got map[string]any
+	if err := yaml.Unmarshal(text, &want); err != nil {
+		t.Fatal(err)
+	}
+	delete(want, "servers")
+	served, err := endtoend.New(t, endtoend.Options{}).Client.Contract(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(served, &got); err != nil { // YAML includes JSON
+		t.Fatal(err)
+	}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 

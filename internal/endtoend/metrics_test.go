@@ -175,6 +175,10 @@ func TestMetrics(t *testing.T) {
 			_, err := stack.Client.Health(t.Context())
 			return err
 		}, counts{operationsTotal("getHealth", "success"): 1}},
+		{"the contract", func() error {
+			_, err := stack.Client.Contract(t.Context())
+			return err
+		}, counts{operationsTotal("getContract", "success"): 1}},
 	} {
 		got := m.step(t, func() {
 			if err := step.do(); err != nil {

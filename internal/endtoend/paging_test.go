@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -142,6 +143,7 @@ func TestLinks(t *testing.T) {
 					t.Errorf("has_more is %v, and the next page %q", page.Pagination.HasMore, next)
 				}
 				count += len(page.Data)
+				checkNextOffset(t, page.Pagination, len(page.Data))
 				for _, row := range page.Data {
 					if id, ok := row["id"].(float64); ok {
 						seen[id] = true
@@ -152,6 +154,19 @@ func TestLinks(t *testing.T) {
 				t.Errorf("%d rows, %d of them different, want %d", count, len(seen), want)
 			}
 		})
+	}
+}
+
+// checkNextOffset checks that a page by offset with more after it has the offset of the next one.
+func checkNextOffset(t *testing.T, page client.Pagination, rows int) {
+	t.Helper()
+	switch {
+	case page.Offset == nil || !page.HasMore:
+		if page.NextOffset != nil {
+			t.Errorf("next_offset is %d on the last page or on one by cursor", *page.NextOffset)
+		}
+	case page.NextOffset == nil || *page.NextOffset != *page.Offset+rows:
+		t.Errorf("next_offset is %v after %d rows from %d", page.NextOffset, rows, *page.Offset)
 	}
 }
 
@@ -233,6 +248,8 @@ func TestLargeRecordsEndPagesEarly(t *testing.T) {
 		}
 		seen++
 	}
+	byOffset := getWith(t, stack, "/v1/remediations", url.Values{"limit": {"1000"}, "offset": {"0"}})
+	checkNextOffset(t, byOffset, len(page.Data))
 	if seen != 8 {
 		t.Errorf("%d records on all pages, want 8", seen)
 	}

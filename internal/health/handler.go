@@ -1,12 +1,16 @@
-// Package health responds to /health and /ready. It checks the dependencies of writes and queries.
+// Package health responds to /health, /ready and /openapi.json. It checks the dependencies of writes
+// and queries, and serves the contract.
 package health
 
 import (
 	"cmp"
 	"context"
+	_ "embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -56,8 +60,9 @@ func New(config Config) (*api.Router, error) {
 	config.Log = telemetry.Logger(config.Log)
 	h := handler{config}
 	return api.NewRouter(api.Routes{
-		"getHealth": h.respondHealth,
-		"getReady":  h.respondReady,
+		"getHealth":   h.respondHealth,
+		"getReady":    h.respondReady,
+		"getContract": h.respondContract,
 	}, api.Options{Timeout: config.Timeout, Log: config.Log, Telemetry: config.Telemetry})
 }
 
@@ -65,6 +70,18 @@ type handler struct{ Config }
 
 func (handler) respondHealth(context.Context, *api.Request) (*api.Response, error) {
 	return api.RespondHealth(), nil
+}
+
+// contract is openapi.yaml as JSON, without its servers. It is generated.
+//
+//go:embed openapi.json
+var contract []byte
+
+func (handler) respondContract(_ context.Context, r *api.Request) (*api.Response, error) {
+	if err := r.NoParameters(); err != nil {
+		return nil, err
+	}
+	return api.NewResponse(http.StatusOK, json.RawMessage(contract)), nil
 }
 
 // respondReady checks the database, a separate reader endpoint, and the embedding provider

@@ -96,7 +96,7 @@ func (h handler) createRemediation(ctx context.Context, r *api.Request) (*api.Re
 	if err != nil {
 		return nil, err
 	}
-	return api.RespondCreated(remediation.RemediationID, written[0])
+	return r.RespondCreated(remediation.RemediationID, written[0])
 }
 
 func (h handler) createRemediations(ctx context.Context, r *api.Request) (*api.Response, error) {
@@ -139,7 +139,7 @@ func createChild[R audit.Record](h handler, decode func(*api.Request) (R, error)
 		if err != nil {
 			return nil, err
 		}
-		return api.RespondCreated(id, written[0])
+		return r.RespondCreated(id, written[0])
 	}
 }
 
