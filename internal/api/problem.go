@@ -16,6 +16,7 @@ var (
 	errUnauthenticated  = errors.New("the request has no identity")
 	errForbidden        = errors.New("not allowed")
 	errMediaType        = errors.New("the body must be JSON in UTF-8, with the header Content-Type: application/json")
+	errContentEncoding  = errors.New("the body must have no Content-Encoding, or gzip")
 	errTooLarge         = fmt.Errorf("the body must not be larger than %d bytes", MaxBody)
 	errResponseTooLarge = errors.New("the response exceeds 5.5 MB; lower limit or per_signature")
 	errRoute            = errors.New("no such path")
@@ -68,6 +69,8 @@ func classifyError(err error) problemKind {
 		return problemKind{http.StatusConflict, "conflict", "The stored record does not allow this"}
 	case errors.Is(err, errMediaType):
 		return problemKind{http.StatusUnsupportedMediaType, "unsupported-media-type", "The content type is not supported"}
+	case errors.Is(err, errContentEncoding):
+		return problemKind{http.StatusUnsupportedMediaType, "unsupported-content-encoding", "The content encoding is not supported"}
 	case errors.Is(err, audit.ErrRefused):
 		return problemKind{http.StatusUnprocessableEntity, "refused", "The record violates a constraint of the database"}
 	case errors.Is(err, audit.ErrUnavailable), isContextError(err):

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 
@@ -52,5 +53,22 @@ func (r *Response) gatewayResponse(request *Request) events.APIGatewayV2HTTPResp
 	for name, value := range r.Headers {
 		headers[http.CanonicalHeaderKey(name)] = value
 	}
-	return events.APIGatewayV2HTTPResponse{StatusCode: r.Status, Headers: headers, Body: string(body)}
+	response := events.APIGatewayV2HTTPResponse{StatusCode: r.Status, Headers: headers, Body: string(body)}
+	if len(body) > minCompressed {
+		headers["Vary"] = "Accept-Encoding"
+		if acceptsGzip(request.headerValue("Accept-Encoding")) {
+			compressResponse(&response, body)
+		}
+	}
+	return response
+}
+
+// compressResponse replaces the body by its gzip stream in base64, which is how Lambda returns bytes,
+// if that is shorter.
+func compressResponse(response *events.APIGatewayV2HTTPResponse, body []byte) {
+	encoded := base64.StdEncoding.EncodeToString(compress(body))
+	if len(encoded) < len(body) {
+		response.Headers["Content-Encoding"] = "gzip"
+		response.Body, response.IsBase64Encoded = encoded, true
+	}
 }

@@ -3,7 +3,6 @@ package api
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -144,12 +143,8 @@ func (r *Router) handleRequest(ctx context.Context, request *Request) (response 
 	if err := request.authorize(route.scope); err != nil {
 		return nil, err
 	}
-	if request.event.IsBase64Encoded {
-		body, err := base64.StdEncoding.DecodeString(request.event.Body)
-		if err != nil {
-			return nil, fmt.Errorf("decode the event's base64 body: %w", err)
-		}
-		request.event.Body = string(body)
+	if err := request.decodeBody(); err != nil {
+		return nil, err
 	}
 	return route.handle(ctx, request)
 }

@@ -60,7 +60,7 @@ var LoadContract = sync.OnceValues(func() (*Contract, error) {
 	options := []config.Option{config.WithFormatAssertions(), config.WithoutSecurityValidation()}
 	// Undocumented headers are errors, except these, which belong to HTTP and to the gateway.
 	strict := append(options, config.WithStrictMode(), config.WithStrictIgnorePaths("$.body.metadata.**", "$.body.**.metadata.**"), config.WithStrictIgnoredHeadersExtra(
-		"Allow", "Apigw-Requestid", "Cache-Control", "Www-Authenticate", "X-Content-Type-Options"))
+		"Allow", "Apigw-Requestid", "Cache-Control", "Vary", "Www-Authenticate", "X-Content-Type-Options"))
 	return &Contract{
 		document:  document,
 		model:     &model.Model,
