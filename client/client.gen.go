@@ -616,6 +616,11 @@ type FieldError struct {
 	Field string `json:"field"`
 }
 
+// GatewayError A response of API Gateway itself.
+type GatewayError struct {
+	Message string `json:"message"`
+}
+
 // Health The function runs.
 type Health struct {
 	Status HealthStatus `json:"status"`
@@ -954,11 +959,13 @@ type SearchInfo struct {
 // SearchInput The query of a search.
 type SearchInput struct {
 	// Detail Default normal.
-	Detail  *SearchDetail  `json:"detail,omitempty"`
+	Detail *SearchDetail `json:"detail,omitempty"`
+
+	// Explain Return how each score was computed. Default false.
 	Explain *bool          `json:"explain,omitempty"`
 	Filters *SearchFilters `json:"filters,omitempty"`
 
-	// Limit The largest number of incidents.
+	// Limit The largest number of incidents. Default 10.
 	Limit *int `json:"limit,omitempty"`
 
 	// MinScore The lowest score of an incident in the response.
@@ -967,7 +974,7 @@ type SearchInput struct {
 	// Mode Default hybrid.
 	Mode *SearchMode `json:"mode,omitempty"`
 
-	// PerSignature The largest number of remediations of each incident.
+	// PerSignature The largest number of remediations of each incident. Default 3.
 	PerSignature *int `json:"per_signature,omitempty"`
 
 	// Query An alert, an error line, or plain words; at most 8 KiB.

@@ -133,3 +133,18 @@ func allowsNull(schema node) bool {
 	types, _ := schema["type"].([]any)
 	return schema["type"] == "null" || slices.Contains(types, any("null")) || slices.ContainsFunc(schema.childMappings("oneOf"), allowsNull)
 }
+
+// TestBodiesHaveNoDefaults checks that fields of request bodies state their defaults in words:
+// openapi-typescript requires a field that has a default.
+func TestBodiesHaveNoDefaults(t *testing.T) {
+	t.Parallel()
+	contract := readContract(t)
+	for name := range contract.childMapping("components").childMapping("schemas") {
+		schema := contract.childMapping("components").childMapping("schemas").childMapping(name)
+		for field := range schema.childMapping("properties") {
+			if _, found := schema.childMapping("properties").childMapping(field)["default"]; found {
+				t.Errorf("%s.%s has a default", name, field)
+			}
+		}
+	}
+}
