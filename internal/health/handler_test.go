@@ -1,13 +1,19 @@
 package health_test
 
 import (
+	"encoding/json"
+	"errors"
 	"flag"
 	"log/slog"
+	"net/http"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/datastorage-service/datastorage/internal/embedding"
 	"github.com/datastorage-service/datastorage/internal/functiontest"
@@ -36,6 +42,36 @@ func TestGolden(t *testing.T) {
 		}
 		return front
 	})
+}
+
+// TestContract sends the sample event, whose response is too long for a golden file.
+func TestContract(t *testing.T) {
+	t.Parallel()
+	const sample = "contract"
+	event, err := os.ReadFile(filepath.Join("../../events", sample+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	router, err := health.New(newConfig(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload, err := router.Invoke(t.Context(), event)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var response events.APIGatewayV2HTTPResponse
+	if err := json.Unmarshal(payload, &response); err != nil {
+		t.Fatal(err)
+	}
+	var got, want any
+	document, err := os.ReadFile("openapi.json")
+	if err = errors.Join(err, json.Unmarshal([]byte(response.Body), &got), json.Unmarshal(document, &want)); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" || response.StatusCode != http.StatusOK {
+		t.Errorf("status %d\n%s", response.StatusCode, diff)
+	}
 }
 
 // newConfig returns the configuration of a function on a new database.
