@@ -894,7 +894,7 @@ type RemediationUpdate struct {
 // Retriever A retriever of a hybrid search.
 type Retriever string
 
-// SearchDetail How much is returned of each incident. normal is everything but the workflow of last_success, which full adds. short is for agents: five incidents are at most 4 kB if their ids have up to 100 bytes. It leaves out signature_ids, first_seen and remediations (per_signature has no effect), all but the best of actions, and what exceeds 160 bytes of text, and rounds score and rates to four decimals.
+// SearchDetail How much is returned of each incident. normal is everything but the workflow of last_success, which full adds. short is for agents: five incidents are at most 4 kB if their ids have up to 100 bytes. It leaves out signature_ids, first_seen and remediations (per_signature has no effect), all but the best of actions, and what exceeds 140 bytes of text, and rounds score and rates to four decimals.
 type SearchDetail string
 
 // SearchFilters The filters of the list. Each has a list of values, or a string in which commas separate them.

@@ -24,7 +24,7 @@ const (
 	maxPerIncident     = 100
 	defaultPerIncident = 3
 	// maxShortText is the size of a text in the short form, in bytes of JSON.
-	maxShortText = 160
+	maxShortText = 140
 )
 
 // SearchQuery reads the body of POST /v1/search.

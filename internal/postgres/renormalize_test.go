@@ -14,6 +14,7 @@ import (
 	"github.com/datastorage-service/datastorage/internal/audit"
 	"github.com/datastorage-service/datastorage/internal/postgres"
 	"github.com/datastorage-service/datastorage/internal/postgrestest"
+	"github.com/datastorage-service/datastorage/internal/signature"
 )
 
 // oldEntry returns an entry with the signature ID of normalizer 1. The store records the current
@@ -28,7 +29,8 @@ func oldEntry(t *testing.T, record *audit.Remediation) audit.Entry {
 	return e
 }
 
-const dropFor3 = "SELECT signature_drop(ARRAY(SELECT id FROM signature WHERE text LIKE '%falls apart%'), 3::smallint)"
+// dropForNext drops signatures as a function with the next normalizer does.
+var dropForNext = fmt.Sprintf("SELECT signature_drop(ARRAY(SELECT id FROM signature WHERE text LIKE '%%falls apart%%'), %d::smallint)", signature.Version+1)
 
 // remediationWithMessage returns a remediation with this error message.
 func remediationWithMessage(id, message string) *audit.Remediation {
@@ -89,7 +91,7 @@ func checkDropDuringAppend(t *testing.T, batch []audit.Entry, remembers bool, ou
 		t.Fatal(err)
 	}
 	var dropped int
-	if err := tx.QueryRow(t.Context(), dropFor3).Scan(&dropped); err != nil || dropped != 2 {
+	if err := tx.QueryRow(t.Context(), dropForNext).Scan(&dropped); err != nil || dropped != 2 {
 		t.Fatal(dropped, err)
 	}
 	results := make(chan appendResult, 1)
@@ -144,13 +146,13 @@ func TestDropKeepsWrittenSignatures(t *testing.T) {
 	execSQL(t, db.AdminURL(), "INSERT INTO signature (id, text, normalizer) VALUES (gen_random_uuid(), 'x', 1)",
 		"UPDATE remediation_audit SET signature_id = (SELECT id FROM signature WHERE text = 'x')")
 	store.appendInTransaction(t, tx, newEntry(t, remediationWithMessage("b", "falls apart")))
-	if n := queryValue[int](t, db.WriterURL(), dropFor3); n != 0 {
+	if n := queryValue[int](t, db.WriterURL(), dropForNext); n != 0 {
 		t.Errorf("%d dropped", n)
 	}
 	if err := tx.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if n := queryValue[int](t, db.WriterURL(), dropFor3); n != 0 {
+	if n := queryValue[int](t, db.WriterURL(), dropForNext); n != 0 {
 		t.Errorf("%d dropped afterwards", n)
 	}
 }
@@ -170,7 +172,7 @@ func TestDropDuringAddVectors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tx.Exec(t.Context(), dropFor3); err != nil {
+	if _, err := tx.Exec(t.Context(), dropForNext); err != nil {
 		t.Fatal(err)
 	}
 	added := make(chan int64, 1)
