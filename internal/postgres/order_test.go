@@ -58,6 +58,7 @@ func TestOrders(t *testing.T) {
 		"everything": {}, "a quarter": {Namespaces: []string{"namespace 1"}}, "few": {Since: &since},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			for i := range 10 {
 				checkNearestOrder(t, store, numberedVector(i), f, limit)
 			}
