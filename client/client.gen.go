@@ -519,7 +519,7 @@ type ChildKind string
 // Consistency What a read sees. Default eventual.
 type Consistency string
 
-// Contribution The contribution of one retriever, or of the feedback, to a score. raw is BM25 for the lexical retriever, the cosine similarity to the query for the semantic one, and that to the best result of both for the feedback of mode hybrid. normalized is raw scaled so that 0 is nothing in common and 1 the same text, for the feedback times the score of that best result; it is negative only with mode semantic. score is weight times normalized. rank is the position among the signatures of the retriever, from 1; it is absent if the retriever did not find this one.
+// Contribution The contribution of one retriever, or of the feedback, to a score. raw is BM25 for the lexical retriever, the cosine similarity to the query for the semantic one, and that to the best result of both for the feedback of mode hybrid. normalized is raw scaled so that 0 is nothing in common and 1 the most (an equal text has 1 for the semantic retriever, less for the lexical one), for the feedback times the score of that best result; it is negative only with mode semantic. score is weight times normalized. rank is the position among the signatures of the retriever, from 1; it is absent if the retriever did not find this one.
 type Contribution struct {
 	// Model The embedding model, for the semantic retriever and the feedback.
 	Model      *string `json:"model,omitempty"`
@@ -583,16 +583,16 @@ type ExecutionInput struct {
 
 // Explain How a score was computed. It is the sum of the scores of the retrievers and of the feedback, and at most the score of the preceding result. With mode hybrid, semantic and feedback are absent if the signature has no vector yet.
 type Explain struct {
-	// Feedback The contribution of one retriever, or of the feedback, to a score. raw is BM25 for the lexical retriever, the cosine similarity to the query for the semantic one, and that to the best result of both for the feedback of mode hybrid. normalized is raw scaled so that 0 is nothing in common and 1 the same text, for the feedback times the score of that best result; it is negative only with mode semantic. score is weight times normalized. rank is the position among the signatures of the retriever, from 1; it is absent if the retriever did not find this one.
+	// Feedback The contribution of one retriever, or of the feedback, to a score. raw is BM25 for the lexical retriever, the cosine similarity to the query for the semantic one, and that to the best result of both for the feedback of mode hybrid. normalized is raw scaled so that 0 is nothing in common and 1 the most (an equal text has 1 for the semantic retriever, less for the lexical one), for the feedback times the score of that best result; it is negative only with mode semantic. score is weight times normalized. rank is the position among the signatures of the retriever, from 1; it is absent if the retriever did not find this one.
 	Feedback *Contribution `json:"feedback,omitempty"`
 
 	// Filters The names of the filters that were applied.
 	Filters []string `json:"filters"`
 
-	// Lexical The contribution of one retriever, or of the feedback, to a score. raw is BM25 for the lexical retriever, the cosine similarity to the query for the semantic one, and that to the best result of both for the feedback of mode hybrid. normalized is raw scaled so that 0 is nothing in common and 1 the same text, for the feedback times the score of that best result; it is negative only with mode semantic. score is weight times normalized. rank is the position among the signatures of the retriever, from 1; it is absent if the retriever did not find this one.
+	// Lexical The contribution of one retriever, or of the feedback, to a score. raw is BM25 for the lexical retriever, the cosine similarity to the query for the semantic one, and that to the best result of both for the feedback of mode hybrid. normalized is raw scaled so that 0 is nothing in common and 1 the most (an equal text has 1 for the semantic retriever, less for the lexical one), for the feedback times the score of that best result; it is negative only with mode semantic. score is weight times normalized. rank is the position among the signatures of the retriever, from 1; it is absent if the retriever did not find this one.
 	Lexical *Contribution `json:"lexical,omitempty"`
 
-	// Semantic The contribution of one retriever, or of the feedback, to a score. raw is BM25 for the lexical retriever, the cosine similarity to the query for the semantic one, and that to the best result of both for the feedback of mode hybrid. normalized is raw scaled so that 0 is nothing in common and 1 the same text, for the feedback times the score of that best result; it is negative only with mode semantic. score is weight times normalized. rank is the position among the signatures of the retriever, from 1; it is absent if the retriever did not find this one.
+	// Semantic The contribution of one retriever, or of the feedback, to a score. raw is BM25 for the lexical retriever, the cosine similarity to the query for the semantic one, and that to the best result of both for the feedback of mode hybrid. normalized is raw scaled so that 0 is nothing in common and 1 the most (an equal text has 1 for the semantic retriever, less for the lexical one), for the feedback times the score of that best result; it is negative only with mode semantic. score is weight times normalized. rank is the position among the signatures of the retriever, from 1; it is absent if the retriever did not find this one.
 	Semantic *Contribution `json:"semantic,omitempty"`
 }
 
