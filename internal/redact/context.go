@@ -90,6 +90,9 @@ func (sc *scanner) findPlace(a *assignment) bool {
 	case strings.HasPrefix(s[next:], "</"):
 		return sc.findPlaceInNextTag(a, next)
 	case c == ',' && gap == 0 && a.labelQuote != "":
+		if !sc.isItem(a) {
+			return false
+		}
 		a.place, a.start = placePair, skipSpaces(s, next+1)
 	case gap == 0 && (c == ',' || c == ')' || c == ';'):
 		a.place, a.start = placeColumn, next
@@ -216,10 +219,37 @@ func (sc *scanner) findPlaceAfterColon(a *assignment, i, width int) bool {
 		return true
 	}
 	a.place = placeField
+	if sc.isObjectInSentence(a) {
+		a.place = placeProse
+	}
 	if !a.tight && a.labelQuote == "" && (sc.startsLine(a.labelStart) || sc.startsString(a.labelStart)) {
 		a.place = placeLine
 	}
 	return true
+}
+
+// isItem reports whether the string that ends with the label is an item of a list or an argument
+// rather than the value of a member, as in {"kind":"Secret","name":"db"}.
+func (sc *scanner) isItem(a *assignment) bool {
+	before := strings.TrimRight(sc.text[max(0, sc.stringStart(a)-maxLabel):sc.stringStart(a)], " \t\r\n")
+	return before == "" || strings.IndexByte(":=", before[len(before)-1]) < 0
+}
+
+// isObjectInSentence reports whether the quoted label is the name of an object after a noun, as in
+// secret "db-password": not found. Inside braces it is a key.
+func (sc *scanner) isObjectInSentence(a *assignment) bool {
+	if a.labelQuote == "" {
+		return false
+	}
+	start := sc.stringStart(a)
+	sc.nest.moveTo(start)
+	return !sc.nest.inBraces() && sc.proseBefore(start) != ""
+}
+
+// stringStart returns the index of the quotation mark that opens the string around a quoted label.
+func (sc *scanner) stringStart(a *assignment) int {
+	from := max(0, a.labelStart-2*maxLabel)
+	return from + max(0, strings.LastIndex(sc.text[from:a.labelStart], a.labelQuote))
 }
 
 // findPlaceInEncoded finds the value after a separator that is percent-encoded or a character

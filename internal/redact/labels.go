@@ -78,7 +78,7 @@ var labelWords = readLabelWords(map[wordKind]string{
 	wordCounts:     `prompt completion input output total max min num cached reasoning used remaining generated available estimated mean sum accepted rejected audio text image thinking`,
 	wordPages:      `page next continue continuation request idempotency fencing stop cancel cancellation sync resume previous start end syntax lex special pad eos bos unk current marker clientrequest`,
 	wordHTTP:       `authorization cookie cookies auth sig signature code ticket sid sessionid session hmac otp sharedaccesssignature saml samlresponse assertion hash magic`,
-	wordEntry:      `name key value default type parametername parameterkey parametervalue`,
+	wordEntry:      `name key path value default type parametername parameterkey parametervalue`,
 	wordOther:      `default clave aws existing pass pw image result bcrypt login secret client app webhook shared consumer jwt session cookie signing api access totp tokens keys id`,
 	wordJSONWebKey: `k d p q dp dq qi`,
 })

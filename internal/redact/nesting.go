@@ -129,6 +129,9 @@ func (n *nesting) isOpen(mark byte) bool {
 // inBracket reports whether a bracket is open inside the innermost string.
 func (n *nesting) inBracket() bool { return n.depth > 0 && !n.open[n.depth-1].isQuote() }
 
+// inBraces reports whether the innermost open mark is a brace.
+func (n *nesting) inBraces() bool { return n.depth > 0 && n.open[n.depth-1].mark == '{' }
+
 // trimClosing returns the end of a value without the brackets that close what is open around it.
 func (n *nesting) trimClosing(start, end int) int {
 	for i := n.depth - 1; i >= 0 && !n.open[i].isQuote(); i-- {

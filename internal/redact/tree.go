@@ -108,11 +108,12 @@ func isSecretObject(members map[string]any) bool {
 	return strings.EqualFold(kind, "Secret")
 }
 
-// entryName returns the name of an entry such as {"name": "TOKEN", "value": "…"}, or "".
+// entryName returns the name of an entry such as {"name": "TOKEN", "value": "…"}, or the last part of
+// its path, as in a JSON patch; or "".
 func entryName(members map[string]any) string {
-	for _, key := range [...]string{"name", "key", "Name", "Key", "ParameterKey"} {
+	for _, key := range [...]string{"name", "key", "Name", "Key", "ParameterKey", "path"} {
 		if name, ok := members[key].(string); ok {
-			return name
+			return name[strings.LastIndexByte(name, '/')+1:]
 		}
 	}
 	return ""
