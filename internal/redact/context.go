@@ -529,15 +529,32 @@ func endsQuotedValue(rest string) bool {
 	return rest == "" || ascii.IsSpace(rest[0]) || strings.IndexByte(",;:)]}>.|&\\\"'`", rest[0]) >= 0 || rest[0] >= utf8.RuneSelf
 }
 
-// bareEnd returns the end of the unquoted value that starts at a.start.
+// bareEnd returns the end of the unquoted value that starts at a.start, or the index that is out of
+// reach. Then add reads on, so the text of values that are no secrets is not read for each label in it.
 func (sc *scanner) bareEnd(a *assignment) int {
-	s, i, p := sc.text, a.start, a.place
-	if strings.HasPrefix(s[i:], redacted) {
-		return i + len(redacted)
+	if strings.HasPrefix(sc.text[a.start:], redacted) {
+		return a.start + len(redacted)
 	}
-	n := i
+	near := min(len(sc.text), a.start+reach)
+	end := sc.readBare(a, a.start, near)
+	if end == near && near < len(sc.text) {
+		sc.unread = *a
+		sc.unread.end = near
+		return near
+	}
+	return sc.trimEnd(a, end)
+}
+
+// endOfUnread returns the end of the value of which bareEnd read the part before the index.
+func (sc *scanner) endOfUnread(from int) int {
+	return sc.trimEnd(&sc.unread, sc.readBare(&sc.unread, from, len(sc.text)))
+}
+
+// readBare returns the index between n and limit at which the unquoted value ends, or the limit.
+func (sc *scanner) readBare(a *assignment, n, limit int) int {
+	s, i, p := sc.text, a.start, a.place
 loop:
-	for ; n < len(s); n++ {
+	for ; n < limit; n++ {
 		switch c := s[n]; {
 		case c == '\n', c == '\r':
 			break loop
@@ -559,7 +576,7 @@ loop:
 			break loop
 		}
 	}
-	return sc.trimEnd(a, n)
+	return n
 }
 
 // escapesBefore returns the number of backslashes that belong to the closing mark at i.

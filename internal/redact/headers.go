@@ -26,21 +26,24 @@ func (sc *scanner) scanAuthorization(a *assignment) int {
 		a.start += len(quote)
 		a.end, a.quoted = sc.endOfQuoted(a.start, quote), true
 	} else {
-		a.end = sc.endOfHeader(a.start)
+		a.end = sc.endOfHeader(a.start, min(len(s), a.start+2*reach))
 	}
 	span, action := credentialsOf(s[a.start:a.end])
 	if span == nil {
 		return 0
 	}
+	if !a.quoted && a.start+span[1] == a.start+2*reach {
+		span[1] = sc.endOfHeader(a.start, len(s)) - a.start
+	}
 	return sc.add(a.start+span[0], a.start+span[1], action)
 }
 
 // endOfHeader returns the end of the header whose value starts at i: the end of the line or of the
-// string or structure around it, or the next white space out of reach.
-func (sc *scanner) endOfHeader(i int) int {
+// string or structure around it, the next white space out of reach, or the limit.
+func (sc *scanner) endOfHeader(i, limit int) int {
 	s := sc.text
 	end := i
-	for end < len(s) && (end < i+reach || !ascii.IsSpace(s[end])) && s[end] != '\n' && s[end] != '\r' && !hasAnyPrefix(s[end:], `\n`, `\r`) {
+	for end < limit && (end < i+reach || !ascii.IsSpace(s[end])) && s[end] != '\n' && s[end] != '\r' && !hasAnyPrefix(s[end:], `\n`, `\r`) {
 		if isQuote(s[end]) && sc.nest.closesString(end) {
 			break
 		}
@@ -113,7 +116,7 @@ var cookieAttributes = wordsOf("path domain expires max-age samesite version com
 // scanCookies redacts the values of the pairs in a Cookie or Set-Cookie header.
 func (sc *scanner) scanCookies(a *assignment) int {
 	s := sc.text
-	if a.place == placeBelow || a.place == placeProse || a.start >= len(s) {
+	if a.place == placeBelow || a.place == placeProse || a.start >= len(s) || a.start < sc.cookies {
 		return 0
 	}
 	sc.nest.moveTo(a.start)
@@ -121,13 +124,17 @@ func (sc *scanner) scanCookies(a *assignment) int {
 		a.start++
 		sc.nest.moveTo(a.start)
 	}
-	return sc.scanCookiePairs(a.start, sc.endOfHeader(a.start))
+	sc.cookies = sc.endOfHeader(a.start, len(s))
+	return sc.scanCookiePairs(a.start, sc.cookies)
 }
 
 func (sc *scanner) scanCookiePairs(i, end int) int {
 	last := 0
 	for i < end {
-		next := min(end, i+strings.IndexByte(sc.text[i:end]+";", ';'))
+		next := end
+		if n := strings.IndexByte(sc.text[i:end], ';'); n >= 0 {
+			next = i + n
+		}
 		name, value, found := strings.Cut(sc.text[i:next], "=")
 		value = strings.Trim(value, "\"")
 		if found && isSecretCookie(strings.TrimLeft(name, " "), value) {

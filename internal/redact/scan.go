@@ -16,6 +16,8 @@ type scanner struct {
 	entry     entry
 	group     group
 	command   commandLine
+	unread    assignment         // the last value that bareEnd read in part, up to its end
+	cookies   int                // the end of the cookie header that was read last
 	tableEnd  int                // of the table that was read last
 	armourEnd int                // of the certificate or public key that is being read
 	failed    map[*tokenForm]int // the end of each form's last rejected candidate
@@ -74,6 +76,9 @@ func (sc *scanner) scanWord(start, end int, roles wordRole) int {
 
 // add adds text[start:end] to the secrets and returns the index after it.
 func (sc *scanner) add(start, end int, action Action) int {
+	if end == sc.unread.end && end > start {
+		end = sc.endOfUnread(end)
+	}
 	sc.found = appendSecret(sc.found, sc.text, start, end, action)
 	sc.nest.moveTo(start)
 	sc.nest.skipTo(end)
