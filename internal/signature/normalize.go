@@ -227,8 +227,8 @@ func (n *normalizer) resetLabel() { n.label, n.before = span{}, span{} }
 
 // labelOf returns the label of the value that starts at the index.
 func (n *normalizer) labelOf(start int) label {
-	if n.label.end == 0 {
-		return label{}
+	if request := requestLabel(n.line[:start]); request.word != "" || n.label.end == 0 {
+		return request
 	}
 	return label{
 		word: n.line[n.label.start:n.label.end], before: n.line[n.before.start:n.before.end], gap: n.line[n.label.end:start],

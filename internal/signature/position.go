@@ -13,6 +13,25 @@ type label struct {
 	gap    string // from the end of word to the value
 }
 
+// requestLabel returns the label of a value behind the text if the text ends in a request, as
+// GET /orders/7 does: the path, whatever values it has. The label's word is "" if it does not.
+func requestLabel(text string) label {
+	request := strings.TrimRight(text, ` "'([`)
+	gap := text[len(request):]
+	if strings.IndexByte(gap, ' ') < 0 {
+		return label{}
+	}
+	space := strings.LastIndexByte(request, ' ')
+	if space < 0 {
+		return label{}
+	}
+	method := strings.TrimLeft(request[strings.LastIndexByte(request[:space], ' ')+1:space], `"'([`)
+	if !isMethod(method) {
+		return label{}
+	}
+	return label{word: request[space+1:], before: method, gap: gap}
+}
+
 // name returns the last word of the label in lower case: status for http_status, code for exitCode.
 func (l label) name() string { return ascii.LastWord(l.word) }
 

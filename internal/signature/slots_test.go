@@ -128,6 +128,8 @@ func TestSlotsFold(t *testing.T) {
 		{"no space on /home/%s/data", func(r source) string { return r.pick("bob", "carol") }},
 		{"GET /users/%s/orders failed", func(r source) string { return r.pick("17", "bob", r.uuid()) }},
 		{"no space on /dev/%s", func(r source) string { return r.pick("sda1", "sdb", "nvme0n1p2", "xvdba", "vdc3") }},
+		{"GET /orders/%s 500", func(r source) string { return r.pick("17", "404", r.uuid()) }},
+		{"POST /orders/7 503 %s", source.duration},
 		{"GET /x?q=%s failed", func(r source) string { return r.pick("red+shoes&page=2", "hat&page=17", "a9f&page=3") }},
 		{"agent v%s is old", func(r source) string { return r.pick("1.28.3", "1.30", "2.0.0") }},
 		{"heap -Xmx%s is small", func(r source) string { return r.pick("512m", "2g", "8192M") }},
@@ -216,7 +218,7 @@ func TestIncidentsStayApart(t *testing.T) {
 	tests := []struct{ texts, values string }{ // texts are separated by |; %s is the slot
 		{"exit code %s|exit status: %s|exited with %s|ret=%s|rc=%s|exitCode=%s|\"exitCode\":%s|job failed (exit %s)|Exit Code: %s after 3 restarts", exits},
 		{"killed by signal %s|signal: %s", "6 9 11 15"},
-		{"HTTP %s|HTTP/1.1 %s|(HTTP %s)|statuscode: %s|http_status=%s|returned a %s|got %s|GET /x %s in 12ms|\"GET /x/7 HTTP/1.1\" %s 157|HTTPError: %s Client|code:%s", statuses},
+		{"HTTP %s|HTTP/1.1 %s|(HTTP %s)|statuscode: %s|http_status=%s|returned a %s|got %s|GET /x %s in 12ms|GET /orders/123 %s|POST /v1/users/77/orders/8 %s 12ms|POST /api/v1/write %s 12ms|\"GET /x?q=1&page=2\" %s|\"GET /x/7 HTTP/1.1\" %s 157|HTTPError: %s Client|code:%s", statuses},
 		{"api_%sErrors|%s Service Unavailable|too many %s errors|http_%s_errors", statuses},
 		{"errno %s|errno=%s|[Errno %s]|os error %s|curl: (%s)|error -%s|connect failed (%s: x)|Event ID %s|code = %s", errnos},
 		{"SQLSTATE %s|SQLSTATE[%s]", "23505 40001 42P01 57014"},
