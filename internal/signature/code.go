@@ -1,14 +1,21 @@
 package signature
 
 import (
+	"fmt"
+	"math"
+	"strconv"
 	"strings"
 
 	"github.com/datastorage-service/datastorage/internal/ascii"
 )
 
-// maxCodeDigits is the number of digits of the longest error codes: 5 of SQLSTATE, Winsock and
-// JSON-RPC. Longer numbers are counts, times or identifiers.
-const maxCodeDigits = 5
+// maxCodeDigits is the number of digits of the longest error codes that may be mistaken for a count:
+// 5 of SQLSTATE, Winsock and JSON-RPC. Longer numbers are counts, times or identifiers, unless the
+// label says code: then a code has up to the 10 digits of 32 bits.
+const (
+	maxCodeDigits        = 5
+	maxLabeledCodeDigits = 10
+)
 
 // isCode reports whether the number p identifies an error, as in exit code 137, HTTP 503 or
 // errno=28, and is not a count, as in "error: 5 of 30 checks failed". The label, the number's form
@@ -28,12 +35,14 @@ func isCode(p string, l label, rest string) bool {
 		return len(p) <= len("1.3") && strings.IndexByte(p, '.') > 0
 	case isHexCode(p):
 		return kind == codeNumber
-	case !isDigits(digits) || len(digits) > maxCodeDigits:
+	case !isDigits(digits):
 		return false
+	case kind == codeNumber:
+		return len(digits) <= maxLabeledCodeDigits
 	case kind == httpStatus:
 		return isStatusForm(p) && !startsCount(rest, p)
-	case kind == codeNumber:
-		return true
+	case len(digits) > maxCodeDigits && !isDecimalStatus(p):
+		return false
 	}
 	return !startsCount(rest, p) && !isProcessID(l, rest)
 }
@@ -188,6 +197,13 @@ func isHexCode(p string) bool {
 // digits that start with 80 or C0.
 func isHexStatus(p string) bool {
 	return len(p) == len("0x80070005") && isHexCode(p) && (p[2] == '8' || p[2]|0x20 == 'c') && p[3] == '0'
+}
+
+// isDecimalStatus reports whether p is an HRESULT or NTSTATUS of severity error as a decimal number,
+// signed or not: -1073741819 and 3221225477 are 0xC0000005.
+func isDecimalStatus(p string) bool {
+	number, err := strconv.ParseInt(p, 10, 64)
+	return err == nil && number >= math.MinInt32 && number <= math.MaxUint32 && isHexStatus(fmt.Sprintf("0x%08X", uint32(number)))
 }
 
 // startsCount reports whether the number p counts what the text behind it names: 5 pods, 3 of 7,
