@@ -239,7 +239,7 @@ func (n *normalizer) labelOf(start int) label {
 func (n *normalizer) writeCore(core string, l label) {
 	characters := charactersOf(core)
 	switch {
-	case l.gap != " " && l.holdsIdentifier() && !isNoValue(core):
+	case l.gap != " " && l.holdsIdentifier(core, n.line[n.pos:]):
 		n.writeIdentifier(core, l)
 	case mayAnnounceUser[len(l.word)&15] && l.isUserName(core, n.line[n.pos:]):
 		n.writePlaceholder(phValue)

@@ -53,25 +53,81 @@ func (l label) quotes() bool {
 	return gap == `"` || gap == "'" || gap == "`"
 }
 
-// holdsIdentifier reports whether whatever stands behind the label is a value: id=, "node":", user '.
-func (l label) holdsIdentifier() bool {
+// identifierKind is what the identifiers behind a label are like.
+type identifierKind int
+
+const (
+	noIdentifier identifierKind = iota
+	anyValue                    // id, a parameter of a URL: whatever stands there
+	generated                   // hash, trace: digits and letters as in no word
+	hostName                    // node, remote: a name or an address in lower case
+	personName                  // user, account: any word
+)
+
+// identifierKind returns what stands behind the label: id=, "node":", user '.
+func (l label) identifierKind() identifierKind {
 	if l.word == "" || l.gap == "" || l.gap == " " {
-		return false
+		return noIdentifier
 	}
 	if l.gap == "=" && strings.ContainsAny(l.word, "?&") {
-		return true // a parameter of a URL
+		return anyValue
 	}
-	switch l.name() {
-	case "id":
-		return l.assigns() && !l.isEventID()
-	case "uid", "uuid", "guid", "sid", "pid", "tid", "hash", "sha", "commit", "digest", "checksum", "etag", "fingerprint", "serial", "nonce",
-		"traceid", "spanid", "requestid", "sessionid", "reqid", "userid", "trace", "span", "correlation",
-		"node", "nodename", "host", "hostname", "rhost", "instance", "machine", "peer", "client", "addr", "address", "ip", "remote":
-		return l.assigns()
+	kind := identifierKindOf(l.name())
+	if l.assigns() && !(kind == anyValue && l.isEventID()) || kind == personName && l.quotes() {
+		return kind
+	}
+	return noIdentifier
+}
+
+// identifierKindOf returns what the field of the name holds.
+func identifierKindOf(field string) identifierKind {
+	switch field {
+	case "id", "uid", "uuid", "guid", "sid", "pid", "tid", "traceid", "spanid", "requestid", "sessionid", "reqid", "userid":
+		return anyValue
+	case "hash", "sha", "commit", "digest", "checksum", "etag", "fingerprint", "serial", "nonce", "trace", "span", "correlation":
+		return generated
+	case "node", "nodename", "host", "hostname", "rhost", "instance", "machine", "peer", "client", "addr", "address", "ip", "remote":
+		return hostName
 	case "user", "username", "login", "owner", "ruser", "logname", "account", "customer", "email", "principal":
-		return l.assigns() || l.quotes()
+		return personName
 	}
-	return false
+	return noIdentifier
+}
+
+// holdsIdentifier reports whether the value behind the label is an identifier, which varies, and not
+// a word or a sentence about the state of what the label names. rest follows the value's first word.
+func (l label) holdsIdentifier(word, rest string) bool {
+	kind := l.identifierKind()
+	switch {
+	case kind == noIdentifier, isNoValue(word):
+		return false
+	case kind == anyValue:
+		return true
+	case l.opensSentence(word, rest):
+		return kind == personName && ascii.IsUpper(word[0]) // "Jane Doe"
+	case kind == generated:
+		return !isPlainWord(word)
+	case kind == hostName && ascii.IsUpper(word[0]) && isPlainWord(word) && strings.ToUpper(word) != word:
+		return false // NotReady, Unreachable
+	}
+	return !isStateWord(word)
+}
+
+// opensSentence reports whether the quoted value that starts with the word is a sentence.
+func (l label) opensSentence(word, rest string) bool {
+	quote := l.gap[len(l.gap)-1]
+	return (quote == '"' || quote == '\'') && strings.HasPrefix(rest, " ") && len(rest) > 1 && rest[1] != quote && leadingLetters(word) == word
+}
+
+// isPlainWord reports whether p is letters that follow each other as in words.
+func isPlainWord(p string) bool {
+	words := strings.Map(func(r rune) rune {
+		if r == '_' || r == '-' {
+			return -1
+		}
+		return r
+	}, p)
+	return leadingLetters(words) == words && countBreaks(words).breaks == 0 && !isHexWord(words)
 }
 
 // isEventID reports whether the label announces the number of an event of Windows, which is a code.

@@ -124,6 +124,10 @@ func TestSlotsFold(t *testing.T) {
 		{"status: %s replicas ready", func(r source) string { return r.number(9) + "/" + r.number(9) }},
 		{"ERROR %s worker.pool is empty", func(r source) string { return r.number(65536) }},
 		{"Failed password for %s from 10.0.0.1 port 22", func(r source) string { return r.pick("root", "bob", "carol", "j.smith") }},
+		{"trace=%s is lost", func(r source) string { return r.from(lowerHex, 16) }},
+		{`{"nonce":"%s"}`, func(r source) string { return r.from(base62, 22) }},
+		{`{"remote":"%s"}`, func(r source) string { return r.pick("10.0.0.1:443", "db.lan", "web, cache", "DESKTOP-A9") }},
+		{`{"owner":"%s"}`, func(r source) string { return r.pick("bob", "Jane Doe", "carol@example.com", "fred") }},
 		{"login of user=%s denied", func(r source) string { return r.pick("bob", "carol", "svc-deploy") }},
 		{"mail to <%s> bounced", func(r source) string { return r.pick("bob@example.com", "a9.b@mail.example.org") }},
 		{"no space on /home/%s/data", func(r source) string { return r.pick("bob", "carol") }},
@@ -234,6 +238,10 @@ func TestIncidentsStayApart(t *testing.T) {
 			"gateway-http2 gateway-grpc2 S3GetObject403 S3PutObject403 L4 L7 IPv4 IPv6 ext3 ext4 p50 p99 gp2 gp3 OAuth1 OAuth2 SMBv1 SMBv3 TLSv1.2 TLSv1.3 " +
 			"AES128 AES256 md5 sha512 RS256 HS256 A100 H100 n8n k3d logs2metrics logs2traces api_4xx_ratio api_5xx_ratio"},
 		{"TLS %s refused", "1.0 1.1 1.2 1.3"},
+		{`{"trace":"%s"}|hash=%s|trace=%s|commit=%s`, "OutOfMemory Deadlock mismatch on off"},
+		{`{"remote":"%s by policy"}|instance="%s by policy"|{"account":"%s by policy"}|host='%s by policy'`, "rejected accepted closed disk"},
+		{`{"account":"%s"}|login=%s|"user":"%s"|node=%s|"host":"%s"`, "suspended closed failed succeeded"},
+		{`node=%s|{"node":"%s"}`, "NotReady Unreachable Ready SchedulingDisabled"},
 		{"update user %s|error reading user %s|timeout of user %s from ldap", "profile permissions roles"},
 		{"pod %s-7d9f8b6c5d-x2k4j crashed|service %s is gone|claim data-%s-0 is lost|secret \"%s\" not found", "web cart node-exporter"},
 	}

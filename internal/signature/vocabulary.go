@@ -127,3 +127,17 @@ func isUnmistakableDisk(word string) bool {
 	last := word[len(word)-1]
 	return ascii.IsDigit(last) || last <= 'g' && (len(word) == len("sda") || len(word) == len("xvda") && word[0] == 'x')
 }
+
+// isStateWord reports whether the word says how something is or how it ended, and so is no name.
+func isStateWord(word string) bool {
+	switch strings.ToLower(word) {
+	case "on", "off", "up", "down", "yes", "no", "ok", "bad", "good", "ready", "notready", "busy", "idle", "online", "offline", "alive", "dead", "lost",
+		"healthy", "unhealthy", "degraded", "reachable", "unreachable", "available", "unavailable", "active", "inactive", "pending", "running", "starting",
+		"stopped", "stopping", "draining", "missing", "valid", "invalid", "mismatch", "empty", "full", "new", "open", "timeout", "success", "failure", "error",
+		"failed", "succeeded", "denied", "allowed", "rejected", "accepted", "refused", "closed", "locked", "unlocked", "disabled", "enabled", "suspended",
+		"expired", "blocked", "banned", "deleted", "removed", "terminated", "killed", "crashed", "drained", "cordoned", "evicted", "rebooted", "paused",
+		"connected", "disconnected", "changed", "revoked", "forbidden", "unauthorized", "overdue", "delinquent", "unverified", "verified", "overloaded":
+		return true
+	}
+	return false
+}
