@@ -67,7 +67,7 @@ func codeKindOf(l label) codeKind {
 		return httpStatus // GET /orders 503
 	}
 	switch l.name() {
-	case "code", "errno", "sqlcode", "statuscode", "exitcode", "errorcode", "rcode", "retcode", "hresult", "eventid", "returncode", "resultcode", "responsecode", "exitstatus", "abend":
+	case "code", "errno", "sqlcode", "statuscode", "exitcode", "errorcode", "rcode", "retcode", "hresult", "eventid", "bugcheck", "returncode", "resultcode", "responsecode", "exitstatus", "abend":
 		return codeNumber
 	case "exit", "signal", "rc", "ret", "retval", "error", "err", "status", "alert", "curl", "wsaerror", "exception", "fault", "msg", "close", "closed", "exited", "sig",
 		"abnormally", "failure":

@@ -182,12 +182,26 @@ func (w *nameWriter) split(word string) (from, to int) {
 			return whole, whole
 		}
 		return 0, whole
-	case isOrdinal(word), w.place.label.suggestsIdentifier():
+	case isOrdinal(word):
 		return 0, whole
+	case w.place.label.suggestsIdentifier():
+		return numberedWordLength(word), whole
 	case isCodeWord(word), isPercentile(word) && !w.place.label.namesTable():
 		return whole, whole
 	}
 	return w.splitLettersAndDigits(word)
+}
+
+// numberedWordLength returns the length of the word before the digits that end p, as in redis5, or 0
+// if there is none: the letters of identifiers are few, hexadecimal, or follow each other as in no
+// word.
+func numberedWordLength(p string) int {
+	const shortest = 4
+	stem := ascii.Digits.TrimRight(p)
+	if len(stem) < shortest || !isPlainWord(stem) || ascii.PrefixLen(stem, ascii.IsHex) == len(stem) {
+		return 0
+	}
+	return len(stem)
 }
 
 // isSuffix reports whether word is a random suffix that Kubernetes or a cloud appends to a name:

@@ -278,7 +278,7 @@ func charactersOf(text string) (kinds int) {
 	return kinds
 }
 
-// mayAnnounceUser has the lengths of the words before user names: for, user, login, username.
+// mayAnnounceUser has the lengths of the words before user names: for, user, sudo, login, username.
 var mayAnnounceUser = [16]bool{3: true, 4: true, 5: true, 8: true}
 
 // mayVary reports whether a word of letters needs a closer look: it can be NaN, Inf, a disk, a hash

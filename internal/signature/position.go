@@ -198,8 +198,12 @@ func isNoValue(p string) bool {
 }
 
 // isUserName reports whether the words around name show that it is a user's: user: bob was, invalid
-// user bob from, session opened for user bob by, password for bob from. rest follows the name.
+// user bob from, session opened for user bob by, password for bob from, sudo: bob : TTY=pts/0. rest
+// follows the name.
 func (l label) isUserName(name, rest string) bool {
+	if l.word == "sudo" && l.gap == ": " && strings.HasPrefix(rest, " : ") {
+		return true
+	}
 	announced := isUserNoun(l.word)
 	if !announced && (l.word != "for" || !isCredentialWord(l.before)) {
 		return false

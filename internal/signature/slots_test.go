@@ -128,6 +128,8 @@ func TestSlotsFold(t *testing.T) {
 		{`{"nonce":"%s"}`, func(r source) string { return r.from(base62, 22) }},
 		{`{"remote":"%s"}`, func(r source) string { return r.pick("10.0.0.1:443", "db.lan", "web, cache", "DESKTOP-A9") }},
 		{`{"owner":"%s"}`, func(r source) string { return r.pick("bob", "Jane Doe", "carol@example.com", "fred") }},
+		{"sudo: %s : command not allowed", func(r source) string { return r.pick("root", "bob.smith", "carol") }},
+		{"container redis%s-proxy failed", func(r source) string { return r.number(99) }},
 		{"login of user=%s denied", func(r source) string { return r.pick("bob", "carol", "svc-deploy") }},
 		{"mail to <%s> bounced", func(r source) string { return r.pick("bob@example.com", "a9.b@mail.example.org") }},
 		{"no space on /home/%s/data", func(r source) string { return r.pick("bob", "carol") }},
@@ -242,6 +244,8 @@ func TestIncidentsStayApart(t *testing.T) {
 		{`{"remote":"%s by policy"}|instance="%s by policy"|{"account":"%s by policy"}|host='%s by policy'`, "rejected accepted closed disk"},
 		{`{"account":"%s"}|login=%s|"user":"%s"|node=%s|"host":"%s"`, "suspended closed failed succeeded"},
 		{`node=%s|{"node":"%s"}`, "NotReady Unreachable Ready SchedulingDisabled"},
+		{"container %s5-proxy failed|session %s12 is lost", "redis kafka gateway"},
+		{"Bugcheck %s", "0x0000007B 0x0000007E 0x0000009F"},
 		{"update user %s|error reading user %s|timeout of user %s from ldap", "profile permissions roles"},
 		{"pod %s-7d9f8b6c5d-x2k4j crashed|service %s is gone|claim data-%s-0 is lost|secret \"%s\" not found", "web cart node-exporter"},
 	}
