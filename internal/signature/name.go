@@ -1,6 +1,7 @@
 package signature
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/datastorage-service/datastorage/internal/ascii"
@@ -67,7 +68,9 @@ func (n *normalizer) writeSegment(core, segment string, p position) int {
 	switch {
 	case isIPv4(segment):
 		n.writePlaceholder(phAddress)
-		return len(segment) + portLength(core[len(segment):])
+		port := core[len(segment):][:portLength(core[len(segment):])]
+		n.writePort(port)
+		return len(segment) + len(port)
 	case inPath && p.before == "tmp" && len(segment) > 8 && strings.HasPrefix(segment, "tmp"):
 		n.out = append(n.out, "tmp"...)
 		n.writePlaceholder(phValue)
@@ -81,6 +84,21 @@ func (n *normalizer) writeSegment(core, segment string, p position) int {
 	return len(segment)
 }
 
+// writePort writes what follows an address of IPv4 if it is a colon and the port of a service, which
+// tells services apart. Clients' ports vary.
+func (n *normalizer) writePort(suffix string) {
+	if portLength(suffix) != len(suffix) {
+		return
+	}
+	if port, err := strconv.ParseUint(strings.TrimPrefix(suffix, ":"), 10, 16); err == nil && port < firstEphemeralPort {
+		n.out = append(n.out, suffix...)
+	}
+}
+
+// firstEphemeralPort is the first port that Linux gives to clients (ip_local_port_range).
+const firstEphemeralPort = 32768
+
+// portLength returns the length of a colon and digits at the start of s, or 0.
 func portLength(s string) int {
 	if s == "" || s[0] != ':' {
 		return 0

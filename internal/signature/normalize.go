@@ -382,6 +382,7 @@ func (n *normalizer) writeWhole(core string) bool {
 	switch {
 	case isAddress(core):
 		n.writePlaceholder(phAddress)
+		n.writePort(core[ascii.PrefixLen(core, ascii.IsDottedWord):])
 		n.skipBracketed(isHostName)
 	case n.isNamedAddress(core):
 		n.writePlaceholder(phAddress)

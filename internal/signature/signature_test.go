@@ -21,7 +21,7 @@ func TestNormalize(t *testing.T) {
 		{"words stay as they are", "OOMKilled: container exceeded its memory limit", "OOMKilled: container exceeded its memory limit"},
 		{"other scripts", "磁盘 空间不足 🚒 ที่เก็บ", "磁盘 空间不足 🚒 ที่เก็บ"},
 		{"uuid", "volume pvc-3f2b8c1e-9a4d-4c7b-8e21-0f5a6b7c8d9e (3F2B8C1E-9A4D-4C7B-8E21-0F5A6B7C8D9E)", "volume pvc-<n> (<n>)"},
-		{"ipv4", "dial tcp 10.0.0.5:5432: connect: connection refused from 10.1.2.3, 10.0.0.0/16", "dial tcp <ip>: connect: connection refused from <ip>"},
+		{"ipv4", "dial tcp 10.0.0.5:5432: connect: connection refused from 10.1.2.3, 10.0.0.0/16", "dial tcp <ip>:5432: connect: connection refused from <ip>"},
 		{"ipv6", "listen [fd00::1]:8080 and fe80::1%eth0 and ::1 and 2001:db8:0:0:0:0:0:1", "listen [<ip>]:<n> and <ip>"},
 		{"deployment's pod", "pod api-gateway-7d9f8b6c5d-x2k4j is not ready", "pod api-gateway-<n> is not ready"},
 		{"pod with namespace and uid", `Back-off restarting app in pod web-5d8f9c7b6d-x2k4j_shop(3f2b8c1e-9a4d-4c7b-8e21-0f5a6b7c8d9e)`, "Back-off restarting app in pod web-<n>_shop(<n>)"},

@@ -100,7 +100,11 @@ func TestSlotsFold(t *testing.T) {
 		{"node aks-pool1-%s is gone", func(r source) string { return fmt.Sprintf("%08d-vmss0000", r.IntN(1e8)) + r.from(base36, 2) }},
 		{"node ip-%s.ec2.internal is gone", func(r source) string { return strings.ReplaceAll(r.ipv4(), ".", "-") }},
 		{"node=%s is gone", func(r source) string { return r.pick("worker-3", "ip-10-0-0-1.ec2.internal", "db", "esx07.lan") }},
-		{"dial tcp %s: refused", func(r source) string { return r.ipv4() + ":" + r.number(65536) }},
+		{"dial tcp %s: refused", func(r source) string { return r.ipv4() + ":5432" }},
+		{"read tcp %s->10.0.0.1:443: timeout", func(r source) string { return r.ipv4() + ":" + fmt.Sprint(32768+r.IntN(32768)) }},
+		{"brokers %s are gone", func(r source) string {
+			return r.list(",", func(r source) string { return r.ipv4() + ":9092" })
+		}},
 		{"peers %s are gone", func(r source) string { return r.list(", ", source.ipv4) }},
 		{"peers: %s", func(r source) string { return r.list(",", source.ipv4) }},
 		{"workers %s are gone", func(r source) string {
@@ -245,6 +249,7 @@ func TestIncidentsStayApart(t *testing.T) {
 		{`{"account":"%s"}|login=%s|"user":"%s"|node=%s|"host":"%s"`, "suspended closed failed succeeded"},
 		{`node=%s|{"node":"%s"}`, "NotReady Unreachable Ready SchedulingDisabled"},
 		{"container %s5-proxy failed|session %s12 is lost", "redis kafka gateway"},
+		{"dial tcp 10.1.1.1:%s: refused|GET http://10.1.1.1:%s/x failed", "80 443 3306 9092"},
 		{"Bugcheck %s", "0x0000007B 0x0000007E 0x0000009F"},
 		{"update user %s|error reading user %s|timeout of user %s from ldap", "profile permissions roles"},
 		{"pod %s-7d9f8b6c5d-x2k4j crashed|service %s is gone|claim data-%s-0 is lost|secret \"%s\" not found", "web cart node-exporter"},
