@@ -81,6 +81,8 @@ func TestTree(t *testing.T) {
 		},
 		{"arguments and header pairs", `{"args":["--password","hunter2x"],"headers":[["X-Api-Key","7f4d28ee5f9e46b9ae9e"]],"cmd":["mysql","-uroot","-phunter2x"]}`, `{"args":["--password","[REDACTED]"],"cmd":["mysql","-uroot","-p[REDACTED]"],"headers":[["X-Api-Key","[REDACTED]"]]}`, Actions{ActionPassword: 2, ActionToken: 1}},
 		{"what hides nothing stays", `{"token":null,"secret_rotated":true,"password":""}`, `{"password":"","secret_rotated":true,"token":null}`, Actions{}},
+		{"a rule for passwords stays", `{"password":"must contain at least 8 characters"}`, `{"password":"must contain at least 8 characters"}`, Actions{}},
+		{"patch", `[{"op":"replace","path":"/data/password","value":"hunter2"},{"path":"/spec/replicas","value":"3"}]`, `[{"op":"replace","path":"/data/password","value":"[REDACTED]"},{"path":"/spec/replicas","value":"3"}]`, Actions{ActionMetadataValue: 1}},
 		{"nested", `{"a":[{"b":{"db_password":"x"}}]}`, `{"a":[{"b":{"db_password":"[REDACTED]"}}]}`, Actions{ActionMetadataValue: 1}},
 		{"strings are sanitised", `{"log":"token=abc123def456\u0000"}`, `{"log":"token=[REDACTED]"}`, Actions{ActionControlRemoved: 1, ActionToken: 1}},
 		{"labels beyond the list", `{"pgPass":"x","PGPASSPHRASE":"y"}`, `{"PGPASSPHRASE":"[REDACTED]","pgPass":"[REDACTED]"}`, Actions{ActionMetadataValue: 2}},

@@ -380,11 +380,11 @@ func (sc *scanner) isSecret(a *assignment) bool {
 	case labelRandom, labelQuery:
 		return isRandomWord(v) || a.quoted && looksRandom(v) && !isHexWord(v) && !isDictionaryName(v) || isUUID(v) && strings.HasSuffix(a.label, "id")
 	case labelSecret:
-		if isObjectName(a, v) || isCount(a, v) || a.quoted && (hasFunctionWord(v) && strings.Contains(v, " ")) || (a.quoted || a.tight) && isStatus(v) && !strings.EqualFold(v, "secret") {
+		if isObjectName(a, v) || isCount(a, v) || sc.isObjectWithState(a, v) || !a.quoted && isPhrase(v) || a.quoted && (hasFunctionWord(v) && strings.Contains(v, " ")) || (a.quoted || a.tight) && isStatus(v) && !strings.EqualFold(v, "secret") {
 			return false
 		}
 	}
-	if a.quoted && a.class == labelPassword && strings.Contains(v, " ") && hasFunctionWord(v) && !strings.ContainsAny(v, "0123456789") {
+	if a.quoted && a.class == labelPassword && strings.Contains(v, " ") && hasFunctionWord(v) && !hasMixedWord(v) {
 		return false
 	}
 	return !sc.isPartOfSentence(a)

@@ -37,6 +37,30 @@ func (sc *scanner) isPartOfSentence(a *assignment) bool {
 	return !looksLikePassword(first) && (hasFunctionWord(line) || isPlaceholder(first))
 }
 
+// isPhrase reports whether v is several words, which no token is: refresh needed.
+func isPhrase(v string) bool { return strings.Contains(v, " ") && isWordlike(v) && !hasMixedWord(v) }
+
+// isObjectWithState reports whether v is the name of an object whose state comes next, as in
+// secret=regcred not found.
+func (sc *scanner) isObjectWithState(a *assignment, v string) bool {
+	rest, blank := strings.CutPrefix(sc.text[a.end:min(len(sc.text), a.end+maxLabel)], " ")
+	word := rest[:ascii.PrefixLen(rest, ascii.IsLower)]
+	return blank && (proseWords[word] || functionWords[word]) && labelsObjectName(a.label) && isDictionaryName(v)
+}
+
+// hasMixedWord reports whether a word of a line has digits among other characters, or is a number
+// that is too long for a rule such as "at least 8 characters".
+func hasMixedWord(line string) bool {
+	const longestNumber = 3
+	for word := range strings.FieldsSeq(line) {
+		word = strings.Trim(word, ".,;:!?()'\"")
+		if digits := countClasses(word).digit; digits > longestNumber || digits > 0 && digits < len(word) {
+			return true
+		}
+	}
+	return false
+}
+
 // looksLikeSecret reports whether a word in a sentence is a password or a long identifier.
 func looksLikeSecret(v string) bool {
 	return looksLikePassword(v) || looksRandom(v) && !isDictionaryName(v) && !isTechnicalWord(v)
