@@ -136,6 +136,8 @@ func (sc *scanner) findPlaceAfterEquals(a *assignment, i int) bool {
 		a.place = placeLine
 	case isQuery:
 		a.place = placeQuery
+	case a.tight && !a.flag && !isVariable && sc.startsLine(a.labelStart) && isPassphrase(a.label) && !hasFunctionWord(s[a.start:nearLineEnd(s, a.start)]):
+		a.place = placeLine
 	case a.flag, isVariable:
 		a.place = placeWord
 	default:
@@ -143,6 +145,9 @@ func (sc *scanner) findPlaceAfterEquals(a *assignment, i int) bool {
 	}
 	return true
 }
+
+// isPassphrase reports whether the label names a secret of several words.
+func isPassphrase(label string) bool { return strings.HasSuffix(strings.ToLower(label), "passphrase") }
 
 // startsOperand reports whether rest is an operator and white space or a string.
 func startsOperand(rest string) bool {

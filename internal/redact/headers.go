@@ -64,7 +64,7 @@ func credentialsOf(value string) (bounds []int, action Action) {
 	rest := strings.TrimRight(value[start:], " \t")
 	if blanks == 0 || rest == "" {
 		word := ascii.PrefixLen(value, func(c byte) bool { return !ascii.IsSpace(c) && c != ',' })
-		if looksRandom(value[:word]) {
+		if looksRandom(value[:word]) || looksLikePassword(value[:word]) {
 			return []int{0, word}, ActionBearer
 		}
 		return nil, ""
@@ -78,7 +78,7 @@ func credentialsOf(value string) (bounds []int, action Action) {
 		return []int{start, start + len(rest)}, action
 	case known && (word == len(rest) || !isWordlike(first) || looksRandom(first)):
 		return []int{start, start + word}, action
-	case looksRandom(strings.TrimLeft(first, ":")), strings.Contains(first, ":") && looksLikePassword(first), strings.Contains(first, "="):
+	case looksRandom(strings.TrimLeft(first, ":")), word == len(rest) && looksLikePassword(first), strings.Contains(first, ":") && looksLikePassword(first), strings.Contains(first, "="):
 		return []int{start, start + word}, action
 	}
 	return nil, ""
@@ -152,7 +152,19 @@ func isSecretCookie(name, value string) bool {
 	const longestSetting, longestWord = 7, 12
 	lower := strings.ToLower(name)
 	return !cookieAttributes[lower] && !hasAnyPrefix(lower, publicCookies...) && !isReference(value) &&
-		(len(value) > longestSetting && (!isWordlike(value) || len(value) > longestWord) || classifyLabel(name) == labelPassword)
+		(len(value) > longestSetting && (!isWordlike(value) || len(value) > longestWord || namesSession(name)) || classifyLabel(name) == labelPassword)
+}
+
+// sessionWords are the words in names of cookies that identify a session or a user.
+var sessionWords = wordsOf("sid sess sessid session sessionid auth token jwt ticket login remember")
+
+func namesSession(cookie string) bool {
+	for _, word := range splitWords(cookie) {
+		if sessionWords[word] || hasAnySuffix(word, "sessid", "sessionid", "token") {
+			return true
+		}
+	}
+	return false
 }
 
 // scanUserPassword redacts user:password in base64, as in the file of docker login, and the password
@@ -164,6 +176,9 @@ func (sc *scanner) scanUserPassword(a *assignment) int {
 	v := sc.text[a.start:a.end]
 	if isEncodedUserPassword(v) || a.place == placeQuery && looksRandom(v) {
 		return sc.add(a.start, a.end, ActionBasic)
+	}
+	if a.quoted && isRandomWord(v) {
+		return sc.add(a.start, a.end, sc.actionOf(a))
 	}
 	if user, password, found := strings.Cut(v, ":"); found && looksLikePassword(password) {
 		return sc.add(a.start+len(user)+1, a.end, ActionBasic)

@@ -83,6 +83,8 @@ func TestTree(t *testing.T) {
 		{"what hides nothing stays", `{"token":null,"secret_rotated":true,"password":""}`, `{"password":"","secret_rotated":true,"token":null}`, Actions{}},
 		{"a rule for passwords stays", `{"password":"must contain at least 8 characters"}`, `{"password":"must contain at least 8 characters"}`, Actions{}},
 		{"patch", `[{"op":"replace","path":"/data/password","value":"hunter2"},{"path":"/spec/replicas","value":"3"}]`, `[{"op":"replace","path":"/data/password","value":"[REDACTED]"},{"path":"/spec/replicas","value":"3"}]`, Actions{ActionMetadataValue: 1}},
+		{"defaults and parameters", `[{"ParameterKey":"DBPassword","ParameterValue":"hunter2"},{"key":"password","default":"hunter2"},{"name":"replicas","default":"3"}]`, `[{"ParameterKey":"DBPassword","ParameterValue":"[REDACTED]"},{"default":"[REDACTED]","key":"password"},{"default":"3","name":"replicas"}]`, Actions{ActionMetadataValue: 2}},
+		{"pairs of a list", `[["password","hunter2"],["Authorization","Custom abcdef123456"]]`, `[["password","[REDACTED]"],["Authorization","Custom [REDACTED]"]]`, Actions{ActionPassword: 1, ActionBearer: 1}},
 		{"nested", `{"a":[{"b":{"db_password":"x"}}]}`, `{"a":[{"b":{"db_password":"[REDACTED]"}}]}`, Actions{ActionMetadataValue: 1}},
 		{"strings are sanitised", `{"log":"token=abc123def456\u0000"}`, `{"log":"token=[REDACTED]"}`, Actions{ActionControlRemoved: 1, ActionToken: 1}},
 		{"labels beyond the list", `{"pgPass":"x","PGPASSPHRASE":"y"}`, `{"PGPASSPHRASE":"[REDACTED]","pgPass":"[REDACTED]"}`, Actions{ActionMetadataValue: 2}},

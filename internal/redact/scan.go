@@ -160,6 +160,8 @@ func (sc *scanner) classifyInContext(a *assignment, l *label) class {
 	}
 	last, kind := l.words[l.count-1].text, l.words[l.count-1].kind
 	switch {
+	case last == "auth" && l.count > 1 && l.words[l.count-2].kind&wordOwnsPass != 0 && sc.isVariable(a) && !isAuthMethod(s[a.labelEnd+1:]):
+		return labelPassword
 	case kind&wordHTTP != 0:
 		return classifyHTTPWord(last)
 	case kind&wordEntry != 0 && l.count <= 2:
@@ -172,7 +174,7 @@ func (sc *scanner) classifyInContext(a *assignment, l *label) class {
 		return labelUserPassword
 	case last == "response" && l.count > 1 && l.words[l.count-2].text == "saml":
 		return labelQuery
-	case last == "id" && l.count > 1 && l.words[l.count-2].text == "secret" && strings.HasPrefix(s[a.labelEnd:], "="):
+	case last == "id" && l.count > 1 && l.words[l.count-2].text == "secret" && strings.HasPrefix(s[skipBlanks(s, a.labelEnd):], "="):
 		return labelRandom
 	case last == "userpwd" || last == "accountkey":
 		return labelSecret
@@ -180,6 +182,20 @@ func (sc *scanner) classifyInContext(a *assignment, l *label) class {
 		return sc.group.class
 	}
 	return labelNone
+}
+
+// isVariable reports whether the label is in upper case before an equals sign, as an environment
+// variable is.
+func (sc *scanner) isVariable(a *assignment) bool {
+	return strings.HasPrefix(sc.text[a.labelEnd:], "=") && strings.ToUpper(a.label) == a.label
+}
+
+// authMethods are those that variables such as SMTP_AUTH choose.
+var authMethods = wordsOf("basic plain login simple md5 ldap kerberos gssapi ntlm digest oauth oauth2 cram scram external sasl token x509 tls mtls")
+
+func isAuthMethod(value string) bool {
+	value = value[:min(len(value), maxLabel)]
+	return authMethods[strings.ToLower(value[:ascii.PrefixLen(value, ascii.IsAlnum)])]
 }
 
 func classifyHTTPWord(word string) class {
@@ -359,8 +375,11 @@ func (sc *scanner) isSecret(a *assignment) bool {
 		if a.class == labelPassword && (!isWordlike(v) || len(v) > longestWord && !strings.Contains(v, " ")) {
 			return !sc.isPartOfSentence(a)
 		}
-		return looksLikePassword(v)
+		return looksLikePassword(v) || a.class == labelPassword && hasMixedWord(v) && !isTechnicalWord(v) && sc.isConfigurationLine(a)
 	case placeCall, placePair:
+		if a.place == placePair && a.class == labelPassword && hasMixedWord(v) && !isTechnicalWord(v) && sc.endsList(a) {
+			return true
+		}
 		if !a.flag && !looksLikePassword(v) && isWordlike(v) && (a.class != labelPassword || a.place == placePair || len(v) < 6) {
 			return false
 		}
@@ -378,7 +397,7 @@ func (sc *scanner) isSecret(a *assignment) bool {
 	case labelPlausible:
 		return looksLikePassword(v)
 	case labelRandom, labelQuery:
-		return isRandomWord(v) || a.quoted && looksRandom(v) && !isHexWord(v) && !isDictionaryName(v) || isUUID(v) && strings.HasSuffix(a.label, "id")
+		return isRandomWord(v) || a.quoted && looksRandom(v) && !isHexWord(v) && !isDictionaryName(v) || strings.HasSuffix(a.label, "id") && (isUUID(v) || looksLikePassword(v))
 	case labelSecret:
 		if isObjectName(a, v) || isCount(a, v) || sc.isObjectWithState(a, v) || !a.quoted && isPhrase(v) || a.quoted && (hasFunctionWord(v) && strings.Contains(v, " ")) || (a.quoted || a.tight) && isStatus(v) && !strings.EqualFold(v, "secret") {
 			return false
@@ -388,6 +407,12 @@ func (sc *scanner) isSecret(a *assignment) bool {
 		return false
 	}
 	return !sc.isPartOfSentence(a)
+}
+
+// endsList reports whether the quoted value is the last item of its list.
+func (sc *scanner) endsList(a *assignment) bool {
+	quote := openingQuote(sc.text[a.end:])
+	return a.quoted && quote != "" && strings.HasPrefix(sc.text[skipSpaces(sc.text, a.end+len(quote)):], "]")
 }
 
 // isSecretInProse decides on the word after a label: "with password X", "requirepass X".

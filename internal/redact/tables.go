@@ -21,11 +21,18 @@ func (sc *scanner) scanTable(a *assignment) int {
 		return 0
 	}
 	for _, separator := range [...]string{",", "\t", "|", ";", "  "} {
-		if cells := splitCells(header, separator); (len(cells) > 1 && strings.Trim(header, "| ") != a.label || separator == "|" && len(cells) > 2) && areHeaderCells(cells) && (separator != "|" || isRule(s[end+1:nearLineEnd(s, end+1)])) {
+		if cells := splitCells(header, separator); (len(cells) > 1 && strings.Trim(header, "| ") != a.label || separator == "|" && len(cells) > 2) && areHeaderCells(cells) && (separator != "|" || isRule(s[end+1:nearLineEnd(s, end+1)]) || startsTable(s, line, a.labelStart)) {
 			return sc.scanColumn(a, line, end, separator, len(cells))
 		}
 	}
 	return 0
+}
+
+// startsTable reports whether the line is the first of a table between pipes, and the label is not in
+// the first column, which could have the keys of a table without a header.
+func startsTable(s string, line, label int) bool {
+	isFirst := line == 0 || s[nearLineStart(s, line-1)] != '|'
+	return isFirst && s[line] == '|' && strings.Count(s[line:label], "|") > 1
 }
 
 // scanRow redacts the value after the label in a row of two cells: password,X.

@@ -69,7 +69,7 @@ func redactStrings(items, out []any, actions Actions) {
 		bounds[i] = span{start: len(text), end: len(text) + len(clean)}
 		text += clean + separator
 	}
-	found := findSecrets(text)
+	found := findSecrets(strings.TrimSuffix(text, separator) + `"]`)
 	for i, item := range bounds {
 		var inside []span
 		for _, secret := range found {
@@ -94,12 +94,21 @@ func redactMember(members map[string]any, key string, value any, actions Actions
 	switch {
 	case isSecretData(key) && isSecretObject(members):
 		return redactSecretData(value, actions)
-	case strings.EqualFold(key, "value"):
+	case isEntryValue(key):
 		if name := entryName(members); classifyLabel(name) > labelRandom {
 			return redactLabelled(name, value, actions)
 		}
 	}
 	return redactLabelled(key, value, actions)
+}
+
+// isEntryValue reports whether the key is of the value in an entry whose name is in another member.
+func isEntryValue(key string) bool {
+	switch strings.ToLower(key) {
+	case "value", "default", "parametervalue":
+		return true
+	}
+	return false
 }
 
 // isSecretObject reports whether an object is a Kubernetes Secret.
