@@ -428,6 +428,9 @@ func (sc *scanner) readQuoted(a *assignment) bool {
 	}
 	start := i + len(quote)
 	end := sc.endOfQuoted(start, quote)
+	if next := sc.endOnNextLine(end, quote); a.class == labelPassword && next > 0 {
+		end = next
+	}
 	if after := end + len(quote); strings.HasPrefix(s[end:], quote) {
 		if a.place == placeCell && !endsCell(s[after:]) || after < len(s) && (!endsQuotedValue(s[after:]) || a.place == placeWord && strings.HasPrefix(s[after:], `\'`)) {
 			return false
@@ -437,6 +440,20 @@ func (sc *scanner) readQuoted(a *assignment) bool {
 	}
 	a.start, a.end, a.quoted = start, end, true
 	return true
+}
+
+// endOnNextLine returns the index of the quotation mark that closes, at the end of the next line, the
+// string of which the index ends the first line; or 0.
+func (sc *scanner) endOnNextLine(end int, quote string) int {
+	if end == len(sc.text) || sc.text[end] != '\n' {
+		return 0
+	}
+	line := sc.text[end+1 : nearLineEnd(sc.text, end+1)]
+	n := strings.Index(line, quote)
+	if n < 0 || strings.TrimRight(line[n+len(quote):], " \t\r,;") != "" {
+		return 0
+	}
+	return end + 1 + n
 }
 
 // endsCell reports whether rest, the text after a closing quotation mark, ends a cell of a table.

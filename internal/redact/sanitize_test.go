@@ -38,6 +38,7 @@ func TestText(t *testing.T) {
 		{"assignment keeps its label", "password=hunter2 user=bob", "password=[REDACTED] user=bob", Actions{ActionPassword: 1}},
 		{"json stays json", `{"password":"a\"b","n":1}`, `{"password":"[REDACTED]","n":1}`, Actions{ActionPassword: 1}},
 		{"armour stays", "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n", "-----BEGIN PRIVATE KEY-----[REDACTED]-----END PRIVATE KEY-----\n", Actions{ActionPrivateKey: 1}},
+		{"unclosed quotation mark", "password: \"hunter2x\nname: \"web\"", "password: [REDACTED]\nname: \"web\"", Actions{ActionPassword: 1}},
 		{"two secrets", "password=a1b2 token=abcdef123456", "password=[REDACTED] token=[REDACTED]", Actions{ActionPassword: 1, ActionToken: 1}},
 		{
 			"manifest keeps its keys", "kind: Secret\ndata:\n  user: YQ==\n  cert: |\n    YQ==\n    Yg==\ntype: Opaque",
