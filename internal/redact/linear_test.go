@@ -10,8 +10,8 @@ import (
 
 // TestTimeIsLinear repeats labels whose values are no secrets, without white space between them, so each
 // value could be read to the end of the line. Four times the text may take at most eight times the
-// processor time. The test is not parallel, because it measures the process.
-func TestTimeIsLinear(t *testing.T) {
+// processor time.
+func TestTimeIsLinear(t *testing.T) { //nolint:paralleltest // measures the process
 	const small, factor, most = 8 << 10, 4, 8
 	for _, label := range []string{
 		"Cookie=a;", "Cookie:a;", "Cookie=[a;", "AccountKey=", "key=", "key=[", "key='", "key=<", "key=${", "key=>", "Cookie|", "Cookie,a,",
