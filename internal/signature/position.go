@@ -73,7 +73,7 @@ func (l label) identifierKind() identifierKind {
 		return anyValue
 	}
 	kind := identifierKindOf(l.name())
-	if l.assigns() && !(kind == anyValue && l.isEventID()) || kind == personName && l.quotes() {
+	if l.assigns() && (kind != anyValue || !l.isEventID()) || kind == personName && l.quotes() {
 		return kind
 	}
 	return noIdentifier
