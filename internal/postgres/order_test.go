@@ -54,11 +54,11 @@ func TestOrders(t *testing.T) {
 	fillOrders(t, db)
 	store := openStore(t, db.WriterURL())
 	since := time.Date(2026, 1, 1, 18, 0, 0, 0, time.UTC)
+	//nolint:paralleltest // the statements of one store are counted
 	for name, f := range map[string]audit.Filter{
 		"everything": {}, "a quarter": {Namespaces: []string{"namespace 1"}}, "few": {Since: &since},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			for i := range 10 {
 				checkNearestOrder(t, store, numberedVector(i), f, limit)
 			}
