@@ -89,7 +89,7 @@ func TestUntrustedCertificateIsNotRetried(t *testing.T) {
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	var sent atomic.Int32
-	c, err := client.New(s.URL, withQuickRetries(3), client.WithHTTPClient(&http.Client{Transport: countRequests(&sent, http.DefaultTransport)}))
+	c, err := client.New(s.URL, withQuickRetries(3), client.WithHTTPClient(&http.Client{Transport: countRequests(&sent, new(http.Transport))}))
 	if err != nil {
 		t.Fatal(err)
 	}
